@@ -1,0 +1,50 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { homedir, platform } from 'node:os';
+import path from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import { messageOf, UserError } from './errors.ts';
+
+/** Writes a file so that a reader sees the old content or the new one, never a part; creates the folder. */
+export async function writeAtomic(file: string, data: string | Uint8Array): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFileAtomic(file, typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length));
+}
+
+export async function writeJson(file: string, value: unknown): Promise<void> {
+  await writeAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Reads a JSON file; throws a `UserError` that names the file and the place when it is missing or broken. */
+export async function readJson(file: string): Promise<unknown> {
+  const text = await readText(file);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${file} is not valid JSON (${messageOf(error)}); restore it or remove it.`);
+  }
+}
+
+/** Reads a text file; throws a `UserError` that names the file when it cannot be read. */
+export async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UserError(cannotRead(file, error));
+  }
+}
+
+export function cannotRead(file: string, error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT') return `${file} does not exist; check the path.`;
+  if (code === 'EISDIR') return `${file} is a folder, and a file is needed; check the path.`;
+  return `${file} cannot be read (${messageOf(error)}).`;
+}
+
+/** Where models, runs, evaluations and caches live: `UNMASK_HOME`, else the platform's data folder. */
+export function dataHome(): string {
+  if (process.env.UNMASK_HOME) return path.resolve(process.env.UNMASK_HOME);
+  const home = homedir();
+  if (platform() === 'win32') return path.join(process.env.LOCALAPPDATA ?? path.join(home, 'AppData', 'Local'), 'unmask');
+  if (platform() === 'darwin') return path.join(home, 'Library', 'Application Support', 'unmask');
+  return path.join(process.env.XDG_DATA_HOME ?? path.join(home, '.local', 'share'), 'unmask');
+}

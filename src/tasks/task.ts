@@ -1,0 +1,52 @@
+import type { Random } from '../platform/random.ts';
+
+/** How a prompt is written: the papers' `<reasoning>`/`<answer>` instructions, or the short form of small character models. */
+export type PromptFormat = 'tagged' | 'plain';
+
+/** A sum and what it is a share of; a metric of many items is the sum of `value` over the sum of `weight`. */
+export interface Score {
+  readonly value: number;
+  readonly weight: number;
+}
+
+/** What a checker says of one completion. */
+export interface Grade {
+  readonly correct: boolean;
+  /** The answer as it was read out of the completion; null where there was none. */
+  readonly extracted: string | null;
+  /** One score per metric of the task. */
+  readonly scores: Readonly<Record<string, Score>>;
+}
+
+/** A training reward and the named parts that it is the sum of. */
+export interface Reward {
+  readonly total: number;
+  readonly parts: Readonly<Record<string, number>>;
+}
+
+/**
+ * A task: problems with a prompt, and what a completion of one is worth. `Row` is a plain JSON record, as it stands
+ * in a data file, so that a problem can be stored, hashed and sent to another process.
+ */
+export interface Task<Row = unknown> {
+  readonly name: string;
+  readonly description: string;
+  /** Names of the metrics, the one that is reported first at the head. */
+  readonly metrics: readonly [string, ...string[]];
+  /** Names of the rewards that training may use, the default first. */
+  readonly rewards: readonly [string, ...string[]];
+  /** Tokens that an answer needs at most, per prompt format. */
+  readonly completionLength: Readonly<Record<PromptFormat, number>>;
+  /** Checks one record of a data file; throws a `UserError` that says what is wrong with it. */
+  parse(record: unknown): Row;
+  prompt(row: Row, format: PromptFormat): string;
+  /** The text that supervised training puts behind the prompt; null where the row holds no solution. */
+  solution(row: Row, format: PromptFormat): string | null;
+  /** A problem that training may see, never one of the held-out ones; absent for tasks whose data come from a file. */
+  generate?(random: Random, options: Readonly<Record<string, unknown>>): Row;
+  /** The held-out problems that are generated, by split; absent for tasks whose data come from a file. */
+  heldOut?(split: 'validation' | 'test', count: number): Row[];
+  reward(row: Row, completion: string, name: string, format: PromptFormat): Reward;
+  /** Grades one completion; `asReleased` follows the released evaluator rule by rule, defects included. */
+  grade(row: Row, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade;
+}
