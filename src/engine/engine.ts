@@ -1,0 +1,43 @@
+import type { Program } from '../graph/program.ts';
+import type { HostTensor, Shape } from '../graph/tensor.ts';
+
+export type EngineName = 'onnx' | 'tensorflow';
+
+/** Named tensors that an engine keeps between runs, on its device: parameters, optimiser moments. */
+export interface State {
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** A copy on the host. */
+  read(name: string): Promise<HostTensor>;
+  write(name: string, value: HostTensor): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** A compiled program. Runs do not overlap: the engine computes one at a time and blocks its thread meanwhile. */
+export interface Executable {
+  /**
+   * Feeds every input of the program, reads its state from `state` and leaves the updates there. Results are fresh
+   * copies on the host.
+   */
+  run(feeds: Readonly<Record<string, HostTensor>>, state: State): Promise<Record<string, HostTensor>>;
+  dispose(): Promise<void>;
+}
+
+/** A library that executes tensor programs on a device. */
+export interface Engine {
+  readonly name: EngineName;
+  readonly device: string;
+  createState(values: ReadonlyMap<string, HostTensor>): Promise<State>;
+  compile(program: Program): Promise<Executable>;
+  dispose(): Promise<void>;
+}
+
+/** Throws where the feeds do not fit the program: a missing or foreign name, another shape or another kind of numbers. */
+export function checkFeeds(program: Program, feeds: Readonly<Record<string, HostTensor>>): void {
+  for (const [name, { shape, dtype }] of program.inputs) {
+    const feed = feeds[name];
+    if (!feed) throw new Error(`${program.name}: input ${name} is missing`);
+    const kind = feed.data instanceof Int32Array ? 'i32' : 'f32';
+    if (kind !== dtype || String(feed.shape) !== String(shape))
+      throw new Error(`${program.name}: input ${name} is ${kind}[${feed.shape}] where ${dtype}[${shape}] is needed`);
+  }
+}

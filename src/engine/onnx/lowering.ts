@@ -1,0 +1,145 @@
+import type { PrimitiveName } from '../../graph/primitives.ts';
+import type { Program } from '../../graph/program.ts';
+import { type Tensor, sizeOf } from '../../graph/tensor.ts';
+import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
+
+/** Execution providers of ONNX Runtime that a program can be lowered for. */
+export type Provider = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
+
+/** A program as an ONNX model; its graph inputs and outputs carry these names. */
+export interface LoweredProgram {
+  readonly bytes: Uint8Array;
+}
+
+export const feedName = (name: string): string => `feed:${name}`;
+export const stateName = (name: string): string => `state:${name}`;
+export const outputName = (name: string): string => `output:${name}`;
+export const updateName = (name: string): string => `update:${name}`;
+
+interface Context {
+  readonly graph: OnnxGraph;
+  /** Adds an ONNX node; the one that ends a primitive gets the result's name. */
+  readonly emit: (op: string, inputs: readonly string[], attributes?: Parameters<OnnxGraph['node']>[2]) => string;
+  readonly emitMicrosoft: (op: string, inputs: readonly string[], attributes?: Parameters<OnnxGraph['node']>[2]) => string;
+  readonly provider: Provider;
+}
+
+type Lower<P extends PrimitiveName> = (node: Tensor<P>, inputs: readonly string[], context: Context) => string;
+
+const direct =
+  (op: string, attributes?: Parameters<OnnxGraph['node']>[2]): Lower<PrimitiveName> =>
+  (_, inputs, { emit }) =>
+    emit(op, inputs, attributes);
+
+const leaf = (): never => {
+  throw new Error('leaves are lowered by their names');
+};
+
+/** What each primitive becomes. Providers differ where a kernel is missing or slow on one of them. */
+const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower<P> } = {
+  input: leaf,
+  state: leaf,
+  constant: ({ attributes: { data }, shape }, _, { graph }) => graph.initializer(data, shape),
+  add: direct('Add'),
+  sub: direct('Sub'),
+  mul: direct('Mul'),
+  div: direct('Div'),
+  maximum: direct('Max'),
+  minimum: direct('Min'),
+  neg: direct('Neg'),
+  exp: direct('Exp'),
+  log: direct('Log'),
+  sqrt: direct('Sqrt'),
+  sin: direct('Sin'),
+  sigmoid: direct('Sigmoid'),
+  equal: direct('Equal'),
+  less: direct('Less'),
+  where: direct('Where'),
+  cast: ({ attributes: { to } }, inputs, { emit }) => emit('Cast', inputs, { to: elementTypeOf(to) }),
+  matmul: ({ attributes: { transposeA, transposeB }, inputs: [a] }, [left, right], { emit, emitMicrosoft, provider }) => {
+    if (provider === 'cpu' || provider === 'cuda') {
+      if (!transposeA && !transposeB) return emit('MatMul', [left!, right!]);
+      return emitMicrosoft('FusedMatMul', [left!, right!], { transA: Number(transposeA), transB: Number(transposeB) });
+    }
+    const rank = a!.shape.length;
+    const perm = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+    const turned = (name: string, turn: boolean) => (turn ? emit('Transpose', [name], { perm }) : name);
+    return emit('MatMul', [turned(left!, transposeA), turned(right!, transposeB)]);
+  },
+  reshape: ({ shape }, [x], { graph, emit }) => emit('Reshape', [x!, graph.wholeNumbers(shape)]),
+  transpose: ({ attributes: { permutation } }, inputs, { emit }) => emit('Transpose', inputs, { perm: permutation }),
+  broadcast: ({ shape }, [x], { graph, emit }) => emit('Expand', [x!, graph.wholeNumbers(shape)]),
+  slice: ({ attributes: { axis, start, end } }, [x], { graph, emit }) =>
+    emit('Slice', [x!, graph.wholeNumbers([start]), graph.wholeNumbers([end]), graph.wholeNumbers([axis])]),
+  pad: ({ attributes: { axis, before, after }, shape }, [x], { graph, emit }) => {
+    const pads = [before, after].flatMap((count) => shape.map((_, index) => (index === axis ? count : 0)));
+    return emit('Pad', [x!, graph.wholeNumbers(pads)]);
+  },
+  concat: ({ attributes: { axis } }, inputs, { emit }) => emit('Concat', inputs, { axis }),
+  reduceSum: ({ attributes: { axes } }, [x], { graph, emit }) => emit('ReduceSum', [x!, graph.wholeNumbers(axes)]),
+  reduceMax: ({ attributes: { axes } }, [x], { graph, emit }) => emit('ReduceMax', [x!, graph.wholeNumbers(axes)]),
+  softmax: direct('Softmax', { axis: -1 }),
+  logSoftmax: ({ inputs: [x] }, [name], { graph, emit, provider }) => {
+    if (provider !== 'webgpu') return emit('LogSoftmax', [name!], { axis: -1 });
+    // WebGPU has no LogSoftmax kernel and would move the logits to the host and back.
+    const axes = graph.wholeNumbers([x!.shape.length - 1]);
+    const shifted = emit('Sub', [name!, emit('ReduceMax', [name!, axes])]);
+    return emit('Sub', [shifted, emit('Log', [emit('ReduceSum', [emit('Exp', [shifted]), axes])])]);
+  },
+  gather: direct('Gather', { axis: 0 }),
+  scatterAdd: ({ shape, inputs: [indices] }, names, { graph, emit }) => {
+    const places = emit('Cast', [emit('Reshape', [names[0]!, graph.wholeNumbers([...indices!.shape, 1])])], { to: 7 });
+    const zeros = graph.initializer(new Float32Array(sizeOf(shape)), shape);
+    return emit('ScatterND', [zeros, places, names[1]!], { reduction: 'add' });
+  },
+  pick: ({ inputs: [x], shape }, [values, indices], { graph, emit }) => {
+    const column = emit('Reshape', [indices!, graph.wholeNumbers([...shape, 1])]);
+    const picked = emit('GatherElements', [values!, column], { axis: x!.shape.length - 1 });
+    return emit('Reshape', [picked, graph.wholeNumbers(shape)]);
+  },
+  oneHot: ({ shape, attributes: { depth } }, [indices], { graph, emit }) => {
+    const column = emit('Reshape', [indices!, graph.wholeNumbers([...shape.slice(0, -1), 1])]);
+    const places = graph.initializer(Int32Array.from({ length: depth }, (_, index) => index), [depth]);
+    return emit('Cast', [emit('Equal', [column, places])], { to: elementTypeOf('f32') });
+  },
+  rotate: ({ shape }, [x, cosines, sines], { graph, emit, emitMicrosoft }) => {
+    const [length, d] = shape.slice(-2) as [number, number];
+    const heads = shape.length === 4 ? shape : [1, sizeOf(shape) / (length * d), length, d];
+    const seen = shape.length === 4 ? x! : emit('Reshape', [x!, graph.wholeNumbers(heads)]);
+    const turned = emitMicrosoft('RotaryEmbedding', [seen, graph.wholeNumbers([0]), cosines!, sines!]);
+    return shape.length === 4 ? turned : emit('Reshape', [turned, graph.wholeNumbers(shape)]);
+  },
+};
+
+/** Writes a program as an ONNX model for one provider. */
+export function lower(program: Program, provider: Provider): LoweredProgram {
+  const graph = new OnnxGraph();
+  const names = new Map<Tensor, string>();
+  const context: Context = {
+    graph,
+    provider,
+    emit: (op, inputs, attributes) => graph.node(op, inputs, attributes),
+    emitMicrosoft: (op, inputs, attributes) => graph.node(op, inputs, attributes, { domain: 'com.microsoft' }),
+  };
+  const declared: Value[] = [];
+  for (const node of program.nodes) {
+    if (node.primitive === 'input' || node.primitive === 'state') {
+      const { name: given } = (node as Tensor<'input' | 'state'>).attributes;
+      const name = node.primitive === 'input' ? feedName(given) : stateName(given);
+      declared.push({ name, shape: node.shape, dtype: node.dtype });
+      names.set(node, name);
+      continue;
+    }
+    const inputs = node.inputs.map((operand) => names.get(operand) as string);
+    if (node.primitive === 'stopGradient') names.set(node, inputs[0] as string);
+    else names.set(node, (lowerings[node.primitive] as Lower<PrimitiveName>)(node, inputs, context));
+  }
+  const results: Value[] = [];
+  const publish = (tensor: Tensor, name: string) => {
+    graph.node('Identity', [names.get(tensor) as string], {}, { result: name });
+    results.push({ name, shape: tensor.shape, dtype: tensor.dtype });
+  };
+  for (const [name, tensor] of program.outputs) publish(tensor, outputName(name));
+  for (const [name, tensor] of program.updates) publish(tensor, updateName(name));
+  return { bytes: graph.encode(program.name, declared, results) };
+}

@@ -1,0 +1,149 @@
+import protobuf from 'protobufjs/light.js';
+import { type DType, type Shape, sizeOf } from '../../graph/tensor.ts';
+
+/** The messages and fields of onnx.proto (https://github.com/onnx/onnx) that a program needs, by their field numbers. */
+const root = protobuf.Root.fromJSON({
+  nested: {
+    ModelProto: {
+      fields: {
+        irVersion: { type: 'int64', id: 1 },
+        producerName: { type: 'string', id: 2 },
+        graph: { type: 'GraphProto', id: 7 },
+        opsetImport: { rule: 'repeated', type: 'OperatorSetIdProto', id: 8 },
+      },
+    },
+    OperatorSetIdProto: { fields: { domain: { type: 'string', id: 1 }, version: { type: 'int64', id: 2 } } },
+    GraphProto: {
+      fields: {
+        node: { rule: 'repeated', type: 'NodeProto', id: 1 },
+        name: { type: 'string', id: 2 },
+        initializer: { rule: 'repeated', type: 'TensorProto', id: 5 },
+        input: { rule: 'repeated', type: 'ValueInfoProto', id: 11 },
+        output: { rule: 'repeated', type: 'ValueInfoProto', id: 12 },
+      },
+    },
+    NodeProto: {
+      fields: {
+        input: { rule: 'repeated', type: 'string', id: 1 },
+        output: { rule: 'repeated', type: 'string', id: 2 },
+        name: { type: 'string', id: 3 },
+        opType: { type: 'string', id: 4 },
+        attribute: { rule: 'repeated', type: 'AttributeProto', id: 5 },
+        domain: { type: 'string', id: 7 },
+      },
+    },
+    AttributeProto: {
+      fields: {
+        name: { type: 'string', id: 1 },
+        f: { type: 'float', id: 2 },
+        i: { type: 'int64', id: 3 },
+        s: { type: 'bytes', id: 4 },
+        ints: { rule: 'repeated', type: 'int64', id: 8 },
+        type: { type: 'int32', id: 20 },
+      },
+    },
+    TensorProto: {
+      fields: {
+        dims: { rule: 'repeated', type: 'int64', id: 1 },
+        dataType: { type: 'int32', id: 2 },
+        name: { type: 'string', id: 8 },
+        rawData: { type: 'bytes', id: 9 },
+      },
+    },
+    ValueInfoProto: { fields: { name: { type: 'string', id: 1 }, type: { type: 'TypeProto', id: 2 } } },
+    TypeProto: { fields: { tensorType: { type: 'TensorTypeProto', id: 1 } } },
+    TensorTypeProto: { fields: { elemType: { type: 'int32', id: 1 }, shape: { type: 'TensorShapeProto', id: 2 } } },
+    TensorShapeProto: { fields: { dim: { rule: 'repeated', type: 'DimensionProto', id: 1 } } },
+    DimensionProto: { fields: { dimValue: { type: 'int64', id: 1 } } },
+  },
+});
+const modelProto = root.lookupType('ModelProto');
+
+const elementType = { f32: 1, i32: 6, i64: 7, bool: 9 } as const;
+const attributeType = { float: 1, int: 2, string: 3, ints: 7 } as const;
+
+/** The version of ONNX's operator set that the lowering is written for, and the file format that goes with it. */
+const opset = 21;
+const irVersion = 10;
+
+export interface Value {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** A float attribute is told from a whole one by its wrapper. */
+export type AttributeValue = number | string | readonly number[] | { readonly float: number };
+
+/** An ONNX graph in the making: nodes and initialisers get their names here. */
+export class OnnxGraph {
+  readonly #nodes: object[] = [];
+  readonly #initializers: object[] = [];
+  readonly #wholeNumbers = new Map<string, string>();
+
+  /** Adds a node with one result and returns the result's name. */
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    { domain = '', result = `${opType}_${this.#nodes.length}` } = {},
+  ): string {
+    const attribute = Object.entries(attributes).map(([name, value]) => {
+      if (typeof value === 'number') return { name, type: attributeType.int, i: value };
+      if (typeof value === 'string') return { name, type: attributeType.string, s: Buffer.from(value) };
+      if ('float' in value) return { name, type: attributeType.float, f: value.float };
+      return { name, type: attributeType.ints, ints: [...value] };
+    });
+    this.#nodes.push({ opType, domain, name: result, input: [...inputs], output: [result], attribute });
+    return result;
+  }
+
+  initializer(data: Float32Array | Int32Array, shape: Shape): string {
+    const dtype = data instanceof Float32Array ? 'f32' : 'i32';
+    return this.#initializer(dtype, shape, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  /** 64-bit whole numbers: a shape, axes, starts. The same list is stored once. */
+  wholeNumbers(values: readonly number[], shape: Shape = [values.length]): string {
+    const key = `${shape}:${values}`;
+    let name = this.#wholeNumbers.get(key);
+    if (name === undefined) {
+      const data = BigInt64Array.from(values, BigInt);
+      name = this.#initializer('i64', shape, Buffer.from(data.buffer));
+      this.#wholeNumbers.set(key, name);
+    }
+    return name;
+  }
+
+  #initializer(dtype: keyof typeof elementType, shape: Shape, rawData: Buffer): string {
+    if (rawData.byteLength !== sizeOf(shape) * (dtype === 'i64' ? 8 : 4)) throw new Error(`constant of [${shape}] has the wrong size`);
+    const name = `constant_${this.#initializers.length}`;
+    this.#initializers.push({ name, dims: [...shape], dataType: elementType[dtype], rawData });
+    return name;
+  }
+
+  /** The model file's bytes. */
+  encode(name: string, inputs: readonly Value[], outputs: readonly Value[]): Uint8Array {
+    const declare = ({ name, shape, dtype }: Value) => ({
+      name,
+      type: { tensorType: { elemType: elementType[dtype], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
+    });
+    const graph = {
+      name,
+      node: this.#nodes,
+      initializer: this.#initializers,
+      input: inputs.map(declare),
+      output: outputs.map(declare),
+    };
+    const opsetImport = [
+      { domain: '', version: opset },
+      { domain: 'com.microsoft', version: 1 },
+    ];
+    return modelProto.encode(modelProto.fromObject({ irVersion, producerName: 'unmask', graph, opsetImport })).finish();
+  }
+}
+
+/** ONNX's number for an element type, as `Cast` wants it. */
+export function elementTypeOf(dtype: DType): number {
+  return elementType[dtype];
+}

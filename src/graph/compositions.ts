@@ -1,0 +1,61 @@
+/** What the models, losses and optimisers are written in: short compositions of the primitives. */
+import {
+  add,
+  div,
+  exp,
+  log,
+  matmul,
+  mul,
+  reduceMax,
+  reduceSum,
+  reshape,
+  sigmoid,
+  sin,
+  sqrt,
+  stopGradient,
+  sub,
+} from './primitives.ts';
+import { sizeOf, type Tensor } from './tensor.ts';
+
+/** Sum of all elements: a scalar []. */
+export function total(x: Tensor): Tensor {
+  return reshape(
+    reduceSum(
+      x,
+      x.shape.map((_, axis) => axis),
+    ),
+    [],
+  );
+}
+
+/** Mean over axes, which stay as extents of 1. */
+export function mean(x: Tensor, axes: readonly number[]): Tensor {
+  const count = sizeOf(axes.map((axis) => x.shape[axis] as number));
+  return mul(reduceSum(x, axes), 1 / count);
+}
+
+/** log sum exp over axes, which stay as extents of 1; -1e30 stands for log 0. */
+export function logSumExp(x: Tensor, axes: readonly number[]): Tensor {
+  const peak = stopGradient(reduceMax(x, axes));
+  return add(log(reduceSum(exp(sub(x, peak)), axes)), peak);
+}
+
+export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
+
+export const square = (x: Tensor): Tensor => mul(x, x);
+
+export const cos = (x: Tensor): Tensor => sin(add(x, Math.PI / 2));
+
+/** x [..., in] times a weight in checkpoint layout [out, in], plus an optional bias [out]: [..., out]. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const features = x.shape.at(-1) as number;
+  const product = matmul(reshape(x, [-1, features]), weight, { transposeB: true });
+  const result = bias ? add(product, bias) : product;
+  return reshape(result, [...x.shape.slice(0, -1), weight.shape[0] as number]);
+}
+
+/** Root mean square normalisation over the last axis (arXiv 1910.07467) with a gain [n]. */
+export function rmsNorm(x: Tensor, gain: Tensor, epsilon: number): Tensor {
+  const scale = sqrt(add(mean(square(x), [x.shape.length - 1]), epsilon));
+  return mul(div(x, scale), gain);
+}

@@ -1,0 +1,71 @@
+import { cos, square, total } from './compositions.ts';
+import { add, div, exp, less, minimum, mul, scalar, sqrt, state, sub, where } from './primitives.ts';
+import type { Shape, Tensor } from './tensor.ts';
+
+/** How the learning rate moves: linear warm-up from 0, then constant, or down to `floor` times the peak at `steps`. */
+export interface Schedule {
+  readonly learningRate: number;
+  readonly warmup: number;
+  readonly decay: 'constant' | 'linear' | 'cosine';
+  readonly steps: number;
+  readonly floor: number;
+}
+
+export interface AdamW {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Gradients are scaled down to this global norm; 0 leaves them. */
+  readonly maxGradNorm: number;
+  readonly schedule: Schedule;
+}
+
+export const stepCount = 'optimizer.step';
+const firstMoment = (parameter: string) => `optimizer.m.${parameter}`;
+const secondMoment = (parameter: string) => `optimizer.v.${parameter}`;
+
+/** The state an optimiser keeps beside the parameters: their moments and the number of updates made, all 0 at first. */
+export function optimizerState(parameters: ReadonlyMap<string, Shape>): Map<string, Shape> {
+  const shapes = new Map<string, Shape>([[stepCount, []]]);
+  for (const [name, shape] of parameters) shapes.set(firstMoment(name), shape).set(secondMoment(name), shape);
+  return shapes;
+}
+
+/** Learning rate of update number `step` (1 for the first), as a node of the program. */
+export function scheduled(step: Tensor, { learningRate, warmup, decay, steps, floor }: Schedule): Tensor {
+  const rising = warmup > 0 ? minimum(div(step, warmup), 1) : scalar(1);
+  if (decay === 'constant') return mul(rising, learningRate);
+  const progress = minimum(div(where(less(step, warmup), 0, sub(step, warmup)), Math.max(1, steps - warmup)), 1);
+  const falling = decay === 'linear' ? sub(1, progress) : mul(add(cos(mul(progress, Math.PI)), 1), 0.5);
+  return mul(mul(rising, add(mul(falling, 1 - floor), floor)), learningRate);
+}
+
+/**
+ * AdamW (arXiv 1711.05101) with clipping by the global norm, as part of the program: the next value of every parameter
+ * and moment, and what is worth logging. Weight decay skips vectors (norm gains and biases).
+ */
+export function adamW(parameters: ReadonlyMap<string, Tensor>, gradientOf: ReadonlyMap<string, Tensor>, options: AdamW) {
+  const step = add(state(stepCount, []), 1);
+  const learningRate = scheduled(step, options.schedule);
+  let sumOfSquares: Tensor = scalar(0);
+  for (const name of parameters.keys()) sumOfSquares = add(sumOfSquares, total(square(gradientOf.get(name) as Tensor)));
+  const gradNorm = sqrt(sumOfSquares);
+  const clip = options.maxGradNorm > 0 ? minimum(div(options.maxGradNorm, add(gradNorm, 1e-6)), 1) : scalar(1);
+  // 1 - beta^step, by exp and log: the moments start at 0 and are too small at first.
+  const correction = (beta: number) => sub(1, exp(mul(step, Math.log(beta))));
+  const stepSize = div(learningRate, correction(options.beta1));
+  const rootCorrection = sqrt(correction(options.beta2));
+
+  const updates = new Map<string, Tensor>([[stepCount, step]]);
+  for (const [name, parameter] of parameters) {
+    const g = mul(gradientOf.get(name) as Tensor, clip);
+    const m = add(mul(state(firstMoment(name), parameter.shape), options.beta1), mul(g, 1 - options.beta1));
+    const v = add(mul(state(secondMoment(name), parameter.shape), options.beta2), mul(square(g), 1 - options.beta2));
+    const direction = div(mul(m, stepSize), add(div(sqrt(v), rootCorrection), options.epsilon));
+    const decays = options.weightDecay > 0 && parameter.shape.length > 1;
+    const kept = decays ? mul(parameter, sub(1, mul(learningRate, options.weightDecay))) : parameter;
+    updates.set(name, sub(kept, direction)).set(firstMoment(name), m).set(secondMoment(name), v);
+  }
+  return { updates, gradNorm, learningRate };
+}

@@ -1,0 +1,44 @@
+import { topologicalOrder } from './differentiate.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * What an engine compiles and runs: named results of fed inputs and of state that the engine keeps between runs.
+ * `updates` gives state its next value when a run is over.
+ */
+export interface Program {
+  readonly name: string;
+  /** All nodes, each after its inputs. */
+  readonly nodes: readonly Tensor[];
+  readonly inputs: ReadonlyMap<string, Tensor<'input'>>;
+  readonly state: ReadonlyMap<string, Tensor<'state'>>;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  readonly updates: ReadonlyMap<string, Tensor>;
+}
+
+export interface ProgramParts {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly updates?: ReadonlyMap<string, Tensor>;
+}
+
+/** Collects what the results depend on; throws where two leaves share a name or an update changes a shape. */
+export function defineProgram(name: string, { outputs, updates = new Map() }: ProgramParts): Program {
+  const nodes = topologicalOrder([...Object.values(outputs), ...updates.values()]);
+  const inputs = new Map<string, Tensor<'input'>>();
+  const state = new Map<string, Tensor<'state'>>();
+  for (const node of nodes) {
+    if (node.primitive === 'input') claim(inputs, node as Tensor<'input'>, name);
+    if (node.primitive === 'state') claim(state, node as Tensor<'state'>, name);
+  }
+  for (const [key, next] of updates) {
+    const current = state.get(key);
+    if (current && String(current.shape) !== String(next.shape))
+      throw new Error(`${name}: the update of ${key} turns [${current.shape}] into [${next.shape}]`);
+  }
+  return { name, nodes, inputs, state, outputs: new Map(Object.entries(outputs)), updates };
+}
+
+function claim<T extends Tensor<'input'> | Tensor<'state'>>(known: Map<string, T>, leaf: T, program: string): void {
+  const { name } = leaf.attributes;
+  if (known.has(name) && known.get(name) !== leaf) throw new Error(`${program}: two different leaves are named ${name}`);
+  known.set(name, leaf);
+}

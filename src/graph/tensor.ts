@@ -1,0 +1,43 @@
+import type { Attributes, PrimitiveName } from './primitives.ts';
+
+/** Comparisons give `bool`; token ids are `i32`; everything that is differentiated is `f32`. */
+export type DType = 'f32' | 'i32' | 'bool';
+export type Shape = readonly number[];
+
+/**
+ * A node of a tensor program: what a primitive makes of other nodes. Nothing is computed here; an engine does that.
+ * Nodes are immutable and their shapes are static, so a program can be differentiated, rewritten and compiled.
+ */
+export interface Tensor<P extends PrimitiveName = PrimitiveName> {
+  readonly id: number;
+  readonly primitive: P;
+  readonly inputs: readonly Tensor[];
+  readonly attributes: Attributes[P];
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** Numbers on the host: what goes into a run and what comes out of it. `bool` never leaves a program. */
+export interface HostTensor {
+  readonly shape: Shape;
+  readonly data: Float32Array | Int32Array;
+}
+
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+}
+
+/** The shape of an elementwise result (NumPy's broadcasting rule); throws where the shapes do not fit. */
+export function broadcastShapes(a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    const left = a[axis - rank + a.length] ?? 1;
+    const right = b[axis - rank + b.length] ?? 1;
+    if (left !== right && left !== 1 && right !== 1) throw new Error(`shapes [${a}] and [${b}] do not broadcast`);
+    return left === 1 ? right : left;
+  });
+}
