@@ -1,0 +1,191 @@
+import type { Query } from '../model/language-model.ts';
+import { Random } from '../platform/random.ts';
+
+/** What decoding needs of a model. */
+export interface Denoiser {
+  readonly config: { readonly mask_token_id: number; readonly eos_token_id: number; readonly vocab_size: number };
+  logits(queries: readonly Query[]): Promise<Float32Array[]>;
+}
+
+/**
+ * How a completion is unmasked, block after block from the left:
+ * - `confidence`: a fixed number of steps; each reveals the tokens the model is surest of (LLaDA, arXiv 2502.09992).
+ * - `random`: the same number of steps, in random order.
+ * - `threshold`: each step reveals every token surer than `threshold`, at least one (Fast-dLLM, arXiv 2505.22618).
+ */
+export interface DecodingOptions {
+  readonly order: 'confidence' | 'random' | 'threshold';
+  /** Tokens of the completion. */
+  readonly length: number;
+  readonly block: number;
+  /** Steps in all, shared evenly among the blocks; not used by `threshold`. */
+  readonly steps: number;
+  readonly threshold: number;
+  /** 0 takes the likeliest token; above, tokens are drawn from softmax(logits / temperature) by Gumbel noise. */
+  readonly temperature: number;
+}
+
+/** One completion and how it came about; `frames` are not kept, they follow from `revealedAt`. */
+export interface Denoised {
+  readonly tokens: Int32Array;
+  /** The step (from 0) at which each token was revealed. */
+  readonly revealedAt: Int32Array;
+  /** The model's probability of each token when it was revealed, without temperature. */
+  readonly confidence: Float32Array;
+  /** Forward passes that this completion took. */
+  readonly forwards: number;
+}
+
+/** A canvas to be filled: the mask tokens of `tokens` behind `prompt` places are to be revealed. */
+interface Canvas {
+  readonly tokens: Int32Array;
+  readonly prompt: number;
+  readonly random: Random;
+  readonly revealedAt: Int32Array;
+  readonly confidence: Float32Array;
+  block: number;
+  /** Steps made in the present block, and what each of them is to reveal. */
+  step: number;
+  quota: number[];
+  forwards: number;
+}
+
+export interface DenoiseCall {
+  readonly prompts: readonly ArrayLike<number>[];
+  /** One seed per prompt: a completion follows from its prompt, its seed and the options alone. */
+  readonly seeds: readonly number[];
+  readonly options: DecodingOptions;
+  /** Sees the completions so far, after every step; for who watches. */
+  readonly watch?: (canvases: readonly Denoised[]) => void;
+  /** Checked between two steps; throws to stop. */
+  readonly checkCancelled?: () => void;
+}
+
+/**
+ * Semi-autoregressive low-confidence decoding (LLaDA, arXiv 2502.09992, section 2.4, as evaluated by d1,
+ * arXiv 2504.12216, and SPG, arXiv 2510.09541). Prompts are denoised in one batch; one that is finished leaves it.
+ * Revealed tokens are never changed.
+ */
+export async function denoise(model: Denoiser, { prompts, seeds, options, watch, checkCancelled }: DenoiseCall): Promise<Denoised[]> {
+  checkOptions(options);
+  const { mask_token_id: mask } = model.config;
+  const canvases = prompts.map((prompt, index): Canvas => {
+    const tokens = new Int32Array(prompt.length + options.length).fill(mask);
+    tokens.set(prompt);
+    return {
+      tokens,
+      prompt: prompt.length,
+      random: new Random(seeds[index] as number, 'denoise'),
+      revealedAt: new Int32Array(options.length).fill(-1),
+      confidence: new Float32Array(options.length),
+      block: -1,
+      step: 0,
+      quota: [],
+      forwards: 0,
+    };
+  });
+  for (const canvas of canvases) enterNextBlock(canvas, options);
+  let active = canvases;
+  while (active.length > 0) {
+    checkCancelled?.();
+    const queries = active.map((canvas) => ({ tokens: canvas.tokens, places: maskedPlaces(canvas, options, mask) }));
+    const logits = await model.logits(queries);
+    active.forEach((canvas, row) => {
+      reveal(canvas, (queries[row] as Query).places, logits[row] as Float32Array, model.config.vocab_size, mask, options);
+      while (canvas.block * options.block < options.length && maskedPlaces(canvas, options, mask).length === 0)
+        enterNextBlock(canvas, options);
+    });
+    watch?.(canvases.map(finished));
+    active = active.filter((canvas) => canvas.block * options.block < options.length);
+  }
+  return canvases.map(finished);
+}
+
+function checkOptions({ length, block, steps, order, threshold, temperature }: DecodingOptions): void {
+  const blocks = Math.ceil(length / block);
+  if (length < 1 || block < 1) throw new RangeError(`a completion of ${length} tokens in blocks of ${block} cannot be decoded`);
+  if (order !== 'threshold' && steps < blocks) throw new RangeError(`${blocks} blocks need at least as many steps, not ${steps}`);
+  if (!(threshold > 0 && threshold <= 1)) throw new RangeError(`the threshold must be above 0 and at most 1, not ${threshold}`);
+  if (!(temperature >= 0)) throw new RangeError(`the temperature must not be negative, and is ${temperature}`);
+}
+
+const finished = ({ tokens, prompt, revealedAt, confidence, forwards }: Canvas): Denoised => ({
+  tokens: tokens.slice(prompt),
+  revealedAt: revealedAt.slice(),
+  confidence: confidence.slice(),
+  forwards,
+});
+
+function enterNextBlock(canvas: Canvas, { block, length, steps }: DecodingOptions): void {
+  canvas.block++;
+  canvas.step = 0;
+  const blocks = Math.ceil(length / block);
+  const count = Math.min(block, length - canvas.block * block);
+  // The first blocks take the steps that do not divide evenly, and the first steps the tokens that do not.
+  const stepsHere = Math.min(count, Math.floor(steps / blocks) + Number(canvas.block < steps % blocks));
+  canvas.quota = Array.from({ length: stepsHere }, (_, step) => Math.floor(count / stepsHere) + Number(step < count % stepsHere));
+}
+
+function maskedPlaces({ tokens, prompt, block: index }: Canvas, { block, length }: DecodingOptions, mask: number): number[] {
+  const places: number[] = [];
+  const end = prompt + Math.min((index + 1) * block, length);
+  for (let place = prompt + index * block; place < end; place++) if (tokens[place] === mask) places.push(place);
+  return places;
+}
+
+function reveal(
+  canvas: Canvas,
+  places: readonly number[],
+  logits: Float32Array,
+  vocabulary: number,
+  mask: number,
+  { order, threshold, temperature }: DecodingOptions,
+): void {
+  const guesses = places.map((place, index) => {
+    const row = logits.subarray(index * vocabulary, (index + 1) * vocabulary);
+    const token = drawToken(row, temperature, mask, canvas.random);
+    return { place, token, confidence: probability(row, token, mask) };
+  });
+  const rank = order === 'random' ? guesses.map(() => canvas.random.uniform()) : guesses.map(({ confidence }) => confidence);
+  const surest = guesses.map((_, index) => index).sort((a, b) => (rank[b] as number) - (rank[a] as number) || a - b);
+  const count =
+    order === 'threshold'
+      ? Math.max(1, guesses.filter(({ confidence }) => confidence > threshold).length)
+      : (canvas.quota[canvas.step] as number);
+  for (const index of surest.slice(0, count)) {
+    const { place, token, confidence } = guesses[index] as (typeof guesses)[number];
+    canvas.tokens[place] = token;
+    canvas.revealedAt[place - canvas.prompt] = canvas.forwards;
+    canvas.confidence[place - canvas.prompt] = confidence;
+  }
+  canvas.step++;
+  canvas.forwards++;
+}
+
+/**
+ * A token drawn from softmax(logits / temperature): the largest of logit + temperature * Gumbel noise, in double
+ * precision (in single precision the tail of the noise is cut off, which sharpens the distribution: arXiv 2409.02908).
+ * The mask itself is never drawn.
+ */
+export function drawToken(logits: Float32Array, temperature: number, mask: number, random: Random): number {
+  let best = -1;
+  let highest = Number.NEGATIVE_INFINITY;
+  for (let token = 0; token < logits.length; token++) {
+    if (token === mask) continue;
+    const noise = temperature > 0 ? -temperature * Math.log(-Math.log(1 - random.uniform())) : 0;
+    const score = (logits[token] as number) + noise;
+    if (score > highest || best === -1) {
+      highest = score;
+      best = token;
+    }
+  }
+  return best;
+}
+
+/** The softmax's probability of a token, the mask left out. */
+function probability(logits: Float32Array, token: number, mask: number): number {
+  const reference = logits[token] as number;
+  let sum = 0;
+  for (let other = 0; other < logits.length; other++) if (other !== mask) sum += Math.exp((logits[other] as number) - reference);
+  return 1 / sum;
+}

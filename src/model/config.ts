@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { UsageError, UserError } from '../platform/errors.ts';
+
+const positive = z.int().positive();
+
+/**
+ * `config.json` of a checkpoint, under the names of Hugging Face's configurations: a bidirectional transformer with
+ * RMSNorm, rotary positions, SwiGLU and grouped-query attention, as today's open masked diffusion models are.
+ */
+export const modelConfig = z
+  .looseObject({
+    model_type: z.literal('unmask'),
+    vocab_size: positive,
+    hidden_size: positive,
+    intermediate_size: positive,
+    num_hidden_layers: positive,
+    num_attention_heads: positive,
+    num_key_value_heads: positive,
+    head_dim: positive,
+    max_position_embeddings: positive,
+    rms_norm_eps: z.number().positive(),
+    rope_theta: z.number().positive(),
+    /** Biases on the query, key and value projections (Qwen2). */
+    attention_bias: z.boolean(),
+    /** RMSNorm on every head's queries and keys (Qwen3). */
+    qk_norm: z.boolean(),
+    tie_word_embeddings: z.boolean(),
+    /** The output at place i - 1 predicts token i (Dream, DiffuCoder); else the output at place i does. */
+    logit_shift: z.boolean(),
+    /** `full`: every token sees every other. `block-causal`: its own block and those before (LLaDA 2). */
+    attention: z.enum(['full', 'block-causal']),
+    block_size: positive.optional(),
+    mask_token_id: z.int().nonnegative(),
+    eos_token_id: z.int().nonnegative(),
+    pad_token_id: z.int().nonnegative(),
+    initializer_range: z.number().positive(),
+  })
+  .refine((c) => c.num_attention_heads % c.num_key_value_heads === 0, {
+    error: 'num_attention_heads must be a multiple of num_key_value_heads',
+  })
+  .refine((c) => c.head_dim % 2 === 0, { error: 'head_dim must be even for rotary positions' })
+  .refine((c) => c.attention === 'full' || c.block_size !== undefined, {
+    error: 'block-causal attention needs a block_size',
+  })
+  .refine((c) => [c.mask_token_id, c.eos_token_id, c.pad_token_id].every((id) => id < c.vocab_size), {
+    error: 'special token ids must be below vocab_size',
+  });
+
+export type ModelConfig = z.infer<typeof modelConfig>;
+
+/** Checks what `config.json` holds; throws a `UserError` that names the file and the first field that is wrong. */
+export function parseConfig(value: unknown, file: string): ModelConfig {
+  const declared = (value as { model_type?: unknown } | null)?.model_type;
+  if (declared !== 'unmask')
+    throw new UserError(`${file}: model_type ${JSON.stringify(declared)} is not supported; use a checkpoint that unmask wrote.`);
+  const parsed = modelConfig.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new UserError(`${file}: ${issue.path.join('.') || 'the configuration'} is wrong (${issue.message}); restore the file.`);
+}
+
+/** Sizes of models trained from scratch: one dial, the depth in layers, sets the rest. Parameters are without the vocabulary's. */
+export const presets = {
+  'nano-0.5m': { layers: 3, heads: 4 },
+  'micro-1m': { layers: 4, heads: 4 },
+  'mini-3m': { layers: 4, heads: 8 },
+  'small-6m': { layers: 6, heads: 8 },
+  'base-14m': { layers: 8, heads: 12 },
+  'large-30m': { layers: 10, heads: 16 },
+} as const;
+export type Preset = keyof typeof presets;
+
+export interface SpecialTokens {
+  readonly mask: number;
+  readonly eos: number;
+  readonly pad: number;
+}
+
+/** A preset's configuration: heads of 32, a feed-forward of 8/3 the width rounded up to 64, plain multi-head attention. */
+export function presetConfig(preset: string, vocabulary: number, special: SpecialTokens): ModelConfig {
+  if (!(preset in presets)) throw new UsageError(`There is no preset ${preset}; choose one of ${Object.keys(presets).join(', ')}.`);
+  const { layers, heads } = presets[preset as Preset];
+  const hidden = heads * 32;
+  return {
+    architectures: ['UnmaskForMaskedDiffusion'],
+    model_type: 'unmask',
+    vocab_size: vocabulary,
+    hidden_size: hidden,
+    intermediate_size: Math.ceil((hidden * 8) / 3 / 64) * 64,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    num_key_value_heads: heads,
+    head_dim: 32,
+    max_position_embeddings: 1024,
+    rms_norm_eps: 1e-6,
+    rope_theta: 10000,
+    attention_bias: false,
+    qk_norm: false,
+    tie_word_embeddings: true,
+    logit_shift: false,
+    attention: 'full',
+    mask_token_id: special.mask,
+    eos_token_id: special.eos,
+    pad_token_id: special.pad,
+    initializer_range: 0.4 / Math.sqrt(hidden),
+  };
+}

@@ -1,0 +1,154 @@
+import type { Engine, Executable, State } from '../engine/engine.ts';
+import { input } from '../graph/primitives.ts';
+import { defineProgram, type Program } from '../graph/program.ts';
+import { state } from '../graph/primitives.ts';
+import type { HostTensor } from '../graph/tensor.ts';
+import { UserError } from '../platform/errors.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import type { ModelConfig } from './config.ts';
+import type { Tokenizer } from './tokenizer.ts';
+import { head, hiddenStates, logitsAt, type Weights, weightShapes } from './transformer.ts';
+
+/** A forward pass holds at most this many tokens, so that activations stay small; larger batches are cut. */
+const tokensPerPass = 8192;
+
+/** Rows of token ids, each as long as it is; and the places whose logits are wanted, row by row. */
+export interface Query {
+  readonly tokens: Int32Array;
+  readonly places: readonly number[];
+}
+
+/** A model on an engine: its weights stay on the device, and forward passes are compiled once per shape bucket. */
+export class LanguageModel {
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  readonly engine: Engine;
+  readonly state: State;
+  /** Forward passes made and tokens put through them, since the model was loaded. */
+  readonly work = { forwards: 0, tokens: 0 };
+  readonly #programs = new Map<string, Promise<Executable>>();
+
+  private constructor(config: ModelConfig, tokenizer: Tokenizer, engine: Engine, loaded: State) {
+    this.config = config;
+    this.tokenizer = tokenizer;
+    this.engine = engine;
+    this.state = loaded;
+  }
+
+  /** Puts a checkpoint on an engine. `extra` is state that programs keep beside the weights, such as an optimiser's. */
+  static async load(engine: Engine, { config, tokenizer, weights }: Checkpoint, extra: ReadonlyMap<string, HostTensor> = new Map()) {
+    return new LanguageModel(config, tokenizer, engine, await engine.createState(new Map([...weights, ...extra])));
+  }
+
+  /** The weights as nodes of a program. */
+  weightNodes(): Map<string, ReturnType<typeof state>> {
+    return new Map([...weightShapes(this.config)].map(([name, shape]) => [name, state(name, shape)]));
+  }
+
+  async readWeights(): Promise<Map<string, HostTensor>> {
+    const weights = new Map<string, HostTensor>();
+    for (const name of weightShapes(this.config).keys()) weights.set(name, await this.state.read(name));
+    return weights;
+  }
+
+  /**
+   * Logits at the wanted places of each row: one Float32Array [places.length * vocab_size] per query, in order. Rows are
+   * padded to a bucket of lengths and cut into passes of a bucket of sizes, so that few programs are compiled.
+   */
+  async logits(queries: readonly Query[]): Promise<Float32Array[]> {
+    const results: Float32Array[] = [];
+    const longest = queries.reduce((most, { tokens }) => Math.max(most, tokens.length), 1);
+    this.checkLength(longest);
+    const length = queries.every(({ tokens }) => tokens.length === longest) ? longest : lengthBucket(longest, this.config);
+    const rowsPerPass = Math.max(1, Math.floor(tokensPerPass / length));
+    for (let start = 0; start < queries.length; start += rowsPerPass)
+      results.push(...(await this.#pass(queries.slice(start, start + rowsPerPass), length)));
+    return results;
+  }
+
+  /** The head's raw output for every place of one row, unshifted: [length * vocab_size]. */
+  async rawLogits(tokens: Int32Array): Promise<Float32Array> {
+    this.checkLength(tokens.length);
+    const program = this.#program(`raw ${tokens.length}`, () => {
+      const weight = this.#weights();
+      const canvas = { tokens: input('tokens', [1, tokens.length], 'i32') };
+      return defineProgram('raw logits', { outputs: { logits: head(this.config, weight, hiddenStates(this.config, weight, canvas)) } });
+    });
+    const { logits } = await (await program).run({ tokens: { shape: [1, tokens.length], data: tokens } }, this.state);
+    return logits!.data as Float32Array;
+  }
+
+  /** Throws a `UserError` where a row is longer than the model's positions. */
+  checkLength(length: number): void {
+    const most = this.config.max_position_embeddings;
+    if (length > most) throw new UserError(`A text of ${length} tokens is longer than the model's ${most}; shorten the prompt or the completion.`);
+  }
+
+  async dispose(): Promise<void> {
+    for (const program of this.#programs.values()) await (await program).dispose();
+    await this.state.dispose();
+  }
+
+  async #pass(queries: readonly Query[], length: number): Promise<Float32Array[]> {
+    const batch = bucket(queries.length);
+    const padded = queries.some(({ tokens }) => tokens.length !== length);
+    const wanted = queries.reduce((count, { places }) => count + places.length, 0);
+    const rows = bucket(Math.max(1, wanted));
+    const tokens = new Int32Array(batch * length).fill(this.config.pad_token_id);
+    const present = new Float32Array(padded ? batch * length : 0);
+    const places = new Int32Array(rows);
+    let next = 0;
+    queries.forEach((query, row) => {
+      tokens.set(query.tokens, row * length);
+      if (padded) present.fill(1, row * length, row * length + query.tokens.length);
+      for (const place of query.places) places[next++] = row * length + place;
+    });
+    // A row of padding alone would leave its softmax without a key.
+    if (padded) for (let row = queries.length; row < batch; row++) present[row * length] = 1;
+
+    const program = await this.#program(`${batch} ${length} ${rows} ${padded}`, () => this.#forward(batch, length, rows, padded));
+    const feeds: Record<string, HostTensor> = { tokens: { shape: [batch, length], data: tokens }, rows: { shape: [rows], data: places } };
+    if (padded) feeds.present = { shape: [batch, length], data: present };
+    const { logits } = await program.run(feeds, this.state);
+    this.work.forwards += queries.length;
+    this.work.tokens += queries.length * length;
+    const all = logits!.data as Float32Array;
+    let start = 0;
+    return queries.map(({ places }) => all.subarray(start, (start += places.length * this.config.vocab_size)));
+  }
+
+  #forward(batch: number, length: number, rows: number, padded: boolean): Program {
+    const weight = this.#weights();
+    const canvas = {
+      tokens: input('tokens', [batch, length], 'i32'),
+      present: padded ? input('present', [batch, length]) : undefined,
+    };
+    const states = hiddenStates(this.config, weight, canvas);
+    return defineProgram('forward', { outputs: { logits: logitsAt(this.config, weight, states, input('rows', [rows], 'i32')) } });
+  }
+
+  #weights(): Weights {
+    const nodes = this.weightNodes();
+    return (name) => nodes.get(name)!;
+  }
+
+  #program(key: string, define: () => Program): Promise<Executable> {
+    let program = this.#programs.get(key);
+    if (!program) {
+      program = this.engine.compile(define());
+      this.#programs.set(key, program);
+    }
+    return program;
+  }
+}
+
+/** The next size of 1, 2, 3, 4, 6, 8, 12, 16, …: at most a third of a pass is padding. */
+export function bucket(count: number): number {
+  const power = 2 ** Math.floor(Math.log2(count));
+  if (count === power) return power;
+  return count <= power * 1.5 && power >= 2 ? power * 1.5 : power * 2;
+}
+
+function lengthBucket(length: number, config: ModelConfig): number {
+  return Math.min(config.max_position_embeddings, Math.ceil(length / 16) * 16);
+}

@@ -1,0 +1,172 @@
+import type { Executable } from '../engine/engine.ts';
+import { gradients } from '../graph/differentiate.ts';
+import { type AdamW, adamW, optimizerState } from '../graph/optimizer.ts';
+import { add, input, logSoftmax, pick, state } from '../graph/primitives.ts';
+import { defineProgram } from '../graph/program.ts';
+import { constant } from '../graph/primitives.ts';
+import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { hiddenStates, logitsAt, weightShapes } from '../model/transformer.ts';
+
+/** A part of a training step, as an engine is fed it. */
+export interface Batch {
+  /** Token ids [batch, length], i32. */
+  readonly tokens: HostTensor;
+  /** 1 where a token is, 0 where the row is padded [batch, length]; absent: no row is padded. */
+  readonly present?: HostTensor;
+  /** Places in the flattened canvas whose tokens are predicted [n], i32. */
+  readonly rows: HostTensor;
+  /** The true tokens there [n], i32. */
+  readonly targets: HostTensor;
+  /** What else the loss asks for, by name. */
+  readonly extra: Readonly<Record<string, HostTensor>>;
+}
+
+/** What a loss is made from: log-probabilities [n] of the targets, those of all tokens [n, vocabulary], and its inputs. */
+export interface LossInputs {
+  readonly logp: Tensor;
+  readonly logProbabilities: Tensor;
+  readonly extra: (name: string) => Tensor;
+}
+
+/**
+ * A loss as a composition, and sums to be logged with it. A step may come in several batches: loss and metrics are sums
+ * over them, so normalisers are part of what is fed.
+ */
+export interface Loss {
+  readonly name: string;
+  define(inputs: LossInputs): { readonly loss: Tensor; readonly metrics?: Readonly<Record<string, Tensor>> };
+}
+
+export interface StepResult {
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  readonly metrics: Readonly<Record<string, HostTensor>>;
+}
+
+const accumulator = (parameter: string) => `gradient.${parameter}`;
+
+/** The state a trainer needs beside a model's weights, all zero: the optimiser's, and sums of gradients. */
+export function trainingState(config: ModelConfig): Map<string, HostTensor> {
+  const weights = weightShapes(config);
+  const shapes = new Map<string, Shape>(optimizerState(weights));
+  for (const [name, shape] of weights) shapes.set(accumulator(name), shape);
+  return new Map([...shapes].map(([name, shape]) => [name, { shape, data: new Float32Array(sizeOf(shape)) }]));
+}
+
+/** Names of the state that a checkpoint must keep so that training goes on as if it had not been interrupted. */
+export function resumableState(config: ModelConfig): string[] {
+  return [...optimizerState(weightShapes(config)).keys()];
+}
+
+/** Makes optimiser steps on a model: forward, backward and AdamW update are one program, one run a step. */
+export class Trainer {
+  readonly #model: LanguageModel;
+  readonly #loss: Loss;
+  readonly #optimizer: AdamW;
+  readonly #programs = new Map<string, Promise<Executable>>();
+
+  constructor(model: LanguageModel, loss: Loss, optimizer: AdamW) {
+    this.#model = model;
+    this.#loss = loss;
+    this.#optimizer = optimizer;
+  }
+
+  /** One step on one or several batches; metrics of several are summed. */
+  async step(batches: readonly Batch[]): Promise<StepResult> {
+    if (batches.length === 1) {
+      const { loss, gradNorm, learningRate, ...metrics } = await this.#run('step', batches[0] as Batch);
+      return { loss: value(loss), gradNorm: value(gradNorm), learningRate: value(learningRate), metrics };
+    }
+    let sum = 0;
+    const metrics: Record<string, HostTensor> = {};
+    for (const batch of batches) {
+      const { loss, ...parts } = await this.#run('accumulate', batch);
+      sum += value(loss);
+      for (const [name, part] of Object.entries(parts)) metrics[name] = metrics[name] ? addTo(metrics[name], part) : part;
+    }
+    const apply = await this.#compiled('apply', () => this.#applyProgram());
+    const { gradNorm, learningRate } = await apply.run({}, this.#model.state);
+    return { loss: sum, gradNorm: value(gradNorm), learningRate: value(learningRate), metrics };
+  }
+
+  /** Loss and metrics of a batch without a step. */
+  async evaluate(batch: Batch): Promise<{ loss: number; metrics: Record<string, HostTensor> }> {
+    const { loss, ...metrics } = await this.#run('evaluate', batch);
+    return { loss: value(loss), metrics };
+  }
+
+  async dispose(): Promise<void> {
+    for (const program of this.#programs.values()) await (await program).dispose();
+  }
+
+  async #run(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch): Promise<Record<string, HostTensor>> {
+    const { extra, ...leading } = batch;
+    const feeds: Record<string, HostTensor> = { ...leading, ...extra };
+    const key = `${kind} ${Object.entries(feeds).map(([name, { shape }]) => `${name}[${shape}]`)}`;
+    return (await this.#compiled(key, () => this.#lossProgram(kind, batch))).run(feeds, this.#model.state);
+  }
+
+  #lossProgram(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch) {
+    const parameters = this.#model.weightNodes();
+    const { loss, metrics } = this.#defineLoss(parameters, batch);
+    const name = `${this.#loss.name} ${kind}`;
+    if (kind === 'evaluate') return defineProgram(name, { outputs: { loss, ...metrics } });
+    const names = [...parameters.keys()];
+    const flowing = gradients(loss, [...parameters.values()]);
+    const gradientOf = new Map(names.map((name, index) => [name, flowing[index] as Tensor]));
+    if (kind === 'step') {
+      const { updates, gradNorm, learningRate } = adamW(parameters, gradientOf, this.#optimizer);
+      return defineProgram(name, { outputs: { loss, gradNorm, learningRate, ...metrics }, updates });
+    }
+    const updates = new Map(
+      [...gradientOf].map(([name, g]) => [accumulator(name), add(state(accumulator(name), g.shape), g)] as const),
+    );
+    return defineProgram(name, { outputs: { loss, ...metrics }, updates });
+  }
+
+  #defineLoss(parameters: ReadonlyMap<string, Tensor>, batch: Batch) {
+    const { config } = this.#model;
+    const weight = (name: string) => parameters.get(name) as Tensor;
+    const { tokens, present, rows, targets, extra } = batch;
+    const states = hiddenStates(config, weight, {
+      tokens: input('tokens', tokens.shape, 'i32'),
+      present: present && input('present', present.shape),
+    });
+    const logProbabilities = logSoftmax(logitsAt(config, weight, states, input('rows', rows.shape, 'i32')));
+    const inputs = new Map(
+      Object.entries(extra).map(([name, { shape, data }]) => [name, input(name, shape, data instanceof Int32Array ? 'i32' : 'f32')]),
+    );
+    return this.#loss.define({
+      logp: pick(logProbabilities, input('targets', targets.shape, 'i32')),
+      logProbabilities,
+      extra: (name) => inputs.get(name) as Tensor,
+    });
+  }
+
+  #applyProgram() {
+    const parameters = this.#model.weightNodes();
+    const gradientOf = new Map([...parameters].map(([name, { shape }]) => [name, state(accumulator(name), shape)]));
+    const { updates, gradNorm, learningRate } = adamW(parameters, gradientOf, this.#optimizer);
+    for (const [name, { shape }] of parameters)
+      updates.set(accumulator(name), constant({ shape, data: new Float32Array(sizeOf(shape)) }));
+    return defineProgram('apply', { outputs: { gradNorm, learningRate }, updates });
+  }
+
+  #compiled(key: string, define: () => ReturnType<typeof defineProgram>): Promise<Executable> {
+    let program = this.#programs.get(key);
+    if (!program) {
+      program = this.#model.engine.compile(define());
+      this.#programs.set(key, program);
+    }
+    return program;
+  }
+}
+
+const value = (tensor: HostTensor | undefined): number => tensor!.data[0] as number;
+
+function addTo(sum: HostTensor, part: HostTensor): HostTensor {
+  return { shape: sum.shape, data: (sum.data as Float32Array).map((x, index) => x + (part.data[index] as number)) };
+}
