@@ -1,0 +1,140 @@
+import { UserError } from '../platform/errors.ts';
+import type { Interval } from '../protocol/interval.ts';
+import type { Score } from '../tasks/task.ts';
+
+/** Two-sided 95 % quantile of the standard normal distribution. */
+const z = 1.959963984540054;
+
+/**
+ * Wilson's score interval of a share, E. B. Wilson, "Probable inference, the law of succession, and statistical
+ * inference", 1927: keeps its coverage near 0 and 1 and for few trials, where the normal interval collapses.
+ */
+export function wilsonInterval(successes: number, trials: number): Interval {
+  if (!(trials > 0)) throw new UserError('No problem was evaluated, so there is no share to state; give at least one.');
+  if (!(successes >= 0 && successes <= trials)) throw new RangeError(`${successes} of ${trials} is not a share.`);
+  const value = successes / trials;
+  const centre = (value + z ** 2 / (2 * trials)) / (1 + z ** 2 / trials);
+  const spread = (z / (1 + z ** 2 / trials)) * Math.sqrt((value * (1 - value)) / trials + z ** 2 / (4 * trials ** 2));
+  // At 0 and 1 the limits equal the value exactly; rounding must not put it outside.
+  return {
+    value,
+    low: Math.min(value, Math.max(0, centre - spread)),
+    high: Math.max(value, Math.min(1, centre + spread)),
+  };
+}
+
+/**
+ * A metric over items and its interval: sum of values over sum of weights, where the cells, samples or answers of one
+ * item hang together and only items are independent.
+ *
+ * One yes or no per item gives Wilson's interval. Otherwise the variance of the ratio is linearised (Taylor series;
+ * W. G. Cochran, "Sampling Techniques", 1977, section 6.3), each item with the residual `value - ratio * weight`, and
+ * enters Wilson's interval as an effective number of trials, as surveys do (E. L. Korn and B. I. Graubard, "Confidence
+ * intervals for proportions with small expected number of positive counts estimated from survey data", 1998). Chosen
+ * over an item bootstrap because limits stay within 0 and 1, because an all right or all wrong result keeps a width,
+ * and because it needs no random numbers.
+ */
+export function shareInterval(items: readonly Score[]): Interval {
+  checkShares(items);
+  const { ratio, weight, residuals } = linearise(items);
+  const oneBitEach = items.every((item) => item.weight === items[0]?.weight && item.value % item.weight === 0);
+  // All right or all wrong, how far the units of one item hang together cannot be seen, and only items are counted.
+  const extreme = Math.min(ratio, 1 - ratio) < 1e-12;
+  const effective = oneBitEach || extreme ? items.length : effectiveTrials(ratio, weight, residuals);
+  return { ...wilsonInterval(ratio * effective, effective), value: ratio };
+}
+
+/** How many independent trials would tell as much; never more than the units there are. */
+function effectiveTrials(ratio: number, weight: number, residuals: readonly number[]): number {
+  const items = residuals.length;
+  if (items === 1) return 1;
+  const variance = (items / (items - 1)) * residuals.reduce((sum, residual) => sum + residual ** 2, 0);
+  // The variance is itself estimated from these items, which Student's quantile in place of the normal's pays for.
+  const trials = ((ratio * (1 - ratio)) / variance) * (z / studentQuantile(items - 1)) ** 2;
+  return Math.min(trials, Math.max(weight, items));
+}
+
+/** Two-sided 95 % quantile of Student's distribution (expansion in 1 / freedom; M. Abramowitz and I. Stegun, 26.7.5). */
+function studentQuantile(freedom: number): number {
+  const first = (z ** 3 + z) / 4;
+  const second = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96;
+  const third = (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384;
+  return z + first / freedom + second / freedom ** 2 + third / freedom ** 3;
+}
+
+/**
+ * How much a metric changed between two results on the same items, `after` minus `before`, with the interval of the
+ * paired difference: what is hard or easy about an item for both cancels.
+ *
+ * Linearised like `shareInterval`, after adding two items, one solved only before and one solved only after: for one
+ * yes or no per item this is D. G. Bonett and R. M. Price's adjusted Wald interval, "Adjusted Wald confidence
+ * interval for a difference of binomial proportions based on paired data", 2012. It keeps a width where no item or
+ * every item changed. `value` is the plain difference, without the two.
+ */
+export function pairedDifference(before: readonly Score[], after: readonly Score[]): Interval {
+  if (before.length !== after.length) {
+    throw new UserError(
+      `A paired comparison needs the same problems on both sides, and these are ${before.length} and ${after.length}.`,
+    );
+  }
+  checkShares(before);
+  checkShares(after);
+  const value = linearise(after).ratio - linearise(before).ratio;
+  const [solved, failed] = [1, 0].map((share) => (items: readonly Score[]) => {
+    const weight = items.reduce((sum, item) => sum + item.weight, 0) / items.length;
+    return { value: share * weight, weight };
+  }) as [(items: readonly Score[]) => Score, (items: readonly Score[]) => Score];
+  const earlier = linearise([...before, solved(before), failed(before)]);
+  const later = linearise([...after, failed(after), solved(after)]);
+  const centre = later.ratio - earlier.ratio;
+  const variance = later.residuals.reduce((sum, residual, item) => sum + (residual - earlier.residuals[item]!) ** 2, 0);
+  const spread = z * Math.sqrt(variance);
+  return { value, low: Math.max(-1, centre - spread), high: Math.min(1, centre + spread) };
+}
+
+/**
+ * Unbiased estimate of the chance that at least one of `k` samples is right, from `correct` right ones among
+ * `samples`: 1 - C(samples - correct, k) / C(samples, k), as a product that neither overflows nor cancels
+ * (M. Chen et al., "Evaluating large language models trained on code", arXiv 2107.03374, section 2.1).
+ */
+export function passAtK(samples: number, correct: number, k: number): number {
+  if (!(Number.isInteger(k) && k >= 1)) throw new RangeError(`pass@k needs a whole k of at least 1, and got ${k}.`);
+  if (!Number.isInteger(samples) || samples < k) {
+    throw new UserError(`pass@${k} needs at least ${k} samples per problem, and there are ${samples}.`);
+  }
+  if (!(Number.isInteger(correct) && correct >= 0 && correct <= samples)) {
+    throw new RangeError(`${correct} of ${samples} samples cannot be right.`);
+  }
+  if (samples - correct < k) return 1;
+  // C(samples - correct, k) / C(samples, k) is symmetric in k and correct; the shorter product is the exacter one.
+  let allWrong = 1;
+  const [few, many] = k < correct ? [k, correct] : [correct, k];
+  for (let i = 0; i < few; i++) allWrong *= (samples - many - i) / (samples - i);
+  return 1 - allWrong;
+}
+
+/** Mean of pass@k over problems and its interval, in which problems, not samples, are independent. */
+export function passAtKInterval(
+  problems: readonly { readonly samples: number; readonly correct: number }[],
+  k: number,
+): Interval {
+  return shareInterval(problems.map(({ samples, correct }) => ({ value: passAtK(samples, correct, k), weight: 1 })));
+}
+
+/** The ratio of sums, and each item's residual as its contribution to the error of the ratio. */
+function linearise(items: readonly Score[]): { ratio: number; weight: number; residuals: number[] } {
+  const weight = items.reduce((sum, item) => sum + item.weight, 0);
+  const ratio = Math.min(1, items.reduce((sum, item) => sum + item.value, 0) / weight);
+  return { ratio, weight, residuals: items.map((item) => (item.value - ratio * item.weight) / weight) };
+}
+
+function checkShares(items: readonly Score[]): void {
+  for (const { value, weight } of items) {
+    if (!(value >= 0 && value <= weight && Number.isFinite(weight))) {
+      throw new RangeError(`A score of ${value} out of ${weight} is not a share.`);
+    }
+  }
+  if (!items.some(({ weight }) => weight > 0)) {
+    throw new UserError('No problem was evaluated, so there is no metric to state; give at least one.');
+  }
+}

@@ -1,0 +1,75 @@
+import type { Interval } from './interval.ts';
+
+/**
+ * A training step, one line of `events.jsonl`: an open record of finite numbers. Names are TRL's where it has one;
+ * a name that is absent was not measured in that step. The parts of a reward are `rewards/NAME/mean`; methods add
+ * their own names (for example `clip_ratio`).
+ */
+export interface StepEvent {
+  readonly [metric: string]: number;
+  /** Counts from 1. */
+  readonly step: number;
+  /** Unix seconds at the end of the step. */
+  readonly time: number;
+  /** Mean reward of the step's completions. */
+  readonly reward?: number;
+  /** Mean over groups of the standard deviation of rewards within a group. */
+  readonly reward_std?: number;
+  /** Share of groups whose rewards are all equal: they teach nothing. */
+  readonly frac_reward_zero_std?: number;
+  readonly 'completions/mean_length'?: number;
+  readonly 'completions/min_length'?: number;
+  readonly 'completions/max_length'?: number;
+  /** Mean entropy of the predictions at the moment a token was revealed, in nats. */
+  readonly entropy?: number;
+  /** Tokens seen since the run began. */
+  readonly num_tokens?: number;
+  readonly loss?: number;
+  /** Global norm of the gradient before clipping. */
+  readonly grad_norm?: number;
+  readonly learning_rate?: number;
+  /** Estimated divergence from the reference policy, in nats per token. */
+  readonly kl?: number;
+  /** Mean lower bound of the log-likelihood of completions with positive advantage, in nats per token. */
+  readonly elbo_positive?: number;
+  /** Mean upper bound for completions with negative advantage, trained form with the constant omitted. */
+  readonly eubo_negative?: number;
+  readonly elbo_negative?: number;
+  /** Upper minus lower bound on held-out samples, trained form with the constant omitted. */
+  readonly eubo_elbo_gap?: number;
+  readonly tokens_per_second?: number;
+  /** Seconds of the step by phase. */
+  readonly 'time/rollout'?: number;
+  readonly 'time/reward'?: number;
+  readonly 'time/update'?: number;
+  readonly 'time/evaluation'?: number;
+  readonly 'time/checkpoint'?: number;
+  /** Seconds of the whole step. */
+  readonly 'time/step'?: number;
+}
+
+/**
+ * An evaluation in the course of a run, also one line of `events.jsonl`; told from a step by its `evaluation`.
+ * `step` is the number of steps the evaluated weights had seen, 0 before the first.
+ */
+export interface EvaluationEvent {
+  readonly step: number;
+  /** Unix seconds. */
+  readonly time: number;
+  readonly evaluation: Evaluation;
+}
+
+export interface Evaluation {
+  readonly task: string;
+  /** Which problems: for example `validation` or `test`. */
+  readonly split: string;
+  /** How many problems. */
+  readonly n: number;
+  readonly metrics: Readonly<Record<string, Interval>>;
+  /** Further numbers about the same problems, for example `eubo_elbo_gap`, `forwards_per_answer`. */
+  readonly measures?: Readonly<Record<string, number>>;
+  readonly seconds: number;
+}
+
+/** One line of `events.jsonl`. */
+export type RunEvent = StepEvent | EvaluationEvent;

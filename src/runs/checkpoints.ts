@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
+
+export interface Checkpoint {
+  readonly step: number;
+  readonly dir: string;
+}
+
+/** The complete checkpoints of a run, oldest first. */
+export async function listCheckpoints(dir: string): Promise<Checkpoint[]> {
+  const folder = runFile(dir).checkpoints;
+  return (await stepsIn(folder)).map((step) => ({ step, dir: path.join(folder, stepName(step)) }));
+}
+
+/** The last complete checkpoint of a run; null where it has none yet. */
+export async function latestCheckpoint(dir: string): Promise<Checkpoint | null> {
+  return (await listCheckpoints(dir)).at(-1) ?? null;
+}
+
+/**
+ * Writes the checkpoint of a step: `write` fills a folder that becomes `checkpoints/step-NNNNNN` only once all of it
+ * is on the disk. A checkpoint of the same step is replaced. Where `write` throws, nothing of it stays.
+ */
+export async function commitCheckpoint(
+  dir: string,
+  step: number,
+  write: (folder: string) => Promise<void>,
+): Promise<Checkpoint> {
+  const folder = runFile(dir).checkpoints;
+  const target = path.join(folder, stepName(step));
+  const temporary = path.join(folder, `.${stepName(step)}.${randomUUID()}`);
+  await mkdir(temporary, { recursive: true });
+  try {
+    await write(temporary);
+    await flushFiles(temporary);
+    await removeFolder(target);
+    await rename(temporary, target);
+  } catch (error) {
+    await removeFolder(temporary);
+    throw error;
+  }
+  return { step, dir: target };
+}
+
+/** Removes all checkpoints but the `last` newest and that of step `best`; leftovers of killed writers go too. */
+export async function retainCheckpoints(
+  dir: string,
+  keep: { readonly last: number; readonly best: number | null },
+): Promise<void> {
+  const checkpoints = await listCheckpoints(dir);
+  const newest = new Set(checkpoints.slice(Math.max(0, checkpoints.length - keep.last)).map(({ step }) => step));
+  for (const checkpoint of checkpoints) {
+    if (!newest.has(checkpoint.step) && checkpoint.step !== keep.best) await removeFolder(checkpoint.dir);
+  }
+}
+
+/** Removes what writers that were killed left half written. Only the holder of the run's lock may call it. */
+export async function removeUnfinishedCheckpoints(dir: string): Promise<void> {
+  const folder = runFile(dir).checkpoints;
+  for (const name of await namesIn(folder)) {
+    if (name.startsWith('.step-')) await removeFolder(path.join(folder, name));
+  }
+}
+
+async function removeFolder(folder: string): Promise<void> {
+  // Windows refuses while a scanner has a file open, which passes within a moment.
+  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** Puts every file's content on the disk, so that the rename after it never names a folder with empty files. */
+async function flushFiles(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const handle = await open(path.join(entry.parentPath, entry.name), 'r+');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import { randomUUID } from 'node:crypto';
+import { UserError } from '../platform/errors.ts';
+import { writeJson } from '../platform/files.ts';
+import type { RunControl, RunWish } from '../protocol/run.ts';
+import { runFile } from './layout.ts';
+import { lockHolder } from './lock.ts';
+import { readRecordIfThere } from './read-record.ts';
+import { runControlSchema } from './records.ts';
+
+/**
+ * Asks the job of a run directory to go on, pause or stop; returns the request's id, which `status.json` repeats once
+ * it is obeyed. Throws a `UserError` where no process runs it: nobody would read the request.
+ */
+export async function requestControl(dir: string, want: RunWish): Promise<string> {
+  if ((await lockHolder(dir)) === null) {
+    throw new UserError(`No process runs ${dir}, so there is nothing to ${want}; resume the run to go on with it.`);
+  }
+  const control: RunControl = { want, id: randomUUID() };
+  await writeJson(runFile(dir).control, control);
+  return control.id;
+}
+
+/** The last request that was made of a run; null where there is none. */
+export async function readControl(dir: string): Promise<RunControl | null> {
+  return readRecordIfThere(runFile(dir).control, runControlSchema);
+}

@@ -1,0 +1,98 @@
+import { lstat, mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { UserError } from '../platform/errors.ts';
+import { writeJson } from '../platform/files.ts';
+import type { RunConfiguration } from '../protocol/run.ts';
+import { filterJsonLines } from './json-lines.ts';
+import { namesIn, runFile, stepName, stepOf, stepsIn } from './layout.ts';
+import { acquireLock } from './lock.ts';
+import { readRecord } from './read-record.ts';
+import { runConfigurationSchema, runEventSchema } from './records.ts';
+
+/** What the maker of a run states; the rest of `run.json` is filled in. */
+export type NewRun = Omit<RunConfiguration, 'schema' | 'name' | 'createdAt'> & { readonly name?: string };
+
+/**
+ * Creates a run directory under `root` with its `run.json`. Its name is the time in UTC to the millisecond and what
+ * is run, so that names sort by age; two runs of the same millisecond get different ones.
+ */
+export async function createRunDirectory(root: string, run: NewRun): Promise<string> {
+  await mkdir(root, { recursive: true });
+  const what = [run.kind === 'tune' ? null : run.kind, run.task, run.objective].filter(Boolean).join('-');
+  for (let instant = Date.now(); ; instant++) {
+    const createdAt = new Date(instant).toISOString();
+    const name = [createdAt.replace(/[-:Z]/g, '').replace(/[T.]/g, '-'), slug(what)].filter(Boolean).join('-');
+    const dir = path.join(root, name);
+    if (!(await makeFolder(dir))) continue;
+    const configuration: RunConfiguration = { ...run, schema: 1, name: run.name ?? name, createdAt };
+    await writeJson(runFile(dir).configuration, configuration);
+    return dir;
+  }
+}
+
+export async function readConfiguration(dir: string): Promise<RunConfiguration> {
+  return readRecord(runFile(dir).configuration, runConfigurationSchema);
+}
+
+/** The directory of a run that a user names: a folder's name under `root`, or a path. */
+export async function findRun(root: string, run: string): Promise<string> {
+  for (const dir of [path.join(root, run), path.resolve(run)]) {
+    if ((await lstat(runFile(dir).configuration).catch(() => null)) !== null) return dir;
+  }
+  throw new UserError(`There is no run ${run} in ${root}, nor is it the path of one; \`unmask runs list\` names them.`);
+}
+
+/**
+ * Takes a run back to the end of a step, for a job that goes on from there: events, samples and checkpoints of later
+ * steps go away, so that the resumed log holds each step once. Only the holder of the run's lock may call it.
+ */
+export async function rewindRun(dir: string, step: number): Promise<void> {
+  const files = runFile(dir);
+  await filterJsonLines(files.events, runEventSchema, (event) => event.step <= step);
+  for (const name of await namesIn(files.samples)) {
+    if ((stepOf(name) ?? 0) > step) await rm(path.join(files.samples, name), { force: true });
+  }
+  for (const later of (await stepsIn(files.checkpoints)).filter((other) => other > step)) {
+    await rm(path.join(files.checkpoints, stepName(later)), { recursive: true, force: true, maxRetries: 5 });
+  }
+  await rm(files.result, { force: true });
+}
+
+/** Deletes a run directory with all it holds; throws a `UserError` where it is none, or in use. */
+export async function deleteRun(dir: string): Promise<void> {
+  const entry = await lstat(dir).catch(() => null);
+  if (!entry?.isDirectory()) throw new UserError(`${dir} is not a folder; nothing was deleted.`);
+  await readConfiguration(dir);
+  const held = await acquireLock(dir);
+  try {
+    // The configuration goes last, so that what a cut-off deletion leaves is still a run that can be deleted; the
+    // lock stays until the end, so that nobody starts to write what is being deleted.
+    for (const name of await namesIn(dir)) {
+      if (name === 'lock.json' || name === 'run.json') continue;
+      await rm(path.join(dir, name), { recursive: true, force: true, maxRetries: 5 });
+    }
+    await rm(runFile(dir).configuration, { force: true });
+  } finally {
+    await held.release();
+  }
+  await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+}
+
+async function makeFolder(dir: string): Promise<boolean> {
+  try {
+    await mkdir(dir);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** What stays of a text in a folder's name on every platform. */
+function slug(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 60);
+}

@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { UserError } from '../platform/errors.ts';
+import type { RunLock } from '../protocol/run.ts';
+import { runFile } from './layout.ts';
+import { isAlive, startOfProcess } from './process-life.ts';
+import { readRecordIfThere } from './read-record.ts';
+import { runLockSchema } from './records.ts';
+
+/** Locks that this very process holds: a restarted container may give a process its dead predecessor's number. */
+const heldHere = new Set<string>();
+
+/** The right to write a run directory, held until `release`. */
+export interface HeldLock {
+  readonly lock: RunLock;
+  /** Throws a `UserError` where somebody removed or took the lock meanwhile. */
+  assertHeld(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lock of a run directory. The lock of a process that is dead is replaced; that of a living one, or of one
+ * on another machine, throws a `UserError` that names it.
+ */
+export async function acquireLock(dir: string): Promise<HeldLock> {
+  const file = runFile(dir).lock;
+  const processStart = await startOfProcess(process.pid);
+  const lock: RunLock = {
+    pid: process.pid,
+    host: hostname(),
+    startedAt: new Date().toISOString(),
+    token: randomUUID(),
+    ...(processStart === null ? {} : { processStart }),
+  };
+  await mkdir(dir, { recursive: true });
+  heldHere.add(lock.token);
+  try {
+    while (!(await createExclusively(file, lock))) {
+      const other = await readRecordIfThere(file, runLockSchema);
+      if (other === null) continue;
+      if (await isHeld(other)) throw new UserError(inUse(dir, other));
+      await removeStale(file, other);
+    }
+  } catch (error) {
+    heldHere.delete(lock.token);
+    throw error;
+  }
+  const current = async () => (await readRecordIfThere(file, runLockSchema))?.token;
+  return {
+    lock,
+    async assertHeld() {
+      if ((await current()) === lock.token) return;
+      throw new UserError(`Another process took over ${dir}; this run stops so that the two do not mix.`);
+    },
+    async release() {
+      heldHere.delete(lock.token);
+      if ((await current()) === lock.token) await rm(file, { force: true });
+    },
+  };
+}
+
+/** The process that writes a run directory now; null where there is none. */
+export async function lockHolder(dir: string): Promise<RunLock | null> {
+  const lock = await readRecordIfThere(runFile(dir).lock, runLockSchema);
+  return lock !== null && (await isHeld(lock)) ? lock : null;
+}
+
+/** Throws a `UserError` that names the process where a run directory is in use. */
+export async function assertNotInUse(dir: string): Promise<void> {
+  const holder = await lockHolder(dir);
+  if (holder) throw new UserError(inUse(dir, holder));
+}
+
+/** Whether a lock's process may still be at work; one on another machine always may. */
+async function isHeld(lock: RunLock): Promise<boolean> {
+  if (lock.host !== hostname()) return true;
+  if (!isAlive(lock.pid)) return false;
+  if (lock.pid === process.pid) return heldHere.has(lock.token);
+  const start = await startOfProcess(lock.pid);
+  return start === null || lock.processStart === undefined || start === lock.processStart;
+}
+
+function inUse(dir: string, lock: RunLock): string {
+  const here = lock.host === hostname();
+  const advice = here ? 'stop that run first' : `stop it there, or remove ${runFile(dir).lock} if it has ended`;
+  return `Run directory ${dir} is in use by process ${lock.pid}${here ? '' : ` on ${lock.host}`} since ${lock.startedAt}; ${advice}.`;
+}
+
+/** Creates the lock with its whole content in one step; false where there is one already. */
+async function createExclusively(file: string, lock: RunLock): Promise<boolean> {
+  const text = `${JSON.stringify(lock, null, 2)}\n`;
+  const temporary = `${file}.${lock.token}`;
+  try {
+    await writeFile(temporary, text, { flush: true });
+    await link(temporary, file);
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'EEXIST') return false;
+    if (code === 'EPERM' || code === 'ENOTSUP' || code === 'ENOSYS' || code === 'EOPNOTSUPP' || code === 'EISDIR') {
+      return createWithoutLink(file, text);
+    }
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** For file systems without hard links (exFAT): a reader may meet the file before its content. */
+async function createWithoutLink(file: string, text: string): Promise<boolean> {
+  try {
+    const handle = await open(file, 'wx');
+    await handle.writeFile(text);
+    await handle.close();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/**
+ * Removes a dead process's lock. It is renamed first, which only one of several takers can do; who finds that he
+ * moved a newer lock away puts it back.
+ */
+async function removeStale(file: string, stale: RunLock): Promise<void> {
+  const aside = `${file}.${randomUUID()}`;
+  try {
+    await rename(file, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  const moved = await readRecordIfThere(aside, runLockSchema);
+  if (moved !== null && moved.token !== stale.token) await link(aside, file).catch(() => undefined);
+  await rm(aside, { force: true });
+}

@@ -1,0 +1,124 @@
+import { open, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf } from '../platform/errors.ts';
+import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
+import type { RunState, RunStatus, RunSummary } from '../protocol/run.ts';
+import type { SampleRecord } from '../protocol/sample.ts';
+import { readConfiguration } from './directory.ts';
+import { parseJsonLines, readJsonLines } from './json-lines.ts';
+import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
+import { lockHolder } from './lock.ts';
+import { readRecord } from './read-record.ts';
+import { runEventSchema, runStatusSchema, sampleRecordSchema } from './records.ts';
+
+/** Milliseconds without a heartbeat after which a run that no process holds counts as interrupted. */
+const staleAfter = 5_000;
+
+const over: readonly RunState[] = ['finished', 'failed', 'interrupted'];
+
+/** Whether a line of the event log is an evaluation; a training step otherwise. */
+export const isEvaluation = (event: RunEvent): event is EvaluationEvent => typeof event.evaluation === 'object';
+
+/** All events of a run, in the order they were written; none before the first. */
+export async function readEvents(dir: string): Promise<RunEvent[]> {
+  return readJsonLines(runFile(dir).events, runEventSchema);
+}
+
+/** The training steps among events. */
+export const stepsOf = (events: readonly RunEvent[]): StepEvent[] =>
+  events.filter((event): event is StepEvent => !isEvaluation(event));
+
+/** The evaluations among events. */
+export const evaluationsOf = (events: readonly RunEvent[]): EvaluationEvent[] => events.filter(isEvaluation);
+
+/** Where a follower of an event log stands; the file's identity tells whether it was rewritten by a resumed run. */
+export interface EventCursor {
+  readonly file: number;
+  readonly offset: number;
+}
+
+/**
+ * The events that were written since `cursor` (null: all), for who watches a run. `rewound` says that the log was
+ * taken back to an earlier step and `events` is the whole of it.
+ */
+export async function readNewEvents(
+  dir: string,
+  cursor: EventCursor | null,
+): Promise<{ events: RunEvent[]; cursor: EventCursor | null; rewound: boolean }> {
+  const file = runFile(dir).events;
+  const found = await stat(file).catch(() => null);
+  if (found === null) return { events: [], cursor: null, rewound: cursor !== null };
+  const handle = await open(file, 'r');
+  try {
+    const { ino, size } = await handle.stat();
+    const rewound = cursor !== null && (cursor.file !== ino || cursor.offset > size);
+    const start = cursor === null || rewound ? 0 : cursor.offset;
+    const bytes = Buffer.alloc(size - start);
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, start);
+    const complete = bytes.subarray(0, bytes.subarray(0, bytesRead).lastIndexOf('\n') + 1);
+    const events = parseJsonLines(complete.toString('utf8'), runEventSchema, file);
+    return { events, cursor: { file: ino, offset: start + complete.length }, rewound };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The steps whose samples are there, ascending. */
+export async function sampleSteps(dir: string): Promise<number[]> {
+  return stepsIn(runFile(dir).samples);
+}
+
+export async function readSamples(dir: string, step: number): Promise<SampleRecord[]> {
+  return readJsonLines(path.join(runFile(dir).samples, `${stepName(step)}.jsonl`), sampleRecordSchema);
+}
+
+/**
+ * The state of a run as it is: `status.json`, but `interrupted` where the process that was to write it is dead.
+ * A process that computes for a long time renews no heartbeat and still runs.
+ */
+export async function readStatus(dir: string): Promise<RunStatus> {
+  const status = await readRecord(runFile(dir).status, runStatusSchema);
+  if (over.includes(status.state) || (await lockHolder(dir)) !== null) return status;
+  if (Date.now() - Date.parse(status.heartbeat) < staleAfter) return status;
+  // It may have ended properly between the two looks.
+  const again = await readRecord(runFile(dir).status, runStatusSchema);
+  return over.includes(again.state) ? again : { ...again, state: 'interrupted', eta: null };
+}
+
+/** What is to be told of one run; a broken file becomes its `error`, so that a list shows the other runs. */
+export async function summarizeRun(dir: string): Promise<RunSummary> {
+  const problems: string[] = [];
+  const orNull = <T>(reading: Promise<T>): Promise<T | null> =>
+    reading.catch((error: unknown) => {
+      problems.push(messageOf(error));
+      return null;
+    });
+  const configuration = await orNull(readConfiguration(dir));
+  const status = await orNull(readStatus(dir));
+  const error = status?.error ?? problems[0];
+  return {
+    run: path.basename(dir),
+    dir,
+    state: status?.state ?? 'interrupted',
+    step: status?.step ?? 0,
+    steps: status?.steps ?? configuration?.steps ?? null,
+    eta: status?.eta ?? null,
+    kind: configuration?.kind ?? null,
+    task: configuration?.task ?? null,
+    objective: configuration?.objective ?? null,
+    createdAt: configuration?.createdAt ?? null,
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+/** The runs under a folder, newest first; whatever is no run directory is passed over. */
+export async function listRuns(root: string): Promise<RunSummary[]> {
+  const names = (await namesIn(root)).sort().reverse();
+  const runs: RunSummary[] = [];
+  for (const name of names) {
+    const dir = path.join(root, name);
+    const entry = await stat(runFile(dir).configuration).catch(() => null);
+    if (entry?.isFile()) runs.push(await summarizeRun(dir));
+  }
+  return runs;
+}

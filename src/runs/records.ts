@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
+import type { Interval } from '../protocol/interval.ts';
+import type { Json, RunConfiguration, RunControl, RunLock, RunStatus } from '../protocol/run.ts';
+import type { SampleRecord } from '../protocol/sample.ts';
+
+/**
+ * What is checked when a run directory is read back. The shapes are the protocol's (the compiler compares them);
+ * unknown fields pass, so that an older reader takes a newer writer's files.
+ */
+
+const json: z.ZodType<Json> = z.json();
+const time = z.iso.datetime();
+const count = z.int().min(0);
+
+export const runConfigurationSchema = z.looseObject({
+  schema: z.literal(1).describe('Version of this shape.'),
+  kind: z.enum(['tune', 'pretrain', 'fine-tune', 'evaluate', 'compare', 'discover']),
+  name: z.string().min(1),
+  task: z.string().nullable(),
+  model: z.string().nullable().describe('A bundled name, an id, or a folder.'),
+  objective: z.string().nullable().describe('The policy-gradient objective, for tuning.'),
+  seed: z.int(),
+  steps: count.nullable().describe('Steps to make; null where a time limit alone ends the run.'),
+  settings: z.record(z.string(), json).describe('Every hyper-parameter by name, defaults included.'),
+  device: z.looseObject({ engine: z.string(), device: z.string() }),
+  versions: z.record(z.string(), z.string()),
+  createdAt: time,
+}) satisfies z.ZodType<RunConfiguration>;
+
+export const runStateSchema = z.enum([
+  'starting',
+  'running',
+  'paused',
+  'stopping',
+  'finished',
+  'failed',
+  'interrupted',
+]) satisfies z.ZodType<RunStatus['state']>;
+
+export const runStatusSchema = z.looseObject({
+  state: runStateSchema,
+  step: count.describe('Steps done.'),
+  steps: count.nullable().describe('Steps to do; null where a time limit alone ends the run.'),
+  eta: z.number().min(0).nullable().describe('Seconds left by estimate; null while unknown.'),
+  heartbeat: time,
+  error: z.exactOptional(z.string().describe('Why the run failed.')),
+  control: z.exactOptional(z.string().describe('Id of the control request that was obeyed last.')),
+}) satisfies z.ZodType<RunStatus>;
+
+export const runControlSchema = z.looseObject({
+  want: z.enum(['run', 'pause', 'stop']),
+  id: z.string().min(1).describe('Names the request; status.json repeats it once it is obeyed.'),
+}) satisfies z.ZodType<RunControl>;
+
+export const runLockSchema = z.looseObject({
+  pid: z.int().min(1),
+  host: z.string(),
+  startedAt: time.describe('When the lock was taken.'),
+  processStart: z.exactOptional(z.string().describe('Tells the process from a later one with the same number.')),
+  token: z.string().min(1),
+}) satisfies z.ZodType<RunLock>;
+
+export const stepEventSchema = z
+  .object({ step: count, time: z.number().describe('Unix seconds.') })
+  .catchall(z.number()) satisfies z.ZodType<StepEvent>;
+
+const interval = z.looseObject({
+  value: z.number(),
+  low: z.number(),
+  high: z.number(),
+}) satisfies z.ZodType<Interval>;
+
+export const evaluationEventSchema = z.looseObject({
+  step: count.describe('Steps that the evaluated weights had seen.'),
+  time: z.number().describe('Unix seconds.'),
+  evaluation: z.looseObject({
+    task: z.string(),
+    split: z.string(),
+    n: count,
+    metrics: z.record(z.string(), interval),
+    measures: z.exactOptional(z.record(z.string(), z.number())),
+    seconds: z.number(),
+  }),
+}) satisfies z.ZodType<EvaluationEvent>;
+
+export const sampleRecordSchema = z.looseObject({
+  prompt: z.string(),
+  completion: z.string(),
+  rewards: z.record(z.string(), z.number()),
+  advantage: z.number(),
+  policyVersion: count,
+  seed: z.int(),
+  tokens: z.array(count).describe('Token ids of the completion.'),
+  revealedAt: z.array(count).describe('Denoising step, from 0, that fixed each token.'),
+  confidence: z.array(z.number()).describe('Probability of each token when it was fixed.'),
+}) satisfies z.ZodType<SampleRecord>;
+
+/** A line of `events.jsonl`: an evaluation where it has that field, a step otherwise. */
+export const runEventSchema = z.union([evaluationEventSchema, stepEventSchema]) satisfies z.ZodType<RunEvent>;
