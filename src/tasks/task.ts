@@ -45,7 +45,7 @@ export interface Task<Row = unknown> {
   /** A problem that training may see, never one of the held-out ones; absent for tasks whose data come from a file. */
   generate?(random: Random, options: Readonly<Record<string, unknown>>): Row;
   /** The held-out problems that are generated, by split; absent for tasks whose data come from a file. */
-  heldOut?(split: 'validation' | 'test', count: number): Row[];
+  heldOut?(split: 'validation' | 'test', count: number, options?: Readonly<Record<string, unknown>>): Row[];
   reward(row: Row, completion: string, name: string, format: PromptFormat): Reward;
   /** Grades one completion; `asReleased` follows the released evaluator rule by rule, defects included. */
   grade(row: Row, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade;

@@ -1,0 +1,190 @@
+import { z } from 'zod';
+import { UsageError } from '../platform/errors.ts';
+import { Random } from '../platform/random.ts';
+import { answerTags, lastBoxed, taggedAnswer, unwrapped } from './answer-text.ts';
+import { type Arithmetic, readArithmetic } from './arithmetic.ts';
+import { checkedOptions, checkedRow } from './checked.ts';
+import { solveCountdown } from './countdown-solver.ts';
+import { type CountdownPart, countdownPart } from './countdown-split.ts';
+import { gradeCountdownAsReleased } from './released/countdown.ts';
+import type { Grade, PromptFormat, Reward, Task } from './task.ts';
+
+/** Positive whole numbers, each to be used once, and the whole number to make of them. */
+export interface CountdownRow {
+  readonly numbers: readonly number[];
+  readonly target: number;
+}
+
+/** Countdown in the protocol of SPG (arXiv 2510.09541, appendix on rewards), with three or four numbers. */
+export const countdown: Task<CountdownRow> = {
+  name: 'countdown',
+  description: 'Countdown: combine all given numbers with + - * / to make the target.',
+  metrics: ['solved', 'format'],
+  rewards: ['reference', 'released'],
+  // Four numbers of three digits, three operators and two pairs of brackets are 19 characters; one more ends the text.
+  completionLength: { tagged: 256, plain: 20 },
+  parse: (record) => checkedRow(rowSchema, record),
+  prompt: (row, format) => (format === 'plain' ? `${row.numbers.join(',')}=${row.target}:` : taggedPrompt(row)),
+  solution,
+  generate: (random, options) => draw(random, 'training', options),
+  heldOut,
+  reward,
+  grade,
+};
+
+const wholeNumber = z
+  .union([z.number(), z.string().trim().regex(/^\d+$/).transform(Number)], { error: 'needs whole numbers' })
+  .pipe(z.int({ error: 'needs whole numbers' }).nonnegative({ error: 'needs whole numbers from 0 up' }));
+const numberList = z
+  .preprocess(
+    (value) => (typeof value === 'string' ? value.replace(/^\[|\]$/g, '').split(',') : value),
+    z.array(wholeNumber),
+  )
+  .pipe(
+    z.array(z.int()).min(2, { error: 'needs two numbers at least' }).max(8, { error: 'takes eight numbers at most' }),
+  );
+
+const rowSchema: z.ZodType<CountdownRow> = z.preprocess(
+  (record) => {
+    // The published files say input and output.
+    if (typeof record !== 'object' || record === null) return record;
+    const { numbers, nums, input, target, output } = record as Record<string, unknown>;
+    return { numbers: numbers ?? nums ?? input, target: target ?? output };
+  },
+  z.object({ numbers: numberList, target: wholeNumber }, { error: 'a problem is an object with numbers and target' }),
+);
+
+function taggedPrompt({ numbers, target }: CountdownRow): string {
+  return `Respond in the following format:
+<reasoning>
+...
+</reasoning>
+<answer>
+...
+</answer>
+
+Using only the numbers [${numbers.join(', ')}], write an arithmetic expression that evaluates to exactly ${target}. Use every number of the list exactly once. The operations are +, -, * and /. After the reasoning, put only the expression inside <answer></answer>, without an equals sign and without the target. For example, for the numbers [2, 3, 4] and the target 5 a valid answer is: <answer>
+2*4-3
+</answer>`;
+}
+
+function solution({ numbers, target }: CountdownRow, format: PromptFormat): string | null {
+  // Six numbers and more would take seconds to search.
+  const expression = numbers.length > 5 ? null : solveCountdown(numbers, target);
+  if (expression === null || format === 'plain') return expression;
+  return `<reasoning>\n${expression} = ${target}\n</reasoning>\n<answer>\n${expression}\n</answer>`;
+}
+
+const problemOptions = z.strictObject({
+  /** How many numbers: 3 (default) or 4. */
+  count: z.union([z.literal(3), z.literal(4)], { error: 'needs 3 or 4' }).optional(),
+  /** Largest number and largest target; 100, as in the public test file, unless told. */
+  largest: z.int().min(4).max(999).optional(),
+});
+
+/** A solvable problem of one part: numbers drawn evenly, the target by joining them at random. */
+function draw(random: Random, part: CountdownPart, options: Readonly<Record<string, unknown>>): CountdownRow {
+  const { count = 3, largest = 100 } = checkedOptions(problemOptions, 'countdown', options);
+  // A part is a thirty-second of all problems at least, but of very small numbers there may be none in it.
+  for (let attempt = 0; attempt < 100_000; attempt++) {
+    const numbers = Array.from({ length: count }, () => 1 + random.integer(largest));
+    const target = joinAtRandom(random, numbers);
+    if (!Number.isInteger(target) || target < 1 || target > largest) continue;
+    if (countdownPart(numbers, target) === part) return { numbers, target };
+  }
+  throw new UsageError(`countdown has no ${part} problem of ${count} numbers up to ${largest}; allow larger numbers.`);
+}
+
+function joinAtRandom(random: Random, numbers: readonly number[]): number {
+  const values = random.shuffle(numbers);
+  while (values.length > 1) {
+    const [left, right] = values.splice(random.integer(values.length - 1), 2);
+    const joined = [left + right, left - right, left * right, left / right][random.integer(4)];
+    values.splice(random.integer(values.length + 1), 0, joined);
+  }
+  return values[0];
+}
+
+/** Different problems, always the same ones for the same options; the first n of more are the same as n. */
+function heldOut(
+  part: 'validation' | 'test',
+  count: number,
+  options: Readonly<Record<string, unknown>> = {},
+): CountdownRow[] {
+  const random = new Random(0, 'countdown', part);
+  const rows = new Map<string, CountdownRow>();
+  for (let attempt = 0; rows.size < count; attempt++) {
+    if (attempt > 100 * count + 1000) {
+      throw new UsageError(
+        `countdown cannot make ${count} different problems of the ${part} part; ask for fewer, or for larger numbers.`,
+      );
+    }
+    const row = draw(random, part, options);
+    rows.set(`${[...row.numbers].sort().join(',')}=${row.target}`, row);
+  }
+  return [...rows.values()];
+}
+
+/** How near a value must come to the target, as published. */
+const tolerance = 1e-5;
+
+/**
+ * `reference`, the paper's: 1 for an expression that uses exactly the given numbers and makes the target, 0.1 for one
+ * that uses them and makes something else, 0 otherwise. `released`, the released code's: 0.1 for any closed `<answer>`
+ * that is wrong. Both read the last closed `<answer>`, or the whole of a plain completion.
+ */
+function reward(row: CountdownRow, completion: string, name: string, format: PromptFormat): Reward {
+  if (name !== 'reference' && name !== 'released') {
+    throw new UsageError(`Unknown reward ${name} of countdown; it has ${countdown.rewards.join(', ')}.`);
+  }
+  const answer = format === 'plain' ? completion.trim() || undefined : answerTags(completion).at(-1);
+  const expression = answer === undefined ? null : readArithmetic(answer);
+  const rightNumbers = expression !== null && usesExactly(expression, row.numbers);
+  const solved = rightNumbers && Math.abs(expression.value - row.target) < tolerance;
+  const consolation = (name === 'released' ? answer !== undefined : rightNumbers) ? 0.1 : 0;
+  const total = solved ? 1 : consolation;
+  return { total, parts: { [name]: total } };
+}
+
+/**
+ * `solved`: the expression uses exactly the given numbers and makes the target. `format`: it is an expression, and uses
+ * exactly the given numbers. Read from a tagged or else boxed answer; `x = …` and `… = 23` are taken for what they mean.
+ */
+function grade(row: CountdownRow, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade {
+  if (options.asReleased) return gradeCountdownAsReleased(completion, row.numbers, row.target);
+  const answer =
+    options.format === 'plain' ? completion.trim() || null : (taggedAnswer(completion) ?? lastBoxed(completion));
+  const sides = answer === null ? [] : sidesOf(answer);
+  const read = sides.map((text) => ({ text, expression: readArithmetic(text) }));
+  const chosen =
+    read.find(({ expression }) => expression !== null && usesExactly(expression, row.numbers)) ??
+    read.find(({ expression }) => expression !== null);
+  const expression = chosen?.expression ?? null;
+  const format = expression !== null && usesExactly(expression, row.numbers);
+  const correct = format && Math.abs(expression.value - row.target) < tolerance;
+  return {
+    correct,
+    extracted: chosen?.text ?? answer,
+    scores: { solved: { value: Number(correct), weight: 1 }, format: { value: Number(format), weight: 1 } },
+  };
+}
+
+/** The sides of the equation that an answer may be, or the answer itself, in plain operators; its last line counts too. */
+function sidesOf(answer: string): string[] {
+  const text = unwrapped(answer)
+    .replace(/\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}/g, '(($1)/($2))')
+    .replace(/\\times|\\cdot|[×·∗]/g, '*')
+    .replace(/\\div|÷/g, '/')
+    .replace(/[−–]/g, '-')
+    .replace(/\\left|\\right|\\[,;! ]/g, '');
+  const lastLine = text.slice(text.lastIndexOf('\n') + 1);
+  return [...text.split('='), ...lastLine.split('=')].map((side) => side.trim());
+}
+
+function usesExactly(expression: Arithmetic, numbers: readonly number[]): boolean {
+  const ascending = (first: number, second: number): number => first - second;
+  const used = [...expression.literals].sort(ascending);
+  return (
+    used.length === numbers.length && [...numbers].sort(ascending).every((number, index) => number === used[index])
+  );
+}

@@ -1,0 +1,15 @@
+import { UsageError } from '../platform/errors.ts';
+import { countdown } from './countdown.ts';
+import { sudoku4x4 } from './sudoku4x4.ts';
+import type { Task } from './task.ts';
+
+/** Every task, in the order in which they are listed. */
+export const tasks: readonly Task[] = [sudoku4x4, countdown];
+
+/** The task of a name; throws a `UsageError` that names the known ones. */
+export function taskByName(name: string): Task {
+  const task = tasks.find((candidate) => candidate.name === name);
+  if (!task)
+    throw new UsageError(`Unknown task ${name}; the tasks are ${tasks.map((known) => known.name).join(', ')}.`);
+  return task;
+}

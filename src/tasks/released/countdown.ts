@@ -1,0 +1,35 @@
+import { answerTags } from '../answer-text.ts';
+import { readArithmetic } from '../arithmetic.ts';
+import type { Grade } from '../task.ts';
+import { boxedAsReleased } from './boxed.ts';
+
+/** The Countdown part of the released evaluator of SPG and d1 (`eval/parse_and_get_acc.py`). */
+export function gradeCountdownAsReleased(completion: string, numbers: readonly number[], target: number): Grade {
+  const text = boxedAsReleased(completion) ?? answerTags(completion)[0] ?? completion;
+  const operators = text.replaceAll('\\div', '/').replaceAll('\\times', '*').replaceAll('\\cdot', '*');
+  const equation = leftOfFirstResult(operators) ?? operators;
+  // Whole numbers are counted by their digits, so that 1.5 passes for a 1 and a 5, as it does there.
+  const used = (equation.match(/\d+/g) ?? []).map(Number);
+  const format = ascending(used) === ascending(numbers);
+  const value = format && /^[\d+\-*/().\s]+$/.test(equation) ? readArithmetic(equation, true)?.value : undefined;
+  const correct = value !== undefined && Math.abs(value - target) < 1e-5;
+  return {
+    correct,
+    extracted: equation,
+    scores: { solved: { value: Number(correct), weight: 1 }, format: { value: Number(format), weight: 1 } },
+  };
+}
+
+/** The expression before the first `=` that has one on its left and a number on its right: `([0-9+\-*\/() ]+)=[0-9. ]+`. */
+function leftOfFirstResult(text: string): string | null {
+  for (let equals = text.indexOf('='); equals >= 0; equals = text.indexOf('=', equals + 1)) {
+    let start = equals;
+    while (start > 0 && /[0-9+\-*/() ]/.test(text[start - 1])) start--;
+    if (start < equals && /[0-9. ]/.test(text[equals + 1] ?? '')) return text.slice(start, equals).trim();
+  }
+  return null;
+}
+
+function ascending(numbers: readonly number[]): string {
+  return [...numbers].sort((first, second) => first - second).join(',');
+}
