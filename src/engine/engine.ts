@@ -1,5 +1,5 @@
 import type { Program } from '../graph/program.ts';
-import type { HostTensor, Shape } from '../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf } from '../graph/tensor.ts';
 
 export type EngineName = 'onnx' | 'tensorflow';
 
@@ -33,11 +33,17 @@ export interface Engine {
 
 /** Throws where the feeds do not fit the program: a missing or foreign name, another shape or another kind of numbers. */
 export function checkFeeds(program: Program, feeds: Readonly<Record<string, HostTensor>>): void {
+  for (const name of Object.keys(feeds))
+    if (!program.inputs.has(name)) throw new Error(`${program.name}: there is no input named ${name}`);
   for (const [name, { shape, dtype }] of program.inputs) {
     const feed = feeds[name];
     if (!feed) throw new Error(`${program.name}: input ${name} is missing`);
     const kind = feed.data instanceof Int32Array ? 'i32' : 'f32';
     if (kind !== dtype || String(feed.shape) !== String(shape))
       throw new Error(`${program.name}: input ${name} is ${kind}[${feed.shape}] where ${dtype}[${shape}] is needed`);
+    if (feed.data.length !== sizeOf(shape))
+      throw new Error(
+        `${program.name}: input ${name} has ${feed.data.length} values where [${shape}] needs ${sizeOf(shape)}`,
+      );
   }
 }

@@ -36,7 +36,10 @@ export function gradients(scalar: Tensor, targets: readonly Tensor[]): Tensor[] 
   for (const node of order.reverse()) {
     const g = gradientOf.get(node);
     if (!g || !active.has(node)) continue;
-    const flowing = (primitives[node.primitive].gradient as (n: Tensor, g: Tensor) => readonly (Tensor | null)[])(node, g);
+    const flowing = (primitives[node.primitive].gradient as (n: Tensor, g: Tensor) => readonly (Tensor | null)[])(
+      node,
+      g,
+    );
     node.inputs.forEach((operand, index) => {
       const part = flowing[index];
       if (!part || !active.has(operand)) return;
@@ -45,6 +48,7 @@ export function gradients(scalar: Tensor, targets: readonly Tensor[]): Tensor[] 
     });
   }
   return targets.map(
-    (target) => gradientOf.get(target) ?? constant({ shape: target.shape, data: new Float32Array(sizeOf(target.shape)) }),
+    (target) =>
+      gradientOf.get(target) ?? constant({ shape: target.shape, data: new Float32Array(sizeOf(target.shape)) }),
   );
 }

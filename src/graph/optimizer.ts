@@ -45,7 +45,11 @@ export function scheduled(step: Tensor, { learningRate, warmup, decay, steps, fl
  * AdamW (arXiv 1711.05101) with clipping by the global norm, as part of the program: the next value of every parameter
  * and moment, and what is worth logging. Weight decay skips vectors (norm gains and biases).
  */
-export function adamW(parameters: ReadonlyMap<string, Tensor>, gradientOf: ReadonlyMap<string, Tensor>, options: AdamW) {
+export function adamW(
+  parameters: ReadonlyMap<string, Tensor>,
+  gradientOf: ReadonlyMap<string, Tensor>,
+  options: AdamW,
+) {
   const step = add(state(stepCount, []), 1);
   const learningRate = scheduled(step, options.schedule);
   let sumOfSquares: Tensor = scalar(0);

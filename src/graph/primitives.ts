@@ -154,7 +154,9 @@ const none = () => [];
 function sumTo(g: Tensor, shape: Shape): Tensor {
   if (sameShape(g.shape, shape)) return g;
   const offset = g.shape.length - shape.length;
-  const axes = g.shape.flatMap((extent, axis) => (axis < offset || (shape[axis - offset] === 1 && extent !== 1) ? [axis] : []));
+  const axes = g.shape.flatMap((extent, axis) =>
+    axis < offset || (shape[axis - offset] === 1 && extent !== 1) ? [axis] : [],
+  );
   return reshape(reduceSum(g, axes), shape);
 }
 
@@ -175,7 +177,8 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 }
 
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
-  return permutation.every((axis, index) => axis === index) ? x : apply('transpose', [x], { permutation });
+  const stays = permutation.length === x.shape.length && permutation.every((axis, index) => axis === index);
+  return stays ? x : apply('transpose', [x], { permutation });
 }
 
 export function broadcast(x: Tensor, shape: Shape): Tensor {
@@ -222,6 +225,10 @@ const reduced = ([x]: readonly Tensor[], { axes }: { readonly axes: readonly num
   shape: axes.reduce((shape, axis) => withExtent(shape, axis, 1), x!.shape),
   dtype: x!.dtype,
 });
+const normalised = (inputs: readonly Tensor[]) => {
+  if (inputs[0]!.shape.length === 0) throw new Error('a scalar has no last axis');
+  return same(inputs);
+};
 const lastAxis = (x: Tensor): number[] => [x.shape.length - 1];
 
 // Products and look-ups ----------------------------------------------------------------------------------------------
@@ -298,6 +305,7 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   matmul: {
     infer: ([a, b], { transposeA, transposeB }) => {
       const rank = a!.shape.length;
+      if (a!.dtype !== 'f32' || b!.dtype !== 'f32') throw new Error('operands must be f32');
       if (rank < 2 || b!.shape.length !== rank) throw new Error('operands need the same number of axes, at least 2');
       if (!sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2))) throw new Error('leading axes differ');
       const [m, k] = a!.shape.slice(-2) as [number, number];
@@ -319,7 +327,8 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   },
   reshape: {
     infer: ([x], { shape }) => {
-      if (sizeOf(shape) !== sizeOf(x!.shape)) throw new Error(`cannot be seen as [${shape}]`);
+      if (sizeOf(shape) !== sizeOf(x!.shape) || !shape.every(Number.isInteger))
+        throw new Error(`cannot be seen as [${shape}]`);
       return { shape, dtype: x!.dtype };
     },
     gradient: ({ inputs: [x] }, g) => [reshape(g, x!.shape)],
@@ -327,7 +336,8 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   transpose: {
     infer: ([x], { permutation }) => {
       const axes = [...permutation].sort((a, b) => a - b);
-      if (axes.length !== x!.shape.length || axes.some((axis, index) => axis !== index)) throw new Error('not a permutation');
+      if (axes.length !== x!.shape.length || axes.some((axis, index) => axis !== index))
+        throw new Error('not a permutation');
       return { shape: permutation.map((axis) => x!.shape[axis] as number), dtype: x!.dtype };
     },
     gradient: ({ attributes: { permutation } }, g) => [
@@ -347,7 +357,8 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   slice: {
     infer: ([x], { axis, start, end }) => {
       const shape = withExtent(x!.shape, axis, end - start);
-      if (start < 0 || end <= start || end > (x!.shape[axis] as number)) throw new Error(`no elements [${start}, ${end})`);
+      if (start < 0 || end <= start || end > (x!.shape[axis] as number))
+        throw new Error(`no elements [${start}, ${end})`);
       return { shape, dtype: x!.dtype };
     },
     gradient: ({ inputs: [x], attributes: { axis, start, end } }, g) => [
@@ -355,10 +366,10 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
     ],
   },
   pad: {
-    infer: ([x], { axis, before, after }) => ({
-      shape: withExtent(x!.shape, axis, (x!.shape[axis] as number) + before + after),
-      dtype: x!.dtype,
-    }),
+    infer: ([x], { axis, before, after }) => {
+      if (before < 0 || after < 0) throw new Error('a negative number of zeros');
+      return { shape: withExtent(x!.shape, axis, (x!.shape[axis] as number) + before + after), dtype: x!.dtype };
+    },
     gradient: ({ shape, attributes: { axis, before, after } }, g) => [
       slice(g, axis, before, (shape[axis] as number) - after),
     ],
@@ -366,14 +377,22 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   concat: {
     infer: (inputs, { axis }) => {
       const first = inputs[0]!;
-      if (inputs.some((x) => x.dtype !== first.dtype || !sameShape(withExtent(x.shape, axis, 0), withExtent(first.shape, axis, 0))))
+      if (
+        inputs.some(
+          (x) => x.dtype !== first.dtype || !sameShape(withExtent(x.shape, axis, 0), withExtent(first.shape, axis, 0)),
+        )
+      )
         throw new Error(`operands differ along other axes than ${axis}`);
       const extent = inputs.reduce((sum, x) => sum + (x.shape[axis] as number), 0);
       return { shape: withExtent(first.shape, axis, extent), dtype: first.dtype };
     },
     gradient: ({ inputs, attributes: { axis } }, g) => {
-      let start = 0;
-      return inputs.map((x) => slice(g, axis, start, (start += x.shape[axis] as number)));
+      let end = 0;
+      return inputs.map((x) => {
+        const start = end;
+        end += x.shape[axis] as number;
+        return slice(g, axis, start, end);
+      });
     },
   },
 
@@ -388,17 +407,18 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
     },
   },
   softmax: {
-    infer: same,
+    infer: normalised,
     gradient: (node, g) => [mul(node, sub(g, reduceSum(mul(g, node), lastAxis(node))))],
   },
   logSoftmax: {
-    infer: same,
+    infer: normalised,
     gradient: (node, g) => [sub(g, mul(exp(node), reduceSum(g, lastAxis(node))))],
   },
 
   gather: {
     infer: ([table, indices]) => {
       if (indices!.dtype !== 'i32') throw new Error('indices must be i32');
+      if (table!.shape.length === 0) throw new Error('the table has no axis of rows');
       return { shape: [...indices!.shape, ...table!.shape.slice(1)], dtype: table!.dtype };
     },
     gradient: ({ inputs: [table, indices] }, g) => [scatterAdd(indices!, g, table!.shape[0] as number), null],
@@ -407,8 +427,10 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
     infer: ([indices, updates], { rows }) => {
       const rank = indices!.shape.length;
       if (indices!.dtype !== 'i32') throw new Error('indices must be i32');
-      if (!sameShape(updates!.shape.slice(0, rank), indices!.shape)) throw new Error('updates do not follow the indices');
-      return { shape: [rows, ...updates!.shape.slice(rank)], dtype: updates!.dtype };
+      if (updates!.dtype !== 'f32') throw new Error('updates must be f32');
+      if (!sameShape(updates!.shape.slice(0, rank), indices!.shape))
+        throw new Error('updates do not follow the indices');
+      return { shape: [rows, ...updates!.shape.slice(rank)], dtype: 'f32' };
     },
     gradient: ({ inputs: [indices] }, g) => [null, gather(g, indices!)],
   },

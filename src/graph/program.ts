@@ -20,7 +20,7 @@ export interface ProgramParts {
   readonly updates?: ReadonlyMap<string, Tensor>;
 }
 
-/** Collects what the results depend on; throws where two leaves share a name or an update changes a shape. */
+/** Collects what the results depend on; throws where two leaves share a name, or an update changes its shape. */
 export function defineProgram(name: string, { outputs, updates = new Map() }: ProgramParts): Program {
   const nodes = topologicalOrder([...Object.values(outputs), ...updates.values()]);
   const inputs = new Map<string, Tensor<'input'>>();
@@ -31,14 +31,19 @@ export function defineProgram(name: string, { outputs, updates = new Map() }: Pr
   }
   for (const [key, next] of updates) {
     const current = state.get(key);
-    if (current && String(current.shape) !== String(next.shape))
-      throw new Error(`${name}: the update of ${key} turns [${current.shape}] into [${next.shape}]`);
+    const was = current ? describe(current) : `f32[${next.shape}]`;
+    if (describe(next) !== was) throw new Error(`${name}: the update of ${key} turns ${was} into ${describe(next)}`);
   }
+  for (const [key, { dtype }] of Object.entries(outputs))
+    if (dtype === 'bool') throw new Error(`${name}: output ${key} is bool, which never leaves a program; cast it`);
   return { name, nodes, inputs, state, outputs: new Map(Object.entries(outputs)), updates };
 }
 
+const describe = ({ dtype, shape }: Tensor): string => `${dtype}[${shape}]`;
+
 function claim<T extends Tensor<'input'> | Tensor<'state'>>(known: Map<string, T>, leaf: T, program: string): void {
   const { name } = leaf.attributes;
-  if (known.has(name) && known.get(name) !== leaf) throw new Error(`${program}: two different leaves are named ${name}`);
+  if (known.has(name) && known.get(name) !== leaf)
+    throw new Error(`${program}: two different leaves are named ${name}`);
   known.set(name, leaf);
 }

@@ -1,6 +1,6 @@
 import type { PrimitiveName } from '../../graph/primitives.ts';
 import type { Program } from '../../graph/program.ts';
-import { type Tensor, sizeOf } from '../../graph/tensor.ts';
+import { sizeOf, type Tensor } from '../../graph/tensor.ts';
 import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
 
 /** Execution providers of ONNX Runtime that a program can be lowered for. */
@@ -20,7 +20,11 @@ interface Context {
   readonly graph: OnnxGraph;
   /** Adds an ONNX node; the one that ends a primitive gets the result's name. */
   readonly emit: (op: string, inputs: readonly string[], attributes?: Parameters<OnnxGraph['node']>[2]) => string;
-  readonly emitMicrosoft: (op: string, inputs: readonly string[], attributes?: Parameters<OnnxGraph['node']>[2]) => string;
+  readonly emitMicrosoft: (
+    op: string,
+    inputs: readonly string[],
+    attributes?: Parameters<OnnxGraph['node']>[2],
+  ) => string;
   readonly provider: Provider;
 }
 
@@ -34,6 +38,9 @@ const direct =
 const leaf = (): never => {
   throw new Error('leaves are lowered by their names');
 };
+
+/** Up to so many rows a product with one-hot indices is faster than ScatterElements, which runs on one thread. */
+const fewRows = 768;
 
 /** What each primitive becomes. Providers differ where a kernel is missing or slow on one of them. */
 const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower<P> } = {
@@ -56,7 +63,11 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   less: direct('Less'),
   where: direct('Where'),
   cast: ({ attributes: { to } }, inputs, { emit }) => emit('Cast', inputs, { to: elementTypeOf(to) }),
-  matmul: ({ attributes: { transposeA, transposeB }, inputs: [a] }, [left, right], { emit, emitMicrosoft, provider }) => {
+  matmul: (
+    { attributes: { transposeA, transposeB }, inputs: [a] },
+    [left, right],
+    { emit, emitMicrosoft, provider },
+  ) => {
     if (provider === 'cpu' || provider === 'cuda') {
       if (!transposeA && !transposeB) return emit('MatMul', [left!, right!]);
       return emitMicrosoft('FusedMatMul', [left!, right!], { transA: Number(transposeA), transB: Number(transposeB) });
@@ -87,10 +98,34 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
     return emit('Sub', [shifted, emit('Log', [emit('ReduceSum', [emit('Exp', [shifted]), axes])])]);
   },
   gather: direct('Gather', { axis: 0 }),
-  scatterAdd: ({ shape, inputs: [indices] }, names, { graph, emit }) => {
-    const places = emit('Cast', [emit('Reshape', [names[0]!, graph.wholeNumbers([...indices!.shape, 1])])], { to: 7 });
-    const zeros = graph.initializer(new Float32Array(sizeOf(shape)), shape);
-    return emit('ScatterND', [zeros, places, names[1]!], { reduction: 'add' });
+  scatterAdd: ({ shape, inputs: [indices] }, [places, values], { graph, emit, emitMicrosoft, provider }) => {
+    const [rows, ...rest] = shape as [number, ...number[]];
+    const [count, width] = [sizeOf(indices!.shape), sizeOf(rest)];
+    if (provider !== 'cpu') {
+      const rowOf = emit('Cast', [emit('Reshape', [places!, graph.wholeNumbers([...indices!.shape, 1])])], { to: 7 });
+      return emit('ScatterND', [graph.initializer(new Float32Array(sizeOf(shape)), shape), rowOf, values!], {
+        reduction: 'add',
+      });
+    }
+    // The CPU's ScatterND loses sums where an index repeats, for its threads do not wait for each other.
+    const column = emit('Reshape', [places!, graph.wholeNumbers([count, 1])]);
+    const updates = emit('Reshape', [values!, graph.wholeNumbers([count, width])]);
+    const sums = rows <= fewRows ? byProduct(column, updates) : byElements(column, updates);
+    return emit('Reshape', [sums, graph.wholeNumbers(shape)]);
+
+    function byProduct(column: string, updates: string): string {
+      const numbers = graph.initializer(
+        Int32Array.from({ length: rows }, (_, row) => row),
+        [rows],
+      );
+      const oneHot = emit('Cast', [emit('Equal', [column, numbers])], { to: elementTypeOf('f32') });
+      return emitMicrosoft('FusedMatMul', [oneHot, updates], { transA: 1, transB: 0 });
+    }
+    function byElements(column: string, updates: string): string {
+      const zeros = graph.initializer(new Float32Array(sizeOf(shape)), [rows, width]);
+      const spread = emit('Expand', [column, graph.wholeNumbers([count, width])]);
+      return emit('ScatterElements', [zeros, spread, updates], { axis: 0, reduction: 'add' });
+    }
   },
   pick: ({ inputs: [x], shape }, [values, indices], { graph, emit }) => {
     const column = emit('Reshape', [indices!, graph.wholeNumbers([...shape, 1])]);
@@ -99,7 +134,10 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   },
   oneHot: ({ shape, attributes: { depth } }, [indices], { graph, emit }) => {
     const column = emit('Reshape', [indices!, graph.wholeNumbers([...shape.slice(0, -1), 1])]);
-    const places = graph.initializer(Int32Array.from({ length: depth }, (_, index) => index), [depth]);
+    const places = graph.initializer(
+      Int32Array.from({ length: depth }, (_, index) => index),
+      [depth],
+    );
     return emit('Cast', [emit('Equal', [column, places])], { to: elementTypeOf('f32') });
   },
   rotate: ({ shape }, [x, cosines, sines], { graph, emit, emitMicrosoft }) => {

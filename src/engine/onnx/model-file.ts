@@ -116,7 +116,8 @@ export class OnnxGraph {
   }
 
   #initializer(dtype: keyof typeof elementType, shape: Shape, rawData: Buffer): string {
-    if (rawData.byteLength !== sizeOf(shape) * (dtype === 'i64' ? 8 : 4)) throw new Error(`constant of [${shape}] has the wrong size`);
+    if (rawData.byteLength !== sizeOf(shape) * (dtype === 'i64' ? 8 : 4))
+      throw new Error(`constant of [${shape}] has the wrong size`);
     const name = `constant_${this.#initializers.length}`;
     this.#initializers.push({ name, dims: [...shape], dataType: elementType[dtype], rawData });
     return name;

@@ -1,0 +1,7 @@
+import type { Engine } from '../../src/engine/engine.ts';
+import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
+
+/** The engines that every machine has: what a program means must not depend on which of them runs it. */
+export const engines: readonly { readonly label: string; readonly open: () => Promise<Engine> }[] = [
+  { label: 'onnx cpu', open: async () => new OnnxEngine('cpu') },
+];
