@@ -14,7 +14,9 @@ const heldHere = new Set<string>();
 /** The right to write a run directory, held until `release`. */
 export interface HeldLock {
   readonly lock: RunLock;
-  /** Throws a `UserError` where somebody removed or took the lock meanwhile. */
+  /** Whether it still is ours, and nobody removed or took it. */
+  isHeld(): Promise<boolean>;
+  /** Throws a `UserError` where it is not. */
   assertHeld(): Promise<void>;
   release(): Promise<void>;
 }
@@ -39,23 +41,24 @@ export async function acquireLock(dir: string): Promise<HeldLock> {
     while (!(await createExclusively(file, lock))) {
       const other = await readRecordIfThere(file, runLockSchema);
       if (other === null) continue;
-      if (await isHeld(other)) throw new UserError(inUse(dir, other));
+      if (await mayBeHeld(other)) throw new UserError(inUse(dir, other));
       await removeStale(file, other);
     }
   } catch (error) {
     heldHere.delete(lock.token);
     throw error;
   }
-  const current = async () => (await readRecordIfThere(file, runLockSchema))?.token;
+  const isOurs = async () => (await readRecordIfThere(file, runLockSchema))?.token === lock.token;
   return {
     lock,
+    isHeld: isOurs,
     async assertHeld() {
-      if ((await current()) === lock.token) return;
+      if (await isOurs()) return;
       throw new UserError(`Another process took over ${dir}; this run stops so that the two do not mix.`);
     },
     async release() {
       heldHere.delete(lock.token);
-      if ((await current()) === lock.token) await rm(file, { force: true });
+      if (await isOurs()) await rm(file, { force: true });
     },
   };
 }
@@ -63,7 +66,7 @@ export async function acquireLock(dir: string): Promise<HeldLock> {
 /** The process that writes a run directory now; null where there is none. */
 export async function lockHolder(dir: string): Promise<RunLock | null> {
   const lock = await readRecordIfThere(runFile(dir).lock, runLockSchema);
-  return lock !== null && (await isHeld(lock)) ? lock : null;
+  return lock !== null && (await mayBeHeld(lock)) ? lock : null;
 }
 
 /** Throws a `UserError` that names the process where a run directory is in use. */
@@ -73,7 +76,7 @@ export async function assertNotInUse(dir: string): Promise<void> {
 }
 
 /** Whether a lock's process may still be at work; one on another machine always may. */
-async function isHeld(lock: RunLock): Promise<boolean> {
+async function mayBeHeld(lock: RunLock): Promise<boolean> {
   if (lock.host !== hostname()) return true;
   if (!isAlive(lock.pid)) return false;
   if (lock.pid === process.pid) return heldHere.has(lock.token);

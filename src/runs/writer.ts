@@ -50,7 +50,7 @@ export class RunWriter {
     this.#log = log;
     this.#status = { state: 'starting', step: 0, steps: configuration.steps, eta: null, heartbeat: now() };
     // What a beat fails to write, the next state change fails to write too, and that one is awaited by the job.
-    this.#timer = setInterval(() => void this.#beat().catch(() => undefined), heartbeatEvery).unref();
+    this.#timer = setInterval(() => void this.#beat().catch(() => undefined), heartbeatEvery / 2).unref();
   }
 
   /** Creates a new run directory under `root`. */
@@ -172,13 +172,16 @@ export class RunWriter {
     await writeJson(runFile(this.dir).result, result);
   }
 
-  /** Ends the job's hold on the run: last status, with the cause where it failed, and the lock given back. */
+  /**
+   * Ends the job's hold on the run: last status, with the cause where it failed, and the lock given back. Where
+   * another process took the run over, its status stays.
+   */
   async close(state: 'finished' | 'failed' | 'interrupted', cause?: unknown): Promise<void> {
     clearInterval(this.#timer);
     try {
       const error = cause === undefined ? {} : { error: messageOf(cause) };
       const eta = state === 'finished' ? 0 : null;
-      await this.#change({ state, eta, ...error });
+      if (await this.#lock.isHeld()) await this.#change({ state, eta, ...error });
     } finally {
       await this.#events.close();
       await this.#log.close();

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import {
+  evaluationEventSchema,
+  runConfigurationSchema,
+  runControlSchema,
+  runLockSchema,
+  runStatusSchema,
+  sampleRecordSchema,
+  stepEventSchema,
+} from './records.ts';
+
+const records = {
+  run: ['run.json: what decides what a job does.', runConfigurationSchema],
+  status: ['status.json: where a job is.', runStatusSchema],
+  control: ['control.json: what somebody wants of a job.', runControlSchema],
+  lock: ['lock.json: the process that writes a run directory.', runLockSchema],
+  step: ['A training step, a line of events.jsonl: finite numbers by name.', stepEventSchema],
+  evaluation: ['An evaluation, a line of events.jsonl.', evaluationEventSchema],
+  sample: ['A completion, a line of samples/step-NNNNNN.jsonl.', sampleRecordSchema],
+} as const;
+
+/** The JSON Schemas (draft 2020-12) of a run directory's records, as text by file name. */
+export function jsonSchemas(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(records).map(([name, [description, schema]]) => {
+      const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', override: dropDatePattern });
+      return [`${name}.schema.json`, `${JSON.stringify({ $schema, description, ...rest }, null, 2)}\n`];
+    }),
+  );
+}
+
+/** `format: date-time` says it; the pattern beside it is one line of four hundred characters. */
+function dropDatePattern({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
+}
