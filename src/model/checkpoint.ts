@@ -4,6 +4,7 @@ import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import { type ModelConfig, parseConfig } from './config.ts';
+import { type GenerationDefaults, readGeneration } from './generation.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 import { Tokenizer, type TokenizerFiles } from './tokenizer.ts';
 import { weightShapes } from './transformer.ts';
@@ -13,6 +14,7 @@ export interface Checkpoint {
   readonly config: ModelConfig;
   readonly weights: Map<string, HostTensor>;
   readonly tokenizer: Tokenizer;
+  readonly generation: GenerationDefaults;
 }
 
 /** Reads a checkpoint folder; throws a `UserError` that names the file that is missing, cut off or foreign. */
@@ -33,16 +35,27 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   }
   for (const name of weights.keys())
     if (!shapes.has(name)) throw new UserError(`${file} holds the tensor ${name} that its config.json does not know; restore both from one checkpoint.`);
-  return { config, weights, tokenizer };
+  return { config, weights, tokenizer, generation: await readGeneration(folder) };
 }
 
 /** Writes what `readCheckpoint` reads. `config.json` comes last: a folder that has it is whole. */
 export async function writeCheckpoint(
   folder: string,
-  { config, weights, tokenizer }: { config: ModelConfig; weights: ReadonlyMap<string, HostTensor>; tokenizer: { files: TokenizerFiles } },
+  {
+    config,
+    weights,
+    tokenizer,
+    generation,
+  }: {
+    readonly config: ModelConfig;
+    readonly weights: ReadonlyMap<string, HostTensor>;
+    readonly tokenizer: { readonly files: TokenizerFiles };
+    readonly generation: GenerationDefaults;
+  },
 ): Promise<void> {
   await writeSafetensors(path.join(folder, 'model.safetensors'), weights);
   await writeJson(path.join(folder, 'tokenizer.json'), tokenizer.files.tokenizer);
   await writeJson(path.join(folder, 'tokenizer_config.json'), tokenizer.files.config);
+  await writeJson(path.join(folder, 'generation_config.json'), generation);
   await writeJson(path.join(folder, 'config.json'), config);
 }

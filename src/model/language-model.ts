@@ -1,11 +1,11 @@
 import type { Engine, Executable, State } from '../engine/engine.ts';
-import { input } from '../graph/primitives.ts';
+import { input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
-import { state } from '../graph/primitives.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
-import type { Checkpoint } from './checkpoint.ts';
+import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
+import type { GenerationDefaults } from './generation.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { head, hiddenStates, logitsAt, type Weights, weightShapes } from './transformer.ts';
 
@@ -22,22 +22,24 @@ export interface Query {
 export class LanguageModel {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
+  readonly generation: GenerationDefaults;
   readonly engine: Engine;
   readonly state: State;
   /** Forward passes made and tokens put through them, since the model was loaded. */
   readonly work = { forwards: 0, tokens: 0 };
   readonly #programs = new Map<string, Promise<Executable>>();
 
-  private constructor(config: ModelConfig, tokenizer: Tokenizer, engine: Engine, loaded: State) {
-    this.config = config;
-    this.tokenizer = tokenizer;
+  private constructor(checkpoint: Omit<Checkpoint, 'weights'>, engine: Engine, loaded: State) {
+    this.config = checkpoint.config;
+    this.tokenizer = checkpoint.tokenizer;
+    this.generation = checkpoint.generation;
     this.engine = engine;
     this.state = loaded;
   }
 
   /** Puts a checkpoint on an engine. `extra` is state that programs keep beside the weights, such as an optimiser's. */
-  static async load(engine: Engine, { config, tokenizer, weights }: Checkpoint, extra: ReadonlyMap<string, HostTensor> = new Map()) {
-    return new LanguageModel(config, tokenizer, engine, await engine.createState(new Map([...weights, ...extra])));
+  static async load(engine: Engine, checkpoint: Checkpoint, extra: ReadonlyMap<string, HostTensor> = new Map()) {
+    return new LanguageModel(checkpoint, engine, await engine.createState(new Map([...checkpoint.weights, ...extra])));
   }
 
   /** The weights as nodes of a program. */
@@ -82,6 +84,11 @@ export class LanguageModel {
   checkLength(length: number): void {
     const most = this.config.max_position_embeddings;
     if (length > most) throw new UserError(`A text of ${length} tokens is longer than the model's ${most}; shorten the prompt or the completion.`);
+  }
+
+  /** Writes the model as it stands as a checkpoint folder. */
+  async save(folder: string): Promise<void> {
+    await writeCheckpoint(folder, { ...this, weights: await this.readWeights() });
   }
 
   async dispose(): Promise<void> {

@@ -1,9 +1,8 @@
 import type { Executable } from '../engine/engine.ts';
 import { gradients } from '../graph/differentiate.ts';
 import { type AdamW, adamW, optimizerState } from '../graph/optimizer.ts';
-import { add, input, logSoftmax, pick, state } from '../graph/primitives.ts';
+import { add, constant, input, logSoftmax, pick, state } from '../graph/primitives.ts';
 import { defineProgram } from '../graph/program.ts';
-import { constant } from '../graph/primitives.ts';
 import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';

@@ -1,0 +1,86 @@
+import { type DecodingOptions, type Denoised, denoise } from '../diffusion/denoise.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { Random } from '../platform/random.ts';
+import type { PromptFormat, Task } from '../tasks/task.ts';
+
+/** Answers denoised in one batch, so that progress shows and a cancel is heeded in between. */
+const answersPerBatch = 128;
+
+export interface AnswerOptions {
+  readonly format: PromptFormat;
+  readonly decoding: DecodingOptions;
+  /** Completions per problem. */
+  readonly samples: number;
+  readonly seed: number;
+  /** Called with the number of completions written so far. */
+  readonly progress?: (done: number, total: number) => void;
+  /** Checked between denoising steps; throws to stop. */
+  readonly checkCancelled?: () => void;
+}
+
+/** One completion of one problem. */
+export interface Answer<Row = unknown> {
+  readonly row: Row;
+  readonly prompt: string;
+  readonly promptTokens: Int32Array;
+  /** The completion's text up to the end of text. */
+  readonly completion: string;
+  /** Tokens up to and with the first end of text; all of them where there is none. */
+  readonly length: number;
+  readonly seed: number;
+  readonly denoised: Denoised;
+}
+
+/** How a model decodes answers of a task unless told otherwise: from its `generation_config.json`. */
+export function defaultDecoding(
+  model: LanguageModel,
+  task: Task,
+  format: PromptFormat = model.generation.prompt_format,
+): DecodingOptions {
+  const length = task.completionLength[format];
+  const { block_length, tokens_per_step } = model.generation;
+  return {
+    order: 'confidence',
+    length,
+    block: Math.min(block_length, length),
+    steps: Math.ceil(length / tokens_per_step),
+    threshold: 0.9,
+    temperature: 0,
+  };
+}
+
+/** Lets the model answer every problem `samples` times; answers stand in the problems' order, samples side by side. */
+export async function answer<Row>(
+  model: LanguageModel,
+  task: Task<Row>,
+  rows: readonly Row[],
+  options: AnswerOptions,
+): Promise<Answer<Row>[]> {
+  const { format, decoding, samples, seed, progress, checkCancelled } = options;
+  const wanted = rows.flatMap((row, item) => {
+    const prompt = task.prompt(row, format);
+    const promptTokens = Int32Array.from(model.tokenizer.encode(prompt));
+    const random = new Random(seed, 'answer', item);
+    return Array.from({ length: samples }, () => ({ row, prompt, promptTokens, seed: random.integer(2 ** 31) }));
+  });
+  const answers: Answer<Row>[] = [];
+  for (let start = 0; start < wanted.length; start += answersPerBatch) {
+    const batch = wanted.slice(start, start + answersPerBatch);
+    const denoised = await denoise(model, {
+      prompts: batch.map(({ promptTokens }) => promptTokens),
+      seeds: batch.map((entry) => entry.seed),
+      options: decoding,
+      ...(checkCancelled ? { checkCancelled } : {}),
+    });
+    batch.forEach((entry, index) => answers.push({ ...entry, ...readCompletion(model, denoised[index] as Denoised) }));
+    progress?.(answers.length, wanted.length);
+  }
+  return answers;
+}
+
+/** The text of a denoised canvas and the tokens that count: those up to and with the first end of text. */
+export function readCompletion(model: Pick<LanguageModel, 'config' | 'tokenizer'>, denoised: Denoised) {
+  const end = denoised.tokens.indexOf(model.config.eos_token_id);
+  const completion = model.tokenizer.decode(end === -1 ? denoised.tokens : denoised.tokens.subarray(0, end));
+  return { denoised, completion, length: end === -1 ? denoised.tokens.length : end + 1 };
+}

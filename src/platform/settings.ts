@@ -1,0 +1,50 @@
+import type { z } from 'zod';
+import { UsageError } from './errors.ts';
+import { readJson } from './files.ts';
+
+/** Values of settings as a user gives them: a JSON file, and `NAME=VALUE` pairs that win over it. */
+export interface GivenSettings {
+  readonly file?: string | undefined;
+  readonly pairs: readonly string[];
+}
+
+/**
+ * Settings checked against their schema, defaults filled in. Throws a `UsageError` that names the setting, its value and
+ * what is allowed. `defaults` stand between the schema's own and what the user gives.
+ */
+export async function readSettings<T extends z.ZodRawShape>(
+  schema: z.ZodObject<T>,
+  given: GivenSettings,
+  defaults: Readonly<Record<string, unknown>> = {},
+): Promise<z.infer<z.ZodObject<T>>> {
+  const values: Record<string, unknown> = { ...defaults };
+  if (given.file !== undefined) {
+    const fromFile = await readJson(given.file);
+    if (typeof fromFile !== 'object' || fromFile === null || Array.isArray(fromFile))
+      throw new UsageError(`${given.file} must hold a JSON object of settings by name.`);
+    Object.assign(values, fromFile);
+  }
+  for (const pair of given.pairs) {
+    const equals = pair.indexOf('=');
+    if (equals < 1) throw new UsageError(`--set ${pair}: write it as NAME=VALUE, for example learning_rate=0.0001.`);
+    values[pair.slice(0, equals)] = readValue(pair.slice(equals + 1));
+  }
+  const known = Object.keys(schema.shape);
+  for (const name of Object.keys(values))
+    if (!known.includes(name)) throw new UsageError(`Unknown setting ${name}; the settings are ${known.join(', ')}.`);
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const name = issue.path.join('.');
+  const value = name === '' ? '' : ` = ${JSON.stringify(values[String(issue.path[0])])}`;
+  throw new UsageError(`Setting ${name}${value}: ${issue.message}.`);
+}
+
+/** Numbers, true, false, null and JSON values are read as such; everything else is text. */
+function readValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import type { Engine } from '../engine/engine.ts';
+import { defaultDecoding } from '../evaluation/answers.ts';
+import { evaluate } from '../evaluation/evaluate.ts';
+import { presetConfig } from '../model/config.ts';
+import { LanguageModel } from '../model/language-model.ts';
+import { Tokenizer } from '../model/tokenizer.ts';
+import { initialWeights } from '../model/transformer.ts';
+import { Random } from '../platform/random.ts';
+import type { Evaluation } from '../protocol/events.ts';
+import { maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
+import { optimizerOf, optimizerSettings } from './optimizer-settings.ts';
+import type { Recipe } from './recipe.ts';
+import { type Batch, Trainer, trainingState } from './trainer.ts';
+import type { TrainingMethod } from './training-job.ts';
+
+/** Every hyper-parameter of pretraining: what `--set NAME=VALUE` takes. A recipe has defaults of its own. */
+export const pretrainingSettings = z.strictObject({
+  preset: z.string().describe('Size of the model'),
+  batch_size: z.int().min(1).max(4096).default(64).describe('Examples of each kind per step'),
+  forward_process: z.enum(['exact-count', 'random-time']).default('exact-count').describe('How examples are masked'),
+  ...optimizerSettings,
+  evaluate_every: z.int().min(0).default(500).describe('Steps between two evaluations; 0: only at the ends'),
+  checkpoint_every: z.int().min(0).default(500).describe('Steps between two checkpoints; 0: only at the end'),
+});
+
+export type PretrainingSettings = z.infer<typeof pretrainingSettings>;
+
+/** A new model of a recipe, ready to be trained; the same for the same seed. */
+export async function newModel(engine: Engine, recipe: Recipe, settings: PretrainingSettings, seed: number): Promise<LanguageModel> {
+  const config = presetConfig(settings.preset, vocabularySize(recipe), recipe.specials);
+  const checkpoint = {
+    config,
+    weights: initialWeights(config, new Random(seed, 'initial weights')),
+    tokenizer: new Tokenizer(recipe.tokenizer),
+    generation: recipe.generation,
+  };
+  return LanguageModel.load(engine, checkpoint, trainingState(config));
+}
+
+function vocabularySize({ tokenizer }: Recipe): number {
+  const { model } = tokenizer.tokenizer as { model: { vocab: Record<string, number> } };
+  return Math.max(...Object.values(model.vocab)) + 1;
+}
+
+/** Supervised masked diffusion training on a recipe's examples (LLaDA, arXiv 2502.09992, section 2.2). */
+export function pretraining(model: LanguageModel, recipe: Recipe, settings: PretrainingSettings, { steps, seed }: { steps: number; seed: number }): TrainingMethod {
+  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, steps));
+  return {
+    bestBy: recipe.validation[0]!.task.metrics[0],
+    async step(step) {
+      const random = new Random(seed, 'pretraining', step);
+      const kinds = recipe.examples(step, steps, settings.batch_size, random);
+      const tokens = { mask: model.config.mask_token_id, pad: model.config.pad_token_id };
+      const batches = kinds.map((examples) => scaled(maskedDiffusionBatch(examples, tokens, settings.forward_process, random), 1 / kinds.length));
+      const { loss, gradNorm, learningRate } = await trainer.step(batches);
+      return {
+        metrics: { loss, grad_norm: gradNorm, learning_rate: learningRate },
+        tokens: batches.reduce((sum, batch) => sum + batch.tokens.data.length, 0),
+      };
+    },
+    evaluate: () => evaluateRecipe(model, recipe),
+  };
+}
+
+/** Greedy answers to a recipe's validation problems; metrics of all but the first task carry the task's name. */
+async function evaluateRecipe(model: LanguageModel, { validation }: Recipe): Promise<Evaluation> {
+  const results = [];
+  for (const { task, rows } of validation)
+    results.push(
+      await evaluate(model, task, rows, { format: model.generation.prompt_format, decoding: defaultDecoding(model, task), samples: 1, seed: 0 }),
+    );
+  const metrics = results.map((result, index) =>
+    Object.entries(result.metrics).map(([name, value]) => [index === 0 ? name : `${result.task}/${name}`, value] as const),
+  );
+  return {
+    task: results[0]!.task,
+    split: 'validation',
+    n: results[0]!.n,
+    metrics: Object.fromEntries(metrics.flat()),
+    seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
+  };
+}
+
+function scaled(batch: Batch, factor: number): Batch {
+  if (factor === 1) return batch;
+  const weights = batch.extra.weights!;
+  return { ...batch, extra: { weights: { shape: weights.shape, data: (weights.data as Float32Array).map((weight) => weight * factor) } } };
+}

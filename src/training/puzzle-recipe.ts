@@ -1,0 +1,68 @@
+import type { Random } from '../platform/random.ts';
+import { Random as RandomStream } from '../platform/random.ts';
+import { countdown } from '../tasks/countdown.ts';
+import { plainAlphabet } from '../tasks/plain-alphabet.ts';
+import { sudoku4x4 } from '../tasks/sudoku4x4.ts';
+import type { Task } from '../tasks/task.ts';
+import { characterSpecials, characterTokenizer, Tokenizer } from '../model/tokenizer.ts';
+import type { Example } from './masked-diffusion-loss.ts';
+import type { Recipe } from './recipe.ts';
+
+/** Labelled Sudokus that the base is given: few, so that there is something left to learn from puzzles without labels. */
+export const labelledSudokus = 100;
+
+/** Updates that learn arithmetic alone, before Sudokus join: a few hundred more would know those 100 by heart. */
+const countdownAlone = 0.85;
+
+const vocabulary = new Tokenizer(characterTokenizer(plainAlphabet));
+
+/**
+ * A character-level base for 4x4 Sudoku and Countdown, trained on generated problems of the training splits: Countdown
+ * without end, and `labelledSudokus` Sudokus over and over.
+ */
+export const puzzleRecipe: Recipe = {
+  name: 'puzzles',
+  description: 'A small character model of 4x4 Sudoku (100 labelled puzzles) and Countdown',
+  preset: 'nano-0.5m',
+  tokenizer: vocabulary.files,
+  specials: characterSpecials,
+  generation: { prompt_format: 'plain', block_length: 16, tokens_per_step: 1 },
+  settings: { learning_rate: 1e-3, warmup_steps: 100, max_grad_norm: 1, lr_schedule: 'cosine', lr_floor: 0.05, batch_size: 64 },
+  steps: 6000,
+  examples(step, steps, batchSize, random) {
+    const drills = Array.from({ length: batchSize }, () => drawCountdown(random));
+    if (step <= steps * countdownAlone) return [drills];
+    return [drills, sudokuExamples(batchSize, random)];
+  },
+  validation: [
+    { task: sudoku4x4 as Task, rows: sudoku4x4.heldOut!('validation', 128) },
+    { task: countdown as Task, rows: countdown.heldOut!('validation', 128, { largest: 20 }) },
+  ],
+};
+
+/** The labelled Sudokus, always the same ones. */
+export function labelledSudoku(index: number) {
+  return sudoku4x4.generate!(new RandomStream(0, 'labelled sudoku', index), {});
+}
+
+const labelled = Array.from({ length: labelledSudokus }, (_, index) => encode(sudoku4x4 as Task, labelledSudoku(index)));
+
+/** A batch of the labelled Sudokus, drawn with replacement. */
+export function sudokuExamples(count: number, random: Random): Example[] {
+  return Array.from({ length: count }, () => random.pick(labelled));
+}
+
+/** Mostly three numbers up to 20, some larger, some four. */
+function drawCountdown(random: Random): Example {
+  const largest = random.uniform() < 0.8 ? 20 : 100;
+  const count = random.uniform() < 0.85 ? 3 : 4;
+  return encode(countdown as Task, countdown.generate!(random, { count, largest }));
+}
+
+/** Prompt and solution, filled up with ends of text to the task's length, so that the model learns where to stop. */
+function encode(task: Task, row: unknown): Example {
+  const prompt = vocabulary.encode(task.prompt(row, 'plain'));
+  const solution = vocabulary.encode(task.solution(row, 'plain') as string);
+  const fill = Array.from({ length: task.completionLength.plain - solution.length }, () => characterSpecials.eos);
+  return { tokens: [...prompt, ...solution, ...fill], prompt: prompt.length };
+}

@@ -1,0 +1,200 @@
+/**
+ * SPG, the Sandwiched Policy Gradient (arXiv 2510.09541, section 4). A masked diffusion model's log-likelihood has no
+ * closed form; SPG raises a lower bound of it for completions that did better than their group, and lowers an upper
+ * bound for those that did worse, so that the objective bounds the policy gradient's from below for either sign:
+ *
+ *     loss = - sum_j A_j L_j,   L_j = ELBO_j if A_j > 0, else omega EUBO_j + (1 - omega) ELBO_j
+ *
+ * Every bound is estimated from m masked versions of the completion, one forward pass each, with M[s, i] = 1 where
+ * token i is masked in sample s, N_s tokens masked, and n tokens up to the first end of text:
+ *
+ *                 released code (per-token means)                  paper (sums, w = 1/t as n/N_s)
+ *     ELBO        mean_s 1/N_s sum_i M log p                       mean_s sum_i w_s M log p
+ *     EUBO        1/beta mean_{i: U_i > 0} log U_i                 1/beta sum_{i: U_i > 0} log U_i
+ *                 U_i = mean_s M p^beta n/N_s                      U_i = mean_s w_s M p^beta
+ *     weight      -A_j n_j / sum n                                 -A_j / count
+ *
+ * so both are one program with different weights. There is no importance ratio, no clipping and no KL term, in the
+ * paper as here, also where several updates are made on one set of rollouts. The EUBO's constant C(T) has no gradient
+ * and is left out, as in the paper's trained form.
+ */
+import { estimatorMasks } from '../../diffusion/masking.ts';
+import { logSumExp, total } from '../../graph/compositions.ts';
+import { add, exp, mul, neg, reduceSum, reshape } from '../../graph/primitives.ts';
+import type { HostTensor } from '../../graph/tensor.ts';
+import type { Batch, Loss } from '../../training/trainer.ts';
+import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
+import type { TuningSettings } from '../settings.ts';
+import type { MaskSamples, Objective, ScoredCompletion } from './objective.ts';
+
+/** log 0, far below any log-probability and still finite after sums. */
+const logZero = -1e30;
+
+export interface SpgEstimator {
+  readonly estimator: 'released' | 'paper';
+  readonly beta: number;
+}
+
+/** How much each bound of a completion counts in the loss. */
+interface BoundWeights {
+  readonly elbo: number;
+  readonly eubo: number;
+}
+
+const spgLoss: Loss = {
+  name: 'spg',
+  define: ({ logp, logProbabilities, extra }) => {
+    const shape = extra('elbo_weights').shape; // [m, completions, length]
+    const perToken = reshape(logp, shape);
+    const elbo = reshape(reduceSum(mul(perToken, extra('elbo_weights')), [0, 2]), [-1]);
+    const scaled = add(mul(perToken, extra('beta')), extra('log_weights'));
+    const logU = reshape(logSumExp(scaled, [0]), shape.slice(1));
+    const eubo = reshape(reduceSum(mul(logU, extra('position_weights')), [1]), [-1]);
+    const loss = add(total(mul(elbo, extra('elbo_coefficients'))), total(mul(eubo, extra('eubo_coefficients'))));
+    const entropy = neg(reduceSum(mul(exp(logProbabilities), logProbabilities), [1]));
+    const entropySum = total(mul(reshape(entropy, shape), extra('counted')));
+    return { loss, metrics: { elbo, eubo, entropySum, maskedCount: total(extra('counted')) } };
+  },
+};
+
+/** Fixed parts of an SPG batch: `masks[j][s]` covers prompt and completion j in sample s. */
+export function spgBatch(
+  completions: readonly ScoredCompletion[],
+  masks: readonly MaskSamples[],
+  weights: readonly BoundWeights[],
+  { estimator, beta }: SpgEstimator,
+  { mask, pad }: MaskingTokens,
+): Batch {
+  const samples = masks[0]!.length;
+  const count = completions.length;
+  const answer = Math.max(...completions.map(({ completion }) => completion.length));
+  const width = Math.max(...completions.map(({ prompt, completion }) => prompt.length + completion.length));
+  const tokens = new Int32Array(samples * count * width).fill(pad);
+  const present = new Float32Array(tokens.length);
+  const rows = new Int32Array(samples * count * answer);
+  const targets = new Int32Array(rows.length);
+  const elboWeights = new Float32Array(rows.length);
+  const logWeights = new Float32Array(rows.length).fill(logZero);
+  const counted = new Float32Array(rows.length);
+  const positionWeights = new Float32Array(count * answer);
+  completions.forEach(({ prompt, completion, length }, j) => {
+    const text = [...prompt, ...completion];
+    for (let s = 0; s < samples; s++) {
+      const masked = masks[j]![s] as Uint8Array;
+      const row = s * count + j;
+      for (let place = 0; place < text.length; place++) tokens[row * width + place] = masked[place] ? mask : text[place]!;
+      present.fill(1, row * width, row * width + text.length);
+      let maskedCount = 0;
+      for (let i = 0; i < length; i++) maskedCount += masked[prompt.length + i] as number;
+      const w = length / maskedCount;
+      for (let i = 0; i < completion.length; i++) {
+        const entry = row * answer + i;
+        rows[entry] = row * width + prompt.length + i;
+        targets[entry] = completion[i] as number;
+        if (i >= length || !masked[prompt.length + i]) continue;
+        elboWeights[entry] = (estimator === 'paper' ? w : 1 / maskedCount) / samples;
+        logWeights[entry] = Math.log(w / samples);
+        counted[entry] = 1;
+        positionWeights[j * answer + i] = 1;
+      }
+    }
+    const own = positionWeights.subarray(j * answer, (j + 1) * answer);
+    const positions = own.reduce((sum, one) => sum + one, 0);
+    const scale = 1 / (beta * (estimator === 'paper' ? 1 : Math.max(1, positions)));
+    for (let i = 0; i < own.length; i++) own[i] = (own[i] as number) * scale;
+  });
+  const flat = [rows.length];
+  const perMask = [samples, count, answer];
+  const vector = (pick: (weight: BoundWeights) => number): HostTensor => ({ shape: [count], data: Float32Array.from(weights, pick) });
+  const padded = completions.some(({ prompt, completion }) => prompt.length + completion.length !== width);
+  return {
+    tokens: { shape: [samples * count, width], data: tokens },
+    ...(padded ? { present: { shape: [samples * count, width], data: present } } : {}),
+    rows: { shape: flat, data: rows },
+    targets: { shape: flat, data: targets },
+    extra: {
+      beta: { shape: [], data: Float32Array.of(beta) },
+      elbo_weights: { shape: perMask, data: elboWeights },
+      log_weights: { shape: perMask, data: logWeights },
+      counted: { shape: perMask, data: counted },
+      position_weights: { shape: [count, answer], data: positionWeights },
+      elbo_coefficients: vector(({ elbo }) => elbo),
+      eubo_coefficients: vector(({ eubo }) => eubo),
+    },
+  };
+}
+
+export type NegativeBranch = 'mixture' | 'eubo' | 'elbo' | 'none';
+
+/** The share of the EUBO in the bound for completions with negative advantage; null: they are left out. */
+export function euboShare(branch: NegativeBranch, omega: number): number | null {
+  return { mixture: omega, eubo: 1, elbo: 0, none: null }[branch];
+}
+
+/** Weights of the two bounds of every completion, the advantage's sign and the estimator's normaliser included. */
+export function boundWeights(
+  completions: readonly Pick<ScoredCompletion, 'length' | 'advantage'>[],
+  branch: NegativeBranch,
+  { estimator, omega }: { estimator: 'released' | 'paper'; omega: number },
+): BoundWeights[] {
+  const lengths = completions.reduce((sum, { length }) => sum + length, 0);
+  return completions.map(({ length, advantage }) => {
+    const weight = estimator === 'paper' ? -advantage / completions.length : (-advantage * length) / lengths;
+    if (advantage > 0) return { elbo: weight, eubo: 0 };
+    const share = euboShare(branch, omega);
+    return share === null ? { elbo: 0, eubo: 0 } : { elbo: (1 - share) * weight, eubo: share * weight };
+  });
+}
+
+function spg(branch: NegativeBranch, description: string): Objective {
+  return {
+    name: branch === 'none' ? 'spg-positive' : `spg-${branch}`,
+    paper: 'arXiv 2510.09541',
+    description,
+    loss: spgLoss,
+    batches(completions, settings, tokens, random) {
+      const weights = boundWeights(completions, branch, settings);
+      const entries = completions
+        .map((completion, index) => ({ completion, weight: weights[index] as BoundWeights }))
+        .filter(({ weight }) => weight.elbo !== 0 || weight.eubo !== 0);
+      const masks = entries.map(({ completion }) => drawMasks(completion, settings, random));
+      const batches: Batch[] = [];
+      for (let start = 0; start < entries.length; start += settings.micro_batch) {
+        const end = Math.min(entries.length, start + settings.micro_batch);
+        // The last batch is filled up with completions of no weight, so that one compiled program serves all.
+        const places = Array.from({ length: settings.micro_batch }, (_, index) => start + index);
+        const own = places.map((place) => entries[place < end ? place : start]!);
+        batches.push(
+          spgBatch(
+            own.map(({ completion }) => completion),
+            places.map((place) => masks[place < end ? place : start]!),
+            own.map(({ weight }, index) => (start + index < end ? weight : { elbo: 0, eubo: 0 })),
+            settings,
+            tokens,
+          ),
+        );
+      }
+      return batches;
+    },
+  };
+}
+
+function drawMasks({ prompt, completion, length }: ScoredCompletion, settings: TuningSettings, random: Parameters<typeof estimatorMasks>[2]): MaskSamples {
+  return estimatorMasks(
+    { prompt: prompt.length, completion: completion.length, length },
+    {
+      masking: settings.masking,
+      block: settings.block,
+      samples: settings.mask_samples,
+      cleanTokenMasking: settings.clean_token_masking,
+    },
+    random,
+  );
+}
+
+export const spgObjectives: readonly Objective[] = [
+  spg('mixture', 'SPG: raise the ELBO of good completions, lower a mixture of EUBO and ELBO of bad ones'),
+  spg('eubo', 'SPG with the evidence upper bound alone for bad completions'),
+  spg('elbo', 'SPG with the evidence lower bound for bad completions too'),
+  spg('none', 'SPG without bad completions: raise the ELBO of good ones only'),
+];
