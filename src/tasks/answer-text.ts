@@ -27,9 +27,10 @@ export function taggedAnswer(text: string): string | null {
 
 /** The content of the last `\boxed{…}` whose braces match, null where there is none. */
 export function lastBoxed(text: string): string | null {
-  const start = text.lastIndexOf('\\boxed{');
+  const start = text.lastIndexOf('\\boxed');
   if (start < 0) return null;
-  const open = start + '\\boxed'.length;
+  const open = text.indexOf('{', start);
+  if (open < 0 || text.slice(start + '\\boxed'.length, open).trim() !== '') return null;
   const close = matchingBrace(text, open);
   return close < 0 ? null : text.slice(open + 1, close).trim();
 }

@@ -1,13 +1,14 @@
 import { z } from 'zod';
-import { UsageError } from '../platform/errors.ts';
+import { UsageError, UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { answerTags, lastBoxed, taggedAnswer, unwrapped } from './answer-text.ts';
 import { type Arithmetic, readArithmetic } from './arithmetic.ts';
-import { checkedOptions, checkedRow } from './checked.ts';
+import { checkedOptions } from './checked.ts';
 import { solveCountdown } from './countdown-solver.ts';
 import { type CountdownPart, countdownPart } from './countdown-split.ts';
 import { gradeCountdownAsReleased } from './released/countdown.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
+import { inTags, respondInTags } from './word-problem.ts';
 
 /** Positive whole numbers, each to be used once, and the whole number to make of them. */
 export interface CountdownRow {
@@ -23,7 +24,7 @@ export const countdown: Task<CountdownRow> = {
   rewards: ['reference', 'released'],
   // Four numbers of three digits, three operators and two pairs of brackets are 19 characters; one more ends the text.
   completionLength: { tagged: 256, plain: 20 },
-  parse: (record) => checkedRow(rowSchema, record),
+  parse,
   prompt: (row, format) => (format === 'plain' ? `${row.numbers.join(',')}=${row.target}:` : taggedPrompt(row)),
   solution,
   generate: (random, options) => draw(random, 'training', options),
@@ -32,36 +33,32 @@ export const countdown: Task<CountdownRow> = {
   grade,
 };
 
-const wholeNumber = z
-  .union([z.number(), z.string().trim().regex(/^\d+$/).transform(Number)], { error: 'needs whole numbers' })
-  .pipe(z.int({ error: 'needs whole numbers' }).nonnegative({ error: 'needs whole numbers from 0 up' }));
-const numberList = z
-  .preprocess(
-    (value) => (typeof value === 'string' ? value.replace(/^\[|\]$/g, '').split(',') : value),
-    z.array(wholeNumber),
-  )
-  .pipe(
-    z.array(z.int()).min(2, { error: 'needs two numbers at least' }).max(8, { error: 'takes eight numbers at most' }),
-  );
+/** Reads `{numbers, target}`, or `{input, output}` as the published files have it; a list may be text, and so may a number. */
+function parse(record: unknown): CountdownRow {
+  if (typeof record !== 'object' || record === null) {
+    throw new UserError('a problem is an object with the fields numbers and target.');
+  }
+  const { numbers, nums, input, target, output } = record as Record<string, unknown>;
+  const given = numbers ?? nums ?? input;
+  const list = typeof given === 'string' ? given.replace(/^\s*\[|\]\s*$/g, '').split(',') : given;
+  if (!Array.isArray(list) || list.length < 2 || list.length > 8) {
+    throw new UserError('numbers: needs a list of two to eight whole numbers.');
+  }
+  const row = { numbers: list.map(wholeNumber), target: wholeNumber(target ?? output) };
+  if (!row.numbers.every((number) => Number.isSafeInteger(number) && number >= 0)) {
+    throw new UserError('numbers: needs whole numbers from 0 up.');
+  }
+  if (!Number.isSafeInteger(row.target)) throw new UserError('target: needs a whole number.');
+  return row;
+}
 
-const rowSchema: z.ZodType<CountdownRow> = z.preprocess(
-  (record) => {
-    // The published files say input and output.
-    if (typeof record !== 'object' || record === null) return record;
-    const { numbers, nums, input, target, output } = record as Record<string, unknown>;
-    return { numbers: numbers ?? nums ?? input, target: target ?? output };
-  },
-  z.object({ numbers: numberList, target: wholeNumber }, { error: 'a problem is an object with numbers and target' }),
-);
+function wholeNumber(value: unknown): number {
+  if (typeof value === 'string' && /^\s*-?\d+\s*$/.test(value)) return Number(value);
+  return typeof value === 'number' ? value : Number.NaN;
+}
 
 function taggedPrompt({ numbers, target }: CountdownRow): string {
-  return `Respond in the following format:
-<reasoning>
-...
-</reasoning>
-<answer>
-...
-</answer>
+  return `${respondInTags}
 
 Using only the numbers [${numbers.join(', ')}], write an arithmetic expression that evaluates to exactly ${target}. Use every number of the list exactly once. The operations are +, -, * and /. After the reasoning, put only the expression inside <answer></answer>, without an equals sign and without the target. For example, for the numbers [2, 3, 4] and the target 5 a valid answer is: <answer>
 2*4-3
@@ -72,7 +69,7 @@ function solution({ numbers, target }: CountdownRow, format: PromptFormat): stri
   // Six numbers and more would take seconds to search.
   const expression = numbers.length > 5 ? null : solveCountdown(numbers, target);
   if (expression === null || format === 'plain') return expression;
-  return `<reasoning>\n${expression} = ${target}\n</reasoning>\n<answer>\n${expression}\n</answer>`;
+  return inTags(`${expression} = ${target}`, expression);
 }
 
 const problemOptions = z.strictObject({

@@ -30,6 +30,7 @@ export const sudoku4x4: Task<SudokuRow> = {
   },
   generate,
   heldOut,
+  defaultReward: (row) => (row.solution === undefined ? 'rules' : 'reference'),
   reward,
   grade,
 };

@@ -44,8 +44,14 @@ export interface Task<Row = unknown> {
   solution(row: Row, format: PromptFormat): string | null;
   /** A problem that training may see, never one of the held-out ones; absent for tasks whose data come from a file. */
   generate?(random: Random, options: Readonly<Record<string, unknown>>): Row;
-  /** The held-out problems that are generated, by split; absent for tasks whose data come from a file. */
+  /**
+   * The held-out problems that are generated, by split, always the same ones; absent for tasks whose data come from a
+   * file. The options are the task's own, for a task that has any here.
+   */
   heldOut?(split: 'validation' | 'test', count: number, options?: Readonly<Record<string, unknown>>): Row[];
+  /** The reward to take for a row where none is named; absent where that is always the first. */
+  defaultReward?(row: Row): string;
+  /** What `completion` is worth in training; throws a `UsageError` for an unknown name, a `UserError` where the row lacks what it needs. */
   reward(row: Row, completion: string, name: string, format: PromptFormat): Reward;
   /** Grades one completion; `asReleased` follows the released evaluator rule by rule, defects included. */
   grade(row: Row, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade;

@@ -1,0 +1,89 @@
+import { UsageError, UserError } from '../platform/errors.ts';
+import { lastBoxed, taggedAnswer, unwrapped } from './answer-text.ts';
+import { asNumber, statedNumber } from './number-text.ts';
+import { gradeGsm8kAsReleased, gsm8kRewardAsReleased } from './released/gsm8k.ts';
+import { softFormat, strictFormat, tagCount } from './tag-format.ts';
+import type { Grade, PromptFormat, Reward, Task } from './task.ts';
+import { inTags, questionOf, respondInTags, type WordProblem, wordProblem } from './word-problem.ts';
+
+/** GSM8K in the protocol of d1 and SPG (arXiv 2510.09541, appendix on rewards): sums in words, answered by a number. */
+export const gsm8k: Task<WordProblem> = {
+  name: 'gsm8k',
+  description: 'GSM8K: grade-school sums in words, answered by a number; problems from a file.',
+  metrics: ['accuracy'],
+  rewards: ['reference', 'released'],
+  completionLength: { tagged: 256, plain: 16 },
+  parse,
+  prompt(row, format) {
+    const question = questionOf(row, 'gsm8k');
+    return format === 'plain' ? `${question}\n` : `${respondInTags}\n\n${question}`;
+  },
+  solution: (row, format) => (format === 'plain' ? row.answer : inTags(row.reasoning, row.answer)),
+  reward,
+  grade,
+};
+
+function parse(record: unknown): WordProblem {
+  const row = wordProblem(record, (stated) => {
+    const mark = stated.lastIndexOf('####');
+    if (mark < 0) return { answer: stated };
+    // The published steps hold calculator notes, which are not part of the text.
+    const reasoning = stated
+      .slice(0, mark)
+      .replace(/<<[^<>]*>>/g, '')
+      .trim();
+    const answer = stated.slice(mark + '####'.length).trim();
+    return reasoning === '' ? { answer } : { answer, reasoning };
+  });
+  if (asNumber(row.answer) === null) throw new UserError(`answer: ${row.answer} is not a number.`);
+  return row;
+}
+
+/**
+ * The sum of `xml_count` (up to 0.5), `soft_format` and `strict_format` (0.5 each), `integer` (0.5) and `correctness`
+ * (2). `reference` lets the reasoning run over several lines, as the paper means; `released` keeps the released code's
+ * expressions, which no such reasoning matches, and its string comparison. A plain completion has no tags to earn.
+ */
+function reward(row: WordProblem, completion: string, name: string, format: PromptFormat): Reward {
+  if (name === 'released') return gsm8kRewardAsReleased(row.answer, completion);
+  if (name !== 'reference') {
+    throw new UsageError(`Unknown reward ${name} of gsm8k; it has ${gsm8k.rewards.join(', ')}.`);
+  }
+  const answer = format === 'plain' ? completion.trim() : taggedAnswer(completion);
+  const tags = {
+    xml_count: tagCount(completion),
+    soft_format: softFormat(completion) ? 0.5 : 0,
+    strict_format: strictFormat(completion) ? 0.5 : 0,
+  };
+  const parts = {
+    ...(format === 'plain' ? {} : tags),
+    integer: answer !== null && /^[+-]?(\d+|\d{1,3}(,\d{3})+)$/.test(answer) ? 0.5 : 0,
+    correctness: grade(row, completion, { format, asReleased: false }).correct ? 2 : 0,
+  };
+  return { total: Object.values(parts).reduce((sum, part) => sum + part, 0), parts };
+}
+
+/** Reads the tagged answer, else the boxed one, else what follows `####`, and wants it to equal the reference. */
+function grade(row: WordProblem, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade {
+  const reference = asNumber(row.answer);
+  if (options.asReleased) return gradeGsm8kAsReleased(reference, completion);
+  const hashes = completion.lastIndexOf('####');
+  const text =
+    options.format === 'plain'
+      ? completion
+      : (taggedAnswer(completion) ??
+        lastBoxed(completion) ??
+        (hashes < 0
+          ? null
+          : completion
+              .slice(hashes + '####'.length)
+              .trim()
+              .split('\n', 1)[0]));
+  const answer = text === null ? null : statedNumber(unwrapped(text));
+  const correct = answer !== null && answer === reference;
+  return {
+    correct,
+    extracted: answer === null ? null : String(answer),
+    scores: { accuracy: { value: Number(correct), weight: 1 } },
+  };
+}

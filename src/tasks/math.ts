@@ -1,0 +1,78 @@
+import { UsageError, UserError } from '../platform/errors.ts';
+import { answerTags, lastBoxed, taggedAnswer, unwrapped } from './answer-text.ts';
+import { equalAsReleased } from './math-normal-form.ts';
+import { asNumber } from './number-text.ts';
+import { boxedAsReleased } from './released/boxed.ts';
+import { gradeMathAsReleased, mathRewardAsReleased } from './released/math.ts';
+import type { Grade, PromptFormat, Reward, Task } from './task.ts';
+import { inTags, questionOf, respondInTags, type WordProblem, wordProblem } from './word-problem.ts';
+
+/** MATH in the protocol of d1 and SPG (arXiv 2510.09541, appendix on rewards): the boxed answer, compared as a string. */
+export const math: Task<WordProblem> = {
+  name: 'math',
+  description: 'MATH: competition problems, answered in a box; problems from a file.',
+  metrics: ['accuracy'],
+  rewards: ['reference', 'released'],
+  completionLength: { tagged: 256, plain: 64 },
+  parse,
+  prompt(row, format) {
+    const question = questionOf(row, 'math');
+    if (format === 'plain') return `${question}\n`;
+    return `${respondInTags}\n\nSolve the following problem step by step, and put the final answer in \\boxed{}.\n\n${question}`;
+  },
+  solution: (row, format) => (format === 'plain' ? row.answer : inTags(row.reasoning, `\\boxed{${row.answer}}`)),
+  reward,
+  grade,
+};
+
+function parse(record: unknown): WordProblem {
+  return wordProblem(record, (stated) => {
+    if (!stated.includes('\\boxed')) return { answer: stated };
+    const answer = boxedAsReleased(stated)?.trim() ?? null;
+    if (answer === null) throw new UserError('answer: its last \\boxed has no closing brace.');
+    return { answer, reasoning: stated };
+  });
+}
+
+/**
+ * The sum of `format` (1 for a box inside the answer tags, 0.75 for tags only, 0.5 for a box only, else 0.25) and
+ * `correctness` (2). `reference` looks for `\boxed`, as the paper means; `released` for a backspace and `oxed`, as the
+ * released code does by a slip, so that only 0.75 and 0.25 are ever given.
+ */
+function reward(row: WordProblem, completion: string, name: string, format: PromptFormat): Reward {
+  if (name === 'released') return mathRewardAsReleased(row.answer, completion);
+  if (name !== 'reference') {
+    throw new UsageError(`Unknown reward ${name} of math; it has ${math.rewards.join(', ')}.`);
+  }
+  const correctness = grade(row, completion, { format, asReleased: false }).correct ? 2 : 0;
+  if (format === 'plain') return { total: correctness, parts: { correctness } };
+  const tagged = answerTags(completion).at(-1);
+  const boxed = (tagged ?? completion).includes('\\boxed');
+  const form = 0.5 * ((tagged === undefined ? 0 : 1) + (boxed ? 1 : 0.5));
+  return { total: form + correctness, parts: { format: form, correctness } };
+}
+
+/** Reads the tagged answer, else the boxed one; equal in the normal form of MATH, or as numbers. */
+function grade(row: WordProblem, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade {
+  if (options.asReleased) return gradeMathAsReleased(row.answer, completion);
+  const text =
+    options.format === 'plain' ? completion.trim() || null : (taggedAnswer(completion) ?? lastBoxed(completion));
+  const answer = text === null ? null : bare(text);
+  const correct = answer !== null && equal(answer, bare(row.answer));
+  return { correct, extracted: answer, scores: { accuracy: { value: Number(correct), weight: 1 } } };
+}
+
+/** Without box, dollar signs, a closing full stop, text macros, and a name on the left such as `f(x) =`. */
+function bare(answer: string): string {
+  return unwrapped(answer)
+    .replace(/\.$/, '')
+    .replace(/^\\(?:text|textbf|mathrm|mathbf)\{([^{}]*)\}$/, '$1')
+    .replace(/^[a-zA-Z]\w*(?:\([a-z]\))?\s*=(?!.*=)/, '')
+    .trim();
+}
+
+function equal(first: string, second: string): boolean {
+  if (equalAsReleased(first, second)) return true;
+  const number = asNumber(first);
+  return number !== null && number === asNumber(second);
+}

@@ -1,0 +1,155 @@
+import { messageOf, UserError } from '../platform/errors.ts';
+import { readText } from '../platform/files.ts';
+
+/** A row of a data file and the line that it begins on (for a JSON array: its place in the array), from 1. */
+export interface FileRow<Row> {
+  readonly line: number;
+  readonly row: Row;
+}
+
+export interface RowFile<Row> {
+  readonly rows: readonly FileRow<Row>[];
+  /** The rows that could not be read, with the sentence that says why; empty unless they were to be skipped. */
+  readonly broken: readonly { readonly line: number; readonly message: string }[];
+}
+
+/**
+ * Reads a data file: JSON Lines, a JSON array, or CSV with a header (RFC 4180; names in any case), told apart by the
+ * name's ending, else by the first character. `parse` makes a row of each record. A broken row throws a `UserError` that names file and line, or,
+ * with `skipBroken`, is listed while the others go on.
+ */
+export async function readRowFile<Row>(
+  file: string,
+  parse: (record: unknown) => Row,
+  options: { skipBroken?: boolean } = {},
+): Promise<RowFile<Row>> {
+  return parseRowFile(await readText(file), file, parse, options);
+}
+
+/** `readRowFile` of a text that is read already; `file` is its name in messages. */
+export function parseRowFile<Row>(
+  content: string,
+  file: string,
+  parse: (record: unknown) => Row,
+  options: { skipBroken?: boolean } = {},
+): RowFile<Row> {
+  const text = content.replace(/^\uFEFF/, '');
+  const form = formOf(file, text.trimStart()[0]);
+  const unit = form === 'array' ? 'item' : 'line';
+  const rows: FileRow<Row>[] = [];
+  const broken: { line: number; message: string }[] = [];
+  for (const { line, read } of unread(form, text, file)) {
+    try {
+      rows.push({ line, row: parse(read()) });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const message = `${file}, ${unit} ${line}: ${error.message}`;
+      if (!options.skipBroken) throw new UserError(message);
+      broken.push({ line, message });
+    }
+  }
+  if (rows.length === 0 && broken.length === 0) throw new UserError(`${file} has no rows; add some.`);
+  return { rows, broken };
+}
+
+function formOf(file: string, start: string | undefined): 'array' | 'lines' | 'csv' {
+  if (start === undefined)
+    throw new UserError(`${file} is empty; it needs JSON lines, a JSON array or CSV with a header.`);
+  if (/\.csv$/i.test(file)) return 'csv';
+  if (start === '[') return 'array';
+  return start === '{' || /\.(jsonl|ndjson|json)$/i.test(file) ? 'lines' : 'csv';
+}
+
+function unread(form: 'array' | 'lines' | 'csv', text: string, file: string): Unread[] {
+  if (form === 'array') return jsonItems(text, file);
+  return form === 'lines' ? jsonLines(text) : csvLines(text);
+}
+
+/** A record that is still to be read: reading throws a `UserError` where it is broken. */
+interface Unread {
+  readonly line: number;
+  read(): unknown;
+}
+
+function jsonItems(text: string, file: string): Unread[] {
+  let items: unknown;
+  try {
+    items = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${file} begins as a JSON array but is not one (${messageOf(error)}); correct it.`);
+  }
+  return (items as unknown[]).map((item, index) => ({ line: index + 1, read: () => item }));
+}
+
+function jsonLines(text: string): Unread[] {
+  return text.split(/\r?\n/).flatMap((content, index) => {
+    if (content.trim() === '') return [];
+    return { line: index + 1, read: () => parsedLine(content) };
+  });
+}
+
+function parsedLine(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    throw new UserError('is not valid JSON; correct the row or leave it out.');
+  }
+}
+
+function csvLines(text: string): Unread[] {
+  const [header, ...records] = csvRecords(text);
+  const names = header.fields.map((name) => name.trim().toLowerCase());
+  return records.map(({ line, fields, fault }) => ({
+    line,
+    read() {
+      if (fault !== undefined) throw new UserError(fault);
+      if (fields.length !== names.length) {
+        throw new UserError(`has ${fields.length} fields where the header has ${names.length}; correct the row.`);
+      }
+      return Object.fromEntries(names.map((name, index) => [name, fields[index]]));
+    },
+  }));
+}
+
+interface CsvRecord {
+  readonly line: number;
+  readonly fields: string[];
+  readonly fault?: string;
+}
+
+/** Splits CSV into records: fields may be quoted, quotes in them doubled, and then hold commas and line breaks. */
+function csvRecords(text: string): CsvRecord[] {
+  const field = /(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y;
+  const records: CsvRecord[] = [];
+  let line = 1;
+  let fields: string[] = [];
+  let start = line;
+  for (let position = 0; position < text.length || fields.length > 0; ) {
+    field.lastIndex = position;
+    const match = field.exec(text);
+    if (match === null) {
+      // A stray or open quote: the record is broken, and the next one begins on the next line.
+      const end = text.indexOf('\n', position);
+      records.push({
+        line: start,
+        fields,
+        fault: 'has a quote that is not closed or not at the edge of a field; correct it.',
+      });
+      position = end < 0 ? text.length : end + 1;
+      start = ++line;
+      fields = [];
+      continue;
+    }
+    const [whole, quoted, bare, separator] = match;
+    fields.push(quoted === undefined ? bare : quoted.replaceAll('""', '"'));
+    line += (quoted?.match(/\r\n|\n|\r/g) ?? []).length;
+    position += whole.length;
+    if (separator === ',') continue;
+    if (separator !== '') line++;
+    // A line with nothing on it is no record.
+    if (fields.length > 1 || fields[0].trim() !== '') records.push({ line: start, fields });
+    fields = [];
+    start = line;
+  }
+  return records;
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { UserError } from '../platform/errors.ts';
+import { checkedRow } from './checked.ts';
+
+/** A problem in words; the question is absent where only completions are graded. */
+export interface WordProblem {
+  readonly question?: string;
+  readonly answer: string;
+  /** The steps to the answer, where the data have them. */
+  readonly reasoning?: string;
+}
+
+const text = z
+  .union([z.string(), z.number()], { error: 'needs a text or a number' })
+  .transform((value) => String(value).trim());
+
+const recordSchema = z.object(
+  {
+    question: z.string().optional(),
+    problem: z.string().optional(),
+    prompt: z.string().optional(),
+    answer: text.optional(),
+    solution: z.string().optional(),
+  },
+  { error: 'a problem is an object with the fields question and answer' },
+);
+
+/**
+ * Reads the field names that the public files of GSM8K and MATH use. `split` takes the stated answer apart into the
+ * bare answer and the steps before it.
+ */
+export function wordProblem(record: unknown, split: (stated: string) => Omit<WordProblem, 'question'>): WordProblem {
+  const { question, problem, prompt, answer, solution } = checkedRow(recordSchema, record);
+  const stated = answer ?? solution;
+  if (stated === undefined) throw new UserError('answer: is missing.');
+  const parts = split(stated);
+  if (parts.answer === '') throw new UserError('answer: is empty.');
+  const words = question ?? problem ?? prompt;
+  // MATH files state the answer and, in a field of its own, the worked solution.
+  const reasoning = parts.reasoning ?? (answer === undefined ? undefined : solution);
+  return {
+    ...(words === undefined ? {} : { question: words }),
+    answer: parts.answer,
+    ...(reasoning === undefined ? {} : { reasoning }),
+  };
+}
+
+/** The question; throws a `UserError` where the row has none. */
+export function questionOf(row: WordProblem, task: string): string {
+  if (row.question === undefined) {
+    throw new UserError(`A problem of ${task} has no question; give its row the field question.`);
+  }
+  return row.question;
+}
+
+export const respondInTags = `Respond in the following format:
+<reasoning>
+...
+</reasoning>
+<answer>
+...
+</answer>`;
+
+/** The steps, where there are some, and the answer, in the tags that the prompt asks for. */
+export function inTags(reasoning: string | undefined, answer: string): string {
+  const steps = reasoning === undefined ? '' : `<reasoning>\n${reasoning}\n</reasoning>\n`;
+  return `${steps}<answer>\n${answer}\n</answer>`;
+}
