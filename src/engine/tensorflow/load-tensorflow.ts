@@ -1,0 +1,55 @@
+import { createRequire } from 'node:module';
+import util from 'node:util';
+import type * as Tf from '@tensorflow/tfjs-core';
+
+/**
+ * Where TensorFlow.js computes: the TensorFlow library on a GPU (`@tensorflow/tfjs-node-gpu`) or on the CPU
+ * (`@tensorflow/tfjs-node`), WebAssembly, or plain JavaScript.
+ */
+export type TensorflowDevice = 'gpu' | 'node' | 'wasm' | 'cpu';
+export const tensorflowDevices: readonly TensorflowDevice[] = ['gpu', 'node', 'wasm', 'cpu'];
+
+export type Tensorflow = typeof Tf;
+
+/**
+ * Loads TensorFlow.js with one backend; nothing of it is loaded before. Throws with the reason where the backend's
+ * package or library is missing.
+ */
+export async function loadTensorflow(device: TensorflowDevice): Promise<{ tf: Tensorflow; backend: string }> {
+  if (device === 'gpu' || device === 'node') return loadNative(device);
+  const tf = await import('@tensorflow/tfjs-core');
+  // In production mode it keeps quiet about the faster packages that could be installed.
+  tf.enableProdMode();
+  if (device === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
+  else await import('@tensorflow/tfjs-backend-cpu');
+  if (!(await tf.setBackend(device))) throw new Error(`TensorFlow.js cannot start its ${device} backend`);
+  return { tf, backend: device };
+}
+
+async function loadNative(device: 'gpu' | 'node'): Promise<{ tf: Tensorflow; backend: string }> {
+  // Both packages print the library's start-up notes, and call a function that Node 23 took away.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  const shimmed = util as { isNullOrUndefined?: (value: unknown) => boolean };
+  shimmed.isNullOrUndefined ??= (value) => value === null || value === undefined;
+
+  const require = createRequire(import.meta.url);
+  const name = device === 'gpu' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
+  let tf: Tensorflow;
+  try {
+    tf = require(name) as Tensorflow;
+  } catch (error) {
+    throw new Error(whyMissing(name, error), { cause: error });
+  }
+  tf.enableProdMode();
+  const backend = tf.backend() as Tf.KernelBackend & { readonly isUsingGpuDevice?: boolean };
+  if (device === 'gpu' && !backend.isUsingGpuDevice)
+    throw new Error('TensorFlow found no GPU that it can use (it needs an NVIDIA GPU, CUDA 11.2 and cuDNN 8.1)');
+  return { tf, backend: 'tensorflow' };
+}
+
+function whyMissing(name: string, error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'MODULE_NOT_FOUND' && message.includes(`'${name}'`)) return `${name} is not installed`;
+  if (message.includes('native addon module')) return `${name} is installed without its native part`;
+  return `${name} does not load (${message.split('\n')[0]})`;
+}
