@@ -1,0 +1,373 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { UsageError, UserError } from '../../src/platform/errors.ts';
+import { Random } from '../../src/platform/random.ts';
+import { readRowFile } from '../../src/tasks/row-file.ts';
+import { type SudokuRow, sudoku4x4 } from '../../src/tasks/sudoku4x4.ts';
+import { grids, hasOneSolution, shots, solutionsOf, split } from '../../src/tasks/sudoku4x4-grids.ts';
+import { makePuzzle, singleSteps } from '../../src/tasks/sudoku4x4-puzzles.ts';
+
+const publicFile = new URL('../../../shared/data/sudoku4x4-test.csv', import.meta.url).pathname;
+const noPublicFile = existsSync(publicFile) ? false : 'the public test file is not here';
+
+const puzzle = '0310200404001043';
+const solution = '4312213434211243';
+const row: SudokuRow = { puzzle, solution };
+
+/** Counts solutions cell by cell, without the list of grids. */
+function countSolutions(cells: string): number {
+  const cell = cells.indexOf('0');
+  if (cell < 0) return 1;
+  const box = (other: number): number => Math.floor(other / 8) * 2 + Math.floor((other % 4) / 2);
+  let count = 0;
+  for (const digit of '1234') {
+    const clash = [...cells].some(
+      (held, other) =>
+        held === digit &&
+        (other % 4 === cell % 4 || Math.floor(other / 4) === Math.floor(cell / 4) || box(other) === box(cell)),
+    );
+    if (!clash) count += countSolutions(cells.slice(0, cell) + digit + cells.slice(cell + 1));
+  }
+  return count;
+}
+
+const plain = { format: 'plain', asReleased: false } as const;
+const tagged = { format: 'tagged', asReleased: false } as const;
+
+describe('grids of 4x4 Sudoku', () => {
+  it('are all 288, in ascending order', () => {
+    assert.equal(grids.length, 288);
+    assert.equal(new Set(grids).size, 288);
+    assert.deepEqual([...grids].sort(), grids);
+    assert.equal(countSolutions('0'.repeat(16)), 288);
+    for (const grid of grids) {
+      for (const [row, column] of [0, 1, 2, 3].map((index) => [index, index])) {
+        assert.equal(new Set(grid.slice(row * 4, row * 4 + 4)).size, 4);
+        assert.equal(new Set([0, 1, 2, 3].map((step) => grid[step * 4 + column])).size, 4);
+        const corner = (row >> 1) * 8 + (row & 1) * 2;
+        assert.equal(new Set([0, 1, 4, 5].map((step) => grid[corner + step])).size, 4);
+      }
+    }
+  });
+
+  it('are split by solution, and the worked examples of the prompt are training grids', () => {
+    const parts = [split.training, split.validation, split.test];
+    assert.deepEqual(
+      parts.map((part) => part.length),
+      [160, 40, 88],
+    );
+    assert.deepEqual(parts.flat().sort(), grids);
+    for (const shot of shots) {
+      assert.ok(split.training.includes(shot.solution));
+      assert.deepEqual(solutionsOf(shot.puzzle), [shot.solution]);
+    }
+  });
+
+  // Published numbers and bundled models hang on the split: it must not move with a library or a refactoring.
+  it('are split as they were', () => {
+    assert.equal(createHash('sha256').update(JSON.stringify(split)).digest('hex').slice(0, 16), 'db47ac39f5278599');
+    const heldOut = [sudoku4x4.heldOut!('validation', 256), sudoku4x4.heldOut!('test', 256)];
+    assert.equal(createHash('sha256').update(JSON.stringify(heldOut)).digest('hex').slice(0, 16), '3c6c68332459348b');
+  });
+
+  it('hold out exactly the solutions of the public test file', { skip: noPublicFile }, async () => {
+    const { rows } = await readRowFile(publicFile, (record) => sudoku4x4.parse(record));
+    assert.equal(rows.length, 256);
+    assert.deepEqual([...new Set(rows.map(({ row }) => row.solution))].sort(), [...split.test].sort());
+    for (const { row } of rows) assert.deepEqual(solutionsOf(row.puzzle), [row.solution]);
+  });
+});
+
+describe('puzzles of 4x4 Sudoku', () => {
+  it('have one solution, counted another way', () => {
+    const random = new Random(1, 'puzzles');
+    for (let round = 0; round < 300; round++) {
+      const made = sudoku4x4.generate!(random, { empty: [1, 12] }) as SudokuRow;
+      assert.equal(countSolutions(made.puzzle), 1, made.puzzle);
+      assert.deepEqual(solutionsOf(made.puzzle), [made.solution]);
+    }
+    for (let round = 0; round < 300; round++) {
+      const cells = [...random.pick(grids)].map((digit) => (random.uniform() < 0.7 ? '0' : digit)).join('');
+      assert.equal(hasOneSolution(cells), countSolutions(cells) === 1, cells);
+      assert.equal(solutionsOf(cells).length, countSolutions(cells), cells);
+    }
+  });
+
+  it('exist with 12 empty cells on every grid', () => {
+    const random = new Random(2, 'puzzles');
+    for (const grid of grids)
+      assert.equal([...makePuzzle(random, grid, 12)].filter((digit) => digit === '0').length, 12);
+  });
+
+  it('of training never have a held-out solution', () => {
+    const random = new Random(3, 'puzzles');
+    const heldOut = new Set([...split.validation, ...split.test]);
+    const seen = new Set<string>();
+    for (let round = 0; round < 5000; round++) {
+      const made = sudoku4x4.generate!(random, round % 2 ? {} : { empty: [4, 11] }) as SudokuRow;
+      assert.ok(!heldOut.has(made.solution ?? ''));
+      assert.ok(!shots.some((shot) => shot.puzzle === made.puzzle));
+      seen.add(made.solution ?? '');
+    }
+    assert.equal(seen.size, 160);
+  });
+
+  it('match the public test file in their number of empty cells', { skip: noPublicFile }, async () => {
+    const count = (puzzles: readonly string[]): Map<number, number> => {
+      const counts = new Map<number, number>();
+      for (const text of puzzles) {
+        const empty = text.split('0').length - 1;
+        counts.set(empty, (counts.get(empty) ?? 0) + 1 / puzzles.length);
+      }
+      return counts;
+    };
+    const { rows } = await readRowFile(publicFile, (record) => sudoku4x4.parse(record));
+    const published = count(rows.map((read) => read.row.puzzle));
+    const random = new Random(4, 'puzzles');
+    const made = count(Array.from({ length: 5000 }, () => (sudoku4x4.generate!(random, {}) as SudokuRow).puzzle));
+    assert.deepEqual([...made.keys()].sort(), [...published.keys()].sort());
+    for (const [empty, share] of published)
+      assert.ok(Math.abs((made.get(empty) ?? 0) - share) < 0.03, `${empty} empty cells`);
+  });
+
+  it('obey their options', () => {
+    const random = new Random(5, 'puzzles');
+    for (let round = 0; round < 100; round++) {
+      const made = sudoku4x4.generate!(random, {
+        empty: 10,
+        singlesOnly: true,
+        grids: 7,
+        labelled: false,
+      }) as SudokuRow;
+      assert.deepEqual(Object.keys(made), ['puzzle']);
+      assert.equal(made.puzzle.split('0').length - 1, 10);
+      assert.ok(split.training.slice(0, 7).includes(solutionsOf(made.puzzle)[0]));
+      assert.equal(singleSteps(made.puzzle).cells, solutionsOf(made.puzzle)[0]);
+    }
+    for (const options of [
+      { empty: 0 },
+      { empty: 13 },
+      { empty: [9, 7] },
+      { empty: '7' },
+      { grids: 0 },
+      { grids: 161 },
+      { difficulty: 3 },
+    ]) {
+      assert.throws(() => sudoku4x4.generate!(random, options), UsageError, JSON.stringify(options));
+    }
+  });
+
+  it('that are held out are always the same, all different, and from their own grids', () => {
+    for (const part of ['validation', 'test'] as const) {
+      const rows = sudoku4x4.heldOut!(part, 256) ?? [];
+      assert.equal(new Set(rows.map((made) => made.puzzle)).size, 256);
+      assert.deepEqual(sudoku4x4.heldOut!(part, 10), rows.slice(0, 10));
+      for (const made of rows) {
+        assert.ok(split[part].includes(made.solution ?? ''));
+        assert.deepEqual(solutionsOf(made.puzzle), [made.solution]);
+      }
+      assert.deepEqual([...new Set(rows.map((made) => made.solution))].sort(), [...split[part]].sort());
+    }
+  });
+
+  it('come from a seed alone', () => {
+    const draw = (): unknown[] => {
+      const random = new Random(9, 'seed');
+      return Array.from({ length: 20 }, () => sudoku4x4.generate!(random, {}));
+    };
+    assert.deepEqual(draw(), draw());
+  });
+});
+
+describe('rows of 4x4 Sudoku', () => {
+  it('keep the zeros at their head', () => {
+    assert.deepEqual(sudoku4x4.parse({ puzzle: 310200404001043, solution: 4312213434211243 }), row);
+    assert.deepEqual(sudoku4x4.parse({ puzzle: '310200404001043', solution }), row);
+    assert.deepEqual(sudoku4x4.parse({ puzzle, solution, completion: 'x', extra: 1 }), row);
+    assert.deepEqual(sudoku4x4.parse({ puzzle }), { puzzle });
+  });
+
+  it('say what is wrong with them', () => {
+    const cases: [unknown, RegExp][] = [
+      [null, /object/],
+      ['0310200404001043', /object/],
+      [{}, /puzzle/],
+      [{ puzzle: '5'.repeat(16) }, /puzzle.*0 to 4/],
+      [{ puzzle: '12345678901234567' }, /puzzle/],
+      [{ puzzle: -1 }, /puzzle/],
+      [{ puzzle, solution: '4312213434211240' }, /solution/],
+      [{ puzzle, solution: '1'.repeat(16) }, /not a solved grid/],
+      [{ puzzle, solution: grids[0] }, /changes a given/],
+      [{ puzzle: '1100000000000000' }, /no solution/],
+      [{ puzzle, solution: null }, /solution/],
+    ];
+    for (const [record, message] of cases) {
+      assert.throws(
+        () => sudoku4x4.parse(record),
+        (error) => error instanceof UserError && message.test(error.message),
+        JSON.stringify(record),
+      );
+    }
+  });
+});
+
+describe('rewards of 4x4 Sudoku', () => {
+  const reference = (text: string, of: SudokuRow = row): number =>
+    sudoku4x4.reward(of, text, 'reference', 'tagged').total;
+  const rules = (text: string, of: SudokuRow = row): number => sudoku4x4.reward(of, text, 'rules', 'tagged').total;
+
+  it('reference: the share of the empty cells of the last closed answer that are right', () => {
+    assert.equal(reference(`<answer>${solution}</answer>`), 1);
+    assert.equal(reference(`<answer>1111111111111111</answer> no: <answer>\n4312 2134\n3421 1243\n</answer>`), 1);
+    assert.equal(reference(`<answer>${solution}</answer><answer></answer>`), 0);
+    assert.equal(reference(solution), 0);
+    assert.equal(reference(`<answer>${solution}`), 0);
+    // Cells 0, 3, 5, 6, 8, 10, 13 … are empty; a changed given is not punished.
+    const empty = [...puzzle].flatMap((digit, cell) => (digit === '0' ? [cell] : []));
+    const oneWrong = [...solution].map((digit, cell) => (cell === empty[0] ? '0' : digit)).join('');
+    assert.equal(reference(`<answer>${oneWrong}</answer>`), (empty.length - 1) / empty.length);
+    const givenChanged = `${solution.slice(0, 1)}1${solution.slice(2)}`;
+    assert.equal(reference(`<answer>${givenChanged}</answer>`), 1);
+    // Padded with 0, cut to 16, other characters dropped.
+    const inFirstRow = empty.filter((cell) => cell < 4).length;
+    assert.equal(reference(`<answer>${solution.slice(0, 4)}</answer>`), inFirstRow / empty.length);
+    assert.equal(reference(`<answer>${solution}99999</answer>`), 1);
+    assert.equal(reference(`<answer>the grid: ${solution}!</answer>`), 1);
+  });
+
+  it('rules: the share of the 12 units that hold 1 to 4, nothing where a given was changed', () => {
+    const unlabelled = { puzzle };
+    assert.equal(rules(`<answer>${solution}</answer>`, unlabelled), 1);
+    assert.equal(rules(`<answer>${puzzle}</answer>`, unlabelled), 0);
+    assert.equal(rules('', unlabelled), 0);
+    const givenChanged = `${solution.slice(0, 1)}1${solution.slice(2)}`;
+    assert.equal(rules(`<answer>${givenChanged}</answer>`, unlabelled), 0);
+    // One empty cell wrong breaks its row, its column and its box.
+    const oneWrong = `1${solution.slice(1)}`;
+    assert.equal(rules(`<answer>${oneWrong}</answer>`, unlabelled), 9 / 12);
+    // A puzzle of two solutions: either will do.
+    const open = [...grids[0]].map((digit, cell) => (cell < 8 ? '0' : digit)).join('');
+    for (const either of solutionsOf(open)) assert.equal(rules(`<answer>${either}</answer>`, { puzzle: open }), 1);
+    assert.ok(solutionsOf(open).length > 1);
+  });
+
+  it('read a plain completion cell by cell', () => {
+    assert.equal(sudoku4x4.reward(row, solution, 'reference', 'plain').total, 1);
+    assert.equal(sudoku4x4.reward(row, `,${solution.slice(1)}`, 'reference', 'plain').total, 7 / 8);
+    assert.equal(sudoku4x4.reward(row, `,${solution.slice(1)}`, 'rules', 'plain').total, 9 / 12);
+    assert.equal(sudoku4x4.reward(row, '', 'rules', 'plain').total, 0);
+  });
+
+  it('refuse an unknown name, and a row without the label they need', () => {
+    assert.throws(() => reference(solution, { puzzle }), UserError);
+    assert.throws(() => sudoku4x4.reward(row, solution, 'shape', 'plain'), UsageError);
+    assert.equal(sudoku4x4.defaultReward?.({ puzzle }), 'rules');
+    assert.equal(sudoku4x4.defaultReward?.(row), 'reference');
+  });
+});
+
+describe('grading 4x4 Sudoku', () => {
+  it('takes an answer in the forms that models give', () => {
+    const grid = '4 3 1 2\n2 1 3 4\n3 4 2 1\n1 2 4 3';
+    const forms = [
+      `<reasoning>\nwell\n</reasoning>\n<answer>\n${solution}\n</answer>`,
+      `<answer>${solution}`,
+      `<answer>${solution}<|eot_id|> more`,
+      `<answer>\n\`\`\`\n${grid}\n\`\`\`\n</answer>`,
+      `<answer>\n\`\`\`text\n${solution}\n</answer>`,
+      `<answer>\\boxed{${solution}}</answer>`,
+      `so \\boxed{${solution}}.`,
+      `\`\`\`\n${grid}\n\`\`\``,
+      `<answer>R1: 4 3 1 2\nR2: 2 1 3 4\nR3: 3 4 2 1\nR4: 1 2 4 3</answer>`,
+      `<answer>| 4 | 3 | 1 | 2 |\n| 2 | 1 | 3 | 4 |\n| 3 | 4 | 2 | 1 |\n| 1 | 2 | 4 | 3 |</answer>`,
+      `<answer>[[4,3,1,2],[2,1,3,4],[3,4,2,1],[1,2,4,3]]</answer>`,
+      `<answer>The solution is ${solution}.</answer>`,
+      `The solution is ${solution}.`,
+    ];
+    for (const form of forms) {
+      const { correct, extracted } = sudoku4x4.grade(row, form, tagged);
+      assert.deepEqual([correct, extracted], [true, solution], form);
+    }
+  });
+
+  it('is strict on what counts', () => {
+    const wrong = [
+      '',
+      puzzle,
+      `<answer>${solution}1</answer>`,
+      `<answer>${solution.slice(0, 15)}</answer>`,
+      `<answer>${solution}${grids[0]}</answer>`,
+      `<answer>${grids[0]}</answer>`,
+      `<answer>no idea</answer>`,
+      `1${solution}`,
+      `<answer>${solution}</answer> or <answer>${grids[0]}</answer>`,
+    ];
+    for (const text of wrong) assert.equal(sudoku4x4.grade(row, text, tagged).correct, false, text);
+  });
+
+  it('counts cells over the empty ones, and pads or cuts', () => {
+    const scores = (text: string): unknown => sudoku4x4.grade(row, text, plain).scores;
+    assert.deepEqual(scores(solution), { cell_accuracy: { value: 8, weight: 8 }, solved: { value: 1, weight: 1 } });
+    assert.deepEqual(scores(`1${solution.slice(1)}`), {
+      cell_accuracy: { value: 7, weight: 8 },
+      solved: { value: 0, weight: 1 },
+    });
+    assert.deepEqual(scores(''), { cell_accuracy: { value: 0, weight: 8 }, solved: { value: 0, weight: 1 } });
+    assert.deepEqual(scores(`${solution}11`), {
+      cell_accuracy: { value: 8, weight: 8 },
+      solved: { value: 0, weight: 1 },
+    });
+    // Without a label the solution is worked out; one that the rules allow counts.
+    assert.deepEqual(sudoku4x4.grade({ puzzle }, solution, plain).scores, scores(solution));
+    assert.deepEqual(sudoku4x4.grade({ puzzle: solution }, solution, plain).scores.cell_accuracy, {
+      value: 0,
+      weight: 0,
+    });
+  });
+
+  it('finds every model answer right in both forms', () => {
+    const random = new Random(6, 'solutions');
+    for (let round = 0; round < 200; round++) {
+      const made = sudoku4x4.generate!(random, { empty: [1, 12] }) as SudokuRow;
+      for (const format of ['plain', 'tagged'] as const) {
+        const answer = sudoku4x4.solution(made, format) ?? '';
+        assert.equal(sudoku4x4.grade(made, answer, { format, asReleased: false }).correct, true, answer);
+        for (const name of sudoku4x4.rewards) assert.equal(sudoku4x4.reward(made, answer, name, format).total, 1);
+      }
+      assert.equal(
+        sudoku4x4.grade(made, sudoku4x4.solution(made, 'tagged') ?? '', { format: 'tagged', asReleased: true }).correct,
+        true,
+      );
+    }
+    assert.equal(sudoku4x4.solution({ puzzle }, 'plain'), null);
+  });
+
+  it('survives hostile completions', () => {
+    for (const text of [
+      '<answer>'.repeat(20_000),
+      '```'.repeat(50_000),
+      '\\boxed{'.repeat(20_000),
+      '1'.repeat(200_000),
+      '1 '.repeat(100_000),
+      '\0\uD800',
+    ]) {
+      for (const asReleased of [false, true])
+        assert.equal(sudoku4x4.grade(row, text, { format: 'tagged', asReleased }).correct, false);
+    }
+  });
+});
+
+describe('prompts of 4x4 Sudoku', () => {
+  it('are the puzzle and a colon in plain form, and show three worked examples in tagged form', () => {
+    assert.equal(sudoku4x4.prompt(row, 'plain'), `${puzzle}:`);
+    const text = sudoku4x4.prompt(row, 'tagged');
+    for (const shot of shots) {
+      assert.ok(text.includes(shot.puzzle));
+      assert.ok(text.includes(`<answer>\n${shot.solution}\n</answer>`));
+    }
+    assert.ok(text.endsWith(`${puzzle}\nAnswer:\n`));
+    assert.ok(!text.includes(solution));
+  });
+});
