@@ -1,0 +1,59 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('.', import.meta.url));
+
+/** Native packages, and those that find files of theirs next to themselves; they stay in node_modules. */
+const engines = ['onnxruntime-node', '@tensorflow/*'];
+
+/** @type {import('esbuild').BuildOptions} */
+const settings = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel: 'warning', metafile: true };
+
+/**
+ * The bundles by their place, each with how it is built.
+ * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/report.js', import('esbuild').BuildOptions>}
+ */
+export const bundles = {
+  'dist/unmask.mjs': {
+    ...settings,
+    entryPoints: ['src/cli/main.ts'],
+    outfile: 'dist/unmask.mjs',
+    platform: 'node',
+    target: 'node20.19',
+    format: 'esm',
+    external: engines,
+    // CommonJS packages inside an ES module still call `require`.
+    banner: {
+      js: "#!/usr/bin/env node\nimport { createRequire as _createRequire } from 'node:module';\nconst require = _createRequire(import.meta.url);",
+    },
+  },
+  'dist/extension.cjs': {
+    ...settings,
+    entryPoints: ['src/extension/extension.ts'],
+    outfile: 'dist/extension.cjs',
+    platform: 'node',
+    // The extension host of VS Code 1.91.
+    target: 'node20.9',
+    format: 'cjs',
+    external: ['vscode'],
+  },
+  'dist/report.js': {
+    ...settings,
+    entryPoints: ['webview/report.ts'],
+    outfile: 'dist/report.js',
+    platform: 'browser',
+    target: ['chrome120', 'firefox120', 'safari17'],
+    format: 'iife',
+    sourcemap: false,
+    minify: true,
+  },
+};
+
+if (path.resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
+  const present = Object.values(bundles).filter((bundle) =>
+    existsSync(path.join(root, /** @type {string[]} */ (bundle.entryPoints)[0])),
+  );
+  await Promise.all(present.map((bundle) => build(bundle)));
+}

@@ -1,0 +1,7 @@
+import { requireNode } from './node.mjs';
+
+requireNode();
+const { setUp } = await import('./set-up.mjs');
+const { runUnmask } = await import('./run-unmask.mjs');
+setUp();
+await runUnmask(['bench', ...process.argv.slice(2)]);

@@ -1,0 +1,18 @@
+import { existsSync } from 'node:fs';
+
+/** Where Chromium and Chrome are by default; `UNMASK_TEST_CHROMIUM` names another one. */
+const places = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
+];
+
+/** The Chromium that tests drive, or null where there is none. */
+export function findChromium(): string | null {
+  const named = process.env.UNMASK_TEST_CHROMIUM;
+  if (named) return existsSync(named) ? named : null;
+  return places.find((file) => existsSync(file)) ?? null;
+}

@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { findChromium } from './chromium.ts';
+
+/** Something that a suite needs from the system, and the Debian package that brings it. */
+interface Need {
+  readonly what: string;
+  readonly debian: string;
+  present(): boolean;
+}
+
+const chromium: Need = { what: 'Chromium', debian: 'chromium', present: () => findChromium() !== null };
+const fonts: Need = { what: 'a font', debian: 'fonts-dejavu-core', present: hasFont };
+/** What the native parts of code-server are built with. */
+const build: readonly Need[] = [
+  { what: 'the Kerberos headers', debian: 'libkrb5-dev', present: () => process.platform !== 'linux' || hasKerberos() },
+  { what: 'make', debian: 'make', present: () => onPath('make') },
+  { what: 'a C++ compiler', debian: 'g++', present: () => onPath('g++') || onPath('clang++') },
+  { what: 'Python 3', debian: 'python3', present: () => onPath('python3') },
+];
+
+export const needs = {
+  browser: [chromium, fonts],
+  vscode: [chromium, fonts, ...build],
+} satisfies Record<string, readonly Need[]>;
+
+/**
+ * Sees that the system has what is needed: installs it where that can be done without asking (root on a Debian
+ * system), else throws an error that says what to install.
+ */
+export function ensureOnSystem(needed: readonly Need[], log: (line: string) => void): void {
+  const missing = needed.filter((need) => !need.present());
+  if (missing.length === 0) return;
+  const packages = missing.map((need) => need.debian).join(' ');
+  if (process.getuid?.() !== 0 || !onPath('apt-get')) {
+    const what = missing.map((need) => need.what).join(', ');
+    throw new Error(`These tests need ${what}: install it (on Debian and Ubuntu: apt-get install ${packages}).`);
+  }
+  log(`Installing ${packages}.`);
+  aptGet('update');
+  aptGet('install', '-y', '--no-install-recommends', ...missing.map((need) => need.debian));
+}
+
+function aptGet(...args: string[]): void {
+  const { status, stdout, stderr, error } = spawnSync('apt-get', ['-q', ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
+  if (status !== 0) throw new Error(`apt-get ${args.join(' ')} failed: ${error?.message ?? `${stdout}\n${stderr}`}`);
+}
+
+function onPath(program: string): boolean {
+  return (process.env.PATH ?? '').split(path.delimiter).some((folder) => existsSync(path.join(folder, program)));
+}
+
+function hasKerberos(): boolean {
+  return (
+    onPath('krb5-config') && ['/usr/include', '/usr/local/include'].some((folder) => existsSync(`${folder}/gssapi`))
+  );
+}
+
+function hasFont(): boolean {
+  if (process.platform !== 'linux') return true;
+  const folders = ['/usr/share/fonts', '/usr/local/share/fonts'].filter((folder) => existsSync(folder));
+  return folders.some((folder) =>
+    readdirSync(folder, { recursive: true }).some((file) => /\.(ttf|otf|ttc)$/.test(`${file}`)),
+  );
+}
