@@ -68,7 +68,8 @@ const irVersion = 10;
 
 export interface Value {
   readonly name: string;
-  readonly shape: Shape;
+  /** Absent: any. */
+  readonly shape?: Shape;
   readonly dtype: DType;
 }
 
@@ -125,10 +126,10 @@ export class OnnxGraph {
 
   /** The model file's bytes. */
   encode(name: string, inputs: readonly Value[], outputs: readonly Value[]): Uint8Array {
-    const declare = ({ name, shape, dtype }: Value) => ({
-      name,
-      type: { tensorType: { elemType: elementType[dtype], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
-    });
+    const declare = ({ name, shape, dtype }: Value) => {
+      const extents = shape && { shape: { dim: shape.map((dimValue) => ({ dimValue })) } };
+      return { name, type: { tensorType: { elemType: elementType[dtype], ...extents } } };
+    };
     const graph = {
       name,
       node: this.#nodes,
