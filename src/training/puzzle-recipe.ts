@@ -23,6 +23,12 @@ const vocabulary = new Tokenizer(characterTokenizer(plainAlphabet));
 export const puzzleRecipe: Recipe = {
   name: 'puzzles',
   description: 'A small character model of 4x4 Sudoku (100 labelled puzzles) and Countdown',
+  modelName: 'unmask-puzzles',
+  data: [
+    `Generated 4x4 Sudokus: ${labelledSudokus} labelled puzzles over the training grids, seen over and over, so that much is left to`,
+    'learn from puzzles without labels. Generated Countdown problems of three and four numbers, without end. Neither the',
+    'grids of the validation and test puzzles nor the held-out Countdown problems were read.',
+  ],
   preset: 'nano-0.5m',
   tokenizer: vocabulary.files,
   specials: characterSpecials,

@@ -9,6 +9,10 @@ import type { Example } from './masked-diffusion-loss.ts';
 export interface Recipe {
   readonly name: string;
   readonly description: string;
+  /** Name of the model that it makes. */
+  readonly modelName: string;
+  /** What the model reads, as its card says it: paragraphs. */
+  readonly data: readonly string[];
   readonly preset: string;
   readonly tokenizer: TokenizerFiles;
   readonly specials: SpecialTokens;

@@ -30,8 +30,8 @@ export interface LossInputs {
 }
 
 /**
- * A loss as a composition, and sums to be logged with it. A step may come in several batches: loss and metrics are sums
- * over them, so normalisers are part of what is fed.
+ * A loss as a composition, and what is logged with it. A step may come in several batches: its loss is the sum of
+ * theirs, so normalisers are part of what is fed.
  */
 export interface Loss {
   readonly name: string;
@@ -42,7 +42,8 @@ export interface StepResult {
   readonly loss: number;
   readonly gradNorm: number;
   readonly learningRate: number;
-  readonly metrics: Readonly<Record<string, HostTensor>>;
+  /** What the loss logs beside its value, for each batch. */
+  readonly metrics: readonly Readonly<Record<string, HostTensor>>[];
 }
 
 const accumulator = (parameter: string) => `gradient.${parameter}`;
@@ -73,18 +74,18 @@ export class Trainer {
     this.#optimizer = optimizer;
   }
 
-  /** One step on one or several batches; metrics of several are summed. */
+  /** One step on one or several batches; the gradients of several are added up. */
   async step(batches: readonly Batch[]): Promise<StepResult> {
     if (batches.length === 1) {
       const { loss, gradNorm, learningRate, ...metrics } = await this.#run('step', batches[0] as Batch);
-      return { loss: value(loss), gradNorm: value(gradNorm), learningRate: value(learningRate), metrics };
+      return { loss: value(loss), gradNorm: value(gradNorm), learningRate: value(learningRate), metrics: [metrics] };
     }
     let sum = 0;
-    const metrics: Record<string, HostTensor> = {};
+    const metrics: Record<string, HostTensor>[] = [];
     for (const batch of batches) {
       const { loss, ...parts } = await this.#run('accumulate', batch);
       sum += value(loss);
-      for (const [name, part] of Object.entries(parts)) metrics[name] = metrics[name] ? addTo(metrics[name], part) : part;
+      metrics.push(parts);
     }
     const apply = await this.#compiled('apply', () => this.#applyProgram());
     const { gradNorm, learningRate } = await apply.run({}, this.#model.state);
@@ -165,7 +166,3 @@ export class Trainer {
 }
 
 const value = (tensor: HostTensor | undefined): number => tensor!.data[0] as number;
-
-function addTo(sum: HostTensor, part: HostTensor): HostTensor {
-  return { shape: sum.shape, data: (sum.data as Float32Array).map((x, index) => x + (part.data[index] as number)) };
-}

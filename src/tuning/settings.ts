@@ -14,7 +14,7 @@ export const tuningSettings = z.strictObject({
   decoding_steps: z.int().positive().nullable().default(null).describe("Denoising steps of a rollout; null: the model's tokens per step"),
   // Reward
   reward: z.string().nullable().default(null).describe("Name of the task's reward; null: its first"),
-  task_options: z.record(z.string(), z.unknown()).default({}).describe("Options of the task's problem generator, as JSON"),
+  task_options: z.record(z.string(), z.json()).default({}).describe("Options of the task's problem generator, as JSON"),
   // The policy gradient
   estimator: z.enum(['released', 'paper']).default('released').describe("Form of SPG's bounds: per-token means as in its released code, or the paper's sums"),
   beta: z.number().positive().max(100).default(1).describe('Order of the evidence upper bound, at least 1 for a bound'),

@@ -1,6 +1,6 @@
 import type { Random } from '../../platform/random.ts';
 import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
-import type { Batch, Loss } from '../../training/trainer.ts';
+import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
 import type { TuningSettings } from '../settings.ts';
 
 /** A completion that the policy wrote, what it earned, and how it compares with its group. */
@@ -17,18 +17,20 @@ export interface ScoredCompletion {
 /** A mask per Monte-Carlo sample, over prompt and completion: 1 where the token is masked. */
 export type MaskSamples = readonly Uint8Array[];
 
-/** What an update says of each completion, in the order given; null where the method left it out. */
-export interface CompletionEstimate {
-  readonly elbo: number;
-  readonly eubo: number;
+/** The batches of one update, and what to log of it once the step is made. */
+export interface Update {
+  /** Empty where no completion has any weight. */
+  readonly batches: readonly Batch[];
+  /** Numbers for the event log, means over the completions that the update used. */
+  metrics(result: StepResult): Record<string, number>;
 }
 
-/** A policy-gradient method: from scored completions to the batches of one update. */
+/** A policy-gradient method: from scored completions to the batches of an update. */
 export interface Objective {
   readonly name: string;
   readonly paper: string;
   readonly description: string;
   readonly loss: Loss;
-  /** The batches of one inner update; fresh masks are drawn from `random`. Empty where no completion has weight. */
-  batches(completions: readonly ScoredCompletion[], settings: TuningSettings, tokens: MaskingTokens, random: Random): Batch[];
+  /** One inner update; fresh masks are drawn from `random`. */
+  update(completions: readonly ScoredCompletion[], settings: TuningSettings, tokens: MaskingTokens, random: Random): Update;
 }

@@ -22,7 +22,7 @@ import { estimatorMasks } from '../../diffusion/masking.ts';
 import { logSumExp, total } from '../../graph/compositions.ts';
 import { add, exp, mul, neg, reduceSum, reshape } from '../../graph/primitives.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
-import type { Batch, Loss } from '../../training/trainer.ts';
+import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
 import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
 import type { TuningSettings } from '../settings.ts';
 import type { MaskSamples, Objective, ScoredCompletion } from './objective.ts';
@@ -41,7 +41,7 @@ interface BoundWeights {
   readonly eubo: number;
 }
 
-const spgLoss: Loss = {
+export const spgLoss: Loss = {
   name: 'spg',
   define: ({ logp, logProbabilities, extra }) => {
     const shape = extra('elbo_weights').shape; // [m, completions, length]
@@ -79,6 +79,7 @@ export function spgBatch(
   const positionWeights = new Float32Array(count * answer);
   completions.forEach(({ prompt, completion, length }, j) => {
     const text = [...prompt, ...completion];
+    const hasWeight = weights[j]!.elbo !== 0 || weights[j]!.eubo !== 0;
     for (let s = 0; s < samples; s++) {
       const masked = masks[j]![s] as Uint8Array;
       const row = s * count + j;
@@ -94,7 +95,7 @@ export function spgBatch(
         if (i >= length || !masked[prompt.length + i]) continue;
         elboWeights[entry] = (estimator === 'paper' ? w : 1 / maskedCount) / samples;
         logWeights[entry] = Math.log(w / samples);
-        counted[entry] = 1;
+        counted[entry] = hasWeight ? 1 : 0;
         positionWeights[j * answer + i] = 1;
       }
     }
@@ -152,31 +153,52 @@ function spg(branch: NegativeBranch, description: string): Objective {
     paper: 'arXiv 2510.09541',
     description,
     loss: spgLoss,
-    batches(completions, settings, tokens, random) {
+    update(completions, settings, tokens, random) {
       const weights = boundWeights(completions, branch, settings);
       const entries = completions
         .map((completion, index) => ({ completion, weight: weights[index] as BoundWeights }))
-        .filter(({ weight }) => weight.elbo !== 0 || weight.eubo !== 0);
-      const masks = entries.map(({ completion }) => drawMasks(completion, settings, random));
-      const batches: Batch[] = [];
-      for (let start = 0; start < entries.length; start += settings.micro_batch) {
-        const end = Math.min(entries.length, start + settings.micro_batch);
-        // The last batch is filled up with completions of no weight, so that one compiled program serves all.
-        const places = Array.from({ length: settings.micro_batch }, (_, index) => start + index);
-        const own = places.map((place) => entries[place < end ? place : start]!);
-        batches.push(
-          spgBatch(
-            own.map(({ completion }) => completion),
-            places.map((place) => masks[place < end ? place : start]!),
-            own.map(({ weight }, index) => (start + index < end ? weight : { elbo: 0, eubo: 0 })),
-            settings,
-            tokens,
-          ),
-        );
-      }
-      return batches;
+        .filter(({ weight }) => weight.elbo !== 0 || weight.eubo !== 0)
+        .map((entry) => ({ ...entry, masks: drawMasks(entry.completion, settings, random) }));
+      const size = settings.micro_batch;
+      const parts = Array.from({ length: Math.ceil(entries.length / size) }, (_, part) => entries.slice(part * size, (part + 1) * size));
+      return {
+        batches: parts.map((part) => {
+          // The last batch is filled up with completions of no weight, so that one compiled program serves all.
+          const filler = { ...part[0]!, weight: { elbo: 0, eubo: 0 } };
+          const full = [...part, ...Array.from({ length: size - part.length }, () => filler)];
+          const texts = full.map(({ completion }) => completion);
+          return spgBatch(texts, full.map(({ masks }) => masks), full.map(({ weight }) => weight), settings, tokens);
+        }),
+        metrics: ({ metrics }) => boundMetrics(parts.map((part) => part.map(({ completion }) => completion)), metrics, settings),
+      };
     },
   };
+}
+
+/** Mean bounds per token of good and of bad completions, and the entropy of the masked tokens' predictions. */
+function boundMetrics(
+  parts: readonly (readonly ScoredCompletion[])[],
+  results: StepResult['metrics'],
+  { estimator }: Pick<SpgEstimator, 'estimator'>,
+): Record<string, number> {
+  const sums: Record<string, { sum: number; count: number }> = {};
+  const note = (name: string, value: number, count = 1) => {
+    const so = (sums[name] ??= { sum: 0, count: 0 });
+    so.sum += value;
+    so.count += count;
+  };
+  parts.forEach((part, index) => {
+    const { elbo, eubo, entropySum, maskedCount } = results[index]!;
+    part.forEach(({ advantage, length }, j) => {
+      const tokens = estimator === 'paper' ? length : 1;
+      const lower = (elbo!.data[j] as number) / tokens;
+      const upper = (eubo!.data[j] as number) / tokens;
+      if (advantage > 0) note('elbo_positive', lower);
+      else for (const [name, value] of [['elbo_negative', lower], ['eubo_negative', upper]] as const) note(name, value);
+    });
+    note('entropy', entropySum!.data[0] as number, maskedCount!.data[0] as number);
+  });
+  return Object.fromEntries(Object.entries(sums).map(([name, { sum, count }]) => [name, sum / count]));
 }
 
 function drawMasks({ prompt, completion, length }: ScoredCompletion, settings: TuningSettings, random: Parameters<typeof estimatorMasks>[2]): MaskSamples {

@@ -1,0 +1,61 @@
+import path from 'node:path';
+import { UsageError } from '../../platform/errors.ts';
+import { dataHome } from '../../platform/files.ts';
+import { readSettings } from '../../platform/settings.ts';
+import { findRun } from '../../runs/directory.ts';
+import { pretrainingSettings } from '../../training/pretrain.ts';
+import { type PretrainingResult, resumePretraining, startPretraining } from '../../training/pretraining-run.ts';
+import { recipeByName } from '../../training/recipes.ts';
+import { type AddCommand, type CommandResult, type EngineOptions, engineOf, wholeNumber, withEngine, withSettings } from '../command.ts';
+import { progressHooks } from '../training-progress.ts';
+
+interface PretrainOptions extends EngineOptions {
+  readonly model?: string;
+  readonly recipe?: string;
+  readonly steps?: number;
+  readonly seed: number;
+  readonly runs?: string;
+  readonly resume?: string;
+  readonly config?: string;
+  readonly set: readonly string[];
+}
+
+export function addPretrain(add: AddCommand): void {
+  withSettings(
+    withEngine(
+      add<PretrainOptions>('pretrain', 'Train a base model from nothing', async (options, context) => {
+        const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
+        const hooks = progressHooks(context);
+        if (options.resume !== undefined) return shown(await resumePretraining(await engineOf(options), await findRun(root, options.resume), hooks));
+        if (options.recipe === undefined || options.model === undefined) throw new UsageError('unmask pretrain needs --recipe and --model, or --resume with a run directory.');
+        const recipe = recipeByName(options.recipe);
+        const settings = await readSettings(pretrainingSettings, { file: options.config, pairs: options.set }, { preset: recipe.preset, ...recipe.settings });
+        const { seed } = options;
+        const request = { recipe: recipe.name, output: outputFolder(options.model), steps: options.steps ?? recipe.steps, seed, settings };
+        return shown(await startPretraining(await engineOf(options), root, request, hooks));
+      }),
+    ),
+  )
+    .option('--recipe <name>', 'what to train, and on what')
+    .option('--model <output>', 'where the model goes: a folder, or a name in the data home')
+    .addOption(wholeNumber('--steps <n>', "steps to make (default: the recipe's)"))
+    .addOption(wholeNumber('--seed <seed>', 'seed of weights, examples and masks', 0).default(0))
+    .option('--runs <folder>', "folder of runs (default: the data home's)")
+    .option('--resume <run>', 'go on with a run from its last checkpoint');
+}
+
+/** A bare name stands for a model of that name in the data home. */
+function outputFolder(model: string): string {
+  return /^[\w][\w.-]*$/.test(model) ? path.join(dataHome(), 'models', model) : path.resolve(model);
+}
+
+function shown(result: PretrainingResult): CommandResult {
+  return {
+    document: result,
+    lines: [
+      `${result.steps} steps in ${result.seconds.toFixed(0)} s`,
+      ...Object.entries(result.metrics).map(([name, { value, low, high }]) => `${name.padEnd(24)} ${value.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}]`),
+      `model: ${result.model}`,
+    ],
+  };
+}

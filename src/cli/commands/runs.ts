@@ -1,0 +1,40 @@
+import path from 'node:path';
+import { UsageError } from '../../platform/errors.ts';
+import { dataHome } from '../../platform/files.ts';
+import { requestControl } from '../../runs/control.ts';
+import { deleteRun, findRun } from '../../runs/directory.ts';
+import { listRuns } from '../../runs/reader.ts';
+import type { AddCommand } from '../command.ts';
+
+interface RunsOptions {
+  readonly action: string;
+  readonly run?: string;
+  readonly runs?: string;
+}
+
+const wishes = { pause: 'pause', resume: 'run', stop: 'stop' } as const;
+const actions = ['list', ...Object.keys(wishes), 'delete'];
+
+export function addRuns(add: AddCommand): void {
+  add<RunsOptions>('runs', 'List runs, or pause, resume, stop or delete one', async ({ action, run, runs: folder }) => {
+    if (!actions.includes(action)) throw new UsageError(`Unknown action ${action}; the actions are ${actions.join(', ')}.`);
+    const root = folder === undefined ? path.join(dataHome(), 'runs') : path.resolve(folder);
+    if (action !== 'list') {
+      if (run === undefined) throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` names them.`);
+      const dir = await findRun(root, run);
+      if (action === 'delete') await deleteRun(dir);
+      else await requestControl(dir, wishes[action as keyof typeof wishes]);
+    }
+    const runs = await listRuns(root);
+    return {
+      document: { runs },
+      lines:
+        runs.length === 0
+          ? [`No runs in ${root}; \`unmask tune\` starts one.`]
+          : runs.map(({ run, state, step, steps }) => `${run.padEnd(60)} ${state.padEnd(12)} ${step}${steps === null ? '' : `/${steps}`}`),
+    };
+  })
+    .argument('<action>', actions.join(', '))
+    .argument('[run]', 'name or folder of a run')
+    .option('--runs <folder>', "folder of runs (default: the data home's)");
+}

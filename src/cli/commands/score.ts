@@ -1,0 +1,47 @@
+import { shareInterval } from '../../evaluation/statistics.ts';
+import { readRowFile } from '../../tasks/row-file.ts';
+import { taskByName } from '../../tasks/registry.ts';
+import { completedRow, scoreRows } from '../../tasks/score.ts';
+import type { PromptFormat } from '../../tasks/task.ts';
+import { Option } from 'commander';
+import type { AddCommand } from '../command.ts';
+
+interface ScoreOptions {
+  readonly task: string;
+  readonly file: string;
+  readonly asReleased?: boolean;
+  readonly format: PromptFormat;
+  readonly reward?: string;
+  readonly skipBroken?: boolean;
+}
+
+export function addScore(add: AddCommand): void {
+  add<ScoreOptions>('score', 'Grade completions that somebody else made', async (options, { progress }) => {
+    const task = taskByName(options.task);
+    const { rows: read, broken } = await readRowFile(options.file, (record) => completedRow(task, record), { skipBroken: options.skipBroken ?? false });
+    for (const { message } of broken) progress(message);
+    const rows = read.map(({ row }) => row);
+    const { n, rows: scored } = scoreRows(task, rows, {
+      format: options.format,
+      asReleased: options.asReleased ?? false,
+      ...(options.reward === undefined ? {} : { reward: options.reward }),
+    });
+    const metrics = Object.fromEntries(task.metrics.map((name) => [name, shareInterval(scored.map(({ scores }) => scores[name]!))]));
+    return {
+      document: {
+        task: task.name,
+        n,
+        metrics,
+        rows: scored.map(({ reward, correct, extracted }) => ({ reward, correct, extracted })),
+        ...(broken.length > 0 ? { broken } : {}),
+      },
+      lines: Object.entries(metrics).map(([name, { value, low, high }]) => `${name} ${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}] of ${n}`),
+    };
+  })
+    .requiredOption('--task <name>', 'task whose grader is used')
+    .requiredOption('--file <rows>', 'rows `{prompt?, completion, …}` as JSON lines, a JSON array or CSV')
+    .option('--as-released', 'follow the released evaluator rule by rule, defects included')
+    .option('--reward <name>', "the task's reward to report")
+    .option('--skip-broken', 'leave out rows that cannot be read, instead of stopping at the first')
+    .addOption(new Option('--format <name>', 'how the completions are written').choices(['tagged', 'plain']).default('tagged'));
+}

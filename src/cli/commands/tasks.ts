@@ -1,0 +1,12 @@
+import { tasks } from '../../tasks/registry.ts';
+import type { AddCommand } from '../command.ts';
+
+export function addTasks(add: AddCommand): void {
+  add('tasks', 'List the tasks', async () => {
+    const listed = tasks.map(({ name, description, metrics }) => ({ name, description, metrics }));
+    return {
+      document: { tasks: listed },
+      lines: listed.map(({ name, description, metrics }) => `${name.padEnd(10)} ${description} (${metrics.join(', ')})`),
+    };
+  });
+}

@@ -1,0 +1,41 @@
+import type { Evaluation, StepEvent } from '../protocol/events.ts';
+import type { RunWriter } from '../runs/writer.ts';
+import type { CommandContext } from './command.ts';
+
+/** Progress of a training job on stderr: a line a step, a line an evaluation. */
+export function progressHooks({ signal, progress }: Pick<CommandContext, 'signal' | 'progress'>) {
+  return {
+    signal,
+    onStart: (run: RunWriter) => progress(`run ${run.dir}`),
+    onStep: (event: StepEvent, eta: number | null) => progress(stepLine(event, eta)),
+    onEvaluation: (step: number, evaluation: Evaluation) => progress(evaluationLine(step, evaluation)),
+  };
+}
+
+/** A step in one line: what was measured of reward, bounds, loss, speed and time left. */
+export function stepLine(event: StepEvent, eta: number | null): string {
+  const number = (label: string, value: number | undefined, digits = 3) => (value === undefined ? [] : [`${label} ${value.toFixed(digits)}`]);
+  return [
+    `step ${event.step}`,
+    ...number('reward', event.reward),
+    ...number('elbo+', event.elbo_positive),
+    ...number('elbo-', event.elbo_negative),
+    ...number('eubo-', event.eubo_negative),
+    ...number('loss', event.loss),
+    ...number('grad', event.grad_norm, 2),
+    ...(event.tokens_per_second === undefined ? [] : [`${Math.round(event.tokens_per_second)} tokens/s`]),
+    ...(eta === null ? [] : [`${duration(eta)} left`]),
+  ].join('  ');
+}
+
+export function evaluationLine(step: number, { split, n, metrics, measures }: Evaluation): string {
+  const shown = Object.entries(metrics).map(([name, { value, low, high }]) => `${name} ${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`);
+  const gap = measures?.eubo_elbo_gap;
+  const bounds = gap === undefined ? [] : [`EUBO-ELBO gap ${gap.toFixed(3)} nats a token (trained form, constant omitted)`];
+  return [`evaluated at step ${step} on ${n} ${split} problems:`, ...shown, ...bounds].join('  ');
+}
+
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+}

@@ -1,0 +1,40 @@
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { UserError } from '../platform/errors.ts';
+import { dataHome } from '../platform/files.ts';
+import { packageRoot } from '../platform/package-root.ts';
+import { latestCheckpoint } from '../runs/checkpoints.ts';
+import { runFile } from '../runs/layout.ts';
+
+/** The bundled base that puzzles are tuned from. */
+export const bundledPuzzleModel = 'unmask-puzzles';
+
+/**
+ * The checkpoint folder that a user means: a bundled model's name, an id in the data home's `models/`, a checkpoint
+ * folder, or a run directory (its last checkpoint). Throws a `UserError` that names what there is.
+ */
+export async function findModel(name: string): Promise<string> {
+  const bundled = path.join(packageRoot(), 'models');
+  const installed = path.join(dataHome(), 'models');
+  for (const folder of [path.join(bundled, name), path.join(installed, name), path.resolve(name)]) {
+    if (await exists(path.join(folder, 'config.json'))) return folder;
+    if (await exists(runFile(folder).configuration)) {
+      const checkpoint = await latestCheckpoint(folder);
+      if (checkpoint) return checkpoint.dir;
+      throw new UserError(`The run ${folder} has no checkpoint yet; let it make some steps first.`);
+    }
+  }
+  if (await exists(path.resolve(name))) throw new UserError(`${path.resolve(name)} holds no config.json, so it is not a model; give a checkpoint folder or a run directory.`);
+  const known = [...(await modelsIn(bundled)), ...(await modelsIn(installed))];
+  throw new UserError(`There is no model ${name}; known are ${known.join(', ') || 'none'}, or give the path of a checkpoint folder or a run directory.`);
+}
+
+async function modelsIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  const models = await Promise.all(names.map(async (name) => ((await exists(path.join(folder, name, 'config.json'))) ? name : null)));
+  return models.filter((name) => name !== null);
+}
+
+async function exists(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined)) !== undefined;
+}

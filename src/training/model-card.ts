@@ -1,0 +1,56 @@
+import { sizeOf } from '../graph/tensor.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { weightShapes } from '../model/transformer.ts';
+import type { Evaluation } from '../protocol/events.ts';
+import type { PretrainingRequest } from './pretraining-run.ts';
+import type { Recipe } from './recipe.ts';
+import type { TrainingProgress } from './training-job.ts';
+
+interface CardContents {
+  readonly recipe: Recipe;
+  readonly request: PretrainingRequest;
+  readonly model: ModelConfig;
+  readonly done: TrainingProgress;
+  readonly evaluation: Evaluation;
+  readonly device: { readonly engine: string; readonly device: string };
+}
+
+/** A model's card: what it is, what it read, how long, how good it got, and the command that makes it again. */
+export function modelCard({ recipe, request, model, done, evaluation, device }: CardContents): string {
+  const parameters = [...weightShapes(model).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+  const settings = Object.entries(request.settings).map(([name, value]) => `| \`${name}\` | ${value} |`);
+  const metrics = Object.entries(evaluation.metrics).map(([name, { value, low, high }]) => `| ${name} | ${value.toFixed(3)} | ${low.toFixed(3)} to ${high.toFixed(3)} |`);
+  return `---
+license: mit
+library_name: unmask
+tags: [masked-diffusion]
+---
+
+# ${recipe.description}
+
+A masked diffusion language model: a bidirectional transformer with ${model.num_hidden_layers} layers, width ${model.hidden_size},
+${model.num_attention_heads} heads, ${parameters.toLocaleString('en-US')} parameters and a vocabulary of ${model.vocab_size}, in f32.
+
+## Data
+
+${recipe.data.join('\n')}
+
+## Training
+
+${done.step} steps, ${done.num_tokens.toLocaleString('en-US')} tokens, ${(done.seconds / 60).toFixed(1)} minutes on ${device.engine}/${device.device}, seed ${request.seed}. Made by
+
+    unmask pretrain --recipe ${recipe.name} --model ${recipe.modelName} --steps ${request.steps} --seed ${request.seed}
+
+| setting | value |
+|---|---|
+${settings.join('\n')}
+
+## Scores
+
+Greedy answers to ${evaluation.n} ${evaluation.split} problems of each kind that it did not see, with 95 % intervals.
+
+| metric | value | interval |
+|---|---|---|
+${metrics.join('\n')}
+`;
+}

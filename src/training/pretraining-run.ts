@@ -1,0 +1,147 @@
+import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import type { Engine } from '../engine/engine.ts';
+import { readCheckpoint } from '../model/checkpoint.ts';
+import { LanguageModel } from '../model/language-model.ts';
+import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
+import { writeAtomic } from '../platform/files.ts';
+import { packageVersion } from '../platform/package-root.ts';
+import type { Evaluation, StepEvent } from '../protocol/events.ts';
+import type { Interval } from '../protocol/interval.ts';
+import type { Json } from '../protocol/run.ts';
+import { latestCheckpoint } from '../runs/checkpoints.ts';
+import { readConfiguration } from '../runs/directory.ts';
+import { evaluationsOf, readEvents } from '../runs/reader.ts';
+import { RunWriter } from '../runs/writer.ts';
+import { modelCard } from './model-card.ts';
+import { newModel, pretraining, type PretrainingSettings, pretrainingSettings } from './pretrain.ts';
+import { recipeByName } from './recipes.ts';
+import { freshProgress, readProgress, resumedState, runTrainingJob, type TrainingProgress } from './training-job.ts';
+
+export interface PretrainingRequest {
+  readonly recipe: string;
+  /** Folder of the model to be made. */
+  readonly output: string;
+  readonly steps: number;
+  readonly seed: number;
+  readonly settings: PretrainingSettings;
+}
+
+export interface PretrainingHooks {
+  readonly signal?: AbortSignal | undefined;
+  readonly onStart?: (run: RunWriter) => void;
+  readonly onStep?: (event: StepEvent, eta: number | null) => void;
+  readonly onEvaluation?: (step: number, evaluation: Evaluation) => void;
+}
+
+/** What `unmask pretrain` prints. */
+export interface PretrainingResult {
+  readonly model: string;
+  readonly run: string;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly metrics: Readonly<Record<string, Interval>>;
+}
+
+/** Trains a base model from nothing, in a new run directory under `root`, and leaves it with its card in `output`. */
+export async function startPretraining(engine: Engine, root: string, request: PretrainingRequest, hooks: PretrainingHooks = {}): Promise<PretrainingResult> {
+  const recipe = recipeByName(request.recipe);
+  await assertFree(request.output);
+  const model = await newModel(engine, recipe, request.settings, request.seed);
+  const run = await RunWriter.create(root, {
+    kind: 'pretrain',
+    task: recipe.name,
+    model: null,
+    objective: null,
+    seed: request.seed,
+    steps: request.steps,
+    settings: { ...(request.settings as PretrainingSettings & Record<string, Json>), output: request.output },
+    device: { engine: engine.name, device: engine.device },
+    versions: { unmask: packageVersion(), node: process.versions.node },
+  });
+  return work({ run, model, request, progress: freshProgress, hooks });
+}
+
+/** Goes on with a pretraining run from its last checkpoint, on the same trajectory. */
+export async function resumePretraining(engine: Engine, dir: string, hooks: PretrainingHooks = {}): Promise<PretrainingResult> {
+  const configuration = await readConfiguration(dir);
+  if (configuration.kind !== 'pretrain') throw new UsageError(`${dir} is a run of kind ${configuration.kind}, not a pretraining run; resume it with the command that started it.`);
+  const { output, ...given } = configuration.settings;
+  const settings = pretrainingSettings.safeParse(given);
+  if (!settings.success) throw new UserError(`${dir}/run.json holds the setting ${settings.error.issues[0]!.path.join('.')} that this version does not take; start a new run.`);
+  const request: PretrainingRequest = {
+    recipe: configuration.task as string,
+    output: z.string().parse(output),
+    steps: configuration.steps as number,
+    seed: configuration.seed,
+    settings: settings.data,
+  };
+  const recipe = recipeByName(request.recipe);
+  const last = await latestCheckpoint(dir);
+  if (last === null) {
+    const model = await newModel(engine, recipe, request.settings, request.seed);
+    return work({ run: await RunWriter.resume(dir, 0), model, request, progress: freshProgress, hooks });
+  }
+  const checkpoint = await readCheckpoint(last.dir);
+  const { progress, optimizer } = await readProgress(last.dir);
+  const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
+  return work({ run: await RunWriter.resume(dir, progress.step), model, request, progress, hooks });
+}
+
+interface Work {
+  readonly run: RunWriter;
+  readonly model: LanguageModel;
+  readonly request: PretrainingRequest;
+  readonly progress: TrainingProgress;
+  readonly hooks: PretrainingHooks;
+}
+
+async function work({ run, model, request, progress, hooks }: Work): Promise<PretrainingResult> {
+  const { settings, steps, seed } = request;
+  const recipe = recipeByName(request.recipe);
+  hooks.onStart?.(run);
+  try {
+    const done = await runTrainingJob({
+      run,
+      model,
+      method: pretraining(model, recipe, settings, { steps, seed }),
+      progress,
+      steps,
+      timeLimit: null,
+      evaluateEvery: settings.evaluate_every,
+      checkpointEvery: settings.checkpoint_every,
+      ...hooks,
+    });
+    const last = evaluationsOf(await readEvents(run.dir)).at(-1)!.evaluation;
+    const result: PretrainingResult = { model: request.output, run: run.dir, steps: done.step, seconds: done.seconds, metrics: last.metrics };
+    await publish((await latestCheckpoint(run.dir))!.dir, request.output, modelCard({ recipe, request, model: model.config, done, evaluation: last, device: run.configuration.device }));
+    await run.result(result);
+    await run.close('finished');
+    return result;
+  } catch (error) {
+    await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
+    throw error;
+  } finally {
+    await model.dispose();
+  }
+}
+
+async function assertFree(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  if (names.length > 0) throw new UsageError(`${folder} is not empty; choose another folder for the model, or remove it.`);
+}
+
+/** Copies a checkpoint without what only training needs, with its card, to where the model is wanted; all or nothing. */
+async function publish(checkpoint: string, output: string, card: string): Promise<void> {
+  const temporary = `${output}.${process.pid}.tmp`;
+  await mkdir(path.dirname(output), { recursive: true });
+  await rm(temporary, { recursive: true, force: true });
+  await cp(checkpoint, temporary, {
+    recursive: true,
+    filter: (source) => !['optimizer.safetensors', 'state.json'].includes(path.basename(source)),
+  });
+  await writeAtomic(path.join(temporary, 'README.md'), card);
+  await rm(output, { recursive: true, force: true });
+  await rename(temporary, output);
+}

@@ -1,0 +1,72 @@
+import { maskExactCount } from '../diffusion/masking.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { Random } from '../platform/random.ts';
+import { Trainer } from '../training/trainer.ts';
+import type { MaskSamples, ScoredCompletion } from './objectives/objective.ts';
+import { type SpgEstimator, spgBatch, spgLoss } from './objectives/spg.ts';
+
+/** Bounds of one completion's log-likelihood, in nats. */
+export interface Bounds {
+  readonly elbo: number;
+  /** In the form that is trained: without the constant C(T), so that it need not lie above the log-likelihood. */
+  readonly eubo: number;
+}
+
+/** Estimates both bounds of completions without changing the model. */
+export class BoundEstimator {
+  readonly #model: LanguageModel;
+  readonly #trainer: Trainer;
+
+  constructor(model: LanguageModel) {
+    this.#model = model;
+    // Only its loss is evaluated; no step is ever made.
+    this.#trainer = new Trainer(model, spgLoss, noOptimizer);
+  }
+
+  /** Bounds from given masks, `masks[j][s]` over prompt and completion j in sample s. */
+  async fromMasks(completions: readonly ScoredCompletion[], masks: readonly MaskSamples[], estimator: SpgEstimator): Promise<Bounds[]> {
+    const { mask_token_id: mask, pad_token_id: pad } = this.#model.config;
+    const weights = completions.map(() => ({ elbo: 0, eubo: 0 }));
+    const { metrics } = await this.#trainer.evaluate(spgBatch(completions, masks, weights, estimator, { mask, pad }));
+    return completions.map((_, j) => ({ elbo: metrics.elbo!.data[j] as number, eubo: metrics.eubo!.data[j] as number }));
+  }
+
+  /**
+   * The mean over completions of upper minus lower bound per token, in the paper's form (SPG, arXiv 2510.09541,
+   * section 4.2), from `samples` random masks of each completion and a clean prompt.
+   */
+  async gap(completions: readonly ScoredCompletion[], { beta, samples, seed }: { beta: number; samples: number; seed: number }): Promise<number> {
+    let sum = 0;
+    for (let start = 0; start < completions.length; start += completionsPerPass) {
+      const part = completions.slice(start, start + completionsPerPass);
+      const masks = part.map(({ prompt, completion, length }, index) => {
+        const random = new Random(seed, 'gap', start + index);
+        return Array.from({ length: samples }, () => {
+          const masked = new Uint8Array(prompt.length + completion.length).fill(1, prompt.length + length);
+          masked.set(maskExactCount(length, random).masked, prompt.length);
+          return masked;
+        });
+      });
+      const bounds = await this.fromMasks(part, masks, { estimator: 'paper', beta });
+      bounds.forEach(({ elbo, eubo }, index) => {
+        sum += (eubo - elbo) / part[index]!.length;
+      });
+    }
+    return sum / completions.length;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#trainer.dispose();
+  }
+}
+
+const completionsPerPass = 32;
+
+const noOptimizer = {
+  beta1: 0.9,
+  beta2: 0.99,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  maxGradNorm: 0,
+  schedule: { learningRate: 0, warmup: 0, decay: 'constant', steps: 1, floor: 0 },
+} as const;

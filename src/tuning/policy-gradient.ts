@@ -1,0 +1,203 @@
+/**
+ * The policy-gradient loop: roll out groups of completions, reward them, compare each with its group, update the model.
+ * What is left out against a textbook method, as SPG (arXiv 2510.09541) leaves it out: no importance ratio and no
+ * clipping between the updates on one set of rollouts, no KL term and so no reference model, no value model, and no
+ * division of advantages by their standard deviation. Rollouts are always written by the present policy (staleness 0).
+ */
+import type { DecodingOptions } from '../diffusion/denoise.ts';
+import { defaultDecoding } from '../evaluation/answers.ts';
+import { evaluate } from '../evaluation/evaluate.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { Random } from '../platform/random.ts';
+import type { Evaluation } from '../protocol/events.ts';
+import type { SampleRecord } from '../protocol/sample.ts';
+import type { PromptFormat, Reward, Task } from '../tasks/task.ts';
+import { optimizerOf } from '../training/optimizer-settings.ts';
+import { type StepResult, Trainer } from '../training/trainer.ts';
+import type { TrainedStep, TrainingMethod } from '../training/training-job.ts';
+import { groupAdvantages } from './advantages.ts';
+import { BoundEstimator } from './bounds.ts';
+import type { Objective, ScoredCompletion } from './objectives/objective.ts';
+import { type Rollout, type RolloutJob, rewardRollouts, rollOut } from './rollouts.ts';
+import type { FullTuningSettings, TuningSettings } from './settings.ts';
+
+export interface PolicyGradient {
+  readonly model: LanguageModel;
+  readonly task: Task;
+  readonly objective: Objective;
+  readonly settings: FullTuningSettings;
+  readonly seed: number;
+  /** Steps of the whole run, for a learning rate that falls; null where a time limit ends it. */
+  readonly steps: number | null;
+  /** Problems that training may see. */
+  readonly problem: (random: Random) => unknown;
+  /** Held-out problems for the evaluations in between. */
+  readonly validation: readonly unknown[];
+}
+
+export function policyGradient({ model, task, objective, settings: given, seed, steps, problem, validation }: PolicyGradient): TrainingMethod {
+  const format = model.generation.prompt_format;
+  const { decoding, settings } = resolveSettings(model, task, given, format);
+  const reward = given.reward ?? task.rewards[0];
+  const updates = (steps ?? 1) * settings.inner_updates;
+  const trainer = new Trainer(model, objective.loss, optimizerOf(settings, updates));
+  const bounds = new BoundEstimator(model);
+
+  async function step(step: number): Promise<TrainedStep> {
+    const clock = stopwatch();
+    const jobs = rolloutJobs(step);
+    const before = model.work.tokens;
+    const rollouts = await rollOut(model, jobs);
+    const rolloutTokens = model.work.tokens - before;
+    clock('time/rollout');
+    const rewards = rewardRollouts(task, rollouts, reward, format);
+    clock('time/reward');
+    const groups = groupAdvantages(
+      rewards.map(({ total }) => total),
+      settings.group_size,
+    );
+    const completions = rollouts.map((rollout, index) => scored(rollout, groups.advantages[index] as number));
+    const { metrics, tokens } = await update(step, completions);
+    clock('time/update');
+    return {
+      metrics: {
+        ...rewardMetrics(rewards),
+        reward_std: groups.meanStd,
+        frac_reward_zero_std: groups.zeroStdShare,
+        ...lengthMetrics(rollouts),
+        ...metrics,
+        forwards_per_rollout: rollouts.reduce((sum, { forwards }) => sum + forwards, 0) / rollouts.length,
+        ...clock.times,
+      },
+      samples: rollouts.map((rollout, index) => sampleRecord(rollout, rewards[index] as Reward, groups.advantages[index] as number)),
+      tokens: rolloutTokens + tokens,
+    };
+  }
+
+  /** A group of jobs for each problem; problems and seeds follow from the run's seed and the step alone. */
+  function rolloutJobs(step: number): RolloutJob[] {
+    return Array.from({ length: settings.prompts_per_step }, (_, index) => {
+      const random = new Random(seed, 'problem', step, index);
+      const row = problem(random);
+      const prompt = task.prompt(row, format);
+      return Array.from({ length: settings.group_size }, () => ({
+        task: task.name,
+        row,
+        prompt,
+        policyVersion: (step - 1) * settings.inner_updates,
+        seed: random.integer(2 ** 31),
+        decoding,
+      }));
+    }).flat();
+  }
+
+  /** The inner updates on one set of rollouts, each with fresh masks; their metrics averaged. */
+  async function update(step: number, completions: readonly ScoredCompletion[]) {
+    const { mask_token_id: mask, pad_token_id: pad } = model.config;
+    const results: { metrics: Record<string, number>; tokens: number }[] = [];
+    for (let inner = 0; inner < settings.inner_updates; inner++) {
+      const random = new Random(seed, 'masks', step, inner);
+      const { batches, metrics } = objective.update(completions, settings, { mask, pad }, random);
+      if (batches.length === 0) break;
+      const result = await trainer.step(batches);
+      const tokens = batches.reduce((sum, { tokens }) => sum + tokens.data.length, 0);
+      results.push({ metrics: { ...updateMetrics(result), ...metrics(result) }, tokens });
+    }
+    return { metrics: meanOf(results.map(({ metrics }) => metrics)), tokens: results.reduce((sum, { tokens }) => sum + tokens, 0) };
+  }
+
+  async function evaluateValidation(): Promise<Evaluation> {
+    const result = await evaluate(model, task, validation, {
+      format,
+      decoding: defaultDecoding(model, task, format),
+      samples: 1,
+      seed: 0,
+    });
+    const completions = result.answers.map(({ promptTokens, denoised, length }) => ({
+      prompt: promptTokens,
+      completion: denoised.tokens,
+      length,
+      advantage: 0,
+    }));
+    const gap = await bounds.gap(completions, { beta: settings.beta, samples: 4, seed });
+    return {
+      task: task.name,
+      split: 'validation',
+      n: result.n,
+      metrics: result.metrics,
+      measures: { eubo_elbo_gap: gap, forwards_per_answer: result.forwardsPerAnswer },
+      seconds: result.seconds,
+    };
+  }
+
+  return { step, evaluate: evaluateValidation, bestBy: task.metrics[0] };
+}
+
+/** Fills in what settings leave to the model and the task. */
+export function resolveSettings(model: LanguageModel, task: Task, given: FullTuningSettings, format: PromptFormat): { decoding: DecodingOptions; settings: TuningSettings } {
+  const defaults = defaultDecoding(model, task, format);
+  const length = given.length ?? defaults.length;
+  const block = Math.min(given.block ?? defaults.block, length);
+  const steps = given.decoding_steps ?? Math.ceil(length / model.generation.tokens_per_step);
+  const { order, threshold, temperature } = given;
+  return { decoding: { order, threshold, temperature, length, block, steps }, settings: { ...given, length, block } };
+}
+
+function scored({ promptTokens, tokens, length }: Rollout, advantage: number): ScoredCompletion {
+  return { prompt: promptTokens, completion: tokens, length, advantage };
+}
+
+function sampleRecord(rollout: Rollout, reward: Reward, advantage: number): SampleRecord {
+  return {
+    prompt: rollout.job.prompt,
+    completion: rollout.completion,
+    rewards: { ...reward.parts, total: reward.total },
+    advantage,
+    policyVersion: rollout.job.policyVersion,
+    seed: rollout.job.seed,
+    tokens: [...rollout.tokens],
+    revealedAt: [...rollout.revealedAt],
+    confidence: [...rollout.confidence].map((p) => Number(p.toFixed(4))),
+  };
+}
+
+function rewardMetrics(rewards: readonly Reward[]): Record<string, number> {
+  const metrics: Record<string, number> = { reward: mean(rewards.map(({ total }) => total)) };
+  for (const part of Object.keys(rewards[0]!.parts)) metrics[`rewards/${part}/mean`] = mean(rewards.map(({ parts }) => parts[part] ?? 0));
+  return metrics;
+}
+
+function lengthMetrics(rollouts: readonly Rollout[]): Record<string, number> {
+  const lengths = rollouts.map(({ length }) => length);
+  return {
+    'completions/mean_length': mean(lengths),
+    'completions/min_length': Math.min(...lengths),
+    'completions/max_length': Math.max(...lengths),
+  };
+}
+
+function updateMetrics({ loss, gradNorm, learningRate }: StepResult): Record<string, number> {
+  return { loss, grad_norm: gradNorm, learning_rate: learningRate };
+}
+
+function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+}
+
+/** The mean of each metric over the records that have it. */
+function meanOf(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const names = new Set(records.flatMap((record) => Object.keys(record)));
+  return Object.fromEntries([...names].map((name) => [name, mean(records.flatMap((record) => record[name] ?? []))]));
+}
+
+/** Seconds since the last call, under the name it is called with. */
+function stopwatch() {
+  const times: Record<string, number> = {};
+  let last = performance.now();
+  const lap = (name: string) => {
+    const now = performance.now();
+    times[name] = (now - last) / 1000;
+    last = now;
+  };
+  return Object.assign(lap, { times });
+}

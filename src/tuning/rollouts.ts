@@ -1,0 +1,56 @@
+import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
+import { readCompletion } from '../evaluation/answers.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import type { PromptFormat, Reward, Task } from '../tasks/task.ts';
+
+/**
+ * A completion to be written and rewarded, as a plain record: it holds no closure and no tensor, so that a rollout can
+ * be queued, stored or sent to another process.
+ */
+export interface RolloutJob {
+  readonly task: string;
+  readonly row: unknown;
+  readonly prompt: string;
+  /** Number of updates the policy has seen. */
+  readonly policyVersion: number;
+  readonly seed: number;
+  readonly decoding: DecodingOptions;
+}
+
+export interface Rollout {
+  readonly job: RolloutJob;
+  readonly promptTokens: Int32Array;
+  readonly tokens: Int32Array;
+  readonly revealedAt: Int32Array;
+  readonly confidence: Float32Array;
+  readonly forwards: number;
+  /** Tokens up to and with the first end of text. */
+  readonly length: number;
+  readonly completion: string;
+}
+
+/** Writes the completions of jobs that share their decoding options, as one batch. */
+export async function rollOut(model: LanguageModel, jobs: readonly RolloutJob[]): Promise<Rollout[]> {
+  const prompts = new Map(jobs.map(({ prompt }) => [prompt, Int32Array.from(model.tokenizer.encode(prompt))]));
+  const results = await denoise(model, {
+    prompts: jobs.map(({ prompt }) => prompts.get(prompt) as Int32Array),
+    seeds: jobs.map(({ seed }) => seed),
+    options: jobs[0]!.decoding,
+  });
+  return results.map((denoised, index) => {
+    const job = jobs[index] as RolloutJob;
+    const { completion, length } = readCompletion(model, denoised);
+    return { job, promptTokens: prompts.get(job.prompt) as Int32Array, completion, length, ...denoised };
+  });
+}
+
+/** Rewards rollouts; a completion that stands twice behind the same problem is rewarded once. */
+export function rewardRollouts(task: Task, rollouts: readonly Rollout[], reward: string, format: PromptFormat): Reward[] {
+  const known = new Map<string, Reward>();
+  return rollouts.map(({ job, completion }) => {
+    const key = JSON.stringify([job.row, completion]);
+    const earned = known.get(key) ?? task.reward(job.row, completion, reward, format);
+    known.set(key, earned);
+    return earned;
+  });
+}

@@ -1,0 +1,208 @@
+import { z } from 'zod';
+import type { Engine } from '../engine/engine.ts';
+import { defaultDecoding } from '../evaluation/answers.ts';
+import { evaluate } from '../evaluation/evaluate.ts';
+import { readCheckpoint } from '../model/checkpoint.ts';
+import { findModel } from '../model/find-model.ts';
+import { LanguageModel } from '../model/language-model.ts';
+import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
+import { Random } from '../platform/random.ts';
+import { packageVersion } from '../platform/package-root.ts';
+import type { Evaluation, StepEvent } from '../protocol/events.ts';
+import type { Interval } from '../protocol/interval.ts';
+import type { Json } from '../protocol/run.ts';
+import { latestCheckpoint } from '../runs/checkpoints.ts';
+import { readConfiguration } from '../runs/directory.ts';
+import { evaluationsOf, readEvents } from '../runs/reader.ts';
+import { RunWriter } from '../runs/writer.ts';
+import { readRowFile } from '../tasks/row-file.ts';
+import { taskByName } from '../tasks/registry.ts';
+import type { Task } from '../tasks/task.ts';
+import { trainingState } from '../training/trainer.ts';
+import { freshProgress, readProgress, resumedState, runTrainingJob, type TrainingProgress } from '../training/training-job.ts';
+import { objectiveByName } from './objectives/registry.ts';
+import { policyGradient } from './policy-gradient.ts';
+import { type FullTuningSettings, tuningSettings } from './settings.ts';
+
+/** What a tuning run is asked to do; all of it is kept in `run.json`, so that it can be resumed. */
+export interface TuningRequest {
+  readonly task: string;
+  readonly objective: string;
+  readonly model: string;
+  readonly steps: number | null;
+  readonly timeLimit: number | null;
+  readonly seed: number;
+  readonly settings: FullTuningSettings;
+  /** Problems to train on, for tasks that make none themselves. */
+  readonly data: string | null;
+  /** Held-out problems on which the result is measured, before and after; 0: it is not. */
+  readonly testProblems: number;
+}
+
+export interface TuningHooks {
+  readonly signal?: AbortSignal | undefined;
+  readonly onStart?: (run: RunWriter) => void;
+  readonly onStep?: (event: StepEvent, eta: number | null) => void;
+  readonly onEvaluation?: (step: number, evaluation: Evaluation) => void;
+}
+
+/** What `unmask tune` prints. */
+export interface TuningResult {
+  readonly run: string;
+  readonly dir: string;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly before: Readonly<Record<string, Interval>> | null;
+  readonly after: Readonly<Record<string, Interval>> | null;
+  readonly checkpoint: string;
+}
+
+/** Starts a tuning run in a new directory under `root`. */
+export async function startTuning(engine: Engine, root: string, request: TuningRequest, hooks: TuningHooks = {}): Promise<TuningResult> {
+  const folder = await findModel(request.model);
+  const checkpoint = await readCheckpoint(folder);
+  const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
+  const { task, objective, seed, steps, settings, ...rest } = request;
+  // What cannot work is found before a run directory is made.
+  const prepared = await prepare(model, request);
+  const run = await RunWriter.create(root, {
+    kind: 'tune',
+    task,
+    model: folder,
+    objective,
+    seed,
+    steps,
+    settings: { ...(settings as FullTuningSettings & Record<string, Json>), time_limit: rest.timeLimit, data: rest.data, test_problems: rest.testProblems },
+    device: { engine: engine.name, device: engine.device },
+    versions: { unmask: packageVersion(), node: process.versions.node },
+  });
+  return work({ run, model, request, prepared, progress: freshProgress, hooks });
+}
+
+/** Goes on with a run from its last checkpoint, on the same trajectory. */
+export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHooks = {}): Promise<TuningResult> {
+  const configuration = await readConfiguration(dir);
+  if (configuration.kind !== 'tune') throw new UsageError(`${dir} is a run of kind ${configuration.kind}, not a tuning run; resume it with the command that started it.`);
+  const { time_limit: timeLimit, data, test_problems: testProblems, ...given } = configuration.settings;
+  const settings = tuningSettings.safeParse(given);
+  if (!settings.success) throw new UserError(`${dir}/run.json holds the setting ${settings.error.issues[0]!.path.join('.')} that this version does not take; start a new run.`);
+  const request: TuningRequest = {
+    task: configuration.task as string,
+    objective: configuration.objective as string,
+    model: configuration.model as string,
+    steps: configuration.steps,
+    seed: configuration.seed,
+    settings: settings.data,
+    timeLimit: z.number().nullable().parse(timeLimit ?? null),
+    data: z.string().nullable().parse(data ?? null),
+    testProblems: z.number().parse(testProblems ?? 0),
+  };
+  const last = await latestCheckpoint(dir);
+  const checkpoint = await readCheckpoint(last?.dir ?? (await findModel(request.model)));
+  const { progress, optimizer } = last ? await readProgress(last.dir) : { progress: freshProgress, optimizer: new Map() };
+  const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
+  const prepared = await prepare(model, request);
+  const run = await RunWriter.resume(dir, progress.step);
+  return work({ run, model, request, prepared, progress, hooks });
+}
+
+interface Prepared {
+  readonly task: Task;
+  readonly problem: (random: Random) => unknown;
+  readonly validation: readonly unknown[];
+  readonly test: readonly unknown[];
+}
+
+/** Finds the problems of a request and tries one out; throws where task, reward, data or model do not go together. */
+async function prepare(model: LanguageModel, { task: name, objective, settings, data, testProblems }: TuningRequest): Promise<Prepared> {
+  objectiveByName(objective);
+  const task = taskByName(name);
+  const rows = data === null ? null : (await readRowFile(data, (record) => task.parse(record))).rows.map(({ row }) => row);
+  const format = model.generation.prompt_format;
+  if (!rows && !(task.generate && task.heldOut)) throw new UsageError(`${name} makes no problems itself; give a file of them with --data.`);
+  // Of a file's problems every eighth is held out, at least one.
+  const heldOut = rows?.filter((_, index) => index % 8 === 0);
+  const training = rows && rows.length > 1 ? rows.filter((_, index) => index % 8 !== 0) : rows;
+  const generateOptions = { ...settings.task_options };
+  const problem = training
+    ? (random: Random) => random.pick(training)
+    : (random: Random) => task.generate!(random, generateOptions);
+  const probe = problem(new Random(0, 'probe'));
+  task.reward(probe, '', settings.reward ?? task.rewards[0], format);
+  const prompt = task.prompt(probe, format);
+  if (model.tokenizer.losesSomeOf(prompt)) throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);
+  model.checkLength(model.tokenizer.encode(prompt).length + (settings.length ?? task.completionLength[format]));
+  return {
+    task,
+    problem,
+    validation: heldOut ? heldOut.slice(0, settings.evaluation_problems) : task.heldOut!('validation', settings.evaluation_problems),
+    test: testProblems === 0 ? [] : heldOut ? heldOut.slice(0, testProblems) : task.heldOut!('test', testProblems),
+  };
+}
+
+interface Work {
+  readonly run: RunWriter;
+  readonly model: LanguageModel;
+  readonly request: TuningRequest;
+  readonly prepared: Prepared;
+  readonly progress: TrainingProgress;
+  readonly hooks: TuningHooks;
+}
+
+async function work({ run, model, request, prepared, progress, hooks }: Work): Promise<TuningResult> {
+  const { steps, timeLimit, seed, settings } = request;
+  const { task, problem, validation } = prepared;
+  hooks.onStart?.(run);
+  try {
+    const objective = objectiveByName(request.objective);
+    const method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation });
+    const before = progress.step === 0 ? await measure(0) : ((await measured()) ?? null);
+    const done = await runTrainingJob({
+      run,
+      model,
+      method,
+      progress,
+      steps,
+      timeLimit,
+      evaluateEvery: settings.evaluate_every,
+      checkpointEvery: settings.checkpoint_every,
+      ...hooks,
+    });
+    const after = await measure(done.step);
+    const checkpoint = await latestCheckpoint(run.dir);
+    const result: TuningResult = {
+      run: run.configuration.name,
+      dir: run.dir,
+      steps: done.step,
+      seconds: done.seconds,
+      before,
+      after,
+      checkpoint: checkpoint?.dir ?? '',
+    };
+    await run.result(result);
+    await run.close('finished');
+    return result;
+  } catch (error) {
+    await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
+    throw error;
+  } finally {
+    await model.dispose();
+  }
+
+  /** Measures the present weights on the test problems and notes it in the event log. */
+  async function measure(step: number): Promise<Readonly<Record<string, Interval>> | null> {
+    if (prepared.test.length === 0) return null;
+    const format = model.generation.prompt_format;
+    const { metrics, n, seconds } = await evaluate(model, task, prepared.test, { format, decoding: defaultDecoding(model, task, format), samples: 1, seed: 0 });
+    const evaluation: Evaluation = { task: task.name, split: 'test', n, metrics, seconds };
+    await run.append({ step, time: Date.now() / 1000, evaluation });
+    hooks.onEvaluation?.(step, evaluation);
+    return metrics;
+  }
+
+  /** What was measured on the test problems before the first step, by the process that started the run. */
+  async function measured() {
+    const first = evaluationsOf(await readEvents(run.dir)).find(({ step, evaluation }) => step === 0 && evaluation.split === 'test');
+    return first?.evaluation.metrics;
+  }
+}
