@@ -111,13 +111,14 @@ function heldOut(
   const random = new Random(0, 'countdown', part);
   const rows = new Map<string, CountdownRow>();
   for (let attempt = 0; rows.size < count; attempt++) {
-    if (attempt > 100 * count + 1000) {
+    if (attempt > 20 * count + 100) {
       throw new UsageError(
         `countdown cannot make ${count} different problems of the ${part} part; ask for fewer, or for larger numbers.`,
       );
     }
     const row = draw(random, part, options);
-    rows.set(`${[...row.numbers].sort().join(',')}=${row.target}`, row);
+    const problem = `${[...row.numbers].sort().join(',')}=${row.target}`;
+    if (!rows.has(problem)) rows.set(problem, row);
   }
   return [...rows.values()];
 }
@@ -175,7 +176,8 @@ function sidesOf(answer: string): string[] {
     .replace(/[−–]/g, '-')
     .replace(/\\left|\\right|\\[,;! ]/g, '');
   const lastLine = text.slice(text.lastIndexOf('\n') + 1);
-  return [...text.split('='), ...lastLine.split('=')].map((side) => side.trim());
+  // An answer with more equals signs than that is a derivation, and not an equation.
+  return [text, lastLine].flatMap((equation) => equation.split('=', 8)).map((side) => side.trim());
 }
 
 function usesExactly(expression: Arithmetic, numbers: readonly number[]): boolean {

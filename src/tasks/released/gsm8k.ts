@@ -65,7 +65,7 @@ function numberIn(content: string, which: 'first' | 'last'): number | null {
   if (/^[+-]?(inf|infinity)$/i.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
   if (/^[+-]?nan$/i.test(text)) return Number.NaN;
   const digits = String.raw`\d+(?:_\d+)*`;
-  if (new RegExp(`^[+-]?(?:${digits}\\.?(?:${digits})?|\\.${digits})(?:e[+-]?${digits})?$`, 'i').test(text)) {
+  if (new RegExp(`^[+-]?(?:${digits}(?:\\.(?:${digits})?)?|\\.${digits})(?:e[+-]?${digits})?$`, 'i').test(text)) {
     return Number(text.replaceAll('_', ''));
   }
   const runs = text.match(/-?\d+\.?\d*/g);

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { UsageError } from '../../src/platform/errors.ts';
+import { Random } from '../../src/platform/random.ts';
+import { plainAlphabet } from '../../src/tasks/plain-alphabet.ts';
+import { taskByName, tasks } from '../../src/tasks/registry.ts';
+
+describe('the list of tasks', () => {
+  it('finds each by its name and refuses others', () => {
+    assert.deepEqual(
+      tasks.map((task) => task.name),
+      ['sudoku4x4', 'countdown', 'gsm8k', 'math'],
+    );
+    for (const task of tasks) assert.equal(taskByName(task.name), task);
+    assert.throws(
+      () => taskByName('sudoku'),
+      (error) => error instanceof UsageError && /sudoku4x4, countdown, gsm8k, math/.test(error.message),
+    );
+    assert.throws(() => taskByName('toString'), UsageError);
+  });
+
+  it('has the metrics that commands report', () => {
+    assert.deepEqual(Object.fromEntries(tasks.map((task) => [task.name, task.metrics])), {
+      sudoku4x4: ['cell_accuracy', 'solved'],
+      countdown: ['solved', 'format'],
+      gsm8k: ['accuracy'],
+      math: ['accuracy'],
+    });
+  });
+
+  it('scores every metric for every completion, whatever it is', () => {
+    const rows: Record<string, unknown> = {
+      sudoku4x4: { puzzle: '0310200404001043', solution: '4312213434211243' },
+      countdown: { numbers: [30, 100, 93], target: 23 },
+      gsm8k: { question: 'How many?', answer: 18 },
+      math: { problem: 'How many?', answer: '\\frac{1}{2}' },
+    };
+    const random = new Random(1, 'noise');
+    const pieces = [
+      '<answer>',
+      '</answer>',
+      '\\boxed{',
+      '}',
+      '```',
+      '\n',
+      '4312213434211243',
+      '93+30-100',
+      '18',
+      '=',
+      '\\frac',
+      '\\sqrt',
+      '/',
+      '####',
+      '<|eot_id|>',
+      '\\text{ ',
+      '$',
+      '-',
+      '.',
+      '\\boxed ',
+      '\\fbox',
+    ];
+    for (const task of tasks) {
+      const row = task.parse(rows[task.name]);
+      for (let round = 0; round < 1500; round++) {
+        const text = Array.from({ length: random.integer(8) }, () => random.pick(pieces)).join('');
+        for (const format of ['plain', 'tagged'] as const) {
+          for (const asReleased of [false, true]) {
+            const grade = task.grade(row, text, { format, asReleased });
+            assert.deepEqual(Object.keys(grade.scores), [...task.metrics]);
+            for (const { value, weight } of Object.values(grade.scores)) assert.ok(value >= 0 && value <= weight);
+            if (grade.correct) assert.notEqual(grade.extracted, null);
+          }
+          for (const name of task.rewards) {
+            const { total, parts } = task.reward(row, text, name, format);
+            const sum = Object.values(parts).reduce((all, part) => all + part, 0);
+            assert.ok(Number.isFinite(total) && Math.abs(total - sum) < 1e-12, text);
+          }
+        }
+      }
+    }
+  });
+
+  it('writes plain prompts and answers in the plain alphabet', () => {
+    assert.equal(new Set(plainAlphabet).size, plainAlphabet.length);
+    const random = new Random(2, 'alphabet');
+    const used = new Set<string>();
+    for (const task of tasks.filter((candidate) => candidate.generate)) {
+      for (let round = 0; round < 300; round++) {
+        const row = task.generate!(random, task.name === 'countdown' ? { count: 3 + (round % 2) } : {});
+        for (const character of `${task.prompt(row, 'plain')}${task.solution(row, 'plain')}`) used.add(character);
+      }
+    }
+    assert.deepEqual([...used].sort(), [...plainAlphabet].sort());
+  });
+});

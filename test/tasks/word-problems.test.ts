@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { UsageError, UserError } from '../../src/platform/errors.ts';
+import { gsm8k } from '../../src/tasks/gsm8k.ts';
+import { math } from '../../src/tasks/math.ts';
+import { tagCount } from '../../src/tasks/tag-format.ts';
+
+const tagged = { format: 'tagged', asReleased: false } as const;
+const plain = { format: 'plain', asReleased: false } as const;
+
+describe('rows of GSM8K and MATH', () => {
+  it('are read from the field names of the public files', () => {
+    assert.deepEqual(gsm8k.parse({ question: 'Q', answer: 'She has 48/2 = <<48/2=24>>24.\n#### 1,024' }), {
+      question: 'Q',
+      answer: '1,024',
+      reasoning: 'She has 48/2 = 24.',
+    });
+    assert.deepEqual(gsm8k.parse({ prompt: 'Q', answer: 18 }), { question: 'Q', answer: '18' });
+    assert.deepEqual(gsm8k.parse({ answer: '18', completion: 'x' }), { answer: '18' });
+    assert.deepEqual(math.parse({ problem: 'Q', solution: 'so $\\boxed{\\frac{1}{2}}$' }), {
+      question: 'Q',
+      answer: '\\frac{1}{2}',
+      reasoning: 'so $\\boxed{\\frac{1}{2}}$',
+    });
+    assert.deepEqual(math.parse({ problem: 'Q', answer: '7', solution: 'so $\\boxed 7$' }), {
+      question: 'Q',
+      answer: '7',
+      reasoning: 'so $\\boxed 7$',
+    });
+    assert.equal(math.parse({ solution: 'so $\\boxed 7$' }).answer, '7');
+    assert.equal(math.parse({ answer: 0.5 }).answer, '0.5');
+  });
+
+  it('say what is wrong with them', () => {
+    for (const record of [
+      null,
+      'x',
+      {},
+      { question: 'Q' },
+      { answer: '' },
+      { answer: 'many' },
+      { answer: {} },
+      { question: 5, answer: 5 },
+    ]) {
+      assert.throws(() => gsm8k.parse(record), UserError, JSON.stringify(record));
+    }
+    for (const record of [null, {}, { answer: ' ' }, { answer: '\\boxed{5' }, { answer: [] }]) {
+      assert.throws(() => math.parse(record), UserError, JSON.stringify(record));
+    }
+    assert.throws(() => gsm8k.prompt({ answer: '5' }, 'tagged'), UserError);
+  });
+});
+
+describe('rewards of GSM8K', () => {
+  const row = { answer: '18' };
+  const perfect = '<reasoning>\nfirst\nthen\n</reasoning>\n<answer>\n18\n</answer>';
+
+  it('pay for the form over several lines of reasoning, as the paper means', () => {
+    const { total, parts } = gsm8k.reward(row, perfect, 'reference', 'tagged');
+    // 12 characters stand behind the opening answer tag, none behind the closing one.
+    assert.ok(Math.abs(parts.xml_count - (0.5 - 0.012 + 0.001)) < 1e-12);
+    assert.deepEqual(
+      { ...parts, xml_count: 0 },
+      { xml_count: 0, soft_format: 0.5, strict_format: 0.5, integer: 0.5, correctness: 2 },
+    );
+    assert.ok(Math.abs(total - 3.989) < 1e-12);
+  });
+
+  it('released: pay for it on one line only, and compare strings', () => {
+    const released = (text: string, of = row): Record<string, number> => ({
+      ...gsm8k.reward(of, text, 'released', 'tagged').parts,
+    });
+    assert.equal(released(perfect).soft_format, 0);
+    assert.equal(released(perfect).strict_format, 0);
+    assert.equal(released(perfect).correctness, 2);
+    assert.equal(released('<reasoning>r</reasoning> <answer>18</answer>').soft_format, 0.5);
+    assert.equal(released('<reasoning>\nr\n</reasoning>\n<answer>\n18\n</answer>\n').strict_format, 0.5);
+    assert.equal(released('<reasoning>\nr\n</reasoning>\n<answer>\n18\n</answer>').strict_format, 0);
+    assert.equal(released('<answer>18.0</answer>').correctness, 0);
+    assert.equal(released('<answer>-18</answer>').integer, 0);
+    assert.equal(released('18').correctness, 2);
+    assert.equal(released('<answer>1,024</answer>', { answer: '1,024' }).correctness, 2);
+    assert.equal(gsm8k.reward(row, '<answer>18.0</answer>', 'reference', 'tagged').parts.correctness, 2);
+  });
+
+  it('hold the form to its rules', () => {
+    const parts = (text: string): Record<string, number> => ({
+      ...gsm8k.reward(row, text, 'reference', 'tagged').parts,
+    });
+    assert.equal(parts(` ${perfect}`).soft_format, 0);
+    assert.equal(parts(` ${perfect}`).strict_format, 0);
+    assert.equal(parts(`${perfect}\n`).strict_format, 0.5);
+    assert.equal(parts(`${perfect}\nmore`).strict_format, 0);
+    assert.equal(parts(`${perfect}\nmore`).soft_format, 0.5);
+    assert.equal(parts('<reasoning></reasoning><answer>18</answer>').soft_format, 0.5);
+    assert.equal(parts('<reasoning></reasoning><answer>18').soft_format, 0);
+    assert.equal(parts('<reasoning>\n</reasoning>\n<answer>\n</answer>').strict_format, 0);
+    assert.equal(parts('<answer>18</answer><reasoning></reasoning>').soft_format, 0);
+    assert.deepEqual(gsm8k.reward(row, '18', 'reference', 'plain'), {
+      total: 2.5,
+      parts: { integer: 0.5, correctness: 2 },
+    });
+    assert.throws(() => gsm8k.reward(row, '', 'rules', 'tagged'), UsageError);
+  });
+
+  it('count each tag once, and charge for what follows', () => {
+    assert.equal(tagCount(''), 0);
+    assert.equal(tagCount('<reasoning>\n'), 0.125);
+    assert.equal(tagCount('<reasoning>\n<reasoning>\n'), 0);
+    assert.equal(tagCount('\n</answer>'), 0.126);
+    assert.equal(tagCount('\n</answer>\n'), 0.125);
+    assert.ok(Math.abs(tagCount(`\n</answer>${'x'.repeat(101)}`) - 0.025) < 1e-12);
+    assert.ok(Math.abs(tagCount('\n<answer>\n18') - 0.123) < 1e-12);
+  });
+});
+
+describe('rewards of MATH', () => {
+  const row = { answer: '\\frac{1}{2}' };
+  const cases: [string, number, number][] = [
+    // completion, form as the paper means, form as released
+    ['<answer>\\boxed{3}</answer>', 1, 0.75],
+    ['<answer>3</answer>', 0.75, 0.75],
+    ['\\boxed{3}', 0.5, 0.25],
+    ['\\boxed{3}<answer>3</answer>', 0.75, 0.75],
+    ['3', 0.25, 0.25],
+    ['<answer>\\boxed{3}', 0.5, 0.75],
+    ['<answer>\boxed</answer>', 0.75, 1],
+  ];
+  it('look for the box, or for a backspace', () => {
+    for (const [text, reference, released] of cases) {
+      assert.equal(math.reward(row, text, 'reference', 'tagged').parts.format, reference, text);
+      assert.equal(math.reward(row, text, 'released', 'tagged').parts.format, released, text);
+    }
+    assert.deepEqual(math.reward(row, '<answer>\\boxed{\\dfrac12}</answer>', 'reference', 'tagged').parts, {
+      format: 1,
+      correctness: 2,
+    });
+    assert.equal(math.reward(row, '<answer>\\boxed{1/2}</answer>', 'released', 'tagged').total, 2.75);
+    assert.equal(math.reward(row, '\\boxed{\\frac12', 'released', 'tagged').parts.correctness, 0);
+    assert.throws(() => math.reward(row, '', 'rules', 'tagged'), UsageError);
+  });
+});
+
+describe('grading GSM8K', () => {
+  it('takes an answer in the forms that models give', () => {
+    const forms: [string, string][] = [
+      ['<answer>\n18\n</answer>', '18'],
+      ['<answer>\\boxed{18}</answer>', '18'],
+      ['<answer>$18</answer>', '18'],
+      ['<answer>\\$18.00</answer>', '18'],
+      ['<answer>18 dollars</answer>', '18'],
+      ['<answer>The answer is 18.</answer>', '18'],
+      ['<answer>x = 18</answer>', '18'],
+      ['<answer>3 * 6 = 18</answer>', '18'],
+      ['<answer>```\n18\n```</answer>', '18'],
+      ['<answer>18', '18'],
+      ['so \\boxed{18}.', '18'],
+      ['and so on\n#### 18\nmore 5', '18'],
+      ['<answer>5</answer><answer>18</answer>', '18'],
+      ['<answer>10,018</answer>', '10018'],
+      ['<answer>1{,}018</answer>', '1018'],
+      ['<answer>-18</answer>', '-18'],
+      ['<answer>(3)6</answer>', '6'],
+    ];
+    for (const [text, answer] of forms) {
+      const graded = gsm8k.grade({ answer }, text, tagged);
+      assert.deepEqual([graded.correct, graded.extracted], [true, answer], text);
+    }
+    assert.equal(gsm8k.grade({ answer: '1,024' }, '1024', plain).correct, true);
+    assert.equal(gsm8k.grade({ answer: '0.5' }, '\\frac{1}{2}', plain).correct, true);
+  });
+
+  it('is strict on what counts', () => {
+    for (const text of [
+      '',
+      '18',
+      'I think 18',
+      '<answer></answer>',
+      '<answer>many</answer>',
+      '<answer>1 8</answer>',
+      '<answer>180</answer>',
+      '<answer>18.5</answer>',
+      '<answer>18</answer><answer>19</answer>',
+    ]) {
+      assert.equal(gsm8k.grade({ answer: '18' }, text, tagged).correct, false, text);
+    }
+  });
+});
+
+describe('grading MATH', () => {
+  it('takes equal answers in the forms that models give', () => {
+    const forms: [string, string][] = [
+      ['\\frac{1}{2}', '<answer>\\boxed{\\frac{1}{2}}</answer>'],
+      ['\\frac{1}{2}', '<answer>1/2</answer>'],
+      ['\\frac{1}{2}', '\\boxed{0.5}'],
+      ['\\frac{1}{2}', '\\boxed{\\dfrac12}'],
+      ['3\\sqrt{2}', '\\boxed{3\\sqrt2}'],
+      ['x=5', '\\boxed{5}'],
+      ['5', '<answer>$x = 5$.</answer>'],
+      ['2x+1', '<answer>f(x) = 2x + 1</answer>'],
+      ['90', '\\boxed{90^\\circ}'],
+      ['10', '\\boxed{10\\text{ cm}}'],
+      ['\\text{even}', '\\boxed{even}'],
+      ['1,000', '\\boxed{1000}'],
+      ['50', '\\boxed{50\\%}'],
+      ['(3, \\frac{\\pi}{2})', '\\boxed{\\left(3,\\frac{\\pi}{2}\\right)}'],
+      ['\\frac{3}{4}', '\\boxed{\\boxed{\\frac{3}{4}}}'],
+    ];
+    for (const [answer, text] of forms)
+      assert.equal(math.grade({ answer }, text, tagged).correct, true, `${answer} ${text}`);
+  });
+
+  it('is strict on what counts', () => {
+    for (const text of [
+      '',
+      '\\frac{1}{2}',
+      '\\boxed{\\frac{1}{3}}',
+      '\\boxed{}',
+      '\\boxed{\\frac{1}{2}',
+      '\\boxed{\\frac{1}{2} or 1}',
+      '\\boxed{5}<answer>6</answer>',
+    ]) {
+      assert.equal(math.grade({ answer: '\\frac{1}{2}' }, text, tagged).correct, false, text);
+    }
+  });
+});
+
+describe('model answers of GSM8K and MATH', () => {
+  it('are right in both forms, with and without steps', () => {
+    const sums = [{ answer: '18' }, { question: 'Q', answer: '1,024', reasoning: 'one\ntwo' }, { answer: '-3.5' }];
+    const problems = [
+      { answer: '\\frac{1}{2}' },
+      { answer: 'x=5', reasoning: 'so $\\boxed{x=5}$' },
+      { answer: '(1,2)' },
+      { answer: '\\text{(A)}' },
+      { answer: '5\\text{ cm}' },
+    ];
+    for (const format of ['plain', 'tagged'] as const) {
+      for (const asReleased of [false, true]) {
+        for (const row of sums) {
+          // The released evaluator reads the first digits before a comma as the number.
+          const correct = !(asReleased && row.answer.includes(','));
+          assert.equal(
+            gsm8k.grade(row, gsm8k.solution(row, format) ?? '', { format, asReleased }).correct,
+            correct,
+            `${format} ${row.answer}`,
+          );
+        }
+        for (const row of problems) {
+          assert.equal(
+            math.grade(row, math.solution(row, format) ?? '', { format, asReleased }).correct,
+            true,
+            `${format} ${row.answer}`,
+          );
+        }
+      }
+    }
+    assert.equal(math.reward(problems[1], math.solution(problems[1], 'tagged') ?? '', 'reference', 'tagged').total, 3);
+  });
+});
