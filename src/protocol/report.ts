@@ -22,6 +22,12 @@ export interface ReportData {
   readonly denoisings: readonly Denoising[];
 }
 
+/** What the report's page holds: the data, and the sentences that state its result. */
+export interface ReportPage {
+  readonly data: ReportData;
+  readonly verdicts: readonly string[];
+}
+
 export interface ReportHeadline {
   readonly task: string;
   /** Number of held-out problems. */

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { UserError } from '../platform/errors.ts';
+import { readText, writeAtomic } from '../platform/files.ts';
+import type { ReportData, ReportPage } from '../protocol/report.ts';
+import { verdicts } from './verdict.ts';
+
+/** The page's program and style, as they are bundled from `webview/report.ts`. */
+export interface ReportAssets {
+  readonly script: string;
+  readonly style: string;
+}
+
+/**
+ * Writes a report as one HTML file that needs nothing else: it opens from the disk, and its own policy forbids it any
+ * connection. Throws a `UserError` where the page's bundle was not built.
+ */
+export async function writeReport(file: string, data: ReportData, assets?: ReportAssets): Promise<void> {
+  await writeAtomic(file, reportHtml(data, assets ?? (await loadReportAssets())));
+}
+
+/** Reads the page's bundle beside the running program (its URL), or in `dist/` where that runs from source. */
+export async function loadReportAssets(program: string = import.meta.url): Promise<ReportAssets> {
+  const folders = ['./', '../../dist/'].map((place) => fileURLToPath(new URL(place, program)));
+  const folder = folders.find((place) => existsSync(`${place}report.js`));
+  if (folder === undefined) {
+    throw new UserError(
+      `The report's page is missing (no report.js in ${folders[0]}); build it with \`npm run build\`.`,
+    );
+  }
+  const [script, style] = await Promise.all([readText(`${folder}report.js`), readText(`${folder}report.css`)]);
+  // A browser reads line ends as one character, and the hashes in the policy must be of what it reads.
+  return { script: script.replaceAll('\r\n', '\n'), style: style.replaceAll('\r\n', '\n') };
+}
+
+/** The report's HTML. Script and style are allowed by their hashes alone, so nothing that a model wrote can run. */
+export function reportHtml(data: ReportData, assets: ReportAssets): string {
+  const page: ReportPage = { data, verdicts: data.headline === null ? [] : verdicts(data.headline) };
+  const script = inlineScript(assets.script);
+  if (/<\/style/i.test(assets.style)) throw new Error("The report's style holds an end tag.");
+  const policy = `default-src 'none'; script-src '${hash(script)}'; style-src '${hash(assets.style)}'; base-uri 'none'; form-action 'none'`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>${escapeHtml(data.title)}</title>
+<style>${assets.style}</style>
+</head>
+<body>
+<main id="report"></main>
+<noscript><h1>${escapeHtml(data.title)}</h1>${[...data.summary, ...page.verdicts, 'Curves, samples and denoising need JavaScript.'].map((text) => `<p>${escapeHtml(text)}</p>`).join('')}</noscript>
+<script type="application/json" id="report-data">${inlineJson(page)}</script>
+<script>${script}</script>
+</body>
+</html>
+`;
+}
+
+/** JSON that no text in it can leave: without `<` there is neither an end tag nor a comment. */
+function inlineJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll('<', '\\u003c');
+}
+
+/** A bundle's text inside a script element: an end tag or a comment can only stand in one of its strings. */
+function inlineScript(script: string): string {
+  return script.replace(/<(?=\/script|!--)/gi, '\\x3c');
+}
+
+function escapeHtml(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
+}
+
+const hash = (text: string): string => `sha256-${createHash('sha256').update(text).digest('base64')}`;

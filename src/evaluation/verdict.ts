@@ -1,0 +1,49 @@
+import type { Interval } from '../protocol/interval.ts';
+import type { MetricComparison, ReportHeadline } from '../protocol/report.ts';
+
+/**
+ * The result in plain sentences, as the terminal and the report state it: what the interval of a paired difference
+ * allows to say, and no more. First the change since before, then how it stands against the control.
+ */
+export function verdicts(headline: ReportHeadline): string[] {
+  const [first] = headline.metrics;
+  if (first === undefined) return ['No metric was measured.'];
+  return [gainVerdict(first, headline.n), controlVerdict(first, headline.n)];
+}
+
+function gainVerdict({ name, before, after, difference }: MetricComparison, n: number): string {
+  const metric = metricLabel(name);
+  const change = `from ${percent(before.value)} to ${percent(after.value)} on ${n} held-out ${problems(n)}`;
+  if (difference === null)
+    return `${capitalised(metric)} went ${change}; without a paired comparison nothing more is known.`;
+  const interval = `${points(difference)} points, 95 % interval ${range(difference)}, paired`;
+  if (difference.low > 0) return `${capitalised(metric)} rose ${change} (${interval}).`;
+  if (difference.high < 0) return `${capitalised(metric)} fell ${change} (${interval}).`;
+  return `${capitalised(metric)} went ${change}, which may be chance: the interval of the change includes zero (${interval}).`;
+}
+
+function controlVerdict({ control, versusControl }: MetricComparison, n: number): string {
+  if (control === null || versusControl === null)
+    return 'No control was run, so it is open what else would have gained as much.';
+  const reached = `The control reached ${percent(control.value)} on the same ${n} ${problems(n)}`;
+  const interval = `${points(versusControl)} points, 95 % interval ${range(versusControl)}, paired`;
+  if (versusControl.low > 0) return `${reached}, which tuning beats (${interval}).`;
+  if (versusControl.high < 0) return `${reached}, which is better than tuning did (${interval}).`;
+  return `${reached}; it and tuning cannot be told apart, as the interval of their difference includes zero (${interval}).`;
+}
+
+/** `cell_accuracy` as a reader would write it. */
+export const metricLabel = (name: string): string => name.replaceAll('_', ' ');
+
+const problems = (n: number): string => (n === 1 ? 'problem' : 'problems');
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+const points = ({ value }: Interval): string => signed(value);
+const range = ({ low, high }: Interval): string => `${signed(low)} to ${signed(high)}`;
+
+/** Points with their sign; a number that rounds to nothing has none. */
+function signed(share: number): string {
+  const text = (100 * share).toFixed(1);
+  if (Number(text) === 0) return '0.0';
+  return share > 0 ? `+${text}` : `\u2212${text.slice(1)}`;
+}

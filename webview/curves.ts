@@ -1,0 +1,162 @@
+import type { EvaluationEvent, StepEvent } from '../src/protocol/events.ts';
+import { type Chart, type Curve, chart } from './chart.ts';
+import { element, missing, section } from './element.ts';
+import { label, percent } from './numbers.ts';
+
+/** A chart of step metrics: their names and how each is called; a name that ends in `*` takes all that begin so. */
+interface Panel {
+  readonly title: string;
+  readonly note?: string;
+  readonly format?: (value: number) => string;
+  readonly metrics: readonly (readonly [name: string, label: string])[];
+}
+
+const trainedForm =
+  'Upper bound: trained form, constant omitted, so it is no bound by its value; only its course counts.';
+
+const panels: readonly Panel[] = [
+  {
+    title: 'Reward',
+    metrics: [
+      ['reward', 'reward'],
+      ['rewards/*', ''],
+    ],
+  },
+  { title: 'Reward spread within a group', metrics: [['reward_std', 'standard deviation']] },
+  {
+    title: 'Groups whose rewards are all equal',
+    note: 'Such a group has no better and no worse completion, and teaches nothing.',
+    format: percent,
+    metrics: [['frac_reward_zero_std', 'share of groups']],
+  },
+  { title: 'Loss', metrics: [['loss', 'loss']] },
+  { title: 'Gradient norm, before clipping', metrics: [['grad_norm', 'gradient norm']] },
+  {
+    title: 'Likelihood bounds, nats per token',
+    note: trainedForm,
+    metrics: [
+      ['elbo_positive', 'ELBO, positive advantage'],
+      ['eubo_negative', 'EUBO, negative advantage'],
+      ['elbo_negative', 'ELBO, negative advantage'],
+    ],
+  },
+  { title: 'Entropy of predictions, nats', metrics: [['entropy', 'entropy']] },
+  {
+    title: 'Completion length, tokens',
+    metrics: [
+      ['completions/mean_length', 'mean'],
+      ['completions/min_length', 'shortest'],
+      ['completions/max_length', 'longest'],
+    ],
+  },
+  { title: 'Speed, tokens a second', metrics: [['tokens_per_second', 'tokens a second']] },
+  { title: 'Time of a step by phase, seconds', metrics: [['time/*', '']] },
+  { title: 'Learning rate', metrics: [['learning_rate', 'learning rate']] },
+];
+
+/** Counters that only grow, and the names every step has: no curve. */
+const uninteresting = new Set(['step', 'time', 'num_tokens', 'epoch']);
+
+/** How the run went: validation first, then every metric of its steps. */
+export function curves(steps: readonly StepEvent[], evaluations: readonly EvaluationEvent[]): HTMLElement {
+  const evaluated = evaluationCharts(evaluations);
+  const charts = [...evaluated.metrics, ...stepCharts(steps), ...evaluated.measures];
+  const absent = panels.filter((panel) => !charts.some(({ title }) => title === panel.title));
+  return section(
+    'curves',
+    'Curves',
+    ...(charts.length > 0
+      ? [
+          element(
+            'p',
+            { class: 'screen-only' },
+            'Drag across a chart to look closer, double-click to go back; its legend switches curves off. With the keyboard, arrow keys move from step to step.',
+          ),
+          element('div', { class: 'charts' }, ...charts.map(chart)),
+        ]
+      : []),
+    ...(steps.length === 0 ? [missing('This run recorded no training step.')] : []),
+    ...(evaluations.length === 0 ? [missing('The run was not evaluated on the way.')] : []),
+    ...(steps.length > 0 && absent.length > 0
+      ? [missing(`Not measured in this run: ${absent.map(({ title }) => title.toLowerCase()).join('; ')}.`)]
+      : []),
+  );
+}
+
+function stepCharts(events: readonly StepEvent[]): Chart[] {
+  if (events.length === 0) return [];
+  const steps = events.map(({ step }) => step);
+  const names = [...new Set(events.flatMap((event) => Object.keys(event)))].filter((name) => !uninteresting.has(name));
+  const left = new Set(names);
+  const curve = (name: string, called: string): Curve => {
+    left.delete(name);
+    return { label: called, values: events.map((event) => event[name] ?? null) };
+  };
+  const charts = panels.map((panel) => ({
+    ...panel,
+    steps,
+    curves: panel.metrics.flatMap(([name, called]) =>
+      name.endsWith('*')
+        ? names.filter((other) => other.startsWith(name.slice(0, -1))).map((other) => curve(other, partName(other)))
+        : left.has(name)
+          ? [curve(name, called)]
+          : [],
+    ),
+  }));
+  const gap = gapChart(events, steps, left);
+  const others = [...left].map((name) => ({ title: label(name), steps, curves: [curve(name, label(name))] }));
+  // The gap belongs beside the bounds that it is the difference of.
+  const bounds = charts.findIndex(({ note }) => note === trainedForm) + 1;
+  return [...charts.slice(0, bounds), ...(gap ? [gap] : []), ...charts.slice(bounds), ...others].filter(
+    ({ curves }) => curves.length > 0,
+  );
+}
+
+/** `rewards/format/mean` and `time/rollout` by what tells them from their like. */
+const partName = (name: string): string => label(name.replace(/^[^/]+\//, '').replace(/\/mean$/, ''));
+
+/** Upper minus lower bound: measured on held-out samples where the steps have it, and of the step's own negatives. */
+function gapChart(events: readonly StepEvent[], steps: readonly number[], left: Set<string>): Chart | null {
+  const own = events.map(({ eubo_negative: upper, elbo_negative: lower }) =>
+    upper === undefined || lower === undefined ? null : upper - lower,
+  );
+  const heldOut = events.map((event) => event.eubo_elbo_gap ?? null);
+  left.delete('eubo_elbo_gap');
+  const curves = [
+    { label: 'negatives of the step', values: own },
+    { label: 'held-out samples', values: heldOut },
+  ].filter(({ values }) => values.some((value) => value !== null));
+  if (curves.length === 0) return null;
+  return { title: 'EUBO − ELBO, nats per token', note: 'Trained form, constant omitted.', steps, curves };
+}
+
+/** One chart per task and split, and one per further measure that was taken with them. */
+function evaluationCharts(events: readonly EvaluationEvent[]): { metrics: Chart[]; measures: Chart[] } {
+  const kinds = [...new Set(events.map(({ evaluation: { task, split } }) => `${task}, ${split}`))];
+  const charts = kinds.map((kind) => {
+    const own = events
+      .filter(({ evaluation: { task, split } }) => `${task}, ${split}` === kind)
+      .sort((a, b) => a.step - b.step);
+    const steps = own.map(({ step }) => step);
+    const names = (record: (event: EvaluationEvent) => object) => [
+      ...new Set(own.flatMap((event) => Object.keys(record(event)))),
+    ];
+    const metrics = names(({ evaluation }) => evaluation.metrics).map((name) => ({
+      label: label(name),
+      values: own.map(({ evaluation }) => evaluation.metrics[name]?.value ?? null),
+      low: own.map(({ evaluation }) => evaluation.metrics[name]?.low ?? null),
+      high: own.map(({ evaluation }) => evaluation.metrics[name]?.high ?? null),
+    }));
+    const measures = names(({ evaluation }) => evaluation.measures ?? {}).map((name) => ({
+      title: name === 'eubo_elbo_gap' ? `EUBO − ELBO, held-out samples (${kind})` : `${label(name)} (${kind})`,
+      ...(name === 'eubo_elbo_gap' ? { note: 'Trained form, constant omitted.' } : {}),
+      steps,
+      curves: [{ label: label(name), values: own.map(({ evaluation }) => evaluation.measures?.[name] ?? null) }],
+    }));
+    const problems = [...new Set(own.map(({ evaluation }) => evaluation.n))].join(' or ');
+    const title = `Evaluation (${kind})`;
+    const note = `${problems} problems, 95 % intervals.`;
+    return { metrics: { title, note, format: percent, steps, curves: metrics }, measures };
+  });
+  return { metrics: charts.map(({ metrics }) => metrics), measures: charts.flatMap(({ measures }) => measures) };
+}

@@ -1,0 +1,27 @@
+import type { ReportData } from '../src/protocol/report.ts';
+import { element, missing, section } from './element.ts';
+import { label } from './numbers.ts';
+
+/** What the run ran on, and every setting that reproduces it. */
+export function settings({ environment, settings }: ReportData): HTMLElement {
+  const values = Object.entries(settings).map(([name, value]) => ({
+    label: label(name),
+    value: typeof value === 'string' ? value : JSON.stringify(value),
+  }));
+  return section(
+    'settings',
+    'Settings and machine',
+    element('h3', {}, 'Machine and versions'),
+    environment.length > 0 ? pairs(environment) : missing('What the run ran on was not recorded.'),
+    element('h3', {}, 'Settings'),
+    values.length > 0 ? pairs(values) : missing('No settings were recorded.'),
+  );
+}
+
+function pairs(rows: readonly { readonly label: string; readonly value: string }[]): HTMLElement {
+  return element(
+    'dl',
+    { class: 'pairs grid' },
+    ...rows.map((row) => element('div', {}, element('dt', {}, row.label), element('dd', {}, row.value))),
+  );
+}
