@@ -6,7 +6,7 @@ import { type Arithmetic, readArithmetic } from './arithmetic.ts';
 import { checkedOptions } from './checked.ts';
 import { solveCountdown } from './countdown-solver.ts';
 import { type CountdownPart, countdownPart } from './countdown-split.ts';
-import { gradeCountdownAsReleased } from './released/countdown.ts';
+import { countdownRewardAsReleased, gradeCountdownAsReleased } from './released/countdown.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
 import { inTags, respondInTags } from './word-problem.ts';
 
@@ -136,12 +136,15 @@ function reward(row: CountdownRow, completion: string, name: string, format: Pro
     throw new UsageError(`Unknown reward ${name} of countdown; it has ${countdown.rewards.join(', ')}.`);
   }
   const answer = format === 'plain' ? completion.trim() || undefined : answerTags(completion).at(-1);
+  if (name === 'released') {
+    const total = countdownRewardAsReleased(answer, row.numbers, row.target);
+    return { total, parts: { released: total } };
+  }
   const expression = answer === undefined ? null : readArithmetic(answer);
   const rightNumbers = expression !== null && usesExactly(expression, row.numbers);
   const solved = rightNumbers && Math.abs(expression.value - row.target) < tolerance;
-  const consolation = (name === 'released' ? answer !== undefined : rightNumbers) ? 0.1 : 0;
-  const total = solved ? 1 : consolation;
-  return { total, parts: { [name]: total } };
+  const total = solved ? 1 : rightNumbers ? 0.1 : 0;
+  return { total, parts: { reference: total } };
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 export function tagCount(text: string): number {
   const count = (tag: string): number => text.split(tag).length - 1;
-  const behind = (tag: string): number => text.length - text.lastIndexOf(tag) - tag.length;
+  const behind = (tag: string): number => text.split(tag).at(-1)!.length;
   let total = 0;
   if (count('<reasoning>\n') === 1) total += 0.125;
   if (count('\n</reasoning>\n') === 1) total += 0.125;

@@ -185,6 +185,10 @@ describe('rewards of Countdown', () => {
     assert.deepEqual(countdown.reward(row, '93+30-100', 'reference', 'plain'), { total: 1, parts: { reference: 1 } });
     assert.equal(countdown.reward(row, '93+30', 'released', 'plain').total, 0.1);
     assert.equal(countdown.reward(row, ' ', 'released', 'plain').total, 0);
+    // Python's powers and the digits of a decimal pass as released.
+    const odd = { numbers: [1, 5, 2], target: 3 };
+    assert.equal(countdown.reward(odd, '1.5*2', 'released', 'plain').total, 1);
+    assert.equal(countdown.reward(odd, '1.5*2', 'reference', 'plain').total, 0);
     assert.throws(() => countdown.reward(row, '', 'rules', 'plain'), UsageError);
   });
 

@@ -108,6 +108,8 @@ describe('rewards of GSM8K', () => {
     assert.equal(tagCount('<reasoning>\n'), 0.125);
     assert.equal(tagCount('<reasoning>\n<reasoning>\n'), 0);
     assert.equal(tagCount('\n</answer>'), 0.126);
+    // Tags that share a line break count once, and what follows begins behind the first.
+    assert.equal(tagCount('\n<answer>\n<answer>\n').toFixed(6), '0.116000');
     assert.equal(tagCount('\n</answer>\n'), 0.125);
     assert.ok(Math.abs(tagCount(`\n</answer>${'x'.repeat(101)}`) - 0.025) < 1e-12);
     assert.ok(Math.abs(tagCount('\n<answer>\n18') - 0.123) < 1e-12);

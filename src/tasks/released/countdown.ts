@@ -8,16 +8,33 @@ export function gradeCountdownAsReleased(completion: string, numbers: readonly n
   const text = boxedAsReleased(completion) ?? answerTags(completion)[0] ?? completion;
   const operators = text.replaceAll('\\div', '/').replaceAll('\\times', '*').replaceAll('\\cdot', '*');
   const equation = leftOfFirstResult(operators) ?? operators;
-  // Whole numbers are counted by their digits, so that 1.5 passes for a 1 and a 5, as it does there.
-  const used = (equation.match(/\d+/g) ?? []).map(Number);
-  const format = ascending(used) === ascending(numbers);
-  const value = format && /^[\d+\-*/().\s]+$/.test(equation) ? readArithmetic(equation, true)?.value : undefined;
-  const correct = value !== undefined && Math.abs(value - target) < 1e-5;
+  const format = hasNumbers(equation, numbers);
+  const correct = format && makes(equation, target);
   return {
     correct,
     extracted: equation,
     scores: { solved: { value: Number(correct), weight: 1 }, format: { value: Number(format), weight: 1 } },
   };
+}
+
+/** The released training reward: any closed answer that is wrong still earns 0.1; `answer` is undefined without one. */
+export function countdownRewardAsReleased(
+  answer: string | undefined,
+  numbers: readonly number[],
+  target: number,
+): number {
+  if (answer === undefined) return 0;
+  return hasNumbers(answer, numbers) && makes(answer, target) ? 1 : 0.1;
+}
+
+/** Whole numbers are counted by their digits, so that 1.5 passes for a 1 and a 5, as it does there. */
+function hasNumbers(equation: string, numbers: readonly number[]): boolean {
+  return ascending((equation.match(/\d+/g) ?? []).map(Number)) === ascending(numbers);
+}
+
+function makes(equation: string, target: number): boolean {
+  const read = /^[\d+\-*/().\s]+$/.test(equation) ? readArithmetic(equation, true) : null;
+  return read !== null && Math.abs(read.value - target) < 1e-5;
 }
 
 /** The expression before the first `=` that has one on its left and a number on its right: `([0-9+\-*\/() ]+)=[0-9. ]+`. */
