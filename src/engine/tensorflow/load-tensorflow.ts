@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import util from 'node:util';
 import type * as Tf from '@tensorflow/tfjs-core';
 
@@ -32,14 +34,9 @@ async function loadNative(device: 'gpu' | 'node'): Promise<{ tf: Tensorflow; bac
   const shimmed = util as { isNullOrUndefined?: (value: unknown) => boolean };
   shimmed.isNullOrUndefined ??= (value) => value === null || value === undefined;
 
-  const require = createRequire(import.meta.url);
-  const name = device === 'gpu' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
-  let tf: Tensorflow;
-  try {
-    tf = require(name) as Tensorflow;
-  } catch (error) {
-    throw new Error(whyMissing(name, error), { cause: error });
-  }
+  const missing = whyMissing(device);
+  if (missing) throw new Error(missing);
+  const tf = createRequire(import.meta.url)(nativePackages[device]) as Tensorflow;
   tf.enableProdMode();
   const backend = tf.backend() as Tf.KernelBackend & { readonly isUsingGpuDevice?: boolean };
   if (device === 'gpu' && !backend.isUsingGpuDevice)
@@ -47,9 +44,17 @@ async function loadNative(device: 'gpu' | 'node'): Promise<{ tf: Tensorflow; bac
   return { tf, backend: 'tensorflow' };
 }
 
-function whyMissing(name: string, error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'MODULE_NOT_FOUND' && message.includes(`'${name}'`)) return `${name} is not installed`;
-  if (message.includes('native addon module')) return `${name} is installed without its native part`;
-  return `${name} does not load (${message.split('\n')[0]})`;
+const nativePackages = { gpu: '@tensorflow/tfjs-node-gpu', node: '@tensorflow/tfjs-node' } as const;
+
+/** Why the TensorFlow library cannot be loaded, as far as its package's files tell; null where they are all there. */
+export function whyMissing(device: keyof typeof nativePackages): string | null {
+  const name = nativePackages[device];
+  let folder: string;
+  try {
+    folder = path.dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+  } catch {
+    return `${name} is not installed`;
+  }
+  // Its install script, which is not run by default, puts the addon and the library there.
+  return existsSync(path.join(folder, 'lib')) ? null : `${name} is installed without its native part`;
 }

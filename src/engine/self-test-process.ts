@@ -1,0 +1,7 @@
+/** Run from source as a process of its own, by `isolatedSelfTest`: prints the report on the device that argv names. */
+import { findDevice } from './open-engine.ts';
+import { selfTest } from './self-test.ts';
+
+const [engine, device] = process.argv.slice(3) as [string, string];
+const report = await selfTest(findDevice(engine, device));
+process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit());
