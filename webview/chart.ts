@@ -26,6 +26,8 @@ export interface Chart {
 const height = 180;
 /** Points are marked where there are few enough to tell apart. */
 const markUpTo = 40;
+/** More steps than this are drawn in thin lines, which stay apart. */
+const dense = 400;
 const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4], [14, 5], [4, 8]];
 
 /**
@@ -129,7 +131,7 @@ function options(
   return {
     width,
     height,
-    padding: [10, 12, 0, 0],
+    padding: [10, 20, 0, 0],
     legend: { show: false },
     cursor: { points: { size: 7 }, drag: { x: true, y: false } },
     scales: {
@@ -150,7 +152,7 @@ function options(
       ...spec.curves.map((_, index) => ({
         show: shown[index] as boolean,
         stroke: colour(`series-${index % 6}`),
-        width: index === 0 ? 2.25 : 1.75,
+        width: spec.steps.length > dense ? 1 : index === 0 ? 2.25 : 1.75,
         dash: dashes[index % dashes.length] as number[],
         points: { show: marked, size: 5, fill: colour(`series-${index % 6}`) },
       })),

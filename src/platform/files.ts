@@ -1,13 +1,24 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { homedir, platform } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import writeFileAtomic from 'write-file-atomic';
 import { messageOf, UserError } from './errors.ts';
 
 /** Writes a file so that a reader sees the old content or the new one, never a part; creates the folder. */
 export async function writeAtomic(file: string, data: string | Uint8Array): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
-  await writeFileAtomic(file, typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length));
+  const content = typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await writeFileAtomic(file, content);
+    } catch (error) {
+      // Windows refuses to replace a file while somebody reads it, which takes a moment.
+      const busy = ['EPERM', 'EACCES', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '');
+      if (!(platform() === 'win32' && busy && attempt < 10)) throw error;
+      await delay(10 * attempt);
+    }
+  }
 }
 
 export async function writeJson(file: string, value: unknown): Promise<void> {
@@ -44,7 +55,8 @@ export function cannotRead(file: string, error: unknown): string {
 export function dataHome(): string {
   if (process.env.UNMASK_HOME) return path.resolve(process.env.UNMASK_HOME);
   const home = homedir();
-  if (platform() === 'win32') return path.join(process.env.LOCALAPPDATA ?? path.join(home, 'AppData', 'Local'), 'unmask');
+  if (platform() === 'win32')
+    return path.join(process.env.LOCALAPPDATA ?? path.join(home, 'AppData', 'Local'), 'unmask');
   if (platform() === 'darwin') return path.join(home, 'Library', 'Application Support', 'unmask');
   return path.join(process.env.XDG_DATA_HOME ?? path.join(home, '.local', 'share'), 'unmask');
 }

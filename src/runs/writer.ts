@@ -86,18 +86,12 @@ export class RunWriter {
 
   /** Appends a step or an evaluation to the event log. Numbers must be finite: JSON has no others. */
   async append(event: RunEvent): Promise<void> {
-    const text = JSON.stringify(event, (name, value: unknown) => {
-      if (typeof value === 'number' && !Number.isFinite(value)) {
-        throw new RangeError(`Metric ${name} of step ${event.step} is ${value}; leave out what was not measured.`);
-      }
-      return value;
-    });
-    await this.#events.append(text);
+    await this.#events.append(strictJson(event, `step ${event.step}`));
   }
 
   /** Writes the samples of a step, all at once. */
   async samples(step: number, records: readonly SampleRecord[]): Promise<void> {
-    const text = records.map((record) => `${JSON.stringify(record)}\n`).join('');
+    const text = records.map((record) => `${strictJson(record, `a sample of step ${step}`)}\n`).join('');
     await writeAtomic(path.join(runFile(this.dir).samples, `${stepName(step)}.jsonl`), text);
   }
 
@@ -208,6 +202,14 @@ export class RunWriter {
     this.#writing = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** JSON of a record whose numbers are all finite: `JSON.stringify` would write the others as null, silently. */
+function strictJson(record: unknown, what: string): string {
+  return JSON.stringify(record, (name, value: unknown) => {
+    if (typeof value !== 'number' || Number.isFinite(value)) return value;
+    throw new RangeError(`Metric ${name} of ${what} is ${value}; leave out what was not measured.`);
+  });
 }
 
 const now = (): string => new Date().toISOString();

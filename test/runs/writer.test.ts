@@ -105,9 +105,14 @@ test('a number that JSON does not have is refused by name and leaves the log as 
     run.append({ step: 3, time: 0, grad_norm: Number.NaN }),
     /grad_norm of step 3 is NaN; leave out what was not measured/,
   );
+  await assert.rejects(
+    run.samples(3, [{ ...sample, advantage: Number.NaN }]),
+    /advantage of a sample of step 3 is NaN/,
+  );
   await run.append({ step: 3, time: 0 });
   await run.close('finished');
   assert.deepEqual(await readEvents(run.dir), [{ step: 3, time: 0 }]);
+  assert.deepEqual(await sampleSteps(run.dir), []);
 });
 
 test('a torn last line is passed over by readers and cut by the next writer', async () => {
