@@ -3,53 +3,18 @@
  * executes it; everything else in the product is composed of these. Builders (the exported functions) come first in
  * each group, and the rule they stand for follows in `primitives`.
  */
-import { broadcastShapes, type DType, type HostTensor, type Shape, sameShape, sizeOf, type Tensor } from './tensor.ts';
+import {
+  type Attributes,
+  broadcastShapes,
+  type DType,
+  type HostTensor,
+  type PrimitiveName,
+  type Shape,
+  sameShape,
+  sizeOf,
+  type Tensor,
+} from './tensor.ts';
 
-type None = Record<string, never>;
-
-/** What a node of each primitive carries besides its inputs. */
-export interface Attributes {
-  /** Fed at every run. */
-  input: { readonly name: string };
-  /** Kept by the engine between runs: parameters, optimiser moments. */
-  state: { readonly name: string };
-  constant: { readonly data: Float32Array | Int32Array };
-  add: None;
-  sub: None;
-  mul: None;
-  div: None;
-  maximum: None;
-  minimum: None;
-  neg: None;
-  exp: None;
-  log: None;
-  sqrt: None;
-  sin: None;
-  sigmoid: None;
-  equal: None;
-  less: None;
-  where: None;
-  cast: { readonly to: DType };
-  stopGradient: None;
-  matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
-  reshape: { readonly shape: Shape };
-  transpose: { readonly permutation: readonly number[] };
-  broadcast: { readonly shape: Shape };
-  slice: { readonly axis: number; readonly start: number; readonly end: number };
-  pad: { readonly axis: number; readonly before: number; readonly after: number };
-  concat: { readonly axis: number };
-  reduceSum: { readonly axes: readonly number[] };
-  reduceMax: { readonly axes: readonly number[] };
-  softmax: None;
-  logSoftmax: None;
-  gather: None;
-  scatterAdd: { readonly rows: number };
-  pick: None;
-  oneHot: { readonly depth: number };
-  rotate: None;
-}
-
-export type PrimitiveName = keyof Attributes;
 type Operand = Tensor | number;
 
 interface Rule<P extends PrimitiveName> {

@@ -1,8 +1,52 @@
-import type { Attributes, PrimitiveName } from './primitives.ts';
-
 /** Comparisons give `bool`; token ids are `i32`; everything that is differentiated is `f32`. */
 export type DType = 'f32' | 'i32' | 'bool';
 export type Shape = readonly number[];
+
+type None = Record<string, never>;
+
+/** What a node of each primitive carries besides its inputs. */
+export interface Attributes {
+  /** Fed at every run. */
+  input: { readonly name: string };
+  /** Kept by the engine between runs: parameters, optimiser moments. */
+  state: { readonly name: string };
+  constant: { readonly data: Float32Array | Int32Array };
+  add: None;
+  sub: None;
+  mul: None;
+  div: None;
+  maximum: None;
+  minimum: None;
+  neg: None;
+  exp: None;
+  log: None;
+  sqrt: None;
+  sin: None;
+  sigmoid: None;
+  equal: None;
+  less: None;
+  where: None;
+  cast: { readonly to: DType };
+  stopGradient: None;
+  matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
+  reshape: { readonly shape: Shape };
+  transpose: { readonly permutation: readonly number[] };
+  broadcast: { readonly shape: Shape };
+  slice: { readonly axis: number; readonly start: number; readonly end: number };
+  pad: { readonly axis: number; readonly before: number; readonly after: number };
+  concat: { readonly axis: number };
+  reduceSum: { readonly axes: readonly number[] };
+  reduceMax: { readonly axes: readonly number[] };
+  softmax: None;
+  logSoftmax: None;
+  gather: None;
+  scatterAdd: { readonly rows: number };
+  pick: None;
+  oneHot: { readonly depth: number };
+  rotate: None;
+}
+
+export type PrimitiveName = keyof Attributes;
 
 /**
  * A node of a tensor program: what a primitive makes of other nodes. Nothing is computed here; an engine does that.

@@ -4,7 +4,7 @@ import type { Engine } from '../../src/engine/engine.ts';
 import { total } from '../../src/graph/compositions.ts';
 import { gradients } from '../../src/graph/differentiate.ts';
 import * as p from '../../src/graph/primitives.ts';
-import type { HostTensor, Tensor } from '../../src/graph/tensor.ts';
+import type { HostTensor, PrimitiveName, Tensor } from '../../src/graph/tensor.ts';
 import { sizeOf } from '../../src/graph/tensor.ts';
 import { Random } from '../../src/platform/random.ts';
 import { evaluate, finiteDifferences } from './reference.ts';
@@ -94,7 +94,7 @@ const rotation = (...shape: number[]): Case => {
   return { about: `[${shape}]`, operands: [n(...shape)], build: (x) => p.rotate(x, cosines, sines) };
 };
 
-export const cases: { readonly [P in p.PrimitiveName]: readonly Case[] } = {
+export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
   input: [{ about: 'handed through', operands: [n(2, 3)], build: (x) => x }],
   state: [{ about: 'read', operands: [n(2, 3)], build: (x) => p.mul(x, 2), leaf: 'state' }],
   constant: [

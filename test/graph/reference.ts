@@ -3,8 +3,7 @@
  * from each primitive's definition and not from an engine. Slow, and what every engine is measured by.
  */
 import { topologicalOrder } from '../../src/graph/differentiate.ts';
-import type { Attributes, PrimitiveName } from '../../src/graph/primitives.ts';
-import type { Tensor } from '../../src/graph/tensor.ts';
+import type { Attributes, PrimitiveName, Tensor } from '../../src/graph/tensor.ts';
 
 export interface Values {
   readonly shape: readonly number[];

@@ -1,6 +1,5 @@
-import type { PrimitiveName } from '../../graph/primitives.ts';
 import type { Program } from '../../graph/program.ts';
-import { sizeOf, type Tensor } from '../../graph/tensor.ts';
+import { type PrimitiveName, sizeOf, type Tensor } from '../../graph/tensor.ts';
 import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
 
 /** Execution providers of ONNX Runtime that a program can be lowered for. */

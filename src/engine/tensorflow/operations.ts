@@ -1,6 +1,5 @@
 import type * as Tf from '@tensorflow/tfjs-core';
-import type { PrimitiveName } from '../../graph/primitives.ts';
-import { type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts';
+import { type PrimitiveName, type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts';
 import type { Tensorflow, TensorflowDevice } from './load-tensorflow.ts';
 
 export interface Context {
