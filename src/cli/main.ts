@@ -11,6 +11,7 @@ import { addObjectives } from './commands/objectives.ts';
 import { addPretrain } from './commands/pretrain.ts';
 import { addRuns } from './commands/runs.ts';
 import { addScore } from './commands/score.ts';
+import { addSelfTest } from './commands/self-test.ts';
 import { addStart } from './commands/start.ts';
 import { addTasks } from './commands/tasks.ts';
 import { addTune } from './commands/tune.ts';
@@ -61,6 +62,7 @@ const add = addTo(program);
 for (const addCommand of [
   addStart,
   addDevices,
+  addSelfTest,
   addObjectives,
   addTasks,
   addTune,
