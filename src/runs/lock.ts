@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../platform/errors.ts';
+import { writeJson } from '../platform/files.ts';
 import type { RunLock } from '../protocol/run.ts';
 import { runFile } from './layout.ts';
 import { isAlive, startOfProcess } from './process-life.ts';
@@ -42,7 +44,7 @@ export async function acquireLock(dir: string): Promise<HeldLock> {
       const other = await readRecordIfThere(file, runLockSchema);
       if (other === null) continue;
       if (await mayBeHeld(other)) throw new UserError(inUse(dir, other));
-      await removeStale(file, other);
+      if (await replaceStale(file, other, lock)) break;
     }
   } catch (error) {
     heldHere.delete(lock.token);
@@ -124,18 +126,23 @@ async function createWithoutLink(file: string, text: string): Promise<boolean> {
 }
 
 /**
- * Removes a dead process's lock. It is renamed first, which only one of several takers can do; who finds that he
- * moved a newer lock away puts it back.
+ * Replaces a dead process's lock by ours; false where somebody else was faster. Who replaces holds a second lock for
+ * that moment and looks again under it: a taker that saw the old lock a moment ago must not replace the new one.
  */
-async function removeStale(file: string, stale: RunLock): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
-  try {
-    await rename(file, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
+async function replaceStale(file: string, stale: RunLock, lock: RunLock): Promise<boolean> {
+  const takeover = `${file}.takeover`;
+  if (!(await createExclusively(takeover, lock))) {
+    const taker = await readRecordIfThere(takeover, runLockSchema);
+    if (taker !== null && !(await mayBeHeld(taker))) await rm(takeover, { force: true });
+    await delay(5);
+    return false;
   }
-  const moved = await readRecordIfThere(aside, runLockSchema);
-  if (moved !== null && moved.token !== stale.token) await link(aside, file).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    const current = await readRecordIfThere(file, runLockSchema);
+    if (current?.token !== stale.token) return false;
+    await writeJson(file, lock);
+    return true;
+  } finally {
+    await rm(takeover, { force: true });
+  }
 }

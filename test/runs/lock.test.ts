@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -67,6 +67,17 @@ test('of many that take a lock at once, and of many that find it stale, one gets
     await held[0]!.release();
     assert.deepEqual(await readdir(dir), ['run.json'], 'nothing is left behind');
   }
+});
+
+test('a takeover that was killed half way does not block the next one', async () => {
+  const dir = await createRunDirectory(await temporaryFolder(), newRun);
+  const dead = await deadProcess();
+  await writeLock(dir, { pid: dead });
+  await copyFile(path.join(dir, 'lock.json'), path.join(dir, 'lock.json.takeover'));
+  const held = await acquireLock(dir);
+  assert.equal((await lockHolder(dir))?.token, held.lock.token);
+  await held.release();
+  assert.deepEqual(await readdir(dir), ['run.json']);
 });
 
 test('a number that a later process inherited does not hold a lock', async (t) => {
