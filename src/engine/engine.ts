@@ -1,5 +1,5 @@
 import type { Program } from '../graph/program.ts';
-import { type HostTensor, type Shape, sizeOf } from '../graph/tensor.ts';
+import { type HostTensor, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.ts';
 
 export type EngineName = 'onnx' | 'tensorflow';
 
@@ -46,4 +46,16 @@ export function checkFeeds(program: Program, feeds: Readonly<Record<string, Host
         `${program.name}: input ${name} has ${feed.data.length} values where [${shape}] needs ${sizeOf(shape)}`,
       );
   }
+}
+
+/** Throws where the state does not fit the program: a missing name, or another shape than it reads or writes. */
+export function checkState(program: Program, { shapes }: State): void {
+  const check = (name: string, { shape }: Tensor) => {
+    const kept = shapes.get(name);
+    if (!kept) throw new Error(`${program.name}: there is no state named ${name}`);
+    if (!sameShape(kept, shape))
+      throw new Error(`${program.name}: state ${name} is [${kept}] where [${shape}] is needed`);
+  };
+  for (const [name, node] of program.state) check(name, node);
+  for (const [name, node] of program.updates) check(name, node);
 }

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
-import { checkFeeds, type Engine, type Executable, type State } from '../engine.ts';
+import { checkFeeds, checkState, type Engine, type Executable, type State } from '../engine.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
 import { DeviceState, HostState, isOnnxState, tensor } from './onnx-state.ts';
@@ -20,6 +20,7 @@ class OnnxExecutable implements Executable {
     const program = this.#program;
     if (!isOnnxState(state)) throw new Error(`${program.name}: this state belongs to another engine`);
     checkFeeds(program, feeds);
+    checkState(program, state);
     const given: Record<string, ort.Tensor> = {};
     for (const [name, { data, shape }] of Object.entries(feeds)) given[feedName(name)] = tensor(data, shape);
     for (const name of program.state.keys()) given[stateName(name)] = state.current(name);

@@ -1,7 +1,7 @@
 import type * as Tf from '@tensorflow/tfjs-core';
 import type { Program } from '../../graph/program.ts';
 import type { HostTensor, Shape, Tensor } from '../../graph/tensor.ts';
-import { checkFeeds, type Engine, type Executable, type State } from '../engine.ts';
+import { checkFeeds, checkState, type Engine, type Executable, type State } from '../engine.ts';
 import { loadTensorflow, type Tensorflow, type TensorflowDevice } from './load-tensorflow.ts';
 import { compute } from './operations.ts';
 
@@ -114,7 +114,7 @@ class TensorflowExecutable implements Executable {
     if (!(state instanceof TensorflowState) || state.engine !== this.#engine)
       throw new Error(`${program.name}: this state belongs to another engine`);
     checkFeeds(program, feeds);
-    for (const name of program.updates.keys()) state.tensor(name);
+    checkState(program, state);
     const values = new Map<Tensor, Tf.Tensor>();
     try {
       this.#compute(feeds, state, values);

@@ -1,0 +1,103 @@
+/** What every engine promises about state and about whose numbers are whose. */
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import type { Engine } from '../../src/engine/engine.ts';
+import * as p from '../../src/graph/primitives.ts';
+import { defineProgram } from '../../src/graph/program.ts';
+import { engines } from '../graph/engines.ts';
+import { f32, i32 } from '../graph/run-program.ts';
+
+for (const { label, open } of engines) {
+  describe(`contract of ${label}`, () => {
+    let opened: Promise<Engine> | undefined;
+    const engine = () => {
+      opened ??= open();
+      return opened;
+    };
+    after(async () => (await opened)?.dispose());
+
+    it('copies what it is given and what it gives', async () => {
+      const x = p.input('x', [2]);
+      const program = defineProgram('test', { outputs: { x }, updates: new Map([['kept', x]]) });
+      const executable = await (await engine()).compile(program);
+      const given = f32([2], [1, 2]);
+      const state = await (await engine()).createState(new Map([['kept', given]]));
+      given.data[0] = 40;
+      assert.deepEqual(await state.read('kept'), f32([2], [1, 2]));
+      given.data[0] = 1;
+      const { x: result } = await executable.run({ x: given }, state);
+      given.data[0] = 50;
+      result!.data[1] = 60;
+      assert.deepEqual(await state.read('kept'), f32([2], [1, 2]));
+      (await state.read('kept')).data[0] = 70;
+      assert.deepEqual(await state.read('kept'), f32([2], [1, 2]));
+      await executable.run({ x: f32([2], [8, 9]) }, state);
+      assert.deepEqual([...result!.data], [1, 60], 'an old result is no window on a new run');
+      await executable.dispose();
+    });
+
+    it('gives every update its value of before the run', async () => {
+      const [a, b] = [p.state('a', []), p.state('b', [])];
+      const program = defineProgram('test', {
+        outputs: { sum: p.add(a, b) },
+        updates: new Map([
+          ['a', b],
+          ['b', a],
+        ]),
+      });
+      const executable = await (await engine()).compile(program);
+      const state = await (await engine()).createState(
+        new Map([
+          ['a', f32([], [1])],
+          ['b', f32([], [2])],
+        ]),
+      );
+      for (let run = 0; run < 3; run++) assert.equal((await executable.run({}, state)).sum!.data[0], 3);
+      assert.deepEqual([(await state.read('a')).data[0], (await state.read('b')).data[0]], [2, 1]);
+      await state.write('a', f32([], [7]));
+      await executable.run({}, state);
+      assert.deepEqual([(await state.read('a')).data[0], (await state.read('b')).data[0]], [1, 7]);
+      await executable.dispose();
+      await state.dispose();
+    });
+
+    it('shares state between programs, of which one may only write', async () => {
+      const x = p.state('x', [2]);
+      const zero = await (await engine()).compile(
+        defineProgram('zero', { outputs: {}, updates: new Map([['x', p.constant(f32([2], [0, 0]))]]) }),
+      );
+      const grow = await (await engine()).compile(
+        defineProgram('grow', { outputs: {}, updates: new Map([['x', p.add(x, p.input('by', [2]))]]) }),
+      );
+      const state = await (await engine()).createState(new Map([['x', f32([2], [1, 2])]]));
+      await grow.run({ by: f32([2], [1, 1]) }, state);
+      assert.deepEqual([...(await state.read('x')).data], [2, 3]);
+      await zero.run({}, state);
+      await grow.run({ by: f32([2], [1, 5]) }, state);
+      assert.deepEqual([...(await state.read('x')).data], [1, 5]);
+      assert.deepEqual([...state.shapes], [['x', [2]]]);
+    });
+
+    it('gives whole numbers back as such', async () => {
+      const i = p.input('i', [2], 'i32');
+      const executable = await (await engine()).compile(defineProgram('test', { outputs: { twice: p.add(i, i) } }));
+      const { twice } = await executable.run({ i: i32([2], [3, -4]) }, await (await engine()).createState(new Map()));
+      assert.deepEqual(twice, i32([2], [6, -8]));
+    });
+
+    it('refuses feeds and state that do not fit', async () => {
+      const state = await (await engine()).createState(new Map([['x', f32([2], [1, 2])]]));
+      await assert.rejects(state.write('x', f32([1], [1])), /state x is \[2\], not \[1\]/);
+      await assert.rejects(state.read('y'), /there is no state named y/);
+      const write = await (await engine()).compile(
+        defineProgram('test', { outputs: {}, updates: new Map([['y', p.scalar(1)]]) }),
+      );
+      await assert.rejects(write.run({}, state), /there is no state named y/);
+      await assert.rejects(write.run({ z: f32([], [1]) }, state), /test: there is no input named z/);
+      const read = await (await engine()).compile(defineProgram('test', { outputs: { x: p.state('x', [3]) } }));
+      await assert.rejects(read.run({}, state), /test: state x is \[2\] where \[3\] is needed/);
+      const foreign = { shapes: new Map(), read: state.read, write: state.write, dispose: state.dispose };
+      await assert.rejects(read.run({}, foreign), /this state belongs to another engine/);
+    });
+  });
+}
