@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { type Command, type CommandOptions, Option } from 'commander';
 import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../platform/errors.ts';
@@ -23,7 +23,12 @@ export interface CommandResult {
 export type Work<Options> = (options: Options, context: CommandContext) => Promise<CommandResult>;
 
 /** Adds a subcommand whose work is run by `run`; see `main.ts`. */
-export type AddCommand = <Options>(name: string, description: string, work: Work<Options>) => Command;
+export type AddCommand = <Options>(
+  name: string,
+  description: string,
+  work: Work<Options>,
+  settings?: CommandOptions,
+) => Command;
 
 export interface EngineOptions {
   readonly engine: string;
@@ -55,7 +60,8 @@ export function wholeNumber(flags: string, description: string, least = 1): Opti
 export function positiveNumber(flags: string, description: string): Option {
   return new Option(flags, description).argParser((text: string) => {
     const value = Number(text);
-    if (text.trim() === '' || !(value > 0 && Number.isFinite(value))) throw new UsageError(`${flags.split(/[ ,]/)[0]} ${text}: give a number above 0.`);
+    if (text.trim() === '' || !(value > 0 && Number.isFinite(value)))
+      throw new UsageError(`${flags.split(/[ ,]/)[0]} ${text}: give a number above 0.`);
     return value;
   });
 }
@@ -64,5 +70,10 @@ export function positiveNumber(flags: string, description: string): Option {
 export function withSettings(command: Command): Command {
   return command
     .option('--config <file>', 'JSON file of settings by name')
-    .option('--set <name=value>', 'one setting; may be given many times', (pair: string, pairs: string[]) => [...pairs, pair], []);
+    .option(
+      '--set <name=value>',
+      'one setting; may be given many times',
+      (pair: string, pairs: string[]) => [...pairs, pair],
+      [],
+    );
 }

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, type CommandOptions } from 'commander';
 import { Interrupted, messageOf, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import type { AddCommand, CommandContext, Work } from './command.ts';
@@ -27,7 +27,9 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     interruption.abort();
   });
 // A reader that went away (`unmask runs list | head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exit.done : exit.failed));
+process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === 'EPIPE' ? exit.done : exit.failed),
+);
 
 const program = new Command('unmask')
   .description('Trains, tunes and serves masked diffusion language models on this machine.')
@@ -37,9 +39,9 @@ const program = new Command('unmask')
 
 const addTo =
   (parent: Command): AddCommand =>
-  <Options>(name: string, description: string, work: Work<Options>) =>
+  <Options>(name: string, description: string, work: Work<Options>, settings: CommandOptions = {}) =>
     parent
-      .command(name)
+      .command(name, settings)
       .description(description)
       .option('--json', 'print one JSON document on stdout and nothing else')
       .exitOverride()
@@ -47,7 +49,9 @@ const addTo =
       .action(async (...given: unknown[]) => {
         const command = given.at(-1) as Command;
         // Positional arguments come first, under their declared names.
-        const named = Object.fromEntries(command.registeredArguments.map((argument, index) => [argument.name(), given[index]]));
+        const named = Object.fromEntries(
+          command.registeredArguments.map((argument, index) => [argument.name(), given[index]]),
+        );
         const options = { ...command.opts(), ...named } as Options & { json?: boolean };
         const context: CommandContext = {
           signal: interruption.signal,

@@ -14,7 +14,8 @@ export function progressHooks({ signal, progress }: Pick<CommandContext, 'signal
 
 /** A step in one line: what was measured of reward, bounds, loss, speed and time left. */
 export function stepLine(event: StepEvent, eta: number | null): string {
-  const number = (label: string, value: number | undefined, digits = 3) => (value === undefined ? [] : [`${label} ${value.toFixed(digits)}`]);
+  const number = (label: string, value: number | undefined, digits = 3) =>
+    value === undefined ? [] : [`${label} ${value.toFixed(digits)}`];
   return [
     `step ${event.step}`,
     ...number('reward', event.reward),
@@ -29,9 +30,12 @@ export function stepLine(event: StepEvent, eta: number | null): string {
 }
 
 export function evaluationLine(step: number, { split, n, metrics, measures }: Evaluation): string {
-  const shown = Object.entries(metrics).map(([name, { value, low, high }]) => `${name} ${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`);
+  const shown = Object.entries(metrics).map(
+    ([name, { value, low, high }]) => `${name} ${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`,
+  );
   const gap = measures?.eubo_elbo_gap;
-  const bounds = gap === undefined ? [] : [`EUBO-ELBO gap ${gap.toFixed(3)} nats a token (trained form, constant omitted)`];
+  const bounds =
+    gap === undefined ? [] : [`EUBO-ELBO gap ${gap.toFixed(3)} nats a token (trained form, constant omitted)`];
   return [`evaluated at step ${step} on ${n} ${split} problems:`, ...shown, ...bounds].join('  ');
 }
 

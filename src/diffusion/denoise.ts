@@ -66,7 +66,10 @@ export interface DenoiseCall {
  * arXiv 2504.12216, and SPG, arXiv 2510.09541). Prompts are denoised in one batch; one that is finished leaves it.
  * Revealed tokens are never changed.
  */
-export async function denoise(model: Denoiser, { prompts, seeds, options, watch, checkCancelled }: DenoiseCall): Promise<Denoised[]> {
+export async function denoise(
+  model: Denoiser,
+  { prompts, seeds, options, watch, checkCancelled }: DenoiseCall,
+): Promise<Denoised[]> {
   checkOptions(options);
   const { mask_token_id: mask } = model.config;
   const canvases = prompts.map((prompt, index): Canvas => {
@@ -91,7 +94,14 @@ export async function denoise(model: Denoiser, { prompts, seeds, options, watch,
     const queries = active.map((canvas) => ({ tokens: canvas.tokens, places: maskedPlaces(canvas, options, mask) }));
     const logits = await model.logits(queries);
     active.forEach((canvas, row) => {
-      reveal(canvas, (queries[row] as Query).places, logits[row] as Float32Array, model.config.vocab_size, mask, options);
+      reveal(
+        canvas,
+        (queries[row] as Query).places,
+        logits[row] as Float32Array,
+        model.config.vocab_size,
+        mask,
+        options,
+      );
       while (canvas.block * options.block < options.length && maskedPlaces(canvas, options, mask).length === 0)
         enterNextBlock(canvas, options);
     });
@@ -103,9 +113,12 @@ export async function denoise(model: Denoiser, { prompts, seeds, options, watch,
 
 function checkOptions({ length, block, steps, order, threshold, temperature }: DecodingOptions): void {
   const blocks = Math.ceil(length / block);
-  if (length < 1 || block < 1) throw new RangeError(`a completion of ${length} tokens in blocks of ${block} cannot be decoded`);
-  if (order !== 'threshold' && steps < blocks) throw new RangeError(`${blocks} blocks need at least as many steps, not ${steps}`);
-  if (!(threshold > 0 && threshold <= 1)) throw new RangeError(`the threshold must be above 0 and at most 1, not ${threshold}`);
+  if (length < 1 || block < 1)
+    throw new RangeError(`a completion of ${length} tokens in blocks of ${block} cannot be decoded`);
+  if (order !== 'threshold' && steps < blocks)
+    throw new RangeError(`${blocks} blocks need at least as many steps, not ${steps}`);
+  if (!(threshold > 0 && threshold <= 1))
+    throw new RangeError(`the threshold must be above 0 and at most 1, not ${threshold}`);
   if (!(temperature >= 0)) throw new RangeError(`the temperature must not be negative, and is ${temperature}`);
 }
 
@@ -123,10 +136,17 @@ function enterNextBlock(canvas: Canvas, { block, length, steps }: DecodingOption
   const count = Math.min(block, length - canvas.block * block);
   // The first blocks take the steps that do not divide evenly, and the first steps the tokens that do not.
   const stepsHere = Math.min(count, Math.floor(steps / blocks) + Number(canvas.block < steps % blocks));
-  canvas.quota = Array.from({ length: stepsHere }, (_, step) => Math.floor(count / stepsHere) + Number(step < count % stepsHere));
+  canvas.quota = Array.from(
+    { length: stepsHere },
+    (_, step) => Math.floor(count / stepsHere) + Number(step < count % stepsHere),
+  );
 }
 
-function maskedPlaces({ tokens, prompt, block: index }: Canvas, { block, length }: DecodingOptions, mask: number): number[] {
+function maskedPlaces(
+  { tokens, prompt, block: index }: Canvas,
+  { block, length }: DecodingOptions,
+  mask: number,
+): number[] {
   const places: number[] = [];
   const end = prompt + Math.min((index + 1) * block, length);
   for (let place = prompt + index * block; place < end; place++) if (tokens[place] === mask) places.push(place);
@@ -146,7 +166,8 @@ function reveal(
     const token = drawToken(row, temperature, mask, canvas.random);
     return { place, token, confidence: probability(row, token, mask) };
   });
-  const rank = order === 'random' ? guesses.map(() => canvas.random.uniform()) : guesses.map(({ confidence }) => confidence);
+  const rank =
+    order === 'random' ? guesses.map(() => canvas.random.uniform()) : guesses.map(({ confidence }) => confidence);
   const surest = guesses.map((_, index) => index).sort((a, b) => (rank[b] as number) - (rank[a] as number) || a - b);
   const count =
     order === 'threshold'
@@ -186,6 +207,7 @@ export function drawToken(logits: Float32Array, temperature: number, mask: numbe
 function probability(logits: Float32Array, token: number, mask: number): number {
   const reference = logits[token] as number;
   let sum = 0;
-  for (let other = 0; other < logits.length; other++) if (other !== mask) sum += Math.exp((logits[other] as number) - reference);
+  for (let other = 0; other < logits.length; other++)
+    if (other !== mask) sum += Math.exp((logits[other] as number) - reference);
   return 1 / sum;
 }

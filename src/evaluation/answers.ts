@@ -72,7 +72,7 @@ export async function answer<Row>(
       options: decoding,
       ...(checkCancelled ? { checkCancelled } : {}),
     });
-    batch.forEach((entry, index) => answers.push({ ...entry, ...readCompletion(model, denoised[index] as Denoised) }));
+    answers.push(...batch.map((entry, index) => ({ ...entry, ...readCompletion(model, denoised[index] as Denoised) })));
     progress?.(answers.length, wanted.length);
   }
   return answers;

@@ -3,12 +3,31 @@ import type { DecodingOptions } from '../diffusion/denoise.ts';
 
 /** Every hyper-parameter of an evaluation: what `--set NAME=VALUE` takes; null leaves the model's or the task's own. */
 export const evaluationSettings = z.strictObject({
-  temperature: z.number().min(0).max(10).nullable().default(null).describe('Sampling temperature; null: 0 for one sample, 0.9 for several'),
-  order: z.enum(['confidence', 'random', 'threshold']).default('confidence').describe('Which tokens are revealed first'),
+  temperature: z
+    .number()
+    .min(0)
+    .max(10)
+    .nullable()
+    .default(null)
+    .describe('Sampling temperature; null: 0 for one sample, 0.9 for several'),
+  order: z
+    .enum(['confidence', 'random', 'threshold'])
+    .default('confidence')
+    .describe('Which tokens are revealed first'),
   threshold: z.number().gt(0).max(1).default(0.9).describe('Confidence above which `order=threshold` reveals a token'),
   length: z.int().positive().nullable().default(null).describe("Tokens of a completion; null: the task's"),
-  block: z.int().positive().nullable().default(null).describe("Block of semi-autoregressive decoding; null: the model's"),
-  decoding_steps: z.int().positive().nullable().default(null).describe("Denoising steps; null: the model's tokens per step"),
+  block: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Block of semi-autoregressive decoding; null: the model's"),
+  decoding_steps: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Denoising steps; null: the model's tokens per step"),
   format: z.enum(['tagged', 'plain']).nullable().default(null).describe("How prompts are written; null: the model's"),
 });
 

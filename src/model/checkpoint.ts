@@ -20,7 +20,8 @@ export interface Checkpoint {
 /** Reads a checkpoint folder; throws a `UserError` that names the file that is missing, cut off or foreign. */
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const found = await stat(folder).catch(() => undefined);
-  if (!found?.isDirectory()) throw new UserError(`${folder} is not a checkpoint folder; give a folder with config.json and model.safetensors.`);
+  if (!found?.isDirectory())
+    throw new UserError(`${folder} is not a checkpoint folder; give a folder with config.json and model.safetensors.`);
   const config = parseConfig(await readJson(path.join(folder, 'config.json')), path.join(folder, 'config.json'));
   const tokenizer = await Tokenizer.read(folder);
   const file = path.join(folder, 'model.safetensors');
@@ -28,13 +29,22 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const shapes = weightShapes(config);
   for (const [name, shape] of shapes) {
     const tensor = weights.get(name);
-    if (!tensor) throw new UserError(`${file} lacks the tensor ${name} that its config.json calls for; restore both from one checkpoint.`);
+    if (!tensor)
+      throw new UserError(
+        `${file} lacks the tensor ${name} that its config.json calls for; restore both from one checkpoint.`,
+      );
     if (String(tensor.shape) !== String(shape))
-      throw new UserError(`${file}: ${name} is [${tensor.shape}] where config.json calls for [${shape}]; restore both from one checkpoint.`);
-    if (!tensor.data.every(Number.isFinite)) throw new UserError(`${file}: ${name} holds values that are not finite; take an earlier checkpoint.`);
+      throw new UserError(
+        `${file}: ${name} is [${tensor.shape}] where config.json calls for [${shape}]; restore both from one checkpoint.`,
+      );
+    if (!tensor.data.every(Number.isFinite))
+      throw new UserError(`${file}: ${name} holds values that are not finite; take an earlier checkpoint.`);
   }
   for (const name of weights.keys())
-    if (!shapes.has(name)) throw new UserError(`${file} holds the tensor ${name} that its config.json does not know; restore both from one checkpoint.`);
+    if (!shapes.has(name))
+      throw new UserError(
+        `${file} holds the tensor ${name} that its config.json does not know; restore both from one checkpoint.`,
+      );
   return { config, weights, tokenizer, generation: await readGeneration(folder) };
 }
 

@@ -52,11 +52,15 @@ export type ModelConfig = z.infer<typeof modelConfig>;
 export function parseConfig(value: unknown, file: string): ModelConfig {
   const declared = (value as { model_type?: unknown } | null)?.model_type;
   if (declared !== 'unmask')
-    throw new UserError(`${file}: model_type ${JSON.stringify(declared)} is not supported; use a checkpoint that unmask wrote.`);
+    throw new UserError(
+      `${file}: model_type ${JSON.stringify(declared)} is not supported; use a checkpoint that unmask wrote.`,
+    );
   const parsed = modelConfig.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new UserError(`${file}: ${issue.path.join('.') || 'the configuration'} is wrong (${issue.message}); restore the file.`);
+  throw new UserError(
+    `${file}: ${issue.path.join('.') || 'the configuration'} is wrong (${issue.message}); restore the file.`,
+  );
 }
 
 /** Sizes of models trained from scratch: one dial, the depth in layers, sets the rest. Parameters are without the vocabulary's. */
@@ -78,7 +82,8 @@ export interface SpecialTokens {
 
 /** A preset's configuration: heads of 32, a feed-forward of 8/3 the width rounded up to 64, plain multi-head attention. */
 export function presetConfig(preset: string, vocabulary: number, special: SpecialTokens): ModelConfig {
-  if (!(preset in presets)) throw new UsageError(`There is no preset ${preset}; choose one of ${Object.keys(presets).join(', ')}.`);
+  if (!(preset in presets))
+    throw new UsageError(`There is no preset ${preset}; choose one of ${Object.keys(presets).join(', ')}.`);
   const { layers, heads } = presets[preset as Preset];
   const hidden = heads * 32;
   return {

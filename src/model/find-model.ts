@@ -24,14 +24,21 @@ export async function findModel(name: string): Promise<string> {
       throw new UserError(`The run ${folder} has no checkpoint yet; let it make some steps first.`);
     }
   }
-  if (await exists(path.resolve(name))) throw new UserError(`${path.resolve(name)} holds no config.json, so it is not a model; give a checkpoint folder or a run directory.`);
+  if (await exists(path.resolve(name)))
+    throw new UserError(
+      `${path.resolve(name)} holds no config.json, so it is not a model; give a checkpoint folder or a run directory.`,
+    );
   const known = [...(await modelsIn(bundled)), ...(await modelsIn(installed))];
-  throw new UserError(`There is no model ${name}; known are ${known.join(', ') || 'none'}, or give the path of a checkpoint folder or a run directory.`);
+  throw new UserError(
+    `There is no model ${name}; known are ${known.join(', ') || 'none'}, or give the path of a checkpoint folder or a run directory.`,
+  );
 }
 
 async function modelsIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);
-  const models = await Promise.all(names.map(async (name) => ((await exists(path.join(folder, name, 'config.json'))) ? name : null)));
+  const models = await Promise.all(
+    names.map(async (name) => ((await exists(path.join(folder, name, 'config.json'))) ? name : null)),
+  );
   return models.filter((name) => name !== null);
 }
 

@@ -61,7 +61,9 @@ export class LanguageModel {
     const results: Float32Array[] = [];
     const longest = queries.reduce((most, { tokens }) => Math.max(most, tokens.length), 1);
     this.checkLength(longest);
-    const length = queries.every(({ tokens }) => tokens.length === longest) ? longest : lengthBucket(longest, this.config);
+    const length = queries.every(({ tokens }) => tokens.length === longest)
+      ? longest
+      : lengthBucket(longest, this.config);
     const rowsPerPass = Math.max(1, Math.floor(tokensPerPass / length));
     for (let start = 0; start < queries.length; start += rowsPerPass)
       results.push(...(await this.#pass(queries.slice(start, start + rowsPerPass), length)));
@@ -74,7 +76,9 @@ export class LanguageModel {
     const program = this.#program(`raw ${tokens.length}`, () => {
       const weight = this.#weights();
       const canvas = { tokens: input('tokens', [1, tokens.length], 'i32') };
-      return defineProgram('raw logits', { outputs: { logits: head(this.config, weight, hiddenStates(this.config, weight, canvas)) } });
+      return defineProgram('raw logits', {
+        outputs: { logits: head(this.config, weight, hiddenStates(this.config, weight, canvas)) },
+      });
     });
     const { logits } = await (await program).run({ tokens: { shape: [1, tokens.length], data: tokens } }, this.state);
     return logits!.data as Float32Array;
@@ -83,7 +87,10 @@ export class LanguageModel {
   /** Throws a `UserError` where a row is longer than the model's positions. */
   checkLength(length: number): void {
     const most = this.config.max_position_embeddings;
-    if (length > most) throw new UserError(`A text of ${length} tokens is longer than the model's ${most}; shorten the prompt or the completion.`);
+    if (length > most)
+      throw new UserError(
+        `A text of ${length} tokens is longer than the model's ${most}; shorten the prompt or the completion.`,
+      );
   }
 
   /** Writes the model as it stands as a checkpoint folder. */
@@ -113,15 +120,24 @@ export class LanguageModel {
     // A row of padding alone would leave its softmax without a key.
     if (padded) for (let row = queries.length; row < batch; row++) present[row * length] = 1;
 
-    const program = await this.#program(`${batch} ${length} ${rows} ${padded}`, () => this.#forward(batch, length, rows, padded));
-    const feeds: Record<string, HostTensor> = { tokens: { shape: [batch, length], data: tokens }, rows: { shape: [rows], data: places } };
+    const program = await this.#program(`${batch} ${length} ${rows} ${padded}`, () =>
+      this.#forward(batch, length, rows, padded),
+    );
+    const feeds: Record<string, HostTensor> = {
+      tokens: { shape: [batch, length], data: tokens },
+      rows: { shape: [rows], data: places },
+    };
     if (padded) feeds.present = { shape: [batch, length], data: present };
     const { logits } = await program.run(feeds, this.state);
     this.work.forwards += queries.length;
     this.work.tokens += queries.length * length;
     const all = logits!.data as Float32Array;
-    let start = 0;
-    return queries.map(({ places }) => all.subarray(start, (start += places.length * this.config.vocab_size)));
+    let end = 0;
+    return queries.map(({ places }) => {
+      const start = end;
+      end += places.length * this.config.vocab_size;
+      return all.subarray(start, end);
+    });
   }
 
   #forward(batch: number, length: number, rows: number, padded: boolean): Program {
@@ -131,7 +147,9 @@ export class LanguageModel {
       present: padded ? input('present', [batch, length]) : undefined,
     };
     const states = hiddenStates(this.config, weight, canvas);
-    return defineProgram('forward', { outputs: { logits: logitsAt(this.config, weight, states, input('rows', [rows], 'i32')) } });
+    return defineProgram('forward', {
+      outputs: { logits: logitsAt(this.config, weight, states, input('rows', [rows], 'i32')) },
+    });
   }
 
   #weights(): Weights {

@@ -1,8 +1,8 @@
 import { open, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { type HostTensor, type Shape, sizeOf } from '../graph/tensor.ts';
-import { cannotRead, writeAtomic } from '../platform/files.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
+import { cannotRead, writeAtomic } from '../platform/files.ts';
 
 /** A header of 100 MB describes more tensors than any model has; a longer one is damage or malice. */
 const longestHeader = 100_000_000;
@@ -47,7 +47,8 @@ export async function readSafetensors(file: string): Promise<Map<string, HostTen
   });
   try {
     const { size } = await stat(file);
-    const damaged = (why: string) => new UserError(`${file} is not a whole safetensors file (${why}); copy or download it again.`);
+    const damaged = (why: string) =>
+      new UserError(`${file} is not a whole safetensors file (${why}); copy or download it again.`);
     const prefix = Buffer.alloc(8);
     if (size < 8) throw damaged(`it has ${size} bytes`);
     await handle.read(prefix, 0, 8, 0);
@@ -58,7 +59,8 @@ export async function readSafetensors(file: string): Promise<Map<string, HostTen
     const tensors = new Map<string, HostTensor>();
     for (const [name, { dtype, shape, start, end }] of parseHeader(json.toString('utf8'), damaged)) {
       if (8 + headerLength + end > size) throw damaged(`tensor ${name} ends beyond the file`);
-      if (dtype !== 'F32' && dtype !== 'I32') throw new UserError(`${file}: tensor ${name} is ${dtype}, and F32 is read; convert the checkpoint.`);
+      if (dtype !== 'F32' && dtype !== 'I32')
+        throw new UserError(`${file}: tensor ${name} is ${dtype}, and F32 is read; convert the checkpoint.`);
       if (end - start !== sizeOf(shape) * 4) throw damaged(`tensor ${name} of [${shape}] has ${end - start} bytes`);
       const data = dtype === 'F32' ? new Float32Array(sizeOf(shape)) : new Int32Array(sizeOf(shape));
       await handle.read(new Uint8Array(data.buffer), 0, data.byteLength, 8 + headerLength + start);
@@ -81,7 +83,8 @@ function parseHeader(json: string, damaged: (why: string) => Error) {
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') continue;
     const parsed = entry.safeParse(value);
-    if (!parsed.success || parsed.data.data_offsets[0] > parsed.data.data_offsets[1]) throw damaged(`the entry of ${name} is malformed`);
+    if (!parsed.success || parsed.data.data_offsets[0] > parsed.data.data_offsets[1])
+      throw damaged(`the entry of ${name} is malformed`);
     const { dtype, shape, data_offsets } = parsed.data;
     entries.push([name, { dtype, shape, start: data_offsets[0], end: data_offsets[1] }]);
   }

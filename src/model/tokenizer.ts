@@ -29,7 +29,9 @@ export class Tokenizer {
     try {
       return new Tokenizer({ tokenizer, config });
     } catch (error) {
-      throw new UserError(`${path.join(folder, 'tokenizer.json')} is not a tokenizer that can be used (${messageOf(error)}); restore the file.`);
+      throw new UserError(
+        `${path.join(folder, 'tokenizer.json')} is not a tokenizer that can be used (${messageOf(error)}); restore the file.`,
+      );
     }
   }
 
@@ -40,7 +42,9 @@ export class Tokenizer {
   /** The text of tokens; special ones (end of text, mask, padding) are left out unless asked for. */
   decode(tokens: Iterable<number>, { special = false } = {}): string {
     const ids = [...tokens];
-    return ids.length === 0 ? '' : this.#tokenizer.decode(ids, { skip_special_tokens: !special, clean_up_tokenization_spaces: false });
+    return ids.length === 0
+      ? ''
+      : this.#tokenizer.decode(ids, { skip_special_tokens: !special, clean_up_tokenization_spaces: false });
   }
 
   /** Whether the tokenizer has no token for some part of the text. */
@@ -67,7 +71,15 @@ export function characterTokenizer(alphabet: string): TokenizerFiles {
       post_processor: null,
       decoder: { type: 'Fuse' },
       // Byte-pair encoding without merges leaves single characters.
-      model: { type: 'BPE', dropout: null, unk_token: '<unk>', fuse_unk: false, byte_fallback: false, vocab: vocabulary, merges: [] },
+      model: {
+        type: 'BPE',
+        dropout: null,
+        unk_token: '<unk>',
+        fuse_unk: false,
+        byte_fallback: false,
+        vocab: vocabulary,
+        merges: [],
+      },
     },
     config: {
       tokenizer_class: 'PreTrainedTokenizerFast',

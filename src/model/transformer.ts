@@ -1,5 +1,18 @@
 import { linear, rmsNorm, silu } from '../graph/compositions.ts';
-import { add, concat, constant, gather, matmul, mul, reshape, rotate, slice, softmax, sub, transpose } from '../graph/primitives.ts';
+import {
+  add,
+  concat,
+  constant,
+  gather,
+  matmul,
+  mul,
+  reshape,
+  rotate,
+  slice,
+  softmax,
+  sub,
+  transpose,
+} from '../graph/primitives.ts';
 import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
 import type { Random } from '../platform/random.ts';
 import type { ModelConfig } from './config.ts';
@@ -17,7 +30,11 @@ export function weightShapes(config: ModelConfig): Map<string, Shape> {
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const prefix = `model.layers.${layer}`;
     shapes.set(`${prefix}.input_layernorm.weight`, [d]);
-    for (const [name, heads] of [['q', q], ['k', kv], ['v', kv]] as const) {
+    for (const [name, heads] of [
+      ['q', q],
+      ['k', kv],
+      ['v', kv],
+    ] as const) {
       shapes.set(`${prefix}.self_attn.${name}_proj.weight`, [heads * h, d]);
       if (config.attention_bias) shapes.set(`${prefix}.self_attn.${name}_proj.bias`, [heads * h]);
       if (config.qk_norm && name !== 'v') shapes.set(`${prefix}.self_attn.${name}_norm.weight`, [h]);
@@ -41,7 +58,8 @@ export function initialWeights(config: ModelConfig, random: Random): Map<string,
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
     const scale = config.initializer_range * (/(o_proj|down_proj)\.weight$/.test(name) ? residual : 1);
     if (/norm\.weight$/.test(name)) data.fill(1);
-    else if (!name.endsWith('.bias')) for (let index = 0; index < data.length; index++) data[index] = scale * random.normal();
+    else if (!name.endsWith('.bias'))
+      for (let index = 0; index < data.length; index++) data[index] = scale * random.normal();
     weights.set(name, { shape, data });
   }
   return weights;
@@ -93,7 +111,13 @@ interface Positions {
   readonly sines: Tensor;
 }
 
-function attention(config: ModelConfig, of: Weights, x: Tensor, positions: Positions, visible: Tensor | undefined): Tensor {
+function attention(
+  config: ModelConfig,
+  of: Weights,
+  x: Tensor,
+  positions: Positions,
+  visible: Tensor | undefined,
+): Tensor {
   const [batch, length] = x.shape as [number, number, number];
   const { num_attention_heads: heads, num_key_value_heads: groups, head_dim: d } = config;
   const project = (name: 'q' | 'k' | 'v', count: number): Tensor => {

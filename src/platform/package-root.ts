@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 export function packageRoot(): string {
   for (let folder = path.dirname(fileURLToPath(import.meta.url)); ; folder = path.dirname(folder)) {
     const manifest = path.join(folder, 'package.json');
-    if (existsSync(manifest) && (JSON.parse(readFileSync(manifest, 'utf8')) as { name?: string }).name === 'unmask') return folder;
+    if (existsSync(manifest) && (JSON.parse(readFileSync(manifest, 'utf8')) as { name?: string }).name === 'unmask')
+      return folder;
     if (folder === path.dirname(folder)) throw new Error('the package.json of unmask was not found above its code');
   }
 }

@@ -12,7 +12,9 @@ export class Random {
   readonly #generator: JumpableRandomGenerator;
 
   constructor(seed: number, ...path: readonly (string | number)[]) {
-    const digest = createHash('sha256').update(JSON.stringify([seed, ...path])).digest();
+    const digest = createHash('sha256')
+      .update(JSON.stringify([seed, ...path]))
+      .digest();
     this.#generator = xoroshiro128plusFromState([0, 4, 8, 12].map((offset) => digest.readInt32LE(offset)));
   }
 

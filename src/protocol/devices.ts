@@ -11,7 +11,7 @@ export interface EngineFinding {
   readonly engine: string;
   readonly device: string;
   readonly available: boolean;
-  readonly selfTest: 'passed' | 'failed' | null;
+  readonly selfTest: 'passed' | 'failed' | 'skipped';
   /** Why it was passed over, for people; null for the chosen one. */
   readonly reason: string | null;
   /** Speed of a large matrix product, 10^9 multiplications and additions a second; null where it was not measured. */

@@ -1,6 +1,6 @@
+import { maskAtRandomTime, maskExactCount } from '../diffusion/masking.ts';
 import { total } from '../graph/compositions.ts';
 import { mul, neg } from '../graph/primitives.ts';
-import { maskAtRandomTime, maskExactCount } from '../diffusion/masking.ts';
 import type { Random } from '../platform/random.ts';
 import type { Batch, Loss } from './trainer.ts';
 
@@ -46,7 +46,8 @@ export function maskedDiffusionBatch(
   const weights = new Float32Array(examples.length * predicted);
   examples.forEach((example, row) => {
     const count = example.tokens.length - example.prompt;
-    const { masked, weight } = process === 'exact-count' ? maskExactCount(count, random) : maskAtRandomTime(count, random);
+    const { masked, weight } =
+      process === 'exact-count' ? maskExactCount(count, random) : maskAtRandomTime(count, random);
     tokens.set(example.tokens, row * length);
     present.fill(1, row * length, row * length + example.tokens.length);
     for (let index = 0; index < count; index++) {

@@ -2,7 +2,7 @@ import { sizeOf } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { weightShapes } from '../model/transformer.ts';
 import type { Evaluation } from '../protocol/events.ts';
-import type { PretrainingRequest } from './pretraining-run.ts';
+import type { PretrainingRequest } from './pretrain.ts';
 import type { Recipe } from './recipe.ts';
 import type { TrainingProgress } from './training-job.ts';
 
@@ -19,7 +19,9 @@ interface CardContents {
 export function modelCard({ recipe, request, model, done, evaluation, device }: CardContents): string {
   const parameters = [...weightShapes(model).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
   const settings = Object.entries(request.settings).map(([name, value]) => `| \`${name}\` | ${value} |`);
-  const metrics = Object.entries(evaluation.metrics).map(([name, { value, low, high }]) => `| ${name} | ${value.toFixed(3)} | ${low.toFixed(3)} to ${high.toFixed(3)} |`);
+  const metrics = Object.entries(evaluation.metrics).map(
+    ([name, { value, low, high }]) => `| ${name} | ${value.toFixed(3)} | ${low.toFixed(3)} to ${high.toFixed(3)} |`,
+  );
   return `---
 license: mit
 library_name: unmask

@@ -5,8 +5,16 @@ import type { AdamW } from '../graph/optimizer.ts';
 export const optimizerSettings = {
   learning_rate: z.number().positive().max(1).describe('Peak learning rate of AdamW'),
   warmup_steps: z.int().nonnegative().describe('Updates over which the learning rate rises from 0'),
-  lr_schedule: z.enum(['constant', 'linear', 'cosine']).default('constant').describe('How the learning rate falls after the warm-up'),
-  lr_floor: z.number().min(0).max(1).default(0.1).describe('Share of the peak learning rate that a falling schedule ends at'),
+  lr_schedule: z
+    .enum(['constant', 'linear', 'cosine'])
+    .default('constant')
+    .describe('How the learning rate falls after the warm-up'),
+  lr_floor: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe('Share of the peak learning rate that a falling schedule ends at'),
   adam_beta1: z.number().min(0).lt(1).default(0.9).describe("AdamW's decay of the first moment"),
   adam_beta2: z.number().min(0).lt(1).default(0.99).describe("AdamW's decay of the second moment"),
   adam_epsilon: z.number().positive().default(1e-8).describe("AdamW's guard against division by zero"),

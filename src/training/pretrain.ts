@@ -26,8 +26,23 @@ export const pretrainingSettings = z.strictObject({
 
 export type PretrainingSettings = z.infer<typeof pretrainingSettings>;
 
+/** What a pretraining run is asked to do. */
+export interface PretrainingRequest {
+  readonly recipe: string;
+  /** Folder of the model to be made. */
+  readonly output: string;
+  readonly steps: number;
+  readonly seed: number;
+  readonly settings: PretrainingSettings;
+}
+
 /** A new model of a recipe, ready to be trained; the same for the same seed. */
-export async function newModel(engine: Engine, recipe: Recipe, settings: PretrainingSettings, seed: number): Promise<LanguageModel> {
+export async function newModel(
+  engine: Engine,
+  recipe: Recipe,
+  settings: PretrainingSettings,
+  seed: number,
+): Promise<LanguageModel> {
   const config = presetConfig(settings.preset, vocabularySize(recipe), recipe.specials);
   const checkpoint = {
     config,
@@ -44,15 +59,22 @@ function vocabularySize({ tokenizer }: Recipe): number {
 }
 
 /** Supervised masked diffusion training on a recipe's examples (LLaDA, arXiv 2502.09992, section 2.2). */
-export function pretraining(model: LanguageModel, recipe: Recipe, settings: PretrainingSettings, { steps, seed }: { steps: number; seed: number }): TrainingMethod {
+export function pretraining(
+  model: LanguageModel,
+  recipe: Recipe,
+  settings: PretrainingSettings,
+  { steps, seed }: { steps: number; seed: number },
+): TrainingMethod {
   const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, steps));
   return {
     bestBy: recipe.validation[0]!.task.metrics[0],
     async step(step) {
       const random = new Random(seed, 'pretraining', step);
-      const kinds = recipe.examples(step, steps, settings.batch_size, random);
+      const kinds = recipe.examples(step, settings.batch_size, random);
       const tokens = { mask: model.config.mask_token_id, pad: model.config.pad_token_id };
-      const batches = kinds.map((examples) => scaled(maskedDiffusionBatch(examples, tokens, settings.forward_process, random), 1 / kinds.length));
+      const batches = kinds.map((examples) =>
+        scaled(maskedDiffusionBatch(examples, tokens, settings.forward_process, random), 1 / kinds.length),
+      );
       const { loss, gradNorm, learningRate } = await trainer.step(batches);
       return {
         metrics: { loss, grad_norm: gradNorm, learning_rate: learningRate },
@@ -68,10 +90,17 @@ async function evaluateRecipe(model: LanguageModel, { validation }: Recipe): Pro
   const results = [];
   for (const { task, rows } of validation)
     results.push(
-      await evaluate(model, task, rows, { format: model.generation.prompt_format, decoding: defaultDecoding(model, task), samples: 1, seed: 0 }),
+      await evaluate(model, task, rows, {
+        format: model.generation.prompt_format,
+        decoding: defaultDecoding(model, task),
+        samples: 1,
+        seed: 0,
+      }),
     );
   const metrics = results.map((result, index) =>
-    Object.entries(result.metrics).map(([name, value]) => [index === 0 ? name : `${result.task}/${name}`, value] as const),
+    Object.entries(result.metrics).map(
+      ([name, value]) => [index === 0 ? name : `${result.task}/${name}`, value] as const,
+    ),
   );
   return {
     task: results[0]!.task,
@@ -85,5 +114,8 @@ async function evaluateRecipe(model: LanguageModel, { validation }: Recipe): Pro
 function scaled(batch: Batch, factor: number): Batch {
   if (factor === 1) return batch;
   const weights = batch.extra.weights!;
-  return { ...batch, extra: { weights: { shape: weights.shape, data: (weights.data as Float32Array).map((weight) => weight * factor) } } };
+  return {
+    ...batch,
+    extra: { weights: { shape: weights.shape, data: (weights.data as Float32Array).map((weight) => weight * factor) } },
+  };
 }

@@ -15,18 +15,15 @@ import { readConfiguration } from '../runs/directory.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
 import { modelCard } from './model-card.ts';
-import { newModel, pretraining, type PretrainingSettings, pretrainingSettings } from './pretrain.ts';
+import {
+  newModel,
+  type PretrainingRequest,
+  type PretrainingSettings,
+  pretraining,
+  pretrainingSettings,
+} from './pretrain.ts';
 import { recipeByName } from './recipes.ts';
 import { freshProgress, readProgress, resumedState, runTrainingJob, type TrainingProgress } from './training-job.ts';
-
-export interface PretrainingRequest {
-  readonly recipe: string;
-  /** Folder of the model to be made. */
-  readonly output: string;
-  readonly steps: number;
-  readonly seed: number;
-  readonly settings: PretrainingSettings;
-}
 
 export interface PretrainingHooks {
   readonly signal?: AbortSignal | undefined;
@@ -45,7 +42,12 @@ export interface PretrainingResult {
 }
 
 /** Trains a base model from nothing, in a new run directory under `root`, and leaves it with its card in `output`. */
-export async function startPretraining(engine: Engine, root: string, request: PretrainingRequest, hooks: PretrainingHooks = {}): Promise<PretrainingResult> {
+export async function startPretraining(
+  engine: Engine,
+  root: string,
+  request: PretrainingRequest,
+  hooks: PretrainingHooks = {},
+): Promise<PretrainingResult> {
   const recipe = recipeByName(request.recipe);
   await assertFree(request.output);
   const model = await newModel(engine, recipe, request.settings, request.seed);
@@ -64,12 +66,22 @@ export async function startPretraining(engine: Engine, root: string, request: Pr
 }
 
 /** Goes on with a pretraining run from its last checkpoint, on the same trajectory. */
-export async function resumePretraining(engine: Engine, dir: string, hooks: PretrainingHooks = {}): Promise<PretrainingResult> {
+export async function resumePretraining(
+  engine: Engine,
+  dir: string,
+  hooks: PretrainingHooks = {},
+): Promise<PretrainingResult> {
   const configuration = await readConfiguration(dir);
-  if (configuration.kind !== 'pretrain') throw new UsageError(`${dir} is a run of kind ${configuration.kind}, not a pretraining run; resume it with the command that started it.`);
+  if (configuration.kind !== 'pretrain')
+    throw new UsageError(
+      `${dir} is a run of kind ${configuration.kind}, not a pretraining run; resume it with the command that started it.`,
+    );
   const { output, ...given } = configuration.settings;
   const settings = pretrainingSettings.safeParse(given);
-  if (!settings.success) throw new UserError(`${dir}/run.json holds the setting ${settings.error.issues[0]!.path.join('.')} that this version does not take; start a new run.`);
+  if (!settings.success)
+    throw new UserError(
+      `${dir}/run.json holds the setting ${settings.error.issues[0]!.path.join('.')} that this version does not take; start a new run.`,
+    );
   const request: PretrainingRequest = {
     recipe: configuration.task as string,
     output: z.string().parse(output),
@@ -114,8 +126,18 @@ async function work({ run, model, request, progress, hooks }: Work): Promise<Pre
       ...hooks,
     });
     const last = evaluationsOf(await readEvents(run.dir)).at(-1)!.evaluation;
-    const result: PretrainingResult = { model: request.output, run: run.dir, steps: done.step, seconds: done.seconds, metrics: last.metrics };
-    await publish((await latestCheckpoint(run.dir))!.dir, request.output, modelCard({ recipe, request, model: model.config, done, evaluation: last, device: run.configuration.device }));
+    const result: PretrainingResult = {
+      model: request.output,
+      run: run.dir,
+      steps: done.step,
+      seconds: done.seconds,
+      metrics: last.metrics,
+    };
+    await publish(
+      (await latestCheckpoint(run.dir))!.dir,
+      request.output,
+      modelCard({ recipe, request, model: model.config, done, evaluation: last, device: run.configuration.device }),
+    );
     await run.result(result);
     await run.close('finished');
     return result;
@@ -129,7 +151,8 @@ async function work({ run, model, request, progress, hooks }: Work): Promise<Pre
 
 async function assertFree(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  if (names.length > 0) throw new UsageError(`${folder} is not empty; choose another folder for the model, or remove it.`);
+  if (names.length > 0)
+    throw new UsageError(`${folder} is not empty; choose another folder for the model, or remove it.`);
 }
 
 /** Copies a checkpoint without what only training needs, with its card, to where the model is wanted; all or nothing. */

@@ -1,18 +1,18 @@
+import { characterSpecials, characterTokenizer, Tokenizer } from '../model/tokenizer.ts';
 import type { Random } from '../platform/random.ts';
 import { Random as RandomStream } from '../platform/random.ts';
 import { countdown } from '../tasks/countdown.ts';
 import { plainAlphabet } from '../tasks/plain-alphabet.ts';
 import { sudoku4x4 } from '../tasks/sudoku4x4.ts';
 import type { Task } from '../tasks/task.ts';
-import { characterSpecials, characterTokenizer, Tokenizer } from '../model/tokenizer.ts';
 import type { Example } from './masked-diffusion-loss.ts';
 import type { Recipe } from './recipe.ts';
 
 /** Labelled Sudokus that the base is given: few, so that there is something left to learn from puzzles without labels. */
-export const labelledSudokus = 100;
+export const labelledSudokus = 300;
 
-/** Updates that learn arithmetic alone, before Sudokus join: a few hundred more would know those 100 by heart. */
-const countdownAlone = 0.85;
+/** Sudokus join every so many steps: more often, and the model would only know the labelled ones by heart. */
+const sudokuEvery = 8;
 
 const vocabulary = new Tokenizer(characterTokenizer(plainAlphabet));
 
@@ -22,7 +22,7 @@ const vocabulary = new Tokenizer(characterTokenizer(plainAlphabet));
  */
 export const puzzleRecipe: Recipe = {
   name: 'puzzles',
-  description: 'A small character model of 4x4 Sudoku (100 labelled puzzles) and Countdown',
+  description: 'A small character model of 4x4 Sudoku and Countdown',
   modelName: 'unmask-puzzles',
   data: [
     `Generated 4x4 Sudokus: ${labelledSudokus} labelled puzzles over the training grids, seen over and over, so that much is left to`,
@@ -33,12 +33,18 @@ export const puzzleRecipe: Recipe = {
   tokenizer: vocabulary.files,
   specials: characterSpecials,
   generation: { prompt_format: 'plain', block_length: 16, tokens_per_step: 1 },
-  settings: { learning_rate: 1e-3, warmup_steps: 100, max_grad_norm: 1, lr_schedule: 'cosine', lr_floor: 0.05, batch_size: 64 },
-  steps: 6000,
-  examples(step, steps, batchSize, random) {
+  settings: {
+    learning_rate: 1e-3,
+    warmup_steps: 100,
+    max_grad_norm: 1,
+    lr_schedule: 'cosine',
+    lr_floor: 0.05,
+    batch_size: 64,
+  },
+  steps: 4000,
+  examples(step, batchSize, random) {
     const drills = Array.from({ length: batchSize }, () => drawCountdown(random));
-    if (step <= steps * countdownAlone) return [drills];
-    return [drills, sudokuExamples(batchSize, random)];
+    return step % sudokuEvery === 0 ? [drills, sudokuExamples(batchSize, random)] : [drills];
   },
   validation: [
     { task: sudoku4x4 as Task, rows: sudoku4x4.heldOut!('validation', 128) },
@@ -51,7 +57,9 @@ export function labelledSudoku(index: number) {
   return sudoku4x4.generate!(new RandomStream(0, 'labelled sudoku', index), {});
 }
 
-const labelled = Array.from({ length: labelledSudokus }, (_, index) => encode(sudoku4x4 as Task, labelledSudoku(index)));
+const labelled = Array.from({ length: labelledSudokus }, (_, index) =>
+  encode(sudoku4x4 as Task, labelledSudoku(index)),
+);
 
 /** A batch of the labelled Sudokus, drawn with replacement. */
 export function sudokuExamples(count: number, random: Random): Example[] {

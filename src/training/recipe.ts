@@ -1,5 +1,5 @@
-import type { GenerationDefaults } from '../model/generation.ts';
 import type { SpecialTokens } from '../model/config.ts';
+import type { GenerationDefaults } from '../model/generation.ts';
 import type { TokenizerFiles } from '../model/tokenizer.ts';
 import type { Random } from '../platform/random.ts';
 import type { Task } from '../tasks/task.ts';
@@ -20,8 +20,8 @@ export interface Recipe {
   /** Defaults of the training settings. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly steps: number;
-  /** What step `step` (from 1) of `steps` reads: one or more batches that count alike. */
-  examples(step: number, steps: number, batchSize: number, random: Random): Example[][];
+  /** What step `step` (from 1) reads: one or more batches that count alike. */
+  examples(step: number, batchSize: number, random: Random): Example[][];
   /** Held-out problems that the model is evaluated on; the first decides which checkpoint is best. */
   readonly validation: readonly { readonly task: Task; readonly rows: readonly unknown[] }[];
 }

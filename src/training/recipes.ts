@@ -7,6 +7,7 @@ export const recipes: readonly Recipe[] = [puzzleRecipe];
 /** The recipe of a name; throws a `UsageError` that names the known ones. */
 export function recipeByName(name: string): Recipe {
   const recipe = recipes.find((candidate) => candidate.name === name);
-  if (!recipe) throw new UsageError(`Unknown recipe ${name}; the recipes are ${recipes.map((known) => known.name).join(', ')}.`);
+  if (!recipe)
+    throw new UsageError(`Unknown recipe ${name}; the recipes are ${recipes.map((known) => known.name).join(', ')}.`);
   return recipe;
 }

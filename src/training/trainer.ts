@@ -137,7 +137,10 @@ export class Trainer {
     });
     const logProbabilities = logSoftmax(logitsAt(config, weight, states, input('rows', rows.shape, 'i32')));
     const inputs = new Map(
-      Object.entries(extra).map(([name, { shape, data }]) => [name, input(name, shape, data instanceof Int32Array ? 'i32' : 'f32')]),
+      Object.entries(extra).map(([name, { shape, data }]) => [
+        name,
+        input(name, shape, data instanceof Int32Array ? 'i32' : 'f32'),
+      ]),
     );
     return this.#loss.define({
       logp: pick(logProbabilities, input('targets', targets.shape, 'i32')),

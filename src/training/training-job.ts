@@ -1,13 +1,13 @@
 import path from 'node:path';
+import { z } from 'zod';
+import type { HostTensor } from '../graph/tensor.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { readSafetensors, writeSafetensors } from '../model/safetensors.ts';
 import { Interrupted, UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
-import { readSafetensors, writeSafetensors } from '../model/safetensors.ts';
-import type { LanguageModel } from '../model/language-model.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 import type { RunWriter } from '../runs/writer.ts';
-import { z } from 'zod';
-import type { HostTensor } from '../graph/tensor.ts';
 import { resumableState, trainingState } from './trainer.ts';
 
 /** What one optimiser step reports. */
@@ -95,7 +95,9 @@ export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress
     if (wish === 'stop' || (wish === 'pause' && (await pause(job, () => evaluateAndSave(false, true))) === 'stop')) {
       await run.setState('stopping');
       await evaluateAndSave(false, progress.step > 0);
-      throw new Interrupted(`Stopped after step ${progress.step}; \`unmask tune --resume ${run.dir}\` goes on from there.`);
+      throw new Interrupted(
+        `Stopped after step ${progress.step}; \`unmask tune --resume ${run.dir}\` goes on from there.`,
+      );
     }
     if (steps !== null && progress.step >= steps) break;
     if (timeLimit !== null && progress.seconds >= timeLimit) break;
@@ -119,7 +121,14 @@ async function oneStep(job: TrainingJob, progress: TrainingProgress): Promise<Tr
       );
   }
   const num_tokens = progress.num_tokens + tokens;
-  const event: StepEvent = { step, time: Date.now() / 1000, ...metrics, num_tokens, tokens_per_second: tokens / elapsed, 'time/step': elapsed };
+  const event: StepEvent = {
+    step,
+    time: Date.now() / 1000,
+    ...metrics,
+    num_tokens,
+    tokens_per_second: tokens / elapsed,
+    'time/step': elapsed,
+  };
   if (samples) await job.run.samples(step, samples);
   await job.run.append(event);
   const left = [
@@ -152,14 +161,22 @@ async function saveCheckpoint({ run, model }: TrainingJob, progress: TrainingPro
 }
 
 /** Where the loop stood at a checkpoint, and the optimiser's state there. */
-export async function readProgress(checkpoint: string): Promise<{ progress: TrainingProgress; optimizer: Map<string, HostTensor> }> {
+export async function readProgress(
+  checkpoint: string,
+): Promise<{ progress: TrainingProgress; optimizer: Map<string, HostTensor> }> {
   const file = path.join(checkpoint, 'state.json');
   const parsed = progressSchema.safeParse(await readJson(file));
-  if (!parsed.success) throw new UserError(`${file} is not a training state (${parsed.error.issues[0]!.message}); resume from an earlier checkpoint.`);
+  if (!parsed.success)
+    throw new UserError(
+      `${file} is not a training state (${parsed.error.issues[0]!.message}); resume from an earlier checkpoint.`,
+    );
   return { progress: parsed.data, optimizer: await readSafetensors(path.join(checkpoint, 'optimizer.safetensors')) };
 }
 
 /** State for training from a checkpoint: what it kept, and zeros for the rest. */
-export function resumedState(config: LanguageModel['config'], optimizer: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> {
+export function resumedState(
+  config: LanguageModel['config'],
+  optimizer: ReadonlyMap<string, HostTensor>,
+): Map<string, HostTensor> {
   return new Map([...trainingState(config), ...optimizer]);
 }

@@ -24,18 +24,28 @@ export class BoundEstimator {
   }
 
   /** Bounds from given masks, `masks[j][s]` over prompt and completion j in sample s. */
-  async fromMasks(completions: readonly ScoredCompletion[], masks: readonly MaskSamples[], estimator: SpgEstimator): Promise<Bounds[]> {
+  async fromMasks(
+    completions: readonly ScoredCompletion[],
+    masks: readonly MaskSamples[],
+    estimator: SpgEstimator,
+  ): Promise<Bounds[]> {
     const { mask_token_id: mask, pad_token_id: pad } = this.#model.config;
     const weights = completions.map(() => ({ elbo: 0, eubo: 0 }));
     const { metrics } = await this.#trainer.evaluate(spgBatch(completions, masks, weights, estimator, { mask, pad }));
-    return completions.map((_, j) => ({ elbo: metrics.elbo!.data[j] as number, eubo: metrics.eubo!.data[j] as number }));
+    return completions.map((_, j) => ({
+      elbo: metrics.elbo!.data[j] as number,
+      eubo: metrics.eubo!.data[j] as number,
+    }));
   }
 
   /**
    * The mean over completions of upper minus lower bound per token, in the paper's form (SPG, arXiv 2510.09541,
    * section 4.2), from `samples` random masks of each completion and a clean prompt.
    */
-  async gap(completions: readonly ScoredCompletion[], { beta, samples, seed }: { beta: number; samples: number; seed: number }): Promise<number> {
+  async gap(
+    completions: readonly ScoredCompletion[],
+    { beta, samples, seed }: { beta: number; samples: number; seed: number },
+  ): Promise<number> {
     let sum = 0;
     for (let start = 0; start < completions.length; start += completionsPerPass) {
       const part = completions.slice(start, start + completionsPerPass);

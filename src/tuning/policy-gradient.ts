@@ -35,7 +35,16 @@ export interface PolicyGradient {
   readonly validation: readonly unknown[];
 }
 
-export function policyGradient({ model, task, objective, settings: given, seed, steps, problem, validation }: PolicyGradient): TrainingMethod {
+export function policyGradient({
+  model,
+  task,
+  objective,
+  settings: given,
+  seed,
+  steps,
+  problem,
+  validation,
+}: PolicyGradient): TrainingMethod {
   const format = model.generation.prompt_format;
   const { decoding, settings } = resolveSettings(model, task, given, format);
   const reward = given.reward ?? task.rewards[0];
@@ -69,7 +78,9 @@ export function policyGradient({ model, task, objective, settings: given, seed, 
         forwards_per_rollout: rollouts.reduce((sum, { forwards }) => sum + forwards, 0) / rollouts.length,
         ...clock.times,
       },
-      samples: rollouts.map((rollout, index) => sampleRecord(rollout, rewards[index] as Reward, groups.advantages[index] as number)),
+      samples: rollouts.map((rollout, index) =>
+        sampleRecord(rollout, rewards[index] as Reward, groups.advantages[index] as number),
+      ),
       tokens: rolloutTokens + tokens,
     };
   }
@@ -103,7 +114,10 @@ export function policyGradient({ model, task, objective, settings: given, seed, 
       const tokens = batches.reduce((sum, { tokens }) => sum + tokens.data.length, 0);
       results.push({ metrics: { ...updateMetrics(result), ...metrics(result) }, tokens });
     }
-    return { metrics: meanOf(results.map(({ metrics }) => metrics)), tokens: results.reduce((sum, { tokens }) => sum + tokens, 0) };
+    return {
+      metrics: meanOf(results.map(({ metrics }) => metrics)),
+      tokens: results.reduce((sum, { tokens }) => sum + tokens, 0),
+    };
   }
 
   async function evaluateValidation(): Promise<Evaluation> {
@@ -134,7 +148,12 @@ export function policyGradient({ model, task, objective, settings: given, seed, 
 }
 
 /** Fills in what settings leave to the model and the task. */
-export function resolveSettings(model: LanguageModel, task: Task, given: FullTuningSettings, format: PromptFormat): { decoding: DecodingOptions; settings: TuningSettings } {
+export function resolveSettings(
+  model: LanguageModel,
+  task: Task,
+  given: FullTuningSettings,
+  format: PromptFormat,
+): { decoding: DecodingOptions; settings: TuningSettings } {
   const defaults = defaultDecoding(model, task, format);
   const length = given.length ?? defaults.length;
   const block = Math.min(given.block ?? defaults.block, length);
@@ -163,7 +182,8 @@ function sampleRecord(rollout: Rollout, reward: Reward, advantage: number): Samp
 
 function rewardMetrics(rewards: readonly Reward[]): Record<string, number> {
   const metrics: Record<string, number> = { reward: mean(rewards.map(({ total }) => total)) };
-  for (const part of Object.keys(rewards[0]!.parts)) metrics[`rewards/${part}/mean`] = mean(rewards.map(({ parts }) => parts[part] ?? 0));
+  for (const part of Object.keys(rewards[0]!.parts))
+    metrics[`rewards/${part}/mean`] = mean(rewards.map(({ parts }) => parts[part] ?? 0));
   return metrics;
 }
 

@@ -45,7 +45,12 @@ export async function rollOut(model: LanguageModel, jobs: readonly RolloutJob[])
 }
 
 /** Rewards rollouts; a completion that stands twice behind the same problem is rewarded once. */
-export function rewardRollouts(task: Task, rollouts: readonly Rollout[], reward: string, format: PromptFormat): Reward[] {
+export function rewardRollouts(
+  task: Task,
+  rollouts: readonly Rollout[],
+  reward: string,
+  format: PromptFormat,
+): Reward[] {
   const known = new Map<string, Reward>();
   return rollouts.map(({ job, completion }) => {
     const key = JSON.stringify([job.row, completion]);

@@ -6,8 +6,8 @@ import { readCheckpoint } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
-import { Random } from '../platform/random.ts';
 import { packageVersion } from '../platform/package-root.ts';
+import { Random } from '../platform/random.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
@@ -15,11 +15,17 @@ import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
-import { readRowFile } from '../tasks/row-file.ts';
 import { taskByName } from '../tasks/registry.ts';
+import { readRowFile } from '../tasks/row-file.ts';
 import type { Task } from '../tasks/task.ts';
 import { trainingState } from '../training/trainer.ts';
-import { freshProgress, readProgress, resumedState, runTrainingJob, type TrainingProgress } from '../training/training-job.ts';
+import {
+  freshProgress,
+  readProgress,
+  resumedState,
+  runTrainingJob,
+  type TrainingProgress,
+} from '../training/training-job.ts';
 import { objectiveByName } from './objectives/registry.ts';
 import { policyGradient } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
@@ -58,7 +64,12 @@ export interface TuningResult {
 }
 
 /** Starts a tuning run in a new directory under `root`. */
-export async function startTuning(engine: Engine, root: string, request: TuningRequest, hooks: TuningHooks = {}): Promise<TuningResult> {
+export async function startTuning(
+  engine: Engine,
+  root: string,
+  request: TuningRequest,
+  hooks: TuningHooks = {},
+): Promise<TuningResult> {
   const folder = await findModel(request.model);
   const checkpoint = await readCheckpoint(folder);
   const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
@@ -72,7 +83,12 @@ export async function startTuning(engine: Engine, root: string, request: TuningR
     objective,
     seed,
     steps,
-    settings: { ...(settings as FullTuningSettings & Record<string, Json>), time_limit: rest.timeLimit, data: rest.data, test_problems: rest.testProblems },
+    settings: {
+      ...(settings as FullTuningSettings & Record<string, Json>),
+      time_limit: rest.timeLimit,
+      data: rest.data,
+      test_problems: rest.testProblems,
+    },
     device: { engine: engine.name, device: engine.device },
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
@@ -82,10 +98,16 @@ export async function startTuning(engine: Engine, root: string, request: TuningR
 /** Goes on with a run from its last checkpoint, on the same trajectory. */
 export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHooks = {}): Promise<TuningResult> {
   const configuration = await readConfiguration(dir);
-  if (configuration.kind !== 'tune') throw new UsageError(`${dir} is a run of kind ${configuration.kind}, not a tuning run; resume it with the command that started it.`);
+  if (configuration.kind !== 'tune')
+    throw new UsageError(
+      `${dir} is a run of kind ${configuration.kind}, not a tuning run; resume it with the command that started it.`,
+    );
   const { time_limit: timeLimit, data, test_problems: testProblems, ...given } = configuration.settings;
   const settings = tuningSettings.safeParse(given);
-  if (!settings.success) throw new UserError(`${dir}/run.json holds the setting ${settings.error.issues[0]!.path.join('.')} that this version does not take; start a new run.`);
+  if (!settings.success)
+    throw new UserError(
+      `${dir}/run.json holds the setting ${settings.error.issues[0]!.path.join('.')} that this version does not take; start a new run.`,
+    );
   const request: TuningRequest = {
     task: configuration.task as string,
     objective: configuration.objective as string,
@@ -93,13 +115,21 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     steps: configuration.steps,
     seed: configuration.seed,
     settings: settings.data,
-    timeLimit: z.number().nullable().parse(timeLimit ?? null),
-    data: z.string().nullable().parse(data ?? null),
+    timeLimit: z
+      .number()
+      .nullable()
+      .parse(timeLimit ?? null),
+    data: z
+      .string()
+      .nullable()
+      .parse(data ?? null),
     testProblems: z.number().parse(testProblems ?? 0),
   };
   const last = await latestCheckpoint(dir);
   const checkpoint = await readCheckpoint(last?.dir ?? (await findModel(request.model)));
-  const { progress, optimizer } = last ? await readProgress(last.dir) : { progress: freshProgress, optimizer: new Map() };
+  const { progress, optimizer } = last
+    ? await readProgress(last.dir)
+    : { progress: freshProgress, optimizer: new Map() };
   const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
   const prepared = await prepare(model, request);
   const run = await RunWriter.resume(dir, progress.step);
@@ -114,12 +144,17 @@ interface Prepared {
 }
 
 /** Finds the problems of a request and tries one out; throws where task, reward, data or model do not go together. */
-async function prepare(model: LanguageModel, { task: name, objective, settings, data, testProblems }: TuningRequest): Promise<Prepared> {
+async function prepare(
+  model: LanguageModel,
+  { task: name, objective, settings, data, testProblems }: TuningRequest,
+): Promise<Prepared> {
   objectiveByName(objective);
   const task = taskByName(name);
-  const rows = data === null ? null : (await readRowFile(data, (record) => task.parse(record))).rows.map(({ row }) => row);
+  const rows =
+    data === null ? null : (await readRowFile(data, (record) => task.parse(record))).rows.map(({ row }) => row);
   const format = model.generation.prompt_format;
-  if (!rows && !(task.generate && task.heldOut)) throw new UsageError(`${name} makes no problems itself; give a file of them with --data.`);
+  if (!rows && !(task.generate && task.heldOut))
+    throw new UsageError(`${name} makes no problems itself; give a file of them with --data.`);
   // Of a file's problems every eighth is held out, at least one.
   const heldOut = rows?.filter((_, index) => index % 8 === 0);
   const training = rows && rows.length > 1 ? rows.filter((_, index) => index % 8 !== 0) : rows;
@@ -130,12 +165,15 @@ async function prepare(model: LanguageModel, { task: name, objective, settings, 
   const probe = problem(new Random(0, 'probe'));
   task.reward(probe, '', settings.reward ?? task.rewards[0], format);
   const prompt = task.prompt(probe, format);
-  if (model.tokenizer.losesSomeOf(prompt)) throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);
+  if (model.tokenizer.losesSomeOf(prompt))
+    throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);
   model.checkLength(model.tokenizer.encode(prompt).length + (settings.length ?? task.completionLength[format]));
   return {
     task,
     problem,
-    validation: heldOut ? heldOut.slice(0, settings.evaluation_problems) : task.heldOut!('validation', settings.evaluation_problems),
+    validation: heldOut
+      ? heldOut.slice(0, settings.evaluation_problems)
+      : task.heldOut!('validation', settings.evaluation_problems),
     test: testProblems === 0 ? [] : heldOut ? heldOut.slice(0, testProblems) : task.heldOut!('test', testProblems),
   };
 }
@@ -193,7 +231,12 @@ async function work({ run, model, request, prepared, progress, hooks }: Work): P
   async function measure(step: number): Promise<Readonly<Record<string, Interval>> | null> {
     if (prepared.test.length === 0) return null;
     const format = model.generation.prompt_format;
-    const { metrics, n, seconds } = await evaluate(model, task, prepared.test, { format, decoding: defaultDecoding(model, task, format), samples: 1, seed: 0 });
+    const { metrics, n, seconds } = await evaluate(model, task, prepared.test, {
+      format,
+      decoding: defaultDecoding(model, task, format),
+      samples: 1,
+      seed: 0,
+    });
     const evaluation: Evaluation = { task: task.name, split: 'test', n, metrics, seconds };
     await run.append({ step, time: Date.now() / 1000, evaluation });
     hooks.onEvaluation?.(step, evaluation);
@@ -202,7 +245,9 @@ async function work({ run, model, request, prepared, progress, hooks }: Work): P
 
   /** What was measured on the test problems before the first step, by the process that started the run. */
   async function measured() {
-    const first = evaluationsOf(await readEvents(run.dir)).find(({ step, evaluation }) => step === 0 && evaluation.split === 'test');
+    const first = evaluationsOf(await readEvents(run.dir)).find(
+      ({ step, evaluation }) => step === 0 && evaluation.split === 'test',
+    );
     return first?.evaluation.metrics;
   }
 }

@@ -7,8 +7,8 @@ import { bundledPuzzleModel, findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
 import { readSettings } from '../../platform/settings.ts';
-import { readRowFile } from '../../tasks/row-file.ts';
 import { taskByName } from '../../tasks/registry.ts';
+import { readRowFile } from '../../tasks/row-file.ts';
 import type { Task } from '../../tasks/task.ts';
 import { type AddCommand, type EngineOptions, engineOf, wholeNumber, withEngine, withSettings } from '../command.ts';
 
@@ -31,48 +31,56 @@ const defaultProblems = 256;
 export function addEval(add: AddCommand): void {
   withSettings(
     withEngine(
-      add<EvalOptions>('eval', 'Evaluate a model on held-out problems of a task', async (options, { signal, progress }) => {
-        const task = taskByName(options.task);
-        const settings = await readSettings(evaluationSettings, { file: options.config, pairs: options.set });
-        const rows = await problems(task, options, progress);
-        const checkpoint = await readCheckpoint(await findModel(options.model));
-        const model = await LanguageModel.load(await engineOf(options), checkpoint);
-        const format = settings.format ?? model.generation.prompt_format;
-        const decoding = decodingOf(settings, defaultDecoding(model, task, format), options.samples);
-        const unreadable = rows.find((row) => model.tokenizer.losesSomeOf(task.prompt(row, format)));
-        if (unreadable) throw new UserError(`The model ${options.model} has no tokens for prompts of ${task.name}; choose a model trained for it.`);
-        const result = await evaluate(model, task, rows, {
-          format,
-          decoding,
-          samples: options.samples,
-          seed: options.seed,
-          asReleased: options.asReleased ?? false,
-          progress: (done, total) => progress(`${done} of ${total} answers`),
-          checkCancelled: () => {
-            if (signal.aborted) throw new Interrupted('The evaluation was stopped; nothing was written.');
-          },
-        });
-        const results = await writeAnswers(task.name, result.answers);
-        return {
-          document: {
-            task: task.name,
-            model: options.model,
-            n: result.n,
-            metrics: result.metrics,
-            forwards_per_answer: result.forwardsPerAnswer,
-            tokens_per_forward: result.tokensPerForward,
-            seconds: result.seconds,
-            results,
-          },
-          lines: [
-            `${task.name}, ${result.n} problems, ${result.samples} sample${result.samples === 1 ? '' : 's'} each`,
-            ...Object.entries(result.metrics).map(
-              ([name, { value, low, high }]) => `${name.padEnd(14)} ${value.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}]`,
-            ),
-            `${result.forwardsPerAnswer.toFixed(1)} forward passes an answer, ${result.seconds.toFixed(1)} s; answers in ${results}`,
-          ],
-        };
-      }),
+      add<EvalOptions>(
+        'eval',
+        'Evaluate a model on held-out problems of a task',
+        async (options, { signal, progress }) => {
+          const task = taskByName(options.task);
+          const settings = await readSettings(evaluationSettings, { file: options.config, pairs: options.set });
+          const rows = await problems(task, options, progress);
+          const checkpoint = await readCheckpoint(await findModel(options.model));
+          const model = await LanguageModel.load(await engineOf(options), checkpoint);
+          const format = settings.format ?? model.generation.prompt_format;
+          const decoding = decodingOf(settings, defaultDecoding(model, task, format), options.samples);
+          const unreadable = rows.find((row) => model.tokenizer.losesSomeOf(task.prompt(row, format)));
+          if (unreadable)
+            throw new UserError(
+              `The model ${options.model} has no tokens for prompts of ${task.name}; choose a model trained for it.`,
+            );
+          const result = await evaluate(model, task, rows, {
+            format,
+            decoding,
+            samples: options.samples,
+            seed: options.seed,
+            asReleased: options.asReleased ?? false,
+            progress: (done, total) => progress(`${done} of ${total} answers`),
+            checkCancelled: () => {
+              if (signal.aborted) throw new Interrupted('The evaluation was stopped; nothing was written.');
+            },
+          });
+          const results = await writeAnswers(task.name, result.answers);
+          return {
+            document: {
+              task: task.name,
+              model: options.model,
+              n: result.n,
+              metrics: result.metrics,
+              forwards_per_answer: result.forwardsPerAnswer,
+              tokens_per_forward: result.tokensPerForward,
+              seconds: result.seconds,
+              results,
+            },
+            lines: [
+              `${task.name}, ${result.n} problems, ${result.samples} sample${result.samples === 1 ? '' : 's'} each`,
+              ...Object.entries(result.metrics).map(
+                ([name, { value, low, high }]) =>
+                  `${name.padEnd(14)} ${value.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}]`,
+              ),
+              `${result.forwardsPerAnswer.toFixed(1)} forward passes an answer, ${result.seconds.toFixed(1)} s; answers in ${results}`,
+            ],
+          };
+        },
+      ),
     ),
   )
     .requiredOption('--task <name>', 'task to evaluate')
@@ -85,7 +93,11 @@ export function addEval(add: AddCommand): void {
     .option('--skip-broken', 'leave out rows that cannot be read, instead of stopping at the first');
 }
 
-async function problems(task: Task, { data, limit, skipBroken }: EvalOptions, progress: (line: string) => void): Promise<unknown[]> {
+async function problems(
+  task: Task,
+  { data, limit, skipBroken }: EvalOptions,
+  progress: (line: string) => void,
+): Promise<unknown[]> {
   if (data === undefined) {
     if (!task.heldOut) throw new UsageError(`${task.name} makes no problems itself; give a file of them with --data.`);
     return task.heldOut('test', limit ?? defaultProblems);

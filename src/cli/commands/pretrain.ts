@@ -6,7 +6,15 @@ import { findRun } from '../../runs/directory.ts';
 import { pretrainingSettings } from '../../training/pretrain.ts';
 import { type PretrainingResult, resumePretraining, startPretraining } from '../../training/pretraining-run.ts';
 import { recipeByName } from '../../training/recipes.ts';
-import { type AddCommand, type CommandResult, type EngineOptions, engineOf, wholeNumber, withEngine, withSettings } from '../command.ts';
+import {
+  type AddCommand,
+  type CommandResult,
+  type EngineOptions,
+  engineOf,
+  wholeNumber,
+  withEngine,
+  withSettings,
+} from '../command.ts';
 import { progressHooks } from '../training-progress.ts';
 
 interface PretrainOptions extends EngineOptions {
@@ -26,12 +34,24 @@ export function addPretrain(add: AddCommand): void {
       add<PretrainOptions>('pretrain', 'Train a base model from nothing', async (options, context) => {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
         const hooks = progressHooks(context);
-        if (options.resume !== undefined) return shown(await resumePretraining(await engineOf(options), await findRun(root, options.resume), hooks));
-        if (options.recipe === undefined || options.model === undefined) throw new UsageError('unmask pretrain needs --recipe and --model, or --resume with a run directory.');
+        if (options.resume !== undefined)
+          return shown(await resumePretraining(await engineOf(options), await findRun(root, options.resume), hooks));
+        if (options.recipe === undefined || options.model === undefined)
+          throw new UsageError('unmask pretrain needs --recipe and --model, or --resume with a run directory.');
         const recipe = recipeByName(options.recipe);
-        const settings = await readSettings(pretrainingSettings, { file: options.config, pairs: options.set }, { preset: recipe.preset, ...recipe.settings });
+        const settings = await readSettings(
+          pretrainingSettings,
+          { file: options.config, pairs: options.set },
+          { preset: recipe.preset, ...recipe.settings },
+        );
         const { seed } = options;
-        const request = { recipe: recipe.name, output: outputFolder(options.model), steps: options.steps ?? recipe.steps, seed, settings };
+        const request = {
+          recipe: recipe.name,
+          output: outputFolder(options.model),
+          steps: options.steps ?? recipe.steps,
+          seed,
+          settings,
+        };
         return shown(await startPretraining(await engineOf(options), root, request, hooks));
       }),
     ),
@@ -54,7 +74,10 @@ function shown(result: PretrainingResult): CommandResult {
     document: result,
     lines: [
       `${result.steps} steps in ${result.seconds.toFixed(0)} s`,
-      ...Object.entries(result.metrics).map(([name, { value, low, high }]) => `${name.padEnd(24)} ${value.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}]`),
+      ...Object.entries(result.metrics).map(
+        ([name, { value, low, high }]) =>
+          `${name.padEnd(24)} ${value.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}]`,
+      ),
       `model: ${result.model}`,
     ],
   };

@@ -17,10 +17,12 @@ const actions = ['list', ...Object.keys(wishes), 'delete'];
 
 export function addRuns(add: AddCommand): void {
   add<RunsOptions>('runs', 'List runs, or pause, resume, stop or delete one', async ({ action, run, runs: folder }) => {
-    if (!actions.includes(action)) throw new UsageError(`Unknown action ${action}; the actions are ${actions.join(', ')}.`);
+    if (!actions.includes(action))
+      throw new UsageError(`Unknown action ${action}; the actions are ${actions.join(', ')}.`);
     const root = folder === undefined ? path.join(dataHome(), 'runs') : path.resolve(folder);
     if (action !== 'list') {
-      if (run === undefined) throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` names them.`);
+      if (run === undefined)
+        throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` names them.`);
       const dir = await findRun(root, run);
       if (action === 'delete') await deleteRun(dir);
       else await requestControl(dir, wishes[action as keyof typeof wishes]);
@@ -31,7 +33,10 @@ export function addRuns(add: AddCommand): void {
       lines:
         runs.length === 0
           ? [`No runs in ${root}; \`unmask tune\` starts one.`]
-          : runs.map(({ run, state, step, steps }) => `${run.padEnd(60)} ${state.padEnd(12)} ${step}${steps === null ? '' : `/${steps}`}`),
+          : runs.map(
+              ({ run, state, step, steps }) =>
+                `${run.padEnd(60)} ${state.padEnd(12)} ${step}${steps === null ? '' : `/${steps}`}`,
+            ),
     };
   })
     .argument('<action>', actions.join(', '))

@@ -1,9 +1,9 @@
+import { Option } from 'commander';
 import { shareInterval } from '../../evaluation/statistics.ts';
-import { readRowFile } from '../../tasks/row-file.ts';
 import { taskByName } from '../../tasks/registry.ts';
+import { readRowFile } from '../../tasks/row-file.ts';
 import { completedRow, scoreRows } from '../../tasks/score.ts';
 import type { PromptFormat } from '../../tasks/task.ts';
-import { Option } from 'commander';
 import type { AddCommand } from '../command.ts';
 
 interface ScoreOptions {
@@ -18,7 +18,9 @@ interface ScoreOptions {
 export function addScore(add: AddCommand): void {
   add<ScoreOptions>('score', 'Grade completions that somebody else made', async (options, { progress }) => {
     const task = taskByName(options.task);
-    const { rows: read, broken } = await readRowFile(options.file, (record) => completedRow(task, record), { skipBroken: options.skipBroken ?? false });
+    const { rows: read, broken } = await readRowFile(options.file, (record) => completedRow(task, record), {
+      skipBroken: options.skipBroken ?? false,
+    });
     for (const { message } of broken) progress(message);
     const rows = read.map(({ row }) => row);
     const { n, rows: scored } = scoreRows(task, rows, {
@@ -26,7 +28,9 @@ export function addScore(add: AddCommand): void {
       asReleased: options.asReleased ?? false,
       ...(options.reward === undefined ? {} : { reward: options.reward }),
     });
-    const metrics = Object.fromEntries(task.metrics.map((name) => [name, shareInterval(scored.map(({ scores }) => scores[name]!))]));
+    const metrics = Object.fromEntries(
+      task.metrics.map((name) => [name, shareInterval(scored.map(({ scores }) => scores[name]!))]),
+    );
     return {
       document: {
         task: task.name,
@@ -35,7 +39,9 @@ export function addScore(add: AddCommand): void {
         rows: scored.map(({ reward, correct, extracted }) => ({ reward, correct, extracted })),
         ...(broken.length > 0 ? { broken } : {}),
       },
-      lines: Object.entries(metrics).map(([name, { value, low, high }]) => `${name} ${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}] of ${n}`),
+      lines: Object.entries(metrics).map(
+        ([name, { value, low, high }]) => `${name} ${value.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}] of ${n}`,
+      ),
     };
   })
     .requiredOption('--task <name>', 'task whose grader is used')
@@ -43,5 +49,7 @@ export function addScore(add: AddCommand): void {
     .option('--as-released', 'follow the released evaluator rule by rule, defects included')
     .option('--reward <name>', "the task's reward to report")
     .option('--skip-broken', 'leave out rows that cannot be read, instead of stopping at the first')
-    .addOption(new Option('--format <name>', 'how the completions are written').choices(['tagged', 'plain']).default('tagged'));
+    .addOption(
+      new Option('--format <name>', 'how the completions are written').choices(['tagged', 'plain']).default('tagged'),
+    );
 }

@@ -6,7 +6,9 @@ export function addTasks(add: AddCommand): void {
     const listed = tasks.map(({ name, description, metrics }) => ({ name, description, metrics }));
     return {
       document: { tasks: listed },
-      lines: listed.map(({ name, description, metrics }) => `${name.padEnd(10)} ${description} (${metrics.join(', ')})`),
+      lines: listed.map(
+        ({ name, description, metrics }) => `${name.padEnd(10)} ${description} (${metrics.join(', ')})`,
+      ),
     };
   });
 }

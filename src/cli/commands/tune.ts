@@ -7,7 +7,16 @@ import { findRun } from '../../runs/directory.ts';
 import { objectiveByName } from '../../tuning/objectives/registry.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
 import { resumeTuning, startTuning, type TuningResult } from '../../tuning/tuning-run.ts';
-import { type AddCommand, type CommandResult, type EngineOptions, engineOf, positiveNumber, wholeNumber, withEngine, withSettings } from '../command.ts';
+import {
+  type AddCommand,
+  type CommandResult,
+  type EngineOptions,
+  engineOf,
+  positiveNumber,
+  wholeNumber,
+  withEngine,
+  withSettings,
+} from '../command.ts';
 import { progressHooks } from '../training-progress.ts';
 
 interface TuneOptions extends EngineOptions {
@@ -39,35 +48,59 @@ export function addTune(add: AddCommand): void {
           const dir = await findRun(root, options.resume);
           return shown(await resumeTuning(await engineOf(options), dir, hooks));
         }
-        if (options.task === undefined) throw new UsageError('unmask tune needs --task, or --resume with a run directory.');
-        if (options.workspace !== undefined) throw new UsageError(`--workspace belongs to the task workspace; ${options.task} does not take it.`);
+        if (options.task === undefined)
+          throw new UsageError('unmask tune needs --task, or --resume with a run directory.');
+        if (options.workspace !== undefined)
+          throw new UsageError(`--workspace belongs to the task workspace; ${options.task} does not take it.`);
         objectiveByName(options.objective);
         const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set });
         const { task, objective, model, seed } = options;
         const timeLimit = options.timeLimit ?? null;
         const steps = options.steps ?? (timeLimit === null ? defaultSteps : null);
-        const request = { task, objective, model, seed, steps, timeLimit, settings, data: options.data ?? null, testProblems: options.test };
+        const request = {
+          task,
+          objective,
+          model,
+          seed,
+          steps,
+          timeLimit,
+          settings,
+          data: options.data ?? null,
+          testProblems: options.test,
+        };
         return shown(await startTuning(await engineOf(options), root, request, hooks));
       }),
     ),
   )
     .option('--task <name>', 'task to tune on')
     .option('--objective <name>', 'policy-gradient method; `unmask objectives` lists them', 'spg-mixture')
-    .option('--model <model>', 'model to start from: a name, a checkpoint folder or a run directory', bundledPuzzleModel)
+    .option(
+      '--model <model>',
+      'model to start from: a name, a checkpoint folder or a run directory',
+      bundledPuzzleModel,
+    )
     .option('--data <file>', 'problems to train on (default: generated ones)')
     .option('--workspace <folder>', 'workspace whose tests are the reward')
-    .addOption(wholeNumber('--steps <n>', `steps to make (default: ${defaultSteps}, or as many as the time limit allows)`))
+    .addOption(
+      wholeNumber('--steps <n>', `steps to make (default: ${defaultSteps}, or as many as the time limit allows)`),
+    )
     .addOption(positiveNumber('--time-limit <seconds>', 'seconds of training, evaluations left out'))
     .addOption(wholeNumber('--seed <seed>', 'seed of problems, rollouts and masks', 0).default(0))
     .option('--runs <folder>', "folder of runs (default: the data home's)")
     .option('--resume <run>', 'go on with a run from its last checkpoint')
-    .addOption(wholeNumber('--test <n>', 'held-out problems on which before and after are measured; 0: none', 0).default(128));
+    .addOption(
+      wholeNumber('--test <n>', 'held-out problems on which before and after are measured; 0: none', 0).default(128),
+    );
 }
 
 function shown(result: TuningResult): CommandResult {
   const change = (name: string) => {
     const [before, after] = [result.before?.[name], result.after?.[name]];
-    return before && after ? [`${name}: ${before.value.toFixed(3)} before, ${after.value.toFixed(3)} after [${after.low.toFixed(3)}, ${after.high.toFixed(3)}]`] : [];
+    return before && after
+      ? [
+          `${name}: ${before.value.toFixed(3)} before, ${after.value.toFixed(3)} after [${after.low.toFixed(3)}, ${after.high.toFixed(3)}]`,
+        ]
+      : [];
   };
   return {
     document: result,

@@ -25,12 +25,30 @@ export interface Update {
   metrics(result: StepResult): Record<string, number>;
 }
 
+/** An update from given masks, and the log-likelihood estimate that stands for each completion in its loss. */
+export interface MaskedUpdate {
+  readonly batch: Batch;
+  logp(metrics: StepResult['metrics'][number]): number[];
+}
+
 /** A policy-gradient method: from scored completions to the batches of an update. */
 export interface Objective {
   readonly name: string;
   readonly paper: string;
   readonly description: string;
   readonly loss: Loss;
+  /** The batch of one update from given masks, to check the method by hand; `masks[j][s]` belongs to completion j. */
+  fromMasks(
+    completions: readonly ScoredCompletion[],
+    masks: readonly MaskSamples[],
+    settings: TuningSettings,
+    tokens: MaskingTokens,
+  ): MaskedUpdate;
   /** One inner update; fresh masks are drawn from `random`. */
-  update(completions: readonly ScoredCompletion[], settings: TuningSettings, tokens: MaskingTokens, random: Random): Update;
+  update(
+    completions: readonly ScoredCompletion[],
+    settings: TuningSettings,
+    tokens: MaskingTokens,
+    random: Random,
+  ): Update;
 }

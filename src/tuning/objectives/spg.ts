@@ -22,8 +22,8 @@ import { estimatorMasks } from '../../diffusion/masking.ts';
 import { logSumExp, total } from '../../graph/compositions.ts';
 import { add, exp, mul, neg, reduceSum, reshape } from '../../graph/primitives.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
-import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
 import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
+import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
 import type { TuningSettings } from '../settings.ts';
 import type { MaskSamples, Objective, ScoredCompletion } from './objective.ts';
 
@@ -83,7 +83,8 @@ export function spgBatch(
     for (let s = 0; s < samples; s++) {
       const masked = masks[j]![s] as Uint8Array;
       const row = s * count + j;
-      for (let place = 0; place < text.length; place++) tokens[row * width + place] = masked[place] ? mask : text[place]!;
+      for (let place = 0; place < text.length; place++)
+        tokens[row * width + place] = masked[place] ? mask : text[place]!;
       present.fill(1, row * width, row * width + text.length);
       let maskedCount = 0;
       for (let i = 0; i < length; i++) maskedCount += masked[prompt.length + i] as number;
@@ -106,7 +107,10 @@ export function spgBatch(
   });
   const flat = [rows.length];
   const perMask = [samples, count, answer];
-  const vector = (pick: (weight: BoundWeights) => number): HostTensor => ({ shape: [count], data: Float32Array.from(weights, pick) });
+  const vector = (pick: (weight: BoundWeights) => number): HostTensor => ({
+    shape: [count],
+    data: Float32Array.from(weights, pick),
+  });
   const padded = completions.some(({ prompt, completion }) => prompt.length + completion.length !== width);
   return {
     tokens: { shape: [samples * count, width], data: tokens },
@@ -153,6 +157,19 @@ function spg(branch: NegativeBranch, description: string): Objective {
     paper: 'arXiv 2510.09541',
     description,
     loss: spgLoss,
+    fromMasks(completions, masks, settings, tokens) {
+      const weights = boundWeights(completions, branch, settings);
+      const share = euboShare(branch, settings.omega);
+      return {
+        batch: spgBatch(completions, masks, weights, settings, tokens),
+        logp: ({ elbo, eubo }) =>
+          completions.map(({ advantage }, j) => {
+            const [lower, upper] = [elbo!.data[j] as number, eubo!.data[j] as number];
+            if (advantage > 0) return lower;
+            return share === null ? 0 : share * upper + (1 - share) * lower;
+          }),
+      };
+    },
     update(completions, settings, tokens, random) {
       const weights = boundWeights(completions, branch, settings);
       const entries = completions
@@ -160,16 +177,29 @@ function spg(branch: NegativeBranch, description: string): Objective {
         .filter(({ weight }) => weight.elbo !== 0 || weight.eubo !== 0)
         .map((entry) => ({ ...entry, masks: drawMasks(entry.completion, settings, random) }));
       const size = settings.micro_batch;
-      const parts = Array.from({ length: Math.ceil(entries.length / size) }, (_, part) => entries.slice(part * size, (part + 1) * size));
+      const parts = Array.from({ length: Math.ceil(entries.length / size) }, (_, part) =>
+        entries.slice(part * size, (part + 1) * size),
+      );
       return {
         batches: parts.map((part) => {
           // The last batch is filled up with completions of no weight, so that one compiled program serves all.
           const filler = { ...part[0]!, weight: { elbo: 0, eubo: 0 } };
           const full = [...part, ...Array.from({ length: size - part.length }, () => filler)];
           const texts = full.map(({ completion }) => completion);
-          return spgBatch(texts, full.map(({ masks }) => masks), full.map(({ weight }) => weight), settings, tokens);
+          return spgBatch(
+            texts,
+            full.map(({ masks }) => masks),
+            full.map(({ weight }) => weight),
+            settings,
+            tokens,
+          );
         }),
-        metrics: ({ metrics }) => boundMetrics(parts.map((part) => part.map(({ completion }) => completion)), metrics, settings),
+        metrics: ({ metrics }) =>
+          boundMetrics(
+            parts.map((part) => part.map(({ completion }) => completion)),
+            metrics,
+            settings,
+          ),
       };
     },
   };
@@ -181,11 +211,10 @@ function boundMetrics(
   results: StepResult['metrics'],
   { estimator }: Pick<SpgEstimator, 'estimator'>,
 ): Record<string, number> {
-  const sums: Record<string, { sum: number; count: number }> = {};
+  const sums = new Map<string, { sum: number; count: number }>();
   const note = (name: string, value: number, count = 1) => {
-    const so = (sums[name] ??= { sum: 0, count: 0 });
-    so.sum += value;
-    so.count += count;
+    const { sum, count: before } = sums.get(name) ?? { sum: 0, count: 0 };
+    sums.set(name, { sum: sum + value, count: before + count });
   };
   parts.forEach((part, index) => {
     const { elbo, eubo, entropySum, maskedCount } = results[index]!;
@@ -194,14 +223,23 @@ function boundMetrics(
       const lower = (elbo!.data[j] as number) / tokens;
       const upper = (eubo!.data[j] as number) / tokens;
       if (advantage > 0) note('elbo_positive', lower);
-      else for (const [name, value] of [['elbo_negative', lower], ['eubo_negative', upper]] as const) note(name, value);
+      else
+        for (const [name, value] of [
+          ['elbo_negative', lower],
+          ['eubo_negative', upper],
+        ] as const)
+          note(name, value);
     });
     note('entropy', entropySum!.data[0] as number, maskedCount!.data[0] as number);
   });
-  return Object.fromEntries(Object.entries(sums).map(([name, { sum, count }]) => [name, sum / count]));
+  return Object.fromEntries([...sums].map(([name, { sum, count }]) => [name, sum / count]));
 }
 
-function drawMasks({ prompt, completion, length }: ScoredCompletion, settings: TuningSettings, random: Parameters<typeof estimatorMasks>[2]): MaskSamples {
+function drawMasks(
+  { prompt, completion, length }: ScoredCompletion,
+  settings: TuningSettings,
+  random: Parameters<typeof estimatorMasks>[2],
+): MaskSamples {
   return estimatorMasks(
     { prompt: prompt.length, completion: completion.length, length },
     {

@@ -1,0 +1,35 @@
+import { readCheckpoint } from '../../model/checkpoint.ts';
+import { findModel } from '../../model/find-model.ts';
+import { LanguageModel } from '../../model/language-model.ts';
+import { readJson } from '../../platform/files.ts';
+import { lossOfCase, parseHandCase } from '../../tuning/hand-case.ts';
+import { objectiveByName } from '../../tuning/objectives/registry.ts';
+import { type AddCommand, type EngineOptions, engineOf, withEngine } from '../command.ts';
+
+interface LossOptions extends EngineOptions {
+  readonly objective: string;
+  readonly model: string;
+  readonly case: string;
+}
+
+export function addLoss(add: AddCommand): void {
+  withEngine(
+    add<LossOptions>('loss', 'Print the loss of a case given by hand, to check a method', async (options) => {
+      const objective = objectiveByName(options.objective);
+      const checkpoint = await readCheckpoint(await findModel(options.model));
+      const handCase = parseHandCase(await readJson(options.case), options.case, checkpoint.config.vocab_size);
+      const model = await LanguageModel.load(await engineOf(options), checkpoint);
+      const result = await lossOfCase(model, objective, handCase);
+      return {
+        document: result,
+        lines: [
+          `loss ${result.loss}`,
+          ...result.logp.map((logp, j) => `completion ${j}: log p ${logp}, advantage ${result.advantages[j]}`),
+        ],
+      };
+    })
+      .requiredOption('--objective <name>', 'policy-gradient method')
+      .requiredOption('--model <model>', 'model: a name, a checkpoint folder or a run directory')
+      .requiredOption('--case <file>', 'JSON file with prompt, completions, rewards, masks and settings'),
+  );
+}

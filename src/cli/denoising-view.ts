@@ -1,0 +1,49 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { styleText } from 'node:util';
+import type { Frame } from '../protocol/sample.ts';
+
+/** Milliseconds that a frame stays on a terminal. */
+const frameTime = 90;
+
+export interface DenoisingView {
+  readonly frames: readonly Frame[];
+  /** Tokens per line; absent: all in one line. */
+  readonly columns?: number | undefined;
+}
+
+/**
+ * Shows a completion being denoised: on a terminal in place, one frame after the other; elsewhere a line per frame.
+ * Masked places are dots, the tokens of the present step stand out.
+ */
+export async function showDenoising(
+  { frames, columns }: DenoisingView,
+  terminal: NodeJS.WriteStream = process.stderr,
+): Promise<void> {
+  if (!terminal.isTTY) {
+    for (const frame of frames)
+      terminal.write(
+        `  step ${String(frame.step + 1).padStart(2)}  ${canvasLines(frame, columns, false).join(' | ')}\n`,
+      );
+    return;
+  }
+  const height = canvasLines(frames[0] as Frame, columns, true).length + 1;
+  for (const [index, frame] of frames.entries()) {
+    if (index > 0) terminal.write(`\x1b[${height}A`);
+    const lines = [`step ${frame.step + 1} of ${frames.length}`, ...canvasLines(frame, columns, true)];
+    for (const line of lines) terminal.write(`\x1b[2K  ${line}\n`);
+    await delay(frameTime);
+  }
+}
+
+function canvasLines({ tokens, revealedAt, step }: Frame, columns: number | undefined, colour: boolean): string[] {
+  const cells = tokens.map((token, place) => {
+    const shown = token === null ? '·' : token;
+    if (!colour) return shown;
+    if (token === null) return styleText('dim', shown);
+    return revealedAt[place] === step ? styleText(['bold', 'green'], shown) : shown;
+  });
+  if (columns === undefined) return [cells.join('')];
+  return Array.from({ length: Math.ceil(cells.length / columns) }, (_, row) =>
+    cells.slice(row * columns, (row + 1) * columns).join(' '),
+  );
+}

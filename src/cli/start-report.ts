@@ -1,0 +1,124 @@
+import type { Engine } from '../engine/engine.ts';
+import { compareEvaluations, type EvaluationResult, type GradedAnswer } from '../evaluation/evaluate.ts';
+import { framesOf } from '../evaluation/frames.ts';
+import type { Tokenizer } from '../model/tokenizer.ts';
+import type { Denoising, MetricComparison, ReportData, ReportSamples } from '../protocol/report.ts';
+import { readConfiguration } from '../runs/directory.ts';
+import { evaluationsOf, readEvents, readSamples, sampleSteps, stepsOf } from '../runs/reader.ts';
+import type { Task } from '../tasks/task.ts';
+import type { TuningResult } from '../tuning/tuning-run.ts';
+import { startRecipe } from './start-recipe.ts';
+import { duration } from './training-progress.ts';
+
+/** Steps whose samples are shown, evenly over the run. */
+const shownSteps = 8;
+/** Completions shown of each of them, and of the denoisings. */
+const shownSamples = 24;
+const shownDenoisings = 4;
+
+interface StartOutcome {
+  readonly task: Task;
+  readonly tuned: TuningResult;
+  readonly before: EvaluationResult;
+  readonly after: EvaluationResult;
+  readonly control: EvaluationResult;
+  readonly controlSteps: number;
+  readonly tokenizer: Tokenizer;
+  readonly engine: Engine;
+}
+
+/** The report of `npm start`, from what was measured and from the run's own files. */
+export async function startReport({
+  task,
+  tuned,
+  before,
+  after,
+  control,
+  controlSteps,
+  tokenizer,
+  engine,
+}: StartOutcome): Promise<ReportData> {
+  const configuration = await readConfiguration(tuned.dir);
+  const events = await readEvents(tuned.dir);
+  const trained = duration(tuned.seconds);
+  const { labelled } = startRecipe.control;
+  return {
+    title: 'SPG on 4x4 Sudoku',
+    summary: [
+      `A small masked diffusion model that had seen ${labelled} labelled Sudokus was tuned for ${tuned.steps} steps (${trained}) by reinforcement learning with SPG, on fresh puzzles that carry no label, only a check of the rules. It was measured before and after on ${before.n} puzzles whose solution grids it never met.`,
+      `The control is the same base, trained for the same ${trained} under supervision on the ${labelled} labelled puzzles that it was made from (${controlSteps} steps).`,
+    ],
+    createdAt: new Date().toISOString(),
+    headline: {
+      task: task.name,
+      n: before.n,
+      descriptions: {
+        before: 'The bundled base.',
+        after: `The base after ${tuned.steps} steps of ${configuration.objective}.`,
+        control: `The base after ${trained} more of supervised training on its own labelled puzzles.`,
+      },
+      metrics: task.metrics.map((name) => comparison(name, before, after, control)),
+    },
+    settings: configuration.settings,
+    environment: [
+      { label: 'Engine', value: `${engine.name} on ${engine.device}` },
+      { label: 'Seconds of tuning', value: tuned.seconds.toFixed(1) },
+      ...Object.entries(configuration.versions).map(([label, value]) => ({ label, value })),
+      { label: 'Run', value: configuration.name },
+    ],
+    steps: stepsOf(events),
+    evaluations: evaluationsOf(events),
+    samples: await samplesOf(tuned.dir),
+    denoisings: denoisingsOf(after.answers, tokenizer),
+  };
+}
+
+function comparison(
+  name: string,
+  before: EvaluationResult,
+  after: EvaluationResult,
+  control: EvaluationResult,
+): MetricComparison {
+  return {
+    name,
+    before: before.metrics[name]!,
+    after: after.metrics[name]!,
+    control: control.metrics[name]!,
+    difference: compareEvaluations(before, after, name),
+    versusControl: compareEvaluations(control, after, name),
+  };
+}
+
+async function samplesOf(dir: string): Promise<ReportSamples[]> {
+  const steps = await sampleSteps(dir);
+  const stride = Math.max(1, (steps.length - 1) / (shownSteps - 1));
+  const chosen = [
+    ...new Set(
+      Array.from(
+        { length: Math.min(shownSteps, steps.length) },
+        (_, index) => steps[Math.round(index * stride)] as number,
+      ),
+    ),
+  ];
+  return Promise.all(
+    chosen.map(async (step) => ({
+      step,
+      records: (await readSamples(dir, step))
+        .slice(0, shownSamples)
+        .map(({ prompt, completion, rewards, advantage }) => ({ prompt, completion, rewards, advantage })),
+    })),
+  );
+}
+
+/** Solved puzzles and missed ones, as far as there are both. */
+function denoisingsOf(answers: readonly GradedAnswer[], tokenizer: Tokenizer): Denoising[] {
+  const missed = answers.filter(({ grade }) => !grade.correct).slice(0, 1);
+  const solved = answers.filter(({ grade }) => grade.correct).slice(0, shownDenoisings - missed.length);
+  return [...solved, ...missed].map(({ prompt, denoised, grade }, index) => ({
+    title: `Held-out puzzle ${index + 1}`,
+    prompt,
+    outcome: grade.correct ? 'solved' : 'not solved',
+    frames: framesOf(denoised, tokenizer),
+    layout: { columns: 4, cells: 16, box: 2, given: [...prompt.slice(0, 16)].map((digit) => digit !== '0') },
+  }));
+}

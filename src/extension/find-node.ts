@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { messageOf, UserError } from '../platform/errors.ts';
+
+/** A Node.js that the runtime can be started with. */
+export interface NodeProgram {
+  readonly file: string;
+  readonly version: string;
+  /** What its environment needs besides ours. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const oldest = [20, 19] as const;
+
+/**
+ * The Nodes of this machine that are new enough, the best first: the one that the user named and no other, else those
+ * on PATH, else VS Code's own. Lazy: the later ones are only looked at when the earlier ones are of no use.
+ *
+ * @param named the setting `unmask.node`; empty where the user names none
+ * @throws UserError where the named one is missing, is no Node, or is too old
+ */
+export async function* findNodes(named: string, searchPath = process.env.PATH ?? ''): AsyncGenerator<NodeProgram> {
+  if (named.trim() !== '') {
+    yield await namedNode(named.trim());
+    return;
+  }
+  for (const file of await nodesOnPath(searchPath)) {
+    const version = await versionOf(file).catch(() => null);
+    if (version !== null && isNewEnough(version)) yield { file, version, environment: {} };
+  }
+  // The extension host's own program, told to be a plain Node; its version is VS Code's business, but it runs us.
+  yield { file: process.execPath, version: process.versions.node, environment: { ELECTRON_RUN_AS_NODE: '1' } };
+}
+
+async function namedNode(file: string): Promise<NodeProgram> {
+  const setting = `The setting unmask.node names ${file}`;
+  let version: string;
+  try {
+    version = await versionOf(file);
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = missing ? 'which does not exist' : `which does not run as Node.js (${messageOf(error)})`;
+    throw new UserError(`${setting}, ${why}; correct or clear it.`);
+  }
+  if (!isNewEnough(version)) {
+    throw new UserError(
+      `${setting}, which is Node.js ${version}; name one that is ${oldest.join('.')} or newer, or clear it.`,
+    );
+  }
+  return { file, version, environment: {} };
+}
+
+async function nodesOnPath(searchPath: string): Promise<string[]> {
+  const name = process.platform === 'win32' ? 'node.exe' : 'node';
+  // A relative entry would mean the folder that the editor happens to run in.
+  const files = searchPath
+    .split(path.delimiter)
+    .filter((folder) => path.isAbsolute(folder))
+    .map((folder) => path.join(folder, name));
+  const found = await Promise.all(
+    [...new Set(files)].map((file) =>
+      access(file, constants.X_OK).then(
+        () => [file],
+        () => [],
+      ),
+    ),
+  );
+  return found.flat();
+}
+
+async function versionOf(file: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(file, ['-p', 'process.versions.node'], {
+    timeout: 10_000,
+    windowsHide: true,
+  });
+  const version = stdout.trim();
+  if (!/^\d+\.\d+\.\d+/.test(version)) throw new Error('it printed no version');
+  return version;
+}
+
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
+}

@@ -1,0 +1,104 @@
+import * as vscode from 'vscode';
+import { Interrupted, messageOf, UserError } from '../platform/errors.ts';
+import type { DevicesReport } from '../protocol/devices.ts';
+import { commands, settings } from './contributions.ts';
+import { devicesPage, type PassedOver } from './devices-page.ts';
+import { findNodes, type NodeProgram } from './find-node.ts';
+import { runUnmask } from './run-unmask.ts';
+
+const scheme = 'unmask';
+const page = vscode.Uri.from({ scheme, path: '/Unmask Devices' });
+
+/** `Unmask: Show Devices`: measures the tensor engines in a process of its own and opens what it found. */
+export function registerShowDevices(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): void {
+  let text = '';
+  const changed = new vscode.EventEmitter<vscode.Uri>();
+  let running: Promise<void> | null = null;
+
+  const show = async () => {
+    try {
+      text = await vscode.window.withProgress(
+        { location: vscode.ProgressLocation.Notification, title: 'Unmask: measuring devices', cancellable: true },
+        (_, token) => measure(script(context), signalOf(token), log),
+      );
+      changed.fire(page);
+      await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(page), { preview: false });
+    } catch (error) {
+      explain(error, log);
+    }
+  };
+
+  context.subscriptions.push(
+    changed,
+    vscode.workspace.registerTextDocumentContentProvider(scheme, {
+      onDidChange: changed.event,
+      provideTextDocumentContent: () => text,
+    }),
+    // Two measurements at once would slow each other down.
+    vscode.commands.registerCommand(commands.showDevices, () => {
+      running ??= show().finally(() => {
+        running = null;
+      });
+      return running;
+    }),
+  );
+}
+
+/**
+ * Measures in the first Node in which an engine works. (VS Code's own Node may forbid what native code needs, so that
+ * a Node runs does not say that an engine does.) Where none works, the first Node's findings say why.
+ */
+async function measure(unmask: string, signal: AbortSignal, log: vscode.LogOutputChannel): Promise<string> {
+  const named = vscode.workspace.getConfiguration().get<string>(settings.node, '');
+  const passedOver: PassedOver[] = [];
+  let useless: { node: NodeProgram; report: DevicesReport } | null = null;
+  let failure: unknown = null;
+  for await (const node of findNodes(named)) {
+    log.info(`${node.file} (Node.js ${node.version}): unmask devices`);
+    try {
+      const report = await runUnmask<DevicesReport>(node, unmask, ['devices'], {
+        signal,
+        log: (line) => log.info(line),
+      });
+      if (report.chosen) return devicesPage(report, node, passedOver);
+      useless ??= { node, report };
+      passedOver.push({ node, reason: 'no engine works in it' });
+    } catch (error) {
+      if (error instanceof Interrupted) throw error;
+      log.warn(`${node.file}: ${messageOf(error)}`);
+      failure ??= error;
+      passedOver.push({ node, reason: messageOf(error) });
+    }
+  }
+  if (!useless) throw failure;
+  return devicesPage(
+    useless.report,
+    useless.node,
+    passedOver.filter(({ node }) => node !== useless?.node),
+  );
+}
+
+/** A cancellation is the user's own doing and needs no words; everything else does. */
+function explain(error: unknown, log: vscode.LogOutputChannel): void {
+  if (error instanceof Interrupted) {
+    log.info(error.message);
+    return;
+  }
+  log.error(error instanceof UserError ? error.message : (error as Error));
+  const [openSettings, openLog] = ['Open Settings', 'Show Log'];
+  // Not awaited: the command is over, however long the message stays.
+  void vscode.window.showErrorMessage(`Unmask: ${messageOf(error)}`, openSettings, openLog).then((answer) => {
+    if (answer === openSettings) void vscode.commands.executeCommand('workbench.action.openSettings', settings.node);
+    if (answer === openLog) log.show();
+  });
+}
+
+function script(context: vscode.ExtensionContext): string {
+  return context.asAbsolutePath('dist/unmask.mjs');
+}
+
+function signalOf(token: vscode.CancellationToken): AbortSignal {
+  const controller = new AbortController();
+  token.onCancellationRequested(() => controller.abort());
+  return controller.signal;
+}

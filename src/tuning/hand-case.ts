@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import type { LanguageModel } from '../model/language-model.ts';
+import { UserError } from '../platform/errors.ts';
+import { optimizerOf } from '../training/optimizer-settings.ts';
+import { Trainer } from '../training/trainer.ts';
+import { groupAdvantages } from './advantages.ts';
+import type { Objective, ScoredCompletion } from './objectives/objective.ts';
+import { tuningSettings } from './settings.ts';
+
+const ids = z.array(z.int().nonnegative());
+
+/** One group of completions with their rewards and masks, so that a method can be checked by hand. */
+export const handCase = z.strictObject({
+  prompt: ids,
+  completions: z.array(ids.min(1)).min(1),
+  rewards: z.array(z.number()),
+  /** Per completion, per sample: 1 where a token of prompt and completion is masked. */
+  masks: z.array(z.array(z.array(z.union([z.literal(0), z.literal(1)]))).min(1)),
+  settings: tuningSettings.partial().prefault({}),
+});
+
+export type HandCase = z.infer<typeof handCase>;
+
+/** Reads a case; throws a `UserError` that names the field which does not fit. */
+export function parseHandCase(value: unknown, file: string, vocabulary: number): HandCase {
+  const parsed = handCase.safeParse(value);
+  if (!parsed.success)
+    throw new UserError(
+      `${file}: ${parsed.error.issues[0]!.path.join('.') || 'the case'} is wrong (${parsed.error.issues[0]!.message}).`,
+    );
+  const { prompt, completions, rewards, masks } = parsed.data;
+  const foreign = [prompt, ...completions].flat().find((id) => id >= vocabulary);
+  if (foreign !== undefined)
+    throw new UserError(`${file}: token ${foreign} is beyond the model's vocabulary of ${vocabulary}.`);
+  const length = completions[0]!.length;
+  if (completions.some((completion) => completion.length !== length))
+    throw new UserError(`${file}: completions differ in length; pad them with the end of text.`);
+  if (rewards.length !== completions.length || masks.length !== completions.length)
+    throw new UserError(
+      `${file}: ${completions.length} completions come with ${rewards.length} rewards and ${masks.length} lists of masks; give one of each.`,
+    );
+  const samples = masks[0]!.length;
+  masks.forEach((own, j) => {
+    if (own.length !== samples)
+      throw new UserError(
+        `${file}: masks.${j} has ${own.length} masks and masks.0 has ${samples}; give each completion as many.`,
+      );
+    own.forEach((mask, s) => {
+      if (mask.length !== prompt.length + length)
+        throw new UserError(
+          `${file}: masks.${j}.${s} covers ${mask.length} tokens, and prompt and completion have ${prompt.length + length}.`,
+        );
+      if (!mask.slice(prompt.length).includes(1))
+        throw new UserError(`${file}: masks.${j}.${s} masks nothing of the completion, so it tells nothing.`);
+    });
+  });
+  return parsed.data;
+}
+
+/** Loss of a case under an objective, with the estimate and the advantage of every completion; the model stays as it is. */
+export async function lossOfCase(
+  model: LanguageModel,
+  objective: Objective,
+  { prompt, completions, rewards, masks, settings: given }: HandCase,
+) {
+  const { mask_token_id: mask, pad_token_id: pad, eos_token_id: eos } = model.config;
+  const defaults = tuningSettings.parse(given);
+  const length = completions[0]!.length;
+  const settings = { ...defaults, length, block: Math.min(defaults.block ?? length, length) };
+  const { advantages } = groupAdvantages(rewards, rewards.length);
+  const scored = completions.map((completion, j): ScoredCompletion => {
+    const end = completion.indexOf(eos);
+    return {
+      prompt: Int32Array.from(prompt),
+      completion: Int32Array.from(completion),
+      length: end === -1 ? completion.length : end + 1,
+      advantage: advantages[j] as number,
+    };
+  });
+  const samples = masks.map((own) => own.map((bits) => Uint8Array.from(bits)));
+  const { batch, logp } = objective.fromMasks(scored, samples, settings, { mask, pad });
+  const trainer = new Trainer(model, objective.loss, optimizerOf(settings, 1));
+  const { loss, metrics } = await trainer.evaluate(batch);
+  await trainer.dispose();
+  return { loss, logp: logp(metrics), advantages };
+}

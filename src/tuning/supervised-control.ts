@@ -1,0 +1,44 @@
+import type { Engine } from '../engine/engine.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { LanguageModel } from '../model/language-model.ts';
+import { Interrupted } from '../platform/errors.ts';
+import { Random } from '../platform/random.ts';
+import { type Example, maskedDiffusionBatch, maskedDiffusionLoss } from '../training/masked-diffusion-loss.ts';
+import { type OptimizerSettings, optimizerOf } from '../training/optimizer-settings.ts';
+import { Trainer, trainingState } from '../training/trainer.ts';
+
+export interface SupervisedControl {
+  /** A batch of the base's own labelled examples. */
+  readonly examples: (random: Random) => Example[];
+  readonly optimizer: OptimizerSettings;
+  /** Seconds of training. */
+  readonly seconds: number;
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onStep?: (step: number, loss: number, secondsLeft: number) => void;
+}
+
+/**
+ * What a tuned model has to be compared with: its base, trained on under supervision on the labelled examples that it
+ * was made from, for the same measured seconds.
+ */
+export async function superviseFor(
+  engine: Engine,
+  base: Checkpoint,
+  { examples, optimizer, seconds, seed, signal, onStep }: SupervisedControl,
+) {
+  const model = await LanguageModel.load(engine, base, trainingState(base.config));
+  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(optimizer, 1));
+  const { mask_token_id: mask, pad_token_id: pad } = base.config;
+  const begin = performance.now();
+  const left = () => seconds - (performance.now() - begin) / 1000;
+  let steps = 0;
+  while (left() > 0) {
+    if (signal?.aborted) throw new Interrupted('Stopped while the control was trained.');
+    const random = new Random(seed, 'control', ++steps);
+    const { loss } = await trainer.step([maskedDiffusionBatch(examples(random), { mask, pad }, 'exact-count', random)]);
+    onStep?.(steps, loss, Math.max(0, left()));
+  }
+  await trainer.dispose();
+  return { model, steps };
+}
