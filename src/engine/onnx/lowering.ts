@@ -1,5 +1,5 @@
 import type { Program } from '../../graph/program.ts';
-import { type PrimitiveName, sizeOf, type Tensor } from '../../graph/tensor.ts';
+import { type PrimitiveName, type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts';
 import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
 
 /** Execution providers of ONNX Runtime that a program can be lowered for. */
@@ -62,20 +62,8 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   less: direct('Less'),
   where: direct('Where'),
   cast: ({ attributes: { to } }, inputs, { emit }) => emit('Cast', inputs, { to: elementTypeOf(to) }),
-  matmul: (
-    { attributes: { transposeA, transposeB }, inputs: [a] },
-    [left, right],
-    { emit, emitMicrosoft, provider },
-  ) => {
-    if (provider === 'cpu' || provider === 'cuda') {
-      if (!transposeA && !transposeB) return emit('MatMul', [left!, right!]);
-      return emitMicrosoft('FusedMatMul', [left!, right!], { transA: Number(transposeA), transB: Number(transposeB) });
-    }
-    const rank = a!.shape.length;
-    const perm = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
-    const turned = (name: string, turn: boolean) => (turn ? emit('Transpose', [name], { perm }) : name);
-    return emit('MatMul', [turned(left!, transposeA), turned(right!, transposeB)]);
-  },
+  matmul: ({ attributes: { transposeA, transposeB }, inputs: [{ shape }] }, [a, b], context) =>
+    product(context, shape.length, a!, b!, transposeA, transposeB),
   reshape: ({ shape }, [x], { graph, emit }) => emit('Reshape', [x!, graph.wholeNumbers(shape)]),
   transpose: ({ attributes: { permutation } }, inputs, { emit }) => emit('Transpose', inputs, { perm: permutation }),
   broadcast: ({ shape }, [x], { graph, emit }) => emit('Expand', [x!, graph.wholeNumbers(shape)]),
@@ -97,34 +85,33 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
     return emit('Sub', [shifted, emit('Log', [emit('ReduceSum', [emit('Exp', [shifted]), axes])])]);
   },
   gather: direct('Gather', { axis: 0 }),
-  scatterAdd: ({ shape, inputs: [indices] }, [places, values], { graph, emit, emitMicrosoft, provider }) => {
+  scatterAdd: ({ shape, inputs: [indices] }, [places, values], context) => {
+    const { graph, emit, provider } = context;
     const [rows, ...rest] = shape as [number, ...number[]];
     const [count, width] = [sizeOf(indices!.shape), sizeOf(rest)];
-    if (provider !== 'cpu') {
-      const rowOf = emit('Cast', [emit('Reshape', [places!, graph.wholeNumbers([...indices!.shape, 1])])], { to: 7 });
-      return emit('ScatterND', [graph.initializer(new Float32Array(sizeOf(shape)), shape), rowOf, values!], {
+    if (provider === 'webgpu' || provider === 'cuda') {
+      const column = emit('Reshape', [places!, graph.wholeNumbers([...indices!.shape, 1])]);
+      return emit('ScatterND', [zeros(context, shape), emit('Cast', [column], { to: 7 }), values!], {
         reduction: 'add',
       });
     }
-    // The CPU's ScatterND loses sums where an index repeats, for its threads do not wait for each other.
+    // The CPU's ScatterND, which others fall back to, loses sums where an index repeats: its threads do not wait for
+    // each other. ScatterElements runs on one thread.
     const column = emit('Reshape', [places!, graph.wholeNumbers([count, 1])]);
     const updates = emit('Reshape', [values!, graph.wholeNumbers([count, width])]);
-    const sums = rows <= fewRows ? byProduct(column, updates) : byElements(column, updates);
-    return emit('Reshape', [sums, graph.wholeNumbers(shape)]);
-
-    function byProduct(column: string, updates: string): string {
+    let sums: string;
+    if (rows <= fewRows) {
       const numbers = graph.initializer(
         Int32Array.from({ length: rows }, (_, row) => row),
         [rows],
       );
       const oneHot = emit('Cast', [emit('Equal', [column, numbers])], { to: elementTypeOf('f32') });
-      return emitMicrosoft('FusedMatMul', [oneHot, updates], { transA: 1, transB: 0 });
-    }
-    function byElements(column: string, updates: string): string {
-      const zeros = graph.initializer(new Float32Array(sizeOf(shape)), [rows, width]);
+      sums = product(context, 2, oneHot, updates, true, false);
+    } else {
       const spread = emit('Expand', [column, graph.wholeNumbers([count, width])]);
-      return emit('ScatterElements', [zeros, spread, updates], { axis: 0, reduction: 'add' });
+      sums = emit('ScatterElements', [zeros(context, [rows, width]), spread, updates], { axis: 0, reduction: 'add' });
     }
+    return emit('Reshape', [sums, graph.wholeNumbers(shape)]);
   },
   pick: ({ inputs: [x], shape }, [values, indices], { graph, emit }) => {
     const column = emit('Reshape', [indices!, graph.wholeNumbers([...shape, 1])]);
@@ -147,6 +134,28 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
     return shape.length === 4 ? turned : emit('Reshape', [turned, graph.wholeNumbers(shape)]);
   },
 };
+
+/** Made when the session is loaded: a model file cannot hold large ones. */
+function zeros({ graph, emit }: Context, shape: Shape): string {
+  return emit('Expand', [graph.initializer(Float32Array.of(0), [1]), graph.wholeNumbers(shape)]);
+}
+
+function product(
+  context: Context,
+  rank: number,
+  a: string,
+  b: string,
+  transposeA: boolean,
+  transposeB: boolean,
+): string {
+  const { emit, emitMicrosoft, provider } = context;
+  if (!transposeA && !transposeB) return emit('MatMul', [a, b]);
+  if (provider === 'cpu' || provider === 'cuda')
+    return emitMicrosoft('FusedMatMul', [a, b], { transA: Number(transposeA), transB: Number(transposeB) });
+  const perm = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+  const turned = (name: string, turn: boolean) => (turn ? emit('Transpose', [name], { perm }) : name);
+  return emit('MatMul', [turned(a, transposeA), turned(b, transposeB)]);
+}
 
 /** Writes a program as an ONNX model for one provider. */
 export function lower(program: Program, provider: Provider): LoweredProgram {
