@@ -24,6 +24,10 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     throw new UserError(`${folder} is not a checkpoint folder; give a folder with config.json and model.safetensors.`);
   const config = parseConfig(await readJson(path.join(folder, 'config.json')), path.join(folder, 'config.json'));
   const tokenizer = await Tokenizer.read(folder);
+  if (tokenizer.largestId >= config.vocab_size)
+    throw new UserError(
+      `${path.join(folder, 'tokenizer.json')} has ids up to ${tokenizer.largestId} where config.json has a vocabulary of ${config.vocab_size}; restore both from one checkpoint.`,
+    );
   const file = path.join(folder, 'model.safetensors');
   const weights = await readSafetensors(file);
   const shapes = weightShapes(config);
@@ -37,6 +41,8 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
       throw new UserError(
         `${file}: ${name} is [${tensor.shape}] where config.json calls for [${shape}]; restore both from one checkpoint.`,
       );
+    if (!(tensor.data instanceof Float32Array))
+      throw new UserError(`${file}: ${name} holds whole numbers where a weight is F32; restore the file.`);
     if (!tensor.data.every(Number.isFinite))
       throw new UserError(`${file}: ${name} holds values that are not finite; take an earlier checkpoint.`);
   }

@@ -82,7 +82,7 @@ export interface SpecialTokens {
 
 /** A preset's configuration: heads of 32, a feed-forward of 8/3 the width rounded up to 64, plain multi-head attention. */
 export function presetConfig(preset: string, vocabulary: number, special: SpecialTokens): ModelConfig {
-  if (!(preset in presets))
+  if (!Object.hasOwn(presets, preset))
     throw new UsageError(`There is no preset ${preset}; choose one of ${Object.keys(presets).join(', ')}.`);
   const { layers, heads } = presets[preset as Preset];
   const hidden = heads * 32;

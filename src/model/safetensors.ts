@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { type HostTensor, type Shape, sizeOf } from '../graph/tensor.ts';
-import { messageOf, UserError } from '../platform/errors.ts';
+import { UserError } from '../platform/errors.ts';
 import { cannotRead, writeAtomic } from '../platform/files.ts';
 
 /** A header of 100 MB describes more tensors than any model has; a longer one is damage or malice. */
@@ -57,7 +57,10 @@ export async function readSafetensors(file: string): Promise<Map<string, HostTen
     const json = Buffer.alloc(headerLength);
     await handle.read(json, 0, headerLength, 8);
     const tensors = new Map<string, HostTensor>();
-    for (const [name, { dtype, shape, start, end }] of parseHeader(json.toString('utf8'), damaged)) {
+    const entries = parseHeader(json.toString('utf8'), damaged);
+    const described = entries.reduce((most, [, { end }]) => Math.max(most, end), 0);
+    if (8 + headerLength + described < size) throw damaged('bytes follow its last tensor');
+    for (const [name, { dtype, shape, start, end }] of entries) {
       if (8 + headerLength + end > size) throw damaged(`tensor ${name} ends beyond the file`);
       if (dtype !== 'F32' && dtype !== 'I32')
         throw new UserError(`${file}: tensor ${name} is ${dtype}, and F32 is read; convert the checkpoint.`);
@@ -73,14 +76,10 @@ export async function readSafetensors(file: string): Promise<Map<string, HostTen
 }
 
 function parseHeader(json: string, damaged: (why: string) => Error) {
-  let header: Record<string, unknown>;
-  try {
-    header = z.record(z.string(), z.unknown()).parse(JSON.parse(json));
-  } catch (error) {
-    throw damaged(`its header is not JSON: ${messageOf(error).slice(0, 80)}`);
-  }
+  const header = z.record(z.string(), z.unknown()).safeParse(parsedJson(json));
+  if (!header.success) throw damaged('its header is not a JSON object');
   const entries: [string, { dtype: string; shape: Shape; start: number; end: number }][] = [];
-  for (const [name, value] of Object.entries(header)) {
+  for (const [name, value] of Object.entries(header.data)) {
     if (name === '__metadata__') continue;
     const parsed = entry.safeParse(value);
     if (!parsed.success || parsed.data.data_offsets[0] > parsed.data.data_offsets[1])
@@ -89,9 +88,18 @@ function parseHeader(json: string, damaged: (why: string) => Error) {
     entries.push([name, { dtype, shape, start: data_offsets[0], end: data_offsets[1] }]);
   }
   let expected = 0;
-  for (const [name, { start, end }] of [...entries].sort((a, b) => a[1].start - b[1].start)) {
+  for (const [name, { start, end }] of [...entries].sort((a, b) => a[1].start - b[1].start || a[1].end - b[1].end)) {
     if (start !== expected) throw damaged(`tensor ${name} overlaps another or leaves a gap`);
     expected = end;
   }
   return entries;
+}
+
+/** What a text says as JSON; undefined where it is none. */
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

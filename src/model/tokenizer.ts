@@ -35,6 +35,11 @@ export class Tokenizer {
     }
   }
 
+  /** The largest id that it gives to a token. */
+  get largestId(): number {
+    return [...this.#tokenizer.get_vocab(true).values()].reduce((most, id) => Math.max(most, id), -1);
+  }
+
   encode(text: string): number[] {
     return text === '' ? [] : this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
   }

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { readCheckpoint, writeCheckpoint } from '../../src/model/checkpoint.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { readSafetensors, writeSafetensors } from '../../src/model/safetensors.ts';
+import { characterTokenizer } from '../../src/model/tokenizer.ts';
+import { everyOption, oneThread, tinyCheckpoint, writeTinyCheckpoint } from './tiny-model.ts';
+
+let root: string;
+let whole: string;
+before(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'unmask-checkpoint-'));
+  whole = await writeTinyCheckpoint(path.join(root, 'whole'), everyOption);
+});
+after(() => rm(root, { recursive: true }));
+
+let copies = 0;
+/** A copy of a whole checkpoint, spoilt by `spoil`. */
+async function spoilt(spoil: (folder: string) => Promise<void>): Promise<string> {
+  const folder = path.join(root, `copy-${copies++}`);
+  await cp(whole, folder, { recursive: true });
+  await spoil(folder);
+  return folder;
+}
+
+/** Rewrites a copy's weights. */
+const weights = (change: (tensors: Awaited<ReturnType<typeof readSafetensors>>) => void) =>
+  spoilt(async (folder) => {
+    const file = path.join(folder, 'model.safetensors');
+    const tensors = await readSafetensors(file);
+    change(tensors);
+    await writeSafetensors(file, tensors);
+  });
+
+/** Rewrites one JSON file of a copy. */
+const json = (name: string, change: (content: Record<string, unknown>) => void) =>
+  spoilt(async (folder) => {
+    const file = path.join(folder, name);
+    const content = JSON.parse(await readFile(file, 'utf8'));
+    change(content);
+    await writeFile(file, JSON.stringify(content));
+  });
+
+/** Refused with one sentence that names `file` and says `why`. */
+async function refused(folder: string, file: string, why: RegExp): Promise<void> {
+  await assert.rejects(readCheckpoint(folder), (error: Error) => {
+    assert.equal(error.name, 'UserError', error.stack);
+    assert.ok(error.message.includes(path.join(folder, file)), error.message);
+    assert.match(error.message, why);
+    assert.doesNotMatch(error.message, /\n/);
+    return true;
+  });
+}
+
+describe('a checkpoint', () => {
+  it('comes back as it was written, and a loaded model writes the same files', async () => {
+    const written = tinyCheckpoint(everyOption);
+    const read = await readCheckpoint(whole);
+    assert.deepEqual(read.config, written.config);
+    assert.deepEqual(read.weights, written.weights);
+    assert.deepEqual(read.generation, written.generation);
+    assert.deepEqual(read.tokenizer.encode('1+2'), written.tokenizer.encode('1+2'));
+    const model = await LanguageModel.load(oneThread(), read);
+    await model.save(path.join(root, 'again'));
+    await model.dispose();
+    const names = (await readdir(whole)).sort();
+    assert.deepEqual(names, [
+      'config.json',
+      'generation_config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    assert.deepEqual((await readCheckpoint(path.join(root, 'again'))).config, written.config);
+    for (const name of names.slice(1))
+      assert.deepEqual(await readFile(path.join(root, 'again', name)), await readFile(path.join(whole, name)), name);
+  });
+
+  it('keeps configuration fields that it does not know', async () => {
+    const folder = path.join(root, 'extra');
+    const checkpoint = tinyCheckpoint();
+    await writeCheckpoint(folder, { ...checkpoint, config: { ...checkpoint.config, bos_token_id: 1 } });
+    assert.equal((await readCheckpoint(folder)).config.bos_token_id, 1);
+  });
+
+  it('takes the defaults of the papers where no generation_config.json says otherwise', async () => {
+    const folder = await spoilt((copy) => rm(path.join(copy, 'generation_config.json')));
+    const { generation } = await readCheckpoint(folder);
+    assert.deepEqual(generation, { prompt_format: 'tagged', block_length: 32, tokens_per_step: 2 });
+  });
+});
+
+describe('a folder that is no whole checkpoint is refused', () => {
+  it('where it does not exist or is a file', async () => {
+    await refused(path.join(root, 'nowhere'), '', /is not a checkpoint folder/);
+    await refused(path.join(whole, 'config.json'), '', /is not a checkpoint folder/);
+  });
+
+  for (const name of ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'])
+    it(`where ${name} is missing`, async () => {
+      await refused(await spoilt((folder) => rm(path.join(folder, name))), name, /does not exist/);
+    });
+
+  for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json'])
+    it(`where ${name} is cut off`, async () => {
+      const folder = await spoilt(async (copy) => {
+        const file = path.join(copy, name);
+        await writeFile(file, (await readFile(file)).subarray(0, 20));
+      });
+      await refused(folder, name, /not valid JSON/);
+    });
+
+  it('where model.safetensors is cut off or is another format', async () => {
+    const file = 'model.safetensors';
+    const cut = await spoilt(async (folder) => {
+      const bytes = await readFile(path.join(folder, file));
+      await writeFile(path.join(folder, file), bytes.subarray(0, bytes.length - 100));
+    });
+    await refused(cut, file, /not a whole safetensors file/);
+    const pickle = await spoilt((folder) =>
+      writeFile(path.join(folder, file), 'PK\u0003\u0004 a zip archive of PyTorch'),
+    );
+    await refused(pickle, file, /not a whole safetensors file/);
+  });
+
+  it('where a tensor is missing, foreign, of another shape or not finite', async () => {
+    const name = 'model.layers.0.self_attn.q_norm.weight';
+    const file = 'model.safetensors';
+    await refused(
+      await weights((all) => all.delete(name)),
+      file,
+      /lacks the tensor model\.layers\.0\.self_attn\.q_norm/,
+    );
+    const foreign = await weights((all) => all.set('model.layers.9.bias', { shape: [1], data: Float32Array.of(1) }));
+    await refused(foreign, file, /holds the tensor model\.layers\.9\.bias/);
+    const reshaped = await weights((all) => all.set(name, { shape: [2, 2], data: new Float32Array(4) }));
+    await refused(reshaped, file, /q_norm\.weight is \[2,2\] where config\.json calls for \[4\]/);
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY])
+      await refused(await weights((all) => all.get(name)!.data.fill(bad, 2, 3)), file, /q_norm\.weight .* not finite/);
+    const whole = await weights((all) => all.set(name, { shape: [4], data: new Int32Array(4) }));
+    await refused(whole, file, /q_norm\.weight holds whole numbers/);
+  });
+
+  it('where config.json is of another kind of model or contradicts itself, by the field', async () => {
+    const file = 'config.json';
+    const changed = (change: (config: Record<string, unknown>) => void) => json(file, change);
+    const set = (values: Record<string, unknown>) => changed((config) => Object.assign(config, values));
+    await refused(await set({ model_type: 'llama' }), file, /model_type "llama" is not supported/);
+    await refused(await set({ hidden_size: 0 }), file, /hidden_size is wrong/);
+    await refused(await set({ num_hidden_layers: 1.5 }), file, /num_hidden_layers is wrong/);
+    await refused(await set({ rms_norm_eps: 'small' }), file, /rms_norm_eps is wrong/);
+    await refused(await set({ attention: 'causal' }), file, /attention is wrong/);
+    await refused(await changed((config) => delete config.qk_norm), file, /qk_norm is wrong/);
+    await refused(
+      await changed((config) => delete config.block_size),
+      file,
+      /block-causal attention needs a block_size/,
+    );
+    await refused(await set({ num_key_value_heads: 3 }), file, /num_attention_heads must be a multiple/);
+    await refused(await set({ head_dim: 3 }), file, /head_dim must be even/);
+    await refused(await set({ mask_token_id: 10_000 }), file, /below vocab_size/);
+  });
+
+  it('where the tokenizer belongs to another model or to none', async () => {
+    const foreign = await json('tokenizer.json', (content) => {
+      Object.assign(content, characterTokenizer('0123456789,=:+-*/()abcdefghijkl').tokenizer);
+    });
+    await refused(foreign, 'tokenizer.json', /ids up to 34 where config\.json has a vocabulary of 23/);
+    const unknown = await json('tokenizer.json', (content) => Object.assign(content, { model: { type: 'Foreign' } }));
+    await refused(unknown, 'tokenizer.json', /not a tokenizer that can be used/);
+    for (const content of ['null', '[]', '5', '{}'])
+      await refused(
+        await spoilt((folder) => writeFile(path.join(folder, 'tokenizer.json'), content)),
+        'tokenizer.json',
+        /not a tokenizer that can be used/,
+      );
+  });
+
+  it('where generation_config.json makes no sense, by the field', async () => {
+    const folder = await json('generation_config.json', (content) => Object.assign(content, { block_length: -1 }));
+    await refused(folder, 'generation_config.json', /block_length is wrong/);
+    const list = await spoilt((copy) => writeFile(path.join(copy, 'generation_config.json'), '[]'));
+    await refused(list, 'generation_config.json', /is wrong/);
+  });
+});

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, it } from 'node:test';
+import { findModel } from '../../src/model/find-model.ts';
+import { RunWriter } from '../../src/runs/writer.ts';
+import { newRun } from '../runs/example.ts';
+import { writeTinyCheckpoint } from './tiny-model.ts';
+
+let home: string;
+const previousHome = process.env.UNMASK_HOME;
+before(async () => {
+  home = await mkdtemp(path.join(tmpdir(), 'unmask-home-'));
+  process.env.UNMASK_HOME = home;
+});
+after(async () => {
+  if (previousHome === undefined) delete process.env.UNMASK_HOME;
+  else process.env.UNMASK_HOME = previousHome;
+  await rm(home, { recursive: true });
+});
+
+it('finds an id in the data home, and a checkpoint folder by its path, relative or not', async () => {
+  const folder = await writeTinyCheckpoint(path.join(home, 'models', 'mine'));
+  assert.equal(await findModel('mine'), folder);
+  assert.equal(await findModel(folder), folder);
+  assert.equal(await findModel(path.relative(process.cwd(), folder)), folder);
+});
+
+it('takes the last checkpoint of a run directory, and says where it has none yet', async () => {
+  const run = await RunWriter.create(path.join(home, 'runs'), newRun);
+  await assert.rejects(findModel(run.dir), { name: 'UserError', message: /has no checkpoint yet/ });
+  for (const step of [2, 10]) await run.checkpoint(step, async (dir) => void (await writeTinyCheckpoint(dir)));
+  assert.equal(await findModel(run.dir), path.join(run.dir, 'checkpoints', 'step-000010'));
+  await run.close('finished');
+});
+
+it('names the known models where a name is unknown, and says so where a folder is no model', async () => {
+  await assert.rejects(findModel('nosuch'), {
+    name: 'UserError',
+    message: /There is no model nosuch; known are .*mine/,
+  });
+  const empty = path.join(home, 'empty');
+  await mkdir(empty);
+  await assert.rejects(findModel(empty), { name: 'UserError', message: /empty holds no config\.json/ });
+  await assert.rejects(findModel(''), { name: 'UserError' });
+});

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ModelConfig } from '../../src/model/config.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { weightShapes } from '../../src/model/transformer.ts';
+import { Random } from '../../src/platform/random.ts';
+import { referenceLogits, referencePredictions } from './reference-transformer.ts';
+import { everyOption, oneThread, tinyCheckpoint } from './tiny-model.ts';
+
+const variants: Readonly<Record<string, Partial<ModelConfig>>> = {
+  'a plain model': {},
+  'two layers': { num_hidden_layers: 2 },
+  'grouped-query attention': { num_attention_heads: 4, num_key_value_heads: 2 },
+  'multi-query attention': { num_attention_heads: 3, num_key_value_heads: 1 },
+  'heads wider together than the model': { num_attention_heads: 4, num_key_value_heads: 4 },
+  'query, key and value biases': { attention_bias: true },
+  'query and key norms': { qk_norm: true },
+  'an untied head': { tie_word_embeddings: false },
+  'shifted logits': { logit_shift: true },
+  'block-causal attention': { attention: 'block-causal', block_size: 3 },
+  'blocks of one, causal attention': { attention: 'block-causal', block_size: 1, num_hidden_layers: 2 },
+  'another rotary base and epsilon': { rope_theta: 50, rms_norm_eps: 0.1 },
+  'every option at once': everyOption,
+};
+
+const engine = oneThread();
+
+describe('the transformer agrees with its definition in double precision', () => {
+  for (const [name, changes] of Object.entries(variants)) {
+    it(name, async () => {
+      const checkpoint = tinyCheckpoint(changes);
+      const { config, weights } = checkpoint;
+      const model = await LanguageModel.load(engine, checkpoint);
+      const random = new Random(3, name);
+      // Rows of several lengths in one batch: shorter ones are padded.
+      const rows = [11, 7, 1, 10].map((length) => Int32Array.from({ length }, () => random.integer(config.vocab_size)));
+      const found = await model.logits(rows.map((tokens) => ({ tokens, places: places(tokens) })));
+      rows.forEach((tokens, row) => {
+        assertNear(found[row]!, referencePredictions(config, weights, tokens).flat(), `row ${row}`);
+      });
+      assertNear(await model.rawLogits(rows[0]!), referenceLogits(config, weights, rows[0]!).flat(), 'raw');
+      await model.dispose();
+    });
+  }
+
+  it('has exactly the weights that the options call for', () => {
+    const { config } = tinyCheckpoint(everyOption);
+    const names = [...weightShapes(config).keys()];
+    assert.equal(names.length, 3 + 2 * (4 + 3 + 2 + 5), 'embedding, final norm, head; per layer the rest');
+    assert.deepEqual(weightShapes(config).get('model.layers.1.self_attn.k_proj.bias'), [8]);
+    assert.ok(!weightShapes(tinyCheckpoint().config).has('lm_head.weight'));
+  });
+});
+
+describe('a batch', () => {
+  it('gives a row the same logits in any company', async () => {
+    const model = await LanguageModel.load(engine, tinyCheckpoint(everyOption));
+    const random = new Random(5, 'company');
+    const rows = Array.from({ length: 9 }, (_, index) =>
+      Int32Array.from({ length: 4 + ((index * 5) % 13) }, () => random.integer(8)),
+    );
+    const together = await model.logits(rows.map((tokens) => ({ tokens, places: places(tokens) })));
+    for (const [index, tokens] of rows.entries()) {
+      const [alone] = await model.logits([{ tokens, places: places(tokens) }]);
+      assertNear(together[index]!, [...alone!], `row ${index}`, 1e-5);
+    }
+    await model.dispose();
+  });
+
+  it('answers only for the places that were asked for, in their order', async () => {
+    const checkpoint = tinyCheckpoint();
+    const model = await LanguageModel.load(engine, checkpoint);
+    const tokens = Int32Array.of(4, 5, 6, 7, 8);
+    const [some, none] = await model.logits([
+      { tokens, places: [3, 0] },
+      { tokens: tokens.slice(0, 2), places: [] },
+    ]);
+    const all = referencePredictions(checkpoint.config, checkpoint.weights, tokens);
+    assertNear(some!, [...all[3]!, ...all[0]!], 'places 3 and 0');
+    assert.equal(none!.length, 0);
+    await model.dispose();
+  });
+
+  it('is cut into passes where it is large, and counts its work', async () => {
+    const model = await LanguageModel.load(engine, tinyCheckpoint());
+    const rows = Array.from({ length: 300 }, (_, index) => new Int32Array(32).fill(index % 8));
+    const found = await model.logits(rows.map((tokens) => ({ tokens, places: [31] })));
+    const [first] = await model.logits([{ tokens: rows[3]!, places: [31] }]);
+    assertNear(found[299]!, [...first!], 'the last of 300 rows, with the tokens of row 3', 1e-5);
+    assert.deepEqual(model.work, { forwards: 301, tokens: 301 * 32 });
+    await model.dispose();
+  });
+
+  it('refuses a text longer than its positions', async () => {
+    const model = await LanguageModel.load(engine, tinyCheckpoint());
+    await assert.rejects(model.logits([{ tokens: new Int32Array(65), places: [0] }]), {
+      name: 'UserError',
+      message: /65 tokens is longer than the model's 64/,
+    });
+    await model.dispose();
+  });
+});
+
+const places = (tokens: Int32Array): number[] => Array.from(tokens, (_, place) => place);
+
+function assertNear(found: ArrayLike<number>, expected: ArrayLike<number>, what: string, tolerance = 5e-5): void {
+  assert.equal(found.length, expected.length, what);
+  for (let i = 0; i < found.length; i++)
+    assert.ok(
+      Math.abs(found[i]! - expected[i]!) <= tolerance * Math.max(1, Math.abs(expected[i]!)),
+      `${what}: number ${i} is ${found[i]}, expected ${expected[i]}`,
+    );
+}
