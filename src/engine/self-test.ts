@@ -40,7 +40,10 @@ export async function selfTest(device: Device): Promise<SelfTestReport> {
 /** What libraries say in their own terms, and what it means. */
 const meanings: readonly [RegExp, string][] = [
   [/Failed to get a WebGPU adapter/, 'no GPU with a Vulkan, Metal or Direct3D 12 driver was found'],
-  [/Failed to load shared library/, "ONNX Runtime's library for it, or one that it needs, is not installed"],
+  [
+    /ExecutionProvider_Cuda: Failed to load/i,
+    "ONNX Runtime's CUDA 12 library, which `npm rebuild onnxruntime-node --ignore-scripts=false` fetches, or one that it needs is missing",
+  ],
 ];
 
 function reasonOf(error: unknown): string {

@@ -56,5 +56,6 @@ export function whyMissing(device: keyof typeof nativePackages): string | null {
     return `${name} is not installed`;
   }
   // Its install script, which is not run by default, puts the addon and the library there.
-  return existsSync(path.join(folder, 'lib')) ? null : `${name} is installed without its native part`;
+  const missing = `${name} is installed without its native part, which \`npm rebuild ${name} --ignore-scripts=false\` fetches`;
+  return existsSync(path.join(folder, 'lib')) ? null : missing;
 }
