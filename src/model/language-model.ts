@@ -106,16 +106,16 @@ export class LanguageModel {
   async #pass(queries: readonly Query[], length: number): Promise<Float32Array[]> {
     const batch = bucket(queries.length);
     const padded = queries.some(({ tokens }) => tokens.length !== length);
+    // A small vocabulary's head costs less than a program per number of wanted places.
+    const everywhere = this.config.vocab_size <= this.config.hidden_size;
     const wanted = queries.reduce((count, { places }) => count + places.length, 0);
-    const rows = bucket(Math.max(1, wanted));
+    const rows = everywhere ? null : 2 ** Math.ceil(Math.log2(Math.max(1, wanted)));
     const tokens = new Int32Array(batch * length).fill(this.config.pad_token_id);
     const present = new Float32Array(padded ? batch * length : 0);
-    const places = new Int32Array(rows);
-    let next = 0;
+    const flatPlaces = queries.flatMap(({ places }, row) => places.map((place) => row * length + place));
     queries.forEach((query, row) => {
       tokens.set(query.tokens, row * length);
       if (padded) present.fill(1, row * length, row * length + query.tokens.length);
-      for (const place of query.places) places[next++] = row * length + place;
     });
     // A row of padding alone would leave its softmax without a key.
     if (padded) for (let row = queries.length; row < batch; row++) present[row * length] = 1;
@@ -123,33 +123,28 @@ export class LanguageModel {
     const program = await this.#program(`${batch} ${length} ${rows} ${padded}`, () =>
       this.#forward(batch, length, rows, padded),
     );
-    const feeds: Record<string, HostTensor> = {
-      tokens: { shape: [batch, length], data: tokens },
-      rows: { shape: [rows], data: places },
-    };
+    const feeds: Record<string, HostTensor> = { tokens: { shape: [batch, length], data: tokens } };
     if (padded) feeds.present = { shape: [batch, length], data: present };
+    if (rows !== null) {
+      const data = new Int32Array(rows);
+      data.set(flatPlaces);
+      feeds.rows = { shape: [rows], data };
+    }
     const { logits } = await program.run(feeds, this.state);
     this.work.forwards += queries.length;
     this.work.tokens += queries.length * length;
-    const all = logits!.data as Float32Array;
-    let end = 0;
-    return queries.map(({ places }) => {
-      const start = end;
-      end += places.length * this.config.vocab_size;
-      return all.subarray(start, end);
-    });
+    return cut(logits!.data as Float32Array, queries, this.config.vocab_size, everywhere ? flatPlaces : null);
   }
 
-  #forward(batch: number, length: number, rows: number, padded: boolean): Program {
+  #forward(batch: number, length: number, rows: number | null, padded: boolean): Program {
     const weight = this.#weights();
     const canvas = {
       tokens: input('tokens', [batch, length], 'i32'),
       present: padded ? input('present', [batch, length]) : undefined,
     };
     const states = hiddenStates(this.config, weight, canvas);
-    return defineProgram('forward', {
-      outputs: { logits: logitsAt(this.config, weight, states, input('rows', [rows], 'i32')) },
-    });
+    const places = rows === null ? undefined : input('rows', [rows], 'i32');
+    return defineProgram('forward', { outputs: { logits: logitsAt(this.config, weight, states, places) } });
   }
 
   #weights(): Weights {
@@ -165,6 +160,27 @@ export class LanguageModel {
     }
     return program;
   }
+}
+
+/** Each query's own rows of logits; `rows` says where in `logits` they stand, null that they stand in order. */
+function cut(
+  logits: Float32Array,
+  queries: readonly Query[],
+  vocabulary: number,
+  rows: readonly number[] | null,
+): Float32Array[] {
+  let next = 0;
+  return queries.map(({ places }) => {
+    const start = next;
+    next += places.length;
+    if (rows === null) return logits.subarray(start * vocabulary, next * vocabulary);
+    const own = new Float32Array(places.length * vocabulary);
+    for (let index = 0; index < places.length; index++) {
+      const row = rows[start + index] as number;
+      own.set(logits.subarray(row * vocabulary, (row + 1) * vocabulary), index * vocabulary);
+    }
+    return own;
+  });
 }
 
 /** The next size of 1, 2, 3, 4, 6, 8, 12, 16, …: at most a third of a pass is padding. */

@@ -90,14 +90,15 @@ export function hiddenStates(config: ModelConfig, weight: Weights, { tokens, pre
 }
 
 /**
- * Logits [n, vocab_size] of the tokens at `rows` [n] (i32, places in the flattened [batch * length] canvas); the
- * shift of models that predict the next place is undone, so that row i is always the prediction of token i.
+ * Logits of tokens; the shift of models that predict the next place is undone, so that row i is always the prediction
+ * of token i. With `rows` [n] (i32, places in the flattened [batch * length] canvas) of those alone: [n, vocab_size];
+ * without, of all: [batch, length, vocab_size].
  */
-export function logitsAt(config: ModelConfig, weight: Weights, states: Tensor, rows: Tensor): Tensor {
+export function logitsAt(config: ModelConfig, weight: Weights, states: Tensor, rows?: Tensor): Tensor {
   const length = states.shape[1] as number;
   const shifted = config.logit_shift && length > 1;
   const aligned = shifted ? concat([slice(states, 1, 0, 1), slice(states, 1, 0, length - 1)], 1) : states;
-  return head(config, weight, gather(reshape(aligned, [-1, config.hidden_size]), rows));
+  return head(config, weight, rows ? gather(reshape(aligned, [-1, config.hidden_size]), rows) : aligned);
 }
 
 /** The head's raw output for every place, unshifted: [batch, length, vocab_size]. */

@@ -37,7 +37,10 @@ export function maskedDiffusionBatch(
   process: 'exact-count' | 'random-time',
   random: Random,
 ): Batch {
-  const length = Math.max(...examples.map(({ tokens }) => tokens.length));
+  const longest = Math.max(...examples.map(({ tokens }) => tokens.length));
+  const even = examples.every(({ tokens }) => tokens.length === longest);
+  // Texts of different lengths are padded to a bucket, so that few programs are compiled.
+  const length = even ? longest : Math.ceil(longest / 16) * 16;
   const predicted = Math.max(...examples.map(({ tokens, prompt }) => tokens.length - prompt));
   const tokens = new Int32Array(examples.length * length).fill(pad);
   const present = new Float32Array(examples.length * length);
@@ -62,10 +65,9 @@ export function maskedDiffusionBatch(
   });
   const shape = [examples.length, length];
   const n = [examples.length * predicted];
-  const padded = examples.some((example) => example.tokens.length !== length);
   return {
     tokens: { shape, data: tokens },
-    ...(padded ? { present: { shape, data: present } } : {}),
+    ...(even ? {} : { present: { shape, data: present } }),
     rows: { shape: n, data: rows },
     targets: { shape: n, data: targets },
     extra: { weights: { shape: n, data: weights } },

@@ -68,7 +68,11 @@ export function spgBatch(
   const samples = masks[0]!.length;
   const count = completions.length;
   const answer = Math.max(...completions.map(({ completion }) => completion.length));
-  const width = Math.max(...completions.map(({ prompt, completion }) => prompt.length + completion.length));
+  const widths = completions.map(({ prompt, completion }) => prompt.length + completion.length);
+  const longest = Math.max(...widths);
+  const even = widths.every((own) => own === longest);
+  // Texts of different lengths are padded to a bucket, so that few programs are compiled.
+  const width = even ? longest : Math.ceil(longest / 16) * 16;
   const tokens = new Int32Array(samples * count * width).fill(pad);
   const present = new Float32Array(tokens.length);
   const rows = new Int32Array(samples * count * answer);
@@ -111,10 +115,9 @@ export function spgBatch(
     shape: [count],
     data: Float32Array.from(weights, pick),
   });
-  const padded = completions.some(({ prompt, completion }) => prompt.length + completion.length !== width);
   return {
     tokens: { shape: [samples * count, width], data: tokens },
-    ...(padded ? { present: { shape: [samples * count, width], data: present } } : {}),
+    ...(even ? {} : { present: { shape: [samples * count, width], data: present } }),
     rows: { shape: flat, data: rows },
     targets: { shape: flat, data: targets },
     extra: {
