@@ -1,4 +1,5 @@
 import type { Query } from '../model/language-model.ts';
+import { UsageError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 
 /** What decoding needs of a model. */
@@ -70,7 +71,7 @@ export async function denoise(
   model: Denoiser,
   { prompts, seeds, options, watch, checkCancelled }: DenoiseCall,
 ): Promise<Denoised[]> {
-  checkOptions(options);
+  checkDecoding(options);
   const { mask_token_id: mask } = model.config;
   const canvases = prompts.map((prompt, index): Canvas => {
     const tokens = new Int32Array(prompt.length + options.length).fill(mask);
@@ -111,15 +112,17 @@ export async function denoise(
   return canvases.map(finished);
 }
 
-function checkOptions({ length, block, steps, order, threshold, temperature }: DecodingOptions): void {
+/** Throws a `UsageError` where no completion can be decoded with these options. */
+export function checkDecoding({ length, block, steps, order, threshold, temperature }: DecodingOptions): void {
+  const refuse = (why: string) => {
+    throw new UsageError(`Decoding ${why}.`);
+  };
   const blocks = Math.ceil(length / block);
-  if (length < 1 || block < 1)
-    throw new RangeError(`a completion of ${length} tokens in blocks of ${block} cannot be decoded`);
-  if (order !== 'threshold' && steps < blocks)
-    throw new RangeError(`${blocks} blocks need at least as many steps, not ${steps}`);
-  if (!(threshold > 0 && threshold <= 1))
-    throw new RangeError(`the threshold must be above 0 and at most 1, not ${threshold}`);
-  if (!(temperature >= 0)) throw new RangeError(`the temperature must not be negative, and is ${temperature}`);
+  if (!(length >= 1 && block >= 1)) refuse(`${length} tokens in blocks of ${block} is not possible; give at least 1`);
+  if (order !== 'threshold' && !(steps >= blocks))
+    refuse(`${length} tokens in blocks of ${block} needs at least ${blocks} steps, not ${steps}`);
+  if (!(threshold > 0 && threshold <= 1)) refuse(`needs a threshold above 0 and at most 1, not ${threshold}`);
+  if (!(temperature >= 0)) refuse(`needs a temperature of at least 0, not ${temperature}`);
 }
 
 const finished = ({ tokens, prompt, revealedAt, confidence, forwards }: Canvas): Denoised => ({

@@ -1,0 +1,325 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type DecodingOptions, type Denoiser, denoise, drawToken } from '../../src/diffusion/denoise.ts';
+import type { Query } from '../../src/model/language-model.ts';
+import { Random } from '../../src/platform/random.ts';
+import { assertFrequencies } from './chi-square.ts';
+
+const mask = 2;
+
+/** A model that is exactly row-independent: its logits are a function of one row and one place of it. */
+function modelOf(
+  vocab_size: number,
+  logits: (tokens: readonly number[], place: number) => readonly number[],
+): Denoiser & { readonly queries: Query[][] } {
+  const queries: Query[][] = [];
+  const known = new Map<string, readonly number[]>();
+  const remembered = (tokens: Int32Array, place: number) => {
+    const key = `${tokens} ${place}`;
+    const found = known.get(key) ?? logits([...tokens], place);
+    known.set(key, found);
+    return found;
+  };
+  return {
+    queries,
+    config: { mask_token_id: mask, eos_token_id: 1, vocab_size },
+    async logits(batch) {
+      queries.push(batch.map(({ tokens, places }) => ({ tokens: tokens.slice(), places: [...places] })));
+      return batch.map(({ tokens, places }) =>
+        Float32Array.from(places.flatMap((place) => [...remembered(tokens, place)])),
+      );
+    },
+  };
+}
+
+const options = (changes: Partial<DecodingOptions>): DecodingOptions => ({
+  order: 'confidence',
+  length: 6,
+  block: 6,
+  steps: 6,
+  threshold: 0.9,
+  temperature: 0,
+  ...changes,
+});
+
+/** Token 3 at every place, surer the larger `sureness` of the place (counted from the completion's start) is. */
+const sure = (sureness: readonly number[], prompt = 1) =>
+  modelOf(4, (_, place) => [0, 0, 0, sureness[place - prompt] as number]);
+
+const counts = (revealedAt: ArrayLike<number>): number[] => {
+  const found: number[] = [];
+  for (const step of Array.from(revealedAt)) found[step] = (found[step] ?? 0) + 1;
+  return found;
+};
+
+describe('decoding with a fixed number of steps', () => {
+  const cases: readonly [name: string, changes: Partial<DecodingOptions>, perStep: number[]][] = [
+    ['one token a step', {}, [1, 1, 1, 1, 1, 1]],
+    ['two tokens a step', { steps: 3 }, [2, 2, 2]],
+    ['the rest of n / S goes to the first steps', { length: 5, block: 5, steps: 3 }, [2, 2, 1]],
+    ['all in one step', { steps: 1 }, [6]],
+    ['blocks share the steps', { block: 3, steps: 4 }, [2, 1, 2, 1]],
+    ['a step too many goes to the first block', { length: 8, block: 4, steps: 5 }, [2, 1, 1, 2, 2]],
+    ['a short last block', { length: 5, block: 3, steps: 4 }, [2, 1, 1, 1]],
+    ['more steps than tokens', { steps: 50 }, [1, 1, 1, 1, 1, 1]],
+    ['a block longer than the completion', { length: 3, block: 32, steps: 3 }, [1, 1, 1]],
+  ];
+  for (const [name, changes, perStep] of cases)
+    it(`reveals as many tokens as stated: ${name}`, async () => {
+      for (const order of ['confidence', 'random'] as const) {
+        const model = sure([1, 5, 2, 4, 3, 9, 7, 6]);
+        const [result] = await denoise(model, { prompts: [[9]], seeds: [1], options: options({ order, ...changes }) });
+        assert.deepEqual(counts(result!.revealedAt), perStep, order);
+        assert.equal(result!.forwards, perStep.length);
+        assert.equal(model.queries.length, perStep.length);
+        assert.ok(result!.tokens.every((token) => token === 3));
+      }
+    });
+
+  it('reveals the surest tokens first, the left one of equals, and blocks from the left', async () => {
+    const model = sure([1, 5, 2, 9, 8, 7]);
+    const [result] = await denoise(model, { prompts: [[9]], seeds: [1], options: options({ block: 3 }) });
+    assert.deepEqual([...result!.revealedAt], [2, 0, 1, 3, 4, 5]);
+    const equals = await denoise(sure([2, 3, 2, 3, 2, 3]), {
+      prompts: [[9]],
+      seeds: [1],
+      options: options({ steps: 3 }),
+    });
+    assert.deepEqual([...equals[0]!.revealedAt], [1, 0, 2, 0, 2, 1]);
+  });
+
+  it('asks for the masked places of the present block only, and shows the model what was revealed', async () => {
+    const model = sure([1, 5, 2, 9, 8, 7], 2);
+    await denoise(model, { prompts: [[9, 8]], seeds: [1], options: options({ block: 3, steps: 4 }) });
+    assert.deepEqual(
+      model.queries.map(([query]) => ({ tokens: [...query!.tokens], places: query!.places })),
+      [
+        { tokens: [9, 8, 2, 2, 2, 2, 2, 2], places: [2, 3, 4] },
+        { tokens: [9, 8, 2, 3, 3, 2, 2, 2], places: [2] },
+        { tokens: [9, 8, 3, 3, 3, 2, 2, 2], places: [5, 6, 7] },
+        { tokens: [9, 8, 3, 3, 3, 3, 3, 2], places: [7] },
+      ],
+    );
+  });
+
+  it('never changes a revealed token, even where the model changes its mind', async () => {
+    // The more is revealed, the larger the token it wants.
+    const model = modelOf(12, (tokens) => {
+      const revealed = tokens.filter((token) => token !== mask).length;
+      return Array.from({ length: 12 }, (_, token) => (token === 3 + revealed ? 5 : 0));
+    });
+    const [result] = await denoise(model, { prompts: [[9]], seeds: [1], options: options({}) });
+    assert.deepEqual([...result!.tokens], [4, 5, 6, 7, 8, 9]);
+  });
+
+  it("notes the model's probability of a token when it was revealed, without temperature and mask", async () => {
+    const model = modelOf(4, () => [0, 1, 9, 2]);
+    const [result] = await denoise(model, { prompts: [[]], seeds: [3], options: options({ temperature: 5 }) });
+    const sum = Math.exp(0) + Math.exp(1) + Math.exp(2);
+    result!.tokens.forEach((token, place) => {
+      const expected = Math.exp([0, 1, 9, 2][token]!) / sum;
+      assert.ok(Math.abs(result!.confidence[place]! - expected) < 1e-6);
+    });
+    assert.ok(new Set(result!.tokens).size > 1, 'a temperature of 5 draws more than one token');
+  });
+});
+
+describe('decoding by a threshold', () => {
+  it('reveals every token that is surer than it, at least one', async () => {
+    const p = (share: number) => Math.log((3 * share) / (1 - share));
+    // Token 3 among four with the mask left out of the softmax: 2 others, so p is adjusted.
+    const at = (share: number) => p(share) - Math.log(1.5);
+    const shares = [0.95, 0.5, 0.92, 0.89, 0.91, 0.6];
+    const model = sure(shares.map(at));
+    const [result] = await denoise(model, {
+      prompts: [[9]],
+      seeds: [1],
+      options: options({ order: 'threshold', steps: 1 }),
+    });
+    assert.deepEqual([...result!.revealedAt], [0, 3, 0, 1, 0, 2]);
+    result!.confidence.forEach((found, place) => {
+      assert.ok(Math.abs(found - shares[place]!) < 1e-6);
+    });
+    assert.equal(result!.forwards, 4);
+  });
+
+  it('lets rows finish on their own, and asks no more of those that have', async () => {
+    // The prompt decides how sure the model is.
+    const model = modelOf(4, (tokens) => [0, 0, 0, tokens[0] === 3 ? 9 : 0]);
+    const results = await denoise(model, {
+      prompts: [[3], [0]],
+      seeds: [1, 2],
+      options: options({ order: 'threshold', block: 3 }),
+    });
+    assert.deepEqual(
+      results.map(({ forwards }) => forwards),
+      [2, 6],
+    );
+    assert.deepEqual(
+      model.queries.map((batch) => batch.length),
+      [2, 2, 1, 1, 1, 1],
+    );
+  });
+});
+
+describe('decoding in random order', () => {
+  it('reveals in every order alike, however sure the model is', async () => {
+    const orders = new Map<string, number>();
+    const seeds = Array.from({ length: 6000 }, (_, seed) => seed);
+    const results = await denoise(sure([9, 0, 0]), {
+      prompts: seeds.map(() => [9]),
+      seeds,
+      options: options({ order: 'random', length: 3, block: 3, steps: 3 }),
+    });
+    for (const { revealedAt } of results) orders.set(revealedAt.join(), (orders.get(revealedAt.join()) ?? 0) + 1);
+    assert.equal(orders.size, 6);
+    assertFrequencies([...orders.values()], [1, 1, 1, 1, 1, 1]);
+  });
+});
+
+describe('a completion follows from its prompt, its seed and the options alone', () => {
+  // Logits that hang on the whole row.
+  const mixing = () =>
+    modelOf(7, (tokens, place) => {
+      const random = new Random(
+        tokens.reduce((sum, token, i) => (sum * 31 + token * (i + 1)) % 1e9, place),
+        'logits',
+      );
+      return Array.from({ length: 7 }, () => 2 * random.normal());
+    });
+  const prompts = [[3], [4, 5], [6, 3, 4], [3]];
+  const seeds = [11, 12, 13, 14];
+  for (const order of ['confidence', 'random', 'threshold'] as const)
+    it(`in ${order} order`, async () => {
+      const given = options({ order, block: 4, temperature: 0.8, threshold: 0.5 });
+      const together = await denoise(mixing(), { prompts, seeds, options: given });
+      assert.deepEqual(await denoise(mixing(), { prompts, seeds, options: given }), together);
+      for (const [index, prompt] of prompts.entries())
+        assert.deepEqual(await denoise(mixing(), { prompts: [prompt], seeds: [seeds[index]!], options: given }), [
+          together[index],
+        ]);
+      assert.notDeepEqual(together[0]!.tokens, together[3]!.tokens, 'another seed, another completion');
+    });
+
+  it('and without temperature not on the seed either', async () => {
+    const greedy = (seed: number) =>
+      denoise(mixing(), { prompts: [[3]], seeds: [seed], options: options({ block: 2 }) });
+    assert.deepEqual(await greedy(1), await greedy(2));
+  });
+});
+
+describe('drawing a token', () => {
+  const logits = Float32Array.of(1, -0.5, 3, 0.5, 2);
+  for (const temperature of [0.3, 1, 2.5])
+    it(`follows softmax(logits / ${temperature}), the mask left out`, () => {
+      const random = new Random(1, 'draw', temperature);
+      const counts = [0, 0, 0, 0, 0];
+      for (let draw = 0; draw < 20_000; draw++) counts[drawToken(logits, temperature, mask, random)]!++;
+      assert.equal(counts[mask], 0);
+      const kept = [0, 1, 3, 4];
+      assertFrequencies(
+        kept.map((token) => counts[token]!),
+        kept.map((token) => Math.exp(logits[token]! / temperature)),
+      );
+    });
+
+  it('takes the likeliest at temperature 0, the first of equals', () => {
+    const random = new Random(2, 'greedy');
+    assert.equal(drawToken(logits, 0, mask, random), 4);
+    assert.equal(drawToken(Float32Array.of(5, 7, 9, 7), 0, mask, random), 1);
+    assert.equal(drawToken(Float32Array.of(9, 0, 0), 0, 0, random), 1, 'not the mask');
+    const untouched = new Random(2, 'greedy');
+    assert.equal(random.uniform(), untouched.uniform(), 'nothing is drawn');
+  });
+
+  it('keeps the tail: what is a hundred thousand times less likely still comes', () => {
+    const random = new Random(3, 'tail');
+    const steep = Float32Array.of(0, -11.5, -100);
+    let rare = 0;
+    for (let draw = 0; draw < 400_000; draw++) rare += Number(drawToken(steep, 1, mask, random) === 1);
+    // 400,000 exp(-11.5) = 4.05 are expected.
+    assert.ok(rare >= 1 && rare <= 14, `${rare} of 400,000`);
+  });
+});
+
+describe('one token a step', () => {
+  // A joint distribution of three tokens from {0, 1, 3}, with an exact model of every conditional.
+  const random = new Random(6, 'joint');
+  const values = [0, 1, 3];
+  const texts = values.flatMap((a) => values.flatMap((b) => values.map((c) => [a, b, c])));
+  const weights = texts.map(() => random.uniform() ** 3);
+  const exact = modelOf(4, (tokens, place) => {
+    const mass = (token: number) =>
+      texts.reduce((sum, text, index) => {
+        const fits = text.every((value, i) => (i === place ? value === token : [mask, value].includes(tokens[i]!)));
+        return fits ? sum + weights[index]! : sum;
+      }, 0);
+    return [0, 1, 2, 3].map((token) => Math.log(Math.max(1e-30, mass(token))));
+  });
+  const frequencies = async (changes: Partial<DecodingOptions>) => {
+    const seeds = Array.from({ length: 12_000 }, (_, seed) => seed);
+    const given = options({ length: 3, block: 3, steps: 3, temperature: 1, ...changes });
+    const results = await denoise(exact, { prompts: seeds.map(() => []), seeds, options: given });
+    const counts = texts.map(() => 0);
+    for (const { tokens } of results) counts[texts.findIndex((text) => String(text) === String([...tokens]))]!++;
+    return counts;
+  };
+
+  it('in random order reproduces the joint distribution of a consistent model', async () => {
+    assertFrequencies(await frequencies({ order: 'random' }), weights);
+  });
+
+  it('in blocks of one, which is from left to right, too', async () => {
+    assertFrequencies(await frequencies({ block: 1 }), weights);
+  });
+
+  it('while all tokens in one step come out independent, so that the test can tell', async () => {
+    const counts = await frequencies({ order: 'random', steps: 1 });
+    assert.throws(() => assertFrequencies(counts, weights));
+  });
+});
+
+describe('watching and cancelling', () => {
+  it('shows the canvases after every step, the last time as they are returned', async () => {
+    const seen: string[] = [];
+    const results = await denoise(sure([1, 5, 2, 9, 8, 7]), {
+      prompts: [[9], [9]],
+      seeds: [1, 2],
+      options: options({ block: 3, steps: 4 }),
+      watch: (canvases) => {
+        assert.equal(canvases.length, 2);
+        seen.push([...canvases[0]!.tokens].map((token) => (token === mask ? '_' : token)).join(''));
+      },
+    });
+    assert.deepEqual(seen, ['_33___', '333___', '33333_', '333333']);
+    assert.equal(String([...results[0]!.tokens]), '3,3,3,3,3,3');
+  });
+
+  it('stops between two steps where it is told to', async () => {
+    const model = sure([1, 5, 2, 9, 8, 7]);
+    const call = { prompts: [[9]], seeds: [1], options: options({}) };
+    const checkCancelled = () => {
+      if (model.queries.length === 2) throw new Error('enough');
+    };
+    await assert.rejects(denoise(model, { ...call, checkCancelled }), { message: 'enough' });
+    assert.equal(model.queries.length, 2);
+  });
+});
+
+describe('options that cannot work are refused in one sentence', () => {
+  const wrong: readonly [Partial<DecodingOptions>, RegExp][] = [
+    [{ length: 0 }, /0 tokens in blocks of 6/],
+    [{ block: 0 }, /blocks of 0/],
+    [{ block: 2, steps: 2 }, /needs at least 3 steps, not 2/],
+    [{ order: 'random', steps: 0 }, /needs at least 1 steps, not 0/],
+    [{ threshold: 0 }, /threshold above 0/],
+    [{ threshold: 1.5 }, /threshold above 0/],
+    [{ temperature: -1 }, /temperature of at least 0/],
+    [{ temperature: Number.NaN }, /temperature of at least 0/],
+  ];
+  for (const [changes, message] of wrong)
+    it(JSON.stringify(changes), async () => {
+      const call = { prompts: [[9]], seeds: [1], options: options(changes) };
+      await assert.rejects(denoise(sure([1]), call), { name: 'UsageError', message });
+    });
+});
