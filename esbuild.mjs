@@ -24,9 +24,9 @@ export const bundles = {
     target: 'node20.19',
     format: 'esm',
     external: engines,
-    // CommonJS packages inside an ES module still call `require`.
+    // CommonJS packages inside an ES module still call `require` and ask for `__filename`.
     banner: {
-      js: "#!/usr/bin/env node\nimport { createRequire as _createRequire } from 'node:module';\nconst require = _createRequire(import.meta.url);",
+      js: "#!/usr/bin/env node\nimport { createRequire as _createRequire } from 'node:module';\nconst require = _createRequire(import.meta.url);\nconst __filename = import.meta.filename;",
     },
   },
   'dist/extension.cjs': {
@@ -55,5 +55,6 @@ if (path.resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
   const present = Object.values(bundles).filter((bundle) =>
     existsSync(path.join(root, /** @type {string[]} */ (bundle.entryPoints)[0])),
   );
-  await Promise.all(present.map((bundle) => build(bundle)));
+  // esbuild has said what is wrong and where.
+  await Promise.all(present.map((bundle) => build(bundle))).catch(() => process.exit(1));
 }

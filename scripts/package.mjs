@@ -1,0 +1,16 @@
+import { requireNode } from './node.mjs';
+
+// Packages the extension for this platform, or for the one that is named: `npm run package -- win32-x64`.
+requireNode();
+const { setUp } = await import('./set-up.mjs');
+setUp();
+const { register } = await import('tsx/esm/api');
+register();
+const { packageExtension, thisTarget } = await import('./packaging/package-extension.ts');
+try {
+  const { file, bytes } = await packageExtension(process.argv[2] ?? thisTarget);
+  console.log(`${file}, ${(bytes / 1e6).toFixed(1)} MB`);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { devicesPage } from '../../src/extension/devices-page.ts';
+import type { DevicesReport } from '../../src/protocol/devices.ts';
+
+const node = { file: '/usr/bin/node', version: '20.19.0', environment: {} };
+const report: DevicesReport = {
+  engines: [
+    { engine: 'onnx', device: 'cpu', available: true, selfTest: 'passed', reason: null, gflops: 153.4 },
+    { engine: 'onnx', device: 'cuda', available: false, selfTest: 'skipped', reason: 'no library', gflops: null },
+    { engine: 'tensorflow', device: 'wasm', available: true, selfTest: 'passed', reason: 'slower', gflops: 2.96 },
+  ],
+  chosen: { engine: 'onnx', device: 'cpu' },
+  sandbox: { available: true, kind: 'bubblewrap', limits: ['memory', 'time'], reason: null },
+};
+
+describe('the page of devices', () => {
+  it('shows each engine, the chosen one first of all, and why the others were not', () => {
+    assert.equal(
+      devicesPage(report, node, []),
+      `Chosen: onnx on cpu
+
+   Engine      Device  Available  Self-test  GFLOP/s
+----------------------------------------------------
+>  onnx        cpu     yes        passed     153
+   onnx        cuda    no         skipped    -
+   tensorflow  wasm    yes        passed     3.0
+
+Why not the others
+  onnx on cuda: no library
+  tensorflow on wasm: slower
+
+Sandbox: bubblewrap (memory, time)
+Node.js: 20.19.0, /usr/bin/node
+`,
+    );
+  });
+
+  it('says that nothing works, and which Nodes were passed over', () => {
+    const engines = report.engines.slice(1, 2);
+    const sandbox = { available: false, kind: null, limits: [], reason: 'bubblewrap is not installed' };
+    const text = devicesPage({ engines, chosen: null, sandbox }, node, [
+      { node: { ...node, file: '/opt/node', version: '24.0.0' }, reason: 'no engine works in it' },
+    ]);
+    assert.match(text, /^Chosen: none, because no engine works on this machine$/m);
+    assert.doesNotMatch(text, /^>/m);
+    assert.match(text, /^Sandbox: none, because bubblewrap is not installed$/m);
+    assert.match(text, /^ {2}passed over: 24\.0\.0, \/opt\/node: no engine works in it$/m);
+  });
+});

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { Page } from 'playwright-core';
+import { bundles } from '../../esbuild.mjs';
+import { packageExtension, targets, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { Workbench } from './workbench.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The package that a user installs, in the workbench that a user sees. */
+describe('the installed package', { timeout: 300_000 }, () => {
+  let folder: string;
+  let workbench: Workbench;
+  let page: Page;
+  /** What lies in the extension's folder, with forward slashes. */
+  let files: string[];
+
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'unmask-package-test-'));
+    await mkdir(path.join(folder, 'workspace'));
+    const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
+    workbench = await Workbench.start({ install: [file] });
+    const extensions = path.join(workbench.profile, 'extensions');
+    const name = readdirSync(extensions).find((entry) => entry.startsWith('unmask.unmask-'));
+    assert.ok(name, 'it was installed');
+    files = readdirSync(path.join(extensions, name), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(path.join(extensions, name), path.join(entry.parentPath, entry.name)))
+      .map((entry) => entry.replaceAll('\\', '/'));
+    page = await workbench.open(path.join(folder, 'workspace'));
+    await page.locator('.monaco-workbench').waitFor();
+  });
+  after(async () => {
+    await workbench?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('holds the program and all that it loads', async () => {
+    for (const file of ['unmask.mjs', 'extension.cjs', 'report.js', 'report.css']) {
+      assert.ok(files.includes(`dist/${file}`), file);
+    }
+    const needed = await loadedAtRuntime();
+    assert.ok(needed.includes('node_modules/onnxruntime-node/dist/index.js'));
+    assert.deepEqual(missing(needed), []);
+    // Node needs each package's manifest to find its files.
+    assert.deepEqual(
+      missing(needed.map((file) => `${/^node_modules\/(@[^/]+\/)?[^/]+/.exec(file)?.[0]}/package.json`)),
+      [],
+    );
+    const models = readdirSync(path.join(root, 'models'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.safetensors'))
+      .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).replaceAll('\\', '/'));
+    assert.deepEqual(missing(models), []);
+  });
+
+  it('holds the native library of its platform and no other', () => {
+    const libraries = files.filter((file) => /\.(node|dll|dylib)$|\.so(\.|$)/.test(file));
+    const place = `node_modules/onnxruntime-node/bin/napi-v6/${thisTarget.replace('-', '/')}/`;
+    assert.ok(libraries.includes(`${place}onnxruntime_binding.node`));
+    assert.deepEqual(
+      libraries.filter((file) => !file.startsWith(place)),
+      [],
+    );
+  });
+
+  it('holds no sources, tests, maps or tools', async () => {
+    const allowed =
+      /^(dist|media|models|node_modules)\/|^(package\.json|readme\.md|changelog\.md|LICENSE\.txt|\.vsixmanifest)$/;
+    assert.deepEqual(
+      files.filter((file) => !allowed.test(file)),
+      [],
+    );
+    assert.deepEqual(
+      files.filter((file) => /\.(ts|mts|map|vsix)$|(^|\/)(tests?|__tests__|scripts?|docs)\//.test(file)),
+      [],
+    );
+    const { devDependencies } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as {
+      devDependencies: Record<string, string>;
+    };
+    const unwanted = [...Object.keys(devDependencies), '@tensorflow/tfjs-node-gpu'];
+    assert.deepEqual(
+      files.filter((file) => unwanted.some((name) => file.startsWith(`node_modules/${name}/`))),
+      [],
+    );
+  });
+
+  it('shows the devices through the palette', async () => {
+    await runCommand('Unmask: Show Devices');
+    const lines = page.locator('.editor-instance .view-lines');
+    await lines.filter({ hasText: 'Chosen:' }).waitFor({ timeout: 120_000 });
+    // The editor draws spaces as no-break spaces.
+    const text = ((await lines.textContent()) ?? '').replaceAll('\u00a0', ' ');
+    assert.match(text, /Chosen: (onnx|tensorflow) on \w+/);
+    assert.match(text, /onnx +cpu +yes +passed/);
+    assert.match(text, /tensorflow +wasm +yes +passed/);
+    await screenshot('devices');
+  });
+
+  it('says what is wrong with the setting unmask.node', async () => {
+    // The machine's settings, where a window on a remote finds what belongs to the machine.
+    await mkdir(path.join(workbench.profile, 'user', 'Machine'), { recursive: true });
+    await writeFile(
+      path.join(workbench.profile, 'user', 'Machine', 'settings.json'),
+      JSON.stringify({ 'unmask.node': '/no/such/node' }),
+    );
+    const toast = page.locator('.notification-toast', { hasText: 'The setting unmask.node names /no/such/node' });
+    // The window notices the file a moment later.
+    for (let attempt = 0; attempt < 10 && !(await toast.isVisible()); attempt++) {
+      await runCommand('Unmask: Show Devices');
+      await toast.waitFor({ timeout: 5000 }).catch(() => {});
+    }
+    assert.ok(await toast.isVisible());
+    assert.ok(await toast.getByText('Open Settings').isVisible());
+    await screenshot('wrong-node');
+  });
+
+  const missing = (wanted: readonly string[]) => wanted.filter((file) => !files.includes(file));
+
+  /** Runs a command as a user does: F1, its title, Enter. */
+  async function runCommand(title: string): Promise<void> {
+    const input = page.locator('.quick-input-widget input.input');
+    const first = page.locator('.quick-input-list .monaco-list-row').first().filter({ hasText: title });
+    // The palette lists what is known when it opens, and extensions become known a little after the window shows.
+    for (let attempt = 0; attempt < 20; attempt++) {
+      await page.keyboard.press('F1');
+      await input.fill(`>${title}`);
+      const listed = await first.waitFor({ timeout: 2000 }).then(
+        () => true,
+        () => false,
+      );
+      if (listed) return page.keyboard.press('Enter');
+      await page.keyboard.press('Escape');
+    }
+    throw new Error(`the palette does not list "${title}"; the server said:\n${workbench.log.slice(-4000)}`);
+  }
+
+  /** Kept where `UNMASK_TEST_SCREENSHOTS` names a folder. */
+  async function screenshot(name: string): Promise<void> {
+    const shots = process.env.UNMASK_TEST_SCREENSHOTS;
+    if (shots) await page.screenshot({ path: path.join(shots, `${name}.png`) });
+  }
+});
+
+describe('packaging', () => {
+  it('knows the platforms that ONNX Runtime comes for', () => {
+    assert.deepEqual(targets(), ['darwin-arm64', 'linux-arm64', 'linux-x64', 'win32-arm64', 'win32-x64']);
+  });
+
+  it('refuses a platform without one', async () => {
+    const file = path.join(tmpdir(), 'unmask-never.vsix');
+    await assert.rejects(
+      packageExtension('darwin-x64', file),
+      /no ONNX Runtime for darwin-x64; package for one of .*linux-x64/,
+    );
+    assert.ok(!existsSync(file));
+  });
+});
+
+/** The JavaScript files that the program loads from node_modules, followed from the bundle's own imports. */
+async function loadedAtRuntime(): Promise<string[]> {
+  const program = await build({ ...bundles['dist/unmask.mjs'], write: false, metafile: true });
+  const packages = Object.values(program.metafile.outputs)
+    .flatMap(({ imports }) => imports.map((imported) => imported.path))
+    .filter((name) => /^(onnxruntime|@tensorflow)/.test(name));
+  assert.ok(packages.length > 0);
+  const { metafile } = await build({
+    absWorkingDir: root,
+    stdin: { contents: packages.map((name) => `import '${name}';`).join('\n'), resolveDir: root },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    loader: { '.node': 'empty' },
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+  });
+  return Object.keys(metafile.inputs).filter((file) => /\.(js|cjs|mjs|json)$/.test(file));
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { runTests } from '@vscode/test-electron';
+import { build } from 'esbuild';
+import type { SuiteResult } from './suite/index.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+// Inside of the project, where VS Code looks for what belongs to the extension, and where mocha is found.
+let folder: string;
+
+before(async () => {
+  await mkdir(path.join(root, '.vscode-test'), { recursive: true });
+  folder = await mkdtemp(path.join(root, '.vscode-test', 'suite-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs the suite in VS Code and returns how each of its tests went. */
+async function runSuite(): Promise<SuiteResult[]> {
+  const workspace = path.join(folder, 'workspace');
+  await mkdir(workspace);
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['test/vscode/suite/index.ts', 'test/vscode/suite/show-devices.ts'],
+    outdir: folder,
+    outExtension: { '.js': '.cjs' },
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    external: ['vscode', 'mocha'],
+  });
+  await runTests({
+    ...vscode(),
+    extensionDevelopmentPath: root,
+    extensionTestsPath: path.join(folder, 'index.cjs'),
+    launchArgs: [workspace, `--user-data-dir=${path.join(folder, 'user')}`],
+  }).catch(async (error: Error) => {
+    // A failed test is in the results; without them, the suite did not come to its end.
+    await readFile(path.join(folder, 'results.json')).catch(() => {
+      throw error;
+    });
+  });
+  return JSON.parse(await readFile(path.join(folder, 'results.json'), 'utf8')) as SuiteResult[];
+}
+
+/** Which VS Code: the one that `VSCODE_EXECUTABLE` names, one that is downloaded where it says so, else code-server. */
+function vscode(): { vscodeExecutablePath?: string } {
+  const named = process.env.VSCODE_EXECUTABLE;
+  if (named === 'download') return {};
+  return { vscodeExecutablePath: named ?? fileURLToPath(new URL('code.mjs', import.meta.url)) };
+}
+
+describe('in VS Code', () => {
+  it('the extension passes its suite', async (t) => {
+    const results = await runSuite();
+    assert.ok(results.length > 0, 'the suite ran no test');
+    for (const { name, state, error } of results) {
+      await t.test(name, { skip: state === 'pending' }, () => {
+        assert.equal(state, 'passed', error ?? name);
+      });
+    }
+  });
+});

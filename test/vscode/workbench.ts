@@ -1,0 +1,184 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { findChromium } from '../../scripts/testing/chromium.ts';
+import { ensureCodeServer } from './code-server.ts';
+
+/** Settings that keep a test's workbench quiet: no welcome page, no updates, no assistant. */
+const quiet = {
+  'workbench.startupEditor': 'none',
+  'extensions.autoUpdate': false,
+  'extensions.autoCheckUpdates': false,
+  'chat.disableAIFeatures': true,
+  'chat.agentHost.enabled': false,
+};
+
+export interface WorkbenchOptions {
+  /** Packages that are installed before it starts. */
+  readonly install?: readonly string[];
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** More options of the server. */
+  readonly options?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A VS Code of its own for a test: a code-server with an empty profile on a free port, and a browser to look at it
+ * with. `close` ends both and deletes the profile; so does the end of this process, whatever the reason.
+ */
+export class Workbench {
+  readonly address: string;
+  readonly #folder: string;
+  readonly #server: ChildProcess;
+  readonly #browser: Browser;
+  readonly #output: string[];
+
+  private constructor(address: string, folder: string, server: ChildProcess, browser: Browser, output: string[]) {
+    this.address = address;
+    this.#folder = folder;
+    this.#server = server;
+    this.#browser = browser;
+    this.#output = output;
+  }
+
+  static async start({ install = [], settings = {}, options = [], environment = {} }: WorkbenchOptions = {}) {
+    const { node, script } = await ensureCodeServer();
+    const executablePath = findChromium();
+    if (!executablePath) throw new Error('Chromium is not installed; on Debian and Ubuntu: apt-get install chromium.');
+
+    const folder = mkdtempSync(path.join(tmpdir(), 'unmask-workbench-'));
+    const undo: (() => void)[] = [() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })];
+    const release = onExit(() => {
+      for (const step of undo.toReversed()) step();
+    });
+    try {
+      const user = path.join(folder, 'user', 'User');
+      mkdirSync(user, { recursive: true });
+      writeFileSync(path.join(user, 'settings.json'), JSON.stringify({ ...quiet, ...settings }));
+      const profile = [
+        ...['--user-data-dir', path.join(folder, 'user')],
+        ...['--extensions-dir', path.join(folder, 'extensions')],
+        ...['--config', '/dev/null'],
+      ];
+      // What the server and the extension would keep in the user's own folders goes with the profile.
+      const data = { XDG_DATA_HOME: path.join(folder, 'data'), UNMASK_HOME: path.join(folder, 'unmask') };
+      const env = { ...process.env, ...data, ...environment };
+      for (const file of install) {
+        await promisify(execFile)(node, [script, ...profile, '--install-extension', file, '--force'], { env });
+      }
+
+      const port = await freePort();
+      const server = spawn(
+        node,
+        [
+          script,
+          ...profile,
+          ...['--bind-addr', `127.0.0.1:${port}`, '--auth', 'none'],
+          ...['--disable-telemetry', '--disable-update-check', '--disable-workspace-trust'],
+          ...options,
+        ],
+        // A group of its own, so that all of its processes can be ended at once.
+        { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+      );
+      undo.push(() => killGroup(server));
+      const output: string[] = [];
+      for (const stream of [server.stdout, server.stderr]) {
+        stream.setEncoding('utf8').on('data', (chunk: string) => output.push(chunk));
+      }
+      const address = `127.0.0.1:${port}`;
+      await answers(`http://${address}/healthz`, server, output);
+      const browser = await chromium.launch({
+        executablePath,
+        args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+      });
+      const workbench = new Workbench(address, folder, server, browser, output);
+      workbench.#release = release;
+      return workbench;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  #release: () => void = () => {};
+
+  /** Opens a window on a folder; `payload` is what the browser build takes in place of command-line options. */
+  async open(folder: string, payload: readonly (readonly [string, string])[] = [], prepare = async (_: Page) => {}) {
+    const page = await this.#browser.newPage({ viewport: { width: 1280, height: 800 } });
+    await prepare(page);
+    const url = new URL(`http://${this.address}/`);
+    url.searchParams.set('folder', folder);
+    if (payload.length > 0) url.searchParams.set('payload', JSON.stringify(payload));
+    await page.goto(url.href);
+    return page;
+  }
+
+  /** What the server said, for when something went wrong. */
+  get log(): string {
+    return this.#output.join('');
+  }
+
+  get profile(): string {
+    return this.#folder;
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    const ended = new Promise((resolve) => this.#server.once('exit', resolve));
+    killGroup(this.#server);
+    if (this.#server.exitCode === null && this.#server.signalCode === null) await ended;
+    this.#release();
+  }
+}
+
+/** Runs `undo` when this process ends, or when the returned function is called, once. */
+function onExit(undo: () => void): () => void {
+  const leave = (signal: NodeJS.Signals) => {
+    once();
+    process.kill(process.pid, signal);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const once = () => {
+    process.off('exit', once);
+    for (const signal of signals) process.off(signal, leave);
+    undo();
+  };
+  process.on('exit', once);
+  for (const signal of signals) process.on(signal, leave);
+  return once;
+}
+
+function killGroup(server: ChildProcess): void {
+  if (server.pid === undefined) return;
+  try {
+    process.kill(-server.pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('the system gave no port');
+  return address.port;
+}
+
+async function answers(url: string, server: ChildProcess, output: readonly string[]): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (Date.now() < deadline && server.exitCode === null) {
+    const ok = await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`code-server did not start:\n${output.join('').slice(-4000)}`);
+}
