@@ -6,7 +6,7 @@ import { ensureOnSystem, needs } from './system-packages.ts';
 /** A tool that looks at the whole tree; it counts as one test. */
 export interface Check {
   readonly name: string;
-  /** A script of a package, as `require.resolve` finds it, and its arguments. */
+  /** A script of a package, relative to the root, and its arguments. */
   readonly script: string;
   readonly args: readonly string[];
 }
@@ -14,6 +14,7 @@ export interface Check {
 export const checks: readonly Check[] = [
   { name: 'lint (biome check)', script: 'node_modules/@biomejs/biome/bin/biome', args: ['check', '.'] },
   { name: 'types (tsc)', script: 'node_modules/typescript/bin/tsc', args: ['--noEmit'] },
+  { name: 'types of webview (tsc)', script: 'node_modules/typescript/bin/tsc', args: ['--noEmit', '-p', 'webview'] },
   {
     name: 'layers (depcruise)',
     script: 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
