@@ -39,8 +39,8 @@ export async function keepReports(reports: ReadonlyMap<Device, SelfTestReport>):
   for (const [device, report] of reports) entries[nameOf(device)] = { ...report, measuredAt: Date.now() };
   try {
     await writeJson(fileOf(), { key: machineKey(), reports: entries } satisfies CacheFile);
-  } catch {
-    // Only time is lost.
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
   }
 }
 
