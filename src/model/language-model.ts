@@ -1,4 +1,5 @@
-import type { Engine, Executable, State } from '../engine/engine.ts';
+import type { Engine, State } from '../engine/engine.ts';
+import { ProgramCache } from '../engine/program-cache.ts';
 import { input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
 import type { HostTensor } from '../graph/tensor.ts';
@@ -27,7 +28,7 @@ export class LanguageModel {
   readonly state: State;
   /** Forward passes made and tokens put through them, since the model was loaded. */
   readonly work = { forwards: 0, tokens: 0 };
-  readonly #programs = new Map<string, Promise<Executable>>();
+  readonly #programs: ProgramCache;
 
   private constructor(checkpoint: Omit<Checkpoint, 'weights'>, engine: Engine, loaded: State) {
     this.config = checkpoint.config;
@@ -35,6 +36,7 @@ export class LanguageModel {
     this.generation = checkpoint.generation;
     this.engine = engine;
     this.state = loaded;
+    this.#programs = new ProgramCache(engine);
   }
 
   /** Puts a checkpoint on an engine. `extra` is state that programs keep beside the weights, such as an optimiser's. */
@@ -73,7 +75,7 @@ export class LanguageModel {
   /** The head's raw output for every place of one row, unshifted: [length * vocab_size]. */
   async rawLogits(tokens: Int32Array): Promise<Float32Array> {
     this.checkLength(tokens.length);
-    const program = this.#program(`raw ${tokens.length}`, () => {
+    const program = this.#programs.get(`raw ${tokens.length}`, () => {
       const weight = this.#weights();
       const canvas = { tokens: input('tokens', [1, tokens.length], 'i32') };
       return defineProgram('raw logits', {
@@ -99,7 +101,7 @@ export class LanguageModel {
   }
 
   async dispose(): Promise<void> {
-    for (const program of this.#programs.values()) await (await program).dispose();
+    await this.#programs.dispose();
     await this.state.dispose();
   }
 
@@ -120,7 +122,7 @@ export class LanguageModel {
     // A row of padding alone would leave its softmax without a key.
     if (padded) for (let row = queries.length; row < batch; row++) present[row * length] = 1;
 
-    const program = await this.#program(`${batch} ${length} ${rows} ${padded}`, () =>
+    const program = await this.#programs.get(`${batch} ${length} ${rows} ${padded}`, () =>
       this.#forward(batch, length, rows, padded),
     );
     const feeds: Record<string, HostTensor> = { tokens: { shape: [batch, length], data: tokens } };
@@ -150,15 +152,6 @@ export class LanguageModel {
   #weights(): Weights {
     const nodes = this.weightNodes();
     return (name) => nodes.get(name)!;
-  }
-
-  #program(key: string, define: () => Program): Promise<Executable> {
-    let program = this.#programs.get(key);
-    if (!program) {
-      program = this.engine.compile(define());
-      this.#programs.set(key, program);
-    }
-    return program;
   }
 }
 

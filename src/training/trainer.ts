@@ -1,4 +1,4 @@
-import type { Executable } from '../engine/engine.ts';
+import { ProgramCache } from '../engine/program-cache.ts';
 import { gradients } from '../graph/differentiate.ts';
 import { type AdamW, adamW, optimizerState } from '../graph/optimizer.ts';
 import { add, constant, input, logSoftmax, pick, state } from '../graph/primitives.ts';
@@ -66,12 +66,13 @@ export class Trainer {
   readonly #model: LanguageModel;
   readonly #loss: Loss;
   readonly #optimizer: AdamW;
-  readonly #programs = new Map<string, Promise<Executable>>();
+  readonly #programs: ProgramCache;
 
   constructor(model: LanguageModel, loss: Loss, optimizer: AdamW) {
     this.#model = model;
     this.#loss = loss;
     this.#optimizer = optimizer;
+    this.#programs = new ProgramCache(model.engine);
   }
 
   /** One step on one or several batches; the gradients of several are added up. */
@@ -87,7 +88,7 @@ export class Trainer {
       sum += value(loss);
       metrics.push(parts);
     }
-    const apply = await this.#compiled('apply', () => this.#applyProgram());
+    const apply = await this.#programs.get('apply', () => this.#applyProgram());
     const { gradNorm, learningRate } = await apply.run({}, this.#model.state);
     return { loss: sum, gradNorm: value(gradNorm), learningRate: value(learningRate), metrics };
   }
@@ -99,14 +100,14 @@ export class Trainer {
   }
 
   async dispose(): Promise<void> {
-    for (const program of this.#programs.values()) await (await program).dispose();
+    await this.#programs.dispose();
   }
 
   async #run(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch): Promise<Record<string, HostTensor>> {
     const { extra, ...leading } = batch;
     const feeds: Record<string, HostTensor> = { ...leading, ...extra };
     const key = `${kind} ${Object.entries(feeds).map(([name, { shape }]) => `${name}[${shape}]`)}`;
-    return (await this.#compiled(key, () => this.#lossProgram(kind, batch))).run(feeds, this.#model.state);
+    return (await this.#programs.get(key, () => this.#lossProgram(kind, batch))).run(feeds, this.#model.state);
   }
 
   #lossProgram(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch) {
@@ -156,15 +157,6 @@ export class Trainer {
     for (const [name, { shape }] of parameters)
       updates.set(accumulator(name), constant({ shape, data: new Float32Array(sizeOf(shape)) }));
     return defineProgram('apply', { outputs: { gradNorm, learningRate }, updates });
-  }
-
-  #compiled(key: string, define: () => ReturnType<typeof defineProgram>): Promise<Executable> {
-    let program = this.#programs.get(key);
-    if (!program) {
-      program = this.#model.engine.compile(define());
-      this.#programs.set(key, program);
-    }
-    return program;
   }
 }
 
