@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ModelConfig } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { UserError } from '../platform/errors.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
@@ -22,7 +23,11 @@ export const handCase = z.strictObject({
 export type HandCase = z.infer<typeof handCase>;
 
 /** Reads a case; throws a `UserError` that names the field which does not fit. */
-export function parseHandCase(value: unknown, file: string, vocabulary: number): HandCase {
+export function parseHandCase(
+  value: unknown,
+  file: string,
+  { vocab_size: vocabulary, eos_token_id: eos }: Pick<ModelConfig, 'vocab_size' | 'eos_token_id'>,
+): HandCase {
   const parsed = handCase.safeParse(value);
   if (!parsed.success)
     throw new UserError(
@@ -32,9 +37,6 @@ export function parseHandCase(value: unknown, file: string, vocabulary: number):
   const foreign = [prompt, ...completions].flat().find((id) => id >= vocabulary);
   if (foreign !== undefined)
     throw new UserError(`${file}: token ${foreign} is beyond the model's vocabulary of ${vocabulary}.`);
-  const length = completions[0]!.length;
-  if (completions.some((completion) => completion.length !== length))
-    throw new UserError(`${file}: completions differ in length; pad them with the end of text.`);
   if (rewards.length !== completions.length || masks.length !== completions.length)
     throw new UserError(
       `${file}: ${completions.length} completions come with ${rewards.length} rewards and ${masks.length} lists of masks; give one of each.`,
@@ -46,15 +48,25 @@ export function parseHandCase(value: unknown, file: string, vocabulary: number):
         `${file}: masks.${j} has ${own.length} masks and masks.0 has ${samples}; give each completion as many.`,
       );
     own.forEach((mask, s) => {
-      if (mask.length !== prompt.length + length)
+      const completion = completions[j]!;
+      const whole = prompt.length + completion.length;
+      if (mask.length !== whole)
         throw new UserError(
-          `${file}: masks.${j}.${s} covers ${mask.length} tokens, and prompt and completion have ${prompt.length + length}.`,
+          `${file}: masks.${j}.${s} covers ${mask.length} tokens, and prompt and completion have ${whole}.`,
         );
-      if (!mask.slice(prompt.length).includes(1))
-        throw new UserError(`${file}: masks.${j}.${s} masks nothing of the completion, so it tells nothing.`);
+      if (!mask.slice(prompt.length, prompt.length + textLength(completion, eos)).includes(1))
+        throw new UserError(
+          `${file}: masks.${j}.${s} masks nothing of the completion's text, so it tells nothing; mask a token of it.`,
+        );
     });
   });
   return parsed.data;
+}
+
+/** Tokens up to and with the first end of text; all of them where there is none. */
+function textLength(completion: readonly number[], eos: number): number {
+  const end = completion.indexOf(eos);
+  return end === -1 ? completion.length : end + 1;
 }
 
 /** Loss of a case under an objective, with the estimate and the advantage of every completion; the model stays as it is. */
@@ -65,18 +77,18 @@ export async function lossOfCase(
 ) {
   const { mask_token_id: mask, pad_token_id: pad, eos_token_id: eos } = model.config;
   const defaults = tuningSettings.parse(given);
-  const length = completions[0]!.length;
+  const length = Math.max(...completions.map((completion) => completion.length));
+  model.checkLength(prompt.length + length);
   const settings = { ...defaults, length, block: Math.min(defaults.block ?? length, length) };
   const { advantages } = groupAdvantages(rewards, rewards.length);
-  const scored = completions.map((completion, j): ScoredCompletion => {
-    const end = completion.indexOf(eos);
-    return {
+  const scored = completions.map(
+    (completion, j): ScoredCompletion => ({
       prompt: Int32Array.from(prompt),
       completion: Int32Array.from(completion),
-      length: end === -1 ? completion.length : end + 1,
+      length: textLength(completion, eos),
       advantage: advantages[j] as number,
-    };
-  });
+    }),
+  );
   const samples = masks.map((own) => own.map((bits) => Uint8Array.from(bits)));
   const { batch, logp } = objective.fromMasks(scored, samples, settings, { mask, pad });
   const trainer = new Trainer(model, objective.loss, optimizerOf(settings, 1));

@@ -17,7 +17,7 @@ export function addLoss(add: AddCommand): void {
     add<LossOptions>('loss', 'Print the loss of a case given by hand, to check a method', async (options) => {
       const objective = objectiveByName(options.objective);
       const checkpoint = await readCheckpoint(await findModel(options.model));
-      const handCase = parseHandCase(await readJson(options.case), options.case, checkpoint.config.vocab_size);
+      const handCase = parseHandCase(await readJson(options.case), options.case, checkpoint.config);
       const model = await LanguageModel.load(await engineOf(options), checkpoint);
       const result = await lossOfCase(model, objective, handCase);
       return {

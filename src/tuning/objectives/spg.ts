@@ -179,7 +179,7 @@ function spg(branch: NegativeBranch, description: string): Objective {
         .map((completion, index) => ({ completion, weight: weights[index] as BoundWeights }))
         .filter(({ weight }) => weight.elbo !== 0 || weight.eubo !== 0)
         .map((entry) => ({ ...entry, masks: drawMasks(entry.completion, settings, random) }));
-      const size = settings.micro_batch;
+      const size = Math.min(settings.micro_batch, completions.length);
       const parts = Array.from({ length: Math.ceil(entries.length / size) }, (_, part) =>
         entries.slice(part * size, (part + 1) * size),
       );

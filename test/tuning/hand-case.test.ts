@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Checkpoint } from '../../src/model/checkpoint.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { trainingState } from '../../src/training/trainer.ts';
+import { lossOfCase, parseHandCase } from '../../src/tuning/hand-case.ts';
+import { objectives } from '../../src/tuning/objectives/registry.ts';
+import { logProbability, referencePredictions } from '../model/reference-transformer.ts';
+import { everyOption, oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
+import { type ReferenceCompletion, type ReferenceSettings, referenceLogp, referenceLoss } from './reference-spg.ts';
+
+const [mask, eos] = [2, 1];
+const prompt = [4, 5];
+const handCase = {
+  prompt,
+  // The second ends in its middle, the third is shorter than the others.
+  completions: [
+    [6, 7, 8, 9, 10],
+    [6, 7, eos, 0, 0],
+    [11, 12, 13],
+    [6, 6, 6, 6, eos],
+  ],
+  rewards: [1, 0.25, 0, 0.75],
+  masks: [
+    [
+      [0, 1, 1, 0, 1, 1, 1],
+      [0, 0, 0, 0, 0, 1, 1],
+      [1, 1, 1, 1, 1, 1, 1],
+    ],
+    [
+      [0, 0, 1, 1, 1, 1, 1],
+      [0, 0, 0, 1, 0, 1, 1],
+      [0, 1, 0, 0, 1, 1, 1],
+    ],
+    [
+      [0, 0, 1, 1, 1],
+      [0, 0, 0, 0, 1],
+      [1, 0, 1, 0, 1],
+    ],
+    [
+      [0, 0, 0, 0, 0, 0, 1],
+      [0, 0, 0, 1, 1, 1, 1],
+      [1, 1, 1, 0, 0, 0, 0],
+    ],
+  ],
+};
+const advantages = [0.5, -0.25, -0.5, 0.25];
+
+/** The case with log-probabilities of the transformer in double precision. */
+function reference({ config, weights }: Checkpoint): ReferenceCompletion[] {
+  return handCase.completions.map((completion, j) => {
+    const text = [...prompt, ...completion];
+    const end = completion.indexOf(eos);
+    return {
+      length: end === -1 ? completion.length : end + 1,
+      advantage: advantages[j]!,
+      masks: handCase.masks[j]!.map((bits) => bits.slice(prompt.length)),
+      logp: handCase.masks[j]!.map((bits) => {
+        const seen = text.map((token, place) => (bits[place] ? mask : token));
+        const logits = referencePredictions(config, weights, seen);
+        return completion.map((token, i) => logProbability(logits[prompt.length + i]!, token));
+      }),
+    };
+  });
+}
+
+const near = (found: number, expected: number, what: string) =>
+  assert.ok(Math.abs(found - expected) <= 5e-5 * Math.max(1, Math.abs(expected)), `${what}: ${found}, not ${expected}`);
+
+describe('the loss of a case given by hand', () => {
+  for (const [kind, changes] of [
+    ['a plain model', {}],
+    ['every option of a model', everyOption],
+  ] as const)
+    for (const objective of objectives)
+      it(`${objective.name} on ${kind} agrees with a slow computation in double precision`, async () => {
+        const checkpoint = tinyCheckpoint(changes);
+        const model = await LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
+        const completions = reference(checkpoint);
+        const branch = objective.name === 'spg-positive' ? 'none' : objective.name.replace('spg-', '');
+        for (const estimator of ['released', 'paper'] as const)
+          for (const [beta, omega] of [
+            [1, 0.5],
+            [2, 0.2],
+          ] as const) {
+            const settings = { estimator, branch, beta, omega } as ReferenceSettings;
+            const given = parseHandCase(
+              { ...handCase, settings: { beta, omega, estimator } },
+              'case.json',
+              checkpoint.config,
+            );
+            const { loss, logp, advantages: found } = await lossOfCase(model, objective, given);
+            assert.deepEqual(found, advantages);
+            near(loss, referenceLoss(completions, settings), `loss, ${estimator}`);
+            completions.forEach((completion, j) => {
+              near(logp[j]!, referenceLogp(completion, settings), `log p of completion ${j}`);
+            });
+          }
+        for (const [name, { data }] of checkpoint.weights)
+          assert.deepEqual((await model.state.read(name)).data, data, 'weights stay');
+        await model.dispose();
+      });
+
+  it('takes the published defaults: released estimator, beta 1, omega 0.5', async () => {
+    const checkpoint = tinyCheckpoint();
+    const model = await LanguageModel.load(oneThread(), checkpoint);
+    const { loss } = await lossOfCase(model, objectives[0]!, parseHandCase(handCase, 'case.json', checkpoint.config));
+    near(
+      loss,
+      referenceLoss(reference(checkpoint), { estimator: 'released', branch: 'mixture', beta: 1, omega: 0.5 }),
+      'loss',
+    );
+    await model.dispose();
+  });
+
+  it('counts the whole length where there is no end of text, and only to the first where there is', () => {
+    assert.deepEqual(
+      reference(tinyCheckpoint()).map(({ length }) => length),
+      [5, 3, 3, 5],
+    );
+  });
+});
+
+describe('a case that cannot be is refused by what is wrong', () => {
+  const { config } = tinyCheckpoint();
+  const wrong: readonly [string, object, RegExp][] = [
+    ['no case', [], /the case is wrong/],
+    ['a foreign token', { prompt: [4, 99] }, /token 99 is beyond the model's vocabulary of 23/],
+    ['a negative token', { prompt: [-1] }, /prompt\.0 is wrong/],
+    ['no completions', { completions: [] }, /completions is wrong/],
+    ['an empty completion', { completions: [[], [6], [6], [6]] }, /completions\.0 is wrong/],
+    ['a reward too few', { rewards: [1, 0, 0] }, /4 completions come with 3 rewards and 4 lists of masks/],
+    ['a reward that is no number', { rewards: [1, 0, 0, 'x'] }, /rewards\.3 is wrong/],
+    ['too few masks', { masks: handCase.masks.slice(1) }, /4 rewards and 3 lists of masks/],
+    ['no masks', { masks: [[], [], [], []] }, /masks\.0 is wrong/],
+    [
+      'a mask of another length',
+      { masks: handCase.masks.with(2, handCase.masks[2]!.with(1, [0, 1])) },
+      /masks\.2\.1 covers 2 tokens, and prompt and completion have 5/,
+    ],
+    [
+      'another number of masks',
+      { masks: handCase.masks.with(1, handCase.masks[1]!.slice(1)) },
+      /masks\.1 has 2 masks and masks\.0 has 3/,
+    ],
+    [
+      'a mask behind the end of text only',
+      { masks: handCase.masks.with(1, handCase.masks[1]!.with(0, [1, 1, 0, 0, 0, 1, 1])) },
+      /masks\.1\.0 masks nothing of the completion's text/,
+    ],
+    ['a mask of twos', { masks: handCase.masks.with(0, [[0, 0, 2, 0, 0, 0, 0]]) }, /masks\.0\.0\.2 is wrong/],
+    ['an unknown setting', { settings: { gamma: 1 } }, /settings is wrong .*gamma/],
+    ['an absurd setting', { settings: { beta: -1 } }, /settings\.beta is wrong/],
+    ['an unknown field', { reward: 1 }, /the case is wrong .*reward/],
+  ];
+  for (const [name, change, message] of wrong)
+    it(name, () => {
+      const value = Array.isArray(change) ? change : { ...handCase, ...change };
+      assert.throws(
+        () => parseHandCase(value, 'dir/case.json', config),
+        (error: Error) => {
+          assert.equal(error.name, 'UserError');
+          assert.match(error.message, message);
+          assert.ok(error.message.startsWith('dir/case.json: '));
+          assert.doesNotMatch(error.message, /\n/);
+          return true;
+        },
+      );
+    });
+
+  it('a text longer than the model reads', async () => {
+    const model = await LanguageModel.load(oneThread(), tinyCheckpoint());
+    const long = { prompt: [], completions: [new Array(65).fill(5)], rewards: [1], masks: [[new Array(65).fill(1)]] };
+    await assert.rejects(lossOfCase(model, objectives[0]!, parseHandCase(long, 'case.json', config)), {
+      name: 'UserError',
+      message: /65 tokens is longer than the model's 64/,
+    });
+    await model.dispose();
+  });
+});
