@@ -12,7 +12,7 @@ import type { Recipe } from './recipe.ts';
 export const labelledSudokus = 300;
 
 /** Sudokus join every so many steps: more often, and the model would only know the labelled ones by heart. */
-const sudokuEvery = 8;
+const sudokuEvery = 4;
 
 const vocabulary = new Tokenizer(characterTokenizer(plainAlphabet));
 
@@ -41,7 +41,7 @@ export const puzzleRecipe: Recipe = {
     lr_floor: 0.05,
     batch_size: 64,
   },
-  steps: 4000,
+  steps: 2000,
   examples(step, batchSize, random) {
     const drills = Array.from({ length: batchSize }, () => drawCountdown(random));
     return step % sudokuEvery === 0 ? [drills, sudokuExamples(batchSize, random)] : [drills];
