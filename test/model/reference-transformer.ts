@@ -76,26 +76,31 @@ export function logProbability(logits: readonly number[], token: number): number
   return logits[token]! - peak - Math.log(logits.reduce((sum, value) => sum + Math.exp(value - peak), 0));
 }
 
-/** The gradient of `value` with respect to every weight, by central differences. */
+/** Slopes of `value` by central differences, at about `most` evenly spread places of every weight: [place, slope]. */
 export function finiteDifferences(
   weights: ReferenceWeights,
   value: (weights: ReferenceWeights) => number,
-  step = 1e-5,
-): Map<string, number[]> {
+  most = 6,
+): Map<string, [number, number][]> {
+  const step = 1e-5;
   const moved = new Map([...weights].map(([name, { data }]) => [name, { data: Float64Array.from(data) }]));
-  const slopes = new Map<string, number[]>();
-  for (const [name, { data }] of moved)
+  const slopes = new Map<string, [number, number][]>();
+  for (const [name, { data }] of moved) {
+    const places = data.length <= most ? data.length : most;
+    const spread = Array.from({ length: places }, (_, index) => Math.floor(((index + 0.5) * data.length) / places));
     slopes.set(
       name,
-      Array.from(data, (was, place) => {
+      spread.map((place) => {
+        const was = data[place]!;
         data[place] = was + step;
         const above = value(moved);
         data[place] = was - step;
         const below = value(moved);
         data[place] = was;
-        return (above - below) / (2 * step);
+        return [place, (above - below) / (2 * step)];
       }),
     );
+  }
   return slopes;
 }
 
