@@ -2,6 +2,7 @@ import { type Command, type CommandOptions, Option } from 'commander';
 import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../platform/errors.ts';
+import type { RunConfiguration } from '../protocol/run.ts';
 
 /** What every subcommand's work is given. */
 export interface CommandContext {
@@ -42,6 +43,11 @@ export function withEngine(command: Command): Command {
     .option('--device <name>', 'device of the engine; `unmask devices` lists them');
 }
 
+/** The engine that is asked for; where none is, the one that a run was started on, so that it keeps its trajectory. */
+export function engineOfRun(options: EngineOptions, { device }: RunConfiguration): Promise<Engine> {
+  return engineOf(options.engine === 'auto' && options.device === undefined ? device : options);
+}
+
 export function engineOf({ engine, device }: EngineOptions): Promise<Engine> {
   return chooseEngine({ engine, device });
 }
@@ -76,4 +82,24 @@ export function withSettings(command: Command): Command {
       (pair: string, pairs: string[]) => [...pairs, pair],
       [],
     );
+}
+
+/** Options that say how a run starts; `run.json` keeps them, so that none of them can stand beside `--resume`. */
+const startOptions = {
+  task: '--task',
+  recipe: '--recipe',
+  data: '--data',
+  steps: '--steps',
+  timeLimit: '--time-limit',
+  config: '--config',
+};
+
+/** Throws a `UsageError` where an option would be passed over because a run goes on as it was started. */
+export function refuseBesideResume(options: { readonly set: readonly string[] }): void {
+  const given = Object.entries(startOptions)
+    .filter(([name]) => name in options)
+    .map(([, flag]) => flag);
+  const [first] = options.set.length > 0 ? [...given, '--set'] : given;
+  if (first !== undefined)
+    throw new UsageError(`--resume goes on with a run as it was started; leave out ${first}, or start a new run.`);
 }

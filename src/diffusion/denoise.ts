@@ -1,5 +1,5 @@
 import type { Query } from '../model/language-model.ts';
-import { UsageError } from '../platform/errors.ts';
+import { UsageError, UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 
 /** What decoding needs of a model. */
@@ -167,7 +167,12 @@ function reveal(
   const guesses = places.map((place, index) => {
     const row = logits.subarray(index * vocabulary, (index + 1) * vocabulary);
     const token = drawToken(row, temperature, mask, canvas.random);
-    return { place, token, confidence: probability(row, token, mask) };
+    const confidence = probability(row, token, mask);
+    if (Number.isNaN(confidence))
+      throw new UserError(
+        'The model gives logits that are not finite, so its weights are lost; take an earlier checkpoint.',
+      );
+    return { place, token, confidence };
   });
   const rank =
     order === 'random' ? guesses.map(() => canvas.random.uniform()) : guesses.map(({ confidence }) => confidence);

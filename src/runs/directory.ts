@@ -44,11 +44,12 @@ export async function findRun(root: string, run: string): Promise<string> {
 
 /**
  * Takes a run back to the end of a step, for a job that goes on from there: events, samples and checkpoints of later
- * steps go away, so that the resumed log holds each step once. Only the holder of the run's lock may call it.
+ * steps go away, so that the resumed log holds each step once. From step 0 a job begins anew, and measures anew what it
+ * measured before its first step. Only the holder of the run's lock may call it.
  */
 export async function rewindRun(dir: string, step: number): Promise<void> {
   const files = runFile(dir);
-  await filterJsonLines(files.events, runEventSchema, (event) => event.step <= step);
+  await filterJsonLines(files.events, runEventSchema, (event) => step > 0 && event.step <= step);
   for (const name of await namesIn(files.samples)) {
     if ((stepOf(name) ?? 0) > step) await rm(path.join(files.samples, name), { force: true });
   }

@@ -21,6 +21,11 @@ export const pretrainingSettings = z.strictObject({
   forward_process: z.enum(['exact-count', 'random-time']).default('exact-count').describe('How examples are masked'),
   ...optimizerSettings,
   evaluate_every: z.int().min(0).default(500).describe('Steps between two evaluations; 0: only at the ends'),
+  evaluation_problems: z
+    .int()
+    .min(1)
+    .default(128)
+    .describe('Validation problems of each kind, of those that the recipe has'),
   checkpoint_every: z.int().min(0).default(500).describe('Steps between two checkpoints; 0: only at the end'),
 });
 
@@ -81,16 +86,16 @@ export function pretraining(
         tokens: batches.reduce((sum, batch) => sum + batch.tokens.data.length, 0),
       };
     },
-    evaluate: () => evaluateRecipe(model, recipe),
+    evaluate: () => evaluateRecipe(model, recipe, settings.evaluation_problems),
   };
 }
 
-/** Greedy answers to a recipe's validation problems; metrics of all but the first task carry the task's name. */
-async function evaluateRecipe(model: LanguageModel, { validation }: Recipe): Promise<Evaluation> {
+/** Greedy answers to the first `problems` of each kind of a recipe's validation problems; metrics of all but the first task carry the task's name. */
+async function evaluateRecipe(model: LanguageModel, { validation }: Recipe, problems: number): Promise<Evaluation> {
   const results = [];
   for (const { task, rows } of validation)
     results.push(
-      await evaluate(model, task, rows, {
+      await evaluate(model, task, rows.slice(0, problems), {
         format: model.generation.prompt_format,
         decoding: defaultDecoding(model, task),
         samples: 1,

@@ -12,6 +12,7 @@ import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
+import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
 import { modelCard } from './model-card.ts';
@@ -76,6 +77,7 @@ export async function resumePretraining(
     throw new UsageError(
       `${dir} is a run of kind ${configuration.kind}, not a pretraining run; resume it with the command that started it.`,
     );
+  await assertNotInUse(dir);
   const { output, ...given } = configuration.settings;
   const settings = pretrainingSettings.safeParse(given);
   if (!settings.success)
@@ -89,6 +91,7 @@ export async function resumePretraining(
     seed: configuration.seed,
     settings: settings.data,
   };
+  await assertFree(request.output);
   const recipe = recipeByName(request.recipe);
   const last = await latestCheckpoint(dir);
   if (last === null) {

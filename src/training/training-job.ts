@@ -89,14 +89,14 @@ export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress
   const due = (every: number) => every > 0 && progress.step % every === 0;
 
   await run.progress(progress.step, null);
-  if (progress.step === 0) await evaluateAndSave(job.evaluateEvery > 0, false);
+  if (progress.step === 0) await evaluateAndSave(true, false);
   for (;;) {
     const wish = job.signal?.aborted ? 'stop' : await run.wish();
     if (wish === 'stop' || (wish === 'pause' && (await pause(job, () => evaluateAndSave(false, true))) === 'stop')) {
       await run.setState('stopping');
       await evaluateAndSave(false, progress.step > 0);
       throw new Interrupted(
-        `Stopped after step ${progress.step}; \`unmask tune --resume ${run.dir}\` goes on from there.`,
+        `Stopped after step ${progress.step}; \`unmask ${run.configuration.kind} --resume ${run.dir}\` goes on from there.`,
       );
     }
     if (steps !== null && progress.step >= steps) break;
@@ -104,7 +104,7 @@ export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress
     progress = await oneStep(job, progress);
     await evaluateAndSave(due(job.evaluateEvery), due(job.checkpointEvery));
   }
-  await evaluateAndSave(job.evaluateEvery > 0, true);
+  await evaluateAndSave(true, true);
   return progress;
 }
 

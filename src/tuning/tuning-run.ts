@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkDecoding } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
 import { defaultDecoding } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
@@ -13,6 +14,7 @@ import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
+import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
 import { taskByName } from '../tasks/registry.ts';
@@ -27,7 +29,7 @@ import {
   type TrainingProgress,
 } from '../training/training-job.ts';
 import { objectiveByName } from './objectives/registry.ts';
-import { policyGradient } from './policy-gradient.ts';
+import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
 
 /** What a tuning run is asked to do; all of it is kept in `run.json`, so that it can be resumed. */
@@ -102,6 +104,7 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     throw new UsageError(
       `${dir} is a run of kind ${configuration.kind}, not a tuning run; resume it with the command that started it.`,
     );
+  await assertNotInUse(dir);
   const { time_limit: timeLimit, data, test_problems: testProblems, ...given } = configuration.settings;
   const settings = tuningSettings.safeParse(given);
   if (!settings.success)
@@ -146,7 +149,7 @@ interface Prepared {
 /** Finds the problems of a request and tries one out; throws where task, reward, data or model do not go together. */
 async function prepare(
   model: LanguageModel,
-  { task: name, objective, settings, data, testProblems }: TuningRequest,
+  { task: name, objective, settings, data, steps, testProblems }: TuningRequest,
 ): Promise<Prepared> {
   objectiveByName(objective);
   const task = taskByName(name);
@@ -155,6 +158,11 @@ async function prepare(
   const format = model.generation.prompt_format;
   if (!rows && !(task.generate && task.heldOut))
     throw new UsageError(`${name} makes no problems itself; give a file of them with --data.`);
+  checkDecoding(resolveSettings(model, task, settings, format).decoding);
+  if (steps === null && settings.lr_schedule !== 'constant')
+    throw new UsageError(
+      `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
+    );
   // Of a file's problems every eighth is held out, at least one.
   const heldOut = rows?.filter((_, index) => index % 8 === 0);
   const training = rows && rows.length > 1 ? rows.filter((_, index) => index % 8 !== 0) : rows;
@@ -194,7 +202,7 @@ async function work({ run, model, request, prepared, progress, hooks }: Work): P
   try {
     const objective = objectiveByName(request.objective);
     const method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation });
-    const before = progress.step === 0 ? await measure(0) : ((await measured()) ?? null);
+    const before = (await noted(0)) ?? (progress.step === 0 ? await measure(0) : null);
     const done = await runTrainingJob({
       run,
       model,
@@ -206,7 +214,7 @@ async function work({ run, model, request, prepared, progress, hooks }: Work): P
       checkpointEvery: settings.checkpoint_every,
       ...hooks,
     });
-    const after = await measure(done.step);
+    const after = (await noted(done.step)) ?? (await measure(done.step));
     const checkpoint = await latestCheckpoint(run.dir);
     const result: TuningResult = {
       run: run.configuration.name,
@@ -243,11 +251,9 @@ async function work({ run, model, request, prepared, progress, hooks }: Work): P
     return metrics;
   }
 
-  /** What was measured on the test problems before the first step, by the process that started the run. */
-  async function measured() {
-    const first = evaluationsOf(await readEvents(run.dir)).find(
-      ({ step, evaluation }) => step === 0 && evaluation.split === 'test',
-    );
-    return first?.evaluation.metrics;
+  /** What the event log holds of the test problems at a step, where an earlier process measured them there. */
+  async function noted(step: number) {
+    const events = evaluationsOf(await readEvents(run.dir));
+    return events.find((event) => event.step === step && event.evaluation.split === 'test')?.evaluation.metrics;
   }
 }

@@ -306,6 +306,14 @@ describe('watching and cancelling', () => {
   });
 });
 
+it('a model whose logits are not finite is told of, and writes nothing', async () => {
+  for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    const model = modelOf(4, () => [0, 1, 0, bad]);
+    const call = { prompts: [[9]], seeds: [1], options: options({}) };
+    await assert.rejects(denoise(model, call), { name: 'UserError', message: /logits that are not finite/ });
+  }
+});
+
 describe('options that cannot work are refused in one sentence', () => {
   const wrong: readonly [Partial<DecodingOptions>, RegExp][] = [
     [{ length: 0 }, /0 tokens in blocks of 6/],

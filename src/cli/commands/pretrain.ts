@@ -2,7 +2,7 @@ import path from 'node:path';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
-import { findRun } from '../../runs/directory.ts';
+import { findRun, readConfiguration } from '../../runs/directory.ts';
 import { pretrainingSettings } from '../../training/pretrain.ts';
 import { type PretrainingResult, resumePretraining, startPretraining } from '../../training/pretraining-run.ts';
 import { recipeByName } from '../../training/recipes.ts';
@@ -11,6 +11,8 @@ import {
   type CommandResult,
   type EngineOptions,
   engineOf,
+  engineOfRun,
+  refuseBesideResume,
   wholeNumber,
   withEngine,
   withSettings,
@@ -34,8 +36,11 @@ export function addPretrain(add: AddCommand): void {
       add<PretrainOptions>('pretrain', 'Train a base model from nothing', async (options, context) => {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
         const hooks = progressHooks(context);
-        if (options.resume !== undefined)
-          return shown(await resumePretraining(await engineOf(options), await findRun(root, options.resume), hooks));
+        if (options.resume !== undefined) {
+          refuseBesideResume(options);
+          const dir = await findRun(root, options.resume);
+          return shown(await resumePretraining(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
+        }
         if (options.recipe === undefined || options.model === undefined)
           throw new UsageError('unmask pretrain needs --recipe and --model, or --resume with a run directory.');
         const recipe = recipeByName(options.recipe);

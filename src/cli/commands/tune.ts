@@ -3,7 +3,7 @@ import { bundledPuzzleModel } from '../../model/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
-import { findRun } from '../../runs/directory.ts';
+import { findRun, readConfiguration } from '../../runs/directory.ts';
 import { objectiveByName } from '../../tuning/objectives/registry.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
 import { resumeTuning, startTuning, type TuningResult } from '../../tuning/tuning-run.ts';
@@ -12,7 +12,9 @@ import {
   type CommandResult,
   type EngineOptions,
   engineOf,
+  engineOfRun,
   positiveNumber,
+  refuseBesideResume,
   wholeNumber,
   withEngine,
   withSettings,
@@ -45,8 +47,9 @@ export function addTune(add: AddCommand): void {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
         const hooks = progressHooks(context);
         if (options.resume !== undefined) {
+          refuseBesideResume(options);
           const dir = await findRun(root, options.resume);
-          return shown(await resumeTuning(await engineOf(options), dir, hooks));
+          return shown(await resumeTuning(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
         }
         if (options.task === undefined)
           throw new UsageError('unmask tune needs --task, or --resume with a run directory.');
@@ -65,7 +68,7 @@ export function addTune(add: AddCommand): void {
           steps,
           timeLimit,
           settings,
-          data: options.data ?? null,
+          data: options.data === undefined ? null : path.resolve(options.data),
           testProblems: options.test,
         };
         return shown(await startTuning(await engineOf(options), root, request, hooks));

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { listCheckpoints } from '../../src/runs/checkpoints.ts';
+import { readEvents, readStatus, stepsOf } from '../../src/runs/reader.ts';
+import { resumePretraining, startPretraining } from '../../src/training/pretraining-run.ts';
+import { resumeTuning, startTuning } from '../../src/tuning/tuning-run.ts';
+import { oneThread, writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { trajectoryOf } from './run-files.ts';
+import { temporaryFolder, tinyPretraining, tinyTuning } from './tiny-runs.ts';
+
+let root: string;
+before(async () => {
+  root = await temporaryFolder();
+});
+after(() => rm(root, { recursive: true }));
+
+/** Starts a job in a process of its own and kills it as soon as it has made `steps` steps; returns its run directory. */
+async function killedAfter(steps: number, kind: 'tune' | 'pretrain', folder: string): Promise<string> {
+  const job = fileURLToPath(new URL('job.ts', import.meta.url));
+  const runs = path.join(root, `killed-${kind}`);
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), job, kind, runs, folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+  const dir = line.trim();
+  while (stepsOf(await readEvents(dir)).length < steps) await delay(2);
+  child.kill('SIGKILL');
+  assert.equal((await ended)[1], 'SIGKILL', 'it was killed before it had ended');
+  assert.ok((await readdir(dir)).includes('lock.json'), 'a killed process leaves its lock');
+  assert.notEqual((await readStatus(dir)).state, 'finished');
+  return dir;
+}
+
+it('a tuning run whose process is killed goes on from its last checkpoint on the same trajectory', async () => {
+  const model = await writeTinyCheckpoint(path.join(root, 'model'));
+  const whole = await startTuning(oneThread(), path.join(root, 'whole'), tinyTuning(model));
+  const dir = await killedAfter(3, 'tune', model);
+  assert.ok((await listCheckpoints(dir)).length > 0);
+  await resumeTuning(oneThread(), dir);
+  assert.deepEqual(await trajectoryOf(dir), await trajectoryOf(whole.dir));
+  assert.equal((await readStatus(dir)).state, 'finished');
+});
+
+it('a pretraining run whose process is killed before its first checkpoint begins anew, the same', async () => {
+  const output = (name: string) => path.join(root, 'models', name);
+  const whole = await startPretraining(oneThread(), path.join(root, 'whole'), tinyPretraining(output('whole')));
+  const dir = await killedAfter(1, 'pretrain', output('killed'));
+  await resumePretraining(oneThread(), dir);
+  assert.deepEqual(await trajectoryOf(dir), await trajectoryOf(whole.run));
+});

@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RunWish } from '../../src/protocol/run.ts';
+import { listCheckpoints } from '../../src/runs/checkpoints.ts';
+import { requestControl } from '../../src/runs/control.ts';
+import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../src/runs/reader.ts';
+import type { RunWriter } from '../../src/runs/writer.ts';
+import { resumePretraining, startPretraining } from '../../src/training/pretraining-run.ts';
+import { resumeTuning, startTuning, type TuningHooks } from '../../src/tuning/tuning-run.ts';
+import { oneThread, writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { trajectoryOf } from './run-files.ts';
+import { temporaryFolder, tinyPretraining, tinyTuning } from './tiny-runs.ts';
+
+let root: string;
+let model: string;
+let whole: Awaited<ReturnType<typeof trajectoryOf>>;
+before(async () => {
+  root = await temporaryFolder();
+  model = await writeTinyCheckpoint(path.join(root, 'model'));
+  const { dir } = await startTuning(oneThread(), path.join(root, 'whole'), tinyTuning(model));
+  whole = await trajectoryOf(dir);
+});
+after(() => rm(root, { recursive: true }));
+
+/** A tuning run that is stopped after `step` in the way of `how`; returns its directory. */
+async function stoppedAfter(step: number, how: 'signal' | 'control', request = tinyTuning(model)): Promise<string> {
+  const abort = new AbortController();
+  let run: RunWriter | undefined;
+  let asked: Promise<string> | undefined;
+  const hooks: TuningHooks = {
+    signal: abort.signal,
+    onStart: (started) => {
+      run = started;
+      if (step === 0) abort.abort();
+    },
+    onStep: (event) => {
+      if (event.step !== step) return;
+      if (how === 'signal') abort.abort();
+      else asked = requestControl(run!.dir, 'stop');
+    },
+  };
+  await assert.rejects(startTuning(oneThread(), path.join(root, 'stopped'), request, hooks), {
+    name: 'Interrupted',
+    message: new RegExp(`Stopped after step \\d; .unmask tune --resume ${run?.dir ?? ''}`),
+  });
+  await asked;
+  assert.equal((await readStatus(run!.dir)).state, 'interrupted');
+  assert.ok(!(await readdir(run!.dir)).includes('lock.json'), 'the lock is given back');
+  return run!.dir;
+}
+
+describe('a tuning run', () => {
+  it('writes every step, evaluation, sample and checkpoint that its settings ask for', async () => {
+    const steps = stepsOf(whole.events);
+    assert.deepEqual(
+      steps.map(({ step }) => step),
+      [1, 2, 3, 4, 5, 6],
+    );
+    const at = (split: string) =>
+      evaluationsOf(whole.events)
+        .filter(({ evaluation }) => evaluation.split === split)
+        .map(({ step }) => step);
+    assert.deepEqual(at('validation'), [0, 2, 4, 6]);
+    assert.deepEqual(at('test'), [0, 6]);
+    assert.equal(whole.samples.length, 6);
+    assert.ok(whole.samples.every(({ rows }) => rows.length === 6));
+    for (const event of steps)
+      for (const name of ['reward', 'reward_std', 'frac_reward_zero_std', 'completions/mean_length', 'num_tokens'])
+        assert.ok(Number.isFinite(event[name]), `${name} of step ${event.step}`);
+    assert.ok(steps.some(({ loss, elbo_positive: lower }) => loss !== undefined && lower !== undefined && lower < 0));
+  });
+
+  it('is the same for the same seed, and another for another', async () => {
+    const again = await startTuning(oneThread(), path.join(root, 'again'), tinyTuning(model));
+    assert.deepEqual(await trajectoryOf(again.dir), whole);
+    const other = await startTuning(oneThread(), path.join(root, 'other'), tinyTuning(model, { seed: 4, steps: 1 }));
+    assert.notDeepEqual((await trajectoryOf(other.dir)).samples[0], whole.samples[0]);
+  });
+
+  for (const [step, how] of [
+    [3, 'signal'],
+    [3, 'control'],
+    [6, 'signal'],
+  ] as const)
+    it(`goes on after step ${step} as if it had not been stopped by ${how}`, async () => {
+      const dir = await stoppedAfter(step, how);
+      // A request by control arrives one step later where the job was faster.
+      const { step: last } = (await listCheckpoints(dir)).at(-1)!;
+      assert.ok(last === step || (how === 'control' && last === step + 1), `checkpoint of step ${last}`);
+      const result = await resumeTuning(oneThread(), dir);
+      assert.equal(result.steps, 6);
+      assert.ok(result.before && result.after && result.checkpoint.endsWith('step-000006'));
+      assert.deepEqual(await trajectoryOf(dir), whole);
+      assert.equal((await readStatus(dir)).state, 'finished');
+      assert.deepEqual(JSON.parse(await readFile(path.join(dir, 'result.json'), 'utf8')), result);
+    });
+
+  it('that was stopped twice, the second time before a new checkpoint was due, too', async () => {
+    const dir = await stoppedAfter(2, 'signal');
+    const abort = new AbortController();
+    const onStep = () => abort.abort();
+    await assert.rejects(resumeTuning(oneThread(), dir, { signal: abort.signal, onStep }), { name: 'Interrupted' });
+    await resumeTuning(oneThread(), dir);
+    assert.deepEqual(await trajectoryOf(dir), whole);
+  });
+
+  it('that was stopped before its first step starts anew, and notes everything once', async () => {
+    const dir = await stoppedAfter(0, 'signal');
+    assert.deepEqual(await listCheckpoints(dir), []);
+    await resumeTuning(oneThread(), dir);
+    assert.deepEqual(await trajectoryOf(dir), whole);
+  });
+
+  it('that has finished may be resumed, and stays as it is', async () => {
+    const { dir, ...rest } = await startTuning(oneThread(), path.join(root, 'finished'), tinyTuning(model));
+    const again = await resumeTuning(oneThread(), dir);
+    assert.deepEqual(again, { dir, ...rest });
+    assert.deepEqual(await trajectoryOf(dir), whole);
+  });
+
+  it('keeps the last three checkpoints and the best, each with all that resuming needs', async () => {
+    const { dir } = await startTuning(
+      oneThread(),
+      path.join(root, 'kept'),
+      tinyTuning(model, {}, { checkpoint_every: 1 }),
+    );
+    const kept = (await listCheckpoints(dir)).map(({ step }) => step);
+    assert.deepEqual(kept.slice(-3), [4, 5, 6]);
+    assert.ok(kept.length <= 4);
+    for (const { dir: checkpoint } of await listCheckpoints(dir))
+      assert.deepEqual((await readdir(checkpoint)).sort(), [
+        'config.json',
+        'generation_config.json',
+        'model.safetensors',
+        'optimizer.safetensors',
+        'state.json',
+        'tokenizer.json',
+        'tokenizer_config.json',
+      ]);
+  });
+
+  it('pauses on request, saves, and goes on the same trajectory', async () => {
+    let run: RunWriter | undefined;
+    const seen: string[] = [];
+    const control = async () => {
+      const ask = async (want: RunWish, state: string) => {
+        const id = await requestControl(run!.dir, want);
+        for (;;) {
+          const status = await readStatus(run!.dir);
+          if (status.control === id && status.state === state) return seen.push(state);
+          await delay(5);
+        }
+      };
+      await ask('pause', 'paused');
+      const { step } = await readStatus(run!.dir);
+      const events = (await readEvents(run!.dir)).length;
+      await delay(100);
+      assert.equal((await readEvents(run!.dir)).length, events, 'no step while it is paused');
+      if (step > 0) assert.ok((await listCheckpoints(run!.dir)).length > 0, 'what was done is saved');
+      await ask('run', 'running');
+    };
+    let controlled: Promise<void> | undefined;
+    const hooks: TuningHooks = {
+      onStart: (started) => {
+        run = started;
+      },
+      onStep: ({ step }) => {
+        if (step === 1) controlled = control();
+      },
+    };
+    const { dir } = await startTuning(oneThread(), path.join(root, 'paused'), tinyTuning(model), hooks);
+    await controlled;
+    assert.deepEqual(seen, ['paused', 'running']);
+    assert.deepEqual(await trajectoryOf(dir), whole);
+  });
+
+  it('refuses a second process while it runs', async () => {
+    let refused: Promise<void> | undefined;
+    const hooks: TuningHooks = {
+      onStart: ({ dir }) => {
+        refused = assert.rejects(resumeTuning(oneThread(), dir), {
+          name: 'UserError',
+          message: /is in use by process/,
+        });
+      },
+    };
+    const request = tinyTuning(model, { steps: 2 });
+    await startTuning(oneThread(), path.join(root, 'in-use'), request, hooks);
+    await refused;
+  });
+
+  it('ends at its time limit, and its last step counts', async () => {
+    const request = tinyTuning(model, { steps: null, timeLimit: 0.2 }, { lr_schedule: 'constant' });
+    const { dir, steps, seconds, checkpoint } = await startTuning(oneThread(), path.join(root, 'timed'), request);
+    assert.ok(steps >= 1 && seconds >= 0.2 && seconds < 5, `${steps} steps in ${seconds} s`);
+    assert.ok(checkpoint.endsWith(`step-${String(steps).padStart(6, '0')}`));
+    assert.equal((await readStatus(dir)).step, steps);
+  });
+});
+
+describe('a pretraining run', () => {
+  it('goes on after a stop as if it had not been stopped, and publishes the same model', async () => {
+    const out = (name: string) => path.join(root, 'pretrained', name);
+    const runs = path.join(root, 'pretraining');
+    const one = await startPretraining(oneThread(), runs, tinyPretraining(out('one')));
+    const abort = new AbortController();
+    let dir = '';
+    await assert.rejects(
+      startPretraining(oneThread(), runs, tinyPretraining(out('two')), {
+        signal: abort.signal,
+        onStart: (run) => {
+          dir = run.dir;
+        },
+        onStep: ({ step }) => {
+          if (step === 3) abort.abort();
+        },
+      }),
+      { name: 'Interrupted', message: /unmask pretrain --resume/ },
+    );
+    assert.deepEqual(await readdir(path.join(root, 'pretrained')), ['one'], 'no model before the end');
+    const two = await resumePretraining(oneThread(), dir);
+    assert.deepEqual(await trajectoryOf(two.run), await trajectoryOf(one.run));
+    assert.deepEqual((await readdir(out('two'))).sort(), [
+      'README.md',
+      'config.json',
+      'generation_config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    const weights = (name: string) => readFile(path.join(out(name), 'model.safetensors'));
+    assert.deepEqual(await weights('two'), await weights('one'));
+    const events = await readEvents(one.run);
+    assert.deepEqual(
+      evaluationsOf(events).map(({ step }) => step),
+      [0, 4],
+      'without evaluations in between it is evaluated at both ends',
+    );
+    assert.deepEqual(Object.keys(one.metrics), ['cell_accuracy', 'solved', 'countdown/solved', 'countdown/format']);
+    const card = await readFile(path.join(out('one'), 'README.md'), 'utf8');
+    assert.match(card, /unmask pretrain --recipe puzzles/);
+    assert.doesNotMatch(card, /undefined|NaN|\[object/);
+  });
+
+  it('leaves a folder alone that is not empty', async () => {
+    await assert.rejects(startPretraining(oneThread(), path.join(root, 'runs'), tinyPretraining(model)), {
+      name: 'UsageError',
+      message: /is not empty; choose another folder/,
+    });
+  });
+});

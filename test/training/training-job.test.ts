@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { writeCheckpoint } from '../../src/model/checkpoint.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { listCheckpoints } from '../../src/runs/checkpoints.ts';
+import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../src/runs/reader.ts';
+import { RunWriter } from '../../src/runs/writer.ts';
+import { trainingState } from '../../src/training/trainer.ts';
+import {
+  freshProgress,
+  readProgress,
+  runTrainingJob,
+  type TrainedStep,
+  type TrainingJob,
+} from '../../src/training/training-job.ts';
+import { startTuning } from '../../src/tuning/tuning-run.ts';
+import { oneThread, tinyCheckpoint, writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { newRun } from '../runs/example.ts';
+import { temporaryFolder, tinyTuning } from './tiny-runs.ts';
+
+let root: string;
+let model: LanguageModel;
+before(async () => {
+  root = await temporaryFolder();
+  const checkpoint = tinyCheckpoint();
+  model = await LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
+});
+after(async () => {
+  await model.dispose();
+  await rm(root, { recursive: true });
+});
+
+const scoreOf = (value: number) => ({
+  task: 'sudoku4x4',
+  split: 'validation',
+  n: 1,
+  metrics: { solved: { value, low: 0, high: 1 } },
+  seconds: 0,
+});
+
+/** A job of a method that does nothing but report. */
+async function job(changes: Partial<TrainingJob> = {}): Promise<TrainingJob> {
+  return {
+    run: await RunWriter.create(root, newRun),
+    model,
+    method: { step: async (step) => ({ metrics: { loss: 1 / step }, tokens: 10 }) },
+    progress: freshProgress,
+    steps: 7,
+    timeLimit: null,
+    evaluateEvery: 0,
+    checkpointEvery: 0,
+    ...changes,
+  };
+}
+
+describe('the training loop', () => {
+  it('makes its steps, counts tokens, and saves at the end even where nothing is due before', async () => {
+    const given = await job();
+    const seen: (number | null)[] = [];
+    const done = await runTrainingJob({ ...given, onStep: (_, eta) => seen.push(eta) });
+    assert.deepEqual([done.step, done.num_tokens], [7, 70]);
+    assert.ok(seen.every((eta) => eta !== null && eta >= 0) && seen.at(-1) === 0, String(seen));
+    const events = stepsOf(await readEvents(given.run.dir));
+    assert.deepEqual(
+      events.map(({ step, loss, num_tokens }) => [step, loss, num_tokens]),
+      [1, 2, 3, 4, 5, 6, 7].map((step) => [step, 1 / step, 10 * step]),
+    );
+    assert.deepEqual(
+      (await listCheckpoints(given.run.dir)).map(({ step }) => step),
+      [7],
+    );
+    assert.deepEqual((await readProgress((await listCheckpoints(given.run.dir))[0]!.dir)).progress, done);
+    await given.run.close('finished');
+  });
+
+  it('evaluates and saves as often as asked, and keeps the best checkpoint beside the last three', async () => {
+    const scores = [0.1, 0.2, 0.9, 0.3, 0.4, 0.5, 0.6, 0.7];
+    let evaluations = 0;
+    const given = await job({
+      evaluateEvery: 1,
+      checkpointEvery: 3,
+      method: {
+        step: async () => ({ metrics: {}, tokens: 1 }),
+        evaluate: async () => scoreOf(scores[evaluations++]!),
+        bestBy: 'solved',
+      },
+    });
+    const done = await runTrainingJob(given);
+    assert.deepEqual(done.best, { step: 2, score: 0.9 });
+    const kept = (await listCheckpoints(given.run.dir)).map(({ step }) => step);
+    assert.deepEqual(kept, [2, 3, 6, 7]);
+    assert.equal(evaluationsOf(await readEvents(given.run.dir)).length, 8);
+    await given.run.close('finished');
+  });
+
+  for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+    it(`stops at a metric of ${bad} and says which, in which step, and what to do`, async () => {
+      const given = await job({
+        checkpointEvery: 2,
+        method: { step: async (step) => ({ metrics: { loss: 1, grad_norm: step === 3 ? bad : 1 }, tokens: 1 }) },
+      });
+      await assert.rejects(runTrainingJob(given), {
+        name: 'UserError',
+        message: `Step 3 gave grad_norm = ${bad}, so the weights are lost; resume from the last checkpoint with a lower learning_rate.`,
+      });
+      assert.equal(stepsOf(await readEvents(given.run.dir)).length, 2, 'the log holds no such number');
+      assert.deepEqual(
+        (await listCheckpoints(given.run.dir)).map(({ step }) => step),
+        [2],
+      );
+      await given.run.close('failed');
+    });
+
+  it('ends at its time limit or at its steps, whatever comes first', async () => {
+    const slow = {
+      step: async () =>
+        new Promise<TrainedStep>((resolve) => setTimeout(() => resolve({ metrics: {}, tokens: 1 }), 20)),
+    };
+    const timed = await job({ steps: null, timeLimit: 0.05, method: slow });
+    const etas: (number | null)[] = [];
+    const done = await runTrainingJob({ ...timed, onStep: (_, eta) => etas.push(eta) });
+    assert.ok(done.step >= 1 && done.step <= 4 && done.seconds >= 0.05, JSON.stringify(done));
+    assert.ok(etas.every((eta) => eta !== null && eta < 0.05));
+    await timed.run.close('finished');
+    const both = await job({ steps: 1, timeLimit: 100, method: slow });
+    assert.equal((await runTrainingJob(both)).step, 1);
+    await both.run.close('finished');
+  });
+});
+
+describe('a run that fails', () => {
+  it('on a model whose numbers overflow is left as failed, with the cause in its status', async () => {
+    const checkpoint = tinyCheckpoint();
+    for (const { data } of checkpoint.weights.values()) data.fill(3e38);
+    const folder = path.join(root, 'overflowing');
+    await writeCheckpoint(folder, checkpoint);
+    let dir = '';
+    const onStart = (run: RunWriter) => {
+      dir = run.dir;
+    };
+    await assert.rejects(startTuning(oneThread(), root, tinyTuning(folder), { onStart }), {
+      name: 'UserError',
+      message: /^Step 1 gave loss = NaN/,
+    });
+    const { state, error } = await readStatus(dir);
+    assert.equal(state, 'failed');
+    assert.match(error!, /^Step 1 gave loss = NaN/);
+    assert.ok(!(await readdir(dir)).includes('lock.json'));
+  });
+
+  it('before it begins leaves no run directory', async () => {
+    const folder = await writeTinyCheckpoint(path.join(root, 'fine'));
+    const runs = path.join(root, 'none');
+    const wrong: readonly [object, object, RegExp][] = [
+      [{ task: 'nosuch' }, {}, /Unknown task nosuch/],
+      [{ objective: 'nosuch' }, {}, /Unknown objective nosuch/],
+      [{ model: 'nosuch' }, {}, /There is no model nosuch/],
+      [{ task: 'gsm8k' }, {}, /gsm8k makes no problems itself; give a file of them with --data/],
+      [{ data: path.join(root, 'nowhere.jsonl') }, {}, /nowhere\.jsonl does not exist/],
+      [{ steps: null, timeLimit: 5 }, {}, /lr_schedule = cosine needs --steps/],
+      [{}, { reward: 'nosuch' }, /Unknown reward nosuch/],
+      [{}, { task_options: { nosuch: 1 } }, /nosuch/],
+      [{}, { block: 4, decoding_steps: 3 }, /needs at least 4 steps, not 3/],
+      [{}, { length: 60 }, /77 tokens is longer than the model's 64/],
+    ];
+    for (const [request, settings, message] of wrong)
+      await assert.rejects(startTuning(oneThread(), runs, tinyTuning(folder, request, settings)), (error: Error) => {
+        assert.match(error.message, message);
+        assert.match(error.name, /^(UserError|UsageError)$/);
+        return true;
+      });
+    await assert.rejects(readdir(runs), { code: 'ENOENT' });
+  });
+
+  it('with a training state that cannot be read says which file', async () => {
+    const { dir, checkpoint } = await startTuning(
+      oneThread(),
+      root,
+      tinyTuning(await writeTinyCheckpoint(path.join(root, 'm')), { steps: 1, testProblems: 0 }),
+    );
+    assert.ok(dir);
+    const file = path.join(checkpoint, 'state.json');
+    const state = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...state, step: -1 }));
+    await assert.rejects(readProgress(checkpoint), {
+      name: 'UserError',
+      message: /state\.json is not a training state/,
+    });
+    await rm(file);
+    await assert.rejects(readProgress(checkpoint), { name: 'UserError', message: /state\.json does not exist/ });
+  });
+});
