@@ -91,7 +91,13 @@ process.exit();
 async function report(error: unknown): Promise<number> {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return exit.done;
-    return fail(`${error.message.replace(/^error: /, '')}; \`unmask --help\` tells what there is.`, exit.badUsage);
+    // After help that nobody asked for: there was no command, or none that is known.
+    const said = error.code === 'commander.help' ? 'no known command was given' : error.message;
+    const sentence = said
+      .replace(/^error: /, '')
+      .replace(/\s+/g, ' ')
+      .replace(/\.$/, '');
+    return fail(`${sentence}; \`unmask --help\` tells what there is.`, exit.badUsage);
   }
   if (error instanceof Interrupted) return fail(error.message, exit.interrupted);
   if (error instanceof UsageError) return fail(error.message, exit.badUsage);

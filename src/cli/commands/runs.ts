@@ -1,8 +1,9 @@
 import path from 'node:path';
-import { UsageError } from '../../platform/errors.ts';
+import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { requestControl } from '../../runs/control.ts';
-import { deleteRun, findRun } from '../../runs/directory.ts';
+import { deleteRun, findRun, readConfiguration } from '../../runs/directory.ts';
+import { lockHolder } from '../../runs/lock.ts';
 import { listRuns } from '../../runs/reader.ts';
 import type { AddCommand } from '../command.ts';
 
@@ -25,6 +26,7 @@ export function addRuns(add: AddCommand): void {
         throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` names them.`);
       const dir = await findRun(root, run);
       if (action === 'delete') await deleteRun(dir);
+      else if (action === 'resume' && (await lockHolder(dir)) === null) throw new UserError(await howToGoOn(dir));
       else await requestControl(dir, wishes[action as keyof typeof wishes]);
     }
     const runs = await listRuns(root);
@@ -42,4 +44,10 @@ export function addRuns(add: AddCommand): void {
     .argument('<action>', actions.join(', '))
     .argument('[run]', 'name or folder of a run')
     .option('--runs <folder>', "folder of runs (default: the data home's)");
+}
+
+/** A run that no process works on is not paused: it goes on in a new process. */
+async function howToGoOn(dir: string): Promise<string> {
+  const { kind } = await readConfiguration(dir);
+  return `No process runs ${dir}, so it is not paused; \`unmask ${kind} --resume ${dir}\` goes on with it.`;
 }

@@ -4,6 +4,7 @@ import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
 import { findRun, readConfiguration } from '../../runs/directory.ts';
+import { taskByName } from '../../tasks/registry.ts';
 import { objectiveByName } from '../../tuning/objectives/registry.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
 import { resumeTuning, startTuning, type TuningResult } from '../../tuning/tuning-run.ts';
@@ -53,6 +54,7 @@ export function addTune(add: AddCommand): void {
         }
         if (options.task === undefined)
           throw new UsageError('unmask tune needs --task, or --resume with a run directory.');
+        taskByName(options.task);
         if (options.workspace !== undefined)
           throw new UsageError(`--workspace belongs to the task workspace; ${options.task} does not take it.`);
         objectiveByName(options.objective);
