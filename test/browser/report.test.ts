@@ -213,6 +213,7 @@ test('a token shows when it was revealed and how sure the model was', { skip }, 
   assert.ok(Number.parseFloat(early[1] as string) > 2 * Number.parseFloat(late[1] as string));
   await page.getByText('Tokens in the order they were revealed').click();
   const rows = page.locator('.player tbody tr');
+  await rows.first().waitFor();
   assert.equal(await rows.count(), 16);
   assert.match((await rows.first().locator('td').allInnerTexts()).join(' '), /^1 \d+ [1-4] 1\.000$/);
 });
