@@ -56,6 +56,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
     const models = readdirSync(path.join(root, 'models'), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name.endsWith('.safetensors'))
       .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).replaceAll('\\', '/'));
+    assert.ok(models.length > 0, 'models/ holds the bundled model');
     assert.deepEqual(missing(models), []);
   });
 
