@@ -14,10 +14,13 @@ const running = new Set<ChildProcess>();
 
 /** Ends what still runs, for when the whole run is interrupted. */
 export function endAll(): void {
-  for (const child of running) child.kill('SIGTERM');
+  for (const child of running) signalGroup(child, 'SIGTERM');
 }
 
-/** Runs a program to its end; after `limit` seconds it gets SIGTERM, and five seconds later SIGKILL. */
+/**
+ * Runs a program to its end; after `limit` seconds it gets SIGTERM, and five seconds later SIGKILL. What it started and
+ * left behind ends with it.
+ */
 export function runProgram(
   command: string,
   args: readonly string[],
@@ -29,6 +32,8 @@ export function runProgram(
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own, so that it can be ended with all that it started.
+      detached: process.platform !== 'win32',
     });
     running.add(child);
     const chunks: Buffer[] = [];
@@ -39,8 +44,8 @@ export function runProgram(
     let kill: NodeJS.Timeout | undefined;
     const timer = setTimeout(() => {
       timedOut = true;
-      child.kill('SIGTERM');
-      kill = setTimeout(() => child.kill('SIGKILL'), 5000);
+      signalGroup(child, 'SIGTERM');
+      kill = setTimeout(() => signalGroup(child, 'SIGKILL'), 5000);
     }, options.limit * 1000);
 
     const settle = () => {
@@ -52,9 +57,10 @@ export function runProgram(
       settle();
       reject(error);
     });
-    // Not 'close': a process that the program left behind may hold the pipes open for ever.
     child.once('exit', (code, signal) => {
       settle();
+      signalGroup(child, 'SIGKILL');
+      // Not 'close' alone: a process with a group of its own may have been left behind and hold the pipes open for ever.
       const end = () => {
         child.stdout.destroy();
         child.stderr.destroy();
@@ -68,4 +74,17 @@ export function runProgram(
       });
     });
   });
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  if (process.platform === 'win32') {
+    child.kill(signal);
+    return;
+  }
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // Nobody of the group is left.
+  }
 }

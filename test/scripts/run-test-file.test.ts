@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -76,6 +76,23 @@ describe('running a test file', () => {
     const outcome = await run("it('a', () => {}); setInterval(() => {}, 1000);", 2);
     assert.ok(outcome.failed > 0);
     assert.match(outcome.details, /still running after 2 s/);
+  });
+
+  it('ends what a file left running', async () => {
+    const heartbeat = path.join(folder, 'heartbeat');
+    const beat = `setInterval(() => require('fs').appendFileSync(${JSON.stringify(heartbeat)}, '.'), 20)`;
+    const outcome = await run(`
+      import { spawn } from 'node:child_process';
+      import { existsSync } from 'node:fs';
+      it('a', async () => {
+        spawn(process.execPath, ['-e', ${JSON.stringify(beat)}], { stdio: 'ignore' }).unref();
+        while (!existsSync(${JSON.stringify(heartbeat)})) await new Promise((resolve) => setTimeout(resolve, 20));
+      });
+    `);
+    assert.deepEqual([outcome.passed, outcome.failed], [1, 0]);
+    const beats = (await readFile(heartbeat)).length;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.equal((await readFile(heartbeat)).length, beats);
   });
 
   it('prints no line of a file that could be taken for the summary', async () => {

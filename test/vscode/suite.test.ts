@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -10,11 +10,12 @@ import type { SuiteResult } from './suite/index.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 // Inside of the project, where VS Code looks for what belongs to the extension, and where mocha is found.
-let folder: string;
+const folder = path.join(root, '.vscode-test', 'suite');
 
 before(async () => {
-  await mkdir(path.join(root, '.vscode-test'), { recursive: true });
-  folder = await mkdtemp(path.join(root, '.vscode-test', 'suite-'));
+  // What a run that was interrupted left.
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
