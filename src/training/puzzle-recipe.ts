@@ -41,7 +41,7 @@ export const puzzleRecipe: Recipe = {
     lr_floor: 0.05,
     batch_size: 64,
   },
-  steps: 2000,
+  steps: 1200,
   examples(step, batchSize, random) {
     const drills = Array.from({ length: batchSize }, () => drawCountdown(random));
     return step % sudokuEvery === 0 ? [drills, sudokuExamples(batchSize, random)] : [drills];
