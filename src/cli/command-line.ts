@@ -1,0 +1,124 @@
+import { Command, CommanderError, type CommandOptions } from 'commander';
+import { Interrupted, messageOf, UsageError, UserError } from '../platform/errors.ts';
+import { packageVersion } from '../platform/package-root.ts';
+import type { AddCommand, CommandContext, Work } from './command.ts';
+import { addBench } from './commands/bench.ts';
+import { addDevices } from './commands/devices.ts';
+import { addEval } from './commands/eval.ts';
+import { addLogits } from './commands/logits.ts';
+import { addLoss } from './commands/loss.ts';
+import { addObjectives } from './commands/objectives.ts';
+import { addPretrain } from './commands/pretrain.ts';
+import { addRuns } from './commands/runs.ts';
+import { addScore } from './commands/score.ts';
+import { addSelfTest } from './commands/self-test.ts';
+import { addStart } from './commands/start.ts';
+import { addTasks } from './commands/tasks.ts';
+import { addTune } from './commands/tune.ts';
+
+/** Exit codes of the command line. */
+export const exit = { done: 0, failed: 1, badUsage: 2, interrupted: 130 } as const;
+
+/** Where a command writes to, and what stops it. */
+export interface Terminal {
+  /** Aborted to stop a command that runs long; it saves what it has. */
+  readonly signal: AbortSignal;
+  /** Writes to stdout; settles when the text is out. */
+  readonly out: (text: string) => Promise<void>;
+  /** Writes to stderr. */
+  readonly err: (text: string) => void;
+}
+
+/** Runs the command that `args` ask for and gives its exit code; whatever is thrown becomes one sentence. */
+export async function commandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    await commands(terminal).parseAsync(args, { from: 'user' });
+    return exit.done;
+  } catch (error) {
+    const { code, message } = failure(error);
+    // Help is written by commander, which does not wait until it is out.
+    if (message === null) await terminal.out('');
+    else {
+      terminal.err(`unmask: ${message}\n`);
+      if (args.includes('--json')) await terminal.out(`${JSON.stringify({ error: { message } })}\n`);
+    }
+    return code;
+  }
+}
+
+function commands(terminal: Terminal): Command {
+  const output = {
+    writeOut: (text: string) => void terminal.out(text),
+    writeErr: terminal.err,
+    // What commander says of an error is told by us.
+    outputError: () => undefined,
+  };
+  const program = new Command('unmask')
+    .description('Trains, tunes and serves masked diffusion language models on this machine.')
+    .version(packageVersion())
+    .exitOverride()
+    .configureOutput(output);
+  const add: AddCommand = <Options>(
+    name: string,
+    description: string,
+    work: Work<Options>,
+    settings: CommandOptions = {},
+  ) =>
+    program
+      .command(name, settings)
+      .description(description)
+      .option('--json', 'print one JSON document on stdout and nothing else')
+      .exitOverride()
+      .configureOutput(output)
+      .action(async (...given: unknown[]) => {
+        const command = given.at(-1) as Command;
+        // Positional arguments come first, under their declared names.
+        const named = Object.fromEntries(
+          command.registeredArguments.map((argument, index) => [argument.name(), given[index]]),
+        );
+        const options = { ...command.opts(), ...named } as Options & { json?: boolean };
+        const context: CommandContext = {
+          signal: terminal.signal,
+          json: options.json === true,
+          progress: (line) => terminal.err(`${line}\n`),
+        };
+        const { document, lines } = await work(options, context);
+        await terminal.out(context.json ? `${JSON.stringify(document)}\n` : lines.map((line) => `${line}\n`).join(''));
+      });
+  for (const addCommand of [
+    addStart,
+    addDevices,
+    addSelfTest,
+    addObjectives,
+    addTasks,
+    addTune,
+    addRuns,
+    addEval,
+    addScore,
+    addPretrain,
+    addBench,
+    addLogits,
+    addLoss,
+  ])
+    addCommand(add);
+  return program;
+}
+
+/** The exit code that an error stands for, and what is said of it; null: nothing is, it was help that was asked for. */
+function failure(error: unknown): { readonly code: number; readonly message: string | null } {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return { code: exit.done, message: null };
+    // After help that nobody asked for: there was no command, or none that is known.
+    const said = error.code === 'commander.help' ? 'no known command was given' : error.message;
+    const sentence = said
+      .replace(/^error: /, '')
+      .replace(/\s+/g, ' ')
+      .replace(/\.$/, '');
+    return { code: exit.badUsage, message: `${sentence}; \`unmask --help\` tells what there is.` };
+  }
+  if (error instanceof Interrupted) return { code: exit.interrupted, message: error.message };
+  if (error instanceof UsageError) return { code: exit.badUsage, message: error.message };
+  if (error instanceof UserError) return { code: exit.failed, message: error.message };
+  // A defect of ours keeps its stack.
+  return { code: exit.failed, message: error instanceof Error ? (error.stack ?? error.message) : messageOf(error) };
+}

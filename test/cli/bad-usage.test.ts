@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { enterHome, refusal, unmask } from './unmask.ts';
+
+let home: string;
+let leave: () => Promise<void>;
+before(async () => {
+  ({ home, leave } = await enterHome());
+  await writeTinyCheckpoint(path.join(home, 'models', 'tiny'));
+  await writeFile(path.join(home, 'list.json'), '[1]');
+  await writeFile(path.join(home, 'broken.json'), '{"steps":');
+  await writeFile(path.join(home, 'unknown.json'), '{"nosuch":1}');
+});
+after(() => leave());
+
+const tune = ['tune', '--task', 'sudoku4x4', '--model', 'tiny'];
+const evaluate = ['eval', '--task', 'sudoku4x4', '--model', 'tiny'];
+const known = 'sudoku4x4, countdown, gsm8k, math';
+
+describe('what is asked for in a way that cannot be meant ends with code 2 and a sentence', () => {
+  const cases: readonly [args: readonly string[], message: RegExp][] = [
+    [['nosuch'], /^unknown command 'nosuch'/],
+    [['help', 'nosuch'], /^no known command was given/],
+    [['tasks', 'extra'], /^too many arguments/],
+    [['tasks', '--nosuch'], /^unknown option '--nosuch'/],
+    [['tune'], /needs --task, or --resume/],
+    [['tune', '--task', 'nosuch'], new RegExp(`^Unknown task nosuch; the tasks are ${known}\\.$`)],
+    [['eval', '--task', 'nosuch'], /^Unknown task nosuch/],
+    [['score', '--task', 'nosuch', '--file', 'x'], /^Unknown task nosuch/],
+    [['eval'], /^required option '--task <name>' not specified/],
+    [[...tune, '--objective', 'ppo'], /^Unknown objective ppo; the objectives are spg-mixture, /],
+    [[...tune, '--engine', 'torch'], /^There is no engine torch; choose one of auto, onnx, tensorflow/],
+    [[...tune, '--engine', 'onnx', '--device', 'npu'], /^Engine onnx has no device npu/],
+    [[...evaluate, '--device', 'npu'], /^There is no device npu/],
+    [[...tune, '--steps', '-1'], /^--steps -1: give a whole number of at least 1/],
+    [[...tune, '--steps', '1.5'], /^--steps 1\.5: /],
+    [[...tune, '--seed', 'x'], /^--seed x: give a whole number of at least 0/],
+    [[...tune, '--time-limit', '0'], /^--time-limit 0: give a number above 0/],
+    [[...evaluate, '--samples', '0'], /^--samples 0: /],
+    [[...evaluate, '--limit', ''], /^--limit : /],
+    [[...tune, '--set', 'learning_rate=-1'], /^Setting learning_rate = -1: /],
+    [[...tune, '--set', 'learning_rate=NaN'], /^Setting learning_rate = "NaN": /],
+    [[...tune, '--set', 'learning_rate=1e9'], /^Setting learning_rate = 1000000000: /],
+    [[...tune, '--set', 'group_size=1'], /^Setting group_size = 1: /],
+    [[...tune, '--set', 'beta=0'], /^Setting beta = 0: /],
+    [[...tune, '--set', 'nosuch=1'], /^Unknown setting nosuch; the settings are prompts_per_step, /],
+    [[...tune, '--set', 'steps'], /^--set steps: write it as NAME=VALUE/],
+    [[...tune, '--set', 'reward=nosuch'], /^Unknown reward nosuch of sudoku4x4; it has reference, rules/],
+    [[...tune, '--set', 'task_options={"empty":99}'], /empty/],
+    [
+      [...tune, '--set', 'block=2', '--set', 'decoding_steps=3'],
+      /^Decoding 16 tokens in blocks of 2 needs at least 8 steps/,
+    ],
+    [[...evaluate, '--set', 'block=2', '--set', 'decoding_steps=3'], /^Decoding 16 tokens in blocks of 2 needs/],
+    [[...evaluate, '--set', 'temperature=-1'], /^Setting temperature = -1: /],
+    [[...tune, '--config', 'list.json'], /must hold a JSON object of settings/],
+    [[...tune, '--config', 'unknown.json'], /^Unknown setting nosuch/],
+    [
+      ['tune', '--task', 'gsm8k', '--model', 'tiny'],
+      /^gsm8k makes no problems itself; give a file of them with --data/,
+    ],
+    [['eval', '--task', 'math', '--model', 'tiny'], /^math makes no problems itself; give a file/],
+    [['tune', '--resume', 'some', '--steps', '9'], /^--resume goes on with a run as it was started; leave out --steps/],
+    [['pretrain', '--recipe', 'puzzles'], /needs --recipe and --model, or --resume/],
+    [['pretrain', '--recipe', 'nosuch', '--model', 'm'], /^Unknown recipe nosuch; the recipes are puzzles/],
+    [['pretrain', '--recipe', 'puzzles', '--model', 'tiny'], /tiny is not empty; choose another folder/],
+    [['pretrain', '--recipe', 'puzzles', '--model', 'm', '--set', 'preset=huge'], /^There is no preset huge/],
+    [['runs', 'fly'], /^Unknown action fly; the actions are list, pause, resume, stop, delete/],
+    [['runs', 'pause'], /^unmask runs pause needs the name of a run/],
+    [['logits', '--model', 'tiny', '--tokens', '4,99'], /^--tokens: 99 is not a token id from 0 to 22/],
+    [['logits', '--model', 'tiny', '--tokens', '4,,5'], /^--tokens: an empty place is not a token id/],
+    [['loss', '--objective', 'ppo', '--model', 'tiny', '--case', 'x'], /^Unknown objective ppo/],
+    [['score', '--task', 'math', '--file', 'x', '--format', 'xml'], /argument 'xml' is invalid/],
+  ];
+  for (const [args, message] of cases)
+    it(`unmask ${args.join(' ')}`, async () => {
+      assert.match(await refusal(args, 2), message);
+    });
+
+  it('and without a command', async () => {
+    const { code, stdout, stderr } = await unmask([]);
+    assert.deepEqual([code, stdout], [2, '']);
+    assert.match(stderr, /Commands:[\s\S]*unmask: no known command was given/);
+  });
+});
+
+describe('what is asked for well but cannot be done ends with code 1 and a sentence', () => {
+  const cases: readonly [args: readonly string[], message: RegExp][] = [
+    [['eval', '--task', 'sudoku4x4', '--model', 'nosuch'], /^There is no model nosuch; known are .*tiny/],
+    [['logits', '--model', '.', '--tokens', '1'], /holds no config\.json, so it is not a model/],
+    [[...tune, '--config', 'broken.json'], /^broken\.json is not valid JSON/],
+    [[...tune, '--config', 'nowhere.json'], /^nowhere\.json does not exist/],
+    [[...tune, '--data', 'nowhere.jsonl'], /nowhere\.jsonl does not exist/],
+    [[...tune, '--set', 'length=50'], /^A text of 67 tokens is longer than the model's 64/],
+    [[...evaluate, '--set', 'length=50', '--limit', '1'], /^A text of 67 tokens is longer than the model's 64/],
+    [['runs', 'stop', 'nosuch'], /^There is no run nosuch in /],
+    [['tune', '--resume', 'nosuch'], /^There is no run nosuch in /],
+    [['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'nowhere.json'], /^nowhere\.json does not exist/],
+    [['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'list.json'], /^list\.json: the case is wrong/],
+  ];
+  for (const [args, message] of cases)
+    it(`unmask ${args.join(' ')}`, async () => {
+      assert.match(await refusal(args, 1), message);
+    });
+
+  it('a model folder with a missing, truncated or foreign file, which is named', async () => {
+    const spoilt = path.join(home, 'spoilt');
+    const file = path.join(spoilt, 'model.safetensors');
+    const args = ['logits', '--model', spoilt, '--tokens', '4'];
+    await writeTinyCheckpoint(spoilt);
+    await rm(file);
+    assert.equal(await refusal(args, 1), `${file} does not exist; check the path.`);
+    await writeFile(file, 'not a tensor in sight');
+    assert.match(await refusal(args, 1), /^.*model\.safetensors is not a whole safetensors file \(.*\)/);
+    await writeTinyCheckpoint(spoilt, { hidden_size: 16 });
+    await writeFile(path.join(spoilt, 'config.json'), JSON.stringify({ model_type: 'llama' }));
+    assert.match(await refusal(args, 1), /config\.json: model_type "llama" is not supported/);
+  });
+
+  it('nothing was left behind', async () => {
+    assert.equal((await unmask(['runs', 'list'])).stdout.startsWith('No runs in '), true);
+  });
+});
