@@ -14,12 +14,13 @@ export function registerShowDevices(context: vscode.ExtensionContext, log: vscod
   let text = '';
   const changed = new vscode.EventEmitter<vscode.Uri>();
   let running: Promise<void> | null = null;
+  const closing = new AbortController();
 
   const show = async () => {
     try {
       text = await vscode.window.withProgress(
         { location: vscode.ProgressLocation.Notification, title: 'Unmask: measuring devices', cancellable: true },
-        (_, token) => measure(script(context), signalOf(token), log),
+        (_, token) => measure(script(context), AbortSignal.any([signalOf(token), closing.signal]), log),
       );
       changed.fire(page);
       await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(page), { preview: false });
@@ -30,6 +31,8 @@ export function registerShowDevices(context: vscode.ExtensionContext, log: vscod
 
   context.subscriptions.push(
     changed,
+    // A window that closes ends its measurement.
+    { dispose: () => closing.abort() },
     vscode.workspace.registerTextDocumentContentProvider(scheme, {
       onDidChange: changed.event,
       provideTextDocumentContent: () => text,
