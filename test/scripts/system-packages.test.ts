@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ensureOnSystem } from '../../scripts/testing/system-packages.ts';
+
+const here = { what: 'a clock', debian: 'clock', present: () => true };
+const missing = { what: 'a lantern', debian: 'lantern', present: () => false };
+
+describe('what tests need from the system', () => {
+  it('is left alone where it is there', () => {
+    const lines: string[] = [];
+    ensureOnSystem([here], (line) => lines.push(line));
+    assert.deepEqual(lines, []);
+  });
+
+  it('is named, with what to do, where it cannot be installed from here', (t) => {
+    const { PATH } = process.env;
+    t.after(() => {
+      process.env.PATH = PATH;
+    });
+    // No apt-get.
+    process.env.PATH = '/nowhere';
+    assert.throws(
+      () => ensureOnSystem([here, missing], () => {}),
+      /^Error: These tests need a lantern: install it \(on Debian and Ubuntu: apt-get install lantern\)\.$/,
+    );
+  });
+});
