@@ -77,7 +77,8 @@ export function assertRefused(ended: Ended, code: 1 | 2 | 130, args: readonly st
   return error.message;
 }
 
-const bundle = fileURLToPath(new URL('../../dist/unmask.mjs', import.meta.url));
+/** The command line as it is shipped. */
+export const bundle = fileURLToPath(new URL('../../dist/unmask.mjs', import.meta.url));
 
 /** Runs the command line as it is shipped, in a process of its own; `onProgress` may signal it. */
 export async function spawnUnmask(

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { listCheckpoints } from '../../src/runs/checkpoints.ts';
+import { readStatus } from '../../src/runs/reader.ts';
+import { writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { assertRefused, bundle, document, enterHome, spawnUnmask } from './unmask.ts';
+
+let home: string;
+let leave: () => Promise<void>;
+before(async () => {
+  ({ home, leave } = await enterHome());
+  await writeTinyCheckpoint(path.join(home, 'models', 'tiny'));
+});
+after(() => leave());
+
+const cpu = ['--engine', 'onnx', '--device', 'cpu'];
+/** A run that goes on until it is stopped. */
+const endless = [
+  ...['tune', '--task', 'sudoku4x4', '--model', 'tiny', '--steps', '100000', '--test', '0', ...cpu, '--json'],
+  ...['prompts_per_step=2', 'group_size=3', 'evaluate_every=0', 'evaluation_problems=1', 'checkpoint_every=0'].flatMap(
+    (pair) => ['--set', pair],
+  ),
+];
+
+describe('the command line as it is shipped', () => {
+  it('prints one JSON document on stdout, progress on stderr, and ends with code 0', async () => {
+    const { code, stdout, stderr } = await spawnUnmask([
+      'eval',
+      '--task',
+      'sudoku4x4',
+      '--model',
+      'tiny',
+      '--limit',
+      '2',
+      '--json',
+      ...cpu,
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^\{.*\}\n$/);
+    assert.equal(JSON.parse(stdout).n, 2);
+    assert.match(stderr, /2 of 2 answers/);
+  });
+
+  it('on the other engine too, whose library greets its users', async () => {
+    const { code, stdout, stderr } = await spawnUnmask([
+      'logits',
+      '--model',
+      'tiny',
+      '--tokens',
+      '4',
+      '--engine',
+      'tensorflow',
+      '--device',
+      'cpu',
+      '--json',
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).logits[0].length, 23);
+  });
+
+  it('ends with code 2 for bad usage, 1 where it fails, and says why in a sentence', async () => {
+    for (const [args, code] of [
+      [['tune', '--task', 'nosuch', '--json'], 2],
+      [['logits', '--model', 'nosuch', '--tokens', '1', '--json'], 1],
+    ] as const)
+      assertRefused(await spawnUnmask(args), code, args);
+  });
+
+  it('saves and ends with code 130 at SIGINT, as it does when it is stopped by `runs stop`', async () => {
+    let dir = '';
+    let asked = false;
+    const ended = await spawnUnmask(endless, (stderr, kill) => {
+      dir = /^run (.*)$/m.exec(stderr)?.[1] ?? '';
+      if (/^step 2 /m.test(stderr) && !asked) {
+        asked = true;
+        kill('SIGINT');
+      }
+    });
+    const message = assertRefused(ended, 130, endless);
+    assert.match(ended.stderr, /Saving and stopping; press again to stop at once/);
+    const { state, step } = await readStatus(dir);
+    assert.equal(state, 'interrupted');
+    assert.ok(step >= 2);
+    assert.deepEqual(
+      (await listCheckpoints(dir)).map((checkpoint) => checkpoint.step),
+      [step],
+    );
+    assert.match(message, new RegExp(`^Stopped after step ${step}; \`unmask tune --resume `));
+
+    const resumed = spawnUnmask(['tune', '--resume', dir, '--json']);
+    const reach = async (wanted: string) => {
+      while ((await readStatus(dir)).state !== wanted) await delay(20);
+    };
+    await reach('running');
+    await document(['runs', 'pause', path.basename(dir)]);
+    await reach('paused');
+    await document(['runs', 'resume', path.basename(dir)]);
+    await reach('running');
+    await document(['runs', 'stop', path.basename(dir)]);
+    assertRefused(await resumed, 130, ['tune', '--resume', dir]);
+    assert.equal((await readStatus(dir)).state, 'interrupted');
+  });
+
+  it('takes no harm from a reader that goes away', async () => {
+    const child = spawn(process.execPath, [bundle, 'tasks'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const [code] = await once(child, 'close');
+    assert.deepEqual([code, stderr], [0, '']);
+  });
+});
