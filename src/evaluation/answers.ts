@@ -33,7 +33,7 @@ export interface Answer<Row = unknown> {
 
 /** How a model decodes answers of a task unless told otherwise: from its `generation_config.json`. */
 export function defaultDecoding(
-  model: LanguageModel,
+  model: Pick<LanguageModel, 'generation'>,
   task: Task,
   format: PromptFormat = model.generation.prompt_format,
 ): DecodingOptions {

@@ -149,7 +149,7 @@ export function policyGradient({
 
 /** Fills in what settings leave to the model and the task. */
 export function resolveSettings(
-  model: LanguageModel,
+  model: Pick<LanguageModel, 'generation'>,
   task: Task,
   given: FullTuningSettings,
   format: PromptFormat,

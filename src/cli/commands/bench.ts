@@ -1,37 +1,95 @@
-import { cpus } from 'node:os';
-import {
-  crossEntropy,
-  reference,
-  referenceBatch,
-  referenceModel,
-  referenceOptimizer,
-} from '../../../bench/reference-model.ts';
-import { LanguageModel } from '../../model/language-model.ts';
-import { Trainer, trainingState } from '../../training/trainer.ts';
-import { type AddCommand, type EngineOptions, engineOf, withEngine } from '../command.ts';
+import { Option } from 'commander';
+import { type BenchDocument, runBench } from '../../../bench/bench.ts';
+import { benchNames } from '../../../bench/measurements.ts';
+import type { OperatorTime } from '../../../bench/operator-profile.ts';
+import { table } from '../../../bench/result.ts';
+import { serveWork } from '../../../bench/worker.ts';
+import { UsageError } from '../../platform/errors.ts';
+import { type AddCommand, type EngineOptions, engineOf, positiveNumber, wholeNumber, withEngine } from '../command.ts';
+
+interface BenchCommandOptions extends EngineOptions {
+  readonly only?: string;
+  readonly seconds: number;
+  readonly python?: string;
+  readonly installPeer?: boolean;
+  readonly profile?: boolean;
+  readonly worker?: boolean;
+  readonly threads?: number;
+  readonly puzzleModel?: string;
+}
 
 export function addBench(add: AddCommand): void {
   withEngine(
-    add<EngineOptions>('bench', 'Measure training, decoding and matrix products on this machine', async (options) => {
-      const engine = await engineOf(options);
-      const checkpoint = referenceModel();
-      const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
-      const trainer = new Trainer(model, crossEntropy, referenceOptimizer);
-      const batch = referenceBatch();
-      const times: number[] = [];
-      for (let run = 0; run < 6; run++) {
-        const start = performance.now();
-        await trainer.step([batch]);
-        if (run > 0) times.push((performance.now() - start) / 1000);
-      }
-      times.sort((a, b) => a - b);
-      const value = (reference.batch * reference.length) / (times[times.length >> 1] as number);
-      const machine = { cores: cpus().length, node: process.versions.node, engine: engine.name, device: engine.device };
-      const results = [{ name: 'train-step', value, unit: 'tokens/s' }];
-      return {
-        document: { machine, results },
-        lines: results.map(({ name, value, unit }) => `${name} ${value.toFixed(0)} ${unit}`),
-      };
+    add<BenchCommandOptions>(
+      'bench',
+      'Measure speed and memory here, with PyTorch as the peer',
+      async (options, context) => {
+        const { engine, device, threads, puzzleModel } = options;
+        if (options.worker) {
+          await serveWork({ engine, device: device!, threads: threads!, puzzleModel: puzzleModel! });
+          return { document: null, lines: [] };
+        }
+        const wanted = wantedNames(options.only);
+        const opened = await engineOf(options);
+        const found = { engine: opened.name, device: opened.device };
+        await opened.dispose();
+        if (options.profile && !(found.engine === 'onnx' && found.device === 'cpu'))
+          throw new UsageError(`--profile knows the operators of onnx on cpu only; add --engine onnx --device cpu.`);
+        const document = await runBench({
+          device: found,
+          python: options.python,
+          installPeer: options.installPeer ?? false,
+          wants: (name) => wanted.includes(name),
+          seconds: options.seconds,
+          profile: options.profile ?? false,
+          signal: context.signal,
+          progress: context.progress,
+        });
+        return { document, lines: shown(document) };
+      },
+    ),
+  )
+    .option('--only <names>', `results wanted, separated by commas (of ${benchNames.join(', ')})`)
+    .addOption(positiveNumber('--seconds <seconds>', 'seconds that each measurement takes').default(5))
+    .option('--python <program>', 'Python that has PyTorch (default: the usual ones are tried)')
+    .option(
+      '--install-peer',
+      'install PyTorch and OpenBLAS by apt-get where they are missing, as root on Debian or Ubuntu',
+    )
+    .option('--profile', 'tell where the time of a training step goes, by operator')
+    .addOption(new Option('--worker', 'answer requests on stdin').hideHelp())
+    .addOption(wholeNumber('--threads <n>', 'of a worker').hideHelp())
+    .addOption(new Option('--puzzle-model <folder>', 'of a worker').hideHelp());
+}
+
+/** The names that `--only` lists, and all of them where it is not given. */
+export function wantedNames(only: string | undefined): readonly string[] {
+  if (only === undefined) return benchNames;
+  const names = only.split(',').map((name) => name.trim());
+  for (const name of names)
+    if (!benchNames.includes(name))
+      throw new UsageError(
+        `--only: there is no result ${name || 'without a name'}; the results are ${benchNames.join(', ')}.`,
+      );
+  return names;
+}
+
+function shown({ machine, results, profile }: BenchDocument): string[] {
+  const { cores, cpu, memory, platform, node, onnxruntime, engine, device } = machine;
+  return [
+    `${cpu}, ${cores} cores, ${memory} GiB, ${platform}; Node ${node}, ONNX Runtime ${onnxruntime ?? '-'}; ${engine} on ${device}`,
+    '',
+    ...table(results),
+    ...(profile ? ['', ...profileLines(profile)] : []),
+  ];
+}
+
+function profileLines(profile: readonly OperatorTime[]): string[] {
+  return [
+    'Operators of a training step, by ONNX Runtime’s profiler:',
+    ...profile.map(({ operator, nodes, seconds, share }) => {
+      const milliseconds = (seconds * 1000).toFixed(2).padStart(9);
+      return `${operator.padEnd(24)}${`${nodes}`.padStart(5)} nodes ${milliseconds} ms ${(share * 100).toFixed(1).padStart(6)} %`;
     }),
-  );
+  ];
 }

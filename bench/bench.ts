@@ -1,0 +1,126 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import path from 'node:path';
+import { Interrupted } from '../src/platform/errors.ts';
+import { compare } from './compare.ts';
+import { Contestants } from './contestant.ts';
+import { describeMachine, type Machine } from './machine.ts';
+import { type Measurement, measurements, memoryName, startUps } from './measurements.ts';
+import { type OperatorTime, profileTrainingStep } from './operator-profile.ts';
+import { findOpponent, type Peer, preparePeer, triedAs } from './peer.ts';
+import type { NoPeer } from './pytorch-peer.ts';
+import { type BenchResult, benchResult } from './result.ts';
+import { measureStartUp } from './start-up.ts';
+import { prepareWorkFolder, type WorkFolder } from './work-folder.ts';
+import { workerLaunch } from './worker.ts';
+
+export interface BenchOptions {
+  /** The device to measure, as `unmask devices` names it. */
+  readonly device: { readonly engine: string; readonly device: string };
+  /** The peer's Python; absent: the usual ones are tried. */
+  readonly python?: string | undefined;
+  /** Installs the peer where it is missing and that can be done without asking. */
+  readonly installPeer: boolean;
+  /** Whether a result of this name is wanted. */
+  readonly wants: (name: string) => boolean;
+  /** Seconds that each measurement takes, besides warm-up. */
+  readonly seconds: number;
+  readonly profile: boolean;
+  readonly signal: AbortSignal;
+  readonly progress: (line: string) => void;
+}
+
+/** What `unmask bench --json` prints. */
+export interface BenchDocument {
+  readonly machine: Machine;
+  readonly results: readonly BenchResult[];
+  readonly profile?: readonly OperatorTime[];
+}
+
+/** Measures what is wanted, ours and the peer's runs in turn. */
+export async function runBench(options: BenchOptions): Promise<BenchDocument> {
+  const { device, signal, profile } = options;
+  const folder = await mkdtemp(path.join(tmpdir(), 'unmask-bench-'));
+  const contestants = new Contestants(signal);
+  try {
+    const work = await prepareWorkFolder(folder);
+    const results = [...(await measureWorks(options, work, contestants)), ...(await measureStartUps(options, work))];
+    contestants.close();
+    return {
+      machine: await describeMachine(device),
+      results: results.filter(({ name }) => options.wants(name)),
+      ...(profile ? { profile: await profileTrainingStep(work.puzzleModel) } : {}),
+    };
+  } catch (error) {
+    if (signal.aborted) throw new Interrupted('The bench was stopped before it had all its numbers.');
+    throw error;
+  } finally {
+    contestants.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Seconds after which every measurement that is left is made as short as can be. */
+const patience = 150;
+
+async function measureWorks(options: BenchOptions, work: WorkFolder, contestants: Contestants): Promise<BenchResult[]> {
+  const { device, wants, python, installPeer: install, signal, progress } = options;
+  const latest = performance.now() + patience * 1000;
+  const hasThreads = device.engine === 'onnx' && device.device === 'cpu';
+  const wanted = measurements.filter(
+    ({ name }) =>
+      (wants(name) || (name === 'train-step' && wants(memoryName))) && (hasThreads || !name.endsWith(':1-thread')),
+  );
+  if (wanted.length === 0) return [];
+  const tuned = new Set(wanted.flatMap(({ threads, work: name }) => (threads === 'all' ? [triedAs(name)] : [])));
+  const peer = await preparePeer({ python, install, signal, progress }, work, [...tuned]);
+  const isLate = () => performance.now() > latest;
+  const results: BenchResult[] = [];
+  for (const measurement of wanted) {
+    progress(`Measuring ${measurement.name}`);
+    results.push(...(await measure(measurement, { options, work, peer, contestants, isLate })));
+  }
+  return results;
+}
+
+interface Ring {
+  readonly options: BenchOptions;
+  readonly work: WorkFolder;
+  readonly peer: Peer | NoPeer;
+  readonly contestants: Contestants;
+  readonly isLate: () => boolean;
+}
+
+async function measure(measurement: Measurement, ring: Ring): Promise<BenchResult[]> {
+  const { options, work, peer, contestants, isLate } = ring;
+  const { name, unit, target } = measurement;
+  const threads = measurement.threads === 'one' ? 1 : availableParallelism();
+  const ours = contestants.get(workerLaunch({ ...options.device, threads, puzzleModel: work.puzzleModel }));
+  const opponent = findOpponent(peer, measurement, work, contestants);
+  const { seconds } = options;
+  const found = await compare(measurement.work, ours, opponent.contestant, { seconds, isLate });
+  const theirs = 'reason' in found.peer ? undefined : found.peer;
+  const title = 'reason' in found.peer ? `${opponent.name}: ${found.peer.reason}` : opponent.name;
+  const amount = measurement.amount(work);
+  const value = amount / found.ours.seconds;
+  const speed = benchResult({ name, unit, target, value, peer: title, peerValue: theirs && amount / theirs.seconds });
+  if (name !== 'train-step') return [speed];
+  const memory = { value: found.ours.peakMemory, peer: title, peerValue: theirs?.peakMemory };
+  return [speed, benchResult({ name: memoryName, unit: 'MiB', ...memory })];
+}
+
+async function measureStartUps({ device: on, wants, signal, progress }: BenchOptions, { puzzleModel }: WorkFolder) {
+  const firstForward = ['logits', '--model', puzzleModel, '--tokens', '4,5,6,7'];
+  const commands = {
+    'start-up': ['tasks', '--json'],
+    'start-up:first-forward': [...firstForward, '--engine', on.engine, '--device', on.device, '--json'],
+  };
+  const results: BenchResult[] = [];
+  for (const name of startUps.filter(wants)) {
+    progress(`Measuring ${name}`);
+    results.push(
+      benchResult({ name, unit: 's', value: await measureStartUp({ args: commands[name], runs: 5, signal }) }),
+    );
+  }
+  return results;
+}

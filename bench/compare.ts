@@ -1,0 +1,95 @@
+import type { Contestant, WorkAnswer } from './contestant.ts';
+import { median } from './result.ts';
+import type { WorkName } from './works.ts';
+
+/** What one side needed for one run of a work. */
+export interface Measured {
+  /** Median. */
+  readonly seconds: number;
+  /** High-water mark of its process, in MiB. */
+  readonly peakMemory: number;
+}
+
+export interface Comparison {
+  readonly ours: Measured;
+  /** Or why the peer has no number. */
+  readonly peer: Measured | { readonly reason: string };
+}
+
+const warmUpRuns = 2;
+const fewestRounds = 3;
+const mostRounds = 25;
+/** Short runs are made several at a time, so that each turn takes at least so many seconds. */
+const turnSeconds = 0.1;
+
+/**
+ * Measures a work for about so many seconds, ours and the peer's runs in turn, so that whatever else the machine does
+ * meets both; late, when the whole bench has no time left, in one turn each. A peer that fails, or comes to other
+ * numbers than we do, is left out with its reason.
+ */
+export async function compare(
+  work: WorkName,
+  ours: Contestant,
+  peer: Contestant | { readonly reason: string },
+  { seconds, isLate }: { readonly seconds: number; readonly isLate: () => boolean },
+): Promise<Comparison> {
+  const first = await ours.measure({ work, runs: warmUpRuns });
+  const left: Turns = { contestant: ours, answers: [], runs: runsPerTurn(first) };
+  const right = 'reason' in peer ? peer : await warmUp(peer, work, first);
+  const deadline = performance.now() + seconds * 1000;
+  let failed = 'reason' in right ? right : undefined;
+  const goesOn = (round: number) =>
+    round < (isLate() ? 1 : fewestRounds) || (round < mostRounds && performance.now() < deadline && !isLate());
+  for (let round = 0; goesOn(round); round++) {
+    await takeTurn(left, work);
+    if (!failed && !('reason' in right)) failed = await takeTurn(right, work).then(() => undefined, reasonOf);
+  }
+  return { ours: measured(left), peer: failed ?? measured(right as Turns) };
+}
+
+interface Turns {
+  readonly contestant: Contestant;
+  readonly answers: WorkAnswer[];
+  readonly runs: number;
+}
+
+async function takeTurn({ contestant, answers, runs }: Turns, work: WorkName): Promise<void> {
+  answers.push(await contestant.measure({ work, runs }));
+}
+
+async function warmUp(peer: Contestant, work: WorkName, ours: WorkAnswer): Promise<Turns | { reason: string }> {
+  try {
+    const first = await peer.measure({ work, runs: warmUpRuns });
+    const reason = whyDifferent(ours, first);
+    return reason === null ? { contestant: peer, answers: [], runs: runsPerTurn(first) } : { reason };
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+const reasonOf = (error: unknown) => ({ reason: `failed (${(error as Error).message})` });
+
+function runsPerTurn({ seconds }: WorkAnswer): number {
+  return Math.min(20, Math.max(1, Math.ceil(turnSeconds / Math.min(...seconds))));
+}
+
+function measured({ answers }: Turns): Measured {
+  return {
+    seconds: median(answers.flatMap(({ seconds }) => seconds)),
+    peakMemory: Math.max(...answers.map(({ peakMemory }) => peakMemory)),
+  };
+}
+
+/** Why two answers are not to the same work; null: they are. Later runs follow from earlier ones and may drift apart. */
+export function whyDifferent(ours: WorkAnswer, peers: WorkAnswer): string | null {
+  if (ours.parameters !== peers.parameters)
+    return `has ${peers.parameters} parameters where ours has ${ours.parameters}`;
+  for (const [run, own] of ours.checks.entries()) {
+    const other = peers.checks[run];
+    if (own === null && other === null) continue;
+    const tolerance = run === 0 ? 1e-4 : 1e-3;
+    if (own === null || typeof other !== 'number' || !(Math.abs(own - other) <= tolerance * Math.max(1, Math.abs(own))))
+      return `computes something else: ${other} in run ${run + 1}, where ours comes to ${own}`;
+  }
+  return null;
+}

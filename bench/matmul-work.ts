@@ -1,0 +1,30 @@
+import type { Engine } from '../src/engine/engine.ts';
+import { matmul, reduceMax, state } from '../src/graph/primitives.ts';
+import { defineProgram } from '../src/graph/program.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+
+/** Products of square matrices whose operands stay on the device. */
+export const matmulWork = { size: 1024, inARow: 8 } as const;
+
+/** Multiplies a matrix so many times by itself; the result is the largest element. */
+export async function prepareMatmul(engine: Engine) {
+  const { size, inARow } = matmulWork;
+  const shape = [size, size];
+  const factor = state('factor', shape);
+  let product: Tensor = factor;
+  for (let count = 0; count < inARow; count++) product = matmul(product, factor);
+  const executable = await engine.compile(defineProgram('products', { outputs: { peak: reduceMax(product, [0, 1]) } }));
+  // Rows of length 1, and nearly orthogonal, keep the values from growing.
+  const data = Float32Array.from(
+    { length: size ** 2 },
+    (_, index) => Math.sin(0.37 * index ** 2) * Math.sqrt(2 / size),
+  );
+  const held = await engine.createState(new Map([['factor', { shape, data }]]));
+  return {
+    multiply: async () => (await executable.run({}, held)).peak!.data[0] as number,
+    dispose: async () => {
+      await executable.dispose();
+      await held.dispose();
+    },
+  };
+}

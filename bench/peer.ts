@@ -1,0 +1,109 @@
+import { availableParallelism } from 'node:os';
+import { Contestant, type Contestants } from './contestant.ts';
+import type { Measurement } from './measurements.ts';
+import {
+  describeSetting,
+  findPyTorch,
+  installPyTorch,
+  type NoPeer,
+  oneThread,
+  type PyTorch,
+  peerLaunch,
+  type ThreadSetting,
+  threadSettings,
+} from './pytorch-peer.ts';
+import type { WorkFolder } from './work-folder.ts';
+import type { WorkName } from './works.ts';
+
+/** PyTorch and the setting at which it does each work best. */
+export interface Peer {
+  readonly pytorch: PyTorch;
+  readonly best: ReadonlyMap<WorkName, ThreadSetting>;
+}
+
+export interface PeerOptions {
+  /** Its Python; absent: the usual ones are tried. */
+  readonly python?: string | undefined;
+  /** Installs it where it is missing and that can be done without asking. */
+  readonly install: boolean;
+  readonly signal: AbortSignal;
+  readonly progress: (line: string) => void;
+}
+
+/** Finds the peer, or installs it, and tries out how it does each of the works best. */
+export async function preparePeer(
+  { python, install, signal, progress }: PeerOptions,
+  work: WorkFolder,
+  works: readonly WorkName[],
+): Promise<Peer | NoPeer> {
+  let pytorch = await findPyTorch(python);
+  if ('reason' in pytorch && install && python === undefined) {
+    const obstacle = await installPyTorch(progress);
+    pytorch = obstacle ? { reason: `${pytorch.reason} (${obstacle.reason})` } : await findPyTorch();
+  }
+  if ('reason' in pytorch) return pytorch;
+  const best = new Map<WorkName, Trial>();
+  const possible = works.filter((name) => whyNot(name, work) === null);
+  for (const setting of threadSettings(availableParallelism())) {
+    progress(`Trying PyTorch ${pytorch.version} at ${describeSetting(setting)}`);
+    const launch = peerLaunch(pytorch, setting, work.folder);
+    let contestant = new Contestant(launch, signal);
+    for (const name of possible) {
+      const seconds = await trial(contestant, name);
+      if (seconds === null) contestant = new Contestant(launch, signal);
+      else if (seconds < (best.get(name)?.seconds ?? Number.POSITIVE_INFINITY)) best.set(name, { setting, seconds });
+    }
+    contestant.close();
+  }
+  signal.throwIfAborted();
+  return { pytorch, best: new Map([...best].map(([name, { setting }]) => [name, setting])) };
+}
+
+interface Trial {
+  readonly setting: ThreadSetting;
+  readonly seconds: number;
+}
+
+/** Seconds of the better of two runs after a first one; null where the work fails, and the process with it. */
+async function trial(contestant: Contestant, work: WorkName): Promise<number | null> {
+  try {
+    const { seconds } = await contestant.measure({ work, runs: 3 });
+    return Math.min(...seconds.slice(1));
+  } catch {
+    return null;
+  }
+}
+
+/** The work by which the setting for another is chosen: rollouts are most of an SPG step, and take half of its time. */
+export function triedAs(work: WorkName): WorkName {
+  return work === 'spg-step' ? 'rollouts' : work;
+}
+
+/** What a measurement is compared with: a process, or why there is none, and what it is called. */
+export interface Opponent {
+  readonly name: string;
+  readonly contestant: Contestant | NoPeer;
+}
+
+export function findOpponent(
+  peer: Peer | NoPeer,
+  { name, work: workName, threads }: Measurement,
+  work: WorkFolder,
+  contestants: Contestants,
+): Opponent {
+  const reason = 'reason' in peer ? peer.reason : whyNot(workName, work);
+  if ('reason' in peer || reason !== null) return { name: 'PyTorch', contestant: { reason: reason as string } };
+  // Where it fails at every setting, it does so in front of everybody, and its reason is told.
+  const setting = threads === 'one' ? oneThread : (peer.best.get(triedAs(workName)) ?? oneThread);
+  const { version, blas } = peer.pytorch;
+  const title = name === 'matmul' ? `${blas} in PyTorch ${version}` : `PyTorch ${version}`;
+  return {
+    name: `${title} (${describeSetting(setting)})`,
+    contestant: contestants.get(peerLaunch(peer.pytorch, setting, work.folder)),
+  };
+}
+
+function whyNot(name: WorkName, { noPuzzlePeer }: WorkFolder): string | null {
+  const isPuzzle = name === 'rollouts' || name === 'spg-step';
+  return isPuzzle && noPuzzlePeer !== null ? `does not do ${noPuzzlePeer}` : null;
+}

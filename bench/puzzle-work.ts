@@ -1,0 +1,82 @@
+import { startRecipe } from '../src/cli/start-recipe.ts';
+import type { DecodingOptions } from '../src/diffusion/denoise.ts';
+import type { AdamW } from '../src/graph/optimizer.ts';
+import { type Checkpoint, readCheckpoint } from '../src/model/checkpoint.ts';
+import { Random } from '../src/platform/random.ts';
+import { taskByName } from '../src/tasks/registry.ts';
+import type { Task } from '../src/tasks/task.ts';
+import { optimizerOf } from '../src/training/optimizer-settings.ts';
+import type { Batch } from '../src/training/trainer.ts';
+import type { Objective, ScoredCompletion } from '../src/tuning/objectives/objective.ts';
+import { objectiveByName } from '../src/tuning/objectives/registry.ts';
+import { resolveSettings } from '../src/tuning/policy-gradient.ts';
+import type { RolloutJob } from '../src/tuning/rollouts.ts';
+import { tuningSettings } from '../src/tuning/settings.ts';
+
+/** One step of `npm start`: what is rolled out, and an update whose size does not depend on the luck of the rollouts. */
+export interface PuzzleWork {
+  readonly checkpoint: Checkpoint;
+  readonly task: Task;
+  readonly objective: Objective;
+  readonly reward: string;
+  readonly decoding: DecodingOptions;
+  readonly optimizer: AdamW;
+  readonly jobs: readonly RolloutJob[];
+  /** Batches of one update in which every completion counts, always the same ones. */
+  batches(): readonly Batch[];
+}
+
+/** The work of `npm start` on the model of a folder, with its settings. */
+export async function puzzleWork(folder: string): Promise<PuzzleWork> {
+  const checkpoint = await readCheckpoint(folder);
+  const task = taskByName(startRecipe.task);
+  const objective = objectiveByName(startRecipe.objective);
+  const format = checkpoint.generation.prompt_format;
+  const given = tuningSettings.parse(startRecipe.settings);
+  const { decoding, settings } = resolveSettings(checkpoint, task, given, format);
+  const random = new Random(0, 'bench problems');
+  const jobs = Array.from({ length: settings.prompts_per_step }, () => {
+    const row = task.generate!(random, settings.task_options);
+    const prompt = task.prompt(row, format);
+    return Array.from({ length: settings.group_size }, () => ({
+      task: task.name,
+      row,
+      prompt,
+      policyVersion: 0,
+      seed: random.integer(2 ** 31),
+      decoding,
+    }));
+  }).flat();
+  return {
+    checkpoint,
+    task,
+    objective,
+    reward: given.reward ?? task.rewards[0],
+    decoding,
+    // A rate that does not move lets a peer follow several steps without a schedule of its own.
+    optimizer: optimizerOf({ ...settings, warmup_steps: 0, lr_schedule: 'constant' }, 1),
+    jobs,
+    batches() {
+      const { mask_token_id: mask, pad_token_id: pad } = checkpoint.config;
+      const scored = scoredCompletions(checkpoint, jobs, decoding.length);
+      return objective.update(scored, settings, { mask, pad }, new Random(0, 'bench masks')).batches;
+    },
+  };
+}
+
+/** Completions of random tokens to the jobs' prompts, half of them better and half of them worse than the mean. */
+function scoredCompletions(
+  { config, tokenizer }: Checkpoint,
+  jobs: readonly RolloutJob[],
+  length: number,
+): ScoredCompletion[] {
+  const special = new Set(Object.entries(config).flatMap(([name, id]) => (name.endsWith('_token_id') ? [id] : [])));
+  const ordinary = Array.from({ length: config.vocab_size }, (_, id) => id).filter((id) => !special.has(id));
+  const random = new Random(0, 'bench completions');
+  return jobs.map(({ prompt }, index) => ({
+    prompt: Int32Array.from(tokenizer.encode(prompt)),
+    completion: Int32Array.from({ length }, () => random.pick(ordinary)),
+    length,
+    advantage: index % 2 === 0 ? 0.5 : -0.5,
+  }));
+}

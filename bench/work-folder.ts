@@ -1,0 +1,85 @@
+import path from 'node:path';
+import type { HostTensor } from '../src/graph/tensor.ts';
+import { writeCheckpoint } from '../src/model/checkpoint.ts';
+import { presetConfig } from '../src/model/config.ts';
+import { bundledPuzzleModel, findModel } from '../src/model/find-model.ts';
+import { writeSafetensors } from '../src/model/safetensors.ts';
+import { characterSpecials, Tokenizer } from '../src/model/tokenizer.ts';
+import { initialWeights } from '../src/model/transformer.ts';
+import { UserError } from '../src/platform/errors.ts';
+import { writeJson } from '../src/platform/files.ts';
+import { Random } from '../src/platform/random.ts';
+import { puzzleRecipe } from '../src/training/puzzle-recipe.ts';
+import { matmulWork } from './matmul-work.ts';
+import { puzzleWork } from './puzzle-work.ts';
+import { reference, referenceBatch, referenceModel, referenceOptimizer } from './reference-model.ts';
+
+/** What was prepared, and for a peer that can not do a part of it, why. */
+export interface WorkFolder {
+  readonly folder: string;
+  /** Folder of the model that solves puzzles. */
+  readonly puzzleModel: string;
+  /** Why the peer has no rollouts and SPG steps to compare; null: it has. */
+  readonly noPuzzlePeer: string | null;
+  /** Completion tokens of one set of rollouts. */
+  readonly rolloutTokens: number;
+}
+
+/** Writes everything that a peer reads: models, batches, prompts and settings, the same that our own worker works on. */
+export async function prepareWorkFolder(folder: string): Promise<WorkFolder> {
+  await writeCheckpoint(path.join(folder, 'reference'), referenceModel());
+  const { tokens, targets } = referenceBatch();
+  await writeSafetensors(path.join(folder, 'train.safetensors'), new Map(Object.entries({ tokens, targets })));
+
+  const puzzleModel = await puzzleModelFolder(folder);
+  const { checkpoint, jobs, decoding, objective, optimizer, batches } = await puzzleWork(puzzleModel);
+  const prompts = jobs.map(({ prompt }) => checkpoint.tokenizer.encode(prompt));
+  const updates = batches();
+  const noPuzzlePeer = whyNoPuzzlePeer();
+  if (noPuzzlePeer === null) {
+    const flat: HostTensor = { shape: [prompts.length, prompts[0]!.length], data: Int32Array.from(prompts.flat()) };
+    await writeSafetensors(path.join(folder, 'prompts.safetensors'), new Map([['prompts', flat]]));
+    for (const [index, { extra, ...leading }] of updates.entries())
+      await writeSafetensors(
+        path.join(folder, `spg-${index}.safetensors`),
+        new Map(Object.entries({ ...leading, ...extra })),
+      );
+  }
+  await writeJson(path.join(folder, 'settings.json'), {
+    reference,
+    optimizer: constantRate(referenceOptimizer),
+    matmul: matmulWork,
+    puzzleModel,
+    decoding,
+    spgOptimizer: constantRate(optimizer),
+  });
+  return { folder, puzzleModel, noPuzzlePeer, rolloutTokens: jobs.length * decoding.length };
+
+  function whyNoPuzzlePeer(): string | null {
+    if (new Set(prompts.map(({ length }) => length)).size > 1) return 'prompts of different lengths';
+    if (decoding.order !== 'confidence') return `decoding in order of ${decoding.order}`;
+    if (!objective.name.startsWith('spg-')) return `the objective ${objective.name}`;
+    return null;
+  }
+}
+
+const constantRate = ({ schedule, ...settings }: typeof referenceOptimizer) => ({
+  ...settings,
+  learningRate: schedule.learningRate,
+});
+
+/** The bundled model, or where there is none yet a fresh one of its size. */
+async function puzzleModelFolder(folder: string): Promise<string> {
+  try {
+    return await findModel(bundledPuzzleModel);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+  }
+  const fresh = path.join(folder, 'puzzles');
+  const { vocab } = (puzzleRecipe.tokenizer.tokenizer as { model: { vocab: Record<string, number> } }).model;
+  const config = presetConfig(puzzleRecipe.preset, Object.keys(vocab).length, characterSpecials);
+  const weights = initialWeights(config, new Random(0, 'initial weights'));
+  const tokenizer = new Tokenizer(puzzleRecipe.tokenizer);
+  await writeCheckpoint(fresh, { config, weights, tokenizer, generation: puzzleRecipe.generation });
+  return fresh;
+}

@@ -1,0 +1,113 @@
+import type { Engine } from '../src/engine/engine.ts';
+import { LanguageModel } from '../src/model/language-model.ts';
+import { Trainer, trainingState } from '../src/training/trainer.ts';
+import { rewardRollouts, rollOut } from '../src/tuning/rollouts.ts';
+import { prepareMatmul } from './matmul-work.ts';
+import { puzzleWork } from './puzzle-work.ts';
+import { crossEntropy, reference, referenceBatch, referenceModel, referenceOptimizer } from './reference-model.ts';
+
+/** What is measured; a peer knows it by the same names. */
+export type WorkName = 'train-step' | 'forward' | 'forward:1x128' | 'matmul' | 'rollouts' | 'spg-step';
+
+/**
+ * One run of a work, which is what the clock sees. It gives a way to the number that a peer's run must come to as well;
+ * null: the result is random.
+ */
+export type Run = () => Promise<() => number | null>;
+
+export interface PreparedWork {
+  readonly run: Run;
+  /** Parameters of the model that it works with. */
+  readonly parameters: number | null;
+  dispose(): Promise<void>;
+}
+
+/** Gets a work ready on an engine: models loaded, and nothing run yet. */
+export async function prepareWork(work: WorkName, engine: Engine, puzzleModel: string): Promise<PreparedWork> {
+  switch (work) {
+    case 'train-step':
+      return trainStep(engine);
+    case 'forward':
+      return forward(engine, reference.batch);
+    case 'forward:1x128':
+      return forward(engine, 1);
+    case 'matmul':
+      return matmul(engine);
+    case 'rollouts':
+    case 'spg-step':
+      return puzzles(work, engine, puzzleModel);
+  }
+}
+
+async function trainStep(engine: Engine): Promise<PreparedWork> {
+  const checkpoint = referenceModel();
+  const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
+  const trainer = new Trainer(model, crossEntropy, referenceOptimizer);
+  const batch = referenceBatch();
+  const run = async () => {
+    const { loss } = await trainer.step([batch]);
+    return () => loss;
+  };
+  const dispose = async () => {
+    await trainer.dispose();
+    await model.dispose();
+  };
+  return { run, parameters: parametersOf(model), dispose };
+}
+
+async function forward(engine: Engine, rows: number): Promise<PreparedWork> {
+  const model = await LanguageModel.load(engine, referenceModel());
+  const { length } = reference;
+  const { data } = referenceBatch().tokens;
+  const places = Array.from({ length }, (_, place) => place);
+  const queries = Array.from({ length: rows }, (_, row) => ({
+    tokens: (data as Int32Array).subarray(row * length, (row + 1) * length),
+    places,
+  }));
+  const run = async () => {
+    const logits = await model.logits(queries);
+    return () => meanAbsolute(logits);
+  };
+  return { run, parameters: parametersOf(model), dispose: () => model.dispose() };
+}
+
+async function matmul(engine: Engine): Promise<PreparedWork> {
+  const { multiply, dispose } = await prepareMatmul(engine);
+  const run = async () => {
+    const peak = await multiply();
+    return () => peak;
+  };
+  return { run, parameters: null, dispose };
+}
+
+async function puzzles(work: 'rollouts' | 'spg-step', engine: Engine, folder: string): Promise<PreparedWork> {
+  const { checkpoint, jobs, task, reward, objective, optimizer, batches } = await puzzleWork(folder);
+  const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
+  const trainer = new Trainer(model, objective.loss, optimizer);
+  const run = async () => {
+    const rollouts = await rollOut(model, jobs);
+    if (work === 'rollouts') return () => null;
+    rewardRollouts(task, rollouts, reward, model.generation.prompt_format);
+    const { loss } = await trainer.step(batches());
+    return () => loss;
+  };
+  const dispose = async () => {
+    await trainer.dispose();
+    await model.dispose();
+  };
+  return { run, parameters: parametersOf(model), dispose };
+}
+
+function parametersOf(model: LanguageModel): number {
+  return [...model.weightNodes().values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
+function meanAbsolute(parts: readonly Float32Array[]): number {
+  let sum = 0;
+  let count = 0;
+  for (const part of parts) {
+    for (const value of part) sum += Math.abs(value);
+    count += part.length;
+  }
+  return sum / count;
+}
