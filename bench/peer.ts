@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Contestant, type Contestants } from './contestant.ts';
 import type { Measurement } from './measurements.ts';
 import {
-  describeSetting,
+  findOpenblasOnOpenmp,
   findPyTorch,
   installPyTorch,
   type NoPeer,
@@ -44,8 +44,9 @@ export async function preparePeer(
   if ('reason' in pytorch) return pytorch;
   const best = new Map<WorkName, Trial>();
   const possible = works.filter((name) => whyNot(name, work) === null);
-  for (const setting of threadSettings(availableParallelism())) {
-    progress(`Trying PyTorch ${pytorch.version} at ${describeSetting(setting)}`);
+  for (const setting of threadSettings(availableParallelism(), findOpenblasOnOpenmp())) {
+    signal.throwIfAborted();
+    progress(`Trying PyTorch ${pytorch.version} at ${setting.name}`);
     const launch = peerLaunch(pytorch, setting, work.folder);
     let contestant = new Contestant(launch, signal);
     for (const name of possible) {
@@ -55,7 +56,6 @@ export async function preparePeer(
     }
     contestant.close();
   }
-  signal.throwIfAborted();
   return { pytorch, best: new Map([...best].map(([name, { setting }]) => [name, setting])) };
 }
 
@@ -98,7 +98,7 @@ export function findOpponent(
   const { version, blas } = peer.pytorch;
   const title = name === 'matmul' ? `${blas} in PyTorch ${version}` : `PyTorch ${version}`;
   return {
-    name: `${title} (${describeSetting(setting)})`,
+    name: `${title} (${setting.name})`,
     contestant: contestants.get(peerLaunch(peer.pytorch, setting, work.folder)),
   };
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
@@ -20,9 +21,12 @@ export interface NoPeer {
   readonly reason: string;
 }
 
-/** What brings PyTorch at its best on Debian and Ubuntu; without OpenBLAS it multiplies by the slow reference BLAS. */
-const debianPackages = ['python3-torch', 'libopenblas0-pthread'];
-const howToInstall = `install ${debianPackages.join(' and ')} on Debian or Ubuntu, or PyTorch by pip, and name its Python by --python`;
+/**
+ * What brings PyTorch at its best on Debian and Ubuntu. Without OpenBLAS it multiplies by the slow reference BLAS; which
+ * of OpenBLAS's two builds suits it better depends on the work.
+ */
+const debianPackages = ['python3-torch', 'libopenblas0-pthread', 'libopenblas0-openmp'];
+const howToInstall = `install ${debianPackages.join(', ')} on Debian or Ubuntu, or PyTorch by pip, and name its Python by --python`;
 
 const script = (): string => path.join(packageRoot(), 'bench', 'pytorch.py');
 
@@ -71,7 +75,7 @@ const isSlow = (blas: string): boolean => /^lib(c?blas)\b/.test(blas);
 export async function installPyTorch(progress: (line: string) => void): Promise<NoPeer | null> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return { reason: 'installing it needs root on Linux' };
   try {
-    progress(`Installing ${debianPackages.join(' and ')} as the peer to compare with.`);
+    progress(`Installing ${debianPackages.join(', ')} as the peer to compare with.`);
     const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, timeout: 600_000, maxBuffer: 1e8 };
     await execute('apt-get', ['-q', 'update'], options);
     await execute('apt-get', ['-q', 'install', '-y', '--no-install-recommends', ...debianPackages], options);
@@ -83,39 +87,47 @@ export async function installPyTorch(progress: (line: string) => void): Promise<
   }
 }
 
-/** How many threads PyTorch's own operators (OpenMP) and its matrix products (OpenBLAS) use. */
+/** How many threads PyTorch uses, by the environment that sets it. */
 export interface ThreadSetting {
-  readonly openmp: number;
-  readonly blas: number;
-  /** Whether OpenMP's idle threads sleep, so that those of OpenBLAS get the cores. */
-  readonly passive: boolean;
+  readonly name: string;
+  readonly env: Readonly<Record<string, string>>;
 }
 
-export const oneThread: ThreadSetting = { openmp: 1, blas: 1, passive: false };
+/** PyTorch's own operators run on OpenMP's threads; its matrix products on those of a BLAS. */
+function setting(openmp: number, blas: number, note = '', extra: Readonly<Record<string, string>> = {}): ThreadSetting {
+  const env = { OMP_NUM_THREADS: `${openmp}`, OPENBLAS_NUM_THREADS: `${blas}`, MKL_NUM_THREADS: `${blas}`, ...extra };
+  return { name: `OMP ${openmp}, BLAS ${blas}${note}`, env };
+}
 
-/** The settings that PyTorch is tried at; the best one for each work is what is compared with. */
-export function threadSettings(cores: number): ThreadSetting[] {
+export const oneThread: ThreadSetting = setting(1, 1);
+
+/**
+ * The settings that PyTorch is tried at; the best one for each work is what is compared with. Where both have all
+ * cores, OpenMP's idle threads have to sleep, for they would hold the cores that OpenBLAS wants; or OpenBLAS is the
+ * build that runs on OpenMP's threads itself, in the folder `openblasOnOpenmp`.
+ */
+export function threadSettings(cores: number, openblasOnOpenmp: string | null): ThreadSetting[] {
   if (cores === 1) return [oneThread];
+  const passive = { OMP_WAIT_POLICY: 'PASSIVE' };
+  const shared = openblasOnOpenmp === null ? [] : [{ LD_LIBRARY_PATH: openblasOnOpenmp }];
   return [
     oneThread,
-    { openmp: cores, blas: 1, passive: false },
-    { openmp: 1, blas: cores, passive: false },
-    { openmp: cores, blas: cores, passive: false },
-    { openmp: cores, blas: cores, passive: true },
+    setting(cores, 1),
+    setting(1, cores),
+    setting(cores, cores, ', passive', passive),
+    ...shared.map((library) => setting(cores, cores, ' on OpenMP', library)),
   ];
 }
 
-export function describeSetting({ openmp, blas, passive }: ThreadSetting): string {
-  return `OMP ${openmp}${passive ? ' passive' : ''}, BLAS ${blas}`;
+/** Where Debian and Ubuntu put the OpenBLAS that runs on OpenMP's threads; null: it is not installed. */
+export function findOpenblasOnOpenmp(): string | null {
+  const libraries = '/usr/lib';
+  if (process.platform !== 'linux' || !existsSync(libraries)) return null;
+  const folders = readdirSync(libraries).map((name) => path.join(libraries, name, 'openblas-openmp'));
+  return folders.find((folder) => existsSync(path.join(folder, 'libblas.so.3'))) ?? null;
 }
 
 /** The peer's worker process; it reads what lies in `folder`. */
-export function peerLaunch({ python }: PyTorch, { openmp, blas, passive }: ThreadSetting, folder: string): Launch {
-  const env = {
-    OMP_NUM_THREADS: `${openmp}`,
-    OPENBLAS_NUM_THREADS: `${blas}`,
-    MKL_NUM_THREADS: `${blas}`,
-    ...(passive ? { OMP_WAIT_POLICY: 'PASSIVE' } : {}),
-  };
+export function peerLaunch({ python }: PyTorch, { env }: ThreadSetting, folder: string): Launch {
   return { command: python, args: [script(), folder], env };
 }

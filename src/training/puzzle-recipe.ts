@@ -9,10 +9,10 @@ import type { Example } from './masked-diffusion-loss.ts';
 import type { Recipe } from './recipe.ts';
 
 /** Labelled Sudokus that the base is given: few, so that there is something left to learn from puzzles without labels. */
-export const labelledSudokus = 300;
+export const labelledSudokus = 400;
 
 /** Sudokus join every so many steps: more often, and the model would only know the labelled ones by heart. */
-const sudokuEvery = 4;
+const sudokuEvery = 2;
 
 const vocabulary = new Tokenizer(characterTokenizer(plainAlphabet));
 
@@ -38,7 +38,7 @@ export const puzzleRecipe: Recipe = {
     warmup_steps: 100,
     max_grad_norm: 1,
     lr_schedule: 'cosine',
-    lr_floor: 0.05,
+    lr_floor: 0.3,
     batch_size: 64,
   },
   steps: 1200,

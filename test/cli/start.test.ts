@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const main = fileURLToPath(new URL('../../dist/unmask.mjs', import.meta.url));
+
+interface Interval {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+interface StartDocument {
+  readonly task: string;
+  readonly n: number;
+  readonly before: Record<string, Interval>;
+  readonly after: Record<string, Interval>;
+  readonly control: Record<string, Interval>;
+  readonly difference: Interval;
+  readonly versus_control: Interval;
+  readonly seconds: number;
+  readonly report: string;
+  readonly checkpoint: string;
+}
+
+describe('unmask start', () => {
+  let folder: string;
+  let output: string;
+  let document: StartDocument;
+  const unmask = (...args: string[]) =>
+    promisify(execFile)(process.execPath, [main, ...args], {
+      env: { ...process.env, UNMASK_HOME: path.join(folder, 'home') },
+    });
+
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'unmask-start-'));
+    const small = [
+      '--steps',
+      '2',
+      '--time-limit',
+      '20',
+      '--problems',
+      '12',
+      '--runs',
+      folder,
+      '--engine',
+      'onnx',
+      '--device',
+      'cpu',
+    ];
+    const { stdout, stderr } = await unmask('start', ...small, '--json');
+    output = stderr;
+    document = JSON.parse(stdout) as StartDocument;
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it('leaves its numbers in start.json, and prints the same with --json', async () => {
+    assert.deepEqual(JSON.parse(await readFile(path.join(folder, 'start.json'), 'utf8')), document);
+    assert.equal(document.task, 'sudoku4x4');
+    assert.equal(document.n, 12);
+    for (const metrics of [document.before, document.after, document.control]) {
+      assert.deepEqual(Object.keys(metrics), ['cell_accuracy', 'solved']);
+      for (const { value, low, high } of Object.values(metrics))
+        assert.ok(0 <= low && low <= value && value <= high && high <= 1);
+    }
+    const change = document.after.cell_accuracy!.value - document.before.cell_accuracy!.value;
+    assert.ok(Math.abs(document.difference.value - change) < 1e-9);
+    const ahead = document.after.cell_accuracy!.value - document.control.cell_accuracy!.value;
+    assert.ok(Math.abs(document.versus_control.value - ahead) < 1e-9);
+    assert.ok(
+      document.difference.low <= document.difference.value && document.difference.value <= document.difference.high,
+    );
+    assert.ok(document.seconds > 0);
+  });
+
+  it('shows devices, a line a step, the verdict and a denoising from all masks to none', () => {
+    assert.match(output, /> onnx/);
+    assert.match(output, /step 1 .*reward .*tokens\/s .*left/);
+    assert.match(output, /EUBO-ELBO gap .*trained form, constant omitted/);
+    assert.match(output, /held-out puzzles/);
+    const frames = output.split('\n').filter((line) => /^ {2}step +\d+ {2}/.test(line));
+    assert.equal(frames.length, 16);
+    assert.equal(frames[0]!.split('·').length - 1, 15);
+    assert.ok(!frames.at(-1)!.includes('·'));
+  });
+
+  it('writes a report that holds the same numbers', async () => {
+    const html = await readFile(document.report, 'utf8');
+    assert.match(html, /^<!doctype html>/i);
+    assert.ok(html.includes(JSON.stringify(document.difference.value)));
+    assert.ok(html.includes(JSON.stringify(document.control.solved!.value)));
+  });
+
+  it('leaves a checkpoint on which eval repeats the number', async () => {
+    const args = [
+      '--task',
+      'sudoku4x4',
+      '--model',
+      document.checkpoint,
+      '--limit',
+      '12',
+      '--engine',
+      'onnx',
+      '--device',
+      'cpu',
+      '--json',
+    ];
+    const { stdout } = await unmask('eval', ...args);
+    assert.deepEqual((JSON.parse(stdout) as { metrics: unknown }).metrics, document.after);
+  });
+});
