@@ -36,13 +36,13 @@ def read_safetensors(file):
 
 
 class Model:
-    """A bidirectional transformer: RMSNorm, rotary positions, SwiGLU, one key and value per query head."""
+    """A bidirectional transformer: RMSNorm, also of each query and key, rotary positions, SwiGLU, a key per query head."""
 
     def __init__(self, checkpoint):
         config = json.loads((checkpoint / "config.json").read_text())
         weights = read_safetensors(checkpoint / "model.safetensors")
         assert config["num_key_value_heads"] == config["num_attention_heads"] and config["attention"] == "full"
-        assert not (config["attention_bias"] or config["qk_norm"] or config["logit_shift"])
+        assert config["qk_norm"] and not (config["attention_bias"] or config["logit_shift"])
         self.mask, self.heads, self.d = config["mask_token_id"], config["num_attention_heads"], config["head_dim"]
         self.layers, self.eps, self.theta = config["num_hidden_layers"], config["rms_norm_eps"], config["rope_theta"]
         self.w = {name: tensor.requires_grad_() for name, tensor in weights.items()}
@@ -79,7 +79,8 @@ class Model:
             w = lambda name: self.w[f"model.layers.{layer}.{name}.weight"]
             y = self.norm(x, w("input_layernorm"))
             q, k, v = (F.linear(y, w(f"self_attn.{p}_proj")).view(batch, length, self.heads, self.d).transpose(1, 2) for p in "qkv")
-            x = x + F.linear(self.attend(self.turn(q, tables), self.turn(k, tables), v), w("self_attn.o_proj"))
+            q, k = (self.turn(self.norm(z, w(f"self_attn.{p}_norm")), tables) for z, p in ((q, "q"), (k, "k")))
+            x = x + F.linear(self.attend(q, k, v), w("self_attn.o_proj"))
             y = self.norm(x, w("post_attention_layernorm"))
             x = x + F.linear(F.silu(F.linear(y, w("mlp.gate_proj"))) * F.linear(y, w("mlp.up_proj")), w("mlp.down_proj"))
         return x

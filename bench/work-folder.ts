@@ -77,7 +77,12 @@ async function puzzleModelFolder(folder: string): Promise<string> {
   }
   const fresh = path.join(folder, 'puzzles');
   const { vocab } = (puzzleRecipe.tokenizer.tokenizer as { model: { vocab: Record<string, number> } }).model;
-  const config = presetConfig(puzzleRecipe.preset, Object.keys(vocab).length, characterSpecials);
+  const config = presetConfig(
+    puzzleRecipe.preset,
+    Object.keys(vocab).length,
+    characterSpecials,
+    puzzleRecipe.ropeTheta,
+  );
   const weights = initialWeights(config, new Random(0, 'initial weights'));
   const tokenizer = new Tokenizer(puzzleRecipe.tokenizer);
   await writeCheckpoint(fresh, { config, weights, tokenizer, generation: puzzleRecipe.generation });

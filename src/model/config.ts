@@ -80,8 +80,17 @@ export interface SpecialTokens {
   readonly pad: number;
 }
 
-/** A preset's configuration: heads of 32, a feed-forward of 8/3 the width rounded up to 64, plain multi-head attention. */
-export function presetConfig(preset: string, vocabulary: number, special: SpecialTokens): ModelConfig {
+/**
+ * A preset's configuration: heads of 32, a feed-forward of 8/3 the width rounded up to 64, plain multi-head attention
+ * with normed queries and keys. `ropeTheta` is the base of the rotary positions' wavelengths, the longest of which is
+ * about 2 pi `ropeTheta`: it should be a few times as long as the texts.
+ */
+export function presetConfig(
+  preset: string,
+  vocabulary: number,
+  special: SpecialTokens,
+  ropeTheta = 10_000,
+): ModelConfig {
   if (!Object.hasOwn(presets, preset))
     throw new UsageError(`There is no preset ${preset}; choose one of ${Object.keys(presets).join(', ')}.`);
   const { layers, heads } = presets[preset as Preset];
@@ -98,9 +107,9 @@ export function presetConfig(preset: string, vocabulary: number, special: Specia
     head_dim: 32,
     max_position_embeddings: 1024,
     rms_norm_eps: 1e-6,
-    rope_theta: 10000,
+    rope_theta: ropeTheta,
     attention_bias: false,
-    qk_norm: false,
+    qk_norm: true,
     tie_word_embeddings: true,
     logit_shift: false,
     attention: 'full',

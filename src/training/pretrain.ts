@@ -48,7 +48,7 @@ export async function newModel(
   settings: PretrainingSettings,
   seed: number,
 ): Promise<LanguageModel> {
-  const config = presetConfig(settings.preset, vocabularySize(recipe), recipe.specials);
+  const config = presetConfig(settings.preset, vocabularySize(recipe), recipe.specials, recipe.ropeTheta);
   const checkpoint = {
     config,
     weights: initialWeights(config, new Random(seed, 'initial weights')),

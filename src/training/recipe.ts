@@ -14,6 +14,8 @@ export interface Recipe {
   /** What the model reads, as its card says it: paragraphs. */
   readonly data: readonly string[];
   readonly preset: string;
+  /** Base of the rotary positions, as long as the texts ask for (`presetConfig`). */
+  readonly ropeTheta: number;
   readonly tokenizer: TokenizerFiles;
   readonly specials: SpecialTokens;
   readonly generation: GenerationDefaults;
