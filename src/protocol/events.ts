@@ -20,7 +20,7 @@ export interface StepEvent {
   readonly 'completions/mean_length'?: number;
   readonly 'completions/min_length'?: number;
   readonly 'completions/max_length'?: number;
-  /** Mean entropy of the predictions at the moment a token was revealed, in nats. */
+  /** Mean entropy of the predictions of masked tokens in the update, in nats. */
   readonly entropy?: number;
   /** Tokens seen since the run began. */
   readonly num_tokens?: number;
