@@ -26,13 +26,14 @@ export interface PuzzleWork {
   batches(): readonly Batch[];
 }
 
-/** The work of `npm start` on the model of a folder, with its settings. */
+/** The work of `npm start` on the model of a folder, with its settings but for the order of unmasking. */
 export async function puzzleWork(folder: string): Promise<PuzzleWork> {
   const checkpoint = await readCheckpoint(folder);
   const task = taskByName(startRecipe.task);
   const objective = objectiveByName(startRecipe.objective);
   const format = checkpoint.generation.prompt_format;
-  const given = tuningSettings.parse(startRecipe.settings);
+  // By a threshold the number of forward passes would depend on what is drawn; so both sides make the same number.
+  const given = tuningSettings.parse({ ...startRecipe.settings, order: 'confidence' });
   const { decoding, settings } = resolveSettings(checkpoint, task, given, format);
   const random = new Random(0, 'bench problems');
   const jobs = Array.from({ length: settings.prompts_per_step }, () => {
