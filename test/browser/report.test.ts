@@ -133,7 +133,9 @@ test('every metric of the steps has a chart with curves in it, and its numbers',
     ['reward', 'rules', 'format'],
   );
   await reward.getByText('Numbers').click();
-  assert.equal(await reward.locator('tbody tr').count(), 60);
+  const rows = reward.locator('tbody tr');
+  await rows.first().waitFor();
+  assert.equal(await rows.count(), 60);
 });
 
 test('a chart is read by keyboard, and its legend switches curves off', { skip }, async (t) => {
