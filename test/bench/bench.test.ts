@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { after, before, it } from 'node:test';
+import type { BenchDocument } from '../../bench/bench.ts';
+import { document, enterHome, refusal, unmask } from '../cli/unmask.ts';
+
+let leave: () => Promise<void>;
+before(async () => {
+  ({ leave } = await enterHome());
+});
+after(() => leave());
+
+const quick = ['--seconds', '0.05', '--engine', 'onnx', '--device', 'cpu'];
+
+it('measures what is asked for, and says why there is no peer', async () => {
+  const args = ['bench', '--only', 'forward:1x128,start-up', ...quick, '--python', '/nowhere/python'];
+  const { machine, results, ...rest }: BenchDocument = await document(args);
+  assert.deepEqual(rest, {});
+  assert.equal(machine.engine, 'onnx');
+  assert.equal(machine.device, 'cpu');
+  assert.ok(machine.cores >= 1 && machine.memory > 0);
+  assert.deepEqual(
+    results.map(({ name, unit }) => [name, unit]),
+    [
+      ['forward:1x128', 'tokens/s'],
+      ['start-up', 's'],
+    ],
+  );
+  for (const { value } of results) assert.ok(value > 0 && Number.isFinite(value));
+  const [forward] = results;
+  assert.match(forward?.peer ?? '', /PyTorch.*not installed \(no \/nowhere\/python\)/);
+  assert.equal(forward?.ratio, undefined);
+});
+
+it('every work runs, and a training step comes with its memory', async () => {
+  const args = [
+    'bench',
+    '--only',
+    'train-step:memory,rollouts,spg-step,matmul',
+    ...quick,
+    '--python',
+    '/nowhere/python',
+  ];
+  const { results }: BenchDocument = await document(args);
+  assert.deepEqual(
+    results.map(({ name }) => name),
+    ['train-step:memory', 'rollouts', 'spg-step', 'matmul'],
+  );
+  for (const { value } of results) assert.ok(value > 0 && Number.isFinite(value));
+  const [memory] = results;
+  assert.equal(memory?.unit, 'MiB');
+  assert.ok(memory.value > 50, 'a process with an engine in it is larger than that');
+});
+
+it('tells by operator where the time of a training step goes', async () => {
+  const { profile }: BenchDocument = await document(['bench', '--only', 'start-up', '--profile', ...quick]);
+  assert.ok(profile && profile.length > 5);
+  assert.ok(profile.some(({ operator }) => /MatMul|Gemm/.test(operator)));
+  const share = profile.reduce((sum, operator) => sum + operator.share, 0);
+  assert.ok(Math.abs(share - 1) < 1e-6, `the shares sum to ${share}`);
+});
+
+it('refuses a result that there is not, and a time that is none', async () => {
+  assert.match(await refusal(['bench', '--only', 'forward,backward'], 2), /--only: there is no result backward;/);
+  assert.match(await refusal(['bench', '--only', ''], 2), /--only: there is no result without a name;/);
+  assert.match(await refusal(['bench', '--seconds', '0'], 2), /--seconds/);
+  assert.match(await refusal(['bench', '--engine', 'onnx', '--device', 'abacus'], 2), /abacus/);
+});
+
+it('can be stopped', async () => {
+  const stop = new AbortController();
+  const args = ['bench', '--only', 'forward', ...quick, '--python', '/nowhere/python', '--json'];
+  const ended = await unmask(args, { signal: stop.signal, onProgress: () => stop.abort() });
+  assert.equal(ended.code, 130);
+  assert.match(ended.stdout, /stopped before/);
+});
