@@ -92,7 +92,11 @@ export async function denoise(
   let active = canvases;
   while (active.length > 0) {
     checkCancelled?.();
-    const queries = active.map((canvas) => ({ tokens: canvas.tokens, places: maskedPlaces(canvas, options, mask) }));
+    const queries = active.map((canvas) => ({
+      tokens: canvas.tokens,
+      places: maskedPlaces(canvas, options, mask),
+      canvas: canvas.prompt,
+    }));
     const logits = await model.logits(queries);
     active.forEach((canvas, row) => {
       reveal(
@@ -212,7 +216,7 @@ export function drawToken(logits: Float32Array, temperature: number, mask: numbe
 }
 
 /** The softmax's probability of a token, the mask left out. */
-function probability(logits: Float32Array, token: number, mask: number): number {
+export function probability(logits: Float32Array, token: number, mask: number): number {
   const reference = logits[token] as number;
   let sum = 0;
   for (let other = 0; other < logits.length; other++)

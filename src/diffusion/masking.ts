@@ -25,6 +25,21 @@ export function maskExactCount(length: number, random: Random): Masking {
   return { masked: subset(length, count, random), weight: length / count };
 }
 
+/**
+ * The exact-count form with times spread evenly over a batch of texts (the low-discrepancy sampler of MDLM, arXiv
+ * 2406.07524, appendix C, and VDM, arXiv 2107.00630): each text's count is uniform as before, and the batch's sum is
+ * nearly constant.
+ */
+export function maskEvenly(lengths: readonly number[], random: Random): Masking[] {
+  const shift = random.uniform();
+  const strata = random.shuffle(lengths.keys());
+  return lengths.map((length, index) => {
+    const t = ((strata[index] as number) + shift) / lengths.length;
+    const count = Math.min(length, 1 + Math.floor(t * length));
+    return { masked: subset(length, count, random), weight: length / count };
+  });
+}
+
 /** Masks `count` of `length` tokens, every subset alike. */
 export function subset(length: number, count: number, random: Random): Uint8Array {
   const masked = new Uint8Array(length);

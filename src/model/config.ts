@@ -27,24 +27,32 @@ export const modelConfig = z
     tie_word_embeddings: z.boolean(),
     /** The output at place i - 1 predicts token i (Dream, DiffuCoder); else the output at place i does. */
     logit_shift: z.boolean(),
-    /** `full`: every token sees every other. `block-causal`: its own block and those before (LLaDA 2). */
-    attention: z.enum(['full', 'block-causal']),
+    /**
+     * `full`: every token sees every other. `block-causal`: its own block and those before (LLaDA 2). `prefix-lm`: given
+     * text sees given text, the canvas sees everything (UniLM, arXiv 1905.03197), so that given text is read only once.
+     */
+    attention: z.enum(['full', 'block-causal', 'prefix-lm']),
     block_size: positive.optional(),
     mask_token_id: z.int().nonnegative(),
     eos_token_id: z.int().nonnegative(),
     pad_token_id: z.int().nonnegative(),
+    /** End of the middle, behind what fills a gap; absent: the model was not trained to fill gaps. */
+    eom_token_id: z.int().nonnegative().optional(),
     initializer_range: z.number().positive(),
   })
   .refine((c) => c.num_attention_heads % c.num_key_value_heads === 0, {
     error: 'num_attention_heads must be a multiple of num_key_value_heads',
   })
   .refine((c) => c.head_dim % 2 === 0, { error: 'head_dim must be even for rotary positions' })
-  .refine((c) => c.attention === 'full' || c.block_size !== undefined, {
+  .refine((c) => c.attention !== 'block-causal' || c.block_size !== undefined, {
     error: 'block-causal attention needs a block_size',
   })
-  .refine((c) => [c.mask_token_id, c.eos_token_id, c.pad_token_id].every((id) => id < c.vocab_size), {
-    error: 'special token ids must be below vocab_size',
-  });
+  .refine(
+    (c) => [c.mask_token_id, c.eos_token_id, c.pad_token_id, c.eom_token_id ?? 0].every((id) => id < c.vocab_size),
+    {
+      error: 'special token ids must be below vocab_size',
+    },
+  );
 
 export type ModelConfig = z.infer<typeof modelConfig>;
 
@@ -78,12 +86,15 @@ export interface SpecialTokens {
   readonly mask: number;
   readonly eos: number;
   readonly pad: number;
+  /** Of models that fill gaps. */
+  readonly eom?: number;
 }
 
 /**
  * A preset's configuration: heads of 32, a feed-forward of 8/3 the width rounded up to 64, plain multi-head attention
  * with normed queries and keys. `ropeTheta` is the base of the rotary positions' wavelengths, the longest of which is
- * about 2 pi `ropeTheta`: it should be a few times as long as the texts.
+ * about 2 pi `ropeTheta`: it should be a few times as long as the texts. A model that fills gaps has `prefix-lm`
+ * attention.
  */
 export function presetConfig(
   preset: string,
@@ -112,10 +123,11 @@ export function presetConfig(
     qk_norm: true,
     tie_word_embeddings: true,
     logit_shift: false,
-    attention: 'full',
+    attention: special.eom === undefined ? 'full' : 'prefix-lm',
     mask_token_id: special.mask,
     eos_token_id: special.eos,
     pad_token_id: special.pad,
+    ...(special.eom === undefined ? {} : { eom_token_id: special.eom }),
     initializer_range: 0.4 / Math.sqrt(hidden),
   };
 }

@@ -11,6 +11,9 @@ const generation = z.looseObject({
   block_length: z.int().positive().default(32),
   /** Tokens revealed in one denoising step where the number of steps is fixed. */
   tokens_per_step: z.number().positive().default(2),
+  /** Tokens of the canvas that a gap is filled with, where one line is wanted and where several may be. */
+  line_canvas: z.int().positive().optional(),
+  canvas: z.int().positive().optional(),
 });
 
 /** How a model is meant to be decoded where nobody says otherwise: `generation_config.json` of its checkpoint. */

@@ -1,22 +1,26 @@
 import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
-import { input, state } from '../graph/primitives.ts';
+import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
+import { ContextReader } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
+import { bucket } from './shape-bucket.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { head, hiddenStates, logitsAt, type Weights, weightShapes } from './transformer.ts';
 
 /** A forward pass holds at most this many tokens, so that activations stay small; larger batches are cut. */
 const tokensPerPass = 8192;
 
-/** Rows of token ids, each as long as it is; and the places whose logits are wanted, row by row. */
+/** A row of token ids, and the places whose logits are wanted. */
 export interface Query {
   readonly tokens: Int32Array;
   readonly places: readonly number[];
+  /** Where the canvas begins, behind given text; models with `prefix-lm` attention ask for it. */
+  readonly canvas?: number;
 }
 
 /** A model on an engine: its weights stay on the device, and forward passes are compiled once per shape bucket. */
@@ -29,6 +33,7 @@ export class LanguageModel {
   /** Forward passes made and tokens put through them, since the model was loaded. */
   readonly work = { forwards: 0, tokens: 0 };
   readonly #programs: ProgramCache;
+  #context: ContextReader | undefined;
 
   private constructor(checkpoint: Omit<Checkpoint, 'weights'>, engine: Engine, loaded: State) {
     this.config = checkpoint.config;
@@ -77,10 +82,11 @@ export class LanguageModel {
     this.checkLength(tokens.length);
     const program = this.#programs.get(`raw ${tokens.length}`, () => {
       const weight = this.#weights();
-      const canvas = { tokens: input('tokens', [1, tokens.length], 'i32') };
-      return defineProgram('raw logits', {
-        outputs: { logits: head(this.config, weight, hiddenStates(this.config, weight, canvas)) },
-      });
+      const shape = [1, tokens.length];
+      // Nothing is given here: every token sees every other as far as the attention allows.
+      const canvas = constant({ shape, data: new Float32Array(tokens.length).fill(1) });
+      const states = hiddenStates(this.config, weight, { tokens: input('tokens', shape, 'i32'), canvas });
+      return defineProgram('raw logits', { outputs: { logits: head(this.config, weight, states) } });
     });
     const { logits } = await (await program).run({ tokens: { shape: [1, tokens.length], data: tokens } }, this.state);
     return logits!.data as Float32Array;
@@ -95,12 +101,19 @@ export class LanguageModel {
       );
   }
 
+  /** Reads given text once for many canvases; for models with `prefix-lm` attention. */
+  get context(): ContextReader {
+    this.#context ??= new ContextReader(this.config, this.engine, this.state);
+    return this.#context;
+  }
+
   /** Writes the model as it stands as a checkpoint folder. */
   async save(folder: string): Promise<void> {
     await writeCheckpoint(folder, { ...this, weights: await this.readWeights() });
   }
 
   async dispose(): Promise<void> {
+    await this.#context?.dispose();
     await this.#programs.dispose();
     await this.state.dispose();
   }
@@ -114,10 +127,13 @@ export class LanguageModel {
     const rows = everywhere ? null : 2 ** Math.ceil(Math.log2(Math.max(1, wanted)));
     const tokens = new Int32Array(batch * length).fill(this.config.pad_token_id);
     const present = new Float32Array(padded ? batch * length : 0);
+    const split = this.config.attention === 'prefix-lm';
+    const canvas = new Float32Array(split ? batch * length : 0);
     const flatPlaces = queries.flatMap(({ places }, row) => places.map((place) => row * length + place));
     queries.forEach((query, row) => {
       tokens.set(query.tokens, row * length);
       if (padded) present.fill(1, row * length, row * length + query.tokens.length);
+      if (split) canvas.fill(1, row * length + (query.canvas ?? 0), (row + 1) * length);
     });
     // A row of padding alone would leave its softmax without a key.
     if (padded) for (let row = queries.length; row < batch; row++) present[row * length] = 1;
@@ -127,6 +143,7 @@ export class LanguageModel {
     );
     const feeds: Record<string, HostTensor> = { tokens: { shape: [batch, length], data: tokens } };
     if (padded) feeds.present = { shape: [batch, length], data: present };
+    if (split) feeds.canvas = { shape: [batch, length], data: canvas };
     if (rows !== null) {
       const data = new Int32Array(rows);
       data.set(flatPlaces);
@@ -140,11 +157,11 @@ export class LanguageModel {
 
   #forward(batch: number, length: number, rows: number | null, padded: boolean): Program {
     const weight = this.#weights();
-    const canvas = {
+    const states = hiddenStates(this.config, weight, {
       tokens: input('tokens', [batch, length], 'i32'),
       present: padded ? input('present', [batch, length]) : undefined,
-    };
-    const states = hiddenStates(this.config, weight, canvas);
+      canvas: this.config.attention === 'prefix-lm' ? input('canvas', [batch, length]) : undefined,
+    });
     const places = rows === null ? undefined : input('rows', [rows], 'i32');
     return defineProgram('forward', { outputs: { logits: logitsAt(this.config, weight, states, places) } });
   }
@@ -174,13 +191,6 @@ function cut(
     }
     return own;
   });
-}
-
-/** The next size of 1, 2, 3, 4, 6, 8, 12, 16, …: at most a third of a pass is padding. */
-export function bucket(count: number): number {
-  const power = 2 ** Math.floor(Math.log2(count));
-  if (count === power) return power;
-  return count <= power * 1.5 && power >= 2 ? power * 1.5 : power * 2;
 }
 
 function lengthBucket(length: number, config: ModelConfig): number {

@@ -65,23 +65,40 @@ export function initialWeights(config: ModelConfig, random: Random): Map<string,
   return weights;
 }
 
-export interface Canvas {
+/** Texts side by side, as a program's inputs. */
+export interface Rows {
   /** Token ids [batch, length], i32; masked places hold the mask token. */
   readonly tokens: Tensor;
   /** 1 where a token is, 0 where the row is padded [batch, length], f32; absent: no row is padded. */
   readonly present?: Tensor | undefined;
+  /** 1 where the canvas is, 0 where text is given [batch, length], f32; `prefix-lm` attention needs it. */
+  readonly canvas?: Tensor | undefined;
 }
 
 /** The network without its head: hidden states [batch, length, hidden_size]. */
-export function hiddenStates(config: ModelConfig, weight: Weights, { tokens, present }: Canvas): Tensor {
-  const [batch, length] = tokens.shape as [number, number];
+export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): Tensor {
+  const [batch, length] = rows.tokens.shape as [number, number];
   const positions = rotaryTables(config, length);
-  const visible = visibility(config, length, present && reshape(present, [batch, 1, 1, 1, length]));
+  const visible = visibility(config, rows);
+  return layers(config, weight, rows.tokens, (_, of, x) => {
+    const { q, k, v } = projections(config, of, x, positions);
+    const scores = similarity(q, k);
+    const weights = softmax(visible ? mask(scores, visible, length) : scores);
+    return joinHeads(of, reshape(matmul(weights, v), [batch, config.num_attention_heads, length, -1]));
+  });
+}
+
+/** The stack of layers over tokens [batch, length]; `attend` is the attention of a layer's normed states, head to output. */
+export function layers(
+  config: ModelConfig,
+  weight: Weights,
+  tokens: Tensor,
+  attend: (layer: number, of: Weights, x: Tensor) => Tensor,
+): Tensor {
   let x: Tensor = gather(weight('model.embed_tokens.weight'), tokens);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const of: Weights = (name) => weight(`model.layers.${layer}.${name}`);
-    const normal = rmsNorm(x, of('input_layernorm.weight'), config.rms_norm_eps);
-    x = add(x, attention(config, of, normal, positions, visible));
+    x = add(x, attend(layer, of, rmsNorm(x, of('input_layernorm.weight'), config.rms_norm_eps)));
     const wide = rmsNorm(x, of('post_attention_layernorm.weight'), config.rms_norm_eps);
     const gated = mul(silu(linear(wide, of('mlp.gate_proj.weight'))), linear(wide, of('mlp.up_proj.weight')));
     x = add(x, linear(gated, of('mlp.down_proj.weight')));
@@ -107,18 +124,23 @@ export function head(config: ModelConfig, weight: Weights, states: Tensor): Tens
   return linear(normal, weight(config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight'));
 }
 
-interface Positions {
+/** Rotary tables [length, head_dim / 2]. */
+export interface Positions {
   readonly cosines: Tensor;
   readonly sines: Tensor;
 }
 
-function attention(
+/**
+ * Queries, keys and values of normed states [batch, length, hidden_size], turned by their positions. Keys and
+ * values are [batch, groups, length, head_dim]. The query heads of a group stand below each other, [batch, groups, heads
+ * per group * length, head_dim], so that keys and values are never repeated.
+ */
+export function projections(
   config: ModelConfig,
   of: Weights,
   x: Tensor,
   positions: Positions,
-  visible: Tensor | undefined,
-): Tensor {
+): { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor } {
   const [batch, length] = x.shape as [number, number, number];
   const { num_attention_heads: heads, num_key_value_heads: groups, head_dim: d } = config;
   const project = (name: 'q' | 'k' | 'v', count: number): Tensor => {
@@ -128,11 +150,17 @@ function attention(
     if (config.qk_norm) y = rmsNorm(y, of(`self_attn.${name}_norm.weight`), config.rms_norm_eps);
     return rotate(transpose(y, [0, 2, 1, 3]), positions.cosines, positions.sines);
   };
-  // The query heads of a group stand below each other, so that keys and values are never repeated.
   const q = reshape(project('q', heads), [batch, groups, (heads / groups) * length, d]);
-  const scores = mul(matmul(q, project('k', groups), { transposeB: true }), 1 / Math.sqrt(d));
-  const weights = softmax(visible ? mask(scores, visible, length) : scores);
-  const mixed = reshape(matmul(weights, project('v', groups)), [batch, heads, length, d]);
+  return { q, k: project('k', groups), v: project('v', groups) };
+}
+
+/** Attention scores before the softmax: queries [..., n, head_dim] against keys [..., m, head_dim], [..., n, m]. */
+export const similarity = (q: Tensor, k: Tensor): Tensor =>
+  mul(matmul(q, k, { transposeB: true }), 1 / Math.sqrt(q.shape.at(-1) as number));
+
+/** What the heads found, [batch, heads, length, head_dim], through the output projection: [batch, length, hidden_size]. */
+export function joinHeads(of: Weights, mixed: Tensor): Tensor {
+  const [batch, heads, length, d] = mixed.shape as [number, number, number, number];
   return linear(reshape(transpose(mixed, [0, 2, 1, 3]), [batch, length, heads * d]), of('self_attn.o_proj.weight'));
 }
 
@@ -142,19 +170,35 @@ function mask(scores: Tensor, visible: Tensor, length: number): Tensor {
 }
 
 /** What is added to scores [batch, groups, heads per group, query, key]: 0 where a key may be seen; absent: all may. */
-function visibility(config: ModelConfig, length: number, present: Tensor | undefined): Tensor | undefined {
-  const padded = present && mul(sub(1, present), hidden);
+function visibility(config: ModelConfig, { tokens, present, canvas }: Rows): Tensor | undefined {
+  const [batch, length] = tokens.shape as [number, number];
+  const asKey = (x: Tensor) => reshape(x, [batch, 1, 1, 1, length]);
+  const padded = present && asKey(unseen(present));
   if (config.attention === 'full') return padded;
+  const rule = config.attention === 'prefix-lm' ? givenFirst(canvas, asKey) : blockCausal(config, length);
+  return padded ? add(rule, padded) : rule;
+}
+
+/** What is added to the scores of keys: 0 where `seen` is 1, out of sight where it is 0. */
+export const unseen = (seen: Tensor): Tensor => mul(sub(1, seen), hidden);
+
+function givenFirst(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): Tensor {
+  if (!canvas) throw new Error('prefix-lm attention needs to know where the canvas is');
+  const [batch, length] = canvas.shape as [number, number];
+  return mul(reshape(unseen(canvas), [batch, 1, 1, length, 1]), asKey(canvas));
+}
+
+function blockCausal(config: ModelConfig, length: number): Tensor {
   const block = config.block_size as number;
   const data = new Float32Array(length * length);
   for (let query = 0; query < length; query++)
     for (let key = 0; key < length; key++)
       if (Math.floor(key / block) > Math.floor(query / block)) data[query * length + key] = hidden;
-  const causal = constant({ shape: [1, 1, 1, length, length], data });
-  return padded ? add(causal, padded) : causal;
+  return constant({ shape: [1, 1, 1, length, length], data });
 }
 
-function rotaryTables(config: ModelConfig, length: number): Positions {
+/** The tables of positions 0 to length - 1. */
+export function rotaryTables(config: ModelConfig, length: number): Positions {
   const half = config.head_dim / 2;
   const cosines = new Float32Array(length * half);
   const sines = new Float32Array(length * half);

@@ -8,7 +8,7 @@ import { Tokenizer } from '../model/tokenizer.ts';
 import { initialWeights } from '../model/transformer.ts';
 import { Random } from '../platform/random.ts';
 import type { Evaluation } from '../protocol/events.ts';
-import { maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
+import { forwardProcesses, maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
 import { optimizerOf, optimizerSettings } from './optimizer-settings.ts';
 import type { Recipe } from './recipe.ts';
 import { type Batch, Trainer, trainingState } from './trainer.ts';
@@ -18,7 +18,7 @@ import type { TrainingMethod } from './training-job.ts';
 export const pretrainingSettings = z.strictObject({
   preset: z.string().describe('Size of the model'),
   batch_size: z.int().min(1).max(4096).default(64).describe('Examples of each kind per step'),
-  forward_process: z.enum(['exact-count', 'random-time']).default('exact-count').describe('How examples are masked'),
+  forward_process: z.enum(forwardProcesses).default('exact-count').describe('How examples are masked'),
   ...optimizerSettings,
   evaluate_every: z.int().min(0).default(500).describe('Steps between two evaluations; 0: only at the ends'),
   evaluation_problems: z

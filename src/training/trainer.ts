@@ -14,6 +14,8 @@ export interface Batch {
   readonly tokens: HostTensor;
   /** 1 where a token is, 0 where the row is padded [batch, length]; absent: no row is padded. */
   readonly present?: HostTensor;
+  /** 1 where the canvas is, 0 where text is given [batch, length]; only `prefix-lm` attention asks for it. */
+  readonly canvas?: HostTensor;
   /** Places in the flattened canvas whose tokens are predicted [n], i32. */
   readonly rows: HostTensor;
   /** The true tokens there [n], i32. */
@@ -104,8 +106,9 @@ export class Trainer {
   }
 
   async #run(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch): Promise<Record<string, HostTensor>> {
-    const { extra, ...leading } = batch;
+    const { extra, canvas, ...leading } = batch;
     const feeds: Record<string, HostTensor> = { ...leading, ...extra };
+    if (canvas && this.#model.config.attention === 'prefix-lm') feeds.canvas = canvas;
     const key = `${kind} ${Object.entries(feeds).map(([name, { shape }]) => `${name}[${shape}]`)}`;
     return (await this.#programs.get(key, () => this.#lossProgram(kind, batch))).run(feeds, this.#model.state);
   }
@@ -131,10 +134,11 @@ export class Trainer {
   #defineLoss(parameters: ReadonlyMap<string, Tensor>, batch: Batch) {
     const { config } = this.#model;
     const weight = (name: string) => parameters.get(name) as Tensor;
-    const { tokens, present, rows, targets, extra } = batch;
+    const { tokens, present, canvas, rows, targets, extra } = batch;
     const states = hiddenStates(config, weight, {
       tokens: input('tokens', tokens.shape, 'i32'),
       present: present && input('present', present.shape),
+      canvas: canvas && config.attention === 'prefix-lm' ? input('canvas', canvas.shape) : undefined,
     });
     const logProbabilities = logSoftmax(logitsAt(config, weight, states, input('rows', rows.shape, 'i32')));
     const inputs = new Map(

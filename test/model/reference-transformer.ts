@@ -7,8 +7,13 @@ import type { ModelConfig } from '../../src/model/config.ts';
 
 export type ReferenceWeights = ReadonlyMap<string, { readonly data: ArrayLike<number> }>;
 
-/** The head's raw output for every place of one unpadded row: [length][vocab_size]. */
-export function referenceLogits(config: ModelConfig, weights: ReferenceWeights, tokens: ArrayLike<number>): number[][] {
+/** The head's raw output for every place of one unpadded row: [length][vocab_size]. `given` says which places are no canvas. */
+export function referenceLogits(
+  config: ModelConfig,
+  weights: ReferenceWeights,
+  tokens: ArrayLike<number>,
+  given: (place: number) => boolean = () => false,
+): number[][] {
   const { hidden_size: d, head_dim: h, rms_norm_eps: epsilon } = config;
   const of = (name: string) => {
     const found = weights.get(name);
@@ -39,7 +44,7 @@ export function referenceLogits(config: ModelConfig, weights: ReferenceWeights, 
     x = x.map((row, place) => {
       const mixed = Array.from({ length: config.num_attention_heads }, (_, head) => {
         const group = Math.floor(head / perGroup);
-        const seen = k.map((_, other) => other).filter((other) => sees(config, place, other));
+        const seen = k.map((_, other) => other).filter((other) => sees(config, place, other, given));
         const scores = seen.map((other) => dot(q[place]![head]!, k[other]![group]!) / Math.sqrt(h));
         const shares = softmax(scores);
         return Array.from({ length: h }, (_, i) =>
@@ -104,7 +109,13 @@ export function finiteDifferences(
   return slopes;
 }
 
-function sees({ attention, block_size: block }: ModelConfig, place: number, other: number): boolean {
+function sees(
+  { attention, block_size: block }: ModelConfig,
+  place: number,
+  other: number,
+  given: (place: number) => boolean,
+): boolean {
+  if (attention === 'prefix-lm') return given(other) || !given(place);
   return attention === 'full' || Math.floor(other / block!) <= Math.floor(place / block!);
 }
 

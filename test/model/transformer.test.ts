@@ -4,6 +4,7 @@ import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { weightShapes } from '../../src/model/transformer.ts';
 import { Random } from '../../src/platform/random.ts';
+import { assertNear } from './assert-near.ts';
 import { referenceLogits, referencePredictions } from './reference-transformer.ts';
 import { everyOption, oneThread, tinyCheckpoint } from './tiny-model.ts';
 
@@ -102,12 +103,3 @@ describe('a batch', () => {
 });
 
 const places = (tokens: Int32Array): number[] => Array.from(tokens, (_, place) => place);
-
-function assertNear(found: ArrayLike<number>, expected: ArrayLike<number>, what: string, tolerance = 5e-5): void {
-  assert.equal(found.length, expected.length, what);
-  for (let i = 0; i < found.length; i++)
-    assert.ok(
-      Math.abs(found[i]! - expected[i]!) <= tolerance * Math.max(1, Math.abs(expected[i]!)),
-      `${what}: number ${i} is ${found[i]}, expected ${expected[i]}`,
-    );
-}

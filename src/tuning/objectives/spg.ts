@@ -75,6 +75,7 @@ export function spgBatch(
   const width = even ? longest : Math.ceil(longest / 16) * 16;
   const tokens = new Int32Array(samples * count * width).fill(pad);
   const present = new Float32Array(tokens.length);
+  const canvas = new Float32Array(tokens.length);
   const rows = new Int32Array(samples * count * answer);
   const targets = new Int32Array(rows.length);
   const elboWeights = new Float32Array(rows.length);
@@ -90,6 +91,7 @@ export function spgBatch(
       for (let place = 0; place < text.length; place++)
         tokens[row * width + place] = masked[place] ? mask : text[place]!;
       present.fill(1, row * width, row * width + text.length);
+      canvas.fill(1, row * width + prompt.length, (row + 1) * width);
       let maskedCount = 0;
       for (let i = 0; i < length; i++) maskedCount += masked[prompt.length + i] as number;
       const w = length / maskedCount;
@@ -118,6 +120,7 @@ export function spgBatch(
   return {
     tokens: { shape: [samples * count, width], data: tokens },
     ...(even ? {} : { present: { shape: [samples * count, width], data: present } }),
+    canvas: { shape: [samples * count, width], data: canvas },
     rows: { shape: flat, data: rows },
     targets: { shape: flat, data: targets },
     extra: {

@@ -1,0 +1,227 @@
+import type { ModelConfig } from '../model/config.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import type { Tokenizer } from '../model/tokenizer.ts';
+import { UserError } from '../platform/errors.ts';
+import { Random } from '../platform/random.ts';
+import { drawToken, probability } from './denoise.ts';
+
+/** What stands before and after the place to be filled, and how. */
+export interface InfillRequest {
+  readonly prefix: string;
+  readonly suffix: string;
+  /** Completions made in one batch; the first is greedy, the others are drawn at `temperature`. */
+  readonly alternatives: number;
+  readonly seed: number;
+  /** Temperature of the alternatives after the first. */
+  readonly temperature: number;
+  /** A token is revealed as soon as the model is surer of it than this; at least one is in every step. */
+  readonly threshold: number;
+  /** Tokens of prefix and suffix that are read at most, the nearest to the gap. */
+  readonly contextTokens: number;
+  /** Stop at the end of the first line: what follows it is not denoised. */
+  readonly singleLine: boolean;
+  /** Sees every alternative after every step; for who watches. */
+  readonly watch?: (canvases: readonly InfillCanvas[]) => void;
+  /** Awaited between two steps; throws to stop. */
+  readonly betweenSteps?: () => Promise<void> | void;
+}
+
+/** The gap as it stands: lists of one length, one entry per place of the canvas. */
+export interface InfillCanvas {
+  /** Token ids; the mask where nothing is revealed yet. */
+  readonly tokens: Int32Array;
+  /** The step (from 0) that revealed each token; -1 where masked. */
+  readonly revealedAt: Int32Array;
+  /** The model's probability of each token when it was revealed. */
+  readonly confidence: Float32Array;
+}
+
+export interface Infilling extends InfillCanvas {
+  /** The middle, up to its end. */
+  readonly text: string;
+  /** Tokens of the middle, its end left out. */
+  readonly length: number;
+  /** Whether the middle came to its end within the canvas. */
+  readonly ended: boolean;
+  /** Mean probability of the middle's tokens when they were revealed; of its end where the middle is empty. */
+  readonly meanConfidence: number;
+}
+
+export interface Infilled {
+  readonly alternatives: readonly Infilling[];
+  /** Tokens of prefix and suffix that were read. */
+  readonly contextTokens: number;
+  /** Forward passes over the canvas. */
+  readonly forwards: number;
+  /** Milliseconds for reading the context, and for the denoising steps. */
+  readonly contextMilliseconds: number;
+  readonly denoiseMilliseconds: number;
+}
+
+/** Whether a model was trained to fill gaps. */
+export const completesCode = (config: ModelConfig): boolean =>
+  config.eom_token_id !== undefined && config.attention === 'prefix-lm';
+
+/**
+ * Fills the gap between a prefix and a suffix. The canvas stands in the gap, wider than most middles, and the model says
+ * where the middle ends: behind the end-of-middle token there is nothing. Blocks are unmasked from the left, and within
+ * a block every token surer than `threshold` at once (Fast-dLLM, arXiv 2505.22618). The context is read once; a step
+ * costs the canvas alone. Throws a `UserError` where the model cannot fill gaps.
+ */
+export async function infill(model: LanguageModel, request: InfillRequest): Promise<Infilled> {
+  const { config, tokenizer, generation } = model;
+  if (!completesCode(config))
+    throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
+  const width = request.singleLine ? (generation.line_canvas ?? 32) : (generation.canvas ?? 64);
+  const { prefix, suffix } = readContext(tokenizer, request, config.max_position_embeddings - width);
+  const rules: Rules = {
+    mask: config.mask_token_id,
+    end: config.eom_token_id as number,
+    endsLine: request.singleLine ? newlineTokens(tokenizer, config.vocab_size) : new Set(),
+    block: generation.block_length,
+    threshold: request.threshold,
+  };
+  const canvases = Array.from({ length: request.alternatives }, (_, index) => newCanvas(width, rules, request, index));
+
+  await request.betweenSteps?.();
+  const begin = performance.now();
+  const after = suffix.map((_, index) => prefix.length + width + index);
+  const context = await model.context.read({ tokens: [...prefix, ...suffix], positions: [...prefix.keys(), ...after] });
+  const read = performance.now();
+  let forwards = 0;
+  for (let open = canvases; open.length > 0; open = open.filter(({ from }) => from < width)) {
+    await request.betweenSteps?.();
+    const from = Math.min(...open.map((canvas) => canvas.from));
+    const to = Math.min(width, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
+    const tokens = open.map((canvas) => canvas.tokens);
+    const logits = await model.context.logits(context, tokens, { position: prefix.length, from, to });
+    for (const [row, canvas] of open.entries())
+      reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
+    forwards++;
+    request.watch?.(canvases);
+  }
+  return {
+    alternatives: canvases.map((canvas) => finished(canvas, tokenizer, rules)),
+    contextTokens: context.tokens,
+    forwards,
+    contextMilliseconds: read - begin,
+    denoiseMilliseconds: performance.now() - read,
+  };
+}
+
+/** Characters that hold `tokens` tokens of code, with room to spare. */
+const charactersPerToken = 8;
+
+/** The tokens nearest to the gap: up to three quarters of them before it, and what one side does not need goes to the other. */
+function readContext(tokenizer: Tokenizer, { prefix, suffix, contextTokens }: InfillRequest, room: number) {
+  const budget = Math.min(contextTokens, room);
+  const before = tokenizer.encode(lastCharacters(prefix, budget * charactersPerToken));
+  const behind = tokenizer.encode(firstCharacters(suffix, budget * charactersPerToken));
+  const reserved = Math.min(behind.length, Math.floor(budget / 4));
+  const kept = before.slice(Math.max(0, before.length - (budget - reserved)));
+  return { prefix: kept, suffix: behind.slice(0, budget - kept.length) };
+}
+
+/** Cut between whole characters: half a surrogate pair is no text. */
+function lastCharacters(text: string, count: number): string {
+  const cut = text.slice(-count);
+  return /^[\uDC00-\uDFFF]/.test(cut) && cut.length < text.length ? cut.slice(1) : cut;
+}
+
+function firstCharacters(text: string, count: number): string {
+  const cut = text.slice(0, count);
+  return /[\uD800-\uDBFF]$/.test(cut) && cut.length < text.length ? cut.slice(0, -1) : cut;
+}
+
+interface Rules {
+  readonly mask: number;
+  readonly end: number;
+  /** Tokens with which a single line is over. */
+  readonly endsLine: ReadonlySet<number>;
+  readonly block: number;
+  readonly threshold: number;
+}
+
+interface OpenCanvas extends InfillCanvas {
+  /** The first place that is still masked; the width where none is. */
+  from: number;
+  step: number;
+  readonly temperature: number;
+  readonly random: Random;
+}
+
+function newCanvas(width: number, { mask }: Rules, { seed, temperature }: InfillRequest, index: number): OpenCanvas {
+  return {
+    tokens: new Int32Array(width).fill(mask),
+    revealedAt: new Int32Array(width).fill(-1),
+    confidence: new Float32Array(width),
+    from: 0,
+    step: 0,
+    temperature: index === 0 ? 0 : temperature,
+    random: new Random(seed, 'infill', index),
+  };
+}
+
+const blockEnd = (place: number, block: number): number => (Math.floor(place / block) + 1) * block;
+
+/** One step: reveals what is sure enough in the block that is under way; `logits` begin at place `first`. */
+function reveal(canvas: OpenCanvas, logits: Float32Array, first: number, vocabulary: number, rules: Rules): void {
+  const { tokens, temperature, random } = canvas;
+  const end = Math.min(tokens.length, blockEnd(canvas.from, rules.block));
+  const guesses: { place: number; token: number; confidence: number }[] = [];
+  for (let place = canvas.from; place < end; place++) {
+    if (tokens[place] !== rules.mask) continue;
+    const row = logits.subarray((place - first) * vocabulary, (place - first + 1) * vocabulary);
+    const token = drawToken(row, temperature, rules.mask, random);
+    guesses.push({ place, token, confidence: probability(row, token, rules.mask) });
+  }
+  const surest = guesses.reduce((best, guess) => (guess.confidence > best.confidence ? guess : best));
+  for (const guess of guesses) {
+    if (guess !== surest && !(guess.confidence > rules.threshold)) continue;
+    put(canvas, guess.place, guess.token, guess.confidence);
+    if (guess.token === rules.end || rules.endsLine.has(guess.token)) {
+      // Nothing comes behind the end, so the places there need no guess.
+      for (let place = guess.place + 1; place < tokens.length; place++) put(canvas, place, rules.end, guess.confidence);
+      break;
+    }
+  }
+  const next = tokens.indexOf(rules.mask, canvas.from);
+  canvas.from = next === -1 ? tokens.length : next;
+  canvas.step++;
+}
+
+function put({ tokens, revealedAt, confidence, step }: OpenCanvas, place: number, token: number, sure: number): void {
+  tokens[place] = token;
+  revealedAt[place] = step;
+  confidence[place] = sure;
+}
+
+function finished(canvas: OpenCanvas, tokenizer: Tokenizer, { end, endsLine }: Rules): Infilling {
+  const { tokens, revealedAt, confidence } = canvas;
+  const found = tokens.indexOf(end);
+  const length = found === -1 ? tokens.length : found;
+  const text = tokenizer.decode(tokens.subarray(0, length));
+  const counted = confidence.subarray(0, Math.max(1, length));
+  return {
+    tokens,
+    revealedAt,
+    confidence,
+    text: endsLine.size > 0 ? (text.split(/\r?\n/, 1)[0] as string) : text,
+    length,
+    ended: found !== -1,
+    meanConfidence: counted.reduce((sum, one) => sum + one, 0) / counted.length,
+  };
+}
+
+const newlines = new WeakMap<Tokenizer, ReadonlySet<number>>();
+
+function newlineTokens(tokenizer: Tokenizer, vocabulary: number): ReadonlySet<number> {
+  let found = newlines.get(tokenizer);
+  if (!found) {
+    found = new Set(
+      Array.from({ length: vocabulary }, (_, id) => id).filter((id) => tokenizer.decode([id]).includes('\n')),
+    );
+    newlines.set(tokenizer, found);
+  }
+  return found;
+}

@@ -1,0 +1,178 @@
+import type { Engine, State } from '../engine/engine.ts';
+import { ProgramCache } from '../engine/program-cache.ts';
+import { add, concat, gather, input, matmul, reshape, slice, softmax, state, transpose } from '../graph/primitives.ts';
+import { defineProgram, type Program } from '../graph/program.ts';
+import type { HostTensor, Tensor } from '../graph/tensor.ts';
+import type { ModelConfig } from './config.ts';
+import { bucket } from './shape-bucket.ts';
+import {
+  joinHeads,
+  layers,
+  logitsAt,
+  type Positions,
+  projections,
+  rotaryTables,
+  similarity,
+  unseen,
+  type Weights,
+  weightShapes,
+} from './transformer.ts';
+
+/** Context lengths are padded to a multiple of this, so that few programs are compiled. */
+const lengthBucket = 64;
+
+/** Given text that was read: what the canvas looks at in every layer. */
+export interface Context {
+  /** Tokens that were read. */
+  readonly tokens: number;
+  /** Keys and values by the name of their input, each [groups, capacity, head_dim]. */
+  readonly cache: Readonly<Record<string, HostTensor>>;
+  /** 1 where a key is of a token, 0 where it is padding [capacity]. */
+  readonly present: HostTensor;
+}
+
+/** A token and where it stands in the text; the gap between prefix and suffix counts. */
+export interface PlacedTokens {
+  readonly tokens: readonly number[];
+  readonly positions: readonly number[];
+}
+
+/**
+ * Reads given text once, so that a denoising step costs the canvas alone. Exact for models with `prefix-lm` attention,
+ * whose given text never sees the canvas.
+ */
+export class ContextReader {
+  readonly #config: ModelConfig;
+  readonly #state: State;
+  readonly #programs: ProgramCache;
+
+  /** `state` holds the weights. */
+  constructor(config: ModelConfig, engine: Engine, state: State) {
+    if (config.attention !== 'prefix-lm') throw new Error('only given text that never sees the canvas can be kept');
+    this.#config = config;
+    this.#state = state;
+    this.#programs = new ProgramCache(engine);
+  }
+
+  /** Keys and values of given text. */
+  async read({ tokens, positions }: PlacedTokens): Promise<Context> {
+    const capacity = Math.max(1, Math.ceil(tokens.length / lengthBucket)) * lengthBucket;
+    const padded = (values: readonly number[], fill: number): Int32Array => {
+      const data = new Int32Array(capacity).fill(fill);
+      data.set(values);
+      return data;
+    };
+    const present: HostTensor = { shape: [capacity], data: new Float32Array(capacity).fill(1, 0, tokens.length) };
+    const program = await this.#programs.get(`context ${capacity}`, () => this.#contextProgram(capacity));
+    const cache = await program.run(
+      {
+        tokens: { shape: [1, capacity], data: padded(tokens, this.#config.pad_token_id) },
+        positions: { shape: [capacity], data: padded(positions, 0) },
+        present,
+      },
+      this.#state,
+    );
+    return { tokens: tokens.length, cache, present };
+  }
+
+  /**
+   * Logits of canvases that stand in the same gap of one context, each [length] from position `position` on: those of
+   * the places [from, to) of each, [(to - from) * vocab_size] per canvas.
+   */
+  async logits(
+    context: Context,
+    canvases: readonly Int32Array[],
+    { position, from, to }: { position: number; from: number; to: number },
+  ): Promise<Float32Array[]> {
+    const batch = bucket(canvases.length);
+    const length = (canvases[0] as Int32Array).length;
+    const capacity = context.present.data.length;
+    const wanted = to - from;
+    const { vocab_size: vocabulary, pad_token_id: filler } = this.#config;
+    const tokens = new Int32Array(batch * length).fill(filler);
+    const rows = new Int32Array(batch * wanted);
+    for (let row = 0; row < batch; row++) {
+      tokens.set(canvases[row] ?? [], row * length);
+      for (let place = 0; place < wanted; place++) rows[row * wanted + place] = row * length + from + place;
+    }
+    const program = await this.#programs.get(`canvas ${batch} ${length} ${capacity} ${wanted}`, () =>
+      this.#canvasProgram({ batch, length, capacity, wanted: rows.length }),
+    );
+    const { logits } = await program.run(
+      {
+        tokens: { shape: [batch, length], data: tokens },
+        positions: { shape: [length], data: Int32Array.from({ length }, (_, place) => position + place) },
+        rows: { shape: [rows.length], data: rows },
+        // Where nothing is given there is no key to look at, so all stay hidden.
+        present: context.present,
+        ...context.cache,
+      },
+      this.#state,
+    );
+    const data = logits!.data as Float32Array;
+    const each = wanted * vocabulary;
+    return canvases.map((_, row) => data.subarray(row * each, (row + 1) * each));
+  }
+
+  async dispose(): Promise<void> {
+    await this.#programs.dispose();
+  }
+
+  /** The part of the network whose keys and values are kept; what only the last layer's output needs falls away. */
+  #contextProgram(capacity: number): Program {
+    const config = this.#config;
+    const hiddenKeys = reshape(unseen(input('present', [capacity])), [1, 1, 1, capacity]);
+    const positions = this.#positions(capacity);
+    const outputs: Record<string, Tensor> = {};
+    layers(config, this.#weights(), input('tokens', [1, capacity], 'i32'), (layer, of, x) => {
+      const { q, k, v } = projections(config, of, x, positions);
+      const shape = [config.num_key_value_heads, capacity, config.head_dim];
+      outputs[`k.${layer}`] = reshape(k, shape);
+      outputs[`v.${layer}`] = reshape(v, shape);
+      const weights = softmax(add(similarity(q, k), hiddenKeys));
+      return joinHeads(of, reshape(matmul(weights, v), [1, config.num_attention_heads, capacity, -1]));
+    });
+    return defineProgram('context', { outputs });
+  }
+
+  #canvasProgram({
+    batch,
+    length,
+    capacity,
+    wanted,
+  }: Record<'batch' | 'length' | 'capacity' | 'wanted', number>): Program {
+    const config = this.#config;
+    const { num_key_value_heads: groups, num_attention_heads: heads, head_dim: d } = config;
+    const weight = this.#weights();
+    const hiddenKeys = reshape(unseen(input('present', [capacity])), [1, 1, capacity]);
+    const positions = this.#positions(length);
+    const rowsOfGroup = (heads / groups) * length;
+    // The canvases share the context: seen by it, their queries are one long list in every group.
+    const together = (x: Tensor): Tensor => reshape(transpose(x, [1, 0, 2, 3]), [groups, batch * rowsOfGroup, -1]);
+    const apart = (x: Tensor): Tensor => transpose(reshape(x, [groups, batch, rowsOfGroup, -1]), [1, 0, 2, 3]);
+    const states = layers(config, weight, input('tokens', [batch, length], 'i32'), (layer, of, x) => {
+      const { q, k, v } = projections(config, of, x, positions);
+      const kept = (part: 'k' | 'v') => input(`${part}.${layer}`, [groups, capacity, d]);
+      const given = apart(add(similarity(together(q), kept('k')), hiddenKeys));
+      const weights = softmax(concat([given, similarity(q, k)], 3));
+      const ofGiven = apart(matmul(together(slice(weights, 3, 0, capacity)), kept('v')));
+      const mixed = add(ofGiven, matmul(slice(weights, 3, capacity, capacity + length), v));
+      return joinHeads(of, reshape(mixed, [batch, heads, length, d]));
+    });
+    return defineProgram('canvas', {
+      outputs: { logits: logitsAt(config, weight, states, input('rows', [wanted], 'i32')) },
+    });
+  }
+
+  /** Rotary tables at the positions that are fed [length]. */
+  #positions(length: number): Positions {
+    const { cosines, sines } = rotaryTables(this.#config, this.#config.max_position_embeddings);
+    const positions = input('positions', [length], 'i32');
+    return { cosines: gather(cosines, positions), sines: gather(sines, positions) };
+  }
+
+  #weights(): Weights {
+    const nodes = new Map([...weightShapes(this.#config)].map(([name, shape]) => [name, state(name, shape)]));
+    return (name) => nodes.get(name)!;
+  }
+}

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { Random } from '../../src/platform/random.ts';
+import { assertNear } from './assert-near.ts';
+import { referenceLogits } from './reference-transformer.ts';
+import { oneThread, tinyCheckpoint } from './tiny-model.ts';
+
+const checkpoint = tinyCheckpoint({
+  attention: 'prefix-lm',
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  qk_norm: true,
+});
+const { config, weights } = checkpoint;
+const engine = oneThread();
+
+/** Prefix, canvas and suffix as one text, seen by the reference. */
+function exact(prefix: number[], canvas: Int32Array, suffix: number[]): number[][] {
+  const inCanvas = (place: number) => place >= prefix.length && place < prefix.length + canvas.length;
+  const logits = referenceLogits(config, weights, [...prefix, ...canvas, ...suffix], (place) => !inCanvas(place));
+  return logits.slice(prefix.length, prefix.length + canvas.length);
+}
+
+describe('given text', () => {
+  for (const [name, before, behind] of [
+    ['before and behind the canvas', 9, 5],
+    ['before it', 7, 0],
+    ['behind it', 0, 6],
+    ['nowhere', 0, 0],
+  ] as const)
+    it(`${name} is read once, and the canvas's logits are those of the whole text`, async () => {
+      const model = await LanguageModel.load(engine, checkpoint);
+      const random = new Random(1, name);
+      const draw = (length: number) => Array.from({ length }, () => random.integer(config.vocab_size));
+      const [prefix, suffix] = [draw(before), draw(behind)];
+      const canvases = [1, 2, 3].map(() => Int32Array.from(draw(6)));
+      const behindCanvas = suffix.map((_, index) => before + 6 + index);
+      const context = await model.context.read({
+        tokens: [...prefix, ...suffix],
+        positions: [...prefix.keys(), ...behindCanvas],
+      });
+      assert.equal(context.tokens, before + behind);
+      const all = await model.context.logits(context, canvases, { position: before, from: 0, to: 6 });
+      const some = await model.context.logits(context, canvases.slice(0, 2), { position: before, from: 2, to: 5 });
+      canvases.forEach((canvas, row) => {
+        const expected = exact(prefix, canvas, suffix);
+        assertNear(all[row]!, expected.flat(), `canvas ${row}`);
+        if (row < 2) assertNear(some[row]!, expected.slice(2, 5).flat(), `a part of canvas ${row}`);
+      });
+      await model.dispose();
+    });
+
+  it('is what a model without a reader sees too, where it stands before the canvas', async () => {
+    const model = await LanguageModel.load(engine, checkpoint);
+    const random = new Random(2, 'rows');
+    const rows = [11, 8].map((length) => Int32Array.from({ length }, () => random.integer(config.vocab_size)));
+    const found = await model.logits(
+      rows.map((tokens) => ({ tokens, places: [...tokens.keys()].filter((place) => place >= 5), canvas: 5 })),
+    );
+    rows.forEach((tokens, row) => {
+      const expected = referenceLogits(config, weights, tokens, (place) => place < 5);
+      assertNear(found[row]!, expected.slice(5).flat(), `row ${row}`);
+    });
+    await model.dispose();
+  });
+
+  it('cannot be kept where it sees the canvas', async () => {
+    const model = await LanguageModel.load(engine, tinyCheckpoint());
+    assert.throws(() => model.context, /never sees the canvas/);
+    await model.dispose();
+  });
+});
