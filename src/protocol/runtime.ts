@@ -109,7 +109,11 @@ export interface DenoisingFrame {
   readonly frame: Frame;
 }
 export interface DenoiseResult {
-  readonly alternatives: readonly { readonly text: string; readonly confidence: number; readonly denoising: Denoising }[];
+  readonly alternatives: readonly {
+    readonly text: string;
+    readonly confidence: number;
+    readonly denoising: Denoising;
+  }[];
   readonly forwards: number;
   readonly milliseconds: number;
 }

@@ -4,6 +4,7 @@ import {
   type EstimatorMasking,
   estimatorMasks,
   maskAtRandomTime,
+  maskEvenly,
   maskExactCount,
   subset,
 } from '../../src/diffusion/masking.ts';
@@ -39,6 +40,22 @@ describe('the forward process', () => {
     }
     // The integral over t of the binomial: 1 / (n + 1) for every count.
     assertFrequencies(counts, [1, 1, 1, 1, 1]);
+  });
+
+  it('spread over a batch gives each text every count alike, and the batch the same sum nearly every time', () => {
+    const random = new Random(8, 'even');
+    const counts = [0, 0, 0, 0];
+    const sums = new Set<number>();
+    for (let draw = 0; draw < 5000; draw++) {
+      const maskings = maskEvenly([4, 4, 4, 8], random);
+      const { masked, weight } = maskings[draw % 3]!;
+      counts[countOf(masked) - 1]!++;
+      assert.equal(weight, 4 / countOf(masked));
+      sums.add(total(maskEvenly([64, 64, 64, 64], random).map((one) => countOf(one.masked))));
+    }
+    assertFrequencies(counts, [1, 1, 1, 1]);
+    // Four strata of 16 counts each: their sum moves with the common shift alone, between 100 and 160.
+    assert.deepEqual([Math.min(...sums), Math.max(...sums), sums.size], [100, 160, 16]);
   });
 
   it('estimates the same ELBO in both forms', () => {

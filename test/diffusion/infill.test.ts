@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { completesCode, type InfillCanvas, type InfillRequest, infill } from '../../src/diffusion/infill.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
+
+const end = 3;
+const gapConfig: Partial<ModelConfig> = { attention: 'prefix-lm', eom_token_id: end, num_hidden_layers: 2 };
+const engine = oneThread();
+let model: LanguageModel;
+before(async () => {
+  model = await LanguageModel.load(engine, tinyCheckpoint(gapConfig));
+});
+after(() => model.dispose());
+
+const request = (changes: Partial<InfillRequest> = {}): InfillRequest => ({
+  prefix: '12+3',
+  suffix: '=15',
+  alternatives: 1,
+  seed: 1,
+  temperature: 1,
+  threshold: 0.9,
+  contextTokens: 32,
+  singleLine: true,
+  ...changes,
+});
+
+describe('filling a gap', () => {
+  it('reveals every place once, from the left block to the right, and says what stands before the end', async () => {
+    const { alternatives, forwards, contextTokens } = await infill(model, request({ alternatives: 3 }));
+    assert.equal(contextTokens, 7);
+    assert.equal(alternatives.length, 3);
+    for (const { tokens, revealedAt, confidence, length, text, ended } of alternatives) {
+      assert.equal(tokens.length, 32);
+      assert.ok(tokens.every((token) => token !== model.config.mask_token_id));
+      assert.ok(revealedAt.every((step) => step >= 0 && step < forwards));
+      assert.ok(confidence.every((sure) => sure > 0 && sure <= 1));
+      const found = tokens.indexOf(end);
+      assert.deepEqual([length, ended], found === -1 ? [32, false] : [found, true]);
+      if (ended)
+        assert.ok(
+          tokens.subarray(found).every((token) => token === end),
+          'nothing comes behind the end',
+        );
+      assert.equal(text, model.tokenizer.decode(tokens.subarray(0, length)).split('\n', 1)[0]);
+      // Blocks of 8 from the left: a place is never revealed before a block that is left of its own is begun.
+      for (let place = 8; place < length; place++)
+        assert.ok(revealedAt[place]! > Math.min(...revealedAt.subarray(place - (place % 8) - 8, place - (place % 8))));
+    }
+  });
+
+  it('follows from its seed, and the first alternative from nothing but the text', async () => {
+    const texts = async (changes: Partial<InfillRequest>) =>
+      (await infill(model, request(changes))).alternatives.map(({ tokens }) => [...tokens]);
+    const three = await texts({ alternatives: 3 });
+    assert.deepEqual(await texts({ alternatives: 3 }), three);
+    const other = await texts({ alternatives: 3, seed: 2 });
+    assert.deepEqual(other[0], three[0]);
+    assert.notDeepEqual(other[1], three[1]);
+    assert.deepEqual(await texts({ alternatives: 1, seed: 7 }), [three[0]]);
+    assert.notDeepEqual((await texts({ suffix: '' }))[0], three[0], 'the suffix is read');
+    assert.notDeepEqual((await texts({ prefix: '' }))[0], three[0], 'the prefix is read');
+  });
+
+  it('takes one step a token where nothing is sure enough, and one step a block where anything is', async () => {
+    const slow = await infill(model, request({ threshold: 1, singleLine: false }));
+    const revealed = new Set(slow.alternatives[0]!.revealedAt);
+    assert.equal(revealed.size, slow.forwards);
+    const fast = await infill(model, request({ threshold: 1e-9, singleLine: false }));
+    assert.ok(fast.forwards <= 64 / 8);
+  });
+
+  it('reads the tokens nearest to the gap', async () => {
+    const near = { contextTokens: 8, prefix: `${'9'.repeat(50)}123456`, suffix: `21${'8'.repeat(50)}` };
+    const found = await infill(model, request(near));
+    assert.equal(found.contextTokens, 8);
+    const cut = await infill(model, request({ contextTokens: 8, prefix: '123456', suffix: '21' }));
+    assert.deepEqual(found.alternatives[0]!.tokens, cut.alternatives[0]!.tokens);
+    // A short suffix leaves its share to the prefix, and the other way round; positions bound both.
+    assert.equal((await infill(model, request({ ...near, suffix: '' }))).contextTokens, 8);
+    assert.equal((await infill(model, request({ ...near, prefix: '' }))).contextTokens, 8);
+    assert.equal((await infill(model, request({ ...near, contextTokens: 1000 }))).contextTokens, 32);
+  });
+
+  it('is watched step by step, and stops between two steps', async () => {
+    const frames: number[] = [];
+    const masked = ({ tokens }: InfillCanvas) => tokens.filter((token) => token === model.config.mask_token_id).length;
+    let steps = 0;
+    const { forwards } = await infill(
+      model,
+      request({ watch: (canvases) => frames.push(masked(canvases[0]!)), betweenSteps: () => void steps++ }),
+    );
+    assert.equal(frames.length, forwards);
+    assert.equal(steps, forwards + 1, 'before the context is read, and before every step');
+    assert.ok(frames.every((left, index) => index === 0 || left < frames[index - 1]!));
+    assert.equal(frames.at(-1), 0);
+    let allowed = 3;
+    const stopping = infill(model, request({ threshold: 1, betweenSteps: () => assert.ok(allowed-- > 0, 'enough') }));
+    await assert.rejects(stopping, /enough/);
+  });
+
+  it('is not asked of a model that was not trained for it', async () => {
+    const other = await LanguageModel.load(engine, tinyCheckpoint());
+    assert.equal(completesCode(other.config), false);
+    assert.equal(completesCode(model.config), true);
+    await assert.rejects(infill(other, request()), { name: 'UserError', message: /was not trained to complete code/ });
+    await other.dispose();
+  });
+});
