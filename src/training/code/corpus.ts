@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { Parser, type ReadEntry } from 'tar';
+import { UserError } from '../../platform/errors.ts';
+import { type FetchPackage, fetchByNpm } from './fetch-package.ts';
+import packages from './packages.json' with { type: 'json' };
+import { cleaned, tellingLines, unsuitable, unsuitablePath, withoutSpace } from './source-filter.ts';
+
+/** A package whose sources are read, as the list pins it. */
+export interface ListedPackage {
+  readonly name: string;
+  readonly version: string;
+  /** SPDX, as the package declares it. */
+  readonly license: string;
+  readonly part: 'training' | 'validation';
+  /** Only the folders that hold what people wrote, where the package has others too. */
+  readonly only?: readonly string[];
+}
+
+export interface SourceFile {
+  readonly package: string;
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface Corpus {
+  readonly training: readonly SourceFile[];
+  /** Of packages that training does not read. */
+  readonly validation: readonly SourceFile[];
+}
+
+/** Licences that allow a model to be made of what they cover, without conditions on the model. */
+export const permissive: readonly string[] = [
+  'MIT',
+  'ISC',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'Apache-2.0',
+  '0BSD',
+  'Unlicense',
+  'CC0-1.0',
+];
+
+export const listedPackages = packages as readonly ListedPackage[];
+
+export interface CorpusHooks {
+  readonly progress: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The listed packages' own sources: what is not in `folder` yet is fetched there first. Nothing of a package is ever
+ * run. The order is that of packages and paths. Throws a `UserError` where a package's licence is not the listed one.
+ */
+export async function readCorpus(
+  folder: string,
+  { progress, signal }: CorpusHooks,
+  list: readonly ListedPackage[] = listedPackages,
+  fetch: FetchPackage = fetchByNpm,
+): Promise<Corpus> {
+  await mkdir(folder, { recursive: true });
+  const files = { training: [] as SourceFile[], validation: [] as SourceFile[] };
+  const known = new Set<string>();
+  const there = new Set(await readdir(folder));
+  for (const [index, listed] of list.entries()) {
+    signal?.throwIfAborted();
+    const archive = archiveName(listed);
+    if (!there.has(archive)) {
+      progress(`Fetching ${listed.name} ${listed.version} (${index + 1} of ${list.length})`);
+      await fetch(`${listed.name}@${listed.version}`, path.join(folder, archive));
+    }
+    for (const file of await packageSources(path.join(folder, archive), listed)) {
+      const digest = createHash('sha256').update(withoutSpace(file.text)).digest('base64');
+      if (known.has(digest)) continue;
+      known.add(digest);
+      files[listed.part].push(file);
+    }
+  }
+  const seen = new Set(files.training.flatMap(({ text }) => tellingLines(text)));
+  return { training: files.training, validation: files.validation.filter(({ text }) => !isKnown(text, seen)) };
+}
+
+const archiveName = ({ name, version }: ListedPackage): string =>
+  `${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
+
+/** Whether more than half of the lines that tell anything stand in training files: a copy, or code that was handed on. */
+function isKnown(text: string, seen: ReadonlySet<string>): boolean {
+  const lines = tellingLines(text);
+  return lines.filter((line) => seen.has(line)).length > 0.5 * lines.length;
+}
+
+/** The sources in a package's archive that are worth reading, by path. */
+export async function packageSources(archive: string, listed: ListedPackage): Promise<SourceFile[]> {
+  const texts = await readArchive(archive, (name) => name === 'package.json' || unsuitablePath(name) === null);
+  const manifest = texts.get('package.json');
+  const declared = manifest === undefined ? undefined : (JSON.parse(manifest) as { license?: unknown }).license;
+  if (declared !== listed.license || !permissive.includes(listed.license))
+    throw new UserError(
+      `${listed.name} ${listed.version} declares the licence ${JSON.stringify(declared)} where the list has ${listed.license}; correct the list or leave the package out.`,
+    );
+  const { only } = listed;
+  return [...texts]
+    .filter(([name]) => only === undefined || only.some((place) => name.startsWith(`${place}/`)))
+    .map(([name, text]) => ({ package: listed.name, path: name, text: cleaned(text) }))
+    .filter(({ path: name, text }) => unsuitable(name, text) === null)
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** Files of a package's archive by their path in the package; links, and paths that lead out of it, are passed over. */
+async function readArchive(archive: string, wanted: (name: string) => boolean): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  const pending: Promise<void>[] = [];
+  const read = async (entry: ReadEntry, name: string) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of entry) chunks.push(chunk as Buffer);
+    texts.set(name, Buffer.concat(chunks).toString('utf8'));
+  };
+  const parser = new Parser({
+    onReadEntry(entry) {
+      // Archives of packages hold one folder, most often `package`.
+      const [, ...parts] = entry.path.split('/');
+      const name = parts.join('/');
+      const isInside = name !== '' && !parts.includes('..') && !path.isAbsolute(name);
+      if (entry.type !== 'File' || !isInside || !wanted(name)) entry.resume();
+      else pending.push(read(entry, name));
+    },
+  });
+  await new Promise<void>((resolve, reject) => {
+    createReadStream(archive)
+      .on('error', reject)
+      .pipe(parser as unknown as NodeJS.WritableStream)
+      .on('end', resolve)
+      .on('error', (error: Error) =>
+        reject(
+          new UserError(`${archive} is no package archive (${error.message}); delete it, and it is fetched again.`),
+        ),
+      );
+  });
+  await Promise.all(pending);
+  return texts;
+}

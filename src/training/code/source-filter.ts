@@ -1,0 +1,66 @@
+/** Why a file of a package is not read, in a few words; null where it is. */
+export function unsuitable(path: string, text: string): string | null {
+  return unsuitablePath(path) ?? unsuitableText(text);
+}
+
+/** What a file's name alone tells. */
+export function unsuitablePath(path: string): string | null {
+  if (!/\.([cm]?[jt]s|[jt]sx)$/.test(path)) return 'no TypeScript or JavaScript';
+  if (/\.d\.[cm]?ts$/.test(path)) return 'declarations only';
+  if (/(^|[/.-])min\.[cm]?js$|\.bundle\.|\.umd\.|\.iife\.|\.prod\./i.test(path)) return 'built';
+  if (
+    /(^|\/)(node_modules|__snapshots__|__fixtures__|fixtures|testdata|vendor|third[-_]party|locales?|i18n|lang)\//i.test(
+      path,
+    )
+  )
+    return 'data or of somebody else';
+  return null;
+}
+
+/** Characters of the shortest and the longest file. */
+const sizes = [200, 100_000] as const;
+
+function unsuitableText(text: string): string | null {
+  if (text.length < sizes[0] || text.length > sizes[1]) return 'too short or too long';
+  if (text.includes('\uFFFD') || text.includes('\0')) return 'no UTF-8';
+  if (generated.test(text)) return 'generated';
+  const lines = text.split('\n');
+  if (text.length / lines.length > 60 || lines.some((line) => line.length > 400)) return 'lines of a machine';
+  if (lines.length < 8) return 'too short or too long';
+  const space = text.match(/\s/g)?.length ?? 0;
+  if (space / text.length < 0.08) return 'lines of a machine';
+  if (isTable(text)) return 'a table';
+  return null;
+}
+
+/** What compilers, bundlers and generators leave. */
+const generated =
+  /@generated|do not (edit|modify)|auto-?generated|sourceMappingURL=|__esModule|__awaiter|__importDefault|__webpack_require__|_interopRequireDefault|_classCallCheck|tslib|\beslint-disable \*\/\s*\n\s*module\.exports=/i;
+
+/** Mostly literals: digits, strings and brackets where a program has words. */
+function isTable(text: string): boolean {
+  const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+  const literals = (code.match(/'[^'\n]*'|"[^"\n]*"|\d[\d_.xa-fA-F]*/g) ?? []).join('').length;
+  return literals > 0.4 * code.replace(/\s/g, '').length;
+}
+
+/** A text as it is read: line ends of Unix, no byte order mark, and no banner of a licence at its head. */
+export function cleaned(text: string): string {
+  const unix = text
+    .replace(/^\uFEFF/, '')
+    .replace(/\r\n?/g, '\n')
+    .replace(/[ \t]+$/gm, '');
+  const banner = /^(#!.*\n)?\s*\/\*[\s\S]*?\*\/\s*/.exec(unix);
+  const isLicence = banner && /licen[cs]e|copyright|\(c\)/i.test(banner[0]);
+  return `${(isLicence ? unix.slice(banner[0].length) : unix).trim()}\n`;
+}
+
+/** What stays the same when white space is set otherwise. */
+export const withoutSpace = (text: string): string => text.replace(/\s+/g, '');
+
+/** Lines that say something of their own, by which two files are known to be of one origin. */
+export const tellingLines = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line.length > 24 && /\w.*\W.*\w/.test(line) && !line.startsWith('import '));
