@@ -1,15 +1,9 @@
 import path from 'node:path';
 import type { HostTensor } from '../src/graph/tensor.ts';
 import { writeCheckpoint } from '../src/model/checkpoint.ts';
-import { presetConfig } from '../src/model/config.ts';
 import { bundledPuzzleModel, findModel } from '../src/model/find-model.ts';
 import { writeSafetensors } from '../src/model/safetensors.ts';
-import { characterSpecials, Tokenizer } from '../src/model/tokenizer.ts';
-import { initialWeights } from '../src/model/transformer.ts';
-import { UserError } from '../src/platform/errors.ts';
 import { writeJson } from '../src/platform/files.ts';
-import { Random } from '../src/platform/random.ts';
-import { puzzleRecipe } from '../src/training/puzzle-recipe.ts';
 import { matmulWork } from './matmul-work.ts';
 import { puzzleWork } from './puzzle-work.ts';
 import { reference, referenceBatch, referenceModel, referenceOptimizer } from './reference-model.ts';
@@ -31,7 +25,7 @@ export async function prepareWorkFolder(folder: string): Promise<WorkFolder> {
   const { tokens, targets } = referenceBatch();
   await writeSafetensors(path.join(folder, 'train.safetensors'), new Map(Object.entries({ tokens, targets })));
 
-  const puzzleModel = await puzzleModelFolder(folder);
+  const puzzleModel = await findModel(bundledPuzzleModel);
   const { checkpoint, jobs, decoding, objective, optimizer, batches } = await puzzleWork(puzzleModel);
   const prompts = jobs.map(({ prompt }) => checkpoint.tokenizer.encode(prompt));
   const updates = batches();
@@ -67,24 +61,3 @@ const constantRate = ({ schedule, ...settings }: typeof referenceOptimizer) => (
   ...settings,
   learningRate: schedule.learningRate,
 });
-
-/** The bundled model, or where there is none yet a fresh one of its size. */
-async function puzzleModelFolder(folder: string): Promise<string> {
-  try {
-    return await findModel(bundledPuzzleModel);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-  }
-  const fresh = path.join(folder, 'puzzles');
-  const { vocab } = (puzzleRecipe.tokenizer.tokenizer as { model: { vocab: Record<string, number> } }).model;
-  const config = presetConfig(
-    puzzleRecipe.preset,
-    Object.keys(vocab).length,
-    characterSpecials,
-    puzzleRecipe.ropeTheta,
-  );
-  const weights = initialWeights(config, new Random(0, 'initial weights'));
-  const tokenizer = new Tokenizer(puzzleRecipe.tokenizer);
-  await writeCheckpoint(fresh, { config, weights, tokenizer, generation: puzzleRecipe.generation });
-  return fresh;
-}

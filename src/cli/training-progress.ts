@@ -6,6 +6,7 @@ import type { CommandContext } from './command.ts';
 export function progressHooks({ signal, progress }: Pick<CommandContext, 'signal' | 'progress'>) {
   return {
     signal,
+    onPrepare: progress,
     onStart: (run: RunWriter) => progress(`run ${run.dir}`),
     onStep: (event: StepEvent, eta: number | null) => progress(stepLine(event, eta)),
     onEvaluation: (step: number, evaluation: Evaluation) => progress(evaluationLine(step, evaluation)),

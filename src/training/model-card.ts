@@ -3,11 +3,12 @@ import type { ModelConfig } from '../model/config.ts';
 import { weightShapes } from '../model/transformer.ts';
 import type { Evaluation } from '../protocol/events.ts';
 import type { PretrainingRequest } from './pretrain.ts';
-import type { Recipe } from './recipe.ts';
+import type { Curriculum, Recipe } from './recipe.ts';
 import type { TrainingProgress } from './training-job.ts';
 
 interface CardContents {
   readonly recipe: Recipe;
+  readonly curriculum: Curriculum;
   readonly request: PretrainingRequest;
   readonly model: ModelConfig;
   readonly done: TrainingProgress;
@@ -16,7 +17,7 @@ interface CardContents {
 }
 
 /** A model's card: what it is, what it read, how long, how good it got, and the command that makes it again. */
-export function modelCard({ recipe, request, model, done, evaluation, device }: CardContents): string {
+export function modelCard({ recipe, curriculum, request, model, done, evaluation, device }: CardContents): string {
   const parameters = [...weightShapes(model).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
   const settings = Object.entries(request.settings).map(([name, value]) => `| \`${name}\` | ${value} |`);
   const metrics = Object.entries(evaluation.metrics).map(
@@ -35,7 +36,7 @@ ${model.num_attention_heads} heads, ${parameters.toLocaleString('en-US')} parame
 
 ## Data
 
-${recipe.data.join('\n')}
+${curriculum.data.join('\n')}
 
 ## Training
 

@@ -1,16 +1,13 @@
 import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
-import { defaultDecoding } from '../evaluation/answers.ts';
-import { evaluate } from '../evaluation/evaluate.ts';
 import { presetConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
-import { Tokenizer } from '../model/tokenizer.ts';
+import { Tokenizer, type TokenizerFiles } from '../model/tokenizer.ts';
 import { initialWeights } from '../model/transformer.ts';
 import { Random } from '../platform/random.ts';
-import type { Evaluation } from '../protocol/events.ts';
 import { forwardProcesses, maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
 import { optimizerOf, optimizerSettings } from './optimizer-settings.ts';
-import type { Recipe } from './recipe.ts';
+import type { Curriculum, Recipe } from './recipe.ts';
 import { type Batch, Trainer, trainingState } from './trainer.ts';
 import type { TrainingMethod } from './training-job.ts';
 
@@ -45,37 +42,38 @@ export interface PretrainingRequest {
 export async function newModel(
   engine: Engine,
   recipe: Recipe,
+  { tokenizer, specials }: Curriculum,
   settings: PretrainingSettings,
   seed: number,
 ): Promise<LanguageModel> {
-  const config = presetConfig(settings.preset, vocabularySize(recipe), recipe.specials, recipe.ropeTheta);
+  const config = presetConfig(settings.preset, vocabularySize(tokenizer), specials, recipe.ropeTheta);
   const checkpoint = {
     config,
     weights: initialWeights(config, new Random(seed, 'initial weights')),
-    tokenizer: new Tokenizer(recipe.tokenizer),
+    tokenizer: new Tokenizer(tokenizer),
     generation: recipe.generation,
   };
   return LanguageModel.load(engine, checkpoint, trainingState(config));
 }
 
-function vocabularySize({ tokenizer }: Recipe): number {
-  const { model } = tokenizer.tokenizer as { model: { vocab: Record<string, number> } };
+function vocabularySize({ tokenizer }: TokenizerFiles): number {
+  const { model } = tokenizer as { model: { vocab: Record<string, number> } };
   return Math.max(...Object.values(model.vocab)) + 1;
 }
 
-/** Supervised masked diffusion training on a recipe's examples (LLaDA, arXiv 2502.09992, section 2.2). */
+/** Supervised masked diffusion training on a curriculum's examples (LLaDA, arXiv 2502.09992, section 2.2). */
 export function pretraining(
   model: LanguageModel,
-  recipe: Recipe,
+  curriculum: Curriculum,
   settings: PretrainingSettings,
   { steps, seed }: { steps: number; seed: number },
 ): TrainingMethod {
   const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, steps));
   return {
-    bestBy: recipe.validation[0]!.task.metrics[0],
+    bestBy: curriculum.bestBy,
     async step(step) {
       const random = new Random(seed, 'pretraining', step);
-      const kinds = recipe.examples(step, settings.batch_size, random);
+      const kinds = curriculum.examples(step, settings.batch_size, random);
       const tokens = { mask: model.config.mask_token_id, pad: model.config.pad_token_id };
       const batches = kinds.map((examples) =>
         scaled(maskedDiffusionBatch(examples, tokens, settings.forward_process, random), 1 / kinds.length),
@@ -86,33 +84,7 @@ export function pretraining(
         tokens: batches.reduce((sum, batch) => sum + batch.tokens.data.length, 0),
       };
     },
-    evaluate: () => evaluateRecipe(model, recipe, settings.evaluation_problems),
-  };
-}
-
-/** Greedy answers to the first `problems` of each kind of a recipe's validation problems; metrics of all but the first task carry the task's name. */
-async function evaluateRecipe(model: LanguageModel, { validation }: Recipe, problems: number): Promise<Evaluation> {
-  const results = [];
-  for (const { task, rows } of validation)
-    results.push(
-      await evaluate(model, task, rows.slice(0, problems), {
-        format: model.generation.prompt_format,
-        decoding: defaultDecoding(model, task),
-        samples: 1,
-        seed: 0,
-      }),
-    );
-  const metrics = results.map((result, index) =>
-    Object.entries(result.metrics).map(
-      ([name, value]) => [index === 0 ? name : `${result.task}/${name}`, value] as const,
-    ),
-  );
-  return {
-    task: results[0]!.task,
-    split: 'validation',
-    n: results[0]!.n,
-    metrics: Object.fromEntries(metrics.flat()),
-    seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
+    evaluate: () => curriculum.evaluate(model, settings.evaluation_problems),
   };
 }
 

@@ -23,10 +23,13 @@ import {
   pretraining,
   pretrainingSettings,
 } from './pretrain.ts';
+import type { Curriculum, Recipe } from './recipe.ts';
 import { recipeByName } from './recipes.ts';
 import { freshProgress, readProgress, resumedState, runTrainingJob, type TrainingProgress } from './training-job.ts';
 
 export interface PretrainingHooks {
+  /** Sees what is done before the training starts. */
+  readonly onPrepare?: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
   readonly onStart?: (run: RunWriter) => void;
   readonly onStep?: (event: StepEvent, eta: number | null) => void;
@@ -51,7 +54,8 @@ export async function startPretraining(
 ): Promise<PretrainingResult> {
   const recipe = recipeByName(request.recipe);
   await assertFree(request.output);
-  const model = await newModel(engine, recipe, request.settings, request.seed);
+  const curriculum = await prepare(recipe, hooks);
+  const model = await newModel(engine, recipe, curriculum, request.settings, request.seed);
   const run = await RunWriter.create(root, {
     kind: 'pretrain',
     task: recipe.name,
@@ -63,7 +67,7 @@ export async function startPretraining(
     device: { engine: engine.name, device: engine.device },
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
-  return work({ run, model, request, progress: freshProgress, hooks });
+  return work({ run, model, curriculum, request, progress: freshProgress, hooks });
 }
 
 /** Goes on with a pretraining run from its last checkpoint, on the same trajectory. */
@@ -93,26 +97,28 @@ export async function resumePretraining(
   };
   await assertFree(request.output);
   const recipe = recipeByName(request.recipe);
+  const curriculum = await prepare(recipe, hooks);
   const last = await latestCheckpoint(dir);
   if (last === null) {
-    const model = await newModel(engine, recipe, request.settings, request.seed);
-    return work({ run: await RunWriter.resume(dir, 0), model, request, progress: freshProgress, hooks });
+    const model = await newModel(engine, recipe, curriculum, request.settings, request.seed);
+    return work({ run: await RunWriter.resume(dir, 0), model, curriculum, request, progress: freshProgress, hooks });
   }
   const checkpoint = await readCheckpoint(last.dir);
   const { progress, optimizer } = await readProgress(last.dir);
   const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
-  return work({ run: await RunWriter.resume(dir, progress.step), model, request, progress, hooks });
+  return work({ run: await RunWriter.resume(dir, progress.step), model, curriculum, request, progress, hooks });
 }
 
 interface Work {
   readonly run: RunWriter;
   readonly model: LanguageModel;
+  readonly curriculum: Curriculum;
   readonly request: PretrainingRequest;
   readonly progress: TrainingProgress;
   readonly hooks: PretrainingHooks;
 }
 
-async function work({ run, model, request, progress, hooks }: Work): Promise<PretrainingResult> {
+async function work({ run, model, curriculum, request, progress, hooks }: Work): Promise<PretrainingResult> {
   const { settings, steps, seed } = request;
   const recipe = recipeByName(request.recipe);
   hooks.onStart?.(run);
@@ -120,7 +126,7 @@ async function work({ run, model, request, progress, hooks }: Work): Promise<Pre
     const done = await runTrainingJob({
       run,
       model,
-      method: pretraining(model, recipe, settings, { steps, seed }),
+      method: pretraining(model, curriculum, settings, { steps, seed }),
       progress,
       steps,
       timeLimit: null,
@@ -139,7 +145,15 @@ async function work({ run, model, request, progress, hooks }: Work): Promise<Pre
     await publish(
       (await latestCheckpoint(run.dir))!.dir,
       request.output,
-      modelCard({ recipe, request, model: model.config, done, evaluation: last, device: run.configuration.device }),
+      modelCard({
+        recipe,
+        curriculum,
+        request,
+        model: model.config,
+        done,
+        evaluation: last,
+        device: run.configuration.device,
+      }),
     );
     await run.result(result);
     await run.close('finished');
@@ -151,6 +165,9 @@ async function work({ run, model, request, progress, hooks }: Work): Promise<Pre
     await model.dispose();
   }
 }
+
+const prepare = (recipe: Recipe, { onPrepare, signal }: PretrainingHooks): Promise<Curriculum> =>
+  recipe.prepare({ progress: onPrepare ?? (() => undefined), signal });
 
 async function assertFree(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);

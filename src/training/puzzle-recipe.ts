@@ -6,7 +6,8 @@ import { plainAlphabet } from '../tasks/plain-alphabet.ts';
 import { sudoku4x4 } from '../tasks/sudoku4x4.ts';
 import type { Task } from '../tasks/task.ts';
 import type { Example } from './masked-diffusion-loss.ts';
-import type { Recipe } from './recipe.ts';
+import type { Curriculum, Recipe } from './recipe.ts';
+import { evaluateOnTasks, type ValidationProblems } from './task-validation.ts';
 
 /** Labelled Sudokus that the base is given: few, so that there is something left to learn from puzzles without labels. */
 export const labelledSudokus = 200;
@@ -19,23 +20,36 @@ const sudokusFrom = 800;
 
 const vocabulary = new Tokenizer(characterTokenizer(plainAlphabet));
 
-/**
- * A character-level base for 4x4 Sudoku and Countdown, trained on generated problems of the training splits: Countdown
- * without end, and `labelledSudokus` Sudokus over and over.
- */
-export const puzzleRecipe: Recipe = {
-  name: 'puzzles',
-  description: 'A small character model of 4x4 Sudoku and Countdown',
-  modelName: 'unmask-puzzles',
+/** Held-out problems that the model is evaluated on; the first task decides which checkpoint is best. */
+const validation: readonly ValidationProblems[] = [
+  { task: sudoku4x4 as Task, rows: sudoku4x4.heldOut!('validation', 128) },
+  { task: countdown as Task, rows: countdown.heldOut!('validation', 128, { largest: 20 }) },
+];
+
+/** Generated problems of the training splits: Countdown without end, and `labelledSudokus` Sudokus over and over. */
+export const puzzles: Curriculum = {
   data: [
     `Generated 4x4 Sudokus: ${labelledSudokus} labelled puzzles over the training grids, seen over and over in the last steps, so`,
     'that much is left to learn from puzzles without labels. Generated Countdown problems of three and four numbers, without end. Neither the',
     'grids of the validation and test puzzles nor the held-out Countdown problems were read.',
   ],
-  preset: 'nano-0.5m',
-  ropeTheta: 100,
   tokenizer: vocabulary.files,
   specials: characterSpecials,
+  examples(step, batchSize, random) {
+    const drills = Array.from({ length: batchSize }, () => drawCountdown(random));
+    return step > sudokusFrom && step % 2 === 0 ? [drills, sudokuExamples(batchSize, random)] : [drills];
+  },
+  bestBy: sudoku4x4.metrics[0] as string,
+  evaluate: (model, problems) => evaluateOnTasks(model, validation, problems),
+};
+
+/** A character-level base for 4x4 Sudoku and Countdown. */
+export const puzzleRecipe: Recipe = {
+  name: 'puzzles',
+  description: 'A small character model of 4x4 Sudoku and Countdown',
+  modelName: 'unmask-puzzles',
+  preset: 'nano-0.5m',
+  ropeTheta: 100,
   generation: { prompt_format: 'plain', block_length: 16, tokens_per_step: 1 },
   settings: {
     learning_rate: 1e-3,
@@ -44,14 +58,7 @@ export const puzzleRecipe: Recipe = {
     batch_size: 64,
   },
   steps: 1300,
-  examples(step, batchSize, random) {
-    const drills = Array.from({ length: batchSize }, () => drawCountdown(random));
-    return step > sudokusFrom && step % 2 === 0 ? [drills, sudokuExamples(batchSize, random)] : [drills];
-  },
-  validation: [
-    { task: sudoku4x4 as Task, rows: sudoku4x4.heldOut!('validation', 128) },
-    { task: countdown as Task, rows: countdown.heldOut!('validation', 128, { largest: 20 }) },
-  ],
+  prepare: async () => puzzles,
 };
 
 /** The labelled Sudokus, always the same ones. */

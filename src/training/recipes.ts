@@ -1,8 +1,9 @@
 import { UsageError } from '../platform/errors.ts';
+import { codeRecipe } from './code/code-recipe.ts';
 import { puzzleRecipe } from './puzzle-recipe.ts';
 import type { Recipe } from './recipe.ts';
 
-export const recipes: readonly Recipe[] = [puzzleRecipe];
+export const recipes: readonly Recipe[] = [puzzleRecipe, codeRecipe];
 
 /** The recipe of a name; throws a `UsageError` that names the known ones. */
 export function recipeByName(name: string): Recipe {

@@ -6,9 +6,9 @@ import { countdown } from '../../src/tasks/countdown.ts';
 import { sudoku4x4 } from '../../src/tasks/sudoku4x4.ts';
 import { split } from '../../src/tasks/sudoku4x4-grids.ts';
 import type { Example } from '../../src/training/masked-diffusion-loss.ts';
-import { labelledSudoku, labelledSudokus, puzzleRecipe, sudokuExamples } from '../../src/training/puzzle-recipe.ts';
+import { labelledSudoku, labelledSudokus, puzzles, sudokuExamples } from '../../src/training/puzzle-recipe.ts';
 
-const tokenizer = new Tokenizer(puzzleRecipe.tokenizer);
+const tokenizer = new Tokenizer(puzzles.tokenizer);
 const parts = ({ tokens, prompt }: Example) => ({
   prompt: tokenizer.decode(Array.from(tokens).slice(0, prompt)),
   completion: tokenizer.decode(Array.from(tokens).slice(prompt)),
@@ -16,7 +16,7 @@ const parts = ({ tokens, prompt }: Example) => ({
 
 /** What a step of the recipe reads, told apart by task. */
 function tasksOf(step: number): string[] {
-  return puzzleRecipe.examples(step, 8, new Random(1, step)).map((batch) => {
+  return puzzles.examples(step, 8, new Random(1, step)).map((batch) => {
     const tasks = new Set(
       batch.map((example) => (/^\d{16}:$/.test(parts(example).prompt) ? 'sudoku4x4' : 'countdown')),
     );
@@ -56,7 +56,7 @@ describe('the recipe of the puzzle model', () => {
         ),
       ),
     );
-    const [drills] = puzzleRecipe.examples(1, 2000, new Random(3)) as [Example[]];
+    const [drills] = puzzles.examples(1, 2000, new Random(3)) as [Example[]];
     for (const example of drills) {
       const { prompt, completion } = parts(example);
       assert.ok(!heldOut.has(prompt), prompt);

@@ -1,0 +1,103 @@
+import type { Tokenizer } from '../../model/tokenizer.ts';
+import type { Random } from '../../platform/random.ts';
+import type { Example } from '../masked-diffusion-loss.ts';
+import type { SourceFile } from './corpus.ts';
+import { drawGap, type Gap, type GapKind } from './gaps.ts';
+
+/** What a canvas's tokens count where nothing is left to say; the first end of the middle counts in full. */
+const fillImportance = 0.1;
+
+/** Widths of the canvas in training; decoding takes one of them (`line_canvas`, `canvas`). */
+const canvasWidths = [32, 64] as const;
+
+const shares: readonly (readonly [GapKind, number])[] = [
+  ['line', 0.45],
+  ['lines', 0.25],
+  ['block', 0.15],
+  ['span', 0.15],
+];
+
+/** Characters that surely hold a token each. */
+const charactersPerToken = 8;
+
+/** Draws examples from source files, every character of them alike. */
+export class GapExamples {
+  readonly #files: readonly SourceFile[];
+  readonly #ends: Float64Array;
+  readonly #tokenizer: Tokenizer;
+  readonly #eom: number;
+
+  constructor(files: readonly SourceFile[], tokenizer: Tokenizer, eom: number) {
+    this.#files = files;
+    this.#tokenizer = tokenizer;
+    this.#eom = eom;
+    let sum = 0;
+    this.#ends = Float64Array.from(files, ({ text }) => {
+      sum += text.length;
+      return sum;
+    });
+  }
+
+  /** Prefix, canvas with the middle and its end, suffix: `length` tokens in all, fewer where the file is short. */
+  gap(length: number, random: Random): Example {
+    for (;;) {
+      const { text } = this.#draw(random);
+      const gap = drawGap(text, drawKind(random), random);
+      const example = gap && this.#fill(text, gap, length, random);
+      if (example) return example;
+    }
+  }
+
+  /** Plain text without a gap: everything is canvas. */
+  text(length: number, random: Random): Example {
+    for (;;) {
+      const { text } = this.#draw(random);
+      const room = Math.max(0, text.length - 3 * length);
+      const start = room === 0 ? 0 : text.indexOf('\n', random.integer(room)) + 1;
+      const tokens = this.#tokenizer.encode(text.slice(start, start + length * charactersPerToken)).slice(0, length);
+      if (tokens.length >= length / 2) return { tokens, prompt: 0 };
+    }
+  }
+
+  #fill(text: string, { start, end }: Gap, length: number, random: Random): Example | null {
+    const middle = this.#tokenizer.encode(text.slice(start, end));
+    const widths = canvasWidths.filter((candidate) => candidate > middle.length);
+    if (widths.length === 0) return null;
+    const width = random.pick(widths);
+    const budget = length - width;
+    // Who types at the end of a file has nothing behind the cursor.
+    const hasSuffix = random.uniform() >= 0.15;
+    const behind = this.#tokenizer
+      .encode(hasSuffix ? text.slice(end, end + budget * charactersPerToken) : '')
+      .slice(0, Math.floor(budget * (0.1 + 0.4 * random.uniform())));
+    const before = this.#tokenizer.encode(text.slice(Math.max(0, start - budget * charactersPerToken), start));
+    const prefix = before.slice(Math.max(0, before.length - (budget - behind.length)));
+    const canvas = [...middle, ...Array<number>(width - middle.length).fill(this.#eom)];
+    return {
+      tokens: [...prefix, ...canvas, ...behind],
+      prompt: prefix.length,
+      suffix: behind.length,
+      importance: canvas.map((_, place) => (place <= middle.length ? 1 : fillImportance)),
+    };
+  }
+
+  #draw(random: Random): SourceFile {
+    const place = random.uniform() * (this.#ends.at(-1) as number);
+    let [low, high] = [0, this.#ends.length - 1];
+    while (low < high) {
+      const half = (low + high) >> 1;
+      if ((this.#ends[half] as number) > place) high = half;
+      else low = half + 1;
+    }
+    return this.#files[low] as SourceFile;
+  }
+}
+
+function drawKind(random: Random): GapKind {
+  let left = random.uniform();
+  for (const [kind, share] of shares) {
+    left -= share;
+    if (left < 0) return kind;
+  }
+  return 'line';
+}

@@ -1,0 +1,64 @@
+import type { Random } from '../../platform/random.ts';
+
+/** A part of a text that is to be completed: characters [start, end). */
+export interface Gap {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * How a gap is cut: the rest of a line, the rest of a line and some lines more, the body that a line opens, or any span.
+ */
+export const gapKinds = ['line', 'lines', 'block', 'span'] as const;
+export type GapKind = (typeof gapKinds)[number];
+
+/** Characters of a middle that a canvas can hold are at most about this many. */
+const longest = 200;
+
+/** A gap of a kind at a random place of a text; null where there is none at the place that was drawn. */
+export function drawGap(text: string, kind: GapKind, random: Random): Gap | null {
+  if (kind === 'span') return drawSpan(text, random);
+  const place = random.integer(text.length);
+  const begin = text.lastIndexOf('\n', place - 1) + 1;
+  const line = lineEnd(text, begin);
+  const indentation = indentationAt(text, begin);
+  if (begin + indentation >= line) return null;
+  if (kind === 'block') return bodyBelow(text, begin, line, indentation);
+  // Anywhere behind the indentation and before the line's last character.
+  const start = begin + indentation + random.integer(line - begin - indentation);
+  if (kind === 'line') return within(start, line);
+  let end = line;
+  for (let more = 1 + random.integer(4); more > 0 && end < text.length - 1; more--) end = lineEnd(text, end + 1);
+  return within(start, end);
+}
+
+function drawSpan(text: string, random: Random): Gap | null {
+  const start = random.integer(text.length);
+  return within(start, Math.min(text.length, start + 1 + random.integer(120)));
+}
+
+/** The lines below that are indented further, from the end of the line that opens them. */
+function bodyBelow(text: string, begin: number, line: number, indentation: number): Gap | null {
+  if (!/[{([:]$|=>$/.test(text.slice(begin, line))) return null;
+  let end = line;
+  while (end < text.length - 1) {
+    const next = end + 1;
+    const nextEnd = lineEnd(text, next);
+    const isBlank = text.slice(next, nextEnd).trim() === '';
+    if (!isBlank && indentationAt(text, next) <= indentation) break;
+    if (nextEnd - line > longest) return null;
+    end = nextEnd;
+  }
+  return end === line ? null : within(line, end);
+}
+
+const lineEnd = (text: string, from: number): number => {
+  const end = text.indexOf('\n', from);
+  return end === -1 ? text.length : end;
+};
+
+const indentationAt = (text: string, begin: number): number =>
+  /^[ \t]*/.exec(text.slice(begin, begin + 200))![0].length;
+
+const within = (start: number, end: number): Gap | null =>
+  end > start && end - start <= longest ? { start, end } : null;

@@ -1,0 +1,40 @@
+import { defaultDecoding } from '../evaluation/answers.ts';
+import { evaluate } from '../evaluation/evaluate.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import type { Evaluation } from '../protocol/events.ts';
+import type { Task } from '../tasks/task.ts';
+
+export interface ValidationProblems {
+  readonly task: Task;
+  readonly rows: readonly unknown[];
+}
+
+/** Greedy answers to the first `problems` problems of each task; metrics of all but the first carry the task's name. */
+export async function evaluateOnTasks(
+  model: LanguageModel,
+  validation: readonly ValidationProblems[],
+  problems: number,
+): Promise<Evaluation> {
+  const results = [];
+  for (const { task, rows } of validation)
+    results.push(
+      await evaluate(model, task, rows.slice(0, problems), {
+        format: model.generation.prompt_format,
+        decoding: defaultDecoding(model, task),
+        samples: 1,
+        seed: 0,
+      }),
+    );
+  const metrics = results.map((result, index) =>
+    Object.entries(result.metrics).map(
+      ([name, value]) => [index === 0 ? name : `${result.task}/${name}`, value] as const,
+    ),
+  );
+  return {
+    task: results[0]!.task,
+    split: 'validation',
+    n: results[0]!.n,
+    metrics: Object.fromEntries(metrics.flat()),
+    seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
+  };
+}

@@ -1,0 +1,94 @@
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { Language, Parser as ParserType, Tree } from '@vscode/tree-sitter-wasm';
+
+/** The grammar of a language by VS Code's language id. */
+const grammars: Readonly<Record<string, string>> = {
+  typescript: 'typescript',
+  typescriptreact: 'tsx',
+  javascript: 'javascript',
+  javascriptreact: 'tsx',
+  python: 'python',
+  go: 'go',
+  rust: 'rust',
+  java: 'java',
+  csharp: 'c-sharp',
+  cpp: 'cpp',
+  c: 'cpp',
+  ruby: 'ruby',
+  php: 'php',
+  css: 'css',
+  shellscript: 'bash',
+};
+
+/** The language id of a source file by its name; null where it is none that is known. */
+export function languageOf(file: string): string | null {
+  const byExtension: Readonly<Record<string, string>> = {
+    ts: 'typescript',
+    mts: 'typescript',
+    cts: 'typescript',
+    tsx: 'typescriptreact',
+    js: 'javascript',
+    mjs: 'javascript',
+    cjs: 'javascript',
+    jsx: 'javascriptreact',
+    py: 'python',
+    go: 'go',
+    rs: 'rust',
+    java: 'java',
+  };
+  return byExtension[path.extname(file).slice(1)] ?? null;
+}
+
+type TreeSitter = typeof import('@vscode/tree-sitter-wasm');
+
+let library: Promise<TreeSitter> | undefined;
+
+function treeSitter(): Promise<TreeSitter> {
+  library ??= loadLibrary();
+  return library;
+}
+
+const languages = new Map<string, Promise<Language>>();
+
+/** The syntax tree of a text by VS Code's own grammars (tree-sitter); null for a language without one. Free it with `delete`. */
+export async function parseSource(languageId: string, text: string): Promise<Tree | null> {
+  const grammar = grammars[languageId];
+  if (grammar === undefined) return null;
+  const { Parser } = await treeSitter();
+  const parser: ParserType = new Parser();
+  try {
+    parser.setLanguage(await loadLanguage(grammar));
+    return parser.parse(text);
+  } finally {
+    parser.delete();
+  }
+}
+
+/** Whether a text has no syntax error; null for a language without a grammar. */
+export async function isWellFormed(languageId: string, text: string): Promise<boolean | null> {
+  const tree = await parseSource(languageId, text);
+  if (!tree) return null;
+  try {
+    return !tree.rootNode.hasError;
+  } finally {
+    tree.delete();
+  }
+}
+
+const require = createRequire(import.meta.url);
+const wasm = (name: string): string => path.join(path.dirname(require.resolve('@vscode/tree-sitter-wasm')), name);
+
+async function loadLibrary(): Promise<TreeSitter> {
+  const loaded = require('@vscode/tree-sitter-wasm') as TreeSitter;
+  await loaded.Parser.init({ locateFile: () => wasm('tree-sitter.wasm') });
+  return loaded;
+}
+
+function loadLanguage(grammar: string): Promise<Language> {
+  const known = languages.get(grammar);
+  if (known) return known;
+  const loading = treeSitter().then(({ Language }) => Language.load(wasm(`tree-sitter-${grammar}.wasm`)));
+  languages.set(grammar, loading);
+  return loading;
+}
