@@ -3,6 +3,7 @@ import { Interrupted, messageOf, UsageError, UserError } from '../platform/error
 import { packageVersion } from '../platform/package-root.ts';
 import type { AddCommand, CommandContext, Work } from './command.ts';
 import { addBench } from './commands/bench.ts';
+import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
 import { addEval } from './commands/eval.ts';
 import { addLogits } from './commands/logits.ts';
@@ -12,6 +13,7 @@ import { addPretrain } from './commands/pretrain.ts';
 import { addRuns } from './commands/runs.ts';
 import { addScore } from './commands/score.ts';
 import { addSelfTest } from './commands/self-test.ts';
+import { addServe } from './commands/serve.ts';
 import { addStart } from './commands/start.ts';
 import { addTasks } from './commands/tasks.ts';
 import { addTune } from './commands/tune.ts';
@@ -96,6 +98,8 @@ function commands(terminal: Terminal): Command {
     addEval,
     addScore,
     addPretrain,
+    addComplete,
+    addServe,
     addBench,
     addLogits,
     addLoss,

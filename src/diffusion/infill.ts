@@ -21,7 +21,7 @@ export interface InfillRequest {
   /** Stop at the end of the first line: what follows it is not denoised. */
   readonly singleLine: boolean;
   /** Sees every alternative after every step; for who watches. */
-  readonly watch?: (canvases: readonly InfillCanvas[]) => void;
+  readonly watch?: (canvases: readonly InfillCanvas[], step: number) => void;
   /** Awaited between two steps; throws to stop. */
   readonly betweenSteps?: () => Promise<void> | void;
 }
@@ -98,7 +98,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     for (const [row, canvas] of open.entries())
       reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
     forwards++;
-    request.watch?.(canvases);
+    request.watch?.(canvases, forwards - 1);
   }
   return {
     alternatives: canvases.map((canvas) => finished(canvas, tokenizer, rules)),

@@ -9,6 +9,9 @@ import { runFile } from '../runs/layout.ts';
 /** The bundled base that puzzles are tuned from. */
 export const bundledPuzzleModel = 'unmask-puzzles';
 
+/** The bundled base that completes code. */
+export const bundledCodeModel = 'unmask-code';
+
 /**
  * The checkpoint folder that a user means: a bundled model's name, an id in the data home's `models/`, a checkpoint
  * folder, or a run directory (its last checkpoint). Throws a `UserError` that names what there is.

@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises';
+import { infill } from '../../diffusion/infill.ts';
+import { readCheckpoint } from '../../model/checkpoint.ts';
+import { bundledCodeModel, findModel } from '../../model/find-model.ts';
+import { LanguageModel } from '../../model/language-model.ts';
+import { Interrupted, messageOf, UsageError } from '../../platform/errors.ts';
+import type { Frame } from '../../protocol/sample.ts';
+import { judge } from '../../runtime/completions.ts';
+import { frameOf } from '../../runtime/frame.ts';
+import { mayHaveSeveralLines } from '../../runtime/inline/multiline.ts';
+import { defaultSettings } from '../../runtime/server.ts';
+import { type AddCommand, type EngineOptions, engineOf, wholeNumber, withEngine } from '../command.ts';
+
+interface CompleteOptions extends EngineOptions {
+  readonly prefixFile: string;
+  readonly suffixFile?: string;
+  readonly language?: string;
+  readonly model: string;
+  readonly seed: number;
+  readonly frames?: boolean;
+}
+
+export function addComplete(add: AddCommand): void {
+  withEngine(
+    add<CompleteOptions>('complete', 'Complete a text as an editor would show it', async (options, { signal }) => {
+      const text = {
+        prefix: await read('--prefix-file', options.prefixFile),
+        suffix: options.suffixFile === undefined ? '' : await read('--suffix-file', options.suffixFile),
+      };
+      const checkpoint = await readCheckpoint(await findModel(options.model));
+      const model = await LanguageModel.load(await engineOf(options), checkpoint);
+      const { multiline, threshold, contextTokens } = defaultSettings.completions;
+      const singleLine = !mayHaveSeveralLines(multiline, text);
+      const frames: Frame[] = [];
+      const begin = performance.now();
+      const { alternatives, forwards } = await infill(model, {
+        ...text,
+        alternatives: 1,
+        seed: options.seed,
+        temperature: 0,
+        threshold,
+        contextTokens,
+        singleLine,
+        ...(options.frames ? { watch: ([first], step) => void frames.push(frameOf(first!, step, model)) } : {}),
+        betweenSteps: () => {
+          if (signal.aborted) throw new Interrupted('The completion was stopped.');
+        },
+      });
+      const seconds = (performance.now() - begin) / 1000;
+      const [judged] = judge(alternatives, text, singleLine);
+      const document = {
+        text: judged!.text,
+        confidence: judged!.confidence,
+        forwards,
+        seconds,
+        discarded_by: judged!.discardedBy,
+        ...(options.frames ? { frames } : {}),
+      };
+      return { document, lines: [judged!.text] };
+    }),
+  )
+    .requiredOption('--prefix-file <file>', 'text before the cursor')
+    .option('--suffix-file <file>', 'text behind the cursor')
+    .option('--language <id>', "the text's language, as VS Code names it")
+    .option('--model <model>', 'model: a name, a checkpoint folder or a run directory', bundledCodeModel)
+    .addOption(wholeNumber('--seed <seed>', 'seed of what is drawn', 0).default(0))
+    .option('--frames', 'every denoising step too');
+}
+
+async function read(option: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${option} ${file} cannot be read (${messageOf(error)}); give a text file.`);
+  }
+}

@@ -1,0 +1,304 @@
+import type { Infilled, Infilling, InfillRequest } from '../diffusion/infill.ts';
+import { messageOf } from '../platform/errors.ts';
+import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
+import { type Candidate, discardedBy } from './inline/discard.ts';
+import { mayHaveSeveralLines } from './inline/multiline.ts';
+import { SuggestionCache } from './inline/suggestion-cache.ts';
+import { commentOrStringAt } from './inline/syntax-place.ts';
+import type { TextAtCursor } from './inline/text-at-cursor.ts';
+import { trimCompletion, withoutOverlap } from './inline/trim.ts';
+import { LatencyMeter } from './latency.ts';
+import { Cancelled, type Priority, Turns } from './turns.ts';
+
+/** A request for completions at a place of a document. */
+export interface CompletionQuery {
+  readonly uri: string;
+  readonly languageId: string;
+  readonly line: number;
+  readonly character: number;
+  readonly text: TextAtCursor;
+  readonly trigger: 'automatic' | 'invoked';
+  /** Whether the list of suggestions is open, with one of them selected. */
+  readonly listIsOpen: boolean;
+}
+
+/** What the decision depends on; the clock and the model are given, so that tests need neither. */
+export interface CompletionParts {
+  readonly settings: () => CompletionSettings;
+  /** Milliseconds since 1970 until which nobody wants suggestions; null: they are wanted. */
+  readonly snoozedUntil: () => number | null;
+  /** Runs the model; throws a `UserError` where there is none that completes. */
+  readonly infill: (request: InfillRequest) => Promise<Infilled>;
+  readonly now: () => number;
+  /** Settles after so many milliseconds, or as soon as `signal` is aborted. */
+  readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Sees the steps of a request's first alternative; null: nobody watches. */
+  readonly watcher: (query: CompletionQuery, id: number) => InfillRequest['watch'] | null;
+}
+
+export interface CompletionAnswer {
+  readonly texts: readonly string[];
+  readonly trace: CompletionTrace;
+}
+
+interface Made {
+  readonly alternatives: readonly TracedAlternative[];
+  readonly contextTokens: number;
+  readonly forwards: number;
+  readonly tokensPerForward: number;
+}
+
+/** Temperature of the alternatives behind the first, which is the likeliest. */
+const alternativeTemperature = 0.8;
+
+/**
+ * Decides what is suggested. Every decision of the path is kept in a trace: that a suggestion does not show is the first
+ * thing a user asks about.
+ */
+export class Completions {
+  readonly latency = new LatencyMeter();
+  readonly #parts: CompletionParts;
+  readonly #turns = new Turns();
+  readonly #cache = new SuggestionCache<Made | null>();
+  readonly #traces: CompletionTrace[] = [];
+  /** Ends the request of a document that a newer one takes the place of. */
+  readonly #pending = new Map<string, AbortController>();
+  #requests = 0;
+
+  constructor(parts: CompletionParts) {
+    this.#parts = parts;
+  }
+
+  /** The decision path of the last request; null before the first. */
+  get last(): CompletionTrace | null {
+    return this.#traces.at(-1) ?? null;
+  }
+
+  trace(id: number): CompletionTrace | null {
+    return this.#traces.find((trace) => trace.id === id) ?? null;
+  }
+
+  /** Forgets what was suggested: another model, or other settings, would suggest otherwise. */
+  forget(): void {
+    this.#cache.clear();
+  }
+
+  /** Completions for a query, the best first; none where there is a reason, which the trace tells. */
+  async complete(query: CompletionQuery, signal: AbortSignal): Promise<CompletionAnswer> {
+    const path = new DecisionPath(query, ++this.#requests, this.#parts.now);
+    this.#pending.get(query.uri)?.abort();
+    const superseded = new AbortController();
+    this.#pending.set(query.uri, superseded);
+    let texts: readonly string[] = [];
+    try {
+      texts = await this.#decide(query, path, AbortSignal.any([signal, superseded.signal]));
+    } catch (error) {
+      if (!(error instanceof Cancelled)) path.ends('failed', `The completion failed: ${messageOf(error)}`);
+      else
+        path.ends(
+          'cancelled',
+          `It was cancelled while it was made${superseded.signal.aborted ? ': a newer request came' : ''}.`,
+        );
+    } finally {
+      if (this.#pending.get(query.uri) === superseded) this.#pending.delete(query.uri);
+    }
+    const trace = path.trace();
+    this.#traces.push(trace);
+    if (this.#traces.length > 50) this.#traces.shift();
+    return { texts, trace };
+  }
+
+  /** Prepares the suggestion at a place where the user is likely to be next. */
+  async prefetch(query: CompletionQuery): Promise<void> {
+    if (!this.#parts.settings().prefetch || this.#cache.get(query.uri, query.text)) return;
+    const path = new DecisionPath(query, -1, this.#parts.now);
+    await this.#make(query, path, 'prefetch', new AbortController().signal).catch(() => undefined);
+  }
+
+  async #decide(query: CompletionQuery, path: DecisionPath, signal: AbortSignal): Promise<readonly string[]> {
+    const refusal = await this.#refusal(query);
+    if (refusal) {
+      path.ends(...refusal);
+      return [];
+    }
+    const known = this.#cache.get(query.uri, query.text);
+    if (known && (query.trigger === 'automatic' || known.texts.length > 1)) {
+      path.step('What was suggested here, or a few keystrokes before, is still good.');
+      path.made(known.about, 'cache');
+      if (known.texts.length > 0)
+        path.ends('shown', `It was shown from the cache, ${count(known.texts.length, 'alternative')}.`);
+      else path.ends('discarded', 'Nothing worth showing was found here before.');
+      return known.texts;
+    }
+    if (query.trigger === 'automatic') {
+      const { debounce } = this.#parts.settings();
+      await path.during('wait', () => this.#parts.wait(debounce, signal));
+      if (signal.aborted) {
+        path.ends('debounced', `Another keystroke came within the ${debounce} ms that are waited.`);
+        return [];
+      }
+      path.step(`No keystroke came within ${debounce} ms.`);
+    }
+    return this.#make(query, path, query.trigger, signal);
+  }
+
+  async #make(query: CompletionQuery, path: DecisionPath, priority: Priority, signal: AbortSignal) {
+    const settings = this.#parts.settings();
+    const singleLine = !mayHaveSeveralLines(settings.multiline, query.text);
+    path.lines(singleLine, settings.multiline);
+    const watch = this.#parts.watcher(query, path.id);
+    const queued = this.#parts.now();
+    const infilled = await this.#turns.run(priority, signal, (breathe) => {
+      path.took('queue', this.#parts.now() - queued);
+      return this.#parts.infill({
+        ...query.text,
+        alternatives: query.trigger === 'invoked' ? settings.alternatives : 1,
+        seed: 0,
+        temperature: alternativeTemperature,
+        threshold: settings.threshold,
+        contextTokens: settings.contextTokens,
+        singleLine,
+        betweenSteps: breathe,
+        ...(watch ? { watch } : {}),
+      });
+    });
+    path.took('context', infilled.contextMilliseconds);
+    path.took('denoise', infilled.denoiseMilliseconds);
+    if (priority !== 'prefetch') this.latency.add(this.#parts.now() - queued);
+    const judged = judge(infilled.alternatives, query.text, singleLine);
+    const written = infilled.alternatives.reduce((sum, { length }) => sum + length + 1, 0);
+    const made: Made = {
+      alternatives: judged,
+      contextTokens: infilled.contextTokens,
+      forwards: infilled.forwards,
+      tokensPerForward: written / infilled.forwards,
+    };
+    const texts = judged.filter((alternative) => alternative.discardedBy === null).map(({ text }) => text);
+    this.#cache.put(query.uri, query.text, { texts, about: made });
+    path.made(made, priority === 'prefetch' ? 'prefetch' : 'model');
+    const why = [...new Set(judged.flatMap(({ discardedBy: rule }) => rule ?? []))];
+    if (texts.length > 0) path.ends('shown', `It was shown, ${count(texts.length, 'alternative')}.`);
+    else path.ends('discarded', `What the model wrote was not worth showing: ${why.join(', ')}.`);
+    return texts;
+  }
+
+  async #refusal({
+    languageId,
+    text,
+    listIsOpen,
+    trigger,
+  }: CompletionQuery): Promise<[CompletionOutcome, string] | null> {
+    const settings = this.#parts.settings();
+    const asked = trigger === 'invoked';
+    if (!asked && !settings.enabled) return ['off', 'Completions are switched off.'];
+    const until = this.#parts.snoozedUntil();
+    if (!asked && until !== null && this.#parts.now() < until)
+      return [
+        'snoozed',
+        `Completions are snoozed for ${Math.ceil((until - this.#parts.now()) / 60_000)} more minutes.`,
+      ];
+    if (!asked && !(settings.languages[languageId] ?? settings.languages['*'] ?? true))
+      return ['language-off', `Completions are switched off for ${languageId}.`];
+    if (listIsOpen) return ['suggest-widget', 'The list of suggestions is open.'];
+    if (!asked && !settings.inCommentsAndStrings) {
+      const place = await commentOrStringAt(languageId, text.prefix + text.suffix, text.prefix.length);
+      if (place === 'comment') return ['in-comment', 'The cursor is in a comment.'];
+      if (place === 'string') return ['in-string', 'The cursor is in a string.'];
+    }
+    return null;
+  }
+}
+
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
+
+/** Trims the alternatives, and says which rule each one breaks; of two alike the second breaks one too. */
+export function judge(alternatives: readonly Infilling[], at: TextAtCursor, singleLine: boolean): TracedAlternative[] {
+  const seen = new Set<string>();
+  return alternatives.map(({ text: raw, ended, meanConfidence: confidence }) => {
+    const untrimmed = trimCompletion(raw, at, { singleLine, ended });
+    const candidate: Candidate = { text: withoutOverlap(untrimmed, at.suffix), untrimmed, confidence };
+    const rule = seen.has(candidate.text) ? 'the same as another' : discardedBy(candidate, at);
+    seen.add(candidate.text);
+    return { text: candidate.text, confidence, discardedBy: rule };
+  });
+}
+
+/** Writes down what was decided on the way, and when. */
+class DecisionPath {
+  readonly id: number;
+  readonly #query: CompletionQuery;
+  readonly #now: () => number;
+  readonly #begin: number;
+  readonly #steps: string[] = [];
+  readonly #milliseconds: Record<string, number> = {};
+  #outcome: CompletionOutcome = 'failed';
+  #reason = '';
+  #multiline: boolean | null = null;
+  #made: Made | null = null;
+  #source: CompletionTrace['source'] = null;
+
+  constructor(query: CompletionQuery, id: number, now: () => number) {
+    this.#query = query;
+    this.id = id;
+    this.#now = now;
+    this.#begin = now();
+    this.step(query.trigger === 'invoked' ? 'It was asked for.' : 'A keystroke, or the cursor, asked for it.');
+  }
+
+  step(what: string): void {
+    this.#steps.push(what);
+  }
+
+  ends(outcome: CompletionOutcome, reason: string): void {
+    this.#outcome = outcome;
+    this.#reason = reason;
+    this.step(reason);
+  }
+
+  lines(singleLine: boolean, mode: string): void {
+    this.#multiline = !singleLine;
+    this.step(`${singleLine ? 'One line is' : 'Several lines are'} wanted here (multiline: ${mode}).`);
+  }
+
+  made(made: Made | null, source: CompletionTrace['source']): void {
+    this.#made = made;
+    this.#source = source;
+  }
+
+  took(phase: string, milliseconds: number): void {
+    this.#milliseconds[phase] = milliseconds;
+  }
+
+  async during<T>(phase: string, work: () => Promise<T>): Promise<T> {
+    const begin = this.#now();
+    try {
+      return await work();
+    } finally {
+      this.took(phase, this.#now() - begin);
+    }
+  }
+
+  trace(): CompletionTrace {
+    const { uri, line, character, languageId, trigger } = this.#query;
+    this.took('total', this.#now() - this.#begin);
+    return {
+      id: this.id,
+      time: new Date(this.#begin).toISOString(),
+      uri,
+      line,
+      character,
+      languageId,
+      trigger,
+      outcome: this.#outcome,
+      reason: this.#reason,
+      path: [...this.#steps],
+      source: this.#source,
+      multiline: this.#multiline,
+      alternatives: this.#made?.alternatives ?? [],
+      contextTokens: this.#made?.contextTokens ?? null,
+      forwards: this.#source === 'model' ? (this.#made?.forwards ?? null) : 0,
+      tokensPerForward: this.#made?.tokensPerForward ?? null,
+      milliseconds: { ...this.#milliseconds },
+    };
+  }
+}

@@ -1,0 +1,66 @@
+import { infill } from '../diffusion/infill.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
+import type { Frame } from '../protocol/sample.ts';
+import type { CompletionQuery } from './completions.ts';
+import { frameOf } from './frame.ts';
+import { mayHaveSeveralLines } from './inline/multiline.ts';
+import { Cancelled } from './turns.ts';
+
+export interface DenoiseHooks {
+  readonly settings: CompletionSettings;
+  readonly signal: AbortSignal;
+  readonly send: (frame: DenoisingFrame) => Promise<void>;
+}
+
+/** Tokens of text that stand beside a denoising that somebody looks at. */
+const shownBefore = 400;
+
+/** Completes at a place for who wants to see how: nothing is trimmed or discarded, and every step of every alternative is kept. */
+export async function denoiseHere(
+  model: LanguageModel,
+  { text, uri }: CompletionQuery,
+  { seed, alternatives }: DenoiseParameters,
+  { settings, signal, send }: DenoiseHooks,
+): Promise<DenoiseResult> {
+  const begin = performance.now();
+  const frames: Frame[][] = Array.from({ length: alternatives }, () => []);
+  const sending: Promise<void>[] = [];
+  const result = await infill(model, {
+    ...text,
+    alternatives,
+    seed,
+    temperature: 0.8,
+    threshold: settings.threshold,
+    contextTokens: settings.contextTokens,
+    singleLine: !mayHaveSeveralLines(settings.multiline, text),
+    watch: (canvases, step) => {
+      for (const [alternative, canvas] of canvases.entries()) {
+        // One that is finished does not change any more.
+        if (frames[alternative]!.at(-1)?.tokens.every((token) => token !== null)) continue;
+        const frame = frameOf(canvas, step, model);
+        frames[alternative]!.push(frame);
+        sending.push(send({ alternative, frame }));
+      }
+    },
+    betweenSteps: async () => {
+      await new Promise(setImmediate);
+      if (signal.aborted) throw new Cancelled('The denoising was cancelled.');
+    },
+  });
+  await Promise.all(sending);
+  return {
+    alternatives: result.alternatives.map(({ text: written, meanConfidence }, alternative) => ({
+      text: written,
+      confidence: meanConfidence,
+      denoising: {
+        title: `${uri.split('/').at(-1)}, alternative ${alternative + 1}`,
+        prompt: text.prefix.slice(-shownBefore),
+        outcome: null,
+        frames: frames[alternative] as Frame[],
+      },
+    })),
+    forwards: result.forwards,
+    milliseconds: performance.now() - begin,
+  };
+}

@@ -1,0 +1,22 @@
+import type { Latency } from '../protocol/runtime.ts';
+
+/** Milliseconds of the last requests that ran the model. */
+export class LatencyMeter {
+  readonly #capacity: number;
+  readonly #last: number[] = [];
+
+  constructor(capacity = 200) {
+    this.#capacity = capacity;
+  }
+
+  add(milliseconds: number): void {
+    this.#last.push(milliseconds);
+    if (this.#last.length > this.#capacity) this.#last.shift();
+  }
+
+  get summary(): Latency {
+    const sorted = [...this.#last].sort((a, b) => a - b);
+    const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null;
+    return { requests: sorted.length, p50: at(0.5), p95: at(0.95) };
+  }
+}

@@ -1,0 +1,55 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { completesCode } from '../diffusion/infill.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import { parseConfig } from '../model/config.ts';
+import { weightShapes } from '../model/transformer.ts';
+import { dataHome, readJson } from '../platform/files.ts';
+import { packageRoot } from '../platform/package-root.ts';
+import type { ModelSummary } from '../protocol/runtime.ts';
+import { latestCheckpoint } from '../runs/checkpoints.ts';
+
+/** The models that can be chosen: bundled ones, those of the data home, and the last checkpoint of each of its runs. */
+export async function listModels(): Promise<ModelSummary[]> {
+  const [bundled, installed, runs] = [
+    path.join(packageRoot(), 'models'),
+    path.join(dataHome(), 'models'),
+    path.join(dataHome(), 'runs'),
+  ];
+  const found: ModelSummary[] = [];
+  for (const [root, kind] of [
+    [bundled, 'bundled'],
+    [installed, 'installed'],
+  ] as const)
+    for (const name of await folders(root)) found.push(...(await summary(name, kind, path.join(root, name))));
+  for (const name of await folders(runs)) {
+    const run = path.join(runs, name);
+    const checkpoint = await latestCheckpoint(run).catch(() => null);
+    if (checkpoint) found.push(...(await summary(run, 'run', checkpoint.dir)));
+  }
+  return found;
+}
+
+async function folders(root: string): Promise<string[]> {
+  const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+}
+
+/** Nothing where the folder holds no model that we can read: a list is no place for errors. */
+async function summary(name: string, kind: ModelSummary['kind'], folder: string): Promise<ModelSummary[]> {
+  try {
+    const file = path.join(folder, 'config.json');
+    const config = parseConfig(await readJson(file), file);
+    const parameters = [...weightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+    const { size: bytes } = await stat(path.join(folder, 'model.safetensors'));
+    const card = await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => '');
+    return [{ name, kind, folder, parameters, bytes, completes: completesCode(config), description: headingOf(card) }];
+  } catch {
+    return [];
+  }
+}
+
+const headingOf = (card: string): string => /^# (.+)$/m.exec(card)?.[1] ?? '';

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Infilled, InfillRequest } from '../../src/diffusion/infill.ts';
+import { UserError } from '../../src/platform/errors.ts';
+import type { CompletionSettings } from '../../src/protocol/runtime.ts';
+import { type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
+import { defaultSettings } from '../../src/runtime/server.ts';
+
+/** What the model writes, as `infill` would say it. */
+function written(texts: readonly string[], confidence = 0.9): Infilled {
+  const empty = { tokens: new Int32Array(4), revealedAt: new Int32Array(4), confidence: new Float32Array(4) };
+  return {
+    alternatives: texts.map((text) => ({ ...empty, text, length: 3, ended: true, meanConfidence: confidence })),
+    contextTokens: 20,
+    forwards: 2,
+    contextMilliseconds: 3,
+    denoiseMilliseconds: 4,
+  };
+}
+
+interface Bench {
+  readonly completions: Completions;
+  readonly asked: InfillRequest[];
+  readonly settings: { value: CompletionSettings };
+  readonly clock: { now: number; snoozedUntil: number | null };
+}
+
+/** Completions on a model that writes `answer`; time stands still but for what is waited. */
+function bench(
+  answer: (request: InfillRequest) => Infilled | Promise<Infilled>,
+  changes: Partial<CompletionSettings> = {},
+): Bench {
+  const settings = { value: { ...defaultSettings.completions, ...changes } };
+  const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
+  const asked: InfillRequest[] = [];
+  const completions = new Completions({
+    settings: () => settings.value,
+    snoozedUntil: () => clock.snoozedUntil,
+    infill: async (request) => {
+      asked.push(request);
+      return answer(request);
+    },
+    now: () => clock.now,
+    wait: async (milliseconds) => {
+      clock.now += milliseconds;
+    },
+    watcher: () => null,
+  });
+  return { completions, asked, settings, clock };
+}
+
+function query(text: string, changes: Partial<CompletionQuery> = {}): CompletionQuery {
+  const [prefix, suffix] = text.split('|') as [string, string];
+  return {
+    uri: 'file:///a.ts',
+    languageId: 'typescript',
+    line: 0,
+    character: prefix.length,
+    text: { prefix, suffix },
+    trigger: 'automatic',
+    listIsOpen: false,
+    ...changes,
+  };
+}
+
+const never = new AbortController().signal;
+
+describe('a request', () => {
+  it('waits, asks the model once for one alternative, and shows what is worth it', async () => {
+    const { completions, asked } = bench(() => written(['a + b;']));
+    const { texts, trace } = await completions.complete(query('const c = |\n'), never);
+    assert.deepEqual(texts, ['a + b;']);
+    assert.equal(asked.length, 1);
+    assert.deepEqual(
+      [asked[0]!.alternatives, asked[0]!.singleLine, asked[0]!.prefix, asked[0]!.suffix],
+      [1, true, 'const c = ', '\n'],
+    );
+    assert.equal(trace.outcome, 'shown');
+    assert.deepEqual([trace.source, trace.forwards, trace.tokensPerForward, trace.multiline], ['model', 2, 2, false]);
+    assert.deepEqual(trace.milliseconds, { wait: 120, queue: 0, context: 3, denoise: 4, total: 120 });
+    assert.deepEqual(completions.last, trace);
+    assert.equal(completions.latency.summary.requests, 1);
+  });
+
+  it('that a user makes gets several alternatives at once, wherever it is made, without a wait', async () => {
+    const { completions, asked, clock } = bench(() => written(['a;', 'b;', 'a;']), { enabled: false });
+    const { texts, trace } = await completions.complete(query('// |', { trigger: 'invoked' }), never);
+    assert.deepEqual(texts, ['a;', 'b;']);
+    assert.equal(asked[0]!.alternatives, 3);
+    assert.equal(clock.now, 1_000_000);
+    assert.deepEqual(
+      trace.alternatives.map(({ discardedBy }) => discardedBy),
+      [null, null, 'the same as another'],
+    );
+  });
+
+  const refusals: readonly [
+    outcome: string,
+    text: string,
+    changes: Partial<CompletionSettings>,
+    at?: Partial<CompletionQuery>,
+  ][] = [
+    ['off', 'a|', { enabled: false }],
+    ['language-off', 'a|', { languages: { typescript: false } }],
+    ['language-off', 'a|', { languages: { '*': false } }],
+    ['in-comment', '// a|', {}],
+    ['in-string', "const a = 'b|'", {}],
+    ['suggest-widget', 'a.|', {}, { listIsOpen: true }],
+  ];
+  for (const [outcome, text, changes, at] of refusals)
+    it(`does not reach the model where it is ${outcome}: ${JSON.stringify(changes)}`, async () => {
+      const { completions, asked } = bench(() => written(['x']), changes);
+      const { texts, trace } = await completions.complete(query(text, at), never);
+      assert.deepEqual([texts, asked, trace.outcome], [[], [], outcome]);
+      assert.match(trace.reason, /^[A-Z].*\.$/);
+    });
+
+  it('reaches it where a setting says so', async () => {
+    const open = bench(() => written(['x = 1;']), {
+      languages: { '*': false, typescript: true },
+      inCommentsAndStrings: true,
+    });
+    assert.deepEqual((await open.completions.complete(query('// |'), never)).texts, ['x = 1;']);
+  });
+
+  it('sleeps while it is snoozed, and no longer', async () => {
+    const { completions, clock } = bench(() => written(['x = 1;']));
+    clock.snoozedUntil = clock.now + 90_000;
+    const { trace } = await completions.complete(query('a|'), never);
+    assert.deepEqual([trace.outcome, trace.reason], ['snoozed', 'Completions are snoozed for 2 more minutes.']);
+    clock.now += 90_000;
+    assert.equal((await completions.complete(query('a|'), never)).trace.outcome, 'shown');
+  });
+
+  it('that is typed into costs nothing', async () => {
+    const { completions, asked } = bench(() => written(['total + 1;']));
+    await completions.complete(query('const c = |\n'), never);
+    const { texts, trace } = await completions.complete(query('const c = to|\n'), never);
+    assert.deepEqual([texts, trace.source, trace.forwards, asked.length], [['tal + 1;'], 'cache', 0, 1]);
+    completions.forget();
+    await completions.complete(query('const c = to|\n'), never);
+    assert.equal(asked.length, 2);
+  });
+
+  it('is dropped where a keystroke comes while it waits', async () => {
+    const { completions, asked } = bench(() => written(['x']));
+    const { trace } = await completions.complete(query('a|'), AbortSignal.abort());
+    assert.deepEqual([trace.outcome, asked.length], ['debounced', 0]);
+  });
+
+  it('ends between two steps where it is cancelled, or where a newer one of the document comes', async () => {
+    for (const how of ['cancelled', 'superseded'] as const) {
+      const steps: string[] = [];
+      const cancel = new AbortController();
+      const { completions } = bench(async ({ prefix, betweenSteps }) => {
+        for (let step = 0; prefix === 'a' && step < 100; step++) {
+          steps.push(prefix);
+          if (step === 2 && how === 'cancelled') cancel.abort();
+          if (step === 2 && how === 'superseded') void completions.complete(query('ab|'), never);
+          await betweenSteps!();
+        }
+        return written(['x = 1;']);
+      });
+      const { trace, texts } = await completions.complete(query('a|'), cancel.signal);
+      assert.deepEqual([trace.outcome, texts, steps.length], ['cancelled', [], 3], how);
+      assert.equal(/a newer request came/.test(trace.reason), how === 'superseded');
+    }
+  });
+
+  it('tells what went wrong, and the next one works', async () => {
+    let broken = true;
+    const { completions } = bench(() => {
+      if (broken) throw new UserError('There is no model here; choose one.');
+      return written(['x = 1;']);
+    });
+    const { texts, trace } = await completions.complete(query('a|'), never);
+    assert.deepEqual([texts, trace.outcome], [[], 'failed']);
+    assert.match(trace.reason, /There is no model here; choose one\./);
+    broken = false;
+    assert.equal((await completions.complete(query('a|'), never)).trace.outcome, 'shown');
+  });
+
+  it('shows nothing where every alternative breaks a rule, says which, and does not ask again', async () => {
+    const { completions, asked } = bench(() => written(['', 'unsure;'], 0.1));
+    const { texts, trace } = await completions.complete(query('a|', { trigger: 'invoked' }), never);
+    assert.deepEqual([texts, trace.outcome], [[], 'discarded']);
+    assert.match(trace.reason, /empty, too unsure/);
+    assert.equal((await completions.complete(query('a|'), never)).trace.source, 'cache');
+    assert.equal(asked.length, 1);
+  });
+});
+
+describe('a prefetch', () => {
+  it('makes the next suggestion before it is asked for, and gives way to a request', async () => {
+    const { completions, asked } = bench(() => written(['next();']));
+    await completions.prefetch(query('done();\n|'));
+    const { trace, texts } = await completions.complete(query('done();\n|'), never);
+    assert.deepEqual([texts, trace.source, asked.length], [['next();'], 'cache', 1]);
+    assert.equal(completions.latency.summary.requests, 0, 'nobody waited for it');
+  });
+
+  it('stops where something more urgent waits', async () => {
+    const order: string[] = [];
+    const { completions } = bench(async ({ prefix, betweenSteps }) => {
+      order.push(prefix);
+      for (let step = 0; step < 5; step++) await betweenSteps!();
+      order.push(`${prefix} done`);
+      return written(['x = 1;']);
+    });
+    const prefetching = completions.prefetch(query('far|'));
+    await completions.complete(query('near|', { trigger: 'invoked' }), never);
+    await prefetching;
+    assert.deepEqual(order.at(-1), 'near done');
+    assert.ok(!order.includes('far done'));
+  });
+
+  it('is not made where the setting says so', async () => {
+    const { completions, asked } = bench(() => written(['x']), { prefetch: false });
+    await completions.prefetch(query('a|'));
+    assert.equal(asked.length, 0);
+  });
+});

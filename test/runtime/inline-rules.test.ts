@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { discardedBy } from '../../src/runtime/inline/discard.ts';
+import { mayHaveSeveralLines } from '../../src/runtime/inline/multiline.ts';
+import { SuggestionCache } from '../../src/runtime/inline/suggestion-cache.ts';
+import { commentOrStringAt } from '../../src/runtime/inline/syntax-place.ts';
+import type { TextAtCursor } from '../../src/runtime/inline/text-at-cursor.ts';
+import { trimCompletion, withoutOverlap } from '../../src/runtime/inline/trim.ts';
+
+/** A text with the cursor at `|`. */
+function at(text: string): TextAtCursor {
+  const [prefix, suffix] = text.split('|') as [string, string];
+  return { prefix, suffix };
+}
+
+describe('several lines, where the rule is left to choose', () => {
+  const cases: readonly [text: string, several: boolean][] = [
+    ['function f() {|\n}\n', true],
+    ['const f = () =>|', true],
+    ['def f(x):|', true],
+    ['const a = [|];', true],
+    ['  return |\n}', false],
+    ['const x = f(|, 2);', false],
+    ['foo(|) + bar', false],
+    ['function f() {\n  |\n}\n', true],
+    ['function f() {\n  |\n  return 1;\n}\n', false],
+    ['// adds two numbers\n|', true],
+    ['const a = 1;\n|', false],
+    ['|', false],
+  ];
+  for (const [text, several] of cases)
+    it(JSON.stringify(text), () => assert.equal(mayHaveSeveralLines('auto', at(text)), several));
+  it('and where it is not', () => {
+    assert.equal(mayHaveSeveralLines('always', at('foo(|) + bar')), true);
+    assert.equal(mayHaveSeveralLines('never', at('function f() {|\n}')), false);
+  });
+});
+
+describe('trimming', () => {
+  const several = { singleLine: false, ended: true };
+  it('one line is one line', () => {
+    assert.equal(
+      trimCompletion('a + b;  \n  return a;', at('  const c = |'), { singleLine: true, ended: true }),
+      'a + b;',
+    );
+  });
+  it('ends where the block does, and keeps the line that closes it', () => {
+    const body = '\n    return a;\n  }\n\n  other() {\n    return b;\n  }';
+    assert.equal(trimCompletion(body, at('  f() {|'), several), '\n    return a;\n  }');
+    assert.equal(trimCompletion('if (a) {\n    b();\n  }\n}\nmore();', at('  |'), several), 'if (a) {\n    b();\n  }');
+  });
+  it('goes on with lines of the same depth where none was opened', () => {
+    assert.equal(trimCompletion('a();\n  b();\nc();', at('  |'), several), 'a();\n  b();');
+  });
+  it('drops the half line of a text that came to no end', () => {
+    assert.equal(trimCompletion('a();\n  b(', at('  |'), { singleLine: false, ended: false }), 'a();');
+    assert.equal(trimCompletion('a(', at('  |'), { singleLine: false, ended: false }), 'a(');
+  });
+  it('takes off what follows the cursor already, but no bracket that closes one of its own', () => {
+    assert.equal(withoutOverlap('x, y);', ');\nmore'), 'x, y');
+    assert.equal(withoutOverlap('f(x)', ')'), 'f(x)');
+    assert.equal(withoutOverlap('value)', ')'), 'value');
+    assert.equal(withoutOverlap("name'", "';"), 'name');
+    assert.equal(withoutOverlap('a();', '\nb();'), 'a();');
+    assert.equal(withoutOverlap('total', 'total;'), '');
+  });
+});
+
+describe('what is not worth showing', () => {
+  const judged = (text: string, where = 'const x = |', confidence = 0.9, untrimmed = text) =>
+    discardedBy({ text, untrimmed, confidence }, at(where));
+  // What small models really write: see the texts.
+  const cases: readonly [rule: string | null, text: string, where?: string, confidence?: number][] = [
+    [null, 'a + b;'],
+    ['empty', '   '],
+    ['empty', ''],
+    ['goes round in circles', '))))))))))))))) { { { { {'],
+    ['goes round in circles', 'the the the the the the'],
+    ['goes round in circles', '\n  return this;\n  return this;\n  return this;'],
+    [null, '// ----------------------------'],
+    ['too unsure', 'a + b;', 'const x = |', 0.2],
+    ['repeats the next lines', '  return total;', 'x\n|\n  return total;\n}'],
+    [null, '  return total + 1;', 'x\n|\n  return total;\n}'],
+    ['repeats what stands before', 'const total = 0;', 'const total = 0; |'],
+  ];
+  for (const [rule, text, where, confidence] of cases)
+    it(`${JSON.stringify(text)}: ${rule ?? 'is'}`, () => assert.equal(judged(text, where, confidence), rule));
+  it('what follows the cursor already', () => {
+    assert.equal(judged('', '|total;', 0.9, 'total'), 'repeats what follows');
+  });
+});
+
+describe('the cache', () => {
+  it('gives the rest of what was suggested while it is typed, and all of it again when it is deleted', () => {
+    const cache = new SuggestionCache<number>();
+    cache.put('u', at('const |;'), { texts: ['total = 0', 'x = 1'], about: 1 });
+    assert.deepEqual(cache.get('u', at('const to|;')), { texts: ['tal = 0'], about: 1 });
+    assert.deepEqual(cache.get('u', at('const |;')), { texts: ['total = 0', 'x = 1'], about: 1 });
+    for (const other of ['const y|;', 'const total = 0|;', 'cons|;', 'const |'])
+      assert.equal(cache.get('u', at(other)), null, other);
+    assert.equal(cache.get('v', at('const |;')), null);
+  });
+  it('knows of a place where there was nothing, and of that place alone', () => {
+    const cache = new SuggestionCache<number>();
+    cache.put('u', at('a|'), { texts: [], about: 0 });
+    assert.deepEqual(cache.get('u', at('a|'))?.texts, []);
+    assert.equal(cache.get('u', at('ab|')), null);
+  });
+  it('keeps the newest, and forgets those that were not used for longest', () => {
+    const cache = new SuggestionCache<number>(2);
+    cache.put('u', at('a|'), { texts: ['1'], about: 1 });
+    cache.put('u', at('b|'), { texts: ['2'], about: 2 });
+    assert.ok(cache.get('u', at('a|')));
+    cache.put('u', at('c|'), { texts: ['3'], about: 3 });
+    assert.equal(cache.get('u', at('b|')), null);
+    assert.ok(cache.get('u', at('a|')));
+    cache.put('u', at('a|'), { texts: ['4'], about: 4 });
+    assert.equal(cache.get('u', at('a|'))?.about, 4);
+    cache.clear();
+    assert.equal(cache.get('u', at('a|')), null);
+  });
+});
+
+describe('comments and strings', () => {
+  const cases: readonly [language: string, text: string, place: 'comment' | 'string' | null][] = [
+    ['typescript', '// a |', 'comment'],
+    ['typescript', '// a |\nconst b = 1;', 'comment'],
+    ['typescript', '/* a | */ b', 'comment'],
+    ['typescript', '/* a */| b', null],
+    ['typescript', "const a = 'b|';", 'string'],
+    ['typescript', "const a = 'b'|;", null],
+    ['typescript', `const a = \`b \${c.|} d\`;`, null],
+    ['typescript', `const a = \`b | \${c}\`;`, 'string'],
+    ['typescriptreact', 'const a = <p>text |</p>;', null],
+    ['python', 'x = 1  # why |', 'comment'],
+    ['python', 'x = "a|"', 'string'],
+    ['go', 'x := "a|"', 'string'],
+    ['rust', '// a |\nfn f() {}', 'comment'],
+    ['typescript', 'const x = ((((|', null],
+    ['klingon', '// a |', null],
+    ['typescript', '|', null],
+  ];
+  for (const [language, text, place] of cases)
+    it(`${language} ${JSON.stringify(text)}`, async () => {
+      const { prefix, suffix } = at(text);
+      assert.equal(await commentOrStringAt(language, prefix + suffix, prefix.length), place);
+    });
+});
