@@ -1,0 +1,308 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { PassThrough } from 'node:stream';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  CancellationTokenSource,
+  createConnection,
+  createMessageConnection,
+  type MessageConnection,
+  ProposedFeatures,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from 'vscode-languageserver/node';
+import { writeCheckpoint } from '../../src/model/checkpoint.ts';
+import type * as protocol from '../../src/protocol/runtime.ts';
+import {
+  completionFrame,
+  denoiseHere,
+  lastCompletion,
+  listModels,
+  settingsChanged,
+  statusChanged,
+  suggestionAccepted,
+  watchCompletions,
+} from '../../src/protocol/runtime.ts';
+import { defaultSettings, serve } from '../../src/runtime/server.ts';
+import { tinyCheckpoint } from '../model/tiny-model.ts';
+
+const uri = 'file:///work/a.ts';
+let home: string;
+let model: string;
+let homeBefore: string | undefined;
+before(async () => {
+  home = await mkdtemp(path.join(tmpdir(), 'unmask-server-'));
+  homeBefore = process.env.UNMASK_HOME;
+  process.env.UNMASK_HOME = home;
+  model = path.join(home, 'models', 'tiny-code');
+  await writeCheckpoint(model, tinyCheckpoint({ attention: 'prefix-lm', eom_token_id: 3, num_hidden_layers: 2 }));
+  await writeCheckpoint(path.join(home, 'models', 'no-code'), tinyCheckpoint());
+});
+after(async () => {
+  if (homeBefore === undefined) delete process.env.UNMASK_HOME;
+  else process.env.UNMASK_HOME = homeBefore;
+  await rm(home, { recursive: true });
+});
+
+const settings = (
+  changes: Partial<protocol.CompletionSettings> = {},
+  name = 'tiny-code',
+): protocol.RuntimeSettings => ({
+  model: name,
+  engine: 'onnx',
+  device: 'cpu',
+  // A tiny model of random weights is sure of nothing, so its completions are seen by asking for the trace.
+  completions: { ...defaultSettings.completions, debounce: 0, ...changes },
+});
+
+interface Client {
+  readonly connection: MessageConnection;
+  readonly statuses: protocol.RuntimeStatus[];
+  complete(line: number, character: number, kind?: 'automatic' | 'invoked'): Promise<{ insertText: string }[] | null>;
+  open(text: string): Promise<void>;
+}
+
+/** A client on two streams, past the handshake. */
+async function client(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<Client> {
+  const connection = createMessageConnection(new StreamMessageReader(input), new StreamMessageWriter(output));
+  const statuses: protocol.RuntimeStatus[] = [];
+  connection.onNotification(statusChanged, (status: protocol.RuntimeStatus) => {
+    statuses.push(status);
+  });
+  connection.listen();
+  const { capabilities } = (await connection.sendRequest('initialize', {
+    // A server in this very process must not wait for its end.
+    processId: null,
+    rootUri: null,
+    capabilities: {},
+  })) as { capabilities: { inlineCompletionProvider?: object } };
+  assert.ok(capabilities.inlineCompletionProvider);
+  await connection.sendNotification('initialized', {});
+  return {
+    connection,
+    statuses,
+    complete: (line, character, kind = 'automatic') =>
+      connection.sendRequest('textDocument/inlineCompletion', {
+        textDocument: { uri },
+        position: { line, character },
+        context: { triggerKind: kind === 'invoked' ? 1 : 2 },
+      }),
+    open: (text) =>
+      connection.sendNotification('textDocument/didOpen', {
+        textDocument: { uri, languageId: 'typescript', version: 1, text },
+      }),
+  };
+}
+
+/** A server in this process, on a pair of streams. */
+async function inProcess(...infiller: Parameters<typeof serve> extends [unknown, ...infer Rest] ? Rest : never) {
+  const [toServer, toClient] = [new PassThrough(), new PassThrough()];
+  serve(createConnection(ProposedFeatures.all, toServer, toClient), ...infiller);
+  return client(toClient, toServer);
+}
+
+const answer = (text: string): ReturnType<NonNullable<Parameters<typeof serve>[1]>> => {
+  const places = { tokens: new Int32Array(1), revealedAt: new Int32Array(1), confidence: new Float32Array(1) };
+  const alternative = { ...places, text, length: 1, ended: true, meanConfidence: 0.9 };
+  return Promise.resolve({
+    alternatives: [alternative],
+    contextTokens: 3,
+    forwards: 1,
+    contextMilliseconds: 1,
+    denoiseMilliseconds: 1,
+  });
+};
+
+describe('the language server', () => {
+  it('completes, says how it was decided, and knows which suggestion was taken', async () => {
+    const prefixes: string[] = [];
+    const { connection, complete, open } = await inProcess(({ prefix }) => {
+      prefixes.push(prefix);
+      return answer(prefix.endsWith('= ') ? '1 + 2;' : 'more();');
+    });
+    await connection.sendNotification(settingsChanged, settings());
+    await open('const a = ');
+    const items = (await complete(0, 10)) as unknown as {
+      insertText: string;
+      range: object;
+      command: { command: string; arguments: [protocol.AcceptedSuggestion] };
+    }[];
+    assert.deepEqual(
+      items.map(({ insertText, range }) => [insertText, range]),
+      [['1 + 2;', { start: { line: 0, character: 10 }, end: { line: 0, character: 10 } }]],
+    );
+    assert.equal(items[0]!.command.command, 'unmask.suggestionAccepted');
+    const trace = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
+    assert.deepEqual([trace.outcome, trace.uri, trace.line, trace.character], ['shown', uri, 0, 10]);
+
+    // Accepted: the text is in the document, and the next suggestion is prepared.
+    await connection.sendNotification('textDocument/didChange', {
+      textDocument: { uri, version: 2 },
+      contentChanges: [
+        { range: { start: { line: 0, character: 10 }, end: { line: 0, character: 10 } }, text: '1 + 2;' },
+      ],
+    });
+    await connection.sendNotification(suggestionAccepted, items[0]!.command.arguments[0]);
+    while (prefixes.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(prefixes[1], 'const a = 1 + 2;');
+    assert.deepEqual(
+      (await complete(0, 16))?.map(({ insertText }) => insertText),
+      ['more();'],
+    );
+    assert.equal(prefixes.length, 2);
+    connection.dispose();
+  });
+
+  it('cancels between two steps', async () => {
+    let steps = 0;
+    const { connection, open } = await inProcess(async ({ betweenSteps }) => {
+      for (;;) {
+        steps++;
+        await betweenSteps!();
+      }
+    });
+    await connection.sendNotification(settingsChanged, settings());
+    await open('a');
+    const source = new CancellationTokenSource();
+    const asking = connection.sendRequest(
+      'textDocument/inlineCompletion',
+      { textDocument: { uri }, position: { line: 0, character: 1 }, context: { triggerKind: 1 } },
+      source.token,
+    );
+    while (steps < 3) await new Promise((resolve) => setImmediate(resolve));
+    source.cancel();
+    await asking.catch(() => undefined);
+    const trace = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
+    assert.equal(trace.outcome, 'cancelled');
+    const reached = steps;
+    await connection.sendRequest(lastCompletion);
+    assert.equal(steps, reached);
+    connection.dispose();
+  });
+
+  it('loads the model when it is first asked for, switches to another, and says what is wrong with one', async () => {
+    const { connection, statuses, complete, open } = await inProcess();
+    await connection.sendNotification(settingsChanged, settings());
+    await open('1+2');
+    await complete(0, 3, 'invoked');
+    const trace = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
+    assert.equal(trace.source, 'model');
+    assert.ok(trace.alternatives.length === 3 && trace.forwards! > 0);
+    assert.deepEqual([...new Set(statuses.map(({ state }) => state))], ['idle', 'loading', 'ready']);
+    assert.deepEqual(statuses.at(-1)?.device, { engine: 'onnx', device: 'cpu' });
+    assert.equal(statuses.at(-1)?.latency.requests, 1);
+
+    for (const [name, problem] of [
+      ['no-code', /not trained to complete code/],
+      ['nowhere', /There is no model nowhere/],
+    ] as const) {
+      await connection.sendNotification(settingsChanged, settings({}, name));
+      await complete(0, 3, 'invoked');
+      const { outcome, reason } = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
+      assert.equal(outcome, 'failed');
+      assert.match(reason, problem);
+      assert.equal(statuses.at(-1)?.state, 'failed');
+      assert.match(statuses.at(-1)?.problem ?? '', problem);
+    }
+    await connection.sendNotification(settingsChanged, settings());
+    await complete(0, 3, 'invoked');
+    assert.equal(statuses.at(-1)?.state, 'ready');
+    connection.dispose();
+  });
+
+  it('shows a denoising step by step, and those of completions to who watches', async () => {
+    const { connection, complete, open } = await inProcess();
+    await connection.sendNotification(settingsChanged, settings({ multiline: 'never' }));
+    await open('1+2');
+    const partial: protocol.DenoisingFrame[] = [];
+    connection.onNotification('$/progress', ({ value }: { value: protocol.DenoisingFrame }) => {
+      partial.push(value);
+    });
+    const parameters: protocol.DenoiseParameters = {
+      uri,
+      line: 0,
+      character: 3,
+      seed: 1,
+      alternatives: 2,
+      partialResultToken: 7,
+    };
+    const result = (await connection.sendRequest(denoiseHere, parameters)) as protocol.DenoiseResult;
+    assert.equal(result.alternatives.length, 2);
+    for (const [alternative, { denoising }] of result.alternatives.entries()) {
+      const { frames } = denoising;
+      assert.deepEqual(
+        frames,
+        partial.filter((one) => one.alternative === alternative).map(({ frame }) => frame),
+      );
+      assert.ok(frames.at(-1)!.tokens.every((token) => token !== null));
+      assert.deepEqual(
+        frames.map(({ step }) => step),
+        [...frames.keys()],
+      );
+    }
+    const frames: protocol.CompletionFrame[] = [];
+    connection.onNotification(completionFrame, (frame: protocol.CompletionFrame) => {
+      frames.push(frame);
+    });
+    await connection.sendNotification(watchCompletions, { on: true });
+    await complete(0, 3, 'invoked');
+    await connection.sendRequest(lastCompletion);
+    assert.ok(frames.length > 0 && frames.at(-1)!.done);
+    const closed = connection.sendRequest(denoiseHere, { ...parameters, uri: 'file:///closed.ts' });
+    await assert.rejects(closed, /closed\.ts is not open; open it/);
+    connection.dispose();
+  });
+
+  it('lists the models that there are, and which of them complete', async () => {
+    const { connection } = await inProcess();
+    const models = (await connection.sendRequest(listModels)) as protocol.ModelSummary[];
+    const of = (name: string) => models.find((one) => one.name === name);
+    assert.deepEqual(
+      [of('tiny-code')?.kind, of('tiny-code')?.completes, of('no-code')?.completes],
+      ['installed', true, false],
+    );
+    assert.equal(of('unmask-puzzles')?.kind, 'bundled');
+    assert.ok(of('tiny-code')!.parameters! > 0 && of('tiny-code')!.bytes > 0);
+    connection.dispose();
+  });
+});
+
+describe('unmask serve', () => {
+  const program = fileURLToPath(new URL('../../dist/unmask.mjs', import.meta.url));
+  const start = (): ChildProcess =>
+    spawn(process.execPath, [program, 'serve'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, UNMASK_HOME: home },
+    });
+
+  it('is the same server in a process of its own, and ends when it is told to', { timeout: 60_000 }, async () => {
+    const child = start();
+    const { connection, complete, open } = await client(child.stdout!, child.stdin!);
+    await connection.sendNotification(settingsChanged, settings());
+    await open('1+2');
+    await complete(0, 3, 'invoked');
+    const trace = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
+    assert.equal(trace.source, 'model');
+    const ended = once(child, 'exit');
+    await connection.sendRequest('shutdown');
+    await connection.sendNotification('exit');
+    assert.deepEqual((await ended)[0], 0);
+    connection.dispose();
+  });
+
+  it('survives what is no message, and ends with its parent', { timeout: 60_000 }, async () => {
+    const child = start();
+    child.stdin!.write('Content-Length: 5\r\n\r\n{{{{{');
+    const { connection } = await client(child.stdout!, child.stdin!);
+    assert.equal(await connection.sendRequest(lastCompletion), null);
+    connection.dispose();
+    const ended = once(child, 'exit');
+    child.stdin!.end();
+    await ended;
+  });
+});
