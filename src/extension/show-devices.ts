@@ -5,38 +5,32 @@ import { commands, settings } from './contributions.ts';
 import { devicesPage, type PassedOver } from './devices-page.ts';
 import { findNodes, type NodeProgram } from './find-node.ts';
 import { runUnmask } from './run-unmask.ts';
-
-const scheme = 'unmask';
-const page = vscode.Uri.from({ scheme, path: '/Unmask Devices' });
+import type { TextPages } from './text-page.ts';
 
 /** `Unmask: Show Devices`: measures the tensor engines in a process of its own and opens what it found. */
-export function registerShowDevices(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): void {
-  let text = '';
-  const changed = new vscode.EventEmitter<vscode.Uri>();
+export function registerShowDevices(
+  context: vscode.ExtensionContext,
+  pages: TextPages,
+  log: vscode.LogOutputChannel,
+): void {
   let running: Promise<void> | null = null;
   const closing = new AbortController();
 
   const show = async () => {
     try {
-      text = await vscode.window.withProgress(
+      const text = await vscode.window.withProgress(
         { location: vscode.ProgressLocation.Notification, title: 'Unmask: measuring devices', cancellable: true },
         (_, token) => measure(script(context), AbortSignal.any([signalOf(token), closing.signal]), log),
       );
-      changed.fire(page);
-      await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(page), { preview: false });
+      await pages.show('Unmask Devices', text);
     } catch (error) {
       explain(error, log);
     }
   };
 
   context.subscriptions.push(
-    changed,
     // A window that closes ends its measurement.
     { dispose: () => closing.abort() },
-    vscode.workspace.registerTextDocumentContentProvider(scheme, {
-      onDidChange: changed.event,
-      provideTextDocumentContent: () => text,
-    }),
     // Two measurements at once would slow each other down.
     vscode.commands.registerCommand(commands.showDevices, () => {
       running ??= show().finally(() => {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Language, Parser as ParserType, Tree } from '@vscode/tree-sitter-wasm';
 
-/** The grammar of a language by VS Code's language id. */
+/** The grammar of a language by VS Code's language id; .vscodeignore names the files that are shipped. */
 const grammars: Readonly<Record<string, string>> = {
   typescript: 'typescript',
   typescriptreact: 'tsx',
@@ -12,13 +12,7 @@ const grammars: Readonly<Record<string, string>> = {
   go: 'go',
   rust: 'rust',
   java: 'java',
-  csharp: 'c-sharp',
-  cpp: 'cpp',
-  c: 'cpp',
-  ruby: 'ruby',
-  php: 'php',
   css: 'css',
-  shellscript: 'bash',
 };
 
 /** The language id of a source file by its name; null where it is none that is known. */

@@ -16,8 +16,11 @@ import { drawGap } from './gaps.ts';
 const vocabulary = 4096;
 const specials = { pad: 0, eos: 1, mask: 2, eom: 3 } as const;
 
-/** Tokens of a short and of a long text; a completion is asked for with up to 512 tokens around a canvas of 64. */
-const lengths = { short: 256, long: 640 } as const;
+/**
+ * Tokens of a text. Most gaps stand in short ones, for a step then holds more of them; a completion is asked for with up to
+ * 512 tokens around a canvas of 64, so some are as long.
+ */
+const lengths = { gap: 128, text: 256, long: 640 } as const;
 
 /** Threshold at which completions are judged, and served unless set otherwise. */
 const threshold = 0.9;
@@ -42,7 +45,7 @@ export const codeRecipe: Recipe = {
     evaluation_problems: 200,
     checkpoint_every: 250,
   },
-  steps: 7000,
+  steps: 5500,
   async prepare(hooks) {
     const corpus = await readCorpus(path.join(dataHome(), 'cache', 'sources'), hooks);
     return codeCurriculum(corpus, hooks);
@@ -69,13 +72,13 @@ export async function codeCurriculum(
     specials,
     examples(step, batchSize, random) {
       const batch = (length: number, one: (length: number, random: Random) => ReturnType<GapExamples['gap']>) =>
-        Array.from({ length: Math.max(1, Math.round((batchSize * lengths.short) / length)) }, () =>
+        Array.from({ length: Math.max(1, Math.round((batchSize * lengths.text) / length)) }, () =>
           one(length, random),
         );
       const kind = step % 8;
       if (kind === 7) return [batch(lengths.long, (length) => draw.gap(length, random))];
-      if (kind % 3 === 0) return [batch(lengths.short, (length) => draw.text(length, random))];
-      return [batch(lengths.short, (length) => draw.gap(length, random))];
+      if (kind % 3 === 0) return [batch(lengths.text, (length) => draw.text(length, random))];
+      return [batch(lengths.gap, (length) => draw.gap(length, random))];
     },
     bestBy: 'exact_match',
     async evaluate(model, problems) {

@@ -1,0 +1,25 @@
+import * as vscode from 'vscode';
+import type { CompletionSettings, RuntimeSettings } from '../protocol/runtime.ts';
+import { settings } from './contributions.ts';
+
+/** The settings that the runtime depends on; package.json has the defaults. */
+export function readRuntimeSettings(): RuntimeSettings {
+  const configuration = vscode.workspace.getConfiguration();
+  const read = <T>(name: string) => configuration.get<T>(name) as T;
+  return {
+    model: read(settings.model),
+    engine: read(settings.engine),
+    device: read(settings.device),
+    completions: {
+      enabled: read(settings.enabled),
+      languages: read(settings.languages),
+      multiline: read<CompletionSettings['multiline']>(settings.multiline),
+      inCommentsAndStrings: read(settings.inCommentsAndStrings),
+      debounce: read(settings.debounce),
+      alternatives: read(settings.alternatives),
+      contextTokens: read(settings.contextTokens),
+      threshold: read(settings.threshold),
+      prefetch: read(settings.prefetch),
+    },
+  };
+}

@@ -1,0 +1,167 @@
+import * as vscode from 'vscode';
+import { CloseAction, ErrorAction, LanguageClient, RevealOutputChannelOn } from 'vscode-languageclient/node';
+import { messageOf } from '../platform/errors.ts';
+import { type RuntimeStatus, settingsChanged, statusChanged } from '../protocol/runtime.ts';
+import { settings } from './contributions.ts';
+import { findNodes, type NodeProgram } from './find-node.ts';
+import { nextDelay } from './restart-delay.ts';
+import { readRuntimeSettings } from './runtime-settings.ts';
+
+/** Whether there is a runtime to talk to, and why not. */
+export type RuntimeState =
+  | { readonly kind: 'stopped' | 'starting' | 'restarting' | 'failed'; readonly reason: string }
+  | { readonly kind: 'running'; readonly status: RuntimeStatus | null };
+
+/**
+ * The runtime's process: started when the window has come up, started anew when it ends, later each time, and given up
+ * after several ends within a few minutes. What it does is a status; nothing pops up.
+ */
+export class Runtime implements vscode.Disposable {
+  readonly #script: string;
+  readonly #log: vscode.LogOutputChannel;
+  readonly #changed = new vscode.EventEmitter<RuntimeState>();
+  readonly #started = new vscode.EventEmitter<LanguageClient>();
+  #state: RuntimeState = { kind: 'stopped', reason: 'The runtime is not started yet.' };
+  #client: LanguageClient | null = null;
+  /** Times, in milliseconds since 1970, at which it ended by itself. */
+  #ends: number[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #disposed = false;
+
+  readonly onDidChangeState = this.#changed.event;
+  /** A new process is there: what the last one was told, it does not know. */
+  readonly onDidStart = this.#started.event;
+
+  constructor(script: string, log: vscode.LogOutputChannel) {
+    this.#script = script;
+    this.#log = log;
+  }
+
+  get state(): RuntimeState {
+    return this.#state;
+  }
+
+  /** Starts it, or starts it anew; what went wrong before is forgotten. */
+  async restart(): Promise<void> {
+    this.#ends = [];
+    await this.#stop();
+    await this.#start();
+  }
+
+  /** Asks it; throws one sentence where there is none to ask. */
+  async request<Result>(method: string, parameters?: unknown): Promise<Result> {
+    if (this.#state.kind !== 'running' || !this.#client) throw new Error(this.#reason());
+    return parameters === undefined
+      ? this.#client.sendRequest<Result>(method)
+      : this.#client.sendRequest<Result>(method, parameters);
+  }
+
+  /** Tells it something, where there is one. */
+  async notify(method: string, parameters: unknown): Promise<void> {
+    if (this.#state.kind === 'running') await this.#client?.sendNotification(method, parameters);
+  }
+
+  async sendSettings(): Promise<void> {
+    await this.notify(settingsChanged, readRuntimeSettings());
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    void this.#stop();
+    this.#changed.dispose();
+    this.#started.dispose();
+  }
+
+  async #start(): Promise<void> {
+    this.#set({ kind: 'starting', reason: 'The runtime is starting.' });
+    const client = await this.#newClient().catch((error: unknown) => this.#fail(messageOf(error)));
+    if (!client) return;
+    this.#client = client;
+    client.onNotification(statusChanged, (status: RuntimeStatus) => {
+      if (this.#client === client && this.#state.kind === 'running') this.#set({ kind: 'running', status });
+    });
+    try {
+      await client.start();
+    } catch (error) {
+      // Where the process ended, `closed` has it started anew.
+      if (this.#client === client && this.#state.kind === 'starting') this.#ended(client, messageOf(error));
+      return;
+    }
+    if (this.#client !== client || this.#disposed) return;
+    this.#set({ kind: 'running', status: null });
+    await this.sendSettings();
+    this.#started.fire(client);
+  }
+
+  async #newClient(): Promise<LanguageClient> {
+    const node = await firstNode();
+    this.#log.info(`unmask serve in ${node.file} (Node.js ${node.version})`);
+    const holder: { client?: LanguageClient } = {};
+    const client = new LanguageClient(
+      'unmask',
+      'Unmask',
+      { command: node.file, args: [this.#script, 'serve'], options: { env: { ...process.env, ...node.environment } } },
+      {
+        documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }],
+        outputChannel: this.#log,
+        revealOutputChannelOn: RevealOutputChannelOn.Never,
+        initializationFailedHandler: () => false,
+        errorHandler: {
+          error: () => ({ action: ErrorAction.Continue, handled: true }),
+          closed: () => {
+            if (holder.client) this.#ended(holder.client, 'its process ended');
+            return { action: CloseAction.DoNotRestart, handled: true };
+          },
+        },
+      },
+    );
+    holder.client = client;
+    return client;
+  }
+
+  #ended(client: LanguageClient, why: string): void {
+    if (this.#client !== client || this.#disposed) return;
+    this.#client = null;
+    this.#ends.push(Date.now());
+    const delay = nextDelay(this.#ends, Date.now());
+    if (delay === null) {
+      this.#fail(
+        `The runtime ended again and again (${why}); \`Unmask: Show Log\` has its last words, \`Unmask: Restart Runtime\` tries once more.`,
+      );
+      return;
+    }
+    this.#log.warn(`The runtime is gone (${why}); it is started again in ${delay / 1000} s.`);
+    this.#set({ kind: 'restarting', reason: `The runtime ended and starts again in ${delay / 1000} s.` });
+    this.#timer = setTimeout(() => void this.#start(), delay);
+  }
+
+  async #stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    const client = this.#client;
+    this.#client = null;
+    if (client) await client.dispose(2000).catch((error: unknown) => this.#log.warn(messageOf(error)));
+  }
+
+  #fail(reason: string): null {
+    this.#log.error(reason);
+    this.#set({ kind: 'failed', reason });
+    return null;
+  }
+
+  #set(state: RuntimeState): void {
+    if (this.#disposed) return;
+    this.#state = state;
+    this.#changed.fire(state);
+  }
+
+  #reason(): string {
+    return this.#state.kind === 'running' ? 'The runtime is busy starting.' : this.#state.reason;
+  }
+}
+
+/** The first Node that is new enough: a status tells where no engine works in it, and the setting names another. */
+async function firstNode(): Promise<NodeProgram> {
+  const named = vscode.workspace.getConfiguration().get<string>(settings.node, '');
+  for await (const node of findNodes(named)) return node;
+  throw new Error('No Node.js was found; name one in the setting unmask.node.');
+}

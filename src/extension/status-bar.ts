@@ -1,0 +1,69 @@
+import * as vscode from 'vscode';
+import { commands, settings } from './contributions.ts';
+import type { Runtime, RuntimeState } from './runtime.ts';
+
+/** What the status bar says of completions: an icon with its state, and everything else in its hover. */
+export function registerStatusBar(context: vscode.ExtensionContext, runtime: Runtime): void {
+  const item = vscode.window.createStatusBarItem('unmask.status', vscode.StatusBarAlignment.Right, 100);
+  item.name = 'Unmask';
+  item.command = commands.toggleCompletions;
+  const show = () => {
+    const configuration = vscode.workspace.getConfiguration();
+    const enabled = configuration.get<boolean>(settings.enabled, true);
+    const { icon, summary } = summarise(runtime.state, enabled);
+    item.text = `$(${icon}) Unmask`;
+    item.tooltip = hover(runtime.state, enabled, summary);
+    item.accessibilityInformation = { label: `Unmask: ${summary}`, role: 'button' };
+    item.show();
+  };
+  context.subscriptions.push(
+    item,
+    runtime.onDidChangeState(show),
+    vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration('unmask')) show();
+    }),
+  );
+  show();
+}
+
+/** The state in one icon and one sentence. */
+export function summarise(state: RuntimeState, enabled: boolean): { readonly icon: string; readonly summary: string } {
+  if (state.kind === 'failed') return { icon: 'error', summary: state.reason };
+  if (state.kind === 'restarting') return { icon: 'warning', summary: state.reason };
+  if (state.kind !== 'running') return { icon: 'loading~spin', summary: state.reason };
+  if (state.status?.state === 'failed') return { icon: 'error', summary: state.status.problem ?? 'The model failed.' };
+  if (!enabled) return { icon: 'circle-slash', summary: 'Completions are off; click to switch them on.' };
+  if (state.status?.state === 'loading') return { icon: 'loading~spin', summary: 'The model is being loaded.' };
+  return { icon: 'sparkle', summary: 'Completions are on; click to switch them off.' };
+}
+
+function hover(state: RuntimeState, enabled: boolean, summary: string): vscode.MarkdownString {
+  const status = state.kind === 'running' ? state.status : null;
+  const text = new vscode.MarkdownString('', true);
+  text.isTrusted = { enabledCommands: Object.values(commands) };
+  text.appendMarkdown('**Unmask**\n\n').appendText(`${summary}\n\n`);
+  if (status) {
+    const { p50, p95, requests } = status.latency;
+    text.appendText(
+      `Model: ${status.model}${status.device ? `, ${status.device.engine} on ${status.device.device}` : ''}\n\n`,
+    );
+    if (p50 !== null && p95 !== null)
+      text.appendText(
+        `Last ${requests} completions: half within ${p50.toFixed(0)} ms, 95 % within ${p95.toFixed(0)} ms\n\n`,
+      );
+  }
+  const link = (title: string, command: string, argument?: unknown) =>
+    `[${title}](command:${command}${argument === undefined ? '' : `?${encodeURIComponent(JSON.stringify(argument))}`})`;
+  text.appendMarkdown(
+    [
+      link(enabled ? 'Switch off' : 'Switch on', commands.toggleCompletions),
+      link('Snooze 5 min', commands.snoozeCompletions, [5]),
+      link('1 h', commands.snoozeCompletions, [60]),
+      link('This language', commands.toggleLanguage),
+      link('Explain last', commands.explainLastCompletion),
+      link('Model', commands.selectModel),
+      link('Restart', commands.restartRuntime),
+    ].join(' · '),
+  );
+  return text;
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { infill } from '../../src/diffusion/infill.ts';
+import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
+import { trainBytePairs } from '../../src/model/byte-pair-training.ts';
+import { presetConfig } from '../../src/model/config.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { Tokenizer } from '../../src/model/tokenizer.ts';
+import { initialWeights } from '../../src/model/transformer.ts';
+import { Random } from '../../src/platform/random.ts';
+import { GapExamples } from '../../src/training/code/gap-examples.ts';
+import { maskedDiffusionBatch, maskedDiffusionLoss } from '../../src/training/masked-diffusion-loss.ts';
+import { optimizerOf } from '../../src/training/optimizer-settings.ts';
+import { pretrainingSettings } from '../../src/training/pretrain.ts';
+import { Trainer, trainingState } from '../../src/training/trainer.ts';
+
+/** What the model of the tests knows by heart. */
+export const knownSource = `/** The area of a rectangle. */
+export function area(width: number, height: number): number {
+  const product = width * height;
+  return product;
+}
+
+export function greet(name: string): string {
+  const greeting = 'hello ' + name;
+  return greeting.toUpperCase();
+}
+`;
+
+/** Completions that the model surely makes: what stands before the cursor, and what it writes there. */
+export const known = [
+  { before: '  const product = ', middle: 'width * height;' },
+  { before: '  return greeting', middle: '.toUpperCase();' },
+] as const;
+
+/**
+ * Trains a small model until it knows `knownSource` by heart, so that what it suggests is known, whatever the bundled
+ * model would. Takes seconds.
+ */
+export async function trainMemorisedModel(folder: string): Promise<void> {
+  const files = trainBytePairs([knownSource], 320);
+  const tokenizer = new Tokenizer(files);
+  const specials = { pad: 0, eos: 1, mask: 2, eom: 3 };
+  const size = tokenizer.largestId + 1;
+  const config = presetConfig('nano-0.5m', size, specials, 100);
+  const generation = { prompt_format: 'plain', block_length: 16, tokens_per_step: 1 } as const;
+  const weights = initialWeights(config, new Random(0, 'memorised'));
+  const model = await LanguageModel.load(
+    new OnnxEngine('cpu', 1),
+    { config, weights, tokenizer, generation },
+    trainingState(config),
+  );
+  const settings = pretrainingSettings.parse({
+    preset: 'nano-0.5m',
+    learning_rate: 2e-3,
+    warmup_steps: 20,
+    max_grad_norm: 1,
+  });
+  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, 0));
+  const examples = new GapExamples([{ package: 'test', path: 'known.ts', text: knownSource }], tokenizer, specials.eom);
+  for (let step = 1; step <= 600; step++) {
+    const random = new Random(1, step);
+    const batch = Array.from({ length: 12 }, () => examples.gap(160, random));
+    await trainer.step([maskedDiffusionBatch(batch, specials, 'stratified', random)]);
+    if (step % 50 === 0 && (await knowsItAll(model))) {
+      await model.save(folder);
+      await model.dispose();
+      return;
+    }
+  }
+  assert.fail('the model did not learn its text');
+}
+
+async function knowsItAll(model: LanguageModel): Promise<boolean> {
+  for (const { before, middle } of known) {
+    const cursor = knownSource.indexOf(before) + before.length;
+    const { alternatives } = await infill(model, {
+      prefix: knownSource.slice(0, cursor),
+      suffix: knownSource.slice(cursor + middle.length),
+      alternatives: 1,
+      seed: 0,
+      temperature: 0,
+      threshold: 0.9,
+      contextTokens: 512,
+      singleLine: true,
+    });
+    if (alternatives[0]!.text !== middle || alternatives[0]!.meanConfidence < 0.8) return false;
+  }
+  return true;
+}
