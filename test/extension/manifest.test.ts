@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { commands, settings } from '../../src/extension/contributions.ts';
+import { defaultSettings } from '../../src/runtime/server.ts';
 
 interface Setting {
   readonly default: unknown;
@@ -16,6 +17,7 @@ interface Manifest {
   readonly publisher: string;
   readonly icon: string;
   readonly activationEvents: readonly string[];
+  readonly extensionKind: readonly string[];
   readonly engines: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
   readonly contributes: {
@@ -57,8 +59,27 @@ describe('the manifest', () => {
     assert.equal(manifest.contributes.configuration.properties[settings.node]?.scope, 'machine');
   });
 
-  it('wakes up for its commands only', () => {
-    assert.deepEqual(manifest.activationEvents, []);
+  it('wakes up when the window has come up, and for its commands', () => {
+    assert.deepEqual(manifest.activationEvents, ['onStartupFinished']);
+  });
+
+  it('runs where the files and the GPU are', () => {
+    assert.deepEqual(manifest.extensionKind, ['workspace']);
+  });
+
+  it('lets no workspace say which model is loaded, or on what', () => {
+    for (const name of [settings.model, settings.engine, settings.device])
+      assert.equal(manifest.contributes.configuration.properties[name]?.scope, 'machine', name);
+  });
+
+  it('has the defaults that the runtime has too', () => {
+    const { completions, ...own } = defaultSettings;
+    for (const [name, value] of Object.entries({ ...own, ...completions }))
+      assert.deepEqual(
+        manifest.contributes.configuration.properties[settings[name as keyof typeof settings]]?.default,
+        value,
+        name,
+      );
   });
 
   it('gives a reason for what it does in untrusted and virtual workspaces', () => {

@@ -9,6 +9,7 @@ import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { bundles } from '../../esbuild.mjs';
 import { packageExtension, targets, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { runCommand, screenshot } from './window.ts';
 import { Workbench } from './workbench.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -92,7 +93,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
   });
 
   it('shows the devices through the palette', async () => {
-    await runCommand('Unmask: Show Devices');
+    await runCommand(workbench, page, 'Unmask: Show Devices');
     const lines = page.locator('.editor-instance .view-lines');
     await lines.filter({ hasText: 'Chosen:' }).waitFor({ timeout: 120_000 });
     // The editor draws spaces as no-break spaces.
@@ -100,12 +101,11 @@ describe('the installed package', { timeout: 300_000 }, () => {
     assert.match(text, /Chosen: (onnx|tensorflow) on \w+/);
     assert.match(text, /onnx +cpu +yes +passed/);
     assert.match(text, /tensorflow +wasm +yes +passed/);
-    await screenshot('devices');
+    await screenshot(page, 'devices');
   });
 
   it('says what is wrong with the setting unmask.node', async () => {
     // The machine's settings, where a window on a remote finds what belongs to the machine.
-    await mkdir(path.join(workbench.profile, 'user', 'Machine'), { recursive: true });
     await writeFile(
       path.join(workbench.profile, 'user', 'Machine', 'settings.json'),
       JSON.stringify({ 'unmask.node': '/no/such/node' }),
@@ -113,39 +113,15 @@ describe('the installed package', { timeout: 300_000 }, () => {
     const toast = page.locator('.notification-toast', { hasText: 'The setting unmask.node names /no/such/node' });
     // The window notices the file a moment later.
     for (let attempt = 0; attempt < 10 && !(await toast.isVisible()); attempt++) {
-      await runCommand('Unmask: Show Devices');
+      await runCommand(workbench, page, 'Unmask: Show Devices');
       await toast.waitFor({ timeout: 5000 }).catch(() => {});
     }
     assert.ok(await toast.isVisible());
     assert.ok(await toast.getByText('Open Settings').isVisible());
-    await screenshot('wrong-node');
+    await screenshot(page, 'wrong-node');
   });
 
   const missing = (wanted: readonly string[]) => wanted.filter((file) => !files.includes(file));
-
-  /** Runs a command as a user does: F1, its title, Enter. */
-  async function runCommand(title: string): Promise<void> {
-    const input = page.locator('.quick-input-widget input.input');
-    const first = page.locator('.quick-input-list .monaco-list-row').first().filter({ hasText: title });
-    // The palette lists what is known when it opens, and extensions become known a little after the window shows.
-    for (let attempt = 0; attempt < 20; attempt++) {
-      await page.keyboard.press('F1');
-      await input.fill(`>${title}`);
-      const listed = await first.waitFor({ timeout: 2000 }).then(
-        () => true,
-        () => false,
-      );
-      if (listed) return page.keyboard.press('Enter');
-      await page.keyboard.press('Escape');
-    }
-    throw new Error(`the palette does not list "${title}"; the server said:\n${workbench.log.slice(-4000)}`);
-  }
-
-  /** Kept where `UNMASK_TEST_SCREENSHOTS` names a folder. */
-  async function screenshot(name: string): Promise<void> {
-    const shots = process.env.UNMASK_TEST_SCREENSHOTS;
-    if (shots) await page.screenshot({ path: path.join(shots, `${name}.png`) });
-  }
 });
 
 describe('packaging', () => {

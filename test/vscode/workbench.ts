@@ -21,6 +21,8 @@ export interface WorkbenchOptions {
   /** Packages that are installed before it starts. */
   readonly install?: readonly string[];
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Settings of the machine, which is what names programs and models. */
+  readonly machineSettings?: Readonly<Record<string, unknown>>;
   /** More options of the server. */
   readonly options?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -45,7 +47,8 @@ export class Workbench {
     this.#output = output;
   }
 
-  static async start({ install = [], settings = {}, options = [], environment = {} }: WorkbenchOptions = {}) {
+  static async start(wanted: WorkbenchOptions = {}) {
+    const { install = [], settings = {}, machineSettings = {}, options = [], environment = {} } = wanted;
     const { node, script } = await ensureCodeServer();
     const executablePath = findChromium();
     if (!executablePath) throw new Error('Chromium is not installed; on Debian and Ubuntu: apt-get install chromium.');
@@ -59,6 +62,9 @@ export class Workbench {
       const user = path.join(folder, 'user', 'User');
       mkdirSync(user, { recursive: true });
       writeFileSync(path.join(user, 'settings.json'), JSON.stringify({ ...quiet, ...settings }));
+      const machine = path.join(folder, 'user', 'Machine');
+      mkdirSync(machine, { recursive: true });
+      writeFileSync(path.join(machine, 'settings.json'), JSON.stringify(machineSettings));
       const profile = [
         ...['--user-data-dir', path.join(folder, 'user')],
         ...['--extensions-dir', path.join(folder, 'extensions')],

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Page } from 'playwright-core';
+import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { knownSource, trainMemorisedModel } from './memorised-model.ts';
+import { editorText, openAt, runCommand, screenshot } from './window.ts';
+import { Workbench } from './workbench.ts';
+
+/** The known text without what the model is to write, at line 3. */
+const unfinished = knownSource.replace(' width * height;', '');
+
+/** Completions as a user sees them, from the installed package, by a model that knows one text by heart. */
+describe('completions in the installed package', { timeout: 400_000 }, () => {
+  let folder: string;
+  let workbench: Workbench;
+  let page: Page;
+  const ghost = () => page.locator('.editor-instance [class*="ghost-text"]').first();
+
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'unmask-completions-test-'));
+    const workspace = path.join(folder, 'workspace');
+    await mkdir(workspace);
+    for (const name of ['tab.ts', 'word.ts', 'off.ts', 'crash.ts'])
+      await writeFile(path.join(workspace, name), unfinished);
+    const model = path.join(folder, 'model');
+    await trainMemorisedModel(model);
+    const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
+    const machineSettings = { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' };
+    workbench = await Workbench.start({ install: [file], machineSettings });
+    page = await workbench.open(workspace);
+    await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });
+  });
+  after(async () => {
+    await workbench?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** Types until a suggestion shows: the first request loads the model, which takes its time. */
+  async function typeUntilSuggested(text: string, expected: string): Promise<void> {
+    for (let attempt = 0; attempt < 10; attempt++) {
+      await page.keyboard.type(text);
+      const shown = await ghost()
+        .waitFor({ timeout: 6000 })
+        .then(
+          () => true,
+          () => false,
+        );
+      if (shown) {
+        // The ghost text of a line may come in pieces; drawn spaces are no-break spaces.
+        const drawn = (await page.locator('.editor-instance [class*="ghost-text"]').allTextContents()).join('');
+        if (drawn.replaceAll('\u00a0', ' ').includes(expected)) return;
+      }
+      for (const _ of text) await page.keyboard.press('Backspace');
+    }
+    await runCommand(workbench, page, 'Unmask: Explain Last Completion');
+    throw new Error(`no suggestion ${expected} showed:\n${await editorText(page)}`);
+  }
+
+  it('show as ghost text, and Tab accepts them', async () => {
+    await openAt(page, 'tab.ts', 3);
+    await typeUntilSuggested(' ', 'width * height;');
+    await screenshot(page, 'ghost-text');
+    await page.keyboard.press('Tab');
+    await page.locator('.view-line', { hasText: 'const product = width * height;' }).waitFor();
+  });
+
+  it('are explained: how the last one was decided, and how long it took', async () => {
+    await runCommand(workbench, page, 'Unmask: Explain Last Completion');
+    await page.locator('.tab.active', { hasText: 'Last Completion' }).waitFor();
+    await page.locator('.view-line', { hasText: 'How it was decided' }).waitFor();
+    const text = await editorText(page);
+    assert.match(text, /How long it took/);
+    assert.match(text, /line \d+, column \d+, typescript/);
+    await screenshot(page, 'explain');
+  });
+
+  it('are accepted by word', async () => {
+    await openAt(page, 'word.ts', 3);
+    await typeUntilSuggested(' ', 'width * height;');
+    await page.keyboard.press('Control+ArrowRight');
+    // What is left of the suggestion goes, and what was accepted stays.
+    await page.keyboard.press('Escape');
+    await ghost().waitFor({ state: 'detached' });
+    assert.match(await editorText(page), /^ {2}const product = width ?$/m);
+  });
+
+  it('stop when they are switched off, and the explanation says so', async () => {
+    await runCommand(workbench, page, 'Unmask: Toggle Completions');
+    const status = page.locator('.statusbar-item[aria-label*="Completions are off"]');
+    await status.waitFor();
+    await openAt(page, 'off.ts', 3);
+    // The editor asks a moment after a keystroke, and a palette that opens meanwhile keeps it from asking.
+    await page.keyboard.type(' ', { delay: 1000 });
+    await page.keyboard.type(' ', { delay: 1000 });
+    await runCommand(workbench, page, 'Unmask: Explain Last Completion');
+    await page.locator('.view-line', { hasText: 'Completions are switched off.' }).first().waitFor();
+    await runCommand(workbench, page, 'Unmask: Toggle Completions');
+    await status.waitFor({ state: 'detached' });
+  });
+
+  it('come back after the runtime was killed, without a message', async () => {
+    const before = runtimes();
+    assert.equal(before.length, 1);
+    process.kill(before[0] as number, 'SIGKILL');
+    for (let now = runtimes(); now.length === 0 || now[0] === before[0]; now = runtimes())
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    await openAt(page, 'crash.ts', 3);
+    await typeUntilSuggested(' ', 'width * height;');
+    assert.equal(await page.locator('.notification-toast').count(), 0);
+  });
+
+  /** The processes that serve completions in this test's profile. */
+  function runtimes(): number[] {
+    const listed = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' });
+    return listed
+      .split('\n')
+      .filter((line) => line.includes(path.join(workbench.profile, 'extensions')) && / serve\b/.test(line))
+      .map((line) => Number(line.trim().split(' ')[0]));
+  }
+});

@@ -1,0 +1,58 @@
+import path from 'node:path';
+import type { Page } from 'playwright-core';
+import type { Workbench } from './workbench.ts';
+
+/** Runs a command as a user does: F1, its title, Enter. */
+export async function runCommand(workbench: Workbench, page: Page, title: string): Promise<void> {
+  const input = page.locator('.quick-input-widget input.input');
+  const first = page.locator('.quick-input-list .monaco-list-row').first().filter({ hasText: title });
+  // The palette lists what is known when it opens, and extensions become known a little after the window shows.
+  for (let attempt = 0; attempt < 20; attempt++) {
+    await page.keyboard.press('F1');
+    await input.fill(`>${title}`);
+    const listed = await first.waitFor({ timeout: 2000 }).then(
+      () => true,
+      () => false,
+    );
+    if (listed) return page.keyboard.press('Enter');
+    await page.keyboard.press('Escape');
+  }
+  throw new Error(`the palette does not list "${title}"; the server said:\n${workbench.log.slice(-4000)}`);
+}
+
+/** Opens a file of the workspace with the cursor at the end of a line, from 1. */
+export async function openAt(page: Page, file: string, line: number): Promise<void> {
+  const input = page.locator('.quick-input-widget input.input');
+  await page.keyboard.press('Control+p');
+  await input.fill(file);
+  await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: file }).first().waitFor();
+  await page.keyboard.press('Enter');
+  await page.locator('.tab.active', { hasText: file }).waitFor();
+  await page.locator('.editor-instance .view-lines').first().click();
+  await page.keyboard.press('Control+Home');
+  for (let down = 1; down < line; down++) await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('End');
+  // The status bar says where the cursor stands.
+  await page.locator('.statusbar-item', { hasText: `Ln ${line}, ` }).waitFor();
+}
+
+/** The text of the editor that is shown; the editor draws spaces as no-break spaces. */
+export async function editorText(page: Page): Promise<string> {
+  const lines = await page.locator('.editor-instance .view-lines .view-line').all();
+  const placed = await Promise.all(
+    lines.map(async (line) => ({
+      top: await line.evaluate((element: { style: { top: string } }) => Number.parseInt(element.style.top, 10)),
+      text: ((await line.textContent()) ?? '').replaceAll('\u00a0', ' '),
+    })),
+  );
+  return placed
+    .sort((a, b) => a.top - b.top)
+    .map(({ text }) => text)
+    .join('\n');
+}
+
+/** Kept where `UNMASK_TEST_SCREENSHOTS` names a folder. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const shots = process.env.UNMASK_TEST_SCREENSHOTS;
+  if (shots) await page.screenshot({ path: path.join(shots, `${name}.png`) });
+}
