@@ -45,13 +45,13 @@ export async function trainMemorisedModel(folder: string): Promise<void> {
   const generation = { prompt_format: 'plain', block_length: 16, tokens_per_step: 1 } as const;
   const weights = initialWeights(config, new Random(0, 'memorised'));
   const model = await LanguageModel.load(
-    new OnnxEngine('cpu', 1),
+    new OnnxEngine('cpu'),
     { config, weights, tokenizer, generation },
     trainingState(config),
   );
   const settings = pretrainingSettings.parse({
     preset: 'nano-0.5m',
-    learning_rate: 2e-3,
+    learning_rate: 1e-3,
     warmup_steps: 20,
     max_grad_norm: 1,
   });
@@ -61,7 +61,7 @@ export async function trainMemorisedModel(folder: string): Promise<void> {
     const random = new Random(1, step);
     const batch = Array.from({ length: 12 }, () => examples.gap(160, random));
     await trainer.step([maskedDiffusionBatch(batch, specials, 'stratified', random)]);
-    if (step % 50 === 0 && (await knowsItAll(model))) {
+    if (step % 25 === 0 && (await knowsItAll(model))) {
       await model.save(folder);
       await model.dispose();
       return;
