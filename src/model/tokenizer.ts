@@ -15,11 +15,17 @@ export class Tokenizer {
   readonly files: TokenizerFiles;
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #unknown: number | undefined;
+  /** Texts that the library takes for special tokens. */
+  readonly #specials: readonly string[];
 
   constructor(files: TokenizerFiles) {
     this.files = files;
     this.#tokenizer = new HuggingFaceTokenizer(files.tokenizer, files.config);
     const unknown = (files.tokenizer as { model?: { unk_token?: string } }).model?.unk_token;
+    const { added_tokens = [] } = files.tokenizer as { added_tokens?: { content: string; special?: boolean }[] };
+    this.#specials = added_tokens
+      .filter(({ content, special }) => special && content.length > 1)
+      .map(({ content }) => content);
     this.#unknown = unknown === undefined ? undefined : this.#tokenizer.token_to_id(unknown);
   }
 
@@ -40,8 +46,9 @@ export class Tokenizer {
     return [...this.#tokenizer.get_vocab(true).values()].reduce((most, id) => Math.max(most, id), -1);
   }
 
+  /** The tokens of plain text: what reads like a special token in it is text all the same, and never becomes one. */
   encode(text: string): number[] {
-    return text === '' ? [] : this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+    return this.#plainParts(text).flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids);
   }
 
   /** The text of tokens; special ones (end of text, mask, padding) are left out unless asked for. */
@@ -50,6 +57,15 @@ export class Tokenizer {
     return ids.length === 0
       ? ''
       : this.#tokenizer.decode(ids, { skip_special_tokens: !special, clean_up_tokenization_spaces: false });
+  }
+
+  /** The text in parts that hold no special token's name: each is cut behind its first character. */
+  #plainParts(text: string): string[] {
+    if (text === '') return [];
+    const name = this.#specials.find((special) => text.includes(special));
+    if (name === undefined) return [text];
+    const cut = text.indexOf(name) + 1;
+    return [...this.#plainParts(text.slice(0, cut)), ...this.#plainParts(text.slice(cut))];
   }
 
   /** Whether the tokenizer has no token for some part of the text. */

@@ -29,7 +29,10 @@ it('special tokens have the ids that are stated, and are left out of a text unle
   const tokens = [4, mask, 5, unknown, eos, pad];
   assert.equal(tokenizer.decode(tokens), 'ab');
   assert.equal(tokenizer.decode(tokens, { special: true }), 'a<mask>b<unk><eos><pad>');
-  assert.deepEqual(tokenizer.encode('<eos><mask>'), [eos, mask]);
+  assert.ok(
+    tokenizer.encode('<eos><mask>').every((id) => id === unknown),
+    'text never becomes a special token',
+  );
   assert.equal(tokenizer.decode(Int32Array.of(4, 5)), 'ab');
 });
 

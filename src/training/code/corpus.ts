@@ -118,6 +118,7 @@ async function readArchive(archive: string, wanted: (name: string) => boolean): 
     texts.set(name, Buffer.concat(chunks).toString('utf8'));
   };
   const parser = new Parser({
+    strict: true,
     onReadEntry(entry) {
       // Archives of packages hold one folder, most often `package`.
       const [, ...parts] = entry.path.split('/');

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { trainBytePairs } from '../../src/model/byte-pair-training.ts';
+import { Tokenizer } from '../../src/model/tokenizer.ts';
+import { Random } from '../../src/platform/random.ts';
+import { codeCurriculum, infillingItems } from '../../src/training/code/code-recipe.ts';
+import type { SourceFile } from '../../src/training/code/corpus.ts';
+import { GapExamples } from '../../src/training/code/gap-examples.ts';
+import { drawGap, gapKinds } from '../../src/training/code/gaps.ts';
+
+const text = `export class Stack {
+  #items = [];
+
+  push(item) {
+    this.#items.push(item);
+    return this.#items.length;
+  }
+
+  pop() {
+    if (this.#items.length === 0) {
+      throw new Error('The stack is empty.');
+    }
+    return this.#items.pop();
+  }
+}
+`.repeat(4);
+const file = (name: string): SourceFile => ({ package: 'p', path: name, text });
+
+describe('gaps', () => {
+  const drawn = (kind: (typeof gapKinds)[number]) => {
+    const random = new Random(1, kind);
+    const gaps = Array.from({ length: 400 }, () => drawGap(text, kind, random)).filter((gap) => gap !== null);
+    assert.ok(gaps.length > 50, kind);
+    return gaps.map(({ start, end }) => ({ start, end, middle: text.slice(start, end) }));
+  };
+  it('of a line reach to its end from anywhere behind the indentation', () => {
+    for (const { start, end, middle } of drawn('line')) {
+      assert.match(middle, /^[^\n]+$/);
+      assert.equal(text[end], '\n');
+      assert.notEqual(text.slice(text.lastIndexOf('\n', start - 1) + 1, start + 1).trim(), '');
+    }
+  });
+  it('of lines end where one does, some lines further', () => {
+    const middles = drawn('lines');
+    assert.ok(middles.every(({ end }) => text[end] === '\n'));
+    assert.ok(middles.some(({ middle }) => middle.split('\n').length > 2));
+  });
+  it('of a block are the lines that are indented further than the one that opens it', () => {
+    for (const { start, middle } of drawn('block')) {
+      const line = text.slice(text.lastIndexOf('\n', start - 1) + 1, start);
+      assert.match(line, /[{([:]$/);
+      const depth = /^ */.exec(line)![0].length;
+      for (const inside of middle.split('\n').slice(1))
+        if (inside.trim() !== '') assert.ok(/^ */.exec(inside)![0].length > depth, JSON.stringify(middle));
+    }
+  });
+  it('are of at least one character and at most what a canvas holds', () => {
+    for (const kind of gapKinds)
+      for (const { middle } of drawn(kind)) assert.ok(middle.length >= 1 && middle.length <= 200);
+  });
+});
+
+describe('examples', () => {
+  const tokenizer = new Tokenizer(trainBytePairs([text], 400));
+  const examples = new GapExamples([file('a.js'), file('b.js')], tokenizer, 3);
+  const decode = (tokens: readonly number[]) => tokenizer.decode(tokens);
+  it('hold prefix, middle with its end up to the width of a canvas, and suffix, as they stand in the text', () => {
+    const random = new Random(2, 'examples');
+    let withoutSuffix = 0;
+    for (let round = 0; round < 200; round++) {
+      const { tokens, prompt, suffix = 0, importance } = examples.gap(96, random);
+      const all = Array.from(tokens);
+      assert.ok(all.length <= 96);
+      const canvas = all.slice(prompt, all.length - suffix);
+      assert.ok(canvas.length === 32 || canvas.length === 64);
+      const length = canvas.indexOf(3);
+      assert.ok(length > 0 && canvas.slice(length).every((token) => token === 3));
+      assert.deepEqual(
+        Array.from(importance!),
+        canvas.map((_, place) => (place <= length ? 1 : 0.1)),
+      );
+      const whole =
+        decode(all.slice(0, prompt)) + decode(canvas.slice(0, length)) + decode(all.slice(all.length - suffix));
+      assert.ok(text.includes(whole), whole);
+      if (suffix === 0) withoutSuffix++;
+    }
+    assert.ok(withoutSuffix > 10 && withoutSuffix < 80);
+  });
+  it('of plain text are all canvas', () => {
+    const { tokens, prompt, suffix } = examples.text(64, new Random(3, 'text'));
+    assert.deepEqual([tokens.length, prompt, suffix], [64, 0, undefined]);
+    assert.ok(text.includes(decode(Array.from(tokens))));
+  });
+});
+
+describe('the curriculum of code', () => {
+  it('reads gaps, plain text and long texts in turn, the same ones for the same seed, and says what it read', async () => {
+    const corpus = { training: [file('a.js')], validation: [file('held-out.js')] };
+    const { examples, data, tokenizer } = await codeCurriculum(corpus, { progress: () => undefined });
+    assert.match(data.join(' '), /1 files, .* for training/);
+    const lengthsOf = (step: number) => examples(step, 4, new Random(1, step)).map((batch) => batch.length);
+    assert.deepEqual([1, 3, 7].map(lengthsOf), [[8], [4], [2]]);
+    assert.deepEqual(examples(1, 4, new Random(1)), examples(1, 4, new Random(1)));
+    const { vocab } = (tokenizer.tokenizer as unknown as { model: { vocab: object } }).model;
+    assert.ok(Object.keys(vocab).length <= 4096);
+  });
+
+  it('is judged on gaps in held-out files that parse, always the same ones', async () => {
+    const broken = { package: 'p', path: 'broken.js', text: `${text}\n}}}` };
+    const items = await infillingItems([file('a.js'), broken], 12);
+    assert.equal(items.length, 12);
+    for (const { prefix, middle, suffix, language } of items) {
+      assert.equal(prefix + middle + suffix, text);
+      assert.equal(language, 'javascript');
+    }
+    assert.equal(items.filter(({ singleLine }) => singleLine).length, 6);
+    assert.deepEqual(await infillingItems([file('a.js'), broken], 12), items);
+  });
+});
