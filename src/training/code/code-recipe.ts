@@ -72,9 +72,7 @@ export async function codeCurriculum(
     specials,
     examples(step, batchSize, random) {
       const batch = (length: number, one: (length: number, random: Random) => ReturnType<GapExamples['gap']>) =>
-        Array.from({ length: Math.max(1, Math.round((batchSize * lengths.text) / length)) }, () =>
-          one(length, random),
-        );
+        Array.from({ length: Math.max(1, Math.round((batchSize * lengths.text) / length)) }, () => one(length, random));
       const kind = step % 8;
       if (kind === 7) return [batch(lengths.long, (length) => draw.gap(length, random))];
       if (kind % 3 === 0) return [batch(lengths.text, (length) => draw.text(length, random))];
