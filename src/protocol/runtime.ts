@@ -118,6 +118,16 @@ export interface DenoiseResult {
   readonly milliseconds: number;
 }
 
+/** Client to server, a request: how a sample of a run was denoised, as a `Denoising`; the model's tokenizer has its words. */
+export const sampleDenoising = 'unmask/sampleDenoising';
+export interface SampleDenoisingParameters {
+  /** The run directory. */
+  readonly dir: string;
+  readonly step: number;
+  /** Place of the sample in its step, from 0. */
+  readonly index: number;
+}
+
 /** Client to server: whether the panel wants the frames of every completion, as `completionFrame`. */
 export const watchCompletions = 'unmask/watch';
 export interface WatchCompletions {

@@ -28,4 +28,12 @@ export interface Frame {
   readonly revealedAt: readonly (number | null)[];
   /** Probability that the model gave the token when it was fixed; null where masked. */
   readonly confidence: readonly (number | null)[];
+  /** What the model would have written instead, likeliest first, when it fixed the token; absent where nobody kept it. */
+  readonly runnersUp?: readonly (readonly RunnerUp[] | null)[];
+}
+
+/** A token that was not taken, and its probability. */
+export interface RunnerUp {
+  readonly token: string;
+  readonly probability: number;
 }
