@@ -91,7 +91,8 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   let forwards = 0;
   for (let open = canvases; open.length > 0; open = open.filter(({ from }) => from < width)) {
     await request.betweenSteps?.();
-    const from = Math.min(...open.map((canvas) => canvas.from));
+    // Whole blocks, so that there are few shapes and each has its program after the first completions.
+    const from = Math.min(...open.map((canvas) => blockEnd(canvas.from, rules.block))) - rules.block;
     const to = Math.min(width, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
     const tokens = open.map((canvas) => canvas.tokens);
     const logits = await model.context.logits(context, tokens, { position: prefix.length, from, to });
