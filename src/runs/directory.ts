@@ -34,6 +34,19 @@ export async function readConfiguration(dir: string): Promise<RunConfiguration> 
   return readRecord(runFile(dir).configuration, runConfigurationSchema);
 }
 
+/** Gives a run that stands after step `at` another number of steps; only the holder of its lock may. */
+export async function changeSteps(
+  dir: string,
+  configuration: RunConfiguration,
+  at: number,
+  steps: number,
+): Promise<RunConfiguration> {
+  const { steps: from, stepsChanged = [] } = configuration;
+  const changed = { ...configuration, steps, stepsChanged: [...stepsChanged, { at, from, to: steps }] };
+  await writeJson(runFile(dir).configuration, changed);
+  return changed;
+}
+
 /** The directory of a run that a user names: a folder's name under `root`, or a path. */
 export async function findRun(root: string, run: string): Promise<string> {
   for (const dir of [path.join(root, run), path.resolve(run)]) {

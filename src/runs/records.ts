@@ -22,6 +22,11 @@ export const runConfigurationSchema = z.looseObject({
   objective: z.string().nullable().describe('The policy-gradient objective, for tuning.'),
   seed: z.int(),
   steps: count.nullable().describe('Steps to make; null where a time limit alone ends the run.'),
+  stepsChanged: z.exactOptional(
+    z
+      .array(z.object({ at: count, from: count.nullable(), to: count }))
+      .describe('Where a stopped run was given another number of steps.'),
+  ),
   settings: z.record(z.string(), json).describe('Every hyper-parameter by name, defaults included.'),
   device: z.looseObject({ engine: z.string(), device: z.string() }),
   versions: z.record(z.string(), z.string()),

@@ -9,7 +9,7 @@ import type { SampleRecord } from '../protocol/sample.ts';
 import { AppendLog } from './append-log.ts';
 import { type Checkpoint, commitCheckpoint, removeUnfinishedCheckpoints, retainCheckpoints } from './checkpoints.ts';
 import { readControl } from './control.ts';
-import { createRunDirectory, type NewRun, readConfiguration, rewindRun } from './directory.ts';
+import { changeSteps, createRunDirectory, type NewRun, readConfiguration, rewindRun } from './directory.ts';
 import { runFile, stepName } from './layout.ts';
 import { acquireLock, type HeldLock } from './lock.ts';
 
@@ -62,14 +62,15 @@ export class RunWriter {
    * Takes up a run directory again from the end of `step`: whatever later steps left there goes away (`rewindRun`).
    * Throws a `UserError` where another process uses it.
    */
-  static async resume(dir: string, step: number): Promise<RunWriter> {
-    return RunWriter.#open(dir, step);
+  static async resume(dir: string, step: number, steps?: number): Promise<RunWriter> {
+    return RunWriter.#open(dir, step, steps);
   }
 
-  static async #open(dir: string, step: number | null): Promise<RunWriter> {
-    const configuration = await readConfiguration(dir);
+  static async #open(dir: string, step: number | null, steps?: number): Promise<RunWriter> {
+    const found = await readConfiguration(dir);
     const lock = await acquireLock(dir);
     try {
+      const configuration = steps === undefined ? found : await changeSteps(dir, found, step ?? 0, steps);
       await rm(runFile(dir).control, { force: true });
       await removeUnfinishedCheckpoints(dir);
       if (step !== null) await rewindRun(dir, step);

@@ -70,11 +70,15 @@ export async function startPretraining(
   return work({ run, model, curriculum, request, progress: freshProgress, hooks });
 }
 
-/** Goes on with a pretraining run from its last checkpoint, on the same trajectory. */
+/**
+ * Goes on with a pretraining run from its last checkpoint, on the same trajectory; with other `steps`, on that of a
+ * learning rate that falls until then.
+ */
 export async function resumePretraining(
   engine: Engine,
   dir: string,
   hooks: PretrainingHooks = {},
+  steps?: number,
 ): Promise<PretrainingResult> {
   const configuration = await readConfiguration(dir);
   if (configuration.kind !== 'pretrain')
@@ -91,7 +95,7 @@ export async function resumePretraining(
   const request: PretrainingRequest = {
     recipe: configuration.task as string,
     output: z.string().parse(output),
-    steps: configuration.steps as number,
+    steps: steps ?? (configuration.steps as number),
     seed: configuration.seed,
     settings: settings.data,
   };
@@ -99,14 +103,23 @@ export async function resumePretraining(
   const recipe = recipeByName(request.recipe);
   const curriculum = await prepare(recipe, hooks);
   const last = await latestCheckpoint(dir);
+  if (steps !== undefined && steps < (last?.step ?? 0))
+    throw new UsageError(`${dir} stands after step ${last?.step} already; give --steps a larger number.`);
   if (last === null) {
     const model = await newModel(engine, recipe, curriculum, request.settings, request.seed);
-    return work({ run: await RunWriter.resume(dir, 0), model, curriculum, request, progress: freshProgress, hooks });
+    return work({
+      run: await RunWriter.resume(dir, 0, steps),
+      model,
+      curriculum,
+      request,
+      progress: freshProgress,
+      hooks,
+    });
   }
   const checkpoint = await readCheckpoint(last.dir);
   const { progress, optimizer } = await readProgress(last.dir);
   const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
-  return work({ run: await RunWriter.resume(dir, progress.step), model, curriculum, request, progress, hooks });
+  return work({ run: await RunWriter.resume(dir, progress.step, steps), model, curriculum, request, progress, hooks });
 }
 
 interface Work {
@@ -152,7 +165,7 @@ async function work({ run, model, curriculum, request, progress, hooks }: Work):
         model: model.config,
         done,
         evaluation: last,
-        device: run.configuration.device,
+        configuration: run.configuration,
       }),
     );
     await run.result(result);

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
-import { knownSource, trainMemorisedModel } from './memorised-model.ts';
+import { askedAlternatives, known, knownSource, trainMemorisedModel } from './memorised-model.ts';
 import { editorText, openAt, runCommand, screenshot } from './window.ts';
 import { Workbench } from './workbench.ts';
 
@@ -26,11 +26,13 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await mkdir(workspace);
     for (const name of ['tab.ts', 'word.ts', 'off.ts', 'crash.ts'])
       await writeFile(path.join(workspace, name), unfinished);
+    await writeFile(path.join(workspace, 'cycle.ts'), knownSource.replace(known[1].middles[0], ''));
     const model = path.join(folder, 'model');
     await trainMemorisedModel(model);
     const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
     const machineSettings = { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' };
-    workbench = await Workbench.start({ install: [file], machineSettings });
+    const settings = { 'unmask.completions.alternatives': askedAlternatives };
+    workbench = await Workbench.start({ install: [file], machineSettings, settings });
     page = await workbench.open(workspace);
     await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });
   });
@@ -86,6 +88,24 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await page.keyboard.press('Escape');
     await ghost().waitFor({ state: 'detached' });
     assert.match(await editorText(page), /^ {2}const product = width ?$/m);
+  });
+
+  it('are cycled through, where there are several', async () => {
+    const { before, middles } = known[1];
+    await openAt(page, 'cycle.ts', knownSource.slice(0, knownSource.indexOf(before)).split('\n').length);
+    const drawn = async () => ((await ghost().textContent()) ?? '').replaceAll('\u00a0', ' ');
+    await page.keyboard.press('Alt+\\');
+    await ghost().waitFor();
+    const first = await drawn();
+    assert.ok(
+      middles.some((middle) => middle === first),
+      first,
+    );
+    const second = middles.find((middle) => middle !== first) as string;
+    await page.keyboard.press('Alt+]');
+    await page.locator('.editor-instance [class*="ghost-text"]', { hasText: second }).first().waitFor();
+    await page.keyboard.press('Tab');
+    await page.locator('.view-line', { hasText: `return greeting${second}` }).waitFor();
   });
 
   it('stop when they are switched off, and the explanation says so', async () => {

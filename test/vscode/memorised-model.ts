@@ -26,10 +26,16 @@ export function greet(name: string): string {
 }
 `;
 
-/** Completions that the model surely makes: what stands before the cursor, and what it writes there. */
+/** Alternatives that the tests' settings ask for: enough that two of like probability both come up. */
+export const askedAlternatives = 6;
+
+/** As likely as the text itself, to the model: the same but for one word. */
+const variant = knownSource.replace('toUpperCase', 'toLowerCase');
+
+/** What stands before a cursor, and what the model writes there: surely the one, or one as likely as the other. */
 export const known = [
-  { before: '  const product = ', middle: 'width * height;' },
-  { before: '  return greeting', middle: '.toUpperCase();' },
+  { before: '  const product = ', middles: ['width * height;'] },
+  { before: '  return greeting', middles: ['.toUpperCase();', '.toLowerCase();'] },
 ] as const;
 
 /**
@@ -37,7 +43,7 @@ export const known = [
  * model would. Takes seconds.
  */
 export async function trainMemorisedModel(folder: string): Promise<void> {
-  const files = trainBytePairs([knownSource], 320);
+  const files = trainBytePairs([knownSource, variant], 320);
   const tokenizer = new Tokenizer(files);
   const specials = { pad: 0, eos: 1, mask: 2, eom: 3 };
   const size = tokenizer.largestId + 1;
@@ -56,7 +62,8 @@ export async function trainMemorisedModel(folder: string): Promise<void> {
     max_grad_norm: 1,
   });
   const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, 0));
-  const examples = new GapExamples([{ package: 'test', path: 'known.ts', text: knownSource }], tokenizer, specials.eom);
+  const texts = [knownSource, variant].map((text) => ({ package: 'test', path: 'known.ts', text }));
+  const examples = new GapExamples(texts, tokenizer, specials.eom);
   for (let step = 1; step <= 600; step++) {
     const random = new Random(1, step);
     const batch = Array.from({ length: 12 }, () => examples.gap(160, random));
@@ -71,19 +78,22 @@ export async function trainMemorisedModel(folder: string): Promise<void> {
 }
 
 async function knowsItAll(model: LanguageModel): Promise<boolean> {
-  for (const { before, middle } of known) {
+  for (const { before, middles } of known) {
     const cursor = knownSource.indexOf(before) + before.length;
     const { alternatives } = await infill(model, {
       prefix: knownSource.slice(0, cursor),
-      suffix: knownSource.slice(cursor + middle.length),
-      alternatives: 1,
+      suffix: knownSource.slice(cursor + middles[0].length),
+      // As the server asks where a user does.
+      alternatives: askedAlternatives,
       seed: 0,
-      temperature: 0,
+      temperature: 0.8,
       threshold: 0.9,
       contextTokens: 512,
       singleLine: true,
     });
-    if (alternatives[0]!.text !== middle || alternatives[0]!.meanConfidence < 0.8) return false;
+    const written = new Set(alternatives.map(({ text }) => text));
+    if (alternatives[0]!.meanConfidence < 0.8 / middles.length || written.size !== middles.length) return false;
+    if (!middles.every((middle) => written.has(middle))) return false;
   }
   return true;
 }
