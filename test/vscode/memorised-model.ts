@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import path from 'node:path';
+import { fingerprint } from '../../scripts/set-up.mjs';
 import { infill } from '../../src/diffusion/infill.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import { trainBytePairs } from '../../src/model/byte-pair-training.ts';
@@ -12,6 +16,7 @@ import { maskedDiffusionBatch, maskedDiffusionLoss } from '../../src/training/ma
 import { optimizerOf } from '../../src/training/optimizer-settings.ts';
 import { pretrainingSettings } from '../../src/training/pretrain.ts';
 import { Trainer, trainingState } from '../../src/training/trainer.ts';
+import { cacheFolder } from './test-cache.ts';
 
 /** What the model of the tests knows by heart. */
 export const knownSource = `/** The area of a rectangle. */
@@ -38,11 +43,30 @@ export const known = [
   { before: '  return greeting', middles: ['.toUpperCase();', '.toLowerCase();'] },
 ] as const;
 
+/** What the model follows from; a change in any of it means that the one that is kept is old. */
+const madeOf = [
+  'src/diffusion',
+  'src/engine',
+  'src/graph',
+  'src/model',
+  'src/training',
+  'test/vscode/memorised-model.ts',
+];
+
 /**
- * Trains a small model until it knows `knownSource` by heart, so that what it suggests is known, whatever the bundled
- * model would. Takes seconds.
+ * A folder with a small model that knows `knownSource` by heart, so that what it suggests is known, whatever the bundled
+ * model would. It is trained in a minute when it is asked for first, and kept.
  */
-export async function trainMemorisedModel(folder: string): Promise<void> {
+export async function memorisedModel(): Promise<string> {
+  const folder = path.join(cacheFolder(), `memorised-model-${fingerprint(madeOf).slice(0, 16)}`);
+  if (existsSync(folder)) return folder;
+  const temporary = `${folder}.${process.pid}`;
+  await trainMemorisedModel(temporary);
+  await rename(temporary, folder);
+  return folder;
+}
+
+async function trainMemorisedModel(folder: string): Promise<void> {
   const files = trainBytePairs([knownSource, variant], 320);
   const tokenizer = new Tokenizer(files);
   const specials = { pad: 0, eos: 1, mask: 2, eom: 3 };
