@@ -3,11 +3,13 @@ import path from 'node:path';
 import { z } from 'zod';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { EvaluationSummary } from '../protocol/evaluation.ts';
+import type { Json, RunConfiguration } from '../protocol/run.ts';
 import { findRun, readConfiguration, resumeCommand } from '../runs/directory.ts';
 import { namesIn, runFile } from '../runs/layout.ts';
 import { readRecordIfThere } from '../runs/read-record.ts';
 import { summarizeRun } from '../runs/reader.ts';
 import { evaluationDocumentSchema } from '../runs/records.ts';
+import { evaluationSettings } from './settings.ts';
 
 /** What a list shows of the settings in `run.json`; a field that is broken shows as its default. */
 const listedSettings = z.looseObject({
@@ -16,6 +18,13 @@ const listedSettings = z.looseObject({
   data: z.string().nullable().catch(null),
   model_name: z.string().nullable().catch(null),
 });
+
+const decodingNames = Object.keys(evaluationSettings.shape);
+
+function decoding(name: string, configuration: RunConfiguration | null): [string, Json][] {
+  const value = configuration?.settings[name];
+  return value === undefined ? [] : [[name, value]];
+}
 
 /** What is to be told of one evaluation; a broken file becomes its `error`, so that a list shows the others. */
 export async function summarizeEvaluation(dir: string): Promise<EvaluationSummary> {
@@ -42,6 +51,8 @@ export async function summarizeEvaluation(dir: string): Promise<EvaluationSummar
     samples: settings.samples,
     asReleased: settings.as_released,
     data: settings.data,
+    seed: configuration?.seed ?? null,
+    settings: Object.fromEntries(decodingNames.flatMap((name) => decoding(name, configuration))),
     createdAt,
     result,
     ...(problem === undefined ? {} : { error: problem }),

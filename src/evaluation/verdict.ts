@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { EvaluationReport, EvaluationSummary, MetricDifference } from '../protocol/evaluation.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { MetricComparison, ReportHeadline } from '../protocol/report.ts';
+import type { Json } from '../protocol/run.ts';
 
 /**
  * The result in plain sentences, as the terminal and the report state it: what the interval of a paired difference
@@ -84,11 +85,22 @@ function limits(
       : [
           `Only ${shared} ${problems(shared)} stand in both: this evaluation has ${own}, the other one ${others}; the differences are over those in both.`,
         ];
-  const samples =
-    evaluation.samples === compared.samples
-      ? []
-      : [`This evaluation has ${evaluation.samples} answers per problem, the other one ${compared.samples}.`];
-  return [...partly, ...samples];
+  return [...partly, ...conditions(evaluation, compared)];
+}
+
+/** What else than the model may be behind a difference. */
+function conditions(evaluation: EvaluationSummary, compared: EvaluationSummary): string[] {
+  const of = ({ settings, samples, seed }: EvaluationSummary): Readonly<Record<string, Json>> => ({
+    ...settings,
+    samples,
+    seed,
+  });
+  const [own, other] = [of(evaluation), of(compared)];
+  const shown = (value: Json | undefined) => (value === null || value === undefined ? 'default' : String(value));
+  const different = Object.keys({ ...own, ...other })
+    .filter((name) => shown(own[name]) !== shown(other[name]))
+    .map((name) => `${metricLabel(name)} ${shown(own[name])} here and ${shown(other[name])} there`);
+  return different.length === 0 ? [] : [`The two were made under different settings: ${different.join('; ')}.`];
 }
 
 const modelName = ({ model }: EvaluationSummary): string => path.basename(model ?? 'the model');

@@ -1,6 +1,6 @@
 import type { Interval } from './interval.ts';
 import type { GridLayout } from './report.ts';
-import type { RunState } from './run.ts';
+import type { Json, RunState } from './run.ts';
 
 /** A sum and what it is a share of; a metric of many answers is the sum of `value` over the sum of `weight`. */
 export interface AnswerScore {
@@ -75,6 +75,9 @@ export interface EvaluationSummary {
   readonly asReleased: boolean;
   /** The file that the problems came from; null where the task made them. */
   readonly data: string | null;
+  readonly seed: number | null;
+  /** How answers were decoded, by name; null leaves the model's or the task's own. */
+  readonly settings: Readonly<Record<string, Json>>;
   /** ISO 8601, UTC; null where `run.json` cannot be read. */
   readonly createdAt: string | null;
   /** Null until every answer is there. */
