@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json, RunConfiguration, RunControl, RunLock, RunStatus } from '../protocol/run.ts';
