@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { EvaluationSummary } from '../protocol/evaluation.ts';
 import type { Json, RunConfiguration } from '../protocol/run.ts';

@@ -1,5 +1,5 @@
 import { open, readFile } from 'node:fs/promises';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { cannotRead, writeAtomic } from '../platform/files.ts';
 import { parseRecord } from './read-record.ts';

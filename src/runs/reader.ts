@@ -15,7 +15,8 @@ import { answerRecordSchema, runEventSchema, runStatusSchema, sampleRecordSchema
 /** Milliseconds without a heartbeat after which a run that no process holds counts as interrupted. */
 const staleAfter = 5_000;
 
-const over: readonly RunState[] = ['finished', 'failed', 'interrupted'];
+/** Whether a state is an end: no process works on the run any more. */
+export const isOver = (state: RunState): boolean => ['finished', 'failed', 'interrupted'].includes(state);
 
 /** Whether a line of the event log is an evaluation; a training step otherwise. */
 export const isEvaluation = (event: RunEvent): event is EvaluationEvent => typeof event.evaluation === 'object';
@@ -84,11 +85,11 @@ export async function readAnswers(dir: string): Promise<AnswerRecord[]> {
  */
 export async function readStatus(dir: string): Promise<RunStatus> {
   const status = await readRecord(runFile(dir).status, runStatusSchema);
-  if (over.includes(status.state) || (await lockHolder(dir)) !== null) return status;
+  if (isOver(status.state) || (await lockHolder(dir)) !== null) return status;
   if (Date.now() - Date.parse(status.heartbeat) < staleAfter) return status;
   // It may have ended properly between the two looks.
   const again = await readRecord(runFile(dir).status, runStatusSchema);
-  return over.includes(again.state) ? again : { ...again, state: 'interrupted', eta: null };
+  return isOver(again.state) ? again : { ...again, state: 'interrupted', eta: null };
 }
 
 /** What is to be told of one run; a broken file becomes its `error`, so that a list shows the other runs. */
@@ -104,6 +105,7 @@ export async function summarizeRun(dir: string): Promise<RunSummary> {
   const error = status?.error ?? problems[0];
   return {
     run: path.basename(dir),
+    name: configuration?.name ?? path.basename(dir),
     dir,
     state: status?.state ?? 'interrupted',
     step: status?.step ?? 0,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts';
 import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';

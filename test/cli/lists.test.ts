@@ -32,6 +32,11 @@ it('tasks', async () => {
     gsm8k: ['accuracy'],
     math: ['accuracy'],
   });
+  const makers = tasks.filter(({ makesProblems }: { makesProblems: boolean }) => makesProblems);
+  assert.deepEqual(
+    makers.map(({ name }: { name: string }) => name),
+    ['sudoku4x4', 'countdown'],
+  );
 });
 
 it('runs, of which there are none yet', async () => {
