@@ -11,8 +11,19 @@ const engines = ['onnxruntime-node', '@tensorflow/*'];
 const settings = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel: 'warning', metafile: true };
 
 /**
+ * The language client is most of what the extension loads, and is needed only once the window has come up: it is a file
+ * of its own, since a bundle is parsed as a whole when it is loaded.
+ * @type {import('esbuild').Plugin}
+ */
+const languageClientApart = {
+  name: 'language-client-apart',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^vscode-languageclient\/node$/ }, () => ({ path: './language-client.cjs', external: true })),
+};
+
+/**
  * The bundles by their place, each with how it is built.
- * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/report.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
+ * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
  */
 export const bundles = {
   'dist/unmask.mjs': {
@@ -34,6 +45,16 @@ export const bundles = {
     outfile: 'dist/extension.cjs',
     platform: 'node',
     // The extension host of VS Code 1.91.
+    target: 'node20.9',
+    format: 'cjs',
+    external: ['vscode'],
+    plugins: [languageClientApart],
+  },
+  'dist/language-client.cjs': {
+    ...settings,
+    entryPoints: ['vscode-languageclient/node'],
+    outfile: 'dist/language-client.cjs',
+    platform: 'node',
     target: 'node20.9',
     format: 'cjs',
     external: ['vscode'],

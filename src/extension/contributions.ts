@@ -38,6 +38,7 @@ export const settings = {
   model: 'unmask.model',
   engine: 'unmask.engine',
   device: 'unmask.device',
+  home: 'unmask.home',
   enabled: 'unmask.completions.enabled',
   languages: 'unmask.completions.languages',
   multiline: 'unmask.completions.multiline',
@@ -47,4 +48,20 @@ export const settings = {
   contextTokens: 'unmask.completions.contextTokens',
   threshold: 'unmask.completions.threshold',
   prefetch: 'unmask.completions.prefetch',
+  hyperparameters: 'unmask.tuning.hyperparameters',
+  keepCheckpoints: 'unmask.jobs.keepCheckpoints',
+  lowPriority: 'unmask.jobs.lowPriority',
+  pauseOnBattery: 'unmask.jobs.pauseOnBattery',
+  notifyAtEnd: 'unmask.jobs.notifyAtEnd',
 } as const;
+
+/** The views that package.json declares. */
+export const views = {
+  runs: 'unmask.runs',
+  models: 'unmask.models',
+  evaluations: 'unmask.evaluations',
+  panel: 'unmask.panel',
+} as const;
+
+/** The panel as an editor tab. */
+export const panelEditor = 'unmask.panelEditor';
