@@ -9,6 +9,7 @@ import { addEval } from './commands/eval.ts';
 import { addEvaluations } from './commands/evaluations.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
+import { addModels } from './commands/models.ts';
 import { addObjectives } from './commands/objectives.ts';
 import { addPretrain } from './commands/pretrain.ts';
 import { addRuns } from './commands/runs.ts';
@@ -94,6 +95,7 @@ function commands(terminal: Terminal): Command {
     addSelfTest,
     addObjectives,
     addTasks,
+    addModels,
     addTune,
     addRuns,
     addEval,

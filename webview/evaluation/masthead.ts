@@ -15,7 +15,7 @@ export function masthead({ evaluation, compared, others }: EvaluationReport, hos
     element(
       'p',
       { class: 'note' },
-      `${number(result?.forwards_per_answer ?? 0)} forward passes an answer, ${number(result?.tokens_per_forward ?? 0)} tokens each; ${number(result?.seconds ?? 0)} s. Run ${run}.`,
+      `${number(result?.forwards_per_answer ?? 0)} forward passes an answer, tokens per pass ${number(result?.tokens_per_forward ?? 0)}; ${number(result?.seconds ?? 0)} s. Run ${run}.`,
     ),
     element(
       'div',

@@ -155,7 +155,8 @@ function outcomeCell(outcome: RowOutcome | null): HTMLElement {
 }
 
 function changeCell({ change }: EvaluationRow): HTMLElement {
-  return element('td', { class: change ?? 'none' }, element('strong', {}, change ?? ''));
+  const changed = change === 'better' || change === 'worse';
+  return element('td', { class: changed ? change : 'none' }, changed ? element('strong', {}, change) : (change ?? ''));
 }
 
 const cut = (text: string): string => (text.length > answerLength ? `${text.slice(0, answerLength - 1)}…` : text);
