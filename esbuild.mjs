@@ -10,9 +10,12 @@ const engines = ['onnxruntime-node', '@tensorflow/*'];
 /** @type {import('esbuild').BuildOptions} */
 const settings = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel: 'warning', metafile: true };
 
+/** @type {import('esbuild').BuildOptions} */
+const page = { ...settings, platform: 'browser', format: 'iife', sourcemap: false, minify: true };
+
 /**
  * The bundles by their place, each with how it is built.
- * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/report.js', import('esbuild').BuildOptions>}
+ * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/report.js' | 'dist/panel.js', import('esbuild').BuildOptions>}
  */
 export const bundles = {
   'dist/unmask.mjs': {
@@ -39,14 +42,20 @@ export const bundles = {
     external: ['vscode'],
   },
   'dist/report.js': {
-    ...settings,
+    ...page,
     entryPoints: ['webview/report.ts'],
     outfile: 'dist/report.js',
-    platform: 'browser',
     target: ['chrome120', 'firefox120', 'safari17'],
-    format: 'iife',
-    sourcemap: false,
-    minify: true,
+  },
+  'dist/panel.js': {
+    ...page,
+    entryPoints: ['webview/panel.ts'],
+    outfile: 'dist/panel.js',
+    // The browser of VS Code 1.91.
+    target: 'chrome122',
+    // VS Code's icons are a font, which the style names by its place beside it.
+    loader: { '.ttf': 'file' },
+    assetNames: '[name]',
   },
 };
 
