@@ -192,7 +192,7 @@ function options(
 ): uPlot.Options {
   const axis: uPlot.Axis = {
     stroke: colour('muted'),
-    grid: { stroke: colour('line'), width: 1 },
+    grid: { stroke: colour('grid'), width: 1 },
     ticks: { show: false },
     font: '12px system-ui, sans-serif',
   };

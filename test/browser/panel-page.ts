@@ -84,18 +84,11 @@ export async function openPanel(
   });
   await page.exposeFunction('hearRequest', (request: PanelRequest) => void requests.push(request));
   // What VS Code gives a page; its state outlives a reload.
-  await page.addInitScript(() => {
-    const scope = globalThis as unknown as {
-      acquireVsCodeApi(): unknown;
-      hearRequest(request: unknown): void;
-      sessionStorage: { getItem(key: string): string | null; setItem(key: string, value: string): void };
-    };
-    scope.acquireVsCodeApi = () => ({
-      postMessage: (message: unknown) => scope.hearRequest(structuredClone(message)),
-      getState: () => JSON.parse(scope.sessionStorage.getItem('state') ?? 'null') ?? undefined,
-      setState: (state: unknown) => scope.sessionStorage.setItem('state', JSON.stringify(state)),
-    });
-  });
+  await page.addInitScript(`globalThis.acquireVsCodeApi = () => ({
+    postMessage: (message) => hearRequest(structuredClone(message)),
+    getState: () => JSON.parse(sessionStorage.getItem('state') ?? 'null') ?? undefined,
+    setState: (state) => sessionStorage.setItem('state', JSON.stringify(state)),
+  })`);
   await page.goto(`${source}/`);
   const send = async (...updates: readonly PanelUpdate[]) => {
     for (const update of updates) await page.evaluate(`postMessage(${JSON.stringify(update)})`);

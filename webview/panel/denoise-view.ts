@@ -82,7 +82,7 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
     'Nothing was denoised yet. Type in an editor and watch the completion come about, press Denoise here to complete at the cursor, or choose a sample of a run.',
     host,
   );
-  const noRuntime = element('div', { class: 'empty-view' });
+  const noRuntime = element('div', { hidden: true });
 
   const current = () => (source === null ? null : (known[source] ?? null));
   const alternative = () => current()?.alternatives[current()?.chosen ?? 0] ?? null;
@@ -216,6 +216,7 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
     ),
     runtime({ ready: isReady, model, summary }) {
       ready = isReady;
+      noRuntime.hidden = ready;
       noRuntime.replaceChildren(
         ...(ready ? [] : [emptyView(summary, host, 'selectModel', 'restartRuntime', 'showLog')]),
       );
@@ -294,7 +295,11 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
         alternatives: [{ denoising, text, confidence: null }],
       };
       look('sample', position);
-      if (!restored && !reducedMotion()) playing?.player.play();
+      if (restored) return;
+      // Where the columns are stacked, the button that was pressed is far below.
+      playing?.player.root.scrollIntoView({ block: 'nearest' });
+      playing?.player.root.focus({ preventScroll: true });
+      if (!reducedMotion()) playing?.player.play();
     },
   };
 }
