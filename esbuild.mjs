@@ -23,7 +23,7 @@ const languageClientApart = {
 
 /**
  * The bundles by their place, each with how it is built.
- * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js', import('esbuild').BuildOptions>}
+ * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
  */
 export const bundles = {
   'dist/unmask.mjs': {
@@ -65,6 +65,17 @@ export const bundles = {
     outfile: 'dist/report.js',
     platform: 'browser',
     target: ['chrome120', 'firefox120', 'safari17'],
+    format: 'iife',
+    sourcemap: false,
+    minify: true,
+  },
+  'dist/evaluation.js': {
+    ...settings,
+    entryPoints: ['webview/evaluation.ts'],
+    outfile: 'dist/evaluation.js',
+    platform: 'browser',
+    // The browser of VS Code 1.91.
+    target: 'chrome122',
     format: 'iife',
     sourcemap: false,
     minify: true,

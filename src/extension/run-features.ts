@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { commands } from './contributions.ts';
 import { registerDeleteAllData } from './delete-all-data.ts';
+import { registerEvaluations } from './evaluations/register-evaluations.ts';
 import { registerCompareWithBase } from './jobs/compare-with-base.ts';
 import { registerControlRuns } from './jobs/control-runs.ts';
 import { Jobs } from './jobs/jobs.ts';
@@ -40,6 +41,7 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
   const trees = registerTrees(context, jobs, runtime);
   const { models } = trees;
   registerControlRuns(context, jobs, log);
+  registerEvaluations(context, { jobs, nodes, runtime, script, log });
   registerTuneOnTask(context, { jobs, nodes, runtime, script, log });
   registerPanel(context, { jobs, runtime, log });
   registerRunStatusBar(context, jobs);

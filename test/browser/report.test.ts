@@ -11,6 +11,7 @@ import { bundles } from '../../esbuild.mjs';
 import { findChromium } from '../../scripts/testing/chromium.ts';
 import { type ReportAssets, writeReport } from '../../src/evaluation/report.ts';
 import type { ReportData } from '../../src/protocol/report.ts';
+import { worstContrast } from './contrast.ts';
 import { denoise, exampleReport } from './example.ts';
 
 const executablePath = findChromium();
@@ -335,42 +336,10 @@ test('one step, one problem and flat curves are drawn too', { skip }, async (t) 
   assert.deepEqual(complaints, []);
 });
 
-/** The relative luminance and contrast of WCAG 2.2 over every visible text of the page, against its own ground. */
-const worstContrast = `(() => {
-  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-  const rgba = (colour) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const luminance = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = rgba(getComputedStyle(at).backgroundColor);
-      if (colour[3] > 250) return colour;
-    }
-    return [255, 255, 255];
-  };
-  let worst = [99, ''];
-  const walker = document.createTreeWalker(document.getElementById('report'), NodeFilter.SHOW_TEXT);
-  for (let text = walker.nextNode(); text; text = walker.nextNode()) {
-    const element = text.parentElement;
-    if (!text.data.trim() || !element.checkVisibility() || element.closest('button:disabled, svg, option')) continue;
-    const [a, b] = [luminance(rgba(getComputedStyle(element).color)), luminance(ground(element))];
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < worst[0]) worst = [contrast, element.className + ': ' + text.data];
-  }
-  return worst;
-})()`;
-
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`text has contrast in the ${colorScheme} theme, and charts follow it`, { skip }, async (t) => {
     const { page } = await open(t, exampleReport(), { colorScheme });
-    const [contrast, where] = (await page.evaluate(worstContrast)) as [number, string];
+    const [contrast, where] = (await page.evaluate(worstContrast('#report'))) as [number, string];
     assert.ok(contrast >= 4.5, `contrast ${contrast.toFixed(2)} in ${where}`);
     const chart = page.locator('.chart', { hasText: 'Loss' }).first();
     await chart.locator('canvas').waitFor();

@@ -39,6 +39,13 @@ it('tasks', async () => {
   );
 });
 
+it('models', async () => {
+  const { models } = await document(['models']);
+  const bundled = models.find(({ name }: { name: string }) => name === 'unmask-puzzles');
+  assert.equal(bundled.kind, 'bundled');
+  assert.ok(bundled.parameters > 1e5);
+});
+
 it('runs, of which there are none yet', async () => {
   assert.deepEqual(await document(['runs', 'list']), { runs: [] });
 });
@@ -57,9 +64,11 @@ it('help and version', async () => {
     'devices',
     'objectives',
     'tasks',
+    'models',
     'tune',
     'runs',
     'eval',
+    'evaluations',
     'score',
     'pretrain',
     'logits',

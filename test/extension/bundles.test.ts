@@ -53,15 +53,16 @@ describe('the bundles', () => {
     );
   });
 
-  it('of the report holds no engine, and loads nothing', async () => {
-    const metafile = await metafileOf('dist/report.js');
-    assert.ok('webview/report.ts' in metafile.inputs);
-    assert.deepEqual(enginesIn(metafile), []);
-    assert.deepEqual(
-      Object.values(metafile.outputs).flatMap(({ imports }) => imports),
-      [],
-    );
-  });
+  for (const page of ['report', 'evaluation'] as const)
+    it(`of the page ${page} holds no engine, and loads nothing`, async () => {
+      const metafile = await metafileOf(`dist/${page}.js`);
+      assert.ok(`webview/${page}.ts` in metafile.inputs);
+      assert.deepEqual(enginesIn(metafile), []);
+      assert.deepEqual(
+        Object.values(metafile.outputs).flatMap(({ imports }) => imports),
+        [],
+      );
+    });
 
   it('of the program leaves the engines, and nothing else, outside', async () => {
     const metafile = await metafileOf('dist/unmask.mjs');
