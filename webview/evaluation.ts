@@ -1,4 +1,5 @@
-import './evaluation/theme.css';
+import './page.css';
+import './panel/theme.css';
 import './evaluation.css';
 import type { EvaluationReport, EvaluationRow, EvaluationUpdate } from '../src/protocol/evaluation.ts';
 import { element } from './element.ts';

@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { compareEvaluations, type EvaluationResult, type GradedAnswer } from '../evaluation/evaluate.ts';
 import { framesOf } from '../evaluation/frames.ts';
+import { gridLayoutOf } from '../evaluation/grid-layout.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import type { Denoising, MetricComparison, ReportData, ReportSamples } from '../protocol/report.ts';
 import { readConfiguration } from '../runs/directory.ts';
@@ -69,7 +70,7 @@ export async function startReport({
     steps: stepsOf(events),
     evaluations: evaluationsOf(events),
     samples: await samplesOf(tuned.dir),
-    denoisings: denoisingsOf(task, after.answers, tokenizer),
+    denoisings: denoisingsOf(task.name, after.answers, tokenizer),
   };
 }
 
@@ -111,17 +112,14 @@ async function samplesOf(dir: string): Promise<ReportSamples[]> {
 }
 
 /** Solved puzzles and missed ones, as far as there are both. */
-function denoisingsOf(task: Task, answers: readonly GradedAnswer[], tokenizer: Tokenizer): Denoising[] {
+function denoisingsOf(task: string, answers: readonly GradedAnswer[], tokenizer: Tokenizer): Denoising[] {
   const missed = answers.filter(({ grade }) => !grade.correct).slice(0, 1);
   const solved = answers.filter(({ grade }) => grade.correct).slice(0, shownDenoisings - missed.length);
-  return [...solved, ...missed].map(({ row, prompt, denoised, grade }, index) => {
-    const layout = task.layout?.(row, prompt);
-    return {
-      title: `Held-out puzzle ${index + 1}`,
-      prompt,
-      outcome: grade.correct ? 'solved' : 'not solved',
-      frames: framesOf(denoised, tokenizer),
-      ...(layout ? { layout } : {}),
-    };
-  });
+  return [...solved, ...missed].map(({ prompt, denoised, grade }, index) => ({
+    title: `Held-out puzzle ${index + 1}`,
+    prompt,
+    outcome: grade.correct ? 'solved' : 'not solved',
+    frames: framesOf(denoised, tokenizer),
+    ...gridLayoutOf(task, prompt),
+  }));
 }

@@ -7,12 +7,12 @@ import type {
   MetricDifference,
   RowOutcome,
 } from '../protocol/evaluation.ts';
-import type { GridLayout } from '../protocol/report.ts';
 import { readAnswers } from '../runs/reader.ts';
 import { taskByName } from '../tasks/registry.ts';
 import type { Score, Task } from '../tasks/task.ts';
 import { gradeOf, problemFields } from './answer-records.ts';
 import { assertFinished } from './evaluations.ts';
+import { gridLayoutOf } from './grid-layout.ts';
 import { metricNames, type ProblemGrades, problemScores } from './metrics.ts';
 import { pairedDifference, shareInterval } from './statistics.ts';
 import { comparisonVerdicts } from './verdict.ts';
@@ -128,18 +128,18 @@ function reportRow(
   others: readonly AnswerRecord[] | null,
 ): EvaluationRow {
   const [metric] = task.metrics;
+  const [first] = answers as readonly [AnswerRecord];
   const shown = outcome(answers, metric);
   const compared = others === null ? null : outcome(others, metric);
   const change = compared === null ? null : shown.score - compared.score;
-  const layout = layoutOf(task, answers[0] as AnswerRecord);
   return {
     problem,
     number,
-    label: labelOf(answers[0] as AnswerRecord),
+    label: labelOf(first),
     shown,
     compared,
     change: change === null ? null : change > tolerance ? 'better' : change < -tolerance ? 'worse' : 'same',
-    ...(layout === null ? {} : { layout }),
+    ...gridLayoutOf(task.name, first.prompt),
   };
 }
 
@@ -152,10 +152,6 @@ function outcome(answers: readonly AnswerRecord[], metric: string): RowOutcome {
     extracted: first.extracted,
     completion: first.completion,
   };
-}
-
-function layoutOf(task: Task, answer: AnswerRecord): GridLayout | null {
-  return task.layout?.(task.parse(problemFields(answer)), answer.prompt) ?? null;
 }
 
 function labelOf(answer: AnswerRecord): string {

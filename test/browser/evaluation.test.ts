@@ -203,7 +203,7 @@ for (const theme of ['dark', 'light', 'high-contrast', 'high-contrast-light'] as
   test(`text has contrast in the theme ${theme}`, { skip }, async (t) => {
     const opened = await open(t, { theme, reducedMotion: 'reduce' });
     await openProblem(opened, 2);
-    const [contrast, where] = (await opened.page.evaluate(worstContrast('main'))) as [number, string];
+    const [contrast, where] = await worstContrast(opened.page, 'main');
     if (screenshots) {
       await mkdir(screenshots, { recursive: true });
       await opened.page.screenshot({ path: path.join(screenshots, `evaluation-${theme}.png`), fullPage: true });

@@ -13,6 +13,7 @@ import { type ReportAssets, writeReport } from '../../src/evaluation/report.ts';
 import type { ReportData } from '../../src/protocol/report.ts';
 import { worstContrast } from './contrast.ts';
 import { denoise, exampleReport } from './example.ts';
+import { type Canvas, colouredPixels } from './painted.ts';
 
 const executablePath = findChromium();
 const skip = executablePath === null ? 'no Chromium here' : false;
@@ -64,26 +65,7 @@ async function open(
   return { page, complaints };
 }
 
-/** What the tests use of a canvas in the page; the page's own types are not those of a test. */
-interface Canvas {
-  readonly width: number;
-  readonly height: number;
-  getContext(kind: '2d'): { getImageData(x: number, y: number, width: number, height: number): { data: Uint8Array } };
-  toDataURL(): string;
-}
 declare function getComputedStyle(element: unknown, part?: string): { backgroundColor: string; width: string };
-
-/** How many pixels of a chart's curves are drawn: not transparent, and of strong colour. */
-const colouredPixels = (chart: Locator): Promise<number> =>
-  chart.locator('canvas').evaluate((canvas: Canvas) => {
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    let count = 0;
-    for (let at = 0; at < data.length; at += 4) {
-      const [red, green, blue, opacity] = data.slice(at, at + 4) as unknown as [number, number, number, number];
-      if (opacity > 128 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) count++;
-    }
-    return count;
-  });
 
 const text = async (locator: Locator): Promise<string> => (await locator.textContent()) ?? '';
 
@@ -339,7 +321,7 @@ test('one step, one problem and flat curves are drawn too', { skip }, async (t) 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`text has contrast in the ${colorScheme} theme, and charts follow it`, { skip }, async (t) => {
     const { page } = await open(t, exampleReport(), { colorScheme });
-    const [contrast, where] = (await page.evaluate(worstContrast('#report'))) as [number, string];
+    const [contrast, where] = await worstContrast(page, '#report');
     assert.ok(contrast >= 4.5, `contrast ${contrast.toFixed(2)} in ${where}`);
     const chart = page.locator('.chart', { hasText: 'Loss' }).first();
     await chart.locator('canvas').waitFor();
