@@ -28,6 +28,8 @@ export class Runtime implements vscode.Disposable {
   #ends: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #disposed = false;
+  /** Starts so far: the last one counts. */
+  #starts = 0;
 
   readonly onDidChangeState = this.#changed.event;
   /** A new process is there: what the last one was told, it does not know. */
@@ -93,9 +95,13 @@ export class Runtime implements vscode.Disposable {
   }
 
   async #start(): Promise<void> {
+    this.#starts++;
+    const start = this.#starts;
+    const isCurrent = () => start === this.#starts && !this.#disposed;
     this.#set({ kind: 'starting', reason: 'The runtime is starting.' });
-    const client = await this.#newClient().catch((error: unknown) => this.#fail(messageOf(error)));
-    if (!client) return;
+    const client = await this.#newClient().catch((error: unknown) => isCurrent() && this.#fail(messageOf(error)));
+    // Another start has begun meanwhile, for another Node perhaps; two would be one too many.
+    if (!client || !isCurrent()) return;
     this.#client = client;
     client.onNotification(statusChanged, (status: RuntimeStatus) => {
       if (this.#client === client && this.#state.kind === 'running') this.#set({ kind: 'running', status });

@@ -109,7 +109,17 @@ async function ask(
     if (model === undefined) return undefined;
   }
   const length = given.length ?? (await askLength(last.length ?? defaults.length));
-  return length && { task, data: data ?? null, objective, model, length };
+  const { testProblems } = given;
+  return (
+    length && {
+      task,
+      data: data ?? null,
+      objective,
+      model,
+      length,
+      ...(testProblems === undefined ? {} : { testProblems }),
+    }
+  );
 }
 
 const steps = 4;

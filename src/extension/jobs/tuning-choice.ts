@@ -11,6 +11,8 @@ export interface TuningChoice {
   readonly objective: string;
   readonly model: string;
   readonly length: RunLength;
+  /** Held-out problems on which before and after are measured; absent: as many as `unmask tune` takes. */
+  readonly testProblems?: number;
 }
 
 const units: Readonly<Record<string, number>> = { s: 1, sec: 1, min: 60, m: 60, h: 3600 };
@@ -44,13 +46,14 @@ export interface TuningSurroundings {
 
 /** The arguments of `unmask tune`. */
 export function tuneArguments(choice: TuningChoice, surroundings: TuningSurroundings): string[] {
-  const { task, data, objective, model, length } = choice;
+  const { task, data, objective, model, length, testProblems } = choice;
   const { engine, device, keepCheckpoints, hyperparameters } = surroundings;
   const set = { keep_checkpoints: keepCheckpoints, ...hyperparameters };
   return [
     'tune',
     ...['--task', task, '--objective', objective, '--model', model],
     ...('steps' in length ? ['--steps', String(length.steps)] : ['--time-limit', String(length.seconds)]),
+    ...(testProblems === undefined ? [] : ['--test', String(testProblems)]),
     ...(data === null ? [] : ['--data', data]),
     ...(engine === 'auto' ? [] : ['--engine', engine]),
     ...(device === 'auto' ? [] : ['--device', device]),

@@ -31,7 +31,6 @@ export function panelHtml({ script, style, source, nonce }: PageSources): string
 <title>Unmask</title>
 </head>
 <body>
-<main id="panel"></main>
 <script nonce="${nonce}" src="${script}"></script>
 </body>
 </html>
