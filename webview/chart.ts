@@ -2,6 +2,8 @@ import './chart.css';
 import uPlot from 'uplot';
 import { element } from './element.ts';
 import { number } from './numbers.ts';
+import { numbersTable } from './numbers-table.ts';
+import { colour, onRecolour } from './theme.ts';
 
 /** One line of a chart; a null is a gap. */
 export interface Curve {
@@ -11,6 +13,8 @@ export interface Curve {
   /** 95 % limits, drawn as whiskers, [steps] */
   readonly low?: readonly (number | null)[];
   readonly high?: readonly (number | null)[];
+  /** Place of the curve that this one, of another run, is compared with: it has its colour, and is dashed. */
+  readonly comparedWith?: number;
 }
 
 export interface Chart {
@@ -29,37 +33,46 @@ const markUpTo = 40;
 /** More steps than this are drawn in thin lines, which stay apart. */
 const dense = 400;
 const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4], [14, 5], [4, 8]];
+const comparedDash = [5, 4];
+
+/** A chart that takes further values while it is looked at. */
+export interface LiveChart {
+  readonly root: HTMLElement;
+  /** Draws the same chart with other values, in place: zoom, switched-off curves and focus stay. */
+  update(spec: Chart): void;
+  /** Ends it; it is drawn no more. */
+  remove(): void;
+}
+
+/** A chart whose values do not change. */
+export const chart = (spec: Chart): HTMLElement => liveChart(spec).root;
 
 /**
  * A chart with a legend of its own, whose entries switch curves on and off, and the values at the pointer or at the
  * step that the arrow keys choose. It follows the page's colours, its width and the printer's.
  */
-export function chart(spec: Chart): HTMLElement {
-  const format = spec.format ?? number;
+export function liveChart(first: Chart): LiveChart {
+  let spec = first;
   const readout = element('output', { class: 'readout', 'aria-live': 'off' });
-  const values = spec.curves.map(() => element('span', { class: 'value' }));
-  const entries = spec.curves.map((curve, index) => {
-    const swatch = element('span', { class: `swatch dash${index % dashes.length}` });
-    swatch.style.setProperty('--colour', `var(--series-${index % 6})`);
-    return element(
-      'button',
-      { type: 'button', 'aria-pressed': 'true' },
-      swatch,
-      curve.label,
-      values[index] as HTMLElement,
-    );
-  });
-  const canvas = element('div', { class: 'plot', tabindex: 0, role: 'img', 'aria-label': spoken(spec, format) });
-  const figure = element(
+  const canvas = element('div', { class: 'plot', tabindex: 0, role: 'img' });
+  const legend = element('div', { class: 'legend' });
+  const note = element('p', { class: 'note' });
+  const table = numbersTable();
+  const root = element(
     'figure',
     { class: 'card chart' },
     element('figcaption', {}, element('h3', {}, spec.title), readout),
     canvas,
-    element('div', { class: 'legend' }, ...entries),
-    ...(spec.note ? [element('p', { class: 'note' }, spec.note)] : []),
-    table(spec, format),
+    legend,
+    note,
+    table.root,
   );
+  const ending = new AbortController();
+  let plot: uPlot | null = null;
+  let shown: boolean[] = [];
+  let values: HTMLElement[] = [];
 
+  const format = (value: number) => (spec.format ?? number)(value);
   const tell = (index: number | null) => {
     const at = index ?? spec.steps.length - 1;
     readout.textContent = spec.steps.length === 0 ? '' : `step ${spec.steps[at]}`;
@@ -68,34 +81,47 @@ export function chart(spec: Chart): HTMLElement {
       (values[each] as HTMLElement).textContent = value === null || value === undefined ? '' : format(value);
     });
   };
-  tell(null);
-
-  let plot: uPlot | null = null;
-  const shown = spec.curves.map(() => true);
   const draw = () => {
     const width = canvas.clientWidth;
     if (width === 0) return;
     plot?.destroy();
     plot = new uPlot(
-      options(spec, width, format, tell, shown),
-      [[...spec.steps], ...spec.curves.map(({ values }) => [...values])],
+      options(() => spec, width, format, tell, shown),
+      dataOf(spec),
       canvas,
     );
+  };
+  const fillLegend = () => {
+    shown = spec.curves.map(() => true);
+    values = spec.curves.map(() => element('span', { class: 'value' }));
+    legend.replaceChildren(
+      ...spec.curves.map((curve, index) => {
+        const swatch = element('span', { class: `swatch ${lineOf(spec, index).style}` });
+        swatch.style.setProperty('--colour', `var(--${lineOf(spec, index).colour})`);
+        const value = values[index] as HTMLElement;
+        const entry = element('button', { type: 'button', 'aria-pressed': 'true' }, swatch, curve.label, value);
+        entry.addEventListener('click', () => {
+          shown[index] = !shown[index];
+          entry.setAttribute('aria-pressed', String(shown[index]));
+          plot?.setSeries(index + 1, { show: shown[index] as boolean });
+        });
+        return entry;
+      }),
+    );
+  };
+  const describe = () => {
+    // Who is reading it step by step is not interrupted.
+    if (document.activeElement !== canvas) canvas.setAttribute('aria-label', spoken(spec, format));
+    note.textContent = spec.note ?? '';
+    note.hidden = spec.note === undefined;
+    table.show(spec, format);
   };
   new ResizeObserver(() => {
     const width = canvas.clientWidth;
     if (plot === null) draw();
     else if (width > 0 && width !== plot.width) plot.setSize({ width, height });
   }).observe(canvas);
-  for (const query of ['(prefers-color-scheme: dark)', 'print']) matchMedia(query).addEventListener('change', draw);
-
-  entries.forEach((entry, index) => {
-    entry.addEventListener('click', () => {
-      shown[index] = !shown[index];
-      entry.setAttribute('aria-pressed', String(shown[index]));
-      plot?.setSeries(index + 1, { show: shown[index] as boolean });
-    });
-  });
+  onRecolour(draw, ending.signal);
   canvas.addEventListener('keydown', (event) => {
     const last = spec.steps.length - 1;
     const from = plot?.cursor.idx ?? last;
@@ -106,28 +132,70 @@ export function chart(spec: Chart): HTMLElement {
     plot.setCursor({ left: plot.valToPos(spec.steps[index] as number, 'x'), top: 10 });
     canvas.setAttribute('aria-label', `${spec.title}, ${at(spec, index, format)}`);
   });
-  return figure;
+  fillLegend();
+  tell(null);
+  describe();
+  return {
+    root,
+    update(next) {
+      const before = spec;
+      spec = next;
+      if (shapeOf(before) !== shapeOf(spec)) {
+        fillLegend();
+        draw();
+      } else if (plot) takeData(plot, before, spec);
+      tell(plot?.cursor.idx ?? null);
+      describe();
+    },
+    remove() {
+      ending.abort();
+      plot?.destroy();
+      plot = null;
+      root.remove();
+    },
+  };
+}
+
+/** Which curves a chart has; one that has others is drawn anew. */
+const shapeOf = ({ curves }: Chart): string =>
+  JSON.stringify(curves.map(({ label, comparedWith }) => [label, comparedWith]));
+
+const dataOf = ({ steps, curves }: Chart): uPlot.AlignedData => [
+  [...steps],
+  ...curves.map(({ values }) => [...values]),
+];
+
+/** Gives a plot other values; one that somebody has zoomed into keeps its section. */
+function takeData(plot: uPlot, before: Chart, spec: Chart): void {
+  const { min, max } = plot.scales.x ?? {};
+  const whole = before.steps.length < 2 || (min === before.steps[0] && max === before.steps.at(-1));
+  plot.setData(dataOf(spec), whole);
+  if (!whole) plot.redraw();
+}
+
+/** A curve's line: solid ones and dashes tell one run's curves apart, or where two are compared, the runs. */
+function lineOf({ curves }: Chart, index: number): { colour: string; dash: number[]; style: string } {
+  const { comparedWith } = curves[index] as Curve;
+  const colour = `series-${(comparedWith ?? index) % 6}`;
+  if (comparedWith !== undefined) return { colour, dash: comparedDash, style: 'compared' };
+  if (curves.some((curve) => curve.comparedWith !== undefined)) return { colour, dash: [], style: 'dash0' };
+  const kind = index % dashes.length;
+  return { colour, dash: dashes[kind] as number[], style: `dash${kind}` };
 }
 
 function options(
-  spec: Chart,
+  spec: () => Chart,
   width: number,
   format: (value: number) => string,
   tell: (index: number | null) => void,
   shown: readonly boolean[],
 ): uPlot.Options {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
   const axis: uPlot.Axis = {
     stroke: colour('muted'),
-    grid: { stroke: colour('line'), width: 1 },
+    grid: { stroke: colour('grid'), width: 1 },
     ticks: { show: false },
     font: '12px system-ui, sans-serif',
   };
-  const marked = spec.steps.length <= markUpTo;
-  const limits = spec.curves
-    .flatMap(({ low, high }) => [...(low ?? []), ...(high ?? [])])
-    .filter((limit) => limit !== null);
   return {
     width,
     height,
@@ -136,7 +204,7 @@ function options(
     cursor: { points: { size: 7 }, drag: { x: true, y: false } },
     scales: {
       x: { time: false, range: (_, min, max) => (min === max ? [min - 1, max + 1] : [min, max]) },
-      y: { range: (_, min, max) => roomy(Math.min(min, ...limits), Math.max(max, ...limits)) },
+      y: { range: (_, min, max) => withLimits(spec(), min, max) },
     },
     axes: [
       { ...axis, size: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000, 100_000] },
@@ -149,16 +217,27 @@ function options(
     ],
     series: [
       {},
-      ...spec.curves.map((_, index) => ({
-        show: shown[index] as boolean,
-        stroke: colour(`series-${index % 6}`),
-        width: spec.steps.length > dense ? 1 : index === 0 ? 2.25 : 1.75,
-        dash: dashes[index % dashes.length] as number[],
-        points: { show: marked, size: 5, fill: colour(`series-${index % 6}`) },
-      })),
+      ...spec().curves.map((_, index) => {
+        const line = lineOf(spec(), index);
+        return {
+          show: shown[index] as boolean,
+          stroke: colour(line.colour),
+          width: spec().steps.length > dense ? 1 : index === 0 ? 2.25 : 1.75,
+          dash: line.dash,
+          // Of two runs, neither has a gap where only the other has a step.
+          spanGaps: spec().curves.some(({ comparedWith }) => comparedWith !== undefined),
+          points: { show: () => spec().steps.length <= markUpTo, size: 5, fill: colour(line.colour) },
+        };
+      }),
     ],
-    hooks: { setCursor: [(plot) => tell(plot.cursor.idx ?? null)], draw: [(plot) => whiskers(plot, spec)] },
+    hooks: { setCursor: [(plot) => tell(plot.cursor.idx ?? null)], draw: [(plot) => whiskers(plot, spec())] },
   };
+}
+
+/** The values' range with the intervals around them. */
+function withLimits({ curves }: Chart, min: number, max: number): [number, number] {
+  const limits = curves.flatMap(({ low, high }) => [...(low ?? []), ...(high ?? [])]).filter((limit) => limit !== null);
+  return roomy(Math.min(min, ...limits), Math.max(max, ...limits));
 }
 
 /** The limits with some room around them, so that a curve never runs along the frame; flat ones get a scale too. */
@@ -215,39 +294,4 @@ function at(spec: Chart, index: number, format: (value: number) => string): stri
     return `${label} ${value === null || value === undefined ? 'not measured' : format(value)}`;
   });
   return `step ${spec.steps[index]}: ${parts.join(', ')}`;
-}
-
-/** The numbers behind a chart, made when somebody asks for them. */
-function table(spec: Chart, format: (value: number) => string): HTMLElement {
-  const details = element('details', {}, element('summary', {}, 'Numbers'));
-  details.addEventListener(
-    'toggle',
-    () => {
-      const row = (step: number, index: number) =>
-        element(
-          'tr',
-          {},
-          element('th', { scope: 'row' }, String(step)),
-          ...spec.curves.map(({ values }) => {
-            const value = values[index];
-            return element('td', { class: 'number' }, value === null || value === undefined ? '' : format(value));
-          }),
-        );
-      const heads = ['Step', ...spec.curves.map(({ label }) => label)];
-      details.append(
-        element(
-          'div',
-          { class: 'scroll numbers', tabindex: 0, role: 'region', 'aria-label': `Numbers of ${spec.title}` },
-          element(
-            'table',
-            {},
-            element('thead', {}, element('tr', {}, ...heads.map((head) => element('th', { scope: 'col' }, head)))),
-            element('tbody', {}, ...spec.steps.map(row)),
-          ),
-        ),
-      );
-    },
-    { once: true },
-  );
-  return details;
 }

@@ -6,8 +6,10 @@ import { addBench } from './commands/bench.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
 import { addEval } from './commands/eval.ts';
+import { addEvaluations } from './commands/evaluations.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
+import { addModels } from './commands/models.ts';
 import { addObjectives } from './commands/objectives.ts';
 import { addPretrain } from './commands/pretrain.ts';
 import { addRuns } from './commands/runs.ts';
@@ -93,9 +95,11 @@ function commands(terminal: Terminal): Command {
     addSelfTest,
     addObjectives,
     addTasks,
+    addModels,
     addTune,
     addRuns,
     addEval,
+    addEvaluations,
     addScore,
     addPretrain,
     addComplete,

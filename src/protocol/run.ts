@@ -73,6 +73,8 @@ export interface RunLock {
 export interface RunSummary {
   /** Name of the run's folder. */
   readonly run: string;
+  /** What the run is called for its user. */
+  readonly name: string;
   readonly dir: string;
   readonly state: RunState;
   readonly step: number;

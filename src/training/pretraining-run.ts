@@ -1,17 +1,16 @@
-import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import path from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
 import { readCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
-import { writeAtomic } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
+import { publishModel } from '../runs/keep-model.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
@@ -145,6 +144,7 @@ async function work({ run, model, curriculum, request, progress, hooks }: Work):
       timeLimit: null,
       evaluateEvery: settings.evaluate_every,
       checkpointEvery: settings.checkpoint_every,
+      keepCheckpoints: settings.keep_checkpoints,
       ...hooks,
     });
     const last = evaluationsOf(await readEvents(run.dir)).at(-1)!.evaluation;
@@ -155,7 +155,7 @@ async function work({ run, model, curriculum, request, progress, hooks }: Work):
       seconds: done.seconds,
       metrics: last.metrics,
     };
-    await publish(
+    await publishModel(
       (await latestCheckpoint(run.dir))!.dir,
       request.output,
       modelCard({
@@ -186,18 +186,4 @@ async function assertFree(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   if (names.length > 0)
     throw new UsageError(`${folder} is not empty; choose another folder for the model, or remove it.`);
-}
-
-/** Copies a checkpoint without what only training needs, with its card, to where the model is wanted; all or nothing. */
-async function publish(checkpoint: string, output: string, card: string): Promise<void> {
-  const temporary = `${output}.${process.pid}.tmp`;
-  await mkdir(path.dirname(output), { recursive: true });
-  await rm(temporary, { recursive: true, force: true });
-  await cp(checkpoint, temporary, {
-    recursive: true,
-    filter: (source) => !['optimizer.safetensors', 'state.json'].includes(path.basename(source)),
-  });
-  await writeAtomic(path.join(temporary, 'README.md'), card);
-  await rm(output, { recursive: true, force: true });
-  await rename(temporary, output);
 }

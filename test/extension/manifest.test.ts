@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { commands, settings } from '../../src/extension/contributions.ts';
+import { commands, panelEditor, settings } from '../../src/extension/contributions.ts';
 import { defaultSettings } from '../../src/runtime/server.ts';
 
 interface Setting {
@@ -60,7 +60,7 @@ describe('the manifest', () => {
   });
 
   it('wakes up when the window has come up, and for its commands', () => {
-    assert.deepEqual(manifest.activationEvents, ['onStartupFinished']);
+    assert.deepEqual(manifest.activationEvents, ['onStartupFinished', `onWebviewPanel:${panelEditor}`]);
   });
 
   it('runs where the files and the GPU are', () => {

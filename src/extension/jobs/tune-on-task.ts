@@ -1,0 +1,163 @@
+import * as vscode from 'vscode';
+import type { Json } from '../../protocol/run.ts';
+import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
+import { commands, settings } from '../contributions.ts';
+import type { NodeChoice } from '../node-choice.ts';
+import { runUnmask } from '../run-unmask.ts';
+import type { Runtime } from '../runtime.ts';
+import { withErrorsShown } from '../show-error.ts';
+import type { Jobs } from './jobs.ts';
+import { lengthText, parseLength, type TuningChoice, tuneArguments } from './tuning-choice.ts';
+
+/** What `unmask tasks --json` and `unmask objectives --json` print. */
+interface TaskList {
+  readonly tasks: readonly { readonly name: string; readonly description: string; readonly makesProblems: boolean }[];
+}
+interface ObjectiveList {
+  readonly objectives: readonly { readonly name: string; readonly paper: string; readonly description: string }[];
+}
+
+const lastChoice = 'lastTuning';
+const defaults = { objective: 'spg-mixture', model: 'unmask-puzzles', length: { steps: 100 } } as const;
+
+export interface TuneParts {
+  readonly jobs: Jobs;
+  readonly nodes: NodeChoice;
+  readonly runtime: Runtime;
+  readonly script: string;
+  readonly log: vscode.LogOutputChannel;
+}
+
+/**
+ * `Unmask: Tune on Task`: asks what to tune on what, starts it as a job and shows it. What another command, a link or
+ * a test gives of the choice is not asked for.
+ */
+export function registerTuneOnTask(context: vscode.ExtensionContext, parts: TuneParts): void {
+  const { jobs, log } = parts;
+  context.subscriptions.push(
+    vscode.commands.registerCommand(
+      commands.tuneOnTask,
+      withErrorsShown(log, async (given: Partial<TuningChoice> & { hyperparameters?: Record<string, Json> } = {}) => {
+        const choice = await ask(context.globalState, parts, given);
+        if (!choice) return undefined;
+        await context.globalState.update(lastChoice, choice);
+        const configuration = vscode.workspace.getConfiguration();
+        const args = tuneArguments(choice, {
+          engine: configuration.get(settings.engine, 'auto'),
+          device: configuration.get(settings.device, 'auto'),
+          keepCheckpoints: configuration.get(settings.keepCheckpoints, 3),
+          hyperparameters: {
+            ...configuration.get<Record<string, Json>>(settings.hyperparameters),
+            ...given.hyperparameters,
+          },
+        });
+        const dir = await vscode.window.withProgress(
+          {
+            location: vscode.ProgressLocation.Notification,
+            title: `Unmask: starting to tune on ${choice.task}`,
+            cancellable: true,
+          },
+          (_, token) => {
+            const cancelled = new AbortController();
+            token.onCancellationRequested(() => cancelled.abort());
+            return jobs.start(args, { signal: cancelled.signal });
+          },
+        );
+        await vscode.commands.executeCommand(commands.openRun, dir);
+        return dir;
+      }),
+    ),
+  );
+}
+
+/** Asks for what is not given, the answers of last time first; undefined where the user leaves. */
+async function ask(
+  memory: vscode.Memento,
+  { nodes, runtime, script, log }: TuneParts,
+  given: Partial<TuningChoice>,
+): Promise<TuningChoice | undefined> {
+  const last: Partial<TuningChoice> = memory.get<TuningChoice>(lastChoice) ?? {};
+  const list = async <T>(command: string) =>
+    runUnmask<T>(await nodes.get(), script, [command], {
+      signal: AbortSignal.timeout(30_000),
+      log: (line) => log.info(line),
+    });
+  let { task, data } = given;
+  if (task === undefined) {
+    const { tasks } = await list<TaskList>('tasks');
+    const chosen = await pick('Tune on which task?', 1, last.task ?? tasks[0]!.name, tasks);
+    if (!chosen) return undefined;
+    task = chosen.name;
+    if (!chosen.makesProblems) {
+      data = await pickData(task);
+      if (data === undefined) return undefined;
+    }
+  }
+  let { objective } = given;
+  if (objective === undefined) {
+    const { objectives } = await list<ObjectiveList>('objectives');
+    const items = objectives.map(({ name, paper, description }) => ({
+      name,
+      description: `${description} (${paper})`,
+    }));
+    objective = (await pick('By which method?', 2, last.objective ?? defaults.objective, items))?.name;
+    if (objective === undefined) return undefined;
+  }
+  let { model } = given;
+  if (model === undefined) {
+    model = (await pick('Which model?', 3, last.model ?? defaults.model, await models(runtime)))?.name;
+    if (model === undefined) return undefined;
+  }
+  const length = given.length ?? (await askLength(last.length ?? defaults.length));
+  const { testProblems } = given;
+  return (
+    length && {
+      task,
+      data: data ?? null,
+      objective,
+      model,
+      length,
+      ...(testProblems === undefined ? {} : { testProblems }),
+    }
+  );
+}
+
+const steps = 4;
+
+/** A quick pick with what was taken last at its head. */
+async function pick<Item extends { readonly name: string; readonly description: string }>(
+  title: string,
+  step: number,
+  first: string,
+  items: readonly Item[],
+): Promise<Item | undefined> {
+  const ordered = [...items].sort((a, b) => Number(b.name === first) - Number(a.name === first));
+  const shown = ordered.map((item) => ({ label: item.name.split(/[\\/]/).at(-1)!, detail: item.description, item }));
+  const options = { title: `${title} (${step}/${steps})`, matchOnDetail: true };
+  return (await vscode.window.showQuickPick(shown, options))?.item;
+}
+
+/** The models that there are; without a runtime to ask, the one that is bundled for it. */
+async function models(runtime: Runtime): Promise<readonly { readonly name: string; readonly description: string }[]> {
+  const found = await runtime.request<ModelSummary[]>(listModels).catch(() => []);
+  return found.length > 0 ? found : [{ name: defaults.model, description: 'comes with Unmask' }];
+}
+
+async function pickData(task: string): Promise<string | undefined> {
+  const files = await vscode.window.showOpenDialog({
+    title: `Problems of ${task}, as JSON lines, a JSON array or CSV`,
+    filters: { Problems: ['jsonl', 'json', 'csv'] },
+    openLabel: 'Tune on These',
+  });
+  return files?.[0]?.fsPath;
+}
+
+async function askLength(last: TuningChoice['length']): Promise<TuningChoice['length'] | undefined> {
+  const text = await vscode.window.showInputBox({
+    title: `For how long? (${steps}/${steps})`,
+    prompt: 'A number of steps, or a time such as 90 s, 5 min or 1 h.',
+    value: lengthText(last),
+    validateInput: (value) => (parseLength(value) ? null : 'Write 100, 90 s, 5 min or 1 h.'),
+  });
+  return text === undefined ? undefined : (parseLength(text) ?? undefined);
+}
