@@ -103,7 +103,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await page.keyboard.press('Alt+]');
     await page.locator('.editor-instance [class*="ghost-text"]', { hasText: second }).first().waitFor();
     await page.keyboard.press('Tab');
-    await page.locator('.view-line', { hasText: `return greeting${second}` }).waitFor();
+    await page.locator('.view-line', { hasText: `const chosen = ${second}` }).waitFor();
   });
 
   it('stop when they are switched off, and the explanation says so', async () => {

@@ -25,9 +25,10 @@ export function area(width: number, height: number): number {
   return product;
 }
 
-export function greet(name: string): string {
-  const greeting = 'hello ' + name;
-  return greeting.toUpperCase();
+/** One of its sides. */
+export function side(width: number, height: number): number {
+  const chosen = width;
+  return chosen;
 }
 `;
 
@@ -35,12 +36,12 @@ export function greet(name: string): string {
 export const askedAlternatives = 6;
 
 /** As likely as the text itself, to the model: the same but for one word. */
-const variant = knownSource.replace('toUpperCase', 'toLowerCase');
+const variant = knownSource.replace('chosen = width', 'chosen = height');
 
 /** What stands before a cursor, and what the model writes there: surely the one, or one as likely as the other. */
 export const known = [
   { before: '  const product = ', middles: ['width * height;'] },
-  { before: '  return greeting', middles: ['.toUpperCase();', '.toLowerCase();'] },
+  { before: '  const chosen = ', middles: ['width;', 'height;'] },
 ] as const;
 
 /** What the model follows from; a change in any of it means that the one that is kept is old. */
