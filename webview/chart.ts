@@ -4,13 +4,16 @@ import type { Chart, Curve } from './chart-data.ts';
 import { element } from './element.ts';
 import { number } from './numbers.ts';
 import { numbersTable } from './numbers-table.ts';
+import { runningMean } from './running-mean.ts';
 import { colour, onRecolour } from './theme.ts';
 
 const height = 180;
 /** Points are marked where there are few enough to tell apart. */
 const markUpTo = 40;
-/** More steps than this are drawn in thin lines, which stay apart. */
-const dense = 400;
+/** More steps than this are drawn faintly, and their running mean over it. */
+const manySteps = 400;
+/** The running mean of so many steps takes in one of so many parts of them. */
+const windows = 50;
 const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4], [14, 5], [4, 8]];
 const comparedDash = [5, 4];
 
@@ -91,8 +94,9 @@ export function liveChart(first: Chart): LiveChart {
   const describe = () => {
     // Who is reading it step by step is not interrupted.
     if (document.activeElement !== canvas) canvas.setAttribute('aria-label', spoken(spec, format));
-    note.textContent = spec.note ?? '';
-    note.hidden = spec.note === undefined;
+    const mean = isDense(spec) ? `Bold: running mean over ${windowOf(spec)} steps.` : '';
+    note.textContent = `${spec.note ?? ''} ${mean}`.trim();
+    note.hidden = note.textContent === '';
     table.show(spec, format);
   };
   new ResizeObserver(() => {
@@ -122,7 +126,8 @@ export function liveChart(first: Chart): LiveChart {
       if (shapeOf(before) !== shapeOf(spec)) {
         fillLegend();
         draw();
-      } else if (plot) takeData(plot, before, spec);
+      } else if (isDense(before) !== isDense(spec)) draw();
+      else if (plot) takeData(plot, before, spec);
       tell(plot?.cursor.idx ?? null);
       describe();
     },
@@ -201,7 +206,8 @@ function options(
         return {
           show: shown[index] as boolean,
           stroke: colour(line.colour),
-          width: spec().steps.length > dense ? 1 : index === 0 ? 2.25 : 1.75,
+          width: isDense(spec()) ? 1 : index === 0 ? 2.25 : 1.75,
+          alpha: isDense(spec()) ? 0.3 : 1,
           dash: line.dash,
           // Of two runs, neither has a gap where only the other has a step.
           spanGaps: spec().curves.some(({ comparedWith }) => comparedWith !== undefined),
@@ -209,7 +215,10 @@ function options(
         };
       }),
     ],
-    hooks: { setCursor: [(plot) => tell(plot.cursor.idx ?? null)], draw: [(plot) => whiskers(plot, spec())] },
+    hooks: {
+      setCursor: [(plot) => tell(plot.cursor.idx ?? null)],
+      draw: [(plot) => whiskers(plot, spec()), (plot) => runningMeans(plot, spec())],
+    },
   };
 }
 
@@ -253,6 +262,33 @@ function whiskers(plot: uPlot, spec: Chart): void {
     context.stroke();
     context.restore();
   });
+}
+
+const isDense = ({ steps }: Chart): boolean => steps.length > manySteps;
+const windowOf = ({ steps }: Chart): number => Math.round(steps.length / windows);
+
+/** Draws what noise hides: of many steps, each curve's mean over the steps around each. */
+function runningMeans(plot: uPlot, spec: Chart): void {
+  if (!isDense(spec)) return;
+  const { left, top, width, height: inner } = plot.bbox;
+  const context = plot.ctx;
+  context.save();
+  context.beginPath();
+  context.rect(left, top, width, inner);
+  context.clip();
+  context.lineWidth = 2 * devicePixelRatio;
+  spec.curves.forEach(({ values }, index) => {
+    const series = plot.series[index + 1];
+    if (!series?.show) return;
+    context.strokeStyle = typeof series.stroke === 'function' ? (series.stroke(plot, index + 1) as string) : '';
+    context.setLineDash(lineOf(spec, index).dash.map((length) => length * devicePixelRatio));
+    context.beginPath();
+    for (const [at, mean] of runningMean(values, windowOf(spec)).entries())
+      if (mean !== null)
+        context.lineTo(plot.valToPos(spec.steps[at] as number, 'x', true), plot.valToPos(mean, 'y', true));
+    context.stroke();
+  });
+  context.restore();
 }
 
 /** The curves in a sentence, for who cannot see them. */

@@ -23,7 +23,7 @@ export async function packageExtension(
   target: string,
   packagePath = path.join(root, `unmask-${target}.vsix`),
 ): Promise<{ file: string; bytes: number }> {
-  const missing = ['dist/unmask.mjs', 'dist/extension.cjs', 'dist/report.js'].filter(
+  const missing = ['dist/unmask.mjs', 'dist/extension.cjs', 'dist/report.js', 'dist/panel.js'].filter(
     (file) => !existsSync(path.join(root, file)),
   );
   if (missing.length > 0) throw new Error(`${missing.join(', ')} was not built; run npm run build first.`);

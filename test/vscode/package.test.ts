@@ -43,7 +43,15 @@ describe('the installed package', { timeout: 300_000 }, () => {
   });
 
   it('holds the program and all that it loads', async () => {
-    for (const file of ['unmask.mjs', 'extension.cjs', 'report.js', 'report.css']) {
+    for (const file of [
+      'unmask.mjs',
+      'extension.cjs',
+      'report.js',
+      'report.css',
+      'panel.js',
+      'panel.css',
+      'codicon.ttf',
+    ]) {
       assert.ok(files.includes(`dist/${file}`), file);
     }
     const needed = await loadedAtRuntime();
