@@ -78,6 +78,7 @@ test('curves are drawn, and take further steps in place', { skip }, async (t) =>
 
   const reward = chart(page, 'Reward');
   await reward.getByText('Numbers').click();
+  await reward.locator('tbody tr').last().waitFor();
   assert.equal(await reward.locator('tbody tr').count(), 60);
   await reward.locator('.legend button', { hasText: 'rules' }).click();
   await reward.locator('.plot').focus();
