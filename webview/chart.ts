@@ -1,31 +1,10 @@
 import './chart.css';
 import uPlot from 'uplot';
+import type { Chart, Curve } from './chart-data.ts';
 import { element } from './element.ts';
 import { number } from './numbers.ts';
 import { numbersTable } from './numbers-table.ts';
 import { colour, onRecolour } from './theme.ts';
-
-/** One line of a chart; a null is a gap. */
-export interface Curve {
-  readonly label: string;
-  /** [steps] */
-  readonly values: readonly (number | null)[];
-  /** 95 % limits, drawn as whiskers, [steps] */
-  readonly low?: readonly (number | null)[];
-  readonly high?: readonly (number | null)[];
-  /** Place of the curve that this one, of another run, is compared with: it has its colour, and is dashed. */
-  readonly comparedWith?: number;
-}
-
-export interface Chart {
-  readonly title: string;
-  /** What a reader has to know to read it. */
-  readonly note?: string;
-  /** Steps, ascending, [steps]. */
-  readonly steps: readonly number[];
-  readonly curves: readonly Curve[];
-  readonly format?: (value: number) => string;
-}
 
 const height = 180;
 /** Points are marked where there are few enough to tell apart. */
@@ -282,7 +261,8 @@ function spoken(spec: Chart, format: (value: number) => string): string {
     const measured = values.filter((value) => value !== null);
     if (measured.length === 0) return `${label}: nothing measured`;
     const [first, last] = [measured[0] as number, measured.at(-1) as number];
-    const bounds = `between ${format(Math.min(...measured))} and ${format(Math.max(...measured))}`;
+    const [least, most] = [Math.min, Math.max].map((of) => measured.reduce((a, b) => of(a, b)) as number);
+    const bounds = `between ${format(least as number)} and ${format(most as number)}`;
     return `${label} from ${format(first)} to ${format(last)}, ${bounds}`;
   });
   return `${spec.title} over ${spec.steps.length} steps. ${parts.join('; ')}. Arrow keys choose a step.`;

@@ -1,4 +1,4 @@
-import type { Chart, Curve } from './chart.ts';
+import type { Chart, Curve } from './chart-data.ts';
 
 /** A run's charts with another run's curves in them; a chart that only the other run has stands behind them. */
 export function compareCharts(own: readonly Chart[], other: readonly Chart[]): Chart[] {

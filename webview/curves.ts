@@ -1,5 +1,6 @@
 import type { EvaluationEvent, StepEvent } from '../src/protocol/events.ts';
-import { type Chart, type Curve, chart } from './chart.ts';
+import { chart } from './chart.ts';
+import type { Chart, Curve } from './chart-data.ts';
 import { element, missing, section } from './element.ts';
 import { label, percent } from './numbers.ts';
 

@@ -1,4 +1,4 @@
-import type { Chart } from './chart.ts';
+import type { Chart } from './chart-data.ts';
 import { element } from './element.ts';
 
 /** The numbers behind a chart, made when somebody asks for them, and added to while the chart grows. */

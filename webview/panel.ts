@@ -81,7 +81,7 @@ function receive(update: PanelUpdate): void {
       denoising.frame(update.alternative, update.frame);
       break;
     case 'denoised':
-      denoising.denoised(update.result, update.file);
+      denoising.denoised(update.result);
       break;
     case 'failed':
       // Nobody needs to be told that what they cancelled was not done.

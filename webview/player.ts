@@ -27,7 +27,8 @@ export interface PlayerOptions {
   readonly inspect?: boolean;
   /** Where to begin; behind the last step where it is absent. */
   readonly position?: number;
-  readonly moved?: (position: number) => void;
+  /** Told of every step that is shown; `atEnd` where it is the last one. */
+  readonly moved?: (position: number, atEnd: boolean) => void;
 }
 
 /** A completion as it was written, to be played, stepped through and scrubbed with mouse and keyboard. */
@@ -66,7 +67,7 @@ export function player(denoising: Denoising, { inspect = false, position: first,
     steps.textContent = ` step ${frames.length}`;
     back.disabled = position === 0;
     forth.disabled = position === frames.length;
-    if (position !== before) moved?.(position);
+    if (position !== before) moved?.(position, position === frames.length);
   };
   const pause = () => {
     clearInterval(timer);

@@ -16,7 +16,7 @@ export interface TokenCanvas {
 export function tokenCanvas(places: number, layout: Denoising['layout']): TokenCanvas {
   const boxes = Array.from({ length: places }, () => element('span', { class: 'token' }));
   const cells = layout?.cells ?? 0;
-  const flow = element('p', { class: layout ? 'flow after' : 'flow' }, ...boxes.slice(cells));
+  const flow = element('p', { class: layout ? 'flow after' : 'flow', role: 'presentation' }, ...boxes.slice(cells));
   const parts = [...(layout ? [grid(boxes.slice(0, cells), layout)] : []), ...(places > cells ? [flow] : [])];
   return {
     root: element('div', { class: 'canvas' }, ...parts),
@@ -32,7 +32,7 @@ export function tokenCanvas(places: number, layout: Denoising['layout']): TokenC
 }
 
 function grid(boxes: readonly HTMLElement[], { columns, given, box: every }: NonNullable<Denoising['layout']>) {
-  const made = element('div', { class: 'grid4' }, ...boxes);
+  const made = element('div', { class: 'grid4', role: 'presentation' }, ...boxes);
   made.style.setProperty('--columns', String(columns));
   for (const [index, box] of boxes.entries()) {
     const [row, column] = [Math.floor(index / columns), index % columns];

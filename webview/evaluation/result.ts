@@ -7,6 +7,12 @@ import { label, percent, points } from '../numbers.ts';
 /** Every metric with its interval, beside the compared evaluation, and what the paired difference allows to say. */
 export function result({ evaluation, compared, differences, shared, verdicts }: EvaluationReport): HTMLElement {
   const metrics = Object.entries(evaluation.result?.metrics ?? {});
+  const paired =
+    compared === null
+      ? []
+      : [
+          `“This” and “other” are measured on the ${shared} problems that both answered; the difference is paired by problem.`,
+        ];
   const difference = (name: string) => differences.find((candidate) => candidate.name === name);
   return section(
     'result',
@@ -17,15 +23,7 @@ export function result({ evaluation, compared, differences, shared, verdicts }: 
       { class: 'metric-cards' },
       ...metrics.map(([name, own]) => card(name, own, difference(name) ?? null, shared)),
     ),
-    ...(compared === null
-      ? []
-      : [
-          element(
-            'p',
-            { class: 'note' },
-            `“This” and “other” are measured on the ${shared} problems that both answered; the difference is paired by problem.`,
-          ),
-        ]),
+    element('p', { class: 'note' }, ['Dots are measured shares, whiskers 95 % intervals.', ...paired].join(' ')),
   );
 }
 
@@ -43,7 +41,7 @@ function card(name: string, own: Interval, difference: MetricDifference | null, 
     element('h3', {}, label(name)),
     element(
       'p',
-      { class: 'share' },
+      { class: 'measured' },
       element('strong', {}, percent(own.value)),
       element('span', { class: 'range' }, `95 % interval ${percent(own.low)} to ${percent(own.high)}`),
     ),

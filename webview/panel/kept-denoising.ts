@@ -1,15 +1,18 @@
 import type { Denoising } from '../../src/protocol/report.ts';
 import type { Frame } from '../../src/protocol/sample.ts';
 
+/** A sample of a run, by its place. */
+export interface SampleReference {
+  readonly dir: string;
+  readonly step: number;
+  readonly index: number;
+  /** Its completion. */
+  readonly text: string;
+}
+
 /** A denoising as it outlives the page: a sample is read anew from its run, what was made in an editor is kept. */
 export type KeptDenoising =
-  | {
-      readonly kind: 'sample';
-      readonly dir: string;
-      readonly step: number;
-      readonly index: number;
-      readonly text: string;
-    }
+  | ({ readonly kind: 'sample' } & SampleReference)
   | {
       readonly kind: 'here';
       readonly key: string;

@@ -6,9 +6,10 @@ import { collapsible } from './collapsible.ts';
 import { icon } from './controls.ts';
 import { evaluationTables } from './evaluations.ts';
 import type { Host } from './host.ts';
+import type { SampleReference } from './kept-denoising.ts';
 import { evaluationsOf, liveCurves } from './live-curves.ts';
 import { progressOf } from './run-list.ts';
-import { type ShowDenoising, samplePages } from './sample-pages.ts';
+import { samplePages } from './sample-pages.ts';
 import type { ViewStore } from './view-state.ts';
 
 export interface RunView {
@@ -19,7 +20,7 @@ export interface RunView {
 }
 
 /** The run that is chosen: what goes wrong in it, how it was measured, its curves, its samples and its settings. */
-export function runView(host: Host, store: ViewStore, showDenoising: ShowDenoising): RunView {
+export function runView(host: Host, store: ViewStore, showDenoising: (sample: SampleReference) => void): RunView {
   let shown: PanelRunContents | null = null;
   let compared: PanelRunContents | null = null;
   const nothing = missing('Choose a run to see how it goes.');

@@ -4,6 +4,7 @@ import { element, missing } from '../element.ts';
 import { label, number } from '../numbers.ts';
 import { button } from './controls.ts';
 import type { Host } from './host.ts';
+import type { SampleReference } from './kept-denoising.ts';
 import type { ViewStore } from './view-state.ts';
 
 type SamplesUpdate = Extract<PanelUpdate, { kind: 'samples' }>;
@@ -15,11 +16,12 @@ export interface SamplePages {
   show(update: SamplesUpdate): void;
 }
 
-/** What shows how a sample was denoised. */
-export type ShowDenoising = (sample: { dir: string; step: number; index: number; text: string }) => void;
-
 /** The completions of every step, a page at a time. */
-export function samplePages(host: Host, store: ViewStore, showDenoising: ShowDenoising): SamplePages {
+export function samplePages(
+  host: Host,
+  store: ViewStore,
+  showDenoising: (sample: SampleReference) => void,
+): SamplePages {
   const choice = element('select', { 'aria-label': 'Step whose samples are shown' });
   const earlier = element('button', { type: 'button' }, '‹ Earlier');
   const later = element('button', { type: 'button' }, 'Later ›');
@@ -32,25 +34,26 @@ export function samplePages(host: Host, store: ViewStore, showDenoising: ShowDen
 
   const ask = (step: number, offset: number) => {
     wanted = { step, offset };
+    shown = null;
     store.change({ samples: { dir, step, offset } });
     host.ask({ kind: 'show-samples', dir, step, offset });
   };
   const enable = () => {
     const at = wanted === null ? -1 : steps.indexOf(wanted.step);
-    const { offset, total } = shown ?? { offset: 0, total: 0 };
-    earlier.disabled = at <= 0 && offset === 0;
-    later.disabled = at === steps.length - 1 && offset + samplesPerPage >= total;
+    if (shown === null) return;
+    earlier.disabled = at <= 0 && shown.offset === 0;
+    later.disabled = at === steps.length - 1 && shown.offset + samplesPerPage >= shown.total;
   };
   choice.addEventListener('change', () => ask(Number(choice.value), 0));
   earlier.addEventListener('click', () => {
-    if (wanted === null) return;
+    // What is asked for comes first.
+    if (wanted === null || shown === null) return;
     if (wanted.offset > 0) ask(wanted.step, Math.max(0, wanted.offset - samplesPerPage));
     else ask(steps[steps.indexOf(wanted.step) - 1] as number, 0);
   });
   later.addEventListener('click', () => {
-    if (wanted === null) return;
-    const more = shown !== null && wanted.offset + samplesPerPage < shown.total;
-    if (more) ask(wanted.step, wanted.offset + samplesPerPage);
+    if (wanted === null || shown === null) return;
+    if (wanted.offset + samplesPerPage < shown.total) ask(wanted.step, wanted.offset + samplesPerPage);
     else ask(steps[steps.indexOf(wanted.step) + 1] as number, 0);
   });
   return {
@@ -105,7 +108,7 @@ function updateOptions(choice: HTMLSelectElement, steps: readonly number[]): voi
 function sampleCard(
   { prompt, completion, rewards, advantage }: ReportSample,
   place: { dir: string; step: number; index: number },
-  showDenoising: ShowDenoising,
+  showDenoising: (sample: SampleReference) => void,
 ): HTMLElement {
   const title = `Sample ${place.index + 1}`;
   const parts = Object.entries(rewards).filter(([name]) => name !== 'total');
