@@ -23,9 +23,8 @@ export async function packageExtension(
   target: string,
   packagePath = path.join(root, `unmask-${target}.vsix`),
 ): Promise<{ file: string; bytes: number }> {
-  const missing = ['dist/unmask.mjs', 'dist/extension.cjs', 'dist/report.js', 'dist/evaluation.js'].filter(
-    (file) => !existsSync(path.join(root, file)),
-  );
+  const programs = ['unmask.mjs', 'extension.cjs', 'language-client.cjs', 'report.js', 'panel.js', 'evaluation.js'];
+  const missing = programs.map((name) => `dist/${name}`).filter((file) => !existsSync(path.join(root, file)));
   if (missing.length > 0) throw new Error(`${missing.join(', ')} was not built; run npm run build first.`);
   await withIgnoreFile(target, (ignoreFile) =>
     createVSIX({

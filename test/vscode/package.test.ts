@@ -43,8 +43,8 @@ describe('the installed package', { timeout: 300_000 }, () => {
   });
 
   it('holds the program and all that it loads', async () => {
-    const pages = ['report.js', 'report.css', 'evaluation.js', 'evaluation.css'];
-    for (const file of ['unmask.mjs', 'extension.cjs', 'language-client.cjs', ...pages]) {
+    const pages = ['report', 'panel', 'evaluation'].flatMap((name) => [`${name}.js`, `${name}.css`]);
+    for (const file of ['unmask.mjs', 'extension.cjs', 'language-client.cjs', ...pages, 'codicon.ttf']) {
       assert.ok(files.includes(`dist/${file}`), file);
     }
     const needed = await loadedAtRuntime();

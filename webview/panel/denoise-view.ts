@@ -88,7 +88,7 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
     const text = watching.chosenOf(watched)?.text ?? null;
     if (text === null) return;
     host.ask({ kind, text });
-    status.textContent = kind === 'copy' ? 'Copied.' : 'Inserted.';
+    if (kind === 'copy') status.textContent = 'Copied.';
   };
 
   /** Something else is looked at, which a reload should bring back. */

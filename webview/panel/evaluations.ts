@@ -67,6 +67,7 @@ export function verdict(name: string, before: Interval, after: Interval): string
   const [from, to] = [shown(before.value), shown(after.value)];
   if (before.low > after.high || after.low > before.high)
     return `${subject} ${after.value > before.value ? 'rose' : 'fell'} from ${from} to ${to}: the intervals do not overlap.`;
+  if (before.value === after.value) return `${subject} stayed at ${to}.`;
   return `${subject} was ${from} and is ${to}: the intervals overlap, so these two alone do not tell a change from chance.`;
 }
 

@@ -87,7 +87,8 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
   const resume = control('Resume', 'debug-continue', 'run');
   const stop = control('Stop and save', 'debug-stop', 'stop');
   const remove = iconButton('Delete', 'trash', () => host.ask({ kind: 'delete-run', dir }));
-  const actions = element('div', { class: 'actions', role: 'group' }, beside, pause, resume, stop, remove);
+  const offered = [pause, resume, stop, remove];
+  const actions = element('div', { class: 'actions', role: 'group' }, beside, ...offered);
   const root = element(
     'li',
     {},
@@ -97,6 +98,11 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
     error,
   );
   let isCompared = false;
+  const nameComparison = () => {
+    beside.label = `${isCompared ? 'End the comparison with' : 'Compare'} ${name.textContent}`;
+    beside.title = isCompared ? 'End the comparison' : 'Compare with the run that is shown';
+    beside.toggleAttribute('data-on', isCompared);
+  };
   return {
     root,
     update(run) {
@@ -113,17 +119,24 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
       error.hidden = run.error === undefined;
       actions.setAttribute('aria-label', `What to do with ${run.name}`);
       for (const [action, what] of [
-        [beside, 'Compare'],
         [pause, 'Pause'],
         [resume, 'Resume'],
         [stop, 'Stop and save'],
         [remove, 'Delete'],
       ] as const)
         action.label = `${what} ${run.name}`;
+      nameComparison();
+      const focused = offered.find((action) => action === document.activeElement);
       pause.hidden = run.state !== 'running' && run.state !== 'starting';
       resume.hidden = run.state !== 'paused' && run.state !== 'interrupted' && run.state !== 'failed';
       stop.hidden = !alive.includes(run.state) || run.state === 'stopping';
       remove.hidden = alive.includes(run.state);
+      // Who has pressed Pause goes on with Resume.
+      if (focused?.hidden)
+        offered
+          .find(({ hidden }) => !hidden)
+          ?.shadowRoot?.querySelector('button')
+          ?.focus();
     },
     mark(shown, compared, comparable) {
       isCompared = compared;
@@ -131,8 +144,7 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
       root.classList.toggle('compared', compared);
       open.setAttribute('aria-current', String(shown));
       beside.hidden = shown || !comparable;
-      beside.title = compared ? 'End the comparison' : 'Compare with the run that is shown';
-      beside.toggleAttribute('data-on', compared);
+      nameComparison();
     },
   };
 }
