@@ -52,6 +52,8 @@ export const bundles = {
     format: 'cjs',
     external: ['vscode'],
     plugins: [languageClientApart],
+    // By `require`, late: Node's own `import()` does not see the names that a CommonJS bundle exports.
+    supported: { 'dynamic-import': false },
   },
   'dist/language-client.cjs': {
     ...settings,

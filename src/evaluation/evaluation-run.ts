@@ -8,6 +8,7 @@ import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts';
+import type { RunEvent, StepEvent } from '../protocol/events.ts';
 import type { Json, RunConfiguration } from '../protocol/run.ts';
 import { readConfiguration, resumeCommand } from '../runs/directory.ts';
 import { runFile } from '../runs/layout.ts';
@@ -197,8 +198,10 @@ async function work({ run, request, prepared, hooks }: Work): Promise<Evaluation
   hooks.onStart?.(run);
   try {
     await answerTheRest(run, request, prepared, hooks);
-    const document = summarise(run, request, prepared.task, await readAnswers(run.dir), await readEvents(run.dir));
-    if (evaluationsOf(await readEvents(run.dir)).length === 0) {
+    const events = await readEvents(run.dir);
+    const document = summarise(run, request, prepared.task, await readAnswers(run.dir), events);
+    // A finished evaluation that is resumed has its own there already.
+    if (evaluationsOf(events).length === 0) {
       const { task, n, metrics, seconds, forwards_per_answer, tokens_per_forward } = document;
       const split = request.data === null ? 'test' : path.basename(request.data);
       const measures = { forwards_per_answer, tokens_per_forward };
@@ -269,7 +272,7 @@ function summarise(
   { model, samples }: EvaluationRequest,
   task: Task,
   answers: readonly AnswerRecord[],
-  events: Awaited<ReturnType<typeof readEvents>>,
+  events: readonly RunEvent[],
 ): EvaluationDocument {
   const forwards = answers.reduce((sum, answer) => sum + answer.forwards, 0);
   const tokens = answers.reduce((sum, answer) => sum + answer.tokens.length, 0);
@@ -291,5 +294,5 @@ function summarise(
   };
 }
 
-const secondsOf = (steps: ReturnType<typeof stepsOf>): number =>
+const secondsOf = (steps: readonly StepEvent[]): number =>
   steps.reduce((sum, step) => sum + (step['time/step'] ?? 0), 0);

@@ -113,14 +113,6 @@ export function passAtK(samples: number, correct: number, k: number): number {
   return 1 - allWrong;
 }
 
-/** Mean of pass@k over problems and its interval, in which problems, not samples, are independent. */
-export function passAtKInterval(
-  problems: readonly { readonly samples: number; readonly correct: number }[],
-  k: number,
-): Interval {
-  return shareInterval(problems.map(({ samples, correct }) => ({ value: passAtK(samples, correct, k), weight: 1 })));
-}
-
 /** The ratio of sums, and each item's residual as its contribution to the error of the ratio. */
 function linearise(items: readonly Score[]): { ratio: number; weight: number; residuals: number[] } {
   const weight = items.reduce((sum, item) => sum + item.weight, 0);

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { messageOf } from '../platform/errors.ts';
 import { commands } from './contributions.ts';
 import { registerDeleteAllData } from './delete-all-data.ts';
 import { registerEvaluations } from './evaluations/register-evaluations.ts';
@@ -52,7 +53,7 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
   registerModelHistory(context, models, log);
   registerDeleteAllData(context, { jobs, models, log });
 
-  void jobs.runs.follow();
-  void jobs.evaluations.follow();
+  for (const folder of [jobs.runs, jobs.evaluations])
+    void folder.follow().catch((error: unknown) => log.error(`${folder.root} cannot be read: ${messageOf(error)}`));
   return trees;
 }

@@ -82,6 +82,8 @@ export interface RunSummary {
   readonly eta: number | null;
   readonly kind: RunKind | null;
   readonly task: string | null;
+  /** The model that it started from, as its user named it. */
+  readonly model: string | null;
   readonly objective: string | null;
   /** ISO 8601, UTC; null where `run.json` cannot be read. */
   readonly createdAt: string | null;

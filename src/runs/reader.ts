@@ -113,6 +113,7 @@ export async function summarizeRun(dir: string): Promise<RunSummary> {
     eta: status?.eta ?? null,
     kind: configuration?.kind ?? null,
     task: configuration?.task ?? null,
+    model: configuration?.model ?? null,
     objective: configuration?.objective ?? null,
     createdAt: configuration?.createdAt ?? null,
     ...(error === undefined ? {} : { error }),

@@ -73,7 +73,8 @@ export class RunWriter {
     const found = await readConfiguration(dir);
     const lock = await acquireLock(dir);
     try {
-      const configuration = steps === undefined ? found : await changeSteps(dir, found, step ?? 0, steps);
+      const isChanged = steps !== undefined && steps !== found.steps;
+      const configuration = isChanged ? await changeSteps(dir, found, step ?? 0, steps) : found;
       await rm(runFile(dir).control, { force: true });
       await removeUnfinishedCheckpoints(dir);
       if (step !== null) await rewindRun(dir, step);

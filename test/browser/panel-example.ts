@@ -19,6 +19,7 @@ export function panelRun(name: string, changes: Partial<PanelRun> = {}): PanelRu
     eta: null,
     kind: 'tune',
     task: 'sudoku4x4',
+    model: 'unmask-puzzles',
     objective: 'spg-mixture',
     createdAt: '2026-03-04T05:06:07.000Z',
     bytes: 12_400_000,

@@ -8,6 +8,8 @@ describe('a run in words', () => {
     assert.equal(titleOf(exampleRun()), 'sudoku4x4 · spg-mixture');
     assert.equal(titleOf(exampleRun({ name: 'mine' })), 'mine');
     assert.equal(titleOf(exampleRun({ kind: 'pretrain', task: 'code', objective: null })), 'Pretraining · code');
+    const checkpoint = { model: '/home/runs/a/checkpoints/step-000040', kind: 'evaluate', objective: null } as const;
+    assert.equal(titleOf(exampleRun(checkpoint)), 'step-000040 · sudoku4x4');
     const broken = exampleRun({ kind: null, task: null, objective: null });
     assert.equal(titleOf(broken), broken.run);
     assert.equal(sentenceOf(exampleRun()), 'Tuning on sudoku4x4 with spg-mixture');
@@ -18,7 +20,7 @@ describe('a run in words', () => {
     assert.equal(stateOf(exampleRun()), '12/100 · 3 min left');
     assert.equal(stateOf(exampleRun({ eta: null, steps: null })), 'step 12');
     assert.equal(stateOf(exampleRun({ state: 'paused' })), 'paused · 12/100');
-    assert.equal(stateOf(exampleRun({ state: 'finished', step: 100, eta: 0 })), 'finished · 100/100');
+    assert.equal(stateOf(exampleRun({ state: 'finished', step: 100, eta: 0 })), '100/100');
   });
 
   it('has times and sizes that people read', () => {

@@ -12,6 +12,7 @@ export function exampleRun(changes: Partial<PanelRun> = {}): PanelRun {
     eta: 184,
     kind: 'tune',
     task: 'sudoku4x4',
+    model: 'unmask-puzzles',
     objective: 'spg-mixture',
     createdAt: '2026-01-01T00:00:00.000Z',
     bytes: 24_000_000,

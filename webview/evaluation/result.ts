@@ -41,7 +41,7 @@ function card(name: string, own: Interval, difference: MetricDifference | null, 
     element('h3', {}, label(name)),
     element(
       'p',
-      { class: 'share' },
+      { class: 'measured' },
       element('strong', {}, percent(own.value)),
       element('span', { class: 'range' }, `95 % interval ${percent(own.low)} to ${percent(own.high)}`),
     ),

@@ -155,6 +155,9 @@ class EvaluationPage {
       case 'ready':
         return this.#sendReport();
       case 'compare':
+        // Only what it was offered: the page shows text that a model wrote, and is not trusted with paths.
+        if (request.against !== null && !this.#report?.others.some(({ dir }) => dir === request.against))
+          throw new UserError('That evaluation cannot be compared with this one.');
         this.#against = request.against === null ? { kind: 'none' } : { kind: 'named', dir: request.against };
         return this.#sendReport();
       case 'show-answers':

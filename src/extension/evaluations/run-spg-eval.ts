@@ -3,10 +3,11 @@ import { UserError } from '../../platform/errors.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { requestControl } from '../../runs/control.ts';
+import { isOver, readStatus } from '../../runs/reader.ts';
 import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Runtime } from '../runtime.ts';
-import { withErrorsShown } from '../show-error.ts';
+import { showError, withErrorsShown } from '../show-error.ts';
 import type { AskUnmask } from './ask-unmask.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
 import { followStatus, increment, progressText } from './follow-evaluation.ts';
@@ -40,16 +41,24 @@ export function registerRunSpgEval(context: vscode.ExtensionContext, parts: RunS
         const choice = await askChoice(context.globalState, parts, given);
         if (!choice) return undefined;
         await context.globalState.update(lastChoice, choice);
-        const finished = await evaluateSuites(parts, choice);
+        const { finished, failure } = await evaluateSuites(parts, choice);
         for (const dir of finished) await vscode.commands.executeCommand(commands.openEvaluation, dir);
-        return finished;
+        // What was measured before something went wrong is worth seeing.
+        if (failure !== null) showError(failure, parts.log);
+        return failure === null || finished.length > 0 ? finished : undefined;
       }),
     ),
   );
 }
 
+/** What came of a choice: directories of evaluations with a result, and what ended the others, null where nothing did. */
+interface Outcome {
+  readonly finished: readonly string[];
+  readonly failure: unknown;
+}
+
 /** One suite after the other: two at once would share the cores, and neither estimate would hold. */
-function evaluateSuites(parts: RunSpgEvalParts, choice: EvalChoice): Thenable<string[]> {
+function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable<Outcome> {
   const configuration = vscode.workspace.getConfiguration();
   const surroundings = {
     engine: configuration.get(settings.engine, 'auto'),
@@ -59,52 +68,52 @@ function evaluateSuites(parts: RunSpgEvalParts, choice: EvalChoice): Thenable<st
   return vscode.window.withProgress(options, async (progress, token) => {
     const cancelled = new AbortController();
     token.onCancellationRequested(() => cancelled.abort());
+    const { signal } = cancelled;
     const finished: string[] = [];
-    for (const [index, suite] of choice.suites.entries()) {
-      if (cancelled.signal.aborted) break;
-      const name = choice.suites.length === 1 ? suite : `${suite} (${index + 1} of ${choice.suites.length})`;
-      progress.report({ message: `${name}: starting` });
-      const dir = await parts.jobs.start(evalArguments(choice, suite, surroundings), { signal: cancelled.signal });
-      let done = 0;
-      const last = await followStatus(
-        dir,
-        (status) => {
+    try {
+      for (const [index, suite] of choice.suites.entries()) {
+        const name = choice.suites.length === 1 ? suite : `${suite} (${index + 1} of ${choice.suites.length})`;
+        progress.report({ message: `${name}: starting` });
+        const dir = await jobs.start(evalArguments(choice, suite, surroundings), { signal });
+        let done = 0;
+        const show = (status: RunStatus) => {
           const share = increment(done, status) / choice.suites.length;
           progress.report({ message: `${name}: ${progressText(status)}`, increment: share });
           done = status.step;
-        },
-        cancelled.signal,
-      );
-      if (await ended(parts, dir, suite, last, cancelled.signal)) finished.push(dir);
+        };
+        const last = await followStatus(dir, show, signal);
+        const { state } = isOver(last.state) ? last : await stopped(dir);
+        await jobs.evaluations.look();
+        if (state === 'failed')
+          throw new UserError(last.error ?? `The evaluation of ${suite} failed; ${dir} has its log.`);
+        if (state === 'finished') finished.push(dir);
+        else offerToResume(suite, dir, last);
+        if (signal.aborted) break;
+      }
+      return { finished, failure: null };
+    } catch (failure) {
+      return { finished, failure };
     }
-    return finished;
   });
 }
 
-/** Whether an evaluation has a result; stops it where the user cancelled, and says why else it has none. */
-async function ended(
-  { jobs }: RunSpgEvalParts,
-  dir: string,
-  suite: string,
-  { state, step, steps, error }: RunStatus,
-  signal: AbortSignal,
-): Promise<boolean> {
-  await jobs.evaluations.look();
-  if (state === 'finished') return true;
-  if (state === 'failed') throw new UserError(error ?? `The evaluation of ${suite} failed; ${dir} has its log.`);
-  if (state !== 'interrupted') await requestControl(dir, 'stop');
+/** Asks an evaluation to stop between two batches, unless it ends just now; its state then. */
+async function stopped(dir: string): Promise<RunStatus> {
+  await requestControl(dir, 'stop').catch(() => undefined);
+  return readStatus(dir);
+}
+
+function offerToResume(suite: string, dir: string, { step, steps }: RunStatus): void {
   const resume = 'Resume';
-  const how = signal.aborted ? 'is being stopped' : 'was stopped';
   // Not awaited: the command is over, however long the message stays.
   void vscode.window
     .showInformationMessage(
-      `The evaluation of ${suite} ${how} after ${step} of ${steps} answers; it can go on from there.`,
+      `The evaluation of ${suite} was stopped after ${step} of ${steps} answers; it can go on from there.`,
       resume,
     )
     .then((answer) => {
       if (answer === resume) void vscode.commands.executeCommand(commands.resumeRun, dir);
     });
-  return false;
 }
 
 /** Asks for what is not given, with the answers of last time; undefined where the user leaves. */

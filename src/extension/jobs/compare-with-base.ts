@@ -20,8 +20,8 @@ interface Comparison {
   readonly base: string;
 }
 
-/** Held-out problems that both answer. */
-const problems = 128;
+/** Held-out problems that both answer, unless another command says how many. */
+const usualProblems = 128;
 
 /** `Unmask: Compare with Base`: what tuning changed, answer by answer. */
 export function registerCompareWithBase(
@@ -32,9 +32,10 @@ export function registerCompareWithBase(
   context.subscriptions.push(
     vscode.commands.registerCommand(
       commands.compareWithBase,
-      withErrorsShown(log, async (given?: unknown) => {
+      withErrorsShown(log, async (given?: unknown, problems?: unknown) => {
         const dir = await pickRun(jobs, given, 'Compare with Base', isComparable);
-        if (dir !== undefined) await compareWithBase(context.globalState, jobs, dir);
+        const count = typeof problems === 'number' ? problems : usualProblems;
+        if (dir !== undefined) await compareWithBase(context.globalState, jobs, dir, count);
       }),
     ),
   );
@@ -46,7 +47,12 @@ export const isComparable = ({ kind, state }: PanelRun): boolean => kind === 'tu
  * Has the base and the tuned model of a run answer the same held-out problems, unless they did before, and opens their
  * evaluations beside each other.
  */
-export async function compareWithBase(memory: vscode.Memento, jobs: Jobs, dir: string): Promise<void> {
+export async function compareWithBase(
+  memory: vscode.Memento,
+  jobs: Jobs,
+  dir: string,
+  problems = usualProblems,
+): Promise<void> {
   const { task, model: base, settings } = await readConfiguration(dir);
   const tuned = (await bestCheckpoint(dir))?.dir;
   if (task === null || base === null || tuned === undefined)
@@ -55,7 +61,7 @@ export async function compareWithBase(memory: vscode.Memento, jobs: Jobs, dir: s
     throw new UserError(
       `The run was tuned on problems of a file, ${settings.data}, and an evaluation on that file would ask what it has learnt; its own curves show the held-out ones.`,
     );
-  const comparison = (await earlier(memory, jobs, tuned)) ?? (await compare(jobs, { task, base, tuned }));
+  const comparison = (await earlier(memory, jobs, tuned)) ?? (await compare(jobs, { task, base, tuned, problems }));
   const all = memory.get<Readonly<Record<string, Comparison>>>(made, {});
   await memory.update(made, { ...all, [tuned]: comparison });
   await vscode.commands.executeCommand(commands.openEvaluation, comparison.tuned, comparison.base);
@@ -72,7 +78,7 @@ async function earlier(memory: vscode.Memento, jobs: Jobs, tuned: string): Promi
 
 async function compare(
   jobs: Jobs,
-  { task, base, tuned }: { readonly task: string; readonly base: string; readonly tuned: string },
+  { task, base, tuned, problems }: Readonly<Record<'task' | 'base' | 'tuned', string> & { problems: number }>,
 ): Promise<Comparison> {
   return vscode.window.withProgress(
     { location: vscode.ProgressLocation.Notification, title: 'Unmask: comparing with the base', cancellable: true },

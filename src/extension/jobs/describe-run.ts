@@ -11,9 +11,11 @@ const kinds: Readonly<Record<RunKind, string>> = {
 };
 
 /** What a run is called in lists: the name that its user chose, else what it does. */
-export function titleOf({ name, run, kind, task, objective }: RunSummary): string {
+export function titleOf({ name, run, kind, task, model, objective }: RunSummary): string {
   if (name !== run || kind === null) return name;
   if (kind === 'tune') return [task, objective].filter(Boolean).join(' · ');
+  // Evaluations differ by the model: one of a run is its checkpoint, a folder.
+  if (kind === 'evaluate' && model !== null) return [model.split(/[\\/]/).at(-1), task].filter(Boolean).join(' · ');
   return [kinds[kind], task].filter(Boolean).join(' · ');
 }
 
@@ -28,11 +30,12 @@ export function progressOf({ step, steps }: RunSummary): string {
   return steps === null ? `step ${step}` : `${step}/${steps}`;
 }
 
-/** The state of a run with how far it is, for the line behind its title. */
+/** How far a run is, for the line behind its title; its state where the icon alone does not say it. */
 export function stateOf(run: PanelRun): string {
   const { state, eta } = run;
+  const word = state === 'running' || state === 'finished' ? [] : [state];
   const left = eta === null || state !== 'running' ? [] : [`${duration(eta)} left`];
-  return [state === 'running' ? null : state, progressOf(run), ...left].filter(Boolean).join(' · ');
+  return [...word, progressOf(run), ...left].join(' · ');
 }
 
 /** Names of codicons. */

@@ -77,37 +77,42 @@ async function ask(
   given: Partial<TuningChoice>,
 ): Promise<TuningChoice | undefined> {
   const last: Partial<TuningChoice> = memory.get<TuningChoice>(lastChoice) ?? {};
-  const list = async <T>(command: string) =>
-    runUnmask<T>(await nodes.get(), script, [command], {
-      signal: AbortSignal.timeout(30_000),
-      log: (line) => log.info(line),
-    });
-  let { task, data } = given;
-  if (task === undefined) {
-    const { tasks } = await list<TaskList>('tasks');
-    const chosen = await pick('Tune on which task?', 1, last.task ?? tasks[0]!.name, tasks);
+  const list = <T>(command: string) => {
+    const listed = nodes.get().then((node) =>
+      runUnmask<T>(node, script, [command], {
+        signal: AbortSignal.timeout(30_000),
+        log: (line) => log.info(line),
+      }),
+    );
+    // Who waits for it sees its error; it may fail before anybody does.
+    listed.catch(() => undefined);
+    return listed;
+  };
+  // Asked for at once: the second list is there when the first question is answered.
+  const tasks = given.task === undefined ? list<TaskList>('tasks') : null;
+  const objectives = given.objective === undefined ? list<ObjectiveList>('objectives') : null;
+  let { task, data, objective, model } = given;
+  if (tasks) {
+    const chosen = await pick(
+      'Tune on which task?',
+      1,
+      last.task,
+      tasks.then((found) => found.tasks),
+    );
     if (!chosen) return undefined;
     task = chosen.name;
-    if (!chosen.makesProblems) {
-      data = await pickData(task);
-      if (data === undefined) return undefined;
-    }
+    data = chosen.makesProblems ? data : await pickData(task);
+    if (data === undefined && !chosen.makesProblems) return undefined;
   }
-  let { objective } = given;
-  if (objective === undefined) {
-    const { objectives } = await list<ObjectiveList>('objectives');
-    const items = objectives.map(({ name, paper, description }) => ({
-      name,
-      description: `${description} (${paper})`,
-    }));
+  if (objectives) {
+    const items = objectives.then((found) =>
+      found.objectives.map(({ name, paper, description }) => ({ name, description: `${description} (${paper})` })),
+    );
     objective = (await pick('By which method?', 2, last.objective ?? defaults.objective, items))?.name;
-    if (objective === undefined) return undefined;
   }
-  let { model } = given;
-  if (model === undefined) {
-    model = (await pick('Which model?', 3, last.model ?? defaults.model, await models(runtime)))?.name;
-    if (model === undefined) return undefined;
-  }
+  if (objective === undefined || task === undefined) return undefined;
+  model ??= (await pick('Which model?', 3, last.model ?? defaults.model, models(runtime)))?.name;
+  if (model === undefined) return undefined;
   const length = given.length ?? (await askLength(last.length ?? defaults.length));
   const { testProblems } = given;
   return (
@@ -124,15 +129,18 @@ async function ask(
 
 const steps = 4;
 
-/** A quick pick with what was taken last at its head. */
+/** A quick pick with what was taken last at its head; it is busy until the items are there. */
 async function pick<Item extends { readonly name: string; readonly description: string }>(
   title: string,
   step: number,
-  first: string,
-  items: readonly Item[],
+  first: string | undefined,
+  items: Promise<readonly Item[]>,
 ): Promise<Item | undefined> {
-  const ordered = [...items].sort((a, b) => Number(b.name === first) - Number(a.name === first));
-  const shown = ordered.map((item) => ({ label: item.name.split(/[\\/]/).at(-1)!, detail: item.description, item }));
+  const shown = items.then((all) =>
+    [...all]
+      .sort((a, b) => Number(b.name === first) - Number(a.name === first))
+      .map((item) => ({ label: item.name.split(/[\\/]/).at(-1)!, detail: item.description, item })),
+  );
   const options = { title: `${title} (${step}/${steps})`, matchOnDetail: true };
   return (await vscode.window.showQuickPick(shown, options))?.item;
 }

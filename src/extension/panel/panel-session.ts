@@ -10,7 +10,7 @@ import {
   denoiseHere,
   sampleDenoising,
 } from '../../protocol/runtime.ts';
-import { readSamples } from '../../runs/reader.ts';
+import { isOver, readSamples } from '../../runs/reader.ts';
 import { commands } from '../contributions.ts';
 import { controlRun } from '../jobs/control-runs.ts';
 import type { Jobs } from '../jobs/jobs.ts';
@@ -69,6 +69,11 @@ export class PanelSession implements vscode.Disposable {
     return this.#frame.visible;
   }
 
+  /** The run that it shows; null where it shows none. */
+  get shown(): string | null {
+    return this.#feeds.shown?.dir ?? null;
+  }
+
   /** Shows a run, now or when the page is there. */
   async showRun(dir: string): Promise<void> {
     if (this.#ready) await this.#open('shown', dir);
@@ -112,7 +117,7 @@ export class PanelSession implements vscode.Disposable {
         this.#tellRuntime();
         this.#tellRuns();
         // A directory from before a reload may be gone: that is no error.
-        await this.#open('shown', this.#knownOrNull(this.#toShow ?? request.shown));
+        await this.#open('shown', this.#knownOrNull(this.#toShow ?? request.shown) ?? this.#living());
         this.#toShow = null;
         await this.#open('compared', this.#knownOrNull(request.compared));
         return;
@@ -157,6 +162,11 @@ export class PanelSession implements vscode.Disposable {
 
   #knownOrNull(dir: string | null): string | null {
     return dir !== null && this.#parts.jobs.runs.find(dir) ? dir : null;
+  }
+
+  /** The newest run that goes on: what a page that shows none is most likely opened for. */
+  #living(): string | null {
+    return this.#parts.jobs.runs.runs.find(({ state }) => !isOver(state))?.dir ?? null;
   }
 
   #closeFeeds(): void {

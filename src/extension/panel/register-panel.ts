@@ -73,8 +73,10 @@ export function registerPanel(context: vscode.ExtensionContext, given: Omit<Pane
       deserializeWebviewPanel: async (panel) => void openTab(panel),
     }),
     vscode.commands.registerCommand(commands.showPanel, () => vscode.commands.executeCommand(`${views.panel}.focus`)),
-    vscode.commands.registerCommand(commands.openPanelInEditor, () => {
-      openTab(vscode.window.createWebviewPanel(panelEditor, 'Unmask', vscode.ViewColumn.Active));
+    vscode.commands.registerCommand(commands.openPanelInEditor, async () => {
+      const tab = openTab(vscode.window.createWebviewPanel(panelEditor, 'Unmask', vscode.ViewColumn.Active));
+      // What the panel area shows, larger.
+      if (inView?.shown) await tab.showRun(inView.shown);
     }),
     vscode.commands.registerCommand(
       commands.openRun,

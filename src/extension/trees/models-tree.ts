@@ -88,8 +88,8 @@ function itemOf({ name, kind, parameters, bytes, completes, description, folder 
   const item = new vscode.TreeItem(name.split(/[\\/]/).at(-1)!);
   const facts = [
     ...(used ? ['in use'] : []),
-    ...(parameters === null ? [] : [`${(parameters / 1e6).toFixed(1)} million parameters`]),
     size(bytes),
+    ...(parameters === null ? [] : [`${(parameters / 1e6).toFixed(1)} million parameters`]),
   ];
   item.id = name;
   item.description = facts.join(' · ');

@@ -7,6 +7,8 @@ import type { Runtime } from '../runtime.ts';
 import { ModelsTree } from './models-tree.ts';
 import { RunsTree } from './runs-tree.ts';
 
+const runtimeFailed = 'unmask.runtimeFailed';
+
 /** The view container: runs, models and evaluations of this machine. */
 export interface Trees {
   readonly runs: vscode.TreeDataProvider<string>;
@@ -27,6 +29,13 @@ export function registerTrees(context: vscode.ExtensionContext, jobs: Jobs, runt
   });
   const models = new ModelsTree(runtime);
   const modelsView = vscode.window.createTreeView(views.models, { treeDataProvider: models });
+  const showRuntime = () => {
+    const { state } = runtime;
+    modelsView.message = state.kind === 'running' ? '' : state.reason;
+    // The view says what to do about a runtime that is not there, and nothing about one that is about to be.
+    void vscode.commands.executeCommand('setContext', runtimeFailed, state.kind === 'failed');
+  };
+  showRuntime();
   context.subscriptions.push(
     runs,
     evaluations,
@@ -34,10 +43,7 @@ export function registerTrees(context: vscode.ExtensionContext, jobs: Jobs, runt
     modelsView,
     ...viewOf(views.runs, runs, jobs.runs),
     ...viewOf(views.evaluations, evaluations, jobs.evaluations),
-    models.onDidChangeTreeData(() => {
-      const known = runtime.state.kind === 'running';
-      modelsView.message = known ? '' : `The models are not known: ${runtime.state.reason}`;
-    }),
+    models.onDidChangeTreeData(showRuntime),
   );
   return { runs, models, evaluations };
 }

@@ -52,7 +52,9 @@ function itemOf(run: PanelRun, { open, context }: RunTreeOptions): vscode.TreeIt
   item.tooltip = tooltipOf(run);
   item.contextValue = `${context}.${state}.${run.kind ?? 'unknown'}`;
   item.command = { ...open, arguments: [dir] };
-  item.accessibilityInformation = { label: `${sentenceOf(run)}, ${state}, ${stateOf(run)}, ${size(run.bytes)}` };
+  item.accessibilityInformation = {
+    label: `${titleOf(run)}, ${sentenceOf(run)}, ${state}, ${stateOf(run)}, ${size(run.bytes)}`,
+  };
   return item;
 }
 
@@ -63,7 +65,11 @@ function iconColour({ state }: PanelRun): vscode.ThemeColor | undefined {
 
 function tooltipOf(run: PanelRun): vscode.MarkdownString {
   const text = new vscode.MarkdownString();
-  text.appendText(sentenceOf(run)).appendMarkdown('\n\n').appendText(stateOf(run));
+  text
+    .appendText(sentenceOf(run))
+    .appendMarkdown('\n\n')
+    .appendText(`${run.state}, ${stateOf(run)}`);
+  if (run.model !== null) text.appendMarkdown('\n\n').appendText(`Model: ${run.model}`);
   if (run.createdAt !== null)
     text.appendMarkdown('\n\n').appendText(`Begun ${new Date(run.createdAt).toLocaleString()}`);
   if (run.error !== undefined) text.appendMarkdown('\n\n').appendText(run.error);

@@ -27,7 +27,7 @@ suite('models', () => {
     );
     assert.equal(api.trees.models.problem, null);
     const item = api.trees.models.getTreeItem('unmask-puzzles');
-    assert.match(String(item.description), /^[\d.]+ million parameters · [\d.]+ MB$/);
+    assert.match(String(item.description), /^[\d.]+ MB · [\d.]+ million parameters$/);
     assert.match(item.contextValue ?? '', /^model\.bundled/);
   });
 

@@ -27,7 +27,10 @@ suite('runs', () => {
     api = await vscode.extensions.getExtension<UnmaskApi>('unmask.unmask')!.activate();
   });
   setup(() => {
-    messages = new Messages([[/^Delete .*\?$/, 'Delete']]);
+    messages = new Messages([
+      [/^Delete all /, 'Delete All'],
+      [/^Delete /, 'Delete'],
+    ]);
   });
   teardown(() => messages.restore());
 
@@ -67,7 +70,10 @@ suite('runs', () => {
     assert.equal(shown.label, 'sudoku4x4 · spg-mixture');
     assert.match(String(shown.description), /left · [\d.]+ (kB|MB)$/);
     assert.equal((shown.iconPath as vscode.ThemeIcon).id, 'sync~spin');
-    assert.match(shown.accessibilityInformation?.label ?? '', /^Tuning on sudoku4x4 with spg-mixture, running, /);
+    assert.match(
+      shown.accessibilityInformation?.label ?? '',
+      /^sudoku4x4 · spg-mixture, Tuning on sudoku4x4 with spg-mixture, running, /,
+    );
     assert.deepEqual(shown.command, { command: 'unmask.openRun', title: 'Open Run', arguments: [dir] });
   });
 
@@ -100,7 +106,7 @@ suite('runs', () => {
     assert.match(messages.shown.at(-1) ?? '', /^Unmask: No process runs .*resume the run to go on with it\.$/);
   });
 
-  test('tell once that they ended, with what came of them', async () => {
+  test('tell once that they ended, with what came of them, which is compared and kept', async () => {
     const brief = { ...endless, length: { steps: 2 }, testProblems: 2 };
     const ended = await vscode.commands.executeCommand<string>('unmask.tuneOnTask', brief);
     await eventually(
@@ -112,9 +118,27 @@ suite('runs', () => {
       messages.shown[0]!,
       /^Tuning on sudoku4x4 with spg-mixture finished after 2 steps: cell_accuracy 0\.\d+ before, [01]\.\d+ after\.$/,
     );
-    assert.deepEqual((await api.trees.runs.getChildren())?.length, 2);
+    messages.shown.length = 0;
+    await vscode.commands.executeCommand('unmask.compareWithBase', ended, 4);
+    const evaluations = (await api.trees.evaluations.getChildren()) ?? [];
+    assert.equal(evaluations.length, 2, 'the base and the tuned model answered the same problems');
+    const folder = await vscode.commands.executeCommand<string>('unmask.keepModel', ended, 'kept-by-test');
+    assert.equal((await api.trees.evaluations.getChildren())?.length, 2, 'which they do once');
+    assert.equal(folder, path.join(process.env.UNMASK_HOME!, 'models', 'kept-by-test'));
+    assert.ok(existsSync(path.join(folder, 'model.safetensors')));
+    assert.ok(!existsSync(path.join(folder, 'optimizer.safetensors')));
+    await eventually(
+      'the model is listed',
+      () => api.trees.models.getChildren(),
+      (names) => names.includes('kept-by-test'),
+    );
+    assert.deepEqual(
+      messages.shown.filter((text) => /^Unmask: /.test(text)),
+      [],
+    );
+    await vscode.commands.executeCommand('unmask.deleteModel', 'kept-by-test');
+    assert.ok(!existsSync(folder));
     await vscode.commands.executeCommand('unmask.deleteRun', ended);
-    assert.equal(messages.shown.length, 2, 'the end, and the question');
     assert.deepEqual(await api.trees.runs.getChildren(), [dir]);
   });
 
@@ -132,5 +156,15 @@ suite('runs', () => {
     );
     assert.deepEqual(await api.trees.runs.getChildren(), []);
     assert.ok(!existsSync(dir));
+  });
+
+  test('go with all other data of the machine, after they were stopped', async () => {
+    const started = await vscode.commands.executeCommand<string>('unmask.tuneOnTask', endless);
+    await vscode.commands.executeCommand('unmask.deleteAllData');
+    assert.match(messages.shown[0] ?? '', /^Delete all runs, kept models, evaluations and caches of Unmask\?/);
+    assert.equal(messages.shown[1], 'All local data of Unmask is deleted.');
+    assert.ok(started && !existsSync(started));
+    assert.deepEqual(await api.trees.runs.getChildren(), []);
+    assert.deepEqual(await api.trees.evaluations.getChildren(), []);
   });
 });
