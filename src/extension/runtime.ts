@@ -120,10 +120,8 @@ export class Runtime implements vscode.Disposable {
   }
 
   async #newClient(): Promise<LanguageClient> {
-    const [node, { CloseAction, ErrorAction, LanguageClient, RevealOutputChannelOn }] = await Promise.all([
-      this.#nodes.get(),
-      languageClient(),
-    ]);
+    const node = await this.#nodes.get();
+    const { CloseAction, ErrorAction, LanguageClient, RevealOutputChannelOn } = await languageClient();
     this.#log.info(`unmask serve in ${node.file} (Node.js ${node.version})`);
     const holder: { client?: LanguageClient } = {};
     const client = new LanguageClient(
