@@ -38,6 +38,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   registerSelectModel(context, runtime);
   registerShowDevices(context, pages, log);
 
+  // In a turn of its own: the rest takes longer to load than all of the above.
+  await new Promise(setImmediate);
   const { registerRunFeatures } = await import('./run-features.ts');
   return { trees: registerRunFeatures(context, { nodes, runtime, script, log }) };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import type { LanguageClient } from 'vscode-languageclient/node';
 import { messageOf } from '../platform/errors.ts';
@@ -28,6 +29,8 @@ export class Runtime implements vscode.Disposable {
   #ends: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #disposed = false;
+  /** Settles when the present client has started, or has failed to. */
+  #settled: Promise<void> = Promise.resolve();
   /** Starts so far: the last one counts. */
   #starts = 0;
 
@@ -107,7 +110,9 @@ export class Runtime implements vscode.Disposable {
       if (this.#client === client && this.#state.kind === 'running') this.#set({ kind: 'running', status });
     });
     try {
-      await client.start();
+      const started = client.start();
+      this.#settled = started.then(nothing, nothing);
+      await started;
     } catch (error) {
       // Where the process ended, `closed` has it started anew.
       if (this.#client === client && this.#state.kind === 'starting') this.#ended(client, messageOf(error));
@@ -120,10 +125,8 @@ export class Runtime implements vscode.Disposable {
   }
 
   async #newClient(): Promise<LanguageClient> {
-    const [node, { CloseAction, ErrorAction, LanguageClient, RevealOutputChannelOn }] = await Promise.all([
-      this.#nodes.get(),
-      languageClient(),
-    ]);
+    const node = await this.#nodes.get();
+    const { CloseAction, ErrorAction, LanguageClient, RevealOutputChannelOn } = await languageClient();
     this.#log.info(`unmask serve in ${node.file} (Node.js ${node.version})`);
     const holder: { client?: LanguageClient } = {};
     const client = new LanguageClient(
@@ -168,7 +171,10 @@ export class Runtime implements vscode.Disposable {
     clearTimeout(this.#timer);
     const client = this.#client;
     this.#client = null;
-    if (client) await client.dispose(2000).catch((error: unknown) => this.#log.warn(messageOf(error)));
+    if (!client) return;
+    // A client that is ended while it starts shows a message of its own.
+    await Promise.race([this.#settled, wait(patience)]);
+    await client.dispose(2000).catch((error: unknown) => this.#log.warn(messageOf(error)));
   }
 
   #fail(reason: string): null {
@@ -188,6 +194,10 @@ export class Runtime implements vscode.Disposable {
     throw new Error(this.#state.kind === 'running' ? 'The runtime is busy starting.' : this.#state.reason);
   }
 }
+
+/** Milliseconds for which a client that starts is waited for before it is ended. */
+const patience = 5_000;
+const nothing = (): void => undefined;
 
 /** Loaded with the first runtime, not with the extension: it takes longer to load than all the rest. */
 const languageClient = () => import('vscode-languageclient/node');

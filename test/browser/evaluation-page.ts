@@ -2,7 +2,7 @@ import type { TestContext } from 'node:test';
 import { build } from 'esbuild';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { bundles } from '../../esbuild.mjs';
-import { evaluationHtml } from '../../src/extension/evaluations/page-html.ts';
+import { pageHtml } from '../../src/extension/page-html.ts';
 import type { EvaluationRequest, EvaluationUpdate } from '../../src/protocol/evaluation.ts';
 import { type ThemeName, vscodeThemes } from './vscode-themes.ts';
 
@@ -49,7 +49,8 @@ export async function openPage(
     complaints.push(`dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });
-  const html = evaluationHtml({
+  const html = pageHtml({
+    title: 'Unmask: Evaluation',
     script: `${source}/evaluation.js`,
     style: `${source}/evaluation.css`,
     source,

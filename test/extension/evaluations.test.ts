@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import { type EvalChoice, evalArguments, parseProblems } from '../../src/extension/evaluations/eval-choice.ts';
 import { parseEvaluationRequest } from '../../src/extension/evaluations/evaluation-request.ts';
 import { followStatus, increment, progressText } from '../../src/extension/evaluations/follow-evaluation.ts';
-import { evaluationHtml } from '../../src/extension/evaluations/page-html.ts';
 import type { RunStatus } from '../../src/protocol/run.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun, temporaryFolder } from '../runs/example.ts';
@@ -64,11 +63,4 @@ test('only what the page may ask for is a request', () => {
   assert.deepEqual(parseEvaluationRequest({ kind: 'export', format: 'csv' }), { kind: 'export', format: 'csv' });
   for (const message of [null, 'ready', { kind: 'run' }, { kind: 'compare' }, { kind: 'export', format: 'exe' }])
     assert.equal(parseEvaluationRequest(message), null, JSON.stringify(message));
-});
-
-test('the page may run its one script and load its style, and nothing else', () => {
-  const html = evaluationHtml({ script: 'x:/a.js', style: 'x:/a.css', source: 'x:', nonce: 'n0' });
-  const policy = /Content-Security-Policy" content="([^"]*)"/.exec(html)?.[1];
-  assert.equal(policy, "default-src 'none'; script-src 'nonce-n0'; style-src x:; base-uri 'none'; form-action 'none'");
-  assert.equal(html.match(/<script/g)?.length, 1);
 });

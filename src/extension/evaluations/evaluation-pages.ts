@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import * as z from 'zod';
@@ -6,9 +5,9 @@ import { messageOf, UserError } from '../../platform/errors.ts';
 import type { EvaluationReport, EvaluationRequest, EvaluationUpdate } from '../../protocol/evaluation.ts';
 import { readAnswers } from '../../runs/reader.ts';
 import { commands } from '../contributions.ts';
+import { fillWebview } from '../fill-webview.ts';
 import type { AskUnmask } from './ask-unmask.ts';
 import { parseEvaluationRequest } from './evaluation-request.ts';
-import { evaluationHtml } from './page-html.ts';
 
 const viewType = 'unmask.evaluation';
 
@@ -110,18 +109,11 @@ class EvaluationPage {
     // Nobody may wait for it.
     this.shown.catch(() => undefined);
     const { webview } = panel;
-    webview.options = { enableScripts: true, localResourceRoots: [dist] };
     webview.onDidReceiveMessage((message: unknown) => {
       const request = parseEvaluationRequest(message);
       if (request) void this.#answer(request);
     });
-    const place = (name: string) => webview.asWebviewUri(vscode.Uri.joinPath(dist, name)).toString();
-    webview.html = evaluationHtml({
-      script: place('evaluation.js'),
-      style: place('evaluation.css'),
-      source: webview.cspSource,
-      nonce: randomBytes(16).toString('base64url'),
-    });
+    fillWebview(webview, dist, 'evaluation', 'Unmask: Evaluation');
     panel.title = path.basename(dir);
     panel.onDidDispose(() => this.#settle(new UserError('The page was closed.')));
   }

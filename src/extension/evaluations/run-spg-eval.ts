@@ -4,6 +4,7 @@ import type { RunStatus } from '../../protocol/run.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { requestControl } from '../../runs/control.ts';
 import { isOver, readStatus } from '../../runs/reader.ts';
+import { signalOf } from '../abort-signal.ts';
 import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Runtime } from '../runtime.ts';
@@ -66,9 +67,7 @@ function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable
   };
   const options = { location: vscode.ProgressLocation.Notification, title: 'Unmask: evaluating', cancellable: true };
   return vscode.window.withProgress(options, async (progress, token) => {
-    const cancelled = new AbortController();
-    token.onCancellationRequested(() => cancelled.abort());
-    const { signal } = cancelled;
+    const signal = signalOf(token);
     const finished: string[] = [];
     try {
       for (const [index, suite] of choice.suites.entries()) {

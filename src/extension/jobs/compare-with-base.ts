@@ -4,6 +4,7 @@ import type { PanelRun } from '../../protocol/panel.ts';
 import { readConfiguration } from '../../runs/directory.ts';
 import { bestCheckpoint } from '../../runs/keep-model.ts';
 import { isOver } from '../../runs/reader.ts';
+import { signalOf } from '../abort-signal.ts';
 import { commands } from '../contributions.ts';
 import { withErrorsShown } from '../show-error.ts';
 import { controlRun } from './control-runs.ts';
@@ -83,22 +84,21 @@ async function compare(
   return vscode.window.withProgress(
     { location: vscode.ProgressLocation.Notification, title: 'Unmask: comparing with the base', cancellable: true },
     async (progress, token) => {
-      const cancelled = new AbortController();
-      token.onCancellationRequested(() => cancelled.abort());
+      const signal = signalOf(token);
       // One after the other: side by side they would take as long, and each would show half the speed.
       const evaluate = async (name: string, model: string) => {
         const args = ['eval', '--task', task, '--model', model, '--limit', String(problems)];
-        const dir = await jobs.start(args, { signal: cancelled.signal });
+        const dir = await jobs.start(args, { signal });
         const end = jobs.evaluations.onChange(() => {
           const run = jobs.evaluations.find(dir);
           if (run) progress.report({ message: `${name} ${progressOf(run)}` });
         });
         try {
-          const { state, error } = await jobs.whenOver(jobs.evaluations, dir, cancelled.signal);
+          const { state, error } = await jobs.whenOver(jobs.evaluations, dir, signal);
           if (state !== 'finished') throw new UserError(`The evaluation of ${name} ${error ?? `was ${state}`}.`);
           return dir;
         } catch (failure) {
-          if (cancelled.signal.aborted) await controlRun(jobs, dir, 'stop').catch(() => undefined);
+          if (signal.aborted) await controlRun(jobs, dir, 'stop').catch(() => undefined);
           throw failure;
         } finally {
           end();

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { UserError } from '../../platform/errors.ts';
+import { Interrupted, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import type { RunKind } from '../../protocol/run.ts';
@@ -62,7 +62,7 @@ export class Jobs implements vscode.Disposable {
     return this.runs.find(dir) ?? this.evaluations.find(dir);
   }
 
-  /** Settles when a job is over. */
+  /** Settles when a job is over; throws `Interrupted` where the signal ends the waiting. The job goes on. */
   whenOver(folder: RunFolder, dir: string, signal: AbortSignal): Promise<PanelRun> {
     return new Promise((resolve, reject) => {
       const look = () => {
@@ -75,7 +75,7 @@ export class Jobs implements vscode.Disposable {
       };
       const cancel = () => {
         end();
-        reject(signal.reason);
+        reject(new Interrupted(`Nobody waits for ${dir} any more.`));
       };
       const end = folder.onChange(look);
       signal.addEventListener('abort', cancel, { once: true });

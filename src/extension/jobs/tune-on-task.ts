@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Json } from '../../protocol/run.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
+import { signalOf } from '../abort-signal.ts';
 import { commands, settings } from '../contributions.ts';
 import type { NodeChoice } from '../node-choice.ts';
 import { runUnmask } from '../run-unmask.ts';
@@ -57,11 +58,7 @@ export function registerTuneOnTask(context: vscode.ExtensionContext, parts: Tune
             title: `Unmask: starting to tune on ${choice.task}`,
             cancellable: true,
           },
-          (_, token) => {
-            const cancelled = new AbortController();
-            token.onCancellationRequested(() => cancelled.abort());
-            return jobs.start(args, { signal: cancelled.signal });
-          },
+          (_, token) => jobs.start(args, { signal: signalOf(token) }),
         );
         await vscode.commands.executeCommand(commands.openRun, dir);
         return dir;

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import {
   type CompletionFrame,
@@ -7,10 +6,10 @@ import {
   watchCompletions,
 } from '../../protocol/runtime.ts';
 import { commands, panelEditor, views } from '../contributions.ts';
+import { fillWebview } from '../fill-webview.ts';
 import { pickRun } from '../jobs/pick-run.ts';
 import { withErrorsShown } from '../show-error.ts';
 import { LastEditor } from './last-editor.ts';
-import { panelHtml } from './panel-html.ts';
 import { type PanelFrame, type PanelParts, PanelSession } from './panel-session.ts';
 
 /** The panel: denoising and training curves, as a view in the panel area and as an editor tab, both the same page. */
@@ -23,16 +22,7 @@ export function registerPanel(context: vscode.ExtensionContext, given: Omit<Pane
   /** The run that the page in the panel area is to show once it is there. */
   let showInView: string | null = null;
 
-  const fill = (webview: vscode.Webview) => {
-    webview.options = { enableScripts: true, localResourceRoots: [dist] };
-    const at = (file: string) => webview.asWebviewUri(vscode.Uri.joinPath(dist, file)).toString();
-    webview.html = panelHtml({
-      script: at('panel.js'),
-      style: at('panel.css'),
-      source: webview.cspSource,
-      nonce: randomBytes(16).toString('base64'),
-    });
-  };
+  const fill = (webview: vscode.Webview) => fillWebview(webview, dist, 'panel', 'Unmask');
   const watcher = completionWatcher(parts, sessions);
   const open = (frame: PanelFrame, onDidChangeVisibility: vscode.Event<unknown>, onDidDispose: vscode.Event<void>) => {
     const session = new PanelSession(frame, parts);
