@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { describe, it } from 'node:test';
 import { build, type Metafile } from 'esbuild';
@@ -77,5 +78,15 @@ describe('the bundles', () => {
       loaded.filter((name) => !/^(onnxruntime-node|@tensorflow\/)/.test(name)),
       [],
     );
+  });
+
+  it('hold no package whose licence is not told', async () => {
+    const told = await readFile(new URL('../../LICENSE-THIRD-PARTY.md', import.meta.url), 'utf8');
+    const known = new Set([...told.matchAll(/^\| (.+?) \|/gm)].flatMap(([, names]) => (names as string).split(', ')));
+    for (const bundle of Object.keys(bundles) as (keyof typeof bundles)[])
+      for (const file of Object.keys((await metafileOf(bundle)).inputs)) {
+        const name = /^.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
+        assert.ok(name === undefined || known.has(name), `${name} in ${bundle}`);
+      }
   });
 });

@@ -120,21 +120,6 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     assert.ok((await toasts.count()) <= 1);
   });
 
-  it('an evaluation runs to its report, and the next one stands beside it', async () => {
-    for (const round of ['first', 'second'] as const) {
-      await runCommand(workbench, page, 'Unmask: Run SPG Eval');
-      await answerPick(page, 'sudoku4x4', 'check');
-      await answerPick(page, 'unmask-puzzles');
-      await answerPick(page, '16', 'type');
-      const frame = await webview(page, 'main.evaluation');
-      await frame.locator('h1').waitFor({ timeout: 120_000 });
-      if (round === 'second') await frame.getByText('not distinguishable').first().waitFor({ timeout: 120_000 });
-    }
-    const frame = await webview(page, 'main.evaluation');
-    await screenshots(workbench, page, 'evaluation');
-    await frame.locator('tbody tr').first().click();
-  });
-
   it('a runtime that is killed takes no run with it, and comes back', async () => {
     await runCommand(workbench, page, 'Unmask: Tune on Task');
     for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);

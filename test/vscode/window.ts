@@ -68,12 +68,8 @@ export async function webview(page: Page, selector: string): Promise<Frame> {
   throw new Error(`no webview shows ${selector}`);
 }
 
-/** Answers VS Code's question with the item of that name, checked where several may be, or with a text. */
-export async function answerPick(
-  page: Page,
-  answer: string,
-  how: 'choose' | 'check' | 'type' = 'choose',
-): Promise<void> {
+/** Answers VS Code's question with the item of that name, or with a text. */
+export async function answerPick(page: Page, answer: string, how: 'choose' | 'type' = 'choose'): Promise<void> {
   const widget = page.locator('.quick-input-widget');
   const input = widget.locator('input.input');
   await input.waitFor({ timeout: 60_000 });
@@ -84,13 +80,7 @@ export async function answerPick(
   }
   const row = widget.locator('.quick-input-list .monaco-list-row', { hasText: answer }).first();
   await row.waitFor({ timeout: 60_000 });
-  if (how === 'choose') {
-    await row.click();
-    return;
-  }
-  const box = row.locator('input[type=checkbox], .monaco-checkbox').first();
-  if ((await box.getAttribute('aria-checked')) !== 'true') await row.click();
-  await page.keyboard.press('Enter');
+  await row.click();
 }
 
 const themes = {
