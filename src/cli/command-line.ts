@@ -6,6 +6,7 @@ import { addBench } from './commands/bench.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
 import { addEval } from './commands/eval.ts';
+import { addExact } from './commands/exact.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
 import { addObjectives } from './commands/objectives.ts';
@@ -101,6 +102,7 @@ function commands(terminal: Terminal): Command {
     addComplete,
     addServe,
     addBench,
+    addExact,
     addLogits,
     addLoss,
   ])

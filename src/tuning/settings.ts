@@ -92,14 +92,14 @@ export const tuningSettings = z.strictObject({
     .default(null)
     .describe("How far above 1 a ratio of policies counts; null: the method's"),
   preference_beta: z.number().positive().default(0.1).describe('Sharpness of the preferences of vrpo'),
-  reward_beta: z.number().positive().default(1).describe("Inverse temperature of trafl's target, p exp(beta r)"),
+  reward_beta: z.number().positive().default(10).describe("Inverse temperature of trafl's target, p exp(beta r)"),
   log_z: z
     .enum(['group', 'learned'])
     .default('group')
     .describe("log Z of trafl: its optimum for the group at hand, or a learnt table by the prompt's hash"),
   log_z_rate: z.number().positive().max(0.5).default(0.1).describe('Learning rate of the learnt log Z'),
   score_lambda: z.number().positive().default(0.01).describe('rspo regresses the relative score to advantage / lambda'),
-  tilt_step: z.number().positive().default(1).describe('Step of the annealed tilt of dtm (h)'),
+  tilt_step: z.number().positive().default(5).describe('Step of the annealed tilt of dtm (h)'),
   tilt_steps: z.int().min(1).default(20).describe('Steps after which the teacher of dtm becomes the student'),
   control_variate: z
     .number()

@@ -164,6 +164,10 @@ async function prepare(
     throw new UsageError(
       `Setting block = ${settings.block} does not divide the ${decoding.length} tokens of a completion; give one that does.`,
     );
+  if (settings.temperature === 0)
+    throw new UsageError(
+      'Setting temperature = 0 makes all completions of a group alike, so that nothing can be learnt; give one above 0.',
+    );
   objectiveByName(objective).check?.(settings, model.config);
   if (steps === null && settings.lr_schedule !== 'constant')
     throw new UsageError(
