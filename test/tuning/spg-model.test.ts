@@ -215,6 +215,28 @@ describe('an update', () => {
     await trainer.dispose();
     await model.dispose();
   });
+
+  it('with the loose bound takes U - 1 in the place of log U', async () => {
+    const checkpoint = tinyCheckpoint({ vocab_size: 9 });
+    for (const { data } of checkpoint.weights.values()) data.fill(0);
+    const model = await load(checkpoint);
+    const { loss } = spgByName('spg-eubo');
+    const trainer = new Trainer(model, loss, optimizer);
+    const bad = completions.filter(({ advantage }) => advantage < 0);
+    for (const [upper_bound, perToken] of [
+      ['log', Math.log(1 / 9)],
+      ['loose', 1 / 9 - 1],
+    ] as const) {
+      const settings = settingsOf({ estimator: 'paper', masking: 'all', upper_bound });
+      const { batches } = spgByName('spg-eubo').update(bad, settings, special, new Random(1, 'loose'));
+      const { metrics } = await trainer.evaluate({ loss, ...batches[0]! });
+      bad.forEach(({ length }, j) => {
+        assert.ok(Math.abs(metrics.eubo!.data[j]! - length * perToken) < 1e-4, `${upper_bound} of ${j}`);
+      });
+    }
+    await trainer.dispose();
+    await model.dispose();
+  });
 });
 
 it('an unknown objective is refused with the known ones', () => {
