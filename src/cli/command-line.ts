@@ -3,6 +3,7 @@ import { Interrupted, messageOf, UsageError, UserError } from '../platform/error
 import { packageVersion } from '../platform/package-root.ts';
 import type { AddCommand, CommandContext, Work } from './command.ts';
 import { addBench } from './commands/bench.ts';
+import { addCompare } from './commands/compare.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
 import { addEval } from './commands/eval.ts';
@@ -98,6 +99,7 @@ function commands(terminal: Terminal): Command {
     addRuns,
     addEval,
     addScore,
+    addCompare,
     addPretrain,
     addComplete,
     addServe,

@@ -27,6 +27,8 @@ export interface TrainingMethod {
   evaluate?(): Promise<Evaluation>;
   /** What the method carries from step to step beside weights and optimiser; a checkpoint keeps it. */
   state?(): Promise<ReadonlyMap<string, HostTensor>>;
+  /** Gives back what the method compiled and loaded; its model is not its own. */
+  dispose?(): Promise<void>;
   /** The metric of an evaluation by which checkpoints are ranked, larger is better. */
   readonly bestBy?: string;
 }

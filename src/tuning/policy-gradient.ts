@@ -174,6 +174,11 @@ export function policyGradient({
     evaluate: evaluateValidation,
     bestBy: task.metrics[0],
     state: async () => (await method.state?.()) ?? new Map(),
+    async dispose() {
+      await trainer.dispose();
+      await bounds.dispose();
+      await method.dispose?.();
+    },
   };
 }
 

@@ -27,6 +27,7 @@ import {
   readProgress,
   resumedState,
   runTrainingJob,
+  type TrainingMethod,
   type TrainingProgress,
 } from '../training/training-job.ts';
 import { objectiveByName } from './objectives/registry.ts';
@@ -210,9 +211,10 @@ async function work({ run, model, request, prepared, progress, restored, hooks }
   const { steps, timeLimit, seed, settings } = request;
   const { task, problem, validation } = prepared;
   hooks.onStart?.(run);
+  let method: TrainingMethod | undefined;
   try {
     const objective = objectiveByName(request.objective);
-    const method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation, restored });
+    method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation, restored });
     const before = (await noted(0)) ?? (progress.step === 0 ? await measure(0) : null);
     const done = await runTrainingJob({
       run,
@@ -243,6 +245,7 @@ async function work({ run, model, request, prepared, progress, restored, hooks }
     await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
     throw error;
   } finally {
+    await method?.dispose?.();
     await model.dispose();
   }
 
