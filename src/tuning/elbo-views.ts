@@ -25,7 +25,7 @@ export function elboViews(text: Text, samples: number, mask: number, random: Ran
 }
 
 /**
- * The one-step estimate of d1 (diffu-GRPO, arXiv 2504.12216, section 3.3): the whole completion is masked and each token
+ * The one-step estimate of d1 (diffu-GRPO, arXiv 2504.12216): the whole completion is masked and each token
  * of the prompt with a probability, so that one pass tells log pi(x_i | prompt) of every token as if they were independent.
  */
 export function oneStepView(

@@ -1,7 +1,6 @@
 import type { HostTensor } from '../graph/tensor.ts';
 import { LanguageModel } from '../model/language-model.ts';
-import type { Batch, Loss } from '../training/trainer.ts';
-import { Trainer } from '../training/trainer.ts';
+import { type Batch, type Loss, Trainer } from '../training/trainer.ts';
 import { frozen } from './frozen-optimizer.ts';
 import { type Rollout, type RolloutJob, rollOut } from './rollouts.ts';
 
@@ -32,8 +31,14 @@ export class FrozenPolicy {
     return (await trainer.evaluate(batch)).metrics;
   }
 
+  /** Writes completions; its forward passes count as the policy's work. */
   async rollOut(jobs: readonly RolloutJob[]): Promise<Rollout[]> {
-    return rollOut((await this.#opened()).model, jobs);
+    const { model } = await this.#opened();
+    const { forwards, tokens } = model.work;
+    const rollouts = await rollOut(model, jobs);
+    this.#source.work.forwards += model.work.forwards - forwards;
+    this.#source.work.tokens += model.work.tokens - tokens;
+    return rollouts;
   }
 
   /** Becomes the policy as it is now. */

@@ -52,7 +52,7 @@ export function exactElbo(n: number, logp: MaskedLogp, steps: number | null): nu
 
 /**
  * The evidence upper bound without its constant, 1/beta sum over places of log E[w pi^beta] (SPG, arXiv 2510.09541,
- * theorem 1, and with infinitely many steps its trained form).
+ * and with infinitely many steps its trained form).
  */
 export function exactEubo(n: number, logp: MaskedLogp, steps: number | null, beta: number): number {
   return eachPlace(

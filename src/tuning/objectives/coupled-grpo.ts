@@ -1,5 +1,5 @@
 /**
- * Coupled GRPO of DiffuCoder (arXiv 2506.20639, section 4.2, and its released trainer): a token's log-probability is
+ * Coupled GRPO of DiffuCoder (arXiv 2506.20639, and its released trainer): a token's log-probability is
  * estimated from three versions of the completion, fully masked, masked at a ratio r ~ U(0.2, 0.8), and masked at the
  * complement, so that each token is scored once under partial context:
  *

@@ -1,5 +1,5 @@
 /**
- * diffu-GRPO of d1 (arXiv 2504.12216, equation 5): GRPO's clipped ratio per token, on a mean-field estimate of the
+ * diffu-GRPO of d1 (arXiv 2504.12216): GRPO's clipped ratio per token, on a mean-field estimate of the
  * log-probabilities from one pass. The whole completion is masked, and each token of the prompt with probability
  * `clean_token_masking`, anew in every inner update:
  *

@@ -7,7 +7,9 @@
  * The ELBO is estimated from coupled pairs: x tokens masked, x uniform on {0 .. n} and spread evenly over the step's
  * completions, each weighing (n + 1) / x, and the complement with (n + 1) / (n - x), half of each. That is unbiased: the
  * sum over x of 1/x is the ELBO's own. The same masks serve all three policies. `mask_samples` / 2 pairs are drawn, at
- * least one. The released values (clip 0.2, kl 0.01) are the defaults.
+ * least one. The released values (clip 0.2, kl 0.01) are the defaults. Differs: n counts a completion's own tokens up to
+ * its end of text, where the released code takes the canvas; and counts are spread by strata of equal width, not by a
+ * rounded grid.
  */
 import { subset } from '../../diffusion/masking.ts';
 import type { Random } from '../../platform/random.ts';

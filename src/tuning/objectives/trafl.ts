@@ -7,8 +7,9 @@
  * complementary pairs (`mask_samples` / 2 pairs; the paper has two), the same masks for the reference. The paper learns
  * log Z with a head on the prompt. Here it is either the minimiser for the group at hand, log Z = mean(beta A - (s -
  * s_ref)), or a learnt table of scalars by the prompt's hash, which prompts that collide share (`log_z=learned`).
- * Uncertain: the formulas come from a re-implementation, not from the paper, and beta (`reward_beta`) is our choice. Known: centring rewards in a group shrinks
- * the tilt by 1 - 1/g, and squaring an estimate of K masks adds its variance over K to the loss.
+ * Groups of equal rewards are left out. Uncertain: the formulas come from a re-implementation, not from the paper, and
+ * beta (`reward_beta`) is our choice. Known: centring rewards in a group shrinks the tilt by 1 - 1/g, and squaring an
+ * estimate of K masks adds its variance over K to the loss.
  */
 import { subset } from '../../diffusion/masking.ts';
 import type { Random } from '../../platform/random.ts';

@@ -1,5 +1,5 @@
 /**
- * UniGRPO of MMaDA (arXiv 2505.15809, section 3.3): GRPO in which a completion is masked in part, with mask ratios spread
+ * UniGRPO of MMaDA (arXiv 2505.15809): GRPO in which a completion is masked in part, with mask ratios spread
  * over the inner updates, so that later denoising steps are seen as well as the first:
  *
  *     p_0 ~ U(0, 1) for each completion;   p_k = p_0 + (1 - p_0) k / mu in inner update k of mu

@@ -1,5 +1,5 @@
 /**
- * wd1 (arXiv 2507.08838, equation 7): weighted log-likelihood without ratios. In each group
+ * wd1 (arXiv 2507.08838): weighted log-likelihood without ratios. In each group
  *
  *     w+ = softmax(A),  w- = softmax(-A),   loss = - sum_j w+_j logp_j + sum_j w-_j logp_j
  *
