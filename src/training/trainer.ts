@@ -131,7 +131,7 @@ export class Trainer {
   async #run(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch): Promise<Record<string, HostTensor>> {
     const { extra, canvas, doubled, loss = this.#loss, ...leading } = batch;
     const feeds: Record<string, HostTensor> = { ...leading, ...extra };
-    if (canvas && this.#model.config.attention === 'prefix-lm') feeds.canvas = canvas;
+    if (canvas && !doubled && this.#model.config.attention === 'prefix-lm') feeds.canvas = canvas;
     const layout = doubled ? JSON.stringify(doubled) : '';
     const key = `${kind} ${loss.name} ${layout} ${Object.entries(feeds).map(([name, { shape }]) => `${name}[${shape}]`)}`;
     return (await this.#programs.get(key, () => this.#lossProgram(kind, batch))).run(feeds, this.#model.state);
@@ -162,7 +162,7 @@ export class Trainer {
     const states = hiddenStates(config, weight, {
       tokens: input('tokens', tokens.shape, 'i32'),
       present: present && input('present', present.shape),
-      canvas: canvas && config.attention === 'prefix-lm' ? input('canvas', canvas.shape) : undefined,
+      canvas: canvas && !doubled && config.attention === 'prefix-lm' ? input('canvas', canvas.shape) : undefined,
       doubled,
     });
     const wanted = input('targets', targets.shape, 'i32');

@@ -7,9 +7,10 @@
  *
  * z_n masks l ~ U{1..B} of the B tokens of every block, and w_n = B / (l m) for each of the m noise levels, so that the
  * sum is the block-causal ELBO. Uncertain: the report gives neither w_n, nor clipping, nor whether the ratio is taken
- * per token; clipping is 0.2, and `mask_samples` noise levels are drawn. A model with full attention decodes with masks
- * behind the block in sight, which this pass does not show it; for one block the two agree. Models that predict the
- * next place cannot be doubled and are refused.
+ * per token; clipping is 0.2, and `mask_samples` noise levels are drawn. Only a model that reads the prompt without the
+ * canvas (`prefix-lm`), in one block, decodes exactly as this pass sees it. A model with full attention decodes with the
+ * canvas in the prompt's sight and with masks behind the block, and this tunes it on another context than that. Models
+ * that predict the next place cannot be doubled and are refused.
  */
 import { subset } from '../../diffusion/masking.ts';
 import { UsageError } from '../../platform/errors.ts';
