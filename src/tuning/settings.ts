@@ -27,7 +27,10 @@ export const tuningSettings = z.strictObject({
     .describe("Denoising steps of a rollout; null: the model's tokens per step"),
   // Reward
   reward: z.string().nullable().default(null).describe("Name of the task's reward; null: its first"),
-  task_options: z.record(z.string(), z.json()).default({}).describe("Options of the task's problem generator, as JSON"),
+  task_options: z
+    .record(z.string(), z.json())
+    .default({})
+    .describe("Options of the task's problem generator, as JSON; held-out problems are made with them too"),
   // The policy gradient
   estimator: z
     .enum(['released', 'paper'])

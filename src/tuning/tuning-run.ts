@@ -192,8 +192,13 @@ async function prepare(
     problem,
     validation: heldOut
       ? heldOut.slice(0, settings.evaluation_problems)
-      : task.heldOut!('validation', settings.evaluation_problems),
-    test: testProblems === 0 ? [] : heldOut ? heldOut.slice(0, testProblems) : task.heldOut!('test', testProblems),
+      : task.heldOut!('validation', settings.evaluation_problems, generateOptions),
+    test:
+      testProblems === 0
+        ? []
+        : heldOut
+          ? heldOut.slice(0, testProblems)
+          : task.heldOut!('test', testProblems, generateOptions),
   };
 }
 

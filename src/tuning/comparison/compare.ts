@@ -178,7 +178,8 @@ async function passAtK(
   const model = await LanguageModel.load(engine, await readCheckpoint(checkpoint));
   try {
     const format = model.generation.prompt_format;
-    const { metrics } = await evaluate(model, task, task.heldOut!('test', plan.problems), {
+    const problems = task.heldOut!('test', plan.problems, plan.settings.task_options);
+    const { metrics } = await evaluate(model, task, problems, {
       format,
       decoding: { ...defaultDecoding(model, task, format), temperature: sampleTemperature },
       samples: plan.samples,
