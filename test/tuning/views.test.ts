@@ -146,6 +146,16 @@ describe('views', () => {
     for (const open of [1, 2, 3, 4]) assert.ok(Math.abs(counts.get(open)! / 1000 - 1) < 0.15, `${open} open`);
   });
 
+  it('of dtm follow the decoder where its last block is shorter', () => {
+    const short = { prompt: text.prompt, completion: text.completion };
+    const random = new Random(9, 'short');
+    for (let draw = 0; draw < 300; draw++) {
+      const open = maskedIn([activeBlockView(short, { block: 3 }, mask, random)], 0);
+      // Blocks of three and two tokens: the second is open in full before the first is touched.
+      if (open.some((place) => place < 3)) assert.ok(open.includes(3) && open.includes(4));
+    }
+  });
+
   it('of ebpo hold the text clean and masked, padded on the left, and weigh as a block ELBO', () => {
     const options = { prompt: 4, block: 2, mask_samples: 1, mask, pad: 0 };
     const { seen, absent, from } = doubledView(text, { ...options, random: new Random(7, 'doubled') });

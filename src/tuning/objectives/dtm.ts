@@ -7,11 +7,11 @@
  *     loss     = - mean_i sum_v target_i[v] log pi(v | x_t)_i
  *
  * c (`control_variate`) leaves the minimiser, the reward-tilted posterior, as it is; with c = 1 a completion without
- * reward only distils the teacher. k ~ U{1..L} places are masked from the right: the last floor((k - 1) / B) blocks in
- * full, the remaining ((k - 1) mod B) + 1 at random in the block before them, and the mean is over that block's masked
- * places. Every `tilt_steps` steps a grows by h (`tilt_step`), the teacher becomes the student, and the optimiser forgets.
- * Left out: the replay buffer (every step's completions are fresh and the teacher's own), moving averages of the
- * student as the teacher, and normalising rewards: h is in units of the task's reward.
+ * reward only distils the teacher. k ~ U{1..L} places are masked from the right: as many blocks as k - 1 places fill in
+ * full, what remains of k at random in the block before them, and the mean is over that block's masked places. Every
+ * `tilt_steps` steps a grows by h (`tilt_step`), the teacher becomes the student, and the optimiser forgets. Left out: the
+ * replay buffer (every step's completions are fresh and the teacher's own), moving averages of the student as the
+ * teacher, and normalising rewards: h is in units of the task's reward.
  */
 import { subset } from '../../diffusion/masking.ts';
 import { total } from '../../graph/compositions.ts';
@@ -128,10 +128,15 @@ export function activeBlockView(
   random: Random,
 ) {
   const { prompt, completion: text } = completion;
-  const open = 1 + random.integer(text.length);
-  const end = text.length - Math.floor((open - 1) / block) * block;
-  const start = Math.max(0, end - block);
-  const count = Math.min(((open - 1) % block) + 1, end - start);
+  let count = 1 + random.integer(text.length);
+  let end = text.length;
+  // The decoder's blocks begin on the left, so that the last may be shorter.
+  let start = Math.floor((end - 1) / block) * block;
+  while (count > end - start) {
+    count -= end - start;
+    end = start;
+    start -= block;
+  }
   const own = subset(end - start, count, random);
   const masked = new Uint8Array(prompt.length + text.length).fill(1, prompt.length + end);
   masked.set(own, prompt.length + start);
