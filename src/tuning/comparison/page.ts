@@ -15,11 +15,10 @@ interface PageData {
 export function comparisonPage({ plan, rows, summaries, command }: PageData): string {
   const finished = rows.filter(isFinished);
   const names = summaries.map(({ objective }) => objective);
-  const colour = (objective: string) => colours[names.indexOf(objective) % colours.length] as string;
   const title = `Objectives compared on ${plan.task}`;
   const curvesOf = (pick: (row: ComparisonRow) => readonly CurvePoint[], by: 'rollouts' | 'seconds') =>
     finished.map((row) => ({
-      colour: colour(row.objective),
+      stroke: strokeOf(names.indexOf(row.objective)),
       label: `${row.objective}, seed ${row.seed}`,
       points: pick(row).map((point) => ({ x: point[by], y: point.value })),
     }));
@@ -44,7 +43,7 @@ ${table(
   ['objective', 'seeds', ...metricNames(summaries), 'learning rate', 'rollouts', 'seconds a step'],
   summaries.map((summary) => summaryCells(summary, metricNames(summaries))),
 )}
-<ul class="legend">${names.map((name) => `<li><svg width="22" height="10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" stroke="${colour(name)}" stroke-width="3"/></svg>${escapeHtml(name)}</li>`).join('')}</ul>
+<ul class="legend">${names.map((name, index) => `<li><svg width="22" height="10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" ${strokeOf(index)} stroke-width="3"/></svg>${escapeHtml(name)}</li>`).join('')}</ul>
 ${figure(
   'Mean reward of rollouts, by rollouts',
   'rollouts',
@@ -84,6 +83,12 @@ const colours = [
   '#6b7a1e',
   '#555f6e',
 ];
+
+/** A line of its own for each objective: ten colours, then the same dashed. */
+function strokeOf(index: number): string {
+  const dashes = index < colours.length ? '' : ' stroke-dasharray="5 3"';
+  return `stroke="${colours[index % colours.length]}"${dashes}`;
+}
 
 const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;display:block;overflow-x:auto;margin:1rem 0;font-variant-numeric:tabular-nums}
@@ -141,18 +146,21 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 interface Curve {
-  readonly colour: string;
+  /** How its line is drawn, as SVG attributes. */
+  readonly stroke: string;
   readonly label: string;
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
-const size = { width: 720, height: 300, left: 48, right: 12, top: 12, bottom: 36 };
+const size = { width: 720, height: 300, left: 48, right: 28, top: 12, bottom: 36 };
 
 function figure(caption: string, unit: string, curves: readonly Curve[]): string {
   const points = curves.flatMap((curve) => curve.points);
   if (points.length === 0) return '';
-  const [xMost, yMost] = [Math.max(...points.map(({ x }) => x), 1e-9), Math.max(...points.map(({ y }) => y), 1e-9)];
-  const yLeast = Math.min(0, ...points.map(({ y }) => y));
+  const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
+  const xMost = Math.max(...xs, 1e-9);
+  const yLeast = Math.min(...ys);
+  const yMost = Math.max(...ys, yLeast + 1e-9);
   const { width, height, left, right, top, bottom } = size;
   const px = (x: number) => left + (x / xMost) * (width - left - right);
   const py = (y: number) => height - bottom - ((y - yLeast) / (yMost - yLeast)) * (height - top - bottom);
@@ -162,7 +170,7 @@ function figure(caption: string, unit: string, curves: readonly Curve[]): string
 ${ticks.map((share) => yTick(yLeast + share * (yMost - yLeast), py, width - right)).join('')}
 ${ticks.map((share) => `<text x="${px(share * xMost).toFixed(1)}" y="${height - bottom + 16}" text-anchor="middle">${short(share * xMost)}</text>`).join('')}
 <text x="${width - right}" y="${height - 4}" text-anchor="end">${escapeHtml(unit)}</text>
-${curves.map(({ colour, label, points }) => `<polyline fill="none" stroke="${colour}" stroke-width="1.6" points="${points.map(({ x, y }) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(' ')}"><title>${escapeHtml(label)}</title></polyline>`).join('\n')}
+${curves.map(({ stroke, label, points }) => `<polyline fill="none" ${stroke} stroke-width="1.6" points="${points.map(({ x, y }) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(' ')}"><title>${escapeHtml(label)}</title></polyline>`).join('\n')}
 </svg></figure>`;
 }
 
