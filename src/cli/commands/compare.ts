@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { readCheckpoint } from '../../model/checkpoint.ts';
 import { bundledPuzzleModel, findModel } from '../../model/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
@@ -40,11 +41,15 @@ export function addCompare(add: AddCommand): void {
               `${task.name} makes no problems itself, so it cannot be compared on; choose another task.`,
             );
           const objectives = [...new Set(options.objectives.split(',').map((name) => name.trim()))];
-          for (const name of objectives) objectiveByName(name);
+          const methods = objectives.map(objectiveByName);
           const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set });
+          const model = await findModel(options.model);
+          // What one of them refuses is found before hours of the others.
+          const { config } = await readCheckpoint(model);
+          for (const method of methods) method.check?.(settings, config);
           const plan: ComparisonPlan = {
             task: task.name,
-            model: await findModel(options.model),
+            model,
             steps: options.steps,
             trial_steps: options.trialSteps ?? Math.max(1, Math.ceil(options.steps / 3)),
             learning_rates: learningRates(settings.learning_rate, options.trials),
