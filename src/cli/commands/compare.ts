@@ -43,13 +43,12 @@ export function addCompare(add: AddCommand): void {
           const objectives = [...new Set(options.objectives.split(',').map((name) => name.trim()))];
           const methods = objectives.map(objectiveByName);
           const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set });
-          const model = await findModel(options.model);
           // What one of them refuses is found before hours of the others.
-          const { config } = await readCheckpoint(model);
+          const { config } = await readCheckpoint(await findModel(options.model));
           for (const method of methods) method.check?.(settings, config);
           const plan: ComparisonPlan = {
             task: task.name,
-            model,
+            model: options.model,
             steps: options.steps,
             trial_steps: options.trialSteps ?? Math.max(1, Math.ceil(options.steps / 3)),
             learning_rates: learningRates(settings.learning_rate, options.trials),

@@ -4,7 +4,7 @@ import type { FullTuningSettings } from '../settings.ts';
 /** What is the same for every objective of a comparison. */
 export interface ComparisonPlan {
   readonly task: string;
-  /** Folder of the base. */
+  /** The base, as it was named: a folder may be gone on with on another machine. */
   readonly model: string;
   readonly steps: number;
   /** Steps of a run that tries out a learning rate. */
