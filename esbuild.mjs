@@ -10,9 +10,23 @@ const engines = ['onnxruntime-node', '@tensorflow/*'];
 /** @type {import('esbuild').BuildOptions} */
 const settings = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel: 'warning', metafile: true };
 
+/** @type {import('esbuild').BuildOptions} */
+const page = { ...settings, platform: 'browser', format: 'iife', sourcemap: false, minify: true };
+
+/**
+ * The language client is most of what the extension loads, and is needed only once the window has come up: it is a file
+ * of its own, since a bundle is parsed as a whole when it is loaded.
+ * @type {import('esbuild').Plugin}
+ */
+const languageClientApart = {
+  name: 'language-client-apart',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^vscode-languageclient\/node$/ }, () => ({ path: './language-client.cjs', external: true })),
+};
+
 /**
  * The bundles by their place, each with how it is built.
- * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/report.js', import('esbuild').BuildOptions>}
+ * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/panel.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
  */
 export const bundles = {
   'dist/unmask.mjs': {
@@ -37,16 +51,40 @@ export const bundles = {
     target: 'node20.9',
     format: 'cjs',
     external: ['vscode'],
+    plugins: [languageClientApart],
+    // By `require`, late: Node's own `import()` does not see the names that a CommonJS bundle exports.
+    supported: { 'dynamic-import': false },
+  },
+  'dist/language-client.cjs': {
+    ...settings,
+    entryPoints: ['vscode-languageclient/node'],
+    outfile: 'dist/language-client.cjs',
+    platform: 'node',
+    target: 'node20.9',
+    format: 'cjs',
+    external: ['vscode'],
   },
   'dist/report.js': {
-    ...settings,
+    ...page,
     entryPoints: ['webview/report.ts'],
     outfile: 'dist/report.js',
-    platform: 'browser',
     target: ['chrome120', 'firefox120', 'safari17'],
-    format: 'iife',
-    sourcemap: false,
-    minify: true,
+  },
+  'dist/panel.js': {
+    ...page,
+    entryPoints: ['webview/panel.ts'],
+    outfile: 'dist/panel.js',
+    // The browser of VS Code 1.91.
+    target: 'chrome122',
+    // VS Code's icons are a font, which the style names by its place beside it.
+    loader: { '.ttf': 'file' },
+    assetNames: '[name]',
+  },
+  'dist/evaluation.js': {
+    ...page,
+    entryPoints: ['webview/evaluation.ts'],
+    outfile: 'dist/evaluation.js',
+    target: 'chrome122',
   },
 };
 

@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { Interrupted } from '../src/platform/errors.ts';
 import { compare } from './compare.ts';
+import { type CompletionLatencies, completionNames, measureCompletions } from './completions.ts';
 import { Contestants } from './contestant.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { type Measurement, measurements, memoryName, startUps } from './measurements.ts';
@@ -26,6 +27,8 @@ export interface BenchOptions {
   /** Seconds that each measurement takes, besides warm-up. */
   readonly seconds: number;
   readonly profile: boolean;
+  /** The model whose completions are timed, the files to complete in (absent: held-out packages), and how often. */
+  readonly completions: { readonly model: string; readonly files?: string | undefined; readonly requests: number };
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
 }
@@ -34,6 +37,7 @@ export interface BenchOptions {
 export interface BenchDocument {
   readonly machine: Machine;
   readonly results: readonly BenchResult[];
+  readonly completions?: CompletionLatencies;
   readonly profile?: readonly OperatorTime[];
 }
 
@@ -44,11 +48,17 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
   const contestants = new Contestants(signal);
   try {
     const work = await prepareWorkFolder(folder);
-    const results = [...(await measureWorks(options, work, contestants)), ...(await measureStartUps(options, work))];
+    const works = await measureWorks(options, work, contestants);
+    // Their processes would share the processor with what comes next.
     contestants.close();
+    const completed = completionNames.some(options.wants)
+      ? await measureCompletions({ device, signal, progress: options.progress, ...options.completions })
+      : null;
+    const results = [...works, ...(completed?.results ?? []), ...(await measureStartUps(options, work))];
     return {
       machine: await describeMachine(device),
       results: results.filter(({ name }) => options.wants(name)),
+      ...(completed ? { completions: completed.latencies } : {}),
       ...(profile ? { profile: await profileTrainingStep(work.puzzleModel) } : {}),
     };
   } catch (error) {

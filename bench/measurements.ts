@@ -1,3 +1,4 @@
+import { completionNames } from './completions.ts';
 import { matmulWork } from './matmul-work.ts';
 import { reference } from './reference-model.ts';
 import type { WorkName } from './works.ts';
@@ -56,5 +57,6 @@ export const startUps = ['start-up', 'start-up:first-forward'] as const;
 
 export const benchNames: readonly string[] = [
   ...measurements.flatMap(({ name }) => (name === 'train-step' ? [name, memoryName] : [name])),
+  ...completionNames,
   ...startUps,
 ];

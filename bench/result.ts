@@ -17,15 +17,15 @@ export interface BenchResult {
 export interface Compared {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'tokens/s' | 'GFLOP/s' | 'MiB' | 's';
+  readonly unit: 'tokens/s' | 'GFLOP/s' | 'MiB' | 's' | 'ms';
   readonly peer?: string | undefined;
   readonly peerValue?: number | undefined;
   readonly target?: number | undefined;
 }
 
-/** Adds ratio and verdict. Less is better for seconds and memory. */
+/** Adds ratio and verdict. Less is better for times and memory. */
 export function benchResult({ name, value, unit, peer, peerValue, target }: Compared): BenchResult {
-  const lessIsBetter = unit === 's' || unit === 'MiB';
+  const lessIsBetter = unit === 's' || unit === 'ms' || unit === 'MiB';
   const result = { name, value: rounded(value), unit, ...(peer === undefined ? {} : { peer }) };
   if (peerValue === undefined) return { ...result, ...(target === undefined ? {} : { target }) };
   const ratio = lessIsBetter ? peerValue / value : value / peerValue;

@@ -42,7 +42,7 @@ function once(stamp, inputs, title, work) {
  * A hash of the files, and of the platform: packages hold native code, and a folder may be seen from two systems.
  * @param {string[]} inputs
  */
-function fingerprint(inputs) {
+export function fingerprint(inputs) {
   const hash = createHash('sha256').update(`${process.platform}-${process.arch}\n`);
   for (const file of inputs.flatMap(filesUnder)) {
     hash.update(`${file}\n`).update(readFileSync(path.join(root, file)));

@@ -1,5 +1,6 @@
 import type { EvaluationEvent, StepEvent } from '../src/protocol/events.ts';
-import { type Chart, type Curve, chart } from './chart.ts';
+import { chart } from './chart.ts';
+import type { Chart, Curve } from './chart-data.ts';
 import { element, missing, section } from './element.ts';
 import { label, percent } from './numbers.ts';
 
@@ -57,29 +58,36 @@ const panels: readonly Panel[] = [
 /** Counters that only grow, and the names every step has: no curve. */
 const uninteresting = new Set(['step', 'time', 'num_tokens', 'epoch']);
 
-/** How the run went: validation first, then every metric of its steps. */
-export function curves(steps: readonly StepEvent[], evaluations: readonly EvaluationEvent[]): HTMLElement {
+/** A run's charts: validation first, then every metric of its steps. */
+export function chartsOf(steps: readonly StepEvent[], evaluations: readonly EvaluationEvent[]): Chart[] {
   const evaluated = evaluationCharts(evaluations);
-  const charts = [...evaluated.metrics, ...stepCharts(steps), ...evaluated.measures];
+  return [...evaluated.metrics, ...stepCharts(steps), ...evaluated.measures];
+}
+
+/** How the charts are used. */
+export const howToRead =
+  'Drag across a chart to look closer, double-click to go back; its legend switches curves off. With the keyboard, arrow keys move from step to step.';
+
+/** Says which of the usual metrics the charts do not have; null where they have all. */
+export function notMeasured(charts: readonly Chart[]): string | null {
   const absent = panels.filter((panel) => !charts.some(({ title }) => title === panel.title));
+  if (absent.length === 0) return null;
+  return `Not measured in this run: ${absent.map(({ title }) => title.toLowerCase()).join('; ')}.`;
+}
+
+/** How the run went. */
+export function curves(steps: readonly StepEvent[], evaluations: readonly EvaluationEvent[]): HTMLElement {
+  const charts = chartsOf(steps, evaluations);
+  const absent = notMeasured(charts);
   return section(
     'curves',
     'Curves',
     ...(charts.length > 0
-      ? [
-          element(
-            'p',
-            { class: 'screen-only' },
-            'Drag across a chart to look closer, double-click to go back; its legend switches curves off. With the keyboard, arrow keys move from step to step.',
-          ),
-          element('div', { class: 'charts' }, ...charts.map(chart)),
-        ]
+      ? [element('p', { class: 'screen-only' }, howToRead), element('div', { class: 'charts' }, ...charts.map(chart))]
       : []),
     ...(steps.length === 0 ? [missing('This run recorded no training step.')] : []),
     ...(evaluations.length === 0 ? [missing('The run was not evaluated on the way.')] : []),
-    ...(steps.length > 0 && absent.length > 0
-      ? [missing(`Not measured in this run: ${absent.map(({ title }) => title.toLowerCase()).join('; ')}.`)]
-      : []),
+    ...(steps.length > 0 && absent !== null ? [missing(absent)] : []),
   );
 }
 

@@ -18,5 +18,21 @@ export function points(share: number): string {
   return share > 0 ? `+${text}` : `\u2212${text.slice(1)}`;
 }
 
+/** A size on the disk. */
+export function bytes(count: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const unit = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, count)) / 3)));
+  const size = count / 1000 ** unit;
+  return `${size.toFixed(unit === 0 || size >= 100 ? 0 : 1)}\u202f${units[unit]}`;
+}
+
+/** Seconds in the two largest units that say something. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  if (hours > 0) return `${hours}\u202fh ${minutes}\u202fmin`;
+  return minutes > 0 ? `${minutes}\u202fmin ${whole % 60}\u202fs` : `${whole}\u202fs`;
+}
+
 /** `cell_accuracy` as a reader would write it. */
 export const label = (name: string): string => name.replaceAll('_', ' ');

@@ -1,3 +1,4 @@
+import './page.css';
 import './report.css';
 import type { ReportData, ReportPage } from '../src/protocol/report.ts';
 import { curves } from './curves.ts';

@@ -4,10 +4,7 @@ import { label } from './numbers.ts';
 
 /** What the run ran on, and every setting that reproduces it. */
 export function settings({ environment, settings }: ReportData): HTMLElement {
-  const values = Object.entries(settings).map(([name, value]) => ({
-    label: label(name),
-    value: typeof value === 'string' ? value : JSON.stringify(value),
-  }));
+  const values = settingRows(settings);
   return section(
     'settings',
     'Settings and machine',
@@ -18,7 +15,15 @@ export function settings({ environment, settings }: ReportData): HTMLElement {
   );
 }
 
-function pairs(rows: readonly { readonly label: string; readonly value: string }[]): HTMLElement {
+/** Hyper-parameters by name, to be read. */
+export const settingRows = (settings: ReportData['settings']): { label: string; value: string }[] =>
+  Object.entries(settings).map(([name, value]) => ({
+    label: label(name),
+    value: typeof value === 'string' ? value : JSON.stringify(value),
+  }));
+
+/** Labels and values in columns. */
+export function pairs(rows: readonly { readonly label: string; readonly value: string }[]): HTMLElement {
   return element(
     'dl',
     { class: 'pairs grid' },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createVSIX } from '@vscode/vsce';
+import { bundles } from '../../esbuild.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const libraries = 'node_modules/onnxruntime-node/bin/napi-v6';
@@ -23,9 +24,7 @@ export async function packageExtension(
   target: string,
   packagePath = path.join(root, `unmask-${target}.vsix`),
 ): Promise<{ file: string; bytes: number }> {
-  const missing = ['dist/unmask.mjs', 'dist/extension.cjs', 'dist/report.js'].filter(
-    (file) => !existsSync(path.join(root, file)),
-  );
+  const missing = Object.keys(bundles).filter((file) => !existsSync(path.join(root, file)));
   if (missing.length > 0) throw new Error(`${missing.join(', ')} was not built; run npm run build first.`);
   await withIgnoreFile(target, (ignoreFile) =>
     createVSIX({

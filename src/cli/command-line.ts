@@ -7,9 +7,11 @@ import { addCompare } from './commands/compare.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
 import { addEval } from './commands/eval.ts';
+import { addEvaluations } from './commands/evaluations.ts';
 import { addExact } from './commands/exact.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
+import { addModels } from './commands/models.ts';
 import { addObjectives } from './commands/objectives.ts';
 import { addPretrain } from './commands/pretrain.ts';
 import { addRuns } from './commands/runs.ts';
@@ -95,9 +97,11 @@ function commands(terminal: Terminal): Command {
     addSelfTest,
     addObjectives,
     addTasks,
+    addModels,
     addTune,
     addRuns,
     addEval,
+    addEvaluations,
     addScore,
     addCompare,
     addPretrain,

@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { compareEvaluations, type EvaluationResult, type GradedAnswer } from '../evaluation/evaluate.ts';
 import { framesOf } from '../evaluation/frames.ts';
+import { gridLayoutOf } from '../evaluation/grid-layout.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import type { Denoising, MetricComparison, ReportData, ReportSamples } from '../protocol/report.ts';
 import { readConfiguration } from '../runs/directory.ts';
@@ -69,7 +70,7 @@ export async function startReport({
     steps: stepsOf(events),
     evaluations: evaluationsOf(events),
     samples: await samplesOf(tuned.dir),
-    denoisings: denoisingsOf(after.answers, tokenizer),
+    denoisings: denoisingsOf(task.name, after.answers, tokenizer),
   };
 }
 
@@ -111,7 +112,7 @@ async function samplesOf(dir: string): Promise<ReportSamples[]> {
 }
 
 /** Solved puzzles and missed ones, as far as there are both. */
-function denoisingsOf(answers: readonly GradedAnswer[], tokenizer: Tokenizer): Denoising[] {
+function denoisingsOf(task: string, answers: readonly GradedAnswer[], tokenizer: Tokenizer): Denoising[] {
   const missed = answers.filter(({ grade }) => !grade.correct).slice(0, 1);
   const solved = answers.filter(({ grade }) => grade.correct).slice(0, shownDenoisings - missed.length);
   return [...solved, ...missed].map(({ prompt, denoised, grade }, index) => ({
@@ -119,6 +120,6 @@ function denoisingsOf(answers: readonly GradedAnswer[], tokenizer: Tokenizer): D
     prompt,
     outcome: grade.correct ? 'solved' : 'not solved',
     frames: framesOf(denoised, tokenizer),
-    layout: { columns: 4, cells: 16, box: 2, given: [...prompt.slice(0, 16)].map((digit) => digit !== '0') },
+    ...gridLayoutOf(task, prompt),
   }));
 }

@@ -39,6 +39,12 @@ export interface Denoised {
   readonly forwards: number;
 }
 
+/** A token that was not taken, and the model's probability of it. */
+export interface RunnerUp {
+  readonly token: number;
+  readonly probability: number;
+}
+
 /** A canvas to be filled: the mask tokens of `tokens` behind `prompt` places are to be revealed. */
 interface Canvas {
   readonly tokens: Int32Array;
@@ -247,4 +253,18 @@ export function entropyOf(logits: Float32Array, mask: number): number {
     weighted += lead * Math.exp(lead);
   }
   return Math.log(sum) - weighted / sum;
+}
+
+/** The `count` likeliest tokens beside the one that was taken, the mask left out, likeliest first. */
+export function runnersUp(logits: Float32Array, taken: number, mask: number, count: number): RunnerUp[] {
+  const best: number[] = [];
+  for (let token = 0; token < logits.length; token++) {
+    if (token === taken || token === mask) continue;
+    const logit = logits[token] as number;
+    if (best.length === count && !(logit > (logits[best.at(-1) as number] as number))) continue;
+    const place = best.findIndex((other) => logit > (logits[other] as number));
+    best.splice(place === -1 ? best.length : place, 0, token);
+    if (best.length > count) best.pop();
+  }
+  return best.map((token) => ({ token, probability: probability(logits, token, mask) }));
 }

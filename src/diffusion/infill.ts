@@ -3,7 +3,7 @@ import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
-import { drawToken, probability } from './denoise.ts';
+import { drawToken, probability, type RunnerUp, runnersUp } from './denoise.ts';
 
 /** What stands before and after the place to be filled, and how. */
 export interface InfillRequest {
@@ -20,6 +20,8 @@ export interface InfillRequest {
   readonly contextTokens: number;
   /** Stop at the end of the first line: what follows it is not denoised. */
   readonly singleLine: boolean;
+  /** So many of the likeliest other tokens are kept of every place that the model reveals; none where it is absent. */
+  readonly runnersUp?: number;
   /** Sees every alternative after every step; for who watches. */
   readonly watch?: (canvases: readonly InfillCanvas[], step: number) => void;
   /** Awaited between two steps; throws to stop. */
@@ -34,6 +36,8 @@ export interface InfillCanvas {
   readonly revealedAt: Int32Array;
   /** The model's probability of each token when it was revealed. */
   readonly confidence: Float32Array;
+  /** What the model would have written instead; null where nothing is revealed, or follows from the end before it. */
+  readonly runnersUp?: readonly (readonly RunnerUp[] | null)[];
 }
 
 export interface Infilling extends InfillCanvas {
@@ -80,6 +84,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     endsLine: request.singleLine ? newlineTokens(tokenizer, config.vocab_size) : new Set(),
     block: generation.block_length,
     threshold: request.threshold,
+    runnersUp: request.runnersUp ?? 0,
   };
   const canvases = Array.from({ length: request.alternatives }, (_, index) => newCanvas(width, rules, request, index));
 
@@ -91,7 +96,8 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   let forwards = 0;
   for (let open = canvases; open.length > 0; open = open.filter(({ from }) => from < width)) {
     await request.betweenSteps?.();
-    const from = Math.min(...open.map((canvas) => canvas.from));
+    // Whole blocks, so that there are few shapes and each has its program after the first completions.
+    const from = Math.min(...open.map((canvas) => blockEnd(canvas.from, rules.block))) - rules.block;
     const to = Math.min(width, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
     const tokens = open.map((canvas) => canvas.tokens);
     const logits = await model.context.logits(context, tokens, { position: prefix.length, from, to });
@@ -140,9 +146,11 @@ interface Rules {
   readonly endsLine: ReadonlySet<number>;
   readonly block: number;
   readonly threshold: number;
+  readonly runnersUp: number;
 }
 
 interface OpenCanvas extends InfillCanvas {
+  readonly runnersUp?: (readonly RunnerUp[] | null)[];
   /** The first place that is still masked; the width where none is. */
   from: number;
   step: number;
@@ -150,11 +158,12 @@ interface OpenCanvas extends InfillCanvas {
   readonly random: Random;
 }
 
-function newCanvas(width: number, { mask }: Rules, { seed, temperature }: InfillRequest, index: number): OpenCanvas {
+function newCanvas(width: number, rules: Rules, { seed, temperature }: InfillRequest, index: number): OpenCanvas {
   return {
-    tokens: new Int32Array(width).fill(mask),
+    tokens: new Int32Array(width).fill(rules.mask),
     revealedAt: new Int32Array(width).fill(-1),
     confidence: new Float32Array(width),
+    ...(rules.runnersUp > 0 ? { runnersUp: Array.from({ length: width }, () => null) } : {}),
     from: 0,
     step: 0,
     temperature: index === 0 ? 0 : temperature,
@@ -168,10 +177,11 @@ const blockEnd = (place: number, block: number): number => (Math.floor(place / b
 function reveal(canvas: OpenCanvas, logits: Float32Array, first: number, vocabulary: number, rules: Rules): void {
   const { tokens, temperature, random } = canvas;
   const end = Math.min(tokens.length, blockEnd(canvas.from, rules.block));
+  const logitsAt = (place: number) => logits.subarray((place - first) * vocabulary, (place - first + 1) * vocabulary);
   const guesses: { place: number; token: number; confidence: number }[] = [];
   for (let place = canvas.from; place < end; place++) {
     if (tokens[place] !== rules.mask) continue;
-    const row = logits.subarray((place - first) * vocabulary, (place - first + 1) * vocabulary);
+    const row = logitsAt(place);
     const token = drawToken(row, temperature, rules.mask, random);
     guesses.push({ place, token, confidence: probability(row, token, rules.mask) });
   }
@@ -179,6 +189,8 @@ function reveal(canvas: OpenCanvas, logits: Float32Array, first: number, vocabul
   for (const guess of guesses) {
     if (guess !== surest && !(guess.confidence > rules.threshold)) continue;
     put(canvas, guess.place, guess.token, guess.confidence);
+    if (canvas.runnersUp)
+      canvas.runnersUp[guess.place] = runnersUp(logitsAt(guess.place), guess.token, rules.mask, rules.runnersUp);
     if (guess.token === rules.end || rules.endsLine.has(guess.token)) {
       // Nothing comes behind the end, so the places there need no guess.
       for (let place = guess.place + 1; place < tokens.length; place++) put(canvas, place, rules.end, guess.confidence);
@@ -197,7 +209,7 @@ function put({ tokens, revealedAt, confidence, step }: OpenCanvas, place: number
 }
 
 function finished(canvas: OpenCanvas, tokenizer: Tokenizer, { end, endsLine }: Rules): Infilling {
-  const { tokens, revealedAt, confidence } = canvas;
+  const { tokens, revealedAt, confidence, runnersUp } = canvas;
   const found = tokens.indexOf(end);
   const length = found === -1 ? tokens.length : found;
   const text = tokenizer.decode(tokens.subarray(0, length));
@@ -206,6 +218,7 @@ function finished(canvas: OpenCanvas, tokenizer: Tokenizer, { end, endsLine }: R
     tokens,
     revealedAt,
     confidence,
+    ...(runnersUp ? { runnersUp } : {}),
     text: endsLine.size > 0 ? (text.split(/\r?\n/, 1)[0] as string) : text,
     length,
     ended: found !== -1,

@@ -118,14 +118,6 @@ export function passAtK(samples: number, correct: number, k: number): number {
   return 1 - allWrong;
 }
 
-/** Mean of pass@k over problems and its interval, in which problems, not samples, are independent. */
-export function passAtKInterval(
-  problems: readonly { readonly samples: number; readonly correct: number }[],
-  k: number,
-): Interval {
-  return shareInterval(problems.map(({ samples, correct }) => ({ value: passAtK(samples, correct, k), weight: 1 })));
-}
-
 /**
  * The mean of a share over independent runs and its interval by Student's distribution, kept within 0 and 1; null for one
  * run, which says nothing about another.

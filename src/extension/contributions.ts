@@ -1,13 +1,33 @@
 /** The ids that package.json declares; a test sees that both agree. */
 export const commands = {
+  compareWithBase: 'unmask.compareWithBase',
+  deleteAllData: 'unmask.deleteAllData',
+  deleteEvaluation: 'unmask.deleteEvaluation',
+  deleteModel: 'unmask.deleteModel',
+  deleteRun: 'unmask.deleteRun',
   explainLastCompletion: 'unmask.explainLastCompletion',
+  exportEvaluation: 'unmask.exportEvaluation',
+  getStarted: 'unmask.getStarted',
+  keepModel: 'unmask.keepModel',
+  openEvaluation: 'unmask.openEvaluation',
+  openPanelInEditor: 'unmask.openPanelInEditor',
+  openRun: 'unmask.openRun',
+  pauseRun: 'unmask.pauseRun',
+  previousModel: 'unmask.previousModel',
   restartRuntime: 'unmask.restartRuntime',
+  resumeRun: 'unmask.resumeRun',
+  revealFolder: 'unmask.revealFolder',
+  runSpgEval: 'unmask.runSpgEval',
   selectModel: 'unmask.selectModel',
   showDevices: 'unmask.showDevices',
   showLog: 'unmask.showLog',
+  showPanel: 'unmask.showPanel',
   snoozeCompletions: 'unmask.snoozeCompletions',
+  stopRun: 'unmask.stopRun',
   toggleCompletions: 'unmask.toggleCompletions',
   toggleLanguage: 'unmask.toggleLanguage',
+  tuneOnTask: 'unmask.tuneOnTask',
+  useModel: 'unmask.useModel',
 } as const;
 
 /** A suggestion was accepted: VS Code runs this with the item; nobody else does, so it is not declared. */
@@ -18,6 +38,7 @@ export const settings = {
   model: 'unmask.model',
   engine: 'unmask.engine',
   device: 'unmask.device',
+  home: 'unmask.home',
   enabled: 'unmask.completions.enabled',
   languages: 'unmask.completions.languages',
   multiline: 'unmask.completions.multiline',
@@ -27,4 +48,20 @@ export const settings = {
   contextTokens: 'unmask.completions.contextTokens',
   threshold: 'unmask.completions.threshold',
   prefetch: 'unmask.completions.prefetch',
+  hyperparameters: 'unmask.tuning.hyperparameters',
+  keepCheckpoints: 'unmask.jobs.keepCheckpoints',
+  lowPriority: 'unmask.jobs.lowPriority',
+  pauseOnBattery: 'unmask.jobs.pauseOnBattery',
+  notifyAtEnd: 'unmask.jobs.notifyAtEnd',
 } as const;
+
+/** The views that package.json declares. */
+export const views = {
+  runs: 'unmask.runs',
+  models: 'unmask.models',
+  evaluations: 'unmask.evaluations',
+  panel: 'unmask.panel',
+} as const;
+
+/** The panel as an editor tab. */
+export const panelEditor = 'unmask.panelEditor';

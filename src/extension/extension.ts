@@ -1,17 +1,28 @@
 import * as vscode from 'vscode';
 import { registerCompletionSwitches } from './completion-switches.ts';
 import { commands } from './contributions.ts';
+import { registerDataHome } from './data-home.ts';
 import { registerExplainCompletion } from './explain-completion.ts';
+import { NodeChoice } from './node-choice.ts';
 import { Runtime } from './runtime.ts';
 import { registerSelectModel } from './select-model.ts';
 import { registerServeCompletions } from './serve-completions.ts';
 import { registerShowDevices } from './show-devices.ts';
 import { registerStatusBar } from './status-bar.ts';
 import { TextPages } from './text-page.ts';
+import type { Trees } from './trees/register-trees.ts';
 
-export function activate(context: vscode.ExtensionContext): void {
+/** What other extensions, and the tests in VS Code, can look at. */
+export interface UnmaskApi {
+  readonly trees: Trees;
+}
+
+export async function activate(context: vscode.ExtensionContext): Promise<UnmaskApi> {
   const log = vscode.window.createOutputChannel('Unmask', { log: true });
-  const runtime = new Runtime(context.asAbsolutePath('dist/unmask.mjs'), log);
+  const script = context.asAbsolutePath('dist/unmask.mjs');
+  registerDataHome(context);
+  const nodes = new NodeChoice(context, script, log);
+  const runtime = new Runtime(script, nodes, log);
   const pages = new TextPages();
   context.subscriptions.push(
     log,
@@ -26,4 +37,9 @@ export function activate(context: vscode.ExtensionContext): void {
   registerExplainCompletion(context, runtime, pages);
   registerSelectModel(context, runtime);
   registerShowDevices(context, pages, log);
+
+  // In a turn of its own: the rest takes longer to load than all of the above.
+  await new Promise(setImmediate);
+  const { registerRunFeatures } = await import('./run-features.ts');
+  return { trees: registerRunFeatures(context, { nodes, runtime, script, log }) };
 }

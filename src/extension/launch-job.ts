@@ -1,31 +1,36 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { UserError } from '../platform/errors.ts';
+import { Interrupted, UserError } from '../platform/errors.ts';
 import { dataHome } from '../platform/files.ts';
 import type { NodeProgram } from './find-node.ts';
 
 /** Milliseconds between two looks at what a job that starts has said. */
 const lookEvery = 100;
+/** Milliseconds for which the last words of a job are kept; its run directory has a log of its own. */
+const keepWordsFor = 7 * 24 * 3_600_000;
 
 /**
  * Starts a command of the packaged `unmask` as a job: a detached process of low priority that outlives the window, for
  * whom its run directory is the whole interface. Returns that directory as soon as the job has said it.
  *
  * @param script the packaged `unmask.mjs`
- * @throws UserError with the program's own words where it ends before it has a run directory
+ * @param options.lowPriority whether it gives way to everything else on the machine; it does unless told otherwise
+ * @throws UserError with the program's own words where it ends before it has a run directory, Interrupted where the
+ * signal ended it before then
  */
 export async function launchJob(
   node: NodeProgram,
   script: string,
   args: readonly string[],
-  { signal }: { readonly signal?: AbortSignal } = {},
+  { signal, lowPriority = true }: { readonly signal?: AbortSignal; readonly lowPriority?: boolean } = {},
 ): Promise<string> {
   const folder = path.join(dataHome(), 'cache', 'jobs');
   await mkdir(folder, { recursive: true });
+  await removeOldWords(folder);
   // Files, not pipes: a pipe to this process would break when the window closes.
   const said = path.join(folder, `${randomUUID()}.log`);
   const printed = `${said.slice(0, -4)}.json`;
@@ -47,16 +52,32 @@ export async function launchJob(
     over ??= `unmask ${args[0]} ended with ${code ?? how} before it began; ${said} has its last words.`;
   });
   await Promise.all([stdout.close(), stderr.close()]);
-  lowerPriority(child.pid);
+  if (lowPriority) lowerPriority(child.pid);
   for (;;) {
-    const dir = /^run (.+)$/m.exec(await readFile(said, 'utf8'))?.[1];
+    // Asked before its words are read: a job may name its run directory and end between the two.
+    const ended: string | null = over;
+    const dir = /^run (.+?)\r?$/m.exec(await wholeLines(said))?.[1];
     if (dir !== undefined) return dir;
-    if (over !== null) throw new UserError(errorIn(await readFile(printed, 'utf8')) ?? over);
+    if (ended !== null) throw new UserError(errorIn(await readFile(printed, 'utf8')) ?? ended);
     if (signal?.aborted) {
       child.kill('SIGINT');
-      throw new UserError(`unmask ${args[0]} was cancelled before it began.`);
+      throw new Interrupted(`unmask ${args[0]} was cancelled before it began.`);
     }
     await delay(lookEvery);
+  }
+}
+
+/** What was said so far, without a line that is not out yet. */
+async function wholeLines(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8');
+  return text.slice(0, text.lastIndexOf('\n') + 1);
+}
+
+async function removeOldWords(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const file = path.join(folder, name);
+    const written = (await stat(file).catch(() => null))?.mtimeMs ?? Date.now();
+    if (Date.now() - written > keepWordsFor) await rm(file, { force: true });
   }
 }
 

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import * as vscode from 'vscode';
-import { CloseAction, ErrorAction, LanguageClient, RevealOutputChannelOn } from 'vscode-languageclient/node';
+import type { LanguageClient } from 'vscode-languageclient/node';
 import { messageOf } from '../platform/errors.ts';
 import { type RuntimeStatus, settingsChanged, statusChanged } from '../protocol/runtime.ts';
-import { settings } from './contributions.ts';
-import { findNodes, type NodeProgram } from './find-node.ts';
+import type { NodeChoice } from './node-choice.ts';
 import { nextDelay } from './restart-delay.ts';
 import { readRuntimeSettings } from './runtime-settings.ts';
 
@@ -18,6 +19,7 @@ export type RuntimeState =
  */
 export class Runtime implements vscode.Disposable {
   readonly #script: string;
+  readonly #nodes: NodeChoice;
   readonly #log: vscode.LogOutputChannel;
   readonly #changed = new vscode.EventEmitter<RuntimeState>();
   readonly #started = new vscode.EventEmitter<LanguageClient>();
@@ -27,13 +29,18 @@ export class Runtime implements vscode.Disposable {
   #ends: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #disposed = false;
+  /** Settles when the present client has started, or has failed to. */
+  #settled: Promise<void> = Promise.resolve();
+  /** Starts so far: the last one counts. */
+  #starts = 0;
 
   readonly onDidChangeState = this.#changed.event;
   /** A new process is there: what the last one was told, it does not know. */
   readonly onDidStart = this.#started.event;
 
-  constructor(script: string, log: vscode.LogOutputChannel) {
+  constructor(script: string, nodes: NodeChoice, log: vscode.LogOutputChannel) {
     this.#script = script;
+    this.#nodes = nodes;
     this.#log = log;
   }
 
@@ -50,10 +57,28 @@ export class Runtime implements vscode.Disposable {
 
   /** Asks it; throws one sentence where there is none to ask. */
   async request<Result>(method: string, parameters?: unknown): Promise<Result> {
-    if (this.#state.kind !== 'running' || !this.#client) throw new Error(this.#reason());
+    const client = this.#running();
     return parameters === undefined
-      ? this.#client.sendRequest<Result>(method)
-      : this.#client.sendRequest<Result>(method, parameters);
+      ? client.sendRequest<Result>(method)
+      : client.sendRequest<Result>(method, parameters);
+  }
+
+  /** Asks it for what comes in parts, LSP's partial results, before it comes as a whole. */
+  async requestInParts<Result, Part>(
+    method: string,
+    parameters: object,
+    onPart: (part: Part) => void,
+    token: vscode.CancellationToken,
+  ): Promise<Result> {
+    const client = this.#running();
+    const { ProgressType } = await languageClient();
+    const partialResultToken = randomUUID();
+    const parts = client.onProgress(new ProgressType<Part>(), partialResultToken, onPart);
+    try {
+      return await client.sendRequest<Result>(method, { ...parameters, partialResultToken }, token);
+    } finally {
+      parts.dispose();
+    }
   }
 
   /** Tells it something, where there is one. */
@@ -73,15 +98,21 @@ export class Runtime implements vscode.Disposable {
   }
 
   async #start(): Promise<void> {
+    this.#starts++;
+    const start = this.#starts;
+    const isCurrent = () => start === this.#starts && !this.#disposed;
     this.#set({ kind: 'starting', reason: 'The runtime is starting.' });
-    const client = await this.#newClient().catch((error: unknown) => this.#fail(messageOf(error)));
-    if (!client) return;
+    const client = await this.#newClient().catch((error: unknown) => isCurrent() && this.#fail(messageOf(error)));
+    // Another start has begun meanwhile, for another Node perhaps; two would be one too many.
+    if (!client || !isCurrent()) return;
     this.#client = client;
     client.onNotification(statusChanged, (status: RuntimeStatus) => {
       if (this.#client === client && this.#state.kind === 'running') this.#set({ kind: 'running', status });
     });
     try {
-      await client.start();
+      const started = client.start();
+      this.#settled = started.then(nothing, nothing);
+      await started;
     } catch (error) {
       // Where the process ended, `closed` has it started anew.
       if (this.#client === client && this.#state.kind === 'starting') this.#ended(client, messageOf(error));
@@ -94,7 +125,8 @@ export class Runtime implements vscode.Disposable {
   }
 
   async #newClient(): Promise<LanguageClient> {
-    const node = await firstNode();
+    const node = await this.#nodes.get();
+    const { CloseAction, ErrorAction, LanguageClient, RevealOutputChannelOn } = await languageClient();
     this.#log.info(`unmask serve in ${node.file} (Node.js ${node.version})`);
     const holder: { client?: LanguageClient } = {};
     const client = new LanguageClient(
@@ -139,7 +171,10 @@ export class Runtime implements vscode.Disposable {
     clearTimeout(this.#timer);
     const client = this.#client;
     this.#client = null;
-    if (client) await client.dispose(2000).catch((error: unknown) => this.#log.warn(messageOf(error)));
+    if (!client) return;
+    // A client that is ended while it starts shows a message of its own.
+    await Promise.race([this.#settled, wait(patience)]);
+    await client.dispose(2000).catch((error: unknown) => this.#log.warn(messageOf(error)));
   }
 
   #fail(reason: string): null {
@@ -154,14 +189,15 @@ export class Runtime implements vscode.Disposable {
     this.#changed.fire(state);
   }
 
-  #reason(): string {
-    return this.#state.kind === 'running' ? 'The runtime is busy starting.' : this.#state.reason;
+  #running(): LanguageClient {
+    if (this.#state.kind === 'running' && this.#client) return this.#client;
+    throw new Error(this.#state.kind === 'running' ? 'The runtime is busy starting.' : this.#state.reason);
   }
 }
 
-/** The first Node that is new enough: a status tells where no engine works in it, and the setting names another. */
-async function firstNode(): Promise<NodeProgram> {
-  const named = vscode.workspace.getConfiguration().get<string>(settings.node, '');
-  for await (const node of findNodes(named)) return node;
-  throw new Error('No Node.js was found; name one in the setting unmask.node.');
-}
+/** Milliseconds for which a client that starts is waited for before it is ended. */
+const patience = 5_000;
+const nothing = (): void => undefined;
+
+/** Loaded with the first runtime, not with the extension: it takes longer to load than all the rest. */
+const languageClient = () => import('vscode-languageclient/node');

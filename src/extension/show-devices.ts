@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { Interrupted, messageOf, UserError } from '../platform/errors.ts';
 import type { DevicesReport } from '../protocol/devices.ts';
+import { signalOf } from './abort-signal.ts';
 import { commands, settings } from './contributions.ts';
 import { devicesPage, type PassedOver } from './devices-page.ts';
 import { findNodes, type NodeProgram } from './find-node.ts';
@@ -92,10 +93,4 @@ function explain(error: unknown, log: vscode.LogOutputChannel): void {
 
 function script(context: vscode.ExtensionContext): string {
   return context.asAbsolutePath('dist/unmask.mjs');
-}
-
-function signalOf(token: vscode.CancellationToken): AbortSignal {
-  const controller = new AbortController();
-  token.onCancellationRequested(() => controller.abort());
-  return controller.signal;
 }

@@ -68,7 +68,8 @@ export class ContextReader {
       {
         tokens: { shape: [1, capacity], data: padded(tokens, this.#config.pad_token_id) },
         positions: { shape: [capacity], data: padded(positions, 0) },
-        present,
+        // What the first layer keeps was not looked around for.
+        ...(this.#config.num_hidden_layers > 1 ? { present } : {}),
       },
       this.#state,
     );

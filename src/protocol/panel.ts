@@ -19,7 +19,6 @@ export interface RunWarning {
 
 /** A run in the panel's list. */
 export interface PanelRun extends RunSummary {
-  readonly name: string;
   /** Everything in its folder. */
   readonly bytes: number;
 }

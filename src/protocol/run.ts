@@ -4,7 +4,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** What kind of job a run directory belongs to. */
 export type RunKind = 'tune' | 'pretrain' | 'fine-tune' | 'evaluate' | 'compare' | 'discover';
 
-/** `run.json`: everything that decides what a job does. Written once; a resumed job reads it back unchanged. */
+/** `run.json`: everything that decides what a job does. A resumed job reads it back; only its number of steps can be changed. */
 export interface RunConfiguration {
   /** Version of this record's shape. */
   readonly schema: 1;
@@ -19,6 +19,8 @@ export interface RunConfiguration {
   readonly seed: number;
   /** Steps that the job is to make; null where a time limit alone ends it. */
   readonly steps: number | null;
+  /** Where somebody gave a stopped run another number of steps: after which step, the number before and behind. */
+  readonly stepsChanged?: readonly { readonly at: number; readonly from: number | null; readonly to: number }[];
   /** Every hyper-parameter by name, defaults included. */
   readonly settings: Readonly<Record<string, Json>>;
   readonly device: { readonly engine: string; readonly device: string };
@@ -71,6 +73,8 @@ export interface RunLock {
 export interface RunSummary {
   /** Name of the run's folder. */
   readonly run: string;
+  /** What the run is called for its user. */
+  readonly name: string;
   readonly dir: string;
   readonly state: RunState;
   readonly step: number;
@@ -78,6 +82,8 @@ export interface RunSummary {
   readonly eta: number | null;
   readonly kind: RunKind | null;
   readonly task: string | null;
+  /** The model that it started from, as its user named it. */
+  readonly model: string | null;
   readonly objective: string | null;
   /** ISO 8601, UTC; null where `run.json` cannot be read. */
   readonly createdAt: string | null;

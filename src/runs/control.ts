@@ -9,13 +9,14 @@ import { runControlSchema } from './records.ts';
 
 /**
  * Asks the job of a run directory to go on, pause or stop; returns the request's id, which `status.json` repeats once
- * it is obeyed. Throws a `UserError` where no process runs it: nobody would read the request.
+ * it is obeyed. `asker` stands at the head of the id, so that who asked can be told from it. Throws a `UserError` where
+ * no process runs it: nobody would read the request.
  */
-export async function requestControl(dir: string, want: RunWish): Promise<string> {
+export async function requestControl(dir: string, want: RunWish, asker?: string): Promise<string> {
   if ((await lockHolder(dir)) === null) {
     throw new UserError(`No process runs ${dir}, so there is nothing to ${want}; resume the run to go on with it.`);
   }
-  const control: RunControl = { want, id: randomUUID() };
+  const control: RunControl = { want, id: [asker, randomUUID()].filter(Boolean).join(':') };
   await writeJson(runFile(dir).control, control);
   return control.id;
 }

@@ -1,5 +1,5 @@
 import { open, readFile } from 'node:fs/promises';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { cannotRead, writeAtomic } from '../platform/files.ts';
 import { parseRecord } from './read-record.ts';
@@ -29,6 +29,19 @@ export async function filterJsonLines<T>(
   const lines = (await completeLines(file)).split('\n').slice(0, -1);
   const kept = lines.filter((line, index) => keep(parseRecord(line, schema, `line ${index + 1} of ${file}`)));
   if (kept.length < lines.length) await writeAtomic(file, kept.map((line) => `${line}\n`).join(''));
+}
+
+/** Keeps the first `count` lines of a file, rewriting it atomically and only where something goes away. */
+export async function keepFirstLines(file: string, count: number): Promise<void> {
+  const lines = (await completeLines(file)).split('\n').slice(0, -1);
+  if (count < lines.length)
+    await writeAtomic(
+      file,
+      lines
+        .slice(0, count)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
 }
 
 /** Cuts what follows the last line end, so that the next line written does not continue a torn one. */

@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf } from '../platform/errors.ts';
+import type { AnswerRecord } from '../protocol/evaluation.ts';
 import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
 import type { RunState, RunStatus, RunSummary } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
@@ -9,12 +10,13 @@ import { parseJsonLines, readJsonLines } from './json-lines.ts';
 import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
 import { lockHolder } from './lock.ts';
 import { readRecord } from './read-record.ts';
-import { runEventSchema, runStatusSchema, sampleRecordSchema } from './records.ts';
+import { answerRecordSchema, runEventSchema, runStatusSchema, sampleRecordSchema } from './records.ts';
 
 /** Milliseconds without a heartbeat after which a run that no process holds counts as interrupted. */
 const staleAfter = 5_000;
 
-const over: readonly RunState[] = ['finished', 'failed', 'interrupted'];
+/** Whether a state is an end: no process works on the run any more. */
+export const isOver = (state: RunState): boolean => ['finished', 'failed', 'interrupted'].includes(state);
 
 /** Whether a line of the event log is an evaluation; a training step otherwise. */
 export const isEvaluation = (event: RunEvent): event is EvaluationEvent => typeof event.evaluation === 'object';
@@ -72,17 +74,22 @@ export async function readSamples(dir: string, step: number): Promise<SampleReco
   return readJsonLines(path.join(runFile(dir).samples, `${stepName(step)}.jsonl`), sampleRecordSchema);
 }
 
+/** The answers of an evaluation, in the order they were written; none before the first. */
+export async function readAnswers(dir: string): Promise<AnswerRecord[]> {
+  return readJsonLines(runFile(dir).answers, answerRecordSchema);
+}
+
 /**
  * The state of a run as it is: `status.json`, but `interrupted` where the process that was to write it is dead.
  * A process that computes for a long time renews no heartbeat and still runs.
  */
 export async function readStatus(dir: string): Promise<RunStatus> {
   const status = await readRecord(runFile(dir).status, runStatusSchema);
-  if (over.includes(status.state) || (await lockHolder(dir)) !== null) return status;
+  if (isOver(status.state) || (await lockHolder(dir)) !== null) return status;
   if (Date.now() - Date.parse(status.heartbeat) < staleAfter) return status;
   // It may have ended properly between the two looks.
   const again = await readRecord(runFile(dir).status, runStatusSchema);
-  return over.includes(again.state) ? again : { ...again, state: 'interrupted', eta: null };
+  return isOver(again.state) ? again : { ...again, state: 'interrupted', eta: null };
 }
 
 /** What is to be told of one run; a broken file becomes its `error`, so that a list shows the other runs. */
@@ -98,6 +105,7 @@ export async function summarizeRun(dir: string): Promise<RunSummary> {
   const error = status?.error ?? problems[0];
   return {
     run: path.basename(dir),
+    name: configuration?.name ?? path.basename(dir),
     dir,
     state: status?.state ?? 'interrupted',
     step: status?.step ?? 0,
@@ -105,6 +113,7 @@ export async function summarizeRun(dir: string): Promise<RunSummary> {
     eta: status?.eta ?? null,
     kind: configuration?.kind ?? null,
     task: configuration?.task ?? null,
+    model: configuration?.model ?? null,
     objective: configuration?.objective ?? null,
     createdAt: configuration?.createdAt ?? null,
     ...(error === undefined ? {} : { error }),

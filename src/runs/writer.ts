@@ -3,13 +3,14 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, UserError } from '../platform/errors.ts';
 import { writeAtomic, writeJson } from '../platform/files.ts';
+import type { AnswerRecord } from '../protocol/evaluation.ts';
 import type { RunEvent } from '../protocol/events.ts';
 import type { RunConfiguration, RunState, RunStatus, RunWish } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 import { AppendLog } from './append-log.ts';
 import { type Checkpoint, commitCheckpoint, removeUnfinishedCheckpoints, retainCheckpoints } from './checkpoints.ts';
 import { readControl } from './control.ts';
-import { createRunDirectory, type NewRun, readConfiguration, rewindRun } from './directory.ts';
+import { changeSteps, createRunDirectory, type NewRun, readConfiguration, rewindRun } from './directory.ts';
 import { runFile, stepName } from './layout.ts';
 import { acquireLock, type HeldLock } from './lock.ts';
 
@@ -35,6 +36,8 @@ export class RunWriter {
   readonly #lock: HeldLock;
   readonly #events: AppendLog;
   readonly #log: AppendLog;
+  /** Opened by the first answer: a training run has none. */
+  #answers: AppendLog | undefined;
   readonly #timer: NodeJS.Timeout;
   #status: RunStatus;
   #written = 0;
@@ -62,14 +65,16 @@ export class RunWriter {
    * Takes up a run directory again from the end of `step`: whatever later steps left there goes away (`rewindRun`).
    * Throws a `UserError` where another process uses it.
    */
-  static async resume(dir: string, step: number): Promise<RunWriter> {
-    return RunWriter.#open(dir, step);
+  static async resume(dir: string, step: number, steps?: number): Promise<RunWriter> {
+    return RunWriter.#open(dir, step, steps);
   }
 
-  static async #open(dir: string, step: number | null): Promise<RunWriter> {
-    const configuration = await readConfiguration(dir);
+  static async #open(dir: string, step: number | null, steps?: number): Promise<RunWriter> {
+    const found = await readConfiguration(dir);
     const lock = await acquireLock(dir);
     try {
+      const isChanged = steps !== undefined && steps !== found.steps;
+      const configuration = isChanged ? await changeSteps(dir, found, step ?? 0, steps) : found;
       await rm(runFile(dir).control, { force: true });
       await removeUnfinishedCheckpoints(dir);
       if (step !== null) await rewindRun(dir, step);
@@ -93,6 +98,14 @@ export class RunWriter {
   async samples(step: number, records: readonly SampleRecord[]): Promise<void> {
     const text = records.map((record) => `${strictJson(record, `a sample of step ${step}`)}\n`).join('');
     await writeAtomic(path.join(runFile(this.dir).samples, `${stepName(step)}.jsonl`), text);
+  }
+
+  /** Appends answers of an evaluation, all in one write. Append the step that counts them after them. */
+  async answers(records: readonly AnswerRecord[]): Promise<void> {
+    this.#answers ??= await AppendLog.open(runFile(this.dir).answers);
+    await this.#answers.append(
+      records.map((record) => strictJson(record, `an answer to problem ${record.problem}`)).join('\n'),
+    );
   }
 
   /** Appends a line with its time to `log.txt`. */
@@ -178,6 +191,7 @@ export class RunWriter {
       if (await this.#lock.isHeld()) await this.#change({ state, eta, ...error });
     } finally {
       await this.#events.close();
+      await this.#answers?.close();
       await this.#log.close();
       await this.#lock.release();
     }

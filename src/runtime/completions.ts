@@ -1,6 +1,7 @@
 import type { Infilled, Infilling, InfillRequest } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
+import { watchedRunnersUp } from './frame.ts';
 import { type Candidate, discardedBy } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
@@ -159,7 +160,7 @@ export class Completions {
         contextTokens: settings.contextTokens,
         singleLine,
         betweenSteps: breathe,
-        ...(watch ? { watch } : {}),
+        ...(watch ? { watch, runnersUp: watchedRunnersUp } : {}),
       });
     });
     path.took('context', infilled.contextMilliseconds);

@@ -3,7 +3,7 @@ import type { LanguageModel } from '../model/language-model.ts';
 import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
 import type { Frame } from '../protocol/sample.ts';
 import type { CompletionQuery } from './completions.ts';
-import { frameOf } from './frame.ts';
+import { frameOf, watchedRunnersUp } from './frame.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import { Cancelled } from './turns.ts';
 
@@ -34,6 +34,7 @@ export async function denoiseHere(
     threshold: settings.threshold,
     contextTokens: settings.contextTokens,
     singleLine: !mayHaveSeveralLines(settings.multiline, text),
+    runnersUp: watchedRunnersUp,
     watch: (canvases, step) => {
       for (const [alternative, canvas] of canvases.entries()) {
         // One that is finished does not change any more.

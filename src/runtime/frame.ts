@@ -2,20 +2,31 @@ import type { InfillCanvas } from '../diffusion/infill.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Frame } from '../protocol/sample.ts';
 
+/** Runners-up that are kept of every token, for who watches. */
+export const watchedRunnersUp = 4;
+
 /** A canvas as it stands, for who watches: texts of tokens, null where masked. */
 export function frameOf(
-  { tokens, revealedAt, confidence }: InfillCanvas,
+  { tokens, revealedAt, confidence, runnersUp }: InfillCanvas,
   step: number,
   { config, tokenizer }: Pick<LanguageModel, 'config' | 'tokenizer'>,
 ): Frame {
   const isOpen = (place: number) => tokens[place] === config.mask_token_id;
   const at = <T>(value: (place: number) => T) =>
     Array.from(tokens, (_, place) => (isOpen(place) ? null : value(place)));
+  // Nothing stands behind the end of the middle: its places are empty.
+  const textOf = (token: number) => (token === config.eom_token_id ? '' : tokenizer.decode([token]));
   return {
     step,
-    // Nothing stands behind the end of the middle: its places are empty.
-    tokens: at((place) => (tokens[place] === config.eom_token_id ? '' : tokenizer.decode([tokens[place] as number]))),
+    tokens: at((place) => textOf(tokens[place] as number)),
     revealedAt: at((place) => revealedAt[place] as number),
     confidence: at((place) => confidence[place] as number),
+    ...(runnersUp
+      ? {
+          runnersUp: runnersUp.map(
+            (others) => others?.map(({ token, probability }) => ({ token: textOf(token), probability })) ?? null,
+          ),
+        }
+      : {}),
   };
 }

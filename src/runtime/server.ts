@@ -20,6 +20,7 @@ import { denoiseHere } from './denoise-here.ts';
 import { frameOf } from './frame.ts';
 import { listModels } from './list-models.ts';
 import { ModelResidency } from './model-residency.ts';
+import { denoisingOfSample } from './sample-denoising.ts';
 
 export const defaultSettings: protocol.RuntimeSettings = {
   model: bundledCodeModel,
@@ -37,6 +38,9 @@ export const defaultSettings: protocol.RuntimeSettings = {
     prefetch: true,
   },
 };
+
+/** LSP's `RequestFailed`: the message is meant for the user. */
+const requestFailed = -32803;
 
 /** Characters before the cursor that a watcher is shown. */
 const shownBefore = 400;
@@ -147,9 +151,14 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
         },
       });
     } catch (error) {
-      throw new ResponseError(-32803, messageOf(error));
+      throw new ResponseError(requestFailed, messageOf(error));
     }
   });
+  connection.onRequest(protocol.sampleDenoising, (parameters: protocol.SampleDenoisingParameters) =>
+    denoisingOfSample(parameters).catch((error: unknown) => {
+      throw new ResponseError(requestFailed, messageOf(error));
+    }),
+  );
 
   documents.listen(connection);
   connection.listen();

@@ -44,7 +44,8 @@ export function maskedDiffusionBatch(
   random: Random,
 ): Batch {
   const longest = Math.max(...examples.map(({ tokens }) => tokens.length));
-  const even = examples.every(({ tokens }) => tokens.length === longest);
+  // Where texts have many lengths, one batch in a few is even by chance, which is not worth programs of its own.
+  const even = process !== 'stratified' && examples.every(({ tokens }) => tokens.length === longest);
   // Texts of different lengths are padded to a bucket, so that few programs are compiled.
   const length = even ? longest : Math.ceil(longest / 16) * 16;
   const counts = examples.map(predictedTokens);

@@ -2,6 +2,7 @@ import { sizeOf } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { weightShapes } from '../model/transformer.ts';
 import type { Evaluation } from '../protocol/events.ts';
+import type { RunConfiguration } from '../protocol/run.ts';
 import type { PretrainingRequest } from './pretrain.ts';
 import type { Curriculum, Recipe } from './recipe.ts';
 import type { TrainingProgress } from './training-job.ts';
@@ -13,12 +14,26 @@ interface CardContents {
   readonly model: ModelConfig;
   readonly done: TrainingProgress;
   readonly evaluation: Evaluation;
-  readonly device: { readonly engine: string; readonly device: string };
+  readonly configuration: RunConfiguration;
 }
 
 /** A model's card: what it is, what it read, how long, how good it got, and the command that makes it again. */
-export function modelCard({ recipe, curriculum, request, model, done, evaluation, device }: CardContents): string {
+export function modelCard({
+  recipe,
+  curriculum,
+  request,
+  model,
+  done,
+  evaluation,
+  configuration,
+}: CardContents): string {
   const parameters = [...weightShapes(model).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+  const { device, steps, stepsChanged = [] } = configuration;
+  const command = `unmask pretrain --recipe ${recipe.name} --model ${recipe.modelName}`;
+  const first = stepsChanged[0]?.from ?? steps;
+  const changes = stepsChanged.map(
+    ({ at, to }) => `\n\nstopped after step ${at}, and then\n\n    unmask pretrain --resume RUN --steps ${to}`,
+  );
   const settings = Object.entries(request.settings).map(([name, value]) => `| \`${name}\` | ${value} |`);
   const metrics = Object.entries(evaluation.metrics).map(
     ([name, { value, low, high }]) => `| ${name} | ${value.toFixed(3)} | ${low.toFixed(3)} to ${high.toFixed(3)} |`,
@@ -42,7 +57,7 @@ ${curriculum.data.join('\n')}
 
 ${done.step} steps, ${done.num_tokens.toLocaleString('en-US')} tokens, ${(done.seconds / 60).toFixed(1)} minutes on ${device.engine}/${device.device}, seed ${request.seed}. Made by
 
-    unmask pretrain --recipe ${recipe.name} --model ${recipe.modelName} --steps ${request.steps} --seed ${request.seed}
+    ${command} --steps ${first} --seed ${request.seed}${changes.join('')}
 
 | setting | value |
 |---|---|

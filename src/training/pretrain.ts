@@ -24,6 +24,7 @@ export const pretrainingSettings = z.strictObject({
     .default(128)
     .describe('Validation problems of each kind, of those that the recipe has'),
   checkpoint_every: z.int().min(0).default(500).describe('Steps between two checkpoints; 0: only at the end'),
+  keep_checkpoints: z.int().min(1).default(3).describe('Newest checkpoints that are kept; the best is kept besides'),
 });
 
 export type PretrainingSettings = z.infer<typeof pretrainingSettings>;

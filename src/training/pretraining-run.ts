@@ -1,17 +1,16 @@
-import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import path from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
 import { readCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
-import { writeAtomic } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
+import { publishModel } from '../runs/keep-model.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
@@ -70,11 +69,15 @@ export async function startPretraining(
   return work({ run, model, curriculum, request, progress: freshProgress, hooks });
 }
 
-/** Goes on with a pretraining run from its last checkpoint, on the same trajectory. */
+/**
+ * Goes on with a pretraining run from its last checkpoint, on the same trajectory; with other `steps`, on that of a
+ * learning rate that falls until then.
+ */
 export async function resumePretraining(
   engine: Engine,
   dir: string,
   hooks: PretrainingHooks = {},
+  steps?: number,
 ): Promise<PretrainingResult> {
   const configuration = await readConfiguration(dir);
   if (configuration.kind !== 'pretrain')
@@ -91,7 +94,7 @@ export async function resumePretraining(
   const request: PretrainingRequest = {
     recipe: configuration.task as string,
     output: z.string().parse(output),
-    steps: configuration.steps as number,
+    steps: steps ?? (configuration.steps as number),
     seed: configuration.seed,
     settings: settings.data,
   };
@@ -99,14 +102,23 @@ export async function resumePretraining(
   const recipe = recipeByName(request.recipe);
   const curriculum = await prepare(recipe, hooks);
   const last = await latestCheckpoint(dir);
+  if (steps !== undefined && steps < (last?.step ?? 0))
+    throw new UsageError(`${dir} stands after step ${last?.step} already; give --steps a larger number.`);
   if (last === null) {
     const model = await newModel(engine, recipe, curriculum, request.settings, request.seed);
-    return work({ run: await RunWriter.resume(dir, 0), model, curriculum, request, progress: freshProgress, hooks });
+    return work({
+      run: await RunWriter.resume(dir, 0, steps),
+      model,
+      curriculum,
+      request,
+      progress: freshProgress,
+      hooks,
+    });
   }
   const checkpoint = await readCheckpoint(last.dir);
   const { progress, optimizer } = await readProgress(last.dir);
   const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
-  return work({ run: await RunWriter.resume(dir, progress.step), model, curriculum, request, progress, hooks });
+  return work({ run: await RunWriter.resume(dir, progress.step, steps), model, curriculum, request, progress, hooks });
 }
 
 interface Work {
@@ -132,6 +144,7 @@ async function work({ run, model, curriculum, request, progress, hooks }: Work):
       timeLimit: null,
       evaluateEvery: settings.evaluate_every,
       checkpointEvery: settings.checkpoint_every,
+      keepCheckpoints: settings.keep_checkpoints,
       ...hooks,
     });
     const last = evaluationsOf(await readEvents(run.dir)).at(-1)!.evaluation;
@@ -142,7 +155,7 @@ async function work({ run, model, curriculum, request, progress, hooks }: Work):
       seconds: done.seconds,
       metrics: last.metrics,
     };
-    await publish(
+    await publishModel(
       (await latestCheckpoint(run.dir))!.dir,
       request.output,
       modelCard({
@@ -152,7 +165,7 @@ async function work({ run, model, curriculum, request, progress, hooks }: Work):
         model: model.config,
         done,
         evaluation: last,
-        device: run.configuration.device,
+        configuration: run.configuration,
       }),
     );
     await run.result(result);
@@ -173,18 +186,4 @@ async function assertFree(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   if (names.length > 0)
     throw new UsageError(`${folder} is not empty; choose another folder for the model, or remove it.`);
-}
-
-/** Copies a checkpoint without what only training needs, with its card, to where the model is wanted; all or nothing. */
-async function publish(checkpoint: string, output: string, card: string): Promise<void> {
-  const temporary = `${output}.${process.pid}.tmp`;
-  await mkdir(path.dirname(output), { recursive: true });
-  await rm(temporary, { recursive: true, force: true });
-  await cp(checkpoint, temporary, {
-    recursive: true,
-    filter: (source) => !['optimizer.safetensors', 'state.json'].includes(path.basename(source)),
-  });
-  await writeAtomic(path.join(temporary, 'README.md'), card);
-  await rm(output, { recursive: true, force: true });
-  await rename(temporary, output);
 }

@@ -59,6 +59,8 @@ export interface TrainingJob {
   /** Steps between two evaluations, and between two checkpoints; 0: only at the ends. */
   readonly evaluateEvery: number;
   readonly checkpointEvery: number;
+  /** Newest checkpoints that are kept, besides the best; absent: 3. */
+  readonly keepCheckpoints?: number;
   /** Aborted by SIGINT: the job saves and throws `Interrupted`. */
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((event: StepEvent, eta: number | null) => void) | undefined;
@@ -151,7 +153,10 @@ async function pause({ run, signal }: TrainingJob, save: () => Promise<void>): P
   return run.whilePaused(signal);
 }
 
-async function saveCheckpoint({ run, model, method }: TrainingJob, progress: TrainingProgress): Promise<void> {
+async function saveCheckpoint(
+  { run, model, method, keepCheckpoints }: TrainingJob,
+  progress: TrainingProgress,
+): Promise<void> {
   await run.checkpoint(
     progress.step,
     async (folder) => {
@@ -163,7 +168,7 @@ async function saveCheckpoint({ run, model, method }: TrainingJob, progress: Tra
       await writeJson(path.join(folder, 'state.json'), progress);
       await model.save(folder);
     },
-    { best: progress.best?.step ?? null },
+    { best: progress.best?.step ?? null, ...(keepCheckpoints === undefined ? {} : { keep: keepCheckpoints }) },
   );
 }
 

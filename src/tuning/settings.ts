@@ -145,6 +145,7 @@ export const tuningSettings = z.strictObject({
     .describe('Steps between two evaluations on validation problems; 0: only at the ends'),
   evaluation_problems: z.int().min(1).default(64).describe('Validation problems of an evaluation'),
   checkpoint_every: z.int().min(0).default(20).describe('Steps between two checkpoints; 0: only at the end'),
+  keep_checkpoints: z.int().min(1).default(3).describe('Newest checkpoints that are kept; the best is kept besides'),
 });
 
 export type FullTuningSettings = z.infer<typeof tuningSettings>;

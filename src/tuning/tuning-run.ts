@@ -230,6 +230,7 @@ async function work({ run, model, request, prepared, progress, restored, hooks }
       timeLimit,
       evaluateEvery: settings.evaluate_every,
       checkpointEvery: settings.checkpoint_every,
+      keepCheckpoints: settings.keep_checkpoints,
       ...hooks,
     });
     const after = (await noted(done.step)) ?? (await measure(done.step));

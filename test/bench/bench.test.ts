@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, it } from 'node:test';
 import type { BenchDocument } from '../../bench/bench.ts';
+import { writeCheckpoint } from '../../src/model/checkpoint.ts';
 import { document, enterHome, refusal, unmask } from '../cli/unmask.ts';
+import { tinyCheckpoint } from '../model/tiny-model.ts';
 
 let leave: () => Promise<void>;
 before(async () => {
@@ -72,4 +77,45 @@ it('can be stopped', async () => {
   const ended = await unmask(args, { signal: stop.signal, onProgress: () => stop.abort() });
   assert.equal(ended.code, 130);
   assert.match(ended.stdout, /stopped before/);
+});
+
+it('times completions as an editor asks for them, and tells how they are spread', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'unmask-bench-test-'));
+  try {
+    const model = path.join(folder, 'model');
+    await writeCheckpoint(
+      model,
+      tinyCheckpoint({ attention: 'prefix-lm', eom_token_id: 3, max_position_embeddings: 256 }),
+    );
+    const line = 'export const total = items.map((item) => item.price * item.count).reduce((a, b) => a + b, 0);\n';
+    await writeFile(path.join(folder, 'long.ts'), line.repeat(100));
+    const { results, completions }: BenchDocument = await document([
+      ...['bench', '--only', 'completion-p50,completion-p95', '--code-model', model, '--code-files', folder],
+      ...['--requests', '12', ...quick],
+    ]);
+    assert.deepEqual(
+      results.map(({ name, unit }) => [name, unit]),
+      [
+        ['completion-p50', 'ms'],
+        ['completion-p95', 'ms'],
+      ],
+    );
+    assert.ok(completions);
+    assert.equal(completions.requests, 12);
+    assert.ok(completions.forwards >= 1 && completions.contextTokens > 0);
+    const values = Object.values(completions.percentiles);
+    assert.ok(values[0]! > 0);
+    assert.deepEqual(
+      values,
+      values.toSorted((a, b) => a - b),
+    );
+    assert.equal(results[0]!.value, completions.percentiles.p50);
+    assert.equal(results[0]!.met, results[0]!.value <= 300);
+    await rm(path.join(folder, 'long.ts'));
+    await writeFile(path.join(folder, 'short.ts'), line);
+    const args = ['bench', '--only', 'completion-p50', '--code-model', model, '--code-files', folder, ...quick];
+    assert.match(await refusal(args, 1), /No source file is long enough/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

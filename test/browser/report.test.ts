@@ -11,7 +11,9 @@ import { bundles } from '../../esbuild.mjs';
 import { findChromium } from '../../scripts/testing/chromium.ts';
 import { type ReportAssets, writeReport } from '../../src/evaluation/report.ts';
 import type { ReportData } from '../../src/protocol/report.ts';
+import { worstContrast } from './contrast.ts';
 import { denoise, exampleReport } from './example.ts';
+import { type Canvas, colouredPixels } from './painted.ts';
 
 const executablePath = findChromium();
 const skip = executablePath === null ? 'no Chromium here' : false;
@@ -63,26 +65,7 @@ async function open(
   return { page, complaints };
 }
 
-/** What the tests use of a canvas in the page; the page's own types are not those of a test. */
-interface Canvas {
-  readonly width: number;
-  readonly height: number;
-  getContext(kind: '2d'): { getImageData(x: number, y: number, width: number, height: number): { data: Uint8Array } };
-  toDataURL(): string;
-}
 declare function getComputedStyle(element: unknown, part?: string): { backgroundColor: string; width: string };
-
-/** How many pixels of a chart's curves are drawn: not transparent, and of strong colour. */
-const colouredPixels = (chart: Locator): Promise<number> =>
-  chart.locator('canvas').evaluate((canvas: Canvas) => {
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    let count = 0;
-    for (let at = 0; at < data.length; at += 4) {
-      const [red, green, blue, opacity] = data.slice(at, at + 4) as unknown as [number, number, number, number];
-      if (opacity > 128 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) count++;
-    }
-    return count;
-  });
 
 const text = async (locator: Locator): Promise<string> => (await locator.textContent()) ?? '';
 
@@ -335,42 +318,10 @@ test('one step, one problem and flat curves are drawn too', { skip }, async (t) 
   assert.deepEqual(complaints, []);
 });
 
-/** The relative luminance and contrast of WCAG 2.2 over every visible text of the page, against its own ground. */
-const worstContrast = `(() => {
-  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-  const rgba = (colour) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const luminance = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const colour = rgba(getComputedStyle(at).backgroundColor);
-      if (colour[3] > 250) return colour;
-    }
-    return [255, 255, 255];
-  };
-  let worst = [99, ''];
-  const walker = document.createTreeWalker(document.getElementById('report'), NodeFilter.SHOW_TEXT);
-  for (let text = walker.nextNode(); text; text = walker.nextNode()) {
-    const element = text.parentElement;
-    if (!text.data.trim() || !element.checkVisibility() || element.closest('button:disabled, svg, option')) continue;
-    const [a, b] = [luminance(rgba(getComputedStyle(element).color)), luminance(ground(element))];
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < worst[0]) worst = [contrast, element.className + ': ' + text.data];
-  }
-  return worst;
-})()`;
-
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`text has contrast in the ${colorScheme} theme, and charts follow it`, { skip }, async (t) => {
     const { page } = await open(t, exampleReport(), { colorScheme });
-    const [contrast, where] = (await page.evaluate(worstContrast)) as [number, string];
+    const [contrast, where] = await worstContrast(page, '#report');
     assert.ok(contrast >= 4.5, `contrast ${contrast.toFixed(2)} in ${where}`);
     const chart = page.locator('.chart', { hasText: 'Loss' }).first();
     await chart.locator('canvas').waitFor();

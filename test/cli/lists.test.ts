@@ -51,6 +51,18 @@ it('tasks', async () => {
     gsm8k: ['accuracy'],
     math: ['accuracy'],
   });
+  const makers = tasks.filter(({ makesProblems }: { makesProblems: boolean }) => makesProblems);
+  assert.deepEqual(
+    makers.map(({ name }: { name: string }) => name),
+    ['sudoku4x4', 'countdown'],
+  );
+});
+
+it('models', async () => {
+  const { models } = await document(['models']);
+  const bundled = models.find(({ name }: { name: string }) => name === 'unmask-puzzles');
+  assert.equal(bundled.kind, 'bundled');
+  assert.ok(bundled.parameters > 1e5);
 });
 
 it('runs, of which there are none yet', async () => {
@@ -71,9 +83,11 @@ it('help and version', async () => {
     'devices',
     'objectives',
     'tasks',
+    'models',
     'tune',
     'runs',
     'eval',
+    'evaluations',
     'score',
     'pretrain',
     'logits',

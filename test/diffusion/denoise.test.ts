@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type DecodingOptions, type Denoiser, denoise, drawToken, entropyOf } from '../../src/diffusion/denoise.ts';
+import {
+  type DecodingOptions,
+  type Denoiser,
+  denoise,
+  drawToken,
+  entropyOf,
+  runnersUp,
+} from '../../src/diffusion/denoise.ts';
 import type { Query } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { assertFrequencies } from './chi-square.ts';
@@ -51,6 +58,25 @@ const counts = (revealedAt: ArrayLike<number>): number[] => {
   for (const step of Array.from(revealedAt)) found[step] = (found[step] ?? 0) + 1;
   return found;
 };
+
+describe('runners-up', () => {
+  const logits = Float32Array.from([1, 4, 9, 3, 2, 3.5].map(Math.log));
+  it('are the likeliest of the other tokens, without the mask', () => {
+    // Without the mask (token 2) the weights are 1, 4, 3, 2 and 3.5, 13.5 in all.
+    const found = runnersUp(logits, 1, 2, 3);
+    assert.deepEqual(
+      found.map(({ token }) => token),
+      [5, 3, 4],
+    );
+    for (const [index, weight] of [3.5, 3, 2].entries())
+      assert.ok(Math.abs(found[index]!.probability - weight / 13.5) < 1e-6);
+  });
+
+  it('are as many as there are', () => {
+    assert.equal(runnersUp(logits, 0, 2, 10).length, 4);
+    assert.deepEqual(runnersUp(logits, 0, 2, 0), []);
+  });
+});
 
 describe('decoding with a fixed number of steps', () => {
   const cases: readonly [name: string, changes: Partial<DecodingOptions>, perStep: number[]][] = [

@@ -100,6 +100,35 @@ describe('filling a gap', () => {
     await assert.rejects(stopping, /enough/);
   });
 
+  it('keeps what it would have written instead, where somebody asks for it', async () => {
+    const asked = request({ alternatives: 2, threshold: 1e-9 });
+    const plain = await infill(model, asked);
+    assert.ok(plain.alternatives.every(({ runnersUp }) => runnersUp === undefined));
+    const { alternatives } = await infill(model, { ...asked, runnersUp: 4 });
+    for (const [index, { tokens, confidence, runnersUp, length, ended }] of alternatives.entries()) {
+      assert.deepEqual(tokens, plain.alternatives[index]!.tokens, 'asking changes nothing');
+      assert.equal(runnersUp?.length, tokens.length);
+      const guessed = length + Number(ended);
+      for (const [place, others] of runnersUp!.entries()) {
+        if (place >= guessed) {
+          assert.equal(others, null, 'behind the end nothing was guessed');
+          continue;
+        }
+        assert.equal(others?.length, 4);
+        const ids = others!.map(({ token }) => token);
+        assert.equal(new Set([...ids, tokens[place], model.config.mask_token_id]).size, 6, 'all different');
+        const sure = others!.map(({ probability }) => probability);
+        assert.deepEqual(
+          sure,
+          [...sure].sort((a, b) => b - a),
+        );
+        // The first alternative takes the likeliest token; the others are drawn.
+        if (index === 0) assert.ok(sure[0]! <= confidence[place]! + 1e-6);
+        assert.ok(sure.reduce((sum, one) => sum + one, confidence[place]!) <= 1 + 1e-6);
+      }
+    }
+  });
+
   it('is not asked of a model that was not trained for it', async () => {
     const other = await LanguageModel.load(engine, tinyCheckpoint());
     assert.equal(completesCode(other.config), false);

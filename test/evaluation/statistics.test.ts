@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  pairedDifference,
-  passAtK,
-  passAtKInterval,
-  shareInterval,
-  wilsonInterval,
-} from '../../src/evaluation/statistics.ts';
+import { metricIntervals } from '../../src/evaluation/metrics.ts';
+import { pairedDifference, passAtK, shareInterval, wilsonInterval } from '../../src/evaluation/statistics.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import { Random } from '../../src/platform/random.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
@@ -51,7 +46,7 @@ test('nothing evaluated is an error that says so, not a number', () => {
     () => shareInterval([]),
     () => shareInterval([{ value: 0, weight: 0 }]),
     () => pairedDifference([], []),
-    () => passAtKInterval([], 1),
+    () => metricIntervals({ metrics: ['solved'] }, []),
   ]) {
     assert.throws(state, (error) => error instanceof UserError && /No problem was evaluated/.test(error.message));
   }
@@ -255,18 +250,20 @@ test('pass@k refuses what has no answer', () => {
 });
 
 test('the interval of pass@k is over problems: more samples of few problems narrow it little', () => {
-  const few = passAtKInterval(
-    [
-      { samples: 100, correct: 90 },
-      { samples: 100, correct: 5 },
-    ],
-    1,
-  );
+  const problem = (samples: number, correct: number) =>
+    Array.from({ length: samples }, (_, sample) => ({
+      correct: sample < correct,
+      extracted: null,
+      scores: { solved: { value: Number(sample < correct), weight: 1 } },
+    }));
+  const passAt = (k: number, problems: ReturnType<typeof problem>[]) =>
+    metricIntervals({ metrics: ['solved'] }, problems)[`pass@${k}`]!;
+  const few = passAt(1, [problem(100, 90), problem(100, 5)]);
   near(few.value, 0.475);
   assert.ok(few.high - few.low > 0.6);
-  const many = passAtKInterval(
-    Array.from({ length: 100 }, (_, item) => ({ samples: 4, correct: item % 5 })),
+  const many = passAt(
     4,
+    Array.from({ length: 100 }, (_, item) => problem(4, item % 5)),
   );
   near(many.value, 0.8);
   assert.deepEqual(many, wilsonInterval(80, 100));

@@ -17,6 +17,15 @@ function enginesIn({ inputs, outputs }: Metafile): string[] {
   return [...Object.keys(inputs), ...loaded].filter((file) => engine.test(file));
 }
 
+/** The files that a bundle runs when it is loaded: those that a file reaches without a dynamic import. */
+function importedAtOnce(entry: string, { inputs }: Metafile): Set<string> {
+  const reached = new Set([entry]);
+  for (const file of reached)
+    for (const { path, kind, external } of inputs[file]?.imports ?? [])
+      if (!external && kind !== 'dynamic-import') reached.add(path);
+  return reached;
+}
+
 function loadedBy({ outputs }: Metafile): string[] {
   return Object.values(outputs).flatMap(({ imports }) =>
     imports.filter(({ external, path }) => external && !isBuiltin(path)).map(({ path }) => path),
@@ -24,22 +33,39 @@ function loadedBy({ outputs }: Metafile): string[] {
 }
 
 describe('the bundles', () => {
-  it('of the extension holds no engine, and loads nothing but vscode', async () => {
+  it('of the extension holds no engine, and loads nothing but vscode and, later, its language client', async () => {
     const metafile = await metafileOf('dist/extension.cjs');
     assert.ok('src/extension/extension.ts' in metafile.inputs);
     assert.deepEqual(enginesIn(metafile), []);
-    assert.deepEqual([...new Set(loadedBy(metafile))], ['vscode']);
+    assert.deepEqual([...new Set(loadedBy(metafile))].sort(), ['./language-client.cjs', 'vscode']);
+    const client = await metafileOf('dist/language-client.cjs');
+    assert.deepEqual([...new Set(loadedBy(client))], ['vscode']);
   });
 
-  it('of the report holds no engine, and loads nothing', async () => {
-    const metafile = await metafileOf('dist/report.js');
-    assert.ok('webview/report.ts' in metafile.inputs);
-    assert.deepEqual(enginesIn(metafile), []);
+  it('of the extension runs little when it is loaded', async () => {
+    // What is imported at once is run at once; the rest comes in a moment, when the window is up.
+    const late = ['src/extension/run-features.ts', 'node_modules/'];
+    const atOnce = importedAtOnce('src/extension/extension.ts', await metafileOf('dist/extension.cjs'));
+    assert.ok(atOnce.has('src/extension/runtime.ts'));
     assert.deepEqual(
-      Object.values(metafile.outputs).flatMap(({ imports }) => imports),
+      [...atOnce].filter((file) => late.some((name) => file.startsWith(name))),
       [],
     );
   });
+
+  for (const page of ['report', 'panel', 'evaluation'] as const)
+    it(`of the ${page} holds no engine, and loads nothing`, async () => {
+      const metafile = await metafileOf(`dist/${page}.js`);
+      assert.ok(`webview/${page}.ts` in metafile.inputs);
+      assert.deepEqual(enginesIn(metafile), []);
+      // The panel's style names its font, which lies beside it.
+      const made = new Set(Object.keys(metafile.outputs));
+      const loaded = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+      assert.deepEqual(
+        loaded.filter((file) => !made.has(file.split('?', 1)[0] as string)),
+        [],
+      );
+    });
 
   it('of the program leaves the engines, and nothing else, outside', async () => {
     const metafile = await metafileOf('dist/unmask.mjs');

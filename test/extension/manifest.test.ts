@@ -2,14 +2,30 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { commands, settings } from '../../src/extension/contributions.ts';
+import { commands, panelEditor, settings, views } from '../../src/extension/contributions.ts';
 import { defaultSettings } from '../../src/runtime/server.ts';
 
 interface Setting {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly enumDescriptions?: readonly string[];
   readonly default: unknown;
   readonly scope?: string;
   readonly description?: string;
   readonly markdownDescription?: string;
+}
+
+interface View {
+  readonly id: string;
+  readonly name: string;
+  readonly icon: string;
+}
+
+interface WalkthroughStep {
+  readonly id: string;
+  readonly description: string;
+  readonly media: { readonly svg: string; readonly altText: string };
+  readonly completionEvents: readonly string[];
 }
 
 interface Manifest {
@@ -23,9 +39,16 @@ interface Manifest {
   readonly contributes: {
     readonly commands: readonly { readonly command: string; readonly title: string; readonly category: string }[];
     readonly configuration: { readonly properties: Readonly<Record<string, Setting>> };
+    readonly viewsContainers: Readonly<Record<string, readonly { readonly id: string; readonly icon: string }[]>>;
+    readonly views: Readonly<Record<string, readonly View[]>>;
+    readonly viewsWelcome: readonly { readonly view: string; readonly contents: string }[];
+    readonly menus: Readonly<Record<string, readonly { readonly command: string; readonly when: string }[]>>;
+    readonly walkthroughs: readonly { readonly steps: readonly WalkthroughStep[] }[];
   };
   readonly capabilities: Readonly<Record<string, { readonly supported: unknown; readonly description: string }>>;
 }
+
+type Name = keyof typeof settings;
 
 const root = new URL('../../', import.meta.url);
 const manifest = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as Manifest;
@@ -59,8 +82,67 @@ describe('the manifest', () => {
     assert.equal(manifest.contributes.configuration.properties[settings.node]?.scope, 'machine');
   });
 
+  it('says of every setting who may set it, and of every choice what it means', () => {
+    for (const [name, setting] of Object.entries(manifest.contributes.configuration.properties)) {
+      assert.ok(['machine', 'window'].includes(setting.scope ?? ''), name);
+      if (setting.enum) assert.equal(setting.enumDescriptions?.length, setting.enum.length, name);
+    }
+  });
+
+  it('lets no workspace say where data are kept, or how jobs are run', () => {
+    const jobs = Object.keys(settings).filter((name) => /unmask\.(jobs|tuning)\./.test(settings[name as Name]));
+    for (const name of ['home', ...jobs.filter((each) => each !== 'notifyAtEnd')])
+      assert.equal(manifest.contributes.configuration.properties[settings[name as Name]]?.scope, 'machine', name);
+  });
+
+  it('declares the views that the code fills, each with an icon and a name', () => {
+    const declared = Object.values(manifest.contributes.views).flat();
+    assert.deepEqual(declared.map(({ id }) => id).sort(), Object.values(views).sort());
+    const containers = Object.values(manifest.contributes.viewsContainers).flat();
+    assert.deepEqual(containers.map(({ id }) => id).sort(), Object.keys(manifest.contributes.views).sort());
+    for (const { icon } of [...declared, ...containers]) assert.ok(existsSync(new URL(icon, root)), icon);
+  });
+
+  const linked = (text: string) => [...text.matchAll(/\(command:([\w.]+)\)/g)].map(([, command]) => command!);
+  /** Commands of VS Code itself, which links may use too. */
+  const isOurs = (command: string) => !command.startsWith('workbench.');
+  const known = new Set<string>(Object.values(commands));
+
+  it('says in every empty tree what to do next', () => {
+    for (const view of [views.runs, views.models, views.evaluations]) {
+      const welcome = manifest.contributes.viewsWelcome.filter((entry) => entry.view === view);
+      const links = welcome.flatMap(({ contents }) => linked(contents));
+      assert.ok(links.length > 0, view);
+      for (const command of links) assert.ok(known.has(command), command);
+    }
+  });
+
+  it('puts only its own commands into menus, each under a condition', () => {
+    for (const [menu, items] of Object.entries(manifest.contributes.menus))
+      for (const { command, when } of items) {
+        assert.ok(known.has(command), `${menu}: ${command}`);
+        assert.ok(when.length > 0, `${menu}: ${command}`);
+      }
+  });
+
+  it('leads through four steps, each with a picture, a command and an end', () => {
+    const [walkthrough, ...others] = manifest.contributes.walkthroughs;
+    assert.deepEqual(others, []);
+    assert.equal(walkthrough?.steps.length, 4);
+    for (const { id, description, media, completionEvents } of walkthrough.steps) {
+      assert.ok(existsSync(new URL(media.svg, root)), media.svg);
+      assert.ok(media.altText.length > 20, id);
+      assert.ok(
+        linked(description).some((command) => known.has(command)),
+        id,
+      );
+      for (const command of linked(description).filter(isOurs)) assert.ok(known.has(command), command);
+      assert.ok(completionEvents.length > 0, id);
+    }
+  });
+
   it('wakes up when the window has come up, and for its commands', () => {
-    assert.deepEqual(manifest.activationEvents, ['onStartupFinished']);
+    assert.deepEqual(manifest.activationEvents, ['onStartupFinished', `onWebviewPanel:${panelEditor}`]);
   });
 
   it('runs where the files and the GPU are', () => {
@@ -75,11 +157,7 @@ describe('the manifest', () => {
   it('has the defaults that the runtime has too', () => {
     const { completions, ...own } = defaultSettings;
     for (const [name, value] of Object.entries({ ...own, ...completions }))
-      assert.deepEqual(
-        manifest.contributes.configuration.properties[settings[name as keyof typeof settings]]?.default,
-        value,
-        name,
-      );
+      assert.deepEqual(manifest.contributes.configuration.properties[settings[name as Name]]?.default, value, name);
   });
 
   it('gives a reason for what it does in untrusted and virtual workspaces', () => {

@@ -66,6 +66,18 @@ describe('given text', () => {
     await model.dispose();
   });
 
+  it('is read by a model of one layer too, whose keys look at nothing else', async () => {
+    const shallow = tinyCheckpoint({ attention: 'prefix-lm', num_hidden_layers: 1 });
+    const model = await LanguageModel.load(engine, shallow);
+    const [prefix, canvas, suffix] = [[4, 5, 6], Int32Array.from([2, 7, 2]), [8, 9]];
+    const context = await model.context.read({ tokens: [...prefix, ...suffix], positions: [0, 1, 2, 6, 7] });
+    const [found] = await model.context.logits(context, [canvas], { position: 3, from: 0, to: 3 });
+    const isGiven = (place: number) => place < 3 || place >= 6;
+    const expected = referenceLogits(shallow.config, shallow.weights, [...prefix, ...canvas, ...suffix], isGiven);
+    assertNear(found!, expected.slice(3, 6).flat(), 'the canvas');
+    await model.dispose();
+  });
+
   it('cannot be kept where it sees the canvas', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint());
     assert.throws(() => model.context, /never sees the canvas/);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -17,17 +17,22 @@ import {
   StreamMessageWriter,
 } from 'vscode-languageserver/node';
 import { writeCheckpoint } from '../../src/model/checkpoint.ts';
+import type { Denoising } from '../../src/protocol/report.ts';
 import type * as protocol from '../../src/protocol/runtime.ts';
 import {
   completionFrame,
   denoiseHere,
   lastCompletion,
   listModels,
+  sampleDenoising,
   settingsChanged,
   statusChanged,
   suggestionAccepted,
   watchCompletions,
 } from '../../src/protocol/runtime.ts';
+import type { SampleRecord } from '../../src/protocol/sample.ts';
+import { createRunDirectory } from '../../src/runs/directory.ts';
+import { runFile, stepName } from '../../src/runs/layout.ts';
 import { defaultSettings, serve } from '../../src/runtime/server.ts';
 import { tinyCheckpoint } from '../model/tiny-model.ts';
 
@@ -117,6 +122,37 @@ const answer = (text: string): ReturnType<NonNullable<Parameters<typeof serve>[1
     denoiseMilliseconds: 1,
   });
 };
+
+/** A run that wrote two samples in its third step, and no checkpoint: its base has the words. */
+async function runOfTwoSamples(): Promise<string> {
+  const dir = await createRunDirectory(path.join(home, 'runs'), {
+    kind: 'tune',
+    task: 'sudoku4x4',
+    model: 'no-code',
+    objective: 'spg-mixture',
+    seed: 1,
+    steps: 3,
+    settings: {},
+    device: { engine: 'onnx', device: 'cpu' },
+    versions: {},
+  });
+  const tokens = tinyCheckpoint().tokenizer.encode('3214');
+  const sample: SampleRecord = {
+    prompt: '3014002020004130:',
+    completion: '3214',
+    rewards: { rules: 0.5, total: 0.5 },
+    advantage: 0,
+    policyVersion: 2,
+    seed: 1,
+    tokens,
+    revealedAt: [0, 1, 1, 0],
+    confidence: [0.9, 0.8, 0.7, 0.6],
+  };
+  const folder = runFile(dir).samples;
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, `${stepName(3)}.jsonl`), `${JSON.stringify(sample)}\n`.repeat(2));
+  return dir;
+}
 
 describe('the language server', () => {
   it('completes, says how it was decided, and knows which suggestion was taken', async () => {
@@ -240,6 +276,7 @@ describe('the language server', () => {
         partial.filter((one) => one.alternative === alternative).map(({ frame }) => frame),
       );
       assert.ok(frames.at(-1)!.tokens.every((token) => token !== null));
+      assert.equal(frames[0]!.runnersUp!.filter((others) => others?.length === 4).length > 0, true);
       assert.deepEqual(
         frames.map(({ step }) => step),
         [...frames.keys()],
@@ -253,8 +290,30 @@ describe('the language server', () => {
     await complete(0, 3, 'invoked');
     await connection.sendRequest(lastCompletion);
     assert.ok(frames.length > 0 && frames.at(-1)!.done);
+    assert.equal(frames.at(-1)!.frame.runnersUp!.length, frames.at(-1)!.frame.tokens.length);
     const closed = connection.sendRequest(denoiseHere, { ...parameters, uri: 'file:///closed.ts' });
     await assert.rejects(closed, /closed\.ts is not open; open it/);
+    connection.dispose();
+  });
+
+  it('tells how a sample of a run was denoised, and why it cannot', async () => {
+    const { connection } = await inProcess();
+    const dir = await runOfTwoSamples();
+    const ask = (parameters: Partial<protocol.SampleDenoisingParameters>) =>
+      connection.sendRequest(sampleDenoising, { dir, step: 3, index: 0, ...parameters }) as Promise<Denoising>;
+    const denoising = await ask({ index: 1 });
+    assert.deepEqual(
+      [denoising.title, denoising.prompt, denoising.outcome],
+      ['Step 3, sample 2', '3014002020004130:', 'reward 0.5'],
+    );
+    assert.equal(denoising.layout?.given?.filter(Boolean).length, 8);
+    assert.deepEqual(
+      denoising.frames.map(({ tokens }) => tokens.filter((token) => token !== null).join('')),
+      ['34', '3214'],
+    );
+    await assert.rejects(ask({ index: 2 }), /Step 3 of the run .* has 2 samples, so there is no sample 3/);
+    await assert.rejects(ask({ step: 4 }), /has 0 samples/);
+    await assert.rejects(ask({ dir: path.join(home, 'nowhere') }), /run\.json/);
     connection.dispose();
   });
 

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RunWish } from '../../src/protocol/run.ts';
 import { listCheckpoints } from '../../src/runs/checkpoints.ts';
 import { requestControl } from '../../src/runs/control.ts';
+import { readConfiguration } from '../../src/runs/directory.ts';
 import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../src/runs/reader.ts';
 import type { RunWriter } from '../../src/runs/writer.ts';
 import { resumePretraining, startPretraining } from '../../src/training/pretraining-run.ts';
@@ -261,6 +262,33 @@ describe('a pretraining run', () => {
     const card = await readFile(path.join(out('one'), 'README.md'), 'utf8');
     assert.match(card, /unmask pretrain --recipe puzzles/);
     assert.doesNotMatch(card, /undefined|NaN|\[object/);
+  });
+
+  it('can be given another end when it goes on, which its record and its card tell', async () => {
+    const output = path.join(root, 'pretrained', 'cut');
+    const abort = new AbortController();
+    let dir = '';
+    const stopped = startPretraining(oneThread(), path.join(root, 'cut'), tinyPretraining(output, { steps: 9 }), {
+      signal: abort.signal,
+      onStart: (run) => {
+        dir = run.dir;
+      },
+      onStep: ({ step }) => {
+        if (step === 2) abort.abort();
+      },
+    });
+    await assert.rejects(stopped, { name: 'Interrupted' });
+    await assert.rejects(resumePretraining(oneThread(), dir, {}, 1), { name: 'UsageError', message: /after step 2/ });
+    const { steps } = await resumePretraining(oneThread(), dir, {}, 3);
+    assert.equal(steps, 3);
+    const configuration = await readConfiguration(dir);
+    assert.deepEqual(configuration.stepsChanged, [{ at: 2, from: 9, to: 3 }]);
+    assert.equal(configuration.steps, 3);
+    const card = await readFile(path.join(output, 'README.md'), 'utf8');
+    assert.match(
+      card,
+      /--steps 9 --seed 3\n\nstopped after step 2, and then\n\n {4}unmask pretrain --resume RUN --steps 3\n/,
+    );
   });
 
   it('leaves a folder alone that is not empty', async () => {

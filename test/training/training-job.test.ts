@@ -113,6 +113,27 @@ describe('the training loop', () => {
       await given.run.close('failed');
     });
 
+  it('keeps as many checkpoints as it is told to, and the best', async () => {
+    const scores = [0, 0, 9, 1, 2, 3, 4, 5];
+    let evaluated = 0;
+    const given = await job({
+      evaluateEvery: 1,
+      checkpointEvery: 1,
+      keepCheckpoints: 2,
+      method: {
+        step: async () => ({ metrics: {}, tokens: 1 }),
+        evaluate: async () => scoreOf(scores[evaluated++] as number),
+        bestBy: 'solved',
+      },
+    });
+    await runTrainingJob(given);
+    assert.deepEqual(
+      (await listCheckpoints(given.run.dir)).map(({ step }) => step),
+      [2, 6, 7],
+    );
+    await given.run.close('finished');
+  });
+
   it('ends at its time limit or at its steps, whatever comes first', async () => {
     const slow = {
       step: async () =>

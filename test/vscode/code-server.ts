@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { cacheFolder } from './test-cache.ts';
 
 /**
  * code-server is VS Code's own workbench and extension host (4.139.1 is VS Code 1.139.1) as an npm package, so the
@@ -17,13 +17,6 @@ export interface CodeServer {
   readonly node: string;
   /** Its entry script, the first argument of `node`. */
   readonly script: string;
-}
-
-/** Where both packages live: outside of `node_modules`, which `npm ci` empties. */
-function cacheFolder(): string {
-  if (process.env.UNMASK_TEST_CACHE) return path.resolve(process.env.UNMASK_TEST_CACHE);
-  if (process.platform === 'darwin') return path.join(homedir(), 'Library', 'Caches', 'unmask-test');
-  return path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'unmask-test');
 }
 
 function at(folder: string): CodeServer {

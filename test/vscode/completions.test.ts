@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
-import { knownSource, trainMemorisedModel } from './memorised-model.ts';
+import { askedAlternatives, known, knownSource, memorisedModel } from './memorised-model.ts';
 import { editorText, openAt, runCommand, screenshot } from './window.ts';
 import { Workbench } from './workbench.ts';
 
@@ -26,11 +25,12 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await mkdir(workspace);
     for (const name of ['tab.ts', 'word.ts', 'off.ts', 'crash.ts'])
       await writeFile(path.join(workspace, name), unfinished);
-    const model = path.join(folder, 'model');
-    await trainMemorisedModel(model);
+    await writeFile(path.join(workspace, 'cycle.ts'), knownSource.replace(known[1].middles[0], ''));
+    const model = await memorisedModel();
     const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
     const machineSettings = { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' };
-    workbench = await Workbench.start({ install: [file], machineSettings });
+    const settings = { 'unmask.completions.alternatives': askedAlternatives };
+    workbench = await Workbench.start({ install: [file], machineSettings, settings });
     page = await workbench.open(workspace);
     await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });
   });
@@ -88,6 +88,24 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     assert.match(await editorText(page), /^ {2}const product = width ?$/m);
   });
 
+  it('are cycled through, where there are several', async () => {
+    const { before, middles } = known[1];
+    await openAt(page, 'cycle.ts', knownSource.slice(0, knownSource.indexOf(before)).split('\n').length);
+    const drawn = async () => ((await ghost().textContent()) ?? '').replaceAll('\u00a0', ' ');
+    await page.keyboard.press('Alt+\\');
+    await ghost().waitFor();
+    const first = await drawn();
+    assert.ok(
+      middles.some((middle) => middle === first),
+      first,
+    );
+    const second = middles.find((middle) => middle !== first) as string;
+    await page.keyboard.press('Alt+]');
+    await page.locator('.editor-instance [class*="ghost-text"]', { hasText: second }).first().waitFor();
+    await page.keyboard.press('Tab');
+    await page.locator('.view-line', { hasText: `const chosen = ${second}` }).waitFor();
+  });
+
   it('stop when they are switched off, and the explanation says so', async () => {
     await runCommand(workbench, page, 'Unmask: Toggle Completions');
     const status = page.locator('.statusbar-item[aria-label*="Completions are off"]');
@@ -103,22 +121,13 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
   });
 
   it('come back after the runtime was killed, without a message', async () => {
-    const before = runtimes();
+    const before = workbench.runtimes();
     assert.equal(before.length, 1);
     process.kill(before[0] as number, 'SIGKILL');
-    for (let now = runtimes(); now.length === 0 || now[0] === before[0]; now = runtimes())
+    for (let now = workbench.runtimes(); now.length === 0 || now[0] === before[0]; now = workbench.runtimes())
       await new Promise((resolve) => setTimeout(resolve, 100));
     await openAt(page, 'crash.ts', 3);
     await typeUntilSuggested(' ', 'width * height;');
     assert.equal(await page.locator('.notification-toast').count(), 0);
   });
-
-  /** The processes that serve completions in this test's profile. */
-  function runtimes(): number[] {
-    const listed = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' });
-    return listed
-      .split('\n')
-      .filter((line) => line.includes(path.join(workbench.profile, 'extensions')) && / serve\b/.test(line))
-      .map((line) => Number(line.trim().split(' ')[0]));
-  }
 });

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import path from 'node:path';
+import { fingerprint } from '../../scripts/set-up.mjs';
 import { infill } from '../../src/diffusion/infill.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import { trainBytePairs } from '../../src/model/byte-pair-training.ts';
@@ -12,6 +16,7 @@ import { maskedDiffusionBatch, maskedDiffusionLoss } from '../../src/training/ma
 import { optimizerOf } from '../../src/training/optimizer-settings.ts';
 import { pretrainingSettings } from '../../src/training/pretrain.ts';
 import { Trainer, trainingState } from '../../src/training/trainer.ts';
+import { cacheFolder } from './test-cache.ts';
 
 /** What the model of the tests knows by heart. */
 export const knownSource = `/** The area of a rectangle. */
@@ -20,24 +25,50 @@ export function area(width: number, height: number): number {
   return product;
 }
 
-export function greet(name: string): string {
-  const greeting = 'hello ' + name;
-  return greeting.toUpperCase();
+/** One of its sides. */
+export function side(width: number, height: number): number {
+  const chosen = width;
+  return chosen;
 }
 `;
 
-/** Completions that the model surely makes: what stands before the cursor, and what it writes there. */
+/** Alternatives that the tests' settings ask for: enough that two of like probability both come up. */
+export const askedAlternatives = 6;
+
+/** As likely as the text itself, to the model: the same but for one word. */
+const variant = knownSource.replace('chosen = width', 'chosen = height');
+
+/** What stands before a cursor, and what the model writes there: surely the one, or one as likely as the other. */
 export const known = [
-  { before: '  const product = ', middle: 'width * height;' },
-  { before: '  return greeting', middle: '.toUpperCase();' },
+  { before: '  const product = ', middles: ['width * height;'] },
+  { before: '  const chosen = ', middles: ['width;', 'height;'] },
 ] as const;
 
+/** What the model follows from; a change in any of it means that the one that is kept is old. */
+const madeOf = [
+  'src/diffusion',
+  'src/engine',
+  'src/graph',
+  'src/model',
+  'src/training',
+  'test/vscode/memorised-model.ts',
+];
+
 /**
- * Trains a small model until it knows `knownSource` by heart, so that what it suggests is known, whatever the bundled
- * model would. Takes seconds.
+ * A folder with a small model that knows `knownSource` by heart, so that what it suggests is known, whatever the bundled
+ * model would. It is trained in a minute when it is asked for first, and kept.
  */
-export async function trainMemorisedModel(folder: string): Promise<void> {
-  const files = trainBytePairs([knownSource], 320);
+export async function memorisedModel(): Promise<string> {
+  const folder = path.join(cacheFolder(), `memorised-model-${fingerprint(madeOf).slice(0, 16)}`);
+  if (existsSync(folder)) return folder;
+  const temporary = `${folder}.${process.pid}`;
+  await trainMemorisedModel(temporary);
+  await rename(temporary, folder);
+  return folder;
+}
+
+async function trainMemorisedModel(folder: string): Promise<void> {
+  const files = trainBytePairs([knownSource, variant], 320);
   const tokenizer = new Tokenizer(files);
   const specials = { pad: 0, eos: 1, mask: 2, eom: 3 };
   const size = tokenizer.largestId + 1;
@@ -56,7 +87,8 @@ export async function trainMemorisedModel(folder: string): Promise<void> {
     max_grad_norm: 1,
   });
   const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, 0));
-  const examples = new GapExamples([{ package: 'test', path: 'known.ts', text: knownSource }], tokenizer, specials.eom);
+  const texts = [knownSource, variant].map((text) => ({ package: 'test', path: 'known.ts', text }));
+  const examples = new GapExamples(texts, tokenizer, specials.eom);
   for (let step = 1; step <= 600; step++) {
     const random = new Random(1, step);
     const batch = Array.from({ length: 12 }, () => examples.gap(160, random));
@@ -71,19 +103,22 @@ export async function trainMemorisedModel(folder: string): Promise<void> {
 }
 
 async function knowsItAll(model: LanguageModel): Promise<boolean> {
-  for (const { before, middle } of known) {
+  for (const { before, middles } of known) {
     const cursor = knownSource.indexOf(before) + before.length;
     const { alternatives } = await infill(model, {
       prefix: knownSource.slice(0, cursor),
-      suffix: knownSource.slice(cursor + middle.length),
-      alternatives: 1,
+      suffix: knownSource.slice(cursor + middles[0].length),
+      // As the server asks where a user does.
+      alternatives: askedAlternatives,
       seed: 0,
-      temperature: 0,
+      temperature: 0.8,
       threshold: 0.9,
       contextTokens: 512,
       singleLine: true,
     });
-    if (alternatives[0]!.text !== middle || alternatives[0]!.meanConfidence < 0.8) return false;
+    const written = new Set(alternatives.map(({ text }) => text));
+    if (alternatives[0]!.meanConfidence < 0.8 / middles.length || written.size !== middles.length) return false;
+    if (!middles.every((middle) => written.has(middle))) return false;
   }
   return true;
 }

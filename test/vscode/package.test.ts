@@ -43,7 +43,8 @@ describe('the installed package', { timeout: 300_000 }, () => {
   });
 
   it('holds the program and all that it loads', async () => {
-    for (const file of ['unmask.mjs', 'extension.cjs', 'report.js', 'report.css']) {
+    const pages = ['report', 'panel', 'evaluation'].flatMap((page) => [`${page}.js`, `${page}.css`]);
+    for (const file of ['unmask.mjs', 'extension.cjs', 'language-client.cjs', ...pages, 'codicon.ttf']) {
       assert.ok(files.includes(`dist/${file}`), file);
     }
     const needed = await loadedAtRuntime();

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runTests } from '@vscode/test-electron';
 import { build } from 'esbuild';
-import type { SuiteResult } from './suite/index.ts';
+import { type SuiteResult, suites } from './suite/suites.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -25,7 +25,7 @@ async function runSuite(): Promise<SuiteResult[]> {
   await mkdir(workspace);
   await build({
     absWorkingDir: root,
-    entryPoints: ['test/vscode/suite/index.ts', 'test/vscode/suite/show-devices.ts'],
+    entryPoints: ['index', ...suites].map((name) => `test/vscode/suite/${name}.ts`),
     outdir: folder,
     outExtension: { '.js': '.cjs' },
     bundle: true,

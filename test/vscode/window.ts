@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Frame, Page } from 'playwright-core';
 import type { Workbench } from './workbench.ts';
 
 /** Runs a command as a user does: F1, its title, Enter. */
@@ -49,6 +49,64 @@ export async function editorText(page: Page): Promise<string> {
     .sort((a, b) => a.top - b.top)
     .map(({ text }) => text)
     .join('\n');
+}
+
+/** The page of a webview that holds such an element; VS Code puts each into two frames within each other. */
+export async function webview(page: Page, selector: string): Promise<Frame> {
+  const deadline = Date.now() + 60_000;
+  while (Date.now() < deadline) {
+    for (const frame of page.frames()) {
+      const found = await frame
+        .locator(selector)
+        .first()
+        .isVisible()
+        .catch(() => false);
+      if (found) return frame;
+    }
+    await page.waitForTimeout(200);
+  }
+  throw new Error(`no webview shows ${selector}`);
+}
+
+/** Answers VS Code's question with the item of that name, checked where several may be, or with a text. */
+export async function answerPick(
+  page: Page,
+  answer: string,
+  how: 'choose' | 'check' | 'type' = 'choose',
+): Promise<void> {
+  const widget = page.locator('.quick-input-widget');
+  const input = widget.locator('input.input');
+  await input.waitFor({ timeout: 60_000 });
+  if (how === 'type') {
+    await input.fill(answer);
+    await page.keyboard.press('Enter');
+    return;
+  }
+  const row = widget.locator('.quick-input-list .monaco-list-row', { hasText: answer }).first();
+  await row.waitFor({ timeout: 60_000 });
+  if (how === 'choose') {
+    await row.click();
+    return;
+  }
+  const box = row.locator('input[type=checkbox], .monaco-checkbox').first();
+  if ((await box.getAttribute('aria-checked')) !== 'true') await row.click();
+  await page.keyboard.press('Enter');
+}
+
+const themes = {
+  dark: 'Default Dark Modern',
+  light: 'Default Light Modern',
+  contrast: 'Default High Contrast',
+} as const;
+
+/** Pictures of the window in three themes, kept where `UNMASK_TEST_SCREENSHOTS` names a folder. */
+export async function screenshots(workbench: Workbench, page: Page, name: string): Promise<void> {
+  if (!process.env.UNMASK_TEST_SCREENSHOTS) return;
+  for (const [theme, called] of Object.entries(themes).toReversed()) {
+    workbench.change({ 'workbench.colorTheme': called });
+    await page.waitForTimeout(1500);
+    await screenshot(page, `${name}-${theme}`);
+  }
 }
 
 /** Kept where `UNMASK_TEST_SCREENSHOTS` names a folder. */

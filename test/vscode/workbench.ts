@@ -1,5 +1,5 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -23,6 +23,8 @@ export interface WorkbenchOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Settings of the machine, which is what names programs and models. */
   readonly machineSettings?: Readonly<Record<string, unknown>>;
+  /** Whether its workspaces are trusted, as they are unless a test is about that. */
+  readonly trusted?: boolean;
   /** More options of the server. */
   readonly options?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -48,7 +50,14 @@ export class Workbench {
   }
 
   static async start(wanted: WorkbenchOptions = {}) {
-    const { install = [], settings = {}, machineSettings = {}, options = [], environment = {} } = wanted;
+    const {
+      install = [],
+      settings = {},
+      machineSettings = {},
+      trusted = true,
+      options = [],
+      environment = {},
+    } = wanted;
     const { node, script } = await ensureCodeServer();
     const executablePath = findChromium();
     if (!executablePath) throw new Error('Chromium is not installed; on Debian and Ubuntu: apt-get install chromium.');
@@ -84,7 +93,8 @@ export class Workbench {
           script,
           ...profile,
           ...['--bind-addr', `127.0.0.1:${port}`, '--auth', 'none'],
-          ...['--disable-telemetry', '--disable-update-check', '--disable-workspace-trust'],
+          ...['--disable-telemetry', '--disable-update-check'],
+          ...(trusted ? ['--disable-workspace-trust'] : []),
           ...options,
         ],
         // A group of its own, so that all of its processes can be ended at once.
@@ -130,6 +140,32 @@ export class Workbench {
 
   get profile(): string {
     return this.#folder;
+  }
+
+  /** The data home of its extensions. */
+  get home(): string {
+    return path.join(this.#folder, 'unmask');
+  }
+
+  /** Puts settings of the user in the place of others; VS Code takes them up at once. */
+  change(settings: Readonly<Record<string, unknown>>): void {
+    writeFileSync(
+      this.#userSettings,
+      JSON.stringify({ ...JSON.parse(readFileSync(this.#userSettings, 'utf8')), ...settings }),
+    );
+  }
+
+  get #userSettings(): string {
+    return path.join(this.#folder, 'user', 'User', 'settings.json');
+  }
+
+  /** The processes that serve completions in its windows. */
+  runtimes(): number[] {
+    const listed = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' });
+    return listed
+      .split('\n')
+      .filter((line) => line.includes(path.join(this.#folder, 'extensions')) && / serve\b/.test(line))
+      .map((line) => Number(line.trim().split(' ')[0]));
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,11 @@
 import { Option } from 'commander';
 import { type BenchDocument, runBench } from '../../../bench/bench.ts';
+import type { CompletionLatencies } from '../../../bench/completions.ts';
 import { benchNames } from '../../../bench/measurements.ts';
 import type { OperatorTime } from '../../../bench/operator-profile.ts';
 import { table } from '../../../bench/result.ts';
 import { serveWork } from '../../../bench/worker.ts';
+import { bundledCodeModel } from '../../model/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { type AddCommand, type EngineOptions, engineOf, positiveNumber, wholeNumber, withEngine } from '../command.ts';
 
@@ -16,6 +18,9 @@ interface BenchCommandOptions extends EngineOptions {
   readonly worker?: boolean;
   readonly threads?: number;
   readonly puzzleModel?: string;
+  readonly codeModel: string;
+  readonly codeFiles?: string;
+  readonly requests: number;
 }
 
 export function addBench(add: AddCommand): void {
@@ -42,6 +47,7 @@ export function addBench(add: AddCommand): void {
           wants: (name) => wanted.includes(name),
           seconds: options.seconds,
           profile: options.profile ?? false,
+          completions: { model: options.codeModel, files: options.codeFiles, requests: options.requests },
           signal: context.signal,
           progress: context.progress,
         });
@@ -56,6 +62,12 @@ export function addBench(add: AddCommand): void {
       '--install-peer',
       'install PyTorch and OpenBLAS by apt-get where they are missing, as root on Debian or Ubuntu',
     )
+    .option('--code-model <model>', 'model whose completions are timed', bundledCodeModel)
+    .option(
+      '--code-files <folder>',
+      'sources to complete in (default: packages that the bundled model did not read, fetched by npm)',
+    )
+    .addOption(wholeNumber('--requests <n>', 'completions that are timed').default(200))
     .option('--profile', 'tell where the time of a training step goes, by operator')
     .addOption(new Option('--worker', 'answer requests on stdin').hideHelp())
     .addOption(wholeNumber('--threads <n>', 'of a worker').hideHelp())
@@ -74,13 +86,25 @@ export function wantedNames(only: string | undefined): readonly string[] {
   return names;
 }
 
-function shown({ machine, results, profile }: BenchDocument): string[] {
+function shown({ machine, results, completions, profile }: BenchDocument): string[] {
   const { cores, cpu, memory, platform, node, onnxruntime, engine, device } = machine;
   return [
     `${cpu}, ${cores} cores, ${memory} GiB, ${platform}; Node ${node}, ONNX Runtime ${onnxruntime ?? '-'}; ${engine} on ${device}`,
     '',
     ...table(results),
+    ...(completions ? ['', ...latencyLines(completions)] : []),
     ...(profile ? ['', ...profileLines(profile)] : []),
+  ];
+}
+
+function latencyLines({ percentiles, ...about }: CompletionLatencies): string[] {
+  return [
+    `${about.requests} completions of ${about.model} in files it never saw: ${about.contextTokens.toFixed(0)} tokens of context, a canvas of ${about.canvas},`,
+    `${about.forwards.toFixed(1)} forward passes each, nothing cached; ${(100 * about.shown).toFixed(0)} % were worth showing. From keystroke to answer, without the`,
+    `${about.debounce} ms that are waited for the next keystroke:`,
+    Object.entries(percentiles)
+      .map(([share, milliseconds]) => `${share} ${milliseconds.toFixed(0)} ms`)
+      .join('   '),
   ];
 }
 

@@ -37,9 +37,11 @@ export function addPretrain(add: AddCommand): void {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
         const hooks = progressHooks(context);
         if (options.resume !== undefined) {
-          refuseBesideResume(options);
+          const { steps, ...others } = options;
+          refuseBesideResume(others);
           const dir = await findRun(root, options.resume);
-          return shown(await resumePretraining(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
+          const engine = await engineOfRun(options, await readConfiguration(dir));
+          return shown(await resumePretraining(engine, dir, hooks, steps));
         }
         if (options.recipe === undefined || options.model === undefined)
           throw new UsageError('unmask pretrain needs --recipe and --model, or --resume with a run directory.');
@@ -63,7 +65,7 @@ export function addPretrain(add: AddCommand): void {
   )
     .option('--recipe <name>', 'what to train, and on what')
     .option('--model <output>', 'where the model goes: a folder, or a name in the data home')
-    .addOption(wholeNumber('--steps <n>', "steps to make (default: the recipe's)"))
+    .addOption(wholeNumber('--steps <n>', "steps to make in all (default: the recipe's, or as the run was started)"))
     .addOption(wholeNumber('--seed <seed>', 'seed of weights, examples and masks', 0).default(0))
     .option('--runs <folder>', "folder of runs (default: the data home's)")
     .option('--resume <run>', 'go on with a run from its last checkpoint');

@@ -3,7 +3,12 @@ import type { AddCommand } from '../command.ts';
 
 export function addTasks(add: AddCommand): void {
   add('tasks', 'List the tasks', async () => {
-    const listed = tasks.map(({ name, description, metrics }) => ({ name, description, metrics }));
+    const listed = tasks.map(({ name, description, metrics, generate }) => ({
+      name,
+      description,
+      metrics,
+      makesProblems: generate !== undefined,
+    }));
     return {
       document: { tasks: listed },
       lines: listed.map(

@@ -1,18 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import Mocha from 'mocha';
-
-/** How one test of the suite went, for the process outside that started VS Code. */
-export interface SuiteResult {
-  readonly name: string;
-  readonly state: 'passed' | 'failed' | 'pending';
-  readonly error: string | null;
-}
+import { type SuiteResult, suites } from './suites.ts';
 
 /** VS Code calls this in its extension host. The results go to `results.json` beside the bundle. */
 export function run(): Promise<void> {
   const mocha = new Mocha({ ui: 'tdd', timeout: 120_000 });
-  mocha.addFile(path.join(__dirname, 'show-devices.cjs'));
+  for (const name of suites) mocha.addFile(path.join(__dirname, `${name}.cjs`));
   const results: SuiteResult[] = [];
   return new Promise((resolve, reject) => {
     const runner = mocha.run((failures) => {

@@ -1,0 +1,190 @@
+import path from 'node:path';
+import * as vscode from 'vscode';
+import * as z from 'zod';
+import { messageOf, UserError } from '../../platform/errors.ts';
+import type { EvaluationReport, EvaluationRequest, EvaluationUpdate } from '../../protocol/evaluation.ts';
+import { readAnswers } from '../../runs/reader.ts';
+import { commands } from '../contributions.ts';
+import { fillWebview } from '../fill-webview.ts';
+import type { AskUnmask } from './ask-unmask.ts';
+import { parseEvaluationRequest } from './evaluation-request.ts';
+
+const viewType = 'unmask.evaluation';
+
+/** What a page keeps, so that it is there again after the window was reloaded. */
+const keptState = z.object({ dir: z.string().min(1), against: z.string().min(1).nullable() });
+
+/** What a page compares with: the evaluation before it, a named one, or none. */
+type Against = { readonly kind: 'previous' | 'none' } | { readonly kind: 'named'; readonly dir: string };
+
+/** The pages of evaluations, one editor tab each. */
+export class EvaluationPages implements vscode.Disposable {
+  readonly #dist: vscode.Uri;
+  readonly #ask: AskUnmask;
+  readonly #log: vscode.LogOutputChannel;
+  readonly #open = new Map<string, EvaluationPage>();
+  readonly #serializer: vscode.Disposable;
+
+  constructor(context: vscode.ExtensionContext, ask: AskUnmask, log: vscode.LogOutputChannel) {
+    this.#dist = vscode.Uri.joinPath(context.extensionUri, 'dist');
+    this.#ask = ask;
+    this.#log = log;
+    this.#serializer = vscode.window.registerWebviewPanelSerializer(viewType, {
+      deserializeWebviewPanel: async (panel, state) => {
+        const kept = keptState.safeParse(state).data;
+        if (!kept || this.#open.has(kept.dir)) panel.dispose();
+        else
+          this.#take(panel, kept.dir, kept.against === null ? { kind: 'none' } : { kind: 'named', dir: kept.against });
+      },
+    });
+  }
+
+  /** Shows an evaluation in its tab; settles when the page shows its report. Throws a `UserError` where it has none. */
+  async show(dir: string, against?: string): Promise<void> {
+    const wanted: Against = against === undefined ? { kind: 'previous' } : { kind: 'named', dir: against };
+    const known = this.#open.get(dir);
+    if (known) {
+      known.reveal();
+      if (against !== undefined) await known.compare(wanted);
+      return;
+    }
+    const panel = vscode.window.createWebviewPanel(viewType, 'Evaluation', vscode.ViewColumn.Active, {
+      enableFindWidget: true,
+    });
+    try {
+      await this.#take(panel, dir, wanted).shown;
+    } catch (error) {
+      // The message says it; an empty tab would say nothing.
+      panel.dispose();
+      throw error;
+    }
+  }
+
+  /** Closes the tab of an evaluation that is gone. */
+  close(dir: string): void {
+    this.#open.get(dir)?.dispose();
+  }
+
+  dispose(): void {
+    this.#serializer.dispose();
+    for (const page of this.#open.values()) page.dispose();
+  }
+
+  #take(panel: vscode.WebviewPanel, dir: string, against: Against): EvaluationPage {
+    const page = new EvaluationPage(panel, this.#dist, dir, against, this.#ask, this.#log);
+    this.#open.set(dir, page);
+    panel.onDidDispose(() => this.#open.delete(dir));
+    return page;
+  }
+}
+
+/** One page: answers what it asks. */
+class EvaluationPage {
+  readonly #panel: vscode.WebviewPanel;
+  readonly #dir: string;
+  readonly #ask: AskUnmask;
+  readonly #log: vscode.LogOutputChannel;
+  #against: Against;
+  #report: EvaluationReport | null = null;
+  #firstShown: { resolve(): void; reject(error: unknown): void } | null = null;
+  /** Settles with the first report. */
+  readonly shown: Promise<void>;
+
+  constructor(
+    panel: vscode.WebviewPanel,
+    dist: vscode.Uri,
+    dir: string,
+    against: Against,
+    ask: AskUnmask,
+    log: vscode.LogOutputChannel,
+  ) {
+    this.#panel = panel;
+    this.#dir = dir;
+    this.#against = against;
+    this.#ask = ask;
+    this.#log = log;
+    this.shown = new Promise((resolve, reject) => {
+      this.#firstShown = { resolve, reject };
+    });
+    // Nobody may wait for it.
+    this.shown.catch(() => undefined);
+    const { webview } = panel;
+    webview.onDidReceiveMessage((message: unknown) => {
+      const request = parseEvaluationRequest(message);
+      if (request) void this.#answer(request);
+    });
+    fillWebview(webview, dist, 'evaluation', 'Unmask: Evaluation');
+    panel.title = path.basename(dir);
+    panel.onDidDispose(() => this.#settle(new UserError('The page was closed.')));
+  }
+
+  reveal(): void {
+    this.#panel.reveal();
+  }
+
+  async compare(against: Against): Promise<void> {
+    this.#against = against;
+    await this.#answer({ kind: 'ready' });
+  }
+
+  dispose(): void {
+    this.#panel.dispose();
+  }
+
+  async #answer(request: EvaluationRequest): Promise<void> {
+    try {
+      await this.#obey(request);
+      this.#settle();
+    } catch (error) {
+      this.#log.warn(`${this.#dir}: ${messageOf(error)}`);
+      this.#send({ kind: 'failed', request: request.kind, reason: messageOf(error) });
+      this.#settle(error);
+    }
+  }
+
+  async #obey(request: EvaluationRequest): Promise<void> {
+    switch (request.kind) {
+      case 'ready':
+        return this.#sendReport();
+      case 'compare':
+        // Only what it was offered: the page shows text that a model wrote, and is not trusted with paths.
+        if (request.against !== null && !this.#report?.others.some(({ dir }) => dir === request.against))
+          throw new UserError('That evaluation cannot be compared with this one.');
+        this.#against = request.against === null ? { kind: 'none' } : { kind: 'named', dir: request.against };
+        return this.#sendReport();
+      case 'show-answers':
+        return this.#sendAnswers(request.problem);
+      case 'export':
+        await vscode.commands.executeCommand(commands.exportEvaluation, this.#dir, request.format);
+    }
+  }
+
+  async #sendReport(): Promise<void> {
+    const against = this.#against;
+    const action = against.kind === 'none' ? 'show' : 'compare';
+    const named = against.kind === 'named' ? ['--against', against.dir] : [];
+    const report = await this.#ask<EvaluationReport>(['evaluations', action, this.#dir, ...named]);
+    this.#report = report;
+    this.#panel.title = `Evaluation: ${report.evaluation.task}`;
+    this.#send({ kind: 'report', report });
+  }
+
+  /** Read here, not by a program: a click is to be answered at once. */
+  async #sendAnswers(problem: string): Promise<void> {
+    const of = async (dir: string | undefined) =>
+      dir === undefined ? [] : (await readAnswers(dir)).filter((answer) => answer.problem === problem);
+    const [shown, compared] = await Promise.all([of(this.#dir), of(this.#report?.compared?.dir)]);
+    if (shown.length === 0) throw new UserError(`${this.#dir} has no answer to that problem any more.`);
+    this.#send({ kind: 'answers', problem, shown, compared });
+  }
+
+  #send(update: EvaluationUpdate): void {
+    void this.#panel.webview.postMessage(update);
+  }
+
+  #settle(error?: unknown): void {
+    if (error === undefined) this.#firstShown?.resolve();
+    else this.#firstShown?.reject(error);
+    this.#firstShown = null;
+  }
+}

@@ -1,0 +1,100 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { UserError } from '../../platform/errors.ts';
+import { deleteRun } from '../../runs/directory.ts';
+import { isOver } from '../../runs/reader.ts';
+import { commands } from '../contributions.ts';
+import { stateOf, titleOf } from '../jobs/describe-run.ts';
+import type { Jobs } from '../jobs/jobs.ts';
+import type { NodeChoice } from '../node-choice.ts';
+import type { Runtime } from '../runtime.ts';
+import { withErrorsShown } from '../show-error.ts';
+import { askUnmask } from './ask-unmask.ts';
+import { EvaluationPages } from './evaluation-pages.ts';
+import { registerRunSpgEval } from './run-spg-eval.ts';
+
+export interface EvaluationParts {
+  readonly jobs: Jobs;
+  readonly nodes: NodeChoice;
+  readonly runtime: Runtime;
+  /** The packaged `unmask.mjs`. */
+  readonly script: string;
+  readonly log: vscode.LogOutputChannel;
+}
+
+const formats = { jsonl: 'JSON lines', csv: 'CSV' } as const;
+
+/** Evaluations: run, open, export and delete. The last three take a directory, or ask which evaluation. */
+export function registerEvaluations(context: vscode.ExtensionContext, parts: EvaluationParts): void {
+  const { jobs, nodes, runtime, script, log } = parts;
+  const ask = askUnmask(nodes, script, log);
+  const pages = new EvaluationPages(context, ask, log);
+  const register = (command: string, work: (given?: unknown, option?: unknown) => Promise<unknown>) =>
+    vscode.commands.registerCommand(command, withErrorsShown(log, work));
+  registerRunSpgEval(context, { jobs, runtime, ask, log });
+  context.subscriptions.push(
+    pages,
+    register(commands.openEvaluation, async (given, against) => {
+      const dir = await pickEvaluation(jobs, given, 'Open Evaluation');
+      if (dir !== undefined) await pages.show(dir, typeof against === 'string' ? against : undefined);
+    }),
+    register(commands.exportEvaluation, async (given, format) => {
+      const dir = await pickEvaluation(jobs, given, 'Export Evaluation');
+      return dir === undefined ? undefined : exportTo(dir, format === 'csv' || format === 'jsonl' ? format : null);
+    }),
+    register(commands.deleteEvaluation, async (given) => {
+      const dir = await pickEvaluation(jobs, given, 'Delete Evaluation');
+      if (dir === undefined || !(await confirmed(jobs, dir))) return;
+      await deleteRun(dir);
+      pages.close(dir);
+      await jobs.evaluations.look();
+    }),
+  );
+
+  /** Asks where to, and writes there; returns the file. */
+  async function exportTo(dir: string, format: keyof typeof formats | null): Promise<string | undefined> {
+    const filters = format === null ? { 'JSON lines': ['jsonl'], CSV: ['csv'] } : { [formats[format]]: [format] };
+    const file = await vscode.window.showSaveDialog({
+      title: 'Export Evaluation',
+      filters,
+      defaultUri: vscode.Uri.file(path.join(homedir(), `${path.basename(dir)}.${format ?? 'jsonl'}`)),
+    });
+    if (!file) return undefined;
+    if (file.scheme !== 'file') throw new UserError('An evaluation is exported to the machine that it was made on.');
+    const chosen = format ?? (/\.csv$/i.test(file.fsPath) ? 'csv' : 'jsonl');
+    const { rows } = await ask<{ rows: number }>([
+      'evaluations',
+      'export',
+      dir,
+      ...['--format', chosen, '--output', file.fsPath],
+    ]);
+    const open = 'Open';
+    void vscode.window.showInformationMessage(`${rows} answers are in ${file.fsPath}.`, open).then((answer) => {
+      if (answer === open) void vscode.window.showTextDocument(file);
+    });
+    return file.fsPath;
+  }
+}
+
+async function confirmed(jobs: Jobs, dir: string): Promise<boolean> {
+  const run = jobs.evaluations.find(dir);
+  const what = run ? `the evaluation on ${run.task} of ${new Date(run.createdAt ?? '').toLocaleString()}` : dir;
+  const detail = 'Its answers and its result go away for good. The model stays.';
+  const answer = await vscode.window.showWarningMessage(`Delete ${what}?`, { modal: true, detail }, 'Delete');
+  return answer === 'Delete';
+}
+
+/** The directory that a tree, a page or another command gave, else the user's choice. */
+async function pickEvaluation(jobs: Jobs, given: unknown, title: string): Promise<string | undefined> {
+  if (typeof given === 'string') return given;
+  await jobs.evaluations.look();
+  const items = jobs.evaluations.runs.map((run) => ({
+    label: titleOf(run),
+    description: isOver(run.state) && run.createdAt !== null ? new Date(run.createdAt).toLocaleString() : stateOf(run),
+    detail: run.run,
+    dir: run.dir,
+  }));
+  if (items.length === 0) throw new UserError('There is no evaluation yet; Unmask: Run SPG Eval makes one.');
+  return (await vscode.window.showQuickPick(items, { title, matchOnDetail: true }))?.dir;
+}

@@ -1,0 +1,16 @@
+import { randomBytes } from 'node:crypto';
+import * as vscode from 'vscode';
+import { pageHtml } from './page-html.ts';
+
+/** Fills a webview with a page of ours, `NAME.js` and `NAME.css` of the folder `dist`, which is all that it can reach. */
+export function fillWebview(webview: vscode.Webview, dist: vscode.Uri, name: string, title: string): void {
+  webview.options = { enableScripts: true, localResourceRoots: [dist] };
+  const place = (file: string) => webview.asWebviewUri(vscode.Uri.joinPath(dist, file)).toString();
+  webview.html = pageHtml({
+    title,
+    script: place(`${name}.js`),
+    style: place(`${name}.css`),
+    source: webview.cspSource,
+    nonce: randomBytes(16).toString('base64url'),
+  });
+}

@@ -1,0 +1,110 @@
+import * as vscode from 'vscode';
+import { UserError } from '../../platform/errors.ts';
+import type { PanelRun } from '../../protocol/panel.ts';
+import { readConfiguration } from '../../runs/directory.ts';
+import { bestCheckpoint } from '../../runs/keep-model.ts';
+import { isOver } from '../../runs/reader.ts';
+import { signalOf } from '../abort-signal.ts';
+import { commands } from '../contributions.ts';
+import { withErrorsShown } from '../show-error.ts';
+import { controlRun } from './control-runs.ts';
+import { progressOf } from './describe-run.ts';
+import type { Jobs } from './jobs.ts';
+import { pickRun } from './pick-run.ts';
+
+/** Evaluations of a tuned checkpoint and of its base, by the checkpoint's folder. */
+const made = 'comparisons';
+
+/** Directories of two evaluations on the same problems. */
+interface Comparison {
+  readonly tuned: string;
+  readonly base: string;
+}
+
+/** Held-out problems that both answer, unless another command says how many. */
+const usualProblems = 128;
+
+/** `Unmask: Compare with Base`: what tuning changed, answer by answer. */
+export function registerCompareWithBase(
+  context: vscode.ExtensionContext,
+  jobs: Jobs,
+  log: vscode.LogOutputChannel,
+): void {
+  context.subscriptions.push(
+    vscode.commands.registerCommand(
+      commands.compareWithBase,
+      withErrorsShown(log, async (given?: unknown, problems?: unknown) => {
+        const dir = await pickRun(jobs, given, 'Compare with Base', isComparable);
+        const count = typeof problems === 'number' ? problems : usualProblems;
+        if (dir !== undefined) await compareWithBase(context.globalState, jobs, dir, count);
+      }),
+    ),
+  );
+}
+
+export const isComparable = ({ kind, state }: PanelRun): boolean => kind === 'tune' && isOver(state);
+
+/**
+ * Has the base and the tuned model of a run answer the same held-out problems, unless they did before, and opens their
+ * evaluations beside each other.
+ */
+export async function compareWithBase(
+  memory: vscode.Memento,
+  jobs: Jobs,
+  dir: string,
+  problems = usualProblems,
+): Promise<void> {
+  const { task, model: base, settings } = await readConfiguration(dir);
+  const tuned = (await bestCheckpoint(dir))?.dir;
+  if (task === null || base === null || tuned === undefined)
+    throw new UserError('The run has no checkpoint yet, so there is nothing to compare; let it make some steps first.');
+  if (typeof settings.data === 'string')
+    throw new UserError(
+      `The run was tuned on problems of a file, ${settings.data}, and an evaluation on that file would ask what it has learnt; its own curves show the held-out ones.`,
+    );
+  const comparison = (await earlier(memory, jobs, tuned)) ?? (await compare(jobs, { task, base, tuned, problems }));
+  const all = memory.get<Readonly<Record<string, Comparison>>>(made, {});
+  await memory.update(made, { ...all, [tuned]: comparison });
+  await vscode.commands.executeCommand(commands.openEvaluation, comparison.tuned, comparison.base);
+}
+
+/** A comparison that was made before, where both of its evaluations are still there. */
+async function earlier(memory: vscode.Memento, jobs: Jobs, tuned: string): Promise<Comparison | null> {
+  const comparison = memory.get<Readonly<Record<string, Comparison>>>(made, {})[tuned];
+  if (!comparison) return null;
+  await jobs.evaluations.look();
+  const isThere = (dir: string) => jobs.evaluations.find(dir)?.state === 'finished';
+  return isThere(comparison.tuned) && isThere(comparison.base) ? comparison : null;
+}
+
+async function compare(
+  jobs: Jobs,
+  { task, base, tuned, problems }: Readonly<Record<'task' | 'base' | 'tuned', string> & { problems: number }>,
+): Promise<Comparison> {
+  return vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Notification, title: 'Unmask: comparing with the base', cancellable: true },
+    async (progress, token) => {
+      const signal = signalOf(token);
+      // One after the other: side by side they would take as long, and each would show half the speed.
+      const evaluate = async (name: string, model: string) => {
+        const args = ['eval', '--task', task, '--model', model, '--limit', String(problems)];
+        const dir = await jobs.start(args, { signal });
+        const end = jobs.evaluations.onChange(() => {
+          const run = jobs.evaluations.find(dir);
+          if (run) progress.report({ message: `${name} ${progressOf(run)}` });
+        });
+        try {
+          const { state, error } = await jobs.whenOver(jobs.evaluations, dir, signal);
+          if (state !== 'finished') throw new UserError(`The evaluation of ${name} ${error ?? `was ${state}`}.`);
+          return dir;
+        } catch (failure) {
+          if (signal.aborted) await controlRun(jobs, dir, 'stop').catch(() => undefined);
+          throw failure;
+        } finally {
+          end();
+        }
+      };
+      return { base: await evaluate('the base', base), tuned: await evaluate('the tuned model', tuned) };
+    },
+  );
+}

@@ -1,0 +1,79 @@
+import { stat } from 'node:fs/promises';
+import * as vscode from 'vscode';
+import type { PanelRun } from '../../protocol/panel.ts';
+import type { RunWish } from '../../protocol/run.ts';
+import { requestControl } from '../../runs/control.ts';
+import { deleteRun } from '../../runs/directory.ts';
+import { lockHolder } from '../../runs/lock.ts';
+import { isOver } from '../../runs/reader.ts';
+import { commands } from '../contributions.ts';
+import { withErrorsShown } from '../show-error.ts';
+import { sentenceOf, size, titleOf } from './describe-run.ts';
+import type { Jobs } from './jobs.ts';
+import { pickRun } from './pick-run.ts';
+
+/** Pause, resume, stop and delete: each takes a run directory, or asks which run. */
+export function registerControlRuns(context: vscode.ExtensionContext, jobs: Jobs, log: vscode.LogOutputChannel): void {
+  const register = (
+    command: string,
+    title: string,
+    fits: (run: PanelRun) => boolean,
+    work: (dir: string) => Promise<void>,
+  ) =>
+    vscode.commands.registerCommand(
+      command,
+      withErrorsShown(log, async (given?: unknown) => {
+        const dir = await pickRun(jobs, given, title, fits);
+        if (dir === undefined) return;
+        await work(dir);
+        await Promise.all([jobs.runs.look(), jobs.evaluations.look()]);
+      }),
+    );
+  const goesOn = ({ state }: PanelRun) => !isOver(state);
+  context.subscriptions.push(
+    register(commands.pauseRun, 'Pause Run', goesOn, (dir) => controlRun(jobs, dir, 'pause')),
+    register(
+      commands.resumeRun,
+      'Resume Run',
+      ({ state }) => state === 'paused' || state === 'interrupted' || state === 'failed',
+      (dir) => controlRun(jobs, dir, 'run'),
+    ),
+    register(commands.stopRun, 'Stop Run and Save', goesOn, (dir) => controlRun(jobs, dir, 'stop')),
+    register(
+      commands.deleteRun,
+      'Delete Run',
+      () => true,
+      (dir) => confirmAndDelete(jobs, dir),
+    ),
+    vscode.commands.registerCommand(
+      commands.revealFolder,
+      withErrorsShown(log, async (given?: unknown) => {
+        const dir = await pickRun(jobs, given, 'Reveal in File Manager', () => true);
+        if (dir !== undefined && (await stat(dir))) await revealFolder(dir);
+      }),
+    ),
+  );
+}
+
+/** Asks the job to go on, pause or stop; a run that no process works on goes on in a new one. */
+export async function controlRun(jobs: Jobs, dir: string, want: RunWish): Promise<void> {
+  if (want === 'run' && (await lockHolder(dir)) === null) await jobs.resume(dir);
+  else await requestControl(dir, want);
+}
+
+async function confirmAndDelete(jobs: Jobs, dir: string): Promise<void> {
+  const run = jobs.find(dir);
+  const what = run ? `${sentenceOf(run)} (${titleOf(run)})` : dir;
+  const confirm = 'Delete';
+  const detail = `${run ? `${size(run.bytes)}: its` : 'Its'} log, samples and checkpoints go away for good. Models that were kept from it stay.`;
+  const answer = await vscode.window.showWarningMessage(`Delete ${what}?`, { modal: true, detail }, confirm);
+  if (answer === confirm) await deleteRun(dir);
+}
+
+/** Opens a folder in the system's file manager; where the files are on another machine, VS Code's own dialog. */
+async function revealFolder(dir: string): Promise<void> {
+  const uri = vscode.Uri.file(dir);
+  if (vscode.env.remoteName === undefined && vscode.env.uiKind === vscode.UIKind.Desktop)
+    await vscode.commands.executeCommand('revealFileInOS', uri);
+  else await vscode.commands.executeCommand('vscode.openFolder', uri, { forceNewWindow: true });
+}

@@ -1,0 +1,74 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { dataHome } from '../../platform/files.ts';
+import { readConfiguration } from '../../runs/directory.ts';
+import { isModelName, keepModel } from '../../runs/keep-model.ts';
+import { commands } from '../contributions.ts';
+import { withErrorsShown } from '../show-error.ts';
+import type { ModelsTree } from '../trees/models-tree.ts';
+import { compareWithBase, isComparable } from './compare-with-base.ts';
+import type { Jobs } from './jobs.ts';
+import { pickRun } from './pick-run.ts';
+
+/**
+ * `Unmask: Keep Tuned Model`: shows what tuning changed, then asks for a name and copies the best checkpoint to the
+ * models. A name that is given (by another command, or a test) is not asked for.
+ */
+export function registerKeepModel(
+  context: vscode.ExtensionContext,
+  { jobs, models, log }: { readonly jobs: Jobs; readonly models: ModelsTree; readonly log: vscode.LogOutputChannel },
+): void {
+  context.subscriptions.push(
+    vscode.commands.registerCommand(
+      commands.keepModel,
+      withErrorsShown(log, async (given?: unknown, givenName?: unknown) => {
+        const dir = await pickRun(jobs, given, 'Keep Tuned Model', isComparable);
+        if (dir === undefined) return undefined;
+        await showWhatChanged(context.globalState, jobs, dir);
+        const root = path.join(dataHome(), 'models');
+        const name = typeof givenName === 'string' ? givenName : await askName(dir, root);
+        if (name === undefined) return undefined;
+        const folder = await keepModel(dir, root, name);
+        models.refresh();
+        void offerUse(models, name);
+        return folder;
+      }),
+    ),
+  );
+}
+
+/** Nobody keeps a model unseen: its answers beside the base's; its curves, where the problems came from a file. */
+async function showWhatChanged(memory: vscode.Memento, jobs: Jobs, dir: string): Promise<void> {
+  const { settings } = await readConfiguration(dir);
+  if (typeof settings.data === 'string') await vscode.commands.executeCommand(commands.openRun, dir);
+  else await compareWithBase(memory, jobs, dir);
+}
+
+async function askName(dir: string, models: string): Promise<string | undefined> {
+  const { task, model } = await readConfiguration(dir);
+  return vscode.window.showInputBox({
+    title: 'Keep the tuned model as',
+    prompt: 'What it changed is open in the editor. Escape keeps nothing; the run stays as it is.',
+    value: [path.basename(model ?? 'model'), task].filter(Boolean).join('-'),
+    // The comparison is there to be looked at.
+    ignoreFocusOut: true,
+    validateInput: async (name) => {
+      if (!isModelName(name)) return 'Use letters, digits, ".", "_" and "-", and begin with a letter or a digit.';
+      const taken = await stat(path.join(models, name)).then(
+        () => true,
+        () => false,
+      );
+      return taken ? 'There is a model of that name already.' : null;
+    },
+  });
+}
+
+/** A model that completes code can do so at once; the way back is offered when it does. */
+async function offerUse(models: ModelsTree, name: string): Promise<void> {
+  await models.getChildren();
+  const use = 'Use for Completions';
+  const actions = models.find(name)?.completes ? [use] : [];
+  const answer = await vscode.window.showInformationMessage(`The model ${name} was kept.`, ...actions);
+  if (answer === use) await vscode.commands.executeCommand(commands.useModel, name);
+}

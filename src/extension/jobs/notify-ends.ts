@@ -1,0 +1,58 @@
+import path from 'node:path';
+import * as vscode from 'vscode';
+import * as z from 'zod';
+import { messageOf } from '../../platform/errors.ts';
+import { dataHome, readJson } from '../../platform/files.ts';
+import type { PanelRun } from '../../protocol/panel.ts';
+import { latestCheckpoint } from '../../runs/checkpoints.ts';
+import { readControl } from '../../runs/control.ts';
+import { runFile } from '../../runs/layout.ts';
+import { readStatus } from '../../runs/reader.ts';
+import { commands, settings } from '../contributions.ts';
+import { progressOf, sentenceOf } from './describe-run.ts';
+import type { Jobs } from './jobs.ts';
+import { claimEnd, endedRuns, newsFor } from './run-ends.ts';
+
+/** One notification when a run ends, with what to do next. */
+export function registerNotifyEnds(context: vscode.ExtensionContext, jobs: Jobs, log: vscode.LogOutputChannel): void {
+  context.subscriptions.push({
+    dispose: jobs.runs.onChange((change) => {
+      if (!vscode.workspace.getConfiguration().get<boolean>(settings.notifyAtEnd, true)) return;
+      for (const run of endedRuns(change, jobs.launched))
+        void tell(run).catch((error: unknown) => log.warn(`The end of ${run.run} was not told: ${messageOf(error)}`));
+    }),
+  });
+}
+
+async function tell(run: PanelRun): Promise<void> {
+  const { heartbeat } = await readStatus(run.dir);
+  if (Date.now() - Date.parse(heartbeat) > newsFor) return;
+  // Who stopped it knows.
+  if (run.state === 'interrupted' && (await readControl(run.dir))?.want === 'stop') return;
+  if (!(await claimEnd(path.join(dataHome(), 'cache', 'told'), run.run, heartbeat))) return;
+  const open = 'Open Panel';
+  const keep = 'Keep Model';
+  const resume = 'Resume';
+  const canKeep = run.kind === 'tune' && run.state === 'finished' && (await latestCheckpoint(run.dir)) !== null;
+  const actions = [open, ...(canKeep ? [keep] : []), ...(run.state === 'interrupted' ? [resume] : [])];
+  const show = run.state === 'failed' ? vscode.window.showErrorMessage : vscode.window.showInformationMessage;
+  const answer = await show(await endOf(run), ...actions);
+  const command = { [open]: commands.openRun, [keep]: commands.keepModel, [resume]: commands.resumeRun }[answer ?? ''];
+  if (command !== undefined) await vscode.commands.executeCommand(command, run.dir);
+}
+
+/** "Tuning on sudoku4x4 with spg-mixture finished after 100 steps: cell_accuracy 0.881 before, 0.957 after." */
+async function endOf(run: PanelRun): Promise<string> {
+  const what = sentenceOf(run);
+  if (run.state === 'failed') return `${what} failed: ${run.error ?? 'its log has its last words'}`;
+  if (run.state === 'interrupted') return `${what} was interrupted at ${progressOf(run)}; it goes on where it was.`;
+  const result = resultSchema.safeParse(await readJson(runFile(run.dir).result).catch(() => null)).data;
+  const [metric, after] = Object.entries(result?.after ?? {})[0] ?? [];
+  const before = metric === undefined ? undefined : result?.before?.[metric];
+  const change =
+    after && before ? `: ${metric} ${before.value.toFixed(3)} before, ${after.value.toFixed(3)} after` : '';
+  return `${what} finished after ${run.step} steps${change}.`;
+}
+
+const metrics = z.record(z.string(), z.object({ value: z.number() })).nullish();
+const resultSchema = z.object({ before: metrics, after: metrics });

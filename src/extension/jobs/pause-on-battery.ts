@@ -1,0 +1,35 @@
+import * as vscode from 'vscode';
+import { onBattery } from '../../platform/battery.ts';
+import { messageOf } from '../../platform/errors.ts';
+import { readControl, requestControl } from '../../runs/control.ts';
+import { isOver } from '../../runs/reader.ts';
+import { settings } from '../contributions.ts';
+import { batteryAsker, batteryWish } from './battery-wishes.ts';
+import type { Jobs } from './jobs.ts';
+
+/** Milliseconds between two looks at the power supply, while a run goes on. */
+const lookEvery = 30_000;
+
+/** Pauses runs while the machine is on battery, where the setting says so. */
+export function registerPauseOnBattery(
+  context: vscode.ExtensionContext,
+  jobs: Jobs,
+  log: vscode.LogOutputChannel,
+): void {
+  const look = async () => {
+    const living = [...jobs.runs.runs, ...jobs.evaluations.runs].filter(({ state }) => !isOver(state));
+    if (living.length === 0 || !vscode.workspace.getConfiguration().get<boolean>(settings.pauseOnBattery, false))
+      return;
+    const battery = await onBattery();
+    if (battery === null) return;
+    for (const { dir, run, state } of living) {
+      const want = batteryWish(battery, { state, control: await readControl(dir) });
+      if (want === null) continue;
+      log.info(`${run}: ${want === 'pause' ? 'paused, for the machine runs on battery' : 'goes on, on mains power'}`);
+      await requestControl(dir, want, batteryAsker);
+    }
+  };
+  const looking = () => void look().catch((error: unknown) => log.warn(messageOf(error)));
+  const timer = setInterval(looking, lookEvery);
+  context.subscriptions.push({ dispose: () => clearInterval(timer) });
+}

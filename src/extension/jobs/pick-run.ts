@@ -1,0 +1,29 @@
+import * as vscode from 'vscode';
+import type { PanelRun } from '../../protocol/panel.ts';
+import { progressOf, titleOf } from './describe-run.ts';
+import type { Jobs } from './jobs.ts';
+
+/**
+ * The run that a command is for: the directory that a tree, a button or another command gave, else the user's choice
+ * among the runs that fit. Undefined where the user chose none, or there is none.
+ */
+export async function pickRun(
+  jobs: Jobs,
+  given: unknown,
+  title: string,
+  fits: (run: PanelRun) => boolean,
+): Promise<string | undefined> {
+  if (typeof given === 'string') return given;
+  await jobs.runs.look();
+  const items = jobs.runs.runs.filter(fits).map((run) => ({
+    label: titleOf(run),
+    description: `${run.state} · ${progressOf(run)}`,
+    detail: run.run,
+    dir: run.dir,
+  }));
+  if (items.length === 0) {
+    void vscode.window.showInformationMessage(`${title}: there is no run for that.`);
+    return undefined;
+  }
+  return (await vscode.window.showQuickPick(items, { title, matchOnDetail: true }))?.dir;
+}

@@ -1,0 +1,38 @@
+import * as vscode from 'vscode';
+import type { PanelRun } from '../../protocol/panel.ts';
+import { isOver } from '../../runs/reader.ts';
+import { commands } from '../contributions.ts';
+import { duration, progressOf, sentenceOf, stateIcons } from './describe-run.ts';
+import type { Jobs } from './jobs.ts';
+
+/** What goes on, in the status bar, while something does; a click opens the panel on it. */
+export function registerRunStatusBar(context: vscode.ExtensionContext, jobs: Jobs): void {
+  const item = vscode.window.createStatusBarItem('unmask.run', vscode.StatusBarAlignment.Right, 99);
+  item.name = 'Unmask Run';
+  const show = () => {
+    const living = jobs.runs.runs.filter(({ state }) => !isOver(state));
+    const [newest] = living;
+    if (!newest) {
+      item.hide();
+      return;
+    }
+    item.text = statusText(newest, living.length - 1);
+    item.tooltip = living.map((run) => `${sentenceOf(run)}: ${run.state}, ${progressOf(run)}${left(run)}`).join('\n');
+    item.accessibilityInformation = { label: `Unmask: ${item.tooltip}`, role: 'button' };
+    item.command = { command: commands.openRun, title: 'Open Run', arguments: [newest.dir] };
+    item.show();
+  };
+  context.subscriptions.push(item, { dispose: jobs.runs.onChange(show) });
+  show();
+}
+
+/** "12/100, 3 min left", with how many others there are. */
+export function statusText(run: PanelRun, others: number): string {
+  const more = others === 0 ? '' : ` +${others}`;
+  return `$(${stateIcons[run.state]}) ${run.task ?? 'Unmask'} ${progressOf(run)}${left(run)}${more}`;
+}
+
+function left({ state, eta }: PanelRun): string {
+  if (state === 'paused') return ', paused';
+  return eta === null ? '' : `, ${duration(eta)} left`;
+}

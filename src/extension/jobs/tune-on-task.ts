@@ -1,0 +1,168 @@
+import * as vscode from 'vscode';
+import type { Json } from '../../protocol/run.ts';
+import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
+import { signalOf } from '../abort-signal.ts';
+import { commands, settings } from '../contributions.ts';
+import type { NodeChoice } from '../node-choice.ts';
+import { runUnmask } from '../run-unmask.ts';
+import type { Runtime } from '../runtime.ts';
+import { withErrorsShown } from '../show-error.ts';
+import type { Jobs } from './jobs.ts';
+import { lengthText, parseLength, type TuningChoice, tuneArguments } from './tuning-choice.ts';
+
+/** What `unmask tasks --json` and `unmask objectives --json` print. */
+interface TaskList {
+  readonly tasks: readonly { readonly name: string; readonly description: string; readonly makesProblems: boolean }[];
+}
+interface ObjectiveList {
+  readonly objectives: readonly { readonly name: string; readonly paper: string; readonly description: string }[];
+}
+
+const lastChoice = 'lastTuning';
+const defaults = { objective: 'spg-mixture', model: 'unmask-puzzles', length: { steps: 100 } } as const;
+
+export interface TuneParts {
+  readonly jobs: Jobs;
+  readonly nodes: NodeChoice;
+  readonly runtime: Runtime;
+  readonly script: string;
+  readonly log: vscode.LogOutputChannel;
+}
+
+/**
+ * `Unmask: Tune on Task`: asks what to tune on what, starts it as a job and shows it. What another command, a link or
+ * a test gives of the choice is not asked for.
+ */
+export function registerTuneOnTask(context: vscode.ExtensionContext, parts: TuneParts): void {
+  const { jobs, log } = parts;
+  context.subscriptions.push(
+    vscode.commands.registerCommand(
+      commands.tuneOnTask,
+      withErrorsShown(log, async (given: Partial<TuningChoice> & { hyperparameters?: Record<string, Json> } = {}) => {
+        const choice = await ask(context.globalState, parts, given);
+        if (!choice) return undefined;
+        await context.globalState.update(lastChoice, choice);
+        const configuration = vscode.workspace.getConfiguration();
+        const args = tuneArguments(choice, {
+          engine: configuration.get(settings.engine, 'auto'),
+          device: configuration.get(settings.device, 'auto'),
+          keepCheckpoints: configuration.get(settings.keepCheckpoints, 3),
+          hyperparameters: {
+            ...configuration.get<Record<string, Json>>(settings.hyperparameters),
+            ...given.hyperparameters,
+          },
+        });
+        const dir = await vscode.window.withProgress(
+          {
+            location: vscode.ProgressLocation.Notification,
+            title: `Unmask: starting to tune on ${choice.task}`,
+            cancellable: true,
+          },
+          (_, token) => jobs.start(args, { signal: signalOf(token) }),
+        );
+        await vscode.commands.executeCommand(commands.openRun, dir);
+        return dir;
+      }),
+    ),
+  );
+}
+
+/** Asks for what is not given, the answers of last time first; undefined where the user leaves. */
+async function ask(
+  memory: vscode.Memento,
+  { nodes, runtime, script, log }: TuneParts,
+  given: Partial<TuningChoice>,
+): Promise<TuningChoice | undefined> {
+  const last: Partial<TuningChoice> = memory.get<TuningChoice>(lastChoice) ?? {};
+  const list = <T>(command: string) => {
+    const listed = nodes.get().then((node) =>
+      runUnmask<T>(node, script, [command], {
+        signal: AbortSignal.timeout(30_000),
+        log: (line) => log.info(line),
+      }),
+    );
+    // Who waits for it sees its error; it may fail before anybody does.
+    listed.catch(() => undefined);
+    return listed;
+  };
+  // Asked for at once: the second list is there when the first question is answered.
+  const tasks = given.task === undefined ? list<TaskList>('tasks') : null;
+  const objectives = given.objective === undefined ? list<ObjectiveList>('objectives') : null;
+  let { task, data, objective, model } = given;
+  if (tasks) {
+    const chosen = await pick(
+      'Tune on which task?',
+      1,
+      last.task,
+      tasks.then((found) => found.tasks),
+    );
+    if (!chosen) return undefined;
+    task = chosen.name;
+    data = chosen.makesProblems ? data : await pickData(task);
+    if (data === undefined && !chosen.makesProblems) return undefined;
+  }
+  if (objectives) {
+    const items = objectives.then((found) =>
+      found.objectives.map(({ name, paper, description }) => ({ name, description: `${description} (${paper})` })),
+    );
+    objective = (await pick('By which method?', 2, last.objective ?? defaults.objective, items))?.name;
+  }
+  if (objective === undefined || task === undefined) return undefined;
+  model ??= (await pick('Which model?', 3, last.model ?? defaults.model, models(runtime)))?.name;
+  if (model === undefined) return undefined;
+  const length = given.length ?? (await askLength(last.length ?? defaults.length));
+  const { testProblems } = given;
+  return (
+    length && {
+      task,
+      data: data ?? null,
+      objective,
+      model,
+      length,
+      ...(testProblems === undefined ? {} : { testProblems }),
+    }
+  );
+}
+
+const steps = 4;
+
+/** A quick pick with what was taken last at its head; it is busy until the items are there. */
+async function pick<Item extends { readonly name: string; readonly description: string }>(
+  title: string,
+  step: number,
+  first: string | undefined,
+  items: Promise<readonly Item[]>,
+): Promise<Item | undefined> {
+  const shown = items.then((all) =>
+    [...all]
+      .sort((a, b) => Number(b.name === first) - Number(a.name === first))
+      .map((item) => ({ label: item.name.split(/[\\/]/).at(-1)!, detail: item.description, item })),
+  );
+  const options = { title: `${title} (${step}/${steps})`, matchOnDetail: true };
+  return (await vscode.window.showQuickPick(shown, options))?.item;
+}
+
+/** The models that there are; without a runtime to ask, the one that is bundled for it. */
+async function models(runtime: Runtime): Promise<readonly { readonly name: string; readonly description: string }[]> {
+  const found = await runtime.request<ModelSummary[]>(listModels).catch(() => []);
+  return found.length > 0 ? found : [{ name: defaults.model, description: 'comes with Unmask' }];
+}
+
+async function pickData(task: string): Promise<string | undefined> {
+  const files = await vscode.window.showOpenDialog({
+    title: `Problems of ${task}, as JSON lines, a JSON array or CSV`,
+    filters: { Problems: ['jsonl', 'json', 'csv'] },
+    openLabel: 'Tune on These',
+  });
+  return files?.[0]?.fsPath;
+}
+
+async function askLength(last: TuningChoice['length']): Promise<TuningChoice['length'] | undefined> {
+  const text = await vscode.window.showInputBox({
+    title: `For how long? (${steps}/${steps})`,
+    prompt: 'A number of steps, or a time such as 90 s, 5 min or 1 h.',
+    value: lengthText(last),
+    validateInput: (value) => (parseLength(value) ? null : 'Write 100, 90 s, 5 min or 1 h.'),
+  });
+  return text === undefined ? undefined : (parseLength(text) ?? undefined);
+}

@@ -1,0 +1,66 @@
+import type { Json } from '../../protocol/run.ts';
+
+/** When a run ends: after so many steps, or after so many seconds of training. */
+export type RunLength = { readonly steps: number } | { readonly seconds: number };
+
+/** Everything that `Unmask: Tune on Task` asks for. */
+export interface TuningChoice {
+  readonly task: string;
+  /** Problems to train on, for tasks that make none themselves. */
+  readonly data: string | null;
+  readonly objective: string;
+  readonly model: string;
+  readonly length: RunLength;
+  /** Held-out problems on which before and after are measured; absent: as many as `unmask tune` takes. */
+  readonly testProblems?: number;
+}
+
+const units: Readonly<Record<string, number>> = { s: 1, sec: 1, min: 60, m: 60, h: 3600 };
+
+/** Reads "100" as steps, "90 s", "5 min" and "1.5 h" as a time; null for anything else. */
+export function parseLength(text: string): RunLength | null {
+  const [, number = '', unit = ''] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text) ?? [];
+  const value = Number(number);
+  if (!(value > 0 && value < 1e9)) return null;
+  if (unit === '' || /^steps?$/i.test(unit)) return Number.isInteger(value) ? { steps: value } : null;
+  const seconds = units[unit.toLowerCase()];
+  return seconds === undefined ? null : { seconds: value * seconds };
+}
+
+/** As a user would write it. */
+export function lengthText(length: RunLength): string {
+  if ('steps' in length) return String(length.steps);
+  const { seconds } = length;
+  if (seconds % 3600 === 0) return `${seconds / 3600} h`;
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+}
+
+/** What of the window's settings a tuning run is started with. */
+export interface TuningSurroundings {
+  readonly engine: string;
+  readonly device: string;
+  readonly keepCheckpoints: number;
+  /** Hyper-parameters by name. */
+  readonly hyperparameters: Readonly<Record<string, Json>>;
+}
+
+/** The arguments of `unmask tune`. */
+export function tuneArguments(choice: TuningChoice, surroundings: TuningSurroundings): string[] {
+  const { task, data, objective, model, length, testProblems } = choice;
+  const { engine, device, keepCheckpoints, hyperparameters } = surroundings;
+  const set = { keep_checkpoints: keepCheckpoints, ...hyperparameters };
+  return [
+    'tune',
+    ...['--task', task, '--objective', objective, '--model', model],
+    ...('steps' in length ? ['--steps', String(length.steps)] : ['--time-limit', String(length.seconds)]),
+    ...(testProblems === undefined ? [] : ['--test', String(testProblems)]),
+    ...(data === null ? [] : ['--data', data]),
+    ...(engine === 'auto' ? [] : ['--engine', engine]),
+    ...(device === 'auto' ? [] : ['--device', device]),
+    // Text is given as it is: quoted, it would be read back as JSON all the same, but a reader of the log would wonder.
+    ...Object.entries(set).flatMap(([name, value]) => [
+      '--set',
+      `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ]),
+  ];
+}

@@ -1,0 +1,274 @@
+import * as vscode from 'vscode';
+import { messageOf, UserError } from '../../platform/errors.ts';
+import { type PanelRequest, type PanelUpdate, samplesPerPage } from '../../protocol/panel.ts';
+import type { Denoising } from '../../protocol/report.ts';
+import {
+  type CompletionFrame,
+  type DenoiseParameters,
+  type DenoiseResult,
+  type DenoisingFrame,
+  denoiseHere,
+  sampleDenoising,
+} from '../../protocol/runtime.ts';
+import { isOver, readSamples } from '../../runs/reader.ts';
+import { commands } from '../contributions.ts';
+import { controlRun } from '../jobs/control-runs.ts';
+import type { Jobs } from '../jobs/jobs.ts';
+import type { Runtime } from '../runtime.ts';
+import { summarise } from '../status-bar.ts';
+import type { LastEditor } from './last-editor.ts';
+import { parsePanelRequest } from './panel-request.ts';
+import { RunFeed } from './run-feed.ts';
+
+/** What every page works with. */
+export interface PanelParts {
+  readonly jobs: Jobs;
+  readonly runtime: Runtime;
+  readonly lastEditor: LastEditor;
+  readonly log: vscode.LogOutputChannel;
+}
+
+/** A page's surroundings: the view in the panel area, or an editor tab. */
+export interface PanelFrame {
+  readonly webview: vscode.Webview;
+  readonly visible: boolean;
+}
+
+/** Milliseconds between two looks at the events of a run that goes on: they come before its status says so. */
+const followEvery = 1_000;
+
+/** One page: answers what it asks, and tells it what changes while it is visible. */
+export class PanelSession implements vscode.Disposable {
+  readonly #frame: PanelFrame;
+  readonly #parts: PanelParts;
+  readonly #subscriptions: vscode.Disposable[];
+  readonly #feeds: { shown: RunFeed | null; compared: RunFeed | null } = { shown: null, compared: null };
+  #denoising: vscode.CancellationTokenSource | null = null;
+  /** The run to show when the page is there; null: the one that it showed before. */
+  #toShow: string | null = null;
+  #ready = false;
+
+  constructor(frame: PanelFrame, parts: PanelParts) {
+    this.#frame = frame;
+    this.#parts = parts;
+    const { jobs, runtime, log } = parts;
+    const follow = setInterval(() => this.#followLiving(), followEvery);
+    this.#subscriptions = [
+      frame.webview.onDidReceiveMessage((message: unknown) => {
+        const request = parsePanelRequest(message);
+        if (request) void this.#answer(request);
+        else log.warn(`The panel's page sent what is no request: ${JSON.stringify(message)?.slice(0, 200)}`);
+      }),
+      { dispose: jobs.runs.onChange(() => this.#tellRuns()) },
+      runtime.onDidChangeState(() => this.#tellRuntime()),
+      { dispose: () => clearInterval(follow) },
+    ];
+  }
+
+  get visible(): boolean {
+    return this.#frame.visible;
+  }
+
+  /** The run that it shows; null where it shows none. */
+  get shown(): string | null {
+    return this.#feeds.shown?.dir ?? null;
+  }
+
+  /** Shows a run, now or when the page is there. */
+  async showRun(dir: string): Promise<void> {
+    if (this.#ready) await this.#open('shown', dir);
+    else this.#toShow = dir;
+  }
+
+  /** VS Code throws a page away that is hidden; the new one says that it is ready. */
+  visibilityChanged(): void {
+    if (this.visible) return;
+    this.#ready = false;
+    this.#denoising?.cancel();
+    this.#closeFeeds();
+  }
+
+  completionFrame(frame: CompletionFrame): void {
+    this.#send({ kind: 'completion-frame', frame });
+  }
+
+  dispose(): void {
+    this.#denoising?.cancel();
+    this.#denoising?.dispose();
+    this.#closeFeeds();
+    for (const subscription of this.#subscriptions) subscription.dispose();
+  }
+
+  async #answer(request: PanelRequest): Promise<void> {
+    try {
+      await this.#do(request);
+    } catch (error) {
+      if (!(error instanceof UserError)) this.#parts.log.warn(`panel, ${request.kind}: ${messageOf(error)}`);
+      this.#send({ kind: 'failed', request: request.kind, reason: messageOf(error) });
+    }
+  }
+
+  async #do(request: PanelRequest): Promise<void> {
+    const { jobs, lastEditor } = this.#parts;
+    switch (request.kind) {
+      case 'ready':
+        await jobs.runs.look();
+        this.#ready = true;
+        this.#tellRuntime();
+        this.#tellRuns();
+        // A directory from before a reload may be gone: that is no error.
+        await this.#open('shown', this.#knownOrNull(this.#toShow ?? request.shown) ?? this.#living());
+        this.#toShow = null;
+        await this.#open('compared', this.#knownOrNull(request.compared));
+        return;
+      case 'show-run':
+        return this.#open('shown', request.dir);
+      case 'compare-run':
+        return this.#open('compared', request.dir);
+      case 'show-samples':
+        return this.#showSamples(request);
+      case 'denoise-sample':
+        return this.#denoiseSample(request);
+      case 'denoise-here':
+        return this.#denoiseHere(request);
+      case 'cancel-denoise':
+        this.#denoising?.cancel();
+        return;
+      case 'insert':
+        if (!(await lastEditor.insert(request.text)))
+          throw new UserError('There is no editor to insert into; open a file first.');
+        return;
+      case 'copy':
+        await vscode.env.clipboard.writeText(request.text);
+        return;
+      case 'control':
+        await controlRun(jobs, this.#known(request.dir), request.want);
+        await jobs.runs.look();
+        return;
+      case 'delete-run':
+        await vscode.commands.executeCommand(commands.deleteRun, this.#known(request.dir));
+        return;
+      case 'command':
+        // Not awaited: a command may ask the user, who may take their time.
+        void vscode.commands.executeCommand(commands[request.command]);
+    }
+  }
+
+  /** A directory from the page is used only where it is one of a run that is listed. */
+  #known(dir: string): string {
+    if (this.#parts.jobs.runs.find(dir)) return dir;
+    throw new UserError('That run is gone; choose another one.');
+  }
+
+  #knownOrNull(dir: string | null): string | null {
+    return dir !== null && this.#parts.jobs.runs.find(dir) ? dir : null;
+  }
+
+  /** The newest run that goes on: what a page that shows none is most likely opened for. */
+  #living(): string | null {
+    return this.#parts.jobs.runs.runs.find(({ state }) => !isOver(state))?.dir ?? null;
+  }
+
+  #closeFeeds(): void {
+    for (const role of ['shown', 'compared'] as const) {
+      this.#feeds[role]?.close();
+      this.#feeds[role] = null;
+    }
+  }
+
+  async #open(role: 'shown' | 'compared', dir: string | null): Promise<void> {
+    this.#feeds[role]?.close();
+    this.#feeds[role] = null;
+    if (dir === null) {
+      this.#send({ kind: 'run', role, contents: null });
+      return;
+    }
+    const { runs } = this.#parts.jobs;
+    const feed = new RunFeed(
+      { dir: this.#known(dir), role },
+      (each) => runs.find(each),
+      (update) => this.#send(update),
+    );
+    this.#feeds[role] = feed;
+    await feed.update();
+  }
+
+  async #showSamples({ dir, step, offset }: Extract<PanelRequest, { kind: 'show-samples' }>): Promise<void> {
+    const samples = await readSamples(this.#known(dir), step);
+    const records = samples
+      .slice(offset, offset + samplesPerPage)
+      .map(({ prompt, completion, rewards, advantage }) => ({
+        prompt,
+        completion,
+        rewards,
+        advantage,
+      }));
+    this.#send({ kind: 'samples', dir, step, offset, total: samples.length, records });
+  }
+
+  async #denoiseSample({ dir, step, index }: Extract<PanelRequest, { kind: 'denoise-sample' }>): Promise<void> {
+    const where = { dir: this.#known(dir), step, index };
+    const denoising = await this.#parts.runtime.request<Denoising>(sampleDenoising, where);
+    this.#send({ kind: 'sample-denoising', step, index, denoising });
+  }
+
+  /** Completes at the cursor of the last editor, shows every step, and is ended by the next one. */
+  async #denoiseHere({ seed, alternatives }: Extract<PanelRequest, { kind: 'denoise-here' }>): Promise<void> {
+    const editor = this.#parts.lastEditor.editor;
+    if (!editor) throw new UserError('There is no editor to complete in; open a file and put the cursor somewhere.');
+    this.#denoising?.cancel();
+    const denoising = new vscode.CancellationTokenSource();
+    this.#denoising = denoising;
+    const { document, selection } = editor;
+    const { line, character } = selection.active;
+    const parameters: DenoiseParameters = { uri: document.uri.toString(), line, character, seed, alternatives };
+    try {
+      const result = await this.#parts.runtime.requestInParts<DenoiseResult, DenoisingFrame>(
+        denoiseHere,
+        parameters,
+        ({ alternative, frame }) => {
+          if (!denoising.token.isCancellationRequested) this.#send({ kind: 'denoise-frame', alternative, frame });
+        },
+        denoising.token,
+      );
+      const file = vscode.workspace.asRelativePath(document.uri);
+      if (!denoising.token.isCancellationRequested) this.#send({ kind: 'denoised', result, file });
+    } catch (error) {
+      // The page asked for the end, or for another beginning.
+      if (!denoising.token.isCancellationRequested) throw error;
+    } finally {
+      denoising.dispose();
+      if (this.#denoising === denoising) this.#denoising = null;
+    }
+  }
+
+  #tellRuntime(): void {
+    const { state } = this.#parts.runtime;
+    const status = state.kind === 'running' ? state.status : null;
+    const { summary } = summarise(state, true);
+    const ready = state.kind === 'running' && status?.state !== 'failed';
+    this.#send({ kind: 'runtime', ready, model: status?.model ?? null, summary });
+  }
+
+  #tellRuns(): void {
+    if (!this.#ready) return;
+    this.#send({ kind: 'runs', runs: this.#parts.jobs.runs.runs });
+    this.#updateFeeds(() => true);
+  }
+
+  #followLiving(): void {
+    if (this.visible) this.#updateFeeds((dir) => this.#parts.jobs.runs.find(dir)?.state === 'running');
+  }
+
+  #updateFeeds(wanted: (dir: string) => boolean): void {
+    if (!this.visible) return;
+    for (const feed of [this.#feeds.shown, this.#feeds.compared])
+      if (feed && wanted(feed.dir))
+        void feed.update().catch((error: unknown) => this.#parts.log.warn(`${feed.dir}: ${messageOf(error)}`));
+  }
+
+  /** A page that is hidden is told nothing: it asks anew when it is shown. */
+  #send(update: PanelUpdate): void {
+    if (this.visible) void this.#frame.webview.postMessage(update);
+  }
+}

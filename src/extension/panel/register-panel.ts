@@ -1,0 +1,109 @@
+import * as vscode from 'vscode';
+import {
+  type CompletionFrame,
+  completionFrame,
+  type WatchCompletions,
+  watchCompletions,
+} from '../../protocol/runtime.ts';
+import { commands, panelEditor, views } from '../contributions.ts';
+import { fillWebview } from '../fill-webview.ts';
+import { pickRun } from '../jobs/pick-run.ts';
+import { withErrorsShown } from '../show-error.ts';
+import { LastEditor } from './last-editor.ts';
+import { type PanelFrame, type PanelParts, PanelSession } from './panel-session.ts';
+
+/** The panel: denoising and training curves, as a view in the panel area and as an editor tab, both the same page. */
+export function registerPanel(context: vscode.ExtensionContext, given: Omit<PanelParts, 'lastEditor'>): void {
+  const lastEditor = new LastEditor();
+  const parts = { ...given, lastEditor };
+  const dist = vscode.Uri.joinPath(context.extensionUri, 'dist');
+  const sessions = new Set<PanelSession>();
+  let inView: PanelSession | null = null;
+  /** The run that the page in the panel area is to show once it is there. */
+  let showInView: string | null = null;
+
+  const fill = (webview: vscode.Webview) => fillWebview(webview, dist, 'panel', 'Unmask');
+  const watcher = completionWatcher(parts, sessions);
+  const open = (frame: PanelFrame, onDidChangeVisibility: vscode.Event<unknown>, onDidDispose: vscode.Event<void>) => {
+    const session = new PanelSession(frame, parts);
+    sessions.add(session);
+    const visibility = onDidChangeVisibility(() => {
+      watcher.update();
+      session.visibilityChanged();
+    });
+    onDidDispose(() => {
+      visibility.dispose();
+      sessions.delete(session);
+      session.dispose();
+      if (inView === session) inView = null;
+      watcher.update();
+    });
+    watcher.update();
+    return session;
+  };
+  const openTab = (panel: vscode.WebviewPanel) => {
+    panel.iconPath = vscode.Uri.joinPath(context.extensionUri, 'media', 'icon.png');
+    const session = open(panel, panel.onDidChangeViewState, panel.onDidDispose);
+    fill(panel.webview);
+    return session;
+  };
+
+  context.subscriptions.push(
+    lastEditor,
+    watcher,
+    vscode.window.registerWebviewViewProvider(views.panel, {
+      resolveWebviewView: (view) => {
+        inView = open(view, view.onDidChangeVisibility, view.onDidDispose);
+        if (showInView !== null) void inView.showRun(showInView);
+        showInView = null;
+        fill(view.webview);
+      },
+    }),
+    vscode.window.registerWebviewPanelSerializer(panelEditor, {
+      deserializeWebviewPanel: async (panel) => void openTab(panel),
+    }),
+    vscode.commands.registerCommand(commands.showPanel, () => vscode.commands.executeCommand(`${views.panel}.focus`)),
+    vscode.commands.registerCommand(commands.openPanelInEditor, async () => {
+      const tab = openTab(vscode.window.createWebviewPanel(panelEditor, 'Unmask', vscode.ViewColumn.Active));
+      // What the panel area shows, larger.
+      if (inView?.shown) await tab.showRun(inView.shown);
+    }),
+    vscode.commands.registerCommand(
+      commands.openRun,
+      withErrorsShown(parts.log, async (run?: unknown) => {
+        const dir = await pickRun(parts.jobs, run, 'Open Run', () => true);
+        if (dir === undefined) return;
+        if (inView) await inView.showRun(dir);
+        else showInView = dir;
+        await vscode.commands.executeCommand(`${views.panel}.focus`);
+      }),
+    ),
+  );
+}
+
+/** Has the runtime send the steps of every completion while some page shows them, and hands them on. */
+function completionWatcher({ runtime }: PanelParts, sessions: ReadonlySet<PanelSession>) {
+  let on = false;
+  let listening: vscode.Disposable | null = null;
+  const tell = () => runtime.notify(watchCompletions, { on } satisfies WatchCompletions);
+  const started = runtime.onDidStart((client) => {
+    listening?.dispose();
+    listening = client.onNotification(completionFrame, (frame: CompletionFrame) => {
+      for (const session of sessions) session.completionFrame(frame);
+    });
+    // A new process does not know it.
+    if (on) void tell();
+  });
+  return {
+    update: () => {
+      const wanted = [...sessions].some(({ visible }) => visible);
+      if (wanted === on) return;
+      on = wanted;
+      void tell();
+    },
+    dispose: () => {
+      started.dispose();
+      listening?.dispose();
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import * as vscode from 'vscode';
+import { messageOf } from '../platform/errors.ts';
+import { commands } from './contributions.ts';
+import { registerDeleteAllData } from './delete-all-data.ts';
+import { registerEvaluations } from './evaluations/register-evaluations.ts';
+import { registerCompareWithBase } from './jobs/compare-with-base.ts';
+import { registerControlRuns } from './jobs/control-runs.ts';
+import { Jobs } from './jobs/jobs.ts';
+import { registerKeepModel } from './jobs/keep-model.ts';
+import { registerNotifyEnds } from './jobs/notify-ends.ts';
+import { registerPauseOnBattery } from './jobs/pause-on-battery.ts';
+import { registerRunStatusBar } from './jobs/run-status-bar.ts';
+import { registerTuneOnTask } from './jobs/tune-on-task.ts';
+import { registerModelHistory } from './model-history.ts';
+import type { NodeChoice } from './node-choice.ts';
+import { registerPanel } from './panel/register-panel.ts';
+import type { Runtime } from './runtime.ts';
+import { registerTrees, type Trees } from './trees/register-trees.ts';
+
+export interface RunFeatureParts {
+  readonly nodes: NodeChoice;
+  readonly runtime: Runtime;
+  /** The packaged `unmask.mjs`. */
+  readonly script: string;
+  readonly log: vscode.LogOutputChannel;
+}
+
+/**
+ * Everything about runs and models: the second half of the table of contents. It checks records that other processes
+ * wrote by a schema library that takes longer to load than all the rest, so it is loaded a moment after the window.
+ */
+export function registerRunFeatures(context: vscode.ExtensionContext, parts: RunFeatureParts): Trees {
+  const { nodes, runtime, script, log } = parts;
+  const jobs = new Jobs(nodes, script, context.globalState, log);
+  context.subscriptions.push(
+    jobs,
+    vscode.commands.registerCommand(commands.getStarted, () =>
+      vscode.commands.executeCommand('workbench.action.openWalkthrough', `${context.extension.id}#getStarted`),
+    ),
+  );
+
+  const trees = registerTrees(context, jobs, runtime);
+  const { models } = trees;
+  registerControlRuns(context, jobs, log);
+  registerEvaluations(context, { jobs, nodes, runtime, script, log });
+  registerTuneOnTask(context, { jobs, nodes, runtime, script, log });
+  registerPanel(context, { jobs, runtime, log });
+  registerRunStatusBar(context, jobs);
+  registerNotifyEnds(context, jobs, log);
+  registerPauseOnBattery(context, jobs, log);
+  registerCompareWithBase(context, jobs, log);
+  registerKeepModel(context, { jobs, models, log });
+  registerModelHistory(context, models, log);
+  registerDeleteAllData(context, { jobs, models, log });
+
+  for (const folder of [jobs.runs, jobs.evaluations])
+    void folder.follow().catch((error: unknown) => log.error(`${folder.root} cannot be read: ${messageOf(error)}`));
+  return trees;
+}

@@ -1,0 +1,77 @@
+import * as vscode from 'vscode';
+import type { PanelRun } from '../../protocol/panel.ts';
+import type { RunFolder } from '../../runs/run-folder.ts';
+import { sentenceOf, size, stateIcons, stateOf, titleOf } from '../jobs/describe-run.ts';
+
+/** What a tree of run directories shows, and what a click on one does. */
+export interface RunTreeOptions {
+  readonly folder: RunFolder;
+  /** Run with the directory when one is clicked. */
+  readonly open: { readonly command: string; readonly title: string };
+  /** What the context value of its items begins with; menus ask for it. */
+  readonly context: string;
+}
+
+/** Run directories as a tree, newest first. An element is a directory, which is what the commands of its menus take. */
+export class RunsTree implements vscode.TreeDataProvider<string>, vscode.Disposable {
+  readonly #options: RunTreeOptions;
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #end: () => void;
+  readonly onDidChangeTreeData = this.#changed.event;
+
+  constructor(options: RunTreeOptions) {
+    this.#options = options;
+    this.#end = options.folder.onChange(() => this.#changed.fire());
+  }
+
+  getChildren(element?: string): string[] {
+    return element === undefined ? this.#options.folder.runs.map(({ dir }) => dir) : [];
+  }
+
+  getParent(): undefined {
+    return undefined;
+  }
+
+  getTreeItem(dir: string): vscode.TreeItem {
+    const run = this.#options.folder.find(dir);
+    return run ? itemOf(run, this.#options) : new vscode.TreeItem(dir);
+  }
+
+  dispose(): void {
+    this.#end();
+    this.#changed.dispose();
+  }
+}
+
+function itemOf(run: PanelRun, { open, context }: RunTreeOptions): vscode.TreeItem {
+  const item = new vscode.TreeItem(titleOf(run));
+  const { state, dir } = run;
+  item.id = dir;
+  item.description = `${stateOf(run)} · ${size(run.bytes)}`;
+  item.iconPath = new vscode.ThemeIcon(stateIcons[state], iconColour(run));
+  item.tooltip = tooltipOf(run);
+  item.contextValue = `${context}.${state}.${run.kind ?? 'unknown'}`;
+  item.command = { ...open, arguments: [dir] };
+  item.accessibilityInformation = {
+    label: `${titleOf(run)}, ${sentenceOf(run)}, ${state}, ${stateOf(run)}, ${size(run.bytes)}`,
+  };
+  return item;
+}
+
+function iconColour({ state }: PanelRun): vscode.ThemeColor | undefined {
+  if (state === 'failed') return new vscode.ThemeColor('testing.iconFailed');
+  return state === 'finished' ? new vscode.ThemeColor('testing.iconPassed') : undefined;
+}
+
+function tooltipOf(run: PanelRun): vscode.MarkdownString {
+  const text = new vscode.MarkdownString();
+  text
+    .appendText(sentenceOf(run))
+    .appendMarkdown('\n\n')
+    .appendText(`${run.state}, ${stateOf(run)}`);
+  if (run.model !== null) text.appendMarkdown('\n\n').appendText(`Model: ${run.model}`);
+  if (run.createdAt !== null)
+    text.appendMarkdown('\n\n').appendText(`Begun ${new Date(run.createdAt).toLocaleString()}`);
+  if (run.error !== undefined) text.appendMarkdown('\n\n').appendText(run.error);
+  return text.appendMarkdown('\n\n').appendText(run.dir);
+}

@@ -1,0 +1,174 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { PanelRun } from '../protocol/panel.ts';
+import { bytesOf } from './disk-use.ts';
+import { namesIn, runFile } from './layout.ts';
+import { isOver, summarizeRun } from './reader.ts';
+
+/** Milliseconds between two looks: while some run goes on, and while none does. Between them the file system tells. */
+const lookEvery = { living: 2_000, quiet: 10_000 } as const;
+/** Several changes of files that belong together are one. */
+const settleFor = 150;
+/** Milliseconds for which the size of a living run's folder is good enough. */
+const sizeIsGoodFor = 30_000;
+
+/** What changed at a look. */
+export interface RunsChange {
+  readonly runs: readonly PanelRun[];
+  /** As they were at the look before; empty at the first. */
+  readonly before: readonly PanelRun[];
+  /** Whether this is the first look. */
+  readonly first: boolean;
+}
+
+interface Known {
+  readonly run: PanelRun;
+  /** Changes with the files that say how the run stands. */
+  readonly stamp: string;
+  readonly sizedAt: number;
+}
+
+/**
+ * The runs under a folder, kept up to date. Runs that are over cost two `stat` a look; the file system's own events
+ * make changes show at once where it has any, and are not relied on.
+ */
+export class RunFolder {
+  readonly root: string;
+  readonly #listeners = new Set<(change: RunsChange) => void>();
+  readonly #known = new Map<string, Known>();
+  readonly #watchers = new Map<string, FSWatcher>();
+  #runs: readonly PanelRun[] = [];
+  #first = true;
+  #looking: Promise<void> | null = null;
+  #again = false;
+  #timer: NodeJS.Timeout | undefined;
+  #due = Number.POSITIVE_INFINITY;
+  #following = false;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** The runs as they were at the last look, newest first. */
+  get runs(): readonly PanelRun[] {
+    return this.#runs;
+  }
+
+  find(dir: string): PanelRun | undefined {
+    return this.#runs.find((run) => run.dir === dir);
+  }
+
+  /** Tells of every change from now on; returns what ends that. */
+  onChange(listener: (change: RunsChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Looks now, and again whenever something may have changed, until `close`. */
+  follow(): Promise<void> {
+    this.#following = true;
+    return this.look();
+  }
+
+  /** Looks now; settles when `runs` holds what there is. */
+  look(): Promise<void> {
+    if (this.#looking) {
+      // What changed since that look began may have escaped it.
+      this.#again = true;
+      return this.#looking;
+    }
+    this.#looking = this.#lookUntilSettled().finally(() => {
+      this.#looking = null;
+      if (this.#following) this.#lookWithin(this.#runs.some(lives) ? lookEvery.living : lookEvery.quiet);
+    });
+    return this.#looking;
+  }
+
+  close(): void {
+    this.#following = false;
+    clearTimeout(this.#timer);
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+    this.#listeners.clear();
+  }
+
+  async #lookUntilSettled(): Promise<void> {
+    do {
+      this.#again = false;
+      await this.#lookOnce();
+    } while (this.#again);
+  }
+
+  async #lookOnce(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#due = Number.POSITIVE_INFINITY;
+    const runs: PanelRun[] = [];
+    for (const name of (await namesIn(this.root)).sort().reverse()) {
+      const run = await this.#lookAt(path.join(this.root, name));
+      if (run) runs.push(run);
+    }
+    for (const dir of this.#known.keys()) if (!runs.some((run) => run.dir === dir)) this.#known.delete(dir);
+    const before = this.#runs;
+    const first = this.#first;
+    this.#runs = runs;
+    this.#first = false;
+    if (this.#following) this.#watch([this.root, ...runs.filter(lives).map(({ dir }) => dir)]);
+    if (first || JSON.stringify(before) !== JSON.stringify(runs))
+      for (const listener of this.#listeners) listener({ runs, before, first });
+  }
+
+  /** One run; null where the folder holds none. */
+  async #lookAt(dir: string): Promise<PanelRun | null> {
+    const files = runFile(dir);
+    const [configuration, status] = await Promise.all([changedAt(files.configuration), changedAt(files.status)]);
+    if (configuration === null) return null;
+    const stamp = `${configuration} ${status}`;
+    const known = this.#known.get(dir);
+    if (known?.stamp === stamp && isOver(known.run.state)) return known.run;
+    const summary = await summarizeRun(dir);
+    const now = Date.now();
+    const sized = known && lives(summary) && now - known.sizedAt < sizeIsGoodFor;
+    const bytes = sized ? known.run.bytes : await bytesOf(dir);
+    const run = { ...summary, bytes };
+    this.#known.set(dir, { run, stamp, sizedAt: sized ? known.sizedAt : now });
+    return run;
+  }
+
+  #lookWithin(milliseconds: number): void {
+    const due = Date.now() + milliseconds;
+    if (due >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => void this.look().catch(() => undefined), milliseconds);
+  }
+
+  #watch(folders: readonly string[]): void {
+    for (const [folder, watcher] of this.#watchers)
+      if (!folders.includes(folder)) {
+        watcher.close();
+        this.#watchers.delete(folder);
+      }
+    for (const folder of folders) {
+      if (this.#watchers.has(folder)) continue;
+      try {
+        const watcher = watch(folder, { persistent: false }, () => this.#lookWithin(settleFor));
+        const forget = () => {
+          watcher.close();
+          this.#watchers.delete(folder);
+        };
+        // A folder that goes away, or a file system without events: the looks in between see it all the same.
+        watcher.on('error', forget);
+        this.#watchers.set(folder, watcher);
+      } catch {
+        // It does not exist yet, or cannot be watched.
+      }
+    }
+  }
+}
+
+const lives = ({ state }: { readonly state: PanelRun['state'] }): boolean => !isOver(state);
+
+async function changedAt(file: string): Promise<number | null> {
+  return (await stat(file).catch(() => null))?.mtimeMs ?? null;
+}

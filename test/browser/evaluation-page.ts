@@ -1,0 +1,97 @@
+import type { TestContext } from 'node:test';
+import { build } from 'esbuild';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { bundles } from '../../esbuild.mjs';
+import { pageHtml } from '../../src/extension/page-html.ts';
+import type { EvaluationRequest, EvaluationUpdate } from '../../src/protocol/evaluation.ts';
+import { type ThemeName, vscodeThemes } from './vscode-themes.ts';
+
+/** The address that stands for VS Code's own, which a webview loads its files from. */
+const source = 'http://evaluation.test';
+
+export interface PageBundle {
+  readonly script: string;
+  readonly style: string;
+}
+
+export async function buildPage(): Promise<PageBundle> {
+  const { outputFiles } = await build({ ...bundles['dist/evaluation.js'], write: false });
+  const output = (end: string) => outputFiles?.find((file) => file.path.endsWith(end))?.text ?? '';
+  return { script: output('.js'), style: output('.css') };
+}
+
+export interface OpenPage {
+  readonly page: Page;
+  /** What the page complained about: errors, broken policy, requests that it has no business with. */
+  readonly complaints: string[];
+  /** What the page asked of the extension. */
+  readonly requests: EvaluationRequest[];
+  /** Says something to the page, as the extension does. */
+  send(update: EvaluationUpdate): Promise<void>;
+  setTheme(theme: ThemeName): Promise<void>;
+}
+
+/** Opens the page as a webview does, in a context of its own, with a stand-in for VS Code's interface. */
+export async function openPage(
+  t: TestContext,
+  browser: Browser,
+  { script, style }: PageBundle,
+  { theme = 'dark', ...options }: { readonly theme?: ThemeName } & BrowserContextOptions = {},
+): Promise<OpenPage> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  const requests: EvaluationRequest[] = [];
+  page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
+  page.on('dialog', (dialog) => {
+    complaints.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  const html = pageHtml({
+    title: 'Unmask: Evaluation',
+    script: `${source}/evaluation.js`,
+    style: `${source}/evaluation.css`,
+    source,
+    nonce: 'x7Ww9t0sYk2q',
+  });
+  const files: Record<string, { body: string; contentType: string }> = {
+    '/': { body: html, contentType: 'text/html' },
+    '/evaluation.js': { body: script, contentType: 'text/javascript' },
+    '/evaluation.css': { body: style, contentType: 'text/css' },
+  };
+  await page.route('**/*', (route) => {
+    const { origin, pathname } = new URL(route.request().url());
+    const found = origin === source ? files[pathname] : undefined;
+    if (found) return route.fulfill(found);
+    if (pathname !== '/favicon.ico') complaints.push(`request: ${route.request().url()}`);
+    return route.abort();
+  });
+  await page.exposeFunction('hearRequest', (request: EvaluationRequest) => void requests.push(request));
+  // What VS Code gives a page.
+  await page.addInitScript(`globalThis.acquireVsCodeApi = () => ({
+    postMessage: (message) => hearRequest(structuredClone(message)),
+    getState: () => undefined,
+    setState: (state) => { globalThis.keptState = state; },
+  })`);
+  await page.goto(`${source}/`);
+  const setTheme = (name: ThemeName) =>
+    page.evaluate(`(() => {
+      document.documentElement.removeAttribute('style');
+      for (const [name, value] of ${JSON.stringify(Object.entries(vscodeThemes[name].variables))})
+        document.documentElement.style.setProperty(name, value);
+      document.body.className = ${JSON.stringify(vscodeThemes[name].bodyClass)};
+    })()`) as Promise<void>;
+  await setTheme(theme);
+  return {
+    page,
+    complaints,
+    requests,
+    setTheme,
+    async send(update) {
+      await page.evaluate(`postMessage(${JSON.stringify(update)})`);
+      await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+    },
+  };
+}

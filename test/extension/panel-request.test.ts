@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parsePanelRequest } from '../../src/extension/panel/panel-request.ts';
+import type { PanelRequest } from '../../src/protocol/panel.ts';
+
+const dir = '/home/runs/a';
+const requests: readonly PanelRequest[] = [
+  { kind: 'ready', shown: null, compared: dir },
+  { kind: 'show-run', dir },
+  { kind: 'compare-run', dir: null },
+  { kind: 'show-samples', dir, step: 3, offset: 20 },
+  { kind: 'denoise-sample', dir, step: 3, index: 1 },
+  { kind: 'denoise-here', seed: 1, alternatives: 3 },
+  { kind: 'cancel-denoise' },
+  { kind: 'insert', text: 'x' },
+  { kind: 'copy', text: '' },
+  { kind: 'control', dir, want: 'pause' },
+  { kind: 'delete-run', dir },
+  { kind: 'command', command: 'tuneOnTask' },
+];
+
+describe('what the page asks', () => {
+  for (const request of requests)
+    it(`is understood: ${request.kind}`, () => {
+      assert.deepEqual(parsePanelRequest(request), request);
+    });
+
+  for (const [what, message] of [
+    ['is no object', 'ready'],
+    ['is of no kind', { kind: 'reboot' }],
+    ['lacks a field', { kind: 'show-run' }],
+    ['names a command that no button has', { kind: 'command', command: 'deleteAllData' }],
+    ['names a command by its id', { kind: 'command', command: 'workbench.action.terminal.sendSequence' }],
+    ['wants what a job does not do', { kind: 'control', dir, want: 'format' }],
+    ['counts below zero', { kind: 'show-samples', dir, step: -1, offset: 0 }],
+    ['wants a thousand alternatives', { kind: 'denoise-here', seed: 1, alternatives: 1000 }],
+    ['has a path as a number', { kind: 'delete-run', dir: 7 }],
+  ] as const)
+    it(`is not understood where it ${what}`, () => {
+      assert.equal(parsePanelRequest(message), null);
+    });
+});

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { claimEnd, endedRuns } from '../../src/extension/jobs/run-ends.ts';
+import { exampleRun } from './example-run.ts';
+
+const going = exampleRun();
+const over = exampleRun({ state: 'finished' });
+
+describe('the ends of runs', () => {
+  it('are those of runs that went on a moment ago', () => {
+    assert.deepEqual(endedRuns({ runs: [over], before: [going], first: false }, []), [over]);
+    assert.deepEqual(endedRuns({ runs: [over], before: [over], first: false }, []), []);
+    assert.deepEqual(endedRuns({ runs: [going], before: [going], first: false }, []), []);
+    assert.deepEqual(endedRuns({ runs: [], before: [going], first: false }, []), [], 'it was deleted');
+    assert.deepEqual(endedRuns({ runs: [over], before: [], first: false }, []), [], 'it was copied here');
+  });
+
+  it('that no window saw are told of what a window started', () => {
+    assert.deepEqual(endedRuns({ runs: [over], before: [], first: true }, [over.dir]), [over]);
+    assert.deepEqual(endedRuns({ runs: [over], before: [], first: true }, []), [], 'a script started it');
+    assert.deepEqual(endedRuns({ runs: [going], before: [], first: true }, [going.dir]), []);
+  });
+
+  describe('are told', () => {
+    let notes: string;
+    before(async () => {
+      notes = path.join(await mkdtemp(path.join(tmpdir(), 'unmask-ends-')), 'told');
+    });
+    after(() => rm(path.dirname(notes), { recursive: true, force: true }));
+
+    it('once, whatever many windows there are', async () => {
+      const claims = await Promise.all(
+        Array.from({ length: 8 }, () => claimEnd(notes, 'a', '2026-01-01T00:00:00.000Z')),
+      );
+      assert.equal(claims.filter(Boolean).length, 1);
+    });
+
+    it('again where the run was resumed and ended anew', async () => {
+      assert.equal(await claimEnd(notes, 'a', '2026-01-01T00:10:00.000Z'), true);
+    });
+
+    it('without notes that pile up', async () => {
+      const old = path.join(notes, 'old.20250101');
+      await writeFile(old, '');
+      const before = Date.now() / 1000 - 8 * 24 * 3600;
+      await utimes(old, before, before);
+      await claimEnd(notes, 'b', '2026-01-01T00:00:00.000Z');
+      assert.equal((await readdir(notes)).length, 3);
+    });
+  });
+});

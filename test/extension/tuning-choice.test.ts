@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { lengthText, parseLength, tuneArguments } from '../../src/extension/jobs/tuning-choice.ts';
+
+describe('the length of a run', () => {
+  for (const [text, length] of [
+    ['100', { steps: 100 }],
+    [' 20 steps ', { steps: 20 }],
+    ['1 step', { steps: 1 }],
+    ['90 s', { seconds: 90 }],
+    ['5min', { seconds: 300 }],
+    ['1.5 H', { seconds: 5400 }],
+  ] as const)
+    it(`is read from "${text}"`, () => {
+      const read = parseLength(text);
+      assert.deepEqual(read, length);
+      assert.deepEqual(parseLength(lengthText(length)), length, 'and as it is written');
+    });
+
+  for (const text of ['', '0', '-5', '1.5', 'soon', '5 days', '1e12'])
+    it(`is not "${text}"`, () => {
+      assert.equal(parseLength(text), null);
+    });
+
+  it('is written as a user would', () => {
+    assert.deepEqual([{ steps: 100 }, { seconds: 7200 }, { seconds: 300 }, { seconds: 90 }].map(lengthText), [
+      '100',
+      '2 h',
+      '5 min',
+      '90 s',
+    ]);
+  });
+});
+
+describe('the command of a tuning run', () => {
+  const choice = {
+    task: 'countdown',
+    data: null,
+    objective: 'spg-mixture',
+    model: 'unmask-puzzles',
+    length: { steps: 50 },
+  };
+  const surroundings = { engine: 'auto', device: 'auto', keepCheckpoints: 3, hyperparameters: {} };
+
+  it('says what was chosen', () => {
+    assert.deepEqual(
+      tuneArguments(choice, surroundings).join(' '),
+      'tune --task countdown --objective spg-mixture --model unmask-puzzles --steps 50 --set keep_checkpoints=3',
+    );
+  });
+
+  it('has the data, the time and the device where they are given', () => {
+    const text = tuneArguments(
+      { ...choice, data: '/a b.jsonl', length: { seconds: 90 } },
+      { ...surroundings, engine: 'onnx', device: 'cuda' },
+    );
+    assert.deepEqual(text.slice(7, 15), [
+      '--time-limit',
+      '90',
+      '--data',
+      '/a b.jsonl',
+      '--engine',
+      'onnx',
+      '--device',
+      'cuda',
+    ]);
+  });
+
+  it('has every hyper-parameter, text as it is and all else as JSON; what the user names wins', () => {
+    const hyperparameters = {
+      learning_rate: 1e-4,
+      masking: 'random',
+      task_options: { numbers: 3 },
+      keep_checkpoints: 1,
+    };
+    const args = tuneArguments(choice, { ...surroundings, hyperparameters });
+    assert.deepEqual(
+      args.filter((_, index) => args[index - 1] === '--set'),
+      ['keep_checkpoints=1', 'learning_rate=0.0001', 'masking=random', 'task_options={"numbers":3}'],
+    );
+  });
+});

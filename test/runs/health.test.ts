@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { StepEvent } from '../../src/protocol/events.ts';
+import type { RunStatus } from '../../src/protocol/run.ts';
+import { runWarnings } from '../../src/runs/health.ts';
+
+const running: RunStatus = { state: 'running', step: 0, steps: null, eta: null, heartbeat: '2026-01-01T00:00:00Z' };
+
+/** Steps whose metrics are what the functions make of their numbers, from 1. */
+function steps(count: number, metrics: Readonly<Record<string, (step: number) => number>>): StepEvent[] {
+  return Array.from({ length: count }, (_, index) => ({
+    step: index + 1,
+    time: index,
+    ...Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, value(index + 1)])),
+  }));
+}
+const kinds = (events: readonly StepEvent[], status = running) => runWarnings(events, status).map(({ kind }) => kind);
+
+describe('the warnings of a run', () => {
+  it('are none before it began, and while it does well', () => {
+    assert.deepEqual(kinds([]), []);
+    const well = {
+      reward: (step: number) => step / 100,
+      entropy: (step: number) => 1 / step,
+      frac_reward_zero_std: () => 0.2,
+    };
+    assert.deepEqual(kinds(steps(100, well)), []);
+  });
+
+  it('tell why it failed', () => {
+    const failed = { ...running, state: 'failed', step: 4 } as const;
+    assert.deepEqual(runWarnings([], { ...failed, error: 'No space left; free some.' }), [
+      { kind: 'failed', step: 5, text: 'No space left; free some.' },
+    ]);
+    assert.match(runWarnings([], failed)[0]!.text, /log\.txt/);
+  });
+
+  for (const value of ['NaN', 'Infinity', '-Infinity'])
+    it(`tell a loss of ${value} from other failures`, () => {
+      const error = `Step 5 gave loss = ${value}, so the weights are lost; resume from the last checkpoint with a lower learning_rate.`;
+      assert.deepEqual(kinds([], { ...running, state: 'failed', error }), ['not-finite']);
+    });
+
+  it('tell a reward that collapsed, and since when', () => {
+    const events = steps(60, { reward: (step) => (step <= 40 ? 0.8 : 0.1) });
+    const [warning, ...others] = runWarnings(events, running);
+    assert.deepEqual(others, []);
+    assert.equal(warning!.kind, 'collapse');
+    // The mean of ten steps is below half of 0.8 once six of them are 0.1.
+    assert.equal(warning!.step, 46);
+    assert.match(warning!.text, /^Reward fell from 0\.80 to 0\.10 \(means of 10 steps\); probably .*learning_rate\.$/);
+  });
+
+  it('are silent about one bad batch, and about a reward that came back', () => {
+    assert.deepEqual(kinds(steps(60, { reward: (step) => (step === 60 ? 0 : 0.8) })), []);
+    assert.deepEqual(kinds(steps(90, { reward: (step) => (step > 30 && step < 50 ? 0.1 : 0.8) })), []);
+  });
+
+  it('are silent about rewards below 0, whose shares mean nothing', () => {
+    assert.deepEqual(kinds(steps(60, { reward: (step) => (step <= 40 ? -0.1 : -2) })), []);
+  });
+
+  it('tell an entropy or a length that collapses with the reward, not one that falls as the reward rises', () => {
+    const falling = (step: number) => (step <= 40 ? 2 : 0.01);
+    for (const metric of ['entropy', 'completions/mean_length']) {
+      assert.deepEqual(kinds(steps(60, { [metric]: falling, reward: (step) => (step <= 40 ? 0.4 : 0.3) })), [
+        'collapse',
+      ]);
+      assert.deepEqual(kinds(steps(60, { [metric]: falling, reward: (step) => step / 60 })), []);
+      assert.deepEqual(kinds(steps(60, { [metric]: falling })), ['collapse'], 'nothing excuses it');
+    }
+  });
+
+  it('tell groups without variance, once they are a pattern that lasts', () => {
+    const flat = (from: number, to = 99) => ({
+      reward: () => 0.25,
+      frac_reward_zero_std: (step: number) => (step >= from && step <= to ? 1 : 0.5),
+    });
+    assert.deepEqual(kinds(steps(10, flat(7))), [], 'four steps may be chance');
+    const [warning] = runWarnings(steps(10, flat(6)), running);
+    assert.deepEqual([warning!.kind, warning!.step], ['no-variance', 6]);
+    assert.match(warning!.text, /^For 5 steps .*\(mean 0\.25\)/);
+    assert.deepEqual(kinds(steps(20, flat(6, 15))), [], 'it is over');
+  });
+
+  it('pass over steps that did not measure', () => {
+    const events = steps(60, { reward: (step) => (step <= 40 ? 0.8 : 0.1) });
+    const sparse = events.flatMap((event) => [event, { step: event.step, time: event.time }]);
+    assert.deepEqual(kinds(sparse), ['collapse']);
+  });
+});

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { FrameLocator, Page } from 'playwright-core';
+import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { runCommand, screenshot } from './window.ts';
+import { Workbench } from './workbench.ts';
+
+/** Run SPG Eval as a user does it, in the workbench that a user sees, with the package that a user installs. */
+describe('Run SPG Eval', { timeout: 400_000 }, () => {
+  let folder: string;
+  let home: string;
+  let workbench: Workbench;
+  let page: Page;
+
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'unmask-evaluations-test-'));
+    home = path.join(folder, 'home');
+    await mkdir(path.join(folder, 'workspace'));
+    const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
+    workbench = await Workbench.start({ install: [file], environment: { UNMASK_HOME: home } });
+    page = await workbench.open(path.join(folder, 'workspace'));
+    await page.locator('.monaco-workbench').waitFor();
+  });
+  after(async () => {
+    await workbench?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** The page of the active tab. */
+  const report = (): FrameLocator =>
+    page.frameLocator('.editor-container iframe.webview, iframe.webview').last().frameLocator('#active-frame');
+
+  /** Answers the questions: the suites that are ticked, the first model, and so many problems. */
+  async function evaluate(problems: number): Promise<void> {
+    await runCommand(workbench, page, 'Unmask: Run SPG Eval');
+    const widget = page.locator('.quick-input-widget');
+    await widget.getByText('Evaluate on which suites?').waitFor();
+    assert.match(
+      (await widget.locator('.monaco-list-row', { hasText: 'gsm8k' }).innerText()).replaceAll('\n', ' '),
+      /asks for a file of problems/,
+    );
+    await page.keyboard.press('Enter');
+    await widget.getByText('Which model?').waitFor();
+    await page.keyboard.press('Enter');
+    await widget.getByText('How many problems').waitFor();
+    await widget.locator('input.input').fill(String(problems));
+    await page.keyboard.press('Enter');
+  }
+
+  it('asks for suites, a model and problems, and opens the report', async () => {
+    await evaluate(12);
+    const heading = report().locator('h1');
+    await heading.waitFor({ timeout: 120_000 });
+    assert.equal(await heading.innerText(), 'unmask-puzzles on sudoku4x4');
+    assert.match(await report().locator('.verdicts').innerText(), /reached [\d.]+ % cell accuracy on 12 problems/);
+    assert.equal(await report().locator('.rows tbody tr').count(), 12);
+    await screenshot(page, 'evaluation');
+  });
+
+  it('shows a problem, its answer, and how it was denoised', async () => {
+    await report().locator('.rows tbody tr').nth(2).click();
+    await report().locator('.answer-card').waitFor();
+    assert.equal(await report().locator('#answers h2').first().innerText(), 'Problem 3');
+    assert.equal(await report().locator('.player .grid4 .token').count(), 16);
+  });
+
+  it('remembers the choice, and stands the next report beside the previous one', async () => {
+    await evaluate(8);
+    await report().locator('.verdict').first().waitFor({ timeout: 120_000 });
+    assert.match((await report().locator('.verdict').first().innerText()).trim(), /^not distinguishable 0\.0 points/);
+    assert.match(
+      await report().locator('.verdicts').innerText(),
+      /Only 8 problems stand in both: this evaluation has 8, the other one 12/,
+    );
+    await screenshot(page, 'evaluation-compared');
+    assert.equal((await readdir(path.join(home, 'evaluations'))).length, 2);
+    await report().locator('.rows tbody tr').first().click();
+    await report().locator('.player').waitFor();
+    await screenshot(page, 'evaluation-problem');
+  });
+});

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Frame, Page } from 'playwright-core';
+import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import type { RunSummary } from '../../src/protocol/run.ts';
+import { listRuns, readEvents, stepsOf } from '../../src/runs/reader.ts';
+import { knownSource, memorisedModel } from './memorised-model.ts';
+import { answerPick, openAt, runCommand, screenshots, webview } from './window.ts';
+import { Workbench } from './workbench.ts';
+
+/** Steps of the run that is tuned here: enough to be looked at, paused and met again after a reload. */
+const steps = 24;
+/** A run of seconds. */
+const hyperparameters = {
+  prompts_per_step: 8,
+  group_size: 4,
+  inner_updates: 1,
+  evaluate_every: 0,
+  evaluation_problems: 8,
+};
+
+/** What somebody does who has just installed the package: everything from the window, nothing from a manual. */
+describe('a tour of the installed package', { timeout: 900_000 }, () => {
+  let folder: string;
+  let workbench: Workbench;
+  let page: Page;
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'unmask-tour-test-'));
+    const workspace = path.join(folder, 'workspace');
+    await mkdir(workspace);
+    await writeFile(path.join(workspace, 'shape.ts'), knownSource.replace('width * height;', ''));
+    const model = await memorisedModel();
+    const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
+    workbench = await Workbench.start({
+      install: [file],
+      machineSettings: { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' },
+      settings: { 'unmask.tuning.hyperparameters': hyperparameters },
+    });
+    page = await workbench.open(workspace);
+    await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });
+  });
+  after(async () => {
+    await workbench?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const runs = (): Promise<RunSummary[]> => listRuns(path.join(workbench.home, 'runs'));
+  const panel = (): Promise<Frame> => webview(page, 'main.panel');
+  const text = async (frame: Frame, selector: string) => (await frame.locator(selector).first().textContent()) ?? '';
+
+  it('a completion is denoised in the panel, looked at step by step, and inserted', async () => {
+    await openAt(page, 'shape.ts', 3);
+    await runCommand(workbench, page, 'Unmask: Show Panel');
+    const frame = await panel();
+    await frame.getByRole('button', { name: 'Denoise here' }).click();
+    const player = frame.locator('.player');
+    await frame.getByRole('button', { name: 'Insert at the cursor' }).waitFor({ timeout: 60_000 });
+    const counter = async () => (await player.locator('.counter').textContent()) ?? '';
+    const last = await counter();
+    const [, of] = /^Step (\d+) of \1$/.exec(last) ?? assert.fail(last);
+    await player.locator('input[type=range]').focus();
+    await page.keyboard.press('Home');
+    assert.equal(await counter(), `Step 0 of ${of}`);
+    assert.ok((await player.locator('.canvas .masked').count()) > 0);
+    await page.keyboard.press('ArrowRight');
+    assert.equal(await counter(), `Step 1 of ${of}`);
+    await page.keyboard.press('End');
+    assert.equal(await player.locator('.canvas .masked').count(), 0);
+    await screenshots(workbench, page, 'denoise-view');
+    await frame.getByRole('button', { name: 'Insert at the cursor' }).click();
+    await page.locator('.view-line', { hasText: 'const product = width * height;' }).waitFor();
+  });
+
+  it('a run is started from the palette, seen live, and met again after a reload, with every step', async () => {
+    await runCommand(workbench, page, 'Unmask: Tune on Task');
+    for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);
+    await answerPick(page, `${steps}`, 'type');
+    let frame = await panel();
+    await frame.locator('.runs li').first().waitFor({ timeout: 60_000 });
+    await frame.locator('.chart', { hasText: 'Reward' }).first().waitFor({ timeout: 120_000 });
+    // While it computes, a completion still comes: the canvas of the one before is replaced.
+    assert.match(await text(frame, '.runs li'), /sudoku4x4/);
+    await page.reload();
+    await page.locator('.statusbar-item', { hasText: 'Unmask' }).first().waitFor({ timeout: 60_000 });
+    await runCommand(workbench, page, 'Unmask: Show Panel');
+    frame = await panel();
+    await frame.locator('.runs li', { hasText: 'finished' }).first().waitFor({ timeout: 300_000 });
+    const [run] = await runs();
+    assert.equal(run!.state, 'finished');
+    assert.deepEqual(
+      stepsOf(await readEvents(run!.dir)).map(({ step }) => step),
+      Array.from({ length: steps }, (_, index) => index + 1),
+    );
+    const reward = frame.locator('.chart', { has: frame.getByRole('heading', { name: 'Reward', exact: true }) });
+    await reward.getByText('Numbers').click();
+    await reward
+      .locator('tbody tr')
+      .nth(steps - 1)
+      .waitFor();
+    assert.equal(await reward.locator('tbody tr').count(), steps);
+    await screenshots(workbench, page, 'training-panels');
+  });
+
+  it('a sample of the run is shown as it was denoised', async () => {
+    const frame = await panel();
+    const sample = frame.locator('#samples article').first();
+    await sample.waitFor();
+    await sample.getByRole('button', { name: 'Show denoising' }).click();
+    await frame.locator('.player .canvas .grid4').waitFor({ timeout: 30_000 });
+    await screenshots(workbench, page, 'sample');
+  });
+
+  it('the end of the run was told once', async () => {
+    const toasts = page.locator('.notification-toast, .notification-list-item', { hasText: 'Tuning on sudoku4x4' });
+    await delay(1500);
+    assert.ok((await toasts.count()) <= 1);
+  });
+
+  it('an evaluation runs to its report, and the next one stands beside it', async () => {
+    for (const round of ['first', 'second'] as const) {
+      await runCommand(workbench, page, 'Unmask: Run SPG Eval');
+      await answerPick(page, 'sudoku4x4', 'check');
+      await answerPick(page, 'unmask-puzzles');
+      await answerPick(page, '16', 'type');
+      const frame = await webview(page, 'main.evaluation');
+      await frame.locator('h1').waitFor({ timeout: 120_000 });
+      if (round === 'second') await frame.getByText('not distinguishable').first().waitFor({ timeout: 120_000 });
+    }
+    const frame = await webview(page, 'main.evaluation');
+    await screenshots(workbench, page, 'evaluation');
+    await frame.locator('tbody tr').first().click();
+  });
+
+  it('a runtime that is killed takes no run with it, and comes back', async () => {
+    await runCommand(workbench, page, 'Unmask: Tune on Task');
+    for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);
+    await answerPick(page, '6', 'type');
+    const deadline = Date.now() + 60_000;
+    while ((await runs()).length < 2 && Date.now() < deadline) await delay(200);
+    const [runtime] = workbench.runtimes();
+    process.kill(runtime as number, 'SIGKILL');
+    while (workbench.runtimes().every((pid) => pid === runtime)) await delay(200);
+    while ((await runs())[0]!.state !== 'finished' && Date.now() < deadline + 120_000) await delay(500);
+    assert.equal((await runs())[0]!.state, 'finished');
+    const status = JSON.parse(await readFile(path.join((await runs())[0]!.dir, 'status.json'), 'utf8'));
+    assert.equal(status.step, 6);
+  });
+});
+
+/** A workspace that nobody has trusted yet. */
+describe('in a workspace that is not trusted', { timeout: 300_000 }, () => {
+  it('completions work, and the manifest says what does not', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'unmask-trust-test-'));
+    let workbench: Workbench | undefined;
+    try {
+      const workspace = path.join(folder, 'workspace');
+      await mkdir(path.join(workspace, '.vscode'), { recursive: true });
+      // What a hostile folder would set.
+      const hostile = { 'unmask.node': '/bin/false', 'unmask.model': '/nowhere', 'unmask.home': '/nowhere' };
+      await writeFile(path.join(workspace, '.vscode', 'settings.json'), JSON.stringify(hostile));
+      await writeFile(path.join(workspace, 'shape.ts'), knownSource.replace(' width * height;', ''));
+      const model = await memorisedModel();
+      const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
+      workbench = await Workbench.start({
+        install: [file],
+        trusted: false,
+        machineSettings: { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' },
+        settings: { 'security.workspace.trust.startupPrompt': 'never' },
+      });
+      const page = await workbench.open(workspace);
+      await page.locator('.statusbar-item', { hasText: 'Restricted Mode' }).waitFor({ timeout: 60_000 });
+      await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });
+      await openAt(page, 'shape.ts', 3);
+      const ghost = page.locator('.editor-instance [class*="ghost-text"]').first();
+      for (let attempt = 0; attempt < 10 && !(await ghost.isVisible()); attempt++) {
+        await page.keyboard.type(' ');
+        await ghost.waitFor({ timeout: 6000 }).catch(() => page.keyboard.press('Backspace'));
+      }
+      await page.keyboard.press('Tab');
+      await page.locator('.view-line', { hasText: 'const product = width * height;' }).waitFor();
+    } finally {
+      await workbench?.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});

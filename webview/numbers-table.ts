@@ -1,0 +1,48 @@
+import type { Chart } from './chart-data.ts';
+import { element } from './element.ts';
+
+/** The numbers behind a chart, made when somebody asks for them, and added to while the chart grows. */
+export function numbersTable(): {
+  readonly root: HTMLElement;
+  show(spec: Chart, format: (value: number) => string): void;
+} {
+  const place = element('div', { class: 'scroll numbers', tabindex: 0, role: 'region' });
+  const root = element('details', {}, element('summary', {}, 'Numbers'), place);
+  let shown: (() => void) | null = null;
+  let body: HTMLTableSectionElement | null = null;
+  let written: Chart | null = null;
+  const show = (spec: Chart, format: (value: number) => string) => {
+    shown = () => show(spec, format);
+    place.setAttribute('aria-label', `Numbers of ${spec.title}`);
+    if (!root.open) return;
+    if (body === null || written === null || !growsFrom(written, spec)) {
+      body = element('tbody');
+      const heads = ['Step', ...spec.curves.map(({ label }) => label)];
+      const head = element('tr', {}, ...heads.map((name) => element('th', { scope: 'col' }, name)));
+      place.replaceChildren(element('table', {}, element('thead', {}, head), body));
+    }
+    const from = body.rows.length;
+    body.append(...spec.steps.slice(from).map((step, index) => row(spec, step, from + index, format)));
+    written = spec;
+  };
+  root.addEventListener('toggle', () => shown?.());
+  return { root, show };
+}
+
+/** Whether a chart is an earlier one with steps added behind: a log only grows, but a compared run changes old rows. */
+const growsFrom = (before: Chart, now: Chart): boolean =>
+  before.curves.length === now.curves.length &&
+  before.curves.every(({ label }, index) => label === now.curves[index]?.label) &&
+  now.curves.every(({ comparedWith }) => comparedWith === undefined) &&
+  before.steps.every((step, index) => step === now.steps[index]);
+
+const row = ({ curves }: Chart, step: number, index: number, format: (value: number) => string): HTMLElement =>
+  element(
+    'tr',
+    {},
+    element('th', { scope: 'row' }, String(step)),
+    ...curves.map(({ values }) => {
+      const value = values[index];
+      return element('td', { class: 'number' }, value === null || value === undefined ? '' : format(value));
+    }),
+  );

@@ -1,0 +1,92 @@
+import '@vscode/codicons/dist/codicon.css';
+import './page.css';
+import './panel/theme.css';
+import './panel.css';
+import type { PanelUpdate } from '../src/protocol/panel.ts';
+import { element } from './element.ts';
+import { collapsible } from './panel/collapsible.ts';
+import { denoiseView } from './panel/denoise-view.ts';
+import { connectHost } from './panel/host.ts';
+import { notices } from './panel/notices.ts';
+import { runList } from './panel/run-list.ts';
+import { runView } from './panel/run-view.ts';
+import { viewStore } from './panel/view-state.ts';
+
+/** The panel's page: shows what the extension tells it, and asks it for everything else. */
+const host = connectHost((update) => receive(update));
+const store = viewStore(host.kept, host.keep);
+host.ask({ kind: 'ready', shown: store.state.shown, compared: store.state.compared });
+const problems = notices();
+const denoising = denoiseView(host, store);
+const list = runList(host, {
+  choose(dir) {
+    const compared = store.state.compared === dir ? null : store.state.compared;
+    if (compared !== store.state.compared) host.ask({ kind: 'compare-run', dir: null });
+    store.change({ shown: dir, compared });
+    list.mark(dir, compared);
+    host.ask({ kind: 'show-run', dir });
+  },
+  compare(dir) {
+    store.change({ compared: dir });
+    list.mark(store.state.shown, dir);
+    host.ask({ kind: 'compare-run', dir });
+  },
+});
+const run = runView(host, store, denoising.showSample);
+
+document.body.append(
+  element(
+    'main',
+    { class: 'panel' },
+    problems.root,
+    denoising.root,
+    element(
+      'section',
+      { class: 'training', 'aria-label': 'Training' },
+      collapsible(store, 'runs', 'Runs', list.root),
+      run.root,
+    ),
+  ),
+);
+list.mark(store.state.shown, store.state.compared);
+
+function receive(update: PanelUpdate): void {
+  switch (update.kind) {
+    case 'runtime':
+      denoising.runtime(update);
+      break;
+    case 'runs':
+      list.show(update.runs);
+      break;
+    case 'run': {
+      store.change({ [update.role]: update.contents?.run.dir ?? null });
+      list.mark(store.state.shown, store.state.compared);
+      run.show(update.role, update.contents);
+      break;
+    }
+    case 'events':
+      list.update(update.run);
+      run.append(update);
+      break;
+    case 'samples':
+      run.samples(update);
+      break;
+    case 'sample-denoising':
+      denoising.sample(update);
+      break;
+    case 'completion-frame':
+      denoising.liveFrame(update.frame);
+      break;
+    case 'denoise-frame':
+      denoising.frame(update.alternative, update.frame);
+      break;
+    case 'denoised':
+      denoising.denoised(update.result);
+      break;
+    case 'failed':
+      // Nobody needs to be told that what they cancelled was not done.
+      if (update.request === 'denoise-here' && denoising.failed() === 'cancelled') return;
+      problems.show(update.reason);
+      break;
+  }
+}

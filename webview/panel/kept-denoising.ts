@@ -1,0 +1,46 @@
+import type { Denoising } from '../../src/protocol/report.ts';
+import type { Frame } from '../../src/protocol/sample.ts';
+
+/** A sample of a run, by its place. */
+export interface SampleReference {
+  readonly dir: string;
+  readonly step: number;
+  readonly index: number;
+  /** Its completion. */
+  readonly text: string;
+}
+
+/** A denoising as it outlives the page: a sample is read anew from its run, what was made in an editor is kept. */
+export type KeptDenoising =
+  | ({ readonly kind: 'sample' } & SampleReference)
+  | {
+      readonly kind: 'here';
+      readonly key: string;
+      readonly alternatives: readonly { readonly text: string; readonly confidence: number; readonly last: Folded }[];
+      readonly chosen: number;
+    };
+
+/** A denoising without its frames: a token that was revealed stays, so the last frame and when each was revealed tell all. */
+export interface Folded extends Omit<Denoising, 'frames'> {
+  readonly steps: number;
+  readonly last: Frame;
+}
+
+export function fold({ frames, ...about }: Denoising): Folded {
+  return { ...about, steps: frames.length, last: frames.at(-1) as Frame };
+}
+
+export function unfold({ steps, last, ...about }: Folded): Denoising {
+  const frames = Array.from({ length: steps }, (_, step): Frame => {
+    const at = <T>(values: readonly (T | null)[]) =>
+      values.map((value, place) => ((last.revealedAt[place] ?? Number.POSITIVE_INFINITY) <= step ? value : null));
+    return {
+      step,
+      tokens: at(last.tokens),
+      revealedAt: at(last.revealedAt),
+      confidence: at(last.confidence),
+      ...(last.runnersUp ? { runnersUp: at(last.runnersUp) } : {}),
+    };
+  });
+  return { ...about, frames };
+}

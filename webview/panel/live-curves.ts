@@ -1,0 +1,48 @@
+import type { EvaluationEvent, RunEvent, StepEvent } from '../../src/protocol/events.ts';
+import { type LiveChart, liveChart } from '../chart.ts';
+import { compareCharts } from '../comparison.ts';
+import { chartsOf, howToRead, notMeasured } from '../curves.ts';
+import { element, missing } from '../element.ts';
+
+/** A run's curves, and another one's in them. */
+export interface LiveCurves {
+  readonly root: HTMLElement;
+  show(own: readonly RunEvent[], other: readonly RunEvent[] | null): void;
+}
+
+const isEvaluation = (event: RunEvent): event is EvaluationEvent => typeof event.evaluation === 'object';
+export const stepsOf = (events: readonly RunEvent[]): StepEvent[] =>
+  events.filter((event): event is StepEvent => !isEvaluation(event));
+export const evaluationsOf = (events: readonly RunEvent[]): EvaluationEvent[] => events.filter(isEvaluation);
+
+/** Charts that stay where they are while a run goes on, and only take further values. */
+export function liveCurves(): LiveCurves {
+  const help = element('p', { class: 'note' }, howToRead);
+  const grid = element('div', { class: 'charts' });
+  const absent = missing('');
+  const charts = new Map<string, LiveChart>();
+  return {
+    root: element('div', {}, help, grid, absent),
+    show(own, other) {
+      const mine = chartsOf(stepsOf(own), evaluationsOf(own));
+      const specs = other === null ? mine : compareCharts(mine, chartsOf(stepsOf(other), evaluationsOf(other)));
+      const titles = new Set(specs.map(({ title }) => title));
+      for (const [title, chart] of charts) {
+        if (titles.has(title)) continue;
+        chart.remove();
+        charts.delete(title);
+      }
+      for (const [index, spec] of specs.entries()) {
+        const there = charts.get(spec.title);
+        there?.update(spec);
+        const chart = there ?? liveChart(spec);
+        charts.set(spec.title, chart);
+        if (grid.children[index] !== chart.root) grid.insertBefore(chart.root, grid.children[index] ?? null);
+      }
+      help.hidden = specs.length === 0;
+      const sentence = specs.length === 0 ? 'No step was made yet; curves show with the first one.' : notMeasured(mine);
+      absent.textContent = sentence ?? '';
+      absent.hidden = sentence === null;
+    },
+  };
+}

@@ -1,0 +1,159 @@
+import '@vscode-elements/elements/dist/vscode-badge/index.js';
+import '@vscode-elements/elements/dist/vscode-progress-bar/index.js';
+import type { PanelRun } from '../../src/protocol/panel.ts';
+import type { RunState } from '../../src/protocol/run.ts';
+import { element } from '../element.ts';
+import { bytes, duration } from '../numbers.ts';
+import { emptyView, iconButton } from './controls.ts';
+import type { Host } from './host.ts';
+
+export interface RunList {
+  readonly root: HTMLElement;
+  show(runs: readonly PanelRun[]): void;
+  /** One of them has changed. */
+  update(run: PanelRun): void;
+  /** Which run is shown, and which one beside it. */
+  mark(shown: string | null, compared: string | null): void;
+}
+
+export interface RunChoice {
+  choose(dir: string): void;
+  compare(dir: string | null): void;
+}
+
+/** Every run, newest first, with what can be done to it. */
+export function runList(host: Host, { choose, compare }: RunChoice): RunList {
+  const list = element('ul', { class: 'runs' });
+  const empty = emptyView(
+    'There is no run yet. A run tunes the model by reinforcement learning, on this machine, and its curves show here.',
+    host,
+    'tuneOnTask',
+    'runSpgEval',
+  );
+  const root = element('div', {}, empty, list);
+  const rows = new Map<string, Row>();
+  let marked: readonly [shown: string | null, compared: string | null] = [null, null];
+  const mark = (shown: string | null, compared: string | null) => {
+    marked = [shown, compared];
+    for (const [dir, row] of rows) row.mark(dir === shown, dir === compared, shown !== null);
+  };
+  return {
+    root,
+    show(runs) {
+      empty.hidden = runs.length > 0;
+      list.hidden = runs.length === 0;
+      const there = new Set(runs.map(({ dir }) => dir));
+      for (const [dir, row] of rows) {
+        if (there.has(dir)) continue;
+        row.root.remove();
+        rows.delete(dir);
+      }
+      for (const [index, run] of runs.entries()) {
+        const row = rows.get(run.dir) ?? runRow(run.dir, host, { choose, compare });
+        rows.set(run.dir, row);
+        row.update(run);
+        // A row that is in its place is left there: moving it would take the focus from it.
+        if (list.children[index] !== row.root) list.insertBefore(row.root, list.children[index] ?? null);
+      }
+      mark(...marked);
+    },
+    update: (run) => rows.get(run.dir)?.update(run),
+    mark,
+  };
+}
+
+interface Row {
+  readonly root: HTMLElement;
+  update(run: PanelRun): void;
+  mark(shown: boolean, compared: boolean, comparable: boolean): void;
+}
+
+/** A process works on it, or will. */
+const alive: readonly RunState[] = ['starting', 'running', 'paused', 'stopping'];
+
+function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
+  const name = element('span', { class: 'name' });
+  const state = element('vscode-badge', { class: 'state' });
+  const about = element('span', { class: 'about' });
+  const progress = element('vscode-progress-bar', {});
+  const left = element('span', { class: 'progress' });
+  const error = element('p', { class: 'note' });
+  const open = element('button', { type: 'button', class: 'open' }, name, about);
+  open.addEventListener('click', () => choose(dir));
+  const control = (label: string, icon: string, want: 'run' | 'pause' | 'stop') =>
+    iconButton(label, icon, () => host.ask({ kind: 'control', dir, want }));
+  const beside = iconButton('Compare', 'git-compare', () => compare(isCompared ? null : dir));
+  const pause = control('Pause', 'debug-pause', 'pause');
+  const resume = control('Resume', 'debug-continue', 'run');
+  const stop = control('Stop and save', 'debug-stop', 'stop');
+  const remove = iconButton('Delete', 'trash', () => host.ask({ kind: 'delete-run', dir }));
+  const offered = [pause, resume, stop, remove];
+  const actions = element('div', { class: 'actions', role: 'group' }, beside, ...offered);
+  const root = element(
+    'li',
+    {},
+    element('div', { class: 'head' }, open, state),
+    element('div', { class: 'foot' }, left, actions),
+    progress,
+    error,
+  );
+  let isCompared = false;
+  const nameComparison = () => {
+    beside.label = `${isCompared ? 'End the comparison with' : 'Compare'} ${name.textContent}`;
+    beside.title = isCompared ? 'End the comparison' : 'Compare with the run that is shown';
+    beside.toggleAttribute('data-on', isCompared);
+  };
+  return {
+    root,
+    update(run) {
+      name.textContent = run.name;
+      about.textContent = [run.kind, run.task, run.objective].filter((part) => part !== null).join(' · ');
+      state.textContent = run.state;
+      state.dataset.state = run.state;
+      left.textContent = progressOf(run);
+      progress.hidden = run.steps === null || !alive.includes(run.state);
+      progress.max = run.steps ?? 1;
+      progress.value = run.step;
+      progress.ariaLabel = `Steps of ${run.name}`;
+      error.textContent = run.error ?? '';
+      error.hidden = run.error === undefined;
+      actions.setAttribute('aria-label', `What to do with ${run.name}`);
+      for (const [action, what] of [
+        [pause, 'Pause'],
+        [resume, 'Resume'],
+        [stop, 'Stop and save'],
+        [remove, 'Delete'],
+      ] as const)
+        action.label = `${what} ${run.name}`;
+      nameComparison();
+      const focused = offered.find((action) => action === document.activeElement);
+      pause.hidden = run.state !== 'running' && run.state !== 'starting';
+      resume.hidden = run.state !== 'paused' && run.state !== 'interrupted' && run.state !== 'failed';
+      stop.hidden = !alive.includes(run.state) || run.state === 'stopping';
+      remove.hidden = alive.includes(run.state);
+      // Who has pressed Pause goes on with Resume.
+      if (focused?.hidden)
+        offered
+          .find(({ hidden }) => !hidden)
+          ?.shadowRoot?.querySelector('button')
+          ?.focus();
+    },
+    mark(shown, compared, comparable) {
+      isCompared = compared;
+      root.classList.toggle('shown', shown);
+      root.classList.toggle('compared', compared);
+      open.setAttribute('aria-current', String(shown));
+      beside.hidden = shown || !comparable;
+      nameComparison();
+    },
+  };
+}
+
+/** `120 of 400 steps · 3 min 5 s left · 12.4 MB` */
+export function progressOf({ step, steps, eta, state, bytes: size }: PanelRun): string {
+  return [
+    steps === null ? `${step} steps` : `${step} of ${steps} steps`,
+    ...(eta === null || state !== 'running' ? [] : [`${duration(eta)} left`]),
+    bytes(size),
+  ].join(' · ');
+}

@@ -1,0 +1,138 @@
+import type { RunEvent } from '../../src/protocol/events.ts';
+import type { PanelRun, PanelRunContents, PanelUpdate, RunWarning } from '../../src/protocol/panel.ts';
+import { element, missing } from '../element.ts';
+import { pairs, settingRows } from '../settings.ts';
+import { collapsible } from './collapsible.ts';
+import { icon } from './controls.ts';
+import { evaluationTables } from './evaluations.ts';
+import type { Host } from './host.ts';
+import type { SampleReference } from './kept-denoising.ts';
+import { evaluationsOf, liveCurves } from './live-curves.ts';
+import { progressOf } from './run-list.ts';
+import { samplePages } from './sample-pages.ts';
+import type { ViewStore } from './view-state.ts';
+
+export interface RunView {
+  readonly root: HTMLElement;
+  show(role: 'shown' | 'compared', contents: PanelRunContents | null): void;
+  append(update: Extract<PanelUpdate, { kind: 'events' }>): void;
+  samples(update: Extract<PanelUpdate, { kind: 'samples' }>): void;
+}
+
+/** The run that is chosen: what goes wrong in it, how it was measured, its curves, its samples and its settings. */
+export function runView(host: Host, store: ViewStore, showDenoising: (sample: SampleReference) => void): RunView {
+  let shown: PanelRunContents | null = null;
+  let compared: PanelRunContents | null = null;
+  const nothing = missing('Choose a run to see how it goes.');
+  const title = element('h2', {});
+  const progress = element('p', { class: 'note' });
+  const comparison = element('p', { class: 'note comparison' });
+  const warnings = element('div', { role: 'status', 'aria-label': 'Warnings' });
+  const evaluations = element('div', {});
+  const curves = liveCurves();
+  const samples = samplePages(host, store, showDenoising);
+  const settings = element('div', {});
+  const parts = element(
+    'div',
+    {},
+    element('header', { class: 'run-head' }, title, progress, comparison),
+    warnings,
+    collapsible(store, 'evaluations', 'Before and after', evaluations),
+    collapsible(store, 'curves', 'Curves', curves.root),
+    collapsible(store, 'samples', 'Samples', samples.root),
+    collapsible(store, 'settings', 'Settings', settings),
+  );
+
+  const head = ({ run }: PanelRunContents) => {
+    title.textContent = run.name;
+    progress.textContent = `${run.state} · ${progressOf(run)}`;
+  };
+  const drawCurves = oncePerFrame(() => {
+    if (shown !== null) curves.show(shown.events, compared?.events ?? null);
+  });
+  const drawEvaluations = (events: readonly RunEvent[]) =>
+    evaluations.replaceChildren(...evaluationTables(evaluationsOf(events), host));
+  const whichIsWhich = () => {
+    comparison.hidden = compared === null;
+    comparison.textContent =
+      compared === null ? '' : `Solid lines: ${shown?.run.name ?? ''}. Dashed lines: ${compared.run.name}.`;
+  };
+  const all = (contents: PanelRunContents) => {
+    head(contents);
+    warnings.replaceChildren(...contents.warnings.map(warning));
+    drawEvaluations(contents.events);
+    samples.steps(contents.run.dir, contents.sampleSteps);
+    const { configuration, run } = contents;
+    settings.replaceChildren(
+      pairs([
+        { label: 'Model', value: configuration.model ?? 'none' },
+        { label: 'Seed', value: String(configuration.seed) },
+        { label: 'Device', value: `${configuration.device.engine} on ${configuration.device.device}` },
+        { label: 'Folder', value: run.dir },
+        ...settingRows(configuration.settings),
+      ]),
+    );
+  };
+  const visible = () => {
+    nothing.hidden = shown !== null;
+    parts.hidden = shown === null;
+    whichIsWhich();
+    drawCurves();
+  };
+  visible();
+  return {
+    root: element('div', { class: 'run-view' }, nothing, parts),
+    show(role, contents) {
+      if (role === 'compared') compared = contents;
+      else {
+        shown = contents;
+        if (contents !== null) all(contents);
+      }
+      visible();
+    },
+    append({ dir, ...added }) {
+      if (shown?.run.dir === dir) {
+        shown = grown(shown, added);
+        head(shown);
+        warnings.replaceChildren(...shown.warnings.map(warning));
+        if (evaluationsOf(added.events).length > 0) drawEvaluations(shown.events);
+        samples.steps(dir, shown.sampleSteps);
+      }
+      if (compared?.run.dir === dir) compared = grown(compared, added);
+      drawCurves();
+    },
+    samples: samples.show,
+  };
+}
+
+/** A run's contents with what came since. */
+const grown = (
+  contents: PanelRunContents,
+  {
+    run,
+    events,
+    warnings,
+    sampleSteps,
+  }: { run: PanelRun } & Pick<PanelRunContents, 'events' | 'warnings' | 'sampleSteps'>,
+): PanelRunContents => ({ ...contents, run, events: [...contents.events, ...events], warnings, sampleSteps });
+
+const warning = ({ text, step, kind }: RunWarning): HTMLElement =>
+  element(
+    'p',
+    { class: `notice ${kind === 'failed' || kind === 'not-finite' ? 'error' : 'warning'}` },
+    icon(kind === 'failed' || kind === 'not-finite' ? 'error' : 'warning'),
+    element('span', {}, `${text} (step ${step})`),
+  );
+
+/** However often it is called, the work is done once before the next picture. */
+function oncePerFrame(work: () => void): () => void {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      work();
+    });
+  };
+}

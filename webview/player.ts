@@ -1,0 +1,194 @@
+import './player.css';
+import type { Denoising } from '../src/protocol/report.ts';
+import type { Frame } from '../src/protocol/sample.ts';
+import { element } from './element.ts';
+import { revealOrder } from './reveal-order.ts';
+import { colour, tokenCanvas } from './token-canvas.ts';
+import { inspectTokens } from './token-inspector.ts';
+import { aboutToken, blank, named, revealedBy } from './token-text.ts';
+
+/** Milliseconds that playing a whole completion takes at normal speed, within limits per step. */
+const wholePlay = 8_000;
+
+/** Position 0 is the canvas before the first step, position k the canvas after step k. */
+export interface Player {
+  readonly root: HTMLElement;
+  readonly position: number;
+  /** Whether the canvas after the last step is shown; a player that is there stays there when further steps come. */
+  readonly atEnd: boolean;
+  play(): void;
+  pause(): void;
+  /** Takes further steps of the same completion. */
+  update(denoising: Denoising): void;
+}
+
+export interface PlayerOptions {
+  /** Tokens can be looked at one by one; otherwise a box's own title has to do. */
+  readonly inspect?: boolean;
+  /** Where to begin; behind the last step where it is absent. */
+  readonly position?: number;
+  /** Told of every step that is shown; `atEnd` where it is the last one. */
+  readonly moved?: (position: number, atEnd: boolean) => void;
+}
+
+/** A completion as it was written, to be played, stepped through and scrubbed with mouse and keyboard. */
+export function player(denoising: Denoising, { inspect = false, position: first, moved }: PlayerOptions = {}): Player {
+  let { frames } = denoising;
+  const { layout } = denoising;
+  const canvas = tokenCanvas(frames[0]?.tokens.length ?? 0, layout);
+  const inspector = inspect ? inspectTokens(canvas) : null;
+  if (!inspector) canvas.root.setAttribute('role', 'img');
+  const counter = element('output', { class: 'counter', 'aria-live': 'polite' });
+  const change = element('p', { class: 'note revealed' });
+  const slider = element('input', { type: 'range', min: 0, step: 1, 'aria-label': 'Denoising step' });
+  const play = element('button', { type: 'button', class: 'play' }, '▶ Play');
+  const back = element('button', { type: 'button', 'aria-label': 'One step back' }, '‹');
+  const forth = element('button', { type: 'button', 'aria-label': 'One step on' }, '›');
+  const steps = element('span', {});
+  const order = revealOrder(() => frames);
+  let timer: ReturnType<typeof setInterval> | undefined;
+
+  let position = -1;
+  const show = (to: number) => {
+    const before = position;
+    position = Math.min(frames.length, Math.max(0, to));
+    const frame = position === 0 ? blank(frames[0] as Frame) : (frames[position - 1] as Frame);
+    const fresh = position === 0 ? [] : revealedBy(frames, position - 1);
+    canvas.draw(frame, new Set(fresh), frames.length - 1);
+    canvas.root.setAttribute('aria-label', spokenCanvas(frame));
+    if (inspector) inspector.draw(frame);
+    else for (const [place, box] of canvas.boxes.entries()) box.title = aboutToken(frame, place);
+    slider.max = String(frames.length);
+    slider.value = String(position);
+    const words = `Step ${position} of ${frames.length}`;
+    slider.setAttribute('aria-valuetext', words);
+    counter.textContent = words;
+    change.textContent = position === 0 ? 'Everything is masked.' : sentence(frame, fresh);
+    steps.textContent = ` step ${frames.length}`;
+    back.disabled = position === 0;
+    forth.disabled = position === frames.length;
+    if (position !== before) moved?.(position, position === frames.length);
+  };
+  const pause = () => {
+    clearInterval(timer);
+    timer = undefined;
+    play.textContent = '▶ Play';
+    counter.setAttribute('aria-live', 'polite');
+  };
+  const start = () => {
+    if (position === frames.length) show(0);
+    play.textContent = '❚❚ Pause';
+    counter.setAttribute('aria-live', 'off');
+    clearInterval(timer);
+    timer = setInterval(
+      () => {
+        show(position + 1);
+        if (position === frames.length || !root.isConnected) pause();
+      },
+      Math.min(700, Math.max(60, wholePlay / frames.length)),
+    );
+  };
+  const toggle = () => (timer === undefined ? start() : pause());
+  const stepTo = (to: number) => {
+    pause();
+    show(to);
+  };
+  play.addEventListener('click', toggle);
+  back.addEventListener('click', () => stepTo(position - 1));
+  forth.addEventListener('click', () => stepTo(position + 1));
+  slider.addEventListener('input', () => stepTo(Number(slider.value)));
+  const prompt = element('pre', { tabindex: 0, 'aria-label': 'Prompt' }, denoising.prompt);
+  const root = element(
+    'figure',
+    {
+      class: layout ? 'card player beside' : 'card player',
+      tabindex: 0,
+      'aria-label': `Denoising: ${denoising.title}`,
+    },
+    element(
+      'figcaption',
+      {},
+      element('h3', {}, denoising.title),
+      ...(denoising.outcome === null ? [] : [element('span', { class: 'outcome' }, denoising.outcome)]),
+    ),
+    element('div', { class: 'prompt' }, element('h4', {}, 'Prompt'), prompt),
+    element(
+      'div',
+      { class: 'answer' },
+      element('h4', {}, 'Canvas'),
+      canvas.root,
+      ...(inspector ? [inspector.tooltip] : []),
+    ),
+    element('div', { class: 'controls' }, play, back, slider, forth, counter),
+    element('div', { class: 'about' }, change, legend(steps, layout?.given !== undefined), order.root),
+  );
+  root.addEventListener('keydown', (event) => {
+    // The slider has these keys already, and a button its space bar.
+    if (event.target !== root) return;
+    const keys: Record<string, () => void> = {
+      ' ': toggle,
+      ArrowLeft: () => stepTo(position - 1),
+      ArrowRight: () => stepTo(position + 1),
+      Home: () => stepTo(0),
+      End: () => stepTo(frames.length),
+    };
+    const action = keys[event.key];
+    if (action === undefined) return;
+    event.preventDefault();
+    action();
+  });
+  show(first ?? frames.length);
+  return {
+    root,
+    get position() {
+      return position;
+    },
+    get atEnd() {
+      return position === frames.length && timer === undefined;
+    },
+    play: start,
+    pause,
+    update(later) {
+      const following = position === frames.length;
+      frames = later.frames;
+      show(following ? frames.length : position);
+      order.refresh();
+    },
+  };
+}
+
+const spokenCanvas = (frame: Frame): string => {
+  const masked = frame.tokens.filter((token) => token === null).length;
+  return `${frame.tokens.map((token) => token ?? ' mask ').join('')} (${masked} of ${frame.tokens.length} masked)`;
+};
+
+function sentence(frame: Frame, fresh: readonly number[]): string {
+  // The places behind the end are of one kind, so one of them stands for all.
+  const end = fresh.find((place) => frame.tokens[place] === '');
+  const told = fresh.filter((place) => frame.tokens[place] !== '' || place === end);
+  if (told.length === 0) return 'Nothing changed in this step.';
+  const first = told.slice(0, 8).map((place) => {
+    const confidence = frame.confidence[place];
+    const sure = confidence === null || confidence === undefined ? '' : ` (${confidence.toFixed(2)})`;
+    return `${named(frame.tokens[place] ?? null)}${sure}`;
+  });
+  return `This step revealed ${first.join(', ')}${told.length > first.length ? ` and ${told.length - first.length} more` : ''}.`;
+}
+
+function legend(steps: HTMLElement, given: boolean): HTMLElement {
+  const ramp = element('span', { class: 'ramp', 'aria-hidden': 'true' });
+  const bar = (sure: number) => {
+    const box = element('span', { class: 'token sample', 'aria-hidden': 'true' }, '\u00a0');
+    colour(box, 0.5, sure);
+    return box;
+  };
+  return element(
+    'p',
+    { class: 'note key' },
+    element('span', {}, 'revealed at step 1 ', ramp, steps),
+    element('span', {}, 'unsure ', bar(0.2), ' ', bar(0.6), ' ', bar(1), ' sure'),
+    element('span', {}, element('span', { class: 'token masked', 'aria-hidden': 'true' }, '\u00a0'), ' masked'),
+    ...(given ? [element('span', {}, element('strong', {}, '3'), ' given by the prompt')] : []),
+    element('span', { class: 'screen-only' }, 'Space plays, arrow keys step.'),
+  );
+}

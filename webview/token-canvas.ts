@@ -1,0 +1,69 @@
+import type { Denoising } from '../src/protocol/report.ts';
+import type { Frame } from '../src/protocol/sample.ts';
+import { element } from './element.ts';
+import { visible } from './token-text.ts';
+
+/** A canvas as it is drawn: one box a token. */
+export interface TokenCanvas {
+  readonly root: HTMLElement;
+  /** The boxes, one per place; they stay the same from frame to frame, so that one of them can keep the focus. */
+  readonly boxes: readonly HTMLElement[];
+  /** `fresh`: the places that are new in this frame. `last`: the step that counts as the latest, from 0. */
+  draw(frame: Frame, fresh: ReadonlySet<number>, last: number): void;
+}
+
+/** A canvas of `places` tokens: a grid where it has a layout, and whatever follows as running text. */
+export function tokenCanvas(places: number, layout: Denoising['layout']): TokenCanvas {
+  const boxes = Array.from({ length: places }, () => element('span', { class: 'token' }));
+  const cells = layout?.cells ?? 0;
+  const flow = element('p', { class: layout ? 'flow after' : 'flow', role: 'presentation' }, ...boxes.slice(cells));
+  const parts = [...(layout ? [grid(boxes.slice(0, cells), layout)] : []), ...(places > cells ? [flow] : [])];
+  return {
+    root: element('div', { class: 'canvas' }, ...parts),
+    boxes,
+    draw(frame, fresh, last) {
+      for (const [place, box] of boxes.entries()) {
+        drawToken(box, frame, place, Math.max(1, last));
+        box.classList.toggle('fresh', fresh.has(place));
+        if (place >= cells) breakBehind(box, frame.tokens[place]?.endsWith('\n') ?? false);
+      }
+    },
+  };
+}
+
+function grid(boxes: readonly HTMLElement[], { columns, given, box: every }: NonNullable<Denoising['layout']>) {
+  const made = element('div', { class: 'grid4', role: 'presentation' }, ...boxes);
+  made.style.setProperty('--columns', String(columns));
+  for (const [index, box] of boxes.entries()) {
+    const [row, column] = [Math.floor(index / columns), index % columns];
+    box.classList.toggle('given', given?.[index] ?? false);
+    box.classList.toggle('box-left', every !== undefined && column % every === 0 && column > 0);
+    box.classList.toggle('box-top', every !== undefined && row % every === 0 && row > 0);
+  }
+  return made;
+}
+
+function drawToken(box: HTMLElement, frame: Frame, place: number, last: number): void {
+  const text = frame.tokens[place] ?? null;
+  const shown = text === null || text === '' ? '\u00a0' : visible(text);
+  if (box.textContent !== shown) box.textContent = shown;
+  box.classList.toggle('masked', text === null);
+  box.classList.toggle('empty', text === '');
+  colour(box, (frame.revealedAt[place] ?? 0) / last, frame.confidence[place] ?? null);
+}
+
+/** Colours a token by when it was revealed (0 first, 1 last), and draws its bar; the style sheet knows the colours. */
+export function colour(box: HTMLElement, when: number, confidence: number | null): void {
+  const part = 2 * Math.min(1, Math.max(0, when));
+  box.style.setProperty('--from', part < 1 ? 'var(--early)' : 'var(--middle)');
+  box.style.setProperty('--to', part < 1 ? 'var(--middle)' : 'var(--late)');
+  box.style.setProperty('--mix', `${(100 * (part < 1 ? part : part - 1)).toFixed(1)}%`);
+  box.style.setProperty('--sure', Math.min(1, Math.max(0, confidence ?? 0)).toFixed(3));
+}
+
+/** Sees that a line ends behind a token where it should, and only there. */
+function breakBehind(box: HTMLElement, wanted: boolean): void {
+  const next = box.nextElementSibling;
+  if (wanted && next?.tagName !== 'BR') box.after(element('br'));
+  if (!wanted && next?.tagName === 'BR') next.remove();
+}

@@ -1,0 +1,142 @@
+import type { Frame, RunnerUp } from '../src/protocol/sample.ts';
+import { element } from './element.ts';
+import { percent } from './numbers.ts';
+import type { TokenCanvas } from './token-canvas.ts';
+import { aboutToken, howRevealed, named } from './token-text.ts';
+
+let made = 0;
+
+/**
+ * Lets a reader look at one token after the other, with the pointer or the arrow keys: when it was revealed, how sure the
+ * model was, and what it would have written instead. The canvas becomes a list of options with one tab stop, which is how
+ * a screen reader hands over the arrow keys; the tooltip follows WCAG 2.2, 1.4.13: Escape hides it, and the pointer may
+ * go over to it.
+ */
+export function inspectTokens({ root, boxes }: TokenCanvas): {
+  readonly tooltip: HTMLElement;
+  draw(frame: Frame): void;
+} {
+  const tooltip = element('div', {
+    class: 'token-tooltip',
+    role: 'tooltip',
+    id: `token-tooltip-${++made}`,
+    hidden: true,
+  });
+  root.setAttribute('role', 'listbox');
+  root.setAttribute('aria-orientation', 'horizontal');
+  for (const [place, box] of boxes.entries()) {
+    box.setAttribute('role', 'option');
+    box.setAttribute('aria-selected', 'false');
+    box.tabIndex = place === 0 ? 0 : -1;
+  }
+  let frame: Frame | null = null;
+  let shown: number | null = null;
+  let leaving: ReturnType<typeof setTimeout> | undefined;
+
+  const show = (place: number) => {
+    clearTimeout(leaving);
+    shown = place;
+    const box = boxes[place] as HTMLElement;
+    for (const other of boxes) other.setAttribute('aria-selected', String(other === box));
+    box.setAttribute('aria-describedby', tooltip.id);
+    tooltip.hidden = false;
+    fill();
+    const around = (tooltip.offsetParent ?? root).getBoundingClientRect();
+    const { left, bottom } = box.getBoundingClientRect();
+    const room = around.width - tooltip.offsetWidth;
+    tooltip.style.setProperty('left', `${Math.max(0, Math.min(left - around.left, room))}px`);
+    tooltip.style.setProperty('top', `${bottom - around.top + 4}px`);
+  };
+  const hide = () => {
+    clearTimeout(leaving);
+    if (shown !== null) {
+      boxes[shown]?.removeAttribute('aria-describedby');
+      boxes[shown]?.setAttribute('aria-selected', 'false');
+    }
+    shown = null;
+    tooltip.hidden = true;
+  };
+  /** The pointer may be on its way to the tooltip. */
+  const leave = () => {
+    clearTimeout(leaving);
+    leaving = setTimeout(() => (focused() === null ? hide() : show(focused() as number)), 150);
+  };
+  const placeOf = (target: EventTarget | null) => boxes.indexOf(target as HTMLElement);
+  const focused = () => {
+    const place = placeOf(document.activeElement);
+    return place === -1 ? null : place;
+  };
+  const fill = () => {
+    if (frame !== null && shown !== null) tooltip.replaceChildren(...contents(frame, shown));
+  };
+
+  root.addEventListener('pointerover', ({ target }) => {
+    const place = placeOf(target);
+    if (place !== -1) show(place);
+  });
+  root.addEventListener('pointerleave', leave);
+  tooltip.addEventListener('pointerenter', () => clearTimeout(leaving));
+  tooltip.addEventListener('pointerleave', leave);
+  root.addEventListener('focusin', ({ target }) => {
+    const place = placeOf(target);
+    if (place === -1) return;
+    for (const box of boxes) box.tabIndex = -1;
+    (boxes[place] as HTMLElement).tabIndex = 0;
+    show(place);
+  });
+  root.addEventListener('focusout', hide);
+  root.addEventListener('keydown', (event) => {
+    const place = placeOf(event.target);
+    if (place === -1) return;
+    if (event.key === 'Escape') hide();
+    const to = {
+      ArrowLeft: place - 1,
+      ArrowRight: place + 1,
+      ArrowUp: inLine(boxes, place, -1),
+      ArrowDown: inLine(boxes, place, 1),
+      Home: 0,
+      End: boxes.length - 1,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    boxes[Math.min(boxes.length - 1, Math.max(0, to))]?.focus();
+  });
+  return {
+    tooltip,
+    draw(drawn) {
+      frame = drawn;
+      for (const [place, box] of boxes.entries()) box.setAttribute('aria-label', aboutToken(drawn, place));
+      fill();
+    },
+  };
+}
+
+/** The box nearest below (or above) another one, in the next line that the window's width has made. */
+function inLine(boxes: readonly HTMLElement[], place: number, direction: 1 | -1): number {
+  const { offsetTop, offsetLeft } = boxes[place] as HTMLElement;
+  const beyond = boxes.filter((box) => direction * (box.offsetTop - offsetTop) > 4);
+  const line = beyond.reduce((best, box) => Math.min(best, direction * box.offsetTop), Number.POSITIVE_INFINITY);
+  const inIt = beyond.filter((box) => direction * box.offsetTop <= line + 4);
+  if (inIt.length === 0) return place;
+  const away = (box: HTMLElement) => Math.abs(box.offsetLeft - offsetLeft);
+  return boxes.indexOf(inIt.reduce((best, box) => (away(box) < away(best) ? box : best)));
+}
+
+function contents(frame: Frame, place: number): Node[] {
+  const token = frame.tokens[place] ?? null;
+  if (token === null) return [element('p', {}, 'Not revealed yet.')];
+  const others = frame.runnersUp?.[place];
+  return [
+    element('p', {}, element('strong', {}, token === '' ? 'Empty, behind the end' : named(token))),
+    element('p', {}, howRevealed(frame, place) ?? ''),
+    ...(others && others.length > 0
+      ? [element('p', {}, 'Instead it might have been:'), element('ul', {}, ...others.map(runnerUp))]
+      : []),
+  ];
+}
+
+function runnerUp({ token, probability }: RunnerUp): HTMLElement {
+  const bar = element('span', { class: 'share', 'aria-hidden': 'true' });
+  bar.style.setProperty('--share', Math.min(1, Math.max(0, probability)).toFixed(3));
+  return element('li', {}, element('code', {}, named(token)), ' ', element('span', {}, percent(probability)), bar);
+}
