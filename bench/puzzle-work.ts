@@ -7,8 +7,8 @@ import { taskByName } from '../src/tasks/registry.ts';
 import type { Task } from '../src/tasks/task.ts';
 import { optimizerOf } from '../src/training/optimizer-settings.ts';
 import type { Batch } from '../src/training/trainer.ts';
-import type { Objective, ScoredCompletion } from '../src/tuning/objectives/objective.ts';
-import { objectiveByName } from '../src/tuning/objectives/registry.ts';
+import type { ScoredCompletion } from '../src/tuning/objectives/objective.ts';
+import { type SpgObjective, spgObjectives } from '../src/tuning/objectives/spg.ts';
 import { resolveSettings } from '../src/tuning/policy-gradient.ts';
 import type { RolloutJob } from '../src/tuning/rollouts.ts';
 import { tuningSettings } from '../src/tuning/settings.ts';
@@ -17,7 +17,7 @@ import { tuningSettings } from '../src/tuning/settings.ts';
 export interface PuzzleWork {
   readonly checkpoint: Checkpoint;
   readonly task: Task;
-  readonly objective: Objective;
+  readonly objective: SpgObjective;
   readonly reward: string;
   readonly decoding: DecodingOptions;
   readonly optimizer: AdamW;
@@ -30,7 +30,7 @@ export interface PuzzleWork {
 export async function puzzleWork(folder: string): Promise<PuzzleWork> {
   const checkpoint = await readCheckpoint(folder);
   const task = taskByName(startRecipe.task);
-  const objective = objectiveByName(startRecipe.objective);
+  const objective = spgObjectives.find(({ name }) => name === startRecipe.objective) as SpgObjective;
   const format = checkpoint.generation.prompt_format;
   // By a threshold the number of forward passes would depend on what is drawn; so both sides make the same number.
   const given = tuningSettings.parse({ ...startRecipe.settings, order: 'confidence' });

@@ -33,7 +33,7 @@ export async function prepareWorkFolder(folder: string): Promise<WorkFolder> {
   if (noPuzzlePeer === null) {
     const flat: HostTensor = { shape: [prompts.length, prompts[0]!.length], data: Int32Array.from(prompts.flat()) };
     await writeSafetensors(path.join(folder, 'prompts.safetensors'), new Map([['prompts', flat]]));
-    for (const [index, { extra, ...leading }] of updates.entries())
+    for (const [index, { extra, loss: _, doubled: __, ...leading }] of updates.entries())
       await writeSafetensors(
         path.join(folder, `spg-${index}.safetensors`),
         new Map(Object.entries({ ...leading, ...extra })),

@@ -3,10 +3,12 @@ import { Interrupted, messageOf, UsageError, UserError } from '../platform/error
 import { packageVersion } from '../platform/package-root.ts';
 import type { AddCommand, CommandContext, Work } from './command.ts';
 import { addBench } from './commands/bench.ts';
+import { addCompare } from './commands/compare.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
 import { addEval } from './commands/eval.ts';
 import { addEvaluations } from './commands/evaluations.ts';
+import { addExact } from './commands/exact.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
 import { addModels } from './commands/models.ts';
@@ -101,10 +103,12 @@ function commands(terminal: Terminal): Command {
     addEval,
     addEvaluations,
     addScore,
+    addCompare,
     addPretrain,
     addComplete,
     addServe,
     addBench,
+    addExact,
     addLogits,
     addLoss,
   ])

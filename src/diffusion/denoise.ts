@@ -33,6 +33,8 @@ export interface Denoised {
   readonly revealedAt: Int32Array;
   /** The model's probability of each token when it was revealed, without temperature. */
   readonly confidence: Float32Array;
+  /** Entropy, in nats, of the model's prediction of each token when it was revealed, without temperature. */
+  readonly entropy: Float32Array;
   /** Forward passes that this completion took. */
   readonly forwards: number;
 }
@@ -50,6 +52,7 @@ interface Canvas {
   readonly random: Random;
   readonly revealedAt: Int32Array;
   readonly confidence: Float32Array;
+  readonly entropy: Float32Array;
   block: number;
   /** Steps made in the present block, and what each of them is to reveal. */
   step: number;
@@ -88,6 +91,7 @@ export async function denoise(
       random: new Random(seeds[index] as number, 'denoise'),
       revealedAt: new Int32Array(options.length).fill(-1),
       confidence: new Float32Array(options.length),
+      entropy: new Float32Array(options.length),
       block: -1,
       step: 0,
       quota: [],
@@ -135,10 +139,11 @@ export function checkDecoding({ length, block, steps, order, threshold, temperat
   if (!(temperature >= 0)) refuse(`needs a temperature of at least 0, not ${temperature}`);
 }
 
-const finished = ({ tokens, prompt, revealedAt, confidence, forwards }: Canvas): Denoised => ({
+const finished = ({ tokens, prompt, revealedAt, confidence, entropy, forwards }: Canvas): Denoised => ({
   tokens: tokens.slice(prompt),
   revealedAt: revealedAt.slice(),
   confidence: confidence.slice(),
+  entropy: entropy.slice(),
   forwards,
 });
 
@@ -196,6 +201,10 @@ function reveal(
     canvas.tokens[place] = token;
     canvas.revealedAt[place - canvas.prompt] = canvas.forwards;
     canvas.confidence[place - canvas.prompt] = confidence;
+    canvas.entropy[place - canvas.prompt] = entropyOf(
+      logits.subarray(index * vocabulary, (index + 1) * vocabulary),
+      mask,
+    );
   }
   canvas.step++;
   canvas.forwards++;
@@ -228,6 +237,22 @@ export function probability(logits: Float32Array, token: number, mask: number): 
   for (let other = 0; other < logits.length; other++)
     if (other !== mask) sum += Math.exp((logits[other] as number) - reference);
   return 1 / sum;
+}
+
+/** Entropy of the softmax in nats, the mask left out. */
+export function entropyOf(logits: Float32Array, mask: number): number {
+  let peak = Number.NEGATIVE_INFINITY;
+  for (let token = 0; token < logits.length; token++)
+    if (token !== mask) peak = Math.max(peak, logits[token] as number);
+  let sum = 0;
+  let weighted = 0;
+  for (let token = 0; token < logits.length; token++) {
+    if (token === mask) continue;
+    const lead = (logits[token] as number) - peak;
+    sum += Math.exp(lead);
+    weighted += lead * Math.exp(lead);
+  }
+  return Math.log(sum) - weighted / sum;
 }
 
 /** The `count` likeliest tokens beside the one that was taken, the mask left out, likeliest first. */

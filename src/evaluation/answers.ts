@@ -108,7 +108,10 @@ export async function answer<Row>(
 }
 
 /** The text of a denoised canvas and the tokens that count: those up to and with the first end of text. */
-export function readCompletion(model: Pick<LanguageModel, 'config' | 'tokenizer'>, denoised: Denoised) {
+export function readCompletion<T extends Pick<Denoised, 'tokens'>>(
+  model: Pick<LanguageModel, 'config' | 'tokenizer'>,
+  denoised: T,
+) {
   const end = denoised.tokens.indexOf(model.config.eos_token_id);
   const completion = model.tokenizer.decode(end === -1 ? denoised.tokens : denoised.tokens.subarray(0, end));
   return { denoised, completion, length: end === -1 ? denoised.tokens.length : end + 1 };

@@ -54,8 +54,13 @@ function effectiveTrials(ratio: number, weight: number, residuals: readonly numb
   return Math.min(trials, Math.max(weight, items));
 }
 
+/** Of 1 to 4 degrees of freedom, where the expansion is off by more than a thousandth. */
+const fewRuns = [12.706, 4.303, 3.182, 2.776];
+
 /** Two-sided 95 % quantile of Student's distribution (expansion in 1 / freedom; M. Abramowitz and I. Stegun, 26.7.5). */
 function studentQuantile(freedom: number): number {
+  const known = fewRuns[freedom - 1];
+  if (known !== undefined) return known;
   const first = (z ** 3 + z) / 4;
   const second = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96;
   const third = (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384;
@@ -111,6 +116,18 @@ export function passAtK(samples: number, correct: number, k: number): number {
   const [few, many] = k < correct ? [k, correct] : [correct, k];
   for (let i = 0; i < few; i++) allWrong *= (samples - many - i) / (samples - i);
   return 1 - allWrong;
+}
+
+/**
+ * The mean of a share over independent runs and its interval by Student's distribution, kept within 0 and 1; null for one
+ * run, which says nothing about another.
+ */
+export function meanOfRuns(shares: readonly number[]): Interval | null {
+  if (shares.length < 2) return null;
+  const value = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  const variance = shares.reduce((sum, share) => sum + (share - value) ** 2, 0) / (shares.length - 1);
+  const spread = studentQuantile(shares.length - 1) * Math.sqrt(variance / shares.length);
+  return { value, low: Math.max(0, value - spread), high: Math.min(1, value + spread) };
 }
 
 /** The ratio of sums, and each item's residual as its contribution to the error of the ratio. */

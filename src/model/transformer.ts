@@ -73,12 +73,32 @@ export interface Rows {
   readonly present?: Tensor | undefined;
   /** 1 where the canvas is, 0 where text is given [batch, length], f32; `prefix-lm` attention needs it. */
   readonly canvas?: Tensor | undefined;
+  /** Where each row holds a completion twice: how it is laid out; this rule then replaces the model's own attention. */
+  readonly doubled?: DoubledCanvas | undefined;
+}
+
+/**
+ * A row of prompt, clean completion and masked completion, [prompt + 2 * length]: the masked tokens of a block see the
+ * prompt, the clean blocks before theirs and each other, and the clean text sees its own block and what is before it
+ * (block diffusion, arXiv 2503.09573; LLaDA 2.0, arXiv 2512.15745). So all blocks are predicted in one pass. Prompts of
+ * different lengths are padded on their left.
+ */
+export interface DoubledCanvas {
+  readonly prompt: number;
+  readonly length: number;
+  readonly block: number;
 }
 
 /** The network without its head: hidden states [batch, length, hidden_size]. */
 export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): Tensor {
   const [batch, length] = rows.tokens.shape as [number, number];
-  const positions = rotaryTables(config, length);
+  const { doubled } = rows;
+  // A masked copy stands at the positions of the text it copies.
+  const positions = rotaryTables(
+    config,
+    length,
+    doubled && ((place) => (place < doubled.prompt + doubled.length ? place : place - doubled.length)),
+  );
   const visible = visibility(config, rows);
   return layers(config, weight, rows.tokens, (_, of, x) => {
     const { q, k, v } = projections(config, of, x, positions);
@@ -170,12 +190,16 @@ function mask(scores: Tensor, visible: Tensor, length: number): Tensor {
 }
 
 /** What is added to scores [batch, groups, heads per group, query, key]: 0 where a key may be seen; absent: all may. */
-function visibility(config: ModelConfig, { tokens, present, canvas }: Rows): Tensor | undefined {
+function visibility(config: ModelConfig, { tokens, present, canvas, doubled }: Rows): Tensor | undefined {
   const [batch, length] = tokens.shape as [number, number];
   const asKey = (x: Tensor) => reshape(x, [batch, 1, 1, 1, length]);
   const padded = present && asKey(unseen(present));
-  if (config.attention === 'full') return padded;
-  const rule = config.attention === 'prefix-lm' ? givenFirst(canvas, asKey) : blockCausal(config, length);
+  if (config.attention === 'full' && !doubled) return padded;
+  const rule = doubled
+    ? doubledCausal(doubled)
+    : config.attention === 'prefix-lm'
+      ? givenFirst(canvas, asKey)
+      : blockCausal(config, length);
   return padded ? add(rule, padded) : rule;
 }
 
@@ -190,23 +214,43 @@ function givenFirst(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): T
 
 function blockCausal(config: ModelConfig, length: number): Tensor {
   const block = config.block_size as number;
+  return ruleOf(length, (query, key) => Math.floor(key / block) <= Math.floor(query / block));
+}
+
+function doubledCausal({ prompt, length, block }: DoubledCanvas): Tensor {
+  const blockOf = (place: number) => {
+    if (place < prompt) return { index: -1, clean: true };
+    const clean = place < prompt + length;
+    return { index: Math.floor((place - prompt - (clean ? 0 : length)) / block), clean };
+  };
+  return ruleOf(prompt + 2 * length, (query, key) => {
+    const [from, to] = [blockOf(query), blockOf(key)];
+    if (from.clean) return to.clean && to.index <= from.index;
+    return to.clean ? to.index < from.index : to.index === from.index;
+  });
+}
+
+function ruleOf(length: number, sees: (query: number, key: number) => boolean): Tensor {
   const data = new Float32Array(length * length);
   for (let query = 0; query < length; query++)
-    for (let key = 0; key < length; key++)
-      if (Math.floor(key / block) > Math.floor(query / block)) data[query * length + key] = hidden;
+    for (let key = 0; key < length; key++) if (!sees(query, key)) data[query * length + key] = hidden;
   return constant({ shape: [1, 1, 1, length, length], data });
 }
 
-/** The tables of positions 0 to length - 1. */
-export function rotaryTables(config: ModelConfig, length: number): Positions {
+/** The tables of positions 0 to length - 1, or of those that `positionOf` gives the places. */
+export function rotaryTables(
+  config: ModelConfig,
+  length: number,
+  positionOf: (place: number) => number = (place) => place,
+): Positions {
   const half = config.head_dim / 2;
   const cosines = new Float32Array(length * half);
   const sines = new Float32Array(length * half);
-  for (let position = 0; position < length; position++)
+  for (let place = 0; place < length; place++)
     for (let pair = 0; pair < half; pair++) {
-      const angle = position * config.rope_theta ** (-pair / half);
-      cosines[position * half + pair] = Math.cos(angle);
-      sines[position * half + pair] = Math.sin(angle);
+      const angle = positionOf(place) * config.rope_theta ** (-pair / half);
+      cosines[place * half + pair] = Math.cos(angle);
+      sines[place * half + pair] = Math.sin(angle);
     }
   const shape = [length, half];
   return { cosines: constant({ shape, data: cosines }), sines: constant({ shape, data: sines }) };

@@ -6,7 +6,7 @@ import { defineProgram } from '../graph/program.ts';
 import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { hiddenStates, logitsAt, weightShapes } from '../model/transformer.ts';
+import { type DoubledCanvas, hiddenStates, logitsAt, weightShapes } from '../model/transformer.ts';
 
 /** A part of a training step, as an engine is fed it. */
 export interface Batch {
@@ -20,14 +20,20 @@ export interface Batch {
   readonly rows: HostTensor;
   /** The true tokens there [n], i32. */
   readonly targets: HostTensor;
+  /** Where each row holds a completion twice, clean and masked: how (block diffusion in one pass). */
+  readonly doubled?: DoubledCanvas;
   /** What else the loss asks for, by name. */
   readonly extra: Readonly<Record<string, HostTensor>>;
+  /** The loss of this batch; absent: the trainer's own. The batches of a step may have different ones. */
+  readonly loss?: Loss;
 }
 
 /** What a loss is made from: log-probabilities [n] of the targets, those of all tokens [n, vocabulary], and its inputs. */
 export interface LossInputs {
   readonly logp: Tensor;
   readonly logProbabilities: Tensor;
+  /** The true tokens [n], i32. */
+  readonly targets: Tensor;
   readonly extra: (name: string) => Tensor;
 }
 
@@ -95,6 +101,23 @@ export class Trainer {
     return { loss: sum, gradNorm: value(gradNorm), learningRate: value(learningRate), metrics };
   }
 
+  /** The gradient of the batches' summed losses by every weight, without a step. */
+  async gradients(batches: readonly Batch[]): Promise<Map<string, HostTensor>> {
+    const found = new Map<string, HostTensor>();
+    for (const batch of batches) await this.#run('accumulate', batch);
+    for (const [name, shape] of weightShapes(this.#model.config)) {
+      found.set(name, await this.#model.state.read(accumulator(name)));
+      await this.#model.state.write(accumulator(name), { shape, data: new Float32Array(sizeOf(shape)) });
+    }
+    return found;
+  }
+
+  /** Forgets what the optimiser has seen: moments, and with the number of updates the place in the schedule. */
+  async restart(): Promise<void> {
+    for (const [name, shape] of optimizerState(weightShapes(this.#model.config)))
+      await this.#model.state.write(name, { shape, data: new Float32Array(sizeOf(shape)) });
+  }
+
   /** Loss and metrics of a batch without a step. */
   async evaluate(batch: Batch): Promise<{ loss: number; metrics: Record<string, HostTensor> }> {
     const { loss, ...metrics } = await this.#run('evaluate', batch);
@@ -106,17 +129,18 @@ export class Trainer {
   }
 
   async #run(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch): Promise<Record<string, HostTensor>> {
-    const { extra, canvas, ...leading } = batch;
+    const { extra, canvas, doubled, loss = this.#loss, ...leading } = batch;
     const feeds: Record<string, HostTensor> = { ...leading, ...extra };
-    if (canvas && this.#model.config.attention === 'prefix-lm') feeds.canvas = canvas;
-    const key = `${kind} ${Object.entries(feeds).map(([name, { shape }]) => `${name}[${shape}]`)}`;
+    if (canvas && !doubled && this.#model.config.attention === 'prefix-lm') feeds.canvas = canvas;
+    const layout = doubled ? JSON.stringify(doubled) : '';
+    const key = `${kind} ${loss.name} ${layout} ${Object.entries(feeds).map(([name, { shape }]) => `${name}[${shape}]`)}`;
     return (await this.#programs.get(key, () => this.#lossProgram(kind, batch))).run(feeds, this.#model.state);
   }
 
   #lossProgram(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch) {
     const parameters = this.#model.weightNodes();
     const { loss, metrics } = this.#defineLoss(parameters, batch);
-    const name = `${this.#loss.name} ${kind}`;
+    const name = `${(batch.loss ?? this.#loss).name} ${kind}`;
     if (kind === 'evaluate') return defineProgram(name, { outputs: { loss, ...metrics } });
     const names = [...parameters.keys()];
     const flowing = gradients(loss, [...parameters.values()]);
@@ -134,12 +158,14 @@ export class Trainer {
   #defineLoss(parameters: ReadonlyMap<string, Tensor>, batch: Batch) {
     const { config } = this.#model;
     const weight = (name: string) => parameters.get(name) as Tensor;
-    const { tokens, present, canvas, rows, targets, extra } = batch;
+    const { tokens, present, canvas, rows, targets, doubled, extra, loss = this.#loss } = batch;
     const states = hiddenStates(config, weight, {
       tokens: input('tokens', tokens.shape, 'i32'),
       present: present && input('present', present.shape),
-      canvas: canvas && config.attention === 'prefix-lm' ? input('canvas', canvas.shape) : undefined,
+      canvas: canvas && !doubled && config.attention === 'prefix-lm' ? input('canvas', canvas.shape) : undefined,
+      doubled,
     });
+    const wanted = input('targets', targets.shape, 'i32');
     const logProbabilities = logSoftmax(logitsAt(config, weight, states, input('rows', rows.shape, 'i32')));
     const inputs = new Map(
       Object.entries(extra).map(([name, { shape, data }]) => [
@@ -147,9 +173,10 @@ export class Trainer {
         input(name, shape, data instanceof Int32Array ? 'i32' : 'f32'),
       ]),
     );
-    return this.#loss.define({
-      logp: pick(logProbabilities, input('targets', targets.shape, 'i32')),
+    return loss.define({
+      logp: pick(logProbabilities, wanted),
       logProbabilities,
+      targets: wanted,
       extra: (name) => inputs.get(name) as Tensor,
     });
   }

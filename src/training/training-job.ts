@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { HostTensor } from '../graph/tensor.ts';
@@ -24,6 +25,10 @@ export interface TrainingMethod {
   step(step: number): Promise<TrainedStep>;
   /** Evaluates the present weights; absent: the job is not evaluated in between. */
   evaluate?(): Promise<Evaluation>;
+  /** What the method carries from step to step beside weights and optimiser; a checkpoint keeps it. */
+  state?(): Promise<ReadonlyMap<string, HostTensor>>;
+  /** Gives back what the method compiled and loaded; its model is not its own. */
+  dispose?(): Promise<void>;
   /** The metric of an evaluation by which checkpoints are ranked, larger is better. */
   readonly bestBy?: string;
 }
@@ -148,13 +153,18 @@ async function pause({ run, signal }: TrainingJob, save: () => Promise<void>): P
   return run.whilePaused(signal);
 }
 
-async function saveCheckpoint({ run, model, keepCheckpoints }: TrainingJob, progress: TrainingProgress): Promise<void> {
+async function saveCheckpoint(
+  { run, model, method, keepCheckpoints }: TrainingJob,
+  progress: TrainingProgress,
+): Promise<void> {
   await run.checkpoint(
     progress.step,
     async (folder) => {
       const optimizer = new Map<string, HostTensor>();
       for (const name of resumableState(model.config)) optimizer.set(name, await model.state.read(name));
       await writeSafetensors(path.join(folder, 'optimizer.safetensors'), optimizer);
+      const carried = (await method.state?.()) ?? new Map();
+      if (carried.size > 0) await writeSafetensors(path.join(folder, methodFile), carried);
       await writeJson(path.join(folder, 'state.json'), progress);
       await model.save(folder);
     },
@@ -162,17 +172,27 @@ async function saveCheckpoint({ run, model, keepCheckpoints }: TrainingJob, prog
   );
 }
 
-/** Where the loop stood at a checkpoint, and the optimiser's state there. */
-export async function readProgress(
-  checkpoint: string,
-): Promise<{ progress: TrainingProgress; optimizer: Map<string, HostTensor> }> {
+/** What a method carries; there is no such file where it carries nothing. */
+const methodFile = 'method.safetensors';
+
+/** Where the loop stood at a checkpoint, and the state of optimiser and method there. */
+export async function readProgress(checkpoint: string): Promise<{
+  progress: TrainingProgress;
+  optimizer: Map<string, HostTensor>;
+  method: Map<string, HostTensor>;
+}> {
   const file = path.join(checkpoint, 'state.json');
   const parsed = progressSchema.safeParse(await readJson(file));
   if (!parsed.success)
     throw new UserError(
       `${file} is not a training state (${parsed.error.issues[0]!.message}); resume from an earlier checkpoint.`,
     );
-  return { progress: parsed.data, optimizer: await readSafetensors(path.join(checkpoint, 'optimizer.safetensors')) };
+  const carried = path.join(checkpoint, methodFile);
+  return {
+    progress: parsed.data,
+    optimizer: await readSafetensors(path.join(checkpoint, 'optimizer.safetensors')),
+    method: existsSync(carried) ? await readSafetensors(carried) : new Map(),
+  };
 }
 
 /** State for training from a checkpoint: what it kept, and zeros for the rest. */

@@ -24,3 +24,11 @@ export function groupAdvantages(rewards: readonly number[], groupSize: number): 
   const groups = Math.ceil(rewards.length / groupSize);
   return { advantages, meanStd: stds / groups, zeroStdShare: zero / groups };
 }
+
+/** Completions by group, in order. */
+export function byGroup<T extends { readonly group: number }>(completions: readonly T[]): T[][] {
+  const groups = new Map<number, T[]>();
+  for (const completion of completions)
+    groups.set(completion.group, [...(groups.get(completion.group) ?? []), completion]);
+  return [...groups.values()];
+}

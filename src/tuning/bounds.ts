@@ -2,6 +2,7 @@ import { maskExactCount } from '../diffusion/masking.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../platform/random.ts';
 import { Trainer } from '../training/trainer.ts';
+import { frozen } from './frozen-optimizer.ts';
 import type { MaskSamples, ScoredCompletion } from './objectives/objective.ts';
 import { type SpgEstimator, spgBatch, spgLoss } from './objectives/spg.ts';
 
@@ -20,7 +21,7 @@ export class BoundEstimator {
   constructor(model: LanguageModel) {
     this.#model = model;
     // Only its loss is evaluated; no step is ever made.
-    this.#trainer = new Trainer(model, spgLoss, noOptimizer);
+    this.#trainer = new Trainer(model, spgLoss, frozen);
   }
 
   /** Bounds from given masks, `masks[j][s]` over prompt and completion j in sample s. */
@@ -71,12 +72,3 @@ export class BoundEstimator {
 }
 
 const completionsPerPass = 32;
-
-const noOptimizer = {
-  beta1: 0.9,
-  beta2: 0.99,
-  epsilon: 1e-8,
-  weightDecay: 0,
-  maxGradNorm: 0,
-  schedule: { learningRate: 0, warmup: 0, decay: 'constant', steps: 1, floor: 0 },
-} as const;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ModelConfig } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { UserError } from '../platform/errors.ts';
+import { UsageError, UserError } from '../platform/errors.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
 import { Trainer } from '../training/trainer.ts';
 import { groupAdvantages } from './advantages.ts';
@@ -90,6 +90,10 @@ export async function lossOfCase(
     }),
   );
   const samples = masks.map((own) => own.map((bits) => Uint8Array.from(bits)));
+  if (!objective.fromMasks)
+    throw new UsageError(
+      `${objective.name} is not a function of masks and rewards alone, so a case does not say its loss; take another objective.`,
+    );
   const { batch, logp } = objective.fromMasks(scored, samples, settings, { mask, pad });
   const trainer = new Trainer(model, objective.loss, optimizerOf(settings, 1));
   const { loss, metrics } = await trainer.evaluate(batch);

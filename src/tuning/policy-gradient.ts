@@ -1,12 +1,14 @@
 /**
  * The policy-gradient loop: roll out groups of completions, reward them, compare each with its group, update the model.
- * What is left out against a textbook method, as SPG (arXiv 2510.09541) leaves it out: no importance ratio and no
- * clipping between the updates on one set of rollouts, no KL term and so no reference model, no value model, and no
- * division of advantages by their standard deviation. Rollouts are always written by the present policy (staleness 0).
+ * What else a method needs (old policies, a reference, a decoding trace, branches) is its own affair: it is shown the
+ * rollouts before the first update on them, and asked for the batches of each. What is left out against a textbook loop:
+ * no value model, and no division of advantages by their standard deviation. Rollouts are written by the present policy
+ * (staleness 0) unless the method has them written by another.
  */
 import type { DecodingOptions } from '../diffusion/denoise.ts';
-import { defaultDecoding } from '../evaluation/answers.ts';
+import { defaultDecoding, readCompletion } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
+import type { HostTensor } from '../graph/tensor.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../platform/random.ts';
 import type { Evaluation } from '../protocol/events.ts';
@@ -17,7 +19,7 @@ import { type StepResult, Trainer } from '../training/trainer.ts';
 import type { TrainedStep, TrainingMethod } from '../training/training-job.ts';
 import { groupAdvantages } from './advantages.ts';
 import { BoundEstimator } from './bounds.ts';
-import type { Objective, ScoredCompletion } from './objectives/objective.ts';
+import type { Objective, ScoredRollout } from './objectives/objective.ts';
 import { type Rollout, type RolloutJob, rewardRollouts, rollOut } from './rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from './settings.ts';
 
@@ -33,6 +35,8 @@ export interface PolicyGradient {
   readonly problem: (random: Random) => unknown;
   /** Held-out problems for the evaluations in between. */
   readonly validation: readonly unknown[];
+  /** What the method carried when the checkpoint was written from which the run goes on. */
+  readonly restored?: ReadonlyMap<string, HostTensor>;
 }
 
 export function policyGradient({
@@ -44,6 +48,7 @@ export function policyGradient({
   steps,
   problem,
   validation,
+  restored = new Map(),
 }: PolicyGradient): TrainingMethod {
   const format = model.generation.prompt_format;
   const { decoding, settings } = resolveSettings(model, task, given, format);
@@ -51,12 +56,26 @@ export function policyGradient({
   const updates = (steps ?? 1) * settings.inner_updates;
   const trainer = new Trainer(model, objective.loss, optimizerOf(settings, updates));
   const bounds = new BoundEstimator(model);
+  const { mask_token_id: mask, pad_token_id: pad } = model.config;
+  const method = objective.begin({
+    model,
+    settings,
+    tokens: { mask, pad },
+    evaluate: async (batch) => (await trainer.evaluate(batch)).metrics,
+    reward: async (asked) => {
+      const written = asked.map(({ job, completion }) => ({ job, ...readCompletion(model, { tokens: completion }) }));
+      return rewardRollouts(task, written, reward, format).map(({ total }) => total);
+    },
+    solution: ({ row }) => task.solution(row, format),
+    restartOptimizer: () => trainer.restart(),
+    restored,
+  });
 
   async function step(step: number): Promise<TrainedStep> {
     const clock = stopwatch();
     const jobs = rolloutJobs(step);
     const before = model.work.tokens;
-    const rollouts = await rollOut(model, jobs);
+    const rollouts = await (method.rollOut?.(jobs, step) ?? rollOut(model, jobs));
     const rolloutTokens = model.work.tokens - before;
     clock('time/rollout');
     const rewards = rewardRollouts(task, rollouts, reward, format);
@@ -65,7 +84,12 @@ export function policyGradient({
       rewards.map(({ total }) => total),
       settings.group_size,
     );
-    const completions = rollouts.map((rollout, index) => scored(rollout, groups.advantages[index] as number));
+    const completions = rollouts.map((rollout, index): ScoredRollout => {
+      const { promptTokens: prompt, tokens: completion, length } = rollout;
+      const advantage = groups.advantages[index] as number;
+      const group = Math.floor(index / settings.group_size);
+      return { rollout, prompt, completion, length, advantage, reward: rewards[index]!.total, group };
+    });
     const { metrics, tokens } = await update(step, completions);
     clock('time/update');
     return {
@@ -103,12 +127,13 @@ export function policyGradient({
   }
 
   /** The inner updates on one set of rollouts, each with fresh masks; their metrics averaged. */
-  async function update(step: number, completions: readonly ScoredCompletion[]) {
-    const { mask_token_id: mask, pad_token_id: pad } = model.config;
+  async function update(step: number, completions: readonly ScoredRollout[]) {
+    const random = (name: string | number, ...path: readonly (string | number)[]) =>
+      new Random(seed, name, step, ...path);
+    const round = await method.prepare({ step, completions, random });
     const results: { metrics: Record<string, number>; tokens: number }[] = [];
     for (let inner = 0; inner < settings.inner_updates; inner++) {
-      const random = new Random(seed, 'masks', step, inner);
-      const { batches, metrics } = objective.update(completions, settings, { mask, pad }, random);
+      const { batches, metrics } = await round.update(inner);
       if (batches.length === 0) break;
       const result = await trainer.step(batches);
       const tokens = batches.reduce((sum, { tokens }) => sum + tokens.data.length, 0);
@@ -144,7 +169,17 @@ export function policyGradient({
     };
   }
 
-  return { step, evaluate: evaluateValidation, bestBy: task.metrics[0] };
+  return {
+    step,
+    evaluate: evaluateValidation,
+    bestBy: task.metrics[0],
+    state: async () => (await method.state?.()) ?? new Map(),
+    async dispose() {
+      await trainer.dispose();
+      await bounds.dispose();
+      await method.dispose?.();
+    },
+  };
 }
 
 /** Fills in what settings leave to the model and the task. */
@@ -160,10 +195,6 @@ export function resolveSettings(
   const steps = given.decoding_steps ?? Math.ceil(length / model.generation.tokens_per_step);
   const { order, threshold, temperature } = given;
   return { decoding: { order, threshold, temperature, length, block, steps }, settings: { ...given, length, block } };
-}
-
-function scored({ promptTokens, tokens, length }: Rollout, advantage: number): ScoredCompletion {
-  return { prompt: promptTokens, completion: tokens, length, advantage };
 }
 
 function sampleRecord(rollout: Rollout, reward: Reward, advantage: number): SampleRecord {

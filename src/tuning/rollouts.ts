@@ -23,10 +23,22 @@ export interface Rollout {
   readonly tokens: Int32Array;
   readonly revealedAt: Int32Array;
   readonly confidence: Float32Array;
+  readonly entropy: Float32Array;
   readonly forwards: number;
   /** Tokens up to and with the first end of text. */
   readonly length: number;
   readonly completion: string;
+  /** How the text came from its draft, where it was edited; `tokens` are then those after the last edit. */
+  readonly edits?: readonly Edit[];
+}
+
+/** A pass that read a whole text and replaced some of its tokens. */
+export interface Edit {
+  /** The completion's tokens before the pass. */
+  readonly before: Int32Array;
+  readonly places: readonly number[];
+  /** The new token of each place. */
+  readonly tokens: readonly number[];
 }
 
 /** Writes the completions of jobs that share their decoding options, as one batch. */
@@ -47,7 +59,7 @@ export async function rollOut(model: LanguageModel, jobs: readonly RolloutJob[])
 /** Rewards rollouts; a completion that stands twice behind the same problem is rewarded once. */
 export function rewardRollouts(
   task: Task,
-  rollouts: readonly Rollout[],
+  rollouts: readonly Pick<Rollout, 'job' | 'completion'>[],
   reward: string,
   format: PromptFormat,
 ): Reward[] {

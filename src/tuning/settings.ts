@@ -27,13 +27,20 @@ export const tuningSettings = z.strictObject({
     .describe("Denoising steps of a rollout; null: the model's tokens per step"),
   // Reward
   reward: z.string().nullable().default(null).describe("Name of the task's reward; null: its first"),
-  task_options: z.record(z.string(), z.json()).default({}).describe("Options of the task's problem generator, as JSON"),
+  task_options: z
+    .record(z.string(), z.json())
+    .default({})
+    .describe("Options of the task's problem generator, as JSON; held-out problems are made with them too"),
   // The policy gradient
   estimator: z
     .enum(['released', 'paper'])
     .default('released')
     .describe("Form of SPG's bounds: per-token means as in its released code, or the paper's sums"),
-  beta: z.number().positive().max(100).default(1).describe('Order of the evidence upper bound, at least 1 for a bound'),
+  upper_bound: z
+    .enum(['log', 'loose'])
+    .default('log')
+    .describe("Form of SPG's upper bound: the log of a mean, or the looser bound without a logarithm"),
+  beta: z.number().min(1).max(100).default(1).describe('Order of the evidence upper bound, at least 1 for a bound'),
   omega: z.number().min(0).max(1).default(0.5).describe('Share of the upper bound in the mixture for bad completions'),
   mask_samples: z.int().min(1).max(64).default(2).describe('Masked versions of a completion (m)'),
   masking: z
@@ -58,6 +65,73 @@ export const tuningSettings = z.strictObject({
     .max(4096)
     .default(48)
     .describe('Completions per forward and backward pass; changes memory and speed only'),
+  // Methods that compare with other policies; null: the method's own value
+  reference: z
+    .enum(['base', 'none'])
+    .default('base')
+    .describe('What a divergence or a relative score is taken from: the model that the run began with, or nothing'),
+  reference_every: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Steps after which the reference becomes the present policy; 0: never'),
+  kl: z
+    .number()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe("Weight of the divergence from the reference; null: the method's"),
+  clip_low: z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullable()
+    .default(null)
+    .describe("How far below 1 a ratio of policies counts; null: the method's"),
+  clip_high: z
+    .number()
+    .gt(0)
+    .nullable()
+    .default(null)
+    .describe("How far above 1 a ratio of policies counts; null: the method's"),
+  preference_beta: z.number().positive().default(0.1).describe('Sharpness of the preferences of vrpo'),
+  reward_beta: z.number().positive().default(10).describe("Inverse temperature of trafl's target, p exp(beta r)"),
+  log_z: z
+    .enum(['group', 'learned'])
+    .default('group')
+    .describe("log Z of trafl: its optimum for the group at hand, or a learnt table by the prompt's hash"),
+  log_z_rate: z.number().positive().max(0.5).default(0.1).describe('Learning rate of the learnt log Z'),
+  score_lambda: z.number().positive().default(0.01).describe('rspo regresses the relative score to advantage / lambda'),
+  tilt_step: z.number().positive().default(5).describe('Step of the annealed tilt of dtm (h)'),
+  tilt_steps: z.int().min(1).default(20).describe('Steps after which the teacher of dtm becomes the student'),
+  control_variate: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe("How much of the teacher's distribution stands in the target of dtm (c)"),
+  // Methods that follow the decoding trace
+  trace_steps: z.int().min(1).default(8).describe('Denoising steps of a completion that are trained on (K)'),
+  trace_lambda: z
+    .number()
+    .min(0)
+    .default(0.5)
+    .describe('How much the reward of filling a state greedily counts in egspo-sa'),
+  inner: z.string().default('spg-mixture').describe('The objective that dispo stands on top of'),
+  branches: z.int().min(2).max(64).default(2).describe('Completions that dispo fills a state with (Z)'),
+  branch_weight: z.number().min(0).default(0.5).describe("Weight of dispo's loss beside that of the inner objective"),
+  branch_lateness: z
+    .number()
+    .min(0)
+    .default(4)
+    .describe('dispo picks a state at progress s with probability proportional to s to this power'),
+  edit_passes: z.int().min(1).max(16).default(1).describe('Passes in which autoedit edits its draft'),
+  edit_threshold: z.number().gt(0).lt(1).default(0.5).describe('Confidence above which autoedit replaces a token'),
+  repair_steps: z
+    .int()
+    .min(0)
+    .default(10)
+    .describe('First steps in which autoedit learns to repair corrupted texts under supervision'),
   // Optimiser
   ...optimizerSettings,
   learning_rate: optimizerSettings.learning_rate.default(3e-5),

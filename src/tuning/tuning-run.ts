@@ -3,6 +3,7 @@ import { checkDecoding } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
 import { defaultDecoding } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
+import type { HostTensor } from '../graph/tensor.ts';
 import { readCheckpoint } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
@@ -26,6 +27,7 @@ import {
   readProgress,
   resumedState,
   runTrainingJob,
+  type TrainingMethod,
   type TrainingProgress,
 } from '../training/training-job.ts';
 import { objectiveByName } from './objectives/registry.ts';
@@ -94,7 +96,7 @@ export async function startTuning(
     device: { engine: engine.name, device: engine.device },
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
-  return work({ run, model, request, prepared, progress: freshProgress, hooks });
+  return work({ run, model, request, prepared, progress: freshProgress, restored: new Map(), hooks });
 }
 
 /** Goes on with a run from its last checkpoint, on the same trajectory. */
@@ -130,13 +132,13 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
   };
   const last = await latestCheckpoint(dir);
   const checkpoint = await readCheckpoint(last?.dir ?? (await findModel(request.model)));
-  const { progress, optimizer } = last
+  const { progress, optimizer, method } = last
     ? await readProgress(last.dir)
-    : { progress: freshProgress, optimizer: new Map() };
+    : { progress: freshProgress, optimizer: new Map(), method: new Map() };
   const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
   const prepared = await prepare(model, request);
   const run = await RunWriter.resume(dir, progress.step);
-  return work({ run, model, request, prepared, progress, hooks });
+  return work({ run, model, request, prepared, progress, restored: method, hooks });
 }
 
 interface Prepared {
@@ -151,14 +153,23 @@ async function prepare(
   model: LanguageModel,
   { task: name, objective, settings, data, steps, testProblems }: TuningRequest,
 ): Promise<Prepared> {
-  objectiveByName(objective);
   const task = taskByName(name);
   const rows =
     data === null ? null : (await readRowFile(data, (record) => task.parse(record))).rows.map(({ row }) => row);
   const format = model.generation.prompt_format;
   if (!rows && !(task.generate && task.heldOut))
     throw new UsageError(`${name} makes no problems itself; give a file of them with --data.`);
-  checkDecoding(resolveSettings(model, task, settings, format).decoding);
+  const { decoding } = resolveSettings(model, task, settings, format);
+  checkDecoding(decoding);
+  if (settings.block !== null && decoding.length % settings.block !== 0)
+    throw new UsageError(
+      `Setting block = ${settings.block} does not divide the ${decoding.length} tokens of a completion; give one that does.`,
+    );
+  if (settings.temperature === 0)
+    throw new UsageError(
+      'Setting temperature = 0 makes all completions of a group alike, so that nothing can be learnt; give one above 0.',
+    );
+  objectiveByName(objective).check?.(settings, model.config);
   if (steps === null && settings.lr_schedule !== 'constant')
     throw new UsageError(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
@@ -181,8 +192,13 @@ async function prepare(
     problem,
     validation: heldOut
       ? heldOut.slice(0, settings.evaluation_problems)
-      : task.heldOut!('validation', settings.evaluation_problems),
-    test: testProblems === 0 ? [] : heldOut ? heldOut.slice(0, testProblems) : task.heldOut!('test', testProblems),
+      : task.heldOut!('validation', settings.evaluation_problems, generateOptions),
+    test:
+      testProblems === 0
+        ? []
+        : heldOut
+          ? heldOut.slice(0, testProblems)
+          : task.heldOut!('test', testProblems, generateOptions),
   };
 }
 
@@ -192,16 +208,18 @@ interface Work {
   readonly request: TuningRequest;
   readonly prepared: Prepared;
   readonly progress: TrainingProgress;
+  readonly restored: ReadonlyMap<string, HostTensor>;
   readonly hooks: TuningHooks;
 }
 
-async function work({ run, model, request, prepared, progress, hooks }: Work): Promise<TuningResult> {
+async function work({ run, model, request, prepared, progress, restored, hooks }: Work): Promise<TuningResult> {
   const { steps, timeLimit, seed, settings } = request;
   const { task, problem, validation } = prepared;
   hooks.onStart?.(run);
+  let method: TrainingMethod | undefined;
   try {
     const objective = objectiveByName(request.objective);
-    const method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation });
+    method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation, restored });
     const before = (await noted(0)) ?? (progress.step === 0 ? await measure(0) : null);
     const done = await runTrainingJob({
       run,
@@ -233,6 +251,7 @@ async function work({ run, model, request, prepared, progress, hooks }: Work): P
     await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
     throw error;
   } finally {
+    await method?.dispose?.();
     await model.dispose();
   }
 

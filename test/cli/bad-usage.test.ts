@@ -11,6 +11,8 @@ before(async () => {
   ({ home, leave } = await enterHome());
   await writeTinyCheckpoint(path.join(home, 'models', 'tiny'));
   await writeFile(path.join(home, 'list.json'), '[1]');
+  const handCase = { prompt: [4], completions: [[5], [6]], rewards: [0, 1], masks: [[[0, 1]], [[0, 1]]] };
+  await writeFile(path.join(home, 'case.json'), JSON.stringify(handCase));
   await writeFile(path.join(home, 'broken.json'), '{"steps":');
   await writeFile(path.join(home, 'unknown.json'), '{"nosuch":1}');
 });
@@ -45,7 +47,39 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
     [[...tune, '--set', 'learning_rate=NaN'], /^Setting learning_rate = "NaN": /],
     [[...tune, '--set', 'learning_rate=1e9'], /^Setting learning_rate = 1000000000: /],
     [[...tune, '--set', 'group_size=1'], /^Setting group_size = 1: /],
-    [[...tune, '--set', 'beta=0'], /^Setting beta = 0: /],
+    [[...tune, '--set', 'beta=0.9'], /^Setting beta = 0\.9: /],
+    [[...tune, '--set', 'omega=1.1'], /^Setting omega = 1\.1: /],
+    [[...tune, '--set', 'mask_samples=0'], /^Setting mask_samples = 0: /],
+    [[...tune, '--set', 'clip_low=0'], /^Setting clip_low = 0: /],
+    [[...tune, '--set', 'branches=1'], /^Setting branches = 1: /],
+    [
+      [...tune, '--set', 'block=6'],
+      /^Setting block = 6 does not divide the 16 tokens of a completion; give one that does/,
+    ],
+    [
+      [...tune, '--objective', 'vrpo', '--set', 'reference=none'],
+      /^vrpo compares the policy with a reference; leave reference at base/,
+    ],
+    [[...tune, '--objective', 'trafl', '--set', 'reference=none'], /^trafl compares the policy with a reference/],
+    [[...tune, '--objective', 'rspo', '--set', 'reference=none'], /^rspo compares the policy with a reference/],
+    [
+      [...tune, '--objective', 'diffu-grpo', '--set', 'reference=none'],
+      /^diffu-grpo is held near a reference with kl = 0\.04; leave reference at base, or set kl=0/,
+    ],
+    [
+      [...tune, '--objective', 'ebpo', '--set', 'reference=none', '--set', 'kl=0.1'],
+      /^ebpo is held near a reference with kl = 0\.1/,
+    ],
+    [[...tune, '--objective', 'dispo', '--set', 'inner=ppo'], /^Unknown objective ppo; the objectives are /],
+    [
+      [...tune, '--objective', 'dispo', '--set', 'inner=dispo'],
+      /^Setting inner = "dispo": dispo stands on top of another/,
+    ],
+    [
+      [...tune, '--objective', 'dispo', '--set', 'inner=vrpo', '--set', 'reference=none'],
+      /^vrpo compares the policy with a reference/,
+    ],
+    [[...tune, '--set', 'temperature=0'], /^Setting temperature = 0 makes all completions of a group alike/],
     [[...tune, '--set', 'nosuch=1'], /^Unknown setting nosuch; the settings are prompts_per_step, /],
     [[...tune, '--set', 'steps'], /^--set steps: write it as NAME=VALUE/],
     [[...tune, '--set', 'reward=nosuch'], /^Unknown reward nosuch of sudoku4x4; it has reference, rules/],
@@ -73,6 +107,10 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
     [['logits', '--model', 'tiny', '--tokens', '4,99'], /^--tokens: 99 is not a token id from 0 to 22/],
     [['logits', '--model', 'tiny', '--tokens', '4,,5'], /^--tokens: an empty place is not a token id/],
     [['loss', '--objective', 'ppo', '--model', 'tiny', '--case', 'x'], /^Unknown objective ppo/],
+    [
+      ['loss', '--objective', 'vrpo', '--model', 'tiny', '--case', 'case.json'],
+      /^vrpo is not a function of masks and rewards alone/,
+    ],
     [['score', '--task', 'math', '--file', 'x', '--format', 'xml'], /argument 'xml' is invalid/],
   ];
   for (const [args, message] of cases)

@@ -12,7 +12,26 @@ it('objectives', async () => {
   const { objectives } = await document(['objectives']);
   assert.deepEqual(
     objectives.map(({ name }: { name: string }) => name),
-    ['spg-mixture', 'spg-eubo', 'spg-elbo', 'spg-positive'],
+    [
+      'spg-mixture',
+      'spg-eubo',
+      'spg-elbo',
+      'spg-positive',
+      'diffu-grpo',
+      'wd1',
+      'unigrpo',
+      'coupled-grpo',
+      'espo',
+      'vrpo',
+      'egspo',
+      'egspo-sa',
+      'trafl',
+      'rspo',
+      'dtm',
+      'dispo',
+      'autoedit',
+      'ebpo',
+    ],
   );
   for (const objective of objectives) {
     assert.deepEqual(Object.keys(objective), ['name', 'paper', 'description']);

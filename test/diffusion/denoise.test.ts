@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type DecodingOptions, type Denoiser, denoise, drawToken, runnersUp } from '../../src/diffusion/denoise.ts';
+import {
+  type DecodingOptions,
+  type Denoiser,
+  denoise,
+  drawToken,
+  entropyOf,
+  runnersUp,
+} from '../../src/diffusion/denoise.ts';
 import type { Query } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { assertFrequencies } from './chi-square.ts';
@@ -349,4 +356,12 @@ describe('options that cannot work are refused in one sentence', () => {
       const call = { prompts: [[9]], seeds: [1], options: options(changes) };
       await assert.rejects(denoise(sure([1]), call), { name: 'UsageError', message });
     });
+});
+
+it('the entropy of a prediction is that of its softmax without the mask', () => {
+  assert.ok(Math.abs(entropyOf(Float32Array.of(1, 1, 50, 1, 1), 2) - Math.log(4)) < 1e-6);
+  assert.ok(entropyOf(Float32Array.of(90, 0, 0, -40, 0), 2) < 1e-6);
+  const [p, q] = [0.2, 0.8];
+  const logits = Float32Array.of(Math.log(p), 7, Math.log(q));
+  assert.ok(Math.abs(entropyOf(logits, 1) + p * Math.log(p) + q * Math.log(q)) < 1e-6);
 });

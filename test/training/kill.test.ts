@@ -21,12 +21,21 @@ before(async () => {
 after(() => rm(root, { recursive: true }));
 
 /** Starts a job in a process of its own and kills it as soon as it has made `steps` steps; returns its run directory. */
-async function killedAfter(steps: number, kind: 'tune' | 'pretrain', folder: string): Promise<string> {
+async function killedAfter(
+  steps: number,
+  kind: 'tune' | 'pretrain',
+  folder: string,
+  ...objective: string[]
+): Promise<string> {
   const job = fileURLToPath(new URL('job.ts', import.meta.url));
   const runs = path.join(root, `killed-${kind}`);
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), job, kind, runs, folder], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', import.meta.resolve('tsx'), job, kind, runs, folder, ...objective],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const ended = once(child, 'exit');
   const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
   const dir = line.trim();
@@ -46,6 +55,17 @@ it('a tuning run whose process is killed goes on from its last checkpoint on the
   await resumeTuning(oneThread(), dir);
   assert.deepEqual(await trajectoryOf(dir), await trajectoryOf(whole.dir));
   assert.equal((await readStatus(dir)).state, 'finished');
+});
+
+it('with a method that carries a policy of its own, too', async () => {
+  const model = await writeTinyCheckpoint(path.join(root, 'carrying'));
+  const request = tinyTuning(model, { objective: 'diffu-grpo' });
+  const whole = await startTuning(oneThread(), path.join(root, 'whole'), request);
+  const dir = await killedAfter(3, 'tune', model, 'diffu-grpo');
+  await resumeTuning(oneThread(), dir);
+  const { method, ...rest } = await trajectoryOf(whole.dir);
+  assert.ok(method);
+  assert.deepEqual(await trajectoryOf(dir), { method, ...rest });
 });
 
 it('a pretraining run whose process is killed before its first checkpoint begins anew, the same', async () => {

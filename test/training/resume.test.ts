@@ -122,6 +122,24 @@ describe('a tuning run', () => {
     assert.deepEqual(await trajectoryOf(dir), whole);
   });
 
+  for (const [objective, settings] of [
+    ['vrpo', { reference_every: 2 }],
+    ['trafl', { log_z: 'learned' }],
+    ['dtm', { tilt_steps: 2 }],
+    ['autoedit', { repair_steps: 4, kl: 0.1 }],
+    ['dispo', { inner: 'diffu-grpo', reference_every: 4 }],
+  ] as const)
+    it(`with ${objective}, which carries more than weights, goes on as if it had not been stopped`, async () => {
+      const request = tinyTuning(model, { objective }, { temperature: 1.5, ...settings });
+      const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
+      const dir = await stoppedAfter(3, 'signal', request);
+      await resumeTuning(oneThread(), dir);
+      const { method, ...rest } = await trajectoryOf(straight);
+      assert.ok(method, 'there is something to carry');
+      assert.ok(stepsOf(rest.events).some(({ loss }) => loss !== undefined));
+      assert.deepEqual(await trajectoryOf(dir), { method, ...rest });
+    });
+
   it('keeps the last three checkpoints and the best, each with all that resuming needs', async () => {
     const { dir } = await startTuning(
       oneThread(),

@@ -22,5 +22,7 @@ export async function trajectoryOf(dir: string) {
     step,
     weights: await file('model.safetensors'),
     optimizer: await file('optimizer.safetensors'),
+    // What a method carries, where it carries anything.
+    method: await file('method.safetensors').catch(() => null),
   };
 }

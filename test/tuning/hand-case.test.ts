@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { trainingState } from '../../src/training/trainer.ts';
 import { lossOfCase, parseHandCase } from '../../src/tuning/hand-case.ts';
-import { objectives } from '../../src/tuning/objectives/registry.ts';
+import { spgObjectives } from '../../src/tuning/objectives/spg.ts';
 import { logProbability, referencePredictions } from '../model/reference-transformer.ts';
 import { everyOption, oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 import { type ReferenceCompletion, type ReferenceSettings, referenceLogp, referenceLoss } from './reference-spg.ts';
@@ -72,7 +72,7 @@ describe('the loss of a case given by hand', () => {
     ['a plain model', {}],
     ['every option of a model', everyOption],
   ] as const)
-    for (const objective of objectives)
+    for (const objective of spgObjectives)
       it(`${objective.name} on ${kind} agrees with a slow computation in double precision`, async () => {
         const checkpoint = tinyCheckpoint(changes);
         const model = await LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
@@ -104,7 +104,11 @@ describe('the loss of a case given by hand', () => {
   it('takes the published defaults: released estimator, beta 1, omega 0.5', async () => {
     const checkpoint = tinyCheckpoint();
     const model = await LanguageModel.load(oneThread(), checkpoint);
-    const { loss } = await lossOfCase(model, objectives[0]!, parseHandCase(handCase, 'case.json', checkpoint.config));
+    const { loss } = await lossOfCase(
+      model,
+      spgObjectives[0]!,
+      parseHandCase(handCase, 'case.json', checkpoint.config),
+    );
     near(
       loss,
       referenceLoss(reference(checkpoint), { estimator: 'released', branch: 'mixture', beta: 1, omega: 0.5 }),
@@ -171,7 +175,7 @@ describe('a case that cannot be is refused by what is wrong', () => {
   it('a text longer than the model reads', async () => {
     const model = await LanguageModel.load(oneThread(), tinyCheckpoint());
     const long = { prompt: [], completions: [new Array(65).fill(5)], rewards: [1], masks: [[new Array(65).fill(1)]] };
-    await assert.rejects(lossOfCase(model, objectives[0]!, parseHandCase(long, 'case.json', config)), {
+    await assert.rejects(lossOfCase(model, spgObjectives[0]!, parseHandCase(long, 'case.json', config)), {
       name: 'UserError',
       message: /65 tokens is longer than the model's 64/,
     });

@@ -51,6 +51,7 @@ async function computed(given: readonly Given[], settings: ReferenceSettings) {
     const { loss, metrics } = spgLoss.define({
       logp: leaf,
       logProbabilities: input('all', [rows.data.length, 1]),
+      targets: input('targets', [rows.data.length], 'i32'),
       extra: (name) => inputs.get(name) ?? input(name, [samples, count, answer]),
     });
     const [slope] = gradients(loss, [leaf]);

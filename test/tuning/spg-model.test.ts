@@ -7,7 +7,8 @@ import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { Trainer, trainingState } from '../../src/training/trainer.ts';
 import type { ScoredCompletion } from '../../src/tuning/objectives/objective.ts';
-import { objectiveByName, objectives } from '../../src/tuning/objectives/registry.ts';
+import { objectiveByName } from '../../src/tuning/objectives/registry.ts';
+import { spgObjectives as objectives, type SpgObjective } from '../../src/tuning/objectives/spg.ts';
 import { type TuningSettings, tuningSettings } from '../../src/tuning/settings.ts';
 import {
   finiteDifferences,
@@ -34,6 +35,8 @@ const settingsOf = (changes: Partial<TuningSettings> = {}): TuningSettings => ({
   block: 3,
   ...changes,
 });
+
+const spgByName = (name: string) => objectives.find((objective) => objective.name === name) as SpgObjective;
 
 const load = (checkpoint: Checkpoint) => LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
 
@@ -92,8 +95,8 @@ describe("the gradient of SPG's loss by every weight of a transformer", () => {
       const checkpoint = tinyCheckpoint({ vocab_size: 9, ...changes });
       const model = await load(checkpoint);
       const settings = settingsOf({ estimator, beta: 1.5, omega: 0.4 });
-      const { batch } = objectiveByName(name).fromMasks(completions, masks, settings, special);
-      const trainer = new Trainer(model, objectiveByName(name).loss, optimizer);
+      const { batch } = spgByName(name).fromMasks(completions, masks, settings, special);
+      const trainer = new Trainer(model, spgByName(name).loss, optimizer);
       const { loss } = await trainer.step([batch]);
       const slow = (weights: ReferenceWeights) =>
         slowLoss(checkpoint, weights, { estimator, branch, beta: 1.5, omega: 0.4 });
@@ -162,12 +165,8 @@ describe('an update', () => {
   it('leaves out completions without advantage, and negative ones where only positive ones count', () => {
     const some = completions.with(0, { ...completions[0]!, advantage: 0 });
     const rows = (name: string) =>
-      objectiveByName(name).update(
-        some,
-        settingsOf({ mask_samples: 1, micro_batch: 1 }),
-        special,
-        new Random(1, 'some'),
-      ).batches.length;
+      spgByName(name).update(some, settingsOf({ mask_samples: 1, micro_batch: 1 }), special, new Random(1, 'some'))
+        .batches.length;
     assert.equal(rows('spg-mixture'), 3);
     assert.equal(rows('spg-positive'), 1);
   });
@@ -216,11 +215,33 @@ describe('an update', () => {
     await trainer.dispose();
     await model.dispose();
   });
+
+  it('with the loose bound takes U - 1 in the place of log U', async () => {
+    const checkpoint = tinyCheckpoint({ vocab_size: 9 });
+    for (const { data } of checkpoint.weights.values()) data.fill(0);
+    const model = await load(checkpoint);
+    const { loss } = spgByName('spg-eubo');
+    const trainer = new Trainer(model, loss, optimizer);
+    const bad = completions.filter(({ advantage }) => advantage < 0);
+    for (const [upper_bound, perToken] of [
+      ['log', Math.log(1 / 9)],
+      ['loose', 1 / 9 - 1],
+    ] as const) {
+      const settings = settingsOf({ estimator: 'paper', masking: 'all', upper_bound });
+      const { batches } = spgByName('spg-eubo').update(bad, settings, special, new Random(1, 'loose'));
+      const { metrics } = await trainer.evaluate({ loss, ...batches[0]! });
+      bad.forEach(({ length }, j) => {
+        assert.ok(Math.abs(metrics.eubo!.data[j]! - length * perToken) < 1e-4, `${upper_bound} of ${j}`);
+      });
+    }
+    await trainer.dispose();
+    await model.dispose();
+  });
 });
 
 it('an unknown objective is refused with the known ones', () => {
   assert.throws(() => objectiveByName('ppo'), {
     name: 'UsageError',
-    message: 'Unknown objective ppo; the objectives are spg-mixture, spg-eubo, spg-elbo, spg-positive.',
+    message: /^Unknown objective ppo; the objectives are spg-mixture, spg-eubo, spg-elbo, spg-positive, /,
   });
 });

@@ -1,7 +1,11 @@
+import type { HostTensor } from '../../graph/tensor.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import type { LanguageModel } from '../../model/language-model.ts';
 import type { Random } from '../../platform/random.ts';
 import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
 import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
-import type { TuningSettings } from '../settings.ts';
+import type { Rollout, RolloutJob } from '../rollouts.ts';
+import type { FullTuningSettings, TuningSettings } from '../settings.ts';
 
 /** A completion that the policy wrote, what it earned, and how it compares with its group. */
 export interface ScoredCompletion {
@@ -12,6 +16,14 @@ export interface ScoredCompletion {
   readonly length: number;
   /** Reward minus the mean of its group. */
   readonly advantage: number;
+}
+
+/** A scored completion with all that is known of how it came about. */
+export interface ScoredRollout extends ScoredCompletion {
+  readonly rollout: Rollout;
+  readonly reward: number;
+  /** Number of its group; the completions of a group stand side by side. */
+  readonly group: number;
 }
 
 /** A mask per Monte-Carlo sample, over prompt and completion: 1 where the token is masked. */
@@ -31,24 +43,76 @@ export interface MaskedUpdate {
   logp(metrics: StepResult['metrics'][number]): number[];
 }
 
-/** A policy-gradient method: from scored completions to the batches of an update. */
+/** A policy-gradient method. What it carries in the course of a run is in the `Method` that `begin` makes. */
 export interface Objective {
   readonly name: string;
   readonly paper: string;
   readonly description: string;
+  /** The loss of batches that bring none of their own. */
   readonly loss: Loss;
-  /** The batch of one update from given masks, to check the method by hand; `masks[j][s]` belongs to completion j. */
-  fromMasks(
+  /** Throws a `UsageError` where the method cannot work with these settings or this model; called before the first step. */
+  check?(settings: FullTuningSettings, config: ModelConfig): void;
+  begin(run: MethodRun): Method;
+  /**
+   * The batch of one update from given masks, to check the method by hand; `masks[j][s]` belongs to completion j.
+   * Absent: the method is not a function of masks and rewards alone.
+   */
+  fromMasks?(
     completions: readonly ScoredCompletion[],
     masks: readonly MaskSamples[],
     settings: TuningSettings,
     tokens: MaskingTokens,
   ): MaskedUpdate;
-  /** One inner update; fresh masks are drawn from `random`. */
-  update(
-    completions: readonly ScoredCompletion[],
-    settings: TuningSettings,
-    tokens: MaskingTokens,
-    random: Random,
-  ): Update;
+}
+
+/** What a method sees of the run that it is part of. */
+export interface MethodRun {
+  readonly model: LanguageModel;
+  readonly settings: TuningSettings;
+  readonly tokens: MaskingTokens;
+  /** What the loss of a batch logs under the present policy, without an update. */
+  evaluate(batch: Batch): Promise<Record<string, HostTensor>>;
+  /** What other completions of rolled out problems would have earned. */
+  reward(asked: readonly { readonly job: RolloutJob; readonly completion: Int32Array }[]): Promise<number[]>;
+  /** The text that solves a problem; null where nobody knows it. */
+  solution(job: RolloutJob): string | null;
+  /** Makes the optimiser forget: moments, and its place in the learning rate's schedule. */
+  restartOptimizer(): Promise<void>;
+  /** What `Method.state` gave when the checkpoint was written from which the run goes on; empty in a new run. */
+  readonly restored: ReadonlyMap<string, HostTensor>;
+}
+
+/** A method at work in a run. */
+export interface Method {
+  /** Writes the completions of a step; absent: the present policy does. */
+  rollOut?(jobs: readonly RolloutJob[], step: number): Promise<Rollout[]>;
+  /** Takes what the updates on a step's rollouts need of the policies as they are before the first of them. */
+  prepare(collected: Collected): Promise<Round>;
+  /** What must survive a kill; see `MethodRun.restored`. */
+  state?(): Promise<ReadonlyMap<string, HostTensor>>;
+  dispose?(): Promise<void>;
+}
+
+/** The rollouts of a step. */
+export interface Collected {
+  /** Counts from 1. */
+  readonly step: number;
+  readonly completions: readonly ScoredRollout[];
+  /** A random stream of this step and name. */
+  random(...path: readonly (string | number)[]): Random;
+}
+
+/** The updates on one set of rollouts. */
+export interface Round {
+  /** The batches of inner update number `inner` (from 0), under the policy as the updates before have left it. */
+  update(inner: number): Promise<Update>;
+}
+
+/** A method whose updates need nothing but the rollouts and fresh masks. */
+export function memoryless(update: (completions: readonly ScoredRollout[], random: Random) => Update): Method {
+  return {
+    prepare: async ({ completions, random }) => ({
+      update: async (inner) => update(completions, random('masks', inner)),
+    }),
+  };
 }

@@ -1,9 +1,38 @@
 import { UsageError } from '../../platform/errors.ts';
+import { autoedit } from './autoedit.ts';
+import { coupledGrpo } from './coupled-grpo.ts';
+import { diffuGrpo } from './diffu-grpo.ts';
+import { dispoOn } from './dispo.ts';
+import { dtm } from './dtm.ts';
+import { ebpo } from './ebpo.ts';
+import { egspo, egspoSa } from './egspo.ts';
+import { espo } from './espo.ts';
 import type { Objective } from './objective.ts';
+import { rspo } from './rspo.ts';
 import { spgObjectives } from './spg.ts';
+import { trafl } from './trafl.ts';
+import { uniGrpo } from './unigrpo.ts';
+import { vrpo } from './vrpo.ts';
+import { wd1 } from './wd1.ts';
 
 /** Every policy-gradient method, in the order in which they are listed. */
-export const objectives: readonly Objective[] = [...spgObjectives];
+export const objectives: readonly Objective[] = [
+  ...spgObjectives,
+  diffuGrpo,
+  wd1,
+  uniGrpo,
+  coupledGrpo,
+  espo,
+  vrpo,
+  egspo,
+  egspoSa,
+  trafl,
+  rspo,
+  dtm,
+  dispoOn(objectiveByName),
+  autoedit,
+  ebpo,
+];
 
 /** The method of a name; throws a `UsageError` that names the known ones. */
 export function objectiveByName(name: string): Objective {

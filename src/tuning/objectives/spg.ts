@@ -14,18 +14,22 @@
  *                 U_i = mean_s M p^beta n/N_s                      U_i = mean_s w_s M p^beta
  *     weight      -A_j n_j / sum n                                 -A_j / count
  *
- * so both are one program with different weights. There is no importance ratio, no clipping and no KL term, in the
+ * so both are one program with different weights. `upper_bound=loose` puts U_i - 1 in the place of log U_i (the paper's
+ * ablation, by log y <= y - 1: no bias from the logarithm of a mean, but a looser bound). There is no importance ratio, no clipping and no KL term, in the
  * paper as here, also where several updates are made on one set of rollouts. The EUBO's constant C(T) has no gradient
  * and is left out, as in the paper's trained form.
  */
 import { estimatorMasks } from '../../diffusion/masking.ts';
 import { logSumExp, total } from '../../graph/compositions.ts';
-import { add, exp, mul, neg, reduceSum, reshape } from '../../graph/primitives.ts';
+import { add, exp, mul, neg, reduceSum, reshape, sub } from '../../graph/primitives.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
+import type { Random } from '../../platform/random.ts';
 import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
 import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
+import { canvasBatch, hide } from '../canvas-batch.ts';
+import { microBatches } from '../micro-batches.ts';
 import type { TuningSettings } from '../settings.ts';
-import type { MaskSamples, Objective, ScoredCompletion } from './objective.ts';
+import { type MaskSamples, memoryless, type Objective, type ScoredCompletion, type Update } from './objective.ts';
 
 /** log 0, far below any log-probability and still finite after sums. */
 const logZero = -1e30;
@@ -41,21 +45,28 @@ interface BoundWeights {
   readonly eubo: number;
 }
 
-export const spgLoss: Loss = {
-  name: 'spg',
+/** How the upper bound is estimated: log U, or U - 1, which is above it, looser, and without bias. */
+export type UpperBound = 'log' | 'loose';
+
+const spgLossWith = (upper: UpperBound): Loss => ({
+  name: `spg ${upper}`,
   define: ({ logp, logProbabilities, extra }) => {
     const shape = extra('elbo_weights').shape; // [m, completions, length]
     const perToken = reshape(logp, shape);
     const elbo = reshape(reduceSum(mul(perToken, extra('elbo_weights')), [0, 2]), [-1]);
     const scaled = add(mul(perToken, extra('beta')), extra('log_weights'));
     const logU = reshape(logSumExp(scaled, [0]), shape.slice(1));
-    const eubo = reshape(reduceSum(mul(logU, extra('position_weights')), [1]), [-1]);
+    const perPosition = upper === 'log' ? logU : sub(exp(logU), 1);
+    const eubo = reshape(reduceSum(mul(perPosition, extra('position_weights')), [1]), [-1]);
     const loss = add(total(mul(elbo, extra('elbo_coefficients'))), total(mul(eubo, extra('eubo_coefficients'))));
     const entropy = neg(reduceSum(mul(exp(logProbabilities), logProbabilities), [1]));
     const entropySum = total(mul(reshape(entropy, shape), extra('counted')));
     return { loss, metrics: { elbo, eubo, entropySum, maskedCount: total(extra('counted')) } };
   },
-};
+});
+
+export const spgLoss = spgLossWith('log');
+const looseLoss = spgLossWith('loose');
 
 /** Fixed parts of an SPG batch: `masks[j][s]` covers prompt and completion j in sample s. */
 export function spgBatch(
@@ -67,62 +78,51 @@ export function spgBatch(
 ): Batch {
   const samples = masks[0]!.length;
   const count = completions.length;
-  const answer = Math.max(...completions.map(({ completion }) => completion.length));
-  const widths = completions.map(({ prompt, completion }) => prompt.length + completion.length);
-  const longest = Math.max(...widths);
-  const even = widths.every((own) => own === longest);
-  // Texts of different lengths are padded to a bucket, so that few programs are compiled.
-  const width = even ? longest : Math.ceil(longest / 16) * 16;
-  const tokens = new Int32Array(samples * count * width).fill(pad);
-  const present = new Float32Array(tokens.length);
-  const canvas = new Float32Array(tokens.length);
-  const rows = new Int32Array(samples * count * answer);
-  const targets = new Int32Array(rows.length);
-  const elboWeights = new Float32Array(rows.length);
-  const logWeights = new Float32Array(rows.length).fill(logZero);
-  const counted = new Float32Array(rows.length);
+  const versions = Array.from({ length: samples * count }, (_, row) => {
+    const completion = completions[row % count] as ScoredCompletion;
+    const masked = masks[row % count]![Math.floor(row / count)] as Uint8Array;
+    return { completion, masked };
+  });
+  const { batch, answer } = canvasBatch(
+    versions.map(({ completion, masked }) => ({
+      seen: hide(completion, masked, mask),
+      prompt: completion.prompt.length,
+      wanted: completion.completion,
+    })),
+    pad,
+  );
+  const elboWeights = new Float32Array(samples * count * answer);
+  const logWeights = new Float32Array(elboWeights.length).fill(logZero);
+  const counted = new Float32Array(elboWeights.length);
   const positionWeights = new Float32Array(count * answer);
-  completions.forEach(({ prompt, completion, length }, j) => {
-    const text = [...prompt, ...completion];
+  versions.forEach(({ completion: { prompt, length }, masked }, row) => {
+    const j = row % count;
     const hasWeight = weights[j]!.elbo !== 0 || weights[j]!.eubo !== 0;
-    for (let s = 0; s < samples; s++) {
-      const masked = masks[j]![s] as Uint8Array;
-      const row = s * count + j;
-      for (let place = 0; place < text.length; place++)
-        tokens[row * width + place] = masked[place] ? mask : text[place]!;
-      present.fill(1, row * width, row * width + text.length);
-      canvas.fill(1, row * width + prompt.length, (row + 1) * width);
-      let maskedCount = 0;
-      for (let i = 0; i < length; i++) maskedCount += masked[prompt.length + i] as number;
-      const w = length / maskedCount;
-      for (let i = 0; i < completion.length; i++) {
-        const entry = row * answer + i;
-        rows[entry] = row * width + prompt.length + i;
-        targets[entry] = completion[i] as number;
-        if (i >= length || !masked[prompt.length + i]) continue;
-        elboWeights[entry] = (estimator === 'paper' ? w : 1 / maskedCount) / samples;
-        logWeights[entry] = Math.log(w / samples);
-        counted[entry] = hasWeight ? 1 : 0;
-        positionWeights[j * answer + i] = 1;
-      }
+    let maskedCount = 0;
+    for (let i = 0; i < length; i++) maskedCount += masked[prompt.length + i] as number;
+    const w = length / maskedCount;
+    for (let i = 0; i < length; i++) {
+      if (!masked[prompt.length + i]) continue;
+      const entry = row * answer + i;
+      elboWeights[entry] = (estimator === 'paper' ? w : 1 / maskedCount) / samples;
+      logWeights[entry] = Math.log(w / samples);
+      counted[entry] = hasWeight ? 1 : 0;
+      positionWeights[j * answer + i] = 1;
     }
+  });
+  for (let j = 0; j < count; j++) {
     const own = positionWeights.subarray(j * answer, (j + 1) * answer);
     const positions = own.reduce((sum, one) => sum + one, 0);
     const scale = 1 / (beta * (estimator === 'paper' ? 1 : Math.max(1, positions)));
     for (let i = 0; i < own.length; i++) own[i] = (own[i] as number) * scale;
-  });
-  const flat = [rows.length];
+  }
   const perMask = [samples, count, answer];
   const vector = (pick: (weight: BoundWeights) => number): HostTensor => ({
     shape: [count],
     data: Float32Array.from(weights, pick),
   });
   return {
-    tokens: { shape: [samples * count, width], data: tokens },
-    ...(even ? {} : { present: { shape: [samples * count, width], data: present } }),
-    canvas: { shape: [samples * count, width], data: canvas },
-    rows: { shape: flat, data: rows },
-    targets: { shape: flat, data: targets },
+    ...batch,
     extra: {
       beta: { shape: [], data: Float32Array.of(beta) },
       elbo_weights: { shape: perMask, data: elboWeights },
@@ -157,8 +157,21 @@ export function boundWeights(
   });
 }
 
-function spg(branch: NegativeBranch, description: string): Objective {
-  return {
+/** SPG needs nothing but the rollouts, and can be checked by hand. */
+export interface SpgObjective extends Objective {
+  readonly fromMasks: NonNullable<Objective['fromMasks']>;
+  /** One update; fresh masks are drawn from `random`. */
+  update(
+    completions: readonly ScoredCompletion[],
+    settings: TuningSettings,
+    tokens: MaskingTokens,
+    random: Random,
+  ): Update;
+}
+
+function spg(branch: NegativeBranch, description: string): SpgObjective {
+  const lossOf = ({ upper_bound }: TuningSettings) => (upper_bound === 'loose' ? { loss: looseLoss } : {});
+  const self: SpgObjective = {
     name: branch === 'none' ? 'spg-positive' : `spg-${branch}`,
     paper: 'arXiv 2510.09541',
     description,
@@ -167,7 +180,7 @@ function spg(branch: NegativeBranch, description: string): Objective {
       const weights = boundWeights(completions, branch, settings);
       const share = euboShare(branch, settings.omega);
       return {
-        batch: spgBatch(completions, masks, weights, settings, tokens),
+        batch: { ...spgBatch(completions, masks, weights, settings, tokens), ...lossOf(settings) },
         logp: ({ elbo, eubo }) =>
           completions.map(({ advantage }, j) => {
             const [lower, upper] = [elbo!.data[j] as number, eubo!.data[j] as number];
@@ -182,33 +195,33 @@ function spg(branch: NegativeBranch, description: string): Objective {
         .map((completion, index) => ({ completion, weight: weights[index] as BoundWeights }))
         .filter(({ weight }) => weight.elbo !== 0 || weight.eubo !== 0)
         .map((entry) => ({ ...entry, masks: drawMasks(entry.completion, settings, random) }));
-      const size = Math.min(settings.micro_batch, completions.length);
-      const parts = Array.from({ length: Math.ceil(entries.length / size) }, (_, part) =>
-        entries.slice(part * size, (part + 1) * size),
-      );
+      const parts = microBatches(entries, Math.min(settings.micro_batch, completions.length), (like) => ({
+        ...like,
+        weight: { elbo: 0, eubo: 0 },
+      }));
       return {
-        batches: parts.map((part) => {
-          // The last batch is filled up with completions of no weight, so that one compiled program serves all.
-          const filler = { ...part[0]!, weight: { elbo: 0, eubo: 0 } };
-          const full = [...part, ...Array.from({ length: size - part.length }, () => filler)];
-          const texts = full.map(({ completion }) => completion);
-          return spgBatch(
-            texts,
+        batches: parts.map(({ full }) => ({
+          ...spgBatch(
+            full.map(({ completion }) => completion),
             full.map(({ masks }) => masks),
             full.map(({ weight }) => weight),
             settings,
             tokens,
-          );
-        }),
+          ),
+          ...lossOf(settings),
+        })),
         metrics: ({ metrics }) =>
           boundMetrics(
-            parts.map((part) => part.map(({ completion }) => completion)),
+            parts.map(({ own }) => own.map(({ completion }) => completion)),
             metrics,
             settings,
           ),
       };
     },
+    begin: ({ settings, tokens }) =>
+      memoryless((completions, random) => self.update(completions, settings, tokens, random)),
   };
+  return self;
 }
 
 /** Mean bounds per token of good and of bad completions, and the entropy of the masked tokens' predictions. */
@@ -244,7 +257,7 @@ function boundMetrics(
 function drawMasks(
   { prompt, completion, length }: ScoredCompletion,
   settings: TuningSettings,
-  random: Parameters<typeof estimatorMasks>[2],
+  random: Random,
 ): MaskSamples {
   return estimatorMasks(
     { prompt: prompt.length, completion: completion.length, length },
@@ -258,7 +271,7 @@ function drawMasks(
   );
 }
 
-export const spgObjectives: readonly Objective[] = [
+export const spgObjectives: readonly SpgObjective[] = [
   spg('mixture', 'SPG: raise the ELBO of good completions, lower a mixture of EUBO and ELBO of bad ones'),
   spg('eubo', 'SPG with the evidence upper bound alone for bad completions'),
   spg('elbo', 'SPG with the evidence lower bound for bad completions too'),

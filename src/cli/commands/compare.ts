@@ -1,0 +1,102 @@
+import path from 'node:path';
+import { readCheckpoint } from '../../model/checkpoint.ts';
+import { bundledPuzzleModel, findModel } from '../../model/find-model.ts';
+import { UsageError } from '../../platform/errors.ts';
+import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
+import { readSettings } from '../../platform/settings.ts';
+import { taskByName } from '../../tasks/registry.ts';
+import { compare } from '../../tuning/comparison/compare.ts';
+import { comparisonPage } from '../../tuning/comparison/page.ts';
+import type { ComparisonPlan } from '../../tuning/comparison/records.ts';
+import { markdownTable, summarise } from '../../tuning/comparison/summary.ts';
+import { objectiveByName } from '../../tuning/objectives/registry.ts';
+import { tuningSettings } from '../../tuning/settings.ts';
+import { type AddCommand, type EngineOptions, engineOf, wholeNumber, withEngine, withSettings } from '../command.ts';
+
+interface CompareOptions extends EngineOptions {
+  readonly task: string;
+  readonly objectives: string;
+  readonly seeds: number;
+  readonly model: string;
+  readonly steps: number;
+  readonly trials: number;
+  readonly trialSteps?: number;
+  readonly problems: number;
+  readonly samples: number;
+  readonly out?: string;
+  readonly config?: string;
+  readonly set: readonly string[];
+}
+
+export function addCompare(add: AddCommand): void {
+  withSettings(
+    withEngine(
+      add<CompareOptions>(
+        'compare',
+        'Compare objectives on a task, fairly: same base, rollouts and evaluation, several seeds; goes on where it was stopped',
+        async (options, { signal, progress }) => {
+          const task = taskByName(options.task);
+          if (!(task.generate && task.heldOut))
+            throw new UsageError(
+              `${task.name} makes no problems itself, so it cannot be compared on; choose another task.`,
+            );
+          const objectives = [...new Set(options.objectives.split(',').map((name) => name.trim()))];
+          const methods = objectives.map(objectiveByName);
+          const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set });
+          // What one of them refuses is found before hours of the others.
+          const { config } = await readCheckpoint(await findModel(options.model));
+          for (const method of methods) method.check?.(settings, config);
+          const plan: ComparisonPlan = {
+            task: task.name,
+            model: options.model,
+            steps: options.steps,
+            trial_steps: options.trialSteps ?? Math.max(1, Math.ceil(options.steps / 3)),
+            learning_rates: learningRates(settings.learning_rate, options.trials),
+            problems: options.problems,
+            samples: options.samples,
+            settings,
+          };
+          const dir = path.resolve(options.out ?? path.join(dataHome(), 'comparisons', task.name));
+          const engine = await engineOf(options);
+          const rows = await compare({ engine, dir, plan, objectives, seeds: options.seeds, signal, progress });
+          const summaries = summarise(rows, objectives);
+          const table = markdownTable(summaries);
+          const page = path.join(dir, 'index.html');
+          await writeAtomic(page, comparisonPage({ plan, rows, summaries, command: commandOf(options) }));
+          await writeAtomic(path.join(dir, 'table.md'), table);
+          const document = { task: task.name, rows: summaries, page };
+          await writeJson(path.join(dir, 'comparison.json'), document);
+          return { document, lines: [...table.trimEnd().split('\n'), `page: ${page}`] };
+        },
+      ),
+    ),
+  )
+    .requiredOption('--task <name>', 'task to compare on')
+    .requiredOption('--objectives <names>', 'objectives by name, with commas between them')
+    .addOption(wholeNumber('--seeds <n>', 'runs of each objective').default(5))
+    .option('--model <model>', 'base of every run', bundledPuzzleModel)
+    .addOption(wholeNumber('--steps <n>', 'steps of a run').default(60))
+    .addOption(wholeNumber('--trials <n>', 'learning rates tried for each objective').default(3))
+    .addOption(wholeNumber('--trial-steps <n>', 'steps of a trial (default: a third of the steps)'))
+    .addOption(wholeNumber('--problems <n>', 'held-out problems').default(256))
+    .addOption(wholeNumber('--samples <k>', 'sampled answers to each, for pass@1 to pass@K').default(8))
+    .option('--out <folder>', "folder of the comparison (default: the data home's)");
+}
+
+/** Rates a factor of three apart, with the given one in the middle. */
+function learningRates(middle: number, count: number): number[] {
+  return Array.from({ length: count }, (_, index) =>
+    Math.min(1, Number((middle * 3 ** (index - (count - 1) / 2)).toPrecision(3))),
+  );
+}
+
+function commandOf(options: CompareOptions): string {
+  const { task, objectives, seeds, steps, trials, problems, samples, config, set } = options;
+  return [
+    `npx unmask compare --task ${task} --objectives ${objectives} --seeds ${seeds} --steps ${steps}`,
+    `  --trials ${trials} --problems ${problems} --samples ${samples}`,
+    ...(options.trialSteps === undefined ? [] : [`  --trial-steps ${options.trialSteps}`]),
+    ...(config === undefined ? [] : [`  --config ${path.basename(config)}`]),
+    ...set.map((pair) => `  --set '${pair}'`),
+  ].join(' \\\n');
+}

@@ -1,0 +1,184 @@
+/**
+ * What the clipped methods share (PPO's surrogate, arXiv 1707.06347, equation 7, with a group's advantages, GRPO, arXiv
+ * 2402.03300): the ratio rho of the present policy to the one that wrote the rollouts, clipped, and a divergence from a
+ * reference,
+ *
+ *     loss = sum_a w_a ( -min(rho_a A_a, clip(rho_a, 1 - low, 1 + high) A_a) + kl D_a )
+ *
+ * over actions, or over the tokens of their completions. With s the score under the present policy and r under the
+ * reference, D is k3 = exp(r - s) - (r - s) - 1, or k2 = (s - r)^2 / 2 (Schulman, "Approximating KL divergence", 2020).
+ * Present policy, old policy and reference are scored on the same views: the masks of all inner updates are drawn, and
+ * scored under the old policy, before the first of them.
+ */
+import { total } from '../graph/compositions.ts';
+import { add, cast, exp, less, maximum, minimum, mul, neg, sub } from '../graph/primitives.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { Batch, Loss, StepResult } from '../training/trainer.ts';
+import { type ActionEntry, actionBatches, scalarInput } from './action-update.ts';
+import {
+  type Action,
+  actionScores,
+  drawInputs,
+  drawnLogp,
+  type Reading,
+  scoreActions,
+  tokenScores,
+} from './actions.ts';
+import type { Collected, Method, MethodRun, Objective, Round } from './objectives/objective.ts';
+import { divergenceWeight, Reference } from './reference.ts';
+
+/** An action in a clipped loss. */
+export interface ClippedTerm {
+  readonly action: Action;
+  readonly advantage: number;
+  /** What it counts in the loss, or each of its tokens; all of an update add up to 1. */
+  readonly weights: number | Float32Array;
+  /** What its divergence counts; absent: the same. */
+  readonly klWeight?: number;
+}
+
+export interface ClippedMethod {
+  readonly name: string;
+  readonly unit: 'token' | 'action';
+  readonly penalty: 'k3' | 'k2';
+  readonly reading: Reading;
+  /** The method's own values of `clip_low`, `clip_high` and `kl`. */
+  readonly defaults: { readonly low: number; readonly high: number; readonly kl: number };
+  /** Lays actions out as a batch; absent: each view is a row. */
+  readonly batchOf?: (actions: readonly Action[], pad: number, run: MethodRun) => Batch;
+  /**
+   * The terms of an inner update. Without a divergence (`kl` 0), what has no advantage may be left out: it teaches
+   * nothing.
+   */
+  terms(collected: Collected, inner: number, run: MethodRun, kl: number): ClippedTerm[] | Promise<ClippedTerm[]>;
+}
+
+const lossOf = (unit: 'token' | 'action', penalty: 'k3' | 'k2', reading: Reading): Loss => ({
+  name: `clipped ${unit} ${penalty} ${reading}`,
+  define: (inputs) => {
+    const { extra } = inputs;
+    const logp = reading === 'drawn' ? drawnLogp(inputs) : inputs.logp;
+    const score = (unit === 'token' ? tokenScores : actionScores)(logp, extra('coefficients'));
+    const ratio = exp(sub(score, extra('old')));
+    const [lowest, highest] = [sub(1, extra('clip_low')), add(1, extra('clip_high'))];
+    const gain = (of: Tensor) => mul(of, extra('advantages'));
+    const surrogate = minimum(gain(ratio), gain(minimum(maximum(ratio, lowest), highest)));
+    const apart = sub(extra('reference'), score);
+    const divergence = penalty === 'k3' ? sub(sub(exp(apart), apart), 1) : mul(mul(apart, apart), 0.5);
+    const weights = extra('weights');
+    const loss = add(neg(total(mul(surrogate, weights))), total(mul(divergence, extra('kl_weights'))));
+    const outside = add(cast(less(ratio, lowest), 'f32'), cast(less(highest, ratio), 'f32'));
+    return {
+      loss,
+      metrics: { clipped: total(mul(outside, weights)), divergence: total(mul(divergence, weights)) },
+    };
+  },
+});
+
+const losses = new Map<string, Loss>();
+
+/** One loss for all methods that are alike in these, so that a program is compiled once. */
+export function clippedLoss({ unit, penalty, reading }: Pick<ClippedMethod, 'unit' | 'penalty' | 'reading'>): Loss {
+  const key = `${unit} ${penalty} ${reading}`;
+  const loss = losses.get(key) ?? lossOf(unit, penalty, reading);
+  losses.set(key, loss);
+  return loss;
+}
+
+/** A clipped method as an objective. */
+export function clippedObjective(
+  method: ClippedMethod,
+  { paper, description }: Pick<Objective, 'paper' | 'description'>,
+): Objective {
+  return {
+    name: method.name,
+    paper,
+    description,
+    loss: clippedLoss(method),
+    check: (settings) => void divergenceWeight(method.name, settings, method.defaults.kl),
+    begin: (run) => beginClipped(method, run),
+  };
+}
+
+/** A clipped method at work. */
+export function beginClipped(method: ClippedMethod, run: MethodRun): Method {
+  const { settings } = run;
+  const kl = divergenceWeight(method.name, settings, method.defaults.kl);
+  const reference = kl > 0 ? new Reference(run) : null;
+  return {
+    async prepare(collected): Promise<Round> {
+      const scored: ActionEntry[][] = [];
+      for (let inner = 0; inner < settings.inner_updates; inner++) {
+        const terms = await method.terms(collected, inner, run, kl);
+        scored.push(await score(terms, collected.step));
+      }
+      return { update: async (inner) => updateOf(scored[inner] as ActionEntry[]) };
+    },
+    state: async () => (await reference?.state()) ?? new Map(),
+    dispose: async () => reference?.dispose(),
+  };
+
+  async function score(terms: readonly ClippedTerm[], step: number): Promise<ActionEntry[]> {
+    if (terms.length === 0) return [];
+    const actions = terms.map(({ action }) => action);
+    const under = (policy: Pick<MethodRun, 'evaluate'>) =>
+      scoreActions((batch) => policy.evaluate(batch), actions, {
+        size: settings.micro_batch,
+        pad: run.tokens.pad,
+        ...options(),
+      });
+    const old = await under(run);
+    const held = reference ? await under(await reference.at(step)) : old;
+    const pick = method.unit === 'token' ? 'tokens' : 'actions';
+    return terms.map(({ action, advantage, weights, klWeight }, index) => ({
+      action,
+      values: {
+        old: old[pick][index] as number | Float32Array,
+        reference: held[pick][index] as number | Float32Array,
+        advantages: typeof weights === 'number' ? advantage : weights.map(() => advantage),
+        weights,
+        kl_weights: typeof weights === 'number' ? kl * (klWeight ?? weights) : weights.map((weight) => kl * weight),
+      },
+    }));
+  }
+
+  function updateOf(entries: readonly ActionEntry[]) {
+    const { draw, ...rest } = options();
+    return {
+      batches: actionBatches(entries, {
+        size: settings.micro_batch,
+        pad: run.tokens.pad,
+        loss: clippedLoss(method),
+        shared: {
+          clip_low: scalarInput(settings.clip_low ?? method.defaults.low),
+          clip_high: scalarInput(settings.clip_high ?? method.defaults.high),
+          ...draw,
+        },
+        ...rest,
+      }),
+      metrics: ({ metrics }: StepResult) => ({
+        clip_ratio: sumOf(metrics, 'clipped'),
+        ...(reference ? { kl: sumOf(metrics, 'divergence') } : {}),
+      }),
+    };
+  }
+
+  function options() {
+    const { batchOf } = method;
+    const { temperature } = settings;
+    return {
+      ...(method.reading === 'drawn'
+        ? { draw: drawInputs(temperature, run.tokens.mask, run.model.config.vocab_size) }
+        : {}),
+      ...(batchOf ? { batchOf: (actions: readonly Action[], pad: number) => batchOf(actions, pad, run) } : {}),
+    };
+  }
+}
+
+const sumOf = (metrics: StepResult['metrics'], name: string): number =>
+  metrics.reduce((sum, batch) => sum + (batch[name]!.data[0] as number), 0);
+
+/** Completions that an update on them can learn from. */
+export function telling(collected: Collected, kl: number) {
+  return collected.completions.filter(({ advantage }) => advantage !== 0 || kl > 0);
+}

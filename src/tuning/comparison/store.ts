@@ -1,0 +1,68 @@
+/**
+ * The folder of a comparison: `plan.json`, the trials of learning rates, one file for each finished seed of each objective,
+ * and the tuning runs themselves. Nothing but finished work is read again, so that it may grow over days, and be stopped
+ * at any moment.
+ */
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { UsageError, UserError } from '../../platform/errors.ts';
+import { readJson, writeJson } from '../../platform/files.ts';
+import type { ComparisonPlan, ComparisonRow, FailedRow } from './records.ts';
+
+const place = (dir: string) => ({
+  plan: path.join(dir, 'plan.json'),
+  rows: path.join(dir, 'rows'),
+  started: path.join(dir, 'started'),
+});
+
+/** Runs of a comparison lie here. */
+export const runsOf = (dir: string): string => path.join(dir, 'runs');
+
+/** Writes the plan, or throws a `UsageError` where the folder holds another one. */
+export async function keepPlan(dir: string, plan: ComparisonPlan): Promise<void> {
+  const file = place(dir).plan;
+  if (!existsSync(file)) return writeJson(file, plan);
+  const known = (await readJson(file)) as Readonly<Record<string, unknown>>;
+  const given = JSON.parse(JSON.stringify(plan)) as Readonly<Record<string, unknown>>;
+  const differing = Object.keys(given).find((name) => JSON.stringify(known[name]) !== JSON.stringify(given[name]));
+  if (differing !== undefined)
+    throw new UsageError(
+      `${dir} holds a comparison with another ${differing}; go on with the same options, or choose another folder with --out.`,
+    );
+}
+
+const rowSchema = z.looseObject({ objective: z.string(), seed: z.int(), learning_rate: z.number() });
+
+/** Every finished row, failed ones too, by objective and seed. */
+export async function readRows(dir: string): Promise<(ComparisonRow | FailedRow)[]> {
+  const folder = place(dir).rows;
+  if (!existsSync(folder)) return [];
+  const rows: (ComparisonRow | FailedRow)[] = [];
+  for (const name of (await readdir(folder)).filter((name) => name.endsWith('.json')).sort()) {
+    const value = await readJson(path.join(folder, name));
+    if (!rowSchema.safeParse(value).success)
+      throw new UserError(`${path.join(folder, name)} is not a row of a comparison; remove it, and it is made again.`);
+    rows.push(value as ComparisonRow | FailedRow);
+  }
+  return rows.sort((a, b) => a.seed - b.seed);
+}
+
+export async function writeRow(dir: string, row: ComparisonRow | FailedRow): Promise<void> {
+  await writeJson(path.join(place(dir).rows, `${row.objective}-seed-${row.seed}.json`), row);
+}
+
+/** The run directory that was started for a piece of work, so that a stopped comparison resumes it; null: none was. */
+export async function startedRun(dir: string, work: string): Promise<string | null> {
+  const file = path.join(place(dir).started, `${work}.json`);
+  if (!existsSync(file)) return null;
+  const { run } = z.object({ run: z.string() }).parse(await readJson(file));
+  const folder = path.join(runsOf(dir), run);
+  return existsSync(folder) ? folder : null;
+}
+
+/** Notes it, by its name in the comparison's folder: that may be moved. */
+export async function noteRun(dir: string, work: string, run: string): Promise<void> {
+  await writeJson(path.join(place(dir).started, `${work}.json`), { run: path.basename(run) });
+}

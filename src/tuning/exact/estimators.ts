@@ -1,0 +1,252 @@
+/**
+ * How far the gradient that each objective estimates is from the enumerated policy gradient of the tiny world. Scale
+ * does not count (Adam takes it away): bias is what is left of the mean gradient, at its best scale, relative to the true
+ * one; noise is the standard deviation of one estimate relative to the length of its mean.
+ */
+import type { Engine } from '../../engine/engine.ts';
+import type { HostTensor } from '../../graph/tensor.ts';
+import type { LanguageModel } from '../../model/language-model.ts';
+import { Random } from '../../platform/random.ts';
+import { Trainer } from '../../training/trainer.ts';
+import { groupAdvantages } from '../advantages.ts';
+import { frozen } from '../frozen-optimizer.ts';
+import type { Collected, Method, MethodRun, Objective, ScoredRollout } from '../objectives/objective.ts';
+import { objectiveByName, objectives } from '../objectives/registry.ts';
+import { type Rollout, type RolloutJob, rollOut } from '../rollouts.ts';
+import { weightedScores } from '../score-losses.ts';
+import { type TuningSettings, tuningSettings } from '../settings.ts';
+import { policyGradientBatch, type RewardOf } from './policy-gradient.ts';
+import { letterIds, predictEverything, tinyWorld } from './world.ts';
+
+/** An objective with settings of its own. */
+export interface Estimator {
+  readonly name: string;
+  readonly objective: Objective;
+  readonly settings: TuningSettings;
+}
+
+export interface EstimatorRow {
+  readonly estimator: string;
+  /** Of the angle between the mean estimate and the true gradient. */
+  readonly cosine: number;
+  readonly bias: number;
+  /** What the bias would be of an estimator without any, after so many draws. */
+  readonly bias_error: number;
+  readonly noise: number;
+}
+
+const prompt = 'a';
+
+/** Settings of the tiny world: one completion letter by letter in random order, nothing held near a reference. */
+export function worldSettings(length: number, changes: object = {}): TuningSettings {
+  const given = tuningSettings.parse({
+    order: 'random',
+    temperature: 1,
+    kl: 0,
+    inner_updates: 1,
+    clean_token_masking: 0,
+    masking: 'random',
+    repair_steps: 0,
+    // An edit would make the reward that of another text than the one that is enumerated.
+    edit_threshold: 0.999999,
+    tilt_steps: 1_000_000,
+    trace_steps: length,
+    ...changes,
+  });
+  return { ...given, length, block: given.block ?? length };
+}
+
+/** Every objective at its defaults, and SPG in its other forms. */
+export function everyEstimator(length: number): Estimator[] {
+  const of = (name: string, changes: object = {}, objective = name): Estimator => ({
+    name,
+    objective: objectiveByName(objective),
+    settings: worldSettings(length, changes),
+  });
+  const half = Math.floor(length / 2);
+  // Blocks divide the completion.
+  const block = length % 2 === 0 ? half : length;
+  return [
+    ...objectives.map(({ name }) => of(name)),
+    ...(['all', 'block-all', 'block-random'] as const).map((masking) =>
+      of(`spg-mixture, masking ${masking}`, { masking, block }, 'spg-mixture'),
+    ),
+    of('spg-mixture, paper', { estimator: 'paper' }, 'spg-mixture'),
+    of('spg-mixture, m = 8', { mask_samples: 8 }, 'spg-mixture'),
+    of('spg-mixture, paper, m = 8', { estimator: 'paper', mask_samples: 8 }, 'spg-mixture'),
+    of('spg-eubo, paper, m = 8', { estimator: 'paper', mask_samples: 8 }, 'spg-eubo'),
+    of('spg-eubo, loose bound', { estimator: 'paper', upper_bound: 'loose' }, 'spg-eubo'),
+    of('spg-elbo, paper', { estimator: 'paper' }, 'spg-elbo'),
+    of('spg-mixture, 0.15 of the prompt masked', { clean_token_masking: 0.15 }, 'spg-mixture'),
+    of('egspo, half of the steps', { trace_steps: half }, 'egspo'),
+  ];
+}
+
+/** The reward of the table: the squared share of places that hold the letter which is wished there. */
+export function wishedLetters(text: readonly number[]): number {
+  const right = text.filter((letter, place) => letter === [0, 2, 1, 3][place % 4]).length;
+  return (right / text.length) ** 2;
+}
+
+/** A world under study: its model, the gradient that is true of it, and a way to draw estimates. */
+export class EstimatorBed {
+  readonly model: LanguageModel;
+  readonly truth: Float64Array;
+  readonly #trainer: Trainer;
+  readonly #length: number;
+  readonly #reward: RewardOf;
+
+  private constructor(model: LanguageModel, trainer: Trainer, truth: Float64Array, length: number, reward: RewardOf) {
+    this.model = model;
+    this.#trainer = trainer;
+    this.truth = truth;
+    this.#length = length;
+    this.#reward = reward;
+  }
+
+  static async open(engine: Engine, options: { seed: number; length: number; reward?: RewardOf }) {
+    const { seed, length, reward = wishedLetters } = options;
+    const model = await tinyWorld(engine, seed);
+    const trainer = new Trainer(model, weightedScores, frozen);
+    const predict = await predictEverything(model, prompt, length);
+    const batch = policyGradientBatch(model, prompt, predict, length, reward);
+    return new EstimatorBed(model, trainer, flat(await trainer.gradients([batch])), length, reward);
+  }
+
+  /** An objective at work here. */
+  begin({ objective, settings }: Estimator): Method {
+    return objective.begin(this.run(settings));
+  }
+
+  run(settings: TuningSettings): MethodRun {
+    const { mask_token_id: mask, pad_token_id: pad } = this.model.config;
+    return {
+      model: this.model,
+      settings,
+      tokens: { mask, pad },
+      evaluate: async (batch) => (await this.#trainer.evaluate(batch)).metrics,
+      reward: async (asked) => asked.map(({ completion }) => this.#rewardOf(completion)),
+      solution: () => null,
+      restartOptimizer: async () => undefined,
+      restored: new Map(),
+    };
+  }
+
+  /** Groups of rollouts, number `draw` of a seed. */
+  jobs(seed: number, draw: number, count: number, steps = this.#length): RolloutJob[] {
+    const random = new Random(seed, 'rollouts', draw);
+    const decoding = {
+      order: 'random',
+      length: this.#length,
+      block: this.#length,
+      steps,
+      threshold: 1,
+      temperature: 1,
+    };
+    return Array.from({ length: count }, () => ({
+      task: 'tiny world',
+      row: null,
+      prompt,
+      policyVersion: 0,
+      seed: random.integer(2 ** 31),
+      decoding: { ...decoding, order: 'random' },
+    }));
+  }
+
+  collect(rollouts: readonly Rollout[], groupSize: number, seed: number, draw: number): Collected {
+    const rewards = rollouts.map(({ tokens }) => this.#rewardOf(tokens));
+    const { advantages } = groupAdvantages(rewards, groupSize);
+    const completions = rollouts.map((rollout, index): ScoredRollout => {
+      const { promptTokens, tokens: completion, length } = rollout;
+      const [reward, advantage] = [rewards[index] as number, advantages[index] as number];
+      const group = Math.floor(index / groupSize);
+      return { rollout, prompt: promptTokens, completion, length, reward, advantage, group };
+    });
+    return { step: draw + 1, completions, random: (...path) => new Random(seed, ...path, draw) };
+  }
+
+  /** The gradient of batches' summed losses, flat. */
+  async gradient(batches: Parameters<Trainer['gradients']>[0]): Promise<Float64Array> {
+    return flat(await this.#trainer.gradients(batches));
+  }
+
+  /** Means and variances of estimators, from the same `draws` of four groups of rollouts. */
+  async measure(
+    estimators: readonly Estimator[],
+    { draws, seed, progress }: { draws: number; seed: number; progress?: (done: number) => void },
+  ): Promise<EstimatorRow[]> {
+    const working = estimators.map((estimator) => ({
+      estimator,
+      method: this.begin(estimator),
+      moments: new Moments(this.truth.length),
+    }));
+    const { group_size: groupSize } = working[0]!.estimator.settings;
+    for (let draw = 0; draw < draws; draw++) {
+      const jobs = this.jobs(seed, draw, 4 * groupSize);
+      const shared = await rollOut(this.model, jobs);
+      for (const { estimator, method, moments } of working) {
+        const rollouts = (await method.rollOut?.(jobs, draw + 1)) ?? shared;
+        const round = await method.prepare(this.collect(rollouts, groupSize, seed, draw));
+        const { batches } = await round.update(0);
+        moments.add(await this.gradient(batches.map((batch) => ({ loss: estimator.objective.loss, ...batch }))));
+      }
+      progress?.(draw + 1);
+    }
+    for (const { method } of working) await method.dispose?.();
+    return working.map(({ estimator, moments }) => ({ estimator: estimator.name, ...moments.against(this.truth) }));
+  }
+
+  async dispose(): Promise<void> {
+    await this.#trainer.dispose();
+    await this.model.dispose();
+  }
+
+  #rewardOf(completion: Int32Array): number {
+    return this.#reward([...completion].map((id) => letterIds.indexOf(id)));
+  }
+}
+
+/** Mean and variance of vectors, one after the other (Welford, 1962). */
+export class Moments {
+  readonly mean: Float64Array;
+  readonly #squares: Float64Array;
+  count = 0;
+
+  constructor(size: number) {
+    this.mean = new Float64Array(size);
+    this.#squares = new Float64Array(size);
+  }
+
+  add(vector: Float64Array): void {
+    this.count++;
+    for (let index = 0; index < vector.length; index++) {
+      const apart = (vector[index] as number) - (this.mean[index] as number);
+      this.mean[index] = (this.mean[index] as number) + apart / this.count;
+      const since = (vector[index] as number) - (this.mean[index] as number);
+      this.#squares[index] = (this.#squares[index] as number) + apart * since;
+    }
+  }
+
+  /** The variance of a vector's length, all coordinates together. */
+  get variance(): number {
+    return this.#squares.reduce((sum, own) => sum + own, 0) / Math.max(1, this.count - 1);
+  }
+
+  against(truth: Float64Array): Omit<EstimatorRow, 'estimator'> {
+    const [size, length] = [norm(this.mean), norm(truth)];
+    const cosine = dot(this.mean, truth) / (size * length);
+    const noise = Math.sqrt(this.variance) / size;
+    // At its best scale the mean is off by the sine of the angle.
+    return { cosine, bias: Math.sqrt(Math.max(0, 1 - cosine ** 2)), bias_error: noise / Math.sqrt(this.count), noise };
+  }
+}
+
+export function dot(a: Float64Array, b: Float64Array): number {
+  return a.reduce((sum, own, index) => sum + own * (b[index] as number), 0);
+}
+
+export const norm = (vector: Float64Array): number => Math.sqrt(dot(vector, vector));
+
+function flat(gradients: ReadonlyMap<string, HostTensor>): Float64Array {
+  return Float64Array.from([...gradients.values()].flatMap(({ data }) => [...data]));
+}

@@ -1,0 +1,79 @@
+/**
+ * The enumerated policy gradient of the tiny world: the gradient of E[r(x)] where x is written one letter at a time, in
+ * random order, from the model's own distribution. Over canvases z with m masked places, with V the expected reward and
+ * R the probability of passing through,
+ *
+ *     V(z) = mean over masked i of sum_v pi(v | z)_i V(z with v at i),   R(all masked) = 1
+ *     grad J = sum over z, i, v of R(z) / m pi(v | z)_i V(z with v at i) grad log pi(v | z)_i
+ */
+import type { LanguageModel } from '../../model/language-model.ts';
+import type { Batch } from '../../training/trainer.ts';
+import { actionBatch } from '../actions.ts';
+import { weightedScores } from '../score-losses.ts';
+import { canvasTokens, everyCanvas, letterIds, type Predict } from './world.ts';
+
+export type RewardOf = (text: readonly number[]) => number;
+
+/** Expected reward of every canvas, and the chance that it is passed through. */
+export function enumerate(predict: Predict, length: number, reward: RewardOf) {
+  const value = new Map<string, number>();
+  const reach = new Map<string, number>([[new Array(length).fill(-1).join(), 1]]);
+  const canvases = everyCanvas(length).sort((a, b) => open(a).length - open(b).length);
+  for (const canvas of canvases) value.set(canvas.join(), expected(canvas));
+  for (const canvas of canvases.toReversed()) {
+    const own = reach.get(canvas.join()) ?? 0;
+    for (const { next, chance } of moves(canvas)) reach.set(next.join(), (reach.get(next.join()) ?? 0) + own * chance);
+  }
+  return { value, reach, moves, canvases };
+
+  function expected(canvas: readonly number[]): number {
+    if (!canvas.includes(-1)) return reward(canvas);
+    return moves(canvas).reduce((sum, { next, chance }) => sum + chance * (value.get(next.join()) as number), 0);
+  }
+
+  /** What one step may do to a canvas. */
+  function moves(canvas: readonly number[]) {
+    const places = open(canvas);
+    if (places.length === 0) return [];
+    const predicted = predict(canvas);
+    return places.flatMap((place) =>
+      letterIds.map((_, letter) => ({
+        place,
+        letter,
+        next: canvas.map((own, index) => (index === place ? letter : own)),
+        chance: Math.exp(predicted[place]![letter] as number) / places.length,
+      })),
+    );
+  }
+}
+
+/** A batch whose loss has minus the policy gradient as its gradient. */
+export function policyGradientBatch(
+  model: LanguageModel,
+  prompt: string,
+  predict: Predict,
+  length: number,
+  reward: RewardOf,
+): Batch {
+  const { value, reach, moves, canvases } = enumerate(predict, length, reward);
+  const head = model.tokenizer.encode(prompt);
+  // One action per canvas and letter: the letter asked for at every open place.
+  const actions = canvases
+    .filter((canvas) => canvas.includes(-1))
+    .flatMap((canvas) => {
+      const steps = moves(canvas);
+      return letterIds.map((id, letter) => {
+        const weights = new Float32Array(length);
+        for (const { place, letter: own, next, chance } of steps)
+          if (own === letter)
+            weights[place] = (reach.get(canvas.join()) as number) * chance * (value.get(next.join()) as number);
+        const seen = canvasTokens(head, canvas);
+        return [{ seen, prompt: head.length, wanted: new Int32Array(length).fill(id), weights }];
+      });
+    });
+  const batch = actionBatch(actions, model.config.pad_token_id);
+  const weights = { shape: [actions.length], data: new Float32Array(actions.length).fill(-1) };
+  return { ...batch, extra: { ...batch.extra, weights }, loss: weightedScores };
+}
+
+const open = (canvas: readonly number[]): number[] => canvas.flatMap((letter, place) => (letter === -1 ? [place] : []));

@@ -1,0 +1,14 @@
+/**
+ * Cuts entries into parts of the same size; the last is filled up with `idle` entries, which must have no weight, so
+ * that one compiled program serves all.
+ */
+export function microBatches<T>(
+  entries: readonly T[],
+  size: number,
+  idle: (like: T) => T,
+): { readonly own: readonly T[]; readonly full: readonly T[] }[] {
+  return Array.from({ length: Math.ceil(entries.length / size) }, (_, part) => {
+    const own = entries.slice(part * size, (part + 1) * size);
+    return { own, full: [...own, ...Array.from({ length: size - own.length }, () => idle(own[0] as T))] };
+  });
+}

@@ -1,0 +1,34 @@
+/**
+ * diffu-GRPO of d1 (arXiv 2504.12216): GRPO's clipped ratio per token, on a mean-field estimate of the
+ * log-probabilities from one pass. The whole completion is masked, and each token of the prompt with probability
+ * `clean_token_masking`, anew in every inner update:
+ *
+ *     logp_i = log pi(x_i | c~, m ... m),   rho_i = exp(logp_i - old_i)
+ *     loss   = - mean_i min(rho_i A, clip(rho_i, 1 - eps, 1 + eps) A) + kl mean_i k3(reference_i - logp_i)
+ *
+ * with the mean over all tokens of the step, as in the released trainer. Left out: the supervised warm-up on s1K that
+ * makes "d1" of "diffu-GRPO". The paper's values (eps 0.5, kl 0.04) are the defaults; it takes 8 to 12 inner updates
+ * and renews the reference every 64 of them (`inner_updates`, `reference_every`).
+ */
+import { clippedObjective, telling } from '../clipped-method.ts';
+import { oneStepView } from '../elbo-views.ts';
+
+export const diffuGrpo = clippedObjective(
+  {
+    name: 'diffu-grpo',
+    unit: 'token',
+    penalty: 'k3',
+    reading: 'model',
+    defaults: { low: 0.5, high: 0.5, kl: 0.04 },
+    terms(collected, inner, { settings, tokens }, kl) {
+      const random = collected.random('masks', inner);
+      const lengths = collected.completions.reduce((sum, { length }) => sum + length, 0);
+      return telling(collected, kl).map((completion) => ({
+        action: [oneStepView(completion, { promptMasking: settings.clean_token_masking, mask: tokens.mask, random })],
+        advantage: completion.advantage,
+        weights: Float32Array.from(completion.completion, (_, i) => (i < completion.length ? 1 / lengths : 0)),
+      }));
+    },
+  },
+  { paper: 'arXiv 2504.12216', description: 'd1: clipped token ratios on a one-step estimate, held near a reference' },
+);

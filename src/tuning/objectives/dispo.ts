@@ -1,0 +1,170 @@
+/**
+ * DiSPO, diffusion-state policy optimisation (arXiv 2602.06462): beside the loss of another objective (`inner`), one that
+ * tells a token at a masked state what it is worth. Of each rollout one state is picked, at progress s with probability
+ * proportional to s^4 (`branch_lateness`); all of its masked places are filled at once, independently, from the
+ * predictions at that state, Z times (`branches`); each filled text is rewarded, and
+ *
+ *     A_z = R_z - mean_z R,   logp(a | state) = E_m sum_{i filled} log pi(a_i | prompt masked by m, state)
+ *     loss = inner + branch_weight ( - mean_z min(rho_z A_z, clip(rho_z, 0.8, 1.2) A_z) )
+ *
+ * Only newly filled tokens are scored. The gradient is (Z - 1) / Z times that of the state's expected reward, without
+ * bias. `mask_samples` prompt maskings are drawn with probability `clean_token_masking`. Tokens are drawn, and scored,
+ * at the temperature of rollouts, from the pass over the unmasked prompt; so the estimate is exact where
+ * `clean_token_masking` is 0. Left out: the divergence of the branch loss, which the paper inherits from diffu-GRPO
+ * (`kl` sets it). The paper keeps the rollout's logits; here the state is read once more.
+ */
+import { drawToken } from '../../diffusion/denoise.ts';
+import { UsageError } from '../../platform/errors.ts';
+import type { Random } from '../../platform/random.ts';
+import type { Action, View } from '../actions.ts';
+import { beginClipped, type ClippedMethod, type ClippedTerm, clippedLoss } from '../clipped-method.ts';
+import { divergenceWeight } from '../reference.ts';
+import { openPlaces, stateBefore, traceLength } from '../trace-views.ts';
+import type { Collected, MethodRun, Objective, ScoredRollout } from './objective.ts';
+
+/** DiSPO on top of any objective that `inner` finds. */
+export function dispoOn(inner: (name: string) => Objective): Objective {
+  const innerOf = (name: string) => {
+    if (name === 'dispo') throw new UsageError('Setting inner = "dispo": dispo stands on top of another objective.');
+    return inner(name);
+  };
+  return {
+    name: 'dispo',
+    paper: 'arXiv 2602.06462',
+    description: 'DiSPO: branches at a masked state, on top of the objective that the setting inner names',
+    loss: clippedLoss(branchMethod),
+    check(settings, config) {
+      innerOf(settings.inner).check?.(settings, config);
+      divergenceWeight('dispo', settings, branchMethod.defaults.kl);
+    },
+    begin(run) {
+      const below = innerOf(run.settings.inner);
+      const base = below.begin(run);
+      const branches = beginClipped(branchMethod, run);
+      return {
+        ...base,
+        async prepare(collected) {
+          const lower = await base.prepare(collected);
+          const upper = await branches.prepare(collected);
+          return {
+            async update(index) {
+              const first = await lower.update(index);
+              const second = await upper.update(index);
+              const count = first.batches.length;
+              return {
+                batches: [...first.batches.map((batch) => ({ loss: below.loss, ...batch })), ...second.batches],
+                metrics: (result) => ({
+                  ...(count > 0 ? first.metrics({ ...result, metrics: result.metrics.slice(0, count) }) : {}),
+                  ...prefixed(second.metrics({ ...result, metrics: result.metrics.slice(count) })),
+                }),
+              };
+            },
+          };
+        },
+        state: async () => new Map([...((await base.state?.()) ?? []), ...((await branches.state?.()) ?? [])]),
+        dispose: async () => {
+          await base.dispose?.();
+          await branches.dispose?.();
+        },
+      };
+    },
+  };
+}
+
+const branchesOf = new WeakMap<Collected, Promise<Branch[]>>();
+
+const branchMethod: ClippedMethod = {
+  name: 'dispo',
+  unit: 'action',
+  penalty: 'k3',
+  reading: 'drawn',
+  defaults: { low: 0.2, high: 0.2, kl: 0 },
+  async terms(collected, inner, run) {
+    const { settings, tokens } = run;
+    if (settings.branch_weight === 0) return [];
+    if (!branchesOf.has(collected)) branchesOf.set(collected, branchOut(collected, run));
+    const branches = (await branchesOf.get(collected)) as Branch[];
+    const random = collected.random('prompt masks', inner);
+    const weights = settings.branch_weight / branches.length;
+    return branches
+      .filter(({ advantage }) => advantage !== 0)
+      .map(
+        (branch): ClippedTerm => ({
+          action: branchAction(branch, { ...settings, mask: tokens.mask, random }),
+          advantage: branch.advantage,
+          weights,
+        }),
+      );
+  },
+};
+
+/** A state, one way to fill it, and how that compares with the others. */
+export interface Branch {
+  readonly state: Int32Array;
+  readonly prompt: number;
+  readonly completion: Int32Array;
+  readonly advantage: number;
+}
+
+async function branchOut({ completions, random }: Collected, run: MethodRun): Promise<Branch[]> {
+  const { settings, model, tokens } = run;
+  const draw = random('branches');
+  const vocabulary = model.config.vocab_size;
+  const states = completions.map(({ rollout }) => pickState({ rollout, ...settings, mask: tokens.mask, draw }));
+  const logits = await model.logits(
+    states.map(({ state, prompt, places }) => ({ tokens: state, places, canvas: prompt })),
+  );
+  const filled = states.flatMap(({ state, prompt, places, rollout }, index) =>
+    Array.from({ length: settings.branches }, () => {
+      const text = state.slice();
+      places.forEach((place, row) => {
+        const predicted = logits[index]!.subarray(row * vocabulary, (row + 1) * vocabulary);
+        text[place] = drawToken(predicted, settings.temperature, tokens.mask, draw);
+      });
+      return { state, prompt, job: rollout.job, completion: text.slice(prompt) };
+    }),
+  );
+  const rewards = await run.reward(filled);
+  return filled.map(({ state, prompt, completion }, index) => {
+    const first = index - (index % settings.branches);
+    const own = rewards.slice(first, first + settings.branches);
+    const mean = own.reduce((sum, reward) => sum + reward, 0) / own.length;
+    const equal = own.every((reward) => reward === own[0]);
+    return { state, prompt, completion, advantage: equal ? 0 : (rewards[index] as number) - mean };
+  });
+}
+
+/** A state of the trace, at progress s with probability proportional to s^lateness. */
+function pickState({
+  rollout,
+  branch_lateness: lateness,
+  mask,
+  draw,
+}: Pick<ScoredRollout, 'rollout'> & { branch_lateness: number; mask: number; draw: Random }) {
+  const steps = traceLength(rollout);
+  const weights = Array.from({ length: steps }, (_, step) => ((step + 1) / steps) ** lateness);
+  let left = draw.uniform() * weights.reduce((sum, weight) => sum + weight, 0);
+  let step = 0;
+  while (step < steps - 1 && left >= (weights[step] as number)) left -= weights[step++] as number;
+  const state = stateBefore(rollout, step, mask);
+  const prompt = rollout.promptTokens.length;
+  return { rollout, state, prompt, places: openPlaces(state, prompt, mask) };
+}
+
+/** The filled tokens' log-probabilities at the state, averaged over maskings of the prompt. */
+function branchAction(
+  { state, prompt, completion }: Branch,
+  options: { mask_samples: number; clean_token_masking: number; mask: number; random: Random },
+): Action {
+  const { mask_samples: samples, clean_token_masking: share, mask, random } = options;
+  return Array.from({ length: share > 0 ? samples : 1 }, (): View => {
+    const seen = state.slice();
+    for (let place = 0; place < prompt; place++) if (random.uniform() < share) seen[place] = mask;
+    const weight = share > 0 ? 1 / samples : 1;
+    const weights = Float32Array.from(completion, (_, i) => (state[prompt + i] === mask ? weight : 0));
+    return { seen, prompt, wanted: completion, weights };
+  });
+}
+
+const prefixed = (metrics: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`branch_${name}`, value]));

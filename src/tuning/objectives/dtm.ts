@@ -1,0 +1,152 @@
+/**
+ * DTM, discrete tilt matching (arXiv 2604.18739): anneal along the targets rho_a ~ rho_base exp(a r). From a to a + h the
+ * local posterior of each masked position is regressed to the tilted one, on completions of a teacher pi_a, which is the
+ * student as it was when the phase began:
+ *
+ *     target_i = c pi_a(. | x_t)_i + onehot(x_i) (1 - c + expm1(h r(x)))        (not normalised)
+ *     loss     = - mean_i sum_v target_i[v] log pi(v | x_t)_i
+ *
+ * c (`control_variate`) leaves the minimiser, the reward-tilted posterior, as it is; with c = 1 a completion without
+ * reward only distils the teacher. k ~ U{1..L} places are masked from the right: as many blocks as k - 1 places fill in
+ * full, what remains of k at random in the block before them, and the mean is over that block's masked places. Every
+ * `tilt_steps` steps a grows by h (`tilt_step`), the teacher becomes the student, and the optimiser forgets. Left out: the
+ * replay buffer (every step's completions are fresh and the teacher's own), moving averages of the student as the
+ * teacher, and normalising rewards: h is in units of the task's reward.
+ */
+import { subset } from '../../diffusion/masking.ts';
+import { total } from '../../graph/compositions.ts';
+import { add, exp, mul, neg, reduceSum, reshape } from '../../graph/primitives.ts';
+import type { HostTensor } from '../../graph/tensor.ts';
+import type { Random } from '../../platform/random.ts';
+import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
+import { type Action, actionBatch, maskedView } from '../actions.ts';
+import { FrozenPolicy } from '../frozen-policy.ts';
+import { microBatches } from '../micro-batches.ts';
+import type { Objective, ScoredRollout } from './objective.ts';
+
+/** - sum_n ( teacher_weights_n sum_v teacher_nv log pi_nv + target_weights_n log pi_n(target) ). */
+export const tiltLoss: Loss = {
+  name: 'tilt',
+  define: ({ logp, logProbabilities, extra }) => {
+    const distilled = reshape(reduceSum(mul(logProbabilities, extra('teacher')), [1]), [-1]);
+    const loss = neg(add(total(mul(distilled, extra('teacher_weights'))), total(mul(logp, extra('target_weights')))));
+    return { loss };
+  },
+};
+
+/** The distribution of every prediction. */
+const readDistribution: Loss = {
+  name: 'distribution',
+  define: ({ logp, logProbabilities, extra }) => ({
+    loss: total(mul(reshape(logp, extra('coefficients').shape), extra('coefficients'))),
+    metrics: { distribution: exp(logProbabilities) },
+  }),
+};
+
+export const dtm: Objective = {
+  name: 'dtm',
+  paper: 'arXiv 2604.18739',
+  description: 'DTM: tilts the posterior of each masked token by exp(h r), phase after phase, from a teacher snapshot',
+  loss: tiltLoss,
+  begin(run) {
+    const { settings, tokens } = run;
+    const teacher = new FrozenPolicy(run.model, 'teacher', run.restored);
+    return {
+      async rollOut(jobs, step) {
+        if (step > 1 && (step - 1) % settings.tilt_steps === 0) {
+          await teacher.retake();
+          await run.restartOptimizer();
+        }
+        const began = step - 1 - ((step - 1) % settings.tilt_steps);
+        return teacher.rollOut(jobs.map((job) => ({ ...job, policyVersion: began * settings.inner_updates })));
+      },
+      async prepare({ completions, random }) {
+        return {
+          async update(inner) {
+            const masks = random('masks', inner);
+            const entries = completions.map((completion) => ({
+              completion,
+              action: [activeBlockView(completion, settings, tokens.mask, masks)] as Action,
+              weight: 1 / completions.length,
+            }));
+            const parts = microBatches(entries, Math.min(settings.micro_batch, entries.length), (like) => ({
+              ...like,
+              weight: 0,
+            }));
+            const batches: Batch[] = [];
+            for (const { full } of parts) {
+              const batch = actionBatch(
+                full.map(({ action }) => action),
+                tokens.pad,
+              );
+              const { distribution } = await teacher.evaluate({ ...batch, loss: readDistribution });
+              batches.push(tiltBatch(batch, distribution as HostTensor, full, settings));
+            }
+            return { batches, metrics: tiltMetrics(completions, settings.tilt_step) };
+          },
+        };
+      },
+      state: () => teacher.state(),
+      dispose: () => teacher.dispose(),
+    };
+  },
+};
+
+/** Weights of the two parts of a target: the teacher's distribution, and the token that was drawn. */
+export function tiltedTarget(
+  reward: number,
+  { tilt_step: h, control_variate: c }: { tilt_step: number; control_variate: number },
+) {
+  return { teacher: c, drawn: 1 - c + Math.expm1(h * reward) };
+}
+
+/** Batch and weights; coefficients give each masked place its share of the completion's mean. */
+function tiltBatch(
+  batch: Batch,
+  teacher: HostTensor,
+  entries: readonly { readonly completion: ScoredRollout; readonly weight: number }[],
+  settings: { tilt_step: number; control_variate: number },
+): Batch {
+  const { coefficients } = batch.extra;
+  const shares = coefficients!.data as Float32Array;
+  const answer = coefficients!.shape[2] as number;
+  const weigh = (part: 'teacher' | 'drawn'): HostTensor => ({
+    shape: [shares.length],
+    data: shares.map((share, entry) => {
+      const { completion, weight } = entries[Math.floor(entry / answer) % entries.length]!;
+      return share * weight * tiltedTarget(completion.reward, settings)[part];
+    }),
+  });
+  return { ...batch, extra: { teacher, teacher_weights: weigh('teacher'), target_weights: weigh('drawn') } };
+}
+
+/** The state that a semi-autoregressive decoder meets with k places open, weighing the open places of its block alike. */
+export function activeBlockView(
+  completion: Pick<ScoredRollout, 'prompt' | 'completion'>,
+  { block }: { block: number },
+  mask: number,
+  random: Random,
+) {
+  const { prompt, completion: text } = completion;
+  let count = 1 + random.integer(text.length);
+  let end = text.length;
+  // The decoder's blocks begin on the left, so that the last may be shorter.
+  let start = Math.floor((end - 1) / block) * block;
+  while (count > end - start) {
+    count -= end - start;
+    end = start;
+    start -= block;
+  }
+  const own = subset(end - start, count, random);
+  const masked = new Uint8Array(prompt.length + text.length).fill(1, prompt.length + end);
+  masked.set(own, prompt.length + start);
+  return maskedView(completion, masked, mask, (i) => (own[i - start] ? 1 / count : 0));
+}
+
+function tiltMetrics(completions: readonly ScoredRollout[], h: number) {
+  const weights = completions.map(({ reward }) => Math.exp(h * reward));
+  const sum = weights.reduce((all, one) => all + one, 0);
+  const squares = weights.reduce((all, one) => all + one ** 2, 0);
+  // How many completions would tell as much if they counted alike.
+  return (_: StepResult) => ({ tilt_effective_share: sum ** 2 / squares / weights.length });
+}

@@ -1,0 +1,137 @@
+/**
+ * EGSPO and EGSPO-SA (arXiv 2603.12554): denoising is a Markov decision process whose states are canvases, and its exact
+ * policy gradient is a sum over the steps of the decoding trace,
+ *
+ *     grad J = sum_t E[ A_t grad log pi(x_t | x_{t+1}) ],   log pi(x_t | x_{t+1}) = sum of the tokens that step t reveals
+ *
+ * Only the K steps (`trace_steps`) with the largest mean entropy of their revealed tokens are kept; what the others would
+ * add is bounded by their entropy (the paper's theorem on step selection). EGSPO gives every step the completion's
+ * advantage. EGSPO-SA adds what a step is worth: x^_t is its state filled greedily from the same pass, and
+ *
+ *     ret_t = ( (1 + lambda) r(x_0) - lambda r(x^_t) ) / (1 + lambda),   A_t = ret_t - its mean over the group
+ *
+ * The loss of a step is clipped, -min(rho A, clip(rho, 0.8, 1.5) A) + 0.04 k3, over a constant: completions times tokens.
+ * Log-probabilities are those that rollouts draw from (temperature, without the mask), so that with `order=random` and
+ * K at least the number of steps the gradient is exact; by confidence, which tokens a step reveals depends on the draw
+ * too, and the paper leaves that out as this does. Differs: all K steps share one update (the released code makes an
+ * update for each). Uncertain: whether the group's mean is taken over the same step or, as here, the same rank among the
+ * selected steps in time; and the dynamic halving of lambda is left out.
+ */
+
+import { byGroup } from '../advantages.ts';
+import { clippedObjective, telling } from '../clipped-method.ts';
+import type { Rollout } from '../rollouts.ts';
+import { openPlaces, stateBefore, stepAction, traceLength } from '../trace-views.ts';
+import type { Collected, MethodRun, Objective, ScoredRollout } from './objective.ts';
+
+function egspoObjective(name: string, stepwise: boolean, description: string): Objective {
+  const returns = new WeakMap<Collected, Promise<Map<ScoredRollout, number[]>>>();
+  return clippedObjective(
+    {
+      name,
+      unit: 'action',
+      penalty: 'k3',
+      reading: 'drawn',
+      defaults: { low: 0.2, high: 0.5, kl: 0.04 },
+      async terms(collected, _inner, run, kl) {
+        const { trace_steps: count, trace_lambda: lambda, length } = run.settings;
+        if (stepwise && !returns.has(collected)) returns.set(collected, stepAdvantages(collected, count, lambda, run));
+        const own = await returns.get(collected);
+        const weight = 1 / (collected.completions.length * length);
+        return (stepwise ? collected.completions : telling(collected, kl)).flatMap((completion) =>
+          selectSteps(completion.rollout, count).flatMap((step, rank) => {
+            const advantage = own ? (own.get(completion)![rank] as number) : completion.advantage;
+            if (advantage === 0 && kl === 0) return [];
+            return [{ action: stepAction(completion.rollout, step, run.tokens.mask), advantage, weights: weight }];
+          }),
+        );
+      },
+    },
+    { paper: 'arXiv 2603.12554', description },
+  );
+}
+
+/** The `count` steps of a trace with the largest mean entropy of what they reveal, in time order. */
+export function selectSteps(rollout: Pick<Rollout, 'revealedAt' | 'entropy'>, count: number): number[] {
+  const steps = Array.from({ length: traceLength(rollout) }, (_, step) => {
+    const entropies = [...rollout.entropy].filter((_, place) => rollout.revealedAt[place] === step);
+    return { step, entropy: entropies.reduce((sum, own) => sum + own, 0) / Math.max(1, entropies.length) };
+  });
+  return steps
+    .sort((a, b) => b.entropy - a.entropy || a.step - b.step)
+    .slice(0, count)
+    .map(({ step }) => step)
+    .sort((a, b) => a - b);
+}
+
+/** A_t of the selected steps of every completion. */
+async function stepAdvantages(
+  { completions }: Collected,
+  count: number,
+  lambda: number,
+  run: MethodRun,
+): Promise<Map<ScoredRollout, number[]>> {
+  const steps = completions.flatMap((completion) =>
+    selectSteps(completion.rollout, count).map((step, rank) => ({ completion, step, rank, group: completion.group })),
+  );
+  const filled = await fillGreedily(
+    steps.map(({ completion, step }) => ({ rollout: completion.rollout, step })),
+    run,
+  );
+  const rewards = await run.reward(
+    filled.map((completion, index) => ({ job: steps[index]!.completion.rollout.job, completion })),
+  );
+  const gains = steps.map((own, index) => ({
+    ...own,
+    gain: ((1 + lambda) * own.completion.reward - lambda * (rewards[index] as number)) / (1 + lambda),
+  }));
+  const found = new Map(completions.map((completion) => [completion, [] as number[]]));
+  for (const group of byGroup(gains))
+    for (const { completion, rank, gain } of group) {
+      const peers = group.filter((other) => other.rank === rank);
+      const mean = peers.reduce((sum, other) => sum + other.gain, 0) / peers.length;
+      const equal = peers.every((other) => other.gain === gain);
+      found.get(completion)![rank] = equal ? 0 : gain - mean;
+    }
+  return found;
+}
+
+/** The completions of states whose masked places are all filled with the likeliest token. */
+async function fillGreedily(
+  states: readonly { readonly rollout: Rollout; readonly step: number }[],
+  { model, tokens: { mask } }: MethodRun,
+): Promise<Int32Array[]> {
+  const vocabulary = model.config.vocab_size;
+  const queries = states.map(({ rollout, step }) => {
+    const state = stateBefore(rollout, step, mask);
+    const prompt = rollout.promptTokens.length;
+    return { tokens: state, places: openPlaces(state, prompt, mask), canvas: prompt };
+  });
+  const logits = await model.logits(queries);
+  return queries.map(({ tokens, places, canvas }, index) => {
+    const filled = tokens.slice();
+    places.forEach((place, row) => {
+      filled[place] = likeliest(logits[index]!.subarray(row * vocabulary, (row + 1) * vocabulary), mask);
+    });
+    return filled.slice(canvas);
+  });
+}
+
+function likeliest(logits: Float32Array, mask: number): number {
+  let best = mask === 0 ? 1 : 0;
+  logits.forEach((logit, token) => {
+    if (token !== mask && logit > (logits[best] as number)) best = token;
+  });
+  return best;
+}
+
+export const egspo = egspoObjective(
+  'egspo',
+  false,
+  'EGSPO: exact policy gradient of the denoising steps of largest entropy',
+);
+export const egspoSa = egspoObjective(
+  'egspo-sa',
+  true,
+  'EGSPO with stepwise advantages from filling each state greedily',
+);

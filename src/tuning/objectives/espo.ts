@@ -1,0 +1,65 @@
+/**
+ * ESPO, ELBO-based sequence-level policy optimisation (arXiv 2512.03759, and its released trainer): the whole completion
+ * is one action, and the ELBO stands for its log-likelihood,
+ *
+ *     rho = exp((ELBO - ELBO_old) / n),   loss = mean_j( -min(rho A, clip(rho, 1 - eps, 1 + eps) A) + kl/n 1/2 (ELBO - ELBO_ref)^2 )
+ *
+ * The ELBO is estimated from coupled pairs: x tokens masked, x uniform on {0 .. n} and spread evenly over the step's
+ * completions, each weighing (n + 1) / x, and the complement with (n + 1) / (n - x), half of each. That is unbiased: the
+ * sum over x of 1/x is the ELBO's own. The same masks serve all three policies. `mask_samples` / 2 pairs are drawn, at
+ * least one. The released values (clip 0.2, kl 0.01) are the defaults. Differs: n counts a completion's own tokens up to
+ * its end of text, where the released code takes the canvas; and counts are spread by strata of equal width, not by a
+ * rounded grid.
+ */
+import { subset } from '../../diffusion/masking.ts';
+import type { Random } from '../../platform/random.ts';
+import { type Action, maskedView } from '../actions.ts';
+import { clippedObjective, telling } from '../clipped-method.ts';
+import { overPrompt, type Text } from '../elbo-views.ts';
+
+export const espo = clippedObjective(
+  {
+    name: 'espo',
+    unit: 'action',
+    penalty: 'k2',
+    reading: 'model',
+    defaults: { low: 0.2, high: 0.2, kl: 0.01 },
+    terms(collected, inner, { settings, tokens }, kl) {
+      const random = collected.random('masks', inner);
+      const pairs = Math.max(1, Math.floor(settings.mask_samples / 2));
+      const used = telling(collected, kl);
+      const count = collected.completions.length;
+      const spread = Array.from({ length: pairs }, () => {
+        const shift = random.uniform();
+        return random.shuffle(used.keys()).map((place) => (place + shift) / used.length);
+      });
+      return used.map((completion, index) => {
+        const { length } = completion;
+        const draws = spread.map((times) => Math.floor((times[index] as number) * (length + 1)));
+        return {
+          // Per token, so that the ratio is the n-th root of the sequence's.
+          action: draws.flatMap((masked) => pairOfViews(completion, masked, 1 / pairs / length, tokens.mask, random)),
+          advantage: completion.advantage,
+          weights: 1 / count,
+          klWeight: length / count,
+        };
+      });
+    },
+  },
+  { paper: 'arXiv 2512.03759', description: 'ESPO: one clipped ratio of ELBOs for the whole completion' },
+);
+
+/** `count` tokens masked, and the others; the scores of the two add up to `scale` times an ELBO. */
+export function pairOfViews(text: Text, count: number, scale: number, mask: number, random: Random): Action {
+  const { length } = text;
+  const masked = subset(length, count, random);
+  const others = masked.map((one) => 1 - one);
+  return [
+    [masked, count],
+    [others, length - count],
+  ].map(([own, size]) => {
+    const bits = own as Uint8Array;
+    const weight = (0.5 * scale * (length + 1)) / (size as number);
+    return maskedView(text, overPrompt(text, bits), mask, (i) => (bits[i] ? weight : 0));
+  });
+}

@@ -1,0 +1,63 @@
+/**
+ * RSPO, relative score policy optimisation (arXiv 2605.10218): the score of a completion relative to a frozen reference
+ * is regressed to its advantage,
+ *
+ *     D = s(y) - s_ref(y),  d = D - sg(mean of D),   loss = - mean_j sg(A_j - lambda d_j) d_j
+ *
+ * with s the ELBO per token. The gradient is that of lambda/2 (d - A / lambda)^2, so a completion stops to be pushed
+ * once d has arrived at A / lambda, without any clipping. Policy and reference see the same masks; the mean is over the
+ * step's completions, groups of equal reward included. Uncertain: the formula and lambda = 0.01 come from a
+ * re-implementation, not from the paper.
+ */
+import { actionBatches } from '../action-update.ts';
+import { scoreActions } from '../actions.ts';
+import { elboViews } from '../elbo-views.ts';
+import { Reference, requireReference } from '../reference.ts';
+import { scoreMetrics, weightedScores } from '../score-losses.ts';
+import type { Objective } from './objective.ts';
+
+export const rspo: Objective = {
+  name: 'rspo',
+  paper: 'arXiv 2605.10218',
+  description: 'RSPO: the score relative to a reference is regressed to the advantage over lambda',
+  loss: weightedScores,
+  check: (settings) => requireReference('rspo', settings),
+  begin(run) {
+    const { settings, tokens } = run;
+    const reference = new Reference(run);
+    const scoring = { size: settings.micro_batch, pad: tokens.pad };
+    return {
+      async prepare({ step, completions, random }) {
+        const frozen = await reference.at(step);
+        const tells = completions.some(({ advantage }) => advantage !== 0);
+        return {
+          async update(inner) {
+            if (!tells) return { batches: [], metrics: () => ({}) };
+            const masks = random('masks', inner);
+            const actions = completions.map((completion) =>
+              elboViews(completion, settings.mask_samples, tokens.mask, masks, 1 / completion.length),
+            );
+            const held = await scoreActions((batch) => frozen.evaluate(batch), actions, scoring);
+            const present = await scoreActions((batch) => run.evaluate(batch), actions, scoring);
+            const relative = completions.map((_, j) => (present.actions[j] as number) - (held.actions[j] as number));
+            const advantages = completions.map(({ advantage }) => advantage);
+            const weights = rspoWeights(relative, advantages, settings.score_lambda);
+            const entries = actions.map((action, j) => ({ action, values: { weights: weights[j] as number } }));
+            return {
+              batches: actionBatches(entries, { ...scoring, loss: weightedScores }),
+              metrics: scoreMetrics(entries),
+            };
+          },
+        };
+      },
+      state: () => reference.state(),
+      dispose: () => reference.dispose(),
+    };
+  },
+};
+
+/** What each score counts in the loss: -(A - lambda d) over the number of completions. */
+export function rspoWeights(relative: readonly number[], advantages: readonly number[], lambda: number): number[] {
+  const mean = relative.reduce((sum, own) => sum + own, 0) / relative.length;
+  return relative.map((own, j) => -((advantages[j] as number) - lambda * (own - mean)) / relative.length);
+}

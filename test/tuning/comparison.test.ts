@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { compare } from '../../src/tuning/comparison/compare.ts';
+import { comparisonPage } from '../../src/tuning/comparison/page.ts';
+import type { ComparisonPlan, ComparisonRow, FailedRow } from '../../src/tuning/comparison/records.ts';
+import { isFinished, markdownTable, summarise } from '../../src/tuning/comparison/summary.ts';
+import { tuningSettings } from '../../src/tuning/settings.ts';
+import { oneThread, writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { temporaryFolder } from '../training/tiny-runs.ts';
+
+let root: string;
+let plan: ComparisonPlan;
+before(async () => {
+  root = await temporaryFolder();
+  plan = {
+    task: 'sudoku4x4',
+    model: await writeTinyCheckpoint(path.join(root, 'model')),
+    steps: 3,
+    trial_steps: 1,
+    learning_rates: [1e-4, 3e-4],
+    problems: 3,
+    samples: 2,
+    settings: tuningSettings.parse({
+      prompts_per_step: 2,
+      group_size: 3,
+      inner_updates: 1,
+      evaluate_every: 2,
+      evaluation_problems: 2,
+      checkpoint_every: 1,
+    }),
+  };
+});
+after(() => rm(root, { recursive: true }));
+
+interface Changes {
+  readonly plan?: ComparisonPlan;
+  readonly objectives?: readonly string[];
+  readonly seeds?: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: (line: string) => void;
+}
+
+const run = (dir: string, changes: Changes = {}) =>
+  compare({
+    engine: oneThread(),
+    dir: path.join(root, dir),
+    plan,
+    objectives: ['spg-positive', 'wd1'],
+    seeds: 2,
+    progress: () => undefined,
+    ...changes,
+  });
+
+/** What of rows does not depend on the clock. */
+const lasting = (rows: readonly (ComparisonRow | FailedRow)[]) =>
+  rows.map((row) => {
+    if (!isFinished(row)) return row;
+    const { seconds: _, seconds_per_step: __, finished_at: ___, run: ____, ...rest } = row;
+    const still = (points: ComparisonRow['reward']) => points.map(({ seconds: _, ...point }) => point);
+    return { ...rest, reward: still(row.reward), validation: still(row.validation) };
+  });
+
+describe('a comparison', () => {
+  it('gives each objective the same rollouts, trials, seeds and evaluation, and grows', async () => {
+    const rows = await run('whole');
+    assert.deepEqual(
+      rows.map(({ objective, seed }) => [objective, seed]),
+      [
+        ['spg-positive', 0],
+        ['wd1', 0],
+        ['spg-positive', 1],
+        ['wd1', 1],
+      ],
+    );
+    for (const row of rows) {
+      assert.ok(isFinished(row));
+      assert.equal(row.rollouts, 3 * 6);
+      assert.deepEqual(
+        row.trials.map(({ learning_rate }) => learning_rate),
+        plan.learning_rates,
+      );
+      assert.ok(plan.learning_rates.includes(row.learning_rate));
+      assert.deepEqual(Object.keys(row.after), ['cell_accuracy', 'solved']);
+      assert.deepEqual(Object.keys(row.pass), ['pass@1', 'pass@2']);
+      assert.deepEqual(
+        row.reward.map(({ step, rollouts }) => [step, rollouts]),
+        [
+          [1, 6],
+          [2, 12],
+          [3, 18],
+        ],
+      );
+      assert.deepEqual(
+        row.validation.map(({ step }) => step),
+        [0, 2, 3],
+      );
+      assert.ok(row.seconds > 0 && row.reward.every(({ seconds }) => seconds > 0));
+    }
+    const lines: string[] = [];
+    const again = await run('whole', {
+      objectives: ['wd1', 'spg-elbo'],
+      seeds: 1,
+      progress: (line) => lines.push(line),
+    });
+    assert.deepEqual(
+      lasting(again).filter((row) => row.objective !== 'spg-elbo'),
+      lasting(rows),
+    );
+    assert.equal(again.length, 5);
+    assert.ok(!lines.includes('wd1, seed 0'), 'what is there is not made again');
+  });
+
+  it('that was stopped goes on to the same rows', async () => {
+    const whole = lasting((await run('whole')).filter(({ objective }) => objective !== 'spg-elbo'));
+    for (const [index, stopAt] of [
+      'wd1-trial-0: step 0',
+      'spg-positive-seed-0: step 2',
+      'wd1-seed-1: step 3',
+    ].entries()) {
+      const abort = new AbortController();
+      const progress = (line: string) => {
+        if (line.startsWith(stopAt)) abort.abort();
+      };
+      await assert.rejects(run(`stopped-${index}`, { signal: abort.signal, progress }), { name: 'Interrupted' });
+      assert.deepEqual(lasting(await run(`stopped-${index}`)), whole);
+    }
+  });
+
+  it('refuses to go on with another plan', async () => {
+    await assert.rejects(run('whole', { plan: { ...plan, steps: 9 } }), {
+      name: 'UsageError',
+      message:
+        /holds a comparison with another steps; go on with the same options, or choose another folder with --out/,
+    });
+  });
+
+  it('keeps a run that breaks off as a result', async () => {
+    const settings = tuningSettings.parse({ ...plan.settings, learning_rate: 1, max_grad_norm: 0 });
+    const wild = { ...plan, settings, learning_rates: [1], steps: 40 };
+    const rows = await run('wild', { plan: wild, objectives: ['spg-mixture'], seeds: 1 });
+    const [row] = rows;
+    // Whether so large a rate ends in numbers that are not finite depends on the machine.
+    if (row && !isFinished(row)) assert.match(row.failed, /weights are lost/);
+    assert.equal(rows.length, 1);
+  });
+
+  it('names a row that it cannot read', async () => {
+    const file = path.join(root, 'whole', 'rows', 'nonsense.json');
+    await writeFile(file, '[]');
+    await assert.rejects(run('whole'), { name: 'UserError', message: /nonsense\.json is not a row of a comparison/ });
+    await rm(file);
+  });
+});
+
+describe('what is made of rows', () => {
+  const interval = (value: number) => ({ value, low: value - 0.1, high: value + 0.1 });
+  const row = (seed: number, solved: number): ComparisonRow => ({
+    objective: 'spg-eubo',
+    seed,
+    learning_rate: 1e-4,
+    trials: [{ learning_rate: 1e-4, score: 0.5 }],
+    rollouts: 100,
+    seconds: 10,
+    seconds_per_step: 1 + seed,
+    before: { solved: interval(0.2) },
+    after: { solved: interval(solved) },
+    pass: { 'pass@1': interval(solved) },
+    reward: [1, 2, 3].map((step) => ({ step, rollouts: 10 * step, seconds: step, value: step / 4 })),
+    validation: [{ step: 3, rollouts: 30, seconds: 3, value: 0.4 }],
+    run: `run-${seed}`,
+    device: 'onnx cpu',
+    version: '0.0.0',
+    finished_at: '2026-01-01T00:00:00.000Z',
+  });
+  const failed: FailedRow = { objective: 'wd1', seed: 0, learning_rate: 1, trials: [], failed: 'It <broke> off.' };
+
+  it('means over seeds with intervals over seeds, of one seed its own', () => {
+    const [one] = summarise([row(0, 0.5)], ['spg-eubo']);
+    assert.deepEqual(one!.metrics.solved, interval(0.5));
+    const [two, broken] = summarise([row(0, 0.5), row(1, 0.7), failed], ['spg-eubo', 'wd1', 'absent']);
+    assert.equal(two!.seeds, 2);
+    const { value, low, high } = two!.metrics.solved!;
+    // Student's quantile of one degree of freedom is 12.706, and the standard error 0.1.
+    assert.ok(Math.abs(value - 0.6) < 1e-9 && low === 0 && high === 1);
+    assert.equal(two!.seconds_per_step, 1.5);
+    assert.deepEqual([broken!.objective, broken!.seeds, broken!.failed], ['wd1', 1, 1]);
+    assert.match(
+      markdownTable([two!, broken!]),
+      /^\| objective \| seeds \| solved \| pass@1 \| .*\n.*\n\| spg-eubo \| 2 \| /,
+    );
+  });
+
+  it('a page that needs nothing else, with a curve for each run and every failure', () => {
+    const rows = [row(0, 0.5), row(1, 0.7), failed];
+    const page = comparisonPage({ plan, rows, summaries: summarise(rows, []), command: 'npx unmask compare' });
+    assert.equal(page.match(/<polyline/g)!.length, 6, 'two runs in three figures');
+    assert.match(page, /It &lt;broke&gt; off\./);
+    assert.doesNotMatch(page, /<script|https?:|NaN|undefined/);
+    assert.match(page, /default-src 'none'/);
+  });
+});
+
+it('the folder of a comparison holds files that can be read one by one', async () => {
+  const dir = path.join(root, 'whole');
+  assert.deepEqual((await readdir(path.join(dir, 'rows'))).sort(), [
+    'spg-elbo-seed-0.json',
+    'spg-positive-seed-0.json',
+    'spg-positive-seed-1.json',
+    'wd1-seed-0.json',
+    'wd1-seed-1.json',
+  ]);
+  const kept = JSON.parse(await readFile(path.join(dir, 'plan.json'), 'utf8'));
+  assert.equal(kept.settings.group_size, 3);
+});

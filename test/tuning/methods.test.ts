@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { HostTensor } from '../../src/graph/tensor.ts';
+import type { LanguageModel } from '../../src/model/language-model.ts';
+import { objectives } from '../../src/tuning/objectives/registry.ts';
+import { methodOf } from './sevens.ts';
+
+/** Methods that hold on to a policy, and under which name. */
+const holding: Readonly<Record<string, 'reference' | 'teacher'>> = {
+  'diffu-grpo': 'reference',
+  unigrpo: 'reference',
+  'coupled-grpo': 'reference',
+  espo: 'reference',
+  vrpo: 'reference',
+  egspo: 'reference',
+  'egspo-sa': 'reference',
+  trafl: 'reference',
+  rspo: 'reference',
+  dtm: 'teacher',
+};
+const clipped = ['diffu-grpo', 'unigrpo', 'coupled-grpo', 'espo', 'egspo', 'egspo-sa'];
+
+describe('every objective', () => {
+  for (const { name } of objectives) {
+    it(`${name}: the size of a micro-batch changes memory and speed only`, async () => {
+      const done: { micro_batch: number; metrics: Record<string, number>[]; weights: Map<string, HostTensor> }[] = [];
+      for (const micro_batch of [1, 5, 48]) {
+        const { model, method } = await methodOf({ micro_batch, learning_rate: 1e-3, repair_steps: 1 }, name);
+        const metrics = [await method.step(1), await method.step(2)].map((step) => ({ ...step.metrics }));
+        done.push({ micro_batch, metrics, weights: await model.readWeights() });
+        await model.dispose();
+      }
+      for (const { micro_batch, metrics, weights } of done.slice(1)) {
+        metrics.forEach((step, index) => {
+          for (const [metric, value] of Object.entries(step)) {
+            if (metric.startsWith('time/')) continue;
+            const first = done[0]!.metrics[index]![metric] as number;
+            assert.ok(
+              Math.abs(value - first) < 1e-4 * Math.max(1, Math.abs(first)),
+              `${micro_batch}: ${metric} is ${value}, and ${first}`,
+            );
+          }
+        });
+        for (const [weight, { data }] of weights)
+          data.forEach((value, place) => {
+            const first = done[0]!.weights.get(weight)!.data[place] as number;
+            assert.ok(Math.abs(value - first) < 2e-4, `${micro_batch}: ${weight}[${place}] is ${value}, and ${first}`);
+          });
+      }
+    });
+
+    it(`${name}: carries what it must, and nothing else`, async () => {
+      const { model, method, checkpoint } = await methodOf({}, name);
+      await method.step(1);
+      const state = await method.state!();
+      const held = holding[name];
+      const names = held ? [...checkpoint.weights.keys()].map((weight) => `${held}.${weight}`) : [];
+      assert.deepEqual([...state.keys()].sort(), names.sort());
+      // The copy is the base, not what one step made of it.
+      for (const [weight, { data }] of checkpoint.weights)
+        if (held) assert.deepEqual(state.get(`${held}.${weight}`)!.data, data);
+      await model.dispose();
+    });
+  }
+
+  for (const name of clipped)
+    it(`${name}: before the first update the ratio is 1 and the divergence 0`, async () => {
+      const { model, method } = await methodOf({ inner_updates: 1 }, name);
+      const { metrics } = await method.step(1);
+      assert.equal(metrics.clip_ratio, 0);
+      assert.ok(Math.abs(metrics.kl!) < 1e-6, `kl ${metrics.kl}`);
+      const { metrics: second } = await method.step(2);
+      assert.equal(second.clip_ratio, 0, 'each step has an old policy of its own');
+      assert.ok(second.kl! > 0, 'and the reference stays');
+      await model.dispose();
+    });
+
+  it('that is held near a reference comes near another one when that is taken anew', async () => {
+    const { model, method } = await methodOf({ inner_updates: 1, reference_every: 1 }, 'espo');
+    await method.step(1);
+    const { metrics } = await method.step(2);
+    assert.ok(Math.abs(metrics.kl!) < 1e-6, `kl ${metrics.kl}`);
+    const state = await method.state!();
+    assert.equal(
+      [...state.keys()].every((key) => key.startsWith('reference.')),
+      true,
+    );
+    await model.dispose();
+  });
+
+  it('without a divergence holds no reference and makes no update where every group earns alike', async () => {
+    for (const name of [...clipped, 'wd1', 'vrpo', 'trafl', 'rspo', 'ebpo', 'dispo']) {
+      const { model, method, checkpoint } = await methodOf({ reward: 'constant', kl: 0, inner_updates: 1 }, name);
+      const { metrics } = await method.step(1);
+      assert.equal(metrics.loss, undefined, name);
+      for (const [weight, { data }] of checkpoint.weights)
+        assert.deepEqual((await model.state.read(weight)).data, data, name);
+      if (clipped.includes(name)) assert.equal((await method.state!()).size, 0, name);
+      await model.dispose();
+    }
+  });
+});
+
+describe('dtm', () => {
+  it('writes with its teacher, which becomes the student when a phase ends', async () => {
+    const { model, method, checkpoint } = await methodOf({ tilt_steps: 2 }, 'dtm');
+    const versions = [];
+    for (let step = 1; step <= 3; step++) {
+      const { samples } = await method.step(step);
+      versions.push(samples![0]!.policyVersion);
+      if (step === 2) assert.equal((await model.state.read('optimizer.step')).data[0], 4);
+    }
+    assert.deepEqual(versions, [0, 0, 4], 'updates that the teacher has seen');
+    assert.equal((await model.state.read('optimizer.step')).data[0], 2, 'the optimiser forgot');
+    const teacher = await method.state!();
+    const moved = [...checkpoint.weights].some(
+      ([name, { data }]) => teacher.get(`teacher.${name}`)!.data[0] !== data[0],
+    );
+    assert.ok(moved, 'the teacher is another one');
+    await model.dispose();
+  });
+});
+
+describe('trafl', () => {
+  it('learns a table of log Z and carries it', async () => {
+    const { model, method } = await methodOf({ log_z: 'learned' }, 'trafl');
+    await method.step(1);
+    const table = (await method.state!()).get('log_z')!;
+    assert.deepEqual(table.shape, [256]);
+    const moved = [...table.data].filter((value) => value !== 0).length;
+    assert.ok(moved >= 1 && moved <= 4, `one number per prompt, not ${moved}`);
+    await model.dispose();
+  });
+});
+
+describe('autoedit', () => {
+  it('repairs first, then tunes on edited texts whose drafts it still knows', async () => {
+    const { model, method } = await methodOf({ repair_steps: 1, edit_threshold: 0.01, edit_passes: 2 }, 'autoedit');
+    const first = await method.step(1);
+    assert.ok('score' in first.metrics && !('clip_ratio' in first.metrics), 'supervised');
+    const second = await method.step(2);
+    assert.ok('clip_ratio' in second.metrics, 'a policy gradient');
+    assert.ok(second.metrics.forwards_per_rollout! > 1, 'edit passes are counted');
+    await model.dispose();
+  });
+});
+
+it('ebpo refuses a model that predicts the next place', () => {
+  const { check } = objectives.find(({ name }) => name === 'ebpo')!;
+  const settings = { kl: 0, reference: 'base' } as Parameters<NonNullable<typeof check>>[0];
+  const config = { logit_shift: true } as LanguageModel['config'];
+  assert.throws(() => check!(settings, config), { name: 'UsageError', message: /ebpo puts a completion twice/ });
+});

@@ -1,0 +1,55 @@
+import { LanguageModel } from '../../src/model/language-model.ts';
+import type { Task } from '../../src/tasks/task.ts';
+import { trainingState } from '../../src/training/trainer.ts';
+import { objectiveByName } from '../../src/tuning/objectives/registry.ts';
+import { policyGradient } from '../../src/tuning/policy-gradient.ts';
+import { tuningSettings } from '../../src/tuning/settings.ts';
+import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
+
+const share = (completion: string) => [...completion].filter((character) => character === '7').length / 4;
+
+/** Sevens are good: the share of a completion's four characters. `constant` is a reward that teaches nothing. */
+export const sevens: Task<{ readonly prompt: string }> = {
+  name: 'sevens',
+  description: 'Write sevens.',
+  metrics: ['share'],
+  rewards: ['share', 'constant'],
+  completionLength: { tagged: 4, plain: 4 },
+  parse: (record) => record as { prompt: string },
+  prompt: ({ prompt }) => prompt,
+  solution: () => '7777',
+  reward(_, completion, name) {
+    const total = name === 'constant' ? 0.3 : share(completion);
+    return { total, parts: { [name]: total } };
+  },
+  grade: (_, completion) => ({
+    correct: completion === '7777',
+    extracted: completion,
+    scores: { share: { value: share(completion), weight: 1 } },
+  }),
+};
+
+/** A tiny model that is tuned to write sevens. */
+export async function methodOf(changes: object = {}, objective = 'spg-mixture') {
+  const checkpoint = tinyCheckpoint({ hidden_size: 16, head_dim: 8 });
+  const model = await LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
+  const method = policyGradient({
+    model,
+    task: sevens as Task,
+    objective: objectiveByName(objective),
+    settings: tuningSettings.parse({
+      prompts_per_step: 4,
+      group_size: 6,
+      inner_updates: 2,
+      learning_rate: 1e-2,
+      warmup_steps: 0,
+      max_grad_norm: 1,
+      ...changes,
+    }),
+    seed: 5,
+    steps: 100,
+    problem: (random) => ({ prompt: `${random.integer(10)}:` }),
+    validation: [{ prompt: '1:' }, { prompt: '2:' }],
+  });
+  return { model, method, checkpoint };
+}

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Random } from '../../src/platform/random.ts';
+import type { Action } from '../../src/tuning/actions.ts';
+import { corrupt } from '../../src/tuning/corruptions.ts';
+import { elboViews, oneStepView } from '../../src/tuning/elbo-views.ts';
+import { coupledViews } from '../../src/tuning/objectives/coupled-grpo.ts';
+import { activeBlockView } from '../../src/tuning/objectives/dtm.ts';
+import { doubledView } from '../../src/tuning/objectives/ebpo.ts';
+import { selectSteps } from '../../src/tuning/objectives/egspo.ts';
+import { pairOfViews } from '../../src/tuning/objectives/espo.ts';
+import { complementaryViews } from '../../src/tuning/objectives/trafl.ts';
+import { preferencePairs } from '../../src/tuning/objectives/vrpo.ts';
+import { wd1Weights } from '../../src/tuning/objectives/wd1.ts';
+import { stateBefore, stepAction, traceLength } from '../../src/tuning/trace-views.ts';
+
+const mask = 9;
+/** A text of five tokens, of which four count, behind a prompt of two. */
+const text = { prompt: Int32Array.of(1, 2), completion: Int32Array.of(3, 4, 5, 6, 7), length: 4 };
+
+/** Places of the text that are masked in a view. */
+const maskedIn = (action: Action, view: number) =>
+  Array.from(action[view]!.seen).flatMap((token, place) => (token === mask ? [place - 2] : []));
+
+/** Mean over many draws of what each token weighs, all views together. */
+function meanWeights(draw: (random: Random) => Action, draws = 20_000): number[] {
+  const random = new Random(1, 'views');
+  const sums = new Float64Array(5);
+  for (let index = 0; index < draws; index++)
+    for (const { weights } of draw(random)) for (const [place, weight] of weights.entries()) sums[place]! += weight;
+  return [...sums].map((sum) => sum / draws);
+}
+
+/** The ELBO weighs a token with the sum over numbers of masks l of 1/l times its chance l/n: 1 in all. */
+function assertElbo(weights: readonly number[], scale = 1): void {
+  for (const weight of weights.slice(0, 4))
+    assert.ok(Math.abs(weight - scale) < 0.03 * scale, `${weight}, not ${scale}`);
+  assert.equal(weights[4], 0);
+}
+
+describe('views', () => {
+  it('weigh masked tokens alone, and mask what is behind the end of the text', () => {
+    const random = new Random(2, 'masked');
+    for (const action of [
+      elboViews(text, 3, mask, random),
+      coupledViews(text, mask, random),
+      pairOfViews(text, 2, 1, mask, random),
+      complementaryViews(text, 4, mask, random),
+      [oneStepView(text, { promptMasking: 0.5, mask, random })],
+    ])
+      action.forEach(({ seen, weights, wanted }, view) => {
+        assert.equal(seen[6], mask);
+        const places = maskedIn(action, view);
+        weights.forEach((weight, place) => {
+          if (weight !== 0) assert.ok(places.includes(place) && place < text.length);
+        });
+        assert.deepEqual(wanted, text.completion);
+      });
+  });
+
+  it('of an ELBO are unbiased', () => {
+    assertElbo(meanWeights((random) => elboViews(text, 2, mask, random)));
+    assertElbo(
+      meanWeights((random) => elboViews(text, 3, mask, random, 0.25)),
+      0.25,
+    );
+  });
+
+  it('of a coupled pair at a uniform count are an ELBO, with no mask at all too', () => {
+    assertElbo(meanWeights((random) => pairOfViews(text, random.integer(5), 1, mask, random)));
+    const [none, all] = pairOfViews(text, 0, 1, mask, new Random(1, 'none'));
+    assert.deepEqual([...none!.weights], [0, 0, 0, 0, 0]);
+    assert.deepEqual([...all!.weights], [0.625, 0.625, 0.625, 0.625, 0]);
+  });
+
+  it('of coupled GRPO score each token half in full mask and half in one of two complements', () => {
+    const random = new Random(3, 'coupled');
+    for (let draw = 0; draw < 50; draw++) {
+      const [full, one, other] = coupledViews(text, mask, random);
+      for (let place = 0; place < 4; place++) {
+        assert.equal(full!.weights[place], 0.5);
+        assert.equal(Number(one!.weights[place]! > 0) + Number(other!.weights[place]! > 0), 1);
+      }
+    }
+    const mean = meanWeights((stream) => coupledViews(text, mask, stream));
+    for (const weight of mean.slice(0, 4)) assert.ok(Math.abs(weight - 1.5) < 0.05, String(weight));
+  });
+
+  it('of trafl are complementary pairs with a mean per position each', () => {
+    const random = new Random(4, 'pairs');
+    for (let draw = 0; draw < 20; draw++) {
+      const action = complementaryViews(text, 4, mask, random);
+      assert.equal(action.length, 4);
+      for (const pair of [0, 2]) {
+        const [first, second] = [maskedIn(action, pair), maskedIn(action, pair + 1)];
+        assert.deepEqual([...new Set([...first, ...second])].sort(), [0, 1, 2, 3, 4]);
+        assert.deepEqual(
+          first.filter((place) => second.includes(place)),
+          [4],
+        );
+      }
+      for (const { weights } of action)
+        assert.ok(Math.abs(weights.reduce((sum, weight) => sum + weight, 0) - 0.25) < 1e-6);
+    }
+    const alone = complementaryViews({ ...text, length: 1 }, 2, mask, random);
+    assert.deepEqual(
+      alone.map(({ weights }) => weights[0]),
+      [0.5, 0.5],
+    );
+  });
+
+  it('of one step mask the whole completion, and the prompt by chance', () => {
+    const random = new Random(5, 'one step');
+    let masked = 0;
+    for (let draw = 0; draw < 2000; draw++) {
+      const { seen, weights } = oneStepView(text, { promptMasking: 0.15, mask, random });
+      assert.deepEqual(Array.from(seen).slice(2), [mask, mask, mask, mask, mask]);
+      assert.deepEqual([...weights], [1, 1, 1, 1, 0]);
+      masked += Number(seen[0] === mask) + Number(seen[1] === mask);
+    }
+    assert.ok(Math.abs(masked / 4000 - 0.15) < 0.02, String(masked));
+  });
+
+  it("of dtm are what the decoder meets, its block's open places weighing alike", () => {
+    const whole = { prompt: text.prompt, completion: Int32Array.of(3, 4, 5, 6) };
+    const counts = new Map<number, number>();
+    const random = new Random(6, 'active');
+    for (let draw = 0; draw < 4000; draw++) {
+      const view = activeBlockView(whole, { block: 2 }, mask, random);
+      const open = maskedIn([view], 0);
+      counts.set(open.length, (counts.get(open.length) ?? 0) + 1);
+      const active = open.length > 2 ? [0, 1] : [2, 3];
+      if (open.length > 2) assert.ok(open.includes(2) && open.includes(3), 'later blocks are open');
+      else
+        assert.ok(
+          open.every((place) => place >= 2),
+          'earlier blocks are clean',
+        );
+      const weighing = [...view.weights].flatMap((weight, place) => (weight > 0 ? [place] : []));
+      assert.deepEqual(
+        weighing,
+        open.filter((place) => active.includes(place)),
+      );
+      assert.ok(Math.abs(view.weights.reduce((sum, weight) => sum + weight, 0) - 1) < 1e-6);
+    }
+    for (const open of [1, 2, 3, 4]) assert.ok(Math.abs(counts.get(open)! / 1000 - 1) < 0.15, `${open} open`);
+  });
+
+  it('of dtm follow the decoder where its last block is shorter', () => {
+    const short = { prompt: text.prompt, completion: text.completion };
+    const random = new Random(9, 'short');
+    for (let draw = 0; draw < 300; draw++) {
+      const open = maskedIn([activeBlockView(short, { block: 3 }, mask, random)], 0);
+      // Blocks of three and two tokens: the second is open in full before the first is touched.
+      if (open.some((place) => place < 3)) assert.ok(open.includes(3) && open.includes(4));
+    }
+  });
+
+  it('of ebpo hold the text clean and masked, padded on the left, and weigh as a block ELBO', () => {
+    const options = { prompt: 4, block: 2, mask_samples: 1, mask, pad: 0 };
+    const { seen, absent, from } = doubledView(text, { ...options, random: new Random(7, 'doubled') });
+    assert.deepEqual([absent, from, seen.length], [2, 9, 14]);
+    assert.deepEqual(Array.from(seen).slice(0, 9), [0, 0, 1, 2, 3, 4, 5, 6, 7]);
+    assert.equal(seen[13], mask);
+    assertElbo(meanWeights((random) => [doubledView(text, { ...options, random })]));
+  });
+});
+
+describe('a decoding trace', () => {
+  const rollout = {
+    promptTokens: text.prompt,
+    tokens: text.completion,
+    revealedAt: Int32Array.of(1, 0, 2, 1, 3),
+    entropy: Float32Array.of(0.2, 0.9, 1.5, 0.4, 0.1),
+  } as Parameters<typeof stateBefore>[0];
+
+  it('gives the canvas before each step, and the step as an action', () => {
+    assert.equal(traceLength(rollout), 4);
+    assert.deepEqual([...stateBefore(rollout, 0, mask)], [1, 2, mask, mask, mask, mask, mask]);
+    assert.deepEqual([...stateBefore(rollout, 2, mask)], [1, 2, 3, 4, mask, 6, mask]);
+    const [view] = stepAction(rollout, 1, mask);
+    assert.deepEqual(Array.from(view!.seen), [1, 2, mask, 4, mask, mask, mask]);
+    assert.deepEqual([...view!.weights], [1, 0, 0, 1, 0]);
+  });
+
+  it('gives the steps of largest mean entropy in time order', () => {
+    assert.deepEqual(selectSteps(rollout, 2), [0, 2]);
+    assert.deepEqual(selectSteps(rollout, 9), [0, 1, 2, 3]);
+  });
+
+  it('of an edited text is that of its draft', () => {
+    const before = Int32Array.of(8, 8, 8, 8, 8);
+    const state = stateBefore({ ...rollout, edits: [{ before, places: [0], tokens: [3] }] }, 2, mask);
+    assert.deepEqual([...state], [1, 2, 8, 8, mask, 8, mask]);
+  });
+});
+
+describe('weights of completions', () => {
+  it('wd1: softmax(-A) minus softmax(A), nothing for a group that earned alike', () => {
+    const weights = wd1Weights([
+      { group: 0, advantage: 0.5 },
+      { group: 0, advantage: -0.5 },
+      { group: 1, advantage: 0 },
+      { group: 1, advantage: 0 },
+    ]);
+    const share = Math.exp(0.5) / (Math.exp(0.5) + Math.exp(-0.5));
+    for (const [j, expected] of [(1 - 2 * share) / 2, (2 * share - 1) / 2, 0, 0].entries())
+      assert.ok(Math.abs(weights[j]! - expected) < 1e-12);
+  });
+
+  it('vrpo: the best with the worst, and so on while rewards differ', () => {
+    const group = [0.5, 1, 0, 0.5, 0.25].map((reward, name) => ({ name, reward, group: 0 }));
+    const other = [1, 1].map((reward) => ({ name: 9, reward, group: 1 }));
+    const pairs = preferencePairs([...group, ...other]).map((pair) => pair.map(({ name }) => name));
+    assert.deepEqual(pairs, [
+      [1, 2],
+      [0, 4],
+    ]);
+  });
+});
+
+it('corruptions keep a length and a vocabulary, touch a part, and are made of its own tokens and of digits', () => {
+  const random = new Random(8, 'corrupt');
+  const clean = Int32Array.of(10, 11, 12, 13, 14, 15, 16, 17);
+  let changed = 0;
+  for (let draw = 0; draw < 400; draw++) {
+    const damaged = corrupt(clean, random, (token, step) => (token < 14 ? token + 100 * step : null));
+    assert.equal(damaged.length, 8);
+    for (const token of damaged) assert.ok([...clean].includes(token) || Math.abs(token) > 85, String(token));
+    changed += Number(damaged.some((token, place) => token !== clean[place]));
+  }
+  assert.ok(changed > 300, String(changed));
+});
