@@ -19,10 +19,16 @@ const build: readonly Need[] = [
   { what: 'a C++ compiler', debian: 'g++', present: () => onPath('g++') || onPath('clang++') },
   { what: 'Python 3', debian: 'python3', present: () => onPath('python3') },
 ];
+/** What code that a model wrote is run in, and the languages of the tests that it is run with. */
+const sandbox: readonly Need[] = [
+  { what: 'bubblewrap', debian: 'bubblewrap', present: () => process.platform !== 'linux' || onPath('bwrap') },
+  { what: 'Python 3', debian: 'python3', present: () => onPath('python3') },
+];
 
 export const needs = {
   browser: [chromium, fonts],
   vscode: [chromium, fonts, ...build],
+  sandbox,
 } satisfies Record<string, readonly Need[]>;
 
 /**
