@@ -6,6 +6,7 @@ import { addBench } from './commands/bench.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
 import { addEval } from './commands/eval.ts';
+import { addEvaluations } from './commands/evaluations.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
 import { addObjectives } from './commands/objectives.ts';
@@ -96,6 +97,7 @@ function commands(terminal: Terminal): Command {
     addTune,
     addRuns,
     addEval,
+    addEvaluations,
     addScore,
     addPretrain,
     addComplete,

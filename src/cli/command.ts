@@ -92,6 +92,9 @@ const startOptions = {
   steps: '--steps',
   timeLimit: '--time-limit',
   config: '--config',
+  limit: '--limit',
+  asReleased: '--as-released',
+  skipBroken: '--skip-broken',
 };
 
 /** Throws a `UsageError` where an option would be passed over because a run goes on as it was started. */

@@ -69,7 +69,7 @@ export async function startReport({
     steps: stepsOf(events),
     evaluations: evaluationsOf(events),
     samples: await samplesOf(tuned.dir),
-    denoisings: denoisingsOf(after.answers, tokenizer),
+    denoisings: denoisingsOf(task, after.answers, tokenizer),
   };
 }
 
@@ -111,14 +111,17 @@ async function samplesOf(dir: string): Promise<ReportSamples[]> {
 }
 
 /** Solved puzzles and missed ones, as far as there are both. */
-function denoisingsOf(answers: readonly GradedAnswer[], tokenizer: Tokenizer): Denoising[] {
+function denoisingsOf(task: Task, answers: readonly GradedAnswer[], tokenizer: Tokenizer): Denoising[] {
   const missed = answers.filter(({ grade }) => !grade.correct).slice(0, 1);
   const solved = answers.filter(({ grade }) => grade.correct).slice(0, shownDenoisings - missed.length);
-  return [...solved, ...missed].map(({ prompt, denoised, grade }, index) => ({
-    title: `Held-out puzzle ${index + 1}`,
-    prompt,
-    outcome: grade.correct ? 'solved' : 'not solved',
-    frames: framesOf(denoised, tokenizer),
-    layout: { columns: 4, cells: 16, box: 2, given: [...prompt.slice(0, 16)].map((digit) => digit !== '0') },
-  }));
+  return [...solved, ...missed].map(({ row, prompt, denoised, grade }, index) => {
+    const layout = task.layout?.(row, prompt);
+    return {
+      title: `Held-out puzzle ${index + 1}`,
+      prompt,
+      outcome: grade.correct ? 'solved' : 'not solved',
+      frames: framesOf(denoised, tokenizer),
+      ...(layout ? { layout } : {}),
+    };
+  });
 }

@@ -3,8 +3,10 @@ import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../platform/random.ts';
 import type { PromptFormat, Task } from '../tasks/task.ts';
 
-/** Answers denoised in one batch, so that progress shows and a cancel is heeded in between. */
-const answersPerBatch = 128;
+/** Tokens, prompts and canvases together, that one batch of answers holds: enough to keep a processor busy. */
+const tokensPerBatch = 2048;
+/** Answers in a batch at most, so that progress shows and a cancel is heeded in between. */
+const mostPerBatch = 64;
 
 export interface AnswerOptions {
   readonly format: PromptFormat;
@@ -49,6 +51,45 @@ export function defaultDecoding(
   };
 }
 
+/** An answer that is to be written: what it follows from, with the model and the decoding. */
+export type AnswerPlan<Row = unknown> = Pick<Answer<Row>, 'row' | 'prompt' | 'promptTokens' | 'seed'>;
+
+/** The answers that are wanted, in the problems' order, samples side by side. Seeds do not depend on each other. */
+export function planAnswers<Row>(
+  model: Pick<LanguageModel, 'tokenizer'>,
+  task: Task<Row>,
+  rows: readonly Row[],
+  { format, samples, seed }: Pick<AnswerOptions, 'format' | 'samples' | 'seed'>,
+): AnswerPlan<Row>[] {
+  return rows.flatMap((row, item) => {
+    const prompt = task.prompt(row, format);
+    const promptTokens = Int32Array.from(model.tokenizer.encode(prompt));
+    const random = new Random(seed, 'answer', item);
+    return Array.from({ length: samples }, () => ({ row, prompt, promptTokens, seed: random.integer(2 ** 31) }));
+  });
+}
+
+/** Answers that fit into a batch, by the longest of them. */
+export function batchSize(plans: readonly AnswerPlan[], { length }: DecodingOptions): number {
+  const longest = plans.reduce((most, { promptTokens }) => Math.max(most, promptTokens.length + length), 1);
+  return Math.min(mostPerBatch, Math.max(1, Math.floor(tokensPerBatch / longest)));
+}
+
+/** Writes the answers of one batch. */
+export async function writeAnswers<Row>(
+  model: LanguageModel,
+  batch: readonly AnswerPlan<Row>[],
+  { decoding, checkCancelled }: Pick<AnswerOptions, 'decoding' | 'checkCancelled'>,
+): Promise<Answer<Row>[]> {
+  const denoised = await denoise(model, {
+    prompts: batch.map(({ promptTokens }) => promptTokens),
+    seeds: batch.map(({ seed }) => seed),
+    options: decoding,
+    ...(checkCancelled ? { checkCancelled } : {}),
+  });
+  return batch.map((plan, index) => ({ ...plan, ...readCompletion(model, denoised[index] as Denoised) }));
+}
+
 /** Lets the model answer every problem `samples` times; answers stand in the problems' order, samples side by side. */
 export async function answer<Row>(
   model: LanguageModel,
@@ -56,24 +97,12 @@ export async function answer<Row>(
   rows: readonly Row[],
   options: AnswerOptions,
 ): Promise<Answer<Row>[]> {
-  const { format, decoding, samples, seed, progress, checkCancelled } = options;
-  const wanted = rows.flatMap((row, item) => {
-    const prompt = task.prompt(row, format);
-    const promptTokens = Int32Array.from(model.tokenizer.encode(prompt));
-    const random = new Random(seed, 'answer', item);
-    return Array.from({ length: samples }, () => ({ row, prompt, promptTokens, seed: random.integer(2 ** 31) }));
-  });
+  const plans = planAnswers(model, task, rows, options);
+  const size = batchSize(plans, options.decoding);
   const answers: Answer<Row>[] = [];
-  for (let start = 0; start < wanted.length; start += answersPerBatch) {
-    const batch = wanted.slice(start, start + answersPerBatch);
-    const denoised = await denoise(model, {
-      prompts: batch.map(({ promptTokens }) => promptTokens),
-      seeds: batch.map((entry) => entry.seed),
-      options: decoding,
-      ...(checkCancelled ? { checkCancelled } : {}),
-    });
-    answers.push(...batch.map((entry, index) => ({ ...entry, ...readCompletion(model, denoised[index] as Denoised) })));
-    progress?.(answers.length, wanted.length);
+  for (let start = 0; start < plans.length; start += size) {
+    answers.push(...(await writeAnswers(model, plans.slice(start, start + size), options)));
+    options.progress?.(answers.length, plans.length);
   }
   return answers;
 }

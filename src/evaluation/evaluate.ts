@@ -1,8 +1,9 @@
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Interval } from '../protocol/interval.ts';
-import type { Grade, Score, Task } from '../tasks/task.ts';
+import type { Grade, PromptFormat, Task } from '../tasks/task.ts';
 import { type Answer, type AnswerOptions, answer } from './answers.ts';
-import { pairedDifference, passAtKInterval, shareInterval } from './statistics.ts';
+import { gradesByProblem, metricIntervals, problemScores } from './metrics.ts';
+import { pairedDifference } from './statistics.ts';
 
 export interface GradedAnswer<Row = unknown> extends Answer<Row> {
   readonly grade: Grade;
@@ -34,13 +35,8 @@ export async function evaluate<Row>(
 ): Promise<EvaluationResult<Row>> {
   const begin = performance.now();
   const { format, samples, asReleased = false } = options;
-  const answers = (await answer(model, task, rows, options)).map((given) => ({
-    ...given,
-    grade: task.grade(given.row, given.completion, { format, asReleased }),
-  }));
-  const metrics: Record<string, Interval> = {};
-  for (const metric of task.metrics) metrics[metric] = shareInterval(itemScores(answers, metric, samples));
-  if (samples > 1) Object.assign(metrics, passAtEveryK(answers, samples));
+  const answers = gradeAnswers(task, await answer(model, task, rows, options), { format, asReleased });
+  const metrics = metricIntervals(task, gradesByProblem(answers, samples));
   const forwards = answers.reduce((sum, { denoised }) => sum + denoised.forwards, 0);
   const tokens = answers.reduce((sum, { denoised }) => sum + denoised.tokens.length, 0);
   return {
@@ -55,34 +51,16 @@ export async function evaluate<Row>(
   };
 }
 
+export function gradeAnswers<Row>(
+  task: Task<Row>,
+  answers: readonly Answer<Row>[],
+  options: { readonly format: PromptFormat; readonly asReleased: boolean },
+): GradedAnswer<Row>[] {
+  return answers.map((given) => ({ ...given, grade: task.grade(given.row, given.completion, options) }));
+}
+
 /** How one model's metric differs from another's on the same problems: `after` minus `before`, paired by problem. */
 export function compareEvaluations(before: EvaluationResult, after: EvaluationResult, metric: string): Interval {
-  return pairedDifference(
-    itemScores(before.answers, metric, before.samples),
-    itemScores(after.answers, metric, after.samples),
-  );
+  const scores = ({ answers, samples }: EvaluationResult) => problemScores(gradesByProblem(answers, samples), metric);
+  return pairedDifference(scores(before), scores(after));
 }
-
-/** A metric's score per problem, its samples added up: problems are what is independent. */
-function itemScores(answers: readonly GradedAnswer[], metric: string, samples: number): Score[] {
-  return groups(answers, samples).map((group) => {
-    const scores = group.map(({ grade }) => grade.scores[metric] as Score);
-    return { value: sum(scores.map(({ value }) => value)), weight: sum(scores.map(({ weight }) => weight)) };
-  });
-}
-
-function passAtEveryK(answers: readonly GradedAnswer[], samples: number): Record<string, Interval> {
-  const counts = groups(answers, samples).map((group) => ({
-    samples,
-    correct: group.filter(({ grade }) => grade.correct).length,
-  }));
-  return Object.fromEntries(
-    Array.from({ length: samples }, (_, index) => [`pass@${index + 1}`, passAtKInterval(counts, index + 1)]),
-  );
-}
-
-function groups<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: items.length / size }, (_, index) => items.slice(index * size, (index + 1) * size));
-}
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

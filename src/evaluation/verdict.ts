@@ -1,5 +1,8 @@
+import path from 'node:path';
+import type { EvaluationReport, EvaluationSummary, MetricDifference } from '../protocol/evaluation.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { MetricComparison, ReportHeadline } from '../protocol/report.ts';
+import type { Json } from '../protocol/run.ts';
 
 /**
  * The result in plain sentences, as the terminal and the report state it: what the interval of a paired difference
@@ -31,6 +34,76 @@ function controlVerdict({ control, versusControl }: MetricComparison, n: number)
   if (versusControl.high < 0) return `${reached}, which is better than tuning did (${interval}).`;
   return `${reached}; it and tuning cannot be told apart, as the interval of their difference includes zero (${interval}).`;
 }
+
+/**
+ * An evaluation in plain sentences: what was measured, how each metric differs from the compared evaluation, and what
+ * limits the comparison. `others` is the number of problems that the compared one answered.
+ */
+export function comparisonVerdicts({
+  evaluation,
+  compared,
+  differences,
+  shared,
+  others,
+}: Pick<EvaluationReport, 'evaluation' | 'compared' | 'differences' | 'shared'> & { others: number }): string[] {
+  const { result } = evaluation;
+  if (result === null) return ['The evaluation has not finished.'];
+  const [first] = Object.entries(result.metrics);
+  if (first === undefined) return ['No metric was measured.'];
+  const [name, { value, low, high }] = first;
+  const measured = `${modelName(evaluation)} reached ${percent(value)} ${metricLabel(name)} on ${result.n} ${problems(result.n)} (95 % interval ${percent(low)} to ${percent(high)}).`;
+  if (compared === null) return [measured, 'There is no evaluation beside it, so nothing is said of a change.'];
+  return [
+    measured,
+    ...differences.map((difference) => differenceVerdict(difference, compared, shared)),
+    ...limits(evaluation, compared, shared, { own: result.n, others }),
+  ];
+}
+
+function differenceVerdict(
+  { name, before, after, difference, verdict }: MetricDifference,
+  compared: EvaluationSummary,
+  shared: number,
+): string {
+  const metric = capitalised(metricLabel(name));
+  const change = `${percent(after.value)} against ${percent(before.value)} of ${modelName(compared)} on the same ${shared} ${problems(shared)}`;
+  const interval = `${points(difference)} points, 95 % interval ${range(difference)}, paired`;
+  return verdict === 'not distinguishable'
+    ? `${metric} is not distinguishable, ${change}: the interval of the difference holds zero (${interval}).`
+    : `${metric} is ${verdict}, ${change} (${interval}).`;
+}
+
+function limits(
+  evaluation: EvaluationSummary,
+  compared: EvaluationSummary,
+  shared: number,
+  { own, others }: { readonly own: number; readonly others: number },
+): string[] {
+  const partly =
+    shared === own && shared === others
+      ? []
+      : [
+          `Only ${shared} ${problems(shared)} stand in both: this evaluation has ${own}, the other one ${others}; the differences are over those in both.`,
+        ];
+  return [...partly, ...conditions(evaluation, compared)];
+}
+
+/** What else than the model may be behind a difference. */
+function conditions(evaluation: EvaluationSummary, compared: EvaluationSummary): string[] {
+  const of = ({ settings, samples, seed }: EvaluationSummary): Readonly<Record<string, Json>> => ({
+    ...settings,
+    samples,
+    seed,
+  });
+  const [own, other] = [of(evaluation), of(compared)];
+  const shown = (value: Json | undefined) => (value === null || value === undefined ? 'default' : String(value));
+  const different = Object.keys({ ...own, ...other })
+    .filter((name) => shown(own[name]) !== shown(other[name]))
+    .map((name) => `${metricLabel(name)} ${shown(own[name])} here and ${shown(other[name])} there`);
+  return different.length === 0 ? [] : [`The two were made under different settings: ${different.join('; ')}.`];
+}
+
+const modelName = ({ model }: EvaluationSummary): string => path.basename(model ?? 'the model');
 
 /** `cell_accuracy` as a reader would write it. */
 export const metricLabel = (name: string): string => name.replaceAll('_', ' ');

@@ -1,13 +1,33 @@
 /** The ids that package.json declares; a test sees that both agree. */
 export const commands = {
+  compareWithBase: 'unmask.compareWithBase',
+  deleteAllData: 'unmask.deleteAllData',
+  deleteEvaluation: 'unmask.deleteEvaluation',
+  deleteModel: 'unmask.deleteModel',
+  deleteRun: 'unmask.deleteRun',
   explainLastCompletion: 'unmask.explainLastCompletion',
+  exportEvaluation: 'unmask.exportEvaluation',
+  getStarted: 'unmask.getStarted',
+  keepModel: 'unmask.keepModel',
+  openEvaluation: 'unmask.openEvaluation',
+  openPanelInEditor: 'unmask.openPanelInEditor',
+  openRun: 'unmask.openRun',
+  pauseRun: 'unmask.pauseRun',
+  previousModel: 'unmask.previousModel',
   restartRuntime: 'unmask.restartRuntime',
+  resumeRun: 'unmask.resumeRun',
+  revealFolder: 'unmask.revealFolder',
+  runSpgEval: 'unmask.runSpgEval',
   selectModel: 'unmask.selectModel',
   showDevices: 'unmask.showDevices',
   showLog: 'unmask.showLog',
+  showPanel: 'unmask.showPanel',
   snoozeCompletions: 'unmask.snoozeCompletions',
+  stopRun: 'unmask.stopRun',
   toggleCompletions: 'unmask.toggleCompletions',
   toggleLanguage: 'unmask.toggleLanguage',
+  tuneOnTask: 'unmask.tuneOnTask',
+  useModel: 'unmask.useModel',
 } as const;
 
 /** A suggestion was accepted: VS Code runs this with the item; nobody else does, so it is not declared. */

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { HostTensor } from '../graph/tensor.ts';
@@ -52,6 +54,13 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
         `${file} holds the tensor ${name} that its config.json does not know; restore both from one checkpoint.`,
       );
   return { config, weights, tokenizer, generation: await readGeneration(folder) };
+}
+
+/** A name for the weights of a checkpoint folder, that other weights do not have. */
+export async function weightsDigest(folder: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const part of createReadStream(path.join(folder, 'model.safetensors'))) hash.update(part as Buffer);
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** Writes what `readCheckpoint` reads. `config.json` comes last: a folder that has it is whole. */

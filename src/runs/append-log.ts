@@ -25,7 +25,7 @@ export class AppendLog {
     return new AppendLog(file, handle, (await handle.stat()).size);
   }
 
-  /** Appends one line (without its end); calls are carried out in their order. */
+  /** Appends a line, or several at once (without the end of the last); calls are carried out in their order. */
   append(line: string): Promise<void> {
     const turn = this.#last.then(() => this.#write(Buffer.from(`${line}\n`)));
     this.#last = turn.catch(() => undefined);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
 import { writeJson } from '../platform/files.ts';
 import type { RunConfiguration } from '../protocol/run.ts';
-import { filterJsonLines } from './json-lines.ts';
+import { filterJsonLines, keepFirstLines } from './json-lines.ts';
 import { namesIn, runFile, stepName, stepOf, stepsIn } from './layout.ts';
 import { acquireLock } from './lock.ts';
 import { readRecord } from './read-record.ts';
@@ -34,22 +34,30 @@ export async function readConfiguration(dir: string): Promise<RunConfiguration> 
   return readRecord(runFile(dir).configuration, runConfigurationSchema);
 }
 
-/** The directory of a run that a user names: a folder's name under `root`, or a path. */
-export async function findRun(root: string, run: string): Promise<string> {
+/** The directory of a run that a user names: a folder's name under `root`, or a path; `command` lists what there is. */
+export async function findRun(root: string, run: string, command: 'runs' | 'evaluations' = 'runs'): Promise<string> {
   for (const dir of [path.join(root, run), path.resolve(run)]) {
     if ((await lstat(runFile(dir).configuration).catch(() => null)) !== null) return dir;
   }
-  throw new UserError(`There is no run ${run} in ${root}, nor is it the path of one; \`unmask runs list\` names them.`);
+  throw new UserError(
+    `There is no ${command.slice(0, -1)} ${run} in ${root}, nor is it the path of one; \`unmask ${command} list\` names them.`,
+  );
+}
+
+/** The command that goes on with a run which no process works on. */
+export function resumeCommand({ kind }: Pick<RunConfiguration, 'kind'>, dir: string): string {
+  return `unmask ${kind === 'evaluate' ? 'eval' : kind} --resume ${dir}`;
 }
 
 /**
- * Takes a run back to the end of a step, for a job that goes on from there: events, samples and checkpoints of later
- * steps go away, so that the resumed log holds each step once. From step 0 a job begins anew, and measures anew what it
+ * Takes a run back to the end of a step, for a job that goes on from there: events, samples, answers and checkpoints of
+ * later steps go away, so that the resumed log holds each step once; a step of an evaluation is an answer. From step 0 a job begins anew, and measures anew what it
  * measured before its first step. Only the holder of the run's lock may call it.
  */
 export async function rewindRun(dir: string, step: number): Promise<void> {
   const files = runFile(dir);
   await filterJsonLines(files.events, runEventSchema, (event) => step > 0 && event.step <= step);
+  await keepFirstLines(files.answers, step);
   for (const name of await namesIn(files.samples)) {
     if ((stepOf(name) ?? 0) > step) await rm(path.join(files.samples, name), { force: true });
   }

@@ -31,6 +31,19 @@ export async function filterJsonLines<T>(
   if (kept.length < lines.length) await writeAtomic(file, kept.map((line) => `${line}\n`).join(''));
 }
 
+/** Keeps the first `count` lines of a file, rewriting it atomically and only where something goes away. */
+export async function keepFirstLines(file: string, count: number): Promise<void> {
+  const lines = (await completeLines(file)).split('\n').slice(0, -1);
+  if (count < lines.length)
+    await writeAtomic(
+      file,
+      lines
+        .slice(0, count)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
+}
+
 /** Cuts what follows the last line end, so that the next line written does not continue a torn one. */
 export async function cutTornLine(file: string): Promise<void> {
   const bytes = await readBytes(file);

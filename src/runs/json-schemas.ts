@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import {
+  answerRecordSchema,
+  evaluationDocumentSchema,
   evaluationEventSchema,
   runConfigurationSchema,
   runControlSchema,
@@ -16,6 +18,8 @@ const records = {
   lock: ['lock.json: the process that writes a run directory.', runLockSchema],
   step: ['A training step, a line of events.jsonl: finite numbers by name.', stepEventSchema],
   evaluation: ['An evaluation, a line of events.jsonl.', evaluationEventSchema],
+  answer: ['An answer of an evaluation, a line of answers.jsonl.', answerRecordSchema],
+  'evaluation-result': ['result.json of an evaluation.', evaluationDocumentSchema],
   sample: ['A completion, a line of samples/step-NNNNNN.jsonl.', sampleRecordSchema],
 } as const;
 

@@ -6,6 +6,7 @@ export const runFile = (dir: string) => ({
   configuration: path.join(dir, 'run.json'),
   events: path.join(dir, 'events.jsonl'),
   samples: path.join(dir, 'samples'),
+  answers: path.join(dir, 'answers.jsonl'),
   checkpoints: path.join(dir, 'checkpoints'),
   log: path.join(dir, 'log.txt'),
   result: path.join(dir, 'result.json'),

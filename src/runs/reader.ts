@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf } from '../platform/errors.ts';
+import type { AnswerRecord } from '../protocol/evaluation.ts';
 import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
 import type { RunState, RunStatus, RunSummary } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
@@ -9,7 +10,7 @@ import { parseJsonLines, readJsonLines } from './json-lines.ts';
 import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
 import { lockHolder } from './lock.ts';
 import { readRecord } from './read-record.ts';
-import { runEventSchema, runStatusSchema, sampleRecordSchema } from './records.ts';
+import { answerRecordSchema, runEventSchema, runStatusSchema, sampleRecordSchema } from './records.ts';
 
 /** Milliseconds without a heartbeat after which a run that no process holds counts as interrupted. */
 const staleAfter = 5_000;
@@ -70,6 +71,11 @@ export async function sampleSteps(dir: string): Promise<number[]> {
 
 export async function readSamples(dir: string, step: number): Promise<SampleRecord[]> {
   return readJsonLines(path.join(runFile(dir).samples, `${stepName(step)}.jsonl`), sampleRecordSchema);
+}
+
+/** The answers of an evaluation, in the order they were written; none before the first. */
+export async function readAnswers(dir: string): Promise<AnswerRecord[]> {
+  return readJsonLines(runFile(dir).answers, answerRecordSchema);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts';
 import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json, RunConfiguration, RunControl, RunLock, RunStatus } from '../protocol/run.ts';
@@ -95,6 +96,39 @@ export const sampleRecordSchema = z.looseObject({
   revealedAt: z.array(count).describe('Denoising step, from 0, that fixed each token.'),
   confidence: z.array(z.number()).describe('Probability of each token when it was fixed.'),
 }) satisfies z.ZodType<SampleRecord>;
+
+/** The problem's own fields stand beside these. */
+export const answerRecordSchema = z.looseObject({
+  problem: z.string().min(1).describe('Names the problem by its content.'),
+  sample: count.describe("Which of the problem's answers this is, from 0."),
+  prompt: z.string(),
+  completion: z.string(),
+  seed: z.int(),
+  correct: z.boolean(),
+  extracted: z.string().nullable().describe('The answer as it was read out of the completion.'),
+  scores: z
+    .record(z.string(), z.looseObject({ value: z.number(), weight: z.number() }))
+    .describe('One per metric of the task; a metric is the sum of values over the sum of weights.'),
+  forwards: count.describe('Forward passes that the answer took.'),
+  tokens: z.array(count).describe('Token ids of the whole canvas.'),
+  pieces: z.array(z.string()).describe('The text of each token.'),
+  revealedAt: z.array(count).describe('Denoising step, from 0, that fixed each token.'),
+  confidence: z.array(z.number()).describe('Probability of each token when it was fixed.'),
+}) satisfies z.ZodType<AnswerRecord>;
+
+/** `result.json` of an evaluation. */
+export const evaluationDocumentSchema = z.looseObject({
+  task: z.string(),
+  model: z.string(),
+  n: count.describe('Number of problems.'),
+  metrics: z.record(z.string(), interval),
+  forwards_per_answer: z.number(),
+  tokens_per_forward: z.number(),
+  seconds: z.number(),
+  results: z.string().describe('The file of every answer.'),
+  run: z.string(),
+  dir: z.string(),
+}) satisfies z.ZodType<EvaluationDocument>;
 
 /** A line of `events.jsonl`: an evaluation where it has that field, a step otherwise. */
 export const runEventSchema = z.union([evaluationEventSchema, stepEventSchema]) satisfies z.ZodType<RunEvent>;

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, UserError } from '../platform/errors.ts';
 import { writeAtomic, writeJson } from '../platform/files.ts';
+import type { AnswerRecord } from '../protocol/evaluation.ts';
 import type { RunEvent } from '../protocol/events.ts';
 import type { RunConfiguration, RunState, RunStatus, RunWish } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
@@ -35,6 +36,8 @@ export class RunWriter {
   readonly #lock: HeldLock;
   readonly #events: AppendLog;
   readonly #log: AppendLog;
+  /** Opened by the first answer: a training run has none. */
+  #answers: AppendLog | undefined;
   readonly #timer: NodeJS.Timeout;
   #status: RunStatus;
   #written = 0;
@@ -93,6 +96,14 @@ export class RunWriter {
   async samples(step: number, records: readonly SampleRecord[]): Promise<void> {
     const text = records.map((record) => `${strictJson(record, `a sample of step ${step}`)}\n`).join('');
     await writeAtomic(path.join(runFile(this.dir).samples, `${stepName(step)}.jsonl`), text);
+  }
+
+  /** Appends answers of an evaluation, all in one write. Append the step that counts them after them. */
+  async answers(records: readonly AnswerRecord[]): Promise<void> {
+    this.#answers ??= await AppendLog.open(runFile(this.dir).answers);
+    await this.#answers.append(
+      records.map((record) => strictJson(record, `an answer to problem ${record.problem}`)).join('\n'),
+    );
   }
 
   /** Appends a line with its time to `log.txt`. */
@@ -178,6 +189,7 @@ export class RunWriter {
       if (await this.#lock.isHeld()) await this.#change({ state, eta, ...error });
     } finally {
       await this.#events.close();
+      await this.#answers?.close();
       await this.#log.close();
       await this.#lock.release();
     }

@@ -23,17 +23,23 @@ export const sudoku4x4: Task<SudokuRow> = {
   rewards: ['reference', 'rules'],
   completionLength: { tagged: 256, plain: 16 },
   parse,
-  prompt: (row, format) => (format === 'plain' ? `${row.puzzle}:` : threeShotPrompt(row.puzzle)),
+  prompt: (row, format) => (format === 'plain' ? plainPrompt(row) : threeShotPrompt(row.puzzle)),
   solution(row, format) {
     if (row.solution === undefined) return null;
     return format === 'plain' ? row.solution : workedAnswer(row.puzzle, row.solution);
   },
   generate,
   heldOut,
+  layout: (row, prompt) =>
+    prompt === plainPrompt(row)
+      ? { columns: 4, cells: 16, box: 2, given: [...row.puzzle].map((digit) => digit !== '0') }
+      : null,
   defaultReward: (row) => (row.solution === undefined ? 'rules' : 'reference'),
   reward,
   grade,
 };
+
+const plainPrompt = ({ puzzle }: SudokuRow): string => `${puzzle}:`;
 
 // A spreadsheet or a JSON number loses the zeros at the head of a puzzle, so they are put back.
 const cells = z

@@ -1,4 +1,5 @@
 import type { Random } from '../platform/random.ts';
+import type { GridLayout } from '../protocol/report.ts';
 
 /** How a prompt is written: the papers' `<reasoning>`/`<answer>` instructions, or the short form of small character models. */
 export type PromptFormat = 'tagged' | 'plain';
@@ -51,6 +52,8 @@ export interface Task<Row = unknown> {
   heldOut?(split: 'validation' | 'test', count: number, options?: Readonly<Record<string, unknown>>): Row[];
   /** The reward to take for a row where none is named; absent where that is always the first. */
   defaultReward?(row: Row): string;
+  /** How the canvas of an answer is drawn where it is a grid; null, or absent, where it is text. */
+  layout?(row: Row, prompt: string): GridLayout | null;
   /** What `completion` is worth in training; throws a `UsageError` for an unknown name, a `UserError` where the row lacks what it needs. */
   reward(row: Row, completion: string, name: string, format: PromptFormat): Reward;
   /** Grades one completion; `asReleased` follows the released evaluator rule by rule, defects included. */

@@ -32,6 +32,8 @@ describe('unmask eval', () => {
       'tokens_per_forward',
       'seconds',
       'results',
+      'run',
+      'dir',
     ]);
     assert.deepEqual([result.task, result.model, result.n], ['sudoku4x4', 'tiny', 3]);
     assert.deepEqual(Object.keys(result.metrics), ['cell_accuracy', 'solved']);
@@ -40,7 +42,9 @@ describe('unmask eval', () => {
     // Sixteen tokens, four a step, in blocks of eight.
     assert.deepEqual([result.forwards_per_answer, result.tokens_per_forward], [4, 4]);
     assert.ok(result.seconds > 0);
-    assert.ok(result.results.startsWith(path.join(home, 'evaluations')));
+    assert.equal(result.dir, path.join(home, 'evaluations', result.run));
+    assert.equal(result.results, path.join(result.dir, 'answers.jsonl'));
+    assert.deepEqual(JSON.parse(await readFile(path.join(result.dir, 'result.json'), 'utf8')), result);
     const answers = (await readFile(result.results, 'utf8'))
       .trimEnd()
       .split('\n')

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { requestControl } from '../../runs/control.ts';
-import { deleteRun, findRun, readConfiguration } from '../../runs/directory.ts';
+import { deleteRun, findRun, readConfiguration, resumeCommand } from '../../runs/directory.ts';
 import { lockHolder } from '../../runs/lock.ts';
 import { listRuns } from '../../runs/reader.ts';
 import type { AddCommand } from '../command.ts';
@@ -48,6 +48,6 @@ export function addRuns(add: AddCommand): void {
 
 /** A run that no process works on is not paused: it goes on in a new process. */
 async function howToGoOn(dir: string): Promise<string> {
-  const { kind } = await readConfiguration(dir);
-  return `No process runs ${dir}, so it is not paused; \`unmask ${kind} --resume ${dir}\` goes on with it.`;
+  const command = resumeCommand(await readConfiguration(dir), dir);
+  return `No process runs ${dir}, so it is not paused; \`${command}\` goes on with it.`;
 }

@@ -1,0 +1,122 @@
+import path from 'node:path';
+import { evaluationReport, previousOf } from '../../evaluation/comparison.ts';
+import { findEvaluation, listEvaluations } from '../../evaluation/evaluations.ts';
+import { exportAnswers, exportFormats } from '../../evaluation/export.ts';
+import { UsageError } from '../../platform/errors.ts';
+import { writeAtomic } from '../../platform/files.ts';
+import type { EvaluationReport, EvaluationSummary } from '../../protocol/evaluation.ts';
+import { deleteRun } from '../../runs/directory.ts';
+import type { AddCommand, CommandResult } from '../command.ts';
+import { evaluationsFolder } from './eval.ts';
+
+interface EvaluationsOptions {
+  readonly action: string;
+  readonly evaluation?: string;
+  readonly against?: string;
+  readonly format: string;
+  readonly output?: string;
+  readonly runs?: string;
+  readonly json?: boolean;
+}
+
+const actions = {
+  list: async (root: string) => listed(root),
+  show: async (root: string, options: EvaluationsOptions) => report(root, options, null),
+  compare: async (root: string, options: EvaluationsOptions) => report(root, options, options.against ?? 'previous'),
+  export: exported,
+  delete: async (root: string, options: EvaluationsOptions) => {
+    await deleteRun((await findEvaluation(root, named(options))).dir);
+    return listed(root);
+  },
+} as const;
+
+export function addEvaluations(add: AddCommand): void {
+  add<EvaluationsOptions>(
+    'evaluations',
+    'List evaluations, or show, compare, export or delete one',
+    async (options) => {
+      const action = Object.hasOwn(actions, options.action)
+        ? actions[options.action as keyof typeof actions]
+        : undefined;
+      if (!action)
+        throw new UsageError(`Unknown action ${options.action}; the actions are ${Object.keys(actions).join(', ')}.`);
+      return action(evaluationsFolder(options.runs), options);
+    },
+  )
+    .argument('<action>', Object.keys(actions).join(', '))
+    .argument('[evaluation]', 'name or folder of an evaluation')
+    .option('--against <evaluation>', 'what to compare with (default: the one before it of the same task)')
+    .option('--format <format>', `of an export: ${exportFormats.join(' or ')}`, 'jsonl')
+    .option('--output <file>', 'where an export goes (default: standard output)')
+    .option('--runs <folder>', "folder of evaluations (default: the data home's)");
+}
+
+function named({ action, evaluation }: EvaluationsOptions): string {
+  if (evaluation === undefined)
+    throw new UsageError(
+      `unmask evaluations ${action} needs the name of an evaluation; \`unmask evaluations list\` names them.`,
+    );
+  return evaluation;
+}
+
+async function listed(root: string): Promise<CommandResult> {
+  const evaluations = await listEvaluations(root);
+  return {
+    document: { evaluations },
+    lines: evaluations.length === 0 ? [`No evaluations in ${root}; \`unmask eval\` makes one.`] : evaluations.map(line),
+  };
+}
+
+function line({ run, model, state, step, steps, result }: EvaluationSummary): string {
+  const [first] = Object.entries(result?.metrics ?? {});
+  const outcome = first ? `${first[0]} ${first[1].value.toFixed(3)}` : `${state} ${step}/${steps}`;
+  return `${run.padEnd(48)} ${outcome.padEnd(24)} ${path.basename(model ?? '')}`;
+}
+
+/** An evaluation beside another one: `against` names it, the one before it is meant, or null: none is. */
+async function report(root: string, options: EvaluationsOptions, against: string | null): Promise<CommandResult> {
+  const evaluation = await findEvaluation(root, named(options));
+  const all = await listEvaluations(path.dirname(evaluation.dir));
+  const document = await evaluationReport(evaluation, await other(root, evaluation, against, all), all);
+  return { document, lines: reportLines(document) };
+}
+
+async function other(
+  root: string,
+  evaluation: EvaluationSummary,
+  against: string | null,
+  all: readonly EvaluationSummary[],
+): Promise<EvaluationSummary | null> {
+  if (against === null) return null;
+  return against === 'previous' ? previousOf(evaluation, all) : findEvaluation(root, against);
+}
+
+function reportLines({ differences, verdicts, rows }: EvaluationReport): string[] {
+  const changed = rows.filter(({ change }) => change === 'better' || change === 'worse');
+  const width = Math.max(0, ...differences.map(({ name }) => name.length));
+  return [
+    ...verdicts,
+    ...differences.map(
+      ({ name, better, worse, equal }) =>
+        `${name.padEnd(width)}  better on ${better}, worse on ${worse}, the same on ${equal} problems`,
+    ),
+    ...changed.map(
+      ({ number, change, label, shown, compared }) =>
+        `${String(number).padStart(5)} ${change?.padEnd(6)} ${JSON.stringify(compared?.extracted)} -> ${JSON.stringify(shown.extracted)}  ${label}`,
+    ),
+  ];
+}
+
+async function exported(root: string, options: EvaluationsOptions): Promise<CommandResult> {
+  const format = exportFormats.find((known) => known === options.format);
+  if (!format)
+    throw new UsageError(`Unknown format ${options.format}; the formats are ${exportFormats.join(' and ')}.`);
+  const evaluation = await findEvaluation(root, named(options));
+  if (options.output === undefined && options.json)
+    throw new UsageError('--json prints what was done; give the file that is to be written with --output.');
+  const { text, rows } = await exportAnswers(evaluation, format);
+  if (options.output === undefined) return { document: null, lines: [text.replace(/\r?\n$/, '')] };
+  const file = path.resolve(options.output);
+  await writeAtomic(file, text);
+  return { document: { file, format, rows }, lines: [`${rows} answers in ${file}`] };
+}

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { resumeEvaluation, startEvaluation } from '../../src/evaluation/evaluation-run.ts';
+import { Interrupted } from '../../src/platform/errors.ts';
+import type { EvaluationDocument } from '../../src/protocol/evaluation.ts';
+import { requestControl } from '../../src/runs/control.ts';
+import { runFile } from '../../src/runs/layout.ts';
+import { evaluationsOf, readAnswers, readEvents, readStatus, stepsOf } from '../../src/runs/reader.ts';
+import { completedRow, scoreRows } from '../../src/tasks/score.ts';
+import { sudoku4x4 } from '../../src/tasks/sudoku4x4.ts';
+import { oneThread, writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { tinyEvaluation } from './tiny-evaluation.ts';
+
+let root: string;
+let model: string;
+let whole: EvaluationDocument;
+before(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'unmask-evaluation-'));
+  model = await writeTinyCheckpoint(path.join(root, 'model'));
+  whole = await startEvaluation(oneThread(), path.join(root, 'whole'), tinyEvaluation(model));
+});
+after(() => rm(root, { recursive: true }));
+
+/** What an evaluation found; times and places differ. */
+const found = ({ task, n, metrics, forwards_per_answer, tokens_per_forward }: EvaluationDocument) => ({
+  task,
+  n,
+  metrics,
+  forwards_per_answer,
+  tokens_per_forward,
+});
+const answersOf = (dir: string) => readFile(runFile(dir).answers, 'utf8');
+
+/** Starts an evaluation in a process of its own and kills it once it has written a batch. */
+async function killed(): Promise<string> {
+  const job = fileURLToPath(new URL('job.ts', import.meta.url));
+  const child = spawn(
+    process.execPath,
+    ['--import', import.meta.resolve('tsx'), job, path.join(root, 'killed'), model],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const ended = once(child, 'exit');
+  const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+  const dir = line.trim();
+  while (stepsOf(await readEvents(dir)).length < 2) await delay(1);
+  child.kill('SIGKILL');
+  assert.equal((await ended)[1], 'SIGKILL', 'it was killed before it had ended');
+  return dir;
+}
+
+it('an evaluation whose process is killed goes on from its last batch, to the same answers and the same result', async () => {
+  const dir = await killed();
+  assert.ok((await readdir(dir)).includes('lock.json'), 'a killed process leaves its lock');
+  assert.notEqual((await readStatus(dir)).state, 'finished');
+  const kept = (await readAnswers(dir)).length;
+  assert.ok(kept > 0 && kept < 300, `${kept} answers were written`);
+  // A batch without its step in the log was not finished, and a torn line is none.
+  await appendFile(runFile(dir).answers, `${(await answersOf(dir)).split('\n')[0]}\n{"problem":"to`);
+  const result = await resumeEvaluation(oneThread(), dir);
+  assert.deepEqual(found(result), found(whole));
+  assert.equal(await answersOf(dir), await answersOf(whole.dir), 'to the bit');
+  const { state, step, steps, eta } = await readStatus(dir);
+  assert.deepEqual([state, step, steps, eta], ['finished', 300, 300, 0]);
+  const events = await readEvents(dir);
+  assert.deepEqual(
+    stepsOf(events).map(({ step }) => step),
+    stepsOf(await readEvents(whole.dir)).map(({ step }) => step),
+  );
+  assert.deepEqual(
+    evaluationsOf(events).map(({ step, evaluation }) => [step, evaluation.n, evaluation.metrics]),
+    [[300, 150, whole.metrics]],
+  );
+});
+
+it('a finished evaluation says its result again', async () => {
+  assert.deepEqual(await resumeEvaluation(oneThread(), whole.dir), whole);
+  assert.equal(evaluationsOf(await readEvents(whole.dir)).length, 1);
+});
+
+it('an answer tells how it was made, and can be graded again', async () => {
+  const answers = await readAnswers(whole.dir);
+  assert.equal(answers.length, 300);
+  assert.equal(new Set(answers.map(({ problem, sample }) => `${problem} ${sample}`)).size, 300);
+  for (const { tokens, pieces, revealedAt, confidence, forwards } of answers) {
+    assert.deepEqual([tokens.length, pieces.length, revealedAt.length, confidence.length], [16, 16, 16, 16]);
+    assert.equal(Math.max(...revealedAt), forwards - 1);
+  }
+  const again = scoreRows(
+    sudoku4x4,
+    answers.map((answer) => completedRow(sudoku4x4, answer)),
+    { format: 'plain' },
+  );
+  assert.deepEqual(
+    again.rows.map(({ extracted, scores }) => ({ extracted, scores })),
+    answers.map(({ extracted, scores }) => ({ extracted, scores })),
+  );
+});
+
+it('stops by signal and by control file, and pauses, between two batches', async () => {
+  const abort = new AbortController();
+  const stopped = startEvaluation(oneThread(), path.join(root, 'stopped'), tinyEvaluation(model), {
+    signal: abort.signal,
+    onProgress: () => abort.abort(),
+  });
+  const error = await stopped.catch((reason: unknown) => reason);
+  assert.ok(error instanceof Interrupted);
+  const [, done, dir] = /^Stopped after (\d+) of 300 answers; `unmask eval --resume (.*)` goes on from there\.$/.exec(
+    error.message,
+  ) as unknown as [string, string, string];
+  assert.equal((await readAnswers(dir)).length, Number(done));
+  assert.equal((await readStatus(dir)).state, 'interrupted');
+
+  let paused = false;
+  const controlled = resumeEvaluation(oneThread(), dir, {
+    onProgress: () => {
+      if (!paused) void requestControl(dir, 'pause');
+      paused = true;
+    },
+  });
+  while ((await readStatus(dir)).state !== 'paused') await delay(5);
+  const { length } = await readAnswers(dir);
+  await requestControl(dir, 'stop');
+  await assert.rejects(controlled, /^Interrupted: Stopped after/);
+  assert.equal((await readAnswers(dir)).length, length, 'nothing was written while it was paused');
+  await resumeEvaluation(oneThread(), dir);
+  assert.equal(await answersOf(dir), await answersOf(whole.dir));
+});
+
+it('does not go on with another model, other problems, or a run of another kind', async () => {
+  const own = await writeTinyCheckpoint(path.join(root, 'own'));
+  const data = path.join(root, 'problems.jsonl');
+  const rows = ['3014002020004130', '0000100420013142'].map((puzzle) => `${JSON.stringify({ puzzle })}\n`);
+  await writeFile(data, rows.join(''));
+  const { dir } = await startEvaluation(oneThread(), path.join(root, 'changed'), tinyEvaluation(own, { data }));
+  await writeFile(data, rows.reverse().join(''));
+  await assert.rejects(resumeEvaluation(oneThread(), dir), /The problems in .*problems\.jsonl have changed since/);
+  await writeFile(data, rows.reverse().join(''));
+  await writeTinyCheckpoint(own, {}, 2);
+  await assert.rejects(resumeEvaluation(oneThread(), dir), /The model in .*own has changed since/);
+  const file = runFile(dir).configuration;
+  const configuration = JSON.parse(await readFile(file, 'utf8')) as object;
+  await writeFile(file, JSON.stringify({ ...configuration, kind: 'tune' }));
+  await assert.rejects(resumeEvaluation(oneThread(), dir), /is a run of kind tune, not an evaluation/);
+});

@@ -1,0 +1,12 @@
+/**
+ * An evaluation for the tests, run as a process of its own: `node --import tsx test/evaluation/job.ts ROOT MODEL`. It
+ * tells its run directory on standard output.
+ */
+import { startEvaluation } from '../../src/evaluation/evaluation-run.ts';
+import { oneThread } from '../model/tiny-model.ts';
+import { tinyEvaluation } from './tiny-evaluation.ts';
+
+const [, , root, model] = process.argv as unknown as [string, string, string, string];
+await startEvaluation(oneThread(), root, tinyEvaluation(model), {
+  onStart: ({ dir }) => void process.stdout.write(`${dir}\n`),
+});
