@@ -8,10 +8,12 @@ import type { DecodingOptions } from '../diffusion/denoise.ts';
 import { defaultDecoding } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import type { Evaluation } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
-import type { PromptFormat, Reward, Task } from '../tasks/task.ts';
+import { hasReward } from '../tasks/grading.ts';
+import type { NoReward, PromptFormat, Reward, Task } from '../tasks/task.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
 import { type StepResult, Trainer } from '../training/trainer.ts';
 import type { TrainedStep, TrainingMethod } from '../training/training-job.ts';
@@ -59,10 +61,10 @@ export function policyGradient({
     const rollouts = await rollOut(model, jobs);
     const rolloutTokens = model.work.tokens - before;
     clock('time/rollout');
-    const rewards = rewardRollouts(task, rollouts, reward, format);
+    const rewards = await rewardRollouts(task, rollouts, reward, format);
     clock('time/reward');
     const groups = groupAdvantages(
-      rewards.map(({ total }) => total),
+      rewards.map((earned) => (hasReward(earned) ? earned.total : null)),
       settings.group_size,
     );
     const completions = rollouts.map((rollout, index) => scored(rollout, groups.advantages[index] as number));
@@ -79,7 +81,7 @@ export function policyGradient({
         ...clock.times,
       },
       samples: rollouts.map((rollout, index) =>
-        sampleRecord(rollout, rewards[index] as Reward, groups.advantages[index] as number),
+        sampleRecord(rollout, rewards[index] as Reward | NoReward, groups.advantages[index] as number),
       ),
       tokens: rolloutTokens + tokens,
     };
@@ -166,11 +168,12 @@ function scored({ promptTokens, tokens, length }: Rollout, advantage: number): S
   return { prompt: promptTokens, completion: tokens, length, advantage };
 }
 
-function sampleRecord(rollout: Rollout, reward: Reward, advantage: number): SampleRecord {
+function sampleRecord(rollout: Rollout, reward: Reward | NoReward, advantage: number): SampleRecord {
+  const earned = hasReward(reward) ? rewardRecord(reward) : { rewards: {}, report: reward };
   return {
     prompt: rollout.job.prompt,
     completion: rollout.completion,
-    rewards: { ...reward.parts, total: reward.total },
+    ...earned,
     advantage,
     policyVersion: rollout.job.policyVersion,
     seed: rollout.job.seed,
@@ -180,8 +183,20 @@ function sampleRecord(rollout: Rollout, reward: Reward, advantage: number): Samp
   };
 }
 
-function rewardMetrics(rewards: readonly Reward[]): Record<string, number> {
+function rewardRecord({ total, parts, report }: Reward): Pick<SampleRecord, 'rewards' | 'report'> {
+  return { rewards: { ...parts, total }, ...(report === undefined ? {} : { report }) };
+}
+
+/** Means over the completions that have a reward; those that have none are counted where there are any. */
+function rewardMetrics(all: readonly (Reward | NoReward)[]): Record<string, number> {
+  const rewards = all.filter(hasReward);
+  const broken = all.find((earned): earned is NoReward => !hasReward(earned));
+  if (broken && rewards.length === 0)
+    throw new UserError(
+      `No completion of this step could be rewarded: ${broken.broken}; mend that and resume the run.`,
+    );
   const metrics: Record<string, number> = { reward: mean(rewards.map(({ total }) => total)) };
+  if (broken) metrics['rewards/dropped'] = all.length - rewards.length;
   for (const part of Object.keys(rewards[0]!.parts))
     metrics[`rewards/${part}/mean`] = mean(rewards.map(({ parts }) => parts[part] ?? 0));
   return metrics;
