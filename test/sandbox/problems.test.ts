@@ -34,7 +34,11 @@ describe('the problems that are shipped', () => {
       const name = problems[index]!.entry_point;
       assert.ok(verdict.outcome === 'scored', `${name}: ${JSON.stringify(verdict)}`);
       assert.ok(verdict.tests.length >= 3, `${name} has ${verdict.tests.length} tests`);
-      assert.deepEqual(verdict.tests.filter(({ passed }) => !passed), [], name);
+      assert.deepEqual(
+        verdict.tests.filter(({ passed }) => !passed),
+        [],
+        name,
+      );
     }
   });
 

@@ -93,7 +93,7 @@ function verdictsOf(
     row,
     source: candidateProgram(row, completion, format)?.source ?? null,
   }));
-  return judge(judged, signal);
+  return judge(judged, { signal });
 }
 
 /** Whether a completion keeps to the form that was asked for: the body as it is, or one fenced block in the answer. */

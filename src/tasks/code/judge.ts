@@ -19,28 +19,37 @@ export interface Judged {
   readonly source: string | null;
 }
 
-const limits = { seconds: 10, cpuSeconds: 5, memoryMiB: 768 };
+/** What the tests of one function may take. */
+export const codeLimits = { seconds: 10, cpuSeconds: 5, memoryMiB: 768 };
+
+interface JudgeOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly limits?: typeof codeLimits;
+}
 
 const cache = new VerdictCache();
 
 /** Runs the tests of each program in the sandbox, some at a time; verdicts stand in the items' order. */
-export async function judge(items: readonly Judged[], signal?: AbortSignal): Promise<Verdict[]> {
+export async function judge(
+  items: readonly Judged[],
+  { signal, limits = codeLimits }: JudgeOptions = {},
+): Promise<Verdict[]> {
   const sandbox = await openSandbox();
   return limitConcurrency(items, availableParallelism(), async ({ row, source }) => {
     if (source === null) return { outcome: 'failed', reason: 'there is no code', late: false, seconds: 0 };
     const job = await jobOf(row, source);
     const key = verdictKey(job.harness, job.version, limits, source, job.input);
-    return cache.get(key, () => run(sandbox, job, signal));
+    return cache.get(key, () => run(sandbox, { ...job, limits }, signal));
   });
 }
 
 /** One run, and where the sandbox itself failed, which may have passed, a second one. */
-async function run(sandbox: Sandbox, job: CodeJob, signal?: AbortSignal): Promise<Verdict> {
+async function run(sandbox: Sandbox, job: LimitedJob, signal?: AbortSignal): Promise<Verdict> {
   const verdict = await runOnce(sandbox, job, signal);
   return verdict.outcome === 'broken' ? runOnce(sandbox, job, signal) : verdict;
 }
 
-async function runOnce(sandbox: Sandbox, { job, input }: CodeJob, signal?: AbortSignal): Promise<Verdict> {
+async function runOnce(sandbox: Sandbox, { job, input, limits }: LimitedJob, signal?: AbortSignal): Promise<Verdict> {
   const nonce = newNonce();
   const ended = await sandbox.run({ ...job, input: JSON.stringify({ nonce, ...input }), limits }, signal);
   return verdictOf(ended, nonce, null);
@@ -53,6 +62,8 @@ interface CodeJob {
   readonly harness: string;
   readonly version: string;
 }
+
+type LimitedJob = CodeJob & { readonly limits: typeof codeLimits };
 
 async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
   if (row.language === 'python') {
