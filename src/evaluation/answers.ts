@@ -109,7 +109,9 @@ export async function answer<Row>(
 
 /** The text of a denoised canvas and the tokens that count: those up to and with the first end of text. */
 export function readCompletion(model: Pick<LanguageModel, 'config' | 'tokenizer'>, denoised: Denoised) {
-  const end = denoised.tokens.indexOf(model.config.eos_token_id);
+  const { eos_token_id: eos, eom_token_id: eom } = model.config;
+  // Models that fill gaps end a middle with a token of its own.
+  const end = denoised.tokens.findIndex((token) => token === eos || token === eom);
   const completion = model.tokenizer.decode(end === -1 ? denoised.tokens : denoised.tokens.subarray(0, end));
   return { denoised, completion, length: end === -1 ? denoised.tokens.length : end + 1 };
 }

@@ -10,7 +10,7 @@ export interface ShownPath {
 
 /** A file whose content the job brings; it is read-only inside. */
 export interface GivenFile {
-  /** Relative to the sandbox's root. */
+  /** Relative to the sandbox's root; `snapshot/…` stands over a file of the folder that is copied, before it is. */
   readonly inside: string;
   readonly content: string;
 }

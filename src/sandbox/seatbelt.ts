@@ -5,7 +5,7 @@
  * disk up to the limit of one file each. Written after Apple's sandbox-exec(1) and the system's own profiles; it has not
  * been run by us so far, which `docs/security.md` says too.
  */
-import { chmod, cp, mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { SandboxFinding } from '../protocol/devices.ts';
 import { defaultLimits, type SandboxLimits } from './limits.ts';
@@ -62,8 +62,10 @@ async function furnish(root: string, { copied, shown = [], files = [] }: Sandbox
     await symlink(host, place);
   }
   for (const { inside, content } of files) {
-    const place = within(root, inside);
+    // What stands over a file of the copied folder stands over its copy.
+    const place = within(root, inside.replace(/^snapshot\//, 'work/'));
     await mkdir(path.dirname(place), { recursive: true });
+    await rm(place, { force: true });
     await writeFile(place, content);
     await chmod(place, 0o444);
   }

@@ -74,8 +74,9 @@ function blanked(node: Node): [start: number, end: number] | null {
   // An exported type leaves nothing to export.
   const declaration = type === 'export_statement' ? node.childForFieldName('declaration') : null;
   if (declaration && erased.has(declaration.type)) return [startIndex, endIndex];
-  // `this: Type` as a parameter, and its comma.
-  if (type === 'required_parameter' && node.child(0)?.type === 'this') {
+  // `this: Type` as a parameter and `type Name` in a list, each with its comma.
+  const isThis = type === 'required_parameter' && node.child(0)?.type === 'this';
+  if (isThis || ((type === 'import_specifier' || type === 'export_specifier') && isTypeOnly)) {
     const comma = node.nextSibling?.type === ',' ? node.nextSibling.endIndex : endIndex;
     return [startIndex, comma];
   }
