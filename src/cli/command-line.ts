@@ -5,6 +5,7 @@ import type { AddCommand, CommandContext, Work } from './command.ts';
 import { addBench } from './commands/bench.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
+import { addDiscover } from './commands/discover.ts';
 import { addEval } from './commands/eval.ts';
 import { addEvaluations } from './commands/evaluations.ts';
 import { addLogits } from './commands/logits.ts';
@@ -91,6 +92,7 @@ function commands(terminal: Terminal): Command {
   for (const addCommand of [
     addStart,
     addDevices,
+    addDiscover,
     addSelfTest,
     addObjectives,
     addTasks,

@@ -164,9 +164,16 @@ async function prepare(
     throw new UsageError(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
     );
-  // Of a file's problems every eighth is held out, at least one.
-  const heldOut = rows?.filter((_, index) => index % 8 === 0);
-  const training = rows && rows.length > 1 ? rows.filter((_, index) => index % 8 !== 0) : rows;
+  const room = model.config.max_position_embeddings - (settings.length ?? task.completionLength[format]);
+  // Of a file's problems every eighth is held out, at least one. Those too long for the model are left out, unless all
+  // are: then the first says by how much.
+  const part = (isHeldOut: boolean) => {
+    const all = rows?.filter((_, index) => (index % 8 === 0) === isHeldOut);
+    const fitting = all?.filter((row) => model.tokenizer.encode(task.prompt(row, format)).length <= room);
+    return fitting?.length === 0 ? all : fitting;
+  };
+  const heldOut = part(true);
+  const training = rows && rows.length > 1 ? part(false) : rows;
   const generateOptions = { ...settings.task_options };
   const problem = training
     ? (random: Random) => random.pick(training)

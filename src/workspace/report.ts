@@ -13,6 +13,13 @@ const record = z.discriminatedUnion('kind', [
     passed: z.boolean(),
     message: z.exactOptional(z.string()),
   }),
+  /** Functions of a file that were called: their names, and where known the places behind their last characters. */
+  z.object({
+    kind: z.literal('coverage'),
+    file: z.string(),
+    names: z.array(z.string()),
+    ends: z.array(z.number()),
+  }),
   z.object({ kind: z.literal('finished') }),
 ]);
 
@@ -44,6 +51,17 @@ export function verdictOf(run: SandboxRun, nonce: string, expected: readonly str
       seconds,
     };
   return { outcome: 'scored', tests, seconds };
+}
+
+/** What was called in a file, as far as a run tells. */
+export interface Coverage {
+  readonly file: string;
+  readonly names: readonly string[];
+  readonly ends: readonly number[];
+}
+
+export function coverageOf(run: SandboxRun, nonce: string): Coverage[] {
+  return recordsIn(run.report, nonce).filter((entry) => entry.kind === 'coverage');
 }
 
 function recordsIn(report: string, nonce: string): z.infer<typeof record>[] {

@@ -18,7 +18,7 @@ after(() => leave());
 
 const tune = ['tune', '--task', 'sudoku4x4', '--model', 'tiny'];
 const evaluate = ['eval', '--task', 'sudoku4x4', '--model', 'tiny'];
-const known = 'sudoku4x4, countdown, gsm8k, math, code';
+const known = 'sudoku4x4, countdown, gsm8k, math, code, workspace';
 
 describe('what is asked for in a way that cannot be meant ends with code 2 and a sentence', () => {
   const cases: readonly [args: readonly string[], message: RegExp][] = [

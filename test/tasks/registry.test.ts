@@ -9,12 +9,13 @@ describe('the list of tasks', () => {
   it('finds each by its name and refuses others', () => {
     assert.deepEqual(
       tasks.map((task) => task.name),
-      ['sudoku4x4', 'countdown', 'gsm8k', 'math', 'code'],
+      ['sudoku4x4', 'countdown', 'gsm8k', 'math', 'code', 'workspace'],
     );
     for (const task of tasks) assert.equal(taskByName(task.name), task);
     assert.throws(
       () => taskByName('sudoku'),
-      (error) => error instanceof UsageError && /sudoku4x4, countdown, gsm8k, math, code/.test(error.message),
+      (error) =>
+        error instanceof UsageError && /sudoku4x4, countdown, gsm8k, math, code, workspace/.test(error.message),
     );
     assert.throws(() => taskByName('toString'), UsageError);
   });
@@ -26,6 +27,7 @@ describe('the list of tasks', () => {
       gsm8k: ['accuracy'],
       math: ['accuracy'],
       code: ['pass@1'],
+      workspace: ['pass@1'],
     });
   });
 

@@ -1,4 +1,4 @@
-import { UsageError, UserError } from '../../platform/errors.ts';
+import { UserError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
 import { isWellFormed } from '../../workspace/syntax-trees.ts';
 import { shareOf, type Verdict } from '../../workspace/verdict.ts';
@@ -6,10 +6,8 @@ import type { Grade, GradeOptions, NoReward, PromptFormat, Reward, RewardQuestio
 import { judge } from './judge.ts';
 import { problemsOf } from './problem-files.ts';
 import { candidateProgram } from './program.ts';
+import { checkCodeRewards, codeReward } from './reward.ts';
 import { type CodeRow, codeRow } from './row.ts';
-
-/** Shares of the reward: tests decide, and text that parses or is nothing but code shows the way to where tests can. */
-const worth = { tests: 0.85, parses: 0.1, format: 0.05 } as const;
 
 /** Functions to write, judged by tests that run in the sandbox: HumanEval-style rows, or the small set that is shipped. */
 export const code: Task<CodeRow> = {
@@ -35,35 +33,18 @@ function askedOneByOne(): never {
   throw new Error('completions of the task code are rewarded and graded in batches');
 }
 
-/**
- * `tests` is the share of tests that pass, with a small part for a program that parses and a smaller one for a completion
- * that is code and nothing else; `all-tests` is 1 where every test passes.
- */
 async function reward(
   questions: readonly RewardQuestion<CodeRow>[],
   format: PromptFormat,
   signal?: AbortSignal,
 ): Promise<(Reward | NoReward)[]> {
-  for (const { reward: name } of questions)
-    if (!code.rewards.includes(name))
-      throw new UsageError(`Unknown reward ${name} of code; it has ${code.rewards.join(', ')}.`);
+  checkCodeRewards(code, questions);
   const verdicts = await verdictsOf(questions, format, signal);
   return Promise.all(
-    questions.map(async ({ row, completion, reward: name }, index): Promise<Reward | NoReward> => {
-      const verdict = verdicts[index] as Verdict;
-      if (verdict.outcome === 'broken') return { broken: verdict.reason };
-      const share = shareOf(verdict) as number;
-      if (name === 'all-tests') {
-        const tests = share === 1 ? 1 : 0;
-        return { total: tests, parts: { tests }, report: verdict };
-      }
+    questions.map(async ({ row, completion, reward: name }, index) => {
       const program = candidateProgram(row, completion, format);
-      const parts = {
-        tests: worth.tests * share,
-        parses: program && (await isWellFormed(row.language, program.source)) ? worth.parses : 0,
-        format: program && isCodeAlone(completion, format) ? worth.format : 0,
-      };
-      return { total: parts.tests + parts.parses + parts.format, parts, report: verdict };
+      const parses = program !== null && (await isWellFormed(row.language, program.source)) === true;
+      return codeReward(verdicts[index] as Verdict, { name, completion, format, parses });
     }),
   );
 }
@@ -94,12 +75,6 @@ function verdictsOf(
     source: candidateProgram(row, completion, format)?.source ?? null,
   }));
   return judge(judged, { signal });
-}
-
-/** Whether a completion keeps to the form that was asked for: the body as it is, or one fenced block in the answer. */
-function isCodeAlone(completion: string, format: PromptFormat): boolean {
-  if (format === 'plain') return !completion.includes('```') && !completion.includes('<answer>');
-  return /^[^`]*<answer>\s*```\w*\n[^`]*```\s*<\/answer>\s*$/.test(completion);
 }
 
 const taggedPrompt = (

@@ -1,4 +1,4 @@
-import { lastFenced, taggedAnswer } from '../answer-text.ts';
+import { taggedAnswer } from '../answer-text.ts';
 import type { PromptFormat } from '../task.ts';
 import { type CodeRow, declaredNames, unexportedNames } from './row.ts';
 
@@ -26,10 +26,10 @@ export function candidateProgram(row: CodeRow, completion: string, format: Promp
   return { source: before + code + exportsOf(row, before + code), code };
 }
 
-/** A fenced block, else a tagged answer, else the completion as it is: its white space at the start is code's. */
-function codeIn(completion: string, format: PromptFormat): string {
-  const fenced = lastFenced(completion);
-  if (fenced !== null) return fenced;
+/** A fenced block, else a tagged answer, else the completion as it is: white space at the start of a line is code's. */
+export function codeIn(completion: string, format: PromptFormat): string {
+  const fenced = [...completion.matchAll(/```[^\n`]*\n([\s\S]*?)(?:```|$)/g)].at(-1);
+  if (fenced) return (fenced[1] as string).trimEnd();
   return (format === 'tagged' ? taggedAnswer(completion) : null) ?? completion;
 }
 
