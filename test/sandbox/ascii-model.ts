@@ -12,7 +12,7 @@ export async function writeAsciiModel(folder: string): Promise<string> {
     config,
     weights: variedWeights(config),
     tokenizer: new Tokenizer(characterTokenizer(alphabet.join(''))),
-    generation: { ...tinyGeneration, tokens_per_step: 16 },
+    generation: { ...tinyGeneration, tokens_per_step: 8 },
   };
   await writeCheckpoint(folder, checkpoint);
   return folder;

@@ -22,7 +22,7 @@ function shortened(prefix: string, comment: string): string {
   if (prefix.length <= mostCharacters) return prefix;
   const head = wholeLinesOf(prefix.slice(0, headCharacters), 'start');
   const near = wholeLinesOf(prefix.slice(prefix.length - (mostCharacters - head.length)), 'end');
-  return `${head}${comment} …\n${near}`;
+  return `${head}${comment} ...\n${near}`;
 }
 
 /** Without the line that was cut off, at the end of a start and at the start of an end. */
