@@ -5,4 +5,9 @@ import { first, started, testFiles } from './node-test-reporter.mjs';
 
 test(first, () => {});
 await started;
-for (const file of testFiles) await import(new URL(file, pathToFileURL(`${process.cwd()}/`)).href);
+for (const file of testFiles)
+  await import(new URL(file, pathToFileURL(`${process.cwd()}/`)).href).catch((error) => {
+    // node:test would go on without the file's tests, and say nothing.
+    console.error(error);
+    process.exit(1);
+  });

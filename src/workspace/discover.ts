@@ -6,7 +6,7 @@ import { limitConcurrency } from '../platform/limit-concurrency.ts';
 import { openSandbox } from '../sandbox/open-sandbox.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
-import { findFunctions, hasFunctions, type SourceFunction, withoutBody } from './functions.ts';
+import { findFunctions, hasFunctions, longestBody, type SourceFunction, withoutBody } from './functions.ts';
 import type { Coverage } from './report.ts';
 import { runTests } from './run-tests.ts';
 import { findRunner, type TestRunner } from './runners.ts';
@@ -67,8 +67,6 @@ export interface DiscoveryHooks {
   readonly betweenFunctions?: () => Promise<void>;
 }
 
-/** A body that is longer is no completion. */
-const mostCharacters = 1500;
 /** Test files that a function is tried with, those that call fewest others first. */
 const mostGuards = 3;
 
@@ -139,6 +137,7 @@ async function runBaselines(work: Work): Promise<Baseline[]> {
     }
     for (const { id, passed, message } of verdict.tests)
       if (!passed) leftOut.push({ file: testFile, name: id, reason: `does not pass as it stands: ${message ?? ''}` });
+    if (verdict.tests.length === 0) leftOut.push({ file: testFile, name: null, reason: 'reports no test' });
     const passing = verdict.tests.filter(({ passed }) => passed).map(({ id }) => id);
     return { testFile, passing, all: verdict.tests.map(({ id }) => id), coverage };
   });
@@ -185,7 +184,7 @@ async function tryFunction(
   };
   const body = text.slice(found.start, found.end);
   if (body.trim() === '') return leave('has an empty body');
-  if (body.length > mostCharacters) return leave(`is longer than ${mostCharacters} characters`);
+  if (body.length > longestBody) return leave(`is longer than ${longestBody} characters`);
   const calling = baselines
     .filter(({ coverage }) => coverage.some((entry) => entry.file === file && calls(entry, found)))
     .sort((a, b) => a.coverage.length - b.coverage.length);

@@ -47,9 +47,12 @@ const grammars: Readonly<Record<string, Grammar>> = {
 /** Whether functions are found in files of this name. */
 export const hasFunctions = (file: string): boolean => (languageOf(file) ?? '') in grammars;
 
+/** Characters of a body that is no completion any more: what is defined inside of it may be one. */
+export const longestBody = 1500;
+
 /**
- * The functions of a text that have a name and a body of their own, in order. Functions inside of others are left out:
- * their bodies are a part of the outer one's. A text that does not parse has none.
+ * The functions of a text that have a name and a body of their own, in order. Functions inside of others are left out, for
+ * their bodies are a part of the outer one's, unless that is too long. A text that does not parse has none.
  */
 export async function findFunctions(languageId: string, text: string): Promise<SourceFunction[]> {
   const grammar = grammars[languageId];
@@ -67,9 +70,10 @@ export async function findFunctions(languageId: string, text: string): Promise<S
         const range = grammar.braces ? insideBraces(body) : wholeLines(body, text);
         const line = node.startPosition.row + 1;
         found.push({ name: [...names, name].join('.'), line, ...range, from: node.startIndex });
-        continue;
+        if (range.end - range.start <= longestBody) continue;
       }
-      const inner = isContainer(node) && name !== null ? [...names, name] : names;
+      const holds = isContainer(node) || grammar.functions.has(node.type);
+      const inner = holds && name !== null ? [...names, name] : names;
       for (const child of node.namedChildren) if (child) open.push({ node: child, names: inner });
     }
     return found.sort((a, b) => a.start - b.start);

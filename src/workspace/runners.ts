@@ -30,28 +30,38 @@ export interface RunnerJob {
  * that is not known.
  */
 export async function findRunner(root: string, files: readonly string[]): Promise<TestRunner> {
-  const script = await testScript(root);
-  const node = script !== null && /(^|\s)(node|tsx)\s.*--test\b/.test(script);
-  const other = script === null ? null : /\b(vitest|jest|mocha|ava|tap|playwright)\b/.exec(script);
-  if (!node && other)
+  const script = await testScripts(root);
+  if (await usesNodeTest(root, files.filter(isNodeTest))) return nodeTestRunner(root, script);
+  const other = /\b(vitest|jest|mocha|ava|tape|tap|playwright)\b/.exec(script);
+  if (other)
     throw new UserError(
       `The tests of ${root} are run by ${other[0]}, and only those of node:test and pytest can be a reward so far.`,
     );
-  if (node || files.some(isNodeTest)) return nodeTestRunner(root, script ?? '');
   if (files.some(isPythonTest)) return pytestRunner(root);
   throw new UserError(
     `${root} has no tests that are known: none in files such as name.test.ts or test/name.js (node:test), nor test_name.py (pytest).`,
   );
 }
 
-async function testScript(root: string): Promise<string | null> {
-  const text = await readFile(path.join(root, 'package.json'), 'utf8').catch(() => null);
-  if (text === null) return null;
+/** The scripts of `package.json` that are about tests, as one text. */
+async function testScripts(root: string): Promise<string> {
+  const text = await readFile(path.join(root, 'package.json'), 'utf8').catch(() => '{}');
   try {
-    return (JSON.parse(text) as { scripts?: { test?: string } }).scripts?.test ?? null;
+    const { scripts = {} } = JSON.parse(text) as { scripts?: Record<string, string> };
+    return Object.entries(scripts)
+      .filter(([name]) => /^(test|unit)/.test(name))
+      .map(([, script]) => script)
+      .join('\n');
   } catch {
     throw new UserError(`${root}/package.json is not valid JSON; mend it.`);
   }
+}
+
+/** Other runners have files of the same names: what tells is that node:test is imported. */
+async function usesNodeTest(root: string, testFiles: readonly string[]): Promise<boolean> {
+  for (const file of testFiles)
+    if (/['"]node:test['"]/.test(await readFile(path.join(root, file), 'utf8').catch(() => ''))) return true;
+  return false;
 }
 
 const isNodeTest = (file: string): boolean =>
