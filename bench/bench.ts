@@ -1,16 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
-import { Interrupted } from '../src/platform/errors.ts';
+import { Interrupted, UserError } from '../src/platform/errors.ts';
 import { compare } from './compare.ts';
 import { Contestants } from './contestant.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { type Measurement, measurements, memoryName, startUps } from './measurements.ts';
+import { type Measurement, measurements, memoryName, startUps, verdictsName } from './measurements.ts';
 import { type OperatorTime, profileTrainingStep } from './operator-profile.ts';
 import { findOpponent, type Peer, preparePeer, triedAs } from './peer.ts';
 import type { NoPeer } from './pytorch-peer.ts';
 import { type BenchResult, benchResult } from './result.ts';
 import { measureStartUp } from './start-up.ts';
+import { measureVerdicts } from './verdicts.ts';
 import { prepareWorkFolder, type WorkFolder } from './work-folder.ts';
 import { workerLaunch } from './worker.ts';
 
@@ -44,7 +45,11 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
   const contestants = new Contestants(signal);
   try {
     const work = await prepareWorkFolder(folder);
-    const results = [...(await measureWorks(options, work, contestants)), ...(await measureStartUps(options, work))];
+    const results = [
+      ...(await measureWorks(options, work, contestants)),
+      ...(await measureStartUps(options, work)),
+      ...(await measureSandbox(options)),
+    ];
     contestants.close();
     return {
       machine: await describeMachine(device),
@@ -123,4 +128,19 @@ async function measureStartUps({ device: on, wants, signal, progress }: BenchOpt
     );
   }
   return results;
+}
+
+async function measureSandbox({ wants, seconds, signal, progress }: BenchOptions): Promise<BenchResult[]> {
+  if (!wants(verdictsName)) return [];
+  progress(`Measuring ${verdictsName}`);
+  const compared = { name: verdictsName, unit: 'verdicts/s' } as const;
+  try {
+    const { sandboxed, bare } = await measureVerdicts(seconds, signal);
+    return [benchResult({ ...compared, value: sandboxed, peer: 'without the sandbox', peerValue: bare })];
+  } catch (error) {
+    // A machine without a sandbox has no figure for it, and its others all the same.
+    if (!(error instanceof UserError) || error instanceof Interrupted) throw error;
+    progress(error.message);
+    return [];
+  }
 }

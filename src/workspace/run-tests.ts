@@ -9,7 +9,7 @@ import type { Verdict } from './verdict.ts';
 /** What one file of tests may take. */
 export const suiteLimits: Partial<SandboxLimits> = {
   seconds: 20,
-  cpuSeconds: 20,
+  cpuSeconds: 10,
   memoryMiB: 1024,
   processes: 128,
   outputMiB: 4,

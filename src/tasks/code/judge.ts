@@ -55,7 +55,8 @@ async function runOnce(sandbox: Sandbox, { job, input, limits }: LimitedJob, sig
   return verdictOf(ended, nonce, null);
 }
 
-interface CodeJob {
+/** How the tests of a program are run. */
+export interface CodeJob {
   readonly job: SandboxJob;
   /** What the harness is told beside the nonce. */
   readonly input: Readonly<Record<string, unknown>>;
@@ -65,7 +66,7 @@ interface CodeJob {
 
 type LimitedJob = CodeJob & { readonly limits: typeof codeLimits };
 
-async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
+export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
   if (row.language === 'python') {
     const harness = await harnessText('python.py');
     const { program, shown, environment, version } = await pythonToolchain();
