@@ -19,11 +19,11 @@ export interface Toolchain {
 export function nodeToolchain(): Toolchain {
   const program = realpathSync(process.execPath);
   const folder = path.dirname(program);
-  // A Node lies in `bin` of its installation, VS Code's executable at the top of its own.
-  const installation = path.basename(folder) === 'bin' ? path.dirname(folder) : folder;
+  // Node is one file. VS Code's executable needs those around it, which are its installation and nothing else.
+  const needed = process.versions.electron === undefined ? program : folder;
   return {
     program,
-    shown: [{ host: installation, inside: null }],
+    shown: [{ host: needed, inside: null }],
     environment: {
       PATH: `${folder}:/usr/local/bin:/usr/bin:/bin`,
       ...(process.versions.electron === undefined ? {} : { ELECTRON_RUN_AS_NODE: '1' }),
@@ -46,15 +46,27 @@ export function pythonToolchain(program = findProgram('python3') ?? findProgram(
   return known;
 }
 
-/** An interpreter may be a shim or stand in a virtual environment: it knows itself where its files are. */
+/**
+ * What an interpreter, which may be a shim or stand in a virtual environment, says of itself: only the files that are its
+ * own, for it may be installed in a folder that holds others, such as ~/.local.
+ */
+const whereFilesAre = `
+import json, os, sys, sysconfig
+own = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+own += [sys.executable, os.path.join(sys.prefix, "pyvenv.cfg")]
+library = sysconfig.get_config_var("INSTSONAME") or ""
+if library.startswith("libpython"):
+    own.append(os.path.join(sysconfig.get_config_var("LIBDIR") or "", library))
+print(json.dumps([sys.executable, [path for path in own if os.path.exists(path)], sys.version]))
+`;
+
 async function askPython(program: string): Promise<Toolchain> {
-  const script = 'import json, sys; print(json.dumps([sys.executable, sys.prefix, sys.base_prefix, sys.version]))';
   try {
-    const { stdout } = await promisify(execFile)(program, ['-I', '-c', script]);
-    const [executable, prefix, basePrefix, version] = JSON.parse(stdout) as [string, string, string, string];
+    const { stdout } = await promisify(execFile)(program, ['-I', '-c', whereFilesAre]);
+    const [executable, own, version] = JSON.parse(stdout) as [string, string[], string];
     return {
       program: executable,
-      shown: [...new Set([basePrefix, prefix])].map((host) => ({ host, inside: null })),
+      shown: outermost(own).map((host) => ({ host, inside: null })),
       environment: {
         PATH: `${path.dirname(executable)}:/usr/local/bin:/usr/bin:/bin`,
         // Hashing is otherwise salted anew in every process, and a verdict must not depend on that.
@@ -66,4 +78,10 @@ async function askPython(program: string): Promise<Toolchain> {
   } catch (error) {
     throw new UserError(`Python (${program}) does not start (${messageOf(error)}); install it anew.`);
   }
+}
+
+/** Without the paths that lie in others of them. */
+function outermost(paths: readonly string[]): string[] {
+  const unique = [...new Set(paths)];
+  return unique.filter((one) => !unique.some((other) => one.startsWith(`${other}/`)));
 }
