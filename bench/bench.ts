@@ -1,17 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
-import { Interrupted } from '../src/platform/errors.ts';
+import { Interrupted, UserError } from '../src/platform/errors.ts';
 import { compare } from './compare.ts';
 import { type CompletionLatencies, completionNames, measureCompletions } from './completions.ts';
 import { Contestants } from './contestant.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { type Measurement, measurements, memoryName, startUps } from './measurements.ts';
+import { type Measurement, measurements, memoryName, startUps, verdictsName } from './measurements.ts';
 import { type OperatorTime, profileTrainingStep } from './operator-profile.ts';
 import { findOpponent, type Peer, preparePeer, triedAs } from './peer.ts';
 import type { NoPeer } from './pytorch-peer.ts';
 import { type BenchResult, benchResult } from './result.ts';
 import { measureStartUp } from './start-up.ts';
+import { measureVerdicts } from './verdicts.ts';
 import { prepareWorkFolder, type WorkFolder } from './work-folder.ts';
 import { workerLaunch } from './worker.ts';
 
@@ -54,7 +55,12 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
     const completed = completionNames.some(options.wants)
       ? await measureCompletions({ device, signal, progress: options.progress, ...options.completions })
       : null;
-    const results = [...works, ...(completed?.results ?? []), ...(await measureStartUps(options, work))];
+    const results = [
+      ...works,
+      ...(completed?.results ?? []),
+      ...(await measureStartUps(options, work)),
+      ...(await measureSandbox(options)),
+    ];
     return {
       machine: await describeMachine(device),
       results: results.filter(({ name }) => options.wants(name)),
@@ -133,4 +139,19 @@ async function measureStartUps({ device: on, wants, signal, progress }: BenchOpt
     );
   }
   return results;
+}
+
+async function measureSandbox({ wants, seconds, signal, progress }: BenchOptions): Promise<BenchResult[]> {
+  if (!wants(verdictsName)) return [];
+  progress(`Measuring ${verdictsName}`);
+  const compared = { name: verdictsName, unit: 'verdicts/s' } as const;
+  try {
+    const { sandboxed, bare } = await measureVerdicts(seconds, signal);
+    return [benchResult({ ...compared, value: sandboxed, peer: 'without the sandbox', peerValue: bare })];
+  } catch (error) {
+    // A machine without a sandbox has no figure for it, and its others all the same.
+    if (!(error instanceof UserError) || error instanceof Interrupted) throw error;
+    progress(error.message);
+    return [];
+  }
 }

@@ -55,8 +55,12 @@ export const memoryName = 'train-step:memory';
 /** Commands whose seconds from start to exit are measured. */
 export const startUps = ['start-up', 'start-up:first-forward'] as const;
 
+/** Programs that the sandbox judges in a second; the peer is the same harness without it. */
+export const verdictsName = 'verdicts';
+
 export const benchNames: readonly string[] = [
   ...measurements.flatMap(({ name }) => (name === 'train-step' ? [name, memoryName] : [name])),
   ...completionNames,
   ...startUps,
+  verdictsName,
 ];

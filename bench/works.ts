@@ -87,7 +87,7 @@ async function puzzles(work: 'rollouts' | 'spg-step', engine: Engine, folder: st
   const run = async () => {
     const rollouts = await rollOut(model, jobs);
     if (work === 'rollouts') return () => null;
-    rewardRollouts(task, rollouts, reward, model.generation.prompt_format);
+    await rewardRollouts(task, rollouts, reward, model.generation.prompt_format);
     const { loss } = await trainer.step(batches());
     return () => loss;
   };

@@ -35,13 +35,20 @@ export interface Suite {
 export function findSuites(root: string): Suite[] {
   const all = testFiles(root, 'test');
   const isIn = (folder: string) => (file: string) => file.startsWith(`test/${folder}/`);
-  const separate = ['browser', 'vscode'];
+  // What lies in workspaces are the tests of samples, run by tests of ours.
+  const separate = ['sandbox', 'browser', 'vscode', 'workspaces'];
   return [
     {
       name: 'unit',
       files: all.filter((file) => !separate.some((folder) => isIn(folder)(file))),
       concurrency: 2,
       prepare: async () => {},
+    },
+    {
+      name: 'sandbox',
+      files: all.filter(isIn('sandbox')),
+      concurrency: 1,
+      prepare: async (log) => ensureOnSystem(needs.sandbox, log),
     },
     {
       name: 'browser',

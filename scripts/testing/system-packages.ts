@@ -19,10 +19,17 @@ const build: readonly Need[] = [
   { what: 'a C++ compiler', debian: 'g++', present: () => onPath('g++') || onPath('clang++') },
   { what: 'Python 3', debian: 'python3', present: () => onPath('python3') },
 ];
+/** What code that a model wrote is run in, and the languages of the tests that it is run with. */
+const sandbox: readonly Need[] = [
+  { what: 'bubblewrap', debian: 'bubblewrap', present: () => process.platform !== 'linux' || onPath('bwrap') },
+  { what: 'Python 3', debian: 'python3', present: () => onPath('python3') },
+  { what: 'pytest', debian: 'python3-pytest', present: hasPytest },
+];
 
 export const needs = {
   browser: [chromium, fonts],
   vscode: [chromium, fonts, ...build],
+  sandbox,
 } satisfies Record<string, readonly Need[]>;
 
 /**
@@ -52,6 +59,13 @@ function aptGet(...args: string[]): void {
 
 function onPath(program: string): boolean {
   return (process.env.PATH ?? '').split(path.delimiter).some((folder) => existsSync(path.join(folder, program)));
+}
+
+function hasPytest(): boolean {
+  // One that is installed for another Python than that on PATH helps nobody, nor would installing it again.
+  return (
+    onPath('pytest') || spawnSync('python3', ['-c', 'import pytest']).status === 0 || existsSync('/usr/bin/pytest-3')
+  );
 }
 
 function hasKerberos(): boolean {

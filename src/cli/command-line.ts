@@ -6,6 +6,7 @@ import { addBench } from './commands/bench.ts';
 import { addCompare } from './commands/compare.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
+import { addDiscover } from './commands/discover.ts';
 import { addEval } from './commands/eval.ts';
 import { addEvaluations } from './commands/evaluations.ts';
 import { addExact } from './commands/exact.ts';
@@ -94,6 +95,7 @@ function commands(terminal: Terminal): Command {
   for (const addCommand of [
     addStart,
     addDevices,
+    addDiscover,
     addSelfTest,
     addObjectives,
     addTasks,

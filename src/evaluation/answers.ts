@@ -112,7 +112,9 @@ export function readCompletion<T extends Pick<Denoised, 'tokens'>>(
   model: Pick<LanguageModel, 'config' | 'tokenizer'>,
   denoised: T,
 ) {
-  const end = denoised.tokens.indexOf(model.config.eos_token_id);
+  const { eos_token_id: eos, eom_token_id: eom } = model.config;
+  // Models that fill gaps end a middle with a token of its own.
+  const end = denoised.tokens.findIndex((token) => token === eos || token === eom);
   const completion = model.tokenizer.decode(end === -1 ? denoised.tokens : denoised.tokens.subarray(0, end));
   return { denoised, completion, length: end === -1 ? denoised.tokens.length : end + 1 };
 }

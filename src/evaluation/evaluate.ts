@@ -1,6 +1,7 @@
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Interval } from '../protocol/interval.ts';
-import type { Grade, PromptFormat, Task } from '../tasks/task.ts';
+import { gradeAll } from '../tasks/grading.ts';
+import type { Grade, GradeOptions, Task } from '../tasks/task.ts';
 import { type Answer, type AnswerOptions, answer } from './answers.ts';
 import { gradesByProblem, metricIntervals, problemScores } from './metrics.ts';
 import { pairedDifference } from './statistics.ts';
@@ -35,7 +36,7 @@ export async function evaluate<Row>(
 ): Promise<EvaluationResult<Row>> {
   const begin = performance.now();
   const { format, samples, asReleased = false } = options;
-  const answers = gradeAnswers(task, await answer(model, task, rows, options), { format, asReleased });
+  const answers = await gradeAnswers(task, await answer(model, task, rows, options), { format, asReleased });
   const metrics = metricIntervals(task, gradesByProblem(answers, samples));
   const forwards = answers.reduce((sum, { denoised }) => sum + denoised.forwards, 0);
   const tokens = answers.reduce((sum, { denoised }) => sum + denoised.tokens.length, 0);
@@ -51,12 +52,14 @@ export async function evaluate<Row>(
   };
 }
 
-export function gradeAnswers<Row>(
+export async function gradeAnswers<Row>(
   task: Task<Row>,
   answers: readonly Answer<Row>[],
-  options: { readonly format: PromptFormat; readonly asReleased: boolean },
-): GradedAnswer<Row>[] {
-  return answers.map((given) => ({ ...given, grade: task.grade(given.row, given.completion, options) }));
+  options: GradeOptions,
+  signal?: AbortSignal,
+): Promise<GradedAnswer<Row>[]> {
+  const grades = await gradeAll(task, answers, options, signal);
+  return answers.map((given, index) => ({ ...given, grade: grades[index] as Grade }));
 }
 
 /** How one model's metric differs from another's on the same problems: `after` minus `before`, paired by problem. */

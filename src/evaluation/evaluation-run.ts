@@ -244,7 +244,7 @@ async function answerTheRest(
         if (signal?.aborted) stop();
       },
     });
-    const graded = gradeAnswers(task, written, { format, asReleased });
+    const graded = await gradeAnswers(task, written, { format, asReleased }, signal);
     await run.answers(
       graded.map((given, index) => {
         const place = done + index;

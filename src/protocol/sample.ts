@@ -4,6 +4,8 @@ export interface SampleRecord {
   readonly completion: string;
   /** The reward's parts by name, and their sum as `total`. */
   readonly rewards: Readonly<Record<string, number>>;
+  /** What the rewards follow from, where the task tells: for code the verdict of its tests, or why there is none. */
+  readonly report?: unknown;
   /** Reward minus the mean of its group. */
   readonly advantage: number;
   /** Number of updates that the policy had seen when it wrote this. */

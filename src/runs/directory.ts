@@ -58,7 +58,12 @@ export async function findRun(root: string, run: string, command: 'runs' | 'eval
 }
 
 /** The command that goes on with a run which no process works on. */
-export function resumeCommand({ kind }: Pick<RunConfiguration, 'kind'>, dir: string): string {
+export function resumeCommand(
+  { kind, settings }: Pick<RunConfiguration, 'kind'> & Partial<Pick<RunConfiguration, 'settings'>>,
+  dir: string,
+): string {
+  // A search is begun anew: what it found out is kept by content, so nothing is done twice.
+  if (kind === 'discover') return `unmask discover --workspace ${JSON.stringify(settings?.workspace)}`;
   return `unmask ${kind === 'evaluate' ? 'eval' : kind} --resume ${dir}`;
 }
 

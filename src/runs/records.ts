@@ -94,6 +94,7 @@ export const sampleRecordSchema = z.looseObject({
   prompt: z.string(),
   completion: z.string(),
   rewards: z.record(z.string(), z.number()),
+  report: z.exactOptional(z.unknown().describe('What the rewards follow from, where the task tells.')),
   advantage: z.number(),
   policyVersion: count,
   seed: z.int(),

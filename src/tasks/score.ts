@@ -1,5 +1,6 @@
 import { UserError } from '../platform/errors.ts';
-import type { Grade, PromptFormat, Score, Task } from './task.ts';
+import { gradeAll, rewardAll } from './grading.ts';
+import type { Grade, PromptFormat, Reward, Score, Task } from './task.ts';
 
 /** A problem with a completion that somebody made for it. */
 export interface CompletedRow<Row = unknown> {
@@ -35,27 +36,37 @@ export function completedRow<Row>(task: Task<Row>, record: unknown): CompletedRo
 }
 
 /** Grades completions. An empty list has metrics of weight 0. */
-export function scoreRows<Row>(
+export async function scoreRows<Row>(
   task: Task<Row>,
   completed: readonly CompletedRow<Row>[],
   options: ScoreOptions = {},
-): Scores {
-  const rows = completed.map(({ row, completion }) => scoreRow(task, row, completion, options));
+): Promise<Scores> {
+  const rows = await scoredRows(task, completed, options);
   const metrics = Object.fromEntries(
     task.metrics.map((name) => [name, sum(rows.map(({ scores }) => scores[name] ?? { value: 0, weight: 0 }))]),
   );
   return { task: task.name, n: rows.length, metrics, rows };
 }
 
-function scoreRow<Row>(task: Task<Row>, row: Row, completion: string, options: ScoreOptions): ScoredRow {
-  const { format = 'tagged', asReleased = false } = options;
-  const grade = task.grade(row, completion, { format, asReleased });
-  if (asReleased) {
-    const { value, weight } = grade.scores[task.metrics[0]];
-    return { ...grade, reward: weight === 0 ? 0 : value / weight };
-  }
-  const name = options.reward ?? task.defaultReward?.(row) ?? task.rewards[0];
-  return { ...grade, reward: task.reward(row, completion, name, format).total };
+async function scoredRows<Row>(
+  task: Task<Row>,
+  completed: readonly CompletedRow<Row>[],
+  { format = 'tagged', asReleased = false, reward }: ScoreOptions,
+): Promise<ScoredRow[]> {
+  const grades = await gradeAll(task, completed, { format, asReleased });
+  if (asReleased)
+    return grades.map((grade) => {
+      const { value, weight } = grade.scores[task.metrics[0]] as Score;
+      return { ...grade, reward: weight === 0 ? 0 : value / weight };
+    });
+  const questions = completed.map(({ row, completion }) => ({
+    row,
+    completion,
+    reward: reward ?? task.defaultReward?.(row) ?? task.rewards[0],
+  }));
+  const rewards = await rewardAll(task, questions, format);
+  // What could be graded has a reward.
+  return grades.map((grade, index) => ({ ...grade, reward: (rewards[index] as Reward).total }));
 }
 
 function sum(scores: readonly Score[]): Score {

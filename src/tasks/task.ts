@@ -22,6 +22,25 @@ export interface Grade {
 export interface Reward {
   readonly total: number;
   readonly parts: Readonly<Record<string, number>>;
+  /** What the reward follows from, as plain JSON, for who wants to know; it is kept with the sample. */
+  readonly report?: unknown;
+}
+
+/** Why a completion has no reward: what was to find it out is broken, which is not the completion's fault. */
+export interface NoReward {
+  readonly broken: string;
+}
+
+export interface RewardQuestion<Row> {
+  readonly row: Row;
+  readonly completion: string;
+  /** Name of the reward. */
+  readonly reward: string;
+}
+
+export interface GradeOptions {
+  readonly format: PromptFormat;
+  readonly asReleased: boolean;
 }
 
 /**
@@ -54,5 +73,22 @@ export interface Task<Row = unknown> {
   /** What `completion` is worth in training; throws a `UsageError` for an unknown name, a `UserError` where the row lacks what it needs. */
   reward(row: Row, completion: string, name: string, format: PromptFormat): Reward;
   /** Grades one completion; `asReleased` follows the released evaluator rule by rule, defects included. */
-  grade(row: Row, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade;
+  grade(row: Row, completion: string, options: GradeOptions): Grade;
+  /**
+   * `reward` and `grade` of many completions, for tasks that must run something to know: they are asked here, through
+   * `rewardAll` and `gradeAll`, and not one by one.
+   */
+  readonly inBatches?: {
+    reward(
+      questions: readonly RewardQuestion<Row>[],
+      format: PromptFormat,
+      signal?: AbortSignal,
+    ): Promise<(Reward | NoReward)[]>;
+    /** Throws a `UserError` where what grades is broken. */
+    grade(
+      answers: readonly { readonly row: Row; readonly completion: string }[],
+      options: GradeOptions,
+      signal?: AbortSignal,
+    ): Promise<Grade[]>;
+  };
 }

@@ -1,5 +1,5 @@
 export interface GroupAdvantages {
-  /** Reward minus the mean of its group, in the rewards' order. */
+  /** Reward minus the mean of its group, in the rewards' order; 0 for those without a reward. */
   readonly advantages: number[];
   /** Mean over groups of the rewards' standard deviation. */
   readonly meanStd: number;
@@ -7,17 +7,21 @@ export interface GroupAdvantages {
   readonly zeroStdShare: number;
 }
 
-/** Group advantages without division by the standard deviation (SPG, arXiv 2510.09541; Dr. GRPO, arXiv 2503.20783). */
-export function groupAdvantages(rewards: readonly number[], groupSize: number): GroupAdvantages {
+/**
+ * Group advantages without division by the standard deviation (SPG, arXiv 2510.09541; Dr. GRPO, arXiv 2503.20783). Null is
+ * a completion that has no reward: its group is the others.
+ */
+export function groupAdvantages(rewards: readonly (number | null)[], groupSize: number): GroupAdvantages {
   const advantages: number[] = [];
   let stds = 0;
   let zero = 0;
   for (let start = 0; start < rewards.length; start += groupSize) {
-    const group = rewards.slice(start, start + groupSize);
+    const all = rewards.slice(start, start + groupSize);
+    const group = all.filter((reward) => reward !== null);
     const mean = group.reduce((sum, reward) => sum + reward, 0) / group.length;
     const equal = group.every((reward) => reward === group[0]);
     // A mean of equal numbers may be off by a rounding: such a group must not teach anything.
-    advantages.push(...group.map((reward) => (equal ? 0 : reward - mean)));
+    advantages.push(...all.map((reward) => (equal || reward === null ? 0 : reward - mean)));
     if (equal) zero++;
     else stds += Math.sqrt(group.reduce((sum, reward) => sum + (reward - mean) ** 2, 0) / (group.length - 1));
   }

@@ -10,10 +10,12 @@ import { defaultDecoding, readCompletion } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import type { Evaluation } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
-import type { PromptFormat, Reward, Task } from '../tasks/task.ts';
+import { hasReward } from '../tasks/grading.ts';
+import type { NoReward, PromptFormat, Reward, Task } from '../tasks/task.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
 import { type StepResult, Trainer } from '../training/trainer.ts';
 import type { TrainedStep, TrainingMethod } from '../training/training-job.ts';
@@ -64,7 +66,12 @@ export function policyGradient({
     evaluate: async (batch) => (await trainer.evaluate(batch)).metrics,
     reward: async (asked) => {
       const written = asked.map(({ job, completion }) => ({ job, ...readCompletion(model, { tokens: completion }) }));
-      return rewardRollouts(task, written, reward, format).map(({ total }) => total);
+      const rewards = await rewardRollouts(task, written, reward, format);
+      return rewards.map((earned) => {
+        // Unlike a completion, a branch that is left out would change what is estimated.
+        if (!hasReward(earned)) throw new UserError(`A branch could not be rewarded: ${earned.broken}`);
+        return earned.total;
+      });
     },
     solution: ({ row }) => task.solution(row, format),
     restartOptimizer: () => trainer.restart(),
@@ -78,17 +85,20 @@ export function policyGradient({
     const rollouts = await (method.rollOut?.(jobs, step) ?? rollOut(model, jobs));
     const rolloutTokens = model.work.tokens - before;
     clock('time/rollout');
-    const rewards = rewardRollouts(task, rollouts, reward, format);
+    const rewards = await rewardRollouts(task, rollouts, reward, format);
     clock('time/reward');
     const groups = groupAdvantages(
-      rewards.map(({ total }) => total),
+      rewards.map((earned) => (hasReward(earned) ? earned.total : null)),
       settings.group_size,
     );
-    const completions = rollouts.map((rollout, index): ScoredRollout => {
+    // What could not be rewarded teaches nothing.
+    const completions = rollouts.flatMap((rollout, index): ScoredRollout[] => {
+      const earned = rewards[index] as Reward | NoReward;
+      if (!hasReward(earned)) return [];
       const { promptTokens: prompt, tokens: completion, length } = rollout;
       const advantage = groups.advantages[index] as number;
       const group = Math.floor(index / settings.group_size);
-      return { rollout, prompt, completion, length, advantage, reward: rewards[index]!.total, group };
+      return [{ rollout, prompt, completion, length, advantage, reward: earned.total, group }];
     });
     const { metrics, tokens } = await update(step, completions);
     clock('time/update');
@@ -103,7 +113,7 @@ export function policyGradient({
         ...clock.times,
       },
       samples: rollouts.map((rollout, index) =>
-        sampleRecord(rollout, rewards[index] as Reward, groups.advantages[index] as number),
+        sampleRecord(rollout, rewards[index] as Reward | NoReward, groups.advantages[index] as number),
       ),
       tokens: rolloutTokens + tokens,
     };
@@ -197,11 +207,12 @@ export function resolveSettings(
   return { decoding: { order, threshold, temperature, length, block, steps }, settings: { ...given, length, block } };
 }
 
-function sampleRecord(rollout: Rollout, reward: Reward, advantage: number): SampleRecord {
+function sampleRecord(rollout: Rollout, reward: Reward | NoReward, advantage: number): SampleRecord {
+  const earned = hasReward(reward) ? rewardRecord(reward) : { rewards: {}, report: reward };
   return {
     prompt: rollout.job.prompt,
     completion: rollout.completion,
-    rewards: { ...reward.parts, total: reward.total },
+    ...earned,
     advantage,
     policyVersion: rollout.job.policyVersion,
     seed: rollout.job.seed,
@@ -211,8 +222,20 @@ function sampleRecord(rollout: Rollout, reward: Reward, advantage: number): Samp
   };
 }
 
-function rewardMetrics(rewards: readonly Reward[]): Record<string, number> {
+function rewardRecord({ total, parts, report }: Reward): Pick<SampleRecord, 'rewards' | 'report'> {
+  return { rewards: { ...parts, total }, ...(report === undefined ? {} : { report }) };
+}
+
+/** Means over the completions that have a reward; those that have none are counted where there are any. */
+function rewardMetrics(all: readonly (Reward | NoReward)[]): Record<string, number> {
+  const rewards = all.filter(hasReward);
+  const broken = all.find((earned): earned is NoReward => !hasReward(earned));
+  if (broken && rewards.length === 0)
+    throw new UserError(
+      `No completion of this step could be rewarded: ${broken.broken}; mend that and resume the run.`,
+    );
   const metrics: Record<string, number> = { reward: mean(rewards.map(({ total }) => total)) };
+  if (broken) metrics['rewards/dropped'] = all.length - rewards.length;
   for (const part of Object.keys(rewards[0]!.parts))
     metrics[`rewards/${part}/mean`] = mean(rewards.map(({ parts }) => parts[part] ?? 0));
   return metrics;

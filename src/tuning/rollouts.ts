@@ -1,7 +1,8 @@
 import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
 import { readCompletion } from '../evaluation/answers.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import type { PromptFormat, Reward, Task } from '../tasks/task.ts';
+import { rewardAll } from '../tasks/grading.ts';
+import type { NoReward, PromptFormat, Reward, Task } from '../tasks/task.ts';
 
 /**
  * A completion to be written and rewarded, as a plain record: it holds no closure and no tensor, so that a rollout can
@@ -57,17 +58,21 @@ export async function rollOut(model: LanguageModel, jobs: readonly RolloutJob[])
 }
 
 /** Rewards rollouts; a completion that stands twice behind the same problem is rewarded once. */
-export function rewardRollouts(
+export async function rewardRollouts(
   task: Task,
   rollouts: readonly Pick<Rollout, 'job' | 'completion'>[],
   reward: string,
   format: PromptFormat,
-): Reward[] {
-  const known = new Map<string, Reward>();
-  return rollouts.map(({ job, completion }) => {
+): Promise<(Reward | NoReward)[]> {
+  const places = new Map<string, number>();
+  const asked = rollouts.map(({ job, completion }) => {
     const key = JSON.stringify([job.row, completion]);
-    const earned = known.get(key) ?? task.reward(job.row, completion, reward, format);
-    known.set(key, earned);
-    return earned;
+    const place = places.get(key) ?? places.size;
+    places.set(key, place);
+    return place;
   });
+  const first = [...places.values()].map((place) => rollouts[asked.indexOf(place)] as Rollout);
+  const questions = first.map(({ job, completion }) => ({ row: job.row, completion, reward }));
+  const rewards = await rewardAll(task, questions, format);
+  return asked.map((place) => rewards[place] as Reward | NoReward);
 }

@@ -18,6 +18,7 @@ import { readConfiguration } from '../runs/directory.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
+import { rewardAll } from '../tasks/grading.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import type { Task } from '../tasks/task.ts';
@@ -174,15 +175,22 @@ async function prepare(
     throw new UsageError(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
     );
-  // Of a file's problems every eighth is held out, at least one.
-  const heldOut = rows?.filter((_, index) => index % 8 === 0);
-  const training = rows && rows.length > 1 ? rows.filter((_, index) => index % 8 !== 0) : rows;
+  const room = model.config.max_position_embeddings - (settings.length ?? task.completionLength[format]);
+  // Of a file's problems every eighth is held out, at least one. Those too long for the model are left out, unless all
+  // are: then the first says by how much.
+  const part = (isHeldOut: boolean) => {
+    const all = rows?.filter((_, index) => (index % 8 === 0) === isHeldOut);
+    const fitting = all?.filter((row) => model.tokenizer.encode(task.prompt(row, format)).length <= room);
+    return fitting?.length === 0 ? all : fitting;
+  };
+  const heldOut = part(true);
+  const training = rows && rows.length > 1 ? part(false) : rows;
   const generateOptions = { ...settings.task_options };
   const problem = training
     ? (random: Random) => random.pick(training)
     : (random: Random) => task.generate!(random, generateOptions);
   const probe = problem(new Random(0, 'probe'));
-  task.reward(probe, '', settings.reward ?? task.rewards[0], format);
+  await rewardAll(task, [{ row: probe, completion: '', reward: settings.reward ?? task.rewards[0] }], format);
   const prompt = task.prompt(probe, format);
   if (model.tokenizer.losesSomeOf(prompt))
     throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);

@@ -20,7 +20,7 @@ after(() => leave());
 
 const tune = ['tune', '--task', 'sudoku4x4', '--model', 'tiny'];
 const evaluate = ['eval', '--task', 'sudoku4x4', '--model', 'tiny'];
-const known = 'sudoku4x4, countdown, gsm8k, math';
+const known = 'sudoku4x4, countdown, gsm8k, math, code, workspace';
 
 describe('what is asked for in a way that cannot be meant ends with code 2 and a sentence', () => {
   const cases: readonly [args: readonly string[], message: RegExp][] = [
@@ -32,7 +32,7 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
     [['tune', '--task', 'nosuch'], new RegExp(`^Unknown task nosuch; the tasks are ${known}\\.$`)],
     [['eval', '--task', 'nosuch'], /^Unknown task nosuch/],
     [['score', '--task', 'nosuch', '--file', 'x'], /^Unknown task nosuch/],
-    [['eval'], /^required option '--task <name>' not specified/],
+    [['eval'], /^unmask eval needs --task, or --resume with the directory of an evaluation/],
     [[...tune, '--objective', 'ppo'], /^Unknown objective ppo; the objectives are spg-mixture, /],
     [[...tune, '--engine', 'torch'], /^There is no engine torch; choose one of auto, onnx, tensorflow/],
     [[...tune, '--engine', 'onnx', '--device', 'npu'], /^Engine onnx has no device npu/],

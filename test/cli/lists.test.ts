@@ -50,6 +50,8 @@ it('tasks', async () => {
     countdown: ['solved', 'format'],
     gsm8k: ['accuracy'],
     math: ['accuracy'],
+    code: ['pass@1'],
+    workspace: ['pass@1'],
   });
   const makers = tasks.filter(({ makesProblems }: { makesProblems: boolean }) => makesProblems);
   assert.deepEqual(
@@ -72,7 +74,7 @@ it('runs, of which there are none yet', async () => {
 it('for people the same, as lines', async () => {
   const { code, stdout, stderr } = await unmask(['tasks']);
   assert.deepEqual([code, stderr], [0, '']);
-  assert.match(stdout, /^sudoku4x4 .*\ncountdown .*\ngsm8k .*\nmath .*\n$/);
+  assert.match(stdout, /^sudoku4x4 .*\ncountdown .*\ngsm8k .*\nmath .*\ncode .*\nworkspace .*\n$/);
 });
 
 it('help and version', async () => {

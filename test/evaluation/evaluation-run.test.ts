@@ -94,7 +94,7 @@ it('an answer tells how it was made, and can be graded again', async () => {
     assert.deepEqual([tokens.length, pieces.length, revealedAt.length, confidence.length], [16, 16, 16, 16]);
     assert.equal(Math.max(...revealedAt), forwards - 1);
   }
-  const again = scoreRows(
+  const again = await scoreRows(
     sudoku4x4,
     answers.map((answer) => completedRow(sudoku4x4, answer)),
     { format: 'plain' },

@@ -9,12 +9,13 @@ describe('the list of tasks', () => {
   it('finds each by its name and refuses others', () => {
     assert.deepEqual(
       tasks.map((task) => task.name),
-      ['sudoku4x4', 'countdown', 'gsm8k', 'math'],
+      ['sudoku4x4', 'countdown', 'gsm8k', 'math', 'code', 'workspace'],
     );
     for (const task of tasks) assert.equal(taskByName(task.name), task);
     assert.throws(
       () => taskByName('sudoku'),
-      (error) => error instanceof UsageError && /sudoku4x4, countdown, gsm8k, math/.test(error.message),
+      (error) =>
+        error instanceof UsageError && /sudoku4x4, countdown, gsm8k, math, code, workspace/.test(error.message),
     );
     assert.throws(() => taskByName('toString'), UsageError);
   });
@@ -25,6 +26,8 @@ describe('the list of tasks', () => {
       countdown: ['solved', 'format'],
       gsm8k: ['accuracy'],
       math: ['accuracy'],
+      code: ['pass@1'],
+      workspace: ['pass@1'],
     });
   });
 
@@ -59,7 +62,7 @@ describe('the list of tasks', () => {
       '\\boxed ',
       '\\fbox',
     ];
-    for (const task of tasks) {
+    for (const task of tasks.filter(({ inBatches }) => !inBatches)) {
       const row = task.parse(rows[task.name]);
       for (let round = 0; round < 1500; round++) {
         const text = Array.from({ length: random.integer(8) }, () => random.pick(pieces)).join('');
@@ -84,7 +87,7 @@ describe('the list of tasks', () => {
     assert.equal(new Set(plainAlphabet).size, plainAlphabet.length);
     const random = new Random(2, 'alphabet');
     const used = new Set<string>();
-    for (const task of tasks.filter((candidate) => candidate.generate)) {
+    for (const task of tasks.filter((candidate) => candidate.generate && !candidate.inBatches)) {
       for (let round = 0; round < 300; round++) {
         const row = task.generate!(random, task.name === 'countdown' ? { count: 3 + (round % 2) } : {});
         for (const character of `${task.prompt(row, 'plain')}${task.solution(row, 'plain')}`) used.add(character);

@@ -19,8 +19,8 @@ describe('scoring completions', () => {
     }),
   );
 
-  it('sums the metrics over the rows', () => {
-    const scores = scoreRows(sudoku4x4, completed);
+  it('sums the metrics over the rows', async () => {
+    const scores = await scoreRows(sudoku4x4, completed);
     assert.equal(scores.task, 'sudoku4x4');
     assert.equal(scores.n, 3);
     assert.deepEqual(scores.metrics, { cell_accuracy: { value: 10, weight: 24 }, solved: { value: 1, weight: 3 } });
@@ -34,8 +34,8 @@ describe('scoring completions', () => {
     );
   });
 
-  it('takes the share of right cells as the reward of the released evaluator', () => {
-    const { rows } = scoreRows(sudoku4x4, completed, { asReleased: true });
+  it('takes the share of right cells as the reward of the released evaluator', async () => {
+    const { rows } = await scoreRows(sudoku4x4, completed, { asReleased: true });
     assert.deepEqual(
       rows.map(({ reward, correct, extracted }) => [reward, correct, extracted]),
       [
@@ -49,25 +49,25 @@ describe('scoring completions', () => {
       completion,
     }));
     assert.deepEqual(
-      scoreRows(countdown, items, { asReleased: true }).rows.map(({ reward }) => reward),
+      (await scoreRows(countdown, items, { asReleased: true })).rows.map(({ reward }) => reward),
       [1, 0],
     );
     assert.deepEqual(
-      scoreRows(countdown, items).rows.map(({ reward }) => reward),
+      (await scoreRows(countdown, items)).rows.map(({ reward }) => reward),
       [0, 1],
     );
   });
 
-  it('needs no label where the rules will do, and takes a reward by name', () => {
+  it('needs no label where the rules will do, and takes a reward by name', async () => {
     const unlabelled = completedRow(sudoku4x4, { puzzle, completion: `<answer>1${solution.slice(1)}</answer>` });
-    assert.equal(scoreRows(sudoku4x4, [unlabelled]).rows[0].reward, 9 / 12);
+    assert.equal((await scoreRows(sudoku4x4, [unlabelled])).rows[0].reward, 9 / 12);
     const labelled = completedRow(sudoku4x4, { puzzle, solution, completion: `1${solution.slice(1)}` });
-    assert.equal(scoreRows(sudoku4x4, [labelled], { format: 'plain' }).rows[0].reward, 7 / 8);
-    assert.equal(scoreRows(sudoku4x4, [labelled], { format: 'plain', reward: 'rules' }).rows[0].reward, 9 / 12);
+    assert.equal((await scoreRows(sudoku4x4, [labelled], { format: 'plain' })).rows[0].reward, 7 / 8);
+    assert.equal((await scoreRows(sudoku4x4, [labelled], { format: 'plain', reward: 'rules' })).rows[0].reward, 9 / 12);
   });
 
-  it('has weight 0 for no rows, and refuses rows without a completion', () => {
-    assert.deepEqual(scoreRows(sudoku4x4, []).metrics, {
+  it('has weight 0 for no rows, and refuses rows without a completion', async () => {
+    assert.deepEqual((await scoreRows(sudoku4x4, [])).metrics, {
       cell_accuracy: { value: 0, weight: 0 },
       solved: { value: 0, weight: 0 },
     });

@@ -25,10 +25,9 @@ export function area(width: number, height: number): number {
   return product;
 }
 
-/** One of its sides. */
-export function side(width: number, height: number): number {
-  const chosen = width;
-  return chosen;
+export function greet(name: string): string {
+  const greeting = 'hello ' + name;
+  return greeting.toUpperCase();
 }
 `;
 
@@ -36,12 +35,12 @@ export function side(width: number, height: number): number {
 export const askedAlternatives = 6;
 
 /** As likely as the text itself, to the model: the same but for one word. */
-const variant = knownSource.replace('chosen = width', 'chosen = height');
+const variant = knownSource.replace('return product', 'return width');
 
 /** What stands before a cursor, and what the model writes there: surely the one, or one as likely as the other. */
 export const known = [
   { before: '  const product = ', middles: ['width * height;'] },
-  { before: '  const chosen = ', middles: ['width;', 'height;'] },
+  { before: '  return ', middles: ['product;', 'width;'] },
 ] as const;
 
 /** What the model follows from; a change in any of it means that the one that is kept is old. */
@@ -89,7 +88,7 @@ async function trainMemorisedModel(folder: string): Promise<void> {
   const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, 0));
   const texts = [knownSource, variant].map((text) => ({ package: 'test', path: 'known.ts', text }));
   const examples = new GapExamples(texts, tokenizer, specials.eom);
-  for (let step = 1; step <= 600; step++) {
+  for (let step = 1; step <= 1500; step++) {
     const random = new Random(1, step);
     const batch = Array.from({ length: 12 }, () => examples.gap(160, random));
     await trainer.step([maskedDiffusionBatch(batch, specials, 'stratified', random)]);

@@ -1,13 +1,19 @@
 import { type DeviceList, listDevices } from '../../engine/devices.ts';
+import type { SandboxFinding } from '../../protocol/devices.ts';
+import { findSandbox } from '../../sandbox/open-sandbox.ts';
 import type { AddCommand } from '../command.ts';
 
 export function addDevices(add: AddCommand): void {
-  add('devices', 'Self-test and measure every tensor engine on this machine', async () => {
+  add('devices', 'Self-test and measure every tensor engine on this machine, and try out the sandbox', async () => {
     const found = await listDevices();
-    // Code of others is run from a later version on; until then nothing here needs a sandbox.
-    const sandbox = { available: false, kind: null, limits: [], reason: 'no task of this version runs code' };
-    return { document: { ...found, sandbox }, lines: deviceRows(found) };
+    const sandbox = await findSandbox();
+    return { document: { ...found, sandbox }, lines: [...deviceRows(found), '', sandboxLine(sandbox)] };
   });
+}
+
+/** What keeps code that a model wrote away from this machine, or why there is nothing that does. */
+function sandboxLine({ kind, limits, reason }: SandboxFinding): string {
+  return kind === null ? `No sandbox. ${reason}` : `Sandbox: ${kind} (${limits.join(', ')})`;
 }
 
 /** A line per device: what works, how fast, and why each other was passed over. */

@@ -21,10 +21,12 @@ import {
   withSettings,
 } from '../command.ts';
 import { duration } from '../training-progress.ts';
+import { problemFile } from './discover.ts';
 
 interface EvalOptions extends EngineOptions {
   readonly task?: string;
   readonly data?: string;
+  readonly workspace?: string;
   readonly model: string;
   readonly limit?: number;
   readonly samples: number;
@@ -58,7 +60,7 @@ export function addEval(add: AddCommand): void {
           samples,
           seed,
           settings: await readSettings(evaluationSettings, { file: options.config, pairs: options.set }),
-          data: options.data ?? null,
+          data: await problemFile({ ...options, task }, 'held out', path.join(dataHome(), 'runs'), context),
           limit: options.limit ?? null,
           skipBroken: options.skipBroken ?? false,
           asReleased: options.asReleased ?? false,
@@ -69,6 +71,7 @@ export function addEval(add: AddCommand): void {
   )
     .option('--task <name>', 'task to evaluate')
     .option('--data <file>', 'problems as JSON lines, a JSON array or CSV (default: generated held-out ones)')
+    .option('--workspace <folder>', 'workspace whose functions are the problems')
     .option('--model <model>', 'model: a name, a checkpoint folder or a run directory', bundledPuzzleModel)
     .addOption(wholeNumber('--limit <n>', 'problems to take'))
     .addOption(wholeNumber('--samples <k>', 'answers per problem; with several, pass@1 to pass@K').default(1))

@@ -23,7 +23,7 @@ export function addScore(add: AddCommand): void {
     });
     for (const { message } of broken) progress(message);
     const rows = read.map(({ row }) => row);
-    const { n, rows: scored } = scoreRows(task, rows, {
+    const { n, rows: scored } = await scoreRows(task, rows, {
       format: options.format,
       asReleased: options.asReleased ?? false,
       ...(options.reward === undefined ? {} : { reward: options.reward }),

@@ -21,6 +21,7 @@ import {
   withSettings,
 } from '../command.ts';
 import { progressHooks } from '../training-progress.ts';
+import { problemFile } from './discover.ts';
 
 interface TuneOptions extends EngineOptions {
   readonly task?: string;
@@ -55,13 +56,12 @@ export function addTune(add: AddCommand): void {
         if (options.task === undefined)
           throw new UsageError('unmask tune needs --task, or --resume with a run directory.');
         taskByName(options.task);
-        if (options.workspace !== undefined)
-          throw new UsageError(`--workspace belongs to the task workspace; ${options.task} does not take it.`);
         objectiveByName(options.objective);
         const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set });
         const { task, objective, model, seed } = options;
         const timeLimit = options.timeLimit ?? null;
         const steps = options.steps ?? (timeLimit === null ? defaultSteps : null);
+        const data = await problemFile({ ...options, task }, 'all', root, context);
         const request = {
           task,
           objective,
@@ -70,7 +70,7 @@ export function addTune(add: AddCommand): void {
           steps,
           timeLimit,
           settings,
-          data: options.data === undefined ? null : path.resolve(options.data),
+          data,
           testProblems: options.test,
         };
         return shown(await startTuning(await engineOf(options), root, request, hooks));

@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { messageOf, UserError } from '../platform/errors.ts';
+import type { SandboxFinding } from '../protocol/devices.ts';
+import { bubblewrap, countsProcessesInside } from './bubblewrap.ts';
+import { findProgram } from './programs.ts';
+import type { Sandbox, SandboxRun } from './sandbox.ts';
+import { seatbelt } from './seatbelt.ts';
+import { seccompFilter } from './seccomp.ts';
+
+const elsewhere =
+  'or work in a dev container or on a remote host that runs Linux with user namespaces (docs/security.md tells how)';
+
+let opened: Promise<Sandbox> | undefined;
+
+/**
+ * The sandbox of this machine, tried out once. Throws a `UserError` that says why there is none and how to mend it: code
+ * that a model wrote is never run without one.
+ */
+export function openSandbox(): Promise<Sandbox> {
+  opened ??= probeSandbox(process.platform);
+  // Who mends it need not start anew.
+  opened.catch(() => {
+    opened = undefined;
+  });
+  return opened;
+}
+
+/** What `unmask devices` says of it. */
+export async function findSandbox(): Promise<SandboxFinding> {
+  try {
+    return (await openSandbox()).finding;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { available: false, kind: null, limits: [], reason: error.message };
+  }
+}
+
+/** `openSandbox` afresh, for a platform by Node's name. */
+export async function probeSandbox(platform: string): Promise<Sandbox> {
+  if (platform === 'linux') return proven(await linuxSandbox());
+  if (platform === 'darwin') return proven(macSandbox());
+  throw new UserError(
+    `Code that a model wrote is not run on ${platform === 'win32' ? 'Windows' : platform}, which has no sandbox for it; open the folder in WSL 2, in a dev container or on a remote host with Linux.`,
+  );
+}
+
+/** A sandbox in which a first command ran as it should. */
+async function proven(sandbox: Sandbox): Promise<Sandbox> {
+  const run = await sandbox.run({
+    command: [
+      '/bin/sh',
+      '-c',
+      'test ! -w / && echo "$1" >scratch && read -r line <scratch && echo "$line"',
+      'sh',
+      'in order',
+    ],
+  });
+  if (run.code === 0 && run.stdout === 'in order\n') return sandbox;
+  throw new UserError(`The sandbox (${sandbox.finding.kind}) does not work here: ${whyNot(run)}.`);
+}
+
+async function linuxSandbox(): Promise<Sandbox> {
+  const programs = {
+    bwrap: program('bwrap', 'bubblewrap'),
+    prlimit: program('prlimit', 'util-linux'),
+    unshare: program('unshare', 'util-linux'),
+    setpriv: program('setpriv', 'util-linux'),
+  };
+  const { stdout } = await promisify(execFile)(programs.bwrap, ['--version']).catch((error: unknown) => {
+    throw new UserError(`bubblewrap does not start (${messageOf(error)}); install it anew.`);
+  });
+  const version = /(\d+)\.(\d+)/.exec(stdout);
+  if (version && Number(version[1]) === 0 && Number(version[2]) < 8)
+    throw new UserError(
+      `${stdout.trim()} is too old for running code that a model wrote; install 0.8 or newer (Debian 12, Ubuntu 24.04), ${elsewhere}.`,
+    );
+  const limits = [
+    'no network',
+    'read-only system',
+    'memory',
+    'processes',
+    'CPU time',
+    'wall time',
+    'file size',
+    'scratch size',
+    'open files',
+    'output',
+    ...(seccompFilter() ? ['system calls'] : []),
+  ];
+  const kept = countsProcessesInside()
+    ? limits
+    : limits.map((limit) => (limit === 'processes' ? 'processes (watched)' : limit));
+  return bubblewrap(programs, { available: true, kind: 'bubblewrap', limits: kept, reason: null });
+}
+
+function program(name: string, debian: string): string {
+  const found = findProgram(name);
+  if (found !== null) return found;
+  throw new UserError(
+    `Code that a model wrote is run in a sandbox only, and ${name} is not installed; install it (Debian and Ubuntu: apt-get install ${debian}; Fedora: dnf install ${debian}), ${elsewhere}.`,
+  );
+}
+
+function macSandbox(): Sandbox {
+  const limits = [
+    'no network',
+    'one process',
+    'memory (watched)',
+    'CPU time',
+    'wall time',
+    'file size',
+    'open files',
+    'output',
+  ];
+  return seatbelt('/usr/bin/sandbox-exec', { available: true, kind: 'seatbelt', limits, reason: null });
+}
+
+/** The common causes, by what the kernel's settings say, with what to do; else what the program wrote. */
+export function whyNot({ stderr, broken, code, signal }: SandboxRun): string {
+  const setting = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').trim() : null);
+  if (/namespace|uid map|Operation not permitted|Permission denied/.test(stderr)) {
+    if (setting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1')
+      return `AppArmor keeps bubblewrap from making a user namespace, as Ubuntu does since 23.10; add the profile in docs/security.md, ${elsewhere}`;
+    if (setting('/proc/sys/kernel/unprivileged_userns_clone') === '0')
+      return `user namespaces are off; switch them on (sysctl kernel.unprivileged_userns_clone=1), ${elsewhere}`;
+    if (setting('/proc/sys/user/max_user_namespaces') === '0')
+      return `user namespaces are off; switch them on (sysctl user.max_user_namespaces=15000), ${elsewhere}`;
+    if (existsSync('/.dockerenv') || existsSync('/run/.containerenv'))
+      return `this container may make no namespaces (${firstLine(stderr)}); start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or with a seccomp profile that allows unshare`;
+  }
+  const cause =
+    firstLine(stderr) || (broken ? `it took too much ${broken}` : `it ended with ${signal ?? `exit code ${code}`}`);
+  return `${cause}; mend that, ${elsewhere}`;
+}
+
+const firstLine = (text: string): string => text.trim().split('\n', 1)[0] as string;

@@ -1,0 +1,60 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+/** What a process and all its descendants use together. */
+export interface TreeUse {
+  /** Processes and, on Linux, their threads. */
+  readonly processes: number;
+  /** Bytes of memory that are theirs: no program text, no files. */
+  readonly memory: number;
+}
+
+/** Looks at a process tree; a tree that is gone uses nothing. */
+export function treeUse(root: number): Promise<TreeUse> {
+  return process.platform === 'linux' ? linuxTree(root) : psTree(root);
+}
+
+async function linuxTree(pid: number): Promise<TreeUse> {
+  const [children, status] = await Promise.all([childrenOf(pid), readOrNothing(`/proc/${pid}/status`)]);
+  const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+  const own = {
+    processes: kilobytes('Threads'),
+    memory: 1024 * (kilobytes('RssAnon') + kilobytes('RssShmem')),
+  };
+  return [own, ...(await Promise.all(children.map(linuxTree)))].reduce(add);
+}
+
+/** Every thread of a process has children of its own. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const lists = await Promise.all(threads.map((thread) => readOrNothing(`/proc/${pid}/task/${thread}/children`)));
+  return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
+}
+
+const readOrNothing = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '');
+
+async function psTree(root: number): Promise<TreeUse> {
+  const { stdout } = await promisify(execFile)('/bin/ps', ['-axo', 'pid=,ppid=,rss=']);
+  const rows = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number) as [pid: number, parent: number, kilobytes: number]);
+  const use = (pid: number): TreeUse =>
+    rows
+      .filter(([, parent]) => parent === pid)
+      .map(([child]) => use(child))
+      .reduce(add, { processes: 1, memory: 1024 * (rows.find(([other]) => other === pid)?.[2] ?? 0) });
+  return use(root);
+}
+
+const add = (a: TreeUse, b: TreeUse): TreeUse => ({
+  processes: a.processes + b.processes,
+  memory: a.memory + b.memory,
+});
+
+/** Whether a process of Linux is no more, or no more than an entry that its parent has not read. */
+export async function hasEnded(pid: number): Promise<boolean> {
+  const stat = await readOrNothing(`/proc/${pid}/stat`);
+  return stat === '' || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+}

@@ -1,0 +1,114 @@
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { limitConcurrency } from '../../platform/limit-concurrency.ts';
+import { packageRoot } from '../../platform/package-root.ts';
+import { openSandbox } from '../../sandbox/open-sandbox.ts';
+import type { Sandbox, SandboxJob } from '../../sandbox/sandbox.ts';
+import { newNonce, verdictOf } from '../../workspace/report.ts';
+import { stripTypes } from '../../workspace/strip-types.ts';
+import { nodeToolchain, pythonToolchain } from '../../workspace/toolchains.ts';
+import type { Verdict } from '../../workspace/verdict.ts';
+import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
+import { visibleNames } from './program.ts';
+import type { CodeRow } from './row.ts';
+
+/** A program to be judged by a row's tests; null: the completion holds none. */
+export interface Judged {
+  readonly row: CodeRow;
+  readonly source: string | null;
+}
+
+/** What the tests of one function may take. */
+export const codeLimits = { seconds: 10, cpuSeconds: 5, memoryMiB: 768 };
+
+interface JudgeOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly limits?: typeof codeLimits;
+}
+
+const cache = new VerdictCache();
+
+/** Runs the tests of each program in the sandbox, some at a time; verdicts stand in the items' order. */
+export async function judge(
+  items: readonly Judged[],
+  { signal, limits = codeLimits }: JudgeOptions = {},
+): Promise<Verdict[]> {
+  const sandbox = await openSandbox();
+  return limitConcurrency(items, availableParallelism(), async ({ row, source }) => {
+    if (source === null) return { outcome: 'failed', reason: 'there is no code', late: false, seconds: 0 };
+    const job = await jobOf(row, source);
+    const key = verdictKey(job.harness, job.version, limits, source, job.input);
+    return cache.get(key, () => run(sandbox, { ...job, limits }, signal));
+  });
+}
+
+/** One run, and where the sandbox itself failed, which may have passed, a second one. */
+async function run(sandbox: Sandbox, job: LimitedJob, signal?: AbortSignal): Promise<Verdict> {
+  const verdict = await runOnce(sandbox, job, signal);
+  return verdict.outcome === 'broken' ? runOnce(sandbox, job, signal) : verdict;
+}
+
+async function runOnce(sandbox: Sandbox, { job, input, limits }: LimitedJob, signal?: AbortSignal): Promise<Verdict> {
+  const nonce = newNonce();
+  const ended = await sandbox.run({ ...job, input: JSON.stringify({ nonce, ...input }), limits }, signal);
+  return verdictOf(ended, nonce, null);
+}
+
+/** How the tests of a program are run. */
+export interface CodeJob {
+  readonly job: SandboxJob;
+  /** What the harness is told beside the nonce. */
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly harness: string;
+  readonly version: string;
+}
+
+type LimitedJob = CodeJob & { readonly limits: typeof codeLimits };
+
+export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
+  if (row.language === 'python') {
+    const harness = await harnessText('python.py');
+    const { program, shown, environment, version } = await pythonToolchain();
+    return {
+      job: {
+        command: [program, '-I', '-B', '../kit/python.py'],
+        shown,
+        environment,
+        files: [{ inside: 'kit/python.py', content: harness }],
+      },
+      input: { tests: row.tests, candidate: source, entry: row.entry_point },
+      harness,
+      version,
+    };
+  }
+  const isTyped = row.language === 'typescript';
+  const harness = await harnessText('javascript.mjs');
+  const { program, shown, environment, version } = nodeToolchain();
+  return {
+    job: {
+      command: [program, '--frozen-intrinsics', '--no-warnings', '../kit/javascript.mjs'],
+      shown,
+      environment,
+      files: [
+        { inside: 'kit/javascript.mjs', content: harness },
+        { inside: 'work/candidate.mjs', content: isTyped ? await stripTypes(source) : source },
+      ],
+    },
+    input: { tests: isTyped ? await stripTypes(row.tests) : row.tests, names: visibleNames(row) },
+    harness,
+    version,
+  };
+}
+
+const harnesses = new Map<string, Promise<string>>();
+
+/** The program that runs the tests inside; it is shipped as it stands in `harness/`. */
+function harnessText(name: string): Promise<string> {
+  let text = harnesses.get(name);
+  if (!text) {
+    text = readFile(path.join(packageRoot(), 'harness', name), 'utf8');
+    harnesses.set(name, text);
+  }
+  return text;
+}

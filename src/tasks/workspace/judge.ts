@@ -1,0 +1,88 @@
+import { availableParallelism } from 'node:os';
+import { UserError } from '../../platform/errors.ts';
+import { limitConcurrency } from '../../platform/limit-concurrency.ts';
+import { openSandbox } from '../../sandbox/open-sandbox.ts';
+import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { runTests } from '../../workspace/run-tests.ts';
+import { findRunner, type TestRunner } from '../../workspace/runners.ts';
+import { openSnapshot, type Snapshot } from '../../workspace/snapshot.ts';
+import { isWellFormed } from '../../workspace/syntax-trees.ts';
+import type { TestResult, Verdict } from '../../workspace/verdict.ts';
+import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
+import type { WorkspaceRow } from './row.ts';
+
+/** A body for a function of a workspace; null: the completion holds none. */
+export interface JudgedBody {
+  readonly row: WorkspaceRow;
+  readonly body: string | null;
+}
+
+const cache = new VerdictCache();
+
+/** Runs the tests that guard each function with another body, in the sandbox; verdicts stand in the items' order. */
+export async function judgeBodies(items: readonly JudgedBody[], signal?: AbortSignal): Promise<Verdict[]> {
+  const sandbox = await openSandbox();
+  return limitConcurrency(items, availableParallelism(), async ({ row, body }) => {
+    if (body === null) return { outcome: 'failed', reason: 'there is no code', late: false, seconds: 0 };
+    const { snapshot, runner } = await surroundings(row);
+    const text = await withBody(row, body);
+    const key = verdictKey('workspace', row.snapshot, runner.version, row.file, text, row.guards);
+    return cache.get(key, () => runGuards({ sandbox, snapshot, runner, row, text, signal }));
+  });
+}
+
+/**
+ * The file with a body in it. Who cannot see what follows closes the function itself; then its brace takes the place of
+ * the one behind the gap, where that is what makes the file parse.
+ */
+export async function withBody({ language, prefix, suffix }: WorkspaceRow, body: string): Promise<string> {
+  const text = `${prefix}${body}${suffix}`;
+  const closed = body.trimEnd();
+  if (!closed.endsWith('}') || !suffix.startsWith('}') || (await isWellFormed(language, text))) return text;
+  const without = `${prefix}${closed.slice(0, -1)}${suffix}`;
+  return (await isWellFormed(language, without)) ? without : text;
+}
+
+interface GuardRun {
+  readonly sandbox: Sandbox;
+  readonly snapshot: Snapshot;
+  readonly runner: TestRunner;
+  readonly row: WorkspaceRow;
+  readonly text: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One verdict of all files of tests: a file that is not reported fails the candidate, and ends the run. */
+async function runGuards({ sandbox, snapshot, runner, row, text, signal }: GuardRun): Promise<Verdict> {
+  const results: TestResult[] = [];
+  let seconds = 0;
+  for (const { testFile, tests, expected } of row.guards) {
+    const request = { testFile, changed: { file: row.file, text }, expected };
+    const { verdict } = await runTests(sandbox, snapshot, runner, request, signal);
+    seconds += verdict.seconds;
+    if (verdict.outcome !== 'scored') return { ...verdict, seconds };
+    results.push(...verdict.tests.filter(({ id }) => tests.includes(id)));
+  }
+  return { outcome: 'scored', tests: results, seconds };
+}
+
+const known = new Map<string, Promise<{ snapshot: Snapshot; runner: TestRunner }>>();
+
+/** The snapshot of a row and what runs its tests, found once. */
+function surroundings({ workspace, snapshot: digest }: WorkspaceRow) {
+  const key = `${digest} ${workspace}`;
+  let found = known.get(key);
+  if (!found) {
+    found = (async () => {
+      const snapshot = await openSnapshot(digest);
+      if (!snapshot)
+        throw new UserError(
+          `The snapshot of ${workspace} that these functions were found in is gone; find them anew with \`unmask discover --workspace ${workspace}\`.`,
+        );
+      return { snapshot, runner: await findRunner(workspace, snapshot.files) };
+    })();
+    known.set(key, found);
+    found.catch(() => known.delete(key));
+  }
+  return found;
+}

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { Interrupted } from '../platform/errors.ts';
+import { writeAtomic } from '../platform/files.ts';
+import { packageVersion } from '../platform/package-root.ts';
+import { RunWriter } from '../runs/writer.ts';
+import { type Discovery, type DiscoveryHooks, discover, type GuardedFunction, type LeftOut } from './discover.ts';
+
+/** What `unmask discover` prints, and `result.json` holds. */
+export interface DiscoveryDocument {
+  readonly run: string;
+  readonly dir: string;
+  readonly workspace: string;
+  readonly runner: string;
+  /** Tests that pass as the workspace stands, and functions that were looked at. */
+  readonly tests: number;
+  readonly functions: number;
+  readonly tasks: readonly FoundTask[];
+  readonly leftOut: readonly LeftOut[];
+  /** Runs of test files that were made. */
+  readonly runs: number;
+  readonly seconds: number;
+  /** Files of rows: all tasks, and those of them that tuning does not see. */
+  readonly data: string;
+  readonly heldOut: string;
+}
+
+export interface FoundTask {
+  readonly file: string;
+  readonly function: string;
+  readonly line: number;
+  readonly heldOut: boolean;
+  /** Guarding tests by the file that they stand in. */
+  readonly tests: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface DiscoveryRunHooks extends Pick<DiscoveryHooks, 'signal' | 'onProgress'> {
+  readonly onStart?: (run: RunWriter) => void;
+}
+
+/** Of a file's problems every eighth is held out by whoever tunes on it. */
+export const isHeldOut = (index: number): boolean => index % 8 === 0;
+
+/**
+ * Finds the functions of a workspace that its tests guard, as a job with a run directory under `root`: it can be watched,
+ * paused and stopped. Stopped and begun anew, it makes no run of tests twice, for their verdicts are kept.
+ */
+export async function startDiscovery(
+  root: string,
+  workspace: string,
+  { signal, onProgress, onStart }: DiscoveryRunHooks = {},
+): Promise<DiscoveryDocument> {
+  const begin = performance.now();
+  const run = await RunWriter.create(root, {
+    kind: 'discover',
+    task: 'workspace',
+    model: null,
+    objective: null,
+    seed: 0,
+    steps: null,
+    settings: { workspace: path.resolve(workspace) },
+    device: { engine: 'none', device: 'none' },
+    versions: { unmask: packageVersion(), node: process.versions.node },
+  });
+  onStart?.(run);
+  try {
+    const found = await discover(workspace, {
+      signal,
+      onProgress: (done, total, what) => {
+        onProgress?.(done, total, what);
+        void run.progress(done, null);
+      },
+      betweenFunctions: async () => {
+        const wish = signal?.aborted ? 'stop' : await run.wish();
+        if (wish === 'stop' || (wish === 'pause' && (await run.whilePaused(signal)) === 'stop'))
+          throw new Interrupted('Stopped; begun anew, it goes on from what is known by now.');
+      },
+    });
+    const document = await writeResult(run, found, (performance.now() - begin) / 1000);
+    await run.close('finished');
+    return document;
+  } catch (error) {
+    await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
+    throw error;
+  }
+}
+
+async function writeResult(run: RunWriter, found: Discovery, seconds: number): Promise<DiscoveryDocument> {
+  const tasks = mixed(found.tasks);
+  const [data, heldOut] = ['tasks.jsonl', 'held-out.jsonl'].map((name) => path.join(run.dir, name)) as [string, string];
+  await writeAtomic(data, lines(tasks));
+  await writeAtomic(heldOut, lines(tasks.filter((_, index) => isHeldOut(index))));
+  const { workspace, runner, tests, functions, leftOut, runs } = found;
+  const document: DiscoveryDocument = {
+    run: run.configuration.name,
+    dir: run.dir,
+    workspace,
+    runner,
+    tests,
+    functions,
+    tasks: tasks.map((task, index) => ({
+      file: task.file,
+      function: task.function,
+      line: task.line,
+      heldOut: isHeldOut(index),
+      tests: Object.fromEntries(task.guards.map((guard) => [guard.testFile, guard.tests])),
+    })),
+    leftOut,
+    runs,
+    seconds,
+    data,
+    heldOut,
+  };
+  await run.result(document);
+  return document;
+}
+
+/** In an order that follows from names alone and has nothing to do with where a function stands. */
+function mixed(tasks: readonly GuardedFunction[]): GuardedFunction[] {
+  const place = (task: GuardedFunction) =>
+    createHash('sha256').update(`${task.file}\0${task.function}\0${task.prefix.length}`).digest('hex');
+  return [...tasks].sort((a, b) => (place(a) < place(b) ? -1 : 1));
+}
+
+const lines = (tasks: readonly GuardedFunction[]): string => tasks.map((task) => `${JSON.stringify(task)}\n`).join('');

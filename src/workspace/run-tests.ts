@@ -1,0 +1,82 @@
+import type { SandboxLimits } from '../sandbox/limits.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { type Coverage, coverageOf, newNonce, verdictOf } from './report.ts';
+import type { TestRunner } from './runners.ts';
+import type { Snapshot } from './snapshot.ts';
+import { stripTypes } from './strip-types.ts';
+import type { Verdict } from './verdict.ts';
+
+/** What one file of tests may take. */
+export const suiteLimits: Partial<SandboxLimits> = {
+  seconds: 20,
+  cpuSeconds: 10,
+  memoryMiB: 1024,
+  processes: 128,
+  outputMiB: 4,
+  scratchMiB: 128,
+};
+
+/** A source file of the workspace with another text. */
+export interface ChangedFile {
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface TestRun {
+  readonly verdict: Verdict;
+  readonly coverage: readonly Coverage[];
+}
+
+export interface TestRequest {
+  readonly testFile: string;
+  /** The candidate; null: the workspace as it stands. */
+  readonly changed: ChangedFile | null;
+  /** Ids that must be reported, no more and no fewer; null where they are not known yet. */
+  readonly expected: readonly string[] | null;
+  readonly coverage?: boolean;
+}
+
+/**
+ * Runs a file of tests on a copy of the snapshot, in the sandbox. Where that is broken, which may have passed, it is tried
+ * once more.
+ */
+export async function runTests(
+  sandbox: Sandbox,
+  snapshot: Snapshot,
+  runner: TestRunner,
+  request: TestRequest,
+  signal?: AbortSignal,
+): Promise<TestRun> {
+  const first = await runOnce(sandbox, snapshot, runner, request, signal);
+  return first.verdict.outcome === 'broken' ? runOnce(sandbox, snapshot, runner, request, signal) : first;
+}
+
+async function runOnce(
+  sandbox: Sandbox,
+  snapshot: Snapshot,
+  runner: TestRunner,
+  { testFile, changed, expected, coverage = false }: TestRequest,
+  signal?: AbortSignal,
+): Promise<TestRun> {
+  const { job, input } = await runner.job([testFile], coverage);
+  const nonce = newNonce();
+  const files = [...(job.files ?? [])];
+  if (changed) files.push({ inside: `snapshot/${changed.file}`, content: await asRun(changed, runner) });
+  const run = await sandbox.run(
+    {
+      ...job,
+      shown: [...(job.shown ?? []), ...snapshot.shownFixed],
+      files,
+      copied: snapshot.free,
+      input: JSON.stringify({ nonce, ...input }),
+      limits: suiteLimits,
+    },
+    signal,
+  );
+  return { verdict: verdictOf(run, nonce, expected), coverage: coverageOf(run, nonce) };
+}
+
+/** A text as the snapshot has its files. */
+async function asRun({ file, text }: ChangedFile, runner: TestRunner): Promise<string> {
+  return runner.stripTypes && /\.[cm]?ts$/.test(file) ? stripTypes(text) : text;
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+/** Watches over what a sandbox may leave behind: temporary files, mounts, processes that carry the mark. */
+export interface CleanMachine {
+  readonly folder: string;
+  /** Seconds for a `sleep` that no other process of this machine sleeps; found again by its command line. */
+  readonly mark: string;
+  assertClean(): Promise<void>;
+  leave(): Promise<void>;
+}
+
+/** A temporary folder of our own for all that a sandbox stages, until `leave`. */
+export async function cleanMachine(): Promise<CleanMachine> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'unmask-attack-'));
+  // Where the tests run as root, the sandbox's user must get through.
+  await chmod(folder, 0o711);
+  const before = process.env.TMPDIR;
+  process.env.TMPDIR = folder;
+  const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+  const mark = `${randomInt(10_000, 99_999)}.${randomInt(100_000, 999_999)}`;
+  return {
+    folder,
+    mark,
+    async assertClean() {
+      // Libraries of the tests themselves use the folder too.
+      const left = (await readdir(folder)).filter((name) => name.startsWith('unmask-'));
+      assert.deepEqual(left, [], 'no temporary file is left');
+      assert.equal(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''), mounts, 'no mount is left');
+      assert.deepEqual(await processesWith(mark), [], 'no process is left');
+    },
+    async leave() {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+async function processesWith(mark: string): Promise<string[]> {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+  return lines.filter((line) => line.includes(mark));
+}

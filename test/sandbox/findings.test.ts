@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { UserError } from '../../src/platform/errors.ts';
+import { countsProcessesInside } from '../../src/sandbox/bubblewrap.ts';
+import { inheritableDescriptors, without } from '../../src/sandbox/descriptors.ts';
+import { findSandbox, probeSandbox, whyNot } from '../../src/sandbox/open-sandbox.ts';
+import { findProgram } from '../../src/sandbox/programs.ts';
+import { seatbeltProfile } from '../../src/sandbox/seatbelt.ts';
+import { seccompFilter } from '../../src/sandbox/seccomp.ts';
+import { within } from '../../src/sandbox/stage.ts';
+
+describe('what is said of the sandbox', () => {
+  it('names kind and limits where it works', { skip: process.platform !== 'linux' && 'Linux only' }, async () => {
+    const finding = await findSandbox();
+    assert.deepEqual([finding.available, finding.kind, finding.reason], [true, 'bubblewrap', null]);
+    for (const limit of ['no network', 'memory', 'wall time', 'output']) assert.ok(finding.limits.includes(limit));
+  });
+
+  it('says why there is none on other systems, and where to go', async () => {
+    for (const platform of ['win32', 'freebsd'])
+      await assert.rejects(
+        probeSandbox(platform),
+        (error) => error instanceof UserError && /is not run on .*; open the folder in WSL 2/.test(error.message),
+      );
+  });
+
+  it('ends with what a failed trial wrote, in one sentence', () => {
+    const failed = { code: 1, signal: null, broken: null, stdout: '', report: '', seconds: 0 };
+    const reason = whyNot({ ...failed, stderr: 'bwrap: something\nelse' });
+    assert.match(reason, /^bwrap: something; mend that, or work in a dev container or on a remote host/);
+    assert.match(whyNot({ ...failed, stderr: '' }), /^it ended with exit code 1;/);
+    assert.match(whyNot({ ...failed, stderr: '', broken: 'time' }), /^it took too much time;/);
+  });
+});
+
+describe('the parts of the sandbox', () => {
+  it('lets nothing lead out of its folder', () => {
+    assert.equal(within('/', 'work/a'), '/work/a');
+    assert.equal(within('/stage', 'kit/a'), '/stage/kit/a');
+    for (const path of ['../a', '/etc/passwd', 'kit/../../a']) assert.throws(() => within('/stage', path), /leads out/);
+  });
+
+  it('knows the kernels that count processes by namespace', () => {
+    for (const release of ['5.14.0', '5.15.0-91-generic', '6.1.0-18-amd64']) assert.ok(countsProcessesInside(release));
+    for (const release of ['5.10.0-28-amd64', '4.18.0', '']) assert.ok(!countsProcessesInside(release));
+  });
+
+  it('filters system calls on the machines it knows, each jump to an answer', () => {
+    for (const architecture of ['x64', 'arm64']) {
+      const program = seccompFilter(architecture)!;
+      const count = program.length / 8;
+      const refusal = count - 1;
+      for (let index = 0; index < count; index++) {
+        const [code, value] = [program.readUInt16LE(8 * index), program.readUInt32LE(8 * index + 4)];
+        const isCall = code === 0x15 && index > 3;
+        if (isCall) assert.equal(index + 1 + program.readUInt8(8 * index + 2), refusal, `jump of call ${value}`);
+        if (code === 0x35) assert.equal(index + 1 + program.readUInt8(8 * index + 2), refusal);
+      }
+      assert.equal(program.readUInt32LE(8 * refusal + 4), 0x00050026);
+      assert.equal(program.readUInt32LE(8 * (refusal - 1) + 4), 0x7fff0000);
+    }
+    assert.equal(seccompFilter('riscv64'), null);
+  });
+
+  it('finds descriptors that would be inherited, and closes them', {
+    skip: process.platform !== 'linux' && 'Linux only',
+  }, () => {
+    const listed =
+      'console.log(JSON.stringify(require("node:fs").readdirSync("/proc/self/fd").map(Number).includes(50)))';
+    const command = (descriptors: number[]) => [...without(descriptors), process.execPath, '-e', listed];
+    const shell = (words: string[]) =>
+      spawnSync('bash', ['-c', 'exec 50</dev/null; exec "$@"', 'bash', ...words], { encoding: 'utf8' }).stdout;
+    assert.equal(shell(command([])), 'true\n');
+    assert.equal(shell(command([50])), 'false\n');
+    assert.ok(!inheritableDescriptors().some((descriptor) => descriptor <= 2));
+  });
+
+  it('finds programs, and none that is not there', () => {
+    assert.match(findProgram('sh') ?? '', /^\/.*\/sh$/);
+    assert.equal(findProgram('unmask-no-such-program'), null);
+  });
+
+  it('writes a profile for macOS that denies unless it allows', () => {
+    const profile = seatbeltProfile('/private/tmp/run', ['/opt/a "b"\\c']);
+    assert.match(profile, /^\(version 1\)\n\(deny default\)\n/);
+    assert.match(profile, /\(subpath "\/opt\/a \\"b\\"\\\\c"\)/);
+    assert.match(profile, /\(deny process-fork\)/);
+    assert.match(profile, /\(deny network\*\)$/);
+    const writes = profile.split('\n').filter((line) => line.startsWith('(allow file-write'));
+    assert.deepEqual(writes, [
+      '(allow file-write-data (literal "/dev/null"))',
+      '(allow file-write* (subpath "/private/tmp/run/work") (subpath "/private/tmp/run/tmp"))',
+    ]);
+  });
+});

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import path from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { Interrupted } from '../../src/platform/errors.ts';
+import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
+import type { Sandbox, SandboxJob, SandboxRun } from '../../src/sandbox/sandbox.ts';
+import { type CleanMachine, cleanMachine } from './clean-machine.ts';
+
+let machine: CleanMachine;
+let sandbox: Sandbox;
+before(async () => {
+  machine = await cleanMachine();
+  sandbox = await openSandbox();
+});
+after(() => machine.leave());
+
+// Whatever was tried: nothing of it is left, and the next run goes as it should.
+afterEach(async () => {
+  await machine.assertClean();
+  const { code, broken, stdout } = await shell('echo "$((6 * 7))" >answer && cat answer');
+  assert.deepEqual({ code, broken, stdout }, { code: 0, broken: null, stdout: '42\n' });
+});
+
+type Changes = Omit<SandboxJob, 'command'>;
+
+const shell = (script: string, changes: Changes = {}): Promise<SandboxRun> =>
+  sandbox.run({ command: ['/bin/sh', '-c', script], ...changes });
+
+const node = (script: string, changes: Changes = {}): Promise<SandboxRun> =>
+  sandbox.run({
+    command: [process.execPath, '-e', script],
+    shown: [{ host: process.execPath, inside: null }],
+    ...changes,
+  });
+
+/** Tells what came of a list of attempts, each by the code of its error. */
+const attempts = (...expressions: readonly string[]): string => `
+  const fs = require('node:fs');
+  const told = [];
+  for (const attempt of [${expressions.map((expression) => `() => ${expression}`).join(', ')}]) {
+    try { told.push(String(attempt())); } catch (error) { told.push(error.code); }
+  }
+  console.log(JSON.stringify(told));`;
+
+describe('what a candidate tries with files', () => {
+  it('reads nothing outside', async () => {
+    const secret = path.join(machine.folder, 'secret');
+    await writeFile(secret, 'a secret');
+    try {
+      const { stdout } = await node(
+        attempts(
+          `fs.readFileSync(${JSON.stringify(secret)})`,
+          `fs.readFileSync('/etc/shadow')`,
+          `fs.readdirSync('/root')`,
+          `fs.readdirSync('/home')`,
+          `fs.readdirSync('/proc').filter((name) => /^\\d+$/.test(name)).length < 6`,
+          `Object.keys(process.env).sort()`,
+        ),
+      );
+      const none = ['ENOENT', 'ENOENT', 'ENOENT', 'ENOENT'];
+      assert.deepEqual(JSON.parse(stdout), [...none, 'true', 'HOME,PATH,PWD,TMPDIR']);
+    } finally {
+      await rm(secret);
+    }
+  });
+
+  it('writes nothing outside, nor over what it is shown or given', async () => {
+    const shown = path.join(import.meta.dirname, 'clean-machine.ts');
+    const text = await readFile(shown, 'utf8');
+    const { stdout } = await node(
+      attempts(
+        `fs.writeFileSync('/usr/unmask', 'x')`,
+        `fs.writeFileSync('/unmask', 'x')`,
+        `fs.writeFileSync('/dev/unmask', 'x')`,
+        `fs.writeFileSync('/etc/passwd', 'x')`,
+        `fs.writeFileSync('shown.ts', 'x')`,
+        `fs.writeFileSync('../kit/given.ts', 'x')`,
+        `fs.unlinkSync('../kit/given.ts')`,
+        `fs.renameSync('shown.ts', 'other.ts')`,
+        `fs.writeFileSync('own.ts', 'x') ?? fs.readFileSync('own.ts')`,
+        `fs.writeFileSync('/proc/sys/kernel/hostname', 'x')`,
+      ),
+      {
+        shown: [
+          { host: process.execPath, inside: null },
+          { host: shown, inside: 'work/shown.ts' },
+        ],
+        files: [{ inside: 'kit/given.ts', content: 'given' }],
+      },
+    );
+    const denied = ['EROFS', 'EROFS', 'EROFS', 'EROFS', 'EROFS', 'EROFS', 'EROFS', 'EBUSY', 'x'];
+    const [hostname, ...others] = (JSON.parse(stdout) as string[]).reverse();
+    assert.deepEqual(others.reverse(), denied);
+    assert.match(hostname!, /^(EACCES|EROFS|EPERM)$/);
+    assert.equal(await readFile(shown, 'utf8'), text);
+  });
+
+  it('changes its copy of a folder, never the folder', async () => {
+    const copied = path.join(import.meta.dirname, '../tuning');
+    const before = await readFile(path.join(copied, 'bounds.test.ts'), 'utf8');
+    const { code, stdout } = await shell('echo changed >bounds.test.ts && cat bounds.test.ts && rm *.ts && ls', {
+      copied,
+    });
+    assert.deepEqual([code, stdout], [0, 'changed\n']);
+    assert.equal(await readFile(path.join(copied, 'bounds.test.ts'), 'utf8'), before);
+  });
+
+  it('inherits no open file', async () => {
+    const { stdout } = await shell('ls /proc/self/fd');
+    // The last one is the listing's own.
+    assert.deepEqual(stdout.trim().split('\n'), ['0', '1', '2', '3', '4']);
+  });
+
+  it('fills the disk up to the limit of its scratch folders', async () => {
+    const { stdout } = await shell(
+      'for place in . /tmp /dev/shm; do for n in 1 2 3 4 5 6 7 8; do head -c 4000000 /dev/zero >"$place/$n" 2>/dev/null; done; du -sm "$place" | cut -f1; done; head -c 9000000 /dev/zero >/dev/shm/large; echo over',
+      { limits: { scratchMiB: 16, fileMiB: 5 } },
+    );
+    const [work, temporary, memory, last] = stdout.trim().split('\n');
+    for (const megabytes of [work, temporary, memory]) assert.ok(Number(megabytes) <= 16, stdout);
+    assert.ok(Number(work) >= 15, stdout);
+    assert.equal(last, 'over');
+  });
+});
+
+describe('what a candidate tries with the network', () => {
+  it('reaches neither this machine nor any name', async () => {
+    const server = createServer((socket) => socket.destroy());
+    let reached = 0;
+    server.on('connection', () => reached++);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const { stdout } = await node(`
+        const told = { interfaces: Object.keys(require('node:os').networkInterfaces()) };
+        const tell = (name) => (error, answer) => {
+          told[name] = error?.code ?? answer;
+          if (Object.keys(told).length === 4) console.log(JSON.stringify(told));
+        };
+        require('node:net').connect(${port}, '127.0.0.1').on('connect', tell('loopback')).on('error', tell('loopback'));
+        require('node:dns').lookup('unmask.invalid', tell('lookup'));
+        require('node:dns').resolve4('unmask.invalid', tell('resolve'));`);
+      const { interfaces, loopback, lookup, resolve } = JSON.parse(stdout);
+      assert.deepEqual([interfaces, loopback], [['lo'], 'ECONNREFUSED']);
+      assert.match(lookup, /^(EAI_AGAIN|ENOTFOUND)$/);
+      assert.match(resolve, /^(ECONNREFUSED|ENOTFOUND|ETIMEOUT|ESERVFAIL)$/);
+      assert.equal(reached, 0);
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe('what a candidate tries with processes', () => {
+  it('forks without end', async () => {
+    const run = await shell(`bomb() { bomb | bomb & }; bomb; sleep ${machine.mark}`, { limits: { seconds: 2 } });
+    assert.notEqual(run.broken === null && run.code === 0, true, 'it does not end as if nothing was');
+    assert.ok(run.seconds < 5, `${run.seconds}`);
+  });
+
+  it('starts more than it may, and is refused', async () => {
+    const script = `for n in 1 2 3 4 5 6 7 8 9 10; do sleep ${machine.mark} & done; echo started`;
+    const { code, stdout } = await shell(script, { limits: { processes: 8 } });
+    assert.notEqual(code, 0);
+    assert.equal(stdout, '');
+  });
+
+  it('leaves a daemon', async () => {
+    const script = `(setsid sleep ${machine.mark} </dev/null >/dev/null 2>&1 3>&- &) ; echo gone`;
+    const { code, stdout, seconds } = await shell(script);
+    assert.deepEqual([code, stdout], [0, 'gone\n']);
+    assert.ok(seconds < 5, `${seconds}`);
+  });
+
+  it('leaves a daemon that holds its pipes', async () => {
+    const { code, seconds } = await shell(`setsid sleep ${machine.mark} & exit 0`);
+    assert.equal(code, 0);
+    assert.ok(seconds < 5, `${seconds}`);
+  });
+
+  it('ignores every signal it can', async () => {
+    const script = `for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGXCPU']) process.on(name, () => {}); setInterval(() => {}, 1000, '${machine.mark}')`;
+    const { broken, signal, seconds } = await node(script, { limits: { seconds: 1 } });
+    assert.deepEqual([broken, signal], ['time', 'SIGKILL']);
+    assert.ok(seconds < 3, `${seconds}`);
+  });
+
+  it('computes for ever', async () => {
+    const script = `process.on('SIGXCPU', () => {}); for (;;);`;
+    const { broken, code, seconds } = await node(script, { limits: { cpuSeconds: 1, seconds: 20 } });
+    assert.equal(broken, null, 'the kernel ends it before the clock does');
+    assert.notEqual(code, 0);
+    assert.ok(seconds < 15, `${seconds}`);
+  });
+
+  it('signals whatever it can find', async () => {
+    const { seconds } = await shell(`sleep ${machine.mark} & kill -9 -1; kill -9 1; kill -9 ${process.pid}`);
+    assert.ok(seconds < 5, 'and what it found was its own');
+  });
+
+  it('asks for namespaces, mounts and capabilities', async () => {
+    const { stdout } = await shell(
+      'unshare --user true 2>/dev/null || echo none; mount -t tmpfs none /tmp 2>/dev/null || echo none; grep -E "CapEff|CapBnd|NoNewPrivs|Seccomp:" /proc/self/status | tr -d "\\t"; id -u',
+    );
+    const none = '0000000000000000';
+    assert.equal(stdout, `none\nnone\nCapEff:${none}\nCapBnd:${none}\nNoNewPrivs:1\nSeccomp:2\n65534\n`);
+  });
+
+  it('is ended with the job that it belongs to', async () => {
+    const controller = new AbortController();
+    const running = sandbox.run({ command: ['/bin/sleep', machine.mark] }, controller.signal);
+    setTimeout(() => controller.abort(), 200);
+    await assert.rejects(running, Interrupted);
+  });
+});
+
+describe('what a candidate tries with memory and output', () => {
+  it('fills memory', async () => {
+    const script = `const kept = []; for (;;) kept.push(Buffer.alloc(2 ** 24, 1));`;
+    const { code, broken } = await node(script, { limits: { memoryMiB: 256 } });
+    assert.ok(broken === 'memory' || code !== 0, `${broken} ${code}`);
+    assert.notEqual(broken, 'time');
+  });
+
+  it('fills memory with many processes', async () => {
+    const one = `const kept = []; for (let n = 0; n < 5; n++) kept.push(Buffer.alloc(2 ** 24, 1)); setInterval(() => {}, 1000);`;
+    const script = `const { spawn } = require('node:child_process'); for (let n = 0; n < 4; n++) spawn(process.execPath, ['-e', ${JSON.stringify(one)}]); setInterval(() => {}, 1000);`;
+    const { broken } = await node(script, { limits: { memoryMiB: 256, processes: 128 } });
+    assert.equal(broken, 'memory');
+  });
+
+  it('hides memory where no process has it', async () => {
+    const script =
+      'import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nprint(libc.memfd_create(b"x", 0), libc.shmget(0, 1 << 20, 0o1600), ctypes.get_errno())';
+    const { stdout, stderr } = await sandbox.run({ command: ['/usr/bin/python3', '-c', script] });
+    assert.equal(stdout, '-1 -1 38\n', stderr);
+  });
+
+  it('writes forever', async () => {
+    for (const script of ['yes', 'yes >&2', 'yes >&3']) {
+      const run = await shell(script, { limits: { outputMiB: 1 } });
+      assert.equal(run.broken, 'output', script);
+      for (const text of [run.stdout, run.stderr, run.report]) assert.ok(text.length <= 2 ** 20);
+    }
+  });
+
+  it('writes what is no UTF-8', async () => {
+    const { code, stdout, report } = await shell(`printf 'a\\377b\\300' && printf '\\376' >&3`);
+    assert.deepEqual([code, stdout, report], [0, 'a\uFFFDb\uFFFD', '\uFFFD']);
+  });
+});

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { judge } from '../../src/tasks/code/judge.ts';
+import { candidateProgram } from '../../src/tasks/code/program.ts';
+import { type CodeRow, codeRow } from '../../src/tasks/code/row.ts';
+import { shareOf, type Verdict } from '../../src/workspace/verdict.ts';
+import { type CleanMachine, cleanMachine } from './clean-machine.ts';
+
+const typescript = codeRow({
+  prompt: 'export function double(value: number): number {\n',
+  tests: "test('two', () => assert.equal(double(1), 2));\ntest('six', async () => assert.deepEqual([double(3)], [6]));",
+  language: 'typescript',
+});
+const python = codeRow({
+  prompt: 'def double(value):\n',
+  tests: 'def test_two():\n    assert double(1) == 2\ndef test_six():\n    assert double(3) == 6\n',
+  language: 'python',
+});
+
+const right = { typescript: '  return 2 * value;\n}\n', python: '    return 2 * value\n' };
+
+let machine: CleanMachine;
+let home: string;
+const homeBefore = process.env.UNMASK_HOME;
+before(async () => {
+  // Verdicts of an earlier run must not stand in for this one's.
+  home = await mkdtemp(path.join(tmpdir(), 'unmask-verdicts-'));
+  process.env.UNMASK_HOME = home;
+  machine = await cleanMachine();
+});
+after(async () => {
+  await machine.leave();
+  if (homeBefore === undefined) delete process.env.UNMASK_HOME;
+  else process.env.UNMASK_HOME = homeBefore;
+  await rm(home, { recursive: true });
+});
+
+/** Short, for candidates that hang. */
+const limits = { seconds: 8, cpuSeconds: 2, memoryMiB: 768 };
+
+function judged(row: CodeRow, completion: string) {
+  return { row, source: candidateProgram(row, completion, 'plain')?.source ?? null };
+}
+
+async function verdictOn(row: CodeRow, completion: string): Promise<Verdict> {
+  const [verdict] = await judge([judged(row, completion)], { limits });
+  return verdict as Verdict;
+}
+
+/**
+ * Asserts of every hostile completion that it is worth nothing, that it is blamed and not the infrastructure, that nothing
+ * of it is left, and that the right one that is judged after it, each with a text of its own so that it is run, is right.
+ */
+function areWorthless(row: CodeRow, attacks: Readonly<Record<string, string>>): void {
+  const mark = row.language === 'python' ? '#' : '//';
+  const good = right[row.language as keyof typeof right];
+  let verdicts: Verdict[];
+  before(async () => {
+    const items = Object.values(attacks).flatMap((completion, index) => [
+      judged(row, completion),
+      judged(row, `${good}${mark} ${index}\n`),
+    ]);
+    verdicts = await judge(items, { limits });
+  });
+  for (const [index, name] of Object.keys(attacks).entries())
+    it(name, () => {
+      const [verdict, next] = verdicts.slice(2 * index, 2 * index + 2) as [Verdict, Verdict];
+      assert.notEqual(verdict.outcome, 'broken', JSON.stringify(verdict));
+      assert.equal(shareOf(verdict), 0, JSON.stringify(verdict));
+      assert.equal(shareOf(next), 1, `the sample after it: ${JSON.stringify(next)}`);
+    });
+  it('leaves nothing behind', () => machine.assertClean());
+}
+
+describe('a hostile completion in TypeScript', () => {
+  areWorthless(typescript, {
+    'leaves at import': '  return 0;\n}\nprocess.exit(0);\n',
+    'leaves in a test': '  process.exit(0);\n}\n',
+    'hangs at import': '  return 0;\n}\nfor (;;);\n',
+    'waits for ever': '  return 0;\n}\nawait new Promise(() => setInterval(() => {}, 1000));\n',
+    'is no program': '  return (\n',
+    'ends the text that it stands in': '  return 0;\n}\n/*\n',
+    'patches the assertions':
+      "  return 0;\n}\nimport assert from 'node:assert';\nimport strict from 'node:assert/strict';\nfor (const a of [assert, strict]) for (const name of Object.keys(a)) try { a[name] = () => {}; } catch {}\n",
+    'patches the error of the assertions':
+      "  return 0;\n}\nimport { AssertionError } from 'node:assert';\ntry { Object.defineProperty(AssertionError.prototype, 'message', { get() { return ''; } }); } catch {}\n",
+    'patches the language':
+      '  return 0;\n}\nfor (const proto of [Array.prototype, Promise.prototype, Object.prototype, Function.prototype]) for (const name of Object.getOwnPropertyNames(proto)) try { proto[name] = () => true; } catch {}\n',
+    'puts another JSON in the place of the reports':
+      "  return 0;\n}\nconst { stringify } = JSON;\nglobalThis.JSON = { stringify: (r: object) => stringify({ ...r, passed: true }), parse: () => ({}) };\nglobalThis.String = () => 'x';\n",
+    'writes a report of its own': `  return 0;\n}\nimport fs from 'node:fs';\nfor (const nonce of ['', 'x', '0'.repeat(32)]) for (const kind of ['started', 'test', 'finished']) fs.writeSync(3, nonce + ' ' + JSON.stringify({ kind, id: 'two', passed: true }) + '\\n');\nprocess.exit(0);\n`,
+    'closes the report': "  return 0;\n}\nimport fs from 'node:fs';\nfs.closeSync(3);\n",
+    'overwrites what writes the report':
+      "  return 0;\n}\nimport fs from 'node:fs';\nimport { syncBuiltinESMExports } from 'node:module';\nconst write = fs.writeSync;\nfs.writeSync = ((fd: number, text: string) => write(fd, text.replace('false', 'true'))) as never;\nsyncBuiltinESMExports();\nprocess.kill = (() => true) as never;\n",
+    'asks for the inside of Node':
+      "  return 0;\n}\nconst binding = (process as never as { binding(name: string): { writeString: unknown } }).binding('fs');\nconst write = binding.writeString as Function;\nbinding.writeString = (fd: number, text: string, ...rest: unknown[]) => write(fd, text.replace('false', 'true'), ...rest);\n",
+    'reads its own memory':
+      "  return 0;\n}\nimport v8 from 'node:v8';\nconst text = v8.getHeapSnapshot().read();\nimport fs from 'node:fs';\nfor (const [nonce] of String(text).matchAll(/[0-9a-f]{32}/g)) fs.writeSync(3, nonce + ' {\"kind\":\"finished\"}\\n');\n",
+    'registers tests of its own':
+      "  return 0;\n}\nconst g = globalThis as never as Record<string, Function>;\nfor (let n = 0; n < 50; n++) g.test?.('mine ' + n, () => {});\nimport test from 'node:test';\ntest('mine', () => {});\n",
+    'marks tests as skipped':
+      "  return 0;\n}\nimport test from 'node:test';\ntry { (test as never as { only: unknown }).only = () => {}; } catch {}\nprocess.execArgv.push('--test-only');\n",
+    'looks for the tests': "  return require('node:fs').readFileSync('/kit/tests.mjs', 'utf8').length;\n}\n",
+    'looks for the tests in its callers':
+      "  const seen: unknown[] = [];\n  Error.prepareStackTrace = (_, calls) => { seen.push(...calls.map((call) => call.getFunction())); return ''; };\n  void new Error('x').stack;\n  for (const f of seen) if (typeof f === 'function' && String(f).includes('double(1)')) return 2;\n  return 0;\n}\n",
+    'writes configuration for the runner':
+      "  return 0;\n}\nimport fs from 'node:fs';\nfor (const name of ['package.json', 'node.config.json', '.noderc', '../kit/javascript.mjs', 'candidate.mjs']) try { fs.writeFileSync(name, '{}'); } catch {}\n",
+    'is nested deeper than a parser': `  return ${'('.repeat(20_000)}0${')'.repeat(20_000)};\n}\n`,
+    'opens more than it closes': `  return ${'['.repeat(50_000)};\n}\n`,
+    'throws what cannot be read':
+      "  throw { get message() { throw new Error('no'); }, toString() { throw new Error('no'); } };\n}\n",
+    'answers with an object that says yes':
+      '  return new Proxy({}, { get: () => () => 2, has: () => true, getPrototypeOf: () => Number.prototype }) as never;\n}\n',
+    'answers later, for ever': '  return new Promise(() => {}) as never;\n}\n',
+    'holds half of a character': '  return "\ud800" as never;\n}\n',
+  });
+
+  it('is longer than any function', async () => {
+    assert.equal(shareOf(await verdictOn(typescript, `${' '.repeat(200_000)}${right.typescript}`)), 0);
+  });
+
+  it('may be right about a part', async () => {
+    assert.equal(shareOf(await verdictOn(typescript, '  return 2;\n}\n')), 1 / 2);
+  });
+});
+
+describe('a hostile completion in Python', () => {
+  areWorthless(python, {
+    'leaves at import': '    return 0\nimport sys\nsys.exit(0)\n',
+    'leaves without a word': '    return 0\nimport os\nos._exit(0)\n',
+    'leaves in a test': '    raise SystemExit(0)\n',
+    'hangs at import': '    return 0\nwhile True: pass\n',
+    'is no program': '    return (\n',
+    'patches the errors':
+      '    return 0\nimport builtins\nbuiltins.AssertionError = ValueError\nbuiltins.BaseException = ValueError\n',
+    'patches what reports':
+      '    return 0\nimport json, os\ndumps = json.dumps\njson.dumps = lambda record: dumps({**record, "passed": True})\nos.write = lambda *a: 0\nos.kill = lambda *a: 0\n',
+    'writes a report of its own':
+      '    return 0\nimport os\nfor kind in ("started", "test", "finished"):\n    os.write(3, (\'x {"kind": "%s", "id": "two", "passed": true}\\n\' % kind).encode())\nos._exit(0)\n',
+    'brings tests of its own': '    return 0\ndef test_mine():\n    pass\ndef test_two():\n    pass\n',
+    'is nested deeper than a parser': `    return ${'('.repeat(5000)}0${')'.repeat(5000)}\n`,
+    'never comes back': '    return double(value)\n',
+    'equals everything':
+      '    class Yes:\n        def __eq__(self, other):\n            os._exit(0)\n    import os\n    return Yes()\n',
+    'writes bytes that are no text':
+      '    import os\n    os.write(1, b"\\xff\\xfe")\n    os.write(3, b"\\xff\\xfe\\n")\n    return 0\n',
+  });
+});
+
+describe('what is not the fault of a completion', () => {
+  it('is told apart: tests that cannot even be read', async () => {
+    const row = codeRow({ ...typescript, tests: 'test(' });
+    const verdict = await verdictOn(row, right.typescript);
+    assert.equal(verdict.outcome, 'broken');
+    assert.equal(shareOf(verdict), null);
+    const inPython = await verdictOn(codeRow({ ...python, tests: 'def' }), right.python);
+    assert.equal(inPython.outcome, 'broken');
+  });
+
+  it('is not kept: the same completion is run again, while verdicts are remembered', async () => {
+    const completion = `${right.typescript}// remembered\n`;
+    const [first, second] = [await verdictOn(typescript, completion), await verdictOn(typescript, completion)];
+    assert.deepEqual(first, second, 'the time that it took too');
+  });
+});

@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmod, cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { UserError } from '../../src/platform/errors.ts';
+import { judgeBodies } from '../../src/tasks/workspace/judge.ts';
+import { plainPrompt } from '../../src/tasks/workspace/prompt.ts';
+import type { WorkspaceRow } from '../../src/tasks/workspace/row.ts';
+import { type Discovery, discover } from '../../src/workspace/discover.ts';
+import { pythonToolchain } from '../../src/workspace/toolchains.ts';
+import { shareOf } from '../../src/workspace/verdict.ts';
+import { document, enterHome, refusal } from '../cli/unmask.ts';
+import { writeAsciiModel } from './ascii-model.ts';
+import { type CleanMachine, cleanMachine } from './clean-machine.ts';
+
+const samples = path.join(import.meta.dirname, '../workspaces');
+
+let leave: () => Promise<void>;
+let machine: CleanMachine;
+let folder: string;
+before(async () => {
+  ({ leave } = await enterHome());
+  folder = await realpath(await mkdtemp(path.join(tmpdir(), 'unmask workspaces ä ')));
+  machine = await cleanMachine();
+});
+after(async () => {
+  await machine.assertClean();
+  await machine.leave();
+  await rm(folder, { recursive: true });
+  await leave();
+});
+
+/** A new workspace with these files. */
+async function workspaceOf(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+  const root = path.join(folder, name);
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(root, file)), { recursive: true });
+    await writeFile(path.join(root, file), text);
+  }
+  return root;
+}
+
+const taskOf = ({ tasks }: Discovery, name: string): WorkspaceRow => {
+  const task = tasks.find((candidate) => candidate.function === name);
+  assert.ok(task, `${name} is no task`);
+  return task;
+};
+
+const share = async (row: WorkspaceRow, body: string) => {
+  const [verdict] = await judgeBodies([{ row, body }]);
+  assert.notEqual(verdict!.outcome, 'broken', JSON.stringify(verdict));
+  return shareOf(verdict!);
+};
+
+describe('a workspace in TypeScript, with node:test', () => {
+  let till: Discovery;
+  before(async () => {
+    // A path with blanks and letters of another alphabet, as users have them.
+    await cp(path.join(samples, 'till'), path.join(folder, 'till'), { recursive: true });
+    till = await discover(path.join(folder, 'till'));
+  });
+
+  it('has the functions that tests guard, and tells why others are left out', () => {
+    assert.equal(till.runner, 'node:test');
+    assert.deepEqual(till.tasks.map((task) => task.function).sort(), [
+      'Basket.add',
+      'Basket.constructor',
+      'Basket.discounted',
+      'Basket.size',
+      'Basket.total',
+      'addMoney',
+      'formatMoney',
+      'parseMoney',
+      'percentOf',
+    ]);
+    assert.deepEqual(Object.fromEntries(till.leftOut.map(({ name, reason }) => [name, reason])), {
+      'splits an amount evenly': 'does not pass as it stands: skipped',
+      negate: 'no test calls it',
+      'Basket.audit': 'the tests that call it pass without it',
+    });
+    const { guards } = taskOf(till, 'percentOf');
+    assert.deepEqual(
+      guards.map(({ testFile, tests }) => [testFile, tests]),
+      [
+        ['test/money.test.ts', ['takes a share']],
+        ['test/basket.test.ts', ['a basket > takes a discount off']],
+      ],
+    );
+  });
+
+  it('is looked at again without a run for a function that is known', async () => {
+    const again = await discover(path.join(folder, 'till'));
+    assert.deepEqual([again.runs, again.tasks.length], [2, till.tasks.length]);
+  });
+
+  it('scores a body by the tests that guard it', async () => {
+    const row = taskOf(till, 'parseMoney');
+    assert.equal(await share(row, row.body), 1);
+    assert.equal(await share(row, '\n  return { amount: 100 * Number(text), currency };\n'), 3 / 4);
+    assert.equal(await share(row, ' return (; '), 0);
+    const discounted = taskOf(till, 'Basket.discounted');
+    assert.equal(
+      await share(discounted, `${discounted.body.trimEnd()}\n  }`),
+      1,
+      'who closes the function is not punished',
+    );
+  });
+
+  it('is worth nothing to who cheats', async () => {
+    const row = taskOf(till, 'parseMoney');
+    const attacks = [
+      ' process.exit(0); ',
+      ' for (;;); ',
+      ' return { amount: 0, currency }; } process.exit(0); { ',
+      " return { amount: 0, currency }; }\nimport fs from 'node:fs';\nfor (const name of ['test/money.test.ts', 'package.json', 'node_modules/x.js', 'src/money.test.ts']) try { fs.writeFileSync(name, ''); } catch {}\n{ ",
+      " return { amount: 0, currency }; }\nimport test from 'node:test';\ntry { test.it = (name, body) => test(name, () => {}); } catch {}\n{ ",
+      " return { amount: 0, currency }; }\nimport assert from 'node:assert/strict';\ntry { for (const name of Object.keys(assert)) assert[name] = () => {}; } catch {}\n{ ",
+      " return { amount: 0, currency }; }\nimport test from 'node:test';\ntest('mine', () => {});\n{ ",
+      ' return { amount: 0, currency }; }\nimport fs from \'node:fs\';\nfs.writeSync(3, \'x {"kind":"finished"}\');\nfs.closeSync(3);\n{ ',
+      ' return { amount: 0, currency }; }\nObject.prototype.toJSON = function () { this.passed = true; return this; };\n{ ',
+      " return { amount: 0, currency }; }\nimport reporter from '/kit/node-test-reporter.mjs';\nfor await (const _ of reporter([{ type: 'test:pass', data: { name: 'x', nesting: 0 } }])) ;\n{ ",
+    ];
+    const verdicts = await judgeBodies(
+      attacks.flatMap((body, index) => [
+        { row, body },
+        { row, body: `${row.body}// ${index}\n` },
+      ]),
+    );
+    for (const [index, attack] of attacks.entries()) {
+      assert.equal(shareOf(verdicts[2 * index]!), 0, `${attack}\n${JSON.stringify(verdicts[2 * index])}`);
+      assert.equal(shareOf(verdicts[2 * index + 1]!), 1, 'the sample after it');
+    }
+  });
+
+  it('is shown to the model up to the body, with what its tests are called', () => {
+    const row = taskOf(till, 'formatMoney');
+    const prompt = plainPrompt(row);
+    assert.match(
+      prompt,
+      /^\/\/ formatMoney > writes cents\n\/\/ formatMoney > writes negative amounts\n\/\*\* An amount/,
+    );
+    assert.ok(prompt.endsWith('export function formatMoney({ amount, currency }: Money): string {'));
+    const long = plainPrompt({ ...row, prefix: `import a from 'a';\n${'// far away\n'.repeat(500)}function f() {` });
+    assert.ok(long.length < 2000 && long.includes("import a from 'a';") && long.endsWith('function f() {'));
+  });
+
+  it('is tuned on and measured from the terminal, every reward with its report', async () => {
+    const model = await writeAsciiModel(path.resolve('ascii-model'));
+    const source = ['--task', 'workspace', '--workspace', path.join(folder, 'till'), '--model', model];
+    const settings = ['prompts_per_step=2', 'group_size=2', 'length=16', 'evaluation_problems=1', 'inner_updates=1'];
+    const tuned = await document([
+      'tune',
+      ...source,
+      '--steps',
+      '1',
+      '--test',
+      '1',
+      ...settings.flatMap((pair) => ['--set', pair]),
+    ]);
+    assert.equal(tuned.steps, 1);
+    const text = await readFile(path.join(tuned.dir, 'samples', 'step-000001.jsonl'), 'utf8');
+    const written = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.equal(written.length, 4);
+    for (const { rewards, report } of written) {
+      assert.deepEqual(Object.keys(rewards).sort(), ['format', 'parses', 'tests', 'total']);
+      assert.match(report.outcome, /^(scored|failed)$/);
+    }
+    const measured = await document(['eval', ...source, '--samples', '2', '--set', 'length=16']);
+    assert.deepEqual(Object.keys(measured.metrics), ['pass@1', 'pass@2']);
+    assert.equal(measured.n, 2);
+  });
+});
+
+/** Why the suite of a runner is skipped; false where it can run. */
+const pytestMissing = await pythonToolchain().then(
+  ({ program }) => spawnSync(program, ['-c', 'import pytest']).status !== 0 && 'pytest is not installed',
+  () => 'Python is not installed',
+);
+
+describe('a workspace in Python, with pytest', { skip: pytestMissing }, () => {
+  let ledger: Discovery;
+  before(async () => {
+    ledger = await discover(path.join(samples, 'ledger'));
+  });
+
+  it('has the functions that tests guard', () => {
+    assert.deepEqual([ledger.runner, ledger.tests], ['pytest', 5]);
+    assert.deepEqual(ledger.tasks.map((task) => task.function).sort(), [
+      'Book.__init__',
+      'Book.accounts',
+      'Book.balance',
+      'Book.post',
+      'parse_line',
+    ]);
+    const { prefix } = taskOf(ledger, 'Book.balance');
+    assert.ok(prefix.endsWith('"""The sum of an account\'s entries."""\n'), 'what documents it is shown');
+  });
+
+  it('scores a body, and nothing for who cheats', async () => {
+    const row = taskOf(ledger, 'parse_line');
+    const attacks = [
+      '    import os; os._exit(0)',
+      '    raise SystemExit(0)',
+      '    while True: pass',
+      '    import pytest; pytest.skip("no")',
+      '    return ("cash", 0)\nimport pytest\npytest.mark.parametrize = lambda *a: (lambda f: (lambda: None))',
+      '    return ("cash", 0)\nimport os\nfor name in ("tests/test_book.py", "conftest.py", "pyproject.toml"):\n    try: open(name, "w").close()\n    except OSError: pass',
+    ];
+    const bodies = [row.body, '    return "cash", int(line[-2:])', ...attacks];
+    const verdicts = await judgeBodies(bodies.map((body) => ({ row, body })));
+    assert.deepEqual(verdicts.map(shareOf), [1, 1 / 2, ...attacks.map(() => 0)]);
+  });
+});
+
+describe('a workspace that nothing can be learnt from', () => {
+  const refused = async (root: string, message: RegExp) =>
+    assert.rejects(discover(root), (error) => error instanceof UserError && message.test(error.message));
+  const failing = "import test from 'node:test';\ntest('a', () => { throw new Error('red'); });\n";
+
+  it('says that there are no tests, or none that are known', async () => {
+    await refused(await workspaceOf('none', { 'a.js': 'export const a = 1;\n' }), /has no tests that are known/);
+    const jest = JSON.stringify({ scripts: { test: 'jest' } });
+    await refused(
+      await workspaceOf('jest', { 'package.json': jest, 'a.test.js': '' }),
+      /run by jest, and only those of node:test and pytest/,
+    );
+    await refused(await workspaceOf('broken', { 'package.json': '{' }), /package\.json is not valid JSON/);
+    await refused(path.join(folder, 'nowhere'), /cannot be read/);
+  });
+
+  it('says that no test passes', async () => {
+    await refused(
+      await workspaceOf('red', { 'a.test.js': failing }),
+      /No test of .*red passes in the sandbox as it stands \(a\.test\.js: .*red/,
+    );
+  });
+
+  it('says that it is too large', async () => {
+    const files = Object.fromEntries(Array.from({ length: 20_001 }, (_, index) => [`f/${index}.txt`, '']));
+    await refused(await workspaceOf('large', files), /has 20001 files, more than the 20000/);
+  });
+
+  it('leaves out a file of tests that hangs, and goes on with the others', { timeout: 120_000 }, async () => {
+    const source = 'export function one() { return 1; }\n';
+    const passing =
+      "import test from 'node:test';\nimport assert from 'node:assert';\nimport { one } from './one.js';\ntest('one', () => assert.equal(one(), 1));\n";
+    const root = await workspaceOf('hangs', {
+      'package.json': '{"type":"module"}',
+      'one.js': source,
+      'one.test.js': passing,
+      'hangs.test.js': "import test from 'node:test';\ntest('a', () => { for (;;); });\n",
+    });
+    // Read-only as well: nothing is written into a workspace.
+    await chmod(root, 0o555);
+    const found = await discover(root);
+    await chmod(root, 0o755);
+    assert.deepEqual(
+      found.tasks.map((task) => task.function),
+      ['one'],
+    );
+    assert.deepEqual(
+      found.leftOut.map(({ file }) => file),
+      ['hangs.test.js'],
+    );
+  });
+
+  it('has a command that says what it needs', async () => {
+    assert.match(await refusal(['tune', '--task', 'workspace'], 2), /needs a folder: give it with --workspace/);
+    assert.match(
+      await refusal(['eval', '--task', 'countdown', '--workspace', folder], 2),
+      /--workspace belongs to the task workspace; countdown does not take it/,
+    );
+    assert.match(
+      await refusal(['eval', '--task', 'workspace', '--workspace', folder, '--data', 'x'], 2),
+      /two sources of problems/,
+    );
+  });
+});
