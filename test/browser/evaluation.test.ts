@@ -136,15 +136,21 @@ test('a problem shows what was asked, written and read, and how it was denoised'
   assert.deepEqual(complaints, []);
 });
 
-test('rows are opened by keyboard, and the arrows go from row to row', { skip }, async (t) => {
+test('rows are opened by keyboard, and the arrows go from row to row', { skip, timeout: 60_000 }, async (t) => {
   const { page, requests } = await open(t);
+  // What the page asks comes a moment after the key.
+  const asked = async (count: number) => {
+    while (requests.length < count) await page.waitForTimeout(20);
+  };
   await page.locator('.rows tbody tr').first().focus();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
+  await asked(1);
   assert.deepEqual(requests, [{ kind: 'show-answers', problem: 'p1' }]);
   assert.equal(await page.locator('.rows tr[aria-current] td').first().innerText(), '2');
   await page.keyboard.press('ArrowUp');
   await page.keyboard.press('Space');
+  await asked(2);
   assert.deepEqual(requests.at(-1), { kind: 'show-answers', problem: 'p0' });
 });
 

@@ -56,7 +56,7 @@ it('tasks', async () => {
   const makers = tasks.filter(({ makesProblems }: { makesProblems: boolean }) => makesProblems);
   assert.deepEqual(
     makers.map(({ name }: { name: string }) => name),
-    ['sudoku4x4', 'countdown'],
+    ['sudoku4x4', 'countdown', 'code'],
   );
 });
 
