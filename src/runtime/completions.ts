@@ -1,11 +1,11 @@
 import type { Infilled, Infilling, InfillRequest } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
+import { commentOrStringAt } from '../workspace/syntax-place.ts';
 import { watchedRunnersUp } from './frame.ts';
 import { type Candidate, discardedBy } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
-import { commentOrStringAt } from './inline/syntax-place.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
 import { trimCompletion, withoutOverlap } from './inline/trim.ts';
 import { LatencyMeter } from './latency.ts';

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import { discardedBy } from '../../src/runtime/inline/discard.ts';
 import { mayHaveSeveralLines } from '../../src/runtime/inline/multiline.ts';
 import { SuggestionCache } from '../../src/runtime/inline/suggestion-cache.ts';
-import { commentOrStringAt } from '../../src/runtime/inline/syntax-place.ts';
 import type { TextAtCursor } from '../../src/runtime/inline/text-at-cursor.ts';
 import { trimCompletion, withoutOverlap } from '../../src/runtime/inline/trim.ts';
+import { commentOrStringAt } from '../../src/workspace/syntax-place.ts';
 
 /** A text with the cursor at `|`. */
 function at(text: string): TextAtCursor {

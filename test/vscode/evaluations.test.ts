@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { FrameLocator, Page } from 'playwright-core';
 import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
-import { runCommand, screenshot } from './window.ts';
+import { runCommand, screenshot, screenshots } from './window.ts';
 import { Workbench } from './workbench.ts';
 
 /** Run SPG Eval as a user does it, in the workbench that a user sees, with the package that a user installs. */
@@ -44,6 +44,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
     );
     await page.keyboard.press('Enter');
     await widget.getByText('Which model?').waitFor();
+    await widget.locator('.monaco-list-row', { hasText: 'unmask-puzzles' }).first().waitFor();
     await page.keyboard.press('Enter');
     await widget.getByText('How many problems').waitFor();
     await widget.locator('input.input').fill(String(problems));
@@ -75,7 +76,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
       await report().locator('.verdicts').innerText(),
       /Only 8 problems stand in both: this evaluation has 8, the other one 12/,
     );
-    await screenshot(page, 'evaluation-compared');
+    await screenshots(workbench, page, 'evaluation');
     assert.equal((await readdir(path.join(home, 'evaluations'))).length, 2);
     await report().locator('.rows tbody tr').first().click();
     await report().locator('.player').waitFor();

@@ -74,7 +74,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
 
   it('holds no sources, tests, maps or tools', async () => {
     const allowed =
-      /^(dist|harness|media|models|node_modules|problems)\/|^(package\.json|readme\.md|changelog\.md|LICENSE\.txt|\.vsixmanifest)$/;
+      /^(dist|harness|media|models|node_modules|problems)\/|^(package\.json|readme\.md|changelog\.md|LICENSE\.txt|LICENSE-THIRD-PARTY\.md|\.vsixmanifest)$/;
     assert.deepEqual(
       files.filter((file) => !allowed.test(file)),
       [],

@@ -7,6 +7,7 @@ import { Tokenizer } from '../../model/tokenizer.ts';
 import { dataHome } from '../../platform/files.ts';
 import { Random } from '../../platform/random.ts';
 import type { Evaluation } from '../../protocol/events.ts';
+import { commentOrStringAt } from '../../workspace/syntax-place.ts';
 import { isWellFormed, languageOf } from '../../workspace/syntax-trees.ts';
 import type { Curriculum, PrepareHooks, Recipe } from '../recipe.ts';
 import { type Corpus, listedPackages, readCorpus, type SourceFile } from './corpus.ts';
@@ -127,7 +128,10 @@ async function trigramScores(
   return { 'trigram/exact_match': scores.exact_match, 'trigram/parses': scores.parses };
 }
 
-/** Gaps in held-out files that parse: half of them the rest of a line, half several lines; always the same ones. */
+/**
+ * Gaps in held-out files that parse, where an editor asks by itself: not in comments and strings. Half of them are the
+ * rest of a line, half several lines; always the same ones.
+ */
 export async function infillingItems(files: readonly SourceFile[], count: number): Promise<InfillingItem[]> {
   const random = new Random(0, 'infilling items');
   const items: InfillingItem[] = [];
@@ -138,6 +142,7 @@ export async function infillingItems(files: readonly SourceFile[], count: number
     const language = languageOf(name);
     if (!gap || language === null || !(await isWellFormed(language, text))) continue;
     const { start, end } = gap;
+    if ((await commentOrStringAt(language, text, start)) !== null) continue;
     items.push({
       prefix: text.slice(0, start),
       middle: text.slice(start, end),

@@ -1,4 +1,4 @@
-import { parseSource } from '../../workspace/syntax-trees.ts';
+import { parseSource } from './syntax-trees.ts';
 
 /** Whether the cursor stands in a comment or in a string, by the language's grammar; null: in neither, or nobody knows. */
 export async function commentOrStringAt(
