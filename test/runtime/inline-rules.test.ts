@@ -6,6 +6,7 @@ import { SuggestionCache } from '../../src/runtime/inline/suggestion-cache.ts';
 import type { TextAtCursor } from '../../src/runtime/inline/text-at-cursor.ts';
 import { trimCompletion, withoutOverlap } from '../../src/runtime/inline/trim.ts';
 import { commentOrStringAt } from '../../src/workspace/syntax-place.ts';
+import badOutputs from './bad-outputs.json' with { type: 'json' };
 
 /** A text with the cursor at `|`. */
 function at(text: string): TextAtCursor {
@@ -85,6 +86,10 @@ describe('what is not worth showing', () => {
   ];
   for (const [rule, text, where, confidence] of cases)
     it(`${JSON.stringify(text)}: ${rule ?? 'is'}`, () => assert.equal(judged(text, where, confidence), rule));
+  // Greedy completions that a small model wrote at places of packages it had not read (test/runtime/bad-outputs.json).
+  for (const { before, output, confidence, rule } of badOutputs)
+    it(`written by a model: ${JSON.stringify(output)}: ${rule}`, () =>
+      assert.equal(judged(output, `${before}|`, confidence), rule));
   it('what follows the cursor already', () => {
     assert.equal(judged('', '|total;', 0.9, 'total'), 'repeats what follows');
   });
