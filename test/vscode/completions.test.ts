@@ -28,7 +28,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await mkdir(workspace);
     for (const name of ['tab.ts', 'word.ts', 'off.ts', 'crash.ts'])
       await writeFile(path.join(workspace, name), unfinished);
-    await writeFile(path.join(workspace, 'cycle.ts'), knownSource.replace('width * height;', halfKnown));
+    await writeFile(path.join(workspace, 'cycle.ts'), knownSource.replace('width * height;', halfKnown.slice(0, -1)));
     const model = await memorisedModel();
     const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
     const machineSettings = { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' };
@@ -94,12 +94,12 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
   it('are cycled through, where there are several', async () => {
     await openAt(page, 'cycle.ts', 3);
     const drawn = async () => ((await ghost().textContent()) ?? '').replaceAll('\u00a0', ' ');
-    await page.keyboard.press('Alt+\\');
-    await ghost().waitFor();
+    await typeUntilSuggested(halfKnown.slice(-1), 'width');
     const first = await drawn();
+    // The editor asks for the others when it is asked for the next one.
     for (let press = 0; press < 6 && (await drawn()) === first; press++) {
       await page.keyboard.press('Alt+]');
-      await page.waitForTimeout(500);
+      await page.waitForTimeout(1500);
     }
     const second = await drawn();
     assert.notEqual(second, first);
