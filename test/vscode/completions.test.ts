@@ -21,6 +21,9 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
   let workbench: Workbench;
   let page: Page;
   const ghost = () => page.locator('.editor-instance [class*="ghost-text"]').first();
+  /** The ghost text of a line may come in pieces; drawn spaces are no-break spaces. */
+  const drawn = async () =>
+    (await page.locator('.editor-instance [class*="ghost-text"]').allTextContents()).join('').replaceAll('\u00a0', ' ');
 
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-completions-test-'));
@@ -53,9 +56,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
           () => false,
         );
       if (shown) {
-        // The ghost text of a line may come in pieces; drawn spaces are no-break spaces.
-        const drawn = (await page.locator('.editor-instance [class*="ghost-text"]').allTextContents()).join('');
-        if (drawn.replaceAll('\u00a0', ' ').includes(expected)) return;
+        if ((await drawn()).includes(expected)) return;
       }
       for (const _ of text) await page.keyboard.press('Backspace');
     }
@@ -93,7 +94,6 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
 
   it('are cycled through, where there are several', async () => {
     await openAt(page, 'cycle.ts', 3);
-    const drawn = async () => ((await ghost().textContent()) ?? '').replaceAll('\u00a0', ' ');
     await typeUntilSuggested(halfKnown.slice(-1), 'width');
     const first = await drawn();
     // The editor asks for the others when it is asked for the next one.
