@@ -7,6 +7,9 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-languageserver/node';
+import { canvasWidth } from '../src/diffusion/infill.ts';
+import { findModel } from '../src/model/find-model.ts';
+import { readGeneration } from '../src/model/generation.ts';
 import { UserError } from '../src/platform/errors.ts';
 import { dataHome } from '../src/platform/files.ts';
 import { Random } from '../src/platform/random.ts';
@@ -93,7 +96,7 @@ export async function measureCompletions(
       model,
       requests,
       debounce: defaultSettings.completions.debounce,
-      canvas: 64,
+      canvas: canvasWidth(await readGeneration(await findModel(model)), false),
       contextTokens: mean(traces.map((trace) => trace.contextTokens ?? 0)),
       forwards: mean(traces.map((trace) => trace.forwards ?? 0)),
       shown: mean(traces.map(({ outcome }) => Number(outcome === 'shown'))),

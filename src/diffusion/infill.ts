@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../model/config.ts';
+import type { GenerationDefaults } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
@@ -76,7 +77,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   const { config, tokenizer, generation } = model;
   if (!completesCode(config))
     throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
-  const width = request.singleLine ? (generation.line_canvas ?? 32) : (generation.canvas ?? 64);
+  const width = canvasWidth(generation, request.singleLine);
   const { prefix, suffix } = readContext(tokenizer, request, config.max_position_embeddings - width);
   const rules: Rules = {
     mask: config.mask_token_id,
@@ -114,6 +115,10 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     denoiseMilliseconds: performance.now() - read,
   };
 }
+
+/** Tokens of the canvas that a model fills a gap with. */
+export const canvasWidth = ({ line_canvas = 32, canvas = 64 }: GenerationDefaults, singleLine: boolean): number =>
+  singleLine ? line_canvas : canvas;
 
 /** Characters that hold `tokens` tokens of code, with room to spare. */
 const charactersPerToken = 8;

@@ -102,6 +102,7 @@ it('times completions as an editor asks for them, and tells how they are spread'
     );
     assert.ok(completions);
     assert.equal(completions.requests, 12);
+    assert.equal(completions.canvas, 64);
     assert.ok(completions.forwards >= 1 && completions.contextTokens > 0);
     const values = Object.values(completions.percentiles);
     assert.ok(values[0]! > 0);
