@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { licencesOf } from './scripts/packaging/licences.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
@@ -90,5 +92,7 @@ export const bundles = {
 
 if (path.resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
   // esbuild has said what is wrong and where.
-  await Promise.all(Object.values(bundles).map((bundle) => build(bundle))).catch(() => process.exit(1));
+  const made = await Promise.all(Object.values(bundles).map((bundle) => build(bundle))).catch(() => process.exit(1));
+  const inputs = made.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
+  writeFileSync(path.join(root, 'dist/licences.txt'), licencesOf(root, inputs));
 }

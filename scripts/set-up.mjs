@@ -9,7 +9,16 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What the bundles are made of; a change in any of it means that they are old. */
-const sources = ['src', 'bench', 'webview', 'esbuild.mjs', 'package.json', 'package-lock.json', 'tsconfig.json'];
+const sources = [
+  'src',
+  'bench',
+  'webview',
+  'esbuild.mjs',
+  'scripts/packaging/licences.mjs',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+];
 
 /** Installs the packages and builds the bundles, each only where it is missing or old. Ends the process on failure. */
 export function setUp() {

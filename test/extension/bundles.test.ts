@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { build, type Metafile } from 'esbuild';
 import { bundles } from '../../esbuild.mjs';
+import { licencesOf } from '../../scripts/packaging/licences.mjs';
 
 async function metafileOf(bundle: keyof typeof bundles): Promise<Metafile> {
   const { metafile } = await build({ ...bundles[bundle], write: false, metafile: true });
@@ -80,13 +81,21 @@ describe('the bundles', () => {
     );
   });
 
-  it('hold no package whose licence is not told', async () => {
-    const told = await readFile(new URL('../../LICENSE-THIRD-PARTY.md', import.meta.url), 'utf8');
-    const known = new Set([...told.matchAll(/^\| (.+?) \|/gm)].flatMap(([, names]) => (names as string).split(', ')));
-    for (const bundle of Object.keys(bundles) as (keyof typeof bundles)[])
-      for (const file of Object.keys((await metafileOf(bundle)).inputs)) {
-        const name = /^.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
-        assert.ok(name === undefined || known.has(name), `${name} in ${bundle}`);
-      }
+  it('come with the licence of every package that they hold, and its text', async () => {
+    const inputs = await Promise.all(
+      (Object.keys(bundles) as (keyof typeof bundles)[]).map(async (bundle) =>
+        Object.keys((await metafileOf(bundle)).inputs),
+      ),
+    );
+    const licences = licencesOf(fileURLToPath(new URL('../..', import.meta.url)), inputs.flat());
+    const titles = [...licences.matchAll(/^(\S+) [\d.]+, (\S+)\n=+$/gm)].map(([, name, licence]) => [name, licence]);
+    const held = new Set(
+      inputs.flat().flatMap((file) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []),
+    );
+    assert.deepEqual(new Set(titles.map(([name]) => name)), held);
+    assert.ok(held.has('zod') && held.has('@vscode/codicons'));
+    const allowed = ['MIT', 'ISC', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', 'CC-BY-4.0'];
+    for (const [name, licence] of titles) assert.ok(allowed.includes(licence as string), `${name}: ${licence}`);
+    assert.match(licences, /^uplot [\d.]+, MIT\n=+\n\n.*MIT License[\s\S]*Copyright \(c\) \d+ Leon Sorokin/m);
   });
 });

@@ -44,7 +44,14 @@ describe('the installed package', { timeout: 300_000 }, () => {
 
   it('holds the program and all that it loads', async () => {
     const pages = ['report', 'panel', 'evaluation'].flatMap((page) => [`${page}.js`, `${page}.css`]);
-    for (const file of ['unmask.mjs', 'extension.cjs', 'language-client.cjs', ...pages, 'codicon.ttf']) {
+    for (const file of [
+      'unmask.mjs',
+      'extension.cjs',
+      'language-client.cjs',
+      ...pages,
+      'codicon.ttf',
+      'licences.txt',
+    ]) {
       assert.ok(files.includes(`dist/${file}`), file);
     }
     const needed = await loadedAtRuntime();
@@ -74,7 +81,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
 
   it('holds no sources, tests, maps or tools', async () => {
     const allowed =
-      /^(dist|harness|media|models|node_modules|problems)\/|^(package\.json|readme\.md|changelog\.md|LICENSE\.txt|LICENSE-THIRD-PARTY\.md|\.vsixmanifest)$/;
+      /^(dist|harness|media|models|node_modules|problems)\/|^(package\.json|readme\.md|changelog\.md|LICENSE\.txt|\.vsixmanifest)$/;
     assert.deepEqual(
       files.filter((file) => !allowed.test(file)),
       [],

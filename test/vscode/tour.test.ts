@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -13,7 +13,7 @@ import { answerPick, openAt, runCommand, screenshots, webview } from './window.t
 import { Workbench } from './workbench.ts';
 
 /** Steps of the run that is tuned here: enough to be looked at, paused and met again after a reload. */
-const steps = 24;
+const steps = 40;
 /** A run of seconds. */
 const hyperparameters = {
   prompts_per_step: 8,
@@ -82,8 +82,14 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     let frame = await panel();
     await frame.locator('.runs li').first().waitFor({ timeout: 60_000 });
     await frame.locator('.chart', { hasText: 'Reward' }).first().waitFor({ timeout: 120_000 });
-    // While it computes, a completion still comes: the canvas of the one before is replaced.
     assert.match(await text(frame, '.runs li'), /sudoku4x4/);
+    // While it computes, a completion still comes.
+    await frame.getByRole('button', { name: 'Denoise here' }).click();
+    await frame.locator('.denoise-view vscode-button:not([disabled])', { hasText: 'Denoise here' }).waitFor();
+    assert.match(await text(frame, '.denoise-view .status'), /^Denoised in \d+ steps/);
+    const [going] = await runs();
+    assert.equal(going!.state, 'running');
+    assert.ok(going!.step < steps, 'the window is reloaded in the middle of the run');
     await page.reload();
     await page.locator('.statusbar-item', { hasText: 'Unmask' }).first().waitFor({ timeout: 60_000 });
     await runCommand(workbench, page, 'Unmask: Show Panel');
@@ -115,9 +121,11 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
   });
 
   it('the end of the run was told once', async () => {
-    const toasts = page.locator('.notification-toast', { hasText: 'Tuning on sudoku4x4' });
-    await delay(1500);
-    assert.ok((await toasts.count()) <= 1);
+    const [run] = await runs();
+    const told = await readdir(path.join(workbench.home, 'cache', 'told'));
+    assert.equal(told.filter((note) => note.startsWith(`${run!.run}.`)).length, 1);
+    const toasts = await page.locator('.notification-toast', { hasText: 'Tuning on sudoku4x4' }).count();
+    assert.ok(toasts <= 1, `${toasts} messages tell it`);
   });
 
   it('a runtime that is killed takes no run with it, and comes back', async () => {
