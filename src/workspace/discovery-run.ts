@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { Interrupted } from '../platform/errors.ts';
+import { Interrupted, UserError } from '../platform/errors.ts';
 import { writeAtomic } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { RunWriter } from '../runs/writer.ts';
@@ -51,6 +52,8 @@ export async function startDiscovery(
   { signal, onProgress, onStart }: DiscoveryRunHooks = {},
 ): Promise<DiscoveryDocument> {
   const begin = performance.now();
+  // What cannot work is found before a run directory is made.
+  await assertFolder(workspace);
   const run = await RunWriter.create(root, {
     kind: 'discover',
     task: 'workspace',
@@ -83,6 +86,12 @@ export async function startDiscovery(
     await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
     throw error;
   }
+}
+
+async function assertFolder(workspace: string): Promise<void> {
+  const entry = await stat(workspace).catch(() => null);
+  if (entry === null) throw new UserError(`The workspace ${workspace} does not exist; check the path.`);
+  if (!entry.isDirectory()) throw new UserError(`The workspace ${workspace} is not a folder; give one.`);
 }
 
 async function writeResult(run: RunWriter, found: Discovery, seconds: number): Promise<DiscoveryDocument> {

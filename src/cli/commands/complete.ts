@@ -22,42 +22,47 @@ interface CompleteOptions extends EngineOptions {
 
 export function addComplete(add: AddCommand): void {
   withEngine(
-    add<CompleteOptions>('complete', 'Complete a text as an editor would show it', async (options, { signal }) => {
-      const text = {
-        prefix: await read('--prefix-file', options.prefixFile),
-        suffix: options.suffixFile === undefined ? '' : await read('--suffix-file', options.suffixFile),
-      };
-      const checkpoint = await readCheckpoint(await findModel(options.model));
-      const model = await LanguageModel.load(await engineOf(options), checkpoint);
-      const { multiline, threshold, contextTokens } = defaultSettings.completions;
-      const singleLine = !mayHaveSeveralLines(multiline, text);
-      const frames: Frame[] = [];
-      const begin = performance.now();
-      const { alternatives, forwards } = await infill(model, {
-        ...text,
-        alternatives: 1,
-        seed: options.seed,
-        temperature: 0,
-        threshold,
-        contextTokens,
-        singleLine,
-        ...(options.frames ? { watch: ([first], step) => void frames.push(frameOf(first!, step, model)) } : {}),
-        betweenSteps: () => {
-          if (signal.aborted) throw new Interrupted('The completion was stopped.');
-        },
-      });
-      const seconds = (performance.now() - begin) / 1000;
-      const [judged] = judge(alternatives, text, singleLine);
-      const document = {
-        text: judged!.text,
-        confidence: judged!.confidence,
-        forwards,
-        seconds,
-        discarded_by: judged!.discardedBy,
-        ...(options.frames ? { frames } : {}),
-      };
-      return { document, lines: [judged!.text] };
-    }),
+    add<CompleteOptions>(
+      'complete',
+      'Complete a text as an editor would show it',
+      async (options, { signal, progress }) => {
+        const text = {
+          prefix: await read('--prefix-file', options.prefixFile),
+          suffix: options.suffixFile === undefined ? '' : await read('--suffix-file', options.suffixFile),
+        };
+        const checkpoint = await readCheckpoint(await findModel(options.model));
+        const model = await LanguageModel.load(await engineOf(options), checkpoint);
+        const { multiline, threshold, contextTokens } = defaultSettings.completions;
+        const singleLine = !mayHaveSeveralLines(multiline, text);
+        const frames: Frame[] = [];
+        const begin = performance.now();
+        const { alternatives, forwards } = await infill(model, {
+          ...text,
+          alternatives: 1,
+          seed: options.seed,
+          temperature: 0,
+          threshold,
+          contextTokens,
+          singleLine,
+          ...(options.frames ? { watch: ([first], step) => void frames.push(frameOf(first!, step, model)) } : {}),
+          betweenSteps: () => {
+            if (signal.aborted) throw new Interrupted('The completion was stopped.');
+          },
+        });
+        const seconds = (performance.now() - begin) / 1000;
+        const [judged] = judge(alternatives, text, singleLine);
+        if (judged!.discardedBy !== null) progress(`An editor would not show this: ${judged!.discardedBy}.`);
+        const document = {
+          text: judged!.text,
+          confidence: judged!.confidence,
+          forwards,
+          seconds,
+          discarded_by: judged!.discardedBy,
+          ...(options.frames ? { frames } : {}),
+        };
+        return { document, lines: [judged!.text] };
+      },
+    ),
   )
     .requiredOption('--prefix-file <file>', 'text before the cursor')
     .option('--suffix-file <file>', 'text behind the cursor')

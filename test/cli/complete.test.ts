@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { writeCheckpoint } from '../../src/model/checkpoint.ts';
+import type { Frame } from '../../src/protocol/sample.ts';
+import { tinyCheckpoint } from '../model/tiny-model.ts';
+import { document, enterHome, refusal, unmask } from './unmask.ts';
+
+let leave: () => Promise<void>;
+before(async () => {
+  let home: string;
+  ({ home, leave } = await enterHome());
+  const models = path.join(home, 'models');
+  await writeCheckpoint(
+    path.join(models, 'tiny-code'),
+    tinyCheckpoint({ attention: 'prefix-lm', eom_token_id: 3, max_position_embeddings: 128 }),
+  );
+  await writeCheckpoint(path.join(models, 'no-code'), tinyCheckpoint());
+  await writeFile('before.ts', 'const total = ');
+  await writeFile('behind.ts', ';\n');
+  await writeFile(
+    'noise.bin',
+    Uint8Array.from({ length: 3000 }, (_, index) => (index * 167 + 13) % 256),
+  );
+});
+after(() => leave());
+
+const complete = (before: string) => [
+  ...['complete', '--prefix-file', before, '--suffix-file', 'behind.ts', '--model', 'tiny-code'],
+  ...['--engine', 'onnx', '--device', 'cpu'],
+];
+
+describe('unmask complete', () => {
+  it('prints what the contract states, the same for the same seed', async () => {
+    const found = await document(complete('before.ts'));
+    assert.deepEqual(Object.keys(found), ['text', 'confidence', 'forwards', 'seconds', 'discarded_by']);
+    assert.ok(found.forwards >= 1 && found.confidence > 0 && found.confidence <= 1 && found.seconds > 0);
+    const again = await document(complete('before.ts'));
+    assert.deepEqual([again.text, again.forwards], [found.text, found.forwards]);
+  });
+
+  it('shows every denoising step where it is asked to, each of which reveals something', async () => {
+    const { frames, forwards } = await document([...complete('before.ts'), '--frames']);
+    assert.equal(frames.length, forwards);
+    const masked = frames.map(({ tokens }: Frame) => tokens.filter((token) => token === null).length);
+    assert.deepEqual(
+      masked,
+      masked.toSorted((a: number, b: number) => b - a),
+    );
+    assert.equal(new Set(masked).size, masked.length);
+    assert.equal(masked.at(-1), 0);
+  });
+
+  it('says why an editor would not show it: a model of random weights is sure of nothing', async () => {
+    const { code, stderr } = await unmask(complete('before.ts'));
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /An editor would not show this: (too unsure|empty|goes round in circles)\./);
+  });
+
+  it('takes what is no text, and refuses what it cannot read or complete with', async () => {
+    assert.equal(typeof (await document(complete('noise.bin'))).text, 'string');
+    assert.match(await refusal(complete('nowhere.ts'), 2), /^--prefix-file nowhere\.ts cannot be read/);
+    const other = [...complete('before.ts'), '--model', 'no-code'];
+    assert.match(await refusal(other, 1), /was not trained to complete code/);
+  });
+});
