@@ -31,6 +31,7 @@ import {
   type TrainingMethod,
   type TrainingProgress,
 } from '../training/training-job.ts';
+import { isHeldOut } from '../workspace/discovery-run.ts';
 import { objectiveByName } from './objectives/registry.ts';
 import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
@@ -176,15 +177,15 @@ async function prepare(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
     );
   const room = model.config.max_position_embeddings - (settings.length ?? task.completionLength[format]);
-  // Of a file's problems every eighth is held out, at least one. Those too long for the model are left out, unless all
+  // Of the held-out ones there is at least one. Those too long for the model are left out, unless all
   // are: then the first says by how much.
-  const part = (isHeldOut: boolean) => {
-    const all = rows?.filter((_, index) => (index % 8 === 0) === isHeldOut);
+  const part = (which: 'held out' | 'training') => {
+    const all = rows?.filter((_, index) => isHeldOut(index) === (which === 'held out'));
     const fitting = all?.filter((row) => model.tokenizer.encode(task.prompt(row, format)).length <= room);
     return fitting?.length === 0 ? all : fitting;
   };
-  const heldOut = part(true);
-  const training = rows && rows.length > 1 ? part(false) : rows;
+  const heldOut = part('held out');
+  const training = rows && rows.length > 1 ? part('training') : rows;
   const generateOptions = { ...settings.task_options };
   const problem = training
     ? (random: Random) => random.pick(training)

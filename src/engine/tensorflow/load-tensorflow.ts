@@ -9,7 +9,6 @@ import type * as Tf from '@tensorflow/tfjs-core';
  * (`@tensorflow/tfjs-node`), WebAssembly, or plain JavaScript.
  */
 export type TensorflowDevice = 'gpu' | 'node' | 'wasm' | 'cpu';
-export const tensorflowDevices: readonly TensorflowDevice[] = ['gpu', 'node', 'wasm', 'cpu'];
 
 export type Tensorflow = typeof Tf;
 
