@@ -3,6 +3,7 @@ import { messageOf } from '../platform/errors.ts';
 import { listModels, type ModelSummary } from '../protocol/runtime.ts';
 import { commands, settings } from './contributions.ts';
 import type { Runtime } from './runtime.ts';
+import { staysOpen } from './stays-open.ts';
 
 /** `Unmask: Select Model`: which model completes. */
 export function registerSelectModel(context: vscode.ExtensionContext, runtime: Runtime): void {
@@ -13,7 +14,7 @@ export function registerSelectModel(context: vscode.ExtensionContext, runtime: R
       const items = models.then((found) => found.filter(({ completes }) => completes).map(asItem));
       try {
         const title = `Model that completes code (now ${configuration.get(settings.model)})`;
-        const chosen = await vscode.window.showQuickPick(items, { title, matchOnDescription: true });
+        const chosen = await vscode.window.showQuickPick(items, { title, matchOnDescription: true, ...staysOpen });
         if (chosen) await configuration.update(settings.model, chosen.name, vscode.ConfigurationTarget.Global);
       } catch (error) {
         void vscode.window.showErrorMessage(`Unmask: ${messageOf(error)}`);

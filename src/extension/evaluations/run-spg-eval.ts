@@ -9,6 +9,7 @@ import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Runtime } from '../runtime.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
+import { staysOpen } from '../stays-open.ts';
 import type { AskUnmask } from './ask-unmask.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
 import { followStatus, increment, progressText } from './follow-evaluation.ts';
@@ -146,6 +147,7 @@ async function askSuites(tasks: readonly Suite[], last: readonly string[]): Prom
     picked: last.includes(name),
   }));
   const chosen = await vscode.window.showQuickPick(items, {
+    ...staysOpen,
     title: 'Evaluate on which suites? (1/3)',
     placeHolder: 'Tick one or more',
     canPickMany: true,
@@ -157,7 +159,7 @@ async function askSuites(tasks: readonly Suite[], last: readonly string[]): Prom
 async function askData(suite: string, last: string | undefined): Promise<string | undefined> {
   if (last !== undefined) {
     const other = 'Choose another file…';
-    const chosen = await vscode.window.showQuickPick([last, other], { title: `Problems of ${suite}` });
+    const chosen = await vscode.window.showQuickPick([last, other], { title: `Problems of ${suite}`, ...staysOpen });
     if (chosen !== other) return chosen;
   }
   const files = await vscode.window.showOpenDialog({
@@ -184,7 +186,7 @@ async function askModel(known: readonly ModelSummary[], last: string): Promise<s
       name,
     }))
     .sort((a, b) => Number(b.name === last) - Number(a.name === last));
-  const options = { title: 'Which model? (2/3)', matchOnDescription: true, matchOnDetail: true };
+  const options = { title: 'Which model? (2/3)', matchOnDescription: true, matchOnDetail: true, ...staysOpen };
   return (await vscode.window.showQuickPick(items, options))?.name;
 }
 
@@ -196,6 +198,7 @@ async function models(runtime: Runtime, ask: AskUnmask): Promise<readonly ModelS
 
 async function askProblems(last: number | null): Promise<number | null | undefined> {
   const text = await vscode.window.showInputBox({
+    ...staysOpen,
     title: 'How many problems of each suite? (3/3)',
     prompt: 'More problems make the interval narrower. “all” takes the whole of a file.',
     value: last === null ? 'all' : String(last),

@@ -6,6 +6,7 @@ import { readConfiguration } from '../../runs/directory.ts';
 import { isModelName, keepModel } from '../../runs/keep-model.ts';
 import { commands } from '../contributions.ts';
 import { withErrorsShown } from '../show-error.ts';
+import { staysOpen } from '../stays-open.ts';
 import type { ModelsTree } from '../trees/models-tree.ts';
 import { compareWithBase, isComparable } from './compare-with-base.ts';
 import type { Jobs } from './jobs.ts';
@@ -52,7 +53,7 @@ async function askName(dir: string, models: string): Promise<string | undefined>
     prompt: 'What it changed is open in the editor. Escape keeps nothing; the run stays as it is.',
     value: [path.basename(model ?? 'model'), task].filter(Boolean).join('-'),
     // The comparison is there to be looked at.
-    ignoreFocusOut: true,
+    ...staysOpen,
     validateInput: async (name) => {
       if (!isModelName(name)) return 'Use letters, digits, ".", "_" and "-", and begin with a letter or a digit.';
       const taken = await stat(path.join(models, name)).then(

@@ -7,6 +7,7 @@ import type { NodeChoice } from '../node-choice.ts';
 import { runUnmask } from '../run-unmask.ts';
 import type { Runtime } from '../runtime.ts';
 import { withErrorsShown } from '../show-error.ts';
+import { staysOpen } from '../stays-open.ts';
 import type { Jobs } from './jobs.ts';
 import { lengthText, parseLength, type TuningChoice, tuneArguments } from './tuning-choice.ts';
 
@@ -138,7 +139,7 @@ async function pick<Item extends { readonly name: string; readonly description: 
       .sort((a, b) => Number(b.name === first) - Number(a.name === first))
       .map((item) => ({ label: item.name.split(/[\\/]/).at(-1)!, detail: item.description, item })),
   );
-  const options = { title: `${title} (${step}/${steps})`, matchOnDetail: true };
+  const options = { title: `${title} (${step}/${steps})`, matchOnDetail: true, ...staysOpen };
   return (await vscode.window.showQuickPick(shown, options))?.item;
 }
 
@@ -159,6 +160,7 @@ async function pickData(task: string): Promise<string | undefined> {
 
 async function askLength(last: TuningChoice['length']): Promise<TuningChoice['length'] | undefined> {
   const text = await vscode.window.showInputBox({
+    ...staysOpen,
     title: `For how long? (${steps}/${steps})`,
     prompt: 'A number of steps, or a time such as 90 s, 5 min or 1 h.',
     value: lengthText(last),
