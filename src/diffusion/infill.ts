@@ -5,6 +5,7 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { drawToken, probability, type RunnerUp, runnersUp } from './denoise.ts';
+import { begunPiece, spellingOut } from './token-healing.ts';
 
 /** What stands before and after the place to be filled, and how. */
 export interface InfillRequest {
@@ -42,9 +43,9 @@ export interface InfillCanvas {
 }
 
 export interface Infilling extends InfillCanvas {
-  /** The middle, up to its end. */
+  /** The middle, up to its end, behind what was begun. */
   readonly text: string;
-  /** Tokens of the middle, its end left out. */
+  /** Tokens of the middle and of what was begun, the end left out. */
   readonly length: number;
   /** Whether the middle came to its end within the canvas. */
   readonly ended: boolean;
@@ -54,6 +55,8 @@ export interface Infilling extends InfillCanvas {
 
 export interface Infilled {
   readonly alternatives: readonly Infilling[];
+  /** The end of the prefix that the canvas repeats: a word under way (`begunPiece`). */
+  readonly begun: string;
   /** Tokens of prefix and suffix that were read. */
   readonly contextTokens: number;
   /** Forward passes over the canvas. */
@@ -78,16 +81,21 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   if (!completesCode(config))
     throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
   const width = canvasWidth(generation, request.singleLine);
-  const { prefix, suffix } = readContext(tokenizer, request, config.max_position_embeddings - width);
+  const begun = begunPiece(tokenizer, request.prefix);
+  const given = { ...request, prefix: request.prefix.slice(0, request.prefix.length - begun.length) };
+  const { prefix, suffix } = readContext(tokenizer, given, config.max_position_embeddings - width);
   const rules: Rules = {
     mask: config.mask_token_id,
     end: config.eom_token_id as number,
-    endsLine: request.singleLine ? newlineTokens(tokenizer, config.vocab_size) : new Set(),
+    endsLine: request.singleLine ? newlineTokens(tokenizer) : new Set(),
+    tokenizer,
     block: generation.block_length,
     threshold: request.threshold,
     runnersUp: request.runnersUp ?? 0,
   };
-  const canvases = Array.from({ length: request.alternatives }, (_, index) => newCanvas(width, rules, request, index));
+  const canvases = Array.from({ length: request.alternatives }, (_, index) =>
+    newCanvas(width, begun, rules, request, index),
+  );
 
   await request.betweenSteps?.();
   const begin = performance.now();
@@ -108,7 +116,8 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     request.watch?.(canvases, forwards - 1);
   }
   return {
-    alternatives: canvases.map((canvas) => finished(canvas, tokenizer, rules)),
+    alternatives: canvases.map((canvas) => finished(canvas, begun, rules)),
+    begun,
     contextTokens: context.tokens,
     forwards,
     contextMilliseconds: read - begin,
@@ -149,6 +158,7 @@ interface Rules {
   readonly end: number;
   /** Tokens with which a single line is over. */
   readonly endsLine: ReadonlySet<number>;
+  readonly tokenizer: Tokenizer;
   readonly block: number;
   readonly threshold: number;
   readonly runnersUp: number;
@@ -159,11 +169,20 @@ interface OpenCanvas extends InfillCanvas {
   /** The first place that is still masked; the width where none is. */
   from: number;
   step: number;
+  /** What the next tokens have to spell out, and how many did so far without reaching past it. */
+  begun: string;
+  begunTokens: number;
   readonly temperature: number;
   readonly random: Random;
 }
 
-function newCanvas(width: number, rules: Rules, { seed, temperature }: InfillRequest, index: number): OpenCanvas {
+function newCanvas(
+  width: number,
+  begun: string,
+  rules: Rules,
+  { seed, temperature }: InfillRequest,
+  index: number,
+): OpenCanvas {
   return {
     tokens: new Int32Array(width).fill(rules.mask),
     revealedAt: new Int32Array(width).fill(-1),
@@ -171,6 +190,8 @@ function newCanvas(width: number, rules: Rules, { seed, temperature }: InfillReq
     ...(rules.runnersUp > 0 ? { runnersUp: Array.from({ length: width }, () => null) } : {}),
     from: 0,
     step: 0,
+    begun,
+    begunTokens: 0,
     temperature: index === 0 ? 0 : temperature,
     random: new Random(seed, 'infill', index),
   };
@@ -180,31 +201,65 @@ const blockEnd = (place: number, block: number): number => (Math.floor(place / b
 
 /** One step: reveals what is sure enough in the block that is under way; `logits` begin at place `first`. */
 function reveal(canvas: OpenCanvas, logits: Float32Array, first: number, vocabulary: number, rules: Rules): void {
-  const { tokens, temperature, random } = canvas;
+  const { tokens } = canvas;
   const end = Math.min(tokens.length, blockEnd(canvas.from, rules.block));
-  const logitsAt = (place: number) => logits.subarray((place - first) * vocabulary, (place - first + 1) * vocabulary);
-  const guesses: { place: number; token: number; confidence: number }[] = [];
+  const guesses: Guess[] = [];
   for (let place = canvas.from; place < end; place++) {
     if (tokens[place] !== rules.mask) continue;
-    const row = logitsAt(place);
-    const token = drawToken(row, temperature, rules.mask, random);
-    guesses.push({ place, token, confidence: probability(row, token, rules.mask) });
+    guesses.push({ place, row: logits.subarray((place - first) * vocabulary, (place - first + 1) * vocabulary) });
   }
-  const surest = guesses.reduce((best, guess) => (guess.confidence > best.confidence ? guess : best));
-  for (const guess of guesses) {
-    if (guess !== surest && !(guess.confidence > rules.threshold)) continue;
-    put(canvas, guess.place, guess.token, guess.confidence);
-    if (canvas.runnersUp)
-      canvas.runnersUp[guess.place] = runnersUp(logitsAt(guess.place), guess.token, rules.mask, rules.runnersUp);
-    if (guess.token === rules.end || rules.endsLine.has(guess.token)) {
-      // Nothing comes behind the end, so the places there need no guess.
-      for (let place = guess.place + 1; place < tokens.length; place++) put(canvas, place, rules.end, guess.confidence);
-      break;
-    }
-  }
+  if (canvas.begun === '') revealSure(canvas, guesses, rules);
+  else spellOut(canvas, guesses, rules);
   const next = tokens.indexOf(rules.mask, canvas.from);
   canvas.from = next === -1 ? tokens.length : next;
   canvas.step++;
+}
+
+/** A masked place, and the logits of the tokens there. */
+interface Guess {
+  readonly place: number;
+  readonly row: Float32Array;
+}
+
+/** From the left, the tokens of what is begun: the first at least, and more of them where they are sure. */
+function spellOut(canvas: OpenCanvas, guesses: readonly Guess[], rules: Rules): void {
+  for (const [index, { place, row: free }] of guesses.entries()) {
+    const row = spellingOut(free, canvas.begun, rules.tokenizer);
+    const { token, confidence } = draw(canvas, row, rules);
+    if (index > 0 && !(confidence > rules.threshold)) return;
+    take(canvas, place, row, token, confidence, rules);
+    const text = rules.tokenizer.texts[token] as string;
+    if (text.length <= canvas.begun.length) canvas.begunTokens++;
+    canvas.begun = canvas.begun.slice(text.length);
+    // The others do not know yet what was begun.
+    if (canvas.begun === '') return;
+  }
+}
+
+/** Every token that is surer than the threshold; where none is, the surest. */
+function revealSure(canvas: OpenCanvas, guesses: readonly Guess[], rules: Rules): void {
+  const drawn = guesses.map(({ place, row }) => ({ place, row, ...draw(canvas, row, rules) }));
+  const surest = drawn.reduce((best, guess) => (guess.confidence > best.confidence ? guess : best));
+  for (const guess of drawn) {
+    const { place, row, token, confidence } = guess;
+    if (guess !== surest && !(confidence > rules.threshold)) continue;
+    take(canvas, place, row, token, confidence, rules);
+    if (token === rules.end || rules.endsLine.has(token)) {
+      // Nothing comes behind the end, so the places there need no guess.
+      for (let behind = place + 1; behind < canvas.tokens.length; behind++) put(canvas, behind, rules.end, confidence);
+      break;
+    }
+  }
+}
+
+function draw({ temperature, random }: OpenCanvas, row: Float32Array, { mask }: Rules) {
+  const token = drawToken(row, temperature, mask, random);
+  return { token, confidence: probability(row, token, mask) };
+}
+
+function take(canvas: OpenCanvas, place: number, row: Float32Array, token: number, sure: number, rules: Rules): void {
+  put(canvas, place, token, sure);
+  if (canvas.runnersUp) canvas.runnersUp[place] = runnersUp(row, token, rules.mask, rules.runnersUp);
 }
 
 function put({ tokens, revealedAt, confidence, step }: OpenCanvas, place: number, token: number, sure: number): void {
@@ -213,12 +268,13 @@ function put({ tokens, revealedAt, confidence, step }: OpenCanvas, place: number
   confidence[place] = sure;
 }
 
-function finished(canvas: OpenCanvas, tokenizer: Tokenizer, { end, endsLine }: Rules): Infilling {
-  const { tokens, revealedAt, confidence, runnersUp } = canvas;
+function finished(canvas: OpenCanvas, begun: string, { end, endsLine, tokenizer }: Rules): Infilling {
+  const { tokens, revealedAt, confidence, runnersUp, begunTokens } = canvas;
   const found = tokens.indexOf(end);
   const length = found === -1 ? tokens.length : found;
-  const text = tokenizer.decode(tokens.subarray(0, length));
-  const counted = confidence.subarray(0, Math.max(1, length));
+  const text = tokenizer.decode(tokens.subarray(0, length)).slice(begun.length);
+  // What was typed already is no guess.
+  const counted = confidence.subarray(begunTokens, Math.max(begunTokens + 1, length));
   return {
     tokens,
     revealedAt,
@@ -233,12 +289,10 @@ function finished(canvas: OpenCanvas, tokenizer: Tokenizer, { end, endsLine }: R
 
 const newlines = new WeakMap<Tokenizer, ReadonlySet<number>>();
 
-function newlineTokens(tokenizer: Tokenizer, vocabulary: number): ReadonlySet<number> {
+function newlineTokens(tokenizer: Tokenizer): ReadonlySet<number> {
   let found = newlines.get(tokenizer);
   if (!found) {
-    found = new Set(
-      Array.from({ length: vocabulary }, (_, id) => id).filter((id) => tokenizer.decode([id]).includes('\n')),
-    );
+    found = new Set(tokenizer.texts.flatMap((text, id) => (text.includes('\n') ? [id] : [])));
     newlines.set(tokenizer, found);
   }
   return found;

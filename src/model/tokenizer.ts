@@ -17,6 +17,7 @@ export class Tokenizer {
   readonly #unknown: number | undefined;
   /** Texts that the library takes for special tokens. */
   readonly #specials: readonly string[];
+  #texts: readonly string[] | undefined;
 
   constructor(files: TokenizerFiles) {
     this.files = files;
@@ -44,6 +45,12 @@ export class Tokenizer {
   /** The largest id that it gives to a token. */
   get largestId(): number {
     return [...this.#tokenizer.get_vocab(true).values()].reduce((most, id) => Math.max(most, id), -1);
+  }
+
+  /** What each token alone reads, by its id; special ones nothing. */
+  get texts(): readonly string[] {
+    this.#texts ??= Array.from({ length: this.largestId + 1 }, (_, id) => this.decode([id]));
+    return this.#texts;
   }
 
   /** The tokens of plain text: what reads like a special token in it is text all the same, and never becomes one. */

@@ -16,12 +16,17 @@ export const maskedDiffusionLoss: Loss = {
   },
 };
 
-/** A text to learn: the tokens between the first `prompt` and the last `suffix` are masked and predicted. */
+/** A text to learn: its canvases are masked and predicted, what stands around them is given. */
 export interface Example {
   readonly tokens: ArrayLike<number>;
-  readonly prompt: number;
-  readonly suffix?: number;
-  /** How much each predicted token counts; absent: all alike. */
+  readonly canvases: readonly ExampleCanvas[];
+}
+
+/** The tokens [start, end) of an example. */
+export interface ExampleCanvas {
+  readonly start: number;
+  readonly end: number;
+  /** How much each of its tokens counts; absent: 1. */
   readonly importance?: ArrayLike<number>;
 }
 
@@ -34,8 +39,8 @@ export const forwardProcesses = ['exact-count', 'random-time', 'stratified'] as 
 export type ForwardProcess = (typeof forwardProcesses)[number];
 
 /**
- * A batch of the masked diffusion loss: each example is masked by the forward process. The loss is the mean over
- * examples of minus the ELBO per token of the completion.
+ * A batch of the masked diffusion loss: each canvas is masked by the forward process. The loss is the mean over
+ * examples of minus the ELBO per token of their canvases.
  */
 export function maskedDiffusionBatch(
   examples: readonly Example[],
@@ -48,7 +53,11 @@ export function maskedDiffusionBatch(
   const even = process !== 'stratified' && examples.every(({ tokens }) => tokens.length === longest);
   // Texts of different lengths are padded to a bucket, so that few programs are compiled.
   const length = even ? longest : Math.ceil(longest / 16) * 16;
-  const counts = examples.map(predictedTokens);
+  const canvases = examples.flatMap((example, row) => {
+    const share = 1 / (examples.length * example.canvases.reduce((sum, one) => sum + importanceOf(one), 0));
+    return example.canvases.map((one) => ({ ...one, row, share, count: one.end - one.start }));
+  });
+  const counts = canvases.map(({ count }) => count);
   const maskings = maskingsOf(counts, process, random);
   const entries = placeEntries(counts, maskings, process);
   const tokens = new Int32Array(examples.length * length).fill(pad);
@@ -58,20 +67,21 @@ export function maskedDiffusionBatch(
   const targets = new Int32Array(entries.size);
   const weights = new Float32Array(entries.size);
   examples.forEach((example, row) => {
-    const count = counts[row] as number;
-    const { masked, weight } = maskings[row] as Masking;
-    const start = row * length + example.prompt;
     tokens.set(example.tokens, row * length);
     present.fill(1, row * length, row * length + example.tokens.length);
-    canvas.fill(1, start, start + count);
-    for (let index = 0; index < count; index++) {
-      const entry = entries.of(row, index);
+  });
+  canvases.forEach(({ row, start, end, count, share, importance }, index) => {
+    const { masked, weight } = maskings[index] as Masking;
+    canvas.fill(1, row * length + start, row * length + end);
+    for (let at = 0; at < count; at++) {
+      const entry = entries.of(index, at);
       if (entry === null) continue;
-      rows[entry] = start + index;
-      targets[entry] = example.tokens[example.prompt + index] as number;
-      if (!masked[index]) continue;
-      tokens[start + index] = mask;
-      weights[entry] = (weight / count / examples.length) * (example.importance?.[index] ?? 1);
+      const place = row * length + start + at;
+      rows[entry] = place;
+      targets[entry] = tokens[place] as number;
+      if (!masked[at]) continue;
+      tokens[place] = mask;
+      weights[entry] = weight * share * (importance?.[at] ?? 1);
     }
   });
   const shape = [examples.length, length];
@@ -86,7 +96,8 @@ export function maskedDiffusionBatch(
   };
 }
 
-const predictedTokens = ({ tokens, prompt, suffix = 0 }: Example): number => tokens.length - prompt - suffix;
+const importanceOf = ({ start, end, importance }: ExampleCanvas): number =>
+  importance ? Array.from(importance).reduce((sum, one) => sum + one, 0) : end - start;
 
 function maskingsOf(counts: readonly number[], process: ForwardProcess, random: Random): Masking[] {
   if (process === 'stratified') return maskEvenly(counts, random);
@@ -96,21 +107,21 @@ function maskingsOf(counts: readonly number[], process: ForwardProcess, random: 
 }
 
 /**
- * Where each token's prediction stands among those that are computed: all tokens have a place of their own, or, where
+ * Where the prediction of each canvas's tokens stands among those that are computed: all tokens have a place of their own, or, where
  * their number hardly varies, the masked ones alone.
  */
 function placeEntries(
   counts: readonly number[],
   maskings: readonly Masking[],
   process: ForwardProcess,
-): { readonly size: number; of(row: number, index: number): number | null } {
+): { readonly size: number; of(canvas: number, index: number): number | null } {
   if (process !== 'stratified') {
     const most = Math.max(...counts);
-    return { size: counts.length * most, of: (row, index) => row * most + index };
+    return { size: counts.length * most, of: (canvas, index) => canvas * most + index };
   }
   let next = 0;
   const places = maskings.map(({ masked }) => Array.from(masked, (one) => (one ? next++ : null)));
-  return { size: Math.ceil(next / entryBucket) * entryBucket, of: (row, index) => places[row]?.[index] ?? null };
+  return { size: Math.ceil(next / entryBucket) * entryBucket, of: (canvas, index) => places[canvas]?.[index] ?? null };
 }
 
 /** Numbers of predictions are rounded up to a multiple of this, so that few programs are compiled. */

@@ -87,5 +87,6 @@ function encode(task: Task, row: unknown): Example {
   const prompt = vocabulary.encode(task.prompt(row, 'plain'));
   const solution = vocabulary.encode(task.solution(row, 'plain') as string);
   const fill = Array.from({ length: task.completionLength.plain - solution.length }, () => characterSpecials.eos);
-  return { tokens: [...prompt, ...solution, ...fill], prompt: prompt.length };
+  const tokens = [...prompt, ...solution, ...fill];
+  return { tokens, canvases: [{ start: prompt.length, end: tokens.length }] };
 }

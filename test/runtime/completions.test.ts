@@ -11,6 +11,7 @@ function written(texts: readonly string[], confidence = 0.9): Infilled {
   const empty = { tokens: new Int32Array(4), revealedAt: new Int32Array(4), confidence: new Float32Array(4) };
   return {
     alternatives: texts.map((text) => ({ ...empty, text, length: 3, ended: true, meanConfidence: confidence })),
+    begun: '',
     contextTokens: 20,
     forwards: 2,
     contextMilliseconds: 3,

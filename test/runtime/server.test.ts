@@ -116,6 +116,7 @@ const answer = (text: string): ReturnType<NonNullable<Parameters<typeof serve>[1
   const alternative = { ...places, text, length: 1, ended: true, meanConfidence: 0.9 };
   return Promise.resolve({
     alternatives: [alternative],
+    begun: '',
     contextTokens: 3,
     forwards: 1,
     contextMilliseconds: 1,

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { trainBytePairs } from '../../src/model/byte-pair-training.ts';
+import { piecesOf, trainBytePairs } from '../../src/model/byte-pair-training.ts';
 import { Tokenizer } from '../../src/model/tokenizer.ts';
 import { Random } from '../../src/platform/random.ts';
 import { codeCurriculum, infillingItems } from '../../src/training/code/code-recipe.ts';
 import type { SourceFile } from '../../src/training/code/corpus.ts';
 import { GapExamples } from '../../src/training/code/gap-examples.ts';
-import { drawGap, gapKinds } from '../../src/training/code/gaps.ts';
+import { drawGap, type GapKind, type GapStart, gapKinds } from '../../src/training/code/gaps.ts';
 
 const text = `export class Stack {
   #items = [];
@@ -27,9 +27,9 @@ const text = `export class Stack {
 const file = (name: string): SourceFile => ({ package: 'p', path: name, text });
 
 describe('gaps', () => {
-  const drawn = (kind: (typeof gapKinds)[number]) => {
+  const drawn = (kind: GapKind, at: GapStart = 'character') => {
     const random = new Random(1, kind);
-    const gaps = Array.from({ length: 400 }, () => drawGap(text, kind, random)).filter((gap) => gap !== null);
+    const gaps = Array.from({ length: 400 }, () => drawGap(text, kind, at, random)).filter((gap) => gap !== null);
     assert.ok(gaps.length > 50, kind);
     return gaps.map(({ start, end }) => ({ start, end, middle: text.slice(start, end) }));
   };
@@ -54,6 +54,17 @@ describe('gaps', () => {
         if (inside.trim() !== '') assert.ok(/^ */.exec(inside)![0].length > depth, JSON.stringify(middle));
     }
   });
+  it('begin where a piece does, where that is asked for', () => {
+    const middles = drawn('line', 'piece');
+    for (const { start, end, middle } of middles) {
+      const begin = text.lastIndexOf('\n', start - 1) + 1;
+      const indentation = /^ */.exec(text.slice(begin))![0].length;
+      const pieces = piecesOf(text.slice(begin + indentation, end));
+      const starts = pieces.map((_, index) => begin + indentation + pieces.slice(0, index).join('').length);
+      assert.ok(starts.includes(start), JSON.stringify(middle));
+    }
+    assert.ok(new Set(middles.map(({ middle }) => middle)).size > 15);
+  });
   it('are of at least one character and at most what a canvas holds', () => {
     for (const kind of gapKinds)
       for (const { middle } of drawn(kind)) assert.ok(middle.length >= 1 && middle.length <= 200);
@@ -68,10 +79,12 @@ describe('examples', () => {
     const random = new Random(2, 'examples');
     let withoutSuffix = 0;
     for (let round = 0; round < 200; round++) {
-      const { tokens, prompt, suffix = 0, importance } = examples.gap(96, random);
+      const { tokens, canvases } = examples.gap(96, random);
       const all = Array.from(tokens);
       assert.ok(all.length <= 96);
-      const canvas = all.slice(prompt, all.length - suffix);
+      assert.equal(canvases.length, 1);
+      const { start, end, importance } = canvases[0]!;
+      const canvas = all.slice(start, end);
       assert.ok(canvas.length === 32 || canvas.length === 64);
       const length = canvas.indexOf(3);
       assert.ok(length > 0 && canvas.slice(length).every((token) => token === 3));
@@ -79,27 +92,46 @@ describe('examples', () => {
         Array.from(importance!),
         canvas.map((_, place) => (place <= length ? 1 : 0.1)),
       );
-      const whole =
-        decode(all.slice(0, prompt)) + decode(canvas.slice(0, length)) + decode(all.slice(all.length - suffix));
+      const whole = decode(all.slice(0, start)) + decode(canvas.slice(0, length)) + decode(all.slice(end));
       assert.ok(text.includes(whole), whole);
-      if (suffix === 0) withoutSuffix++;
+      if (end === all.length) withoutSuffix++;
     }
     assert.ok(withoutSuffix > 10 && withoutSuffix < 80);
   });
+  it('with several gaps are the text, and behind each middle its end, once or more often', () => {
+    const random = new Random(4, 'several');
+    const counts = new Set<number>();
+    for (let round = 0; round < 100; round++) {
+      const { tokens, canvases } = examples.gaps(128, random);
+      const all = Array.from(tokens);
+      assert.ok(all.length <= 128);
+      counts.add(canvases.length);
+      canvases.forEach(({ start, end }, index) => {
+        const canvas = all.slice(start, end);
+        const length = canvas.indexOf(3);
+        assert.ok(length > 0 && canvas.slice(length).every((token) => token === 3));
+        assert.ok(start > (canvases[index - 1]?.end ?? -1), 'something is given between any two');
+      });
+      const inCanvas = (place: number) => canvases.some(({ start, end }) => place >= start && place < end);
+      assert.ok(all.every((token, place) => token !== 3 || inCanvas(place)));
+      assert.ok(text.includes(decode(all.filter((token) => token !== 3))));
+    }
+    assert.ok(counts.has(1) && Math.max(...counts) >= 4, [...counts].join());
+  });
   it('of plain text are all canvas', () => {
-    const { tokens, prompt, suffix } = examples.text(64, new Random(3, 'text'));
-    assert.deepEqual([tokens.length, prompt, suffix], [64, 0, undefined]);
+    const { tokens, canvases } = examples.text(64, new Random(3, 'text'));
+    assert.deepEqual([tokens.length, canvases], [64, [{ start: 0, end: 64 }]]);
     assert.ok(text.includes(decode(Array.from(tokens))));
   });
 });
 
 describe('the curriculum of code', () => {
-  it('reads gaps, plain text and long texts in turn, the same ones for the same seed, and says what it read', async () => {
+  it('reads many gaps, single ones, plain text and long texts in turn, the same ones for the same seed, and says what it read', async () => {
     const corpus = { training: [file('a.js')], validation: [file('held-out.js')] };
     const { examples, data, tokenizer } = await codeCurriculum(corpus, { progress: () => undefined });
     assert.match(data.join(' '), /1 files, .* for training/);
     const lengthsOf = (step: number) => examples(step, 4, new Random(1, step)).map((batch) => batch.length);
-    assert.deepEqual([1, 3, 7].map(lengthsOf), [[8], [4], [2]]);
+    assert.deepEqual([0, 1, 3, 7].map(lengthsOf), [[4], [8], [4], [2]]);
     assert.deepEqual(examples(1, 4, new Random(1)), examples(1, 4, new Random(1)));
     const { vocab } = (tokenizer.tokenizer as unknown as { model: { vocab: object } }).model;
     assert.ok(Object.keys(vocab).length <= 4096);

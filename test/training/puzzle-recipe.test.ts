@@ -9,9 +9,9 @@ import type { Example } from '../../src/training/masked-diffusion-loss.ts';
 import { labelledSudoku, labelledSudokus, puzzles, sudokuExamples } from '../../src/training/puzzle-recipe.ts';
 
 const tokenizer = new Tokenizer(puzzles.tokenizer);
-const parts = ({ tokens, prompt }: Example) => ({
-  prompt: tokenizer.decode(Array.from(tokens).slice(0, prompt)),
-  completion: tokenizer.decode(Array.from(tokens).slice(prompt)),
+const parts = ({ tokens, canvases }: Example) => ({
+  prompt: tokenizer.decode(Array.from(tokens).slice(0, canvases[0]!.start)),
+  completion: tokenizer.decode(Array.from(tokens).slice(canvases[0]!.start)),
 });
 
 /** What a step of the recipe reads, told apart by task. */
@@ -60,7 +60,7 @@ describe('the recipe of the puzzle model', () => {
     for (const example of drills) {
       const { prompt, completion } = parts(example);
       assert.ok(!heldOut.has(prompt), prompt);
-      assert.equal(example.tokens.length - example.prompt, countdown.completionLength.plain);
+      assert.equal(example.tokens.length - example.canvases[0]!.start, countdown.completionLength.plain);
       assert.ok(completion.length > 0);
     }
   });

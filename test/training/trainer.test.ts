@@ -46,9 +46,9 @@ function referenceLoss({ config }: Checkpoint, weights: ReferenceWeights, batch:
 }
 
 const examples: Example[] = [
-  { tokens: [4, 5, 6, 7, 8, 1], prompt: 2 },
-  { tokens: [5, 3, 3, 4], prompt: 1 },
-  { tokens: [7, 7], prompt: 0 },
+  { tokens: [4, 5, 6, 7, 8, 1], canvases: [{ start: 2, end: 6 }] },
+  { tokens: [5, 3, 3, 4], canvases: [{ start: 1, end: 4 }] },
+  { tokens: [7, 7], canvases: [{ start: 0, end: 2 }] },
 ];
 
 describe('a batch of the masked diffusion loss', () => {
@@ -67,7 +67,8 @@ describe('a batch of the masked diffusion loss', () => {
           own.map((_, place) => Number(place < example.tokens.length)),
         );
         assert.ok(own.slice(example.tokens.length).every((token) => token === special.pad));
-        assert.deepEqual(own.slice(0, example.prompt), Array.from(example.tokens).slice(0, example.prompt));
+        const { start } = example.canvases[0]!;
+        assert.deepEqual(own.slice(0, start), Array.from(example.tokens).slice(0, start));
         return own;
       });
       const weights = extra.weights!.data;
@@ -79,8 +80,8 @@ describe('a batch of the masked diffusion loss', () => {
         assert.equal(targets.data[entry], examples[row]!.tokens[column]);
         seen[row]!++;
       });
-      examples.forEach(({ tokens: text, prompt }, row) => {
-        const answer = text.length - prompt;
+      examples.forEach(({ tokens: text, canvases }, row) => {
+        const answer = text.length - canvases[0]!.start;
         const masked = shown[row]!.filter((token) => token === special.mask).length;
         assert.equal(seen[row], masked, 'every masked token is predicted once');
         assert.ok(masked >= 1 && masked <= answer);
@@ -93,6 +94,33 @@ describe('a batch of the masked diffusion loss', () => {
       });
     }
     assert.equal(counts.size, 4 + 3 + 2, 'every count of every example came up');
+  });
+
+  it('masks each of several canvases for itself, and weighs an example alike however many it has', () => {
+    const tokens = [4, 5, 6, 7, 8, 4, 5, 6];
+    const parts = [
+      { start: 1, end: 3, importance: [1, 0.5] },
+      { start: 5, end: 8 },
+    ];
+    let sum = 0;
+    for (let draw = 0; draw < 2000; draw++) {
+      const random = new Random(draw, 'several');
+      const { canvas, rows, extra, ...batch } = maskedDiffusionBatch(
+        [{ tokens, canvases: parts }],
+        special,
+        'stratified',
+        random,
+      );
+      assert.deepEqual([...canvas!.data].slice(0, 8), [0, 1, 1, 0, 0, 1, 1, 1]);
+      const masked = tokens.flatMap((_, place) => (batch.tokens.data[place] === special.mask ? [place] : []));
+      assert.ok(masked.some((place) => place < 3) && masked.some((place) => place >= 5), 'each has its own time');
+      assert.ok(masked.every((place) => canvas!.data[place] === 1));
+      const predicted = [...rows.data].filter((_, entry) => extra.weights!.data[entry] !== 0);
+      assert.deepEqual(predicted.sort(), masked);
+      for (const weight of extra.weights!.data) sum += weight;
+    }
+    // n / l of a canvas of n tokens, l of them masked, over all that they count: 1 on average.
+    assert.ok(Math.abs(sum / 2000 - 1) < 0.02, `${sum / 2000}`);
   });
 
   it('leaves the padding out where rows are equally long', () => {

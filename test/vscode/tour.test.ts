@@ -78,7 +78,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
   it('a run is started from the palette, seen live, and met again after a reload, with every step', async () => {
     // The walkthrough ticks its step off meanwhile, and takes the focus.
     await runCommand(workbench, page, 'Unmask: Get Started');
-    await page.getByText('Get Started with Unmask').waitFor();
+    await page.locator('h2', { hasText: 'Get Started with Unmask' }).waitFor();
     await runCommand(workbench, page, 'Unmask: Tune on Task');
     for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);
     await answerPick(page, `${steps}`, 'type');

@@ -17,10 +17,7 @@ import { drawGap } from './gaps.ts';
 const vocabulary = 4096;
 const specials = { pad: 0, eos: 1, mask: 2, eom: 3 } as const;
 
-/**
- * Tokens of a text. Most gaps stand in short ones, for a step then holds more of them; a completion is asked for with up to
- * 512 tokens around a canvas of 64, so some are as long.
- */
+/** Tokens of a text. A completion is asked for with up to 512 tokens around a canvas of 64, so some are as long. */
 const lengths = { gap: 128, text: 256, long: 640 } as const;
 
 /** Threshold at which completions are judged, and served unless set otherwise. */
@@ -42,7 +39,7 @@ export const codeRecipe: Recipe = {
     lr_schedule: 'cosine',
     lr_floor: 0.05,
     max_grad_norm: 1,
-    evaluate_every: 1000,
+    evaluate_every: 2500,
     evaluation_problems: 200,
     checkpoint_every: 250,
   },
@@ -75,9 +72,10 @@ export async function codeCurriculum(
       const batch = (length: number, one: (length: number, random: Random) => ReturnType<GapExamples['gap']>) =>
         Array.from({ length: Math.max(1, Math.round((batchSize * lengths.text) / length)) }, () => one(length, random));
       const kind = step % 8;
-      if (kind === 7) return [batch(lengths.long, (length) => draw.gap(length, random))];
+      if (kind === 1) return [batch(lengths.gap, (length) => draw.gap(length, random))];
+      if (kind === 7) return [batch(lengths.long, (length) => draw.gaps(length, random))];
       if (kind % 3 === 0) return [batch(lengths.text, (length) => draw.text(length, random))];
-      return [batch(lengths.gap, (length) => draw.gap(length, random))];
+      return [batch(lengths.text, (length) => draw.gaps(length, random))];
     },
     bestBy: 'exact_match',
     async evaluate(model, problems) {
@@ -138,7 +136,7 @@ export async function infillingItems(files: readonly SourceFile[], count: number
   for (let attempt = 0; items.length < count && attempt < 50 * count; attempt++) {
     const { path: name, text } = random.pick(files);
     const singleLine = items.length % 2 === 0;
-    const gap = drawGap(text, singleLine ? 'line' : random.pick(['lines', 'block'] as const), random);
+    const gap = drawGap(text, singleLine ? 'line' : random.pick(['lines', 'block'] as const), 'character', random);
     const language = languageOf(name);
     if (!gap || language === null || !(await isWellFormed(language, text))) continue;
     const { start, end } = gap;

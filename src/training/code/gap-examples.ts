@@ -1,6 +1,6 @@
 import type { Tokenizer } from '../../model/tokenizer.ts';
 import type { Random } from '../../platform/random.ts';
-import type { Example } from '../masked-diffusion-loss.ts';
+import type { Example, ExampleCanvas } from '../masked-diffusion-loss.ts';
 import type { SourceFile } from './corpus.ts';
 import { drawGap, type Gap, type GapKind } from './gaps.ts';
 
@@ -42,9 +42,24 @@ export class GapExamples {
   gap(length: number, random: Random): Example {
     for (;;) {
       const { text } = this.#draw(random);
-      const gap = drawGap(text, drawKind(random), random);
+      const gap = drawGap(text, drawKind(random), 'piece', random);
       const example = gap && this.#fill(text, gap, length, random);
       if (example) return example;
+    }
+  }
+
+  /**
+   * `length` tokens of text with a few gaps or many, each with a canvas of its own: a step learns from many gaps for the
+   * price of one. Most of their canvases are hardly longer than what they hold, for the same reason.
+   */
+  gaps(length: number, random: Random): Example {
+    for (;;) {
+      const { text } = this.#draw(random);
+      const start = this.#lineStart(text, length, random);
+      const window = text.slice(start, start + length * charactersPerToken);
+      const draws = 1 + random.integer(Math.ceil(length / 10));
+      const example = this.#fillSeveral(window, drawApart(window, draws, 3 * length, random), length, random);
+      if (example.canvases.length > 0 && example.tokens.length >= length / 2) return example;
     }
   }
 
@@ -52,11 +67,39 @@ export class GapExamples {
   text(length: number, random: Random): Example {
     for (;;) {
       const { text } = this.#draw(random);
-      const room = Math.max(0, text.length - 3 * length);
-      const start = room === 0 ? 0 : text.indexOf('\n', random.integer(room)) + 1;
+      const start = this.#lineStart(text, length, random);
       const tokens = this.#tokenizer.encode(text.slice(start, start + length * charactersPerToken)).slice(0, length);
-      if (tokens.length >= length / 2) return { tokens, prompt: 0 };
+      if (tokens.length >= length / 2) return { tokens, canvases: [{ start: 0, end: tokens.length }] };
     }
+  }
+
+  /** Where a line begins that has about `length` tokens behind it. */
+  #lineStart(text: string, length: number, random: Random): number {
+    const room = Math.max(0, text.length - 3 * length);
+    return room === 0 ? 0 : text.indexOf('\n', random.integer(room)) + 1;
+  }
+
+  #fillSeveral(text: string, gaps: readonly Gap[], length: number, random: Random): Example {
+    const tokens: number[] = [];
+    const canvases: ExampleCanvas[] = [];
+    let at = 0;
+    for (const { start, end } of gaps) {
+      const given = this.#tokenizer.encode(text.slice(at, start));
+      const middle = this.#tokenizer.encode(text.slice(start, end));
+      const widest = canvasWidths.at(-1) as number;
+      const width = middle.length + 1 + random.integer(random.uniform() < 0.8 ? 8 : 32);
+      if (width > widest || tokens.length + given.length + width > length) break;
+      tokens.push(...given);
+      canvases.push(this.#canvas(middle, tokens.length, width));
+      tokens.push(...middle, ...Array<number>(width - middle.length).fill(this.#eom));
+      at = end;
+    }
+    return { tokens: [...tokens, ...this.#tokenizer.encode(text.slice(at))].slice(0, length), canvases };
+  }
+
+  #canvas(middle: readonly number[], start: number, width: number): ExampleCanvas {
+    const importance = Array.from({ length: width }, (_, place) => (place <= middle.length ? 1 : fillImportance));
+    return { start, end: start + width, importance };
   }
 
   #fill(text: string, { start, end }: Gap, length: number, random: Random): Example | null {
@@ -72,12 +115,10 @@ export class GapExamples {
       .slice(0, Math.floor(budget * (0.1 + 0.4 * random.uniform())));
     const before = this.#tokenizer.encode(text.slice(Math.max(0, start - budget * charactersPerToken), start));
     const prefix = before.slice(Math.max(0, before.length - (budget - behind.length)));
-    const canvas = [...middle, ...Array<number>(width - middle.length).fill(this.#eom)];
+    const fill = Array<number>(width - middle.length).fill(this.#eom);
     return {
-      tokens: [...prefix, ...canvas, ...behind],
-      prompt: prefix.length,
-      suffix: behind.length,
-      importance: canvas.map((_, place) => (place <= middle.length ? 1 : fillImportance)),
+      tokens: [...prefix, ...middle, ...fill, ...behind],
+      canvases: [this.#canvas(middle, prefix.length, width)],
     };
   }
 
@@ -100,4 +141,14 @@ function drawKind(random: Random): GapKind {
     if (left < 0) return kind;
   }
   return 'line';
+}
+
+/** Up to `draws` gaps that begin within the first `characters` of a text, in order, with something between any two. */
+function drawApart(text: string, draws: number, characters: number, random: Random): Gap[] {
+  const gaps: Gap[] = [];
+  for (let draw = 0; draw < draws; draw++) {
+    const gap = drawGap(text.slice(0, characters), drawKind(random), 'piece', random);
+    if (gap && gaps.every(({ start, end }) => gap.end < start || gap.start > end)) gaps.push(gap);
+  }
+  return gaps.sort((a, b) => a.start - b.start);
 }

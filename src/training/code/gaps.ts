@@ -1,3 +1,4 @@
+import { piecesOf } from '../../model/byte-pair-training.ts';
 import type { Random } from '../../platform/random.ts';
 
 /** A part of a text that is to be completed: characters [start, end). */
@@ -15,8 +16,26 @@ export type GapKind = (typeof gapKinds)[number];
 /** Characters of a middle that a canvas can hold are at most about this many. */
 const longest = 200;
 
+/**
+ * Where a gap may begin: where a piece of the tokenizer's does (a name, a number, punctuation), or at any character. Models
+ * learn the first alone, for a decoder takes up a piece that was begun (`infill`).
+ */
+export type GapStart = 'piece' | 'character';
+
 /** A gap of a kind at a random place of a text; null where there is none at the place that was drawn. */
-export function drawGap(text: string, kind: GapKind, random: Random): Gap | null {
+export function drawGap(text: string, kind: GapKind, at: GapStart, random: Random): Gap | null {
+  const gap = drawAnywhere(text, kind, random);
+  if (gap === null || at === 'character' || kind === 'block') return gap;
+  const begin = text.lastIndexOf('\n', gap.start - 1) + 1;
+  let start = begin + indentationAt(text, begin);
+  for (const piece of piecesOf(text.slice(start, gap.end))) {
+    if (start + piece.length > gap.start) break;
+    start += piece.length;
+  }
+  return within(start, gap.end);
+}
+
+function drawAnywhere(text: string, kind: GapKind, random: Random): Gap | null {
   if (kind === 'span') return drawSpan(text, random);
   const place = random.integer(text.length);
   const begin = text.lastIndexOf('\n', place - 1) + 1;
