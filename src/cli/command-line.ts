@@ -7,6 +7,7 @@ import { addCompare } from './commands/compare.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
 import { addDiscover } from './commands/discover.ts';
+import { addDryRun } from './commands/dry-run.ts';
 import { addEval } from './commands/eval.ts';
 import { addEvaluations } from './commands/evaluations.ts';
 import { addExact } from './commands/exact.ts';
@@ -96,6 +97,7 @@ function commands(terminal: Terminal): Command {
     addStart,
     addDevices,
     addDiscover,
+    addDryRun,
     addSelfTest,
     addObjectives,
     addTasks,

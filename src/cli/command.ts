@@ -95,6 +95,7 @@ const startOptions = {
   limit: '--limit',
   asReleased: '--as-released',
   skipBroken: '--skip-broken',
+  heldOut: '--held-out',
 };
 
 /** Throws a `UsageError` where an option would be passed over because a run goes on as it was started. */

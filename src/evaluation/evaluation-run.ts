@@ -33,6 +33,8 @@ export interface EvaluationRequest {
   readonly data: string | null;
   readonly limit: number | null;
   readonly skipBroken: boolean;
+  /** Of the file's problems only those that tuning on it does not see. */
+  readonly heldOut: boolean;
   /** Answers per problem. */
   readonly samples: number;
   readonly seed: number;
@@ -60,7 +62,7 @@ export async function startEvaluation(
   // What cannot work is found before a run directory is made.
   const prepared = await prepare(engine, folder, request, hooks);
   if (hooks.signal?.aborted) throw new Interrupted('The evaluation was stopped; nothing was written.');
-  const { task, model, seed, settings, samples, data, limit, skipBroken, asReleased } = request;
+  const { task, model, seed, settings, samples, data, limit, skipBroken, heldOut, asReleased } = request;
   const run = await RunWriter.create(root, {
     kind: 'evaluate',
     task,
@@ -75,6 +77,7 @@ export async function startEvaluation(
       data: data === null ? null : path.resolve(data),
       limit,
       skip_broken: skipBroken,
+      held_out: heldOut,
       model_name: model,
       answers_per_batch: prepared.batch,
       problems_digest: prepared.digest,
@@ -121,6 +124,7 @@ const keptSettings = evaluationSettings.extend({
   data: z.string().nullable(),
   limit: z.int().positive().nullable(),
   skip_broken: z.boolean(),
+  held_out: z.boolean().default(false),
   model_name: z.string(),
   answers_per_batch: z.int().positive(),
   problems_digest: z.string(),
@@ -140,6 +144,7 @@ function readRequest(dir: string, { task, seed, settings }: RunConfiguration) {
     data: kept.data,
     limit: kept.limit,
     skipBroken: kept.skip_broken,
+    heldOut: kept.held_out,
     samples: kept.samples,
     seed,
     asReleased: kept.as_released,

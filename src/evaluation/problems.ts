@@ -1,4 +1,5 @@
 import { UsageError, UserError } from '../platform/errors.ts';
+import { isHeldOut } from '../protocol/discovery.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import type { Task } from '../tasks/task.ts';
 
@@ -13,12 +14,14 @@ export interface ProblemChoice {
   readonly limit: number | null;
   /** Leave out rows of the file that cannot be read, instead of stopping at the first. */
   readonly skipBroken: boolean;
+  /** Of a file's problems only those that tuning on it does not see. */
+  readonly heldOut: boolean;
 }
 
 /** The problems of an evaluation; `progress` is told of every row that is left out. */
 export async function readProblems(
   task: Task,
-  { data, limit, skipBroken }: ProblemChoice,
+  { data, limit, skipBroken, heldOut }: ProblemChoice,
   progress: (line: string) => void = () => undefined,
 ): Promise<unknown[]> {
   if (data === null) {
@@ -28,5 +31,6 @@ export async function readProblems(
   const { rows, broken } = await readRowFile(data, (record) => task.parse(record), { skipBroken });
   for (const { message } of broken) progress(message);
   if (rows.length === 0) throw new UserError(`${data} has no row that can be read; mend it.`);
-  return rows.map(({ row }) => row).slice(0, limit ?? rows.length);
+  const chosen = heldOut ? rows.filter((_, index) => isHeldOut(index)) : rows;
+  return chosen.map(({ row }) => row).slice(0, limit ?? chosen.length);
 }

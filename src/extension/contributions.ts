@@ -7,6 +7,7 @@ export const commands = {
   deleteRun: 'unmask.deleteRun',
   explainLastCompletion: 'unmask.explainLastCompletion',
   exportEvaluation: 'unmask.exportEvaluation',
+  findTests: 'unmask.findTests',
   getStarted: 'unmask.getStarted',
   keepModel: 'unmask.keepModel',
   openEvaluation: 'unmask.openEvaluation',
@@ -27,6 +28,7 @@ export const commands = {
   toggleCompletions: 'unmask.toggleCompletions',
   toggleLanguage: 'unmask.toggleLanguage',
   tuneOnTask: 'unmask.tuneOnTask',
+  tuneOnTests: 'unmask.tuneOnTests',
   useModel: 'unmask.useModel',
 } as const;
 
@@ -60,6 +62,7 @@ export const views = {
   runs: 'unmask.runs',
   models: 'unmask.models',
   evaluations: 'unmask.evaluations',
+  tests: 'unmask.tests',
   panel: 'unmask.panel',
 } as const;
 

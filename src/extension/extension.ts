@@ -4,17 +4,17 @@ import { commands } from './contributions.ts';
 import { registerDataHome } from './data-home.ts';
 import { registerExplainCompletion } from './explain-completion.ts';
 import { NodeChoice } from './node-choice.ts';
+import type { AllTrees } from './run-features.ts';
 import { Runtime } from './runtime.ts';
 import { registerSelectModel } from './select-model.ts';
 import { registerServeCompletions } from './serve-completions.ts';
 import { registerShowDevices } from './show-devices.ts';
 import { registerStatusBar } from './status-bar.ts';
 import { TextPages } from './text-page.ts';
-import type { Trees } from './trees/register-trees.ts';
 
 /** What other extensions, and the tests in VS Code, can look at. */
 export interface UnmaskApi {
-  readonly trees: Trees;
+  readonly trees: AllTrees;
 }
 
 export async function activate(context: vscode.ExtensionContext): Promise<UnmaskApi> {

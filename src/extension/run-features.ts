@@ -15,6 +15,8 @@ import { registerModelHistory } from './model-history.ts';
 import type { NodeChoice } from './node-choice.ts';
 import { registerPanel } from './panel/register-panel.ts';
 import type { Runtime } from './runtime.ts';
+import { registerTests } from './tests/register-tests.ts';
+import type { TestsTree } from './tests/tests-tree.ts';
 import { registerTrees, type Trees } from './trees/register-trees.ts';
 
 export interface RunFeatureParts {
@@ -25,11 +27,14 @@ export interface RunFeatureParts {
   readonly log: vscode.LogOutputChannel;
 }
 
+/** Every tree of the view container. */
+export type AllTrees = Trees & { readonly tests: TestsTree };
+
 /**
  * Everything about runs and models: the second half of the table of contents. It checks records that other processes
  * wrote by a schema library that takes longer to load than all the rest, so it is loaded a moment after the window.
  */
-export function registerRunFeatures(context: vscode.ExtensionContext, parts: RunFeatureParts): Trees {
+export function registerRunFeatures(context: vscode.ExtensionContext, parts: RunFeatureParts): AllTrees {
   const { nodes, runtime, script, log } = parts;
   const jobs = new Jobs(nodes, script, context.globalState, log);
   context.subscriptions.push(
@@ -44,6 +49,7 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
   registerControlRuns(context, jobs, log);
   registerEvaluations(context, { jobs, nodes, runtime, script, log });
   registerTuneOnTask(context, { jobs, nodes, runtime, script, log });
+  const tests = registerTests(context, { jobs, nodes, runtime, script, log });
   registerPanel(context, { jobs, runtime, log });
   registerRunStatusBar(context, jobs);
   registerNotifyEnds(context, jobs, log);
@@ -55,5 +61,5 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
 
   for (const folder of [jobs.runs, jobs.evaluations])
     void folder.follow().catch((error: unknown) => log.error(`${folder.root} cannot be read: ${messageOf(error)}`));
-  return trees;
+  return { ...trees, tests };
 }

@@ -10,6 +10,7 @@ import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { Random } from '../platform/random.ts';
+import { isHeldOut } from '../protocol/discovery.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
@@ -31,7 +32,6 @@ import {
   type TrainingMethod,
   type TrainingProgress,
 } from '../training/training-job.ts';
-import { isHeldOut } from '../workspace/discovery-run.ts';
 import { objectiveByName } from './objectives/registry.ts';
 import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
 import { limitConcurrency } from '../platform/limit-concurrency.ts';
+import type { LeftOut } from '../protocol/discovery.ts';
 import { openSandbox } from '../sandbox/open-sandbox.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
@@ -40,14 +41,6 @@ export interface Guard {
   readonly expected: readonly string[];
 }
 
-/** What was passed over, and why. */
-export interface LeftOut {
-  readonly file: string;
-  /** Name of a function, or of a test that fails as the workspace stands; null for the file as a whole. */
-  readonly name: string | null;
-  readonly reason: string;
-}
-
 export interface Discovery {
   readonly workspace: string;
   readonly snapshot: string;
@@ -79,8 +72,7 @@ const cache = new VerdictCache();
  */
 export async function discover(folder: string, hooks: DiscoveryHooks = {}): Promise<Discovery> {
   const root = path.resolve(folder);
-  const runner = await findRunner(root, await workspaceFiles(root));
-  const snapshot = await takeSnapshot(root, { isFixed: runner.isConfiguration, stripTypes: runner.stripTypes });
+  const { runner, snapshot } = await workspaceAsItStands(root);
   const sandbox = await openSandbox();
   const work: Work = { root, runner, snapshot, sandbox, hooks, leftOut: [], runs: { count: 0 } };
   const baselines = await runBaselines(work);
@@ -101,6 +93,15 @@ export async function discover(folder: string, hooks: DiscoveryHooks = {}): Prom
     tasks: tasks.filter((task) => task !== null),
     leftOut: work.leftOut,
     runs: work.runs.count,
+  };
+}
+
+/** A workspace as it stands now, and what runs its tests. */
+export async function workspaceAsItStands(root: string): Promise<{ runner: TestRunner; snapshot: Snapshot }> {
+  const runner = await findRunner(root, await workspaceFiles(root));
+  return {
+    runner,
+    snapshot: await takeSnapshot(root, { isFixed: runner.isConfiguration, stripTypes: runner.stripTypes }),
   };
 }
 

@@ -4,43 +4,13 @@ import path from 'node:path';
 import { Interrupted, UserError } from '../platform/errors.ts';
 import { writeAtomic } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
+import { type DiscoveryDocument, isHeldOut } from '../protocol/discovery.ts';
 import { RunWriter } from '../runs/writer.ts';
-import { type Discovery, type DiscoveryHooks, discover, type GuardedFunction, type LeftOut } from './discover.ts';
-
-/** What `unmask discover` prints, and `result.json` holds. */
-export interface DiscoveryDocument {
-  readonly run: string;
-  readonly dir: string;
-  readonly workspace: string;
-  readonly runner: string;
-  /** Tests that pass as the workspace stands, and functions that were looked at. */
-  readonly tests: number;
-  readonly functions: number;
-  readonly tasks: readonly FoundTask[];
-  readonly leftOut: readonly LeftOut[];
-  /** Runs of test files that were made. */
-  readonly runs: number;
-  readonly seconds: number;
-  /** Files of rows: all tasks, and those of them that tuning does not see. */
-  readonly data: string;
-  readonly heldOut: string;
-}
-
-export interface FoundTask {
-  readonly file: string;
-  readonly function: string;
-  readonly line: number;
-  readonly heldOut: boolean;
-  /** Guarding tests by the file that they stand in. */
-  readonly tests: Readonly<Record<string, readonly string[]>>;
-}
+import { type Discovery, type DiscoveryHooks, discover, type GuardedFunction } from './discover.ts';
 
 export interface DiscoveryRunHooks extends Pick<DiscoveryHooks, 'signal' | 'onProgress'> {
   readonly onStart?: (run: RunWriter) => void;
 }
-
-/** Of a file's problems every eighth is held out by whoever tunes on it. */
-export const isHeldOut = (index: number): boolean => index % 8 === 0;
 
 /**
  * Finds the functions of a workspace that its tests guard, as a job with a run directory under `root`: it can be watched,

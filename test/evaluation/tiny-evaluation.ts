@@ -9,6 +9,7 @@ export function tinyEvaluation(model: string, changes: Partial<EvaluationRequest
     data: null,
     limit: 150,
     skipBroken: false,
+    heldOut: false,
     samples: 2,
     seed: 3,
     asReleased: false,

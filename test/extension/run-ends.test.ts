@@ -18,6 +18,12 @@ describe('the ends of runs', () => {
     assert.deepEqual(endedRuns({ runs: [over], before: [], first: false }, []), [], 'it was copied here');
   });
 
+  it('of a search for tests is seen in its view', () => {
+    const search = { ...over, kind: 'discover' as const };
+    assert.deepEqual(endedRuns({ runs: [search], before: [{ ...going, kind: 'discover' }], first: false }, []), []);
+    assert.deepEqual(endedRuns({ runs: [search], before: [], first: true }, [search.dir]), []);
+  });
+
   it('that no window saw are told of what a window started', () => {
     assert.deepEqual(endedRuns({ runs: [over], before: [], first: true }, [over.dir]), [over]);
     assert.deepEqual(endedRuns({ runs: [over], before: [], first: true }, []), [], 'a script started it');

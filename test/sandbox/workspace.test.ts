@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { UserError } from '../../src/platform/errors.ts';
+import { dryRun } from '../../src/tasks/workspace/dry-run.ts';
 import { judgeBodies } from '../../src/tasks/workspace/judge.ts';
 import { plainPrompt } from '../../src/tasks/workspace/prompt.ts';
 import type { WorkspaceRow } from '../../src/tasks/workspace/row.ts';
@@ -106,6 +107,34 @@ describe('a workspace in TypeScript, with node:test', () => {
       1,
       'who closes the function is not punished',
     );
+  });
+
+  it('is scored as it stands, until it changes', async () => {
+    const names = ['percentOf', 'parseMoney'];
+    const seen: string[] = [];
+    const result = await dryRun(
+      names.map((name) => taskOf(till, name)),
+      { onProgress: (done, total) => seen.push(`${done}/${total}`) },
+    );
+    assert.deepEqual([result.n, result.passing, result.workspace], [2, 2, path.join(folder, 'till')]);
+    assert.deepEqual(
+      result.functions.map((one) => [one.function, one.outcome, one.reason, one.tests.length]),
+      [
+        ['percentOf', 'scored', null, 2],
+        ['parseMoney', 'scored', null, 4],
+      ],
+    );
+    assert.deepEqual(seen, ['1/2', '2/2']);
+    // A test that asks for more than the code does: not red before, and no reward now.
+    const row = taskOf(till, 'parseMoney');
+    const red = await dryRun([{ ...row, body: ' return { amount: 0, currency }; ' }]);
+    assert.deepEqual([red.passing, red.functions[0]!.reason], [0, 'a guarding test does not pass as the code stands']);
+    assert.ok(red.functions[0]!.tests.some(({ passed, message }) => !passed && message));
+    const file = path.join(folder, 'till', 'src', 'money.ts');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, `${text}// changed\n`);
+    await assert.rejects(dryRun([row]), /has changed since its functions were found; find them anew with/);
+    await writeFile(file, text);
   });
 
   it('is worth nothing to who cheats', async () => {

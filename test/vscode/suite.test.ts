@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 /** Runs the suite in VS Code and returns how each of its tests went. */
 async function runSuite(): Promise<SuiteResult[]> {
   const workspace = path.join(folder, 'workspace');
-  await mkdir(workspace);
+  await cp(path.join(root, 'test', 'workspaces', 'till'), workspace, { recursive: true });
   await build({
     absWorkingDir: root,
     entryPoints: ['index', ...suites].map((name) => `test/vscode/suite/${name}.ts`),

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
-import { type DiscoveryDocument, startDiscovery } from '../../workspace/discovery-run.ts';
+import type { DiscoveryDocument } from '../../protocol/discovery.ts';
+import { startDiscovery } from '../../workspace/discovery-run.ts';
 import type { AddCommand, CommandContext } from '../command.ts';
 
 interface DiscoverOptions {

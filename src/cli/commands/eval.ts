@@ -37,6 +37,7 @@ interface EvalOptions extends EngineOptions {
   readonly set: readonly string[];
   readonly asReleased?: boolean;
   readonly skipBroken?: boolean;
+  readonly heldOut?: boolean;
 }
 
 export function addEval(add: AddCommand): void {
@@ -53,6 +54,8 @@ export function addEval(add: AddCommand): void {
         if (options.task === undefined)
           throw new UsageError('unmask eval needs --task, or --resume with the directory of an evaluation.');
         taskByName(options.task);
+        if (options.heldOut && options.data === undefined)
+          throw new UsageError('--held-out belongs to a file of problems; give it with --data, or leave it out.');
         const { task, model, samples, seed } = options;
         const request = {
           task,
@@ -63,6 +66,7 @@ export function addEval(add: AddCommand): void {
           data: await problemFile({ ...options, task }, 'held out', path.join(dataHome(), 'runs'), context),
           limit: options.limit ?? null,
           skipBroken: options.skipBroken ?? false,
+          heldOut: options.heldOut ?? false,
           asReleased: options.asReleased ?? false,
         };
         return shown(await startEvaluation(await engineOf(options), root, request, hooks));
@@ -71,6 +75,7 @@ export function addEval(add: AddCommand): void {
   )
     .option('--task <name>', 'task to evaluate')
     .option('--data <file>', 'problems as JSON lines, a JSON array or CSV (default: generated held-out ones)')
+    .option('--held-out', 'of --data only the problems that tuning on it does not see')
     .option('--workspace <folder>', 'workspace whose functions are the problems')
     .option('--model <model>', 'model: a name, a checkpoint folder or a run directory', bundledPuzzleModel)
     .addOption(wholeNumber('--limit <n>', 'problems to take'))

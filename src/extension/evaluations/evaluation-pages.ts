@@ -4,9 +4,9 @@ import * as z from 'zod';
 import { messageOf, UserError } from '../../platform/errors.ts';
 import type { EvaluationReport, EvaluationRequest, EvaluationUpdate } from '../../protocol/evaluation.ts';
 import { readAnswers } from '../../runs/reader.ts';
+import type { AskUnmask } from '../ask-unmask.ts';
 import { commands } from '../contributions.ts';
 import { fillWebview } from '../fill-webview.ts';
-import type { AskUnmask } from './ask-unmask.ts';
 import { parseEvaluationRequest } from './evaluation-request.ts';
 
 const viewType = 'unmask.evaluation';

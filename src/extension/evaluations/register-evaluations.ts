@@ -4,13 +4,13 @@ import * as vscode from 'vscode';
 import { UserError } from '../../platform/errors.ts';
 import { deleteRun } from '../../runs/directory.ts';
 import { isOver } from '../../runs/reader.ts';
+import { askUnmask } from '../ask-unmask.ts';
 import { commands } from '../contributions.ts';
 import { stateOf, titleOf } from '../jobs/describe-run.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { NodeChoice } from '../node-choice.ts';
 import type { Runtime } from '../runtime.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { askUnmask } from './ask-unmask.ts';
 import { EvaluationPages } from './evaluation-pages.ts';
 import { registerRunSpgEval } from './run-spg-eval.ts';
 

@@ -5,12 +5,12 @@ import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { requestControl } from '../../runs/control.ts';
 import { isOver, readStatus } from '../../runs/reader.ts';
 import { signalOf } from '../abort-signal.ts';
+import type { AskUnmask } from '../ask-unmask.ts';
 import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Runtime } from '../runtime.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
 import { staysOpen } from '../stays-open.ts';
-import type { AskUnmask } from './ask-unmask.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
 import { followStatus, increment, progressText } from './follow-evaluation.ts';
 

@@ -58,11 +58,11 @@ export async function compareWithBase(
   const tuned = (await bestCheckpoint(dir))?.dir;
   if (task === null || base === null || tuned === undefined)
     throw new UserError('The run has no checkpoint yet, so there is nothing to compare; let it make some steps first.');
-  if (typeof settings.data === 'string')
-    throw new UserError(
-      `The run was tuned on problems of a file, ${settings.data}, and an evaluation on that file would ask what it has learnt; its own curves show the held-out ones.`,
-    );
-  const comparison = (await earlier(memory, jobs, tuned)) ?? (await compare(jobs, { task, base, tuned, problems }));
+  // Of a file's problems those that the run held out: the others it has learnt.
+  const source = typeof settings.data === 'string' ? ['--data', settings.data, '--held-out'] : [];
+  const comparison =
+    (await earlier(memory, jobs, tuned)) ??
+    (await compare(jobs, { base, tuned }, ['--task', task, ...source, '--limit', String(problems)]));
   const all = memory.get<Readonly<Record<string, Comparison>>>(made, {});
   await memory.update(made, { ...all, [tuned]: comparison });
   await vscode.commands.executeCommand(commands.openEvaluation, comparison.tuned, comparison.base);
@@ -79,7 +79,8 @@ async function earlier(memory: vscode.Memento, jobs: Jobs, tuned: string): Promi
 
 async function compare(
   jobs: Jobs,
-  { task, base, tuned, problems }: Readonly<Record<'task' | 'base' | 'tuned', string> & { problems: number }>,
+  { base, tuned }: Readonly<Record<'base' | 'tuned', string>>,
+  problems: readonly string[],
 ): Promise<Comparison> {
   return vscode.window.withProgress(
     { location: vscode.ProgressLocation.Notification, title: 'Unmask: comparing with the base', cancellable: true },
@@ -87,8 +88,7 @@ async function compare(
       const signal = signalOf(token);
       // One after the other: side by side they would take as long, and each would show half the speed.
       const evaluate = async (name: string, model: string) => {
-        const args = ['eval', '--task', task, '--model', model, '--limit', String(problems)];
-        const dir = await jobs.start(args, { signal });
+        const dir = await jobs.start(['eval', ...problems, '--model', model], { signal });
         const end = jobs.evaluations.onChange(() => {
           const run = jobs.evaluations.find(dir);
           if (run) progress.report({ message: `${name} ${progressOf(run)}` });

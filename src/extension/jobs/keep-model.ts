@@ -26,7 +26,8 @@ export function registerKeepModel(
       withErrorsShown(log, async (given?: unknown, givenName?: unknown) => {
         const dir = await pickRun(jobs, given, 'Keep Tuned Model', isComparable);
         if (dir === undefined) return undefined;
-        await showWhatChanged(context.globalState, jobs, dir);
+        // Nobody keeps a model unseen: its answers stand beside the base's.
+        await compareWithBase(context.globalState, jobs, dir);
         const root = path.join(dataHome(), 'models');
         const name = typeof givenName === 'string' ? givenName : await askName(dir, root);
         if (name === undefined) return undefined;
@@ -37,13 +38,6 @@ export function registerKeepModel(
       }),
     ),
   );
-}
-
-/** Nobody keeps a model unseen: its answers beside the base's; its curves, where the problems came from a file. */
-async function showWhatChanged(memory: vscode.Memento, jobs: Jobs, dir: string): Promise<void> {
-  const { settings } = await readConfiguration(dir);
-  if (typeof settings.data === 'string') await vscode.commands.executeCommand(commands.openRun, dir);
-  else await compareWithBase(memory, jobs, dir);
 }
 
 async function askName(dir: string, models: string): Promise<string | undefined> {

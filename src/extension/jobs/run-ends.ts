@@ -11,11 +11,15 @@ const keepNotesFor = 7 * newsFor;
 
 /**
  * Runs that may have ended since somebody last looked: those that were seen to go on a moment ago, and at the first
- * look those that were started from a window. Nobody waits for what a script runs without a window.
+ * look those that were started from a window. Nobody waits for what a script runs without a window; who looks through
+ * tests sees the end of it in their view.
  */
 export function endedRuns({ runs, before, first }: RunsChange, launched: readonly string[]): PanelRun[] {
   const went = new Set(before.filter(({ state }) => !isOver(state)).map(({ dir }) => dir));
-  return runs.filter(({ dir, state }) => isOver(state) && (first ? launched.includes(dir) : went.has(dir)));
+  return runs.filter(
+    ({ dir, state, kind }) =>
+      kind !== 'discover' && isOver(state) && (first ? launched.includes(dir) : went.has(dir)),
+  );
 }
 
 /**

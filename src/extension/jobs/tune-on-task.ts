@@ -20,7 +20,11 @@ interface ObjectiveList {
 }
 
 const lastChoice = 'lastTuning';
-const defaults = { objective: 'spg-mixture', model: 'unmask-puzzles', length: { steps: 100 } } as const;
+const defaults = { objective: 'spg-mixture', length: { steps: 100 } } as const;
+
+/** The bundled model that can begin with a task. */
+const usualModel = (task: string): string =>
+  task === 'code' || task === 'workspace' ? 'unmask-code' : 'unmask-puzzles';
 
 export interface TuneParts {
   readonly jobs: Jobs;
@@ -109,7 +113,8 @@ async function ask(
     objective = (await pick('By which method?', 2, last.objective ?? defaults.objective, items))?.name;
   }
   if (objective === undefined || task === undefined) return undefined;
-  model ??= (await pick('Which model?', 3, last.model ?? defaults.model, models(runtime)))?.name;
+  const lastModel = last.task === task ? last.model : undefined;
+  model ??= (await pick('Which model?', 3, lastModel ?? usualModel(task), models(runtime, task)))?.name;
   if (model === undefined) return undefined;
   const length = given.length ?? (await askLength(last.length ?? defaults.length));
   const { testProblems } = given;
@@ -144,9 +149,12 @@ async function pick<Item extends { readonly name: string; readonly description: 
 }
 
 /** The models that there are; without a runtime to ask, the one that is bundled for it. */
-async function models(runtime: Runtime): Promise<readonly { readonly name: string; readonly description: string }[]> {
+async function models(
+  runtime: Runtime,
+  task: string,
+): Promise<readonly { readonly name: string; readonly description: string }[]> {
   const found = await runtime.request<ModelSummary[]>(listModels).catch(() => []);
-  return found.length > 0 ? found : [{ name: defaults.model, description: 'comes with Unmask' }];
+  return found.length > 0 ? found : [{ name: usualModel(task), description: 'comes with Unmask' }];
 }
 
 async function pickData(task: string): Promise<string | undefined> {

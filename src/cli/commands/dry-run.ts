@@ -1,0 +1,40 @@
+import { UserError } from '../../platform/errors.ts';
+import type { DryRunDocument } from '../../protocol/discovery.ts';
+import { readRowFile } from '../../tasks/row-file.ts';
+import { dryRun, passes } from '../../tasks/workspace/dry-run.ts';
+import { workspaceRow } from '../../tasks/workspace/row.ts';
+import type { AddCommand } from '../command.ts';
+
+interface DryRunOptions {
+  readonly data: string;
+}
+
+export function addDryRun(add: AddCommand): void {
+  add<DryRunOptions>(
+    'dry-run',
+    'Score the code of a workspace as it stands, by the tests that are to be the reward',
+    async ({ data }, { signal, progress }) => {
+      const rows = (await readRowFile(data, workspaceRow)).rows.map(({ row }) => row);
+      if (rows.length === 0)
+        throw new UserError(`${data} has no function; take a file that \`unmask discover\` wrote.`);
+      const found = await dryRun(rows, {
+        signal,
+        onProgress: (done, total) => progress(`${done} of ${total} functions`),
+      });
+      return { document: found, lines: shown(found) };
+    },
+  ).requiredOption('--data <file>', 'functions, as `unmask discover` writes them');
+}
+
+function shown({ functions, n, passing, seconds }: DryRunDocument): string[] {
+  return [
+    ...functions.map((one) => {
+      const right = one.tests.filter(({ passed }) => passed).length;
+      const score = one.outcome === 'scored' ? `${right} of ${one.tests.length} tests pass` : one.reason;
+      return `${passes(one) ? 'ok' : '!!'}  ${one.file}:${one.line} ${one.function}  ${score}`;
+    }),
+    passing === n
+      ? `All of ${n} functions pass as they stand (${seconds.toFixed(1)} s).`
+      : `${n - passing} of ${n} functions do not pass as they stand (${seconds.toFixed(1)} s); tuning on them would reward what is wrong.`,
+  ];
+}

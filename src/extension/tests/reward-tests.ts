@@ -1,0 +1,109 @@
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { DiscoveryDocument, DryRunDocument, DryRunFunction, FoundTask } from '../../protocol/discovery.ts';
+import type { AskUnmask } from '../ask-unmask.ts';
+import { tasksByFile, writeChosen } from './chosen-tasks.ts';
+
+/**
+ * The tests that make up the reward, in the Test Explorer: files, their functions, and below each the tests that guard it.
+ * They run as a reward does: in the sandbox, on a copy of the workspace.
+ */
+export class RewardTests implements vscode.Disposable {
+  readonly #controller = vscode.tests.createTestController('unmask.reward', 'Unmask Reward');
+  readonly #ask: AskUnmask;
+  readonly #functions = new Map<vscode.TestItem, number>();
+  #found: DiscoveryDocument | null = null;
+
+  constructor(ask: AskUnmask, showError: (error: unknown) => void) {
+    this.#ask = ask;
+    this.#controller.createRunProfile(
+      'Score as the Reward',
+      vscode.TestRunProfileKind.Run,
+      (request, token) => this.#run(request, token).catch(showError),
+      true,
+    );
+  }
+
+  show(found: DiscoveryDocument | null): void {
+    this.#found = found;
+    this.#functions.clear();
+    this.#controller.items.replace(found ? this.#items(found) : []);
+  }
+
+  /** Scores the code as it stands by the tests that guard these functions; what comes of it stands in the Test Results. */
+  async score(places: readonly number[], signal: AbortSignal): Promise<DryRunDocument> {
+    const items = [...this.#functions].flatMap(([item, place]) => (places.includes(place) ? [item] : []));
+    return this.#score(new vscode.TestRunRequest(items), signal);
+  }
+
+  dispose(): void {
+    this.#controller.dispose();
+  }
+
+  #items(found: DiscoveryDocument): vscode.TestItem[] {
+    const create = (id: string, label: string, file: string, line?: number) => {
+      const item = this.#controller.createTestItem(id, label, vscode.Uri.file(path.join(found.workspace, file)));
+      if (line !== undefined) item.range = new vscode.Range(line - 1, 0, line - 1, 0);
+      return item;
+    };
+    return [...tasksByFile(found)].map(([file, places]) => {
+      const parent = create(file, file, file);
+      for (const place of places) {
+        const { function: name, line, tests } = found.tasks[place] as FoundTask;
+        const item = create(`${file} ${name} ${line}`, name, file, line);
+        this.#functions.set(item, place);
+        for (const [testFile, ids] of Object.entries(tests))
+          for (const id of ids) {
+            const test = create(`${testFile} ${id}`, id, testFile);
+            test.description = testFile;
+            item.children.add(test);
+          }
+        parent.children.add(item);
+      }
+      return parent;
+    });
+  }
+
+  async #run(request: vscode.TestRunRequest, token: vscode.CancellationToken): Promise<void> {
+    const controller = new AbortController();
+    token.onCancellationRequested(() => controller.abort());
+    await this.#score(request, controller.signal);
+  }
+
+  async #score(request: vscode.TestRunRequest, signal: AbortSignal): Promise<DryRunDocument> {
+    const found = this.#found as DiscoveryDocument;
+    const items = this.#chosenBy(request);
+    const run = this.#controller.createTestRun(request, 'Unmask reward');
+    try {
+      for (const item of items) for (const [, test] of item.children) run.started(test);
+      const places = items.map((item) => this.#functions.get(item) as number);
+      const data = await writeChosen(found, places);
+      const result = await this.#ask<DryRunDocument>(['dry-run', '--data', data], signal);
+      // Rows stand in the order of their places.
+      const inOrder = [...items].sort((a, b) => (this.#functions.get(a) ?? 0) - (this.#functions.get(b) ?? 0));
+      for (const [index, item] of inOrder.entries()) tell(run, item, result.functions[index] as DryRunFunction);
+      return result;
+    } finally {
+      run.end();
+    }
+  }
+
+  /** The functions that a request is about: those that it names, that hold what it names, or that a file of it holds. */
+  #chosenBy({ include, exclude }: vscode.TestRunRequest): vscode.TestItem[] {
+    const isIn = (items: readonly vscode.TestItem[] | undefined, item: vscode.TestItem) =>
+      items?.some((one) => one === item || one === item.parent || item.children.get(one.id) === one) ?? false;
+    return [...this.#functions.keys()].filter(
+      (item) => (include === undefined || isIn(include, item)) && !isIn(exclude, item),
+    );
+  }
+}
+
+function tell(run: vscode.TestRun, item: vscode.TestItem, { tests, reason, seconds }: DryRunFunction): void {
+  const milliseconds = 1000 * seconds;
+  const results = new Map(tests.map((test) => [test.id, test]));
+  for (const [, test] of item.children) {
+    const result = results.get(test.label);
+    if (result?.passed) run.passed(test, milliseconds);
+    else run.failed(test, new vscode.TestMessage(result?.message ?? reason ?? 'It was not reported.'), milliseconds);
+  }
+}

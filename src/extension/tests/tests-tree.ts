@@ -1,0 +1,175 @@
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { DiscoveryDocument, FoundTask, LeftOut } from '../../protocol/discovery.ts';
+import { guardsText, heldOutOf, taskName, tasksByFile } from './chosen-tasks.ts';
+
+/** What stands in a line of the tree; `task` and `place` are places in the discovery's lists. */
+export type TestsNode =
+  | { readonly kind: 'file'; readonly file: string }
+  | { readonly kind: 'function'; readonly task: number }
+  | { readonly kind: 'test'; readonly task: number; readonly testFile: string; readonly id: string }
+  | { readonly kind: 'left out' }
+  | { readonly kind: 'reason'; readonly place: number };
+
+/**
+ * The functions of a workspace that its tests guard, by file, with a check box each: what is checked is tuned on. Below
+ * each its guarding tests; at the end what was left out, and why.
+ */
+export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Disposable {
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #unchecked: Set<string>;
+  readonly #remember: (unchecked: readonly string[]) => void;
+  #found: DiscoveryDocument | null = null;
+  readonly onDidChangeTreeData = this.#changed.event;
+
+  /**
+   * @param unchecked names of functions whose boxes are not checked
+   * @param remember told of them when they change
+   */
+  constructor(unchecked: readonly string[], remember: (unchecked: readonly string[]) => void) {
+    this.#unchecked = new Set(unchecked);
+    this.#remember = remember;
+  }
+
+  get found(): DiscoveryDocument | null {
+    return this.#found;
+  }
+
+  show(found: DiscoveryDocument | null): void {
+    this.#found = found;
+    this.#changed.fire();
+  }
+
+  /** Places of the tasks whose boxes are checked. */
+  get chosen(): number[] {
+    const tasks = this.#found?.tasks ?? [];
+    return tasks.flatMap((task, place) => (this.#unchecked.has(taskName(task)) ? [] : [place]));
+  }
+
+  /** Checks the boxes of these tasks and no others. */
+  choose(chosen: readonly number[]): void {
+    for (const [place, task] of (this.#found?.tasks ?? []).entries())
+      if (chosen.includes(place)) this.#unchecked.delete(taskName(task));
+      else this.#unchecked.add(taskName(task));
+    this.#remember([...this.#unchecked]);
+    this.#changed.fire();
+  }
+
+  /** What a click on boxes did. */
+  check(items: readonly (readonly [TestsNode, vscode.TreeItemCheckboxState])[]): void {
+    const chosen = new Set(this.chosen);
+    for (const [node, state] of items)
+      for (const place of this.#tasksOf(node))
+        if (state === vscode.TreeItemCheckboxState.Checked) chosen.add(place);
+        else chosen.delete(place);
+    this.choose([...chosen]);
+  }
+
+  getChildren(node?: TestsNode): TestsNode[] {
+    const found = this.#found;
+    if (!found) return [];
+    if (node === undefined)
+      return [
+        ...[...tasksByFile(found).keys()].map((file) => ({ kind: 'file', file }) as const),
+        ...(found.leftOut.length > 0 ? [{ kind: 'left out' } as const] : []),
+      ];
+    if (node.kind === 'file') return this.#tasksOf(node).map((task) => ({ kind: 'function', task }));
+    if (node.kind === 'function')
+      return Object.entries(this.#task(node.task).tests).flatMap(([testFile, ids]) =>
+        ids.map((id) => ({ kind: 'test', task: node.task, testFile, id }) as const),
+      );
+    return node.kind === 'left out' ? found.leftOut.map((_, place) => ({ kind: 'reason', place })) : [];
+  }
+
+  getTreeItem(node: TestsNode): vscode.TreeItem {
+    const item = this.#itemOf(node);
+    item.id = JSON.stringify(node);
+    item.accessibilityInformation = { label: `${item.label ?? ''}, ${item.description ?? ''}` };
+    return item;
+  }
+
+  #itemOf(node: TestsNode): vscode.TreeItem {
+    const { Expanded, Collapsed } = vscode.TreeItemCollapsibleState;
+    if (node.kind === 'file') {
+      const tasks = this.#tasksOf(node);
+      const chosen = tasks.filter((place) => this.#isChosen(place)).length;
+      const item = new vscode.TreeItem(node.file, Expanded);
+      item.iconPath = vscode.ThemeIcon.File;
+      item.resourceUri = this.#uri(node.file);
+      item.description = `${chosen} of ${tasks.length} functions`;
+      item.checkboxState = checkBox(chosen === tasks.length, node.file);
+      return item;
+    }
+    if (node.kind === 'function') {
+      const task = this.#task(node.task);
+      const item = new vscode.TreeItem(task.function, Collapsed);
+      const isHeldOut = heldOutOf(this.chosen).has(node.task);
+      item.iconPath = new vscode.ThemeIcon('symbol-method');
+      item.description = `${guardsText(task)}${isHeldOut ? ' · held out' : ''}`;
+      item.tooltip = isHeldOut
+        ? 'Not tuned on: it measures what the others taught, before and after.'
+        : 'The model writes its body anew, and its tests are the reward.';
+      item.checkboxState = checkBox(this.#isChosen(node.task), task.function);
+      item.command = openAt(this.#uri(task.file), task.line);
+      return item;
+    }
+    if (node.kind === 'test') {
+      const item = new vscode.TreeItem(node.id);
+      item.iconPath = new vscode.ThemeIcon('beaker');
+      item.description = node.testFile;
+      item.command = openAt(this.#uri(node.testFile), 1);
+      return item;
+    }
+    if (node.kind === 'left out') {
+      const item = new vscode.TreeItem('Left out', Collapsed);
+      item.iconPath = new vscode.ThemeIcon('circle-slash');
+      item.description = String(this.#found?.leftOut.length);
+      return item;
+    }
+    const { file, name, reason } = this.#left(node.place);
+    const item = new vscode.TreeItem(name ?? file);
+    item.description = reason.split('\n')[0] as string;
+    item.tooltip = [file, reason].join('\n\n');
+    item.command = openAt(this.#uri(file), 1);
+    return item;
+  }
+
+  dispose(): void {
+    this.#changed.dispose();
+  }
+
+  #tasksOf(node: TestsNode): readonly number[] {
+    if (node.kind === 'function') return [node.task];
+    return node.kind === 'file' && this.#found ? (tasksByFile(this.#found).get(node.file) ?? []) : [];
+  }
+
+  #task(place: number): FoundTask {
+    return this.#found?.tasks[place] as FoundTask;
+  }
+
+  #left(place: number): LeftOut {
+    return this.#found?.leftOut[place] as LeftOut;
+  }
+
+  #isChosen(place: number): boolean {
+    return !this.#unchecked.has(taskName(this.#task(place)));
+  }
+
+  #uri(file: string): vscode.Uri {
+    return vscode.Uri.file(path.join(this.#found?.workspace ?? '', file));
+  }
+}
+
+function checkBox(isChecked: boolean, what: string) {
+  return {
+    state: isChecked ? vscode.TreeItemCheckboxState.Checked : vscode.TreeItemCheckboxState.Unchecked,
+    tooltip: isChecked ? `${what} is part of the run` : `${what} is not part of the run`,
+    accessibilityInformation: { label: `Tune on ${what}`, role: 'checkbox' },
+  };
+}
+
+const openAt = (uri: vscode.Uri, line: number): vscode.Command => ({
+  command: 'vscode.open',
+  title: 'Open',
+  arguments: [uri, { selection: new vscode.Range(line - 1, 0, line - 1, 0), preserveFocus: true }],
+});
