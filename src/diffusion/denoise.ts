@@ -45,10 +45,12 @@ export interface RunnerUp {
   readonly probability: number;
 }
 
-/** A canvas to be filled: the mask tokens of `tokens` behind `prompt` places are to be revealed. */
+/** A canvas to be filled: the mask tokens of `tokens` from place `prompt` to `end` are to be revealed. */
 interface Canvas {
   readonly tokens: Int32Array;
   readonly prompt: number;
+  /** The place behind its last one. */
+  readonly end: number;
   readonly random: Random;
   readonly revealedAt: Int32Array;
   readonly confidence: Float32Array;
@@ -62,6 +64,8 @@ interface Canvas {
 
 export interface DenoiseCall {
   readonly prompts: readonly ArrayLike<number>[];
+  /** What stands behind each completion, for models that fill gaps; absent: nothing. */
+  readonly suffixes?: readonly ArrayLike<number>[];
   /** One seed per prompt: a completion follows from its prompt, its seed and the options alone. */
   readonly seeds: readonly number[];
   readonly options: DecodingOptions;
@@ -78,16 +82,20 @@ export interface DenoiseCall {
  */
 export async function denoise(
   model: Denoiser,
-  { prompts, seeds, options, watch, checkCancelled }: DenoiseCall,
+  { prompts, suffixes = [], seeds, options, watch, checkCancelled }: DenoiseCall,
 ): Promise<Denoised[]> {
   checkDecoding(options);
   const { mask_token_id: mask } = model.config;
   const canvases = prompts.map((prompt, index): Canvas => {
-    const tokens = new Int32Array(prompt.length + options.length).fill(mask);
+    const suffix = suffixes[index] ?? [];
+    const end = prompt.length + options.length;
+    const tokens = new Int32Array(end + suffix.length).fill(mask);
     tokens.set(prompt);
+    tokens.set(suffix, end);
     return {
       tokens,
       prompt: prompt.length,
+      end,
       random: new Random(seeds[index] as number, 'denoise'),
       revealedAt: new Int32Array(options.length).fill(-1),
       confidence: new Float32Array(options.length),
@@ -106,6 +114,7 @@ export async function denoise(
       tokens: canvas.tokens,
       places: maskedPlaces(canvas, options, mask),
       canvas: canvas.prompt,
+      suffix: canvas.tokens.length - canvas.end,
     }));
     const logits = await model.logits(queries);
     active.forEach((canvas, row) => {
@@ -139,8 +148,8 @@ export function checkDecoding({ length, block, steps, order, threshold, temperat
   if (!(temperature >= 0)) refuse(`needs a temperature of at least 0, not ${temperature}`);
 }
 
-const finished = ({ tokens, prompt, revealedAt, confidence, entropy, forwards }: Canvas): Denoised => ({
-  tokens: tokens.slice(prompt),
+const finished = ({ tokens, prompt, end, revealedAt, confidence, entropy, forwards }: Canvas): Denoised => ({
+  tokens: tokens.slice(prompt, end),
   revealedAt: revealedAt.slice(),
   confidence: confidence.slice(),
   entropy: entropy.slice(),

@@ -1,4 +1,5 @@
 import { type DecodingOptions, type Denoised, denoise } from '../diffusion/denoise.ts';
+import { completesCode } from '../diffusion/infill.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../platform/random.ts';
 import type { PromptFormat, Task } from '../tasks/task.ts';
@@ -25,6 +26,8 @@ export interface Answer<Row = unknown> {
   readonly row: Row;
   readonly prompt: string;
   readonly promptTokens: Int32Array;
+  /** What stands behind the completion, for models that fill gaps; else nothing. */
+  readonly suffixTokens: Int32Array;
   /** The completion's text up to the end of text. */
   readonly completion: string;
   /** Tokens up to and with the first end of text; all of them where there is none. */
@@ -52,11 +55,11 @@ export function defaultDecoding(
 }
 
 /** An answer that is to be written: what it follows from, with the model and the decoding. */
-export type AnswerPlan<Row = unknown> = Pick<Answer<Row>, 'row' | 'prompt' | 'promptTokens' | 'seed'>;
+export type AnswerPlan<Row = unknown> = Pick<Answer<Row>, 'row' | 'prompt' | 'promptTokens' | 'suffixTokens' | 'seed'>;
 
 /** The answers that are wanted, in the problems' order, samples side by side. Seeds do not depend on each other. */
 export function planAnswers<Row>(
-  model: Pick<LanguageModel, 'tokenizer'>,
+  model: Pick<LanguageModel, 'config' | 'tokenizer'>,
   task: Task<Row>,
   rows: readonly Row[],
   { format, samples, seed }: Pick<AnswerOptions, 'format' | 'samples' | 'seed'>,
@@ -64,14 +67,31 @@ export function planAnswers<Row>(
   return rows.flatMap((row, item) => {
     const prompt = task.prompt(row, format);
     const promptTokens = Int32Array.from(model.tokenizer.encode(prompt));
+    const suffixTokens = Int32Array.from(model.tokenizer.encode(suffixOf(model, task, row, format)));
     const random = new Random(seed, 'answer', item);
-    return Array.from({ length: samples }, () => ({ row, prompt, promptTokens, seed: random.integer(2 ** 31) }));
+    return Array.from({ length: samples }, () => ({
+      ...{ row, prompt, promptTokens, suffixTokens },
+      seed: random.integer(2 ** 31),
+    }));
   });
+}
+
+/** What stands behind a completion: nothing, unless the task knows it and the model was trained to fill gaps. */
+export function suffixOf<Row>(
+  { config }: Pick<LanguageModel, 'config'>,
+  task: Task<Row>,
+  row: Row,
+  format: PromptFormat,
+): string {
+  return format === 'plain' && completesCode(config) ? (task.suffix?.(row) ?? '') : '';
 }
 
 /** Answers that fit into a batch, by the longest of them. */
 export function batchSize(plans: readonly AnswerPlan[], { length }: DecodingOptions): number {
-  const longest = plans.reduce((most, { promptTokens }) => Math.max(most, promptTokens.length + length), 1);
+  const longest = plans.reduce(
+    (most, { promptTokens, suffixTokens }) => Math.max(most, promptTokens.length + length + suffixTokens.length),
+    1,
+  );
   return Math.min(mostPerBatch, Math.max(1, Math.floor(tokensPerBatch / longest)));
 }
 
@@ -83,6 +103,7 @@ export async function writeAnswers<Row>(
 ): Promise<Answer<Row>[]> {
   const denoised = await denoise(model, {
     prompts: batch.map(({ promptTokens }) => promptTokens),
+    suffixes: batch.map(({ suffixTokens }) => suffixTokens),
     seeds: batch.map(({ seed }) => seed),
     options: decoding,
     ...(checkCancelled ? { checkCancelled } : {}),

@@ -21,6 +21,8 @@ export interface Query {
   readonly places: readonly number[];
   /** Where the canvas begins, behind given text; models with `prefix-lm` attention ask for it. */
   readonly canvas?: number;
+  /** Tokens behind the canvas that are given; absent: none. */
+  readonly suffix?: number;
 }
 
 /** A model on an engine: its weights stay on the device, and forward passes are compiled once per shape bucket. */
@@ -133,7 +135,10 @@ export class LanguageModel {
     queries.forEach((query, row) => {
       tokens.set(query.tokens, row * length);
       if (padded) present.fill(1, row * length, row * length + query.tokens.length);
-      if (split) canvas.fill(1, row * length + (query.canvas ?? 0), (row + 1) * length);
+      if (!split) return;
+      const end = row * length + query.tokens.length;
+      canvas.fill(1, row * length + (query.canvas ?? 0), (row + 1) * length);
+      canvas.fill(0, end - (query.suffix ?? 0), end);
     });
     // A row of padding alone would leave its softmax without a key.
     if (padded) for (let row = queries.length; row < batch; row++) present[row * length] = 1;

@@ -59,6 +59,11 @@ export interface Task<Row = unknown> {
   /** Checks one record of a data file; throws a `UserError` that says what is wrong with it. */
   parse(record: unknown): Row;
   prompt(row: Row, format: PromptFormat): string;
+  /**
+   * What stands behind the completion, given to models that fill gaps beside the `plain` prompt; absent for tasks whose
+   * completions end the text.
+   */
+  suffix?(row: Row): string;
   /** The text that supervised training puts behind the prompt; null where the row holds no solution. */
   solution(row: Row, format: PromptFormat): string | null;
   /** A problem that training may see, never one of the held-out ones; absent for tasks whose data come from a file. */

@@ -6,7 +6,7 @@
 import { add, logSoftmax, mul, pick, reduceSum, reshape } from '../graph/primitives.ts';
 import type { HostTensor, Tensor } from '../graph/tensor.ts';
 import type { Batch, Loss, LossInputs } from '../training/trainer.ts';
-import { type CanvasRow, canvasBatch, hide } from './canvas-batch.ts';
+import { type CanvasRow, canvasBatch, hidden } from './canvas-batch.ts';
 import { microBatches } from './micro-batches.ts';
 import type { ScoredCompletion } from './objectives/objective.ts';
 
@@ -20,14 +20,13 @@ export type Action = readonly View[];
 
 /** A view of a completion with some places masked; `masked` covers prompt and completion. */
 export function maskedView(
-  completion: Pick<ScoredCompletion, 'prompt' | 'completion'>,
+  completion: Pick<ScoredCompletion, 'prompt' | 'suffix' | 'completion'>,
   masked: ArrayLike<number>,
   mask: number,
   weightOf: (place: number) => number,
 ): View {
   return {
-    seen: hide(completion, masked, mask),
-    prompt: completion.prompt.length,
+    ...hidden(completion, masked, mask),
     wanted: completion.completion,
     weights: Float32Array.from(completion.completion, (_, place) => weightOf(place)),
   };

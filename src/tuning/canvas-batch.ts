@@ -2,7 +2,7 @@ import type { Batch } from '../training/trainer.ts';
 
 /** A canvas as the model sees it, and the completion whose tokens are asked for there. */
 export interface CanvasRow {
-  /** Prompt and canvas; masked places hold the mask token. */
+  /** Prompt, canvas and suffix; masked places hold the mask token. */
   readonly seen: ArrayLike<number>;
   /** Tokens of the prompt. */
   readonly prompt: number;
@@ -12,6 +12,15 @@ export interface CanvasRow {
   readonly from?: number;
   /** Places at the beginning that hold nothing. */
   readonly absent?: number;
+  /** Tokens behind the canvas that are given; absent: none. */
+  readonly suffix?: number;
+}
+
+/** What stands before and behind a completion, as tokens. */
+export interface Surroundings {
+  readonly prompt: Int32Array;
+  /** Models that fill gaps alone are given one. */
+  readonly suffix?: Int32Array;
 }
 
 /** Canvases side by side, and for each a prediction of every one of its `answer` places: entry row * answer + place. */
@@ -30,10 +39,12 @@ export function canvasBatch(
   const canvas = new Float32Array(tokens.length);
   const rows = new Int32Array(canvases.length * answer);
   const targets = new Int32Array(rows.length);
-  canvases.forEach(({ seen, prompt, wanted, from = prompt, absent = 0 }, row) => {
+  canvases.forEach(({ seen, prompt, wanted, from = prompt, absent = 0, suffix = 0 }, row) => {
+    const end = row * width + seen.length;
     tokens.set(seen, row * width);
-    present.fill(1, row * width + absent, row * width + seen.length);
+    present.fill(1, row * width + absent, end);
     canvas.fill(1, row * width + prompt, (row + 1) * width);
+    canvas.fill(0, end - suffix, end);
     for (let place = 0; place < wanted.length; place++) {
       rows[row * answer + place] = row * width + from + place;
       targets[row * answer + place] = wanted[place] as number;
@@ -52,15 +63,24 @@ export function canvasBatch(
   };
 }
 
-/** Prompt and completion with the masked places hidden; `masked` covers both. */
-export function hide(
-  { prompt, completion }: { readonly prompt: Int32Array; readonly completion: Int32Array },
+/** A canvas between what stands around it: the fields of a row, or of a query, that say so. */
+export function surrounded({ prompt, suffix = none }: Surroundings, canvas: ArrayLike<number>) {
+  const seen = new Int32Array(prompt.length + canvas.length + suffix.length);
+  seen.set(prompt);
+  seen.set(canvas, prompt.length);
+  seen.set(suffix, prompt.length + canvas.length);
+  return { seen, prompt: prompt.length, suffix: suffix.length };
+}
+
+const none = new Int32Array(0);
+
+/** A completion between what stands around it, with the masked places hidden; `masked` covers prompt and completion. */
+export function hidden(
+  completion: Surroundings & { readonly completion: Int32Array },
   masked: ArrayLike<number>,
   mask: number,
-): Int32Array {
-  const seen = new Int32Array(prompt.length + completion.length);
-  seen.set(prompt);
-  seen.set(completion, prompt.length);
-  for (let place = 0; place < seen.length; place++) if (masked[place]) seen[place] = mask;
-  return seen;
+) {
+  const row = surrounded(completion, completion.completion);
+  for (let place = 0; place < row.seen.length; place++) if (masked[place]) row.seen[place] = mask;
+  return row;
 }

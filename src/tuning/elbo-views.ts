@@ -4,7 +4,7 @@ import { type Action, maskedView, type View } from './actions.ts';
 import type { ScoredCompletion } from './objectives/objective.ts';
 
 /** What a likelihood estimate needs of a completion. */
-export type Text = Pick<ScoredCompletion, 'prompt' | 'completion' | 'length'>;
+export type Text = Pick<ScoredCompletion, 'prompt' | 'suffix' | 'completion' | 'length'>;
 
 /** A mask over prompt and completion from one over the text; all behind the end of the text is masked. */
 export function overPrompt({ prompt, completion, length }: Text, text: ArrayLike<number>): Uint8Array {

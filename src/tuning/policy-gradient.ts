@@ -6,7 +6,7 @@
  * (staleness 0) unless the method has them written by another.
  */
 import type { DecodingOptions } from '../diffusion/denoise.ts';
-import { defaultDecoding, readCompletion } from '../evaluation/answers.ts';
+import { defaultDecoding, readCompletion, suffixOf } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { LanguageModel } from '../model/language-model.ts';
@@ -95,10 +95,12 @@ export function policyGradient({
     const completions = rollouts.flatMap((rollout, index): ScoredRollout[] => {
       const earned = rewards[index] as Reward | NoReward;
       if (!hasReward(earned)) return [];
-      const { promptTokens: prompt, tokens: completion, length } = rollout;
+      const { prompt, suffix, tokens: completion, length } = rollout;
       const advantage = groups.advantages[index] as number;
       const group = Math.floor(index / settings.group_size);
-      return [{ rollout, prompt, completion, length, advantage, reward: earned.total, group }];
+      return [
+        { rollout, prompt, ...(suffix ? { suffix } : {}), completion, length, advantage, reward: earned.total, group },
+      ];
     });
     const { metrics, tokens } = await update(step, completions);
     clock('time/update');
@@ -125,10 +127,12 @@ export function policyGradient({
       const random = new Random(seed, 'problem', step, index);
       const row = problem(random);
       const prompt = task.prompt(row, format);
+      const suffix = suffixOf(model, task, row, format);
       return Array.from({ length: settings.group_size }, () => ({
         task: task.name,
         row,
         prompt,
+        ...(suffix === '' ? {} : { suffix }),
         policyVersion: (step - 1) * settings.inner_updates,
         seed: random.integer(2 ** 31),
         decoding,
@@ -162,8 +166,9 @@ export function policyGradient({
       samples: 1,
       seed: 0,
     });
-    const completions = result.answers.map(({ promptTokens, denoised, length }) => ({
+    const completions = result.answers.map(({ promptTokens, suffixTokens, denoised, length }) => ({
       prompt: promptTokens,
+      suffix: suffixTokens,
       completion: denoised.tokens,
       length,
       advantage: 0,

@@ -3,6 +3,7 @@ import { readCompletion } from '../evaluation/answers.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { rewardAll } from '../tasks/grading.ts';
 import type { NoReward, PromptFormat, Reward, Task } from '../tasks/task.ts';
+import type { Surroundings } from './canvas-batch.ts';
 
 /**
  * A completion to be written and rewarded, as a plain record: it holds no closure and no tensor, so that a rollout can
@@ -12,15 +13,16 @@ export interface RolloutJob {
   readonly task: string;
   readonly row: unknown;
   readonly prompt: string;
+  /** What stands behind the completion, for models that fill gaps; absent: nothing. */
+  readonly suffix?: string;
   /** Number of updates the policy has seen. */
   readonly policyVersion: number;
   readonly seed: number;
   readonly decoding: DecodingOptions;
 }
 
-export interface Rollout {
+export interface Rollout extends Surroundings {
   readonly job: RolloutJob;
-  readonly promptTokens: Int32Array;
   readonly tokens: Int32Array;
   readonly revealedAt: Int32Array;
   readonly confidence: Float32Array;
@@ -44,16 +46,20 @@ export interface Edit {
 
 /** Writes the completions of jobs that share their decoding options, as one batch. */
 export async function rollOut(model: LanguageModel, jobs: readonly RolloutJob[]): Promise<Rollout[]> {
-  const prompts = new Map(jobs.map(({ prompt }) => [prompt, Int32Array.from(model.tokenizer.encode(prompt))]));
+  const texts = new Set(jobs.flatMap(({ prompt, suffix = '' }) => [prompt, suffix]));
+  const encoded = new Map([...texts].map((text) => [text, Int32Array.from(model.tokenizer.encode(text))]));
+  const tokensOf = (text: string) => encoded.get(text) as Int32Array;
   const results = await denoise(model, {
-    prompts: jobs.map(({ prompt }) => prompts.get(prompt) as Int32Array),
+    prompts: jobs.map(({ prompt }) => tokensOf(prompt)),
+    suffixes: jobs.map(({ suffix = '' }) => tokensOf(suffix)),
     seeds: jobs.map(({ seed }) => seed),
     options: jobs[0]!.decoding,
   });
   return results.map((denoised, index) => {
     const job = jobs[index] as RolloutJob;
     const { completion, length } = readCompletion(model, denoised);
-    return { job, promptTokens: prompts.get(job.prompt) as Int32Array, completion, length, ...denoised };
+    const surroundings = { prompt: tokensOf(job.prompt), suffix: tokensOf(job.suffix ?? '') };
+    return { job, ...surroundings, completion, length, ...denoised };
   });
 }
 

@@ -1,4 +1,6 @@
+import type { Query } from '../model/language-model.ts';
 import type { Action } from './actions.ts';
+import { surrounded } from './canvas-batch.ts';
 import type { Rollout } from './rollouts.ts';
 
 /** The decoding trace of a completion before it was edited. */
@@ -11,33 +13,35 @@ export function traceLength({ revealedAt }: Pick<Rollout, 'revealedAt'>): number
   return revealedAt.reduce((most, step) => Math.max(most, step), -1) + 1;
 }
 
-/** The canvas before a denoising step: what that step and later ones reveal is masked. */
-export function stateBefore(rollout: Rollout, step: number, mask: number): Int32Array {
-  const { promptTokens, revealedAt } = rollout;
-  const draft = draftOf(rollout);
-  const state = new Int32Array(promptTokens.length + draft.length);
-  state.set(promptTokens);
-  draft.forEach((token, place) => {
-    state[promptTokens.length + place] = (revealedAt[place] as number) < step ? token : mask;
-  });
-  return state;
+/** The canvas before a denoising step, and what stands around it: what that step and later ones reveal is masked. */
+export function stateBefore(rollout: Rollout, step: number, mask: number) {
+  const isRevealed = (place: number) => (rollout.revealedAt[place] as number) < step;
+  return surrounded(
+    rollout,
+    draftOf(rollout).map((token, place) => (isRevealed(place) ? token : mask)),
+  );
 }
 
 /** A denoising step as an action: the log-probability of the tokens that it reveals, times `scale`. */
 export function stepAction(rollout: Rollout, step: number, mask: number, scale = 1): Action {
   return [
     {
-      seen: stateBefore(rollout, step, mask),
-      prompt: rollout.promptTokens.length,
+      ...stateBefore(rollout, step, mask),
       wanted: draftOf(rollout),
       weights: Float32Array.from(rollout.revealedAt, (own) => (own === step ? scale : 0)),
     },
   ];
 }
 
-/** The masked places of a canvas behind its prompt. */
-export function openPlaces(state: Int32Array, prompt: number, mask: number): number[] {
+export type OpenQuery = Required<Query>;
+
+/** A state as a query for what its masked places hold; a prompt of masks is none of them. */
+export function openQuery({ seen, prompt, suffix }: ReturnType<typeof stateBefore>, mask: number): OpenQuery {
   const places: number[] = [];
-  for (let place = prompt; place < state.length; place++) if (state[place] === mask) places.push(place);
-  return places;
+  for (let place = prompt; place < seen.length - suffix; place++) if (seen[place] === mask) places.push(place);
+  return { tokens: seen, places, canvas: prompt, suffix };
 }
+
+/** The canvas of what a query's tokens became. */
+export const canvasIn = (tokens: Int32Array, { canvas, suffix }: OpenQuery): Int32Array =>
+  tokens.slice(canvas, tokens.length - suffix);

@@ -39,6 +39,30 @@ function modelOf(
   };
 }
 
+describe('what stands behind a completion', () => {
+  it('is seen in every step, never changed, and no part of the completion', async () => {
+    // Each place holds the token behind it, or its own number where that is hidden yet.
+    const model = modelOf(9, (tokens, place) => {
+      const next = tokens[place + 1] ?? mask;
+      return Array.from({ length: 9 }, (_, token) => (token === (next === mask ? 3 : next) ? 5 : 0));
+    });
+    const [first, second] = await denoise(model, {
+      prompts: [[4], [4, 5]],
+      suffixes: [[7, mask], []],
+      seeds: [1, 2],
+      options: options({ length: 3, block: 3, steps: 3, order: 'confidence' }),
+    });
+    assert.equal(first!.tokens.length, 3);
+    assert.ok(!first!.tokens.includes(mask));
+    assert.equal(second!.tokens.length, 3);
+    for (const [query] of model.queries.filter(([own]) => own!.tokens[0] === 4 && own!.tokens.length === 6)) {
+      assert.deepEqual([...query!.tokens].slice(4), [7, mask]);
+      assert.ok(query!.places.every((place) => place >= 1 && place < 4));
+    }
+    assert.ok(model.queries.length > 0);
+  });
+});
+
 const options = (changes: Partial<DecodingOptions>): DecodingOptions => ({
   order: 'confidence',
   length: 6,

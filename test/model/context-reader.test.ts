@@ -66,6 +66,29 @@ describe('given text', () => {
     await model.dispose();
   });
 
+  it('is that of rows with a canvas in their middle, which a training step reads', async () => {
+    const model = await LanguageModel.load(engine, checkpoint);
+    const random = new Random(3, 'middles');
+    const draw = (length: number) => Array.from({ length }, () => random.integer(config.vocab_size));
+    const rows = [
+      { prefix: draw(5), canvas: Int32Array.from(draw(4)), suffix: draw(3) },
+      { prefix: draw(2), canvas: Int32Array.from(draw(4)), suffix: draw(1) },
+      { prefix: draw(3), canvas: Int32Array.from(draw(4)), suffix: [] },
+    ];
+    const found = await model.logits(
+      rows.map(({ prefix, canvas, suffix }) => ({
+        tokens: Int32Array.from([...prefix, ...canvas, ...suffix]),
+        places: Array.from(canvas, (_, place) => prefix.length + place),
+        canvas: prefix.length,
+        suffix: suffix.length,
+      })),
+    );
+    rows.forEach(({ prefix, canvas, suffix }, row) => {
+      assertNear(found[row]!, exact(prefix, canvas, suffix).flat(), `row ${row}`);
+    });
+    await model.dispose();
+  });
+
   it('is read by a model of one layer too, whose keys look at nothing else', async () => {
     const shallow = tinyCheckpoint({ attention: 'prefix-lm', num_hidden_layers: 1 });
     const model = await LanguageModel.load(engine, shallow);

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { HostTensor } from '../../src/graph/tensor.ts';
 import type { LanguageModel } from '../../src/model/language-model.ts';
-import { objectives } from '../../src/tuning/objectives/registry.ts';
-import { methodOf } from './sevens.ts';
+import { objectiveByName, objectives } from '../../src/tuning/objectives/registry.ts';
+import { tuningSettings } from '../../src/tuning/settings.ts';
+import { tinyCheckpoint } from '../model/tiny-model.ts';
+import { fillsGaps, methodOf, sevens, sevensBefore } from './sevens.ts';
 
 /** Methods that hold on to a policy, and under which name. */
 const holding: Readonly<Record<string, 'reference' | 'teacher'>> = {
@@ -47,6 +49,35 @@ describe('every objective', () => {
             assert.ok(Math.abs(value - first) < 2e-4, `${micro_batch}: ${weight}[${place}] is ${value}, and ${first}`);
           });
       }
+    });
+
+    it(`${name}: gives a model that fills gaps what stands behind a completion too`, async () => {
+      const stepOf = async (task: typeof sevens, micro_batch: number) => {
+        const settings = { micro_batch, learning_rate: 1e-3, repair_steps: 1 };
+        const { model, method } = await methodOf(settings, name, { task, config: fillsGaps });
+        const { metrics } = await method.step(1);
+        const weights = await model.readWeights();
+        await model.dispose();
+        return { loss: metrics.loss as number, weights };
+      };
+      if (name === 'ebpo') {
+        // Its second copy would stand where the suffix does.
+        const config = tinyCheckpoint(fillsGaps).config;
+        assert.throws(() => objectiveByName(name).check!(tuningSettings.parse({}), config), /what follows it/);
+        return;
+      }
+      const [one, all, without] = [
+        await stepOf(sevensBefore, 1),
+        await stepOf(sevensBefore, 48),
+        await stepOf(sevens, 48),
+      ];
+      assert.ok(Math.abs(one.loss - all.loss) < 1e-4, `${one.loss} alone, ${all.loss} side by side`);
+      for (const [weight, { data }] of one.weights)
+        data.forEach((value, place) => {
+          const other = all.weights.get(weight)!.data[place] as number;
+          assert.ok(Math.abs(value - other) < 2e-4, `${weight}[${place}] is ${value}, and ${other}`);
+        });
+      assert.notEqual(all.loss, without.loss);
     });
 
     it(`${name}: carries what it must, and nothing else`, async () => {

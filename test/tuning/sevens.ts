@@ -1,3 +1,4 @@
+import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { trainingState } from '../../src/training/trainer.ts';
@@ -29,13 +30,26 @@ export const sevens: Task<{ readonly prompt: string }> = {
   }),
 };
 
+/** Sevens before what differs from problem to problem: one to three nines. */
+export const sevensBefore: Task<{ readonly prompt: string }> = {
+  ...sevens,
+  suffix: ({ prompt }) => '9'.repeat(1 + (Number(prompt[0]) % 3)),
+};
+
+/** Of a model that fills gaps. */
+export const fillsGaps: Partial<ModelConfig> = { attention: 'prefix-lm', eom_token_id: 3 };
+
 /** A tiny model that is tuned to write sevens. */
-export async function methodOf(changes: object = {}, objective = 'spg-mixture') {
-  const checkpoint = tinyCheckpoint({ hidden_size: 16, head_dim: 8 });
+export async function methodOf(
+  changes: object = {},
+  objective = 'spg-mixture',
+  { task = sevens, config = {} }: { task?: typeof sevens; config?: Partial<ModelConfig> } = {},
+) {
+  const checkpoint = tinyCheckpoint({ hidden_size: 16, head_dim: 8, ...config });
   const model = await LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
   const method = policyGradient({
     model,
-    task: sevens as Task,
+    task: task as Task,
     objective: objectiveByName(objective),
     settings: tuningSettings.parse({
       prompts_per_step: 4,

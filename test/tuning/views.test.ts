@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
 import type { Action } from '../../src/tuning/actions.ts';
+import { canvasBatch, hidden, surrounded } from '../../src/tuning/canvas-batch.ts';
 import { corrupt } from '../../src/tuning/corruptions.ts';
 import { elboViews, oneStepView } from '../../src/tuning/elbo-views.ts';
 import { coupledViews } from '../../src/tuning/objectives/coupled-grpo.ts';
@@ -12,7 +13,7 @@ import { pairOfViews } from '../../src/tuning/objectives/espo.ts';
 import { complementaryViews } from '../../src/tuning/objectives/trafl.ts';
 import { preferencePairs } from '../../src/tuning/objectives/vrpo.ts';
 import { wd1Weights } from '../../src/tuning/objectives/wd1.ts';
-import { stateBefore, stepAction, traceLength } from '../../src/tuning/trace-views.ts';
+import { canvasIn, openQuery, stateBefore, stepAction, traceLength } from '../../src/tuning/trace-views.ts';
 
 const mask = 9;
 /** A text of five tokens, of which four count, behind a prompt of two. */
@@ -168,7 +169,7 @@ describe('views', () => {
 
 describe('a decoding trace', () => {
   const rollout = {
-    promptTokens: text.prompt,
+    prompt: text.prompt,
     tokens: text.completion,
     revealedAt: Int32Array.of(1, 0, 2, 1, 3),
     entropy: Float32Array.of(0.2, 0.9, 1.5, 0.4, 0.1),
@@ -176,11 +177,19 @@ describe('a decoding trace', () => {
 
   it('gives the canvas before each step, and the step as an action', () => {
     assert.equal(traceLength(rollout), 4);
-    assert.deepEqual([...stateBefore(rollout, 0, mask)], [1, 2, mask, mask, mask, mask, mask]);
-    assert.deepEqual([...stateBefore(rollout, 2, mask)], [1, 2, 3, 4, mask, 6, mask]);
+    assert.deepEqual([...stateBefore(rollout, 0, mask).seen], [1, 2, mask, mask, mask, mask, mask]);
+    assert.deepEqual([...stateBefore(rollout, 2, mask).seen], [1, 2, 3, 4, mask, 6, mask]);
     const [view] = stepAction(rollout, 1, mask);
     assert.deepEqual(Array.from(view!.seen), [1, 2, mask, 4, mask, mask, mask]);
     assert.deepEqual([...view!.weights], [1, 0, 0, 1, 0]);
+  });
+
+  it('stands between its prompt and what follows, which is no open place of it', () => {
+    const state = stateBefore({ ...rollout, suffix: Int32Array.of(7, mask) }, 2, mask);
+    assert.deepEqual([...state.seen], [1, 2, 3, 4, mask, 6, mask, 7, mask]);
+    const query = openQuery(state, mask);
+    assert.deepEqual([query.places, query.canvas, query.suffix], [[4, 6], 2, 2]);
+    assert.deepEqual([...canvasIn(query.tokens, query)], [3, 4, mask, 6, mask]);
   });
 
   it('gives the steps of largest mean entropy in time order', () => {
@@ -191,7 +200,7 @@ describe('a decoding trace', () => {
   it('of an edited text is that of its draft', () => {
     const before = Int32Array.of(8, 8, 8, 8, 8);
     const state = stateBefore({ ...rollout, edits: [{ before, places: [0], tokens: [3] }] }, 2, mask);
-    assert.deepEqual([...state], [1, 2, 8, 8, mask, 8, mask]);
+    assert.deepEqual([...state.seen], [1, 2, 8, 8, mask, 8, mask]);
   });
 });
 
@@ -230,4 +239,25 @@ it('corruptions keep a length and a vocabulary, touch a part, and are made of it
     changed += Number(damaged.some((token, place) => token !== clean[place]));
   }
   assert.ok(changed > 300, String(changed));
+});
+
+describe('a completion between what stands around it', () => {
+  const suffix = Int32Array.of(7, 8);
+  it('has its masked places hidden, and nothing of what is given', () => {
+    const masked = Uint8Array.of(0, 0, 1, 0, 1);
+    const row = hidden({ prompt: Int32Array.of(1, 2), suffix, completion: Int32Array.of(3, 4, 5) }, masked, mask);
+    assert.deepEqual([[...row.seen], row.prompt, row.suffix], [[1, 2, mask, 4, mask, 7, 8], 2, 2]);
+  });
+
+  it('is told apart from it in a batch', () => {
+    const rows = [
+      { ...surrounded({ prompt: Int32Array.of(1, 2), suffix }, [3, 4]), wanted: [3, 4] },
+      { ...surrounded({ prompt: Int32Array.of(1) }, [3, 4]), wanted: [3, 4] },
+    ];
+    const { batch } = canvasBatch(rows, 0);
+    assert.deepEqual([...batch.canvas!.data].slice(0, 6), [0, 0, 1, 1, 0, 0]);
+    assert.deepEqual([...batch.canvas!.data].slice(16, 19), [0, 1, 1]);
+    assert.deepEqual([...batch.rows.data], [2, 3, 17, 18]);
+    assert.deepEqual([...batch.present!.data].slice(0, 7), [1, 1, 1, 1, 1, 1, 0]);
+  });
 });

@@ -17,8 +17,7 @@ const keepNotesFor = 7 * newsFor;
 export function endedRuns({ runs, before, first }: RunsChange, launched: readonly string[]): PanelRun[] {
   const went = new Set(before.filter(({ state }) => !isOver(state)).map(({ dir }) => dir));
   return runs.filter(
-    ({ dir, state, kind }) =>
-      kind !== 'discover' && isOver(state) && (first ? launched.includes(dir) : went.has(dir)),
+    ({ dir, state, kind }) => kind !== 'discover' && isOver(state) && (first ? launched.includes(dir) : went.has(dir)),
   );
 }
 

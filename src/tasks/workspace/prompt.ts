@@ -2,9 +2,11 @@ import { languageOf } from '../../workspace/syntax-trees.ts';
 import type { WorkspaceRow } from './row.ts';
 
 /** Characters of a file that a prompt shows: some four of them are a token of code. */
-const mostCharacters = 1400;
+const mostCharacters = 1200;
 /** Of these, those for the head of the file, where its imports stand, if not all of it fits. */
 const headCharacters = 400;
+/** Characters behind the body that are shown. */
+const suffixCharacters = 400;
 /** Names of tests that are told at most. */
 const mostNames = 4;
 
@@ -17,6 +19,10 @@ export function plainPrompt({ prefix, guards, file }: WorkspaceRow): string {
   const names = guards.flatMap(({ tests }) => tests).slice(0, mostNames);
   return `${names.map((name) => `${comment} ${name.replace(/\s+/g, ' ').slice(0, 120)}\n`).join('')}${shortened(prefix, comment)}`;
 }
+
+/** What stands behind the body, as far as it is shown. */
+export const shownSuffix = ({ suffix }: Pick<WorkspaceRow, 'suffix'>): string =>
+  suffix.length <= suffixCharacters ? suffix : wholeLinesOf(suffix.slice(0, suffixCharacters), 'start');
 
 function shortened(prefix: string, comment: string): string {
   if (prefix.length <= mostCharacters) return prefix;
@@ -41,7 +47,7 @@ ${plainPrompt(row).trimEnd()}
 And this behind it:
 
 \`\`\`
-${row.suffix.slice(0, headCharacters).trimEnd()}
+${shownSuffix(row).trimEnd()}
 \`\`\`
 
 Respond in the following format:

@@ -5,7 +5,7 @@ import { codeIn, mostCharacters } from '../code/program.ts';
 import { checkCodeRewards, codeReward } from '../code/reward.ts';
 import type { Grade, GradeOptions, NoReward, PromptFormat, Reward, RewardQuestion, Task } from '../task.ts';
 import { judgeBodies, withBody } from './judge.ts';
-import { plainPrompt, taggedPrompt } from './prompt.ts';
+import { plainPrompt, shownSuffix, taggedPrompt } from './prompt.ts';
 import { type WorkspaceRow, workspaceRow } from './row.ts';
 
 /** Functions of a workspace, judged by the workspace's own tests. `unmask discover` finds them. */
@@ -17,6 +17,7 @@ export const workspace: Task<WorkspaceRow> = {
   completionLength: { tagged: 512, plain: 96 },
   parse: workspaceRow,
   prompt: (row, format) => (format === 'plain' ? plainPrompt(row) : taggedPrompt(row)),
+  suffix: shownSuffix,
   solution: ({ body }, format) => (format === 'plain' ? body : `<answer>\n\`\`\`\n${body}\n\`\`\`\n</answer>`),
   reward: askedOneByOne,
   grade: askedOneByOne,

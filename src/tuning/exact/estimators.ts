@@ -157,10 +157,10 @@ export class EstimatorBed {
     const rewards = rollouts.map(({ tokens }) => this.#rewardOf(tokens));
     const { advantages } = groupAdvantages(rewards, groupSize);
     const completions = rollouts.map((rollout, index): ScoredRollout => {
-      const { promptTokens, tokens: completion, length } = rollout;
+      const { prompt, tokens: completion, length } = rollout;
       const [reward, advantage] = [rewards[index] as number, advantages[index] as number];
       const group = Math.floor(index / groupSize);
-      return { rollout, prompt: promptTokens, completion, length, reward, advantage, group };
+      return { rollout, prompt, completion, length, reward, advantage, group };
     });
     return { step: draw + 1, completions, random: (...path) => new Random(seed, ...path, draw) };
   }

@@ -15,9 +15,11 @@
  * of passes were not found; clipping is 0.2 and there is no divergence.
  */
 import { drawToken, probability } from '../../diffusion/denoise.ts';
+import { readCompletion } from '../../evaluation/answers.ts';
 import { Random } from '../../platform/random.ts';
 import { actionBatches } from '../action-update.ts';
 import type { Action } from '../actions.ts';
+import { surrounded } from '../canvas-batch.ts';
 import { beginClipped, type ClippedMethod, type ClippedTerm, clippedLoss, telling } from '../clipped-method.ts';
 import { corrupt } from '../corruptions.ts';
 import { divergenceWeight } from '../reference.ts';
@@ -82,9 +84,9 @@ async function edited(
   for (let pass = 0; pass < settings.edit_passes && active.length > 0; pass++) {
     const logits = await model.logits(
       active.map((index) => {
-        const { promptTokens, tokens } = results[index] as Rollout;
-        const places = Array.from(tokens, (_, place) => promptTokens.length + place);
-        return { tokens: Int32Array.from([...promptTokens, ...tokens]), places, canvas: promptTokens.length };
+        const own = results[index] as Rollout;
+        const { seen, prompt, suffix } = surrounded(own, own.tokens);
+        return { tokens: seen, places: Array.from(own.tokens, (_, place) => prompt + place), canvas: prompt, suffix };
       }),
     );
     active = active.filter((index, row) => {
@@ -101,28 +103,23 @@ async function edited(
         places.push(place);
       });
       const edit: Edit = { before, places, tokens: places.map((place) => tokens[place] as number) };
-      results[index] = { ...own, ...readAgain(tokens, model), forwards: own.forwards + 1, edits: [...own.edits, edit] };
+      const { completion, length } = readCompletion(model, { tokens });
+      results[index] = { ...own, tokens, completion, length, forwards: own.forwards + 1, edits: [...own.edits, edit] };
       return places.length > 0;
     });
   }
   return results;
 }
 
-function readAgain(tokens: Int32Array, { config, tokenizer }: MethodRun['model']) {
-  const end = tokens.indexOf(config.eos_token_id);
-  const text = end === -1 ? tokens : tokens.subarray(0, end);
-  return { tokens, completion: tokenizer.decode(text), length: end === -1 ? tokens.length : end + 1 };
-}
-
 /** The committed edits of a pass: the log-probabilities of the new tokens, given the whole draft. */
-function editAction({ promptTokens }: Rollout, { before, places, tokens }: Edit): Action {
+function editAction(rollout: Rollout, { before, places, tokens }: Edit): Action {
   const wanted = before.slice();
   const weights = new Float32Array(before.length);
   places.forEach((place, index) => {
     wanted[place] = tokens[index] as number;
     weights[place] = 1;
   });
-  return [{ seen: Int32Array.from([...promptTokens, ...before]), prompt: promptTokens.length, wanted, weights }];
+  return [{ ...surrounded(rollout, before), wanted, weights }];
 }
 
 /** Supervised updates: damaged texts in, whole texts out, every place predicted. */
@@ -132,12 +129,9 @@ function repairRound({ completions, random }: Collected, run: MethodRun): Round 
     async update(inner) {
       const damage = random('repair', inner);
       const entries = clean.map(({ completion, text }) => {
-        const seen = Int32Array.from([
-          ...completion.prompt,
-          ...corrupt(text, damage, (token, step) => digit(token, step, run)),
-        ]);
+        const damaged = corrupt(text, damage, (token, step) => digit(token, step, run));
         const weights = new Float32Array(text.length).fill(1 / text.length);
-        const view = { seen, prompt: completion.prompt.length, wanted: text, weights };
+        const view = { ...surrounded(completion, damaged), wanted: text, weights };
         return { action: [view], values: { weights: -1 / clean.length } };
       });
       const { micro_batch: size } = run.settings;
@@ -155,7 +149,8 @@ function cleanText({ rollout, group }: ScoredRollout, all: readonly ScoredRollou
   const solution = run.solution(rollout.job);
   const tokens = solution === null ? [] : run.model.tokenizer.encode(solution);
   if (solution !== null && tokens.length <= length) {
-    const text = new Int32Array(length).fill(run.model.config.eos_token_id);
+    const { eom_token_id: endOfMiddle, eos_token_id: endOfText } = run.model.config;
+    const text = new Int32Array(length).fill(endOfMiddle ?? endOfText);
     text.set(tokens);
     return text;
   }

@@ -19,7 +19,7 @@ import type { Random } from '../../platform/random.ts';
 import type { Action, View } from '../actions.ts';
 import { beginClipped, type ClippedMethod, type ClippedTerm, clippedLoss } from '../clipped-method.ts';
 import { divergenceWeight } from '../reference.ts';
-import { openPlaces, stateBefore, traceLength } from '../trace-views.ts';
+import { canvasIn, type OpenQuery, openQuery, stateBefore, traceLength } from '../trace-views.ts';
 import type { Collected, MethodRun, Objective, ScoredRollout } from './objective.ts';
 
 /** DiSPO on top of any objective that `inner` finds. */
@@ -100,8 +100,7 @@ const branchMethod: ClippedMethod = {
 
 /** A state, one way to fill it, and how that compares with the others. */
 export interface Branch {
-  readonly state: Int32Array;
-  readonly prompt: number;
+  readonly state: OpenQuery;
   readonly completion: Int32Array;
   readonly advantage: number;
 }
@@ -111,26 +110,24 @@ async function branchOut({ completions, random }: Collected, run: MethodRun): Pr
   const draw = random('branches');
   const vocabulary = model.config.vocab_size;
   const states = completions.map(({ rollout }) => pickState({ rollout, ...settings, mask: tokens.mask, draw }));
-  const logits = await model.logits(
-    states.map(({ state, prompt, places }) => ({ tokens: state, places, canvas: prompt })),
-  );
-  const filled = states.flatMap(({ state, prompt, places, rollout }, index) =>
+  const logits = await model.logits(states.map(({ state }) => state));
+  const filled = states.flatMap(({ state, rollout }, index) =>
     Array.from({ length: settings.branches }, () => {
-      const text = state.slice();
-      places.forEach((place, row) => {
+      const text = state.tokens.slice();
+      state.places.forEach((place, row) => {
         const predicted = logits[index]!.subarray(row * vocabulary, (row + 1) * vocabulary);
         text[place] = drawToken(predicted, settings.temperature, tokens.mask, draw);
       });
-      return { state, prompt, job: rollout.job, completion: text.slice(prompt) };
+      return { state, job: rollout.job, completion: canvasIn(text, state) };
     }),
   );
   const rewards = await run.reward(filled);
-  return filled.map(({ state, prompt, completion }, index) => {
+  return filled.map(({ state, completion }, index) => {
     const first = index - (index % settings.branches);
     const own = rewards.slice(first, first + settings.branches);
     const mean = own.reduce((sum, reward) => sum + reward, 0) / own.length;
     const equal = own.every((reward) => reward === own[0]);
-    return { state, prompt, completion, advantage: equal ? 0 : (rewards[index] as number) - mean };
+    return { state, completion, advantage: equal ? 0 : (rewards[index] as number) - mean };
   });
 }
 
@@ -146,23 +143,21 @@ function pickState({
   let left = draw.uniform() * weights.reduce((sum, weight) => sum + weight, 0);
   let step = 0;
   while (step < steps - 1 && left >= (weights[step] as number)) left -= weights[step++] as number;
-  const state = stateBefore(rollout, step, mask);
-  const prompt = rollout.promptTokens.length;
-  return { rollout, state, prompt, places: openPlaces(state, prompt, mask) };
+  return { rollout, state: openQuery(stateBefore(rollout, step, mask), mask) };
 }
 
 /** The filled tokens' log-probabilities at the state, averaged over maskings of the prompt. */
 function branchAction(
-  { state, prompt, completion }: Branch,
+  { state: { tokens, canvas: prompt, suffix }, completion }: Branch,
   options: { mask_samples: number; clean_token_masking: number; mask: number; random: Random },
 ): Action {
   const { mask_samples: samples, clean_token_masking: share, mask, random } = options;
   return Array.from({ length: share > 0 ? samples : 1 }, (): View => {
-    const seen = state.slice();
+    const seen = tokens.slice();
     for (let place = 0; place < prompt; place++) if (random.uniform() < share) seen[place] = mask;
     const weight = share > 0 ? 1 / samples : 1;
-    const weights = Float32Array.from(completion, (_, i) => (state[prompt + i] === mask ? weight : 0));
-    return { seen, prompt, wanted: completion, weights };
+    const weights = Float32Array.from(completion, (_, i) => (tokens[prompt + i] === mask ? weight : 0));
+    return { seen, prompt, suffix, wanted: completion, weights };
   });
 }
 

@@ -52,6 +52,10 @@ export const ebpo: Objective = {
       throw new UsageError(
         'ebpo puts a completion twice into one row, which a model that predicts the next place cannot read; take another objective or model.',
       );
+    if (config.attention === 'prefix-lm')
+      throw new UsageError(
+        'ebpo puts a completion twice into one row, where a model that fills gaps has what follows it; take another objective or model.',
+      );
   },
 };
 

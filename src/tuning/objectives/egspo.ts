@@ -21,7 +21,7 @@
 import { byGroup } from '../advantages.ts';
 import { clippedObjective, telling } from '../clipped-method.ts';
 import type { Rollout } from '../rollouts.ts';
-import { openPlaces, stateBefore, stepAction, traceLength } from '../trace-views.ts';
+import { canvasIn, openQuery, stateBefore, stepAction, traceLength } from '../trace-views.ts';
 import type { Collected, MethodRun, Objective, ScoredRollout } from './objective.ts';
 
 function egspoObjective(name: string, stepwise: boolean, description: string): Objective {
@@ -102,18 +102,14 @@ async function fillGreedily(
   { model, tokens: { mask } }: MethodRun,
 ): Promise<Int32Array[]> {
   const vocabulary = model.config.vocab_size;
-  const queries = states.map(({ rollout, step }) => {
-    const state = stateBefore(rollout, step, mask);
-    const prompt = rollout.promptTokens.length;
-    return { tokens: state, places: openPlaces(state, prompt, mask), canvas: prompt };
-  });
+  const queries = states.map(({ rollout, step }) => openQuery(stateBefore(rollout, step, mask), mask));
   const logits = await model.logits(queries);
-  return queries.map(({ tokens, places, canvas }, index) => {
-    const filled = tokens.slice();
-    places.forEach((place, row) => {
+  return queries.map((query, index) => {
+    const filled = query.tokens.slice();
+    query.places.forEach((place, row) => {
       filled[place] = likeliest(logits[index]!.subarray(row * vocabulary, (row + 1) * vocabulary), mask);
     });
-    return filled.slice(canvas);
+    return canvasIn(filled, query);
   });
 }
 
