@@ -5,24 +5,17 @@
 // candidate writes, exits with or throws is no result: only what is reported here with the nonce is.
 import assert from 'node:assert';
 import strict from 'node:assert/strict';
-import { readFileSync, writeSync } from 'node:fs';
-import inspector from 'node:inspector';
-import { register, syncBuiltinESMExports } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { register } from 'node:module';
 import nodeTest from 'node:test';
-import { pathToFileURL } from 'node:url';
-import v8 from 'node:v8';
+import { closeBackDoors, freezeModules, openReport, startCoverage } from './common.mjs';
 
 /** @type {{ nonce: string, files: string[], coverage: boolean, plainTypeScript: boolean }} */
 const { nonce, coverage, plainTypeScript, files } = JSON.parse(readFileSync(0, 'utf8'));
 /** The test files to load. */
 export const testFiles = Object.freeze(files);
 
-// What is used once the candidate is there is held here: it may put others in the places of globals.
-const write = writeSync;
-const { stringify } = JSON;
-const kill = process.kill.bind(process, process.pid, 'SIGKILL');
-/** @param {Record<string, unknown>} record without a prototype, which could bring a `toJSON` */
-const report = (record) => void write(3, `${nonce} ${stringify(record)}\n`);
+const { report, end } = openReport(nonce);
 
 /** Name of the test with which node:test is made to start its reporter. */
 export const first = 'unmask: the reporter is there';
@@ -59,19 +52,18 @@ export default async function* reporter(source) {
     const passed = type === 'test:pass' && data.skip === undefined && data.todo === undefined;
     const error = data.details?.error;
     const message = passed ? {} : { message: `${error?.cause?.message ?? error?.message ?? 'skipped'}`.slice(0, 500) };
-    report({ __proto__: null, kind: 'test', id: count === 1 ? id : `${id} #${count}`, passed, ...message });
+    report({ kind: 'test', id: count === 1 ? id : `${id} #${count}`, passed, ...message });
   }
-  if (session) await reportCoverage(session);
-  report({ __proto__: null, kind: 'finished' });
-  // At once: no handler of the candidate's runs any more.
-  kill();
+  for (const called of (await calls?.()) ?? []) report({ kind: 'coverage', ...called });
+  report({ kind: 'finished' });
+  end();
   yield '';
 }
 
-const session = coverage ? await startCoverage() : null;
-freeze();
+const calls = coverage ? await startCoverage() : null;
+freezeModules([assert, strict, nodeTest]);
 closeBackDoors();
-report({ __proto__: null, kind: 'started' });
+report({ kind: 'started' });
 if (plainTypeScript) acceptTypeScript();
 
 /** Types were taken out already; the name's ending is all that Node would mind. */
@@ -82,59 +74,4 @@ function acceptTypeScript() {
       return next(url, { ...context, format: url.endsWith('.cts') ? 'commonjs' : 'module' });
     }`;
   register(`data:text/javascript,${encodeURIComponent(hooks)}`);
-}
-
-async function startCoverage() {
-  const connected = new inspector.Session();
-  connected.connect();
-  await post(connected, 'Profiler.enable');
-  await post(connected, 'Profiler.startPreciseCoverage', { callCount: true, detailed: false });
-  return connected;
-}
-
-/**
- * @param {inspector.Session} connected
- * @param {string} method
- * @param {object} [parameters]
- * @returns {Promise<{ result: { url: string, functions: { functionName: string, ranges: { count: number, endOffset: number }[] }[] }[] }>}
- */
-function post(connected, method, parameters = {}) {
-  return new Promise((resolve, reject) => {
-    connected.post(method, parameters, (error, /** @type {any} */ answer) => (error ? reject(error) : resolve(answer)));
-  });
-}
-
-/** @param {inspector.Session} connected */
-async function reportCoverage(connected) {
-  const root = pathToFileURL(`${process.cwd()}/`).href;
-  for (const { url, functions } of (await post(connected, 'Profiler.takePreciseCoverage')).result) {
-    if (!url.startsWith(root) || url.includes('/node_modules/')) continue;
-    const called = functions.filter(({ functionName, ranges }) => functionName !== '' && (ranges[0]?.count ?? 0) > 0);
-    const file = decodeURIComponent(url.slice(root.length)).replace(/\?.*$/, '');
-    const names = called.map(({ functionName }) => functionName);
-    const ends = called.map(({ ranges }) => ranges[0]?.endOffset);
-    report({ __proto__: null, kind: 'coverage', file, names, ends });
-  }
-}
-
-function freeze() {
-  for (const module of [assert, strict, nodeTest]) {
-    for (const value of Object.values(module)) {
-      if (typeof value !== 'function') continue;
-      if (value.prototype) Object.freeze(value.prototype);
-      Object.freeze(value);
-    }
-    Object.freeze(module);
-  }
-}
-
-/** Ways by which a program reads its own memory, where the nonce is, or the inside of Node. */
-function closeBackDoors() {
-  for (const name of ['binding', '_linkedBinding'])
-    Object.defineProperty(process, name, { value: undefined, writable: false, configurable: false });
-  for (const name of ['getHeapSnapshot', 'writeHeapSnapshot']) Object.assign(v8, { [name]: undefined });
-  Object.assign(inspector, { Session: undefined, open: undefined });
-  syncBuiltinESMExports();
-  Object.freeze(v8);
-  Object.freeze(inspector);
 }

@@ -1,7 +1,7 @@
 import type { SandboxLimits } from '../sandbox/limits.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type Coverage, coverageOf, newNonce, verdictOf } from './report.ts';
-import type { TestRunner } from './runners.ts';
+import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';
 import { stripTypes } from './strip-types.ts';
 import type { Verdict } from './verdict.ts';
@@ -58,7 +58,7 @@ async function runOnce(
   { testFile, changed, expected, coverage = false }: TestRequest,
   signal?: AbortSignal,
 ): Promise<TestRun> {
-  const { job, input } = await runner.job([testFile], coverage);
+  const { job, input } = runner.job([testFile], coverage);
   const nonce = newNonce();
   const files = [...(job.files ?? [])];
   if (changed) files.push({ inside: `snapshot/${changed.file}`, content: await asRun(changed, runner) });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -205,6 +205,108 @@ describe('a workspace in TypeScript, with node:test', () => {
   });
 });
 
+describe('a workspace in TypeScript, with vitest', () => {
+  let till: Discovery;
+  before(async () => {
+    const root = path.join(folder, 'till with vitest');
+    await cp(path.join(samples, 'till'), root, { recursive: true });
+    for (const name of ['money.test.ts', 'basket.test.ts']) {
+      const file = path.join(root, 'test', name);
+      await writeFile(file, (await readFile(file, 'utf8')).replaceAll("'node:test'", "'vitest'"));
+    }
+    await writeFile(path.join(root, 'package.json'), '{"type":"module","scripts":{"test":"vitest run"}}');
+    // Tests that take what they use from the globals, as many do.
+    await writeFile(path.join(root, 'vitest.config.ts'), 'export default { test: { globals: true } };\n');
+    await writeFile(
+      path.join(root, 'test', 'globals.spec.ts'),
+      "import { percentOf } from '../src/money.ts';\ntest.each([10, 50])('%i percent', (share) => {\n  expect(percentOf({ amount: 100, currency: 'EUR' }, share)).toEqual({ amount: share, currency: 'EUR' });\n});\n",
+    );
+    await symlink(path.join(import.meta.dirname, '../../node_modules'), path.join(root, 'node_modules'));
+    till = await discover(root);
+  });
+
+  it('has the functions that tests guard', () => {
+    assert.deepEqual([till.runner, till.tests], ['vitest', 13]);
+    assert.deepEqual(till.tasks.map((task) => task.function).sort(), [
+      'Basket.add',
+      'Basket.constructor',
+      'Basket.discounted',
+      'Basket.size',
+      'Basket.total',
+      'addMoney',
+      'formatMoney',
+      'parseMoney',
+      'percentOf',
+    ]);
+    assert.deepEqual(Object.fromEntries(till.leftOut.map(({ name, reason }) => [name, reason])), {
+      'splits an amount evenly': 'does not pass as it stands: skipped',
+      negate: 'no test calls it',
+      'Basket.audit': 'the tests that call it pass without it',
+    });
+    const { guards } = taskOf(till, 'percentOf');
+    assert.deepEqual(Object.fromEntries(guards.map(({ testFile, tests }) => [testFile, tests])), {
+      'test/money.test.ts': ['takes a share'],
+      'test/basket.test.ts': ['a basket > takes a discount off'],
+      'test/globals.spec.ts': ['10 percent', '50 percent'],
+    });
+  });
+
+  it('scores a body, and nothing for who cheats', async () => {
+    const row = taskOf(till, 'percentOf');
+    const wrong = ' return { amount: 0, currency: "EUR" }; ';
+    const behind = (code: string) => `${wrong}}\n${code}\n{ `;
+    const attacks = [
+      ' process.exit(0); ',
+      ' for (;;); ',
+      behind('process.exit(0);'),
+      behind(
+        "import { expect } from 'vitest';\ntry { expect.extend({ toEqual: () => ({ pass: true, message: () => '' }) }); } catch {}",
+      ),
+      behind(
+        'try { globalThis.expect = () => new Proxy({}, { get: () => () => {} }); globalThis.test = { each: () => () => {} }; } catch {}',
+      ),
+      behind(
+        "import { chai } from 'vitest';\nimport assert from 'node:assert/strict';\nfor (const one of [chai.Assertion.prototype, chai.assert, assert]) for (const name of Object.getOwnPropertyNames(one)) try { one[name] = () => one; } catch {}",
+      ),
+      behind(
+        "const worker = globalThis.__vitest_worker__;\nsetInterval(() => { try { const test = worker.current; test.result = { state: 'pass' }; Object.defineProperty(test, 'result', { get: () => ({ state: 'pass' }), set() {} }); } catch {} }, 0);",
+      ),
+      behind(
+        'const worker = globalThis.__vitest_worker__;\nworker.rpc = new Proxy(worker.rpc ?? {}, { get: () => async () => ({}) });',
+      ),
+      behind("import { test } from 'vitest';\ntest('mine', () => {});"),
+      behind(
+        "import { getFn, setFn } from 'vitest/suite';\nqueueMicrotask(() => { const file = globalThis.__vitest_worker__?.current?.file; for (const task of file?.tasks ?? []) setFn(task, () => {}); });",
+      ),
+      behind(
+        "import fs from 'node:fs';\nfor (const name of ['vitest.config.ts', 'test/money.test.ts', 'package.json']) try { fs.writeFileSync(name, ''); } catch {}\nfor (const nonce of ['', 'x', process.env.UNMASK_TOLD]) fs.writeSync(3, nonce + ' {\"kind\":\"finished\"}\\n');",
+      ),
+      behind('Object.prototype.toJSON = function () { this.passed = true; return this; };'),
+      behind("await import('/kit/vitest-runner.mjs').catch(() => {});"),
+    ];
+    const bodies = attacks.flatMap((attack, index) => [attack, `${row.body}// ${index}\n`]);
+    const verdicts = await judgeBodies(bodies.map((body) => ({ row, body })));
+    for (const [index, attack] of attacks.entries()) {
+      assert.equal(shareOf(verdicts[2 * index]!), 0, `${attack}\n${JSON.stringify(verdicts[2 * index])}`);
+      assert.equal(
+        shareOf(verdicts[2 * index + 1]!),
+        1,
+        `the sample after it: ${JSON.stringify(verdicts[2 * index + 1])}`,
+      );
+    }
+    assert.equal(await share(row, ' return { ...money, amount: Math.round(money.amount / 10) }; '), 1 / 2);
+  });
+
+  it('needs vitest to be installed', async () => {
+    const root = await workspaceOf('without vitest', {
+      'package.json': '{"scripts":{"test":"vitest"}}',
+      'a.test.ts': "import { test } from 'vitest';\n",
+      'node_modules/none/index.js': '',
+    });
+    await assert.rejects(discover(root), /run by vitest, which is not installed there; run npm install/);
+  });
+});
+
 /** Why the suite of a runner is skipped; false where it can run. */
 const pytestMissing = await pythonToolchain().then(
   ({ program }) => spawnSync(program, ['-c', 'import pytest']).status !== 0 && 'pytest is not installed',
@@ -256,7 +358,7 @@ describe('a workspace that nothing can be learnt from', () => {
     const jest = JSON.stringify({ scripts: { test: 'jest' } });
     await refused(
       await workspaceOf('jest', { 'package.json': jest, 'a.test.js': '' }),
-      /run by jest, and only those of node:test and pytest/,
+      /run by jest, and only those of node:test, vitest and pytest/,
     );
     await refused(await workspaceOf('broken', { 'package.json': '{' }), /package\.json is not valid JSON/);
     await refused(path.join(folder, 'nowhere'), /cannot be read/);

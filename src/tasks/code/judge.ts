@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import path from 'node:path';
 import { limitConcurrency } from '../../platform/limit-concurrency.ts';
-import { packageRoot } from '../../platform/package-root.ts';
 import { openSandbox } from '../../sandbox/open-sandbox.ts';
 import type { Sandbox, SandboxJob } from '../../sandbox/sandbox.ts';
+import { readHarness } from '../../workspace/harness.ts';
 import { newNonce, verdictOf } from '../../workspace/report.ts';
 import { stripTypes } from '../../workspace/strip-types.ts';
 import { nodeToolchain, pythonToolchain } from '../../workspace/toolchains.ts';
@@ -68,47 +66,32 @@ type LimitedJob = CodeJob & { readonly limits: typeof codeLimits };
 
 export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
   if (row.language === 'python') {
-    const harness = await harnessText('python.py');
+    const harness = await readHarness('python.py');
     const { program, shown, environment, version } = await pythonToolchain();
     return {
       job: {
         command: [program, '-I', '-B', '../kit/python.py'],
         shown,
         environment,
-        files: [{ inside: 'kit/python.py', content: harness }],
+        files: harness.files,
       },
       input: { tests: row.tests, candidate: source, entry: row.entry_point },
-      harness,
+      harness: harness.version,
       version,
     };
   }
   const isTyped = row.language === 'typescript';
-  const harness = await harnessText('javascript.mjs');
+  const harness = await readHarness('javascript.mjs', 'common.mjs');
   const { program, shown, environment, version } = nodeToolchain();
   return {
     job: {
       command: [program, '--frozen-intrinsics', '--no-warnings', '../kit/javascript.mjs'],
       shown,
       environment,
-      files: [
-        { inside: 'kit/javascript.mjs', content: harness },
-        { inside: 'work/candidate.mjs', content: isTyped ? await stripTypes(source) : source },
-      ],
+      files: [...harness.files, { inside: 'work/candidate.mjs', content: isTyped ? await stripTypes(source) : source }],
     },
     input: { tests: isTyped ? await stripTypes(row.tests) : row.tests, names: visibleNames(row) },
-    harness,
+    harness: harness.version,
     version,
   };
-}
-
-const harnesses = new Map<string, Promise<string>>();
-
-/** The program that runs the tests inside; it is shipped as it stands in `harness/`. */
-function harnessText(name: string): Promise<string> {
-  let text = harnesses.get(name);
-  if (!text) {
-    text = readFile(path.join(packageRoot(), 'harness', name), 'utf8');
-    harnesses.set(name, text);
-  }
-  return text;
 }

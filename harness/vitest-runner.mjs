@@ -1,0 +1,134 @@
+// The runner (vitest's `runner`) of runs inside of the sandbox; it writes the report on descriptor 3.
+//
+// The nonce is read, and taken out of reach, before any file of the workspace is loaded. Whether a test passes is seen
+// where its function ends, in a closure: what the candidate does to vitest's own records can take a pass away and add none.
+import assert from 'node:assert';
+import strict from 'node:assert/strict';
+import { readFileSync, unlinkSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { closeBackDoors, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
+
+const told = /** @type {string} */ (process.env.UNMASK_TOLD);
+delete process.env.UNMASK_TOLD;
+/** @type {{ nonce: string, coverage: boolean }} */
+const { nonce, coverage } = JSON.parse(readFileSync(told, 'utf8'));
+unlinkSync(told);
+const { report, end } = openReport(nonce);
+
+const folder = path.resolve('node_modules/vitest');
+/** @param {string} entry of vitest's package, as its exports name it */
+async function ofVitest(entry) {
+  const { exports } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  const found = exports[entry];
+  const file = typeof found === 'string' ? found : (found.import?.default ?? found.default ?? found.import);
+  return import(pathToFileURL(path.join(folder, file)).href);
+}
+const { VitestTestRunner } = await ofVitest('./runners');
+const { getFn, setFn } = await ofVitest('./suite');
+const { chai, expect } = await ofVitest('.');
+
+/**
+ * @typedef {{ type: string, name: string, mode: string, suite?: Task, file?: Task, result?: { state?: string, errors?: { message?: string }[] } }} Task
+ */
+export default class extends VitestTestRunner {
+  #coverage = coverage ? startCoverage() : null;
+  /** @type {Map<Task, { name: string, done: boolean, message: string }>} */
+  #seen = new Map();
+  /** @type {Map<string, number>} */
+  #names = new Map();
+
+  /** @param {string} file @param {string} source */
+  async importFile(file, source) {
+    // Set-up files are the workspace's own and may add to the assertions; nothing does afterwards.
+    if (source === 'collect') {
+      freezeAssertions();
+      await this.#coverage;
+      closeBackDoors();
+      report({ kind: 'started' });
+    }
+    return super.importFile(file, source);
+  }
+
+  /** @param {Task[]} files */
+  async onCollected(files) {
+    await super.onCollected?.(files);
+    for (const file of files) {
+      if (file.result?.state === 'fail') {
+        // vitest would go on without the file's tests; no report is whole without an end.
+        writeSync(2, `Error: ${messageOf(file.result.errors?.[0])}\n`);
+        end();
+      }
+      for (const test of testsOf(file)) this.#watch(test);
+    }
+  }
+
+  /** @param {Task} test */
+  #watch(test) {
+    const id = idOf(test);
+    const count = (this.#names.get(id) ?? 0) + 1;
+    this.#names.set(id, count);
+    const seen = { name: count === 1 ? id : `${id} #${count}`, done: false, message: 'skipped' };
+    this.#seen.set(test, seen);
+    const run = getFn(test);
+    if (!run) return;
+    setFn(test, async (/** @type {unknown[]} */ ...given) => {
+      try {
+        await run(...given);
+        seen.done = true;
+      } catch (error) {
+        seen.message = messageOf(error);
+        throw error;
+      }
+    });
+  }
+
+  /** @param {Task[]} [files] */
+  async onAfterRunFiles(files) {
+    await super.onAfterRunFiles?.(files);
+    for (const [test, { name, done, message }] of this.#seen) {
+      // Hooks and soft assertions fail a test behind its function's end.
+      const passed = done && test.mode === 'run' && test.result?.state === 'pass';
+      const said = done ? (test.result?.errors?.[0]?.message ?? 'failed') : message;
+      report({ kind: 'test', id: name, passed, ...(passed ? {} : { message: `${said}`.slice(0, 500) }) });
+    }
+    // vite has changed the text of files, so that places in it say nothing.
+    for (const called of (await (await this.#coverage)?.()) ?? []) report({ kind: 'coverage', ...called, ends: [] });
+    report({ kind: 'finished' });
+    end();
+  }
+}
+
+/** @param {any} suite @returns {Task[]} */
+function testsOf(suite) {
+  return suite.tasks.flatMap((/** @type {any} */ task) => (task.type === 'suite' ? testsOf(task) : [task]));
+}
+
+/** @param {Task} test */
+function idOf(test) {
+  const names = [test.name];
+  for (let suite = test.suite; suite && suite !== test.file && suite.name; suite = suite.suite)
+    names.unshift(suite.name);
+  return names.join(' > ');
+}
+
+/** Assertions stay what they are by now, and so do those that tests find in the globals. */
+function freezeAssertions() {
+  for (const value of [chai.Assertion.prototype, chai.Assertion, chai.AssertionError.prototype, chai.assert, expect])
+    fix(value, Reflect.ownKeys(value));
+  for (const value of [chai.Assertion.prototype, chai.Assertion, chai.assert]) Object.preventExtensions(value);
+  freezeModules([assert, strict]);
+  fix(globalThis, ['expect', 'assert', 'chai', 'test', 'it', 'describe', 'suite', 'vi', 'vitest']);
+}
+
+/**
+ * @param {object} value
+ * @param {readonly PropertyKey[]} names of properties that nobody can replace any more
+ */
+function fix(value, names) {
+  for (const name of names) {
+    const property = Object.getOwnPropertyDescriptor(value, name);
+    if (property?.configurable)
+      Object.defineProperty(value, name, { configurable: false, ...('value' in property ? { writable: false } : {}) });
+  }
+}

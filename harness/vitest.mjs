@@ -1,0 +1,51 @@
+// Runs a test file of vitest, inside of the sandbox: a job on stdin, a report on descriptor 3, which `vitest-runner.mjs`
+// writes. Both share one process with the tests (`threads`), for the report's descriptor is handed down to no other.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const job = readFileSync(0, 'utf8');
+/** @type {{ files: string[] }} */
+const { files } = JSON.parse(job);
+// Taken away by the runner, in the tests' thread, before anything of the workspace is loaded.
+const told = path.join(tmpdir(), 'told.json');
+writeFileSync(told, job);
+
+/** @param {string} entry of vitest's package, as its exports name it */
+function ofVitest(entry) {
+  const folder = path.resolve('node_modules/vitest');
+  const { exports } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  const found = exports[entry];
+  const file = typeof found === 'string' ? found : (found.import?.default ?? found.default ?? found.import);
+  return pathToFileURL(path.join(folder, file)).href;
+}
+
+const { startVitest } = await import(ofVitest('./node'));
+const root = process.cwd();
+const own = {
+  watch: false,
+  run: true,
+  root,
+  pool: 'threads',
+  runner: fileURLToPath(new URL('vitest-runner.mjs', import.meta.url)),
+  reporters: [{}],
+  passWithNoTests: false,
+  fileParallelism: false,
+  isolate: true,
+  retry: 0,
+  bail: 0,
+  cache: false,
+  coverage: { enabled: false },
+  typecheck: { enabled: false },
+  update: false,
+  env: { UNMASK_TOLD: told },
+};
+const vitest = await startVitest(
+  'test',
+  files.map((file) => path.join(root, file)),
+  own,
+  { cacheDir: path.join(tmpdir(), 'vite'), configLoader: 'runner', logLevel: 'error' },
+);
+await vitest?.close();
+process.exit(process.exitCode ?? 0);

@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { packageRoot } from '../platform/package-root.ts';
+import type { GivenFile } from '../sandbox/sandbox.ts';
+
+/** Programs that run tests inside of a sandbox; they are shipped as they stand in `harness/`. */
+export interface Harness {
+  /** Beside each other in `kit/`. */
+  readonly files: readonly GivenFile[];
+  /** Tells one version of them from another, for caches. */
+  readonly version: string;
+}
+
+const harnesses = new Map<string, Promise<Harness>>();
+
+/** The programs of these names, read once. */
+export function readHarness(...names: readonly string[]): Promise<Harness> {
+  const key = names.join();
+  let harness = harnesses.get(key);
+  if (!harness) {
+    harness = read(names);
+    harnesses.set(key, harness);
+  }
+  return harness;
+}
+
+async function read(names: readonly string[]): Promise<Harness> {
+  const files = await Promise.all(
+    names.map(async (name) => ({
+      inside: `kit/${name}`,
+      content: await readFile(path.join(packageRoot(), 'harness', name), 'utf8'),
+    })),
+  );
+  const hash = createHash('sha256');
+  for (const { content } of files) hash.update(`${content}\0`);
+  return { files, version: hash.digest('hex').slice(0, 16) };
+}

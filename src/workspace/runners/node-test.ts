@@ -1,0 +1,46 @@
+import { readHarness } from '../harness.ts';
+import { nodeToolchain } from '../toolchains.ts';
+import { installedPackages, isPackageConfiguration, type RunnerOf, someFile } from './runner.ts';
+
+const isTest = (file: string): boolean =>
+  /(\.|-|_)test\.[cm]?[jt]s$/.test(file) ||
+  /(^|\/)test-[^/]+\.[cm]?[jt]s$/.test(file) ||
+  /(^|\/)test\/[^/]+\.[cm]?[jt]s$/.test(file);
+
+/** Node's own runner. Others have files of the same names: what tells is that node:test is imported. */
+export const nodeTest: RunnerOf = async (workspace) => {
+  const { root, files, scripts } = workspace;
+  if (!(await someFile(workspace, files.filter(isTest), /['"]node:test['"]/))) return null;
+  // What the script has Node load first: a loader for TypeScript, as a rule.
+  const flags = [
+    ...scripts.matchAll(/--(?:import|require|loader|experimental-loader|conditions)[= ]\S+|--experimental-\S+/g),
+  ]
+    .map(([flag]) => flag)
+    .concat(/(^|\s)tsx\s/.test(scripts) ? ['--import tsx'] : []);
+  const stripTypes = flags.length === 0 && !('typescript' in process.features && process.features.typescript);
+  const toolchain = nodeToolchain();
+  const harness = await readHarness('node-test.mjs', 'node-test-reporter.mjs', 'common.mjs');
+  return {
+    name: 'node:test',
+    stripTypes,
+    isTest,
+    isConfiguration: (file) => isTest(file) || isPackageConfiguration(file),
+    version: `${toolchain.version} ${flags.join(' ')} ${harness.version}`,
+    job: (testFiles, coverage) => ({
+      job: {
+        command: [
+          toolchain.program,
+          '--no-warnings',
+          ...flags.flatMap((flag) => flag.split(' ')),
+          '--test-reporter=../kit/node-test-reporter.mjs',
+          '--test-reporter-destination=stderr',
+          '../kit/node-test.mjs',
+        ],
+        shown: [...toolchain.shown, ...installedPackages(root)],
+        environment: toolchain.environment,
+        files: harness.files,
+      },
+      input: { files: testFiles, coverage, plainTypeScript: stripTypes },
+    }),
+  };
+};

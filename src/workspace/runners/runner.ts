@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { SandboxJob, ShownPath } from '../../sandbox/sandbox.ts';
+
+/** A test runner of a workspace: which files are its tests, and how a file of them is run. */
+export interface TestRunner {
+  readonly name: string;
+  isTest(file: string): boolean;
+  /** What decides how tests are run: no candidate can touch it. */
+  isConfiguration(file: string): boolean;
+  /** Whether TypeScript is run without its types, because this Node does not take them. */
+  readonly stripTypes: boolean;
+  /** The job that runs test files, but for the nonce; its input is what the harness is told beside that. */
+  job(files: readonly string[], coverage: boolean): RunnerJob;
+  /** Tells one way of running the same tests from another, for caches. */
+  readonly version: string;
+}
+
+export interface RunnerJob {
+  readonly job: Pick<SandboxJob, 'command' | 'shown' | 'files' | 'environment'>;
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+/** What tells which runner a workspace has. */
+export interface Workspace {
+  readonly root: string;
+  readonly files: readonly string[];
+  /** The scripts of `package.json` that are about tests, as one text. */
+  readonly scripts: string;
+  /** The text of a file; empty where it cannot be read. */
+  readonly read: (file: string) => Promise<string>;
+}
+
+/** Makes the runner of a workspace whose tests are its own; null for one whose are not. Throws a `UserError` where they cannot run. */
+export type RunnerOf = (workspace: Workspace) => Promise<TestRunner | null>;
+
+/** Whether one of the files matches. */
+export async function someFile({ read }: Workspace, files: readonly string[], pattern: RegExp): Promise<boolean> {
+  for (const file of files) if (pattern.test(await read(file))) return true;
+  return false;
+}
+
+/** Installed packages, as they are; the nearest folder of them, as Node looks for it. */
+export function installedPackages(root: string): ShownPath[] {
+  for (let folder = root; ; folder = path.dirname(folder)) {
+    const host = path.join(folder, 'node_modules');
+    if (existsSync(host)) return [{ host, inside: 'work/node_modules' }];
+    if (folder === path.dirname(folder)) return [];
+  }
+}
+
+/** What decides how Node and TypeScript take files, whatever runs them. */
+export const isPackageConfiguration = (file: string): boolean =>
+  /(^|\/)(package(-lock)?\.json|tsconfig[^/]*\.json)$/.test(file);

@@ -1,0 +1,42 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { UserError } from '../../platform/errors.ts';
+import { readHarness } from '../harness.ts';
+import { nodeToolchain } from '../toolchains.ts';
+import { installedPackages, isPackageConfiguration, type RunnerOf, someFile } from './runner.ts';
+
+const isTest = (file: string): boolean => /\.(test|spec)\.[cm]?[jt]sx?$/.test(file);
+
+/** Vitest, as it is installed in the workspace; its configuration holds, but for what a run in the sandbox needs otherwise. */
+export const vitest: RunnerOf = async (workspace) => {
+  const { root, files, scripts } = workspace;
+  const tests = files.filter(isTest);
+  const isOwn = /\bvitest\b/.test(scripts) || (await someFile(workspace, tests, /['"]vitest['"]/));
+  if (tests.length === 0 || !isOwn) return null;
+  const installed = installedPackages(root);
+  if (!installed.some(({ host }) => existsSync(path.join(host, 'vitest', 'package.json'))))
+    throw new UserError(`The tests of ${root} are run by vitest, which is not installed there; run npm install.`);
+  const toolchain = nodeToolchain();
+  const harness = await readHarness('vitest.mjs', 'vitest-runner.mjs', 'common.mjs');
+  return {
+    name: 'vitest',
+    stripTypes: false,
+    isTest,
+    isConfiguration: (file) =>
+      isTest(file) ||
+      isPackageConfiguration(file) ||
+      /(^|\/)(vite|vitest)\.(config|workspace)\.[^/]+$/.test(file) ||
+      /(^|\/)(tests?|__tests__|__snapshots__|__mocks__)\//.test(file) ||
+      /(^|\/)[^/]*setup[^/]*\.[cm]?[jt]sx?$/i.test(file),
+    version: `${toolchain.version} ${harness.version}`,
+    job: (testFiles, coverage) => ({
+      job: {
+        command: [toolchain.program, '--no-warnings', '../kit/vitest.mjs'],
+        shown: [...toolchain.shown, ...installed],
+        environment: { ...toolchain.environment, NODE_ENV: 'test' },
+        files: harness.files,
+      },
+      input: { files: testFiles, coverage },
+    }),
+  };
+};
