@@ -355,10 +355,10 @@ describe('a workspace that nothing can be learnt from', () => {
 
   it('says that there are no tests, or none that are known', async () => {
     await refused(await workspaceOf('none', { 'a.js': 'export const a = 1;\n' }), /has no tests that are known/);
-    const jest = JSON.stringify({ scripts: { test: 'jest' } });
+    const ava = JSON.stringify({ scripts: { test: 'ava' } });
     await refused(
-      await workspaceOf('jest', { 'package.json': jest, 'a.test.js': '' }),
-      /run by jest, and only those of node:test, vitest and pytest/,
+      await workspaceOf('ava', { 'package.json': ava, 'a.test.js': '' }),
+      /run by ava; only those of node:test, vitest, jest, mocha, pytest and unittest can be a reward/,
     );
     await refused(await workspaceOf('broken', { 'package.json': '{' }), /package\.json is not valid JSON/);
     await refused(path.join(folder, 'nowhere'), /cannot be read/);

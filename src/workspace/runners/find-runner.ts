@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../platform/errors.ts';
+import { jest } from './jest.ts';
+import { mocha } from './mocha.ts';
 import { nodeTest } from './node-test.ts';
 import { pytest } from './pytest.ts';
 import type { TestRunner, Workspace } from './runner.ts';
+import { unittest } from './unittest.ts';
 import { vitest } from './vitest.ts';
 
 /** Every runner whose tests can be a reward, in the order in which a workspace is asked for its own. */
-const runners = [nodeTest, vitest, pytest] as const;
+const runners = [nodeTest, vitest, jest, mocha, pytest, unittest] as const;
 
 /**
  * Finds the runner of a workspace by its files and its `package.json`. Throws a `UserError` where there is none, or one
@@ -20,18 +23,18 @@ export async function findRunner(root: string, files: readonly string[]): Promis
     scripts: await testScripts(root),
     read: (file) => readFile(path.join(root, file), 'utf8').catch(() => ''),
   };
+  const other = /\b(ava|tape|tap|playwright|jasmine|karma)\b/.exec(workspace.scripts);
   for (const runnerOf of runners) {
+    // Python's tests may stand beside those of a runner that is not known; what the package calls its tests goes first.
+    if (runnerOf === pytest && other)
+      throw new UserError(
+        `The tests of ${root} are run by ${other[0]}; only those of node:test, vitest, jest, mocha, pytest and unittest can be a reward.`,
+      );
     const runner = await runnerOf(workspace);
     if (runner) return runner;
-    // Python's tests may stand beside those of a runner that is not known; what the package calls its tests goes first.
-    const other = runnerOf === vitest && /\b(jest|mocha|ava|tape|tap|playwright)\b/.exec(workspace.scripts);
-    if (other)
-      throw new UserError(
-        `The tests of ${root} are run by ${other[0]}, and only those of node:test, vitest and pytest can be a reward so far.`,
-      );
   }
   throw new UserError(
-    `${root} has no tests that are known: none in files such as name.test.ts or test/name.js (node:test, vitest), nor test_name.py (pytest).`,
+    `${root} has no tests that are known: none in files such as name.test.ts or test/name.js (node:test, vitest, jest, mocha), nor test_name.py (pytest, unittest).`,
   );
 }
 

@@ -1,23 +1,24 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { readHarness } from '../harness.ts';
-import { pythonToolchain } from '../toolchains.ts';
-import type { RunnerOf } from './runner.ts';
+import { isPythonConfiguration, isPythonTest, workspacePython } from './python.ts';
+import { type RunnerOf, someFile } from './runner.ts';
 
-const isTest = (file: string): boolean => /(^|\/)(test_[^/]+|[^/]+_test)\.py$/.test(file);
+/** What unittest has no use for: tests that are functions, and what pytest is configured by. */
+const ofPytest = /^\s*(import|from) pytest\b|^(async )?def test_/m;
+const configuration = /(^|\/)(conftest\.py|pytest\.ini)$/;
 
-/** Pytest, by the workspace's virtual environment where it has one. */
-export const pytest: RunnerOf = async ({ root, files }) => {
-  if (!files.some(isTest)) return null;
-  const own = ['.venv', 'venv'].map((name) => path.join(root, name, 'bin', 'python')).find((file) => existsSync(file));
-  const toolchain = await pythonToolchain(own);
+/** Pytest. It runs tests of unittest too, where a workspace uses both. */
+export const pytest: RunnerOf = async (workspace) => {
+  const { root, files } = workspace;
+  const tests = files.filter(isPythonTest);
+  const isOwn = files.some((file) => configuration.test(file)) || (await someFile(workspace, tests, ofPytest));
+  if (tests.length === 0 || !isOwn) return null;
+  const toolchain = await workspacePython(root);
   const harness = await readHarness('unmask_pytest.py');
   return {
     name: 'pytest',
     stripTypes: false,
-    isTest,
-    isConfiguration: (file) =>
-      isTest(file) || /(^|\/)(conftest\.py|pytest\.ini|pyproject\.toml|setup\.cfg|tox\.ini)$/.test(file),
+    isTest: isPythonTest,
+    isConfiguration: isPythonConfiguration,
     version: `${toolchain.version} ${harness.version}`,
     job: (testFiles, coverage) => ({
       job: {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { UserError } from '../../platform/errors.ts';
 import type { SandboxJob, ShownPath } from '../../sandbox/sandbox.ts';
 
 /** A test runner of a workspace: which files are its tests, and how a file of them is run. */
@@ -47,6 +48,13 @@ export function installedPackages(root: string): ShownPath[] {
     if (existsSync(host)) return [{ host, inside: 'work/node_modules' }];
     if (folder === path.dirname(folder)) return [];
   }
+}
+
+/** The same where a package is among them; throws a `UserError` where it is not. */
+export function installed(root: string, name: string): ShownPath[] {
+  const packages = installedPackages(root);
+  if (packages.some(({ host }) => existsSync(path.join(host, name, 'package.json')))) return packages;
+  throw new UserError(`The tests of ${root} are run by ${name}, which is not installed there; run npm install.`);
 }
 
 /** What decides how Node and TypeScript take files, whatever runs them. */

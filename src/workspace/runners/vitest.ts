@@ -1,9 +1,6 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { UserError } from '../../platform/errors.ts';
 import { readHarness } from '../harness.ts';
 import { nodeToolchain } from '../toolchains.ts';
-import { installedPackages, isPackageConfiguration, type RunnerOf, someFile } from './runner.ts';
+import { installed, isPackageConfiguration, type RunnerOf, someFile } from './runner.ts';
 
 const isTest = (file: string): boolean => /\.(test|spec)\.[cm]?[jt]sx?$/.test(file);
 
@@ -13,9 +10,7 @@ export const vitest: RunnerOf = async (workspace) => {
   const tests = files.filter(isTest);
   const isOwn = /\bvitest\b/.test(scripts) || (await someFile(workspace, tests, /['"]vitest['"]/));
   if (tests.length === 0 || !isOwn) return null;
-  const installed = installedPackages(root);
-  if (!installed.some(({ host }) => existsSync(path.join(host, 'vitest', 'package.json'))))
-    throw new UserError(`The tests of ${root} are run by vitest, which is not installed there; run npm install.`);
+  const packages = installed(root, 'vitest');
   const toolchain = nodeToolchain();
   const harness = await readHarness('vitest.mjs', 'vitest-runner.mjs', 'common.mjs');
   return {
@@ -32,7 +27,7 @@ export const vitest: RunnerOf = async (workspace) => {
     job: (testFiles, coverage) => ({
       job: {
         command: [toolchain.program, '--no-warnings', '../kit/vitest.mjs'],
-        shown: [...toolchain.shown, ...installed],
+        shown: [...toolchain.shown, ...packages],
         environment: { ...toolchain.environment, NODE_ENV: 'test' },
         files: harness.files,
       },

@@ -1,0 +1,59 @@
+// Runs test files of jest, inside of the sandbox: a job on stdin, a report on descriptor 3.
+//
+// The nonce is read before any file of the workspace is loaded; the tests run in contexts of this process, and what they
+// came to is what jest says of them.
+import assert from 'node:assert';
+import strict from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { closeBackDoors, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
+
+/** @type {{ nonce: string, files: string[], coverage: boolean }} */
+const { nonce, files, coverage } = JSON.parse(readFileSync(0, 'utf8'));
+const { report, end } = openReport(nonce);
+const root = process.cwd();
+const { runCLI } = createRequire(path.join(root, 'package.json'))('jest');
+const calls = coverage ? await startCoverage() : null;
+freezeModules([assert, strict]);
+closeBackDoors();
+report({ kind: 'started' });
+
+const { results } = await runCLI(
+  {
+    _: files.map((file) => path.join(root, file)),
+    $0: 'jest',
+    runTestsByPath: true,
+    runInBand: true,
+    ci: true,
+    watch: false,
+    watchman: false,
+    coverage: false,
+    bail: 0,
+    silent: true,
+    reporters: [],
+    cacheDirectory: path.join(tmpdir(), 'jest'),
+  },
+  [root],
+);
+const broken = results.testResults.find((/** @type {any} */ file) => file.testExecError);
+if (broken) {
+  // jest would go on without the file's tests; no report is whole without an end.
+  process.stderr.write(`Error: ${messageOf(broken.testExecError)}\n`);
+  process.exit(1);
+}
+/** @type {Map<string, number>} */
+const seen = new Map();
+for (const { testResults } of results.testResults)
+  for (const { ancestorTitles, title, status, failureMessages } of testResults) {
+    const id = [...ancestorTitles, title].join(' > ');
+    const count = (seen.get(id) ?? 0) + 1;
+    seen.set(id, count);
+    const passed = status === 'passed';
+    const message = passed ? {} : { message: messageOf(failureMessages?.[0] ?? status) };
+    report({ kind: 'test', id: count === 1 ? id : `${id} #${count}`, passed, ...message });
+  }
+for (const called of (await calls?.()) ?? []) report({ kind: 'coverage', ...called, ends: [] });
+report({ kind: 'finished' });
+end();

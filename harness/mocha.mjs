@@ -1,0 +1,97 @@
+// Runs test files of mocha, inside of the sandbox: a job on stdin, a report on descriptor 3.
+//
+// The nonce is read before any file of the workspace is loaded. Whether a test passes is seen where its function ends, in
+// a closure: what the candidate does to mocha's own records can take a pass away and add none.
+import assert from 'node:assert';
+import strict from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { closeBackDoors, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
+
+/** @type {{ nonce: string, files: string[], coverage: boolean }} */
+const { nonce, files, coverage } = JSON.parse(readFileSync(0, 'utf8'));
+const { report, end } = openReport(nonce);
+const require = createRequire(path.resolve('package.json'));
+
+/** @param {string} name of a part of mocha's command line, in whatever form this version has it */
+function ofMocha(name) {
+  try {
+    return require(path.resolve(`node_modules/mocha/lib/cli/${name}.cjs`));
+  } catch {
+    return require(path.resolve(`node_modules/mocha/lib/cli/${name}.js`));
+  }
+}
+
+const { default: Mocha } = await import(require.resolve('mocha'));
+const options = ofMocha('options').loadOptions([]);
+const plugins = await ofMocha('run-helpers').handleRequires(options.require ?? []);
+const mocha = new Mocha({ ...options, ...plugins, parallel: false, bail: false, retries: 0, reporter: Reporter });
+mocha.files = files.map((file) => path.resolve(file));
+const calls = coverage ? await startCoverage() : null;
+freezeModules([assert, strict]);
+for (const [prototype, names] of /** @type {const} */ ([
+  [Mocha.Runnable.prototype, ['run']],
+  [Mocha.Runner.prototype, ['run', 'runTests', 'runTest', 'runSuite', 'hook', 'hooks', 'fail']],
+]))
+  for (const name of names) Object.defineProperty(prototype, name, { writable: false, configurable: false });
+closeBackDoors();
+report({ kind: 'started' });
+await mocha.loadFilesAsync();
+mocha.run();
+
+/** @typedef {{ titlePath(): string[], fn?: Function, state?: string, err?: unknown, isPending(): boolean }} Test */
+
+/** @param {any} runner */
+function Reporter(runner) {
+  /** @type {Map<Test, { id: string, done: boolean }>} */
+  const seen = new Map();
+  /** @type {Map<string, number>} */
+  const names = new Map();
+  runner.suite.eachTest((/** @type {Test} */ test) => {
+    const id = test.titlePath().join(' > ');
+    const count = (names.get(id) ?? 0) + 1;
+    names.set(id, count);
+    const own = { id: count === 1 ? id : `${id} #${count}`, done: false };
+    seen.set(test, own);
+    if (test.fn) test.fn = watched(test.fn, own);
+  });
+  runner.once('end', async () => {
+    for (const [test, { id, done }] of seen) {
+      const passed = done && test.state === 'passed' && !test.isPending();
+      report({ kind: 'test', id, passed, ...(passed ? {} : { message: messageOf(test.err ?? 'skipped') }) });
+    }
+    for (const called of (await calls?.()) ?? []) report({ kind: 'coverage', ...called });
+    report({ kind: 'finished' });
+    end();
+  });
+}
+
+/**
+ * A test's function that notes that it came to its end; as many parameters, for mocha waits for a callback by their number.
+ *
+ * @param {Function} run
+ * @param {{ done: boolean }} own
+ */
+function watched(run, own) {
+  if (run.length > 0)
+    return /** @this {unknown} */ function (/** @type {(error?: unknown) => void} */ callback) {
+      const finished = (/** @type {unknown} */ error) => {
+        if (!error) own.done = true;
+        callback(error);
+      };
+      return run.call(this, Object.assign(finished, { fail: callback }));
+    };
+  return /** @this {unknown} */ function () {
+    const result = run.call(this);
+    if (typeof result?.then !== 'function') {
+      own.done = true;
+      return result;
+    }
+    return (async () => {
+      const value = await result;
+      own.done = true;
+      return value;
+    })();
+  };
+}

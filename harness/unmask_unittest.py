@@ -1,0 +1,80 @@
+"""Runs files of tests of unittest, inside of the sandbox: a job on stdin, a report on descriptor 3.
+
+The nonce is read before any file of the workspace is loaded. What the candidate writes, exits with or raises is no
+result: only what is reported here with the nonce is.
+"""
+
+import json
+import os
+import sys
+import threading
+import unittest
+
+
+def main():
+    write, kill, pid, dumps = os.write, os.kill, os.getpid(), json.dumps
+    job = json.loads(sys.stdin.buffer.read())
+    nonce, root = job["nonce"], os.getcwd() + os.sep
+    outcomes, called = {}, {}
+
+    def report(record):
+        write(3, (nonce + " " + dumps(record) + "\n").encode())
+
+    def note(frame, event, _):
+        if event == "call" and frame.f_code.co_filename.startswith(root):
+            file = frame.f_code.co_filename[len(root) :].replace(os.sep, "/")
+            called.setdefault(file, set()).add(frame.f_code.co_name)
+
+    def worse(test, message):
+        outcomes[test.id()] = {"passed": False, "message": message[-500:]}
+
+    class Result(unittest.TestResult):
+        def addSuccess(self, test):
+            outcomes.setdefault(test.id(), {"passed": True})
+
+        def addFailure(self, test, error):
+            worse(test, self._exc_info_to_string(error, test))
+
+        def addError(self, test, error):
+            worse(test, self._exc_info_to_string(error, test))
+
+        def addSkip(self, test, reason):
+            worse(test, "skipped: " + reason)
+
+        def addExpectedFailure(self, test, error):
+            worse(test, "fails as it is expected to")
+
+        def addUnexpectedSuccess(self, test):
+            worse(test, "passes where it is expected to fail")
+
+        def addSubTest(self, test, subtest, error):
+            if error is not None:
+                worse(test, self._exc_info_to_string(error, test))
+
+    report({"kind": "started"})
+    if job["coverage"]:
+        sys.setprofile(note)
+        threading.setprofile(note)
+    suite = unittest.TestSuite()
+    for file in job["files"]:
+        folder, name = os.path.split(file)
+        # A folder of tests is a package, or a place of its own.
+        top = "." if os.path.exists(os.path.join(folder, "__init__.py")) else None
+        loader = unittest.TestLoader()
+        suite.addTests(loader.discover(folder or ".", name, top))
+        if loader.errors:
+            # unittest would report a test that fails; no report is whole without an end.
+            print("Error: " + loader.errors[0].strip().splitlines()[-1], file=sys.stderr)
+            os._exit(1)
+    suite.run(Result())
+    sys.setprofile(None)
+    for id, outcome in outcomes.items():
+        report(dict(kind="test", id=id, **outcome))
+    for file, names in called.items():
+        report({"kind": "coverage", "file": file, "names": sorted(names), "ends": []})
+    report({"kind": "finished"})
+    # At once: no handler of the candidate's runs any more.
+    kill(pid, 9)
+
+
+main()

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { judgeBodies } from '../../src/tasks/workspace/judge.ts';
+import { discover } from '../../src/workspace/discover.ts';
+import { pythonToolchain } from '../../src/workspace/toolchains.ts';
+import { shareOf } from '../../src/workspace/verdict.ts';
+import { enterHome } from '../cli/unmask.ts';
+import { cacheFolder } from '../vscode/test-cache.ts';
+
+let leave: () => Promise<void>;
+let folder: string;
+before(async () => {
+  ({ leave } = await enterHome());
+  folder = await realpath(await mkdtemp(path.join(tmpdir(), 'unmask runners ')));
+});
+after(async () => {
+  await rm(folder, { recursive: true });
+  await leave();
+});
+
+/** A workspace of a runner: two functions, one of which tests guard, by four tests of which one is skipped. */
+interface Sample {
+  readonly runner: string;
+  readonly files: Readonly<Record<string, string>>;
+  /** Its packages, where it needs any. */
+  readonly packages?: string;
+  readonly tests: readonly string[];
+  /** A body that three tests of four miss nothing in but one. */
+  readonly partly: string;
+  /** Bodies that are worth nothing, and try to be. */
+  readonly attacks: readonly string[];
+}
+
+const javascript = `exports.clamp = function clamp(value, low, high) {
+  if (value < low) return low;
+  return value > high ? high : value;
+};
+exports.unused = function unused() {
+  return 1;
+};
+`;
+const closed = (code: string) => ` return NaN; };\n${code}\nexports.other = function () { `;
+
+/** Of mocha and jest, which name the same things alike. */
+const inJavaScript = (globals: string) => `${globals}
+const assert = require('node:assert');
+const { clamp } = require('../lib/clamp.js');
+describe('clamp', () => {
+  it('keeps what is inside', () => assert.equal(clamp(2, 1, 3), 2));
+  it('raises what is below', async () => assert.equal(clamp(0, 1, 3), 1));
+  it('lowers what is above', (done) => { assert.equal(clamp(9, 1, 3), 3); done(); });
+  it.skip('refuses what is none', () => {});
+});
+`;
+const inJavaScriptNames = [
+  'clamp > keeps what is inside',
+  'clamp > raises what is below',
+  'clamp > lowers what is above',
+];
+const cheating = [
+  ' process.exit(0); ',
+  ' for (;;); ',
+  closed('process.exit(0);'),
+  closed(
+    "const assert = require('node:assert'); for (const name of Object.keys(assert)) try { assert[name] = () => {}; } catch {}",
+  ),
+  closed("try { global.it = (name, run) => {}; } catch {}\nit('mine', () => {});"),
+  closed(`require('node:fs').writeSync(3, 'x {"kind":"finished"}\\n');`),
+];
+
+const mochaSample: Sample = {
+  runner: 'mocha',
+  packages: path.join(import.meta.dirname, '../../node_modules'),
+  files: {
+    'package.json': '{"scripts":{"test":"mocha"}}',
+    '.mocharc.json': '{"spec":"test/**/*.js","timeout":5000}',
+    'lib/clamp.js': javascript,
+    'test/clamp.js': inJavaScript(''),
+  },
+  tests: inJavaScriptNames,
+  partly: ' return value < low ? low : value; ',
+  attacks: [
+    ...cheating,
+    closed(
+      "const { Runnable } = require('mocha'); try { Runnable.prototype.run = function (done) { done(); }; } catch {}",
+    ),
+  ],
+};
+
+const jestSample = (packages: string): Sample => ({
+  runner: 'jest',
+  packages,
+  files: {
+    'package.json': '{"scripts":{"test":"jest"}}',
+    'lib/clamp.js': javascript,
+    '__tests__/clamp.js': inJavaScript(''),
+  },
+  tests: inJavaScriptNames,
+  partly: ' return value < low ? low : value; ',
+  attacks: cheating,
+});
+
+const unittestSample: Sample = {
+  runner: 'unittest',
+  files: {
+    'clamp.py':
+      'def clamp(value, low, high):\n    if value < low:\n        return low\n    return min(value, high)\n\n\ndef unused():\n    return 1\n',
+    'tests/__init__.py': '',
+    'tests/test_clamp.py': `import unittest
+from clamp import clamp
+
+
+class Clamp(unittest.TestCase):
+    def test_inside(self):
+        self.assertEqual(clamp(2, 1, 3), 2)
+
+    def test_below(self):
+        for value in (0, -1):
+            with self.subTest(value=value):
+                self.assertEqual(clamp(value, 1, 3), 1)
+
+    def test_above(self):
+        self.assertEqual(clamp(9, 1, 3), 3)
+
+    @unittest.skip("later")
+    def test_none(self):
+        pass
+`,
+  },
+  tests: [
+    'tests.test_clamp.Clamp.test_above',
+    'tests.test_clamp.Clamp.test_below',
+    'tests.test_clamp.Clamp.test_inside',
+  ],
+  partly: '    return max(value, low)',
+  attacks: [
+    '    import os; os._exit(0)',
+    '    raise SystemExit(0)',
+    '    while True: pass',
+    '    import unittest; raise unittest.SkipTest("no")',
+    '    return 0\nimport os\nos.write(3, b\'x {"kind": "finished"}\\n\')',
+  ],
+};
+
+function behaves(sample: Sample): void {
+  it('finds what its tests guard, scores a body, and nothing for who cheats', { timeout: 240_000 }, async () => {
+    const root = path.join(folder, sample.runner);
+    for (const [file, text] of Object.entries(sample.files)) {
+      await mkdir(path.dirname(path.join(root, file)), { recursive: true });
+      await writeFile(path.join(root, file), text);
+    }
+    if (sample.packages) await symlink(sample.packages, path.join(root, 'node_modules'));
+    const { runner, tests, tasks, leftOut } = await discover(root);
+    assert.deepEqual([runner, tests], [sample.runner, 3]);
+    assert.deepEqual(
+      tasks.map((task) => task.function),
+      ['clamp'],
+    );
+    assert.deepEqual(leftOut.map(({ reason }) => reason.split(':')[0]).sort(), [
+      'does not pass as it stands',
+      'no test calls it',
+    ]);
+    const row = tasks[0]!;
+    assert.deepEqual([...row.guards[0]!.tests].sort(), [...sample.tests].sort());
+    const bodies = [row.body, sample.partly, ...sample.attacks];
+    const verdicts = await judgeBodies(bodies.map((body) => ({ row, body })));
+    assert.deepEqual(
+      verdicts.map((verdict) => [shareOf(verdict), verdict.outcome === 'broken']),
+      [1, 2 / 3, ...sample.attacks.map(() => 0)].map((share) => [share, false]),
+      JSON.stringify(verdicts),
+    );
+  });
+}
+
+describe('a workspace with mocha', () => behaves(mochaSample));
+
+/** Jest in the tests' cache, fetched once; why there is none, else. */
+const jestPackages = path.join(cacheFolder(), 'jest-30', 'node_modules');
+const jestMissing = existsSync(path.join(jestPackages, 'jest')) ? false : await fetchJest();
+async function fetchJest(): Promise<string | false> {
+  const home = path.dirname(jestPackages);
+  await mkdir(home, { recursive: true });
+  await writeFile(path.join(home, 'package.json'), '{"private":true}');
+  const { status } = spawnSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', 'jest@30'], {
+    cwd: home,
+  });
+  return status === 0 ? false : 'jest is not installed, and cannot be fetched';
+}
+describe('a workspace with jest', { skip: jestMissing }, () => behaves(jestSample(jestPackages)));
+
+const pythonMissing = await pythonToolchain().then(
+  () => false as const,
+  () => 'Python is not installed',
+);
+describe('a workspace with unittest', { skip: pythonMissing }, () => behaves(unittestSample));
