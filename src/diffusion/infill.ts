@@ -24,8 +24,8 @@ export interface InfillRequest {
   readonly singleLine: boolean;
   /** So many of the likeliest other tokens are kept of every place that the model reveals; none where it is absent. */
   readonly runnersUp?: number;
-  /** Sees every alternative after every step; for who watches. */
-  readonly watch?: (canvases: readonly InfillCanvas[], step: number) => void;
+  /** Sees every alternative after every step, and what of the prefix they repeat; for who watches. */
+  readonly watch?: (canvases: readonly InfillCanvas[], step: number, begun: string) => void;
   /** Awaited between two steps; throws to stop. */
   readonly betweenSteps?: () => Promise<void> | void;
 }
@@ -113,7 +113,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     for (const [row, canvas] of open.entries())
       reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
     forwards++;
-    request.watch?.(canvases, forwards - 1);
+    request.watch?.(canvases, forwards - 1, begun);
   }
   return {
     alternatives: canvases.map((canvas) => finished(canvas, begun, rules)),

@@ -9,7 +9,7 @@ import { SuggestionCache } from './inline/suggestion-cache.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
 import { trimCompletion, withoutOverlap } from './inline/trim.ts';
 import { LatencyMeter } from './latency.ts';
-import { Cancelled, type Priority, Turns } from './turns.ts';
+import { Cancelled, type Priority, type Turns } from './turns.ts';
 
 /** A request for completions at a place of a document. */
 export interface CompletionQuery {
@@ -28,6 +28,8 @@ export interface CompletionParts {
   readonly settings: () => CompletionSettings;
   /** Milliseconds since 1970 until which nobody wants suggestions; null: they are wanted. */
   readonly snoozedUntil: () => number | null;
+  /** Who may compute, and when. */
+  readonly turns: Turns;
   /** Runs the model; throws a `UserError` where there is none that completes. */
   readonly infill: (request: InfillRequest) => Promise<Infilled>;
   readonly now: () => number;
@@ -59,7 +61,6 @@ const alternativeTemperature = 0.8;
 export class Completions {
   readonly latency = new LatencyMeter();
   readonly #parts: CompletionParts;
-  readonly #turns = new Turns();
   readonly #cache = new SuggestionCache<Made | null>();
   readonly #traces: CompletionTrace[] = [];
   /** Ends the request of a document that a newer one takes the place of. */
@@ -149,7 +150,7 @@ export class Completions {
     path.lines(singleLine, settings.multiline);
     const watch = this.#parts.watcher(query, path.id);
     const queued = this.#parts.now();
-    const infilled = await this.#turns.run(priority, signal, (breathe) => {
+    const infilled = await this.#parts.turns.run(priority, signal, (breathe) => {
       path.took('queue', this.#parts.now() - queued);
       return this.#parts.infill({
         ...query.text,

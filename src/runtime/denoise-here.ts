@@ -3,12 +3,14 @@ import type { LanguageModel } from '../model/language-model.ts';
 import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
 import type { Frame } from '../protocol/sample.ts';
 import type { CompletionQuery } from './completions.ts';
-import { frameOf, watchedRunnersUp } from './frame.ts';
+import { frameOf, watchedRunnersUp, withoutEnd } from './frame.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
-import { Cancelled } from './turns.ts';
+import type { Turns } from './turns.ts';
 
 export interface DenoiseHooks {
   readonly settings: CompletionSettings;
+  /** Who else computes here: a completion that is asked for meanwhile waits for the end. */
+  readonly turns: Turns;
   readonly signal: AbortSignal;
   readonly send: (frame: DenoisingFrame) => Promise<void>;
 }
@@ -21,34 +23,33 @@ export async function denoiseHere(
   model: LanguageModel,
   { text, uri }: CompletionQuery,
   { seed, alternatives }: DenoiseParameters,
-  { settings, signal, send }: DenoiseHooks,
+  { settings, turns, signal, send }: DenoiseHooks,
 ): Promise<DenoiseResult> {
   const begin = performance.now();
   const frames: Frame[][] = Array.from({ length: alternatives }, () => []);
   const sending: Promise<void>[] = [];
-  const result = await infill(model, {
-    ...text,
-    alternatives,
-    seed,
-    temperature: 0.8,
-    threshold: settings.threshold,
-    contextTokens: settings.contextTokens,
-    singleLine: !mayHaveSeveralLines(settings.multiline, text),
-    runnersUp: watchedRunnersUp,
-    watch: (canvases, step) => {
-      for (const [alternative, canvas] of canvases.entries()) {
-        // One that is finished does not change any more.
-        if (frames[alternative]!.at(-1)?.tokens.every((token) => token !== null)) continue;
-        const frame = frameOf(canvas, step, model);
-        frames[alternative]!.push(frame);
-        sending.push(send({ alternative, frame }));
-      }
-    },
-    betweenSteps: async () => {
-      await new Promise(setImmediate);
-      if (signal.aborted) throw new Cancelled('The denoising was cancelled.');
-    },
-  });
+  const result = await turns.run('invoked', signal, (breathe) =>
+    infill(model, {
+      ...text,
+      alternatives,
+      seed,
+      temperature: 0.8,
+      threshold: settings.threshold,
+      contextTokens: settings.contextTokens,
+      singleLine: !mayHaveSeveralLines(settings.multiline, text),
+      runnersUp: watchedRunnersUp,
+      watch: (canvases, step) => {
+        for (const [alternative, canvas] of canvases.entries()) {
+          // One that is finished does not change any more.
+          if (frames[alternative]!.at(-1)?.tokens.every((token) => token !== null)) continue;
+          const frame = frameOf(canvas, step, model);
+          frames[alternative]!.push(frame);
+          sending.push(send({ alternative, frame }));
+        }
+      },
+      betweenSteps: breathe,
+    }),
+  );
   await Promise.all(sending);
   return {
     alternatives: result.alternatives.map(({ text: written, meanConfidence }, alternative) => ({
@@ -56,7 +57,7 @@ export async function denoiseHere(
       confidence: meanConfidence,
       denoising: {
         title: `${uri.split('/').at(-1)}, alternative ${alternative + 1}`,
-        prompt: text.prefix.slice(-shownBefore),
+        prompt: withoutEnd(text.prefix, result.begun).slice(-shownBefore),
         outcome: null,
         frames: frames[alternative] as Frame[],
       },

@@ -5,6 +5,9 @@ import type { Frame } from '../protocol/sample.ts';
 /** Runners-up that are kept of every token, for who watches. */
 export const watchedRunnersUp = 4;
 
+/** What stands before a canvas that repeats the end of it. */
+export const withoutEnd = (prefix: string, begun: string): string => prefix.slice(0, prefix.length - begun.length);
+
 /** A canvas as it stands, for who watches: texts of tokens, null where masked. */
 export function frameOf(
   { tokens, revealedAt, confidence, runnersUp }: InfillCanvas,

@@ -17,10 +17,11 @@ import { packageVersion } from '../platform/package-root.ts';
 import * as protocol from '../protocol/runtime.ts';
 import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
 import { denoiseHere } from './denoise-here.ts';
-import { frameOf } from './frame.ts';
+import { frameOf, withoutEnd } from './frame.ts';
 import { listModels } from './list-models.ts';
 import { ModelResidency } from './model-residency.ts';
 import { denoisingOfSample } from './sample-denoising.ts';
+import { Turns } from './turns.ts';
 
 export const defaultSettings: protocol.RuntimeSettings = {
   model: bundledCodeModel,
@@ -65,7 +66,9 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   };
   const residency = new ModelResidency(settings, sendStatus);
   const fill = infiller ?? (async (request: InfillRequest) => infill(await residency.get(), request));
+  const turns = new Turns();
   const completions = new Completions({
+    turns,
     settings: () => settings.completions,
     snoozedUntil: () => snoozedUntil,
     infill: fill,
@@ -76,11 +79,12 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   /** Sends the steps of a completion to who watches. */
   const frameSender = (query: CompletionQuery, request: number): InfillRequest['watch'] => {
     const { uri, line, character } = query;
-    const prefixTail = query.text.prefix.slice(-shownBefore);
-    return async ([first], step) => {
+    const { prefix } = query.text;
+    return async ([first], step, begun) => {
       const model = await residency.get();
       const done = first!.tokens.every((token) => token !== model.config.mask_token_id);
       const frame = frameOf(first!, step, model);
+      const prefixTail = withoutEnd(prefix, begun).slice(-shownBefore);
       const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done };
       await connection.sendNotification(protocol.completionFrame, message);
     };
@@ -144,6 +148,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     try {
       return await denoiseHere(await residency.get(), query, parameters, {
         settings: settings.completions,
+        turns,
         signal: signalOf(token),
         send: async (frame) => {
           const { partialResultToken: to } = parameters;

@@ -5,6 +5,7 @@ import { UserError } from '../../src/platform/errors.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
 import { type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
 import { defaultSettings } from '../../src/runtime/server.ts';
+import { Turns } from '../../src/runtime/turns.ts';
 
 /** What the model writes, as `infill` would say it. */
 function written(texts: readonly string[], confidence = 0.9): Infilled {
@@ -35,6 +36,7 @@ function bench(
   const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
   const asked: InfillRequest[] = [];
   const completions = new Completions({
+    turns: new Turns(),
     settings: () => settings.value,
     snoozedUntil: () => clock.snoozedUntil,
     infill: async (request) => {

@@ -165,7 +165,8 @@ class EvaluationPage {
     const named = against.kind === 'named' ? ['--against', against.dir] : [];
     const report = await this.#ask<EvaluationReport>(['evaluations', action, this.#dir, ...named]);
     this.#report = report;
-    this.#panel.title = `Evaluation: ${report.evaluation.task}`;
+    const { model, task } = report.evaluation;
+    this.#panel.title = `Evaluation: ${model === null ? '' : `${path.basename(model)} · `}${task}`;
     this.#send({ kind: 'report', report });
   }
 

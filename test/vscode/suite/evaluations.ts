@@ -49,7 +49,7 @@ suite('evaluations', () => {
     );
     const item = await api.trees.evaluations.getTreeItem(dir);
     assert.equal(item.contextValue, 'evaluation.finished.evaluate');
-    await tabsAre('Evaluation: sudoku4x4');
+    await tabsAre('Evaluation: unmask-puzzles · sudoku4x4');
   });
 
   test('open beside the one before, once each', async () => {
@@ -57,7 +57,7 @@ suite('evaluations', () => {
     await run('openEvaluation', finished![0]);
     await run('openEvaluation', dir);
     assert.deepEqual(messages.shown, []);
-    await tabsAre('Evaluation: sudoku4x4', 'Evaluation: sudoku4x4');
+    await tabsAre('Evaluation: unmask-puzzles · sudoku4x4', 'Evaluation: unmask-puzzles · sudoku4x4');
   });
 
   test('that cannot begin say why in one message', async () => {

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { infill } from '../../src/diffusion/infill.ts';
+import { begunPiece, spellingOut } from '../../src/diffusion/token-healing.ts';
+import { trainBytePairs } from '../../src/model/byte-pair-training.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { characterTokenizer, Tokenizer } from '../../src/model/tokenizer.ts';
+import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
+
+const source = `export function definition(value: string): Definition {
+  return new Definition(value.definition());
+}
+`.repeat(20);
+const files = trainBytePairs([source], 360);
+const tokenizer = new Tokenizer(files);
+
+describe('a word under way', () => {
+  it('is taken back into the canvas, with the space or the dot before it', () => {
+    for (const [prefix, begun] of [
+      ['  return new Def', ' Def'],
+      ['  return new Definition(value.d', '.d'],
+      ['function de', ' de'],
+      ['  return ', ' '],
+      ['  return new Definition(', '('],
+      ['a\n  ret', 'ret'],
+    ] as const)
+      assert.equal(begunPiece(tokenizer, prefix), begun, JSON.stringify(prefix));
+  });
+
+  it('is none at the beginning of a line, in letters of many bytes, or where no token reaches further', () => {
+    for (const prefix of ['', '  ', 'a;\n', 'a;\n    ', 'const ä', 'x = 1'])
+      assert.equal(begunPiece(tokenizer, prefix), '', JSON.stringify(prefix));
+    assert.equal(begunPiece(new Tokenizer(characterTokenizer('define ')), 'def'), '');
+  });
+
+  it('is spelt out by tokens that begin with it, or that it begins with', () => {
+    const logits = new Float32Array(tokenizer.largestId + 1).map((_, id) => id);
+    const left = spellingOut(logits, ' Defi', tokenizer);
+    const texts = [...left].flatMap((logit, id) => (logit === Number.NEGATIVE_INFINITY ? [] : [tokenizer.texts[id]!]));
+    assert.ok(texts.includes(' Definition') && texts.includes(' '), texts.join());
+    for (const text of texts) assert.ok(text.startsWith(' Defi') || ' Defi'.startsWith(text), JSON.stringify(text));
+    left.forEach((logit, id) => {
+      assert.ok(logit === Number.NEGATIVE_INFINITY || logit === id);
+    });
+  });
+});
+
+describe('a completion of a word under way', () => {
+  it('spells it out in its first tokens, and is what comes behind it', async () => {
+    const checkpoint = tinyCheckpoint({
+      attention: 'prefix-lm',
+      eom_token_id: 3,
+      vocab_size: tokenizer.largestId + 1,
+      max_position_embeddings: 128,
+    });
+    const model = await LanguageModel.load(oneThread(), { ...checkpoint, tokenizer });
+    const request = { suffix: '\n}', alternatives: 4, seed: 3, temperature: 1.5, threshold: 0.9, contextTokens: 64 };
+    for (const begun of [' Def', '.d', '(']) {
+      const prefix = `  return new Definition(value${begun}`;
+      const steps: string[] = [];
+      const result = await infill(model, {
+        ...request,
+        prefix,
+        singleLine: false,
+        runnersUp: 3,
+        watch: (_, __, repeated) => steps.push(repeated),
+      });
+      assert.equal(result.begun, begun);
+      assert.deepEqual(new Set(steps), new Set([begun]));
+      for (const { tokens, text, length, confidence, meanConfidence, revealedAt } of result.alternatives) {
+        const whole = tokenizer.decode(tokens.subarray(0, length));
+        assert.equal(whole, begun + text);
+        assert.ok(meanConfidence > 0 && meanConfidence <= 1);
+        // What spells it out goes from the left, before all the rest.
+        let spelt = 0;
+        let count = 0;
+        while (spelt < begun.length) spelt += tokenizer.texts[tokens[count++] as number]!.length;
+        for (let place = 1; place < count; place++) assert.ok(revealedAt[place]! >= revealedAt[place - 1]!);
+        for (let place = count; place < length; place++) assert.ok(revealedAt[place]! > revealedAt[count - 1]!);
+        assert.ok(confidence.every((sure) => sure > 0 && sure <= 1 + 1e-6));
+      }
+    }
+    await model.dispose();
+  });
+});
