@@ -32,7 +32,10 @@ const reachesPast = (tokenizer: Tokenizer, text: string): boolean =>
 export function spellingOut(logits: Float32Array, begun: string, tokenizer: Tokenizer): Float32Array {
   const { texts } = tokenizer;
   return logits.map((logit, id) => {
-    const text = texts[id] ?? '';
-    return text !== '' && (text.startsWith(begun) || begun.startsWith(text)) ? logit : Number.NEGATIVE_INFINITY;
+    return spells(texts[id] ?? '', begun) ? logit : Number.NEGATIVE_INFINITY;
   });
 }
+
+/** Whether a token's text spells out what is begun, or its beginning. */
+export const spells = (text: string, begun: string): boolean =>
+  text !== '' && (text.startsWith(begun) || begun.startsWith(text));

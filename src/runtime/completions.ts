@@ -1,6 +1,8 @@
 import type { Infilled, Infilling, InfillRequest } from '../diffusion/infill.ts';
+import { shownAlternatives } from '../evaluation/infilling.ts';
 import { messageOf } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
+import { orderBySyntax } from '../workspace/syntax-order.ts';
 import { commentOrStringAt } from '../workspace/syntax-place.ts';
 import { watchedRunnersUp } from './frame.ts';
 import { type Candidate, discardedBy } from './inline/discard.ts';
@@ -50,9 +52,6 @@ interface Made {
   readonly forwards: number;
   readonly tokensPerForward: number;
 }
-
-/** Temperature of the alternatives behind the first, which is the likeliest. */
-const alternativeTemperature = 0.8;
 
 /**
  * Decides what is suggested. Every decision of the path is kept in a trace: that a suggestion does not show is the first
@@ -154,9 +153,10 @@ export class Completions {
       path.took('queue', this.#parts.now() - queued);
       return this.#parts.infill({
         ...query.text,
-        alternatives: query.trigger === 'invoked' ? settings.alternatives : 1,
+        // What comes ahead of its time is not worth more than one.
+        alternatives: priority === 'prefetch' ? 1 : settings.alternatives,
         seed: 0,
-        temperature: alternativeTemperature,
+        temperature: shownAlternatives.temperature,
         threshold: settings.threshold,
         contextTokens: settings.contextTokens,
         singleLine,
@@ -167,7 +167,7 @@ export class Completions {
     path.took('context', infilled.contextMilliseconds);
     path.took('denoise', infilled.denoiseMilliseconds);
     if (priority !== 'prefetch') this.latency.add(this.#parts.now() - queued);
-    const judged = judge(infilled.alternatives, query.text, singleLine);
+    const judged = await this.#inOrder(query, path, judge(infilled.alternatives, query.text, singleLine));
     const written = infilled.alternatives.reduce((sum, { length }) => sum + length + 1, 0);
     const made: Made = {
       alternatives: judged,
@@ -182,6 +182,19 @@ export class Completions {
     if (texts.length > 0) path.ends('shown', `It was shown, ${count(texts.length, 'alternative')}.`);
     else path.ends('discarded', `What the model wrote was not worth showing: ${why.join(', ')}.`);
     return texts;
+  }
+
+  /** Alternatives that break least come first; the likeliest of these ahead. */
+  async #inOrder({ languageId, text }: CompletionQuery, path: DecisionPath, judged: TracedAlternative[]) {
+    const order = await path.during('syntax', () =>
+      orderBySyntax(
+        languageId,
+        text,
+        judged.map((alternative) => alternative.text),
+      ),
+    );
+    if (order[0] !== 0) path.step('Another alternative than the likeliest leaves fewer syntax errors and comes first.');
+    return order.map((place) => judged[place] as TracedAlternative);
   }
 
   async #refusal({

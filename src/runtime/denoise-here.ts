@@ -3,7 +3,7 @@ import type { LanguageModel } from '../model/language-model.ts';
 import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
 import type { Frame } from '../protocol/sample.ts';
 import type { CompletionQuery } from './completions.ts';
-import { frameOf, watchedRunnersUp, withoutEnd } from './frame.ts';
+import { recordFrames, watchedRunnersUp, withoutEnd } from './frame.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import type { Turns } from './turns.ts';
 
@@ -26,8 +26,10 @@ export async function denoiseHere(
   { settings, turns, signal, send }: DenoiseHooks,
 ): Promise<DenoiseResult> {
   const begin = performance.now();
-  const frames: Frame[][] = Array.from({ length: alternatives }, () => []);
   const sending: Promise<void>[] = [];
+  const { frames, watch } = recordFrames(model, alternatives, (alternative, frame) => {
+    sending.push(send({ alternative, frame }));
+  });
   const result = await turns.run('invoked', signal, (breathe) =>
     infill(model, {
       ...text,
@@ -38,15 +40,7 @@ export async function denoiseHere(
       contextTokens: settings.contextTokens,
       singleLine: !mayHaveSeveralLines(settings.multiline, text),
       runnersUp: watchedRunnersUp,
-      watch: (canvases, step) => {
-        for (const [alternative, canvas] of canvases.entries()) {
-          // One that is finished does not change any more.
-          if (frames[alternative]!.at(-1)?.tokens.every((token) => token !== null)) continue;
-          const frame = frameOf(canvas, step, model);
-          frames[alternative]!.push(frame);
-          sending.push(send({ alternative, frame }));
-        }
-      },
+      watch,
       betweenSteps: breathe,
     }),
   );

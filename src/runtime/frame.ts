@@ -1,4 +1,4 @@
-import type { InfillCanvas } from '../diffusion/infill.ts';
+import type { InfillCanvas, InfillRequest } from '../diffusion/infill.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Frame } from '../protocol/sample.ts';
 
@@ -32,4 +32,23 @@ export function frameOf(
         }
       : {}),
   };
+}
+
+/** The frames of every alternative, as `watch` sees them come; one that is finished does not change any more. */
+export function recordFrames(
+  model: Pick<LanguageModel, 'config' | 'tokenizer'>,
+  alternatives: number,
+  onFrame: (alternative: number, frame: Frame) => void = () => undefined,
+) {
+  const frames: Frame[][] = Array.from({ length: alternatives }, () => []);
+  const watch: NonNullable<InfillRequest['watch']> = (canvases, step) => {
+    for (const [alternative, canvas] of canvases.entries()) {
+      const own = frames[alternative] as Frame[];
+      if (own.at(-1)?.tokens.every((token) => token !== null)) continue;
+      const frame = frameOf(canvas, step, model);
+      own.push(frame);
+      onFrame(alternative, frame);
+    }
+  };
+  return { frames, watch };
 }

@@ -20,9 +20,22 @@ describe('scores of completions', () => {
       [items[2]!, '(;'],
       [items[3]!, ''],
     ]);
-    const { exact_match, parses } = await scoreInfilling(items, async (asked) => answers.get(asked)!);
+    const { exact_match, parses } = await scoreInfilling(items, async (asked) => [answers.get(asked)!]);
     assert.deepEqual([exact_match.value, parses.value], [0.25, 0.5]);
     assert.ok(exact_match.low < 0.25 && exact_match.high > 0.25);
+  });
+
+  it('are those of the alternative that an editor shows, and of the likeliest beside them', async () => {
+    const answers = new Map([
+      [item('1;'), ['(;', '1;']],
+      [item('2;'), ['3;', '2;']],
+    ]);
+    const { exact_match, parses, likeliest } = await scoreInfilling(
+      [...answers.keys()],
+      async (asked) => answers.get(asked)!,
+    );
+    assert.deepEqual([exact_match.value, parses.value], [0.5, 1]);
+    assert.deepEqual([likeliest.exact_match.value, likeliest.parses.value], [0, 0.5]);
   });
 });
 
@@ -43,6 +56,21 @@ describe('the trigram', () => {
     assert.equal(trigram.next(7, 2), 3, 'of 3 and 4, twice each, the smaller');
     assert.equal(trigram.next(7, 8), 5);
     assert.equal(trigram.next(-1, -1), 5);
+  });
+  it('takes the likeliest of those that may stand there', () => {
+    const not = (one: number) => (token: number) => token !== one;
+    assert.equal(trigram.next(1, 2, not(3)), 4);
+    assert.equal(trigram.next(7, 8, not(5)), 2, 'of 1 and 2 the more frequent');
+    assert.equal(
+      trigram.next(1, 2, (token) => token === 9),
+      9,
+      'never seen there',
+    );
+    const even = () => (token: number) => token % 2 === 0;
+    assert.deepEqual(
+      trigram.continue([1], 2, () => false, even),
+      [2, 4],
+    );
   });
   it('goes on until an end, or for as long as it may', () => {
     assert.deepEqual(

@@ -69,18 +69,18 @@ function query(text: string, changes: Partial<CompletionQuery> = {}): Completion
 const never = new AbortController().signal;
 
 describe('a request', () => {
-  it('waits, asks the model once for one alternative, and shows what is worth it', async () => {
+  it('waits, asks the model once, for several alternatives, and shows what is worth it', async () => {
     const { completions, asked } = bench(() => written(['a + b;']));
     const { texts, trace } = await completions.complete(query('const c = |\n'), never);
     assert.deepEqual(texts, ['a + b;']);
     assert.equal(asked.length, 1);
     assert.deepEqual(
       [asked[0]!.alternatives, asked[0]!.singleLine, asked[0]!.prefix, asked[0]!.suffix],
-      [1, true, 'const c = ', '\n'],
+      [3, true, 'const c = ', '\n'],
     );
     assert.equal(trace.outcome, 'shown');
     assert.deepEqual([trace.source, trace.forwards, trace.tokensPerForward, trace.multiline], ['model', 2, 2, false]);
-    assert.deepEqual(trace.milliseconds, { wait: 120, queue: 0, context: 3, denoise: 4, total: 120 });
+    assert.deepEqual(trace.milliseconds, { wait: 120, queue: 0, context: 3, denoise: 4, syntax: 0, total: 120 });
     assert.deepEqual(completions.last, trace);
     assert.equal(completions.latency.summary.requests, 1);
   });
@@ -95,6 +95,13 @@ describe('a request', () => {
       trace.alternatives.map(({ discardedBy }) => discardedBy),
       [null, null, 'the same as another'],
     );
+  });
+
+  it('shows first what leaves the fewest syntax errors', async () => {
+    const { completions } = bench(() => written(['(a;', 'f(a;', 'f(a);']));
+    const { texts, trace } = await completions.complete(query('const c = |\n'), never);
+    assert.deepEqual(texts, ['f(a);', '(a;', 'f(a;']);
+    assert.match(trace.path.join(), /leaves fewer syntax errors and comes first/);
   });
 
   const refusals: readonly [

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { begunPiece, spells } from '../../diffusion/token-healing.ts';
 import { type InfillingItem, modelCompleter, scoreInfilling } from '../../evaluation/infilling.ts';
 import { Trigram } from '../../evaluation/trigram.ts';
 import { trainBytePairs } from '../../model/byte-pair-training.ts';
@@ -101,6 +102,8 @@ async function modelScores(model: LanguageModel, lines: readonly InfillingItem[]
   return {
     exact_match: one.exact_match,
     parses: one.parses,
+    'likeliest/exact_match': one.likeliest.exact_match,
+    'likeliest/parses': one.likeliest.parses,
     'lines/exact_match': more.exact_match,
     'lines/parses': more.parses,
   };
@@ -119,9 +122,15 @@ async function trigramScores(
   };
   const trigram = new Trigram(texts(), vocabulary);
   const scores = await scoreInfilling(items, async ({ prefix }) => {
-    const before = tokenizer.encode(prefix.slice(-400));
-    const isEnd = (token: number) => tokenizer.decode([token]).includes('\n');
-    return tokenizer.decode(trigram.continue(before, 32, isEnd));
+    // It takes up a word under way as the model does.
+    const begun = begunPiece(tokenizer, prefix);
+    const before = tokenizer.encode(prefix.slice(-400, prefix.length - begun.length));
+    const isEnd = (token: number) => (tokenizer.texts[token] as string).includes('\n');
+    const allowedAt = (written: readonly number[]) => {
+      const left = begun.slice(tokenizer.decode(written).length);
+      return (token: number) => left === '' || spells(tokenizer.texts[token] as string, left);
+    };
+    return [tokenizer.decode(trigram.continue(before, 32, isEnd, allowedAt)).slice(begun.length)];
   });
   return { 'trigram/exact_match': scores.exact_match, 'trigram/parses': scores.parses };
 }

@@ -1,0 +1,39 @@
+import type { Node } from '@vscode/tree-sitter-wasm';
+import { parseSource } from './syntax-trees.ts';
+
+/** Errors in a text's syntax tree: parts that fit nowhere, and what is missing; null for a language without a grammar. */
+export async function syntaxErrors(languageId: string, text: string): Promise<number | null> {
+  const tree = await parseSource(languageId, text);
+  if (!tree) return null;
+  try {
+    let errors = 0;
+    const open: Node[] = [tree.rootNode];
+    for (let node = open.pop(); node; node = open.pop()) {
+      if (!node.hasError) continue;
+      if (node.isError || node.isMissing) errors++;
+      for (const child of node.children) if (child) open.push(child);
+    }
+    return errors;
+  } finally {
+    tree.delete();
+  }
+}
+
+/** Longer texts are not parsed for every alternative. */
+const longest = 200_000;
+
+/**
+ * Places of the alternatives for a gap, those that leave the fewest syntax errors first; equal ones stay in order, and so
+ * do all in a language without a grammar.
+ */
+export async function orderBySyntax(
+  languageId: string,
+  { prefix, suffix }: { readonly prefix: string; readonly suffix: string },
+  alternatives: readonly string[],
+): Promise<number[]> {
+  const places = alternatives.map((_, place) => place);
+  if (places.length < 2 || prefix.length + suffix.length > longest) return places;
+  const errors: number[] = [];
+  for (const text of alternatives) errors.push((await syntaxErrors(languageId, prefix + text + suffix)) ?? 0);
+  return places.sort((a, b) => (errors[a] as number) - (errors[b] as number));
+}

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { orderBySyntax, syntaxErrors } from '../../src/workspace/syntax-order.ts';
+
+describe('syntax errors', () => {
+  it('are counted, what is missing too', async () => {
+    const errors = (text: string, language = 'typescript') => syntaxErrors(language, text);
+    assert.equal(await errors('const a: number = 1;\n'), 0);
+    assert.ok((await errors('const a = (1;\nconst b = ]2;\n'))! >= 2);
+    assert.ok((await errors('function f() {\n'))! >= 1);
+    assert.equal(await errors('def f(:\n', 'klingon'), null);
+  });
+
+  it('put alternatives in order, and leave alone what is equal', async () => {
+    const gap = { prefix: 'const a = f(', suffix: '\nexport { a };\n' };
+    assert.deepEqual(await orderBySyntax('typescript', gap, ['1, {', '2);', '((', '3);']), [1, 3, 0, 2]);
+    assert.deepEqual(await orderBySyntax('typescript', gap, ['1);', '2);']), [0, 1]);
+    assert.deepEqual(await orderBySyntax('klingon', gap, ['((', '2);']), [0, 1]);
+    assert.deepEqual(await orderBySyntax('typescript', gap, ['((']), [0]);
+    assert.deepEqual(await orderBySyntax('typescript', gap, []), []);
+  });
+});
