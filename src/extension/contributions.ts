@@ -51,6 +51,7 @@ export const settings = {
   threshold: 'unmask.completions.threshold',
   prefetch: 'unmask.completions.prefetch',
   hyperparameters: 'unmask.tuning.hyperparameters',
+  testCommand: 'unmask.tests.command',
   keepCheckpoints: 'unmask.jobs.keepCheckpoints',
   lowPriority: 'unmask.jobs.lowPriority',
   pauseOnBattery: 'unmask.jobs.pauseOnBattery',

@@ -21,6 +21,8 @@ export interface GuardedFunction {
   readonly workspace: string;
   /** Digest of the snapshot that the tests are run on. */
   readonly snapshot: string;
+  /** By which its user has the tests run; null: by the runner that was found. */
+  readonly command: string | null;
   readonly file: string;
   readonly function: string;
   readonly line: number;
@@ -59,6 +61,8 @@ export interface DiscoveryHooks {
   readonly onProgress?: (done: number, total: number, what: string) => void;
   /** Awaited before every function is tried; throws to stop. */
   readonly betweenFunctions?: () => Promise<void>;
+  /** A command by which the tests are run, which reports in TAP; null or absent: the runner is found. */
+  readonly command?: string | null;
 }
 
 /** Test files that a function is tried with, those that call fewest others first. */
@@ -73,9 +77,10 @@ const cache = new VerdictCache();
  */
 export async function discover(folder: string, hooks: DiscoveryHooks = {}): Promise<Discovery> {
   const root = path.resolve(folder);
-  const { runner, snapshot } = await workspaceAsItStands(root);
+  const command = hooks.command ?? null;
+  const { runner, snapshot } = await workspaceAsItStands(root, command);
   const sandbox = await openSandbox();
-  const work: Work = { root, runner, snapshot, sandbox, hooks, leftOut: [], runs: { count: 0 } };
+  const work: Work = { root, command, runner, snapshot, sandbox, hooks, leftOut: [], runs: { count: 0 } };
   const baselines = await runBaselines(work);
   const functions = await sourceFunctions(work);
   let done = 0;
@@ -98,8 +103,11 @@ export async function discover(folder: string, hooks: DiscoveryHooks = {}): Prom
 }
 
 /** A workspace as it stands now, and what runs its tests. */
-export async function workspaceAsItStands(root: string): Promise<{ runner: TestRunner; snapshot: Snapshot }> {
-  const runner = await findRunner(root, await workspaceFiles(root));
+export async function workspaceAsItStands(
+  root: string,
+  command: string | null,
+): Promise<{ runner: TestRunner; snapshot: Snapshot }> {
+  const runner = await findRunner(root, await workspaceFiles(root), command);
   return {
     runner,
     snapshot: await takeSnapshot(root, { isFixed: runner.isConfiguration, stripTypes: runner.stripTypes }),
@@ -108,6 +116,7 @@ export async function workspaceAsItStands(root: string): Promise<{ runner: TestR
 
 interface Work {
   readonly root: string;
+  readonly command: string | null;
   readonly runner: TestRunner;
   readonly snapshot: Snapshot;
   readonly sandbox: Sandbox;
@@ -126,7 +135,7 @@ interface Baseline {
 
 async function runBaselines(work: Work): Promise<Baseline[]> {
   const { root, runner, snapshot, sandbox, hooks, leftOut } = work;
-  const testFiles = snapshot.files.filter((file) => runner.isTest(file));
+  const testFiles = runner.suites?.(snapshot.files) ?? snapshot.files.filter((file) => runner.isTest(file));
   let done = 0;
   const baselines = await limitConcurrency(testFiles, availableParallelism(), async (testFile) => {
     work.runs.count++;
@@ -179,7 +188,7 @@ async function tryFunction(
   { file, language, text, found }: FoundFunction,
   baselines: readonly Baseline[],
 ): Promise<GuardedFunction | null> {
-  const { root, snapshot } = work;
+  const { root, snapshot, command } = work;
   const leave = (reason: string) => {
     work.leftOut.push({ file, name: found.name, reason });
     return null;
@@ -188,7 +197,10 @@ async function tryFunction(
   if (body.trim() === '') return leave('has an empty body');
   if (body.length > longestBody) return leave(`is longer than ${longestBody} characters`);
   const calling = baselines
-    .filter(({ coverage }) => coverage.some((entry) => entry.file === file && calls(entry, found)))
+    .filter(
+      ({ coverage }) =>
+        work.runner.tellsCalls === false || coverage.some((entry) => entry.file === file && calls(entry, found)),
+    )
     .sort((a, b) => a.coverage.length - b.coverage.length);
   if (calling.length === 0) return leave('no test calls it');
   const changed = { file, text: withoutBody(language, text, found) };
@@ -205,10 +217,12 @@ async function tryFunction(
     const tests = passing.filter((id) => !left.includes(id));
     if (tests.length > 0) guards.push({ testFile, tests, expected: all });
   }
-  if (guards.length === 0) return leave('the tests that call it pass without it');
+  if (guards.length === 0)
+    return leave(work.runner.tellsCalls === false ? 'no test minds' : 'the tests that call it pass without it');
   return {
     workspace: root,
     snapshot: snapshot.digest,
+    command,
     file,
     function: found.name,
     line: found.line,

@@ -8,7 +8,7 @@ import { type DiscoveryDocument, isHeldOut } from '../protocol/discovery.ts';
 import { RunWriter } from '../runs/writer.ts';
 import { type Discovery, type DiscoveryHooks, discover, type GuardedFunction } from './discover.ts';
 
-export interface DiscoveryRunHooks extends Pick<DiscoveryHooks, 'signal' | 'onProgress'> {
+export interface DiscoveryRunHooks extends Pick<DiscoveryHooks, 'signal' | 'onProgress' | 'command'> {
   readonly onStart?: (run: RunWriter) => void;
 }
 
@@ -19,7 +19,7 @@ export interface DiscoveryRunHooks extends Pick<DiscoveryHooks, 'signal' | 'onPr
 export async function startDiscovery(
   root: string,
   workspace: string,
-  { signal, onProgress, onStart }: DiscoveryRunHooks = {},
+  { signal, onProgress, onStart, command = null }: DiscoveryRunHooks = {},
 ): Promise<DiscoveryDocument> {
   const begin = performance.now();
   // What cannot work is found before a run directory is made.
@@ -31,7 +31,7 @@ export async function startDiscovery(
     objective: null,
     seed: 0,
     steps: null,
-    settings: { workspace: path.resolve(workspace) },
+    settings: { workspace: path.resolve(workspace), command },
     device: { engine: 'none', device: 'none' },
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
@@ -39,6 +39,7 @@ export async function startDiscovery(
   try {
     const found = await discover(workspace, {
       signal,
+      command,
       onProgress: (done, total, what) => {
         onProgress?.(done, total, what);
         void run.progress(done, null);

@@ -26,6 +26,8 @@ after(async () => {
 /** A workspace of a runner: two functions, one of which tests guard, by four tests of which one is skipped. */
 interface Sample {
   readonly runner: string;
+  /** By which its user has the tests run. */
+  readonly command?: string;
   readonly files: Readonly<Record<string, string>>;
   /** Its packages, where it needs any. */
   readonly packages?: string;
@@ -147,15 +149,34 @@ class Clamp(unittest.TestCase):
   ],
 };
 
+/** Any command that writes TAP: here that of Node's own runner. */
+const commandSample: Sample = {
+  runner: 'node --test-reporter=tap {file}',
+  command: 'node --test-reporter=tap {file}',
+  files: {
+    'lib/clamp.js': javascript,
+    'test/clamp.js': inJavaScript("const { describe, it } = require('node:test');").replace('(done)', '(_, done)'),
+  },
+  tests: inJavaScriptNames,
+  partly: ' return value < low ? low : value; ',
+  attacks: [
+    ' process.exit(0); ',
+    ' for (;;); ',
+    closed('process.exit(0);'),
+    closed("console.log('ok 9 - mine\\n1..9');"),
+    closed(`try { require('node:fs').writeSync(3, 'x {"kind":"finished"}\\n'); } catch {}`),
+  ],
+};
+
 function behaves(sample: Sample): void {
   it('finds what its tests guard, scores a body, and nothing for who cheats', { timeout: 240_000 }, async () => {
-    const root = path.join(folder, sample.runner);
+    const root = path.join(folder, sample.command ? 'command' : sample.runner);
     for (const [file, text] of Object.entries(sample.files)) {
       await mkdir(path.dirname(path.join(root, file)), { recursive: true });
       await writeFile(path.join(root, file), text);
     }
     if (sample.packages) await symlink(sample.packages, path.join(root, 'node_modules'));
-    const { runner, tests, tasks, leftOut } = await discover(root);
+    const { runner, tests, tasks, leftOut } = await discover(root, { command: sample.command ?? null });
     assert.deepEqual([runner, tests], [sample.runner, 3]);
     assert.deepEqual(
       tasks.map((task) => task.function),
@@ -163,7 +184,7 @@ function behaves(sample: Sample): void {
     );
     assert.deepEqual(leftOut.map(({ reason }) => reason.split(':')[0]).sort(), [
       'does not pass as it stands',
-      'no test calls it',
+      sample.command ? 'no test minds' : 'no test calls it',
     ]);
     const row = tasks[0]!;
     assert.deepEqual([...row.guards[0]!.tests].sort(), [...sample.tests].sort());
@@ -176,6 +197,50 @@ function behaves(sample: Sample): void {
     );
   });
 }
+
+describe('a workspace with a command of its user', () => {
+  behaves(commandSample);
+
+  it('has its tests told from what the command writes beside them, subtests by the names of what holds them', async () => {
+    const root = path.join(folder, 'tap');
+    const tap = [
+      '# Subtest: sums',
+      '    ok 1 - small',
+      '    # Subtest: large',
+      '        ok 1 - one',
+      '        not ok 2 - two',
+      '        1..2',
+      '    not ok 2 - large',
+      '    1..2',
+      'not ok 1 - sums',
+      'a line of something else',
+      'ok 2 later # SKIP',
+      'ok 3',
+      'not ok 4 - known # TODO',
+      '# Subtest: hooks',
+      '    ok 1 - inside',
+      '    1..1',
+      'not ok 5 - hooks',
+      '1..5',
+    ].join('\n');
+    await mkdir(path.join(root, 'lib'), { recursive: true });
+    await writeFile(path.join(root, 'lib', 'clamp.js'), javascript);
+    await writeFile(path.join(root, 'report.tap'), tap);
+    const { tests, leftOut } = await discover(root, { command: 'cat report.tap' });
+    assert.equal(tests, 3 + 1);
+    assert.deepEqual(
+      leftOut.filter(({ file }) => file === '.').map(({ name }) => name),
+      ['sums > large > two', 'later', 'known', 'hooks'],
+    );
+    for (const [command, reason] of [
+      ['echo ok 1 - a', /1 tests were reported where the plan has no number of them/],
+      ['echo 1..2; echo ok 1 - a', /1 tests were reported where the plan has 2/],
+      ['echo 1..1; echo ok 1 - a; echo Bail out! no', /reported where the plan has/],
+      ['no-such-program', /No test of/],
+    ] as const)
+      await assert.rejects(discover(root, { command }), reason);
+  });
+});
 
 describe('a workspace with mocha', () => behaves(mochaSample));
 

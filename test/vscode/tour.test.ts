@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -147,6 +147,56 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
   });
 });
 
+/** A code base with tests, as a user has it open. */
+describe('a folder with tests', { timeout: 600_000 }, () => {
+  it('is tuned on from the palette: what its tests guard, which of it, and a run to watch', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'unmask-tests-tour-'));
+    let workbench: Workbench | undefined;
+    try {
+      const workspace = path.join(folder, 'till');
+      await cp(path.join(import.meta.dirname, '../workspaces/till'), workspace, { recursive: true });
+      const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
+      workbench = await Workbench.start({
+        install: [file],
+        machineSettings: { 'unmask.engine': 'onnx', 'unmask.device': 'cpu' },
+        settings: { 'unmask.tuning.hyperparameters': { ...hyperparameters, prompts_per_step: 2, length: 32 } },
+      });
+      const page = await workbench.open(workspace);
+      await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });
+      await runCommand(workbench, page, 'Unmask: Tune on Workspace Tests');
+      // Every function is ticked; one of them is left out here.
+      const row = page.locator('.quick-input-list .monaco-list-row', { hasText: 'percentOf' });
+      await row.waitFor({ timeout: 120_000 });
+      await screenshots(workbench, page, 'choose-functions');
+      await row.locator('input[type=checkbox], .monaco-checkbox').first().click();
+      await page.locator('.quick-input-widget .monaco-button', { hasText: 'OK' }).click();
+      for (const answer of ['spg-mixture', 'unmask-code']) await answerPick(page, answer);
+      await answerPick(page, '2', 'type');
+      const frame = await webview(page, 'main.panel');
+      await frame.locator('.runs li', { hasText: 'finished' }).first().waitFor({ timeout: 180_000 });
+      await screenshots(workbench, page, 'tuned-on-tests');
+      const root = path.join(workbench.home, 'runs');
+      const run = (await listRuns(root)).find(({ kind }) => kind === 'tune')!;
+      assert.deepEqual([run.task, run.state, run.step], ['workspace', 'finished', 2]);
+      const { settings } = JSON.parse(await readFile(path.join(run.dir, 'run.json'), 'utf8'));
+      const chosen = (await readFile(settings.data, 'utf8'))
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).function);
+      assert.equal(chosen.length, 8);
+      assert.ok(!chosen.includes('percentOf'));
+      await page.locator('.activitybar .action-item a[aria-label^="Unmask"]').first().click();
+      const line = page.locator('.pane-body .monaco-list-row', { hasText: 'formatMoney' });
+      await line.waitFor();
+      assert.match((await line.getAttribute('aria-label')) ?? '', /2 tests/);
+      await screenshots(workbench, page, 'workspace-tests');
+    } finally {
+      await workbench?.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 /** A workspace that nobody has trusted yet. */
 describe('in a workspace that is not trusted', { timeout: 300_000 }, () => {
   it('completions work, and the manifest says what does not', async () => {
@@ -178,6 +228,10 @@ describe('in a workspace that is not trusted', { timeout: 300_000 }, () => {
       }
       await page.keyboard.press('Tab');
       await page.locator('.view-line', { hasText: 'const product = width * height;' }).waitFor();
+      // None of its code is run.
+      await runCommand(workbench, page, 'Unmask: Find Functions That Tests Guard');
+      await page.locator('.notification-toast', { hasText: 'only after you trust it' }).waitFor({ timeout: 30_000 });
+      assert.deepEqual(await listRuns(path.join(workbench.home, 'runs')), []);
     } finally {
       await workbench?.close();
       await rm(folder, { recursive: true, force: true });

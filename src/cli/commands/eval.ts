@@ -21,12 +21,13 @@ import {
   withSettings,
 } from '../command.ts';
 import { duration } from '../training-progress.ts';
-import { problemFile } from './discover.ts';
+import { problemFile, testCommandOption } from './discover.ts';
 
 interface EvalOptions extends EngineOptions {
   readonly task?: string;
   readonly data?: string;
   readonly workspace?: string;
+  readonly testCommand?: string;
   readonly model: string;
   readonly limit?: number;
   readonly samples: number;
@@ -77,6 +78,7 @@ export function addEval(add: AddCommand): void {
     .option('--data <file>', 'problems as JSON lines, a JSON array or CSV (default: generated held-out ones)')
     .option('--held-out', 'of --data only the problems that tuning on it does not see')
     .option('--workspace <folder>', 'workspace whose functions are the problems')
+    .option(...testCommandOption)
     .option('--model <model>', 'model: a name, a checkpoint folder or a run directory', bundledPuzzleModel)
     .addOption(wholeNumber('--limit <n>', 'problems to take'))
     .addOption(wholeNumber('--samples <k>', 'answers per problem; with several, pass@1 to pass@K').default(1))

@@ -21,7 +21,7 @@ import {
   withSettings,
 } from '../command.ts';
 import { progressHooks } from '../training-progress.ts';
-import { problemFile } from './discover.ts';
+import { problemFile, testCommandOption } from './discover.ts';
 
 interface TuneOptions extends EngineOptions {
   readonly task?: string;
@@ -29,6 +29,7 @@ interface TuneOptions extends EngineOptions {
   readonly model: string;
   readonly data?: string;
   readonly workspace?: string;
+  readonly testCommand?: string;
   readonly steps?: number;
   readonly timeLimit?: number;
   readonly seed: number;
@@ -86,6 +87,7 @@ export function addTune(add: AddCommand): void {
     )
     .option('--data <file>', 'problems to train on (default: generated ones)')
     .option('--workspace <folder>', 'workspace whose tests are the reward')
+    .option(...testCommandOption)
     .addOption(
       wholeNumber('--steps <n>', `steps to make (default: ${defaultSteps}, or as many as the time limit allows)`),
     )

@@ -7,6 +7,7 @@ import { requestControl } from '../../runs/control.ts';
 import { runFile } from '../../runs/layout.ts';
 import { isOver } from '../../runs/reader.ts';
 import { signalOf } from '../abort-signal.ts';
+import { settings } from '../contributions.ts';
 import { followStatus } from '../evaluations/follow-evaluation.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 
@@ -24,7 +25,11 @@ export async function findTests(jobs: Jobs, folder: string): Promise<DiscoveryDo
     },
     async (progress, token) => {
       const signal = signalOf(token);
-      const dir = await jobs.start(['discover', '--workspace', folder], { signal });
+      const command = vscode.workspace.getConfiguration().get<string>(settings.testCommand, '').trim();
+      const dir = await jobs.start(
+        ['discover', '--workspace', folder, ...(command === '' ? [] : ['--test-command', command])],
+        { signal },
+      );
       const status = await followStatus(dir, (now) => progress.report({ message: soFar(now) }), signal);
       if (!isOver(status.state)) {
         await requestControl(dir, 'stop').catch(() => undefined);

@@ -50,7 +50,7 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
     void vscode.commands.executeCommand('setContext', hasTests, (found?.tasks.length ?? 0) > 0);
   };
   const find = async (given?: string) => {
-    assertTrusted();
+    if (!isTrusted()) return undefined;
     const folder = given ?? (await pickFolder());
     if (folder === undefined) return undefined;
     const found = await findTests(jobs, folder);
@@ -104,13 +104,15 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
   return tree;
 }
 
-function assertTrusted(): void {
-  if (vscode.workspace.isTrusted) return;
+/** Whether code of the workspace may be run; where not, a message leads to where its user can say so. */
+function isTrusted(): boolean {
+  if (vscode.workspace.isTrusted) return true;
   const manage = 'Manage Workspace Trust';
+  // Not awaited: the command is over, however long the message stays.
   void vscode.window
     .showWarningMessage('Unmask runs the tests of a workspace only after you trust it.', manage)
     .then((answer) => answer === manage && vscode.commands.executeCommand('workbench.trust.manage'));
-  throw new UserError('The workspace is not trusted, so none of its code is run.');
+  return false;
 }
 
 async function pickFolder(): Promise<string | undefined> {

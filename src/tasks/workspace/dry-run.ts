@@ -22,8 +22,8 @@ export async function dryRun(
   { signal, onProgress }: DryRunHooks = {},
 ): Promise<DryRunDocument> {
   const begin = performance.now();
-  const workspace = (rows[0] as WorkspaceRow).workspace;
-  const { snapshot } = await workspaceAsItStands(workspace);
+  const { workspace, command } = rows[0] as WorkspaceRow;
+  const { snapshot } = await workspaceAsItStands(workspace, command);
   if (rows.some((row) => row.workspace !== workspace || row.snapshot !== snapshot.digest))
     throw new UserError(
       `${workspace} has changed since its functions were found; find them anew with \`unmask discover --workspace ${workspace}\`.`,

@@ -70,8 +70,8 @@ async function runGuards({ sandbox, snapshot, runner, row, text, signal }: Guard
 const known = new Map<string, Promise<{ snapshot: Snapshot; runner: TestRunner }>>();
 
 /** The snapshot of a row and what runs its tests, found once. */
-function surroundings({ workspace, snapshot: digest }: WorkspaceRow) {
-  const key = `${digest} ${workspace}`;
+function surroundings({ workspace, snapshot: digest, command }: WorkspaceRow) {
+  const key = `${digest} ${workspace} ${command}`;
   let found = known.get(key);
   if (!found) {
     found = (async () => {
@@ -80,7 +80,7 @@ function surroundings({ workspace, snapshot: digest }: WorkspaceRow) {
         throw new UserError(
           `The snapshot of ${workspace} that these functions were found in is gone; find them anew with \`unmask discover --workspace ${workspace}\`.`,
         );
-      return { snapshot, runner: await findRunner(workspace, snapshot.files) };
+      return { snapshot, runner: await findRunner(workspace, snapshot.files, command) };
     })();
     known.set(key, found);
     found.catch(() => known.delete(key));

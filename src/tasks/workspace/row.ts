@@ -11,6 +11,7 @@ const rowSchema = z.object(
   {
     workspace: text,
     snapshot: z.string().regex(/^[0-9a-f]{32}$/, 'is no digest of a snapshot'),
+    command: text.nullable().default(null),
     file: text,
     function: text,
     line: z.int(),

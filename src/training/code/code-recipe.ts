@@ -44,7 +44,7 @@ export const codeRecipe: Recipe = {
     evaluation_problems: 200,
     checkpoint_every: 250,
   },
-  steps: 5500,
+  steps: 6000,
   async prepare(hooks) {
     const corpus = await readCorpus(path.join(dataHome(), 'cache', 'sources'), hooks);
     return codeCurriculum(corpus, hooks);

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../platform/errors.ts';
+import { commandRunner } from './command.ts';
 import { jest } from './jest.ts';
 import { mocha } from './mocha.ts';
 import { nodeTest } from './node-test.ts';
@@ -13,10 +14,15 @@ import { vitest } from './vitest.ts';
 const runners = [nodeTest, vitest, jest, mocha, pytest, unittest] as const;
 
 /**
- * Finds the runner of a workspace by its files and its `package.json`. Throws a `UserError` where there is none, or one
- * that is not known.
+ * Finds the runner of a workspace by its files and its `package.json`, unless its user says by which command its tests
+ * are run. Throws a `UserError` where there is none, or one that is not known.
  */
-export async function findRunner(root: string, files: readonly string[]): Promise<TestRunner> {
+export async function findRunner(
+  root: string,
+  files: readonly string[],
+  command: string | null = null,
+): Promise<TestRunner> {
+  if (command !== null) return commandRunner(root, command);
   const workspace: Workspace = {
     root,
     files,
@@ -28,7 +34,7 @@ export async function findRunner(root: string, files: readonly string[]): Promis
     // Python's tests may stand beside those of a runner that is not known; what the package calls its tests goes first.
     if (runnerOf === pytest && other)
       throw new UserError(
-        `The tests of ${root} are run by ${other[0]}; only those of node:test, vitest, jest, mocha, pytest and unittest can be a reward.`,
+        `The tests of ${root} are run by ${other[0]}; only those of node:test, vitest, jest, mocha, pytest and unittest can be a reward by themselves. Give a command that reports in TAP.`,
       );
     const runner = await runnerOf(workspace);
     if (runner) return runner;

@@ -9,6 +9,10 @@ export interface TestRunner {
   isTest(file: string): boolean;
   /** What decides how tests are run: no candidate can touch it. */
   isConfiguration(file: string): boolean;
+  /** What is run one after the other; absent: every file that is a test. */
+  suites?(files: readonly string[]): readonly string[];
+  /** False where a run does not tell which functions it calls, so that each may be called by any. */
+  readonly tellsCalls?: boolean;
   /** Whether TypeScript is run without its types, because this Node does not take them. */
   readonly stripTypes: boolean;
   /** The job that runs test files, but for the nonce; its input is what the harness is told beside that. */

@@ -1,0 +1,42 @@
+import { readHarness } from '../harness.ts';
+import { nodeToolchain } from '../toolchains.ts';
+import { installedPackages, isPackageConfiguration, type TestRunner } from './runner.ts';
+
+const isTest = (file: string): boolean =>
+  /(^|\/)(tests?|specs?|__tests__)\//i.test(file) || /(^|\/)test[._-]|[._-](test|spec)\.[^/]+$/i.test(file);
+
+const isConfiguration = (file: string): boolean =>
+  isTest(file) ||
+  isPackageConfiguration(file) ||
+  /(^|\/)(Makefile|[^/]+\.(toml|cfg|ini|mk)|[^/]+\.config\.[^/]+|\.[^/]*rc(\.[^/]+)?)$/.test(file);
+
+/** What stands for a file of tests in a command that is run once for each. */
+const filePlace = '{file}';
+
+/**
+ * A command of the user's that reports in TAP, the Test Anything Protocol, which most runners and many languages write:
+ * run for every file of tests where it has a place for one, else once for all. It does not tell what it calls, so every
+ * function is tried with it.
+ */
+export async function commandRunner(root: string, command: string): Promise<TestRunner> {
+  const toolchain = nodeToolchain();
+  const harness = await readHarness('command.mjs', 'common.mjs');
+  return {
+    name: command,
+    stripTypes: false,
+    isTest,
+    isConfiguration,
+    tellsCalls: false,
+    suites: (files) => (command.includes(filePlace) ? files.filter(isTest) : ['.']),
+    version: `${toolchain.version} ${harness.version} ${command}`,
+    job: (files) => ({
+      job: {
+        command: [toolchain.program, '--no-warnings', '../kit/command.mjs'],
+        shown: [...toolchain.shown, ...installedPackages(root)],
+        environment: toolchain.environment,
+        files: harness.files,
+      },
+      input: { command, files },
+    }),
+  };
+}
