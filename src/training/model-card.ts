@@ -65,7 +65,7 @@ ${settings.join('\n')}
 
 ## Scores
 
-Greedy answers to ${evaluation.n} ${evaluation.split} problems of each kind that it did not see, with 95 % intervals.
+${curriculum.answers ?? 'Greedy answers'} to ${evaluation.n} ${evaluation.split} problems of each kind that it did not see, with 95 % intervals.
 
 | metric | value | interval |
 |---|---|---|

@@ -36,6 +36,8 @@ export interface Curriculum {
   readonly specials: SpecialTokens;
   /** What step `step` (from 1) reads: one or more batches that count alike. */
   examples(step: number, batchSize: number, random: Random): Example[][];
+  /** How the answers that are scored are made, for the card; absent: greedily. */
+  readonly answers?: string;
   /** The metric by which checkpoints are ranked, larger is better. */
   readonly bestBy: string;
   /** On held-out problems, at most `problems` of each kind. */

@@ -9,8 +9,12 @@ export async function runCommand(workbench: Workbench, page: Page, title: string
   // The palette lists what is known when it opens, and extensions become known a little after the window shows.
   for (let attempt = 0; attempt < 20; attempt++) {
     await page.keyboard.press('F1');
-    await input.fill(`>${title}`);
-    const listed = await first.waitFor({ timeout: 2000 }).then(
+    // What takes the focus meanwhile closes it, and a user would open it again.
+    const isListed = async () => {
+      await input.fill(`>${title}`, { timeout: 2000 });
+      await first.waitFor({ timeout: 2000 });
+    };
+    const listed = await isListed().then(
       () => true,
       () => false,
     );

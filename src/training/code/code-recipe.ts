@@ -78,6 +78,8 @@ export async function codeCurriculum(
       if (kind % 3 === 0) return [batch(lengths.text, (length) => draw.text(length, random))];
       return [batch(lengths.text, (length) => draw.gaps(length, random))];
     },
+    answers:
+      'Of three answers the one with the fewest syntax errors, as an editor shows it (`likeliest`: the greedy one alone),',
     bestBy: 'exact_match',
     async evaluate(model, problems) {
       const begin = performance.now();
