@@ -1,6 +1,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { DiscoveryDocument, DryRunDocument, DryRunFunction, FoundTask } from '../../protocol/discovery.ts';
+import { signalOf } from '../abort-signal.ts';
 import type { AskUnmask } from '../ask-unmask.ts';
 import { tasksByFile, writeChosen } from './chosen-tasks.ts';
 
@@ -65,9 +66,7 @@ export class RewardTests implements vscode.Disposable {
   }
 
   async #run(request: vscode.TestRunRequest, token: vscode.CancellationToken): Promise<void> {
-    const controller = new AbortController();
-    token.onCancellationRequested(() => controller.abort());
-    await this.#score(request, controller.signal);
+    await this.#score(request, signalOf(token));
   }
 
   async #score(request: vscode.TestRunRequest, signal: AbortSignal): Promise<DryRunDocument> {
