@@ -220,22 +220,29 @@ function reveal(
 }
 
 /**
- * A token drawn from softmax(logits / temperature): the largest of logit + temperature * Gumbel noise, in double
- * precision (in single precision the tail of the noise is cut off, which sharpens the distribution: arXiv 2409.02908).
+ * A token drawn from softmax(logits / temperature) by inversion, in double precision; the likeliest at temperature 0.
  * The mask itself is never drawn.
  */
 export function drawToken(logits: Float32Array, temperature: number, mask: number, random: Random): number {
-  let best = -1;
-  let highest = Number.NEGATIVE_INFINITY;
+  const likeliest = likeliestToken(logits, mask);
+  if (temperature === 0) return likeliest;
+  const peak = logits[likeliest] as number;
+  const upTo = new Float64Array(logits.length);
+  let sum = 0;
   for (let token = 0; token < logits.length; token++) {
-    if (token === mask) continue;
-    const noise = temperature > 0 ? -temperature * Math.log(-Math.log(1 - random.uniform())) : 0;
-    const score = (logits[token] as number) + noise;
-    if (score > highest || best === -1) {
-      highest = score;
-      best = token;
-    }
+    if (token !== mask) sum += Math.exp(((logits[token] as number) - peak) / temperature);
+    upTo[token] = sum;
   }
+  const drawn = random.uniform() * sum;
+  const token = upTo.findIndex((reached) => reached > drawn);
+  // Logits that are not finite have no distribution; who draws sees that by the token's probability.
+  return token === -1 ? likeliest : token;
+}
+
+function likeliestToken(logits: Float32Array, mask: number): number {
+  let best = mask === 0 ? 1 : 0;
+  for (let token = best + 1; token < logits.length; token++)
+    if (token !== mask && (logits[token] as number) > (logits[best] as number)) best = token;
   return best;
 }
 

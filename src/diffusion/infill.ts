@@ -22,13 +22,29 @@ export interface InfillRequest {
   readonly contextTokens: number;
   /** Stop at the end of the first line: what follows it is not denoised. */
   readonly singleLine: boolean;
+  /** When an alternative is not denoised to its end; absent: never. */
+  readonly stops?: StoppingRules;
   /** So many of the likeliest other tokens are kept of every place that the model reveals; none where it is absent. */
   readonly runnersUp?: number;
   /** Sees every alternative after every step, and what of the prefix they repeat; for who watches. */
-  readonly watch?: (canvases: readonly InfillCanvas[], step: number, begun: string) => void;
+  readonly watch?: (canvases: readonly WatchedCanvas[], step: number, begun: string) => void;
   /** Awaited between two steps; throws to stop. */
   readonly betweenSteps?: () => Promise<void> | void;
 }
+
+/** What makes the rest of an alternative not worth its time: what is left out would not be shown. */
+export interface StoppingRules {
+  /** Whether what follows this text would be cut off; it is written from the left without a gap. */
+  readonly isOver: (text: string) => boolean;
+  /**
+   * An alternative of eight tokens or more whose mean probability is below this is given up. The surest are revealed
+   * first, so that the mean of a block only falls.
+   */
+  readonly leastConfidence: number;
+}
+
+/** Tokens by which an alternative is judged at the earliest. */
+const judgedAfter = 8;
 
 /** The gap as it stands: lists of one length, one entry per place of the canvas. */
 export interface InfillCanvas {
@@ -42,14 +58,19 @@ export interface InfillCanvas {
   readonly runnersUp?: readonly (readonly RunnerUp[] | null)[];
 }
 
+export interface WatchedCanvas extends InfillCanvas {
+  /** Nothing more is revealed: the middle came to its end, or was stopped. */
+  readonly done: boolean;
+}
+
 export interface Infilling extends InfillCanvas {
-  /** The middle, up to its end, behind what was begun. */
+  /** The middle, up to its end or to where it was stopped, behind what was begun. */
   readonly text: string;
   /** Tokens of the middle and of what was begun, the end left out. */
   readonly length: number;
   /** Whether the middle came to its end within the canvas. */
   readonly ended: boolean;
-  /** Mean probability of the middle's tokens when they were revealed; of its end where the middle is empty. */
+  /** Mean probability of the revealed tokens of the middle when they were revealed; of its end where the middle is empty. */
   readonly meanConfidence: number;
 }
 
@@ -92,6 +113,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     block: generation.block_length,
     threshold: request.threshold,
     runnersUp: request.runnersUp ?? 0,
+    stops: request.stops ?? null,
   };
   const canvases = Array.from({ length: request.alternatives }, (_, index) =>
     newCanvas(width, begun, rules, request, index),
@@ -103,15 +125,17 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   const context = await model.context.read({ tokens: [...prefix, ...suffix], positions: [...prefix.keys(), ...after] });
   const read = performance.now();
   let forwards = 0;
-  for (let open = canvases; open.length > 0; open = open.filter(({ from }) => from < width)) {
+  for (let open = canvases; open.length > 0; open = open.filter(({ done }) => !done)) {
     await request.betweenSteps?.();
     // Whole blocks, so that there are few shapes and each has its program after the first completions.
     const from = Math.min(...open.map((canvas) => blockEnd(canvas.from, rules.block))) - rules.block;
     const to = Math.min(width, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
     const tokens = open.map((canvas) => canvas.tokens);
     const logits = await model.context.logits(context, tokens, { position: prefix.length, from, to });
-    for (const [row, canvas] of open.entries())
+    for (const [row, canvas] of open.entries()) {
       reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
+      canvas.done ||= isStopped(canvas, begun, rules);
+    }
     forwards++;
     request.watch?.(canvases, forwards - 1, begun);
   }
@@ -162,11 +186,13 @@ interface Rules {
   readonly block: number;
   readonly threshold: number;
   readonly runnersUp: number;
+  readonly stops: StoppingRules | null;
 }
 
-interface OpenCanvas extends InfillCanvas {
+interface OpenCanvas extends WatchedCanvas {
+  done: boolean;
   readonly runnersUp?: (readonly RunnerUp[] | null)[];
-  /** The first place that is still masked; the width where none is. */
+  /** The first place that is still to be revealed. */
   from: number;
   step: number;
   /** What the next tokens have to spell out, and how many did so far without reaching past it. */
@@ -188,6 +214,7 @@ function newCanvas(
     revealedAt: new Int32Array(width).fill(-1),
     confidence: new Float32Array(width),
     ...(rules.runnersUp > 0 ? { runnersUp: Array.from({ length: width }, () => null) } : {}),
+    done: false,
     from: 0,
     step: 0,
     begun,
@@ -211,7 +238,8 @@ function reveal(canvas: OpenCanvas, logits: Float32Array, first: number, vocabul
   if (canvas.begun === '') revealSure(canvas, guesses, rules);
   else spellOut(canvas, guesses, rules);
   const next = tokens.indexOf(rules.mask, canvas.from);
-  canvas.from = next === -1 ? tokens.length : next;
+  canvas.done = next === -1;
+  canvas.from = next;
   canvas.step++;
 }
 
@@ -268,22 +296,43 @@ function put({ tokens, revealedAt, confidence, step }: OpenCanvas, place: number
   confidence[place] = sure;
 }
 
-function finished(canvas: OpenCanvas, begun: string, { end, endsLine, tokenizer }: Rules): Infilling {
-  const { tokens, revealedAt, confidence, runnersUp, begunTokens } = canvas;
-  const found = tokens.indexOf(end);
+function isStopped(canvas: OpenCanvas, begun: string, rules: Rules): boolean {
+  const { stops, mask } = rules;
+  if (!stops) return false;
+  const { tokens, begunTokens } = canvas;
+  const revealed = tokens.length - tokens.reduce((masked, token) => masked + Number(token === mask), 0) - begunTokens;
+  if (revealed >= judgedAfter && meanConfidence(canvas, rules) < stops.leastConfidence) return true;
+  return stops.isOver(writtenText(canvas, begun, rules).text);
+}
+
+/** What stands in the canvas from the left up to its end or the first mask. */
+function writtenText({ tokens }: InfillCanvas, begun: string, { mask, end, tokenizer }: Rules) {
+  const found = tokens.findIndex((token) => token === end || token === mask);
   const length = found === -1 ? tokens.length : found;
   const text = tokenizer.decode(tokens.subarray(0, length)).slice(begun.length);
-  // What was typed already is no guess.
-  const counted = confidence.subarray(begunTokens, Math.max(begunTokens + 1, length));
+  return { text, length, ended: tokens[length] === end };
+}
+
+/** Of the revealed tokens before the end, those left out that were typed already, which are no guess. */
+function meanConfidence({ tokens, confidence, begunTokens }: OpenCanvas, { mask, end }: Rules): number {
+  const found = tokens.indexOf(end);
+  const places = [...tokens.keys()].slice(begunTokens, found === -1 ? undefined : Math.max(begunTokens + 1, found));
+  const counted = places.filter((place) => tokens[place] !== mask);
+  return counted.reduce((sum, place) => sum + (confidence[place] as number), 0) / counted.length;
+}
+
+function finished(canvas: OpenCanvas, begun: string, rules: Rules): Infilling {
+  const { tokens, revealedAt, confidence, runnersUp } = canvas;
+  const { text, length, ended } = writtenText(canvas, begun, rules);
   return {
     tokens,
     revealedAt,
     confidence,
     ...(runnersUp ? { runnersUp } : {}),
-    text: endsLine.size > 0 ? (text.split(/\r?\n/, 1)[0] as string) : text,
+    text: rules.endsLine.size > 0 ? (text.split(/\r?\n/, 1)[0] as string) : text,
     length,
-    ended: found !== -1,
-    meanConfidence: counted.reduce((sum, one) => sum + one, 0) / counted.length,
+    ended,
+    meanConfidence: meanConfidence(canvas, rules),
   };
 }
 

@@ -148,17 +148,18 @@ export class ContextReader {
     const hiddenKeys = reshape(unseen(input('present', [capacity])), [1, 1, capacity]);
     const positions = this.#positions(length);
     const rowsOfGroup = (heads / groups) * length;
-    // The canvases share the context: seen by it, their queries are one long list in every group.
+    // The canvases share the context: beside it, their queries are one long list in every group. Moving them there and back
+    // costs the canvas's width, not the context's.
     const together = (x: Tensor): Tensor => reshape(transpose(x, [1, 0, 2, 3]), [groups, batch * rowsOfGroup, -1]);
     const apart = (x: Tensor): Tensor => transpose(reshape(x, [groups, batch, rowsOfGroup, -1]), [1, 0, 2, 3]);
     const states = layers(config, weight, input('tokens', [batch, length], 'i32'), (layer, of, x) => {
       const { q, k, v } = projections(config, of, x, positions);
       const kept = (part: 'k' | 'v') => input(`${part}.${layer}`, [groups, capacity, d]);
-      const given = apart(add(similarity(together(q), kept('k')), hiddenKeys));
-      const weights = softmax(concat([given, similarity(q, k)], 3));
-      const ofGiven = apart(matmul(together(slice(weights, 3, 0, capacity)), kept('v')));
-      const mixed = add(ofGiven, matmul(slice(weights, 3, capacity, capacity + length), v));
-      return joinHeads(of, reshape(mixed, [batch, heads, length, d]));
+      const given = add(similarity(together(q), kept('k')), hiddenKeys);
+      const weights = softmax(concat([given, together(similarity(q, k))], 2));
+      const ofGiven = matmul(slice(weights, 2, 0, capacity), kept('v'));
+      const ofCanvas = matmul(apart(slice(weights, 2, capacity, capacity + length)), v);
+      return joinHeads(of, reshape(add(apart(ofGiven), ofCanvas), [batch, heads, length, d]));
     });
     return defineProgram('canvas', {
       outputs: { logits: logitsAt(config, weight, states, input('rows', [wanted], 'i32')) },

@@ -5,7 +5,7 @@ import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlte
 import { orderBySyntax } from '../workspace/syntax-order.ts';
 import { commentOrStringAt } from '../workspace/syntax-place.ts';
 import { watchedRunnersUp } from './frame.ts';
-import { type Candidate, discardedBy } from './inline/discard.ts';
+import { type Candidate, discardedBy, stoppingRules } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
@@ -160,6 +160,7 @@ export class Completions {
         threshold: settings.threshold,
         contextTokens: settings.contextTokens,
         singleLine,
+        stops: stoppingRules(query.text),
         betweenSteps: breathe,
         ...(watch ? { watch, runnersUp: watchedRunnersUp } : {}),
       });

@@ -41,12 +41,13 @@ export function recordFrames(
   onFrame: (alternative: number, frame: Frame) => void = () => undefined,
 ) {
   const frames: Frame[][] = Array.from({ length: alternatives }, () => []);
+  const over = new Set<number>();
   const watch: NonNullable<InfillRequest['watch']> = (canvases, step) => {
     for (const [alternative, canvas] of canvases.entries()) {
-      const own = frames[alternative] as Frame[];
-      if (own.at(-1)?.tokens.every((token) => token !== null)) continue;
+      if (over.has(alternative)) continue;
+      if (canvas.done) over.add(alternative);
       const frame = frameOf(canvas, step, model);
-      own.push(frame);
+      frames[alternative]?.push(frame);
       onFrame(alternative, frame);
     }
   };

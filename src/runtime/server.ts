@@ -82,10 +82,9 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     const { prefix } = query.text;
     return async ([first], step, begun) => {
       const model = await residency.get();
-      const done = first!.tokens.every((token) => token !== model.config.mask_token_id);
       const frame = frameOf(first!, step, model);
       const prefixTail = withoutEnd(prefix, begun).slice(-shownBefore);
-      const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done };
+      const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done: first!.done };
       await connection.sendNotification(protocol.completionFrame, message);
     };
   };

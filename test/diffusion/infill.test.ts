@@ -129,6 +129,34 @@ describe('filling a gap', () => {
     }
   });
 
+  it('stops where what follows would be cut off, and leaves the rest masked', async () => {
+    const whole = await infill(model, request({ alternatives: 3, singleLine: false }));
+    const isOver = (text: string) => text.length >= 4;
+    const watched: boolean[][] = [];
+    const stopped = await infill(model, {
+      ...request({ alternatives: 3, singleLine: false, stops: { isOver, leastConfidence: 0 } }),
+      watch: (canvases) => watched.push(canvases.map(({ done }) => done)),
+    });
+    assert.ok(stopped.forwards < whole.forwards);
+    assert.deepEqual(watched.at(-1), [true, true, true]);
+    for (const [index, { tokens, text, length, ended, meanConfidence, confidence }] of stopped.alternatives.entries()) {
+      const masked = tokens.indexOf(model.config.mask_token_id);
+      assert.ok(masked >= 4 && !ended && length === masked);
+      assert.ok(isOver(text) && whole.alternatives[index]!.text.startsWith(text));
+      const revealed = confidence.filter((_, place) => tokens[place] !== model.config.mask_token_id);
+      assert.ok(Math.abs(meanConfidence - revealed.reduce((a, b) => a + b) / revealed.length) < 1e-6);
+    }
+  });
+
+  it('gives up what is unsure, once it has eight tokens', async () => {
+    const stops = { isOver: () => false, leastConfidence: 2 };
+    const { alternatives, forwards } = await infill(model, request({ singleLine: false, threshold: 1, stops }));
+    assert.equal(forwards, 8, 'nothing is surer than 2');
+    assert.equal(alternatives[0]!.revealedAt.filter((step) => step >= 0).length, 8);
+    const sure = await infill(model, request({ singleLine: false, stops: { ...stops, leastConfidence: 0 } }));
+    assert.deepEqual(sure.alternatives, (await infill(model, request({ singleLine: false }))).alternatives);
+  });
+
   it('is not asked of a model that was not trained for it', async () => {
     const other = await LanguageModel.load(engine, tinyCheckpoint());
     assert.equal(completesCode(other.config), false);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { discardedBy } from '../../src/runtime/inline/discard.ts';
+import { discardedBy, stoppingRules } from '../../src/runtime/inline/discard.ts';
 import { mayHaveSeveralLines } from '../../src/runtime/inline/multiline.ts';
 import { SuggestionCache } from '../../src/runtime/inline/suggestion-cache.ts';
 import type { TextAtCursor } from '../../src/runtime/inline/text-at-cursor.ts';
@@ -56,6 +56,17 @@ describe('trimming', () => {
   it('drops the half line of a text that came to no end', () => {
     assert.equal(trimCompletion('a();\n  b(', at('  |'), { singleLine: false, ended: false }), 'a();');
     assert.equal(trimCompletion('a(', at('  |'), { singleLine: false, ended: false }), 'a(');
+  });
+  it('says when a completion has left the block, and not before', () => {
+    const body = '\n    return a;\n  }\n\n  other() {';
+    const rules = stoppingRules(at('  f() {|'));
+    const over = [...body].findIndex((_, index) => rules.isOver(body.slice(0, index + 1)));
+    assert.equal(body.slice(0, over + 1), '\n    return a;\n  }\n');
+    assert.equal(rules.isOver('x = 1, 1, 1, 1, 1, 1,'), true, 'nobody is shown what goes round in circles');
+    // What is stopped is shown as what is not.
+    const trimmed = (text: string, ended: boolean) =>
+      trimCompletion(text, at('  f() {|'), { singleLine: false, ended });
+    assert.equal(trimmed(body.slice(0, over + 1), false), trimmed(body, true));
   });
   it('takes off what follows the cursor already, but no bracket that closes one of its own', () => {
     assert.equal(withoutOverlap('x, y);', ');\nmore'), 'x, y');

@@ -136,8 +136,9 @@ export const restored = ({ key, chosen, alternatives }: Extract<KeptDenoising, {
     alternatives: alternatives.map(({ last, ...about }) => ({ ...about, denoising: unfold(last) })),
   });
 
-/** The completion that a frame holds; null where it cannot be put together from its tokens: one may be part of a character. */
+/** The completion that a frame holds, up to where it was left off; null where it cannot be put together from its tokens: one may be part of a character. */
 function wholeText({ tokens }: Frame): string | null {
-  const text = tokens.map((token) => token ?? '').join('');
+  const open = tokens.indexOf(null);
+  const text = tokens.slice(0, open === -1 ? undefined : open).join('');
   return text === '' || text.includes('\ufffd') ? null : text;
 }

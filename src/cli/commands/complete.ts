@@ -8,6 +8,7 @@ import { Interrupted, messageOf, UsageError } from '../../platform/errors.ts';
 import type { TracedAlternative } from '../../protocol/runtime.ts';
 import { judge } from '../../runtime/completions.ts';
 import { recordFrames } from '../../runtime/frame.ts';
+import { stoppingRules } from '../../runtime/inline/discard.ts';
 import { mayHaveSeveralLines } from '../../runtime/inline/multiline.ts';
 import { defaultSettings } from '../../runtime/server.ts';
 import { orderBySyntax } from '../../workspace/syntax-order.ts';
@@ -45,6 +46,7 @@ export function addComplete(add: AddCommand): void {
           threshold,
           contextTokens,
           singleLine,
+          stops: stoppingRules(text),
           ...(options.frames ? { watch } : {}),
           betweenSteps: () => {
             if (signal.aborted) throw new Interrupted('The completion was stopped.');

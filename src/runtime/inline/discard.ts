@@ -1,4 +1,6 @@
+import type { StoppingRules } from '../../diffusion/infill.ts';
 import { lineBehind, type TextAtCursor } from './text-at-cursor.ts';
+import { leavesBlock } from './trim.ts';
 
 /** A completion that was trimmed, and what the model thought of it. */
 export interface Candidate {
@@ -41,6 +43,15 @@ function repeatsNextLines(text: string, at: TextAtCursor): boolean {
 
 const trimmed = (line: string): string => line.trim();
 const isTelling = (line: string): boolean => line.length > 2;
+
+/**
+ * Tells the model when to leave off: what is behind the block that the cursor stands in is cut off, and what goes round in
+ * circles, or is too unsure, is not shown.
+ */
+export const stoppingRules = (at: TextAtCursor): StoppingRules => ({
+  isOver: (text) => leavesBlock(text, at) || isDegenerate(text),
+  leastConfidence,
+});
 
 /** A line three times over, or a short piece of text at least five times. */
 function isDegenerate(text: string): boolean {

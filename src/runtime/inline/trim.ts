@@ -17,6 +17,12 @@ export function trimCompletion(
   return withinBlock(whole, lineBefore(at)).join('\n').trimEnd();
 }
 
+/** Whether what is written behind this text would be cut off from a completion of several lines. */
+export function leavesBlock(text: string, at: TextAtCursor): boolean {
+  const lines = text.replaceAll('\r\n', '\n').split('\n');
+  return withinBlock(lines, lineBefore(at)).length < lines.length;
+}
+
 /** The lines up to the first one that leaves the block they begin in, or open; the line that closes an opened one is kept. */
 function withinBlock([first, ...others]: readonly string[], before: string): string[] {
   const kept = [first as string];
