@@ -5,7 +5,8 @@ import { Random } from '../platform/random.ts';
 /** What decoding needs of a model. */
 export interface Denoiser {
   readonly config: { readonly mask_token_id: number; readonly eos_token_id: number; readonly vocab_size: number };
-  logits(queries: readonly Query[]): Promise<Float32Array[]>;
+  /** Logits at masked places, for many passes over rows that fill in place. */
+  stepwise(): (queries: readonly Query[]) => Promise<Float32Array[]>;
 }
 
 /**
@@ -22,7 +23,7 @@ export interface DecodingOptions {
   /** Steps in all, shared evenly among the blocks; not used by `threshold`. */
   readonly steps: number;
   readonly threshold: number;
-  /** 0 takes the likeliest token; above, tokens are drawn from softmax(logits / temperature) by Gumbel noise. */
+  /** 0 takes the likeliest token; above, tokens are drawn from softmax(logits / temperature). */
   readonly temperature: number;
 }
 
@@ -107,6 +108,7 @@ export async function denoise(
     };
   });
   for (const canvas of canvases) enterNextBlock(canvas, options);
+  const predict = model.stepwise();
   let active = canvases;
   while (active.length > 0) {
     checkCancelled?.();
@@ -116,7 +118,7 @@ export async function denoise(
       canvas: canvas.prompt,
       suffix: canvas.tokens.length - canvas.end,
     }));
-    const logits = await model.logits(queries);
+    const logits = await predict(queries);
     active.forEach((canvas, row) => {
       reveal(
         canvas,

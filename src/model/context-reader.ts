@@ -37,6 +37,12 @@ export interface PlacedTokens {
   readonly positions: readonly number[];
 }
 
+/** Rows put through the network, and their tokens. */
+export interface Work {
+  forwards: number;
+  tokens: number;
+}
+
 /**
  * Reads given text once, so that a denoising step costs the canvas alone. Exact for models with `prefix-lm` attention,
  * whose given text never sees the canvas.
@@ -45,12 +51,14 @@ export class ContextReader {
   readonly #config: ModelConfig;
   readonly #state: State;
   readonly #programs: ProgramCache;
+  readonly #work: Work;
 
-  /** `state` holds the weights. */
-  constructor(config: ModelConfig, engine: Engine, state: State) {
+  /** `state` holds the weights; `work` is added to. */
+  constructor(config: ModelConfig, engine: Engine, state: State, work: Work) {
     if (config.attention !== 'prefix-lm') throw new Error('only given text that never sees the canvas can be kept');
     this.#config = config;
     this.#state = state;
+    this.#work = work;
     this.#programs = new ProgramCache(engine);
   }
 
@@ -73,6 +81,8 @@ export class ContextReader {
       },
       this.#state,
     );
+    this.#work.forwards++;
+    this.#work.tokens += capacity;
     return { tokens: tokens.length, cache, present };
   }
 
@@ -110,6 +120,8 @@ export class ContextReader {
       },
       this.#state,
     );
+    this.#work.forwards += canvases.length;
+    this.#work.tokens += canvases.length * length;
     const data = logits!.data as Float32Array;
     const each = wanted * vocabulary;
     return canvases.map((_, row) => data.subarray(row * each, (row + 1) * each));

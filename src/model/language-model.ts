@@ -6,8 +6,9 @@ import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
-import { ContextReader } from './context-reader.ts';
+import { ContextReader, type Work } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
+import { GivenReader } from './given-reader.ts';
 import { bucket } from './shape-bucket.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { head, hiddenStates, logitsAt, type Weights, weightShapes } from './transformer.ts';
@@ -32,8 +33,8 @@ export class LanguageModel {
   readonly generation: GenerationDefaults;
   readonly engine: Engine;
   readonly state: State;
-  /** Forward passes made and tokens put through them, since the model was loaded. */
-  readonly work = { forwards: 0, tokens: 0 };
+  /** What was computed since the model was loaded. */
+  readonly work: Work = { forwards: 0, tokens: 0 };
   readonly #programs: ProgramCache;
   #context: ContextReader | undefined;
 
@@ -103,9 +104,22 @@ export class LanguageModel {
       );
   }
 
+  /**
+   * `logits` for rows whose canvases fill step by step: where the attention allows it, what is given is read once and not in
+   * every pass. Good until the weights change.
+   */
+  stepwise(): (queries: readonly Query[]) => Promise<Float32Array[]> {
+    if (this.config.attention !== 'prefix-lm') return (queries) => this.logits(queries);
+    const reader = new GivenReader(this.context, tokensPerPass);
+    return (queries) => {
+      for (const { tokens } of queries) this.checkLength(tokens.length);
+      return reader.logits(queries);
+    };
+  }
+
   /** Reads given text once for many canvases; for models with `prefix-lm` attention. */
   get context(): ContextReader {
-    this.#context ??= new ContextReader(this.config, this.engine, this.state);
+    this.#context ??= new ContextReader(this.config, this.engine, this.state, this.work);
     return this.#context;
   }
 

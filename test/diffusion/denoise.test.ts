@@ -30,7 +30,7 @@ function modelOf(
   return {
     queries,
     config: { mask_token_id: mask, eos_token_id: 1, vocab_size },
-    async logits(batch) {
+    stepwise: () => async (batch) => {
       queries.push(batch.map(({ tokens, places }) => ({ tokens: tokens.slice(), places: [...places] })));
       return batch.map(({ tokens, places }) =>
         Float32Array.from(places.flatMap((place) => [...remembered(tokens, place)])),
