@@ -6,13 +6,13 @@ import { compare } from './compare.ts';
 import { type CompletionLatencies, completionNames, measureCompletions } from './completions.ts';
 import { Contestants } from './contestant.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { type Measurement, measurements, memoryName, startUps, verdictsName } from './measurements.ts';
+import { type Measurement, measurements, memoryName, startUps, verdictNames } from './measurements.ts';
 import { type OperatorTime, profileTrainingStep } from './operator-profile.ts';
 import { findOpponent, type Peer, preparePeer, triedAs } from './peer.ts';
 import type { NoPeer } from './pytorch-peer.ts';
 import { type BenchResult, benchResult } from './result.ts';
 import { measureStartUp } from './start-up.ts';
-import { measureVerdicts } from './verdicts.ts';
+import { measureSuiteVerdicts, measureVerdicts } from './verdicts.ts';
 import { prepareWorkFolder, type WorkFolder } from './work-folder.ts';
 import { workerLaunch } from './worker.ts';
 
@@ -142,16 +142,26 @@ async function measureStartUps({ device: on, wants, signal, progress }: BenchOpt
 }
 
 async function measureSandbox({ wants, seconds, signal, progress }: BenchOptions): Promise<BenchResult[]> {
-  if (!wants(verdictsName)) return [];
-  progress(`Measuring ${verdictsName}`);
-  const compared = { name: verdictsName, unit: 'verdicts/s' } as const;
+  const [programs, suites] = verdictNames;
+  const results: BenchResult[] = [];
   try {
-    const { sandboxed, bare } = await measureVerdicts(seconds, signal);
-    return [benchResult({ ...compared, value: sandboxed, peer: 'without the sandbox', peerValue: bare })];
+    if (wants(programs)) {
+      progress(`Measuring ${programs}`);
+      const { sandboxed: value, bare: peerValue } = await measureVerdicts(seconds, signal);
+      const peer = 'without the sandbox';
+      results.push(benchResult({ name: programs, unit: 'verdicts/s', value, peer, peerValue }));
+    }
+    if (wants(suites)) {
+      progress(`Measuring ${suites}`);
+      const value = await measureSuiteVerdicts(seconds, signal);
+      const aim = { peer: 'the aim, 20 on two cores', peerValue: 20, target: 1 };
+      results.push(benchResult({ name: suites, unit: 'verdicts/s', value, ...aim }));
+    }
+    return results;
   } catch (error) {
     // A machine without a sandbox has no figure for it, and its others all the same.
     if (!(error instanceof UserError) || error instanceof Interrupted) throw error;
     progress(error.message);
-    return [];
+    return results;
   }
 }

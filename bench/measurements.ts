@@ -55,12 +55,15 @@ export const memoryName = 'train-step:memory';
 /** Commands whose seconds from start to exit are measured. */
 export const startUps = ['start-up', 'start-up:first-forward'] as const;
 
-/** Programs that the sandbox judges in a second; the peer is the same harness without it. */
-export const verdictsName = 'verdicts';
+/**
+ * Programs that the sandbox judges in a second, the peer is the same harness without it; and candidates that the tests of a
+ * workspace judge.
+ */
+export const verdictNames = ['verdicts', 'verdicts:node-test'] as const;
 
 export const benchNames: readonly string[] = [
   ...measurements.flatMap(({ name }) => (name === 'train-step' ? [name, memoryName] : [name])),
   ...completionNames,
   ...startUps,
-  verdictsName,
+  ...verdictNames,
 ];

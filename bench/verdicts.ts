@@ -5,9 +5,13 @@ import { defaultLimits } from '../src/sandbox/limits.ts';
 import { openSandbox } from '../src/sandbox/open-sandbox.ts';
 import type { SandboxRun } from '../src/sandbox/sandbox.ts';
 import { supervise } from '../src/sandbox/supervise.ts';
-import { type CodeJob, jobOf } from '../src/tasks/code/judge.ts';
+import { jobOf } from '../src/tasks/code/judge.ts';
 import { problemsOf, type ShippedProblem } from '../src/tasks/code/problem-files.ts';
 import { newNonce, verdictOf } from '../src/workspace/report.ts';
+import { runTests } from '../src/workspace/run-tests.ts';
+import { findRunner } from '../src/workspace/runners/find-runner.ts';
+import { takeSnapshot } from '../src/workspace/snapshot.ts';
+import type { Verdict } from '../src/workspace/verdict.ts';
 
 /** How many verdicts a second are reached on all cores: in the sandbox, and by the same harness without it. */
 export interface VerdictSpeed {
@@ -20,7 +24,14 @@ export async function measureVerdicts(seconds: number, signal: AbortSignal): Pro
   const [problem] = problemsOf('training') as [ShippedProblem, ...ShippedProblem[]];
   const code = await jobOf(problem, problem.prompt + problem.solution);
   const sandbox = await openSandbox();
-  const sandboxed = await perSecond(seconds, code, (input) => sandbox.run({ ...code.job, input }, signal));
+  const judge = (run: (input: string) => Promise<SandboxRun>) => async () => {
+    const nonce = newNonce();
+    return verdictOf(await run(JSON.stringify({ nonce, ...code.input })), nonce, null);
+  };
+  const sandboxed = await perSecond(
+    seconds,
+    judge((input) => sandbox.run({ ...code.job, input }, signal)),
+  );
   // The solution is ours and was read: it may run as it is.
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-bench-'));
   try {
@@ -31,20 +42,60 @@ export async function measureVerdicts(seconds: number, signal: AbortSignal): Pro
     const [program, ...args] = code.job.command as [string, ...string[]];
     const launch = { program, args, cwd: path.join(folder, 'work'), environment: {}, descriptors: [] };
     const run = (input: string) => supervise({ ...launch, input, limits: defaultLimits }, signal);
-    return { sandboxed, bare: await perSecond(seconds, code, run) };
+    return { sandboxed, bare: await perSecond(seconds, judge(run)) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function perSecond(seconds: number, { input }: CodeJob, run: (input: string) => Promise<SandboxRun>) {
+/** A workspace whose suite needs next to no time itself. */
+const workspace = {
+  'package.json': '{ "type": "module", "scripts": { "test": "node --test" } }',
+  'src/add.ts': 'export const add = (a: number, b: number): number => a + b;\n',
+  'test/add.test.ts': [
+    "import assert from 'node:assert/strict';",
+    "import { it } from 'node:test';",
+    "import { add } from '../src/add.ts';",
+    "it('adds', () => assert.equal(add(1, 2), 3));",
+    "it('takes away', () => assert.equal(add(1, -2), -1));",
+  ].join('\n'),
+} as const;
+
+/** Verdicts a second, on all cores, of the tests of a workspace that node:test runs; of another candidate each. */
+export async function measureSuiteVerdicts(seconds: number, signal: AbortSignal): Promise<number> {
+  const root = await mkdtemp(path.join(tmpdir(), 'unmask-bench-'));
+  const remove = (folder: string) => rm(folder, { recursive: true, force: true });
+  try {
+    for (const [file, text] of Object.entries(workspace)) {
+      await mkdir(path.dirname(path.join(root, file)), { recursive: true });
+      await writeFile(path.join(root, file), text);
+    }
+    const runner = await findRunner(root, Object.keys(workspace));
+    const { isConfiguration: isFixed, stripTypes } = runner;
+    const snapshot = await takeSnapshot(root, { isFixed, stripTypes });
+    const sandbox = await openSandbox();
+    let candidate = 0;
+    const speed = await perSecond(seconds, async () => {
+      const changed = { file: 'src/add.ts', text: `${workspace['src/add.ts']}// ${candidate++}\n` };
+      return (
+        await runTests(sandbox, snapshot, runner, { testFile: 'test/add.test.ts', changed, expected: null }, signal)
+      ).verdict;
+    });
+    await remove(path.dirname(snapshot.free));
+    return speed;
+  } finally {
+    await remove(root);
+  }
+}
+
+async function perSecond(seconds: number, judge: () => Promise<Verdict>) {
   const begin = performance.now();
   let count = 0;
   const worker = async () => {
     do {
-      const nonce = newNonce();
-      const verdict = verdictOf(await run(JSON.stringify({ nonce, ...input })), nonce, null);
-      if (verdict.outcome !== 'scored') throw new Error(`a solution of ours was judged ${verdict.outcome}`);
+      const verdict = await judge();
+      if (verdict.outcome !== 'scored' || !verdict.tests.every(({ passed }) => passed))
+        throw new Error(`a solution of ours was judged ${JSON.stringify(verdict)}`);
       count++;
     } while (performance.now() - begin < seconds * 1000);
   };

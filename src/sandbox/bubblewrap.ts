@@ -148,7 +148,8 @@ function processLimits(limits: SandboxLimits): string[] {
   const { cpuSeconds, memoryMiB, processes, openFiles, fileMiB } = limits;
   return [
     `--cpu=${cpuSeconds}:${cpuSeconds + 1}`,
-    `--data=${memoryMiB * mebibyte}`,
+    // A JavaScript engine reserves address space that it never fills, a gigabyte for a worker thread, which counts as well.
+    `--data=${4 * memoryMiB * mebibyte}`,
     `--fsize=${fileMiB * mebibyte}`,
     `--nofile=${openFiles}`,
     '--core=0',

@@ -35,5 +35,6 @@ export function without(descriptors: readonly number[]): string[] {
       'This process has open files that the sandbox would inherit, and bash, which can close them, is not installed; install bash.',
     );
   const script = 'for descriptor in $1; do eval "exec $descriptor>&-"; done; shift; exec "$@"';
-  return [bash, '-c', script, 'bash', descriptors.join(' ')];
+  // Told that its standard input is a socket, as Node's pipes are, bash would read the user's start-up file.
+  return [bash, '--norc', '-c', script, 'bash', descriptors.join(' ')];
 }

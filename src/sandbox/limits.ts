@@ -3,7 +3,7 @@ export interface SandboxLimits {
   /** Seconds by the clock, and of one process's computing. */
   readonly seconds: number;
   readonly cpuSeconds: number;
-  /** Memory of all processes together, and each one's own data. */
+  /** Memory of all processes together; each one's address space for data is four times as large. */
   readonly memoryMiB: number;
   /** Processes and threads at a time. */
   readonly processes: number;

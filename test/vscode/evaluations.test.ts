@@ -76,7 +76,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
       await report().locator('.verdicts').innerText(),
       /Only 8 problems stand in both: this evaluation has 8, the other one 12/,
     );
-    await screenshots(workbench, page, 'evaluation');
+    await screenshots(page, 'evaluation');
     assert.equal((await readdir(path.join(home, 'evaluations'))).length, 2);
     await report().locator('.rows tbody tr').first().click();
     await report().locator('.player').waitFor();

@@ -11,7 +11,7 @@ import { requestControl } from '../../src/runs/control.ts';
 import { lockHolder } from '../../src/runs/lock.ts';
 import { listRuns, readEvents, stepsOf } from '../../src/runs/reader.ts';
 import { knownSource, memorisedModel } from './memorised-model.ts';
-import { answerPick, openAt, runCommand, screenshots, webview } from './window.ts';
+import { answerPick, openAt, runCommand, screenshot, screenshots, webview } from './window.ts';
 import { Workbench } from './workbench.ts';
 
 /** Steps of the run that is tuned here: enough to be looked at, paused and met again after a reload. */
@@ -72,7 +72,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     assert.equal(await counter(), `Step 1 of ${of}`);
     await page.keyboard.press('End');
     assert.equal(await player.locator('.canvas .masked').count(), 0);
-    await screenshots(workbench, page, 'denoise-view');
+    await screenshots(page, 'denoise-view');
     await frame.getByRole('button', { name: 'Insert at the cursor' }).click();
     await page.locator('.view-line', { hasText: 'const product = width * height;' }).waitFor();
   });
@@ -113,7 +113,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
       .nth(steps - 1)
       .waitFor();
     assert.equal(await reward.locator('tbody tr').count(), steps);
-    await screenshots(workbench, page, 'training-panels');
+    await screenshots(page, 'training-panels');
   });
 
   it('a sample of the run is shown as it was denoised', async () => {
@@ -122,7 +122,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     await sample.waitFor();
     await sample.getByRole('button', { name: 'Show denoising' }).click();
     await frame.locator('.player .canvas .grid4').waitFor({ timeout: 30_000 });
-    await screenshots(workbench, page, 'sample');
+    await screenshots(page, 'sample');
   });
 
   it('the end of the run was told once', async () => {
@@ -173,11 +173,22 @@ describe('a folder with tests', { timeout: 600_000 }, () => {
       });
       const page = await workbench.open(workspace);
       await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });
+      await openAt(page, 'basket.ts', 2);
+      await runCommand(workbench, page, 'Unmask: Find Functions That Tests Guard');
+      const found = page.locator('.pane', { hasText: 'Workspace Tests' }).locator('.monaco-list-row');
+      await found.filter({ hasText: 'Basket.constructor' }).waitFor({ timeout: 120_000 });
+      await found.filter({ hasText: 'Basket.constructor' }).locator('.monaco-tl-twistie').click();
+      await found
+        .filter({ hasText: 'takes a discount off' })
+        .or(found.filter({ hasText: 'counts what is put in' }))
+        .first()
+        .waitFor();
+      await screenshots(page, 'workspace-tests');
       await runCommand(workbench, page, 'Unmask: Tune on Workspace Tests');
       // Every function is ticked; one of them is left out here.
       const row = page.locator('.quick-input-list .monaco-list-row', { hasText: 'percentOf' });
       await row.waitFor({ timeout: 120_000 });
-      await screenshots(workbench, page, 'choose-functions');
+      await screenshot(page, 'choose-functions');
       await row.locator('input[type=checkbox], .monaco-checkbox').first().click();
       await page.locator('.quick-input-widget .monaco-button', { hasText: 'OK' }).click();
       for (const answer of ['spg-mixture', 'unmask-code']) await answerPick(page, answer);
@@ -188,7 +199,7 @@ describe('a folder with tests', { timeout: 600_000 }, () => {
       const tuning = async () => (await listRuns(root)).find(({ kind }) => kind === 'tune')!;
       const deadline = Date.now() + 240_000;
       while ((await tuning()).step < 1 && Date.now() < deadline) await delay(500);
-      await screenshots(workbench, page, 'tuned-on-tests');
+      await screenshots(page, 'tuned-on-tests');
       await requestControl((await tuning()).dir, 'stop');
       while ((await lockHolder((await tuning()).dir)) !== null && Date.now() < deadline) await delay(200);
       const run = await tuning();

@@ -87,18 +87,23 @@ export async function answerPick(page: Page, answer: string, how: 'choose' | 'ty
   await row.click();
 }
 
+/** Themes by the name of their pictures: what VS Code lists them as, and the class that the window then has. */
 const themes = {
-  dark: 'Default Dark Modern',
-  light: 'Default Light Modern',
-  contrast: 'Default High Contrast',
+  contrast: ['Dark High Contrast', 'hc-black'],
+  dark: ['Dark 2026', 'vs-dark'],
+  light: ['Light 2026', 'vs'],
 } as const;
 
 /** Pictures of the window in three themes, kept where `UNMASK_TEST_SCREENSHOTS` names a folder. */
-export async function screenshots(workbench: Workbench, page: Page, name: string): Promise<void> {
+export async function screenshots(page: Page, name: string): Promise<void> {
   if (!process.env.UNMASK_TEST_SCREENSHOTS) return;
-  for (const [theme, called] of Object.entries(themes).toReversed()) {
-    workbench.change({ 'workbench.colorTheme': called });
-    await page.waitForTimeout(1500);
+  for (const [theme, [called, shows]] of Object.entries(themes)) {
+    await page.keyboard.press('Control+k');
+    await page.keyboard.press('Control+t');
+    await page.locator('.quick-input-widget input.input').fill(called);
+    await answerPick(page, called);
+    await page.locator(`.monaco-workbench.${shows}`).first().waitFor();
+    await page.waitForTimeout(1000);
     await screenshot(page, `${name}-${theme}`);
   }
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -145,18 +145,6 @@ export class Workbench {
   /** The data home of its extensions. */
   get home(): string {
     return path.join(this.#folder, 'unmask');
-  }
-
-  /** Puts settings of the user in the place of others; VS Code takes them up at once. */
-  change(settings: Readonly<Record<string, unknown>>): void {
-    writeFileSync(
-      this.#userSettings,
-      JSON.stringify({ ...JSON.parse(readFileSync(this.#userSettings, 'utf8')), ...settings }),
-    );
-  }
-
-  get #userSettings(): string {
-    return path.join(this.#folder, 'user', 'User', 'settings.json');
   }
 
   /** The processes that serve completions in its windows. */
