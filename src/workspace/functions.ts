@@ -64,6 +64,7 @@ export async function findFunctions(languageId: string, text: string): Promise<S
     const open: { node: Node; names: readonly string[] }[] = [{ node: tree.rootNode, names: [] }];
     for (let next = open.pop(); next; next = open.pop()) {
       const { node, names } = next;
+      if (isRustTest(node)) continue;
       const name = nameOf(node);
       const body = grammar.functions.has(node.type) ? node.childForFieldName('body') : null;
       if (body && body.type === grammar.body && name !== null) {
@@ -80,6 +81,15 @@ export async function findFunctions(languageId: string, text: string): Promise<S
   } finally {
     tree.delete();
   }
+}
+
+/** Tests stand beside the code in Rust: functions, or modules of them, that are compiled for tests alone. */
+function isRustTest(node: Node): boolean {
+  if (node.type !== 'function_item' && node.type !== 'mod_item') return false;
+  let before = node.previousNamedSibling;
+  for (; before?.type === 'attribute_item'; before = before.previousNamedSibling)
+    if (/^#\[(\w+::)*test\]$|^#\[cfg\(test\)\]$/.test(before.text)) return true;
+  return false;
 }
 
 /** A function's own name, or that of the variable, property or field that holds it. */
@@ -118,16 +128,15 @@ function wholeLines(body: Node, text: string) {
 
 /**
  * The file's text with a function's body taken out: it does nothing, where the language lets it return nothing, so that
- * tests which do not mind are no guards; elsewhere it fails.
+ * tests which do not mind are no guards; elsewhere it fails, before the body where a compiler minds what is not used.
  */
 export function withoutBody(languageId: string, text: string, { start, end }: SourceFunction): string {
+  const body = text.slice(start, end);
   const removed: Readonly<Record<string, string>> = {
-    python: 'pass',
-    go: ' panic("taken out") ',
-    rust: ' unimplemented!() ',
+    python: `${/^[ \t]*/.exec(body)![0]}pass`,
+    go: `\npanic("taken out")\n${body}`,
+    rust: `\nunimplemented!();\n#[allow(unreachable_code)] {${body}}`,
     java: ' throw new UnsupportedOperationException("taken out"); ',
   };
-  const indentation = languageId === 'python' ? /^[ \t]*/.exec(text.slice(start))![0] : '';
-  const statement = removed[languageId] ?? ' ';
-  return text.slice(0, start) + indentation + statement + text.slice(end);
+  return text.slice(0, start) + (removed[languageId] ?? ' ') + text.slice(end);
 }

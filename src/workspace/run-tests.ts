@@ -69,7 +69,7 @@ async function runOnce(
       files,
       copied: snapshot.free,
       input: JSON.stringify({ nonce, ...input }),
-      limits: suiteLimits,
+      limits: { ...suiteLimits, ...runner.limits },
     },
     signal,
   );

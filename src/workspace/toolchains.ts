@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process';
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, UserError } from '../platform/errors.ts';
+import { dataHome } from '../platform/files.ts';
 import { findProgram } from '../sandbox/programs.ts';
 import type { ShownPath } from '../sandbox/sandbox.ts';
 
@@ -78,6 +81,79 @@ async function askPython(program: string): Promise<Toolchain> {
   } catch (error) {
     throw new UserError(`Python (${program}) does not start (${messageOf(error)}); install it anew.`);
   }
+}
+
+/** Go, with a cache that holds its own packages as the tests of a workspace need them. */
+export interface GoToolchain extends Toolchain {
+  readonly cache: string;
+}
+
+/**
+ * The `go` on PATH. Go compiles its own packages, which no workspace changes, so they are compiled once, outside: nothing of
+ * the workspace is compiled or run here. Throws a `UserError` where there is no Go, or it cannot read the workspace.
+ */
+export async function goToolchain(root: string): Promise<GoToolchain> {
+  const program = findProgram('go');
+  if (program === null) throw new UserError('Go is needed to run these tests and is not on PATH; install Go.');
+  const cache = path.join(dataHome(), 'cache', 'go-build');
+  // Neither another toolchain nor a module is fetched.
+  const offline = { GOTOOLCHAIN: 'local', GOPROXY: 'off', GOFLAGS: '-mod=readonly' };
+  const go = async (...args: readonly string[]) => {
+    const env = { ...process.env, ...offline, GOCACHE: cache };
+    return (await promisify(execFile)(program, args, { cwd: root, env, maxBuffer: 2 ** 26 })).stdout;
+  };
+  try {
+    await mkdir(cache, { recursive: true });
+    const found = JSON.parse(await go('env', '-json', 'GOROOT', 'GOVERSION', 'GOMODCACHE')) as Record<string, string>;
+    const { GOROOT = '', GOVERSION, GOMODCACHE = '' } = found;
+    const needed = await go('list', '-deps', '-test', '-f', '{{if .Standard}}{{.ImportPath}}{{end}}', './...');
+    const own = needed.split('\n').filter((name) => name !== '' && name !== 'unsafe' && !name.includes(' '));
+    await go('build', ...own);
+    return {
+      program,
+      cache,
+      shown: [GOROOT, GOMODCACHE].filter((host) => existsSync(host)).map((host) => ({ host, inside: null })),
+      environment: {
+        ...offline,
+        PATH: `${GOROOT}/bin:/usr/local/bin:/usr/bin:/bin`,
+        GOROOT,
+        GOMODCACHE,
+        GOPATH: '/tmp/go',
+        GOCACHE: '/tmp/go-build',
+      },
+      version: `${GOVERSION}`,
+    };
+  } catch (error) {
+    throw new UserError(`Go cannot read ${root} (${messageOf(error).split('\n').slice(0, 3).join(' ')}); mend it.`);
+  }
+}
+
+/** The `cargo` on PATH and its compiler. Throws a `UserError` where there is none. */
+export async function cargoToolchain(): Promise<Toolchain> {
+  const [cargo, rustc] = ['cargo', 'rustc'].map((name) => findProgram(name));
+  if (!cargo || !rustc) throw new UserError('Cargo is needed to run these tests and is not on PATH; install Rust.');
+  const ask = async (...args: readonly string[]) => (await promisify(execFile)(rustc, args)).stdout.trim();
+  // On PATH there may be what chooses a toolchain; inside there is that toolchain alone.
+  const sysroot = await ask('--print', 'sysroot');
+  const registry = path.join(process.env.CARGO_HOME ?? path.join(homedir(), '.cargo'), 'registry');
+  return {
+    program: path.join(sysroot, 'bin', 'cargo'),
+    shown: [
+      { host: sysroot, inside: null },
+      ...(existsSync(registry) ? [{ host: registry, inside: 'tmp/cargo/registry' }] : []),
+    ],
+    environment: {
+      PATH: `${sysroot}/bin:/usr/local/bin:/usr/bin:/bin`,
+      CARGO_HOME: '/tmp/cargo',
+      CARGO_TARGET_DIR: '/tmp/target',
+      CARGO_INCREMENTAL: '0',
+      CARGO_PROFILE_TEST_DEBUG: '0',
+      CARGO_PROFILE_DEV_DEBUG: '0',
+      // The report in JSON is not yet a promise of Rust's, which asks for a word that one knows.
+      RUSTC_BOOTSTRAP: '1',
+    },
+    version: await ask('--version'),
+  };
 }
 
 /** Without the paths that lie in others of them. */

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { findProgram } from '../../src/sandbox/programs.ts';
 import { judgeBodies } from '../../src/tasks/workspace/judge.ts';
 import { discover } from '../../src/workspace/discover.ts';
 import { pythonToolchain } from '../../src/workspace/toolchains.ts';
@@ -31,6 +32,8 @@ interface Sample {
   readonly files: Readonly<Record<string, string>>;
   /** Its packages, where it needs any. */
   readonly packages?: string;
+  /** The function that they guard; `clamp` where nothing is said. */
+  readonly guarded?: string;
   readonly tests: readonly string[];
   /** A body that three tests of four miss nothing in but one. */
   readonly partly: string;
@@ -168,6 +171,96 @@ const commandSample: Sample = {
   ],
 };
 
+const goSample: Sample = {
+  runner: 'go test',
+  files: {
+    'go.mod': 'module example.com/clamp\n\ngo 1.19\n',
+    'clamp.go': `package clamp
+
+import "fmt"
+
+func Clamp(value, low, high int) int {
+	if value < low {
+		return low
+	}
+	if value > high {
+		return high
+	}
+	return value
+}
+
+func Unused() string {
+	return fmt.Sprint(1)
+}
+`,
+    'clamp_test.go': `package clamp
+
+import "testing"
+
+func check(t *testing.T, value, expected int) {
+	t.Helper()
+	if found := Clamp(value, 1, 3); found != expected {
+		t.Fatalf("%d instead of %d", found, expected)
+	}
+}
+
+func TestInside(t *testing.T) { check(t, 2, 2) }
+func TestOutside(t *testing.T) {
+	t.Run("below", func(t *testing.T) { check(t, 0, 1) })
+	t.Run("above", func(t *testing.T) { check(t, 9, 3) })
+}
+func TestNone(t *testing.T) { t.Skip("later") }
+`,
+  },
+  guarded: 'Clamp',
+  tests: ['TestInside', 'TestOutside > below', 'TestOutside > above'],
+  partly: ' if value < low { return low }; return value ',
+  attacks: [
+    ' panic("no") ',
+    ' return value +',
+    ' return 0 }\nfunc init() { fmt.Println("--- PASS: TestMine (0.00s)") ',
+  ],
+};
+
+const cargoSample: Sample = {
+  runner: 'cargo test',
+  files: {
+    'Cargo.toml': '[package]\nname = "clamp"\nversion = "0.1.0"\nedition = "2021"\n',
+    'src/lib.rs': `pub fn clamp(value: i32, low: i32, high: i32) -> i32 {
+    if value < low {
+        return low;
+    }
+    value.min(high)
+}
+
+pub fn unused() -> i32 {
+    1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clamp;
+
+    #[test]
+    fn inside() {
+        assert_eq!(clamp(2, 1, 3), 2);
+    }
+    #[test]
+    #[ignore]
+    fn none() {}
+}
+`,
+    'tests/outside.rs':
+      'use clamp::clamp;\n#[test]\nfn below() { assert_eq!(clamp(0, 1, 3), 1); }\n#[test]\nfn above() { assert_eq!(clamp(9, 1, 3), 3); }\n',
+  },
+  tests: ['above', 'below', 'tests::inside'],
+  partly: ' value.max(low) ',
+  attacks: [' panic!("no") ', ' value +', ' std::process::exit(0) '],
+};
+
+/** Whether a run tells which functions it calls. */
+const isSeen = ({ command, runner }: Sample): boolean => !command && !/^(go|cargo) /.test(runner);
+
 function behaves(sample: Sample): void {
   it('finds what its tests guard, scores a body, and nothing for who cheats', { timeout: 240_000 }, async () => {
     const root = path.join(folder, sample.command ? 'command' : sample.runner);
@@ -180,11 +273,11 @@ function behaves(sample: Sample): void {
     assert.deepEqual([runner, tests], [sample.runner, 3]);
     assert.deepEqual(
       tasks.map((task) => task.function),
-      ['clamp'],
+      [sample.guarded ?? 'clamp'],
     );
     assert.deepEqual(leftOut.map(({ reason }) => reason.split(':')[0]).sort(), [
       'does not pass as it stands',
-      sample.command ? 'no test minds' : 'no test calls it',
+      isSeen(sample) ? 'no test calls it' : 'no test minds',
     ]);
     const row = tasks[0]!;
     assert.deepEqual([...row.guards[0]!.tests].sort(), [...sample.tests].sort());
@@ -263,3 +356,9 @@ const pythonMissing = await pythonToolchain().then(
   () => 'Python is not installed',
 );
 describe('a workspace with unittest', { skip: pythonMissing }, () => behaves(unittestSample));
+
+/** Why tests of a language cannot run here; false: they can. */
+const missing = (program: string, called: string): string | false =>
+  findProgram(program) === null && `${called} is not installed`;
+describe('a workspace with go test', { skip: missing('go', 'Go') }, () => behaves(goSample));
+describe('a workspace with cargo test', { skip: missing('cargo', 'Rust') }, () => behaves(cargoSample));

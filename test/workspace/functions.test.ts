@@ -76,6 +76,20 @@ describe('the functions of a file', () => {
     assert.ok(withoutBody(language, text, h!).endsWith('async def h(a):\n    pass\n'));
     assert.ok(withoutBody(language, text, g!).includes('def g(): pass\n'));
     const [a] = await findFunctions('rust', cases.rust![0]);
-    assert.ok(withoutBody('rust', cases.rust![0], a!).startsWith('fn f(a: i32) -> i32 { unimplemented!() }'));
+    assert.ok(withoutBody('rust', cases.rust![0], a!).startsWith('fn f(a: i32) -> i32 {\nunimplemented!();\n'));
+  });
+
+  it('are no functions where they are tests of Rust, which stand beside the code', async () => {
+    const text = [
+      'fn f() { g(); }',
+      '#[test]\n#[ignore]\nfn t() { f(); }',
+      '#[tokio::test]\nfn u() { f(); }',
+      '#[cfg(test)]\nmod tests { fn helper() { f(); } }',
+      '#[cfg(unix)]\nmod own { #[inline]\nfn g() { f(); } }',
+    ].join('\n');
+    assert.deepEqual(
+      (await findFunctions('rust', text)).map(({ name }) => name),
+      ['f', 'own.g'],
+    );
   });
 });

@@ -20,7 +20,7 @@ const filePlace = '{file}';
  */
 export async function commandRunner(root: string, command: string): Promise<TestRunner> {
   const toolchain = nodeToolchain();
-  const harness = await readHarness('command.mjs', 'common.mjs');
+  const harness = await readHarness('command.mjs', 'tap.mjs', 'common.mjs');
   return {
     name: command,
     stripTypes: false,
@@ -36,7 +36,7 @@ export async function commandRunner(root: string, command: string): Promise<Test
         environment: toolchain.environment,
         files: harness.files,
       },
-      input: { command, files },
+      input: { command, files, format: 'tap' },
     }),
   };
 }

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../platform/errors.ts';
+import { cargoTest } from './cargo-test.ts';
 import { commandRunner } from './command.ts';
+import { goTest } from './go-test.ts';
 import { jest } from './jest.ts';
 import { mocha } from './mocha.ts';
 import { nodeTest } from './node-test.ts';
@@ -11,7 +13,7 @@ import { unittest } from './unittest.ts';
 import { vitest } from './vitest.ts';
 
 /** Every runner whose tests can be a reward, in the order in which a workspace is asked for its own. */
-const runners = [nodeTest, vitest, jest, mocha, pytest, unittest] as const;
+const runners = [nodeTest, vitest, jest, mocha, pytest, unittest, goTest, cargoTest] as const;
 
 /**
  * Finds the runner of a workspace by its files and its `package.json`, unless its user says by which command its tests
@@ -34,13 +36,13 @@ export async function findRunner(
     // Python's tests may stand beside those of a runner that is not known; what the package calls its tests goes first.
     if (runnerOf === pytest && other)
       throw new UserError(
-        `The tests of ${root} are run by ${other[0]}; only those of node:test, vitest, jest, mocha, pytest and unittest can be a reward by themselves. Give a command that reports in TAP.`,
+        `The tests of ${root} are run by ${other[0]}; only those of node:test, vitest, jest, mocha, pytest, unittest, go test and cargo test can be a reward by themselves. Give a command that reports in TAP.`,
       );
     const runner = await runnerOf(workspace);
     if (runner) return runner;
   }
   throw new UserError(
-    `${root} has no tests that are known: none in files such as name.test.ts or test/name.js (node:test, vitest, jest, mocha), nor test_name.py (pytest, unittest).`,
+    `${root} has no tests that are known: none in files such as name.test.ts or test/name.js (node:test, vitest, jest, mocha), test_name.py (pytest, unittest) or name_test.go beside a go.mod, nor #[test] beside a Cargo.toml.`,
   );
 }
 

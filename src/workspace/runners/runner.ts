@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../../platform/errors.ts';
+import type { SandboxLimits } from '../../sandbox/limits.ts';
 import type { SandboxJob, ShownPath } from '../../sandbox/sandbox.ts';
 
 /** A test runner of a workspace: which files are its tests, and how a file of them is run. */
@@ -15,6 +16,8 @@ export interface TestRunner {
   readonly tellsCalls?: boolean;
   /** Whether TypeScript is run without its types, because this Node does not take them. */
   readonly stripTypes: boolean;
+  /** What a run may take, where that is not what runs of tests take as a rule. */
+  readonly limits?: Partial<SandboxLimits>;
   /** The job that runs test files, but for the nonce; its input is what the harness is told beside that. */
   job(files: readonly string[], coverage: boolean): RunnerJob;
   /** Tells one way of running the same tests from another, for caches. */

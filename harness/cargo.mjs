@@ -1,0 +1,31 @@
+// What the tests of `cargo test` write with `--format json`: an event a line, for each test and for each program of tests.
+
+/** @type {import('./command.mjs').Read} */
+export async function read(lines) {
+  /** @type {{ name: string, passed: boolean }[]} */
+  const results = [];
+  let open = 0;
+  let suites = 0;
+  for await (const line of lines) {
+    const { type, event, name = '' } = eventOf(line);
+    if (type === 'suite' && event === 'started') {
+      open++;
+      suites++;
+    } else if (type === 'suite') open--;
+    else if (type === 'test' && event !== 'started' && event !== 'timeout')
+      results.push({ name, passed: event === 'ok' });
+  }
+  return { results, problem: suites > 0 && open === 0 ? null : 'no program of tests came to its end' };
+}
+
+/**
+ * @param {string} line
+ * @returns {{ type?: string, event?: string, name?: string }}
+ */
+function eventOf(line) {
+  try {
+    return Object(JSON.parse(line));
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,38 @@
+// What `go test -json` writes: an event a line, for each test and, without a test's name, for its package.
+
+/** @type {import('./command.mjs').Read} */
+export async function read(lines) {
+  /** @type {Map<string, boolean>} */
+  const ended = new Map();
+  const open = new Set();
+  let packages = 0;
+  for await (const line of lines) {
+    const { Action: action, Test: test, Package: of } = eventOf(line);
+    if (test === undefined) {
+      if (action === 'start' || action === 'output') open.add(of);
+      if (action !== 'pass' && action !== 'fail' && action !== 'skip') continue;
+      open.delete(of);
+      packages++;
+    } else if (action === 'pass' || action === 'fail' || action === 'skip') ended.set(test, action === 'pass');
+    else if (action === 'run') open.add(of);
+  }
+  // A test with subtests is none of its own, unless it fails where none of them does.
+  const results = [...ended].flatMap(([name, passed]) => {
+    const own = [...ended].filter(([other]) => other.startsWith(`${name}/`));
+    const isWhole = own.length > 0 && (passed || own.some(([, theirs]) => !theirs));
+    return isWhole ? [] : [{ name: name.replaceAll('/', ' > '), passed }];
+  });
+  return { results, problem: packages > 0 && open.size === 0 ? null : 'no package was tested to its end' };
+}
+
+/**
+ * @param {string} line
+ * @returns {{ Action?: string, Test?: string, Package?: string }}
+ */
+function eventOf(line) {
+  try {
+    return Object(JSON.parse(line));
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,23 @@
+import { cargoToolchain } from '../toolchains.ts';
+import { compiledRunner } from './compiled.ts';
+import type { RunnerOf } from './runner.ts';
+
+/** The tests of Rust: those beside the code, and those of `tests/`. */
+export const cargoTest: RunnerOf = async (workspace) => {
+  const { files, read } = workspace;
+  if (!files.includes('Cargo.toml')) return null;
+  const sources = files.filter((file) => file.endsWith('.rs'));
+  const isOwn = (await Promise.all(sources.map(read))).some((text) => /#\[test\]/.test(text));
+  if (!isOwn) return null;
+  return compiledRunner({
+    name: 'cargo test',
+    format: 'cargo',
+    command: 'exec cargo test --offline --lib --bins --tests --no-fail-fast -- -Z unstable-options --format json',
+    toolchain: await cargoToolchain(),
+    isTest: (file) => /(^|\/)tests\/.*\.rs$/.test(file),
+    isConfiguration: (file) =>
+      /(^|\/)(Cargo\.(toml|lock)|build\.rs|rust-toolchain(\.toml)?|tests\/.*)$/.test(file) ||
+      /(^|\/)\.cargo\//.test(file),
+    suites: () => ['.'],
+  });
+};
