@@ -5,8 +5,9 @@ import { Interrupted, UserError } from '../src/platform/errors.ts';
 import { compare } from './compare.ts';
 import { type CompletionLatencies, completionNames, measureCompletions } from './completions.ts';
 import { Contestants } from './contestant.ts';
+import { measureDiscovery } from './discovery.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { type Measurement, measurements, memoryName, startUps, verdictNames } from './measurements.ts';
+import { discoveryName, type Measurement, measurements, memoryName, startUps, verdictNames } from './measurements.ts';
 import { type OperatorTime, profileTrainingStep } from './operator-profile.ts';
 import { findOpponent, type Peer, preparePeer, triedAs } from './peer.ts';
 import type { NoPeer } from './pytorch-peer.ts';
@@ -156,6 +157,11 @@ async function measureSandbox({ wants, seconds, signal, progress }: BenchOptions
       const value = await measureSuiteVerdicts(seconds, signal);
       const aim = { peer: 'the aim, 20 on two cores', peerValue: 20, target: 1 };
       results.push(benchResult({ name: suites, unit: 'verdicts/s', value, ...aim }));
+    }
+    if (wants(discoveryName)) {
+      progress(`Measuring ${discoveryName}`);
+      const aim = { peer: 'the aim, two minutes on two cores', peerValue: 120, target: 1 };
+      results.push(benchResult({ name: discoveryName, unit: 's', value: await measureDiscovery(signal), ...aim }));
     }
     return results;
   } catch (error) {

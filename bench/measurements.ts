@@ -61,9 +61,13 @@ export const startUps = ['start-up', 'start-up:first-forward'] as const;
  */
 export const verdictNames = ['verdicts', 'verdicts:node-test'] as const;
 
+/** Seconds in which the functions of a workspace are found that its tests guard. */
+export const discoveryName = 'discovery';
+
 export const benchNames: readonly string[] = [
   ...measurements.flatMap(({ name }) => (name === 'train-step' ? [name, memoryName] : [name])),
   ...completionNames,
   ...startUps,
   ...verdictNames,
+  discoveryName,
 ];

@@ -7,11 +7,11 @@ import type { SandboxRun } from '../src/sandbox/sandbox.ts';
 import { supervise } from '../src/sandbox/supervise.ts';
 import { jobOf } from '../src/tasks/code/judge.ts';
 import { problemsOf, type ShippedProblem } from '../src/tasks/code/problem-files.ts';
+import { workspaceAsItStands } from '../src/workspace/discover.ts';
 import { newNonce, verdictOf } from '../src/workspace/report.ts';
 import { runTests } from '../src/workspace/run-tests.ts';
-import { findRunner } from '../src/workspace/runners/find-runner.ts';
-import { takeSnapshot } from '../src/workspace/snapshot.ts';
 import type { Verdict } from '../src/workspace/verdict.ts';
+import { withOwnHome } from './own-home.ts';
 
 /** How many verdicts a second are reached on all cores: in the sandbox, and by the same harness without it. */
 export interface VerdictSpeed {
@@ -62,31 +62,22 @@ const workspace = {
 } as const;
 
 /** Verdicts a second, on all cores, of the tests of a workspace that node:test runs; of another candidate each. */
-export async function measureSuiteVerdicts(seconds: number, signal: AbortSignal): Promise<number> {
-  const root = await mkdtemp(path.join(tmpdir(), 'unmask-bench-'));
-  const remove = (folder: string) => rm(folder, { recursive: true, force: true });
-  try {
+export const measureSuiteVerdicts = (seconds: number, signal: AbortSignal): Promise<number> =>
+  withOwnHome(async (folder) => {
+    const root = path.join(folder, 'workspace');
     for (const [file, text] of Object.entries(workspace)) {
       await mkdir(path.dirname(path.join(root, file)), { recursive: true });
       await writeFile(path.join(root, file), text);
     }
-    const runner = await findRunner(root, Object.keys(workspace));
-    const { isConfiguration: isFixed, stripTypes } = runner;
-    const snapshot = await takeSnapshot(root, { isFixed, stripTypes });
+    const { runner, snapshot } = await workspaceAsItStands(root, null);
     const sandbox = await openSandbox();
     let candidate = 0;
-    const speed = await perSecond(seconds, async () => {
+    return perSecond(seconds, async () => {
       const changed = { file: 'src/add.ts', text: `${workspace['src/add.ts']}// ${candidate++}\n` };
-      return (
-        await runTests(sandbox, snapshot, runner, { testFile: 'test/add.test.ts', changed, expected: null }, signal)
-      ).verdict;
+      const request = { testFile: 'test/add.test.ts', changed, expected: null };
+      return (await runTests(sandbox, snapshot, runner, request, signal)).verdict;
     });
-    await remove(path.dirname(snapshot.free));
-    return speed;
-  } finally {
-    await remove(root);
-  }
-}
+  });
 
 async function perSecond(seconds: number, judge: () => Promise<Verdict>) {
   const begin = performance.now();
