@@ -22,8 +22,11 @@ import type { TrainedStep, TrainingMethod } from '../training/training-job.ts';
 import { groupAdvantages } from './advantages.ts';
 import { BoundEstimator } from './bounds.ts';
 import type { Objective, ScoredRollout } from './objectives/objective.ts';
-import { type Rollout, type RolloutJob, rewardRollouts, rollOut } from './rollouts.ts';
+import { type Rollout, type RolloutJob, rewardRollouts, rollOut, rollOutAndEarn } from './rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from './settings.ts';
+
+/** Waves in which a step's rollouts are written where rewards take time: each is judged beside the next. */
+const wavesPerStep = 4;
 
 export interface PolicyGradient {
   readonly model: LanguageModel;
@@ -82,10 +85,16 @@ export function policyGradient({
     const clock = stopwatch();
     const jobs = rolloutJobs(step);
     const before = model.work.tokens;
-    const rollouts = await (method.rollOut?.(jobs, step) ?? rollOut(model, jobs));
+    const { rollouts, rewards: rewardsOf } = await rollOutAndEarn({
+      jobs,
+      // What is known at once is worth no smaller batches.
+      wave: task.inBatches ? settings.group_size * Math.ceil(settings.prompts_per_step / wavesPerStep) : jobs.length,
+      write: async (wave) => method.rollOut?.(wave, step) ?? rollOut(model, wave),
+      earn: (written) => rewardRollouts(task, written, reward, format),
+    });
     const rolloutTokens = model.work.tokens - before;
     clock('time/rollout');
-    const rewards = await rewardRollouts(task, rollouts, reward, format);
+    const rewards = await rewardsOf();
     clock('time/reward');
     const groups = groupAdvantages(
       rewards.map((earned) => (hasReward(earned) ? earned.total : null)),

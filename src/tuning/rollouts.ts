@@ -63,6 +63,34 @@ export async function rollOut(model: LanguageModel, jobs: readonly RolloutJob[])
   });
 }
 
+/** How rollouts of one step come about, and what they earn. */
+export interface RolloutWork {
+  readonly jobs: readonly RolloutJob[];
+  /** Jobs that are written at a time. */
+  readonly wave: number;
+  readonly write: (jobs: readonly RolloutJob[]) => Promise<Rollout[]>;
+  readonly earn: (rollouts: readonly Rollout[]) => Promise<(Reward | NoReward)[]>;
+}
+
+/** Writes completions in waves; what one earns is found out while the next is written. In the order of the jobs. */
+export async function rollOutAndEarn({ jobs, wave, write, earn }: RolloutWork) {
+  const rollouts: Rollout[] = [];
+  const earning: Promise<(Reward | NoReward)[]>[] = [];
+  try {
+    for (let start = 0; start < jobs.length; start += wave) {
+      const written = await write(jobs.slice(start, start + wave));
+      rollouts.push(...written);
+      earning.push(earn(written));
+      // Whoever waits below hears of it; nobody does yet.
+      earning.at(-1)!.catch(() => undefined);
+    }
+  } catch (error) {
+    await Promise.allSettled(earning);
+    throw error;
+  }
+  return { rollouts, rewards: async () => (await Promise.all(earning)).flat() };
+}
+
 /** Rewards rollouts; a completion that stands twice behind the same problem is rewarded once. */
 export async function rewardRollouts(
   task: Task,
