@@ -1,6 +1,7 @@
 import { maskExactCount } from '../diffusion/masking.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../platform/random.ts';
+import { rowsThatFit } from '../training/memory.ts';
 import { Trainer } from '../training/trainer.ts';
 import { frozen } from './frozen-optimizer.ts';
 import type { MaskSamples, ScoredCompletion } from './objectives/objective.ts';
@@ -48,8 +49,10 @@ export class BoundEstimator {
     { beta, samples, seed }: { beta: number; samples: number; seed: number },
   ): Promise<number> {
     let sum = 0;
-    for (let start = 0; start < completions.length; start += completionsPerPass) {
-      const part = completions.slice(start, start + completionsPerPass);
+    const rows = rowsThatFit(this.#model.config, longestOf(completions));
+    const each = Math.min(completionsPerPass, Math.max(1, Math.floor(rows / samples)));
+    for (let start = 0; start < completions.length; start += each) {
+      const part = completions.slice(start, start + each);
       const masks = part.map(({ prompt, completion, length }, index) => {
         const random = new Random(seed, 'gap', start + index);
         return Array.from({ length: samples }, () => {
@@ -72,3 +75,10 @@ export class BoundEstimator {
 }
 
 const completionsPerPass = 32;
+
+const longestOf = (completions: readonly ScoredCompletion[]) => ({
+  length: Math.max(
+    ...completions.map(({ prompt, completion, suffix }) => prompt.length + completion.length + (suffix?.length ?? 0)),
+  ),
+  answer: Math.max(...completions.map(({ completion }) => completion.length)),
+});

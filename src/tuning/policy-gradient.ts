@@ -16,6 +16,7 @@ import type { Evaluation } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 import { hasReward } from '../tasks/grading.ts';
 import type { NoReward, PromptFormat, Reward, Task } from '../tasks/task.ts';
+import { rowsThatFit } from '../training/memory.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
 import { type StepResult, Trainer } from '../training/trainer.ts';
 import type { TrainedStep, TrainingMethod } from '../training/training-job.ts';
@@ -56,7 +57,12 @@ export function policyGradient({
   restored = new Map(),
 }: PolicyGradient): TrainingMethod {
   const format = model.generation.prompt_format;
-  const { decoding, settings } = resolveSettings(model, task, given, format);
+  const { decoding, settings: wished } = resolveSettings(model, task, given, format);
+  const seen = [
+    ...validation.slice(0, 32),
+    ...Array.from({ length: 32 }, (_, n) => problem(new Random(seed, 'size', n))),
+  ];
+  const settings = { ...wished, micro_batch: fittingMicroBatch(model, task, seen, wished) };
   const reward = given.reward ?? task.rewards[0];
   const updates = (steps ?? 1) * settings.inner_updates;
   const trainer = new Trainer(model, objective.loss, optimizerOf(settings, updates));
@@ -219,6 +225,20 @@ export function resolveSettings(
   const steps = given.decoding_steps ?? Math.ceil(length / model.generation.tokens_per_step);
   const { order, threshold, temperature } = given;
   return { decoding: { order, threshold, temperature, length, block, steps }, settings: { ...given, length, block } };
+}
+
+/** Completions of a pass: as many as are wished, fewer where problems like these would not fit into memory. */
+function fittingMicroBatch(
+  model: LanguageModel,
+  task: Task,
+  problems: readonly unknown[],
+  { micro_batch: wished, mask_samples: samples, length: answer }: TuningSettings,
+): number {
+  const format = model.generation.prompt_format;
+  const given = problems.map((row) => task.prompt(row, format) + suffixOf(model, task, row, format));
+  const longest = Math.max(0, ...given.map((text) => model.tokenizer.encode(text).length));
+  const rows = rowsThatFit(model.config, { length: longest + answer, answer });
+  return Math.min(wished, Math.max(1, Math.floor(rows / samples)));
 }
 
 function sampleRecord(rollout: Rollout, reward: Reward | NoReward, advantage: number): SampleRecord {

@@ -64,7 +64,9 @@ export const tuningSettings = z.strictObject({
     .min(1)
     .max(4096)
     .default(48)
-    .describe('Completions per forward and backward pass; changes memory and speed only'),
+    .describe(
+      'Completions per forward and backward pass at most, fewer where texts are long; changes memory and speed only',
+    ),
   // Methods that compare with other policies; null: the method's own value
   reference: z
     .enum(['base', 'none'])

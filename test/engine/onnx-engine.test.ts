@@ -1,11 +1,33 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
-import { input, scatterAdd } from '../../src/graph/primitives.ts';
+import { add, input, matmul, mul, reduceSum, scatterAdd } from '../../src/graph/primitives.ts';
 import { defineProgram } from '../../src/graph/program.ts';
 import { f32, i32 } from '../graph/run-program.ts';
 
+/** Bytes that a process still has after it ran products of many shapes, more than before. */
+async function keptBy(engine: OnnxEngine): Promise<number> {
+  const before = process.memoryUsage().rss;
+  const state = await engine.createState(new Map());
+  for (let size = 1; size <= 8; size++) {
+    const rows = 2048 + 16 * size;
+    const x = input('x', [rows, 1]);
+    const wide = matmul(x, x, { transposeB: true });
+    const sum = reduceSum(mul(add(wide, 1), wide), [0]);
+    const executable = await engine.compile(defineProgram('products', { outputs: { sum } }));
+    const { sum: found } = await executable.run({ x: f32([rows, 1], new Float32Array(rows).fill(1)) }, state);
+    assert.equal(found!.data[0], 2 * rows);
+  }
+  return process.memoryUsage().rss - before;
+}
+
 describe('onnx engine', () => {
+  it('keeps no more memory between runs than it is allowed to', async () => {
+    const few = await keptBy(new OnnxEngine('cpu', 1, undefined, 0));
+    const all = await keptBy(new OnnxEngine('cpu', 1));
+    assert.ok(few < all / 2, `${few} bytes, and ${all} where all is kept`);
+  });
+
   for (const rows of [64, 1000]) {
     it(`keeps every sum of ${rows} rows on several threads`, async () => {
       const [count, width] = [8000, 256];

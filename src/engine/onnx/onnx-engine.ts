@@ -10,10 +10,12 @@ import { DeviceState, HostState, isOnnxState, tensor } from './onnx-state.ts';
 class OnnxExecutable implements Executable {
   readonly #program: Program;
   readonly #session: ort.InferenceSession;
+  readonly #onDispose: () => void;
 
-  constructor(program: Program, session: ort.InferenceSession) {
+  constructor(program: Program, session: ort.InferenceSession, onDispose: () => void) {
     this.#program = program;
     this.#session = session;
+    this.#onDispose = onDispose;
   }
 
   async run(feeds: Readonly<Record<string, HostTensor>>, state: State): Promise<Record<string, HostTensor>> {
@@ -42,8 +44,16 @@ class OnnxExecutable implements Executable {
     // Writes the profile where one is kept; does nothing otherwise.
     this.#session.endProfiling();
     await this.#session.release();
+    this.#onDispose();
   }
 }
+
+/**
+ * Bytes of results in between for whose programs memory is kept from run to run, all of them together; about a third of
+ * that is kept, for results make room for each other. It makes the third run of a program faster by a tenth or two; but each
+ * program has its own, and those of many shapes would fill the machine.
+ */
+const keptBytes = 16 * 2 ** 30;
 
 /** ONNX Runtime (https://onnxruntime.ai) on one execution provider. */
 export class OnnxEngine implements Engine {
@@ -52,10 +62,17 @@ export class OnnxEngine implements Engine {
   readonly #options: ort.InferenceSession.SessionOptions;
   /** Where state lives on the device itself; the Node package can hold no other provider's tensors. */
   readonly #memory: DeviceMemory | undefined;
+  readonly #mostKept: number;
+  /** Bytes of results in between for whose programs memory is kept. */
+  #kept = 0;
 
-  /** `profile`: what the names of ONNX Runtime's profiles begin with; each program leaves one when it is disposed of. */
-  constructor(device: Provider, threads: number = availableParallelism(), profile?: string) {
+  /**
+   * `profile`: what the names of ONNX Runtime's profiles begin with; each program leaves one when it is disposed of.
+   * `mostKept`: bytes of results in between for whose programs memory is kept.
+   */
+  constructor(device: Provider, threads: number = availableParallelism(), profile?: string, mostKept = keptBytes) {
     this.device = device;
+    this.#mostKept = mostKept;
     this.#options = {
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
       executionProviders: [device],
@@ -82,8 +99,18 @@ export class OnnxEngine implements Engine {
 
   async compile(program: Program): Promise<Executable> {
     const { bytes } = lower(program, this.device);
-    const options = this.#memory ? { ...this.#options, preferredOutputLocation: locations(program) } : this.#options;
-    return new OnnxExecutable(program, await ort.InferenceSession.create(bytes, options));
+    const results = program.nodes.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
+    const isKept = this.#kept + results <= this.#mostKept;
+    const session = await ort.InferenceSession.create(bytes, {
+      ...this.#options,
+      ...(this.#memory ? { preferredOutputLocation: locations(program) } : {}),
+      ...(isKept ? {} : { enableCpuMemArena: false, enableMemPattern: false }),
+    });
+    if (!isKept) return new OnnxExecutable(program, session, () => undefined);
+    this.#kept += results;
+    return new OnnxExecutable(program, session, () => {
+      this.#kept -= results;
+    });
   }
 
   async dispose(): Promise<void> {
