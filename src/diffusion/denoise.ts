@@ -1,4 +1,4 @@
-import type { Query } from '../model/language-model.ts';
+import type { Query } from '../model/query.ts';
 import { UsageError, UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 

@@ -1,5 +1,5 @@
 import type { Context, ContextReader } from './context-reader.ts';
-import type { Query } from './language-model.ts';
+import type { Query } from './query.ts';
 
 /** Canvases in the same gap of the same text. */
 interface Gap {

@@ -9,22 +9,13 @@ import type { ModelConfig } from './config.ts';
 import { ContextReader, type Work } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
 import { GivenReader } from './given-reader.ts';
+import type { Query } from './query.ts';
 import { bucket } from './shape-bucket.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { head, hiddenStates, logitsAt, type Weights, weightShapes } from './transformer.ts';
 
 /** A forward pass holds at most this many tokens, so that activations stay small; larger batches are cut. */
 const tokensPerPass = 8192;
-
-/** A row of token ids, and the places whose logits are wanted. */
-export interface Query {
-  readonly tokens: Int32Array;
-  readonly places: readonly number[];
-  /** Where the canvas begins, behind given text; models with `prefix-lm` attention ask for it. */
-  readonly canvas?: number;
-  /** Tokens behind the canvas that are given; absent: none. */
-  readonly suffix?: number;
-}
 
 /** A model on an engine: its weights stay on the device, and forward passes are compiled once per shape bucket. */
 export class LanguageModel {

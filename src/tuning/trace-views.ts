@@ -1,4 +1,4 @@
-import type { Query } from '../model/language-model.ts';
+import type { Query } from '../model/query.ts';
 import type { Action } from './actions.ts';
 import { surrounded } from './canvas-batch.ts';
 import type { Rollout } from './rollouts.ts';

@@ -8,7 +8,7 @@ import {
   entropyOf,
   runnersUp,
 } from '../../src/diffusion/denoise.ts';
-import type { Query } from '../../src/model/language-model.ts';
+import type { Query } from '../../src/model/query.ts';
 import { Random } from '../../src/platform/random.ts';
 import { assertFrequencies } from './chi-square.ts';
 
