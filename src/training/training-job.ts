@@ -8,6 +8,7 @@ import { Interrupted, UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
+import { heedingStop, stoppedAfter } from '../runs/heeding-stop.ts';
 import type { RunWriter } from '../runs/writer.ts';
 import { resumableState, trainingState } from './trainer.ts';
 
@@ -23,8 +24,8 @@ export interface TrainedStep {
 /** A method of training, as the loop sees it. Everything random in a step follows from the seed and its number. */
 export interface TrainingMethod {
   step(step: number): Promise<TrainedStep>;
-  /** Evaluates the present weights; absent: the job is not evaluated in between. */
-  evaluate?(): Promise<Evaluation>;
+  /** Evaluates the present weights; absent: the job is not evaluated in between. `checkCancelled` may throw. */
+  evaluate?(checkCancelled?: () => void): Promise<Evaluation>;
   /** What the method carries from step to step beside weights and optimiser; a checkpoint keeps it. */
   state?(): Promise<ReadonlyMap<string, HostTensor>>;
   /** Gives back what the method compiled and loaded; its model is not its own. */
@@ -77,8 +78,8 @@ export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress
   let saved = progress.step > 0 ? progress.step : -1;
   let evaluated = saved;
   const evaluateAndSave = async (evaluateNow: boolean, saveNow: boolean) => {
-    if (evaluateNow && method.evaluate && evaluated !== progress.step) {
-      const evaluation = await method.evaluate();
+    const evaluation = evaluateNow && evaluated !== progress.step ? await evaluationOf(job, progress.step) : null;
+    if (evaluation) {
       await run.append({ step: progress.step, time: Date.now() / 1000, evaluation });
       job.onEvaluation?.(progress.step, evaluation);
       evaluated = progress.step;
@@ -102,9 +103,7 @@ export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress
     if (wish === 'stop' || (wish === 'pause' && (await pause(job, () => evaluateAndSave(false, true))) === 'stop')) {
       await run.setState('stopping');
       await evaluateAndSave(false, progress.step > 0);
-      throw new Interrupted(
-        `Stopped after step ${progress.step}; \`unmask ${run.configuration.kind} --resume ${run.dir}\` goes on from there.`,
-      );
+      throw stoppedAfter(run, progress.step);
     }
     if (steps !== null && progress.step >= steps) break;
     if (timeLimit !== null && progress.seconds >= timeLimit) break;
@@ -113,6 +112,21 @@ export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress
   }
   await evaluateAndSave(true, true);
   return progress;
+}
+
+/**
+ * An evaluation of the present weights; null where there is none, or the run is to stop before its first step: the loop sees
+ * to that. A later one belongs to its checkpoint, and comes to its end.
+ */
+async function evaluationOf({ run, method, signal }: TrainingJob, step: number): Promise<Evaluation | null> {
+  if (!method.evaluate) return null;
+  if (step > 0) return method.evaluate();
+  try {
+    return await heedingStop(run, { step, signal }, (checkCancelled) => method.evaluate!(checkCancelled));
+  } catch (error) {
+    if (error instanceof Interrupted) return null;
+    throw error;
+  }
 }
 
 async function oneStep(job: TrainingJob, progress: TrainingProgress): Promise<TrainingProgress> {

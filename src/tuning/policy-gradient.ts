@@ -174,12 +174,13 @@ export function policyGradient({
     };
   }
 
-  async function evaluateValidation(): Promise<Evaluation> {
+  async function evaluateValidation(checkCancelled?: () => void): Promise<Evaluation> {
     const result = await evaluate(model, task, validation, {
       format,
       decoding: defaultDecoding(model, task, format),
       samples: 1,
       seed: 0,
+      ...(checkCancelled ? { checkCancelled } : {}),
     });
     const completions = result.answers.map(({ promptTokens, suffixTokens, denoised, length }) => ({
       prompt: promptTokens,

@@ -16,6 +16,7 @@ import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
+import { heedingStop } from '../runs/heeding-stop.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
@@ -271,12 +272,15 @@ async function work({ run, model, request, prepared, progress, restored, hooks }
   async function measure(step: number): Promise<Readonly<Record<string, Interval>> | null> {
     if (prepared.test.length === 0) return null;
     const format = model.generation.prompt_format;
-    const { metrics, n, seconds } = await evaluate(model, task, prepared.test, {
-      format,
-      decoding: defaultDecoding(model, task, format),
-      samples: 1,
-      seed: 0,
-    });
+    const { metrics, n, seconds } = await heedingStop(run, { step, signal: hooks.signal }, (checkCancelled) =>
+      evaluate(model, task, prepared.test, {
+        format,
+        decoding: defaultDecoding(model, task, format),
+        samples: 1,
+        seed: 0,
+        checkCancelled,
+      }),
+    );
     const evaluation: Evaluation = { task: task.name, split: 'test', n, metrics, seconds };
     await run.append({ step, time: Date.now() / 1000, evaluation });
     hooks.onEvaluation?.(step, evaluation);

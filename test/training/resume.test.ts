@@ -161,6 +161,23 @@ describe('a tuning run', () => {
       ]);
   });
 
+  it('is stopped during the evaluation before its first step, and loses nothing', async () => {
+    let asked: Promise<string> | undefined;
+    let run: RunWriter | undefined;
+    const hooks: TuningHooks = {
+      onStart: (started) => {
+        run = started;
+        asked = requestControl(started.dir, 'stop');
+      },
+    };
+    const stopping = startTuning(oneThread(), path.join(root, 'at once'), tinyTuning(model), hooks);
+    await assert.rejects(stopping, { name: 'Interrupted', message: /^Stopped after step 0; / });
+    await asked;
+    assert.equal((await readStatus(run!.dir)).state, 'interrupted');
+    const { dir } = await resumeTuning(oneThread(), run!.dir);
+    assert.deepEqual(await trajectoryOf(dir), whole);
+  });
+
   it('pauses on request, saves, and goes on the same trajectory', async () => {
     let run: RunWriter | undefined;
     const seen: string[] = [];
