@@ -1,8 +1,10 @@
 // What the programs that run tests inside of the sandbox have in common. A candidate may load it as well: it holds no
 // secret, and what is used once a candidate is there is held since before.
-import { writeSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import inspector from 'node:inspector';
 import { syncBuiltinESMExports } from 'node:module';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import v8 from 'node:v8';
 
 const write = writeSync;
@@ -58,6 +60,20 @@ export function closeBackDoors(others = []) {
   syncBuiltinESMExports();
   Object.freeze(v8);
   Object.freeze(inspector);
+}
+
+/**
+ * The address of an entry of an installed package.
+ *
+ * @param {string} name
+ * @param {string} entry as the package's exports name it
+ */
+export function entryOf(name, entry) {
+  const folder = path.resolve('node_modules', name);
+  const { exports } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+  const found = exports[entry];
+  const file = typeof found === 'string' ? found : (found.import?.default ?? found.default ?? found.import);
+  return pathToFileURL(path.join(folder, file)).href;
 }
 
 /** Begins to count calls; what it returns gives the functions that were called since, by the file of the workspace. */

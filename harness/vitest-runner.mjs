@@ -5,9 +5,7 @@
 import assert from 'node:assert';
 import strict from 'node:assert/strict';
 import { readFileSync, unlinkSync, writeSync } from 'node:fs';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { closeBackDoors, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
+import { closeBackDoors, entryOf, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
 
 const told = /** @type {string} */ (process.env.UNMASK_TOLD);
 delete process.env.UNMASK_TOLD;
@@ -16,17 +14,9 @@ const { nonce, coverage } = JSON.parse(readFileSync(told, 'utf8'));
 unlinkSync(told);
 const { report, end } = openReport(nonce);
 
-const folder = path.resolve('node_modules/vitest');
-/** @param {string} entry of vitest's package, as its exports name it */
-async function ofVitest(entry) {
-  const { exports } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
-  const found = exports[entry];
-  const file = typeof found === 'string' ? found : (found.import?.default ?? found.default ?? found.import);
-  return import(pathToFileURL(path.join(folder, file)).href);
-}
-const { VitestTestRunner } = await ofVitest('./runners');
-const { getFn, setFn } = await ofVitest('./suite');
-const { chai, expect } = await ofVitest('.');
+const { VitestTestRunner } = await import(entryOf('vitest', './runners'));
+const { getFn, setFn } = await import(entryOf('vitest', './suite'));
+const { chai, expect } = await import(entryOf('vitest', '.'));
 
 /**
  * @typedef {{ type: string, name: string, mode: string, suite?: Task, file?: Task, result?: { state?: string, errors?: { message?: string }[] } }} Task

@@ -3,7 +3,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { entryOf } from './common.mjs';
 
 const job = readFileSync(0, 'utf8');
 /** @type {{ files: string[] }} */
@@ -12,16 +13,7 @@ const { files } = JSON.parse(job);
 const told = path.join(tmpdir(), 'told.json');
 writeFileSync(told, job);
 
-/** @param {string} entry of vitest's package, as its exports name it */
-function ofVitest(entry) {
-  const folder = path.resolve('node_modules/vitest');
-  const { exports } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
-  const found = exports[entry];
-  const file = typeof found === 'string' ? found : (found.import?.default ?? found.default ?? found.import);
-  return pathToFileURL(path.join(folder, file)).href;
-}
-
-const { startVitest } = await import(ofVitest('./node'));
+const { startVitest } = await import(entryOf('vitest', './node'));
 const root = process.cwd();
 const own = {
   watch: false,

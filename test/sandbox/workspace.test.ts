@@ -358,7 +358,7 @@ describe('a workspace that nothing can be learnt from', () => {
     const ava = JSON.stringify({ scripts: { test: 'ava' } });
     await refused(
       await workspaceOf('ava', { 'package.json': ava, 'a.test.js': '' }),
-      /run by ava; only those of node:test, vitest, jest, mocha, pytest and unittest can be a reward/,
+      /run by ava; only those of node:test, vitest, jest, mocha, pytest, unittest, go test and cargo test can be a reward/,
     );
     await refused(await workspaceOf('broken', { 'package.json': '{' }), /package\.json is not valid JSON/);
     await refused(path.join(folder, 'nowhere'), /cannot be read/);

@@ -11,7 +11,7 @@ import { requestControl } from '../../src/runs/control.ts';
 import { lockHolder } from '../../src/runs/lock.ts';
 import { listRuns, readEvents, stepsOf } from '../../src/runs/reader.ts';
 import { knownSource, memorisedModel } from './memorised-model.ts';
-import { answerPick, openAt, runCommand, screenshot, screenshots, webview } from './window.ts';
+import { answerPick, openAt, runAsking, runCommand, screenshot, screenshots, webview } from './window.ts';
 import { Workbench } from './workbench.ts';
 
 /** Steps of the run that is tuned here: enough to be looked at, paused and met again after a reload. */
@@ -81,7 +81,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     // The walkthrough ticks its step off meanwhile, and takes the focus.
     await runCommand(workbench, page, 'Unmask: Get Started');
     await page.locator('h2', { hasText: 'Get Started with Unmask' }).waitFor();
-    await runCommand(workbench, page, 'Unmask: Tune on Task');
+    await runAsking(workbench, page, 'Unmask: Tune on Task', 'sudoku4x4');
     for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);
     await answerPick(page, `${steps}`, 'type');
     let frame = await panel();
@@ -134,7 +134,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
   });
 
   it('a runtime that is killed takes no run with it, and comes back', async () => {
-    await runCommand(workbench, page, 'Unmask: Tune on Task');
+    await runAsking(workbench, page, 'Unmask: Tune on Task', 'sudoku4x4');
     for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);
     await answerPick(page, '6', 'type');
     const deadline = Date.now() + 60_000;

@@ -24,6 +24,20 @@ export async function runCommand(workbench: Workbench, page: Page, title: string
   throw new Error(`the palette does not list "${title}"; the server said:\n${workbench.log.slice(-4000)}`);
 }
 
+/** Runs a command that asks for one of a list; whatever takes the focus before it is listed closes it, and it is run again. */
+export async function runAsking(workbench: Workbench, page: Page, title: string, listed: string): Promise<void> {
+  const row = page.locator('.quick-input-list .monaco-list-row', { hasText: listed }).first();
+  for (let attempt = 0; attempt < 5; attempt++) {
+    await runCommand(workbench, page, title);
+    const isAsked = await row.waitFor({ timeout: 15_000 }).then(
+      () => true,
+      () => false,
+    );
+    if (isAsked) return;
+  }
+  throw new Error(`"${title}" does not ask for ${listed}`);
+}
+
 /** Opens a file of the workspace with the cursor at the end of a line, from 1. */
 export async function openAt(page: Page, file: string, line: number): Promise<void> {
   const input = page.locator('.quick-input-widget input.input');
