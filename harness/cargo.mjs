@@ -1,5 +1,7 @@
 // What the tests of `cargo test` write with `--format json`: an event a line, for each test and for each program of tests.
 
+import { eventOf } from './common.mjs';
+
 /** @type {import('./command.mjs').Read} */
 export async function read(lines) {
   /** @type {{ name: string, passed: boolean }[]} */
@@ -16,16 +18,4 @@ export async function read(lines) {
       results.push({ name, passed: event === 'ok' });
   }
   return { results, problem: suites > 0 && open === 0 ? null : 'no program of tests came to its end' };
-}
-
-/**
- * @param {string} line
- * @returns {{ type?: string, event?: string, name?: string }}
- */
-function eventOf(line) {
-  try {
-    return Object(JSON.parse(line));
-  } catch {
-    return {};
-  }
 }

@@ -34,6 +34,20 @@ export function messageOf(error) {
   }
 }
 
+/**
+ * The event that a line of a report in JSON tells; one without anything where the line is something else.
+ *
+ * @param {string} line
+ * @returns {Record<string, string | undefined>}
+ */
+export function eventOf(line) {
+  try {
+    return Object(JSON.parse(line));
+  } catch {
+    return {};
+  }
+}
+
 /** @param {readonly object[]} modules whose functions tests rely on */
 export function freezeModules(modules) {
   for (const module of modules) {

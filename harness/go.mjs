@@ -1,5 +1,7 @@
 // What `go test -json` writes: an event a line, for each test and, without a test's name, for its package.
 
+import { eventOf } from './common.mjs';
+
 /** @type {import('./command.mjs').Read} */
 export async function read(lines) {
   /** @type {Map<string, boolean>} */
@@ -23,16 +25,4 @@ export async function read(lines) {
     return isWhole ? [] : [{ name: name.replaceAll('/', ' > '), passed }];
   });
   return { results, problem: packages > 0 && open.size === 0 ? null : 'no package was tested to its end' };
-}
-
-/**
- * @param {string} line
- * @returns {{ Action?: string, Test?: string, Package?: string }}
- */
-function eventOf(line) {
-  try {
-    return Object(JSON.parse(line));
-  } catch {
-    return {};
-  }
 }

@@ -31,7 +31,7 @@ export interface InfillingScores {
 /** Alternatives, of which an editor shows one, and the temperature of those behind the first. */
 export const shownAlternatives = { alternatives: 3, temperature: 0.8 } as const;
 
-/** A model as a completer, as an editor asks for completions. */
+/** A model as a completer: as an editor asks for completions, without its rules of what is shown. */
 export function modelCompleter(model: LanguageModel, threshold: number, contextTokens = 512): Completer {
   return async ({ prefix, suffix, singleLine }) => {
     const request = { prefix, suffix, singleLine, threshold, contextTokens, seed: 0, ...shownAlternatives };

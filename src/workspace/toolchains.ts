@@ -96,8 +96,8 @@ export async function goToolchain(root: string): Promise<GoToolchain> {
   const program = findProgram('go');
   if (program === null) throw new UserError('Go is needed to run these tests and is not on PATH; install Go.');
   const cache = path.join(dataHome(), 'cache', 'go-build');
-  // Neither another toolchain nor a module is fetched.
-  const offline = { GOTOOLCHAIN: 'local', GOPROXY: 'off', GOFLAGS: '-mod=readonly' };
+  // Neither another toolchain nor a module is fetched, and no version control, which a workspace configures, is asked.
+  const offline = { GOTOOLCHAIN: 'local', GOPROXY: 'off', GOFLAGS: '-buildvcs=false' };
   const go = async (...args: readonly string[]) => {
     const env = { ...process.env, ...offline, GOCACHE: cache };
     return (await promisify(execFile)(program, args, { cwd: root, env, maxBuffer: 2 ** 26 })).stdout;
@@ -132,8 +132,10 @@ export async function goToolchain(root: string): Promise<GoToolchain> {
 export async function cargoToolchain(): Promise<Toolchain> {
   const [cargo, rustc] = ['cargo', 'rustc'].map((name) => findProgram(name));
   if (!cargo || !rustc) throw new UserError('Cargo is needed to run these tests and is not on PATH; install Rust.');
-  const ask = async (...args: readonly string[]) => (await promisify(execFile)(rustc, args)).stdout.trim();
-  // On PATH there may be what chooses a toolchain; inside there is that toolchain alone.
+  // On PATH there may be what chooses a toolchain, by files of the folder it is asked in: never by those of a workspace, which
+  // may name a program of its own.
+  const ask = async (...args: readonly string[]) =>
+    (await promisify(execFile)(rustc, args, { cwd: path.parse(rustc).root })).stdout.trim();
   const sysroot = await ask('--print', 'sysroot');
   const registry = path.join(process.env.CARGO_HOME ?? path.join(homedir(), '.cargo'), 'registry');
   return {

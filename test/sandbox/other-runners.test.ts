@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -261,13 +261,17 @@ mod tests {
 /** Whether a run tells which functions it calls. */
 const isSeen = ({ command, runner }: Sample): boolean => !command && !/^(go|cargo) /.test(runner);
 
+async function writeFiles(root: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(root, file)), { recursive: true });
+    await writeFile(path.join(root, file), text);
+  }
+}
+
 function behaves(sample: Sample): void {
   it('finds what its tests guard, scores a body, and nothing for who cheats', { timeout: 240_000 }, async () => {
     const root = path.join(folder, sample.command ? 'command' : sample.runner);
-    for (const [file, text] of Object.entries(sample.files)) {
-      await mkdir(path.dirname(path.join(root, file)), { recursive: true });
-      await writeFile(path.join(root, file), text);
-    }
+    await writeFiles(root, sample.files);
     if (sample.packages) await symlink(sample.packages, path.join(root, 'node_modules'));
     const { runner, tests, tasks, leftOut } = await discover(root, { command: sample.command ?? null });
     assert.deepEqual([runner, tests], [sample.runner, 3]);
@@ -360,5 +364,57 @@ describe('a workspace with unittest', { skip: pythonMissing }, () => behaves(uni
 /** Why tests of a language cannot run here; false: they can. */
 const missing = (program: string, called: string): string | false =>
   findProgram(program) === null && `${called} is not installed`;
-describe('a workspace with go test', { skip: missing('go', 'Go') }, () => behaves(goSample));
-describe('a workspace with cargo test', { skip: missing('cargo', 'Rust') }, () => behaves(cargoSample));
+/** Found in a workspace of these files: the names of its functions that tests guard. */
+async function guardedIn(name: string, files: Readonly<Record<string, string>>): Promise<string[]> {
+  await writeFiles(path.join(folder, name), files);
+  return (await discover(path.join(folder, name))).tasks.map((task) => task.function);
+}
+
+describe('a workspace with go test', { skip: missing('go', 'Go') }, () => {
+  behaves(goSample);
+
+  it('may bring what it needs, and have its version control set up to run a program, which is not run', async () => {
+    const ran = path.join(folder, 'git-ran');
+    const guarded = await guardedIn('vendored', {
+      'go.mod': 'module example.com/whole\n\ngo 1.19\n\nrequire example.com/dep v1.0.0\n',
+      'vendor/modules.txt': '# example.com/dep v1.0.0\n## explicit; go 1.19\nexample.com/dep\n',
+      'vendor/example.com/dep/dep.go': 'package dep\n\nfunc One() int { return 1 }\n',
+      'main.go':
+        'package main\n\nimport "example.com/dep"\n\nfunc Two() int {\n\treturn dep.One() + dep.One()\n}\n\nfunc main() {}\n',
+      'main_test.go':
+        'package main\n\nimport "testing"\n\nfunc TestTwo(t *testing.T) { if Two() != 2 { t.Fatal("no") } }\n',
+      '.git/HEAD': 'ref: refs/heads/main\n',
+      '.git/config': `[core]\n\trepositoryformatversion = 0\n\tfsmonitor = touch '${ran}'\n`,
+      '.git/objects/.keep': '',
+      '.git/refs/.keep': '',
+    });
+    assert.deepEqual(guarded, ['Two']);
+    assert.equal(existsSync(ran), false);
+  });
+});
+
+describe('a workspace with cargo test', { skip: missing('cargo', 'Rust') }, () => {
+  behaves(cargoSample);
+
+  it('may be a program and no library, and name a toolchain of its own, which is not run', async () => {
+    const ran = path.join(folder, 'rustc-ran');
+    const root = path.join(folder, 'program');
+    const own = path.join(root, 'own', 'bin', 'rustc');
+    await writeFiles(root, { 'own/bin/rustc': `#!/bin/sh\ntouch '${ran}'\n` });
+    await chmod(own, 0o755);
+    const before = process.cwd();
+    process.chdir(root);
+    try {
+      const guarded = await guardedIn('program', {
+        'Cargo.toml': '[package]\nname = "program"\nversion = "0.1.0"\nedition = "2021"\n',
+        'rust-toolchain.toml': `[toolchain]\npath = "${path.join(root, 'own')}"\n`,
+        'src/main.rs':
+          'fn two() -> i32 {\n    2\n}\n\nfn main() {\n    println!("{}", two());\n}\n\n#[test]\nfn is_two() {\n    assert_eq!(two(), 2);\n}\n',
+      });
+      assert.deepEqual(guarded, ['two']);
+    } finally {
+      process.chdir(before);
+    }
+    assert.equal(existsSync(ran), false);
+  });
+});

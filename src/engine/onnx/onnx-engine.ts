@@ -49,9 +49,9 @@ class OnnxExecutable implements Executable {
 }
 
 /**
- * Bytes of results in between for whose programs memory is kept from run to run, all of them together; about a third of
- * that is kept, for results make room for each other. It makes the third run of a program faster by a tenth or two; but each
- * program has its own, and those of many shapes would fill the machine.
+ * Bytes of results in between for whose programs memory is kept from run to run, all of them together; less is kept, for
+ * results make room for each other. A program that is run often is faster with it; but each has its own, and those of
+ * many shapes would fill the machine.
  */
 const keptBytes = 16 * 2 ** 30;
 

@@ -12,7 +12,7 @@ export const cargoTest: RunnerOf = async (workspace) => {
   return compiledRunner({
     name: 'cargo test',
     format: 'cargo',
-    command: 'exec cargo test --offline --lib --bins --tests --no-fail-fast -- -Z unstable-options --format json',
+    command: 'exec cargo test --offline --tests --no-fail-fast -- -Z unstable-options --format json',
     toolchain: await cargoToolchain(),
     isTest: (file) => /(^|\/)tests\/.*\.rs$/.test(file),
     isConfiguration: (file) =>
