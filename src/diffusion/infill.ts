@@ -37,8 +37,8 @@ export interface StoppingRules {
   /** Whether what follows this text would be cut off; it is written from the left without a gap. */
   readonly isOver: (text: string) => boolean;
   /**
-   * An alternative of eight tokens or more whose mean probability is below this is given up. The surest are revealed
-   * first, so that the mean of a block only falls.
+   * An alternative of eight tokens or more whose mean probability is below this is given up. The surest of a block are
+   * revealed first, so that one that begins below it seldom rises above.
    */
   readonly leastConfidence: number;
 }
