@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { compare } from '../../src/tuning/comparison/compare.ts';
@@ -126,6 +126,23 @@ describe('a comparison', () => {
       await assert.rejects(run(`stopped-${index}`, { signal: abort.signal, progress }), { name: 'Interrupted' });
       assert.deepEqual(lasting(await run(`stopped-${index}`)), whole);
     }
+  });
+
+  it('goes on elsewhere without its runs, with trials and rows as they are', async () => {
+    const whole = lasting((await run('whole')).filter(({ objective }) => objective !== 'spg-elbo'));
+    const moved = path.join(root, 'moved');
+    await cp(path.join(root, 'whole'), moved, { recursive: true });
+    for (const name of ['runs', 'started', 'rows/wd1-seed-1.json', 'rows/spg-elbo-seed-0.json'])
+      await rm(path.join(moved, name), { recursive: true });
+    const lines: string[] = [];
+    assert.deepEqual(lasting(await run('moved', { progress: (line) => lines.push(line) })), whole);
+    assert.deepEqual(
+      lines.filter((line) => !line.includes(':')),
+      ['wd1, seed 1'],
+    );
+    const trial = path.join(moved, 'trials', 'wd1-trial-0.json');
+    await writeFile(trial, '{"learning_rate":"fast"}');
+    await assert.rejects(run('moved'), { message: /wd1-trial-0\.json is not a trial of a comparison; remove it/ });
   });
 
   it('refuses to go on with another plan', async () => {

@@ -16,7 +16,7 @@ import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../runs/reade
 import { taskByName } from '../../tasks/registry.ts';
 import { resumeTuning, startTuning, type TuningHooks, type TuningRequest, type TuningResult } from '../tuning-run.ts';
 import type { ComparisonPlan, ComparisonRow, CurvePoint, FailedRow, Trial } from './records.ts';
-import { keepPlan, noteRun, readRows, runsOf, startedRun, writeRow } from './store.ts';
+import { keepPlan, noteRun, readRows, readTrial, runsOf, startedRun, writeRow, writeTrial } from './store.ts';
 
 export interface Comparison {
   readonly engine: Engine;
@@ -54,20 +54,30 @@ export async function compare(comparison: Comparison): Promise<(ComparisonRow | 
 
 /** The learning rate with the best validation score after a short run, and what all of them came to. */
 async function tryRates(comparison: Comparison, objective: string): Promise<{ best: number; trials: Trial[] }> {
-  const { plan, progress } = comparison;
-  const { learning_rates: rates } = plan;
+  const { learning_rates: rates } = comparison.plan;
+  if (rates.length === 1) return { best: rates[0]!, trials: [] };
   const trials: Trial[] = [];
   for (const [index, learning_rate] of rates.entries()) {
-    if (rates.length === 1) return { best: learning_rate, trials: [] };
     const work = `${objective}-trial-${index}`;
-    progress(`${objective}, learning rate ${learning_rate}`);
-    const settings = { ...plan.settings, learning_rate };
-    const request = requestOf(plan, { objective, seed: trialSeed, steps: plan.trial_steps, settings, testProblems: 0 });
-    const done = await run(comparison, work, request);
-    trials.push({ learning_rate, score: 'failed' in done ? null : await lastScore(plan.task, done.dir) });
+    const known = await readTrial(comparison.dir, work);
+    const trial = known ?? (await tryRate(comparison, { work, objective, learning_rate }));
+    if (known === null) await writeTrial(comparison.dir, work, trial);
+    trials.push(trial);
   }
   const ranked = trials.toSorted((a, b) => (b.score ?? -1) - (a.score ?? -1) || a.learning_rate - b.learning_rate);
   return { best: ranked[0]!.learning_rate, trials };
+}
+
+async function tryRate(
+  comparison: Comparison,
+  { work, objective, learning_rate }: { work: string; objective: string; learning_rate: number },
+): Promise<Trial> {
+  const { plan, progress } = comparison;
+  progress(`${objective}, learning rate ${learning_rate}`);
+  const settings = { ...plan.settings, learning_rate };
+  const request = requestOf(plan, { objective, seed: trialSeed, steps: plan.trial_steps, settings, testProblems: 0 });
+  const done = await run(comparison, work, request);
+  return { learning_rate, score: 'failed' in done ? null : await lastScore(plan.task, done.dir) };
 }
 
 async function lastScore(task: string, dir: string): Promise<number | null> {

@@ -1,7 +1,7 @@
 /**
- * The folder of a comparison: `plan.json`, the trials of learning rates, one file for each finished seed of each objective,
- * and the tuning runs themselves. Nothing but finished work is read again, so that it may grow over days, and be stopped
- * at any moment.
+ * The folder of a comparison: `plan.json`; `trials`, one file for each learning rate that was tried; `rows`, one for each
+ * finished seed of each objective; and the tuning runs themselves. Nothing but finished work is read again, so that it may
+ * grow over days, be stopped at any moment, and go on elsewhere without the runs.
  */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -9,11 +9,12 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { readJson, writeJson } from '../../platform/files.ts';
-import type { ComparisonPlan, ComparisonRow, FailedRow } from './records.ts';
+import type { ComparisonPlan, ComparisonRow, FailedRow, Trial } from './records.ts';
 
 const place = (dir: string) => ({
   plan: path.join(dir, 'plan.json'),
   rows: path.join(dir, 'rows'),
+  trial: (work: string) => path.join(dir, 'trials', `${work}.json`),
   started: path.join(dir, 'started'),
 });
 
@@ -33,6 +34,7 @@ export async function keepPlan(dir: string, plan: ComparisonPlan): Promise<void>
     );
 }
 
+const trialSchema = z.object({ learning_rate: z.number(), score: z.number().nullable() });
 const rowSchema = z.looseObject({ objective: z.string(), seed: z.int(), learning_rate: z.number() });
 
 /** Every finished row, failed ones too, by objective and seed. */
@@ -51,6 +53,19 @@ export async function readRows(dir: string): Promise<(ComparisonRow | FailedRow)
 
 export async function writeRow(dir: string, row: ComparisonRow | FailedRow): Promise<void> {
   await writeJson(path.join(place(dir).rows, `${row.objective}-seed-${row.seed}.json`), row);
+}
+
+/** What came of a trial of a learning rate; null: it is not finished. */
+export async function readTrial(dir: string, work: string): Promise<Trial | null> {
+  const file = place(dir).trial(work);
+  if (!existsSync(file)) return null;
+  const trial = trialSchema.safeParse(await readJson(file));
+  if (!trial.success) throw new UserError(`${file} is not a trial of a comparison; remove it, and it is made again.`);
+  return trial.data;
+}
+
+export async function writeTrial(dir: string, work: string, trial: Trial): Promise<void> {
+  await writeJson(place(dir).trial(work), trial);
 }
 
 /** The run directory that was started for a piece of work, so that a stopped comparison resumes it; null: none was. */
