@@ -4,7 +4,7 @@ import path from 'node:path';
 import { defaultLimits } from '../src/sandbox/limits.ts';
 import { openSandbox } from '../src/sandbox/open-sandbox.ts';
 import type { SandboxRun } from '../src/sandbox/sandbox.ts';
-import { supervise } from '../src/sandbox/supervise.ts';
+import { lookAtTree, supervise } from '../src/sandbox/supervise.ts';
 import { jobOf } from '../src/tasks/code/judge.ts';
 import { problemsOf, type ShippedProblem } from '../src/tasks/code/problem-files.ts';
 import { workspaceAsItStands } from '../src/workspace/discover.ts';
@@ -40,7 +40,14 @@ export async function measureVerdicts(seconds: number, signal: AbortSignal): Pro
       await writeFile(path.join(folder, inside), content);
     }
     const [program, ...args] = code.job.command as [string, ...string[]];
-    const launch = { program, args, cwd: path.join(folder, 'work'), environment: {}, descriptors: [] };
+    const launch = {
+      program,
+      args,
+      cwd: path.join(folder, 'work'),
+      environment: {},
+      descriptors: [],
+      look: lookAtTree(defaultLimits),
+    };
     const run = (input: string) => supervise({ ...launch, input, limits: defaultLimits }, signal);
     return { sandboxed, bare: await perSecond(seconds, judge(run)) };
   } finally {

@@ -8,12 +8,13 @@ import { open, stat, writeFile } from 'node:fs/promises';
 import { release as osRelease } from 'node:os';
 import path from 'node:path';
 import type { SandboxFinding } from '../protocol/devices.ts';
+import type { ControlGroups, RunGroup } from './control-groups.ts';
 import { inheritableDescriptors, without } from './descriptors.ts';
 import { defaultLimits, mebibyte, type SandboxLimits } from './limits.ts';
 import type { Sandbox, SandboxJob, ShownPath } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
 import { makeFolder, openStage, type Stage, within } from './stage.ts';
-import { type Launch, supervise } from './supervise.ts';
+import { type Launch, lookAtTree, supervise } from './supervise.ts';
 
 /** Who runs the job where we are root: `nobody`, for limits on processes do not bind root. */
 const nobody = 65534;
@@ -42,7 +43,12 @@ export interface BubblewrapPrograms {
   readonly setpriv: string;
 }
 
-export function bubblewrap(programs: BubblewrapPrograms, finding: SandboxFinding): Sandbox {
+/** `groups`: what counts memory and processes in the kernel; null: they are looked at while a run goes on. */
+export function bubblewrap(
+  programs: BubblewrapPrograms,
+  groups: ControlGroups | null,
+  finding: SandboxFinding,
+): Sandbox {
   const user = process.getuid?.() === 0 ? nobody : null;
   const filter = seccompFilter();
   return {
@@ -50,21 +56,22 @@ export function bubblewrap(programs: BubblewrapPrograms, finding: SandboxFinding
     async run(job, signal) {
       const limits = { ...defaultLimits, ...job.limits };
       const stage = await openStage(user);
+      let group: RunGroup | null = null;
       try {
-        const { program, args } = await commandLine(job, limits, { programs, stage, user, filtered: filter !== null });
+        group = (await groups?.open(limits)) ?? null;
+        const line = await commandLine(job, limits, { programs, stage, user, group, filtered: filter !== null });
         const launch: Omit<Launch, 'descriptors'> = {
-          program,
-          args,
+          ...line,
           environment: {},
           input: job.input ?? '',
           limits,
+          look: group?.look ?? lookAtTree(limits),
           lastProcess: firstInside,
         };
         if (!filter) return await supervise({ ...launch, descriptors: [] }, signal);
-        return await withFilter(stage, filter, (descriptor) =>
-          supervise({ ...launch, descriptors: [descriptor] }, signal),
-        );
+        return await withFilter(stage, filter, (own) => supervise({ ...launch, descriptors: [own] }, signal));
       } finally {
+        await group?.remove();
         await stage.remove();
       }
     },
@@ -93,10 +100,12 @@ interface Surroundings {
   readonly programs: BubblewrapPrograms;
   readonly stage: Stage;
   readonly user: number | null;
+  readonly group: RunGroup | null;
   readonly filtered: boolean;
 }
 
-async function commandLine(job: SandboxJob, limits: SandboxLimits, { programs, stage, user, filtered }: Surroundings) {
+async function commandLine(job: SandboxJob, limits: SandboxLimits, surroundings: Surroundings) {
+  const { programs, stage, user, group, filtered } = surroundings;
   const shown = (job.shown ?? []).filter(({ host, inside }) => inside !== null || !isOfSystem(host));
   if (job.copied !== undefined) shown.push({ host: job.copied, inside: 'snapshot' });
   const { sources, before } = user === null ? asIs(shown) : await mountedFor(user, shown, stage, programs);
@@ -137,6 +146,7 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, { programs, s
   ];
   const [program, ...rest] = [
     ...without(inheritableDescriptors().filter((descriptor) => descriptor > filterDescriptor)),
+    ...(group?.before ?? []),
     ...before,
     programs.bwrap,
     ...args,

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { SandboxFinding } from '../protocol/devices.ts';
 import { bubblewrap, countsProcessesInside } from './bubblewrap.ts';
+import { findControlGroups } from './control-groups.ts';
 import { findProgram } from './programs.ts';
 import type { Sandbox, SandboxRun } from './sandbox.ts';
 import { seatbelt } from './seatbelt.ts';
@@ -37,9 +38,9 @@ export async function findSandbox(): Promise<SandboxFinding> {
   }
 }
 
-/** `openSandbox` afresh, for a platform by Node's name. */
-export async function probeSandbox(platform: string): Promise<Sandbox> {
-  if (platform === 'linux') return proven(await linuxSandbox());
+/** `openSandbox` afresh, for a platform by Node's name; `grouped` says whether control groups may be used. */
+export async function probeSandbox(platform: string, grouped = true): Promise<Sandbox> {
+  if (platform === 'linux') return linuxSandbox(grouped);
   if (platform === 'darwin') return proven(macSandbox());
   throw new UserError(
     `Code that a model wrote is not run on ${platform === 'win32' ? 'Windows' : platform}, which has no sandbox for it; open the folder in WSL 2, in a dev container or on a remote host with Linux.`,
@@ -61,7 +62,7 @@ async function proven(sandbox: Sandbox): Promise<Sandbox> {
   throw new UserError(`The sandbox (${sandbox.finding.kind}) does not work here: ${whyNot(run)}.`);
 }
 
-async function linuxSandbox(): Promise<Sandbox> {
+async function linuxSandbox(grouped: boolean): Promise<Sandbox> {
   const programs = {
     bwrap: program('bwrap', 'bubblewrap'),
     prlimit: program('prlimit', 'util-linux'),
@@ -76,11 +77,23 @@ async function linuxSandbox(): Promise<Sandbox> {
     throw new UserError(
       `${stdout.trim()} is too old for running code that a model wrote; install 0.8 or newer (Debian 12, Ubuntu 24.04), ${elsewhere}.`,
     );
+  const groups = grouped ? await findControlGroups() : null;
+  const inGroups = groups === null ? null : await proven(bubblewrap(programs, groups, found(true))).catch(unlessUser);
+  return inGroups ?? proven(bubblewrap(programs, null, found(false)));
+}
+
+/** Groups that can be made but not entered are none. */
+function unlessUser(error: unknown): null {
+  if (error instanceof UserError) return null;
+  throw error;
+}
+
+function found(inGroups: boolean): SandboxFinding {
   const limits = [
     'no network',
     'read-only system',
-    'memory',
-    'processes',
+    inGroups ? 'memory' : 'memory (watched)',
+    inGroups || countsProcessesInside() ? 'processes' : 'processes (watched)',
     'CPU time',
     'wall time',
     'file size',
@@ -89,10 +102,7 @@ async function linuxSandbox(): Promise<Sandbox> {
     'output',
     ...(seccompFilter() ? ['system calls'] : []),
   ];
-  const kept = countsProcessesInside()
-    ? limits
-    : limits.map((limit) => (limit === 'processes' ? 'processes (watched)' : limit));
-  return bubblewrap(programs, { available: true, kind: 'bubblewrap', limits: kept, reason: null });
+  return { available: true, kind: 'bubblewrap', limits, reason: null };
 }
 
 function program(name: string, debian: string): string {

@@ -11,7 +11,7 @@ import type { SandboxFinding } from '../protocol/devices.ts';
 import { defaultLimits, type SandboxLimits } from './limits.ts';
 import type { Sandbox, SandboxJob } from './sandbox.ts';
 import { openStage, within } from './stage.ts';
-import { supervise } from './supervise.ts';
+import { lookAtTree, supervise } from './supervise.ts';
 
 export function seatbelt(sandboxExec: string, finding: SandboxFinding): Sandbox {
   return {
@@ -39,6 +39,7 @@ export function seatbelt(sandboxExec: string, finding: SandboxFinding): Sandbox 
             },
             input: job.input ?? '',
             descriptors: [],
+            look: lookAtTree(limits),
             limits,
           },
           signal,

@@ -6,12 +6,14 @@ import { mebibyte, type SandboxLimits } from './limits.ts';
 import { hasEnded, treeUse } from './process-tree.ts';
 import type { BrokenLimit, SandboxRun } from './sandbox.ts';
 
-/** Milliseconds between two looks at the process tree. */
+/** Milliseconds between two looks at what runs. */
 const lookEvery = 50;
 /** Those of the sandbox itself. */
 const ownProcesses = 2;
 /** Milliseconds in which the pipes of a process that ended must close. */
 const patience = 1000;
+
+export type Look = (pid: number) => Promise<BrokenLimit | null>;
 
 export interface Launch {
   readonly program: string;
@@ -24,6 +26,8 @@ export interface Launch {
   /** Finds, in what the program wrote to descriptor 4, the process whose end is the end of all others. */
   readonly lastProcess?: (status: string) => number | null;
   readonly limits: SandboxLimits;
+  /** Says which limit a process, whose number is given, and its descendants have broken; asked while it runs and at its end. */
+  readonly look: Look;
 }
 
 /**
@@ -51,7 +55,7 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   const interrupt = () => void child.kill('SIGKILL');
   signal?.addEventListener('abort', interrupt, { once: true });
   const deadline = setTimeout(() => stop('time'), limits.seconds * 1000);
-  const watch = watchTree(child, limits, stop);
+  const watch = watchChild(child, launch.look, stop);
   const keep = limits.outputMiB * mebibyte;
   const [stdout, stderr, report, status] = [1, 2, 3, 4].map((descriptor) =>
     collect(child.stdio[descriptor] as Readable, keep, () => stop('output')),
@@ -62,6 +66,7 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
     const { code, signal: by } = await ended(child);
     const last = launch.lastProcess?.(status()) ?? null;
     if (last !== null) await gone(last);
+    broken ??= await launch.look(child.pid as number);
     if (signal?.aborted) throw interrupted();
     const seconds = (performance.now() - begin) / 1000;
     return { code, signal: by, broken, stdout: stdout(), stderr: stderr(), report: report(), seconds };
@@ -109,18 +114,26 @@ function collect(stream: Readable, most: number, full: () => void): () => string
   return () => Buffer.concat(chunks).toString('utf8');
 }
 
-function watchTree(child: ChildProcess, limits: SandboxLimits, stop: (limit: BrokenLimit) => void): { end(): void } {
+/** Looks at what the processes of a tree use together. */
+export const lookAtTree =
+  (limits: SandboxLimits): Look =>
+  async (pid) => {
+    const use = await treeUse(pid);
+    if (use.memory > limits.memoryMiB * mebibyte) return 'memory';
+    return use.processes > limits.processes + ownProcesses ? 'processes' : null;
+  };
+
+function watchChild(child: ChildProcess, look: Look, stop: (limit: BrokenLimit) => void): { end(): void } {
   let timer: NodeJS.Timeout | undefined;
   let over = false;
-  const look = async () => {
-    const use = await treeUse(child.pid as number);
-    if (over) return;
-    if (use.memory > limits.memoryMiB * mebibyte) return stop('memory');
-    if (use.processes > limits.processes + ownProcesses) return stop('processes');
-    again();
-  };
   const again = () => {
-    timer = setTimeout(() => void look().catch(unwatched), lookEvery);
+    timer = setTimeout(() => void watch().catch(unwatched), lookEvery);
+  };
+  const watch = async () => {
+    const broken = await look(child.pid as number);
+    if (over) return;
+    if (broken) stop(broken);
+    else again();
   };
   // What cannot be watched must not run.
   const unwatched = (error: unknown) => {

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** Watches over what a sandbox may leave behind: temporary files, mounts, processes that carry the mark. */
+/** Watches over what a sandbox may leave behind: temporary files, mounts, control groups, processes that carry the mark. */
 export interface CleanMachine {
   readonly folder: string;
   /** Seconds for a `sleep` that no other process of this machine sleeps; found again by its command line. */
@@ -31,6 +31,7 @@ export async function cleanMachine(): Promise<CleanMachine> {
       assert.deepEqual(left, [], 'no temporary file is left');
       assert.equal(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''), mounts, 'no mount is left');
       assert.deepEqual(await processesWith(mark), [], 'no process is left');
+      assert.deepEqual(await ownGroups(), [], 'no control group is left');
     },
     async leave() {
       if (before === undefined) delete process.env.TMPDIR;
@@ -44,4 +45,9 @@ async function processesWith(mark: string): Promise<string[]> {
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
   return lines.filter((line) => line.includes(mark));
+}
+
+async function ownGroups(): Promise<string[]> {
+  const groups = await readdir('/sys/fs/cgroup', { recursive: true }).catch(() => []);
+  return groups.filter((name) => path.basename(name).startsWith(`unmask-${process.pid}-`));
 }

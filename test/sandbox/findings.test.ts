@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { UserError } from '../../src/platform/errors.ts';
 import { countsProcessesInside } from '../../src/sandbox/bubblewrap.ts';
+import { findControlGroups } from '../../src/sandbox/control-groups.ts';
 import { inheritableDescriptors, without } from '../../src/sandbox/descriptors.ts';
 import { findSandbox, probeSandbox, whyNot } from '../../src/sandbox/open-sandbox.ts';
 import { findProgram } from '../../src/sandbox/programs.ts';
@@ -14,7 +15,9 @@ describe('what is said of the sandbox', () => {
   it('names kind and limits where it works', { skip: process.platform !== 'linux' && 'Linux only' }, async () => {
     const finding = await findSandbox();
     assert.deepEqual([finding.available, finding.kind, finding.reason], [true, 'bubblewrap', null]);
-    for (const limit of ['no network', 'memory', 'wall time', 'output']) assert.ok(finding.limits.includes(limit));
+    for (const limit of ['no network', 'wall time', 'output']) assert.ok(finding.limits.includes(limit));
+    const memory = (await findControlGroups()) === null ? 'memory (watched)' : 'memory';
+    assert.ok(finding.limits.includes(memory));
   });
 
   it('says why there is none on other systems, and where to go', async () => {

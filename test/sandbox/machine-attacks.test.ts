@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Interrupted } from '../../src/platform/errors.ts';
-import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
+import { findControlGroups } from '../../src/sandbox/control-groups.ts';
+import { openSandbox, probeSandbox } from '../../src/sandbox/open-sandbox.ts';
 import type { Sandbox, SandboxJob, SandboxRun } from '../../src/sandbox/sandbox.ts';
 import { type CleanMachine, cleanMachine } from './clean-machine.ts';
 
@@ -155,20 +156,51 @@ describe('what a candidate tries with the network', () => {
   });
 });
 
+const groups = await findControlGroups();
+
+for (const grouped of [true, false]) {
+  const skip = grouped && groups === null && 'this process may make no control groups';
+  describe(`what a candidate tries to use up, ${grouped ? 'counted by control groups' : 'watched'}`, { skip }, () => {
+    let usual: Sandbox;
+    before(async () => {
+      usual = sandbox;
+      sandbox = await probeSandbox('linux', grouped);
+      assert.ok(sandbox.finding.limits.includes(grouped ? 'memory' : 'memory (watched)'));
+    });
+    after(() => {
+      sandbox = usual;
+    });
+
+    it('forks without end', async () => {
+      const run = await shell(`bomb() { bomb | bomb & }; bomb; sleep ${machine.mark}`, { limits: { seconds: 2 } });
+      assert.notEqual(run.broken === null && run.code === 0, true, 'it does not end as if nothing was');
+      assert.ok(run.seconds < 5, `${run.seconds}`);
+    });
+
+    it('starts more than it may, and is refused', async () => {
+      const script = `for n in 1 2 3 4 5 6 7 8 9 10; do sleep ${machine.mark} & done; echo started`;
+      const { code, stdout } = await shell(script, { limits: { processes: 8 } });
+      assert.notEqual(code, 0);
+      assert.equal(stdout, '');
+    });
+
+    it('fills memory', async () => {
+      const script = `const kept = []; for (;;) kept.push(Buffer.alloc(2 ** 24, 1));`;
+      const { code, broken } = await node(script, { limits: { memoryMiB: 256 } });
+      assert.ok(broken === 'memory' || code !== 0, `${broken} ${code}`);
+      assert.notEqual(broken, 'time');
+    });
+
+    it('fills memory with many processes', async () => {
+      const one = `const kept = []; for (let n = 0; n < 5; n++) kept.push(Buffer.alloc(2 ** 24, 1)); setInterval(() => {}, 1000);`;
+      const script = `const { spawn } = require('node:child_process'); for (let n = 0; n < 4; n++) spawn(process.execPath, ['-e', ${JSON.stringify(one)}]); setInterval(() => {}, 1000);`;
+      const { broken } = await node(script, { limits: { memoryMiB: 256, processes: 128 } });
+      assert.equal(broken, 'memory');
+    });
+  });
+}
+
 describe('what a candidate tries with processes', () => {
-  it('forks without end', async () => {
-    const run = await shell(`bomb() { bomb | bomb & }; bomb; sleep ${machine.mark}`, { limits: { seconds: 2 } });
-    assert.notEqual(run.broken === null && run.code === 0, true, 'it does not end as if nothing was');
-    assert.ok(run.seconds < 5, `${run.seconds}`);
-  });
-
-  it('starts more than it may, and is refused', async () => {
-    const script = `for n in 1 2 3 4 5 6 7 8 9 10; do sleep ${machine.mark} & done; echo started`;
-    const { code, stdout } = await shell(script, { limits: { processes: 8 } });
-    assert.notEqual(code, 0);
-    assert.equal(stdout, '');
-  });
-
   it('leaves a daemon', async () => {
     const script = `(setsid sleep ${machine.mark} </dev/null >/dev/null 2>&1 3>&- &) ; echo gone`;
     const { code, stdout, seconds } = await shell(script);
@@ -218,21 +250,7 @@ describe('what a candidate tries with processes', () => {
   });
 });
 
-describe('what a candidate tries with memory and output', () => {
-  it('fills memory', async () => {
-    const script = `const kept = []; for (;;) kept.push(Buffer.alloc(2 ** 24, 1));`;
-    const { code, broken } = await node(script, { limits: { memoryMiB: 256 } });
-    assert.ok(broken === 'memory' || code !== 0, `${broken} ${code}`);
-    assert.notEqual(broken, 'time');
-  });
-
-  it('fills memory with many processes', async () => {
-    const one = `const kept = []; for (let n = 0; n < 5; n++) kept.push(Buffer.alloc(2 ** 24, 1)); setInterval(() => {}, 1000);`;
-    const script = `const { spawn } = require('node:child_process'); for (let n = 0; n < 4; n++) spawn(process.execPath, ['-e', ${JSON.stringify(one)}]); setInterval(() => {}, 1000);`;
-    const { broken } = await node(script, { limits: { memoryMiB: 256, processes: 128 } });
-    assert.equal(broken, 'memory');
-  });
-
+describe('what a candidate tries with output', () => {
   it('hides memory where no process has it', async () => {
     const script =
       'import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nprint(libc.memfd_create(b"x", 0), libc.shmget(0, 1 << 20, 0o1600), ctypes.get_errno())';

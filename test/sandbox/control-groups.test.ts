@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { findControlGroups } from '../../src/sandbox/control-groups.ts';
+import { defaultLimits, mebibyte } from '../../src/sandbox/limits.ts';
+import { temporaryFolder } from '../training/tiny-runs.ts';
+
+const skip = (await findControlGroups()) === null && 'this process may make no control groups';
+let root: string;
+before(async () => {
+  root = await temporaryFolder();
+});
+after(() => rm(root, { recursive: true }));
+
+/** What the kernel tells of a process, in files of ours. */
+async function told(name: string, cgroup: string, mountinfo: string): Promise<string> {
+  const folder = path.join(root, name);
+  await mkdir(folder);
+  await writeFile(path.join(folder, 'cgroup'), cgroup);
+  await writeFile(path.join(folder, 'mountinfo'), mountinfo);
+  return folder;
+}
+
+describe('control groups', () => {
+  it('are none where the kernel has none, or hands nothing on', async () => {
+    assert.equal(await findControlGroups(path.join(root, 'nowhere')), null);
+    const slice = path.join(root, 'closed', 'app.slice');
+    await mkdir(path.join(slice, 'own.scope'), { recursive: true });
+    await writeFile(path.join(slice, 'cgroup.procs'), '');
+    const mounts = `30 20 0:26 / ${path.join(root, 'closed')} rw - cgroup2 cgroup2 rw\n`;
+    const proc = await told('closed-proc', '0::/app.slice/own.scope\n', mounts);
+    await writeFile(path.join(slice, 'cgroup.subtree_control'), 'cpu pids\n');
+    assert.equal(await findControlGroups(proc), null, 'memory is not counted there');
+    await writeFile(path.join(slice, 'cgroup.subtree_control'), 'cpu memory pids\n');
+    assert.equal(await findControlGroups(proc), null, 'a group that is made there has no limit to set');
+    assert.deepEqual((await readdir(slice)).sort(), ['cgroup.procs', 'cgroup.subtree_control', 'own.scope']);
+  });
+
+  it('of a process elsewhere are not taken for its own', async () => {
+    const mounts = `30 20 0:26 /other ${path.join(root, 'closed')} rw - cgroup2 cgroup2 rw\n`;
+    assert.equal(await findControlGroups(await told('elsewhere', '0::/app.slice/own.scope\n', mounts)), null);
+  });
+
+  it('hold what one run may use, and are gone with it', { skip }, async () => {
+    const groups = (await findControlGroups())!;
+    const group = await groups.open({ ...defaultLimits, memoryMiB: 100, scratchMiB: 10, processes: 7 });
+    const folders = group.before.filter((word) => word.endsWith('/cgroup.procs')).map((file) => path.dirname(file));
+    const limits = await Promise.all(
+      folders.flatMap((folder) =>
+        ['memory.max', 'memory.limit_in_bytes', 'pids.max'].map((file) =>
+          readFile(path.join(folder, file), 'utf8').then(Number, () => null),
+        ),
+      ),
+    );
+    assert.deepEqual(
+      limits.filter((limit) => limit !== null).sort((a, b) => a - b),
+      [10, 130 * mebibyte],
+    );
+    assert.equal(await group.look(process.pid), null);
+    await group.remove();
+    for (const folder of folders) await assert.rejects(readdir(folder), { code: 'ENOENT' });
+    // Of a process that is no more.
+    const forgotten = path.join(path.dirname(folders[0]!), 'unmask-4194305-0');
+    await mkdir(forgotten);
+    await findControlGroups();
+    await assert.rejects(readdir(forgotten), { code: 'ENOENT' });
+  });
+});
