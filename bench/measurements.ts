@@ -59,7 +59,7 @@ export const startUps = ['start-up', 'start-up:first-forward'] as const;
  * Programs that the sandbox judges in a second, the peer is the same harness without it; and candidates that the tests of a
  * workspace judge.
  */
-export const verdictNames = ['verdicts', 'verdicts:node-test'] as const;
+export const verdictNames = ['verdicts', 'verdicts:node-test', 'verdicts:node-test-typescript'] as const;
 
 /** Seconds in which the functions of a workspace are found that its tests guard. */
 export const discoveryName = 'discovery';

@@ -55,24 +55,37 @@ export async function measureVerdicts(seconds: number, signal: AbortSignal): Pro
   }
 }
 
-/** A workspace whose suite needs next to no time itself. */
-const workspace = {
-  'package.json': '{ "type": "module", "scripts": { "test": "node --test" } }',
-  'src/add.ts': 'export const add = (a: number, b: number): number => a + b;\n',
-  'test/add.test.ts': [
+export type SuiteLanguage = 'javascript' | 'typescript';
+
+/** A workspace whose suite needs next to no time itself: its source, its tests, and all of its files. */
+function workspaceIn(language: SuiteLanguage) {
+  const [ending, type] = language === 'typescript' ? ['ts', ': number'] : ['js', ''];
+  const source = `src/add.${ending}`;
+  const testFile = `test/add.test.${ending}`;
+  const tests = [
     "import assert from 'node:assert/strict';",
     "import { it } from 'node:test';",
-    "import { add } from '../src/add.ts';",
+    `import { add } from '../${source}';`,
     "it('adds', () => assert.equal(add(1, 2), 3));",
     "it('takes away', () => assert.equal(add(1, -2), -1));",
-  ].join('\n'),
-} as const;
+  ];
+  return {
+    source,
+    testFile,
+    files: {
+      'package.json': '{ "type": "module", "scripts": { "test": "node --test" } }',
+      [source]: `export const add = (a${type}, b${type})${type} => a + b;\n`,
+      [testFile]: tests.join('\n'),
+    } as Record<string, string>,
+  };
+}
 
 /** Verdicts a second, on all cores, of the tests of a workspace that node:test runs; of another candidate each. */
-export const measureSuiteVerdicts = (seconds: number, signal: AbortSignal): Promise<number> =>
+export const measureSuiteVerdicts = (language: SuiteLanguage, seconds: number, signal: AbortSignal): Promise<number> =>
   withOwnHome(async (folder) => {
     const root = path.join(folder, 'workspace');
-    for (const [file, text] of Object.entries(workspace)) {
+    const { source, testFile, files } = workspaceIn(language);
+    for (const [file, text] of Object.entries(files)) {
       await mkdir(path.dirname(path.join(root, file)), { recursive: true });
       await writeFile(path.join(root, file), text);
     }
@@ -80,8 +93,8 @@ export const measureSuiteVerdicts = (seconds: number, signal: AbortSignal): Prom
     const sandbox = await openSandbox();
     let candidate = 0;
     return perSecond(seconds, async () => {
-      const changed = { file: 'src/add.ts', text: `${workspace['src/add.ts']}// ${candidate++}\n` };
-      const request = { testFile: 'test/add.test.ts', changed, expected: null };
+      const changed = { file: source, text: `${files[source]}// ${candidate++}\n` };
+      const request = { testFile, changed, expected: null };
       return (await runTests(sandbox, snapshot, runner, request, signal)).verdict;
     });
   });
