@@ -54,6 +54,11 @@ export interface Task<Row = unknown> {
   readonly metrics: readonly [string, ...string[]];
   /** Names of the rewards that training may use, the default first. */
   readonly rewards: readonly [string, ...string[]];
+  /**
+   * Hyper-parameters of tuning, by name, that suit the task better than the papers'; they stand between those and what a
+   * user sets.
+   */
+  readonly tuning?: Readonly<Record<string, number | string>>;
   /** Tokens that an answer needs at most, per prompt format. */
   readonly completionLength: Readonly<Record<PromptFormat, number>>;
   /** Checks one record of a data file; throws a `UserError` that says what is wrong with it. */

@@ -189,6 +189,8 @@ describe('a workspace in TypeScript, with node:test', () => {
       ...settings.flatMap((pair) => ['--set', pair]),
     ]);
     assert.equal(tuned.steps, 1);
+    const { settings: kept } = JSON.parse(await readFile(path.join(tuned.dir, 'run.json'), 'utf8'));
+    assert.deepEqual([kept.group_size, kept.order], [2, 'threshold'], 'what is given, and what the task suggests');
     const text = await readFile(path.join(tuned.dir, 'samples', 'step-000001.jsonl'), 'utf8');
     const written = text
       .trim()

@@ -4,6 +4,7 @@ import { UsageError } from '../../src/platform/errors.ts';
 import { Random } from '../../src/platform/random.ts';
 import { plainAlphabet } from '../../src/tasks/plain-alphabet.ts';
 import { taskByName, tasks } from '../../src/tasks/registry.ts';
+import { tuningSettings } from '../../src/tuning/settings.ts';
 
 describe('the list of tasks', () => {
   it('finds each by its name and refuses others', () => {
@@ -29,6 +30,11 @@ describe('the list of tasks', () => {
       code: ['pass@1'],
       workspace: ['pass@1'],
     });
+  });
+
+  it('suggests settings of tuning that there are, smaller ones for code', () => {
+    for (const { tuning = {} } of tasks) assert.ok(tuningSettings.safeParse(tuning).success);
+    for (const name of ['code', 'workspace']) assert.equal(taskByName(name).tuning?.prompts_per_step, 4);
   });
 
   it('scores every metric for every completion, whatever it is', () => {

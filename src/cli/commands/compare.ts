@@ -42,7 +42,11 @@ export function addCompare(add: AddCommand): void {
             );
           const objectives = [...new Set(options.objectives.split(',').map((name) => name.trim()))];
           const methods = objectives.map(objectiveByName);
-          const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set });
+          const settings = await readSettings(
+            tuningSettings,
+            { file: options.config, pairs: options.set },
+            task.tuning,
+          );
           // What one of them refuses is found before hours of the others.
           const { config } = await readCheckpoint(await findModel(options.model));
           for (const method of methods) method.check?.(settings, config);

@@ -56,9 +56,9 @@ export function addTune(add: AddCommand): void {
         }
         if (options.task === undefined)
           throw new UsageError('unmask tune needs --task, or --resume with a run directory.');
-        taskByName(options.task);
+        const { tuning } = taskByName(options.task);
         objectiveByName(options.objective);
-        const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set });
+        const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set }, tuning);
         const { task, objective, model, seed } = options;
         const timeLimit = options.timeLimit ?? null;
         const steps = options.steps ?? (timeLimit === null ? defaultSteps : null);

@@ -8,6 +8,7 @@ import { problemsOf } from './problem-files.ts';
 import { candidateProgram } from './program.ts';
 import { checkCodeRewards, codeReward } from './reward.ts';
 import { type CodeRow, codeRow } from './row.ts';
+import { smallSteps } from './small-steps.ts';
 
 /** Functions to write, judged by tests that run in the sandbox: HumanEval-style rows, or the small set that is shipped. */
 export const code: Task<CodeRow> = {
@@ -15,6 +16,7 @@ export const code: Task<CodeRow> = {
   description: 'Write a function that passes its tests',
   metrics: ['pass@1'],
   rewards: ['tests', 'all-tests'],
+  tuning: smallSteps,
   completionLength: { tagged: 512, plain: 96 },
   parse: codeRow,
   prompt: (row, format) => (format === 'plain' ? row.prompt : taggedPrompt(row)),

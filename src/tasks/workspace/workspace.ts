@@ -3,6 +3,7 @@ import { isWellFormed } from '../../workspace/syntax-trees.ts';
 import { shareOf, type Verdict } from '../../workspace/verdict.ts';
 import { codeIn, mostCharacters } from '../code/program.ts';
 import { checkCodeRewards, codeReward } from '../code/reward.ts';
+import { smallSteps } from '../code/small-steps.ts';
 import type { Grade, GradeOptions, NoReward, PromptFormat, Reward, RewardQuestion, Task } from '../task.ts';
 import { judgeBodies, withBody } from './judge.ts';
 import { plainPrompt, shownSuffix, taggedPrompt } from './prompt.ts';
@@ -14,6 +15,7 @@ export const workspace: Task<WorkspaceRow> = {
   description: 'Write a function of a workspace so that its tests pass',
   metrics: ['pass@1'],
   rewards: ['tests', 'all-tests'],
+  tuning: smallSteps,
   completionLength: { tagged: 512, plain: 96 },
   parse: workspaceRow,
   prompt: (row, format) => (format === 'plain' ? plainPrompt(row) : taggedPrompt(row)),
