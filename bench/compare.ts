@@ -1,5 +1,5 @@
+import { median } from '../src/evaluation/statistics.ts';
 import type { Contestant, WorkAnswer } from './contestant.ts';
-import { median } from './result.ts';
 import type { WorkName } from './works.ts';
 
 /** What one side needed for one run of a work. */

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { OnnxEngine } from '../src/engine/onnx/onnx-engine.ts';
+import { median } from '../src/evaluation/statistics.ts';
 import { readJson } from '../src/platform/files.ts';
-import { median } from './result.ts';
 import { prepareWork } from './works.ts';
 
 /** Where a training step's time goes. */

@@ -35,13 +35,6 @@ export function benchResult({ name, value, unit, peer, peerValue, target }: Comp
 
 const rounded = (value: number): number => Number(value.toPrecision(5));
 
-export function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  if (sorted.length === 0) throw new Error('the median of nothing');
-  return ((sorted[Math.ceil(middle) - 1] as number) + (sorted[Math.floor(middle)] as number)) / 2;
-}
-
 /** The results as a table for people. */
 export function table(results: readonly BenchResult[]): string[] {
   const rows = results.map(({ name, value, unit, peer, peer_value, ratio, target, met }) => [

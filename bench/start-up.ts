@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { median } from './result.ts';
+import { median } from '../src/evaluation/statistics.ts';
 import { ownProgram } from './worker.ts';
 
 /** A command of a process of its own, whose seconds from start to exit are measured. */

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { median } from '../../bench/result.ts';
+import { median } from '../../src/evaluation/statistics.ts';
 import { runCommand } from '../../test/vscode/window.ts';
 import { Workbench } from '../../test/vscode/workbench.ts';
 import { packageExtension, thisTarget } from '../packaging/package-extension.ts';

@@ -119,15 +119,22 @@ export function passAtK(samples: number, correct: number, k: number): number {
 }
 
 /**
- * The mean of a share over independent runs and its interval by Student's distribution, kept within 0 and 1; null for one
- * run, which says nothing about another.
+ * The mean of a number over independent runs and its interval by Student's distribution, kept between `least` and `most`,
+ * those of a share unless said otherwise; null for one run, which says nothing about another.
  */
-export function meanOfRuns(shares: readonly number[]): Interval | null {
-  if (shares.length < 2) return null;
-  const value = shares.reduce((sum, share) => sum + share, 0) / shares.length;
-  const variance = shares.reduce((sum, share) => sum + (share - value) ** 2, 0) / (shares.length - 1);
-  const spread = studentQuantile(shares.length - 1) * Math.sqrt(variance / shares.length);
-  return { value, low: Math.max(0, value - spread), high: Math.min(1, value + spread) };
+export function meanOfRuns(values: readonly number[], [least, most] = [0, 1]): Interval | null {
+  if (values.length < 2) return null;
+  const value = values.reduce((sum, one) => sum + one, 0) / values.length;
+  const variance = values.reduce((sum, one) => sum + (one - value) ** 2, 0) / (values.length - 1);
+  const spread = studentQuantile(values.length - 1) * Math.sqrt(variance / values.length);
+  return { value, low: Math.max(least, value - spread), high: Math.min(most, value + spread) };
+}
+
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  if (sorted.length === 0) throw new Error('the median of nothing');
+  return ((sorted[Math.ceil(middle) - 1] as number) + (sorted[Math.floor(middle)] as number)) / 2;
 }
 
 /** The ratio of sums, and each item's residual as its contribution to the error of the ratio. */

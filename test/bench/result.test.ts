@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { oneThread, parseDescription, threadSettings } from '../../bench/pytorch-peer.ts';
-import { benchResult, median, table } from '../../bench/result.ts';
+import { benchResult, table } from '../../bench/result.ts';
 
 describe('a bench result', () => {
   it('is ahead of the peer above a ratio of 1, whatever the unit', () => {
@@ -40,13 +40,6 @@ describe('a bench result', () => {
     assert.match(rows[1]!, /^forward +12,345 tokens\/s +5,000 tokens\/s +2\.47 +2\.5 missed +P$/);
     assert.match(rows[2]!, /^matmul +123 GFLOP\/s +none here$/);
   });
-});
-
-it('the median is the middle one, or the mean of the two in the middle', () => {
-  assert.equal(median([5]), 5);
-  assert.equal(median([9, 1, 5]), 5);
-  assert.equal(median([10, 1, 9, 2]), 5.5);
-  assert.throws(() => median([]), /median of nothing/);
 });
 
 describe('the peer', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { metricIntervals } from '../../src/evaluation/metrics.ts';
-import { pairedDifference, passAtK, shareInterval, wilsonInterval } from '../../src/evaluation/statistics.ts';
+import { median, pairedDifference, passAtK, shareInterval, wilsonInterval } from '../../src/evaluation/statistics.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import { Random } from '../../src/platform/random.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
@@ -267,4 +267,11 @@ test('the interval of pass@k is over problems: more samples of few problems narr
   );
   near(many.value, 0.8);
   assert.deepEqual(many, wilsonInterval(80, 100));
+});
+
+test('the median is the middle one, or the mean of the two in the middle', () => {
+  assert.equal(median([5]), 5);
+  assert.equal(median([9, 1, 5]), 5);
+  assert.equal(median([10, 1, 9, 2]), 5.5);
+  assert.throws(() => median([]), /median of nothing/);
 });

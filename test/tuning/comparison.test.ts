@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { compare } from '../../src/tuning/comparison/compare.ts';
+import { type Comparison, compare } from '../../src/tuning/comparison/compare.ts';
+import { measureCosts } from '../../src/tuning/comparison/costs.ts';
 import { comparisonPage } from '../../src/tuning/comparison/page.ts';
 import type { ComparisonPlan, ComparisonRow, FailedRow } from '../../src/tuning/comparison/records.ts';
+import { readCosts } from '../../src/tuning/comparison/store.ts';
 import { isFinished, markdownTable, summarise } from '../../src/tuning/comparison/summary.ts';
+import { variantOf } from '../../src/tuning/comparison/variants.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
 import { oneThread, writeTinyCheckpoint } from '../model/tiny-model.ts';
 import { temporaryFolder } from '../training/tiny-runs.ts';
@@ -42,16 +45,22 @@ interface Changes {
   readonly progress?: (line: string) => void;
 }
 
-const run = (dir: string, changes: Changes = {}) =>
-  compare({
-    engine: oneThread(),
-    dir: path.join(root, dir),
-    plan,
-    objectives: ['spg-positive', 'wd1'],
-    seeds: 2,
-    progress: () => undefined,
-    ...changes,
-  });
+const run = async (dir: string, { objectives = ['spg-positive', 'wd1'], ...changes }: Changes = {}) =>
+  compare(await comparisonOf(dir, objectives, changes));
+
+const comparisonOf = async (
+  dir: string,
+  objectives: readonly string[],
+  changes: Omit<Changes, 'objectives'> = {},
+): Promise<Comparison> => ({
+  engine: oneThread(),
+  dir: path.join(root, dir),
+  plan,
+  variants: await Promise.all(objectives.map((label) => variantOf(label, (changes.plan ?? plan).settings))),
+  seeds: 2,
+  progress: () => undefined,
+  ...changes,
+});
 
 /** What of rows does not depend on the clock. */
 const lasting = (rows: readonly (ComparisonRow | FailedRow)[]) =>
@@ -142,7 +151,9 @@ describe('a comparison', () => {
     );
     const trial = path.join(moved, 'trials', 'wd1-trial-0.json');
     await writeFile(trial, '{"learning_rate":"fast"}');
-    await assert.rejects(run('moved'), { message: /wd1-trial-0\.json is not a trial of a comparison; remove it/ });
+    await assert.rejects(run('moved', { seeds: 3 }), {
+      message: /wd1-trial-0\.json is not a trial of a comparison; remove it/,
+    });
   });
 
   it('refuses to go on with another plan', async () => {
@@ -161,6 +172,34 @@ describe('a comparison', () => {
     // Whether so large a rate ends in numbers that are not finite depends on the machine.
     if (row && !isFinished(row)) assert.match(row.failed, /weights are lost/);
     assert.equal(rows.length, 1);
+  });
+
+  it('takes an objective with settings of its own, and measures what steps cost', async () => {
+    const label = 'wd1:temperature=1.2';
+    const [row] = await run('variant', { objectives: [label], seeds: 1 });
+    assert.equal(row!.objective, label);
+    const [started] = await readdir(path.join(root, 'variant', 'started'));
+    assert.ok(started!.startsWith('wd1+temperature=1.2-'), 'a name that every system has');
+    const { run: name } = JSON.parse(await readFile(path.join(root, 'variant', 'started', started!), 'utf8'));
+    const made = JSON.parse(await readFile(path.join(root, 'variant', 'runs', name, 'run.json'), 'utf8'));
+    assert.deepEqual([made.objective, made.settings.temperature], ['wd1', 1.2]);
+    for (const [wrong, message] of [
+      ['wd2:temperature=1', /Unknown objective wd2/],
+      ['wd1:heat=1', /Unknown setting heat/],
+      ['wd1:learning_rate=1', /the learning rate is tried out for each objective/],
+    ] as const)
+      await assert.rejects(variantOf(wrong, plan.settings), { name: 'UsageError', message });
+
+    const costs = await measureCosts(await comparisonOf('variant', [label, 'wd1']), 2);
+    assert.equal(costs.steps, 6);
+    assert.deepEqual(await readCosts(path.join(root, 'variant')), costs);
+    assert.ok(Object.values(costs.seconds_per_step).every((seconds) => seconds > 0));
+    assert.deepEqual(
+      (await readdir(path.join(root, 'variant'))).filter((name) => name.startsWith('costs')),
+      ['costs.json'],
+    );
+    const [summary] = summarise([row!], [label], costs);
+    assert.equal(summary!.seconds_per_step, costs.seconds_per_step[label]);
   });
 
   it('names a row that it cannot read', async () => {
@@ -202,6 +241,12 @@ describe('what is made of rows', () => {
     // Student's quantile of one degree of freedom is 12.706, and the standard error 0.1.
     assert.ok(Math.abs(value - 0.6) < 1e-9 && low === 0 && high === 1);
     assert.equal(two!.seconds_per_step, 1.5);
+    assert.equal(two!.difference, null, 'nothing is compared with itself');
+    // The same seeds: differences of 0.1 and 0.3, a standard error of 0.1 again, kept within -1 and 1.
+    const better = [row(0, 0.6), row(1, 1)].map((one) => ({ ...one, objective: 'wd1' }));
+    const [, paired] = summarise([row(0, 0.5), row(1, 0.7), ...better], ['spg-eubo', 'wd1']);
+    assert.ok(Math.abs(paired!.difference!.value - 0.2) < 1e-9);
+    assert.deepEqual([paired!.difference!.low, paired!.difference!.high], [-1, 1]);
     assert.deepEqual([broken!.objective, broken!.seeds, broken!.failed], ['wd1', 1, 1]);
     assert.match(
       markdownTable([two!, broken!]),
@@ -211,7 +256,13 @@ describe('what is made of rows', () => {
 
   it('a page that needs nothing else, with a curve for each run and every failure', () => {
     const rows = [row(0, 0.5), row(1, 0.7), failed];
-    const page = comparisonPage({ plan, rows, summaries: summarise(rows, []), command: 'npx unmask compare' });
+    const page = comparisonPage({
+      plan,
+      rows,
+      summaries: summarise(rows, []),
+      costs: null,
+      command: 'npx unmask compare',
+    });
     assert.equal(page.match(/<polyline/g)!.length, 6, 'two runs in three figures');
     assert.match(page, /It &lt;broke&gt; off\./);
     assert.doesNotMatch(page, /<script|https?:|NaN|undefined/);

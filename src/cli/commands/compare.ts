@@ -6,9 +6,12 @@ import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
 import { taskByName } from '../../tasks/registry.ts';
 import { compare } from '../../tuning/comparison/compare.ts';
+import { measureCosts } from '../../tuning/comparison/costs.ts';
 import { comparisonPage } from '../../tuning/comparison/page.ts';
 import type { ComparisonPlan } from '../../tuning/comparison/records.ts';
+import { readCosts } from '../../tuning/comparison/store.ts';
 import { markdownTable, summarise } from '../../tuning/comparison/summary.ts';
+import { variantOf } from '../../tuning/comparison/variants.ts';
 import { objectiveByName } from '../../tuning/objectives/registry.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
 import { type AddCommand, type EngineOptions, engineOf, wholeNumber, withEngine, withSettings } from '../command.ts';
@@ -23,6 +26,7 @@ interface CompareOptions extends EngineOptions {
   readonly trialSteps?: number;
   readonly problems: number;
   readonly samples: number;
+  readonly costSteps?: number;
   readonly out?: string;
   readonly config?: string;
   readonly set: readonly string[];
@@ -40,8 +44,7 @@ export function addCompare(add: AddCommand): void {
             throw new UsageError(
               `${task.name} makes no problems itself, so it cannot be compared on; choose another task.`,
             );
-          const objectives = [...new Set(options.objectives.split(',').map((name) => name.trim()))];
-          const methods = objectives.map(objectiveByName);
+          const labels = [...new Set(options.objectives.split(',').map((label) => label.trim()))];
           const settings = await readSettings(
             tuningSettings,
             { file: options.config, pairs: options.set },
@@ -49,7 +52,8 @@ export function addCompare(add: AddCommand): void {
           );
           // What one of them refuses is found before hours of the others.
           const { config } = await readCheckpoint(await findModel(options.model));
-          for (const method of methods) method.check?.(settings, config);
+          const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
+          for (const { objective, settings: own } of variants) objectiveByName(objective).check?.(own, config);
           const plan: ComparisonPlan = {
             task: task.name,
             model: options.model,
@@ -62,11 +66,14 @@ export function addCompare(add: AddCommand): void {
           };
           const dir = path.resolve(options.out ?? path.join(dataHome(), 'comparisons', task.name));
           const engine = await engineOf(options);
-          const rows = await compare({ engine, dir, plan, objectives, seeds: options.seeds, signal, progress });
-          const summaries = summarise(rows, objectives);
+          const comparison = { engine, dir, plan, variants, seeds: options.seeds, signal, progress };
+          const rows = await compare(comparison);
+          const costs =
+            options.costSteps === undefined ? await readCosts(dir) : await measureCosts(comparison, options.costSteps);
+          const summaries = summarise(rows, labels, costs);
           const table = markdownTable(summaries);
           const page = path.join(dir, 'index.html');
-          await writeAtomic(page, comparisonPage({ plan, rows, summaries, command: commandOf(options) }));
+          await writeAtomic(page, comparisonPage({ plan, rows, summaries, costs, command: commandOf(options) }));
           await writeAtomic(path.join(dir, 'table.md'), table);
           const document = { task: task.name, rows: summaries, page };
           await writeJson(path.join(dir, 'comparison.json'), document);
@@ -76,14 +83,23 @@ export function addCompare(add: AddCommand): void {
     ),
   )
     .requiredOption('--task <name>', 'task to compare on')
-    .requiredOption('--objectives <names>', 'objectives by name, with commas between them')
-    .addOption(wholeNumber('--seeds <n>', 'runs of each objective').default(5))
+    .requiredOption(
+      '--objectives <names>',
+      'objectives by name, with commas between them; NAME:setting=value gives one settings of its own',
+    )
+    .addOption(wholeNumber('--seeds <n>', 'runs of each objective; 0: show what is there', 0).default(5))
     .option('--model <model>', 'base of every run', bundledPuzzleModel)
     .addOption(wholeNumber('--steps <n>', 'steps of a run').default(60))
     .addOption(wholeNumber('--trials <n>', 'learning rates tried for each objective').default(3))
     .addOption(wholeNumber('--trial-steps <n>', 'steps of a trial (default: a third of the steps)'))
     .addOption(wholeNumber('--problems <n>', 'held-out problems').default(256))
     .addOption(wholeNumber('--samples <k>', 'sampled answers to each, for pass@1 to pass@K').default(8))
+    .addOption(
+      wholeNumber(
+        '--cost-steps <n>',
+        'steps of each by which it is measured what a step costs, for when nothing else runs',
+      ),
+    )
     .option('--out <folder>', "folder of the comparison (default: the data home's)");
 }
 

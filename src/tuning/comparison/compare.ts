@@ -1,7 +1,7 @@
 /**
- * A fair comparison of objectives: the same base, problems, number of rollouts and evaluation for each, its learning rate
- * chosen among the same number of trials, several seeds. What is finished is kept (`store.ts`); the rest is done in the
- * order of seeds, so that every objective has its first seed before any has its second.
+ * A fair comparison of objectives, or of one objective's settings: the same base, problems, number of rollouts and
+ * evaluation for each, its learning rate chosen among the same number of trials, several seeds. What is finished is kept
+ * (`store.ts`); the rest is done in the order of seeds, so that every objective has its first seed before any has its second.
  */
 import type { Engine } from '../../engine/engine.ts';
 import { defaultDecoding } from '../../evaluation/answers.ts';
@@ -17,14 +17,15 @@ import { taskByName } from '../../tasks/registry.ts';
 import { resumeTuning, startTuning, type TuningHooks, type TuningRequest, type TuningResult } from '../tuning-run.ts';
 import type { ComparisonPlan, ComparisonRow, CurvePoint, FailedRow, Trial } from './records.ts';
 import { keepPlan, noteRun, readRows, readTrial, runsOf, startedRun, writeRow, writeTrial } from './store.ts';
+import { fileNameOf, type Variant } from './variants.ts';
 
 export interface Comparison {
   readonly engine: Engine;
   /** Folder of the comparison. */
   readonly dir: string;
   readonly plan: ComparisonPlan;
-  readonly objectives: readonly string[];
-  /** Seeds 0 to seeds - 1. */
+  readonly variants: readonly Variant[];
+  /** Seeds 0 to seeds - 1; 0: what is there is gathered. */
   readonly seeds: number;
   readonly signal?: AbortSignal | undefined;
   readonly progress: (line: string) => void;
@@ -37,30 +38,33 @@ const sampleTemperature = 0.9;
 
 /** Does what is still missing; every finished row is on the disk before the next begins. */
 export async function compare(comparison: Comparison): Promise<(ComparisonRow | FailedRow)[]> {
-  const { dir, plan, objectives, seeds, progress } = comparison;
+  const { dir, plan, variants, seeds, progress } = comparison;
   await keepPlan(dir, plan);
-  const rates = new Map<string, { best: number; trials: Trial[] }>();
-  for (const objective of objectives) rates.set(objective, await tryRates(comparison, objective));
+  const known = await readRows(dir);
+  const missing = (variant: Variant, seed: number) =>
+    !known.some((row) => row.objective === variant.label && row.seed === seed);
+  const rates = new Map<Variant, { best: number; trials: Trial[] }>();
+  for (const variant of variants)
+    if (Array.from({ length: seeds }, (_, seed) => seed).some((seed) => missing(variant, seed)))
+      rates.set(variant, await tryRates(comparison, variant));
   for (let seed = 0; seed < seeds; seed++)
-    for (const objective of objectives) {
-      const known = await readRows(dir);
-      if (known.some((row) => row.objective === objective && row.seed === seed)) continue;
-      progress(`${objective}, seed ${seed}`);
-      const { best, trials } = rates.get(objective) as { best: number; trials: Trial[] };
-      await writeRow(dir, await rowOf(comparison, { objective, seed, learning_rate: best, trials }));
+    for (const variant of variants.filter((each) => missing(each, seed))) {
+      progress(`${variant.label}, seed ${seed}`);
+      const { best, trials } = rates.get(variant) as { best: number; trials: Trial[] };
+      await writeRow(dir, await rowOf(comparison, variant, { seed, learning_rate: best, trials }));
     }
   return readRows(dir);
 }
 
 /** The learning rate with the best validation score after a short run, and what all of them came to. */
-async function tryRates(comparison: Comparison, objective: string): Promise<{ best: number; trials: Trial[] }> {
+async function tryRates(comparison: Comparison, variant: Variant): Promise<{ best: number; trials: Trial[] }> {
   const { learning_rates: rates } = comparison.plan;
   if (rates.length === 1) return { best: rates[0]!, trials: [] };
   const trials: Trial[] = [];
   for (const [index, learning_rate] of rates.entries()) {
-    const work = `${objective}-trial-${index}`;
+    const work = `${fileNameOf(variant.label)}-trial-${index}`;
     const known = await readTrial(comparison.dir, work);
-    const trial = known ?? (await tryRate(comparison, { work, objective, learning_rate }));
+    const trial = known ?? (await tryRate(comparison, variant, { work, learning_rate }));
     if (known === null) await writeTrial(comparison.dir, work, trial);
     trials.push(trial);
   }
@@ -70,12 +74,13 @@ async function tryRates(comparison: Comparison, objective: string): Promise<{ be
 
 async function tryRate(
   comparison: Comparison,
-  { work, objective, learning_rate }: { work: string; objective: string; learning_rate: number },
+  variant: Variant,
+  { work, learning_rate }: { work: string; learning_rate: number },
 ): Promise<Trial> {
   const { plan, progress } = comparison;
-  progress(`${objective}, learning rate ${learning_rate}`);
-  const settings = { ...plan.settings, learning_rate };
-  const request = requestOf(plan, { objective, seed: trialSeed, steps: plan.trial_steps, settings, testProblems: 0 });
+  progress(`${variant.label}, learning rate ${learning_rate}`);
+  const own = { seed: trialSeed, steps: plan.trial_steps, learning_rate, testProblems: 0 };
+  const request = requestOf(plan, variant, own);
   const done = await run(comparison, work, request);
   return { learning_rate, score: 'failed' in done ? null : await lastScore(plan.task, done.dir) };
 }
@@ -89,14 +94,15 @@ async function lastScore(task: string, dir: string): Promise<number | null> {
 
 async function rowOf(
   comparison: Comparison,
-  work: Pick<ComparisonRow, 'objective' | 'seed' | 'learning_rate' | 'trials'>,
+  variant: Variant,
+  { seed, learning_rate, trials }: Pick<ComparisonRow, 'seed' | 'learning_rate' | 'trials'>,
 ): Promise<ComparisonRow | FailedRow> {
   const { engine, plan } = comparison;
-  const { objective, seed, learning_rate } = work;
-  const settings = { ...plan.settings, learning_rate };
-  const request = requestOf(plan, { objective, seed, steps: plan.steps, settings, testProblems: plan.problems });
-  const done = await run(comparison, `${objective}-seed-${seed}`, request);
-  if ('failed' in done) return { ...work, failed: done.failed };
+  const { settings } = variant;
+  const row = { objective: variant.label, seed, learning_rate, trials };
+  const request = requestOf(plan, variant, { seed, steps: plan.steps, learning_rate, testProblems: plan.problems });
+  const done = await run(comparison, `${fileNameOf(variant.label)}-seed-${seed}`, request);
+  if ('failed' in done) return { ...row, failed: done.failed };
   const events = await readEvents(done.dir);
   const steps = stepsOf(events);
   const perStep = settings.prompts_per_step * settings.group_size;
@@ -109,7 +115,7 @@ async function rowOf(
   });
   const metric = taskByName(plan.task).metrics[0];
   return {
-    ...work,
+    ...row,
     rollouts: done.steps * perStep,
     seconds: done.seconds,
     seconds_per_step: done.seconds / done.steps,
@@ -138,11 +144,15 @@ function secondsBy(steps: readonly StepEvent[]): Map<number, number> {
   );
 }
 
-function requestOf(
-  plan: ComparisonPlan,
-  own: Pick<TuningRequest, 'objective' | 'seed' | 'steps' | 'settings' | 'testProblems'>,
+export function requestOf(
+  { task, model }: ComparisonPlan,
+  { objective, settings }: Variant,
+  {
+    learning_rate,
+    ...own
+  }: Pick<TuningRequest, 'seed' | 'steps' | 'testProblems'> & { readonly learning_rate: number },
 ): TuningRequest {
-  return { task: plan.task, model: plan.model, timeLimit: null, data: null, ...own };
+  return { task, model, objective, timeLimit: null, data: null, settings: { ...settings, learning_rate }, ...own };
 }
 
 /** A tuning run of a comparison: started, or gone on with where it was stopped. A run that breaks off is a result. */

@@ -1,18 +1,19 @@
 /** A comparison as one HTML file without any script: tables, and curves drawn as SVG. */
 import { createHash } from 'node:crypto';
 import { escapeHtml } from '../../evaluation/report.ts';
-import type { ComparisonPlan, ComparisonRow, CurvePoint, FailedRow, ObjectiveSummary } from './records.ts';
-import { intervalText, isFinished } from './summary.ts';
+import type { ComparisonPlan, ComparisonRow, Costs, CurvePoint, FailedRow, ObjectiveSummary } from './records.ts';
+import { isFinished, summaryTable } from './summary.ts';
 
 interface PageData {
   readonly plan: ComparisonPlan;
   readonly rows: readonly (ComparisonRow | FailedRow)[];
   readonly summaries: readonly ObjectiveSummary[];
+  readonly costs: Costs | null;
   /** The command that made it, to be repeated. */
   readonly command: string;
 }
 
-export function comparisonPage({ plan, rows, summaries, command }: PageData): string {
+export function comparisonPage({ plan, rows, summaries, costs, command }: PageData): string {
   const finished = rows.filter(isFinished);
   const names = summaries.map(({ objective }) => objective);
   const title = `Objectives compared on ${plan.task}`;
@@ -20,8 +21,16 @@ export function comparisonPage({ plan, rows, summaries, command }: PageData): st
     finished.map((row) => ({
       stroke: strokeOf(names.indexOf(row.objective)),
       label: `${row.objective}, seed ${row.seed}`,
-      points: pick(row).map((point) => ({ x: point[by], y: point.value })),
+      points: pick(row).map((point) => ({
+        x: by === 'rollouts' ? point.rollouts : secondsAt(row, point),
+        y: point.value,
+      })),
     }));
+  const secondsAt = ({ objective }: ComparisonRow, { step, seconds }: CurvePoint) => {
+    const cost = costs?.seconds_per_step[objective];
+    return cost === undefined ? seconds : step * cost;
+  };
+  const overview = summaryTable(summaries);
   const policy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'`;
   return `<!doctype html>
 <html lang="en">
@@ -39,10 +48,8 @@ export function comparisonPage({ plan, rows, summaries, command }: PageData): st
 rollouts. Its learning rate is the best of ${plan.learning_rates.length} on validation problems (${plan.trial_steps} steps, a seed
 of its own). Held-out problems: ${plan.problems}, answered greedily; pass@k from ${plan.samples} sampled answers each. Intervals are
 95 %, over seeds (over problems where there is one seed). No run is left out.</p>
-${table(
-  ['objective', 'seeds', ...metricNames(summaries), 'learning rate', 'rollouts', 'seconds a step'],
-  summaries.map((summary) => summaryCells(summary, metricNames(summaries))),
-)}
+${table(overview.head, overview.rows)}
+<p>${escapeHtml(aboutCosts(costs))}</p>
 <ul class="legend">${names.map((name, index) => `<li><svg width="22" height="10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" ${strokeOf(index)} stroke-width="3"/></svg>${escapeHtml(name)}</li>`).join('')}</ul>
 ${figure(
   'Mean reward of rollouts, by rollouts',
@@ -97,21 +104,10 @@ th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #8886;
 figure{margin:1.5rem 0}figcaption{font-weight:600}svg{max-width:100%;height:auto}text{fill:currentColor;font-size:12px}
 pre{overflow-x:auto;background:#8881;padding:.8rem}`;
 
-const metricNames = (summaries: readonly ObjectiveSummary[]): string[] => [
-  ...new Set(summaries.flatMap(({ metrics }) => Object.keys(metrics))),
-];
-
-function summaryCells(summary: ObjectiveSummary, names: readonly string[]): string[] {
-  const { objective, seeds, failed, metrics, learning_rate, rollouts, seconds_per_step } = summary;
-  return [
-    objective,
-    failed > 0 ? `${seeds}, ${failed} of them failed` : String(seeds),
-    ...names.map((name) => intervalText(metrics[name])),
-    learning_rate.toPrecision(2),
-    String(rollouts),
-    seconds_per_step.toFixed(2),
-  ];
-}
+const aboutCosts = (costs: Costs | null): string =>
+  costs === null
+    ? 'Seconds are those of the runs, beside whatever else the machine did.'
+    : `Seconds a step are medians of ${costs.steps} steps of each, measured in turn by themselves on ${costs.device} (${costs.machine}).`;
 
 function runCells(row: ComparisonRow | FailedRow): string[] {
   const result = isFinished(row)

@@ -35,6 +35,7 @@ export interface CurvePoint {
 
 /** One seed of one objective, complete in itself. */
 export interface ComparisonRow {
+  /** As it was asked for, with settings of its own where it had any. */
   readonly objective: string;
   readonly seed: number;
   readonly learning_rate: number;
@@ -66,6 +67,17 @@ export interface FailedRow {
   readonly failed: string;
 }
 
+/** What a step costs, measured in one go on a machine that did nothing else. */
+export interface Costs {
+  readonly machine: string;
+  readonly device: string;
+  readonly version: string;
+  readonly measured_at: string;
+  /** Steps of each objective that the medians are of. */
+  readonly steps: number;
+  readonly seconds_per_step: Readonly<Record<string, number>>;
+}
+
 /** All seeds of one objective. */
 export interface ObjectiveSummary {
   readonly objective: string;
@@ -75,7 +87,13 @@ export interface ObjectiveSummary {
   readonly learning_rate: number;
   /** Means over seeds, with intervals over seeds; of one seed alone, over its problems. */
   readonly metrics: Readonly<Record<string, Interval>>;
+  /**
+   * The first metric minus that of the objective that is named first, seed by seed, with an interval over seeds; null for
+   * that objective itself, and with fewer than two seeds in common.
+   */
+  readonly difference: Interval | null;
   /** Of one run. */
   readonly rollouts: number;
+  /** As it was measured by itself; else by the clock of the runs. */
   readonly seconds_per_step: number;
 }

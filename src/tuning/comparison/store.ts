@@ -1,6 +1,6 @@
 /**
  * The folder of a comparison: `plan.json`; `trials`, one file for each learning rate that was tried; `rows`, one for each
- * finished seed of each objective; and the tuning runs themselves. Nothing but finished work is read again, so that it may
+ * finished seed of each objective; `costs.json`; and the tuning runs themselves. Nothing but finished work is read again, so that it may
  * grow over days, be stopped at any moment, and go on elsewhere without the runs.
  */
 import { existsSync } from 'node:fs';
@@ -9,12 +9,14 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { readJson, writeJson } from '../../platform/files.ts';
-import type { ComparisonPlan, ComparisonRow, FailedRow, Trial } from './records.ts';
+import type { ComparisonPlan, ComparisonRow, Costs, FailedRow, Trial } from './records.ts';
+import { fileNameOf } from './variants.ts';
 
 const place = (dir: string) => ({
   plan: path.join(dir, 'plan.json'),
   rows: path.join(dir, 'rows'),
   trial: (work: string) => path.join(dir, 'trials', `${work}.json`),
+  costs: path.join(dir, 'costs.json'),
   started: path.join(dir, 'started'),
 });
 
@@ -52,7 +54,7 @@ export async function readRows(dir: string): Promise<(ComparisonRow | FailedRow)
 }
 
 export async function writeRow(dir: string, row: ComparisonRow | FailedRow): Promise<void> {
-  await writeJson(path.join(place(dir).rows, `${row.objective}-seed-${row.seed}.json`), row);
+  await writeJson(path.join(place(dir).rows, `${fileNameOf(row.objective)}-seed-${row.seed}.json`), row);
 }
 
 /** What came of a trial of a learning rate; null: it is not finished. */
@@ -66,6 +68,22 @@ export async function readTrial(dir: string, work: string): Promise<Trial | null
 
 export async function writeTrial(dir: string, work: string, trial: Trial): Promise<void> {
   await writeJson(place(dir).trial(work), trial);
+}
+
+const costsSchema = z.looseObject({ steps: z.int(), seconds_per_step: z.record(z.string(), z.number()) });
+
+/** What steps cost; null: it was not measured. */
+export async function readCosts(dir: string): Promise<Costs | null> {
+  const file = place(dir).costs;
+  if (!existsSync(file)) return null;
+  const value = await readJson(file);
+  if (!costsSchema.safeParse(value).success)
+    throw new UserError(`${file} does not tell what steps cost; remove it, and measure them anew.`);
+  return value as Costs;
+}
+
+export async function writeCosts(dir: string, costs: Costs): Promise<void> {
+  await writeJson(place(dir).costs, costs);
 }
 
 /** The run directory that was started for a piece of work, so that a stopped comparison resumes it; null: none was. */

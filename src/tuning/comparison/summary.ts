@@ -1,14 +1,19 @@
 import { meanOfRuns } from '../../evaluation/statistics.ts';
 import type { Interval } from '../../protocol/interval.ts';
-import type { ComparisonRow, FailedRow, ObjectiveSummary } from './records.ts';
+import type { ComparisonRow, Costs, FailedRow, ObjectiveSummary } from './records.ts';
 
 export function isFinished(row: ComparisonRow | FailedRow): row is ComparisonRow {
   return !('failed' in row);
 }
 
 /** One summary for each objective that has a row, in the order given, then by name. */
-export function summarise(rows: readonly (ComparisonRow | FailedRow)[], order: readonly string[]): ObjectiveSummary[] {
+export function summarise(
+  rows: readonly (ComparisonRow | FailedRow)[],
+  order: readonly string[],
+  costs: Costs | null = null,
+): ObjectiveSummary[] {
   const names = [...new Set([...order, ...rows.map(({ objective }) => objective).sort()])];
+  const first = rows.filter((row) => row.objective === names[0]).filter(isFinished);
   return names.flatMap((objective) => {
     const own = rows.filter((row) => row.objective === objective);
     const finished = own.filter(isFinished);
@@ -20,8 +25,9 @@ export function summarise(rows: readonly (ComparisonRow | FailedRow)[], order: r
         failed: own.length - finished.length,
         learning_rate: own[0]!.learning_rate,
         metrics: metricsOf(finished),
+        difference: objective === names[0] ? null : differenceOf(finished, first),
         rollouts: finished[0]?.rollouts ?? 0,
-        seconds_per_step: mean(finished.map((row) => row.seconds_per_step)),
+        seconds_per_step: costs?.seconds_per_step[objective] ?? mean(finished.map((row) => row.seconds_per_step)),
       },
     ];
   });
@@ -38,26 +44,46 @@ function metricsOf(rows: readonly ComparisonRow[]): Record<string, Interval> {
   );
 }
 
+/** Of the first metric, over the seeds that both have. */
+function differenceOf(rows: readonly ComparisonRow[], others: readonly ComparisonRow[]): Interval | null {
+  const [metric] = Object.keys(rows[0]?.after ?? {});
+  if (metric === undefined) return null;
+  const differences = rows.flatMap(({ seed, after }) => {
+    const other = others.find((row) => row.seed === seed);
+    return other ? [after[metric]!.value - other.after[metric]!.value] : [];
+  });
+  return meanOfRuns(differences, [-1, 1]);
+}
+
 function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+/** Head and rows of the table of summaries, as text. */
+export function summaryTable(summaries: readonly ObjectiveSummary[]): { head: string[]; rows: string[][] } {
+  const names = [...new Set(summaries.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const against = `${names[0] ?? ''} against ${summaries[0]?.objective ?? ''}`;
+  return {
+    head: ['objective', 'seeds', ...names, against, 'learning rate', 'rollouts', 'seconds a step'],
+    rows: summaries.map((summary) => {
+      const { objective, seeds, failed, metrics, difference, learning_rate, rollouts, seconds_per_step } = summary;
+      return [
+        objective,
+        failed > 0 ? `${seeds}, ${failed} of them failed` : String(seeds),
+        ...names.map((name) => intervalText(metrics[name])),
+        difference ? `${difference.value > 0 ? '+' : ''}${intervalText(difference)}` : '',
+        learning_rate.toPrecision(2),
+        String(rollouts),
+        seconds_per_step.toFixed(2),
+      ];
+    }),
+  };
+}
+
 /** The summaries as a Markdown table. */
 export function markdownTable(summaries: readonly ObjectiveSummary[]): string {
-  const names = [...new Set(summaries.flatMap(({ metrics }) => Object.keys(metrics)))];
-  const head = ['objective', 'seeds', ...names, 'learning rate', 'rollouts', 's a step'];
-  const lines = summaries.map((summary) => {
-    const { objective, seeds, failed, metrics, learning_rate, rollouts, seconds_per_step } = summary;
-    return [
-      objective,
-      failed > 0 ? `${seeds} (${failed} failed)` : String(seeds),
-      ...names.map((name) => intervalText(metrics[name])),
-      learning_rate.toPrecision(2),
-      String(rollouts),
-      seconds_per_step.toFixed(2),
-    ];
-  });
-  return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
+  const { head, rows } = summaryTable(summaries);
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('');
 }
 
 export function intervalText(interval: Interval | undefined): string {
