@@ -44,11 +44,11 @@ suite('models', () => {
     assert.equal(setting(), before);
   });
 
-  test('that come with the package cannot be deleted', async () => {
+  test('that come with the package cannot be removed', async () => {
     await api.trees.models.getChildren();
-    await vscode.commands.executeCommand('unmask.deleteModel', 'unmask-puzzles');
+    await vscode.commands.executeCommand('unmask.removeModel', 'unmask-puzzles');
     assert.match(messages.shown[0] ?? '', /unmask-puzzles was not kept on this machine/);
-    await vscode.commands.executeCommand('unmask.deleteModel', '../runs');
+    await vscode.commands.executeCommand('unmask.removeModel', '../runs');
     assert.match(messages.shown[1] ?? '', /was not kept on this machine/);
   });
 });
