@@ -26,12 +26,12 @@ export interface AddFolder {
  * where it lies needs no adding: every `--model` takes its path.
  */
 export async function addFolder({ folder, name, force, signal, freeSpace }: AddFolder): Promise<string> {
+  if (!(await stat(folder).catch(() => null))?.isDirectory())
+    throw new UserError(`${folder} is not a folder; give a checkpoint folder, or OWNER/NAME of a model on the hub.`);
   if (!isInstalledName(name))
     throw new UsageError(
       `${JSON.stringify(name)} cannot name a model; use letters, digits, ".", "_" and "-" (--name).`,
     );
-  if (!(await stat(folder).catch(() => null))?.isDirectory())
-    throw new UserError(`${folder} is not a folder; give a checkpoint folder, or OWNER/NAME of a model on the hub.`);
   if ((await readdir(path.join(modelsFolder(), name)).catch(() => [])).length > 0)
     throw new UserError(`There is a model ${name} already; choose another name (--name), or remove that one first.`);
   // The one that comes with Unmask would be found in its place.

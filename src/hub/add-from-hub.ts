@@ -1,7 +1,7 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { size } from '../platform/amounts.ts';
 import { Interrupted, UserError } from '../platform/errors.ts';
+import { exists } from '../platform/files.ts';
 import type { HubId } from '../platform/model-name.ts';
 import type { ModelOffer } from '../protocol/models.ts';
 import { assertFits, type FreeSpace, whenFull } from './disk-space.ts';
@@ -69,7 +69,12 @@ async function explained<Result>(wanted: HubId, settings: HubSettings, work: () 
 
 /** What is installed under an id; throws a `UserError` where that is something else than the hub's. */
 async function installed(folder: string, id: string): Promise<HubOrigin | null> {
-  if (!(await stat(path.join(folder, 'config.json')).catch(() => null))) return null;
+  const owner = path.dirname(folder);
+  if (await exists(path.join(owner, 'config.json')))
+    throw new UserError(
+      `There is a model ${path.basename(owner)}, in whose folder ${id} would lie; remove that one, or keep it under another name.`,
+    );
+  if (!(await exists(path.join(folder, 'config.json')))) return null;
   const origin = await readOrigin(folder);
   if (origin?.source === 'hub') return origin;
   throw new UserError(`There is another model ${id} that is not the hub's; \`unmask models remove ${id}\` makes room.`);

@@ -2,7 +2,7 @@ import { fileDownloadInfo } from '@huggingface/hub';
 import { UserError } from '../platform/errors.ts';
 import { Backoff } from './backoff.ts';
 import { causeOf, type HubClient, LostConnection } from './hub-client.ts';
-import { HubError } from './hub-error.ts';
+import { HubError, HubUnreachable } from './hub-error.ts';
 import { PartialFile } from './partial-file.ts';
 import type { RemoteFile, Repository } from './repository.ts';
 
@@ -34,14 +34,14 @@ export async function downloadFile(
   try {
     onBytes(partial.size, false);
     if (partial.size < file.size) {
-      const url = await addressOf(hub, { id, commit }, file);
       const backoff = new Backoff(hub.settings.firstWait, hub.settings.signal);
       while (partial.size < file.size) {
         const before = partial.size;
         try {
-          await receive(hub, url, file, partial, onBytes);
+          // Asked for each time: an address on another host is signed, and good for a while only.
+          await receive(hub, await addressOf(hub, { id, commit }, file), file, partial, onBytes);
         } catch (error) {
-          if (!(error instanceof LostConnection || (error instanceof HubError && error.mayPass))) throw error;
+          if (!(error instanceof HubUnreachable || (error instanceof HubError && error.mayPass))) throw error;
           if (partial.size > before) backoff.succeeded();
           await backoff.wait(error);
         }

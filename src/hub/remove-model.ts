@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { findModel } from '../model/find-model.ts';
 import { UserError } from '../platform/errors.ts';
@@ -8,7 +7,7 @@ import { packageRoot } from '../platform/package-root.ts';
 import { readConfiguration } from '../runs/directory.ts';
 import { namesIn, runFile } from '../runs/layout.ts';
 import { lockHolder } from '../runs/lock.ts';
-import { modelsFolder, moveAway } from './staging.ts';
+import { modelsFolder, removeFolder } from './staging.ts';
 
 /** The folder of an installed model; throws a `UserError` where a name stands for anything else, which is not removed. */
 export async function removable(name: string): Promise<string> {
@@ -32,8 +31,7 @@ export async function removeModel(name: string): Promise<void> {
   const user = await jobWith(folder);
   if (user !== null)
     throw new UserError(`The model ${name} is in use by ${user}; stop that first, or wait for its end.`);
-  const old = await moveAway(folder);
-  if (old !== null) await rm(old, { recursive: true, force: true, maxRetries: 5 });
+  await removeFolder(folder);
 }
 
 /** A run or an evaluation under way that began with a model; null where there is none. */

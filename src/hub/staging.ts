@@ -34,7 +34,8 @@ export class Staging {
 
   /** Opens what there is of a model, or begins it; throws a `UserError` where another process is at it. */
   static async open(name: string): Promise<Staging> {
-    const dir = path.join(wayFolder(), name);
+    // One folder each: in a model's own name no @ can stand.
+    const dir = path.join(wayFolder(), name.replace('/', '@'));
     const holder = await lockHolder(dir);
     if (holder)
       throw new UserError(
@@ -92,16 +93,15 @@ export class Staging {
       if (old !== null) await rename(old, target);
       throw error;
     }
-    if (old !== null) await rm(old, { recursive: true, force: true, maxRetries: 5 });
+    if (old !== null) await removeTree(old);
     await this.discard();
     return target;
   }
 
   /** Removes it with all that is in it. */
   async discard(): Promise<void> {
-    await rm(this.#dir, { recursive: true, force: true, maxRetries: 5 });
+    await removeTree(this.#dir);
     await this.#release();
-    await removeEmpty(path.dirname(this.#dir));
   }
 
   /** Leaves it for another time. */
@@ -114,8 +114,14 @@ export class Staging {
   }
 }
 
-/** Takes a model's folder out of the list, in one step; null where there is none. What remains is to be removed. */
-export async function moveAway(folder: string): Promise<string | null> {
+/** Removes a model's folder: out of the list in one step, and then from the disk. */
+export async function removeFolder(folder: string): Promise<void> {
+  const old = await moveAway(folder);
+  if (old !== null) await removeTree(old);
+}
+
+/** Takes a model's folder out of the list, in one step, and says where it lies now; null where there is none. */
+async function moveAway(folder: string): Promise<string | null> {
   const place = path.join(wayFolder(), `${randomUUID()}.old`);
   await mkdir(path.dirname(place), { recursive: true });
   try {
@@ -126,6 +132,11 @@ export async function moveAway(folder: string): Promise<string | null> {
   }
   await removeEmpty(path.dirname(folder));
   return place;
+}
+
+async function removeTree(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  await removeEmpty(path.dirname(folder));
 }
 
 /** Removes the folder of an owner who has no models any more, and `.adding` where nothing is on its way. */

@@ -87,9 +87,16 @@ export class FakeHub {
     return this.seen.filter((each) => each.path.endsWith(`/${name}`) && (host === undefined || each.host === host));
   }
 
-  /** Settles when the bytes of a file were asked for so often. */
-  async asked(name: string, host: 'hub' | 'storage', times: number): Promise<void> {
-    while (this.requestsFor(name, host).length < times) await delay(10);
+  /** The ranges of a large file that were asked for, null: all of it; the looks at its first byte left out. */
+  rangesOf(name: string): (string | null)[] {
+    return this.requestsFor(name, 'storage')
+      .map(({ range }) => range)
+      .filter((range) => range !== 'bytes=0-0');
+  }
+
+  /** Settles when a large file was asked for. */
+  async asked(name: string): Promise<void> {
+    while (this.rangesOf(name).length === 0) await delay(10);
   }
 
   async #answer(host: 'hub' | 'storage', request: IncomingMessage, response: ServerResponse): Promise<void> {

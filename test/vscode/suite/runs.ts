@@ -30,6 +30,7 @@ suite('runs', () => {
     messages = new Messages([
       [/^Delete all /, 'Delete All'],
       [/^Delete /, 'Delete'],
+      [/^Remove /, 'Remove'],
     ]);
   });
   teardown(() => messages.restore());
