@@ -1,8 +1,7 @@
 import path from 'node:path';
-import { findModel } from '../model/find-model.ts';
+import { findModel, modelsIn } from '../model/find-model.ts';
 import { UserError } from '../platform/errors.ts';
 import { dataHome, exists } from '../platform/files.ts';
-import { isInstalledName } from '../platform/model-name.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import { readConfiguration } from '../runs/directory.ts';
 import { namesIn, runFile } from '../runs/layout.ts';
@@ -11,12 +10,10 @@ import { modelsFolder, removeFolder } from './staging.ts';
 
 /** The folder of an installed model; throws a `UserError` where a name stands for anything else, which is not removed. */
 export async function removable(name: string): Promise<string> {
-  if (isInstalledName(name)) {
-    const folder = path.join(modelsFolder(), name);
-    if (await exists(path.join(folder, 'config.json'))) return folder;
-    if (await exists(path.join(packageRoot(), 'models', name, 'config.json')))
-      throw new UserError(`The model ${name} comes with Unmask and stays; only installed models can be removed.`);
-  }
+  // A name that is in the list leads nowhere else.
+  if ((await modelsIn(modelsFolder())).includes(name)) return path.join(modelsFolder(), name);
+  if ((await modelsIn(path.join(packageRoot(), 'models'))).includes(name))
+    throw new UserError(`The model ${name} comes with Unmask and stays; only installed models can be removed.`);
   for (const run of [path.join(dataHome(), 'runs', name), path.resolve(name)])
     if (name !== '' && (await exists(runFile(run).configuration)))
       throw new UserError(

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { dataHome, readJson, writeJson } from '../platform/files.ts';
+import { namesIn } from '../runs/layout.ts';
 import { acquireLock, lockHolder } from '../runs/lock.ts';
 import type { FilePlaces } from './download-file.ts';
 import { type Origin, writeOrigin } from './origin.ts';
@@ -14,6 +15,9 @@ export const modelsFolder = (): string => path.join(dataHome(), 'models');
 
 /** Where models are on their way in or out; no list looks there, for no model has a name that begins with a dot. */
 const wayFolder = (): string => path.join(modelsFolder(), '.adding');
+
+/** Milliseconds after which nobody is at removing a model any more. */
+const oldAfter = 3_600_000;
 
 const record = z.record(z.string(), z.string());
 
@@ -41,6 +45,7 @@ export class Staging {
       throw new UserError(
         `${name} is being added by process ${holder.pid} since ${holder.startedAt}; wait for that one.`,
       );
+    await sweep();
     const lock = await acquireLock(dir);
     const staging = new Staging(name, dir, () => lock.release());
     await mkdir(staging.files, { recursive: true });
@@ -132,6 +137,15 @@ async function moveAway(folder: string): Promise<string | null> {
   }
   await removeEmpty(path.dirname(folder));
   return place;
+}
+
+/** Removes what a process left that was killed while it removed a model. */
+async function sweep(): Promise<void> {
+  for (const name of await namesIn(wayFolder())) {
+    const folder = path.join(wayFolder(), name);
+    const since = Date.now() - ((await stat(folder).catch(() => null))?.ctimeMs ?? Date.now());
+    if (name.endsWith('.old') && since > oldAfter) await removeTree(folder);
+  }
 }
 
 async function removeTree(folder: string): Promise<void> {

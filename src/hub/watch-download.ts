@@ -2,8 +2,9 @@ import { progressLine } from '../platform/download-progress.ts';
 
 /** Milliseconds between two lines. */
 const every = 1000;
-/** Milliseconds over which speed is measured. */
+/** Milliseconds over which speed is measured, at most and at least: the first second goes by with many small files. */
 const window = 10_000;
+const least = 2000;
 
 /** Tells how a download goes: a line a second, with the speed of the last ten. */
 export class WatchedDownload {
@@ -29,8 +30,10 @@ export class WatchedDownload {
     if (time - this.#told < every && this.#done < this.#total) return;
     this.#told = time;
     const oldest = this.#marks.find((mark) => time - mark.time <= window);
-    const seconds = oldest === undefined ? 0 : (time - oldest.time) / 1000;
-    const rate = oldest === undefined || seconds <= 0 ? null : (this.#fresh - oldest.fresh) / seconds;
+    const rate =
+      oldest === undefined || time - oldest.time < least
+        ? null
+        : (1000 * (this.#fresh - oldest.fresh)) / (time - oldest.time);
     this.#marks = [...this.#marks.filter((mark) => time - mark.time <= window), { time, fresh: this.#fresh }];
     this.#tell(progressLine({ done: this.#done, total: this.#total, rate, file }));
   }

@@ -2,7 +2,6 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
 import { dataHome, exists } from '../platform/files.ts';
-import { isModelName } from '../platform/model-name.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
@@ -49,11 +48,11 @@ export async function modelsIn(folder: string): Promise<string[]> {
   return found;
 }
 
-/** Folders, and links to them, that can be models: not what is on its way in or out, under a name with a dot. */
+/** Folders, and links to them; not what is on its way in or out, whose name begins with a dot. */
 async function foldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   return entries
-    .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && isModelName(entry.name))
+    .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.'))
     .map(({ name }) => name)
     .sort();
 }

@@ -14,7 +14,7 @@ it('tells a line a second, with the speed of what came over the network in the l
   for (; now < 3000; now += 250) watched.add(1e6, true, 'model');
   assert.deepEqual(lines, [
     '50 % of 100 MB: there',
-    '55 % of 100 MB, 5.0 MB/s, 9 s left: model',
+    '55 % of 100 MB: model',
     '59 % of 100 MB, 4.5 MB/s, 9 s left: model',
   ]);
   // What was there and is begun anew takes the bytes back, and the end is always told.
