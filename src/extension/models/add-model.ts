@@ -40,6 +40,8 @@ export function registerAddModel(context: vscode.ExtensionContext, parts: AddMod
       withErrorsShown(parts.log, async (given?: unknown) => {
         const source = await ask(isSource(given) ? given : { ask: 'either' });
         if (!source) return undefined;
+        // What is no id could read as a path.
+        if ('hub' in source) parseHubId(source.hub);
         if ('hub' in source && !(await confirm(context, parts, source.hub))) return undefined;
         const what = 'hub' in source ? source.hub : source.folder;
         const { model } = await withProgress(`Unmask: adding ${labelOf(what)}`, (report, signal) =>

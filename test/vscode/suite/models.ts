@@ -150,7 +150,7 @@ suite('models', () => {
       await vscode.commands.executeCommand('unmask.addModel', { hub: 'test-org/nothing' });
       assert.match(messages.shown[0] ?? '', /^Unmask: The hub gives nobody test-org\/nothing without a token/);
       await vscode.commands.executeCommand('unmask.addModel', { hub: '../nothing' });
-      assert.match(messages.shown[1] ?? '', /is not a folder|is not the id of a model/);
+      assert.match(messages.shown[1] ?? '', /^Unmask: "\.\.\/nothing" is not the id of a model/);
     });
   });
 });
