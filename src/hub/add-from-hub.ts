@@ -45,7 +45,7 @@ export async function addFromHub(request: AddFromHub): Promise<string> {
       return folder;
     }
     const offer = await readOffer(hub, wanted);
-    request.onOffer?.(offer.document);
+    request.onOffer?.({ ...offer.document, installed: there?.commit ?? null });
     assertLoadable(offer.loadable, request.force);
     return download(hub, offer, request);
   });
@@ -53,7 +53,11 @@ export async function addFromHub(request: AddFromHub): Promise<string> {
 
 /** What a hub has of a model; nothing is written. */
 export async function offerOf(wanted: HubId, settings: HubSettings): Promise<ModelOffer> {
-  return explained(wanted, settings, async () => (await readOffer(new HubClient(settings), wanted)).document);
+  return explained(wanted, settings, async () => {
+    const { document } = await readOffer(new HubClient(settings), wanted);
+    const there = await installed(path.join(modelsFolder(), wanted.id), wanted.id);
+    return { ...document, installed: there?.commit ?? null };
+  });
 }
 
 /** The hub's refusals as sentences about the model. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UserError } from '../platform/errors.ts';
+import { isModelName } from '../platform/model-name.ts';
 
 /** The file that says which of several files holds which tensor. */
 export const weightIndex = 'model.safetensors.index.json';
@@ -39,7 +40,7 @@ export async function modelFiles<File extends { readonly name: string }>(
 function shards(value: unknown, where: string): string[] {
   const parsed = index.safeParse(value);
   const names = [...new Set(Object.values(parsed.data?.weight_map ?? {}))].sort();
-  const foreign = names.find((name) => !/^[\w][\w.-]*\.safetensors$/.test(name));
+  const foreign = names.find((name) => !isModelName(name) || !name.endsWith('.safetensors'));
   if (names.length === 0 || foreign !== undefined)
     throw new UserError(
       `${where}: ${weightIndex} names ${foreign === undefined ? 'no files' : JSON.stringify(foreign)}, where files of safetensors beside it are meant; it is not used.`,

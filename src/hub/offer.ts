@@ -19,7 +19,7 @@ export interface Offer {
   readonly commit: string;
   readonly files: readonly RemoteFile[];
   readonly loadable: Loadable;
-  readonly document: ModelOffer;
+  readonly document: Omit<ModelOffer, 'installed'>;
 }
 
 /** Looks what a model is: which files make it up, how large it is, its licence, and whether it can be loaded here. */

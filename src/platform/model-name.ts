@@ -1,6 +1,6 @@
 import { UsageError } from './errors.ts';
 
-/** Whether a text can name a model: a folder of its own on every platform, and nothing that reads as a path. */
+/** Whether a text can name a model: a folder or a file of its own on every platform, and nothing that reads as a path. */
 export const isModelName = (name: string): boolean =>
   /^[A-Za-z0-9][\w.-]{0,99}$/.test(name) && !name.endsWith('.') && !/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name);
 

@@ -11,6 +11,8 @@ export interface ModelOffer {
   readonly name: string;
   /** The commit that is taken. */
   readonly revision: string;
+  /** The commit that is installed under that name; null: none is. */
+  readonly installed: string | null;
   /** Of the files that are taken. */
   readonly bytes: number;
   /** As its card says; null: it says none. */

@@ -94,6 +94,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.deepEqual(Object.keys(model).sort(), [
       'bytes',
       'gated',
+      'installed',
       'licence',
       'memory',
       'name',
@@ -104,8 +105,11 @@ describe('unmask models', { timeout: 60_000 }, () => {
     hub.repositories[0] = changed(tiny, { name: 'config.json', content: Buffer.from('{"model_type":"gpt2"}') });
     const other = await document(['models', 'add', id, '--dry-run']);
     assert.match(other.model.problem, /gpt2/);
-    assert.deepEqual(await readdir(home), []);
+    assert.deepEqual([model.installed, await readdir(home)], [null, []]);
     assert.match(await refusal(['models', 'add', id], 1), /gpt2.*--force/);
+    hub.repositories[0] = tiny;
+    await document(['models', 'add', id]);
+    assert.equal((await document(['models', 'add', id, '--dry-run'])).model.installed, tiny.commit);
   });
 
   it('add copies a folder, under its own name or another', async () => {

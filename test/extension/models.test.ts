@@ -73,6 +73,7 @@ describe('the model picker', () => {
       offerLines({
         name: 'org/name',
         revision: 'a'.repeat(40),
+        installed: 'b'.repeat(40),
         bytes: 15.2e9,
         licence: 'apache-2.0',
         gated: true,
@@ -84,7 +85,7 @@ describe('the model picker', () => {
         '15 GB to download, 7.6 billion parameters',
         'licence apache-2.0; its terms must be accepted on the hub',
         'Memory: too large: needs about 32.0 GiB, has 16.0 GiB',
-        'Revision aaaaaaaaaaaa',
+        'Revision aaaaaaaaaaaa, in place of bbbbbbbbbbbb',
       ],
     );
   });

@@ -148,7 +148,7 @@ export class FakeHub {
         path.endsWith(each.path) &&
         (each.host === undefined || each.host === host) &&
         // The look at a file's first byte is not its download.
-        (range !== 'bytes=0-0' || each.status !== undefined),
+        (range !== 'bytes=0-0' || (each.status ?? 0) >= 400),
     );
     return index < 0 ? undefined : this.troubles.splice(index, 1)[0];
   }

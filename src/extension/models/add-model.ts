@@ -42,10 +42,13 @@ export function registerAddModel(context: vscode.ExtensionContext, parts: AddMod
         if (!source) return undefined;
         // What is no id could read as a path.
         if ('hub' in source) parseHubId(source.hub);
-        if ('hub' in source && !(await confirm(context, parts, source.hub))) return undefined;
+        const offer = 'hub' in source ? await look(context, parts, source.hub) : null;
+        if (offer !== null && offer.installed !== offer.revision && !(await confirm(offer))) return undefined;
         const what = 'hub' in source ? source.hub : source.folder;
+        // Whoever was shown that it takes the place of another revision has said yes to that.
+        const args = ['models', 'add', what, ...((offer?.installed ?? null) === null ? [] : ['--replace'])];
         const { model } = await withProgress(`Unmask: adding ${labelOf(what)}`, (report, signal) =>
-          unmask<{ model: ModelSummary }>(context, parts, ['models', 'add', what], signal, report),
+          unmask<{ model: ModelSummary }>(context, parts, args, signal, report),
         );
         parts.models.refresh();
         void offerUse(model);
@@ -106,12 +109,17 @@ async function askFolder(): Promise<{ readonly folder: string } | undefined> {
   return folders?.[0] && { folder: folders[0].fsPath };
 }
 
-/** Shows what a download would bring; throws the reason where the model cannot be loaded. */
-async function confirm(context: vscode.ExtensionContext, parts: AddModelParts, id: string): Promise<boolean> {
+/** What the hub has of a model; throws the reason where it cannot be loaded. */
+async function look(context: vscode.ExtensionContext, parts: AddModelParts, id: string): Promise<ModelOffer> {
   const { model } = await withProgress(`Unmask: looking ${id} up`, (_, signal) =>
     unmask<{ model: ModelOffer }>(context, parts, ['models', 'add', id, '--dry-run'], signal),
   );
   if (model.problem !== null) throw new UserError(`${model.name} cannot be loaded: ${model.problem}`);
+  return model;
+}
+
+/** Shows what a download would bring. */
+async function confirm(model: ModelOffer): Promise<boolean> {
   const download = 'Download';
   const detail = [...offerLines(model), '', 'It is checked and kept on this machine; nothing else is sent.'].join('\n');
   const answer = await vscode.window.showInformationMessage(

@@ -63,11 +63,11 @@ export const parametersText = (count: number): string =>
 
 /** What is to be known of a model before it is downloaded, a line each. */
 export function offerLines(offer: ModelOffer): string[] {
-  const { bytes, gated, parameters, memory, revision } = offer;
+  const { bytes, gated, parameters, memory, revision, installed } = offer;
   return [
     `${size(bytes)} to download${parameters === null ? '' : `, ${parametersText(parameters)}`}`,
     `${licenceText(offer)}${gated ? '; its terms must be accepted on the hub' : ''}`,
     `Memory: ${fitText(memory)}`,
-    `Revision ${revision.slice(0, 12)}`,
+    `Revision ${revision.slice(0, 12)}${installed === null ? '' : `, in place of ${installed.slice(0, 12)}`}`,
   ];
 }
