@@ -1,3 +1,5 @@
+import { constants } from 'node:fs';
+import { copyFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { size } from '../platform/amounts.ts';
 import { Interrupted, UserError } from '../platform/errors.ts';
@@ -11,6 +13,7 @@ import { explain, HubError, HubUnreachable } from './hub-error.ts';
 import { assertLoadable } from './loadable.ts';
 import { type Offer, readOffer } from './offer.ts';
 import { type HubOrigin, readOrigin } from './origin.ts';
+import { hasContent } from './partial-file.ts';
 import { commitOf, type RemoteFile } from './repository.ts';
 import { modelsFolder, Staging } from './staging.ts';
 import { WatchedDownload } from './watch-download.ts';
@@ -47,7 +50,7 @@ export async function addFromHub(request: AddFromHub): Promise<string> {
     const offer = await readOffer(hub, wanted);
     request.onOffer?.({ ...offer.document, installed: there?.commit ?? null });
     assertLoadable(offer.loadable, request.force);
-    return download(hub, offer, request);
+    return download(hub, offer, there === null ? null : folder, request);
   });
 }
 
@@ -100,11 +103,13 @@ async function isWanted(hub: HubClient, there: HubOrigin, { wanted, replace }: A
   );
 }
 
-async function download(hub: HubClient, offer: Offer, request: AddFromHub): Promise<string> {
+/** @param before the folder of another revision that makes way; null: there is none */
+async function download(hub: HubClient, offer: Offer, before: string | null, request: AddFromHub): Promise<string> {
   const { id, revision, commit, files } = offer;
   const staging = await Staging.open(id);
   try {
     const whole = await staging.keep(files);
+    if (before !== null) for (const name of await takeUnchanged(staging, files, before)) whole.add(name);
     const missing = files.filter(({ name }) => !whole.has(name));
     const parts = await Promise.all(missing.map((file) => staging.partSize(file)));
     const left = sum(missing) - parts.reduce((all, bytes) => all + bytes, 0);
@@ -130,6 +135,21 @@ async function download(hub: HubClient, offer: Offer, request: AddFromHub): Prom
   } finally {
     await staging.close();
   }
+}
+
+/** Copies from another revision the files that are the same in this one; returns their names. */
+async function takeUnchanged(staging: Staging, files: readonly RemoteFile[], before: string): Promise<string[]> {
+  const taken: string[] = [];
+  for (const file of files) {
+    const place = path.join(before, file.name);
+    if (!(await hasContent(place, file))) continue;
+    const { part, target } = staging.places(file);
+    await copyFile(place, part, constants.COPYFILE_FICLONE);
+    // Under its name only once it is whole: a copy may be cut off by a kill.
+    await rename(part, target);
+    taken.push(file.name);
+  }
+  return taken;
 }
 
 const sum = (files: readonly RemoteFile[]): number => files.reduce((all, { size: bytes }) => all + bytes, 0);

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { UserError } from '../platform/errors.ts';
 import type { RemoteFile } from './repository.ts';
 
@@ -79,6 +79,14 @@ export class PartialFile {
       `${this.#file.name} arrived damaged (${why}) and was thrown away; try again, and if it stays so, the hub or something on the way changes it.`,
     );
   }
+}
+
+/** Whether a file on the disk has the content that the hub lists. */
+export async function hasContent(place: string, file: RemoteFile): Promise<boolean> {
+  if ((await stat(place).catch(() => null))?.size !== file.size) return false;
+  const hash = newHash(file);
+  for await (const part of createReadStream(place)) hash.update(part as Buffer);
+  return hash.digest('hex') === file.hash.hex;
 }
 
 function newHash({ size, hash }: RemoteFile): Hash {

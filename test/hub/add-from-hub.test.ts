@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import { HUB_URL } from '@huggingface/hub';
 import { type AddFromHub, addFromHub } from '../../src/hub/add-from-hub.ts';
 import { hubSettings } from '../../src/hub/hub-client.ts';
 import { readCheckpoint } from '../../src/model/checkpoint.ts';
@@ -239,7 +240,15 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     const next = changed({ ...tiny, commit: 'b'.repeat(40) }, { name: 'README.md', content: Buffer.from('# Newer\n') });
     hub.repositories.push(next);
     await refused(add(id), /is there already at aaaaaaaaaaaa, and main is bbbbbbbbbbbb on the hub; --replace/);
+    hub.seen.length = 0;
+    // What somebody changed on the disk is not taken over.
+    await writeFile(path.join(home, 'models', id, 'tokenizer.json'), '{}');
     await add(id, { replace: true });
+    assert.deepEqual(
+      ['model.safetensors', 'tokenizer.json', 'README.md'].map((name) => hub.requestsFor(name).length > 0),
+      [false, true, true],
+    );
+    await readCheckpoint(path.join(home, 'models', id));
     const [model] = (await listModels()).filter(({ name }) => name === id);
     assert.deepEqual([model?.revision, model?.description], [next.commit, 'Newer']);
     assert.deepEqual(await readdir(path.join(home, 'models')), ['tiny-org']);
@@ -344,7 +353,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
 describe('where the hub is', () => {
   it('is read from the environment, and a token is not sent in the clear', () => {
     const read = (environment: NodeJS.ProcessEnv, given?: string) => hubSettings(environment, never(), given);
-    assert.equal(read({}).endpoint, 'https://huggingface.co');
+    assert.equal(read({}).endpoint, HUB_URL);
     assert.equal(read({ HF_ENDPOINT: 'https://hub.example/' }).endpoint, 'https://hub.example');
     assert.equal(read({ HF_TOKEN: ' hf_a \n' }).token, 'hf_a');
     assert.equal(read({ HF_TOKEN: 'hf_a' }, 'hf_b').token, 'hf_b');
