@@ -13,6 +13,7 @@ const layers = [
   'workspace',
   'sandbox',
   'diffusion',
+  'hub',
   'model',
   'engine',
   'graph',

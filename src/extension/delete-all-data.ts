@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as vscode from 'vscode';
+import { size } from '../platform/amounts.ts';
 import { UserError } from '../platform/errors.ts';
 import { dataHome } from '../platform/files.ts';
 import { requestControl } from '../runs/control.ts';
@@ -9,8 +10,8 @@ import { dataFolders, diskUse } from '../runs/disk-use.ts';
 import { lockHolder } from '../runs/lock.ts';
 import { isOver } from '../runs/reader.ts';
 import { commands } from './contributions.ts';
-import { size } from './jobs/describe-run.ts';
 import type { Jobs } from './jobs/jobs.ts';
+import type { ChosenModel } from './models/chosen-model.ts';
 import { withErrorsShown } from './show-error.ts';
 import type { ModelsTree } from './trees/models-tree.ts';
 
@@ -20,7 +21,17 @@ const patience = 120_000;
 /** `Unmask: Delete All Local Data`: everything that was ever kept on this machine, after its sizes were shown. */
 export function registerDeleteAllData(
   context: vscode.ExtensionContext,
-  { jobs, models, log }: { readonly jobs: Jobs; readonly models: ModelsTree; readonly log: vscode.LogOutputChannel },
+  {
+    jobs,
+    models,
+    chosen,
+    log,
+  }: {
+    readonly jobs: Jobs;
+    readonly models: ModelsTree;
+    readonly chosen: ChosenModel;
+    readonly log: vscode.LogOutputChannel;
+  },
 ): void {
   context.subscriptions.push(
     vscode.commands.registerCommand(
@@ -44,6 +55,7 @@ export function registerDeleteAllData(
             for (const name of dataFolders)
               await rm(path.join(home, name), { recursive: true, force: true, maxRetries: 5 });
             await Promise.all(context.globalState.keys().map((key) => context.globalState.update(key, undefined)));
+            await chosen.forgetWorkspace();
           },
         );
         await Promise.all([jobs.runs.look(), jobs.evaluations.look()]);

@@ -3,10 +3,10 @@ import { registerCompletionSwitches } from './completion-switches.ts';
 import { commands } from './contributions.ts';
 import { registerDataHome } from './data-home.ts';
 import { registerExplainCompletion } from './explain-completion.ts';
+import { ChosenModel } from './models/chosen-model.ts';
 import { NodeChoice } from './node-choice.ts';
 import type { AllTrees } from './run-features.ts';
 import { Runtime } from './runtime.ts';
-import { registerSelectModel } from './select-model.ts';
 import { registerServeCompletions } from './serve-completions.ts';
 import { registerShowDevices } from './show-devices.ts';
 import { registerStatusBar } from './status-bar.ts';
@@ -22,24 +22,25 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   const script = context.asAbsolutePath('dist/unmask.mjs');
   registerDataHome(context);
   const nodes = new NodeChoice(context, script, log);
-  const runtime = new Runtime(script, nodes, log);
+  const chosen = new ChosenModel(context.workspaceState);
+  const runtime = new Runtime(script, nodes, chosen, log);
   const pages = new TextPages();
   context.subscriptions.push(
     log,
+    chosen,
     runtime,
     pages,
     vscode.commands.registerCommand(commands.showLog, () => log.show()),
   );
 
-  registerServeCompletions(context, runtime);
+  registerServeCompletions(context, runtime, chosen);
   registerStatusBar(context, runtime);
   registerCompletionSwitches(context, runtime);
   registerExplainCompletion(context, runtime, pages);
-  registerSelectModel(context, runtime);
   registerShowDevices(context, pages, log);
 
   // In a turn of its own: the rest takes longer to load than all of the above.
   await new Promise(setImmediate);
   const { registerRunFeatures } = await import('./run-features.ts');
-  return { trees: registerRunFeatures(context, { nodes, runtime, script, log }) };
+  return { trees: registerRunFeatures(context, { nodes, chosen, runtime, script, log }) };
 }

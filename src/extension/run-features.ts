@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { messageOf } from '../platform/errors.ts';
+import { askUnmask } from './ask-unmask.ts';
 import { commands } from './contributions.ts';
 import { registerDeleteAllData } from './delete-all-data.ts';
 import { registerEvaluations } from './evaluations/register-evaluations.ts';
@@ -11,7 +12,12 @@ import { registerNotifyEnds } from './jobs/notify-ends.ts';
 import { registerPauseOnBattery } from './jobs/pause-on-battery.ts';
 import { registerRunStatusBar } from './jobs/run-status-bar.ts';
 import { registerTuneOnTask } from './jobs/tune-on-task.ts';
-import { registerModelHistory } from './model-history.ts';
+import { registerAddModel } from './models/add-model.ts';
+import type { ChosenModel } from './models/chosen-model.ts';
+import { registerSetHubToken } from './models/hub-token.ts';
+import { registerModelHistory } from './models/model-history.ts';
+import { registerRemoveModel } from './models/remove-model.ts';
+import { registerSelectModel } from './models/select-model.ts';
 import type { NodeChoice } from './node-choice.ts';
 import { registerPanel } from './panel/register-panel.ts';
 import type { Runtime } from './runtime.ts';
@@ -21,6 +27,7 @@ import { registerTrees, type Trees } from './trees/register-trees.ts';
 
 export interface RunFeatureParts {
   readonly nodes: NodeChoice;
+  readonly chosen: ChosenModel;
   readonly runtime: Runtime;
   /** The packaged `unmask.mjs`. */
   readonly script: string;
@@ -35,7 +42,7 @@ export type AllTrees = Trees & { readonly tests: TestsTree };
  * wrote by a schema library that takes longer to load than all the rest, so it is loaded a moment after the window.
  */
 export function registerRunFeatures(context: vscode.ExtensionContext, parts: RunFeatureParts): AllTrees {
-  const { nodes, runtime, script, log } = parts;
+  const { nodes, chosen, runtime, script, log } = parts;
   const jobs = new Jobs(nodes, script, context.globalState, log);
   context.subscriptions.push(
     jobs,
@@ -44,7 +51,7 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
     ),
   );
 
-  const trees = registerTrees(context, jobs, runtime);
+  const trees = registerTrees(context, jobs, runtime, chosen);
   const { models } = trees;
   registerControlRuns(context, jobs, log);
   registerEvaluations(context, { jobs, nodes, runtime, script, log });
@@ -56,8 +63,12 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
   registerPauseOnBattery(context, jobs, log);
   registerCompareWithBase(context, jobs, log);
   registerKeepModel(context, { jobs, models, log });
-  registerModelHistory(context, models, log);
-  registerDeleteAllData(context, { jobs, models, log });
+  registerModelHistory(context, chosen, log);
+  registerSelectModel(context, { runtime, chosen, log });
+  registerAddModel(context, { nodes, models, script, log });
+  registerRemoveModel(context, { models, chosen, ask: askUnmask(nodes, script, log), log });
+  registerSetHubToken(context, log);
+  registerDeleteAllData(context, { jobs, models, chosen, log });
 
   for (const folder of [jobs.runs, jobs.evaluations])
     void folder.follow().catch((error: unknown) => log.error(`${folder.root} cannot be read: ${messageOf(error)}`));

@@ -1,13 +1,14 @@
 import * as vscode from 'vscode';
 import type { CompletionSettings, RuntimeSettings } from '../protocol/runtime.ts';
 import { settings } from './contributions.ts';
+import type { ChosenModel } from './models/chosen-model.ts';
 
 /** The settings that the runtime depends on; package.json has the defaults. */
-export function readRuntimeSettings(): RuntimeSettings {
+export function readRuntimeSettings(chosen: ChosenModel): RuntimeSettings {
   const configuration = vscode.workspace.getConfiguration();
   const read = <T>(name: string) => configuration.get<T>(name) as T;
   return {
-    model: read(settings.model),
+    model: chosen.name,
     engine: read(settings.engine),
     device: read(settings.device),
     completions: {

@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { LanguageClient } from 'vscode-languageclient/node';
 import { messageOf } from '../platform/errors.ts';
 import { type RuntimeStatus, settingsChanged, statusChanged } from '../protocol/runtime.ts';
+import type { ChosenModel } from './models/chosen-model.ts';
 import type { NodeChoice } from './node-choice.ts';
 import { nextDelay } from './restart-delay.ts';
 import { readRuntimeSettings } from './runtime-settings.ts';
@@ -20,6 +21,7 @@ export type RuntimeState =
 export class Runtime implements vscode.Disposable {
   readonly #script: string;
   readonly #nodes: NodeChoice;
+  readonly #chosen: ChosenModel;
   readonly #log: vscode.LogOutputChannel;
   readonly #changed = new vscode.EventEmitter<RuntimeState>();
   readonly #started = new vscode.EventEmitter<LanguageClient>();
@@ -38,9 +40,10 @@ export class Runtime implements vscode.Disposable {
   /** A new process is there: what the last one was told, it does not know. */
   readonly onDidStart = this.#started.event;
 
-  constructor(script: string, nodes: NodeChoice, log: vscode.LogOutputChannel) {
+  constructor(script: string, nodes: NodeChoice, chosen: ChosenModel, log: vscode.LogOutputChannel) {
     this.#script = script;
     this.#nodes = nodes;
+    this.#chosen = chosen;
     this.#log = log;
   }
 
@@ -87,7 +90,7 @@ export class Runtime implements vscode.Disposable {
   }
 
   async sendSettings(): Promise<void> {
-    await this.notify(settingsChanged, readRuntimeSettings());
+    await this.notify(settingsChanged, readRuntimeSettings(this.#chosen));
   }
 
   dispose(): void {

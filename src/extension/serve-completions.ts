@@ -1,15 +1,21 @@
 import * as vscode from 'vscode';
 import { type AcceptedSuggestion, suggestionAccepted } from '../protocol/runtime.ts';
 import { commands, suggestionAcceptedCommand } from './contributions.ts';
+import type { ChosenModel } from './models/chosen-model.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Starts the runtime with the window, keeps its settings what the user's are, and tells it what was accepted. */
-export function registerServeCompletions(context: vscode.ExtensionContext, runtime: Runtime): void {
+export function registerServeCompletions(
+  context: vscode.ExtensionContext,
+  runtime: Runtime,
+  chosen: ChosenModel,
+): void {
   context.subscriptions.push(
     vscode.commands.registerCommand(commands.restartRuntime, () => runtime.restart()),
     vscode.commands.registerCommand(suggestionAcceptedCommand, (accepted: AcceptedSuggestion) =>
       runtime.notify(suggestionAccepted, accepted),
     ),
+    chosen.onDidChange(() => runtime.sendSettings()),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('unmask.node')) void runtime.restart();
       else if (event.affectsConfiguration('unmask')) void runtime.sendSettings();

@@ -1,7 +1,7 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
-import { dataHome } from '../platform/files.ts';
+import { dataHome, exists } from '../platform/files.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
@@ -37,14 +37,22 @@ export async function findModel(name: string): Promise<string> {
   );
 }
 
-async function modelsIn(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch(() => []);
-  const models = await Promise.all(
-    names.map(async (name) => ((await exists(path.join(folder, name, 'config.json'))) ? name : null)),
-  );
-  return models.filter((name) => name !== null);
+/** Names of the models in a folder: its folders, and as `owner/name` the folders of those that are no model themselves. */
+export async function modelsIn(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await foldersIn(folder))
+    if (await exists(path.join(folder, name, 'config.json'))) found.push(name);
+    else
+      for (const inner of await foldersIn(path.join(folder, name)))
+        if (await exists(path.join(folder, name, inner, 'config.json'))) found.push(`${name}/${inner}`);
+  return found;
 }
 
-async function exists(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => undefined)) !== undefined;
+/** Folders, and links to them; not what is on its way in or out, whose name begins with a dot. */
+async function foldersIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.'))
+    .map(({ name }) => name)
+    .sort();
 }

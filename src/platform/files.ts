@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir, platform } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -49,6 +49,11 @@ export function cannotRead(file: string, error: unknown): string {
   if (code === 'ENOENT') return `${file} does not exist; check the path.`;
   if (code === 'EISDIR') return `${file} is a folder, and a file is needed; check the path.`;
   return `${file} cannot be read (${messageOf(error)}).`;
+}
+
+/** Whether a file or folder is there, at the end of a link too. */
+export async function exists(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined)) !== undefined;
 }
 
 /** Where models, runs, evaluations and caches live: `UNMASK_HOME`, else the platform's data folder. */

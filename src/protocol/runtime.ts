@@ -1,3 +1,4 @@
+import type { ModelMemory } from './models.ts';
 import type { Denoising } from './report.ts';
 import type { Frame } from './sample.ts';
 
@@ -151,14 +152,22 @@ export const listModels = 'unmask/models';
 export interface ModelSummary {
   /** What the setting `unmask.model` takes. */
   readonly name: string;
-  readonly kind: 'bundled' | 'installed' | 'run';
+  readonly kind: 'bundled' | 'installed' | 'run' | 'adapter';
   readonly folder: string;
   readonly parameters: number | null;
+  /** Of its weights. */
   readonly bytes: number;
   /** Whether it completes code: it knows an end of the middle. */
   readonly completes: boolean;
-  /** First paragraph of its card. */
+  /** First heading of its card. */
   readonly description: string;
+  /** As its card says; null: it says none. */
+  readonly licence: string | null;
+  /** The commit of the hub that it was taken at; null: it is from elsewhere. */
+  readonly revision: string | null;
+  readonly memory: ModelMemory;
+  /** Why the runtime cannot load it; null where it can. */
+  readonly problem: string | null;
 }
 
 /** Settings that completions depend on, as the client reads them from `unmask.*` and sends them when they change. */

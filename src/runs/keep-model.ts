@@ -4,6 +4,7 @@ import path from 'node:path';
 import * as z from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeAtomic } from '../platform/files.ts';
+import { isModelName } from '../platform/model-name.ts';
 import type { Interval } from '../protocol/interval.ts';
 import { type Checkpoint, listCheckpoints } from './checkpoints.ts';
 import { readConfiguration } from './directory.ts';
@@ -43,10 +44,6 @@ export async function bestCheckpoint(dir: string): Promise<Checkpoint | null> {
 }
 
 const progressSchema = z.object({ best: z.object({ step: z.number() }).nullable() });
-
-/** Whether a text can name a model: a folder of its own on every platform, and nothing that reads as a path. */
-export const isModelName = (name: string): boolean =>
-  /^[A-Za-z0-9][\w.-]{0,99}$/.test(name) && !name.endsWith('.') && !/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name);
 
 /**
  * Keeps the best checkpoint of a tuning run as a model under `models`; returns its folder. The run may be deleted then.

@@ -1,28 +1,28 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
-import { sizeOf } from '../graph/tensor.ts';
-import { parseConfig } from '../model/config.ts';
-import { weightShapes } from '../model/transformer.ts';
+import { readCard } from '../hub/card.ts';
+import { loadable } from '../hub/loadable.ts';
+import { readOrigin } from '../hub/origin.ts';
+import { modelsFolder } from '../hub/staging.ts';
+import { modelsIn } from '../model/find-model.ts';
+import { machineMemory, memoryNeeded, parametersOf } from '../model/memory.ts';
 import { dataHome, readJson } from '../platform/files.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import type { ModelSummary } from '../protocol/runtime.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
+import { namesIn } from '../runs/layout.ts';
 
 /** The models that can be chosen: bundled ones, those of the data home, and the last checkpoint of each of its runs. */
 export async function listModels(): Promise<ModelSummary[]> {
-  const [bundled, installed, runs] = [
-    path.join(packageRoot(), 'models'),
-    path.join(dataHome(), 'models'),
-    path.join(dataHome(), 'runs'),
-  ];
+  const runs = path.join(dataHome(), 'runs');
   const found: ModelSummary[] = [];
   for (const [root, kind] of [
-    [bundled, 'bundled'],
-    [installed, 'installed'],
+    [path.join(packageRoot(), 'models'), 'bundled'],
+    [modelsFolder(), 'installed'],
   ] as const)
-    for (const name of await folders(root)) found.push(...(await summary(name, kind, path.join(root, name))));
-  for (const name of await folders(runs)) {
+    for (const name of await modelsIn(root)) found.push(...(await summary(name, kind, path.join(root, name))));
+  for (const name of (await namesIn(runs)).sort()) {
     const run = path.join(runs, name);
     const checkpoint = await latestCheckpoint(run).catch(() => null);
     if (checkpoint) found.push(...(await summary(run, 'run', checkpoint.dir)));
@@ -30,26 +30,45 @@ export async function listModels(): Promise<ModelSummary[]> {
   return found;
 }
 
-async function folders(root: string): Promise<string[]> {
-  const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
-  return entries
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort();
+/** One model of the list, as it stands after it was added. */
+export async function installedModel(name: string, folder: string): Promise<ModelSummary | undefined> {
+  return (await summary(name, 'installed', folder))[0];
 }
 
-/** Nothing where the folder holds no model that we can read: a list is no place for errors. */
+/** Nothing where the folder holds no model: a list is no place for errors. One that cannot be loaded is listed with why. */
 async function summary(name: string, kind: ModelSummary['kind'], folder: string): Promise<ModelSummary[]> {
   try {
     const file = path.join(folder, 'config.json');
-    const config = parseConfig(await readJson(file), file);
-    const parameters = [...weightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
-    const { size: bytes } = await stat(path.join(folder, 'model.safetensors'));
-    const card = await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => '');
-    return [{ name, kind, folder, parameters, bytes, completes: completesCode(config), description: headingOf(card) }];
+    const { config, problem } = loadable(await readJson(file), file);
+    const parameters = config ? parametersOf(config) : null;
+    const { title, licence } = await readCard(folder);
+    const origin = await readOrigin(folder);
+    return [
+      {
+        ...{ name, kind, folder, parameters },
+        bytes: await weightBytes(folder),
+        completes: config !== null && completesCode(config),
+        description: title,
+        licence,
+        revision: origin?.source === 'hub' ? origin.commit : null,
+        memory: {
+          needed: parameters === null ? null : memoryNeeded(parameters, config),
+          available: machineMemory(),
+        },
+        problem,
+      },
+    ];
   } catch {
     return [];
   }
 }
 
-const headingOf = (card: string): string => /^# (.+)$/m.exec(card)?.[1] ?? '';
+/** Bytes of a model's weights, in one file or several; throws where it has none. */
+async function weightBytes(folder: string): Promise<number> {
+  const names = (await readdir(folder)).filter(
+    (name) => name.endsWith('.safetensors') && name !== 'optimizer.safetensors',
+  );
+  if (names.length === 0) throw new Error(`${folder} has no weights`);
+  const sizes = await Promise.all(names.map(async (name) => (await stat(path.join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}

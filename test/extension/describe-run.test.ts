@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { duration, sentenceOf, size, stateOf, titleOf } from '../../src/extension/jobs/describe-run.ts';
+import { sentenceOf, stateOf, titleOf } from '../../src/extension/jobs/describe-run.ts';
+import { duration, size } from '../../src/platform/amounts.ts';
 import { exampleRun } from './example-run.ts';
 
 describe('a run in words', () => {

@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { UserError } from '../../src/platform/errors.ts';
-import { bestCheckpoint, isModelName, keepModel } from '../../src/runs/keep-model.ts';
+import { isModelName } from '../../src/platform/model-name.ts';
+import { bestCheckpoint, keepModel } from '../../src/runs/keep-model.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun, temporaryFolder } from './example.ts';
 

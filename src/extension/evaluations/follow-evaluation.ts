@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { duration } from '../../platform/amounts.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 import { isOver, readStatus } from '../../runs/reader.ts';
-import { duration } from '../jobs/describe-run.ts';
 
 /** Milliseconds between two looks at the status of an evaluation that somebody waits for. */
 const lookEvery = 400;

@@ -8,6 +8,7 @@ import { signalOf } from '../abort-signal.ts';
 import type { AskUnmask } from '../ask-unmask.ts';
 import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import { labelOf, origins } from '../models/model-items.ts';
 import type { Runtime } from '../runtime.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
 import { staysOpen } from '../stays-open.ts';
@@ -170,17 +171,11 @@ async function askData(suite: string, last: string | undefined): Promise<string 
   return files?.[0]?.fsPath;
 }
 
-const origins = {
-  bundled: 'comes with Unmask',
-  installed: 'kept on this machine',
-  run: "a run's last checkpoint",
-} as const;
-
 /** Every model, the one of last time first. */
 async function askModel(known: readonly ModelSummary[], last: string): Promise<string | undefined> {
   const items = known
     .map(({ name, kind, description }) => ({
-      label: name.split(/[\\/]/).at(-1) as string,
+      label: labelOf(name),
       description: origins[kind],
       detail: description,
       name,
@@ -193,7 +188,8 @@ async function askModel(known: readonly ModelSummary[], last: string): Promise<s
 /** The runtime knows them; where it is down, a program of its own lists them. */
 async function models(runtime: Runtime, ask: AskUnmask): Promise<readonly ModelSummary[]> {
   const known = await runtime.request<ModelSummary[]>(listModels).catch(() => null);
-  return known ?? (await ask<{ models: ModelSummary[] }>(['models'])).models;
+  const models = known ?? (await ask<{ models: ModelSummary[] }>(['models'])).models;
+  return models.filter(({ problem }) => problem === null);
 }
 
 async function askProblems(last: number | null): Promise<number | null | undefined> {

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import * as vscode from 'vscode';
+import { size } from '../../platform/amounts.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import type { RunWish } from '../../protocol/run.ts';
 import { requestControl } from '../../runs/control.ts';
@@ -8,7 +9,7 @@ import { lockHolder } from '../../runs/lock.ts';
 import { isOver } from '../../runs/reader.ts';
 import { commands } from '../contributions.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { sentenceOf, size, titleOf } from './describe-run.ts';
+import { sentenceOf, titleOf } from './describe-run.ts';
 import type { Jobs } from './jobs.ts';
 import { pickRun } from './pick-run.ts';
 

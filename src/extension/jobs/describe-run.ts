@@ -1,3 +1,4 @@
+import { duration } from '../../platform/amounts.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import type { RunKind, RunState, RunSummary } from '../../protocol/run.ts';
 
@@ -48,21 +49,3 @@ export const stateIcons: Readonly<Record<RunState, string>> = {
   failed: 'error',
   interrupted: 'circle-slash',
 };
-
-export function duration(seconds: number): string {
-  if (seconds < 59.5) return `${Math.round(seconds)} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
-/** Bytes for people: "16 MB". Powers of a thousand, as file managers count. */
-export function size(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 || value >= 9.95 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
-}

@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
+import { duration } from '../../platform/amounts.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import { isOver } from '../../runs/reader.ts';
 import { commands } from '../contributions.ts';
-import { duration, progressOf, sentenceOf, stateIcons } from './describe-run.ts';
+import { progressOf, sentenceOf, stateIcons } from './describe-run.ts';
 import type { Jobs } from './jobs.ts';
 
 /** What goes on, in the status bar, while something does; a click opens the panel on it. */

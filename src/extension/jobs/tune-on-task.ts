@@ -153,7 +153,8 @@ async function models(
   runtime: Runtime,
   task: string,
 ): Promise<readonly { readonly name: string; readonly description: string }[]> {
-  const found = await runtime.request<ModelSummary[]>(listModels).catch(() => []);
+  const known = await runtime.request<ModelSummary[]>(listModels).catch(() => []);
+  const found = known.filter(({ problem }) => problem === null);
   return found.length > 0 ? found : [{ name: usualModel(task), description: 'comes with Unmask' }];
 }
 

@@ -1,15 +1,10 @@
 import * as vscode from 'vscode';
+import { fitText, size } from '../../platform/amounts.ts';
 import { messageOf } from '../../platform/errors.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
-import { settings } from '../contributions.ts';
-import { size } from '../jobs/describe-run.ts';
+import type { ChosenModel } from '../models/chosen-model.ts';
+import { labelOf, licenceText, origins, parametersText } from '../models/model-items.ts';
 import type { Runtime } from '../runtime.ts';
-
-const origins = {
-  bundled: 'comes with Unmask',
-  installed: 'kept on this machine',
-  run: "a run's last checkpoint",
-} as const;
 
 /**
  * The models that there are: those that come with Unmask, those that were kept, and of the runs the one that completes
@@ -17,14 +12,16 @@ const origins = {
  */
 export class ModelsTree implements vscode.TreeDataProvider<string>, vscode.Disposable {
   readonly #runtime: Runtime;
+  readonly #chosen: ChosenModel;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscriptions: vscode.Disposable;
   #models: readonly ModelSummary[] = [];
   #problem: string | null = null;
   readonly onDidChangeTreeData = this.#changed.event;
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, chosen: ChosenModel) {
     this.#runtime = runtime;
+    this.#chosen = chosen;
     let known = '';
     this.#subscriptions = vscode.Disposable.from(
       this.#changed,
@@ -35,9 +32,7 @@ export class ModelsTree implements vscode.TreeDataProvider<string>, vscode.Dispo
         if (kind !== known) this.refresh();
         known = kind;
       }),
-      vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration(settings.model)) this.refresh();
-      }),
+      chosen.onDidChange(() => this.refresh()),
     );
   }
 
@@ -58,7 +53,7 @@ export class ModelsTree implements vscode.TreeDataProvider<string>, vscode.Dispo
     if (element !== undefined) return [];
     try {
       const found = await this.#runtime.request<ModelSummary[]>(listModels);
-      this.#models = found.filter(({ kind, name }) => kind !== 'run' || name === modelInUse());
+      this.#models = found.filter(({ kind, name }) => kind !== 'run' || name === this.#chosen.name);
       this.#problem = null;
     } catch (error) {
       this.#models = [];
@@ -73,7 +68,7 @@ export class ModelsTree implements vscode.TreeDataProvider<string>, vscode.Dispo
 
   getTreeItem(name: string): vscode.TreeItem {
     const model = this.find(name);
-    return model ? itemOf(model) : new vscode.TreeItem(name);
+    return model ? itemOf(model, name === this.#chosen.name) : new vscode.TreeItem(name);
   }
 
   dispose(): void {
@@ -81,23 +76,22 @@ export class ModelsTree implements vscode.TreeDataProvider<string>, vscode.Dispo
   }
 }
 
-export const modelInUse = (): string => vscode.workspace.getConfiguration().get<string>(settings.model, '');
-
-function itemOf({ name, kind, parameters, bytes, completes, description, folder }: ModelSummary): vscode.TreeItem {
-  const used = name === modelInUse();
-  const item = new vscode.TreeItem(name.split(/[\\/]/).at(-1)!);
+function itemOf(model: ModelSummary, used: boolean): vscode.TreeItem {
+  const { name, kind, parameters, bytes, completes, description, folder, memory, problem } = model;
+  const item = new vscode.TreeItem(labelOf(name));
   const facts = [
     ...(used ? ['in use'] : []),
     size(bytes),
-    ...(parameters === null ? [] : [`${(parameters / 1e6).toFixed(1)} million parameters`]),
+    ...(parameters === null ? [] : [parametersText(parameters)]),
   ];
   item.id = name;
   item.description = facts.join(' · ');
-  item.iconPath = new vscode.ThemeIcon(used ? 'check' : 'package');
-  item.tooltip = [description, origins[kind], completes ? 'completes code' : 'for tasks, not for code', folder]
+  item.iconPath = new vscode.ThemeIcon(problem !== null ? 'warning' : used ? 'check' : 'package');
+  const use = problem ?? (completes ? 'completes code' : 'for tasks, not for code');
+  item.tooltip = [description, origins[kind], licenceText(model), use, `Memory: ${fitText(memory)}`, folder]
     .filter(Boolean)
     .join('\n');
   item.contextValue = ['model', kind, ...(completes && !used ? ['usable'] : []), ...(used ? ['used'] : [])].join('.');
-  item.accessibilityInformation = { label: [item.label, ...facts, origins[kind]].join(', ') };
+  item.accessibilityInformation = { label: [item.label, ...facts, origins[kind], licenceText(model), use].join(', ') };
   return item;
 }

@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
+import { size } from '../../platform/amounts.ts';
 import type { RunFolder } from '../../runs/run-folder.ts';
 import { commands, views } from '../contributions.ts';
-import { size } from '../jobs/describe-run.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import type { ChosenModel } from '../models/chosen-model.ts';
 import type { Runtime } from '../runtime.ts';
 import { ModelsTree } from './models-tree.ts';
 import { RunsTree } from './runs-tree.ts';
@@ -16,7 +17,12 @@ export interface Trees {
   readonly evaluations: vscode.TreeDataProvider<string>;
 }
 
-export function registerTrees(context: vscode.ExtensionContext, jobs: Jobs, runtime: Runtime): Trees {
+export function registerTrees(
+  context: vscode.ExtensionContext,
+  jobs: Jobs,
+  runtime: Runtime,
+  chosen: ChosenModel,
+): Trees {
   const runs = new RunsTree({
     folder: jobs.runs,
     open: { command: commands.openRun, title: 'Open Run' },
@@ -27,7 +33,7 @@ export function registerTrees(context: vscode.ExtensionContext, jobs: Jobs, runt
     open: { command: commands.openEvaluation, title: 'Open Evaluation' },
     context: 'evaluation',
   });
-  const models = new ModelsTree(runtime);
+  const models = new ModelsTree(runtime, chosen);
   const modelsView = vscode.window.createTreeView(views.models, { treeDataProvider: models });
   const showRuntime = () => {
     const { state } = runtime;

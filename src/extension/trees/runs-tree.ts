@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
+import { size } from '../../platform/amounts.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import type { RunFolder } from '../../runs/run-folder.ts';
-import { sentenceOf, size, stateIcons, stateOf, titleOf } from '../jobs/describe-run.ts';
+import { sentenceOf, stateIcons, stateOf, titleOf } from '../jobs/describe-run.ts';
 
 /** What a tree of run directories shows, and what a click on one does. */
 export interface RunTreeOptions {

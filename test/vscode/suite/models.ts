@@ -1,18 +1,26 @@
 import assert from 'node:assert/strict';
-import { setup, suite, suiteSetup, teardown, test } from 'mocha';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setup, suite, suiteSetup, suiteTeardown, teardown, test } from 'mocha';
 import * as vscode from 'vscode';
 import type { UnmaskApi } from '../../../src/extension/extension.ts';
+import { FakeHub, token } from '../../hub/fake-hub.ts';
 import { eventually, Messages } from './messages.ts';
 
 suite('models', () => {
   let api: UnmaskApi;
   let messages: Messages;
   const setting = () => vscode.workspace.getConfiguration().get<string>('unmask.model');
+  const listed = async () => [...(await api.trees.models.getChildren()), api.trees.models.problem];
   suiteSetup(async () => {
     api = await vscode.extensions.getExtension<UnmaskApi>('unmask.unmask')!.activate();
   });
   setup(() => {
-    messages = new Messages();
+    messages = new Messages([
+      [/^Download /, 'Download'],
+      [/^Remove /, 'Remove'],
+    ]);
   });
   teardown(async () => {
     messages.restore();
@@ -20,15 +28,12 @@ suite('models', () => {
   });
 
   test('that come with the package are in the tree', async () => {
-    await eventually(
-      'the runtime tells them',
-      async () => [...(await api.trees.models.getChildren()), api.trees.models.problem],
-      (told) => told.includes('unmask-puzzles'),
-    );
+    await eventually('the runtime tells them', listed, (told) => told.includes('unmask-puzzles'));
     assert.equal(api.trees.models.problem, null);
     const item = api.trees.models.getTreeItem('unmask-puzzles');
     assert.match(String(item.description), /^[\d.]+ MB · [\d.]+ million parameters$/);
     assert.match(item.contextValue ?? '', /^model\.bundled/);
+    assert.match(String(item.tooltip), /\nlicence mit\n.*\nMemory: needs about /);
   });
 
   test('change, and come back by one command', async () => {
@@ -44,11 +49,126 @@ suite('models', () => {
     assert.equal(setting(), before);
   });
 
-  test('that come with the package cannot be deleted', async () => {
+  test('are chosen for one workspace, outside of its files and of the settings', async () => {
+    await vscode.workspace.getConfiguration().update('unmask.model', 'unmask-other', vscode.ConfigurationTarget.Global);
+    await eventually('the models are known', listed, (told) => told.includes('unmask-code'));
+    messages.shown.length = 0;
+    const questions = answerPicks(['unmask-code', 'For this workspace only']);
+    try {
+      await vscode.commands.executeCommand('unmask.selectModel');
+    } finally {
+      questions.restore();
+    }
+    assert.match(questions.titles[0] ?? '', /^Model that completes code \(now unmask-other\)$/);
+    assert.deepEqual(
+      questions.labels[0]?.slice(-2).map((label) => label.replace(/^\$\([\w-]+\) /, '')),
+      ['Add a model from the Hugging Face hub…', 'Add a model folder…'],
+    );
+    await eventually(
+      'the change is told',
+      () => messages.shown,
+      (shown) => shown.some((text) => /now come from unmask-code, before from unmask-other/.test(text)),
+    );
+    assert.equal(setting(), 'unmask-other');
+    assert.equal(api.trees.models.getTreeItem('unmask-code').contextValue, 'model.bundled.used');
+    const [folder] = vscode.workspace.workspaceFolders ?? [];
+    assert.ok(folder && !existsSync(path.join(folder.uri.fsPath, '.vscode', 'settings.json')));
+    // The setting's own model needs no choice for the workspace any more.
+    await vscode.commands.executeCommand('unmask.previousModel');
+    await vscode.workspace.getConfiguration().update('unmask.model', undefined, vscode.ConfigurationTarget.Global);
+    await eventually(
+      'the setting is what counts',
+      async () => {
+        await listed();
+        return String(api.trees.models.getTreeItem('unmask-code').contextValue);
+      },
+      (context) => context === 'model.bundled.used',
+    );
+  });
+
+  test('that come with the package cannot be removed', async () => {
     await api.trees.models.getChildren();
-    await vscode.commands.executeCommand('unmask.deleteModel', 'unmask-puzzles');
+    await vscode.commands.executeCommand('unmask.removeModel', 'unmask-puzzles');
     assert.match(messages.shown[0] ?? '', /unmask-puzzles was not kept on this machine/);
-    await vscode.commands.executeCommand('unmask.deleteModel', '../runs');
+    await vscode.commands.executeCommand('unmask.removeModel', '../runs');
     assert.match(messages.shown[1] ?? '', /was not kept on this machine/);
   });
+
+  suite('of the hub', () => {
+    const id = 'test-org/puzzles';
+    let hub: FakeHub;
+    suiteSetup(async () => {
+      hub = await FakeHub.start();
+      const folder = path.join(
+        vscode.extensions.getExtension('unmask.unmask')!.extensionPath,
+        'models',
+        'unmask-puzzles',
+      );
+      const files = (await readdir(folder)).map(async (name) => ({
+        name,
+        content: await readFile(path.join(folder, name)),
+        large: name.endsWith('.safetensors'),
+      }));
+      hub.repositories.push({
+        id,
+        commit: 'a'.repeat(40),
+        gated: true,
+        licence: 'mit',
+        files: await Promise.all(files),
+      });
+      process.env.HF_ENDPOINT = hub.endpoint;
+    });
+    suiteTeardown(async () => {
+      delete process.env.HF_ENDPOINT;
+      await hub.stop();
+    });
+
+    test('are added with the token that is kept, after their size and licence were shown, and removed', async () => {
+      await vscode.commands.executeCommand('unmask.addModel', { hub: id });
+      assert.match(
+        messages.shown[0] ?? '',
+        /^Unmask: test-org\/puzzles is gated: accept its terms on .*Set Hugging Face Token/,
+      );
+      const { showInputBox } = vscode.window;
+      Object.assign(vscode.window, { showInputBox: async () => token });
+      await vscode.commands.executeCommand('unmask.setHubToken');
+      assert.equal(await vscode.commands.executeCommand('unmask.addModel', { hub: id }), id);
+      assert.ok(messages.shown.includes(`Download ${id}?`));
+      await eventually('it is listed', listed, (told) => told.includes(id));
+      assert.match(api.trees.models.getTreeItem(id).contextValue ?? '', /^model\.installed$/);
+      for (const { host, authorization } of hub.seen.slice(-4))
+        assert.equal(authorization, host === 'hub' ? `Bearer ${token}` : null);
+      await vscode.commands.executeCommand('unmask.removeModel', id);
+      assert.ok(!existsSync(path.join(process.env.UNMASK_HOME!, 'models', id)));
+      Object.assign(vscode.window, { showInputBox: async () => '' });
+      await vscode.commands.executeCommand('unmask.setHubToken');
+      assert.equal(messages.shown.at(-1), 'No Hugging Face token is kept.');
+      Object.assign(vscode.window, { showInputBox });
+    });
+
+    test('are refused where they are not there', async () => {
+      await vscode.commands.executeCommand('unmask.addModel', { hub: 'test-org/nothing' });
+      assert.match(messages.shown[0] ?? '', /^Unmask: The hub gives nobody test-org\/nothing without a token/);
+      await vscode.commands.executeCommand('unmask.addModel', { hub: '../nothing' });
+      assert.match(messages.shown[1] ?? '', /^Unmask: "\.\.\/nothing" is not the id of a model/);
+    });
+  });
 });
+
+/** Answers one question with a list after the other by the items' labels; remembers titles and labels. */
+function answerPicks(answers: readonly string[]) {
+  const { showQuickPick } = vscode.window;
+  const [titles, labels]: [string[], string[][]] = [[], []];
+  Object.assign(vscode.window, {
+    showQuickPick: async (
+      items: readonly vscode.QuickPickItem[] | Promise<readonly vscode.QuickPickItem[]>,
+      options: vscode.QuickPickOptions,
+    ) => {
+      const shown = await items;
+      titles.push(options.title ?? '');
+      labels.push(shown.map(({ label }) => label));
+      return shown.find(({ label }) => label === answers[titles.length - 1]);
+    },
+  });
+  return { titles, labels, restore: () => Object.assign(vscode.window, { showQuickPick }) };
+}

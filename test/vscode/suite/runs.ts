@@ -30,6 +30,7 @@ suite('runs', () => {
     messages = new Messages([
       [/^Delete all /, 'Delete All'],
       [/^Delete /, 'Delete'],
+      [/^Remove /, 'Remove'],
     ]);
   });
   teardown(() => messages.restore());
@@ -136,7 +137,7 @@ suite('runs', () => {
       messages.shown.filter((text) => /^Unmask: /.test(text)),
       [],
     );
-    await vscode.commands.executeCommand('unmask.deleteModel', 'kept-by-test');
+    await vscode.commands.executeCommand('unmask.removeModel', 'kept-by-test');
     assert.ok(!existsSync(folder));
     await vscode.commands.executeCommand('unmask.deleteRun', ended);
     assert.deepEqual(await api.trees.runs.getChildren(), [dir]);

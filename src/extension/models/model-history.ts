@@ -1,0 +1,56 @@
+import * as vscode from 'vscode';
+import { UserError } from '../../platform/errors.ts';
+import { commands } from '../contributions.ts';
+import { withErrorsShown } from '../show-error.ts';
+import type { ChosenModel } from './chosen-model.ts';
+import { labelOf } from './model-items.ts';
+
+const previous = 'previousModel';
+/** Shows the button that goes back. */
+const hasPrevious = 'unmask.hasPreviousModel';
+
+/** Which model completes: another one by a click, the one before by another, whatever the change was made with. */
+export function registerModelHistory(
+  context: vscode.ExtensionContext,
+  chosen: ChosenModel,
+  log: vscode.LogOutputChannel,
+): void {
+  const memory = context.globalState;
+  const before = () => memory.get<string>(previous);
+  const showButton = () => vscode.commands.executeCommand('setContext', hasPrevious, before() !== undefined);
+  let now = chosen.name;
+  void showButton();
+
+  context.subscriptions.push(
+    chosen.onDidChange(async () => {
+      if (chosen.name === now) return;
+      const [left, taken] = [now, chosen.name];
+      now = taken;
+      await memory.update(previous, left);
+      await showButton();
+      const back = 'Go Back';
+      const answer = await vscode.window.showInformationMessage(
+        `Completions now come from ${nameOf(taken)}, before from ${nameOf(left)}.`,
+        back,
+      );
+      if (answer === back && chosen.name === taken) await chosen.use(left);
+    }),
+    vscode.commands.registerCommand(
+      commands.previousModel,
+      withErrorsShown(log, async () => {
+        const model = before();
+        if (model === undefined) throw new UserError('No other model was in use before this one.');
+        await chosen.use(model);
+      }),
+    ),
+    vscode.commands.registerCommand(
+      commands.useModel,
+      withErrorsShown(log, async (given?: unknown) => {
+        if (typeof given === 'string') await chosen.use(given);
+        else await vscode.commands.executeCommand(commands.selectModel);
+      }),
+    ),
+  );
+}
+
+const nameOf = (model: string): string => labelOf(model) || 'no model';

@@ -1,0 +1,73 @@
+import { fitText, size } from '../../platform/amounts.ts';
+import type { ModelOffer } from '../../protocol/models.ts';
+import type { ModelSummary } from '../../protocol/runtime.ts';
+
+/** Where models come from, for people. */
+export const origins: Readonly<Record<ModelSummary['kind'], string>> = {
+  bundled: 'comes with Unmask',
+  installed: 'kept on this machine',
+  adapter: 'an adapter on another model',
+  run: "a run's last checkpoint",
+};
+
+const groups: Readonly<Record<ModelSummary['kind'], string>> = {
+  bundled: 'Come with Unmask',
+  installed: 'Installed',
+  adapter: 'Adapters',
+  run: 'Of runs',
+};
+
+export interface ModelItem {
+  readonly label: string;
+  readonly description: string;
+  readonly detail: string;
+  readonly name: string;
+}
+
+export interface ModelGroup {
+  readonly title: string;
+  readonly items: readonly ModelItem[];
+}
+
+/** What a model is called in lists: its name, and of a path its end. */
+export const labelOf = (name: string): string =>
+  /^([A-Za-z]:)?[\\/]/.test(name) ? (name.split(/[\\/]/).at(-1) as string) : name;
+
+/** The models that complete code, by where they come from; `used` is the one in use. */
+export function modelGroups(models: readonly ModelSummary[], used: string): ModelGroup[] {
+  const chosen = models.filter(({ completes, problem }) => completes && problem === null);
+  return (Object.keys(groups) as ModelSummary['kind'][]).flatMap((kind) => {
+    const items = chosen.filter((model) => model.kind === kind).map((model) => itemOf(model, used));
+    return items.length === 0 ? [] : [{ title: groups[kind], items }];
+  });
+}
+
+function itemOf(model: ModelSummary, used: string): ModelItem {
+  const { name, bytes, description } = model;
+  return {
+    label: labelOf(name),
+    description: [...(name === used ? ['in use'] : []), size(bytes), licenceText(model), fitText(model.memory)].join(
+      ' · ',
+    ),
+    detail: description,
+    name,
+  };
+}
+
+export const licenceText = ({ licence }: { readonly licence: string | null }): string =>
+  licence === null ? 'no licence named' : `licence ${licence}`;
+
+/** A number of parameters for people: "4.3 million parameters", "7.6 billion parameters". */
+export const parametersText = (count: number): string =>
+  count >= 1e9 ? `${(count / 1e9).toFixed(1)} billion parameters` : `${(count / 1e6).toFixed(1)} million parameters`;
+
+/** What is to be known of a model before it is downloaded, a line each. */
+export function offerLines(offer: ModelOffer): string[] {
+  const { bytes, gated, parameters, memory, revision, installed } = offer;
+  return [
+    `${size(bytes)} to download${parameters === null ? '' : `, ${parametersText(parameters)}`}`,
+    `${licenceText(offer)}${gated ? '; its terms must be accepted on the hub' : ''}`,
+    `Memory: ${fitText(memory)}`,
+    `Revision ${revision.slice(0, 12)}${installed === null ? '' : `, in place of ${installed.slice(0, 12)}`}`,
+  ];
+}

@@ -1,0 +1,65 @@
+import * as vscode from 'vscode';
+import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
+import { commands } from '../contributions.ts';
+import type { Runtime } from '../runtime.ts';
+import { withErrorsShown } from '../show-error.ts';
+import { staysOpen } from '../stays-open.ts';
+import type { ModelSource } from './add-model.ts';
+import type { ChosenModel, ModelScope } from './chosen-model.ts';
+import { labelOf, modelGroups } from './model-items.ts';
+
+type Item = vscode.QuickPickItem & { readonly name?: string; readonly add?: ModelSource };
+
+/** `Unmask: Select Model`: which model completes, here or everywhere; or another one, which is added first. */
+export function registerSelectModel(
+  context: vscode.ExtensionContext,
+  {
+    runtime,
+    chosen,
+    log,
+  }: { readonly runtime: Runtime; readonly chosen: ChosenModel; readonly log: vscode.LogOutputChannel },
+): void {
+  context.subscriptions.push(
+    vscode.commands.registerCommand(
+      commands.selectModel,
+      withErrorsShown(log, async () => {
+        const items = runtime.request<ModelSummary[]>(listModels).then((models) => itemsOf(models, chosen.name));
+        const where = chosen.scope === 'workspace' ? ', in this workspace' : '';
+        const title = `Model that completes code (now ${labelOf(chosen.name)}${where})`;
+        const options = { title, matchOnDescription: true, matchOnDetail: true, ...staysOpen };
+        const picked = await vscode.window.showQuickPick<Item>(items, options);
+        if (picked?.add) await vscode.commands.executeCommand(commands.addModel, picked.add);
+        if (picked?.name === undefined) return;
+        const scope = await askScope(chosen.scope);
+        if (scope) await chosen.choose(picked.name, scope);
+      }),
+    ),
+  );
+}
+
+function itemsOf(models: readonly ModelSummary[], used: string): Item[] {
+  const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
+  return [
+    ...modelGroups(models, used).flatMap(({ title, items }) => [separator(title), ...items]),
+    separator('More'),
+    { label: '$(cloud-download) Add a model from the Hugging Face hub…', add: { ask: 'hub' }, alwaysShow: true },
+    { label: '$(folder) Add a model folder…', add: { ask: 'folder' }, alwaysShow: true },
+  ];
+}
+
+/** For whom it is chosen, as it was before first; where no folder is open there is nothing to ask. */
+async function askScope(before: ModelScope): Promise<ModelScope | undefined> {
+  if (!vscode.workspace.workspaceFolders?.length) return 'everywhere';
+  const everywhere = {
+    label: 'For all workspaces',
+    detail: 'Kept in your settings (unmask.model).',
+    scope: 'everywhere',
+  } as const;
+  const workspace = {
+    label: 'For this workspace only',
+    detail: 'Kept by VS Code for this workspace, not in its files.',
+    scope: 'workspace',
+  } as const;
+  const items = before === 'workspace' ? [workspace, everywhere] : [everywhere, workspace];
+  return (await vscode.window.showQuickPick(items, { title: 'Use this model where?', ...staysOpen }))?.scope;
+}

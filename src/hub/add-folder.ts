@@ -1,0 +1,71 @@
+import { constants } from 'node:fs';
+import { copyFile, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
+import { exists, readJson } from '../platform/files.ts';
+import { isInstalledName } from '../platform/model-name.ts';
+import { packageRoot } from '../platform/package-root.ts';
+import { assertFits, type FreeSpace, whenFull } from './disk-space.ts';
+import { assertLoadable, loadable } from './loadable.ts';
+import { modelFiles } from './model-files.ts';
+import { modelsFolder, Staging } from './staging.ts';
+
+export interface AddFolder {
+  /** A checkpoint folder. */
+  readonly folder: string;
+  /** What it is called here. */
+  readonly name: string;
+  readonly force: boolean;
+  readonly signal: AbortSignal;
+  readonly freeSpace?: FreeSpace;
+}
+
+/**
+ * Copies a checkpoint folder into the installed models and returns where it lies. A copy stays what it is when the folder
+ * changes or goes away; where the file system can share blocks (Btrfs, XFS, APFS), it takes no space. A folder that is to be used
+ * where it lies needs no adding: every `--model` takes its path.
+ */
+export async function addFolder({ folder, name, force, signal, freeSpace }: AddFolder): Promise<string> {
+  if (!(await stat(folder).catch(() => null))?.isDirectory())
+    throw new UserError(`${folder} is not a folder; give a checkpoint folder, or OWNER/NAME of a model on the hub.`);
+  if (!isInstalledName(name))
+    throw new UsageError(
+      `${JSON.stringify(name)} cannot name a model; use letters, digits, ".", "_" and "-" (--name).`,
+    );
+  if ((await readdir(path.join(modelsFolder(), name)).catch(() => [])).length > 0)
+    throw new UserError(`There is a model ${name} already; choose another name (--name), or remove that one first.`);
+  // The one that comes with Unmask would be found in its place.
+  if (await exists(path.join(packageRoot(), 'models', name)))
+    throw new UserError(`A model ${name} comes with Unmask; choose another name (--name).`);
+  const files = await modelFiles(await listed(folder), folder, ({ name: file }) => readJson(path.join(folder, file)));
+  const config = path.join(folder, 'config.json');
+  assertLoadable(loadable(await readJson(config), config), force);
+  const staging = await Staging.open(name);
+  try {
+    await staging.keep([]);
+    await assertFits(
+      staging.files,
+      files.reduce((sum, { size }) => sum + size, 0),
+      freeSpace,
+    );
+    for (const { name: file } of files) {
+      if (signal.aborted) throw new Interrupted(`Adding ${folder} was stopped; nothing was added.`);
+      await copyFile(path.join(folder, file), path.join(staging.files, file), constants.COPYFILE_FICLONE);
+    }
+    return await staging.publish({ schema: 1, source: 'folder', folder, addedAt: new Date().toISOString() });
+  } catch (error) {
+    await staging.discard();
+    throw whenFull(folder, error);
+  }
+}
+
+/** The files right in a folder; a link to one counts as one, for the hub's own cache is made of links. */
+async function listed(folder: string): Promise<{ readonly name: string; readonly size: number }[]> {
+  const found = await Promise.all(
+    (await readdir(folder)).map(async (name) => ({
+      name,
+      info: await stat(path.join(folder, name)).catch(() => null),
+    })),
+  );
+  return found.flatMap(({ name, info }) => (info?.isFile() ? [{ name, size: info.size }] : []));
+}

@@ -1,0 +1,23 @@
+import { type ModelConfig, parseConfig } from '../model/config.ts';
+import { messageOf, UserError } from '../platform/errors.ts';
+
+/** Whether the runtime can load a model, by its `config.json`: what it is, or why not. */
+export type Loadable =
+  | { readonly config: ModelConfig; readonly problem: null }
+  | { readonly config: null; readonly problem: string };
+
+/** The one place where a model that is to be added is judged. `where` names the file in the reason. */
+export function loadable(config: unknown, where: string): Loadable {
+  try {
+    return { config: parseConfig(config, where), problem: null };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { config: null, problem: messageOf(error) };
+  }
+}
+
+/** Throws a `UserError` where a model cannot be loaded, unless it is to be added all the same. */
+export function assertLoadable({ problem }: Loadable, force: boolean): void {
+  if (problem !== null && !force)
+    throw new UserError(`${problem.replace(/\.$/, '')}; nothing was added (--force adds it all the same).`);
+}

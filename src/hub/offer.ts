@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { downloadFile as fetchFile } from '@huggingface/hub';
+import { machineMemory, memoryNeeded, parametersOf } from '../model/memory.ts';
+import { messageOf, UserError } from '../platform/errors.ts';
+import type { HubId } from '../platform/model-name.ts';
+import type { ModelOffer } from '../protocol/models.ts';
+import type { HubClient } from './hub-client.ts';
+import { type Loadable, loadable } from './loadable.ts';
+import { modelFiles } from './model-files.ts';
+import { type RemoteFile, readRepository } from './repository.ts';
+
+/** Bytes of a description that is read as a whole, at most: of the largest models the index has a few million. */
+const largestText = 32e6;
+
+/** What the hub has of a model, before any of its weights is fetched. */
+export interface Offer {
+  readonly id: string;
+  readonly revision: string | null;
+  readonly commit: string;
+  readonly files: readonly RemoteFile[];
+  readonly loadable: Loadable;
+  readonly document: Omit<ModelOffer, 'installed'>;
+}
+
+/** Looks what a model is: which files make it up, how large it is, its licence, and whether it can be loaded here. */
+export async function readOffer(hub: HubClient, wanted: HubId): Promise<Offer> {
+  const { id, revision } = wanted;
+  const repository = await readRepository(hub, wanted);
+  const { commit, licence, gated } = repository;
+  const text = (file: RemoteFile) => readText(hub, { id, commit }, file);
+  const files = await modelFiles(repository.files, id, text);
+  // Always there: without it, there would be no model.
+  const judged = loadable(await text(files.find(({ name }) => name === 'config.json')!), `config.json of ${id}`);
+  const parameters = judged.config ? parametersOf(judged.config) : repository.parameters;
+  return {
+    ...{ id, revision, commit, files },
+    loadable: judged,
+    document: {
+      name: id,
+      revision: commit,
+      bytes: files.reduce((sum, { size }) => sum + size, 0),
+      ...{ licence, gated, parameters },
+      memory: {
+        needed: parameters === null ? null : memoryNeeded(parameters, judged.config),
+        available: machineMemory(),
+      },
+      problem: judged.problem,
+    },
+  };
+}
+
+/** A small JSON file, as it stands at the commit. */
+async function readText(
+  hub: HubClient,
+  { id, commit }: { readonly id: string; readonly commit: string },
+  { name, size, hash }: RemoteFile,
+): Promise<unknown> {
+  if (size > largestText)
+    throw new UserError(`${name} of ${id} has ${size} bytes, which is no description of a model.`);
+  const { endpoint: hubUrl } = hub.settings;
+  const blob = await fetchFile({ repo: id, revision: commit, path: name, hubUrl, fetch: hub.fetch, xet: false });
+  const bytes = Buffer.from((await blob?.arrayBuffer()) ?? new ArrayBuffer(0));
+  const sum = hash.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${bytes.length}\0`);
+  if (sum.update(bytes).digest('hex') !== hash.hex)
+    throw new UserError(
+      `${name} of ${id} arrived damaged (its ${hash.kind} is not the one that the hub lists); try again.`,
+    );
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw new UserError(`${name} of ${id} is not valid JSON (${messageOf(error)}), so it is not a model.`);
+  }
+}

@@ -1,0 +1,96 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { UserError } from '../platform/errors.ts';
+import type { RemoteFile } from './repository.ts';
+
+/**
+ * A file that is being downloaded: its bytes so far lie on the disk and are hashed, so that whoever goes on after a kill
+ * reads them once and asks for the rest alone.
+ */
+export class PartialFile {
+  readonly #file: RemoteFile;
+  readonly #place: string;
+  readonly #handle: FileHandle;
+  #hash: Hash;
+  #size = 0;
+
+  private constructor(file: RemoteFile, place: string, handle: FileHandle) {
+    this.#file = file;
+    this.#place = place;
+    this.#handle = handle;
+    this.#hash = newHash(file);
+  }
+
+  /** Opens what there is at `place`, or begins it. The caller closes it. */
+  static async open(file: RemoteFile, place: string): Promise<PartialFile> {
+    const partial = new PartialFile(file, place, await open(place, 'a'));
+    try {
+      const { size } = await partial.#handle.stat();
+      if (size > file.size) await partial.restart();
+      else if (size > 0)
+        for await (const part of createReadStream(place, { end: size - 1 })) {
+          partial.#hash.update(part as Buffer);
+          partial.#size += (part as Buffer).length;
+        }
+    } catch (error) {
+      await partial.close();
+      throw error;
+    }
+    return partial;
+  }
+
+  /** Bytes that are there. */
+  get size(): number {
+    return this.#size;
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    if (this.#size + bytes.length > this.#file.size)
+      throw await this.#discarded(`it is longer than the ${this.#file.size} bytes that the hub lists`);
+    await this.#handle.appendFile(bytes);
+    this.#hash.update(bytes);
+    this.#size += bytes.length;
+  }
+
+  /** Forgets what is there. */
+  async restart(): Promise<void> {
+    await this.#handle.truncate(0);
+    this.#hash = newHash(this.#file);
+    this.#size = 0;
+  }
+
+  /** Takes a whole file to its place; one whose content is not what the hub lists is thrown away. */
+  async finish(target: string): Promise<void> {
+    const { kind, hex } = this.#file.hash;
+    if (this.#hash.digest('hex') !== hex) throw await this.#discarded(`its ${kind} is not the one that the hub lists`);
+    await this.#handle.sync();
+    await this.close();
+    await rename(this.#place, target);
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  async #discarded(why: string): Promise<UserError> {
+    await rm(this.#place, { force: true });
+    return new UserError(
+      `${this.#file.name} arrived damaged (${why}) and was thrown away; try again, and if it stays so, the hub or something on the way changes it.`,
+    );
+  }
+}
+
+/** Whether a file on the disk has the content that the hub lists. */
+export async function hasContent(place: string, file: RemoteFile): Promise<boolean> {
+  if ((await stat(place).catch(() => null))?.size !== file.size) return false;
+  const hash = newHash(file);
+  for await (const part of createReadStream(place)) hash.update(part as Buffer);
+  return hash.digest('hex') === file.hash.hex;
+}
+
+function newHash({ size, hash }: RemoteFile): Hash {
+  if (hash.kind === 'sha256') return createHash('sha256');
+  // Files outside of large file storage have git's own name of their content: its header and content together.
+  return createHash('sha1').update(`blob ${size}\0`);
+}

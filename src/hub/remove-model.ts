@@ -1,0 +1,46 @@
+import path from 'node:path';
+import { findModel, modelsIn } from '../model/find-model.ts';
+import { UserError } from '../platform/errors.ts';
+import { dataHome, exists } from '../platform/files.ts';
+import { packageRoot } from '../platform/package-root.ts';
+import { readConfiguration } from '../runs/directory.ts';
+import { namesIn, runFile } from '../runs/layout.ts';
+import { lockHolder } from '../runs/lock.ts';
+import { modelsFolder, removeFolder } from './staging.ts';
+
+/** The folder of an installed model; throws a `UserError` where a name stands for anything else, which is not removed. */
+export async function removable(name: string): Promise<string> {
+  // A name that is in the list leads nowhere else.
+  if ((await modelsIn(modelsFolder())).includes(name)) return path.join(modelsFolder(), name);
+  if ((await modelsIn(path.join(packageRoot(), 'models'))).includes(name))
+    throw new UserError(`The model ${name} comes with Unmask and stays; only installed models can be removed.`);
+  for (const run of [path.join(dataHome(), 'runs', name), path.resolve(name)])
+    if (name !== '' && (await exists(runFile(run).configuration)))
+      throw new UserError(
+        `${run} is a run, not an installed model; \`unmask runs delete ${path.basename(run)}\` removes it.`,
+      );
+  throw new UserError(`There is no installed model ${name}; \`unmask models list\` names them.`);
+}
+
+/** Removes an installed model. Throws a `UserError` where there is none of that name, or a process works with it. */
+export async function removeModel(name: string): Promise<void> {
+  const folder = await removable(name);
+  const user = await jobWith(folder);
+  if (user !== null)
+    throw new UserError(`The model ${name} is in use by ${user}; stop that first, or wait for its end.`);
+  await removeFolder(folder);
+}
+
+/** A run or an evaluation under way that began with a model; null where there is none. */
+async function jobWith(folder: string): Promise<string | null> {
+  for (const kind of ['runs', 'evaluations']) {
+    const root = path.join(dataHome(), kind);
+    for (const name of await namesIn(root)) {
+      const dir = path.join(root, name);
+      if ((await lockHolder(dir).catch(() => null)) === null) continue;
+      const model = (await readConfiguration(dir).catch(() => null))?.model ?? null;
+      if (model !== null && (await findModel(model).catch(() => null)) === folder) return dir;
+    }
+  }
+  return null;
+}

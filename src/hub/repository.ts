@@ -1,0 +1,106 @@
+import { listFiles, modelInfo } from '@huggingface/hub';
+import { z } from 'zod';
+import { UserError } from '../platform/errors.ts';
+import type { HubId } from '../platform/model-name.ts';
+import { printable } from '../platform/printable.ts';
+import type { HubClient } from './hub-client.ts';
+
+/** Files that the root of a repository may have; the largest have a few hundred. */
+const mostFiles = 10_000;
+
+/** A file of a repository, with what its content must be. */
+export interface RemoteFile {
+  /** Its name in the repository's root. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Of the content (large files), or of the content as git names it (`sha1("blob SIZE\0" + content)`). */
+  readonly hash: { readonly kind: 'sha256' | 'git-sha1'; readonly hex: string };
+}
+
+/** A model's repository at one commit. */
+export interface Repository {
+  readonly id: string;
+  readonly commit: string;
+  /** Of its card's header; null where that says none. */
+  readonly licence: string | null;
+  /** Of its weights; null where the hub has not counted them. */
+  readonly parameters: number | null;
+  /** Whether its terms must be accepted first. */
+  readonly gated: boolean;
+  readonly files: readonly RemoteFile[];
+}
+
+const details = z.object({
+  sha: z.string().regex(/^[0-9a-f]{40}$/),
+  gated: z.union([z.boolean(), z.string()]).optional(),
+  cardData: z.object({ license: z.unknown().optional(), license_name: z.unknown().optional() }).nullish(),
+  safetensors: z.object({ total: z.number().nonnegative() }).nullish(),
+});
+
+/** The commit that a revision stands for now. */
+export async function commitOf(hub: HubClient, { id, revision }: HubId): Promise<string> {
+  return (await detailsOf(hub, { id, revision })).sha;
+}
+
+/** What a repository holds in its root at a revision. Everything that follows is read at the commit that this names. */
+export async function readRepository(hub: HubClient, { id, revision }: HubId): Promise<Repository> {
+  const { sha, gated, cardData, safetensors } = await detailsOf(hub, { id, revision });
+  return {
+    id,
+    commit: sha,
+    licence: licenceIn(cardData ?? {}),
+    parameters: safetensors?.total ?? null,
+    gated: gated !== undefined && gated !== false,
+    files: await filesOf(hub, id, sha),
+  };
+}
+
+async function detailsOf(hub: HubClient, { id, revision }: HubId) {
+  const found = await modelInfo({
+    name: id,
+    revision: revision ?? 'main',
+    additionalFields: ['sha', 'cardData', 'safetensors'],
+    hubUrl: hub.settings.endpoint,
+    fetch: hub.fetch,
+  }).catch((error: unknown) => {
+    // A page of something that is no hub.
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  });
+  const parsed = details.safeParse(found);
+  if (!parsed.success)
+    throw new UserError(`${hub.settings.endpoint} does not say what ${id} is; check HF_ENDPOINT and the id.`);
+  return parsed.data;
+}
+
+async function filesOf(hub: HubClient, id: string, commit: string): Promise<RemoteFile[]> {
+  const files: RemoteFile[] = [];
+  const { endpoint: hubUrl } = hub.settings;
+  for await (const entry of listFiles({ repo: id, revision: commit, hubUrl, fetch: hub.fetch })) {
+    if (files.length >= mostFiles) throw new UserError(`${id} has more than ${mostFiles} files, so it is no model.`);
+    // Only the root holds what is read. Names that walk out of it, whoever wrote them, are passed over here.
+    if (entry.type !== 'file' || !/^[\w][\w.-]*$/.test(entry.path)) continue;
+    const { size, oid, lfs } = entry;
+    const sha256 = lfs?.oid.replace(/^sha256:/, '');
+    const hash =
+      sha256 === undefined
+        ? ({ kind: 'git-sha1', hex: oid ?? '' } as const)
+        : ({ kind: 'sha256', hex: sha256 } as const);
+    if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash.hex) || !Number.isSafeInteger(size) || size < 0)
+      throw new UserError(
+        `The hub tells no checksum or size of ${id}'s ${entry.path}, so it cannot be checked; stopped.`,
+      );
+    files.push({ name: entry.path, size: lfs?.size ?? size, hash });
+  }
+  return files;
+}
+
+/** The licence that a card's header names: `license`, and where that is "other", `license_name`. */
+export function licenceIn(header: Readonly<{ license?: unknown; license_name?: unknown }>): string | null {
+  const { license, license_name: named } = header;
+  const licence = license === 'other' && typeof named === 'string' ? named : license;
+  const one = Array.isArray(licence) ? licence.join(', ') : licence;
+  const words = typeof one === 'string' ? printable(one).replace(/\s+/g, ' ').trim().slice(0, 80) : '';
+  return words === '' ? null : words;
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { labelOf, modelGroups, offerLines } from '../../src/extension/models/model-items.ts';
+import { publishedModels } from '../../src/extension/models/published-models.ts';
+import { parseHubId } from '../../src/platform/model-name.ts';
+import type { ModelSummary } from '../../src/protocol/runtime.ts';
+
+const model = (changes: Partial<ModelSummary>): ModelSummary => ({
+  name: 'unmask-code',
+  kind: 'bundled',
+  folder: '/models/unmask-code',
+  parameters: 4.26e6,
+  bytes: 17e6,
+  completes: true,
+  description: 'A small model',
+  licence: 'mit',
+  revision: null,
+  memory: { needed: 2 ** 26, available: 2 ** 34 },
+  problem: null,
+  ...changes,
+});
+
+describe('the model picker', () => {
+  it('shows those that complete code, by where they come from, with size, licence and what fits', () => {
+    const groups = modelGroups(
+      [
+        model({}),
+        model({ name: 'unmask-puzzles', completes: false }),
+        model({ name: 'org/large', kind: 'installed', licence: null, memory: { needed: 2 ** 35, available: 2 ** 34 } }),
+        model({ name: 'broken', kind: 'installed', problem: 'config.json is wrong.' }),
+        model({ name: '/home/me/runs/20250101-code', kind: 'run' }),
+      ],
+      'unmask-code',
+    );
+    assert.deepEqual(
+      groups.map(({ title, items }) => [title, items.map(({ label }) => label)]),
+      [
+        ['Come with Unmask', ['unmask-code']],
+        ['Installed', ['org/large']],
+        ['Of runs', ['20250101-code']],
+      ],
+    );
+    assert.deepEqual(groups[0]?.items[0], {
+      label: 'unmask-code',
+      description: 'in use · 17 MB · licence mit · needs about 64 MiB, has 16.0 GiB',
+      detail: 'A small model',
+      name: 'unmask-code',
+    });
+    assert.equal(
+      groups[1]?.items[0]?.description,
+      '17 MB · no licence named · too large: needs about 32.0 GiB, has 16.0 GiB',
+    );
+    assert.equal(groups[2]?.items[0]?.name, '/home/me/runs/20250101-code');
+  });
+
+  it('shows the end of a path, and the whole of a name', () => {
+    assert.deepEqual(['org/name', 'mine', '/a/b/c', 'C:\\a\\b', ''].map(labelOf), ['org/name', 'mine', 'c', 'b', '']);
+  });
+
+  it('suggests models of the hub by ids that can be added, each once, with size and licence', () => {
+    const ids = publishedModels.map(({ id }) => id);
+    assert.equal(new Set(ids).size, ids.length);
+    assert.ok(ids.length >= 5);
+    for (const { id, facts, about } of publishedModels) {
+      assert.deepEqual(parseHubId(id), { id, revision: null });
+      assert.match(facts, /^[\d.]+ billion parameters · \S/);
+      assert.ok(about.length > 10);
+    }
+  });
+
+  it('says before a download what it brings', () => {
+    assert.deepEqual(
+      offerLines({
+        name: 'org/name',
+        revision: 'a'.repeat(40),
+        installed: 'b'.repeat(40),
+        bytes: 15.2e9,
+        licence: 'apache-2.0',
+        gated: true,
+        parameters: 7.6e9,
+        memory: { needed: 2 ** 35, available: 2 ** 34 },
+        problem: null,
+      }),
+      [
+        '15 GB to download, 7.6 billion parameters',
+        'licence apache-2.0; its terms must be accepted on the hub',
+        'Memory: too large: needs about 32.0 GiB, has 16.0 GiB',
+        'Revision aaaaaaaaaaaa, in place of bbbbbbbbbbbb',
+      ],
+    );
+  });
+});

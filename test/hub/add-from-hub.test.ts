@@ -1,0 +1,370 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import { HUB_URL } from '@huggingface/hub';
+import { type AddFromHub, addFromHub } from '../../src/hub/add-from-hub.ts';
+import { hubSettings } from '../../src/hub/hub-client.ts';
+import { readCheckpoint } from '../../src/model/checkpoint.ts';
+import { parseHubId } from '../../src/platform/model-name.ts';
+import { listModels } from '../../src/runtime/list-models.ts';
+import { enterHome } from '../cli/unmask.ts';
+import { FakeHub, type FakeRepository, sha256, token } from './fake-hub.ts';
+import { changed, fileOf, tinyRepository } from './repository.ts';
+
+const id = 'tiny-org/tiny-model';
+const weights = 'model.safetensors';
+
+describe('adding a model from the hub', { timeout: 60_000 }, () => {
+  let tiny: FakeRepository;
+  let weightBytes: number;
+  let home: string;
+  let leave: () => Promise<void>;
+  let hub: FakeHub;
+  let endpoint: string;
+  let lines: string[];
+  before(async () => {
+    tiny = await tinyRepository(id);
+    weightBytes = fileOf(tiny, weights).content.length;
+    assert.ok(weightBytes > 1_000_000);
+  });
+  beforeEach(async () => {
+    ({ home, leave } = await enterHome());
+    hub = await FakeHub.start();
+    endpoint = hub.endpoint;
+    hub.repositories.push(tiny);
+    lines = [];
+  });
+  afterEach(async () => {
+    await hub.stop();
+    await leave();
+  });
+
+  const add = (what: string, changes: Partial<AddFromHub> = {}, given: string | null = null, signal = never()) =>
+    addFromHub({
+      wanted: parseHubId(what),
+      hub: { ...hubSettings({ HF_ENDPOINT: endpoint }, signal, given), firstWait: 5, patience: 400 },
+      force: false,
+      replace: false,
+      progress: (line) => lines.push(line),
+      ...changes,
+    });
+  const refused = (adding: Promise<unknown>, message: RegExp, name = 'UserError') =>
+    assert.rejects(adding, (error: Error) => {
+      assert.equal(error.name, name, error.stack);
+      assert.match(error.message, message);
+      return true;
+    });
+  const modelNames = async () =>
+    (await listModels()).filter(({ kind }) => kind === 'installed').map(({ name }) => name);
+  const parts = () => readdir(path.join(home, 'models', '.adding', id.replace('/', '@'), 'parts'));
+
+  it('takes what a model needs, whole and checked, and nothing that could be run', async () => {
+    hub.pageSize = 2;
+    const folder = await add(id);
+    assert.equal(folder, path.join(home, 'models', ...id.split('/')));
+    assert.deepEqual((await readdir(folder)).sort(), [
+      'README.md',
+      'config.json',
+      'generation_config.json',
+      'model.safetensors',
+      'origin.json',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    assert.equal(sha256(await readFile(path.join(folder, weights))), sha256(fileOf(tiny, weights).content));
+    assert.ok((await readCheckpoint(folder)).weights.size > 0);
+    const [model] = (await listModels()).filter(({ name }) => name === id);
+    assert.deepEqual(
+      [model?.kind, model?.licence, model?.revision, model?.description, model?.problem],
+      ['installed', 'apache-2.0', tiny.commit, 'A tiny model', null],
+    );
+    assert.equal(model?.bytes, weightBytes);
+    // Nothing stays on its way.
+    assert.deepEqual(await readdir(path.join(home, 'models')), ['tiny-org']);
+    assert.match(lines.at(-1) ?? '', /^100 % of 1\.9 MB.*: \S+$/);
+    assert.equal(hub.requestsFor('pytorch_model.bin').length + hub.requestsFor('modeling_tiny.py').length, 0);
+    assert.ok(
+      hub.seen.every(({ path: asked }) => !asked.includes('/resolve/main/')),
+      'the commit is what is read',
+    );
+  });
+
+  it('takes weights in several files, as their index names them', async () => {
+    const { content } = fileOf(tiny, weights);
+    const shards = [content.subarray(0, 1000), content.subarray(1000)];
+    const weight_map = { a: 'model-00001-of-00002.safetensors', b: 'model-00002-of-00002.safetensors' };
+    const files = [
+      ...tiny.files.filter(({ name }) => name !== weights),
+      { name: 'model.safetensors.index.json', content: Buffer.from(JSON.stringify({ weight_map })) },
+      ...Object.values(weight_map).map((name, index) => ({ name, content: shards[index]!, large: true })),
+      { name: 'consolidated.safetensors', content, large: true },
+    ];
+    hub.repositories.push({ ...tiny, commit: 'b'.repeat(40), files });
+    const folder = await add(id);
+    const found = (await readdir(folder)).filter((name) => name.includes('safetensors'));
+    assert.deepEqual(found.sort(), [...Object.values(weight_map), 'model.safetensors.index.json'].sort());
+  });
+
+  it('goes on where the connection was cut, within a run', async () => {
+    hub.troubles.push({ path: weights, host: 'storage', cutAfter: 700_000 });
+    await add(id);
+    const [whole, rest, ...more] = hub.rangesOf(weights);
+    assert.deepEqual([whole, more], [null, []]);
+    assert.match(rest ?? '', /^bytes=[1-9]\d{4,}-$/);
+  });
+
+  it('goes on where it was cut again and again, in the next run, and asks only for the rest', async () => {
+    for (let times = 0; times < 5; times++) hub.troubles.push({ path: weights, host: 'storage', cutAfter: 0 });
+    hub.troubles.unshift({ path: weights, host: 'storage', cutAfter: 900_000 });
+    await refused(add(id), /The connection was lost|ended in the middle|cannot be reached/, 'UserError');
+    assert.deepEqual(await modelNames(), []);
+    assert.deepEqual(await parts(), [sha256(fileOf(tiny, weights).content)]);
+    hub.troubles.length = 0;
+    hub.seen.length = 0;
+    await add(id);
+    const [rest, ...more] = hub.rangesOf(weights);
+    assert.match(rest ?? '', /^bytes=[1-9]\d{4,}-$/);
+    assert.deepEqual(more, []);
+    // Files that were whole are not fetched again, but for the description that is looked at first.
+    assert.equal(hub.requestsFor('tokenizer.json').length, 0);
+    assert.deepEqual(await modelNames(), [id]);
+    assert.match(lines.join('\n'), /of it are there already; the rest is fetched/);
+  });
+
+  it('takes a connection that falls silent for lost', async () => {
+    hub.troubles.push({ path: weights, host: 'storage', silentAfter: 300_000 });
+    await add(id);
+    assert.match(hub.rangesOf(weights).at(-1) ?? '', /^bytes=[1-9]\d*-$/);
+  });
+
+  it('begins a file anew where the host knows no ranges, or gives another than was asked for', async () => {
+    hub.troubles.push(
+      { path: weights, host: 'storage', cutAfter: 500_000 },
+      { path: weights, host: 'storage', status: 206, headers: { 'content-range': 'bytes 5-20/21' } },
+      { path: weights, host: 'storage', cutAfter: 600_000 },
+      { path: weights, host: 'storage', ignoreRange: true },
+    );
+    const folder = await add(id);
+    assert.equal(sha256(await readFile(path.join(folder, weights))), sha256(fileOf(tiny, weights).content));
+    assert.deepEqual(hub.troubles, []);
+  });
+
+  it('throws away what arrived damaged, and says so', async () => {
+    const lie = { ...fileOf(tiny, weights), listed: { hash: 'c'.repeat(64) } };
+    hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, lie));
+    await refused(add(id), /model\.safetensors arrived damaged \(its sha256 is not the one .* thrown away/);
+    assert.deepEqual(await parts(), []);
+    assert.deepEqual(await modelNames(), []);
+  });
+
+  it('refuses a description that is not what was listed', async () => {
+    const config = fileOf(tiny, 'config.json');
+    const wrong = { ...config, large: true, listed: { hash: 'c'.repeat(64) } };
+    hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, wrong));
+    await refused(add(id), /config\.json of tiny-org\/tiny-model arrived damaged/);
+  });
+
+  it('refuses a file of another size than was listed', async () => {
+    const lie = { ...fileOf(tiny, weights), listed: { size: 1000 } };
+    hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, lie));
+    await refused(add(id), /lists model\.safetensors .* with 1000 bytes and gives 19/);
+  });
+
+  it('passes over names that lead out of the folder, and refuses weights that an index has there', async () => {
+    const outside = ['../../outside.json', '/tmp/outside.json', '..\\outside.json', 'sub/config.json', 'C:evil.json'];
+    const files = outside.map((name) => ({ name, content: Buffer.from('{}') }));
+    hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, ...files));
+    const folder = await add(id);
+    assert.equal((await readdir(folder)).length, 7);
+    assert.deepEqual((await readdir(home)).sort(), ['models']);
+    for (const name of [
+      '../../x.safetensors',
+      '/etc/x.safetensors',
+      'sub/x.safetensors',
+      'weights.bin',
+      'nul.safetensors',
+    ]) {
+      const index = {
+        name: 'model.safetensors.index.json',
+        content: Buffer.from(JSON.stringify({ weight_map: { a: name } })),
+      };
+      hub.repositories.push(changed({ ...tiny, id: 'tiny-org/evil' }, index));
+      await refused(add('tiny-org/evil'), /names ".*", where files of safetensors beside it are meant/);
+      hub.repositories.pop();
+    }
+  });
+
+  it('says before anything is fetched that the disk is too small', async () => {
+    await refused(add(id, { freeSpace: async () => 1e6 }), /has 1\.0 MB free, and 66 MB are needed/);
+    assert.equal(hub.requestsFor(weights).length, 0);
+  });
+
+  it('says so when the disk becomes full, and keeps what is there', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    const place = path.join(home, 'models', '.adding', id.replace('/', '@'), 'parts');
+    await mkdir(place, { recursive: true });
+    // The kernel's own full disk.
+    await symlink('/dev/full', path.join(place, sha256(fileOf(tiny, weights).content)));
+    await refused(add(id), /^The disk of .* is full; free some space and try again/);
+    assert.deepEqual(await modelNames(), []);
+  });
+
+  it('is stopped by its signal, and goes on the next time', async () => {
+    const stop = new AbortController();
+    hub.troubles.push({ path: weights, host: 'storage', silentAfter: 400_000 });
+    const stopped = add(id, {}, null, stop.signal);
+    void hub.asked(weights).then(() => setTimeout(() => stop.abort(), 100));
+    await refused(stopped, /Adding tiny-org\/tiny-model was stopped; what was fetched is kept/, 'Interrupted');
+    assert.equal((await parts()).length, 1);
+    await add(id);
+    assert.match(hub.rangesOf(weights).at(-1) ?? '', /^bytes=[1-9]\d*-$/);
+  });
+
+  it('needs no network for what is there at that revision, and says so where it needs one', async () => {
+    await add(id);
+    await hub.stop();
+    const offline = { hub: hubSettings({ HF_ENDPOINT: endpoint }, never()) };
+    for (const what of [id, `${id}@${tiny.commit}`, `${id}@${tiny.commit.slice(0, 8)}`]) await add(what, offline);
+    assert.match(lines.at(-1) ?? '', /is there already, at a{40}/);
+    await refused(
+      add(`${id}@other`, offline),
+      /127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); check the network/,
+    );
+    await refused(add('tiny-org/another', offline), /cannot be reached/);
+  });
+
+  it('keeps an installed revision until it is told to replace it, and then fetches only what changed', async () => {
+    await add(id);
+    const next = changed({ ...tiny, commit: 'b'.repeat(40) }, { name: 'README.md', content: Buffer.from('# Newer\n') });
+    hub.repositories.push(next);
+    await refused(add(id), /is there already at aaaaaaaaaaaa, and main is bbbbbbbbbbbb on the hub; --replace/);
+    hub.seen.length = 0;
+    // What somebody changed on the disk is not taken over.
+    await writeFile(path.join(home, 'models', id, 'tokenizer.json'), '{}');
+    await add(id, { replace: true });
+    assert.deepEqual(
+      ['model.safetensors', 'tokenizer.json', 'README.md'].map((name) => hub.requestsFor(name).length > 0),
+      [false, true, true],
+    );
+    await readCheckpoint(path.join(home, 'models', id));
+    const [model] = (await listModels()).filter(({ name }) => name === id);
+    assert.deepEqual([model?.revision, model?.description], [next.commit, 'Newer']);
+    assert.deepEqual(await readdir(path.join(home, 'models')), ['tiny-org']);
+  });
+
+  it('leaves a model of another origin alone', async () => {
+    const folder = path.join(home, 'models', id);
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, 'config.json'), '{}');
+    await refused(add(id), /another model tiny-org\/tiny-model that is not the hub's/);
+    await writeFile(path.join(home, 'models', 'tiny-org', 'config.json'), '{}');
+    await refused(add(id), /There is a model tiny-org, in whose folder tiny-org\/tiny-model would lie/);
+  });
+
+  describe('that is gated', () => {
+    beforeEach(() => {
+      hub.repositories[0] = { ...tiny, gated: true };
+    });
+
+    it('says how to accept its terms and give a token', async () => {
+      await refused(add(id), new RegExp(`gated: accept its terms on ${endpoint}/${id}, then give a token.*HF_TOKEN`));
+      await refused(add(id, {}, 'hf_other'), /the account of the token has no access yet/);
+    });
+
+    it('gives the token to the hub, and to no host that it redirects to', async () => {
+      await add(id, {}, token);
+      assert.ok(hub.seen.some(({ host }) => host === 'storage'));
+      for (const { host, authorization } of hub.seen)
+        assert.equal(authorization, host === 'hub' ? `Bearer ${token}` : null);
+      const written = await readdir(path.join(home, 'models'), { recursive: true, withFileTypes: true });
+      for (const file of written.filter((entry) => entry.isFile()))
+        assert.ok(!(await readFile(path.join(file.parentPath, file.name))).includes(token), file.name);
+      assert.ok(!lines.join('\n').includes(token));
+    });
+  });
+
+  it('says what is not there', async () => {
+    await refused(add('tiny-org/nothing'), /The hub gives nobody tiny-org\/nothing without a token: check the id/);
+    await refused(add('tiny-org/nothing', {}, token), /There is no model tiny-org\/nothing on http/);
+    await refused(add(`${id}@nosuch`), /has no revision nosuch/);
+    hub.repositories.push({ ...tiny, id: 'tiny-org/empty', files: [] });
+    await refused(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
+    const pickled = { ...tiny, id: 'tiny-org/pickled', files: tiny.files.filter(({ name }) => name !== weights) };
+    hub.repositories.push(pickled);
+    await refused(add('tiny-org/pickled'), /no weights as safetensors .*can hold programs/);
+  });
+
+  it('asks again after 429 and 5xx, as long as that is of use', async () => {
+    hub.troubles.push(
+      { path: '/revision/main', status: 429, headers: { 'retry-after': '0' } },
+      { path: '/revision/main', status: 503 },
+      { path: weights, host: 'storage', status: 500 },
+      { path: 'tokenizer.json', status: 502 },
+    );
+    await add(id);
+    assert.deepEqual(hub.troubles, []);
+  });
+
+  it('gives up after some attempts, or where it should wait for long', async () => {
+    for (let times = 0; times < 10; times++) hub.troubles.push({ path: '/revision/main', status: 503 });
+    await refused(add(id), /failed over tiny-org\/tiny-model: the hub answered 503/);
+    assert.equal(hub.seen.length, 5);
+    hub.troubles.length = 0;
+    hub.troubles.push({ path: '/revision/main', status: 429, headers: { 'retry-after': '3600' } });
+    await refused(add(id), /asks to wait for 3600 s/);
+  });
+
+  it('refuses what the runtime cannot load before its weights are fetched, unless it is forced', async () => {
+    const config = { name: 'config.json', content: Buffer.from('{"model_type":"gpt2"}') };
+    hub.repositories[0] = changed(tiny, config);
+    await refused(add(id), /config\.json of tiny-org\/tiny-model: model_type "gpt2" .*; nothing was added \(--force/);
+    assert.equal(hub.requestsFor(weights).length, 0);
+    assert.deepEqual(await readdir(home), []);
+    await add(id, { force: true });
+    const [model] = (await listModels()).filter(({ name }) => name === id);
+    assert.match(model?.problem ?? '', /gpt2/);
+    assert.equal(model?.parameters, null);
+  });
+
+  it('does not follow a redirect to what is no web address, nor round in circles', async () => {
+    hub.troubles.push({ path: '/revision/main', status: 302, headers: { location: 'file:///etc/passwd' } });
+    await refused(add(id), /redirects to file:.*which is not safe/);
+    for (let times = 0; times < 20; times++)
+      hub.troubles.push({
+        path: '/revision/main',
+        status: 302,
+        headers: { location: `/api/models/${id}/revision/main` },
+      });
+    await refused(add(id), /redirects 10 times and more/);
+  });
+
+  it('is added by one process at a time', async () => {
+    hub.troubles.push({ path: weights, host: 'storage', silentAfter: 1000 });
+    const first = add(id);
+    await hub.asked(weights);
+    await refused(add(id), /is being added by process \d+ since/);
+    await first;
+    assert.deepEqual(await modelNames(), [id]);
+  });
+});
+
+describe('where the hub is', () => {
+  it('is read from the environment, and a token is not sent in the clear', () => {
+    const read = (environment: NodeJS.ProcessEnv, given?: string) => hubSettings(environment, never(), given);
+    assert.equal(read({}).endpoint, HUB_URL);
+    assert.equal(read({ HF_ENDPOINT: 'https://hub.example/' }).endpoint, 'https://hub.example');
+    assert.equal(read({ HF_TOKEN: ' hf_a \n' }).token, 'hf_a');
+    assert.equal(read({ HF_TOKEN: 'hf_a' }, 'hf_b').token, 'hf_b');
+    for (const HF_ENDPOINT of ['nowhere', 'file:///x', 'https://me:secret@hub.example'])
+      assert.throws(() => read({ HF_ENDPOINT }), { name: 'UsageError', message: /^HF_ENDPOINT is not an address/ });
+    assert.throws(() => read({ HF_ENDPOINT: 'http://hub.example', HF_TOKEN: 'hf_a' }), /not encrypted/);
+    assert.throws(
+      () => read({ HF_TOKEN: 'hf_a b' }),
+      (error: Error) => !error.message.includes('hf_a'),
+    );
+  });
+});
+
+const never = (): AbortSignal => new AbortController().signal;

@@ -1,0 +1,46 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { writeTinyCheckpoint } from '../model/tiny-model.ts';
+import type { FakeFile, FakeRepository } from './fake-hub.ts';
+
+const card = `---
+license: apache-2.0
+tags: [masked-diffusion]
+---
+
+# A tiny model
+
+For tests.
+`;
+
+/** A tiny model as a repository of the hub: its weights, some MB of them, are a large file. */
+export async function tinyRepository(id: string, commit = 'a'.repeat(40), seed = 1): Promise<FakeRepository> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'unmask-repository-'));
+  try {
+    await writeTinyCheckpoint(folder, { intermediate_size: 20_000 }, seed);
+    const names = await readdir(folder);
+    const files = names.map(async (name) => ({
+      name,
+      content: await readFile(path.join(folder, name)),
+      large: name.endsWith('.safetensors'),
+    }));
+    const beside: FakeFile[] = [
+      { name: 'README.md', content: Buffer.from(card) },
+      { name: 'pytorch_model.bin', content: Buffer.from('a pickle'), large: true },
+      { name: 'modeling_tiny.py', content: Buffer.from('print("never run")') },
+      { name: '.gitattributes', content: Buffer.from('*.bin filter=lfs\n') },
+    ];
+    return { id, commit, licence: 'apache-2.0', files: [...beside, ...(await Promise.all(files))] };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** The same repository with some of its files changed, or with more of them. */
+export function changed(repository: FakeRepository, ...files: readonly FakeFile[]): FakeRepository {
+  const names = files.map(({ name }) => name);
+  return { ...repository, files: [...repository.files.filter(({ name }) => !names.includes(name)), ...files] };
+}
+
+export const fileOf = ({ files }: FakeRepository, name: string): FakeFile => files.find((each) => each.name === name)!;

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { WatchedDownload } from '../../src/hub/watch-download.ts';
+
+it('tells a line a second, with the speed of what came over the network in the last ten', () => {
+  const lines: string[] = [];
+  let now = 0;
+  const watched = new WatchedDownload(
+    100e6,
+    (line) => lines.push(line),
+    () => now,
+  );
+  watched.add(50e6, false, 'there');
+  for (; now < 3000; now += 250) watched.add(1e6, true, 'model');
+  assert.deepEqual(lines, [
+    '50 % of 100 MB: there',
+    '55 % of 100 MB: model',
+    '59 % of 100 MB, 4.5 MB/s, 9 s left: model',
+  ]);
+  // What was there and is begun anew takes the bytes back, and the end is always told.
+  watched.add(-50e6, false, 'there');
+  now += 60_000;
+  watched.add(88e6, false, 'rest');
+  assert.equal(lines.at(-1), '100 % of 100 MB: rest');
+});

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { isInstalledName, parseHubId } from '../../src/platform/model-name.ts';
+
+it('reads the id of a model on a hub, with a revision or without', () => {
+  assert.deepEqual(parseHubId('GSAI-ML/LLaDA-8B-Base'), { id: 'GSAI-ML/LLaDA-8B-Base', revision: null });
+  assert.deepEqual(parseHubId(' a/b@v1.0 '), { id: 'a/b', revision: 'v1.0' });
+  assert.deepEqual(parseHubId('a/b@refs/pr/3'), { id: 'a/b', revision: 'refs/pr/3' });
+});
+
+it('refuses what is no id, or would lead elsewhere', () => {
+  const ids = [
+    '',
+    'a',
+    'a/',
+    '/a',
+    'a/b/c',
+    '../b',
+    'a/..',
+    'a/.b',
+    'a b/c',
+    'COM1/x',
+    'a/aux.bin',
+    'a/b.',
+    'a\\b/c',
+    `a/${'b'.repeat(101)}`,
+  ];
+  for (const id of ids)
+    assert.throws(() => parseHubId(id), { name: 'UsageError', message: /is not the id of a model/ }, id);
+  for (const revision of ['', '..', 'a/../b', '/a', 'a/', 'a//b', '-x', 'a b', 'a?b', 'a#b'])
+    assert.throws(() => parseHubId(`a/b@${revision}`), { name: 'UsageError', message: /is not a revision/ }, revision);
+});
+
+it('knows which names an installed model can have', () => {
+  for (const name of ['mine', 'tiny-org/tiny-model']) assert.ok(isInstalledName(name), name);
+  for (const name of ['.adding', 'a/b/c', 'a/', '..', 'a@b', '']) assert.ok(!isInstalledName(name), name);
+});
