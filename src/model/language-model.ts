@@ -2,7 +2,7 @@ import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
 import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import { type HostTensor, sourceOf, type TensorSource } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
@@ -29,7 +29,7 @@ export class LanguageModel {
   readonly #programs: ProgramCache;
   #context: ContextReader | undefined;
 
-  private constructor(checkpoint: Omit<Checkpoint, 'weights'>, engine: Engine, loaded: State) {
+  private constructor(checkpoint: Omit<Checkpoint<unknown>, 'weights'>, engine: Engine, loaded: State) {
     this.config = checkpoint.config;
     this.tokenizer = checkpoint.tokenizer;
     this.generation = checkpoint.generation;
@@ -39,8 +39,17 @@ export class LanguageModel {
   }
 
   /** Puts a checkpoint on an engine. `extra` is state that programs keep beside the weights, such as an optimiser's. */
-  static async load(engine: Engine, checkpoint: Checkpoint, extra: ReadonlyMap<string, HostTensor> = new Map()) {
-    return new LanguageModel(checkpoint, engine, await engine.createState(new Map([...checkpoint.weights, ...extra])));
+  static async load(
+    engine: Engine,
+    checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
+    extra: ReadonlyMap<string, HostTensor> = new Map(),
+  ) {
+    const [weights, beside] = [sourceOf(checkpoint.weights), sourceOf(extra)];
+    const all: TensorSource = {
+      shapes: new Map([...weights.shapes, ...beside.shapes]),
+      read: (name) => (beside.shapes.has(name) ? beside : weights).read(name),
+    };
+    return new LanguageModel(checkpoint, engine, await engine.createState(all));
   }
 
   /** The weights as nodes of a program. */
@@ -116,7 +125,8 @@ export class LanguageModel {
 
   /** Writes the model as it stands as a checkpoint folder. */
   async save(folder: string): Promise<void> {
-    await writeCheckpoint(folder, { ...this, weights: await this.readWeights() });
+    const weights = { shapes: weightShapes(this.config), read: (name: string) => this.state.read(name) };
+    await writeCheckpoint(folder, { ...this, weights });
   }
 
   async dispose(): Promise<void> {

@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import { defaultDecoding, suffixOf } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
-import { readCheckpoint } from '../model/checkpoint.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
@@ -78,7 +78,7 @@ export async function startTuning(
   hooks: TuningHooks = {},
 ): Promise<TuningResult> {
   const folder = await findModel(request.model);
-  const checkpoint = await readCheckpoint(folder);
+  const checkpoint = await openCheckpoint(folder);
   const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
   const { task, objective, seed, steps, settings, ...rest } = request;
   // What cannot work is found before a run directory is made.
@@ -134,7 +134,7 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     testProblems: z.number().parse(testProblems ?? 0),
   };
   const last = await latestCheckpoint(dir);
-  const checkpoint = await readCheckpoint(last?.dir ?? (await findModel(request.model)));
+  const checkpoint = await openCheckpoint(last?.dir ?? (await findModel(request.model)));
   const { progress, optimizer, method } = last
     ? await readProgress(last.dir)
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };

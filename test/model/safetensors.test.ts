@@ -45,7 +45,7 @@ describe('safetensors', () => {
       // A window into a larger buffer.
       ['window', { shape: [2], data: Float32Array.of(9, 1, 2, 9).subarray(1, 3) }],
     ]);
-    await writeSafetensors(file, tensors, { step: '7' });
+    await writeSafetensors(file, tensors, { metadata: { step: '7' } });
     assert.deepEqual(await readSafetensors(file), tensors);
     const bytes = await readFile(file);
     const header = Number(bytes.readBigUInt64LE());
@@ -96,7 +96,12 @@ describe('safetensors', () => {
     'a gap': [{ a: f32([1], 0, 4), b: f32([1], 8, 12) }, 12, /leaves a gap/],
     'data before the first tensor': [{ a: f32([1], 4, 8) }, 8, /leaves a gap/],
     'bytes behind the last tensor': [{ a: f32([1], 0, 4) }, 8, /bytes follow its last tensor/],
-    'half precision': [{ a: { dtype: 'BF16', shape: [2], data_offsets: [0, 4] } }, 4, /tensor a is BF16/],
+    'a type that nobody knows': [
+      { a: { dtype: 'Q4', shape: [2], data_offsets: [0, 4] } },
+      4,
+      /tensor a is of the unknown type Q4/,
+    ],
+    'whole numbers of 64 bits': [{ a: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } }, 8, /tensor a is I64/],
   };
   for (const [name, [header, data, why, declared]] of Object.entries(hostile))
     it(`refuses ${name}`, async () => {

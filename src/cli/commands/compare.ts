@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { readCheckpoint } from '../../model/checkpoint.ts';
+import { openCheckpoint } from '../../model/checkpoint.ts';
 import { bundledPuzzleModel, findModel } from '../../model/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
@@ -44,7 +44,7 @@ export function addCompare(add: AddCommand): void {
           const methods = objectives.map(objectiveByName);
           const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set });
           // What one of them refuses is found before hours of the others.
-          const { config } = await readCheckpoint(await findModel(options.model));
+          const { config } = await openCheckpoint(await findModel(options.model));
           for (const method of methods) method.check?.(settings, config);
           const plan: ComparisonPlan = {
             task: task.name,
