@@ -5,8 +5,11 @@ import { UserError } from '../platform/errors.ts';
 import { readJson } from '../platform/files.ts';
 
 const generation = z.looseObject({
-  /** How prompts are written for this model: the papers' tagged instructions, or the short form of puzzle models. */
-  prompt_format: z.enum(['tagged', 'plain']).default('tagged'),
+  /**
+   * How prompts are written for this model: the papers' tagged instructions, the short form of puzzle models, or the
+   * instructions as a message in the model's chat template.
+   */
+  prompt_format: z.enum(['tagged', 'plain', 'chat']).default('tagged'),
   /** Block of semi-autoregressive decoding, in tokens. */
   block_length: z.int().positive().default(32),
   /** Tokens revealed in one denoising step where the number of steps is fixed. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { checkDecoding } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
-import { defaultDecoding, suffixOf } from '../evaluation/answers.ts';
+import { defaultDecoding, givenTokens } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
@@ -177,10 +177,8 @@ async function prepare(
     throw new UsageError(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
     );
-  const room = model.config.max_position_embeddings - (settings.length ?? task.completionLength[format]);
-  const given = (row: unknown) =>
-    model.tokenizer.encode(task.prompt(row, format)).length +
-    model.tokenizer.encode(suffixOf(model, task, row, format)).length;
+  const room = model.config.max_position_embeddings - decoding.length;
+  const given = (row: unknown) => givenTokens(model, task, row, format);
   // Of the held-out ones there is at least one. Those too long for the model are left out, unless all
   // are: then the first says by how much.
   const part = (which: 'held out' | 'training') => {
@@ -199,7 +197,7 @@ async function prepare(
   const prompt = task.prompt(probe, format);
   if (model.tokenizer.losesSomeOf(prompt))
     throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);
-  model.checkLength(given(probe) + (settings.length ?? task.completionLength[format]));
+  model.checkLength(given(probe) + decoding.length);
   return {
     task,
     problem,
