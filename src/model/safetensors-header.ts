@@ -19,6 +19,10 @@ export interface StoredTensor {
   readonly end: number;
 }
 
+/** A name out of a file as a message may hold it: on one line, and not without end. */
+export const shown = (name: string): string =>
+  /^[\x21-\x7e]{1,200}$/.test(name) ? name : JSON.stringify(name.slice(0, 200));
+
 const entry = z.object({
   dtype: z.string(),
   shape: z.array(z.int().nonnegative()),
@@ -42,23 +46,23 @@ export function parseHeader(
     if (name === '__metadata__') continue;
     const parsed = entry.safeParse(value);
     if (!parsed.success || parsed.data.data_offsets[0] > parsed.data.data_offsets[1])
-      throw damaged(`the entry of ${name} is malformed`);
+      throw damaged(`the entry of ${shown(name)} is malformed`);
     const { dtype, shape, data_offsets } = parsed.data;
     tensors.set(name, { dtype, shape, start: data + data_offsets[0], end: data + data_offsets[1] });
   }
   const inOrder = [...tensors].sort(([, a], [, b]) => a.start - b.start || a.end - b.end);
   let expected = data;
   for (const [name, { start, end }] of inOrder) {
-    if (start !== expected) throw damaged(`tensor ${name} overlaps another or leaves a gap`);
-    if (end > size) throw damaged(`tensor ${name} ends beyond the file`);
+    if (start !== expected) throw damaged(`tensor ${shown(name)} overlaps another or leaves a gap`);
+    if (end > size) throw damaged(`tensor ${shown(name)} ends beyond the file`);
     expected = end;
   }
   if (expected < size) throw damaged('bytes follow its last tensor');
   for (const [name, { dtype, shape, start, end }] of tensors) {
     const bytes = Object.hasOwn(elementBytes, dtype) ? (elementBytes[dtype] as number) : undefined;
-    if (bytes === undefined) throw damaged(`tensor ${name} is of the unknown type ${dtype}`);
+    if (bytes === undefined) throw damaged(`tensor ${shown(name)} is of the unknown type ${shown(dtype)}`);
     if (end - start !== sizeOf(shape) * bytes)
-      throw damaged(`tensor ${name} of ${dtype} [${shape}] has ${end - start} bytes`);
+      throw damaged(`tensor ${shown(name)} of ${dtype} [${shape}] has ${end - start} bytes`);
   }
   return tensors;
 }

@@ -3,7 +3,7 @@ import { type HostTensor, sizeOf, sourceOf, type TensorSource } from '../graph/t
 import { UserError } from '../platform/errors.ts';
 import { cannotRead, writeAtomicParts } from '../platform/files.ts';
 import { narrowToBf16, widenBf16, widenF16 } from './number-formats.ts';
-import { parseHeader, type StoredTensor } from './safetensors-header.ts';
+import { parseHeader, type StoredTensor, shown } from './safetensors-header.ts';
 
 /** A header of 100 MB describes more tensors than any model has; a longer one is damage or malice. */
 const longestHeader = 100_000_000;
@@ -126,7 +126,7 @@ export class SafetensorsFile {
 
   #otherType(name: string, dtype: string): UserError {
     return new UserError(
-      `${this.file}: tensor ${name} is ${dtype}, and F32, F16 and BF16 are read, and I32 for whole numbers; convert the checkpoint.`,
+      `${this.file}: tensor ${shown(name)} is ${dtype}, and F32, F16 and BF16 are read, and I32 for whole numbers; convert the checkpoint.`,
     );
   }
 }

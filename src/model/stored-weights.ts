@@ -9,6 +9,7 @@ import { duplicateKey } from '../platform/json.ts';
 import type { Stored, StoredPart } from './architectures/architecture.ts';
 import type { ReadConfig } from './architectures/read-config.ts';
 import { SafetensorsFile } from './safetensors.ts';
+import { shown } from './safetensors-header.ts';
 import { weightShapes } from './transformer.ts';
 
 const singleFile = 'model.safetensors';
@@ -77,7 +78,7 @@ class StoredWeights implements TensorSource {
     for (const name of holder.keys())
       if (!called.has(name) && !isBuffer(name))
         throw new UserError(
-          `${whole} holds the tensor ${name} that its config.json does not know; restore both from one checkpoint.`,
+          `${whole} holds the tensor ${shown(name)} that its config.json does not know; restore both from one checkpoint.`,
         );
   }
 
@@ -137,7 +138,7 @@ async function readColumns(
 function checkStored(file: SafetensorsFile | undefined, { name, shape }: StoredPart, whole: string): void {
   if (!file)
     throw new UserError(
-      `${whole} lacks the tensor ${name} that its config.json calls for; restore both from one checkpoint.`,
+      `${whole} lacks the tensor ${shown(name)} that its config.json calls for; restore both from one checkpoint.`,
     );
   const found = file.tensors.get(name)!;
   if (String(found.shape) !== String(shape))
@@ -168,7 +169,7 @@ function holdersIn(files: readonly SafetensorsFile[]): Map<string, SafetensorsFi
       const other = holder.get(name);
       if (other)
         throw new UserError(
-          `${file.file} holds the tensor ${name} that ${path.basename(other.file)} holds too; download both again.`,
+          `${file.file} holds the tensor ${shown(name)} that ${path.basename(other.file)} holds too; download both again.`,
         );
       holder.set(name, file);
     }
@@ -182,11 +183,13 @@ async function indexedHolders(index: string, files: readonly SafetensorsFile[]):
   for (const [name, shard] of indexed)
     if (path.basename(holder.get(name)?.file ?? '') !== shard)
       throw new UserError(
-        `${index} says that ${shard} holds the tensor ${name}, which it does not; download both again.`,
+        `${index} says that ${shown(shard)} holds the tensor ${shown(name)}, which it does not; download both again.`,
       );
   for (const [name, { file }] of holder)
     if (!indexed.has(name))
-      throw new UserError(`${file} holds the tensor ${name} that ${indexFile} does not name; download both again.`);
+      throw new UserError(
+        `${file} holds the tensor ${shown(name)} that ${indexFile} does not name; download both again.`,
+      );
   return holder;
 }
 
@@ -218,7 +221,7 @@ async function readIndex(file: string): Promise<Map<string, string>> {
 async function checkShard(folder: string, index: string, shard: string): Promise<void> {
   const file = path.join(folder, shard);
   const found = await lstat(file).catch(() => undefined);
-  if (!found) throw new UserError(`${index} names ${shard}, which is not there; download it.`);
+  if (!found) throw new UserError(`${index} names ${shown(shard)}, which is not there; download it.`);
   if (!found.isSymbolicLink()) return;
   const [home, target] = [await realpath(folder), await realpath(file).catch(() => '')];
   // The cache of huggingface_hub: models--NAME/snapshots/REVISION holds links into models--NAME/blobs.
