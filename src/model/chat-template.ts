@@ -11,6 +11,9 @@ export interface RenderedMessage {
 /** The special tokens that templates write out by their names. */
 const tokenNames = ['bos_token', 'eos_token', 'pad_token', 'unk_token', 'mask_token'] as const;
 
+/** Of characters that no text has a use for. */
+const standIn = '\uE000message\uE001';
+
 /**
  * A model's own form of a conversation: `chat_template` of its `tokenizer_config.json`, in the Jinja dialect of Hugging Face's
  * libraries.
@@ -44,9 +47,21 @@ export class ChatTemplate {
 
   /** A question of one message, up to where the answer begins; where models can think aloud first, they are told not to. */
   render(message: string): RenderedMessage {
-    let text: string;
+    const text = this.#rendered(message);
+    // Where the message stands is learnt from one that reads like nothing in the template.
+    const [before, behind, ...more] = this.#rendered(standIn).split(standIn);
+    const end = text.length - (behind ?? '').length;
+    const middle = text.slice((before as string).length, end);
+    const isThere = behind !== undefined && more.length === 0 && text === before + middle + behind;
+    // Many templates trim what they are given.
+    if (!isThere || (middle !== message && middle !== message.trim()))
+      throw new UserError("The model's chat_template changes the prompt that it is given; ask for another format.");
+    return { text, from: (before as string).length, to: end };
+  }
+
+  #rendered(message: string): string {
     try {
-      text = this.#template.render({
+      return this.#template.render({
         ...this.#tokens,
         messages: [{ role: 'user', content: message }],
         add_generation_prompt: true,
@@ -55,12 +70,6 @@ export class ChatTemplate {
     } catch (error) {
       throw new UserError(`The model's chat_template fails (${messageOf(error)}); ask for another format.`);
     }
-    // Many templates trim what they are given.
-    for (const form of [message, message.trim()]) {
-      const from = text.lastIndexOf(form);
-      if (from >= 0) return { text, from, to: from + form.length };
-    }
-    throw new UserError("The model's chat_template changes the prompt that it is given; ask for another format.");
   }
 }
 

@@ -17,7 +17,7 @@ const layouts: Readonly<Record<string, Partial<ModelConfig>>> = {
   'a2d-qwen2': { logit_shift: false, attention: 'full', attention_bias: true, eos_token_id: 1, mask_token_id: 3 },
   'a2d-qwen3': { logit_shift: false, attention: 'block-causal', block_size: 4, qk_norm: true, rope_theta: 1e6 },
   dream: { logit_shift: true, attention: 'full', attention_bias: true, tie_word_embeddings: false },
-  llada: { logit_shift: false, attention: 'full', attention_bias: false, vocab_size: 40, pad_token_id: 0 },
+  llada: { logit_shift: false, attention: 'full', attention_bias: false, vocab_size: 102, pad_token_id: 0 },
   'llada-moe': { logit_shift: false, attention: 'full', qk_norm: true, partial_rotary_factor: 1 },
   'llada2-moe': { logit_shift: false, attention: 'block-causal', block_size: 4, eos_token_id: 1, mask_token_id: 3 },
 };

@@ -15,11 +15,19 @@ import struct
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TOKENS = [5, 9, 3, 17, 3, 3, 21, 8, 3, 30, 12, 3, 6]
+TOKENS = [5, 90, 3, 17, 3, 3, 21, 8, 3, 99, 42, 3, 64]
 # Ids in every vocabulary here: padding, end of text, a start of a turn, the mask.
 SPECIALS = ["<|endoftext|>", "<|im_end|>", "<|im_start|>", "<|mask|>"]
-LETTERS = list("abcdefghijklmnopqrstuvwxyz \n.:'!?,")
+LETTERS = [chr(code) for code in range(32, 127)] + ["\n"]
 VOCABULARY = len(SPECIALS) + len(LETTERS) + 2  # two rows that no token has
+
+
+# A conversation in the manner of Qwen's models, in our own words.
+CHAT_TEMPLATE = (
+    "{%- if messages[0]['role'] != 'system' -%}<|im_start|>system\nBe brief.<|im_end|>\n{% endif -%}"
+    "{%- for message in messages -%}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor -%}"
+    "{%- if add_generation_prompt -%}<|im_start|>assistant\n{% endif -%}"
+)
 
 
 # Numbers of 16 bits ----------------------------------------------------------------------------------------------------
@@ -345,7 +353,7 @@ def byte_letter(letter):
     return {" ": "\u0120", "\n": "\u010a"}.get(letter, letter)
 
 
-def tokenizer_files(folder, mask_named_in, bare):
+def tokenizer_files(folder, mask_named_in, bare, chat):
     """A byte-level tokenizer of single letters; `bare`: as its vocabulary and merges alone, without tokenizer.json."""
     vocabulary = {byte_letter(letter): len(SPECIALS) + index for index, letter in enumerate(LETTERS)}
     flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
@@ -356,6 +364,8 @@ def tokenizer_files(folder, mask_named_in, bare):
         "pad_token": "<|endoftext|>",
         "tokenizer_class": "DreamTokenizer" if bare else "PreTrainedTokenizerFast",
     }
+    if chat:
+        config["chat_template"] = CHAT_TEMPLATE
     if mask_named_in == "tokenizer_config.json":
         config["mask_token"] = {"content": "<|mask|>", **flags}
     if mask_named_in == "special_tokens_map.json":
@@ -398,7 +408,7 @@ def random_weights(shapes, seed):
     return weights
 
 
-def make(layout, config, shapes, logits, *, seed, dtype, shards, mask_named_in, bare=False, keep_f32=(), again=None):
+def make(layout, config, shapes, logits, *, seed, dtype, shards, mask_named_in, bare=False, chat=False, keep_f32=(), again=None):
     """`keep_f32`: ends of the names that are F32 among others; `again`: a tensor stored under a second name too."""
     folder = os.path.join(HERE, layout)
     os.makedirs(folder, exist_ok=True)
@@ -413,7 +423,7 @@ def make(layout, config, shapes, logits, *, seed, dtype, shards, mask_named_in, 
         stored[again[1]] = stored[again[0]]
     write_weights(folder, stored, shards)
     write_json(folder, "config.json", config)
-    tokenizer_files(folder, mask_named_in, bare)
+    tokenizer_files(folder, mask_named_in, bare, chat)
     rows = logits(exact, config, TOKENS)
     with open(os.path.join(folder, "logits.json"), "w", encoding="utf-8") as file:
         lines = ",\n ".join(json.dumps([round(float(value), 6) for value in row]) for row in rows)
@@ -426,7 +436,7 @@ def main():
         "hidden_size": 32,
         "intermediate_size": 56,
         "initializer_range": 0.02,
-        "max_position_embeddings": 128,
+        "max_position_embeddings": 2048,
         "num_attention_heads": 4,
         "num_hidden_layers": 2,
         "num_key_value_heads": 2,
@@ -449,7 +459,7 @@ def main():
     }
     options = {"bias": True, "qk_norm": False}
     make("open-dcoder", c, qwen_shapes(c, **options), lambda w, c, t: qwen(w, c, t, **options),
-         seed=1, dtype="BF16", shards=1, mask_named_in="tokenizer_config.json")
+         seed=1, dtype="BF16", shards=1, mask_named_in="tokenizer_config.json", chat=True)
 
     c = {
         "architectures": ["A2DQwen2LMHeadModel"],
@@ -525,7 +535,7 @@ def main():
         "layer_norm_type": "rms",
         "layer_norm_with_affine": True,
         "mask_token_id": 3,
-        "max_sequence_length": 128,
+        "max_sequence_length": 2048,
         "mlp_hidden_size": 56,
         "mlp_ratio": 4,
         "model_type": "llada",
@@ -555,7 +565,7 @@ def main():
         "hidden_size": 32,
         "initializer_range": 0.02,
         "mask_token_id": 3,
-        "max_position_embeddings": 128,
+        "max_position_embeddings": 2048,
         "model_type": "llada_moe",
         "moe_layer_freq": [0, 1],
         "moe_router_enable_expert_bias": False,
@@ -586,7 +596,7 @@ def main():
         "hidden_size": 32,
         "initializer_range": 0.02,
         "intermediate_size": 48,
-        "max_position_embeddings": 128,
+        "max_position_embeddings": 2048,
         "model_type": "llada2_moe",
         "moe_intermediate_size": 12,
         "moe_router_enable_expert_bias": True,
