@@ -36,10 +36,18 @@ describe('a published checkpoint', () => {
 
   it('is listed, with the size of all its shards', async () => {
     const { models } = await document(['models']);
-    const found = models.find(({ name }: { name: string }) => name === 'llada2-moe');
+    const named = (wanted: string) => models.find(({ name }: { name: string }) => name === wanted);
+    const found = named('llada2-moe');
     assert.equal(found.kind, 'installed');
-    assert.equal(found.completes, false);
+    assert.deepEqual([found.completes, named('open-dcoder').completes], [false, true]);
     assert.ok(found.bytes > 80_000 && found.parameters > 40_000, JSON.stringify(found));
+  });
+
+  it('completes code where it sees what is behind a gap', async () => {
+    await writeFile(path.join(home, 'before.ts'), 'const total = ');
+    const complete = ['complete', '--prefix-file', path.join(home, 'before.ts'), ...cpu];
+    assert.equal(typeof (await document([...complete, '--model', 'open-dcoder'])).text, 'string');
+    assert.match(await refusal([...complete, '--model', 'llada2-moe'], 1), /was not trained to complete code/);
   });
 
   it('is tuned, and its checkpoint goes on as one of ours', async () => {
