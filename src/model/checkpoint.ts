@@ -35,7 +35,7 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint<TensorS
       `${path.join(folder, 'tokenizer.json')} has ids up to ${tokenizer.largestId} where config.json has a vocabulary of ${read.config.vocab_size}; restore both from one checkpoint.`,
     );
   const weights = await openWeights(folder, read);
-  return { config: read.config, weights, tokenizer, generation: await readGeneration(folder) };
+  return { config: read.config, weights, tokenizer, generation: await readGeneration(folder, read.config) };
 }
 
 /** `openCheckpoint` with the weights in memory. */

@@ -1,8 +1,9 @@
+import { totalmem } from 'node:os';
 import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
 import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
-import { type HostTensor, sourceOf, type TensorSource } from '../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf, sourceOf, type TensorSource } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
@@ -38,7 +39,10 @@ export class LanguageModel {
     this.#programs = new ProgramCache(engine);
   }
 
-  /** Puts a checkpoint on an engine. `extra` is state that programs keep beside the weights, such as an optimiser's. */
+  /**
+   * Puts a checkpoint on an engine; throws a `UserError` where this machine has not the memory. `extra` is state that programs keep beside the weights, such as an
+   * optimiser's.
+   */
   static async load(
     engine: Engine,
     checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
@@ -49,6 +53,7 @@ export class LanguageModel {
       shapes: new Map([...weights.shapes, ...beside.shapes]),
       read: (name) => (beside.shapes.has(name) ? beside : weights).read(name),
     };
+    checkMemory(all.shapes);
     return new LanguageModel(checkpoint, engine, await engine.createState(all));
   }
 
@@ -190,6 +195,16 @@ export class LanguageModel {
     const nodes = this.weightNodes();
     return (name) => nodes.get(name)!;
   }
+}
+
+/** A system that runs out of memory ends the process without a word. */
+function checkMemory(shapes: ReadonlyMap<string, Shape>): void {
+  const needed = [...shapes.values()].reduce((sum, shape) => sum + 4 * sizeOf(shape), 0);
+  const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  if (needed > totalmem())
+    throw new UserError(
+      `The model and what goes with it need ${gibibytes(needed)}, and this machine has ${gibibytes(totalmem())}; take a smaller one.`,
+    );
 }
 
 /** Each query's own rows of logits; `rows` says where in `logits` they stand, null that they stand in order. */

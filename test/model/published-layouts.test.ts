@@ -64,3 +64,15 @@ describe('a published layout', () => {
   for (const layout of ['a2d-qwen3', 'llada2-moe'])
     it(`${layout} does so on TensorFlow.js too`, async () => agrees(await TensorflowEngine.open('cpu'), layout));
 });
+
+it('a model that this machine has no memory for is refused before it is read', async () => {
+  const checkpoint = await openCheckpoint(path.join(references, 'llada'));
+  const weights = {
+    shapes: new Map([['model.embed_tokens.weight', [2 ** 20, 2 ** 22]]]),
+    read: () => assert.fail('it is read'),
+  };
+  await assert.rejects(LanguageModel.load(oneThread(), { ...checkpoint, weights }), {
+    name: 'UserError',
+    message: /need 16384\.0 GiB, and this machine has \d/,
+  });
+});
