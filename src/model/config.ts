@@ -3,13 +3,17 @@ import { UsageError, UserError } from '../platform/errors.ts';
 
 const positive = z.int().positive();
 
+/** More than any model has; a file that states more is damaged, and would be worked at without end. */
+const mostLayers = 1024;
+const mostExperts = 4096;
+
 /**
  * Feed-forwards that are mixtures of experts: a router scores every expert for every token, and a token's output is what its
  * best experts say, weighed by their scores.
  */
 const mixture = z
   .object({
-    num_experts: positive,
+    num_experts: positive.max(mostExperts),
     num_experts_per_tok: positive,
     /** Width of each expert. */
     intermediate_size: positive,
@@ -50,7 +54,7 @@ export const modelConfig = z
     vocab_size: positive,
     hidden_size: positive,
     intermediate_size: positive,
-    num_hidden_layers: positive,
+    num_hidden_layers: positive.max(mostLayers),
     num_attention_heads: positive,
     num_key_value_heads: positive,
     head_dim: positive,

@@ -13,6 +13,23 @@ export interface TokenizerFiles {
   readonly config: object;
 }
 
+/** More ids than any tokenizer has: memory is taken up to the largest one. */
+const mostIds = 2 ** 24;
+
+/** The ids that `tokenizer.json` gives, as far as it can be read as one. */
+function statedIds(tokenizer: unknown): unknown[] {
+  const { model, added_tokens: added } = (tokenizer ?? {}) as {
+    model?: { vocab?: unknown } | null;
+    added_tokens?: unknown;
+  };
+  const vocabulary = model?.vocab;
+  const listed = typeof vocabulary === 'object' && vocabulary !== null && !Array.isArray(vocabulary);
+  return [
+    ...(listed ? Object.values(vocabulary) : []),
+    ...(Array.isArray(added) ? added.map((entry: { id?: unknown } | null) => entry?.id ?? null) : []),
+  ];
+}
+
 /** Text to token ids and back, as the checkpoint's `tokenizer.json` says. */
 export class Tokenizer {
   readonly files: TokenizerFiles;
@@ -36,10 +53,17 @@ export class Tokenizer {
 
   static async read(folder: string): Promise<Tokenizer> {
     const [file, template] = [path.join(folder, 'tokenizer.json'), path.join(folder, 'chat_template.jinja')];
-    const written = (await readJson(path.join(folder, 'tokenizer_config.json'))) as object;
+    const written = await readJson(path.join(folder, 'tokenizer_config.json'));
+    if (typeof written !== 'object' || written === null || Array.isArray(written))
+      throw new UserError(`${path.join(folder, 'tokenizer_config.json')} is not a JSON object; restore the file.`);
     const config = existsSync(template) ? { ...written, chat_template: await readText(template) } : written;
     const isBare = !existsSync(file) && existsSync(path.join(folder, 'vocab.json'));
     const tokenizer = isBare ? await byteLevelTokenizer(folder, config) : ((await readJson(file)) as object);
+    const wrong = statedIds(tokenizer).find(
+      (id) => !(Number.isInteger(id) && 0 <= (id as number) && (id as number) < mostIds),
+    );
+    if (wrong !== undefined)
+      throw new UserError(`${file} has a token whose id is ${JSON.stringify(wrong)}; restore the file.`);
     try {
       return new Tokenizer({ tokenizer, config });
     } catch (error) {

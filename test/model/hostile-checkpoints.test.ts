@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -351,5 +352,69 @@ describe('a reader of mutated files', () => {
       assert.ok(grown < 8 * whole.length + 2 ** 22, `round ${round} took ${grown} bytes`);
     }
     assert.ok(read > 50 && read < 1450, `${read} of 1500 could be read`);
+  });
+});
+
+describe('a reader of mutated JSON files', () => {
+  const odd: readonly unknown[] = [
+    null,
+    [],
+    {},
+    -1,
+    0,
+    0.5,
+    1e300,
+    2 ** 53,
+    2 ** 31,
+    '',
+    'x',
+    true,
+    false,
+    [null],
+    { a: null },
+  ];
+
+  /** Puts something odd in the place of one value, at any depth. */
+  function mutated(value: unknown, random: Random): unknown {
+    if (typeof value !== 'object' || value === null || random.integer(8) === 0) return random.pick(odd);
+    const keys = Object.keys(value);
+    if (keys.length === 0) return random.pick(odd);
+    const key = random.pick(keys);
+    const copy = (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+    if (random.integer(10) === 0) delete copy[key];
+    else copy[key] = mutated(copy[key], random);
+    return copy;
+  }
+
+  it('opens the checkpoint or says in one sentence why not', async () => {
+    const random = new Random(11, 'mutated JSON');
+    let opened = 0;
+    const files = [
+      'config.json',
+      'tokenizer_config.json',
+      'tokenizer.json',
+      index,
+      'special_tokens_map.json',
+      'vocab.json',
+    ];
+    for (const layout of ['llada2-moe', 'dream', 'llada-moe', 'a2d-qwen3']) {
+      const folder = await spoilt(layout, async () => undefined);
+      for (const name of files.filter((file) => existsSync(path.join(folder, file)))) {
+        const file = path.join(folder, name);
+        const text = await readFile(file, 'utf8');
+        for (let round = 0; round < 40; round++) {
+          await writeFile(file, JSON.stringify(mutated(JSON.parse(text), random)));
+          try {
+            await openCheckpoint(folder);
+            opened++;
+          } catch (error) {
+            const said = `${layout} ${name}: ${await readFile(file, 'utf8')}`.slice(0, 2000);
+            assert.ok(error instanceof UserError, `${(error as Error).stack}\n${said}`);
+          }
+        }
+        await writeFile(file, text);
+      }
+    }
+    assert.ok(opened > 50, `${opened} could be opened`);
   });
 });

@@ -65,7 +65,10 @@ describe('safetensors', () => {
     assert.deepEqual(read.get('ids'), tensors.get('ids'));
     for (const [index, value] of read.get('floats')!.data.entries()) {
       const exact = data[index] as number;
-      assert.ok(value === exact || Math.abs(value - exact) <= Math.abs(exact) / 128 + 2 ** -134, `${value} for ${exact}`);
+      assert.ok(
+        value === exact || Math.abs(value - exact) <= Math.abs(exact) / 128 + 2 ** -134,
+        `${value} for ${exact}`,
+      );
     }
     await written({ half: { dtype: 'F16', shape: [2], data_offsets: [0, 4] } }, 4);
     assert.deepEqual((await readSafetensors(file)).get('half')!.data, new Float32Array(2));

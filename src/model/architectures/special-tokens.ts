@@ -61,20 +61,17 @@ async function idOf(folder: string, token: string): Promise<number | undefined> 
   const { added_tokens_decoder: added } = await optionalJson(folder, 'tokenizer_config.json');
   for (const [id, entry] of Object.entries((added ?? {}) as Record<string, { content?: unknown } | null>))
     if (entry?.content === token) return Number(id);
-  const tokenizer = (await optionalJson(folder, 'tokenizer.json')) as {
-    added_tokens?: { id: number; content: string }[];
-    model?: { vocab?: Record<string, number> };
-  };
-  const found = tokenizer.added_tokens?.find(({ content }) => content === token)?.id;
+  const { added_tokens: list, model } = await optionalJson(folder, 'tokenizer.json');
+  const found = Array.isArray(list) ? (list as (Json | null)[]).find((entry) => entry?.content === token) : undefined;
   return (
-    found ??
+    ownNumber(found ?? undefined, 'id') ??
     ownNumber(await optionalJson(folder, 'added_tokens.json'), token) ??
-    ownNumber(tokenizer.model?.vocab, token)
+    ownNumber((model as Json | null | undefined)?.vocab, token)
   );
 }
 
-function ownNumber(table: Json | undefined, key: string): number | undefined {
-  const value = table && Object.hasOwn(table, key) ? table[key] : undefined;
+function ownNumber(table: unknown, key: string): number | undefined {
+  const value = typeof table === 'object' && table && Object.hasOwn(table, key) ? (table as Json)[key] : undefined;
   return typeof value === 'number' ? value : undefined;
 }
 
