@@ -200,10 +200,12 @@ export class LanguageModel {
 /** A system that runs out of memory ends the process without a word. */
 function checkMemory(shapes: ReadonlyMap<string, Shape>): void {
   const needed = [...shapes.values()].reduce((sum, shape) => sum + 4 * sizeOf(shape), 0);
+  // Unlimited is a number beyond every machine's.
+  const available = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
   const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  if (needed > totalmem())
+  if (needed > available)
     throw new UserError(
-      `The model and what goes with it need ${gibibytes(needed)}, and this machine has ${gibibytes(totalmem())}; take a smaller one.`,
+      `The model and what goes with it need ${gibibytes(needed)}, and this machine has ${gibibytes(available)}; take a smaller one.`,
     );
 }
 
