@@ -4,13 +4,21 @@ import { Random } from '../platform/random.ts';
 
 /** What decoding needs of a model. */
 export interface Denoiser {
-  readonly config: { readonly mask_token_id: number; readonly eos_token_id: number; readonly vocab_size: number };
+  readonly config: {
+    readonly mask_token_id: number;
+    readonly eos_token_id: number;
+    readonly vocab_size: number;
+    readonly attention?: string;
+    readonly block_size?: number | undefined;
+  };
   /** Logits at masked places, for many passes over rows that fill in place. */
   stepwise(): (queries: readonly Query[]) => Promise<Float32Array[]>;
 }
 
 /**
- * How a completion is unmasked, block after block from the left:
+ * How a completion is unmasked, block after block from the left. Blocks are counted from the completion's start; for models
+ * whose attention goes by blocks, from the text's, as theirs are, and are theirs where `block` is no part of them.
+ *
  * - `confidence`: a fixed number of steps; each reveals the tokens the model is surest of (LLaDA, arXiv 2502.09992).
  * - `random`: the same number of steps, in random order.
  * - `threshold`: each step reveals every token surer than `threshold`, at least one (Fast-dLLM, arXiv 2505.22618).
@@ -56,6 +64,9 @@ interface Canvas {
   readonly revealedAt: Int32Array;
   readonly confidence: Float32Array;
   readonly entropy: Float32Array;
+  /** Tokens of a block, and how many of the first one's are the prompt's. */
+  readonly blockLength: number;
+  readonly ahead: number;
   block: number;
   /** Steps made in the present block, and what each of them is to reveal. */
   step: number;
@@ -86,7 +97,9 @@ export async function denoise(
   { prompts, suffixes = [], seeds, options, watch, checkCancelled }: DenoiseCall,
 ): Promise<Denoised[]> {
   checkDecoding(options);
-  const { mask_token_id: mask } = model.config;
+  const { mask_token_id: mask, attention, block_size: own } = model.config;
+  const byBlocks = attention === 'block-causal' && own !== undefined;
+  const blockLength = byBlocks && own % options.block !== 0 ? own : options.block;
   const canvases = prompts.map((prompt, index): Canvas => {
     const suffix = suffixes[index] ?? [];
     const end = prompt.length + options.length;
@@ -101,6 +114,8 @@ export async function denoise(
       revealedAt: new Int32Array(options.length).fill(-1),
       confidence: new Float32Array(options.length),
       entropy: new Float32Array(options.length),
+      blockLength,
+      ahead: byBlocks ? prompt.length % blockLength : 0,
       block: -1,
       step: 0,
       quota: [],
@@ -128,11 +143,11 @@ export async function denoise(
         mask,
         options,
       );
-      while (canvas.block * options.block < options.length && maskedPlaces(canvas, options, mask).length === 0)
+      while (isOpen(canvas, options) && maskedPlaces(canvas, options, mask).length === 0)
         enterNextBlock(canvas, options);
     });
     watch?.(canvases.map(finished));
-    active = active.filter((canvas) => canvas.block * options.block < options.length);
+    active = active.filter((canvas) => isOpen(canvas, options));
   }
   return canvases.map(finished);
 }
@@ -158,27 +173,35 @@ const finished = ({ tokens, prompt, end, revealedAt, confidence, entropy, forwar
   forwards,
 });
 
-function enterNextBlock(canvas: Canvas, { block, length, steps }: DecodingOptions): void {
+/** Places of the completion that are in the present block, [from, to). */
+function blockBounds({ block: index, blockLength, ahead }: Canvas, { length }: DecodingOptions): [number, number] {
+  return [Math.max(0, index * blockLength - ahead), Math.min((index + 1) * blockLength - ahead, length)];
+}
+
+/** Whether the present block is not yet behind the completion. */
+const isOpen = (canvas: Canvas, options: DecodingOptions): boolean => blockBounds(canvas, options)[0] < options.length;
+
+function enterNextBlock(canvas: Canvas, options: DecodingOptions): void {
+  const { length, steps } = options;
   canvas.block++;
   canvas.step = 0;
-  const blocks = Math.ceil(length / block);
-  const count = Math.min(block, length - canvas.block * block);
+  const blocks = Math.ceil((length + canvas.ahead) / canvas.blockLength);
+  const [from, to] = blockBounds(canvas, options);
+  const count = to - from;
   // The first blocks take the steps that do not divide evenly, and the first steps the tokens that do not.
-  const stepsHere = Math.min(count, Math.floor(steps / blocks) + Number(canvas.block < steps % blocks));
+  const share = Math.max(1, Math.floor(steps / blocks) + Number(canvas.block < steps % blocks));
+  const stepsHere = Math.min(count, share);
   canvas.quota = Array.from(
     { length: stepsHere },
     (_, step) => Math.floor(count / stepsHere) + Number(step < count % stepsHere),
   );
 }
 
-function maskedPlaces(
-  { tokens, prompt, block: index }: Canvas,
-  { block, length }: DecodingOptions,
-  mask: number,
-): number[] {
+function maskedPlaces(canvas: Canvas, options: DecodingOptions, mask: number): number[] {
+  const { tokens, prompt } = canvas;
+  const [from, to] = blockBounds(canvas, options);
   const places: number[] = [];
-  const end = prompt + Math.min((index + 1) * block, length);
-  for (let place = prompt + index * block; place < end; place++) if (tokens[place] === mask) places.push(place);
+  for (let place = prompt + from; place < prompt + to; place++) if (tokens[place] === mask) places.push(place);
   return places;
 }
 

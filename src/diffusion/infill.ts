@@ -5,6 +5,7 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { drawToken, probability, type RunnerUp, runnersUp } from './denoise.ts';
+import { openGap } from './gap.ts';
 import { begunPiece, spellingOut } from './token-healing.ts';
 
 /** What stands before and after the place to be filled, and how. */
@@ -87,15 +88,20 @@ export interface Infilled {
   readonly denoiseMilliseconds: number;
 }
 
-/** Whether a model was trained to fill gaps. */
+/**
+ * Whether a model fills gaps: it was trained to, or it is a published one whose tokens see what is behind them too. Those fill
+ * the canvas as it stands, for they know no end of the middle but the end of the text.
+ */
 export const completesCode = (config: ModelConfig): boolean =>
-  config.eom_token_id !== undefined && config.attention === 'prefix-lm';
+  config.attention === 'prefix-lm'
+    ? config.eom_token_id !== undefined
+    : config.attention === 'full' && config.published_config !== undefined;
 
 /**
  * Fills the gap between a prefix and a suffix. The canvas stands in the gap, wider than most middles, and the model says
  * where the middle ends: behind the end-of-middle token there is nothing. Blocks are unmasked from the left, and within
- * a block every token surer than `threshold` at once (Fast-dLLM, arXiv 2505.22618). The context is read once; a step
- * costs the canvas alone. Throws a `UserError` where the model cannot fill gaps.
+ * a block every token surer than `threshold` at once (Fast-dLLM, arXiv 2505.22618). Where the attention allows it, the
+ * context is read once and a step costs the canvas alone. Throws a `UserError` where the model cannot fill gaps.
  */
 export async function infill(model: LanguageModel, request: InfillRequest): Promise<Infilled> {
   const { config, tokenizer, generation } = model;
@@ -107,7 +113,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   const { prefix, suffix } = readContext(tokenizer, given, config.max_position_embeddings - width);
   const rules: Rules = {
     mask: config.mask_token_id,
-    end: config.eom_token_id as number,
+    end: config.eom_token_id ?? config.eos_token_id,
     endsLine: request.singleLine ? newlineTokens(tokenizer) : new Set(),
     tokenizer,
     block: generation.block_length,
@@ -121,8 +127,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
 
   await request.betweenSteps?.();
   const begin = performance.now();
-  const after = suffix.map((_, index) => prefix.length + width + index);
-  const context = await model.context.read({ tokens: [...prefix, ...suffix], positions: [...prefix.keys(), ...after] });
+  const gap = await openGap(model, { prefix, suffix }, width);
   const read = performance.now();
   let forwards = 0;
   for (let open = canvases; open.length > 0; open = open.filter(({ done }) => !done)) {
@@ -131,7 +136,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     const from = Math.min(...open.map((canvas) => blockEnd(canvas.from, rules.block))) - rules.block;
     const to = Math.min(width, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
     const tokens = open.map((canvas) => canvas.tokens);
-    const logits = await model.context.logits(context, tokens, { position: prefix.length, from, to });
+    const logits = await gap.logits(tokens, { from, to });
     for (const [row, canvas] of open.entries()) {
       reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
       canvas.done ||= isStopped(canvas, begun, rules);
@@ -142,7 +147,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   return {
     alternatives: canvases.map((canvas) => finished(canvas, begun, rules)),
     begun,
-    contextTokens: context.tokens,
+    contextTokens: gap.given,
     forwards,
     contextMilliseconds: read - begin,
     denoiseMilliseconds: performance.now() - read,

@@ -1,13 +1,10 @@
 import type { Program } from '../graph/program.ts';
-import { type HostTensor, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { type HostTensor, sameShape, sizeOf, type Tensor, type TensorSource } from '../graph/tensor.ts';
 
 export type EngineName = 'onnx' | 'tensorflow';
 
 /** Named tensors that an engine keeps between runs, on its device: parameters, optimiser moments. */
-export interface State {
-  readonly shapes: ReadonlyMap<string, Shape>;
-  /** A copy on the host. */
-  read(name: string): Promise<HostTensor>;
+export interface State extends TensorSource {
   write(name: string, value: HostTensor): Promise<void>;
   dispose(): Promise<void>;
 }
@@ -26,7 +23,8 @@ export interface Executable {
 export interface Engine {
   readonly name: EngineName;
   readonly device: string;
-  createState(values: ReadonlyMap<string, HostTensor>): Promise<State>;
+  /** Takes the values one at a time, so that they are never in memory twice; those of a map are copied. */
+  createState(values: ReadonlyMap<string, HostTensor> | TensorSource): Promise<State>;
   compile(program: Program): Promise<Executable>;
   dispose(): Promise<void>;
 }

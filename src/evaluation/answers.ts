@@ -2,7 +2,7 @@ import { type DecodingOptions, type Denoised, denoise } from '../diffusion/denoi
 import { completesCode } from '../diffusion/infill.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../platform/random.ts';
-import type { PromptFormat, Task } from '../tasks/task.ts';
+import { completionLengthOf, type PromptFormat, type Task } from '../tasks/task.ts';
 
 /** Tokens, prompts and canvases together, that one batch of answers holds: enough to keep a processor busy. */
 const tokensPerBatch = 2048;
@@ -42,7 +42,7 @@ export function defaultDecoding(
   task: Task,
   format: PromptFormat = model.generation.prompt_format,
 ): DecodingOptions {
-  const length = task.completionLength[format];
+  const length = completionLengthOf(task, format);
   const { block_length, tokens_per_step } = model.generation;
   return {
     order: 'confidence',
@@ -66,15 +66,22 @@ export function planAnswers<Row>(
 ): AnswerPlan<Row>[] {
   return rows.flatMap((row, item) => {
     const prompt = task.prompt(row, format);
-    const promptTokens = Int32Array.from(model.tokenizer.encode(prompt));
+    const tokens = promptTokens(model, prompt, format);
     const suffixTokens = Int32Array.from(model.tokenizer.encode(suffixOf(model, task, row, format)));
     const random = new Random(seed, 'answer', item);
     return Array.from({ length: samples }, () => ({
-      ...{ row, prompt, promptTokens, suffixTokens },
+      ...{ row, prompt, promptTokens: tokens, suffixTokens },
       seed: random.integer(2 ** 31),
     }));
   });
 }
+
+/** A prompt's tokens; as a message they stand in the model's chat template. */
+export const promptTokens = (
+  { tokenizer }: Pick<LanguageModel, 'tokenizer'>,
+  prompt: string,
+  format: PromptFormat,
+): Int32Array => Int32Array.from(format === 'chat' ? tokenizer.encodeChat(prompt) : tokenizer.encode(prompt));
 
 /** What stands behind a completion: nothing, unless the task knows it and the model was trained to fill gaps. */
 export function suffixOf<Row>(
@@ -85,6 +92,16 @@ export function suffixOf<Row>(
 ): string {
   return format === 'plain' && completesCode(config) ? (task.suffix?.(row) ?? '') : '';
 }
+
+/** Tokens of what a problem's completion stands in. */
+export const givenTokens = <Row>(
+  model: Pick<LanguageModel, 'config' | 'tokenizer'>,
+  task: Task<Row>,
+  row: Row,
+  format: PromptFormat,
+): number =>
+  promptTokens(model, task.prompt(row, format), format).length +
+  model.tokenizer.encode(suffixOf(model, task, row, format)).length;
 
 /** Answers that fit into a batch, by the longest of them. */
 export function batchSize(plans: readonly AnswerPlan[], { length }: DecodingOptions): number {

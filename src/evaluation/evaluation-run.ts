@@ -2,7 +2,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { DecodingOptions } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
-import { readCheckpoint, weightsDigest } from '../model/checkpoint.ts';
+import { openCheckpoint, weightsDigest } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
@@ -181,7 +181,7 @@ async function prepare(
 ): Promise<Prepared> {
   const task = taskByName(name);
   const rows = await readProblems(task, choice, onPrepare);
-  const model = await LanguageModel.load(engine, await readCheckpoint(folder));
+  const model = await LanguageModel.load(engine, await openCheckpoint(folder));
   const format = settings.format ?? model.generation.prompt_format;
   const decoding = decodingOf(settings, defaultDecoding(model, task, format), samples);
   if (rows.some((row) => model.tokenizer.losesSomeOf(task.prompt(row, format))))

@@ -28,7 +28,11 @@ export const evaluationSettings = z.strictObject({
     .nullable()
     .default(null)
     .describe("Denoising steps; null: the model's tokens per step"),
-  format: z.enum(['tagged', 'plain']).nullable().default(null).describe("How prompts are written; null: the model's"),
+  format: z
+    .enum(['tagged', 'plain', 'chat'])
+    .nullable()
+    .default(null)
+    .describe("How prompts are written; null: the model's"),
 });
 
 export type EvaluationSettings = z.infer<typeof evaluationSettings>;

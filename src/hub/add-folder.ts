@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { inFolder } from '../model/architectures/description.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
 import { exists, readJson } from '../platform/files.ts';
 import { isInstalledName } from '../platform/model-name.ts';
@@ -38,8 +39,7 @@ export async function addFolder({ folder, name, force, signal, freeSpace }: AddF
   if (await exists(path.join(packageRoot(), 'models', name)))
     throw new UserError(`A model ${name} comes with Unmask; choose another name (--name).`);
   const files = await modelFiles(await listed(folder), folder, ({ name: file }) => readJson(path.join(folder, file)));
-  const config = path.join(folder, 'config.json');
-  assertLoadable(loadable(await readJson(config), config), force);
+  assertLoadable(await loadable(inFolder(folder)), force);
   const staging = await Staging.open(name);
   try {
     await staging.keep([]);

@@ -1,15 +1,17 @@
-import { type ModelConfig, parseConfig } from '../model/config.ts';
+import type { Description } from '../model/architectures/description.ts';
+import { readConfig } from '../model/architectures/read-config.ts';
+import type { ModelConfig } from '../model/config.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 
-/** Whether the runtime can load a model, by its `config.json`: what it is, or why not. */
+/** Whether the runtime can load a model, by what its files say of it: what it is, or why not. */
 export type Loadable =
   | { readonly config: ModelConfig; readonly problem: null }
   | { readonly config: null; readonly problem: string };
 
-/** The one place where a model that is to be added is judged. `where` names the file in the reason. */
-export function loadable(config: unknown, where: string): Loadable {
+/** The one place where a model that is to be added, or is listed, is judged. */
+export async function loadable(description: Description): Promise<Loadable> {
   try {
-    return { config: parseConfig(config, where), problem: null };
+    return { config: (await readConfig(description)).config, problem: null };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { config: null, problem: messageOf(error) };

@@ -29,8 +29,13 @@ export async function readOffer(hub: HubClient, wanted: HubId): Promise<Offer> {
   const { commit, licence, gated } = repository;
   const text = (file: RemoteFile) => readText(hub, { id, commit }, file);
   const files = await modelFiles(repository.files, id, text);
-  // Always there: without it, there would be no model.
-  const judged = loadable(await text(files.find(({ name }) => name === 'config.json')!), `config.json of ${id}`);
+  const judged = await loadable({
+    place: (name) => `${name} of ${id}`,
+    async read(name) {
+      const file = files.find((each) => each.name === name);
+      return file && text(file);
+    },
+  });
   const parameters = judged.config ? parametersOf(judged.config) : repository.parameters;
   return {
     ...{ id, revision, commit, files },

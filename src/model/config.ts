@@ -3,6 +3,47 @@ import { UsageError, UserError } from '../platform/errors.ts';
 
 const positive = z.int().positive();
 
+/** More than any model has; a file that states more is damaged, and would be worked at without end. */
+const mostLayers = 1024;
+const mostExperts = 4096;
+
+/**
+ * Feed-forwards that are mixtures of experts: a router scores every expert for every token, and a token's output is what its
+ * best experts say, weighed by their scores.
+ */
+const mixture = z
+  .object({
+    num_experts: positive.max(mostExperts),
+    num_experts_per_tok: positive,
+    /** Width of each expert. */
+    intermediate_size: positive,
+    /** Width of the expert that sees every token beside the chosen ones; absent: there is none. */
+    shared_intermediate_size: positive.optional(),
+    /** So many layers from the first have one feed-forward of `intermediate_size` instead. */
+    first_dense_layers: z.int().nonnegative(),
+    /** How scores come from the router's outputs. */
+    scoring: z.enum(['softmax', 'sigmoid']),
+    /** A number for every expert is added to its score where the best are chosen, and nowhere else. */
+    expert_bias: z.boolean(),
+    /** Experts stand in so many groups, and those of the best `topk_group` groups alone can be chosen. */
+    n_group: positive,
+    topk_group: positive,
+    /** The weights of a token's experts are scaled to a sum of 1, and by `routed_scaling_factor` after that. */
+    norm_topk_prob: z.boolean(),
+    routed_scaling_factor: z.number().positive(),
+  })
+  .refine((m) => m.num_experts % m.n_group === 0 && m.topk_group <= m.n_group, {
+    error: 'experts must stand in n_group groups of one size, of which topk_group are no more',
+  })
+  .refine((m) => m.num_experts_per_tok <= (m.num_experts / m.n_group) * m.topk_group, {
+    error: 'num_experts_per_tok must be no more than the experts that topk_group groups have',
+  })
+  .refine((m) => m.topk_group === m.n_group || m.num_experts >= 2 * m.n_group, {
+    error: 'groups that are chosen among must have two experts or more',
+  });
+
+export type Mixture = z.infer<typeof mixture>;
+
 /**
  * `config.json` of a checkpoint, under the names of Hugging Face's configurations: a bidirectional transformer with
  * RMSNorm, rotary positions, SwiGLU and grouped-query attention, as today's open masked diffusion models are.
@@ -13,17 +54,21 @@ export const modelConfig = z
     vocab_size: positive,
     hidden_size: positive,
     intermediate_size: positive,
-    num_hidden_layers: positive,
+    num_hidden_layers: positive.max(mostLayers),
     num_attention_heads: positive,
     num_key_value_heads: positive,
     head_dim: positive,
     max_position_embeddings: positive,
     rms_norm_eps: z.number().positive(),
     rope_theta: z.number().positive(),
+    /** Share of every head's numbers, from the first, that turn with the position; absent: all. */
+    partial_rotary_factor: z.number().positive().max(1).optional(),
     /** Biases on the query, key and value projections (Qwen2). */
     attention_bias: z.boolean(),
     /** RMSNorm on every head's queries and keys (Qwen3). */
     qk_norm: z.boolean(),
+    /** Absent: every layer has one feed-forward. */
+    moe: mixture.optional(),
     tie_word_embeddings: z.boolean(),
     /** The output at place i - 1 predicts token i (Dream, DiffuCoder); else the output at place i does. */
     logit_shift: z.boolean(),
@@ -43,7 +88,7 @@ export const modelConfig = z
   .refine((c) => c.num_attention_heads % c.num_key_value_heads === 0, {
     error: 'num_attention_heads must be a multiple of num_key_value_heads',
   })
-  .refine((c) => c.head_dim % 2 === 0, { error: 'head_dim must be even for rotary positions' })
+  .refine((c) => rotaryDimensions(c) % 2 === 0, { error: 'head_dim must be even for rotary positions' })
   .refine((c) => c.attention !== 'block-causal' || c.block_size !== undefined, {
     error: 'block-causal attention needs a block_size',
   })
@@ -56,13 +101,23 @@ export const modelConfig = z
 
 export type ModelConfig = z.infer<typeof modelConfig>;
 
-/** Checks what `config.json` holds; throws a `UserError` that names the file and the first field that is wrong. */
+/** Numbers of a head that turn with the position. */
+export function rotaryDimensions({
+  head_dim,
+  partial_rotary_factor = 1,
+}: {
+  readonly head_dim: number;
+  readonly partial_rotary_factor?: number | undefined;
+}): number {
+  return Math.floor(head_dim * partial_rotary_factor);
+}
+
+/** Whether the feed-forward of a layer is a mixture of experts. */
+export const isMixture = ({ moe }: ModelConfig, layer: number): boolean =>
+  moe !== undefined && layer >= moe.first_dense_layers;
+
+/** Checks a configuration of ours; throws a `UserError` that names the file and the first field that is wrong. */
 export function parseConfig(value: unknown, file: string): ModelConfig {
-  const declared = (value as { model_type?: unknown } | null)?.model_type;
-  if (declared !== 'unmask')
-    throw new UserError(
-      `${file}: model_type ${JSON.stringify(declared)} is not supported; use a checkpoint that unmask wrote.`,
-    );
   const parsed = modelConfig.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;

@@ -1,12 +1,16 @@
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { readJson } from '../platform/files.ts';
+import type { ModelConfig } from './config.ts';
 
 const generation = z.looseObject({
-  /** How prompts are written for this model: the papers' tagged instructions, or the short form of puzzle models. */
-  prompt_format: z.enum(['tagged', 'plain']).default('tagged'),
+  /**
+   * How prompts are written for this model: the papers' tagged instructions, the short form of puzzle models, or the
+   * instructions as a message in the model's chat template.
+   */
+  prompt_format: z.enum(['tagged', 'plain', 'chat']).default('tagged'),
   /** Block of semi-autoregressive decoding, in tokens. */
   block_length: z.int().positive().default(32),
   /** Tokens revealed in one denoising step where the number of steps is fixed. */
@@ -21,12 +25,22 @@ export type GenerationDefaults = z.infer<typeof generation>;
 
 export const paperDefaults: GenerationDefaults = generation.parse({});
 
-/** Reads `generation_config.json`; the papers' settings (block 32, two tokens a step) where there is none. */
-export async function readGeneration(folder: string): Promise<GenerationDefaults> {
+/**
+ * Reads `generation_config.json`; the papers' settings (block 32, two tokens a step) where there is none. A model whose attention
+ * goes by blocks is decoded by these unless the file says otherwise.
+ */
+export async function readGeneration(
+  folder: string,
+  { attention, block_size }: Pick<ModelConfig, 'attention' | 'block_size'> = { attention: 'full' },
+): Promise<GenerationDefaults> {
   const file = path.join(folder, 'generation_config.json');
-  if (!(await stat(file).catch(() => undefined))) return paperDefaults;
-  const parsed = generation.safeParse(await readJson(file));
+  const own = attention === 'block-causal' && block_size !== undefined ? { block_length: block_size } : {};
+  const written = existsSync(file) ? await readJson(file) : {};
+  const parsed = generation.safeParse(isPlainObject(written) ? { ...own, ...written } : written);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   throw new UserError(`${file}: ${issue.path.join('.')} is wrong (${issue.message}); restore the file.`);
 }
+
+const isPlainObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,8 +1,9 @@
+import { totalmem } from 'node:os';
 import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
 import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf, sourceOf, type TensorSource } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
@@ -29,7 +30,7 @@ export class LanguageModel {
   readonly #programs: ProgramCache;
   #context: ContextReader | undefined;
 
-  private constructor(checkpoint: Omit<Checkpoint, 'weights'>, engine: Engine, loaded: State) {
+  private constructor(checkpoint: Omit<Checkpoint<unknown>, 'weights'>, engine: Engine, loaded: State) {
     this.config = checkpoint.config;
     this.tokenizer = checkpoint.tokenizer;
     this.generation = checkpoint.generation;
@@ -38,9 +39,22 @@ export class LanguageModel {
     this.#programs = new ProgramCache(engine);
   }
 
-  /** Puts a checkpoint on an engine. `extra` is state that programs keep beside the weights, such as an optimiser's. */
-  static async load(engine: Engine, checkpoint: Checkpoint, extra: ReadonlyMap<string, HostTensor> = new Map()) {
-    return new LanguageModel(checkpoint, engine, await engine.createState(new Map([...checkpoint.weights, ...extra])));
+  /**
+   * Puts a checkpoint on an engine; throws a `UserError` where this machine has not the memory. `extra` is state that programs keep beside the weights, such as an
+   * optimiser's.
+   */
+  static async load(
+    engine: Engine,
+    checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
+    extra: ReadonlyMap<string, HostTensor> = new Map(),
+  ) {
+    const [weights, beside] = [sourceOf(checkpoint.weights), sourceOf(extra)];
+    const all: TensorSource = {
+      shapes: new Map([...weights.shapes, ...beside.shapes]),
+      read: (name) => (beside.shapes.has(name) ? beside : weights).read(name),
+    };
+    checkMemory(all.shapes);
+    return new LanguageModel(checkpoint, engine, await engine.createState(all));
   }
 
   /** The weights as nodes of a program. */
@@ -116,7 +130,8 @@ export class LanguageModel {
 
   /** Writes the model as it stands as a checkpoint folder. */
   async save(folder: string): Promise<void> {
-    await writeCheckpoint(folder, { ...this, weights: await this.readWeights() });
+    const weights = { shapes: weightShapes(this.config), read: (name: string) => this.state.read(name) };
+    await writeCheckpoint(folder, { ...this, weights });
   }
 
   async dispose(): Promise<void> {
@@ -180,6 +195,18 @@ export class LanguageModel {
     const nodes = this.weightNodes();
     return (name) => nodes.get(name)!;
   }
+}
+
+/** A system that runs out of memory ends the process without a word. */
+function checkMemory(shapes: ReadonlyMap<string, Shape>): void {
+  const needed = [...shapes.values()].reduce((sum, shape) => sum + 4 * sizeOf(shape), 0);
+  // Unlimited is a number beyond every machine's.
+  const available = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  if (needed > available)
+    throw new UserError(
+      `The model and what goes with it need ${gibibytes(needed)}, and this machine has ${gibibytes(available)}; take a smaller one.`,
+    );
 }
 
 /** Each query's own rows of logits; `rows` says where in `logits` they stand, null that they stand in order. */

@@ -1,105 +1,159 @@
-import { open, stat } from 'node:fs/promises';
-import { z } from 'zod';
-import { type HostTensor, type Shape, sizeOf } from '../graph/tensor.ts';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type HostTensor, sizeOf, sourceOf, type TensorSource } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
-import { cannotRead, writeAtomic } from '../platform/files.ts';
+import { cannotRead, writeAtomicParts } from '../platform/files.ts';
+import { narrowToBf16, widenBf16, widenF16 } from './number-formats.ts';
+import { parseHeader, type StoredTensor, shown } from './safetensors-header.ts';
 
 /** A header of 100 MB describes more tensors than any model has; a longer one is damage or malice. */
 const longestHeader = 100_000_000;
 
-const entry = z.object({
-  dtype: z.string(),
-  shape: z.array(z.int().nonnegative()),
-  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
-});
+/** Numbers that are read and converted at a time. */
+const numbersAtATime = 2 ** 20;
 
-/** Writes f32 tensors in the safetensors format (https://github.com/huggingface/safetensors), atomically. */
+const widen = { BF16: widenBf16, F16: widenF16 } as const;
+
+export interface SafetensorsOptions {
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** How f32 is stored: as it is, or rounded to the nearest bfloat16 in half the bytes. */
+  readonly floats?: 'F32' | 'BF16';
+}
+
+/**
+ * Writes tensors in the safetensors format (https://github.com/huggingface/safetensors), atomically and one at a time. What a
+ * source gives is f32.
+ */
 export async function writeSafetensors(
   file: string,
-  tensors: ReadonlyMap<string, HostTensor>,
-  metadata: Readonly<Record<string, string>> = {},
+  tensors: ReadonlyMap<string, HostTensor> | TensorSource,
+  { metadata = {}, floats = 'F32' }: SafetensorsOptions = {},
 ): Promise<void> {
+  const source = sourceOf(tensors);
+  const isWhole = (name: string) => !('shapes' in tensors) && tensors.get(name)?.data instanceof Int32Array;
   const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
   let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
-    const dtype = data instanceof Float32Array ? 'F32' : 'I32';
-    header[name] = { dtype, shape, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
+  for (const [name, shape] of source.shapes) {
+    const dtype = isWhole(name) ? 'I32' : floats;
+    const end = offset + sizeOf(shape) * (dtype === 'BF16' ? 2 : 4);
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
+    offset = end;
   }
   const json = Buffer.from(JSON.stringify(header));
   // The data start at a multiple of eight bytes, so that a reader can map them in place.
-  const padded = Math.ceil(json.length / 8) * 8;
-  const bytes = Buffer.alloc(8 + padded + offset, ' ');
-  bytes.writeBigUInt64LE(BigInt(padded), 0);
-  json.copy(bytes, 8);
-  let place = 8 + padded;
-  for (const { data } of tensors.values()) {
-    Buffer.from(data.buffer, data.byteOffset, data.byteLength).copy(bytes, place);
-    place += data.byteLength;
-  }
-  await writeAtomic(file, bytes);
+  const head = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
+  head.writeBigUInt64LE(BigInt(head.length - 8), 0);
+  json.copy(head, 8);
+  await writeAtomicParts(
+    file,
+    (async function* () {
+      yield head;
+      for (const name of source.shapes.keys()) {
+        const { data } = await source.read(name);
+        const stored = floats === 'BF16' && data instanceof Float32Array ? narrowToBf16(data) : data;
+        yield bytesOf(stored);
+      }
+    })(),
+  );
 }
 
-/** Reads f32 and i32 tensors; throws a `UserError` that names the file where it is missing, cut off or malformed. */
+/** Reads every tensor; throws a `UserError` that names the file where it is missing, cut off, malformed or of other types. */
 export async function readSafetensors(file: string): Promise<Map<string, HostTensor>> {
+  const stored = await SafetensorsFile.open(file);
+  const tensors = new Map<string, HostTensor>();
+  for (const name of stored.tensors.keys()) tensors.set(name, await stored.read(name));
+  return tensors;
+}
+
+/** A safetensors file whose header was read and checked; tensors are read when they are asked for. */
+export class SafetensorsFile {
+  readonly file: string;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+
+  private constructor(file: string, tensors: ReadonlyMap<string, StoredTensor>) {
+    this.file = file;
+    this.tensors = tensors;
+  }
+
+  /** Throws a `UserError` that names the file where it is missing, cut off or malformed. */
+  static async open(file: string): Promise<SafetensorsFile> {
+    // A pipe would be waited for when it is opened.
+    if ((await stat(file).catch(() => undefined))?.isFile() === false)
+      throw new UserError(`${file} is not a file; check the path.`);
+    return withFile(file, async (handle) => {
+      const { size } = await handle.stat();
+      const damaged = (why: string) => damage(file, why);
+      if (size < 8) throw damaged(`it has ${size} bytes`);
+      const prefix = new BigUint64Array(1);
+      await fill(handle, bytesOf(prefix), 0, file);
+      const length = Number(prefix[0]);
+      if (length > longestHeader || 8 + length > size) throw damaged('its header is cut off');
+      const json = Buffer.alloc(length);
+      await fill(handle, json, 8, file);
+      return new SafetensorsFile(file, parseHeader(json.toString('utf8'), { data: 8 + length, size, damaged }));
+    });
+  }
+
+  /** One tensor: I32 as it is, F32, F16 and BF16 as f32. */
+  async read(name: string): Promise<HostTensor> {
+    const { dtype, shape } = this.#known(name);
+    const data = dtype === 'I32' ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
+    await this.readInto(name, data);
+    return { shape, data };
+  }
+
+  /** Numbers of a tensor, from number `from` on as many as `target` holds. */
+  async readInto(name: string, target: Float32Array | Int32Array, from = 0): Promise<void> {
+    const { dtype, start } = this.#known(name);
+    const whole = target instanceof Int32Array;
+    const stored = dtype === 'F16' || dtype === 'BF16' ? dtype : undefined;
+    if (whole ? dtype !== 'I32' : !stored && dtype !== 'F32') throw this.#otherType(name, dtype);
+    await withFile(this.file, async (handle) => {
+      if (whole || !stored) return fill(handle, bytesOf(target), start + from * 4, this.file);
+      const part = new Uint16Array(Math.min(target.length, numbersAtATime));
+      for (let done = 0; done < target.length; done += part.length) {
+        const now = part.subarray(0, target.length - done);
+        await fill(handle, bytesOf(now), start + (from + done) * 2, this.file);
+        widen[stored](now, target.subarray(done, done + now.length));
+      }
+    });
+  }
+
+  #known(name: string): StoredTensor {
+    const found = this.tensors.get(name);
+    if (!found) throw new Error(`${this.file} has no tensor ${name}`);
+    return found;
+  }
+
+  #otherType(name: string, dtype: string): UserError {
+    return new UserError(
+      `${this.file}: tensor ${shown(name)} is ${dtype}, and F32, F16 and BF16 are read, and I32 for whole numbers; convert the checkpoint.`,
+    );
+  }
+}
+
+const damage = (file: string, why: string): UserError =>
+  new UserError(`${file} is not a whole safetensors file (${why}); copy or download it again.`);
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** Reads as many bytes as `target` holds. */
+async function fill(handle: FileHandle, target: Uint8Array, position: number, file: string): Promise<void> {
+  for (let done = 0; done < target.length; ) {
+    // More than 2 GiB at a time are not read.
+    const { bytesRead } = await handle.read(target, done, Math.min(target.length - done, 2 ** 30), position + done);
+    if (bytesRead === 0) throw damage(file, 'it was cut off while it was read');
+    done += bytesRead;
+  }
+}
+
+async function withFile<T>(file: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
   const handle = await open(file).catch((error: unknown) => {
     throw new UserError(cannotRead(file, error));
   });
   try {
-    const { size } = await stat(file);
-    const damaged = (why: string) =>
-      new UserError(`${file} is not a whole safetensors file (${why}); copy or download it again.`);
-    const prefix = Buffer.alloc(8);
-    if (size < 8) throw damaged(`it has ${size} bytes`);
-    await handle.read(prefix, 0, 8, 0);
-    const headerLength = Number(prefix.readBigUInt64LE());
-    if (headerLength > longestHeader || 8 + headerLength > size) throw damaged('its header is cut off');
-    const json = Buffer.alloc(headerLength);
-    await handle.read(json, 0, headerLength, 8);
-    const tensors = new Map<string, HostTensor>();
-    const entries = parseHeader(json.toString('utf8'), damaged);
-    const described = entries.reduce((most, [, { end }]) => Math.max(most, end), 0);
-    if (8 + headerLength + described < size) throw damaged('bytes follow its last tensor');
-    for (const [name, { dtype, shape, start, end }] of entries) {
-      if (8 + headerLength + end > size) throw damaged(`tensor ${name} ends beyond the file`);
-      if (dtype !== 'F32' && dtype !== 'I32')
-        throw new UserError(`${file}: tensor ${name} is ${dtype}, and F32 is read; convert the checkpoint.`);
-      if (end - start !== sizeOf(shape) * 4) throw damaged(`tensor ${name} of [${shape}] has ${end - start} bytes`);
-      const data = dtype === 'F32' ? new Float32Array(sizeOf(shape)) : new Int32Array(sizeOf(shape));
-      await handle.read(new Uint8Array(data.buffer), 0, data.byteLength, 8 + headerLength + start);
-      tensors.set(name, { shape, data });
-    }
-    return tensors;
+    return await use(handle);
   } finally {
     await handle.close();
-  }
-}
-
-function parseHeader(json: string, damaged: (why: string) => Error) {
-  const header = z.record(z.string(), z.unknown()).safeParse(parsedJson(json));
-  if (!header.success) throw damaged('its header is not a JSON object');
-  const entries: [string, { dtype: string; shape: Shape; start: number; end: number }][] = [];
-  for (const [name, value] of Object.entries(header.data)) {
-    if (name === '__metadata__') continue;
-    const parsed = entry.safeParse(value);
-    if (!parsed.success || parsed.data.data_offsets[0] > parsed.data.data_offsets[1])
-      throw damaged(`the entry of ${name} is malformed`);
-    const { dtype, shape, data_offsets } = parsed.data;
-    entries.push([name, { dtype, shape, start: data_offsets[0], end: data_offsets[1] }]);
-  }
-  let expected = 0;
-  for (const [name, { start, end }] of [...entries].sort((a, b) => a[1].start - b[1].start || a[1].end - b[1].end)) {
-    if (start !== expected) throw damaged(`tensor ${name} overlaps another or leaves a gap`);
-    expected = end;
-  }
-  return entries;
-}
-
-/** What a text says as JSON; undefined where it is none. */
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -1,13 +1,33 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { messageOf, UserError } from '../platform/errors.ts';
-import { readJson } from '../platform/files.ts';
+import { readJson, readText } from '../platform/files.ts';
+import { byteLevelTokenizer } from './byte-level-tokenizer.ts';
+import { ChatTemplate } from './chat-template.ts';
 
 export interface TokenizerFiles {
   /** What `tokenizer.json` holds. */
   readonly tokenizer: object;
   /** What `tokenizer_config.json` holds. */
   readonly config: object;
+}
+
+/** More ids than any tokenizer has: memory is taken up to the largest one. */
+const mostIds = 2 ** 24;
+
+/** The ids that `tokenizer.json` gives, as far as it can be read as one. */
+function statedIds(tokenizer: unknown): unknown[] {
+  const { model, added_tokens: added } = (tokenizer ?? {}) as {
+    model?: { vocab?: unknown } | null;
+    added_tokens?: unknown;
+  };
+  const vocabulary = model?.vocab;
+  const listed = typeof vocabulary === 'object' && vocabulary !== null && !Array.isArray(vocabulary);
+  return [
+    ...(listed ? Object.values(vocabulary) : []),
+    ...(Array.isArray(added) ? added.map((entry: { id?: unknown } | null) => entry?.id ?? null) : []),
+  ];
 }
 
 /** Text to token ids and back, as the checkpoint's `tokenizer.json` says. */
@@ -18,6 +38,7 @@ export class Tokenizer {
   /** Texts that the library takes for special tokens. */
   readonly #specials: readonly string[];
   #texts: readonly string[] | undefined;
+  #chat: ChatTemplate | null | undefined;
 
   constructor(files: TokenizerFiles) {
     this.files = files;
@@ -31,14 +52,22 @@ export class Tokenizer {
   }
 
   static async read(folder: string): Promise<Tokenizer> {
-    const tokenizer = (await readJson(path.join(folder, 'tokenizer.json'))) as object;
-    const config = (await readJson(path.join(folder, 'tokenizer_config.json'))) as object;
+    const [file, template] = [path.join(folder, 'tokenizer.json'), path.join(folder, 'chat_template.jinja')];
+    const written = await readJson(path.join(folder, 'tokenizer_config.json'));
+    if (typeof written !== 'object' || written === null || Array.isArray(written))
+      throw new UserError(`${path.join(folder, 'tokenizer_config.json')} is not a JSON object; restore the file.`);
+    const config = existsSync(template) ? { ...written, chat_template: await readText(template) } : written;
+    const isBare = !existsSync(file) && existsSync(path.join(folder, 'vocab.json'));
+    const tokenizer = isBare ? await byteLevelTokenizer(folder, config) : ((await readJson(file)) as object);
+    const wrong = statedIds(tokenizer).find(
+      (id) => !(Number.isInteger(id) && 0 <= (id as number) && (id as number) < mostIds),
+    );
+    if (wrong !== undefined)
+      throw new UserError(`${file} has a token whose id is ${JSON.stringify(wrong)}; restore the file.`);
     try {
       return new Tokenizer({ tokenizer, config });
     } catch (error) {
-      throw new UserError(
-        `${path.join(folder, 'tokenizer.json')} is not a tokenizer that can be used (${messageOf(error)}); restore the file.`,
-      );
+      throw new UserError(`${file} is not a tokenizer that can be used (${messageOf(error)}); restore the file.`);
     }
   }
 
@@ -56,6 +85,23 @@ export class Tokenizer {
   /** The tokens of plain text: what reads like a special token in it is text all the same, and never becomes one. */
   encode(text: string): number[] {
     return this.#plainParts(text).flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids);
+  }
+
+  /**
+   * The tokens of a prompt as the model's chat template has it: the template's special tokens are ones, and what reads like
+   * one in the prompt is text all the same. Throws a `UserError` where the model has no template.
+   */
+  encodeChat(prompt: string): number[] {
+    if (this.#chat === undefined) this.#chat = ChatTemplate.of(this.files.config);
+    if (this.#chat === null)
+      throw new UserError(
+        "The model's tokenizer_config.json holds no chat_template; ask for the format tagged instead.",
+      );
+    const { text, from, to } = this.#chat.render(prompt);
+    const parts = this.#plainParts(text.slice(from, to));
+    parts[0] = text.slice(0, from) + (parts[0] ?? '');
+    parts.push((parts.pop() as string) + text.slice(to));
+    return parts.flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids);
   }
 
   /** The text of tokens; special ones (end of text, mask, padding) are left out unless asked for. */

@@ -1,4 +1,4 @@
-import { linear, rmsNorm, silu } from '../graph/compositions.ts';
+import { linear, rmsNorm } from '../graph/compositions.ts';
 import {
   add,
   concat,
@@ -15,17 +15,18 @@ import {
 } from '../graph/primitives.ts';
 import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
 import type { Random } from '../platform/random.ts';
-import type { ModelConfig } from './config.ts';
+import { type ModelConfig, rotaryDimensions } from './config.ts';
+import { feedForward, feedForwardShapes } from './feed-forward.ts';
+import type { Weights } from './weights.ts';
 
-/** Looks a weight up by its name in the checkpoint. */
-export type Weights = (name: string) => Tensor;
+export type { Weights };
 
 /** What a score of -1e9 weighs after the softmax: nothing. */
 const hidden = -1e9;
 
 /** Names and shapes of a model's weights, as they stand in its checkpoint (the layout of Qwen2 and Qwen3). */
 export function weightShapes(config: ModelConfig): Map<string, Shape> {
-  const { hidden_size: d, intermediate_size: f, head_dim: h, num_attention_heads: q, num_key_value_heads: kv } = config;
+  const { hidden_size: d, head_dim: h, num_attention_heads: q, num_key_value_heads: kv } = config;
   const shapes = new Map<string, Shape>([['model.embed_tokens.weight', [config.vocab_size, d]]]);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const prefix = `model.layers.${layer}`;
@@ -41,9 +42,7 @@ export function weightShapes(config: ModelConfig): Map<string, Shape> {
     }
     shapes.set(`${prefix}.self_attn.o_proj.weight`, [d, q * h]);
     shapes.set(`${prefix}.post_attention_layernorm.weight`, [d]);
-    shapes.set(`${prefix}.mlp.gate_proj.weight`, [f, d]);
-    shapes.set(`${prefix}.mlp.up_proj.weight`, [f, d]);
-    shapes.set(`${prefix}.mlp.down_proj.weight`, [d, f]);
+    for (const [name, shape] of feedForwardShapes(config, layer)) shapes.set(`${prefix}.${name}`, shape);
   }
   shapes.set('model.norm.weight', [d]);
   if (!config.tie_word_embeddings) shapes.set('lm_head.weight', [config.vocab_size, d]);
@@ -58,7 +57,7 @@ export function initialWeights(config: ModelConfig, random: Random): Map<string,
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
     const scale = config.initializer_range * (/(o_proj|down_proj)\.weight$/.test(name) ? residual : 1);
     if (/norm\.weight$/.test(name)) data.fill(1);
-    else if (!name.endsWith('.bias'))
+    else if (!name.endsWith('bias'))
       for (let index = 0; index < data.length; index++) data[index] = scale * random.normal();
     weights.set(name, { shape, data });
   }
@@ -120,8 +119,7 @@ export function layers(
     const of: Weights = (name) => weight(`model.layers.${layer}.${name}`);
     x = add(x, attend(layer, of, rmsNorm(x, of('input_layernorm.weight'), config.rms_norm_eps)));
     const wide = rmsNorm(x, of('post_attention_layernorm.weight'), config.rms_norm_eps);
-    const gated = mul(silu(linear(wide, of('mlp.gate_proj.weight'))), linear(wide, of('mlp.up_proj.weight')));
-    x = add(x, linear(gated, of('mlp.down_proj.weight')));
+    x = add(x, feedForward(config, layer, of, wide));
   }
   return x;
 }
@@ -144,7 +142,7 @@ export function head(config: ModelConfig, weight: Weights, states: Tensor): Tens
   return linear(normal, weight(config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight'));
 }
 
-/** Rotary tables [length, head_dim / 2]. */
+/** Rotary tables [length, numbers of a head that turn / 2]. */
 export interface Positions {
   readonly cosines: Tensor;
   readonly sines: Tensor;
@@ -168,10 +166,18 @@ export function projections(
     let y = reshape(linear(x, of(`self_attn.${name}_proj.weight`), bias), [batch, length, count, d]);
     if (name === 'v') return transpose(y, [0, 2, 1, 3]);
     if (config.qk_norm) y = rmsNorm(y, of(`self_attn.${name}_norm.weight`), config.rms_norm_eps);
-    return rotate(transpose(y, [0, 2, 1, 3]), positions.cosines, positions.sines);
+    return turned(transpose(y, [0, 2, 1, 3]), positions);
   };
   const q = reshape(project('q', heads), [batch, groups, (heads / groups) * length, d]);
   return { q, k: project('k', groups), v: project('v', groups) };
+}
+
+/** The first numbers of each head [..., length, head_dim] turned by their positions, as many as the tables are for. */
+function turned(x: Tensor, { cosines, sines }: Positions): Tensor {
+  const [d, turning] = [x.shape.at(-1) as number, 2 * (cosines.shape.at(-1) as number)];
+  if (turning === d) return rotate(x, cosines, sines);
+  const axis = x.shape.length - 1;
+  return concat([rotate(slice(x, axis, 0, turning), cosines, sines), slice(x, axis, turning, d)], axis);
 }
 
 /** Attention scores before the softmax: queries [..., n, head_dim] against keys [..., m, head_dim], [..., n, m]. */
@@ -243,7 +249,7 @@ export function rotaryTables(
   length: number,
   positionOf: (place: number) => number = (place) => place,
 ): Positions {
-  const half = config.head_dim / 2;
+  const half = rotaryDimensions(config) / 2;
   const cosines = new Float32Array(length * half);
   const sines = new Float32Array(length * half);
   for (let place = 0; place < length; place++)

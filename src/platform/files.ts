@@ -1,4 +1,5 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir, platform } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,11 +10,34 @@ import { messageOf, UserError } from './errors.ts';
 export async function writeAtomic(file: string, data: string | Uint8Array): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
   const content = typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length);
+  await whenFree(() => writeFileAtomic(file, content));
+}
+
+/** `writeAtomic` of parts that are had one at a time, for files that do not fit into memory twice. */
+export async function writeAtomicParts(file: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true });
+  const unfinished = `${file}.${randomUUID()}`;
+  try {
+    const handle = await open(unfinished, 'wx');
+    try {
+      for await (const part of parts) await handle.writeFile(part);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await whenFree(() => rename(unfinished, file));
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}
+
+/** Replaces a file; tries again where Windows refuses it, as it does while somebody reads the old one. */
+async function whenFree(replace: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await writeFileAtomic(file, content);
+      return await replace();
     } catch (error) {
-      // Windows refuses to replace a file while somebody reads it, which takes a moment.
       const busy = ['EPERM', 'EACCES', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '');
       if (!(platform() === 'win32' && busy && attempt < 10)) throw error;
       await delay(10 * attempt);

@@ -5,9 +5,10 @@ import { readCard } from '../hub/card.ts';
 import { loadable } from '../hub/loadable.ts';
 import { readOrigin } from '../hub/origin.ts';
 import { modelsFolder } from '../hub/staging.ts';
+import { inFolder } from '../model/architectures/description.ts';
 import { modelsIn } from '../model/find-model.ts';
 import { machineMemory, memoryNeeded, parametersOf } from '../model/memory.ts';
-import { dataHome, readJson } from '../platform/files.ts';
+import { dataHome } from '../platform/files.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import type { ModelSummary } from '../protocol/runtime.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
@@ -38,8 +39,7 @@ export async function installedModel(name: string, folder: string): Promise<Mode
 /** Nothing where the folder holds no model: a list is no place for errors. One that cannot be loaded is listed with why. */
 async function summary(name: string, kind: ModelSummary['kind'], folder: string): Promise<ModelSummary[]> {
   try {
-    const file = path.join(folder, 'config.json');
-    const { config, problem } = loadable(await readJson(file), file);
+    const { config, problem } = await loadable(inFolder(folder));
     const parameters = config ? parametersOf(config) : null;
     const { title, licence } = await readCard(folder);
     const origin = await readOrigin(folder);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
 import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
-import { readCheckpoint } from '../model/checkpoint.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
@@ -69,7 +69,7 @@ export class ModelResidency {
 
   async #load(folder: string, before: Promise<LanguageModel> | undefined): Promise<LanguageModel> {
     this.#set({ ...idle, state: 'loading', folder });
-    const checkpoint = await readCheckpoint(folder);
+    const checkpoint = await openCheckpoint(folder);
     if (!completesCode(checkpoint.config))
       throw new UserError(
         `The model ${this.#choice.model} was not trained to complete code; choose one that was, such as unmask-code.`,

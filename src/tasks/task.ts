@@ -1,7 +1,10 @@
 import type { Random } from '../platform/random.ts';
 
-/** How a prompt is written: the papers' `<reasoning>`/`<answer>` instructions, or the short form of small character models. */
-export type PromptFormat = 'tagged' | 'plain';
+/**
+ * How a prompt is written: the papers' `<reasoning>`/`<answer>` instructions, the short form of small character models, or the
+ * instructions as a message of a conversation, in the form that the model's own chat template gives it.
+ */
+export type PromptFormat = 'tagged' | 'plain' | 'chat';
 
 /** A sum and what it is a share of; a metric of many items is the sum of `value` over the sum of `weight`. */
 export interface Score {
@@ -59,8 +62,8 @@ export interface Task<Row = unknown> {
    * user sets.
    */
   readonly tuning?: Readonly<Record<string, number | string>>;
-  /** Tokens that an answer needs at most, per prompt format. */
-  readonly completionLength: Readonly<Record<PromptFormat, number>>;
+  /** Tokens that an answer needs at most, per prompt format; a message has the tagged one's. */
+  readonly completionLength: Readonly<Record<'tagged' | 'plain', number>>;
   /** Checks one record of a data file; throws a `UserError` that says what is wrong with it. */
   parse(record: unknown): Row;
   prompt(row: Row, format: PromptFormat): string;
@@ -102,3 +105,9 @@ export interface Task<Row = unknown> {
     ): Promise<Grade[]>;
   };
 }
+
+/** Tokens that an answer of a task needs at most. */
+export const completionLengthOf = (
+  { completionLength }: Pick<Task, 'completionLength'>,
+  format: PromptFormat,
+): number => completionLength[format === 'plain' ? 'plain' : 'tagged'];

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
-import { readCheckpoint } from '../model/checkpoint.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
@@ -115,7 +115,7 @@ export async function resumePretraining(
       hooks,
     });
   }
-  const checkpoint = await readCheckpoint(last.dir);
+  const checkpoint = await openCheckpoint(last.dir);
   const { progress, optimizer } = await readProgress(last.dir);
   const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
   return work({ run: await RunWriter.resume(dir, progress.step, steps), model, curriculum, request, progress, hooks });

@@ -6,7 +6,7 @@
  * (staleness 0) unless the method has them written by another.
  */
 import type { DecodingOptions } from '../diffusion/denoise.ts';
-import { defaultDecoding, readCompletion, suffixOf } from '../evaluation/answers.ts';
+import { defaultDecoding, givenTokens, readCompletion, suffixOf } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { LanguageModel } from '../model/language-model.ts';
@@ -236,8 +236,7 @@ function fittingMicroBatch(
   { micro_batch: wished, mask_samples: samples, length: answer }: TuningSettings,
 ): number {
   const format = model.generation.prompt_format;
-  const given = problems.map((row) => task.prompt(row, format) + suffixOf(model, task, row, format));
-  const longest = Math.max(0, ...given.map((text) => model.tokenizer.encode(text).length));
+  const longest = Math.max(0, ...problems.map((row) => givenTokens(model, task, row, format)));
   const rows = rowsThatFit(model.config, { length: longest + answer, answer });
   return Math.min(wished, Math.max(1, Math.floor(rows / samples)));
 }

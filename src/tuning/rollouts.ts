@@ -1,5 +1,5 @@
 import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
-import { readCompletion } from '../evaluation/answers.ts';
+import { promptTokens, readCompletion } from '../evaluation/answers.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { rewardAll } from '../tasks/grading.ts';
 import type { NoReward, PromptFormat, Reward, Task } from '../tasks/task.ts';
@@ -46,21 +46,29 @@ export interface Edit {
 
 /** Writes the completions of jobs that share their decoding options, as one batch. */
 export async function rollOut(model: LanguageModel, jobs: readonly RolloutJob[]): Promise<Rollout[]> {
-  const texts = new Set(jobs.flatMap(({ prompt, suffix = '' }) => [prompt, suffix]));
-  const encoded = new Map([...texts].map((text) => [text, Int32Array.from(model.tokenizer.encode(text))]));
-  const tokensOf = (text: string) => encoded.get(text) as Int32Array;
+  const promptOf = onceEach((prompt) => promptTokens(model, prompt, model.generation.prompt_format));
+  const suffixOf = onceEach((suffix) => Int32Array.from(model.tokenizer.encode(suffix)));
   const results = await denoise(model, {
-    prompts: jobs.map(({ prompt }) => tokensOf(prompt)),
-    suffixes: jobs.map(({ suffix = '' }) => tokensOf(suffix)),
+    prompts: jobs.map(({ prompt }) => promptOf(prompt)),
+    suffixes: jobs.map(({ suffix = '' }) => suffixOf(suffix)),
     seeds: jobs.map(({ seed }) => seed),
     options: jobs[0]!.decoding,
   });
   return results.map((denoised, index) => {
     const job = jobs[index] as RolloutJob;
     const { completion, length } = readCompletion(model, denoised);
-    const surroundings = { prompt: tokensOf(job.prompt), suffix: tokensOf(job.suffix ?? '') };
+    const surroundings = { prompt: promptOf(job.prompt), suffix: suffixOf(job.suffix ?? '') };
     return { job, ...surroundings, completion, length, ...denoised };
   });
+}
+
+/** `make` that makes the same of the same text, and only once. */
+function onceEach<T>(make: (text: string) => T): (text: string) => T {
+  const made = new Map<string, T>();
+  return (text) => {
+    if (!made.has(text)) made.set(text, make(text));
+    return made.get(text) as T;
+  };
 }
 
 /** How rollouts of one step come about, and what they earn. */

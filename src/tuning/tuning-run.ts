@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { checkDecoding } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
-import { defaultDecoding, suffixOf } from '../evaluation/answers.ts';
+import { defaultDecoding, givenTokens } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
-import { readCheckpoint } from '../model/checkpoint.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
@@ -78,7 +78,7 @@ export async function startTuning(
   hooks: TuningHooks = {},
 ): Promise<TuningResult> {
   const folder = await findModel(request.model);
-  const checkpoint = await readCheckpoint(folder);
+  const checkpoint = await openCheckpoint(folder);
   const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
   const { task, objective, seed, steps, settings, ...rest } = request;
   // What cannot work is found before a run directory is made.
@@ -134,7 +134,7 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     testProblems: z.number().parse(testProblems ?? 0),
   };
   const last = await latestCheckpoint(dir);
-  const checkpoint = await readCheckpoint(last?.dir ?? (await findModel(request.model)));
+  const checkpoint = await openCheckpoint(last?.dir ?? (await findModel(request.model)));
   const { progress, optimizer, method } = last
     ? await readProgress(last.dir)
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
@@ -177,10 +177,8 @@ async function prepare(
     throw new UsageError(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
     );
-  const room = model.config.max_position_embeddings - (settings.length ?? task.completionLength[format]);
-  const given = (row: unknown) =>
-    model.tokenizer.encode(task.prompt(row, format)).length +
-    model.tokenizer.encode(suffixOf(model, task, row, format)).length;
+  const room = model.config.max_position_embeddings - decoding.length;
+  const given = (row: unknown) => givenTokens(model, task, row, format);
   // Of the held-out ones there is at least one. Those too long for the model are left out, unless all
   // are: then the first says by how much.
   const part = (which: 'held out' | 'training') => {
@@ -199,7 +197,7 @@ async function prepare(
   const prompt = task.prompt(probe, format);
   if (model.tokenizer.losesSomeOf(prompt))
     throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);
-  model.checkLength(given(probe) + (settings.length ?? task.completionLength[format]));
+  model.checkLength(given(probe) + decoding.length);
   return {
     task,
     problem,

@@ -63,6 +63,40 @@ describe('what stands behind a completion', () => {
   });
 });
 
+describe('a model whose attention goes by blocks', () => {
+  /** The places of a completion of 10 tokens that are asked for in each step, behind a prompt of `prompt` tokens. */
+  async function asked(prompt: number, own: number, block: number): Promise<string[]> {
+    const model = modelOf(4, () => [0, 0, 0, 5]);
+    const byBlocks = { ...model, config: { ...model.config, attention: 'block-causal', block_size: own } };
+    const [found] = await denoise(byBlocks, {
+      prompts: [Array(prompt).fill(3)],
+      seeds: [1],
+      options: options({ length: 10, block, steps: 10, order: 'threshold', threshold: 0.5 }),
+    });
+    assert.ok(!found!.tokens.includes(mask));
+    return model.queries.map(([query]) => query!.places.map((place) => place - prompt).join(''));
+  }
+
+  it('is decoded by its own blocks, of which the prompt may have begun one', async () => {
+    assert.deepEqual(await asked(5, 4, 4), ['012', '3456', '789']);
+    assert.deepEqual(await asked(8, 4, 4), ['0123', '4567', '89']);
+    assert.deepEqual(await asked(5, 4, 2), ['0', '12', '34', '56', '78', '9'], 'parts of them');
+    assert.deepEqual(await asked(5, 4, 8), ['012', '3456', '789'], 'never across them');
+    assert.deepEqual(await asked(3, 32, 32), ['0123456789'], 'within one');
+  });
+
+  it('takes a step for every block at least, also where the prompt began one', async () => {
+    const model = modelOf(4, () => [0, 0, 0, 5]);
+    const byBlocks = { ...model, config: { ...model.config, attention: 'block-causal', block_size: 4 } };
+    const [found] = await denoise(byBlocks, {
+      prompts: [[3, 3]],
+      seeds: [1],
+      options: options({ length: 8, block: 4, steps: 2 }),
+    });
+    assert.deepEqual([...found!.revealedAt], [0, 0, 1, 1, 1, 1, 2, 2]);
+  });
+});
+
 const options = (changes: Partial<DecodingOptions>): DecodingOptions => ({
   order: 'confidence',
   length: 6,

@@ -157,10 +157,49 @@ describe('filling a gap', () => {
     assert.deepEqual(sure.alternatives, (await infill(model, request({ singleLine: false }))).alternatives);
   });
 
+  it('is done by a published model that sees what is behind, in a canvas that stays as wide as it is', async () => {
+    const changes = { published_config: {}, num_hidden_layers: 2, logit_shift: true, max_position_embeddings: 96 };
+    const published = await LanguageModel.load(engine, tinyCheckpoint(changes));
+    const { config, tokenizer } = published;
+    assert.ok(completesCode(config));
+    const wide = request({ threshold: 1, singleLine: false });
+    const { alternatives, forwards, contextTokens } = await infill(published, wide);
+    const [found] = alternatives;
+    assert.equal(contextTokens, 7);
+    assert.equal(found!.tokens.length, 64);
+    assert.equal(new Set(found!.revealedAt).size, forwards);
+    assert.ok(found!.tokens.every((token) => token !== config.mask_token_id));
+    const behindEnd = found!.tokens.subarray(found!.length);
+    assert.ok(behindEnd.every((token) => token === config.eos_token_id));
+
+    // What the first step reveals is what the model is surest of, with all that is given before and behind.
+    const [before, behind] = ['12+3', '=15'].map((text) => tokenizer.encode(text)) as [number[], number[]];
+    const row = Int32Array.from([...before, ...Array(64).fill(config.mask_token_id), ...behind]);
+    const places = Array.from({ length: 8 }, (_, place) => before.length + place);
+    const [logits] = await published.logits([{ tokens: row, places }]);
+    const first = found!.revealedAt.indexOf(0);
+    const size = config.vocab_size;
+    const shares = places.map((_, place) => {
+      const own = [...logits!.subarray(place * size, (place + 1) * size)].map(Math.exp);
+      own[config.mask_token_id] = 0;
+      const all = own.reduce((sum, value) => sum + value, 0);
+      return { token: own.indexOf(Math.max(...own)), share: Math.max(...own) / all };
+    });
+    const surest = Math.max(...shares.map(({ share }) => share));
+    assert.ok(Math.abs(shares[first]!.share - surest) < 1e-6);
+    assert.equal(found!.tokens[first], shares[first]!.token);
+
+    const other = await infill(published, { ...wide, suffix: '=99' });
+    assert.notDeepEqual(other.alternatives[0]!.tokens, found!.tokens, 'the suffix is read');
+    await published.dispose();
+  });
+
   it('is not asked of a model that was not trained for it', async () => {
     const other = await LanguageModel.load(engine, tinyCheckpoint());
     assert.equal(completesCode(other.config), false);
     assert.equal(completesCode(model.config), true);
+    const blocks = { ...other.config, published_config: {}, attention: 'block-causal', block_size: 4 } as const;
+    assert.equal(completesCode(blocks), false, 'blocks never see what is behind them');
     await assert.rejects(infill(other, request()), { name: 'UserError', message: /was not trained to complete code/ });
     await other.dispose();
   });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -79,6 +79,22 @@ describe('a checkpoint', () => {
       assert.deepEqual(await readFile(path.join(root, 'again', name)), await readFile(path.join(whole, name)), name);
   });
 
+  it('is half as large where its numbers are rounded to bfloat16', async () => {
+    const folder = path.join(root, 'rounded');
+    const checkpoint = tinyCheckpoint(everyOption);
+    await writeCheckpoint(folder, checkpoint, { floats: 'BF16' });
+    const sizes = [folder, whole].map(async (at) => (await stat(path.join(at, 'model.safetensors'))).size);
+    const [half, full] = (await Promise.all(sizes)) as [number, number];
+    const count = [...checkpoint.weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+    // Beside the numbers there are some names.
+    assert.ok(Math.abs(full - half - 2 * count) < 64, `${full} and ${half} bytes for ${count} numbers`);
+    for (const [name, { data }] of (await readCheckpoint(folder)).weights)
+      for (const [index, value] of data.entries()) {
+        const exact = checkpoint.weights.get(name)!.data[index] as number;
+        assert.ok(Math.abs(value - exact) <= Math.abs(exact) / 256, `${name}: ${value} for ${exact}`);
+      }
+  });
+
   it('keeps configuration fields that it does not know', async () => {
     const folder = path.join(root, 'extra');
     const checkpoint = tinyCheckpoint();
@@ -89,7 +105,14 @@ describe('a checkpoint', () => {
   it('takes the defaults of the papers where no generation_config.json says otherwise', async () => {
     const folder = await spoilt((copy) => rm(path.join(copy, 'generation_config.json')));
     const { generation } = await readCheckpoint(folder);
-    assert.deepEqual(generation, { prompt_format: 'tagged', block_length: 32, tokens_per_step: 2 });
+    assert.deepEqual(
+      generation,
+      { prompt_format: 'tagged', block_length: 3, tokens_per_step: 2 },
+      "the model's blocks",
+    );
+    const config = JSON.parse(await readFile(path.join(folder, 'config.json'), 'utf8'));
+    await writeFile(path.join(folder, 'config.json'), JSON.stringify({ ...config, attention: 'full' }));
+    assert.equal((await readCheckpoint(folder)).generation.block_length, 32);
   });
 });
 

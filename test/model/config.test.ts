@@ -38,11 +38,11 @@ it('a preset is a valid configuration for its vocabulary', () => {
   assert.throws(() => presetConfig('toString', 23, special), { name: 'UsageError' });
 });
 
-it('a configuration that is no object is refused by name', () => {
+it('a configuration that is no object is refused', () => {
   for (const value of [null, 5, 'text', []])
     assert.throws(() => parseConfig(value, 'folder/config.json'), {
       name: 'UserError',
-      message: /^folder\/config\.json: model_type/,
+      message: /^folder\/config\.json: the configuration is wrong/,
     });
 });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -45,13 +45,45 @@ describe('safetensors', () => {
       // A window into a larger buffer.
       ['window', { shape: [2], data: Float32Array.of(9, 1, 2, 9).subarray(1, 3) }],
     ]);
-    await writeSafetensors(file, tensors, { step: '7' });
+    await writeSafetensors(file, tensors, { metadata: { step: '7' } });
     assert.deepEqual(await readSafetensors(file), tensors);
     const bytes = await readFile(file);
     const header = Number(bytes.readBigUInt64LE());
     assert.equal((8 + header) % 8, 0, 'data begin at a multiple of eight');
     const { __metadata__: metadata } = JSON.parse(bytes.toString('utf8', 8, 8 + header));
     assert.deepEqual(metadata, { format: 'pt', step: '7' });
+  });
+
+  it('reads 16-bit numbers as f32, and rounds to them where it is asked to', async () => {
+    const data = Float32Array.of(1, -0.1, 3e38, Number.NEGATIVE_INFINITY, 0, 1e-40);
+    const tensors = new Map<string, HostTensor>([
+      ['floats', { shape: [2, 3], data }],
+      ['ids', { shape: [2], data: Int32Array.of(7, -1) }],
+    ]);
+    await writeSafetensors(file, tensors, { floats: 'BF16' });
+    const read = await readSafetensors(file);
+    assert.deepEqual(read.get('ids'), tensors.get('ids'));
+    for (const [index, value] of read.get('floats')!.data.entries()) {
+      const exact = data[index] as number;
+      assert.ok(
+        value === exact || Math.abs(value - exact) <= Math.abs(exact) / 128 + 2 ** -134,
+        `${value} for ${exact}`,
+      );
+    }
+    await written({ half: { dtype: 'F16', shape: [2], data_offsets: [0, 4] } }, 4);
+    assert.deepEqual((await readSafetensors(file)).get('half')!.data, new Float32Array(2));
+  });
+
+  it('reads a tensor of any name', async () => {
+    await written('{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4);
+    assert.deepEqual([...(await readSafetensors(file)).keys()], ['__proto__']);
+  });
+
+  it('refuses what is no file', async () => {
+    await rm(file, { force: true });
+    await mkdir(file);
+    await refused(/is not a file/);
+    await rm(file, { recursive: true });
   });
 
   it('takes tensors in any order of the header, empty ones between them too', async () => {
@@ -96,7 +128,30 @@ describe('safetensors', () => {
     'a gap': [{ a: f32([1], 0, 4), b: f32([1], 8, 12) }, 12, /leaves a gap/],
     'data before the first tensor': [{ a: f32([1], 4, 8) }, 8, /leaves a gap/],
     'bytes behind the last tensor': [{ a: f32([1], 0, 4) }, 8, /bytes follow its last tensor/],
-    'half precision': [{ a: { dtype: 'BF16', shape: [2], data_offsets: [0, 4] } }, 4, /tensor a is BF16/],
+    'a tensor twice': [
+      '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+      4,
+      /header has "a" twice/,
+    ],
+    'a field twice': [
+      '{"a":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}}',
+      8,
+      /header has "shape" twice/,
+    ],
+    'shapes whose product is no number': [{ a: f32([2 ** 53 - 1, 2 ** 53 - 1, 0], 0, 4) }, 4, /has 4 bytes/],
+    'extents beyond whole numbers': [{ a: f32([1e300, 0], 0, 4) }, 4, /entry of a is malformed/],
+    'other bytes than its type has': [
+      { a: { dtype: 'BF16', shape: [2], data_offsets: [0, 8] } },
+      8,
+      /BF16 \[2\] has 8 bytes/,
+    ],
+    'a name of many lines': [{ 'a\nb': f32([2], 0, 4) }, 4, /tensor "a\\nb" of F32/],
+    'a type that nobody knows': [
+      { a: { dtype: 'Q4', shape: [2], data_offsets: [0, 4] } },
+      4,
+      /tensor a is of the unknown type Q4/,
+    ],
+    'whole numbers of 64 bits': [{ a: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } }, 8, /tensor a is I64/],
   };
   for (const [name, [header, data, why, declared]] of Object.entries(hostile))
     it(`refuses ${name}`, async () => {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { readCheckpoint } from '../../model/checkpoint.ts';
+import { openCheckpoint } from '../../model/checkpoint.ts';
 import { bundledPuzzleModel, findModel } from '../../model/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
@@ -51,7 +51,7 @@ export function addCompare(add: AddCommand): void {
             task.tuning,
           );
           // What one of them refuses is found before hours of the others.
-          const { config } = await readCheckpoint(await findModel(options.model));
+          const { config } = await openCheckpoint(await findModel(options.model));
           const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
           for (const { objective, settings: own } of variants) objectiveByName(objective).check?.(own, config);
           const plan: ComparisonPlan = {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { infill } from '../../diffusion/infill.ts';
 import { shownAlternatives } from '../../evaluation/infilling.ts';
-import { readCheckpoint } from '../../model/checkpoint.ts';
+import { openCheckpoint } from '../../model/checkpoint.ts';
 import { bundledCodeModel, findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { Interrupted, messageOf, UsageError } from '../../platform/errors.ts';
@@ -33,7 +33,7 @@ export function addComplete(add: AddCommand): void {
           prefix: await read('--prefix-file', options.prefixFile),
           suffix: options.suffixFile === undefined ? '' : await read('--suffix-file', options.suffixFile),
         };
-        const checkpoint = await readCheckpoint(await findModel(options.model));
+        const checkpoint = await openCheckpoint(await findModel(options.model));
         const model = await LanguageModel.load(await engineOf(options), checkpoint);
         const { multiline, threshold, contextTokens } = defaultSettings.completions;
         const singleLine = !mayHaveSeveralLines(multiline, text);

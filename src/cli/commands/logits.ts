@@ -1,4 +1,4 @@
-import { readCheckpoint } from '../../model/checkpoint.ts';
+import { openCheckpoint } from '../../model/checkpoint.ts';
 import { findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { UsageError } from '../../platform/errors.ts';
@@ -15,7 +15,7 @@ export function addLogits(add: AddCommand): void {
       'logits',
       "Print the head's raw output for some tokens, to check a checkpoint",
       async (options) => {
-        const checkpoint = await readCheckpoint(await findModel(options.model));
+        const checkpoint = await openCheckpoint(await findModel(options.model));
         const size = checkpoint.config.vocab_size;
         const tokens = options.tokens.split(',').map((text) => {
           const token = Number(text);

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
-import type { HostTensor } from '../../graph/tensor.ts';
+import { type HostTensor, sourceOf, type TensorSource } from '../../graph/tensor.ts';
 import { checkFeeds, checkState, type Engine, type Executable, type State } from '../engine.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
@@ -93,8 +93,9 @@ export class OnnxEngine implements Engine {
     this.#memory = device === 'webgpu' ? new DeviceMemory(this.#options) : undefined;
   }
 
-  async createState(values: ReadonlyMap<string, HostTensor>): Promise<State> {
-    return this.#memory ? DeviceState.upload(this.#memory, values) : new HostState(values);
+  async createState(values: ReadonlyMap<string, HostTensor> | TensorSource): Promise<State> {
+    const source = sourceOf(values);
+    return this.#memory ? DeviceState.upload(this.#memory, source) : HostState.fill(source);
   }
 
   async compile(program: Program): Promise<Executable> {

@@ -1,5 +1,5 @@
 import * as ort from 'onnxruntime-node';
-import { type HostTensor, type Shape, sizeOf } from '../../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf, type TensorSource } from '../../graph/tensor.ts';
 import type { State } from '../engine.ts';
 import type { DeviceMemory } from './device-memory.ts';
 
@@ -22,9 +22,17 @@ export class HostState implements OnnxState {
   readonly #front = new Map<string, ort.Tensor>();
   readonly #back = new Map<string, ort.Tensor>();
 
-  constructor(values: ReadonlyMap<string, HostTensor>) {
-    this.shapes = shapesOf(values);
-    for (const [name, { shape, data }] of values) this.#front.set(name, tensor(data.slice(), shape));
+  private constructor(shapes: ReadonlyMap<string, Shape>) {
+    this.shapes = shapes;
+  }
+
+  static async fill(values: TensorSource): Promise<HostState> {
+    const state = new HostState(new Map(values.shapes));
+    for (const name of values.shapes.keys()) {
+      const { shape, data } = await values.read(name);
+      state.#front.set(name, tensor(data, shape));
+    }
+    return state;
   }
 
   current(name: string): ort.Tensor {
@@ -76,10 +84,10 @@ export class DeviceState implements OnnxState {
     this.#tensors = tensors;
   }
 
-  static async upload(memory: DeviceMemory, values: ReadonlyMap<string, HostTensor>): Promise<DeviceState> {
+  static async upload(memory: DeviceMemory, values: TensorSource): Promise<DeviceState> {
     const tensors = new Map<string, ort.Tensor>();
-    for (const [name, value] of values) tensors.set(name, await memory.upload(value));
-    return new DeviceState(memory, shapesOf(values), tensors);
+    for (const name of values.shapes.keys()) tensors.set(name, await memory.upload(await values.read(name)));
+    return new DeviceState(memory, new Map(values.shapes), tensors);
   }
 
   current(name: string): ort.Tensor {
@@ -113,9 +121,6 @@ export class DeviceState implements OnnxState {
 export function tensor(data: Float32Array | Int32Array, shape: Shape): ort.Tensor {
   return data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
 }
-
-const shapesOf = (values: ReadonlyMap<string, HostTensor>): Map<string, Shape> =>
-  new Map([...values].map(([name, { shape }]) => [name, shape]));
 
 function known(tensors: ReadonlyMap<string, ort.Tensor>, name: string): ort.Tensor {
   const found = tensors.get(name);

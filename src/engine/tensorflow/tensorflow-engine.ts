@@ -1,6 +1,6 @@
 import type * as Tf from '@tensorflow/tfjs-core';
 import type { Program } from '../../graph/program.ts';
-import type { HostTensor, Shape, Tensor } from '../../graph/tensor.ts';
+import { type HostTensor, type Shape, sourceOf, type Tensor, type TensorSource } from '../../graph/tensor.ts';
 import { checkFeeds, checkState, type Engine, type Executable, type State } from '../engine.ts';
 import { loadTensorflow, type Tensorflow, type TensorflowDevice } from './load-tensorflow.ts';
 import { compute } from './operations.ts';
@@ -24,8 +24,8 @@ export class TensorflowEngine implements Engine {
     return new TensorflowEngine(device, tf, backend);
   }
 
-  async createState(values: ReadonlyMap<string, HostTensor>): Promise<State> {
-    return new TensorflowState(this, values);
+  async createState(values: ReadonlyMap<string, HostTensor> | TensorSource): Promise<State> {
+    return TensorflowState.fill(this, sourceOf(values));
   }
 
   async compile(program: Program): Promise<Executable> {
@@ -58,10 +58,15 @@ class TensorflowState implements State {
   readonly engine: TensorflowEngine;
   readonly #tensors = new Map<string, Tf.Tensor>();
 
-  constructor(engine: TensorflowEngine, values: ReadonlyMap<string, HostTensor>) {
+  private constructor(engine: TensorflowEngine, shapes: ReadonlyMap<string, Shape>) {
     this.engine = engine;
-    this.shapes = new Map([...values].map(([name, { shape }]) => [name, shape]));
-    for (const [name, value] of values) this.#tensors.set(name, engine.upload(value));
+    this.shapes = shapes;
+  }
+
+  static async fill(engine: TensorflowEngine, values: TensorSource): Promise<TensorflowState> {
+    const state = new TensorflowState(engine, new Map(values.shapes));
+    for (const name of values.shapes.keys()) state.#tensors.set(name, engine.upload(await values.read(name)));
+    return state;
   }
 
   tensor(name: string): Tf.Tensor {

@@ -30,7 +30,7 @@ export function candidateProgram(row: CodeRow, completion: string, format: Promp
 export function codeIn(completion: string, format: PromptFormat): string {
   const fenced = [...completion.matchAll(/```[^\n`]*\n([\s\S]*?)(?:```|$)/g)].at(-1);
   if (fenced) return (fenced[1] as string).trimEnd();
-  return (format === 'tagged' ? taggedAnswer(completion) : null) ?? completion;
+  return (format === 'plain' ? null : taggedAnswer(completion)) ?? completion;
 }
 
 /** Where the function that is asked for begins in the prompt; its end where it does not. */

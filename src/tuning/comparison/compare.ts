@@ -6,7 +6,7 @@
 import type { Engine } from '../../engine/engine.ts';
 import { defaultDecoding } from '../../evaluation/answers.ts';
 import { evaluate } from '../../evaluation/evaluate.ts';
-import { readCheckpoint } from '../../model/checkpoint.ts';
+import { openCheckpoint } from '../../model/checkpoint.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { Interrupted, messageOf, UserError } from '../../platform/errors.ts';
 import { packageVersion } from '../../platform/package-root.ts';
@@ -195,7 +195,7 @@ async function passAtK(
 ): Promise<Readonly<Record<string, Interval>>> {
   if (plan.samples < 2) return {};
   const task = taskByName(plan.task);
-  const model = await LanguageModel.load(engine, await readCheckpoint(checkpoint));
+  const model = await LanguageModel.load(engine, await openCheckpoint(checkpoint));
   try {
     const format = model.generation.prompt_format;
     const problems = task.heldOut!('test', plan.problems, plan.settings.task_options);

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import type { Engine } from '../../src/engine/engine.ts';
+import { TensorflowEngine } from '../../src/engine/tensorflow/tensorflow-engine.ts';
+import { openCheckpoint } from '../../src/model/checkpoint.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { oneThread } from './tiny-model.ts';
+
+const references = path.join(import.meta.dirname, 'references');
+
+/** What each folder's files say of its model, as ours. */
+const layouts: Readonly<Record<string, Partial<ModelConfig>>> = {
+  'open-dcoder': { logit_shift: true, attention: 'full', attention_bias: true, qk_norm: false, mask_token_id: 3 },
+  'a2d-qwen2': { logit_shift: false, attention: 'full', attention_bias: true, eos_token_id: 1, mask_token_id: 3 },
+  'a2d-qwen3': { logit_shift: false, attention: 'block-causal', block_size: 4, qk_norm: true, rope_theta: 1e6 },
+  dream: { logit_shift: true, attention: 'full', attention_bias: true, tie_word_embeddings: false },
+  llada: { logit_shift: false, attention: 'full', attention_bias: false, vocab_size: 102, pad_token_id: 0 },
+  'llada-moe': { logit_shift: false, attention: 'full', qk_norm: true, partial_rotary_factor: 1 },
+  'llada2-moe': { logit_shift: false, attention: 'block-causal', block_size: 4, eos_token_id: 1, mask_token_id: 3 },
+};
+
+interface Reference {
+  readonly tokens: number[];
+  readonly logits: number[][];
+}
+const reference = async (layout: string): Promise<Reference> =>
+  JSON.parse(await readFile(path.join(references, layout, 'logits.json'), 'utf8'));
+
+/** Largest difference of two lists of numbers. */
+const difference = (found: ArrayLike<number>, expected: readonly number[]): number => {
+  assert.equal(found.length, expected.length);
+  return expected.reduce((most, value, index) => Math.max(most, Math.abs(value - (found[index] as number))), 0);
+};
+
+/** Loads a layout and compares every logit with the reference, the raw ones and the predictions of a padded batch. */
+async function agrees(engine: Engine, layout: string): Promise<void> {
+  const { tokens, logits } = await reference(layout);
+  const model = await LanguageModel.load(engine, await openCheckpoint(path.join(references, layout)));
+  try {
+    const row = Int32Array.from(tokens);
+    const raw = difference(await model.rawLogits(row), logits.flat());
+    assert.ok(raw < 1e-4, `raw logits of ${layout} are off by ${raw}`);
+    const predicted = model.config.logit_shift ? logits.map((_, place) => logits[Math.max(0, place - 1)]!) : logits;
+    const whole = { tokens: row, places: [...row.keys()] };
+    const [found] = await model.logits([whole, { tokens: row.subarray(0, 3), places: [1] }]);
+    const most = difference(found!, predicted.flat());
+    assert.ok(most < 1e-4, `predictions of ${layout} are off by ${most}`);
+  } finally {
+    await model.dispose();
+  }
+}
+
+describe('a published layout', () => {
+  for (const [layout, said] of Object.entries(layouts))
+    it(`${layout} gives the logits of its formulas`, async () => {
+      const { config } = await openCheckpoint(path.join(references, layout));
+      for (const [name, value] of Object.entries(said)) assert.deepEqual(config[name], value, name);
+      await agrees(oneThread(), layout);
+    });
+
+  for (const layout of ['a2d-qwen3', 'llada2-moe'])
+    it(`${layout} does so on TensorFlow.js too`, async () => agrees(await TensorflowEngine.open('cpu'), layout));
+});
+
+it('a model that this machine has no memory for is refused before it is read', async () => {
+  const checkpoint = await openCheckpoint(path.join(references, 'llada'));
+  const weights = {
+    shapes: new Map([['model.embed_tokens.weight', [2 ** 20, 2 ** 22]]]),
+    read: () => assert.fail('it is read'),
+  };
+  await assert.rejects(LanguageModel.load(oneThread(), { ...checkpoint, weights }), {
+    name: 'UserError',
+    message: /need 16384\.0 GiB, and this machine has \d/,
+  });
+});
