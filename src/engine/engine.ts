@@ -12,6 +12,17 @@ export interface State {
   dispose(): Promise<void>;
 }
 
+/** How state is kept. */
+export interface StateOptions {
+  /**
+   * State that is read through this one where this one has none of a name. Programs may read it and not update it. It
+   * belongs to whoever created it, and must outlive this one.
+   */
+  readonly over?: State;
+  /** Never updated nor written: an engine may compute on the very arrays it is given, which then must not change. */
+  readonly frozen?: boolean;
+}
+
 /** A compiled program. Runs do not overlap: the engine computes one at a time and blocks its thread meanwhile. */
 export interface Executable {
   /**
@@ -26,10 +37,18 @@ export interface Executable {
 export interface Engine {
   readonly name: EngineName;
   readonly device: string;
-  createState(values: ReadonlyMap<string, HostTensor>): Promise<State>;
+  createState(values: ReadonlyMap<string, HostTensor>, options?: StateOptions): Promise<State>;
   compile(program: Program): Promise<Executable>;
   dispose(): Promise<void>;
 }
+
+/** Names and shapes of new state, and of what is read through it. */
+export function stateShapes(values: ReadonlyMap<string, HostTensor>, over: State | undefined): Map<string, Shape> {
+  return new Map([...(over?.shapes ?? []), ...[...values].map(([name, { shape }]) => [name, shape] as const)]);
+}
+
+/** What is thrown where state that is frozen, or read through other state, were to change. */
+export const frozenError = (name: string): Error => new Error(`state ${name} is frozen`);
 
 /** Throws where the feeds do not fit the program: a missing or foreign name, another shape or another kind of numbers. */
 export function checkFeeds(program: Program, feeds: Readonly<Record<string, HostTensor>>): void {

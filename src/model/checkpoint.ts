@@ -3,10 +3,13 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { HostTensor } from '../graph/tensor.ts';
-import { UserError } from '../platform/errors.ts';
+import { messageOf, UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
+import { adapterFiles, isAdapter, readAdapter, readAdapterBase } from './adapter-folder.ts';
 import { type ModelConfig, parseConfig } from './config.ts';
+import { findModel } from './find-model.ts';
 import { type GenerationDefaults, readGeneration } from './generation.ts';
+import type { Adapter } from './lora.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 import { Tokenizer, type TokenizerFiles } from './tokenizer.ts';
 import { weightShapes } from './transformer.ts';
@@ -17,10 +20,13 @@ export interface Checkpoint {
   readonly weights: Map<string, HostTensor>;
   readonly tokenizer: Tokenizer;
   readonly generation: GenerationDefaults;
+  /** What stands beside the weights, which are frozen then. */
+  readonly adapter?: Adapter | undefined;
 }
 
-/** Reads a checkpoint folder; throws a `UserError` that names the file that is missing, cut off or foreign. */
+/** Reads a checkpoint folder, or an adapter's with the base that it names; throws a `UserError` that names the file that is missing, cut off or foreign. */
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
+  if (await isAdapter(folder)) return readAdapted(folder);
   const found = await stat(folder).catch(() => undefined);
   if (!found?.isDirectory())
     throw new UserError(`${folder} is not a checkpoint folder; give a folder with config.json and model.safetensors.`);
@@ -56,10 +62,37 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   return { config, weights, tokenizer, generation: await readGeneration(folder) };
 }
 
-/** A name for the weights of a checkpoint folder, that other weights do not have. */
+async function readAdapted(folder: string): Promise<Checkpoint> {
+  const base = await adapterBaseFolder(folder);
+  const { digest } = await readAdapterBase(folder);
+  if (digest !== null && digest !== (await weightsDigest(base)))
+    throw new UserError(
+      `The adapter in ${folder} was trained beside other weights than those that are now in ${base}; put those back, or name their folder as base_model_name_or_path in its adapter_config.json.`,
+    );
+  const checkpoint = await readCheckpoint(base);
+  return { ...checkpoint, adapter: await readAdapter(folder, checkpoint.config) };
+}
+
+/** The checkpoint folder of the model that an adapter stands beside; throws a `UserError` where there is none. */
+export async function adapterBaseFolder(folder: string): Promise<string> {
+  const { name } = await readAdapterBase(folder);
+  const base = await findModel(name).catch((error: unknown) => {
+    throw new UserError(`The base of the adapter in ${folder} is not here: ${messageOf(error)}`);
+  });
+  if (await isAdapter(base))
+    throw new UserError(
+      `The base of the adapter in ${folder} is ${base}, which is an adapter itself; merge that first with \`unmask merge\`.`,
+    );
+  return base;
+}
+
+/** A name for the weights of a checkpoint folder, an adapter's base among them, that other weights do not have. */
 export async function weightsDigest(folder: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const part of createReadStream(path.join(folder, 'model.safetensors'))) hash.update(part as Buffer);
+  const adapted = await isAdapter(folder);
+  for (const file of adapted ? adapterFiles : ['model.safetensors'])
+    for await (const part of createReadStream(path.join(folder, file))) hash.update(part as Buffer);
+  if (adapted) hash.update(await weightsDigest(await adapterBaseFolder(folder)));
   return hash.digest('hex').slice(0, 16);
 }
 

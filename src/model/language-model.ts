@@ -2,17 +2,20 @@ import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
 import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
+import { writeAdapter } from './adapter-folder.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { ContextReader, type Work } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
 import { GivenReader } from './given-reader.ts';
+import { type Adapter, lookUp, trainedShapes } from './lora.ts';
+import type { Weights } from './projection.ts';
 import type { Query } from './query.ts';
 import { bucket } from './shape-bucket.ts';
 import type { Tokenizer } from './tokenizer.ts';
-import { head, hiddenStates, logitsAt, type Weights, weightShapes } from './transformer.ts';
+import { head, hiddenStates, logitsAt, weightShapes } from './transformer.ts';
 
 /** A forward pass holds at most this many tokens, so that activations stay small; larger batches are cut. */
 const tokensPerPass = 8192;
@@ -22,35 +25,74 @@ export class LanguageModel {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly generation: GenerationDefaults;
+  /** What the adapter beside the model is, as it was loaded; its weights are in the state. */
+  readonly adapter: Adapter | undefined;
   readonly engine: Engine;
   readonly state: State;
+  /** What training changes: all weights, or an adapter's alone. */
+  readonly trained: ReadonlyMap<string, Shape>;
   /** What was computed since the model was loaded. */
   readonly work: Work = { forwards: 0, tokens: 0 };
   readonly #programs: ProgramCache;
+  /** Frozen weights that other models may share; null where they are this model's own state, or another model's to free. */
+  readonly #base: State | null;
   #context: ContextReader | undefined;
 
-  private constructor(checkpoint: Omit<Checkpoint, 'weights'>, engine: Engine, loaded: State) {
+  private constructor(checkpoint: Omit<Checkpoint, 'weights'>, engine: Engine, loaded: State, base: State | null) {
     this.config = checkpoint.config;
     this.tokenizer = checkpoint.tokenizer;
     this.generation = checkpoint.generation;
+    this.adapter = checkpoint.adapter;
     this.engine = engine;
     this.state = loaded;
+    this.trained = trainedShapes(this.config, this.adapter);
+    this.#base = base;
     this.#programs = new ProgramCache(engine);
   }
 
-  /** Puts a checkpoint on an engine. `extra` is state that programs keep beside the weights, such as an optimiser's. */
+  /**
+   * Puts a checkpoint on an engine. `extra` is state that programs keep beside the weights, such as an optimiser's. Beside an
+   * adapter the weights are frozen: there is one copy of them, the arrays of the checkpoint where the engine can use those.
+   */
   static async load(engine: Engine, checkpoint: Checkpoint, extra: ReadonlyMap<string, HostTensor> = new Map()) {
-    return new LanguageModel(checkpoint, engine, await engine.createState(new Map([...checkpoint.weights, ...extra])));
+    const { weights, adapter, ...rest } = checkpoint;
+    if (!adapter)
+      return new LanguageModel(rest, engine, await engine.createState(new Map([...weights, ...extra])), null);
+    const base = await engine.createState(weights, { frozen: true });
+    const own = await engine.createState(new Map([...adapter.weights, ...extra]), { over: base });
+    return new LanguageModel({ ...rest, adapter }, engine, own, base);
   }
 
-  /** The weights as nodes of a program. */
+  /** This model with an adapter beside it; its weights are shared, so it must outlive what is returned. */
+  async withAdapter(adapter: Adapter): Promise<LanguageModel> {
+    const own = await this.engine.createState(adapter.weights, { over: this.state });
+    return new LanguageModel({ ...this, adapter }, this.engine, own, null);
+  }
+
+  /** A model of its own that begins with these values of what training changes; a frozen base is shared, and must outlive it. */
+  async copy(trained: ReadonlyMap<string, HostTensor>): Promise<LanguageModel> {
+    return new LanguageModel(
+      this,
+      this.engine,
+      await this.engine.createState(trained, this.adapter ? { over: this.state } : {}),
+      null,
+    );
+  }
+
+  /** The weights as nodes of a program, an adapter's among them. */
   weightNodes(): Map<string, ReturnType<typeof state>> {
-    return new Map([...weightShapes(this.config)].map(([name, shape]) => [name, state(name, shape)]));
+    return new Map([...weightShapes(this.config), ...this.trained].map(([name, shape]) => [name, state(name, shape)]));
   }
 
+  /** Looks weights up among these nodes, with what an adapter adds. */
+  lookUp(nodes: ReadonlyMap<string, Tensor>): Weights {
+    return lookUp(nodes, this.adapter);
+  }
+
+  /** Copies of what training changes: all weights, or an adapter's alone. */
   async readWeights(): Promise<Map<string, HostTensor>> {
     const weights = new Map<string, HostTensor>();
-    for (const name of weightShapes(this.config).keys()) weights.set(name, await this.state.read(name));
+    for (const name of this.trained.keys()) weights.set(name, await this.state.read(name));
     return weights;
   }
 
@@ -110,19 +152,22 @@ export class LanguageModel {
 
   /** Reads given text once for many canvases; for models with `prefix-lm` attention. */
   get context(): ContextReader {
-    this.#context ??= new ContextReader(this.config, this.engine, this.state, this.work);
+    this.#context ??= new ContextReader(this.config, this.engine, this.state, () => this.#weights(), this.work);
     return this.#context;
   }
 
-  /** Writes the model as it stands as a checkpoint folder. */
+  /** Writes the model as it stands as a checkpoint folder; beside an adapter, that alone. */
   async save(folder: string): Promise<void> {
-    await writeCheckpoint(folder, { ...this, weights: await this.readWeights() });
+    const weights = await this.readWeights();
+    if (this.adapter) await writeAdapter(folder, { ...this.adapter, weights });
+    else await writeCheckpoint(folder, { ...this, weights });
   }
 
   async dispose(): Promise<void> {
     await this.#context?.dispose();
     await this.#programs.dispose();
     await this.state.dispose();
+    await this.#base?.dispose();
   }
 
   async #pass(queries: readonly Query[], length: number): Promise<Float32Array[]> {
@@ -177,8 +222,7 @@ export class LanguageModel {
   }
 
   #weights(): Weights {
-    const nodes = this.weightNodes();
-    return (name) => nodes.get(name)!;
+    return this.lookUp(this.weightNodes());
   }
 }
 

@@ -36,6 +36,7 @@ import {
 import { objectiveByName } from './objectives/registry.ts';
 import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
+import { startingPoint } from './starting-point.ts';
 
 /** What a tuning run is asked to do; all of it is kept in `run.json`, so that it can be resumed. */
 export interface TuningRequest {
@@ -78,8 +79,8 @@ export async function startTuning(
   hooks: TuningHooks = {},
 ): Promise<TuningResult> {
   const folder = await findModel(request.model);
-  const checkpoint = await readCheckpoint(folder);
-  const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
+  const checkpoint = await startingPoint(engine, folder, request);
+  const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config, checkpoint.adapter));
   const { task, objective, seed, steps, settings, ...rest } = request;
   // What cannot work is found before a run directory is made.
   const prepared = await prepare(model, request);
@@ -134,11 +135,13 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     testProblems: z.number().parse(testProblems ?? 0),
   };
   const last = await latestCheckpoint(dir);
-  const checkpoint = await readCheckpoint(last?.dir ?? (await findModel(request.model)));
+  const checkpoint = last
+    ? await readCheckpoint(last.dir)
+    : await startingPoint(engine, await findModel(request.model), request);
   const { progress, optimizer, method } = last
     ? await readProgress(last.dir)
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
-  const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
+  const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer));
   const prepared = await prepare(model, request);
   const run = await RunWriter.resume(dir, progress.step);
   return work({ run, model, request, prepared, progress, restored: method, hooks });

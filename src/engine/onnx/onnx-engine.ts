@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
-import { checkFeeds, checkState, type Engine, type Executable, type State } from '../engine.ts';
+import { checkFeeds, checkState, type Engine, type Executable, type State, type StateOptions } from '../engine.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
 import { DeviceState, HostState, isOnnxState, tensor } from './onnx-state.ts';
@@ -93,8 +93,11 @@ export class OnnxEngine implements Engine {
     this.#memory = device === 'webgpu' ? new DeviceMemory(this.#options) : undefined;
   }
 
-  async createState(values: ReadonlyMap<string, HostTensor>): Promise<State> {
-    return this.#memory ? DeviceState.upload(this.#memory, values) : new HostState(values);
+  async createState(values: ReadonlyMap<string, HostTensor>, { over, frozen }: StateOptions = {}): Promise<State> {
+    if (over && !isOnnxState(over)) throw new Error('state can be read only through state of the same engine');
+    return this.#memory
+      ? DeviceState.upload(this.#memory, values, { over, frozen })
+      : new HostState(values, { over, frozen });
   }
 
   async compile(program: Program): Promise<Executable> {

@@ -1,6 +1,6 @@
 import * as ort from 'onnxruntime-node';
 import { type HostTensor, type Shape, sizeOf } from '../../graph/tensor.ts';
-import type { State } from '../engine.ts';
+import { frozenError, type State, stateShapes } from '../engine.ts';
 import type { DeviceMemory } from './device-memory.ts';
 
 /** State as ONNX Runtime's tensors, which a run reads and replaces. */
@@ -12,6 +12,12 @@ export interface OnnxState extends State {
   accept(name: string, next: ort.Tensor): void;
 }
 
+/** Options of state whose `over` is ONNX Runtime's too. */
+export interface OnnxStateOptions {
+  readonly over?: OnnxState | undefined;
+  readonly frozen?: boolean | undefined;
+}
+
 export function isOnnxState(state: State): state is OnnxState {
   return state instanceof HostState || state instanceof DeviceState;
 }
@@ -21,20 +27,24 @@ export class HostState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #front = new Map<string, ort.Tensor>();
   readonly #back = new Map<string, ort.Tensor>();
+  readonly #over: OnnxState | undefined;
+  readonly #frozen: boolean;
 
-  constructor(values: ReadonlyMap<string, HostTensor>) {
-    this.shapes = shapesOf(values);
-    for (const [name, { shape, data }] of values) this.#front.set(name, tensor(data.slice(), shape));
+  constructor(values: ReadonlyMap<string, HostTensor>, { over, frozen = false }: OnnxStateOptions = {}) {
+    this.shapes = stateShapes(values, over);
+    this.#over = over;
+    this.#frozen = frozen;
+    for (const [name, { shape, data }] of values) this.#front.set(name, tensor(frozen ? data : data.slice(), shape));
   }
 
   current(name: string): ort.Tensor {
-    return known(this.#front, name);
+    return known(this.#front, name, this.#over);
   }
 
   target(name: string): ort.Tensor {
     let back = this.#back.get(name);
     if (!back) {
-      const { dims } = this.current(name);
+      const { dims } = this.#own(name);
       back = tensor(new Float32Array(sizeOf(dims)), dims);
       this.#back.set(name, back);
     }
@@ -53,7 +63,7 @@ export class HostState implements OnnxState {
   }
 
   async write(name: string, value: HostTensor): Promise<void> {
-    const { data, dims } = this.current(name);
+    const { data, dims } = this.#own(name);
     checkShape(name, dims, value.shape);
     (data as Float32Array).set(value.data);
   }
@@ -62,6 +72,11 @@ export class HostState implements OnnxState {
     this.#front.clear();
     this.#back.clear();
   }
+
+  #own(name: string): ort.Tensor {
+    if (this.#frozen) throw frozenError(name);
+    return ownOf(this.#front, name, this.shapes);
+  }
 }
 
 /** Tensors in a GPU's memory: they never visit the host between two runs. */
@@ -69,29 +84,43 @@ export class DeviceState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #memory: DeviceMemory;
   readonly #tensors: Map<string, ort.Tensor>;
+  readonly #over: OnnxState | undefined;
+  readonly #frozen: boolean;
 
-  private constructor(memory: DeviceMemory, shapes: ReadonlyMap<string, Shape>, tensors: Map<string, ort.Tensor>) {
+  private constructor(
+    memory: DeviceMemory,
+    shapes: ReadonlyMap<string, Shape>,
+    tensors: Map<string, ort.Tensor>,
+    { over, frozen = false }: OnnxStateOptions,
+  ) {
     this.shapes = shapes;
     this.#memory = memory;
     this.#tensors = tensors;
+    this.#over = over;
+    this.#frozen = frozen;
   }
 
-  static async upload(memory: DeviceMemory, values: ReadonlyMap<string, HostTensor>): Promise<DeviceState> {
+  static async upload(
+    memory: DeviceMemory,
+    values: ReadonlyMap<string, HostTensor>,
+    options: OnnxStateOptions = {},
+  ): Promise<DeviceState> {
     const tensors = new Map<string, ort.Tensor>();
     for (const [name, value] of values) tensors.set(name, await memory.upload(value));
-    return new DeviceState(memory, shapesOf(values), tensors);
+    return new DeviceState(memory, stateShapes(values, options.over), tensors, options);
   }
 
   current(name: string): ort.Tensor {
-    return known(this.#tensors, name);
+    return known(this.#tensors, name, this.#over);
   }
 
-  target(): null {
+  target(name: string): null {
+    this.#own(name);
     return null;
   }
 
   accept(name: string, next: ort.Tensor): void {
-    this.current(name).dispose();
+    this.#own(name).dispose();
     this.#tensors.set(name, next);
   }
 
@@ -100,7 +129,7 @@ export class DeviceState implements OnnxState {
   }
 
   async write(name: string, value: HostTensor): Promise<void> {
-    checkShape(name, this.current(name).dims, value.shape);
+    checkShape(name, this.#own(name).dims, value.shape);
     this.accept(name, await this.#memory.upload(value));
   }
 
@@ -108,19 +137,28 @@ export class DeviceState implements OnnxState {
     for (const held of this.#tensors.values()) held.dispose();
     this.#tensors.clear();
   }
+
+  #own(name: string): ort.Tensor {
+    if (this.#frozen) throw frozenError(name);
+    return ownOf(this.#tensors, name, this.shapes);
+  }
 }
 
 export function tensor(data: Float32Array | Int32Array, shape: Shape): ort.Tensor {
   return data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
 }
 
-const shapesOf = (values: ReadonlyMap<string, HostTensor>): Map<string, Shape> =>
-  new Map([...values].map(([name, { shape }]) => [name, shape]));
-
-function known(tensors: ReadonlyMap<string, ort.Tensor>, name: string): ort.Tensor {
+function known(tensors: ReadonlyMap<string, ort.Tensor>, name: string, over?: OnnxState): ort.Tensor {
   const found = tensors.get(name);
-  if (!found) throw new Error(`there is no state named ${name}`);
-  return found;
+  if (found) return found;
+  if (over) return over.current(name);
+  throw new Error(`there is no state named ${name}`);
+}
+
+/** What state holds itself; what is read through it is not to be changed. */
+function ownOf(tensors: ReadonlyMap<string, ort.Tensor>, name: string, shapes: ReadonlyMap<string, Shape>): ort.Tensor {
+  if (!tensors.has(name) && shapes.has(name)) throw frozenError(name);
+  return known(tensors, name);
 }
 
 function checkShape(name: string, shape: Shape, given: Shape): void {

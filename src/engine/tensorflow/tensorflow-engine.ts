@@ -1,7 +1,16 @@
 import type * as Tf from '@tensorflow/tfjs-core';
 import type { Program } from '../../graph/program.ts';
 import type { HostTensor, Shape, Tensor } from '../../graph/tensor.ts';
-import { checkFeeds, checkState, type Engine, type Executable, type State } from '../engine.ts';
+import {
+  checkFeeds,
+  checkState,
+  type Engine,
+  type Executable,
+  frozenError,
+  type State,
+  type StateOptions,
+  stateShapes,
+} from '../engine.ts';
 import { loadTensorflow, type Tensorflow, type TensorflowDevice } from './load-tensorflow.ts';
 import { compute } from './operations.ts';
 
@@ -24,8 +33,8 @@ export class TensorflowEngine implements Engine {
     return new TensorflowEngine(device, tf, backend);
   }
 
-  async createState(values: ReadonlyMap<string, HostTensor>): Promise<State> {
-    return new TensorflowState(this, values);
+  async createState(values: ReadonlyMap<string, HostTensor>, options: StateOptions = {}): Promise<State> {
+    return new TensorflowState(this, values, options);
   }
 
   async compile(program: Program): Promise<Executable> {
@@ -57,22 +66,39 @@ class TensorflowState implements State {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly engine: TensorflowEngine;
   readonly #tensors = new Map<string, Tf.Tensor>();
+  readonly #over: TensorflowState | undefined;
+  readonly #frozen: boolean;
 
-  constructor(engine: TensorflowEngine, values: ReadonlyMap<string, HostTensor>) {
+  constructor(
+    engine: TensorflowEngine,
+    values: ReadonlyMap<string, HostTensor>,
+    { over, frozen = false }: StateOptions,
+  ) {
+    if (over && !(over instanceof TensorflowState && over.engine === engine))
+      throw new Error('state can be read only through state of the same engine');
     this.engine = engine;
-    this.shapes = new Map([...values].map(([name, { shape }]) => [name, shape]));
+    this.shapes = stateShapes(values, over);
+    this.#over = over;
+    this.#frozen = frozen;
     for (const [name, value] of values) this.#tensors.set(name, engine.upload(value));
   }
 
   tensor(name: string): Tf.Tensor {
     const tensor = this.#tensors.get(name);
-    if (!tensor) throw new Error(`there is no state named ${name}`);
-    return tensor;
+    if (tensor) return tensor;
+    if (this.#over) return this.#over.tensor(name);
+    throw new Error(`there is no state named ${name}`);
   }
 
   replace(name: string, next: Tf.Tensor): void {
-    this.tensor(name).dispose();
+    this.#own(name).dispose();
     this.#tensors.set(name, next);
+  }
+
+  #own(name: string): Tf.Tensor {
+    const tensor = this.tensor(name);
+    if (this.#frozen || !this.#tensors.has(name)) throw frozenError(name);
+    return tensor;
   }
 
   async read(name: string): Promise<HostTensor> {

@@ -1,0 +1,81 @@
+import type { Engine } from '../engine/engine.ts';
+import { adapterBaseFolder, type Checkpoint, readCheckpoint, weightsDigest } from '../model/checkpoint.ts';
+import { modelName } from '../model/find-model.ts';
+import { type Adapter, initialLora, type LoraShape, largestRank, loraTargets, parseTargets } from '../model/lora.ts';
+import { mergeAdapter } from '../model/merge-adapter.ts';
+import { UsageError } from '../platform/errors.ts';
+import { Random } from '../platform/random.ts';
+import type { FullTuningSettings } from './settings.ts';
+
+/** The settings that say what is trained. */
+type AdapterSettings = Pick<FullTuningSettings, 'adapter' | 'lora_r' | 'lora_alpha' | 'lora_target_modules'>;
+
+/** SPG's rank and alpha (arXiv 2510.09541, hyper-parameters): 128 and 64, beside all seven projections. */
+const paper = { rank: 128, alphaPerRank: 0.5 };
+
+/**
+ * The weights that a tuning run begins with: those in `folder`, with an adapter that changes nothing yet where one is to be
+ * trained. An adapter in `folder` is trained on, or merged into its base where all weights are to be trained. Throws a
+ * `UsageError` that names the setting which does not fit the model.
+ */
+export async function startingPoint(
+  engine: Engine,
+  folder: string,
+  { seed, settings }: { readonly seed: number; readonly settings: AdapterSettings },
+): Promise<Checkpoint> {
+  checkSettings(settings);
+  const checkpoint = await readCheckpoint(folder);
+  const given = checkpoint.adapter;
+  if (settings.adapter === 'none') return given ? mergeAdapter(engine, checkpoint) : checkpoint;
+  if (given) {
+    agree(settings, given);
+    const base = await adapterBaseFolder(folder);
+    return { ...checkpoint, adapter: { ...given, base: { ...given.base, digest: await weightsDigest(base) } } };
+  }
+  const shape = loraOf(settings, checkpoint);
+  const weights = initialLora(checkpoint.config, shape, new Random(seed, 'adapter'));
+  const adapter: Adapter = {
+    ...shape,
+    weights,
+    base: { name: modelName(folder), digest: await weightsDigest(folder) },
+  };
+  return { ...checkpoint, adapter };
+}
+
+function checkSettings(settings: AdapterSettings): void {
+  if (settings.adapter !== 'none') return;
+  for (const name of ['lora_r', 'lora_alpha', 'lora_target_modules'] as const)
+    if (settings[name] !== null)
+      throw new UsageError(`Setting ${name} is of an adapter, and all weights are trained; add adapter=lora.`);
+}
+
+/** The adapter that the settings ask for, their gaps filled in. */
+function loraOf(settings: AdapterSettings, { config }: Checkpoint): LoraShape {
+  const targets = targetsOf(settings) ?? loraTargets;
+  const most = largestRank(config, targets);
+  const rank = settings.lora_r ?? Math.min(paper.rank, most);
+  if (rank > most)
+    throw new UsageError(
+      `Setting lora_r = ${rank}: the smallest of the projections' matrices has rank ${most}; give at most that.`,
+    );
+  return { rank, alpha: settings.lora_alpha ?? paper.alphaPerRank * rank, targets };
+}
+
+/** Throws where the settings ask for another adapter than the one that is tuned on. */
+function agree(settings: AdapterSettings, { rank, alpha, targets }: LoraShape): void {
+  const wished = { lora_r: settings.lora_r, lora_alpha: settings.lora_alpha, lora_target_modules: targetsOf(settings) };
+  const own = { lora_r: rank, lora_alpha: alpha, lora_target_modules: targets };
+  for (const [name, value] of Object.entries(own)) {
+    const wish = wished[name as keyof typeof own];
+    if (wish !== null && String(wish) !== String(value))
+      throw new UsageError(
+        `Setting ${name} = ${wish}: the adapter that is tuned on has ${value}; leave the setting out, or begin with the base.`,
+      );
+  }
+}
+
+function targetsOf({ lora_target_modules: given }: AdapterSettings) {
+  if (given === null) return null;
+  const names = typeof given === 'string' ? given.split(',').map((name) => name.trim()) : given;
+  return parseTargets(names, 'Setting lora_target_modules');
+}
