@@ -120,7 +120,7 @@ async function readShape(file: string): Promise<LoraShape> {
       `${file}: target_modules ${JSON.stringify(targets)} is a pattern; list the projections by name.`,
     );
   const named = targets === 'all-linear' ? loraTargets : [targets ?? []].flat();
-  return { rank, alpha, targets: parseTargets(named, `${file}: target_modules`) };
+  return { rank, alpha, targets: parseTargets(named, (why) => new UserError(`${file}: target_modules: ${why}`)) };
 }
 
 /** Writes an adapter as PEFT does; `adapter_config.json` comes last: a folder that has it is whole. */

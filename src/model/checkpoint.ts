@@ -63,18 +63,35 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
 }
 
 async function readAdapted(folder: string): Promise<Checkpoint> {
-  const base = await adapterBaseFolder(folder);
-  const { digest } = await readAdapterBase(folder);
-  if (digest !== null && digest !== (await weightsDigest(base)))
+  const base = await baseFolder(folder);
+  const checkpoint = await readCheckpoint(base);
+  const { config } = checkpoint;
+  return { ...checkpoint, adapter: await readAdapterOver(folder, { config, base, digest: () => weightsDigest(base) }) };
+}
+
+/** Reads an adapter for the model that stands in `base`; throws a `UserError` where it was trained beside other weights. */
+export async function readAdapterOver(
+  folder: string,
+  {
+    config,
+    base,
+    digest,
+  }: { readonly config: ModelConfig; readonly base: string; readonly digest: () => Promise<string> },
+): Promise<Adapter> {
+  const adapter = await readAdapter(folder, config);
+  if (adapter.base.digest !== null && adapter.base.digest !== (await digest()))
     throw new UserError(
       `The adapter in ${folder} was trained beside other weights than those that are now in ${base}; put those back, or name their folder as base_model_name_or_path in its adapter_config.json.`,
     );
-  const checkpoint = await readCheckpoint(base);
-  return { ...checkpoint, adapter: await readAdapter(folder, checkpoint.config) };
+  return adapter;
 }
 
-/** The checkpoint folder of the model that an adapter stands beside; throws a `UserError` where there is none. */
-export async function adapterBaseFolder(folder: string): Promise<string> {
+/**
+ * Where the full weights of a model are, with its configuration and tokenizer: its own folder, or that of the base which an
+ * adapter names. Throws a `UserError` where there is no such base.
+ */
+export async function baseFolder(folder: string): Promise<string> {
+  if (!(await isAdapter(folder))) return folder;
   const { name } = await readAdapterBase(folder);
   const base = await findModel(name).catch((error: unknown) => {
     throw new UserError(`The base of the adapter in ${folder} is not here: ${messageOf(error)}`);
@@ -92,7 +109,7 @@ export async function weightsDigest(folder: string): Promise<string> {
   const adapted = await isAdapter(folder);
   for (const file of adapted ? adapterFiles : ['model.safetensors'])
     for await (const part of createReadStream(path.join(folder, file))) hash.update(part as Buffer);
-  if (adapted) hash.update(await weightsDigest(await adapterBaseFolder(folder)));
+  if (adapted) hash.update(await weightsDigest(await baseFolder(folder)));
   return hash.digest('hex').slice(0, 16);
 }
 

@@ -1,6 +1,5 @@
 import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
 import { sizeOf } from '../graph/tensor.ts';
-import { UsageError } from '../platform/errors.ts';
 import type { Random } from '../platform/random.ts';
 import type { ModelConfig } from './config.ts';
 import type { Weights } from './projection.ts';
@@ -91,13 +90,12 @@ export function largestRank(config: ModelConfig, targets: readonly LoraTarget[])
   return Math.min(...[...targetShapes(config, targets).values()].flat());
 }
 
-/** Names of projections as a user gives them; throws a `UsageError` that lists those there are. */
-export function parseTargets(names: readonly string[], where: string): LoraTarget[] {
+/** Names of projections as somebody gives them, in the order of a layer; throws what `refusal` makes of the reason why not. */
+export function parseTargets(names: readonly string[], refusal: (why: string) => Error): LoraTarget[] {
   const foreign = names.find((name) => !loraTargets.some((target) => target === name));
-  if (foreign !== undefined || names.length === 0)
-    throw new UsageError(
-      `${where}: ${foreign === undefined ? 'no projection is named' : `there is no projection ${foreign}`}; the projections are ${loraTargets.join(', ')}.`,
-    );
+  const known = `the projections are ${loraTargets.join(', ')}`;
+  if (foreign !== undefined) throw refusal(`there is no projection ${foreign}; ${known}.`);
+  if (names.length === 0) throw refusal(`no projection is named; ${known}.`);
   return loraTargets.filter((target) => names.includes(target));
 }
 

@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
 import { sizeOf } from '../graph/tensor.ts';
+import { baseFolder } from '../model/checkpoint.ts';
 import { parseConfig } from '../model/config.ts';
 import { weightShapes } from '../model/transformer.ts';
 import { dataHome, readJson } from '../platform/files.ts';
@@ -41,10 +42,11 @@ async function folders(root: string): Promise<string[]> {
 /** Nothing where the folder holds no model that we can read: a list is no place for errors. */
 async function summary(name: string, kind: ModelSummary['kind'], folder: string): Promise<ModelSummary[]> {
   try {
-    const file = path.join(folder, 'config.json');
+    const base = await baseFolder(folder);
+    const file = path.join(base, 'config.json');
     const config = parseConfig(await readJson(file), file);
     const parameters = [...weightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
-    const { size: bytes } = await stat(path.join(folder, 'model.safetensors'));
+    const { size: bytes } = await stat(path.join(base, 'model.safetensors'));
     const card = await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => '');
     return [{ name, kind, folder, parameters, bytes, completes: completesCode(config), description: headingOf(card) }];
   } catch {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
 import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
-import { readCheckpoint } from '../model/checkpoint.ts';
+import { baseFolder, type Checkpoint, readAdapterOver, readCheckpoint, weightsDigest } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
@@ -24,11 +24,24 @@ export interface Residency {
 
 const idle: Residency = { state: 'idle', folder: null, device: null, problem: null };
 
-/** Keeps one model in memory: it is loaded when it is first asked for, and another takes its place at the next request. */
+/** Where a model is, and a name for what is there. */
+interface Place {
+  readonly folder: string;
+  /** Where its full weights are: the same folder, or that of an adapter's base. */
+  readonly base: string;
+  readonly baseKey: string;
+}
+
+/**
+ * Keeps one model in memory: it is loaded when it is first asked for, and another takes its place at the next request. An
+ * adapter's base stays while it is the base of what is asked for, so that changing between them reads the adapter alone.
+ */
 export class ModelResidency {
   readonly #changed: () => void;
   #choice: ModelChoice;
   #loaded: { readonly key: string; readonly model: Promise<LanguageModel> } | undefined;
+  #base: { readonly key: string; readonly model: LanguageModel; readonly digest: () => Promise<string> } | undefined;
+  #adapted: LanguageModel | undefined;
   #engine: { readonly key: string; readonly engine: Promise<Engine> } | undefined;
   #residency = idle;
 
@@ -53,12 +66,13 @@ export class ModelResidency {
   async get(): Promise<LanguageModel> {
     const { model: name, engine, device } = this.#choice;
     const folder = await findModel(name).catch((error: unknown) => this.#fail(error));
-    // A checkpoint that was written anew in the same place is another model.
-    const { mtimeMs } = await stat(path.join(folder, 'config.json'));
-    const key = JSON.stringify([folder, mtimeMs, engine, device]);
+    const base = await baseFolder(folder).catch((error: unknown) => this.#fail(error));
+    const baseKey = JSON.stringify([base, await writtenAt(base, 'config.json'), engine, device]);
+    const key =
+      folder === base ? baseKey : JSON.stringify([baseKey, folder, await writtenAt(folder, 'adapter_config.json')]);
     if (this.#loaded?.key !== key) {
       const before = this.#loaded;
-      this.#loaded = { key, model: this.#load(folder, before?.model) };
+      this.#loaded = { key, model: this.#load({ folder, base, baseKey }, before?.model) };
     }
     const loading = this.#loaded;
     return loading.model.catch((error: unknown) => {
@@ -67,19 +81,31 @@ export class ModelResidency {
     });
   }
 
-  async #load(folder: string, before: Promise<LanguageModel> | undefined): Promise<LanguageModel> {
+  async #load({ folder, base, baseKey }: Place, before: Promise<LanguageModel> | undefined): Promise<LanguageModel> {
     this.#set({ ...idle, state: 'loading', folder });
-    const checkpoint = await readCheckpoint(folder);
-    if (!completesCode(checkpoint.config))
+    await before?.catch(() => undefined);
+    const kept = this.#base?.key === baseKey ? this.#base : undefined;
+    const checkpoint = kept ? null : await readCheckpoint(base);
+    const { config } = kept?.model ?? (checkpoint as Checkpoint);
+    if (!completesCode(config))
       throw new UserError(
         `The model ${this.#choice.model} was not trained to complete code; choose one that was, such as unmask-code.`,
       );
+    const digest = kept?.digest ?? once(() => weightsDigest(base));
+    const adapter = folder === base ? null : await readAdapterOver(folder, { config, base, digest });
     const engine = await this.#openEngine();
     // The one before goes first, so that two are never held longer than it takes to read a file.
-    await (await before?.catch(() => undefined))?.dispose();
-    const model = await LanguageModel.load(engine, checkpoint);
+    await this.#adapted?.dispose();
+    this.#adapted = undefined;
+    if (checkpoint) {
+      await this.#base?.model.dispose();
+      this.#base = undefined;
+      this.#base = { key: baseKey, model: await LanguageModel.load(engine, checkpoint), digest };
+    }
+    const { model } = this.#base as NonNullable<typeof kept>;
+    if (adapter) this.#adapted = await model.withAdapter(adapter);
     this.#set({ state: 'ready', folder, device: { engine: engine.name, device: engine.device }, problem: null });
-    return model;
+    return this.#adapted ?? model;
   }
 
   async #openEngine(): Promise<Engine> {
@@ -98,4 +124,17 @@ export class ModelResidency {
     this.#residency = residency;
     this.#changed();
   }
+}
+
+/** A checkpoint that was written anew in the same place is another model. */
+const writtenAt = async (folder: string, file: string): Promise<number> =>
+  (await stat(path.join(folder, file))).mtimeMs;
+
+/** Computes what is asked for the first time, and remembers it. */
+function once<T>(compute: () => Promise<T>): () => Promise<T> {
+  let known: Promise<T> | undefined;
+  return () => {
+    known ??= compute();
+    return known;
+  };
 }

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import { adapterBaseFolder, type Checkpoint, readCheckpoint, weightsDigest } from '../model/checkpoint.ts';
+import { baseFolder, type Checkpoint, readCheckpoint, weightsDigest } from '../model/checkpoint.ts';
 import { modelName } from '../model/find-model.ts';
 import { type Adapter, initialLora, type LoraShape, largestRank, loraTargets, parseTargets } from '../model/lora.ts';
 import { mergeAdapter } from '../model/merge-adapter.ts';
@@ -29,8 +29,8 @@ export async function startingPoint(
   if (settings.adapter === 'none') return given ? mergeAdapter(engine, checkpoint) : checkpoint;
   if (given) {
     agree(settings, given);
-    const base = await adapterBaseFolder(folder);
-    return { ...checkpoint, adapter: { ...given, base: { ...given.base, digest: await weightsDigest(base) } } };
+    const digest = given.base.digest ?? (await weightsDigest(await baseFolder(folder)));
+    return { ...checkpoint, adapter: { ...given, base: { ...given.base, digest } } };
   }
   const shape = loraOf(settings, checkpoint);
   const weights = initialLora(checkpoint.config, shape, new Random(seed, 'adapter'));
@@ -77,5 +77,5 @@ function agree(settings: AdapterSettings, { rank, alpha, targets }: LoraShape): 
 function targetsOf({ lora_target_modules: given }: AdapterSettings) {
   if (given === null) return null;
   const names = typeof given === 'string' ? given.split(',').map((name) => name.trim()) : given;
-  return parseTargets(names, 'Setting lora_target_modules');
+  return parseTargets(names, (why) => new UsageError(`Setting lora_target_modules: ${why}`));
 }

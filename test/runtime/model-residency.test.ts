@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, it } from 'node:test';
+import { writeAdapter } from '../../src/model/adapter-folder.ts';
+import { weightsDigest, writeCheckpoint } from '../../src/model/checkpoint.ts';
+import type { LanguageModel } from '../../src/model/language-model.ts';
+import { ModelResidency } from '../../src/runtime/model-residency.ts';
+import { adapted } from '../model/tiny-adapter.ts';
+import { tinyCheckpoint } from '../model/tiny-model.ts';
+
+const code = { attention: 'prefix-lm', eom_token_id: 3 } as const;
+let root: string;
+const folder = (name: string) => path.join(root, name);
+before(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'unmask-residency-'));
+  await writeCheckpoint(folder('base'), tinyCheckpoint(code));
+  await writeCheckpoint(folder('other'), tinyCheckpoint(code, 2));
+  const digest = await weightsDigest(folder('base'));
+  for (const [name, alpha] of Object.entries({ calm: 1, wild: 9 })) {
+    const { adapter } = adapted(tinyCheckpoint(code), { alpha });
+    await writeAdapter(folder(name), { ...adapter, base: { name: folder('base'), digest } });
+  }
+  const { adapter } = adapted(tinyCheckpoint(code));
+  await writeAdapter(folder('stray'), { ...adapter, base: { name: folder('other'), digest } });
+});
+after(() => rm(root, { recursive: true }));
+
+it('changes from a base to its adapters and back at the next request, and reads the base once', async () => {
+  const choice = (name: string) => ({ model: folder(name), engine: 'onnx', device: 'cpu' });
+  const states: string[] = [];
+  const residency: ModelResidency = new ModelResidency(choice('base'), () => states.push(residency.residency.state));
+  const says = async (model: LanguageModel) => [...(await model.rawLogits(Int32Array.of(4, 2, 5)))];
+  const base = await residency.get();
+  const plain = await says(base);
+  const seen = [plain];
+  for (const name of ['calm', 'wild']) {
+    residency.choose(choice(name));
+    const model = await residency.get();
+    assert.equal(await residency.get(), model, 'it stays until another is chosen');
+    assert.equal(residency.residency.folder, folder(name));
+    seen.push(await says(model));
+  }
+  assert.equal(new Set(seen.map(String)).size, 3);
+  residency.choose(choice('base'));
+  assert.equal(await residency.get(), base, 'the base was there all the time');
+  assert.deepEqual(await says(base), plain);
+
+  residency.choose(choice('stray'));
+  await assert.rejects(residency.get(), { name: 'UserError', message: /trained beside other weights/ });
+  assert.equal(states.at(-1), 'failed');
+  residency.choose(choice('wild'));
+  assert.deepEqual(await says(await residency.get()), seen[2]);
+  residency.choose(choice('other'));
+  assert.notDeepEqual(await says(await residency.get()), plain);
+  assert.equal(states.at(-1), 'ready');
+});
