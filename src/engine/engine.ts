@@ -1,5 +1,6 @@
 import type { Program } from '../graph/program.ts';
 import { type HostTensor, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.ts';
+import { type Bits, rounded } from './quantization.ts';
 
 export type EngineName = 'onnx' | 'tensorflow';
 
@@ -21,6 +22,11 @@ export interface StateOptions {
   readonly over?: State;
   /** Never updated nor written: an engine may compute on the very arrays it is given, which then must not change. */
   readonly frozen?: boolean;
+  /**
+   * Frozen matrices that are kept in blocks, and of how many bits a number; programs name as many. An engine that has no
+   * kernels for them keeps the numbers that the blocks stand for.
+   */
+  readonly quantized?: ReadonlyMap<string, Bits>;
 }
 
 /** A compiled program. Runs do not overlap: the engine computes one at a time and blocks its thread meanwhile. */
@@ -45,6 +51,17 @@ export interface Engine {
 /** Names and shapes of new state, and of what is read through it. */
 export function stateShapes(values: ReadonlyMap<string, HostTensor>, over: State | undefined): Map<string, Shape> {
   return new Map([...(over?.shapes ?? []), ...[...values].map(([name, { shape }]) => [name, shape] as const)]);
+}
+
+/** The numbers that are kept of state by an engine without kernels for blocks. */
+export function asKept(values: ReadonlyMap<string, HostTensor>, quantized: StateOptions['quantized']) {
+  if (!quantized || quantized.size === 0) return values;
+  return new Map(
+    [...values].map(([name, value]) => {
+      const bits = quantized.get(name);
+      return [name, bits ? rounded(value, bits) : value] as const;
+    }),
+  );
 }
 
 /** What is thrown where state that is frozen, or read through other state, were to change. */

@@ -6,11 +6,12 @@ import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import type { ModelConfig } from './config.ts';
 import { type Adapter, type AdapterBase, type LoraShape, loraShapes, loraTargets, parseTargets } from './lora.ts';
+import { precisions } from './precision.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 
 const configFile = 'adapter_config.json';
 const weightsFile = 'adapter_model.safetensors';
-/** What PEFT has no place for: which weights the adapter was trained beside. */
+/** What PEFT has no place for: which weights the adapter was trained beside, and how exactly they were kept. */
 const baseFile = 'base_model.json';
 
 /** What decides what an adapter computes, its base left out. */
@@ -69,10 +70,10 @@ export async function readAdapterBase(folder: string): Promise<AdapterBase> {
     throw new UserError(`${file} does not name its base; set base_model_name_or_path to a model's name or folder.`);
   const noted = path.join(folder, baseFile);
   const known = (await stat(noted).catch(() => undefined)) !== undefined;
-  return { name, ...(known ? parse(base, await readJson(noted), noted) : { digest: null }) };
+  return { name, ...(known ? parse(base, await readJson(noted), noted) : { digest: null, precision: 'f32' }) };
 }
 
-const base = z.looseObject({ digest: z.string() }).transform(({ digest }) => ({ digest }));
+const base = z.object({ digest: z.string().nullable(), precision: z.enum(precisions) });
 
 /** Reads an adapter of a model of this configuration; throws a `UserError` that names what is missing or not supported. */
 export async function readAdapter(folder: string, config: ModelConfig): Promise<Adapter> {
@@ -127,7 +128,7 @@ async function readShape(file: string): Promise<LoraShape> {
 export async function writeAdapter(folder: string, { rank, alpha, targets, weights, base }: Adapter): Promise<void> {
   const named = new Map([...weights].map(([name, tensor]) => [prefix + name, tensor]));
   await writeSafetensors(path.join(folder, weightsFile), named);
-  if (base.digest !== null) await writeJson(path.join(folder, baseFile), { digest: base.digest });
+  await writeJson(path.join(folder, baseFile), { digest: base.digest, precision: base.precision });
   await writeJson(path.join(folder, configFile), {
     alpha_pattern: {},
     auto_mapping: null,

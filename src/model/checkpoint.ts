@@ -107,9 +107,10 @@ export async function baseFolder(folder: string): Promise<string> {
 export async function weightsDigest(folder: string): Promise<string> {
   const hash = createHash('sha256');
   const adapted = await isAdapter(folder);
-  for (const file of adapted ? adapterFiles : ['model.safetensors'])
-    for await (const part of createReadStream(path.join(folder, file))) hash.update(part as Buffer);
-  if (adapted) hash.update(await weightsDigest(await baseFolder(folder)));
+  for (const name of adapted ? adapterFiles : ['model.safetensors'])
+    for await (const part of createReadStream(path.join(folder, name))) hash.update(part as Buffer);
+  if (adapted)
+    hash.update(`${await weightsDigest(await baseFolder(folder))} ${(await readAdapterBase(folder)).precision}`);
   return hash.digest('hex').slice(0, 16);
 }
 

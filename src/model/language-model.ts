@@ -11,6 +11,7 @@ import { ContextReader, type Work } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
 import { GivenReader } from './given-reader.ts';
 import { type Adapter, lookUp, trainedShapes } from './lora.ts';
+import { type Precision, quantizedWeights } from './precision.ts';
 import type { Weights } from './projection.ts';
 import type { Query } from './query.ts';
 import { bucket } from './shape-bucket.ts';
@@ -29,6 +30,8 @@ export class LanguageModel {
   readonly adapter: Adapter | undefined;
   readonly engine: Engine;
   readonly state: State;
+  /** How exactly projections are kept that training does not change. */
+  readonly precision: Precision;
   /** What training changes: all weights, or an adapter's alone. */
   readonly trained: ReadonlyMap<string, Shape>;
   /** What was computed since the model was loaded. */
@@ -38,11 +41,17 @@ export class LanguageModel {
   readonly #base: State | null;
   #context: ContextReader | undefined;
 
-  private constructor(checkpoint: Omit<Checkpoint, 'weights'>, engine: Engine, loaded: State, base: State | null) {
+  private constructor(
+    checkpoint: Omit<Checkpoint, 'weights'> & { readonly precision: Precision },
+    engine: Engine,
+    loaded: State,
+    base: State | null,
+  ) {
     this.config = checkpoint.config;
     this.tokenizer = checkpoint.tokenizer;
     this.generation = checkpoint.generation;
     this.adapter = checkpoint.adapter;
+    this.precision = checkpoint.precision;
     this.engine = engine;
     this.state = loaded;
     this.trained = trainedShapes(this.config, this.adapter);
@@ -52,15 +61,30 @@ export class LanguageModel {
 
   /**
    * Puts a checkpoint on an engine. `extra` is state that programs keep beside the weights, such as an optimiser's. Beside an
-   * adapter the weights are frozen: there is one copy of them, the arrays of the checkpoint where the engine can use those.
+   * adapter the weights are frozen, and kept as exactly as it says: there is one copy of them, the arrays of the checkpoint
+   * where the engine can use those.
    */
   static async load(engine: Engine, checkpoint: Checkpoint, extra: ReadonlyMap<string, HostTensor> = new Map()) {
     const { weights, adapter, ...rest } = checkpoint;
-    if (!adapter)
-      return new LanguageModel(rest, engine, await engine.createState(new Map([...weights, ...extra])), null);
-    const base = await engine.createState(weights, { frozen: true });
-    const own = await engine.createState(new Map([...adapter.weights, ...extra]), { over: base });
-    return new LanguageModel({ ...rest, adapter }, engine, own, base);
+    if (adapter) {
+      const { precision } = adapter.base;
+      const base = await LanguageModel.#frozen(engine, checkpoint, precision);
+      const own = await engine.createState(new Map([...adapter.weights, ...extra]), { over: base });
+      return new LanguageModel({ ...rest, adapter, precision }, engine, own, base);
+    }
+    const state = await engine.createState(new Map([...weights, ...extra]));
+    return new LanguageModel({ ...rest, precision: 'f32' }, engine, state, null);
+  }
+
+  /** Puts the full weights of a checkpoint on an engine, to stay as they are and with adapters beside them. */
+  static async loadFrozen(engine: Engine, checkpoint: Checkpoint, precision: Precision): Promise<LanguageModel> {
+    const { weights, adapter, ...rest } = checkpoint;
+    const state = await LanguageModel.#frozen(engine, checkpoint, precision);
+    return new LanguageModel({ ...rest, precision }, engine, state, null);
+  }
+
+  static #frozen(engine: Engine, { config, weights }: Checkpoint, precision: Precision): Promise<State> {
+    return engine.createState(weights, { frozen: true, quantized: quantizedWeights(config, precision) });
   }
 
   /** This model with an adapter beside it; its weights are shared, so it must outlive what is returned. */
@@ -71,17 +95,19 @@ export class LanguageModel {
 
   /** A model of its own that begins with these values of what training changes; a frozen base is shared, and must outlive it. */
   async copy(trained: ReadonlyMap<string, HostTensor>): Promise<LanguageModel> {
-    return new LanguageModel(
-      this,
-      this.engine,
-      await this.engine.createState(trained, this.adapter ? { over: this.state } : {}),
-      null,
-    );
+    const state = await this.engine.createState(trained, this.adapter ? { over: this.state } : {});
+    return new LanguageModel(this, this.engine, state, null);
   }
 
   /** The weights as nodes of a program, an adapter's among them. */
   weightNodes(): Map<string, ReturnType<typeof state>> {
-    return new Map([...weightShapes(this.config), ...this.trained].map(([name, shape]) => [name, state(name, shape)]));
+    const quantized = quantizedWeights(this.config, this.precision);
+    return new Map(
+      [...weightShapes(this.config), ...this.trained].map(([name, shape]) => [
+        name,
+        state(name, shape, quantized.get(name)),
+      ]),
+    );
   }
 
   /** Looks weights up among these nodes, with what an adapter adds. */

@@ -2,6 +2,7 @@ import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import type { Random } from '../platform/random.ts';
 import type { ModelConfig } from './config.ts';
+import type { Precision } from './precision.ts';
 import type { Weights } from './projection.ts';
 import { weightShapes } from './transformer.ts';
 
@@ -30,6 +31,8 @@ export interface AdapterBase {
   readonly name: string;
   /** Digest of the weights that the adapter was trained beside; null: nobody noted it. */
   readonly digest: string | null;
+  /** What the base's projections were rounded to. */
+  readonly precision: Precision;
 }
 
 /** Names and shapes of an adapter's factors: A [rank, in] and B [out, rank] of each projection. */

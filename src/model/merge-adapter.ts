@@ -5,16 +5,17 @@ import { defineProgram } from '../graph/program.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { factorA, factorB, targetShapes } from './lora.ts';
+import { weightsAsKept } from './precision.ts';
 
 /**
  * The full weights that a model with an adapter computes with: W + (alpha / r) B A in the place of W (LoRA, arXiv
- * 2106.09685, section 4.1). A checkpoint without an adapter is given back as it is.
+ * 2106.09685, section 4.1). Where the base was rounded, so is W. A checkpoint without an adapter is given back as it is.
  */
 export async function mergeAdapter(engine: Engine, checkpoint: Checkpoint): Promise<Checkpoint> {
   const { adapter, ...base } = checkpoint;
   if (!adapter) return checkpoint;
   const scale = adapter.alpha / adapter.rank;
-  const weights = new Map(base.weights);
+  const weights = weightsAsKept(base.config, base.weights, adapter.base.precision);
   const programs = new ProgramCache(engine);
   const nothing = await engine.createState(new Map());
   for (const [projection, shape] of targetShapes(base.config, adapter.targets)) {

@@ -3,9 +3,11 @@ import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
 import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
+import { readAdapterBase } from '../model/adapter-folder.ts';
 import { baseFolder, type Checkpoint, readAdapterOver, readCheckpoint, weightsDigest } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
+import type { Precision } from '../model/precision.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 
 /** Which model is served, and on what. */
@@ -27,8 +29,9 @@ const idle: Residency = { state: 'idle', folder: null, device: null, problem: nu
 /** Where a model is, and a name for what is there. */
 interface Place {
   readonly folder: string;
-  /** Where its full weights are: the same folder, or that of an adapter's base. */
+  /** Where its full weights are: the same folder, or that of an adapter's base; and how exactly they are kept. */
   readonly base: string;
+  readonly precision: Precision;
   readonly baseKey: string;
 }
 
@@ -65,14 +68,13 @@ export class ModelResidency {
   /** The chosen model; throws a `UserError` where it cannot be had, and tries again when it is asked for again. */
   async get(): Promise<LanguageModel> {
     const { model: name, engine, device } = this.#choice;
-    const folder = await findModel(name).catch((error: unknown) => this.#fail(error));
-    const base = await baseFolder(folder).catch((error: unknown) => this.#fail(error));
-    const baseKey = JSON.stringify([base, await writtenAt(base, 'config.json'), engine, device]);
+    const { folder, base, precision } = await placeOf(name).catch((error: unknown) => this.#fail(error));
+    const baseKey = JSON.stringify([base, await writtenAt(base, 'config.json'), engine, device, precision]);
     const key =
       folder === base ? baseKey : JSON.stringify([baseKey, folder, await writtenAt(folder, 'adapter_config.json')]);
     if (this.#loaded?.key !== key) {
       const before = this.#loaded;
-      this.#loaded = { key, model: this.#load({ folder, base, baseKey }, before?.model) };
+      this.#loaded = { key, model: this.#load({ folder, base, precision, baseKey }, before?.model) };
     }
     const loading = this.#loaded;
     return loading.model.catch((error: unknown) => {
@@ -81,7 +83,10 @@ export class ModelResidency {
     });
   }
 
-  async #load({ folder, base, baseKey }: Place, before: Promise<LanguageModel> | undefined): Promise<LanguageModel> {
+  async #load(
+    { folder, base, precision, baseKey }: Place,
+    before: Promise<LanguageModel> | undefined,
+  ): Promise<LanguageModel> {
     this.#set({ ...idle, state: 'loading', folder });
     await before?.catch(() => undefined);
     const kept = this.#base?.key === baseKey ? this.#base : undefined;
@@ -100,7 +105,7 @@ export class ModelResidency {
     if (checkpoint) {
       await this.#base?.model.dispose();
       this.#base = undefined;
-      this.#base = { key: baseKey, model: await LanguageModel.load(engine, checkpoint), digest };
+      this.#base = { key: baseKey, model: await LanguageModel.loadFrozen(engine, checkpoint, precision), digest };
     }
     const { model } = this.#base as NonNullable<typeof kept>;
     if (adapter) this.#adapted = await model.withAdapter(adapter);
@@ -124,6 +129,12 @@ export class ModelResidency {
     this.#residency = residency;
     this.#changed();
   }
+}
+
+async function placeOf(name: string): Promise<Omit<Place, 'baseKey'>> {
+  const folder = await findModel(name);
+  const base = await baseFolder(folder);
+  return { folder, base, precision: folder === base ? 'f32' : (await readAdapterBase(folder)).precision };
 }
 
 /** A checkpoint that was written anew in the same place is another model. */

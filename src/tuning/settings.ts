@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { loraTargets } from '../model/lora.ts';
+import { precisions } from '../model/precision.ts';
 import { optimizerSettings } from '../training/optimizer-settings.ts';
 
 /** Every hyper-parameter of a tuning run: what `--set NAME=VALUE` takes, with its range, default and meaning. */
@@ -160,6 +161,13 @@ export const tuningSettings = z.strictObject({
     .default(null)
     .describe(
       `Projections that the adapter stands beside, of ${loraTargets.join(', ')}; null: all; those of an adapter that is tuned on`,
+    ),
+  base_precision: z
+    .enum(precisions)
+    .nullable()
+    .default(null)
+    .describe(
+      "How exactly the projections beside which an adapter is trained are kept: f32, or blocks of 32 numbers of 8 or 4 bits; null: f32; an adapter's own",
     ),
   // Optimiser
   ...optimizerSettings,

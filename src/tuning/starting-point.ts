@@ -3,12 +3,15 @@ import { baseFolder, type Checkpoint, readCheckpoint, weightsDigest } from '../m
 import { modelName } from '../model/find-model.ts';
 import { type Adapter, initialLora, type LoraShape, largestRank, loraTargets, parseTargets } from '../model/lora.ts';
 import { mergeAdapter } from '../model/merge-adapter.ts';
+import { quantizedWeights } from '../model/precision.ts';
 import { UsageError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import type { FullTuningSettings } from './settings.ts';
 
 /** The settings that say what is trained. */
-type AdapterSettings = Pick<FullTuningSettings, 'adapter' | 'lora_r' | 'lora_alpha' | 'lora_target_modules'>;
+type AdapterSettings = Pick<FullTuningSettings, 'adapter' | (typeof ofAdapters)[number]>;
+
+const ofAdapters = ['lora_r', 'lora_alpha', 'lora_target_modules', 'base_precision'] as const;
 
 /** SPG's rank and alpha (arXiv 2510.09541, hyper-parameters): 128 and 64, beside all seven projections. */
 const paper = { rank: 128, alphaPerRank: 0.5 };
@@ -33,18 +36,20 @@ export async function startingPoint(
     return { ...checkpoint, adapter: { ...given, base: { ...given.base, digest } } };
   }
   const shape = loraOf(settings, checkpoint);
+  const precision = settings.base_precision ?? 'f32';
+  quantizedWeights(checkpoint.config, precision);
   const weights = initialLora(checkpoint.config, shape, new Random(seed, 'adapter'));
   const adapter: Adapter = {
     ...shape,
     weights,
-    base: { name: modelName(folder), digest: await weightsDigest(folder) },
+    base: { name: modelName(folder), digest: await weightsDigest(folder), precision },
   };
   return { ...checkpoint, adapter };
 }
 
 function checkSettings(settings: AdapterSettings): void {
   if (settings.adapter !== 'none') return;
-  for (const name of ['lora_r', 'lora_alpha', 'lora_target_modules'] as const)
+  for (const name of ofAdapters)
     if (settings[name] !== null)
       throw new UsageError(`Setting ${name} is of an adapter, and all weights are trained; add adapter=lora.`);
 }
@@ -62,9 +67,9 @@ function loraOf(settings: AdapterSettings, { config }: Checkpoint): LoraShape {
 }
 
 /** Throws where the settings ask for another adapter than the one that is tuned on. */
-function agree(settings: AdapterSettings, { rank, alpha, targets }: LoraShape): void {
-  const wished = { lora_r: settings.lora_r, lora_alpha: settings.lora_alpha, lora_target_modules: targetsOf(settings) };
-  const own = { lora_r: rank, lora_alpha: alpha, lora_target_modules: targets };
+function agree(settings: AdapterSettings, { rank, alpha, targets, base }: Adapter): void {
+  const wished = { ...settings, lora_target_modules: targetsOf(settings) };
+  const own = { lora_r: rank, lora_alpha: alpha, lora_target_modules: targets, base_precision: base.precision };
   for (const [name, value] of Object.entries(own)) {
     const wish = wished[name as keyof typeof own];
     if (wish !== null && String(wish) !== String(value))

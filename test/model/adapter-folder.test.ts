@@ -25,7 +25,7 @@ after(() => rm(root, { recursive: true }));
 
 async function tinyAdapter(changes: Parameters<typeof adapted>[1] = {}) {
   const { adapter } = adapted(tinyCheckpoint({ num_key_value_heads: 1 }), { base, ...changes });
-  return { ...adapter, base: { name: base, digest: await weightsDigest(base) } };
+  return { ...adapter, base: { ...adapter.base, digest: await weightsDigest(base) } };
 }
 
 /** A copy of the adapter in which something was changed. */
@@ -109,6 +109,8 @@ describe("an adapter's folder", () => {
     assert.equal(await weightsDigest(again), await weightsDigest(whole));
     const other = await withTensors((tensors) => tensors.values().next().value!.data.fill(1));
     assert.notEqual(await weightsDigest(other), await weightsDigest(whole));
+    const { digest } = adapter.base;
+    assert.deepEqual(await readJson(path.join(whole, 'base_model.json')), { digest, precision: 'f32' });
   });
 
   it('that PEFT wrote, with what only training heeds and without a note on the base, is read', async () => {
@@ -122,7 +124,7 @@ describe("an adapter's folder", () => {
     });
     await rm(path.join(foreign, 'base_model.json'));
     const { adapter } = await readCheckpoint(foreign);
-    assert.deepEqual(adapter, { ...(await tinyAdapter()), base: { name: base, digest: null } });
+    assert.deepEqual(adapter, { ...(await tinyAdapter()), base: { name: base, digest: null, precision: 'f32' } });
   });
 });
 
@@ -191,5 +193,9 @@ describe('an adapter is refused', () => {
     await refused(await changed((folder) => writeFile(path.join(folder, 'adapter_config.json'), '{')), /valid JSON/);
     await refused(await changed((folder) => rm(path.join(folder, 'adapter_model.safetensors'))), /does not exist/);
     await refused(await changed((folder) => writeJson(path.join(folder, 'base_model.json'), [])), /base_model\.json/);
+    await refused(
+      await changed((folder) => writeJson(path.join(folder, 'base_model.json'), { digest: null, precision: 'int2' })),
+      /base_model\.json: precision is wrong/,
+    );
   });
 });

@@ -9,6 +9,7 @@ import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { initialLora } from '../../src/model/lora.ts';
 import { mergeAdapter } from '../../src/model/merge-adapter.ts';
+import { weightsAsKept } from '../../src/model/precision.ts';
 import { Random } from '../../src/platform/random.ts';
 import { type Batch, type Loss, Trainer, trainingState } from '../../src/training/trainer.ts';
 import { engines } from '../graph/engines.ts';
@@ -191,4 +192,47 @@ describe('training an adapter', () => {
     await copy.dispose();
     await model.dispose();
   });
+});
+
+describe('a base in blocks', () => {
+  const wide = { hidden_size: 32, intermediate_size: 64, num_attention_heads: 4, head_dim: 8, num_hidden_layers: 2 };
+  for (const precision of ['int8', 'int4'] as const)
+    for (const { label, open } of engines.slice(0, 2))
+      it(`of ${precision} on ${label} computes and teaches as the numbers do that it stands for`, async () => {
+        const opened = await open();
+        const checkpoint = adapted(tinyCheckpoint(wide), { precision });
+        const { config, adapter } = checkpoint;
+        const weights = weightsAsKept(config, checkpoint.weights, precision);
+        const whole = {
+          ...checkpoint,
+          weights,
+          adapter: { ...adapter, base: { ...adapter.base, precision: 'f32' as const } },
+        };
+        const [model, plain, exact] = [
+          await load(checkpoint, opened),
+          await load(whole),
+          await load({ ...whole, weights: checkpoint.weights }),
+        ];
+        const [found, expected] = [await everyWay(model), await everyWay(plain)];
+        for (const [way, logits] of found.entries()) assertNear(logits, expected[way]!, `way ${way}`, 1e-4);
+        assert.notDeepEqual(await exact.rawLogits(tokens), await plain.rawLogits(tokens), 'rounding shows');
+        const merged = await load(await mergeAdapter(engine, checkpoint));
+        assertNear(await merged.rawLogits(tokens), found[0]!, 'merged', 1e-4);
+
+        const [trainer, plainTrainer] = [model, plain].map((one) => new Trainer(one, negativeLogLikelihood, optimizer));
+        const [slopes, others] = [await trainer!.gradients([batch]), await plainTrainer!.gradients([batch])];
+        for (const [name, { data }] of slopes) {
+          const scale = Math.max(...others.get(name)!.data.map(Math.abs));
+          assert.ok(scale > 1e-5, `${name} has a gradient`);
+          data.forEach((slope, place) => {
+            const other = others.get(name)!.data[place]!;
+            assert.ok(Math.abs(slope - other) <= 1e-4 * scale, `${name}[${place}]: ${slope} and ${other}`);
+          });
+        }
+        const losses = [(await trainer!.step([batch])).loss, (await trainer!.step([batch])).loss];
+        assert.ok(losses[1]! < losses[0]!, `${losses}`);
+        for (const [name, kept] of weights) assert.deepEqual(await model.state.read(name), kept, name);
+        for (const one of [trainer!, plainTrainer!, model, plain, exact, merged]) await one.dispose();
+        await opened.dispose();
+      });
 });

@@ -1,13 +1,20 @@
 import type { HostTensor } from '../../src/graph/tensor.ts';
 import type { Checkpoint } from '../../src/model/checkpoint.ts';
 import { factorA, factorB, type LoraTarget, loraShapes, loraTargets, targetShapes } from '../../src/model/lora.ts';
+import type { Precision } from '../../src/model/precision.ts';
 import { Random } from '../../src/platform/random.ts';
 import type { ReferenceWeights } from './reference-transformer.ts';
 
 /** A tiny model's checkpoint with an adapter beside it whose factors are both drawn. */
 export function adapted(
   checkpoint: Checkpoint,
-  { rank = 3, alpha = 2, targets = loraTargets as readonly LoraTarget[], base = 'base' } = {},
+  {
+    rank = 3,
+    alpha = 2,
+    targets = loraTargets as readonly LoraTarget[],
+    base = 'base',
+    precision = 'f32' as Precision,
+  } = {},
 ): Checkpoint & { readonly adapter: NonNullable<Checkpoint['adapter']> } {
   const random = new Random(11, 'adapter');
   const weights = new Map<string, HostTensor>();
@@ -15,7 +22,7 @@ export function adapted(
     const length = shape[0]! * shape[1]!;
     weights.set(name, { shape, data: Float32Array.from({ length }, () => 0.3 * random.normal()) });
   }
-  return { ...checkpoint, adapter: { rank, alpha, targets, weights, base: { name: base, digest: null } } };
+  return { ...checkpoint, adapter: { rank, alpha, targets, weights, base: { name: base, digest: null, precision } } };
 }
 
 /** W + (alpha / rank) B A in double precision, written out; `weights` holds base and factors. */

@@ -20,10 +20,10 @@ before(async () => {
   const digest = await weightsDigest(folder('base'));
   for (const [name, alpha] of Object.entries({ calm: 1, wild: 9 })) {
     const { adapter } = adapted(tinyCheckpoint(code), { alpha });
-    await writeAdapter(folder(name), { ...adapter, base: { name: folder('base'), digest } });
+    await writeAdapter(folder(name), { ...adapter, base: { ...adapter.base, name: folder('base'), digest } });
   }
   const { adapter } = adapted(tinyCheckpoint(code));
-  await writeAdapter(folder('stray'), { ...adapter, base: { name: folder('other'), digest } });
+  await writeAdapter(folder('stray'), { ...adapter, base: { ...adapter.base, name: folder('other'), digest } });
 });
 after(() => rm(root, { recursive: true }));
 

@@ -36,7 +36,7 @@ describe('a tuning run begins', () => {
     const { adapter } = await begin(base, 'adapter=lora');
     const { rank, alpha, targets } = adapter!;
     assert.deepEqual({ rank, alpha, targets }, { rank: 8, alpha: 4, targets: [...loraTargets] });
-    assert.deepEqual(adapter!.base, { name: base, digest: await weightsDigest(base) });
+    assert.deepEqual(adapter!.base, { name: base, digest: await weightsDigest(base), precision: 'f32' });
     assert.deepEqual((await begin(base, 'adapter=lora')).adapter, adapter, 'the same seed draws the same');
   });
 
@@ -53,7 +53,7 @@ describe('a tuning run begins', () => {
     const digest = await weightsDigest(base);
     assert.deepEqual((await begin(adapter, 'adapter=lora', 'lora_r=2', 'lora_target_modules=v_proj')).adapter, {
       ...given,
-      base: { name: base, digest },
+      base: { name: base, digest, precision: 'f32' },
     });
   });
 
@@ -81,11 +81,22 @@ describe('a setting is refused before the first step', () => {
     ],
     [['adapter=lora', 'lora_target_modules=[]'], /^Setting lora_target_modules: no projection is named; /],
     [['adapter=dora'], /^Setting adapter = "dora": /],
+    [
+      ['base_precision=int4'],
+      /^Setting base_precision is of an adapter, and all weights are trained; add adapter=lora/,
+    ],
+    [['adapter=lora', 'base_precision=int2'], /^Setting base_precision = "int2": /],
     [['lora_r=2'], /^Setting lora_r is of an adapter, and all weights are trained; add adapter=lora\.$/],
   ] as const)
     it(pairs.join(' '), async () => {
       await assert.rejects(begin(base, ...pairs), { name: 'UsageError', message });
     });
+
+  it('where the base does not fill the blocks of a lower precision', async () => {
+    const message =
+      /^A base of precision int8 needs widths that are multiples of 32, and .*q_proj\.weight is \[8,8\]; /;
+    await assert.rejects(begin(base, 'adapter=lora', 'base_precision=int8'), { name: 'UserError', message });
+  });
 
   it('where the adapter that is tuned on is another', async () => {
     await assert.rejects(begin(adapter, 'adapter=lora', 'lora_r=3'), {

@@ -1,19 +1,39 @@
 import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
-import type { HostTensor } from '../../graph/tensor.ts';
-import { checkFeeds, checkState, type Engine, type Executable, type State, type StateOptions } from '../engine.ts';
+import type { HostTensor, Tensor } from '../../graph/tensor.ts';
+import {
+  asKept,
+  checkFeeds,
+  checkState,
+  type Engine,
+  type Executable,
+  type State,
+  type StateOptions,
+} from '../engine.ts';
 import { DeviceMemory } from './device-memory.ts';
-import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
-import { DeviceState, HostState, isOnnxState, tensor } from './onnx-state.ts';
+import {
+  bitsOf,
+  feedName,
+  keepsBlocks,
+  lower,
+  outputName,
+  type Provider,
+  scalesName,
+  stateName,
+  updateName,
+} from './lowering.ts';
+import { type Blocks, DeviceState, HostState, isOnnxState, type OnnxState, tensor } from './onnx-state.ts';
 
 class OnnxExecutable implements Executable {
   readonly #program: Program;
   readonly #session: ort.InferenceSession;
+  readonly #provider: Provider;
   readonly #onDispose: () => void;
 
-  constructor(program: Program, session: ort.InferenceSession, onDispose: () => void) {
+  constructor(program: Program, session: ort.InferenceSession, provider: Provider, onDispose: () => void) {
     this.#program = program;
+    this.#provider = provider;
     this.#session = session;
     this.#onDispose = onDispose;
   }
@@ -25,7 +45,13 @@ class OnnxExecutable implements Executable {
     checkState(program, state);
     const given: Record<string, ort.Tensor> = {};
     for (const [name, { data, shape }] of Object.entries(feeds)) given[feedName(name)] = tensor(data, shape);
-    for (const name of program.state.keys()) given[stateName(name)] = state.current(name);
+    for (const [name, node] of program.state) {
+      if (bitsOf(node, this.#provider) === null) given[stateName(name)] = state.current(name);
+      else {
+        const { blocks, scales } = blocksIn(state, name, node, program.name);
+        Object.assign(given, { [stateName(name)]: blocks, [scalesName(name)]: scales });
+      }
+    }
     const wanted: Record<string, ort.Tensor | null> = {};
     for (const name of program.outputs.keys()) wanted[outputName(name)] = null;
     for (const name of program.updates.keys()) wanted[updateName(name)] = state.target(name);
@@ -93,11 +119,15 @@ export class OnnxEngine implements Engine {
     this.#memory = device === 'webgpu' ? new DeviceMemory(this.#options) : undefined;
   }
 
-  async createState(values: ReadonlyMap<string, HostTensor>, { over, frozen }: StateOptions = {}): Promise<State> {
+  async createState(
+    values: ReadonlyMap<string, HostTensor>,
+    { over, frozen, quantized }: StateOptions = {},
+  ): Promise<State> {
     if (over && !isOnnxState(over)) throw new Error('state can be read only through state of the same engine');
-    return this.#memory
-      ? DeviceState.upload(this.#memory, values, { over, frozen })
-      : new HostState(values, { over, frozen });
+    if (keepsBlocks(this.device)) return new HostState(values, { over, frozen, quantized });
+    const kept = asKept(values, quantized);
+    if (this.#memory) return DeviceState.upload(this.#memory, kept, { over, frozen });
+    return new HostState(kept, { over, frozen });
   }
 
   async compile(program: Program): Promise<Executable> {
@@ -109,9 +139,9 @@ export class OnnxEngine implements Engine {
       ...(this.#memory ? { preferredOutputLocation: locations(program) } : {}),
       ...(isKept ? {} : { enableCpuMemArena: false, enableMemPattern: false }),
     });
-    if (!isKept) return new OnnxExecutable(program, session, () => undefined);
+    if (!isKept) return new OnnxExecutable(program, session, this.device, () => undefined);
     this.#kept += results;
-    return new OnnxExecutable(program, session, () => {
+    return new OnnxExecutable(program, session, this.device, () => {
       this.#kept -= results;
     });
   }
@@ -119,6 +149,14 @@ export class OnnxEngine implements Engine {
   async dispose(): Promise<void> {
     await this.#memory?.dispose();
   }
+}
+
+/** What a program takes of a matrix in blocks; throws where the state does not keep it so. */
+function blocksIn(state: OnnxState, name: string, node: Tensor<'state'>, program: string): Blocks {
+  const found = state.blocks(name);
+  if (found?.kept.bits !== node.attributes.bits)
+    throw new Error(`${program}: state ${name} is not kept in blocks of ${node.attributes.bits} bits`);
+  return found as Blocks;
 }
 
 function locations(program: Program): Record<string, 'cpu' | 'gpu-buffer'> {

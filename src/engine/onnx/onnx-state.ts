@@ -1,21 +1,34 @@
 import * as ort from 'onnxruntime-node';
 import { type HostTensor, type Shape, sizeOf } from '../../graph/tensor.ts';
 import { frozenError, type State, stateShapes } from '../engine.ts';
+import { type Bits, blockSize, dequantize, type Quantized, quantize } from '../quantization.ts';
 import type { DeviceMemory } from './device-memory.ts';
+import { blocksOf } from './lowering.ts';
 
 /** State as ONNX Runtime's tensors, which a run reads and replaces. */
 export interface OnnxState extends State {
   current(name: string): ort.Tensor;
+  /** What is kept in blocks under a name; absent: nothing is. */
+  blocks(name: string): Blocks | undefined;
   /** Where a run writes the next value; null: into a new tensor. */
   target(name: string): ort.Tensor | null;
   /** Makes what a run wrote the current value. */
   accept(name: string, next: ort.Tensor): void;
 }
 
+/** A matrix in blocks, as ONNX Runtime's tensors. */
+export interface Blocks {
+  readonly kept: Quantized;
+  readonly blocks: ort.Tensor;
+  readonly scales: ort.Tensor;
+}
+
 /** Options of state whose `over` is ONNX Runtime's too. */
 export interface OnnxStateOptions {
   readonly over?: OnnxState | undefined;
   readonly frozen?: boolean | undefined;
+  /** What is kept in blocks, and of how many bits. */
+  readonly quantized?: ReadonlyMap<string, Bits> | undefined;
 }
 
 export function isOnnxState(state: State): state is OnnxState {
@@ -27,18 +40,27 @@ export class HostState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #front = new Map<string, ort.Tensor>();
   readonly #back = new Map<string, ort.Tensor>();
+  readonly #blocks = new Map<string, Blocks>();
   readonly #over: OnnxState | undefined;
   readonly #frozen: boolean;
 
-  constructor(values: ReadonlyMap<string, HostTensor>, { over, frozen = false }: OnnxStateOptions = {}) {
+  constructor(values: ReadonlyMap<string, HostTensor>, { over, frozen = false, quantized }: OnnxStateOptions = {}) {
     this.shapes = stateShapes(values, over);
     this.#over = over;
     this.#frozen = frozen;
-    for (const [name, { shape, data }] of values) this.#front.set(name, tensor(frozen ? data : data.slice(), shape));
+    for (const [name, value] of values) {
+      const bits = quantized?.get(name);
+      if (bits) this.#blocks.set(name, inBlocks(value, bits));
+      else this.#front.set(name, tensor(frozen ? value.data : value.data.slice(), value.shape));
+    }
   }
 
   current(name: string): ort.Tensor {
     return known(this.#front, name, this.#over);
+  }
+
+  blocks(name: string): Blocks | undefined {
+    return this.#blocks.get(name) ?? this.#over?.blocks(name);
   }
 
   target(name: string): ort.Tensor {
@@ -58,6 +80,8 @@ export class HostState implements OnnxState {
   }
 
   async read(name: string): Promise<HostTensor> {
+    const blocks = this.blocks(name);
+    if (blocks) return dequantize(blocks.kept);
     const { data, dims } = this.current(name);
     return { shape: dims, data: (data as Float32Array).slice() };
   }
@@ -71,6 +95,7 @@ export class HostState implements OnnxState {
   async dispose(): Promise<void> {
     this.#front.clear();
     this.#back.clear();
+    this.#blocks.clear();
   }
 
   #own(name: string): ort.Tensor {
@@ -114,6 +139,10 @@ export class DeviceState implements OnnxState {
     return known(this.#tensors, name, this.#over);
   }
 
+  blocks(): undefined {
+    return undefined;
+  }
+
   target(name: string): null {
     this.#own(name);
     return null;
@@ -142,6 +171,17 @@ export class DeviceState implements OnnxState {
     if (this.#frozen) throw frozenError(name);
     return ownOf(this.#tensors, name, this.shapes);
   }
+}
+
+function inBlocks(value: HostTensor, bits: Bits): Blocks {
+  const kept = quantize(value, bits);
+  const [rows, columns] = kept.shape as [number, number];
+  const { shape, dtype } = blocksOf(kept.shape, bits);
+  return {
+    kept,
+    blocks: new ort.Tensor(dtype === 'i8' ? 'int8' : 'uint8', kept.blocks as Uint8Array, shape),
+    scales: tensor(kept.scales, [rows, columns / blockSize]),
+  };
 }
 
 export function tensor(data: Float32Array | Int32Array, shape: Shape): ort.Tensor {

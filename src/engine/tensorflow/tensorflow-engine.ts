@@ -2,6 +2,7 @@ import type * as Tf from '@tensorflow/tfjs-core';
 import type { Program } from '../../graph/program.ts';
 import type { HostTensor, Shape, Tensor } from '../../graph/tensor.ts';
 import {
+  asKept,
   checkFeeds,
   checkState,
   type Engine,
@@ -34,7 +35,7 @@ export class TensorflowEngine implements Engine {
   }
 
   async createState(values: ReadonlyMap<string, HostTensor>, options: StateOptions = {}): Promise<State> {
-    return new TensorflowState(this, values, options);
+    return new TensorflowState(this, asKept(values, options.quantized), options);
   }
 
   async compile(program: Program): Promise<Executable> {
