@@ -50,7 +50,9 @@ export interface Engine {
 
 /** Names and shapes of new state, and of what is read through it. */
 export function stateShapes(values: ReadonlyMap<string, HostTensor>, over: State | undefined): Map<string, Shape> {
-  return new Map([...(over?.shapes ?? []), ...[...values].map(([name, { shape }]) => [name, shape] as const)]);
+  const shapes = new Map(over?.shapes);
+  for (const [name, { shape }] of values) shapes.set(name, shape);
+  return shapes;
 }
 
 /** The numbers that are kept of state by an engine without kernels for blocks. */

@@ -20,6 +20,9 @@ export interface Quantized {
   readonly scales: Float32Array;
 }
 
+/** Bytes of a matrix in blocks, their factors among them. */
+export const bytesInBlocks = (shape: Shape, bits: Bits): number => sizeOf(shape) * (bits / 8 + 4 / blockSize);
+
 /** Whether a matrix can be cut into blocks. */
 export const fillsBlocks = (shape: Shape): boolean => shape.length === 2 && (shape[1] as number) % blockSize === 0;
 

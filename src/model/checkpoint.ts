@@ -30,7 +30,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const found = await stat(folder).catch(() => undefined);
   if (!found?.isDirectory())
     throw new UserError(`${folder} is not a checkpoint folder; give a folder with config.json and model.safetensors.`);
-  const config = parseConfig(await readJson(path.join(folder, 'config.json')), path.join(folder, 'config.json'));
+  const config = await readModelConfig(folder);
   const tokenizer = await Tokenizer.read(folder);
   if (tokenizer.largestId >= config.vocab_size)
     throw new UserError(
@@ -60,6 +60,12 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
         `${file} holds the tensor ${name} that its config.json does not know; restore both from one checkpoint.`,
       );
   return { config, weights, tokenizer, generation: await readGeneration(folder) };
+}
+
+/** The configuration of a model, or of an adapter's base, without its weights. */
+export async function readModelConfig(folder: string): Promise<ModelConfig> {
+  const file = path.join(await baseFolder(folder), 'config.json');
+  return parseConfig(await readJson(file), file);
 }
 
 async function readAdapted(folder: string): Promise<Checkpoint> {

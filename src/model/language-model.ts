@@ -21,6 +21,13 @@ import { head, hiddenStates, logitsAt, weightShapes } from './transformer.ts';
 /** A forward pass holds at most this many tokens, so that activations stay small; larger batches are cut. */
 const tokensPerPass = 8192;
 
+/** Numbers of a pass that are logits at most: a quarter of a gibibyte. */
+const mostLogits = 2 ** 26;
+
+/** Places of a forward pass at most: fewer where a large vocabulary makes their logits many. A row is never cut. */
+export const logitsPerPass = ({ vocab_size }: ModelConfig): number =>
+  Math.min(tokensPerPass, Math.max(1, Math.floor(mostLogits / vocab_size)));
+
 /** A model on an engine: its weights stay on the device, and forward passes are compiled once per shape bucket. */
 export class LanguageModel {
   readonly config: ModelConfig;
@@ -133,7 +140,7 @@ export class LanguageModel {
     const length = queries.every(({ tokens }) => tokens.length === longest)
       ? longest
       : lengthBucket(longest, this.config);
-    const rowsPerPass = Math.max(1, Math.floor(tokensPerPass / length));
+    const rowsPerPass = Math.max(1, Math.floor(logitsPerPass(this.config) / length));
     for (let start = 0; start < queries.length; start += rowsPerPass)
       results.push(...(await this.#pass(queries.slice(start, start + rowsPerPass), length)));
     return results;
@@ -169,7 +176,7 @@ export class LanguageModel {
    */
   stepwise(): (queries: readonly Query[]) => Promise<Float32Array[]> {
     if (this.config.attention !== 'prefix-lm') return (queries) => this.logits(queries);
-    const reader = new GivenReader(this.context, tokensPerPass);
+    const reader = new GivenReader(this.context, logitsPerPass(this.config));
     return (queries) => {
       for (const { tokens } of queries) this.checkLength(tokens.length);
       return reader.logits(queries);

@@ -2,10 +2,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
 import { sizeOf } from '../graph/tensor.ts';
-import { baseFolder } from '../model/checkpoint.ts';
-import { parseConfig } from '../model/config.ts';
+import { baseFolder, readModelConfig } from '../model/checkpoint.ts';
 import { weightShapes } from '../model/transformer.ts';
-import { dataHome, readJson } from '../platform/files.ts';
+import { dataHome } from '../platform/files.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import type { ModelSummary } from '../protocol/runtime.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
@@ -43,8 +42,7 @@ async function folders(root: string): Promise<string[]> {
 async function summary(name: string, kind: ModelSummary['kind'], folder: string): Promise<ModelSummary[]> {
   try {
     const base = await baseFolder(folder);
-    const file = path.join(base, 'config.json');
-    const config = parseConfig(await readJson(file), file);
+    const config = await readModelConfig(base);
     const parameters = [...weightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
     const { size: bytes } = await stat(path.join(base, 'model.safetensors'));
     const card = await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => '');

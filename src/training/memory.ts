@@ -1,4 +1,12 @@
+import { totalmem } from 'node:os';
+import { bytesInBlocks } from '../engine/quantization.ts';
+import { type Shape, sizeOf } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { logitsPerPass } from '../model/language-model.ts';
+import { type LoraShape, trainedShapes } from '../model/lora.ts';
+import { type Precision, quantizedWeights } from '../model/precision.ts';
+import { weightShapes } from '../model/transformer.ts';
+import { UserError } from '../platform/errors.ts';
 
 /** What the rows of one pass may take, bytes: little enough for a laptop, enough that larger passes are no faster. */
 const budget = 2 * 2 ** 30;
@@ -22,3 +30,79 @@ export function activationBytes(config: ModelConfig, { length, answer }: RowSize
 /** Rows of a pass whose activations stay within two gibibytes; at least one. */
 export const rowsThatFit = (config: ModelConfig, row: RowSize): number =>
   Math.max(1, Math.floor(budget / activationBytes(config, row)));
+
+/**
+ * Beside what adds up: memory of a pass that is free again and not at once used again. Programs keep theirs from run to run
+ * until all of it is about this much.
+ */
+const slack = { factor: 2.5, most: 2.75 * 2 ** 30 } as const;
+
+/** What is trained, and on how much at a time. */
+export interface TrainingPlan {
+  /** An adapter beside a frozen base; absent: all weights are trained. */
+  readonly adapter?: LoraShape | undefined;
+  readonly precision: Precision;
+  readonly row: RowSize;
+  /** Rows of a pass that are wished for; `rowsThatFit` may allow fewer. */
+  readonly rows: number;
+}
+
+/**
+ * Of what is trained: the value, the sum of gradients and two moments, each twice, for a run reads one and writes the other;
+ * and what an update of them computes in between.
+ */
+const bytesPerTrained = 4 * 2 * 4 + 16;
+
+/**
+ * Bytes that training takes at its peak, about: frozen weights as they are kept, what is trained with all that belongs to
+ * it, the gradients of a step, and the larger of what a pass of training and one of rollouts keeps. A policy that a method
+ * keeps besides, and what the runtime takes of its own (some 0.2 GiB), are left out.
+ */
+export function trainingBytes(config: ModelConfig, { adapter, precision, row, rows }: TrainingPlan): number {
+  const trained = numbersOf(trainedShapes(config, adapter));
+  const step = Math.min(rows, rowsThatFit(config, row)) * activationBytes(config, row);
+  // Logits are computed, leave the engine as a copy, and are cut into the rows' own.
+  const rollout = 3 * 4 * logitsPerPass(config) * config.vocab_size;
+  const pass = Math.max(step, rollout);
+  const frozen = adapter ? frozenBytes(config, precision) : 0;
+  return frozen + trained * bytesPerTrained + Math.max(pass, Math.min(slack.factor * pass, slack.most));
+}
+
+/** Bytes of weights that stay as they are; a matrix in blocks is spread out while it is multiplied with. */
+function frozenBytes(config: ModelConfig, precision: Precision): number {
+  const quantized = quantizedWeights(config, precision);
+  let [kept, spread] = [0, 0];
+  for (const [name, shape] of weightShapes(config)) {
+    const bits = quantized.get(name);
+    kept += bits ? bytesInBlocks(shape, bits) : 4 * sizeOf(shape);
+    if (bits) spread = Math.max(spread, 5 * sizeOf(shape));
+  }
+  return kept + spread;
+}
+
+const numbersOf = (shapes: ReadonlyMap<string, Shape>): number =>
+  [...shapes.values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+
+/** Bytes of memory that this process may use, and those of them that are free. */
+export interface MachineMemory {
+  readonly total: number;
+  readonly free: number;
+}
+
+export function machineMemory(): MachineMemory {
+  const limit = process.constrainedMemory();
+  // Where nothing limits the process it is 0, or a number that no machine has.
+  const total = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  return { total, free: Math.min(total, process.availableMemory()) };
+}
+
+/** One sentence about what a run needs and the machine has. Throws a `UserError` where all of its memory is too little. */
+export function assertFits(needed: number, { total, free }: MachineMemory): string {
+  const [wanted, all, left] = [needed, total, free].map((bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`);
+  if (needed > total)
+    throw new UserError(
+      `The run needs about ${wanted} of memory, and this machine has ${all}; train an adapter (adapter=lora) over a base of lower precision (base_precision=int8 or int4), of a lower rank (lora_r), or a smaller model.`,
+    );
+  const warning = needed > free ? `; only ${left} are free, so it may be slow or be ended by the system` : '';
+  return `The run needs about ${wanted} of memory, and this machine has ${all}${warning}.`;
+}

@@ -1,7 +1,7 @@
 import { ProgramCache } from '../engine/program-cache.ts';
 import { gradients } from '../graph/differentiate.ts';
 import { type AdamW, adamW, optimizerState } from '../graph/optimizer.ts';
-import { add, constant, input, logSoftmax, pick, state } from '../graph/primitives.ts';
+import { add, input, less, logSoftmax, pick, state, where } from '../graph/primitives.ts';
 import { defineProgram } from '../graph/program.ts';
 import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -193,12 +193,16 @@ export class Trainer {
 
   #applyProgram() {
     const parameters = this.#parameters(this.#model.weightNodes());
-    const gradientOf = new Map([...parameters].map(([name, { shape }]) => [name, state(accumulator(name), shape)]));
+    const gradientOf = new Map(
+      [...parameters].map(([name, { shape }]) => [name, state(accumulator(name), shape)] as const),
+    );
     const { updates, gradNorm, learningRate } = adamW(parameters, gradientOf, this.#optimizer);
-    for (const [name, { shape }] of parameters)
-      updates.set(accumulator(name), constant({ shape, data: new Float32Array(sizeOf(shape)) }));
+    for (const [name, sum] of gradientOf) updates.set(accumulator(name), cleared(sum));
     return defineProgram('apply', { outputs: { gradNorm, learningRate }, updates });
   }
 }
+
+/** Zeros in the place of x, whatever it holds. A constant would stand in the program's file, and again in memory. */
+const cleared = (x: Tensor): Tensor => where(less(x, x), x, 0);
 
 const value = (tensor: HostTensor | undefined): number => tensor!.data[0] as number;

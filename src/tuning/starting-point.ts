@@ -1,9 +1,11 @@
 import type { Engine } from '../engine/engine.ts';
-import { baseFolder, type Checkpoint, readCheckpoint, weightsDigest } from '../model/checkpoint.ts';
+import { isAdapter, readAdapter } from '../model/adapter-folder.ts';
+import { baseFolder, type Checkpoint, readCheckpoint, readModelConfig, weightsDigest } from '../model/checkpoint.ts';
+import type { ModelConfig } from '../model/config.ts';
 import { modelName } from '../model/find-model.ts';
 import { type Adapter, initialLora, type LoraShape, largestRank, loraTargets, parseTargets } from '../model/lora.ts';
 import { mergeAdapter } from '../model/merge-adapter.ts';
-import { quantizedWeights } from '../model/precision.ts';
+import { type Precision, quantizedWeights } from '../model/precision.ts';
 import { UsageError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import type { FullTuningSettings } from './settings.ts';
@@ -17,34 +19,44 @@ const ofAdapters = ['lora_r', 'lora_alpha', 'lora_target_modules', 'base_precisi
 const paper = { rank: 128, alphaPerRank: 0.5 };
 
 /**
+ * The adapter that a run on the model in `folder` is to train, as the settings and the model describe it; null: all weights
+ * are trained. Throws a `UsageError` that names the setting which does not fit the model.
+ */
+export async function adapterOf(
+  folder: string,
+  config: ModelConfig,
+  settings: AdapterSettings,
+): Promise<(LoraShape & { readonly precision: Precision }) | null> {
+  checkSettings(settings);
+  if (settings.adapter === 'none') return null;
+  if (await isAdapter(folder)) {
+    const given = await readAdapter(folder, config);
+    agree(settings, given);
+    return { ...given, precision: given.base.precision };
+  }
+  const precision = settings.base_precision ?? 'f32';
+  quantizedWeights(config, precision);
+  return { ...loraOf(settings, config), precision };
+}
+
+/**
  * The weights that a tuning run begins with: those in `folder`, with an adapter that changes nothing yet where one is to be
- * trained. An adapter in `folder` is trained on, or merged into its base where all weights are to be trained. Throws a
- * `UsageError` that names the setting which does not fit the model.
+ * trained. An adapter in `folder` is trained on, or merged into its base where all weights are to be trained.
  */
 export async function startingPoint(
   engine: Engine,
   folder: string,
   { seed, settings }: { readonly seed: number; readonly settings: AdapterSettings },
 ): Promise<Checkpoint> {
-  checkSettings(settings);
+  const wanted = await adapterOf(folder, await readModelConfig(folder), settings);
   const checkpoint = await readCheckpoint(folder);
   const given = checkpoint.adapter;
-  if (settings.adapter === 'none') return given ? mergeAdapter(engine, checkpoint) : checkpoint;
-  if (given) {
-    agree(settings, given);
-    const digest = given.base.digest ?? (await weightsDigest(await baseFolder(folder)));
-    return { ...checkpoint, adapter: { ...given, base: { ...given.base, digest } } };
-  }
-  const shape = loraOf(settings, checkpoint);
-  const precision = settings.base_precision ?? 'f32';
-  quantizedWeights(checkpoint.config, precision);
+  if (!wanted) return mergeAdapter(engine, checkpoint);
+  const digest = given?.base.digest ?? (await weightsDigest(await baseFolder(folder)));
+  if (given) return { ...checkpoint, adapter: { ...given, base: { ...given.base, digest } } };
+  const { precision, ...shape } = wanted;
   const weights = initialLora(checkpoint.config, shape, new Random(seed, 'adapter'));
-  const adapter: Adapter = {
-    ...shape,
-    weights,
-    base: { name: modelName(folder), digest: await weightsDigest(folder), precision },
-  };
-  return { ...checkpoint, adapter };
+  return { ...checkpoint, adapter: { ...shape, weights, base: { name: modelName(folder), digest, precision } } };
 }
 
 function checkSettings(settings: AdapterSettings): void {
@@ -55,7 +67,7 @@ function checkSettings(settings: AdapterSettings): void {
 }
 
 /** The adapter that the settings ask for, their gaps filled in. */
-function loraOf(settings: AdapterSettings, { config }: Checkpoint): LoraShape {
+function loraOf(settings: AdapterSettings, config: ModelConfig): LoraShape {
   const targets = targetsOf(settings) ?? loraTargets;
   const most = largestRank(config, targets);
   const rank = settings.lora_r ?? Math.min(paper.rank, most);
