@@ -1,5 +1,7 @@
 // What a step of SPG takes over a base of half a billion random weights, Qwen2's 0.5B in shape, on one core:
 // node --import tsx scripts/measuring/adapter-memory.ts f32|int8|int4 [rank]
+// And what a run over eight billion weights in LLaDA-8B's shape (arXiv 2502.09992) would take, by reckoning alone:
+// node --import tsx scripts/measuring/adapter-memory.ts reckoned
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import { type HostTensor, type Shape, sizeOf } from '../../src/graph/tensor.ts';
 import type { Checkpoint } from '../../src/model/checkpoint.ts';
@@ -61,63 +63,93 @@ function drawn(name: string, shape: Shape): Float32Array {
   return data;
 }
 
-const precision = process.argv[2] as Precision;
-if (!precisions.includes(precision)) throw new Error(`give one of ${precisions.join(', ')}`);
-const rank = Number(process.argv[3] ?? 128);
-const shape = { rank, alpha: rank / 2, targets: loraTargets };
-const engine = new OnnxEngine('cpu', 1);
-const checkpoint: Checkpoint = {
-  config,
-  weights: new DrawnWeights(),
-  tokenizer: new Tokenizer(characterTokenizer('0123456789')),
-  generation: paperDefaults,
-  adapter: {
-    ...shape,
-    weights: initialLora(config, shape, new Random(0, 'adapter')),
-    base: { name: 'random', digest: null, precision },
-  },
-};
-const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
-const tell = (what: string, since: number) => {
-  const { rss } = process.memoryUsage();
-  const peak = process.resourceUsage().maxRSS * 1024;
-  console.log(`${what}: ${gib(rss)} now, ${gib(peak)} at most, ${((performance.now() - since) / 1000).toFixed(1)} s`);
-};
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}
 
-const row = { length: prompt + answer, answer };
-const needed = trainingBytes(config, { adapter: shape, precision, row, rows: samples });
-console.log(`base in ${precision}, adapter of rank ${rank}: reckoned at ${gib(needed)} beside the runtime's own`);
-let begin = performance.now();
-tell('begun', begin);
-const model = await LanguageModel.load(engine, checkpoint, trainingState(config, shape));
-tell('loaded', begin);
+const wish = process.argv[2] as Precision | 'reckoned';
+if (wish === 'reckoned') reckonLarge();
+else if (precisions.includes(wish)) await measure(wish, Number(process.argv[3] ?? 128));
+else throw new Error(`give one of ${precisions.join(', ')}, reckoned`);
 
-const random = new Random(0, 'completions');
-const tokens = (length: number) => Int32Array.from({ length }, () => 3 + random.integer(config.vocab_size - 3));
-const rows = [0, 1].map(() => ({
-  tokens: tokens(prompt + answer),
-  places: Array.from({ length: answer }, (_, i) => prompt + i),
-}));
-begin = performance.now();
-await model.logits(rows);
-tell(`forward pass of ${rows.length} rows`, begin);
+function reckonLarge(): void {
+  const large: ModelConfig = {
+    ...config,
+    vocab_size: 126_464,
+    hidden_size: 4096,
+    intermediate_size: 12_288,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 32,
+    head_dim: 128,
+    attention_bias: false,
+    tie_word_embeddings: false,
+  };
+  const plan = { row: { length: 512, answer: 256 }, rows: 2 };
+  console.log(`| | ${precisions.join(' | ')} |\n|---|---|---|---|`);
+  for (const rank of [8, 32, 128]) {
+    const adapter = { rank, alpha: rank / 2, targets: loraTargets };
+    const cells = precisions.map((precision) => gib(trainingBytes(large, { ...plan, adapter, precision })));
+    console.log(`| adapter of rank ${rank} | ${cells.join(' | ')} |`);
+  }
+  console.log(`| all weights | ${gib(trainingBytes(large, { ...plan, precision: 'f32' }))} | | |`);
+}
 
-const given = tuningSettings.parse({ micro_batch: 1, mask_samples: samples });
-const settings = { ...given, length: answer, block: 32 };
-const objective = spgObjectives.find(({ name }) => name === 'spg-mixture') as SpgObjective;
-const completions = [0.5, -0.5].map((advantage) => ({
-  prompt: tokens(prompt),
-  completion: tokens(answer),
-  length: answer,
-  advantage,
-}));
-const { batches } = objective.update(completions, settings, { mask: 2, pad: 0 }, new Random(0, 'masks'));
-const trainer = new Trainer(model, objective.loss, optimizerOf(settings, 1));
-for (const step of [1, 2]) {
+async function measure(precision: Precision, rank: number): Promise<void> {
+  const shape = { rank, alpha: rank / 2, targets: loraTargets };
+  const engine = new OnnxEngine('cpu', 1);
+  const checkpoint: Checkpoint = {
+    config,
+    weights: new DrawnWeights(),
+    tokenizer: new Tokenizer(characterTokenizer('0123456789')),
+    generation: paperDefaults,
+    adapter: {
+      ...shape,
+      weights: initialLora(config, shape, new Random(0, 'adapter')),
+      base: { name: 'random', digest: null, precision },
+    },
+  };
+  const tell = (what: string, since: number) => {
+    const { rss } = process.memoryUsage();
+    const peak = process.resourceUsage().maxRSS * 1024;
+    console.log(`${what}: ${gib(rss)} now, ${gib(peak)} at most, ${((performance.now() - since) / 1000).toFixed(1)} s`);
+  };
+
+  const row = { length: prompt + answer, answer };
+  const needed = trainingBytes(config, { adapter: shape, precision, row, rows: samples });
+  console.log(`base in ${precision}, adapter of rank ${rank}: reckoned at ${gib(needed)} beside the runtime's own`);
+  let begin = performance.now();
+  tell('begun', begin);
+  const model = await LanguageModel.load(engine, checkpoint, trainingState(config, shape));
+  tell('loaded', begin);
+
+  const random = new Random(0, 'completions');
+  const tokens = (length: number) => Int32Array.from({ length }, () => 3 + random.integer(config.vocab_size - 3));
+  const rows = [0, 1].map(() => ({
+    tokens: tokens(prompt + answer),
+    places: Array.from({ length: answer }, (_, i) => prompt + i),
+  }));
   begin = performance.now();
-  const { loss, gradNorm } = await trainer.step(batches);
-  tell(
-    `step ${step}, ${batches.length * samples} rows of ${prompt + answer} tokens, loss ${loss.toFixed(4)}, gradient ${gradNorm.toFixed(4)}`,
-    begin,
-  );
+  await model.logits(rows);
+  tell(`forward pass of ${rows.length} rows`, begin);
+
+  const given = tuningSettings.parse({ micro_batch: 1, mask_samples: samples });
+  const settings = { ...given, length: answer, block: 32 };
+  const objective = spgObjectives.find(({ name }) => name === 'spg-mixture') as SpgObjective;
+  const completions = [0.5, -0.5].map((advantage) => ({
+    prompt: tokens(prompt),
+    completion: tokens(answer),
+    length: answer,
+    advantage,
+  }));
+  const { batches } = objective.update(completions, settings, { mask: 2, pad: 0 }, new Random(0, 'masks'));
+  const trainer = new Trainer(model, objective.loss, optimizerOf(settings, 1));
+  for (const step of [1, 2]) {
+    begin = performance.now();
+    const { loss, gradNorm } = await trainer.step(batches);
+    tell(
+      `step ${step}, ${batches.length * samples} rows of ${prompt + answer} tokens, loss ${loss.toFixed(4)}, gradient ${gradNorm.toFixed(4)}`,
+      begin,
+    );
+  }
 }

@@ -33,8 +33,8 @@ export class LanguageModel {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly generation: GenerationDefaults;
-  /** What the adapter beside the model is, as it was loaded; its weights are in the state. */
-  readonly adapter: Adapter | undefined;
+  /** What the adapter beside the model is; its weights are in the state. */
+  readonly adapter: Omit<Adapter, 'weights'> | undefined;
   readonly engine: Engine;
   readonly state: State;
   /** How exactly projections are kept that training does not change. */
@@ -49,7 +49,7 @@ export class LanguageModel {
   #context: ContextReader | undefined;
 
   private constructor(
-    checkpoint: Omit<Checkpoint, 'weights'> & { readonly precision: Precision },
+    checkpoint: Pick<LanguageModel, 'config' | 'tokenizer' | 'generation' | 'precision' | 'adapter'>,
     engine: Engine,
     loaded: State,
     base: State | null,
@@ -77,17 +77,17 @@ export class LanguageModel {
       const { precision } = adapter.base;
       const base = await LanguageModel.#frozen(engine, checkpoint, precision);
       const own = await engine.createState(new Map([...adapter.weights, ...extra]), { over: base });
-      return new LanguageModel({ ...rest, adapter, precision }, engine, own, base);
+      return new LanguageModel({ ...rest, adapter: described(adapter), precision }, engine, own, base);
     }
     const state = await engine.createState(new Map([...weights, ...extra]));
-    return new LanguageModel({ ...rest, precision: 'f32' }, engine, state, null);
+    return new LanguageModel({ ...rest, precision: 'f32', adapter: undefined }, engine, state, null);
   }
 
   /** Puts the full weights of a checkpoint on an engine, to stay as they are and with adapters beside them. */
   static async loadFrozen(engine: Engine, checkpoint: Checkpoint, precision: Precision): Promise<LanguageModel> {
     const { weights, adapter, ...rest } = checkpoint;
     const state = await LanguageModel.#frozen(engine, checkpoint, precision);
-    return new LanguageModel({ ...rest, precision }, engine, state, null);
+    return new LanguageModel({ ...rest, precision, adapter: undefined }, engine, state, null);
   }
 
   static #frozen(engine: Engine, { config, weights }: Checkpoint, precision: Precision): Promise<State> {
@@ -97,7 +97,7 @@ export class LanguageModel {
   /** This model with an adapter beside it; its weights are shared, so it must outlive what is returned. */
   async withAdapter(adapter: Adapter): Promise<LanguageModel> {
     const own = await this.engine.createState(adapter.weights, { over: this.state });
-    return new LanguageModel({ ...this, adapter }, this.engine, own, null);
+    return new LanguageModel({ ...this, adapter: described(adapter) }, this.engine, own, null);
   }
 
   /** A model of its own that begins with these values of what training changes; a frozen base is shared, and must outlive it. */
@@ -257,6 +257,11 @@ export class LanguageModel {
   #weights(): Weights {
     return this.lookUp(this.weightNodes());
   }
+}
+
+/** An adapter without its weights, which are kept by the state alone. */
+function described({ weights, ...adapter }: Adapter): Omit<Adapter, 'weights'> {
+  return adapter;
 }
 
 /** Each query's own rows of logits; `rows` says where in `logits` they stand, null that they stand in order. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { after, before, it } from 'node:test';
 import { assertNear } from '../model/assert-near.ts';
 import { writeTinyCheckpoint } from '../model/tiny-model.ts';
-import { document, enterHome, refusal } from './unmask.ts';
+import { document, enterHome, refusal, unmask } from './unmask.ts';
 
 let home: string;
 let leave: () => Promise<void>;
@@ -22,7 +22,10 @@ it('an adapter is tuned, is a model like any other, and is merged into one of fu
   const settings = ['adapter=lora', 'lora_r=2', 'prompts_per_step=2', 'group_size=3', 'evaluation_problems=2'];
   const pairs = [...settings, 'learning_rate=0.1', 'warmup_steps=0'].flatMap((pair) => ['--set', pair]);
   const tune = ['tune', '--task', 'sudoku4x4', '--model', 'tiny', '--steps', '2', '--test', '0', ...pairs, ...cpu];
-  const { dir, checkpoint } = await document(tune);
+  const { code, stdout, stderr } = await unmask([...tune, '--json']);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^The run needs about \d+\.\d GiB of memory, and this machine has \d+\.\d GiB[.;]/);
+  const { dir, checkpoint } = JSON.parse(stdout);
   assert.ok((await readdir(checkpoint)).includes('adapter_model.safetensors'));
   const { models } = await document(['models']);
   const listed = models.find(({ name }: { name: string }) => name === dir);

@@ -4,13 +4,22 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
 import { writeAdapter } from '../../src/model/adapter-folder.ts';
-import { weightsDigest, writeCheckpoint } from '../../src/model/checkpoint.ts';
-import type { LanguageModel } from '../../src/model/language-model.ts';
+import { readCheckpoint, weightsDigest, writeCheckpoint } from '../../src/model/checkpoint.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
 import { ModelResidency } from '../../src/runtime/model-residency.ts';
+import { assertNear } from '../model/assert-near.ts';
 import { adapted } from '../model/tiny-adapter.ts';
-import { tinyCheckpoint } from '../model/tiny-model.ts';
+import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 
-const code = { attention: 'prefix-lm', eom_token_id: 3 } as const;
+const code = {
+  attention: 'prefix-lm',
+  eom_token_id: 3,
+  hidden_size: 32,
+  intermediate_size: 32,
+  num_attention_heads: 4,
+  num_key_value_heads: 4,
+  head_dim: 8,
+} as const;
 let root: string;
 const folder = (name: string) => path.join(root, name);
 before(async () => {
@@ -23,6 +32,8 @@ before(async () => {
     await writeAdapter(folder(name), { ...adapter, base: { ...adapter.base, name: folder('base'), digest } });
   }
   const { adapter } = adapted(tinyCheckpoint(code));
+  const base = { name: folder('base'), digest, precision: 'int4' as const };
+  await writeAdapter(folder('coarse'), { ...adapter, base });
   await writeAdapter(folder('stray'), { ...adapter, base: { ...adapter.base, name: folder('other'), digest } });
 });
 after(() => rm(root, { recursive: true }));
@@ -46,6 +57,13 @@ it('changes from a base to its adapters and back at the next request, and reads 
   residency.choose(choice('base'));
   assert.equal(await residency.get(), base, 'the base was there all the time');
   assert.deepEqual(await says(base), plain);
+
+  residency.choose(choice('coarse'));
+  const coarse = await residency.get();
+  assert.equal(coarse.precision, 'int4');
+  const alone = await LanguageModel.load(oneThread(), await readCheckpoint(folder('coarse')));
+  assertNear(await says(coarse), await says(alone), 'over a base of its own precision', 1e-5);
+  await alone.dispose();
 
   residency.choose(choice('stray'));
   await assert.rejects(residency.get(), { name: 'UserError', message: /trained beside other weights/ });

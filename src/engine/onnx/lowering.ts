@@ -157,7 +157,7 @@ export function blocksOf([rows, columns]: Shape, bits: Bits): { readonly shape: 
 /**
  * The numbers that a matrix in blocks stands for, made anew at each use: kept from the forward to the backward pass they
  * would take the memory that the blocks save. `after` is what they are used with: they are made to depend on it, for ONNX
- * Runtime would otherwise make them at once, and one for all uses.
+ * Runtime is otherwise free to make them early, and once for all uses.
  */
 function dequantized({ graph, emit }: Context, { attributes, shape }: Tensor<'state'>, after: Tensor, at: string) {
   const { name, bits } = attributes;
