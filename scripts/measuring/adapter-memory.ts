@@ -18,6 +18,7 @@ import { optimizerOf } from '../../src/training/optimizer-settings.ts';
 import { Trainer, trainingState } from '../../src/training/trainer.ts';
 import { type SpgObjective, spgObjectives } from '../../src/tuning/objectives/spg.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
+import { eightBillion } from '../../test/model/published-shapes.ts';
 
 const config: ModelConfig = {
   model_type: 'unmask',
@@ -73,26 +74,15 @@ else if (precisions.includes(wish)) await measure(wish, Number(process.argv[3] ?
 else throw new Error(`give one of ${precisions.join(', ')}, reckoned`);
 
 function reckonLarge(): void {
-  const large: ModelConfig = {
-    ...config,
-    vocab_size: 126_464,
-    hidden_size: 4096,
-    intermediate_size: 12_288,
-    num_hidden_layers: 32,
-    num_attention_heads: 32,
-    num_key_value_heads: 32,
-    head_dim: 128,
-    attention_bias: false,
-    tie_word_embeddings: false,
-  };
+  const large: ModelConfig = { ...config, ...eightBillion };
   const plan = { row: { length: 512, answer: 256 }, rows: 2 };
   console.log(`| | ${precisions.join(' | ')} |\n|---|---|---|---|`);
   for (const rank of [8, 32, 128]) {
     const adapter = { rank, alpha: rank / 2, targets: loraTargets };
-    const cells = precisions.map((precision) => gib(trainingBytes(large, { ...plan, adapter, precision })));
+    const cells = precisions.map((precision) => gib(trainingBytes(large, { ...plan, adapter, precision }).about));
     console.log(`| adapter of rank ${rank} | ${cells.join(' | ')} |`);
   }
-  console.log(`| all weights | ${gib(trainingBytes(large, { ...plan, precision: 'f32' }))} | | |`);
+  console.log(`| all weights | ${gib(trainingBytes(large, { ...plan, precision: 'f32' }).about)} | | |`);
 }
 
 async function measure(precision: Precision, rank: number): Promise<void> {
@@ -117,7 +107,9 @@ async function measure(precision: Precision, rank: number): Promise<void> {
 
   const row = { length: prompt + answer, answer };
   const needed = trainingBytes(config, { adapter: shape, precision, row, rows: samples });
-  console.log(`base in ${precision}, adapter of rank ${rank}: reckoned at ${gib(needed)} beside the runtime's own`);
+  console.log(
+    `base in ${precision}, adapter of rank ${rank}: reckoned at ${gib(needed.about)} beside the runtime's own`,
+  );
   let begin = performance.now();
   tell('begun', begin);
   const model = await LanguageModel.load(engine, checkpoint, trainingState(config, shape));

@@ -11,7 +11,7 @@ import { runFile } from './layout.ts';
 import { isOver, readStatus } from './reader.ts';
 
 /** Files of a checkpoint that only training needs. */
-const trainingFiles = ['optimizer.safetensors', 'state.json'];
+const trainingFiles = ['optimizer.safetensors', 'method.safetensors', 'state.json'];
 
 /** Copies a checkpoint without what only training needs, with its card, to where a model is wanted; all or nothing. */
 export function publishModel(checkpoint: string, output: string, card: string): Promise<void> {

@@ -47,25 +47,41 @@ export interface TrainingPlan {
   readonly rows: number;
 }
 
-/**
- * Of what is trained: the value, the sum of gradients and two moments, each twice, for a run reads one and writes the other;
- * and what an update of them computes in between.
- */
-const bytesPerTrained = 4 * 2 * 4 + 16;
+/** Of each number that is trained: itself, its gradients' sum and two moments, each twice, for a run reads one and writes the other. */
+const bytesKept = 4 * 2 * 4;
+/** And what an update of it computes in between. */
+const bytesOfUpdate = 16;
+
+/** Bytes that a run takes at its peak. */
+export interface MemoryNeed {
+  /** What it cannot do without. */
+  readonly least: number;
+  readonly about: number;
+}
 
 /**
- * Bytes that training takes at its peak, about: frozen weights as they are kept, what is trained with all that belongs to
- * it, the gradients of a step, and the larger of what a pass of training and one of rollouts keeps. A policy that a method
- * keeps besides, and what the runtime takes of its own (some 0.2 GiB), are left out.
+ * What a run takes: frozen weights as they are kept, what is trained with all that belongs to it, and the larger of what a
+ * pass of training and one of rollouts keeps; or what is held while the weights are read, where that is more. A policy that
+ * a method keeps besides, and what the runtime takes of its own (some 0.2 GiB), are left out.
  */
-export function trainingBytes(config: ModelConfig, { adapter, precision, row, rows }: TrainingPlan): number {
+export function memoryNeed(config: ModelConfig, plan: TrainingPlan): MemoryNeed {
+  const reading = 4 * numbersOf(weightShapes(config)) + (plan.adapter ? frozenBytes(config, plan.precision) : 0);
+  const training = trainingBytes(config, plan);
+  return { least: Math.max(reading, training.least), about: Math.max(reading, training.about) };
+}
+
+/** `memoryNeed` once the weights are read. */
+export function trainingBytes(config: ModelConfig, { adapter, precision, row, rows }: TrainingPlan): MemoryNeed {
   const trained = numbersOf(trainedShapes(config, adapter));
-  const step = Math.min(rows, rowsThatFit(config, row)) * activationBytes(config, row);
+  const frozen = adapter ? frozenBytes(config, precision) : 0;
+  const oneRow = activationBytes(config, row);
   // Logits are computed, leave the engine as a copy, and are cut into the rows' own.
   const rollout = 3 * 4 * logitsPerPass(config) * config.vocab_size;
-  const pass = Math.max(step, rollout);
-  const frozen = adapter ? frozenBytes(config, precision) : 0;
-  return frozen + trained * bytesPerTrained + Math.max(pass, Math.min(slack.factor * pass, slack.most));
+  const pass = Math.max(Math.min(rows, rowsThatFit(config, row)) * oneRow, rollout);
+  return {
+    least: frozen + trained * bytesKept + oneRow,
+    about: frozen + trained * (bytesKept + bytesOfUpdate) + Math.max(pass, Math.min(slack.factor * pass, slack.most)),
+  };
 }
 
 /** Bytes of weights that stay as they are; a matrix in blocks is spread out while it is multiplied with. */
@@ -97,12 +113,12 @@ export function machineMemory(): MachineMemory {
 }
 
 /** One sentence about what a run needs and the machine has. Throws a `UserError` where all of its memory is too little. */
-export function assertFits(needed: number, { total, free }: MachineMemory): string {
-  const [wanted, all, left] = [needed, total, free].map((bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`);
-  if (needed > total)
+export function assertFits({ least, about }: MemoryNeed, { total, free }: MachineMemory): string {
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  if (least > total)
     throw new UserError(
-      `The run needs about ${wanted} of memory, and this machine has ${all}; train an adapter (adapter=lora) over a base of lower precision (base_precision=int8 or int4), of a lower rank (lora_r), or a smaller model.`,
+      `The run needs at least ${gib(least)} of memory, and this machine has ${gib(total)}; train an adapter (adapter=lora) over a base of lower precision (base_precision=int8 or int4), of a lower rank (lora_r), or a smaller model.`,
     );
-  const warning = needed > free ? `; only ${left} are free, so it may be slow or be ended by the system` : '';
-  return `The run needs about ${wanted} of memory, and this machine has ${all}${warning}.`;
+  const warning = about > free ? `; ${gib(free)} are free, so it may be slow or be ended by the system` : '';
+  return `The run needs about ${gib(about)} of memory, and this machine has ${gib(total)}${warning}.`;
 }

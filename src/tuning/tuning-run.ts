@@ -25,7 +25,7 @@ import { rewardAll } from '../tasks/grading.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import type { Task } from '../tasks/task.ts';
-import { assertFits, machineMemory, trainingBytes } from '../training/memory.ts';
+import { assertFits, machineMemory, memoryNeed } from '../training/memory.ts';
 import { trainingState } from '../training/trainer.ts';
 import {
   freshProgress,
@@ -181,14 +181,14 @@ async function checkMemory(
   const adapter = await adapterOf(folder, config, settings);
   const { prompt_format: format } = await readGeneration(await baseFolder(folder));
   const answer = settings.length ?? taskByName(task).completionLength[format];
-  const needed = trainingBytes(config, {
+  const need = memoryNeed(config, {
     adapter: adapter ?? undefined,
     precision: adapter?.precision ?? 'f32',
     // Prompts are not known yet; they are reckoned as long as what is written.
     row: { length: Math.min(2 * answer, config.max_position_embeddings), answer },
     rows: settings.micro_batch * settings.mask_samples,
   });
-  onPrepare?.(assertFits(needed, machineMemory()));
+  onPrepare?.(assertFits(need, machineMemory()));
 }
 
 interface Prepared {

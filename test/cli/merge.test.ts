@@ -36,6 +36,7 @@ it('an adapter is tuned, is a model like any other, and is merged into one of fu
   const merged = await document(['merge', dir, '--model', 'whole', ...cpu]);
   assert.deepEqual(merged, { model: path.join(home, 'models', 'whole'), adapter: checkpoint, base: 'tiny' });
   assert.deepEqual((await readdir(merged.model)).sort(), [
+    'README.md',
     'config.json',
     'generation_config.json',
     'model.safetensors',
