@@ -1,6 +1,6 @@
 import type { Program } from '../../graph/program.ts';
 import { type PrimitiveName, type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts';
-import { type Bits, blockSize } from '../quantization.ts';
+import { bitsOf, blocksOf, dequantized, scalesName, scalesShape } from './blocks.ts';
 import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
 
 /** Execution providers of ONNX Runtime that a program can be lowered for. */
@@ -13,8 +13,6 @@ export interface LoweredProgram {
 
 export const feedName = (name: string): string => `feed:${name}`;
 export const stateName = (name: string): string => `state:${name}`;
-/** The factors of a matrix that is kept in blocks. */
-export const scalesName = (name: string): string => `scales:${name}`;
 export const outputName = (name: string): string => `output:${name}`;
 export const updateName = (name: string): string => `update:${name}`;
 
@@ -138,49 +136,6 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   },
 };
 
-/** Whether a provider computes with a matrix in blocks; others are given the numbers that these stand for. */
-export const keepsBlocks = (provider: Provider): boolean => provider === 'cpu';
-
-/** Bits of a state that is kept in blocks; null where it is not. */
-export function bitsOf(node: Tensor, provider: Provider): Bits | null {
-  const { bits } = node.attributes as Tensor<'state'>['attributes'];
-  return node.primitive === 'state' && keepsBlocks(provider) ? (bits ?? null) : null;
-}
-
-/** How the blocks of a matrix are laid out as a tensor. */
-export function blocksOf([rows, columns]: Shape, bits: Bits): { readonly shape: Shape; readonly dtype: 'i8' | 'u8' } {
-  const [m, n] = [rows as number, columns as number];
-  if (bits === 8) return { shape: [m, n], dtype: 'i8' };
-  return { shape: [m, n / blockSize, blockSize / 2], dtype: 'u8' };
-}
-
-/**
- * The numbers that a matrix in blocks stands for, made anew at each use: kept from the forward to the backward pass they
- * would take the memory that the blocks save. `after` is what they are used with: they are made to depend on it, for ONNX
- * Runtime is otherwise free to make them early, and once for all uses.
- */
-function dequantized({ graph, emit }: Context, { attributes, shape }: Tensor<'state'>, after: Tensor, at: string) {
-  const { name, bits } = attributes;
-  const [rows, columns] = shape as [number, number];
-  const ofBlocks = [rows, columns / blockSize];
-  const every = (value: number) => graph.wholeNumbers(after.shape.map(() => value));
-  const first = emit('Reshape', [emit('Slice', [at, every(0), every(1)]), graph.wholeNumbers([1])]);
-  // Less than itself is no number, not even one that is none.
-  const nothing = emit('Less', [first, first]);
-  const inBlocks = { axis: 1, block_size: blockSize };
-  if (bits === 8) {
-    const scales = emit('Add', [scalesName(name), emit('Cast', [nothing], { to: elementTypeOf('f32') })]);
-    return emit('DequantizeLinear', [stateName(name), scales], inBlocks);
-  }
-  const zero = emit('Cast', [nothing], { to: elementTypeOf('u8') });
-  const number = (value: number) => emit('BitwiseOr', [graph.initializer(Uint8Array.of(value), [1]), zero]);
-  const low = emit('BitwiseAnd', [stateName(name), number(15)]);
-  const high = emit('BitShift', [stateName(name), number(4)], { direction: 'RIGHT' });
-  const whole = emit('Reshape', [emit('Concat', [low, high], { axis: 2 }), graph.wholeNumbers(shape)]);
-  const middle = emit('Expand', [number(8), graph.wholeNumbers(ofBlocks)]);
-  return emit('DequantizeLinear', [whole, scalesName(name), middle], inBlocks);
-}
-
 /** Made when the session is loaded: a model file cannot hold large ones. */
 function zeros({ graph, emit }: Context, shape: Shape): string {
   return emit('Expand', [graph.initializer(Float32Array.of(0), [1]), graph.wholeNumbers(shape)]);
@@ -222,18 +177,19 @@ export function lower(program: Program, provider: Provider): LoweredProgram {
       const bits = bitsOf(node, provider);
       if (bits === null) declared.push({ name, shape: node.shape, dtype: node.dtype });
       else {
-        const [rows, columns] = node.shape as [number, number];
         declared.push({ name, ...blocksOf(node.shape, bits) });
-        declared.push({ name: scalesName(given), shape: [rows, columns / blockSize], dtype: 'f32' });
+        declared.push({ name: scalesName(given), shape: scalesShape(node.shape), dtype: 'f32' });
       }
       continue;
     }
     const inputs = node.inputs.map((operand, index) => {
-      if (bitsOf(operand, provider) === null) return names.get(operand) as string;
+      const name = names.get(operand) as string;
+      if (bitsOf(operand, provider) === null) return name;
       const other = node.inputs[1 - index];
       if (node.primitive !== 'matmul' || other === undefined || bitsOf(other, provider) !== null)
         throw new Error(`${program.name}: a matrix in blocks is multiplied with something else, and nothing more`);
-      return dequantized(context, operand as Tensor<'state'>, other, names.get(other) as string);
+      const partner = { name: names.get(other) as string, shape: other.shape };
+      return dequantized(graph, operand as Tensor<'state'>, name, partner);
     });
     if (node.primitive === 'stopGradient') names.set(node, inputs[0] as string);
     else names.set(node, (lowerings[node.primitive] as Lower<PrimitiveName>)(node, inputs, context));

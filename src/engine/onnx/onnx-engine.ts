@@ -11,18 +11,9 @@ import {
   type State,
   type StateOptions,
 } from '../engine.ts';
+import { bitsOf, keepsBlocks, scalesName } from './blocks.ts';
 import { DeviceMemory } from './device-memory.ts';
-import {
-  bitsOf,
-  feedName,
-  keepsBlocks,
-  lower,
-  outputName,
-  type Provider,
-  scalesName,
-  stateName,
-  updateName,
-} from './lowering.ts';
+import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
 import { type Blocks, DeviceState, HostState, isOnnxState, type OnnxState, tensor } from './onnx-state.ts';
 
 class OnnxExecutable implements Executable {

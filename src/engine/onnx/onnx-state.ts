@@ -1,9 +1,9 @@
 import * as ort from 'onnxruntime-node';
 import { type HostTensor, type Shape, sizeOf } from '../../graph/tensor.ts';
 import { frozenError, type State, stateShapes } from '../engine.ts';
-import { type Bits, blockSize, dequantize, type Quantized, quantize } from '../quantization.ts';
+import { type Bits, dequantize, type Quantized, quantize } from '../quantization.ts';
+import { blocksOf, scalesShape } from './blocks.ts';
 import type { DeviceMemory } from './device-memory.ts';
-import { blocksOf } from './lowering.ts';
 
 /** State as ONNX Runtime's tensors, which a run reads and replaces. */
 export interface OnnxState extends State {
@@ -175,12 +175,11 @@ export class DeviceState implements OnnxState {
 
 function inBlocks(value: HostTensor, bits: Bits): Blocks {
   const kept = quantize(value, bits);
-  const [rows, columns] = kept.shape as [number, number];
   const { shape, dtype } = blocksOf(kept.shape, bits);
   return {
     kept,
     blocks: new ort.Tensor(dtype === 'i8' ? 'int8' : 'uint8', kept.blocks as Uint8Array, shape),
-    scales: tensor(kept.scales, [rows, columns / blockSize]),
+    scales: tensor(kept.scales, scalesShape(kept.shape)),
   };
 }
 
