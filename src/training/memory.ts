@@ -32,10 +32,10 @@ export const rowsThatFit = (config: ModelConfig, row: RowSize): number =>
   Math.max(1, Math.floor(budget / activationBytes(config, row)));
 
 /**
- * Beside what adds up: memory of a pass that is free again and not at once used again. Programs keep theirs from run to run
- * until all of it is about this much.
+ * What the programs of a run hold, as measured, in passes that add up: memory that is free again is not at once used again,
+ * and each shape of rollouts and updates has a program. They keep theirs from run to run until all of it is about this much.
  */
-const slack = { factor: 2.5, most: 2.75 * 2 ** 30 } as const;
+const slack = { factor: 4, most: 2.75 * 2 ** 30 } as const;
 
 /** What is trained, and on how much at a time. */
 export interface TrainingPlan {
