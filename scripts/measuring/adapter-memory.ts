@@ -3,7 +3,7 @@
 // And what a run over eight billion weights in LLaDA-8B's shape (arXiv 2502.09992) would take, by reckoning alone:
 // node --import tsx scripts/measuring/adapter-memory.ts reckoned
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
-import { type HostTensor, type Shape, sizeOf } from '../../src/graph/tensor.ts';
+import { type Shape, sizeOf, type TensorSource } from '../../src/graph/tensor.ts';
 import type { Checkpoint } from '../../src/model/checkpoint.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { paperDefaults } from '../../src/model/generation.ts';
@@ -45,11 +45,13 @@ const config: ModelConfig = {
 const [prompt, answer, samples] = [64, 64, 2];
 
 /** Random weights that are made one at a time, as they are asked for: all of them at once would be what is measured. */
-class DrawnWeights extends Map<string, HostTensor> {
-  override *[Symbol.iterator](): MapIterator<[string, HostTensor]> {
-    for (const [name, shape] of weightShapes(config)) yield [name, { shape, data: drawn(name, shape) }];
-  }
-}
+const weights: TensorSource = {
+  shapes: weightShapes(config),
+  async read(name) {
+    const shape = this.shapes.get(name) as Shape;
+    return { shape, data: drawn(name, shape) };
+  },
+};
 
 /** Uniform numbers of the initial weights' spread, from a generator that makes half a billion of them in seconds. */
 function drawn(name: string, shape: Shape): Float32Array {
@@ -88,9 +90,9 @@ function reckonLarge(): void {
 async function measure(precision: Precision, rank: number): Promise<void> {
   const shape = { rank, alpha: rank / 2, targets: loraTargets };
   const engine = new OnnxEngine('cpu', 1);
-  const checkpoint: Checkpoint = {
+  const checkpoint: Checkpoint<TensorSource> = {
     config,
-    weights: new DrawnWeights(),
+    weights,
     tokenizer: new Tokenizer(characterTokenizer('0123456789')),
     generation: paperDefaults,
     adapter: {

@@ -1,14 +1,19 @@
 import type { Program } from '../graph/program.ts';
-import { type HostTensor, type Shape, sameShape, sizeOf, type Tensor } from '../graph/tensor.ts';
+import {
+  type HostTensor,
+  type Shape,
+  sameShape,
+  sizeOf,
+  sourceOf,
+  type Tensor,
+  type TensorSource,
+} from '../graph/tensor.ts';
 import { type Bits, rounded } from './quantization.ts';
 
 export type EngineName = 'onnx' | 'tensorflow';
 
 /** Named tensors that an engine keeps between runs, on its device: parameters, optimiser moments. */
-export interface State {
-  readonly shapes: ReadonlyMap<string, Shape>;
-  /** A copy on the host. */
-  read(name: string): Promise<HostTensor>;
+export interface State extends TensorSource {
   write(name: string, value: HostTensor): Promise<void>;
   dispose(): Promise<void>;
 }
@@ -43,27 +48,35 @@ export interface Executable {
 export interface Engine {
   readonly name: EngineName;
   readonly device: string;
-  createState(values: ReadonlyMap<string, HostTensor>, options?: StateOptions): Promise<State>;
+  /** Takes the values one at a time, so that they are never in memory twice; those of a map are copied. */
+  createState(values: ReadonlyMap<string, HostTensor> | TensorSource, options?: StateOptions): Promise<State>;
   compile(program: Program): Promise<Executable>;
   dispose(): Promise<void>;
 }
 
 /** Names and shapes of new state, and of what is read through it. */
-export function stateShapes(values: ReadonlyMap<string, HostTensor>, over: State | undefined): Map<string, Shape> {
-  const shapes = new Map(over?.shapes);
-  for (const [name, { shape }] of values) shapes.set(name, shape);
-  return shapes;
+export const stateShapes = (values: TensorSource, over: State | undefined): Map<string, Shape> =>
+  new Map([...(over?.shapes ?? []), ...values.shapes]);
+
+/** The values of new state, which may be kept in the arrays that are read: a map's own where nothing will change them. */
+export function valuesOf(
+  values: ReadonlyMap<string, HostTensor> | TensorSource,
+  { frozen }: StateOptions,
+): TensorSource {
+  const source = sourceOf(values);
+  if (!frozen || 'shapes' in values) return source;
+  return { shapes: source.shapes, read: async (name) => values.get(name) as HostTensor };
 }
 
 /** The numbers that are kept of state by an engine without kernels for blocks. */
-export function asKept(values: ReadonlyMap<string, HostTensor>, quantized: StateOptions['quantized']) {
-  if (!quantized || quantized.size === 0) return values;
-  return new Map(
-    [...values].map(([name, value]) => {
-      const bits = quantized.get(name);
-      return [name, bits ? rounded(value, bits) : value] as const;
-    }),
-  );
+export function asKept(values: TensorSource, quantized: StateOptions['quantized']): TensorSource {
+  return {
+    shapes: values.shapes,
+    async read(name) {
+      const [value, bits] = [await values.read(name), quantized?.get(name)];
+      return bits ? rounded(value, bits) : value;
+    },
+  };
 }
 
 /** What is thrown where state that is frozen, or read through other state, were to change. */

@@ -67,6 +67,25 @@ export interface HostTensor {
   readonly data: Float32Array | Int32Array;
 }
 
+/** Named tensors of known shapes, which are had one at a time. */
+export interface TensorSource {
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** The values of one, in an array that is the reader's from then on. */
+  read(name: string): Promise<HostTensor>;
+}
+
+/** A map's tensors as a source, each a copy; a source as it is. */
+export function sourceOf(tensors: ReadonlyMap<string, HostTensor> | TensorSource): TensorSource {
+  if ('shapes' in tensors) return tensors;
+  return {
+    shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
+    async read(name) {
+      const { shape, data } = tensors.get(name) as HostTensor;
+      return { shape, data: data.slice() };
+    },
+  };
+}
+
 export function sizeOf(shape: Shape): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }

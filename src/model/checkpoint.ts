@@ -15,9 +15,9 @@ import { Tokenizer, type TokenizerFiles } from './tokenizer.ts';
 import { weightShapes } from './transformer.ts';
 
 /** A model at rest: a folder in Hugging Face's layout (`config.json`, `model.safetensors`, `tokenizer.json`, …). */
-export interface Checkpoint {
+export interface Checkpoint<Weights = Map<string, HostTensor>> {
   readonly config: ModelConfig;
-  readonly weights: Map<string, HostTensor>;
+  readonly weights: Weights;
   readonly tokenizer: Tokenizer;
   readonly generation: GenerationDefaults;
   /** What stands beside the weights, which are frozen then. */

@@ -2,7 +2,7 @@ import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
 import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
-import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
+import { type HostTensor, type Shape, sourceOf, type Tensor, type TensorSource } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { writeAdapter } from './adapter-folder.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
@@ -71,26 +71,42 @@ export class LanguageModel {
    * adapter the weights are frozen, and kept as exactly as it says: there is one copy of them, the arrays of the checkpoint
    * where the engine can use those.
    */
-  static async load(engine: Engine, checkpoint: Checkpoint, extra: ReadonlyMap<string, HostTensor> = new Map()) {
-    const { weights, adapter, ...rest } = checkpoint;
+  static async load(
+    engine: Engine,
+    checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
+    extra: ReadonlyMap<string, HostTensor> = new Map(),
+  ) {
+    const { adapter, ...rest } = checkpoint;
     if (adapter) {
       const { precision } = adapter.base;
       const base = await LanguageModel.#frozen(engine, checkpoint, precision);
       const own = await engine.createState(new Map([...adapter.weights, ...extra]), { over: base });
       return new LanguageModel({ ...rest, adapter: described(adapter), precision }, engine, own, base);
     }
-    const state = await engine.createState(new Map([...weights, ...extra]));
+    const [weights, beside] = [sourceOf(checkpoint.weights), sourceOf(extra)];
+    const all: TensorSource = {
+      shapes: new Map([...weights.shapes, ...beside.shapes]),
+      read: (name) => (beside.shapes.has(name) ? beside : weights).read(name),
+    };
+    const state = await engine.createState(all);
     return new LanguageModel({ ...rest, precision: 'f32', adapter: undefined }, engine, state, null);
   }
 
   /** Puts the full weights of a checkpoint on an engine, to stay as they are and with adapters beside them. */
-  static async loadFrozen(engine: Engine, checkpoint: Checkpoint, precision: Precision): Promise<LanguageModel> {
-    const { weights, adapter, ...rest } = checkpoint;
+  static async loadFrozen(
+    engine: Engine,
+    checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
+    precision: Precision,
+  ): Promise<LanguageModel> {
     const state = await LanguageModel.#frozen(engine, checkpoint, precision);
-    return new LanguageModel({ ...rest, precision, adapter: undefined }, engine, state, null);
+    return new LanguageModel({ ...checkpoint, precision, adapter: undefined }, engine, state, null);
   }
 
-  static #frozen(engine: Engine, { config, weights }: Checkpoint, precision: Precision): Promise<State> {
+  static #frozen(
+    engine: Engine,
+    { config, weights }: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
+    precision: Precision,
+  ): Promise<State> {
     return engine.createState(weights, { frozen: true, quantized: quantizedWeights(config, precision) });
   }
 

@@ -44,7 +44,9 @@ async function summary(name: string, kind: ModelSummary['kind'], folder: string)
     const base = await baseFolder(folder);
     const config = await readModelConfig(base);
     const parameters = [...weightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
-    const { size: bytes } = await stat(path.join(base, 'model.safetensors'));
+    const { size: bytes } = await stat(
+      path.join(folder, base === folder ? 'model.safetensors' : 'adapter_model.safetensors'),
+    );
     const card = await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => '');
     return [{ name, kind, folder, parameters, bytes, completes: completesCode(config), description: headingOf(card) }];
   } catch {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
 import { assertNear } from '../model/assert-near.ts';
@@ -28,8 +28,9 @@ it('an adapter is tuned, is a model like any other, and is merged into one of fu
   const { dir, checkpoint } = JSON.parse(stdout);
   assert.ok((await readdir(checkpoint)).includes('adapter_model.safetensors'));
   const { models } = await document(['models']);
-  const listed = models.find(({ name }: { name: string }) => name === dir);
-  assert.equal(listed.parameters, models.find(({ name }: { name: string }) => name === 'tiny').parameters);
+  const listed = (wanted: string) => models.find(({ name }: { name: string }) => name === wanted);
+  assert.equal(listed(dir).parameters, listed('tiny').parameters);
+  assert.equal(listed(dir).bytes, (await stat(path.join(checkpoint, 'adapter_model.safetensors'))).size);
 
   const tuned = await logitsOf(dir);
   assert.notDeepEqual(tuned, await logitsOf('tiny'));

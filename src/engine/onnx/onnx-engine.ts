@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
-import type { HostTensor, Tensor } from '../../graph/tensor.ts';
+import type { HostTensor, Tensor, TensorSource } from '../../graph/tensor.ts';
 import {
   asKept,
   checkFeeds,
@@ -10,6 +10,7 @@ import {
   type Executable,
   type State,
   type StateOptions,
+  valuesOf,
 } from '../engine.ts';
 import { bitsOf, keepsBlocks, scalesName } from './blocks.ts';
 import { DeviceMemory } from './device-memory.ts';
@@ -111,14 +112,16 @@ export class OnnxEngine implements Engine {
   }
 
   async createState(
-    values: ReadonlyMap<string, HostTensor>,
-    { over, frozen, quantized }: StateOptions = {},
+    values: ReadonlyMap<string, HostTensor> | TensorSource,
+    options: StateOptions = {},
   ): Promise<State> {
+    const { over, frozen, quantized } = options;
     if (over && !isOnnxState(over)) throw new Error('state can be read only through state of the same engine');
-    if (keepsBlocks(this.device)) return new HostState(values, { over, frozen, quantized });
-    const kept = asKept(values, quantized);
+    const source = valuesOf(values, options);
+    if (keepsBlocks(this.device)) return HostState.fill(source, { over, frozen, quantized });
+    const kept = asKept(source, quantized);
     if (this.#memory) return DeviceState.upload(this.#memory, kept, { over, frozen });
-    return new HostState(kept, { over, frozen });
+    return HostState.fill(kept, { over, frozen });
   }
 
   async compile(program: Program): Promise<Executable> {

@@ -1,5 +1,5 @@
 import * as ort from 'onnxruntime-node';
-import { type HostTensor, type Shape, sizeOf } from '../../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf, type TensorSource } from '../../graph/tensor.ts';
 import { frozenError, type State, stateShapes } from '../engine.ts';
 import { type Bits, dequantize, type Quantized, quantize } from '../quantization.ts';
 import { blocksOf, scalesShape } from './blocks.ts';
@@ -44,15 +44,21 @@ export class HostState implements OnnxState {
   readonly #over: OnnxState | undefined;
   readonly #frozen: boolean;
 
-  constructor(values: ReadonlyMap<string, HostTensor>, { over, frozen = false, quantized }: OnnxStateOptions = {}) {
-    this.shapes = stateShapes(values, over);
+  private constructor(shapes: ReadonlyMap<string, Shape>, { over, frozen = false }: OnnxStateOptions) {
+    this.shapes = shapes;
     this.#over = over;
     this.#frozen = frozen;
-    for (const [name, value] of values) {
-      const bits = quantized?.get(name);
-      if (bits) this.#blocks.set(name, inBlocks(value, bits));
-      else this.#front.set(name, tensor(frozen ? value.data : value.data.slice(), value.shape));
+  }
+
+  static async fill(values: TensorSource, options: OnnxStateOptions = {}): Promise<HostState> {
+    const state = new HostState(stateShapes(values, options.over), options);
+    for (const name of values.shapes.keys()) {
+      const value = await values.read(name);
+      const bits = options.quantized?.get(name);
+      if (bits) state.#blocks.set(name, inBlocks(value, bits));
+      else state.#front.set(name, tensor(value.data, value.shape));
     }
+    return state;
   }
 
   current(name: string): ort.Tensor {
@@ -127,11 +133,11 @@ export class DeviceState implements OnnxState {
 
   static async upload(
     memory: DeviceMemory,
-    values: ReadonlyMap<string, HostTensor>,
+    values: TensorSource,
     options: OnnxStateOptions = {},
   ): Promise<DeviceState> {
     const tensors = new Map<string, ort.Tensor>();
-    for (const [name, value] of values) tensors.set(name, await memory.upload(value));
+    for (const name of values.shapes.keys()) tensors.set(name, await memory.upload(await values.read(name)));
     return new DeviceState(memory, stateShapes(values, options.over), tensors, options);
   }
 

@@ -1,6 +1,6 @@
 import type * as Tf from '@tensorflow/tfjs-core';
 import type { Program } from '../../graph/program.ts';
-import type { HostTensor, Shape, Tensor } from '../../graph/tensor.ts';
+import type { HostTensor, Shape, Tensor, TensorSource } from '../../graph/tensor.ts';
 import {
   asKept,
   checkFeeds,
@@ -11,6 +11,7 @@ import {
   type State,
   type StateOptions,
   stateShapes,
+  valuesOf,
 } from '../engine.ts';
 import { loadTensorflow, type Tensorflow, type TensorflowDevice } from './load-tensorflow.ts';
 import { compute } from './operations.ts';
@@ -34,8 +35,11 @@ export class TensorflowEngine implements Engine {
     return new TensorflowEngine(device, tf, backend);
   }
 
-  async createState(values: ReadonlyMap<string, HostTensor>, options: StateOptions = {}): Promise<State> {
-    return new TensorflowState(this, asKept(values, options.quantized), options);
+  async createState(
+    values: ReadonlyMap<string, HostTensor> | TensorSource,
+    options: StateOptions = {},
+  ): Promise<State> {
+    return TensorflowState.fill(this, asKept(valuesOf(values, options), options.quantized), options);
   }
 
   async compile(program: Program): Promise<Executable> {
@@ -70,18 +74,23 @@ class TensorflowState implements State {
   readonly #over: TensorflowState | undefined;
   readonly #frozen: boolean;
 
-  constructor(
+  private constructor(
     engine: TensorflowEngine,
-    values: ReadonlyMap<string, HostTensor>,
+    shapes: ReadonlyMap<string, Shape>,
     { over, frozen = false }: StateOptions,
   ) {
     if (over && !(over instanceof TensorflowState && over.engine === engine))
       throw new Error('state can be read only through state of the same engine');
     this.engine = engine;
-    this.shapes = stateShapes(values, over);
+    this.shapes = shapes;
     this.#over = over;
     this.#frozen = frozen;
-    for (const [name, value] of values) this.#tensors.set(name, engine.upload(value));
+  }
+
+  static async fill(engine: TensorflowEngine, values: TensorSource, options: StateOptions): Promise<TensorflowState> {
+    const state = new TensorflowState(engine, stateShapes(values, options.over), options);
+    for (const name of values.shapes.keys()) state.#tensors.set(name, engine.upload(await values.read(name)));
+    return state;
   }
 
   tensor(name: string): Tf.Tensor {
