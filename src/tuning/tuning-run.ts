@@ -179,8 +179,10 @@ async function checkMemory(
   if (name !== 'onnx' || device !== 'cpu') return;
   const config = await readModelConfig(folder);
   const adapter = await adapterOf(folder, config, settings);
-  const { prompt_format: format } = await readGeneration(await baseFolder(folder));
-  const answer = settings.length ?? taskByName(task).completionLength[format];
+  const generation = await readGeneration(await baseFolder(folder));
+  const {
+    settings: { length: answer },
+  } = resolveSettings({ generation }, taskByName(task), settings, generation.prompt_format);
   const need = memoryNeed(config, {
     adapter: adapter ?? undefined,
     precision: adapter?.precision ?? 'f32',
