@@ -13,6 +13,7 @@ import { addEvaluations } from './commands/evaluations.ts';
 import { addExact } from './commands/exact.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
+import { addMerge } from './commands/merge.ts';
 import { addModels } from './commands/models.ts';
 import { addObjectives } from './commands/objectives.ts';
 import { addPretrain } from './commands/pretrain.ts';
@@ -102,6 +103,7 @@ function commands(terminal: Terminal): Command {
     addObjectives,
     addTasks,
     addModels,
+    addMerge,
     addTune,
     addRuns,
     addEval,

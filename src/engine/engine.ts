@@ -1,5 +1,14 @@
 import type { Program } from '../graph/program.ts';
-import { type HostTensor, sameShape, sizeOf, type Tensor, type TensorSource } from '../graph/tensor.ts';
+import {
+  type HostTensor,
+  type Shape,
+  sameShape,
+  sizeOf,
+  sourceOf,
+  type Tensor,
+  type TensorSource,
+} from '../graph/tensor.ts';
+import { type Bits, rounded } from './quantization.ts';
 
 export type EngineName = 'onnx' | 'tensorflow';
 
@@ -7,6 +16,22 @@ export type EngineName = 'onnx' | 'tensorflow';
 export interface State extends TensorSource {
   write(name: string, value: HostTensor): Promise<void>;
   dispose(): Promise<void>;
+}
+
+/** How state is kept. */
+export interface StateOptions {
+  /**
+   * State that is read through this one where this one has none of a name. Programs may read it and not update it. It
+   * belongs to whoever created it, and must outlive this one.
+   */
+  readonly over?: State;
+  /** Never updated nor written: an engine may compute on the very arrays it is given, which then must not change. */
+  readonly frozen?: boolean;
+  /**
+   * Frozen matrices that are kept in blocks, and of how many bits a number; programs name as many. An engine that has no
+   * kernels for them keeps the numbers that the blocks stand for.
+   */
+  readonly quantized?: ReadonlyMap<string, Bits>;
 }
 
 /** A compiled program. Runs do not overlap: the engine computes one at a time and blocks its thread meanwhile. */
@@ -24,10 +49,38 @@ export interface Engine {
   readonly name: EngineName;
   readonly device: string;
   /** Takes the values one at a time, so that they are never in memory twice; those of a map are copied. */
-  createState(values: ReadonlyMap<string, HostTensor> | TensorSource): Promise<State>;
+  createState(values: ReadonlyMap<string, HostTensor> | TensorSource, options?: StateOptions): Promise<State>;
   compile(program: Program): Promise<Executable>;
   dispose(): Promise<void>;
 }
+
+/** Names and shapes of new state, and of what is read through it. */
+export const stateShapes = (values: TensorSource, over: State | undefined): Map<string, Shape> =>
+  new Map([...(over?.shapes ?? []), ...values.shapes]);
+
+/** The values of new state, which may be kept in the arrays that are read: a map's own where nothing will change them. */
+export function valuesOf(
+  values: ReadonlyMap<string, HostTensor> | TensorSource,
+  { frozen }: StateOptions,
+): TensorSource {
+  const source = sourceOf(values);
+  if (!frozen || 'shapes' in values) return source;
+  return { shapes: source.shapes, read: async (name) => values.get(name) as HostTensor };
+}
+
+/** The numbers that are kept of state by an engine without kernels for blocks. */
+export function asKept(values: TensorSource, quantized: StateOptions['quantized']): TensorSource {
+  return {
+    shapes: values.shapes,
+    async read(name) {
+      const [value, bits] = [await values.read(name), quantized?.get(name)];
+      return bits ? rounded(value, bits) : value;
+    },
+  };
+}
+
+/** What is thrown where state that is frozen, or read through other state, were to change. */
+export const frozenError = (name: string): Error => new Error(`state ${name} is frozen`);
 
 /** Throws where the feeds do not fit the program: a missing or foreign name, another shape or another kind of numbers. */
 export function checkFeeds(program: Program, feeds: Readonly<Record<string, HostTensor>>): void {

@@ -42,8 +42,9 @@ export function input(name: string, shape: Shape, dtype: DType = 'f32'): Tensor<
   return { id: created++, primitive: 'input', inputs: [], attributes: { name }, shape, dtype };
 }
 
-export function state(name: string, shape: Shape): Tensor<'state'> {
-  return { id: created++, primitive: 'state', inputs: [], attributes: { name }, shape, dtype: 'f32' };
+/** `bits`: as many as the engine keeps of each number of a frozen matrix; what it stands for is f32 all the same. */
+export function state(name: string, shape: Shape, bits?: 4 | 8): Tensor<'state'> {
+  return { id: created++, primitive: 'state', inputs: [], attributes: { name, bits }, shape, dtype: 'f32' };
 }
 
 export function constant({ shape, data }: HostTensor): Tensor<'constant'> {

@@ -8,8 +8,8 @@ type None = Record<string, never>;
 export interface Attributes {
   /** Fed at every run. */
   input: { readonly name: string };
-  /** Kept by the engine between runs: parameters, optimiser moments. */
-  state: { readonly name: string };
+  /** Kept by the engine between runs: parameters, optimiser moments. With `bits`, a frozen matrix in blocks of so few. */
+  state: { readonly name: string; readonly bits?: 4 | 8 | undefined };
   constant: { readonly data: Float32Array | Int32Array };
   add: None;
   sub: None;

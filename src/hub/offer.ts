@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { downloadFile as fetchFile } from '@huggingface/hub';
-import { machineMemory, memoryNeeded, parametersOf } from '../model/memory.ts';
+import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
+import { machineMemory } from '../platform/machine-memory.ts';
 import type { HubId } from '../platform/model-name.ts';
 import type { ModelOffer } from '../protocol/models.ts';
 import type { HubClient } from './hub-client.ts';
@@ -47,7 +48,7 @@ export async function readOffer(hub: HubClient, wanted: HubId): Promise<Offer> {
       ...{ licence, gated, parameters },
       memory: {
         needed: parameters === null ? null : memoryNeeded(parameters, judged.config),
-        available: machineMemory(),
+        available: machineMemory().total,
       },
       problem: judged.problem,
     },

@@ -1,9 +1,10 @@
 import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
-import { add, concat, gather, input, matmul, reshape, slice, softmax, state, transpose } from '../graph/primitives.ts';
+import { add, concat, gather, input, matmul, reshape, slice, softmax, transpose } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
 import type { HostTensor, Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
+import type { Weights } from './projection.ts';
 import { bucket } from './shape-bucket.ts';
 import {
   joinHeads,
@@ -14,8 +15,6 @@ import {
   rotaryTables,
   similarity,
   unseen,
-  type Weights,
-  weightShapes,
 } from './transformer.ts';
 
 /** Context lengths are padded to a multiple of this, so that few programs are compiled. */
@@ -50,14 +49,17 @@ export interface Work {
 export class ContextReader {
   readonly #config: ModelConfig;
   readonly #state: State;
+  /** The weights as nodes of a new program. */
+  readonly #weights: () => Weights;
   readonly #programs: ProgramCache;
   readonly #work: Work;
 
-  /** `state` holds the weights; `work` is added to. */
-  constructor(config: ModelConfig, engine: Engine, state: State, work: Work) {
+  /** `state` holds what `weights` gives as nodes of a new program; `work` is added to. */
+  constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: Work) {
     if (config.attention !== 'prefix-lm') throw new Error('only given text that never sees the canvas can be kept');
     this.#config = config;
     this.#state = state;
+    this.#weights = weights;
     this.#work = work;
     this.#programs = new ProgramCache(engine);
   }
@@ -183,10 +185,5 @@ export class ContextReader {
     const { cosines, sines } = rotaryTables(this.#config, this.#config.max_position_embeddings);
     const positions = input('positions', [length], 'i32');
     return { cosines: gather(cosines, positions), sines: gather(sines, positions) };
-  }
-
-  #weights(): Weights {
-    const nodes = new Map([...weightShapes(this.#config)].map(([name, shape]) => [name, state(name, shape)]));
-    return (name) => nodes.get(name)!;
   }
 }

@@ -16,7 +16,7 @@ import {
 } from '../graph/primitives.ts';
 import type { Shape, Tensor } from '../graph/tensor.ts';
 import { isMixture, type Mixture, type ModelConfig } from './config.ts';
-import type { Weights } from './weights.ts';
+import { project, type Weights } from './projection.ts';
 
 /** Below every score: out of the choice. */
 const lowest = -3e38;
@@ -56,8 +56,8 @@ export function feedForward(config: ModelConfig, layer: number, of: Weights, x: 
 
 /** SwiGLU (arXiv 2002.05202); `weigh` sees the inner numbers [..., width]. */
 function gatedLinear(of: Weights, name: string, x: Tensor, weigh = (inner: Tensor) => inner): Tensor {
-  const gated = mul(silu(linear(x, of(`${name}.gate_proj.weight`))), linear(x, of(`${name}.up_proj.weight`)));
-  return linear(weigh(gated), of(`${name}.down_proj.weight`));
+  const gated = mul(silu(project(of, `${name}.gate_proj`, x)), project(of, `${name}.up_proj`, x));
+  return project(of, `${name}.down_proj`, weigh(gated));
 }
 
 /**

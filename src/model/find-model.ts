@@ -5,6 +5,7 @@ import { dataHome, exists } from '../platform/files.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
+import { isAdapter } from './adapter-folder.ts';
 
 /** The bundled base that puzzles are tuned from. */
 export const bundledPuzzleModel = 'unmask-puzzles';
@@ -13,14 +14,14 @@ export const bundledPuzzleModel = 'unmask-puzzles';
 export const bundledCodeModel = 'unmask-code';
 
 /**
- * The checkpoint folder that a user means: a bundled model's name, an id in the data home's `models/`, a checkpoint
- * folder, or a run directory (its last checkpoint). Throws a `UserError` that names what there is.
+ * The checkpoint folder that a user means: a bundled model's name, an id in the data home's `models/`, a checkpoint or
+ * adapter folder, or a run directory (its last checkpoint). Throws a `UserError` that names what there is.
  */
 export async function findModel(name: string): Promise<string> {
   const bundled = path.join(packageRoot(), 'models');
   const installed = path.join(dataHome(), 'models');
   for (const folder of [path.join(bundled, name), path.join(installed, name), path.resolve(name)]) {
-    if (await exists(path.join(folder, 'config.json'))) return folder;
+    if ((await exists(path.join(folder, 'config.json'))) || (await isAdapter(folder))) return folder;
     if (await exists(runFile(folder).configuration)) {
       const checkpoint = await latestCheckpoint(folder);
       if (checkpoint) return checkpoint.dir;
@@ -29,7 +30,7 @@ export async function findModel(name: string): Promise<string> {
   }
   if (await exists(path.resolve(name)))
     throw new UserError(
-      `${path.resolve(name)} holds no config.json, so it is not a model; give a checkpoint folder or a run directory.`,
+      `${path.resolve(name)} holds no config.json, so it is not a model; give a checkpoint folder, an adapter folder or a run directory.`,
     );
   const known = [...(await modelsIn(bundled)), ...(await modelsIn(installed))];
   throw new UserError(
@@ -41,11 +42,24 @@ export async function findModel(name: string): Promise<string> {
 export async function modelsIn(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of await foldersIn(folder))
-    if (await exists(path.join(folder, name, 'config.json'))) found.push(name);
+    if (await isModel(path.join(folder, name))) found.push(name);
     else
       for (const inner of await foldersIn(path.join(folder, name)))
-        if (await exists(path.join(folder, name, inner, 'config.json'))) found.push(`${name}/${inner}`);
+        if (await isModel(path.join(folder, name, inner))) found.push(`${name}/${inner}`);
   return found;
+}
+
+/** Whether a folder holds a checkpoint or an adapter. */
+const isModel = async (folder: string): Promise<boolean> =>
+  (await exists(path.join(folder, 'config.json'))) || (await isAdapter(folder));
+
+/** What `findModel` finds a folder by: the name of a bundled or installed model, else its path. */
+export function modelName(folder: string): string {
+  for (const root of [path.join(packageRoot(), 'models'), path.join(dataHome(), 'models')]) {
+    const name = path.relative(root, folder);
+    if (!name.startsWith('..') && !path.isAbsolute(name)) return name.split(path.sep).join('/');
+  }
+  return folder;
 }
 
 /** Folders, and links to them; not what is on its way in or out, whose name begins with a dot. */

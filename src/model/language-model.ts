@@ -1,70 +1,150 @@
-import { totalmem } from 'node:os';
 import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
 import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
-import { type HostTensor, type Shape, sizeOf, sourceOf, type TensorSource } from '../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf, sourceOf, type Tensor, type TensorSource } from '../graph/tensor.ts';
+import { size } from '../platform/amounts.ts';
 import { UserError } from '../platform/errors.ts';
+import { machineMemory } from '../platform/machine-memory.ts';
+import { writeAdapter } from './adapter-folder.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { ContextReader, type Work } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
 import { GivenReader } from './given-reader.ts';
+import { type Adapter, lookUp, trainedShapes } from './lora.ts';
+import { type Precision, quantizedWeights } from './precision.ts';
+import type { Weights } from './projection.ts';
 import type { Query } from './query.ts';
 import { bucket } from './shape-bucket.ts';
 import type { Tokenizer } from './tokenizer.ts';
-import { head, hiddenStates, logitsAt, type Weights, weightShapes } from './transformer.ts';
+import { head, hiddenStates, logitsAt, weightShapes } from './transformer.ts';
 
 /** A forward pass holds at most this many tokens, so that activations stay small; larger batches are cut. */
 const tokensPerPass = 8192;
+
+/** Numbers of a pass that are logits at most: a quarter of a gibibyte. */
+const mostLogits = 2 ** 26;
+
+/** Places of a forward pass at most: fewer where a large vocabulary makes their logits many. A row is never cut. */
+export const logitsPerPass = ({ vocab_size }: ModelConfig): number =>
+  Math.min(tokensPerPass, Math.max(1, Math.floor(mostLogits / vocab_size)));
 
 /** A model on an engine: its weights stay on the device, and forward passes are compiled once per shape bucket. */
 export class LanguageModel {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly generation: GenerationDefaults;
+  /** What the adapter beside the model is; its weights are in the state. */
+  readonly adapter: Omit<Adapter, 'weights'> | undefined;
   readonly engine: Engine;
   readonly state: State;
+  /** How exactly projections are kept that training does not change. */
+  readonly precision: Precision;
+  /** What training changes: all weights, or an adapter's alone. */
+  readonly trained: ReadonlyMap<string, Shape>;
   /** What was computed since the model was loaded. */
   readonly work: Work = { forwards: 0, tokens: 0 };
   readonly #programs: ProgramCache;
+  /** Frozen weights that other models may share; null where they are this model's own state, or another model's to free. */
+  readonly #base: State | null;
   #context: ContextReader | undefined;
 
-  private constructor(checkpoint: Omit<Checkpoint<unknown>, 'weights'>, engine: Engine, loaded: State) {
+  private constructor(
+    checkpoint: Pick<LanguageModel, 'config' | 'tokenizer' | 'generation' | 'precision' | 'adapter'>,
+    engine: Engine,
+    loaded: State,
+    base: State | null,
+  ) {
     this.config = checkpoint.config;
     this.tokenizer = checkpoint.tokenizer;
     this.generation = checkpoint.generation;
+    this.adapter = checkpoint.adapter;
+    this.precision = checkpoint.precision;
     this.engine = engine;
     this.state = loaded;
+    this.trained = trainedShapes(this.config, this.adapter);
+    this.#base = base;
     this.#programs = new ProgramCache(engine);
   }
 
   /**
-   * Puts a checkpoint on an engine; throws a `UserError` where this machine has not the memory. `extra` is state that programs keep beside the weights, such as an
-   * optimiser's.
+   * Puts a checkpoint on an engine; throws a `UserError` where this machine has not the memory. `extra` is state that programs
+   * keep beside the weights, such as an optimiser's. Beside an adapter the weights are frozen, and kept as exactly as it
+   * says: there is one copy of them.
    */
   static async load(
     engine: Engine,
     checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
     extra: ReadonlyMap<string, HostTensor> = new Map(),
   ) {
+    const { adapter, ...rest } = checkpoint;
+    if (adapter) {
+      const { precision } = adapter.base;
+      const base = await LanguageModel.#frozen(engine, checkpoint, precision);
+      const own = await engine.createState(new Map([...adapter.weights, ...extra]), { over: base });
+      return new LanguageModel({ ...rest, adapter: described(adapter), precision }, engine, own, base);
+    }
     const [weights, beside] = [sourceOf(checkpoint.weights), sourceOf(extra)];
     const all: TensorSource = {
       shapes: new Map([...weights.shapes, ...beside.shapes]),
       read: (name) => (beside.shapes.has(name) ? beside : weights).read(name),
     };
     checkMemory(all.shapes);
-    return new LanguageModel(checkpoint, engine, await engine.createState(all));
+    const state = await engine.createState(all);
+    return new LanguageModel({ ...rest, precision: 'f32', adapter: undefined }, engine, state, null);
   }
 
-  /** The weights as nodes of a program. */
+  /** Puts the full weights of a checkpoint on an engine, to stay as they are and with adapters beside them. */
+  static async loadFrozen(
+    engine: Engine,
+    checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
+    precision: Precision,
+  ): Promise<LanguageModel> {
+    const state = await LanguageModel.#frozen(engine, checkpoint, precision);
+    return new LanguageModel({ ...checkpoint, precision, adapter: undefined }, engine, state, null);
+  }
+
+  static #frozen(
+    engine: Engine,
+    { config, weights }: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
+    precision: Precision,
+  ): Promise<State> {
+    return engine.createState(weights, { frozen: true, quantized: quantizedWeights(config, precision) });
+  }
+
+  /** This model with an adapter beside it; its weights are shared, so it must outlive what is returned. */
+  async withAdapter(adapter: Adapter): Promise<LanguageModel> {
+    const own = await this.engine.createState(adapter.weights, { over: this.state });
+    return new LanguageModel({ ...this, adapter: described(adapter) }, this.engine, own, null);
+  }
+
+  /** A model of its own that begins with these values of what training changes; a frozen base is shared, and must outlive it. */
+  async copy(trained: ReadonlyMap<string, HostTensor>): Promise<LanguageModel> {
+    const state = await this.engine.createState(trained, this.adapter ? { over: this.state } : {});
+    return new LanguageModel(this, this.engine, state, null);
+  }
+
+  /** The weights as nodes of a program, an adapter's among them. */
   weightNodes(): Map<string, ReturnType<typeof state>> {
-    return new Map([...weightShapes(this.config)].map(([name, shape]) => [name, state(name, shape)]));
+    const quantized = quantizedWeights(this.config, this.precision);
+    return new Map(
+      [...weightShapes(this.config), ...this.trained].map(([name, shape]) => [
+        name,
+        state(name, shape, quantized.get(name)),
+      ]),
+    );
   }
 
+  /** Looks weights up among these nodes, with what an adapter adds. */
+  lookUp(nodes: ReadonlyMap<string, Tensor>): Weights {
+    return lookUp(nodes, this.adapter);
+  }
+
+  /** Copies of what training changes: all weights, or an adapter's alone. */
   async readWeights(): Promise<Map<string, HostTensor>> {
     const weights = new Map<string, HostTensor>();
-    for (const name of weightShapes(this.config).keys()) weights.set(name, await this.state.read(name));
+    for (const name of this.trained.keys()) weights.set(name, await this.state.read(name));
     return weights;
   }
 
@@ -79,7 +159,7 @@ export class LanguageModel {
     const length = queries.every(({ tokens }) => tokens.length === longest)
       ? longest
       : lengthBucket(longest, this.config);
-    const rowsPerPass = Math.max(1, Math.floor(tokensPerPass / length));
+    const rowsPerPass = Math.max(1, Math.floor(logitsPerPass(this.config) / length));
     for (let start = 0; start < queries.length; start += rowsPerPass)
       results.push(...(await this.#pass(queries.slice(start, start + rowsPerPass), length)));
     return results;
@@ -115,7 +195,7 @@ export class LanguageModel {
    */
   stepwise(): (queries: readonly Query[]) => Promise<Float32Array[]> {
     if (this.config.attention !== 'prefix-lm') return (queries) => this.logits(queries);
-    const reader = new GivenReader(this.context, tokensPerPass);
+    const reader = new GivenReader(this.context, logitsPerPass(this.config));
     return (queries) => {
       for (const { tokens } of queries) this.checkLength(tokens.length);
       return reader.logits(queries);
@@ -124,20 +204,24 @@ export class LanguageModel {
 
   /** Reads given text once for many canvases; for models with `prefix-lm` attention. */
   get context(): ContextReader {
-    this.#context ??= new ContextReader(this.config, this.engine, this.state, this.work);
+    this.#context ??= new ContextReader(this.config, this.engine, this.state, () => this.#weights(), this.work);
     return this.#context;
   }
 
-  /** Writes the model as it stands as a checkpoint folder. */
+  /** Writes the model as it stands as a checkpoint folder; beside an adapter, that alone. */
   async save(folder: string): Promise<void> {
-    const weights = { shapes: weightShapes(this.config), read: (name: string) => this.state.read(name) };
-    await writeCheckpoint(folder, { ...this, weights });
+    if (this.adapter) await writeAdapter(folder, { ...this.adapter, weights: await this.readWeights() });
+    else {
+      const weights = { shapes: weightShapes(this.config), read: (name: string) => this.state.read(name) };
+      await writeCheckpoint(folder, { ...this, weights });
+    }
   }
 
   async dispose(): Promise<void> {
     await this.#context?.dispose();
     await this.#programs.dispose();
     await this.state.dispose();
+    await this.#base?.dispose();
   }
 
   async #pass(queries: readonly Query[], length: number): Promise<Float32Array[]> {
@@ -192,21 +276,23 @@ export class LanguageModel {
   }
 
   #weights(): Weights {
-    const nodes = this.weightNodes();
-    return (name) => nodes.get(name)!;
+    return this.lookUp(this.weightNodes());
   }
 }
 
 /** A system that runs out of memory ends the process without a word. */
 function checkMemory(shapes: ReadonlyMap<string, Shape>): void {
   const needed = [...shapes.values()].reduce((sum, shape) => sum + 4 * sizeOf(shape), 0);
-  // Unlimited is a number beyond every machine's.
-  const available = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
-  const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  if (needed > available)
+  const { total } = machineMemory();
+  if (needed > total)
     throw new UserError(
-      `The model and what goes with it need ${gibibytes(needed)}, and this machine has ${gibibytes(available)}; take a smaller one.`,
+      `The model and what goes with it need ${size(needed)}, and this machine has ${size(total)}; take a smaller one.`,
     );
+}
+
+/** An adapter without its weights, which are kept by the state alone. */
+function described({ weights, ...adapter }: Adapter): Omit<Adapter, 'weights'> {
+  return adapter;
 }
 
 /** Each query's own rows of logits; `rows` says where in `logits` they stand, null that they stand in order. */

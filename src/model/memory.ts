@@ -1,4 +1,3 @@
-import { totalmem } from 'node:os';
 import { sizeOf } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
 import { weightShapes } from './transformer.ts';
@@ -13,29 +12,17 @@ const wantedPlaces = 192;
 export const parametersOf = (config: ModelConfig): number =>
   [...weightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
 
-/** While a model is loaded, its weights are there as they were read, and as the engine's. */
-const copiesWhileLoading = 2;
-
 /**
- * Bytes that a model needs, about: twice its weights while it is loaded, or its weights and the activations of a pass,
- * whichever is more. Of a pass of 1024 tokens (or as many as it has positions) the largest that live at once count: what goes
+ * Bytes that a model needs, about: its weights and the activations of a pass. Of a pass of 1024 tokens (or as many as it has positions) the largest that live at once count: what goes
  * through a layer (eight times the width), its feed-forward (twice), its attention's scores and weights, and the logits of
  * three alternatives' canvases, of 64 tokens each, beside their probabilities. Where the configuration is unknown, the
  * weights alone.
  */
 export function memoryNeeded(parameters: number, config: ModelConfig | null): number {
-  const loading = copiesWhileLoading * parameters * bytesOfNumber;
-  if (!config) return loading;
+  if (!config) return parameters * bytesOfNumber;
   const tokens = Math.min(passTokens, config.max_position_embeddings);
   const layer = tokens * (8 * config.hidden_size + 2 * config.intermediate_size);
   const attention = 2 * config.num_attention_heads * tokens ** 2;
   const logits = 2 * Math.min(wantedPlaces, tokens) * config.vocab_size;
-  return Math.max(loading, (parameters + layer + attention + logits) * bytesOfNumber);
-}
-
-/** Bytes of memory that this machine has for a process: its own, or less where a container says so. */
-export function machineMemory(): number {
-  // 0 where there is no limit, and a number beyond all memory where the limit is "none".
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  return (parameters + layer + attention + logits) * bytesOfNumber;
 }

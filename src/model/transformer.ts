@@ -17,9 +17,7 @@ import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
 import type { Random } from '../platform/random.ts';
 import { type ModelConfig, rotaryDimensions } from './config.ts';
 import { feedForward, feedForwardShapes } from './feed-forward.ts';
-import type { Weights } from './weights.ts';
-
-export type { Weights };
+import { project, type Weights, weightsUnder } from './projection.ts';
 
 /** What a score of -1e9 weighs after the softmax: nothing. */
 const hidden = -1e9;
@@ -116,7 +114,7 @@ export function layers(
 ): Tensor {
   let x: Tensor = gather(weight('model.embed_tokens.weight'), tokens);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
-    const of: Weights = (name) => weight(`model.layers.${layer}.${name}`);
+    const of = weightsUnder(weight, `model.layers.${layer}`);
     x = add(x, attend(layer, of, rmsNorm(x, of('input_layernorm.weight'), config.rms_norm_eps)));
     const wide = rmsNorm(x, of('post_attention_layernorm.weight'), config.rms_norm_eps);
     x = add(x, feedForward(config, layer, of, wide));
@@ -161,15 +159,15 @@ export function projections(
 ): { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor } {
   const [batch, length] = x.shape as [number, number, number];
   const { num_attention_heads: heads, num_key_value_heads: groups, head_dim: d } = config;
-  const project = (name: 'q' | 'k' | 'v', count: number): Tensor => {
+  const headsOf = (name: 'q' | 'k' | 'v', count: number): Tensor => {
     const bias = config.attention_bias ? of(`self_attn.${name}_proj.bias`) : undefined;
-    let y = reshape(linear(x, of(`self_attn.${name}_proj.weight`), bias), [batch, length, count, d]);
+    let y = reshape(project(of, `self_attn.${name}_proj`, x, bias), [batch, length, count, d]);
     if (name === 'v') return transpose(y, [0, 2, 1, 3]);
     if (config.qk_norm) y = rmsNorm(y, of(`self_attn.${name}_norm.weight`), config.rms_norm_eps);
     return turned(transpose(y, [0, 2, 1, 3]), positions);
   };
-  const q = reshape(project('q', heads), [batch, groups, (heads / groups) * length, d]);
-  return { q, k: project('k', groups), v: project('v', groups) };
+  const q = reshape(headsOf('q', heads), [batch, groups, (heads / groups) * length, d]);
+  return { q, k: headsOf('k', groups), v: headsOf('v', groups) };
 }
 
 /** The first numbers of each head [..., length, head_dim] turned by their positions, as many as the tables are for. */
@@ -187,7 +185,7 @@ export const similarity = (q: Tensor, k: Tensor): Tensor =>
 /** What the heads found, [batch, heads, length, head_dim], through the output projection: [batch, length, hidden_size]. */
 export function joinHeads(of: Weights, mixed: Tensor): Tensor {
   const [batch, heads, length, d] = mixed.shape as [number, number, number, number];
-  return linear(reshape(transpose(mixed, [0, 2, 1, 3]), [batch, length, heads * d]), of('self_attn.o_proj.weight'));
+  return project(of, 'self_attn.o_proj', reshape(transpose(mixed, [0, 2, 1, 3]), [batch, length, heads * d]));
 }
 
 function mask(scores: Tensor, visible: Tensor, length: number): Tensor {

@@ -12,18 +12,25 @@ import { runFile } from './layout.ts';
 import { isOver, readStatus } from './reader.ts';
 
 /** Files of a checkpoint that only training needs. */
-const trainingFiles = ['optimizer.safetensors', 'state.json'];
+const trainingFiles = ['optimizer.safetensors', 'method.safetensors', 'state.json'];
 
 /** Copies a checkpoint without what only training needs, with its card, to where a model is wanted; all or nothing. */
-export async function publishModel(checkpoint: string, output: string, card: string): Promise<void> {
-  const temporary = `${output}.${randomUUID()}.tmp`;
-  await mkdir(path.dirname(output), { recursive: true });
-  try {
+export function publishModel(checkpoint: string, output: string, card: string): Promise<void> {
+  return inNewFolder(output, async (temporary) => {
     await cp(checkpoint, temporary, {
       recursive: true,
       filter: (source) => !trainingFiles.includes(path.basename(source)),
     });
     await writeAtomic(path.join(temporary, 'README.md'), card);
+  });
+}
+
+/** Has `write` fill a folder that becomes `output` only once all of it is there. */
+export async function inNewFolder(output: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = `${output}.${randomUUID()}.tmp`;
+  await mkdir(path.dirname(output), { recursive: true });
+  try {
+    await write(temporary);
     // An empty folder may stand there; one that holds something is somebody's, and stays.
     await rmdir(output).catch(() => undefined);
     await rename(temporary, output);

@@ -6,9 +6,11 @@ import { loadable } from '../hub/loadable.ts';
 import { readOrigin } from '../hub/origin.ts';
 import { modelsFolder } from '../hub/staging.ts';
 import { inFolder } from '../model/architectures/description.ts';
+import { baseFolder } from '../model/checkpoint.ts';
 import { modelsIn } from '../model/find-model.ts';
-import { machineMemory, memoryNeeded, parametersOf } from '../model/memory.ts';
+import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import { dataHome } from '../platform/files.ts';
+import { machineMemory } from '../platform/machine-memory.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import type { ModelSummary } from '../protocol/runtime.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
@@ -39,7 +41,8 @@ export async function installedModel(name: string, folder: string): Promise<Mode
 /** Nothing where the folder holds no model: a list is no place for errors. One that cannot be loaded is listed with why. */
 async function summary(name: string, kind: ModelSummary['kind'], folder: string): Promise<ModelSummary[]> {
   try {
-    const { config, problem } = await loadable(inFolder(folder));
+    const base = await baseFolder(folder);
+    const { config, problem } = await loadable(inFolder(base));
     const parameters = config ? parametersOf(config) : null;
     const { title, licence } = await readCard(folder);
     const origin = await readOrigin(folder);
@@ -53,7 +56,7 @@ async function summary(name: string, kind: ModelSummary['kind'], folder: string)
         revision: origin?.source === 'hub' ? origin.commit : null,
         memory: {
           needed: parameters === null ? null : memoryNeeded(parameters, config),
-          available: machineMemory(),
+          available: machineMemory().total,
         },
         problem,
       },

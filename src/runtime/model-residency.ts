@@ -3,9 +3,11 @@ import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
 import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
-import { openCheckpoint } from '../model/checkpoint.ts';
+import { readAdapterBase } from '../model/adapter-folder.ts';
+import { baseFolder, openCheckpoint, readAdapterOver, weightsDigest } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
+import type { Precision } from '../model/precision.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 
 /** Which model is served, and on what. */
@@ -24,11 +26,25 @@ export interface Residency {
 
 const idle: Residency = { state: 'idle', folder: null, device: null, problem: null };
 
-/** Keeps one model in memory: it is loaded when it is first asked for, and another takes its place at the next request. */
+/** Where a model is, and a name for what is there. */
+interface Place {
+  readonly folder: string;
+  /** Where its full weights are: the same folder, or that of an adapter's base; and how exactly they are kept. */
+  readonly base: string;
+  readonly precision: Precision;
+  readonly baseKey: string;
+}
+
+/**
+ * Keeps one model in memory: it is loaded when it is first asked for, and another takes its place at the next request. An
+ * adapter's base stays while it is the base of what is asked for, so that changing between them reads the adapter alone.
+ */
 export class ModelResidency {
   readonly #changed: () => void;
   #choice: ModelChoice;
   #loaded: { readonly key: string; readonly model: Promise<LanguageModel> } | undefined;
+  #base: { readonly key: string; readonly model: LanguageModel; readonly digest: () => Promise<string> } | undefined;
+  #adapted: LanguageModel | undefined;
   #engine: { readonly key: string; readonly engine: Promise<Engine> } | undefined;
   #residency = idle;
 
@@ -52,13 +68,13 @@ export class ModelResidency {
   /** The chosen model; throws a `UserError` where it cannot be had, and tries again when it is asked for again. */
   async get(): Promise<LanguageModel> {
     const { model: name, engine, device } = this.#choice;
-    const folder = await findModel(name).catch((error: unknown) => this.#fail(error));
-    // A checkpoint that was written anew in the same place is another model.
-    const { mtimeMs } = await stat(path.join(folder, 'config.json'));
-    const key = JSON.stringify([folder, mtimeMs, engine, device]);
+    const { folder, base, precision } = await placeOf(name).catch((error: unknown) => this.#fail(error));
+    const baseKey = JSON.stringify([base, await writtenAt(base, 'config.json'), engine, device, precision]);
+    const key =
+      folder === base ? baseKey : JSON.stringify([baseKey, folder, await writtenAt(folder, 'adapter_config.json')]);
     if (this.#loaded?.key !== key) {
       const before = this.#loaded;
-      this.#loaded = { key, model: this.#load(folder, before?.model) };
+      this.#loaded = { key, model: this.#load({ folder, base, precision, baseKey }, before?.model) };
     }
     const loading = this.#loaded;
     return loading.model.catch((error: unknown) => {
@@ -67,19 +83,34 @@ export class ModelResidency {
     });
   }
 
-  async #load(folder: string, before: Promise<LanguageModel> | undefined): Promise<LanguageModel> {
+  async #load(
+    { folder, base, precision, baseKey }: Place,
+    before: Promise<LanguageModel> | undefined,
+  ): Promise<LanguageModel> {
     this.#set({ ...idle, state: 'loading', folder });
-    const checkpoint = await openCheckpoint(folder);
-    if (!completesCode(checkpoint.config))
+    await before?.catch(() => undefined);
+    const kept = this.#base?.key === baseKey ? this.#base : undefined;
+    const checkpoint = kept ? null : await openCheckpoint(base);
+    const { config } = kept?.model ?? (checkpoint as NonNullable<typeof checkpoint>);
+    if (!completesCode(config))
       throw new UserError(
         `The model ${this.#choice.model} was not trained to complete code; choose one that was, such as unmask-code.`,
       );
+    const digest = kept?.digest ?? once(() => weightsDigest(base));
+    const adapter = folder === base ? null : await readAdapterOver(folder, { config, base, digest });
     const engine = await this.#openEngine();
     // The one before goes first, so that two are never held longer than it takes to read a file.
-    await (await before?.catch(() => undefined))?.dispose();
-    const model = await LanguageModel.load(engine, checkpoint);
+    await this.#adapted?.dispose();
+    this.#adapted = undefined;
+    if (checkpoint) {
+      await this.#base?.model.dispose();
+      this.#base = undefined;
+      this.#base = { key: baseKey, model: await LanguageModel.loadFrozen(engine, checkpoint, precision), digest };
+    }
+    const { model } = this.#base as NonNullable<typeof kept>;
+    if (adapter) this.#adapted = await model.withAdapter(adapter);
     this.#set({ state: 'ready', folder, device: { engine: engine.name, device: engine.device }, problem: null });
-    return model;
+    return this.#adapted ?? model;
   }
 
   async #openEngine(): Promise<Engine> {
@@ -98,4 +129,23 @@ export class ModelResidency {
     this.#residency = residency;
     this.#changed();
   }
+}
+
+async function placeOf(name: string): Promise<Omit<Place, 'baseKey'>> {
+  const folder = await findModel(name);
+  const base = await baseFolder(folder);
+  return { folder, base, precision: folder === base ? 'f32' : (await readAdapterBase(folder)).precision };
+}
+
+/** A checkpoint that was written anew in the same place is another model. */
+const writtenAt = async (folder: string, file: string): Promise<number> =>
+  (await stat(path.join(folder, file))).mtimeMs;
+
+/** Computes what is asked for the first time, and remembers it. */
+function once<T>(compute: () => Promise<T>): () => Promise<T> {
+  let known: Promise<T> | undefined;
+  return () => {
+    known ??= compute();
+    return known;
+  };
 }

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { framesOf } from '../evaluation/frames.ts';
 import { gridLayoutOf } from '../evaluation/grid-layout.ts';
+import { baseFolder } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
@@ -34,10 +35,10 @@ export async function denoisingOfSample({ dir, step, index }: SampleDenoisingPar
 /** A run's model has the tokenizer of its base, so the base serves where no checkpoint was written yet. */
 async function tokenizerOf(dir: string, { model }: RunConfiguration): Promise<Tokenizer> {
   const checkpoint = await latestCheckpoint(dir);
-  if (checkpoint) return Tokenizer.read(checkpoint.dir);
+  if (checkpoint) return Tokenizer.read(await baseFolder(checkpoint.dir));
   if (model === null)
     throw new UserError(
       `The run ${path.basename(dir)} has no checkpoint yet, so the words of its tokens are not known; let it make some steps first.`,
     );
-  return Tokenizer.read(await findModel(model));
+  return Tokenizer.read(await baseFolder(await findModel(model)));
 }

@@ -1,4 +1,12 @@
+import { bytesInBlocks } from '../engine/quantization.ts';
+import { type Shape, sizeOf } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { logitsPerPass } from '../model/language-model.ts';
+import { type LoraShape, trainedShapes } from '../model/lora.ts';
+import { type Precision, quantizedWeights } from '../model/precision.ts';
+import { weightShapes } from '../model/transformer.ts';
+import { UserError } from '../platform/errors.ts';
+import type { MachineMemory } from '../platform/machine-memory.ts';
 
 /** What the rows of one pass may take, bytes: little enough for a laptop, enough that larger passes are no faster. */
 const budget = 2 * 2 ** 30;
@@ -22,3 +30,75 @@ export function activationBytes(config: ModelConfig, { length, answer }: RowSize
 /** Rows of a pass whose activations stay within two gibibytes; at least one. */
 export const rowsThatFit = (config: ModelConfig, row: RowSize): number =>
   Math.max(1, Math.floor(budget / activationBytes(config, row)));
+
+/**
+ * What the programs of a run hold, as measured, in passes that add up: memory that is free again is not at once used again,
+ * and each shape of rollouts and updates has a program. They keep theirs from run to run until all of it is about this much.
+ */
+const slack = { factor: 4, most: 2.75 * 2 ** 30 } as const;
+
+/** What is trained, and on how much at a time. */
+export interface TrainingPlan {
+  /** An adapter beside a frozen base; absent: all weights are trained. */
+  readonly adapter?: LoraShape | undefined;
+  readonly precision: Precision;
+  readonly row: RowSize;
+  /** Rows of a pass that are wished for; `rowsThatFit` may allow fewer. */
+  readonly rows: number;
+}
+
+/** Of each number that is trained: itself, its gradients' sum and two moments, each twice, for a run reads one and writes the other. */
+const bytesKept = 4 * 2 * 4;
+/** And what an update of it computes in between. */
+const bytesOfUpdate = 16;
+
+/** Bytes that a run takes at its peak. */
+export interface MemoryNeed {
+  /** What it cannot do without. */
+  readonly least: number;
+  readonly about: number;
+}
+
+/**
+ * What a run takes: frozen weights as they are kept, what is trained with all that belongs to it, and the larger of what a
+ * pass of training and one of rollouts keeps. Weights are read one at a time, so reading them takes no more. A policy that
+ * a method keeps besides, and what the runtime takes of its own (some 0.2 GiB), are left out.
+ */
+export function memoryNeed(config: ModelConfig, { adapter, precision, row, rows }: TrainingPlan): MemoryNeed {
+  const trained = numbersOf(trainedShapes(config, adapter));
+  const frozen = adapter ? frozenBytes(config, precision) : 0;
+  const oneRow = activationBytes(config, row);
+  // Logits are computed, leave the engine as a copy, and are cut into the rows' own.
+  const rollout = 3 * 4 * logitsPerPass(config) * config.vocab_size;
+  const pass = Math.max(Math.min(rows, rowsThatFit(config, row)) * oneRow, rollout);
+  return {
+    least: frozen + trained * bytesKept + oneRow,
+    about: frozen + trained * (bytesKept + bytesOfUpdate) + Math.max(pass, Math.min(slack.factor * pass, slack.most)),
+  };
+}
+
+/** Bytes of weights that stay as they are; a matrix in blocks is spread out while it is multiplied with. */
+function frozenBytes(config: ModelConfig, precision: Precision): number {
+  const quantized = quantizedWeights(config, precision);
+  let [kept, spread] = [0, 0];
+  for (const [name, shape] of weightShapes(config)) {
+    const bits = quantized.get(name);
+    kept += bits ? bytesInBlocks(shape, bits) : 4 * sizeOf(shape);
+    if (bits) spread = Math.max(spread, 5 * sizeOf(shape));
+  }
+  return kept + spread;
+}
+
+const numbersOf = (shapes: ReadonlyMap<string, Shape>): number =>
+  [...shapes.values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+
+/** One sentence about what a run needs and the machine has. Throws a `UserError` where all of its memory is too little. */
+export function assertFits({ least, about }: MemoryNeed, { total, free }: MachineMemory): string {
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  if (least > total)
+    throw new UserError(
+      `The run needs at least ${gib(least)} of memory, and this machine has ${gib(total)}; train an adapter (adapter=lora) over a base of lower precision (base_precision=int8 or int4), of a lower rank (lora_r), or a smaller model.`,
+    );
+  const warning = about > free ? `; ${gib(free)} are free, so it may be slow or be ended by the system` : '';
+  return `The run needs about ${gib(about)} of memory, and this machine has ${gib(total)}${warning}.`;
+}

@@ -117,7 +117,7 @@ export async function resumePretraining(
   }
   const checkpoint = await openCheckpoint(last.dir);
   const { progress, optimizer } = await readProgress(last.dir);
-  const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
+  const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer));
   return work({ run: await RunWriter.resume(dir, progress.step, steps), model, curriculum, request, progress, hooks });
 }
 

@@ -1,12 +1,13 @@
 import { ProgramCache } from '../engine/program-cache.ts';
 import { gradients } from '../graph/differentiate.ts';
 import { type AdamW, adamW, optimizerState } from '../graph/optimizer.ts';
-import { add, constant, input, logSoftmax, pick, state } from '../graph/primitives.ts';
+import { add, input, less, logSoftmax, pick, state, where } from '../graph/primitives.ts';
 import { defineProgram } from '../graph/program.ts';
 import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { type DoubledCanvas, hiddenStates, logitsAt, weightShapes } from '../model/transformer.ts';
+import { type LoraShape, trainedShapes } from '../model/lora.ts';
+import { type DoubledCanvas, hiddenStates, logitsAt } from '../model/transformer.ts';
 
 /** A part of a training step, as an engine is fed it. */
 export interface Batch {
@@ -56,17 +57,20 @@ export interface StepResult {
 
 const accumulator = (parameter: string) => `gradient.${parameter}`;
 
-/** The state a trainer needs beside a model's weights, all zero: the optimiser's, and sums of gradients. */
-export function trainingState(config: ModelConfig): Map<string, HostTensor> {
-  const weights = weightShapes(config);
+/**
+ * The state a trainer needs beside a model's weights, all zero: the optimiser's, and sums of gradients. Beside an adapter
+ * only that is trained.
+ */
+export function trainingState(config: ModelConfig, adapter?: LoraShape): Map<string, HostTensor> {
+  const weights = trainedShapes(config, adapter);
   const shapes = new Map<string, Shape>(optimizerState(weights));
   for (const [name, shape] of weights) shapes.set(accumulator(name), shape);
   return new Map([...shapes].map(([name, shape]) => [name, { shape, data: new Float32Array(sizeOf(shape)) }]));
 }
 
 /** Names of the state that a checkpoint must keep so that training goes on as if it had not been interrupted. */
-export function resumableState(config: ModelConfig): string[] {
-  return [...optimizerState(weightShapes(config)).keys()];
+export function resumableState({ trained }: LanguageModel): string[] {
+  return [...optimizerState(trained).keys()];
 }
 
 /** Makes optimiser steps on a model: forward, backward and AdamW update are one program, one run a step. */
@@ -101,11 +105,11 @@ export class Trainer {
     return { loss: sum, gradNorm: value(gradNorm), learningRate: value(learningRate), metrics };
   }
 
-  /** The gradient of the batches' summed losses by every weight, without a step. */
+  /** The gradient of the batches' summed losses by every weight that is trained, without a step. */
   async gradients(batches: readonly Batch[]): Promise<Map<string, HostTensor>> {
     const found = new Map<string, HostTensor>();
     for (const batch of batches) await this.#run('accumulate', batch);
-    for (const [name, shape] of weightShapes(this.#model.config)) {
+    for (const [name, shape] of this.#model.trained) {
       found.set(name, await this.#model.state.read(accumulator(name)));
       await this.#model.state.write(accumulator(name), { shape, data: new Float32Array(sizeOf(shape)) });
     }
@@ -114,7 +118,7 @@ export class Trainer {
 
   /** Forgets what the optimiser has seen: moments, and with the number of updates the place in the schedule. */
   async restart(): Promise<void> {
-    for (const [name, shape] of optimizerState(weightShapes(this.#model.config)))
+    for (const [name, shape] of optimizerState(this.#model.trained))
       await this.#model.state.write(name, { shape, data: new Float32Array(sizeOf(shape)) });
   }
 
@@ -138,10 +142,11 @@ export class Trainer {
   }
 
   #lossProgram(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch) {
-    const parameters = this.#model.weightNodes();
-    const { loss, metrics } = this.#defineLoss(parameters, batch);
+    const nodes = this.#model.weightNodes();
+    const { loss, metrics } = this.#defineLoss(nodes, batch);
     const name = `${(batch.loss ?? this.#loss).name} ${kind}`;
     if (kind === 'evaluate') return defineProgram(name, { outputs: { loss, ...metrics } });
+    const parameters = this.#parameters(nodes);
     const names = [...parameters.keys()];
     const flowing = gradients(loss, [...parameters.values()]);
     const gradientOf = new Map(names.map((name, index) => [name, flowing[index] as Tensor]));
@@ -155,9 +160,14 @@ export class Trainer {
     return defineProgram(name, { outputs: { loss, ...metrics }, updates });
   }
 
-  #defineLoss(parameters: ReadonlyMap<string, Tensor>, batch: Batch) {
+  /** Those of the weights' nodes that training changes. */
+  #parameters(nodes: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+    return new Map([...this.#model.trained.keys()].map((name) => [name, nodes.get(name) as Tensor]));
+  }
+
+  #defineLoss(nodes: ReadonlyMap<string, Tensor>, batch: Batch) {
     const { config } = this.#model;
-    const weight = (name: string) => parameters.get(name) as Tensor;
+    const weight = this.#model.lookUp(nodes);
     const { tokens, present, canvas, rows, targets, doubled, extra, loss = this.#loss } = batch;
     const states = hiddenStates(config, weight, {
       tokens: input('tokens', tokens.shape, 'i32'),
@@ -182,13 +192,17 @@ export class Trainer {
   }
 
   #applyProgram() {
-    const parameters = this.#model.weightNodes();
-    const gradientOf = new Map([...parameters].map(([name, { shape }]) => [name, state(accumulator(name), shape)]));
+    const parameters = this.#parameters(this.#model.weightNodes());
+    const gradientOf = new Map(
+      [...parameters].map(([name, { shape }]) => [name, state(accumulator(name), shape)] as const),
+    );
     const { updates, gradNorm, learningRate } = adamW(parameters, gradientOf, this.#optimizer);
-    for (const [name, { shape }] of parameters)
-      updates.set(accumulator(name), constant({ shape, data: new Float32Array(sizeOf(shape)) }));
+    for (const [name, sum] of gradientOf) updates.set(accumulator(name), cleared(sum));
     return defineProgram('apply', { outputs: { gradNorm, learningRate }, updates });
   }
 }
+
+/** Zeros in the place of x, whatever it holds. A constant would stand in the program's file, and again in memory. */
+const cleared = (x: Tensor): Tensor => where(less(x, x), x, 0);
 
 const value = (tensor: HostTensor | undefined): number => tensor!.data[0] as number;

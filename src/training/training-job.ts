@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import type { HostTensor } from '../graph/tensor.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { readSafetensors, writeSafetensors } from '../model/safetensors.ts';
 import { Interrupted, UserError } from '../platform/errors.ts';
@@ -175,7 +176,7 @@ async function saveCheckpoint(
     progress.step,
     async (folder) => {
       const optimizer = new Map<string, HostTensor>();
-      for (const name of resumableState(model.config)) optimizer.set(name, await model.state.read(name));
+      for (const name of resumableState(model)) optimizer.set(name, await model.state.read(name));
       await writeSafetensors(path.join(folder, 'optimizer.safetensors'), optimizer);
       const carried = (await method.state?.()) ?? new Map();
       if (carried.size > 0) await writeSafetensors(path.join(folder, methodFile), carried);
@@ -211,8 +212,8 @@ export async function readProgress(checkpoint: string): Promise<{
 
 /** State for training from a checkpoint: what it kept, and zeros for the rest. */
 export function resumedState(
-  config: LanguageModel['config'],
+  { config, adapter }: Pick<Checkpoint, 'config' | 'adapter'>,
   optimizer: ReadonlyMap<string, HostTensor>,
 ): Map<string, HostTensor> {
-  return new Map([...trainingState(config), ...optimizer]);
+  return new Map([...trainingState(config, adapter), ...optimizer]);
 }

@@ -1,11 +1,11 @@
 import type { HostTensor } from '../graph/tensor.ts';
-import { LanguageModel } from '../model/language-model.ts';
+import type { LanguageModel } from '../model/language-model.ts';
 import { type Batch, type Loss, Trainer } from '../training/trainer.ts';
 import { frozen } from './frozen-optimizer.ts';
 import { type Rollout, type RolloutJob, rollOut } from './rollouts.ts';
 
 /**
- * A copy of the policy that stays as it was: a reference, or a teacher. It is taken when it is first asked for, so
+ * A copy of the policy that stays as it was: a reference, or a teacher. Beside an adapter it is a copy of that alone. It is taken when it is first asked for, so
  * before the first update, or stands as a checkpoint kept it.
  */
 export class FrozenPolicy {
@@ -47,7 +47,7 @@ export class FrozenPolicy {
     for (const [name, value] of await this.#source.readWeights()) await model.state.write(name, value);
   }
 
-  /** The weights, to be kept in a checkpoint. */
+  /** The weights that are its own, to be kept in a checkpoint. */
   async state(): Promise<Map<string, HostTensor>> {
     const weights = this.#open ? await (await this.#open).model.readWeights() : this.#kept;
     return new Map([...weights].map(([name, value]) => [this.#prefix + name, value]));
@@ -66,9 +66,7 @@ export class FrozenPolicy {
   }
 
   async #take() {
-    const weights = this.#kept.size > 0 ? this.#kept : await this.#source.readWeights();
-    const { config, tokenizer, generation, engine } = this.#source;
-    const model = await LanguageModel.load(engine, { config, tokenizer, generation, weights });
+    const model = await this.#source.copy(this.#kept.size > 0 ? this.#kept : await this.#source.readWeights());
     // Only losses are evaluated; every batch brings its own.
     return { model, trainer: new Trainer(model, noLoss, frozen) };
   }

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { loraTargets } from '../model/lora.ts';
+import { precisions } from '../model/precision.ts';
 import { optimizerSettings } from '../training/optimizer-settings.ts';
 
 /** Every hyper-parameter of a tuning run: what `--set NAME=VALUE` takes, with its range, default and meaning. */
@@ -134,6 +136,39 @@ export const tuningSettings = z.strictObject({
     .min(0)
     .default(10)
     .describe('First steps in which autoedit learns to repair corrupted texts under supervision'),
+  // What is trained
+  adapter: z
+    .enum(['none', 'lora'])
+    .default('none')
+    .describe('What is trained: all weights, or a low-rank adapter beside weights that stay as they are'),
+  lora_r: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe(
+      "Rank of the adapter; null: 128, or as much as the model's matrices have; that of an adapter that is tuned on",
+    ),
+  lora_alpha: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe('The adapter is scaled by alpha / rank; null: half the rank; that of an adapter that is tuned on'),
+  lora_target_modules: z
+    .union([z.array(z.string()), z.string()])
+    .nullable()
+    .default(null)
+    .describe(
+      `Projections that the adapter stands beside, of ${loraTargets.join(', ')}; null: all; those of an adapter that is tuned on`,
+    ),
+  base_precision: z
+    .enum(precisions)
+    .nullable()
+    .default(null)
+    .describe(
+      "How exactly the projections beside which an adapter is trained are kept: f32, or blocks of 32 numbers of 8 or 4 bits; null: f32; an adapter's own",
+    ),
   // Optimiser
   ...optimizerSettings,
   learning_rate: optimizerSettings.learning_rate.default(3e-5),

@@ -4,10 +4,12 @@ import type { Engine } from '../engine/engine.ts';
 import { defaultDecoding, givenTokens } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
-import { openCheckpoint } from '../model/checkpoint.ts';
+import { baseFolder, openCheckpoint, readModelConfig } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
+import { readGeneration } from '../model/generation.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
+import { machineMemory } from '../platform/machine-memory.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { Random } from '../platform/random.ts';
 import { isHeldOut } from '../protocol/discovery.ts';
@@ -24,6 +26,7 @@ import { rewardAll } from '../tasks/grading.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import type { Task } from '../tasks/task.ts';
+import { assertFits, memoryNeed } from '../training/memory.ts';
 import { trainingState } from '../training/trainer.ts';
 import {
   freshProgress,
@@ -36,6 +39,7 @@ import {
 import { objectiveByName } from './objectives/registry.ts';
 import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
+import { adapterOf, startingPoint } from './starting-point.ts';
 
 /** What a tuning run is asked to do; all of it is kept in `run.json`, so that it can be resumed. */
 export interface TuningRequest {
@@ -54,6 +58,8 @@ export interface TuningRequest {
 
 export interface TuningHooks {
   readonly signal?: AbortSignal | undefined;
+  /** Sees what is found out before the run starts. */
+  readonly onPrepare?: (line: string) => void;
   readonly onStart?: (run: RunWriter) => void;
   readonly onStep?: (event: StepEvent, eta: number | null) => void;
   readonly onEvaluation?: (step: number, evaluation: Evaluation) => void;
@@ -78,8 +84,8 @@ export async function startTuning(
   hooks: TuningHooks = {},
 ): Promise<TuningResult> {
   const folder = await findModel(request.model);
-  const checkpoint = await openCheckpoint(folder);
-  const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
+  await checkMemory(engine, folder, request, hooks);
+  const model = await begin(engine, folder, request);
   const { task, objective, seed, steps, settings, ...rest } = request;
   // What cannot work is found before a run directory is made.
   const prepared = await prepare(model, request);
@@ -134,14 +140,58 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     testProblems: z.number().parse(testProblems ?? 0),
   };
   const last = await latestCheckpoint(dir);
-  const checkpoint = await openCheckpoint(last?.dir ?? (await findModel(request.model)));
+  const folder = last?.dir ?? (await findModel(request.model));
+  await checkMemory(engine, folder, request, hooks);
   const { progress, optimizer, method } = last
     ? await readProgress(last.dir)
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
-  const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint.config, optimizer));
+  const model = await (last ? goOn(engine, folder, optimizer) : begin(engine, folder, request));
   const prepared = await prepare(model, request);
   const run = await RunWriter.resume(dir, progress.step);
   return work({ run, model, request, prepared, progress, restored: method, hooks });
+}
+
+/** The model that a run begins with. What was read of it is not held beyond here: an engine may keep it otherwise. */
+async function begin(engine: Engine, folder: string, request: TuningRequest): Promise<LanguageModel> {
+  const checkpoint = await startingPoint(engine, folder, request);
+  return LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config, checkpoint.adapter));
+}
+
+/** The model of a checkpoint from which a run goes on. */
+async function goOn(
+  engine: Engine,
+  folder: string,
+  optimizer: ReadonlyMap<string, HostTensor>,
+): Promise<LanguageModel> {
+  const checkpoint = await openCheckpoint(folder);
+  return LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer));
+}
+
+/**
+ * Says what a run will take of the machine's memory, before any weight is read. Throws a `UserError` where it cannot fit. A
+ * GPU's memory is its own, and is not looked at.
+ */
+async function checkMemory(
+  { name, device }: Engine,
+  folder: string,
+  { task, settings }: TuningRequest,
+  { onPrepare }: TuningHooks,
+): Promise<void> {
+  if (name !== 'onnx' || device !== 'cpu') return;
+  const config = await readModelConfig(folder);
+  const adapter = await adapterOf(folder, config, settings);
+  const generation = await readGeneration(await baseFolder(folder), config);
+  const {
+    settings: { length: answer },
+  } = resolveSettings({ generation }, taskByName(task), settings, generation.prompt_format);
+  const need = memoryNeed(config, {
+    adapter: adapter ?? undefined,
+    precision: adapter?.precision ?? 'f32',
+    // Prompts are not known yet; they are reckoned as long as what is written.
+    row: { length: Math.min(2 * answer, config.max_position_embeddings), answer },
+    rows: settings.micro_batch * settings.mask_samples,
+  });
+  onPrepare?.(assertFits(need, machineMemory()));
 }
 
 interface Prepared {

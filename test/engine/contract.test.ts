@@ -78,6 +78,34 @@ for (const { label, open } of engines) {
       assert.deepEqual([...state.shapes], [['x', [2]]]);
     });
 
+    it('reads through state to what is under it, which no program changes', async () => {
+      const [w, x] = [p.state('w', [2]), p.state('x', [2])];
+      const product = p.mul(w, x);
+      const opened = await engine();
+      const step = await opened.compile(
+        defineProgram('step', { outputs: { product }, updates: new Map([['x', product]]) }),
+      );
+      const under = await opened.createState(new Map([['w', f32([2], [3, 4])]]), { frozen: true });
+      const [one, other] = [
+        await opened.createState(new Map([['x', f32([2], [1, 2])]]), { over: under }),
+        await opened.createState(new Map([['x', f32([2], [5, 6])]]), { over: under }),
+      ];
+      assert.deepEqual([...one!.shapes.keys()].sort(), ['w', 'x']);
+      for (let run = 0; run < 2; run++) await step.run({}, one!);
+      assert.deepEqual([...(await one!.read('x')).data], [9, 32]);
+      assert.deepEqual([...(await one!.read('w')).data], [3, 4]);
+      assert.deepEqual([...(await step.run({}, other!)).product!.data], [15, 24]);
+      const change = await opened.compile(
+        defineProgram('change', { outputs: {}, updates: new Map([['w', p.constant(f32([2], [0, 0]))]]) }),
+      );
+      await assert.rejects(change.run({}, one!), /state w is frozen/);
+      await assert.rejects(change.run({}, under), /state w is frozen/);
+      await assert.rejects(one!.write('w', f32([2], [0, 0])), /state w is frozen/);
+      await one!.dispose();
+      assert.deepEqual([...(await under.read('w')).data], [3, 4], 'what is under it is not its own to free');
+      for (const program of [step, change]) await program.dispose();
+    });
+
     it('gives whole numbers back as such', async () => {
       const i = p.input('i', [2], 'i32');
       const executable = await (await engine()).compile(defineProgram('test', { outputs: { twice: p.add(i, i) } }));

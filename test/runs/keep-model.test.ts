@@ -17,7 +17,8 @@ async function tunedRun(best: number | null, state: 'finished' | null = 'finishe
       async (folder) => {
         await writeFile(path.join(folder, 'config.json'), '{}');
         await writeFile(path.join(folder, 'model.safetensors'), `weights of ${step}`);
-        await writeFile(path.join(folder, 'optimizer.safetensors'), 'large');
+        for (const name of ['optimizer.safetensors', 'method.safetensors'])
+          await writeFile(path.join(folder, name), 'large');
         await writeFile(
           path.join(folder, 'state.json'),
           JSON.stringify({ step, best: best === null ? null : { step: best, score: 1 } }),

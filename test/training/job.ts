@@ -1,14 +1,15 @@
 /**
  * A job for the tests, run as a process of its own: `node --import tsx test/training/job.ts tune|pretrain ROOT INPUT
- * [OBJECTIVE]`, where INPUT is the model to tune, or the folder of the model to be made. It tells its run directory on standard output.
+ * [OBJECTIVE [SETTINGS]]`, where INPUT is the model to tune, or the folder of the model to be made. It tells its run directory on standard output.
  */
 import { startPretraining } from '../../src/training/pretraining-run.ts';
 import { startTuning } from '../../src/tuning/tuning-run.ts';
 import { oneThread } from '../model/tiny-model.ts';
 import { tinyPretraining, tinyTuning } from './tiny-runs.ts';
 
-type Arguments = [string, string, 'tune' | 'pretrain', string, string, string | undefined];
-const [, , kind, root, folder, objective = 'spg-mixture'] = process.argv as unknown as Arguments;
+type Arguments = [string, string, 'tune' | 'pretrain', string, string, string | undefined, string | undefined];
+const [, , kind, root, folder, objective = 'spg-mixture', settings = '{}'] = process.argv as unknown as Arguments;
 const hooks = { onStart: ({ dir }: { dir: string }) => void process.stdout.write(`${dir}\n`) };
-if (kind === 'tune') await startTuning(oneThread(), root, tinyTuning(folder, { objective }), hooks);
+if (kind === 'tune')
+  await startTuning(oneThread(), root, tinyTuning(folder, { objective }, JSON.parse(settings)), hooks);
 else await startPretraining(oneThread(), root, tinyPretraining(folder), hooks);

@@ -25,17 +25,13 @@ async function killedAfter(
   steps: number,
   kind: 'tune' | 'pretrain',
   folder: string,
-  ...objective: string[]
+  ...rest: string[]
 ): Promise<string> {
   const job = fileURLToPath(new URL('job.ts', import.meta.url));
   const runs = path.join(root, `killed-${kind}`);
-  const child = spawn(
-    process.execPath,
-    ['--import', import.meta.resolve('tsx'), job, kind, runs, folder, ...objective],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), job, kind, runs, folder, ...rest], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = once(child, 'exit');
   const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
   const dir = line.trim();
@@ -66,6 +62,15 @@ it('with a method that carries a policy of its own, too', async () => {
   const { method, ...rest } = await trajectoryOf(whole.dir);
   assert.ok(method);
   assert.deepEqual(await trajectoryOf(dir), { method, ...rest });
+});
+
+it('with an adapter, too', async () => {
+  const model = await writeTinyCheckpoint(path.join(root, 'adapted'));
+  const settings = { adapter: 'lora', lora_r: 2 };
+  const whole = await startTuning(oneThread(), path.join(root, 'whole'), tinyTuning(model, {}, settings));
+  const dir = await killedAfter(3, 'tune', model, 'spg-mixture', JSON.stringify(settings));
+  await resumeTuning(oneThread(), dir);
+  assert.deepEqual(await trajectoryOf(dir), await trajectoryOf(whole.dir));
 });
 
 it('a pretraining run whose process is killed before its first checkpoint begins anew, the same', async () => {

@@ -140,6 +140,29 @@ describe('a tuning run', () => {
       assert.deepEqual(await trajectoryOf(dir), { method, ...rest });
     });
 
+  it('of an adapter goes on as if it had not been stopped, before its first checkpoint too', async () => {
+    const settings = { adapter: 'lora', lora_r: 2, lora_target_modules: ['q_proj', 'down_proj'], kl: 0.1 };
+    const request = tinyTuning(model, { objective: 'diffu-grpo' }, settings);
+    const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
+    const expected = await trajectoryOf(straight);
+    assert.ok(stepsOf(expected.events).some(({ loss }) => loss !== undefined));
+    assert.ok(expected.method, 'the reference is carried');
+    for (const step of [0, 3]) {
+      const dir = await stoppedAfter(step, 'signal', request);
+      await resumeTuning(oneThread(), dir);
+      assert.deepEqual(await trajectoryOf(dir), expected);
+      const { dir: checkpoint } = (await listCheckpoints(dir)).at(-1)!;
+      assert.deepEqual((await readdir(checkpoint)).sort(), [
+        'adapter_config.json',
+        'adapter_model.safetensors',
+        'base_model.json',
+        'method.safetensors',
+        'optimizer.safetensors',
+        'state.json',
+      ]);
+    }
+  });
+
   it('keeps the last three checkpoints and the best, each with all that resuming needs', async () => {
     const { dir } = await startTuning(
       oneThread(),

@@ -20,7 +20,7 @@ export async function trajectoryOf(dir: string) {
     events,
     samples,
     step,
-    weights: await file('model.safetensors'),
+    weights: await file('model.safetensors').catch(() => file('adapter_model.safetensors')),
     optimizer: await file('optimizer.safetensors'),
     // What a method carries, where it carries anything.
     method: await file('method.safetensors').catch(() => null),

@@ -1,3 +1,4 @@
+import type { Checkpoint } from '../../src/model/checkpoint.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import type { Task } from '../../src/tasks/task.ts';
@@ -5,6 +6,7 @@ import { trainingState } from '../../src/training/trainer.ts';
 import { objectiveByName } from '../../src/tuning/objectives/registry.ts';
 import { policyGradient } from '../../src/tuning/policy-gradient.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
+import { adapted } from '../model/tiny-adapter.ts';
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 
 const share = (completion: string) => [...completion].filter((character) => character === '7').length / 4;
@@ -43,10 +45,15 @@ export const fillsGaps: Partial<ModelConfig> = { attention: 'prefix-lm', eom_tok
 export async function methodOf(
   changes: object = {},
   objective = 'spg-mixture',
-  { task = sevens, config = {} }: { task?: typeof sevens; config?: Partial<ModelConfig> } = {},
+  {
+    task = sevens,
+    config = {},
+    adapter = false,
+  }: { task?: typeof sevens; config?: Partial<ModelConfig>; adapter?: boolean } = {},
 ) {
-  const checkpoint = tinyCheckpoint({ hidden_size: 16, head_dim: 8, ...config });
-  const model = await LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
+  const plain = tinyCheckpoint({ hidden_size: 16, head_dim: 8, ...config });
+  const checkpoint: Checkpoint = adapter ? adapted(plain) : plain;
+  const model = await LanguageModel.load(oneThread(), checkpoint, trainingState(plain.config, checkpoint.adapter));
   const method = policyGradient({
     model,
     task: task as Task,

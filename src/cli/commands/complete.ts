@@ -77,7 +77,7 @@ export function addComplete(add: AddCommand): void {
     .requiredOption('--prefix-file <file>', 'text before the cursor')
     .option('--suffix-file <file>', 'text behind the cursor')
     .option('--language <id>', "the text's language, as VS Code names it")
-    .option('--model <model>', 'model: a name, a checkpoint folder or a run directory', bundledCodeModel)
+    .option('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory', bundledCodeModel)
     .addOption(wholeNumber('--seed <seed>', 'seed of what is drawn', 0).default(0))
     .option('--frames', 'every denoising step too');
 }

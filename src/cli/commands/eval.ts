@@ -79,7 +79,7 @@ export function addEval(add: AddCommand): void {
     .option('--held-out', 'of --data only the problems that tuning on it does not see')
     .option('--workspace <folder>', 'workspace whose functions are the problems')
     .option(...testCommandOption)
-    .option('--model <model>', 'model: a name, a checkpoint folder or a run directory', bundledPuzzleModel)
+    .option('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory', bundledPuzzleModel)
     .addOption(wholeNumber('--limit <n>', 'problems to take'))
     .addOption(wholeNumber('--samples <k>', 'answers per problem; with several, pass@1 to pass@K').default(1))
     .addOption(wholeNumber('--seed <seed>', 'seed of the sampling', 0).default(0))

@@ -29,7 +29,7 @@ export function addLogits(add: AddCommand): void {
         return { document: { logits }, lines: logits.map((row) => row.map((value) => value.toFixed(5)).join(' ')) };
       },
     )
-      .requiredOption('--model <model>', 'model: a name, a checkpoint folder or a run directory')
+      .requiredOption('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory')
       .requiredOption('--tokens <ids>', 'token ids, separated by commas'),
   );
 }

@@ -29,7 +29,7 @@ export function addLoss(add: AddCommand): void {
       };
     })
       .requiredOption('--objective <name>', 'policy-gradient method')
-      .requiredOption('--model <model>', 'model: a name, a checkpoint folder or a run directory')
+      .requiredOption('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory')
       .requiredOption('--case <file>', 'JSON file with prompt, completions, rewards, masks and settings'),
   );
 }

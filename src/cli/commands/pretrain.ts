@@ -17,6 +17,7 @@ import {
   withEngine,
   withSettings,
 } from '../command.ts';
+import { outputFolder } from '../output-folder.ts';
 import { progressHooks } from '../training-progress.ts';
 
 interface PretrainOptions extends EngineOptions {
@@ -69,11 +70,6 @@ export function addPretrain(add: AddCommand): void {
     .addOption(wholeNumber('--seed <seed>', 'seed of weights, examples and masks', 0).default(0))
     .option('--runs <folder>', "folder of runs (default: the data home's)")
     .option('--resume <run>', 'go on with a run from its last checkpoint');
-}
-
-/** A bare name stands for a model of that name in the data home. */
-function outputFolder(model: string): string {
-  return /^[\w][\w.-]*$/.test(model) ? path.join(dataHome(), 'models', model) : path.resolve(model);
 }
 
 function shown(result: PretrainingResult): CommandResult {

@@ -82,7 +82,7 @@ export function addTune(add: AddCommand): void {
     .option('--objective <name>', 'policy-gradient method; `unmask objectives` lists them', 'spg-mixture')
     .option(
       '--model <model>',
-      'model to start from: a name, a checkpoint folder or a run directory',
+      'model to start from: a name, a checkpoint or adapter folder, or a run directory',
       bundledPuzzleModel,
     )
     .option('--data <file>', 'problems to train on (default: generated ones)')

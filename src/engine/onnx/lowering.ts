@@ -1,5 +1,6 @@
 import type { Program } from '../../graph/program.ts';
 import { type PrimitiveName, type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts';
+import { bitsOf, blocksOf, dequantized, scalesName, scalesShape } from './blocks.ts';
 import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
 
 /** Execution providers of ONNX Runtime that a program can be lowered for. */
@@ -172,11 +173,24 @@ export function lower(program: Program, provider: Provider): LoweredProgram {
     if (node.primitive === 'input' || node.primitive === 'state') {
       const { name: given } = (node as Tensor<'input' | 'state'>).attributes;
       const name = node.primitive === 'input' ? feedName(given) : stateName(given);
-      declared.push({ name, shape: node.shape, dtype: node.dtype });
       names.set(node, name);
+      const bits = bitsOf(node, provider);
+      if (bits === null) declared.push({ name, shape: node.shape, dtype: node.dtype });
+      else {
+        declared.push({ name, ...blocksOf(node.shape, bits) });
+        declared.push({ name: scalesName(given), shape: scalesShape(node.shape), dtype: 'f32' });
+      }
       continue;
     }
-    const inputs = node.inputs.map((operand) => names.get(operand) as string);
+    const inputs = node.inputs.map((operand, index) => {
+      const name = names.get(operand) as string;
+      if (bitsOf(operand, provider) === null) return name;
+      const other = node.inputs[1 - index];
+      if (node.primitive !== 'matmul' || other === undefined || bitsOf(other, provider) !== null)
+        throw new Error(`${program.name}: a matrix in blocks is multiplied with something else, and nothing more`);
+      const partner = { name: names.get(other) as string, shape: other.shape };
+      return dequantized(graph, operand as Tensor<'state'>, name, partner);
+    });
     if (node.primitive === 'stopGradient') names.set(node, inputs[0] as string);
     else names.set(node, (lowerings[node.primitive] as Lower<PrimitiveName>)(node, inputs, context));
   }

@@ -59,7 +59,11 @@ const root = protobuf.Root.fromJSON({
 });
 const modelProto = root.lookupType('ModelProto');
 
-const elementType = { f32: 1, i32: 6, i64: 7, bool: 9 } as const;
+const elementType = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9 } as const;
+const elementBytes = { f32: 4, u8: 1, i8: 1, i32: 4, i64: 8, bool: 1 } as const;
+
+/** The types of a program's numbers, and those of blocks. */
+export type ElementType = DType | 'u8' | 'i8';
 const attributeType = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 /** The version of ONNX's operator set that the lowering is written for, and the file format that goes with it. */
@@ -70,7 +74,7 @@ export interface Value {
   readonly name: string;
   /** Absent: any. */
   readonly shape?: Shape;
-  readonly dtype: DType;
+  readonly dtype: ElementType;
 }
 
 /** A float attribute is told from a whole one by its wrapper. */
@@ -99,8 +103,8 @@ export class OnnxGraph {
     return result;
   }
 
-  initializer(data: Float32Array | Int32Array, shape: Shape): string {
-    const dtype = data instanceof Float32Array ? 'f32' : 'i32';
+  initializer(data: Float32Array | Int32Array | Uint8Array, shape: Shape): string {
+    const dtype = data instanceof Float32Array ? 'f32' : data instanceof Int32Array ? 'i32' : 'u8';
     return this.#initializer(dtype, shape, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   }
 
@@ -117,7 +121,7 @@ export class OnnxGraph {
   }
 
   #initializer(dtype: keyof typeof elementType, shape: Shape, rawData: Buffer): string {
-    if (rawData.byteLength !== sizeOf(shape) * (dtype === 'i64' ? 8 : 4))
+    if (rawData.byteLength !== sizeOf(shape) * elementBytes[dtype])
       throw new Error(`constant of [${shape}] has the wrong size`);
     const name = `constant_${this.#initializers.length}`;
     this.#initializers.push({ name, dims: [...shape], dataType: elementType[dtype], rawData });
@@ -146,6 +150,6 @@ export class OnnxGraph {
 }
 
 /** ONNX's number for an element type, as `Cast` wants it. */
-export function elementTypeOf(dtype: DType): number {
+export function elementTypeOf(dtype: ElementType): number {
   return elementType[dtype];
 }

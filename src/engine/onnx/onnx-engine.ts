@@ -1,19 +1,31 @@
 import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
-import { type HostTensor, sourceOf, type TensorSource } from '../../graph/tensor.ts';
-import { checkFeeds, checkState, type Engine, type Executable, type State } from '../engine.ts';
+import type { HostTensor, Tensor, TensorSource } from '../../graph/tensor.ts';
+import {
+  asKept,
+  checkFeeds,
+  checkState,
+  type Engine,
+  type Executable,
+  type State,
+  type StateOptions,
+  valuesOf,
+} from '../engine.ts';
+import { bitsOf, keepsBlocks, scalesName } from './blocks.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
-import { DeviceState, HostState, isOnnxState, tensor } from './onnx-state.ts';
+import { type Blocks, DeviceState, HostState, isOnnxState, type OnnxState, tensor } from './onnx-state.ts';
 
 class OnnxExecutable implements Executable {
   readonly #program: Program;
   readonly #session: ort.InferenceSession;
+  readonly #provider: Provider;
   readonly #onDispose: () => void;
 
-  constructor(program: Program, session: ort.InferenceSession, onDispose: () => void) {
+  constructor(program: Program, session: ort.InferenceSession, provider: Provider, onDispose: () => void) {
     this.#program = program;
+    this.#provider = provider;
     this.#session = session;
     this.#onDispose = onDispose;
   }
@@ -25,7 +37,13 @@ class OnnxExecutable implements Executable {
     checkState(program, state);
     const given: Record<string, ort.Tensor> = {};
     for (const [name, { data, shape }] of Object.entries(feeds)) given[feedName(name)] = tensor(data, shape);
-    for (const name of program.state.keys()) given[stateName(name)] = state.current(name);
+    for (const [name, node] of program.state) {
+      if (bitsOf(node, this.#provider) === null) given[stateName(name)] = state.current(name);
+      else {
+        const { blocks, scales } = blocksIn(state, name, node, program.name);
+        Object.assign(given, { [stateName(name)]: blocks, [scalesName(name)]: scales });
+      }
+    }
     const wanted: Record<string, ort.Tensor | null> = {};
     for (const name of program.outputs.keys()) wanted[outputName(name)] = null;
     for (const name of program.updates.keys()) wanted[updateName(name)] = state.target(name);
@@ -93,9 +111,17 @@ export class OnnxEngine implements Engine {
     this.#memory = device === 'webgpu' ? new DeviceMemory(this.#options) : undefined;
   }
 
-  async createState(values: ReadonlyMap<string, HostTensor> | TensorSource): Promise<State> {
-    const source = sourceOf(values);
-    return this.#memory ? DeviceState.upload(this.#memory, source) : HostState.fill(source);
+  async createState(
+    values: ReadonlyMap<string, HostTensor> | TensorSource,
+    options: StateOptions = {},
+  ): Promise<State> {
+    const { over, frozen, quantized } = options;
+    if (over && !isOnnxState(over)) throw new Error('state can be read only through state of the same engine');
+    const source = valuesOf(values, options);
+    if (keepsBlocks(this.device)) return HostState.fill(source, { over, frozen, quantized });
+    const kept = asKept(source, quantized);
+    if (this.#memory) return DeviceState.upload(this.#memory, kept, { over, frozen });
+    return HostState.fill(kept, { over, frozen });
   }
 
   async compile(program: Program): Promise<Executable> {
@@ -107,9 +133,9 @@ export class OnnxEngine implements Engine {
       ...(this.#memory ? { preferredOutputLocation: locations(program) } : {}),
       ...(isKept ? {} : { enableCpuMemArena: false, enableMemPattern: false }),
     });
-    if (!isKept) return new OnnxExecutable(program, session, () => undefined);
+    if (!isKept) return new OnnxExecutable(program, session, this.device, () => undefined);
     this.#kept += results;
-    return new OnnxExecutable(program, session, () => {
+    return new OnnxExecutable(program, session, this.device, () => {
       this.#kept -= results;
     });
   }
@@ -117,6 +143,14 @@ export class OnnxEngine implements Engine {
   async dispose(): Promise<void> {
     await this.#memory?.dispose();
   }
+}
+
+/** What a program takes of a matrix in blocks; throws where the state does not keep it so. */
+function blocksIn(state: OnnxState, name: string, node: Tensor<'state'>, program: string): Blocks {
+  const found = state.blocks(name);
+  if (found?.kept.bits !== node.attributes.bits)
+    throw new Error(`${program}: state ${name} is not kept in blocks of ${node.attributes.bits} bits`);
+  return found as Blocks;
 }
 
 function locations(program: Program): Record<string, 'cpu' | 'gpu-buffer'> {

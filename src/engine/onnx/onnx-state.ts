@@ -1,15 +1,34 @@
 import * as ort from 'onnxruntime-node';
 import { type HostTensor, type Shape, sizeOf, type TensorSource } from '../../graph/tensor.ts';
-import type { State } from '../engine.ts';
+import { frozenError, type State, stateShapes } from '../engine.ts';
+import { type Bits, dequantize, type Quantized, quantize } from '../quantization.ts';
+import { blocksOf, scalesShape } from './blocks.ts';
 import type { DeviceMemory } from './device-memory.ts';
 
 /** State as ONNX Runtime's tensors, which a run reads and replaces. */
 export interface OnnxState extends State {
   current(name: string): ort.Tensor;
+  /** What is kept in blocks under a name; absent: nothing is. */
+  blocks(name: string): Blocks | undefined;
   /** Where a run writes the next value; null: into a new tensor. */
   target(name: string): ort.Tensor | null;
   /** Makes what a run wrote the current value. */
   accept(name: string, next: ort.Tensor): void;
+}
+
+/** A matrix in blocks, as ONNX Runtime's tensors. */
+export interface Blocks {
+  readonly kept: Quantized;
+  readonly blocks: ort.Tensor;
+  readonly scales: ort.Tensor;
+}
+
+/** Options of state whose `over` is ONNX Runtime's too. */
+export interface OnnxStateOptions {
+  readonly over?: OnnxState | undefined;
+  readonly frozen?: boolean | undefined;
+  /** What is kept in blocks, and of how many bits. */
+  readonly quantized?: ReadonlyMap<string, Bits> | undefined;
 }
 
 export function isOnnxState(state: State): state is OnnxState {
@@ -21,28 +40,39 @@ export class HostState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #front = new Map<string, ort.Tensor>();
   readonly #back = new Map<string, ort.Tensor>();
+  readonly #blocks = new Map<string, Blocks>();
+  readonly #over: OnnxState | undefined;
+  readonly #frozen: boolean;
 
-  private constructor(shapes: ReadonlyMap<string, Shape>) {
+  private constructor(shapes: ReadonlyMap<string, Shape>, { over, frozen = false }: OnnxStateOptions) {
     this.shapes = shapes;
+    this.#over = over;
+    this.#frozen = frozen;
   }
 
-  static async fill(values: TensorSource): Promise<HostState> {
-    const state = new HostState(new Map(values.shapes));
+  static async fill(values: TensorSource, options: OnnxStateOptions = {}): Promise<HostState> {
+    const state = new HostState(stateShapes(values, options.over), options);
     for (const name of values.shapes.keys()) {
-      const { shape, data } = await values.read(name);
-      state.#front.set(name, tensor(data, shape));
+      const value = await values.read(name);
+      const bits = options.quantized?.get(name);
+      if (bits) state.#blocks.set(name, inBlocks(value, bits));
+      else state.#front.set(name, tensor(value.data, value.shape));
     }
     return state;
   }
 
   current(name: string): ort.Tensor {
-    return known(this.#front, name);
+    return known(this.#front, name, this.#over);
+  }
+
+  blocks(name: string): Blocks | undefined {
+    return this.#blocks.get(name) ?? this.#over?.blocks(name);
   }
 
   target(name: string): ort.Tensor {
     let back = this.#back.get(name);
     if (!back) {
-      const { dims } = this.current(name);
+      const { dims } = this.#own(name);
       back = tensor(new Float32Array(sizeOf(dims)), dims);
       this.#back.set(name, back);
     }
@@ -56,12 +86,14 @@ export class HostState implements OnnxState {
   }
 
   async read(name: string): Promise<HostTensor> {
+    const blocks = this.blocks(name);
+    if (blocks) return dequantize(blocks.kept);
     const { data, dims } = this.current(name);
     return { shape: dims, data: (data as Float32Array).slice() };
   }
 
   async write(name: string, value: HostTensor): Promise<void> {
-    const { data, dims } = this.current(name);
+    const { data, dims } = this.#own(name);
     checkShape(name, dims, value.shape);
     (data as Float32Array).set(value.data);
   }
@@ -69,6 +101,12 @@ export class HostState implements OnnxState {
   async dispose(): Promise<void> {
     this.#front.clear();
     this.#back.clear();
+    this.#blocks.clear();
+  }
+
+  #own(name: string): ort.Tensor {
+    if (this.#frozen) throw frozenError(name);
+    return ownOf(this.#front, name, this.shapes);
   }
 }
 
@@ -77,29 +115,47 @@ export class DeviceState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #memory: DeviceMemory;
   readonly #tensors: Map<string, ort.Tensor>;
+  readonly #over: OnnxState | undefined;
+  readonly #frozen: boolean;
 
-  private constructor(memory: DeviceMemory, shapes: ReadonlyMap<string, Shape>, tensors: Map<string, ort.Tensor>) {
+  private constructor(
+    memory: DeviceMemory,
+    shapes: ReadonlyMap<string, Shape>,
+    tensors: Map<string, ort.Tensor>,
+    { over, frozen = false }: OnnxStateOptions,
+  ) {
     this.shapes = shapes;
     this.#memory = memory;
     this.#tensors = tensors;
+    this.#over = over;
+    this.#frozen = frozen;
   }
 
-  static async upload(memory: DeviceMemory, values: TensorSource): Promise<DeviceState> {
+  static async upload(
+    memory: DeviceMemory,
+    values: TensorSource,
+    options: OnnxStateOptions = {},
+  ): Promise<DeviceState> {
     const tensors = new Map<string, ort.Tensor>();
     for (const name of values.shapes.keys()) tensors.set(name, await memory.upload(await values.read(name)));
-    return new DeviceState(memory, new Map(values.shapes), tensors);
+    return new DeviceState(memory, stateShapes(values, options.over), tensors, options);
   }
 
   current(name: string): ort.Tensor {
-    return known(this.#tensors, name);
+    return known(this.#tensors, name, this.#over);
   }
 
-  target(): null {
+  blocks(): undefined {
+    return undefined;
+  }
+
+  target(name: string): null {
+    this.#own(name);
     return null;
   }
 
   accept(name: string, next: ort.Tensor): void {
-    this.current(name).dispose();
+    this.#own(name).dispose();
     this.#tensors.set(name, next);
   }
 
@@ -108,7 +164,7 @@ export class DeviceState implements OnnxState {
   }
 
   async write(name: string, value: HostTensor): Promise<void> {
-    checkShape(name, this.current(name).dims, value.shape);
+    checkShape(name, this.#own(name).dims, value.shape);
     this.accept(name, await this.#memory.upload(value));
   }
 
@@ -116,16 +172,38 @@ export class DeviceState implements OnnxState {
     for (const held of this.#tensors.values()) held.dispose();
     this.#tensors.clear();
   }
+
+  #own(name: string): ort.Tensor {
+    if (this.#frozen) throw frozenError(name);
+    return ownOf(this.#tensors, name, this.shapes);
+  }
+}
+
+function inBlocks(value: HostTensor, bits: Bits): Blocks {
+  const kept = quantize(value, bits);
+  const { shape, dtype } = blocksOf(kept.shape, bits);
+  return {
+    kept,
+    blocks: new ort.Tensor(dtype === 'i8' ? 'int8' : 'uint8', kept.blocks as Uint8Array, shape),
+    scales: tensor(kept.scales, scalesShape(kept.shape)),
+  };
 }
 
 export function tensor(data: Float32Array | Int32Array, shape: Shape): ort.Tensor {
   return data instanceof Int32Array ? new ort.Tensor('int32', data, shape) : new ort.Tensor('float32', data, shape);
 }
 
-function known(tensors: ReadonlyMap<string, ort.Tensor>, name: string): ort.Tensor {
+function known(tensors: ReadonlyMap<string, ort.Tensor>, name: string, over?: OnnxState): ort.Tensor {
   const found = tensors.get(name);
-  if (!found) throw new Error(`there is no state named ${name}`);
-  return found;
+  if (found) return found;
+  if (over) return over.current(name);
+  throw new Error(`there is no state named ${name}`);
+}
+
+/** What state holds itself; what is read through it is not to be changed. */
+function ownOf(tensors: ReadonlyMap<string, ort.Tensor>, name: string, shapes: ReadonlyMap<string, Shape>): ort.Tensor {
+  if (!tensors.has(name) && shapes.has(name)) throw frozenError(name);
+  return known(tensors, name);
 }
 
 function checkShape(name: string, shape: Shape, given: Shape): void {

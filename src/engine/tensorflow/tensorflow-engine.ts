@@ -1,7 +1,18 @@
 import type * as Tf from '@tensorflow/tfjs-core';
 import type { Program } from '../../graph/program.ts';
-import { type HostTensor, type Shape, sourceOf, type Tensor, type TensorSource } from '../../graph/tensor.ts';
-import { checkFeeds, checkState, type Engine, type Executable, type State } from '../engine.ts';
+import type { HostTensor, Shape, Tensor, TensorSource } from '../../graph/tensor.ts';
+import {
+  asKept,
+  checkFeeds,
+  checkState,
+  type Engine,
+  type Executable,
+  frozenError,
+  type State,
+  type StateOptions,
+  stateShapes,
+  valuesOf,
+} from '../engine.ts';
 import { loadTensorflow, type Tensorflow, type TensorflowDevice } from './load-tensorflow.ts';
 import { compute } from './operations.ts';
 
@@ -24,8 +35,11 @@ export class TensorflowEngine implements Engine {
     return new TensorflowEngine(device, tf, backend);
   }
 
-  async createState(values: ReadonlyMap<string, HostTensor> | TensorSource): Promise<State> {
-    return TensorflowState.fill(this, sourceOf(values));
+  async createState(
+    values: ReadonlyMap<string, HostTensor> | TensorSource,
+    options: StateOptions = {},
+  ): Promise<State> {
+    return TensorflowState.fill(this, asKept(valuesOf(values, options), options.quantized), options);
   }
 
   async compile(program: Program): Promise<Executable> {
@@ -57,27 +71,44 @@ class TensorflowState implements State {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly engine: TensorflowEngine;
   readonly #tensors = new Map<string, Tf.Tensor>();
+  readonly #over: TensorflowState | undefined;
+  readonly #frozen: boolean;
 
-  private constructor(engine: TensorflowEngine, shapes: ReadonlyMap<string, Shape>) {
+  private constructor(
+    engine: TensorflowEngine,
+    shapes: ReadonlyMap<string, Shape>,
+    { over, frozen = false }: StateOptions,
+  ) {
+    if (over && !(over instanceof TensorflowState && over.engine === engine))
+      throw new Error('state can be read only through state of the same engine');
     this.engine = engine;
     this.shapes = shapes;
+    this.#over = over;
+    this.#frozen = frozen;
   }
 
-  static async fill(engine: TensorflowEngine, values: TensorSource): Promise<TensorflowState> {
-    const state = new TensorflowState(engine, new Map(values.shapes));
+  static async fill(engine: TensorflowEngine, values: TensorSource, options: StateOptions): Promise<TensorflowState> {
+    const state = new TensorflowState(engine, stateShapes(values, options.over), options);
     for (const name of values.shapes.keys()) state.#tensors.set(name, engine.upload(await values.read(name)));
     return state;
   }
 
   tensor(name: string): Tf.Tensor {
     const tensor = this.#tensors.get(name);
-    if (!tensor) throw new Error(`there is no state named ${name}`);
-    return tensor;
+    if (tensor) return tensor;
+    if (this.#over) return this.#over.tensor(name);
+    throw new Error(`there is no state named ${name}`);
   }
 
   replace(name: string, next: Tf.Tensor): void {
-    this.tensor(name).dispose();
+    this.#own(name).dispose();
     this.#tensors.set(name, next);
+  }
+
+  #own(name: string): Tf.Tensor {
+    const tensor = this.tensor(name);
+    if (this.#frozen || !this.#tensors.has(name)) throw frozenError(name);
+    return tensor;
   }
 
   async read(name: string): Promise<HostTensor> {

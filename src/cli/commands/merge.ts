@@ -1,0 +1,43 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { readCheckpoint, writeCheckpoint } from '../../model/checkpoint.ts';
+import { findModel } from '../../model/find-model.ts';
+import { mergeAdapter } from '../../model/merge-adapter.ts';
+import { UsageError, UserError } from '../../platform/errors.ts';
+import { writeAtomic } from '../../platform/files.ts';
+import { packageVersion } from '../../platform/package-root.ts';
+import { inNewFolder } from '../../runs/keep-model.ts';
+import { type AddCommand, type EngineOptions, engineOf, withEngine } from '../command.ts';
+import { outputFolder } from '../output-folder.ts';
+
+interface MergeOptions extends EngineOptions {
+  readonly adapter: string;
+  readonly model: string;
+}
+
+export function addMerge(add: AddCommand): void {
+  withEngine(
+    add<MergeOptions>('merge', 'Merge an adapter into its base: a model of full weights', async (options) => {
+      const folder = await findModel(options.adapter);
+      const checkpoint = await readCheckpoint(folder);
+      if (!checkpoint.adapter)
+        throw new UserError(`${folder} holds full weights already; give an adapter, or a run that trained one.`);
+      const output = outputFolder(options.model);
+      if ((await readdir(output).catch(() => [])).length > 0)
+        throw new UsageError(`${output} is not empty; choose another folder for the model, or remove it.`);
+      const merged = await mergeAdapter(await engineOf(options), checkpoint);
+      const { name: base } = checkpoint.adapter.base;
+      await inNewFolder(output, async (temporary) => {
+        await writeAtomic(path.join(temporary, 'README.md'), cardOf(path.basename(output), base, folder));
+        await writeCheckpoint(temporary, merged);
+      });
+      const document = { model: output, adapter: folder, base };
+      return { document, lines: [`model: ${output}`] };
+    }),
+  )
+    .argument('<adapter>', 'adapter: a name, an adapter folder or a run directory')
+    .requiredOption('--model <output>', 'where the model goes: a folder, or a name in the data home');
+}
+
+const cardOf = (name: string, base: string, adapter: string): string =>
+  `---\nlibrary_name: unmask\ntags: [masked-diffusion]\nbase_model: ${base}\n---\n\n# ${name}\n\n${base} with the adapter ${adapter} merged into it by unmask ${packageVersion()}.\n`;

@@ -1,0 +1,108 @@
+import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
+import { sizeOf } from '../graph/tensor.ts';
+import type { Random } from '../platform/random.ts';
+import type { ModelConfig } from './config.ts';
+import type { Precision } from './precision.ts';
+import type { Weights } from './projection.ts';
+import { weightShapes } from './transformer.ts';
+
+/** The projections of a layer that an adapter may stand beside, by the names that PEFT's users know. */
+export const loraTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+export type LoraTarget = (typeof loraTargets)[number];
+
+/** A low-rank adapter (LoRA, arXiv 2106.09685): which projections of every layer it changes, how widely, how much. */
+export interface LoraShape {
+  /** Width of the update (r). */
+  readonly rank: number;
+  /** The update is scaled by alpha / rank. */
+  readonly alpha: number;
+  readonly targets: readonly LoraTarget[];
+}
+
+/** An adapter and the model that it stands beside. */
+export interface Adapter extends LoraShape {
+  /** Its factors by their names in a program: those of their projections, with `.lora_A.weight` or `.lora_B.weight`. */
+  readonly weights: ReadonlyMap<string, HostTensor>;
+  readonly base: AdapterBase;
+}
+
+export interface AdapterBase {
+  /** What finds the base: a bundled name, an id of an installed model, or a folder. */
+  readonly name: string;
+  /** Digest of the weights that the adapter was trained beside; null: nobody noted it. */
+  readonly digest: string | null;
+  /** What the base's projections were rounded to. */
+  readonly precision: Precision;
+}
+
+/** Names and shapes of an adapter's factors: A [rank, in] and B [out, rank] of each projection. */
+export function loraShapes(config: ModelConfig, { rank, targets }: LoraShape): Map<string, Shape> {
+  const shapes = new Map<string, Shape>();
+  for (const [projection, [outputs, inputs]] of targetShapes(config, targets))
+    shapes.set(factorA(projection), [rank, inputs]).set(factorB(projection), [outputs, rank]);
+  return shapes;
+}
+
+/** The projections that an adapter changes, with the shapes of their matrices [out, in]. */
+export function targetShapes(
+  config: ModelConfig,
+  targets: readonly LoraTarget[],
+): Map<string, readonly [number, number]> {
+  const shapes = new Map<string, readonly [number, number]>();
+  for (const [name, shape] of weightShapes(config)) {
+    const [, projection, target] = /^(.*\.(\w+_proj))\.weight$/.exec(name) ?? [];
+    if (projection !== undefined && targets.some((one) => one === target))
+      shapes.set(projection, shape as readonly [number, number]);
+  }
+  return shapes;
+}
+
+export const factorA = (projection: string): string => `${projection}.lora_A.weight`;
+export const factorB = (projection: string): string => `${projection}.lora_B.weight`;
+
+/**
+ * An adapter that changes nothing yet, initialised as PEFT does: A uniform within 1 / sqrt(in) (Kaiming's rule with a =
+ * sqrt 5), B zero.
+ */
+export function initialLora(config: ModelConfig, shape: LoraShape, random: Random): Map<string, HostTensor> {
+  const weights = new Map<string, HostTensor>();
+  for (const [name, extents] of loraShapes(config, shape)) {
+    const data = new Float32Array(sizeOf(extents));
+    const bound = 1 / Math.sqrt(extents[1] as number);
+    if (name.endsWith('.lora_A.weight'))
+      for (let index = 0; index < data.length; index++) data[index] = bound * (2 * random.uniform() - 1);
+    weights.set(name, { shape: extents, data });
+  }
+  return weights;
+}
+
+/** Looks weights up among the nodes of a program, with what an adapter adds to projections. */
+export function lookUp(nodes: ReadonlyMap<string, Tensor>, adapter: LoraShape | undefined): Weights {
+  const weight = (name: string): Tensor => nodes.get(name) as Tensor;
+  if (!adapter) return weight;
+  return Object.assign(weight, {
+    lora(projection: string) {
+      const [a, b] = [nodes.get(factorA(projection)), nodes.get(factorB(projection))];
+      return a && b ? { a, b, scale: adapter.alpha / adapter.rank } : undefined;
+    },
+  });
+}
+
+/** The largest rank that an update of these projections can have: the smallest extent of their matrices. */
+export function largestRank(config: ModelConfig, targets: readonly LoraTarget[]): number {
+  return Math.min(...[...targetShapes(config, targets).values()].flat());
+}
+
+/** Names of projections as somebody gives them, in the order of a layer; throws what `refusal` makes of the reason why not. */
+export function parseTargets(names: readonly string[], refusal: (why: string) => Error): LoraTarget[] {
+  const foreign = names.find((name) => !loraTargets.some((target) => target === name));
+  const known = `the projections are ${loraTargets.join(', ')}`;
+  if (foreign !== undefined) throw refusal(`there is no projection ${foreign}; ${known}.`);
+  if (names.length === 0) throw refusal(`no projection is named; ${known}.`);
+  return loraTargets.filter((target) => names.includes(target));
+}
+
+/** What training changes of a model: all of its weights, or an adapter's alone. */
+export function trainedShapes(config: ModelConfig, adapter: LoraShape | undefined): Map<string, Shape> {
+  return adapter ? loraShapes(config, adapter) : weightShapes(config);
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, it } from 'node:test';
+import { assertNear } from '../model/assert-near.ts';
+import { writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { document, enterHome, refusal, unmask } from './unmask.ts';
+
+let home: string;
+let leave: () => Promise<void>;
+before(async () => {
+  ({ home, leave } = await enterHome());
+  await writeTinyCheckpoint(path.join(home, 'models', 'tiny'));
+});
+after(() => leave());
+
+const cpu = ['--engine', 'onnx', '--device', 'cpu'];
+const logitsOf = async (model: string): Promise<number[]> =>
+  (await document(['logits', '--model', model, '--tokens', '5,2,9', ...cpu])).logits.flat();
+
+it('an adapter is tuned, is a model like any other, and is merged into one of full weights', async () => {
+  const settings = ['adapter=lora', 'lora_r=2', 'prompts_per_step=2', 'group_size=3', 'evaluation_problems=2'];
+  const pairs = [...settings, 'learning_rate=0.1', 'warmup_steps=0'].flatMap((pair) => ['--set', pair]);
+  const tune = ['tune', '--task', 'sudoku4x4', '--model', 'tiny', '--steps', '2', '--test', '0', ...pairs, ...cpu];
+  const { code, stdout, stderr } = await unmask([...tune, '--json']);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^The run needs about \d+\.\d GiB of memory, and this machine has \d+\.\d GiB[.;]/);
+  const { dir, checkpoint } = JSON.parse(stdout);
+  assert.ok((await readdir(checkpoint)).includes('adapter_model.safetensors'));
+  const { models } = await document(['models']);
+  const listed = (wanted: string) => models.find(({ name }: { name: string }) => name === wanted);
+  assert.equal(listed(dir).parameters, listed('tiny').parameters);
+  assert.equal(listed(dir).bytes, (await stat(path.join(checkpoint, 'adapter_model.safetensors'))).size);
+
+  const tuned = await logitsOf(dir);
+  assert.notDeepEqual(tuned, await logitsOf('tiny'));
+  const merged = await document(['merge', dir, '--model', 'whole', ...cpu]);
+  assert.deepEqual(merged, { model: path.join(home, 'models', 'whole'), adapter: checkpoint, base: 'tiny' });
+  assert.deepEqual((await readdir(merged.model)).sort(), [
+    'README.md',
+    'config.json',
+    'generation_config.json',
+    'model.safetensors',
+    'tokenizer.json',
+    'tokenizer_config.json',
+  ]);
+  assertNear(await logitsOf('whole'), tuned, 'logits of the merged model', 1e-5);
+
+  assert.match(await refusal(['merge', dir, '--model', 'whole', ...cpu], 2), /whole is not empty; choose another/);
+  assert.match(await refusal(['merge', 'tiny', '--model', 'x', ...cpu], 1), /tiny holds full weights already; /);
+});

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { writeAdapter } from '../../src/model/adapter-folder.ts';
+import { baseFolder, readCheckpoint, weightsDigest } from '../../src/model/checkpoint.ts';
+import { findModel } from '../../src/model/find-model.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { readSafetensors, writeSafetensors } from '../../src/model/safetensors.ts';
+import { readJson, writeJson } from '../../src/platform/files.ts';
+import { adapted } from './tiny-adapter.ts';
+import { oneThread, tinyCheckpoint, writeTinyCheckpoint } from './tiny-model.ts';
+
+let root: string;
+let base: string;
+let whole: string;
+before(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'unmask-adapter-'));
+  base = await writeTinyCheckpoint(path.join(root, 'base'), { num_key_value_heads: 1 });
+  whole = path.join(root, 'whole');
+  await writeAdapter(whole, await tinyAdapter());
+});
+after(() => rm(root, { recursive: true }));
+
+async function tinyAdapter(changes: Parameters<typeof adapted>[1] = {}) {
+  const { adapter } = adapted(tinyCheckpoint({ num_key_value_heads: 1 }), { base, ...changes });
+  return { ...adapter, base: { ...adapter.base, digest: await weightsDigest(base) } };
+}
+
+/** A copy of the adapter in which something was changed. */
+async function changed(change: (folder: string) => Promise<unknown>): Promise<string> {
+  const folder = await mkdtemp(path.join(root, 'changed-'));
+  await cp(whole, folder, { recursive: true });
+  await change(folder);
+  return folder;
+}
+
+const withConfig = (fields: object) =>
+  changed(async (folder) => {
+    const file = path.join(folder, 'adapter_config.json');
+    await writeJson(file, { ...((await readJson(file)) as object), ...fields });
+  });
+
+const withTensors = (change: (tensors: Awaited<ReturnType<typeof readSafetensors>>) => unknown) =>
+  changed(async (folder) => {
+    const file = path.join(folder, 'adapter_model.safetensors');
+    const tensors = await readSafetensors(file);
+    change(tensors);
+    await writeSafetensors(file, tensors);
+  });
+
+describe("an adapter's folder", () => {
+  it("has PEFT's files, names and shapes", async () => {
+    const folder = path.join(root, 'layout');
+    await writeAdapter(folder, await tinyAdapter({ rank: 2, alpha: 1, targets: ['q_proj', 'k_proj', 'down_proj'] }));
+    assert.deepEqual((await readdir(folder)).sort(), [
+      'adapter_config.json',
+      'adapter_model.safetensors',
+      'base_model.json',
+    ]);
+    const tensors = await readSafetensors(path.join(folder, 'adapter_model.safetensors'));
+    const layer = 'base_model.model.model.layers.0';
+    assert.deepEqual(Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape])), {
+      [`${layer}.self_attn.q_proj.lora_A.weight`]: [2, 8],
+      [`${layer}.self_attn.q_proj.lora_B.weight`]: [8, 2],
+      [`${layer}.self_attn.k_proj.lora_A.weight`]: [2, 8],
+      [`${layer}.self_attn.k_proj.lora_B.weight`]: [4, 2],
+      [`${layer}.mlp.down_proj.lora_A.weight`]: [2, 12],
+      [`${layer}.mlp.down_proj.lora_B.weight`]: [8, 2],
+    });
+    assert.deepEqual(await readJson(path.join(folder, 'adapter_config.json')), {
+      alpha_pattern: {},
+      auto_mapping: null,
+      base_model_name_or_path: base,
+      bias: 'none',
+      fan_in_fan_out: false,
+      inference_mode: true,
+      init_lora_weights: true,
+      layers_pattern: null,
+      layers_to_transform: null,
+      lora_alpha: 1,
+      lora_dropout: 0,
+      modules_to_save: null,
+      peft_type: 'LORA',
+      r: 2,
+      rank_pattern: {},
+      revision: null,
+      target_modules: ['q_proj', 'k_proj', 'down_proj'],
+      task_type: 'CAUSAL_LM',
+      use_dora: false,
+      use_rslora: false,
+    });
+  });
+
+  it('is a model: it comes back with its base as it was written, and a loaded model writes the same files', async () => {
+    const adapter = await tinyAdapter();
+    assert.equal(await findModel(whole), whole);
+    assert.equal(await baseFolder(whole), base);
+    const read = await readCheckpoint(whole);
+    assert.deepEqual(read.adapter, adapter);
+    assert.deepEqual(read.weights, (await readCheckpoint(base)).weights);
+    const model = await LanguageModel.load(oneThread(), read);
+    const again = path.join(root, 'again');
+    await model.save(again);
+    await model.dispose();
+    for (const name of await readdir(whole))
+      assert.deepEqual(await readFile(path.join(again, name)), await readFile(path.join(whole, name)), name);
+    assert.equal(await weightsDigest(again), await weightsDigest(whole));
+    const other = await withTensors((tensors) => tensors.values().next().value!.data.fill(1));
+    assert.notEqual(await weightsDigest(other), await weightsDigest(whole));
+    const { digest } = adapter.base;
+    assert.deepEqual(await readJson(path.join(whole, 'base_model.json')), { digest, precision: 'f32' });
+  });
+
+  it('that PEFT wrote, with what only training heeds and without a note on the base, is read', async () => {
+    const foreign = await withConfig({
+      lora_dropout: 0.05,
+      init_lora_weights: 'gaussian',
+      target_modules: 'all-linear',
+      loftq_config: {},
+      megatron_core: 'megatron.core',
+      lora_bias: false,
+    });
+    await rm(path.join(foreign, 'base_model.json'));
+    const { adapter } = await readCheckpoint(foreign);
+    assert.deepEqual(adapter, { ...(await tinyAdapter()), base: { name: base, digest: null, precision: 'f32' } });
+  });
+});
+
+describe('an adapter is refused', () => {
+  const refused = async (folder: string, message: RegExp) =>
+    assert.rejects(readCheckpoint(folder), (error: Error) => {
+      assert.equal(error.name, 'UserError');
+      assert.match(error.message, message);
+      assert.ok(!error.message.includes('\n'));
+      return true;
+    });
+
+  for (const [fields, message] of [
+    [{ peft_type: 'IA3' }, /peft_type "IA3" is not supported/],
+    [{ use_dora: true }, /use_dora = true \(DoRA\) is not supported/],
+    [{ use_rslora: true }, /use_rslora = true .* is not supported/],
+    [{ bias: 'all' }, /bias = "all" .* is not supported/],
+    [{ modules_to_save: ['lm_head'] }, /modules_to_save = \["lm_head"\] .* is not supported/],
+    [{ rank_pattern: { q_proj: 4 } }, /rank_pattern = \{"q_proj":4\} .* is not supported/],
+    [{ alpha_pattern: { q_proj: 4 } }, /alpha_pattern/],
+    [{ layers_to_transform: [0] }, /layers_to_transform/],
+    [{ fan_in_fan_out: true }, /fan_in_fan_out/],
+    [{ init_lora_weights: 'pissa' }, /init_lora_weights = "pissa"/],
+    [{ target_modules: ['q_proj', 'lm_head'] }, /target_modules: there is no projection lm_head; .* q_proj, k_proj/],
+    [{ target_modules: '.*proj' }, /target_modules "\.\*proj" is a pattern/],
+    [{ target_modules: [] }, /no projection is named/],
+    [{ r: 0 }, /r is wrong/],
+    [{ lora_alpha: 0 }, /lora_alpha is wrong/],
+    [{ r: 4 }, /q_proj\.lora_A\.weight is \[3,8\] where .* call for \[4,8\]/],
+    [{ base_model_name_or_path: null }, /does not name its base/],
+    [
+      { base_model_name_or_path: 'no-such-model' },
+      /The base of the adapter in .* is not here: There is no model no-such/,
+    ],
+  ] as const)
+    it(`with ${JSON.stringify(fields)}`, async () => refused(await withConfig(fields), message));
+
+  it('where a tensor is missing, foreign or not finite', async () => {
+    const name = 'base_model.model.model.layers.0.mlp.up_proj.lora_B.weight';
+    await refused(await withTensors((tensors) => tensors.delete(name)), /lacks the tensor .*up_proj\.lora_B/);
+    await refused(
+      await withTensors((tensors) => tensors.set('model.norm.weight', { shape: [1], data: new Float32Array(1) })),
+      /holds the tensor model\.norm\.weight, which belongs to none of the projections/,
+    );
+    await refused(await withTensors((tensors) => tensors.get(name)!.data.fill(Number.NaN)), /no finite/);
+  });
+
+  it('where its base has other weights than those it was trained beside', async () => {
+    const other = await writeTinyCheckpoint(path.join(root, 'other'), { num_key_value_heads: 1 }, 2);
+    await refused(
+      await withConfig({ base_model_name_or_path: other }),
+      /trained beside other weights than those that are now in .*other/,
+    );
+  });
+
+  it('where its base is an adapter itself, or of another shape', async () => {
+    await refused(await withConfig({ base_model_name_or_path: whole }), /which is an adapter itself; merge that first/);
+    const wide = await writeTinyCheckpoint(path.join(root, 'wide'), { num_key_value_heads: 2 });
+    await refused(
+      await withConfig({ base_model_name_or_path: wide }),
+      /k_proj\.lora_B\.weight is \[4,3\] where .* \[8,3\]/,
+    );
+  });
+
+  it('where its files are no JSON or no tensors', async () => {
+    await refused(await changed((folder) => writeFile(path.join(folder, 'adapter_config.json'), '{')), /valid JSON/);
+    await refused(await changed((folder) => rm(path.join(folder, 'adapter_model.safetensors'))), /does not exist/);
+    await refused(await changed((folder) => writeJson(path.join(folder, 'base_model.json'), [])), /base_model\.json/);
+    await refused(
+      await changed((folder) => writeJson(path.join(folder, 'base_model.json'), { digest: null, precision: 'int2' })),
+      /base_model\.json: precision is wrong/,
+    );
+  });
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, it } from 'node:test';
+import { writeAdapter } from '../../src/model/adapter-folder.ts';
+import { readCheckpoint, weightsDigest, writeCheckpoint } from '../../src/model/checkpoint.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { ModelResidency } from '../../src/runtime/model-residency.ts';
+import { assertNear } from '../model/assert-near.ts';
+import { adapted } from '../model/tiny-adapter.ts';
+import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
+
+const code = {
+  attention: 'prefix-lm',
+  eom_token_id: 3,
+  hidden_size: 32,
+  intermediate_size: 32,
+  num_attention_heads: 4,
+  num_key_value_heads: 4,
+  head_dim: 8,
+} as const;
+let root: string;
+const folder = (name: string) => path.join(root, name);
+before(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'unmask-residency-'));
+  await writeCheckpoint(folder('base'), tinyCheckpoint(code));
+  await writeCheckpoint(folder('other'), tinyCheckpoint(code, 2));
+  const digest = await weightsDigest(folder('base'));
+  for (const [name, alpha] of Object.entries({ calm: 1, wild: 9 })) {
+    const { adapter } = adapted(tinyCheckpoint(code), { alpha });
+    await writeAdapter(folder(name), { ...adapter, base: { ...adapter.base, name: folder('base'), digest } });
+  }
+  const { adapter } = adapted(tinyCheckpoint(code));
+  const base = { name: folder('base'), digest, precision: 'int4' as const };
+  await writeAdapter(folder('coarse'), { ...adapter, base });
+  await writeAdapter(folder('stray'), { ...adapter, base: { ...adapter.base, name: folder('other'), digest } });
+});
+after(() => rm(root, { recursive: true }));
+
+it('changes from a base to its adapters and back at the next request, and reads the base once', async () => {
+  const choice = (name: string) => ({ model: folder(name), engine: 'onnx', device: 'cpu' });
+  const states: string[] = [];
+  const residency: ModelResidency = new ModelResidency(choice('base'), () => states.push(residency.residency.state));
+  const says = async (model: LanguageModel) => [...(await model.rawLogits(Int32Array.of(4, 2, 5)))];
+  const base = await residency.get();
+  const plain = await says(base);
+  const seen = [plain];
+  for (const name of ['calm', 'wild']) {
+    residency.choose(choice(name));
+    const model = await residency.get();
+    assert.equal(await residency.get(), model, 'it stays until another is chosen');
+    assert.equal(residency.residency.folder, folder(name));
+    seen.push(await says(model));
+  }
+  assert.equal(new Set(seen.map(String)).size, 3);
+  residency.choose(choice('base'));
+  assert.equal(await residency.get(), base, 'the base was there all the time');
+  assert.deepEqual(await says(base), plain);
+
+  residency.choose(choice('coarse'));
+  const coarse = await residency.get();
+  assert.equal(coarse.precision, 'int4');
+  const alone = await LanguageModel.load(oneThread(), await readCheckpoint(folder('coarse')));
+  assertNear(await says(coarse), await says(alone), 'over a base of its own precision', 1e-5);
+  await alone.dispose();
+
+  residency.choose(choice('stray'));
+  await assert.rejects(residency.get(), { name: 'UserError', message: /trained beside other weights/ });
+  assert.equal(states.at(-1), 'failed');
+  residency.choose(choice('wild'));
+  assert.deepEqual(await says(await residency.get()), seen[2]);
+  residency.choose(choice('other'));
+  assert.notDeepEqual(await says(await residency.get()), plain);
+  assert.equal(states.at(-1), 'ready');
+});

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { sourceOf } from '../../src/graph/tensor.ts';
+import { writeAdapter } from '../../src/model/adapter-folder.ts';
+import { readCheckpoint, weightsDigest } from '../../src/model/checkpoint.ts';
+import { loraTargets } from '../../src/model/lora.ts';
+import { readSettings } from '../../src/platform/settings.ts';
+import { tuningSettings } from '../../src/tuning/settings.ts';
+import { startingPoint } from '../../src/tuning/starting-point.ts';
+import { adapted } from '../model/tiny-adapter.ts';
+import { oneThread, tinyCheckpoint, writeTinyCheckpoint } from '../model/tiny-model.ts';
+
+let root: string;
+let base: string;
+let adapter: string;
+before(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'unmask-start-'));
+  base = await writeTinyCheckpoint(path.join(root, 'base'));
+  adapter = path.join(root, 'adapter');
+  await writeAdapter(adapter, adapted(tinyCheckpoint(), { base, rank: 2, targets: ['v_proj'] }).adapter);
+});
+after(() => rm(root, { recursive: true }));
+
+/** The starting point that `--set` pairs ask for. */
+const begin = async (folder: string, ...pairs: string[]) =>
+  startingPoint(oneThread(), folder, { seed: 5, settings: await readSettings(tuningSettings, { pairs }) });
+
+describe('a tuning run begins', () => {
+  it('with all weights unless an adapter is asked for', async () => {
+    assert.deepEqual(await begin(base), await readCheckpoint(base));
+  });
+
+  it("with an adapter of the paper's scale beside all projections, as wide as the model allows", async () => {
+    const { adapter } = await begin(base, 'adapter=lora');
+    const { rank, alpha, targets } = adapter!;
+    assert.deepEqual({ rank, alpha, targets }, { rank: 8, alpha: 4, targets: [...loraTargets] });
+    assert.deepEqual(adapter!.base, { name: base, digest: await weightsDigest(base), precision: 'f32' });
+    assert.deepEqual((await begin(base, 'adapter=lora')).adapter, adapter, 'the same seed draws the same');
+  });
+
+  it('with the adapter that the settings describe', async () => {
+    for (const targets of ['["up_proj","q_proj"]', 'up_proj, q_proj']) {
+      const pairs = ['adapter=lora', 'lora_r=2', 'lora_alpha=6', `lora_target_modules=${targets}`];
+      const { rank, alpha, targets: found } = (await begin(base, ...pairs)).adapter!;
+      assert.deepEqual({ rank, alpha, found }, { rank: 2, alpha: 6, found: ['q_proj', 'up_proj'] });
+    }
+  });
+
+  it('with the adapter that it is given, and notes the base that it found', async () => {
+    const given = (await readCheckpoint(adapter)).adapter!;
+    const digest = await weightsDigest(base);
+    assert.deepEqual((await begin(adapter, 'adapter=lora', 'lora_r=2', 'lora_target_modules=v_proj')).adapter, {
+      ...given,
+      base: { name: base, digest, precision: 'f32' },
+    });
+  });
+
+  it('with an adapter merged into its base where all weights are trained', async () => {
+    const { adapter: beside, weights: merged } = await begin(adapter);
+    const weights = sourceOf(merged);
+    const before = (await readCheckpoint(base)).weights;
+    assert.equal(beside, undefined);
+    for (const [name, { data }] of before) {
+      if (name.includes('v_proj')) assert.notDeepEqual((await weights.read(name)).data, data, name);
+      else assert.deepEqual((await weights.read(name)).data, data, name);
+    }
+  });
+});
+
+describe('a setting is refused before the first step', () => {
+  for (const [pairs, message] of [
+    [['adapter=lora', 'lora_r=9'], /^Setting lora_r = 9: .* rank 8; give at most that\.$/],
+    [['adapter=lora', 'lora_r=0'], /^Setting lora_r = 0: /],
+    [['adapter=lora', 'lora_r=1.5'], /^Setting lora_r = 1\.5: /],
+    [['adapter=lora', 'lora_alpha=0'], /^Setting lora_alpha = 0: /],
+    [['adapter=lora', 'lora_alpha=-1'], /^Setting lora_alpha = -1: /],
+    [
+      ['adapter=lora', 'lora_target_modules=w_proj'],
+      /^Setting lora_target_modules: there is no projection w_proj; the/,
+    ],
+    [['adapter=lora', 'lora_target_modules=[]'], /^Setting lora_target_modules: no projection is named; /],
+    [['adapter=dora'], /^Setting adapter = "dora": /],
+    [
+      ['base_precision=int4'],
+      /^Setting base_precision is of an adapter, and all weights are trained; add adapter=lora/,
+    ],
+    [['adapter=lora', 'base_precision=int2'], /^Setting base_precision = "int2": /],
+    [['lora_r=2'], /^Setting lora_r is of an adapter, and all weights are trained; add adapter=lora\.$/],
+  ] as const)
+    it(pairs.join(' '), async () => {
+      await assert.rejects(begin(base, ...pairs), { name: 'UsageError', message });
+    });
+
+  it('where the base does not fill the blocks of a lower precision', async () => {
+    const message =
+      /^A base of precision int8 needs widths that are multiples of 32, and .*q_proj\.weight is \[8,8\]; /;
+    await assert.rejects(begin(base, 'adapter=lora', 'base_precision=int8'), { name: 'UserError', message });
+  });
+
+  it('where the adapter that is tuned on is another', async () => {
+    await assert.rejects(begin(adapter, 'adapter=lora', 'lora_r=3'), {
+      name: 'UsageError',
+      message: /^Setting lora_r = 3: the adapter that is tuned on has 2; /,
+    });
+  });
+});
