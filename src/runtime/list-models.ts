@@ -2,10 +2,10 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
 import { sizeOf } from '../graph/tensor.ts';
-import { configAlone } from '../model/architectures/read-config.ts';
+import { readConfig } from '../model/architectures/read-config.ts';
 import { weightFiles } from '../model/stored-weights.ts';
 import { weightShapes } from '../model/transformer.ts';
-import { dataHome, readJson } from '../platform/files.ts';
+import { dataHome } from '../platform/files.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import type { ModelSummary } from '../protocol/runtime.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
@@ -42,8 +42,7 @@ async function folders(root: string): Promise<string[]> {
 /** Nothing where the folder holds no model that we can read: a list is no place for errors. */
 async function summary(name: string, kind: ModelSummary['kind'], folder: string): Promise<ModelSummary[]> {
   try {
-    const file = path.join(folder, 'config.json');
-    const config = configAlone(await readJson(file), file);
+    const { config } = await readConfig(folder);
     const parameters = [...weightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
     const files = await Promise.all((await weightFiles(folder)).map((file) => stat(file)));
     const bytes = files.reduce((sum, { size }) => sum + size, 0);

@@ -4,7 +4,6 @@ import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { configAlone } from '../../src/model/architectures/read-config.ts';
 import { openCheckpoint, readCheckpoint, weightsDigest } from '../../src/model/checkpoint.ts';
 import { readSafetensors, writeSafetensors } from '../../src/model/safetensors.ts';
 import { weightFiles } from '../../src/model/stored-weights.ts';
@@ -232,16 +231,6 @@ describe('a published configuration', () => {
   it('is LLaDA-MoE under the name of LLaDA too', async () => {
     const { config: read } = await openCheckpoint(await config('llada-moe', { model_type: 'llada' }));
     assert.equal(read.moe?.num_experts, 8);
-  });
-
-  it('says alone whether its make is supported, before a token is missed', async () => {
-    const content = JSON.parse(await readFile(path.join(references, 'llada2-moe', 'config.json'), 'utf8'));
-    const { config: read } = await openCheckpoint(path.join(references, 'llada2-moe'));
-    assert.deepEqual(configAlone(content, 'config.json'), { ...read, mask_token_id: 0, eos_token_id: 0 });
-    assert.throws(() => configAlone({ ...content, norm_head: true }, 'config.json'), /norm_head/);
-    const both = await config('llada2-moe', { norm_head: true });
-    await rm(path.join(both, 'special_tokens_map.json'));
-    await refused(both, /norm_head/);
   });
 
   it('keeps what it said', async () => {

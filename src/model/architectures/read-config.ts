@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { UserError } from '../../platform/errors.ts';
 import { readJson } from '../../platform/files.ts';
-import { type ModelConfig, parseConfig, type SpecialTokens } from '../config.ts';
+import { type ModelConfig, parseConfig } from '../config.ts';
 import type { Architecture } from './architecture.ts';
 import { llada } from './llada.ts';
 import { lladaMoe } from './llada-moe.ts';
@@ -28,31 +28,15 @@ export interface ReadConfig {
  */
 export async function readConfig(folder: string): Promise<ReadConfig> {
   const file = path.join(folder, 'config.json');
-  const { architecture, published: fields, content } = familyOf(await readJson(file), file);
-  if (!architecture) return { config: parseConfig(content, file), architecture };
-  // What is not supported is told before what is missing.
-  configAlone(content, file);
-  return { config: ours(architecture, fields, await readSpecialTokens(folder, fields)), architecture };
-}
-
-/**
- * What `config.json` alone says of a model: whether its make is supported, and how large it is. Special tokens that only other
- * files name stand as 0. Throws as `readConfig` does.
- */
-export function configAlone(json: unknown, file: string): ModelConfig {
-  const { architecture, published: fields, content } = familyOf(json, file);
-  return architecture ? ours(architecture, fields, { mask: 0, eos: 0, pad: 0 }) : parseConfig(content, file);
-}
-
-/** The family of a configuration; null: it is one of ours. */
-function familyOf(content: unknown, file: string) {
+  const content = await readJson(file);
   const fields = (typeof content === 'object' && content !== null ? content : {}) as Record<string, unknown>;
-  const architecture = fields.model_type === own ? null : architectureOf(fields);
-  if (architecture === undefined)
+  if (fields.model_type === own) return { config: parseConfig(content, file), architecture: null };
+  const architecture = architectureOf(fields);
+  if (!architecture)
     throw new UserError(
       `${file}: model_type ${JSON.stringify(fields.model_type)} is not supported; known are ${[own, ...published.flatMap(({ types }) => types)].join(', ')}.`,
     );
-  return { architecture, published: new PublishedConfig(file, fields), content };
+  return { config: await ours(architecture, folder, new PublishedConfig(file, fields)), architecture };
 }
 
 function architectureOf({ model_type: type, d_model, num_experts }: Record<string, unknown>): Architecture | undefined {
@@ -62,22 +46,24 @@ function architectureOf({ model_type: type, d_model, num_experts }: Record<strin
 }
 
 /** A published configuration as one of ours. What it says itself of shift, attention and block goes before the family's. */
-function ours(architecture: Architecture, config: PublishedConfig, { mask, eos, pad }: SpecialTokens): ModelConfig {
+async function ours(architecture: Architecture, folder: string, config: PublishedConfig): Promise<ModelConfig> {
   refuseUnsupported(config);
+  const make = architecture.make(config);
   const stated = ['logit_shift', 'attention', 'block_size'].filter((name) => config.get(name) !== undefined);
-  const statedTokens = Object.entries(config.fields).filter(
+  const { mask, eos, pad } = await readSpecialTokens(folder, config);
+  const otherTokens = Object.entries(config.fields).filter(
     ([name, value]) => name.endsWith('_token_id') && Number.isSafeInteger(value),
   );
   return parseConfig(
     {
       architectures: ['UnmaskForMaskedDiffusion'],
       model_type: own,
-      ...architecture.make(config),
+      ...make,
       ...Object.fromEntries(stated.map((name) => [name, config.get(name)])),
+      ...Object.fromEntries(otherTokens),
       mask_token_id: mask,
       eos_token_id: eos,
       pad_token_id: pad,
-      ...Object.fromEntries(statedTokens),
       initializer_range: config.positive('initializer_range', 0.02),
       published_config: config.fields,
     },
