@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { ModelResidency } from '../../src/runtime/model-residency.ts';
 import { document, enterHome, refusal } from './unmask.ts';
 
 const references = path.join(import.meta.dirname, '..', 'model', 'references');
@@ -48,6 +49,16 @@ describe('a published checkpoint', () => {
     const complete = ['complete', '--prefix-file', path.join(home, 'before.ts'), ...cpu];
     assert.equal(typeof (await document([...complete, '--model', 'open-dcoder'])).text, 'string');
     assert.match(await refusal([...complete, '--model', 'llada2-moe'], 1), /was not trained to complete code/);
+  });
+
+  it('is what unmask serve keeps in memory, where it completes code', async () => {
+    const residency = new ModelResidency({ model: 'open-dcoder', engine: 'onnx', device: 'cpu' }, () => undefined);
+    const model = await residency.get();
+    assert.equal(residency.residency.state, 'ready');
+    assert.ok(model.config.logit_shift);
+    residency.choose({ model: 'llada2-moe', engine: 'onnx', device: 'cpu' });
+    await assert.rejects(residency.get(), { name: 'UserError', message: /was not trained to complete code/ });
+    await model.dispose();
   });
 
   it('is tuned, and its checkpoint goes on as one of ours', async () => {

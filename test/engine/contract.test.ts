@@ -36,6 +36,23 @@ for (const { label, open } of engines) {
       await executable.dispose();
     });
 
+    it('takes the tensors of a source one at a time, in its order', async () => {
+      const asked: string[] = [];
+      const shapes = new Map<string, number[]>([
+        ['first', [2]],
+        ['second', []],
+      ]);
+      const read = async (name: string) => {
+        asked.push(name);
+        return f32(shapes.get(name)!, name === 'first' ? [1, 2] : [3]);
+      };
+      const state = await (await engine()).createState({ shapes, read });
+      assert.deepEqual(asked, ['first', 'second']);
+      assert.deepEqual(state.shapes, shapes);
+      assert.deepEqual(await state.read('first'), f32([2], [1, 2]));
+      assert.deepEqual(await state.read('second'), f32([], [3]));
+    });
+
     it('gives every update its value of before the run', async () => {
       const [a, b] = [p.state('a', []), p.state('b', [])];
       const program = defineProgram('test', {
