@@ -3,7 +3,7 @@ import { ProgramCache } from '../engine/program-cache.ts';
 import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
 import { type HostTensor, type Shape, sizeOf, sourceOf, type Tensor, type TensorSource } from '../graph/tensor.ts';
-import { size } from '../platform/amounts.ts';
+import { memorySize } from '../platform/amounts.ts';
 import { UserError } from '../platform/errors.ts';
 import { machineMemory } from '../platform/machine-memory.ts';
 import { writeAdapter } from './adapter-folder.ts';
@@ -286,7 +286,7 @@ function checkMemory(shapes: ReadonlyMap<string, Shape>): void {
   const { total } = machineMemory();
   if (needed > total)
     throw new UserError(
-      `The model and what goes with it need ${size(needed)}, and this machine has ${size(total)}; take a smaller one.`,
+      `The model and what goes with it need ${memorySize(needed)}, and this machine has ${memorySize(total)}; take a smaller one.`,
     );
 }
 

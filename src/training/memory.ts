@@ -5,6 +5,7 @@ import { logitsPerPass } from '../model/language-model.ts';
 import { type LoraShape, trainedShapes } from '../model/lora.ts';
 import { type Precision, quantizedWeights } from '../model/precision.ts';
 import { weightShapes } from '../model/transformer.ts';
+import { memorySize } from '../platform/amounts.ts';
 import { UserError } from '../platform/errors.ts';
 import type { MachineMemory } from '../platform/machine-memory.ts';
 
@@ -94,11 +95,10 @@ const numbersOf = (shapes: ReadonlyMap<string, Shape>): number =>
 
 /** One sentence about what a run needs and the machine has. Throws a `UserError` where all of its memory is too little. */
 export function assertFits({ least, about }: MemoryNeed, { total, free }: MachineMemory): string {
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   if (least > total)
     throw new UserError(
-      `The run needs at least ${gib(least)} of memory, and this machine has ${gib(total)}; train an adapter (adapter=lora) over a base of lower precision (base_precision=int8 or int4), of a lower rank (lora_r), or a smaller model.`,
+      `The run needs at least ${memorySize(least)} of memory, and this machine has ${memorySize(total)}; train an adapter (adapter=lora) over a base of lower precision (base_precision=int8 or int4), of a lower rank (lora_r), or a smaller model.`,
     );
-  const warning = about > free ? `; ${gib(free)} are free, so it may be slow or be ended by the system` : '';
-  return `The run needs about ${gib(about)} of memory, and this machine has ${gib(total)}${warning}.`;
+  const warning = about > free ? `; ${memorySize(free)} are free, so it may be slow or be ended by the system` : '';
+  return `The run needs about ${memorySize(about)} of memory, and this machine has ${memorySize(total)}${warning}.`;
 }

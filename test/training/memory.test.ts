@@ -50,8 +50,8 @@ describe('what a run takes of memory', () => {
 
   it('is at least what is kept of it, which is less than what it takes', () => {
     const { least, about } = memoryNeed(large, { ...plan, adapter: { ...adapter, rank: 8 }, precision: 'int4' });
-    assert.ok(least < about);
-    assert.ok(least > 0.625 * 6.98e9 && least < 16e9, `${least}`);
+    assert.ok(least < 0.98 * about, `${least} and ${about}`);
+    assert.ok(least > 0.625 * 6.98e9, `${least}`);
   });
 
   it('is said before a run, and refused where the machine has less', () => {

@@ -30,7 +30,11 @@ const begin = async (folder: string, ...pairs: string[]) =>
 
 describe('a tuning run begins', () => {
   it('with all weights unless an adapter is asked for', async () => {
-    assert.deepEqual(await begin(base), await readCheckpoint(base));
+    const [{ weights, ...begun }, { weights: own, ...rest }] = [await begin(base), await readCheckpoint(base)];
+    assert.deepEqual(begun, rest);
+    const source = sourceOf(weights);
+    assert.deepEqual([...source.shapes.keys()], [...own.keys()]);
+    for (const [name, { data }] of own) assert.deepEqual((await source.read(name)).data, data);
   });
 
   it("with an adapter of the paper's scale beside all projections, as wide as the model allows", async () => {

@@ -28,7 +28,7 @@ export interface ReadConfig {
 export async function readConfig(description: Description): Promise<ReadConfig> {
   const file = description.place('config.json');
   const content = await description.read('config.json');
-  if (content === undefined) throw new UserError(`${file} is missing; give a folder with config.json and weights.`);
+  if (content === undefined) throw new UserError(`${file} does not exist; give a folder with config.json and weights.`);
   const fields = (typeof content === 'object' && content !== null ? content : {}) as Record<string, unknown>;
   if (fields.model_type === own) return { config: parseConfig(content, file), architecture: null };
   const architecture = architectureOf(fields);
