@@ -20,6 +20,8 @@ export interface InfillRequest {
   readonly threshold: number;
   /** Tokens of prefix and suffix that are read at most, the nearest to the gap. */
   readonly contextTokens: number;
+  /** Tokens of a block; absent: as many as the model is meant to be decoded with. */
+  readonly block?: number;
   /** Stop at the end of the first line: what follows it is not denoised. */
   readonly singleLine: boolean;
   /** When an alternative is not denoised to its end; absent: never. */
@@ -110,7 +112,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     end: config.eom_token_id as number,
     endsLine: request.singleLine ? newlineTokens(tokenizer) : new Set(),
     tokenizer,
-    block: generation.block_length,
+    block: request.block ?? generation.block_length,
     threshold: request.threshold,
     runnersUp: request.runnersUp ?? 0,
     stops: request.stops ?? null,
@@ -157,7 +159,11 @@ export const canvasWidth = ({ line_canvas = 32, canvas = 64 }: GenerationDefault
 const charactersPerToken = 8;
 
 /** The tokens nearest to the gap: up to three quarters of them before it, and what one side does not need goes to the other. */
-function readContext(tokenizer: Tokenizer, { prefix, suffix, contextTokens }: InfillRequest, room: number) {
+export function readContext(
+  tokenizer: Tokenizer,
+  { prefix, suffix, contextTokens }: Pick<InfillRequest, 'prefix' | 'suffix' | 'contextTokens'>,
+  room: number,
+): { readonly prefix: number[]; readonly suffix: number[] } {
   const budget = Math.min(contextTokens, room);
   const before = tokenizer.encode(lastCharacters(prefix, budget * charactersPerToken));
   const behind = tokenizer.encode(firstCharacters(suffix, budget * charactersPerToken));

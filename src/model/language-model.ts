@@ -108,7 +108,7 @@ export class LanguageModel {
     };
   }
 
-  /** Reads given text once for many canvases; for models with `prefix-lm` attention. */
+  /** Reads given text once for many canvases; for models with `prefix-lm` or `causal` attention. */
   get context(): ContextReader {
     this.#context ??= new ContextReader(this.config, this.engine, this.state, this.work);
     return this.#context;
