@@ -20,6 +20,8 @@ export interface InfillRequest {
   readonly threshold: number;
   /** Tokens of prefix and suffix that are read at most, the nearest to the gap. */
   readonly contextTokens: number;
+  /** Tokens of the canvas; absent: as many as the model is meant to be decoded with. */
+  readonly width?: number;
   /** Tokens of a block; absent: as many as the model is meant to be decoded with. */
   readonly block?: number;
   /** Stop at the end of the first line: what follows it is not denoised. */
@@ -103,7 +105,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   const { config, tokenizer, generation } = model;
   if (!completesCode(config))
     throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
-  const width = canvasWidth(generation, request.singleLine);
+  const width = request.width ?? canvasWidth(generation, request.singleLine);
   const begun = begunPiece(tokenizer, request.prefix);
   const given = { ...request, prefix: request.prefix.slice(0, request.prefix.length - begun.length) };
   const { prefix, suffix } = readContext(tokenizer, given, config.max_position_embeddings - width);

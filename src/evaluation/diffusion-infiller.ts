@@ -13,12 +13,18 @@ export interface InfillingDecoding {
   readonly contextTokens: number;
   readonly alternatives?: number;
   readonly block?: number;
+  /** Whether the canvas holds the middle and its end and no token more, which nobody knows who completes. */
+  readonly lengthGiven?: boolean;
 }
 
 /** A model as a completer: as an editor asks for completions, without its rules of what is shown. */
-export function modelCompleter(model: LanguageModel, decoding: InfillingDecoding): Completer {
+export function modelCompleter(
+  model: LanguageModel,
+  { lengthGiven = false, ...decoding }: InfillingDecoding,
+): Completer {
   return async (item) => {
-    const request = { ...item, singleLine: isSingleLine(item), seed: 0, ...shownAlternatives, ...decoding };
+    const width = lengthGiven ? { width: predictedTokens(model.tokenizer, item).tokens.length + 1 } : {};
+    const request = { ...item, singleLine: isSingleLine(item), seed: 0, ...shownAlternatives, ...decoding, ...width };
     return (await infill(model, request)).alternatives.map(({ text }) => text);
   };
 }

@@ -45,13 +45,13 @@ before(async () => {
 after(() => leave());
 
 const command = (model = 'tiny-code', files = 'own', ngramFiles = 'read') => [
-  ...['infill-eval', '--model', model, '--files', files, '--ngram-files', ngramFiles, '--items', '4'],
+  ...['infill-eval', '--model', model, '--files', files, '--ngram-files', ngramFiles, '--items', '3'],
   ...['--engine', 'onnx', '--device', 'cpu'],
 ];
-const rowNames = (model: string, ...baselines: string[]) => [
+const rowNames = (model: string, ...others: string[]) => [
   ...[model, `${model}, likeliest`, `${model}, one token a step`, `${model}, from the left`],
   `${model}, shown in the editor`,
-  ...baselines.flatMap((name) => [name, `${name}, likeliest`]),
+  ...others.flatMap((name) => [name, `${name}, likeliest`]),
 ];
 
 describe('unmask infill-eval', () => {
@@ -63,7 +63,7 @@ describe('unmask infill-eval', () => {
       ['line', 'lines', 'span'],
     );
     for (const { n, scored, rows, verdicts } of found.kinds) {
-      assert.ok(n === 4 && scored >= 1 && scored <= 4);
+      assert.ok(n === 3 && scored >= 1 && scored <= 3);
       assert.deepEqual(
         rows.map(({ name }: { name: string }) => name),
         rowNames('tiny-code', 'n-gram', 'autoregressive'),
@@ -91,14 +91,15 @@ describe('unmask infill-eval', () => {
   });
 
   it('prints a table for people, the same for the same seed, and leaves out of the n-gram what has gaps', async () => {
-    const one = await unmask([...command(), '--kinds', 'line']);
+    const one = await unmask([...command(), '--kinds', 'line', '--length-given']);
     assert.equal(one.code, 0, one.stderr);
     assert.match(one.stderr, /^1 files have gaps, so the n-gram does not count them$/m);
-    assert.match(one.stdout, /^The rest of a line: 4 gaps, \d of them with a middle that fits/);
-    for (const name of rowNames('tiny-code', 'n-gram')) assert.ok(one.stdout.includes(`\n  ${name} `), name);
+    assert.match(one.stdout, /^The rest of a line: 3 gaps, \d of them with a middle that fits/);
+    for (const name of rowNames('tiny-code', 'tiny-code, length given', 'n-gram'))
+      assert.ok(one.stdout.includes(`\n  ${name} `), name);
     assert.match(one.stdout, /\n {2}tiny-code .*<= \d+\.\d{3} \[/);
     assert.match(one.stdout, /\nexact match: .*\(tiny-code minus n-gram: /);
-    assert.equal((await unmask([...command(), '--kinds', 'line'])).stdout, one.stdout);
+    assert.equal((await unmask([...command(), '--kinds', 'line', '--length-given'])).stdout, one.stdout);
     const other = await unmask([...command(), '--kinds', 'line', '--seed', '5']);
     assert.notEqual(other.stdout, one.stdout);
   });

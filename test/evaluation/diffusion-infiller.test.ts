@@ -88,6 +88,19 @@ describe('a model as a completer', () => {
     await model.dispose();
   });
 
+  it('can be told how long the middle is: nothing longer is written', async () => {
+    const model = await LanguageModel.load(oneThread(), checkpoint);
+    const told = modelCompleter(model, { threshold: 0.9, contextTokens: 40, lengthGiven: true });
+    const seen: number[] = [];
+    for (const middle of ['5', '5*6', '1+2+3+4']) {
+      const lengths = (await told(item('span', middle))).map((text) => tokenizer.encode(text).length);
+      assert.ok(Math.max(...lengths) <= tokenizer.encode(middle).length + 1, `${lengths} for ${middle}`);
+      seen.push(...lengths);
+    }
+    assert.ok(Math.max(...seen) > 0);
+    await model.dispose();
+  });
+
   it('predicts the word under way with the middle', () => {
     const words = new Tokenizer(trainBytePairs(['return definition + definition;\n'.repeat(9)], 290));
     const within = predictedTokens(words, { prefix: 'return defi', middle: 'nition;' });

@@ -62,6 +62,12 @@ describe('the transformer agrees with its definition in double precision', () =>
 });
 
 describe('causal attention', () => {
+  it('is no way to denoise', async () => {
+    const model = await LanguageModel.load(engine, tinyCheckpoint({ attention: 'causal' }));
+    assert.throws(() => model.stepwise(), { name: 'UserError', message: /predicts the next token/ });
+    await model.dispose();
+  });
+
   it('keeps what comes later from every place, to the bit', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint({ attention: 'causal', num_hidden_layers: 2 }));
     const { vocab_size: vocabulary } = model.config;

@@ -34,6 +34,7 @@ interface InfillEvalOptions extends EngineOptions {
   readonly files?: string;
   readonly ngramFiles?: string;
   readonly kinds: string;
+  readonly lengthGiven?: boolean;
   readonly items: number;
   readonly seed: number;
 }
@@ -51,6 +52,7 @@ export function addInfillEval(add: AddCommand): void {
       `kinds of gaps, separated by commas, of ${infillingKinds.join(', ')}`,
       infillingKinds.join(),
     )
+    .option('--length-given', 'another row: what the model would fill in if it knew how long the middle is')
     .addOption(wholeNumber('--items <n>', 'gaps of each kind', 2).default(100))
     .addOption(wholeNumber('--seed <seed>', 'seed of where the gaps are', 0).default(0));
 }
@@ -83,7 +85,7 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
       { cache: ngramsFolder(), progress },
     );
     const methods = {
-      own: ownMethods(model, path.basename(options.model)),
+      own: ownMethods(model, path.basename(options.model), options.lengthGiven ?? false),
       baselines: [
         fromTheLeft('n-gram', ngram, model),
         ...(other
@@ -153,7 +155,7 @@ async function sources({ files, ngramFiles }: InfillEvalOptions, hooks: Pick<Com
 }
 
 /** The model as an editor asks it, with what it shows; its best and its likeliest alternative; and one token at a time. */
-function ownMethods(model: LanguageModel, name: string): InfillingMethod[] {
+function ownMethods(model: LanguageModel, name: string, lengthGiven: boolean): InfillingMethod[] {
   const likelihood = new DiffusionLikelihood(model, servedDecoding.contextTokens);
   const greedy = { ...servedDecoding, threshold: 1, alternatives: 1 };
   return [
@@ -178,6 +180,15 @@ function ownMethods(model: LanguageModel, name: string): InfillingMethod[] {
       },
       answers: 'one',
     },
+    ...(lengthGiven
+      ? [
+          {
+            name: `${name}, length given`,
+            complete: modelCompleter(model, { ...servedDecoding, lengthGiven }),
+            answers: 'several' as const,
+          },
+        ]
+      : []),
   ];
 }
 
