@@ -27,7 +27,8 @@ export function fromTheLeft({ tokens, canvases }: Example): Example {
 
 const predicted = (tokens: ArrayLike<number>): Example => ({ tokens, canvases: [{ start: 1, end: tokens.length }] });
 
-const byWriting: CodeReading = {
+/** How the model reads: texts as they stand, and one gap of a text with its middle behind it. */
+export const byWriting: CodeReading = {
   text: (draw, length, random) => predicted(draw.text(length, random).tokens),
   gap: (draw, length, random) => fromTheLeft(draw.gap(length, random)),
   // A text has one middle at its end, so one gap is all that it can hold.

@@ -35,8 +35,9 @@ export async function infillingItems(
     if (!gap || language === null) continue;
     const { start, end } = gap;
     const place = JSON.stringify([from, name, start, end]);
-    if (known.has(place) || (await commentOrStringAt(language, text, start)) !== null) continue;
+    if (known.has(place)) continue;
     known.add(place);
+    if ((await commentOrStringAt(language, text, start)) !== null) continue;
     items.push({
       kind,
       prefix: text.slice(0, start),
