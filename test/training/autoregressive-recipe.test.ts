@@ -33,10 +33,10 @@ it('the autoregressive baseline learns to predict the next token, and is judged 
     assert.ok(tokens.indexOf(1) > tokens.indexOf(2), 'the end of what is given');
   }
   const settings = pretrainingSettings.parse({
-    evaluation_problems: 2,
     ...autoregressiveCodeRecipe.settings,
     preset: 'nano-0.5m',
     batch_size: 1,
+    evaluation_problems: 2,
     warmup_steps: 4,
   });
   const model = await newModel(oneThread(), autoregressiveCodeRecipe, curriculum, settings, 0);
