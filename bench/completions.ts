@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   createMessageConnection,
@@ -21,6 +20,7 @@ import {
 } from '../src/protocol/runtime.ts';
 import { defaultSettings } from '../src/runtime/server.ts';
 import { listedPackages, readCorpus, type SourceFile } from '../src/training/code/corpus.ts';
+import { readSources } from '../src/training/code/source-files.ts';
 import { languageOf } from '../src/workspace/syntax-trees.ts';
 import { type BenchResult, benchResult } from './result.ts';
 import { ownProgram } from './worker.ts';
@@ -116,17 +116,10 @@ export async function measureCompletions(
 }
 
 async function sources({ files, progress, signal }: CompletionBench): Promise<readonly SourceFile[]> {
-  if (files !== undefined) return filesOf(files);
+  if (files !== undefined) return readSources(files);
   const heldOut = listedPackages.filter(({ part }) => part === 'validation');
   const corpus = await readCorpus(path.join(dataHome(), 'cache', 'sources'), { progress, signal }, heldOut);
   return corpus.validation;
-}
-
-async function filesOf(folder: string): Promise<SourceFile[]> {
-  const names = (await readdir(folder, { recursive: true })).filter((name) => languageOf(name) !== null).sort();
-  return Promise.all(
-    names.map(async (name) => ({ package: folder, path: name, text: await readFile(path.join(folder, name), 'utf8') })),
-  );
 }
 
 /** A place in a file: what stands before the last keystroke, the keystroke, and what stands behind the cursor. */

@@ -11,6 +11,7 @@ import { addDryRun } from './commands/dry-run.ts';
 import { addEval } from './commands/eval.ts';
 import { addEvaluations } from './commands/evaluations.ts';
 import { addExact } from './commands/exact.ts';
+import { addInfillEval } from './commands/infill-eval.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
 import { addMerge } from './commands/merge.ts';
@@ -109,6 +110,7 @@ function commands(terminal: Terminal): Command {
     addEval,
     addEvaluations,
     addScore,
+    addInfillEval,
     addCompare,
     addPretrain,
     addComplete,

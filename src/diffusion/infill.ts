@@ -21,6 +21,10 @@ export interface InfillRequest {
   readonly threshold: number;
   /** Tokens of prefix and suffix that are read at most, the nearest to the gap. */
   readonly contextTokens: number;
+  /** Tokens of the canvas; absent: as many as the model is meant to be decoded with. */
+  readonly width?: number;
+  /** Tokens of a block; absent: as many as the model is meant to be decoded with. */
+  readonly block?: number;
   /** Stop at the end of the first line: what follows it is not denoised. */
   readonly singleLine: boolean;
   /** When an alternative is not denoised to its end; absent: never. */
@@ -107,7 +111,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   const { config, tokenizer, generation } = model;
   if (!completesCode(config))
     throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
-  const width = canvasWidth(generation, request.singleLine);
+  const width = request.width ?? canvasWidth(generation, request.singleLine);
   const begun = begunPiece(tokenizer, request.prefix);
   const given = { ...request, prefix: request.prefix.slice(0, request.prefix.length - begun.length) };
   const { prefix, suffix } = readContext(tokenizer, given, config.max_position_embeddings - width);
@@ -116,7 +120,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     end: config.eom_token_id ?? config.eos_token_id,
     endsLine: request.singleLine ? newlineTokens(tokenizer) : new Set(),
     tokenizer,
-    block: generation.block_length,
+    block: request.block ?? generation.block_length,
     threshold: request.threshold,
     runnersUp: request.runnersUp ?? 0,
     stops: request.stops ?? null,
@@ -162,7 +166,11 @@ export const canvasWidth = ({ line_canvas = 32, canvas = 64 }: GenerationDefault
 const charactersPerToken = 8;
 
 /** The tokens nearest to the gap: up to three quarters of them before it, and what one side does not need goes to the other. */
-function readContext(tokenizer: Tokenizer, { prefix, suffix, contextTokens }: InfillRequest, room: number) {
+export function readContext(
+  tokenizer: Tokenizer,
+  { prefix, suffix, contextTokens }: Pick<InfillRequest, 'prefix' | 'suffix' | 'contextTokens'>,
+  room: number,
+): { readonly prefix: number[]; readonly suffix: number[] } {
   const budget = Math.min(contextTokens, room);
   const before = tokenizer.encode(lastCharacters(prefix, budget * charactersPerToken));
   const behind = tokenizer.encode(firstCharacters(suffix, budget * charactersPerToken));

@@ -1,70 +1,83 @@
-import { infill } from '../diffusion/infill.ts';
-import type { LanguageModel } from '../model/language-model.ts';
 import type { Interval } from '../protocol/interval.ts';
-import { orderBySyntax } from '../workspace/syntax-order.ts';
-import { isWellFormed } from '../workspace/syntax-trees.ts';
+import type { Score } from '../tasks/task.ts';
+import { orderBySyntax, syntaxErrors } from '../workspace/syntax-order.ts';
+import { editSimilarity } from './edit-similarity.ts';
 import { shareInterval } from './statistics.ts';
+
+/** The rest of a line; the rest of a line and lines below it, or the body that a line opens; any span of characters. */
+export const infillingKinds = ['line', 'lines', 'span'] as const;
+export type InfillingKind = (typeof infillingKinds)[number];
 
 /** A gap in a file, with what stood there. */
 export interface InfillingItem {
+  readonly kind: InfillingKind;
   readonly prefix: string;
   readonly middle: string;
   readonly suffix: string;
   /** VS Code's id. */
   readonly language: string;
-  readonly singleLine: boolean;
+  /** Syntax errors of the file as it is. */
+  readonly errors: number;
 }
+
+/** Whether one line is wanted, which every completer is told. */
+export const isSingleLine = ({ kind }: Pick<InfillingItem, 'kind'>): boolean => kind === 'line';
 
 /** What a completer wrote into a gap: alternatives, the likeliest first. */
 export type Completer = (item: InfillingItem) => Promise<readonly string[]>;
 
-/** Of the alternative that an editor shows: the one with the fewest syntax errors, the likeliest of these. */
-export interface InfillingScores {
-  /** The middle to the letter, white space at its end aside. */
-  readonly exact_match: Interval;
-  /** The file with the completion has no syntax error. */
-  readonly parses: Interval;
-  /** The same of the likeliest alternative. */
-  readonly likeliest: { readonly exact_match: Interval; readonly parses: Interval };
-}
-
 /** Alternatives, of which an editor shows one, and the temperature of those behind the first. */
 export const shownAlternatives = { alternatives: 3, temperature: 0.8 } as const;
 
-/** A model as a completer: as an editor asks for completions, without its rules of what is shown. */
-export function modelCompleter(model: LanguageModel, threshold: number, contextTokens = 512): Completer {
-  return async ({ prefix, suffix, singleLine }) => {
-    const request = { prefix, suffix, singleLine, threshold, contextTokens, seed: 0, ...shownAlternatives };
-    return (await infill(model, request)).alternatives.map(({ text }) => text);
+/** What each completion is scored by. */
+export const infillingMetrics = ['exact_match', 'edit_similarity', 'parses', 'empty'] as const;
+export type InfillingMetric = (typeof infillingMetrics)[number];
+
+/**
+ * One completion, each number from 0 to 1. `exact_match`: it is the middle to the letter, white space at its end aside.
+ * `edit_similarity`: `editSimilarity` to the middle. `parses`: the file with it has no more syntax errors than the
+ * original. `empty`: nothing but white space was written, which most often parses too.
+ */
+export type CompletionScores = Readonly<Record<InfillingMetric, number>>;
+
+/** Of an item's alternatives: the one that an editor shows, with the fewest syntax errors, and the likeliest one. */
+export interface ItemScores {
+  readonly shown: CompletionScores;
+  readonly likeliest: CompletionScores;
+}
+
+/** Completes an item and scores what came. */
+export async function scoreItem(item: InfillingItem, complete: Completer): Promise<ItemScores> {
+  const alternatives = await complete(item);
+  const [best] = await orderBySyntax(item.language, item, alternatives);
+  const likeliest = await scoreCompletion(item, alternatives[0] as string);
+  return { likeliest, shown: best === 0 ? likeliest : await scoreCompletion(item, alternatives[best!] as string) };
+}
+
+async function scoreCompletion(item: InfillingItem, text: string): Promise<CompletionScores> {
+  const { prefix, middle, suffix, language, errors } = item;
+  const left = (await syntaxErrors(language, prefix + text + suffix)) ?? 0;
+  return {
+    exact_match: Number(text.trimEnd() === middle.trimEnd()),
+    edit_similarity: editSimilarity(text, middle),
+    parses: Number(left <= errors),
+    empty: Number(text.trim() === ''),
   };
 }
 
-/** Completes every item; the items' files are expected to parse as they are. */
-export async function scoreInfilling(items: readonly InfillingItem[], complete: Completer): Promise<InfillingScores> {
-  const shown: Outcome[] = [];
-  const likeliest: Outcome[] = [];
-  for (const item of items) {
-    const alternatives = await complete(item);
-    const [best] = await orderBySyntax(item.language, item, alternatives);
-    const outcomes = new Map<string, Outcome>();
-    for (const text of new Set([alternatives[0] as string, alternatives[best as number] as string]))
-      outcomes.set(text, {
-        exact: Number(text.trimEnd() === item.middle.trimEnd()),
-        parses: Number(await isWellFormed(item.language, item.prefix + text + item.suffix)),
-      });
-    likeliest.push(outcomes.get(alternatives[0] as string) as Outcome);
-    shown.push(outcomes.get(alternatives[best as number] as string) as Outcome);
-  }
-  return { ...shares(shown), likeliest: shares(likeliest) };
+/** Completes every item, one after the other. */
+export async function scoreItems(items: readonly InfillingItem[], complete: Completer): Promise<ItemScores[]> {
+  const scores: ItemScores[] = [];
+  for (const item of items) scores.push(await scoreItem(item, complete));
+  return scores;
 }
 
-interface Outcome {
-  readonly exact: number;
-  readonly parses: number;
-}
+/** A metric of several completions as what its interval and its differences are made of. */
+export const metricScores = (completions: readonly CompletionScores[], metric: InfillingMetric): Score[] =>
+  completions.map((scores) => ({ value: scores[metric], weight: 1 }));
 
-function shares(outcomes: readonly Outcome[]) {
-  const interval = (pick: (outcome: Outcome) => number) =>
-    shareInterval(outcomes.map((outcome) => ({ value: pick(outcome), weight: 1 })));
-  return { exact_match: interval(({ exact }) => exact), parses: interval(({ parses }) => parses) };
-}
+/** The share of completions that are right, and of those that parse, with their intervals; items are independent. */
+export const sharesOf = (completions: readonly CompletionScores[]): Record<'exact_match' | 'parses', Interval> => ({
+  exact_match: shareInterval(metricScores(completions, 'exact_match')),
+  parses: shareInterval(metricScores(completions, 'parses')),
+});

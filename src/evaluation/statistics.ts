@@ -98,6 +98,32 @@ export function pairedDifference(before: readonly Score[], after: readonly Score
 }
 
 /**
+ * A rate over items, such as bits per character, and its interval: sum of values over sum of weights, linearised as in
+ * `shareInterval`, with Student's quantile. One item tells nothing about another: its interval has no bounds.
+ */
+export function rateInterval(items: readonly Score[]): Interval {
+  const { ratio, residuals } = linearise(items, Number.POSITIVE_INFINITY);
+  return around(ratio, residuals);
+}
+
+/** How much a rate changed between two results on the same items, `after` minus `before`, as in `pairedDifference`. */
+export function rateDifference(before: readonly Score[], after: readonly Score[]): Interval {
+  const [earlier, later] = [before, after].map((items) => linearise(items, Number.POSITIVE_INFINITY));
+  return around(
+    later!.ratio - earlier!.ratio,
+    later!.residuals.map((residual, item) => residual - (earlier!.residuals[item] as number)),
+  );
+}
+
+function around(value: number, residuals: readonly number[]): Interval {
+  const items = residuals.length;
+  if (items < 2) return { value, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+  const variance = (items / (items - 1)) * residuals.reduce((sum, residual) => sum + residual ** 2, 0);
+  const spread = studentQuantile(items - 1) * Math.sqrt(variance);
+  return { value, low: value - spread, high: value + spread };
+}
+
+/**
  * Unbiased estimate of the chance that at least one of `k` samples is right, from `correct` right ones among
  * `samples`: 1 - C(samples - correct, k) / C(samples, k), as a product that neither overflows nor cancels
  * (M. Chen et al., "Evaluating large language models trained on code", arXiv 2107.03374, section 2.1).
@@ -137,10 +163,10 @@ export function median(numbers: readonly number[]): number {
   return ((sorted[Math.ceil(middle) - 1] as number) + (sorted[Math.floor(middle)] as number)) / 2;
 }
 
-/** The ratio of sums, and each item's residual as its contribution to the error of the ratio. */
-function linearise(items: readonly Score[]): { ratio: number; weight: number; residuals: number[] } {
+/** The ratio of sums, of a share at most 1, and each item's residual as its contribution to the error of the ratio. */
+function linearise(items: readonly Score[], most = 1): { ratio: number; weight: number; residuals: number[] } {
   const weight = items.reduce((sum, item) => sum + item.weight, 0);
-  const ratio = Math.min(1, items.reduce((sum, item) => sum + item.value, 0) / weight);
+  const ratio = Math.min(most, items.reduce((sum, item) => sum + item.value, 0) / weight);
   return { ratio, weight, residuals: items.map((item) => (item.value - ratio * item.weight) / weight) };
 }
 

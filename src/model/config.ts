@@ -75,8 +75,9 @@ export const modelConfig = z
     /**
      * `full`: every token sees every other. `block-causal`: its own block and those before (LLaDA 2). `prefix-lm`: given
      * text sees given text, the canvas sees everything (UniLM, arXiv 1905.03197), so that given text is read only once.
+     * `causal`: a token sees itself and those before it, as an autoregressive model's does.
      */
-    attention: z.enum(['full', 'block-causal', 'prefix-lm']),
+    attention: z.enum(['full', 'block-causal', 'prefix-lm', 'causal']),
     block_size: positive.optional(),
     mask_token_id: z.int().nonnegative(),
     eos_token_id: z.int().nonnegative(),
@@ -149,20 +150,21 @@ export interface SpecialTokens {
  * A preset's configuration: heads of 32, a feed-forward of 8/3 the width rounded up to 64, plain multi-head attention
  * with normed queries and keys. `ropeTheta` is the base of the rotary positions' wavelengths, the longest of which is
  * about 2 pi `ropeTheta`: it should be a few times as long as the texts. A model that fills gaps has `prefix-lm`
- * attention.
+ * attention, unless it is `autoregressive`: such a one predicts the next token from those before it.
  */
 export function presetConfig(
   preset: string,
   vocabulary: number,
   special: SpecialTokens,
   ropeTheta = 10_000,
+  autoregressive = false,
 ): ModelConfig {
   if (!Object.hasOwn(presets, preset))
     throw new UsageError(`There is no preset ${preset}; choose one of ${Object.keys(presets).join(', ')}.`);
   const { layers, heads } = presets[preset as Preset];
   const hidden = heads * 32;
   return {
-    architectures: ['UnmaskForMaskedDiffusion'],
+    architectures: [autoregressive ? 'UnmaskForCausalLM' : 'UnmaskForMaskedDiffusion'],
     model_type: 'unmask',
     vocab_size: vocabulary,
     hidden_size: hidden,
@@ -177,8 +179,8 @@ export function presetConfig(
     attention_bias: false,
     qk_norm: true,
     tie_word_embeddings: true,
-    logit_shift: false,
-    attention: special.eom === undefined ? 'full' : 'prefix-lm',
+    logit_shift: autoregressive,
+    attention: autoregressive ? 'causal' : special.eom === undefined ? 'full' : 'prefix-lm',
     mask_token_id: special.mask,
     eos_token_id: special.eos,
     pad_token_id: special.pad,

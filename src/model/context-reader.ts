@@ -7,9 +7,11 @@ import type { ModelConfig } from './config.ts';
 import type { Weights } from './projection.ts';
 import { bucket } from './shape-bucket.ts';
 import {
+  causal,
   joinHeads,
   layers,
   logitsAt,
+  mask,
   type Positions,
   projections,
   rotaryTables,
@@ -44,7 +46,7 @@ export interface Work {
 
 /**
  * Reads given text once, so that a denoising step costs the canvas alone. Exact for models with `prefix-lm` attention,
- * whose given text never sees the canvas.
+ * whose given text never sees the canvas, and for those with `causal` attention, whose canvas is what comes next.
  */
 export class ContextReader {
   readonly #config: ModelConfig;
@@ -56,7 +58,8 @@ export class ContextReader {
 
   /** `state` holds what `weights` gives as nodes of a new program; `work` is added to. */
   constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: Work) {
-    if (config.attention !== 'prefix-lm') throw new Error('only given text that never sees the canvas can be kept');
+    if (config.attention !== 'prefix-lm' && config.attention !== 'causal')
+      throw new Error('only given text that never sees the canvas can be kept');
     this.#config = config;
     this.#state = state;
     this.#weights = weights;
@@ -144,7 +147,7 @@ export class ContextReader {
       const shape = [config.num_key_value_heads, capacity, config.head_dim];
       outputs[`k.${layer}`] = reshape(k, shape);
       outputs[`v.${layer}`] = reshape(v, shape);
-      const weights = softmax(add(similarity(q, k), hiddenKeys));
+      const weights = softmax(add(this.#scores(q, k, capacity), hiddenKeys));
       return joinHeads(of, reshape(matmul(weights, v), [1, config.num_attention_heads, capacity, -1]));
     });
     return defineProgram('context', { outputs });
@@ -170,7 +173,7 @@ export class ContextReader {
       const { q, k, v } = projections(config, of, x, positions);
       const kept = (part: 'k' | 'v') => input(`${part}.${layer}`, [groups, capacity, d]);
       const given = add(similarity(together(q), kept('k')), hiddenKeys);
-      const weights = softmax(concat([given, together(similarity(q, k))], 2));
+      const weights = softmax(concat([given, together(this.#scores(q, k, length))], 2));
       const ofGiven = matmul(slice(weights, 2, 0, capacity), kept('v'));
       const ofCanvas = matmul(apart(slice(weights, 2, capacity, capacity + length)), v);
       return joinHeads(of, reshape(add(apart(ofGiven), ofCanvas), [batch, heads, length, d]));
@@ -178,6 +181,12 @@ export class ContextReader {
     return defineProgram('canvas', {
       outputs: { logits: logitsAt(config, weight, states, input('rows', [wanted], 'i32')) },
     });
+  }
+
+  /** What a text's tokens see of each other. */
+  #scores(q: Tensor, k: Tensor, length: number): Tensor {
+    const scores = similarity(q, k);
+    return this.#config.attention === 'causal' ? mask(scores, causal(length), length) : scores;
   }
 
   /** Rotary tables at the positions that are fed [length]. */

@@ -191,9 +191,13 @@ export class LanguageModel {
 
   /**
    * `logits` for rows whose canvases fill step by step: where the attention allows it, what is given is read once and not in
-   * every pass. Good until the weights change.
+   * every pass. Good until the weights change. Throws a `UserError` where the model does not denoise.
    */
   stepwise(): (queries: readonly Query[]) => Promise<Float32Array[]> {
+    if (this.config.attention === 'causal')
+      throw new UserError(
+        'This model predicts the next token and does not denoise, so it is there to be compared with; choose a diffusion model.',
+      );
     if (this.config.attention !== 'prefix-lm') return (queries) => this.logits(queries);
     const reader = new GivenReader(this.context, logitsPerPass(this.config));
     return (queries) => {
@@ -202,7 +206,7 @@ export class LanguageModel {
     };
   }
 
-  /** Reads given text once for many canvases; for models with `prefix-lm` attention. */
+  /** Reads given text once for many canvases; for models with `prefix-lm` or `causal` attention. */
   get context(): ContextReader {
     this.#context ??= new ContextReader(this.config, this.engine, this.state, () => this.#weights(), this.work);
     return this.#context;

@@ -188,7 +188,8 @@ export function joinHeads(of: Weights, mixed: Tensor): Tensor {
   return project(of, 'self_attn.o_proj', reshape(transpose(mixed, [0, 2, 1, 3]), [batch, length, heads * d]));
 }
 
-function mask(scores: Tensor, visible: Tensor, length: number): Tensor {
+/** Adds a rule that fits [batch, groups, heads per group, query, key] to the scores of a text's tokens on each other. */
+export function mask(scores: Tensor, visible: Tensor, length: number): Tensor {
   const [batch, groups, rows] = scores.shape as [number, number, number, number];
   return reshape(add(reshape(scores, [batch, groups, rows / length, length, length]), visible), scores.shape);
 }
@@ -203,7 +204,9 @@ function visibility(config: ModelConfig, { tokens, present, canvas, doubled }: R
     ? doubledCausal(doubled)
     : config.attention === 'prefix-lm'
       ? givenFirst(canvas, asKey)
-      : blockCausal(config, length);
+      : config.attention === 'causal'
+        ? causal(length)
+        : blockCausal(config, length);
   return padded ? add(rule, padded) : rule;
 }
 
@@ -215,6 +218,9 @@ function givenFirst(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): T
   const [batch, length] = canvas.shape as [number, number];
   return mul(reshape(unseen(canvas), [batch, 1, 1, length, 1]), asKey(canvas));
 }
+
+/** What is added to the scores of a text's tokens on each other: those behind a token are out of its sight. */
+export const causal = (length: number): Tensor => ruleOf(length, (query, key) => key <= query);
 
 function blockCausal(config: ModelConfig, length: number): Tensor {
   const block = config.block_size as number;

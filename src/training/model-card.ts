@@ -28,6 +28,7 @@ export function modelCard({
   configuration,
 }: CardContents): string {
   const parameters = [...weightShapes(model).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+  const autoregressive = model.attention === 'causal';
   const { device, steps, stepsChanged = [] } = configuration;
   const command = `unmask pretrain --recipe ${recipe.name} --model ${recipe.modelName}`;
   const first = stepsChanged[0]?.from ?? steps;
@@ -41,12 +42,12 @@ export function modelCard({
   return `---
 license: mit
 library_name: unmask
-tags: [masked-diffusion]
+tags: [${autoregressive ? 'autoregressive' : 'masked-diffusion'}]
 ---
 
 # ${recipe.description}
 
-A masked diffusion language model: a bidirectional transformer with ${model.num_hidden_layers} layers, width ${model.hidden_size},
+${autoregressive ? 'An autoregressive language model: a causal' : 'A masked diffusion language model: a bidirectional'} transformer with ${model.num_hidden_layers} layers, width ${model.hidden_size},
 ${model.num_attention_heads} heads, ${parameters.toLocaleString('en-US')} parameters and a vocabulary of ${model.vocab_size}, in f32.
 
 ## Data

@@ -5,7 +5,8 @@ import { LanguageModel } from '../model/language-model.ts';
 import { Tokenizer, type TokenizerFiles } from '../model/tokenizer.ts';
 import { initialWeights } from '../model/transformer.ts';
 import { Random } from '../platform/random.ts';
-import { forwardProcesses, maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
+import { type Example, forwardProcesses, maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
+import { nextTokenBatch, nextTokenLoss } from './next-token-loss.ts';
 import { optimizerOf, optimizerSettings } from './optimizer-settings.ts';
 import type { Curriculum, Recipe } from './recipe.ts';
 import { type Batch, Trainer, trainingState } from './trainer.ts';
@@ -47,7 +48,9 @@ export async function newModel(
   settings: PretrainingSettings,
   seed: number,
 ): Promise<LanguageModel> {
-  const config = presetConfig(settings.preset, vocabularySize(tokenizer), specials, recipe.ropeTheta);
+  const { preset } = settings;
+  const { ropeTheta, autoregressive } = recipe;
+  const config = presetConfig(preset, vocabularySize(tokenizer), specials, ropeTheta, autoregressive);
   const checkpoint = {
     config,
     weights: initialWeights(config, new Random(seed, 'initial weights')),
@@ -62,23 +65,33 @@ function vocabularySize({ tokenizer }: TokenizerFiles): number {
   return Math.max(...Object.values(model.vocab)) + 1;
 }
 
-/** Supervised masked diffusion training on a curriculum's examples (LLaDA, arXiv 2502.09992, section 2.2). */
+/**
+ * Supervised masked diffusion training on a curriculum's examples (LLaDA, arXiv 2502.09992, section 2.2); a model with
+ * `causal` attention is trained to predict the next token.
+ */
 export function pretraining(
   model: LanguageModel,
   curriculum: Curriculum,
   settings: PretrainingSettings,
   { steps, seed }: { steps: number; seed: number },
 ): TrainingMethod {
-  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, steps));
+  const autoregressive = model.config.attention === 'causal';
+  const trainer = new Trainer(
+    model,
+    autoregressive ? nextTokenLoss : maskedDiffusionLoss,
+    optimizerOf(settings, steps),
+  );
   return {
     bestBy: curriculum.bestBy,
     async step(step) {
       const random = new Random(seed, 'pretraining', step);
       const kinds = curriculum.examples(step, settings.batch_size, random);
       const tokens = { mask: model.config.mask_token_id, pad: model.config.pad_token_id };
-      const batches = kinds.map((examples) =>
-        scaled(maskedDiffusionBatch(examples, tokens, settings.forward_process, random), 1 / kinds.length),
-      );
+      const batchOf = (examples: readonly Example[]) =>
+        autoregressive
+          ? nextTokenBatch(examples, tokens.pad)
+          : maskedDiffusionBatch(examples, tokens, settings.forward_process, random);
+      const batches = kinds.map((examples) => scaled(batchOf(examples), 1 / kinds.length));
       const { loss, gradNorm, learningRate } = await trainer.step(batches);
       return {
         metrics: { loss, grad_norm: gradNorm, learning_rate: learningRate },

@@ -15,6 +15,8 @@ export interface Recipe {
   readonly preset: string;
   /** Base of the rotary positions, as long as the texts ask for (`presetConfig`). */
   readonly ropeTheta: number;
+  /** Whether the model predicts the next token (`causal` attention) and is no diffusion model; absent: no. */
+  readonly autoregressive?: boolean;
   readonly generation: GenerationDefaults;
   /** Defaults of the training settings. */
   readonly settings: Readonly<Record<string, unknown>>;

@@ -1,9 +1,10 @@
 import { UsageError } from '../platform/errors.ts';
+import { autoregressiveCodeRecipe } from './code/autoregressive-recipe.ts';
 import { codeRecipe } from './code/code-recipe.ts';
 import { puzzleRecipe } from './puzzle-recipe.ts';
 import type { Recipe } from './recipe.ts';
 
-export const recipes: readonly Recipe[] = [puzzleRecipe, codeRecipe];
+export const recipes: readonly Recipe[] = [puzzleRecipe, codeRecipe, autoregressiveCodeRecipe];
 
 /** The recipe of a name; throws a `UsageError` that names the known ones. */
 export function recipeByName(name: string): Recipe {

@@ -91,6 +91,7 @@ it('help and version', async () => {
     'eval',
     'evaluations',
     'score',
+    'infill-eval',
     'pretrain',
     'logits',
     'loss',

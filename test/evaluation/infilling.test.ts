@@ -1,28 +1,43 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type InfillingItem, scoreInfilling } from '../../src/evaluation/infilling.ts';
-import { Trigram } from '../../src/evaluation/trigram.ts';
+import { type InfillingItem, scoreItems, sharesOf } from '../../src/evaluation/infilling.ts';
+import { compareInfilling, type InfillingMethod } from '../../src/evaluation/infilling-comparison.ts';
 
-const item = (middle: string): InfillingItem => ({
+const item = (middle: string, errors = 0): InfillingItem => ({
+  kind: 'line',
   prefix: 'const a = ',
   middle,
   suffix: '\nexport { a };\n',
   language: 'typescript',
-  singleLine: true,
+  errors,
 });
 
 describe('scores of completions', () => {
-  it('count what is the middle to the letter, and what has no syntax error', async () => {
-    const items = ['1;', '2;', '3;', '4;'].map(item);
+  it('count what is the middle to the letter, how like it is, what has no new syntax error, and what is empty', async () => {
+    const items = ['1;', '2;', '3;', '4;'].map((middle) => item(middle));
     const answers = new Map([
       [items[0]!, '1;  '],
       [items[1]!, '5;'],
       [items[2]!, '(;'],
       [items[3]!, ''],
     ]);
-    const { exact_match, parses } = await scoreInfilling(items, async (asked) => [answers.get(asked)!]);
+    const scores = (await scoreItems(items, async (asked) => [answers.get(asked)!])).map(({ shown }) => shown);
+    const { exact_match, parses } = sharesOf(scores);
     assert.deepEqual([exact_match.value, parses.value], [0.25, 0.5]);
     assert.ok(exact_match.low < 0.25 && exact_match.high > 0.25);
+    assert.deepEqual(
+      scores.map(({ edit_similarity }) => edit_similarity),
+      [0.5, 0.5, 0.5, 0],
+    );
+    assert.deepEqual(
+      scores.map(({ empty }) => empty),
+      [0, 0, 0, 1],
+    );
+  });
+
+  it('forgive the syntax errors that the file has anyway', async () => {
+    const [none, one] = await scoreItems([item('1;'), item('1;', 1)], async () => ['(;']);
+    assert.deepEqual([none!.shown.parses, one!.shown.parses], [0, 1]);
   });
 
   it('are those of the alternative that an editor shows, and of the likeliest beside them', async () => {
@@ -30,60 +45,64 @@ describe('scores of completions', () => {
       [item('1;'), ['(;', '1;']],
       [item('2;'), ['3;', '2;']],
     ]);
-    const { exact_match, parses, likeliest } = await scoreInfilling(
-      [...answers.keys()],
-      async (asked) => answers.get(asked)!,
-    );
-    assert.deepEqual([exact_match.value, parses.value], [0.5, 1]);
+    const scores = await scoreItems([...answers.keys()], async (asked) => answers.get(asked)!);
+    const shown = sharesOf(scores.map((one) => one.shown));
+    const likeliest = sharesOf(scores.map((one) => one.likeliest));
+    assert.deepEqual([shown.exact_match.value, shown.parses.value], [0.5, 1]);
     assert.deepEqual([likeliest.exact_match.value, likeliest.parses.value], [0, 0.5]);
   });
 });
 
-describe('the trigram', () => {
-  // 1 2 3 twice and 1 2 4 once; behind 2 alone comes 3 more often; 5 is the most frequent token.
-  const trigram = new Trigram(
-    [
-      [1, 2, 3, 1, 2, 3],
-      [1, 2, 4],
-      [9, 2, 4],
-      [5, 5, 5, 5, 5, 5],
-    ],
-    10,
-  );
-  it('takes the likeliest token behind two, else behind one, else of all', () => {
-    assert.equal(trigram.next(1, 2), 3);
-    assert.equal(trigram.next(9, 2), 4);
-    assert.equal(trigram.next(7, 2), 3, 'of 3 and 4, twice each, the smaller');
-    assert.equal(trigram.next(7, 8), 5);
-    assert.equal(trigram.next(-1, -1), 5);
+describe('a comparison', () => {
+  const items = Array.from({ length: 40 }, (_, index) => item(`${index + 10};`));
+  const measured = (one: InfillingItem) => ({ fits: one.middle !== '10;', characters: one.middle.length });
+  /** Right in all items but every `nth`; its bits are `bits` a character and a little more in every other item. */
+  const method = (name: string, nth: number, bits?: number): InfillingMethod => ({
+    name,
+    answers: 'several',
+    complete: async ({ middle }) => [Number(middle.slice(0, -1)) % nth === 0 ? '0;' : middle, '(((', middle],
+    ...(bits === undefined
+      ? {}
+      : { likelihood: { bits: async ({ middle }) => middle.length * (bits + (Number(middle[1]) % 2)), are: 'exact' } }),
   });
-  it('takes the likeliest of those that may stand there', () => {
-    const not = (one: number) => (token: number) => token !== one;
-    assert.equal(trigram.next(1, 2, not(3)), 4);
-    assert.equal(trigram.next(7, 8, not(5)), 2, 'of 1 and 2 the more frequent');
-    assert.equal(
-      trigram.next(1, 2, (token) => token === 9),
-      9,
-      'never seen there',
+
+  it('has a row for what is shown and for the likeliest, differences on the same gaps, and says who is ahead', async () => {
+    const steps: string[] = [];
+    const { n, scored, rows, verdicts } = await compareInfilling(
+      items,
+      { own: [method('model', 50, 2), method('other', 2, 3)], baselines: [method('baseline', 2, 1)] },
+      measured,
+      (name, done, of) => steps.push(`${name} ${done} of ${of}`),
     );
-    const even = () => (token: number) => token % 2 === 0;
+    assert.deepEqual([n, scored], [40, 39]);
     assert.deepEqual(
-      trigram.continue([1], 2, () => false, even),
-      [2, 4],
+      rows.map(({ name }) => name),
+      ['model', 'model, likeliest', 'other', 'other, likeliest', 'baseline', 'baseline, likeliest'],
     );
-  });
-  it('goes on until an end, or for as long as it may', () => {
+    const [model, , , , baseline, greedy] = rows;
+    assert.equal(model!.difference, undefined);
+    assert.equal(model!.metrics.exact_match!.value, 1);
+    // What is wrong parses as well, and comes first.
+    assert.equal(baseline!.metrics.exact_match!.value, 0.5);
+    assert.deepEqual([greedy!.metrics.empty!.value, greedy!.metrics.bits_per_character], [0, undefined]);
+    assert.equal(baseline!.difference!.exact_match!.value, -0.5);
+    assert.ok(baseline!.difference!.exact_match!.high < 0);
+    const rate = model!.metrics.bits_per_character!;
+    assert.ok(rate.low < rate.value && rate.value < rate.high);
+    assert.ok(Math.abs(rate.value - 2 - 20 / 39) < 1e-9, 'twenty of the 39 that fit take one bit more');
+    // Both take one bit more in the same items, so the paired difference is exact.
+    const { value, low, high } = baseline!.difference!.bits_per_character!;
+    for (const bound of [value, low, high]) assert.ok(Math.abs(bound + 1) < 1e-9, `${bound}`);
     assert.deepEqual(
-      trigram.continue([1], 4, (token) => token === 1),
-      [2, 3],
+      verdicts.map(({ metric, model, winner }) => [metric, model, winner]),
+      [
+        ['exact_match', 'model', 'model'],
+        ['edit_similarity', 'model', 'model'],
+        ['parses', 'model', null],
+        ['bits_per_character', 'model', 'baseline'],
+      ],
     );
-    assert.deepEqual(
-      trigram.continue([5], 3, () => false),
-      [5, 5, 5],
-    );
-    assert.deepEqual(
-      trigram.continue([], 2, (token) => token === 5),
-      [],
-    );
+    assert.equal(steps.length, 3 * (40 + 39));
+    assert.deepEqual([steps[0], steps.at(-1)], ['model 0 of 79', 'baseline 78 of 79']);
   });
 });

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { metricIntervals } from '../../src/evaluation/metrics.ts';
-import { median, pairedDifference, passAtK, shareInterval, wilsonInterval } from '../../src/evaluation/statistics.ts';
+import {
+  median,
+  pairedDifference,
+  passAtK,
+  rateDifference,
+  rateInterval,
+  shareInterval,
+  wilsonInterval,
+} from '../../src/evaluation/statistics.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import { Random } from '../../src/platform/random.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
@@ -274,4 +282,42 @@ test('the median is the middle one, or the mean of the two in the middle', () =>
   assert.equal(median([9, 1, 5]), 5);
   assert.equal(median([10, 1, 9, 2]), 5.5);
   assert.throws(() => median([]), /median of nothing/);
+});
+
+test('a rate over items has the interval of a ratio, and a paired difference cancels what both items share', () => {
+  const items = [
+    { value: 4, weight: 2 },
+    { value: 3, weight: 1 },
+    { value: 8, weight: 3 },
+    { value: 5, weight: 2 },
+  ];
+  const { value, low, high } = rateInterval(items);
+  near(value, 2.5);
+  // Residuals -1, .5, .5, 0 over a weight of 8; Student's quantile of 3 degrees of freedom.
+  const spread = 3.182 * Math.sqrt((4 / 3) * (1.5 / 64));
+  near(low, 2.5 - spread, 1e-3);
+  near(high, 2.5 + spread, 1e-3);
+  const more = items.map((item) => ({ ...item, value: item.value + 0.5 * item.weight }));
+  for (const bound of Object.values(rateDifference(items, more))) near(bound, 0.5);
+  const other = items.map((item, index) => ({ ...item, value: item.value + index }));
+  const difference = rateDifference(items, other);
+  near(difference.value, 6 / 8);
+  assert.ok(difference.low < difference.value && difference.value < difference.high);
+  near(rateDifference(other, items).value, -6 / 8);
+  assert.deepEqual(rateInterval(items.slice(0, 1)).high, Number.POSITIVE_INFINITY);
+});
+
+test('the interval of a rate covers the truth in about 95 of 100 samples of items', () => {
+  let covered = 0;
+  const rounds = 600;
+  for (let round = 0; round < rounds; round++) {
+    const random = new Random(round, 'rates');
+    // Items of 5 to 24 characters that take 2 bits each, give or take what a whole item has in common.
+    const items = Array.from({ length: 40 }, () => {
+      const weight = 5 + random.integer(20);
+      return { value: weight * (2 + 0.6 * random.normal()) + random.normal(), weight };
+    });
+    covered += Number(contains(rateInterval(items), 2));
+  }
+  assert.ok(covered / rounds > 0.92 && covered / rounds < 0.975, `${covered} of ${rounds}`);
 });

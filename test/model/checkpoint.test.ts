@@ -175,7 +175,7 @@ describe('a folder that is no whole checkpoint is refused', () => {
     await refused(await set({ hidden_size: 0 }), file, /hidden_size is wrong/);
     await refused(await set({ num_hidden_layers: 1.5 }), file, /num_hidden_layers is wrong/);
     await refused(await set({ rms_norm_eps: 'small' }), file, /rms_norm_eps is wrong/);
-    await refused(await set({ attention: 'causal' }), file, /attention is wrong/);
+    await refused(await set({ attention: 'sideways' }), file, /attention is wrong/);
     await refused(await changed((config) => delete config.qk_norm), file, /qk_norm is wrong/);
     await refused(
       await changed((config) => delete config.block_size),

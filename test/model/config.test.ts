@@ -38,6 +38,11 @@ it('a preset is a valid configuration for its vocabulary', () => {
   assert.throws(() => presetConfig('toString', 23, special), { name: 'UsageError' });
 });
 
+it('an autoregressive model predicts the next place, and sees nothing behind it', () => {
+  const { attention, logit_shift, architectures } = presetConfig('nano-0.5m', 23, { ...special, eom: 3 }, 100, true);
+  assert.deepEqual([attention, logit_shift, architectures], ['causal', true, ['UnmaskForCausalLM']]);
+});
+
 it('a configuration that is no object is refused', () => {
   for (const value of [null, 5, 'text', []])
     assert.throws(() => parseConfig(value, 'folder/config.json'), {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { assertNear } from './assert-near.ts';
-import { referenceLogits } from './reference-transformer.ts';
+import { referenceLogits, referencePredictions } from './reference-transformer.ts';
 import { oneThread, tinyCheckpoint } from './tiny-model.ts';
 
 const checkpoint = tinyCheckpoint({
@@ -135,6 +135,30 @@ describe('given text', () => {
     const isGiven = (place: number) => place < 3 || place >= 6;
     const expected = referenceLogits(shallow.config, shallow.weights, [...prefix, ...canvas, ...suffix], isGiven);
     assertNear(found!, expected.slice(3, 6).flat(), 'the canvas');
+    await model.dispose();
+  });
+
+  it('is kept for what comes next, where attention is causal', async () => {
+    const causal = tinyCheckpoint({
+      attention: 'causal',
+      logit_shift: true,
+      num_hidden_layers: 2,
+      num_attention_heads: 4,
+      num_key_value_heads: 2,
+    });
+    const model = await LanguageModel.load(engine, causal);
+    for (const before of [55, 3, 0]) {
+      const random = new Random(5, before);
+      const draw = (length: number) => Array.from({ length }, () => random.integer(causal.config.vocab_size));
+      const given = draw(before);
+      const canvases = [1, 2, 3].map(() => Int32Array.from(draw(6)));
+      const context = await model.context.read({ tokens: given, positions: [...given.keys()] });
+      const found = await model.context.logits(context, canvases, { position: given.length, from: 1, to: 6 });
+      canvases.forEach((canvas, row) => {
+        const whole = referencePredictions(causal.config, causal.weights, [...given, ...canvas]);
+        assertNear(found[row]!, whole.slice(given.length + 1).flat(), `canvas ${row} behind ${given.length}`);
+      });
+    }
     await model.dispose();
   });
 

@@ -116,6 +116,7 @@ function sees(
   given: (place: number) => boolean,
 ): boolean {
   if (attention === 'prefix-lm') return given(other) || !given(place);
+  if (attention === 'causal') return other <= place;
   return attention === 'full' || Math.floor(other / block!) <= Math.floor(place / block!);
 }
 

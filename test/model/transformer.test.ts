@@ -20,6 +20,14 @@ const variants: Readonly<Record<string, Partial<ModelConfig>>> = {
   'shifted logits': { logit_shift: true },
   'block-causal attention': { attention: 'block-causal', block_size: 3 },
   'blocks of one, causal attention': { attention: 'block-causal', block_size: 1, num_hidden_layers: 2 },
+  'causal attention': { attention: 'causal', num_hidden_layers: 2 },
+  'causal attention, grouped, that predicts the next place': {
+    attention: 'causal',
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    logit_shift: true,
+  },
   'another rotary base and epsilon': { rope_theta: 50, rms_norm_eps: 0.1 },
   'every option at once': everyOption,
 };
@@ -50,6 +58,30 @@ describe('the transformer agrees with its definition in double precision', () =>
     assert.equal(names.length, 3 + 2 * (4 + 3 + 2 + 5), 'embedding, final norm, head; per layer the rest');
     assert.deepEqual(weightShapes(config).get('model.layers.1.self_attn.k_proj.bias'), [8]);
     assert.ok(!weightShapes(tinyCheckpoint().config).has('lm_head.weight'));
+  });
+});
+
+describe('causal attention', () => {
+  it('is no way to denoise', async () => {
+    const model = await LanguageModel.load(engine, tinyCheckpoint({ attention: 'causal' }));
+    assert.throws(() => model.stepwise(), { name: 'UserError', message: /predicts the next token/ });
+    await model.dispose();
+  });
+
+  it('keeps what comes later from every place, to the bit', async () => {
+    const model = await LanguageModel.load(engine, tinyCheckpoint({ attention: 'causal', num_hidden_layers: 2 }));
+    const { vocab_size: vocabulary } = model.config;
+    const random = new Random(9, 'causal');
+    const tokens = Int32Array.from({ length: 12 }, () => random.integer(vocabulary));
+    const before = await model.rawLogits(tokens);
+    for (const place of [1, 6, 11]) {
+      const changed = tokens.slice();
+      for (let later = place; later < tokens.length; later++) changed[later] = (tokens[later]! + 3) % vocabulary;
+      const after = await model.rawLogits(changed);
+      assert.deepEqual(after.slice(0, place * vocabulary), before.slice(0, place * vocabulary));
+      assert.notDeepEqual(after.slice(place * vocabulary), before.slice(place * vocabulary));
+    }
+    await model.dispose();
   });
 });
 

@@ -3,10 +3,12 @@ import { describe, it } from 'node:test';
 import { piecesOf, trainBytePairs } from '../../src/model/byte-pair-training.ts';
 import { Tokenizer } from '../../src/model/tokenizer.ts';
 import { Random } from '../../src/platform/random.ts';
-import { codeCurriculum, infillingItems } from '../../src/training/code/code-recipe.ts';
+import { autoregressiveCodeRecipe, fromTheLeft } from '../../src/training/code/autoregressive-recipe.ts';
+import { codeCurriculum, codeRecipe } from '../../src/training/code/code-recipe.ts';
 import type { SourceFile } from '../../src/training/code/corpus.ts';
 import { GapExamples } from '../../src/training/code/gap-examples.ts';
 import { drawGap, type GapKind, type GapStart, gapKinds } from '../../src/training/code/gaps.ts';
+import { infillingItems } from '../../src/training/code/infilling-items.ts';
 
 const text = `export class Stack {
   #items = [];
@@ -118,6 +120,16 @@ describe('examples', () => {
     }
     assert.ok(counts.has(1) && Math.max(...counts) >= 4, [...counts].join());
   });
+  it('are middles alone for an n-gram: what stands before them, the middle, its end', () => {
+    const random = new Random(6, 'middles');
+    for (let round = 0; round < 100; round++) {
+      const tokens = examples.middle(5, -1, random);
+      assert.equal(tokens.indexOf(3), tokens.length - 1);
+      const written = tokens.slice(0, -1).filter((token) => token !== -1);
+      assert.ok(tokens.length > 6 && text.includes(decode(written)), decode(written));
+      assert.ok(tokens.slice(5).every((token) => token !== -1));
+    }
+  });
   it('of plain text are all canvas', () => {
     const { tokens, canvases } = examples.text(64, new Random(3, 'text'));
     assert.deepEqual([tokens.length, canvases], [64, [{ start: 0, end: 64 }]]);
@@ -137,15 +149,38 @@ describe('the curriculum of code', () => {
     assert.ok(Object.keys(vocab).length <= 4096);
   });
 
-  it('is judged on gaps in held-out files that parse, always the same ones', async () => {
+  it('is judged on different gaps in held-out files, the kinds in turn, always the same ones', async () => {
     const broken = { package: 'p', path: 'broken.js', text: `${text}\n}}}` };
-    const items = await infillingItems([file('a.js'), broken], 12);
-    assert.equal(items.length, 12);
-    for (const { prefix, middle, suffix, language } of items) {
-      assert.equal(prefix + middle + suffix, text);
+    const files = [file('a.js'), broken, { package: 'p', path: 'notes.md', text }];
+    const items = await infillingItems(files, ['line', 'lines', 'span'], 30);
+    assert.equal(items.length, 30);
+    for (const { prefix, middle, suffix, language, errors } of items) {
+      const whole = prefix + middle + suffix;
+      assert.ok(whole === text ? errors === 0 : whole === broken.text && errors > 0);
       assert.equal(language, 'javascript');
     }
-    assert.equal(items.filter(({ singleLine }) => singleLine).length, 6);
-    assert.deepEqual(await infillingItems([file('a.js'), broken], 12), items);
+    assert.deepEqual(
+      items.slice(0, 4).map(({ kind }) => kind),
+      ['line', 'lines', 'span', 'line'],
+    );
+    assert.ok(items.filter(({ kind }) => kind === 'line').every(({ middle }) => !middle.includes('\n')));
+    assert.deepEqual(await infillingItems(files, ['line', 'lines', 'span'], 30), items);
+    const others = await infillingItems(files, ['line', 'lines', 'span'], 30, 1);
+    assert.notDeepEqual(others, items);
+    const few = { package: 'p', path: 'few.js', text: 'ab;\n' };
+    assert.equal((await infillingItems([few], ['line'], 20)).length, 3, 'there are three places in its line');
+  });
+
+  it('is read from the left by the autoregressive baseline: given text, the middle, its end once', async () => {
+    const rows = { tokens: [10, 11, 20, 21, 3, 3, 30, 31], canvases: [{ start: 2, end: 6 }] };
+    assert.deepEqual(fromTheLeft(rows), {
+      tokens: [10, 11, 2, 30, 31, 1, 20, 21, 3],
+      canvases: [{ start: 1, end: 9 }],
+    });
+    // The same files, sizes and steps as the diffusion model's.
+    const { autoregressive, name, description, modelName, prepare, ...shared } = autoregressiveCodeRecipe;
+    const { name: _, description: __, modelName: ___, prepare: ____, ...own } = codeRecipe;
+    assert.deepEqual([shared, autoregressive], [own, true]);
+    assert.notEqual(name, codeRecipe.name);
   });
 });

@@ -1,17 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { infill } from '../../diffusion/infill.ts';
 import { shownAlternatives } from '../../evaluation/infilling.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
 import { bundledCodeModel, findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { Interrupted, messageOf, UsageError } from '../../platform/errors.ts';
-import type { TracedAlternative } from '../../protocol/runtime.ts';
-import { judge } from '../../runtime/completions.ts';
+import { completeOnce } from '../../runtime/complete-once.ts';
 import { recordFrames } from '../../runtime/frame.ts';
-import { stoppingRules } from '../../runtime/inline/discard.ts';
-import { mayHaveSeveralLines } from '../../runtime/inline/multiline.ts';
-import { defaultSettings } from '../../runtime/server.ts';
-import { orderBySyntax } from '../../workspace/syntax-order.ts';
 import { type AddCommand, type EngineOptions, engineOf, wholeNumber, withEngine } from '../command.ts';
 
 interface CompleteOptions extends EngineOptions {
@@ -35,42 +29,27 @@ export function addComplete(add: AddCommand): void {
         };
         const checkpoint = await openCheckpoint(await findModel(options.model));
         const model = await LanguageModel.load(await engineOf(options), checkpoint);
-        const { multiline, threshold, contextTokens } = defaultSettings.completions;
-        const singleLine = !mayHaveSeveralLines(multiline, text);
         const { frames, watch } = recordFrames(model, shownAlternatives.alternatives);
         const begin = performance.now();
-        const { alternatives, forwards } = await infill(model, {
-          ...text,
-          ...shownAlternatives,
+        const { alternative, place, forwards } = await completeOnce(model, text, options.language ?? '', {
           seed: options.seed,
-          threshold,
-          contextTokens,
-          singleLine,
-          stops: stoppingRules(text),
           ...(options.frames ? { watch } : {}),
           betweenSteps: () => {
             if (signal.aborted) throw new Interrupted('The completion was stopped.');
           },
         });
         const seconds = (performance.now() - begin) / 1000;
-        const all = judge(alternatives, text, singleLine);
-        const order = await orderBySyntax(
-          options.language ?? '',
-          text,
-          all.map((one) => one.text),
-        );
-        const place = order.find((one) => all[one]!.discardedBy === null) ?? 0;
-        const judged = all[place] as TracedAlternative;
-        if (judged.discardedBy !== null) progress(`An editor would not show this: ${judged.discardedBy}.`);
+        const { discardedBy } = alternative;
+        if (discardedBy !== null) progress(`An editor would not show this: ${discardedBy}.`);
         const document = {
-          text: judged.text,
-          confidence: judged.confidence,
+          text: alternative.text,
+          confidence: alternative.confidence,
           forwards,
           seconds,
-          discarded_by: judged.discardedBy,
+          discarded_by: discardedBy,
           ...(options.frames ? { frames: frames[place] } : {}),
         };
-        return { document, lines: [judged.text] };
+        return { document, lines: [alternative.text] };
       },
     ),
   )

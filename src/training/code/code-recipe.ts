@@ -1,28 +1,48 @@
 import path from 'node:path';
-import { begunPiece, spells } from '../../diffusion/token-healing.ts';
-import { type InfillingItem, modelCompleter, scoreInfilling } from '../../evaluation/infilling.ts';
-import { Trigram } from '../../evaluation/trigram.ts';
+import { type InfillingDecoding, modelCompleter } from '../../evaluation/diffusion-infiller.ts';
+import { type Completer, scoreItems, sharesOf } from '../../evaluation/infilling.ts';
+import { leftToRightCompleter } from '../../evaluation/left-to-right.ts';
 import { trainBytePairs } from '../../model/byte-pair-training.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
 import { Tokenizer } from '../../model/tokenizer.ts';
 import { dataHome } from '../../platform/files.ts';
-import { Random } from '../../platform/random.ts';
-import type { Evaluation } from '../../protocol/events.ts';
-import { commentOrStringAt } from '../../workspace/syntax-place.ts';
-import { isWellFormed, languageOf } from '../../workspace/syntax-trees.ts';
+import type { Random } from '../../platform/random.ts';
+import type { Interval } from '../../protocol/interval.ts';
+import type { Example } from '../masked-diffusion-loss.ts';
 import type { Curriculum, PrepareHooks, Recipe } from '../recipe.ts';
+import { codeNgram } from './code-ngram.ts';
 import { type Corpus, listedPackages, readCorpus, type SourceFile } from './corpus.ts';
 import { GapExamples } from './gap-examples.ts';
-import { drawGap } from './gaps.ts';
+import { infillingItems } from './infilling-items.ts';
 
 const vocabulary = 4096;
-const specials = { pad: 0, eos: 1, mask: 2, eom: 3 } as const;
+export const codeSpecials = { pad: 0, eos: 1, mask: 2, eom: 3 } as const;
 
 /** Tokens of a text. A completion is asked for with up to 512 tokens around a canvas of 64, so some are as long. */
 const lengths = { gap: 128, text: 256, long: 640 } as const;
 
-/** Threshold at which completions are judged, and served unless set otherwise. */
-const threshold = 0.9;
+/** How completions are judged, and served unless set otherwise. */
+export const servedDecoding: InfillingDecoding = { threshold: 0.9, contextTokens: 512 };
+
+/** Where the sources of npm packages, and the tokens that an n-gram counts, are kept once they were fetched and made. */
+export const sourcesFolder = (): string => path.join(dataHome(), 'cache', 'sources');
+export const ngramsFolder = (): string => path.join(dataHome(), 'cache', 'ngrams');
+
+/** How a kind of model reads code and completes it. */
+export interface CodeReading {
+  /** An example of `length` tokens: plain text, one gap, or several where the model can learn from several at once. */
+  text(draw: GapExamples, length: number, random: Random): Example;
+  gap(draw: GapExamples, length: number, random: Random): Example;
+  gaps(draw: GapExamples, length: number, random: Random): Example;
+  completer(model: LanguageModel): Completer;
+}
+
+const byDenoising: CodeReading = {
+  text: (draw, length, random) => draw.text(length, random),
+  gap: (draw, length, random) => draw.gap(length, random),
+  gaps: (draw, length, random) => draw.gaps(length, random),
+  completer: (model) => modelCompleter(model, servedDecoding),
+};
 
 /** A small model that completes TypeScript and JavaScript. */
 export const codeRecipe: Recipe = {
@@ -45,16 +65,14 @@ export const codeRecipe: Recipe = {
     checkpoint_every: 250,
   },
   steps: 6000,
-  async prepare(hooks) {
-    const corpus = await readCorpus(path.join(dataHome(), 'cache', 'sources'), hooks);
-    return codeCurriculum(corpus, hooks);
-  },
+  prepare: async (hooks) => codeCurriculum(await readCorpus(sourcesFolder(), hooks), hooks),
 };
 
 /** What a code model reads of a corpus: gaps, and plain text from which it learns more in less time at first. */
 export async function codeCurriculum(
   corpus: Corpus,
   { progress }: Pick<PrepareHooks, 'progress'>,
+  reading: CodeReading = byDenoising,
 ): Promise<Curriculum> {
   progress(`Learning a tokenizer from ${corpus.training.length} files`);
   const files = trainBytePairs(
@@ -62,106 +80,57 @@ export async function codeCurriculum(
     vocabulary,
   );
   const tokenizer = new Tokenizer(files);
-  const draw = new GapExamples(corpus.training, tokenizer, specials.eom);
-  const items = await infillingItems(corpus.validation, 400);
-  let baseline: Promise<Record<string, Evaluation['metrics'][string]>> | undefined;
+  const draw = new GapExamples(corpus.training, tokenizer, codeSpecials.eom);
+  const items = await infillingItems(corpus.validation, ['line', 'lines'], 400);
+  let baseline: Promise<Record<string, Interval>> | undefined;
   return {
     data: describe(corpus),
     tokenizer: files,
-    specials,
+    specials: codeSpecials,
     examples(step, batchSize, random) {
-      const batch = (length: number, one: (length: number, random: Random) => ReturnType<GapExamples['gap']>) =>
-        Array.from({ length: Math.max(1, Math.round((batchSize * lengths.text) / length)) }, () => one(length, random));
+      const batch = (length: number, kind: 'text' | 'gap' | 'gaps') =>
+        Array.from({ length: Math.max(1, Math.round((batchSize * lengths.text) / length)) }, () =>
+          reading[kind](draw, length, random),
+        );
       const kind = step % 8;
-      if (kind === 1) return [batch(lengths.gap, (length) => draw.gap(length, random))];
-      if (kind === 7) return [batch(lengths.long, (length) => draw.gaps(length, random))];
-      if (kind % 3 === 0) return [batch(lengths.text, (length) => draw.text(length, random))];
-      return [batch(lengths.text, (length) => draw.gaps(length, random))];
+      if (kind === 1) return [batch(lengths.gap, 'gap')];
+      if (kind === 7) return [batch(lengths.long, 'gaps')];
+      return [batch(lengths.text, kind % 3 === 0 ? 'text' : 'gaps')];
     },
     answers:
       'Of three answers the one with the fewest syntax errors, as an editor shows it (`likeliest`: the greedy one alone),',
     bestBy: 'exact_match',
     async evaluate(model, problems) {
       const begin = performance.now();
-      const wanted = items.filter(({ singleLine }) => singleLine).slice(0, problems);
-      const several = items.filter(({ singleLine }) => !singleLine).slice(0, problems);
-      baseline ??= trigramScores(corpus, tokenizer, wanted, progress);
+      const ofKind = (wanted: string) => items.filter(({ kind }) => kind === wanted).slice(0, problems);
+      const [lines, several] = [ofKind('line'), ofKind('lines')];
+      const baselineScores = async () => {
+        const kept = { cache: ngramsFolder(), progress };
+        const ngram = await codeNgram(corpus.training, tokenizer, codeSpecials, kept);
+        const complete = leftToRightCompleter(ngram, model.generation);
+        return named('ngram/', sharesOf((await scoreItems(lines, complete)).map(({ shown }) => shown)));
+      };
+      baseline ??= baselineScores();
+      const one = await scoreItems(lines, reading.completer(model));
+      const more = await scoreItems(several, reading.completer(model));
       return {
         task: 'infilling',
         split: 'validation',
-        n: wanted.length,
-        metrics: { ...(await modelScores(model, wanted, several)), ...(await baseline) },
+        n: lines.length,
+        metrics: {
+          ...sharesOf(one.map(({ shown }) => shown)),
+          ...named('likeliest/', sharesOf(one.map(({ likeliest }) => likeliest))),
+          ...named('lines/', sharesOf(more.map(({ shown }) => shown))),
+          ...(await baseline),
+        },
         seconds: (performance.now() - begin) / 1000,
       };
     },
   };
 }
 
-async function modelScores(model: LanguageModel, lines: readonly InfillingItem[], several: readonly InfillingItem[]) {
-  const complete = modelCompleter(model, threshold);
-  const one = await scoreInfilling(lines, complete);
-  const more = await scoreInfilling(several, complete);
-  return {
-    exact_match: one.exact_match,
-    parses: one.parses,
-    'likeliest/exact_match': one.likeliest.exact_match,
-    'likeliest/parses': one.likeliest.parses,
-    'lines/exact_match': more.exact_match,
-    'lines/parses': more.parses,
-  };
-}
-
-/** The trigram's completions of the same lines: what stands before the cursor, and no look behind it. */
-async function trigramScores(
-  corpus: Corpus,
-  tokenizer: Tokenizer,
-  items: readonly InfillingItem[],
-  progress: (line: string) => void,
-) {
-  progress('Counting trigrams for the baseline');
-  const texts = function* () {
-    for (const { text } of corpus.training) yield tokenizer.encode(text);
-  };
-  const trigram = new Trigram(texts(), vocabulary);
-  const scores = await scoreInfilling(items, async ({ prefix }) => {
-    // It takes up a word under way as the model does.
-    const begun = begunPiece(tokenizer, prefix);
-    const before = tokenizer.encode(prefix.slice(-400, prefix.length - begun.length));
-    const isEnd = (token: number) => (tokenizer.texts[token] as string).includes('\n');
-    const allowedAt = (written: readonly number[]) => {
-      const left = begun.slice(tokenizer.decode(written).length);
-      return (token: number) => left === '' || spells(tokenizer.texts[token] as string, left);
-    };
-    return [tokenizer.decode(trigram.continue(before, 32, isEnd, allowedAt)).slice(begun.length)];
-  });
-  return { 'trigram/exact_match': scores.exact_match, 'trigram/parses': scores.parses };
-}
-
-/**
- * Gaps in held-out files that parse, where an editor asks by itself: not in comments and strings. Half of them are the
- * rest of a line, half several lines; always the same ones.
- */
-export async function infillingItems(files: readonly SourceFile[], count: number): Promise<InfillingItem[]> {
-  const random = new Random(0, 'infilling items');
-  const items: InfillingItem[] = [];
-  for (let attempt = 0; items.length < count && attempt < 50 * count; attempt++) {
-    const { path: name, text } = random.pick(files);
-    const singleLine = items.length % 2 === 0;
-    const gap = drawGap(text, singleLine ? 'line' : random.pick(['lines', 'block'] as const), 'character', random);
-    const language = languageOf(name);
-    if (!gap || language === null || !(await isWellFormed(language, text))) continue;
-    const { start, end } = gap;
-    if ((await commentOrStringAt(language, text, start)) !== null) continue;
-    items.push({
-      prefix: text.slice(0, start),
-      middle: text.slice(start, end),
-      suffix: text.slice(end),
-      language,
-      singleLine,
-    });
-  }
-  return items;
-}
+const named = (prefix: string, metrics: Readonly<Record<string, Interval>>): Record<string, Interval> =>
+  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [prefix + name, value]));
 
 function describe({ training, validation }: Corpus): string[] {
   const megabytes = (part: readonly SourceFile[]) =>

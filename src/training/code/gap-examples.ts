@@ -73,6 +73,19 @@ export class GapExamples {
     }
   }
 
+  /** The tokens of a middle and its end, behind `before` tokens of what stands before it; `none` where there are fewer. */
+  middle(before: number, none: number, random: Random): number[] {
+    for (;;) {
+      const { text } = this.#draw(random);
+      const gap = drawGap(text, drawKind(random), 'piece', random);
+      if (!gap) continue;
+      const near = text.slice(Math.max(0, gap.start - before * charactersPerToken), gap.start);
+      const known = this.#tokenizer.encode(near).slice(-before);
+      const missing = Array<number>(before - known.length).fill(none);
+      return [...missing, ...known, ...this.#tokenizer.encode(text.slice(gap.start, gap.end)), this.#eom];
+    }
+  }
+
   /** Where a line begins that has about `length` tokens behind it. */
   #lineStart(text: string, length: number, random: Random): number {
     const room = Math.max(0, text.length - 3 * length);

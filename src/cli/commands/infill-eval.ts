@@ -1,0 +1,227 @@
+import path from 'node:path';
+import { canvasWidth, completesCode } from '../../diffusion/infill.ts';
+import { AutoregressiveWriter } from '../../evaluation/autoregressive-writer.ts';
+import { DiffusionLikelihood, modelCompleter, predictedTokens } from '../../evaluation/diffusion-infiller.ts';
+import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } from '../../evaluation/infilling.ts';
+import { compareInfilling, type InfillingMethod, type Measured } from '../../evaluation/infilling-comparison.ts';
+import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../evaluation/left-to-right.ts';
+import { readCheckpoint } from '../../model/checkpoint.ts';
+import { fillsFromTheLeft } from '../../model/fill-in-the-middle.ts';
+import { bundledCodeModel, findModel } from '../../model/find-model.ts';
+import { LanguageModel } from '../../model/language-model.ts';
+import type { Tokenizer } from '../../model/tokenizer.ts';
+import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
+import { completeOnce } from '../../runtime/complete-once.ts';
+import { codeNgram } from '../../training/code/code-ngram.ts';
+import { ngramsFolder, servedDecoding, sourcesFolder } from '../../training/code/code-recipe.ts';
+import { type Corpus, readCorpus, type SourceFile } from '../../training/code/corpus.ts';
+import { infillingItems } from '../../training/code/infilling-items.ts';
+import { readSources } from '../../training/code/source-files.ts';
+import { withoutSpace } from '../../training/code/source-filter.ts';
+import {
+  type AddCommand,
+  type CommandContext,
+  type EngineOptions,
+  engineOf,
+  wholeNumber,
+  withEngine,
+} from '../command.ts';
+import { infillingTables, type KindComparison } from '../infilling-table.ts';
+
+interface InfillEvalOptions extends EngineOptions {
+  readonly model: string;
+  readonly autoregressive?: string;
+  readonly files?: string;
+  readonly ngramFiles?: string;
+  readonly kinds: string;
+  readonly lengthGiven?: boolean;
+  readonly items: number;
+  readonly seed: number;
+}
+
+export function addInfillEval(add: AddCommand): void {
+  withEngine(
+    add<InfillEvalOptions>('infill-eval', 'Measure how a model fills gaps in code, beside two baselines', infillEval),
+  )
+    .option('--model <model>', 'diffusion model: a name, a checkpoint folder or a run directory', bundledCodeModel)
+    .option('--autoregressive <model>', 'baseline that `pretrain --recipe code-autoregressive` made (default: none)')
+    .option('--files <folder>', 'sources with gaps (default: packages that the code recipe holds out)')
+    .option('--ngram-files <folder>', 'sources that the n-gram counts (default: what the code recipe trains on)')
+    .option(
+      '--kinds <names>',
+      `kinds of gaps, separated by commas, of ${infillingKinds.join(', ')}`,
+      infillingKinds.join(),
+    )
+    .option('--length-given', 'another row: what the model would fill in if it knew how long the middle is')
+    .addOption(wholeNumber('--items <n>', 'gaps of each kind', 2).default(100))
+    .addOption(wholeNumber('--seed <seed>', 'seed of where the gaps are', 0).default(0));
+}
+
+async function infillEval(options: InfillEvalOptions, { signal, progress }: CommandContext) {
+  const begin = performance.now();
+  const kinds = wantedKinds(options.kinds);
+  const stopped = () => {
+    if (signal.aborted) throw new Interrupted('The measurement was stopped; nothing was kept.');
+  };
+  const checkpoint = await readCheckpoint(await findModel(options.model));
+  if (!completesCode(checkpoint.config))
+    throw new UserError(
+      `${options.model} was not trained to fill gaps by denoising; choose a model that was, such as ${bundledCodeModel}.`,
+    );
+  const rival = options.autoregressive === undefined ? null : await autoregressiveCheckpoint(options.autoregressive);
+  if (rival && !isSameTokenizer(rival.tokenizer, checkpoint.tokenizer))
+    throw new UserError(
+      `${options.autoregressive} has another tokenizer than ${options.model}, so their bits are not of the same tokens; give a baseline that was trained on the same corpus.`,
+    );
+  const { measured: files, counted } = await sources(options, { signal, progress });
+  const model = await LanguageModel.load(await engineOf(options), checkpoint);
+  const other = rival && (await LanguageModel.load(await engineOf(options), rival));
+  try {
+    const { eom_token_id: eom, mask_token_id: mask } = model.config;
+    const ngram = await codeNgram(
+      counted,
+      model.tokenizer,
+      { eom: eom as number, mask },
+      { cache: ngramsFolder(), progress },
+    );
+    const methods = {
+      own: ownMethods(model, path.basename(options.model), options.lengthGiven ?? false),
+      baselines: [
+        fromTheLeft('n-gram', ngram, model),
+        ...(other
+          ? [fromTheLeft('autoregressive', new AutoregressiveWriter(other, servedDecoding.contextTokens), model)]
+          : []),
+      ],
+    };
+    const comparisons: KindComparison[] = [];
+    for (const kind of kinds) {
+      const items = await infillingItems(files, [kind], options.items, options.seed);
+      assertUsable(kind, items, model.tokenizer);
+      const step = (method: string, done: number, of: number) => {
+        stopped();
+        if (done % 50 === 0) progress(`${kind}: ${method}, ${done} of ${of}`);
+      };
+      comparisons.push({ kind, ...(await compareInfilling(items, methods, measuredBy(model), step)) });
+    }
+    const document = { model: options.model, kinds: comparisons, seconds: (performance.now() - begin) / 1000 };
+    return { document, lines: infillingTables(comparisons) };
+  } finally {
+    await model.dispose();
+    await other?.dispose();
+  }
+}
+
+function wantedKinds(names: string): InfillingKind[] {
+  return names.split(',').map((name) => {
+    const kind = infillingKinds.find((known) => known === name.trim());
+    if (!kind)
+      throw new UsageError(
+        `--kinds: there is no kind ${name.trim() || 'without a name'}; the kinds are ${infillingKinds.join(', ')}.`,
+      );
+    return kind;
+  });
+}
+
+async function autoregressiveCheckpoint(name: string) {
+  const checkpoint = await readCheckpoint(await findModel(name));
+  if (!fillsFromTheLeft(checkpoint.config))
+    throw new UserError(
+      `${name} is no autoregressive model that fills gaps; make one with \`unmask pretrain --recipe code-autoregressive\`.`,
+    );
+  return checkpoint;
+}
+
+const isSameTokenizer = (one: Tokenizer, other: Tokenizer): boolean =>
+  JSON.stringify(one.files.tokenizer) === JSON.stringify(other.files.tokenizer);
+
+/** Files whose gaps are filled, and files that the n-gram counts: never the same text. */
+async function sources({ files, ngramFiles }: InfillEvalOptions, hooks: Pick<CommandContext, 'signal' | 'progress'>) {
+  let corpus: Promise<Corpus> | undefined;
+  const listed = () => {
+    corpus ??= readCorpus(sourcesFolder(), hooks);
+    return corpus;
+  };
+  const measured = files === undefined ? (await listed()).validation : await readSources(files);
+  const all = ngramFiles === undefined ? (await listed()).training : await readSources(ngramFiles);
+  const known = new Set(measured.map(({ text }) => withoutSpace(text)));
+  const counted = all.filter(({ text }) => !known.has(withoutSpace(text)));
+  if (counted.length === 0)
+    throw new UsageError(
+      'All files of --ngram-files are among those with gaps, so nothing is left to count; give others.',
+    );
+  if (counted.length < all.length)
+    hooks.progress(`${all.length - counted.length} files have gaps, so the n-gram does not count them`);
+  return { measured, counted } satisfies Record<string, readonly SourceFile[]>;
+}
+
+/** The model as an editor asks it, with what it shows; its best and its likeliest alternative; and one token at a time. */
+function ownMethods(model: LanguageModel, name: string, lengthGiven: boolean): InfillingMethod[] {
+  const likelihood = new DiffusionLikelihood(model, servedDecoding.contextTokens);
+  const greedy = { ...servedDecoding, threshold: 1, alternatives: 1 };
+  return [
+    {
+      name,
+      complete: modelCompleter(model, servedDecoding),
+      answers: 'several',
+      likelihood: { bits: (item) => likelihood.bound(item), are: 'bound' },
+    },
+    { name: `${name}, one token a step`, complete: modelCompleter(model, greedy), answers: 'one' },
+    {
+      name: `${name}, from the left`,
+      complete: modelCompleter(model, { ...greedy, block: 1 }),
+      answers: 'one',
+      likelihood: { bits: (item) => likelihood.fromTheLeft(item), are: 'exact' },
+    },
+    {
+      name: `${name}, shown in the editor`,
+      complete: async (item) => {
+        const { alternative } = await completeOnce(model, item, item.language, { seed: 0 });
+        return [alternative.discardedBy === null ? alternative.text : ''];
+      },
+      answers: 'one',
+    },
+    ...(lengthGiven
+      ? [
+          {
+            name: `${name}, length given`,
+            complete: modelCompleter(model, { ...servedDecoding, lengthGiven }),
+            answers: 'several' as const,
+          },
+        ]
+      : []),
+  ];
+}
+
+function fromTheLeft(name: string, writer: LeftToRightModel, { generation }: LanguageModel): InfillingMethod {
+  return {
+    name,
+    complete: leftToRightCompleter(writer, generation),
+    answers: 'several',
+    likelihood: {
+      are: 'exact',
+      async bits(item) {
+        const { prefix, tokens } = predictedTokens(writer.tokenizer, item);
+        const next = await writer.read({ prefix, suffix: item.suffix }, canvasWidth(generation, isSingleLine(item)));
+        return bitsFromTheLeft(next, [...tokens, writer.end]);
+      },
+    },
+  };
+}
+
+/** Middles that, with their end, are longer than the model's canvas have no probability there. */
+const measuredBy =
+  ({ tokenizer, generation }: LanguageModel): Measured =>
+  (item) => {
+    const { tokens, characters } = predictedTokens(tokenizer, item);
+    return { fits: tokens.length < canvasWidth(generation, isSingleLine(item)), characters };
+  };
+
+function assertUsable(kind: InfillingKind, items: readonly InfillingItem[], tokenizer: Tokenizer): void {
+  if (items.length < 2)
+    throw new UserError(`The files hold fewer than two gaps of the kind ${kind}; give a folder with more source code.`);
+  const lost = items.find(({ middle }) => tokenizer.losesSomeOf(middle));
+  if (lost)
+    throw new UserError(
+      `The model's tokenizer cannot write ${JSON.stringify(lost.middle)}, so its bits say nothing; choose a model of code.`,
+    );
+}

@@ -1,0 +1,44 @@
+import type { Tokenizer } from '../model/tokenizer.ts';
+import type { LeftToRightModel, NextToken } from './left-to-right.ts';
+import type { Ngram } from './ngram.ts';
+
+/** Characters that surely hold the tokens before a gap that an n-gram looks at. */
+const charactersBefore = 400;
+
+/**
+ * An n-gram that fills gaps: `text` says what comes next in a text, `ends` whether a middle is over. It sees a few tokens
+ * before a place and nothing behind the gap.
+ */
+export class NgramWriter implements LeftToRightModel {
+  readonly tokenizer: Tokenizer;
+  readonly end: number;
+  readonly mask: number;
+  readonly #text: Ngram;
+  readonly #ends: Ngram;
+
+  constructor(
+    tokenizer: Tokenizer,
+    { eom, mask }: { readonly eom: number; readonly mask: number },
+    { text, ends }: { readonly text: Ngram; readonly ends: Ngram },
+  ) {
+    this.tokenizer = tokenizer;
+    this.end = eom;
+    this.mask = mask;
+    this.#text = text;
+    this.#ends = ends;
+  }
+
+  async read({ prefix }: { readonly prefix: string }): Promise<NextToken> {
+    const before = this.tokenizer.encode(prefix.slice(-charactersBefore));
+    return async (written) => written.map((tokens) => this.#logits([...before, ...tokens], tokens.length > 0));
+  }
+
+  /** The logarithm of the share that goes on, times the text's distribution, and of the share that ends. */
+  #logits(history: readonly number[], mayEnd: boolean): Float32Array {
+    // No middle is empty, which the tokens alone do not tell.
+    const over = mayEnd ? (this.#ends.distribution(history)[this.end] as number) : 0;
+    const text = this.#text.distribution(history);
+    const rest = (1 - over) / (1 - (text[this.end] as number));
+    return Float32Array.from(text, (share, token) => Math.log(token === this.end ? over : rest * share));
+  }
+}

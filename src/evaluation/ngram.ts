@@ -1,0 +1,187 @@
+export interface NgramOptions {
+  /** Token ids are below this. */
+  readonly vocabulary: number;
+  /** Tokens of the longest n-gram: what is predicted, and up to `order - 1` before it. */
+  readonly order: number;
+  /** So many tokens at the beginning of every text are seen before others and not predicted themselves; absent: none. */
+  readonly given?: number;
+}
+
+/**
+ * An n-gram over tokens with interpolated modified Kneser-Ney smoothing (S. F. Chen and J. Goodman, "An empirical study
+ * of smoothing techniques for language modeling", 1998, section 3): a distribution over the whole vocabulary behind any
+ * history.
+ *
+ *     p_n(w | h) = (c_n(hw) - D_n(c_n(hw)) + D_n(h) p_{n-1}(w | h without its first token)) / c_n(h)
+ *
+ * where c of the highest order counts how often a sequence stands in the texts, c of a lower one behind how many
+ * different tokens it does, D_n(h) is what was taken off all counts behind h, and p_0 is uniform. The discounts follow
+ * from how many sequences are counted once, twice, three and four times; where one of these is none, all counts lose the
+ * same, as in absolute discounting.
+ */
+export class Ngram {
+  readonly vocabulary: number;
+  readonly order: number;
+  /** The texts one behind the other, each behind `order - 1` borders. */
+  readonly #stream: Int32Array;
+  /** Of the orders 1, 2, …. */
+  readonly #levels: readonly Level[];
+  readonly #alone: Float64Array;
+
+  constructor(texts: Iterable<ArrayLike<number>>, { vocabulary, order, given = 0 }: NgramOptions) {
+    this.vocabulary = vocabulary;
+    this.order = order;
+    const { stream, predicted } = streamOf(texts, { border: vocabulary, borders: order - 1, given });
+    this.#stream = stream;
+    const levels: Level[] = [];
+    let starts = predicted.map((place) => place - (order - 1));
+    for (let length = order; length >= 1; length--) {
+      const sorted = this.#sorted(starts, length);
+      const { different, counts } = this.#runs(sorted, length);
+      levels.unshift({ length, sorted, discounts: discountsOf(counts) });
+      // The next order counts each sequence once for every token that it stands behind.
+      starts = different.map((start) => start + 1);
+    }
+    this.#levels = levels;
+    this.#alone = this.#refine(new Float64Array(vocabulary).fill(1 / vocabulary), levels[0] as Level, []);
+  }
+
+  /** The probability of every token behind a history, of which the last `order - 1` tokens count: [vocabulary]. */
+  distribution(history: ArrayLike<number>): Float64Array {
+    const known = Array.from({ length: this.order - 1 }, (_, index) => {
+      const place = history.length - (this.order - 1) + index;
+      return place < 0 ? this.vocabulary : (history[place] as number);
+    });
+    let found = this.#alone;
+    for (const level of this.#levels.slice(1)) {
+      const next = this.#refine(found, level, known.slice(known.length - (level.length - 1)));
+      // A history that was never met has no longer one that was.
+      if (next === found) break;
+      found = next;
+    }
+    return found;
+  }
+
+  /** `lower` with what this order's counts say of the tokens behind a history; `lower` itself where they say nothing. */
+  #refine(lower: Float64Array, { length, sorted, discounts }: Level, history: readonly number[]): Float64Array {
+    const begin = this.#bound(sorted, 0, sorted.length, history, false);
+    const end = this.#bound(sorted, begin, sorted.length, history, true);
+    if (begin === end) return lower;
+    const total = end - begin;
+    const own = new Float64Array(this.vocabulary);
+    let taken = 0;
+    for (let at = begin; at < end; ) {
+      const token = this.#stream[(sorted[at] as number) + length - 1] as number;
+      const next = this.#endOfRun(sorted, at, end, length - 1, token);
+      const discount = discounts[Math.min(next - at, discounts.length) - 1] as number;
+      own[token] = (next - at - discount) / total;
+      taken += discount;
+      at = next;
+    }
+    for (let token = 0; token < own.length; token++) own[token]! += (taken / total) * (lower[token] as number);
+    return own;
+  }
+
+  /** Where the first of the sorted sequences stands that begins as `history` does, or the first one behind all that do. */
+  #bound(sorted: Int32Array, from: number, to: number, history: readonly number[], behind: boolean): number {
+    let [low, high] = [from, to];
+    while (low < high) {
+      const half = (low + high) >> 1;
+      const order = this.#compare(sorted[half] as number, history);
+      if (order < 0 || (behind && order === 0)) low = half + 1;
+      else high = half;
+    }
+    return low;
+  }
+
+  #compare(start: number, history: readonly number[]): number {
+    for (let index = 0; index < history.length; index++) {
+      const difference = (this.#stream[start + index] as number) - (history[index] as number);
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  }
+
+  /** The end of a run of one token at a place, which begins at `at`: in steps that double, then halve. */
+  #endOfRun(sorted: Int32Array, at: number, end: number, place: number, token: number): number {
+    const isIn = (index: number) => index < end && this.#stream[(sorted[index] as number) + place] === token;
+    let step = 1;
+    while (isIn(at + step)) step *= 2;
+    let last = at + (step >> 1);
+    for (step >>= 1; step > 0; step >>= 1) if (isIn(last + step)) last += step;
+    return last + 1;
+  }
+
+  /** Sequences of `length` tokens by their starts, in their order: a counting sort by each token, the last one first. */
+  #sorted(starts: Int32Array, length: number): Int32Array {
+    let [from, to]: Int32Array[] = [starts.slice(), new Int32Array(starts.length)];
+    for (let place = length - 1; place >= 0; place--) {
+      const next = new Int32Array(this.vocabulary + 2);
+      for (const start of from!) next[(this.#stream[start + place] as number) + 1]!++;
+      for (let token = 1; token < next.length; token++) next[token]! += next[token - 1] as number;
+      for (const start of from!) to![next[this.#stream[start + place] as number]!++] = start;
+      [from, to] = [to, from];
+    }
+    return from!;
+  }
+
+  /** A start of each different one of the sorted sequences, and how many of them there are once, twice, … (up to 4). */
+  #runs(sorted: Int32Array, length: number): { different: Int32Array; counts: readonly number[] } {
+    const different = new Int32Array(sorted.length);
+    const counts = [0, 0, 0, 0];
+    let found = 0;
+    for (let at = 0; at < sorted.length; ) {
+      const first = sorted[at] as number;
+      let next = at + 1;
+      while (next < sorted.length && this.#isSame(first, sorted[next] as number, length)) next++;
+      different[found++] = first;
+      if (next - at <= counts.length) counts[next - at - 1]!++;
+      at = next;
+    }
+    return { different: different.slice(0, found), counts };
+  }
+
+  #isSame(one: number, other: number, length: number): boolean {
+    for (let place = 0; place < length; place++)
+      if (this.#stream[one + place] !== this.#stream[other + place]) return false;
+    return true;
+  }
+}
+
+/** The sequences of one length. */
+interface Level {
+  readonly length: number;
+  /** Their starts in the stream, in the order of their tokens; each as often as it counts. */
+  readonly sorted: Int32Array;
+  /** What is taken off a count of one, of two, and of more. */
+  readonly discounts: readonly number[];
+}
+
+/** From how many sequences were counted once, twice, three and four times. */
+function discountsOf([once, twice, thrice, fourTimes]: readonly number[]): readonly number[] {
+  // Where nothing was counted once there is nothing to tell a discount by.
+  const plain = once ? once / (once + 2 * twice!) : 0.5;
+  if (!once || !twice || !thrice || !fourTimes) return [plain];
+  const of = (count: number, these: number, next: number) =>
+    Math.min(count, Math.max(0, count - ((count + 1) * plain * next) / these));
+  return [of(1, once, twice), of(2, twice, thrice), of(3, thrice, fourTimes)];
+}
+
+/** The texts one behind the other, each behind `borders` borders, and the places of the tokens that are predicted. */
+function streamOf(
+  texts: Iterable<ArrayLike<number>>,
+  { border, borders, given }: Record<'border' | 'borders' | 'given', number>,
+): { stream: Int32Array; predicted: Int32Array } {
+  const parts = [...texts];
+  const tokens = parts.reduce((sum, { length }) => sum + length, 0);
+  const stream = new Int32Array(tokens + borders * parts.length).fill(border);
+  const predicted = new Int32Array(tokens);
+  let [at, count] = [0, 0];
+  for (const text of parts) {
+    at += borders;
+    stream.set(text, at);
+    for (let place = given; place < text.length; place++) predicted[count++] = at + place;
+    at += text.length;
+  }
+  return { stream, predicted: predicted.slice(0, count) };
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { Ngram } from '../../evaluation/ngram.ts';
+import { NgramWriter } from '../../evaluation/ngram-writer.ts';
+import type { HostTensor } from '../../graph/tensor.ts';
+import type { SpecialTokens } from '../../model/config.ts';
+import { readSafetensors, writeSafetensors } from '../../model/safetensors.ts';
+import type { Tokenizer } from '../../model/tokenizer.ts';
+import { Random } from '../../platform/random.ts';
+import type { SourceFile } from './corpus.ts';
+import { GapExamples } from './gap-examples.ts';
+
+/** Tokens of the longest n-gram: held-out text takes 1 % more bits with one less, and hardly fewer with one more. */
+const order = 6;
+
+/** Characters of text for each middle that is drawn, and middles at most. */
+const charactersPerMiddle = 300;
+const mostMiddles = 100_000;
+
+export interface NgramPlace {
+  /** Folder in which the tokens are kept for the next time; null: nowhere. */
+  readonly cache: string | null;
+  readonly progress: (line: string) => void;
+}
+
+/**
+ * The n-gram that a code model has to beat, counted in source files: of whole files for what comes next, and of gaps as
+ * training draws them for where a middle ends.
+ */
+export async function codeNgram(
+  files: readonly SourceFile[],
+  tokenizer: Tokenizer,
+  { eom, mask }: Required<Pick<SpecialTokens, 'eom' | 'mask'>>,
+  { cache, progress }: NgramPlace,
+): Promise<NgramWriter> {
+  const vocabulary = tokenizer.largestId + 1;
+  const kept = cache && path.join(cache, `${digest(files, tokenizer, eom)}.safetensors`);
+  let tensors: ReadonlyMap<string, HostTensor>;
+  if (kept && (await stat(kept).catch(() => undefined))) tensors = await readSafetensors(kept);
+  else {
+    progress(`Encoding ${files.length} files for the n-gram`);
+    tensors = encode(files, tokenizer, eom, vocabulary);
+    if (kept) await writeSafetensors(kept, tensors);
+  }
+  progress('Counting n-grams');
+  return new NgramWriter(
+    tokenizer,
+    { eom, mask },
+    {
+      text: new Ngram(textsOf(tensors, 'files'), { vocabulary, order }),
+      ends: new Ngram(textsOf(tensors, 'middles'), { vocabulary, order, given: order - 1 }),
+    },
+  );
+}
+
+/** Other files, another tokenizer or another way to draw middles have another name. */
+function digest(files: readonly SourceFile[], tokenizer: Tokenizer, eom: number): string {
+  const hash = createHash('sha256').update(
+    JSON.stringify([tokenizer.files.tokenizer, eom, order, charactersPerMiddle, mostMiddles]),
+  );
+  for (const { text } of files) hash.update(`${text.length} `).update(text);
+  return hash.digest('hex').slice(0, 16);
+}
+
+function encode(files: readonly SourceFile[], tokenizer: Tokenizer, eom: number, border: number) {
+  const random = new Random(0, 'middles of the n-gram');
+  const examples = new GapExamples(files, tokenizer, eom);
+  const characters = files.reduce((sum, { text }) => sum + text.length, 0);
+  const draws = Math.min(mostMiddles, Math.ceil(characters / charactersPerMiddle));
+  return new Map([
+    ...tensorsOf(
+      'files',
+      files.map(({ text }) => tokenizer.encode(text)),
+    ),
+    ...tensorsOf(
+      'middles',
+      Array.from({ length: draws }, () => examples.middle(order - 1, border, random)),
+    ),
+  ]);
+}
+
+function tensorsOf(name: string, texts: readonly (readonly number[])[]): [string, HostTensor][] {
+  const lengths = Int32Array.from(texts, ({ length }) => length);
+  const tokens = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const text of texts) {
+    tokens.set(text, at);
+    at += text.length;
+  }
+  return [
+    [`${name}.lengths`, { shape: [lengths.length], data: lengths }],
+    [`${name}.tokens`, { shape: [tokens.length], data: tokens }],
+  ];
+}
+
+function* textsOf(tensors: ReadonlyMap<string, HostTensor>, name: string): Generator<ArrayLike<number>> {
+  const tokens = tensors.get(`${name}.tokens`)!.data;
+  let at = 0;
+  for (const length of tensors.get(`${name}.lengths`)!.data) {
+    yield tokens.subarray(at, at + length);
+    at += length;
+  }
+}

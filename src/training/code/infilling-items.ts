@@ -1,0 +1,51 @@
+import type { InfillingItem, InfillingKind } from '../../evaluation/infilling.ts';
+import { Random } from '../../platform/random.ts';
+import { syntaxErrors } from '../../workspace/syntax-order.ts';
+import { commentOrStringAt } from '../../workspace/syntax-place.ts';
+import { languageOf } from '../../workspace/syntax-trees.ts';
+import type { SourceFile } from './corpus.ts';
+import { drawGap, type GapKind } from './gaps.ts';
+
+/** How the gaps of a kind are cut. */
+const cuts: Readonly<Record<InfillingKind, readonly GapKind[]>> = {
+  line: ['line'],
+  lines: ['lines', 'block'],
+  span: ['span'],
+};
+
+/**
+ * `count` different gaps in files of languages that have a grammar, the kinds in turn, where an editor asks by itself: not
+ * in comments and strings. Always the same ones for the same seed; fewer where the files hold too few.
+ */
+export async function infillingItems(
+  files: readonly SourceFile[],
+  kinds: readonly InfillingKind[],
+  count: number,
+  seed = 0,
+): Promise<InfillingItem[]> {
+  const random = new Random(seed, 'infilling items');
+  const items: InfillingItem[] = [];
+  const known = new Set<string>();
+  for (let attempt = 0; items.length < count && attempt < 50 * count; attempt++) {
+    const { package: from, path: name, text } = random.pick(files);
+    const kind = kinds[items.length % kinds.length] as InfillingKind;
+    const [only, ...others] = cuts[kind];
+    const gap = drawGap(text, others.length === 0 ? only! : random.pick(cuts[kind]), 'character', random);
+    const language = languageOf(name);
+    if (!gap || language === null) continue;
+    const { start, end } = gap;
+    const place = JSON.stringify([from, name, start, end]);
+    if (known.has(place)) continue;
+    known.add(place);
+    if ((await commentOrStringAt(language, text, start)) !== null) continue;
+    items.push({
+      kind,
+      prefix: text.slice(0, start),
+      middle: text.slice(start, end),
+      suffix: text.slice(end),
+      language,
+      errors: (await syntaxErrors(language, text)) ?? 0,
+    });
+  }
+  return items;
+}

@@ -1,0 +1,27 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { UserError } from '../../platform/errors.ts';
+import { workspaceFiles } from '../../workspace/files.ts';
+import { languageOf } from '../../workspace/syntax-trees.ts';
+import type { SourceFile } from './corpus.ts';
+
+/** Characters of the longest file that is read. */
+const longest = 100_000;
+
+/**
+ * The sources in a folder, in any language that has a grammar: its own files, by path, with line ends of Unix. Throws a
+ * `UserError` where there are none.
+ */
+export async function readSources(folder: string): Promise<SourceFile[]> {
+  const names = (await workspaceFiles(folder)).filter((name) => languageOf(name) !== null);
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const text = await readFile(path.join(folder, name), 'utf8');
+      return { package: folder, path: name, text: text.replaceAll('\r\n', '\n') };
+    }),
+  );
+  const readable = files.filter(({ text }) => text.trim() !== '' && text.length <= longest && !text.includes('\0'));
+  if (readable.length === 0)
+    throw new UserError(`${folder} holds no source file that can be read; give a folder with source code.`);
+  return readable;
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { trainBytePairs } from '../../src/model/byte-pair-training.ts';
+import { writeCheckpoint } from '../../src/model/checkpoint.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
+import { Tokenizer } from '../../src/model/tokenizer.ts';
+import { tinyCheckpoint, tinyGeneration } from '../model/tiny-model.ts';
+import { assertRefused, document, enterHome, refusal, unmask } from './unmask.ts';
+
+/** A source of one class; `about` makes it differ from others. */
+const source = (about: string) => `export class ${about} {
+  #items = [];
+
+  push(item) {
+    if (item === undefined) return this.#items.length;
+    this.#items.push(item);
+    return this.#items.length;
+  }
+}
+`;
+const tokenizer = new Tokenizer(trainBytePairs([source('Stack')], 300));
+
+let leave: () => Promise<void>;
+before(async () => {
+  let home: string;
+  ({ home, leave } = await enterHome());
+  const write = (name: string, changes: Partial<ModelConfig>, own = tokenizer) =>
+    writeCheckpoint(path.join(home, 'models', name), {
+      ...tinyCheckpoint({ vocab_size: own.largestId + 1, max_position_embeddings: 640, eom_token_id: 3, ...changes }),
+      tokenizer: own,
+      generation: { ...tinyGeneration, line_canvas: 32, canvas: 64 },
+    });
+  await write('tiny-code', { attention: 'prefix-lm' });
+  await write('tiny-left', { attention: 'causal', logit_shift: true });
+  await write('other-left', { attention: 'causal' }, new Tokenizer(trainBytePairs([source('Queue')], 280)));
+  await write('no-code', {});
+  for (const folder of ['own', 'read', 'empty']) await mkdir(path.join(home, folder));
+  await writeFile('own/queue.js', source('Queue'));
+  await writeFile('read/stack.js', source('Stack'));
+  await writeFile('read/copy.js', source('Queue'));
+  await writeFile('empty/notes.md', 'Nothing that is code.\n');
+});
+after(() => leave());
+
+const command = (model = 'tiny-code', files = 'own', ngramFiles = 'read') => [
+  ...['infill-eval', '--model', model, '--files', files, '--ngram-files', ngramFiles, '--items', '3'],
+  ...['--engine', 'onnx', '--device', 'cpu'],
+];
+const rowNames = (model: string, ...others: string[]) => [
+  ...[model, `${model}, likeliest`, `${model}, one token a step`, `${model}, from the left`],
+  `${model}, shown in the editor`,
+  ...others.flatMap((name) => [name, `${name}, likeliest`]),
+];
+
+describe('unmask infill-eval', () => {
+  it('prints what the contract states, for every kind of gap', async () => {
+    const found = await document([...command(), '--autoregressive', 'tiny-left']);
+    assert.deepEqual(Object.keys(found), ['model', 'kinds', 'seconds']);
+    assert.deepEqual(
+      found.kinds.map(({ kind }: { kind: string }) => kind),
+      ['line', 'lines', 'span'],
+    );
+    for (const { n, scored, rows, verdicts } of found.kinds) {
+      assert.ok(n === 3 && scored >= 1 && scored <= 3);
+      assert.deepEqual(
+        rows.map(({ name }: { name: string }) => name),
+        rowNames('tiny-code', 'n-gram', 'autoregressive'),
+      );
+      for (const { metrics } of rows)
+        for (const metric of ['exact_match', 'edit_similarity', 'parses', 'empty']) {
+          const { value, low, high } = metrics[metric];
+          assert.ok(low >= 0 && low <= value && value <= high && high <= 1, metric);
+        }
+      // Random weights say nothing of 300 tokens; the n-gram has read nearly the same class.
+      const bits = (name: string) =>
+        rows.find((row: { name: string }) => row.name === name).metrics.bits_per_character.value;
+      assert.ok(bits('n-gram') > 0 && bits('n-gram') < bits('tiny-code'));
+      assert.ok(bits('autoregressive') > bits('n-gram'));
+      assert.deepEqual(
+        rows.map(({ bits: are }: { bits?: string }) => are ?? null),
+        ['bound', null, null, 'exact', null, 'exact', null, 'exact', null],
+      );
+      assert.equal(verdicts.length, 8);
+      assert.equal(
+        verdicts.find(({ metric }: { metric: string }) => metric === 'bits_per_character').model.length > 0,
+        true,
+      );
+    }
+  });
+
+  it('prints a table for people, the same for the same seed, and leaves out of the n-gram what has gaps', async () => {
+    const one = await unmask([...command(), '--kinds', 'line', '--length-given']);
+    assert.equal(one.code, 0, one.stderr);
+    assert.match(one.stderr, /^1 files have gaps, so the n-gram does not count them$/m);
+    assert.match(one.stdout, /^The rest of a line: 3 gaps, \d of them with a middle that fits/);
+    for (const name of rowNames('tiny-code', 'tiny-code, length given', 'n-gram'))
+      assert.ok(one.stdout.includes(`\n  ${name} `), name);
+    assert.match(one.stdout, /\n {2}tiny-code .*<= \d+\.\d{3} \[/);
+    assert.match(one.stdout, /\nexact match: .*\(tiny-code minus n-gram: /);
+    assert.equal((await unmask([...command(), '--kinds', 'line', '--length-given'])).stdout, one.stdout);
+    const other = await unmask([...command(), '--kinds', 'line', '--seed', '5']);
+    assert.notEqual(other.stdout, one.stdout);
+  });
+
+  it('refuses what it cannot measure, in one sentence', async () => {
+    assert.match(await refusal(command('no-code'), 1), /^no-code was not trained to fill gaps by denoising/);
+    assert.match(await refusal(command('tiny-left'), 1), /^tiny-left was not trained to fill gaps by denoising/);
+    assert.match(await refusal(command('tiny-code', 'empty'), 1), /empty holds no source file/);
+    assert.match(await refusal(command('tiny-code', 'nowhere'), 1), /nowhere cannot be read/);
+    assert.match(await refusal(command('tiny-code', 'own', 'own'), 2), /nothing is left to count/);
+    const beside = (name: string) => refusal([...command(), '--autoregressive', name], 1);
+    assert.match(await beside('other-left'), /^other-left has another tokenizer than tiny-code/);
+    assert.match(await beside('tiny-code'), /^tiny-code is no autoregressive model/);
+    assert.match(await refusal([...command(), '--kinds', 'word'], 2), /there is no kind word/);
+    assert.match(await refusal([...command(), '--items', '1'], 2), /a whole number of at least 2/);
+  });
+
+  it('can be stopped', async () => {
+    const args = [...command(), '--json'];
+    const ended = await unmask(args, { signal: AbortSignal.abort() });
+    assert.match(assertRefused(ended, 130, args), /was stopped/);
+  });
+});

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { after, before, it } from 'node:test';
+import { Random } from '../../src/platform/random.ts';
+import { autoregressiveCodeRecipe, byWriting } from '../../src/training/code/autoregressive-recipe.ts';
+import { codeCurriculum } from '../../src/training/code/code-recipe.ts';
+import type { SourceFile } from '../../src/training/code/corpus.ts';
+import { newModel, pretraining, pretrainingSettings } from '../../src/training/pretrain.ts';
+import { enterHome } from '../cli/unmask.ts';
+import { oneThread } from '../model/tiny-model.ts';
+
+const source = (about: string) => `export function first${about}(items) {
+  for (const item of items) {
+    if (item.kind === '${about}') return item;
+  }
+  return undefined;
+}
+`;
+const file = (about: string): SourceFile => ({ package: 'p', path: `${about}.js`, text: source(about).repeat(6) });
+
+let leave: () => Promise<void>;
+before(async () => {
+  ({ leave } = await enterHome());
+});
+after(() => leave());
+
+it('the autoregressive baseline learns to predict the next token, and is judged beside the n-gram', async () => {
+  const corpus = { training: [file('Name'), file('Word')], validation: [file('Line')] };
+  const curriculum = await codeCurriculum(corpus, { progress: () => undefined }, byWriting);
+  for (const example of curriculum.examples(1, 1, new Random(3)).flat()) {
+    const tokens = Array.from(example.tokens);
+    assert.equal(tokens.filter((token) => token === 2).length, 1, 'the gap');
+    assert.equal(tokens.at(-1), 3, 'the end of the middle');
+    assert.ok(tokens.indexOf(1) > tokens.indexOf(2), 'the end of what is given');
+  }
+  const settings = pretrainingSettings.parse({
+    ...autoregressiveCodeRecipe.settings,
+    preset: 'nano-0.5m',
+    batch_size: 1,
+    evaluation_problems: 2,
+    warmup_steps: 4,
+  });
+  const model = await newModel(oneThread(), autoregressiveCodeRecipe, curriculum, settings, 0);
+  assert.deepEqual([model.config.attention, model.config.logit_shift], ['causal', true]);
+  // Short examples alone, so that there is one program to compile.
+  const short = {
+    ...curriculum,
+    examples: (_: number, size: number, random: Random) => curriculum.examples(1, size, random),
+  };
+  const method = pretraining(model, short, settings, { steps: 24, seed: 0 });
+  const losses: number[] = [];
+  for (let step = 1; step <= 24; step++) losses.push((await method.step(step)).metrics.loss as number);
+  const mean = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  assert.ok(mean(losses.slice(-4)) < 0.6 * mean(losses.slice(0, 4)), losses.map((loss) => loss.toFixed(2)).join(' '));
+  // A fresh model is as good as a guess among the tokens.
+  assert.ok(Math.abs(losses[0]! / Math.log(model.config.vocab_size) - 1) < 0.2);
+  const { metrics, n } = await method.evaluate!();
+  assert.equal(n > 0, true);
+  for (const name of ['exact_match', 'likeliest/parses', 'lines/parses', 'ngram/exact_match'])
+    assert.ok(metrics[name]!.value >= 0 && metrics[name]!.value <= 1, name);
+  await model.dispose();
+});
