@@ -55,7 +55,7 @@ export async function puzzleWork(folder: string): Promise<PuzzleWork> {
     reward: given.reward ?? task.rewards[0],
     decoding,
     // A rate that does not move lets a peer follow several steps without a schedule of its own.
-    optimizer: optimizerOf({ ...settings, warmup_steps: 0, lr_schedule: 'constant' }, 1),
+    optimizer: optimizerOf({ ...settings, warmup_steps: 0, lr_schedule: 'constant' }, [], 1),
     jobs,
     batches() {
       const { mask_token_id: mask, pad_token_id: pad } = checkpoint.config;

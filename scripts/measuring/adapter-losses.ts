@@ -35,7 +35,7 @@ for (const { what, rate, pairs } of ways) {
   const { config, adapter, tokenizer } = checkpoint;
   const model = await LanguageModel.load(engine, checkpoint, trainingState(config, adapter));
   const optimizer = z.object(optimizerSettings).parse({ learning_rate: rate, warmup_steps: 20, max_grad_norm: 1 });
-  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(optimizer, steps));
+  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(optimizer, model.trained.keys(), steps));
   const batchOf = (rows: readonly unknown[], random: Random) => {
     const examples = rows.map((row): Example => {
       const [prompt, solution] = [sudoku4x4.prompt(row as never, 'plain'), sudoku4x4.solution(row as never, 'plain')];

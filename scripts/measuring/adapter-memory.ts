@@ -137,7 +137,7 @@ async function measure(precision: Precision, rank: number): Promise<void> {
     advantage,
   }));
   const { batches } = objective.update(completions, settings, { mask: 2, pad: 0 }, new Random(0, 'masks'));
-  const trainer = new Trainer(model, objective.loss, optimizerOf(settings, 1));
+  const trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), 1));
   for (const step of [1, 2]) {
     begin = performance.now();
     const { loss, gradNorm } = await trainer.step(batches);

@@ -1,5 +1,5 @@
 import { cos, square, total } from './compositions.ts';
-import { add, div, exp, less, minimum, mul, scalar, sqrt, state, sub, where } from './primitives.ts';
+import { add, div, exp, less, matmul, minimum, mul, scalar, sqrt, state, sub, transpose, where } from './primitives.ts';
 import type { Shape, Tensor } from './tensor.ts';
 
 /** How the learning rate moves: linear warm-up from 0, then constant, or down to `floor` times the peak at `steps`. */
@@ -19,6 +19,8 @@ export interface AdamW {
   /** Gradients are scaled down to this global norm; 0 leaves them. */
   readonly maxGradNorm: number;
   readonly schedule: Schedule;
+  /** Parameters, all of them matrices, whose updates are Muon's; absent: none. */
+  readonly muon?: ReadonlySet<string>;
 }
 
 export const stepCount = 'optimizer.step';
@@ -41,9 +43,31 @@ export function scheduled(step: Tensor, { learningRate, warmup, decay, steps, fl
   return mul(mul(rising, add(mul(falling, 1 - floor), floor)), learningRate);
 }
 
+/** Decay of Muon's momentum. */
+const muonMomentum = 0.95;
+/** Size of Muon's update, root mean square: what AdamW's is about, so that one learning rate does for both. */
+const muonSize = 0.2;
+
+/**
+ * The nearest matrix to x [m, n] whose singular values are all alike, about 1: five steps of the Newton-Schulz iteration
+ * with the quintic polynomial of Muon (Jordan et al., "Muon", 2024), which leaves them between 0.7 and 1.2.
+ */
+export function orthogonalized(x: Tensor): Tensor {
+  const [rows, columns] = x.shape as [number, number];
+  const wide = rows > columns ? transpose(x, [1, 0]) : x;
+  let y: Tensor = div(wide, add(sqrt(total(square(wide))), 1e-7));
+  for (let iteration = 0; iteration < 5; iteration++) {
+    const gram = matmul(y, y, { transposeB: true });
+    const mixed = add(mul(gram, -4.775), mul(matmul(gram, gram), 2.0315));
+    y = add(mul(y, 3.4445), matmul(mixed, y));
+  }
+  return rows > columns ? transpose(y, [1, 0]) : y;
+}
+
 /**
  * AdamW (arXiv 1711.05101) with clipping by the global norm, as part of the program: the next value of every parameter
- * and moment, and what is worth logging. Weight decay skips vectors (norm gains and biases).
+ * and moment, and what is worth logging. Weight decay skips vectors (norm gains and biases). Parameters of `muon` are moved
+ * by Muon instead, scaled as in arXiv 2502.16982, equation 4: momentum, made orthogonal, of about AdamW's size.
  */
 export function adamW(
   parameters: ReadonlyMap<string, Tensor>,
@@ -64,11 +88,18 @@ export function adamW(
   const updates = new Map<string, Tensor>([[stepCount, step]]);
   for (const [name, parameter] of parameters) {
     const g = mul(gradientOf.get(name) as Tensor, clip);
+    const decays = options.weightDecay > 0 && parameter.shape.length > 1;
+    const kept = decays ? mul(parameter, sub(1, mul(learningRate, options.weightDecay))) : parameter;
+    if (options.muon?.has(name)) {
+      const momentum = add(mul(state(firstMoment(name), parameter.shape), muonMomentum), g);
+      const scale = muonSize * Math.sqrt(Math.max(...parameter.shape));
+      const direction = mul(orthogonalized(add(g, mul(momentum, muonMomentum))), scale);
+      updates.set(name, sub(kept, mul(direction, learningRate))).set(firstMoment(name), momentum);
+      continue;
+    }
     const m = add(mul(state(firstMoment(name), parameter.shape), options.beta1), mul(g, 1 - options.beta1));
     const v = add(mul(state(secondMoment(name), parameter.shape), options.beta2), mul(square(g), 1 - options.beta2));
     const direction = div(mul(m, stepSize), add(div(sqrt(v), rootCorrection), options.epsilon));
-    const decays = options.weightDecay > 0 && parameter.shape.length > 1;
-    const kept = decays ? mul(parameter, sub(1, mul(learningRate, options.weightDecay))) : parameter;
     updates.set(name, sub(kept, direction)).set(firstMoment(name), m).set(secondMoment(name), v);
   }
   return { updates, gradNorm, learningRate };

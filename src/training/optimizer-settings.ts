@@ -3,7 +3,11 @@ import type { AdamW } from '../graph/optimizer.ts';
 
 /** Settings of the optimiser, the same for supervised training and policy gradients. */
 export const optimizerSettings = {
-  learning_rate: z.number().positive().max(1).describe('Peak learning rate of AdamW'),
+  optimizer: z
+    .enum(['adamw', 'muon'])
+    .default('adamw')
+    .describe("AdamW for all weights, or Muon for the layers' projections and AdamW for the rest"),
+  learning_rate: z.number().positive().max(1).describe('Peak learning rate'),
   warmup_steps: z.int().nonnegative().describe('Updates over which the learning rate rises from 0'),
   lr_schedule: z
     .enum(['constant', 'linear', 'cosine'])
@@ -24,9 +28,12 @@ export const optimizerSettings = {
 
 export type OptimizerSettings = z.infer<z.ZodObject<typeof optimizerSettings>>;
 
-/** The optimiser of these settings; `updates` is when a falling schedule arrives at its floor. */
-export function optimizerOf(settings: OptimizerSettings, updates: number): AdamW {
+/**
+ * The optimiser of these settings for parameters of these names; `updates` is when a falling schedule arrives at its floor.
+ */
+export function optimizerOf(settings: OptimizerSettings, parameters: Iterable<string>, updates: number): AdamW {
   return {
+    ...(settings.optimizer === 'muon' ? { muon: new Set([...parameters].filter(isProjection)) } : {}),
     beta1: settings.adam_beta1,
     beta2: settings.adam_beta2,
     epsilon: settings.adam_epsilon,
@@ -41,3 +48,6 @@ export function optimizerOf(settings: OptimizerSettings, updates: number): AdamW
     },
   };
 }
+
+/** A matrix between two layers of numbers; not embeddings or head, whose rows are tokens, and not an adapter's factors. */
+const isProjection = (name: string): boolean => name.endsWith('_proj.weight');

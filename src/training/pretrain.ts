@@ -79,7 +79,7 @@ export function pretraining(
   const trainer = new Trainer(
     model,
     autoregressive ? nextTokenLoss : maskedDiffusionLoss,
-    optimizerOf(settings, steps),
+    optimizerOf(settings, model.trained.keys(), steps),
   );
   return {
     bestBy: curriculum.bestBy,

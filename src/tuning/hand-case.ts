@@ -95,7 +95,7 @@ export async function lossOfCase(
       `${objective.name} is not a function of masks and rewards alone, so a case does not say its loss; take another objective.`,
     );
   const { batch, logp } = objective.fromMasks(scored, samples, settings, { mask, pad });
-  const trainer = new Trainer(model, objective.loss, optimizerOf(settings, 1));
+  const trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), 1));
   const { loss, metrics } = await trainer.evaluate(batch);
   await trainer.dispose();
   return { loss, logp: logp(metrics), advantages };

@@ -65,7 +65,7 @@ export function policyGradient({
   const settings = { ...wished, micro_batch: fittingMicroBatch(model, task, seen, wished) };
   const reward = given.reward ?? task.rewards[0];
   const updates = (steps ?? 1) * settings.inner_updates;
-  const trainer = new Trainer(model, objective.loss, optimizerOf(settings, updates));
+  const trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), updates));
   const bounds = new BoundEstimator(model);
   const { mask_token_id: mask, pad_token_id: pad } = model.config;
   const method = objective.begin({

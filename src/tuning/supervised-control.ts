@@ -28,7 +28,7 @@ export async function superviseFor(
   { examples, optimizer, seconds, seed, signal, onStep }: SupervisedControl,
 ) {
   const model = await LanguageModel.load(engine, base, trainingState(base.config));
-  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(optimizer, 1));
+  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(optimizer, model.trained.keys(), 1));
   const { mask_token_id: mask, pad_token_id: pad } = base.config;
   const begin = performance.now();
   const left = () => seconds - (performance.now() - begin) / 1000;

@@ -4,7 +4,14 @@ import { after, describe, it } from 'node:test';
 import type { Engine } from '../../src/engine/engine.ts';
 import { square, total } from '../../src/graph/compositions.ts';
 import { gradients } from '../../src/graph/differentiate.ts';
-import { type AdamW, adamW, optimizerState, type Schedule, scheduled } from '../../src/graph/optimizer.ts';
+import {
+  type AdamW,
+  adamW,
+  optimizerState,
+  orthogonalized,
+  type Schedule,
+  scheduled,
+} from '../../src/graph/optimizer.ts';
 import * as p from '../../src/graph/primitives.ts';
 import type { HostTensor, Tensor } from '../../src/graph/tensor.ts';
 import { Random } from '../../src/platform/random.ts';
@@ -102,6 +109,54 @@ for (const { label, open } of engines) {
     }
   });
 }
+
+describe('Muon', () => {
+  for (const { label, open } of engines)
+    it(`makes the singular values of a matrix alike on ${label}`, async () => {
+      const engine = await open();
+      for (const shape of [
+        [6, 4],
+        [4, 6],
+        [5, 5],
+      ] as const) {
+        const x = normals(new Random(7, `${shape}`), shape);
+        const { outputs } = await runProgram(engine, { outputs: { y: orthogonalized(p.input('x', shape)) } }, { x });
+        const y = outputs.y!.data as Float32Array;
+        // x = U S V' becomes U T V' with T near 1: y' x is symmetric and, with x of full rank, positive.
+        const [rows, columns] = shape;
+        const at = (data: ArrayLike<number>, row: number, column: number) => data[row * columns + column] as number;
+        const short = rows > columns ? columns : rows;
+        const gram = (a: ArrayLike<number>, b: ArrayLike<number>, i: number, j: number) =>
+          Array.from({ length: rows > columns ? rows : columns }, (_, k) =>
+            rows > columns ? at(a, k, i) * at(b, k, j) : at(a, i, k) * at(b, j, k),
+          ).reduce((sum, one) => sum + one, 0);
+        let trace = 0;
+        for (let i = 0; i < short; i++) {
+          trace += gram(y, y, i, i);
+          for (let j = 0; j < i; j++) {
+            assert.ok(Math.abs(gram(y, x.data, i, j) - gram(y, x.data, j, i)) < 1e-3, 'the directions stay');
+            assert.ok(Math.abs(gram(y, y, i, j)) < 0.45, 'and are apart');
+          }
+        }
+        assert.ok(trace / short > 0.7 ** 2 && trace / short < 1.2 ** 2, `${trace / short}`);
+      }
+      await engine.dispose();
+    });
+
+  it('moves its matrices by the learning rate whatever the gradient, and the rest as AdamW does', async () => {
+    const engine = await engines[0]!.open();
+    const options = { ...plain, muon: new Set(['matrix']) };
+    const { state } = await ran(engine, options, 1);
+    const { values } = transcribed(plain, 1);
+    assertClose(state.gain!, { shape: [3], data: values.get('gain')! }, 'the gain');
+    const before = initial.get('matrix')!.data;
+    const moved = [...state.matrix!.data].map((value, i) => value - (before[i] as number));
+    // Two singular values between 0.7 and 1.2, times 0.2 sqrt(3) and the learning rate.
+    const length = Math.sqrt(moved.reduce((sum, one) => sum + one * one, 0)) / (0.2 * Math.sqrt(3) * 0.05);
+    assert.ok(length > Math.sqrt(2) * 0.7 && length < Math.sqrt(2) * 1.2, `${length}`);
+    await engine.dispose();
+  });
+});
 
 describe('learning rate', () => {
   const rates = async (schedule: Schedule, steps: readonly number[]) => {

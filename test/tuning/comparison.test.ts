@@ -156,6 +156,17 @@ describe('a comparison', () => {
     });
   });
 
+  it('goes on with a plan that an earlier version kept, which had fewer settings', async () => {
+    const file = path.join(root, 'whole', 'plan.json');
+    const { settings, ...kept } = JSON.parse(await readFile(file, 'utf8'));
+    const { adapter: _, ...fewer } = settings;
+    await writeFile(file, JSON.stringify({ ...kept, settings: fewer }));
+    assert.equal((await run('whole')).length, 5);
+    await writeFile(file, JSON.stringify({ ...kept, settings: { ...fewer, group_size: 4 } }));
+    await assert.rejects(run('whole'), /holds a comparison with another settings/);
+    await writeFile(file, JSON.stringify({ ...kept, settings }));
+  });
+
   it('refuses to go on with another plan', async () => {
     await assert.rejects(run('whole', { plan: { ...plan, steps: 9 } }), {
       name: 'UsageError',

@@ -79,7 +79,7 @@ async function trainMemorisedModel(folder: string): Promise<void> {
     warmup_steps: 20,
     max_grad_norm: 1,
   });
-  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, 0));
+  const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(settings, model.trained.keys(), 0));
   const examples = new GapExamples([{ package: 'test', path: 'known.ts', text: knownSource }], tokenizer, specials.eom);
   for (let step = 1; step <= 1200; step++) {
     const random = new Random(1, step);

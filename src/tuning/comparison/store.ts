@@ -9,6 +9,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { readJson, writeJson } from '../../platform/files.ts';
+import { tuningSettings } from '../settings.ts';
 import type { ComparisonPlan, ComparisonRow, Costs, FailedRow, Trial } from './records.ts';
 import { fileNameOf } from './variants.ts';
 
@@ -27,13 +28,20 @@ export const runsOf = (dir: string): string => path.join(dir, 'runs');
 export async function keepPlan(dir: string, plan: ComparisonPlan): Promise<void> {
   const file = place(dir).plan;
   if (!existsSync(file)) return writeJson(file, plan);
-  const known = (await readJson(file)) as Readonly<Record<string, unknown>>;
+  const known = await readPlan(file);
   const given = JSON.parse(JSON.stringify(plan)) as Readonly<Record<string, unknown>>;
   const differing = Object.keys(given).find((name) => JSON.stringify(known[name]) !== JSON.stringify(given[name]));
   if (differing !== undefined)
     throw new UsageError(
       `${dir} holds a comparison with another ${differing}; go on with the same options, or choose another folder with --out.`,
     );
+}
+
+/** A plan as it was kept; settings that there were not yet have their defaults, which change nothing. */
+async function readPlan(file: string): Promise<Readonly<Record<string, unknown>>> {
+  const plan = (await readJson(file)) as Readonly<Record<string, unknown>>;
+  const settings = tuningSettings.safeParse(plan.settings);
+  return settings.success ? { ...plan, settings: JSON.parse(JSON.stringify(settings.data)) } : plan;
 }
 
 const trialSchema = z.object({ learning_rate: z.number(), score: z.number().nullable() });
