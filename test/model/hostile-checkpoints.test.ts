@@ -207,7 +207,7 @@ describe('a published configuration', () => {
     ['dream', { mask_token_id: 1e6 }, /below vocab_size/],
     ['dream', { mask_token_id: -1 }, /mask_token_id is -1/],
     ['dream', { eos_token_id: [-1, 1] }, /eos_token_id is \[-1,1\] where a token's id is needed/],
-    ['dream', { attention: 'causal' }, /attention is wrong/],
+    ['dream', { attention: 'sliding' }, /attention is wrong/],
     ['dream', { attention: 'block-causal' }, /needs a block_size/],
     ['llada2-moe', { n_group: 5 }, /n_group groups of one size/],
     ['llada2-moe', { topk_group: 5 }, /topk_group/],
