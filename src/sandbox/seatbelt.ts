@@ -18,7 +18,7 @@ export function seatbelt(sandboxExec: string, finding: SandboxFinding): Sandbox 
     finding,
     async run(job, signal) {
       const limits = { ...defaultLimits, ...job.limits };
-      const stage = await openStage(null);
+      const stage = openStage(null);
       try {
         // Profiles see a path as it is behind its links, and /tmp is one.
         const root = await realpath(stage.folder);
@@ -45,7 +45,7 @@ export function seatbelt(sandboxExec: string, finding: SandboxFinding): Sandbox 
           signal,
         );
       } finally {
-        await stage.remove();
+        stage.remove();
       }
     },
   };
