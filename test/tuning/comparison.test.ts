@@ -233,7 +233,7 @@ describe('what is made of rows', () => {
     seconds_per_step: 1 + seed,
     before: { solved: interval(0.2) },
     after: { solved: interval(solved) },
-    pass: { 'pass@1': interval(solved) },
+    pass: { 'pass@1': interval(solved), 'pass@2': interval(solved), 'pass@3': interval(solved) },
     reward: [1, 2, 3].map((step) => ({ step, rollouts: 10 * step, seconds: step, value: step / 4 })),
     validation: [{ step: 3, rollouts: 30, seconds: 3, value: 0.4 }],
     run: `run-${seed}`,
@@ -261,7 +261,7 @@ describe('what is made of rows', () => {
     assert.deepEqual([broken!.objective, broken!.seeds, broken!.failed], ['wd1', 1, 1]);
     assert.match(
       markdownTable([two!, broken!]),
-      /^\| objective \| seeds \| solved \| pass@1 \| .*\n.*\n\| spg-eubo \| 2 \| /,
+      /^\| objective \| seeds \| solved \| pass@1 \| pass@2 \| solved against .*\n.*\n\| spg-eubo \| 2 \| /,
     );
   });
 

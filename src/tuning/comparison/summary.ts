@@ -61,7 +61,7 @@ function mean(values: readonly number[]): number {
 
 /** Head and rows of the table of summaries, as text. */
 export function summaryTable(summaries: readonly ObjectiveSummary[]): { head: string[]; rows: string[][] } {
-  const names = [...new Set(summaries.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const names = [...new Set(summaries.flatMap(({ metrics }) => Object.keys(metrics)))].filter(isShown);
   const against = `${names[0] ?? ''} against ${summaries[0]?.objective ?? ''}`;
   return {
     head: ['objective', 'seeds', ...names, against, 'learning rate', 'rollouts', 'seconds a step'],
@@ -78,6 +78,12 @@ export function summaryTable(summaries: readonly ObjectiveSummary[]): { head: st
       ];
     }),
   };
+}
+
+/** pass@k for powers of two alone; the rows of a comparison have all. */
+function isShown(metric: string): boolean {
+  const samples = /^pass@(\d+)$/.exec(metric);
+  return samples === null || Number.isInteger(Math.log2(Number(samples[1])));
 }
 
 /** The summaries as a Markdown table. */
