@@ -108,7 +108,7 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, surroundings:
   const { programs, stage, user, group, filtered } = surroundings;
   const shown = (job.shown ?? []).filter(({ host, inside }) => inside !== null || !isOfSystem(host));
   if (job.copied !== undefined) shown.push({ host: job.copied, inside: 'snapshot' });
-  const { sources, before } = user === null ? asIs(shown) : mountedFor(user, shown, stage, programs);
+  const { sources, table } = user === null ? asIs(shown) : mountedFor(user, shown, stage);
   const given = [...Object.entries(madeUp).map(([inside, content]) => ({ inside, content })), ...(job.files ?? [])];
   const places = stage.write(given);
   const args = [
@@ -146,8 +146,7 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, surroundings:
   ];
   const [program, ...rest] = [
     ...without(inheritableDescriptors().filter((descriptor) => descriptor > filterDescriptor)),
-    ...(group?.before ?? []),
-    ...before,
+    ...before({ table, user, entries: group?.entries ?? [] }, programs),
     programs.bwrap,
     ...args,
   ] as [string, ...string[]];
@@ -189,42 +188,55 @@ const placeInside = (inside: string | null, { host }: ShownPath): string =>
 interface Sources {
   /** Where bubblewrap finds each path that is shown. */
   readonly sources: readonly string[];
-  /** What stands before bubblewrap on the command line. */
-  readonly before: readonly string[];
+  /** A table of what must be mounted there first; null: nothing. */
+  readonly table: string | null;
 }
 
-const asIs = (shown: readonly ShownPath[]): Sources => ({ sources: shown.map(({ host }) => host), before: [] });
+const asIs = (shown: readonly ShownPath[]): Sources => ({ sources: shown.map(({ host }) => host), table: null });
 
 /**
  * Root can reach what nobody cannot, such as a workspace below /root. So root mounts what is shown where nobody finds it,
  * in a mount namespace of its own that ends with the run, and only then drops to nobody.
  */
-function mountedFor(
-  user: number,
-  shown: readonly ShownPath[],
-  stage: Stage,
-  { unshare, setpriv }: BubblewrapPrograms,
-): Sources {
-  const drop = [setpriv, `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--no-new-privs'];
-  if (shown.length === 0) return { sources: [], before: drop };
-  const sources: string[] = [];
-  for (const [index, { host }] of shown.entries()) {
+function mountedFor(user: number, shown: readonly ShownPath[], stage: Stage): Sources {
+  if (shown.length === 0) return { sources: [], table: null };
+  const sources = shown.map(({ host }, index) => {
     const place = path.join(stage.folder, `shown-${index}`);
     if (statSync(host).isDirectory()) makeFolder(place, user);
     else writeFileSync(place, '');
-    sources.push(place);
-  }
-  // All by one program: each that is started costs a run milliseconds.
+    return place;
+  });
   const table = path.join(stage.folder, 'mounts');
   const line = (...fields: readonly string[]) => `${fields.map(inTable).join(' ')} none bind 0 0\n`;
   writeFileSync(table, shown.map(({ host }, index) => line(host, sources[index] as string)).join(''));
-  const mount = 'mount --all --fstab "$1" || exit 125; shift; exec "$@"';
-  return {
-    sources,
-    before: [unshare, '--mount', '--propagation', 'private', '/bin/sh', '-c', mount, 'sh', table, ...drop],
-  };
+  return { sources, table };
 }
 
 /** A path as a table of mounts has it: blanks, line ends, backslashes and # by their octal numbers. */
 const inTable = (field: string): string =>
   field.replace(/[ \t\n\\#]/g, (one) => `\\${one.charCodeAt(0).toString(8).padStart(3, '0')}`);
+
+interface Preparation {
+  readonly table: string | null;
+  readonly user: number | null;
+  /** Of the control groups that count the run. */
+  readonly entries: readonly string[];
+}
+
+/**
+ * What stands before bubblewrap: one shell that mounts what a table says in a namespace of its own and enters the control
+ * groups, and then the drop to another user. Few programs: each that is started costs a run a millisecond or more.
+ */
+function before({ table, user, entries }: Preparation, { unshare, setpriv }: BubblewrapPrograms): string[] {
+  const drop = user === null ? [] : [setpriv, `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--no-new-privs'];
+  const apart = table === null ? [] : [unshare, '--mount', '--propagation', 'private'];
+  if (table === null && entries.length === 0) return drop;
+  const script = [
+    ...(table === null ? [] : ['mount --all --fstab "$1" || exit 125', 'shift']),
+    'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done',
+    'shift',
+    'exec "$@"',
+  ];
+  const given = [...(table === null ? [] : [table]), ...entries, '--'];
+  return [...apart, '/bin/sh', '-c', script.join('; '), 'sh', ...given, ...drop];
+}

@@ -17,8 +17,8 @@ export interface ControlGroups {
 
 /** What counts one run. */
 export interface RunGroup {
-  /** What stands before a command so that it and all that it starts are counted. */
-  readonly before: readonly string[];
+  /** Files into which a process writes its number, so that it and all that it starts are counted. */
+  readonly entries: readonly string[];
   /**
    * Says whether the processes use more memory than they may, or the kernel ended one of them for it, as it does where
    * scratch folders are full as well; it may have left the others alone.
@@ -80,9 +80,8 @@ function groupsIn(parents: readonly Parent[]): ControlGroups {
         await remove();
         throw error;
       }
-      const enter = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done; shift; exec "$@"';
       return {
-        before: ['/bin/sh', '-c', enter, 'sh', ...groups.map(({ folder }) => path.join(folder, 'cgroup.procs')), '--'],
+        entries: groups.map(({ folder }) => path.join(folder, 'cgroup.procs')),
         async look() {
           for (const { folder, memory } of groups) {
             if (memory === null) continue;
