@@ -58,9 +58,9 @@ export class Runtime implements vscode.Disposable {
     await this.#start();
   }
 
-  /** Asks it; throws one sentence where there is none to ask. */
+  /** Asks it, once it is up where it is just starting; throws one sentence where there is none to ask. */
   async request<Result>(method: string, parameters?: unknown): Promise<Result> {
-    const client = this.#running();
+    const client = await this.#running();
     return parameters === undefined
       ? client.sendRequest<Result>(method)
       : client.sendRequest<Result>(method, parameters);
@@ -73,7 +73,7 @@ export class Runtime implements vscode.Disposable {
     onPart: (part: Part) => void,
     token: vscode.CancellationToken,
   ): Promise<Result> {
-    const client = this.#running();
+    const client = await this.#running();
     const { ProgressType } = await languageClient();
     const partialResultToken = randomUUID();
     const parts = client.onProgress(new ProgressType<Part>(), partialResultToken, onPart);
@@ -192,12 +192,36 @@ export class Runtime implements vscode.Disposable {
     this.#changed.fire(state);
   }
 
-  #running(): LanguageClient {
+  async #running(): Promise<LanguageClient> {
+    if (this.#isComing()) await this.#come();
     if (this.#state.kind === 'running' && this.#client) return this.#client;
     throw new Error(this.#state.kind === 'running' ? 'The runtime is busy starting.' : this.#state.reason);
   }
+
+  #isComing(): boolean {
+    const { kind } = this.#state;
+    // While it is started anew on demand, the state is still that of the one before, which is gone.
+    return kind === 'running' ? this.#client === null : kind !== 'failed';
+  }
+
+  /** Waits for what is coming up to be there, or not to come; not for ever. */
+  #come(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        listener.dispose();
+        clearTimeout(timer);
+        resolve();
+      };
+      const listener = this.#changed.event(() => {
+        if (!this.#isComing()) done();
+      });
+      const timer = setTimeout(done, comingPatience);
+    });
+  }
 }
 
+/** Milliseconds for which who asks waits for a runtime that is coming up. */
+const comingPatience = 30_000;
 /** Milliseconds for which a client that starts is waited for before it is ended. */
 const patience = 5_000;
 const nothing = (): void => undefined;

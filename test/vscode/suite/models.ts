@@ -55,7 +55,10 @@ suite('models', () => {
     messages.shown.length = 0;
     const questions = answerPicks(['unmask-code', 'For this workspace only']);
     try {
+      // Who asks while the runtime comes up waits for it.
+      const restarted = vscode.commands.executeCommand('unmask.restartRuntime');
       await vscode.commands.executeCommand('unmask.selectModel');
+      await restarted;
     } finally {
       questions.restore();
     }
