@@ -55,7 +55,8 @@ export const codeRecipe: Recipe = {
   settings: {
     batch_size: 16,
     forward_process: 'stratified',
-    learning_rate: 2e-3,
+    optimizer: 'muon',
+    learning_rate: 4e-3,
     warmup_steps: 200,
     lr_schedule: 'cosine',
     lr_floor: 0.05,
