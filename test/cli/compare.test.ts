@@ -50,6 +50,8 @@ it('prints a row for each objective, and where the page is', async () => {
   }
   assert.equal(page, path.join(home, 'comparisons', 'sudoku4x4', 'index.html'));
   assert.match(await readFile(page, 'utf8'), /npx unmask compare --task sudoku4x4/);
+  const kept = JSON.parse(await readFile(path.join(path.dirname(page), 'comparison.json'), 'utf8'));
+  assert.deepEqual(kept, { task, rows, page: 'index.html' }, 'no path of this machine');
   const { stdout } = await unmask(compare);
   assert.match(stdout, /^\| objective \|[\s\S]*\| wd1 \| 1 \|[\s\S]*page: /);
 });

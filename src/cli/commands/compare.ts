@@ -76,7 +76,8 @@ export function addCompare(add: AddCommand): void {
           await writeAtomic(page, comparisonPage({ plan, rows, summaries, costs, command: commandOf(options) }));
           await writeAtomic(path.join(dir, 'table.md'), table);
           const document = { task: task.name, rows: summaries, page };
-          await writeJson(path.join(dir, 'comparison.json'), document);
+          // Beside the page, so that the folder may be moved.
+          await writeJson(path.join(dir, 'comparison.json'), { ...document, page: path.basename(page) });
           return { document, lines: [...table.trimEnd().split('\n'), `page: ${page}`] };
         },
       ),
