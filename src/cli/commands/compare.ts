@@ -73,7 +73,16 @@ export function addCompare(add: AddCommand): void {
           const summaries = summarise(rows, labels, costs);
           const table = markdownTable(summaries);
           const page = path.join(dir, 'index.html');
-          await writeAtomic(page, comparisonPage({ plan, rows, summaries, costs, command: commandOf(options) }));
+          await writeAtomic(
+            page,
+            comparisonPage({
+              plan,
+              rows,
+              summaries,
+              costs,
+              command: commandOf({ ...options, seeds: options.seeds || seedsOf(rows) }),
+            }),
+          );
           await writeAtomic(path.join(dir, 'table.md'), table);
           const document = { task: task.name, rows: summaries, page };
           // Beside the page, so that the folder may be moved.
@@ -110,6 +119,10 @@ function learningRates(middle: number, count: number): number[] {
     Math.min(1, Number((middle * 3 ** (index - (count - 1) / 2)).toPrecision(3))),
   );
 }
+
+/** Seeds of a comparison that is only shown: those that any objective has. */
+const seedsOf = (rows: readonly { readonly seed: number }[]): number =>
+  rows.reduce((most, { seed }) => Math.max(most, seed + 1), 0);
 
 function commandOf(options: CompareOptions): string {
   const { task, objectives, seeds, steps, trials, problems, samples, config, set } = options;
