@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import { openCheckpoint, weightsDigest } from '../model/checkpoint.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
+import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts';
@@ -84,6 +85,7 @@ export async function startEvaluation(
       weights_digest: await weightsDigest(folder),
     },
     device: { engine: engine.name, device: engine.device },
+    memory: memoryNeeded(parametersOf(prepared.model.config), prepared.model.config),
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
   return work({ run, request, prepared, hooks });

@@ -24,6 +24,8 @@ export interface RunConfiguration {
   /** Every hyper-parameter by name, defaults included. */
   readonly settings: Readonly<Record<string, Json>>;
   readonly device: { readonly engine: string; readonly device: string };
+  /** Bytes of the device's memory that it takes at its peak, about; absent: nobody reckoned. */
+  readonly memory?: number;
   /** Versions by name: unmask, node, and the engine's packages. */
   readonly versions: Readonly<Record<string, string>>;
   /** ISO 8601, UTC. */
@@ -85,6 +87,9 @@ export interface RunSummary {
   /** The model that it started from, as its user named it. */
   readonly model: string | null;
   readonly objective: string | null;
+  /** What it computes on, and `RunConfiguration.memory`; null where that is unknown. */
+  readonly device: RunConfiguration['device'] | null;
+  readonly memory: number | null;
   /** ISO 8601, UTC; null where `run.json` cannot be read. */
   readonly createdAt: string | null;
   /** Why the run failed, or what is wrong with its files. */

@@ -115,6 +115,8 @@ export async function summarizeRun(dir: string): Promise<RunSummary> {
     task: configuration?.task ?? null,
     model: configuration?.model ?? null,
     objective: configuration?.objective ?? null,
+    device: configuration?.device ?? null,
+    memory: configuration?.memory ?? null,
     createdAt: configuration?.createdAt ?? null,
     ...(error === undefined ? {} : { error }),
   };

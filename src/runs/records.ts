@@ -30,6 +30,9 @@ export const runConfigurationSchema = z.looseObject({
   ),
   settings: z.record(z.string(), json).describe('Every hyper-parameter by name, defaults included.'),
   device: z.looseObject({ engine: z.string(), device: z.string() }),
+  memory: z.exactOptional(
+    z.number().min(0).describe("Bytes of the device's memory that the job takes at its peak, about."),
+  ),
   versions: z.record(z.string(), z.string()),
   createdAt: time,
 }) satisfies z.ZodType<RunConfiguration>;

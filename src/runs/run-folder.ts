@@ -35,6 +35,7 @@ interface Known {
  */
 export class RunFolder {
   readonly root: string;
+  readonly #background: boolean;
   readonly #listeners = new Set<(change: RunsChange) => void>();
   readonly #known = new Map<string, Known>();
   readonly #watchers = new Map<string, FSWatcher>();
@@ -46,8 +47,10 @@ export class RunFolder {
   #due = Number.POSITIVE_INFINITY;
   #following = false;
 
-  constructor(root: string) {
+  /** @param options.background whether following keeps no process alive; it does unless told otherwise */
+  constructor(root: string, { background = false }: { readonly background?: boolean } = {}) {
     this.root = root;
+    this.#background = background;
   }
 
   /** The runs as they were at the last look, newest first. */
@@ -141,6 +144,7 @@ export class RunFolder {
     clearTimeout(this.#timer);
     this.#due = due;
     this.#timer = setTimeout(() => void this.look().catch(() => undefined), milliseconds);
+    if (this.#background) this.#timer.unref();
   }
 
   #watch(folders: readonly string[]): void {

@@ -1,6 +1,6 @@
 import type { Infilled, Infilling, InfillRequest } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../evaluation/infilling.ts';
-import { messageOf } from '../platform/errors.ts';
+import { messageOf, UserError } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
 import { orderBySyntax } from '../workspace/syntax-order.ts';
 import { commentOrStringAt } from '../workspace/syntax-place.ts';
@@ -94,7 +94,8 @@ export class Completions {
     try {
       texts = await this.#decide(query, path, AbortSignal.any([signal, superseded.signal]));
     } catch (error) {
-      if (!(error instanceof Cancelled)) path.ends('failed', `The completion failed: ${messageOf(error)}`);
+      if (error instanceof UserError) path.ends('no-model', error.message);
+      else if (!(error instanceof Cancelled)) path.ends('failed', `The completion failed: ${messageOf(error)}`);
       else
         path.ends(
           'cancelled',

@@ -20,18 +20,19 @@ const shownBefore = 400;
 
 /** Completes at a place for who wants to see how: nothing is trimmed or discarded, and every step of every alternative is kept. */
 export async function denoiseHere(
-  model: LanguageModel,
+  getModel: () => Promise<LanguageModel>,
   { text, uri }: CompletionQuery,
   { seed, alternatives }: DenoiseParameters,
   { settings, turns, signal, send }: DenoiseHooks,
 ): Promise<DenoiseResult> {
   const begin = performance.now();
   const sending: Promise<void>[] = [];
-  const { frames, watch } = recordFrames(model, alternatives, (alternative, frame) => {
-    sending.push(send({ alternative, frame }));
-  });
-  const result = await turns.run('invoked', signal, (breathe) =>
-    infill(model, {
+  const { result, frames } = await turns.run('invoked', signal, async (breathe) => {
+    const model = await getModel();
+    const { frames, watch } = recordFrames(model, alternatives, (alternative, frame) => {
+      sending.push(send({ alternative, frame }));
+    });
+    const result = await infill(model, {
       ...text,
       alternatives,
       seed,
@@ -42,8 +43,9 @@ export async function denoiseHere(
       runnersUp: watchedRunnersUp,
       watch,
       betweenSteps: breathe,
-    }),
-  );
+    });
+    return { result, frames };
+  });
   await Promise.all(sending);
   return {
     alternatives: result.alternatives.map(({ text: written, meanConfidence }, alternative) => ({

@@ -20,6 +20,7 @@ import { denoiseHere } from './denoise-here.ts';
 import { frameOf, withoutEnd } from './frame.ts';
 import { listModels } from './list-models.ts';
 import { ModelResidency } from './model-residency.ts';
+import { RoomForJobs } from './room-for-jobs.ts';
 import { denoisingOfSample } from './sample-denoising.ts';
 import { Turns } from './turns.ts';
 
@@ -64,9 +65,11 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     };
     void connection.sendNotification(protocol.statusChanged, status);
   };
-  const residency = new ModelResidency(settings, sendStatus);
+  const room = new RoomForJobs();
+  const residency = new ModelResidency(settings, sendStatus, room.whyNot);
   const fill = infiller ?? (async (request: InfillRequest) => infill(await residency.get(), request));
   const turns = new Turns();
+  room.follow(() => turns.run('invoked', new AbortController().signal, () => residency.reconsider()));
   const completions = new Completions({
     turns,
     settings: () => settings.completions,
@@ -81,7 +84,9 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     const { uri, line, character } = query;
     const { prefix } = query.text;
     return async ([first], step, begun) => {
-      const model = await residency.get();
+      // It may be gone by now, to make room; then there is nothing to tell.
+      const model = await residency.get().catch(() => null);
+      if (!model) return;
       const frame = frameOf(first!, step, model);
       const prefixTail = withoutEnd(prefix, begun).slice(-shownBefore);
       const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done: first!.done };
@@ -94,6 +99,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, inlineCompletionProvider: {} },
   }));
   connection.onInitialized(sendStatus);
+  connection.onExit(() => room.close());
 
   connection.languages.inlineCompletion.on(async (parameters, token) => {
     const document = documents.get(parameters.textDocument.uri);
@@ -145,7 +151,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     const at = { trigger: 'invoked', listIsOpen: false } as const;
     const query = queryAt(document, parameters, at);
     try {
-      return await denoiseHere(await residency.get(), query, parameters, {
+      return await denoiseHere(() => residency.get(), query, parameters, {
         settings: settings.completions,
         turns,
         signal: signalOf(token),

@@ -93,12 +93,17 @@ function frozenBytes(config: ModelConfig, precision: Precision): number {
 const numbersOf = (shapes: ReadonlyMap<string, Shape>): number =>
   [...shapes.values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
 
-/** One sentence about what a run needs and the machine has. Throws a `UserError` where all of its memory is too little. */
-export function assertFits({ least, about }: MemoryNeed, { total, free }: MachineMemory): string {
+/**
+ * One sentence about what a run needs and its device has; null: the device does not tell. Throws a `UserError` where all of
+ * the device's memory is too little.
+ */
+export function assertFits({ least, about }: MemoryNeed, memory: MachineMemory | null, owner = 'this machine'): string {
+  if (!memory) return `The run needs about ${memorySize(about)} of memory; how much ${owner} has is not known.`;
+  const { total, free } = memory;
   if (least > total)
     throw new UserError(
-      `The run needs at least ${memorySize(least)} of memory, and this machine has ${memorySize(total)}; train an adapter (adapter=lora) over a base of lower precision (base_precision=int8 or int4), of a lower rank (lora_r), or a smaller model.`,
+      `The run needs at least ${memorySize(least)} of memory, and ${owner} has ${memorySize(total)}; train an adapter (adapter=lora) over a base of lower precision (base_precision=int8 or int4), of a lower rank (lora_r), or a smaller model.`,
     );
   const warning = about > free ? `; ${memorySize(free)} are free, so it may be slow or be ended by the system` : '';
-  return `The run needs about ${memorySize(about)} of memory, and this machine has ${memorySize(total)}${warning}.`;
+  return `The run needs about ${memorySize(about)} of memory, and ${owner} has ${memorySize(total)}${warning}.`;
 }

@@ -5,6 +5,7 @@ import { openCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
+import { Random } from '../platform/random.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
@@ -14,6 +15,7 @@ import { publishModel } from '../runs/keep-model.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
+import { memoryNeed } from './memory.ts';
 import { modelCard } from './model-card.ts';
 import {
   newModel,
@@ -64,6 +66,7 @@ export async function startPretraining(
     steps: request.steps,
     settings: { ...(request.settings as PretrainingSettings & Record<string, Json>), output: request.output },
     device: { engine: engine.name, device: engine.device },
+    memory: memoryOf(model, curriculum, request),
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
   return work({ run, model, curriculum, request, progress: freshProgress, hooks });
@@ -119,6 +122,20 @@ export async function resumePretraining(
   const { progress, optimizer } = await readProgress(last.dir);
   const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer));
   return work({ run: await RunWriter.resume(dir, progress.step, steps), model, curriculum, request, progress, hooks });
+}
+
+/** Kinds of batches come in turn; after so many steps all of them have come. */
+const turnOfKinds = 8;
+
+/** Bytes that the training takes, about, by the largest batch of its first steps. */
+function memoryOf({ config }: LanguageModel, curriculum: Curriculum, { settings, seed }: PretrainingRequest): number {
+  const needs = Array.from({ length: turnOfKinds }, (_, step) =>
+    curriculum.examples(step + 1, settings.batch_size, new Random(seed, 'memory', step)).map((batch) => {
+      const length = Math.max(...batch.map(({ tokens }) => tokens.length));
+      return memoryNeed(config, { precision: 'f32', row: { length, answer: length }, rows: batch.length }).about;
+    }),
+  );
+  return Math.max(...needs.flat());
 }
 
 interface Work {

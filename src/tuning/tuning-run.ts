@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { checkDecoding } from '../diffusion/denoise.ts';
+import { deviceMemory, sharesMemory } from '../engine/device-memory.ts';
 import type { Engine } from '../engine/engine.ts';
 import { defaultDecoding, givenTokens } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
@@ -9,7 +10,6 @@ import { findModel } from '../model/find-model.ts';
 import { readGeneration } from '../model/generation.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
-import { machineMemory } from '../platform/machine-memory.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { Random } from '../platform/random.ts';
 import { isHeldOut } from '../protocol/discovery.ts';
@@ -84,7 +84,7 @@ export async function startTuning(
   hooks: TuningHooks = {},
 ): Promise<TuningResult> {
   const folder = await findModel(request.model);
-  await checkMemory(engine, folder, request, hooks);
+  const memory = await checkMemory(engine, folder, request, hooks);
   const model = await begin(engine, folder, request);
   const { task, objective, seed, steps, settings, ...rest } = request;
   // What cannot work is found before a run directory is made.
@@ -103,6 +103,7 @@ export async function startTuning(
       test_problems: rest.testProblems,
     },
     device: { engine: engine.name, device: engine.device },
+    memory,
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
   return work({ run, model, request, prepared, progress: freshProgress, restored: new Map(), hooks });
@@ -168,16 +169,15 @@ async function goOn(
 }
 
 /**
- * Says what a run will take of the machine's memory, before any weight is read. Throws a `UserError` where it cannot fit. A
- * GPU's memory is its own, and is not looked at.
+ * Says what a run will take of its device's memory, before any weight is read, and returns it in bytes. Throws a `UserError`
+ * where it cannot fit.
  */
 async function checkMemory(
   { name, device }: Engine,
   folder: string,
   { task, settings }: TuningRequest,
   { onPrepare }: TuningHooks,
-): Promise<void> {
-  if (name !== 'onnx' || device !== 'cpu') return;
+): Promise<number> {
   const config = await readModelConfig(folder);
   const adapter = await adapterOf(folder, config, settings);
   const generation = await readGeneration(await baseFolder(folder), config);
@@ -186,12 +186,15 @@ async function checkMemory(
   } = resolveSettings({ generation }, taskByName(task), settings, generation.prompt_format);
   const need = memoryNeed(config, {
     adapter: adapter ?? undefined,
-    precision: adapter?.precision ?? 'f32',
+    // Elsewhere a base in blocks is kept as the numbers that these stand for.
+    precision: name === 'onnx' && device === 'cpu' ? (adapter?.precision ?? 'f32') : 'f32',
     // Prompts are not known yet; they are reckoned as long as what is written.
     row: { length: Math.min(2 * answer, config.max_position_embeddings), answer },
     rows: settings.micro_batch * settings.mask_samples,
   });
-  onPrepare?.(assertFits(need, machineMemory()));
+  const owner = sharesMemory(device, 'cpu') ? 'this machine' : `its ${device} device`;
+  onPrepare?.(assertFits(need, await deviceMemory(device), owner));
+  return need.about;
 }
 
 interface Prepared {

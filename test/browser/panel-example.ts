@@ -21,6 +21,8 @@ export function panelRun(name: string, changes: Partial<PanelRun> = {}): PanelRu
     task: 'sudoku4x4',
     model: 'unmask-puzzles',
     objective: 'spg-mixture',
+    device: { engine: 'onnx', device: 'cpu' },
+    memory: null,
     createdAt: '2026-03-04T05:06:07.000Z',
     bytes: 12_400_000,
     ...changes,

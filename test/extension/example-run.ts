@@ -14,6 +14,8 @@ export function exampleRun(changes: Partial<PanelRun> = {}): PanelRun {
     task: 'sudoku4x4',
     model: 'unmask-puzzles',
     objective: 'spg-mixture',
+    device: { engine: 'onnx', device: 'cpu' },
+    memory: null,
     createdAt: '2026-01-01T00:00:00.000Z',
     bytes: 24_000_000,
     ...changes,

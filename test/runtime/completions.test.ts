@@ -184,7 +184,7 @@ describe('a request', () => {
       return written(['x = 1;']);
     });
     const { texts, trace } = await completions.complete(query('a|'), never);
-    assert.deepEqual([texts, trace.outcome], [[], 'failed']);
+    assert.deepEqual([texts, trace.outcome], [[], 'no-model']);
     assert.match(trace.reason, /There is no model here; choose one\./);
     broken = false;
     assert.equal((await completions.complete(query('a|'), never)).trace.outcome, 'shown');

@@ -74,3 +74,48 @@ it('changes from a base to its adapters and back at the next request, and reads 
   assert.notDeepEqual(await says(await residency.get()), plain);
   assert.equal(states.at(-1), 'ready');
 });
+
+it('gives its memory away while there is no room for it, and reads the model again afterwards', async () => {
+  let reason: string | null = null;
+  const asked: [string, number][] = [];
+  const states: string[] = [];
+  const choice = { model: folder('wild'), engine: 'onnx', device: 'cpu' };
+  const residency: ModelResidency = new ModelResidency(
+    choice,
+    () => states.push(residency.residency.state),
+    async (device, bytes) => {
+      asked.push([device, bytes]);
+      return reason;
+    },
+  );
+  const says = async () => [...(await (await residency.get()).rawLogits(Int32Array.of(4, 2, 5)))];
+  await residency.reconsider();
+  assert.deepEqual([residency.residency.state, asked], ['idle', []], 'nothing is there that could make room');
+  const before = await says();
+  await residency.reconsider();
+  assert.equal(states.at(-1), 'ready');
+
+  reason = 'The model made room for one.';
+  const model = await residency.get();
+  await residency.reconsider();
+  assert.deepEqual([residency.residency.state, residency.residency.problem], ['resting', reason]);
+  await assert.rejects(model.rawLogits(Int32Array.of(4, 2, 5)), 'its weights are gone');
+  const told = states.length;
+  await residency.reconsider();
+  assert.equal(states.length, told, 'the same reason is told once');
+  reason = 'The model made room for two.';
+  await residency.reconsider();
+  assert.equal(residency.residency.problem, reason);
+  await assert.rejects(residency.get(), { name: 'UserError', message: reason });
+  residency.choose({ ...choice, model: folder('other') });
+  await assert.rejects(residency.get(), { name: 'UserError', message: reason });
+  assert.equal(states.at(-1), 'resting');
+  residency.choose(choice);
+
+  reason = null;
+  await residency.reconsider();
+  assert.deepEqual([residency.residency.state, residency.residency.problem], ['idle', null]);
+  assert.deepEqual(await says(), before);
+  assert.equal(states.at(-1), 'ready');
+  for (const [device, bytes] of asked) assert.ok(device === 'cpu' && bytes > 0);
+});

@@ -34,8 +34,10 @@ import {
 import type { SampleRecord } from '../../src/protocol/sample.ts';
 import { createRunDirectory } from '../../src/runs/directory.ts';
 import { runFile, stepName } from '../../src/runs/layout.ts';
+import { RunWriter } from '../../src/runs/writer.ts';
 import { defaultSettings, serve } from '../../src/runtime/server.ts';
 import { tinyCheckpoint } from '../model/tiny-model.ts';
+import { newRun } from '../runs/example.ts';
 
 const uri = 'file:///work/a.ts';
 let home: string;
@@ -242,7 +244,7 @@ describe('the language server', () => {
       await connection.sendNotification(settingsChanged, settings({}, name));
       await complete(0, 3, 'invoked');
       const { outcome, reason } = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
-      assert.equal(outcome, 'failed');
+      assert.equal(outcome, 'no-model');
       assert.match(reason, problem);
       assert.equal(statuses.at(-1)?.state, 'failed');
       assert.match(statuses.at(-1)?.problem ?? '', problem);
@@ -250,6 +252,34 @@ describe('the language server', () => {
     await connection.sendNotification(settingsChanged, settings());
     await complete(0, 3, 'invoked');
     assert.equal(statuses.at(-1)?.state, 'ready');
+    connection.dispose();
+  });
+
+  it('makes room for a job that needs the memory, says so, and is back when the job is over', async () => {
+    const { connection, statuses, complete, open } = await inProcess();
+    const status = async (wanted: protocol.RuntimeStatus['state']) => {
+      for (let attempt = 0; attempt < 500 && statuses.at(-1)?.state !== wanted; attempt++) await delay(20);
+      assert.equal(statuses.at(-1)?.state, wanted);
+      return statuses.at(-1)?.problem ?? '';
+    };
+    const last = async () => (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
+    await connection.sendNotification(settingsChanged, settings());
+    await open('1+2');
+    await complete(0, 3, 'invoked');
+    await status('ready');
+
+    const job = await RunWriter.create(path.join(home, 'runs'), { ...newRun, name: 'a large job', memory: 2 ** 50 });
+    assert.match(await status('resting'), /made room for a large job: .* completions come back when it is over\./);
+    assert.deepEqual(await complete(0, 3, 'invoked'), []);
+    const { outcome, reason } = await last();
+    assert.equal(outcome, 'no-model');
+    assert.match(reason, /made room for a large job/);
+
+    await job.close('finished');
+    assert.equal(await status('idle'), '');
+    await complete(0, 3, 'invoked');
+    assert.equal((await last()).source, 'model');
+    await status('ready');
     connection.dispose();
   });
 
