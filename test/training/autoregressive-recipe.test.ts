@@ -25,7 +25,7 @@ after(() => leave());
 
 it('the autoregressive baseline learns to predict the next token, and is judged beside the n-gram', async () => {
   const corpus = { training: [file('Name'), file('Word')], validation: [file('Line')] };
-  const curriculum = await codeCurriculum(corpus, { progress: () => undefined }, byWriting);
+  const curriculum = await codeCurriculum(corpus, { progress: () => undefined }, { reading: byWriting });
   for (const example of curriculum.examples(1, 1, new Random(3)).flat()) {
     const tokens = Array.from(example.tokens);
     assert.equal(tokens.filter((token) => token === 2).length, 1, 'the gap');

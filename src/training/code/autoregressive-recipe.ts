@@ -47,5 +47,5 @@ export const autoregressiveCodeRecipe: Recipe = {
   description: 'The small code model trained autoregressively, to compare with',
   modelName: 'unmask-code-autoregressive',
   autoregressive: true,
-  prepare: async (hooks) => codeCurriculum(await readCorpus(sourcesFolder(), hooks), hooks, byWriting),
+  prepare: async (hooks) => codeCurriculum(await readCorpus(sourcesFolder(), hooks), hooks, { reading: byWriting }),
 };

@@ -15,7 +15,8 @@ import { type Corpus, listedPackages, readCorpus, type SourceFile } from './corp
 import { GapExamples } from './gap-examples.ts';
 import { infillingItems } from './infilling-items.ts';
 
-const vocabulary = 4096;
+/** Tokens that the recipe's tokenizer has, special ones with them. */
+const usualVocabulary = 4096;
 export const codeSpecials = { pad: 0, eos: 1, mask: 2, eom: 3 } as const;
 
 /** Tokens of a text. A completion is asked for with up to 512 tokens around a canvas of 64, so some are as long. */
@@ -69,11 +70,16 @@ export const codeRecipe: Recipe = {
   prepare: async (hooks) => codeCurriculum(await readCorpus(sourcesFolder(), hooks), hooks),
 };
 
+export interface CurriculumOptions {
+  readonly reading?: CodeReading;
+  readonly vocabulary?: number;
+}
+
 /** What a code model reads of a corpus: gaps, and plain text from which it learns more in less time at first. */
 export async function codeCurriculum(
   corpus: Corpus,
   { progress }: Pick<PrepareHooks, 'progress'>,
-  reading: CodeReading = byDenoising,
+  { reading = byDenoising, vocabulary = usualVocabulary }: CurriculumOptions = {},
 ): Promise<Curriculum> {
   progress(`Learning a tokenizer from ${corpus.training.length} files`);
   const files = trainBytePairs(
