@@ -63,6 +63,11 @@ it('refuses what cannot be compared', async () => {
   assert.match(await refusal([...needy, '--model', 'tiny'], 2), /^vrpo compares the policy with a reference/);
   assert.match(await refusal([...compare, '--steps', '2'], 2), /holds a comparison with another steps/);
   assert.match(await refusal(['compare', '--task', 'gsm8k', '--objectives', 'wd1'], 2), /makes no problems itself/);
+  const scarce = ['compare', '--task', 'countdown', '--objectives', 'wd1', '--set', 'task_options={"largest":20}'];
+  assert.match(
+    await refusal([...scarce, '--model', 'tiny', '--problems', '9999', '--out', 'x'], 2),
+    /^countdown cannot make 9999 different problems of the test part; ask for fewer/,
+  );
   assert.match(
     await refusal(['compare', '--task', 'sudoku4x4', '--objectives', 'wd1,ppo'], 2),
     /^Unknown objective ppo/,

@@ -53,7 +53,10 @@ export function addCompare(add: AddCommand): void {
           // What one of them refuses is found before hours of the others.
           const { config } = await openCheckpoint(await findModel(options.model));
           const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
-          for (const { objective, settings: own } of variants) objectiveByName(objective).check?.(own, config);
+          for (const { objective, settings: own } of variants) {
+            objectiveByName(objective).check?.(own, config);
+            task.heldOut('test', options.problems, own.task_options);
+          }
           const plan: ComparisonPlan = {
             task: task.name,
             model: options.model,
