@@ -5,6 +5,8 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { RunWriter } from '../../src/runs/writer.ts';
+import { newRun } from '../runs/example.ts';
 import { knownSource, memorisedModel } from './memorised-model.ts';
 import { editorText, openAt, runCommand, screenshot } from './window.ts';
 import { Workbench } from './workbench.ts';
@@ -29,7 +31,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-completions-test-'));
     const workspace = path.join(folder, 'workspace');
     await mkdir(workspace);
-    for (const name of ['tab.ts', 'word.ts', 'off.ts', 'crash.ts'])
+    for (const name of ['tab.ts', 'word.ts', 'off.ts', 'room.ts', 'crash.ts'])
       await writeFile(path.join(workspace, name), unfinished);
     await writeFile(path.join(workspace, 'cycle.ts'), knownSource.replace('width * height;', halfKnown.slice(0, -1)));
     const model = await memorisedModel();
@@ -131,5 +133,25 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await openAt(page, 'crash.ts', 3);
     await typeUntilSuggested(' ', 'width * height;');
     assert.equal(await page.locator('.notification-toast').count(), 0);
+  });
+
+  it('wait while a job needs the memory, the status bar says for which, and come back when it is over', async () => {
+    const job = await RunWriter.create(path.join(workbench.home, 'runs'), {
+      ...newRun,
+      name: 'a large job',
+      memory: 2 ** 50,
+    });
+    const status = page.locator('.statusbar-item[aria-label*="The model made room for a large job"]');
+    await status.waitFor();
+    await openAt(page, 'room.ts', 3);
+    await page.keyboard.type(' ', { delay: 1000 });
+    await runCommand(workbench, page, 'Unmask: Explain Last Completion');
+    await page.locator('.view-line', { hasText: 'The model made room for a large job' }).first().waitFor();
+    await screenshot(page, 'made-room');
+    await job.close('finished');
+    await status.waitFor({ state: 'detached' });
+    await openAt(page, 'room.ts', 3);
+    await page.keyboard.press('Backspace');
+    await typeUntilSuggested(' ', 'width * height;');
   });
 });
