@@ -1,5 +1,6 @@
 // How many bits a character of held-out middles takes code models of several sizes and vocabularies, trained by the code recipe
-// for as many steps as are given to each: node --import tsx scripts/measuring/code-shapes.ts PRESET:VOCABULARY:STEPS ...
+// for as many steps as are given to each, the first of them mostly on plain text where their number is given too:
+// node --import tsx scripts/measuring/code-shapes.ts PRESET:VOCABULARY:STEPS[:TEXT_STEPS] ...
 import { canvasWidth } from '../../src/diffusion/infill.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import { DiffusionLikelihood, predictedTokens } from '../../src/evaluation/diffusion-infiller.ts';
@@ -18,14 +19,14 @@ const seed = 0;
 const gapsOfAKind = 200;
 const progress = (line: string) => console.error(line);
 const shapes = process.argv.slice(2).map((shape) => {
-  const [preset, vocabulary, steps] = shape.split(':');
-  return { preset: preset!, vocabulary: Number(vocabulary), steps: Number(steps) };
+  const [preset, vocabulary, steps, textSteps = 0] = shape.split(':');
+  return { preset: preset!, vocabulary: Number(vocabulary), steps: Number(steps), textSteps: Number(textSteps) };
 });
 const engine = new OnnxEngine('cpu', 1);
 const corpus = await readCorpus(sourcesFolder(), { progress });
 const makers = await Promise.all(
   shapes.map(async (shape) => {
-    const curriculum = await codeCurriculum(corpus, { progress }, { vocabulary: shape.vocabulary });
+    const curriculum = await codeCurriculum(corpus, { progress }, shape);
     return { ...shape, curriculum, tokenizer: new Tokenizer(curriculum.tokenizer) };
   }),
 );
@@ -48,10 +49,10 @@ console.log(
   `${gaps.length} gaps; bits per character: an upper bound, and exact from the left; minus those of the first row`,
 );
 console.log(
-  '| preset | vocabulary | parameters | characters a token | steps | s a step | <= bits | minus | from the left | minus |',
+  '| preset | vocabulary | parameters | characters a token | steps | mostly text | s a step | <= bits | minus | from the left | minus |',
 );
-console.log('|---|---|---|---|---|---|---|---|---|---|');
-for (const { preset, vocabulary, steps, curriculum, tokenizer } of makers) {
+console.log('|---|---|---|---|---|---|---|---|---|---|---|');
+for (const { preset, vocabulary, steps, textSteps, curriculum, tokenizer } of makers) {
   const given = { ...codeRecipe.settings, preset, evaluate_every: 0 };
   const settings = await readSettings(pretrainingSettings, { pairs: [] }, given);
   const model = await newModel(engine, codeRecipe, curriculum, settings, seed);
@@ -76,7 +77,7 @@ for (const { preset, vocabulary, steps, curriculum, tokenizer } of makers) {
   ]);
   const density = (text.length / tokenizer.encode(text).length).toFixed(2);
   console.log(
-    `| ${[preset, vocabulary, parametersOf(model.config), density, steps, perStep.toFixed(2), ...columns].join(' | ')} |`,
+    `| ${[preset, vocabulary, parametersOf(model.config), density, steps, textSteps, perStep.toFixed(2), ...columns].join(' | ')} |`,
   );
   await model.dispose();
 }
