@@ -265,7 +265,7 @@ describe('what is made of rows', () => {
     );
   });
 
-  it('a page that needs nothing else, with a curve for each run and every failure', () => {
+  it('a page that needs nothing else, with a curve for each run, the mean of an objective, and every failure', () => {
     const rows = [row(0, 0.5), row(1, 0.7), failed];
     const page = comparisonPage({
       plan,
@@ -274,7 +274,15 @@ describe('what is made of rows', () => {
       costs: null,
       command: 'npx unmask compare',
     });
-    assert.equal(page.match(/<polyline/g)!.length, 6, 'two runs in three figures');
+    assert.equal(page.match(/<polyline/g)!.length, 9, 'two runs and their mean in three figures');
+    const strong = [...page.matchAll(/<polyline [^>]*stroke-width="2" points="([^"]*)"><title>(.*?)<\/title>/g)];
+    assert.deepEqual([...new Set(strong.map(([, , label]) => label))], ['spg-eubo, mean of 2']);
+    const faint = [...page.matchAll(/<polyline [^>]*stroke-opacity[^>]*points="([^"]*)"/g)].map(([, points]) => points);
+    const heights = (points: string | undefined) => points!.split(' ').map((point) => Number(point.split(',')[1]));
+    const [mean, one, two] = [strong[0]![1], faint[0], faint[1]].map(heights);
+    mean!.forEach((y, place) => {
+      assert.ok(Math.abs(y - (one![place]! + two![place]!) / 2) <= 0.11, `${y} at ${place}`);
+    });
     assert.match(page, /It &lt;broke&gt; off\./);
     assert.doesNotMatch(page, /<script|https?:|NaN|undefined/);
     assert.match(page, /default-src 'none'/);

@@ -17,15 +17,22 @@ export function comparisonPage({ plan, rows, summaries, costs, command }: PageDa
   const finished = rows.filter(isFinished);
   const names = summaries.map(({ objective }) => objective);
   const title = `Objectives compared on ${plan.task}`;
-  const curvesOf = (pick: (row: ComparisonRow) => readonly CurvePoint[], by: 'rollouts' | 'seconds') =>
-    finished.map((row) => ({
-      stroke: strokeOf(names.indexOf(row.objective)),
-      label: `${row.objective}, seed ${row.seed}`,
-      points: pick(row).map((point) => ({
+  const curvesOf = (pick: (row: ComparisonRow) => readonly CurvePoint[], by: 'rollouts' | 'seconds'): Curve[] => {
+    const curveOf = (row: ComparisonRow, label: string, of: 'seed' | 'mean', points: readonly CurvePoint[]) => ({
+      ...{ label, of, stroke: strokeOf(names.indexOf(row.objective)) },
+      points: points.map((point) => ({
         x: by === 'rollouts' ? point.rollouts : secondsAt(row, point),
         y: point.value,
       })),
-    }));
+    });
+    const seeds = finished.map((row) => curveOf(row, `${row.objective}, seed ${row.seed}`, 'seed', pick(row)));
+    const means = names.flatMap((name) => {
+      const own = finished.filter(({ objective }) => objective === name);
+      const label = `${name}, mean of ${own.length}`;
+      return own[0] ? [curveOf(own[0], label, 'mean', meanCurve(own.map(pick)))] : [];
+    });
+    return [...seeds, ...means];
+  };
   const secondsAt = ({ objective }: ComparisonRow, { step, seconds }: CurvePoint) => {
     const cost = costs?.seconds_per_step[objective];
     return cost === undefined ? seconds : step * cost;
@@ -47,7 +54,7 @@ export function comparisonPage({ plan, rows, summaries, costs, command }: PageDa
 <p>Every objective began from the same base and had ${plan.steps} steps of ${plan.settings.prompts_per_step * plan.settings.group_size}
 rollouts. Its learning rate is the best of ${plan.learning_rates.length} on validation problems (${plan.trial_steps} steps, a seed
 of its own). Held-out problems: ${plan.problems}, answered greedily; pass@k from ${plan.samples} sampled answers each. Intervals are
-95 %, over seeds (over problems where there is one seed). No run is left out.</p>
+95 %, over seeds (over problems where there is one seed). Curves are means over seeds, each seed faint behind them. No run is left out.</p>
 ${table(overview.head, overview.rows)}
 <p>${escapeHtml(aboutCosts(costs))}</p>
 <ul class="legend">${names.map((name, index) => `<li><svg width="22" height="10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" ${strokeOf(index)} stroke-width="3"/></svg>${escapeHtml(name)}</li>`).join('')}</ul>
@@ -141,7 +148,19 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return `<table><thead>${line(head, 'th')}</thead><tbody>${rows.map((cells) => line(cells, 'td')).join('')}</tbody></table>`;
 }
 
+/** What all seeds have, their mean. */
+function meanCurve([first = [], ...others]: readonly (readonly CurvePoint[])[]): CurvePoint[] {
+  return first.flatMap((point) => {
+    const same = [point, ...others.flatMap((points) => points.find(({ step }) => step === point.step) ?? [])];
+    const mean = (of: (each: CurvePoint) => number) => same.reduce((sum, each) => sum + of(each), 0) / same.length;
+    if (same.length <= others.length) return [];
+    return [{ ...point, seconds: mean(({ seconds }) => seconds), value: mean(({ value }) => value) }];
+  });
+}
+
 interface Curve {
+  /** One run's faint line, or the strong one of an objective. */
+  readonly of: 'seed' | 'mean';
   /** How its line is drawn, as SVG attributes. */
   readonly stroke: string;
   readonly label: string;
@@ -166,7 +185,7 @@ function figure(caption: string, unit: string, curves: readonly Curve[]): string
 ${ticks.map((share) => yTick(yLeast + share * (yMost - yLeast), py, width - right)).join('')}
 ${ticks.map((share) => `<text x="${px(share * xMost).toFixed(1)}" y="${height - bottom + 16}" text-anchor="middle">${short(share * xMost)}</text>`).join('')}
 <text x="${width - right}" y="${height - 4}" text-anchor="end">${escapeHtml(unit)}</text>
-${curves.map(({ stroke, label, points }) => `<polyline fill="none" ${stroke} stroke-width="1.6" points="${points.map(({ x, y }) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(' ')}"><title>${escapeHtml(label)}</title></polyline>`).join('\n')}
+${curves.map(({ of, stroke, label, points }) => `<polyline fill="none" ${stroke} ${of === 'mean' ? 'stroke-width="2"' : 'stroke-width="1" stroke-opacity=".12"'} points="${points.map(({ x, y }) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(' ')}"><title>${escapeHtml(label)}</title></polyline>`).join('\n')}
 </svg></figure>`;
 }
 
