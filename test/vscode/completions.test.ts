@@ -31,7 +31,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-completions-test-'));
     const workspace = path.join(folder, 'workspace');
     await mkdir(workspace);
-    for (const name of ['tab.ts', 'word.ts', 'off.ts', 'room.ts', 'crash.ts'])
+    for (const name of ['tab.ts', 'word.ts', 'off.ts', 'room.ts', 'back.ts', 'crash.ts'])
       await writeFile(path.join(workspace, name), unfinished);
     await writeFile(path.join(workspace, 'cycle.ts'), knownSource.replace('width * height;', halfKnown.slice(0, -1)));
     const model = await memorisedModel();
@@ -150,8 +150,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await screenshot(page, 'made-room');
     await job.close('finished');
     await status.waitFor({ state: 'detached' });
-    await openAt(page, 'room.ts', 3);
-    await page.keyboard.press('Backspace');
+    await openAt(page, 'back.ts', 3);
     await typeUntilSuggested(' ', 'width * height;');
   });
 });
