@@ -10,6 +10,7 @@ import { parametersOf } from '../../src/model/memory.ts';
 import { Tokenizer } from '../../src/model/tokenizer.ts';
 import { readSettings } from '../../src/platform/settings.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
+import type { Score } from '../../src/tasks/task.ts';
 import { codeCurriculum, codeRecipe, servedDecoding, sourcesFolder } from '../../src/training/code/code-recipe.ts';
 import { readCorpus } from '../../src/training/code/corpus.ts';
 import { infillingItems } from '../../src/training/code/infilling-items.ts';
@@ -39,12 +40,8 @@ const gaps = (await infillingItems(corpus.validation, ['line', 'lines'], gapsOfA
 );
 const text = corpus.validation.map((file) => file.text).join('');
 
-interface Bits {
-  readonly value: number;
-  readonly weight: number;
-}
 const shown = ({ value, low, high }: Interval) => `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
-let first: readonly (readonly Bits[])[] | undefined;
+let first: readonly (readonly Score[])[] | undefined;
 console.log(
   `${gaps.length} gaps; bits per character: an upper bound, and exact from the left; minus those of the first row`,
 );
@@ -64,7 +61,7 @@ for (const { preset, vocabulary, steps, textSteps, curriculum, tokenizer } of ma
   }
   const perStep = (performance.now() - begin) / 1000 / steps;
   const likelihood = new DiffusionLikelihood(model, servedDecoding.contextTokens);
-  const measures: readonly Bits[][] = [[], []];
+  const measures: readonly Score[][] = [[], []];
   for (const item of gaps) {
     const { characters: weight } = predictedTokens(tokenizer, item);
     measures[0]!.push({ value: await likelihood.bound(item), weight });

@@ -18,9 +18,9 @@ export class RoomForJobs {
   readonly #memory = new Map<string, Promise<MachineMemory | null>>();
 
   /** Calls back whenever jobs have changed, until `close`. */
-  follow(changed: () => Promise<void>): void {
+  follow(changed: () => void): void {
     for (const folder of this.#folders) {
-      folder.onChange(() => void changed());
+      folder.onChange(changed);
       // A folder that cannot be read holds no job that could be told of.
       void folder.follow().catch(() => undefined);
     }
@@ -54,6 +54,6 @@ export function whyNoRoom(
   const taken = known.reduce((sum, job) => sum + (job.memory as number), 0);
   if (known.length === 0 || taken + bytes <= has) return null;
   const owner = sharesMemory(device, 'cpu') ? 'this machine' : `the ${device} device`;
-  const what = known.length === 1 ? (known[0] as RunSummary).name : `${known.length} jobs`;
-  return `The model made room for ${what}: about ${memorySize(taken)} and the model's ${memorySize(bytes)} are more than the ${memorySize(has)} that ${owner} ${memory === null ? 'is taken to have' : 'has'}; completions come back when it is over.`;
+  const what = known.length === 1 ? known[0]!.name : `${known.length} jobs`;
+  return `The model made room for ${what}: about ${memorySize(taken)} and the model's ${memorySize(bytes)} are more than the ${memorySize(has)} that ${owner} ${memory === null ? 'is taken to have' : 'has'}; completions come back when ${known.length === 1 ? 'it is' : 'they are'} over.`;
 }

@@ -69,7 +69,10 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   const residency = new ModelResidency(settings, sendStatus, room.whyNot);
   const fill = infiller ?? (async (request: InfillRequest) => infill(await residency.get(), request));
   const turns = new Turns();
-  room.follow(() => turns.run('invoked', new AbortController().signal, () => residency.reconsider()));
+  room.follow(() => {
+    const reconsidered = turns.run('invoked', new AbortController().signal, () => residency.reconsider());
+    reconsidered.catch((error: unknown) => connection.console.error(messageOf(error)));
+  });
   const completions = new Completions({
     turns,
     settings: () => settings.completions,
