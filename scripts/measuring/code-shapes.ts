@@ -1,34 +1,41 @@
 // How many bits a character of held-out middles takes code models of several sizes and vocabularies, trained by the code recipe
-// for as many steps as are given to each, the first of them mostly on plain text where their number is given too:
-// node --import tsx scripts/measuring/code-shapes.ts PRESET:VOCABULARY:STEPS[:TEXT_STEPS] ...
+// for as many steps as are given to each, behind steps of the autoregressive recipe where their number is given too:
+// node --import tsx scripts/measuring/code-shapes.ts PRESET:VOCABULARY:STEPS[:AUTOREGRESSIVE_STEPS] ...
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { canvasWidth } from '../../src/diffusion/infill.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import { DiffusionLikelihood, predictedTokens } from '../../src/evaluation/diffusion-infiller.ts';
 import { isSingleLine } from '../../src/evaluation/infilling.ts';
 import { rateDifference, rateInterval } from '../../src/evaluation/statistics.ts';
+import type { LanguageModel } from '../../src/model/language-model.ts';
 import { parametersOf } from '../../src/model/memory.ts';
 import { Tokenizer } from '../../src/model/tokenizer.ts';
 import { readSettings } from '../../src/platform/settings.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
 import type { Score } from '../../src/tasks/task.ts';
+import { autoregressiveCodeRecipe, byWriting } from '../../src/training/code/autoregressive-recipe.ts';
 import { codeCurriculum, codeRecipe, servedDecoding, sourcesFolder } from '../../src/training/code/code-recipe.ts';
 import { readCorpus } from '../../src/training/code/corpus.ts';
 import { infillingItems } from '../../src/training/code/infilling-items.ts';
 import { newModel, pretraining, pretrainingSettings } from '../../src/training/pretrain.ts';
+import type { Curriculum } from '../../src/training/recipe.ts';
 
 const seed = 0;
 const gapsOfAKind = 200;
 const progress = (line: string) => console.error(line);
 const shapes = process.argv.slice(2).map((shape) => {
-  const [preset, vocabulary, steps, textSteps = 0] = shape.split(':');
-  return { preset: preset!, vocabulary: Number(vocabulary), steps: Number(steps), textSteps: Number(textSteps) };
+  const [preset, vocabulary, steps, before = 0] = shape.split(':');
+  return { preset: preset!, vocabulary: Number(vocabulary), steps: Number(steps), before: Number(before) };
 });
 const engine = new OnnxEngine('cpu', 1);
 const corpus = await readCorpus(sourcesFolder(), { progress });
 const makers = await Promise.all(
   shapes.map(async (shape) => {
     const curriculum = await codeCurriculum(corpus, { progress }, shape);
-    return { ...shape, curriculum, tokenizer: new Tokenizer(curriculum.tokenizer) };
+    const writing = await codeCurriculum(corpus, { progress }, { ...shape, reading: byWriting });
+    return { ...shape, curriculum, writing, tokenizer: new Tokenizer(curriculum.tokenizer) };
   }),
 );
 // The same gaps for all: those whose middles fit into the canvas of each.
@@ -46,19 +53,32 @@ console.log(
   `${gaps.length} gaps; bits per character: an upper bound, and exact from the left; minus those of the first row`,
 );
 console.log(
-  '| preset | vocabulary | parameters | characters a token | steps | mostly text | s a step | <= bits | minus | from the left | minus |',
+  '| preset | vocabulary | parameters | characters a token | steps | behind autoregressive ones | s a step | <= bits | minus | from the left | minus |',
 );
 console.log('|---|---|---|---|---|---|---|---|---|---|---|');
-for (const { preset, vocabulary, steps, textSteps, curriculum, tokenizer } of makers) {
+for (const { preset, vocabulary, steps, before, curriculum, writing, tokenizer } of makers) {
   const given = { ...codeRecipe.settings, preset, evaluate_every: 0 };
   const settings = await readSettings(pretrainingSettings, { pairs: [] }, given);
-  const model = await newModel(engine, codeRecipe, curriculum, settings, seed);
-  const method = pretraining(model, curriculum, settings, { steps, seed });
-  const begin = performance.now();
-  for (let step = 1; step <= steps; step++) {
-    await method.step(step);
-    if (step % 100 === 0) progress(`${preset}:${vocabulary}, step ${step} of ${steps}`);
+  const train = async (name: string, count: number, reads: Curriculum, model: LanguageModel) => {
+    const method = pretraining(model, reads, settings, { steps: count, seed });
+    for (let step = 1; step <= count; step++) {
+      const { metrics } = await method.step(step);
+      if (step % 100 === 0)
+        progress(`${preset}:${vocabulary}, ${name} step ${step} of ${count}, loss ${metrics.loss!.toFixed(3)}`);
+    }
+  };
+  let from: string | null = null;
+  if (before > 0) {
+    const model = await newModel(engine, autoregressiveCodeRecipe, writing, { settings, seed, from });
+    await train('autoregressive', before, writing, model);
+    from = await mkdtemp(path.join(tmpdir(), 'unmask-code-shapes-'));
+    await model.save(from);
+    await model.dispose();
   }
+  const model = await newModel(engine, codeRecipe, curriculum, { settings, seed, from });
+  if (from !== null) await rm(from, { recursive: true });
+  const begin = performance.now();
+  await train('denoising', steps, curriculum, model);
   const perStep = (performance.now() - begin) / 1000 / steps;
   const likelihood = new DiffusionLikelihood(model, servedDecoding.contextTokens);
   const measures: readonly Score[][] = [[], []];
@@ -74,7 +94,7 @@ for (const { preset, vocabulary, steps, textSteps, curriculum, tokenizer } of ma
   ]);
   const density = (text.length / tokenizer.encode(text).length).toFixed(2);
   console.log(
-    `| ${[preset, vocabulary, parametersOf(model.config), density, steps, textSteps, perStep.toFixed(2), ...columns].join(' | ')} |`,
+    `| ${[preset, vocabulary, parametersOf(model.config), density, steps, before, perStep.toFixed(2), ...columns].join(' | ')} |`,
   );
   await model.dispose();
 }

@@ -30,7 +30,12 @@ export function modelCard({
   const parameters = [...weightShapes(model).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
   const autoregressive = model.attention === 'causal';
   const { device, steps, stepsChanged = [] } = configuration;
-  const command = `unmask pretrain --recipe ${recipe.name} --model ${recipe.modelName}`;
+  const from = request.from === null ? '' : ` --from ${request.from}`;
+  const command = `unmask pretrain --recipe ${recipe.name}${from} --model ${recipe.modelName}`;
+  const begun =
+    request.from === null
+      ? ''
+      : `\nIt began with the weights of ${request.from}, whose own training is not counted here.\n`;
   const first = stepsChanged[0]?.from ?? steps;
   const changes = stepsChanged.map(
     ({ at, to }) => `\n\nstopped after step ${at}, and then\n\n    unmask pretrain --resume RUN --steps ${to}`,
@@ -59,7 +64,7 @@ ${curriculum.data.join('\n')}
 ${done.step} steps, ${done.num_tokens.toLocaleString('en-US')} tokens, ${(done.seconds / 60).toFixed(1)} minutes on ${device.engine}/${device.device}, seed ${request.seed}. Made by
 
     ${command} --steps ${first} --seed ${request.seed}${changes.join('')}
-
+${begun}
 | setting | value |
 |---|---|
 ${settings.join('\n')}

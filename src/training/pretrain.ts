@@ -1,9 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
-import { presetConfig } from '../model/config.ts';
+import type { TensorSource } from '../graph/tensor.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
+import { type ModelConfig, presetConfig } from '../model/config.ts';
+import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Tokenizer, type TokenizerFiles } from '../model/tokenizer.ts';
 import { initialWeights } from '../model/transformer.ts';
+import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { type Example, forwardProcesses, maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
 import { nextTokenBatch, nextTokenLoss } from './next-token-loss.ts';
@@ -33,6 +38,8 @@ export type PretrainingSettings = z.infer<typeof pretrainingSettings>;
 /** What a pretraining run is asked to do. */
 export interface PretrainingRequest {
   readonly recipe: string;
+  /** The model whose weights it begins with; null: random ones. */
+  readonly from: string | null;
   /** Folder of the model to be made. */
   readonly output: string;
   readonly steps: number;
@@ -40,24 +47,55 @@ export interface PretrainingRequest {
   readonly settings: PretrainingSettings;
 }
 
-/** A new model of a recipe, ready to be trained; the same for the same seed. */
+/**
+ * A new model of a recipe, ready to be trained: with random weights, the same for the same seed, or with those of a model
+ * that is alike but for what a token sees: one that predicts the next token may learn to denoise (DiffuLLaMA, arXiv
+ * 2410.17891). Throws a `UserError` where that one is not alike.
+ */
 export async function newModel(
   engine: Engine,
   recipe: Recipe,
-  { tokenizer, specials }: Curriculum,
-  settings: PretrainingSettings,
-  seed: number,
+  { tokenizer: files, specials }: Curriculum,
+  { settings: { preset }, seed, from }: Pick<PretrainingRequest, 'settings' | 'seed' | 'from'>,
 ): Promise<LanguageModel> {
-  const { preset } = settings;
   const { ropeTheta, autoregressive } = recipe;
-  const config = presetConfig(preset, vocabularySize(tokenizer), specials, ropeTheta, autoregressive);
-  const checkpoint = {
-    config,
-    weights: initialWeights(config, new Random(seed, 'initial weights')),
-    tokenizer: new Tokenizer(tokenizer),
-    generation: recipe.generation,
-  };
+  const config = presetConfig(preset, vocabularySize(files), specials, ropeTheta, autoregressive);
+  const tokenizer = new Tokenizer(files);
+  const weights =
+    from === null
+      ? initialWeights(config, new Random(seed, 'initial weights'))
+      : await weightsOf(await findModel(from), { recipe, config, tokenizer });
+  const checkpoint = { config, weights, tokenizer, generation: recipe.generation };
   return LanguageModel.load(engine, checkpoint, trainingState(config));
+}
+
+async function weightsOf(
+  folder: string,
+  {
+    recipe,
+    config,
+    tokenizer,
+  }: { readonly recipe: Recipe; readonly config: ModelConfig; readonly tokenizer: Tokenizer },
+): Promise<TensorSource> {
+  const found = await openCheckpoint(folder);
+  if (found.adapter)
+    throw new UserError(
+      `${folder} is an adapter; make a full model of it with \`unmask merge\` and begin with that.`,
+    );
+  const { architectures, attention, logit_shift } = config;
+  const theirs: Readonly<Record<string, unknown>> = { ...found.config, architectures, attention, logit_shift };
+  const ours: Readonly<Record<string, unknown>> = config;
+  const other = Object.keys({ ...ours, ...theirs }).find((name) => !isDeepStrictEqual(ours[name], theirs[name]));
+  const shown = (value: unknown) => JSON.stringify(value) ?? 'none';
+  if (other !== undefined)
+    throw new UserError(
+      `${folder} has the ${other} ${shown(theirs[other])} where the recipe ${recipe.name} makes ${shown(ours[other])}; begin with a model that was made by this recipe's settings, or set another preset.`,
+    );
+  if (!isDeepStrictEqual(found.tokenizer.texts, tokenizer.texts))
+    throw new UserError(
+      `${folder} reads other tokens than the recipe ${recipe.name}; begin with a model that was trained on the same files.`,
+    );
+  return found.weights;
 }
 
 function vocabularySize({ tokenizer }: TokenizerFiles): number {

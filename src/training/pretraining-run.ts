@@ -46,7 +46,7 @@ export interface PretrainingResult {
   readonly metrics: Readonly<Record<string, Interval>>;
 }
 
-/** Trains a base model from nothing, in a new run directory under `root`, and leaves it with its card in `output`. */
+/** Trains a base model, in a new run directory under `root`, and leaves it with its card in `output`. */
 export async function startPretraining(
   engine: Engine,
   root: string,
@@ -56,11 +56,11 @@ export async function startPretraining(
   const recipe = recipeByName(request.recipe);
   await assertFree(request.output);
   const curriculum = await prepare(recipe, hooks);
-  const model = await newModel(engine, recipe, curriculum, request.settings, request.seed);
+  const model = await newModel(engine, recipe, curriculum, request);
   const run = await RunWriter.create(root, {
     kind: 'pretrain',
     task: recipe.name,
-    model: null,
+    model: request.from,
     objective: null,
     seed: request.seed,
     steps: request.steps,
@@ -96,6 +96,7 @@ export async function resumePretraining(
     );
   const request: PretrainingRequest = {
     recipe: configuration.task as string,
+    from: configuration.model,
     output: z.string().parse(output),
     steps: steps ?? (configuration.steps as number),
     seed: configuration.seed,
@@ -108,7 +109,7 @@ export async function resumePretraining(
   if (steps !== undefined && steps < (last?.step ?? 0))
     throw new UsageError(`${dir} stands after step ${last?.step} already; give --steps a larger number.`);
   if (last === null) {
-    const model = await newModel(engine, recipe, curriculum, request.settings, request.seed);
+    const model = await newModel(engine, recipe, curriculum, request);
     return work({
       run: await RunWriter.resume(dir, 0, steps),
       model,

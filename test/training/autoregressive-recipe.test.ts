@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { after, before, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
 import { autoregressiveCodeRecipe, byWriting } from '../../src/training/code/autoregressive-recipe.ts';
-import { codeCurriculum } from '../../src/training/code/code-recipe.ts';
+import { codeCurriculum, codeRecipe } from '../../src/training/code/code-recipe.ts';
 import type { SourceFile } from '../../src/training/code/corpus.ts';
 import { newModel, pretraining, pretrainingSettings } from '../../src/training/pretrain.ts';
 import { enterHome } from '../cli/unmask.ts';
@@ -17,9 +18,10 @@ const source = (about: string) => `export function first${about}(items) {
 `;
 const file = (about: string): SourceFile => ({ package: 'p', path: `${about}.js`, text: source(about).repeat(6) });
 
+let home: string;
 let leave: () => Promise<void>;
 before(async () => {
-  ({ leave } = await enterHome());
+  ({ home, leave } = await enterHome());
 });
 after(() => leave());
 
@@ -39,7 +41,7 @@ it('the autoregressive baseline learns to predict the next token, and is judged 
     evaluation_problems: 2,
     warmup_steps: 4,
   });
-  const model = await newModel(oneThread(), autoregressiveCodeRecipe, curriculum, settings, 0);
+  const model = await newModel(oneThread(), autoregressiveCodeRecipe, curriculum, { settings, seed: 0, from: null });
   assert.deepEqual([model.config.attention, model.config.logit_shift], ['causal', true]);
   // Short examples alone, so that there is one program to compile.
   const short = {
@@ -57,5 +59,11 @@ it('the autoregressive baseline learns to predict the next token, and is judged 
   assert.equal(n > 0, true);
   for (const name of ['exact_match', 'likeliest/parses', 'lines/parses', 'ngram/exact_match'])
     assert.ok(metrics[name]!.value >= 0 && metrics[name]!.value <= 1, name);
-  await model.dispose();
+
+  const folder = path.join(home, 'autoregressive');
+  await model.save(folder);
+  const denoising = await newModel(oneThread(), codeRecipe, curriculum, { settings, seed: 0, from: folder });
+  assert.deepEqual([denoising.config.attention, denoising.config.logit_shift], ['prefix-lm', false]);
+  assert.deepEqual(await denoising.readWeights(), await model.readWeights());
+  await Promise.all([model.dispose(), denoising.dispose()]);
 });

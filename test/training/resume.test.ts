@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -329,6 +329,60 @@ describe('a pretraining run', () => {
       card,
       /--steps 9 --seed 3\n\nstopped after step 2, and then\n\n {4}unmask pretrain --resume RUN --steps 3\n/,
     );
+  });
+
+  it("begins with another model's weights, again where it was stopped before its first checkpoint", async () => {
+    const out = (name: string) => path.join(root, 'begun', name);
+    const runs = path.join(root, 'beginning');
+    const request = (name: string, steps: number) => tinyPretraining(out(name), { from: out('base'), steps });
+    await startPretraining(oneThread(), runs, tinyPretraining(out('base'), { seed: 8 }));
+    const straight = await startPretraining(oneThread(), runs, request('straight', 2));
+    assert.equal((await readConfiguration(straight.run)).model, out('base'));
+    assert.match(
+      await readFile(path.join(out('straight'), 'README.md'), 'utf8'),
+      new RegExp(`--recipe puzzles --from ${out('base')} --model`),
+    );
+    const abort = new AbortController();
+    let dir = '';
+    const hooks = {
+      signal: abort.signal,
+      onStart: (run: RunWriter) => {
+        dir = run.dir;
+        abort.abort();
+      },
+    };
+    await assert.rejects(startPretraining(oneThread(), runs, request('stopped', 2), hooks), { name: 'Interrupted' });
+    assert.deepEqual(await listCheckpoints(dir), []);
+    const resumed = await resumePretraining(oneThread(), dir);
+    assert.deepEqual(await trajectoryOf(resumed.run), await trajectoryOf(straight.run));
+    const anew = await startPretraining(oneThread(), runs, tinyPretraining(out('anew'), { steps: 2 }));
+    const firstLoss = async (run: string) => stepsOf(await readEvents(run))[0]!.loss as number;
+    assert.notEqual(await firstLoss(anew.run), await firstLoss(straight.run));
+  });
+
+  it('does not begin with a model of another shape, of other tokens, or that is an adapter', async () => {
+    const from = (folder: string) =>
+      startPretraining(
+        oneThread(),
+        path.join(root, 'runs'),
+        tinyPretraining(path.join(root, 'none'), { from: folder }),
+      );
+    const refused = (message: RegExp) => ({ name: 'UserError', message });
+    await assert.rejects(from(model), refused(/model has the \w+ \S+ where the recipe puzzles makes \S+; begin with/));
+    await assert.rejects(from(path.join(root, 'nowhere')), refused(/^There is no model/));
+
+    const base = path.join(root, 'begun', 'base');
+    const tokenizer = JSON.parse(await readFile(path.join(base, 'tokenizer.json'), 'utf8'));
+    const [[one, first], [other, second]] = Object.entries(tokenizer.model.vocab).slice(-2) as [string, number][];
+    Object.assign(tokenizer.model.vocab, { [one]: second, [other]: first });
+    const foreign = path.join(root, 'foreign');
+    await cp(base, foreign, { recursive: true });
+    await writeFile(path.join(foreign, 'tokenizer.json'), JSON.stringify(tokenizer));
+    await assert.rejects(from(foreign), refused(/foreign reads other tokens than the recipe puzzles/));
+
+    const settings = { adapter: 'lora', lora_r: 2, lora_target_modules: ['q_proj'] };
+    const { checkpoint } = await startTuning(oneThread(), path.join(root, 'adapted'), tinyTuning(base, {}, settings));
+    await assert.rejects(from(checkpoint), refused(/is an adapter; make a full model of it with `unmask merge`/));
   });
 
   it('leaves a folder alone that is not empty', async () => {

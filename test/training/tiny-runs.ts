@@ -39,6 +39,7 @@ export function tinyTuning(model: string, changes: Partial<TuningRequest> = {}, 
 export function tinyPretraining(output: string, changes: Partial<PretrainingRequest> = {}): PretrainingRequest {
   return {
     recipe: 'puzzles',
+    from: null,
     output,
     steps: 4,
     seed: 3,

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { findModel, modelName } from '../../model/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
@@ -23,6 +24,7 @@ import { progressHooks } from '../training-progress.ts';
 interface PretrainOptions extends EngineOptions {
   readonly model?: string;
   readonly recipe?: string;
+  readonly from?: string;
   readonly steps?: number;
   readonly seed: number;
   readonly runs?: string;
@@ -34,7 +36,7 @@ interface PretrainOptions extends EngineOptions {
 export function addPretrain(add: AddCommand): void {
   withSettings(
     withEngine(
-      add<PretrainOptions>('pretrain', 'Train a base model from nothing', async (options, context) => {
+      add<PretrainOptions>('pretrain', 'Train a base model', async (options, context) => {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
         const hooks = progressHooks(context);
         if (options.resume !== undefined) {
@@ -55,6 +57,7 @@ export function addPretrain(add: AddCommand): void {
         const { seed } = options;
         const request = {
           recipe: recipe.name,
+          from: options.from === undefined ? null : modelName(await findModel(options.from)),
           output: outputFolder(options.model),
           steps: options.steps ?? recipe.steps,
           seed,
@@ -66,6 +69,10 @@ export function addPretrain(add: AddCommand): void {
   )
     .option('--recipe <name>', 'what to train, and on what')
     .option('--model <output>', 'where the model goes: a folder, or a name in the data home')
+    .option(
+      '--from <model>',
+      'a model of the same shape and tokens whose weights it begins with (default: random ones)',
+    )
     .addOption(wholeNumber('--steps <n>', "steps to make in all (default: the recipe's, or as the run was started)"))
     .addOption(wholeNumber('--seed <seed>', 'seed of weights, examples and masks', 0).default(0))
     .option('--runs <folder>', "folder of runs (default: the data home's)")

@@ -73,15 +73,13 @@ export const codeRecipe: Recipe = {
 export interface CurriculumOptions {
   readonly reading?: CodeReading;
   readonly vocabulary?: number;
-  /** First steps that read mostly plain text, every token of which may be learnt from; absent: none. */
-  readonly textSteps?: number;
 }
 
 /** What a code model reads of a corpus: gaps, and plain text from which it learns more in less time at first. */
 export async function codeCurriculum(
   corpus: Corpus,
   { progress }: Pick<PrepareHooks, 'progress'>,
-  { reading = byDenoising, vocabulary = usualVocabulary, textSteps = 0 }: CurriculumOptions = {},
+  { reading = byDenoising, vocabulary = usualVocabulary }: CurriculumOptions = {},
 ): Promise<Curriculum> {
   progress(`Learning a tokenizer from ${corpus.training.length} files`);
   const files = trainBytePairs(
@@ -104,7 +102,7 @@ export async function codeCurriculum(
       const kind = step % 8;
       if (kind === 1) return [batch(lengths.gap, 'gap')];
       if (kind === 7) return [batch(lengths.long, 'gaps')];
-      return [batch(lengths.text, kind % 3 === 0 || step <= textSteps ? 'text' : 'gaps')];
+      return [batch(lengths.text, kind % 3 === 0 ? 'text' : 'gaps')];
     },
     answers:
       'Of three answers the one with the fewest syntax errors, as an editor shows it (`likeliest`: the greedy one alone),',
