@@ -16,7 +16,7 @@ import { GapExamples } from './gap-examples.ts';
 import { infillingItems } from './infilling-items.ts';
 
 /** Tokens that the recipe's tokenizer has, special ones with them. */
-const usualVocabulary = 4096;
+const usualVocabulary = 8192;
 export const codeSpecials = { pad: 0, eos: 1, mask: 2, eom: 3 } as const;
 
 /** Tokens of a text. A completion is asked for with up to 512 tokens around a canvas of 64, so some are as long. */
