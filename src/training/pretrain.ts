@@ -79,9 +79,7 @@ async function weightsOf(
 ): Promise<TensorSource> {
   const found = await openCheckpoint(folder);
   if (found.adapter)
-    throw new UserError(
-      `${folder} is an adapter; make a full model of it with \`unmask merge\` and begin with that.`,
-    );
+    throw new UserError(`${folder} is an adapter; make a full model of it with \`unmask merge\` and begin with that.`);
   const { architectures, attention, logit_shift } = config;
   const theirs: Readonly<Record<string, unknown>> = { ...found.config, architectures, attention, logit_shift };
   const ours: Readonly<Record<string, unknown>> = config;
