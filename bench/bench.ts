@@ -39,7 +39,7 @@ export interface BenchOptions {
 export interface BenchDocument {
   readonly machine: Machine;
   readonly results: readonly BenchResult[];
-  readonly completions?: CompletionLatencies;
+  readonly completions?: readonly CompletionLatencies[];
   readonly profile?: readonly OperatorTime[];
 }
 
@@ -53,8 +53,9 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
     const works = await measureWorks(options, work, contestants);
     // Their processes would share the processor with what comes next.
     contestants.close();
-    const completed = completionNames.some(options.wants)
-      ? await measureCompletions({ device, signal, progress: options.progress, ...options.completions })
+    const { wants, progress } = options;
+    const completed = completionNames.some(wants)
+      ? await measureCompletions({ device, wants, signal, progress, ...options.completions })
       : null;
     const results = [
       ...works,

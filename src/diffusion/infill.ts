@@ -12,7 +12,7 @@ import { begunPiece, spellingOut } from './token-healing.ts';
 export interface InfillRequest {
   readonly prefix: string;
   readonly suffix: string;
-  /** Completions made in one batch; the first is greedy, the others are drawn at `temperature`. */
+  /** Completions that are made; the first is greedy, the others are drawn at `temperature`. */
   readonly alternatives: number;
   readonly seed: number;
   /** Temperature of the alternatives after the first. */
@@ -29,6 +29,8 @@ export interface InfillRequest {
   readonly singleLine: boolean;
   /** When an alternative is not denoised to its end; absent: never. */
   readonly stops?: StoppingRules;
+  /** Asked once the first alternative is done, whether it will do: the others are begun where it will not. Absent: all are begun at once. */
+  readonly isEnough?: (first: Infilling) => Promise<boolean>;
   /** So many of the likeliest other tokens are kept of every place that the model reveals; none where it is absent. */
   readonly runnersUp?: number;
   /** Sees every alternative after every step, and what of the prefix they repeat; for who watches. */
@@ -80,6 +82,7 @@ export interface Infilling extends InfillCanvas {
 }
 
 export interface Infilled {
+  /** As many as were asked for, or the first alone where it was enough. */
   readonly alternatives: readonly Infilling[];
   /** The end of the prefix that the canvas repeats: a word under way (`begunPiece`). */
   readonly begun: string;
@@ -134,22 +137,28 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   const gap = await openGap(model, { prefix, suffix }, width);
   const read = performance.now();
   let forwards = 0;
-  for (let open = canvases; open.length > 0; open = open.filter(({ done }) => !done)) {
-    await request.betweenSteps?.();
-    // Whole blocks, so that there are few shapes and each has its program after the first completions.
-    const from = Math.min(...open.map((canvas) => blockEnd(canvas.from, rules.block))) - rules.block;
-    const to = Math.min(width, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
-    const tokens = open.map((canvas) => canvas.tokens);
-    const logits = await gap.logits(tokens, { from, to });
-    for (const [row, canvas] of open.entries()) {
-      reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
-      canvas.done ||= isStopped(canvas, begun, rules);
+  const denoise = async (batch: readonly OpenCanvas[]) => {
+    for (let open = batch; open.length > 0; open = open.filter(({ done }) => !done)) {
+      await request.betweenSteps?.();
+      // Whole blocks, so that there are few shapes and each has its program after the first completions.
+      const from = Math.min(...open.map((canvas) => blockEnd(canvas.from, rules.block))) - rules.block;
+      const to = Math.min(width, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
+      const tokens = open.map((canvas) => canvas.tokens);
+      const logits = await gap.logits(tokens, { from, to });
+      for (const [row, canvas] of open.entries()) {
+        reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
+        canvas.done ||= isStopped(canvas, begun, rules);
+      }
+      forwards++;
+      request.watch?.(canvases, forwards - 1, begun);
     }
-    forwards++;
-    request.watch?.(canvases, forwards - 1, begun);
-  }
+  };
+  const together = request.isEnough ? 1 : canvases.length;
+  await denoise(canvases.slice(0, together));
+  const first = finished(canvases[0] as OpenCanvas, begun, rules);
+  if (together < canvases.length && !(await request.isEnough?.(first))) await denoise(canvases.slice(together));
   return {
-    alternatives: canvases.map((canvas) => finished(canvas, begun, rules)),
+    alternatives: canvases.filter(({ done }) => done).map((canvas) => finished(canvas, begun, rules)),
     begun,
     contextTokens: gap.given,
     forwards,

@@ -2,7 +2,7 @@ import type { Infilled, Infilling, InfillRequest } from '../diffusion/infill.ts'
 import { shownAlternatives } from '../evaluation/infilling.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
-import { orderBySyntax } from '../workspace/syntax-order.ts';
+import { leavesNoError, orderBySyntax } from '../workspace/syntax-order.ts';
 import { commentOrStringAt } from '../workspace/syntax-place.ts';
 import { watchedRunnersUp } from './frame.ts';
 import { type Candidate, discardedBy, stoppingRules } from './inline/discard.ts';
@@ -162,10 +162,15 @@ export class Completions {
         contextTokens: settings.contextTokens,
         singleLine,
         stops: stoppingRules(query.text),
+        ...(priority === 'automatic' ? { isEnough: (first) => isEnough(first, query, singleLine) } : {}),
         betweenSteps: breathe,
         ...(watch ? { watch, runnersUp: watchedRunnersUp } : {}),
       });
     });
+    if (priority === 'automatic' && infilled.alternatives.length < settings.alternatives)
+      path.step(
+        'The likeliest alternative leaves no syntax error, so no others were written; they are when asked for.',
+      );
     path.took('context', infilled.contextMilliseconds);
     path.took('denoise', infilled.denoiseMilliseconds);
     if (priority !== 'prefetch') this.latency.add(this.#parts.now() - queued);
@@ -227,6 +232,16 @@ export class Completions {
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
+
+/** Whether the likeliest alternative would be shown first whatever the others are. */
+async function isEnough(
+  first: Infilling,
+  { languageId, text }: CompletionQuery,
+  singleLine: boolean,
+): Promise<boolean> {
+  const [likeliest] = judge([first], text, singleLine);
+  return likeliest!.discardedBy === null && leavesNoError(languageId, text, likeliest!.text);
+}
 
 /** Trims the alternatives, and says which rule each one breaks; of two alike the second breaks one too. */
 export function judge(alternatives: readonly Infilling[], at: TextAtCursor, singleLine: boolean): TracedAlternative[] {

@@ -22,13 +22,28 @@ export async function syntaxErrors(languageId: string, text: string): Promise<nu
 /** Longer texts are not parsed for every alternative. */
 const longest = 200_000;
 
+/** What stands around a gap. */
+interface Surroundings {
+  readonly prefix: string;
+  readonly suffix: string;
+}
+
+/** Whether no other text for a gap could come before this one by `orderBySyntax`: it leaves no error that is looked for. */
+export async function leavesNoError(
+  languageId: string,
+  { prefix, suffix }: Surroundings,
+  text: string,
+): Promise<boolean> {
+  return prefix.length + suffix.length > longest || !(await syntaxErrors(languageId, prefix + text + suffix));
+}
+
 /**
  * Places of the alternatives for a gap, those that leave the fewest syntax errors first; equal ones stay in order, and so
  * do all in a language without a grammar.
  */
 export async function orderBySyntax(
   languageId: string,
-  { prefix, suffix }: { readonly prefix: string; readonly suffix: string },
+  { prefix, suffix }: Surroundings,
   alternatives: readonly string[],
 ): Promise<number[]> {
   const places = alternatives.map((_, place) => place);

@@ -89,8 +89,9 @@ it('times completions as an editor asks for them, and tells how they are spread'
     );
     const line = 'export const total = items.map((item) => item.price * item.count).reduce((a, b) => a + b, 0);\n';
     await writeFile(path.join(folder, 'long.ts'), line.repeat(100));
-    const { results, completions }: BenchDocument = await document([
-      ...['bench', '--only', 'completion-p50,completion-p95', '--code-model', model, '--code-files', folder],
+    const names = 'completion-p50,completion-p95,completion-p95:lines';
+    const { results, completions: both }: BenchDocument = await document([
+      ...['bench', '--only', names, '--code-model', model, '--code-files', folder],
       ...['--requests', '12', ...quick],
     ]);
     assert.deepEqual(
@@ -98,9 +99,15 @@ it('times completions as an editor asks for them, and tells how they are spread'
       [
         ['completion-p50', 'ms'],
         ['completion-p95', 'ms'],
+        ['completion-p95:lines', 'ms'],
       ],
     );
-    assert.ok(completions);
+    assert.deepEqual(
+      both?.map(({ multiline }) => multiline),
+      ['auto', 'always'],
+    );
+    const completions = both[0]!;
+    assert.equal(results[2]!.value, both[1]!.percentiles.p95);
     assert.equal(completions.requests, 12);
     assert.equal(completions.canvas, 64);
     assert.ok(completions.forwards >= 1 && completions.contextTokens > 0);

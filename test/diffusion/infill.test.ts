@@ -50,6 +50,22 @@ describe('filling a gap', () => {
     }
   });
 
+  it('begins the other alternatives where the first one is not enough, and with the same result', async () => {
+    const together = await infill(model, request({ alternatives: 3 }));
+    for (const enough of [true, false]) {
+      const asked: string[] = [];
+      const isEnough = async ({ text }: { readonly text: string }) => asked.push(text) > 0 && enough;
+      const found = await infill(model, request({ alternatives: 3, isEnough }));
+      assert.deepEqual(asked, [together.alternatives[0]!.text]);
+      assert.deepEqual(
+        found.alternatives.map(({ tokens }) => [...tokens]),
+        together.alternatives.slice(0, enough ? 1 : 3).map(({ tokens }) => [...tokens]),
+      );
+    }
+    const alone = await infill(model, request({ isEnough: () => assert.fail('there is no other') }));
+    assert.deepEqual(alone.alternatives[0]!.tokens, together.alternatives[0]!.tokens);
+  });
+
   it('follows from its seed, and the first alternative from nothing but the text', async () => {
     const texts = async (changes: Partial<InfillRequest>) =>
       (await infill(model, request(changes))).alternatives.map(({ tokens }) => [...tokens]);

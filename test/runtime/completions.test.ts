@@ -97,6 +97,26 @@ describe('a request', () => {
     );
   });
 
+  it('that nobody made is content with the likeliest, where that is shown and leaves no syntax error', async () => {
+    const judged: boolean[] = [];
+    const answer = async ({ isEnough }: InfillRequest) => {
+      for (const [text, confidence] of [
+        ['f(a);', 0.9],
+        ['(a;', 0.9],
+        ['f(a);', 0.1],
+        ['', 0.9],
+      ] as const)
+        judged.push(await isEnough!(written([text], confidence).alternatives[0]!));
+      return written(['f(a);']);
+    };
+    const { trace } = await bench(answer).completions.complete(query('const c = |\n'), never);
+    assert.deepEqual(judged, [true, false, false, false]);
+    assert.match(trace.path.join(), /no others were written/);
+    const made = bench(() => written(['f(a);', 'a;', '1;']));
+    await made.completions.complete(query('const c = |\n', { trigger: 'invoked' }), never);
+    assert.equal(made.asked[0]!.isEnough, undefined);
+  });
+
   it('shows first what leaves the fewest syntax errors', async () => {
     const { completions } = bench(() => written(['(a;', 'f(a;', 'f(a);']));
     const { texts, trace } = await completions.complete(query('const c = |\n'), never);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { orderBySyntax, syntaxErrors } from '../../src/workspace/syntax-order.ts';
+import { leavesNoError, orderBySyntax, syntaxErrors } from '../../src/workspace/syntax-order.ts';
 
 describe('syntax errors', () => {
   it('are counted, what is missing too', async () => {
@@ -18,5 +18,14 @@ describe('syntax errors', () => {
     assert.deepEqual(await orderBySyntax('klingon', gap, ['((', '2);']), [0, 1]);
     assert.deepEqual(await orderBySyntax('typescript', gap, ['((']), [0]);
     assert.deepEqual(await orderBySyntax('typescript', gap, []), []);
+  });
+
+  it('are none in a text that fits, and in one that is not parsed', async () => {
+    const gap = { prefix: 'const a = f(', suffix: '\nexport { a };\n' };
+    assert.equal(await leavesNoError('typescript', gap, '2);'), true);
+    assert.equal(await leavesNoError('typescript', gap, '1, {'), false);
+    assert.equal(await leavesNoError('klingon', gap, '(('), true);
+    const long = { ...gap, suffix: `\n${'// a\n'.repeat(50_000)}` };
+    assert.equal(await leavesNoError('typescript', long, '1, {'), true);
   });
 });

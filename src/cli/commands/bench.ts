@@ -92,16 +92,17 @@ function shown({ machine, results, completions, profile }: BenchDocument): strin
     `${cpu}, ${cores} cores, ${memory} GiB, ${platform}; Node ${node}, ONNX Runtime ${onnxruntime ?? '-'}; ${engine} on ${device}`,
     '',
     ...table(results),
-    ...(completions ? ['', ...latencyLines(completions)] : []),
+    ...(completions ?? []).flatMap((latencies) => ['', ...latencyLines(latencies)]),
     ...(profile ? ['', ...profileLines(profile)] : []),
   ];
 }
 
 function latencyLines({ percentiles, ...about }: CompletionLatencies): string[] {
+  const lines = about.multiline === 'auto' ? 'one line or several, as the place asks for' : 'always several lines';
   return [
-    `${about.requests} completions of ${about.model} in files it never saw: ${about.contextTokens.toFixed(0)} tokens of context, a canvas of ${about.canvas},`,
-    `${about.forwards.toFixed(1)} forward passes each, nothing cached; ${(100 * about.shown).toFixed(0)} % were worth showing. From keystroke to answer, without the`,
-    `${about.debounce} ms that are waited for the next keystroke:`,
+    `${about.requests} completions of ${about.model} in files it never saw (${lines}): ${about.contextTokens.toFixed(0)} tokens of context,`,
+    `a canvas of ${about.canvas} for several lines, ${about.forwards.toFixed(1)} forward passes each, nothing cached; ${(100 * about.shown).toFixed(0)} % were worth showing.`,
+    `From keystroke to answer, without the ${about.debounce} ms that are waited for the next keystroke:`,
     Object.entries(percentiles)
       .map(([share, milliseconds]) => `${share} ${milliseconds.toFixed(0)} ms`)
       .join('   '),
