@@ -57,7 +57,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     const { stdout } = await unmask(['models']);
     assert.match(
       stdout,
-      /^unmask-code +bundled +4\.3 million parameters, 17 MB, mit, needs about \d+ MiB, has [\d.]+ GiB$/m,
+      /^unmask-code +bundled +5\.3 million parameters, 21 MB, mit, needs about \d+ MiB, has [\d.]+ GiB$/m,
     );
   });
 

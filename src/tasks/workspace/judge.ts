@@ -7,7 +7,7 @@ import { runTests } from '../../workspace/run-tests.ts';
 import { findRunner } from '../../workspace/runners/find-runner.ts';
 import type { TestRunner } from '../../workspace/runners/runner.ts';
 import { openSnapshot, type Snapshot } from '../../workspace/snapshot.ts';
-import { isWellFormed } from '../../workspace/syntax-trees.ts';
+import { closingBrace } from '../../workspace/syntax-place.ts';
 import type { TestResult, Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { WorkspaceRow } from './row.ts';
@@ -33,15 +33,14 @@ export async function judgeBodies(items: readonly JudgedBody[], signal?: AbortSi
 }
 
 /**
- * The file with a body in it. Who cannot see what follows closes the function itself; then its brace takes the place of
- * the one behind the gap, where that is what makes the file parse.
+ * The file with a body in it. A body ends where its function does: what a model writes behind the brace that closes it, as
+ * who cannot see what follows must, is no part of it, and that brace stands behind the gap already.
  */
 export async function withBody({ language, prefix, suffix }: WorkspaceRow, body: string): Promise<string> {
   const text = `${prefix}${body}${suffix}`;
-  const closed = body.trimEnd();
-  if (!closed.endsWith('}') || !suffix.startsWith('}') || (await isWellFormed(language, text))) return text;
-  const without = `${prefix}${closed.slice(0, -1)}${suffix}`;
-  return (await isWellFormed(language, without)) ? without : text;
+  if (!prefix.endsWith('{') || !suffix.startsWith('}')) return text;
+  const end = await closingBrace(language, text, prefix.length - 1);
+  return end !== null && end < prefix.length + body.length ? `${text.slice(0, end)}${suffix}` : text;
 }
 
 interface GuardRun {
