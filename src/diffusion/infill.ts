@@ -12,16 +12,19 @@ import { begunPiece, spellingOut } from './token-healing.ts';
 export interface InfillRequest {
   readonly prefix: string;
   readonly suffix: string;
-  /** Completions that are made; the first is greedy, the others are drawn at `temperature`. */
+  /**
+   * Completions that are made: the first three are greedy, on the model's canvas and on a half and a quarter of it, the
+   * others are drawn at `temperature`. Where the `width` is given the first alone is greedy.
+   */
   readonly alternatives: number;
   readonly seed: number;
-  /** Temperature of the alternatives after the first. */
+  /** Temperature of the alternatives that are drawn. */
   readonly temperature: number;
   /** A token is revealed as soon as the model is surer of it than this; at least one is in every step. */
   readonly threshold: number;
   /** Tokens of prefix and suffix that are read at most, the nearest to the gap. */
   readonly contextTokens: number;
-  /** Tokens of the canvas; absent: as many as the model is meant to be decoded with. */
+  /** Tokens of every canvas; absent: as many as the model is meant to be decoded with, and fewer. */
   readonly width?: number;
   /** Tokens of a block; absent: as many as the model is meant to be decoded with. */
   readonly block?: number;
@@ -29,12 +32,12 @@ export interface InfillRequest {
   readonly singleLine: boolean;
   /** When an alternative is not denoised to its end; absent: never. */
   readonly stops?: StoppingRules;
-  /** Asked once the first alternative is done, whether it will do: the others are begun where it will not. Absent: all are begun at once. */
-  readonly isEnough?: (first: Infilling) => Promise<boolean>;
+  /** Asked of every alternative once it is done, whether it will do: the next is begun where it will not. Absent: all are made. */
+  readonly isEnough?: (made: Infilling) => Promise<boolean>;
   /** So many of the likeliest other tokens are kept of every place that the model reveals; none where it is absent. */
   readonly runnersUp?: number;
-  /** Sees every alternative after every step, and what of the prefix they repeat; for who watches. */
-  readonly watch?: (canvases: readonly WatchedCanvas[], step: number, begun: string) => void;
+  /** Sees an alternative after each of its steps, and what of the prefix it repeats; for who watches. */
+  readonly watch?: (alternative: number, canvas: WatchedCanvas, begun: string) => void;
   /** Awaited between two steps; throws to stop. */
   readonly betweenSteps?: () => Promise<void> | void;
 }
@@ -66,6 +69,8 @@ export interface InfillCanvas {
 }
 
 export interface WatchedCanvas extends InfillCanvas {
+  /** Steps that were made. */
+  readonly step: number;
   /** Nothing more is revealed: the middle came to its end, or was stopped. */
   readonly done: boolean;
 }
@@ -82,7 +87,7 @@ export interface Infilling extends InfillCanvas {
 }
 
 export interface Infilled {
-  /** As many as were asked for, or the first alone where it was enough. */
+  /** As many as were asked for, or up to the first that was enough. */
   readonly alternatives: readonly Infilling[];
   /** The end of the prefix that the canvas repeats: a word under way (`begunPiece`). */
   readonly begun: string;
@@ -105,7 +110,13 @@ export const completesCode = (config: ModelConfig): boolean =>
     : config.attention === 'full' && config.published_config !== undefined;
 
 /**
- * Fills the gap between a prefix and a suffix. The canvas stands in the gap, wider than most middles, and the model says
+ * Widths of the greedy alternatives, of the model's canvas. How long a middle is nobody knows, and a model expects about as
+ * much as the canvas holds, so that several widths are several guesses at the length.
+ */
+const canvasShares = [1, 1 / 2, 1 / 4] as const;
+
+/**
+ * Fills the gap between a prefix and a suffix. A canvas stands in the gap, wider than most middles, and the model says
  * where the middle ends: behind the end-of-middle token there is nothing. Blocks are unmasked from the left, and within
  * a block every token surer than `threshold` at once (Fast-dLLM, arXiv 2505.22618). Where the attention allows it, the
  * context is read once and a step costs the canvas alone. Throws a `UserError` where the model cannot fill gaps.
@@ -117,7 +128,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   const width = request.width ?? canvasWidth(generation, request.singleLine);
   const begun = begunPiece(tokenizer, request.prefix);
   const given = { ...request, prefix: request.prefix.slice(0, request.prefix.length - begun.length) };
-  const { prefix, suffix } = readContext(tokenizer, given, config.max_position_embeddings - width);
+  const context = readContext(tokenizer, given, config.max_position_embeddings - width);
   const rules: Rules = {
     mask: config.mask_token_id,
     end: config.eom_token_id ?? config.eos_token_id,
@@ -128,46 +139,60 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     runnersUp: request.runnersUp ?? 0,
     stops: request.stops ?? null,
   };
-  const canvases = Array.from({ length: request.alternatives }, (_, index) =>
-    newCanvas(width, begun, rules, request, index),
-  );
+  const shares = request.width === undefined ? canvasShares : [1];
+  const canvases = Array.from({ length: request.alternatives }, (_, index) => {
+    const greedy = index < shares.length;
+    const tokens = Math.ceil(width * (shares[index] ?? 1));
+    return newCanvas(tokens, begun, rules, greedy ? 0 : request.temperature, new Random(request.seed, 'infill', index));
+  });
 
-  await request.betweenSteps?.();
-  const begin = performance.now();
-  const gap = await openGap(model, { prefix, suffix }, width);
-  const read = performance.now();
-  let forwards = 0;
+  let [forwards, contextMilliseconds, denoiseMilliseconds] = [0, 0, 0];
+  /** Fills canvases of one width together. */
   const denoise = async (batch: readonly OpenCanvas[]) => {
+    await request.betweenSteps?.();
+    const begin = performance.now();
+    const { length } = (batch[0] as OpenCanvas).tokens;
+    const gap = await openGap(model, context, length);
+    const read = performance.now();
     for (let open = batch; open.length > 0; open = open.filter(({ done }) => !done)) {
       await request.betweenSteps?.();
       // Whole blocks, so that there are few shapes and each has its program after the first completions.
       const from = Math.min(...open.map((canvas) => blockEnd(canvas.from, rules.block))) - rules.block;
-      const to = Math.min(width, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
+      const to = Math.min(length, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
       const tokens = open.map((canvas) => canvas.tokens);
       const logits = await gap.logits(tokens, { from, to });
+      forwards++;
       for (const [row, canvas] of open.entries()) {
         reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
         canvas.done ||= isStopped(canvas, begun, rules);
+        request.watch?.(canvases.indexOf(canvas), canvas, begun);
       }
-      forwards++;
-      request.watch?.(canvases, forwards - 1, begun);
     }
+    contextMilliseconds += read - begin;
+    denoiseMilliseconds += performance.now() - read;
   };
-  const together = request.isEnough ? 1 : canvases.length;
-  await denoise(canvases.slice(0, together));
-  const first = finished(canvases[0] as OpenCanvas, begun, rules);
-  if (together < canvases.length && !(await request.isEnough?.(first))) await denoise(canvases.slice(together));
+  const { isEnough } = request;
+  for (const batch of isEnough ? canvases.map((canvas) => [canvas]) : ofOneWidth(canvases)) {
+    await denoise(batch);
+    const [made] = batch as [OpenCanvas];
+    if (isEnough && made !== canvases.at(-1) && (await isEnough(finished(made, begun, rules)))) break;
+  }
   return {
     alternatives: canvases.filter(({ done }) => done).map((canvas) => finished(canvas, begun, rules)),
     begun,
-    contextTokens: gap.given,
+    contextTokens: context.prefix.length + context.suffix.length,
     forwards,
-    contextMilliseconds: read - begin,
-    denoiseMilliseconds: performance.now() - read,
+    contextMilliseconds,
+    denoiseMilliseconds,
   };
 }
 
-/** Tokens of the canvas that a model fills a gap with. */
+function ofOneWidth(canvases: readonly OpenCanvas[]): OpenCanvas[][] {
+  const widths = new Set(canvases.map(({ tokens }) => tokens.length));
+  return [...widths].map((width) => canvases.filter(({ tokens }) => tokens.length === width));
+}
+
+/** Tokens of the widest canvas that a model fills a gap with. */
 export const canvasWidth = ({ line_canvas = 32, canvas = 64 }: GenerationDefaults, singleLine: boolean): number =>
   singleLine ? line_canvas : canvas;
 
@@ -224,13 +249,7 @@ interface OpenCanvas extends WatchedCanvas {
   readonly random: Random;
 }
 
-function newCanvas(
-  width: number,
-  begun: string,
-  rules: Rules,
-  { seed, temperature }: InfillRequest,
-  index: number,
-): OpenCanvas {
+function newCanvas(width: number, begun: string, rules: Rules, temperature: number, random: Random): OpenCanvas {
   return {
     tokens: new Int32Array(width).fill(rules.mask),
     revealedAt: new Int32Array(width).fill(-1),
@@ -241,8 +260,8 @@ function newCanvas(
     step: 0,
     begun,
     begunTokens: 0,
-    temperature: index === 0 ? 0 : temperature,
-    random: new Random(seed, 'infill', index),
+    temperature,
+    random,
   };
 }
 

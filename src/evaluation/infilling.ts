@@ -23,10 +23,10 @@ export interface InfillingItem {
 /** Whether one line is wanted, which every completer is told. */
 export const isSingleLine = ({ kind }: Pick<InfillingItem, 'kind'>): boolean => kind === 'line';
 
-/** What a completer wrote into a gap: alternatives, the likeliest first. */
+/** What a completer wrote into a gap: alternatives, the one first that it would give if it gave but one. */
 export type Completer = (item: InfillingItem) => Promise<readonly string[]>;
 
-/** Alternatives, of which an editor shows one, and the temperature of those behind the first. */
+/** Alternatives, of which an editor shows one, and the temperature of those that are drawn. */
 export const shownAlternatives = { alternatives: 3, temperature: 0.8 } as const;
 
 /** What each completion is scored by. */

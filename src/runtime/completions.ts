@@ -162,15 +162,13 @@ export class Completions {
         contextTokens: settings.contextTokens,
         singleLine,
         stops: stoppingRules(query.text),
-        ...(priority === 'automatic' ? { isEnough: (first) => isEnough(first, query, singleLine) } : {}),
+        ...(priority === 'automatic' ? { isEnough: (made) => isEnough(made, query, singleLine) } : {}),
         betweenSteps: breathe,
         ...(watch ? { watch, runnersUp: watchedRunnersUp } : {}),
       });
     });
     if (priority === 'automatic' && infilled.alternatives.length < settings.alternatives)
-      path.step(
-        'The likeliest alternative leaves no syntax error, so no others were written; they are when asked for.',
-      );
+      path.step('An alternative leaves no syntax error, so no more were written; they are when asked for.');
     path.took('context', infilled.contextMilliseconds);
     path.took('denoise', infilled.denoiseMilliseconds);
     if (priority !== 'prefetch') this.latency.add(this.#parts.now() - queued);
@@ -191,7 +189,7 @@ export class Completions {
     return texts;
   }
 
-  /** Alternatives that break least come first; the likeliest of these ahead. */
+  /** Alternatives that break least come first, equal ones in the order in which they were made. */
   async #inOrder({ languageId, text }: CompletionQuery, path: DecisionPath, judged: TracedAlternative[]) {
     const order = await path.during('syntax', () =>
       orderBySyntax(
@@ -200,7 +198,7 @@ export class Completions {
         judged.map((alternative) => alternative.text),
       ),
     );
-    if (order[0] !== 0) path.step('Another alternative than the likeliest leaves fewer syntax errors and comes first.');
+    if (order[0] !== 0) path.step('Another alternative than the first leaves fewer syntax errors and comes first.');
     return order.map((place) => judged[place] as TracedAlternative);
   }
 
@@ -233,14 +231,10 @@ export class Completions {
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
-/** Whether the likeliest alternative would be shown first whatever the others are. */
-async function isEnough(
-  first: Infilling,
-  { languageId, text }: CompletionQuery,
-  singleLine: boolean,
-): Promise<boolean> {
-  const [likeliest] = judge([first], text, singleLine);
-  return likeliest!.discardedBy === null && leavesNoError(languageId, text, likeliest!.text);
+/** Whether an alternative would be shown before any that is made after it. */
+async function isEnough(made: Infilling, { languageId, text }: CompletionQuery, singleLine: boolean): Promise<boolean> {
+  const [alternative] = judge([made], text, singleLine);
+  return alternative!.discardedBy === null && leavesNoError(languageId, text, alternative!.text);
 }
 
 /** Trims the alternatives, and says which rule each one breaks; of two alike the second breaks one too. */

@@ -1,4 +1,5 @@
 import { infill } from '../diffusion/infill.ts';
+import { shownAlternatives } from '../evaluation/infilling.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
 import type { Frame } from '../protocol/sample.ts';
@@ -36,7 +37,7 @@ export async function denoiseHere(
       ...text,
       alternatives,
       seed,
-      temperature: 0.8,
+      temperature: shownAlternatives.temperature,
       threshold: settings.threshold,
       contextTokens: settings.contextTokens,
       singleLine: !mayHaveSeveralLines(settings.multiline, text),

@@ -1,4 +1,4 @@
-import type { InfillCanvas, InfillRequest } from '../diffusion/infill.ts';
+import type { InfillRequest, WatchedCanvas } from '../diffusion/infill.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Frame } from '../protocol/sample.ts';
 
@@ -10,8 +10,7 @@ export const withoutEnd = (prefix: string, begun: string): string => prefix.slic
 
 /** A canvas as it stands, for who watches: texts of tokens, null where masked. */
 export function frameOf(
-  { tokens, revealedAt, confidence, runnersUp }: InfillCanvas,
-  step: number,
+  { tokens, revealedAt, confidence, runnersUp, step }: WatchedCanvas,
   { config, tokenizer }: Pick<LanguageModel, 'config' | 'tokenizer'>,
 ): Frame {
   const isOpen = (place: number) => tokens[place] === config.mask_token_id;
@@ -20,7 +19,7 @@ export function frameOf(
   // Nothing stands behind the end of the middle: its places are empty.
   const textOf = (token: number) => (token === config.eom_token_id ? '' : tokenizer.decode([token]));
   return {
-    step,
+    step: step - 1,
     tokens: at((place) => textOf(tokens[place] as number)),
     revealedAt: at((place) => revealedAt[place] as number),
     confidence: at((place) => confidence[place] as number),
@@ -34,22 +33,17 @@ export function frameOf(
   };
 }
 
-/** The frames of every alternative, as `watch` sees them come; one that is finished does not change any more. */
+/** The frames of every alternative, as `watch` sees them come. */
 export function recordFrames(
   model: Pick<LanguageModel, 'config' | 'tokenizer'>,
   alternatives: number,
   onFrame: (alternative: number, frame: Frame) => void = () => undefined,
 ) {
   const frames: Frame[][] = Array.from({ length: alternatives }, () => []);
-  const over = new Set<number>();
-  const watch: NonNullable<InfillRequest['watch']> = (canvases, step) => {
-    for (const [alternative, canvas] of canvases.entries()) {
-      if (over.has(alternative)) continue;
-      if (canvas.done) over.add(alternative);
-      const frame = frameOf(canvas, step, model);
-      frames[alternative]?.push(frame);
-      onFrame(alternative, frame);
-    }
+  const watch: NonNullable<InfillRequest['watch']> = (alternative, canvas) => {
+    const frame = frameOf(canvas, model);
+    frames[alternative]?.push(frame);
+    onFrame(alternative, frame);
   };
   return { frames, watch };
 }

@@ -86,13 +86,14 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   const frameSender = (query: CompletionQuery, request: number): InfillRequest['watch'] => {
     const { uri, line, character } = query;
     const { prefix } = query.text;
-    return async ([first], step, begun) => {
+    return async (alternative, canvas, begun) => {
+      if (alternative > 0) return;
       // It may be gone by now, to make room; then there is nothing to tell.
       const model = await residency.get().catch(() => null);
       if (!model) return;
-      const frame = frameOf(first!, step, model);
+      const frame = frameOf(canvas, model);
       const prefixTail = withoutEnd(prefix, begun).slice(-shownBefore);
-      const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done: first!.done };
+      const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done: canvas.done };
       await connection.sendNotification(protocol.completionFrame, message);
     };
   };

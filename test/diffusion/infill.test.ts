@@ -30,14 +30,16 @@ describe('filling a gap', () => {
   it('reveals every place once, from the left block to the right, and says what stands before the end', async () => {
     const { alternatives, forwards, contextTokens } = await infill(model, request({ alternatives: 3 }));
     assert.equal(contextTokens, 7);
-    assert.equal(alternatives.length, 3);
+    assert.deepEqual(
+      alternatives.map(({ tokens }) => tokens.length),
+      [32, 16, 8],
+    );
     for (const { tokens, revealedAt, confidence, length, text, ended } of alternatives) {
-      assert.equal(tokens.length, 32);
       assert.ok(tokens.every((token) => token !== model.config.mask_token_id));
       assert.ok(revealedAt.every((step) => step >= 0 && step < forwards));
       assert.ok(confidence.every((sure) => sure > 0 && sure <= 1));
       const found = tokens.indexOf(end);
-      assert.deepEqual([length, ended], found === -1 ? [32, false] : [found, true]);
+      assert.deepEqual([length, ended], found === -1 ? [tokens.length, false] : [found, true]);
       if (ended)
         assert.ok(
           tokens.subarray(found).every((token) => token === end),
@@ -50,33 +52,53 @@ describe('filling a gap', () => {
     }
   });
 
-  it('begins the other alternatives where the first one is not enough, and with the same result', async () => {
-    const together = await infill(model, request({ alternatives: 3 }));
-    for (const enough of [true, false]) {
+  it('has greedy alternatives on three widths of the canvas, which follow from each width alone, and drawn ones on the whole', async () => {
+    const five = await infill(model, request({ alternatives: 5 }));
+    assert.deepEqual(
+      five.alternatives.map(({ tokens }) => tokens.length),
+      [32, 16, 8, 32, 32],
+    );
+    for (const { tokens } of five.alternatives.slice(0, 3)) {
+      const alone = await infill(model, request({ width: tokens.length }));
+      assert.deepEqual(alone.alternatives[0]!.tokens, tokens);
+    }
+    const [whole, , , ...drawn] = five.alternatives.map(({ tokens }) => [...tokens]);
+    for (const tokens of drawn) assert.notDeepEqual(tokens, whole);
+    const given = await infill(model, request({ alternatives: 3, width: 12 }));
+    assert.deepEqual(
+      given.alternatives.map(({ tokens }) => tokens.length),
+      [12, 12, 12],
+    );
+  });
+
+  it('begins the next alternative where the one before is not enough, and with the same result', async () => {
+    const together = await infill(model, request({ alternatives: 4 }));
+    for (const enough of [1, 2, 3, 4]) {
       const asked: string[] = [];
-      const isEnough = async ({ text }: { readonly text: string }) => asked.push(text) > 0 && enough;
-      const found = await infill(model, request({ alternatives: 3, isEnough }));
-      assert.deepEqual(asked, [together.alternatives[0]!.text]);
+      const isEnough = async ({ text }: { readonly text: string }) => asked.push(text) === enough;
+      const found = await infill(model, request({ alternatives: 4, isEnough }));
+      const texts = together.alternatives.map(({ text }) => text);
+      assert.deepEqual(asked, texts.slice(0, Math.min(enough, 3)), 'behind the last there is none');
       assert.deepEqual(
         found.alternatives.map(({ tokens }) => [...tokens]),
-        together.alternatives.slice(0, enough ? 1 : 3).map(({ tokens }) => [...tokens]),
+        together.alternatives.slice(0, enough).map(({ tokens }) => [...tokens]),
       );
     }
     const alone = await infill(model, request({ isEnough: () => assert.fail('there is no other') }));
     assert.deepEqual(alone.alternatives[0]!.tokens, together.alternatives[0]!.tokens);
   });
 
-  it('follows from its seed, and the first alternative from nothing but the text', async () => {
+  it('follows from its seed, and greedy alternatives from nothing but the text', async () => {
     const texts = async (changes: Partial<InfillRequest>) =>
       (await infill(model, request(changes))).alternatives.map(({ tokens }) => [...tokens]);
-    const three = await texts({ alternatives: 3 });
-    assert.deepEqual(await texts({ alternatives: 3 }), three);
-    const other = await texts({ alternatives: 3, seed: 2 });
-    assert.deepEqual(other[0], three[0]);
-    assert.notDeepEqual(other[1], three[1]);
-    assert.deepEqual(await texts({ alternatives: 1, seed: 7 }), [three[0]]);
-    assert.notDeepEqual((await texts({ suffix: '' }))[0], three[0], 'the suffix is read');
-    assert.notDeepEqual((await texts({ prefix: '' }))[0], three[0], 'the prefix is read');
+    const four = await texts({ alternatives: 4 });
+    assert.deepEqual(await texts({ alternatives: 4 }), four);
+    const other = await texts({ alternatives: 4, seed: 2 });
+    assert.deepEqual(other.slice(0, 3), four.slice(0, 3));
+    assert.notDeepEqual(other[3], four[3]);
+    assert.deepEqual(await texts({ alternatives: 1, seed: 7 }), [four[0]]);
+    assert.notDeepEqual((await texts({ suffix: '' }))[0], four[0], 'the suffix is read');
+    assert.notDeepEqual((await texts({ prefix: '' }))[0], four[0], 'the prefix is read');
   });
 
   it('takes one step a token where nothing is sure enough, and one step a block where anything is', async () => {
@@ -105,7 +127,7 @@ describe('filling a gap', () => {
     let steps = 0;
     const { forwards } = await infill(
       model,
-      request({ watch: (canvases) => frames.push(masked(canvases[0]!)), betweenSteps: () => void steps++ }),
+      request({ watch: (_, canvas) => frames.push(masked(canvas)), betweenSteps: () => void steps++ }),
     );
     assert.equal(frames.length, forwards);
     assert.equal(steps, forwards + 1, 'before the context is read, and before every step');
@@ -148,13 +170,22 @@ describe('filling a gap', () => {
   it('stops where what follows would be cut off, and leaves the rest masked', async () => {
     const whole = await infill(model, request({ alternatives: 3, singleLine: false }));
     const isOver = (text: string) => text.length >= 4;
-    const watched: boolean[][] = [];
+    const steps: number[][] = [[], [], []];
+    const over: number[] = [];
     const stopped = await infill(model, {
       ...request({ alternatives: 3, singleLine: false, stops: { isOver, leastConfidence: 0 } }),
-      watch: (canvases) => watched.push(canvases.map(({ done }) => done)),
+      watch: (alternative, { step, done }) => {
+        steps[alternative]!.push(step);
+        if (done) over.push(alternative);
+      },
     });
     assert.ok(stopped.forwards < whole.forwards);
-    assert.deepEqual(watched.at(-1), [true, true, true]);
+    assert.deepEqual(over.toSorted(), [0, 1, 2], 'each is over once');
+    for (const seen of steps)
+      assert.deepEqual(
+        seen,
+        seen.map((_, index) => index + 1),
+      );
     for (const [index, { tokens, text, length, ended, meanConfidence, confidence }] of stopped.alternatives.entries()) {
       const masked = tokens.indexOf(model.config.mask_token_id);
       assert.ok(masked >= 4 && !ended && length === masked);

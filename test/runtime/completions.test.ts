@@ -111,7 +111,7 @@ describe('a request', () => {
     };
     const { trace } = await bench(answer).completions.complete(query('const c = |\n'), never);
     assert.deepEqual(judged, [true, false, false, false]);
-    assert.match(trace.path.join(), /no others were written/);
+    assert.match(trace.path.join(), /no more were written/);
     const made = bench(() => written(['f(a);', 'a;', '1;']));
     await made.completions.complete(query('const c = |\n', { trigger: 'invoked' }), never);
     assert.equal(made.asked[0]!.isEnough, undefined);

@@ -80,6 +80,7 @@ describe('examples', () => {
   it('hold prefix, middle with its end up to the width of a canvas, and suffix, as they stand in the text', () => {
     const random = new Random(2, 'examples');
     let withoutSuffix = 0;
+    const spare = new Map<number, number>();
     for (let round = 0; round < 200; round++) {
       const { tokens, canvases } = examples.gap(96, random);
       const all = Array.from(tokens);
@@ -87,8 +88,10 @@ describe('examples', () => {
       assert.equal(canvases.length, 1);
       const { start, end, importance } = canvases[0]!;
       const canvas = all.slice(start, end);
-      assert.ok(canvas.length === 32 || canvas.length === 64);
+      assert.ok([8, 16, 32, 64].includes(canvas.length), `${canvas.length}`);
       const length = canvas.indexOf(3);
+      const least = [8, 16, 32, 64].find((width) => width > length)!;
+      if (least === 8) spare.set(canvas.length, (spare.get(canvas.length) ?? 0) + 1);
       assert.ok(length > 0 && canvas.slice(length).every((token) => token === 3));
       assert.deepEqual(
         Array.from(importance!),
@@ -99,6 +102,13 @@ describe('examples', () => {
       if (end === all.length) withoutSuffix++;
     }
     assert.ok(withoutSuffix > 10 && withoutSuffix < 80);
+    // Two of three canvases are as narrow as they can be, two of nine twice as wide, and so on.
+    const counts = [8, 16, 32, 64].map((width) => spare.get(width) ?? 0);
+    const short = counts.reduce((sum, count) => sum + count, 0);
+    for (const [index, share] of [2 / 3, 2 / 9, 2 / 27, 1 / 27].entries()) {
+      const deviation = Math.sqrt((share * (1 - share)) / short);
+      assert.ok(Math.abs(counts[index]! / short - share) < 4 * deviation, counts.join());
+    }
   });
   it('with several gaps are the text, and behind each middle its end, once or more often', () => {
     const random = new Random(4, 'several');

@@ -7,8 +7,14 @@ import { drawGap, type Gap, type GapKind } from './gaps.ts';
 /** What a canvas's tokens count where nothing is left to say; the first end of the middle counts in full. */
 const fillImportance = 0.1;
 
-/** Widths of the canvas in training; decoding takes one of them (`line_canvas`, `canvas`). */
-const canvasWidths = [32, 64] as const;
+/**
+ * Widths of the canvas in training, those that decoding tries (`canvas`, `line_canvas`, and half and a quarter of them): how
+ * wide a canvas is tells a model about how much belongs there.
+ */
+const canvasWidths = [8, 16, 32, 64] as const;
+
+/** How often a canvas is twice as wide as it has to be; so often that one is twice as wide as that, and so on. */
+const wider = 1 / 3;
 
 const shares: readonly (readonly [GapKind, number])[] = [
   ['line', 0.45],
@@ -50,7 +56,7 @@ export class GapExamples {
 
   /**
    * `length` tokens of text with a few gaps or many, each with a canvas of its own: a step learns from many gaps for the
-   * price of one. Most of their canvases are hardly longer than what they hold, for the same reason.
+   * price of one.
    */
   gaps(length: number, random: Random): Example {
     for (;;) {
@@ -99,9 +105,8 @@ export class GapExamples {
     for (const { start, end } of gaps) {
       const given = this.#tokenizer.encode(text.slice(at, start));
       const middle = this.#tokenizer.encode(text.slice(start, end));
-      const widest = canvasWidths.at(-1) as number;
-      const width = middle.length + 1 + random.integer(random.uniform() < 0.8 ? 8 : 32);
-      if (width > widest || tokens.length + given.length + width > length) break;
+      const width = drawWidth(middle.length, random);
+      if (width === null || tokens.length + given.length + width > length) break;
       tokens.push(...given);
       canvases.push(this.#canvas(middle, tokens.length, width));
       tokens.push(...middle, ...Array<number>(width - middle.length).fill(this.#eom));
@@ -117,9 +122,8 @@ export class GapExamples {
 
   #fill(text: string, { start, end }: Gap, length: number, random: Random): Example | null {
     const middle = this.#tokenizer.encode(text.slice(start, end));
-    const widths = canvasWidths.filter((candidate) => candidate > middle.length);
-    if (widths.length === 0) return null;
-    const width = random.pick(widths);
+    const width = drawWidth(middle.length, random);
+    if (width === null) return null;
     const budget = length - width;
     // Who types at the end of a file has nothing behind the cursor.
     const hasSuffix = random.uniform() >= 0.15;
@@ -145,6 +149,15 @@ export class GapExamples {
     }
     return this.#files[low] as SourceFile;
   }
+}
+
+/** A width that holds a middle of so many tokens and its end, most often the least; null where none does. */
+function drawWidth(tokens: number, random: Random): number | null {
+  const widths = canvasWidths.filter((width) => width > tokens);
+  const last = widths.length - 1;
+  let drawn = 0;
+  while (drawn < last && random.uniform() < wider) drawn++;
+  return widths[drawn] ?? null;
 }
 
 function drawKind(random: Random): GapKind {
