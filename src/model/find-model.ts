@@ -18,6 +18,7 @@ export const bundledCodeModel = 'unmask-code';
  * adapter folder, or a run directory (its last checkpoint). Throws a `UserError` that names what there is.
  */
 export async function findModel(name: string): Promise<string> {
+  if (name.trim() === '') throw new UserError('A model has no empty name; give its name, or its folder.');
   const bundled = path.join(packageRoot(), 'models');
   const installed = path.join(dataHome(), 'models');
   for (const folder of [path.join(bundled, name), path.join(installed, name), path.resolve(name)]) {

@@ -127,6 +127,38 @@ function wholeLines(body: Node, text: string) {
 }
 
 /**
+ * Where the body of a function is over that begins at `start`, as `findFunctions` gives it: before the brace that closes it,
+ * or where it is indented no further. Null where it does not end, or nobody knows.
+ */
+export async function bodyEnd(languageId: string, text: string, start: number): Promise<number | null> {
+  const grammar = grammars[languageId];
+  const tree = grammar ? await parseSource(languageId, text) : null;
+  if (!grammar || !tree) return null;
+  try {
+    return grammar.braces ? closingBrace(tree.rootNode, start - 1) : dedent(tree.rootNode, text, start, grammar);
+  } finally {
+    tree.delete();
+  }
+}
+
+function closingBrace(root: Node, open: number): number | null {
+  const block = root.descendantForIndex(open, open + 1)?.parent;
+  const last = block?.lastChild;
+  const isClosed = last && block.startIndex === open && last.type === '}' && !last.isMissing;
+  return isClosed ? last.startIndex : null;
+}
+
+/** The end of the innermost function whose body holds the first statement behind `start`. */
+function dedent(root: Node, text: string, start: number, { functions }: Grammar): number | null {
+  const first = start + text.slice(start).search(/\S|$/);
+  for (let node = root.descendantForIndex(first, first + 1); node; node = node.parent) {
+    const body = functions.has(node.type) ? node.childForFieldName('body') : null;
+    if (body && body.startIndex <= first) return body.endIndex;
+  }
+  return null;
+}
+
+/**
  * The file's text with a function's body taken out: it does nothing, where the language lets it return nothing, so that
  * tests which do not mind are no guards; elsewhere it fails, before the body where a compiler minds what is not used.
  */

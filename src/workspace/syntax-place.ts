@@ -31,17 +31,3 @@ export async function commentOrStringAt(
     tree.delete();
   }
 }
-
-/** Where the brace stands that closes the one at `offset`, by the language's grammar; null: nowhere, or nobody knows. */
-export async function closingBrace(languageId: string, text: string, offset: number): Promise<number | null> {
-  const tree = await parseSource(languageId, text);
-  if (!tree) return null;
-  try {
-    const block = tree.rootNode.descendantForIndex(offset, offset + 1)?.parent;
-    const last = block?.lastChild;
-    const isClosed = last && block.startIndex === offset && last.type === '}' && !last.isMissing;
-    return isClosed ? last.startIndex : null;
-  } finally {
-    tree.delete();
-  }
-}

@@ -43,5 +43,5 @@ it('names the known models where a name is unknown, and says so where a folder i
   const empty = path.join(home, 'empty');
   await mkdir(empty);
   await assert.rejects(findModel(empty), { name: 'UserError', message: /empty holds no config\.json/ });
-  await assert.rejects(findModel(''), { name: 'UserError' });
+  await assert.rejects(findModel(' '), { name: 'UserError', message: /no empty name/ });
 });

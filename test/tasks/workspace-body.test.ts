@@ -16,11 +16,13 @@ describe('a body in its file', () => {
       assert.equal(await withBody(row, body), row.prefix + (kept ?? body) + row.suffix);
     });
 
-  it('of a language without braces is left as it is', async () => {
-    const python = { ...row, language: 'python', prefix: 'def f():', suffix: '\n\ndef g(): pass\n' };
-    assert.equal(
-      await withBody(python, '\n    return 1\n\nx = 2'),
-      'def f():\n    return 1\n\nx = 2\n\ndef g(): pass\n',
-    );
+  it('of Python ends where what follows is indented no further', async () => {
+    const python = { ...row, language: 'python', prefix: 'def f(a):\n', suffix: '\n\ndef g(): pass\n' };
+    const body = '    if a:\n        return "\\\nx"\n\n    return 1';
+    assert.equal(await withBody(python, body), python.prefix + body + python.suffix);
+    for (const more of ['\n\nx = 2', '\ndef h():\n    return 2', '\n\nclass A:\n    b = 1'])
+      assert.equal(await withBody(python, body + more), python.prefix + body + python.suffix);
+    // A body without indentation is none, and stays for the tests to fail.
+    assert.equal(await withBody(python, 'return 1'), `${python.prefix}return 1${python.suffix}`);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { findFunctions, withoutBody } from '../../src/workspace/functions.ts';
+import { bodyEnd, findFunctions, withoutBody } from '../../src/workspace/functions.ts';
 
 /** Name and body of each function, by language. */
 const cases: Readonly<Record<string, readonly [text: string, found: readonly (readonly [string, string])[]]>> = {
@@ -53,6 +53,35 @@ declare function d(): void;
   ],
   java: ['class A { int f(int a) { return a; } interface I { void x(); } }\n', [['A.f', ' return a; ']]],
 };
+
+describe('the end of a body', () => {
+  for (const [language, [text]] of Object.entries(cases))
+    it(`is where the function's is, whatever the model goes on with, in ${language}`, async () => {
+      for (const { start, end } of await findFunctions(language, text)) {
+        assert.equal(await bodyEnd(language, text, start), end);
+        const more = language === 'python' ? '\n\nx = f(1)\n' : '}\n\nx(1);\n';
+        assert.equal(await bodyEnd(language, text.slice(0, end) + more + text.slice(end), start), end);
+      }
+    });
+
+  it('is before the brace that closes it, not before one in a string or a comment', async () => {
+    for (const [language, text] of [
+      ['typescript', 'class A { f() {| return `}`; // }\n  @} }'],
+      ['javascript', 'const f = () => {| if (a) { b(); } @};'],
+      ['go', 'func f() int {| return len("}") @}\n'],
+    ] as const) {
+      const [start, end] = [text.indexOf('|'), text.indexOf('@') - 1];
+      assert.equal(await bodyEnd(language, text.replace(/[|@]/g, ''), start), end);
+    }
+  });
+
+  it('is nowhere where the brace is missing, where no body begins and where there is no grammar', async () => {
+    assert.equal(await bodyEnd('typescript', 'function f() { return 1;\n', 14), null);
+    assert.equal(await bodyEnd('typescript', 'const a = 1;\n', 7), null);
+    assert.equal(await bodyEnd('python', 'a = 1\n', 2), null);
+    assert.equal(await bodyEnd('klingon', 'f() { }', 5), null);
+  });
+});
 
 describe('the functions of a file', () => {
   for (const [language, [text, expected]] of Object.entries(cases))

@@ -3,11 +3,11 @@ import { UserError } from '../../platform/errors.ts';
 import { limitConcurrency } from '../../platform/limit-concurrency.ts';
 import { openSandbox } from '../../sandbox/open-sandbox.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { bodyEnd } from '../../workspace/functions.ts';
 import { runTests } from '../../workspace/run-tests.ts';
 import { findRunner } from '../../workspace/runners/find-runner.ts';
 import type { TestRunner } from '../../workspace/runners/runner.ts';
 import { openSnapshot, type Snapshot } from '../../workspace/snapshot.ts';
-import { closingBrace } from '../../workspace/syntax-place.ts';
 import type { TestResult, Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { WorkspaceRow } from './row.ts';
@@ -33,13 +33,12 @@ export async function judgeBodies(items: readonly JudgedBody[], signal?: AbortSi
 }
 
 /**
- * The file with a body in it. A body ends where its function does: what a model writes behind the brace that closes it, as
- * who cannot see what follows must, is no part of it, and that brace stands behind the gap already.
+ * The file with a body in it. A body ends where its function does: what a model writes behind that, as who cannot see what
+ * follows must, is no part of it.
  */
 export async function withBody({ language, prefix, suffix }: WorkspaceRow, body: string): Promise<string> {
   const text = `${prefix}${body}${suffix}`;
-  if (!prefix.endsWith('{') || !suffix.startsWith('}')) return text;
-  const end = await closingBrace(language, text, prefix.length - 1);
+  const end = await bodyEnd(language, text, prefix.length);
   return end !== null && end < prefix.length + body.length ? `${text.slice(0, end)}${suffix}` : text;
 }
 
