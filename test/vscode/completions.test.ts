@@ -8,7 +8,7 @@ import { packageExtension, thisTarget } from '../../scripts/packaging/package-ex
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun } from '../runs/example.ts';
 import { knownSource, memorisedModel } from './memorised-model.ts';
-import { editorText, openAt, runCommand, screenshot } from './window.ts';
+import { editorText, ghostText, openAt, runCommand, screenshot, suggested, typeUntilSuggested } from './window.ts';
 import { Workbench } from './workbench.ts';
 
 /** The known text without what the model is to write, at line 3. */
@@ -22,11 +22,6 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
   let folder: string;
   let workbench: Workbench;
   let page: Page;
-  const ghost = () => page.locator('.editor-instance [class*="ghost-text"]').first();
-  /** The ghost text of a line may come in pieces; drawn spaces are no-break spaces. */
-  const drawn = async () =>
-    (await page.locator('.editor-instance [class*="ghost-text"]').allTextContents()).join('').replaceAll('\u00a0', ' ');
-
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-completions-test-'));
     const workspace = path.join(folder, 'workspace');
@@ -47,28 +42,9 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** Types until a suggestion shows: the first request loads the model, which takes its time. */
-  async function typeUntilSuggested(text: string, expected: string): Promise<void> {
-    for (let attempt = 0; attempt < 10; attempt++) {
-      await page.keyboard.type(text);
-      const shown = await ghost()
-        .waitFor({ timeout: 6000 })
-        .then(
-          () => true,
-          () => false,
-        );
-      if (shown) {
-        if ((await drawn()).includes(expected)) return;
-      }
-      for (const _ of text) await page.keyboard.press('Backspace');
-    }
-    await runCommand(workbench, page, 'Unmask: Explain Last Completion');
-    throw new Error(`no suggestion ${expected} showed:\n${await editorText(page)}`);
-  }
-
   it('show as ghost text, and Tab accepts them', async () => {
     await openAt(page, 'tab.ts', 3);
-    await typeUntilSuggested(' ', 'width * height;');
+    await typeUntilSuggested(workbench, page, ' ', 'width * height;');
     await screenshot(page, 'ghost-text');
     await page.keyboard.press('Tab');
     await page.locator('.view-line', { hasText: 'const product = width * height;' }).waitFor();
@@ -86,25 +62,25 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
 
   it('are accepted by word', async () => {
     await openAt(page, 'word.ts', 3);
-    await typeUntilSuggested(' ', 'width * height;');
+    await typeUntilSuggested(workbench, page, ' ', 'width * height;');
     await page.keyboard.press('Control+ArrowRight');
     // What is left of the suggestion goes, and what was accepted stays.
     await page.keyboard.press('Escape');
-    await ghost().waitFor({ state: 'detached' });
+    await ghostText(page).first().waitFor({ state: 'detached' });
     assert.match(await editorText(page), /^ {2}const product = width ?$/m);
   });
 
   it('are cycled through, where there are several', async () => {
     await openAt(page, 'cycle.ts', 3);
     // What it writes behind a line that it half knows is its own affair, as long as there are several.
-    await typeUntilSuggested(halfKnown.slice(-1), '');
-    const first = await drawn();
+    await typeUntilSuggested(workbench, page, halfKnown.slice(-1), '');
+    const first = await suggested(page);
     // The editor asks for the others when it is asked for the next one.
-    for (let press = 0; press < 6 && (await drawn()) === first; press++) {
+    for (let press = 0; press < 6 && (await suggested(page)) === first; press++) {
       await page.keyboard.press('Alt+]');
       await page.waitForTimeout(1500);
     }
-    const second = await drawn();
+    const second = await suggested(page);
     assert.notEqual(second, first);
     await page.keyboard.press('Tab');
     await page.locator('.view-line', { hasText: `const product = ${halfKnown}${second}` }).waitFor();
@@ -131,7 +107,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     for (let now = workbench.runtimes(); now.length === 0 || now[0] === before[0]; now = workbench.runtimes())
       await new Promise((resolve) => setTimeout(resolve, 100));
     await openAt(page, 'crash.ts', 3);
-    await typeUntilSuggested(' ', 'width * height;');
+    await typeUntilSuggested(workbench, page, ' ', 'width * height;');
     assert.equal(await page.locator('.notification-toast').count(), 0);
   });
 
@@ -151,6 +127,6 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await job.close('finished');
     await status.waitFor({ state: 'detached' });
     await openAt(page, 'back.ts', 3);
-    await typeUntilSuggested(' ', 'width * height;');
+    await typeUntilSuggested(workbench, page, ' ', 'width * height;');
   });
 });

@@ -9,10 +9,20 @@ import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { bundles } from '../../esbuild.mjs';
 import { packageExtension, targets, thisTarget } from '../../scripts/packaging/package-extension.ts';
-import { runCommand, screenshot } from './window.ts';
+import { openAt, runCommand, screenshot, suggested, typeUntilSuggested } from './window.ts';
 import { Workbench } from './workbench.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What the bundled model has a suggestion for at the end of line 4. */
+const unfinished = `/** Prints each name on a line of its own. */
+export function print(names: string[]): void {
+  names.sort();
+  for (let i = 0; i <
+    console.log(names[i]);
+  }
+}
+`;
 
 /** The package that a user installs, in the workbench that a user sees. */
 describe('the installed package', { timeout: 300_000 }, () => {
@@ -25,6 +35,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-package-test-'));
     await mkdir(path.join(folder, 'workspace'));
+    await writeFile(path.join(folder, 'workspace', 'names.ts'), unfinished);
     const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
     workbench = await Workbench.start({ install: [file] });
     const extensions = path.join(workbench.profile, 'extensions');
@@ -102,6 +113,15 @@ describe('the installed package', { timeout: 300_000 }, () => {
       files.filter((file) => unwanted.some((name) => file.startsWith(`node_modules/${name}/`))),
       [],
     );
+  });
+
+  it('completes TypeScript with the bundled model and default settings', async () => {
+    await openAt(page, 'names.ts', 4);
+    await typeUntilSuggested(workbench, page, ' ', 'names');
+    await screenshot(page, 'bundled-ghost-text');
+    const text = await suggested(page);
+    await page.keyboard.press('Tab');
+    await page.locator('.view-line', { hasText: `for (let i = 0; i < ${text}` }).waitFor();
   });
 
   it('shows the devices through the palette', async () => {

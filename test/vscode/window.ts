@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Frame, Page } from 'playwright-core';
+import type { Frame, Locator, Page } from 'playwright-core';
 import type { Workbench } from './workbench.ts';
 
 /** Runs a command as a user does: F1, its title, Enter. */
@@ -67,6 +67,36 @@ export async function editorText(page: Page): Promise<string> {
     .sort((a, b) => a.top - b.top)
     .map(({ text }) => text)
     .join('\n');
+}
+
+/** What is suggested behind the cursor, in one piece or in several. */
+export const ghostText = (page: Page): Locator => page.locator('.editor-instance [class*="ghost-text"]');
+
+/** The text of the suggestion; drawn spaces are no-break spaces. */
+export const suggested = async (page: Page): Promise<string> =>
+  (await ghostText(page).allTextContents()).join('').replaceAll('\u00a0', ' ');
+
+/** Types until a suggestion shows that holds a text: the first request loads the model, which takes its time. */
+export async function typeUntilSuggested(
+  workbench: Workbench,
+  page: Page,
+  text: string,
+  expected: string,
+): Promise<void> {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    await page.keyboard.type(text);
+    const isShown = await ghostText(page)
+      .first()
+      .waitFor({ timeout: 6000 })
+      .then(
+        () => true,
+        () => false,
+      );
+    if (isShown && (await suggested(page)).includes(expected)) return;
+    for (const _ of text) await page.keyboard.press('Backspace');
+  }
+  await runCommand(workbench, page, 'Unmask: Explain Last Completion');
+  throw new Error(`no suggestion ${expected} showed:\n${await editorText(page)}`);
 }
 
 /** The page of a webview that holds such an element; VS Code puts each into two frames within each other. */
