@@ -40,7 +40,7 @@ export type InfillingMetric = (typeof infillingMetrics)[number];
  */
 export type CompletionScores = Readonly<Record<InfillingMetric, number>>;
 
-/** Of an item's alternatives: the one that an editor shows, with the fewest syntax errors, and the likeliest one. */
+/** Of an item's alternatives: the one that an editor shows, with the fewest syntax errors, and the first one. */
 export interface ItemScores {
   readonly shown: CompletionScores;
   readonly likeliest: CompletionScores;

@@ -105,7 +105,7 @@ export async function codeCurriculum(
       return [batch(lengths.text, kind % 3 === 0 ? 'text' : 'gaps')];
     },
     answers:
-      'Of three answers the one with the fewest syntax errors, as an editor shows it (`likeliest`: the greedy one alone),',
+      'Of three answers the one with the fewest syntax errors, as an editor shows it (`likeliest`: the first of them alone),',
     bestBy: 'exact_match',
     async evaluate(model, problems) {
       const begin = performance.now();
