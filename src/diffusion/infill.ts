@@ -5,7 +5,7 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { drawToken, probability, type RunnerUp, runnersUp } from './denoise.ts';
-import { openGap } from './gap.ts';
+import { type Gap, openGap } from './gap.ts';
 import { begunPiece, spellingOut } from './token-healing.ts';
 
 /** What stands before and after the place to be filled, and how. */
@@ -119,7 +119,7 @@ const canvasShares = [1, 1 / 2, 1 / 4] as const;
  * Fills the gap between a prefix and a suffix. A canvas stands in the gap, wider than most middles, and the model says
  * where the middle ends: behind the end-of-middle token there is nothing. Blocks are unmasked from the left, and within
  * a block every token surer than `threshold` at once (Fast-dLLM, arXiv 2505.22618). Where the attention allows it, the
- * context is read once and a step costs the canvas alone. Throws a `UserError` where the model cannot fill gaps.
+ * context is read once for each width and a step costs the canvas alone. Throws a `UserError` where the model cannot fill gaps.
  */
 export async function infill(model: LanguageModel, request: InfillRequest): Promise<Infilled> {
   const { config, tokenizer, generation } = model;
@@ -146,13 +146,16 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
     return newCanvas(tokens, begun, rules, greedy ? 0 : request.temperature, new Random(request.seed, 'infill', index));
   });
 
+  /** By width. */
+  const gaps = new Map<number, Gap>();
   let [forwards, contextMilliseconds, denoiseMilliseconds] = [0, 0, 0];
   /** Fills canvases of one width together. */
   const denoise = async (batch: readonly OpenCanvas[]) => {
     await request.betweenSteps?.();
     const begin = performance.now();
     const { length } = (batch[0] as OpenCanvas).tokens;
-    const gap = await openGap(model, context, length);
+    const gap = gaps.get(length) ?? (await openGap(model, context, length));
+    gaps.set(length, gap);
     const read = performance.now();
     for (let open = batch; open.length > 0; open = open.filter(({ done }) => !done)) {
       await request.betweenSteps?.();
