@@ -2,8 +2,6 @@ import type { LanguageModel } from '../model/language-model.ts';
 
 /** A gap between given tokens, into which canvases of one width are put. */
 export interface Gap {
-  /** Tokens of prefix and suffix. */
-  readonly given: number;
   /** Logits of the places [from, to) of each canvas, [(to - from) * vocab_size] per canvas. */
   logits(
     canvases: readonly Int32Array[],
@@ -17,7 +15,7 @@ export async function openGap(
   { prefix, suffix }: { readonly prefix: readonly number[]; readonly suffix: readonly number[] },
   width: number,
 ): Promise<Gap> {
-  const [begin, given] = [prefix.length, prefix.length + suffix.length];
+  const begin = prefix.length;
   if (model.config.attention === 'prefix-lm') {
     const behind = suffix.map((_, index) => begin + width + index);
     const context = await model.context.read({
@@ -25,12 +23,10 @@ export async function openGap(
       positions: [...prefix.keys(), ...behind],
     });
     return {
-      given,
       logits: (canvases, range) => model.context.logits(context, canvases, { position: begin, ...range }),
     };
   }
   return {
-    given,
     logits: (canvases, { from, to }) =>
       model.logits(
         canvases.map((canvas) => ({
