@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
 import type { TensorSource } from '../graph/tensor.ts';
-import { openCheckpoint } from '../model/checkpoint.ts';
+import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
 import { type ModelConfig, presetConfig } from '../model/config.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
@@ -69,6 +69,22 @@ export async function newModel(
   return LanguageModel.load(engine, checkpoint, trainingState(config));
 }
 
+/**
+ * Refuses a model to begin with as far as it can be told before the recipe has read its files, which may take minutes: what
+ * its tokens are is not known yet.
+ */
+export async function assertCanBeginWith(
+  from: string,
+  recipe: Recipe,
+  { preset }: Pick<PretrainingSettings, 'preset'>,
+): Promise<void> {
+  const folder = await findModel(from);
+  const { config } = await fullCheckpoint(folder);
+  const { vocab_size, mask_token_id: mask, eos_token_id: eos, pad_token_id: pad, eom_token_id: eom } = config;
+  const specials = { mask, eos, pad, ...(eom === undefined ? {} : { eom }) };
+  assertAlike(folder, config, recipe, presetConfig(preset, vocab_size, specials, recipe.ropeTheta));
+}
+
 async function weightsOf(
   folder: string,
   {
@@ -77,23 +93,33 @@ async function weightsOf(
     tokenizer,
   }: { readonly recipe: Recipe; readonly config: ModelConfig; readonly tokenizer: Tokenizer },
 ): Promise<TensorSource> {
+  const found = await fullCheckpoint(folder);
+  assertAlike(folder, found.config, recipe, config);
+  if (!isDeepStrictEqual(found.tokenizer.texts, tokenizer.texts))
+    throw new UserError(
+      `${folder} reads other tokens than the recipe ${recipe.name}; begin with a model that was trained on the same files.`,
+    );
+  return found.weights;
+}
+
+async function fullCheckpoint(folder: string): Promise<Checkpoint<TensorSource>> {
   const found = await openCheckpoint(folder);
   if (found.adapter)
     throw new UserError(`${folder} is an adapter; make a full model of it with \`unmask merge\` and begin with that.`);
-  const { architectures, attention, logit_shift } = config;
-  const theirs: Readonly<Record<string, unknown>> = { ...found.config, architectures, attention, logit_shift };
-  const ours: Readonly<Record<string, unknown>> = config;
+  return found;
+}
+
+/** A model to begin with is like the one that the recipe makes, but for what a token sees. */
+function assertAlike(folder: string, config: ModelConfig, recipe: Recipe, made: ModelConfig): void {
+  const { architectures, attention, logit_shift } = made;
+  const theirs: Readonly<Record<string, unknown>> = { ...config, architectures, attention, logit_shift };
+  const ours: Readonly<Record<string, unknown>> = made;
   const other = Object.keys({ ...ours, ...theirs }).find((name) => !isDeepStrictEqual(ours[name], theirs[name]));
   const shown = (value: unknown) => JSON.stringify(value) ?? 'none';
   if (other !== undefined)
     throw new UserError(
       `${folder} has the ${other} ${shown(theirs[other])} where the recipe ${recipe.name} makes ${shown(ours[other])}; begin with a model that was made by this recipe's settings, or set another preset.`,
     );
-  if (!isDeepStrictEqual(found.tokenizer.texts, tokenizer.texts))
-    throw new UserError(
-      `${folder} reads other tokens than the recipe ${recipe.name}; begin with a model that was trained on the same files.`,
-    );
-  return found.weights;
 }
 
 function vocabularySize({ tokenizer }: TokenizerFiles): number {

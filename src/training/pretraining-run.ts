@@ -18,6 +18,7 @@ import { RunWriter } from '../runs/writer.ts';
 import { memoryNeed } from './memory.ts';
 import { modelCard } from './model-card.ts';
 import {
+  assertCanBeginWith,
   newModel,
   type PretrainingRequest,
   type PretrainingSettings,
@@ -55,6 +56,7 @@ export async function startPretraining(
 ): Promise<PretrainingResult> {
   const recipe = recipeByName(request.recipe);
   await assertFree(request.output);
+  if (request.from !== null) await assertCanBeginWith(request.from, recipe, request.settings);
   const curriculum = await prepare(recipe, hooks);
   const model = await newModel(engine, recipe, curriculum, request);
   const run = await RunWriter.create(root, {

@@ -370,6 +370,12 @@ describe('a pretraining run', () => {
     const refused = (message: RegExp) => ({ name: 'UserError', message });
     await assert.rejects(from(model), refused(/model has the \w+ \S+ where the recipe puzzles makes \S+; begin with/));
     await assert.rejects(from(path.join(root, 'nowhere')), refused(/^There is no model/));
+    const code = { ...tinyPretraining(path.join(root, 'none'), { from: model }), recipe: 'code' };
+    const hooks = { onPrepare: () => assert.fail('nothing is read before') };
+    await assert.rejects(
+      startPretraining(oneThread(), path.join(root, 'runs'), code, hooks),
+      refused(/where the recipe code makes/),
+    );
 
     const base = path.join(root, 'begun', 'base');
     const tokenizer = JSON.parse(await readFile(path.join(base, 'tokenizer.json'), 'utf8'));
