@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { bundles } from '../../esbuild.mjs';
 import { packageExtension, targets, thisTarget } from '../../scripts/packaging/package-extension.ts';
-import { openAt, runCommand, screenshot, suggested, typeUntilSuggested } from './window.ts';
+import { openAt, runCommand, screenshot, suggested, typeUntilSuggested, webview } from './window.ts';
 import { Workbench } from './workbench.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -35,7 +35,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-package-test-'));
     await mkdir(path.join(folder, 'workspace'));
-    await writeFile(path.join(folder, 'workspace', 'names.ts'), unfinished);
+    for (const name of ['names.ts', 'panel.ts']) await writeFile(path.join(folder, 'workspace', name), unfinished);
     const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
     workbench = await Workbench.start({ install: [file] });
     const extensions = path.join(workbench.profile, 'extensions');
@@ -122,6 +122,19 @@ describe('the installed package', { timeout: 300_000 }, () => {
     const text = await suggested(page);
     await page.keyboard.press('Tab');
     await page.locator('.view-line', { hasText: `for (let i = 0; i < ${text}` }).waitFor();
+  });
+
+  it('shows how the bundled model denoises', async () => {
+    await openAt(page, 'panel.ts', 4);
+    await page.keyboard.type(' ');
+    await runCommand(workbench, page, 'Unmask: Show Panel');
+    const frame = await webview(page, 'main.panel');
+    await frame.getByRole('button', { name: 'Denoise here' }).click();
+    const insert = frame.getByRole('button', { name: 'Insert at the cursor' });
+    await insert.waitFor({ timeout: 60_000 });
+    await screenshot(page, 'bundled-denoise-view');
+    await insert.click();
+    await page.locator('.view-line', { hasText: 'for (let i = 0; i < names' }).waitFor();
   });
 
   it('shows the devices through the palette', async () => {
