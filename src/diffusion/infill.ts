@@ -13,8 +13,8 @@ export interface InfillRequest {
   readonly prefix: string;
   readonly suffix: string;
   /**
-   * Completions that are made: the first three are greedy, on the model's canvas and on a half and a quarter of it, the
-   * others are drawn at `temperature`. Where the `width` is given the first alone is greedy.
+   * Completions that are made: the first three are greedy, on half of the model's canvas, on all of it and on a quarter, the
+   * others are drawn at `temperature` on all of it. Where the `width` is given the first alone is greedy.
    */
   readonly alternatives: number;
   readonly seed: number;
@@ -82,7 +82,7 @@ export interface Infilling extends InfillCanvas {
   readonly length: number;
   /** Whether the middle came to its end within the canvas. */
   readonly ended: boolean;
-  /** Mean probability of the revealed tokens of the middle when they were revealed; of its end where the middle is empty. */
+  /** Mean probability of the revealed tokens of the middle when they were revealed; of its end where the middle is empty, 0 where there was no room for it. */
   readonly meanConfidence: number;
 }
 
@@ -111,9 +111,9 @@ export const completesCode = (config: ModelConfig): boolean =>
 
 /**
  * Widths of the greedy alternatives, of the model's canvas. How long a middle is nobody knows, and a model expects about as
- * much as the canvas holds, so that several widths are several guesses at the length.
+ * much as the canvas holds, so that several widths are several guesses at the length; the first is what most middles need.
  */
-const canvasShares = [1, 1 / 2, 1 / 4] as const;
+const canvasShares = [1 / 2, 1, 1 / 4] as const;
 
 /**
  * Fills the gap between a prefix and a suffix. A canvas stands in the gap, wider than most middles, and the model says
@@ -362,6 +362,8 @@ function meanConfidence({ tokens, confidence, begunTokens }: OpenCanvas, { mask,
   const found = tokens.indexOf(end);
   const places = [...tokens.keys()].slice(begunTokens, found === -1 ? undefined : Math.max(begunTokens + 1, found));
   const counted = places.filter((place) => tokens[place] !== mask);
+  // A narrow canvas may hold no more than what was begun.
+  if (counted.length === 0) return 0;
   return counted.reduce((sum, place) => sum + (confidence[place] as number), 0) / counted.length;
 }
 

@@ -66,6 +66,12 @@ describe('a completion of a word under way', () => {
         watch: (_, __, repeated) => steps.push(repeated),
       });
       assert.equal(result.begun, begun);
+      // A canvas that what was begun fills has room for nothing else, and is sure of nothing.
+      const tight = await infill(model, { ...request, prefix, singleLine: false, width: 1 });
+      for (const { tokens, confidence, meanConfidence } of tight.alternatives) {
+        const reaches = tokenizer.texts[tokens[0] as number]!.length > begun.length;
+        assert.equal(meanConfidence, reaches ? confidence[0] : 0);
+      }
       assert.deepEqual(new Set(steps), new Set([begun]));
       for (const { tokens, text, length, confidence, meanConfidence, revealedAt } of result.alternatives) {
         const whole = tokenizer.decode(tokens.subarray(0, length));
