@@ -52,8 +52,8 @@ describe('unmask complete', () => {
     assert.equal(new Set(masked).size, masked.length);
     // One that is given up leaves the rest masked; what stands before that is what was written.
     const { tokens } = frames.at(-1) as Frame;
-    const open = tokens.indexOf(null);
-    assert.ok(tokens.slice(0, open === -1 ? undefined : open).join('').includes(text));
+    const open = [...tokens, null].indexOf(null);
+    assert.ok(tokens.slice(0, open).join('').includes(text));
   });
 
   it('says why an editor would not show it: a model of random weights is sure of nothing', async () => {
