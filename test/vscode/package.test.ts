@@ -132,6 +132,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
     await frame.getByRole('button', { name: 'Denoise here' }).click();
     const insert = frame.getByRole('button', { name: 'Insert at the cursor' });
     await insert.waitFor({ timeout: 60_000 });
+    await frame.locator('.player input[type=range]').focus();
     await screenshot(page, 'bundled-denoise-view');
     await insert.click();
     await page.locator('.view-line', { hasText: 'for (let i = 0; i < names' }).waitFor();
