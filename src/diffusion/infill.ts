@@ -32,7 +32,10 @@ export interface InfillRequest {
   readonly singleLine: boolean;
   /** When an alternative is not denoised to its end; absent: never. */
   readonly stops?: StoppingRules;
-  /** Asked of every alternative once it is done, whether it will do: the next is begun where it will not. Absent: all are made. */
+  /**
+   * Asked of every alternative but the last once it is done, whether it will do: the next is begun where it will not. Absent:
+   * all are made.
+   */
   readonly isEnough?: (made: Infilling) => Promise<boolean>;
   /** So many of the likeliest other tokens are kept of every place that the model reveals; none where it is absent. */
   readonly runnersUp?: number;
@@ -82,7 +85,10 @@ export interface Infilling extends InfillCanvas {
   readonly length: number;
   /** Whether the middle came to its end within the canvas. */
   readonly ended: boolean;
-  /** Mean probability of the revealed tokens of the middle when they were revealed; of its end where the middle is empty, 0 where there was no room for it. */
+  /**
+   * Mean probability of the revealed tokens of the middle when they were revealed; of its end where the middle is empty, 0
+   * where there was no room for it.
+   */
   readonly meanConfidence: number;
 }
 
@@ -119,7 +125,8 @@ const canvasShares = [1 / 2, 1, 1 / 4] as const;
  * Fills the gap between a prefix and a suffix. A canvas stands in the gap, wider than most middles, and the model says
  * where the middle ends: behind the end-of-middle token there is nothing. Blocks are unmasked from the left, and within
  * a block every token surer than `threshold` at once (Fast-dLLM, arXiv 2505.22618). Where the attention allows it, the
- * context is read once for each width and a step costs the canvas alone. Throws a `UserError` where the model cannot fill gaps.
+ * context is read once for each width and a step costs the canvas alone. Throws a `UserError` where the model cannot fill
+ * gaps.
  */
 export async function infill(model: LanguageModel, request: InfillRequest): Promise<Infilled> {
   const { config, tokenizer, generation } = model;

@@ -41,7 +41,7 @@ describe('unmask complete', () => {
   });
 
   it('shows every denoising step where it is asked to, each of which reveals something', async () => {
-    const { frames, forwards, text } = await document([...complete('before.ts'), '--frames']);
+    const { frames, forwards } = await document([...complete('before.ts'), '--frames']);
     // Of the alternative that is shown; others may have taken longer.
     assert.ok(frames.length >= 1 && frames.length <= forwards);
     const masked = frames.map(({ tokens }: Frame) => tokens.filter((token) => token === null).length);
@@ -50,10 +50,10 @@ describe('unmask complete', () => {
       masked.toSorted((a: number, b: number) => b - a),
     );
     assert.equal(new Set(masked).size, masked.length);
-    // One that is given up leaves the rest masked; what stands before that is what was written.
+    // One that is unsure is given up at eight tokens at the earliest; every other one is filled.
     const { tokens } = frames.at(-1) as Frame;
-    const open = [...tokens, null].indexOf(null);
-    assert.ok(tokens.slice(0, open).join('').includes(text));
+    const left = masked.at(-1) as number;
+    assert.ok(left === 0 || tokens.length - left >= 8, masked.join());
   });
 
   it('says why an editor would not show it: a model of random weights is sure of nothing', async () => {
