@@ -13,7 +13,7 @@ export interface InfillRequest {
   readonly prefix: string;
   readonly suffix: string;
   /**
-   * Completions that are made: the first three are greedy, on half of the model's canvas, on all of it and on a quarter, the
+   * Completions that are made: the first three are greedy, on a quarter of the model's canvas, on half and on all of it, the
    * others are drawn at `temperature` on all of it. Where the `width` is given the first alone is greedy.
    */
   readonly alternatives: number;
@@ -117,9 +117,10 @@ export const completesCode = (config: ModelConfig): boolean =>
 
 /**
  * Widths of the greedy alternatives, of the model's canvas. How long a middle is nobody knows, and a model expects about as
- * much as the canvas holds, so that several widths are several guesses at the length; the first is what most middles need.
+ * much as the canvas holds, so that several widths are several guesses at the length. What is short is right most often, and
+ * made soonest.
  */
-const canvasShares = [1 / 2, 1, 1 / 4] as const;
+const canvasShares = [1 / 4, 1 / 2, 1] as const;
 
 /**
  * Fills the gap between a prefix and a suffix. A canvas stands in the gap, wider than most middles, and the model says

@@ -4,7 +4,7 @@ import { begunPiece } from '../diffusion/token-healing.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { Random } from '../platform/random.ts';
-import { type Completer, type InfillingItem, isSingleLine, shownAlternatives } from './infilling.ts';
+import { type Completer, type InfillingItem, isBest, isSingleLine, shownAlternatives } from './infilling.ts';
 import { bitsOf } from './left-to-right.ts';
 
 /** How a diffusion model decodes, where not as an editor asks it to. */
@@ -17,15 +17,23 @@ export interface InfillingDecoding {
   readonly lengthGiven?: boolean;
 }
 
-/** A model as a completer: as an editor asks for completions, without its rules of what is shown. */
+/** A model as a completer: as an editor asks while one types, without its rules of what is shown. */
 export function modelCompleter(
   model: LanguageModel,
   { lengthGiven = false, ...decoding }: InfillingDecoding,
 ): Completer {
   return async (item) => {
     const width = lengthGiven ? { width: predictedTokens(model.tokenizer, item).tokens.length + 1 } : {};
-    const request = { ...item, singleLine: isSingleLine(item), seed: 0, ...shownAlternatives, ...decoding, ...width };
-    return (await infill(model, request)).alternatives.map(({ text }) => text);
+    const { alternatives } = await infill(model, {
+      ...item,
+      singleLine: isSingleLine(item),
+      seed: 0,
+      ...shownAlternatives,
+      ...decoding,
+      ...width,
+      isEnough: ({ text }) => isBest(item, text),
+    });
+    return alternatives.map(({ text }) => text);
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Interval } from '../protocol/interval.ts';
 import type { Score } from '../tasks/task.ts';
-import { orderBySyntax, syntaxErrors } from '../workspace/syntax-order.ts';
+import { withoutOverlap } from '../workspace/overlap.ts';
+import { leavesNoError, orderBySyntax, syntaxErrors } from '../workspace/syntax-order.ts';
 import { editSimilarity } from './edit-similarity.ts';
 import { shareInterval } from './statistics.ts';
 
@@ -46,9 +47,18 @@ export interface ItemScores {
   readonly likeliest: CompletionScores;
 }
 
+/** What an answer comes to: an editor cuts what would repeat the text behind the gap. */
+const answerTo = ({ suffix }: InfillingItem, text: string): string => withoutOverlap(text, suffix);
+
+/** Whether this is the best of any alternatives that follow it, so that they need not be written. */
+export async function isBest(item: InfillingItem, alternative: string): Promise<boolean> {
+  const text = answerTo(item, alternative);
+  return text.trim() !== '' && leavesNoError(item.language, item, text);
+}
+
 /** Completes an item and scores what came. */
 export async function scoreItem(item: InfillingItem, complete: Completer): Promise<ItemScores> {
-  const alternatives = await complete(item);
+  const alternatives = (await complete(item)).map((text) => answerTo(item, text));
   const [best] = await orderBySyntax(item.language, item, alternatives);
   const likeliest = await scoreCompletion(item, alternatives[0] as string);
   return { likeliest, shown: best === 0 ? likeliest : await scoreCompletion(item, alternatives[best!] as string) };

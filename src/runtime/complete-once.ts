@@ -3,7 +3,7 @@ import { shownAlternatives } from '../evaluation/infilling.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
 import { orderBySyntax } from '../workspace/syntax-order.ts';
-import { judge } from './completions.ts';
+import { isEnough, judge } from './completions.ts';
 import { stoppingRules } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
@@ -36,6 +36,7 @@ export async function completeOnce(
     contextTokens,
     singleLine,
     stops: stoppingRules(text),
+    isEnough: (made) => isEnough(made, { languageId, text }, singleLine),
   });
   const all = judge(alternatives, text, singleLine);
   const order = await orderBySyntax(

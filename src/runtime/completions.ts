@@ -2,6 +2,7 @@ import type { Infilled, Infilling, InfillRequest } from '../diffusion/infill.ts'
 import { shownAlternatives } from '../evaluation/infilling.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
+import { withoutOverlap } from '../workspace/overlap.ts';
 import { leavesNoError, orderBySyntax } from '../workspace/syntax-order.ts';
 import { commentOrStringAt } from '../workspace/syntax-place.ts';
 import { watchedRunnersUp } from './frame.ts';
@@ -9,7 +10,7 @@ import { type Candidate, discardedBy, stoppingRules } from './inline/discard.ts'
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
-import { trimCompletion, withoutOverlap } from './inline/trim.ts';
+import { trimCompletion } from './inline/trim.ts';
 import { LatencyMeter } from './latency.ts';
 import { Cancelled, type Priority, type Turns } from './turns.ts';
 
@@ -232,7 +233,11 @@ export class Completions {
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
 
 /** Whether an alternative would be shown before any that is made after it. */
-async function isEnough(made: Infilling, { languageId, text }: CompletionQuery, singleLine: boolean): Promise<boolean> {
+export async function isEnough(
+  made: Infilling,
+  { languageId, text }: Pick<CompletionQuery, 'languageId' | 'text'>,
+  singleLine: boolean,
+): Promise<boolean> {
   const [alternative] = judge([made], text, singleLine);
   return alternative!.discardedBy === null && leavesNoError(languageId, text, alternative!.text);
 }

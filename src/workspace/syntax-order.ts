@@ -28,7 +28,7 @@ interface Surroundings {
   readonly suffix: string;
 }
 
-/** Whether no other text for a gap could come before this one by `orderBySyntax`: it leaves no error that is looked for. */
+/** Whether no other text for a gap could come before this one by `orderBySyntax`, where this one says anything: it leaves no error that is looked for. */
 export async function leavesNoError(
   languageId: string,
   { prefix, suffix }: Surroundings,
@@ -38,8 +38,8 @@ export async function leavesNoError(
 }
 
 /**
- * Places of the alternatives for a gap, those that leave the fewest syntax errors first; equal ones stay in order, and so
- * do all in a language without a grammar.
+ * Places of the alternatives for a gap, those that leave the fewest syntax errors first, of equal ones those that say
+ * anything; otherwise they stay in order. Errors are not looked for in a language without a grammar.
  */
 export async function orderBySyntax(
   languageId: string,
@@ -50,5 +50,6 @@ export async function orderBySyntax(
   if (places.length < 2 || prefix.length + suffix.length > longest) return places;
   const errors: number[] = [];
   for (const text of alternatives) errors.push((await syntaxErrors(languageId, prefix + text + suffix)) ?? 0);
-  return places.sort((a, b) => (errors[a] as number) - (errors[b] as number));
+  const isEmpty = (place: number): number => Number(alternatives[place]!.trim() === '');
+  return places.sort((a, b) => errors[a]! - errors[b]! || isEmpty(a) - isEmpty(b));
 }

@@ -32,7 +32,7 @@ describe('filling a gap', () => {
     assert.equal(contextTokens, 7);
     assert.deepEqual(
       alternatives.map(({ tokens }) => tokens.length),
-      [16, 32, 8],
+      [8, 16, 32],
     );
     for (const { tokens, revealedAt, confidence, length, text, ended } of alternatives) {
       assert.ok(tokens.every((token) => token !== model.config.mask_token_id));
@@ -56,13 +56,13 @@ describe('filling a gap', () => {
     const five = await infill(model, request({ alternatives: 5 }));
     assert.deepEqual(
       five.alternatives.map(({ tokens }) => tokens.length),
-      [16, 32, 8, 32, 32],
+      [8, 16, 32, 32, 32],
     );
     for (const { tokens } of five.alternatives.slice(0, 3)) {
       const alone = await infill(model, request({ width: tokens.length }));
       assert.deepEqual(alone.alternatives[0]!.tokens, tokens);
     }
-    const [, whole, , ...drawn] = five.alternatives.map(({ tokens }) => [...tokens]);
+    const [, , whole, ...drawn] = five.alternatives.map(({ tokens }) => [...tokens]);
     for (const tokens of drawn) assert.notDeepEqual(tokens, whole);
     const given = await infill(model, request({ alternatives: 3, width: 12 }));
     assert.deepEqual(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type InfillingItem, scoreItems, sharesOf } from '../../src/evaluation/infilling.ts';
+import { type InfillingItem, isBest, scoreItems, sharesOf } from '../../src/evaluation/infilling.ts';
 import { compareInfilling, type InfillingMethod } from '../../src/evaluation/infilling-comparison.ts';
 
 const item = (middle: string, errors = 0): InfillingItem => ({
@@ -50,6 +50,25 @@ describe('scores of completions', () => {
     const likeliest = sharesOf(scores.map((one) => one.likeliest));
     assert.deepEqual([shown.exact_match.value, shown.parses.value], [0.5, 1]);
     assert.deepEqual([likeliest.exact_match.value, likeliest.parses.value], [0, 0.5]);
+  });
+
+  it('are those of what is left when the text behind the gap is not written twice', async () => {
+    const [twice, once] = await scoreItems([item('f('), item('1;')], async ({ middle }) =>
+      middle === '1;' ? ['1;\nexport {'] : ['f(\nexport { a'],
+    );
+    assert.deepEqual([twice!.shown.exact_match, once!.shown.exact_match], [1, 1]);
+    assert.equal(once!.likeliest.edit_similarity, 1);
+  });
+
+  it('need no alternative behind one that says something, repeats nothing and breaks nothing', async () => {
+    const best = (text: string) => isBest(item('1;'), text);
+    assert.deepEqual(await Promise.all(['1;', '(;', ' ', '\nexport {', '1;\nexport {'].map(best)), [
+      true,
+      false,
+      false,
+      false,
+      true,
+    ]);
   });
 });
 

@@ -214,7 +214,7 @@ describe('a request', () => {
     const { completions, asked } = bench(() => written(['', 'unsure;'], 0.1));
     const { texts, trace } = await completions.complete(query('a|', { trigger: 'invoked' }), never);
     assert.deepEqual([texts, trace.outcome], [[], 'discarded']);
-    assert.match(trace.reason, /empty, too unsure/);
+    assert.match(trace.reason, /too unsure, empty/);
     assert.equal((await completions.complete(query('a|'), never)).trace.source, 'cache');
     assert.equal(asked.length, 1);
   });

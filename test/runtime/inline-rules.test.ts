@@ -4,7 +4,7 @@ import { discardedBy, stoppingRules } from '../../src/runtime/inline/discard.ts'
 import { mayHaveSeveralLines } from '../../src/runtime/inline/multiline.ts';
 import { SuggestionCache } from '../../src/runtime/inline/suggestion-cache.ts';
 import type { TextAtCursor } from '../../src/runtime/inline/text-at-cursor.ts';
-import { trimCompletion, withoutOverlap } from '../../src/runtime/inline/trim.ts';
+import { trimCompletion } from '../../src/runtime/inline/trim.ts';
 import { commentOrStringAt } from '../../src/workspace/syntax-place.ts';
 import badOutputs from './bad-outputs.json' with { type: 'json' };
 
@@ -67,14 +67,6 @@ describe('trimming', () => {
     const trimmed = (text: string, ended: boolean) =>
       trimCompletion(text, at('  f() {|'), { singleLine: false, ended });
     assert.equal(trimmed(body.slice(0, over + 1), false), trimmed(body, true));
-  });
-  it('takes off what follows the cursor already, but no bracket that closes one of its own', () => {
-    assert.equal(withoutOverlap('x, y);', ');\nmore'), 'x, y');
-    assert.equal(withoutOverlap('f(x)', ')'), 'f(x)');
-    assert.equal(withoutOverlap('value)', ')'), 'value');
-    assert.equal(withoutOverlap("name'", "';"), 'name');
-    assert.equal(withoutOverlap('a();', '\nb();'), 'a();');
-    assert.equal(withoutOverlap('total', 'total;'), '');
   });
 });
 

@@ -15,6 +15,8 @@ describe('syntax errors', () => {
     const gap = { prefix: 'const a = f(', suffix: '\nexport { a };\n' };
     assert.deepEqual(await orderBySyntax('typescript', gap, ['1, {', '2);', '((', '3);']), [1, 3, 0, 2]);
     assert.deepEqual(await orderBySyntax('typescript', gap, ['1);', '2);']), [0, 1]);
+    const said = { prefix: 'f();\n', suffix: '\ng();\n' };
+    assert.deepEqual(await orderBySyntax('typescript', said, ['(', ' ', 'h();', '', 'i();']), [2, 4, 1, 3, 0]);
     assert.deepEqual(await orderBySyntax('klingon', gap, ['((', '2);']), [0, 1]);
     assert.deepEqual(await orderBySyntax('typescript', gap, ['((']), [0]);
     assert.deepEqual(await orderBySyntax('typescript', gap, []), []);

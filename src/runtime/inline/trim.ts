@@ -38,29 +38,3 @@ function withinBlock([first, ...others]: readonly string[], before: string): str
   }
   return kept;
 }
-
-/**
- * A completion without what stands behind the cursor already: the longest of its ends that the following text begins with.
- * A closing bracket stays where it closes one of the completion's own.
- */
-export function withoutOverlap(text: string, suffix: string): string {
-  const following = suffix.replaceAll('\r\n', '\n');
-  for (let length = Math.min(text.length, following.length); length > 0; length--) {
-    const tail = text.slice(-length);
-    if (!following.startsWith(tail)) continue;
-    if (tail.trim() === '') return text;
-    if (/^[)\]}>;,\s]+$/.test(tail) && isBalanced(text)) continue;
-    return text.slice(0, -length);
-  }
-  return text;
-}
-
-function isBalanced(text: string): boolean {
-  const open: string[] = [];
-  const pairs: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
-  for (const character of text) {
-    if ('([{'.includes(character)) open.push(character);
-    else if (character in pairs && open.pop() !== pairs[character]) return false;
-  }
-  return open.length === 0;
-}

@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { withoutOverlap } from '../../src/workspace/overlap.ts';
+
+describe('a text for a gap', () => {
+  it('loses what follows the gap already, but no bracket that closes one of its own', () => {
+    assert.equal(withoutOverlap('x, y);', ');\nmore'), 'x, y');
+    assert.equal(withoutOverlap('f(x)', ')'), 'f(x)');
+    assert.equal(withoutOverlap('value)', ')'), 'value');
+    assert.equal(withoutOverlap("name'", "';"), 'name');
+    assert.equal(withoutOverlap('a();', '\nb();'), 'a();');
+    assert.equal(withoutOverlap('total', 'total;'), '');
+  });
+});
