@@ -316,13 +316,19 @@ function spellOut(canvas: OpenCanvas, guesses: readonly Guess[], rules: Rules): 
   }
 }
 
-/** Every token that is surer than the threshold; where none is, the surest. */
+/**
+ * Every token that is surer than the threshold; where none is, the surest. Ends that are surer than anything else come with
+ * it: each would be the surest in its turn.
+ */
 function revealSure(canvas: OpenCanvas, guesses: readonly Guess[], rules: Rules): void {
   const drawn = guesses.map(({ place, row }) => ({ place, row, ...draw(canvas, row, rules) }));
   const surest = drawn.reduce((best, guess) => (guess.confidence > best.confidence ? guess : best));
+  const others = drawn.flatMap(({ token, confidence }) => (token === rules.end ? [] : [confidence]));
+  const surestOther = Math.max(0, ...others);
   for (const guess of drawn) {
     const { place, row, token, confidence } = guess;
-    if (guess !== surest && !(confidence > rules.threshold)) continue;
+    const isSurestEnd = token === rules.end && confidence > surestOther;
+    if (guess !== surest && !isSurestEnd && !(confidence > rules.threshold)) continue;
     take(canvas, place, row, token, confidence, rules);
     if (token === rules.end || rules.endsLine.has(token)) {
       // Nothing comes behind the end, so the places there need no guess.

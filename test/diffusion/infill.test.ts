@@ -109,6 +109,25 @@ describe('filling a gap', () => {
     assert.ok(fast.forwards <= 64 / 8);
   });
 
+  it('reveals in one step the ends that are surer than anything else', async () => {
+    const { config, tokenizer, generation, weights } = tinyCheckpoint(gapConfig);
+    const embeddings = weights.get('model.embed_tokens.weight')!;
+    const data = embeddings.data.slice();
+    // What stands behind a mask is most like the mask's own embedding, so the end is likeliest everywhere.
+    const { hidden_size: size, mask_token_id: mask } = config;
+    for (let i = 0; i < size; i++) data[end * size + i] = 10 * data[mask * size + i]!;
+    const ending = await LanguageModel.load(engine, {
+      config,
+      tokenizer,
+      generation,
+      weights: new Map(weights).set('model.embed_tokens.weight', { ...embeddings, data }),
+    });
+    const { alternatives, forwards } = await infill(ending, request({ threshold: 1, prefix: '', suffix: '' }));
+    assert.deepEqual([alternatives[0]!.text, alternatives[0]!.ended], ['', true]);
+    assert.equal(forwards, 1);
+    await ending.dispose();
+  });
+
   it('reads the tokens nearest to the gap', async () => {
     const near = { contextTokens: 8, prefix: `${'9'.repeat(50)}123456`, suffix: `21${'8'.repeat(50)}` };
     const found = await infill(model, request(near));
