@@ -104,6 +104,16 @@ describe('unmask infill-eval', () => {
     assert.notEqual(other.stdout, one.stdout);
   });
 
+  it('leaves out other ways of decoding where it is to be brief, and says the same of the rest', async () => {
+    const [whole] = (await document([...command(), '--kinds', 'span'])).kinds;
+    const [brief] = (await document([...command(), '--kinds', 'span', '--brief'])).kinds;
+    const left = ['tiny-code', 'tiny-code, likeliest', 'n-gram', 'n-gram, likeliest'];
+    assert.deepEqual(
+      brief.rows,
+      whole.rows.filter(({ name }: { name: string }) => left.includes(name)),
+    );
+  });
+
   it('refuses what it cannot measure, in one sentence', async () => {
     assert.match(await refusal(command('no-code'), 1), /^no-code was not trained to fill gaps by denoising/);
     assert.match(await refusal(command('tiny-left'), 1), /^tiny-left was not trained to fill gaps by denoising/);

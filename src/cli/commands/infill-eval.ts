@@ -35,6 +35,7 @@ interface InfillEvalOptions extends EngineOptions {
   readonly ngramFiles?: string;
   readonly kinds: string;
   readonly lengthGiven?: boolean;
+  readonly brief?: boolean;
   readonly items: number;
   readonly seed: number;
 }
@@ -53,6 +54,7 @@ export function addInfillEval(add: AddCommand): void {
       infillingKinds.join(),
     )
     .option('--length-given', 'another row: what the model would fill in if it knew how long the middle is')
+    .option('--brief', 'the model and its baselines alone, without other ways of decoding: more gaps in the same time')
     .addOption(wholeNumber('--items <n>', 'gaps of each kind', 2).default(100))
     .addOption(wholeNumber('--seed <seed>', 'seed of where the gaps are', 0).default(0));
 }
@@ -85,7 +87,7 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
       { cache: ngramsFolder(), progress },
     );
     const methods = {
-      own: ownMethods(model, path.basename(options.model), options.lengthGiven ?? false),
+      own: ownMethods(model, path.basename(options.model), options),
       baselines: [
         fromTheLeft('n-gram', ngram, model),
         ...(other
@@ -154,17 +156,30 @@ async function sources({ files, ngramFiles }: InfillEvalOptions, hooks: Pick<Com
   return { measured, counted } satisfies Record<string, readonly SourceFile[]>;
 }
 
-/** The model as an editor asks it, with what it shows; its best and its likeliest alternative; and one token at a time. */
-function ownMethods(model: LanguageModel, name: string, lengthGiven: boolean): InfillingMethod[] {
+/** The model as an editor asks it; unless told to be brief also one token at a time, and what an editor shows. */
+function ownMethods(
+  model: LanguageModel,
+  name: string,
+  { brief = false, lengthGiven = false }: InfillEvalOptions,
+): InfillingMethod[] {
   const likelihood = new DiffusionLikelihood(model, servedDecoding.contextTokens);
+  const served: InfillingMethod = {
+    name,
+    complete: modelCompleter(model, servedDecoding),
+    answers: 'several',
+    likelihood: { bits: (item) => likelihood.bound(item), are: 'bound' },
+  };
+  const told: InfillingMethod = {
+    name: `${name}, length given`,
+    complete: modelCompleter(model, { ...servedDecoding, lengthGiven }),
+    answers: 'several',
+  };
+  return [served, ...(brief ? [] : otherWays(model, name, likelihood)), ...(lengthGiven ? [told] : [])];
+}
+
+function otherWays(model: LanguageModel, name: string, likelihood: DiffusionLikelihood): InfillingMethod[] {
   const greedy = { ...servedDecoding, threshold: 1, alternatives: 1 };
   return [
-    {
-      name,
-      complete: modelCompleter(model, servedDecoding),
-      answers: 'several',
-      likelihood: { bits: (item) => likelihood.bound(item), are: 'bound' },
-    },
     { name: `${name}, one token a step`, complete: modelCompleter(model, greedy), answers: 'one' },
     {
       name: `${name}, from the left`,
@@ -180,15 +195,6 @@ function ownMethods(model: LanguageModel, name: string, lengthGiven: boolean): I
       },
       answers: 'one',
     },
-    ...(lengthGiven
-      ? [
-          {
-            name: `${name}, length given`,
-            complete: modelCompleter(model, { ...servedDecoding, lengthGiven }),
-            answers: 'several' as const,
-          },
-        ]
-      : []),
   ];
 }
 
