@@ -115,6 +115,8 @@ export interface DenoiseResult {
     readonly confidence: number;
     readonly denoising: Denoising;
   }[];
+  /** Place of the alternative that an editor would show first. */
+  readonly best: number;
   readonly forwards: number;
   readonly milliseconds: number;
 }

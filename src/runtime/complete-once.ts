@@ -2,8 +2,7 @@ import { type InfillRequest, infill } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../evaluation/infilling.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
-import { orderBySyntax } from '../workspace/syntax-order.ts';
-import { isEnough, judge } from './completions.ts';
+import { isEnough, shownFirst } from './completions.ts';
 import { stoppingRules } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
@@ -38,12 +37,5 @@ export async function completeOnce(
     stops: stoppingRules(text),
     isEnough: (made) => isEnough(made, { languageId, text }, singleLine),
   });
-  const all = judge(alternatives, text, singleLine);
-  const order = await orderBySyntax(
-    languageId,
-    text,
-    all.map((one) => one.text),
-  );
-  const place = order.find((one) => all[one]!.discardedBy === null) ?? 0;
-  return { alternative: all[place] as TracedAlternative, place, forwards };
+  return { ...(await shownFirst(alternatives, { languageId, text }, singleLine)), forwards };
 }

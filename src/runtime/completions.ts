@@ -242,6 +242,22 @@ export async function isEnough(
   return alternative!.discardedBy === null && leavesNoError(languageId, text, alternative!.text);
 }
 
+/** The alternative that is shown first, and its place; the first one where none would be shown. */
+export async function shownFirst(
+  made: readonly Infilling[],
+  { languageId, text }: Pick<CompletionQuery, 'languageId' | 'text'>,
+  singleLine: boolean,
+): Promise<{ readonly alternative: TracedAlternative; readonly place: number }> {
+  const judged = judge(made, text, singleLine);
+  const order = await orderBySyntax(
+    languageId,
+    text,
+    judged.map((alternative) => alternative.text),
+  );
+  const place = order.find((one) => judged[one]!.discardedBy === null) ?? 0;
+  return { alternative: judged[place] as TracedAlternative, place };
+}
+
 /** Trims the alternatives, and says which rule each one breaks; of two alike the second breaks one too. */
 export function judge(alternatives: readonly Infilling[], at: TextAtCursor, singleLine: boolean): TracedAlternative[] {
   const seen = new Set<string>();

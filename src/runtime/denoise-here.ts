@@ -3,7 +3,7 @@ import { shownAlternatives } from '../evaluation/infilling.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
 import type { Frame } from '../protocol/sample.ts';
-import type { CompletionQuery } from './completions.ts';
+import { type CompletionQuery, shownFirst } from './completions.ts';
 import { recordFrames, watchedRunnersUp, withoutEnd } from './frame.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import type { Turns } from './turns.ts';
@@ -22,11 +22,12 @@ const shownBefore = 400;
 /** Completes at a place for who wants to see how: nothing is trimmed or discarded, and every step of every alternative is kept. */
 export async function denoiseHere(
   getModel: () => Promise<LanguageModel>,
-  { text, uri }: CompletionQuery,
+  { text, uri, languageId }: CompletionQuery,
   { seed, alternatives }: DenoiseParameters,
   { settings, turns, signal, send }: DenoiseHooks,
 ): Promise<DenoiseResult> {
   const begin = performance.now();
+  const singleLine = !mayHaveSeveralLines(settings.multiline, text);
   const sending: Promise<void>[] = [];
   const { result, frames } = await turns.run('invoked', signal, async (breathe) => {
     const model = await getModel();
@@ -40,7 +41,7 @@ export async function denoiseHere(
       temperature: shownAlternatives.temperature,
       threshold: settings.threshold,
       contextTokens: settings.contextTokens,
-      singleLine: !mayHaveSeveralLines(settings.multiline, text),
+      singleLine,
       runnersUp: watchedRunnersUp,
       watch,
       betweenSteps: breathe,
@@ -48,7 +49,9 @@ export async function denoiseHere(
     return { result, frames };
   });
   await Promise.all(sending);
+  const { place: best } = await shownFirst(result.alternatives, { languageId, text }, singleLine);
   return {
+    best,
     alternatives: result.alternatives.map(({ text: written, meanConfidence }, alternative) => ({
       text: written,
       confidence: meanConfidence,

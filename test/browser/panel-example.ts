@@ -138,6 +138,7 @@ export function denoiseResult(): DenoiseResult {
       { text: code, confidence: 0.93, denoising: codeDenoising('settings.ts, alternative 1') },
       { text: "'';", confidence: 0.41, denoising: codeDenoising('settings.ts, alternative 2', 20, 5) },
     ],
+    best: 0,
     forwards: 9,
     milliseconds: 840,
   };

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Infilled, InfillRequest } from '../../src/diffusion/infill.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
-import { type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
+import { type CompletionQuery, Completions, shownFirst } from '../../src/runtime/completions.ts';
 import { defaultSettings } from '../../src/runtime/server.ts';
 import { Turns } from '../../src/runtime/turns.ts';
 
@@ -217,6 +217,18 @@ describe('a request', () => {
     assert.match(trace.reason, /too unsure, empty/);
     assert.equal((await completions.complete(query('a|'), never)).trace.source, 'cache');
     assert.equal(asked.length, 1);
+  });
+});
+
+describe('the alternative that is shown first', () => {
+  const first = async (texts: readonly string[], confidence?: number) =>
+    (await shownFirst(written(texts, confidence).alternatives, query('const a = |'), true)).place;
+
+  it('breaks least and is worth showing; where none is, it is the first', async () => {
+    assert.equal(await first(['f((', 'g();']), 1);
+    assert.equal(await first(['', 'f((', 'g();']), 2);
+    assert.equal(await first(['f();', 'g();']), 0);
+    assert.equal(await first(['f((', 'g();'], 0.01), 0);
   });
 });
 

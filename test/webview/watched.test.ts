@@ -51,15 +51,28 @@ describe('what is looked at in the denoising view', () => {
     assert.equal(framesOf(watched), 1);
     assert.equal(watching.keptOf(watched), null, 'what is not finished is not kept');
     assert.equal(watching.withoutUnfinished(watched).source, 'live');
-    watched = watching.withResult(watched, 'here 2', result);
+    watched = watching.withResult(watched, 'here 2', result, false);
     assert.equal(watching.chosenOf(watched)?.text, "'';", 'the choice stays');
     assert.equal(watching.withoutUnfinished(watched), watched);
     // Another completion in an editor does not take its place.
     assert.equal(following(liveFrames(2), watched).source, 'here');
   });
 
+  it('is in the end what an editor would show, unless somebody chose another or is scrubbing', () => {
+    const result = { ...denoiseResult(), best: 1 };
+    const begun = watching.withFrame(
+      watching.beginHere(watching.nothingWatched, 'here 1'),
+      0,
+      result.alternatives[0]!.denoising.frames[0]!,
+    );
+    const chosen = (scrubbing: boolean, best: number, before = begun) =>
+      watching.placeOf(watching.withResult(before, 'here 2', { ...result, best }, scrubbing))?.chosen;
+    assert.deepEqual([chosen(false, 1), chosen(true, 1), chosen(false, 0)], [1, 0, 0]);
+    assert.equal(chosen(false, 0, watching.choose(begun, 1)), 1);
+  });
+
   it('comes back as it was kept', () => {
-    const watched = watching.choose(watching.withResult(watching.nothingWatched, 'here 1', denoiseResult()), 1);
+    const watched = watching.choose(watching.withResult(watching.nothingWatched, 'here 1', denoiseResult(), false), 1);
     const kept = watching.keptOf(watched);
     assert.ok(kept?.kind === 'here');
     assert.deepEqual(watching.restored(JSON.parse(JSON.stringify(kept))), watched);

@@ -187,8 +187,9 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
     denoised(result) {
       busy = 'no';
       status.textContent = `Denoised in ${result.forwards} steps, ${(result.milliseconds / 1000).toFixed(1)} s.`;
-      const position = isScrubbed('here') ? playing?.player.position : undefined;
-      look(watching.withResult(watched, `here ${++made}`, result), position);
+      const scrubbing = isScrubbed('here');
+      const position = scrubbing ? playing?.player.position : undefined;
+      look(watching.withResult(watched, `here ${++made}`, result, scrubbing), position);
     },
     failed() {
       const wanted = busy === 'cancelling' ? 'cancelled' : 'failed';

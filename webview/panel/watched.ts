@@ -105,9 +105,19 @@ const unbegun = (index: number): Alternative => ({
   confidence: null,
 });
 
-/** With the completions that were asked for, finished. */
-export const withResult = (watched: Watched, key: string, { alternatives }: DenoiseResult): Watched =>
-  lookAt(watched, 'here', { key, alternatives, chosen: watched.known.here?.chosen ?? 0 });
+/**
+ * With the completions that were asked for, finished. The best one is looked at, unless another was chosen or somebody is
+ * scrubbing through one.
+ */
+export function withResult(
+  watched: Watched,
+  key: string,
+  { alternatives, best }: DenoiseResult,
+  scrubbing: boolean,
+): Watched {
+  const before = watched.known.here?.chosen ?? 0;
+  return lookAt(watched, 'here', { key, alternatives, chosen: before > 0 || scrubbing ? before : best });
+}
 
 /** Without completions that never came to their end. */
 export function withoutUnfinished(watched: Watched): Watched {
