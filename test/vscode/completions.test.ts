@@ -14,8 +14,8 @@ import { Workbench } from './workbench.ts';
 /** The known text without what the model is to write, at line 3. */
 const unfinished = knownSource.replace(' width * height;', '');
 
-/** What stands nowhere in the known text before `width * height;`: several things may follow. */
-const halfKnown = 'greeting';
+/** What stands nowhere in the known text behind `const product =`: several things may follow. */
+const halfKnown = 'name';
 
 /** Completions as a user sees them, from the installed package, by a model that knows one text by heart. */
 describe('completions in the installed package', { timeout: 400_000 }, () => {
@@ -32,7 +32,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     const model = await memorisedModel();
     const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
     const machineSettings = { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' };
-    const settings = { 'unmask.completions.alternatives': 6 };
+    const settings = { 'unmask.completions.alternatives': 10 };
     workbench = await Workbench.start({ install: [file], machineSettings, settings });
     page = await workbench.open(workspace);
     await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });

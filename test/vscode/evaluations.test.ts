@@ -44,7 +44,8 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
     );
     await page.keyboard.press('Enter');
     await widget.getByText('Which model?').waitFor();
-    await widget.locator('.monaco-list-row', { hasText: 'unmask-puzzles' }).first().waitFor();
+    // Enter takes the row that has the focus, which comes a moment after the rows.
+    await widget.locator('.monaco-list-row.focused', { hasText: 'unmask-puzzles' }).waitFor();
     await page.keyboard.press('Enter');
     await widget.getByText('How many problems').waitFor();
     await widget.locator('input.input').fill(String(problems));
