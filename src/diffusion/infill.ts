@@ -318,7 +318,7 @@ function spellOut(canvas: OpenCanvas, guesses: readonly Guess[], rules: Rules): 
 
 /**
  * Every token that is surer than the threshold; where none is, the surest. Ends that are surer than anything else come with
- * it: each would be the surest in its turn.
+ * it, for each would be the surest in its turn unless the model changed its mind.
  */
 function revealSure(canvas: OpenCanvas, guesses: readonly Guess[], rules: Rules): void {
   const drawn = guesses.map(({ place, row }) => ({ place, row, ...draw(canvas, row, rules) }));

@@ -28,7 +28,10 @@ interface Surroundings {
   readonly suffix: string;
 }
 
-/** Whether no other text for a gap could come before this one by `orderBySyntax`, where this one says anything: it leaves no error that is looked for. */
+/**
+ * Whether no other text for a gap could come before this one by `orderBySyntax`, where this one says anything: it leaves no
+ * error that is looked for.
+ */
 export async function leavesNoError(
   languageId: string,
   { prefix, suffix }: Surroundings,
@@ -39,7 +42,7 @@ export async function leavesNoError(
 
 /**
  * Places of the alternatives for a gap, those that leave the fewest syntax errors first, of equal ones those that say
- * anything; otherwise they stay in order. Errors are not looked for in a language without a grammar.
+ * anything; otherwise they stay in order. Errors are not looked for in a language without a grammar, nor in a long text.
  */
 export async function orderBySyntax(
   languageId: string,
@@ -47,9 +50,11 @@ export async function orderBySyntax(
   alternatives: readonly string[],
 ): Promise<number[]> {
   const places = alternatives.map((_, place) => place);
-  if (places.length < 2 || prefix.length + suffix.length > longest) return places;
+  if (places.length < 2) return places;
+  const isLong = prefix.length + suffix.length > longest;
   const errors: number[] = [];
-  for (const text of alternatives) errors.push((await syntaxErrors(languageId, prefix + text + suffix)) ?? 0);
+  for (const text of alternatives)
+    errors.push((isLong ? null : await syntaxErrors(languageId, prefix + text + suffix)) ?? 0);
   const isEmpty = (place: number): number => Number(alternatives[place]!.trim() === '');
   return places.sort((a, b) => errors[a]! - errors[b]! || isEmpty(a) - isEmpty(b));
 }

@@ -66,7 +66,7 @@ async function trainMemorisedModel(folder: string): Promise<void> {
   const specials = { pad: 0, eos: 1, mask: 2, eom: 3 };
   const size = tokenizer.largestId + 1;
   const config = presetConfig('nano-0.5m', size, specials, 100);
-  // The narrowest canvas of a line, a quarter of it, holds what is known in so few pieces of words.
+  // A quarter of it, the narrowest canvas of a line, has room for what is known, which takes many of so short tokens.
   const generation = { prompt_format: 'plain', block_length: 16, tokens_per_step: 1, line_canvas: 64 } as const;
   const weights = initialWeights(config, new Random(0, 'memorised'));
   const model = await LanguageModel.load(

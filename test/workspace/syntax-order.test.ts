@@ -18,6 +18,8 @@ describe('syntax errors', () => {
     const said = { prefix: 'f();\n', suffix: '\ng();\n' };
     assert.deepEqual(await orderBySyntax('typescript', said, ['(', ' ', 'h();', '', 'i();']), [2, 4, 1, 3, 0]);
     assert.deepEqual(await orderBySyntax('klingon', gap, ['((', '2);']), [0, 1]);
+    const long = { ...gap, suffix: `\n${'// a\n'.repeat(50_000)}` };
+    assert.deepEqual(await orderBySyntax('typescript', long, ['', '((', '2);']), [1, 2, 0]);
     assert.deepEqual(await orderBySyntax('typescript', gap, ['((']), [0]);
     assert.deepEqual(await orderBySyntax('typescript', gap, []), []);
   });
