@@ -82,6 +82,7 @@ describe('what is not worth showing', () => {
     ['goes round in circles', 'the the the the the the'],
     ['goes round in circles', '\n  return this;\n  return this;\n  return this;'],
     [null, '// ----------------------------'],
+    ['holds half a character', "'\uFFFD"],
     ['too unsure', 'a + b;', 'const x = |', 0.2],
     ['repeats the next lines', '  return total;', 'x\n|\n  return total;\n}'],
     [null, '  return total + 1;', 'x\n|\n  return total;\n}'],

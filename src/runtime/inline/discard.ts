@@ -25,6 +25,8 @@ const rules: Readonly<Record<string, Rule>> = {
     return line.length >= 8 && prefix.trimEnd().endsWith(line);
   },
   'goes round in circles': ({ text }) => isDegenerate(text),
+  // A character of several tokens of which one is missing; it decodes to U+FFFD.
+  'holds half a character': ({ text }) => text.includes('\uFFFD'),
   'too unsure': ({ confidence }) => confidence < leastConfidence,
 };
 
