@@ -2,12 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
 import { describe, isGreen, type Outcome, summaryLine } from './outcome.ts';
-import { endAll, runProgram } from './run-program.ts';
-import { runTestFile } from './run-test-file.ts';
-import { type Check, checks, findSuites, type Suite } from './suites.ts';
+import { endAll } from './run-program.ts';
+import { findSuites, type Suite } from './suites.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Of all suites together: a test in VS Code waits as much as it computes, so that another file fits beside it. */
+const jobsAtATime = 2;
 
 /**
  * Runs the checks and the suites, prints how each file went and the sums at the end, and returns the exit code.
@@ -30,38 +33,42 @@ export async function runTests(patterns: readonly string[]): Promise<number> {
     outcomes.push(outcome);
     console.log(describe(outcome));
   };
-  for (const check of checks.filter(({ name }) => wanted(name))) report(await runCheck(check));
-  for (const suite of findSuites(root)) {
-    const files = suite.files.filter(wanted);
-    if (files.length > 0) await runSuite({ ...suite, files }, home, report);
-  }
+  const suites = findSuites(root).map((suite) => ({ ...suite, jobs: suite.jobs.filter(({ name }) => wanted(name)) }));
+  await runSuites(suites, home, report);
   if (outcomes.length === 0) console.log(`No check and no test file has ${patterns.join(' or ')} in its name.`);
   console.log(summaryLine(outcomes));
   return isGreen(outcomes) ? 0 : 1;
 }
 
-async function runCheck({ name, script, args }: Check): Promise<Outcome> {
-  const ended = await runProgram(process.execPath, [path.join(root, script), ...args], { cwd: root, limit: 600 });
-  const failed = ended.code === 0 ? 0 : 1;
-  const details = ended.output || `It ended with ${ended.signal ?? `exit code ${ended.code}`}.`;
-  return { name, passed: 1 - failed, failed, skipped: [], seconds: ended.seconds, details };
+/** Runs suites side by side: each begins when it is prepared, and only one is prepared at a time, as apt-get wants it. */
+export async function runSuites(
+  suites: readonly Suite[],
+  home: string,
+  report: (outcome: Outcome) => void,
+): Promise<void> {
+  const machine = pLimit(jobsAtATime);
+  const running: Promise<void>[] = [];
+  for (const suite of suites.filter(({ jobs }) => jobs.length > 0)) {
+    const problem = await problemOf(suite);
+    if (problem) {
+      report(problem);
+      continue;
+    }
+    const own = pLimit(suite.concurrency);
+    running.push(...suite.jobs.map((job) => own(() => machine(() => job.run(home))).then(report)));
+  }
+  await Promise.all(running);
 }
 
-async function runSuite(suite: Suite, home: string, report: (outcome: Outcome) => void): Promise<void> {
+/** Prepares a suite; what came of it where that failed. */
+async function problemOf({ name, prepare }: Suite): Promise<Outcome | null> {
   const started = performance.now();
   try {
-    await suite.prepare(console.log);
+    await prepare(console.log);
+    return null;
   } catch (error) {
     const seconds = (performance.now() - started) / 1000;
     const details = error instanceof Error ? error.message : String(error);
-    report({ name: `${suite.name} suite: set-up`, passed: 0, failed: 1, skipped: [], seconds, details });
-    return;
+    return { name: `${name} suite: set-up`, passed: 0, failed: 1, skipped: [], seconds, details };
   }
-  const waiting = [...suite.files];
-  const work = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      report(await runTestFile(root, file, home));
-    }
-  };
-  await Promise.all(Array.from({ length: suite.concurrency }, work));
 }

@@ -1,70 +1,86 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ensureCodeServer } from '../../test/vscode/code-server.ts';
+import type { Outcome } from './outcome.ts';
+import { runProgram } from './run-program.ts';
+import { runTestFile } from './run-test-file.ts';
 import { ensureOnSystem, needs } from './system-packages.ts';
 
-/** A tool that looks at the whole tree; it counts as one test. */
-export interface Check {
+/** What is run as a whole and told in one line: a check of the tree, or a file of tests. */
+export interface Job {
   readonly name: string;
-  /** A script of a package, relative to the root, and its arguments. */
-  readonly script: string;
-  readonly args: readonly string[];
+  /** @param home the data home for it (`UNMASK_HOME`) */
+  run(home: string): Promise<Outcome>;
 }
 
-export const checks: readonly Check[] = [
-  { name: 'lint (biome check)', script: 'node_modules/@biomejs/biome/bin/biome', args: ['check', '.'] },
-  { name: 'types (tsc)', script: 'node_modules/typescript/bin/tsc', args: ['--noEmit'] },
-  { name: 'types of webview (tsc)', script: 'node_modules/typescript/bin/tsc', args: ['--noEmit', '-p', 'webview'] },
-  {
-    name: 'layers (depcruise)',
-    script: 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
-    args: ['src', 'webview', '--config', '.dependency-cruiser.cjs'],
-  },
-];
-
-/** Test files that have something in common: what they need, and how many may run at a time. */
+/** Jobs that have something in common: what they need, and how many of them may run at a time. */
 export interface Suite {
   readonly name: string;
-  /** Relative to the root, with forward slashes, in a fixed order. */
-  readonly files: readonly string[];
+  readonly jobs: readonly Job[];
   readonly concurrency: number;
-  /** Sees that what the files need is there; an error fails the suite. */
+  /** Sees that what the jobs need is there; an error fails the suite. */
   prepare(log: (line: string) => void): Promise<void>;
 }
 
+/** All there is, in a fixed order; the names of test files are relative to the root, with forward slashes. */
 export function findSuites(root: string): Suite[] {
   const all = testFiles(root, 'test');
   const isIn = (folder: string) => (file: string) => file.startsWith(`test/${folder}/`);
+  const jobs = (belongs: (file: string) => boolean): Job[] =>
+    all.filter(belongs).map((file) => ({ name: file, run: (home) => runTestFile(root, file, home) }));
   // What lies in workspaces are the tests of samples, run by tests of ours.
   const separate = ['sandbox', 'browser', 'vscode', 'workspaces'];
   return [
+    { name: 'checks', jobs: checks(root), concurrency: 2, prepare: async () => {} },
     {
       name: 'unit',
-      files: all.filter((file) => !separate.some((folder) => isIn(folder)(file))),
+      jobs: jobs((file) => !separate.some((folder) => isIn(folder)(file))),
       concurrency: 2,
       prepare: async () => {},
     },
     {
       name: 'sandbox',
-      files: all.filter(isIn('sandbox')),
+      jobs: jobs(isIn('sandbox')),
       concurrency: 1,
-      prepare: async (log) => ensureOnSystem(needs.sandbox, log),
+      prepare: (log) => ensureOnSystem(needs.sandbox, log),
     },
     {
       name: 'browser',
-      files: all.filter(isIn('browser')),
+      jobs: jobs(isIn('browser')),
       concurrency: 1,
-      prepare: async (log) => ensureOnSystem(needs.browser, log),
+      prepare: (log) => ensureOnSystem(needs.browser, log),
     },
     {
       name: 'vscode',
-      files: all.filter(isIn('vscode')),
+      jobs: jobs(isIn('vscode')),
       concurrency: 1,
       prepare: async (log) => {
-        ensureOnSystem(needs.vscode, log);
+        await ensureOnSystem(needs.vscode, log);
         await ensureCodeServer(log);
       },
     },
+  ];
+}
+
+/** Tools that look at the whole tree; each counts as one test. */
+function checks(root: string): Job[] {
+  const check = (name: string, script: string, ...args: string[]): Job => ({
+    name,
+    async run() {
+      const program = path.join(root, 'node_modules', script);
+      const ended = await runProgram(process.execPath, [program, ...args], { cwd: root, limit: 600 });
+      const failed = ended.code === 0 ? 0 : 1;
+      const details = ended.output || `It ended with ${ended.signal ?? `exit code ${ended.code}`}.`;
+      return { name, passed: 1 - failed, failed, skipped: [], seconds: ended.seconds, details };
+    },
+  });
+  const tsc = 'typescript/bin/tsc';
+  const layers = ['src', 'webview', '--config', '.dependency-cruiser.cjs'];
+  return [
+    check('lint (biome check)', '@biomejs/biome/bin/biome', 'check', '.'),
+    check('types (tsc)', tsc, '--noEmit'),
+    check('types of webview (tsc)', tsc, '--noEmit', '-p', 'webview'),
+    check('layers (depcruise)', 'dependency-cruiser/bin/dependency-cruise.mjs', ...layers),
   ];
 }
 

@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { findChromium } from './chromium.ts';
 
 /** Something that a suite needs from the system, and the Debian package that brings it. */
@@ -36,7 +37,7 @@ export const needs = {
  * Sees that the system has what is needed: installs it where that can be done without asking (root on a Debian
  * system), else throws an error that says what to install.
  */
-export function ensureOnSystem(needed: readonly Need[], log: (line: string) => void): void {
+export async function ensureOnSystem(needed: readonly Need[], log: (line: string) => void): Promise<void> {
   const missing = needed.filter((need) => !need.present());
   if (missing.length === 0) return;
   const packages = missing.map((need) => need.debian).join(' ');
@@ -45,16 +46,18 @@ export function ensureOnSystem(needed: readonly Need[], log: (line: string) => v
     throw new Error(`These tests need ${what}: install it (on Debian and Ubuntu: apt-get install ${packages}).`);
   }
   log(`Installing ${packages}.`);
-  aptGet('update');
-  aptGet('install', '-y', '--no-install-recommends', ...missing.map((need) => need.debian));
+  await aptGet('update');
+  await aptGet('install', '-y', '--no-install-recommends', ...missing.map((need) => need.debian));
 }
 
-function aptGet(...args: string[]): void {
-  const { status, stdout, stderr, error } = spawnSync('apt-get', ['-q', ...args], {
-    encoding: 'utf8',
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  });
-  if (status !== 0) throw new Error(`apt-get ${args.join(' ')} failed: ${error?.message ?? `${stdout}\n${stderr}`}`);
+async function aptGet(...args: string[]): Promise<void> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  try {
+    await promisify(execFile)('apt-get', ['-q', ...args], { env, maxBuffer: 64 << 20 });
+  } catch (error) {
+    const { message, stdout, stderr } = error as Error & { stdout?: string; stderr?: string };
+    throw new Error(`apt-get ${args.join(' ')} failed: ${stderr || stdout || message}`);
+  }
 }
 
 function onPath(program: string): boolean {

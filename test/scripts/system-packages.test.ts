@@ -6,21 +6,21 @@ const here = { what: 'a clock', debian: 'clock', present: () => true };
 const missing = { what: 'a lantern', debian: 'lantern', present: () => false };
 
 describe('what tests need from the system', () => {
-  it('is left alone where it is there', () => {
+  it('is left alone where it is there', async () => {
     const lines: string[] = [];
-    ensureOnSystem([here], (line) => lines.push(line));
+    await ensureOnSystem([here], (line) => lines.push(line));
     assert.deepEqual(lines, []);
   });
 
-  it('is named, with what to do, where it cannot be installed from here', (t) => {
+  it('is named, with what to do, where it cannot be installed from here', async (t) => {
     const { PATH } = process.env;
     t.after(() => {
       process.env.PATH = PATH;
     });
     // No apt-get.
     process.env.PATH = '/nowhere';
-    assert.throws(
-      () => ensureOnSystem([here, missing], () => {}),
+    await assert.rejects(
+      ensureOnSystem([here, missing], () => {}),
       /^Error: These tests need a lantern: install it \(on Debian and Ubuntu: apt-get install lantern\)\.$/,
     );
   });

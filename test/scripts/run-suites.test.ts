@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { runSuites } from '../../scripts/testing/run-tests.ts';
+import type { Suite } from '../../scripts/testing/suites.ts';
+
+/** Suites of jobs that take a moment, and which of them ran together, each by the name of its suite. */
+function suites(...wanted: readonly (Pick<Suite, 'name' | 'concurrency'> & { count: number; problem?: string })[]) {
+  const running: string[] = [];
+  const together: string[][] = [];
+  const made = wanted.map(({ name, concurrency, count, problem }): Suite => {
+    const run = async () => {
+      running.push(name);
+      together.push([...running]);
+      await delay(5);
+      running.splice(running.indexOf(name), 1);
+      return { name, passed: 1, failed: 0, skipped: [], seconds: 0, details: '' };
+    };
+    const prepare = async () => {
+      await delay(1);
+      if (problem) throw new Error(problem);
+    };
+    return { name, concurrency, jobs: Array.from({ length: count }, () => ({ name, run })), prepare };
+  });
+  return { suites: made, together };
+}
+
+describe('suites', () => {
+  it('run side by side, two jobs at a time, and no more of a suite than it allows', async () => {
+    const { suites: all, together } = suites(
+      { name: 'unit', concurrency: 2, count: 12 },
+      { name: 'browser', concurrency: 1, count: 4 },
+      { name: 'vscode', concurrency: 1, count: 4 },
+    );
+    const passed: string[] = [];
+    await runSuites(all, '', ({ name }) => passed.push(name));
+    assert.equal(passed.length, 20);
+    assert.equal(Math.max(...together.map(({ length }) => length)), 2);
+    for (const suite of ['browser', 'vscode'])
+      assert.ok(together.every((names) => names.filter((name) => name === suite).length <= 1));
+    assert.ok(together.some((names) => names.includes('unit') && names.includes('vscode')));
+    assert.ok(together.some((names) => names[0] === 'unit' && names[1] === 'unit'));
+  });
+
+  it('that cannot be prepared have failed, and the others run all the same', async () => {
+    const { suites: all } = suites(
+      { name: 'sandbox', concurrency: 1, count: 3, problem: 'there is no bubblewrap' },
+      { name: 'browser', concurrency: 1, count: 2 },
+    );
+    const told: string[] = [];
+    await runSuites(all, '', ({ name, failed, details }) => told.push(`${name}: ${failed} ${details}`.trim()));
+    assert.deepEqual(told, ['sandbox suite: set-up: 1 there is no bubblewrap', 'browser: 0', 'browser: 0']);
+  });
+});
