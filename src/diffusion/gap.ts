@@ -1,4 +1,11 @@
 import type { LanguageModel } from '../model/language-model.ts';
+import type { Tokenizer } from '../model/tokenizer.ts';
+
+/** Tokens before and behind a gap. */
+export interface Context {
+  readonly prefix: readonly number[];
+  readonly suffix: readonly number[];
+}
 
 /** A gap between given tokens, into which canvases of one width are put. */
 export interface Gap {
@@ -10,11 +17,7 @@ export interface Gap {
 }
 
 /** Where given text never sees the canvas it is read here, once; else it is read again with every canvas. */
-export async function openGap(
-  model: LanguageModel,
-  { prefix, suffix }: { readonly prefix: readonly number[]; readonly suffix: readonly number[] },
-  width: number,
-): Promise<Gap> {
+export async function openGap(model: LanguageModel, { prefix, suffix }: Context, width: number): Promise<Gap> {
   const begin = prefix.length;
   if (model.config.attention === 'prefix-lm') {
     const behind = suffix.map((_, index) => begin + width + index);
@@ -35,4 +38,36 @@ export async function openGap(
         })),
       ),
   };
+}
+
+/** Characters that hold `tokens` tokens of code, with room to spare. */
+const charactersPerToken = 8;
+
+/** At most `contextTokens` and `room` tokens, the nearest to the gap: up to three quarters of them before it, and what one side does not need goes to the other. */
+export function readContext(
+  tokenizer: Tokenizer,
+  {
+    prefix,
+    suffix,
+    contextTokens,
+  }: { readonly prefix: string; readonly suffix: string; readonly contextTokens: number },
+  room: number,
+): Context {
+  const budget = Math.min(contextTokens, room);
+  const before = tokenizer.encode(lastCharacters(prefix, budget * charactersPerToken));
+  const behind = tokenizer.encode(firstCharacters(suffix, budget * charactersPerToken));
+  const reserved = Math.min(behind.length, Math.floor(budget / 4));
+  const kept = before.slice(Math.max(0, before.length - (budget - reserved)));
+  return { prefix: kept, suffix: behind.slice(0, budget - kept.length) };
+}
+
+/** Cut between whole characters: half a surrogate pair is no text. */
+function lastCharacters(text: string, count: number): string {
+  const cut = text.slice(-count);
+  return /^[\uDC00-\uDFFF]/.test(cut) && cut.length < text.length ? cut.slice(1) : cut;
+}
+
+function firstCharacters(text: string, count: number): string {
+  const cut = text.slice(0, count);
+  return /[\uD800-\uDBFF]$/.test(cut) && cut.length < text.length ? cut.slice(0, -1) : cut;
 }

@@ -1,4 +1,4 @@
-import { readContext } from '../diffusion/infill.ts';
+import { readContext } from '../diffusion/gap.ts';
 import { givenForMiddle } from '../model/fill-in-the-middle.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';

@@ -1,4 +1,5 @@
-import { canvasWidth, infill, readContext } from '../diffusion/infill.ts';
+import { readContext } from '../diffusion/gap.ts';
+import { canvasWidth, infill } from '../diffusion/infill.ts';
 import { maskEvenly } from '../diffusion/masking.ts';
 import { begunPiece } from '../diffusion/token-healing.ts';
 import type { LanguageModel } from '../model/language-model.ts';

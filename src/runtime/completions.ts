@@ -1,4 +1,5 @@
-import type { Infilled, Infilling, InfillRequest } from '../diffusion/infill.ts';
+import type { Infilling } from '../diffusion/canvas.ts';
+import type { Infilled, InfillRequest } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../evaluation/infilling.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';

@@ -1,4 +1,5 @@
-import type { InfillRequest, WatchedCanvas } from '../diffusion/infill.ts';
+import type { WatchedCanvas } from '../diffusion/canvas.ts';
+import type { InfillRequest } from '../diffusion/infill.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Frame } from '../protocol/sample.ts';
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { completesCode, type InfillCanvas, type InfillRequest, infill } from '../../src/diffusion/infill.ts';
+import type { InfillCanvas } from '../../src/diffusion/canvas.ts';
+import { completesCode, type InfillRequest, infill } from '../../src/diffusion/infill.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';

@@ -1,4 +1,4 @@
-import type { StoppingRules } from '../../diffusion/infill.ts';
+import type { StoppingRules } from '../../diffusion/canvas.ts';
 import { lineBehind, type TextAtCursor } from './text-at-cursor.ts';
 import { leavesBlock } from './trim.ts';
 
