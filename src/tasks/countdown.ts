@@ -102,6 +102,9 @@ function joinAtRandom(random: Random, numbers: readonly number[]): number {
   return values[0];
 }
 
+/** So many problems in a row that were there already mean that there are hardly others. */
+const mostRepeats = 1000;
+
 /** Different problems, always the same ones for the same options; the first n of more are the same as n. */
 function heldOut(
   part: 'validation' | 'test',
@@ -110,15 +113,17 @@ function heldOut(
 ): CountdownRow[] {
   const random = new Random(0, 'countdown', part);
   const rows = new Map<string, CountdownRow>();
-  for (let attempt = 0; rows.size < count; attempt++) {
-    if (attempt > 20 * count + 100) {
+  for (let repeats = 0; rows.size < count; repeats++) {
+    if (repeats > mostRepeats) {
       throw new UsageError(
         `countdown cannot make ${count} different problems of the ${part} part; ask for fewer, or for larger numbers.`,
       );
     }
     const row = draw(random, part, options);
     const problem = `${[...row.numbers].sort().join(',')}=${row.target}`;
-    if (!rows.has(problem)) rows.set(problem, row);
+    if (rows.has(problem)) continue;
+    rows.set(problem, row);
+    repeats = 0;
   }
   return [...rows.values()];
 }

@@ -68,6 +68,11 @@ describe('problems of Countdown', () => {
 
   it('end with a clear error where there are not enough, or the options are wrong', () => {
     assert.throws(() => heldOut('validation', 256, { largest: 5 }), UsageError);
+    // At once, however many are asked for.
+    assert.throws(
+      () => heldOut('test', 1e12, { largest: 20 }),
+      /cannot make 1000000000000 different problems of the test/,
+    );
     for (const options of [
       { count: 2 },
       { count: '3' },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { FrameLocator, Page } from 'playwright-core';
-import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { extensionPackage } from './extension-package.ts';
 import { runCommand, screenshot, screenshots } from './window.ts';
 import { Workbench } from './workbench.ts';
 
@@ -19,8 +19,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-evaluations-test-'));
     home = path.join(folder, 'home');
     await mkdir(path.join(folder, 'workspace'));
-    const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
-    workbench = await Workbench.start({ install: [file], environment: { UNMASK_HOME: home } });
+    workbench = await Workbench.start({ install: [await extensionPackage()], environment: { UNMASK_HOME: home } });
     page = await workbench.open(path.join(folder, 'workspace'));
     await page.locator('.monaco-workbench').waitFor();
   });

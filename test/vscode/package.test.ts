@@ -9,6 +9,7 @@ import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { bundles } from '../../esbuild.mjs';
 import { packageExtension, targets, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { extensionPackage } from './extension-package.ts';
 import { openAt, runCommand, screenshot, suggested, typeUntilSuggested, webview } from './window.ts';
 import { Workbench } from './workbench.ts';
 
@@ -36,8 +37,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-package-test-'));
     await mkdir(path.join(folder, 'workspace'));
     for (const name of ['names.ts', 'panel.ts']) await writeFile(path.join(folder, 'workspace', name), unfinished);
-    const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
-    workbench = await Workbench.start({ install: [file] });
+    workbench = await Workbench.start({ install: [await extensionPackage()] });
     const extensions = path.join(workbench.profile, 'extensions');
     const name = readdirSync(extensions).find((entry) => entry.startsWith('unmask.unmask-'));
     assert.ok(name, 'it was installed');

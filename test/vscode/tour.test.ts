@@ -5,17 +5,17 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Frame, Page } from 'playwright-core';
-import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
 import type { RunSummary } from '../../src/protocol/run.ts';
 import { requestControl } from '../../src/runs/control.ts';
 import { lockHolder } from '../../src/runs/lock.ts';
 import { listRuns, readEvents, stepsOf } from '../../src/runs/reader.ts';
+import { extensionPackage } from './extension-package.ts';
 import { knownSource, memorisedModel } from './memorised-model.ts';
 import { answerPick, openAt, runAsking, runCommand, screenshot, screenshots, webview } from './window.ts';
 import { Workbench } from './workbench.ts';
 
 /** Steps of the run that is tuned here: enough to be looked at, paused and met again after a reload. */
-const steps = 40;
+const steps = 16;
 /** A run of seconds. */
 const hyperparameters = {
   prompts_per_step: 8,
@@ -36,9 +36,8 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     await mkdir(workspace);
     await writeFile(path.join(workspace, 'shape.ts'), knownSource.replace('width * height;', ''));
     const model = await memorisedModel();
-    const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
     workbench = await Workbench.start({
-      install: [file],
+      install: [await extensionPackage()],
       machineSettings: { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' },
       settings: { 'unmask.tuning.hyperparameters': hyperparameters },
     });
@@ -157,7 +156,6 @@ describe('a folder with tests', { timeout: 600_000 }, () => {
     try {
       const workspace = path.join(folder, 'till');
       await cp(path.join(import.meta.dirname, '../workspaces/till'), workspace, { recursive: true });
-      const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
       // Steps of seconds: a file is a long text for a small machine.
       const brief = {
         ...hyperparameters,
@@ -168,7 +166,7 @@ describe('a folder with tests', { timeout: 600_000 }, () => {
         evaluation_problems: 1,
       };
       workbench = await Workbench.start({
-        install: [file],
+        install: [await extensionPackage()],
         machineSettings: { 'unmask.engine': 'onnx', 'unmask.device': 'cpu', 'unmask.tuning.hyperparameters': brief },
       });
       const page = await workbench.open(workspace);
@@ -232,9 +230,8 @@ describe('in a workspace that is not trusted', { timeout: 300_000 }, () => {
       await writeFile(path.join(workspace, '.vscode', 'settings.json'), JSON.stringify(hostile));
       await writeFile(path.join(workspace, 'shape.ts'), knownSource.replace(' width * height;', ''));
       const model = await memorisedModel();
-      const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
       workbench = await Workbench.start({
-        install: [file],
+        install: [await extensionPackage()],
         trusted: false,
         machineSettings: { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' },
         settings: { 'security.workspace.trust.startupPrompt': 'never' },
