@@ -102,6 +102,8 @@ function joinAtRandom(random: Random, numbers: readonly number[]): number {
   return values[0];
 }
 
+/** More of them would take minutes to find, and an evaluation of them hours. */
+const mostHeldOut = 10_000;
 /** So many problems in a row that were there already mean that there are hardly others. */
 const mostRepeats = 1000;
 
@@ -111,14 +113,14 @@ function heldOut(
   count: number,
   options: Readonly<Record<string, unknown>> = {},
 ): CountdownRow[] {
+  const refuse = (remedy: string) => {
+    throw new UsageError(`countdown cannot make ${count} different problems of the ${part} part; ${remedy}.`);
+  };
+  if (count > mostHeldOut) refuse(`ask for ${mostHeldOut} at most`);
   const random = new Random(0, 'countdown', part);
   const rows = new Map<string, CountdownRow>();
   for (let repeats = 0; rows.size < count; repeats++) {
-    if (repeats > mostRepeats) {
-      throw new UsageError(
-        `countdown cannot make ${count} different problems of the ${part} part; ask for fewer, or for larger numbers.`,
-      );
-    }
+    if (repeats > mostRepeats) refuse('ask for fewer, or for larger numbers');
     const row = draw(random, part, options);
     const problem = `${[...row.numbers].sort().join(',')}=${row.target}`;
     if (rows.has(problem)) continue;
