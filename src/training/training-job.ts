@@ -9,7 +9,9 @@ import { Interrupted, UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
+import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { heedingStop, stoppedAfter } from '../runs/heeding-stop.ts';
+import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import type { RunWriter } from '../runs/writer.ts';
 import { resumableState, trainingState } from './trainer.ts';
 
@@ -77,7 +79,8 @@ export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress
   const { run, method, steps, timeLimit } = job;
   let progress = job.progress;
   let saved = progress.step > 0 ? progress.step : -1;
-  let evaluated = saved;
+  // A stop or a kill may have come between a step's checkpoint and its evaluation.
+  let evaluated = await evaluatedStep(run.dir, progress.step);
   const evaluateAndSave = async (evaluateNow: boolean, saveNow: boolean) => {
     const evaluation = evaluateNow && evaluated !== progress.step ? await evaluationOf(job, progress.step) : null;
     if (evaluation) {
@@ -88,6 +91,9 @@ export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress
       if (score !== undefined && score > (progress.best?.score ?? Number.NEGATIVE_INFINITY)) {
         progress = { ...progress, best: { step: progress.step, score } };
         saveNow = saveNow || progress.step > 0;
+        // A checkpoint that was written before its step was evaluated learns that it is the best.
+        const there = saved === progress.step ? await latestCheckpoint(run.dir) : null;
+        if (there) await writeJson(path.join(there.dir, 'state.json'), progress);
       }
     }
     if (saveNow && saved !== progress.step) {
@@ -113,6 +119,13 @@ export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress
   }
   await evaluateAndSave(true, true);
   return progress;
+}
+
+/** The step where the event log has an evaluation of the loop's own at it; else -1. */
+async function evaluatedStep(dir: string, step: number): Promise<number> {
+  const evaluations = evaluationsOf(await readEvents(dir));
+  const isThere = evaluations.some((event) => event.step === step && event.evaluation.split === 'validation');
+  return isThere ? step : -1;
 }
 
 /**

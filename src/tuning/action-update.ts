@@ -19,7 +19,7 @@ export interface ActionUpdateOptions {
   readonly batchOf?: (actions: readonly Action[], pad: number) => Batch;
 }
 
-/** The batches of an update; a batch is filled up with actions whose every number is 0. */
+/** The batches of an update; a batch is filled up with actions whose every number is 0, their score too. */
 export function actionBatches(
   entries: readonly ActionEntry[],
   { size, pad, loss, shared = {}, batchOf = actionBatch }: ActionUpdateOptions,
@@ -44,12 +44,16 @@ function column(entries: readonly ActionEntry[], name: string, answer: number): 
   return { shape: [values.length, answer], data };
 }
 
+/** Without weights an action has the score 0, as its other numbers are: exp of a score apart from them may overflow. */
 function idle({ action, values }: ActionEntry): ActionEntry {
   const zeros = Object.entries(values).map(([name, value]) => [
     name,
     typeof value === 'number' ? 0 : new Float32Array(value.length),
   ]);
-  return { action, values: Object.fromEntries(zeros) };
+  return {
+    action: action.map((view) => ({ ...view, weights: new Float32Array(view.weights.length) })),
+    values: Object.fromEntries(zeros),
+  };
 }
 
 export const scalarInput = (value: number): HostTensor => ({ shape: [], data: Float32Array.of(value) });

@@ -24,6 +24,7 @@ import {
   scoreActions,
   tokenScores,
 } from './actions.ts';
+import type { FrozenPolicy } from './frozen-policy.ts';
 import type { Collected, Method, MethodRun, Objective, Round } from './objectives/objective.ts';
 import { divergenceWeight, Reference } from './reference.ts';
 
@@ -44,6 +45,8 @@ export interface ClippedMethod {
   readonly reading: Reading;
   /** The method's own values of `clip_low`, `clip_high` and `kl`. */
   readonly defaults: { readonly low: number; readonly high: number; readonly kl: number };
+  /** What its reference is kept under in a checkpoint; absent: `reference`. */
+  readonly referenceName?: string;
   /** Lays actions out as a batch; absent: each view is a row. */
   readonly batchOf?: (actions: readonly Action[], pad: number, run: MethodRun) => Batch;
   /**
@@ -95,22 +98,28 @@ export function clippedObjective(
     paper,
     description,
     loss: clippedLoss(method),
+    isClipped: true,
     check: (settings) => void divergenceWeight(method.name, settings, method.defaults.kl),
     begin: (run) => beginClipped(method, run),
   };
 }
 
-/** A clipped method at work. */
-export function beginClipped(method: ClippedMethod, run: MethodRun): Method {
+/** A clipped method at work; in steps that it is not asked to prepare, it must be told of its reference all the same. */
+export function beginClipped(
+  method: ClippedMethod,
+  run: MethodRun,
+): Method & { holdReference(step: number): Promise<unknown> } {
   const { settings } = run;
   const kl = divergenceWeight(method.name, settings, method.defaults.kl);
-  const reference = kl > 0 ? new Reference(run) : null;
+  const reference = kl > 0 ? new Reference(run, method.referenceName) : null;
   return {
+    holdReference: async (step) => reference?.at(step),
     async prepare(collected): Promise<Round> {
+      const held = await reference?.at(collected.step);
       const scored: ActionEntry[][] = [];
       for (let inner = 0; inner < settings.inner_updates; inner++) {
         const terms = await method.terms(collected, inner, run, kl);
-        scored.push(await score(terms, collected.step));
+        scored.push(await score(terms, held));
       }
       return { update: async (inner) => updateOf(scored[inner] as ActionEntry[]) };
     },
@@ -118,7 +127,7 @@ export function beginClipped(method: ClippedMethod, run: MethodRun): Method {
     dispose: async () => reference?.dispose(),
   };
 
-  async function score(terms: readonly ClippedTerm[], step: number): Promise<ActionEntry[]> {
+  async function score(terms: readonly ClippedTerm[], frozen: FrozenPolicy | undefined): Promise<ActionEntry[]> {
     if (terms.length === 0) return [];
     const actions = terms.map(({ action }) => action);
     const under = (policy: Pick<MethodRun, 'evaluate'>) =>
@@ -128,7 +137,7 @@ export function beginClipped(method: ClippedMethod, run: MethodRun): Method {
         ...options(),
       });
     const old = await under(run);
-    const held = reference ? await under(await reference.at(step)) : old;
+    const held = frozen ? await under(frozen) : old;
     const pick = method.unit === 'token' ? 'tokens' : 'actions';
     return terms.map(({ action, advantage, weights, klWeight }, index) => ({
       action,

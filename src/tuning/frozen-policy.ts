@@ -5,8 +5,8 @@ import { frozen } from './frozen-optimizer.ts';
 import { type Rollout, type RolloutJob, rollOut } from './rollouts.ts';
 
 /**
- * A copy of the policy that stays as it was: a reference, or a teacher. Beside an adapter it is a copy of that alone. It is taken when it is first asked for, so
- * before the first update, or stands as a checkpoint kept it.
+ * A copy of the policy that stays as it was: a reference, or a teacher. Beside an adapter it is a copy of that alone. It is
+ * taken when it is first asked for, which must be before the first update, or stands as a checkpoint kept it.
  */
 export class FrozenPolicy {
   readonly #source: LanguageModel;
@@ -39,6 +39,11 @@ export class FrozenPolicy {
     this.#source.work.forwards += model.work.forwards - forwards;
     this.#source.work.tokens += model.work.tokens - tokens;
     return rollouts;
+  }
+
+  /** Sees that it is there. */
+  async take(): Promise<void> {
+    await this.#opened();
   }
 
   /** Becomes the policy as it is now. */

@@ -8,14 +8,16 @@ export class Reference {
   readonly #policy: FrozenPolicy;
   readonly #every: number;
 
-  constructor({ model, settings, restored }: Pick<MethodRun, 'model' | 'settings' | 'restored'>) {
-    this.#policy = new FrozenPolicy(model, 'reference', restored);
+  /** `name` is what it is kept under in a checkpoint; a method that stands on another has one of its own. */
+  constructor({ model, settings, restored }: Pick<MethodRun, 'model' | 'settings' | 'restored'>, name = 'reference') {
+    this.#policy = new FrozenPolicy(model, name, restored);
     this.#every = settings.reference_every;
   }
 
-  /** The reference as it stands in a step; ask before the step's first update. */
+  /** The reference as it stands in a step; ask once a step, before its first update, whether it is needed there or not. */
   async at(step: number): Promise<FrozenPolicy> {
     if (this.#every > 0 && step > 1 && (step - 1) % this.#every === 0) await this.#policy.retake();
+    else await this.#policy.take();
     return this.#policy;
   }
 

@@ -36,7 +36,7 @@ import {
   type TrainingMethod,
   type TrainingProgress,
 } from '../training/training-job.ts';
-import { objectiveByName } from './objectives/registry.ts';
+import { checkObjective, objectiveByName } from './objectives/registry.ts';
 import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
 import { adapterOf, startingPoint } from './starting-point.ts';
@@ -225,7 +225,11 @@ async function prepare(
     throw new UsageError(
       'Setting temperature = 0 makes all completions of a group alike, so that nothing can be learnt; give one above 0.',
     );
-  objectiveByName(objective).check?.(settings, model.config);
+  checkObjective(objective, settings, model.config);
+  if (settings.adapter === 'lora' && settings.optimizer === 'muon')
+    throw new UsageError(
+      "Setting optimizer = muon is for the layers' projections, which stay as they are beside an adapter; leave it adamw.",
+    );
   if (steps === null && settings.lr_schedule !== 'constant')
     throw new UsageError(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,

@@ -70,6 +70,19 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
       [...tune, '--objective', 'ebpo', '--set', 'reference=none', '--set', 'kl=0.1'],
       /^ebpo is held near a reference with kl = 0\.1/,
     ],
+    [
+      [...tune, '--set', 'kl=0.1'],
+      /^spg-mixture has no use for kl = 0\.1: it clips no ratio and is held near no reference/,
+    ],
+    [[...tune, '--objective', 'wd1', '--set', 'clip_high=0.3'], /^wd1 has no use for clip_high = 0\.3: /],
+    [
+      [...tune, '--objective', 'dtm', '--set', 'lr_schedule=linear'],
+      /^dtm begins its learning rate anew every tilt_steps/,
+    ],
+    [
+      [...tune, '--set', 'adapter=lora', '--set', 'optimizer=muon'],
+      /^Setting optimizer = muon is for the layers' proj/,
+    ],
     [[...tune, '--objective', 'dispo', '--set', 'inner=ppo'], /^Unknown objective ppo; the objectives are /],
     [
       [...tune, '--objective', 'dispo', '--set', 'inner=dispo'],
@@ -98,6 +111,15 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
     ],
     [['eval', '--task', 'math', '--model', 'tiny'], /^math makes no problems itself; give a file/],
     [['tune', '--resume', 'some', '--steps', '9'], /^--resume goes on with a run as it was started; leave out --steps/],
+    [['tune', '--resume', 'some', '--model', 'tiny'], /leave out --model/],
+    [['tune', '--resume', 'some', '--seed', '0'], /leave out --seed/],
+    [['tune', '--resume', 'some', '--runs', '.', '--test', '8'], /leave out --test/],
+    [['tune', '--resume', 'some', '--objective', 'd1'], /leave out --objective/],
+    [['tune', '--resume', 'some', '--workspace', '.'], /leave out --workspace/],
+    [['tune', '--resume', 'some', '--set', 'kl=0'], /leave out --set/],
+    [['eval', '--resume', 'some', '--samples', '4', '--json'], /leave out --samples/],
+    [['eval', '--resume', 'some', '--test-command', 'true'], /leave out --test-command/],
+    [['pretrain', '--resume', 'some', '--from', 'tiny', '--steps', '9'], /leave out --from/],
     [['pretrain', '--recipe', 'puzzles'], /needs --recipe and --model, or --resume/],
     [['pretrain', '--recipe', 'nosuch', '--model', 'm'], /^Unknown recipe nosuch; the recipes are puzzles/],
     [['pretrain', '--recipe', 'puzzles', '--model', 'tiny'], /tiny is not empty; choose another folder/],
@@ -141,6 +163,7 @@ describe('what is asked for well but cannot be done ends with code 1 and a sente
     [['pretrain', '--recipe', 'puzzles', '--model', 'm', '--from', 'tiny'], /has the hidden_size 8 where the recipe/],
     [['runs', 'stop', 'nosuch'], /^There is no run nosuch in /],
     [['tune', '--resume', 'nosuch'], /^There is no run nosuch in /],
+    [['pretrain', '--resume', 'nosuch', '--steps', '9', '--engine', 'onnx'], /^There is no run nosuch in /],
     [['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'nowhere.json'], /^nowhere\.json does not exist/],
     [['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'list.json'], /^list\.json: the case is wrong/],
   ];

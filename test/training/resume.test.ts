@@ -3,6 +3,7 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readSafetensors } from '../../src/model/safetensors.ts';
 import type { RunWish } from '../../src/protocol/run.ts';
 import { listCheckpoints } from '../../src/runs/checkpoints.ts';
 import { requestControl } from '../../src/runs/control.ts';
@@ -125,11 +126,12 @@ describe('a tuning run', () => {
   for (const [objective, settings] of [
     ['vrpo', { reference_every: 2 }],
     ['trafl', { log_z: 'learned' }],
-    ['dtm', { tilt_steps: 2 }],
+    ['dtm', { tilt_steps: 2, lr_schedule: 'constant' }],
     ['autoedit', { repair_steps: 4, kl: 0.1 }],
     ['dispo', { inner: 'diffu-grpo', reference_every: 4 }],
+    ['dispo', { inner: 'diffu-grpo', kl: 0.1 }],
   ] as const)
-    it(`with ${objective}, which carries more than weights, goes on as if it had not been stopped`, async () => {
+    it(`with ${objective} (${JSON.stringify(settings)}), which carries more than weights, goes on as if it had not been stopped`, async () => {
       const request = tinyTuning(model, { objective }, { temperature: 1.5, ...settings });
       const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
       const dir = await stoppedAfter(3, 'signal', request);
@@ -138,6 +140,27 @@ describe('a tuning run', () => {
       assert.ok(method, 'there is something to carry');
       assert.ok(stepsOf(rest.events).some(({ loss }) => loss !== undefined));
       assert.deepEqual(await trajectoryOf(dir), { method, ...rest });
+    });
+
+  it('that was stopped at its last step is evaluated there when it is resumed', async () => {
+    const request = tinyTuning(model, {}, { evaluate_every: 4 });
+    const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
+    const dir = await stoppedAfter(6, 'signal', request);
+    await resumeTuning(oneThread(), dir);
+    assert.deepEqual(await trajectoryOf(dir), await trajectoryOf(straight));
+  });
+
+  for (const [objective, settings, references] of [
+    ['autoedit', { repair_steps: 4, kl: 0.1 }, ['reference']],
+    ['dispo', { inner: 'diffu-grpo', kl: 0.1 }, ['reference', 'branches.reference']],
+  ] as const)
+    it(`with ${objective} is held near the model that it began with, whenever that is needed first`, async () => {
+      const request = tinyTuning(model, { objective, seed: 8 }, { temperature: 1.5, ...settings });
+      const { checkpoint } = await startTuning(oneThread(), path.join(root, 'held'), request);
+      const carried = await readSafetensors(path.join(checkpoint, 'method.safetensors'));
+      const base = await readSafetensors(path.join(model, 'model.safetensors'));
+      for (const reference of references)
+        for (const [name, { data }] of base) assert.deepEqual(carried.get(`${reference}.${name}`)?.data, data, name);
     });
 
   it('of an adapter goes on as if it had not been stopped, before its first checkpoint too', async () => {

@@ -12,7 +12,7 @@ import type { ComparisonPlan } from '../../tuning/comparison/records.ts';
 import { readCosts } from '../../tuning/comparison/store.ts';
 import { markdownTable, summarise } from '../../tuning/comparison/summary.ts';
 import { variantOf } from '../../tuning/comparison/variants.ts';
-import { objectiveByName } from '../../tuning/objectives/registry.ts';
+import { checkObjective } from '../../tuning/objectives/registry.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
 import { type AddCommand, type EngineOptions, engineOf, wholeNumber, withEngine, withSettings } from '../command.ts';
 
@@ -54,7 +54,7 @@ export function addCompare(add: AddCommand): void {
           const { config } = await openCheckpoint(await findModel(options.model));
           const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
           for (const { objective, settings: own } of variants) {
-            objectiveByName(objective).check?.(own, config);
+            checkObjective(objective, own, config);
             task.heldOut('test', options.problems, own.task_options);
           }
           const plan: ComparisonPlan = {

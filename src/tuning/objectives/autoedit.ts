@@ -9,7 +9,7 @@
  *
  * in clipped terms of one action each (GRPO's, arXiv 2402.03300). `trace_steps` of the T unmasking steps are drawn at
  * random and count T / K, so that their sum has no bias. That a place was kept has a probability as well, which is left
- * out as in the description this follows. In the first `repair_steps` steps the same rollouts are only measured, and
+ * out as in the description this follows. Evaluations measure drafts, without edits. In the first `repair_steps` steps the same rollouts are only measured, and
  * the model learns to repair: solutions of their problems (or, where there are none, the group's best completions) are
  * damaged by structured corruptions and predicted at all places. Uncertain: the paper's clipping, group size and number
  * of passes were not found; clipping is 0.2 and there is no divergence.
@@ -59,6 +59,7 @@ export const autoedit: Objective = {
   paper: 'arXiv 2605.04647',
   description: 'AutoEdit: drafts are edited in full, and unmasking and editing share the reward of the edited text',
   loss: clippedLoss(method),
+  isClipped: true,
   check: (settings) => void divergenceWeight(method.name, settings, method.defaults.kl),
   begin(run) {
     const clipped = beginClipped(method, run);
@@ -67,8 +68,11 @@ export const autoedit: Objective = {
       async rollOut(jobs) {
         return edited(await rollOut(run.model, jobs), run);
       },
-      prepare: async (collected) =>
-        collected.step <= run.settings.repair_steps ? repairRound(collected, run) : clipped.prepare(collected),
+      async prepare(collected) {
+        if (collected.step > run.settings.repair_steps) return clipped.prepare(collected);
+        await clipped.holdReference(collected.step);
+        return repairRound(collected, run);
+      },
     };
   },
 };

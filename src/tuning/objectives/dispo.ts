@@ -33,6 +33,7 @@ export function dispoOn(inner: (name: string) => Objective): Objective {
     paper: 'arXiv 2602.06462',
     description: 'DiSPO: branches at a masked state, on top of the objective that the setting inner names',
     loss: clippedLoss(branchMethod),
+    isClipped: true,
     check(settings, config) {
       innerOf(settings.inner).check?.(settings, config);
       divergenceWeight('dispo', settings, branchMethod.defaults.kl);
@@ -78,6 +79,7 @@ const branchMethod: ClippedMethod = {
   unit: 'action',
   penalty: 'k3',
   reading: 'drawn',
+  referenceName: 'branches.reference',
   defaults: { low: 0.2, high: 0.2, kl: 0 },
   async terms(collected, inner, run) {
     const { settings, tokens } = run;

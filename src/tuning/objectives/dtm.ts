@@ -13,10 +13,12 @@
  * replay buffer (every step's completions are fresh and the teacher's own), moving averages of the student as the
  * teacher, and normalising rewards: h is in units of the task's reward.
  */
+
 import { subset } from '../../diffusion/masking.ts';
 import { total } from '../../graph/compositions.ts';
 import { add, exp, mul, neg, reduceSum, reshape } from '../../graph/primitives.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
+import { UsageError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
 import { type Action, actionBatch, maskedView } from '../actions.ts';
@@ -48,6 +50,12 @@ export const dtm: Objective = {
   paper: 'arXiv 2604.18739',
   description: 'DTM: tilts the posterior of each masked token by exp(h r), phase after phase, from a teacher snapshot',
   loss: tiltLoss,
+  check({ lr_schedule: schedule }) {
+    if (schedule !== 'constant')
+      throw new UsageError(
+        `dtm begins its learning rate anew every tilt_steps steps, so that lr_schedule = ${schedule} would never fall; leave it constant.`,
+      );
+  },
   begin(run) {
     const { settings, tokens } = run;
     const teacher = new FrozenPolicy(run.model, 'teacher', run.restored);

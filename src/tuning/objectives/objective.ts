@@ -50,6 +50,8 @@ export interface Objective {
   readonly description: string;
   /** The loss of batches that bring none of their own. */
   readonly loss: Loss;
+  /** Whether `kl`, `clip_low` and `clip_high` mean something to it. */
+  readonly isClipped?: boolean;
   /** Throws a `UsageError` where the method cannot work with these settings or this model; called before the first step. */
   check?(settings: FullTuningSettings, config: ModelConfig): void;
   begin(run: MethodRun): Method;

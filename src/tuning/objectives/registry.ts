@@ -1,4 +1,6 @@
+import type { ModelConfig } from '../../model/config.ts';
 import { UsageError } from '../../platform/errors.ts';
+import type { FullTuningSettings } from '../settings.ts';
 import { autoedit } from './autoedit.ts';
 import { coupledGrpo } from './coupled-grpo.ts';
 import { diffuGrpo } from './diffu-grpo.ts';
@@ -33,6 +35,19 @@ export const objectives: readonly Objective[] = [
   autoedit,
   ebpo,
 ];
+
+/** Throws a `UsageError` where an objective cannot work with these settings or this model, or has no use for one of them. */
+export function checkObjective(name: string, settings: FullTuningSettings, config: ModelConfig): void {
+  const objective = objectiveByName(name);
+  const { kl, clip_low, clip_high } = settings;
+  // A divergence of no weight is what all others have.
+  const unused = Object.entries({ kl: kl || null, clip_low, clip_high }).find(([, value]) => value !== null);
+  if (unused && !objective.isClipped)
+    throw new UsageError(
+      `${name} has no use for ${unused.join(' = ')}: it clips no ratio and is held near no reference; leave it out, or take another objective.`,
+    );
+  objective.check?.(settings, config);
+}
 
 /** The method of a name; throws a `UsageError` that names the known ones. */
 export function objectiveByName(name: string): Objective {

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { actionBatches } from '../../src/tuning/action-update.ts';
+import { clippedLoss } from '../../src/tuning/clipped-method.ts';
+
+it('what fills a batch up has the score 0 like its other numbers, so that no ratio of it overflows', () => {
+  const loss = clippedLoss({ unit: 'action', penalty: 'k3', reading: 'model' });
+  const entries = Array.from({ length: 3 }, (_, index) => ({
+    action: [{ seen: Int32Array.of(1, 2, 2), prompt: 1, wanted: Int32Array.of(3, 4), weights: Float32Array.of(1, 2) }],
+    values: { old: -200 - index, weights: 1 / 3 },
+  }));
+  const batches = actionBatches(entries, { size: 2, pad: 0, loss });
+  assert.deepEqual(
+    batches.map(({ extra }) => [[...extra.coefficients!.data], [...extra.old!.data]]),
+    [
+      [
+        [1, 2, 1, 2],
+        [-200, -201],
+      ],
+      [
+        [1, 2, 0, 0],
+        [-202, 0],
+      ],
+    ],
+  );
+});
