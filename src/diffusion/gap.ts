@@ -43,7 +43,10 @@ export async function openGap(model: LanguageModel, { prefix, suffix }: Context,
 /** Characters that hold `tokens` tokens of code, with room to spare. */
 const charactersPerToken = 8;
 
-/** At most `contextTokens` and `room` tokens, the nearest to the gap: up to three quarters of them before it, and what one side does not need goes to the other. */
+/**
+ * At most `contextTokens` and `room` tokens, the nearest to the gap: up to three quarters of them before it, and what one
+ * side does not need goes to the other. Lines end as they do in what models are trained on.
+ */
 export function readContext(
   tokenizer: Tokenizer,
   {
@@ -54,14 +57,14 @@ export function readContext(
   room: number,
 ): Context {
   const budget = Math.min(contextTokens, room);
-  const before = tokenizer.encode(lastCharacters(prefix, budget * charactersPerToken));
-  const behind = tokenizer.encode(firstCharacters(suffix, budget * charactersPerToken));
+  const before = tokenizer.encode(lastCharacters(prefix, budget * charactersPerToken).replaceAll('\r\n', '\n'));
+  const behind = tokenizer.encode(firstCharacters(suffix, budget * charactersPerToken).replaceAll('\r\n', '\n'));
   const reserved = Math.min(behind.length, Math.floor(budget / 4));
   const kept = before.slice(Math.max(0, before.length - (budget - reserved)));
   return { prefix: kept, suffix: behind.slice(0, budget - kept.length) };
 }
 
-/** Cut between whole characters: half a surrogate pair is no text. */
+/** Cut between whole characters: half a surrogate pair is no text, and half a line break is none. */
 function lastCharacters(text: string, count: number): string {
   const cut = text.slice(-count);
   return /^[\uDC00-\uDFFF]/.test(cut) && cut.length < text.length ? cut.slice(1) : cut;
@@ -69,5 +72,5 @@ function lastCharacters(text: string, count: number): string {
 
 function firstCharacters(text: string, count: number): string {
   const cut = text.slice(0, count);
-  return /[\uD800-\uDBFF]$/.test(cut) && cut.length < text.length ? cut.slice(0, -1) : cut;
+  return /[\uD800-\uDBFF\r]$/.test(cut) && cut.length < text.length ? cut.slice(0, -1) : cut;
 }

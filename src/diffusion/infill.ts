@@ -50,8 +50,11 @@ export interface InfillRequest {
   readonly isEnough?: (made: Infilling) => Promise<boolean>;
   /** So many of the likeliest other tokens are kept of every place that the model reveals; none where it is absent. */
   readonly runnersUp?: number;
-  /** Sees an alternative after each of its steps, and what of the prefix it repeats; for who watches. */
-  readonly watch?: (alternative: number, canvas: WatchedCanvas, begun: string) => void;
+  /**
+   * Sees an alternative after each of its steps, what of the prefix it repeats, and the model that fills it; for who watches.
+   * The next step changes the canvas.
+   */
+  readonly watch?: (alternative: number, canvas: WatchedCanvas, begun: string, model: LanguageModel) => void;
   /** Awaited between two steps; throws to stop. */
   readonly betweenSteps?: () => Promise<void> | void;
 }
@@ -140,7 +143,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
       for (const [row, canvas] of open.entries()) {
         reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
         canvas.done ||= isStopped(canvas, begun, rules);
-        request.watch?.(canvases.indexOf(canvas), canvas, begun);
+        request.watch?.(canvases.indexOf(canvas), canvas, begun, model);
       }
     }
     contextMilliseconds += read - begin;

@@ -35,6 +35,7 @@ export class Runtime implements vscode.Disposable {
   #settled: Promise<void> = Promise.resolve();
   /** Starts so far: the last one counts. */
   #starts = 0;
+  #restarts = 0;
 
   readonly onDidChangeState = this.#changed.event;
   /** A new process is there: what the last one was told, it does not know. */
@@ -51,11 +52,12 @@ export class Runtime implements vscode.Disposable {
     return this.#state;
   }
 
-  /** Starts it, or starts it anew; what went wrong before is forgotten. */
+  /** Starts it, or starts it anew; what went wrong before is forgotten. Of several at once the last one starts it. */
   async restart(): Promise<void> {
     this.#ends = [];
+    const restart = ++this.#restarts;
     await this.#stop();
-    await this.#start();
+    if (restart === this.#restarts) await this.#start();
   }
 
   /** Asks it, once it is up where it is just starting; throws one sentence where there is none to ask. */
@@ -176,7 +178,7 @@ export class Runtime implements vscode.Disposable {
     this.#client = null;
     if (!client) return;
     // A client that is ended while it starts shows a message of its own.
-    await Promise.race([this.#settled, wait(patience)]);
+    await Promise.race([this.#settled, wait(patience, undefined, { ref: false })]);
     await client.dispose(2000).catch((error: unknown) => this.#log.warn(messageOf(error)));
   }
 

@@ -6,6 +6,7 @@ import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlte
 import { withoutOverlap } from '../workspace/overlap.ts';
 import { leavesNoError, orderBySyntax } from '../workspace/syntax-order.ts';
 import { commentOrStringAt } from '../workspace/syntax-place.ts';
+import { longestParsed } from '../workspace/syntax-trees.ts';
 import { watchedRunnersUp } from './frame.ts';
 import { type Candidate, discardedBy, stoppingRules } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
@@ -63,10 +64,12 @@ export class Completions {
   readonly latency = new LatencyMeter();
   readonly #parts: CompletionParts;
   readonly #cache = new SuggestionCache<Made | null>();
-  readonly #traces: CompletionTrace[] = [];
+  readonly #answers: CompletionAnswer[] = [];
   /** Ends the request of a document that a newer one takes the place of. */
   readonly #pending = new Map<string, AbortController>();
   #requests = 0;
+  /** How often it forgot: what was begun before the last time is not kept. */
+  #forgotten = 0;
 
   constructor(parts: CompletionParts) {
     this.#parts = parts;
@@ -74,15 +77,17 @@ export class Completions {
 
   /** The decision path of the last request; null before the first. */
   get last(): CompletionTrace | null {
-    return this.#traces.at(-1) ?? null;
+    return this.#answers.at(-1)?.trace ?? null;
   }
 
-  trace(id: number): CompletionTrace | null {
-    return this.#traces.find((trace) => trace.id === id) ?? null;
+  /** What a request, by its trace's id, was answered with; null where that was long ago. */
+  answer(id: number): CompletionAnswer | null {
+    return this.#answers.find(({ trace }) => trace.id === id) ?? null;
   }
 
   /** Forgets what was suggested: another model, or other settings, would suggest otherwise. */
   forget(): void {
+    this.#forgotten++;
     this.#cache.clear();
   }
 
@@ -106,10 +111,10 @@ export class Completions {
     } finally {
       if (this.#pending.get(query.uri) === superseded) this.#pending.delete(query.uri);
     }
-    const trace = path.trace();
-    this.#traces.push(trace);
-    if (this.#traces.length > 50) this.#traces.shift();
-    return { texts, trace };
+    const answer = { texts, trace: path.trace() };
+    this.#answers.push(answer);
+    if (this.#answers.length > 50) this.#answers.shift();
+    return answer;
   }
 
   /** Prepares the suggestion at a place where the user is likely to be next. */
@@ -120,21 +125,14 @@ export class Completions {
   }
 
   async #decide(query: CompletionQuery, path: DecisionPath, signal: AbortSignal): Promise<readonly string[]> {
-    const refusal = await this.#refusal(query);
+    const refusal = this.#refusal(query);
     if (refusal) {
       path.ends(...refusal);
       return [];
     }
-    const known = this.#cache.get(query.uri, query.text);
-    if (known && (query.trigger === 'automatic' || known.texts.length > 1)) {
-      path.step('What was suggested here, or a few keystrokes before, is still good.');
-      path.made(known.about, 'cache');
-      if (known.texts.length > 0)
-        path.ends('shown', `It was shown from the cache, ${count(known.texts.length, 'alternative')}.`);
-      else path.ends('discarded', 'Nothing worth showing was found here before.');
-      return known.texts;
-    }
-    if (query.trigger === 'automatic') {
+    const found = this.#cache.get(query.uri, query.text);
+    const known = found && (query.trigger === 'automatic' || found.texts.length > 1) ? found : null;
+    if (!known && query.trigger === 'automatic') {
       const { debounce } = this.#parts.settings();
       await path.during('wait', () => this.#parts.wait(debounce, signal));
       if (signal.aborted) {
@@ -143,11 +141,26 @@ export class Completions {
       }
       path.step(`No keystroke came within ${debounce} ms.`);
     }
+    // The whole text is parsed for this, so only where something would be shown or made.
+    const place = await this.#unwantedPlace(query);
+    if (place) {
+      path.ends(...place);
+      return [];
+    }
+    if (known) {
+      path.step('What was suggested here, or a few keystrokes before, is still good.');
+      path.made(known.about, 'cache');
+      if (known.texts.length > 0)
+        path.ends('shown', `It was shown from the cache, ${count(known.texts.length, 'alternative')}.`);
+      else path.ends('discarded', 'Nothing worth showing was found here before.');
+      return known.texts;
+    }
     return this.#make(query, path, query.trigger, signal);
   }
 
   async #make(query: CompletionQuery, path: DecisionPath, priority: Priority, signal: AbortSignal) {
     const settings = this.#parts.settings();
+    const forgotten = this.#forgotten;
     const singleLine = !mayHaveSeveralLines(settings.multiline, query.text);
     path.lines(singleLine, settings.multiline);
     const watch = this.#parts.watcher(query, path.id);
@@ -183,7 +196,9 @@ export class Completions {
       tokensPerForward: written / infilled.forwards,
     };
     const texts = judged.filter((alternative) => alternative.discardedBy === null).map(({ text }) => text);
-    this.#cache.put(query.uri, query.text, { texts, about: made });
+    // A prefetch that came to nothing has not tried everything.
+    if (forgotten === this.#forgotten && (priority !== 'prefetch' || texts.length > 0))
+      this.#cache.put(query.uri, query.text, { texts, about: made });
     path.made(made, priority === 'prefetch' ? 'prefetch' : 'model');
     const why = [...new Set(judged.flatMap(({ discardedBy: rule }) => rule ?? []))];
     if (texts.length > 0) path.ends('shown', `It was shown, ${count(texts.length, 'alternative')}.`);
@@ -204,12 +219,7 @@ export class Completions {
     return order.map((place) => judged[place] as TracedAlternative);
   }
 
-  async #refusal({
-    languageId,
-    text,
-    listIsOpen,
-    trigger,
-  }: CompletionQuery): Promise<[CompletionOutcome, string] | null> {
+  #refusal({ languageId, listIsOpen, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
     const settings = this.#parts.settings();
     const asked = trigger === 'invoked';
     if (!asked && !settings.enabled) return ['off', 'Completions are switched off.'];
@@ -222,11 +232,16 @@ export class Completions {
     if (!asked && !(settings.languages[languageId] ?? settings.languages['*'] ?? true))
       return ['language-off', `Completions are switched off for ${languageId}.`];
     if (listIsOpen) return ['suggest-widget', 'The list of suggestions is open.'];
-    if (!asked && !settings.inCommentsAndStrings) {
-      const place = await commentOrStringAt(languageId, text.prefix + text.suffix, text.prefix.length);
-      if (place === 'comment') return ['in-comment', 'The cursor is in a comment.'];
-      if (place === 'string') return ['in-string', 'The cursor is in a string.'];
-    }
+    return null;
+  }
+
+  async #unwantedPlace({ languageId, text, trigger }: CompletionQuery): Promise<[CompletionOutcome, string] | null> {
+    if (trigger === 'invoked' || this.#parts.settings().inCommentsAndStrings) return null;
+    const whole = text.prefix + text.suffix;
+    if (whole.length > longestParsed) return null;
+    const place = await commentOrStringAt(languageId, whole, text.prefix.length);
+    if (place === 'comment') return ['in-comment', 'The cursor is in a comment.'];
+    if (place === 'string') return ['in-string', 'The cursor is in a string.'];
     return null;
   }
 }

@@ -93,10 +93,14 @@ export class ModelResidency {
       this.#loaded = { key, model: this.#load({ folder, base, precision, baseKey }, key, before?.model) };
     }
     const loading = this.#loaded;
-    return loading.model.catch((error: unknown) => {
+    const model = await loading.model.catch((error: unknown) => {
       if (this.#loaded === loading) this.#loaded = undefined;
       return this.#fail(error);
     });
+    // It was there all the time while another could not be found.
+    if (this.#loaded === loading && this.#residency.state !== 'ready')
+      this.#set({ ...this.#residency, state: 'ready', problem: null });
+    return model;
   }
 
   /**

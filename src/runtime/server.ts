@@ -5,6 +5,7 @@ import {
   type Connection,
   type InlineCompletionItem,
   InlineCompletionTriggerKind,
+  type Position,
   ResponseError,
   TextDocumentSyncKind,
   TextDocuments,
@@ -86,15 +87,12 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   const frameSender = (query: CompletionQuery, request: number): InfillRequest['watch'] => {
     const { uri, line, character } = query;
     const { prefix } = query.text;
-    return async (alternative, canvas, begun) => {
+    return (alternative, canvas, begun, model) => {
       if (alternative > 0) return;
-      // It may be gone by now, to make room; then there is nothing to tell.
-      const model = await residency.get().catch(() => null);
-      if (!model) return;
       const frame = frameOf(canvas, model);
       const prefixTail = withoutEnd(prefix, begun).slice(-shownBefore);
       const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done: canvas.done };
-      await connection.sendNotification(protocol.completionFrame, message);
+      void connection.sendNotification(protocol.completionFrame, message);
     };
   };
 
@@ -137,16 +135,18 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   connection.onNotification(protocol.watchCompletions, ({ on }: protocol.WatchCompletions) => {
     watching = on;
   });
-  connection.onNotification(protocol.suggestionAccepted, async ({ request }: protocol.AcceptedSuggestion) => {
-    const trace = completions.trace(request);
-    const document = trace && documents.get(trace.uri);
-    // The document has the accepted text by now; the cursor stands behind it.
-    const accepted = trace?.alternatives.find(({ discardedBy }) => discardedBy === null)?.text;
-    if (!document || accepted === undefined) return;
-    const offset = document.offsetAt({ line: trace.line, character: trace.character }) + accepted.length;
-    const at = { trigger: 'automatic', listIsOpen: false } as const;
-    await completions.prefetch(queryAt(document, document.positionAt(offset), at));
-  });
+  connection.onNotification(
+    protocol.suggestionAccepted,
+    async ({ request, alternative }: protocol.AcceptedSuggestion) => {
+      const answer = completions.answer(request);
+      const document = answer && documents.get(answer.trace.uri);
+      const accepted = answer?.texts[alternative];
+      if (!document || accepted === undefined) return;
+      // The document has the accepted text by now; the cursor stands behind it.
+      const at = { trigger: 'automatic', listIsOpen: false } as const;
+      await completions.prefetch(queryAt(document, endOf(accepted, answer.trace), at));
+    },
+  );
   connection.onRequest(protocol.lastCompletion, () => completions.last);
   connection.onRequest(protocol.listModels, () => listModels());
   connection.onRequest(protocol.denoiseHere, async (parameters: protocol.DenoiseParameters, token) => {
@@ -181,9 +181,18 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
 /** What the extension registers, so that it learns which suggestion was taken. */
 export const acceptedCommand = 'unmask.suggestionAccepted';
 
+/** Where a text ends that begins at a position; a document may have other line ends than the text. */
+function endOf(text: string, begin: Position): Position {
+  const lines = text.split('\n');
+  const { length } = lines.at(-1) as string;
+  return lines.length === 1
+    ? { line: begin.line, character: begin.character + length }
+    : { line: begin.line + lines.length - 1, character: length };
+}
+
 function queryAt(
   document: TextDocument,
-  position: { readonly line: number; readonly character: number },
+  position: Position,
   how: Pick<CompletionQuery, 'trigger' | 'listIsOpen'>,
 ): CompletionQuery {
   const text = document.getText();

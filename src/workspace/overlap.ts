@@ -8,11 +8,15 @@ export function withoutOverlap(text: string, suffix: string): string {
     const tail = text.slice(-length);
     if (!following.startsWith(tail)) continue;
     if (tail.trim() === '') return text;
-    if (/^[)\]}>;,\s]+$/.test(tail) && isBalanced(text)) continue;
+    if (/^[)\]}>;,\s]+$/.test(tail) && closesItsOwn(tail, text)) continue;
     return text.slice(0, -length);
   }
   return text;
 }
+
+/** A `>` alone may be an operator too, so that nobody counts them. */
+const closesItsOwn = (tail: string, text: string): boolean =>
+  /[)\]}]/.test(tail) ? isBalanced(text) : tail.includes('>') && text.includes('<');
 
 function isBalanced(text: string): boolean {
   const open: string[] = [];

@@ -1,5 +1,5 @@
 import type { Node } from '@vscode/tree-sitter-wasm';
-import { parseSource } from './syntax-trees.ts';
+import { longestParsed, parseSource } from './syntax-trees.ts';
 
 /** Errors in a text's syntax tree: parts that fit nowhere, and what is missing; null for a language without a grammar. */
 export async function syntaxErrors(languageId: string, text: string): Promise<number | null> {
@@ -19,9 +19,6 @@ export async function syntaxErrors(languageId: string, text: string): Promise<nu
   }
 }
 
-/** Longer texts are not parsed for every alternative. */
-const longest = 200_000;
-
 /** What stands around a gap. */
 interface Surroundings {
   readonly prefix: string;
@@ -37,7 +34,7 @@ export async function leavesNoError(
   { prefix, suffix }: Surroundings,
   text: string,
 ): Promise<boolean> {
-  return prefix.length + suffix.length > longest || !(await syntaxErrors(languageId, prefix + text + suffix));
+  return prefix.length + suffix.length > longestParsed || !(await syntaxErrors(languageId, prefix + text + suffix));
 }
 
 /**
@@ -51,7 +48,7 @@ export async function orderBySyntax(
 ): Promise<number[]> {
   const places = alternatives.map((_, place) => place);
   if (places.length < 2) return places;
-  const isLong = prefix.length + suffix.length > longest;
+  const isLong = prefix.length + suffix.length > longestParsed;
   const errors: number[] = [];
   for (const text of alternatives)
     errors.push((isLong ? null : await syntaxErrors(languageId, prefix + text + suffix)) ?? 0);

@@ -45,6 +45,9 @@ function treeSitter(): Promise<TreeSitter> {
 
 const languages = new Map<string, Promise<Language>>();
 
+/** Longer texts are not parsed for a completion: it would have to wait for it. */
+export const longestParsed = 200_000;
+
 /** The syntax tree of a text by VS Code's own grammars (tree-sitter); null for a language without one. Free it with `delete`. */
 export async function parseSource(languageId: string, text: string): Promise<Tree | null> {
   const grammar = grammars[languageId];

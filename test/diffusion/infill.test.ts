@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { InfillCanvas } from '../../src/diffusion/canvas.ts';
+import { readContext } from '../../src/diffusion/gap.ts';
 import { completesCode, type InfillRequest, infill } from '../../src/diffusion/infill.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
+import type { Tokenizer } from '../../src/model/tokenizer.ts';
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 
 const end = 3;
@@ -139,6 +141,22 @@ describe('filling a gap', () => {
     assert.equal((await infill(model, request({ ...near, suffix: '' }))).contextTokens, 8);
     assert.equal((await infill(model, request({ ...near, prefix: '' }))).contextTokens, 8);
     assert.equal((await infill(model, request({ ...near, contextTokens: 1000 }))).contextTokens, 32);
+  });
+
+  it('reads a text with the line ends of Windows as any other', () => {
+    const texts: string[] = [];
+    const tokenizer = {
+      encode: (text: string) => {
+        texts.push(text);
+        return [];
+      },
+    } as unknown as Tokenizer;
+    readContext(tokenizer, { prefix: 'a\r\nb\r\n', suffix: '\r\na', contextTokens: 2 }, 64);
+    assert.deepEqual(texts.splice(0), ['a\nb\n', '\na']);
+    // Eight characters are looked at for a token, and the cuts go through line breaks.
+    const long = { prefix: '\r\n3456789', suffix: '1234567\r\n' };
+    readContext(tokenizer, { ...long, contextTokens: 1 }, 64);
+    assert.deepEqual(texts, ['\n3456789', '1234567']);
   });
 
   it('is watched step by step, and stops between two steps', async () => {

@@ -172,6 +172,32 @@ describe('a request', () => {
     assert.equal(asked.length, 2);
   });
 
+  it('that was under way when everything was forgotten is not remembered', async () => {
+    const { completions, asked } = bench(() => {
+      if (asked.length === 1) completions.forget();
+      return written([`model${asked.length}();`]);
+    });
+    const texts: string[] = [];
+    for (let time = 0; time < 3; time++)
+      texts.push(...(await completions.complete(query('const c = |\n'), never)).texts);
+    assert.deepEqual([texts, asked.length], [['model1();', 'model2();', 'model2();'], 2]);
+  });
+
+  it('that was made in a comment is not shown there to who did not ask', async () => {
+    const { completions, asked } = bench(() => written(['more();']));
+    await completions.complete(query('// |', { trigger: 'invoked' }), never);
+    const { texts, trace } = await completions.complete(query('// |'), never);
+    assert.deepEqual([texts, trace.outcome, asked.length], [[], 'in-comment', 1]);
+  });
+
+  it('looks for comments and strings behind the wait, and not in a long text', async () => {
+    const { completions } = bench(() => written(['more();']));
+    const { trace } = await completions.complete(query('// |'), AbortSignal.abort());
+    assert.equal(trace.outcome, 'debounced');
+    const long = await completions.complete(query(`// |\n${'a'.repeat(200_000)}`), never);
+    assert.deepEqual(long.texts, ['more();']);
+  });
+
   it('is dropped where a keystroke comes while it waits', async () => {
     const { completions, asked } = bench(() => written(['x']));
     const { trace } = await completions.complete(query('a|'), AbortSignal.abort());
@@ -239,6 +265,13 @@ describe('a prefetch', () => {
     const { trace, texts } = await completions.complete(query('done();\n|'), never);
     assert.deepEqual([texts, trace.source, asked.length], [['next();'], 'cache', 1]);
     assert.equal(completions.latency.summary.requests, 0, 'nobody waited for it');
+  });
+
+  it('that came to nothing keeps nobody from trying more', async () => {
+    const { completions } = bench(({ alternatives }) => written(['', 'next();'].slice(0, alternatives)));
+    await completions.prefetch(query('done();\n|'));
+    const { trace, texts } = await completions.complete(query('done();\n|'), never);
+    assert.deepEqual([texts, trace.source], [['next();'], 'model']);
   });
 
   it('stops where something more urgent waits', async () => {

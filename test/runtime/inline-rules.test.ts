@@ -109,6 +109,14 @@ describe('the cache', () => {
       assert.equal(cache.get('u', at(other)), null, other);
     assert.equal(cache.get('v', at('const |;')), null);
   });
+  it('goes on in the next line, however the lines of the file end', () => {
+    for (const lineEnd of ['\n', '\r\n']) {
+      const cache = new SuggestionCache<number>();
+      cache.put('u', { prefix: 'f() {', suffix: `${lineEnd}x` }, { texts: ['\n  a();\n}'], about: 1 });
+      const typed = { prefix: `f() {${lineEnd}  a`, suffix: `${lineEnd}x` };
+      assert.deepEqual(cache.get('u', typed)?.texts, ['();\n}']);
+    }
+  });
   it('knows of a place where there was nothing, and of that place alone', () => {
     const cache = new SuggestionCache<number>();
     cache.put('u', at('a|'), { texts: [], about: 0 });

@@ -70,6 +70,13 @@ it('changes from a base to its adapters and back at the next request, and reads 
   assert.equal(states.at(-1), 'failed');
   residency.choose(choice('wild'));
   assert.deepEqual(await says(await residency.get()), seen[2]);
+  residency.choose(choice('mistyped'));
+  await assert.rejects(residency.get(), { name: 'UserError' });
+  assert.equal(states.at(-1), 'failed');
+  residency.choose(choice('wild'));
+  await residency.get();
+  const { state, folder: its, problem } = residency.residency;
+  assert.deepEqual([state, its, problem], ['ready', folder('wild'), null], 'it was there all the time');
   residency.choose(choice('other'));
   assert.notDeepEqual(await says(await residency.get()), plain);
   assert.equal(states.at(-1), 'ready');

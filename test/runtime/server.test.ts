@@ -114,11 +114,10 @@ async function inProcess(...infiller: Parameters<typeof serve> extends [unknown,
   return client(toClient, toServer);
 }
 
-const answer = (text: string): ReturnType<NonNullable<Parameters<typeof serve>[1]>> => {
+const answer = (...texts: string[]): ReturnType<NonNullable<Parameters<typeof serve>[1]>> => {
   const places = { tokens: new Int32Array(1), revealedAt: new Int32Array(1), confidence: new Float32Array(1) };
-  const alternative = { ...places, text, length: 1, ended: true, meanConfidence: 0.9 };
   return Promise.resolve({
-    alternatives: [alternative],
+    alternatives: texts.map((text) => ({ ...places, text, length: 1, ended: true, meanConfidence: 0.9 })),
     begun: '',
     contextTokens: 3,
     forwards: 1,
@@ -196,6 +195,51 @@ describe('the language server', () => {
     );
     assert.equal(prefixes.length, 2);
     connection.dispose();
+  });
+
+  describe('prepares the suggestion behind what was accepted', () => {
+    /** Completes a text at its end, and again behind what is typed; accepts, and says before which place it goes on. */
+    async function goesOnBehind(texts: string[], { text = 'const a = ', typed = '', accepted = 0, lineEnd = '\n' }) {
+      const prefixes: string[] = [];
+      const { connection, complete, open } = await inProcess(({ prefix }) => {
+        prefixes.push(prefix);
+        return answer(...texts);
+      });
+      const insert = (character: number, inserted: string) =>
+        connection.sendNotification('textDocument/didChange', {
+          textDocument: { uri, version: 2 },
+          contentChanges: [{ range: { start: { line: 0, character }, end: { line: 0, character } }, text: inserted }],
+        });
+      await connection.sendNotification(settingsChanged, settings());
+      await open(text + `${lineEnd}// behind`.repeat(3));
+      let items = await complete(0, text.length, 'invoked');
+      if (typed !== '') {
+        await insert(text.length, typed);
+        items = await complete(0, text.length + typed.length);
+      }
+      const item = items![accepted] as unknown as {
+        insertText: string;
+        command: { arguments: [protocol.AcceptedSuggestion] };
+      };
+      await insert(text.length + typed.length, item.insertText.replaceAll('\n', lineEnd));
+      await connection.sendNotification(suggestionAccepted, item.command.arguments[0]);
+      while (prefixes.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      connection.dispose();
+      return prefixes[1];
+    }
+
+    it('where part of it was typed', async () => {
+      assert.equal(await goesOnBehind(['one + two;'], { typed: 'one' }), 'const a = one + two;');
+    });
+    it('where it was not the first', async () => {
+      assert.equal(await goesOnBehind(['f();', 'longer(one);'], { accepted: 1 }), 'const a = longer(one);');
+    });
+    it('where it has lines that end as on Windows', async () => {
+      assert.equal(
+        await goesOnBehind(['\n  a();\n  b();\n}'], { text: 'function f() {', lineEnd: '\r\n' }),
+        'function f() {\r\n  a();\r\n  b();\r\n}',
+      );
+    });
   });
 
   it('cancels between two steps', async () => {
@@ -321,9 +365,13 @@ describe('the language server', () => {
     });
     await connection.sendNotification(watchCompletions, { on: true });
     await complete(0, 3, 'invoked');
-    // Nobody waits for those who watch: the last step may come behind the answer.
-    for (let attempt = 0; attempt < 100 && !frames.at(-1)?.done; attempt++) await delay(20);
-    assert.ok(frames.at(-1)?.done, `${frames.length} steps were sent`);
+    // Each as it was when it was made, and all before the answer.
+    assert.deepEqual(
+      frames.map(({ frame, done }) => [frame.step, done]),
+      frames.map((_, step) => [step, step === frames.length - 1]),
+    );
+    for (const { frame } of frames) assert.equal(Math.max(...frame.revealedAt.map((step) => step ?? 0)), frame.step);
+    assert.ok(frames.length > 0);
     assert.equal(frames.at(-1)!.frame.runnersUp!.length, frames.at(-1)!.frame.tokens.length);
     const closed = connection.sendRequest(denoiseHere, { ...parameters, uri: 'file:///closed.ts' });
     await assert.rejects(closed, /closed\.ts is not open; open it/);

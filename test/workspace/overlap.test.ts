@@ -11,4 +11,12 @@ describe('a text for a gap', () => {
     assert.equal(withoutOverlap('a();', '\nb();'), 'a();');
     assert.equal(withoutOverlap('total', 'total;'), '');
   });
+
+  it('loses punctuation that follows already, whatever it closes', () => {
+    assert.equal(withoutOverlap('1 + 2;', ';\n'), '1 + 2');
+    assert.equal(withoutOverlap('f(x);', ';\n'), 'f(x)');
+    assert.equal(withoutOverlap('a,', ', b)'), 'a');
+    assert.equal(withoutOverlap('string>', '>();'), 'string');
+    assert.equal(withoutOverlap('Set<string>', '>();'), 'Set<string>');
+  });
 });

@@ -39,7 +39,7 @@ export class SuggestionCache<T> {
     for (let index = this.#entries.length - 1; index >= 0; index--) {
       const entry = this.#entries[index] as Entry<T>;
       if (entry.uri !== uri || entry.suffix !== suffix || !prefix.startsWith(entry.prefix)) continue;
-      const typed = prefix.slice(entry.prefix.length);
+      const typed = prefix.slice(entry.prefix.length).replaceAll('\r\n', '\n');
       const texts = entry.texts.filter((text) => text.length > typed.length && text.startsWith(typed));
       // That nothing is worth suggesting is known for the very place alone.
       if (texts.length === 0 && !(entry.texts.length === 0 && typed === '')) continue;

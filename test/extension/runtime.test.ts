@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { register } from 'node:module';
+import { it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { LanguageClient } from './fake-vscode.ts';
+
+const fake = new URL('fake-vscode.ts', import.meta.url).href;
+const hooks = `export const resolve = (name, context, next) =>
+  next(name === 'vscode' || name === 'vscode-languageclient/node' ? ${JSON.stringify(fake)} : name, context);`;
+register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+const { Runtime } = await import('../../src/extension/runtime.ts');
+
+it('a runtime that is started anew twice at once is there once, and the one before is gone', async () => {
+  const silent = { info: () => {}, warn: () => {}, error: () => {} };
+  const nodes = { get: async () => ({ file: 'node', version: '20.19.0', environment: {} }) };
+  const parts = ['unmask.mjs', nodes, { name: 'm' }, silent] as unknown as ConstructorParameters<typeof Runtime>;
+  const runtime = new Runtime(...parts);
+  await runtime.restart();
+  const [first] = LanguageClient.live;
+  let end = () => {};
+  LanguageClient.mayEnd = new Promise((resolve) => {
+    end = resolve;
+  });
+  const restarts = [runtime.restart(), runtime.restart()];
+  while (LanguageClient.live.size < 2) await setImmediate();
+  end();
+  await Promise.all(restarts);
+  assert.equal(LanguageClient.live.size, 1);
+  assert.ok(!LanguageClient.live.has(first!));
+  assert.equal(runtime.state.kind, 'running');
+});
