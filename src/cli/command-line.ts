@@ -91,8 +91,14 @@ function commands(terminal: Terminal): Command {
           signal: terminal.signal,
           json: options.json === true,
           progress: (line) => terminal.err(`${line}\n`),
+          given: command.options
+            .filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
+            .map((option) => option.long as string),
         };
         const { document, lines } = await work(options, context);
+        // A command that does not heed the signal was stopped all the same; a server ends by it as it should.
+        if (terminal.signal.aborted && name !== 'serve')
+          throw new Interrupted(`unmask ${name} was stopped; its result is not shown.`);
         await terminal.out(context.json ? `${JSON.stringify(document)}\n` : lines.map((line) => `${line}\n`).join(''));
       });
   for (const addCommand of [
@@ -137,6 +143,9 @@ function failure(error: unknown): { readonly code: number; readonly message: str
     return { code: exit.badUsage, message: `${sentence}; \`unmask --help\` tells what there is.` };
   }
   if (error instanceof Interrupted) return { code: exit.interrupted, message: error.message };
+  // What Node throws where work heeds a signal and has nothing to add.
+  if (error instanceof Error && error.name === 'AbortError')
+    return { code: exit.interrupted, message: 'It was stopped before it had a result.' };
   if (error instanceof UsageError) return { code: exit.badUsage, message: error.message };
   if (error instanceof UserError) return { code: exit.failed, message: error.message };
   // A defect of ours keeps its stack.

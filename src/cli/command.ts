@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly json: boolean;
   /** Writes a line of progress to stderr. */
   readonly progress: (line: string) => void;
+  /** The options that stood on the command line, as in `--seed`. */
+  readonly given: readonly string[];
 }
 
 /** What a subcommand came to: the document for `--json`, and the lines for people. */
@@ -84,26 +86,12 @@ export function withSettings(command: Command): Command {
     );
 }
 
-/** Options that say how a run starts; `run.json` keeps them, so that none of them can stand beside `--resume`. */
-const startOptions = {
-  task: '--task',
-  recipe: '--recipe',
-  data: '--data',
-  steps: '--steps',
-  timeLimit: '--time-limit',
-  config: '--config',
-  limit: '--limit',
-  asReleased: '--as-released',
-  skipBroken: '--skip-broken',
-  heldOut: '--held-out',
-};
+/** Options that say where a run lies and what it goes on with; `run.json` keeps all else, so that none of it can stand beside `--resume`. */
+const besideResume = ['--resume', '--runs', '--engine', '--device', '--json'];
 
 /** Throws a `UsageError` where an option would be passed over because a run goes on as it was started. */
-export function refuseBesideResume(options: { readonly set: readonly string[] }): void {
-  const given = Object.entries(startOptions)
-    .filter(([name]) => name in options)
-    .map(([, flag]) => flag);
-  const [first] = options.set.length > 0 ? [...given, '--set'] : given;
+export function refuseBesideResume({ given }: CommandContext, ...heeded: readonly string[]): void {
+  const first = given.find((flag) => !besideResume.includes(flag) && !heeded.includes(flag));
   if (first !== undefined)
     throw new UsageError(`--resume goes on with a run as it was started; leave out ${first}, or start a new run.`);
 }

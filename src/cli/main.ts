@@ -4,13 +4,15 @@ const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.on(name, () => {
     if (interruption.signal.aborted) process.exit(exit.interrupted);
-    process.stderr.write('\nSaving and stopping; press again to stop at once.\n');
+    process.stderr.write('\nStopping, and saving what can be resumed; press again to stop at once.\n');
     interruption.abort();
   });
 // A reader that went away (`unmask runs list | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? exit.done : exit.failed),
 );
+// Progress that nobody reads any more (`unmask eval 2>&1 >result | head`) stops no job.
+process.stderr.on('error', () => undefined);
 
 const code = await commandLine(process.argv.slice(2), {
   signal: interruption.signal,

@@ -28,8 +28,7 @@ export function answerRecord(
   sample: number,
   tokenizer: Pick<Tokenizer, 'decode'>,
 ): AnswerRecord {
-  return {
-    ...(row as object),
+  const record: AnswerRecord = {
     problem,
     sample,
     prompt,
@@ -41,6 +40,14 @@ export function answerRecord(
     pieces: [...denoised.tokens].map((token) => tokenizer.decode([token], { special: true })),
     revealedAt: [...denoised.revealedAt],
     confidence: [...denoised.confidence].map((p) => Number(p.toFixed(4))),
+  };
+  const hidden = Object.entries(row as object).filter(
+    ([name, value]) => name in record && record[name as keyof AnswerRecord] !== value,
+  );
+  return {
+    ...(row as object),
+    ...record,
+    ...(hidden.length > 0 ? { row: Object.fromEntries(hidden) } : {}),
   };
 }
 
@@ -61,11 +68,12 @@ const ours: ReadonlySet<string> = new Set<keyof AnswerRecord>([
   'pieces',
   'revealedAt',
   'confidence',
+  'row',
 ]);
 
 /** The problem's own fields, as its task wrote them into the record. */
 export function problemFields(record: AnswerRecord): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(record).filter(([name]) => !ours.has(name)));
+  return { ...record.row, ...Object.fromEntries(Object.entries(record).filter(([name]) => !ours.has(name))) };
 }
 
 /** JSON in which the order of fields does not matter. */

@@ -25,9 +25,20 @@ export function areOfOneKind(one: EvaluationSummary, other: EvaluationSummary): 
   return one.task === other.task && one.asReleased === other.asReleased;
 }
 
-/** The evaluation before this one, of all newest first, that it can be compared with; null where there is none. */
-export function previousOf(evaluation: EvaluationSummary, all: readonly EvaluationSummary[]): EvaluationSummary | null {
-  return comparableWith(evaluation, all).find((other) => other.run < evaluation.run) ?? null;
+/**
+ * The last evaluation before this one, of all newest first, that it can be compared with and shares a problem with; null
+ * where there is none. One whose answers cannot be read is passed over: nobody asked for it.
+ */
+export async function previousOf(
+  evaluation: EvaluationSummary,
+  all: readonly EvaluationSummary[],
+): Promise<EvaluationSummary | null> {
+  const problems = new Set((await readAnswers(evaluation.dir)).map(({ problem }) => problem));
+  for (const other of comparableWith(evaluation, all).filter(({ run }) => run < evaluation.run)) {
+    const answers = await readAnswers(other.dir).catch(() => []);
+    if (answers.some(({ problem }) => problems.has(problem))) return other;
+  }
+  return null;
 }
 
 /** The evaluations that this one can be compared with. */

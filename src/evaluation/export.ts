@@ -1,6 +1,6 @@
 import { UserError } from '../platform/errors.ts';
 import { readText } from '../platform/files.ts';
-import type { AnswerRecord, EvaluationSummary } from '../protocol/evaluation.ts';
+import type { AnswerRecord, AnswerScore, EvaluationSummary } from '../protocol/evaluation.ts';
 import { runFile } from '../runs/layout.ts';
 import { readAnswers } from '../runs/reader.ts';
 import { problemFields } from './answer-records.ts';
@@ -21,23 +21,22 @@ export async function exportAnswers(
   return { text: text.slice(0, text.lastIndexOf('\n') + 1), rows: answers.length };
 }
 
+/** A problem's own field stands where an answer has one of the same name, so that a table can be graded again too. */
 function table(answers: readonly AnswerRecord[]): string {
-  const fields = [...new Set(answers.flatMap((answer) => Object.keys(problemFields(answer))))];
-  const metrics = [...new Set(answers.flatMap(({ scores }) => Object.keys(scores)))];
+  const rows = answers.map((answer): Readonly<Record<string, unknown>> => {
+    const { problem, sample, prompt, completion, extracted, correct, scores, forwards, seed } = answer;
+    const metrics = Object.entries(scores).map(([name, score]) => [name, share(score)]);
+    return {
+      ...{ problem, sample, prompt, completion, extracted, correct },
+      ...{ ...Object.fromEntries(metrics), forwards, seed },
+      ...problemFields(answer),
+    };
+  });
+  const fields = answers.flatMap((answer) => Object.keys(problemFields(answer)));
+  const names = [...new Set([...fields, ...rows.flatMap((row) => Object.keys(row))])];
   return csv(
-    [...fields, 'problem', 'sample', 'prompt', 'completion', 'extracted', 'correct', ...metrics, 'forwards', 'seed'],
-    answers.map((answer) => [
-      ...fields.map((name) => cell(problemFields(answer)[name])),
-      answer.problem,
-      answer.sample,
-      answer.prompt,
-      answer.completion,
-      answer.extracted,
-      answer.correct,
-      ...metrics.map((name) => share(answer.scores[name])),
-      answer.forwards,
-      answer.seed,
-    ]),
+    names,
+    rows.map((row) => names.map((name) => cell(row[name]))),
   );
 }
 
@@ -48,5 +47,4 @@ function cell(value: unknown): CsvValue {
     : JSON.stringify(value);
 }
 
-const share = (score: { value: number; weight: number } | undefined): number | null =>
-  score === undefined || score.weight === 0 ? null : score.value / score.weight;
+const share = ({ value, weight }: AnswerScore): number | null => (weight === 0 ? null : value / weight);

@@ -42,7 +42,7 @@ export function registerDeleteAllData(
         const detail = [...dataFolders.map((name) => `${name}: ${size(use[name])}`), '', `All of it lies in ${home}.`];
         const confirm = 'Delete All';
         const answer = await vscode.window.showWarningMessage(
-          'Delete all runs, kept models, evaluations and caches of Unmask? Runs that go on are stopped first.',
+          'Delete all runs, kept models, evaluations, comparisons and caches of Unmask? Runs that go on are stopped first.',
           { modal: true, detail: detail.join('\n') },
           confirm,
         );

@@ -8,27 +8,49 @@ import { messageOf, UserError } from './errors.ts';
 
 /** Writes a file so that a reader sees the old content or the new one, never a part; creates the folder. */
 export async function writeAtomic(file: string, data: string | Uint8Array): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true });
   const content = typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length);
-  await whenFree(() => writeFileAtomic(file, content));
+  await writing(file, async () => {
+    await mkdir(path.dirname(file), { recursive: true });
+    await whenFree(() => writeFileAtomic(file, content));
+  });
 }
 
 /** `writeAtomic` of parts that are had one at a time, for files that do not fit into memory twice. */
 export async function writeAtomicParts(file: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true });
   const unfinished = `${file}.${randomUUID()}`;
-  try {
-    const handle = await open(unfinished, 'wx');
+  await writing(file, async () => {
+    await mkdir(path.dirname(file), { recursive: true });
     try {
-      for await (const part of parts) await handle.writeFile(part);
-      await handle.sync();
-    } finally {
-      await handle.close();
+      const handle = await open(unfinished, 'wx');
+      try {
+        for await (const part of parts) await handle.writeFile(part);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await whenFree(() => rename(unfinished, file));
+    } catch (error) {
+      await rm(unfinished, { force: true });
+      throw error;
     }
-    await whenFree(() => rename(unfinished, file));
+  });
+}
+
+/** What a file system answers where the disk is full, and where a place is not to be written. */
+const full = ['ENOSPC', 'EDQUOT'];
+const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR'];
+
+/** Does what writes `file`; a full disk, or a place that is not to be written, becomes a `UserError` that keeps its code. */
+export async function writing<T>(file: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
   } catch (error) {
-    await rm(unfinished, { force: true });
-    throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (error instanceof UserError || ![...full, ...refused].includes(code)) throw error;
+    const advice = full.includes(code)
+      ? 'make room, then resume or try again'
+      : 'check the path and its permissions, or choose another place';
+    throw Object.assign(new UserError(`Cannot write ${file} (${messageOf(error)}); ${advice}.`), { code });
   }
 }
 

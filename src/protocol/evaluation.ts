@@ -35,6 +35,8 @@ export interface AnswerRecord {
   readonly revealedAt: readonly number[];
   /** Probability that the model gave each token when it was fixed, [length]. */
   readonly confidence: readonly number[];
+  /** The problem's own fields that have a name of these and another value: the prompt of a `code` problem in a frame. */
+  readonly row?: Readonly<Record<string, unknown>>;
 }
 
 /** `result.json` of an evaluation, and what `unmask eval --json` prints. */

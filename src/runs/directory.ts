@@ -1,7 +1,7 @@
 import { lstat, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
-import { writeJson } from '../platform/files.ts';
+import { writeJson, writing } from '../platform/files.ts';
 import type { RunConfiguration } from '../protocol/run.ts';
 import { filterJsonLines, keepFirstLines } from './json-lines.ts';
 import { namesIn, runFile, stepName, stepOf, stepsIn } from './layout.ts';
@@ -17,13 +17,13 @@ export type NewRun = Omit<RunConfiguration, 'schema' | 'name' | 'createdAt'> & {
  * is run, so that names sort by age; two runs of the same millisecond get different ones.
  */
 export async function createRunDirectory(root: string, run: NewRun): Promise<string> {
-  await mkdir(root, { recursive: true });
+  await writing(root, () => mkdir(root, { recursive: true }));
   const what = [run.kind === 'tune' ? null : run.kind, run.task, run.objective].filter(Boolean).join('-');
   for (let instant = Date.now(); ; instant++) {
     const createdAt = new Date(instant).toISOString();
     const name = [createdAt.replace(/[-:Z]/g, '').replace(/[T.]/g, '-'), slug(what)].filter(Boolean).join('-');
     const dir = path.join(root, name);
-    if (!(await makeFolder(dir))) continue;
+    if (!(await writing(dir, () => makeFolder(dir)))) continue;
     const configuration: RunConfiguration = { ...run, schema: 1, name: run.name ?? name, createdAt };
     await writeJson(runFile(dir).configuration, configuration);
     return dir;

@@ -2,7 +2,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 
 /** The folders of the data home: all that is ever written there, and all that deleting it removes. */
-export const dataFolders = ['runs', 'models', 'evaluations', 'cache'] as const;
+export const dataFolders = ['runs', 'models', 'evaluations', 'comparisons', 'cache'] as const;
 export type DataFolder = (typeof dataFolders)[number];
 
 /** Bytes in each folder of the data home. */

@@ -3,10 +3,10 @@ import { link, mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../platform/errors.ts';
-import { writeJson } from '../platform/files.ts';
+import { writeJson, writing } from '../platform/files.ts';
 import type { RunLock } from '../protocol/run.ts';
 import { runFile } from './layout.ts';
-import { isAlive, startOfProcess } from './process-life.ts';
+import { isAlive, isBeforeBoot, startOfProcess } from './process-life.ts';
 import { readRecordIfThere } from './read-record.ts';
 import { runLockSchema } from './records.ts';
 
@@ -37,10 +37,10 @@ export async function acquireLock(dir: string): Promise<HeldLock> {
     token: randomUUID(),
     ...(processStart === null ? {} : { processStart }),
   };
-  await mkdir(dir, { recursive: true });
+  await writing(file, () => mkdir(dir, { recursive: true }));
   heldHere.add(lock.token);
   try {
-    while (!(await createExclusively(file, lock))) {
+    while (!(await writing(file, () => createExclusively(file, lock)))) {
       const other = await readRecordIfThere(file, runLockSchema);
       if (other === null) continue;
       if (await mayBeHeld(other)) throw new UserError(inUse(dir, other));
@@ -83,12 +83,16 @@ async function mayBeHeld(lock: RunLock): Promise<boolean> {
   if (!isAlive(lock.pid)) return false;
   if (lock.pid === process.pid) return heldHere.has(lock.token);
   const start = await startOfProcess(lock.pid);
-  return start === null || lock.processStart === undefined || start === lock.processStart;
+  if (start === null || lock.processStart === undefined) return !isBeforeBoot(lock.startedAt);
+  return start === lock.processStart;
 }
 
 function inUse(dir: string, lock: RunLock): string {
   const here = lock.host === hostname();
-  const advice = here ? 'stop that run first' : `stop it there, or remove ${runFile(dir).lock} if it has ended`;
+  // Without its start, a later process with the same number looks like it.
+  const isCertain = here && (lock.pid === process.pid || lock.processStart !== undefined);
+  const orRemove = isCertain ? '' : `, or remove ${runFile(dir).lock} if it has ended`;
+  const advice = `${here ? 'stop that run first' : 'stop it there'}${orRemove}`;
   return `Run directory ${dir} is in use by process ${lock.pid}${here ? '' : ` on ${lock.host}`} since ${lock.startedAt}; ${advice}.`;
 }
 

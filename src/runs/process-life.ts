@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { uptime } from 'node:os';
 import { promisify } from 'node:util';
 
 /** Whether a process with this number runs on this machine, ours or somebody else's. */
@@ -11,6 +12,9 @@ export function isAlive(pid: number): boolean {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
+
+/** Whether a time is before this machine was started, so that no process of then is alive; a minute is left for clocks. */
+export const isBeforeBoot = (time: string): boolean => Date.parse(time) < Date.now() - uptime() * 1000 - 60_000;
 
 /**
  * When a process began, as a text that only equals itself: process numbers are used again, this is not. Linux counts

@@ -123,6 +123,9 @@ export const answerRecordSchema = z.looseObject({
   pieces: z.array(z.string()).describe('The text of each token.'),
   revealedAt: z.array(count).describe('Denoising step, from 0, that fixed each token.'),
   confidence: z.array(z.number()).describe('Probability of each token when it was fixed.'),
+  row: z.exactOptional(
+    z.record(z.string(), z.unknown()).describe("The problem's own fields that have a name of these and another value."),
+  ),
 }) satisfies z.ZodType<AnswerRecord>;
 
 /** `result.json` of an evaluation. */

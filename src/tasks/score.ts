@@ -26,13 +26,17 @@ export interface ScoreOptions {
   readonly asReleased?: boolean;
   /** Name of the training reward; by default the task's own choice for the row. */
   readonly reward?: string;
+  /** Aborted to stop tasks that run something to grade. */
+  readonly signal?: AbortSignal;
 }
 
 /** Reads a record `{prompt?, completion, …the task's own fields}`; throws a `UserError` that says what is wrong. */
 export function completedRow<Row>(task: Task<Row>, record: unknown): CompletedRow<Row> {
   const completion = (record as { completion?: unknown } | null)?.completion;
   if (typeof completion !== 'string') throw new UserError('completion: needs a text.');
-  return { row: task.parse(record), completion };
+  // An answer of an evaluation keeps what its own prompt would hide of the problem apart.
+  const { row } = record as { row?: unknown };
+  return { row: task.parse(typeof row === 'object' ? { ...(record as object), ...row } : record), completion };
 }
 
 /** Grades completions. An empty list has metrics of weight 0. */
@@ -51,9 +55,9 @@ export async function scoreRows<Row>(
 async function scoredRows<Row>(
   task: Task<Row>,
   completed: readonly CompletedRow<Row>[],
-  { format = 'tagged', asReleased = false, reward }: ScoreOptions,
+  { format = 'tagged', asReleased = false, reward, signal }: ScoreOptions,
 ): Promise<ScoredRow[]> {
-  const grades = await gradeAll(task, completed, { format, asReleased });
+  const grades = await gradeAll(task, completed, { format, asReleased }, signal);
   if (asReleased)
     return grades.map((grade) => {
       const { value, weight } = grade.scores[task.metrics[0]] as Score;
@@ -64,7 +68,7 @@ async function scoredRows<Row>(
     completion,
     reward: reward ?? task.defaultReward?.(row) ?? task.rewards[0],
   }));
-  const rewards = await rewardAll(task, questions, format);
+  const rewards = await rewardAll(task, questions, format, signal);
   // What could be graded has a reward.
   return grades.map((grade, index) => ({ ...grade, reward: (rewards[index] as Reward).total }));
 }

@@ -156,6 +156,7 @@ describe('what is asked for well but cannot be done ends with code 1 and a sente
     [[...tune, '--data', 'nowhere.jsonl'], /nowhere\.jsonl does not exist/],
     [[...tune, '--set', 'length=50'], /^A text of 67 tokens is longer than the model's 64/],
     [[...evaluate, '--set', 'length=50', '--limit', '1'], /^A text of 67 tokens is longer than the model's 64/],
+    [[...evaluate, '--limit', '1', '--runs', 'list.json'], /^Cannot write .*list\.json \(EEXIST: .*\); check the path/],
     [['discover', '--workspace', 'nowhere'], /^The workspace nowhere does not exist/],
     [['discover', '--workspace', 'broken.json'], /^The workspace broken\.json is not a folder/],
     [['tune', '--task', 'workspace', '--workspace', 'nowhere'], /^The workspace nowhere does not exist/],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { document, enterHome, refusal, unmask } from './unmask.ts';
+import { assertRefused, document, enterHome, refusal, unmask } from './unmask.ts';
 
 let leave: () => Promise<void>;
 before(async () => {
@@ -61,6 +61,17 @@ describe('unmask score', () => {
     const args = ['score', '--task', 'sudoku4x4', '--file'];
     assert.match(await refusal([...args, 'one.jsonl', '--reward', 'best'], 2), /^Unknown reward best of sudoku4x4/);
     assert.match(await refusal([...args, 'empty.jsonl'], 1), /empty\.jsonl is empty/);
+  });
+
+  it('ends as stopped where it was stopped, and so does every command that is over too soon to heed it', async () => {
+    await writeFile('one.jsonl', `${answered('x')}\n`);
+    for (const args of [
+      ['score', '--task', 'sudoku4x4', '--file', 'one.jsonl', '--json'],
+      ['objectives', '--json'],
+    ]) {
+      const ended = await unmask(args, { signal: AbortSignal.abort() });
+      assert.equal(assertRefused(ended, 130, args), `unmask ${args[0]} was stopped; its result is not shown.`);
+    }
   });
 
   it('prints lines for people', async () => {

@@ -81,7 +81,7 @@ describe('the command line as it is shipped', () => {
       }
     });
     const message = assertRefused(ended, 130, endless);
-    assert.match(ended.stderr, /Saving and stopping; press again to stop at once/);
+    assert.match(ended.stderr, /Stopping, and saving what can be resumed; press again to stop at once/);
     const { state, step } = await readStatus(dir);
     assert.equal(state, 'interrupted');
     assert.ok(step >= 2);
@@ -114,5 +114,18 @@ describe('the command line as it is shipped', () => {
     });
     const [code] = await once(child, 'close');
     assert.deepEqual([code, stderr], [0, '']);
+  });
+
+  it('goes on where nobody reads its progress any more', async () => {
+    const args = ['eval', '--task', 'sudoku4x4', '--model', 'tiny', '--limit', '2', '--json', ...cpu];
+    const child = spawn(process.execPath, [bundle, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stderr.destroy();
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    const [code] = await once(child, 'close');
+    assert.equal(code, 0);
+    assert.equal(JSON.parse(stdout).n, 2);
   });
 });

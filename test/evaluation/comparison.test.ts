@@ -129,12 +129,25 @@ test('the previous evaluation is the last finished one before it of the same kin
   const later = await writeEvaluation(folder, { a: [4] });
   const all = await listEvaluations(folder);
   assert.equal(all.length, 6);
-  assert.equal(previousOf(last, all)?.dir, first.dir);
-  assert.equal(previousOf(first, all), null);
+  assert.equal((await previousOf(last, all))?.dir, first.dir);
+  assert.equal(await previousOf(first, all), null);
   assert.deepEqual(
     comparableWith(last, all).map(({ dir }) => dir),
     [later.dir, first.dir],
   );
+});
+
+test('the previous evaluation shares a problem, and its answers can be read', async () => {
+  const folder = path.join(root, 'sharing');
+  const first = await writeEvaluation(folder, { a: [4], b: [4] });
+  await writeEvaluation(folder, { x: [4] });
+  const spoilt = await writeEvaluation(folder, { b: [4] });
+  await writeFile(runFile(spoilt.dir).answers, '{}\n');
+  const last = await writeEvaluation(folder, { b: [4], c: [4] });
+  const stranger = await writeEvaluation(folder, { z: [4] });
+  const all = await listEvaluations(folder);
+  assert.equal((await previousOf(last, all))?.dir, first.dir);
+  assert.equal(await previousOf(stranger, all), null);
 });
 
 test('a broken evaluation does not hide the others from a list', async () => {

@@ -1,18 +1,25 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { Denoised } from '../../src/diffusion/denoise.ts';
+import { answerRecord } from '../../src/evaluation/answer-records.ts';
+import type { GradedAnswer } from '../../src/evaluation/evaluate.ts';
 import { resumeEvaluation, startEvaluation } from '../../src/evaluation/evaluation-run.ts';
+import { exportAnswers } from '../../src/evaluation/export.ts';
 import { Interrupted } from '../../src/platform/errors.ts';
-import type { EvaluationDocument } from '../../src/protocol/evaluation.ts';
+import type { EvaluationDocument, EvaluationSummary } from '../../src/protocol/evaluation.ts';
 import { requestControl } from '../../src/runs/control.ts';
 import { runFile } from '../../src/runs/layout.ts';
 import { evaluationsOf, readAnswers, readEvents, readStatus, stepsOf } from '../../src/runs/reader.ts';
+import { code } from '../../src/tasks/code/code.ts';
+import { codeRow } from '../../src/tasks/code/row.ts';
+import { parseRowFile } from '../../src/tasks/row-file.ts';
 import { completedRow, scoreRows } from '../../src/tasks/score.ts';
 import { sudoku4x4 } from '../../src/tasks/sudoku4x4.ts';
 import { oneThread, writeTinyCheckpoint } from '../model/tiny-model.ts';
@@ -103,6 +110,28 @@ it('an answer tells how it was made, and can be graded again', async () => {
     again.rows.map(({ extracted, scores }) => ({ extracted, scores })),
     answers.map(({ extracted, scores }) => ({ extracted, scores })),
   );
+});
+
+it('an answer keeps the prompt of a code problem beside the one that the model was asked', async () => {
+  const row = codeRow(code.heldOut!('test', 1)[0]);
+  for (const format of ['plain', 'tagged'] as const) {
+    const prompt = code.prompt(row, format);
+    const completion = code.solution!(row, format) as string;
+    const canvas = { tokens: [4], revealedAt: [0], confidence: [1], forwards: 1 } as unknown as Denoised;
+    const grade = { correct: true, extracted: null, scores: { 'pass@1': { value: 1, weight: 1 } } };
+    const given = { row, prompt, completion, seed: 3, grade, denoised: canvas } as unknown as GradedAnswer;
+    const record = answerRecord(given, 'a', 0, { decode: () => 'x' });
+    assert.deepEqual([record.prompt, record.row], [prompt, format === 'plain' ? undefined : { prompt: row.prompt }]);
+    assert.deepEqual(completedRow(code, record), { row, completion });
+    const dir = path.join(root, `code-${format}`);
+    await mkdir(dir);
+    await writeFile(runFile(dir).answers, `${JSON.stringify(record)}\n`);
+    const [kept] = await readAnswers(dir);
+    assert.deepEqual(completedRow(code, kept), { row, completion });
+    const { text } = await exportAnswers({ dir } as EvaluationSummary, 'csv');
+    const { rows } = parseRowFile(text, 'file.csv', (line) => completedRow(code, line));
+    assert.deepEqual(rows[0]?.row, { row, completion });
+  }
 });
 
 it('stops by signal and by control file, and pauses, between two batches', async () => {

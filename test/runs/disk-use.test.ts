@@ -29,7 +29,9 @@ test('the data home is told folder by folder', async () => {
   const home = await temporaryFolder();
   await mkdir(path.join(home, 'models', 'mine'), { recursive: true });
   await writeFile(path.join(home, 'models', 'mine', 'model.safetensors'), 'x'.repeat(50));
+  await mkdir(path.join(home, 'comparisons', 'sudoku4x4'), { recursive: true });
+  await writeFile(path.join(home, 'comparisons', 'sudoku4x4', 'rows.jsonl'), 'x'.repeat(20));
   await writeFile(path.join(home, 'foreign'), 'x');
-  assert.deepEqual(await diskUse(home), { runs: 0, models: 50, evaluations: 0, cache: 0 });
+  assert.deepEqual(await diskUse(home), { runs: 0, models: 50, evaluations: 0, comparisons: 20, cache: 0 });
   await rm(home, { recursive: true });
 });

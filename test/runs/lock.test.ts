@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { hostname, uptime } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
@@ -91,6 +91,21 @@ test('a number that a later process inherited does not hold a lock', async (t) =
   await writeLock(dir, { pid: child.pid!, processStart: start });
   await assert.rejects(acquireLock(dir), new RegExp(`process ${child.pid}`));
   await writeLock(dir, { pid: child.pid!, processStart: `${start}0` });
+  await (await acquireLock(dir)).release();
+  child.kill('SIGKILL');
+  await ended;
+});
+
+test('where the start of a process is not known, a lock from before the machine was started holds nothing', async (t) => {
+  const dir = await createRunDirectory(await temporaryFolder(), newRun);
+  const { child, ended } = await startJob('new', await temporaryFolder());
+  t.after(() => child.kill('SIGKILL'));
+  const boot = Date.now() - uptime() * 1000;
+  const written = (time: number) => writeLock(dir, { pid: child.pid!, startedAt: new Date(time).toISOString() });
+  await written(boot - 30_000);
+  await assert.rejects(acquireLock(dir), /stop that run first, or remove .*lock\.json if it has ended\.$/);
+  await written(boot - 90_000);
+  assert.equal(await lockHolder(dir), null);
   await (await acquireLock(dir)).release();
   child.kill('SIGKILL');
   await ended;

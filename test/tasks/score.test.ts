@@ -66,6 +66,26 @@ describe('scoring completions', () => {
     assert.equal((await scoreRows(sudoku4x4, [labelled], { format: 'plain', reward: 'rules' })).rows[0].reward, 9 / 12);
   });
 
+  it('lets a signal stop a task that runs something to grade', async () => {
+    const { signal } = new AbortController();
+    const given: unknown[] = [];
+    const task = {
+      ...sudoku4x4,
+      inBatches: {
+        grade: async (answers, options, signal) => {
+          given.push(signal);
+          return answers.map(({ row, completion }) => sudoku4x4.grade(row, completion, options));
+        },
+        reward: async (questions, format, signal) => {
+          given.push(signal);
+          return questions.map(({ row, completion, reward }) => sudoku4x4.reward(row, completion, reward, format));
+        },
+      },
+    } satisfies typeof sudoku4x4;
+    await scoreRows(task, completed, { signal });
+    assert.deepEqual(given, [signal, signal]);
+  });
+
   it('has weight 0 for no rows, and refuses rows without a completion', async () => {
     assert.deepEqual((await scoreRows(sudoku4x4, [])).metrics, {
       cell_accuracy: { value: 0, weight: 0 },

@@ -48,7 +48,7 @@ export function addEval(add: AddCommand): void {
         const root = evaluationsFolder(options.runs);
         const hooks = evaluationHooks(context);
         if (options.resume !== undefined) {
-          refuseBesideResume(options);
+          refuseBesideResume(context);
           const dir = await findRun(root, options.resume, 'evaluations');
           return shown(await resumeEvaluation(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
         }

@@ -45,7 +45,7 @@ export function addEvaluations(add: AddCommand): void {
   )
     .argument('<action>', Object.keys(actions).join(', '))
     .argument('[evaluation]', 'name or folder of an evaluation')
-    .option('--against <evaluation>', 'what to compare with (default: the one before it of the same task)')
+    .option('--against <evaluation>', 'what to compare with (default: the one before it of the same task and problems)')
     .option('--format <format>', `of an export: ${exportFormats.join(' or ')}`, 'jsonl')
     .option('--output <file>', 'where an export goes (default: standard output)')
     .option('--runs <folder>', "folder of evaluations (default: the data home's)");

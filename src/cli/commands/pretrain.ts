@@ -40,11 +40,10 @@ export function addPretrain(add: AddCommand): void {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
         const hooks = progressHooks(context);
         if (options.resume !== undefined) {
-          const { steps, ...others } = options;
-          refuseBesideResume(others);
+          refuseBesideResume(context, '--steps');
           const dir = await findRun(root, options.resume);
           const engine = await engineOfRun(options, await readConfiguration(dir));
-          return shown(await resumePretraining(engine, dir, hooks, steps));
+          return shown(await resumePretraining(engine, dir, hooks, options.steps));
         }
         if (options.recipe === undefined || options.model === undefined)
           throw new UsageError('unmask pretrain needs --recipe and --model, or --resume with a run directory.');

@@ -16,7 +16,7 @@ interface ScoreOptions {
 }
 
 export function addScore(add: AddCommand): void {
-  add<ScoreOptions>('score', 'Grade completions that somebody else made', async (options, { progress }) => {
+  add<ScoreOptions>('score', 'Grade completions that somebody else made', async (options, { signal, progress }) => {
     const task = taskByName(options.task);
     const { rows: read, broken } = await readRowFile(options.file, (record) => completedRow(task, record), {
       skipBroken: options.skipBroken ?? false,
@@ -26,6 +26,7 @@ export function addScore(add: AddCommand): void {
     const { n, rows: scored } = await scoreRows(task, rows, {
       format: options.format,
       asReleased: options.asReleased ?? false,
+      signal,
       ...(options.reward === undefined ? {} : { reward: options.reward }),
     });
     const metrics = Object.fromEntries(

@@ -50,7 +50,7 @@ export function addTune(add: AddCommand): void {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
         const hooks = progressHooks(context);
         if (options.resume !== undefined) {
-          refuseBesideResume(options);
+          refuseBesideResume(context);
           const dir = await findRun(root, options.resume);
           return shown(await resumeTuning(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
         }

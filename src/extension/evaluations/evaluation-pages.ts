@@ -14,7 +14,7 @@ const viewType = 'unmask.evaluation';
 /** What a page keeps, so that it is there again after the window was reloaded. */
 const keptState = z.object({ dir: z.string().min(1), against: z.string().min(1).nullable() });
 
-/** What a page compares with: the evaluation before it, a named one, or none. */
+/** What a page compares with: the one before it that shares problems, a named one, or none. */
 type Against = { readonly kind: 'previous' | 'none' } | { readonly kind: 'named'; readonly dir: string };
 
 /** The pages of evaluations, one editor tab each. */
@@ -145,7 +145,7 @@ class EvaluationPage {
   async #obey(request: EvaluationRequest): Promise<void> {
     switch (request.kind) {
       case 'ready':
-        return this.#sendReport();
+        return this.#sendFirstReport();
       case 'compare':
         // Only what it was offered: the page shows text that a model wrote, and is not trusted with paths.
         if (request.against !== null && !this.#report?.others.some(({ dir }) => dir === request.against))
@@ -156,6 +156,19 @@ class EvaluationPage {
         return this.#sendAnswers(request.problem);
       case 'export':
         await vscode.commands.executeCommand(commands.exportEvaluation, this.#dir, request.format);
+    }
+  }
+
+  /** Where the comparison cannot be had, the page shows the report without one, and why. */
+  async #sendFirstReport(): Promise<void> {
+    try {
+      await this.#sendReport();
+    } catch (error) {
+      if (this.#against.kind === 'none') throw error;
+      this.#against = { kind: 'none' };
+      await this.#sendReport();
+      this.#log.warn(`${this.#dir}: ${messageOf(error)}`);
+      this.#send({ kind: 'failed', request: 'compare', reason: messageOf(error) });
     }
   }
 
