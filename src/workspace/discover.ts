@@ -169,17 +169,30 @@ interface FoundFunction {
   readonly found: SourceFunction;
 }
 
-async function sourceFunctions({ root, runner, snapshot }: Work): Promise<FoundFunction[]> {
+async function sourceFunctions({ root, runner, snapshot, leftOut }: Work): Promise<FoundFunction[]> {
   const sources = snapshot.files.filter((file) => hasFunctions(file) && !runner.isConfiguration(file));
   const functions: FoundFunction[] = [];
   for (const file of sources) {
-    const text = await readFile(path.join(root, file), 'utf8');
+    const text = decoded(await readFile(path.join(root, file)));
+    if (text === null) {
+      leftOut.push({ file, name: null, reason: 'is not written in UTF-8' });
+      continue;
+    }
     const language = languageOf(file) as string;
     // It may have changed since the snapshot.
     if (hasSecret(text)) continue;
     for (const found of await findFunctions(language, text)) functions.push({ file, language, text, found });
   }
   return functions;
+}
+
+/** Text with all that it has, so that it can be written back as it was; null for what is no UTF-8. */
+function decoded(content: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
+  } catch {
+    return null;
+  }
 }
 
 /** Takes a function's body out and looks which tests mind; null, with the reason noted, where none does. */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, UserError } from '../platform/errors.ts';
@@ -15,43 +15,61 @@ const made = new Set(['node_modules', '__pycache__', 'dist', 'build', 'target', 
 
 /**
  * The files of a workspace that are its own, relative to it, with forward slashes and sorted: those that git does not
- * ignore, less those whose name says that they hold a secret. Throws a `UserError` where that cannot be told, or where
- * there are too many.
+ * ignore, less those whose name says that they hold a secret, and links to anything but these. Throws a `UserError` where
+ * that cannot be told, or where there are too many.
  */
 export async function workspaceFiles(root: string): Promise<string[]> {
   const entries = await readdir(root).catch((error: unknown) => {
     throw new UserError(`The workspace ${root} cannot be read (${messageOf(error)}); check the path.`);
   });
   const all =
-    existsSync(path.join(root, '.git')) || entries.includes('.gitignore') ? await gitFiles(root) : await walk(root);
+    entries.includes('.gitignore') || isBelowGit(await realpath(root)) ? await gitFiles(root) : await walk(root);
   const own = all.filter((file) => !hasSecretName(file) && !file.split('/').some((part) => made.has(part))).sort();
   if (own.length > mostFiles)
     throw new UserError(
       `${root} has ${own.length} files, more than the ${mostFiles} that can be copied for a run of tests; give a folder inside of it.`,
     );
-  return own;
+  return withoutWaysOut(root, own);
 }
 
-/** Git is asked for its rules, and kept from running anything that the workspace configures. */
+/** Whether a folder, or one that it lies in, has a repository, whose rules hold in all of its folders. */
+function isBelowGit(folder: string): boolean {
+  if (existsSync(path.join(folder, '.git'))) return true;
+  const parent = path.dirname(folder);
+  return parent !== folder && isBelowGit(parent);
+}
+
+/** The files without those that are links, or lie behind links, to something that is not itself among them. */
+async function withoutWaysOut(root: string, files: readonly string[]): Promise<string[]> {
+  const place = await realpath(root);
+  const inside = files.map((file) => path.join(place, file)).filter((file) => file.startsWith(path.join(place, '/')));
+  const own = new Set(inside);
+  const targets = await Promise.all(files.map((file) => realpath(path.join(place, file)).catch(() => '')));
+  return files.filter((_, index) => own.has(targets[index] as string));
+}
+
+/** Git is asked for its rules. */
 async function gitFiles(root: string): Promise<string[]> {
-  const git = findProgram('git');
-  if (git === null)
+  const program = findProgram('git');
+  if (program === null)
     throw new UserError(
       `${root} has rules for git that say which files are private, and git is not installed; install git.`,
     );
-  const settings = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'safe.directory=*'];
-  const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  const git = gitThatRunsNothing(program, root);
   try {
-    // Rules without a repository are read by a git that compares with an empty one.
-    const place = (await isInRepository(git, root))
-      ? []
-      : ['--git-dir', await emptyRepository(git), '--work-tree', root];
-    const { stdout } = await promisify(execFile)(git, [...settings, ...place, ...list], {
-      cwd: root,
-      maxBuffer: 2 ** 28,
-    });
+    // Rules without a repository, or of a folder that its repository ignores as a whole, are read by a git that compares with
+    // an empty one.
+    const succeeds = (...args: readonly string[]) =>
+      git(...args).then(
+        () => true,
+        () => false,
+      );
+    const isPartOfOne =
+      (await succeeds('rev-parse', '--is-inside-work-tree')) && !(await succeeds('check-ignore', '--quiet', '.'));
+    const place = isPartOfOne ? [] : ['--git-dir', await emptyRepository(git), '--work-tree', root];
+    const listed = await git(...place, 'ls-files', '-z', '--cached', '--others', '--exclude-standard');
     // Listed once per stage where a merge is under way; and a deleted file is listed until that is committed.
-    return [...new Set(stdout.split('\0'))].filter((file) => file !== '' && existsSync(path.join(root, file)));
+    return [...new Set(listed.split('\0'))].filter((file) => file !== '' && existsSync(path.join(root, file)));
   } catch (error) {
     throw new UserError(
       `git cannot list the files of ${root} (${messageOf(error).split('\n')[0]}); mend the repository.`,
@@ -59,18 +77,21 @@ async function gitFiles(root: string): Promise<string[]> {
   }
 }
 
-async function isInRepository(git: string, root: string): Promise<boolean> {
-  const asked = ['-c', 'safe.directory=*', 'rev-parse', '--is-inside-work-tree'];
-  return promisify(execFile)(git, asked, { cwd: root }).then(
-    () => true,
-    () => false,
-  );
+type Git = (...args: readonly string[]) => Promise<string>;
+
+/** Git in a folder, kept from running anything that a repository configures: monitors, hooks, and what fetches objects. */
+function gitThatRunsNothing(program: string, root: string): Git {
+  const settings = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'safe.directory=*'];
+  // No protocol has the name; an older git knows no other way not to fetch what a repository says it lacks.
+  const env = { ...process.env, GIT_ALLOW_PROTOCOL: 'none', GIT_NO_LAZY_FETCH: '1', GIT_TERMINAL_PROMPT: '0' };
+  return async (...args) =>
+    (await promisify(execFile)(program, [...settings, ...args], { cwd: root, env, maxBuffer: 2 ** 28 })).stdout;
 }
 
 /** A repository without a file, in the data home; made once. */
-async function emptyRepository(git: string): Promise<string> {
+async function emptyRepository(git: Git): Promise<string> {
   const folder = path.join(dataHome(), 'cache', 'empty-repository');
-  if (!existsSync(path.join(folder, 'HEAD'))) await promisify(execFile)(git, ['init', '--quiet', '--bare', folder]);
+  if (!existsSync(path.join(folder, 'HEAD'))) await git('init', '--quiet', '--bare', folder);
   return folder;
 }
 

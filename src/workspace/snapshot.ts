@@ -6,7 +6,7 @@ import { UserError } from '../platform/errors.ts';
 import { dataHome } from '../platform/files.ts';
 import type { ShownPath } from '../sandbox/sandbox.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
-import { stripTypes } from './strip-types.ts';
+import { strippingVersion, stripTypes } from './strip-types.ts';
 
 /** All files of a snapshot together; each run of tests copies what is not a test. */
 const mostBytes = 64 * 2 ** 20;
@@ -33,7 +33,7 @@ export interface SnapshotRules {
 
 /** Takes a snapshot; one that is there already is taken up. Throws a `UserError` for a workspace that is too large. */
 export async function takeSnapshot(root: string, rules: SnapshotRules): Promise<Snapshot> {
-  const hash = createHash('sha256').update(JSON.stringify([rules.stripTypes]));
+  const hash = createHash('sha256').update(JSON.stringify([rules.stripTypes && strippingVersion]));
   const files: string[] = [];
   let bytes = 0;
   for (const file of await workspaceFiles(root)) {

@@ -37,8 +37,10 @@ export function nodeToolchain(): Toolchain {
 
 const pythons = new Map<string, Promise<Toolchain>>();
 
+export const pythonOnPath = (): string | null => findProgram('python3') ?? findProgram('python');
+
 /** A Python by its path; by default the first `python3` on PATH. Throws a `UserError` where there is none. */
-export function pythonToolchain(program = findProgram('python3') ?? findProgram('python')): Promise<Toolchain> {
+export function pythonToolchain(program = pythonOnPath()): Promise<Toolchain> {
   if (program === null)
     throw new UserError('Python is needed to run these tests and is not on PATH; install Python 3.');
   let known = pythons.get(program);
@@ -65,7 +67,10 @@ print(json.dumps([sys.executable, [path for path in own if os.path.exists(path)]
 
 async function askPython(program: string): Promise<Toolchain> {
   try {
-    const { stdout } = await promisify(execFile)(program, ['-I', '-c', whereFilesAre]);
+    // What chooses a version by files of the folder it is asked in must not do so by those of a workspace.
+    const { stdout } = await promisify(execFile)(program, ['-I', '-c', whereFilesAre], {
+      cwd: path.parse(program).root,
+    });
     const [executable, own, version] = JSON.parse(stdout) as [string, string[], string];
     return {
       program: executable,
@@ -81,6 +86,55 @@ async function askPython(program: string): Promise<Toolchain> {
   } catch (error) {
     throw new UserError(`Python (${program}) does not start (${messageOf(error)}); install it anew.`);
   }
+}
+
+/**
+ * The Python of a virtual environment that came with a workspace. Its program may be any, and packages in it may run code
+ * whenever Python starts. So nothing of it is run here: the installed Python that it was made with is asked instead, and
+ * the environment is laid beside that. Throws a `UserError` where it was made with none.
+ */
+export async function environmentToolchain(root: string, program: string): Promise<Toolchain> {
+  const base = realpathSync(program);
+  // Whatever links lead to the environment, none may lead out of it.
+  const folder = path.dirname(path.dirname(program));
+  const own = (...parts: readonly string[]): string[] => {
+    const host = path.join(folder, ...parts);
+    return existsSync(host) && realpathSync(host) === path.join(realpathSync(folder), ...parts) ? [host] : [];
+  };
+  const settings = own('pyvenv.cfg');
+  if (liesIn(root, base) || !isInstalledPython(base) || settings.length === 0)
+    throw new UserError(
+      `${program} is ${base}${settings.length === 0 ? ' without a pyvenv.cfg' : ''}, not a link to a Python that is installed on this machine; it may be any program, and is not run. Make the environment anew (python3 -m venv --clear ${folder}), or remove the folder.`,
+    );
+  const { shown, environment, version } = await pythonToolchain(base);
+  const packages = own('lib', `python${/^python (\d+\.\d+)/.exec(version)?.[1]}`, 'site-packages');
+  return {
+    program,
+    shown: [...shown, ...[program, ...settings, ...packages].map((host) => ({ host, inside: null }))],
+    environment: { ...environment, PATH: `${path.dirname(program)}:${environment.PATH}` },
+    version,
+  };
+}
+
+/** Where installations lie, beside the folders of PATH: the system's, and those of what installs Python for a user. */
+const installations = [
+  ...['/usr', '/opt', '/nix', '/Library'],
+  ...['asdf', 'conda', 'local', 'pixi', 'proto', 'pyenv', 'rye'].map((name) => path.join(homedir(), `.${name}`)),
+];
+
+/** Whether a program, links followed, is a Python that was installed on this machine. */
+function isInstalledPython(program: string): boolean {
+  const name = path.basename(program);
+  if (!/^python(\d+(\.\d+)?)?$/.test(name)) return false;
+  if (installations.some((folder) => liesIn(folder, program))) return true;
+  const onPath = ['python3', 'python', name].map((called) => findProgram(called));
+  return onPath.some((found) => found !== null && realpathSync(found) === program);
+}
+
+/** Whether something that is there lies in a folder or is the folder, links followed. */
+export function liesIn(folder: string, file: string): boolean {
+  const real = (place: string) => path.join(realpathSync(place), '/');
+  return existsSync(folder) && real(file).startsWith(real(folder));
 }
 
 /** Go, with a cache that holds its own packages as the tests of a workspace need them. */

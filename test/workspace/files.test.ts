@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -24,10 +25,7 @@ before(async () => {
     '.gitignore': 'private.txt\n',
     'link/.keep': '',
   };
-  for (const [file, text] of Object.entries(files)) {
-    await mkdir(path.join(root, 'w', path.dirname(file)), { recursive: true });
-    await writeFile(path.join(root, 'w', file), text);
-  }
+  await folderOf('w', files);
 });
 after(async () => {
   if (homeBefore === undefined) delete process.env.UNMASK_HOME;
@@ -45,11 +43,91 @@ const own = [
   'test/fixtures/one.txt',
 ];
 
+/** A new folder with these files. */
+async function folderOf(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(path.join(root, name, path.dirname(file)), { recursive: true });
+    await writeFile(path.join(root, name, file), text);
+  }
+  return path.join(root, name);
+}
+
+function git(cwd: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync('git', args, { cwd, encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  return stdout.trim();
+}
+
 describe('the files of a workspace', () => {
   it('are those that git does not ignore and that hold no secret, in a repository and without one', async () => {
     assert.deepEqual(await workspaceFiles(path.join(root, 'w')), own);
     spawnSync('git', ['init', '--quiet'], { cwd: path.join(root, 'w') });
     assert.deepEqual(await workspaceFiles(path.join(root, 'w')), own);
+  });
+
+  it('are those that git does not ignore, also in a folder deep in a repository', async () => {
+    const inner = await folderOf('whole', { '.gitignore': 'local-*\n', 'p/a/local-x.js': '', 'p/a/b.js': '' });
+    git(inner, 'init', '--quiet');
+    assert.deepEqual(await workspaceFiles(path.join(inner, 'p/a')), ['b.js']);
+  });
+
+  it('are all of a folder that a repository ignores as a whole, by the rules of its own', async () => {
+    const outer = path.join(root, 'outer');
+    const ignored = path.join(outer, 'scratch', 'w');
+    await mkdir(ignored, { recursive: true });
+    git(outer, 'init', '--quiet');
+    await writeFile(path.join(outer, '.gitignore'), 'scratch/\n');
+    for (const name of ['a.ts', 'private.txt']) await writeFile(path.join(ignored, name), '');
+    assert.deepEqual(await workspaceFiles(ignored), ['a.ts', 'private.txt']);
+    await writeFile(path.join(ignored, '.gitignore'), 'private.txt\n');
+    assert.deepEqual(await workspaceFiles(ignored), ['.gitignore', 'a.ts']);
+  });
+
+  it('are no links but to such files', async () => {
+    const linked = await folderOf('linked', { '.gitignore': 'private\n', 'a.js': '', '.env': 'TOKEN=1', private: 'x' });
+    await writeFile(path.join(root, 'elsewhere.js'), '');
+    for (const [name, target] of [
+      ['same.js', 'a.js'],
+      ['notes.js', '.env'],
+      ['ignored.js', 'private'],
+      ['out.js', '../elsewhere.js'],
+      ['nowhere.js', 'none'],
+      ['folder', '..'],
+    ] as const)
+      await symlink(target, path.join(linked, name));
+    assert.deepEqual(await workspaceFiles(linked), ['.gitignore', 'a.js', 'same.js']);
+    // A file that was committed where there is a link now.
+    git(linked, 'init', '--quiet');
+    await mkdir(path.join(linked, 'deep'));
+    await writeFile(path.join(linked, 'deep', 'elsewhere.js'), '');
+    git(linked, 'add', 'deep');
+    await rm(path.join(linked, 'deep'), { recursive: true });
+    await symlink('..', path.join(linked, 'deep'));
+    assert.deepEqual(await workspaceFiles(linked), ['.gitignore', 'a.js', 'same.js']);
+  });
+
+  it('are listed without a run of what their repository has git run', async () => {
+    const hostile = await folderOf('hostile', { 'in/a.js': '1', 'out/b.js': '2' });
+    const ran = path.join(root, 'ran');
+    git(hostile, 'init', '--quiet');
+    git(hostile, 'add', '.');
+    git(hostile, '-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '--quiet', '--message', 'a');
+    git(hostile, 'sparse-checkout', 'set', '--cone', '--sparse-index', 'in');
+    // A folder that must be fetched before it can be listed, by a program of the repository's choice.
+    const tree = git(hostile, 'rev-parse', 'HEAD:out');
+    await rm(path.join(hostile, '.git/objects', tree.slice(0, 2), tree.slice(2)));
+    for (const [name, value] of [
+      ['core.repositoryFormatVersion', '1'],
+      ['extensions.partialClone', 'origin'],
+      ['remote.origin.promisor', 'true'],
+      ['remote.origin.url', hostile],
+      ['remote.origin.uploadpack', `touch '${ran}'; git-upload-pack`],
+      ['protocol.allow', 'always'],
+      ['core.fsmonitor', `touch '${ran}'; false`],
+    ] as const)
+      git(hostile, 'config', name, value);
+    await workspaceFiles(hostile).catch((error: unknown) => assert.match(String(error), /mend the repository/));
+    assert.ok(!existsSync(ran));
   });
 
   it('are told from secrets by name and by content', () => {

@@ -1,6 +1,6 @@
 import { readHarness } from '../harness.ts';
 import { nodeToolchain } from '../toolchains.ts';
-import { installedPackages, isPackageConfiguration, type TestRunner } from './runner.ts';
+import { installedPackages, isPackageConfiguration, isTestData, type TestRunner } from './runner.ts';
 
 const isTest = (file: string): boolean =>
   /(^|\/)(tests?|specs?|__tests__)\//i.test(file) || /(^|\/)test[._-]|[._-](test|spec)\.[^/]+$/i.test(file);
@@ -8,6 +8,7 @@ const isTest = (file: string): boolean =>
 const isConfiguration = (file: string): boolean =>
   isTest(file) ||
   isPackageConfiguration(file) ||
+  isTestData(file) ||
   /(^|\/)(Makefile|[^/]+\.(toml|cfg|ini|mk)|[^/]+\.config\.[^/]+|\.[^/]*rc(\.[^/]+)?)$/.test(file);
 
 /** What stands for a file of tests in a command that is run once for each. */

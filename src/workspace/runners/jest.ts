@@ -1,6 +1,6 @@
 import { readHarness } from '../harness.ts';
 import { nodeToolchain } from '../toolchains.ts';
-import { installed, isPackageConfiguration, type RunnerOf, someFile } from './runner.ts';
+import { installed, isPackageConfiguration, isTestData, type RunnerOf, someFile } from './runner.ts';
 
 const isTest = (file: string): boolean =>
   /\.(test|spec)\.[cm]?[jt]sx?$/.test(file) || /(^|\/)__tests__\/.+\.[cm]?[jt]sx?$/.test(file);
@@ -21,8 +21,9 @@ export const jest: RunnerOf = async (workspace) => {
     isConfiguration: (file) =>
       isTest(file) ||
       isPackageConfiguration(file) ||
+      isTestData(file) ||
       /(^|\/)(jest|babel)\.config\.[^/]+$|(^|\/)\.babelrc/.test(file) ||
-      /(^|\/)(__mocks__|__snapshots__)\/|(^|\/)[^/]*setup[^/]*\.[cm]?[jt]sx?$/i.test(file),
+      /(^|\/)__mocks__\/|(^|\/)[^/]*setup[^/]*\.[cm]?[jt]sx?$/i.test(file),
     version: `${toolchain.version} ${harness.version}`,
     job: (testFiles, coverage) => ({
       job: {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { readHarness } from '../harness.ts';
 import { nodeToolchain } from '../toolchains.ts';
-import { installed, isPackageConfiguration, type RunnerOf } from './runner.ts';
+import { installed, isPackageConfiguration, isTestData, type RunnerOf } from './runner.ts';
 
 const isTest = (file: string): boolean =>
   /(\.|-|_)(test|spec)\.[cm]?js$/.test(file) || /(^|\/)(tests?|spec)\/.+\.[cm]?js$/.test(file);
@@ -18,7 +18,8 @@ export const mocha: RunnerOf = async ({ root, files, scripts }) => {
     name: 'mocha',
     stripTypes: false,
     isTest,
-    isConfiguration: (file) => isTest(file) || isPackageConfiguration(file) || /(^|\/)\.mocharc\.[^/]+$/.test(file),
+    isConfiguration: (file) =>
+      isTest(file) || isPackageConfiguration(file) || isTestData(file) || /(^|\/)\.mocharc\.[^/]+$/.test(file),
     version: `${toolchain.version} ${harness.version}`,
     job: (testFiles, coverage) => ({
       job: {

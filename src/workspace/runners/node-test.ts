@@ -1,6 +1,6 @@
 import { readHarness } from '../harness.ts';
 import { nodeToolchain } from '../toolchains.ts';
-import { installedPackages, isPackageConfiguration, type RunnerOf, someFile } from './runner.ts';
+import { installedPackages, isPackageConfiguration, isTestData, type RunnerOf, someFile } from './runner.ts';
 
 const isTest = (file: string): boolean =>
   /(\.|-|_)test\.[cm]?[jt]s$/.test(file) ||
@@ -25,7 +25,7 @@ export const nodeTest: RunnerOf = async (workspace) => {
     name: 'node:test',
     stripTypes,
     isTest,
-    isConfiguration: (file) => isTest(file) || isPackageConfiguration(file),
+    isConfiguration: (file) => isTest(file) || isPackageConfiguration(file) || isTestData(file),
     version: `${toolchain.version} ${flags.join(' ')} ${harness.version}`,
     job: (testFiles, coverage) => ({
       job: {

@@ -67,3 +67,11 @@ export function installed(root: string, name: string): ShownPath[] {
 /** What decides how Node and TypeScript take files, whatever runs them. */
 export const isPackageConfiguration = (file: string): boolean =>
   /(^|\/)(package(-lock)?\.json|tsconfig[^/]*\.json)$/.test(file);
+
+/**
+ * Data that tests compare with, such as snapshots of what was right. What else lies beside tests is not of it: they may
+ * write there.
+ */
+export const isTestData = (file: string): boolean =>
+  /(^|\/)(testdata|goldens?|__(fixtures|snapshots)__)\/|\.snap(shot)?$/.test(file) ||
+  /(^|\/)(tests?|__tests__|specs?)\/(.+\/)?(fixtures|snapshots)\//.test(file);

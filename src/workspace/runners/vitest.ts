@@ -1,6 +1,6 @@
 import { readHarness } from '../harness.ts';
 import { nodeToolchain } from '../toolchains.ts';
-import { installed, isPackageConfiguration, type RunnerOf, someFile } from './runner.ts';
+import { installed, isPackageConfiguration, isTestData, type RunnerOf, someFile } from './runner.ts';
 
 const isTest = (file: string): boolean => /\.(test|spec)\.[cm]?[jt]sx?$/.test(file);
 
@@ -20,8 +20,9 @@ export const vitest: RunnerOf = async (workspace) => {
     isConfiguration: (file) =>
       isTest(file) ||
       isPackageConfiguration(file) ||
+      isTestData(file) ||
       /(^|\/)(vite|vitest)\.(config|workspace)\.[^/]+$/.test(file) ||
-      /(^|\/)(tests?|__tests__|__snapshots__|__mocks__)\//.test(file) ||
+      /(^|\/)(tests?|__tests__|__mocks__)\//.test(file) ||
       /(^|\/)[^/]*setup[^/]*\.[cm]?[jt]sx?$/i.test(file),
     version: `${toolchain.version} ${harness.version}`,
     job: (testFiles, coverage) => ({
