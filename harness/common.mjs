@@ -1,6 +1,6 @@
 // What the programs that run tests inside of the sandbox have in common. A candidate may load it as well: it holds no
 // secret, and what is used once a candidate is there is held since before.
-import { readFileSync, writeSync } from 'node:fs';
+import { fstatSync, readFileSync, writeSync } from 'node:fs';
 import inspector from 'node:inspector';
 import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
@@ -8,19 +8,29 @@ import { pathToFileURL } from 'node:url';
 import v8 from 'node:v8';
 
 const write = writeSync;
+const stat = fstatSync;
 const { stringify } = JSON;
 const text = String;
 const kill = process.kill.bind(process, process.pid, 'SIGKILL');
 
 /**
  * The report: what to write a record with, and how to end at once, so that no handler of the candidate's runs any more.
+ * Who puts a file of its own in the descriptor's place is to read no nonce there: then the run ends.
  *
  * @param {string} nonce
  */
 export function openReport(nonce) {
+  const own = stat(3);
+  // Not to be answered by accessors of a prototype.
+  for (const name of /** @type {const} */ (['dev', 'ino']))
+    Object.defineProperty(Object.getPrototypeOf(own), name, { value: 0, writable: true });
   return {
     /** @param {Record<string, unknown>} record */
-    report: (record) => void write(3, `${nonce} ${stringify({ __proto__: null, ...record })}\n`),
+    report(record) {
+      const { dev, ino } = stat(3);
+      if (dev !== own.dev || ino !== own.ino) kill();
+      else write(3, `${nonce} ${stringify({ __proto__: null, ...record })}\n`);
+    },
     end: () => void kill(),
   };
 }
@@ -57,6 +67,14 @@ export function freezeModules(modules) {
       Object.freeze(value);
     }
     Object.freeze(module);
+  }
+}
+
+/** Iterators of arrays and maps stay what they are: what is reported at the end goes through them. */
+export function freezeIterators() {
+  for (const one of [[], new Map()]) {
+    Object.freeze(Object.getPrototypeOf(one[Symbol.iterator]()));
+    Object.defineProperty(Object.getPrototypeOf(one), Symbol.iterator, { writable: false, configurable: false });
   }
 }
 

@@ -1,17 +1,19 @@
 // Runs test files of mocha, inside of the sandbox: a job on stdin, a report on descriptor 3.
 //
-// The nonce is read before any file of the workspace is loaded. Whether a test passes is seen where its function ends, in
-// a closure: what the candidate does to mocha's own records can take a pass away and add none.
+// The nonce is read before any file of the workspace is loaded. Whether a test or a hook passes is seen where its function
+// ends, in a closure: what the candidate does to mocha's own records can take a pass away and add none.
 import assert from 'node:assert';
 import strict from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { closeBackDoors, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
+import { closeBackDoors, freezeIterators, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
 
 /** @type {{ nonce: string, files: string[], coverage: boolean }} */
 const { nonce, files, coverage } = JSON.parse(readFileSync(0, 'utf8'));
 const { report, end } = openReport(nonce);
+// Held: methods of functions may be others once the candidate is there.
+const { apply, defineProperty } = Reflect;
 const require = createRequire(path.resolve('package.json'));
 
 /** @param {string} name of a part of mocha's command line, in whatever form this version has it */
@@ -30,6 +32,7 @@ const mocha = new Mocha({ ...options, ...plugins, parallel: false, bail: false, 
 mocha.files = files.map((file) => path.resolve(file));
 const calls = coverage ? await startCoverage() : null;
 freezeModules([assert, strict]);
+freezeIterators();
 for (const [prototype, names] of /** @type {const} */ ([
   [Mocha.Runnable.prototype, ['run']],
   [Mocha.Runner.prototype, ['run', 'runTests', 'runTest', 'runSuite', 'hook', 'hooks', 'fail']],
@@ -40,7 +43,10 @@ report({ kind: 'started' });
 await mocha.loadFilesAsync();
 mocha.run();
 
-/** @typedef {{ titlePath(): string[], fn?: Function, state?: string, err?: unknown, isPending(): boolean }} Test */
+/**
+ * @typedef {{ title: string, titlePath(): string[], fn?: Function, state?: string, err?: unknown, pending: boolean, parent: Suite, isPending(): boolean }} Test
+ * @typedef {{ parent?: Suite, suites: Suite[], _beforeAll: Test[], _beforeEach: Test[], _afterEach: Test[], _afterAll: Test[] }} Suite
+ */
 
 /** @param {any} runner */
 function Reporter(runner) {
@@ -56,10 +62,27 @@ function Reporter(runner) {
     seen.set(test, own);
     if (test.fn) test.fn = watched(test.fn, own);
   });
+  const hooks = hooksBelow(runner.suite).map((hook) => {
+    const own = { hook, done: true };
+    if (hook.fn) hook.fn = watched(hook.fn, own);
+    return own;
+  });
+  /** @param {Test} test */
+  const failedAround = (test) => {
+    for (const { hook, done } of hooks)
+      if ((!done || hook.state === 'failed') && isWithin(test, hook.parent)) return hook;
+    return null;
+  };
+  // One that skips a test has come to its end by that.
+  runner.on('hook end', (/** @type {Test} */ ended) => {
+    for (const own of hooks) if (own.hook === ended && ended.pending) own.done = true;
+  });
   runner.once('end', async () => {
     for (const [test, { id, done }] of seen) {
-      const passed = done && test.state === 'passed' && !test.isPending();
-      report({ kind: 'test', id, passed, ...(passed ? {} : { message: messageOf(test.err ?? 'skipped') }) });
+      const hook = failedAround(test);
+      const passed = done && !hook && test.state === 'passed' && !test.isPending();
+      const said = test.err ?? (hook ? `${hook.title} failed` : 'skipped');
+      report({ kind: 'test', id, passed, ...(passed ? {} : { message: messageOf(said) }) });
     }
     for (const called of (await calls?.()) ?? []) report({ kind: 'coverage', ...called });
     report({ kind: 'finished' });
@@ -68,7 +91,23 @@ function Reporter(runner) {
 }
 
 /**
- * A test's function that notes that it came to its end; as many parameters, for mocha waits for a callback by their number.
+ * @param {Suite} suite
+ * @returns {Test[]} the hooks of a suite and of those that it holds
+ */
+function hooksBelow({ _beforeAll, _beforeEach, _afterEach, _afterAll, suites }) {
+  return [..._beforeAll, ..._beforeEach, ..._afterEach, ..._afterAll, ...suites.flatMap(hooksBelow)];
+}
+
+/** @param {Test} test @param {Suite} suite */
+function isWithin(test, suite) {
+  let one = /** @type {Suite | undefined} */ (test.parent);
+  while (one && one !== suite) one = one.parent;
+  return one === suite;
+}
+
+/**
+ * The function of a test or a hook, which notes that it came to its end; as many parameters, for mocha waits for a callback
+ * by their number.
  *
  * @param {Function} run
  * @param {{ done: boolean }} own
@@ -76,14 +115,17 @@ function Reporter(runner) {
 function watched(run, own) {
   if (run.length > 0)
     return /** @this {unknown} */ function (/** @type {(error?: unknown) => void} */ callback) {
+      own.done = false;
       const finished = (/** @type {unknown} */ error) => {
         if (!error) own.done = true;
         callback(error);
       };
-      return run.call(this, Object.assign(finished, { fail: callback }));
+      defineProperty(finished, 'fail', { value: callback });
+      return apply(run, this, [finished]);
     };
   return /** @this {unknown} */ function () {
-    const result = run.call(this);
+    own.done = false;
+    const result = apply(run, this, []);
     if (typeof result?.then !== 'function') {
       own.done = true;
       return result;

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import module from 'node:module';
 import nodeTest from 'node:test';
 import { compileFunction } from 'node:vm';
-import { closeBackDoors, freezeModules, openReport, startCoverage } from './common.mjs';
+import { closeBackDoors, freezeIterators, freezeModules, openReport, startCoverage } from './common.mjs';
 
 /** @type {{ nonce: string, files: string[], coverage: boolean, plainTypeScript: boolean }} */
 const { nonce, coverage, plainTypeScript, files } = JSON.parse(readFileSync(0, 'utf8'));
@@ -29,7 +29,8 @@ export const started = new Promise((resolve) => {
 let taken = false;
 
 /**
- * @typedef {{ name: string, nesting: number, details?: { type?: string, error?: { message?: string, cause?: { message?: string } } }, skip?: unknown, todo?: unknown }} TestData
+ * @typedef {{ message?: string, failureType?: string, cause?: { message?: string } }} TestError
+ * @typedef {{ name: string, nesting: number, details?: { type?: string, error?: TestError }, skip?: unknown, todo?: unknown }} TestData
  * @param {AsyncIterable<{ type: string, data: TestData }>} source
  */
 export default async function* reporter(source) {
@@ -41,28 +42,48 @@ export default async function* reporter(source) {
   const names = [];
   /** @type {Map<string, number>} */
   const seen = new Map();
+  /** @type {{ id: string, message: string | null }[]} */
+  const results = [];
+  /** @type {number[]} how many results stood there when a test of a nesting began */
+  const before = [];
   for await (const { type, data } of source) {
-    if (type === 'test:start') names[data.nesting] = data.name;
-    if ((type !== 'test:pass' && type !== 'test:fail') || data.details?.type === 'suite' || data.name === first)
+    if (type === 'test:start') {
+      names[data.nesting] = data.name;
+      before[data.nesting] = results.length;
+    }
+    if ((type !== 'test:pass' && type !== 'test:fail') || data.name === first) continue;
+    if (data.details?.type === 'suite') {
+      // A suite that fails by itself, by a hook as a rule, fails all that it holds.
+      const failed = type === 'test:fail' && data.details.error?.failureType !== 'subtestsFailed';
+      for (let at = before[data.nesting] ?? 0; failed && at < results.length; at++)
+        /** @type {any} */ (results[at]).message ??= messageIn(data);
       continue;
+    }
     let id = '';
     for (let level = 0; level < data.nesting; level++) id += `${names[level]} > `;
     id += data.name;
     const count = (seen.get(id) ?? 0) + 1;
     seen.set(id, count);
     const passed = type === 'test:pass' && data.skip === undefined && data.todo === undefined;
-    const error = data.details?.error;
-    const message = passed ? {} : { message: `${error?.cause?.message ?? error?.message ?? 'skipped'}`.slice(0, 500) };
-    report({ kind: 'test', id: count === 1 ? id : `${id} #${count}`, passed, ...message });
+    results[results.length] = { id: count === 1 ? id : `${id} #${count}`, message: passed ? null : messageIn(data) };
   }
+  for (const { id, message } of results)
+    report({ kind: 'test', id, passed: message === null, ...(message === null ? {} : { message }) });
   for (const called of (await calls?.()) ?? []) report({ kind: 'coverage', ...called });
   report({ kind: 'finished' });
   end();
   yield '';
 }
 
+/** @param {TestData} data of what did not pass */
+function messageIn({ details }) {
+  const error = details?.error;
+  return `${error?.cause?.message ?? error?.message ?? 'skipped'}`.slice(0, 500);
+}
+
 const calls = coverage ? await startCoverage() : null;
 freezeModules([assert, strict, nodeTest]);
+freezeIterators();
 closeBackDoors();
 report({ kind: 'started' });
 if (plainTypeScript) acceptTypeScript();

@@ -5,7 +5,15 @@
 import assert from 'node:assert';
 import strict from 'node:assert/strict';
 import { readFileSync, unlinkSync, writeSync } from 'node:fs';
-import { closeBackDoors, entryOf, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
+import {
+  closeBackDoors,
+  entryOf,
+  freezeIterators,
+  freezeModules,
+  messageOf,
+  openReport,
+  startCoverage,
+} from './common.mjs';
 
 const told = /** @type {string} */ (process.env.UNMASK_TOLD);
 delete process.env.UNMASK_TOLD;
@@ -77,9 +85,10 @@ export default class extends VitestTestRunner {
   async onAfterRunFiles(files) {
     await super.onAfterRunFiles?.(files);
     for (const [test, { name, done, message }] of this.#seen) {
-      // Hooks and soft assertions fail a test behind its function's end.
-      const passed = done && test.mode === 'run' && test.result?.state === 'pass';
-      const said = done ? (test.result?.errors?.[0]?.message ?? 'failed') : message;
+      // Hooks and soft assertions fail a test behind its function's end, or the suite alone.
+      const error = test.result?.errors?.[0] ?? errorAround(test);
+      const passed = done && test.mode === 'run' && test.result?.state === 'pass' && !error;
+      const said = done ? (error?.message ?? 'failed') : message;
       report({ kind: 'test', id: name, passed, ...(passed ? {} : { message: `${said}`.slice(0, 500) }) });
     }
     // vite has changed the text of files, so that places in it say nothing.
@@ -102,12 +111,24 @@ function idOf(test) {
   return names.join(' > ');
 }
 
+/**
+ * What a hook of a suite that holds a test, or of its file, failed with.
+ *
+ * @param {Task} test
+ */
+function errorAround(test) {
+  let suite = test.suite;
+  while (suite && !suite.result?.errors?.length) suite = suite.suite;
+  return (suite ?? test.file)?.result?.errors?.[0];
+}
+
 /** Assertions stay what they are by now, and so do those that tests find in the globals. */
 function freezeAssertions() {
   for (const value of [chai.Assertion.prototype, chai.Assertion, chai.AssertionError.prototype, chai.assert, expect])
     fix(value, Reflect.ownKeys(value));
   for (const value of [chai.Assertion.prototype, chai.Assertion, chai.assert]) Object.preventExtensions(value);
   freezeModules([assert, strict]);
+  freezeIterators();
   fix(globalThis, ['expect', 'assert', 'chai', 'test', 'it', 'describe', 'suite', 'vi', 'vitest']);
 }
 

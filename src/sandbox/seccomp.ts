@@ -1,6 +1,7 @@
 /**
  * A system-call filter in the kernel's classic BPF (seccomp(2)), as bubblewrap takes it: what a test suite never needs and
- * what has been the way out of sandboxes, or hides memory from a limit that counts processes, answers "not implemented".
+ * what has been the way out of sandboxes, or hides memory from a limit that counts processes, answers "not implemented"; a
+ * socket of a family that a namespace of the network does not hold back (AF_VSOCK) or that nothing needs, "not supported".
  */
 
 /** Numbers by machine, as Linux gives them: [x86_64, aarch64]. */
@@ -34,6 +35,10 @@ const refused: Readonly<Record<string, readonly [number, number]>> = {
   open_by_handle_at: [304, 265],
 };
 
+/** `socket`, by the same columns, and the families that it is allowed for: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. */
+const socket = [41, 198] as const;
+const families = [1, 2, 10, 16];
+
 const machines: Readonly<Record<string, { readonly audit: number; readonly column: 0 | 1 }>> = {
   x64: { audit: 0xc000003e, column: 0 },
   arm64: { audit: 0xc00000b7, column: 1 },
@@ -47,6 +52,10 @@ const answer = 0x06;
 const allow = 0x7fff0000;
 const killProcess = 0x80000000;
 const notImplemented = 0x00050000 | 38;
+const familyNotSupported = 0x00050000 | 97;
+
+/** Places in what a filter is shown: the number of the call, the machine, the low half of the first argument. */
+const place = { number: 0, machine: 4, argument: 16 };
 
 /** The filter for a machine, ready for `--seccomp`; null for one whose numbers are not known here. */
 export function seccompFilter(architecture: string = process.arch): Buffer | null {
@@ -55,15 +64,20 @@ export function seccompFilter(architecture: string = process.arch): Buffer | nul
   const numbers = Object.values(refused).map((columns) => columns[machine.column]);
   const instructions: (readonly [code: number, jumpTrue: number, jumpFalse: number, value: number])[] = [
     // Calls by another machine's numbers (32-bit programs) would slip through.
-    [load, 0, 0, 4],
+    [load, 0, 0, place.machine],
     [jumpIfEqual, 1, 0, machine.audit],
     [answer, 0, 0, killProcess],
-    [load, 0, 0, 0],
+    [load, 0, 0, place.number],
     // So would those of the x32 convention, which x86_64 marks by this bit.
-    [jumpIfAtLeast, numbers.length + 1, 0, 0x40000000],
-    ...numbers.map((number, index) => [jumpIfEqual, numbers.length - index, 0, number] as const),
+    [jumpIfAtLeast, numbers.length + 2, 0, 0x40000000],
+    ...numbers.map((number, index) => [jumpIfEqual, numbers.length + 1 - index, 0, number] as const),
+    [jumpIfEqual, 2, 0, socket[machine.column]],
     [answer, 0, 0, allow],
     [answer, 0, 0, notImplemented],
+    [load, 0, 0, place.argument],
+    ...families.map((family, index) => [jumpIfEqual, families.length - index, 0, family] as const),
+    [answer, 0, 0, familyNotSupported],
+    [answer, 0, 0, allow],
   ];
   const program = Buffer.alloc(8 * instructions.length);
   for (const [index, [code, jumpTrue, jumpFalse, value]] of instructions.entries()) {

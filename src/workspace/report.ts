@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:os';
 import { z } from 'zod';
 import type { SandboxRun } from '../sandbox/sandbox.ts';
 import type { TestResult, Verdict } from './verdict.ts';
@@ -32,11 +33,12 @@ export const newNonce = (): string => randomBytes(16).toString('hex');
  */
 export function verdictOf(run: SandboxRun, nonce: string, expected: readonly string[] | null): Verdict {
   const { seconds } = run;
-  const records = recordsIn(run.report, nonce);
+  const { records, isWhole, isOwn } = readReport(run.report, nonce);
   if (!records.some(({ kind }) => kind === 'started'))
     return { outcome: 'broken', reason: `the tests did not start (${endOf(run)})`, seconds };
-  if (records.at(-1)?.kind !== 'finished')
-    return { outcome: 'failed', reason: `no whole report (${endOf(run)})`, late: run.broken === 'time', seconds };
+  if (!isOwn) return { outcome: 'failed', reason: 'something else wrote into the report', late: false, seconds };
+  if (!isWhole || records.at(-1)?.kind !== 'finished')
+    return { outcome: 'failed', reason: `no whole report (${endOf(run)})`, late: isLate(run), seconds };
   const tests = records.flatMap((entry): TestResult[] => {
     if (entry.kind !== 'test') return [];
     const { kind: _, ...result } = entry;
@@ -61,21 +63,37 @@ export interface Coverage {
 }
 
 export function coverageOf(run: SandboxRun, nonce: string): Coverage[] {
-  return recordsIn(run.report, nonce).filter((entry) => entry.kind === 'coverage');
+  return readReport(run.report, nonce).records.filter((entry) => entry.kind === 'coverage');
 }
 
-function recordsIn(report: string, nonce: string): z.infer<typeof record>[] {
-  return report.split('\n').flatMap((line) => {
-    if (!line.startsWith(`${nonce} `)) return [];
-    try {
-      const read = record.safeParse(JSON.parse(line.slice(nonce.length + 1)));
-      return read.success ? [read.data] : [];
-    } catch {
-      // A line that was cut off by the end of the run.
-      return [];
-    }
-  });
+interface ReadReport {
+  readonly records: readonly z.infer<typeof record>[];
+  /** False where its last line was cut off, by the end of the run as a rule. */
+  readonly isWhole: boolean;
+  /** False where a line is not the runner's: who spoils one hides what it said. */
+  readonly isOwn: boolean;
 }
+
+function readReport(report: string, nonce: string): ReadReport {
+  const lines = report.split('\n');
+  const isWhole = lines.pop() === '';
+  const read = lines.filter((line) => line !== '').map((line) => recordIn(line, nonce));
+  const records = read.filter((entry) => entry !== null);
+  return { records, isWhole, isOwn: records.length === read.length };
+}
+
+function recordIn(line: string, nonce: string): z.infer<typeof record> | null {
+  if (!line.startsWith(`${nonce} `)) return null;
+  try {
+    return record.safeParse(JSON.parse(line.slice(nonce.length + 1))).data ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a clock ended a run: ours, or the kernel's, which counts what one process computes. */
+const isLate = ({ broken, code, signal }: SandboxRun): boolean =>
+  broken === 'time' || signal === 'SIGXCPU' || code === 128 + constants.signals.SIGXCPU;
 
 /** How a run ended, for people: the limit that it broke, else what it wrote last on stderr. */
 function endOf({ broken, code, signal, stderr }: SandboxRun): string {

@@ -49,7 +49,8 @@ exports.unused = function unused() {
   return 1;
 };
 `;
-const closed = (code: string) => ` return NaN; };\n${code}\nexports.other = function () { `;
+/** A wrong body that does something else as well: what stands behind a body is cut off, so it acts from inside. */
+const wrong = (code: string) => ` ${code}\n  return NaN; `;
 
 /** Of mocha and jest, which name the same things alike. */
 const inJavaScript = (globals: string) => `${globals}
@@ -70,17 +71,34 @@ const inJavaScriptNames = [
 const cheating = [
   ' process.exit(0); ',
   ' for (;;); ',
-  closed('process.exit(0);'),
-  closed(
-    "const assert = require('node:assert'); for (const name of Object.keys(assert)) try { assert[name] = () => {}; } catch {}",
+  wrong(
+    "for (const assert of [require('node:assert'), require('node:assert/strict')]) for (const name of Object.keys(assert)) try { assert[name] = () => {}; } catch {}",
   ),
-  closed("try { global.it = (name, run) => {}; } catch {}\nit('mine', () => {});"),
-  closed(`require('node:fs').writeSync(3, 'x {"kind":"finished"}\\n');`),
+  wrong('try { global.it = () => {}; global.expect = () => new Proxy({}, { get: () => () => {} }); } catch {}'),
+  wrong("try { it('mine', () => {}); } catch {}"),
+  wrong(`require('node:fs').writeSync(3, 'x {"kind":"finished"}\\n');`),
+  wrong("require('node:fs').writeSync(3, 'x');"),
+  wrong("require('node:fs').closeSync(3);"),
+  wrong('Object.prototype.toJSON = function () { this.passed = true; return this; };'),
+  // What is iterated over at the end says that it came to its end, and passed.
+  ...['[]', 'new Map()'].map((of) =>
+    wrong(
+      `const proto = Object.getPrototypeOf(${of}[Symbol.iterator]()); const { next } = proto;
+  proto.next = function () {
+    const found = next.call(this);
+    for (const one of Array.isArray(found.value) ? [found.value[0], found.value[1]] : [found.value])
+      if (one && typeof one === 'object') Object.assign(one, { done: true, state: 'passed' });
+    return found;
+  };`,
+    ),
+  ),
 ];
+
+const ownPackages = path.join(import.meta.dirname, '../../node_modules');
 
 const mochaSample: Sample = {
   runner: 'mocha',
-  packages: path.join(import.meta.dirname, '../../node_modules'),
+  packages: ownPackages,
   files: {
     'package.json': '{"scripts":{"test":"mocha"}}',
     '.mocharc.json': '{"spec":"test/**/*.js","timeout":5000}',
@@ -91,8 +109,12 @@ const mochaSample: Sample = {
   partly: ' return value < low ? low : value; ',
   attacks: [
     ...cheating,
-    closed(
+    wrong(
       "const { Runnable } = require('mocha'); try { Runnable.prototype.run = function (done) { done(); }; } catch {}",
+    ),
+    wrong('Function.prototype.call = () => {};'),
+    wrong(
+      "const { assign } = Object; Object.assign = (to, ...from) => { if (typeof to === 'function') to(); return assign(to, ...from); };",
     ),
   ],
 };
@@ -148,7 +170,7 @@ class Clamp(unittest.TestCase):
     '    raise SystemExit(0)',
     '    while True: pass',
     '    import unittest; raise unittest.SkipTest("no")',
-    '    return 0\nimport os\nos.write(3, b\'x {"kind": "finished"}\\n\')',
+    '    import os\n    os.write(3, b\'x {"kind": "finished"}\\n\')\n    return 0',
   ],
 };
 
@@ -165,9 +187,8 @@ const commandSample: Sample = {
   attacks: [
     ' process.exit(0); ',
     ' for (;;); ',
-    closed('process.exit(0);'),
-    closed("console.log('ok 9 - mine\\n1..9');"),
-    closed(`try { require('node:fs').writeSync(3, 'x {"kind":"finished"}\\n'); } catch {}`),
+    wrong("console.log('ok 9 - mine\\n1..9');"),
+    wrong(`try { require('node:fs').writeSync(3, 'x {"kind":"finished"}\\n'); } catch {}`),
   ],
 };
 
@@ -215,11 +236,7 @@ func TestNone(t *testing.T) { t.Skip("later") }
   guarded: 'Clamp',
   tests: ['TestInside', 'TestOutside > below', 'TestOutside > above'],
   partly: ' if value < low { return low }; return value ',
-  attacks: [
-    ' panic("no") ',
-    ' return value +',
-    ' return 0 }\nfunc init() { fmt.Println("--- PASS: TestMine (0.00s)") ',
-  ],
+  attacks: [' panic("no") ', ' return value +', ' fmt.Println("--- PASS: TestMine (0.00s)"); return 0 '],
 };
 
 const cargoSample: Sample = {
@@ -339,7 +356,62 @@ describe('a workspace with a command of its user', () => {
   });
 });
 
-describe('a workspace with mocha', () => behaves(mochaSample));
+/**
+ * A workspace whose function takes something and gives it back, which hooks alone look at: one that runs behind each test,
+ * and one that runs behind all tests of a suite that holds theirs in another.
+ */
+function leavesToHooks(
+  sample: Pick<Sample, 'runner' | 'packages'> & { readonly head: string; readonly after: string },
+) {
+  it('fails the tests that a hook fails for', async () => {
+    const root = path.join(folder, `${sample.runner} with hooks`);
+    const head = `${sample.head}\nimport assert from 'node:assert';\nimport { open, use } from './pool.js';\n`;
+    const clean = "() => assert.equal(open.size, 0, 'not given back')";
+    const measures = "it('measures', () => assert.equal(use('abc'), 3));";
+    await writeFiles(root, {
+      'package.json': JSON.stringify({ type: 'module', scripts: { test: sample.runner } }),
+      'pool.js':
+        'export const open = new Set();\nexport function use(name) {\n  open.add(name);\n  const { length } = name;\n  open.delete(name);\n  return length;\n}\n',
+      'each.test.js': `${head}describe('a pool', () => {\n  afterEach(${clean});\n  ${measures}\n});\n`,
+      'all.test.js': `${head}describe('a pool', () => {\n  ${sample.after}(${clean});\n  describe('in use', () => {\n    ${measures}\n  });\n});\ndescribe('others', () => it('pass', () => {}));\n`,
+    });
+    if (sample.packages) await symlink(sample.packages, path.join(root, 'node_modules'));
+    const { runner, tasks } = await discover(root);
+    assert.deepEqual([runner, tasks.map((task) => task.function)], [sample.runner, ['use']]);
+    const row = tasks[0]!;
+    assert.deepEqual(row.guards.map(({ testFile }) => testFile).sort(), ['all.test.js', 'each.test.js']);
+    // By each of its guards alone: one failure hides no other.
+    const rows = row.guards.map((guard) => ({ ...row, guards: [guard] }));
+    const bodies = [row.body, ' open.add(name); return name.length; '];
+    const verdicts = await judgeBodies(bodies.flatMap((body) => rows.map((one) => ({ row: one, body }))));
+    assert.deepEqual(verdicts.map(shareOf), [1, 1, 0, 0], JSON.stringify(verdicts));
+  });
+}
+
+describe('a workspace with node:test', () =>
+  leavesToHooks({
+    runner: 'node:test',
+    head: "import { after, afterEach, describe, it } from 'node:test';",
+    after: 'after',
+  }));
+
+describe('a workspace with vitest', () =>
+  leavesToHooks({
+    runner: 'vitest',
+    packages: ownPackages,
+    head: "import { afterAll, afterEach, describe, it } from 'vitest';",
+    after: 'afterAll',
+  }));
+
+describe('a workspace with mocha', () => {
+  behaves(mochaSample);
+  leavesToHooks({
+    runner: 'mocha',
+    packages: ownPackages,
+    head: "beforeEach(function () { if (this.currentTest.title === 'pass') this.skip(); });",
+    after: 'after',
+  });
+});
 
 /** Jest in the tests' cache, fetched once; why there is none, else. */
 const jestPackages = path.join(cacheFolder(), 'jest-30', 'node_modules');
@@ -353,7 +425,10 @@ async function fetchJest(): Promise<string | false> {
   });
   return status === 0 ? false : 'jest is not installed, and cannot be fetched';
 }
-describe('a workspace with jest', { skip: jestMissing }, () => behaves(jestSample(jestPackages)));
+describe('a workspace with jest', { skip: jestMissing }, () => {
+  behaves(jestSample(jestPackages));
+  leavesToHooks({ runner: 'jest', packages: jestPackages, head: '', after: 'afterAll' });
+});
 
 const pythonMissing = await pythonToolchain().then(
   () => false as const,

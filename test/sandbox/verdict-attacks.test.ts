@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { judge } from '../../src/tasks/code/judge.ts';
 import { candidateProgram } from '../../src/tasks/code/program.ts';
 import { type CodeRow, codeRow } from '../../src/tasks/code/row.ts';
+import { verdictOf } from '../../src/workspace/report.ts';
 import { shareOf, type Verdict } from '../../src/workspace/verdict.ts';
 import { type CleanMachine, cleanMachine } from './clean-machine.ts';
 
@@ -20,7 +21,19 @@ const python = codeRow({
   language: 'python',
 });
 
-const right = { typescript: '  return 2 * value;\n}\n', python: '    return 2 * value\n' };
+/** As HumanEval has its rows in JavaScript: what asserts stands on the console, and asks the language for help. */
+const javascript = codeRow({
+  prompt: 'export function double(value) {\n',
+  tests:
+    'console.assert(JSON.stringify(double([3])) === JSON.stringify([6]));\nconsole.assert(new TextEncoder().encode(double(1)).length === 1);',
+  language: 'javascript',
+});
+
+const right = {
+  typescript: '  return 2 * value;\n}\n',
+  javascript: '  return typeof value === "number" ? String(2 * value) : value.map((one) => 2 * one);\n}\n',
+  python: '    return 2 * value\n',
+};
 
 let machine: CleanMachine;
 let home: string;
@@ -75,6 +88,26 @@ function areWorthless(row: CodeRow, attacks: Readonly<Record<string, string>>): 
   it('leaves nothing behind', () => machine.assertClean());
 }
 
+/** A child that inherited the report writes it, with the nonce that stands in the file that took its place here. */
+const swap = `  if (value === 3) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+  return 0;
+}
+import fs from 'node:fs';
+import { spawn } from 'node:child_process';
+const own = fs.fstatSync(3);
+try {
+  for (const name of ['dev', 'ino'] as const)
+    Object.defineProperty(fs.Stats.prototype, name, { get: () => own[name], set() {} });
+} catch {}
+const line = (rest: string) => 'printf "%s ' + JSON.stringify(rest).slice(1, -1) + '\\\\n" $n >&3;';
+const test = (id: string) => line(JSON.stringify({ kind: 'test', id, passed: true }));
+const script = 'while [ ! -s /tmp/x ]; do :; done; n=$(head -c 32 /tmp/x);' + test('two') + test('six');
+const last = line(JSON.stringify({ kind: 'finished' }));
+spawn('/bin/sh', ['-c', script + last], { stdio: ['ignore', 'ignore', 'ignore', 3] });
+fs.closeSync(3);
+fs.openSync('/tmp/x', 'w+');
+`;
+
 describe('a hostile completion in TypeScript', () => {
   areWorthless(typescript, {
     'leaves at import': '  return 0;\n}\nprocess.exit(0);\n',
@@ -92,6 +125,9 @@ describe('a hostile completion in TypeScript', () => {
     'puts another JSON in the place of the reports':
       "  return 0;\n}\nconst { stringify } = JSON;\nglobalThis.JSON = { stringify: (r: object) => stringify({ ...r, passed: true }), parse: () => ({}) };\nglobalThis.String = () => 'x';\n",
     'writes a report of its own': `  return 0;\n}\nimport fs from 'node:fs';\nfor (const nonce of ['', 'x', '0'.repeat(32)]) for (const kind of ['started', 'test', 'finished']) fs.writeSync(3, nonce + ' ' + JSON.stringify({ kind, id: 'two', passed: true }) + '\\n');\nprocess.exit(0);\n`,
+    'spoils the line of a test that fails':
+      "  if (value === 1) return 2;\n  process.getBuiltinModule('node:fs').writeSync(3, 'x');\n  return 0;\n}\n",
+    'puts a file of its own in the place of the report, and reads there': swap,
     'closes the report': "  return 0;\n}\nimport fs from 'node:fs';\nfs.closeSync(3);\n",
     'overwrites what writes the report':
       "  return 0;\n}\nimport fs from 'node:fs';\nimport { syncBuiltinESMExports } from 'node:module';\nconst write = fs.writeSync;\nfs.writeSync = ((fd: number, text: string) => write(fd, text.replace('false', 'true'))) as never;\nsyncBuiltinESMExports();\nprocess.kill = (() => true) as never;\n",
@@ -127,6 +163,25 @@ describe('a hostile completion in TypeScript', () => {
   });
 });
 
+describe('a hostile completion in JavaScript', () => {
+  areWorthless(javascript, {
+    'puts another object in the place of a global': "  return 0;\n}\nglobalThis.JSON = { stringify: () => '' };\n",
+    'defines a global anew':
+      "  return 0;\n}\ntry { Object.defineProperty(globalThis, 'JSON', { value: { stringify: () => '' } }); } catch {}\n",
+    'declares a name before a global':
+      "  return 0;\n}\nimport vm from 'node:vm';\ntry { vm.runInThisContext('const JSON = { stringify: () => 1 }'); } catch {}\n",
+    'defines anew what Node makes when it is asked for':
+      "  if (typeof value !== 'number') return value.map((one) => 2 * one);\n  return 'long';\n}\ntry { Object.defineProperty(globalThis, 'TextEncoder', { value: class { encode() { return [0]; } } }); } catch {}\n",
+  });
+
+  it('may add to the globals, as an honest one does', async () => {
+    assert.equal(
+      shareOf(await verdictOn(javascript, `${right.javascript}globalThis.mine = structuredClone({});\n`)),
+      1,
+    );
+  });
+});
+
 describe('a hostile completion in Python', () => {
   areWorthless(python, {
     'leaves at import': '    return 0\nimport sys\nsys.exit(0)\n',
@@ -147,6 +202,38 @@ describe('a hostile completion in Python', () => {
       '    class Yes:\n        def __eq__(self, other):\n            os._exit(0)\n    import os\n    return Yes()\n',
     'writes bytes that are no text':
       '    import os\n    os.write(1, b"\\xff\\xfe")\n    os.write(3, b"\\xff\\xfe\\n")\n    return 0\n',
+  });
+});
+
+describe('a report', () => {
+  const ended = { code: 137, signal: null, broken: null, stdout: '', stderr: '', seconds: 1 };
+  const lines = ['{"kind":"started"}', '{"kind":"test","id":"a","passed":true}', '{"kind":"finished"}'];
+  const report = lines.map((line) => `n ${line}\n`).join('');
+
+  it("is the runner's alone, and whole", () => {
+    assert.equal(shareOf(verdictOf({ ...ended, report }, 'n', null)), 1);
+    const reasonOf = (text: string) => {
+      const verdict = verdictOf({ ...ended, report: text }, 'n', null);
+      return verdict.outcome === 'failed' && verdict.reason;
+    };
+    for (const spoilt of ['x', '\n{"kind":"test"}\n', 'm {}\n', 'n {"kind":"other"}\n', 'n {\n'])
+      assert.equal(
+        reasonOf(report.replace('n {"kind":"test"', (line) => spoilt + line)),
+        'something else wrote into the report',
+      );
+    for (const cut of [report.slice(0, -1), report.slice(0, -9), `${report}n`])
+      assert.equal(reasonOf(cut), 'no whole report (exit code 137)');
+  });
+
+  it("that a clock cut off tells so, the kernel's clock too", () => {
+    const isLate = (end: Partial<typeof ended> | { broken: 'time' } | { signal: 'SIGXCPU' }) => {
+      const verdict = verdictOf({ ...ended, report: 'n {"kind":"started"}\n', ...end }, 'n', null);
+      return verdict.outcome === 'failed' && verdict.late;
+    };
+    assert.deepEqual(
+      [{ broken: 'time' } as const, { code: 152 }, { signal: 'SIGXCPU' } as const, { code: 1 }, {}].map(isLate),
+      [true, true, true, false, false],
+    );
   });
 });
 

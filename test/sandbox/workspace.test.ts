@@ -139,17 +139,31 @@ describe('a workspace in TypeScript, with node:test', () => {
 
   it('is worth nothing to who cheats', async () => {
     const row = taskOf(till, 'parseMoney');
+    // What stands behind a body is cut off, so they act from inside.
+    const wrong = (code: string) => ` const of = process.getBuiltinModule; ${code}\n return { amount: 0, currency }; `;
     const attacks = [
       ' process.exit(0); ',
       ' for (;;); ',
       ' return { amount: 0, currency }; } process.exit(0); { ',
-      " return { amount: 0, currency }; }\nimport fs from 'node:fs';\nfor (const name of ['test/money.test.ts', 'package.json', 'node_modules/x.js', 'src/money.test.ts']) try { fs.writeFileSync(name, ''); } catch {}\n{ ",
-      " return { amount: 0, currency }; }\nimport test from 'node:test';\ntry { test.it = (name, body) => test(name, () => {}); } catch {}\n{ ",
-      " return { amount: 0, currency }; }\nimport assert from 'node:assert/strict';\ntry { for (const name of Object.keys(assert)) assert[name] = () => {}; } catch {}\n{ ",
-      " return { amount: 0, currency }; }\nimport test from 'node:test';\ntest('mine', () => {});\n{ ",
-      ' return { amount: 0, currency }; }\nimport fs from \'node:fs\';\nfs.writeSync(3, \'x {"kind":"finished"}\');\nfs.closeSync(3);\n{ ',
-      ' return { amount: 0, currency }; }\nObject.prototype.toJSON = function () { this.passed = true; return this; };\n{ ',
-      " return { amount: 0, currency }; }\nimport reporter from '/kit/node-test-reporter.mjs';\nfor await (const _ of reporter([{ type: 'test:pass', data: { name: 'x', nesting: 0 } }])) ;\n{ ",
+      wrong(
+        "for (const name of ['test/money.test.ts', 'package.json', 'node_modules/x.js', 'src/money.test.ts']) try { of('node:fs').writeFileSync(name, ''); } catch {}",
+      ),
+      wrong("const test = of('node:test'); try { test.it = (name, body) => test(name, () => {}); } catch {}"),
+      wrong(
+        "for (const assert of [of('node:assert'), of('node:assert/strict')]) for (const name of Object.keys(assert)) try { assert[name] = () => {}; } catch {}",
+      ),
+      wrong("void of('node:test')('mine', () => {});"),
+      wrong('of(\'node:fs\').writeSync(3, \'x {"kind":"finished"}\\n\');'),
+      wrong("of('node:fs').writeSync(3, 'x');"),
+      wrong("of('node:fs').closeSync(3);"),
+      wrong("const fs = of('node:fs'); fs.closeSync(3); fs.openSync('/tmp/x', 'w+');"),
+      wrong('Object.prototype.toJSON = function () { this.passed = true; return this; };'),
+      wrong(
+        "const proto = Object.getPrototypeOf([][Symbol.iterator]()); const { next } = proto; proto.next = function () { const found = next.call(this); if (found.value && typeof found.value === 'object' && 'message' in found.value) found.value.message = null; return found; };",
+      ),
+      wrong(
+        "void import('/kit/node-test-reporter.mjs').then(async ({ default: reporter }) => { for await (const _ of reporter([{ type: 'test:pass', data: { name: 'x', nesting: 0 } }])) ; });",
+      ),
     ];
     const verdicts = await judgeBodies(
       attacks.flatMap((body, index) => [
@@ -255,36 +269,43 @@ describe('a workspace in TypeScript, with vitest', () => {
 
   it('scores a body, and nothing for who cheats', async () => {
     const row = taskOf(till, 'percentOf');
-    const wrong = ' return { amount: 0, currency: "EUR" }; ';
-    const behind = (code: string) => `${wrong}}\n${code}\n{ `;
+    const wrong = (code: string) =>
+      ` const of = process.getBuiltinModule; ${code}\n return { amount: 0, currency: "EUR" }; `;
     const attacks = [
       ' process.exit(0); ',
       ' for (;;); ',
-      behind('process.exit(0);'),
-      behind(
-        "import { expect } from 'vitest';\ntry { expect.extend({ toEqual: () => ({ pass: true, message: () => '' }) }); } catch {}",
+      wrong('try { expect.extend({ toEqual: () => ({ pass: true, message: () => "" }) }); } catch {}'),
+      wrong(
+        "void import('vitest').then(({ expect }) => expect.extend({ toEqual: () => ({ pass: true, message: () => '' }) }));",
       ),
-      behind(
+      wrong(
         'try { globalThis.expect = () => new Proxy({}, { get: () => () => {} }); globalThis.test = { each: () => () => {} }; } catch {}',
       ),
-      behind(
-        "import { chai } from 'vitest';\nimport assert from 'node:assert/strict';\nfor (const one of [chai.Assertion.prototype, chai.assert, assert]) for (const name of Object.getOwnPropertyNames(one)) try { one[name] = () => one; } catch {}",
+      wrong(
+        "void import('vitest').then(({ chai }) => { for (const one of [chai.Assertion.prototype, chai.assert, of('node:assert/strict'), of('node:assert')]) for (const name of Object.getOwnPropertyNames(one)) try { one[name] = () => one; } catch {} });",
       ),
-      behind(
+      wrong(
         "const worker = globalThis.__vitest_worker__;\nsetInterval(() => { try { const test = worker.current; test.result = { state: 'pass' }; Object.defineProperty(test, 'result', { get: () => ({ state: 'pass' }), set() {} }); } catch {} }, 0);",
       ),
-      behind(
+      wrong(
+        "const test = globalThis.__vitest_worker__?.current; if (test) Object.defineProperty(test, 'result', { get: () => ({ state: 'pass' }), set() {} });",
+      ),
+      wrong(
         'const worker = globalThis.__vitest_worker__;\nworker.rpc = new Proxy(worker.rpc ?? {}, { get: () => async () => ({}) });',
       ),
-      behind("import { test } from 'vitest';\ntest('mine', () => {});"),
-      behind(
-        "import { getFn, setFn } from 'vitest/suite';\nqueueMicrotask(() => { const file = globalThis.__vitest_worker__?.current?.file; for (const task of file?.tasks ?? []) setFn(task, () => {}); });",
+      wrong("void import('vitest').then(({ test }) => test('mine', () => {})).catch(() => {});"),
+      wrong(
+        "void import('vitest/suite').then(({ setFn }) => { for (const task of globalThis.__vitest_worker__?.current?.file?.tasks ?? []) setFn(task, () => {}); });",
       ),
-      behind(
-        "import fs from 'node:fs';\nfor (const name of ['vitest.config.ts', 'test/money.test.ts', 'package.json']) try { fs.writeFileSync(name, ''); } catch {}\nfor (const nonce of ['', 'x', process.env.UNMASK_TOLD]) fs.writeSync(3, nonce + ' {\"kind\":\"finished\"}\\n');",
+      wrong(
+        "const fs = of('node:fs');\nfor (const name of ['vitest.config.ts', 'test/money.test.ts', 'package.json']) try { fs.writeFileSync(name, ''); } catch {}\nfor (const nonce of ['', 'x', process.env.UNMASK_TOLD]) fs.writeSync(3, nonce + ' {\"kind\":\"finished\"}\\n');",
       ),
-      behind('Object.prototype.toJSON = function () { this.passed = true; return this; };'),
-      behind("await import('/kit/vitest-runner.mjs').catch(() => {});"),
+      wrong("of('node:fs').writeSync(3, 'x');"),
+      wrong('Object.prototype.toJSON = function () { this.passed = true; return this; };'),
+      wrong(
+        "for (const of of [[], new Map()]) { const proto = Object.getPrototypeOf(of[Symbol.iterator]()); const { next } = proto; proto.next = function () { const found = next.call(this); const [test, seen] = Array.isArray(found.value) ? [found.value[0], found.value[1]] : [null, found.value]; if (seen && typeof seen === 'object' && 'done' in seen) { seen.done = true; if (test?.result) test.result.state = 'pass'; } return found; }; }",
+      ),
+      wrong("void import('/kit/vitest-runner.mjs').catch(() => {});"),
     ];
     const bodies = attacks.flatMap((attack, index) => [attack, `${row.body}// ${index}\n`]);
     const verdicts = await judgeBodies(bodies.map((body) => ({ row, body })));
@@ -341,8 +362,9 @@ describe('a workspace in Python, with pytest', { skip: pytestMissing }, () => {
       '    raise SystemExit(0)',
       '    while True: pass',
       '    import pytest; pytest.skip("no")',
-      '    return ("cash", 0)\nimport pytest\npytest.mark.parametrize = lambda *a: (lambda f: (lambda: None))',
-      '    return ("cash", 0)\nimport os\nfor name in ("tests/test_book.py", "conftest.py", "pyproject.toml"):\n    try: open(name, "w").close()\n    except OSError: pass',
+      '    import pytest\n    pytest.mark.parametrize = lambda *a: (lambda f: (lambda: None))\n    return ("cash", 0)',
+      '    for name in ("tests/test_book.py", "conftest.py", "pyproject.toml"):\n        try: open(name, "w").close()\n        except OSError: pass\n    return ("cash", 0)',
+      '    import os\n    os.write(3, b"x")\n    return ("cash", 0)',
     ];
     const bodies = [row.body, '    return "cash", int(line[-2:])', ...attacks];
     const verdicts = await judgeBodies(bodies.map((body) => ({ row, body })));

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../../platform/errors.ts';
 import type { SandboxLimits } from '../../sandbox/limits.ts';
@@ -48,11 +48,12 @@ export async function someFile({ read }: Workspace, files: readonly string[], pa
   return false;
 }
 
-/** Installed packages, as they are; the nearest folder of them, as Node looks for it. */
+/** Installed packages, as they are; the nearest folder of them, as Node looks for it, and no link to another kind of folder. */
 export function installedPackages(root: string): ShownPath[] {
   for (let folder = root; ; folder = path.dirname(folder)) {
     const host = path.join(folder, 'node_modules');
-    if (existsSync(host)) return [{ host, inside: 'work/node_modules' }];
+    const isOne = existsSync(host) && path.basename(realpathSync(host)) === 'node_modules';
+    if (isOne) return [{ host, inside: 'work/node_modules' }];
     if (folder === path.dirname(folder)) return [];
   }
 }
