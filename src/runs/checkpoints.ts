@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { readJson, writeJson } from '../platform/files.ts';
 import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
 
 export interface Checkpoint {
@@ -44,7 +46,22 @@ export async function commitCheckpoint(
   return { step, dir: target };
 }
 
-/** Removes all checkpoints but the `last` newest and that of step `best`; leftovers of killed writers go too. */
+/** Names the runs whose adapters stand beside a checkpoint, in its folder. */
+const baseOf = 'base-of.json';
+
+/** Notes that the adapters of a run stand beside this checkpoint, so that it is kept as long as that run is there. */
+export async function keepAsBase(checkpoint: string, run: string): Promise<void> {
+  const file = path.join(checkpoint, baseOf);
+  await writeJson(file, [...(await runsBeside(checkpoint)), run]);
+}
+
+/** The runs, still there, whose adapters stand beside a checkpoint. */
+export async function runsBeside(checkpoint: string): Promise<string[]> {
+  const noted = await readJson(path.join(checkpoint, baseOf)).catch(() => []);
+  return (Array.isArray(noted) ? noted : []).filter((run): run is string => typeof run === 'string' && existsSync(run));
+}
+
+/** Removes all checkpoints but the `last` newest, that of step `best` and what adapters of other runs stand beside. */
 export async function retainCheckpoints(
   dir: string,
   keep: { readonly last: number; readonly best: number | null },
@@ -52,7 +69,8 @@ export async function retainCheckpoints(
   const checkpoints = await listCheckpoints(dir);
   const newest = new Set(checkpoints.slice(Math.max(0, checkpoints.length - keep.last)).map(({ step }) => step));
   for (const checkpoint of checkpoints) {
-    if (!newest.has(checkpoint.step) && checkpoint.step !== keep.best) await removeFolder(checkpoint.dir);
+    if (newest.has(checkpoint.step) || checkpoint.step === keep.best) continue;
+    if ((await runsBeside(checkpoint.dir)).length === 0) await removeFolder(checkpoint.dir);
   }
 }
 

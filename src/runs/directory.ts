@@ -3,6 +3,7 @@ import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
 import { writeJson, writing } from '../platform/files.ts';
 import type { RunConfiguration } from '../protocol/run.ts';
+import { listCheckpoints, runsBeside } from './checkpoints.ts';
 import { filterJsonLines, keepFirstLines } from './json-lines.ts';
 import { namesIn, runFile, stepName, stepOf, stepsIn } from './layout.ts';
 import { acquireLock } from './lock.ts';
@@ -85,11 +86,18 @@ export async function rewindRun(dir: string, step: number): Promise<void> {
   await rm(files.result, { force: true });
 }
 
-/** Deletes a run directory with all it holds; throws a `UserError` where it is none, or in use. */
+/** Deletes a run directory with all it holds; throws a `UserError` where it is none, in use, or the base of other runs. */
 export async function deleteRun(dir: string): Promise<void> {
   const entry = await lstat(dir).catch(() => null);
   if (!entry?.isDirectory()) throw new UserError(`${dir} is not a folder; nothing was deleted.`);
   await readConfiguration(dir);
+  for (const checkpoint of await listCheckpoints(dir)) {
+    const [other] = await runsBeside(checkpoint.dir);
+    if (other !== undefined)
+      throw new UserError(
+        `The adapters of ${other} stand beside step ${checkpoint.step} of ${dir} and are nothing without it; delete that run first, or merge it with \`unmask merge\`.`,
+      );
+  }
   const held = await acquireLock(dir);
   try {
     // The configuration goes last, so that what a cut-off deletion leaves is still a run that can be deleted; the

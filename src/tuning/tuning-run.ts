@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { z } from 'zod';
 import { checkDecoding } from '../diffusion/denoise.ts';
 import { deviceMemory, sharesMemory } from '../engine/device-memory.ts';
@@ -16,9 +17,10 @@ import { isHeldOut } from '../protocol/discovery.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
-import { latestCheckpoint } from '../runs/checkpoints.ts';
+import { keepAsBase, latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
 import { heedingStop } from '../runs/heeding-stop.ts';
+import { runFile } from '../runs/layout.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
@@ -106,6 +108,9 @@ export async function startTuning(
     memory,
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
+  const base = await baseFolder(folder);
+  const isCheckpoint = path.basename(path.dirname(base)) === path.basename(runFile(run.dir).checkpoints);
+  if (settings.adapter === 'lora' && isCheckpoint) await keepAsBase(base, run.dir);
   return work({ run, model, request, prepared, progress: freshProgress, restored: new Map(), hooks });
 }
 

@@ -3,11 +3,12 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { readSafetensors } from '../../src/model/safetensors.ts';
 import type { RunWish } from '../../src/protocol/run.ts';
 import { listCheckpoints } from '../../src/runs/checkpoints.ts';
 import { requestControl } from '../../src/runs/control.ts';
-import { readConfiguration } from '../../src/runs/directory.ts';
+import { deleteRun, readConfiguration } from '../../src/runs/directory.ts';
 import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../src/runs/reader.ts';
 import type { RunWriter } from '../../src/runs/writer.ts';
 import { resumePretraining, startPretraining } from '../../src/training/pretraining-run.ts';
@@ -162,6 +163,24 @@ describe('a tuning run', () => {
       for (const reference of references)
         for (const [name, { data }] of base) assert.deepEqual(carried.get(`${reference}.${name}`)?.data, data, name);
     });
+
+  it("of an adapter on another run's checkpoint keeps that as long as it is there itself", async () => {
+    const other = await stoppedAfter(3, 'signal', tinyTuning(model, {}, { keep_checkpoints: 1 }));
+    const settings = { adapter: 'lora', lora_r: 2, evaluate_every: 0 };
+    const { dir, checkpoint } = await startTuning(
+      oneThread(),
+      path.join(root, 'beside'),
+      tinyTuning(other, { steps: 1 }, settings),
+    );
+    await resumeTuning(oneThread(), other);
+    assert.ok((await openCheckpoint(checkpoint)).adapter, 'its base is there');
+    await assert.rejects(
+      deleteRun(other),
+      /^UserError: The adapters of .* stand beside step 3 of .*; delete that run first/,
+    );
+    await deleteRun(dir);
+    await deleteRun(other);
+  });
 
   it('of an adapter goes on as if it had not been stopped, before its first checkpoint too', async () => {
     const settings = { adapter: 'lora', lora_r: 2, lora_target_modules: ['q_proj', 'down_proj'], kl: 0.1 };
