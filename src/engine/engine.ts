@@ -48,6 +48,8 @@ export interface Executable {
 export interface Engine {
   readonly name: EngineName;
   readonly device: string;
+  /** Whether frozen matrices stay in blocks; else the numbers are kept that the blocks stand for. */
+  readonly keepsBlocks: boolean;
   /** Takes the values one at a time, so that they are never in memory twice; those of a map are copied. */
   createState(values: ReadonlyMap<string, HostTensor> | TensorSource, options?: StateOptions): Promise<State>;
   compile(program: Program): Promise<Executable>;

@@ -15,8 +15,7 @@ export class ProgramCache {
 
   /** The program of a key, defined and compiled when it is asked for first. */
   async get(key: string, define: () => Program): Promise<Executable> {
-    const known = this.#compiled.get(key);
-    const executable = known ?? this.#engine.compile(define());
+    const executable = this.#compiled.get(key) ?? this.#compile(key, define());
     // A map keeps the order of insertion: what is used goes to its end.
     this.#compiled.delete(key);
     this.#compiled.set(key, executable);
@@ -28,9 +27,19 @@ export class ProgramCache {
     for (const key of [...this.#compiled.keys()]) await this.#evict(key);
   }
 
+  /** What fails is not kept: it may have been for want of memory that is free another time. */
+  #compile(key: string, program: Program): Promise<Executable> {
+    const executable = this.#engine.compile(program);
+    executable.catch(() => {
+      if (this.#compiled.get(key) === executable) this.#compiled.delete(key);
+    });
+    return executable;
+  }
+
   async #evict(key: string): Promise<void> {
     const executable = this.#compiled.get(key);
     this.#compiled.delete(key);
-    await (await executable)?.dispose();
+    // Who asked for one that failed was told; there is nothing of it to free.
+    await (await executable?.catch(() => undefined))?.dispose();
   }
 }

@@ -9,7 +9,7 @@ import { packageRoot } from '../platform/package-root.ts';
 import { assertFits, type FreeSpace, whenFull } from './disk-space.ts';
 import { assertLoadable, loadable } from './loadable.ts';
 import { modelFiles } from './model-files.ts';
-import { modelsFolder, Staging } from './staging.ts';
+import { assertOwnFolder, modelsFolder, Staging } from './staging.ts';
 
 export interface AddFolder {
   /** A checkpoint folder. */
@@ -33,6 +33,7 @@ export async function addFolder({ folder, name, force, signal, freeSpace }: AddF
     throw new UsageError(
       `${JSON.stringify(name)} cannot name a model; use letters, digits, ".", "_" and "-" (--name).`,
     );
+  await assertOwnFolder(name);
   if ((await readdir(path.join(modelsFolder(), name)).catch(() => [])).length > 0)
     throw new UserError(`There is a model ${name} already; choose another name (--name), or remove that one first.`);
   // The one that comes with Unmask would be found in its place.

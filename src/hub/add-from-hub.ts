@@ -15,7 +15,7 @@ import { type Offer, readOffer } from './offer.ts';
 import { type HubOrigin, readOrigin } from './origin.ts';
 import { hasContent } from './partial-file.ts';
 import { commitOf, type RemoteFile } from './repository.ts';
-import { modelsFolder, Staging } from './staging.ts';
+import { assertOwnFolder, modelsFolder, Staging } from './staging.ts';
 import { WatchedDownload } from './watch-download.ts';
 
 export interface AddFromHub {
@@ -76,11 +76,7 @@ async function explained<Result>(wanted: HubId, settings: HubSettings, work: () 
 
 /** What is installed under an id; throws a `UserError` where that is something else than the hub's. */
 async function installed(folder: string, id: string): Promise<HubOrigin | null> {
-  const owner = path.dirname(folder);
-  if (await exists(path.join(owner, 'config.json')))
-    throw new UserError(
-      `There is a model ${path.basename(owner)}, in whose folder ${id} would lie; remove that one, or keep it under another name.`,
-    );
+  await assertOwnFolder(id);
   if (!(await exists(path.join(folder, 'config.json')))) return null;
   const origin = await readOrigin(folder);
   if (origin?.source === 'hub') return origin;

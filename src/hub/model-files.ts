@@ -13,7 +13,7 @@ const beside =
 const index = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /**
- * Of a folder's files those that make up a model. `readIndex` is asked for the weights' index where there is one.
+ * Of a folder's files those that make up a model. `readIndex` is asked for the weights' index where they are several files.
  * Throws a `UserError` where `where` is no model: without `config.json`, or without weights as safetensors.
  */
 export async function modelFiles<File extends { readonly name: string }>(
@@ -23,7 +23,8 @@ export async function modelFiles<File extends { readonly name: string }>(
 ): Promise<File[]> {
   const find = (name: string) => files.find((file) => file.name === name);
   if (!find('config.json')) throw new UserError(`${where} has no config.json, so it is not a model.`);
-  const map = find(weightIndex);
+  // An index beside a single file is left over: that file is what is read.
+  const map = find(weights) ? undefined : find(weightIndex);
   const names = map ? [weightIndex, ...shards(await readIndex(map), where)] : [weights];
   const found = names.map((name) => {
     const file = find(name);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { isModel } from '../model/find-model.ts';
 import { UserError } from '../platform/errors.ts';
 import { dataHome, readJson, writeJson } from '../platform/files.ts';
 import { namesIn } from '../runs/layout.ts';
@@ -12,6 +13,15 @@ import type { RemoteFile } from './repository.ts';
 
 /** The folder of installed models. */
 export const modelsFolder = (): string => path.join(dataHome(), 'models');
+
+/** Throws a `UserError` where a model would lie in another's folder, and go with that. */
+export async function assertOwnFolder(name: string): Promise<void> {
+  const owner = path.dirname(name);
+  if (owner !== '.' && (await isModel(path.join(modelsFolder(), owner))))
+    throw new UserError(
+      `There is a model ${owner}, in whose folder ${name} would lie; remove that one, or keep it under another name.`,
+    );
+}
 
 /** Where models are on their way in or out; no list looks there, for no model has a name that begins with a dot. */
 const wayFolder = (): string => path.join(modelsFolder(), '.adding');

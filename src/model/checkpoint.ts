@@ -12,6 +12,7 @@ import type { ModelConfig } from './config.ts';
 import { findModel } from './find-model.ts';
 import { type GenerationDefaults, readGeneration } from './generation.ts';
 import type { Adapter } from './lora.ts';
+import { assertMemory, keptBytes } from './memory.ts';
 import { type SafetensorsOptions, writeSafetensors } from './safetensors.ts';
 import { openWeights, weightFiles } from './stored-weights.ts';
 import { Tokenizer, type TokenizerFiles } from './tokenizer.ts';
@@ -47,8 +48,11 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint<TensorS
 }
 
 /** `openCheckpoint` with the weights in memory. */
-export async function readCheckpoint(folder: string): Promise<Checkpoint> {
-  const opened = await openCheckpoint(folder);
+export const readCheckpoint = async (folder: string): Promise<Checkpoint> => inMemory(await openCheckpoint(folder));
+
+/** An opened checkpoint with its weights in memory; throws a `UserError` where this machine has less. */
+export async function inMemory(opened: Checkpoint<TensorSource>): Promise<Checkpoint> {
+  assertMemory(keptBytes(opened.weights.shapes));
   const weights = new Map<string, HostTensor>();
   for (const name of opened.weights.shapes.keys()) weights.set(name, await opened.weights.read(name));
   return { ...opened, weights };

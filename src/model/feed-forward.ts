@@ -38,6 +38,13 @@ export function feedForwardShapes(config: ModelConfig, layer: number): [name: st
   ];
 }
 
+/** Numbers in the middle of a layer's feed-forward, of each token: those of every expert, for all are computed. */
+export function feedForwardWidth(config: ModelConfig, layer: number): number {
+  const { moe } = config;
+  if (!moe || !isMixture(config, layer)) return config.intermediate_size;
+  return moe.num_experts * moe.intermediate_size + (moe.shared_intermediate_size ?? 0);
+}
+
 /**
  * A layer's feed-forward of x [..., hidden_size]. The experts of a mixture stand side by side, expert 0 first, as one wide
  * feed-forward whose inner numbers carry the routing weights: every expert is computed for every token, and those that

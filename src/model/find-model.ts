@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
 import { dataHome, exists } from '../platform/files.ts';
+import { isPath } from '../platform/model-name.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
@@ -15,14 +16,16 @@ export const bundledCodeModel = 'unmask-code';
 
 /**
  * The checkpoint folder that a user means: a bundled model's name, an id in the data home's `models/`, a checkpoint or
- * adapter folder, or a run directory (its last checkpoint). Throws a `UserError` that names what there is.
+ * adapter folder, or a run directory (its last checkpoint). What reads as a path is never a name. Throws a `UserError` that
+ * names what there is.
  */
 export async function findModel(name: string): Promise<string> {
   if (name.trim() === '') throw new UserError('A model has no empty name; give its name, or its folder.');
   const bundled = path.join(packageRoot(), 'models');
   const installed = path.join(dataHome(), 'models');
-  for (const folder of [path.join(bundled, name), path.join(installed, name), path.resolve(name)]) {
-    if ((await exists(path.join(folder, 'config.json'))) || (await isAdapter(folder))) return folder;
+  const named = isPath(name) ? [] : [path.join(bundled, name), path.join(installed, name)];
+  for (const folder of [...named, path.resolve(name)]) {
+    if (await isModel(folder)) return folder;
     if (await exists(runFile(folder).configuration)) {
       const checkpoint = await latestCheckpoint(folder);
       if (checkpoint) return checkpoint.dir;
@@ -51,7 +54,7 @@ export async function modelsIn(folder: string): Promise<string[]> {
 }
 
 /** Whether a folder holds a checkpoint or an adapter. */
-const isModel = async (folder: string): Promise<boolean> =>
+export const isModel = async (folder: string): Promise<boolean> =>
   (await exists(path.join(folder, 'config.json'))) || (await isAdapter(folder));
 
 /** What `findModel` finds a folder by: the name of a bundled or installed model, else its path. */

@@ -2,10 +2,8 @@ import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
 import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
-import { type HostTensor, type Shape, sizeOf, sourceOf, type Tensor, type TensorSource } from '../graph/tensor.ts';
-import { memorySize } from '../platform/amounts.ts';
+import { type HostTensor, type Shape, sourceOf, type Tensor, type TensorSource } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
-import { machineMemory } from '../platform/machine-memory.ts';
 import { writeAdapter } from './adapter-folder.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
@@ -13,6 +11,7 @@ import { ContextReader, type Work } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
 import { GivenReader } from './given-reader.ts';
 import { type Adapter, lookUp, trainedShapes } from './lora.ts';
+import { assertMemory, keptBytes } from './memory.ts';
 import { type Precision, quantizedWeights } from './precision.ts';
 import type { Weights } from './projection.ts';
 import type { Query } from './query.ts';
@@ -81,8 +80,9 @@ export class LanguageModel {
     const { adapter, ...rest } = checkpoint;
     if (adapter) {
       const { precision } = adapter.base;
-      const base = await LanguageModel.#frozen(engine, checkpoint, precision);
-      const own = await engine.createState(new Map([...adapter.weights, ...extra]), { over: base });
+      const beside = new Map([...adapter.weights, ...extra]);
+      const base = await LanguageModel.#frozen(engine, checkpoint, precision, keptBytes(sourceOf(beside).shapes));
+      const own = await engine.createState(beside, { over: base });
       return new LanguageModel({ ...rest, adapter: described(adapter), precision }, engine, own, base);
     }
     const [weights, beside] = [sourceOf(checkpoint.weights), sourceOf(extra)];
@@ -90,12 +90,15 @@ export class LanguageModel {
       shapes: new Map([...weights.shapes, ...beside.shapes]),
       read: (name) => (beside.shapes.has(name) ? beside : weights).read(name),
     };
-    checkMemory(all.shapes);
+    assertMemory(keptBytes(all.shapes));
     const state = await engine.createState(all);
     return new LanguageModel({ ...rest, precision: 'f32', adapter: undefined }, engine, state, null);
   }
 
-  /** Puts the full weights of a checkpoint on an engine, to stay as they are and with adapters beside them. */
+  /**
+   * Puts the full weights of a checkpoint on an engine, to stay as they are and with adapters beside them; throws a
+   * `UserError` where this machine has not the memory.
+   */
   static async loadFrozen(
     engine: Engine,
     checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
@@ -105,12 +108,16 @@ export class LanguageModel {
     return new LanguageModel({ ...checkpoint, precision, adapter: undefined }, engine, state, null);
   }
 
-  static #frozen(
+  /** @param beside bytes of what goes with the weights */
+  static async #frozen(
     engine: Engine,
     { config, weights }: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
     precision: Precision,
+    beside = 0,
   ): Promise<State> {
-    return engine.createState(weights, { frozen: true, quantized: quantizedWeights(config, precision) });
+    const quantized = quantizedWeights(config, precision);
+    assertMemory(keptBytes(sourceOf(weights).shapes, engine.keepsBlocks ? quantized : undefined) + beside);
+    return engine.createState(weights, { frozen: true, quantized });
   }
 
   /** This model with an adapter beside it; its weights are shared, so it must outlive what is returned. */
@@ -282,16 +289,6 @@ export class LanguageModel {
   #weights(): Weights {
     return this.lookUp(this.weightNodes());
   }
-}
-
-/** A system that runs out of memory ends the process without a word. */
-function checkMemory(shapes: ReadonlyMap<string, Shape>): void {
-  const needed = [...shapes.values()].reduce((sum, shape) => sum + 4 * sizeOf(shape), 0);
-  const { total } = machineMemory();
-  if (needed > total)
-    throw new UserError(
-      `The model and what goes with it need ${memorySize(needed)}, and this machine has ${memorySize(total)}; take a smaller one.`,
-    );
 }
 
 /** An adapter without its weights, which are kept by the state alone. */

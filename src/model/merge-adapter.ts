@@ -4,8 +4,19 @@ import { add, input, matmul, mul } from '../graph/primitives.ts';
 import { defineProgram } from '../graph/program.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { factorA, factorB, targetShapes } from './lora.ts';
-import { weightsAsKept } from './precision.ts';
+import { type Adapter, factorA, factorB, targetShapes } from './lora.ts';
+import { keptBytes } from './memory.ts';
+import { quantizedWeights, weightsAsKept } from './precision.ts';
+import { weightShapes } from './transformer.ts';
+
+/** Bytes that merging takes: the weights, and once more those that the adapter changes or its base rounded. */
+export function bytesOfMerge({ config, adapter }: Pick<Checkpoint, 'config'> & { readonly adapter: Adapter }): number {
+  const shapes = weightShapes(config);
+  const rounded = quantizedWeights(config, adapter.base.precision);
+  const changed = [...targetShapes(config, adapter.targets).keys()].map((projection) => `${projection}.weight`);
+  const again = new Set([...rounded.keys(), ...changed]);
+  return keptBytes(shapes) + keptBytes(new Map([...shapes].filter(([name]) => again.has(name))));
+}
 
 /**
  * The full weights that a model with an adapter computes with: W + (alpha / r) B A in the place of W (LoRA, arXiv

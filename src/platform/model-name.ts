@@ -1,8 +1,12 @@
+import path from 'node:path';
 import { UsageError } from './errors.ts';
 
 /** Whether a text can name a model: a folder or a file of its own on every platform, and nothing that reads as a path. */
 export const isModelName = (name: string): boolean =>
   /^[A-Za-z0-9][\w.-]{0,99}$/.test(name) && !name.endsWith('.') && !/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name);
+
+/** Whether a text reads as the path of a folder, as `./models` does, and names no model. */
+export const isPath = (name: string): boolean => /^\.{1,2}([\\/]|$)|\\|^[A-Za-z]:/.test(name) || path.isAbsolute(name);
 
 /** Whether a text names a folder of installed models: a model's name, or `owner/name` of a hub. */
 export const isInstalledName = (name: string): boolean => {

@@ -1,8 +1,9 @@
-import { bytesInBlocks } from '../engine/quantization.ts';
 import { type Shape, sizeOf } from '../graph/tensor.ts';
-import type { ModelConfig } from '../model/config.ts';
+import { isMixture, type ModelConfig } from '../model/config.ts';
+import { feedForwardWidth } from '../model/feed-forward.ts';
 import { logitsPerPass } from '../model/language-model.ts';
 import { type LoraShape, trainedShapes } from '../model/lora.ts';
+import { keptBytes } from '../model/memory.ts';
 import { type Precision, quantizedWeights } from '../model/precision.ts';
 import { weightShapes } from '../model/transformer.ts';
 import { memorySize } from '../platform/amounts.ts';
@@ -20,12 +21,17 @@ export interface RowSize {
 
 /**
  * Bytes of activations that a forward and backward pass keeps of one row, as they add up: in each layer the attention
- * weights of every head with what leads to them and back, and the states around them; at the head, the logits.
+ * weights of every head with what leads to them and back, the states around them, and the middle of its feed-forward; that
+ * of a mixture is wide beside all else, and weighed besides. At the head, the logits.
  */
 export function activationBytes(config: ModelConfig, { length, answer }: RowSize): number {
-  const { num_hidden_layers: layers, num_attention_heads: heads, hidden_size: d, intermediate_size: f } = config;
-  const layer = 3 * heads * length ** 2 + length * (12 * d + 4 * f);
-  return 4 * (layers * layer + 4 * answer * config.vocab_size);
+  const { num_hidden_layers: layers, num_attention_heads: heads, hidden_size: d } = config;
+  let numbers = 4 * answer * config.vocab_size;
+  for (let layer = 0; layer < layers; layer++) {
+    const f = feedForwardWidth(config, layer);
+    numbers += 3 * heads * length ** 2 + length * (12 * d + (isMixture(config, layer) ? 6 : 4) * f);
+  }
+  return 4 * numbers;
 }
 
 /** Rows of a pass whose activations stay within two gibibytes; at least one. */
@@ -80,14 +86,9 @@ export function memoryNeed(config: ModelConfig, { adapter, precision, row, rows 
 
 /** Bytes of weights that stay as they are; a matrix in blocks is spread out while it is multiplied with. */
 function frozenBytes(config: ModelConfig, precision: Precision): number {
-  const quantized = quantizedWeights(config, precision);
-  let [kept, spread] = [0, 0];
-  for (const [name, shape] of weightShapes(config)) {
-    const bits = quantized.get(name);
-    kept += bits ? bytesInBlocks(shape, bits) : 4 * sizeOf(shape);
-    if (bits) spread = Math.max(spread, 5 * sizeOf(shape));
-  }
-  return kept + spread;
+  const [shapes, quantized] = [weightShapes(config), quantizedWeights(config, precision)];
+  const spread = [...quantized.keys()].map((name) => 5 * sizeOf(shapes.get(name) as Shape));
+  return keptBytes(shapes, quantized) + Math.max(0, ...spread);
 }
 
 const numbersOf = (shapes: ReadonlyMap<string, Shape>): number =>

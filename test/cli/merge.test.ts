@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
+import { writeAdapter } from '../../src/model/adapter-folder.ts';
+import { keptBytes } from '../../src/model/memory.ts';
+import { weightShapes } from '../../src/model/transformer.ts';
 import { assertNear } from '../model/assert-near.ts';
-import { writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { adapted } from '../model/tiny-adapter.ts';
+import { tinyCheckpoint, writeTinyCheckpoint } from '../model/tiny-model.ts';
 import { document, enterHome, refusal, unmask } from './unmask.ts';
 
 let home: string;
@@ -17,6 +21,22 @@ after(() => leave());
 const cpu = ['--engine', 'onnx', '--device', 'cpu'];
 const logitsOf = async (model: string): Promise<number[]> =>
   (await document(['logits', '--model', model, '--tokens', '5,2,9', ...cpu])).logits.flat();
+
+it('a merge that this machine has no memory for is refused before weights are read', async (test) => {
+  const checkpoint = tinyCheckpoint();
+  const { adapter } = adapted(checkpoint, { base: 'tiny' });
+  await writeAdapter('beside', adapter);
+  // The base itself would fit, but not what it becomes beside it.
+  const limit = keptBytes(weightShapes(checkpoint.config)) + 1000;
+  const constrained = test.mock.method(process, 'constrainedMemory', () => limit);
+  const merge = ['merge', './beside', '--model', 'merged', ...cpu];
+  assert.match(
+    await refusal(merge, 1),
+    /The model and what goes with it need .*, and this machine has .*; take a smaller/,
+  );
+  constrained.mock.restore();
+  assert.equal((await document(merge)).base, 'tiny');
+});
 
 it('an adapter is tuned, is a model like any other, and is merged into one of full weights', async () => {
   const settings = ['adapter=lora', 'lora_r=2', 'prompts_per_step=2', 'group_size=3', 'evaluation_problems=2'];

@@ -124,6 +124,20 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.match(await refusal(['models', 'add', folder, '--name', 'unmask-code'], 1), /comes with Unmask/);
     assert.match(await refusal(['models', 'add', folder, '--name', '../x'], 2), /cannot name a model/);
     assert.match(await refusal(['models', 'add', folder, '--dry-run'], 2), /--dry-run looks up a model of the hub/);
+    assert.match(
+      await refusal(['models', 'add', folder, '--name', 'mine/inner'], 1),
+      /There is a model mine, in whose folder mine\/inner would lie/,
+    );
+    await writeFile(
+      path.join(folder, 'model.safetensors.index.json'),
+      JSON.stringify({ weight_map: { x: 'model-00001-of-00002.safetensors' } }),
+    );
+    const { model: owned } = await document(['models', 'add', folder, '--name', 'owner/whole']);
+    assert.deepEqual(
+      (await readdir(owned.folder)).filter((name) => name.includes('safetensors')),
+      [weights],
+    );
+    await document(['models', 'remove', 'owner/whole', '--yes']);
     await mkdir('empty');
     assert.match(await refusal(['models', 'add', './empty'], 1), /empty has no config\.json/);
     await writeFile(path.join('empty', 'config.json'), '{"model_type":"gpt2"}');

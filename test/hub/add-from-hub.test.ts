@@ -106,6 +106,15 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.deepEqual(found.sort(), [...Object.values(weight_map), 'model.safetensors.index.json'].sort());
   });
 
+  it('takes the single file where an index is left beside it, as a folder is read', async () => {
+    const weight_map = { a: 'model-00001-of-00002.safetensors' };
+    const index = { name: 'model.safetensors.index.json', content: Buffer.from(JSON.stringify({ weight_map })) };
+    hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, index));
+    const folder = await add(id);
+    const found = (await readdir(folder)).filter((name) => name.includes('safetensors'));
+    assert.deepEqual(found, [weights]);
+  });
+
   it('goes on where the connection was cut, within a run', async () => {
     hub.troubles.push({ path: weights, host: 'storage', cutAfter: 700_000 });
     await add(id);
@@ -189,7 +198,8 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
         name: 'model.safetensors.index.json',
         content: Buffer.from(JSON.stringify({ weight_map: { a: name } })),
       };
-      hub.repositories.push(changed({ ...tiny, id: 'tiny-org/evil' }, index));
+      const sharded = tiny.files.filter((file) => file.name !== weights);
+      hub.repositories.push(changed({ ...tiny, id: 'tiny-org/evil', files: sharded }, index));
       await refused(add('tiny-org/evil'), /names ".*", where files of safetensors beside it are meant/);
       hub.repositories.pop();
     }

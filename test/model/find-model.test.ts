@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
+import { baseFolder } from '../../src/model/checkpoint.ts';
 import { findModel } from '../../src/model/find-model.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun } from '../runs/example.ts';
@@ -25,6 +26,29 @@ it('finds an id in the data home, and a checkpoint folder by its path, relative 
   assert.equal(await findModel('mine'), folder);
   assert.equal(await findModel(folder), folder);
   assert.equal(await findModel(path.relative(process.cwd(), folder)), folder);
+});
+
+it('takes a path for a path, also where a model has that name', async () => {
+  const cwd = process.cwd();
+  try {
+    const work = path.join(home, 'work');
+    await mkdir(work);
+    process.chdir(work);
+    for (const name of ['mine', 'unmask-code']) {
+      await assert.rejects(findModel(`./${name}`), { name: 'UserError', message: /There is no model \.\// });
+      const folder = await writeTinyCheckpoint(path.join(process.cwd(), name));
+      assert.equal(await findModel(`./${name}`), folder);
+      assert.equal(await findModel(`../work/${name}`), folder);
+      assert.notEqual(await findModel(name), folder);
+    }
+    // What an adapter names as its base goes the same way.
+    await mkdir('adapter');
+    const adapter = { peft_type: 'LORA', base_model_name_or_path: './mine', r: 1, lora_alpha: 1 };
+    await writeFile(path.join('adapter', 'adapter_config.json'), JSON.stringify(adapter));
+    assert.equal(await baseFolder('adapter'), path.resolve('mine'));
+  } finally {
+    process.chdir(cwd);
+  }
 });
 
 it('takes the last checkpoint of a run directory, and says where it has none yet', async () => {

@@ -4,10 +4,12 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import type { Engine } from '../../src/engine/engine.ts';
 import { TensorflowEngine } from '../../src/engine/tensorflow/tensorflow-engine.ts';
-import { openCheckpoint } from '../../src/model/checkpoint.ts';
+import { inMemory, openCheckpoint } from '../../src/model/checkpoint.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
-import { oneThread } from './tiny-model.ts';
+import { keptBytes } from '../../src/model/memory.ts';
+import { weightShapes } from '../../src/model/transformer.ts';
+import { oneThread, tinyCheckpoint } from './tiny-model.ts';
 
 const references = path.join(import.meta.dirname, 'references');
 
@@ -71,8 +73,27 @@ it('a model that this machine has no memory for is refused before it is read', a
     shapes: new Map([['model.embed_tokens.weight', [2 ** 20, 2 ** 22]]]),
     read: () => assert.fail('it is read'),
   };
-  await assert.rejects(LanguageModel.load(oneThread(), { ...checkpoint, weights }), {
-    name: 'UserError',
-    message: /need 16384\.0 GiB, and this machine has \d/,
-  });
+  const refused = (loading: Promise<unknown>) =>
+    assert.rejects(loading, { name: 'UserError', message: /need 16384\.0 GiB, and this machine has \d/ });
+  const large = { ...checkpoint, weights };
+  await refused(LanguageModel.load(oneThread(), large));
+  await refused(LanguageModel.loadFrozen(oneThread(), large, 'f32'));
+  const base = { name: 'base', digest: null, precision: 'f32' } as const;
+  const adapter = { rank: 1, alpha: 1, targets: ['q_proj'], weights: new Map(), base } as const;
+  await refused(LanguageModel.load(oneThread(), { ...large, adapter }));
+  await refused(inMemory(large));
+});
+
+it('a base in blocks needs no more than its blocks, where a device keeps them', async (test) => {
+  const checkpoint = tinyCheckpoint({ hidden_size: 32, intermediate_size: 256, head_dim: 16 });
+  const all = keptBytes(weightShapes(checkpoint.config));
+  const loading = async (engine: Engine, limit: number) => {
+    test.mock.method(process, 'constrainedMemory', () => limit);
+    return (await LanguageModel.loadFrozen(engine, checkpoint, 'int8')).dispose();
+  };
+  await loading(oneThread(), all / 2);
+  await assert.rejects(loading(oneThread(), all / 8), /and this machine has/);
+  const tensorflow = await TensorflowEngine.open('cpu');
+  await assert.rejects(loading(tensorflow, all / 2), /and this machine has/);
+  await loading(tensorflow, all);
 });

@@ -74,6 +74,15 @@ describe('safetensors', () => {
     assert.deepEqual((await readSafetensors(file)).get('half')!.data, new Float32Array(2));
   });
 
+  it('reads a header with a text of many megabytes, and what is twice behind it', async () => {
+    const text = 'x'.repeat(2e7);
+    const one = JSON.stringify(f32([1], 0, 4));
+    await written(`{"__metadata__":{"a":"${text}","b\\"{":"\\\\"},"w":${one}}`, 4);
+    assert.deepEqual([...(await readSafetensors(file)).keys()], ['w']);
+    await written(`{"__metadata__":{"a":"${text}"},"w":${one},"\\u0077":${one}}`, 4);
+    await refused(/has "w" twice/);
+  });
+
   it('reads a tensor of any name', async () => {
     await written('{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', 4);
     assert.deepEqual([...(await readSafetensors(file)).keys()], ['__proto__']);

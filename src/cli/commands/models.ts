@@ -11,7 +11,7 @@ import { fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
 import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
 import { exists } from '../../platform/files.ts';
-import { parseHubId } from '../../platform/model-name.ts';
+import { isPath, parseHubId } from '../../platform/model-name.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
 import { installedModel, listModels } from '../../runtime/list-models.ts';
@@ -99,7 +99,7 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
 
 /** A folder is named by a path, as `./models`; what has an owner is looked for on the hub. */
 async function isFolder(given: string): Promise<boolean> {
-  if (/^\.{1,2}([\\/]|$)|\\|^[A-Za-z]:/.test(given) || path.isAbsolute(given)) return true;
+  if (isPath(given)) return true;
   return given !== '' && !given.includes('/') && (await exists(path.resolve(given)));
 }
 

@@ -77,6 +77,7 @@ const keptBytes = 16 * 2 ** 30;
 export class OnnxEngine implements Engine {
   readonly name = 'onnx';
   readonly device: Provider;
+  readonly keepsBlocks: boolean;
   readonly #options: ort.InferenceSession.SessionOptions;
   /** Where state lives on the device itself; the Node package can hold no other provider's tensors. */
   readonly #memory: DeviceMemory | undefined;
@@ -90,6 +91,7 @@ export class OnnxEngine implements Engine {
    */
   constructor(device: Provider, threads: number = availableParallelism(), profile?: string, mostKept = keptBytes) {
     this.device = device;
+    this.keepsBlocks = keepsBlocks(device);
     this.#mostKept = mostKept;
     this.#options = {
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
@@ -118,7 +120,7 @@ export class OnnxEngine implements Engine {
     const { over, frozen, quantized } = options;
     if (over && !isOnnxState(over)) throw new Error('state can be read only through state of the same engine');
     const source = valuesOf(values, options);
-    if (keepsBlocks(this.device)) return HostState.fill(source, { over, frozen, quantized });
+    if (this.keepsBlocks) return HostState.fill(source, { over, frozen, quantized });
     const kept = asKept(source, quantized);
     if (this.#memory) return DeviceState.upload(this.#memory, kept, { over, frozen });
     return HostState.fill(kept, { over, frozen });
