@@ -30,7 +30,7 @@ test('a place that cannot be written is named, with what to do', async () => {
   await mkdir(path.join(folder, 'taken'));
   for (const name of ['plain/file', 'plain/deeper/file', 'taken']) {
     const file = path.join(folder, name);
-    for (const write of [writeAtomic(file, 'x'), writeAtomicParts(file, parts('x'))])
+    for (const write of [() => writeAtomic(file, 'x'), () => writeAtomicParts(file, parts('x'))])
       await assert.rejects(
         write,
         (error) =>
