@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -93,6 +93,8 @@ export const bundles = {
 if (path.resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
   // esbuild has said what is wrong and where.
   const made = await Promise.all(Object.values(bundles).map((bundle) => build(bundle))).catch(() => process.exit(1));
+  // npm marks a program as one when it links it first, and not when it is built anew.
+  chmodSync(path.join(root, 'dist/unmask.mjs'), 0o755);
   const inputs = made.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
   writeFileSync(path.join(root, 'dist/licences.txt'), licencesOf(root, inputs));
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -27,6 +28,12 @@ const endless = [
 ];
 
 describe('the command line as it is shipped', () => {
+  it('can be run by its name, however often it was built', {
+    skip: process.platform === 'win32' && 'by mode',
+  }, async () => {
+    assert.equal((await stat(bundle)).mode & 0o111, 0o111);
+  });
+
   it('prints one JSON document on stdout, progress on stderr, and ends with code 0', async () => {
     const { code, stdout, stderr } = await spawnUnmask([
       'eval',
