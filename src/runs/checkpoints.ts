@@ -47,7 +47,7 @@ export async function commitCheckpoint(
 }
 
 /** Names the runs whose adapters stand beside a checkpoint, in its folder. */
-const baseOf = 'base-of.json';
+export const baseOf = 'base-of.json';
 
 /** Notes that the adapters of a run stand beside this checkpoint, so that it is kept as long as that run is there. */
 export async function keepAsBase(checkpoint: string, run: string): Promise<void> {

@@ -6,15 +6,15 @@ import { UserError } from '../platform/errors.ts';
 import { readJson, writeAtomic } from '../platform/files.ts';
 import { isModelName } from '../platform/model-name.ts';
 import type { Interval } from '../protocol/interval.ts';
-import { type Checkpoint, listCheckpoints } from './checkpoints.ts';
+import { baseOf, type Checkpoint, listCheckpoints } from './checkpoints.ts';
 import { readConfiguration } from './directory.ts';
 import { runFile } from './layout.ts';
 import { isOver, readStatus } from './reader.ts';
 
-/** Files of a checkpoint that only training needs. */
-const trainingFiles = ['optimizer.safetensors', 'method.safetensors', 'state.json'];
+/** Files of a checkpoint that only its run needs. */
+const trainingFiles = ['optimizer.safetensors', 'method.safetensors', 'state.json', baseOf];
 
-/** Copies a checkpoint without what only training needs, with its card, to where a model is wanted; all or nothing. */
+/** Copies a checkpoint without what only its run needs, with its card, to where a model is wanted; all or nothing. */
 export function publishModel(checkpoint: string, output: string, card: string): Promise<void> {
   return inNewFolder(output, async (temporary) => {
     await cp(checkpoint, temporary, {

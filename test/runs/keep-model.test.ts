@@ -17,7 +17,7 @@ async function tunedRun(best: number | null, state: 'finished' | null = 'finishe
       async (folder) => {
         await writeFile(path.join(folder, 'config.json'), '{}');
         await writeFile(path.join(folder, 'model.safetensors'), `weights of ${step}`);
-        for (const name of ['optimizer.safetensors', 'method.safetensors'])
+        for (const name of ['optimizer.safetensors', 'method.safetensors', 'base-of.json'])
           await writeFile(path.join(folder, name), 'large');
         await writeFile(
           path.join(folder, 'state.json'),
