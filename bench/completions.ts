@@ -19,9 +19,9 @@ import {
   settingsChanged,
 } from '../src/protocol/runtime.ts';
 import { defaultSettings } from '../src/runtime/server.ts';
+import { languageOf } from '../src/syntax/trees.ts';
 import { listedPackages, readCorpus, type SourceFile } from '../src/training/code/corpus.ts';
 import { readSources } from '../src/training/code/source-files.ts';
-import { languageOf } from '../src/workspace/syntax-trees.ts';
 import { type BenchResult, benchResult } from './result.ts';
 import { ownProgram } from './worker.ts';
 

@@ -1,6 +1,6 @@
 import { startRecipe } from '../src/cli/start-recipe.ts';
 import type { DecodingOptions } from '../src/diffusion/denoise.ts';
-import type { AdamW } from '../src/graph/optimizer.ts';
+import type { OptimizerOptions } from '../src/graph/optimizer.ts';
 import { type Checkpoint, readCheckpoint } from '../src/model/checkpoint.ts';
 import { Random } from '../src/platform/random.ts';
 import { taskByName } from '../src/tasks/registry.ts';
@@ -20,7 +20,7 @@ export interface PuzzleWork {
   readonly objective: SpgObjective;
   readonly reward: string;
   readonly decoding: DecodingOptions;
-  readonly optimizer: AdamW;
+  readonly optimizer: OptimizerOptions;
   readonly jobs: readonly RolloutJob[];
   /** Batches of one update in which every completion counts, always the same ones. */
   batches(): readonly Batch[];

@@ -1,5 +1,5 @@
 import { mean } from '../src/graph/compositions.ts';
-import type { AdamW } from '../src/graph/optimizer.ts';
+import type { OptimizerOptions } from '../src/graph/optimizer.ts';
 import { neg, reshape } from '../src/graph/primitives.ts';
 import type { Checkpoint } from '../src/model/checkpoint.ts';
 import { type ModelConfig, presetConfig } from '../src/model/config.ts';
@@ -34,7 +34,7 @@ export function referenceModel(): Checkpoint {
   };
 }
 
-export const referenceOptimizer: AdamW = {
+export const referenceOptimizer: OptimizerOptions = {
   beta1: 0.9,
   beta2: 0.99,
   epsilon: 1e-8,

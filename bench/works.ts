@@ -1,7 +1,7 @@
 import type { Engine } from '../src/engine/engine.ts';
 import { LanguageModel } from '../src/model/language-model.ts';
 import { Trainer, trainingState } from '../src/training/trainer.ts';
-import { rewardRollouts, rollOut } from '../src/tuning/rollouts.ts';
+import { generateRollouts, scoreRollouts } from '../src/tuning/rollouts.ts';
 import { prepareMatmul } from './matmul-work.ts';
 import { puzzleWork } from './puzzle-work.ts';
 import { crossEntropy, reference, referenceBatch, referenceModel, referenceOptimizer } from './reference-model.ts';
@@ -85,9 +85,9 @@ async function puzzles(work: 'rollouts' | 'spg-step', engine: Engine, folder: st
   const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
   const trainer = new Trainer(model, objective.loss, optimizer);
   const run = async () => {
-    const rollouts = await rollOut(model, jobs);
+    const rollouts = await generateRollouts(model, jobs);
     if (work === 'rollouts') return () => null;
-    await rewardRollouts(task, rollouts, reward, model.generation.prompt_format);
+    await scoreRollouts(task, rollouts, reward, model.generation.prompt_format);
     const { loss } = await trainer.step(batches());
     return () => loss;
   };

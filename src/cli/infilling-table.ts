@@ -1,10 +1,10 @@
-import type { InfillingKind } from '../evaluation/infilling.ts';
 import {
   type ComparedMetric,
   comparedMetrics,
   type InfillingComparison,
   type InfillingVerdict,
-} from '../evaluation/infilling-comparison.ts';
+} from '../infilling/comparison.ts';
+import type { InfillingKind } from '../infilling/infilling.ts';
 import type { Interval } from '../protocol/interval.ts';
 
 export interface KindComparison extends InfillingComparison {

@@ -1,7 +1,7 @@
 import type { Tokenizer } from '../model/tokenizer.ts';
 import type { Random } from '../platform/random.ts';
 import { drawToken, probability, type RunnerUp, runnersUp } from './denoise.ts';
-import { spellingOut } from './token-healing.ts';
+import { constrainToPrefix } from './token-healing.ts';
 
 /** What makes the rest of an alternative not worth its time: what is left out would not be shown. */
 export interface StoppingRules {
@@ -133,7 +133,7 @@ interface Guess {
 /** From the left, the tokens of what is begun: the first at least, and more of them where they are sure. */
 function spellOut(canvas: OpenCanvas, guesses: readonly Guess[], rules: InfillRules): void {
   for (const [index, { place, row: free }] of guesses.entries()) {
-    const row = spellingOut(free, canvas.begun, rules.tokenizer);
+    const row = constrainToPrefix(free, canvas.begun, rules.tokenizer);
     const { token, confidence } = draw(canvas, row, rules);
     if (index > 0 && !(confidence > rules.threshold)) return;
     take(canvas, place, row, token, confidence, rules);

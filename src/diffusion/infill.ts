@@ -17,7 +17,7 @@ import {
   type WatchedCanvas,
 } from './canvas.ts';
 import { type Gap, openGap, readContext } from './gap.ts';
-import { begunPiece } from './token-healing.ts';
+import { healedPrefix } from './token-healing.ts';
 
 /** What stands before and after the place to be filled, and how. */
 export interface InfillRequest {
@@ -101,7 +101,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   if (!completesCode(config))
     throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
   const width = request.width ?? canvasWidth(generation, request.singleLine);
-  const begun = begunPiece(tokenizer, request.prefix);
+  const begun = healedPrefix(tokenizer, request.prefix);
   const given = { ...request, prefix: request.prefix.slice(0, request.prefix.length - begun.length) };
   const context = readContext(tokenizer, given, config.max_position_embeddings - width);
   const rules: InfillRules = {

@@ -7,7 +7,7 @@ import type { Tokenizer } from '../model/tokenizer.ts';
  * must spell it out (token healing, as in the Guidance library). The text that is begun; empty where nothing is, or no
  * token reaches past the end of the prefix.
  */
-export function begunPiece(tokenizer: Tokenizer, prefix: string): string {
+export function healedPrefix(tokenizer: Tokenizer, prefix: string): string {
   const lineBreak = Math.max(0, prefix.lastIndexOf('\n'));
   const line = prefix.slice(Math.max(lineBreak, prefix.length - longestLine));
   if (line.trim() === '') return '';
@@ -29,7 +29,7 @@ const reachesPast = (tokenizer: Tokenizer, text: string): boolean =>
   });
 
 /** Logits of the tokens that spell out `begun`, or its beginning; minus infinity for all others. */
-export function spellingOut(logits: Float32Array, begun: string, tokenizer: Tokenizer): Float32Array {
+export function constrainToPrefix(logits: Float32Array, begun: string, tokenizer: Tokenizer): Float32Array {
   const { texts } = tokenizer;
   return logits.map((logit, id) => {
     return spells(texts[id] ?? '', begun) ? logit : Number.NEGATIVE_INFINITY;

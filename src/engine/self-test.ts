@@ -1,6 +1,6 @@
 import { linear, mean, rmsNorm } from '../graph/compositions.ts';
 import { gradients } from '../graph/differentiate.ts';
-import { type AdamW, adamW, optimizerState } from '../graph/optimizer.ts';
+import { type OptimizerOptions, optimizerState, optimizerStep } from '../graph/optimizer.ts';
 import { gather, input, logSoftmax, matmul, neg, pick, reduceMax, reshape, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
 import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
@@ -61,7 +61,7 @@ const shapes = new Map<string, Shape>([
   ['gain', [4]],
   ['head', [6, 4]],
 ]);
-const options: AdamW = {
+const options: OptimizerOptions = {
   beta1: 0.9,
   beta2: 0.99,
   epsilon: 1e-8,
@@ -100,7 +100,7 @@ export function trainingStep(): {
   const names = [...parameters.keys()];
   const slopes = gradients(loss, [...parameters.values()]);
   const gradientOf = new Map(names.map((name, index) => [name, slopes[index] as Tensor]));
-  const { updates, gradNorm } = adamW(parameters, gradientOf, options);
+  const { updates, gradNorm } = optimizerStep(parameters, gradientOf, options);
   return { program: defineProgram('self-test', { outputs: { loss, gradNorm }, updates }), feeds, state: values };
 }
 

@@ -94,7 +94,7 @@ export function suffixOf<Row>(
 }
 
 /** Tokens of what a problem's completion stands in. */
-export const givenTokens = <Row>(
+export const contextLength = <Row>(
   model: Pick<LanguageModel, 'config' | 'tokenizer'>,
   task: Task<Row>,
   row: Row,

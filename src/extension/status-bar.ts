@@ -32,7 +32,7 @@ export function summarise(state: RuntimeState, enabled: boolean): { readonly ico
   if (state.kind === 'restarting') return { icon: 'warning', summary: state.reason };
   if (state.kind !== 'running') return { icon: 'loading~spin', summary: state.reason };
   if (state.status?.state === 'failed') return { icon: 'error', summary: state.status.problem ?? 'The model failed.' };
-  if (state.status?.state === 'resting')
+  if (state.status?.state === 'evicted')
     return { icon: 'debug-pause', summary: state.status.problem ?? 'The model rests.' };
   if (!enabled) return { icon: 'circle-slash', summary: 'Completions are off; click to switch them on.' };
   if (state.status?.state === 'loading') return { icon: 'loading~spin', summary: 'The model is being loaded.' };

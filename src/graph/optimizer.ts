@@ -11,7 +11,7 @@ export interface Schedule {
   readonly floor: number;
 }
 
-export interface AdamW {
+export interface OptimizerOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
@@ -69,10 +69,10 @@ export function orthogonalized(x: Tensor): Tensor {
  * and moment, and what is worth logging. Weight decay skips vectors (norm gains and biases). Parameters of `muon` are moved
  * by Muon instead, scaled as in arXiv 2502.16982, equation 4: momentum, made orthogonal, of about AdamW's size.
  */
-export function adamW(
+export function optimizerStep(
   parameters: ReadonlyMap<string, Tensor>,
   gradientOf: ReadonlyMap<string, Tensor>,
-  options: AdamW,
+  options: OptimizerOptions,
 ) {
   const step = add(state(stepCount, []), 1);
   const learningRate = scheduled(step, options.schedule);

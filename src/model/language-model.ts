@@ -9,10 +9,10 @@ import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { ContextReader, type Work } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
-import { GivenReader } from './given-reader.ts';
 import { type Adapter, lookUp, trainedShapes } from './lora.ts';
 import { assertMemory, keptBytes } from './memory.ts';
 import { type Precision, quantizedWeights } from './precision.ts';
+import { PrefixCache } from './prefix-cache.ts';
 import type { Weights } from './projection.ts';
 import type { Query } from './query.ts';
 import { bucket } from './shape-bucket.ts';
@@ -206,7 +206,7 @@ export class LanguageModel {
         'This model predicts the next token and does not denoise, so it is there to be compared with; choose a diffusion model.',
       );
     if (this.config.attention !== 'prefix-lm') return (queries) => this.logits(queries);
-    const reader = new GivenReader(this.context, logitsPerPass(this.config));
+    const reader = new PrefixCache(this.context, logitsPerPass(this.config));
     return (queries) => {
       for (const { tokens } of queries) this.checkLength(tokens.length);
       return reader.logits(queries);

@@ -10,8 +10,8 @@ import type { Frame } from './sample.ts';
 /** Server to client, after every change: whether completions can be had, from what, and how fast they come. */
 export const statusChanged = 'unmask/status';
 export interface RuntimeStatus {
-  /** `idle`: no model is loaded yet, the first request loads it; `resting`: it made room for a job and comes back by itself. */
-  readonly state: 'idle' | 'loading' | 'ready' | 'resting' | 'failed';
+  /** `idle`: no model is loaded yet, the first request loads it; `evicted`: it made room for a job and comes back by itself. */
+  readonly state: 'idle' | 'loading' | 'ready' | 'evicted' | 'failed';
   /** The model as the setting names it, and the folder that it was found in; null where none was. */
   readonly model: string;
   readonly folder: string | null;

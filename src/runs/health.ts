@@ -35,9 +35,9 @@ function failure({ state, error, step }: RunStatus): RunWarning[] {
 }
 
 function collapses(steps: readonly StepEvent[]): RunWarning[] {
-  const reward = spell(steps, 'reward', 0.9);
+  const reward = declineSince(steps, 'reward', 0.9);
   return (['reward', 'entropy', 'completions/mean_length'] as const).flatMap((metric): RunWarning[] => {
-    const fall = spell(steps, metric, collapsedBelow[metric]);
+    const fall = declineSince(steps, metric, collapsedBelow[metric]);
     if (!fall) return [];
     // Sure of itself and brief is what a policy becomes that has learnt its task: with a reward near its best, all is well.
     if (metric !== 'reward' && steps.at(-1)?.reward !== undefined && !reward) return [];
@@ -58,7 +58,7 @@ const nameOf = { reward: 'Reward', entropy: 'Entropy', 'completions/mean_length'
  * Whether the last window's mean of a metric is below a share of the best earlier one, and since which step without a
  * break. Only for a best above 0: a share of a negative number says nothing.
  */
-function spell(
+function declineSince(
   steps: readonly StepEvent[],
   metric: string,
   share: number,

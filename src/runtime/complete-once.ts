@@ -1,5 +1,5 @@
 import { type InfillRequest, infill } from '../diffusion/infill.ts';
-import { shownAlternatives } from '../evaluation/infilling.ts';
+import { shownAlternatives } from '../infilling/infilling.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
 import { isEnough, shownFirst } from './completions.ts';

@@ -1,12 +1,12 @@
 import type { Infilling } from '../diffusion/canvas.ts';
 import type { Infilled, InfillRequest } from '../diffusion/infill.ts';
-import { shownAlternatives } from '../evaluation/infilling.ts';
+import { shownAlternatives } from '../infilling/infilling.ts';
+import { withoutOverlap } from '../infilling/overlap.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
-import { withoutOverlap } from '../workspace/overlap.ts';
-import { leavesNoError, orderBySyntax } from '../workspace/syntax-order.ts';
-import { commentOrStringAt } from '../workspace/syntax-place.ts';
-import { longestParsed } from '../workspace/syntax-trees.ts';
+import { commentOrStringAt } from '../syntax/comments-and-strings.ts';
+import { leavesNoError, orderBySyntax } from '../syntax/error-count.ts';
+import { longestParsed } from '../syntax/trees.ts';
 import { watchedRunnersUp } from './frame.ts';
 import { type Candidate, discardedBy, stoppingRules } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
@@ -14,7 +14,7 @@ import { SuggestionCache } from './inline/suggestion-cache.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
 import { trimCompletion } from './inline/trim.ts';
 import { LatencyMeter } from './latency.ts';
-import { Cancelled, type Priority, type Turns } from './turns.ts';
+import { Cancelled, type Priority, type Scheduler } from './scheduler.ts';
 
 /** A request for completions at a place of a document. */
 export interface CompletionQuery {
@@ -34,7 +34,7 @@ export interface CompletionParts {
   /** Milliseconds since 1970 until which nobody wants suggestions; null: they are wanted. */
   readonly snoozedUntil: () => number | null;
   /** Who may compute, and when. */
-  readonly turns: Turns;
+  readonly turns: Scheduler;
   /** Runs the model; throws a `UserError` where there is none that completes. */
   readonly infill: (request: InfillRequest) => Promise<Infilled>;
   readonly now: () => number;
@@ -165,7 +165,7 @@ export class Completions {
     path.lines(singleLine, settings.multiline);
     const watch = this.#parts.watcher(query, path.id);
     const queued = this.#parts.now();
-    const infilled = await this.#parts.turns.run(priority, signal, (breathe) => {
+    const infilled = await this.#parts.turns.run(priority, signal, (yieldToEventLoop) => {
       path.took('queue', this.#parts.now() - queued);
       return this.#parts.infill({
         ...query.text,
@@ -178,7 +178,7 @@ export class Completions {
         singleLine,
         stops: stoppingRules(query.text),
         ...(priority === 'automatic' ? { isEnough: (made) => isEnough(made, query, singleLine) } : {}),
-        betweenSteps: breathe,
+        betweenSteps: yieldToEventLoop,
         ...(watch ? { watch, runnersUp: watchedRunnersUp } : {}),
       });
     });

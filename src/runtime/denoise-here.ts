@@ -1,17 +1,17 @@
 import { infill } from '../diffusion/infill.ts';
-import { shownAlternatives } from '../evaluation/infilling.ts';
+import { shownAlternatives } from '../infilling/infilling.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
 import type { Frame } from '../protocol/sample.ts';
 import { type CompletionQuery, shownFirst } from './completions.ts';
 import { recordFrames, watchedRunnersUp, withoutEnd } from './frame.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
-import type { Turns } from './turns.ts';
+import type { Scheduler } from './scheduler.ts';
 
 export interface DenoiseHooks {
   readonly settings: CompletionSettings;
   /** Who else computes here: a completion that is asked for meanwhile waits for the end. */
-  readonly turns: Turns;
+  readonly turns: Scheduler;
   readonly signal: AbortSignal;
   readonly send: (frame: DenoisingFrame) => Promise<void>;
 }
@@ -29,7 +29,7 @@ export async function denoiseHere(
   const begin = performance.now();
   const singleLine = !mayHaveSeveralLines(settings.multiline, text);
   const sending: Promise<void>[] = [];
-  const { result, frames } = await turns.run('invoked', signal, async (breathe) => {
+  const { result, frames } = await turns.run('invoked', signal, async (yieldToEventLoop) => {
     const model = await getModel();
     const { frames, watch } = recordFrames(model, alternatives, (alternative, frame) => {
       sending.push(send({ alternative, frame }));
@@ -44,7 +44,7 @@ export async function denoiseHere(
       singleLine,
       runnersUp: watchedRunnersUp,
       watch,
-      betweenSteps: breathe,
+      betweenSteps: yieldToEventLoop,
     });
     return { result, frames };
   });

@@ -20,8 +20,8 @@ export interface ModelChoice {
 }
 
 export interface Residency {
-  /** `resting`: the model made room for a job. */
-  readonly state: 'idle' | 'loading' | 'ready' | 'resting' | 'failed';
+  /** `evicted`: the model made room for a job. */
+  readonly state: 'idle' | 'loading' | 'ready' | 'evicted' | 'failed';
   readonly folder: string | null;
   readonly device: { readonly engine: string; readonly device: string } | null;
   readonly problem: string | null;
@@ -117,9 +117,9 @@ export class ModelResidency {
       this.#loaded = undefined;
       await this.#unload();
     }
-    if (reason === null && state === 'resting') this.#set({ ...this.#residency, state: 'idle', problem: null });
-    else if (reason !== null && problem !== reason && (loading || state === 'resting'))
-      this.#set({ ...this.#residency, state: 'resting', problem: reason });
+    if (reason === null && state === 'evicted') this.#set({ ...this.#residency, state: 'idle', problem: null });
+    else if (reason !== null && problem !== reason && (loading || state === 'evicted'))
+      this.#set({ ...this.#residency, state: 'evicted', problem: reason });
   }
 
   async #reasonToRest(): Promise<string | null> {
@@ -173,7 +173,7 @@ export class ModelResidency {
   }
 
   #fail(error: unknown): never {
-    const state = error instanceof NoRoom ? 'resting' : 'failed';
+    const state = error instanceof NoRoom ? 'evicted' : 'failed';
     this.#set({ ...this.#residency, state, problem: messageOf(error) });
     throw error;
   }

@@ -20,10 +20,10 @@ import { type CompletionParts, type CompletionQuery, Completions } from './compl
 import { denoiseHere } from './denoise-here.ts';
 import { frameOf, withoutEnd } from './frame.ts';
 import { listModels } from './list-models.ts';
+import { MemoryArbiter } from './memory-arbiter.ts';
 import { ModelResidency } from './model-residency.ts';
-import { RoomForJobs } from './room-for-jobs.ts';
 import { denoisingOfSample } from './sample-denoising.ts';
-import { Turns } from './turns.ts';
+import { Scheduler } from './scheduler.ts';
 
 export const defaultSettings: protocol.RuntimeSettings = {
   model: bundledCodeModel,
@@ -66,10 +66,10 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     };
     void connection.sendNotification(protocol.statusChanged, status);
   };
-  const room = new RoomForJobs();
+  const room = new MemoryArbiter();
   const residency = new ModelResidency(settings, sendStatus, room.whyNot);
   const fill = infiller ?? (async (request: InfillRequest) => infill(await residency.get(), request));
-  const turns = new Turns();
+  const turns = new Scheduler();
   room.follow(() => {
     const reconsidered = turns.run('invoked', new AbortController().signal, () => residency.reconsider());
     reconsidered.catch((error: unknown) => connection.console.error(messageOf(error)));

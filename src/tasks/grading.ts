@@ -1,4 +1,4 @@
-import type { Grade, GradeOptions, NoReward, PromptFormat, Reward, RewardQuestion, Task } from './task.ts';
+import type { Grade, GradeOptions, PromptFormat, Reward, RewardQuestion, ScoringError, Task } from './task.ts';
 
 /** What completions are worth in training, as their task finds it out: at once, or by running something. */
 export async function rewardAll<Row>(
@@ -6,12 +6,12 @@ export async function rewardAll<Row>(
   questions: readonly RewardQuestion<Row>[],
   format: PromptFormat,
   signal?: AbortSignal,
-): Promise<(Reward | NoReward)[]> {
+): Promise<(Reward | ScoringError)[]> {
   if (task.inBatches) return task.inBatches.reward(questions, format, signal);
   return questions.map(({ row, completion, reward }) => task.reward(row, completion, reward, format));
 }
 
-export const hasReward = (earned: Reward | NoReward): earned is Reward => !('broken' in earned);
+export const isScored = (earned: Reward | ScoringError): earned is Reward => !('broken' in earned);
 
 /** Grades of completions; throws a `UserError` where what grades is broken. */
 export async function gradeAll<Row>(

@@ -30,7 +30,7 @@ export interface Reward {
 }
 
 /** Why a completion has no reward: what was to find it out is broken, which is not the completion's fault. */
-export interface NoReward {
+export interface ScoringError {
   readonly broken: string;
 }
 
@@ -96,7 +96,7 @@ export interface Task<Row = unknown> {
       questions: readonly RewardQuestion<Row>[],
       format: PromptFormat,
       signal?: AbortSignal,
-    ): Promise<(Reward | NoReward)[]>;
+    ): Promise<(Reward | ScoringError)[]>;
     /** Throws a `UserError` where what grades is broken. */
     grade(
       answers: readonly { readonly row: Row; readonly completion: string }[],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AdamW } from '../graph/optimizer.ts';
+import type { OptimizerOptions } from '../graph/optimizer.ts';
 
 /** Settings of the optimiser, the same for supervised training and policy gradients. */
 export const optimizerSettings = {
@@ -31,7 +31,11 @@ export type OptimizerSettings = z.infer<z.ZodObject<typeof optimizerSettings>>;
 /**
  * The optimiser of these settings for parameters of these names; `updates` is when a falling schedule arrives at its floor.
  */
-export function optimizerOf(settings: OptimizerSettings, parameters: Iterable<string>, updates: number): AdamW {
+export function optimizerOf(
+  settings: OptimizerSettings,
+  parameters: Iterable<string>,
+  updates: number,
+): OptimizerOptions {
   return {
     ...(settings.optimizer === 'muon' ? { muon: new Set([...parameters].filter(isProjection)) } : {}),
     beta1: settings.adam_beta1,

@@ -1,6 +1,6 @@
 import { ProgramCache } from '../engine/program-cache.ts';
 import { gradients } from '../graph/differentiate.ts';
-import { type AdamW, adamW, optimizerState } from '../graph/optimizer.ts';
+import { type OptimizerOptions, optimizerState, optimizerStep } from '../graph/optimizer.ts';
 import { add, input, less, logSoftmax, pick, state, where } from '../graph/primitives.ts';
 import { defineProgram } from '../graph/program.ts';
 import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
@@ -77,10 +77,10 @@ export function resumableState({ trained }: LanguageModel): string[] {
 export class Trainer {
   readonly #model: LanguageModel;
   readonly #loss: Loss;
-  readonly #optimizer: AdamW;
+  readonly #optimizer: OptimizerOptions;
   readonly #programs: ProgramCache;
 
-  constructor(model: LanguageModel, loss: Loss, optimizer: AdamW) {
+  constructor(model: LanguageModel, loss: Loss, optimizer: OptimizerOptions) {
     this.#model = model;
     this.#loss = loss;
     this.#optimizer = optimizer;
@@ -151,7 +151,7 @@ export class Trainer {
     const flowing = gradients(loss, [...parameters.values()]);
     const gradientOf = new Map(names.map((name, index) => [name, flowing[index] as Tensor]));
     if (kind === 'step') {
-      const { updates, gradNorm, learningRate } = adamW(parameters, gradientOf, this.#optimizer);
+      const { updates, gradNorm, learningRate } = optimizerStep(parameters, gradientOf, this.#optimizer);
       return defineProgram(name, { outputs: { loss, gradNorm, learningRate, ...metrics }, updates });
     }
     const updates = new Map(
@@ -196,7 +196,7 @@ export class Trainer {
     const gradientOf = new Map(
       [...parameters].map(([name, { shape }]) => [name, state(accumulator(name), shape)] as const),
     );
-    const { updates, gradNorm, learningRate } = adamW(parameters, gradientOf, this.#optimizer);
+    const { updates, gradNorm, learningRate } = optimizerStep(parameters, gradientOf, this.#optimizer);
     for (const [name, sum] of gradientOf) updates.set(accumulator(name), cleared(sum));
     return defineProgram('apply', { outputs: { gradNorm, learningRate }, updates });
   }

@@ -9,8 +9,8 @@ import { Interrupted, UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
+import { stoppedAfter, withCancellation } from '../runs/cancellation.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
-import { heedingStop, stoppedAfter } from '../runs/heeding-stop.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import type { RunWriter } from '../runs/writer.ts';
 import { resumableState, trainingState } from './trainer.ts';
@@ -136,7 +136,7 @@ async function evaluationOf({ run, method, signal }: TrainingJob, step: number):
   if (!method.evaluate) return null;
   if (step > 0) return method.evaluate();
   try {
-    return await heedingStop(run, { step, signal }, (checkCancelled) => method.evaluate!(checkCancelled));
+    return await withCancellation(run, { step, signal }, (checkCancelled) => method.evaluate!(checkCancelled));
   } catch (error) {
     if (error instanceof Interrupted) return null;
     throw error;

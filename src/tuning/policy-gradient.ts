@@ -6,7 +6,7 @@
  * (staleness 0) unless the method has them written by another.
  */
 import type { DecodingOptions } from '../diffusion/denoise.ts';
-import { defaultDecoding, givenTokens, readCompletion, suffixOf } from '../evaluation/answers.ts';
+import { contextLength, defaultDecoding, readCompletion, suffixOf } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { LanguageModel } from '../model/language-model.ts';
@@ -14,16 +14,16 @@ import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import type { Evaluation } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
-import { hasReward } from '../tasks/grading.ts';
-import type { NoReward, PromptFormat, Reward, Task } from '../tasks/task.ts';
+import { isScored } from '../tasks/grading.ts';
+import type { PromptFormat, Reward, ScoringError, Task } from '../tasks/task.ts';
 import { rowsThatFit } from '../training/memory.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
 import { type StepResult, Trainer } from '../training/trainer.ts';
 import type { TrainedStep, TrainingMethod } from '../training/training-job.ts';
 import { groupAdvantages } from './advantages.ts';
-import { BoundEstimator } from './bounds.ts';
+import { BoundEstimator } from './likelihoods/bounds.ts';
 import type { Objective, ScoredRollout } from './objectives/objective.ts';
-import { type Rollout, type RolloutJob, rewardRollouts, rollOut, rollOutAndEarn } from './rollouts.ts';
+import { generateAndScore, generateRollouts, type Rollout, type RolloutJob, scoreRollouts } from './rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from './settings.ts';
 
 /** Waves in which a step's rollouts are written where rewards take time: each is judged beside the next. */
@@ -75,10 +75,10 @@ export function policyGradient({
     evaluate: async (batch) => (await trainer.evaluate(batch)).metrics,
     reward: async (asked) => {
       const written = asked.map(({ job, completion }) => ({ job, ...readCompletion(model, { tokens: completion }) }));
-      const rewards = await rewardRollouts(task, written, reward, format);
+      const rewards = await scoreRollouts(task, written, reward, format);
       return rewards.map((earned) => {
         // Unlike a completion, a branch that is left out would change what is estimated.
-        if (!hasReward(earned)) throw new UserError(`A branch could not be rewarded: ${earned.broken}`);
+        if (!isScored(earned)) throw new UserError(`A branch could not be rewarded: ${earned.broken}`);
         return earned.total;
       });
     },
@@ -91,25 +91,27 @@ export function policyGradient({
     const clock = stopwatch();
     const jobs = rolloutJobs(step);
     const before = model.work.tokens;
-    const { rollouts, rewards: rewardsOf } = await rollOutAndEarn({
+    const { rollouts, rewards: rewardsOf } = await generateAndScore({
       jobs,
       // What is known at once is worth no smaller batches.
-      wave: task.inBatches ? settings.group_size * Math.ceil(settings.prompts_per_step / wavesPerStep) : jobs.length,
-      write: async (wave) => method.rollOut?.(wave, step) ?? rollOut(model, wave),
-      earn: (written) => rewardRollouts(task, written, reward, format),
+      chunkSize: task.inBatches
+        ? settings.group_size * Math.ceil(settings.prompts_per_step / wavesPerStep)
+        : jobs.length,
+      generate: async (wave) => method.rollOut?.(wave, step) ?? generateRollouts(model, wave),
+      score: (written) => scoreRollouts(task, written, reward, format),
     });
     const rolloutTokens = model.work.tokens - before;
     clock('time/rollout');
     const rewards = await rewardsOf();
     clock('time/reward');
     const groups = groupAdvantages(
-      rewards.map((earned) => (hasReward(earned) ? earned.total : null)),
+      rewards.map((earned) => (isScored(earned) ? earned.total : null)),
       settings.group_size,
     );
     // What could not be rewarded teaches nothing.
     const completions = rollouts.flatMap((rollout, index): ScoredRollout[] => {
-      const earned = rewards[index] as Reward | NoReward;
-      if (!hasReward(earned)) return [];
+      const earned = rewards[index] as Reward | ScoringError;
+      if (!isScored(earned)) return [];
       const { prompt, suffix, tokens: completion, length } = rollout;
       const advantage = groups.advantages[index] as number;
       const group = Math.floor(index / settings.group_size);
@@ -130,7 +132,7 @@ export function policyGradient({
         ...clock.times,
       },
       samples: rollouts.map((rollout, index) =>
-        sampleRecord(rollout, rewards[index] as Reward | NoReward, groups.advantages[index] as number),
+        sampleRecord(rollout, rewards[index] as Reward | ScoringError, groups.advantages[index] as number),
       ),
       tokens: rolloutTokens + tokens,
     };
@@ -236,13 +238,13 @@ function fittingMicroBatch(
   { micro_batch: wished, mask_samples: samples, length: answer }: TuningSettings,
 ): number {
   const format = model.generation.prompt_format;
-  const longest = Math.max(0, ...problems.map((row) => givenTokens(model, task, row, format)));
+  const longest = Math.max(0, ...problems.map((row) => contextLength(model, task, row, format)));
   const rows = rowsThatFit(model.config, { length: longest + answer, answer });
   return Math.min(wished, Math.max(1, Math.floor(rows / samples)));
 }
 
-function sampleRecord(rollout: Rollout, reward: Reward | NoReward, advantage: number): SampleRecord {
-  const earned = hasReward(reward) ? rewardRecord(reward) : { rewards: {}, report: reward };
+function sampleRecord(rollout: Rollout, reward: Reward | ScoringError, advantage: number): SampleRecord {
+  const earned = isScored(reward) ? rewardRecord(reward) : { rewards: {}, report: reward };
   return {
     prompt: rollout.job.prompt,
     completion: rollout.completion,
@@ -261,9 +263,9 @@ function rewardRecord({ total, parts, report }: Reward): Pick<SampleRecord, 'rew
 }
 
 /** Means over the completions that have a reward; those that have none are counted where there are any. */
-function rewardMetrics(all: readonly (Reward | NoReward)[]): Record<string, number> {
-  const rewards = all.filter(hasReward);
-  const broken = all.find((earned): earned is NoReward => !hasReward(earned));
+function rewardMetrics(all: readonly (Reward | ScoringError)[]): Record<string, number> {
+  const rewards = all.filter(isScored);
+  const broken = all.find((earned): earned is ScoringError => !isScored(earned));
   if (broken && rewards.length === 0)
     throw new UserError(
       `No completion of this step could be rewarded: ${broken.broken}; mend that and resume the run.`,

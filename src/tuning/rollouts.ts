@@ -2,8 +2,8 @@ import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
 import { promptTokens, readCompletion } from '../evaluation/answers.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { rewardAll } from '../tasks/grading.ts';
-import type { NoReward, PromptFormat, Reward, Task } from '../tasks/task.ts';
-import type { Surroundings } from './canvas-batch.ts';
+import type { PromptFormat, Reward, ScoringError, Task } from '../tasks/task.ts';
+import type { InfillContext } from './likelihoods/canvas-batch.ts';
 
 /**
  * A completion to be written and rewarded, as a plain record: it holds no closure and no tensor, so that a rollout can
@@ -21,7 +21,7 @@ export interface RolloutJob {
   readonly decoding: DecodingOptions;
 }
 
-export interface Rollout extends Surroundings {
+export interface Rollout extends InfillContext {
   readonly job: RolloutJob;
   readonly tokens: Int32Array;
   readonly revealedAt: Int32Array;
@@ -45,7 +45,7 @@ export interface Edit {
 }
 
 /** Writes the completions of jobs that share their decoding options, as one batch. */
-export async function rollOut(model: LanguageModel, jobs: readonly RolloutJob[]): Promise<Rollout[]> {
+export async function generateRollouts(model: LanguageModel, jobs: readonly RolloutJob[]): Promise<Rollout[]> {
   const promptOf = onceEach((prompt) => promptTokens(model, prompt, model.generation.prompt_format));
   const suffixOf = onceEach((suffix) => Int32Array.from(model.tokenizer.encode(suffix)));
   const results = await denoise(model, {
@@ -72,23 +72,23 @@ function onceEach<T>(make: (text: string) => T): (text: string) => T {
 }
 
 /** How rollouts of one step come about, and what they earn. */
-export interface RolloutWork {
+export interface GenerationPlan {
   readonly jobs: readonly RolloutJob[];
   /** Jobs that are written at a time. */
-  readonly wave: number;
-  readonly write: (jobs: readonly RolloutJob[]) => Promise<Rollout[]>;
-  readonly earn: (rollouts: readonly Rollout[]) => Promise<(Reward | NoReward)[]>;
+  readonly chunkSize: number;
+  readonly generate: (jobs: readonly RolloutJob[]) => Promise<Rollout[]>;
+  readonly score: (rollouts: readonly Rollout[]) => Promise<(Reward | ScoringError)[]>;
 }
 
 /** Writes completions in waves; what one earns is found out while the next is written. In the order of the jobs. */
-export async function rollOutAndEarn({ jobs, wave, write, earn }: RolloutWork) {
+export async function generateAndScore({ jobs, chunkSize, generate, score }: GenerationPlan) {
   const rollouts: Rollout[] = [];
-  const earning: Promise<(Reward | NoReward)[]>[] = [];
+  const earning: Promise<(Reward | ScoringError)[]>[] = [];
   try {
-    for (let start = 0; start < jobs.length; start += wave) {
-      const written = await write(jobs.slice(start, start + wave));
+    for (let start = 0; start < jobs.length; start += chunkSize) {
+      const written = await generate(jobs.slice(start, start + chunkSize));
       rollouts.push(...written);
-      earning.push(earn(written));
+      earning.push(score(written));
       // Whoever waits below hears of it; nobody does yet.
       earning.at(-1)!.catch(() => undefined);
     }
@@ -100,12 +100,12 @@ export async function rollOutAndEarn({ jobs, wave, write, earn }: RolloutWork) {
 }
 
 /** Rewards rollouts; a completion that stands twice behind the same problem is rewarded once. */
-export async function rewardRollouts(
+export async function scoreRollouts(
   task: Task,
   rollouts: readonly Pick<Rollout, 'job' | 'completion'>[],
   reward: string,
   format: PromptFormat,
-): Promise<(Reward | NoReward)[]> {
+): Promise<(Reward | ScoringError)[]> {
   const places = new Map<string, number>();
   const asked = rollouts.map(({ job, completion }) => {
     const key = JSON.stringify([job.row, completion]);
@@ -116,5 +116,5 @@ export async function rewardRollouts(
   const first = [...places.values()].map((place) => rollouts[asked.indexOf(place)] as Rollout);
   const questions = first.map(({ job, completion }) => ({ row: job.row, completion, reward }));
   const rewards = await rewardAll(task, questions, format);
-  return asked.map((place) => rewards[place] as Reward | NoReward);
+  return asked.map((place) => rewards[place] as Reward | ScoringError);
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { checkDecoding } from '../diffusion/denoise.ts';
 import { deviceMemory, sharesMemory } from '../engine/device-memory.ts';
 import type { Engine } from '../engine/engine.ts';
-import { defaultDecoding, givenTokens } from '../evaluation/answers.ts';
+import { contextLength, defaultDecoding } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { baseFolder, openCheckpoint, readModelConfig } from '../model/checkpoint.ts';
@@ -17,9 +17,9 @@ import { isHeldOut } from '../protocol/discovery.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
+import { withCancellation } from '../runs/cancellation.ts';
 import { keepAsBase, latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
-import { heedingStop } from '../runs/heeding-stop.ts';
 import { runFile } from '../runs/layout.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
@@ -240,7 +240,7 @@ async function prepare(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
     );
   const room = model.config.max_position_embeddings - decoding.length;
-  const given = (row: unknown) => givenTokens(model, task, row, format);
+  const given = (row: unknown) => contextLength(model, task, row, format);
   // Of the held-out ones there is at least one. Those too long for the model are left out, unless all
   // are: then the first says by how much.
   const part = (which: 'held out' | 'training') => {
@@ -332,7 +332,7 @@ async function work({ run, model, request, prepared, progress, restored, hooks }
   async function measure(step: number): Promise<Readonly<Record<string, Interval>> | null> {
     if (prepared.test.length === 0) return null;
     const format = model.generation.prompt_format;
-    const { metrics, n, seconds } = await heedingStop(run, { step, signal: hooks.signal }, (checkCancelled) =>
+    const { metrics, n, seconds } = await withCancellation(run, { step, signal: hooks.signal }, (checkCancelled) =>
       evaluate(model, task, prepared.test, {
         format,
         decoding: defaultDecoding(model, task, format),

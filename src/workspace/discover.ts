@@ -6,18 +6,18 @@ import { limitConcurrency } from '../platform/limit-concurrency.ts';
 import type { LeftOut } from '../protocol/discovery.ts';
 import { openSandbox } from '../sandbox/open-sandbox.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { findFunctions, hasFunctions, longestBody, type SourceFunction, withoutBody } from '../syntax/functions.ts';
+import { languageOf } from '../syntax/trees.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
-import { findFunctions, hasFunctions, longestBody, type SourceFunction, withoutBody } from './functions.ts';
 import type { Coverage } from './report.ts';
 import { runTests } from './run-tests.ts';
 import { findRunner } from './runners/find-runner.ts';
 import type { TestRunner } from './runners/runner.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
-import { languageOf } from './syntax-trees.ts';
 import { VerdictCache, verdictKey } from './verdict-cache.ts';
 
 /** A function that tests guard: a task. */
-export interface GuardedFunction {
+export interface TestedFunction {
   readonly workspace: string;
   /** Digest of the snapshot that the tests are run on. */
   readonly snapshot: string;
@@ -50,7 +50,7 @@ export interface Discovery {
   readonly runner: string;
   readonly tests: number;
   readonly functions: number;
-  readonly tasks: readonly GuardedFunction[];
+  readonly tasks: readonly TestedFunction[];
   readonly leftOut: readonly LeftOut[];
   /** Runs of test files that were made; those whose verdict was known are not counted. */
   readonly runs: number;
@@ -200,7 +200,7 @@ async function tryFunction(
   work: Work,
   { file, language, text, found }: FoundFunction,
   baselines: readonly Baseline[],
-): Promise<GuardedFunction | null> {
+): Promise<TestedFunction | null> {
   const { root, snapshot, command } = work;
   const leave = (reason: string) => {
     work.leftOut.push({ file, name: found.name, reason });

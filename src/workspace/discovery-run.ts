@@ -6,7 +6,7 @@ import { writeAtomic } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { type DiscoveryDocument, isHeldOut } from '../protocol/discovery.ts';
 import { RunWriter } from '../runs/writer.ts';
-import { type Discovery, type DiscoveryHooks, discover, type GuardedFunction } from './discover.ts';
+import { type Discovery, type DiscoveryHooks, discover, type TestedFunction } from './discover.ts';
 
 export interface DiscoveryRunHooks extends Pick<DiscoveryHooks, 'signal' | 'onProgress' | 'command'> {
   readonly onStart?: (run: RunWriter) => void;
@@ -96,10 +96,10 @@ async function writeResult(run: RunWriter, found: Discovery, seconds: number): P
 }
 
 /** In an order that follows from names alone and has nothing to do with where a function stands. */
-function mixed(tasks: readonly GuardedFunction[]): GuardedFunction[] {
-  const place = (task: GuardedFunction) =>
+function mixed(tasks: readonly TestedFunction[]): TestedFunction[] {
+  const place = (task: TestedFunction) =>
     createHash('sha256').update(`${task.file}\0${task.function}\0${task.prefix.length}`).digest('hex');
   return [...tasks].sort((a, b) => (place(a) < place(b) ? -1 : 1));
 }
 
-const lines = (tasks: readonly GuardedFunction[]): string => tasks.map((task) => `${JSON.stringify(task)}\n`).join('');
+const lines = (tasks: readonly TestedFunction[]): string => tasks.map((task) => `${JSON.stringify(task)}\n`).join('');

@@ -1,9 +1,9 @@
 import type { SandboxLimits } from '../sandbox/limits.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { stripTypes } from '../syntax/strip-types.ts';
 import { type Coverage, coverageOf, newNonce, verdictOf } from './report.ts';
 import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';
-import { stripTypes } from './strip-types.ts';
 import type { Verdict } from './verdict.ts';
 
 /** What one file of tests may take. */

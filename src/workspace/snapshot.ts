@@ -5,8 +5,8 @@ import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
 import { dataHome } from '../platform/files.ts';
 import type { ShownPath } from '../sandbox/sandbox.ts';
+import { strippingVersion, stripTypes } from '../syntax/strip-types.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
-import { strippingVersion, stripTypes } from './strip-types.ts';
 
 /** All files of a snapshot together; each run of tests copies what is not a test. */
 const mostBytes = 64 * 2 ** 20;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { infill } from '../../src/diffusion/infill.ts';
-import { begunPiece, spellingOut } from '../../src/diffusion/token-healing.ts';
+import { constrainToPrefix, healedPrefix } from '../../src/diffusion/token-healing.ts';
 import { trainBytePairs } from '../../src/model/byte-pair-training.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { characterTokenizer, Tokenizer } from '../../src/model/tokenizer.ts';
@@ -24,18 +24,18 @@ describe('a word under way', () => {
       ['  return new Definition(', '('],
       ['a\n  ret', 'ret'],
     ] as const)
-      assert.equal(begunPiece(tokenizer, prefix), begun, JSON.stringify(prefix));
+      assert.equal(healedPrefix(tokenizer, prefix), begun, JSON.stringify(prefix));
   });
 
   it('is none at the beginning of a line, in letters of many bytes, or where no token reaches further', () => {
     for (const prefix of ['', '  ', 'a;\n', 'a;\n    ', 'const ä', 'x = 1'])
-      assert.equal(begunPiece(tokenizer, prefix), '', JSON.stringify(prefix));
-    assert.equal(begunPiece(new Tokenizer(characterTokenizer('define ')), 'def'), '');
+      assert.equal(healedPrefix(tokenizer, prefix), '', JSON.stringify(prefix));
+    assert.equal(healedPrefix(new Tokenizer(characterTokenizer('define ')), 'def'), '');
   });
 
   it('is spelt out by tokens that begin with it, or that it begins with', () => {
     const logits = new Float32Array(tokenizer.largestId + 1).map((_, id) => id);
-    const left = spellingOut(logits, ' Defi', tokenizer);
+    const left = constrainToPrefix(logits, ' Defi', tokenizer);
     const texts = [...left].flatMap((logit, id) => (logit === Number.NEGATIVE_INFINITY ? [] : [tokenizer.texts[id]!]));
     assert.ok(texts.includes(' Definition') && texts.includes(' '), texts.join());
     for (const text of texts) assert.ok(text.startsWith(' Defi') || ' Defi'.startsWith(text), JSON.stringify(text));

@@ -5,7 +5,7 @@ import type { Engine } from '../../src/engine/engine.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import { total } from '../../src/graph/compositions.ts';
 import { gradients } from '../../src/graph/differentiate.ts';
-import { adamW, optimizerState } from '../../src/graph/optimizer.ts';
+import { optimizerState, optimizerStep } from '../../src/graph/optimizer.ts';
 import { input, logSoftmax, mul, neg, pick, state } from '../../src/graph/primitives.ts';
 import type { ProgramParts } from '../../src/graph/program.ts';
 import { type HostTensor, sizeOf, type Tensor } from '../../src/graph/tensor.ts';
@@ -69,7 +69,7 @@ function trainingStep(config: ModelConfig): Step {
   const loss = neg(total(mul(logp, input('weights', [rows]))));
   const slopes = gradients(loss, [...weights.values()]);
   const gradientOf = new Map([...weights.keys()].map((name, index) => [name, slopes[index]!]));
-  const { updates, gradNorm } = adamW(weights, gradientOf, {
+  const { updates, gradNorm } = optimizerStep(weights, gradientOf, {
     beta1: 0.9,
     beta2: 0.99,
     // Large enough that rounding does not turn the direction of a parameter that hardly matters.

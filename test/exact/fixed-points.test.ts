@@ -7,7 +7,7 @@ import { tiltedTarget } from '../../src/tuning/objectives/dtm.ts';
 import { objectiveByName } from '../../src/tuning/objectives/registry.ts';
 import { rspoWeights } from '../../src/tuning/objectives/rspo.ts';
 import { residuals } from '../../src/tuning/objectives/trafl.ts';
-import { rollOut } from '../../src/tuning/rollouts.ts';
+import { generateRollouts } from '../../src/tuning/rollouts.ts';
 import { oneThread } from '../model/tiny-model.ts';
 
 describe('where a method is at rest', () => {
@@ -96,7 +96,7 @@ describe('policy, old policy and reference see the same canvases', () => {
         return run.evaluate(batch);
       },
     });
-    const round = await method.prepare(bed.collect(await rollOut(bed.model, bed.jobs(1, 0, 12)), 6, 1, 0));
+    const round = await method.prepare(bed.collect(await generateRollouts(bed.model, bed.jobs(1, 0, 12)), 6, 1, 0));
     const updates = [await round.update(0), await round.update(1)];
     await method.dispose?.();
     return { scored, updates };

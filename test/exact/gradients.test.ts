@@ -5,9 +5,9 @@ import { Trainer } from '../../src/training/trainer.ts';
 import { EstimatorBed, worldSettings } from '../../src/tuning/exact/estimators.ts';
 import { enumerate } from '../../src/tuning/exact/policy-gradient.ts';
 import { everyText, predictEverything } from '../../src/tuning/exact/world.ts';
-import { frozen } from '../../src/tuning/frozen-optimizer.ts';
+import { evalOnlyOptimizer } from '../../src/tuning/likelihoods/eval-only-optimizer.ts';
 import { objectives } from '../../src/tuning/objectives/registry.ts';
-import { rollOut } from '../../src/tuning/rollouts.ts';
+import { generateRollouts } from '../../src/tuning/rollouts.ts';
 import { oneThread } from '../model/tiny-model.ts';
 
 const length = 4;
@@ -52,14 +52,14 @@ describe("the gradient of each objective's loss is that of its finite difference
       const settings = worldSettings(length, { inner_updates: 1, kl: 0.1, control_variate: 0.5, tilt_step: 1 });
       const method = objective.begin(bed.run(settings));
       const jobs = bed.jobs(5, 0, 12);
-      const rollouts = (await method.rollOut?.(jobs, 1)) ?? (await rollOut(bed.model, jobs));
+      const rollouts = (await method.rollOut?.(jobs, 1)) ?? (await generateRollouts(bed.model, jobs));
       const collected = bed.collect(rollouts, 6, 5, 0);
       const round = await method.prepare(collected);
       // A little away from the old policy and the reference, so that ratios and divergences have slopes of their own.
       await moved('lm_head.weight', 40, 0.05, async () => {
         const { batches } = await round.update(0);
         assert.ok(batches.length > 0);
-        const trainer = new Trainer(bed.model, objective.loss, frozen);
+        const trainer = new Trainer(bed.model, objective.loss, evalOnlyOptimizer);
         const gradients = await trainer.gradients(batches);
         const loss = async () => {
           let sum = 0;

@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
 import type { Batch } from '../../src/training/trainer.ts';
-import { actionBatch } from '../../src/tuning/actions.ts';
-import { clippedLoss } from '../../src/tuning/clipped-method.ts';
 import {
   dot,
   EstimatorBed,
@@ -14,9 +12,11 @@ import {
   worldSettings,
 } from '../../src/tuning/exact/estimators.ts';
 import { canvasTokens, everyText, letterIds, predictEverything } from '../../src/tuning/exact/world.ts';
+import { weightedScores } from '../../src/tuning/likelihoods/score-losses.ts';
+import { sequenceBatch } from '../../src/tuning/likelihoods/scored-sequences.ts';
+import { clippedLoss } from '../../src/tuning/objectives/clipped-method.ts';
 import { objectiveByName } from '../../src/tuning/objectives/registry.ts';
-import { rollOut } from '../../src/tuning/rollouts.ts';
-import { weightedScores } from '../../src/tuning/score-losses.ts';
+import { generateRollouts } from '../../src/tuning/rollouts.ts';
 import { oneThread } from '../model/tiny-model.ts';
 
 const groupSize = 6;
@@ -56,7 +56,7 @@ async function gradients(
   const method = objective.begin(bed.run(worldSettings(3, changes)));
   const found: Float64Array[] = [];
   for (let draw = 0; draw < draws; draw++) {
-    const rollouts = await rollOut(bed.model, bed.jobs(7, draw, completions, steps));
+    const rollouts = await generateRollouts(bed.model, bed.jobs(7, draw, completions, steps));
     const round = await method.prepare(bed.collect(rollouts, groupSize, 7, draw));
     const { batches } = await round.update(0);
     found.push(await bed.gradient(batches.filter(pick)));
@@ -85,19 +85,19 @@ describe('without bias', () => {
       changes: { branches, branch_weight: 0.5, inner: 'spg-positive' },
       steps: 1,
       draws: 400,
-      pick: ({ loss }) => loss === clippedLoss({ unit: 'action', penalty: 'k3', reading: 'drawn' }),
+      pick: ({ loss }) => loss === clippedLoss({ unit: 'sequence', penalty: 'k3', reading: 'drawn' }),
     });
     const predict = await predictEverything(bed.model, 'a', 3);
     const [prompt, canvas] = [bed.model.tokenizer.encode('a'), [-1, -1, -1]];
     const logp = predict(canvas);
-    const actions = everyText(3).map((text) => {
+    const sequences = everyText(3).map((text) => {
       const chance = Math.exp(text.reduce((sum, letter, place) => sum + logp[place]![letter]!, 0));
       const wanted = Int32Array.from(text, (letter) => letterIds[letter]!);
       const weights = new Float32Array(3).fill(chance * wishedLetters(text));
       return [{ seen: canvasTokens(prompt, canvas), prompt: prompt.length, wanted, weights }];
     });
-    const batch = actionBatch(actions, bed.model.config.pad_token_id);
-    const scale = { shape: [actions.length], data: new Float32Array(actions.length).fill(-1) };
+    const batch = sequenceBatch(sequences, bed.model.config.pad_token_id);
+    const scale = { shape: [sequences.length], data: new Float32Array(sequences.length).fill(-1) };
     const truth = await bed.gradient([{ ...batch, extra: { ...batch.extra, weights: scale }, loss: weightedScores }]);
     assertMean(
       draws,

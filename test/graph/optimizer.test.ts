@@ -5,9 +5,9 @@ import type { Engine } from '../../src/engine/engine.ts';
 import { square, total } from '../../src/graph/compositions.ts';
 import { gradients } from '../../src/graph/differentiate.ts';
 import {
-  type AdamW,
-  adamW,
+  type OptimizerOptions,
   optimizerState,
+  optimizerStep,
   orthogonalized,
   type Schedule,
   scheduled,
@@ -19,7 +19,14 @@ import { engines } from './engines.ts';
 import { assertClose, f32, normals, runProgram } from './run-program.ts';
 
 const constant: Schedule = { learningRate: 0.05, warmup: 0, decay: 'constant', steps: 5, floor: 0 };
-const plain: AdamW = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 0, schedule: constant };
+const plain: OptimizerOptions = {
+  beta1: 0.9,
+  beta2: 0.99,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  maxGradNorm: 0,
+  schedule: constant,
+};
 
 const shapes = new Map([
   ['matrix', [2, 3]],
@@ -29,7 +36,7 @@ const initial = new Map([...shapes].map(([name, shape]) => [name, normals(new Ra
 /** loss = sum of (parameter - 2)^2 / 2, so that a gradient is parameter - 2. */
 const target = 2;
 
-function transcribed(options: AdamW, steps: number) {
+function transcribed(options: OptimizerOptions, steps: number) {
   const values = new Map([...initial].map(([name, { data }]) => [name, [...data]]));
   const m = new Map([...values].map(([name, data]) => [name, data.map(() => 0)]));
   const v = new Map([...values].map(([name, data]) => [name, data.map(() => 0)]));
@@ -59,20 +66,20 @@ function transcribed(options: AdamW, steps: number) {
   return { values, norm, rate };
 }
 
-async function ran(engine: Engine, options: AdamW, times: number) {
+async function ran(engine: Engine, options: OptimizerOptions, times: number) {
   const parameters = new Map([...shapes].map(([name, shape]): [string, Tensor] => [name, p.state(name, shape)]));
   let loss: Tensor = p.scalar(0);
   for (const parameter of parameters.values()) loss = p.add(loss, p.mul(total(square(p.sub(parameter, target))), 0.5));
   const slopes = gradients(loss, [...parameters.values()]);
   const gradientOf = new Map([...parameters.keys()].map((name, index) => [name, slopes[index]!]));
-  const { updates, gradNorm, learningRate } = adamW(parameters, gradientOf, options);
+  const { updates, gradNorm, learningRate } = optimizerStep(parameters, gradientOf, options);
   const state: Record<string, HostTensor> = Object.fromEntries(initial);
   for (const [name, shape] of optimizerState(shapes))
     state[name] = f32(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
   return runProgram(engine, { outputs: { gradNorm, learningRate }, updates }, {}, { state, times });
 }
 
-const variants: [string, AdamW][] = [
+const variants: [string, OptimizerOptions][] = [
   ['plain', plain],
   ['clipping', { ...plain, maxGradNorm: 0.5 }],
   ['clipping that never bites', { ...plain, maxGradNorm: 1000 }],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Engine } from '../../src/engine/engine.ts';
 import { total } from '../../src/graph/compositions.ts';
-import type { AdamW } from '../../src/graph/optimizer.ts';
+import type { OptimizerOptions } from '../../src/graph/optimizer.ts';
 import { mul, neg } from '../../src/graph/primitives.ts';
 import type { Checkpoint } from '../../src/model/checkpoint.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
@@ -31,7 +31,7 @@ const variants: Readonly<Record<string, Partial<ModelConfig>>> = {
   'a model that reads given text once': { attention: 'prefix-lm', num_hidden_layers: 2, qk_norm: true },
 };
 
-const optimizer: AdamW = {
+const optimizer: OptimizerOptions = {
   beta1: 0.5,
   beta2: 0.9,
   epsilon: 1e-4,

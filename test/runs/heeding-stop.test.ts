@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { withCancellation } from '../../src/runs/cancellation.ts';
 import { requestControl } from '../../src/runs/control.ts';
-import { heedingStop } from '../../src/runs/heeding-stop.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun, temporaryFolder } from './example.ts';
 
@@ -17,10 +17,12 @@ const endless = async (checkCancelled: () => void): Promise<never> => {
 test('long work between two steps ends when somebody wants its run to stop', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   const step = 3;
-  assert.equal(await heedingStop(run, { step, signal: undefined }, async () => 7), 7);
-  await assert.rejects(heedingStop(run, { step, signal: AbortSignal.timeout(20) }, endless), { name: 'Interrupted' });
+  assert.equal(await withCancellation(run, { step, signal: undefined }, async () => 7), 7);
+  await assert.rejects(withCancellation(run, { step, signal: AbortSignal.timeout(20) }, endless), {
+    name: 'Interrupted',
+  });
   await requestControl(run.dir, 'pause');
-  const working = heedingStop(run, { step, signal: undefined }, endless);
+  const working = withCancellation(run, { step, signal: undefined }, endless);
   working.catch(() => undefined);
   await delay(50);
   await requestControl(run.dir, 'stop');

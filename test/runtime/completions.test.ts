@@ -4,8 +4,8 @@ import type { Infilled, InfillRequest } from '../../src/diffusion/infill.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
 import { type CompletionQuery, Completions, shownFirst } from '../../src/runtime/completions.ts';
+import { Scheduler } from '../../src/runtime/scheduler.ts';
 import { defaultSettings } from '../../src/runtime/server.ts';
-import { Turns } from '../../src/runtime/turns.ts';
 
 /** What the model writes, as `infill` would say it. */
 function written(texts: readonly string[], confidence = 0.9): Infilled {
@@ -36,7 +36,7 @@ function bench(
   const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
   const asked: InfillRequest[] = [];
   const completions = new Completions({
-    turns: new Turns(),
+    turns: new Scheduler(),
     settings: () => settings.value,
     snoozedUntil: () => clock.snoozedUntil,
     infill: async (request) => {

@@ -5,7 +5,7 @@ import { mayHaveSeveralLines } from '../../src/runtime/inline/multiline.ts';
 import { SuggestionCache } from '../../src/runtime/inline/suggestion-cache.ts';
 import type { TextAtCursor } from '../../src/runtime/inline/text-at-cursor.ts';
 import { trimCompletion } from '../../src/runtime/inline/trim.ts';
-import { commentOrStringAt } from '../../src/workspace/syntax-place.ts';
+import { commentOrStringAt } from '../../src/syntax/comments-and-strings.ts';
 import badOutputs from './bad-outputs.json' with { type: 'json' };
 
 /** A text with the cursor at `|`. */

@@ -105,7 +105,7 @@ it('gives its memory away while there is no room for it, and reads the model aga
   reason = 'The model made room for one.';
   const model = await residency.get();
   await residency.reconsider();
-  assert.deepEqual([residency.residency.state, residency.residency.problem], ['resting', reason]);
+  assert.deepEqual([residency.residency.state, residency.residency.problem], ['evicted', reason]);
   await assert.rejects(model.rawLogits(Int32Array.of(4, 2, 5)), 'its weights are gone');
   const told = states.length;
   await residency.reconsider();
@@ -116,7 +116,7 @@ it('gives its memory away while there is no room for it, and reads the model aga
   await assert.rejects(residency.get(), { name: 'UserError', message: reason });
   residency.choose({ ...choice, model: folder('other') });
   await assert.rejects(residency.get(), { name: 'UserError', message: reason });
-  assert.equal(states.at(-1), 'resting');
+  assert.equal(states.at(-1), 'evicted');
   residency.choose(choice);
 
   reason = null;

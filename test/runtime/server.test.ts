@@ -313,7 +313,7 @@ describe('the language server', () => {
     await status('ready');
 
     const job = await RunWriter.create(path.join(home, 'runs'), { ...newRun, name: 'a large job', memory: 2 ** 50 });
-    assert.match(await status('resting'), /made room for a large job: .* completions come back when it is over\./);
+    assert.match(await status('evicted'), /made room for a large job: .* completions come back when it is over\./);
     assert.deepEqual(await complete(0, 3, 'invoked'), []);
     const { outcome, reason } = await last();
     assert.equal(outcome, 'no-model');

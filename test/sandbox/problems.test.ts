@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { isWellFormed } from '../../src/syntax/trees.ts';
 import { judge } from '../../src/tasks/code/judge.ts';
 import { problemsOf } from '../../src/tasks/code/problem-files.ts';
 import { candidateProgram } from '../../src/tasks/code/program.ts';
-import { isWellFormed } from '../../src/workspace/syntax-trees.ts';
 
 const splits = ['training', 'validation', 'test'] as const;
 

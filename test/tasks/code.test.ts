@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UserError } from '../../src/platform/errors.ts';
+import { stripTypes } from '../../src/syntax/strip-types.ts';
 import { code } from '../../src/tasks/code/code.ts';
 import { parseProblems } from '../../src/tasks/code/problem-files.ts';
 import { candidateProgram } from '../../src/tasks/code/program.ts';
 import { codeRow } from '../../src/tasks/code/row.ts';
-import { stripTypes } from '../../src/workspace/strip-types.ts';
 
 const prompt = 'const base = 1;\n\n/** Adds. */\nexport function add(a: number): number {\n';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { AdamW } from '../../src/graph/optimizer.ts';
+import type { OptimizerOptions } from '../../src/graph/optimizer.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import type { Example } from '../../src/training/masked-diffusion-loss.ts';
@@ -10,7 +10,7 @@ import { logProbability, referencePredictions } from '../model/reference-transfo
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 
 const causal = { attention: 'causal', logit_shift: true, num_hidden_layers: 2 } as const;
-const optimizer: AdamW = {
+const optimizer: OptimizerOptions = {
   beta1: 0.9,
   beta2: 0.99,
   epsilon: 1e-8,

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import type { AdamW } from '../../src/graph/optimizer.ts';
+import type { OptimizerOptions } from '../../src/graph/optimizer.ts';
 import { openCheckpoint, readCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
@@ -11,7 +11,7 @@ import { type Example, maskedDiffusionBatch, maskedDiffusionLoss } from '../../s
 import { Trainer, trainingState } from '../../src/training/trainer.ts';
 import { oneThread } from '../model/tiny-model.ts';
 
-const optimizer: AdamW = {
+const optimizer: OptimizerOptions = {
   beta1: 0.9,
   beta2: 0.99,
   epsilon: 1e-8,

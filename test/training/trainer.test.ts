@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { AdamW } from '../../src/graph/optimizer.ts';
+import type { OptimizerOptions } from '../../src/graph/optimizer.ts';
 import type { Checkpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
@@ -16,7 +16,7 @@ import { everyOption, oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 
 const special = { mask: 2, pad: 0 };
 /** Half of the gradient stands in the first moment after one step. */
-const optimizer: AdamW = {
+const optimizer: OptimizerOptions = {
   beta1: 0.5,
   beta2: 0.9,
   epsilon: 1e-6,

@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { maskExactCount } from '../../src/diffusion/masking.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
-import { BoundEstimator } from '../../src/tuning/bounds.ts';
+import { BoundEstimator } from '../../src/tuning/likelihoods/bounds.ts';
 import { logProbability, referencePredictions } from '../model/reference-transformer.ts';
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 import { referenceBounds } from './reference-spg.ts';

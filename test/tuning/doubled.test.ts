@@ -4,8 +4,8 @@ import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import type { Loss } from '../../src/training/trainer.ts';
 import { Trainer } from '../../src/training/trainer.ts';
-import { actionBatch, maskedView, scoreActions, type View } from '../../src/tuning/actions.ts';
-import { frozen } from '../../src/tuning/frozen-optimizer.ts';
+import { evalOnlyOptimizer } from '../../src/tuning/likelihoods/eval-only-optimizer.ts';
+import { maskedView, scoreSequences, sequenceBatch, type View } from '../../src/tuning/likelihoods/scored-sequences.ts';
 import { doubledBatch, doubledView } from '../../src/tuning/objectives/ebpo.ts';
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 
@@ -21,7 +21,7 @@ let model: LanguageModel;
 let trainer: Trainer;
 before(async () => {
   model = await LanguageModel.load(oneThread(), tinyCheckpoint({ attention: 'prefix-lm' }));
-  trainer = new Trainer(model, none, frozen);
+  trainer = new Trainer(model, none, evalOnlyOptimizer);
 });
 after(async () => {
   await trainer.dispose();
@@ -33,8 +33,9 @@ const evaluate = async (batch: Parameters<Trainer['evaluate']>[0]) => (await tra
 /** Log-probabilities of all tokens of a doubled row, in blocks of two unless said otherwise. */
 async function scores(view: View, block = 2): Promise<number[]> {
   const all = { ...view, weights: new Float32Array(4).fill(1) };
-  const batchOf = (actions: Parameters<typeof doubledBatch>[0], pad: number) => doubledBatch(actions, pad, { block });
-  return [...(await scoreActions(evaluate, [[all]], { size: 1, pad: 0, batchOf })).tokens[0]!];
+  const batchOf = (sequences: Parameters<typeof doubledBatch>[0], pad: number) =>
+    doubledBatch(sequences, pad, { block });
+  return [...(await scoreSequences(evaluate, [[all]], { size: 1, pad: 0, batchOf })).tokens[0]!];
 }
 
 const doubled = (block: number, prompt = 2, random = new Random(1, 'doubled')) =>
@@ -56,7 +57,7 @@ describe('a completion twice in one row', () => {
     const copy = Array.from(view.seen).slice(6);
     const masked = [0, 0, ...copy.map((token) => Number(token === mask))];
     const plain = maskedView(text, masked, mask, () => 1);
-    const { tokens } = await scoreActions(evaluate, [[plain]], { size: 1, pad: 0, batchOf: actionBatch });
+    const { tokens } = await scoreSequences(evaluate, [[plain]], { size: 1, pad: 0, batchOf: sequenceBatch });
     assertAlike(await scores(view, 4), [...tokens[0]!], [true, true, true, true]);
   });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Rollout, type RolloutJob, rollOutAndEarn } from '../../src/tuning/rollouts.ts';
+import { generateAndScore, type Rollout, type RolloutJob } from '../../src/tuning/rollouts.ts';
 
 const jobs = [1, 2, 3, 4, 5].map((seed) => ({ seed }) as RolloutJob);
 const written = (wave: readonly RolloutJob[]) => wave.map((job) => ({ job }) as Rollout);
@@ -10,17 +10,17 @@ describe('rollouts whose rewards take time', () => {
   it('are rewarded while the next are written, and stay in order', async () => {
     const log: string[] = [];
     const seeds = (of: readonly RolloutJob[]) => of.map(({ seed }) => seed).join();
-    const { rollouts, rewards } = await rollOutAndEarn({
+    const { rollouts, rewards } = await generateAndScore({
       jobs,
-      wave: 2,
-      write: async (wave) => {
-        log.push(`write ${seeds(wave)}`);
+      chunkSize: 2,
+      generate: async (wave) => {
+        log.push(`generate ${seeds(wave)}`);
         await delay(5);
         return written(wave);
       },
-      earn: async (wave) => {
+      score: async (wave) => {
         const which = seeds(wave.map(({ job }) => job));
-        log.push(`earn ${which}`);
+        log.push(`score ${which}`);
         // The first is the last to be known.
         await delay(which === '1,2' ? 60 : 1);
         log.push(`earned ${which}`);
@@ -35,25 +35,25 @@ describe('rollouts whose rewards take time', () => {
       (await rewards()).map((earned) => 'total' in earned && earned.total),
       [1, 2, 3, 4, 5],
     );
-    assert.ok(log.indexOf('write 3,4') < log.indexOf('earned 1,2'));
+    assert.ok(log.indexOf('generate 3,4') < log.indexOf('earned 1,2'));
     assert.equal(log.at(-1), 'earned 1,2');
   });
 
   it('end with what is wrong, once nothing runs any more', async () => {
     let running = 0;
-    const earn = async (): Promise<never[]> => {
+    const score = async (): Promise<never[]> => {
       running++;
       await delay(20);
       running--;
       throw new Error('a broken sandbox');
     };
-    const { rewards } = await rollOutAndEarn({ jobs, wave: 5, write: async (wave) => written(wave), earn });
+    const { rewards } = await generateAndScore({ jobs, chunkSize: 5, generate: async (wave) => written(wave), score });
     await assert.rejects(rewards(), /a broken sandbox/);
-    const write = async (wave: readonly RolloutJob[]) => {
+    const generate = async (wave: readonly RolloutJob[]) => {
       if (wave[0]!.seed > 1) throw new Error('no model');
       return written(wave);
     };
-    await assert.rejects(rollOutAndEarn({ jobs, wave: 1, write, earn }), /no model/);
+    await assert.rejects(generateAndScore({ jobs, chunkSize: 1, generate, score }), /no model/);
     assert.equal(running, 0);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { AdamW } from '../../src/graph/optimizer.ts';
+import type { OptimizerOptions } from '../../src/graph/optimizer.ts';
 import type { HostTensor } from '../../src/graph/tensor.ts';
 import type { Checkpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
@@ -20,7 +20,7 @@ import { everyOption, oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 import { type ReferenceSettings, referenceLoss } from './reference-spg.ts';
 
 const special = { mask: 2, pad: 0 };
-const optimizer: AdamW = {
+const optimizer: OptimizerOptions = {
   beta1: 0.5,
   beta2: 0.9,
   epsilon: 1e-4,

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
-import type { Action } from '../../src/tuning/actions.ts';
-import { canvasBatch, hidden, surrounded } from '../../src/tuning/canvas-batch.ts';
-import { corrupt } from '../../src/tuning/corruptions.ts';
-import { elboViews, oneStepView } from '../../src/tuning/elbo-views.ts';
+import { applyMask, canvasBatch, joinContext } from '../../src/tuning/likelihoods/canvas-batch.ts';
+import { corrupt } from '../../src/tuning/likelihoods/corruptions.ts';
+import { elboViews, oneStepView } from '../../src/tuning/likelihoods/elbo-views.ts';
+import type { ScoredSequence } from '../../src/tuning/likelihoods/scored-sequences.ts';
+import {
+  canvasIn,
+  openQuery,
+  stateBefore,
+  stepSequence,
+  traceLength,
+} from '../../src/tuning/likelihoods/trace-views.ts';
 import { coupledViews } from '../../src/tuning/objectives/coupled-grpo.ts';
 import { activeBlockView } from '../../src/tuning/objectives/dtm.ts';
 import { doubledView } from '../../src/tuning/objectives/ebpo.ts';
@@ -13,18 +20,17 @@ import { pairOfViews } from '../../src/tuning/objectives/espo.ts';
 import { complementaryViews } from '../../src/tuning/objectives/trafl.ts';
 import { preferencePairs } from '../../src/tuning/objectives/vrpo.ts';
 import { wd1Weights } from '../../src/tuning/objectives/wd1.ts';
-import { canvasIn, openQuery, stateBefore, stepAction, traceLength } from '../../src/tuning/trace-views.ts';
 
 const mask = 9;
 /** A text of five tokens, of which four count, behind a prompt of two. */
 const text = { prompt: Int32Array.of(1, 2), completion: Int32Array.of(3, 4, 5, 6, 7), length: 4 };
 
 /** Places of the text that are masked in a view. */
-const maskedIn = (action: Action, view: number) =>
-  Array.from(action[view]!.seen).flatMap((token, place) => (token === mask ? [place - 2] : []));
+const maskedIn = (sequence: ScoredSequence, view: number) =>
+  Array.from(sequence[view]!.seen).flatMap((token, place) => (token === mask ? [place - 2] : []));
 
 /** Mean over many draws of what each token weighs, all views together. */
-function meanWeights(draw: (random: Random) => Action, draws = 20_000): number[] {
+function meanWeights(draw: (random: Random) => ScoredSequence, draws = 20_000): number[] {
   const random = new Random(1, 'views');
   const sums = new Float64Array(5);
   for (let index = 0; index < draws; index++)
@@ -42,16 +48,16 @@ function assertElbo(weights: readonly number[], scale = 1): void {
 describe('views', () => {
   it('weigh masked tokens alone, and mask what is behind the end of the text', () => {
     const random = new Random(2, 'masked');
-    for (const action of [
+    for (const sequence of [
       elboViews(text, 3, mask, random),
       coupledViews(text, mask, random),
       pairOfViews(text, 2, 1, mask, random),
       complementaryViews(text, 4, mask, random),
       [oneStepView(text, { promptMasking: 0.5, mask, random })],
     ])
-      action.forEach(({ seen, weights, wanted }, view) => {
+      sequence.forEach(({ seen, weights, wanted }, view) => {
         assert.equal(seen[6], mask);
-        const places = maskedIn(action, view);
+        const places = maskedIn(sequence, view);
         weights.forEach((weight, place) => {
           if (weight !== 0) assert.ok(places.includes(place) && place < text.length);
         });
@@ -90,17 +96,17 @@ describe('views', () => {
   it('of trafl are complementary pairs with a mean per position each', () => {
     const random = new Random(4, 'pairs');
     for (let draw = 0; draw < 20; draw++) {
-      const action = complementaryViews(text, 4, mask, random);
-      assert.equal(action.length, 4);
+      const sequence = complementaryViews(text, 4, mask, random);
+      assert.equal(sequence.length, 4);
       for (const pair of [0, 2]) {
-        const [first, second] = [maskedIn(action, pair), maskedIn(action, pair + 1)];
+        const [first, second] = [maskedIn(sequence, pair), maskedIn(sequence, pair + 1)];
         assert.deepEqual([...new Set([...first, ...second])].sort(), [0, 1, 2, 3, 4]);
         assert.deepEqual(
           first.filter((place) => second.includes(place)),
           [4],
         );
       }
-      for (const { weights } of action)
+      for (const { weights } of sequence)
         assert.ok(Math.abs(weights.reduce((sum, weight) => sum + weight, 0) - 0.25) < 1e-6);
     }
     const alone = complementaryViews({ ...text, length: 1 }, 2, mask, random);
@@ -175,11 +181,11 @@ describe('a decoding trace', () => {
     entropy: Float32Array.of(0.2, 0.9, 1.5, 0.4, 0.1),
   } as Parameters<typeof stateBefore>[0];
 
-  it('gives the canvas before each step, and the step as an action', () => {
+  it('gives the canvas before each step, and the step as a sequence', () => {
     assert.equal(traceLength(rollout), 4);
     assert.deepEqual([...stateBefore(rollout, 0, mask).seen], [1, 2, mask, mask, mask, mask, mask]);
     assert.deepEqual([...stateBefore(rollout, 2, mask).seen], [1, 2, 3, 4, mask, 6, mask]);
-    const [view] = stepAction(rollout, 1, mask);
+    const [view] = stepSequence(rollout, 1, mask);
     assert.deepEqual(Array.from(view!.seen), [1, 2, mask, 4, mask, mask, mask]);
     assert.deepEqual([...view!.weights], [1, 0, 0, 1, 0]);
   });
@@ -245,14 +251,14 @@ describe('a completion between what stands around it', () => {
   const suffix = Int32Array.of(7, 8);
   it('has its masked places hidden, and nothing of what is given', () => {
     const masked = Uint8Array.of(0, 0, 1, 0, 1);
-    const row = hidden({ prompt: Int32Array.of(1, 2), suffix, completion: Int32Array.of(3, 4, 5) }, masked, mask);
+    const row = applyMask({ prompt: Int32Array.of(1, 2), suffix, completion: Int32Array.of(3, 4, 5) }, masked, mask);
     assert.deepEqual([[...row.seen], row.prompt, row.suffix], [[1, 2, mask, 4, mask, 7, 8], 2, 2]);
   });
 
   it('is told apart from it in a batch', () => {
     const rows = [
-      { ...surrounded({ prompt: Int32Array.of(1, 2), suffix }, [3, 4]), wanted: [3, 4] },
-      { ...surrounded({ prompt: Int32Array.of(1) }, [3, 4]), wanted: [3, 4] },
+      { ...joinContext({ prompt: Int32Array.of(1, 2), suffix }, [3, 4]), wanted: [3, 4] },
+      { ...joinContext({ prompt: Int32Array.of(1) }, [3, 4]), wanted: [3, 4] },
     ];
     const { batch } = canvasBatch(rows, 0);
     assert.deepEqual([...batch.canvas!.data].slice(0, 6), [0, 0, 1, 1, 0, 0]);

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { shownAlternatives } from '../../evaluation/infilling.ts';
+import { shownAlternatives } from '../../infilling/infilling.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
 import { bundledCodeModel, findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { canvasWidth, completesCode } from '../../diffusion/infill.ts';
-import { AutoregressiveWriter } from '../../evaluation/autoregressive-writer.ts';
-import { DiffusionLikelihood, modelCompleter, predictedTokens } from '../../evaluation/diffusion-infiller.ts';
-import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } from '../../evaluation/infilling.ts';
-import { compareInfilling, type InfillingMethod, type Measured } from '../../evaluation/infilling-comparison.ts';
-import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../evaluation/left-to-right.ts';
+import { AutoregressiveWriter } from '../../infilling/autoregressive-model.ts';
+import { compareInfilling, type InfillingMethod, type Measured } from '../../infilling/comparison.ts';
+import { DiffusionLikelihood, modelCompleter, predictedTokens } from '../../infilling/diffusion-infiller.ts';
+import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } from '../../infilling/infilling.ts';
+import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../infilling/left-to-right.ts';
 import { readCheckpoint } from '../../model/checkpoint.ts';
 import { fillsFromTheLeft } from '../../model/fill-in-the-middle.ts';
 import { bundledCodeModel, findModel } from '../../model/find-model.ts';

@@ -246,7 +246,7 @@ export class PanelSession implements vscode.Disposable {
     const { state } = this.#parts.runtime;
     const status = state.kind === 'running' ? state.status : null;
     const { summary } = summarise(state, true);
-    const ready = state.kind === 'running' && status?.state !== 'failed' && status?.state !== 'resting';
+    const ready = state.kind === 'running' && status?.state !== 'failed' && status?.state !== 'evicted';
     this.#send({ kind: 'runtime', ready, model: status?.model ?? null, summary });
   }
 

@@ -38,13 +38,13 @@ export function discardedBy(candidate: Candidate, at: TextAtCursor): string | nu
 /** Whether the lines that follow the cursor's are those of the completion. */
 function repeatsNextLines(text: string, at: TextAtCursor): boolean {
   const behind = lineBehind(at);
-  const next = at.suffix.slice(behind.length).split('\n').map(trimmed).filter(isTelling);
-  const own = text.split('\n').map(trimmed).filter(isTelling);
+  const next = at.suffix.slice(behind.length).split('\n').map(trimmed).filter(isDistinctive);
+  const own = text.split('\n').map(trimmed).filter(isDistinctive);
   return own.length > 0 && own.length <= next.length && own.every((line, index) => line === next[index]);
 }
 
 const trimmed = (line: string): string => line.trim();
-const isTelling = (line: string): boolean => line.length > 2;
+const isDistinctive = (line: string): boolean => line.length > 2;
 
 /**
  * Tells the model when to leave off: what is behind the block that the cursor stands in is cut off, and what goes round in
@@ -57,7 +57,7 @@ export const stoppingRules = (at: TextAtCursor): StoppingRules => ({
 
 /** A line three times over, or a short piece of text at least five times. */
 function isDegenerate(text: string): boolean {
-  const lines = text.split('\n').map(trimmed).filter(isTelling);
+  const lines = text.split('\n').map(trimmed).filter(isDistinctive);
   if (lines.some((line, index) => line === lines[index + 1] && line === lines[index + 2])) return true;
   return /(\S.{0,11}?)\1{4,}/.test(text) && !/^[\s\-=*_/#.~]+$/.test(text);
 }

@@ -1,8 +1,8 @@
 import { UserError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
-import { isWellFormed } from '../../workspace/syntax-trees.ts';
+import { isWellFormed } from '../../syntax/trees.ts';
 import { shareOf, type Verdict } from '../../workspace/verdict.ts';
-import type { Grade, GradeOptions, NoReward, PromptFormat, Reward, RewardQuestion, Task } from '../task.ts';
+import type { Grade, GradeOptions, PromptFormat, Reward, RewardQuestion, ScoringError, Task } from '../task.ts';
 import { judge } from './judge.ts';
 import { problemsOf } from './problem-files.ts';
 import { candidateProgram } from './program.ts';
@@ -39,7 +39,7 @@ async function reward(
   questions: readonly RewardQuestion<CodeRow>[],
   format: PromptFormat,
   signal?: AbortSignal,
-): Promise<(Reward | NoReward)[]> {
+): Promise<(Reward | ScoringError)[]> {
   checkCodeRewards(code, questions);
   const verdicts = await verdictsOf(questions, format, signal);
   return Promise.all(

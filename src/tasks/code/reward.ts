@@ -1,6 +1,6 @@
 import { UsageError } from '../../platform/errors.ts';
 import { shareOf, type Verdict } from '../../workspace/verdict.ts';
-import type { NoReward, PromptFormat, Reward, Task } from '../task.ts';
+import type { PromptFormat, Reward, ScoringError, Task } from '../task.ts';
 
 /** Shares of the reward: tests decide, and text that parses or is nothing but code shows the way to where tests can. */
 const worth = { tests: 0.85, parses: 0.1, format: 0.05 } as const;
@@ -26,7 +26,7 @@ export interface Rewarded {
  * `tests` is the share of tests that pass, with a small part for a program that parses and a smaller one for a completion
  * that is code and nothing else; `all-tests` is 1 where every test passes. The verdict is the reward's report.
  */
-export function codeReward(verdict: Verdict, { name, completion, format, parses }: Rewarded): Reward | NoReward {
+export function codeReward(verdict: Verdict, { name, completion, format, parses }: Rewarded): Reward | ScoringError {
   const share = shareOf(verdict);
   if (verdict.outcome === 'broken' || share === null) return { broken: 'reason' in verdict ? verdict.reason : '' };
   if (name === 'all-tests') {

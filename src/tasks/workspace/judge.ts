@@ -3,7 +3,7 @@ import { UserError } from '../../platform/errors.ts';
 import { limitConcurrency } from '../../platform/limit-concurrency.ts';
 import { openSandbox } from '../../sandbox/open-sandbox.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
-import { bodyEnd } from '../../workspace/functions.ts';
+import { bodyEnd } from '../../syntax/functions.ts';
 import { runTests } from '../../workspace/run-tests.ts';
 import { findRunner } from '../../workspace/runners/find-runner.ts';
 import type { TestRunner } from '../../workspace/runners/runner.ts';

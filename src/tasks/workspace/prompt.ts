@@ -1,4 +1,4 @@
-import { languageOf } from '../../workspace/syntax-trees.ts';
+import { languageOf } from '../../syntax/trees.ts';
 import type { WorkspaceRow } from './row.ts';
 
 /** Characters of a file that a prompt shows: some four of them are a token of code. */

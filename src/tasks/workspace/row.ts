@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { GuardedFunction } from '../../workspace/discover.ts';
+import type { TestedFunction } from '../../workspace/discover.ts';
 import { checkedRow } from '../checked.ts';
 
 /** A function of a workspace, with all that its prompt and its verdict follow from. */
-export type WorkspaceRow = GuardedFunction;
+export type WorkspaceRow = TestedFunction;
 
 const text = z.string({ error: 'needs a text' });
 

@@ -1,10 +1,10 @@
 import { UserError } from '../../platform/errors.ts';
-import { isWellFormed } from '../../workspace/syntax-trees.ts';
+import { isWellFormed } from '../../syntax/trees.ts';
 import { shareOf, type Verdict } from '../../workspace/verdict.ts';
 import { codeIn, mostCharacters } from '../code/program.ts';
 import { checkCodeRewards, codeReward } from '../code/reward.ts';
 import { smallSteps } from '../code/small-steps.ts';
-import type { Grade, GradeOptions, NoReward, PromptFormat, Reward, RewardQuestion, Task } from '../task.ts';
+import type { Grade, GradeOptions, PromptFormat, Reward, RewardQuestion, ScoringError, Task } from '../task.ts';
 import { judgeBodies, withBody } from './judge.ts';
 import { plainPrompt, shownSuffix, taggedPrompt } from './prompt.ts';
 import { type WorkspaceRow, workspaceRow } from './row.ts';
@@ -34,7 +34,7 @@ async function reward(
   questions: readonly RewardQuestion<WorkspaceRow>[],
   format: PromptFormat,
   signal?: AbortSignal,
-): Promise<(Reward | NoReward)[]> {
+): Promise<(Reward | ScoringError)[]> {
   checkCodeRewards(workspace, questions);
   const verdicts = await judgeBodies(
     questions.map((question) => bodyOf(question, format)),

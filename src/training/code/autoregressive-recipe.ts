@@ -1,5 +1,5 @@
-import { AutoregressiveWriter } from '../../evaluation/autoregressive-writer.ts';
-import { leftToRightCompleter } from '../../evaluation/left-to-right.ts';
+import { AutoregressiveWriter } from '../../infilling/autoregressive-model.ts';
+import { leftToRightCompleter } from '../../infilling/left-to-right.ts';
 import { givenForMiddle } from '../../model/fill-in-the-middle.ts';
 import type { Example } from '../masked-diffusion-loss.ts';
 import type { Recipe } from '../recipe.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { Ngram } from '../../evaluation/ngram.ts';
-import { NgramWriter } from '../../evaluation/ngram-writer.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
+import { Ngram } from '../../infilling/ngram.ts';
+import { NgramWriter } from '../../infilling/ngram-model.ts';
 import type { SpecialTokens } from '../../model/config.ts';
 import { readSafetensors, writeSafetensors } from '../../model/safetensors.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { type InfillingDecoding, modelCompleter } from '../../evaluation/diffusion-infiller.ts';
-import { type Completer, scoreItems, sharesOf } from '../../evaluation/infilling.ts';
-import { leftToRightCompleter } from '../../evaluation/left-to-right.ts';
+import { type InfillingDecoding, modelCompleter } from '../../infilling/diffusion-infiller.ts';
+import { type Completer, scoreItems, sharesOf } from '../../infilling/infilling.ts';
+import { leftToRightCompleter } from '../../infilling/left-to-right.ts';
 import { trainBytePairs } from '../../model/byte-pair-training.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
 import { Tokenizer } from '../../model/tokenizer.ts';

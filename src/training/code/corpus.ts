@@ -6,7 +6,7 @@ import { Parser, type ReadEntry } from 'tar';
 import { UserError } from '../../platform/errors.ts';
 import { type FetchPackage, fetchByNpm } from './fetch-package.ts';
 import packages from './packages.json' with { type: 'json' };
-import { cleaned, tellingLines, unsuitable, unsuitablePath, withoutSpace } from './source-filter.ts';
+import { cleaned, distinctiveLines, unsuitable, unsuitablePath, withoutSpace } from './source-filter.ts';
 
 /** A package whose sources are read, as the list pins it. */
 export interface ListedPackage {
@@ -78,7 +78,7 @@ export async function readCorpus(
       files[listed.part].push(file);
     }
   }
-  const seen = new Set(files.training.flatMap(({ text }) => tellingLines(text)));
+  const seen = new Set(files.training.flatMap(({ text }) => distinctiveLines(text)));
   return { training: files.training, validation: files.validation.filter(({ text }) => !isKnown(text, seen)) };
 }
 
@@ -87,7 +87,7 @@ const archiveName = ({ name, version }: ListedPackage): string =>
 
 /** Whether more than half of the lines that tell anything stand in training files: a copy, or code that was handed on. */
 function isKnown(text: string, seen: ReadonlySet<string>): boolean {
-  const lines = tellingLines(text);
+  const lines = distinctiveLines(text);
   return lines.filter((line) => seen.has(line)).length > 0.5 * lines.length;
 }
 

@@ -1,8 +1,8 @@
-import type { InfillingItem, InfillingKind } from '../../evaluation/infilling.ts';
+import type { InfillingItem, InfillingKind } from '../../infilling/infilling.ts';
 import { Random } from '../../platform/random.ts';
-import { syntaxErrors } from '../../workspace/syntax-order.ts';
-import { commentOrStringAt } from '../../workspace/syntax-place.ts';
-import { languageOf } from '../../workspace/syntax-trees.ts';
+import { commentOrStringAt } from '../../syntax/comments-and-strings.ts';
+import { syntaxErrors } from '../../syntax/error-count.ts';
+import { languageOf } from '../../syntax/trees.ts';
 import type { SourceFile } from './corpus.ts';
 import { drawGap, type GapKind } from './gaps.ts';
 

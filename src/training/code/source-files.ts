@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../platform/errors.ts';
+import { languageOf } from '../../syntax/trees.ts';
 import { workspaceFiles } from '../../workspace/files.ts';
-import { languageOf } from '../../workspace/syntax-trees.ts';
 import type { SourceFile } from './corpus.ts';
 
 /** Characters of the longest file that is read. */

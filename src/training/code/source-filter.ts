@@ -59,7 +59,7 @@ export function cleaned(text: string): string {
 export const withoutSpace = (text: string): string => text.replace(/\s+/g, '');
 
 /** Lines that say something of their own, by which two files are known to be of one origin. */
-export const tellingLines = (text: string): string[] =>
+export const distinctiveLines = (text: string): string[] =>
   text
     .split('\n')
     .map((line) => line.trim())

@@ -9,11 +9,11 @@ import type { LanguageModel } from '../../model/language-model.ts';
 import { Random } from '../../platform/random.ts';
 import { Trainer } from '../../training/trainer.ts';
 import { groupAdvantages } from '../advantages.ts';
-import { frozen } from '../frozen-optimizer.ts';
+import { evalOnlyOptimizer } from '../likelihoods/eval-only-optimizer.ts';
+import { weightedScores } from '../likelihoods/score-losses.ts';
 import type { Collected, Method, MethodRun, Objective, ScoredRollout } from '../objectives/objective.ts';
 import { objectiveByName, objectives } from '../objectives/registry.ts';
-import { type Rollout, type RolloutJob, rollOut } from '../rollouts.ts';
-import { weightedScores } from '../score-losses.ts';
+import { generateRollouts, type Rollout, type RolloutJob } from '../rollouts.ts';
 import { type TuningSettings, tuningSettings } from '../settings.ts';
 import { policyGradientBatch, type RewardOf } from './policy-gradient.ts';
 import { letterIds, predictEverything, tinyWorld } from './world.ts';
@@ -107,7 +107,7 @@ export class EstimatorBed {
   static async open(engine: Engine, options: { seed: number; length: number; reward?: RewardOf }) {
     const { seed, length, reward = wishedLetters } = options;
     const model = await tinyWorld(engine, seed);
-    const trainer = new Trainer(model, weightedScores, frozen);
+    const trainer = new Trainer(model, weightedScores, evalOnlyOptimizer);
     const predict = await predictEverything(model, prompt, length);
     const batch = policyGradientBatch(model, prompt, predict, length, reward);
     return new EstimatorBed(model, trainer, flat(await trainer.gradients([batch])), length, reward);
@@ -183,7 +183,7 @@ export class EstimatorBed {
     const { group_size: groupSize } = working[0]!.estimator.settings;
     for (let draw = 0; draw < draws; draw++) {
       const jobs = this.jobs(seed, draw, 4 * groupSize);
-      const shared = await rollOut(this.model, jobs);
+      const shared = await generateRollouts(this.model, jobs);
       for (const { estimator, method, moments } of working) {
         const rollouts = (await method.rollOut?.(jobs, draw + 1)) ?? shared;
         const round = await method.prepare(this.collect(rollouts, groupSize, seed, draw));

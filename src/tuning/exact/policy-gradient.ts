@@ -8,8 +8,8 @@
  */
 import type { LanguageModel } from '../../model/language-model.ts';
 import type { Batch } from '../../training/trainer.ts';
-import { actionBatch } from '../actions.ts';
-import { weightedScores } from '../score-losses.ts';
+import { weightedScores } from '../likelihoods/score-losses.ts';
+import { sequenceBatch } from '../likelihoods/scored-sequences.ts';
 import { canvasTokens, everyCanvas, letterIds, type Predict } from './world.ts';
 
 export type RewardOf = (text: readonly number[]) => number;
@@ -57,8 +57,8 @@ export function policyGradientBatch(
 ): Batch {
   const { value, reach, moves, canvases } = enumerate(predict, length, reward);
   const head = model.tokenizer.encode(prompt);
-  // One action per canvas and letter: the letter asked for at every open place.
-  const actions = canvases
+  // One sequence per canvas and letter: the letter asked for at every open place.
+  const sequences = canvases
     .filter((canvas) => canvas.includes(-1))
     .flatMap((canvas) => {
       const steps = moves(canvas);
@@ -71,8 +71,8 @@ export function policyGradientBatch(
         return [{ seen, prompt: head.length, wanted: new Int32Array(length).fill(id), weights }];
       });
     });
-  const batch = actionBatch(actions, model.config.pad_token_id);
-  const weights = { shape: [actions.length], data: new Float32Array(actions.length).fill(-1) };
+  const batch = sequenceBatch(sequences, model.config.pad_token_id);
+  const weights = { shape: [sequences.length], data: new Float32Array(sequences.length).fill(-1) };
   return { ...batch, extra: { ...batch.extra, weights }, loss: weightedScores };
 }
 

@@ -7,7 +7,7 @@
  *
  *     log pi(rollout) = sum_t log pi(tokens of step t | canvas before it) + sum over committed edits log pi(v | draft)
  *
- * in clipped terms of one action each (GRPO's, arXiv 2402.03300). `trace_steps` of the T unmasking steps are drawn at
+ * in clipped terms of one sequence each (GRPO's, arXiv 2402.03300). `trace_steps` of the T unmasking steps are drawn at
  * random and count T / K, so that their sum has no bias. That a place was kept has a probability as well, which is left
  * out as in the description this follows. Evaluations measure drafts, without edits. In the first `repair_steps` steps the same rollouts are only measured, and
  * the model learns to repair: solutions of their problems (or, where there are none, the group's best completions) are
@@ -17,38 +17,38 @@
 import { drawToken, probability } from '../../diffusion/denoise.ts';
 import { readCompletion } from '../../evaluation/answers.ts';
 import { Random } from '../../platform/random.ts';
-import { actionBatches } from '../action-update.ts';
-import type { Action } from '../actions.ts';
-import { surrounded } from '../canvas-batch.ts';
-import { beginClipped, type ClippedMethod, type ClippedTerm, clippedLoss, telling } from '../clipped-method.ts';
-import { corrupt } from '../corruptions.ts';
-import { divergenceWeight } from '../reference.ts';
-import { type Edit, type Rollout, rollOut } from '../rollouts.ts';
-import { scoreMetrics, weightedScores } from '../score-losses.ts';
-import { stepAction, traceLength } from '../trace-views.ts';
+import { joinContext } from '../likelihoods/canvas-batch.ts';
+import { corrupt } from '../likelihoods/corruptions.ts';
+import { divergenceWeight } from '../likelihoods/reference.ts';
+import { scoreMetrics, weightedScores } from '../likelihoods/score-losses.ts';
+import type { ScoredSequence } from '../likelihoods/scored-sequences.ts';
+import { sequenceBatches } from '../likelihoods/sequence-update.ts';
+import { stepSequence, traceLength } from '../likelihoods/trace-views.ts';
+import { type Edit, generateRollouts, type Rollout } from '../rollouts.ts';
+import { beginClipped, type ClippedMethod, type ClippedTerm, clippedLoss, withSignal } from './clipped-method.ts';
 import type { Collected, MethodRun, Objective, Round, ScoredRollout } from './objective.ts';
 
 const method: ClippedMethod = {
   name: 'autoedit',
-  unit: 'action',
+  unit: 'sequence',
   penalty: 'k3',
   reading: 'drawn',
   defaults: { low: 0.2, high: 0.2, kl: 0 },
   terms(collected, inner, { settings, tokens }, kl) {
     const random = collected.random('trace steps', inner);
     const weight = 1 / (collected.completions.length * settings.length);
-    return telling(collected, kl).flatMap(({ rollout, advantage }): ClippedTerm[] => {
+    return withSignal(collected, kl).flatMap(({ rollout, advantage }): ClippedTerm[] => {
       const steps = traceLength(rollout);
       const count = Math.min(settings.trace_steps, steps);
       return [
         ...random.sample(steps, count).map((step) => ({
-          action: stepAction(rollout, step, tokens.mask),
+          sequence: stepSequence(rollout, step, tokens.mask),
           advantage,
           weights: (weight * steps) / count,
         })),
         ...(rollout.edits ?? [])
           .filter(({ places }) => places.length > 0)
-          .map((edit) => ({ action: editAction(rollout, edit), advantage, weights: weight })),
+          .map((edit) => ({ sequence: editSequence(rollout, edit), advantage, weights: weight })),
       ];
     });
   },
@@ -66,7 +66,7 @@ export const autoedit: Objective = {
     return {
       ...clipped,
       async rollOut(jobs) {
-        return edited(await rollOut(run.model, jobs), run);
+        return edited(await generateRollouts(run.model, jobs), run);
       },
       async prepare(collected) {
         if (collected.step > run.settings.repair_steps) return clipped.prepare(collected);
@@ -89,7 +89,7 @@ async function edited(
     const logits = await model.logits(
       active.map((index) => {
         const own = results[index] as Rollout;
-        const { seen, prompt, suffix } = surrounded(own, own.tokens);
+        const { seen, prompt, suffix } = joinContext(own, own.tokens);
         return { tokens: seen, places: Array.from(own.tokens, (_, place) => prompt + place), canvas: prompt, suffix };
       }),
     );
@@ -116,14 +116,14 @@ async function edited(
 }
 
 /** The committed edits of a pass: the log-probabilities of the new tokens, given the whole draft. */
-function editAction(rollout: Rollout, { before, places, tokens }: Edit): Action {
+function editSequence(rollout: Rollout, { before, places, tokens }: Edit): ScoredSequence {
   const wanted = before.slice();
   const weights = new Float32Array(before.length);
   places.forEach((place, index) => {
     wanted[place] = tokens[index] as number;
     weights[place] = 1;
   });
-  return [{ ...surrounded(rollout, before), wanted, weights }];
+  return [{ ...joinContext(rollout, before), wanted, weights }];
 }
 
 /** Supervised updates: damaged texts in, whole texts out, every place predicted. */
@@ -135,12 +135,12 @@ function repairRound({ completions, random }: Collected, run: MethodRun): Round 
       const entries = clean.map(({ completion, text }) => {
         const damaged = corrupt(text, damage, (token, step) => digit(token, step, run));
         const weights = new Float32Array(text.length).fill(1 / text.length);
-        const view = { ...surrounded(completion, damaged), wanted: text, weights };
-        return { action: [view], values: { weights: -1 / clean.length } };
+        const view = { ...joinContext(completion, damaged), wanted: text, weights };
+        return { sequence: [view], values: { weights: -1 / clean.length } };
       });
       const { micro_batch: size } = run.settings;
       return {
-        batches: actionBatches(entries, { size, pad: run.tokens.pad, loss: weightedScores }),
+        batches: sequenceBatches(entries, { size, pad: run.tokens.pad, loss: weightedScores }),
         metrics: scoreMetrics(entries),
       };
     },

@@ -10,9 +10,9 @@
  * group's mean is taken, as everywhere here. The paper's values (clip 0.5, kl 0.01) are the defaults.
  */
 import type { Random } from '../../platform/random.ts';
-import { type Action, maskedView } from '../actions.ts';
-import { clippedObjective, telling } from '../clipped-method.ts';
-import { overPrompt, type Text } from '../elbo-views.ts';
+import { overPrompt, type Text } from '../likelihoods/elbo-views.ts';
+import { maskedView, type ScoredSequence } from '../likelihoods/scored-sequences.ts';
+import { clippedObjective, withSignal } from './clipped-method.ts';
 
 export const coupledGrpo = clippedObjective(
   {
@@ -24,8 +24,8 @@ export const coupledGrpo = clippedObjective(
     terms(collected, inner, { tokens }, kl) {
       const random = collected.random('masks', inner);
       const lengths = collected.completions.reduce((sum, { length }) => sum + length, 0);
-      return telling(collected, kl).map((completion) => ({
-        action: coupledViews(completion, tokens.mask, random),
+      return withSignal(collected, kl).map((completion) => ({
+        sequence: coupledViews(completion, tokens.mask, random),
         advantage: completion.advantage,
         weights: Float32Array.from(completion.completion, (_, i) => (i < completion.length ? 1 / lengths : 0)),
       }));
@@ -35,7 +35,7 @@ export const coupledGrpo = clippedObjective(
 );
 
 /** The three versions; a token's weights over them are what its log-probability is estimated with. */
-export function coupledViews(text: Text, mask: number, random: Random): Action {
+export function coupledViews(text: Text, mask: number, random: Random): ScoredSequence {
   const ratio = 0.2 + 0.6 * random.uniform();
   const masked = Uint8Array.from({ length: text.length }, () => Number(random.uniform() < ratio));
   const view = (own: ArrayLike<number>, weight: number) =>

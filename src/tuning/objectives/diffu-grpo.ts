@@ -10,8 +10,9 @@
  * makes "d1" of "diffu-GRPO". The paper's values (eps 0.5, kl 0.04) are the defaults; it takes 8 to 12 inner updates
  * and renews the reference every 64 of them (`inner_updates`, `reference_every`).
  */
-import { clippedObjective, telling } from '../clipped-method.ts';
-import { oneStepView } from '../elbo-views.ts';
+
+import { oneStepView } from '../likelihoods/elbo-views.ts';
+import { clippedObjective, withSignal } from './clipped-method.ts';
 
 export const diffuGrpo = clippedObjective(
   {
@@ -23,8 +24,8 @@ export const diffuGrpo = clippedObjective(
     terms(collected, inner, { settings, tokens }, kl) {
       const random = collected.random('masks', inner);
       const lengths = collected.completions.reduce((sum, { length }) => sum + length, 0);
-      return telling(collected, kl).map((completion) => ({
-        action: [oneStepView(completion, { promptMasking: settings.clean_token_masking, mask: tokens.mask, random })],
+      return withSignal(collected, kl).map((completion) => ({
+        sequence: [oneStepView(completion, { promptMasking: settings.clean_token_masking, mask: tokens.mask, random })],
         advantage: completion.advantage,
         weights: Float32Array.from(completion.completion, (_, i) => (i < completion.length ? 1 / lengths : 0)),
       }));

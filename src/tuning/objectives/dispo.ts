@@ -16,10 +16,10 @@
 import { drawToken } from '../../diffusion/denoise.ts';
 import { UsageError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
-import type { Action, View } from '../actions.ts';
-import { beginClipped, type ClippedMethod, type ClippedTerm, clippedLoss } from '../clipped-method.ts';
-import { divergenceWeight } from '../reference.ts';
-import { canvasIn, type OpenQuery, openQuery, stateBefore, traceLength } from '../trace-views.ts';
+import { divergenceWeight } from '../likelihoods/reference.ts';
+import type { ScoredSequence, View } from '../likelihoods/scored-sequences.ts';
+import { canvasIn, type OpenQuery, openQuery, stateBefore, traceLength } from '../likelihoods/trace-views.ts';
+import { beginClipped, type ClippedMethod, type ClippedTerm, clippedLoss } from './clipped-method.ts';
 import type { Collected, MethodRun, Objective, ScoredRollout } from './objective.ts';
 
 /** DiSPO on top of any objective that `inner` finds. */
@@ -76,7 +76,7 @@ const branchesOf = new WeakMap<Collected, Promise<Branch[]>>();
 
 const branchMethod: ClippedMethod = {
   name: 'dispo',
-  unit: 'action',
+  unit: 'sequence',
   penalty: 'k3',
   reading: 'drawn',
   referenceName: 'branches.reference',
@@ -92,7 +92,7 @@ const branchMethod: ClippedMethod = {
       .filter(({ advantage }) => advantage !== 0)
       .map(
         (branch): ClippedTerm => ({
-          action: branchAction(branch, { ...settings, mask: tokens.mask, random }),
+          sequence: branchSequence(branch, { ...settings, mask: tokens.mask, random }),
           advantage: branch.advantage,
           weights,
         }),
@@ -149,10 +149,10 @@ function pickState({
 }
 
 /** The filled tokens' log-probabilities at the state, averaged over maskings of the prompt. */
-function branchAction(
+function branchSequence(
   { state: { tokens, canvas: prompt, suffix }, completion }: Branch,
   options: { mask_samples: number; clean_token_masking: number; mask: number; random: Random },
-): Action {
+): ScoredSequence {
   const { mask_samples: samples, clean_token_masking: share, mask, random } = options;
   return Array.from({ length: share > 0 ? samples : 1 }, (): View => {
     const seen = tokens.slice();

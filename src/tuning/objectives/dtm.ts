@@ -21,9 +21,9 @@ import type { HostTensor } from '../../graph/tensor.ts';
 import { UsageError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
-import { type Action, actionBatch, maskedView } from '../actions.ts';
-import { FrozenPolicy } from '../frozen-policy.ts';
-import { microBatches } from '../micro-batches.ts';
+import { FrozenPolicy } from '../likelihoods/frozen-policy.ts';
+import { microBatches } from '../likelihoods/micro-batches.ts';
+import { maskedView, type ScoredSequence, sequenceBatch } from '../likelihoods/scored-sequences.ts';
 import type { Objective, ScoredRollout } from './objective.ts';
 
 /** - sum_n ( teacher_weights_n sum_v teacher_nv log pi_nv + target_weights_n log pi_n(target) ). */
@@ -74,7 +74,7 @@ export const dtm: Objective = {
             const masks = random('masks', inner);
             const entries = completions.map((completion) => ({
               completion,
-              action: [activeBlockView(completion, settings, tokens.mask, masks)] as Action,
+              sequence: [activeBlockView(completion, settings, tokens.mask, masks)] as ScoredSequence,
               weight: 1 / completions.length,
             }));
             const parts = microBatches(entries, Math.min(settings.micro_batch, entries.length), (like) => ({
@@ -83,8 +83,8 @@ export const dtm: Objective = {
             }));
             const batches: Batch[] = [];
             for (const { full } of parts) {
-              const batch = actionBatch(
-                full.map(({ action }) => action),
+              const batch = sequenceBatch(
+                full.map(({ sequence }) => sequence),
                 tokens.pad,
               );
               const { distribution } = await teacher.evaluate({ ...batch, loss: readDistribution });

@@ -16,24 +16,24 @@ import { subset } from '../../diffusion/masking.ts';
 import { UsageError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Batch } from '../../training/trainer.ts';
-import { type Action, actionBatch, type View } from '../actions.ts';
-import { clippedObjective, telling } from '../clipped-method.ts';
-import type { Text } from '../elbo-views.ts';
+import type { Text } from '../likelihoods/elbo-views.ts';
+import { type ScoredSequence, sequenceBatch, type View } from '../likelihoods/scored-sequences.ts';
+import { clippedObjective, withSignal } from './clipped-method.ts';
 import type { MethodRun, Objective } from './objective.ts';
 
 const clipped = clippedObjective(
   {
     name: 'ebpo',
-    unit: 'action',
+    unit: 'sequence',
     penalty: 'k3',
     reading: 'model',
     defaults: { low: 0.2, high: 0.2, kl: 0 },
-    batchOf: (actions, pad, { settings }: MethodRun) => doubledBatch(actions, pad, settings),
+    batchOf: (sequences, pad, { settings }: MethodRun) => doubledBatch(sequences, pad, settings),
     terms(collected, inner, { settings, tokens }, kl) {
       const random = collected.random('masks', inner);
       const prompt = Math.max(...collected.completions.map((completion) => completion.prompt.length));
-      return telling(collected, kl).map((completion) => ({
-        action: Array.from({ length: settings.mask_samples }, () =>
+      return withSignal(collected, kl).map((completion) => ({
+        sequence: Array.from({ length: settings.mask_samples }, () =>
           doubledView(completion, { ...settings, ...tokens, prompt, random }),
         ),
         advantage: completion.advantage,
@@ -95,7 +95,7 @@ export function doubledView(text: Text, { prompt, block, mask_samples: samples, 
   };
 }
 
-export function doubledBatch(actions: readonly Action[], pad: number, { block }: { block: number }): Batch {
-  const { prompt, wanted } = actions[0]![0] as View;
-  return { ...actionBatch(actions, pad), doubled: { prompt, length: wanted.length, block } };
+export function doubledBatch(sequences: readonly ScoredSequence[], pad: number, { block }: { block: number }): Batch {
+  const { prompt, wanted } = sequences[0]![0] as View;
+  return { ...sequenceBatch(sequences, pad), doubled: { prompt, length: wanted.length, block } };
 }

@@ -19,9 +19,9 @@
  */
 
 import { byGroup } from '../advantages.ts';
-import { clippedObjective, telling } from '../clipped-method.ts';
+import { canvasIn, openQuery, stateBefore, stepSequence, traceLength } from '../likelihoods/trace-views.ts';
 import type { Rollout } from '../rollouts.ts';
-import { canvasIn, openQuery, stateBefore, stepAction, traceLength } from '../trace-views.ts';
+import { clippedObjective, withSignal } from './clipped-method.ts';
 import type { Collected, MethodRun, Objective, ScoredRollout } from './objective.ts';
 
 function egspoObjective(name: string, stepwise: boolean, description: string): Objective {
@@ -29,7 +29,7 @@ function egspoObjective(name: string, stepwise: boolean, description: string): O
   return clippedObjective(
     {
       name,
-      unit: 'action',
+      unit: 'sequence',
       penalty: 'k3',
       reading: 'drawn',
       defaults: { low: 0.2, high: 0.5, kl: 0.04 },
@@ -38,11 +38,11 @@ function egspoObjective(name: string, stepwise: boolean, description: string): O
         if (stepwise && !returns.has(collected)) returns.set(collected, stepAdvantages(collected, count, lambda, run));
         const own = await returns.get(collected);
         const weight = 1 / (collected.completions.length * length);
-        return (stepwise ? collected.completions : telling(collected, kl)).flatMap((completion) =>
+        return (stepwise ? collected.completions : withSignal(collected, kl)).flatMap((completion) =>
           selectSteps(completion.rollout, count).flatMap((step, rank) => {
             const advantage = own ? (own.get(completion)![rank] as number) : completion.advantage;
             if (advantage === 0 && kl === 0) return [];
-            return [{ action: stepAction(completion.rollout, step, run.tokens.mask), advantage, weights: weight }];
+            return [{ sequence: stepSequence(completion.rollout, step, run.tokens.mask), advantage, weights: weight }];
           }),
         );
       },

@@ -1,6 +1,6 @@
 /**
  * ESPO, ELBO-based sequence-level policy optimisation (arXiv 2512.03759, and its released trainer): the whole completion
- * is one action, and the ELBO stands for its log-likelihood,
+ * is one sequence, and the ELBO stands for its log-likelihood,
  *
  *     rho = exp((ELBO - ELBO_old) / n),   loss = mean_j( -min(rho A, clip(rho, 1 - eps, 1 + eps) A) + kl/n 1/2 (ELBO - ELBO_ref)^2 )
  *
@@ -13,21 +13,21 @@
  */
 import { subset } from '../../diffusion/masking.ts';
 import type { Random } from '../../platform/random.ts';
-import { type Action, maskedView } from '../actions.ts';
-import { clippedObjective, telling } from '../clipped-method.ts';
-import { overPrompt, type Text } from '../elbo-views.ts';
+import { overPrompt, type Text } from '../likelihoods/elbo-views.ts';
+import { maskedView, type ScoredSequence } from '../likelihoods/scored-sequences.ts';
+import { clippedObjective, withSignal } from './clipped-method.ts';
 
 export const espo = clippedObjective(
   {
     name: 'espo',
-    unit: 'action',
+    unit: 'sequence',
     penalty: 'k2',
     reading: 'model',
     defaults: { low: 0.2, high: 0.2, kl: 0.01 },
     terms(collected, inner, { settings, tokens }, kl) {
       const random = collected.random('masks', inner);
       const pairs = Math.max(1, Math.floor(settings.mask_samples / 2));
-      const used = telling(collected, kl);
+      const used = withSignal(collected, kl);
       const count = collected.completions.length;
       const spread = Array.from({ length: pairs }, () => {
         const shift = random.uniform();
@@ -38,7 +38,7 @@ export const espo = clippedObjective(
         const draws = spread.map((times) => Math.floor((times[index] as number) * (length + 1)));
         return {
           // Per token, so that the ratio is the n-th root of the sequence's.
-          action: draws.flatMap((masked) => pairOfViews(completion, masked, 1 / pairs / length, tokens.mask, random)),
+          sequence: draws.flatMap((masked) => pairOfViews(completion, masked, 1 / pairs / length, tokens.mask, random)),
           advantage: completion.advantage,
           weights: 1 / count,
           klWeight: length / count,
@@ -50,7 +50,7 @@ export const espo = clippedObjective(
 );
 
 /** `count` tokens masked, and the others; the scores of the two add up to `scale` times an ELBO. */
-export function pairOfViews(text: Text, count: number, scale: number, mask: number, random: Random): Action {
+export function pairOfViews(text: Text, count: number, scale: number, mask: number, random: Random): ScoredSequence {
   const { length } = text;
   const masked = subset(length, count, random);
   const others = masked.map((one) => 1 - one);

@@ -4,12 +4,12 @@ import type { LanguageModel } from '../../model/language-model.ts';
 import type { Random } from '../../platform/random.ts';
 import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
 import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
-import type { Surroundings } from '../canvas-batch.ts';
+import type { InfillContext } from '../likelihoods/canvas-batch.ts';
 import type { Rollout, RolloutJob } from '../rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from '../settings.ts';
 
 /** A completion that the policy wrote, what it earned, and how it compares with its group. */
-export interface ScoredCompletion extends Surroundings {
+export interface ScoredCompletion extends InfillContext {
   /** All tokens of the canvas behind the prompt, those after the end of text too. */
   readonly completion: Int32Array;
   /** Tokens up to and with the first end of text; all of them where there is none. */

@@ -9,11 +9,12 @@
  * step's completions, groups of equal reward included. Uncertain: the formula and lambda = 0.01 come from a
  * re-implementation, not from the paper.
  */
-import { actionBatches } from '../action-update.ts';
-import { scoreActions } from '../actions.ts';
-import { elboViews } from '../elbo-views.ts';
-import { Reference, requireReference } from '../reference.ts';
-import { scoreMetrics, weightedScores } from '../score-losses.ts';
+
+import { elboViews } from '../likelihoods/elbo-views.ts';
+import { Reference, requireReference } from '../likelihoods/reference.ts';
+import { scoreMetrics, weightedScores } from '../likelihoods/score-losses.ts';
+import { scoreSequences } from '../likelihoods/scored-sequences.ts';
+import { sequenceBatches } from '../likelihoods/sequence-update.ts';
 import type { Objective } from './objective.ts';
 
 export const rspo: Objective = {
@@ -34,17 +35,19 @@ export const rspo: Objective = {
           async update(inner) {
             if (!tells) return { batches: [], metrics: () => ({}) };
             const masks = random('masks', inner);
-            const actions = completions.map((completion) =>
+            const sequences = completions.map((completion) =>
               elboViews(completion, settings.mask_samples, tokens.mask, masks, 1 / completion.length),
             );
-            const held = await scoreActions((batch) => frozen.evaluate(batch), actions, scoring);
-            const present = await scoreActions((batch) => run.evaluate(batch), actions, scoring);
-            const relative = completions.map((_, j) => (present.actions[j] as number) - (held.actions[j] as number));
+            const held = await scoreSequences((batch) => frozen.evaluate(batch), sequences, scoring);
+            const present = await scoreSequences((batch) => run.evaluate(batch), sequences, scoring);
+            const relative = completions.map(
+              (_, j) => (present.sequences[j] as number) - (held.sequences[j] as number),
+            );
             const advantages = completions.map(({ advantage }) => advantage);
             const weights = rspoWeights(relative, advantages, settings.score_lambda);
-            const entries = actions.map((action, j) => ({ action, values: { weights: weights[j] as number } }));
+            const entries = sequences.map((sequence, j) => ({ sequence, values: { weights: weights[j] as number } }));
             return {
-              batches: actionBatches(entries, { ...scoring, loss: weightedScores }),
+              batches: sequenceBatches(entries, { ...scoring, loss: weightedScores }),
               metrics: scoreMetrics(entries),
             };
           },

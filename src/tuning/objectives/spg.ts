@@ -26,8 +26,8 @@ import type { HostTensor } from '../../graph/tensor.ts';
 import type { Random } from '../../platform/random.ts';
 import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
 import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
-import { canvasBatch, hidden } from '../canvas-batch.ts';
-import { microBatches } from '../micro-batches.ts';
+import { applyMask, canvasBatch } from '../likelihoods/canvas-batch.ts';
+import { microBatches } from '../likelihoods/micro-batches.ts';
 import type { TuningSettings } from '../settings.ts';
 import { type MaskSamples, memoryless, type Objective, type ScoredCompletion, type Update } from './objective.ts';
 
@@ -85,7 +85,7 @@ export function spgBatch(
   });
   const { batch, answer } = canvasBatch(
     versions.map(({ completion, masked }) => ({
-      ...hidden(completion, masked, mask),
+      ...applyMask(completion, masked, mask),
       wanted: completion.completion,
     })),
     pad,

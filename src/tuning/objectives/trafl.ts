@@ -13,12 +13,12 @@
  */
 import { subset } from '../../diffusion/masking.ts';
 import type { Random } from '../../platform/random.ts';
-import { actionBatches } from '../action-update.ts';
-import { type Action, maskedView, scoreActions } from '../actions.ts';
 import { byGroup } from '../advantages.ts';
-import { overPrompt, type Text } from '../elbo-views.ts';
-import { Reference, requireReference } from '../reference.ts';
-import { scoreMetrics, squaredDistance } from '../score-losses.ts';
+import { overPrompt, type Text } from '../likelihoods/elbo-views.ts';
+import { Reference, requireReference } from '../likelihoods/reference.ts';
+import { scoreMetrics, squaredDistance } from '../likelihoods/score-losses.ts';
+import { maskedView, type ScoredSequence, scoreSequences } from '../likelihoods/scored-sequences.ts';
+import { sequenceBatches } from '../likelihoods/sequence-update.ts';
 import type { Objective, ScoredRollout } from './objective.ts';
 
 export const trafl: Objective = {
@@ -41,23 +41,23 @@ export const trafl: Objective = {
         return {
           async update(inner) {
             const masks = random('masks', inner);
-            const actions = used.map((completion) =>
+            const sequences = used.map((completion) =>
               complementaryViews(completion, settings.mask_samples, tokens.mask, masks),
             );
-            if (actions.length === 0) return { batches: [], metrics: () => ({}) };
-            const held = await scoreActions((batch) => frozen.evaluate(batch), actions, scoring);
-            const present = await scoreActions((batch) => run.evaluate(batch), actions, scoring);
-            const relative = used.map((_, j) => (present.actions[j] as number) - (held.actions[j] as number));
+            if (sequences.length === 0) return { batches: [], metrics: () => ({}) };
+            const held = await scoreSequences((batch) => frozen.evaluate(batch), sequences, scoring);
+            const present = await scoreSequences((batch) => run.evaluate(batch), sequences, scoring);
+            const relative = used.map((_, j) => (present.sequences[j] as number) - (held.sequences[j] as number));
             const logZ =
               settings.log_z === 'learned' ? used.map(({ prompt }) => table[slotOf(prompt)] as number) : null;
             const balance = residuals(used, relative, settings.reward_beta, logZ);
-            const entries = actions.map((action, j) => ({
-              action,
-              values: { aims: (present.actions[j] as number) - (balance[j] as number), weights: 1 / used.length },
+            const entries = sequences.map((sequence, j) => ({
+              sequence,
+              values: { aims: (present.sequences[j] as number) - (balance[j] as number), weights: 1 / used.length },
             }));
             if (logZ) descend(table, used, balance, settings.log_z_rate);
             return {
-              batches: actionBatches(entries, { ...scoring, loss: squaredDistance }),
+              batches: sequenceBatches(entries, { ...scoring, loss: squaredDistance }),
               metrics: (result) => ({
                 ...scoreMetrics(entries)(result),
                 residual: Math.sqrt(balance.reduce((sum, delta) => sum + delta ** 2, 0) / balance.length),
@@ -94,7 +94,7 @@ export function residuals(
 }
 
 /** Pairs of a mask and its complement; the score is the mean log-probability per masked position. */
-export function complementaryViews(text: Text, samples: number, mask: number, random: Random): Action {
+export function complementaryViews(text: Text, samples: number, mask: number, random: Random): ScoredSequence {
   const { length } = text;
   const pairs = Math.max(1, Math.floor(samples / 2));
   return Array.from({ length: pairs }, () => {

@@ -10,9 +10,9 @@
  * clipping (0.2) and kl (0.01) are GRPO's usual ones.
  */
 import { subset } from '../../diffusion/masking.ts';
-import { maskedView } from '../actions.ts';
-import { clippedObjective, telling } from '../clipped-method.ts';
-import { overPrompt } from '../elbo-views.ts';
+import { overPrompt } from '../likelihoods/elbo-views.ts';
+import { maskedView } from '../likelihoods/scored-sequences.ts';
+import { clippedObjective, withSignal } from './clipped-method.ts';
 
 export const uniGrpo = clippedObjective(
   {
@@ -25,14 +25,14 @@ export const uniGrpo = clippedObjective(
       const first = collected.random('first mask ratio');
       const random = collected.random('masks', inner);
       const starts = new Map(collected.completions.map((completion) => [completion, first.uniform()]));
-      return telling(collected, kl).map((completion) => {
+      return withSignal(collected, kl).map((completion) => {
         const start = starts.get(completion) as number;
         const ratio = start + ((1 - start) * inner) / settings.inner_updates;
         const count = Math.max(1, Math.round(ratio * completion.length));
         const masked = subset(completion.length, count, random);
         const weight = 1 / count / collected.completions.length;
         return {
-          action: [maskedView(completion, overPrompt(completion, masked), tokens.mask, (i) => (masked[i] ? 1 : 0))],
+          sequence: [maskedView(completion, overPrompt(completion, masked), tokens.mask, (i) => (masked[i] ? 1 : 0))],
           advantage: completion.advantage,
           weights: Float32Array.from(completion.completion, (_, i) => (masked[i] ? weight : 0)),
         };

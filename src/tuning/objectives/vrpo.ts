@@ -11,11 +11,11 @@
 import { total } from '../../graph/compositions.ts';
 import { add, exp, log, maximum, mul, neg, reduceSum, reshape, sub } from '../../graph/primitives.ts';
 import type { Loss, StepResult } from '../../training/trainer.ts';
-import { actionBatches, scalarInput } from '../action-update.ts';
-import { actionScores, scoreActions } from '../actions.ts';
 import { byGroup } from '../advantages.ts';
-import { elboViews } from '../elbo-views.ts';
-import { Reference, requireReference } from '../reference.ts';
+import { elboViews } from '../likelihoods/elbo-views.ts';
+import { Reference, requireReference } from '../likelihoods/reference.ts';
+import { scoreSequences, sequenceScores } from '../likelihoods/scored-sequences.ts';
+import { scalarInput, sequenceBatches } from '../likelihoods/sequence-update.ts';
 import type { Objective, ScoredRollout } from './objective.ts';
 
 /** Actions stand in pairs, the preferred one first. */
@@ -23,7 +23,7 @@ export const preferenceLoss: Loss = {
   name: 'preference',
   define: ({ logp, extra }) => {
     const pairwise = (values: ReturnType<typeof mul>) => reduceSum(reshape(values, [-1, 2]), [1]);
-    const relative = sub(actionScores(logp, extra('coefficients')), extra('reference'));
+    const relative = sub(sequenceScores(logp, extra('coefficients')), extra('reference'));
     const margin = mul(pairwise(mul(relative, extra('signs'))), extra('preference_beta'));
     // -log sigma(x) = max(-x, 0) + log(1 + exp(-|x|)), which neither overflows nor loses its tail.
     const size = maximum(margin, neg(margin));
@@ -51,24 +51,24 @@ export const vrpo: Objective = {
         return {
           async update(inner) {
             const masks = random('masks', inner);
-            const actions = pairs
+            const sequences = pairs
               .flat()
               .map((completion) => elboViews(completion, settings.mask_samples, tokens.mask, masks));
             const held =
-              actions.length === 0
-                ? { actions: [] }
-                : await scoreActions((batch) => frozen.evaluate(batch), actions, { size, pad: tokens.pad });
-            const entries = actions.map((action, index) => ({
-              action,
+              sequences.length === 0
+                ? { sequences: [] }
+                : await scoreSequences((batch) => frozen.evaluate(batch), sequences, { size, pad: tokens.pad });
+            const entries = sequences.map((sequence, index) => ({
+              sequence,
               values: {
-                reference: held.actions[index] as number,
+                reference: held.sequences[index] as number,
                 signs: index % 2 === 0 ? 1 : -1,
                 weights: 0.5 / pairs.length,
               },
             }));
             const shared = { preference_beta: scalarInput(settings.preference_beta) };
             return {
-              batches: actionBatches(entries, { size, pad: tokens.pad, loss: preferenceLoss, shared }),
+              batches: sequenceBatches(entries, { size, pad: tokens.pad, loss: preferenceLoss, shared }),
               metrics: ({ metrics }: StepResult) => ({
                 preference_margin: metrics.reduce((sum, { margin }) => sum + (margin!.data[0] as number), 0),
               }),

@@ -7,10 +7,11 @@
  * In a group of equal rewards the two cancel. Left out: sampling from a mixture with a reference policy (its KL-regularised
  * variant), and taking the softmax over a device's batch where that is not one group, as the released code does.
  */
-import { actionBatches } from '../action-update.ts';
+
 import { byGroup } from '../advantages.ts';
-import { oneStepView } from '../elbo-views.ts';
-import { scoreMetrics, weightedScores } from '../score-losses.ts';
+import { oneStepView } from '../likelihoods/elbo-views.ts';
+import { scoreMetrics, weightedScores } from '../likelihoods/score-losses.ts';
+import { sequenceBatches } from '../likelihoods/sequence-update.ts';
 import { memoryless, type Objective, type ScoredRollout } from './objective.ts';
 
 export const wd1: Objective = {
@@ -28,11 +29,11 @@ export const wd1: Objective = {
           mask: tokens.mask,
           random,
         });
-        return [{ action: [view], values: { weights: weights[j] as number } }];
+        return [{ sequence: [view], values: { weights: weights[j] as number } }];
       });
       const { micro_batch: size } = settings;
       return {
-        batches: actionBatches(entries, { size, pad: tokens.pad, loss: weightedScores }),
+        batches: sequenceBatches(entries, { size, pad: tokens.pad, loss: weightedScores }),
         metrics: scoreMetrics(entries),
       };
     }),

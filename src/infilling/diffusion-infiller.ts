@@ -1,0 +1,128 @@
+import { readContext } from '../diffusion/gap.ts';
+import { canvasWidth, infill } from '../diffusion/infill.ts';
+import { maskEvenly } from '../diffusion/masking.ts';
+import { healedPrefix } from '../diffusion/token-healing.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import type { Tokenizer } from '../model/tokenizer.ts';
+import { Random } from '../platform/random.ts';
+import { type Completer, type InfillingItem, isBest, isSingleLine, shownAlternatives } from './infilling.ts';
+import { bitsOf } from './left-to-right.ts';
+
+/** How a diffusion model decodes, where not as an editor asks it to. */
+export interface InfillingDecoding {
+  readonly threshold: number;
+  readonly contextTokens: number;
+  readonly alternatives?: number;
+  readonly block?: number;
+  /** Whether the canvas holds the middle and its end and no token more, which nobody knows who completes. */
+  readonly lengthGiven?: boolean;
+}
+
+/** A model as a completer: as an editor asks while one types, without its rules of what is shown. */
+export function modelCompleter(
+  model: LanguageModel,
+  { lengthGiven = false, ...decoding }: InfillingDecoding,
+): Completer {
+  return async (item) => {
+    const width = lengthGiven ? { width: predictedTokens(model.tokenizer, item).tokens.length + 1 } : {};
+    const { alternatives } = await infill(model, {
+      ...item,
+      singleLine: isSingleLine(item),
+      seed: 0,
+      ...shownAlternatives,
+      ...decoding,
+      ...width,
+      isEnough: ({ text }) => isBest(item, text),
+    });
+    return alternatives.map(({ text }) => text);
+  };
+}
+
+/** Masked versions of a canvas by which its bound is estimated, and canvases of a pass. */
+const canvasesPerPass = 16;
+
+/**
+ * What is predicted of an item: the tokens of the word under way and of the middle, as `infill` has them in its canvas;
+ * the text before them is `prefix`.
+ */
+export function predictedTokens(tokenizer: Tokenizer, { prefix, middle }: Pick<InfillingItem, 'prefix' | 'middle'>) {
+  const begun = healedPrefix(tokenizer, prefix);
+  return {
+    prefix: prefix.slice(0, prefix.length - begun.length),
+    tokens: tokenizer.encode(begun + middle),
+    /** UTF-16 units of what is predicted. */
+    characters: begun.length + middle.length,
+  };
+}
+
+/**
+ * Bits of an item's middle by a masked diffusion model. `bound`: minus the ELBO in binary logarithms of the canvas in which the
+ * middle, its end and the filling behind it stand, in the exact-count form (LLaDA, arXiv 2502.09992, equation 6) with
+ * sixteen masked versions whose counts are spread evenly; its expectation is no less than the bits of the
+ * middle when tokens are revealed in a random order. `fromTheLeft`: the exact bits when they are revealed one by one from the
+ * left. The mask itself is no outcome, in either.
+ */
+export class DiffusionLikelihood {
+  readonly #model: LanguageModel;
+  readonly #contextTokens: number;
+
+  constructor(model: LanguageModel, contextTokens: number) {
+    this.#model = model;
+    this.#contextTokens = contextTokens;
+  }
+
+  async bound(item: InfillingItem): Promise<number> {
+    const { logits, target, width } = await this.#read(item);
+    const random = new Random(0, 'bound', item.prefix.length, item.middle.length);
+    const maskings = maskEvenly(Array<number>(canvasesPerPass).fill(width), random);
+    const { mask_token_id: mask } = this.#model.config;
+    const canvases = maskings.map(({ masked }) => target.map((token, place) => (masked[place] ? mask : token)));
+    const rows = await logits(canvases);
+    const sums = maskings.map(({ masked, weight }, row) =>
+      [...masked.keys()].reduce(
+        (sum, place) => sum + (masked[place] ? weight * rows[row]!(place, target[place] as number) : 0),
+        0,
+      ),
+    );
+    return sums.reduce((sum, bits) => sum + bits, 0) / sums.length;
+  }
+
+  async fromTheLeft(item: InfillingItem): Promise<number> {
+    const { logits, target, length, width } = await this.#read(item);
+    let bits = 0;
+    for (let start = 0; start < length; start += canvasesPerPass) {
+      // Always as many canvases, so that a pass has one shape.
+      const canvases = Array.from({ length: canvasesPerPass }, (_, row) => {
+        const canvas = new Int32Array(width).fill(this.#model.config.mask_token_id);
+        canvas.set(target.subarray(0, Math.min(start + row, length - 1)));
+        return canvas;
+      });
+      const rows = await logits(canvases);
+      for (let place = start; place < Math.min(length, start + canvasesPerPass); place++)
+        bits += rows[place - start]!(place, target[place] as number);
+    }
+    return bits;
+  }
+
+  /** The canvas as it should be, how many of its tokens are the middle and its end, and bits of tokens in other canvases. */
+  async #read(item: InfillingItem) {
+    const { config, context, tokenizer, generation } = this.#model;
+    const width = canvasWidth(generation, isSingleLine(item));
+    const { prefix: before, tokens } = predictedTokens(tokenizer, item);
+    const request = { prefix: before, suffix: item.suffix, contextTokens: this.#contextTokens };
+    const { prefix, suffix } = readContext(tokenizer, request, config.max_position_embeddings - width);
+    const behind = suffix.map((_, index) => prefix.length + width + index);
+    const read = await context.read({ tokens: [...prefix, ...suffix], positions: [...prefix.keys(), ...behind] });
+    const target = new Int32Array(width).fill(config.eom_token_id as number);
+    target.set(tokens);
+    const logits = async (canvases: readonly Int32Array[]) => {
+      const rows = await context.logits(read, canvases, { position: prefix.length, from: 0, to: width });
+      return rows.map((row) => (place: number, token: number) => {
+        const own = row.slice(place * config.vocab_size, (place + 1) * config.vocab_size);
+        own[config.mask_token_id] = Number.NEGATIVE_INFINITY;
+        return bitsOf(own, token);
+      });
+    };
+    return { logits, target, length: tokens.length + 1, width };
+  }
+}

@@ -1,0 +1,86 @@
+import type { Batch } from '../../training/trainer.ts';
+
+/** A canvas as the model sees it, and the completion whose tokens are asked for there. */
+export interface CanvasRow {
+  /** Prompt, canvas and suffix; masked places hold the mask token. */
+  readonly seen: ArrayLike<number>;
+  /** Tokens of the prompt. */
+  readonly prompt: number;
+  /** The tokens asked for. */
+  readonly wanted: ArrayLike<number>;
+  /** Where the first of them is predicted; absent: at the end of the prompt. */
+  readonly from?: number;
+  /** Places at the beginning that hold nothing. */
+  readonly absent?: number;
+  /** Tokens behind the canvas that are given; absent: none. */
+  readonly suffix?: number;
+}
+
+/** What stands before and behind a completion, as tokens. */
+export interface InfillContext {
+  readonly prompt: Int32Array;
+  /** Models that fill gaps alone are given one. */
+  readonly suffix?: Int32Array;
+}
+
+/** Canvases side by side, and for each a prediction of every one of its `answer` places: entry row * answer + place. */
+export function canvasBatch(
+  canvases: readonly CanvasRow[],
+  pad: number,
+): { readonly batch: Omit<Batch, 'extra'>; readonly answer: number } {
+  const answer = Math.max(...canvases.map(({ wanted }) => wanted.length));
+  const longest = Math.max(...canvases.map(({ seen }) => seen.length));
+  const even = canvases.every(({ seen }) => seen.length === longest);
+  const whole = even && canvases.every(({ absent = 0 }) => absent === 0);
+  // Texts of different lengths are padded to a bucket, so that few programs are compiled.
+  const width = even ? longest : Math.ceil(longest / 16) * 16;
+  const tokens = new Int32Array(canvases.length * width).fill(pad);
+  const present = new Float32Array(tokens.length);
+  const canvas = new Float32Array(tokens.length);
+  const rows = new Int32Array(canvases.length * answer);
+  const targets = new Int32Array(rows.length);
+  canvases.forEach(({ seen, prompt, wanted, from = prompt, absent = 0, suffix = 0 }, row) => {
+    const end = row * width + seen.length;
+    tokens.set(seen, row * width);
+    present.fill(1, row * width + absent, end);
+    canvas.fill(1, row * width + prompt, (row + 1) * width);
+    canvas.fill(0, end - suffix, end);
+    for (let place = 0; place < wanted.length; place++) {
+      rows[row * answer + place] = row * width + from + place;
+      targets[row * answer + place] = wanted[place] as number;
+    }
+  });
+  const shape = [canvases.length, width];
+  return {
+    answer,
+    batch: {
+      tokens: { shape, data: tokens },
+      ...(whole ? {} : { present: { shape, data: present } }),
+      canvas: { shape, data: canvas },
+      rows: { shape: [rows.length], data: rows },
+      targets: { shape: [rows.length], data: targets },
+    },
+  };
+}
+
+/** A canvas between what stands around it: the fields of a row, or of a query, that say so. */
+export function joinContext({ prompt, suffix = none }: InfillContext, canvas: ArrayLike<number>) {
+  const seen = new Int32Array(prompt.length + canvas.length + suffix.length);
+  seen.set(prompt);
+  seen.set(canvas, prompt.length);
+  seen.set(suffix, prompt.length + canvas.length);
+  return { seen, prompt: prompt.length, suffix: suffix.length };
+}
+
+const none = new Int32Array(0);
+
+/** A completion between what stands around it, with the masked places hidden; `masked` covers prompt and completion. */
+export function applyMask(
+  completion: InfillContext & { readonly completion: Int32Array },
+  masked: ArrayLike<number>,
+  mask: number,
+) {
+  const row = joinContext(completion, completion.completion);
+  for (let place = 0; place < row.seen.length; place++) if (masked[place]) row.seen[place] = mask;
+  return row;
+}

@@ -1,0 +1,30 @@
+import type { Random } from '../../platform/random.ts';
+
+/**
+ * Damages a text as a writer would, not at random: two tokens change places, a token is written twice, another token of
+ * the text is put in its place, or a digit is off by one. `nextDigit` gives the token of the digit one above or below,
+ * null where a token is not a digit. At least one place differs unless all of the text is alike.
+ */
+export function corrupt(
+  text: Int32Array,
+  random: Random,
+  nextDigit: (token: number, step: 1 | -1) => number | null,
+): Int32Array {
+  const damaged = text.slice();
+  const repairs = 1 + random.integer(Math.max(1, Math.ceil(text.length / 4)));
+  for (let repair = 0; repair < repairs; repair++) {
+    const place = random.integer(text.length);
+    const other = random.integer(text.length);
+    const kind = random.integer(4);
+    if (kind === 0) {
+      [damaged[place], damaged[other]] = [damaged[other] as number, damaged[place] as number];
+    } else if (kind === 1 && place + 1 < text.length) {
+      damaged.copyWithin(place + 1, place, text.length - 1);
+    } else if (kind === 2) {
+      damaged[place] = text[other] as number;
+    } else {
+      damaged[place] = nextDigit(text[place] as number, random.integer(2) === 0 ? 1 : -1) ?? (text[other] as number);
+    }
+  }
+  return damaged;
+}

@@ -1,0 +1,38 @@
+import { maskExactCount } from '../../diffusion/masking.ts';
+import type { Random } from '../../platform/random.ts';
+import type { ScoredCompletion } from '../objectives/objective.ts';
+import { maskedView, type ScoredSequence, type View } from './scored-sequences.ts';
+
+/** What a likelihood estimate needs of a completion. */
+export type Text = Pick<ScoredCompletion, 'prompt' | 'suffix' | 'completion' | 'length'>;
+
+/** A mask over prompt and completion from one over the text; all behind the end of the text is masked. */
+export function overPrompt({ prompt, completion, length }: Text, text: ArrayLike<number>): Uint8Array {
+  const masked = new Uint8Array(prompt.length + completion.length).fill(1, prompt.length + length);
+  masked.set(Array.from(text), prompt.length);
+  return masked;
+}
+
+/**
+ * Views whose score is the ELBO, in nats: a number l ~ U{1..n} of tokens masked in each of `samples` views, each masked
+ * token's log-probability weighing n / l (LLaDA, arXiv 2502.09992, equation 6). `scale` multiplies the score.
+ */
+export function elboViews(text: Text, samples: number, mask: number, random: Random, scale = 1): ScoredSequence {
+  return Array.from({ length: samples }, (): View => {
+    const { masked, weight } = maskExactCount(text.length, random);
+    return maskedView(text, overPrompt(text, masked), mask, (i) => (masked[i] ? (scale * weight) / samples : 0));
+  });
+}
+
+/**
+ * The one-step estimate of d1 (diffu-GRPO, arXiv 2504.12216): the whole completion is masked and each token
+ * of the prompt with a probability, so that one pass tells log pi(x_i | prompt) of every token as if they were independent.
+ */
+export function oneStepView(
+  text: Text,
+  { promptMasking, mask, random }: { promptMasking: number; mask: number; random: Random },
+): View {
+  const masked = new Uint8Array(text.prompt.length + text.completion.length).fill(1, text.prompt.length);
+  for (let place = 0; place < text.prompt.length; place++) masked[place] = Number(random.uniform() < promptMasking);
+  return maskedView(text, masked, mask, (i) => (i < text.length ? 1 : 0));
+}

@@ -1,0 +1,33 @@
+/** Losses of whole sequences that need no ratio: a weighted sum of their scores, or a squared distance to a target. */
+import { square, total } from '../../graph/compositions.ts';
+import { mul, sub } from '../../graph/primitives.ts';
+import type { Loss, StepResult } from '../../training/trainer.ts';
+import { sequenceScores } from './scored-sequences.ts';
+import type { SequenceEntry } from './sequence-update.ts';
+
+/** sum_a weights_a score_a. */
+export const weightedScores: Loss = {
+  name: 'weighted scores',
+  define: ({ logp, extra }) => {
+    const scores = sequenceScores(logp, extra('coefficients'));
+    return { loss: total(mul(scores, extra('weights'))), metrics: { scores } };
+  },
+};
+
+/** sum_a weights_a (score_a - aims_a)^2. */
+export const squaredDistance: Loss = {
+  name: 'squared distance',
+  define: ({ logp, extra }) => {
+    const scores = sequenceScores(logp, extra('coefficients'));
+    return { loss: total(mul(square(sub(scores, extra('aims'))), extra('weights'))), metrics: { scores } };
+  },
+};
+
+/** Logs the mean score of the sequences that an update used. */
+export function scoreMetrics(entries: readonly SequenceEntry[]) {
+  return ({ metrics }: StepResult): Record<string, number> => {
+    // Only the last batch is filled up, at its end.
+    const scores = metrics.flatMap((batch) => [...batch.scores!.data]).slice(0, entries.length);
+    return { score: scores.reduce((sum, score) => sum + score, 0) / entries.length };
+  };
+}

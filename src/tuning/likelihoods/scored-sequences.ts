@@ -1,0 +1,122 @@
+/**
+ * What most methods score: a *scored sequence* is a text, or a part of one, whose log-probability is a weighted sum of token
+ * log-probabilities in one or several views of its canvas. A view is a masked version of a completion, a state of the
+ * decoding trace, or a whole draft to be edited; its weights make of it an ELBO, a mean, or the log-probability of a step.
+ */
+import { add, logSoftmax, mul, pick, reduceSum, reshape } from '../../graph/primitives.ts';
+import type { HostTensor, Tensor } from '../../graph/tensor.ts';
+import type { Batch, Loss, LossInputs } from '../../training/trainer.ts';
+import type { ScoredCompletion } from '../objectives/objective.ts';
+import { applyMask, type CanvasRow, canvasBatch } from './canvas-batch.ts';
+import { microBatches } from './micro-batches.ts';
+
+/** A canvas, and how much the log-probability of each token asked for counts. */
+export interface View extends CanvasRow {
+  readonly weights: Float32Array;
+}
+
+/** All sequences of a batch have the same number of views. */
+export type ScoredSequence = readonly View[];
+
+/** A view of a completion with some places masked; `masked` covers prompt and completion. */
+export function maskedView(
+  completion: Pick<ScoredCompletion, 'prompt' | 'suffix' | 'completion'>,
+  masked: ArrayLike<number>,
+  mask: number,
+  weightOf: (place: number) => number,
+): View {
+  return {
+    ...applyMask(completion, masked, mask),
+    wanted: completion.completion,
+    weights: Float32Array.from(completion.completion, (_, place) => weightOf(place)),
+  };
+}
+
+/** Actions as a batch, view after view: the weights are its input `coefficients` [views, sequences, answer]. */
+export function sequenceBatch(sequences: readonly ScoredSequence[], pad: number): Batch {
+  const views = sequences[0]!.length;
+  const rows = Array.from({ length: views * sequences.length }, (_, row) => {
+    return sequences[row % sequences.length]![Math.floor(row / sequences.length)] as View;
+  });
+  const { batch, answer } = canvasBatch(rows, pad);
+  const data = new Float32Array(rows.length * answer);
+  rows.forEach(({ weights }, row) => void data.set(weights, row * answer));
+  return { ...batch, extra: { coefficients: { shape: [views, sequences.length, answer], data } } };
+}
+
+/** Weighted log-probabilities summed over views, per token: [sequences, answer]. */
+export function tokenScores(logp: Tensor, coefficients: Tensor): Tensor {
+  const weighted = mul(reshape(logp, coefficients.shape), coefficients);
+  return reshape(reduceSum(weighted, [0]), coefficients.shape.slice(1));
+}
+
+/** And over tokens: [sequences]. */
+export function sequenceScores(logp: Tensor, coefficients: Tensor): Tensor {
+  return reshape(reduceSum(tokenScores(logp, coefficients), [1]), [-1]);
+}
+
+/** Log-probabilities under which rollouts draw their tokens: softmax(logits / temperature) without the mask. */
+export function samplingLogProbs({ logProbabilities, targets, extra }: LossInputs): Tensor {
+  const allowed = add(mul(logProbabilities, extra('inverse_temperature')), extra('mask_bias'));
+  return pick(logSoftmax(allowed), targets);
+}
+
+/** The inputs of `drawnLogp`; greedy rollouts (temperature 0) are scored at temperature 1. */
+export function samplingInputs(temperature: number, mask: number, vocabulary: number): Record<string, HostTensor> {
+  const bias = new Float32Array(vocabulary);
+  bias[mask] = -1e9;
+  return {
+    inverse_temperature: { shape: [], data: Float32Array.of(1 / (temperature || 1)) },
+    mask_bias: { shape: [vocabulary], data: bias },
+  };
+}
+
+/** Scores of sequences, before they are put into a loss. */
+export interface SequenceScores {
+  /** Per token, [answer] each. */
+  readonly tokens: Float32Array[];
+  readonly sequences: number[];
+}
+
+/** How log-probabilities are read: the model's own, or those that rollouts draw from. */
+export type LogProbKind = 'model' | 'drawn';
+
+const scoringLoss = (reading: LogProbKind): Loss => ({
+  name: `scores ${reading}`,
+  define: (inputs) => {
+    const coefficients = inputs.extra('coefficients');
+    const logp = reading === 'drawn' ? samplingLogProbs(inputs) : inputs.logp;
+    const sequences = sequenceScores(logp, coefficients);
+    return {
+      loss: reshape(reduceSum(sequences, [0]), []),
+      metrics: { tokens: tokenScores(logp, coefficients), sequences },
+    };
+  },
+});
+
+const scoring = { model: scoringLoss('model'), drawn: scoringLoss('drawn') };
+
+/** Scores sequences under a policy, `size` at a time. */
+export async function scoreSequences(
+  evaluate: (batch: Batch) => Promise<Record<string, HostTensor>>,
+  sequences: readonly ScoredSequence[],
+  options: {
+    readonly size: number;
+    readonly pad: number;
+    readonly draw?: Record<string, HostTensor>;
+    readonly batchOf?: (sequences: readonly ScoredSequence[], pad: number) => Batch;
+  },
+): Promise<SequenceScores> {
+  const scores: SequenceScores = { tokens: [], sequences: [] };
+  const loss = options.draw ? scoring.drawn : scoring.model;
+  for (const { own, full } of microBatches(sequences, Math.min(options.size, sequences.length), (like) => like)) {
+    const batch = (options.batchOf ?? sequenceBatch)(full, options.pad);
+    const found = await evaluate({ ...batch, extra: { ...batch.extra, ...options.draw }, loss });
+    const answer = found.tokens!.shape[1] as number;
+    own.forEach((_, index) => {
+      scores.tokens.push(Float32Array.from(found.tokens!.data.subarray(index * answer, (index + 1) * answer)));
+      scores.sequences.push(found.sequences!.data[index] as number);
+    });
+  }
+  return scores;
+}

@@ -1,0 +1,59 @@
+import type { HostTensor } from '../../graph/tensor.ts';
+import type { Batch, Loss } from '../../training/trainer.ts';
+import { microBatches } from './micro-batches.ts';
+import { type ScoredSequence, sequenceBatch } from './scored-sequences.ts';
+
+/** A sequence and what a loss is told of it: a number for each input, or one for every token of its completion. */
+export interface SequenceEntry {
+  readonly sequence: ScoredSequence;
+  readonly values: Readonly<Record<string, number | Float32Array>>;
+}
+
+export interface SequenceUpdateOptions {
+  /** Actions of a batch. */
+  readonly size: number;
+  readonly pad: number;
+  readonly loss: Loss;
+  /** Inputs that are the same for all. */
+  readonly shared?: Readonly<Record<string, HostTensor>>;
+  readonly batchOf?: (sequences: readonly ScoredSequence[], pad: number) => Batch;
+}
+
+/** The batches of an update; a batch is filled up with sequences whose every number is 0, their score too. */
+export function sequenceBatches(
+  entries: readonly SequenceEntry[],
+  { size, pad, loss, shared = {}, batchOf = sequenceBatch }: SequenceUpdateOptions,
+): Batch[] {
+  return microBatches(entries, Math.min(size, entries.length), idle).map(({ full }) => {
+    const batch = batchOf(
+      full.map(({ sequence }) => sequence),
+      pad,
+    );
+    const answer = batch.extra.coefficients!.shape[2] as number;
+    const inputs = Object.keys(full[0]!.values).map((name) => [name, column(full, name, answer)] as const);
+    return { ...batch, extra: { ...batch.extra, ...shared, ...Object.fromEntries(inputs) }, loss };
+  });
+}
+
+function column(entries: readonly SequenceEntry[], name: string, answer: number): HostTensor {
+  const values = entries.map((entry) => entry.values[name] as number | Float32Array);
+  if (typeof values[0] === 'number')
+    return { shape: [values.length], data: Float32Array.from(values as readonly number[]) };
+  const data = new Float32Array(values.length * answer);
+  (values as readonly Float32Array[]).forEach((value, row) => void data.set(value.subarray(0, answer), row * answer));
+  return { shape: [values.length, answer], data };
+}
+
+/** Without weights a sequence has the score 0, as its other numbers are: exp of a score apart from them may overflow. */
+function idle({ sequence, values }: SequenceEntry): SequenceEntry {
+  const zeros = Object.entries(values).map(([name, value]) => [
+    name,
+    typeof value === 'number' ? 0 : new Float32Array(value.length),
+  ]);
+  return {
+    sequence: sequence.map((view) => ({ ...view, weights: new Float32Array(view.weights.length) })),
+    values: Object.fromEntries(zeros),
+  };
+}
+
+export const scalarInput = (value: number): HostTensor => ({ shape: [], data: Float32Array.of(value) });

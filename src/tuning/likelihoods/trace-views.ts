@@ -1,0 +1,47 @@
+import type { Query } from '../../model/query.ts';
+import type { Rollout } from '../rollouts.ts';
+import { joinContext } from './canvas-batch.ts';
+import type { ScoredSequence } from './scored-sequences.ts';
+
+/** The decoding trace of a completion before it was edited. */
+export function draftOf({ tokens, edits }: Pick<Rollout, 'tokens' | 'edits'>): Int32Array {
+  return edits?.[0]?.before ?? tokens;
+}
+
+/** Denoising steps that a completion took. */
+export function traceLength({ revealedAt }: Pick<Rollout, 'revealedAt'>): number {
+  return revealedAt.reduce((most, step) => Math.max(most, step), -1) + 1;
+}
+
+/** The canvas before a denoising step, and what stands around it: what that step and later ones reveal is masked. */
+export function stateBefore(rollout: Rollout, step: number, mask: number) {
+  const isRevealed = (place: number) => (rollout.revealedAt[place] as number) < step;
+  return joinContext(
+    rollout,
+    draftOf(rollout).map((token, place) => (isRevealed(place) ? token : mask)),
+  );
+}
+
+/** A denoising step as a sequence: the log-probability of the tokens that it reveals, times `scale`. */
+export function stepSequence(rollout: Rollout, step: number, mask: number, scale = 1): ScoredSequence {
+  return [
+    {
+      ...stateBefore(rollout, step, mask),
+      wanted: draftOf(rollout),
+      weights: Float32Array.from(rollout.revealedAt, (own) => (own === step ? scale : 0)),
+    },
+  ];
+}
+
+export type OpenQuery = Required<Query>;
+
+/** A state as a query for what its masked places hold; a prompt of masks is none of them. */
+export function openQuery({ seen, prompt, suffix }: ReturnType<typeof stateBefore>, mask: number): OpenQuery {
+  const places: number[] = [];
+  for (let place = prompt; place < seen.length - suffix; place++) if (seen[place] === mask) places.push(place);
+  return { tokens: seen, places, canvas: prompt, suffix };
+}
+
+/** The canvas of what a query's tokens became. */
+export const canvasIn = (tokens: Int32Array, { canvas, suffix }: OpenQuery): Int32Array =>
+  tokens.slice(canvas, tokens.length - suffix);

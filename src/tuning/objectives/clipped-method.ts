@@ -1,0 +1,195 @@
+/**
+ * What the clipped methods share (PPO's surrogate, arXiv 1707.06347, equation 7, with a group's advantages, GRPO, arXiv
+ * 2402.03300): the ratio rho of the present policy to the one that wrote the rollouts, clipped, and a divergence from a
+ * reference,
+ *
+ *     loss = sum_a w_a ( -min(rho_a A_a, clip(rho_a, 1 - low, 1 + high) A_a) + kl D_a )
+ *
+ * over sequences, or over the tokens of their completions. With s the score under the present policy and r under the
+ * reference, D is k3 = exp(r - s) - (r - s) - 1, or k2 = (s - r)^2 / 2 (Schulman, "Approximating KL divergence", 2020).
+ * Present policy, old policy and reference are scored on the same views: the masks of all inner updates are drawn, and
+ * scored under the old policy, before the first of them.
+ */
+import { total } from '../../graph/compositions.ts';
+import { add, cast, exp, less, maximum, minimum, mul, neg, sub } from '../../graph/primitives.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
+import type { FrozenPolicy } from '../likelihoods/frozen-policy.ts';
+import { divergenceWeight, Reference } from '../likelihoods/reference.ts';
+import {
+  type LogProbKind,
+  type ScoredSequence,
+  samplingInputs,
+  samplingLogProbs,
+  scoreSequences,
+  sequenceScores,
+  tokenScores,
+} from '../likelihoods/scored-sequences.ts';
+import { type SequenceEntry, scalarInput, sequenceBatches } from '../likelihoods/sequence-update.ts';
+import type { Collected, Method, MethodRun, Objective, Round } from './objective.ts';
+
+/** A sequence in a clipped loss. */
+export interface ClippedTerm {
+  readonly sequence: ScoredSequence;
+  readonly advantage: number;
+  /** What it counts in the loss, or each of its tokens; all of an update add up to 1. */
+  readonly weights: number | Float32Array;
+  /** What its divergence counts; absent: the same. */
+  readonly klWeight?: number;
+}
+
+export interface ClippedMethod {
+  readonly name: string;
+  readonly unit: 'token' | 'sequence';
+  readonly penalty: 'k3' | 'k2';
+  readonly reading: LogProbKind;
+  /** The method's own values of `clip_low`, `clip_high` and `kl`. */
+  readonly defaults: { readonly low: number; readonly high: number; readonly kl: number };
+  /** What its reference is kept under in a checkpoint; absent: `reference`. */
+  readonly referenceName?: string;
+  /** Lays sequences out as a batch; absent: each view is a row. */
+  readonly batchOf?: (sequences: readonly ScoredSequence[], pad: number, run: MethodRun) => Batch;
+  /**
+   * The terms of an inner update. Without a divergence (`kl` 0), what has no advantage may be left out: it teaches
+   * nothing.
+   */
+  terms(collected: Collected, inner: number, run: MethodRun, kl: number): ClippedTerm[] | Promise<ClippedTerm[]>;
+}
+
+const lossOf = (unit: 'token' | 'sequence', penalty: 'k3' | 'k2', reading: LogProbKind): Loss => ({
+  name: `clipped ${unit} ${penalty} ${reading}`,
+  define: (inputs) => {
+    const { extra } = inputs;
+    const logp = reading === 'drawn' ? samplingLogProbs(inputs) : inputs.logp;
+    const score = (unit === 'token' ? tokenScores : sequenceScores)(logp, extra('coefficients'));
+    const ratio = exp(sub(score, extra('old')));
+    const [lowest, highest] = [sub(1, extra('clip_low')), add(1, extra('clip_high'))];
+    const gain = (of: Tensor) => mul(of, extra('advantages'));
+    const surrogate = minimum(gain(ratio), gain(minimum(maximum(ratio, lowest), highest)));
+    const apart = sub(extra('reference'), score);
+    const divergence = penalty === 'k3' ? sub(sub(exp(apart), apart), 1) : mul(mul(apart, apart), 0.5);
+    const weights = extra('weights');
+    const loss = add(neg(total(mul(surrogate, weights))), total(mul(divergence, extra('kl_weights'))));
+    const outside = add(cast(less(ratio, lowest), 'f32'), cast(less(highest, ratio), 'f32'));
+    return {
+      loss,
+      metrics: { clipped: total(mul(outside, weights)), divergence: total(mul(divergence, weights)) },
+    };
+  },
+});
+
+const losses = new Map<string, Loss>();
+
+/** One loss for all methods that are alike in these, so that a program is compiled once. */
+export function clippedLoss({ unit, penalty, reading }: Pick<ClippedMethod, 'unit' | 'penalty' | 'reading'>): Loss {
+  const key = `${unit} ${penalty} ${reading}`;
+  const loss = losses.get(key) ?? lossOf(unit, penalty, reading);
+  losses.set(key, loss);
+  return loss;
+}
+
+/** A clipped method as an objective. */
+export function clippedObjective(
+  method: ClippedMethod,
+  { paper, description }: Pick<Objective, 'paper' | 'description'>,
+): Objective {
+  return {
+    name: method.name,
+    paper,
+    description,
+    loss: clippedLoss(method),
+    isClipped: true,
+    check: (settings) => void divergenceWeight(method.name, settings, method.defaults.kl),
+    begin: (run) => beginClipped(method, run),
+  };
+}
+
+/** A clipped method at work; in steps that it is not asked to prepare, it must be told of its reference all the same. */
+export function beginClipped(
+  method: ClippedMethod,
+  run: MethodRun,
+): Method & { holdReference(step: number): Promise<unknown> } {
+  const { settings } = run;
+  const kl = divergenceWeight(method.name, settings, method.defaults.kl);
+  const reference = kl > 0 ? new Reference(run, method.referenceName) : null;
+  return {
+    holdReference: async (step) => reference?.at(step),
+    async prepare(collected): Promise<Round> {
+      const held = await reference?.at(collected.step);
+      const scored: SequenceEntry[][] = [];
+      for (let inner = 0; inner < settings.inner_updates; inner++) {
+        const terms = await method.terms(collected, inner, run, kl);
+        scored.push(await score(terms, held));
+      }
+      return { update: async (inner) => updateOf(scored[inner] as SequenceEntry[]) };
+    },
+    state: async () => (await reference?.state()) ?? new Map(),
+    dispose: async () => reference?.dispose(),
+  };
+
+  async function score(terms: readonly ClippedTerm[], frozen: FrozenPolicy | undefined): Promise<SequenceEntry[]> {
+    if (terms.length === 0) return [];
+    const sequences = terms.map(({ sequence }) => sequence);
+    const under = (policy: Pick<MethodRun, 'evaluate'>) =>
+      scoreSequences((batch) => policy.evaluate(batch), sequences, {
+        size: settings.micro_batch,
+        pad: run.tokens.pad,
+        ...options(),
+      });
+    const old = await under(run);
+    const held = frozen ? await under(frozen) : old;
+    const pick = method.unit === 'token' ? 'tokens' : 'sequences';
+    return terms.map(({ sequence, advantage, weights, klWeight }, index) => ({
+      sequence,
+      values: {
+        old: old[pick][index] as number | Float32Array,
+        reference: held[pick][index] as number | Float32Array,
+        advantages: typeof weights === 'number' ? advantage : weights.map(() => advantage),
+        weights,
+        kl_weights: typeof weights === 'number' ? kl * (klWeight ?? weights) : weights.map((weight) => kl * weight),
+      },
+    }));
+  }
+
+  function updateOf(entries: readonly SequenceEntry[]) {
+    const { draw, ...rest } = options();
+    return {
+      batches: sequenceBatches(entries, {
+        size: settings.micro_batch,
+        pad: run.tokens.pad,
+        loss: clippedLoss(method),
+        shared: {
+          clip_low: scalarInput(settings.clip_low ?? method.defaults.low),
+          clip_high: scalarInput(settings.clip_high ?? method.defaults.high),
+          ...draw,
+        },
+        ...rest,
+      }),
+      metrics: ({ metrics }: StepResult) => ({
+        clip_ratio: sumOf(metrics, 'clipped'),
+        ...(reference ? { kl: sumOf(metrics, 'divergence') } : {}),
+      }),
+    };
+  }
+
+  function options() {
+    const { batchOf } = method;
+    const { temperature } = settings;
+    return {
+      ...(method.reading === 'drawn'
+        ? { draw: samplingInputs(temperature, run.tokens.mask, run.model.config.vocab_size) }
+        : {}),
+      ...(batchOf
+        ? { batchOf: (sequences: readonly ScoredSequence[], pad: number) => batchOf(sequences, pad, run) }
+        : {}),
+    };
+  }
+}
+
+const sumOf = (metrics: StepResult['metrics'], name: string): number =>
+  metrics.reduce((sum, batch) => sum + (batch[name]!.data[0] as number), 0);
+
+/** Completions that an update on them can learn from. */
+export function withSignal(collected: Collected, kl: number) {
+  return collected.completions.filter(({ advantage }) => advantage !== 0 || kl > 0);
+}

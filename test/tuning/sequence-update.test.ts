@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { sequenceBatches } from '../../src/tuning/likelihoods/sequence-update.ts';
+import { clippedLoss } from '../../src/tuning/objectives/clipped-method.ts';
+
+it('what fills a batch up has the score 0 like its other numbers, so that no ratio of it overflows', () => {
+  const loss = clippedLoss({ unit: 'sequence', penalty: 'k3', reading: 'model' });
+  const entries = Array.from({ length: 3 }, (_, index) => ({
+    sequence: [
+      { seen: Int32Array.of(1, 2, 2), prompt: 1, wanted: Int32Array.of(3, 4), weights: Float32Array.of(1, 2) },
+    ],
+    values: { old: -200 - index, weights: 1 / 3 },
+  }));
+  const batches = sequenceBatches(entries, { size: 2, pad: 0, loss });
+  assert.deepEqual(
+    batches.map(({ extra }) => [[...extra.coefficients!.data], [...extra.old!.data]]),
+    [
+      [
+        [1, 2, 1, 2],
+        [-200, -201],
+      ],
+      [
+        [1, 2, 0, 0],
+        [-202, 0],
+      ],
+    ],
+  );
+});
