@@ -11,6 +11,7 @@ import {
   TextDocuments,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
+import { listModels } from '../catalogue/list-models.ts';
 import { type InfillRequest, infill } from '../diffusion/infill.ts';
 import { bundledCodeModel } from '../model/find-model.ts';
 import { messageOf } from '../platform/errors.ts';
@@ -19,7 +20,6 @@ import * as protocol from '../protocol/runtime.ts';
 import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
 import { denoiseHere } from './denoise-here.ts';
 import { frameOf, withoutEnd } from './frame.ts';
-import { listModels } from './list-models.ts';
 import { MemoryArbiter } from './memory-arbiter.ts';
 import { ModelResidency } from './model-residency.ts';
 import { denoisingOfSample } from './sample-denoising.ts';

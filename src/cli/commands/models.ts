@@ -1,11 +1,12 @@
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { text } from 'node:stream/consumers';
-import { addFolder } from '../../hub/add-folder.ts';
-import { addFromHub, offerOf } from '../../hub/add-from-hub.ts';
-import { readCard } from '../../hub/card.ts';
-import { hubSettings } from '../../hub/hub-client.ts';
-import { removable, removeModel } from '../../hub/remove-model.ts';
+import { addFolder } from '../../catalogue/add-folder.ts';
+import { addFromHub, offerOf } from '../../catalogue/add-from-hub.ts';
+import { readCard } from '../../catalogue/card.ts';
+import { hubSettings } from '../../catalogue/hub-client.ts';
+import { installedModel, listModels } from '../../catalogue/list-models.ts';
+import { removable, removeModel } from '../../catalogue/remove-model.ts';
 import { findModel } from '../../model/find-model.ts';
 import { fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
@@ -14,7 +15,6 @@ import { exists } from '../../platform/files.ts';
 import { isPath, parseHubId } from '../../platform/model-name.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
-import { installedModel, listModels } from '../../runtime/list-models.ts';
 import type { AddCommand, CommandContext, CommandResult } from '../command.ts';
 
 interface ModelsOptions {

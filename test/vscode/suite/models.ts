@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setup, suite, suiteSetup, suiteTeardown, teardown, test } from 'mocha';
 import * as vscode from 'vscode';
 import type { UnmaskApi } from '../../../src/extension/extension.ts';
-import { FakeHub, token } from '../../hub/fake-hub.ts';
+import { FakeHub, token } from '../../catalogue/fake-hub.ts';
 import { eventually, Messages } from './messages.ts';
 
 suite('models', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { WatchedDownload } from '../../src/hub/watch-download.ts';
+import { WatchedDownload } from '../../src/catalogue/watch-download.ts';
 
 it('tells a line a second, with the speed of what came over the network in the last ten', () => {
   const lines: string[] = [];

@@ -1,10 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
-import { readCard } from '../hub/card.ts';
-import { loadable } from '../hub/loadable.ts';
-import { readOrigin } from '../hub/origin.ts';
-import { modelsFolder } from '../hub/staging.ts';
 import { inFolder } from '../model/architectures/description.ts';
 import { baseFolder } from '../model/checkpoint.ts';
 import { modelsIn } from '../model/find-model.ts';
@@ -15,6 +11,10 @@ import { packageRoot } from '../platform/package-root.ts';
 import type { ModelSummary } from '../protocol/runtime.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { namesIn } from '../runs/layout.ts';
+import { readCard } from './card.ts';
+import { loadable } from './loadable.ts';
+import { readOrigin } from './origin.ts';
+import { modelsFolder } from './staging.ts';
 
 /** The models that can be chosen: bundled ones, those of the data home, and the last checkpoint of each of its runs. */
 export async function listModels(): Promise<ModelSummary[]> {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
-import { readCard } from '../../src/hub/card.ts';
+import { readCard } from '../../src/catalogue/card.ts';
 
 let folder: string;
 before(async () => {
