@@ -1,7 +1,6 @@
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Interval } from '../protocol/interval.ts';
-import { gradeAll } from '../tasks/grading.ts';
-import type { Grade, GradeOptions, Task } from '../tasks/task.ts';
+import type { Grade, GradeOptions, ScoringOptions, Task } from '../tasks/task.ts';
 import { type Answer, type AnswerOptions, answer } from './answers.ts';
 import { gradesByProblem, metricIntervals, problemScores } from './metrics.ts';
 import { pairedDifference } from './statistics.ts';
@@ -25,6 +24,8 @@ export interface EvaluationResult<Row = unknown> {
 
 export interface EvaluationOptions extends AnswerOptions {
   readonly asReleased?: boolean;
+  /** Signal and progress of grading. */
+  readonly scoring?: ScoringOptions;
 }
 
 /** Lets a model answer problems and grades the answers; with several samples, pass@k for every k up to them too. */
@@ -35,8 +36,8 @@ export async function evaluate<Row>(
   options: EvaluationOptions,
 ): Promise<EvaluationResult<Row>> {
   const begin = performance.now();
-  const { format, samples, asReleased = false } = options;
-  const answers = await gradeAnswers(task, await answer(model, task, rows, options), { format, asReleased });
+  const { format, samples, asReleased = false, scoring } = options;
+  const answers = await gradeAnswers(task, await answer(model, task, rows, options), { format, asReleased }, scoring);
   const metrics = metricIntervals(task, gradesByProblem(answers, samples));
   const forwards = answers.reduce((sum, { denoised }) => sum + denoised.forwards, 0);
   const tokens = answers.reduce((sum, { denoised }) => sum + denoised.tokens.length, 0);
@@ -55,10 +56,10 @@ export async function evaluate<Row>(
 export async function gradeAnswers<Row>(
   task: Task<Row>,
   answers: readonly Answer<Row>[],
-  options: GradeOptions,
-  signal?: AbortSignal,
+  grading: GradeOptions,
+  options?: ScoringOptions,
 ): Promise<GradedAnswer<Row>[]> {
-  const grades = await gradeAll(task, answers, options, signal);
+  const grades = await task.scorer.grade(answers, grading, options);
   return answers.map((given, index) => ({ ...given, grade: grades[index] as Grade }));
 }
 

@@ -251,7 +251,7 @@ async function answerTheRest(
         if (signal?.aborted) stop();
       },
     });
-    const graded = await gradeAnswers(task, written, { format, asReleased }, signal);
+    const graded = await gradeAnswers(task, written, { format, asReleased }, { signal });
     await run.answers(
       graded.map((given, index) => {
         const place = done + index;

@@ -7,6 +7,7 @@ import { checkedOptions } from './checked.ts';
 import { solveCountdown } from './countdown-solver.ts';
 import { type CountdownPart, countdownPart } from './countdown-split.ts';
 import { countdownRewardAsReleased, gradeCountdownAsReleased } from './released/countdown.ts';
+import { perCompletion } from './scorer.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
 import { inTags, respondInTags } from './word-problem.ts';
 
@@ -29,8 +30,7 @@ export const countdown: Task<CountdownRow> = {
   solution,
   generate: (random, options) => draw(random, 'training', options),
   heldOut,
-  reward,
-  grade,
+  scorer: perCompletion({ reward: countdownReward, grade: gradeCountdown }),
 };
 
 /** Reads `{numbers, target}`, or `{input, output}` as the published files have it; a list may be text, and so may a number. */
@@ -138,7 +138,7 @@ const tolerance = 1e-5;
  * that uses them and makes something else, 0 otherwise. `released`, the released code's: 0.1 for any closed `<answer>`
  * that is wrong. Both read the last closed `<answer>`, or the whole of a plain completion.
  */
-function reward(row: CountdownRow, completion: string, name: string, format: PromptFormat): Reward {
+export function countdownReward(row: CountdownRow, completion: string, name: string, format: PromptFormat): Reward {
   if (name !== 'reference' && name !== 'released') {
     throw new UsageError(`Unknown reward ${name} of countdown; it has ${countdown.rewards.join(', ')}.`);
   }
@@ -158,7 +158,11 @@ function reward(row: CountdownRow, completion: string, name: string, format: Pro
  * `solved`: the expression uses exactly the given numbers and makes the target. `format`: it is an expression, and uses
  * exactly the given numbers. Read from a tagged or else boxed answer; `x = …` and `… = 23` are taken for what they mean.
  */
-function grade(row: CountdownRow, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade {
+export function gradeCountdown(
+  row: CountdownRow,
+  completion: string,
+  options: { format: PromptFormat; asReleased: boolean },
+): Grade {
   if (options.asReleased) return gradeCountdownAsReleased(completion, row.numbers, row.target);
   const answer =
     options.format === 'plain' ? completion.trim() || null : (taggedAnswer(completion) ?? lastBoxed(completion));

@@ -2,6 +2,7 @@ import { UsageError, UserError } from '../platform/errors.ts';
 import { lastBoxed, taggedAnswer, unwrapped } from './answer-text.ts';
 import { asNumber, statedNumber } from './number-text.ts';
 import { gradeGsm8kAsReleased, gsm8kRewardAsReleased } from './released/gsm8k.ts';
+import { perCompletion } from './scorer.ts';
 import { softFormat, strictFormat, tagCount } from './tag-format.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
 import { inTags, questionOf, respondInTags, type WordProblem, wordProblem } from './word-problem.ts';
@@ -19,8 +20,7 @@ export const gsm8k: Task<WordProblem> = {
     return format === 'plain' ? `${question}\n` : `${respondInTags}\n\n${question}`;
   },
   solution: (row, format) => (format === 'plain' ? row.answer : inTags(row.reasoning, row.answer)),
-  reward,
-  grade,
+  scorer: perCompletion({ reward: gsm8kReward, grade: gradeGsm8k }),
 };
 
 function parse(record: unknown): WordProblem {
@@ -44,7 +44,7 @@ function parse(record: unknown): WordProblem {
  * (2). `reference` lets the reasoning run over several lines, as the paper means; `released` keeps the released code's
  * expressions, which no such reasoning matches, and its string comparison. A plain completion has no tags to earn.
  */
-function reward(row: WordProblem, completion: string, name: string, format: PromptFormat): Reward {
+export function gsm8kReward(row: WordProblem, completion: string, name: string, format: PromptFormat): Reward {
   if (name === 'released') return gsm8kRewardAsReleased(row.answer, completion);
   if (name !== 'reference') {
     throw new UsageError(`Unknown reward ${name} of gsm8k; it has ${gsm8k.rewards.join(', ')}.`);
@@ -58,13 +58,17 @@ function reward(row: WordProblem, completion: string, name: string, format: Prom
   const parts = {
     ...(format === 'plain' ? {} : tags),
     integer: answer !== null && /^[+-]?(\d+|\d{1,3}(,\d{3})+)$/.test(answer) ? 0.5 : 0,
-    correctness: grade(row, completion, { format, asReleased: false }).correct ? 2 : 0,
+    correctness: gradeGsm8k(row, completion, { format, asReleased: false }).correct ? 2 : 0,
   };
   return { total: Object.values(parts).reduce((sum, part) => sum + part, 0), parts };
 }
 
 /** Reads the tagged answer, else the boxed one, else what follows `####`, and wants it to equal the reference. */
-function grade(row: WordProblem, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade {
+export function gradeGsm8k(
+  row: WordProblem,
+  completion: string,
+  options: { format: PromptFormat; asReleased: boolean },
+): Grade {
   const reference = asNumber(row.answer);
   if (options.asReleased) return gradeGsm8kAsReleased(reference, completion);
   const hashes = completion.lastIndexOf('####');

@@ -4,6 +4,7 @@ import { equalAsReleased } from './math-normal-form.ts';
 import { asNumber } from './number-text.ts';
 import { boxedAsReleased } from './released/boxed.ts';
 import { gradeMathAsReleased, mathRewardAsReleased } from './released/math.ts';
+import { perCompletion } from './scorer.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
 import { inTags, questionOf, respondInTags, type WordProblem, wordProblem } from './word-problem.ts';
 
@@ -21,8 +22,7 @@ export const math: Task<WordProblem> = {
     return `${respondInTags}\n\nSolve the following problem step by step, and put the final answer in \\boxed{}.\n\n${question}`;
   },
   solution: (row, format) => (format === 'plain' ? row.answer : inTags(row.reasoning, `\\boxed{${row.answer}}`)),
-  reward,
-  grade,
+  scorer: perCompletion({ reward: mathReward, grade: gradeMath }),
 };
 
 function parse(record: unknown): WordProblem {
@@ -39,12 +39,12 @@ function parse(record: unknown): WordProblem {
  * `correctness` (2). `reference` looks for `\boxed`, as the paper means; `released` for a backspace and `oxed`, as the
  * released code does by a slip, so that only 0.75 and 0.25 are ever given.
  */
-function reward(row: WordProblem, completion: string, name: string, format: PromptFormat): Reward {
+export function mathReward(row: WordProblem, completion: string, name: string, format: PromptFormat): Reward {
   if (name === 'released') return mathRewardAsReleased(row.answer, completion);
   if (name !== 'reference') {
     throw new UsageError(`Unknown reward ${name} of math; it has ${math.rewards.join(', ')}.`);
   }
-  const correctness = grade(row, completion, { format, asReleased: false }).correct ? 2 : 0;
+  const correctness = gradeMath(row, completion, { format, asReleased: false }).correct ? 2 : 0;
   if (format === 'plain') return { total: correctness, parts: { correctness } };
   const tagged = answerTags(completion).at(-1);
   const boxed = (tagged ?? completion).includes('\\boxed');
@@ -53,7 +53,11 @@ function reward(row: WordProblem, completion: string, name: string, format: Prom
 }
 
 /** Reads the tagged answer, else the boxed one; equal in the normal form of MATH, or as numbers. */
-function grade(row: WordProblem, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade {
+export function gradeMath(
+  row: WordProblem,
+  completion: string,
+  options: { format: PromptFormat; asReleased: boolean },
+): Grade {
   if (options.asReleased) return gradeMathAsReleased(row.answer, completion);
   const text =
     options.format === 'plain' ? completion.trim() || null : (taggedAnswer(completion) ?? lastBoxed(completion));

@@ -1,12 +1,5 @@
 import { UserError } from '../platform/errors.ts';
-import { gradeAll, rewardAll } from './grading.ts';
-import type { Grade, PromptFormat, Reward, Score, Task } from './task.ts';
-
-/** A problem with a completion that somebody made for it. */
-export interface CompletedRow<Row = unknown> {
-  readonly row: Row;
-  readonly completion: string;
-}
+import type { CompletedRow, Grade, PromptFormat, Reward, Score, ScoringOptions, Task } from './task.ts';
 
 export interface ScoredRow extends Grade {
   readonly reward: number;
@@ -15,26 +8,24 @@ export interface ScoredRow extends Grade {
 export interface Scores {
   readonly task: string;
   readonly n: number;
-  /** Every metric of the task, the first one first: sum of the values and of the weights of all rows. */
+  /** Every metric of the task in its order: the sums of values and of weights over all rows. */
   readonly metrics: Readonly<Record<string, Score>>;
   readonly rows: readonly ScoredRow[];
 }
 
-export interface ScoreOptions {
+export interface ScoreOptions extends ScoringOptions {
   readonly format?: PromptFormat;
-  /** Grades as the released evaluators do; the reward is then the share that they count as right. */
+  /** Grade as the released evaluators do; the reward is then the share that they count as correct. */
   readonly asReleased?: boolean;
-  /** Name of the training reward; by default the task's own choice for the row. */
+  /** Name of the training reward; by default the task's choice for the row. */
   readonly reward?: string;
-  /** Aborted to stop tasks that run something to grade. */
-  readonly signal?: AbortSignal;
 }
 
-/** Reads a record `{prompt?, completion, …the task's own fields}`; throws a `UserError` that says what is wrong. */
+/** Reads a record `{prompt?, completion, …fields of the task}`; throws a `UserError` that says what is wrong. */
 export function completedRow<Row>(task: Task<Row>, record: unknown): CompletedRow<Row> {
   const completion = (record as { completion?: unknown } | null)?.completion;
   if (typeof completion !== 'string') throw new UserError('completion: needs a text.');
-  // An answer of an evaluation keeps what its own prompt would hide of the problem apart.
+  // An answer of an evaluation keeps the problem's fields that its own would overwrite in `row`.
   const { row } = record as { row?: unknown };
   return { row: task.parse(typeof row === 'object' ? { ...(record as object), ...row } : record), completion };
 }
@@ -55,21 +46,21 @@ export async function scoreRows<Row>(
 async function scoredRows<Row>(
   task: Task<Row>,
   completed: readonly CompletedRow<Row>[],
-  { format = 'tagged', asReleased = false, reward, signal }: ScoreOptions,
+  { format = 'tagged', asReleased = false, reward, ...options }: ScoreOptions,
 ): Promise<ScoredRow[]> {
-  const grades = await gradeAll(task, completed, { format, asReleased }, signal);
+  const grades = await task.scorer.grade(completed, { format, asReleased }, options);
   if (asReleased)
     return grades.map((grade) => {
       const { value, weight } = grade.scores[task.metrics[0]] as Score;
       return { ...grade, reward: weight === 0 ? 0 : value / weight };
     });
-  const questions = completed.map(({ row, completion }) => ({
+  const requests = completed.map(({ row, completion }) => ({
     row,
     completion,
     reward: reward ?? task.defaultReward?.(row) ?? task.rewards[0],
   }));
-  const rewards = await rewardAll(task, questions, format, signal);
-  // What could be graded has a reward.
+  const rewards = await task.scorer.reward(requests, format, options);
+  // Grading throws if tests cannot be run, so every completion has a reward here.
   return grades.map((grade, index) => ({ ...grade, reward: (rewards[index] as Reward).total }));
 }
 

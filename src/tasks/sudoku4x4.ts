@@ -4,6 +4,7 @@ import { Random } from '../platform/random.ts';
 import { answerTags, lastBoxed, lastFenced, taggedAnswer, unwrapped } from './answer-text.ts';
 import { checkedOptions, checkedRow } from './checked.ts';
 import { gradeSudokuAsReleased } from './released/sudoku4x4.ts';
+import { perCompletion } from './scorer.ts';
 import { grids, shots, solutionsOf, split, units } from './sudoku4x4-grids.ts';
 import { threeShotPrompt, workedAnswer } from './sudoku4x4-prompt.ts';
 import { drawEmptyCount, emptyRange, makePuzzle } from './sudoku4x4-puzzles.ts';
@@ -31,8 +32,7 @@ export const sudoku4x4: Task<SudokuRow> = {
   generate,
   heldOut,
   defaultReward: (row) => (row.solution === undefined ? 'rules' : 'reference'),
-  reward,
-  grade,
+  scorer: perCompletion({ reward: sudokuReward, grade: gradeSudoku }),
 };
 
 // A spreadsheet or a JSON number loses the zeros at the head of a puzzle, so they are put back.
@@ -118,7 +118,7 @@ function heldOut(part: 'validation' | 'test', count: number): SudokuRow[] {
  * `<answer>`, padded with 0 or cut to 16; changed givens are not punished. `rules`: the share of the 12 rows, columns
  * and boxes that hold 1 to 4, zero where a given was changed; it needs no label.
  */
-function reward(row: SudokuRow, completion: string, name: string, format: PromptFormat): Reward {
+export function sudokuReward(row: SudokuRow, completion: string, name: string, format: PromptFormat): Reward {
   if (name !== 'reference' && name !== 'rules') {
     throw new UsageError(`Unknown reward ${name} of sudoku4x4; it has ${sudoku4x4.rewards.join(', ')}.`);
   }
@@ -141,7 +141,11 @@ function reward(row: SudokuRow, completion: string, name: string, format: Prompt
  * `cell_accuracy` counts the empty cells that equal the solution (the nearest one where the row carries none), padded
  * or cut as the reward does; `solved`, and `correct`, want exactly 16 digits that keep the givens and obey the rules.
  */
-function grade(row: SudokuRow, completion: string, options: { format: PromptFormat; asReleased: boolean }): Grade {
+export function gradeSudoku(
+  row: SudokuRow,
+  completion: string,
+  options: { format: PromptFormat; asReleased: boolean },
+): Grade {
   const solutions = row.solution === undefined ? solutionsOf(row.puzzle) : [row.solution];
   const empty = emptyCells(row.puzzle);
   if (options.asReleased) return gradeSudokuAsReleased(completion, empty, solutions);

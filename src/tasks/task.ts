@@ -1,112 +1,124 @@
 import type { Random } from '../platform/random.ts';
 
 /**
- * How a prompt is written: the papers' `<reasoning>`/`<answer>` instructions, the short form of small character models, or the
- * instructions as a message of a conversation, in the form that the model's own chat template gives it.
+ * How a prompt is written: `tagged` has the papers' `<reasoning>`/`<answer>` instructions, `plain` is the short form for
+ * small character models, and `chat` puts the instructions into a message of the model's own chat template.
  */
 export type PromptFormat = 'tagged' | 'plain' | 'chat';
 
-/** A sum and what it is a share of; a metric of many items is the sum of `value` over the sum of `weight`. */
+/** A sum and its maximum; a metric over many items is the sum of `value` divided by the sum of `weight`. */
 export interface Score {
   readonly value: number;
   readonly weight: number;
 }
 
-/** What a checker says of one completion. */
+/** The result of grading one completion. */
 export interface Grade {
   readonly correct: boolean;
-  /** The answer as it was read out of the completion; null where there was none. */
+  /** The answer that was read from the completion; null if there was none. */
   readonly extracted: string | null;
   /** One score per metric of the task. */
   readonly scores: Readonly<Record<string, Score>>;
 }
 
-/** A training reward and the named parts that it is the sum of. */
+/** A training reward and the named parts that add up to it. */
 export interface Reward {
   readonly total: number;
   readonly parts: Readonly<Record<string, number>>;
-  /** What the reward follows from, as plain JSON, for who wants to know; it is kept with the sample. */
+  /** The details behind the reward as plain JSON, such as test results; stored with the sample. */
   readonly report?: unknown;
 }
 
-/** Why a completion has no reward: what was to find it out is broken, which is not the completion's fault. */
+/** The reason why a completion could not be scored. The scorer failed; the completion itself may be correct. */
 export interface ScoringError {
   readonly broken: string;
 }
 
-export interface RewardQuestion<Row> {
+/** A problem and a completion of its prompt. */
+export interface CompletedRow<Row = unknown> {
   readonly row: Row;
   readonly completion: string;
+}
+
+export interface RewardRequest<Row> extends CompletedRow<Row> {
   /** Name of the reward. */
   readonly reward: string;
 }
 
 export interface GradeOptions {
   readonly format: PromptFormat;
+  /** Follow the released evaluator rule by rule, including its defects. */
   readonly asReleased: boolean;
 }
 
+export interface ScoringOptions {
+  /** When it aborts, running tests are killed at once and the call rejects with `Interrupted`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each scored completion. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
 /**
- * A task: problems with a prompt, and what a completion of one is worth. `Row` is a plain JSON record, as it stands
- * in a data file, so that a problem can be stored, hashed and sent to another process.
+ * Scores completions of a task, many per call, so that a task that runs tests can run several of them at once. Results
+ * are in the order of the requests. `perCompletion` makes a scorer of functions that score a single completion.
+ */
+export interface Scorer<Row> {
+  /** Whether scoring runs tests, which takes long enough that other work should go on in the meantime. */
+  readonly runsTests: boolean;
+  /**
+   * Training rewards. Rejects with a `UsageError` for an unknown reward and a `UserError` if a row lacks a field that the
+   * reward needs; a test run that fails for another reason than its completion becomes the `ScoringError` of its item.
+   */
+  reward(
+    requests: readonly RewardRequest<Row>[],
+    format: PromptFormat,
+    options?: ScoringOptions,
+  ): Promise<(Reward | ScoringError)[]>;
+  /** Grades for an evaluation; rejects with a `UserError` if tests cannot be run. */
+  grade(answers: readonly CompletedRow<Row>[], grading: GradeOptions, options?: ScoringOptions): Promise<Grade[]>;
+}
+
+/**
+ * A task: problems with a prompt, and a scorer for completions of it. `Row` is a plain JSON record in the form that data
+ * files use, so that a problem can be stored, hashed and sent to another process.
  */
 export interface Task<Row = unknown> {
   readonly name: string;
   readonly description: string;
-  /** Names of the metrics, the one that is reported first at the head. */
+  /** Names of the metrics; the first is the main one. */
   readonly metrics: readonly [string, ...string[]];
   /** Names of the rewards that training may use, the default first. */
   readonly rewards: readonly [string, ...string[]];
   /**
-   * Hyper-parameters of tuning, by name, that suit the task better than the papers'; they stand between those and what a
-   * user sets.
+   * Tuning hyper-parameters that suit this task better than the papers' values. They override those and are overridden
+   * by the user's settings.
    */
   readonly tuning?: Readonly<Record<string, number | string>>;
-  /** Tokens that an answer needs at most, per prompt format; a message has the tagged one's. */
+  /** Maximum number of tokens of an answer, per prompt format; `chat` uses the value of `tagged`. */
   readonly completionLength: Readonly<Record<'tagged' | 'plain', number>>;
   /** Checks one record of a data file; throws a `UserError` that says what is wrong with it. */
   parse(record: unknown): Row;
   prompt(row: Row, format: PromptFormat): string;
   /**
-   * What stands behind the completion, given to models that fill gaps beside the `plain` prompt; absent for tasks whose
+   * The text after the completion, for models that fill in the middle of a `plain` prompt; absent for tasks whose
    * completions end the text.
    */
   suffix?(row: Row): string;
-  /** The text that supervised training puts behind the prompt; null where the row holds no solution. */
+  /** The completion that supervised training learns; null if the row has no solution. */
   solution(row: Row, format: PromptFormat): string | null;
-  /** A problem that training may see, never one of the held-out ones; absent for tasks whose data come from a file. */
+  /** Draws a training problem, never a held-out one; absent for tasks whose problems come from a file. */
   generate?(random: Random, options: Readonly<Record<string, unknown>>): Row;
   /**
-   * The held-out problems that are generated, by split, always the same ones; absent for tasks whose data come from a
-   * file. The options are the task's own, for a task that has any here.
+   * The generated held-out problems of a split. They are the same on every call. Absent for tasks whose problems come
+   * from a file. `options` are the problem options of the task, if it has any.
    */
   heldOut?(split: 'validation' | 'test', count: number, options?: Readonly<Record<string, unknown>>): Row[];
-  /** The reward to take for a row where none is named; absent where that is always the first. */
+  /** The reward for a row if the user names none; absent if it is always the first. */
   defaultReward?(row: Row): string;
-  /** What `completion` is worth in training; throws a `UsageError` for an unknown name, a `UserError` where the row lacks what it needs. */
-  reward(row: Row, completion: string, name: string, format: PromptFormat): Reward;
-  /** Grades one completion; `asReleased` follows the released evaluator rule by rule, defects included. */
-  grade(row: Row, completion: string, options: GradeOptions): Grade;
-  /**
-   * `reward` and `grade` of many completions, for tasks that must run something to know: they are asked here, through
-   * `rewardAll` and `gradeAll`, and not one by one.
-   */
-  readonly inBatches?: {
-    reward(
-      questions: readonly RewardQuestion<Row>[],
-      format: PromptFormat,
-      signal?: AbortSignal,
-    ): Promise<(Reward | ScoringError)[]>;
-    /** Throws a `UserError` where what grades is broken. */
-    grade(
-      answers: readonly { readonly row: Row; readonly completion: string }[],
-      options: GradeOptions,
-      signal?: AbortSignal,
-    ): Promise<Grade[]>;
-  };
+  readonly scorer: Scorer<Row>;
 }
 
-/** Tokens that an answer of a task needs at most. */
+/** Maximum number of tokens of an answer to a task. */
 export const completionLengthOf = (
   { completionLength }: Pick<Task, 'completionLength'>,
   format: PromptFormat,

@@ -14,7 +14,7 @@ import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import type { Evaluation } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
-import { isScored } from '../tasks/grading.ts';
+import { isScored } from '../tasks/scorer.ts';
 import type { PromptFormat, Reward, ScoringError, Task } from '../tasks/task.ts';
 import { rowsThatFit } from '../training/memory.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
@@ -93,8 +93,8 @@ export function policyGradient({
     const before = model.work.tokens;
     const { rollouts, rewards: rewardsOf } = await generateAndScore({
       jobs,
-      // What is known at once is worth no smaller batches.
-      chunkSize: task.inBatches
+      // Smaller batches pay only if tests run while the next batch is generated.
+      chunkSize: task.scorer.runsTests
         ? settings.group_size * Math.ceil(settings.prompts_per_step / wavesPerStep)
         : jobs.length,
       generate: async (wave) => method.rollOut?.(wave, step) ?? generateRollouts(model, wave),

@@ -1,8 +1,7 @@
 import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
 import { promptTokens, readCompletion } from '../evaluation/answers.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { rewardAll } from '../tasks/grading.ts';
-import type { PromptFormat, Reward, ScoringError, Task } from '../tasks/task.ts';
+import type { PromptFormat, Reward, ScoringError, ScoringOptions, Task } from '../tasks/task.ts';
 import type { InfillContext } from './likelihoods/canvas-batch.ts';
 
 /**
@@ -99,12 +98,13 @@ export async function generateAndScore({ jobs, chunkSize, generate, score }: Gen
   return { rollouts, rewards: async () => (await Promise.all(earning)).flat() };
 }
 
-/** Rewards rollouts; a completion that stands twice behind the same problem is rewarded once. */
+/** Rewards rollouts. Equal completions of the same problem are scored once; progress counts the distinct ones. */
 export async function scoreRollouts(
   task: Task,
   rollouts: readonly Pick<Rollout, 'job' | 'completion'>[],
   reward: string,
   format: PromptFormat,
+  options?: ScoringOptions,
 ): Promise<(Reward | ScoringError)[]> {
   const places = new Map<string, number>();
   const asked = rollouts.map(({ job, completion }) => {
@@ -114,7 +114,7 @@ export async function scoreRollouts(
     return place;
   });
   const first = [...places.values()].map((place) => rollouts[asked.indexOf(place)] as Rollout);
-  const questions = first.map(({ job, completion }) => ({ row: job.row, completion, reward }));
-  const rewards = await rewardAll(task, questions, format);
+  const requests = first.map(({ job, completion }) => ({ row: job.row, completion, reward }));
+  const rewards = await task.scorer.reward(requests, format, options);
   return asked.map((place) => rewards[place] as Reward | ScoringError);
 }

@@ -24,7 +24,6 @@ import { runFile } from '../runs/layout.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
-import { rewardAll } from '../tasks/grading.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import type { Task } from '../tasks/task.ts';
@@ -255,7 +254,7 @@ async function prepare(
     ? (random: Random) => random.pick(training)
     : (random: Random) => task.generate!(random, generateOptions);
   const probe = problem(new Random(0, 'probe'));
-  await rewardAll(task, [{ row: probe, completion: '', reward: settings.reward ?? task.rewards[0] }], format);
+  await task.scorer.reward([{ row: probe, completion: '', reward: settings.reward ?? task.rewards[0] }], format);
   const prompt = task.prompt(probe, format);
   if (model.tokenizer.losesSomeOf(prompt))
     throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);

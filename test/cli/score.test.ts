@@ -63,14 +63,14 @@ describe('unmask score', () => {
     assert.match(await refusal([...args, 'empty.jsonl'], 1), /empty\.jsonl is empty/);
   });
 
-  it('ends as stopped where it was stopped, and so does every command that is over too soon to heed it', async () => {
+  it('ends as stopped if it is stopped, and so does a command that ends before it sees the signal', async () => {
     await writeFile('one.jsonl', `${answered('x')}\n`);
-    for (const args of [
-      ['score', '--task', 'sudoku4x4', '--file', 'one.jsonl', '--json'],
-      ['objectives', '--json'],
-    ]) {
+    for (const [args, message] of [
+      [['score', '--task', 'sudoku4x4', '--file', 'one.jsonl', '--json'], 'Scoring was stopped.'],
+      [['objectives', '--json'], 'unmask objectives was stopped; its result is not shown.'],
+    ] as const) {
       const ended = await unmask(args, { signal: AbortSignal.abort() });
-      assert.equal(assertRefused(ended, 130, args), `unmask ${args[0]} was stopped; its result is not shown.`);
+      assert.equal(assertRefused(ended, 130, args), message);
     }
   });
 

@@ -59,7 +59,7 @@ describe('unmask score --task code', () => {
   it('says that tests cannot be run, instead of a grade', async () => {
     await writeFile('bad.jsonl', `${JSON.stringify({ ...rows[1], tests: 'assert(', completion: '}' })}\n`);
     const said = await refusal(['score', '--task', 'code', '--file', 'bad.jsonl', '--format', 'plain'], 1);
-    assert.match(said, /^The tests of two cannot be run: the tests did not start \(.*\); mend that and try again\.$/);
+    assert.match(said, /^The tests of two cannot be run: the tests did not start \(.*\); fix that and try again\.$/);
   });
 
   it('refuses an unknown reward', async () => {

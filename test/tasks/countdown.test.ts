@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { UsageError, UserError } from '../../src/platform/errors.ts';
 import { Random } from '../../src/platform/random.ts';
 import { readArithmetic } from '../../src/tasks/arithmetic.ts';
-import { type CountdownRow, countdown } from '../../src/tasks/countdown.ts';
+import { type CountdownRow, countdown, countdownReward, gradeCountdown } from '../../src/tasks/countdown.ts';
 import { solveCountdown } from '../../src/tasks/countdown-solver.ts';
 import { countdownPart } from '../../src/tasks/countdown-split.ts';
 import { readRowFile } from '../../src/tasks/row-file.ts';
@@ -185,24 +185,24 @@ describe('rewards of Countdown', () => {
   ];
   it('are 1, 0.1 or 0 as the paper says, or as the released code does', () => {
     for (const [text, reference, released] of cases) {
-      assert.equal(countdown.reward(row, text, 'reference', 'tagged').total, reference, text.slice(0, 99));
-      assert.equal(countdown.reward(row, text, 'released', 'tagged').total, released, text.slice(0, 99));
+      assert.equal(countdownReward(row, text, 'reference', 'tagged').total, reference, text.slice(0, 99));
+      assert.equal(countdownReward(row, text, 'released', 'tagged').total, released, text.slice(0, 99));
     }
-    assert.deepEqual(countdown.reward(row, '93+30-100', 'reference', 'plain'), { total: 1, parts: { reference: 1 } });
-    assert.equal(countdown.reward(row, '93+30', 'released', 'plain').total, 0.1);
-    assert.equal(countdown.reward(row, ' ', 'released', 'plain').total, 0);
+    assert.deepEqual(countdownReward(row, '93+30-100', 'reference', 'plain'), { total: 1, parts: { reference: 1 } });
+    assert.equal(countdownReward(row, '93+30', 'released', 'plain').total, 0.1);
+    assert.equal(countdownReward(row, ' ', 'released', 'plain').total, 0);
     // Python's powers and the digits of a decimal pass as released.
     const odd = { numbers: [1, 5, 2], target: 3 };
-    assert.equal(countdown.reward(odd, '1.5*2', 'released', 'plain').total, 1);
-    assert.equal(countdown.reward(odd, '1.5*2', 'reference', 'plain').total, 0);
-    assert.throws(() => countdown.reward(row, '', 'rules', 'plain'), UsageError);
+    assert.equal(countdownReward(odd, '1.5*2', 'released', 'plain').total, 1);
+    assert.equal(countdownReward(odd, '1.5*2', 'reference', 'plain').total, 0);
+    assert.throws(() => countdownReward(row, '', 'rules', 'plain'), UsageError);
   });
 
   it('allow a value within 0.00001 of the target', () => {
     const thirds = { numbers: [1, 3, 3], target: 1 };
-    assert.equal(countdown.reward(thirds, '1/3*3', 'reference', 'plain').total, 1);
-    assert.equal(countdown.reward({ numbers: [1, 99999], target: 0 }, '1/99999', 'reference', 'plain').total, 0.1);
-    assert.equal(countdown.reward({ numbers: [1, 100001], target: 0 }, '1/100001', 'reference', 'plain').total, 1);
+    assert.equal(countdownReward(thirds, '1/3*3', 'reference', 'plain').total, 1);
+    assert.equal(countdownReward({ numbers: [1, 99999], target: 0 }, '1/99999', 'reference', 'plain').total, 0.1);
+    assert.equal(countdownReward({ numbers: [1, 100001], target: 0 }, '1/100001', 'reference', 'plain').total, 1);
   });
 });
 
@@ -224,7 +224,7 @@ describe('grading Countdown', () => {
       '<answer>First 93 + 30 = 123.\n93 + 30 - 100</answer>',
     ];
     for (const form of forms.filter((text) => !text.includes('times'))) {
-      assert.equal(countdown.grade(row, form, tagged).correct, true, form);
+      assert.equal(gradeCountdown(row, form, tagged).correct, true, form);
     }
     const quarter = { numbers: [100, 4, 2], target: 50 };
     for (const form of [
@@ -232,7 +232,7 @@ describe('grading Countdown', () => {
       '<answer>100 ÷ 4 × 2</answer>',
       '<answer>100 \\div 4 \\cdot 2</answer>',
     ]) {
-      assert.equal(countdown.grade(quarter, form, tagged).correct, true, form);
+      assert.equal(gradeCountdown(quarter, form, tagged).correct, true, form);
     }
   });
 
@@ -252,12 +252,12 @@ describe('grading Countdown', () => {
       ['<answer>93+30-100;process.exit()</answer>', 0],
     ];
     for (const [text, format] of wrong) {
-      const graded = countdown.grade(row, text, tagged);
+      const graded = gradeCountdown(row, text, tagged);
       assert.equal(graded.correct, false, text);
       assert.deepEqual(graded.scores, { solved: { value: 0, weight: 1 }, format: { value: format, weight: 1 } }, text);
     }
     // Digits of 1.5 are not a 1 and a 5.
-    assert.equal(countdown.grade({ numbers: [1, 5, 2], target: 3 }, '1.5*2', plain).correct, false);
+    assert.equal(gradeCountdown({ numbers: [1, 5, 2], target: 3 }, '1.5*2', plain).correct, false);
   });
 
   it('finds every model answer right in both forms', () => {
@@ -266,10 +266,10 @@ describe('grading Countdown', () => {
       const made = generate(random, { count: round % 2 ? 3 : 4, largest: 999 });
       for (const format of ['plain', 'tagged'] as const) {
         const answer = countdown.solution(made, format) ?? '';
-        assert.equal(countdown.grade(made, answer, { format, asReleased: false }).correct, true, answer);
+        assert.equal(gradeCountdown(made, answer, { format, asReleased: false }).correct, true, answer);
         for (const name of countdown.rewards)
-          assert.equal(countdown.reward(made, answer, name, format).total, 1, answer);
-        assert.equal(countdown.grade(made, answer, { format, asReleased: true }).correct, true, answer);
+          assert.equal(countdownReward(made, answer, name, format).total, 1, answer);
+        assert.equal(gradeCountdown(made, answer, { format, asReleased: true }).correct, true, answer);
         if (format === 'plain') assert.ok(answer.length < countdown.completionLength.plain, answer);
       }
     }
@@ -289,7 +289,7 @@ describe('grading Countdown', () => {
     for (const text of hostile) {
       for (const format of ['plain', 'tagged'] as const) {
         for (const asReleased of [false, true])
-          assert.equal(countdown.grade(row, text, { format, asReleased }).correct, false);
+          assert.equal(gradeCountdown(row, text, { format, asReleased }).correct, false);
       }
     }
   });

@@ -4,6 +4,7 @@ import { UsageError } from '../../src/platform/errors.ts';
 import { Random } from '../../src/platform/random.ts';
 import { plainAlphabet } from '../../src/tasks/plain-alphabet.ts';
 import { taskByName, tasks } from '../../src/tasks/registry.ts';
+import { isScored } from '../../src/tasks/scorer.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
 
 describe('the list of tasks', () => {
@@ -37,7 +38,7 @@ describe('the list of tasks', () => {
     for (const name of ['code', 'workspace']) assert.equal(taskByName(name).tuning?.prompts_per_step, 4);
   });
 
-  it('scores every metric for every completion, whatever it is', () => {
+  it('scores every metric for every completion, whatever it is', async () => {
     const rows: Record<string, unknown> = {
       sudoku4x4: { puzzle: '0310200404001043', solution: '4312213434211243' },
       countdown: { numbers: [30, 100, 93], target: 23 },
@@ -68,21 +69,33 @@ describe('the list of tasks', () => {
       '\\boxed ',
       '\\fbox',
     ];
-    for (const task of tasks.filter(({ inBatches }) => !inBatches)) {
+    for (const task of tasks.filter(({ scorer }) => !scorer.runsTests)) {
       const row = task.parse(rows[task.name]);
-      for (let round = 0; round < 1500; round++) {
-        const text = Array.from({ length: random.integer(8) }, () => random.pick(pieces)).join('');
-        for (const format of ['plain', 'tagged'] as const) {
-          for (const asReleased of [false, true]) {
-            const grade = task.grade(row, text, { format, asReleased });
+      const answers = Array.from({ length: 1500 }, () => ({
+        row,
+        completion: Array.from({ length: random.integer(8) }, () => random.pick(pieces)).join(''),
+      }));
+      for (const format of ['plain', 'tagged'] as const) {
+        for (const asReleased of [false, true]) {
+          const grades = await task.scorer.grade(answers, { format, asReleased });
+          assert.equal(grades.length, answers.length);
+          for (const grade of grades) {
             assert.deepEqual(Object.keys(grade.scores), [...task.metrics]);
             for (const { value, weight } of Object.values(grade.scores)) assert.ok(value >= 0 && value <= weight);
             if (grade.correct) assert.notEqual(grade.extracted, null);
           }
-          for (const name of task.rewards) {
-            const { total, parts } = task.reward(row, text, name, format);
-            const sum = Object.values(parts).reduce((all, part) => all + part, 0);
-            assert.ok(Number.isFinite(total) && Math.abs(total - sum) < 1e-12, text);
+        }
+        for (const reward of task.rewards) {
+          const requests = answers.map((answer) => ({ ...answer, reward }));
+          const rewards = await task.scorer.reward(requests, format);
+          assert.equal(rewards.length, answers.length);
+          for (const [index, scored] of rewards.entries()) {
+            assert.ok(isScored(scored));
+            const sum = Object.values(scored.parts).reduce((all, part) => all + part, 0);
+            assert.ok(
+              Number.isFinite(scored.total) && Math.abs(scored.total - sum) < 1e-12,
+              answers[index]!.completion,
+            );
           }
         }
       }
@@ -93,7 +106,7 @@ describe('the list of tasks', () => {
     assert.equal(new Set(plainAlphabet).size, plainAlphabet.length);
     const random = new Random(2, 'alphabet');
     const used = new Set<string>();
-    for (const task of tasks.filter((candidate) => candidate.generate && !candidate.inBatches)) {
+    for (const task of tasks.filter((candidate) => candidate.generate && !candidate.scorer.runsTests)) {
       for (let round = 0; round < 300; round++) {
         const row = task.generate!(random, task.name === 'countdown' ? { count: 3 + (round % 2) } : {});
         for (const character of `${task.prompt(row, 'plain')}${task.solution(row, 'plain')}`) used.add(character);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { countdown } from '../../src/tasks/countdown.ts';
-import { gsm8k } from '../../src/tasks/gsm8k.ts';
-import { math } from '../../src/tasks/math.ts';
+import { gradeCountdown } from '../../src/tasks/countdown.ts';
+import { gradeGsm8k } from '../../src/tasks/gsm8k.ts';
+import { gradeMath } from '../../src/tasks/math.ts';
 import { equalAsReleased, mathNormalForm } from '../../src/tasks/math-normal-form.ts';
 import { boxedAsReleased } from '../../src/tasks/released/boxed.ts';
-import { sudoku4x4 } from '../../src/tasks/sudoku4x4.ts';
+import { gradeSudoku } from '../../src/tasks/sudoku4x4.ts';
 
 const released = { format: 'tagged', asReleased: true } as const;
 
@@ -34,7 +34,7 @@ describe('the released evaluator: boxed answers', () => {
 
 describe('the released evaluator: Countdown', () => {
   const grade = (text: string, numbers = [30, 100, 93], target = 23) =>
-    countdown.grade({ numbers, target }, text, released);
+    gradeCountdown({ numbers, target }, text, released);
 
   it('reads the box, then the first tagged answer only where a box fails, else the whole text', () => {
     assert.equal(grade('\\boxed{93+30-100}').correct, true);
@@ -83,7 +83,7 @@ describe('the released evaluator: Countdown', () => {
 
 describe('the released evaluator: Sudoku', () => {
   const row = { puzzle: '0310200404001043', solution: '4312213434211243' };
-  const grade = (text: string) => sudoku4x4.grade(row, text, released);
+  const grade = (text: string) => gradeSudoku(row, text, released);
 
   it('tries its readings in order', () => {
     const { solution } = row;
@@ -125,7 +125,7 @@ describe('the released evaluator: Sudoku', () => {
     assert.equal(grade('<answer>4912</answer>').scores.cell_accuracy.value, 2);
     assert.equal(grade('').scores.cell_accuracy.value, 0);
     assert.equal(
-      sudoku4x4.grade({ puzzle: row.solution, solution: row.solution }, `<answer>${row.solution}</answer>`, released)
+      gradeSudoku({ puzzle: row.solution, solution: row.solution }, `<answer>${row.solution}</answer>`, released)
         .correct,
       false,
     );
@@ -159,10 +159,10 @@ describe('the released evaluator: GSM8K', () => {
       ['', null],
     ];
     for (const [text, extracted] of cases)
-      assert.equal(gsm8k.grade({ answer: '18' }, text, released).extracted, extracted, text);
-    assert.equal(gsm8k.grade({ answer: '18' }, '\\boxed{18.0}', released).correct, true);
-    assert.equal(gsm8k.grade({ answer: '1,024' }, '<answer>1024</answer>', released).correct, true);
-    assert.equal(gsm8k.grade({ answer: '18' }, '\\boxed{nan}', released).correct, false);
+      assert.equal(gradeGsm8k({ answer: '18' }, text, released).extracted, extracted, text);
+    assert.equal(gradeGsm8k({ answer: '18' }, '\\boxed{18.0}', released).correct, true);
+    assert.equal(gradeGsm8k({ answer: '1,024' }, '<answer>1024</answer>', released).correct, true);
+    assert.equal(gradeGsm8k({ answer: '18' }, '\\boxed{nan}', released).correct, false);
   });
 });
 
@@ -177,9 +177,9 @@ describe('the released evaluator: MATH', () => {
       ['<answer>6</answer>', '<answer>6</answer>'],
     ];
     for (const [text, extracted] of cases)
-      assert.equal(math.grade({ answer: '6' }, text, released).extracted, extracted, text);
-    assert.equal(math.grade({ answer: '6' }, '6', released).correct, true);
-    assert.equal(math.grade({ answer: '6' }, '\\boxed{5', released).correct, false);
+      assert.equal(gradeMath({ answer: '6' }, text, released).extracted, extracted, text);
+    assert.equal(gradeMath({ answer: '6' }, '6', released).correct, true);
+    assert.equal(gradeMath({ answer: '6' }, '\\boxed{5', released).correct, false);
   });
 
   it('brings both sides into normal form', () => {

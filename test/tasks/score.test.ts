@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UserError } from '../../src/platform/errors.ts';
+import { Interrupted, UserError } from '../../src/platform/errors.ts';
 import { countdown } from '../../src/tasks/countdown.ts';
 import { completedRow, scoreRows } from '../../src/tasks/score.ts';
 import { sudoku4x4 } from '../../src/tasks/sudoku4x4.ts';
@@ -66,24 +66,19 @@ describe('scoring completions', () => {
     assert.equal((await scoreRows(sudoku4x4, [labelled], { format: 'plain', reward: 'rules' })).rows[0].reward, 9 / 12);
   });
 
-  it('lets a signal stop a task that runs something to grade', async () => {
-    const { signal } = new AbortController();
-    const given: unknown[] = [];
-    const task = {
-      ...sudoku4x4,
-      inBatches: {
-        grade: async (answers, options, signal) => {
-          given.push(signal);
-          return answers.map(({ row, completion }) => sudoku4x4.grade(row, completion, options));
-        },
-        reward: async (questions, format, signal) => {
-          given.push(signal);
-          return questions.map(({ row, completion, reward }) => sudoku4x4.reward(row, completion, reward, format));
-        },
-      },
-    } satisfies typeof sudoku4x4;
-    await scoreRows(task, completed, { signal });
-    assert.deepEqual(given, [signal, signal]);
+  it('passes its signal and progress on to the scorer, which stops for the one and reports the other', async () => {
+    const controller = new AbortController();
+    const progress: string[] = [];
+    const onProgress = (done: number, total: number) => {
+      progress.push(`${done} of ${total}`);
+      if (progress.length === 4) controller.abort();
+    };
+    await assert.rejects(
+      scoreRows(sudoku4x4, completed, { signal: controller.signal, onProgress }),
+      (error) => error instanceof Interrupted && error.message === 'Scoring was stopped.',
+    );
+    // All grades, then the first of the rewards.
+    assert.deepEqual(progress, ['1 of 3', '2 of 3', '3 of 3', '1 of 3']);
   });
 
   it('has weight 0 for no rows, and refuses rows without a completion', async () => {

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { UsageError, UserError } from '../../src/platform/errors.ts';
 import { Random } from '../../src/platform/random.ts';
 import { readRowFile } from '../../src/tasks/row-file.ts';
-import { type SudokuRow, sudoku4x4 } from '../../src/tasks/sudoku4x4.ts';
+import { gradeSudoku, type SudokuRow, sudoku4x4, sudokuReward } from '../../src/tasks/sudoku4x4.ts';
 import { grids, hasOneSolution, shots, solutionsOf, split } from '../../src/tasks/sudoku4x4-grids.ts';
 import { makePuzzle, singleSteps } from '../../src/tasks/sudoku4x4-puzzles.ts';
 
@@ -214,9 +214,8 @@ describe('rows of 4x4 Sudoku', () => {
 });
 
 describe('rewards of 4x4 Sudoku', () => {
-  const reference = (text: string, of: SudokuRow = row): number =>
-    sudoku4x4.reward(of, text, 'reference', 'tagged').total;
-  const rules = (text: string, of: SudokuRow = row): number => sudoku4x4.reward(of, text, 'rules', 'tagged').total;
+  const reference = (text: string, of: SudokuRow = row): number => sudokuReward(of, text, 'reference', 'tagged').total;
+  const rules = (text: string, of: SudokuRow = row): number => sudokuReward(of, text, 'rules', 'tagged').total;
 
   it('reference: the share of the empty cells of the last closed answer that are right', () => {
     assert.equal(reference(`<answer>${solution}</answer>`), 1);
@@ -254,15 +253,15 @@ describe('rewards of 4x4 Sudoku', () => {
   });
 
   it('read a plain completion cell by cell', () => {
-    assert.equal(sudoku4x4.reward(row, solution, 'reference', 'plain').total, 1);
-    assert.equal(sudoku4x4.reward(row, `,${solution.slice(1)}`, 'reference', 'plain').total, 7 / 8);
-    assert.equal(sudoku4x4.reward(row, `,${solution.slice(1)}`, 'rules', 'plain').total, 9 / 12);
-    assert.equal(sudoku4x4.reward(row, '', 'rules', 'plain').total, 0);
+    assert.equal(sudokuReward(row, solution, 'reference', 'plain').total, 1);
+    assert.equal(sudokuReward(row, `,${solution.slice(1)}`, 'reference', 'plain').total, 7 / 8);
+    assert.equal(sudokuReward(row, `,${solution.slice(1)}`, 'rules', 'plain').total, 9 / 12);
+    assert.equal(sudokuReward(row, '', 'rules', 'plain').total, 0);
   });
 
   it('refuse an unknown name, and a row without the label they need', () => {
     assert.throws(() => reference(solution, { puzzle }), UserError);
-    assert.throws(() => sudoku4x4.reward(row, solution, 'shape', 'plain'), UsageError);
+    assert.throws(() => sudokuReward(row, solution, 'shape', 'plain'), UsageError);
     assert.equal(sudoku4x4.defaultReward?.({ puzzle }), 'rules');
     assert.equal(sudoku4x4.defaultReward?.(row), 'reference');
   });
@@ -287,7 +286,7 @@ describe('grading 4x4 Sudoku', () => {
       `The solution is ${solution}.`,
     ];
     for (const form of forms) {
-      const { correct, extracted } = sudoku4x4.grade(row, form, tagged);
+      const { correct, extracted } = gradeSudoku(row, form, tagged);
       assert.deepEqual([correct, extracted], [true, solution], form);
     }
   });
@@ -304,11 +303,11 @@ describe('grading 4x4 Sudoku', () => {
       `1${solution}`,
       `<answer>${solution}</answer> or <answer>${grids[0]}</answer>`,
     ];
-    for (const text of wrong) assert.equal(sudoku4x4.grade(row, text, tagged).correct, false, text);
+    for (const text of wrong) assert.equal(gradeSudoku(row, text, tagged).correct, false, text);
   });
 
   it('counts cells over the empty ones, and pads or cuts', () => {
-    const scores = (text: string): unknown => sudoku4x4.grade(row, text, plain).scores;
+    const scores = (text: string): unknown => gradeSudoku(row, text, plain).scores;
     assert.deepEqual(scores(solution), { cell_accuracy: { value: 8, weight: 8 }, solved: { value: 1, weight: 1 } });
     assert.deepEqual(scores(`1${solution.slice(1)}`), {
       cell_accuracy: { value: 7, weight: 8 },
@@ -320,8 +319,8 @@ describe('grading 4x4 Sudoku', () => {
       solved: { value: 0, weight: 1 },
     });
     // Without a label the solution is worked out; one that the rules allow counts.
-    assert.deepEqual(sudoku4x4.grade({ puzzle }, solution, plain).scores, scores(solution));
-    assert.deepEqual(sudoku4x4.grade({ puzzle: solution }, solution, plain).scores.cell_accuracy, {
+    assert.deepEqual(gradeSudoku({ puzzle }, solution, plain).scores, scores(solution));
+    assert.deepEqual(gradeSudoku({ puzzle: solution }, solution, plain).scores.cell_accuracy, {
       value: 0,
       weight: 0,
     });
@@ -333,11 +332,11 @@ describe('grading 4x4 Sudoku', () => {
       const made = sudoku4x4.generate!(random, { empty: [1, 12] }) as SudokuRow;
       for (const format of ['plain', 'tagged'] as const) {
         const answer = sudoku4x4.solution(made, format) ?? '';
-        assert.equal(sudoku4x4.grade(made, answer, { format, asReleased: false }).correct, true, answer);
-        for (const name of sudoku4x4.rewards) assert.equal(sudoku4x4.reward(made, answer, name, format).total, 1);
+        assert.equal(gradeSudoku(made, answer, { format, asReleased: false }).correct, true, answer);
+        for (const name of sudoku4x4.rewards) assert.equal(sudokuReward(made, answer, name, format).total, 1);
       }
       assert.equal(
-        sudoku4x4.grade(made, sudoku4x4.solution(made, 'tagged') ?? '', { format: 'tagged', asReleased: true }).correct,
+        gradeSudoku(made, sudoku4x4.solution(made, 'tagged') ?? '', { format: 'tagged', asReleased: true }).correct,
         true,
       );
     }
@@ -354,7 +353,7 @@ describe('grading 4x4 Sudoku', () => {
       '\0\uD800',
     ]) {
       for (const asReleased of [false, true])
-        assert.equal(sudoku4x4.grade(row, text, { format: 'tagged', asReleased }).correct, false);
+        assert.equal(gradeSudoku(row, text, { format: 'tagged', asReleased }).correct, false);
     }
   });
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError, UserError } from '../../src/platform/errors.ts';
-import { gsm8k } from '../../src/tasks/gsm8k.ts';
-import { math } from '../../src/tasks/math.ts';
+import { gradeGsm8k, gsm8k, gsm8kReward } from '../../src/tasks/gsm8k.ts';
+import { gradeMath, math, mathReward } from '../../src/tasks/math.ts';
 import { tagCount } from '../../src/tasks/tag-format.ts';
 
 const tagged = { format: 'tagged', asReleased: false } as const;
@@ -56,7 +56,7 @@ describe('rewards of GSM8K', () => {
   const perfect = '<reasoning>\nfirst\nthen\n</reasoning>\n<answer>\n18\n</answer>';
 
   it('pay for the form over several lines of reasoning, as the paper means', () => {
-    const { total, parts } = gsm8k.reward(row, perfect, 'reference', 'tagged');
+    const { total, parts } = gsm8kReward(row, perfect, 'reference', 'tagged');
     // 12 characters stand behind the opening answer tag, none behind the closing one.
     assert.ok(Math.abs(parts.xml_count - (0.5 - 0.012 + 0.001)) < 1e-12);
     assert.deepEqual(
@@ -68,7 +68,7 @@ describe('rewards of GSM8K', () => {
 
   it('released: pay for it on one line only, and compare strings', () => {
     const released = (text: string, of = row): Record<string, number> => ({
-      ...gsm8k.reward(of, text, 'released', 'tagged').parts,
+      ...gsm8kReward(of, text, 'released', 'tagged').parts,
     });
     assert.equal(released(perfect).soft_format, 0);
     assert.equal(released(perfect).strict_format, 0);
@@ -80,12 +80,12 @@ describe('rewards of GSM8K', () => {
     assert.equal(released('<answer>-18</answer>').integer, 0);
     assert.equal(released('18').correctness, 2);
     assert.equal(released('<answer>1,024</answer>', { answer: '1,024' }).correctness, 2);
-    assert.equal(gsm8k.reward(row, '<answer>18.0</answer>', 'reference', 'tagged').parts.correctness, 2);
+    assert.equal(gsm8kReward(row, '<answer>18.0</answer>', 'reference', 'tagged').parts.correctness, 2);
   });
 
   it('hold the form to its rules', () => {
     const parts = (text: string): Record<string, number> => ({
-      ...gsm8k.reward(row, text, 'reference', 'tagged').parts,
+      ...gsm8kReward(row, text, 'reference', 'tagged').parts,
     });
     assert.equal(parts(` ${perfect}`).soft_format, 0);
     assert.equal(parts(` ${perfect}`).strict_format, 0);
@@ -96,11 +96,11 @@ describe('rewards of GSM8K', () => {
     assert.equal(parts('<reasoning></reasoning><answer>18').soft_format, 0);
     assert.equal(parts('<reasoning>\n</reasoning>\n<answer>\n</answer>').strict_format, 0);
     assert.equal(parts('<answer>18</answer><reasoning></reasoning>').soft_format, 0);
-    assert.deepEqual(gsm8k.reward(row, '18', 'reference', 'plain'), {
+    assert.deepEqual(gsm8kReward(row, '18', 'reference', 'plain'), {
       total: 2.5,
       parts: { integer: 0.5, correctness: 2 },
     });
-    assert.throws(() => gsm8k.reward(row, '', 'rules', 'tagged'), UsageError);
+    assert.throws(() => gsm8kReward(row, '', 'rules', 'tagged'), UsageError);
   });
 
   it('count each tag once, and charge for what follows', () => {
@@ -130,16 +130,16 @@ describe('rewards of MATH', () => {
   ];
   it('look for the box, or for a backspace', () => {
     for (const [text, reference, released] of cases) {
-      assert.equal(math.reward(row, text, 'reference', 'tagged').parts.format, reference, text);
-      assert.equal(math.reward(row, text, 'released', 'tagged').parts.format, released, text);
+      assert.equal(mathReward(row, text, 'reference', 'tagged').parts.format, reference, text);
+      assert.equal(mathReward(row, text, 'released', 'tagged').parts.format, released, text);
     }
-    assert.deepEqual(math.reward(row, '<answer>\\boxed{\\dfrac12}</answer>', 'reference', 'tagged').parts, {
+    assert.deepEqual(mathReward(row, '<answer>\\boxed{\\dfrac12}</answer>', 'reference', 'tagged').parts, {
       format: 1,
       correctness: 2,
     });
-    assert.equal(math.reward(row, '<answer>\\boxed{1/2}</answer>', 'released', 'tagged').total, 2.75);
-    assert.equal(math.reward(row, '\\boxed{\\frac12', 'released', 'tagged').parts.correctness, 0);
-    assert.throws(() => math.reward(row, '', 'rules', 'tagged'), UsageError);
+    assert.equal(mathReward(row, '<answer>\\boxed{1/2}</answer>', 'released', 'tagged').total, 2.75);
+    assert.equal(mathReward(row, '\\boxed{\\frac12', 'released', 'tagged').parts.correctness, 0);
+    assert.throws(() => mathReward(row, '', 'rules', 'tagged'), UsageError);
   });
 });
 
@@ -165,11 +165,11 @@ describe('grading GSM8K', () => {
       ['<answer>(3)6</answer>', '6'],
     ];
     for (const [text, answer] of forms) {
-      const graded = gsm8k.grade({ answer }, text, tagged);
+      const graded = gradeGsm8k({ answer }, text, tagged);
       assert.deepEqual([graded.correct, graded.extracted], [true, answer], text);
     }
-    assert.equal(gsm8k.grade({ answer: '1,024' }, '1024', plain).correct, true);
-    assert.equal(gsm8k.grade({ answer: '0.5' }, '\\frac{1}{2}', plain).correct, true);
+    assert.equal(gradeGsm8k({ answer: '1,024' }, '1024', plain).correct, true);
+    assert.equal(gradeGsm8k({ answer: '0.5' }, '\\frac{1}{2}', plain).correct, true);
   });
 
   it('is strict on what counts', () => {
@@ -184,7 +184,7 @@ describe('grading GSM8K', () => {
       '<answer>18.5</answer>',
       '<answer>18</answer><answer>19</answer>',
     ]) {
-      assert.equal(gsm8k.grade({ answer: '18' }, text, tagged).correct, false, text);
+      assert.equal(gradeGsm8k({ answer: '18' }, text, tagged).correct, false, text);
     }
   });
 });
@@ -209,7 +209,7 @@ describe('grading MATH', () => {
       ['\\frac{3}{4}', '\\boxed{\\boxed{\\frac{3}{4}}}'],
     ];
     for (const [answer, text] of forms)
-      assert.equal(math.grade({ answer }, text, tagged).correct, true, `${answer} ${text}`);
+      assert.equal(gradeMath({ answer }, text, tagged).correct, true, `${answer} ${text}`);
   });
 
   it('is strict on what counts', () => {
@@ -222,7 +222,7 @@ describe('grading MATH', () => {
       '\\boxed{\\frac{1}{2} or 1}',
       '\\boxed{5}<answer>6</answer>',
     ]) {
-      assert.equal(math.grade({ answer: '\\frac{1}{2}' }, text, tagged).correct, false, text);
+      assert.equal(gradeMath({ answer: '\\frac{1}{2}' }, text, tagged).correct, false, text);
     }
   });
 });
@@ -243,20 +243,20 @@ describe('model answers of GSM8K and MATH', () => {
           // The released evaluator reads the first digits before a comma as the number.
           const correct = !(asReleased && row.answer.includes(','));
           assert.equal(
-            gsm8k.grade(row, gsm8k.solution(row, format) ?? '', { format, asReleased }).correct,
+            gradeGsm8k(row, gsm8k.solution(row, format) ?? '', { format, asReleased }).correct,
             correct,
             `${format} ${row.answer}`,
           );
         }
         for (const row of problems) {
           assert.equal(
-            math.grade(row, math.solution(row, format) ?? '', { format, asReleased }).correct,
+            gradeMath(row, math.solution(row, format) ?? '', { format, asReleased }).correct,
             true,
             `${format} ${row.answer}`,
           );
         }
       }
     }
-    assert.equal(math.reward(problems[1], math.solution(problems[1], 'tagged') ?? '', 'reference', 'tagged').total, 3);
+    assert.equal(mathReward(problems[1], math.solution(problems[1], 'tagged') ?? '', 'reference', 'tagged').total, 3);
   });
 });

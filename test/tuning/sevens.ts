@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../../src/model/checkpoint.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
+import { perCompletion } from '../../src/tasks/scorer.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { trainingState } from '../../src/training/trainer.ts';
 import { objectiveByName } from '../../src/tuning/objectives/registry.ts';
@@ -21,14 +22,16 @@ export const sevens: Task<{ readonly prompt: string }> = {
   parse: (record) => record as { prompt: string },
   prompt: ({ prompt }) => prompt,
   solution: () => '7777',
-  reward(_, completion, name) {
-    const total = name === 'constant' ? 0.3 : share(completion);
-    return { total, parts: { [name]: total } };
-  },
-  grade: (_, completion) => ({
-    correct: completion === '7777',
-    extracted: completion,
-    scores: { share: { value: share(completion), weight: 1 } },
+  scorer: perCompletion({
+    reward(_, completion, name) {
+      const total = name === 'constant' ? 0.3 : share(completion);
+      return { total, parts: { [name]: total } };
+    },
+    grade: (_, completion) => ({
+      correct: completion === '7777',
+      extracted: completion,
+      scores: { share: { value: share(completion), weight: 1 } },
+    }),
   }),
 };
 

@@ -1,21 +1,20 @@
-import { UserError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
 import { isWellFormed } from '../../syntax/trees.ts';
-import { shareOf, type Verdict } from '../../workspace/verdict.ts';
-import type { Grade, GradeOptions, PromptFormat, Reward, RewardQuestion, ScoringError, Task } from '../task.ts';
+import type { Task } from '../task.ts';
 import { judge } from './judge.ts';
 import { problemsOf } from './problem-files.ts';
-import { candidateProgram } from './program.ts';
-import { checkCodeRewards, codeReward } from './reward.ts';
+import { type CandidateProgram, candidateProgram } from './program.ts';
+import { codeRewards } from './reward.ts';
 import { type CodeRow, codeRow } from './row.ts';
 import { smallSteps } from './small-steps.ts';
+import { testScorer } from './test-scorer.ts';
 
-/** Functions to write, judged by tests that run in the sandbox: HumanEval-style rows, or the small set that is shipped. */
+/** Write a function that passes its tests, which run in the sandbox. Rows are HumanEval-style, or from the bundled set. */
 export const code: Task<CodeRow> = {
   name: 'code',
   description: 'Write a function that passes its tests',
   metrics: ['pass@1'],
-  rewards: ['tests', 'all-tests'],
+  rewards: codeRewards,
   tuning: smallSteps,
   completionLength: { tagged: 512, plain: 96 },
   parse: codeRow,
@@ -26,58 +25,19 @@ export const code: Task<CodeRow> = {
   },
   generate: (random: Random) => random.pick(problemsOf('training')),
   heldOut: (split, count) => problemsOf(split).slice(0, count),
-  reward: askedOneByOne,
-  grade: askedOneByOne,
-  inBatches: { reward, grade },
+  scorer: testScorer<CodeRow, CandidateProgram>({
+    task: 'code',
+    rewards: codeRewards,
+    functionName: (row) => row.entry_point,
+    candidate: candidateProgram,
+    judge: (candidates, options) =>
+      judge(
+        candidates.map(({ row, candidate }) => ({ row, source: candidate?.source ?? null })),
+        options,
+      ),
+    parses: async ({ language }, { source }) => (await isWellFormed(language, source)) === true,
+  }),
 };
-
-function askedOneByOne(): never {
-  throw new Error('completions of the task code are rewarded and graded in batches');
-}
-
-async function reward(
-  questions: readonly RewardQuestion<CodeRow>[],
-  format: PromptFormat,
-  signal?: AbortSignal,
-): Promise<(Reward | ScoringError)[]> {
-  checkCodeRewards(code, questions);
-  const verdicts = await verdictsOf(questions, format, signal);
-  return Promise.all(
-    questions.map(async ({ row, completion, reward: name }, index) => {
-      const program = candidateProgram(row, completion, format);
-      const parses = program !== null && (await isWellFormed(row.language, program.source)) === true;
-      return codeReward(verdicts[index] as Verdict, { name, completion, format, parses });
-    }),
-  );
-}
-
-async function grade(
-  answers: readonly { readonly row: CodeRow; readonly completion: string }[],
-  { format }: GradeOptions,
-  signal?: AbortSignal,
-): Promise<Grade[]> {
-  const verdicts = await verdictsOf(answers, format, signal);
-  return answers.map(({ row, completion }, index) => {
-    const verdict = verdicts[index] as Verdict;
-    if (verdict.outcome === 'broken')
-      throw new UserError(`The tests of ${row.entry_point} cannot be run: ${verdict.reason}; mend that and try again.`);
-    const correct = shareOf(verdict) === 1;
-    const extracted = candidateProgram(row, completion, format)?.code ?? null;
-    return { correct, extracted, scores: { 'pass@1': { value: Number(correct), weight: 1 } } };
-  });
-}
-
-function verdictsOf(
-  items: readonly { readonly row: CodeRow; readonly completion: string }[],
-  format: PromptFormat,
-  signal?: AbortSignal,
-): Promise<Verdict[]> {
-  const judged = items.map(({ row, completion }) => ({
-    row,
-    source: candidateProgram(row, completion, format)?.source ?? null,
-  }));
-  return judge(judged, { signal });
-}
 
 const taggedPrompt = (
   row: CodeRow,

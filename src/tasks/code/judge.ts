@@ -6,42 +6,48 @@ import { stripTypes } from '../../syntax/strip-types.ts';
 import { readHarness } from '../../workspace/harness.ts';
 import { newNonce, verdictOf } from '../../workspace/report.ts';
 import { nodeToolchain, pythonToolchain } from '../../workspace/toolchains.ts';
-import type { Verdict } from '../../workspace/verdict.ts';
+import { noCode, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
+import type { ScoringOptions } from '../task.ts';
 import { visibleNames } from './program.ts';
 import type { CodeRow } from './row.ts';
 
-/** A program to be judged by a row's tests; null: the completion holds none. */
-export interface Judged {
+/** A program to run the tests of a row on. */
+export interface JudgedProgram {
   readonly row: CodeRow;
+  /** Null if the completion has no code. */
   readonly source: string | null;
 }
 
-/** What the tests of one function may take. */
+/** Resource limits of one test run. */
 export const codeLimits = { seconds: 10, cpuSeconds: 5, memoryMiB: 768 };
 
-interface JudgeOptions {
-  readonly signal?: AbortSignal | undefined;
+interface JudgeOptions extends ScoringOptions {
   readonly limits?: typeof codeLimits;
 }
 
 const cache = new VerdictCache();
 
-/** Runs the tests of each program in the sandbox, some at a time; verdicts stand in the items' order. */
+/** Runs the tests of each program in the sandbox, several at a time; the verdicts are in the items' order. */
 export async function judge(
-  items: readonly Judged[],
-  { signal, limits = codeLimits }: JudgeOptions = {},
+  items: readonly JudgedProgram[],
+  { signal, onProgress, limits = codeLimits }: JudgeOptions = {},
 ): Promise<Verdict[]> {
   const sandbox = await openSandbox();
-  return limitConcurrency(items, availableParallelism(), async ({ row, source }) => {
-    if (source === null) return { outcome: 'failed', reason: 'there is no code', late: false, seconds: 0 };
-    const job = await jobOf(row, source);
-    const key = verdictKey(job.harness, job.version, limits, source, job.input);
-    return cache.get(key, () => run(sandbox, { ...job, limits }, signal));
-  });
+  return limitConcurrency(
+    items,
+    availableParallelism(),
+    async ({ row, source }) => {
+      if (source === null) return noCode;
+      const job = await jobOf(row, source);
+      const key = verdictKey(job.harness, job.version, limits, source, job.input);
+      return cache.get(key, () => run(sandbox, { ...job, limits }, signal));
+    },
+    onProgress,
+  );
 }
 
-/** One run, and where the sandbox itself failed, which may have passed, a second one. */
+/** Runs the tests once, and a second time if the sandbox itself failed, since that may be temporary. */
 async function run(sandbox: Sandbox, job: LimitedJob, signal?: AbortSignal): Promise<Verdict> {
   const verdict = await runOnce(sandbox, job, signal);
   return verdict.outcome === 'broken' ? runOnce(sandbox, job, signal) : verdict;
@@ -56,7 +62,7 @@ async function runOnce(sandbox: Sandbox, { job, input, limits }: LimitedJob, sig
 /** How the tests of a program are run. */
 export interface CodeJob {
   readonly job: SandboxJob;
-  /** What the harness is told beside the nonce. */
+  /** The harness's input besides the nonce. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly harness: string;
   readonly version: string;

@@ -10,15 +10,15 @@ export interface CandidateProgram {
   readonly code: string;
 }
 
-/** A completion longer than this is none: no parser is to be worn out by it. */
-export const mostCharacters = 100_000;
+/** A longer completion counts as one without code, so that no parser has to work through it. */
+export const maxCharacters = 100_000;
 
 /**
  * Puts a completion behind its prompt. Chat models fence their code and begin the function anew: then it takes the place of
  * the prompt's. Null where there is no code in it.
  */
 export function candidateProgram(row: CodeRow, completion: string, format: PromptFormat): CandidateProgram | null {
-  if (completion.length > mostCharacters) return null;
+  if (completion.length > maxCharacters) return null;
   const code = codeIn(completion, format);
   if (code.trim() === '') return null;
   const beginsAnew = declaredNames(code, row.language).includes(row.entry_point);

@@ -1,20 +1,15 @@
-import { UsageError } from '../../platform/errors.ts';
 import { shareOf, type Verdict } from '../../workspace/verdict.ts';
-import type { PromptFormat, Reward, ScoringError, Task } from '../task.ts';
+import type { PromptFormat, Reward, ScoringError } from '../task.ts';
 
-/** Shares of the reward: tests decide, and text that parses or is nothing but code shows the way to where tests can. */
+/** Names of the rewards of tasks that test code, the default first. */
+export const codeRewards = ['tests', 'all-tests'] as const;
+
+/** Maximum of each part of the reward. The small parts guide a model whose completions do not pass any test yet. */
 const worth = { tests: 0.85, parses: 0.1, format: 0.05 } as const;
 
-/** Throws a `UsageError` for a reward that a task of code does not have. */
-export function checkCodeRewards(
-  { name, rewards }: Pick<Task, 'name' | 'rewards'>,
-  questions: readonly { readonly reward: string }[],
-): void {
-  const unknown = questions.find(({ reward }) => !rewards.includes(reward));
-  if (unknown) throw new UsageError(`Unknown reward ${unknown.reward} of ${name}; it has ${rewards.join(', ')}.`);
-}
-
-export interface Rewarded {
+/** A tested completion and the reward that is asked for it. */
+export interface TestedCompletion {
+  /** Name of the reward. */
   readonly name: string;
   readonly completion: string;
   readonly format: PromptFormat;
@@ -23,10 +18,13 @@ export interface Rewarded {
 }
 
 /**
- * `tests` is the share of tests that pass, with a small part for a program that parses and a smaller one for a completion
- * that is code and nothing else; `all-tests` is 1 where every test passes. The verdict is the reward's report.
+ * The reward `tests` is the share of tests that pass, plus a small part if the program parses and a smaller one if the
+ * completion is code and nothing else. `all-tests` is 1 if every test passes, otherwise 0. The report is the verdict.
  */
-export function codeReward(verdict: Verdict, { name, completion, format, parses }: Rewarded): Reward | ScoringError {
+export function codeReward(
+  verdict: Verdict,
+  { name, completion, format, parses }: TestedCompletion,
+): Reward | ScoringError {
   const share = shareOf(verdict);
   if (verdict.outcome === 'broken' || share === null) return { broken: 'reason' in verdict ? verdict.reason : '' };
   if (name === 'all-tests') {
@@ -42,7 +40,7 @@ export function codeReward(verdict: Verdict, { name, completion, format, parses 
   return { total: parts.tests + parts.parses + parts.format, parts, report: verdict };
 }
 
-/** Whether a completion keeps to the form that was asked for: the body as it is, or one fenced block in the answer. */
+/** Whether a completion has the requested form: the bare body, or one fenced block inside the answer tags. */
 function isCodeAlone(completion: string, format: PromptFormat): boolean {
   if (format === 'plain') return !completion.includes('```') && !completion.includes('<answer>');
   return /^[^`]*<answer>\s*```\w*\n[^`]*```\s*<\/answer>\s*$/.test(completion);

@@ -49,7 +49,7 @@ export const passes = ({ outcome, tests }: DryRunFunction): boolean =>
   outcome === 'scored' && tests.every(({ passed }) => passed);
 
 async function asItStands(row: WorkspaceRow, signal: AbortSignal | undefined): Promise<DryRunFunction> {
-  const [verdict] = await judgeBodies([{ row, body: row.body }], signal);
+  const [verdict] = await judgeBodies([{ row, body: row.body }], { signal });
   const { file, function: name, line } = row;
   const { outcome, seconds } = verdict!;
   if (verdict!.outcome !== 'scored')

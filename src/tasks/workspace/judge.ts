@@ -8,33 +8,43 @@ import { runTests } from '../../workspace/run-tests.ts';
 import { findRunner } from '../../workspace/runners/find-runner.ts';
 import type { TestRunner } from '../../workspace/runners/runner.ts';
 import { openSnapshot, type Snapshot } from '../../workspace/snapshot.ts';
-import type { TestResult, Verdict } from '../../workspace/verdict.ts';
+import { noCode, type TestResult, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
+import type { ScoringOptions } from '../task.ts';
 import type { WorkspaceRow } from './row.ts';
 
-/** A body for a function of a workspace; null: the completion holds none. */
+/** A function of a workspace with another body. */
 export interface JudgedBody {
   readonly row: WorkspaceRow;
+  /** Null if the completion has no code. */
   readonly body: string | null;
 }
 
 const cache = new VerdictCache();
 
-/** Runs the tests that guard each function with another body, in the sandbox; verdicts stand in the items' order. */
-export async function judgeBodies(items: readonly JudgedBody[], signal?: AbortSignal): Promise<Verdict[]> {
+/** Runs the tests of each function with another body in the sandbox; the verdicts are in the items' order. */
+export async function judgeBodies(
+  items: readonly JudgedBody[],
+  { signal, onProgress }: ScoringOptions = {},
+): Promise<Verdict[]> {
   const sandbox = await openSandbox();
-  return limitConcurrency(items, availableParallelism(), async ({ row, body }) => {
-    if (body === null) return { outcome: 'failed', reason: 'there is no code', late: false, seconds: 0 };
-    const { snapshot, runner } = await surroundings(row);
-    const text = await withBody(row, body);
-    const key = verdictKey('workspace', row.snapshot, runner.version, row.file, text, row.guards);
-    return cache.get(key, () => runGuards({ sandbox, snapshot, runner, row, text, signal }));
-  });
+  return limitConcurrency(
+    items,
+    availableParallelism(),
+    async ({ row, body }) => {
+      if (body === null) return noCode;
+      const { snapshot, runner } = await testBed(row);
+      const text = await withBody(row, body);
+      const key = verdictKey('workspace', row.snapshot, runner.version, row.file, text, row.guards);
+      return cache.get(key, () => runGuards({ sandbox, snapshot, runner, row, text, signal }));
+    },
+    onProgress,
+  );
 }
 
 /**
- * The file with a body in it. A body ends where its function does: what a model writes behind that, as who cannot see what
- * follows must, is no part of it.
+ * The file with another body for the function. The body ends where its function ends: a model that does not see the text
+ * after the body may write on, and what it adds is dropped.
  */
 export async function withBody({ language, prefix, suffix }: WorkspaceRow, body: string): Promise<string> {
   const text = `${prefix}${body}${suffix}`;
@@ -51,7 +61,7 @@ interface GuardRun {
   readonly signal: AbortSignal | undefined;
 }
 
-/** One verdict of all files of tests: a file that is not reported fails the candidate, and ends the run. */
+/** One verdict for all test files; a file without a report ends the run, and its verdict is the result. */
 async function runGuards({ sandbox, snapshot, runner, row, text, signal }: GuardRun): Promise<Verdict> {
   const results: TestResult[] = [];
   let seconds = 0;
@@ -65,23 +75,23 @@ async function runGuards({ sandbox, snapshot, runner, row, text, signal }: Guard
   return { outcome: 'scored', tests: results, seconds };
 }
 
-const known = new Map<string, Promise<{ snapshot: Snapshot; runner: TestRunner }>>();
+const testBeds = new Map<string, Promise<{ snapshot: Snapshot; runner: TestRunner }>>();
 
-/** The snapshot of a row and what runs its tests, found once. */
-function surroundings({ workspace, snapshot: digest, command }: WorkspaceRow) {
+/** The snapshot of a row's workspace and its test runner; looked up once per snapshot. */
+function testBed({ workspace, snapshot: digest, command }: WorkspaceRow) {
   const key = `${digest} ${workspace} ${command}`;
-  let found = known.get(key);
+  let found = testBeds.get(key);
   if (!found) {
     found = (async () => {
       const snapshot = await openSnapshot(digest);
       if (!snapshot)
         throw new UserError(
-          `The snapshot of ${workspace} that these functions were found in is gone; find them anew with \`unmask discover --workspace ${workspace}\`.`,
+          `The snapshot of ${workspace} in which these functions were found is gone; run \`unmask discover --workspace ${workspace}\` again.`,
         );
       return { snapshot, runner: await findRunner(workspace, snapshot.files, command) };
     })();
-    known.set(key, found);
-    found.catch(() => known.delete(key));
+    testBeds.set(key, found);
+    found.catch(() => testBeds.delete(key));
   }
   return found;
 }
