@@ -1,12 +1,12 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, context } from 'esbuild';
 import { licencesOf } from './scripts/packaging/licences.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
-/** Native packages, and those that find files of theirs next to themselves; they stay in node_modules. */
+/** Native packages and packages that load files from their own folder. They stay in node_modules. */
 const engines = ['onnxruntime-node', '@tensorflow/*'];
 
 /** @type {import('esbuild').BuildOptions} */
@@ -16,18 +16,18 @@ const settings = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel:
 const page = { ...settings, platform: 'browser', format: 'iife', sourcemap: false, minify: true };
 
 /**
- * The language client is most of what the extension loads, and is needed only once the window has come up: it is a file
- * of its own, since a bundle is parsed as a whole when it is loaded.
+ * Keeps the language client out of the extension's bundle. It is most of the code and is needed only after the window has
+ * opened, and a bundle is parsed as a whole when it is loaded.
  * @type {import('esbuild').Plugin}
  */
-const languageClientApart = {
-  name: 'language-client-apart',
+const separateLanguageClient = {
+  name: 'separate-language-client',
   setup: ({ onResolve }) =>
     onResolve({ filter: /^vscode-languageclient\/node$/ }, () => ({ path: './language-client.cjs', external: true })),
 };
 
 /**
- * The bundles by their place, each with how it is built.
+ * The bundles: output file and build options.
  * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/panel.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
  */
 export const bundles = {
@@ -39,7 +39,7 @@ export const bundles = {
     target: 'node20.19',
     format: 'esm',
     external: engines,
-    // CommonJS packages inside an ES module still call `require` and ask for `__filename`.
+    // Bundled CommonJS packages call `require` and read `__filename`, which an ES module does not have.
     banner: {
       js: "#!/usr/bin/env node\nimport { createRequire as _createRequire } from 'node:module';\nconst require = _createRequire(import.meta.url);\nconst __filename = import.meta.filename;",
     },
@@ -53,8 +53,8 @@ export const bundles = {
     target: 'node20.9',
     format: 'cjs',
     external: ['vscode'],
-    plugins: [languageClientApart],
-    // By `require`, late: Node's own `import()` does not see the names that a CommonJS bundle exports.
+    plugins: [separateLanguageClient],
+    // Turns `import()` into a late `require`: Node's `import()` does not see the names that a CommonJS bundle exports.
     supported: { 'dynamic-import': false },
   },
   'dist/language-client.cjs': {
@@ -78,7 +78,7 @@ export const bundles = {
     outfile: 'dist/panel.js',
     // The browser of VS Code 1.91.
     target: 'chrome122',
-    // VS Code's icons are a font, which the style names by its place beside it.
+    // VS Code's icons are a font, which the style sheet loads from its own folder.
     loader: { '.ttf': 'file' },
     assetNames: '[name]',
   },
@@ -90,11 +90,54 @@ export const bundles = {
   },
 };
 
-if (path.resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
-  // esbuild has said what is wrong and where.
-  const made = await Promise.all(Object.values(bundles).map((bundle) => build(bundle))).catch(() => process.exit(1));
-  // npm marks a program as one when it links it first, and not when it is built anew.
+/**
+ * Completes a build: the program can be run by its name, and the licences of what went into the bundles are beside them.
+ * @param {readonly import('esbuild').Metafile[]} metafiles
+ */
+function complete(metafiles) {
+  // npm sets this when it links the program for the first time, and not when it is built again.
   chmodSync(path.join(root, 'dist/unmask.mjs'), 0o755);
-  const inputs = made.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
+  const inputs = metafiles.flatMap((metafile) => Object.keys(metafile.inputs));
   writeFileSync(path.join(root, 'dist/licences.txt'), licencesOf(root, inputs));
+}
+
+/**
+ * Builds again whenever a source changes. `.vscode/tasks.json` reads "Build started" and "Build finished" to know when
+ * the extension can be launched, and esbuild's own messages, which name file, line and column.
+ */
+async function watch() {
+  const all = Object.entries(bundles);
+  let running = 0;
+  /** The result of each bundle's latest build; undefined where it failed. */
+  /** @type {Map<string, import('esbuild').Metafile | undefined>} */
+  const latest = new Map();
+  const contexts = all.map(([file, options]) => {
+    /** @type {import('esbuild').Plugin} */
+    const reporter = {
+      name: 'report-builds',
+      setup({ onStart, onEnd }) {
+        onStart(() => {
+          if (running++ === 0) console.log('Build started');
+        });
+        onEnd(({ metafile }) => {
+          latest.set(file, metafile);
+          if (--running > 0 || latest.size < all.length) return;
+          const built = [...latest.values()].filter((result) => result !== undefined);
+          if (built.length === all.length) complete(built);
+          console.log('Build finished');
+        });
+      },
+    };
+    return context({ ...options, plugins: [...(options.plugins ?? []), reporter] });
+  });
+  for (const bundle of await Promise.all(contexts)) await bundle.watch();
+}
+
+if (path.resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
+  if (process.argv.includes('--watch')) await watch();
+  else {
+    // On failure esbuild has printed what is wrong and where.
+    const built = await Promise.all(Object.values(bundles).map((bundle) => build(bundle))).catch(() => process.exit(1));
+    complete(built.map(({ metafile }) => /** @type {import('esbuild').Metafile} */ (metafile)));
+  }
 }

@@ -4,11 +4,20 @@ import path from 'node:path';
 import type { Outcome } from './outcome.ts';
 import { runProgram } from './run-program.ts';
 
-/** A file that takes longer hangs. */
+/** A file that takes longer is considered to hang. */
 const limitSeconds = 900;
 
 const reporter = new URL('counting-reporter.mjs', import.meta.url).href;
 const tsx = import.meta.resolve('tsx');
+
+export interface TestFileOptions {
+  /** Seconds after which the file is ended and has failed. */
+  readonly limit?: number;
+  /** Environment variables in addition to this process's. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** What the outcome is reported under; the file by default. */
+  readonly name?: string;
+}
 
 /**
  * Runs one file of node:test tests in a process of its own. A file that crashes, hangs or holds no test has failed,
@@ -21,7 +30,7 @@ export async function runTestFile(
   root: string,
   file: string,
   home: string,
-  limit: number = limitSeconds,
+  { limit = limitSeconds, env = {}, name = file }: TestFileOptions = {},
 ): Promise<Outcome> {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-test-'));
   try {
@@ -38,12 +47,12 @@ export async function runTestFile(
         path.join(root, file),
       ],
       // A run inside of a test must not report to the outer one.
-      { cwd: root, limit, env: { UNMASK_HOME: home, NODE_TEST_CONTEXT: undefined } },
+      { cwd: root, limit, env: { ...env, UNMASK_HOME: home, NODE_TEST_CONTEXT: undefined } },
     );
     const { passed, failed, skipped } = await readCounts(counts);
     const problem = problemOf(ended, passed + failed + skipped.length, failed, limit);
     return {
-      name: file,
+      name,
       passed,
       failed: failed + (problem ? 1 : 0),
       skipped,

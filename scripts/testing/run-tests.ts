@@ -5,20 +5,20 @@ import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
 import { describe, isGreen, type Outcome, summaryLine } from './outcome.ts';
 import { endAll } from './run-program.ts';
-import { findSuites, type Suite } from './suites.ts';
+import { findSuites, type Job, type Suite } from './suites.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Of all suites together: a test in VS Code waits as much as it computes, so that another file fits beside it. */
+/** Over all suites. A test in VS Code waits about as long as it computes, so two jobs fit on one core. */
 const jobsAtATime = 2;
 
 /**
- * Runs the checks and the suites, prints how each file went and the sums at the end, and returns the exit code.
+ * Runs the checks and the suites, prints the result of each file and the totals, and returns the exit code.
  *
- * @param patterns only what has one of them in its name; everything where there is none
+ * @param patterns selects the jobs whose name contains one of them; if there are none, all jobs run except those that run
+ * on request
  */
 export async function runTests(patterns: readonly string[]): Promise<number> {
-  const wanted = (name: string) => patterns.length === 0 || patterns.some((pattern) => name.includes(pattern));
   const home = mkdtempSync(path.join(tmpdir(), 'unmask-home-'));
   process.once('exit', () => rmSync(home, { recursive: true, force: true }));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -33,14 +33,22 @@ export async function runTests(patterns: readonly string[]): Promise<number> {
     outcomes.push(outcome);
     console.log(describe(outcome));
   };
-  const suites = findSuites(root).map((suite) => ({ ...suite, jobs: suite.jobs.filter(({ name }) => wanted(name)) }));
+  const suites = findSuites(root).map((suite) => ({ ...suite, jobs: selectJobs(suite, patterns) }));
   await runSuites(suites, home, report);
   if (outcomes.length === 0) console.log(`No check and no test file has ${patterns.join(' or ')} in its name.`);
   console.log(summaryLine(outcomes));
   return isGreen(outcomes) ? 0 : 1;
 }
 
-/** Runs suites side by side: each begins when it is prepared, and only one is prepared at a time, as apt-get wants it. */
+/** The jobs of a suite that the patterns select. Jobs on request need a pattern that begins with the suite's name. */
+export function selectJobs({ name: suite, jobs }: Suite, patterns: readonly string[]): Job[] {
+  return jobs.filter(({ name, onRequest = false }) => {
+    if (patterns.length === 0) return !onRequest;
+    return patterns.some((pattern) => name.includes(pattern) && (!onRequest || pattern.startsWith(suite)));
+  });
+}
+
+/** Runs suites in parallel. Each starts when it is prepared; they are prepared one at a time because apt-get locks. */
 export async function runSuites(
   suites: readonly Suite[],
   home: string,
@@ -60,7 +68,7 @@ export async function runSuites(
   await Promise.all(running);
 }
 
-/** Prepares a suite; what came of it where that failed. */
+/** Prepares a suite and returns the outcome to report if that failed. */
 async function problemOf({ name, prepare }: Suite): Promise<Outcome | null> {
   const started = performance.now();
   try {

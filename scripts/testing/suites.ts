@@ -1,34 +1,38 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ensureCodeServer } from '../../test/vscode/code-server.ts';
 import type { Outcome } from './outcome.ts';
 import { runProgram } from './run-program.ts';
 import { runTestFile } from './run-test-file.ts';
 import { ensureOnSystem, needs } from './system-packages.ts';
 
-/** What is run as a whole and told in one line: a check of the tree, or a file of tests. */
+/** A check of the tree or a test file. It runs as a whole and is reported in one line. */
 export interface Job {
   readonly name: string;
+  /** Runs only if a pattern asks for its suite: `npm test -- rounding`. */
+  readonly onRequest?: boolean;
   /** @param home the data home for it (`UNMASK_HOME`) */
   run(home: string): Promise<Outcome>;
 }
 
-/** Jobs that have something in common: what they need, and how many of them may run at a time. */
+/** Jobs with the same requirements. */
 export interface Suite {
   readonly name: string;
   readonly jobs: readonly Job[];
+  /** How many of the jobs may run at a time. */
   readonly concurrency: number;
-  /** Sees that what the jobs need is there; an error fails the suite. */
+  /** Installs what the jobs need; an error fails the suite. */
   prepare(log: (line: string) => void): Promise<void>;
 }
 
-/** All there is, in a fixed order; the names of test files are relative to the root, with forward slashes. */
+/** All suites, in a fixed order; the names of test files are relative to the root, with forward slashes. */
 export function findSuites(root: string): Suite[] {
   const all = testFiles(root, 'test');
   const isIn = (folder: string) => (file: string) => file.startsWith(`test/${folder}/`);
   const jobs = (belongs: (file: string) => boolean): Job[] =>
     all.filter(belongs).map((file) => ({ name: file, run: (home) => runTestFile(root, file, home) }));
-  // What lies in workspaces are the tests of samples, run by tests of ours.
+  // `workspaces` holds sample projects, whose tests are run by our tests.
   const separate = ['sandbox', 'browser', 'vscode', 'workspaces'];
   return [
     { name: 'checks', jobs: checks(root), concurrency: 2, prepare: async () => {} },
@@ -38,6 +42,7 @@ export function findSuites(root: string): Suite[] {
       concurrency: 2,
       prepare: async () => {},
     },
+    { name: 'rounding', jobs: roundingJobs(root, all), concurrency: 2, prepare: async () => {} },
     {
       name: 'sandbox',
       jobs: jobs(isIn('sandbox')),
@@ -62,7 +67,43 @@ export function findSuites(root: string): Suite[] {
   ];
 }
 
-/** Tools that look at the whole tree; each counts as one test. */
+/** Folders of tests that compare what models compute, and what follows from it. */
+const roundingFolders = [
+  'cli',
+  'diffusion',
+  'evaluation',
+  'exact',
+  'infilling',
+  'model',
+  'runtime',
+  'training',
+  'tuning',
+];
+/** These run with every `npm test`, with the first seed. */
+const roundingSample = ['diffusion/infill', 'evaluation/evaluation-run', 'model/transformer', 'tuning/methods'];
+
+/** Test files that must also pass when products round differently (test/rounding), with three seeds. */
+function roundingJobs(root: string, all: readonly string[]): Job[] {
+  const files = all.filter((file) => roundingFolders.some((folder) => file.startsWith(`test/${folder}/`)));
+  return [1, 2, 3].flatMap((seed) =>
+    files.map((file) => {
+      const name = `rounding ${seed}: ${file}`;
+      return {
+        name,
+        onRequest: seed > 1 || !roundingSample.some((sample) => file === `test/${sample}.test.ts`),
+        run: (home: string) => runTestFile(root, file, home, { name, env: otherRounding(root, seed) }),
+      };
+    }),
+  );
+}
+
+/** Loads test/rounding/other-rounding.ts into a test file and the processes that it starts. */
+function otherRounding(root: string, seed: number): NodeJS.ProcessEnv {
+  const module = pathToFileURL(path.join(root, 'test', 'rounding', 'other-rounding.ts')).href;
+  return { UNMASK_ROUNDING: String(seed), NODE_OPTIONS: `--import ${import.meta.resolve('tsx')} --import ${module}` };
+}
+
+/** Tools that check the whole tree; each counts as one test. */
 function checks(root: string): Job[] {
   const check = (name: string, script: string, ...args: string[]): Job => ({
     name,

@@ -17,7 +17,7 @@ interface CardContents {
   readonly configuration: RunConfiguration;
 }
 
-/** A model's card: what it is, what it read, how long, how good it got, and the command that makes it again. */
+/** A model's card: architecture, data, the commands that train it again, settings and scores. */
 export function modelCard({
   recipe,
   curriculum,
@@ -28,14 +28,16 @@ export function modelCard({
   configuration,
 }: CardContents): string {
   const parameters = [...weightShapes(model).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+  const vocabulary = model.vocab_size * model.hidden_size * (model.tie_word_embeddings ? 1 : 2);
+  const count = (parameters: number) => parameters.toLocaleString('en-US');
   const autoregressive = model.attention === 'causal';
   const { device, steps, stepsChanged = [] } = configuration;
   const from = request.from === null ? '' : ` --from ${request.from}`;
   const command = `unmask pretrain --recipe ${recipe.name}${from} --model ${recipe.modelName}`;
-  const begun =
+  const start =
     request.from === null
-      ? ''
-      : `\nIt began with the weights of ${request.from}, whose own training is not counted here.\n`;
+      ? 'Training began with random weights.'
+      : `Training began with the weights of ${request.from}. The numbers above do not include the training of those weights.`;
   const first = stepsChanged[0]?.from ?? steps;
   const changes = stepsChanged.map(
     ({ at, to }) => `\n\nstopped after step ${at}, and then\n\n    unmask pretrain --resume RUN --steps ${to}`,
@@ -53,7 +55,8 @@ tags: [${autoregressive ? 'autoregressive' : 'masked-diffusion'}]
 # ${recipe.description}
 
 ${autoregressive ? 'An autoregressive language model: a causal' : 'A masked diffusion language model: a bidirectional'} transformer with ${model.num_hidden_layers} layers, width ${model.hidden_size},
-${model.num_attention_heads} heads, ${parameters.toLocaleString('en-US')} parameters and a vocabulary of ${model.vocab_size}, in f32.
+${model.num_attention_heads} heads and a vocabulary of ${count(model.vocab_size)}, in f32. It has ${count(parameters)} parameters. Without the vocabulary's
+embeddings, which the name of the preset \`${request.settings.preset}\` does not count, it has ${count(parameters - vocabulary)}.
 
 ## Data
 
@@ -61,10 +64,12 @@ ${curriculum.data.join('\n')}
 
 ## Training
 
-${done.step} steps, ${done.num_tokens.toLocaleString('en-US')} tokens, ${(done.seconds / 60).toFixed(1)} minutes on ${device.engine}/${device.device}, seed ${request.seed}. Made by
+${done.step} steps, ${count(done.num_tokens)} tokens, ${(done.seconds / 60).toFixed(1)} minutes on ${device.engine}/${device.device}, seed ${request.seed}. Made by
 
     ${command} --steps ${first} --seed ${request.seed}${changes.join('')}
-${begun}
+
+${start}
+
 | setting | value |
 |---|---|
 ${settings.join('\n')}

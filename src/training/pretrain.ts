@@ -19,7 +19,9 @@ import type { TrainingMethod } from './training-job.ts';
 
 /** Every hyper-parameter of pretraining: what `--set NAME=VALUE` takes. A recipe has defaults of its own. */
 export const pretrainingSettings = z.strictObject({
-  preset: z.string().describe('Size of the model'),
+  preset: z
+    .string()
+    .describe("Size of the transformer; the number in its name counts parameters without the vocabulary's embeddings"),
   batch_size: z.int().min(1).max(4096).default(64).describe('Examples of each kind per step'),
   forward_process: z.enum(forwardProcesses).default('exact-count').describe('How examples are masked'),
   ...optimizerSettings,

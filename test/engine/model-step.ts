@@ -135,7 +135,7 @@ export function checkModelStep(label: string, open: () => Promise<Engine>): void
   });
 }
 
-/** Every tensor within 1e-4 of the largest of its values. */
+/** Asserts that every tensor agrees to 5e-4 of its largest value. */
 function assertSame(found: Ran, expected: Ran): void {
   for (const kind of ['outputs', 'state'] as const) {
     assert.deepEqual(Object.keys(found[kind]), Object.keys(expected[kind]));
@@ -145,7 +145,7 @@ function assertSame(found: Ran, expected: Ran): void {
       const scale = Math.max(...data.map(Math.abs));
       data.forEach((value, place) => {
         const difference = Math.abs(other.data[place]! - value);
-        assert.ok(difference <= 1e-4 * scale + 1e-9, `${kind} ${name}[${place}]: ${other.data[place]} and ${value}`);
+        assert.ok(difference <= 5e-4 * scale + 1e-9, `${kind} ${name}[${place}]: ${other.data[place]} and ${value}`);
       });
     }
   }

@@ -22,7 +22,7 @@ describe('an adapter beside a published model', () => {
         logits.push(await model.rawLogits(Int32Array.of(5, 9, 4, 7)));
         await model.dispose();
       }
-      assertNear(logits[0]!, logits[1]!, 'merged', 1e-4);
+      assertNear(logits[0]!, logits[1]!, 'merged');
       assert.notDeepEqual(logits[0], logits[2]);
       assert.ok([...adapter.weights.keys()].length >= 14);
     });

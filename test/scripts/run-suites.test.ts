@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { runSuites } from '../../scripts/testing/run-tests.ts';
+import { runSuites, selectJobs } from '../../scripts/testing/run-tests.ts';
 import type { Suite } from '../../scripts/testing/suites.ts';
 
 /** Suites of jobs that take a moment, and which of them ran together, each by the name of its suite. */
@@ -26,6 +26,18 @@ function suites(...wanted: readonly (Pick<Suite, 'name' | 'concurrency'> & { cou
 }
 
 describe('suites', () => {
+  it('run the jobs that a pattern selects, and some of them only if their suite is named', () => {
+    const job = (name: string, onRequest = false) => ({ name, onRequest, run: () => Promise.reject(new Error(name)) });
+    const jobs = [job('rounding 1: a'), job('rounding 2: a', true), job('rounding 2: b', true)];
+    const suite: Suite = { name: 'rounding', concurrency: 1, jobs, prepare: async () => {} };
+    const selected = (...patterns: string[]) => selectJobs(suite, patterns).map(({ name }) => name);
+    assert.deepEqual(selected(), ['rounding 1: a']);
+    assert.deepEqual(selected('a'), ['rounding 1: a']);
+    assert.deepEqual(selected('rounding'), ['rounding 1: a', 'rounding 2: a', 'rounding 2: b']);
+    assert.deepEqual(selected('rounding 2: a', 'c'), ['rounding 2: a']);
+    assert.deepEqual(selected('b'), []);
+  });
+
   it('run side by side, two jobs at a time, and no more of a suite than it allows', async () => {
     const { suites: all, together } = suites(
       { name: 'unit', concurrency: 2, count: 12 },

@@ -4,6 +4,7 @@ import { LanguageModel } from '../../src/model/language-model.ts';
 import { perCompletion } from '../../src/tasks/scorer.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { trainingState } from '../../src/training/trainer.ts';
+import type { Objective } from '../../src/tuning/objectives/objective.ts';
 import { objectiveByName } from '../../src/tuning/objectives/registry.ts';
 import { policyGradient } from '../../src/tuning/policy-gradient.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
@@ -47,7 +48,7 @@ export const fillsGaps: Partial<ModelConfig> = { attention: 'prefix-lm', eom_tok
 /** A tiny model that is tuned to write sevens. */
 export async function methodOf(
   changes: object = {},
-  objective = 'spg-mixture',
+  objective: string | Objective = 'spg-mixture',
   {
     task = sevens,
     config = {},
@@ -60,7 +61,7 @@ export async function methodOf(
   const method = policyGradient({
     model,
     task: task as Task,
-    objective: objectiveByName(objective),
+    objective: typeof objective === 'string' ? objectiveByName(objective) : objective,
     settings: tuningSettings.parse({
       prompts_per_step: 4,
       group_size: 6,
