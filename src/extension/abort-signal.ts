@@ -1,6 +1,6 @@
 import type * as vscode from 'vscode';
 
-/** VS Code's cancellation as the signal that Node and our own functions take. */
+/** Converts a VS Code cancellation token to an `AbortSignal`, which Node and our own functions accept. */
 export function signalOf(token: vscode.CancellationToken): AbortSignal {
   const controller = new AbortController();
   if (token.isCancellationRequested) controller.abort();

@@ -2,20 +2,21 @@ import { Interrupted, messageOf, UserError } from '../platform/errors.ts';
 import type { NodeProgram } from './find-node.ts';
 import { runUnmask } from './run-unmask.ts';
 
-/** Long enough for a cold disk; who takes longer hangs. */
+/** Milliseconds; long enough for a cold disk. A self-test that takes longer is taken to hang. */
 const patience = 60_000;
 
-/** Engines that every platform has a build of one of: where neither works in a Node, nothing does. */
+/** Every platform has a build of at least one of these engines. If neither works in a Node, no engine does. */
 const plainDevices = [
   ['onnx', 'cpu'],
   ['tensorflow', 'wasm'],
 ] as const;
 
 /**
- * The first Node that is accepted, the best come first.
+ * Returns the first Node that is accepted.
  *
- * @param whyNot what speaks against one; null where nothing does
- * @throws UserError with what speaks against each
+ * @param nodes candidates, the best first
+ * @param whyNot returns the reason to reject a Node; null accepts it
+ * @throws UserError with the reason for each candidate if none is accepted
  */
 export async function firstAccepted(
   nodes: AsyncIterable<NodeProgram>,
@@ -28,13 +29,13 @@ export async function firstAccepted(
     reasons.push(`${node.file}, ${node.version}: ${reason}`);
   }
   throw new UserError(
-    `No Node.js was found in which an engine works (${reasons.join('; ')}); install Node.js 20.19 or newer, or name one in the setting unmask.node.`,
+    `No backend works in any Node.js on this machine (${reasons.join('; ')}). Install Node.js 20.19 or newer, or set unmask.node.`,
   );
 }
 
 /**
- * Whether an engine gives the right numbers in a Node; null where one does, else why none does. That a Node is new
- * enough does not say so: VS Code's own forbids memory that native code may need.
+ * Runs the self-test of an engine in a Node. Returns null if an engine passes, else why none does. The version alone
+ * does not decide this: VS Code's own Node forbids memory that native code may need.
  */
 export async function whyNoEngineWorks(
   node: NodeProgram,
@@ -49,9 +50,9 @@ export async function whyNoEngineWorks(
         log,
       });
       if (report.selfTest === 'passed') return null;
-      reasons.push(`${engine} ${device}: ${report.reason ?? 'its self-test failed'}`);
+      reasons.push(`${engine} ${device}: ${report.reason ?? 'the self-test failed'}`);
     } catch (error) {
-      const why = error instanceof Interrupted ? `its self-test took more than ${patience / 1000} s` : messageOf(error);
+      const why = error instanceof Interrupted ? `the self-test took more than ${patience / 1000} s` : messageOf(error);
       reasons.push(`${engine} ${device}: ${why}`);
     }
   }

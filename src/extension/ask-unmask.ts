@@ -2,10 +2,10 @@ import type * as vscode from 'vscode';
 import type { NodeChoice } from './node-choice.ts';
 import { runUnmask } from './run-unmask.ts';
 
-/** Milliseconds after which an answer is not to be expected any more, of a command that does not compute. */
+/** Milliseconds before a command that does not compute is cancelled. */
 const patience = 60_000;
 
-/** Asks the packaged program for the document of a command; one that takes time needs a signal that ends it. */
+/** Runs a command of the packaged program and returns its JSON document. Pass a signal for a command that takes time. */
 export type AskUnmask = <Document>(args: readonly string[], signal?: AbortSignal) => Promise<Document>;
 
 export function askUnmask(nodes: NodeChoice, script: string, log: vscode.LogOutputChannel): AskUnmask {

@@ -3,10 +3,10 @@ import { snooze } from '../protocol/runtime.ts';
 import { commands, settings } from './contributions.ts';
 import type { Runtime } from './runtime.ts';
 
-/** Minutes that completions can be snoozed for. */
+/** Durations of a snooze, in minutes. */
 const snoozes = [5, 15, 60] as const;
 
-/** Completions on and off: everywhere, for a language, for a while. */
+/** Commands that turn completions on and off: everywhere, for a language, or for some time. */
 export function registerCompletionSwitches(context: vscode.ExtensionContext, runtime: Runtime): void {
   context.subscriptions.push(
     vscode.commands.registerCommand(commands.toggleCompletions, async () => {
@@ -20,7 +20,7 @@ export function registerCompletionSwitches(context: vscode.ExtensionContext, run
     vscode.commands.registerCommand(commands.toggleLanguage, async () => {
       const language = vscode.window.activeTextEditor?.document.languageId;
       if (language === undefined) {
-        void vscode.window.showInformationMessage('Open a file first: the switch is for its language.');
+        void vscode.window.showInformationMessage('Open a file first. Completions are turned on or off for its language.');
         return;
       }
       const configuration = vscode.workspace.getConfiguration();
@@ -39,7 +39,7 @@ export function registerCompletionSwitches(context: vscode.ExtensionContext, run
 async function pickMinutes(): Promise<number | undefined> {
   const items = [
     ...snoozes.map((minutes) => ({ label: minutes === 60 ? '1 hour' : `${minutes} minutes`, minutes })),
-    { label: 'End the snooze', minutes: 0 },
+    { label: 'End snooze', minutes: 0 },
   ];
-  return (await vscode.window.showQuickPick(items, { title: 'No completions for' }))?.minutes;
+  return (await vscode.window.showQuickPick(items, { title: 'Snooze completions for' }))?.minutes;
 }

@@ -1,4 +1,4 @@
-/** The ids that package.json declares; a test sees that both agree. */
+/** The command ids that package.json declares; a test checks that both lists agree. */
 export const commands = {
   addModel: 'unmask.addModel',
   compareWithBase: 'unmask.compareWithBase',
@@ -34,7 +34,7 @@ export const commands = {
   useModel: 'unmask.useModel',
 } as const;
 
-/** A suggestion was accepted: VS Code runs this with the item; nobody else does, so it is not declared. */
+/** VS Code runs this command when a suggestion is accepted. It is internal, so package.json does not declare it. */
 export const suggestionAcceptedCommand = 'unmask.suggestionAccepted';
 
 export const settings = {

@@ -2,8 +2,8 @@ import * as vscode from 'vscode';
 import { settings } from './contributions.ts';
 
 /**
- * Makes the folder that `unmask.home` names the data home of this extension host and of every process that it starts:
- * they all look into `UNMASK_HOME`. Another one is used from the next window on, because runs may be under way in this.
+ * Makes the folder in `unmask.home` the data home of this extension host and of every process that it starts: they all
+ * read `UNMASK_HOME`. A change takes effect after reloading the window, because runs may be active in this one.
  */
 export function registerDataHome(context: vscode.ExtensionContext): void {
   const named = () => vscode.workspace.getConfiguration().get<string>(settings.home, '').trim();
@@ -14,7 +14,7 @@ export function registerDataHome(context: vscode.ExtensionContext): void {
       if (!event.affectsConfiguration(settings.home) || named() === home) return;
       const reload = 'Reload Window';
       const answer = await vscode.window.showInformationMessage(
-        'Unmask keeps its data in another folder once the window is reloaded.',
+        'Reload the window to use the new Unmask data folder.',
         reload,
       );
       if (answer === reload) await vscode.commands.executeCommand('workbench.action.reloadWindow');

@@ -15,10 +15,10 @@ import type { ChosenModel } from './models/chosen-model.ts';
 import { withErrorsShown } from './show-error.ts';
 import type { ModelsTree } from './trees/models-tree.ts';
 
-/** How long a run may take to save and leave: an engine does not look up in the middle of a step. */
+/** Milliseconds for a run to save and exit: an engine cannot be interrupted in the middle of a step. */
 const patience = 120_000;
 
-/** `Unmask: Delete All Local Data`: everything that was ever kept on this machine, after its sizes were shown. */
+/** `Unmask: Delete All Local Data`: deletes all data of Unmask on this machine, after showing its size. */
 export function registerDeleteAllData(
   context: vscode.ExtensionContext,
   {
@@ -39,19 +39,19 @@ export function registerDeleteAllData(
       withErrorsShown(log, async () => {
         const home = dataHome();
         const use = await diskUse(home);
-        const detail = [...dataFolders.map((name) => `${name}: ${size(use[name])}`), '', `All of it lies in ${home}.`];
+        const detail = [...dataFolders.map((name) => `${name}: ${size(use[name])}`), '', `Folder: ${home}`];
         const confirm = 'Delete All';
         const answer = await vscode.window.showWarningMessage(
-          'Delete all runs, kept models, evaluations, comparisons and caches of Unmask? Runs that go on are stopped first.',
+          'Delete all runs, models, evaluations, comparisons and caches of Unmask? Active runs are stopped first.',
           { modal: true, detail: detail.join('\n') },
           confirm,
         );
         if (answer !== confirm) return;
         await vscode.window.withProgress(
-          { location: vscode.ProgressLocation.Notification, title: 'Unmask: deleting all local data' },
+          { location: vscode.ProgressLocation.Notification, title: 'Unmask: Deleting all local data' },
           async () => {
             await stopAll(jobs);
-            // What is in the folder and is not ours stays: the setting may name one that holds more.
+            // Only our own subfolders are deleted: the setting may name a folder that holds other files too.
             for (const name of dataFolders)
               await rm(path.join(home, name), { recursive: true, force: true, maxRetries: 5 });
             await Promise.all(context.globalState.keys().map((key) => context.globalState.update(key, undefined)));
@@ -60,7 +60,7 @@ export function registerDeleteAllData(
         );
         await Promise.all([jobs.runs.look(), jobs.evaluations.look()]);
         models.refresh();
-        void vscode.window.showInformationMessage('All local data of Unmask is deleted.');
+        void vscode.window.showInformationMessage('All local data of Unmask was deleted.');
       }),
     ),
   );
@@ -69,13 +69,13 @@ export function registerDeleteAllData(
 async function stopAll(jobs: Jobs): Promise<void> {
   await Promise.all([jobs.runs.look(), jobs.evaluations.look()]);
   const living = [...jobs.runs.runs, ...jobs.evaluations.runs].filter(({ state }) => !isOver(state));
-  // One that ends by itself meanwhile needs no asking.
+  // A run that ends by itself in the meantime needs no request.
   for (const { dir } of living) await requestControl(dir, 'stop').catch(() => undefined);
   const deadline = Date.now() + patience;
   for (const { dir, run } of living) {
     while ((await lockHolder(dir)) !== null) {
       if (Date.now() > deadline)
-        throw new UserError(`The run ${run} did not stop within ${patience / 1000} s; nothing was deleted. Try again.`);
+        throw new UserError(`Run ${run} did not stop within ${patience / 1000} s, so nothing was deleted. Try again.`);
       await delay(200);
     }
   }

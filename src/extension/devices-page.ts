@@ -1,22 +1,22 @@
 import type { DevicesReport, EngineFinding } from '../protocol/devices.ts';
 import type { NodeProgram } from './find-node.ts';
 
-/** A Node in which no engine worked, and why. */
+/** A Node in which no engine works, and why. */
 export interface PassedOver {
   readonly node: NodeProgram;
   readonly reason: string;
 }
 
-/** The page that `Unmask: Show Devices` opens, as plain text. */
+/** Text of the page that `Unmask: Show Devices` opens. */
 export function devicesPage(report: DevicesReport, node: NodeProgram, passedOver: readonly PassedOver[]): string {
   const { chosen, engines, sandbox } = report;
   const isChosen = ({ engine, device }: EngineFinding) => engine === chosen?.engine && device === chosen.device;
   const others = engines.filter((finding) => !isChosen(finding) && finding.reason !== null);
   return [
-    chosen ? `Chosen: ${chosen.engine} on ${chosen.device}` : 'Chosen: none, because no engine works on this machine',
+    chosen ? `Selected: ${chosen.engine} on ${chosen.device}` : 'Selected: none, because no backend works on this machine',
     '',
     ...table([
-      ['', 'Engine', 'Device', 'Available', 'Self-test', 'GFLOP/s'],
+      ['', 'Backend', 'Device', 'Available', 'Self-test', 'GFLOP/s'],
       ...engines.map((finding) => [
         isChosen(finding) ? '>' : '',
         finding.engine,
@@ -27,14 +27,14 @@ export function devicesPage(report: DevicesReport, node: NodeProgram, passedOver
       ]),
     ]),
     '',
-    ...(others.length > 0 ? ['Why not the others'] : []),
+    ...(others.length > 0 ? ['Not selected'] : []),
     ...others.map(({ engine, device, reason }) => `  ${engine} on ${device}: ${reason}`),
     ...(others.length > 0 ? [''] : []),
     sandbox.available
       ? `Sandbox: ${sandbox.kind ?? 'available'}${sandbox.limits.length > 0 ? ` (${sandbox.limits.join(', ')})` : ''}`
-      : `Sandbox: none${sandbox.reason ? `, because ${sandbox.reason}` : ''}`,
+      : `Sandbox: not available${sandbox.reason ? `: ${sandbox.reason}` : ''}`,
     `Node.js: ${named(node)}`,
-    ...passedOver.map(({ node, reason }) => `  passed over: ${named(node)}: ${reason}`),
+    ...passedOver.map(({ node, reason }) => `  not used: ${named(node)}: ${reason}`),
     '',
   ].join('\n');
 }
@@ -43,7 +43,7 @@ function named({ version, file }: NodeProgram): string {
   return `${version}, ${file}`;
 }
 
-/** Rows of cells with the columns under each other, and a rule below the first row. */
+/** Lines of a table with aligned columns and a rule below the head row. */
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const [head, ...body] = rows.map((row) =>

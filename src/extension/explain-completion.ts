@@ -1,11 +1,12 @@
 import * as vscode from 'vscode';
+import { count } from '../platform/amounts.ts';
 import { messageOf } from '../platform/errors.ts';
 import { type CompletionTrace, lastCompletion } from '../protocol/runtime.ts';
 import { commands } from './contributions.ts';
 import type { Runtime } from './runtime.ts';
 import type { TextPages } from './text-page.ts';
 
-/** `Unmask: Explain Last Completion`: why the last suggestion showed, or did not. */
+/** `Unmask: Explain Last Completion`: shows why the last suggestion appeared or did not appear. */
 export function registerExplainCompletion(context: vscode.ExtensionContext, runtime: Runtime, pages: TextPages): void {
   context.subscriptions.push(
     vscode.commands.registerCommand(commands.explainLastCompletion, async () => {
@@ -13,15 +14,15 @@ export function registerExplainCompletion(context: vscode.ExtensionContext, runt
         const trace = await runtime.request<CompletionTrace | null>(lastCompletion);
         await pages.show('Last Completion', explanation(trace));
       } catch (error) {
-        await pages.show('Last Completion', `There is nothing to explain: ${messageOf(error)}\n`);
+        await pages.show('Last Completion', `The last completion cannot be explained. ${messageOf(error)}\n`);
       }
     }),
   );
 }
 
-/** A decision path as plain text. */
+/** Text of a decision path. */
 export function explanation(trace: CompletionTrace | null): string {
-  if (!trace) return 'No completion was asked for yet. Type in a file, or run Trigger Inline Suggestion.\n';
+  if (!trace) return 'There has been no completion yet. Type in a file, or run Trigger Inline Suggestion.\n';
   const { line, character, languageId, alternatives, milliseconds } = trace;
   const file = decodeURIComponent(trace.uri.split('/').at(-1) ?? trace.uri);
   const model =
@@ -29,7 +30,7 @@ export function explanation(trace: CompletionTrace | null): string {
       ? []
       : [
           '',
-          `The model read ${trace.contextTokens} tokens around the cursor and made ${trace.forwards} forward passes, ${trace.tokensPerForward?.toFixed(1)} tokens each.`,
+          `The model read ${count(trace.contextTokens ?? 0, 'token')} around the cursor and took ${count(trace.forwards, 'forward pass', 'forward passes')}, ${trace.tokensPerForward?.toFixed(1)} tokens per pass.`,
         ];
   const times = Object.entries(milliseconds).map(
     ([phase, value]) => `  ${phase.padEnd(8)} ${value.toFixed(0).padStart(6)} ms`,
@@ -39,15 +40,15 @@ export function explanation(trace: CompletionTrace | null): string {
     '',
     `${file}, line ${line + 1}, column ${character + 1}, ${languageId}; ${trace.time}`,
     '',
-    'How it was decided',
+    'Decision path',
     ...trace.path.map((step, index) => `  ${index + 1}. ${step}`),
     ...model,
     '',
-    'How long it took',
+    'Time',
     ...times,
-    ...(alternatives.length === 0 ? [] : ['', 'What was written']),
+    ...(alternatives.length === 0 ? [] : ['', 'Candidates']),
     ...alternatives.flatMap(({ text, confidence, discardedBy }, index) => [
-      `  ${index + 1}. mean confidence ${confidence.toFixed(2)}${discardedBy === null ? '' : `, discarded: ${discardedBy}`}`,
+      `  ${index + 1}. mean confidence ${confidence.toFixed(2)}${discardedBy === null ? '' : `, rejected: ${discardedBy}`}`,
       ...text.split('\n').map((row) => `     ${row}`),
     ]),
     '',

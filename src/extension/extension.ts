@@ -12,7 +12,7 @@ import { registerShowDevices } from './show-devices.ts';
 import { registerStatusBar } from './status-bar.ts';
 import { TextPages } from './text-page.ts';
 
-/** What other extensions, and the tests in VS Code, can look at. */
+/** The API for other extensions and for the tests in VS Code. */
 export interface UnmaskApi {
   readonly trees: AllTrees;
 }
@@ -39,7 +39,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   registerExplainCompletion(context, runtime, pages);
   registerShowDevices(context, pages, log);
 
-  // In a turn of its own: the rest takes longer to load than all of the above.
+  // The rest takes longer to load than everything above, so it waits for the next turn of the event loop.
   await new Promise(setImmediate);
   const { registerRunFeatures } = await import('./run-features.ts');
   return { trees: registerRunFeatures(context, { nodes, chosen, runtime, script, log }) };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { pageHtml } from './page-html.ts';
 
-/** Fills a webview with a page of ours, `NAME.js` and `NAME.css` of the folder `dist`, which is all that it can reach. */
+/** Fills a webview with one of our pages: `NAME.js` and `NAME.css` of the folder `dist`, the only folder it can read. */
 export function fillWebview(webview: vscode.Webview, dist: vscode.Uri, name: string, title: string): void {
   webview.options = { enableScripts: true, localResourceRoots: [dist] };
   const place = (file: string) => webview.asWebviewUri(vscode.Uri.joinPath(dist, file)).toString();

@@ -8,18 +8,18 @@ import { messageOf, UserError } from '../platform/errors.ts';
 export interface NodeProgram {
   readonly file: string;
   readonly version: string;
-  /** What its environment needs besides ours. */
+  /** Environment variables that it needs in addition to ours. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 const oldest = [20, 19] as const;
 
 /**
- * The Nodes of this machine that are new enough, the best first: the one that the user named and no other, else those
- * on PATH, else VS Code's own. Lazy: the later ones are only looked at when the earlier ones are of no use.
+ * Lists the Nodes of this machine that are new enough, the best first: only the configured one if there is one, else
+ * those on PATH, then VS Code's own. Lazy: a later one is only examined if the earlier ones were rejected.
  *
- * @param named the setting `unmask.node`; empty where the user names none
- * @throws UserError where the named one is missing, is no Node, or is too old
+ * @param named the setting `unmask.node`; empty if it is not set
+ * @throws UserError if the configured Node is missing, is not a Node, or is too old
  */
 export async function* findNodes(named: string, searchPath = process.env.PATH ?? ''): AsyncGenerator<NodeProgram> {
   if (named.trim() !== '') {
@@ -30,23 +30,23 @@ export async function* findNodes(named: string, searchPath = process.env.PATH ??
     const version = await versionOf(file).catch(() => null);
     if (version !== null && isNewEnough(version)) yield { file, version, environment: {} };
   }
-  // The extension host's own program, told to be a plain Node; its version is VS Code's business, but it runs us.
+  // The executable of the extension host, started as plain Node. Its version is set by VS Code and already runs us.
   yield { file: process.execPath, version: process.versions.node, environment: { ELECTRON_RUN_AS_NODE: '1' } };
 }
 
 async function namedNode(file: string): Promise<NodeProgram> {
-  const setting = `The setting unmask.node names ${file}`;
+  const setting = `unmask.node is set to ${file}`;
   let version: string;
   try {
     version = await versionOf(file);
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const why = missing ? 'which does not exist' : `which does not run as Node.js (${messageOf(error)})`;
-    throw new UserError(`${setting}, ${why}; correct or clear it.`);
+    throw new UserError(`${setting}, ${why}. Correct or clear the setting.`);
   }
   if (!isNewEnough(version)) {
     throw new UserError(
-      `${setting}, which is Node.js ${version}; name one that is ${oldest.join('.')} or newer, or clear it.`,
+      `${setting}, which is Node.js ${version}. Set it to Node.js ${oldest.join('.')} or newer, or clear it.`,
     );
   }
   return { file, version, environment: {} };
@@ -54,7 +54,7 @@ async function namedNode(file: string): Promise<NodeProgram> {
 
 async function nodesOnPath(searchPath: string): Promise<string[]> {
   const name = process.platform === 'win32' ? 'node.exe' : 'node';
-  // A relative entry would mean the folder that the editor happens to run in.
+  // A relative entry would be resolved against the folder that the editor happens to run in.
   const files = searchPath
     .split(path.delimiter)
     .filter((folder) => path.isAbsolute(folder))
@@ -76,7 +76,7 @@ async function versionOf(file: string): Promise<string> {
     windowsHide: true,
   });
   const version = stdout.trim();
-  if (!/^\d+\.\d+\.\d+/.test(version)) throw new Error('it printed no version');
+  if (!/^\d+\.\d+\.\d+/.test(version)) throw new Error('it did not print a version');
   return version;
 }
 

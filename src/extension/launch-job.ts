@@ -8,19 +8,19 @@ import { Interrupted, UserError } from '../platform/errors.ts';
 import { dataHome } from '../platform/files.ts';
 import type { NodeProgram } from './find-node.ts';
 
-/** Milliseconds between two looks at what a job that starts has said. */
+/** Milliseconds between two reads of the output of a job that is starting. */
 const lookEvery = 100;
-/** Milliseconds for which the last words of a job are kept; its run directory has a log of its own. */
+/** Milliseconds for which the start-up log of a job is kept; its run directory has its own log. */
 const keepWordsFor = 7 * 24 * 3_600_000;
 
 /**
- * Starts a command of the packaged `unmask` as a job: a detached process of low priority that outlives the window, for
- * whom its run directory is the whole interface. Returns that directory as soon as the job has said it.
+ * Starts a command of the packaged `unmask` as a job: a detached process of low priority that outlives the window and
+ * communicates through its run directory only. Returns that directory as soon as the job has printed it.
  *
  * @param script the packaged `unmask.mjs`
- * @param options.lowPriority whether it gives way to everything else on the machine; it does unless told otherwise
- * @throws UserError with the program's own words where it ends before it has a run directory, Interrupted where the
- * signal ended it before then
+ * @param options.lowPriority whether other processes take precedence; true by default
+ * @throws UserError with the program's error message if it exits before it has a run directory, Interrupted if the
+ * signal was aborted before then
  */
 export async function launchJob(
   node: NodeProgram,
@@ -31,12 +31,12 @@ export async function launchJob(
   const folder = path.join(dataHome(), 'cache', 'jobs');
   await mkdir(folder, { recursive: true });
   await removeOldWords(folder);
-  // Files, not pipes: a pipe to this process would break when the window closes.
+  // Output goes to files: a pipe to this process would break when the window closes.
   const said = path.join(folder, `${randomUUID()}.log`);
   const printed = `${said.slice(0, -4)}.json`;
   const [stderr, stdout] = await Promise.all([open(said, 'a'), open(printed, 'a')]);
   const child = spawn(node.file, [script, ...args, '--json'], {
-    // Not the workspace: what lies there is none of this program's business.
+    // Not the workspace: the program must not depend on the files there.
     cwd: path.dirname(script),
     env: { ...process.env, ...node.environment },
     stdio: ['ignore', stdout.fd, stderr.fd],
@@ -46,28 +46,28 @@ export async function launchJob(
   child.unref();
   let over: string | null = null;
   child.once('error', (error) => {
-    over = `${node.file} could not be started (${error.message}).`;
+    over = `${node.file} could not be started: ${error.message}.`;
   });
   child.once('exit', (code, how) => {
-    over ??= `unmask ${args[0]} ended with ${code ?? how} before it began; ${said} has its last words.`;
+    over ??= `unmask ${args[0]} exited with ${code ?? how} before its run started. See the log ${said}.`;
   });
   await Promise.all([stdout.close(), stderr.close()]);
   if (lowPriority) lowerPriority(child.pid);
   for (;;) {
-    // Asked before its words are read: a job may name its run directory and end between the two.
+    // Read before the output: a job may print its run directory and exit between the two.
     const ended: string | null = over;
     const dir = /^run (.+?)\r?$/m.exec(await wholeLines(said))?.[1];
     if (dir !== undefined) return dir;
     if (ended !== null) throw new UserError(errorIn(await readFile(printed, 'utf8')) ?? ended);
     if (signal?.aborted) {
       child.kill('SIGINT');
-      throw new Interrupted(`unmask ${args[0]} was cancelled before it began.`);
+      throw new Interrupted(`unmask ${args[0]} was cancelled before its run started.`);
     }
     await delay(lookEvery);
   }
 }
 
-/** What was said so far, without a line that is not out yet. */
+/** The output so far, without a last line that is incomplete. */
 async function wholeLines(file: string): Promise<string> {
   const text = await readFile(file, 'utf8');
   return text.slice(0, text.lastIndexOf('\n') + 1);
@@ -81,13 +81,13 @@ async function removeOldWords(folder: string): Promise<void> {
   }
 }
 
-/** Whoever types comes first. A job that cannot be made nicer runs all the same. */
+/** Typing in the editor takes precedence over a job. If the priority cannot be lowered, the job runs as it is. */
 function lowerPriority(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
     setPriority(pid, constants.priority.PRIORITY_LOW);
   } catch {
-    // The platform forbids it, or the process is gone already.
+    // The platform forbids it, or the process has already exited.
   }
 }
 

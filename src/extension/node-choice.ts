@@ -6,9 +6,9 @@ import { findNodes, type NodeProgram } from './find-node.ts';
 const remembered = 'acceptedNodes';
 
 /**
- * The Node that the runtime and the jobs are started with: the one that the user names, else the first on PATH that is
- * new enough, else VS Code's own; in each case one in which an engine passes its self-test. A verdict stays good for
- * the Node and this version of the extension, so that a window usually tests nothing.
+ * The Node that runs the runtime and the jobs: the configured one, else the first on PATH that is new enough, else VS
+ * Code's own. An engine must pass its self-test in it. A pass is remembered for this Node and this version of the
+ * extension, so that most windows do not test anything.
  */
 export class NodeChoice {
   readonly #script: string;
@@ -24,7 +24,7 @@ export class NodeChoice {
     this.#log = log;
   }
 
-  /** Throws a `UserError` where there is none; the next call looks again. */
+  /** Throws a `UserError` if no Node is accepted; the next call searches again. */
   get(): Promise<NodeProgram> {
     const named = vscode.workspace.getConfiguration().get<string>(settings.node, '');
     if (this.#chosen?.named !== named) {
@@ -39,14 +39,14 @@ export class NodeChoice {
   }
 
   async #whyNot(node: NodeProgram): Promise<string | null> {
-    // Only passes are remembered: what failed may have been mended since.
+    // Only passes are remembered: a failure may have been fixed since.
     const accepted = this.#memory.get<readonly string[]>(remembered, []);
     const key = `${this.#version} ${node.version} ${node.file}`;
     if (accepted.includes(key)) return null;
-    this.#log.info(`Testing an engine in ${node.file} (Node.js ${node.version})`);
+    this.#log.info(`Testing a backend in ${node.file} (Node.js ${node.version})`);
     const reason = await whyNoEngineWorks(node, this.#script, (line) => this.#log.info(line));
     if (reason === null) await this.#memory.update(remembered, [key, ...accepted].slice(0, 10));
-    else this.#log.warn(`Passed over ${node.file}: ${reason}`);
+    else this.#log.warn(`Not using ${node.file}: ${reason}`);
     return reason;
   }
 }

@@ -1,17 +1,17 @@
-/** Where a page's files are, as a webview may load them, and what they are allowed by. */
+/** URLs of a page's files in a webview, and what its Content-Security-Policy allows. */
 export interface PageFiles {
   readonly title: string;
   readonly script: string;
   readonly style: string;
-  /** The place that styles and fonts may come from: `webview.cspSource`. */
+  /** The source that styles and fonts may be loaded from: `webview.cspSource`. */
   readonly source: string;
-  /** Allows the one script: a text that nobody can guess, another for every page. */
+  /** Allows the one script: a random text, different for every page. */
   readonly nonce: string;
 }
 
 /**
- * A page of the extension, empty: its script fills it. It may run that script and load styles and fonts from the
- * extension's own folder: nothing inline, nothing from a network. What it shows, a model may have written.
+ * An empty page of the extension, which its script fills. It may run that script and load styles and fonts from the
+ * extension's own folder; nothing inline and nothing from a network, because it may show text that a model generated.
  */
 export function pageHtml({ title, script, style, source, nonce }: PageFiles): string {
   const policy = [

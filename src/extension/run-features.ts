@@ -34,12 +34,12 @@ export interface RunFeatureParts {
   readonly log: vscode.LogOutputChannel;
 }
 
-/** Every tree of the view container. */
+/** The trees of the view container. */
 export type AllTrees = Trees & { readonly tests: TestsTree };
 
 /**
- * Everything about runs and models: the second half of the table of contents. It checks records that other processes
- * wrote by a schema library that takes longer to load than all the rest, so it is loaded a moment after the window.
+ * Registers everything about runs and models. It validates records of other processes with a schema library that takes
+ * long to load, so `activate` loads it after the parts that completions need.
  */
 export function registerRunFeatures(context: vscode.ExtensionContext, parts: RunFeatureParts): AllTrees {
   const { nodes, chosen, runtime, script, log } = parts;
@@ -71,6 +71,6 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
   registerDeleteAllData(context, { jobs, models, chosen, log });
 
   for (const folder of [jobs.runs, jobs.evaluations])
-    void folder.follow().catch((error: unknown) => log.error(`${folder.root} cannot be read: ${messageOf(error)}`));
+    void folder.follow().catch((error: unknown) => log.error(`${folder.root} could not be read: ${messageOf(error)}`));
   return { ...trees, tests };
 }

@@ -4,16 +4,16 @@ import { createInterface } from 'node:readline';
 import { Interrupted, UserError } from '../platform/errors.ts';
 import type { NodeProgram } from './find-node.ts';
 
-/** How long the program may take to save and leave before it is ended. */
+/** Milliseconds for the program to save and exit before it is killed. */
 const patience = 3000;
 
 /**
- * Runs a command of the packaged `unmask` in a process of its own and returns its JSON document, which has the shape
- * that the command is documented to have: program and extension come in one package.
+ * Runs a command of the packaged `unmask` in a separate process and returns its JSON document. The document is not
+ * validated, because program and extension come in one package.
  *
  * @param script the packaged `unmask.mjs`
- * @param log what it says on the way, a line each
- * @throws Interrupted when the signal ended it, UserError with the program's own words when it failed
+ * @param log called with each line that the program writes to standard error
+ * @throws Interrupted if the signal was aborted, UserError with the program's error message if it failed
  */
 export async function runUnmask<Document>(
   node: NodeProgram,
@@ -24,12 +24,12 @@ export async function runUnmask<Document>(
   const command = `unmask ${args.join(' ')}`;
   if (signal.aborted) throw new Interrupted(`${command} was cancelled.`);
   const child = spawn(node.file, [script, ...args, '--json'], {
-    // Not the workspace: what lies there is none of this program's business.
+    // Not the workspace: the program must not depend on the files there.
     cwd: path.dirname(script),
     env: { ...process.env, ...node.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,
-    // A process group of its own, which can be ended as a whole.
+    // A separate process group, so that all of it can be killed.
     detached: process.platform !== 'win32',
   });
   const stop = () => interrupt(child);
@@ -47,7 +47,7 @@ export async function runUnmask<Document>(
     if (failure !== null) throw new UserError(failure);
     if (code !== 0 || document === undefined) {
       throw new UserError(
-        `${command} ended with ${code} in ${node.file}; the output channel "Unmask" has its last words.`,
+        `${command} exited with ${code} in ${node.file}. See the output channel "Unmask".`,
       );
     }
     return document as Document;
@@ -59,20 +59,20 @@ export async function runUnmask<Document>(
 function exitCode(child: ChildProcess): Promise<number | NodeJS.Signals | null> {
   return new Promise((resolve, reject) => {
     child.once('error', (error) =>
-      reject(new UserError(`${child.spawnfile} could not be started (${error.message}).`)),
+      reject(new UserError(`${child.spawnfile} could not be started: ${error.message}.`)),
     );
     child.once('close', (code, signal) => resolve(code ?? signal));
   });
 }
 
-/** Asks it to save and leave, and ends it when it does not: an engine does not look up in the middle of a step. */
+/** Asks the program to save and exit, and kills it after a while: an engine cannot be interrupted within a step. */
 function interrupt(child: ChildProcess): void {
   child.kill('SIGINT');
   const timer = setTimeout(() => killTree(child), patience);
   child.once('close', () => clearTimeout(timer));
 }
 
-/** Ends the program and what it started, the self-test of a device that hangs for example. */
+/** Kills the program and its children, for example the self-test of a device that hangs. */
 function killTree(child: ChildProcess): void {
   if (child.pid === undefined) return;
   if (process.platform === 'win32') {
@@ -82,7 +82,7 @@ function killTree(child: ChildProcess): void {
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // All of it has ended by itself.
+    // All of it has exited already.
   }
 }
 

@@ -3,7 +3,7 @@ import type { CompletionSettings, RuntimeSettings } from '../protocol/runtime.ts
 import { settings } from './contributions.ts';
 import type { ChosenModel } from './models/chosen-model.ts';
 
-/** The settings that the runtime depends on; package.json has the defaults. */
+/** Reads the settings that the runtime depends on; their defaults are in package.json. */
 export function readRuntimeSettings(chosen: ChosenModel): RuntimeSettings {
   const configuration = vscode.workspace.getConfiguration();
   const read = <T>(name: string) => configuration.get<T>(name) as T;

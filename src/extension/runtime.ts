@@ -9,14 +9,14 @@ import type { NodeChoice } from './node-choice.ts';
 import { nextDelay } from './restart-delay.ts';
 import { readRuntimeSettings } from './runtime-settings.ts';
 
-/** Whether there is a runtime to talk to, and why not. */
+/** State of the runtime process, with the reason if it is not running. */
 export type RuntimeState =
   | { readonly kind: 'stopped' | 'starting' | 'restarting' | 'failed'; readonly reason: string }
   | { readonly kind: 'running'; readonly status: RuntimeStatus | null };
 
 /**
- * The runtime's process: started when the window has come up, started anew when it ends, later each time, and given up
- * after several ends within a few minutes. What it does is a status; nothing pops up.
+ * The runtime process. It starts with the window and restarts after an exit, with a longer delay each time, until it
+ * has exited several times within a few minutes. Its state shows in the status bar; it never opens a notification.
  */
 export class Runtime implements vscode.Disposable {
   readonly #script: string;
@@ -25,20 +25,20 @@ export class Runtime implements vscode.Disposable {
   readonly #log: vscode.LogOutputChannel;
   readonly #changed = new vscode.EventEmitter<RuntimeState>();
   readonly #started = new vscode.EventEmitter<LanguageClient>();
-  #state: RuntimeState = { kind: 'stopped', reason: 'The runtime is not started yet.' };
+  #state: RuntimeState = { kind: 'stopped', reason: 'The runtime has not started yet.' };
   #client: LanguageClient | null = null;
-  /** Times, in milliseconds since 1970, at which it ended by itself. */
+  /** Times of unexpected exits, milliseconds since 1970. */
   #ends: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #disposed = false;
-  /** Settles when the present client has started, or has failed to. */
+  /** Settles when the current client has started or has failed to start. */
   #settled: Promise<void> = Promise.resolve();
-  /** Starts so far: the last one counts. */
+  /** Number of starts so far; only the last one is current. */
   #starts = 0;
   #restarts = 0;
 
   readonly onDidChangeState = this.#changed.event;
-  /** A new process is there: what the last one was told, it does not know. */
+  /** Fires when a new process has started. It knows nothing of what the previous process was sent. */
   readonly onDidStart = this.#started.event;
 
   constructor(script: string, nodes: NodeChoice, chosen: ChosenModel, log: vscode.LogOutputChannel) {
@@ -52,7 +52,7 @@ export class Runtime implements vscode.Disposable {
     return this.#state;
   }
 
-  /** Starts it, or starts it anew; what went wrong before is forgotten. Of several at once the last one starts it. */
+  /** Starts or restarts the process and forgets earlier exits. Of several concurrent calls, only the last one starts it. */
   async restart(): Promise<void> {
     this.#ends = [];
     const restart = ++this.#restarts;
@@ -60,7 +60,7 @@ export class Runtime implements vscode.Disposable {
     if (restart === this.#restarts) await this.#start();
   }
 
-  /** Asks it, once it is up where it is just starting; throws one sentence where there is none to ask. */
+  /** Sends a request, after waiting for a start in progress. Throws an error with one sentence if it is not running. */
   async request<Result>(method: string, parameters?: unknown): Promise<Result> {
     const client = await this.#running();
     return parameters === undefined
@@ -68,7 +68,7 @@ export class Runtime implements vscode.Disposable {
       : client.sendRequest<Result>(method, parameters);
   }
 
-  /** Asks it for what comes in parts, LSP's partial results, before it comes as a whole. */
+  /** Sends a request whose result is also reported in parts (LSP's partial results) before it is complete. */
   async requestInParts<Result, Part>(
     method: string,
     parameters: object,
@@ -86,7 +86,7 @@ export class Runtime implements vscode.Disposable {
     }
   }
 
-  /** Tells it something, where there is one. */
+  /** Sends a notification if the process is running. */
   async notify(method: string, parameters: unknown): Promise<void> {
     if (this.#state.kind === 'running') await this.#client?.sendNotification(method, parameters);
   }
@@ -108,7 +108,7 @@ export class Runtime implements vscode.Disposable {
     const isCurrent = () => start === this.#starts && !this.#disposed;
     this.#set({ kind: 'starting', reason: 'The runtime is starting.' });
     const client = await this.#newClient().catch((error: unknown) => isCurrent() && this.#fail(messageOf(error)));
-    // Another start has begun meanwhile, for another Node perhaps; two would be one too many.
+    // Another start, perhaps with another Node, has superseded this one.
     if (!client || !isCurrent()) return;
     this.#client = client;
     client.onNotification(statusChanged, (status: RuntimeStatus) => {
@@ -119,7 +119,7 @@ export class Runtime implements vscode.Disposable {
       this.#settled = started.then(nothing, nothing);
       await started;
     } catch (error) {
-      // Where the process ended, `closed` has it started anew.
+      // If the process exited, `closed` has already handled it.
       if (this.#client === client && this.#state.kind === 'starting') this.#ended(client, messageOf(error));
       return;
     }
@@ -146,7 +146,7 @@ export class Runtime implements vscode.Disposable {
         errorHandler: {
           error: () => ({ action: ErrorAction.Continue, handled: true }),
           closed: () => {
-            if (holder.client) this.#ended(holder.client, 'its process ended');
+            if (holder.client) this.#ended(holder.client, 'its process exited');
             return { action: CloseAction.DoNotRestart, handled: true };
           },
         },
@@ -163,12 +163,12 @@ export class Runtime implements vscode.Disposable {
     const delay = nextDelay(this.#ends, Date.now());
     if (delay === null) {
       this.#fail(
-        `The runtime ended again and again (${why}); \`Unmask: Show Log\` has its last words, \`Unmask: Restart Runtime\` tries once more.`,
+        `The runtime stopped repeatedly (${why}). Run \`Unmask: Show Log\` for details, or \`Unmask: Restart Runtime\` to try again.`,
       );
       return;
     }
-    this.#log.warn(`The runtime is gone (${why}); it is started again in ${delay / 1000} s.`);
-    this.#set({ kind: 'restarting', reason: `The runtime ended and starts again in ${delay / 1000} s.` });
+    this.#log.warn(`The runtime stopped (${why}). It restarts in ${delay / 1000} s.`);
+    this.#set({ kind: 'restarting', reason: `The runtime stopped and restarts in ${delay / 1000} s.` });
     this.#timer = setTimeout(() => void this.#start(), delay);
   }
 
@@ -177,7 +177,7 @@ export class Runtime implements vscode.Disposable {
     const client = this.#client;
     this.#client = null;
     if (!client) return;
-    // A client that is ended while it starts shows a message of its own.
+    // A client that is disposed of while it starts would show an error message.
     await Promise.race([this.#settled, wait(patience, undefined, { ref: false })]);
     await client.dispose(2000).catch((error: unknown) => this.#log.warn(messageOf(error)));
   }
@@ -197,16 +197,16 @@ export class Runtime implements vscode.Disposable {
   async #running(): Promise<LanguageClient> {
     if (this.#isComing()) await this.#come();
     if (this.#state.kind === 'running' && this.#client) return this.#client;
-    throw new Error(this.#state.kind === 'running' ? 'The runtime is busy starting.' : this.#state.reason);
+    throw new Error(this.#state.kind === 'running' ? 'The runtime is still starting. Try again in a moment.' : this.#state.reason);
   }
 
   #isComing(): boolean {
     const { kind } = this.#state;
-    // While it is started anew on demand, the state is still that of the one before, which is gone.
+    // During a requested restart, the state is still `running` although the old client is gone.
     return kind === 'running' ? this.#client === null : kind !== 'failed';
   }
 
-  /** Waits for what is coming up to be there, or not to come; not for ever. */
+  /** Waits until a start in progress has succeeded or failed, or the timeout has passed. */
   #come(): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -222,11 +222,11 @@ export class Runtime implements vscode.Disposable {
   }
 }
 
-/** Milliseconds for which who asks waits for a runtime that is coming up. */
+/** Milliseconds that a request waits for a runtime that is starting. */
 const comingPatience = 30_000;
-/** Milliseconds for which a client that starts is waited for before it is ended. */
+/** Milliseconds to wait for a client that is starting before it is disposed of. */
 const patience = 5_000;
 const nothing = (): void => undefined;
 
-/** Loaded with the first runtime, not with the extension: it takes longer to load than all the rest. */
+/** Loaded with the first runtime and not with the extension, because it takes longer to load than everything else. */
 const languageClient = () => import('vscode-languageclient/node');

@@ -4,7 +4,7 @@ import { commands, suggestionAcceptedCommand } from './contributions.ts';
 import type { ChosenModel } from './models/chosen-model.ts';
 import type { Runtime } from './runtime.ts';
 
-/** Starts the runtime with the window, keeps its settings what the user's are, and tells it what was accepted. */
+/** Starts the runtime with the window, and sends it changed settings and accepted suggestions. */
 export function registerServeCompletions(
   context: vscode.ExtensionContext,
   runtime: Runtime,

@@ -8,7 +8,7 @@ import { findNodes, type NodeProgram } from './find-node.ts';
 import { runUnmask } from './run-unmask.ts';
 import type { TextPages } from './text-page.ts';
 
-/** `Unmask: Show Devices`: measures the tensor engines in a process of its own and opens what it found. */
+/** `Unmask: Show Devices`: measures the tensor engines in a separate process and opens the result. */
 export function registerShowDevices(
   context: vscode.ExtensionContext,
   pages: TextPages,
@@ -20,7 +20,7 @@ export function registerShowDevices(
   const show = async () => {
     try {
       const text = await vscode.window.withProgress(
-        { location: vscode.ProgressLocation.Notification, title: 'Unmask: measuring devices', cancellable: true },
+        { location: vscode.ProgressLocation.Notification, title: 'Unmask: Measuring devices', cancellable: true },
         (_, token) => measure(script(context), AbortSignal.any([signalOf(token), closing.signal]), log),
       );
       await pages.show('Unmask Devices', text);
@@ -30,7 +30,7 @@ export function registerShowDevices(
   };
 
   context.subscriptions.push(
-    // A window that closes ends its measurement.
+    // Closing the window cancels the measurement.
     { dispose: () => closing.abort() },
     // Two measurements at once would slow each other down.
     vscode.commands.registerCommand(commands.showDevices, () => {
@@ -43,8 +43,8 @@ export function registerShowDevices(
 }
 
 /**
- * Measures in the first Node in which an engine works. (VS Code's own Node may forbid what native code needs, so that
- * a Node runs does not say that an engine does.) Where none works, the first Node's findings say why.
+ * Measures in the first Node in which an engine works. (VS Code's own Node may forbid memory that native code needs, so
+ * an engine may fail in a Node that runs.) If none works, returns the findings of the first Node, which say why.
  */
 async function measure(unmask: string, signal: AbortSignal, log: vscode.LogOutputChannel): Promise<string> {
   const named = vscode.workspace.getConfiguration().get<string>(settings.node, '');
@@ -60,7 +60,7 @@ async function measure(unmask: string, signal: AbortSignal, log: vscode.LogOutpu
       });
       if (report.chosen) return devicesPage(report, node, passedOver);
       useless ??= { node, report };
-      passedOver.push({ node, reason: 'no engine works in it' });
+      passedOver.push({ node, reason: 'no backend works in it' });
     } catch (error) {
       if (error instanceof Interrupted) throw error;
       log.warn(`${node.file}: ${messageOf(error)}`);
@@ -76,7 +76,7 @@ async function measure(unmask: string, signal: AbortSignal, log: vscode.LogOutpu
   );
 }
 
-/** A cancellation is the user's own doing and needs no words; everything else does. */
+/** Shows an error, except a cancellation, which the user has chosen. */
 function explain(error: unknown, log: vscode.LogOutputChannel): void {
   if (error instanceof Interrupted) {
     log.info(error.message);
@@ -84,7 +84,7 @@ function explain(error: unknown, log: vscode.LogOutputChannel): void {
   }
   log.error(error instanceof UserError ? error.message : (error as Error));
   const [openSettings, openLog] = ['Open Settings', 'Show Log'];
-  // Not awaited: the command is over, however long the message stays.
+  // Not awaited: the command is done, even if the message stays open.
   void vscode.window.showErrorMessage(`Unmask: ${messageOf(error)}`, openSettings, openLog).then((answer) => {
     if (answer === openSettings) void vscode.commands.executeCommand('workbench.action.openSettings', settings.node);
     if (answer === openLog) log.show();

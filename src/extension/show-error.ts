@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { Interrupted, messageOf, UserError } from '../platform/errors.ts';
 
-/** Says what went wrong in a command. A cancellation is the user's own doing and needs no words. */
+/** Shows the error of a command, except a cancellation, which the user has chosen. */
 export function showError(error: unknown, log: vscode.LogOutputChannel): void {
   if (error instanceof Interrupted) {
     log.info(error.message);
@@ -9,13 +9,13 @@ export function showError(error: unknown, log: vscode.LogOutputChannel): void {
   }
   log.error(error instanceof UserError ? error.message : (error as Error));
   const openLog = 'Show Log';
-  // Not awaited: the command is over, however long the message stays.
+  // Not awaited: the command is done, even if the message stays open.
   void vscode.window.showErrorMessage(`Unmask: ${messageOf(error)}`, openLog).then((answer) => {
     if (answer === openLog) log.show();
   });
 }
 
-/** A command's work with its errors shown; what it returns is undefined where it failed. */
+/** Wraps the work of a command so that its errors are shown; it returns undefined if the work failed. */
 export function withErrorsShown<Arguments extends readonly unknown[], Result>(
   log: vscode.LogOutputChannel,
   work: (...args: Arguments) => Promise<Result>,

@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
+import { count } from '../platform/amounts.ts';
 import { commands, settings } from './contributions.ts';
 import type { Runtime, RuntimeState } from './runtime.ts';
 
-/** What the status bar says of completions: an icon with its state, and everything else in its hover. */
+/** The status bar item for completions: an icon for the state, and details in the tooltip. */
 export function registerStatusBar(context: vscode.ExtensionContext, runtime: Runtime): void {
   const item = vscode.window.createStatusBarItem('unmask.status', vscode.StatusBarAlignment.Right, 100);
   item.name = 'Unmask';
@@ -26,17 +27,17 @@ export function registerStatusBar(context: vscode.ExtensionContext, runtime: Run
   show();
 }
 
-/** The state in one icon and one sentence. */
+/** Describes the state with an icon and a sentence. */
 export function summarise(state: RuntimeState, enabled: boolean): { readonly icon: string; readonly summary: string } {
   if (state.kind === 'failed') return { icon: 'error', summary: state.reason };
   if (state.kind === 'restarting') return { icon: 'warning', summary: state.reason };
   if (state.kind !== 'running') return { icon: 'loading~spin', summary: state.reason };
   if (state.status?.state === 'failed') return { icon: 'error', summary: state.status.problem ?? 'The model failed.' };
   if (state.status?.state === 'evicted')
-    return { icon: 'debug-pause', summary: state.status.problem ?? 'The model rests.' };
-  if (!enabled) return { icon: 'circle-slash', summary: 'Completions are off; click to switch them on.' };
-  if (state.status?.state === 'loading') return { icon: 'loading~spin', summary: 'The model is being loaded.' };
-  return { icon: 'sparkle', summary: 'Completions are on; click to switch them off.' };
+    return { icon: 'debug-pause', summary: state.status.problem ?? 'The model was unloaded to free memory.' };
+  if (!enabled) return { icon: 'circle-slash', summary: 'Completions are off. Click to turn them on.' };
+  if (state.status?.state === 'loading') return { icon: 'loading~spin', summary: 'Loading the model.' };
+  return { icon: 'sparkle', summary: 'Completions are on. Click to turn them off.' };
 }
 
 function hover(state: RuntimeState, enabled: boolean, summary: string): vscode.MarkdownString {
@@ -51,19 +52,19 @@ function hover(state: RuntimeState, enabled: boolean, summary: string): vscode.M
     );
     if (p50 !== null && p95 !== null)
       text.appendText(
-        `Last ${requests} completions: half within ${p50.toFixed(0)} ms, 95 % within ${p95.toFixed(0)} ms\n\n`,
+        `Last ${count(requests, 'completion')}: half within ${p50.toFixed(0)} ms, 95 % within ${p95.toFixed(0)} ms\n\n`,
       );
   }
   const link = (title: string, command: string, argument?: unknown) =>
     `[${title}](command:${command}${argument === undefined ? '' : `?${encodeURIComponent(JSON.stringify(argument))}`})`;
   text.appendMarkdown(
     [
-      link(enabled ? 'Switch off' : 'Switch on', commands.toggleCompletions),
+      link(enabled ? 'Turn off' : 'Turn on', commands.toggleCompletions),
       link('Snooze 5 min', commands.snoozeCompletions, [5]),
       link('1 h', commands.snoozeCompletions, [60]),
-      link('This language', commands.toggleLanguage),
+      link('Toggle language', commands.toggleLanguage),
       link('Explain last', commands.explainLastCompletion),
-      link('Model', commands.selectModel),
+      link('Select model', commands.selectModel),
       link('Restart', commands.restartRuntime),
     ].join(' · '),
   );

@@ -1,5 +1,5 @@
 /**
- * A question that waits for its answer, or for Escape: the walkthrough takes the focus when one of its steps is done,
- * which would close a question that this very step asks.
+ * Keeps a quick pick or input box open when it loses the focus. The walkthrough takes the focus when one of its steps is
+ * done, which would otherwise close a question that the same step asks.
  */
 export const staysOpen = { ignoreFocusOut: true } as const;

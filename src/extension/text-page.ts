@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 
 const scheme = 'unmask';
 
-/** Pages of plain text that commands open: made anew each time, shown in the same tab. */
+/** Read-only pages of plain text that commands open; a page with the same title replaces the previous one. */
 export class TextPages implements vscode.Disposable {
   readonly #texts = new Map<string, string>();
   readonly #changed = new vscode.EventEmitter<vscode.Uri>();

@@ -1,3 +1,7 @@
+/** A count with its noun: "1 step", "2 steps". Pass the plural if it does not end in `s` alone. */
+export const count = (number: number, singular: string, plural = `${singular}s`): string =>
+  `${number} ${number === 1 ? singular : plural}`;
+
 /** Seconds for people: "5 min", "1 h 20 min". */
 export function duration(seconds: number): string {
   if (seconds < 59.5) return `${Math.round(seconds)} s`;

@@ -1,12 +1,12 @@
 import type { RunControl, RunState, RunWish } from '../../protocol/run.ts';
 
-/** Stands at the head of the ids of requests that were made for the battery's sake. */
+/** Prefix of the ids of control requests that were made because of the power supply. */
 export const batteryAsker = 'battery';
 
 /**
- * What to ask of a run for the battery's sake; null: nothing. On battery it is paused, unless somebody said that it is
- * to go on all the same; on mains it goes on if the last request was our pause. That request is in the run directory,
- * so it does not matter which window made it.
+ * The control request that a run needs because of the power supply; null if none. On battery, a run is paused unless the
+ * user has resumed it. On mains power, it resumes if the last request was our pause. Requests are kept in the run
+ * directory, so it does not matter which window made them.
  */
 export function batteryWish(
   onBattery: boolean,

@@ -12,7 +12,7 @@ import { progressOf } from './describe-run.ts';
 import type { Jobs } from './jobs.ts';
 import { pickRun } from './pick-run.ts';
 
-/** Evaluations of a tuned checkpoint and of its base, by the checkpoint's folder. */
+/** Key of the stored comparisons, by the folder of the tuned checkpoint. */
 const made = 'comparisons';
 
 /** Directories of two evaluations on the same problems. */
@@ -21,10 +21,10 @@ interface Comparison {
   readonly base: string;
 }
 
-/** Held-out problems that both answer, unless another command says how many. */
+/** Default number of held-out problems that both models answer. */
 const usualProblems = 128;
 
-/** `Unmask: Compare with Base`: what tuning changed, answer by answer. */
+/** `Unmask: Compare with Base`: shows what tuning changed, answer by answer. */
 export function registerCompareWithBase(
   context: vscode.ExtensionContext,
   jobs: Jobs,
@@ -45,8 +45,8 @@ export function registerCompareWithBase(
 export const isComparable = ({ kind, state }: PanelRun): boolean => kind === 'tune' && isOver(state);
 
 /**
- * Has the base and the tuned model of a run answer the same held-out problems, unless they did before, and opens their
- * evaluations beside each other.
+ * Evaluates the base and the tuned model of a run on the same held-out problems, unless that was done before, and opens
+ * the comparison.
  */
 export async function compareWithBase(
   memory: vscode.Memento,
@@ -57,8 +57,8 @@ export async function compareWithBase(
   const { task, model: base, settings } = await readConfiguration(dir);
   const tuned = (await bestCheckpoint(dir))?.dir;
   if (task === null || base === null || tuned === undefined)
-    throw new UserError('The run has no checkpoint yet, so there is nothing to compare; let it make some steps first.');
-  // Of a file's problems those that the run held out: the others it has learnt.
+    throw new UserError('The run has no checkpoint yet, so there is nothing to compare. Let it train for some steps first.');
+  // Of a data file, only the problems that the run held out: it was trained on the others.
   const source = typeof settings.data === 'string' ? ['--data', settings.data, '--held-out'] : [];
   const comparison =
     (await earlier(memory, jobs, tuned)) ??
@@ -68,7 +68,7 @@ export async function compareWithBase(
   await vscode.commands.executeCommand(commands.openEvaluation, comparison.tuned, comparison.base);
 }
 
-/** A comparison that was made before, where both of its evaluations are still there. */
+/** An earlier comparison, if both of its evaluations still exist. */
 async function earlier(memory: vscode.Memento, jobs: Jobs, tuned: string): Promise<Comparison | null> {
   const comparison = memory.get<Readonly<Record<string, Comparison>>>(made, {})[tuned];
   if (!comparison) return null;
@@ -83,10 +83,10 @@ async function compare(
   problems: readonly string[],
 ): Promise<Comparison> {
   return vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: 'Unmask: comparing with the base', cancellable: true },
+    { location: vscode.ProgressLocation.Notification, title: 'Unmask: Comparing with the base model', cancellable: true },
     async (progress, token) => {
       const signal = signalOf(token);
-      // One after the other: side by side they would take as long, and each would show half the speed.
+      // One after the other: in parallel they would take as long, and each would report half the speed.
       const evaluate = async (name: string, model: string) => {
         const dir = await jobs.start(['eval', ...problems, '--model', model], { signal });
         const end = jobs.evaluations.onChange(() => {
@@ -95,7 +95,7 @@ async function compare(
         });
         try {
           const { state, error } = await jobs.whenOver(jobs.evaluations, dir, signal);
-          if (state !== 'finished') throw new UserError(`The evaluation of ${name} ${error ?? `was ${state}`}.`);
+          if (state !== 'finished') throw new UserError(error === undefined ? `The evaluation of ${name} was ${state}.` : `The evaluation of ${name} failed: ${error}`);
           return dir;
         } catch (failure) {
           if (signal.aborted) await controlRun(jobs, dir, 'stop').catch(() => undefined);
@@ -104,7 +104,7 @@ async function compare(
           end();
         }
       };
-      return { base: await evaluate('the base', base), tuned: await evaluate('the tuned model', tuned) };
+      return { base: await evaluate('the base model', base), tuned: await evaluate('the tuned model', tuned) };
     },
   );
 }

@@ -13,7 +13,7 @@ import { sentenceOf, titleOf } from './describe-run.ts';
 import type { Jobs } from './jobs.ts';
 import { pickRun } from './pick-run.ts';
 
-/** Pause, resume, stop and delete: each takes a run directory, or asks which run. */
+/** Commands that pause, resume, stop and delete a run. Each takes a run directory, or asks which run. */
 export function registerControlRuns(context: vscode.ExtensionContext, jobs: Jobs, log: vscode.LogOutputChannel): void {
   const register = (
     command: string,
@@ -56,7 +56,7 @@ export function registerControlRuns(context: vscode.ExtensionContext, jobs: Jobs
   );
 }
 
-/** Asks the job to go on, pause or stop; a run that no process works on goes on in a new one. */
+/** Asks a job to continue, pause or stop. If no process works on the run, it continues in a new one. */
 export async function controlRun(jobs: Jobs, dir: string, want: RunWish): Promise<void> {
   if (want === 'run' && (await lockHolder(dir)) === null) await jobs.resume(dir);
   else await requestControl(dir, want);
@@ -66,12 +66,12 @@ async function confirmAndDelete(jobs: Jobs, dir: string): Promise<void> {
   const run = jobs.find(dir);
   const what = run ? `${sentenceOf(run)} (${titleOf(run)})` : dir;
   const confirm = 'Delete';
-  const detail = `${run ? `${size(run.bytes)}: its` : 'Its'} log, samples and checkpoints go away for good. Models that were kept from it stay.`;
+  const detail = `This permanently deletes its log, samples and checkpoints${run ? ` (${size(run.bytes)})` : ''}. Models that you kept from it are not deleted.`;
   const answer = await vscode.window.showWarningMessage(`Delete ${what}?`, { modal: true, detail }, confirm);
   if (answer === confirm) await deleteRun(dir);
 }
 
-/** Opens a folder in the system's file manager; where the files are on another machine, VS Code's own dialog. */
+/** Opens a folder in the system's file manager, or in VS Code if the files are on another machine. */
 async function revealFolder(dir: string): Promise<void> {
   const uri = vscode.Uri.file(dir);
   if (vscode.env.remoteName === undefined && vscode.env.uiKind === vscode.UIKind.Desktop)

@@ -11,27 +11,27 @@ const kinds: Readonly<Record<RunKind, string>> = {
   discover: 'Test discovery',
 };
 
-/** What a run is called in lists: the name that its user chose, else what it does. */
+/** Title of a run in lists: the name that its user chose, else what it does. */
 export function titleOf({ name, run, kind, task, model, objective }: RunSummary): string {
   if (name !== run || kind === null) return name;
   if (kind === 'tune') return [task, objective].filter(Boolean).join(' · ');
-  // Evaluations differ by the model: one of a run is its checkpoint, a folder.
+  // Evaluations differ by their model; the model of a run's evaluation is the folder of its checkpoint.
   if (kind === 'evaluate' && model !== null) return [model.split(/[\\/]/).at(-1), task].filter(Boolean).join(' · ');
   return [kinds[kind], task].filter(Boolean).join(' · ');
 }
 
-/** What a run is, in a sentence: "Tuning on sudoku4x4 with spg-mixture". */
+/** Describes a run: "Tuning on sudoku4x4 with spg-mixture". */
 export function sentenceOf({ name, kind, task, objective }: RunSummary): string {
   if (kind === null) return `The run ${name}`;
   return `${kinds[kind]}${task === null ? '' : ` on ${task}`}${objective === null ? '' : ` with ${objective}`}`;
 }
 
-/** How far a run is: "12/100", or "step 12" where a time limit ends it. */
+/** Progress of a run: "12/100", or "step 12" if a time limit ends it. */
 export function progressOf({ step, steps }: RunSummary): string {
   return steps === null ? `step ${step}` : `${step}/${steps}`;
 }
 
-/** How far a run is, for the line behind its title; its state where the icon alone does not say it. */
+/** Progress of a run for the text after its title, with its state if the icon alone does not show it. */
 export function stateOf(run: PanelRun): string {
   const { state, eta } = run;
   const word = state === 'running' || state === 'finished' ? [] : [state];

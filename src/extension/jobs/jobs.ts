@@ -11,13 +11,13 @@ import { settings } from '../contributions.ts';
 import { launchJob } from '../launch-job.ts';
 import type { NodeChoice } from '../node-choice.ts';
 
-/** Directories of jobs that were started from a window, newest first. */
+/** Key of the stored directories of jobs that were started from a window, newest first. */
 const launched = 'launchedJobs';
 
-/** The command that starts a job of a kind, and goes on with it. */
+/** The command that starts and resumes a job of a kind. */
 const commandOf: Partial<Record<RunKind, string>> = { tune: 'tune', pretrain: 'pretrain', evaluate: 'eval' };
 
-/** The jobs of this machine: their run directories, and how one is started. */
+/** The jobs of this machine: lists their run directories and starts new ones. */
 export class Jobs implements vscode.Disposable {
   readonly runs = new RunFolder(path.join(dataHome(), 'runs'));
   readonly evaluations = new RunFolder(path.join(dataHome(), 'evaluations'));
@@ -33,7 +33,7 @@ export class Jobs implements vscode.Disposable {
     this.#log = log;
   }
 
-  /** Starts a command as a job, in a process that outlives the window; returns its run directory. */
+  /** Starts a command as a job in a process that outlives the window, and returns its run directory. */
   async start(args: readonly string[], options: { readonly signal?: AbortSignal } = {}): Promise<string> {
     this.#log.info(`unmask ${args.join(' ')}`);
     const lowPriority = vscode.workspace.getConfiguration().get<boolean>(settings.lowPriority, true);
@@ -44,11 +44,11 @@ export class Jobs implements vscode.Disposable {
     return dir;
   }
 
-  /** Goes on with a run that no process works on; throws a `UserError` where its kind cannot be gone on with. */
+  /** Resumes a run that no process works on. Throws a `UserError` if runs of its kind cannot be resumed. */
   async resume(dir: string): Promise<void> {
     const { kind } = await readConfiguration(dir);
     const command = commandOf[kind];
-    if (command === undefined) throw new UserError(`A run of kind ${kind} cannot be resumed; start it again.`);
+    if (command === undefined) throw new UserError(`A run of kind ${kind} cannot be resumed. Start a new run.`);
     await this.start([command, '--resume', dir]);
   }
 
@@ -57,12 +57,12 @@ export class Jobs implements vscode.Disposable {
     return this.#memory.get<readonly string[]>(launched, []);
   }
 
-  /** The run or the evaluation in a directory. */
+  /** The run or evaluation in a directory. */
   find(dir: string): PanelRun | undefined {
     return this.runs.find(dir) ?? this.evaluations.find(dir);
   }
 
-  /** Settles when a job is over; throws `Interrupted` where the signal ends the waiting. The job goes on. */
+  /** Waits until a job is over. Throws `Interrupted` if the signal is aborted first; the job continues then. */
   whenOver(folder: RunFolder, dir: string, signal: AbortSignal): Promise<PanelRun> {
     return new Promise((resolve, reject) => {
       const look = () => {
@@ -71,11 +71,11 @@ export class Jobs implements vscode.Disposable {
         end();
         signal.removeEventListener('abort', cancel);
         if (run) resolve(run);
-        else reject(new UserError(`${dir} is gone; it was deleted before its end.`));
+        else reject(new UserError(`${dir} was deleted before the run ended.`));
       };
       const cancel = () => {
         end();
-        reject(new Interrupted(`Nobody waits for ${dir} any more.`));
+        reject(new Interrupted(`Waiting for ${dir} was cancelled.`));
       };
       const end = folder.onChange(look);
       signal.addEventListener('abort', cancel, { once: true });

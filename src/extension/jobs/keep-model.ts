@@ -14,8 +14,8 @@ import type { Jobs } from './jobs.ts';
 import { pickRun } from './pick-run.ts';
 
 /**
- * `Unmask: Keep Tuned Model`: shows what tuning changed, then asks for a name and copies the best checkpoint to the
- * models. A name that is given (by another command, or a test) is not asked for.
+ * `Unmask: Keep Tuned Model`: shows what tuning changed, asks for a name and copies the best checkpoint to the models.
+ * It does not ask for a name that is passed as an argument (by another command or a test).
  */
 export function registerKeepModel(
   context: vscode.ExtensionContext,
@@ -27,7 +27,7 @@ export function registerKeepModel(
       withErrorsShown(log, async (given?: unknown, givenName?: unknown) => {
         const dir = await pickRun(jobs, given, 'Keep Tuned Model', isComparable);
         if (dir === undefined) return undefined;
-        // Nobody keeps a model unseen: its answers stand beside the base's.
+        // The user compares the answers of the tuned and the base model before keeping it.
         await compareWithBase(context.globalState, jobs, dir);
         const root = path.join(dataHome(), 'models');
         const name = typeof givenName === 'string' ? givenName : await askName(dir, root);
@@ -44,27 +44,27 @@ export function registerKeepModel(
 async function askName(dir: string, models: string): Promise<string | undefined> {
   const { task, model } = await readConfiguration(dir);
   return vscode.window.showInputBox({
-    title: 'Keep the tuned model as',
-    prompt: 'What it changed is open in the editor. Escape keeps nothing; the run stays as it is.',
+    title: 'Name of the tuned model',
+    prompt: 'The comparison with the base model is open in the editor. Press Enter to keep the model, or Esc to cancel.',
     value: [path.basename(model ?? 'model'), task].filter(Boolean).join('-'),
-    // The comparison is there to be looked at.
+    // The input box stays open while the user looks at the comparison.
     ...staysOpen,
     validateInput: async (name) => {
-      if (!isModelName(name)) return 'Use letters, digits, ".", "_" and "-", and begin with a letter or a digit.';
+      if (!isModelName(name)) return 'Use letters, digits, ".", "_" and "-". Start with a letter or a digit.';
       const taken = await stat(path.join(models, name)).then(
         () => true,
         () => false,
       );
-      return taken ? 'There is a model of that name already.' : null;
+      return taken ? 'A model with this name already exists.' : null;
     },
   });
 }
 
-/** A model that completes code can do so at once; the way back is offered when it does. */
+/** Offers to use the model for completions, if it can complete code. */
 async function offerUse(models: ModelsTree, name: string): Promise<void> {
   await models.getChildren();
   const use = 'Use for Completions';
   const actions = models.find(name)?.completes ? [use] : [];
-  const answer = await vscode.window.showInformationMessage(`The model ${name} was kept.`, ...actions);
+  const answer = await vscode.window.showInformationMessage(`Model ${name} was added to your models.`, ...actions);
   if (answer === use) await vscode.commands.executeCommand(commands.useModel, name);
 }

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import * as z from 'zod';
+import { count } from '../../platform/amounts.ts';
 import { messageOf } from '../../platform/errors.ts';
 import { dataHome, readJson } from '../../platform/files.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
@@ -13,13 +14,13 @@ import { progressOf, sentenceOf } from './describe-run.ts';
 import type { Jobs } from './jobs.ts';
 import { claimEnd, endedRuns, newsFor } from './run-ends.ts';
 
-/** One notification when a run ends, with what to do next. */
+/** Shows one notification when a run ends, with the next actions. */
 export function registerNotifyEnds(context: vscode.ExtensionContext, jobs: Jobs, log: vscode.LogOutputChannel): void {
   context.subscriptions.push({
     dispose: jobs.runs.onChange((change) => {
       if (!vscode.workspace.getConfiguration().get<boolean>(settings.notifyAtEnd, true)) return;
       for (const run of endedRuns(change, jobs.launched))
-        void tell(run).catch((error: unknown) => log.warn(`The end of ${run.run} was not told: ${messageOf(error)}`));
+        void tell(run).catch((error: unknown) => log.warn(`No notification for the end of ${run.run}: ${messageOf(error)}`));
     }),
   });
 }
@@ -27,7 +28,7 @@ export function registerNotifyEnds(context: vscode.ExtensionContext, jobs: Jobs,
 async function tell(run: PanelRun): Promise<void> {
   const { heartbeat } = await readStatus(run.dir);
   if (Date.now() - Date.parse(heartbeat) > newsFor) return;
-  // Who stopped it knows.
+  // Do not notify: the user stopped the run.
   if (run.state === 'interrupted' && (await readControl(run.dir))?.want === 'stop') return;
   if (!(await claimEnd(path.join(dataHome(), 'cache', 'told'), run.run, heartbeat))) return;
   const open = 'Open Panel';
@@ -44,14 +45,14 @@ async function tell(run: PanelRun): Promise<void> {
 /** "Tuning on sudoku4x4 with spg-mixture finished after 100 steps: cell_accuracy 0.881 before, 0.957 after." */
 async function endOf(run: PanelRun): Promise<string> {
   const what = sentenceOf(run);
-  if (run.state === 'failed') return `${what} failed: ${run.error ?? 'its log has its last words'}`;
-  if (run.state === 'interrupted') return `${what} was interrupted at ${progressOf(run)}; it goes on where it was.`;
+  if (run.state === 'failed') return `${what} failed: ${run.error ?? 'see its log'}`;
+  if (run.state === 'interrupted') return `${what} was interrupted at ${progressOf(run)}. Press Resume to continue.`;
   const result = resultSchema.safeParse(await readJson(runFile(run.dir).result).catch(() => null)).data;
   const [metric, after] = Object.entries(result?.after ?? {})[0] ?? [];
   const before = metric === undefined ? undefined : result?.before?.[metric];
   const change =
     after && before ? `: ${metric} ${before.value.toFixed(3)} before, ${after.value.toFixed(3)} after` : '';
-  return `${what} finished after ${run.step} steps${change}.`;
+  return `${what} finished after ${count(run.step, 'step')}${change}.`;
 }
 
 const metrics = z.record(z.string(), z.object({ value: z.number() })).nullish();

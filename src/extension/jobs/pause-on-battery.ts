@@ -7,10 +7,10 @@ import { settings } from '../contributions.ts';
 import { batteryAsker, batteryWish } from './battery-wishes.ts';
 import type { Jobs } from './jobs.ts';
 
-/** Milliseconds between two looks at the power supply, while a run goes on. */
+/** Milliseconds between two checks of the power supply while a run is active. */
 const lookEvery = 30_000;
 
-/** Pauses runs while the machine is on battery, where the setting says so. */
+/** Pauses runs while the computer is on battery, if the setting is on. */
 export function registerPauseOnBattery(
   context: vscode.ExtensionContext,
   jobs: Jobs,
@@ -25,7 +25,7 @@ export function registerPauseOnBattery(
     for (const { dir, run, state } of living) {
       const want = batteryWish(battery, { state, control: await readControl(dir) });
       if (want === null) continue;
-      log.info(`${run}: ${want === 'pause' ? 'paused, for the machine runs on battery' : 'goes on, on mains power'}`);
+      log.info(`${run}: ${want === 'pause' ? 'paused, because the computer is on battery' : 'resumed, because the computer is plugged in'}`);
       await requestControl(dir, want, batteryAsker);
     }
   };

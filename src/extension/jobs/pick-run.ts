@@ -4,8 +4,8 @@ import { progressOf, titleOf } from './describe-run.ts';
 import type { Jobs } from './jobs.ts';
 
 /**
- * The run that a command is for: the directory that a tree, a button or another command gave, else the user's choice
- * among the runs that fit. Undefined where the user chose none, or there is none.
+ * The run that a command acts on: the directory that a tree, a button or another command passed, else the user's choice
+ * among the suitable runs. Undefined if the user cancels or there is no suitable run.
  */
 export async function pickRun(
   jobs: Jobs,
@@ -22,7 +22,7 @@ export async function pickRun(
     dir: run.dir,
   }));
   if (items.length === 0) {
-    void vscode.window.showInformationMessage(`${title}: there is no run for that.`);
+    void vscode.window.showInformationMessage(`${title}: no run is in a suitable state.`);
     return undefined;
   }
   return (await vscode.window.showQuickPick(items, { title, matchOnDetail: true }))?.dir;

@@ -4,15 +4,15 @@ import type { PanelRun } from '../../protocol/panel.ts';
 import { isOver } from '../../runs/reader.ts';
 import type { RunsChange } from '../../runs/run-folder.ts';
 
-/** An end that is longer ago is no news to who opens a window. */
+/** Milliseconds after its end during which a run is still worth a notification. */
 export const newsFor = 24 * 3_600_000;
-/** Notes of what was told are kept until nobody could tell it any more. */
+/** Milliseconds for which claims are kept: longer than any window could still notify. */
 const keepNotesFor = 7 * newsFor;
 
 /**
- * Runs that may have ended since somebody last looked: those that were seen to go on a moment ago, and at the first
- * look those that were started from a window. Nobody waits for what a script runs without a window; who looks through
- * tests sees the end of it in their view.
+ * Runs that have ended since the last update: those that were active before, and at the first update those that were
+ * started from a window. Runs of scripts without a window are left out, and so are test discoveries, whose end shows in
+ * the Workspace Tests view.
  */
 export function endedRuns({ runs, before, first }: RunsChange, launched: readonly string[]): PanelRun[] {
   const went = new Set(before.filter(({ state }) => !isOver(state)).map(({ dir }) => dir));
@@ -22,10 +22,10 @@ export function endedRuns({ runs, before, first }: RunsChange, launched: readonl
 }
 
 /**
- * Takes it upon this window to tell an end: true for the first that asks, in whatever window and whenever, so that it
- * is told once. A resumed run ends anew.
+ * Claims the notification about the end of a run: true for the first caller in any window, so that it is shown once. A
+ * resumed run ends again and can be claimed again.
  *
- * @param notes a folder for the notes of what was told
+ * @param notes a folder for the claims
  * @param endedAt the run's last heartbeat, ISO 8601
  */
 export async function claimEnd(notes: string, run: string, endedAt: string): Promise<boolean> {

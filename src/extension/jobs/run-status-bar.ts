@@ -6,7 +6,7 @@ import { commands } from '../contributions.ts';
 import { progressOf, sentenceOf, stateIcons } from './describe-run.ts';
 import type { Jobs } from './jobs.ts';
 
-/** What goes on, in the status bar, while something does; a click opens the panel on it. */
+/** The status bar item for active runs; a click opens the newest one in the panel. */
 export function registerRunStatusBar(context: vscode.ExtensionContext, jobs: Jobs): void {
   const item = vscode.window.createStatusBarItem('unmask.run', vscode.StatusBarAlignment.Right, 99);
   item.name = 'Unmask Run';
@@ -27,7 +27,7 @@ export function registerRunStatusBar(context: vscode.ExtensionContext, jobs: Job
   show();
 }
 
-/** "12/100, 3 min left", with how many others there are. */
+/** "12/100, 3 min left +2", where 2 is the number of other active runs. */
 export function statusText(run: PanelRun, others: number): string {
   const more = others === 0 ? '' : ` +${others}`;
   return `$(${stateIcons[run.state]}) ${run.task ?? 'Unmask'} ${progressOf(run)}${left(run)}${more}`;

@@ -11,7 +11,7 @@ import { staysOpen } from '../stays-open.ts';
 import type { Jobs } from './jobs.ts';
 import { lengthText, parseLength, type TuningChoice, tuneArguments } from './tuning-choice.ts';
 
-/** What `unmask tasks --json` and `unmask objectives --json` print. */
+/** The documents of `unmask tasks --json` and `unmask objectives --json`. */
 interface TaskList {
   readonly tasks: readonly { readonly name: string; readonly description: string; readonly makesProblems: boolean }[];
 }
@@ -22,7 +22,7 @@ interface ObjectiveList {
 const lastChoice = 'lastTuning';
 const defaults = { objective: 'spg-mixture', length: { steps: 100 } } as const;
 
-/** The bundled model that can begin with a task. */
+/** The bundled model to start from for a task. */
 const usualModel = (task: string): string =>
   task === 'code' || task === 'workspace' ? 'unmask-code' : 'unmask-puzzles';
 
@@ -35,8 +35,8 @@ export interface TuneParts {
 }
 
 /**
- * `Unmask: Tune on Task`: asks what to tune on what, starts it as a job and shows it. What another command, a link or
- * a test gives of the choice is not asked for.
+ * `Unmask: Tune on Task`: asks for task, method, model and length, starts a job and shows it. It does not ask for values
+ * that are passed as an argument (by another command, a link or a test).
  */
 export function registerTuneOnTask(context: vscode.ExtensionContext, parts: TuneParts): void {
   const { jobs, log } = parts;
@@ -60,7 +60,7 @@ export function registerTuneOnTask(context: vscode.ExtensionContext, parts: Tune
         const dir = await vscode.window.withProgress(
           {
             location: vscode.ProgressLocation.Notification,
-            title: `Unmask: starting to tune on ${choice.task}`,
+            title: `Unmask: Starting a tuning run on ${choice.task}`,
             cancellable: true,
           },
           (_, token) => jobs.start(args, { signal: signalOf(token) }),
@@ -72,7 +72,7 @@ export function registerTuneOnTask(context: vscode.ExtensionContext, parts: Tune
   );
 }
 
-/** Asks for what is not given, the answers of last time first; undefined where the user leaves. */
+/** Asks for the values that were not passed, with the previous answers first. Undefined if the user cancels. */
 async function ask(
   memory: vscode.Memento,
   { nodes, runtime, script, log }: TuneParts,
@@ -86,17 +86,17 @@ async function ask(
         log: (line) => log.info(line),
       }),
     );
-    // Who waits for it sees its error; it may fail before anybody does.
+    // The error is handled where the result is awaited; this prevents an unhandled rejection before that.
     listed.catch(() => undefined);
     return listed;
   };
-  // Asked for at once: the second list is there when the first question is answered.
+  // Both lists are requested at once, so that the second is ready when the first question is answered.
   const tasks = given.task === undefined ? list<TaskList>('tasks') : null;
   const objectives = given.objective === undefined ? list<ObjectiveList>('objectives') : null;
   let { task, data, objective, model } = given;
   if (tasks) {
     const chosen = await pick(
-      'Tune on which task?',
+      'Select a task to tune on',
       1,
       last.task,
       tasks.then((found) => found.tasks),
@@ -110,11 +110,11 @@ async function ask(
     const items = objectives.then((found) =>
       found.objectives.map(({ name, paper, description }) => ({ name, description: `${description} (${paper})` })),
     );
-    objective = (await pick('By which method?', 2, last.objective ?? defaults.objective, items))?.name;
+    objective = (await pick('Select a method', 2, last.objective ?? defaults.objective, items))?.name;
   }
   if (objective === undefined || task === undefined) return undefined;
   const lastModel = last.task === task ? last.model : undefined;
-  model ??= (await pick('Which model?', 3, lastModel ?? usualModel(task), models(runtime, task)))?.name;
+  model ??= (await pick('Select a model', 3, lastModel ?? usualModel(task), models(runtime, task)))?.name;
   if (model === undefined) return undefined;
   const length = given.length ?? (await askLength(last.length ?? defaults.length));
   const { testProblems } = given;
@@ -132,7 +132,7 @@ async function ask(
 
 const steps = 4;
 
-/** A quick pick with what was taken last at its head; it is busy until the items are there. */
+/** A quick pick with the previous choice first. It shows a progress bar until the items are available. */
 async function pick<Item extends { readonly name: string; readonly description: string }>(
   title: string,
   step: number,
@@ -148,7 +148,7 @@ async function pick<Item extends { readonly name: string; readonly description: 
   return (await vscode.window.showQuickPick(shown, options))?.item;
 }
 
-/** The models that there are; without a runtime to ask, the one that is bundled for it. */
+/** The available models; if the runtime does not answer, the bundled one for the task. */
 async function models(
   runtime: Runtime,
   task: string,
@@ -160,9 +160,9 @@ async function models(
 
 async function pickData(task: string): Promise<string | undefined> {
   const files = await vscode.window.showOpenDialog({
-    title: `Problems of ${task}, as JSON lines, a JSON array or CSV`,
+    title: `Problems for ${task} (JSON Lines, a JSON array or CSV)`,
     filters: { Problems: ['jsonl', 'json', 'csv'] },
-    openLabel: 'Tune on These',
+    openLabel: 'Tune on This File',
   });
   return files?.[0]?.fsPath;
 }
@@ -170,10 +170,10 @@ async function pickData(task: string): Promise<string | undefined> {
 async function askLength(last: TuningChoice['length']): Promise<TuningChoice['length'] | undefined> {
   const text = await vscode.window.showInputBox({
     ...staysOpen,
-    title: `For how long? (${steps}/${steps})`,
-    prompt: 'A number of steps, or a time such as 90 s, 5 min or 1 h.',
+    title: `Enter the length of the run (${steps}/${steps})`,
+    prompt: 'A number of steps, or a duration such as 90 s, 5 min or 1 h.',
     value: lengthText(last),
-    validateInput: (value) => (parseLength(value) ? null : 'Write 100, 90 s, 5 min or 1 h.'),
+    validateInput: (value) => (parseLength(value) ? null : 'Enter a number of steps or a duration: 100, 90 s, 5 min or 1 h.'),
   });
   return text === undefined ? undefined : (parseLength(text) ?? undefined);
 }

@@ -1,23 +1,23 @@
 import type { Json } from '../../protocol/run.ts';
 
-/** When a run ends: after so many steps, or after so many seconds of training. */
+/** When a run ends: after a number of steps, or after a number of seconds of training. */
 export type RunLength = { readonly steps: number } | { readonly seconds: number };
 
-/** Everything that `Unmask: Tune on Task` asks for. */
+/** The answers to the questions of `Unmask: Tune on Task`. */
 export interface TuningChoice {
   readonly task: string;
-  /** Problems to train on, for tasks that make none themselves. */
+  /** The file of problems to train on, for tasks that do not generate problems. */
   readonly data: string | null;
   readonly objective: string;
   readonly model: string;
   readonly length: RunLength;
-  /** Held-out problems on which before and after are measured; absent: as many as `unmask tune` takes. */
+  /** Held-out problems that are evaluated before and after; absent: the default of `unmask tune`. */
   readonly testProblems?: number;
 }
 
 const units: Readonly<Record<string, number>> = { s: 1, sec: 1, min: 60, m: 60, h: 3600 };
 
-/** Reads "100" as steps, "90 s", "5 min" and "1.5 h" as a time; null for anything else. */
+/** Parses "100" as steps, and "90 s", "5 min" and "1.5 h" as a duration; null for anything else. */
 export function parseLength(text: string): RunLength | null {
   const [, number = '', unit = ''] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text) ?? [];
   const value = Number(number);
@@ -27,7 +27,7 @@ export function parseLength(text: string): RunLength | null {
   return seconds === undefined ? null : { seconds: value * seconds };
 }
 
-/** As a user would write it. */
+/** Formats a length in the notation that `parseLength` reads. */
 export function lengthText(length: RunLength): string {
   if ('steps' in length) return String(length.steps);
   const { seconds } = length;
@@ -35,7 +35,7 @@ export function lengthText(length: RunLength): string {
   return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
 }
 
-/** What of the window's settings a tuning run is started with. */
+/** The settings of the window that a tuning run is started with. */
 export interface TuningSurroundings {
   readonly engine: string;
   readonly device: string;
@@ -57,7 +57,7 @@ export function tuneArguments(choice: TuningChoice, surroundings: TuningSurround
     ...(data === null ? [] : ['--data', data]),
     ...(engine === 'auto' ? [] : ['--engine', engine]),
     ...(device === 'auto' ? [] : ['--device', device]),
-    // Text is given as it is: quoted, it would be read back as JSON all the same, but a reader of the log would wonder.
+    // A string is passed without quotes. The program would read it with quotes too, but the log is easier to read.
     ...Object.entries(set).flatMap(([name, value]) => [
       '--set',
       `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,

@@ -23,15 +23,15 @@ export interface AddModelParts {
   readonly log: vscode.LogOutputChannel;
 }
 
-/** What is to be added: a model of the hub, by its id, or a folder. */
+/** The model to add: a hub id or a folder, or which of them to ask for. */
 export type ModelSource =
   | { readonly hub: string }
   | { readonly folder: string }
   | { readonly ask: 'hub' | 'folder' | 'either' };
 
 /**
- * `Unmask: Add Model`: from the Hugging Face hub, after its size and licence were shown, or from a folder. What another
- * command or a test gives is not asked for. Returns the model's name.
+ * `Unmask: Add Model`: adds a model from the Hugging Face Hub, after showing its size and licence, or from a folder. It
+ * does not ask for a source that is passed as an argument (by another command or a test). Returns the model's name.
  */
 export function registerAddModel(context: vscode.ExtensionContext, parts: AddModelParts): void {
   context.subscriptions.push(
@@ -40,14 +40,14 @@ export function registerAddModel(context: vscode.ExtensionContext, parts: AddMod
       withErrorsShown(parts.log, async (given?: unknown) => {
         const source = await ask(isSource(given) ? given : { ask: 'either' });
         if (!source) return undefined;
-        // What is no id could read as a path.
+        // A text that is not a hub id could be read as a path.
         if ('hub' in source) parseHubId(source.hub);
         const offer = 'hub' in source ? await look(context, parts, source.hub) : null;
         if (offer !== null && offer.installed !== offer.revision && !(await confirm(offer))) return undefined;
         const what = 'hub' in source ? source.hub : source.folder;
-        // Whoever was shown that it takes the place of another revision has said yes to that.
+        // The user has confirmed that this revision replaces the installed one.
         const args = ['models', 'add', what, ...((offer?.installed ?? null) === null ? [] : ['--replace'])];
-        const { model } = await withProgress(`Unmask: adding ${labelOf(what)}`, (report, signal) =>
+        const { model } = await withProgress(`Unmask: Adding ${labelOf(what)}`, (report, signal) =>
           unmask<{ model: ModelSummary }>(context, parts, args, signal, report),
         );
         parts.models.refresh();
@@ -61,17 +61,17 @@ export function registerAddModel(context: vscode.ExtensionContext, parts: AddMod
 const isSource = (given: unknown): given is ModelSource =>
   typeof given === 'object' && given !== null && ('hub' in given || 'folder' in given || 'ask' in given);
 
-/** Asks what is not given; undefined where the user leaves it. */
+/** Asks for the source if none was passed. Undefined if the user cancels. */
 async function ask(source: ModelSource): Promise<Exclude<ModelSource, { ask: unknown }> | undefined> {
   if (!('ask' in source)) return source;
   if (source.ask === 'folder') return askFolder();
   const suggested = publishedModels.map(({ id, facts, about }) => ({ label: id, description: facts, detail: about }));
-  const byId = { label: '$(edit) Another model, by its id…' };
-  const folder = { label: '$(folder) A model folder…' };
+  const byId = { label: '$(edit) Enter a model id…' };
+  const folder = { label: '$(folder) Select a model folder…' };
   const separator = { label: 'Published masked diffusion models', kind: vscode.QuickPickItemKind.Separator };
   const picked = await vscode.window.showQuickPick<vscode.QuickPickItem>(
     [byId, ...(source.ask === 'either' ? [folder] : []), separator, ...suggested],
-    { title: 'Add a model from the Hugging Face hub', matchOnDescription: true, matchOnDetail: true, ...staysOpen },
+    { title: 'Add a model from the Hugging Face Hub', matchOnDescription: true, matchOnDetail: true, ...staysOpen },
   );
   if (!picked) return undefined;
   if (picked === folder) return askFolder();
@@ -82,8 +82,8 @@ async function ask(source: ModelSource): Promise<Exclude<ModelSource, { ask: unk
 async function askId(): Promise<string | undefined> {
   const id = await vscode.window.showInputBox({
     ...staysOpen,
-    title: 'Model of the Hugging Face hub',
-    prompt: 'OWNER/NAME, or OWNER/NAME@REVISION. Its size and licence are shown before it is downloaded.',
+    title: 'Model on the Hugging Face Hub',
+    prompt: 'OWNER/NAME or OWNER/NAME@REVISION. You see the size and licence before the download starts.',
     placeHolder: publishedModels[0]?.id,
     validateInput: (text) => (text.trim() === '' ? null : idProblem(text)),
   });
@@ -101,27 +101,27 @@ function idProblem(text: string): string | null {
 
 async function askFolder(): Promise<{ readonly folder: string } | undefined> {
   const folders = await vscode.window.showOpenDialog({
-    title: 'Folder of a model: config.json, model.safetensors, tokenizer.json',
+    title: 'Select a model folder (config.json, model.safetensors, tokenizer.json)',
     canSelectFiles: false,
     canSelectFolders: true,
-    openLabel: 'Add a Copy',
+    openLabel: 'Copy to Models',
   });
   return folders?.[0] && { folder: folders[0].fsPath };
 }
 
-/** What the hub has of a model; throws the reason where it cannot be loaded. */
+/** Reads a model's metadata from the hub. Throws a `UserError` if the model cannot be loaded. */
 async function look(context: vscode.ExtensionContext, parts: AddModelParts, id: string): Promise<ModelOffer> {
-  const { model } = await withProgress(`Unmask: looking ${id} up`, (_, signal) =>
+  const { model } = await withProgress(`Unmask: Looking up ${id}`, (_, signal) =>
     unmask<{ model: ModelOffer }>(context, parts, ['models', 'add', id, '--dry-run'], signal),
   );
   if (model.problem !== null) throw new UserError(`${model.name} cannot be loaded: ${model.problem}`);
   return model;
 }
 
-/** Shows what a download would bring. */
+/** Shows what would be downloaded and asks for confirmation. */
 async function confirm(model: ModelOffer): Promise<boolean> {
   const download = 'Download';
-  const detail = [...offerLines(model), '', 'It is checked and kept on this machine; nothing else is sent.'].join('\n');
+  const detail = [...offerLines(model), '', 'The files are verified and stored on this machine. No data is uploaded.'].join('\n');
   const answer = await vscode.window.showInformationMessage(
     `Download ${model.name}?`,
     { modal: true, detail },
@@ -130,7 +130,7 @@ async function confirm(model: ModelOffer): Promise<boolean> {
   return answer === download;
 }
 
-/** Runs the packaged program, which finds the token where there is one; each line of progress is reported. */
+/** Runs the packaged program with the hub token, if there is one, and reports each line of progress. */
 async function unmask<Document>(
   { secrets }: vscode.ExtensionContext,
   { nodes, script, log }: AddModelParts,
@@ -166,13 +166,13 @@ function withProgress<Result>(
   );
 }
 
-/** A model that completes code can do so at once; of another it is said what it is for. */
+/** Offers to use a model that completes code; for another model, says what it can be used for. */
 async function offerUse({ name, completes }: ModelSummary): Promise<void> {
   const use = 'Use for Completions';
   const answer = completes
-    ? await vscode.window.showInformationMessage(`The model ${name} is installed.`, use)
+    ? await vscode.window.showInformationMessage(`Model ${name} was installed.`, use)
     : await vscode.window.showInformationMessage(
-        `The model ${name} is installed. It was not trained to fill gaps in code: it is for tuning and evaluation.`,
+        `Model ${name} was installed. It is not trained for infilling, so you can use it for tuning and evaluation only.`,
       );
   if (answer === use) await vscode.commands.executeCommand(commands.useModel, name);
 }

@@ -3,13 +3,13 @@ import { settings } from '../contributions.ts';
 
 const ofWorkspace = 'model';
 
-/** Whom a choice of a model is for. */
+/** Where a choice of a model applies. */
 export type ModelScope = 'workspace' | 'everywhere';
 
 /**
- * The model that completes in this window: the one that was chosen for this workspace, else the setting's. A choice for
- * a workspace is kept in VS Code's own storage and not in the workspace's settings: these are files that somebody else
- * may have written, and whoever opens a folder should not load what it names.
+ * The model for completions in this window: the one that was chosen for this workspace, else the one in the settings. A
+ * choice for a workspace is kept in VS Code's storage and not in the workspace's settings: those are files that somebody
+ * else may have written, and opening a folder must not load a model that it names.
  */
 export class ChosenModel implements vscode.Disposable {
   readonly #memory: vscode.Memento;
@@ -17,7 +17,7 @@ export class ChosenModel implements vscode.Disposable {
   readonly #subscription: vscode.Disposable;
   readonly onDidChange = this.#changed.event;
 
-  /** @param memory the workspace's */
+  /** @param memory the storage of the workspace */
   constructor(memory: vscode.Memento) {
     this.#memory = memory;
     this.#subscription = vscode.workspace.onDidChangeConfiguration((event) => {
@@ -29,12 +29,12 @@ export class ChosenModel implements vscode.Disposable {
     return this.#memory.get<string>(ofWorkspace) ?? this.#everywhere;
   }
 
-  /** Whether it was chosen for this workspace alone. */
+  /** Whether the current model was chosen for this workspace only. */
   get scope(): ModelScope {
     return this.#memory.get<string>(ofWorkspace) === undefined ? 'everywhere' : 'workspace';
   }
 
-  /** Chooses another one; a choice for everywhere is one for this workspace too. */
+  /** Chooses a model. A choice for everywhere also replaces the one for this workspace. */
   async choose(name: string, scope: ModelScope): Promise<void> {
     if (scope === 'workspace') await this.#memory.update(ofWorkspace, name);
     else {
@@ -44,7 +44,7 @@ export class ChosenModel implements vscode.Disposable {
     this.#changed.fire();
   }
 
-  /** Uses another one where the present one is used; the setting's own needs no choice for the workspace. */
+  /** Chooses a model in the current scope. Choosing the model of the settings clears the choice for the workspace. */
   async use(name: string): Promise<void> {
     if (this.scope === 'workspace' && name === this.#everywhere) await this.forgetWorkspace();
     else await this.choose(name, this.scope);

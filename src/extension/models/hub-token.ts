@@ -6,13 +6,13 @@ import { staysOpen } from '../stays-open.ts';
 
 const secret = 'huggingFaceToken';
 
-/** A program that finds the token in its environment, where nobody reads it but what runs as the same user. */
+/** Adds the token to the environment of a program, which only processes of the same user can read. */
 export async function withHubToken(node: NodeProgram, secrets: vscode.SecretStorage): Promise<NodeProgram> {
   const token = await secrets.get(secret);
   return token === undefined ? node : { ...node, environment: { ...node.environment, HF_TOKEN: token } };
 }
 
-/** `Unmask: Set Hugging Face Token`: kept in VS Code's secret storage, and nowhere else. An empty one is forgotten. */
+/** `Unmask: Set Hugging Face Token`: stores it in VS Code's secret storage only. An empty input deletes it. */
 export function registerSetHubToken(context: vscode.ExtensionContext, log: vscode.LogOutputChannel): void {
   const { secrets } = context;
   context.subscriptions.push(
@@ -22,8 +22,8 @@ export function registerSetHubToken(context: vscode.ExtensionContext, log: vscod
         const before = await secrets.get(secret);
         const token = await vscode.window.showInputBox({
           ...staysOpen,
-          title: before === undefined ? 'Hugging Face token' : 'Hugging Face token (one is kept)',
-          prompt: `For models that are private or gated. It is kept in VS Code’s secret storage.${before === undefined ? '' : ' Empty: forget it.'}`,
+          title: before === undefined ? 'Hugging Face token' : 'Hugging Face token (replaces the stored one)',
+          prompt: `For private and gated models. The token is stored in VS Code’s secret storage.${before === undefined ? '' : ' Leave it empty to delete the stored token.'}`,
           password: true,
           validateInput: (value) => tokenProblem(value.trim()),
         });
@@ -31,7 +31,7 @@ export function registerSetHubToken(context: vscode.ExtensionContext, log: vscod
         if (token.trim() === '') await secrets.delete(secret);
         else await secrets.store(secret, token.trim());
         void vscode.window.showInformationMessage(
-          token.trim() === '' ? 'No Hugging Face token is kept.' : 'The Hugging Face token is kept.',
+          token.trim() === '' ? 'No Hugging Face token is stored.' : 'The Hugging Face token was stored.',
         );
       }),
     ),
@@ -41,4 +41,4 @@ export function registerSetHubToken(context: vscode.ExtensionContext, log: vscod
 const tokenProblem = (token: string): string | null =>
   token === '' || /^[\x21-\x7e]+$/.test(token)
     ? null
-    : 'A token holds no spaces and no letters with accents; copy it again.';
+    : 'A token has no spaces and no accented letters. Copy it again.';

@@ -6,10 +6,10 @@ import type { ChosenModel } from './chosen-model.ts';
 import { labelOf } from './model-items.ts';
 
 const previous = 'previousModel';
-/** Shows the button that goes back. */
+/** Context key that shows the button to go back. */
 const hasPrevious = 'unmask.hasPreviousModel';
 
-/** Which model completes: another one by a click, the one before by another, whatever the change was made with. */
+/** Commands to use another model for completions and to go back to the previous one, however the model was changed. */
 export function registerModelHistory(
   context: vscode.ExtensionContext,
   chosen: ChosenModel,
@@ -30,7 +30,7 @@ export function registerModelHistory(
       await showButton();
       const back = 'Go Back';
       const answer = await vscode.window.showInformationMessage(
-        `Completions now come from ${nameOf(taken)}, before from ${nameOf(left)}.`,
+        `Now using ${nameOf(taken)} (was ${nameOf(left)}).`,
         back,
       );
       if (answer === back && chosen.name === taken) await chosen.use(left);
@@ -39,7 +39,7 @@ export function registerModelHistory(
       commands.previousModel,
       withErrorsShown(log, async () => {
         const model = before();
-        if (model === undefined) throw new UserError('No other model was in use before this one.');
+        if (model === undefined) throw new UserError('There is no previous model.');
         await chosen.use(model);
       }),
     ),

@@ -2,19 +2,19 @@ import { fitText, size } from '../../platform/amounts.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
 
-/** Where models come from, for people. */
+/** Where models come from, for display. */
 export const origins: Readonly<Record<ModelSummary['kind'], string>> = {
-  bundled: 'comes with Unmask',
-  installed: 'kept on this machine',
-  adapter: 'an adapter on another model',
-  run: "a run's last checkpoint",
+  bundled: 'bundled with Unmask',
+  installed: 'installed',
+  adapter: 'adapter for another model',
+  run: 'last checkpoint of a run',
 };
 
 const groups: Readonly<Record<ModelSummary['kind'], string>> = {
-  bundled: 'Come with Unmask',
+  bundled: 'Bundled with Unmask',
   installed: 'Installed',
   adapter: 'Adapters',
-  run: 'Of runs',
+  run: 'From runs',
 };
 
 export interface ModelItem {
@@ -29,11 +29,11 @@ export interface ModelGroup {
   readonly items: readonly ModelItem[];
 }
 
-/** What a model is called in lists: its name, and of a path its end. */
+/** Label of a model in lists: its name, or the last part of its path. */
 export const labelOf = (name: string): string =>
   /^([A-Za-z]:)?[\\/]/.test(name) ? (name.split(/[\\/]/).at(-1) as string) : name;
 
-/** The models that complete code, by where they come from; `used` is the one in use. */
+/** The models that complete code, grouped by origin; `used` is the one in use. */
 export function modelGroups(models: readonly ModelSummary[], used: string): ModelGroup[] {
   const chosen = models.filter(({ completes, problem }) => completes && problem === null);
   return (Object.keys(groups) as ModelSummary['kind'][]).flatMap((kind) => {
@@ -55,19 +55,19 @@ function itemOf(model: ModelSummary, used: string): ModelItem {
 }
 
 export const licenceText = ({ licence }: { readonly licence: string | null }): string =>
-  licence === null ? 'no licence named' : `licence ${licence}`;
+  licence === null ? 'licence not stated' : `licence ${licence}`;
 
-/** A number of parameters for people: "4.3 million parameters", "7.6 billion parameters". */
+/** Formats a number of parameters: "4.3 million parameters", "7.6 billion parameters". */
 export const parametersText = (count: number): string =>
   count >= 1e9 ? `${(count / 1e9).toFixed(1)} billion parameters` : `${(count / 1e6).toFixed(1)} million parameters`;
 
-/** What is to be known of a model before it is downloaded, a line each. */
+/** Facts about a model to show before it is downloaded, one per line. */
 export function offerLines(offer: ModelOffer): string[] {
   const { bytes, gated, parameters, memory, revision, installed } = offer;
   return [
     `${size(bytes)} to download${parameters === null ? '' : `, ${parametersText(parameters)}`}`,
-    `${licenceText(offer)}${gated ? '; its terms must be accepted on the hub' : ''}`,
+    `${licenceText(offer)}${gated ? '; accept its terms on the Hugging Face Hub first' : ''}`,
     `Memory: ${fitText(memory)}`,
-    `Revision ${revision.slice(0, 12)}${installed === null ? '' : `, in place of ${installed.slice(0, 12)}`}`,
+    `Revision ${revision.slice(0, 12)}${installed === null ? '' : `, replaces ${installed.slice(0, 12)}`}`,
   ];
 }

@@ -1,12 +1,12 @@
-/** A masked diffusion language model that others published on the Hugging Face hub. */
+/** A masked diffusion language model that others published on the Hugging Face Hub. */
 export interface PublishedModel {
   readonly id: string;
-  /** Its size and licence as its authors state them; what the hub says stands in the question before the download. */
+  /** Size and licence as stated by its authors. The values of the hub are shown before the download. */
   readonly facts: string;
   readonly about: string;
 }
 
-/** Models that are worth a try; whether one can be loaded is found out before its weights are fetched. */
+/** Suggested models. Whether one can be loaded is checked before its weights are downloaded. */
 export const publishedModels: readonly PublishedModel[] = [
   {
     id: 'fredzzp/open-dcoder-0.5B',
@@ -21,7 +21,7 @@ export const publishedModels: readonly PublishedModel[] = [
   {
     id: 'dllm-hub/Qwen2.5-Coder-0.5B-Instruct-diffusion-bd3lm-v0.1',
     facts: '0.5 billion parameters · Apache-2.0',
-    about: 'The same with blocks that see those before them',
+    about: 'Qwen2.5-Coder as a block diffusion model, for code',
   },
   {
     id: 'dllm-hub/Qwen3-0.6B-diffusion-mdlm-v0.1',
@@ -35,7 +35,7 @@ export const publishedModels: readonly PublishedModel[] = [
   },
   {
     id: 'apple/DiffuCoder-7B-cpGRPO',
-    facts: '7 billion parameters · licence of Apple’s own',
+    facts: '7 billion parameters · Apple licence',
     about: 'DiffuCoder, tuned with coupled GRPO (arXiv 2506.20639), for code',
   },
   {

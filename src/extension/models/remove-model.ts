@@ -13,7 +13,7 @@ export interface RemoveModelParts {
   readonly log: vscode.LogOutputChannel;
 }
 
-/** `Unmask: Remove Model`: an installed one, after a question. */
+/** `Unmask: Remove Model`: removes an installed model after confirmation. */
 export function registerRemoveModel(context: vscode.ExtensionContext, parts: RemoveModelParts): void {
   const { models, chosen, ask, log } = parts;
   context.subscriptions.push(
@@ -22,14 +22,14 @@ export function registerRemoveModel(context: vscode.ExtensionContext, parts: Rem
       withErrorsShown(log, async (given?: unknown) => {
         const name = typeof given === 'string' ? given : await pickInstalled(models);
         if (name === undefined) return;
-        // Only what was kept here: the program says so too, but after the question.
+        // The program checks this too, but only after the user has confirmed.
         if (models.find(name)?.kind !== 'installed')
-          throw new UserError(`${name} was not kept on this machine, so it cannot be removed.`);
+          throw new UserError(`${name} is not an installed model, so it cannot be removed.`);
         const remove = 'Remove';
         const detail =
-          name === chosen.name ? 'Completions come from it now; choose another model first to keep having them.' : '';
+          name === chosen.name ? 'This model is in use for completions. They stop until you select another model.' : '';
         const answer = await vscode.window.showWarningMessage(
-          `Remove the model ${name}?`,
+          `Remove model ${name}?`,
           { modal: true, detail },
           remove,
         );
@@ -44,8 +44,8 @@ export function registerRemoveModel(context: vscode.ExtensionContext, parts: Rem
 async function pickInstalled(models: ModelsTree): Promise<string | undefined> {
   const names = (await models.getChildren()).filter((name) => models.find(name)?.kind === 'installed');
   if (names.length === 0) {
-    void vscode.window.showInformationMessage('No model was kept on this machine, so there is none to remove.');
+    void vscode.window.showInformationMessage('There is no installed model to remove.');
     return undefined;
   }
-  return vscode.window.showQuickPick(names, { title: 'Remove which model?' });
+  return vscode.window.showQuickPick(names, { title: 'Select a model to remove' });
 }

@@ -10,7 +10,7 @@ import { labelOf, modelGroups } from './model-items.ts';
 
 type Item = vscode.QuickPickItem & { readonly name?: string; readonly add?: ModelSource };
 
-/** `Unmask: Select Model`: which model completes, here or everywhere; or another one, which is added first. */
+/** `Unmask: Select Model`: selects the model for completions, for this workspace or for all, or adds a model. */
 export function registerSelectModel(
   context: vscode.ExtensionContext,
   {
@@ -25,7 +25,7 @@ export function registerSelectModel(
       withErrorsShown(log, async () => {
         const items = runtime.request<ModelSummary[]>(listModels).then((models) => itemsOf(models, chosen.name));
         const where = chosen.scope === 'workspace' ? ', in this workspace' : '';
-        const title = `Model that completes code (now ${labelOf(chosen.name)}${where})`;
+        const title = `Select a model for completions (current: ${labelOf(chosen.name)}${where})`;
         const options = { title, matchOnDescription: true, matchOnDetail: true, ...staysOpen };
         const picked = await vscode.window.showQuickPick<Item>(items, options);
         if (picked?.add) await vscode.commands.executeCommand(commands.addModel, picked.add);
@@ -42,24 +42,24 @@ function itemsOf(models: readonly ModelSummary[], used: string): Item[] {
   return [
     ...modelGroups(models, used).flatMap(({ title, items }) => [separator(title), ...items]),
     separator('More'),
-    { label: '$(cloud-download) Add a model from the Hugging Face hub…', add: { ask: 'hub' }, alwaysShow: true },
+    { label: '$(cloud-download) Add a model from the Hugging Face Hub…', add: { ask: 'hub' }, alwaysShow: true },
     { label: '$(folder) Add a model folder…', add: { ask: 'folder' }, alwaysShow: true },
   ];
 }
 
-/** For whom it is chosen, as it was before first; where no folder is open there is nothing to ask. */
+/** Asks where the choice applies, with the current scope first. If no folder is open, it applies everywhere. */
 async function askScope(before: ModelScope): Promise<ModelScope | undefined> {
   if (!vscode.workspace.workspaceFolders?.length) return 'everywhere';
   const everywhere = {
     label: 'For all workspaces',
-    detail: 'Kept in your settings (unmask.model).',
+    detail: 'Stored in your user settings (unmask.model).',
     scope: 'everywhere',
   } as const;
   const workspace = {
     label: 'For this workspace only',
-    detail: 'Kept by VS Code for this workspace, not in its files.',
+    detail: 'Stored by VS Code, not in the files of the workspace.',
     scope: 'workspace',
   } as const;
   const items = before === 'workspace' ? [workspace, everywhere] : [everywhere, workspace];
-  return (await vscode.window.showQuickPick(items, { title: 'Use this model where?', ...staysOpen }))?.scope;
+  return (await vscode.window.showQuickPick(items, { title: 'Where to use this model', ...staysOpen }))?.scope;
 }

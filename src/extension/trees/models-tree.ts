@@ -7,8 +7,8 @@ import { labelOf, licenceText, origins, parametersText } from '../models/model-i
 import type { Runtime } from '../runtime.ts';
 
 /**
- * The models that there are: those that come with Unmask, those that were kept, and of the runs the one that completes
- * now. The runtime knows them; an element is what `unmask.model` takes.
+ * The available models: the bundled and installed ones, and a run's checkpoint if it is in use for completions. The
+ * runtime lists them. An element is a value of the setting `unmask.model`.
  */
 export class ModelsTree implements vscode.TreeDataProvider<string>, vscode.Disposable {
   readonly #runtime: Runtime;
@@ -27,7 +27,7 @@ export class ModelsTree implements vscode.TreeDataProvider<string>, vscode.Dispo
       this.#changed,
       runtime.onDidStart(() => this.refresh()),
       runtime.onDidChangeState((state) => {
-        // A runtime tells its state after every completion; what this shows changes with less.
+        // The runtime reports its state after every completion, but the list of models changes less often.
         const kind = state.kind === 'running' ? 'running' : state.reason;
         if (kind !== known) this.refresh();
         known = kind;
@@ -40,7 +40,7 @@ export class ModelsTree implements vscode.TreeDataProvider<string>, vscode.Dispo
     this.#changed.fire();
   }
 
-  /** Why the models are not known; null where they are. */
+  /** Why the models could not be listed; null if they were. */
   get problem(): string | null {
     return this.#problem;
   }
@@ -87,7 +87,7 @@ function itemOf(model: ModelSummary, used: boolean): vscode.TreeItem {
   item.id = name;
   item.description = facts.join(' · ');
   item.iconPath = new vscode.ThemeIcon(problem !== null ? 'warning' : used ? 'check' : 'package');
-  const use = problem ?? (completes ? 'completes code' : 'for tasks, not for code');
+  const use = problem ?? (completes ? 'completes code' : 'for tasks, does not complete code');
   item.tooltip = [description, origins[kind], licenceText(model), use, `Memory: ${fitText(memory)}`, folder]
     .filter(Boolean)
     .join('\n');

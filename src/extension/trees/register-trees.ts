@@ -10,7 +10,7 @@ import { RunsTree } from './runs-tree.ts';
 
 const runtimeFailed = 'unmask.runtimeFailed';
 
-/** The view container: runs, models and evaluations of this machine. */
+/** The trees of the view container: runs, models and evaluations of this machine. */
 export interface Trees {
   readonly runs: vscode.TreeDataProvider<string>;
   readonly models: ModelsTree;
@@ -38,7 +38,7 @@ export function registerTrees(
   const showRuntime = () => {
     const { state } = runtime;
     modelsView.message = state.kind === 'running' ? '' : state.reason;
-    // The view says what to do about a runtime that is not there, and nothing about one that is about to be.
+    // The welcome content says what to do if the runtime has failed; it does not show while the runtime starts.
     void vscode.commands.executeCommand('setContext', runtimeFailed, state.kind === 'failed');
   };
   showRuntime();
@@ -54,7 +54,7 @@ export function registerTrees(
   return { runs, models, evaluations };
 }
 
-/** A view of run directories, whose title says what they take on the disk. */
+/** A view of run directories, with their disk usage in its title. */
 function viewOf(id: string, tree: RunsTree, folder: RunFolder): vscode.Disposable[] {
   const view = vscode.window.createTreeView(id, { treeDataProvider: tree });
   const describe = () => {

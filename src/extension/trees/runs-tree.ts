@@ -4,16 +4,16 @@ import type { PanelRun } from '../../protocol/panel.ts';
 import type { RunFolder } from '../../runs/run-folder.ts';
 import { sentenceOf, stateIcons, stateOf, titleOf } from '../jobs/describe-run.ts';
 
-/** What a tree of run directories shows, and what a click on one does. */
+/** The folder that a tree of run directories shows, and the command that a click runs. */
 export interface RunTreeOptions {
   readonly folder: RunFolder;
-  /** Run with the directory when one is clicked. */
+  /** The command of a click on an item; it gets the directory. */
   readonly open: { readonly command: string; readonly title: string };
-  /** What the context value of its items begins with; menus ask for it. */
+  /** Prefix of the context value of its items, which the `when` clauses of menus use. */
   readonly context: string;
 }
 
-/** Run directories as a tree, newest first. An element is a directory, which is what the commands of its menus take. */
+/** Run directories as a tree, newest first. An element is a directory, which the commands of its menus accept. */
 export class RunsTree implements vscode.TreeDataProvider<string>, vscode.Disposable {
   readonly #options: RunTreeOptions;
   readonly #changed = new vscode.EventEmitter<void>();
@@ -72,7 +72,7 @@ function tooltipOf(run: PanelRun): vscode.MarkdownString {
     .appendText(`${run.state}, ${stateOf(run)}`);
   if (run.model !== null) text.appendMarkdown('\n\n').appendText(`Model: ${run.model}`);
   if (run.createdAt !== null)
-    text.appendMarkdown('\n\n').appendText(`Begun ${new Date(run.createdAt).toLocaleString()}`);
+    text.appendMarkdown('\n\n').appendText(`Started ${new Date(run.createdAt).toLocaleString()}`);
   if (run.error !== undefined) text.appendMarkdown('\n\n').appendText(run.error);
   return text.appendMarkdown('\n\n').appendText(run.dir);
 }
