@@ -1,4 +1,7 @@
-/** Works through items with at most `most` at a time; results stand in the items' order. The first error ends it. */
+/**
+ * Processes items with at most `most` in progress at a time. Results are in the order of the items. The first error
+ * rejects.
+ */
 export async function limitConcurrency<Item, Result>(
   items: readonly Item[],
   most: number,

@@ -49,7 +49,7 @@ export async function codeNgram(
     { eom, mask },
     {
       text: new Ngram(textsOf(tensors, 'files'), { vocabulary, order }),
-      ends: new Ngram(textsOf(tensors, 'middles'), { vocabulary, order, given: order - 1 }),
+      ends: new Ngram(textsOf(tensors, 'middles'), { vocabulary, order, contextLength: order - 1 }),
     },
   );
 }
