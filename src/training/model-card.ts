@@ -17,7 +17,7 @@ interface CardContents {
   readonly configuration: RunConfiguration;
 }
 
-/** A model's card: what it is, what it read, how long, how good it got, and the command that makes it again. */
+/** A model's card: architecture, training data, training time, scores, and the command that reproduces it. */
 export function modelCard({
   recipe,
   curriculum,
@@ -35,7 +35,7 @@ export function modelCard({
   const begun =
     request.from === null
       ? ''
-      : `\nIt began with the weights of ${request.from}, whose own training is not counted here.\n`;
+      : `\nIt was initialised with the weights of ${request.from}, whose own training is not counted here.\n`;
   const first = stepsChanged[0]?.from ?? steps;
   const changes = stepsChanged.map(
     ({ at, to }) => `\n\nstopped after step ${at}, and then\n\n    unmask pretrain --resume RUN --steps ${to}`,
@@ -71,7 +71,7 @@ ${settings.join('\n')}
 
 ## Scores
 
-${curriculum.answers ?? 'Greedy answers'} to ${evaluation.n} ${evaluation.split} problems of each kind that it did not see, with 95 % intervals.
+${curriculum.answers ?? 'Greedy answers'} to ${evaluation.n} ${evaluation.split} problems of each kind that were not used in training, with 95 % intervals.
 
 | metric | value | interval |
 |---|---|---|

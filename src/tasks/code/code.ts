@@ -1,7 +1,7 @@
 import { UserError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
 import { isWellFormed } from '../../syntax/trees.ts';
-import { shareOf, type Verdict } from '../../workspace/verdict.ts';
+import { passRate, type Verdict } from '../../workspace/verdict.ts';
 import type { Grade, GradeOptions, PromptFormat, Reward, RewardQuestion, ScoringError, Task } from '../task.ts';
 import { judge } from './judge.ts';
 import { problemsOf } from './problem-files.ts';
@@ -61,7 +61,7 @@ async function grade(
     const verdict = verdicts[index] as Verdict;
     if (verdict.outcome === 'broken')
       throw new UserError(`The tests of ${row.entry_point} cannot be run: ${verdict.reason}; mend that and try again.`);
-    const correct = shareOf(verdict) === 1;
+    const correct = passRate(verdict) === 1;
     const extracted = candidateProgram(row, completion, format)?.code ?? null;
     return { correct, extracted, scores: { 'pass@1': { value: Number(correct), weight: 1 } } };
   });

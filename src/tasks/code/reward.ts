@@ -1,5 +1,5 @@
 import { UsageError } from '../../platform/errors.ts';
-import { shareOf, type Verdict } from '../../workspace/verdict.ts';
+import { passRate, type Verdict } from '../../workspace/verdict.ts';
 import type { PromptFormat, Reward, ScoringError, Task } from '../task.ts';
 
 /** Shares of the reward: tests decide, and text that parses or is nothing but code shows the way to where tests can. */
@@ -27,7 +27,7 @@ export interface Rewarded {
  * that is code and nothing else; `all-tests` is 1 where every test passes. The verdict is the reward's report.
  */
 export function codeReward(verdict: Verdict, { name, completion, format, parses }: Rewarded): Reward | ScoringError {
-  const share = shareOf(verdict);
+  const share = passRate(verdict);
   if (verdict.outcome === 'broken' || share === null) return { broken: 'reason' in verdict ? verdict.reason : '' };
   if (name === 'all-tests') {
     const tests = share === 1 ? 1 : 0;

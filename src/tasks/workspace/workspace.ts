@@ -1,6 +1,6 @@
 import { UserError } from '../../platform/errors.ts';
 import { isWellFormed } from '../../syntax/trees.ts';
-import { shareOf, type Verdict } from '../../workspace/verdict.ts';
+import { passRate, type Verdict } from '../../workspace/verdict.ts';
 import { codeIn, mostCharacters } from '../code/program.ts';
 import { checkCodeRewards, codeReward } from '../code/reward.ts';
 import { smallSteps } from '../code/small-steps.ts';
@@ -60,7 +60,7 @@ async function grade(
     const verdict = verdicts[index] as Verdict;
     if (verdict.outcome === 'broken')
       throw new UserError(`The tests of ${row.function} cannot be run: ${verdict.reason}; mend that and try again.`);
-    const correct = shareOf(verdict) === 1;
+    const correct = passRate(verdict) === 1;
     return { correct, extracted: body, scores: { 'pass@1': { value: Number(correct), weight: 1 } } };
   });
 }
