@@ -4,10 +4,10 @@ import path from 'node:path';
 import { defaultLimits } from '../src/sandbox/limits.ts';
 import { openSandbox } from '../src/sandbox/open-sandbox.ts';
 import type { SandboxRun } from '../src/sandbox/sandbox.ts';
-import { lookAtTree, supervise } from '../src/sandbox/supervise.ts';
+import { supervise, treeLimitCheck } from '../src/sandbox/supervise.ts';
 import { jobOf } from '../src/tasks/code/judge.ts';
 import { problemsOf, type ShippedProblem } from '../src/tasks/code/problem-files.ts';
-import { workspaceAsItStands } from '../src/workspace/discover.ts';
+import { openWorkspace } from '../src/workspace/discover.ts';
 import { newNonce, verdictOf } from '../src/workspace/report.ts';
 import { runTests } from '../src/workspace/run-tests.ts';
 import type { Verdict } from '../src/workspace/verdict.ts';
@@ -46,7 +46,7 @@ export async function measureVerdicts(seconds: number, signal: AbortSignal): Pro
       cwd: path.join(folder, 'work'),
       environment: {},
       descriptors: [],
-      look: lookAtTree(defaultLimits),
+      checkLimits: treeLimitCheck(defaultLimits),
     };
     const run = (input: string) => supervise({ ...launch, input, limits: defaultLimits }, signal);
     return { sandboxed, bare: await perSecond(seconds, judge(run)) };
@@ -89,7 +89,7 @@ export const measureSuiteVerdicts = (language: SuiteLanguage, seconds: number, s
       await mkdir(path.dirname(path.join(root, file)), { recursive: true });
       await writeFile(path.join(root, file), text);
     }
-    const { runner, snapshot } = await workspaceAsItStands(root, null);
+    const { runner, snapshot } = await openWorkspace(root, null);
     const sandbox = await openSandbox();
     let candidate = 0;
     return perSecond(seconds, async () => {

@@ -15,7 +15,7 @@ import { Tokenizer } from '../../src/model/tokenizer.ts';
 import { readSettings } from '../../src/platform/settings.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
 import type { Score } from '../../src/tasks/task.ts';
-import { autoregressiveCodeRecipe, byWriting } from '../../src/training/code/autoregressive-recipe.ts';
+import { autoregressiveCodeRecipe, autoregressiveReading } from '../../src/training/code/autoregressive-recipe.ts';
 import { codeCurriculum, codeRecipe, servedDecoding, sourcesFolder } from '../../src/training/code/code-recipe.ts';
 import { readCorpus } from '../../src/training/code/corpus.ts';
 import { infillingItems } from '../../src/training/code/infilling-items.ts';
@@ -34,7 +34,7 @@ const corpus = await readCorpus(sourcesFolder(), { progress });
 const makers = await Promise.all(
   shapes.map(async (shape) => {
     const curriculum = await codeCurriculum(corpus, { progress }, shape);
-    const writing = await codeCurriculum(corpus, { progress }, { ...shape, reading: byWriting });
+    const writing = await codeCurriculum(corpus, { progress }, { ...shape, reading: autoregressiveReading });
     return { ...shape, curriculum, writing, tokenizer: new Tokenizer(curriculum.tokenizer) };
   }),
 );

@@ -6,7 +6,7 @@ import { dataHome, writeJson } from '../platform/files.ts';
 import type { Device } from './open-engine.ts';
 import type { SelfTestReport } from './self-test.ts';
 
-/** Reports stay good for a week, so that a new driver or card is noticed even by who never runs `unmask devices`. */
+/** Reports are valid for a week, so that a new driver or card is noticed even if `unmask devices` is never run. */
 const lifetime = 7 * 24 * 3600 * 1000;
 
 interface Entry extends SelfTestReport {
@@ -20,7 +20,7 @@ interface CacheFile {
 const fileOf = (): string => path.join(dataHome(), 'cache', 'devices.json');
 const nameOf = ({ engine, device }: Device): string => `${engine} ${device}`;
 
-/** The reports of earlier self-tests by the same versions on the same machine that are not too old. */
+/** Recent reports of earlier self-tests, by the same versions on the same machine. */
 export async function readReports(devices: readonly Device[]): Promise<Map<Device, SelfTestReport>> {
   const reports = await readEntries();
   const known = new Map<Device, SelfTestReport>();
@@ -33,7 +33,7 @@ export async function readReports(devices: readonly Device[]): Promise<Map<Devic
   return known;
 }
 
-/** Keeps reports for later; where the data home cannot be written, the next process tests again. */
+/** Stores reports. If the data home cannot be written, the next process tests again. */
 export async function keepReports(reports: ReadonlyMap<Device, SelfTestReport>): Promise<void> {
   const entries: Record<string, Entry> = { ...(await readEntries()) };
   for (const [device, report] of reports) entries[nameOf(device)] = { ...report, measuredAt: Date.now() };
@@ -49,12 +49,12 @@ async function readEntries(): Promise<CacheFile['reports']> {
     const { key, reports } = JSON.parse(await readFile(fileOf(), 'utf8')) as CacheFile;
     return key === machineKey() ? reports : {};
   } catch {
-    // Not written yet, or not by us.
+    // The file does not exist yet, or has another format.
     return {};
   }
 }
 
-/** What a report depends on, apart from drivers. */
+/** Everything that a report depends on, except drivers. */
 function machineKey(): string {
   const require = createRequire(import.meta.url);
   const version = (name: string): string => {

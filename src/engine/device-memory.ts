@@ -1,15 +1,17 @@
 import type { Systeminformation } from 'systeminformation';
 import { type MachineMemory, machineMemory } from '../platform/machine-memory.ts';
 
-/** Devices that compute in the machine's own memory; all others are its graphics card. */
+/** Devices that compute in the machine's main memory. All other devices are its graphics card. */
 const processors: readonly string[] = ['cpu', 'wasm', 'node'];
 
 const isProcessor = (device: string): boolean => processors.includes(device);
 
-/** Whether two devices, of whatever engines, compute in the same memory. A machine's graphics cards count as one. */
+/** Whether two devices, of any engines, compute in the same memory. All graphics cards of a machine count as one. */
 export const sharesMemory = (device: string, other: string): boolean => isProcessor(device) === isProcessor(other);
 
-/** The memory that a device computes in: the machine's, or its graphics card's; null where the system does not tell. */
+/**
+ * The memory that a device computes in: the machine's or its graphics card's. Null if the system does not report it.
+ */
 export async function deviceMemory(device: string): Promise<MachineMemory | null> {
   const machine = machineMemory();
   if (isProcessor(device)) return machine;
@@ -24,8 +26,8 @@ type Controller = Partial<Systeminformation.GraphicsControllerData>;
 const megabyte = 2 ** 20;
 
 /**
- * The memory of the card that has the most; a card without any of its own uses the machine's. Where only the driver's total
- * is known, all of it counts as free.
+ * The memory of the graphics card with the most. A card without dedicated memory uses the machine's. If only the
+ * driver's total is known, all of it counts as free.
  */
 export function graphicsMemory(controllers: readonly Controller[], machine: MachineMemory): MachineMemory | null {
   let [best, shared]: [MachineMemory | null, boolean] = [null, false];

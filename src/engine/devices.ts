@@ -6,7 +6,7 @@ import { type Device, findDevices, knownDevices, openEngine } from './open-engin
 import { type SelfTestReport, selfTest } from './self-test.ts';
 import { whyMissing } from './tensorflow/load-tensorflow.ts';
 
-/** A device, what its self-test found, and for one that works and was not chosen why not. */
+/** A device and its self-test result. `reason` also says why a working device was not chosen. */
 export interface DeviceRecord extends SelfTestReport {
   readonly engine: EngineName;
   readonly device: string;
@@ -14,44 +14,44 @@ export interface DeviceRecord extends SelfTestReport {
 
 export interface DeviceList {
   readonly engines: readonly DeviceRecord[];
-  /** The fastest that passes its self-test; null where none does. */
+  /** The fastest device that passes its self-test; null if there is none. */
   readonly chosen: { readonly engine: EngineName; readonly device: string } | null;
 }
 
-/** Self-tests and measures every known device, afresh. */
+/** Self-tests and measures every known device again. */
 export async function listDevices(): Promise<DeviceList> {
   const reports = await examine(knownDevices, new Map());
   const chosen = fastest(reports);
   const engines = [...reports].map(([device, report]) => ({
     ...device,
     ...report,
-    reason: passedOver(device, report, chosen),
+    reason: reasonNotChosen(device, report, chosen),
   }));
   return { engines, chosen: chosen && { engine: chosen.device.engine, device: chosen.device.device } };
 }
 
 /**
- * Opens the fastest device that passes its self-test, among those of an engine or with a name where these are given;
- * `auto` or nothing leaves the choice open. What was tested and measured before is not tested again.
+ * Opens the fastest device that passes its self-test, among those of the given engine or with the given name. `auto`
+ * or undefined leaves the choice open. Earlier test results are reused.
  *
- * Throws a `UsageError` for an unknown engine or device, and a `UserError` with the reasons where none of them works.
+ * Throws a `UsageError` for an unknown engine or device, and a `UserError` with the reasons if none works.
  */
 export async function chooseEngine(
   wanted: { engine?: string | undefined; device?: string | undefined } = {},
 ): Promise<Engine> {
   const devices = findDevices(wanted.engine, wanted.device);
   const [only, another] = devices;
-  // Asked for by name and bound to work: there is nothing to find out.
-  if (only && !another && isPlain(only)) return openOrExplain(only);
+  // A built-in device that was asked for by name needs no test.
+  if (only && !another && isBuiltIn(only)) return openOrExplain(only);
   const known = await readReports(devices);
-  // Who asks for one device that failed before may have mended it.
+  // If the user asks for one device that failed before, test it again: it may work by now.
   if (only && !another && known.get(only)?.selfTest !== 'passed') known.clear();
   const reports = await examine(devices, known);
   const chosen = fastest(reports);
   if (chosen) return openOrExplain(chosen.device);
   const reasons = [...reports].map(([{ engine, device }, { reason }]) => `${engine} ${device}: ${reason}`);
   throw new UserError(
-    `No device that was asked for works here (${reasons.join('; ')}); \`unmask devices\` lists those that do.`,
+    `None of the requested devices works on this machine (${reasons.join('; ')}); run \`unmask devices\` to see which do.`,
   );
 }
 
@@ -61,30 +61,33 @@ async function openOrExplain(device: Device): Promise<Engine> {
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0];
     throw new UserError(
-      `${device.engine} does not start on ${device.device} (${reason}); \`unmask devices\` lists what works.`,
+      `${device.engine} could not start on ${device.device} (${reason}); run \`unmask devices\` to see which devices work.`,
     );
   }
 }
 
-/** Those that need no driver and no native library of the machine's. They are tested in this process. */
-function isPlain({ engine, device }: Device): boolean {
+/** Devices that need no driver and no native library of the system. They are tested in this process. */
+function isBuiltIn({ engine, device }: Device): boolean {
   return device === 'cpu' || (engine === 'tensorflow' && device === 'wasm');
 }
 
-/** A report on each device: what can be told at once, else what is known, else a self-test, which is kept for later. */
+/**
+ * Reports on each device: the reason if it is known to be absent, an earlier report, or a new self-test, which is
+ * stored.
+ */
 async function examine(
   devices: readonly Device[],
   known: ReadonlyMap<Device, SelfTestReport>,
 ): Promise<Map<Device, SelfTestReport>> {
   const reports = new Map<Device, SelfTestReport>();
   const fresh = new Map<Device, SelfTestReport>();
-  // One after the other: each is measured alone.
+  // One at a time, so that measurements do not disturb each other.
   for (const device of devices) {
     const absent = await whyAbsent(device);
     let report = known.get(device);
     if (absent) report = { available: false, selfTest: 'skipped', reason: absent, gflops: null };
     else if (!report) {
-      report = await (isPlain(device) ? selfTest(device) : isolatedSelfTest(device));
+      report = await (isBuiltIn(device) ? selfTest(device) : isolatedSelfTest(device));
       fresh.set(device, report);
     }
     reports.set(device, report);
@@ -93,7 +96,7 @@ async function examine(
   return reports;
 }
 
-/** What can be told without starting anything; null: it must be tried. */
+/** Why a device cannot exist, as far as is known without starting anything. Null: it must be tested. */
 async function whyAbsent({ engine, device }: Device): Promise<string | null> {
   if (engine === 'tensorflow') return device === 'gpu' || device === 'node' ? whyMissing(device) : null;
   const unbuilt = `onnxruntime-node has no ${device} build for ${process.platform} ${process.arch}`;
@@ -117,7 +120,7 @@ function fastest(reports: ReadonlyMap<Device, SelfTestReport>): Measured | null 
   return best;
 }
 
-function passedOver(device: Device, report: SelfTestReport, chosen: Measured | null): string | null {
+function reasonNotChosen(device: Device, report: SelfTestReport, chosen: Measured | null): string | null {
   if (report.selfTest !== 'passed' || !chosen || chosen.device === device) return report.reason;
   return `slower than ${chosen.device.engine} ${chosen.device.device}`;
 }

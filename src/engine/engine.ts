@@ -12,32 +12,35 @@ import { type Bits, rounded } from './quantization.ts';
 
 export type EngineName = 'onnx' | 'tensorflow';
 
-/** Named tensors that an engine keeps between runs, on its device: parameters, optimiser moments. */
+/** Named tensors that an engine keeps between runs, on its device: parameters and optimiser moments. */
 export interface State extends TensorSource {
   write(name: string, value: HostTensor): Promise<void>;
   dispose(): Promise<void>;
 }
 
-/** How state is kept. */
+/** Options of a state. */
 export interface StateOptions {
   /**
-   * State that is read through this one where this one has none of a name. Programs may read it and not update it. It
-   * belongs to whoever created it, and must outlive this one.
+   * Underlying state, used for names that this state does not have. Programs may read it but not update it. It
+   * belongs to its creator and must outlive this state.
    */
   readonly over?: State;
-  /** Never updated nor written: an engine may compute on the very arrays it is given, which then must not change. */
+  /**
+   * The state is never changed. An engine may then compute on the arrays that it is passed, so they must not change
+   * either.
+   */
   readonly frozen?: boolean;
   /**
-   * Frozen matrices that are kept in blocks, and of how many bits a number; programs name as many. An engine that has no
-   * kernels for them keeps the numbers that the blocks stand for.
+   * Frozen matrices to quantise, and their bits. Programs declare the same bits. An engine without kernels for them
+   * stores the rounded values in f32.
    */
   readonly quantized?: ReadonlyMap<string, Bits>;
 }
 
-/** A compiled program. Runs do not overlap: the engine computes one at a time and blocks its thread meanwhile. */
+/** A compiled program. Runs do not overlap: the engine computes one at a time and blocks its thread. */
 export interface Executable {
   /**
-   * Feeds every input of the program, reads its state from `state` and leaves the updates there. Results are fresh
+   * Feeds every input of the program, reads its state from `state` and stores the updates there. Results are new
    * copies on the host.
    */
   run(feeds: Readonly<Record<string, HostTensor>>, state: State): Promise<Record<string, HostTensor>>;
@@ -48,19 +51,22 @@ export interface Executable {
 export interface Engine {
   readonly name: EngineName;
   readonly device: string;
-  /** Whether frozen matrices stay in blocks; else the numbers are kept that the blocks stand for. */
-  readonly keepsBlocks: boolean;
-  /** Takes the values one at a time, so that they are never in memory twice; those of a map are copied. */
+  /** Whether frozen matrices are stored quantised. Otherwise their rounded values are stored in f32. */
+  readonly storesQuantized: boolean;
+  /** Reads the values one at a time, so that they are never in memory twice. Values of a map are copied. */
   createState(values: ReadonlyMap<string, HostTensor> | TensorSource, options?: StateOptions): Promise<State>;
   compile(program: Program): Promise<Executable>;
   dispose(): Promise<void>;
 }
 
-/** Names and shapes of new state, and of what is read through it. */
+/** Names and shapes of new state, including the underlying state's. */
 export const stateShapes = (values: TensorSource, over: State | undefined): Map<string, Shape> =>
   new Map([...(over?.shapes ?? []), ...values.shapes]);
 
-/** The values of new state, which may be kept in the arrays that are read: a map's own where nothing will change them. */
+/**
+ * The values of new state. The engine may keep the arrays that it reads. A map's own arrays are passed only if
+ * nothing will change them.
+ */
 export function valuesOf(
   values: ReadonlyMap<string, HostTensor> | TensorSource,
   { frozen }: StateOptions,
@@ -70,8 +76,8 @@ export function valuesOf(
   return { shapes: source.shapes, read: async (name) => values.get(name) as HostTensor };
 }
 
-/** The numbers that are kept of state by an engine without kernels for blocks. */
-export function asKept(values: TensorSource, quantized: StateOptions['quantized']): TensorSource {
+/** The values that an engine without kernels for quantised matrices stores. */
+export function asStored(values: TensorSource, quantized: StateOptions['quantized']): TensorSource {
   return {
     shapes: values.shapes,
     async read(name) {
@@ -81,10 +87,10 @@ export function asKept(values: TensorSource, quantized: StateOptions['quantized'
   };
 }
 
-/** What is thrown where state that is frozen, or read through other state, were to change. */
+/** The error for an attempt to change frozen or underlying state. */
 export const frozenError = (name: string): Error => new Error(`state ${name} is frozen`);
 
-/** Throws where the feeds do not fit the program: a missing or foreign name, another shape or another kind of numbers. */
+/** Throws if the feeds do not fit the program: a missing or unknown name, a wrong shape or a wrong element type. */
 export function checkFeeds(program: Program, feeds: Readonly<Record<string, HostTensor>>): void {
   for (const name of Object.keys(feeds))
     if (!program.inputs.has(name)) throw new Error(`${program.name}: there is no input named ${name}`);
@@ -93,21 +99,20 @@ export function checkFeeds(program: Program, feeds: Readonly<Record<string, Host
     if (!feed) throw new Error(`${program.name}: input ${name} is missing`);
     const kind = feed.data instanceof Int32Array ? 'i32' : 'f32';
     if (kind !== dtype || String(feed.shape) !== String(shape))
-      throw new Error(`${program.name}: input ${name} is ${kind}[${feed.shape}] where ${dtype}[${shape}] is needed`);
+      throw new Error(`${program.name}: input ${name} is ${kind}[${feed.shape}], but must be ${dtype}[${shape}]`);
     if (feed.data.length !== sizeOf(shape))
       throw new Error(
-        `${program.name}: input ${name} has ${feed.data.length} values where [${shape}] needs ${sizeOf(shape)}`,
+        `${program.name}: input ${name} has ${feed.data.length} values, but [${shape}] needs ${sizeOf(shape)}`,
       );
   }
 }
 
-/** Throws where the state does not fit the program: a missing name, or another shape than it reads or writes. */
+/** Throws if the state does not fit the program: a missing name, or a wrong shape. */
 export function checkState(program: Program, { shapes }: State): void {
   const check = (name: string, { shape }: Tensor) => {
     const kept = shapes.get(name);
     if (!kept) throw new Error(`${program.name}: there is no state named ${name}`);
-    if (!sameShape(kept, shape))
-      throw new Error(`${program.name}: state ${name} is [${kept}] where [${shape}] is needed`);
+    if (!sameShape(kept, shape)) throw new Error(`${program.name}: state ${name} is [${kept}], but must be [${shape}]`);
   };
   for (const [name, node] of program.state) check(name, node);
   for (const [name, node] of program.updates) check(name, node);

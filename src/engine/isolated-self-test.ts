@@ -3,18 +3,19 @@ import { fileURLToPath } from 'node:url';
 import type { Device } from './open-engine.ts';
 import type { SelfTestReport } from './self-test.ts';
 
-/** How a process that self-tests one device is started: the device's engine and name are put behind `arguments`. */
+/** How to start a process that self-tests one device. The device's engine and name are appended to `arguments`. */
 export interface SelfTestProcess {
   readonly command: string;
   readonly arguments: readonly string[];
 }
 
-/** Long enough to load a GPU's libraries and compile its kernels; a driver that hangs is given up then. */
+/** Long enough to load a GPU's libraries and compile its kernels. A driver that hangs is given up after that. */
 const timeoutSeconds = 90;
 
 /**
- * Self-tests a device in a process of its own, so that a crash or a hang in a driver or in native code stays there. The
- * process is this program's own file with `self-test ENGINE DEVICE`, or from source the file next to this one.
+ * Self-tests a device in a separate process, so that a crash or a hang in a driver or in native code stays there. The
+ * process is this program's own file with `self-test ENGINE DEVICE`, or, when run from source, the file next to this
+ * one.
  */
 export function isolatedSelfTest(
   { engine, device }: Device,
@@ -37,13 +38,13 @@ export function isolatedSelfTest(
     });
     child.on('error', (error) => {
       clearTimeout(timer);
-      resolve(failed(`its self-test cannot be started (${error.message})`));
+      resolve(failed(`the self-test could not be started (${error.message})`));
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      if (late) resolve(failed(`its self-test did not end within ${seconds} s`));
-      else if (signal) resolve(failed(`its self-test was ended by ${signal}`));
-      else resolve(readReport(output) ?? failed(`its self-test ended with exit code ${code} and without a result`));
+      if (late) resolve(failed(`the self-test did not finish within ${seconds} s`));
+      else if (signal) resolve(failed(`the self-test was ended by ${signal}`));
+      else resolve(readReport(output) ?? failed(`the self-test ended with exit code ${code} and no result`));
     });
   });
 }
@@ -55,7 +56,7 @@ function ownProcess(): SelfTestProcess {
   return { command: process.execPath, arguments: ['--import', import.meta.resolve('tsx'), entry] };
 }
 
-/** The last line, since native libraries may print before it. */
+/** Reads the last line, because native libraries may print before it. */
 function readReport(output: string): SelfTestReport | undefined {
   try {
     const report = JSON.parse(output.trim().split('\n').at(-1) as string) as Partial<SelfTestReport>;

@@ -7,7 +7,7 @@ export type Device =
   | { readonly engine: 'onnx'; readonly device: Provider }
   | { readonly engine: 'tensorflow'; readonly device: TensorflowDevice };
 
-/** Every engine and device that the product knows, whether this machine has it or not. */
+/** Every engine and device that the product supports, whether or not this machine has it. */
 export const knownDevices: readonly Device[] = [
   { engine: 'onnx', device: 'cpu' },
   { engine: 'onnx', device: 'webgpu' },
@@ -21,8 +21,8 @@ export const knownDevices: readonly Device[] = [
 ];
 
 /**
- * The known devices of an engine, or with a name, or both; `auto` or nothing stands for any.
- * Throws a `UsageError` that names the known ones where there is no such.
+ * The known devices of an engine, or with a name, or both. `auto` or undefined matches any. Throws a `UsageError`
+ * that lists the known ones if there is no match.
  */
 export function findDevices(engine = 'auto', device = 'auto'): readonly Device[] {
   const ofEngine = knownDevices.filter((known) => engine === 'auto' || known.engine === engine);
@@ -45,7 +45,7 @@ export function findDevice(engine: string, device: string): Device {
   return found!;
 }
 
-/** Loads an engine's library, and nothing of the others. Throws with the reason where the library does not load. */
+/** Loads an engine's library, and no other engine's. Throws with the reason if it does not load. */
 export async function openEngine({ engine, device }: Device): Promise<Engine> {
   if (engine === 'onnx') {
     const { OnnxEngine } = await import('./onnx/onnx-engine.ts');

@@ -1,10 +1,10 @@
 import type { Program } from '../graph/program.ts';
 import type { Engine, Executable } from './engine.ts';
 
-/** Enough for the shape buckets of one model's work; each compiled program holds memory for its activations. */
+/** Enough for the shape buckets of one model. Each compiled program holds memory for its activations. */
 const capacity = 48;
 
-/** Compiled programs by key; the one that was not used for longest makes room for a new one. */
+/** Compiled programs by key. The least recently used one is evicted. */
 export class ProgramCache {
   readonly #engine: Engine;
   readonly #compiled = new Map<string, Promise<Executable>>();
@@ -13,10 +13,10 @@ export class ProgramCache {
     this.#engine = engine;
   }
 
-  /** The program of a key, defined and compiled when it is asked for first. */
+  /** The program of a key, defined and compiled on first use. */
   async get(key: string, define: () => Program): Promise<Executable> {
     const executable = this.#compiled.get(key) ?? this.#compile(key, define());
-    // A map keeps the order of insertion: what is used goes to its end.
+    // A map keeps the order of insertion: move the program to the end.
     this.#compiled.delete(key);
     this.#compiled.set(key, executable);
     if (this.#compiled.size > capacity) await this.#evict(this.#compiled.keys().next().value as string);
@@ -27,7 +27,7 @@ export class ProgramCache {
     for (const key of [...this.#compiled.keys()]) await this.#evict(key);
   }
 
-  /** What fails is not kept: it may have been for want of memory that is free another time. */
+  /** Failures are not cached, because memory may be available later. */
   #compile(key: string, program: Program): Promise<Executable> {
     const executable = this.#engine.compile(program);
     executable.catch(() => {
@@ -39,7 +39,7 @@ export class ProgramCache {
   async #evict(key: string): Promise<void> {
     const executable = this.#compiled.get(key);
     this.#compiled.delete(key);
-    // Who asked for one that failed was told; there is nothing of it to free.
+    // A program that failed to compile has nothing to free; its caller got the error.
     await (await executable?.catch(() => undefined))?.dispose();
   }
 }

@@ -1,4 +1,4 @@
-/** Run from source as a process of its own, by `isolatedSelfTest`: prints the report on the device that argv names. */
+/** The process that `isolatedSelfTest` starts when run from source: prints the report on the device named in argv. */
 import { findDevice } from './open-engine.ts';
 import { selfTest } from './self-test.ts';
 

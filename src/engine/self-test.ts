@@ -8,17 +8,17 @@ import { messageOf } from '../platform/errors.ts';
 import type { Engine } from './engine.ts';
 import { type Device, openEngine } from './open-engine.ts';
 
-/** What a self-test found. `available` is whether the device could be opened at all. */
+/** The result of a self-test. `available`: whether the device could be opened. */
 export interface SelfTestReport {
   readonly available: boolean;
   readonly selfTest: 'passed' | 'failed' | 'skipped';
-  /** Why it is not available or failed; null where it passed. */
+  /** Why it is not available or failed; null if it passed. */
   readonly reason: string | null;
-  /** Speed of a large f32 matrix product, in 10^9 floating-point operations per second; null where it was not measured. */
+  /** Speed of a large f32 matrix product, in 10^9 floating-point operations per second; null if not measured. */
   readonly gflops: number | null;
 }
 
-/** Opens a device, checks a training step on it and measures it. Whatever goes wrong is in the report. */
+/** Opens a device, checks a training step on it and measures its speed. Errors are reported in the result. */
 export async function selfTest(device: Device): Promise<SelfTestReport> {
   let engine: Engine;
   try {
@@ -37,12 +37,12 @@ export async function selfTest(device: Device): Promise<SelfTestReport> {
   }
 }
 
-/** What libraries say in their own terms, and what it means. */
+/** Error messages of libraries, and their meaning in plain words. */
 const meanings: readonly [RegExp, string][] = [
   [/Failed to get a WebGPU adapter/, 'no GPU with a Vulkan, Metal or Direct3D 12 driver was found'],
   [
     /ExecutionProvider_Cuda: Failed to load/i,
-    "ONNX Runtime's CUDA 12 library, which `npm rebuild onnxruntime-node --ignore-scripts=false` fetches, or one that it needs is missing",
+    "ONNX Runtime's CUDA 12 library, or a library that it needs, is missing; `npm rebuild onnxruntime-node --ignore-scripts=false` fetches it",
   ],
 ];
 
@@ -74,7 +74,7 @@ const feeds = {
   targets: { shape: [6], data: Int32Array.of(5, 0, 3, 3, 1, 2) },
 };
 
-/** A training step of a model of one layer: embedding, norm, head, cross-entropy, gradients, clipping, AdamW. */
+/** A training step of a one-layer model: embedding, norm, head, cross-entropy, gradients, clipping, AdamW. */
 export function trainingStep(): {
   program: Program;
   feeds: Record<string, HostTensor>;
@@ -104,16 +104,16 @@ export function trainingStep(): {
   return { program: defineProgram('self-test', { outputs: { loss, gradNorm }, updates }), feeds, state: values };
 }
 
-/** What two steps in a row give, in double precision. */
+/** The results of two consecutive steps, computed in double precision. */
 export const knownAnswer: readonly { readonly loss: number; readonly gradNorm: number }[] = [
   { loss: 1.717363, gradNorm: 0.612237 },
   { loss: 1.557928, gradNorm: 0.558853 },
 ];
 
-/** GPUs may round the operands of a product to TF32, 10 bits of mantissa. */
+/** GPUs may round the operands of a product to TF32, with a mantissa of 10 bits. */
 const tolerance = 5e-3;
 
-/** Throws where the engine's training step is not the known one. */
+/** Throws if the engine's training step differs from the known answer. */
 export async function checkTraining(engine: Engine): Promise<void> {
   const { program, feeds, state } = trainingStep();
   const executable = await engine.compile(program);
@@ -123,24 +123,24 @@ export async function checkTraining(engine: Engine): Promise<void> {
     for (const name of ['loss', 'gradNorm'] as const) {
       const found = results[name]?.data[0] as number;
       if (!(Math.abs(found - expected[name]) <= tolerance * expected[name]))
-        throw new Error(`training step ${step + 1} gives ${name} ${found} where ${expected[name]} is right`);
+        throw new Error(`training step ${step + 1} gives ${name} ${found} instead of ${expected[name]}`);
     }
   }
   await held.dispose();
   await executable.dispose();
 }
 
-/** Products in a row whose operands and intermediate results stay on the device. */
+/** Consecutive products whose operands and intermediate results stay on the device. */
 const productsInARow = 8;
-/** Larger matrices are tried while a run of theirs should take no more seconds than this. */
-const patience = 0.5;
+/** Larger matrices are tried only if a run is expected to take no more seconds than this. */
+const maxSecondsPerRun = 0.5;
 
-/** GFLOP/s of an f32 matrix product at the largest size that this device multiplies in fair time. */
+/** GFLOP/s of an f32 matrix product, at the largest size that this device multiplies in reasonable time. */
 async function measure(engine: Engine): Promise<number> {
   let gflops = 0;
   for (const size of [128, 512, 1024, 4096]) {
     const work = (2 * size ** 3 * productsInARow) / 1e9;
-    if (gflops > 0 && work / gflops > patience) break;
+    if (gflops > 0 && work / gflops > maxSecondsPerRun) break;
     gflops = Math.max(gflops, work / (await timeProducts(engine, size)));
   }
   return Number(gflops.toPrecision(3));
@@ -152,7 +152,7 @@ async function timeProducts(engine: Engine, size: number): Promise<number> {
   let product: Tensor = state('start', shape);
   for (let count = 0; count < productsInARow; count++) product = matmul(product, factor);
   const executable = await engine.compile(defineProgram('products', { outputs: { peak: reduceMax(product, [0, 1]) } }));
-  // Rows of length 1, and nearly orthogonal, keep the values from growing.
+  // Nearly orthogonal rows of length 1 keep the values from growing.
   const data = Float32Array.from(
     { length: size ** 2 },
     (_, index) => Math.sin(0.37 * index ** 2) * Math.sqrt(2 / size),

@@ -5,8 +5,8 @@ import type { Grade } from '../tasks/task.ts';
 import type { GradedAnswer } from './evaluate.ts';
 
 /**
- * A name for each problem that follows from its content alone, so that two evaluations can be compared problem by
- * problem. A problem that stands in a file again is another one: its name carries the count.
+ * A name for each problem, derived from its content, so that two evaluations can be compared problem by problem. A
+ * duplicate in the same file is a different problem: a count is appended to its name.
  */
 export function problemNames(rows: readonly unknown[]): string[] {
   const seen = new Map<string, number>();
@@ -18,10 +18,10 @@ export function problemNames(rows: readonly unknown[]): string[] {
   });
 }
 
-/** A name for a list of problems. */
+/** A digest of a list of problems. */
 export const problemsDigest = (names: readonly string[]): string => digest(names.join('\n'));
 
-/** An answer as `answers.jsonl` keeps it. */
+/** An answer as a record of `answers.jsonl`. */
 export function answerRecord(
   { row, prompt, completion, seed, grade, denoised }: GradedAnswer,
   problem: string,
@@ -51,7 +51,7 @@ export function answerRecord(
   };
 }
 
-/** What was said of an answer. */
+/** The grade of an answer. */
 export const gradeOf = ({ correct, extracted, scores }: AnswerRecord): Grade => ({ correct, extracted, scores });
 
 const ours: ReadonlySet<string> = new Set<keyof AnswerRecord>([
@@ -71,12 +71,12 @@ const ours: ReadonlySet<string> = new Set<keyof AnswerRecord>([
   'row',
 ]);
 
-/** The problem's own fields, as its task wrote them into the record. */
+/** The problem's own fields, as its task wrote them to the record. */
 export function problemFields(record: AnswerRecord): Record<string, unknown> {
   return { ...record.row, ...Object.fromEntries(Object.entries(record).filter(([name]) => !ours.has(name))) };
 }
 
-/** JSON in which the order of fields does not matter. */
+/** JSON with sorted fields, so that their order does not matter. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)

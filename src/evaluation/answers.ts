@@ -4,10 +4,12 @@ import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../platform/random.ts';
 import { completionLengthOf, type PromptFormat, type Task } from '../tasks/task.ts';
 
-/** Tokens, prompts and canvases together, that one batch of answers holds: enough to keep a processor busy. */
+/** Tokens of prompts and canvases in a batch of answers: enough to keep a processor busy. */
 const tokensPerBatch = 2048;
-/** Answers in a batch at most, so that progress shows and a cancel is heeded in between. */
-const mostPerBatch = 64;
+/**
+ * Maximum number of answers in a batch, so that progress is visible and a cancellation takes effect between batches.
+ */
+const maxPerBatch = 64;
 
 export interface AnswerOptions {
   readonly format: PromptFormat;
@@ -15,7 +17,7 @@ export interface AnswerOptions {
   /** Completions per problem. */
   readonly samples: number;
   readonly seed: number;
-  /** Called with the number of completions written so far. */
+  /** Called with the number of finished completions. */
   readonly progress?: (done: number, total: number) => void;
   /** Checked between denoising steps; throws to stop. */
   readonly checkCancelled?: () => void;
@@ -26,17 +28,17 @@ export interface Answer<Row = unknown> {
   readonly row: Row;
   readonly prompt: string;
   readonly promptTokens: Int32Array;
-  /** What stands behind the completion, for models that fill gaps; else nothing. */
+  /** The text after the completion, for models that fill gaps; otherwise empty. */
   readonly suffixTokens: Int32Array;
-  /** The completion's text up to the end of text. */
+  /** The completion's text before the end of text. */
   readonly completion: string;
-  /** Tokens up to and with the first end of text; all of them where there is none. */
+  /** Tokens up to and including the first end of text; all tokens if there is none. */
   readonly length: number;
   readonly seed: number;
   readonly denoised: Denoised;
 }
 
-/** How a model decodes answers of a task unless told otherwise: from its `generation_config.json`. */
+/** A model's default decoding of a task's answers, from its `generation_config.json`. */
 export function defaultDecoding(
   model: Pick<LanguageModel, 'generation'>,
   task: Task,
@@ -54,10 +56,13 @@ export function defaultDecoding(
   };
 }
 
-/** An answer that is to be written: what it follows from, with the model and the decoding. */
+/** An answer to generate: everything it depends on, apart from the model and the decoding. */
 export type AnswerPlan<Row = unknown> = Pick<Answer<Row>, 'row' | 'prompt' | 'promptTokens' | 'suffixTokens' | 'seed'>;
 
-/** The answers that are wanted, in the problems' order, samples side by side. Seeds do not depend on each other. */
+/**
+ * Plans the answers, in the order of the problems, with the samples of a problem next to each other. Seeds are
+ * independent of each other.
+ */
 export function planAnswers<Row>(
   model: Pick<LanguageModel, 'config' | 'tokenizer'>,
   task: Task<Row>,
@@ -76,14 +81,14 @@ export function planAnswers<Row>(
   });
 }
 
-/** A prompt's tokens; as a message they stand in the model's chat template. */
+/** A prompt's tokens; in the chat format, inside the model's chat template. */
 export const promptTokens = (
   { tokenizer }: Pick<LanguageModel, 'tokenizer'>,
   prompt: string,
   format: PromptFormat,
 ): Int32Array => Int32Array.from(format === 'chat' ? tokenizer.encodeChat(prompt) : tokenizer.encode(prompt));
 
-/** What stands behind a completion: nothing, unless the task knows it and the model was trained to fill gaps. */
+/** The text after a completion. Empty unless the task has one and the model is trained to fill gaps. */
 export function suffixOf<Row>(
   { config }: Pick<LanguageModel, 'config'>,
   task: Task<Row>,
@@ -93,7 +98,7 @@ export function suffixOf<Row>(
   return format === 'plain' && completesCode(config) ? (task.suffix?.(row) ?? '') : '';
 }
 
-/** Tokens of what a problem's completion stands in. */
+/** Number of context tokens of a problem: prompt and suffix. */
 export const contextLength = <Row>(
   model: Pick<LanguageModel, 'config' | 'tokenizer'>,
   task: Task<Row>,
@@ -103,16 +108,16 @@ export const contextLength = <Row>(
   promptTokens(model, task.prompt(row, format), format).length +
   model.tokenizer.encode(suffixOf(model, task, row, format)).length;
 
-/** Answers that fit into a batch, by the longest of them. */
+/** Number of answers that fit into a batch, from the longest of them. */
 export function batchSize(plans: readonly AnswerPlan[], { length }: DecodingOptions): number {
   const longest = plans.reduce(
     (most, { promptTokens, suffixTokens }) => Math.max(most, promptTokens.length + length + suffixTokens.length),
     1,
   );
-  return Math.min(mostPerBatch, Math.max(1, Math.floor(tokensPerBatch / longest)));
+  return Math.min(maxPerBatch, Math.max(1, Math.floor(tokensPerBatch / longest)));
 }
 
-/** Writes the answers of one batch. */
+/** Generates the answers of one batch. */
 export async function writeAnswers<Row>(
   model: LanguageModel,
   batch: readonly AnswerPlan<Row>[],
@@ -128,7 +133,10 @@ export async function writeAnswers<Row>(
   return batch.map((plan, index) => ({ ...plan, ...readCompletion(model, denoised[index] as Denoised) }));
 }
 
-/** Lets the model answer every problem `samples` times; answers stand in the problems' order, samples side by side. */
+/**
+ * Generates `samples` answers to every problem, in the order of the problems, with the samples of a problem next to
+ * each other.
+ */
 export async function answer<Row>(
   model: LanguageModel,
   task: Task<Row>,
@@ -145,13 +153,16 @@ export async function answer<Row>(
   return answers;
 }
 
-/** The text of a denoised canvas and the tokens that count: those up to and with the first end of text. */
+/**
+ * The text of a denoised canvas, and the number of tokens that count: those up to and including the first end of
+ * text.
+ */
 export function readCompletion<T extends Pick<Denoised, 'tokens'>>(
   model: Pick<LanguageModel, 'config' | 'tokenizer'>,
   denoised: T,
 ) {
   const { eos_token_id: eos, eom_token_id: eom } = model.config;
-  // Models that fill gaps end a middle with a token of its own.
+  // Models that fill gaps have a separate token for the end of a middle.
   const end = denoised.tokens.findIndex((token) => token === eos || token === eom);
   const completion = model.tokenizer.decode(end === -1 ? denoised.tokens : denoised.tokens.subarray(0, end));
   return { denoised, completion, length: end === -1 ? denoised.tokens.length : end + 1 };

@@ -17,7 +17,7 @@ import { metricNames, type ProblemGrades, problemScores } from './metrics.ts';
 import { pairedDifference, shareInterval } from './statistics.ts';
 import { comparisonVerdicts } from './verdict.ts';
 
-/** Characters of a problem that a row of a table has room for. */
+/** Maximum length of a problem's label in a table row. */
 const labelLength = 160;
 
 /** Whether two evaluations measure the same thing, so that their answers to the same problems can be compared. */
@@ -26,8 +26,9 @@ export function areOfOneKind(one: EvaluationSummary, other: EvaluationSummary): 
 }
 
 /**
- * The last evaluation before this one, of all newest first, that it can be compared with and shares a problem with; null
- * where there is none. One whose answers cannot be read is passed over: nobody asked for it.
+ * The latest earlier evaluation that can be compared with this one and shares a problem with it, from a list with the
+ * newest first. Null if there is none. Evaluations whose answers cannot be read are skipped, because the user did not
+ * ask for them.
  */
 export async function previousOf(
   evaluation: EvaluationSummary,
@@ -49,10 +50,10 @@ export function comparableWith(evaluation: EvaluationSummary, all: readonly Eval
 }
 
 /**
- * An evaluation problem by problem, beside another one where that is given. Differences are over the problems that
- * both answered. Throws a `UserError` where there is nothing to compare.
+ * An evaluation problem by problem, compared with another one if given. Differences are over the problems that both
+ * answered. Throws a `UserError` if they cannot be compared.
  *
- * @param all what is offered to compare with, newest first
+ * @param all the evaluations offered for comparison, newest first
  */
 export async function evaluationReport(
   evaluation: EvaluationSummary,
@@ -183,7 +184,7 @@ function byProblem(answers: readonly AnswerRecord[]): Map<string, AnswerRecord[]
   return problems;
 }
 
-/** Shares of different numbers of answers are equal up to rounding. */
+/** Shares of different numbers of answers can differ by rounding. */
 const tolerance = 1e-9;
 
 const share = ({ value, weight }: Score): number => (weight === 0 ? 0 : value / weight);

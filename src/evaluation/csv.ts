@@ -1,10 +1,10 @@
-/** The signs with which a spreadsheet takes a cell for a formula, and runs it. */
+/** Beginnings of a cell that a spreadsheet interprets as a formula. */
 const formula = /^\s*[=+\-@|＝＋－＠]|^[\t\r]/;
 
 /**
- * CSV after RFC 4180: a header, CRLF between records, quotes where a field needs them. Numbers stay numbers; null is an
- * empty field. A text that a spreadsheet would run as a formula gets an apostrophe before it, as OWASP advises against
- * CSV injection: what a model wrote is nobody's program. JSON lines keep every text as it was.
+ * CSV as in RFC 4180: a header, CRLF between records, quotes where a field needs them. Numbers stay numbers, and null
+ * is an empty field. A text that a spreadsheet would run as a formula gets a leading apostrophe, as OWASP advises
+ * against CSV injection, because the text comes from a model. JSON Lines keep every text unchanged.
  */
 export function csv(header: readonly string[], rows: readonly (readonly CsvValue[])[]): string {
   return [header, ...rows].map((row) => `${row.map(field).join(',')}\r\n`).join('');

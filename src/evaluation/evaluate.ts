@@ -9,14 +9,14 @@ export interface GradedAnswer<Row = unknown> extends Answer<Row> {
   readonly grade: Grade;
 }
 
-/** What an evaluation found, with every answer, so that two models can be compared on the same problems. */
+/** The result of an evaluation, with every answer, so that two models can be compared on the same problems. */
 export interface EvaluationResult<Row = unknown> {
   readonly task: string;
   readonly n: number;
   readonly samples: number;
   readonly metrics: Readonly<Record<string, Interval>>;
   readonly forwardsPerAnswer: number;
-  /** Tokens of the whole canvas per forward pass: how parallel decoding was. */
+  /** Canvas tokens per forward pass: how parallel decoding was. */
   readonly tokensPerForward: number;
   readonly seconds: number;
   readonly answers: readonly GradedAnswer<Row>[];
@@ -28,7 +28,10 @@ export interface EvaluationOptions extends AnswerOptions {
   readonly scoring?: ScoringOptions;
 }
 
-/** Lets a model answer problems and grades the answers; with several samples, pass@k for every k up to them too. */
+/**
+ * Generates and grades answers. With several samples per problem, the metrics include pass@k for every k up to their
+ * number.
+ */
 export async function evaluate<Row>(
   model: LanguageModel,
   task: Task<Row>,
@@ -63,7 +66,7 @@ export async function gradeAnswers<Row>(
   return answers.map((given, index) => ({ ...given, grade: grades[index] as Grade }));
 }
 
-/** How one model's metric differs from another's on the same problems: `after` minus `before`, paired by problem. */
+/** The paired difference of a metric between two evaluations of the same problems: `after` minus `before`. */
 export function compareEvaluations(before: EvaluationResult, after: EvaluationResult, metric: string): Interval {
   const scores = ({ answers, samples }: EvaluationResult) => problemScores(gradesByProblem(answers, samples), metric);
   return pairedDifference(scores(before), scores(after));

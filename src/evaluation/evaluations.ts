@@ -11,7 +11,7 @@ import { summarizeRun } from '../runs/reader.ts';
 import { evaluationDocumentSchema } from '../runs/records.ts';
 import { evaluationSettings } from './settings.ts';
 
-/** What a list shows of the settings in `run.json`; a field that is broken shows as its default. */
+/** The settings from `run.json` that a list shows; an invalid field has its default. */
 const listedSettings = z.looseObject({
   samples: z.int().positive().catch(1),
   as_released: z.boolean().catch(false),
@@ -26,7 +26,7 @@ function decoding(name: string, configuration: RunConfiguration | null): [string
   return value === undefined ? [] : [[name, value]];
 }
 
-/** What is to be told of one evaluation; a broken file becomes its `error`, so that a list shows the others. */
+/** Summarises an evaluation. An unreadable file becomes its `error`, so that a list still shows the others. */
 export async function summarizeEvaluation(dir: string): Promise<EvaluationSummary> {
   const { run, state, step, steps, eta, task, createdAt, error } = await summarizeRun(dir);
   const configuration = await readConfiguration(dir).catch(() => null);
@@ -59,7 +59,7 @@ export async function summarizeEvaluation(dir: string): Promise<EvaluationSummar
   };
 }
 
-/** The evaluations under a folder, newest first; whatever is none is passed over. */
+/** The evaluations in a folder, newest first. Anything else is skipped. */
 export async function listEvaluations(root: string): Promise<EvaluationSummary[]> {
   const evaluations: EvaluationSummary[] = [];
   for (const name of (await namesIn(root)).sort().reverse()) {
@@ -70,7 +70,7 @@ export async function listEvaluations(root: string): Promise<EvaluationSummary[]
   return evaluations;
 }
 
-/** The evaluation that a user names; throws a `UserError` where it is something else. */
+/** The evaluation that a user names. Throws a `UserError` if it is another kind of run. */
 export async function findEvaluation(root: string, name: string): Promise<EvaluationSummary> {
   const dir = await findRun(root, name, 'evaluations');
   const { kind } = await readConfiguration(dir);
@@ -79,14 +79,14 @@ export async function findEvaluation(root: string, name: string): Promise<Evalua
   return summarizeEvaluation(dir);
 }
 
-/** Throws a `UserError` that says how to go on where an evaluation has no result yet. */
+/** Throws a `UserError` with advice if an evaluation has no result yet. */
 export function assertFinished({ dir, state, step, steps, error }: EvaluationSummary): void {
   if (state === 'finished' && error === undefined) return;
   if (state === 'finished') throw new UserError(error as string);
   const command = resumeCommand({ kind: 'evaluate' }, dir);
   throw new UserError(
     ['failed', 'interrupted'].includes(state)
-      ? `The evaluation ${dir} ended after ${step} of ${steps} answers; \`${command}\` goes on with it.`
+      ? `The evaluation ${dir} ended after ${step} of ${steps} answers; resume it with \`${command}\`.`
       : `The evaluation ${dir} is at ${step} of ${steps} answers; wait until it has finished.`,
   );
 }

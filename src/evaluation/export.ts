@@ -9,7 +9,7 @@ import { type CsvValue, csv } from './csv.ts';
 export const exportFormats = ['jsonl', 'csv'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
-/** Every answer of an evaluation as one text: as `answers.jsonl` keeps them, or as a table without the tokens. */
+/** All answers of an evaluation as one text: the lines of `answers.jsonl`, or a table without the tokens. */
 export async function exportAnswers(
   { dir }: EvaluationSummary,
   format: ExportFormat,
@@ -21,7 +21,10 @@ export async function exportAnswers(
   return { text: text.slice(0, text.lastIndexOf('\n') + 1), rows: answers.length };
 }
 
-/** A problem's own field stands where an answer has one of the same name, so that a table can be graded again too. */
+/**
+ * If a problem and an answer have a field of the same name, the table has the problem's, so that it can be graded
+ * again.
+ */
 function table(answers: readonly AnswerRecord[]): string {
   const rows = answers.map((answer): Readonly<Record<string, unknown>> => {
     const { problem, sample, prompt, completion, extracted, correct, scores, forwards, seed } = answer;

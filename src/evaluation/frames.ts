@@ -1,8 +1,8 @@
 import type { Tokenizer } from '../model/tokenizer.ts';
 import type { Frame } from '../protocol/sample.ts';
 
-/** What a finished completion remembers of its making, in memory or in a file; lists of one length, one entry per token. */
-export interface Remembered {
+/** The record of how a completion was denoised, in memory or from a file. The lists have one entry per token. */
+export interface DenoisingRecord {
   readonly tokens: ArrayLike<number>;
   readonly revealedAt: ArrayLike<number>;
   readonly confidence: ArrayLike<number>;
@@ -11,7 +11,7 @@ export interface Remembered {
 }
 
 /** The canvas after every denoising step. */
-export function framesOf({ tokens, revealedAt, confidence, forwards }: Remembered, tokenizer: Tokenizer): Frame[] {
+export function framesOf({ tokens, revealedAt, confidence, forwards }: DenoisingRecord, tokenizer: Tokenizer): Frame[] {
   const texts = Array.from(tokens, (token) => tokenizer.decode([token], { special: true }));
   return Array.from({ length: forwards }, (_, step) => {
     const at = <T>(values: ArrayLike<T>) =>

@@ -1,6 +1,6 @@
 import type { Denoising } from '../protocol/report.ts';
 
-/** How a completion of a task is drawn where its tokens are the cells of a grid: one token a cell, as the plain prompt asks. */
+/** The layout of a completion whose tokens are the cells of a grid: one token per cell, as in the plain prompt. */
 export function gridLayoutOf(task: string | null, prompt: string): Pick<Denoising, 'layout'> {
   const puzzle = /^[0-4]{16}(?=:$)/.exec(prompt)?.[0];
   if (task !== 'sudoku4x4' || puzzle === undefined) return {};

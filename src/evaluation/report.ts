@@ -6,21 +6,21 @@ import { readText, writeAtomic } from '../platform/files.ts';
 import type { ReportData, ReportPage } from '../protocol/report.ts';
 import { verdicts } from './verdict.ts';
 
-/** The page's program and style, as they are bundled from `webview/report.ts`. */
+/** The page's script and style, bundled from `webview/report.ts`. */
 export interface ReportAssets {
   readonly script: string;
   readonly style: string;
 }
 
 /**
- * Writes a report as one HTML file that needs nothing else: it opens from the disk, and its own policy forbids it any
- * connection. Throws a `UserError` where the page's bundle was not built.
+ * Writes a report as one self-contained HTML file. It opens from the disk, and its own policy blocks every
+ * connection. Throws a `UserError` if the page's bundle was not built.
  */
 export async function writeReport(file: string, data: ReportData, assets?: ReportAssets): Promise<void> {
   await writeAtomic(file, reportHtml(data, assets ?? (await loadReportAssets())));
 }
 
-/** Reads the page's bundle beside the running program (its URL), or in `dist/` where that runs from source. */
+/** Reads the page's bundle from the folder of the running program (its URL), or from `dist/` when run from source. */
 export async function loadReportAssets(program: string = import.meta.url): Promise<ReportAssets> {
   const folders = ['./', '../../dist/'].map((place) => fileURLToPath(new URL(place, program)));
   const folder = folders.find((place) => existsSync(`${place}report.js`));
@@ -30,11 +30,14 @@ export async function loadReportAssets(program: string = import.meta.url): Promi
     );
   }
   const [script, style] = await Promise.all([readText(`${folder}report.js`), readText(`${folder}report.css`)]);
-  // A browser reads line ends as one character, and the hashes in the policy must be of what it reads.
+  // Browsers normalise line ends, and the hashes in the policy must match the normalised text.
   return { script: script.replaceAll('\r\n', '\n'), style: style.replaceAll('\r\n', '\n') };
 }
 
-/** The report's HTML. Script and style are allowed by their hashes alone, so nothing that a model wrote can run. */
+/**
+ * The report's HTML. Only this script and this style are allowed, by their hashes, so text that a model wrote cannot
+ * run.
+ */
 export function reportHtml(data: ReportData, assets: ReportAssets): string {
   const page: ReportPage = { data, verdicts: data.headline === null ? [] : verdicts(data.headline) };
   const script = inlineScript(assets.script);
@@ -61,17 +64,17 @@ export function reportHtml(data: ReportData, assets: ReportAssets): string {
 `;
 }
 
-/** JSON that no text in it can leave: without `<` there is neither an end tag nor a comment. */
+/** JSON for embedding in HTML: without `<`, it can contain neither an end tag nor a comment. */
 function inlineJson(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');
 }
 
-/** A bundle's text inside a script element: an end tag or a comment can only stand in one of its strings. */
+/** A bundle's text inside a script element. An end tag or a comment can only occur in one of its strings. */
 function inlineScript(script: string): string {
   return script.replace(/<(?=\/script|!--)/gi, '\\x3c');
 }
 
-/** Text as it may stand in a page and in its attributes. */
+/** Escapes text for use in a page and in attributes. */
 export function escapeHtml(text: string): string {
   const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
   return text.replace(/[&<>"']/g, (character) => entities[character] as string);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { DecodingOptions } from '../diffusion/denoise.ts';
 
-/** Every hyper-parameter of an evaluation: what `--set NAME=VALUE` takes; null leaves the model's or the task's own. */
+/** All settings of an evaluation, as `--set NAME=VALUE` takes them. Null selects the model's or the task's default. */
 export const evaluationSettings = z.strictObject({
   temperature: z
     .number()
@@ -14,30 +14,35 @@ export const evaluationSettings = z.strictObject({
     .enum(['confidence', 'random', 'threshold'])
     .default('confidence')
     .describe('Which tokens are revealed first'),
-  threshold: z.number().gt(0).max(1).default(0.9).describe('Confidence above which `order=threshold` reveals a token'),
-  length: z.int().positive().nullable().default(null).describe("Tokens of a completion; null: the task's"),
+  threshold: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.9)
+    .describe('Confidence that a token needs to be revealed with `order=threshold`'),
+  length: z.int().positive().nullable().default(null).describe("Tokens per completion; null: the task's default"),
   block: z
     .int()
     .positive()
     .nullable()
     .default(null)
-    .describe("Block of semi-autoregressive decoding; null: the model's"),
+    .describe("Block length of semi-autoregressive decoding; null: the model's default"),
   decoding_steps: z
     .int()
     .positive()
     .nullable()
     .default(null)
-    .describe("Denoising steps; null: the model's tokens per step"),
+    .describe("Denoising steps; null: from the model's tokens per step"),
   format: z
     .enum(['tagged', 'plain', 'chat'])
     .nullable()
     .default(null)
-    .describe("How prompts are written; null: the model's"),
+    .describe("Prompt format; null: the model's default"),
 });
 
 export type EvaluationSettings = z.infer<typeof evaluationSettings>;
 
-/** Decoding as settings say, over a model's and a task's defaults. */
+/** Decoding options from the settings, with the model's and the task's defaults. */
 export function decodingOf(settings: EvaluationSettings, defaults: DecodingOptions, samples: number): DecodingOptions {
   const length = settings.length ?? defaults.length;
   const tokensPerStep = defaults.length / defaults.steps;

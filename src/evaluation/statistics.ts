@@ -6,16 +6,16 @@ import type { Score } from '../tasks/task.ts';
 const z = 1.959963984540054;
 
 /**
- * Wilson's score interval of a share, E. B. Wilson, "Probable inference, the law of succession, and statistical
- * inference", 1927: keeps its coverage near 0 and 1 and for few trials, where the normal interval collapses.
+ * Wilson's score interval of a share (E. B. Wilson, "Probable inference, the law of succession, and statistical
+ * inference", 1927). It keeps its coverage near 0 and 1 and for few trials, where the normal approximation fails.
  */
 export function wilsonInterval(successes: number, trials: number): Interval {
-  if (!(trials > 0)) throw new UserError('No problem was evaluated, so there is no share to state; give at least one.');
+  if (!(trials > 0)) throw new UserError('No problem was evaluated, so there is no result; give at least one.');
   if (!(successes >= 0 && successes <= trials)) throw new RangeError(`${successes} of ${trials} is not a share.`);
   const value = successes / trials;
   const centre = (value + z ** 2 / (2 * trials)) / (1 + z ** 2 / trials);
   const spread = (z / (1 + z ** 2 / trials)) * Math.sqrt((value * (1 - value)) / trials + z ** 2 / (4 * trials ** 2));
-  // At 0 and 1 the limits equal the value exactly; rounding must not put it outside.
+  // At 0 and 1 a limit equals the value exactly, and rounding must not move it beyond.
   return {
     value,
     low: Math.min(value, Math.max(0, centre - spread)),
@@ -24,37 +24,37 @@ export function wilsonInterval(successes: number, trials: number): Interval {
 }
 
 /**
- * A metric over items and its interval: sum of values over sum of weights, where the cells, samples or answers of one
- * item hang together and only items are independent.
+ * A metric over items and its interval: the sum of values over the sum of weights. The cells, samples or answers of
+ * one item are correlated; only items are independent.
  *
  * One yes or no per item gives Wilson's interval. Otherwise the variance of the ratio is linearised (Taylor series;
- * W. G. Cochran, "Sampling Techniques", 1977, section 6.3), each item with the residual `value - ratio * weight`, and
- * enters Wilson's interval as an effective number of trials, as surveys do (E. L. Korn and B. I. Graubard, "Confidence
- * intervals for proportions with small expected number of positive counts estimated from survey data", 1998). Chosen
- * over an item bootstrap because limits stay within 0 and 1, because an all right or all wrong result keeps a width,
- * and because it needs no random numbers.
+ * W. G. Cochran, "Sampling Techniques", 1977, section 6.3), with the residual `value - ratio * weight` of each item,
+ * and enters Wilson's interval as an effective number of trials, as in surveys (E. L. Korn and B. I. Graubard,
+ * "Confidence intervals for proportions with small expected number of positive counts estimated from survey data",
+ * 1998). Reasons for this choice over an item bootstrap: the limits stay within 0 and 1, an all-right or all-wrong
+ * result keeps a width, and no random numbers are needed.
  */
 export function shareInterval(items: readonly Score[]): Interval {
   checkShares(items);
   const { ratio, weight, residuals } = linearise(items);
   const oneBitEach = items.every((item) => item.weight === items[0]?.weight && item.value % item.weight === 0);
-  // All right or all wrong, how far the units of one item hang together cannot be seen, and only items are counted.
+  // If all units are right or all are wrong, their correlation within an item is unknown, so only items are counted.
   const extreme = Math.min(ratio, 1 - ratio) < 1e-12;
   const effective = oneBitEach || extreme ? items.length : effectiveTrials(ratio, weight, residuals);
   return { ...wilsonInterval(ratio * effective, effective), value: ratio };
 }
 
-/** How many independent trials would tell as much; never more than the units there are. */
+/** The effective number of independent trials, at most the number of units. */
 function effectiveTrials(ratio: number, weight: number, residuals: readonly number[]): number {
   const items = residuals.length;
   if (items === 1) return 1;
   const variance = (items / (items - 1)) * residuals.reduce((sum, residual) => sum + residual ** 2, 0);
-  // The variance is itself estimated from these items, which Student's quantile in place of the normal's pays for.
+  // Student's quantile instead of the normal one accounts for the variance being estimated from these items.
   const trials = ((ratio * (1 - ratio)) / variance) * (z / studentQuantile(items - 1)) ** 2;
   return Math.min(trials, Math.max(weight, items));
 }
 
-/** Of 1 to 4 degrees of freedom, where the expansion is off by more than a thousandth. */
+/** The quantiles of 1 to 4 degrees of freedom, where the expansion is off by more than a thousandth. */
 const fewRuns = [12.706, 4.303, 3.182, 2.776];
 
 /** Two-sided 95 % quantile of Student's distribution (expansion in 1 / freedom; M. Abramowitz and I. Stegun, 26.7.5). */
@@ -68,18 +68,18 @@ function studentQuantile(freedom: number): number {
 }
 
 /**
- * How much a metric changed between two results on the same items, `after` minus `before`, with the interval of the
+ * The change of a metric between two results on the same items, `after` minus `before`, with the interval of the
  * paired difference: what is hard or easy about an item for both cancels.
  *
- * Linearised like `shareInterval`, after adding two items, one solved only before and one solved only after: for one
- * yes or no per item this is D. G. Bonett and R. M. Price's adjusted Wald interval, "Adjusted Wald confidence
- * interval for a difference of binomial proportions based on paired data", 2012. It keeps a width where no item or
- * every item changed. `value` is the plain difference, without the two.
+ * Linearised like `shareInterval`, after adding two items, one solved only before and one solved only after. For one
+ * yes or no per item this is the adjusted Wald interval of D. G. Bonett and R. M. Price, "Adjusted Wald confidence
+ * interval for a difference of binomial proportions based on paired data", 2012. It keeps a width if no item or every
+ * item changed. `value` is the plain difference, without the two added items.
  */
 export function pairedDifference(before: readonly Score[], after: readonly Score[]): Interval {
   if (before.length !== after.length) {
     throw new UserError(
-      `A paired comparison needs the same problems on both sides, and these are ${before.length} and ${after.length}.`,
+      `A paired comparison needs the same problems on both sides, but there are ${before.length} and ${after.length}.`,
     );
   }
   checkShares(before);
@@ -98,15 +98,15 @@ export function pairedDifference(before: readonly Score[], after: readonly Score
 }
 
 /**
- * A rate over items, such as bits per character, and its interval: sum of values over sum of weights, linearised as in
- * `shareInterval`, with Student's quantile. One item tells nothing about another: its interval has no bounds.
+ * A rate over items, such as bits per character, and its interval: the sum of values over the sum of weights,
+ * linearised as in `shareInterval`, with Student's quantile. The interval of a single item is unbounded.
  */
 export function rateInterval(items: readonly Score[]): Interval {
   const { ratio, residuals } = linearise(items, Number.POSITIVE_INFINITY);
   return around(ratio, residuals);
 }
 
-/** How much a rate changed between two results on the same items, `after` minus `before`, as in `pairedDifference`. */
+/** The change of a rate between two results on the same items, `after` minus `before`, as in `pairedDifference`. */
 export function rateDifference(before: readonly Score[], after: readonly Score[]): Interval {
   const [earlier, later] = [before, after].map((items) => linearise(items, Number.POSITIVE_INFINITY));
   return around(
@@ -124,20 +124,20 @@ function around(value: number, residuals: readonly number[]): Interval {
 }
 
 /**
- * Unbiased estimate of the chance that at least one of `k` samples is right, from `correct` right ones among
- * `samples`: 1 - C(samples - correct, k) / C(samples, k), as a product that neither overflows nor cancels
- * (M. Chen et al., "Evaluating large language models trained on code", arXiv 2107.03374, section 2.1).
+ * Unbiased estimate of the probability that at least one of `k` samples is right, from `correct` right ones among
+ * `samples`: 1 - C(samples - correct, k) / C(samples, k), as a product that neither overflows nor cancels (M. Chen et
+ * al., "Evaluating large language models trained on code", arXiv 2107.03374, section 2.1).
  */
 export function passAtK(samples: number, correct: number, k: number): number {
-  if (!(Number.isInteger(k) && k >= 1)) throw new RangeError(`pass@k needs a whole k of at least 1, and got ${k}.`);
+  if (!(Number.isInteger(k) && k >= 1)) throw new RangeError(`pass@k needs an integer k of at least 1, got ${k}.`);
   if (!Number.isInteger(samples) || samples < k) {
-    throw new UserError(`pass@${k} needs at least ${k} samples per problem, and there are ${samples}.`);
+    throw new UserError(`pass@${k} needs at least ${k} samples per problem; there are ${samples}.`);
   }
   if (!(Number.isInteger(correct) && correct >= 0 && correct <= samples)) {
     throw new RangeError(`${correct} of ${samples} samples cannot be right.`);
   }
   if (samples - correct < k) return 1;
-  // C(samples - correct, k) / C(samples, k) is symmetric in k and correct; the shorter product is the exacter one.
+  // C(samples - correct, k) / C(samples, k) is symmetric in k and correct; the shorter product is more accurate.
   let allWrong = 1;
   const [few, many] = k < correct ? [k, correct] : [correct, k];
   for (let i = 0; i < few; i++) allWrong *= (samples - many - i) / (samples - i);
@@ -145,8 +145,8 @@ export function passAtK(samples: number, correct: number, k: number): number {
 }
 
 /**
- * The mean of a number over independent runs and its interval by Student's distribution, kept between `least` and `most`,
- * those of a share unless said otherwise; null for one run, which says nothing about another.
+ * The mean over independent runs and its interval by Student's distribution, limited to `least` and `most` (default:
+ * the limits of a share). Null for a single run, which says nothing about the variation between runs.
  */
 export function meanOfRuns(values: readonly number[], [least, most] = [0, 1]): Interval | null {
   if (values.length < 2) return null;
@@ -159,11 +159,13 @@ export function meanOfRuns(values: readonly number[], [least, most] = [0, 1]): I
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
-  if (sorted.length === 0) throw new Error('the median of nothing');
+  if (sorted.length === 0) throw new Error('the median of an empty list is undefined');
   return ((sorted[Math.ceil(middle) - 1] as number) + (sorted[Math.floor(middle)] as number)) / 2;
 }
 
-/** The ratio of sums, of a share at most 1, and each item's residual as its contribution to the error of the ratio. */
+/**
+ * The ratio of sums (at most 1 for a share), and each item's residual as its contribution to the error of the ratio.
+ */
 function linearise(items: readonly Score[], most = 1): { ratio: number; weight: number; residuals: number[] } {
   const weight = items.reduce((sum, item) => sum + item.weight, 0);
   const ratio = Math.min(most, items.reduce((sum, item) => sum + item.value, 0) / weight);
@@ -177,6 +179,6 @@ function checkShares(items: readonly Score[]): void {
     }
   }
   if (!items.some(({ weight }) => weight > 0)) {
-    throw new UserError('No problem was evaluated, so there is no metric to state; give at least one.');
+    throw new UserError('No problem was evaluated, so there is no result; give at least one.');
   }
 }

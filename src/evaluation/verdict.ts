@@ -5,8 +5,8 @@ import type { MetricComparison, ReportHeadline } from '../protocol/report.ts';
 import type { Json } from '../protocol/run.ts';
 
 /**
- * The result in plain sentences, as the terminal and the report state it: what the interval of a paired difference
- * allows to say, and no more. First the change since before, then how it stands against the control.
+ * The result in sentences, for the terminal and the report. They claim only what the interval of a paired difference
+ * supports: first the change, then the comparison with the control.
  */
 export function verdicts(headline: ReportHeadline): string[] {
   const [first] = headline.metrics;
@@ -17,27 +17,26 @@ export function verdicts(headline: ReportHeadline): string[] {
 function gainVerdict({ name, before, after, difference }: MetricComparison, n: number): string {
   const metric = metricLabel(name);
   const change = `from ${percent(before.value)} to ${percent(after.value)} on ${n} held-out ${problems(n)}`;
-  if (difference === null)
-    return `${capitalised(metric)} went ${change}; without a paired comparison nothing more is known.`;
+  if (difference === null) return `${capitalised(metric)} went ${change}; no paired comparison is available.`;
   const interval = `${points(difference)} points, 95 % interval ${range(difference)}, paired`;
   if (difference.low > 0) return `${capitalised(metric)} rose ${change} (${interval}).`;
   if (difference.high < 0) return `${capitalised(metric)} fell ${change} (${interval}).`;
-  return `${capitalised(metric)} went ${change}, which may be chance: the interval of the change includes zero (${interval}).`;
+  return `No measurable difference: ${metric} went ${change} (${interval}).`;
 }
 
 function controlVerdict({ control, versusControl }: MetricComparison, n: number): string {
   if (control === null || versusControl === null)
-    return 'No control was run, so it is open what else would have gained as much.';
+    return 'No control was run, so other causes of the change are not excluded.';
   const reached = `The control reached ${percent(control.value)} on the same ${n} ${problems(n)}`;
   const interval = `${points(versusControl)} points, 95 % interval ${range(versusControl)}, paired`;
   if (versusControl.low > 0) return `${reached}, which tuning beats (${interval}).`;
-  if (versusControl.high < 0) return `${reached}, which is better than tuning did (${interval}).`;
-  return `${reached}; it and tuning cannot be told apart, as the interval of their difference includes zero (${interval}).`;
+  if (versusControl.high < 0) return `${reached}, which beats tuning (${interval}).`;
+  return `${reached}; its difference from tuning is not measurable (${interval}).`;
 }
 
 /**
- * An evaluation in plain sentences: what was measured, how each metric differs from the compared evaluation, and what
- * limits the comparison. `others` is the number of problems that the compared one answered.
+ * An evaluation in sentences: the result, the difference from the compared evaluation in each metric, and limitations
+ * of the comparison. `others` is the number of problems that the compared evaluation answered.
  */
 export function comparisonVerdicts({
   evaluation,
@@ -52,11 +51,11 @@ export function comparisonVerdicts({
   if (first === undefined) return ['No metric was measured.'];
   const [name, { value, low, high }] = first;
   const measured = `${modelName(evaluation)} reached ${percent(value)} ${metricLabel(name)} on ${result.n} ${problems(result.n)} (95 % interval ${percent(low)} to ${percent(high)}).`;
-  if (compared === null) return [measured, 'There is no evaluation beside it, so nothing is said of a change.'];
+  if (compared === null) return [measured, 'There is no other evaluation to compare it with.'];
   return [
     measured,
     ...differences.map((difference) => differenceVerdict(difference, compared, shared)),
-    ...limits(evaluation, compared, shared, { own: result.n, others }),
+    ...limitations(evaluation, compared, shared, { own: result.n, others }),
   ];
 }
 
@@ -69,11 +68,11 @@ function differenceVerdict(
   const change = `${percent(after.value)} against ${percent(before.value)} of ${modelName(compared)} on the same ${shared} ${problems(shared)}`;
   const interval = `${points(difference)} points, 95 % interval ${range(difference)}, paired`;
   return verdict === 'not distinguishable'
-    ? `${metric} is not distinguishable, ${change}: the interval of the difference holds zero (${interval}).`
+    ? `No measurable difference in ${metricLabel(name)}: ${change} (${interval}).`
     : `${metric} is ${verdict}, ${change} (${interval}).`;
 }
 
-function limits(
+function limitations(
   evaluation: EvaluationSummary,
   compared: EvaluationSummary,
   shared: number,
@@ -83,13 +82,13 @@ function limits(
     shared === own && shared === others
       ? []
       : [
-          `Only ${shared} ${problems(shared)} stand in both: this evaluation has ${own}, the other one ${others}; the differences are over those in both.`,
+          `Only ${shared} ${problems(shared)} ${shared === 1 ? 'is' : 'are'} in both evaluations: this one has ${own}, the other one ${others}. The differences are over the shared problems.`,
         ];
-  return [...partly, ...conditions(evaluation, compared)];
+  return [...partly, ...settingDifferences(evaluation, compared)];
 }
 
-/** What else than the model may be behind a difference. */
-function conditions(evaluation: EvaluationSummary, compared: EvaluationSummary): string[] {
+/** Differences in settings, which may also cause a difference in the result. */
+function settingDifferences(evaluation: EvaluationSummary, compared: EvaluationSummary): string[] {
   const of = ({ settings, samples, seed }: EvaluationSummary): Readonly<Record<string, Json>> => ({
     ...settings,
     samples,
@@ -99,13 +98,13 @@ function conditions(evaluation: EvaluationSummary, compared: EvaluationSummary):
   const shown = (value: Json | undefined) => (value === null || value === undefined ? 'default' : String(value));
   const different = Object.keys({ ...own, ...other })
     .filter((name) => shown(own[name]) !== shown(other[name]))
-    .map((name) => `${metricLabel(name)} ${shown(own[name])} here and ${shown(other[name])} there`);
-  return different.length === 0 ? [] : [`The two were made under different settings: ${different.join('; ')}.`];
+    .map((name) => `${metricLabel(name)} ${shown(own[name])} here, ${shown(other[name])} there`);
+  return different.length === 0 ? [] : [`The two evaluations have different settings: ${different.join('; ')}.`];
 }
 
 const modelName = ({ model }: EvaluationSummary): string => path.basename(model ?? 'the model');
 
-/** `cell_accuracy` as a reader would write it. */
+/** A metric's name for display: `cell_accuracy` becomes "cell accuracy". */
 export const metricLabel = (name: string): string => name.replaceAll('_', ' ');
 
 const problems = (n: number): string => (n === 1 ? 'problem' : 'problems');
@@ -114,7 +113,7 @@ const capitalised = (text: string): string => text.charAt(0).toUpperCase() + tex
 const points = ({ value }: Interval): string => signed(value);
 const range = ({ low, high }: Interval): string => `${signed(low)} to ${signed(high)}`;
 
-/** Points with their sign; a number that rounds to nothing has none. */
+/** Percentage points with a sign; a number that rounds to 0 has none. */
 function signed(share: number): string {
   const text = (100 * share).toFixed(1);
   if (Number(text) === 0) return '0.0';

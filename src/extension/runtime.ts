@@ -197,7 +197,9 @@ export class Runtime implements vscode.Disposable {
   async #running(): Promise<LanguageClient> {
     if (this.#isComing()) await this.#come();
     if (this.#state.kind === 'running' && this.#client) return this.#client;
-    throw new Error(this.#state.kind === 'running' ? 'The runtime is still starting. Try again in a moment.' : this.#state.reason);
+    throw new Error(
+      this.#state.kind === 'running' ? 'The runtime is still starting. Try again in a moment.' : this.#state.reason,
+    );
   }
 
   #isComing(): boolean {

@@ -1,4 +1,4 @@
-/** What the models, losses and optimisers are written in: short compositions of the primitives. */
+/** Short compositions of the primitives. Models, losses and optimisers are written with them. */
 import {
   add,
   div,
@@ -28,13 +28,13 @@ export function total(x: Tensor): Tensor {
   );
 }
 
-/** Mean over axes, which stay as extents of 1. */
+/** Mean over `axes`, which keep an extent of 1. */
 export function mean(x: Tensor, axes: readonly number[]): Tensor {
   const count = sizeOf(axes.map((axis) => x.shape[axis] as number));
   return mul(reduceSum(x, axes), 1 / count);
 }
 
-/** log sum exp over axes, which stay as extents of 1; -1e30 stands for log 0. */
+/** log sum exp over `axes`, which keep an extent of 1. Inputs of -1e30 represent log 0. */
 export function logSumExp(x: Tensor, axes: readonly number[]): Tensor {
   const peak = stopGradient(reduceMax(x, axes));
   return add(log(reduceSum(exp(sub(x, peak)), axes)), peak);

@@ -1,7 +1,7 @@
 import { add, constant, primitives } from './primitives.ts';
 import { sizeOf, type Tensor } from './tensor.ts';
 
-/** The nodes that `roots` are made of, each after its inputs. */
+/** The nodes that `roots` depend on, each after its inputs. */
 export function topologicalOrder(roots: Iterable<Tensor>): Tensor[] {
   const order: Tensor[] = [];
   const seen = new Set<Tensor>();
@@ -23,8 +23,8 @@ export function topologicalOrder(roots: Iterable<Tensor>): Tensor[] {
 }
 
 /**
- * Reverse-mode differentiation on the program itself: the gradients of a scalar with respect to `targets`, as nodes
- * that an engine computes like any other. A target that the scalar does not depend on gets zeros.
+ * Reverse-mode differentiation on the program itself. Returns the gradients of a scalar with respect to `targets`, as
+ * nodes that an engine computes like any other. A target that the scalar does not depend on has a gradient of zeros.
  */
 export function gradients(scalar: Tensor, targets: readonly Tensor[]): Tensor[] {
   if (sizeOf(scalar.shape) !== 1) throw new Error(`only a scalar can be differentiated, not [${scalar.shape}]`);

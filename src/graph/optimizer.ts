@@ -2,7 +2,10 @@ import { cos, square, total } from './compositions.ts';
 import { add, div, exp, less, matmul, minimum, mul, scalar, sqrt, state, sub, transpose, where } from './primitives.ts';
 import type { Shape, Tensor } from './tensor.ts';
 
-/** How the learning rate moves: linear warm-up from 0, then constant, or down to `floor` times the peak at `steps`. */
+/**
+ * The learning rate rises linearly from 0 during the warm-up. Then it stays constant, or falls to `floor` times the
+ * peak at update `steps`.
+ */
 export interface Schedule {
   readonly learningRate: number;
   readonly warmup: number;
@@ -16,10 +19,10 @@ export interface OptimizerOptions {
   readonly beta2: number;
   readonly epsilon: number;
   readonly weightDecay: number;
-  /** Gradients are scaled down to this global norm; 0 leaves them. */
+  /** Gradients are scaled down to this global norm; 0 disables clipping. */
   readonly maxGradNorm: number;
   readonly schedule: Schedule;
-  /** Parameters, all of them matrices, whose updates are Muon's; absent: none. */
+  /** Names of the parameters (all matrices) that Muon updates. Absent: none. */
   readonly muon?: ReadonlySet<string>;
 }
 
@@ -27,7 +30,10 @@ export const stepCount = 'optimizer.step';
 const firstMoment = (parameter: string) => `optimizer.m.${parameter}`;
 const secondMoment = (parameter: string) => `optimizer.v.${parameter}`;
 
-/** The state an optimiser keeps beside the parameters: their moments and the number of updates made, all 0 at first. */
+/**
+ * The state that an optimiser keeps in addition to the parameters: their moments and the number of updates. All of it
+ * starts at 0.
+ */
 export function optimizerState(parameters: ReadonlyMap<string, Shape>): Map<string, Shape> {
   const shapes = new Map<string, Shape>([[stepCount, []]]);
   for (const [name, shape] of parameters) shapes.set(firstMoment(name), shape).set(secondMoment(name), shape);
@@ -45,12 +51,12 @@ export function scheduled(step: Tensor, { learningRate, warmup, decay, steps, fl
 
 /** Decay of Muon's momentum. */
 const muonMomentum = 0.95;
-/** Size of Muon's update, root mean square: what AdamW's is about, so that one learning rate does for both. */
+/** Root mean square of Muon's update. It is close to AdamW's, so that one learning rate suits both. */
 const muonSize = 0.2;
 
 /**
- * The nearest matrix to x [m, n] whose singular values are all alike, about 1: five steps of the Newton-Schulz iteration
- * with the quintic polynomial of Muon (Jordan et al., "Muon", 2024), which leaves them between 0.7 and 1.2.
+ * The matrix nearest to x [m, n] whose singular values are all about 1. Five steps of the Newton-Schulz iteration
+ * with Muon's quintic polynomial (Jordan et al., "Muon", 2024) leave them between 0.7 and 1.2.
  */
 export function orthogonalized(x: Tensor): Tensor {
   const [rows, columns] = x.shape as [number, number];
@@ -65,9 +71,10 @@ export function orthogonalized(x: Tensor): Tensor {
 }
 
 /**
- * AdamW (arXiv 1711.05101) with clipping by the global norm, as part of the program: the next value of every parameter
- * and moment, and what is worth logging. Weight decay skips vectors (norm gains and biases). Parameters of `muon` are moved
- * by Muon instead, scaled as in arXiv 2502.16982, equation 4: momentum, made orthogonal, of about AdamW's size.
+ * AdamW (arXiv 1711.05101) with clipping by the global norm, as part of the program. Returns the next value of every
+ * parameter and moment, and the values to log. Weight decay skips vectors (norm gains and biases). Muon updates the
+ * parameters in `muon`, scaled as in arXiv 2502.16982, equation 4: orthogonalised momentum with about the size of
+ * AdamW's updates.
  */
 export function optimizerStep(
   parameters: ReadonlyMap<string, Tensor>,
@@ -80,7 +87,7 @@ export function optimizerStep(
   for (const name of parameters.keys()) sumOfSquares = add(sumOfSquares, total(square(gradientOf.get(name) as Tensor)));
   const gradNorm = sqrt(sumOfSquares);
   const clip = options.maxGradNorm > 0 ? minimum(div(options.maxGradNorm, add(gradNorm, 1e-6)), 1) : scalar(1);
-  // 1 - beta^step, by exp and log: the moments start at 0 and are too small at first.
+  // Bias correction, 1 - beta^step, computed with exp and log: the moments start at 0 and are too small at first.
   const correction = (beta: number) => sub(1, exp(mul(step, Math.log(beta))));
   const stepSize = div(learningRate, correction(options.beta1));
   const rootCorrection = sqrt(correction(options.beta2));

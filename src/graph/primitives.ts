@@ -1,7 +1,7 @@
 /**
- * The primitives of a tensor program. Each is defined in one place by its shape rule and its gradient, and each engine
- * executes it; everything else in the product is composed of these. Builders (the exported functions) come first in
- * each group, and the rule they stand for follows in `primitives`.
+ * The primitives of a tensor program. Each one is defined here by its shape rule and its gradient, and each engine
+ * executes it. Everything else is composed of primitives. The builders (the exported functions) come first in each
+ * group; the rules follow in `primitives`.
  */
 import {
   type Attributes,
@@ -18,9 +18,12 @@ import {
 type Operand = Tensor | number;
 
 interface Rule<P extends PrimitiveName> {
-  /** Shape and dtype of the result; throws on operands that do not fit. Leaves are given theirs by their builder. */
+  /** Shape and dtype of the result; throws if the operands do not fit. The builders of leaves set theirs directly. */
   infer(inputs: readonly Tensor[], attributes: Attributes[P]): { readonly shape: Shape; readonly dtype: DType };
-  /** Gradients of a scalar with respect to each input, given its gradient `g` with respect to `node`; null: none flows. */
+  /**
+   * Gradients of a scalar with respect to each input, given its gradient `g` with respect to `node`. Null: the input
+   * has no gradient.
+   */
   gradient(node: Tensor<P>, g: Tensor): readonly (Tensor | null)[];
 }
 
@@ -42,7 +45,7 @@ export function input(name: string, shape: Shape, dtype: DType = 'f32'): Tensor<
   return { id: created++, primitive: 'input', inputs: [], attributes: { name }, shape, dtype };
 }
 
-/** `bits`: as many as the engine keeps of each number of a frozen matrix; what it stands for is f32 all the same. */
+/** `bits`: the precision in which the engine stores a frozen matrix. Its values are f32 in the program. */
 export function state(name: string, shape: Shape, bits?: 4 | 8): Tensor<'state'> {
   return { id: created++, primitive: 'state', inputs: [], attributes: { name, bits }, shape, dtype: 'f32' };
 }
@@ -59,7 +62,7 @@ export function scalar(value: number, dtype: 'f32' | 'i32' = 'f32'): Tensor<'con
 
 const leaf = {
   infer(): never {
-    throw new Error('a leaf is made by its own builder');
+    throw new Error('leaves have their own builders');
   },
   gradient: () => [],
 };
@@ -81,7 +84,7 @@ export const sqrt = (x: Tensor) => apply('sqrt', [x], {});
 export const sin = (x: Tensor) => apply('sin', [x], {});
 export const sigmoid = (x: Tensor) => apply('sigmoid', [x], {});
 export const cast = (x: Tensor, to: DType): Tensor => (x.dtype === to ? x : apply('cast', [x], { to }));
-/** The value of `x`; no gradient flows through it. */
+/** The value of `x` without a gradient. */
 export const stopGradient = (x: Tensor) => apply('stopGradient', [x], {});
 
 /** `condition ? a : b`, elementwise. */
@@ -98,7 +101,7 @@ function operand(value: Operand, dtype: DType = 'f32'): Tensor {
 function binary(primitive: Binary, first: Operand, second: Operand): Tensor {
   const a = operand(first, typeof second === 'number' ? 'f32' : second.dtype);
   const b = operand(second, a.dtype);
-  // An elementwise operation broadcasts by itself: an operand that was spread out for it is taken unspread.
+  // Elementwise operations broadcast by themselves, so an explicit broadcast of an operand is not needed.
   const shape = broadcastShapes(a.shape, b.shape);
   const narrowA = sameShape(b.shape, shape) ? unspread(a) : a;
   const narrowB = narrowA === a && sameShape(a.shape, shape) ? unspread(b) : b;
@@ -126,7 +129,10 @@ function sumTo(g: Tensor, shape: Shape): Tensor {
   return reshape(reduceSum(g, axes), shape);
 }
 
-/** The extreme takes the gradient; where both operands are equal each takes half, as a central difference would say. */
+/**
+ * The selected operand takes the gradient. If both operands are equal, each takes half, as a central difference
+ * gives.
+ */
 function extremum(node: Tensor, g: Tensor, pickFirst: (a: Tensor, b: Tensor) => Tensor): Tensor[] {
   const [a, b] = node.inputs as [Tensor, Tensor];
   const share = where(equal(a, b), 0.5, cast(pickFirst(a, b), 'f32'));
@@ -135,7 +141,7 @@ function extremum(node: Tensor, g: Tensor, pickFirst: (a: Tensor, b: Tensor) => 
 
 // Shapes -------------------------------------------------------------------------------------------------------------
 
-/** One extent may be -1: it takes what is left. */
+/** One extent may be -1; it is inferred from the others. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce((product, extent) => (extent === -1 ? product : product * extent), 1);
   const full = shape.map((extent) => (extent === -1 ? sizeOf(x.shape) / known : extent));
@@ -172,12 +178,12 @@ function withExtent(shape: Shape, axis: number, extent: number): Shape {
 
 // Reductions and normalisations --------------------------------------------------------------------------------------
 
-/** Sum over axes, which stay as extents of 1. */
+/** Sum over `axes`, which keep an extent of 1. */
 export function reduceSum(x: Tensor, axes: readonly number[]): Tensor {
   return axes.length === 0 ? x : apply('reduceSum', [x], { axes });
 }
 
-/** Maximum over axes, which stay as extents of 1. */
+/** Maximum over `axes`, which keep an extent of 1. */
 export function reduceMax(x: Tensor, axes: readonly number[]): Tensor {
   return axes.length === 0 ? x : apply('reduceMax', [x], { axes });
 }
@@ -199,28 +205,31 @@ const lastAxis = (x: Tensor): number[] => [x.shape.length - 1];
 
 // Products and look-ups ----------------------------------------------------------------------------------------------
 
-/** Product over the last two axes, batched over equal leading axes; either side may be taken transposed. */
+/** Product over the last two axes, batched over equal leading axes. Either operand may be transposed. */
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false } = {}): Tensor {
   return apply('matmul', [a, b], { transposeA, transposeB });
 }
 
-/** Rows of `table` [rows, ...rest] by whole numbers of any shape: [...indices.shape, ...rest]. */
+/** Rows of `table` [rows, ...rest] at integer indices of any shape: [...indices.shape, ...rest]. */
 export const gather = (table: Tensor, indices: Tensor) => apply('gather', [table, indices], {});
 
-/** Adds `updates` [...indices.shape, ...rest] into `rows` zero rows, each where its index says: gather's gradient. */
+/**
+ * Adds `updates` [...indices.shape, ...rest] to zeros [rows, ...rest], each at the row of its index. This is gather's
+ * gradient.
+ */
 export function scatterAdd(indices: Tensor, updates: Tensor, rows: number): Tensor {
   return apply('scatterAdd', [indices, updates], { rows });
 }
 
-/** One element of the last axis at each place: x [..., n], indices [...] gives [...]. */
+/** One element of the last axis at each position: x [..., n] and indices [...] give [...]. */
 export const pick = (x: Tensor, indices: Tensor) => apply('pick', [x, indices], {});
 
-/** Whole numbers [...] to f32 [..., depth], 1 where the place equals the number. */
+/** Integers [...] to f32 [..., depth], 1 where the position on the last axis equals the integer. */
 export const oneHot = (indices: Tensor, depth: number) => apply('oneHot', [indices], { depth });
 
 /**
- * Rotary embedding (RoFormer, arXiv 2104.09864, in the half-split layout of today's checkpoints): x [..., length, d],
- * cosines and sines [length, d/2]. The first and the second half of the last axis are the two coordinates that turn.
+ * Rotary embedding (RoFormer, arXiv 2104.09864, in the half-split layout of current checkpoints): x [..., length, d],
+ * cosines and sines [length, d/2]. The two halves of the last axis are the two coordinates that rotate.
  */
 export const rotate = (x: Tensor, cosines: Tensor, sines: Tensor) => apply('rotate', [x, cosines, sines], {});
 
@@ -272,7 +281,8 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
     infer: ([a, b], { transposeA, transposeB }) => {
       const rank = a!.shape.length;
       if (a!.dtype !== 'f32' || b!.dtype !== 'f32') throw new Error('operands must be f32');
-      if (rank < 2 || b!.shape.length !== rank) throw new Error('operands need the same number of axes, at least 2');
+      if (rank < 2 || b!.shape.length !== rank)
+        throw new Error('operands must have the same number of axes, at least 2');
       if (!sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2))) throw new Error('leading axes differ');
       const [m, k] = a!.shape.slice(-2) as [number, number];
       const [l, n] = b!.shape.slice(-2) as [number, number];
@@ -294,7 +304,7 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   reshape: {
     infer: ([x], { shape }) => {
       if (sizeOf(shape) !== sizeOf(x!.shape) || !shape.every(Number.isInteger))
-        throw new Error(`cannot be seen as [${shape}]`);
+        throw new Error(`cannot be reshaped to [${shape}]`);
       return { shape, dtype: x!.dtype };
     },
     gradient: ({ inputs: [x] }, g) => [reshape(g, x!.shape)],
@@ -324,7 +334,7 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
     infer: ([x], { axis, start, end }) => {
       const shape = withExtent(x!.shape, axis, end - start);
       if (start < 0 || end <= start || end > (x!.shape[axis] as number))
-        throw new Error(`no elements [${start}, ${end})`);
+        throw new Error(`the range [${start}, ${end}) is empty or out of bounds`);
       return { shape, dtype: x!.dtype };
     },
     gradient: ({ inputs: [x], attributes: { axis, start, end } }, g) => [
@@ -333,7 +343,7 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   },
   pad: {
     infer: ([x], { axis, before, after }) => {
-      if (before < 0 || after < 0) throw new Error('a negative number of zeros');
+      if (before < 0 || after < 0) throw new Error('padding must not be negative');
       return { shape: withExtent(x!.shape, axis, (x!.shape[axis] as number) + before + after), dtype: x!.dtype };
     },
     gradient: ({ shape, attributes: { axis, before, after } }, g) => [
@@ -366,7 +376,7 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   reduceMax: {
     infer: reduced,
     gradient: (node, g) => {
-      // Where several elements reach the maximum they share the gradient.
+      // If several elements reach the maximum, they share the gradient.
       const x = node.inputs[0] as Tensor;
       const reached = cast(equal(x, node), 'f32');
       return [mul(reached, div(g, reduceSum(reached, node.attributes.axes)))];
@@ -384,7 +394,7 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   gather: {
     infer: ([table, indices]) => {
       if (indices!.dtype !== 'i32') throw new Error('indices must be i32');
-      if (table!.shape.length === 0) throw new Error('the table has no axis of rows');
+      if (table!.shape.length === 0) throw new Error('the table must have at least one axis');
       return { shape: [...indices!.shape, ...table!.shape.slice(1)], dtype: table!.dtype };
     },
     gradient: ({ inputs: [table, indices] }, g) => [scatterAdd(indices!, g, table!.shape[0] as number), null],
@@ -395,7 +405,7 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
       if (indices!.dtype !== 'i32') throw new Error('indices must be i32');
       if (updates!.dtype !== 'f32') throw new Error('updates must be f32');
       if (!sameShape(updates!.shape.slice(0, rank), indices!.shape))
-        throw new Error('updates do not follow the indices');
+        throw new Error('the leading axes of the updates must be those of the indices');
       return { shape: [rows, ...updates!.shape.slice(rank)], dtype: 'f32' };
     },
     gradient: ({ inputs: [indices] }, g) => [null, gather(g, indices!)],
@@ -403,7 +413,8 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   pick: {
     infer: ([x, indices]) => {
       if (indices!.dtype !== 'i32') throw new Error('indices must be i32');
-      if (!sameShape(x!.shape.slice(0, -1), indices!.shape)) throw new Error('indices do not follow the leading axes');
+      if (!sameShape(x!.shape.slice(0, -1), indices!.shape))
+        throw new Error('the indices must have the leading axes of the operand');
       return { shape: indices!.shape, dtype: x!.dtype };
     },
     gradient: ({ inputs: [x, indices] }, g) => {
@@ -422,10 +433,10 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
     infer: ([x, cosines, sines]) => {
       const [length, d] = x!.shape.slice(-2) as [number, number];
       for (const table of [cosines!, sines!])
-        if (!sameShape(table.shape, [length, d / 2])) throw new Error(`tables of [${length},${d / 2}] are needed`);
+        if (!sameShape(table.shape, [length, d / 2])) throw new Error(`tables must be [${length},${d / 2}]`);
       return { shape: x!.shape, dtype: 'f32' };
     },
-    // A rotation's gradient turns back. The tables are constants of the program.
+    // The gradient of a rotation is the inverse rotation. The tables are constants of the program.
     gradient: ({ inputs: [, cosines, sines] }, g) => [rotate(g, cosines!, neg(sines!)), null, null],
   },
 };

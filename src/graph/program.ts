@@ -2,8 +2,8 @@ import { topologicalOrder } from './differentiate.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * What an engine compiles and runs: named results of fed inputs and of state that the engine keeps between runs.
- * `updates` gives state its next value when a run is over.
+ * What an engine compiles and runs: named outputs, computed from inputs and from state that the engine keeps between
+ * runs. After a run, `updates` are the new values of the state.
  */
 export interface Program {
   readonly name: string;
@@ -20,7 +20,10 @@ export interface ProgramParts {
   readonly updates?: ReadonlyMap<string, Tensor>;
 }
 
-/** Collects what the results depend on; throws where two leaves share a name, or an update changes its shape. */
+/**
+ * Collects the nodes that the results depend on. Throws if two leaves have the same name, or if an update changes the
+ * shape of its state.
+ */
 export function defineProgram(name: string, { outputs, updates = new Map() }: ProgramParts): Program {
   const nodes = topologicalOrder([...Object.values(outputs), ...updates.values()]);
   const inputs = new Map<string, Tensor<'input'>>();
@@ -32,10 +35,11 @@ export function defineProgram(name: string, { outputs, updates = new Map() }: Pr
   for (const [key, next] of updates) {
     const current = state.get(key);
     const was = current ? describe(current) : `f32[${next.shape}]`;
-    if (describe(next) !== was) throw new Error(`${name}: the update of ${key} turns ${was} into ${describe(next)}`);
+    if (describe(next) !== was)
+      throw new Error(`${name}: the update of ${key} is ${describe(next)}, but the state is ${was}`);
   }
   for (const [key, { dtype }] of Object.entries(outputs))
-    if (dtype === 'bool') throw new Error(`${name}: output ${key} is bool, which never leaves a program; cast it`);
+    if (dtype === 'bool') throw new Error(`${name}: output ${key} is bool, which cannot leave a program; cast it`);
   return { name, nodes, inputs, state, outputs: new Map(Object.entries(outputs)), updates };
 }
 

@@ -1,14 +1,17 @@
-/** Comparisons give `bool`; token ids are `i32`; everything that is differentiated is `f32`. */
+/** Comparisons return `bool`, token ids are `i32`, and everything that is differentiated is `f32`. */
 export type DType = 'f32' | 'i32' | 'bool';
 export type Shape = readonly number[];
 
 type None = Record<string, never>;
 
-/** What a node of each primitive carries besides its inputs. */
+/** The attributes of each primitive, in addition to its inputs. */
 export interface Attributes {
-  /** Fed at every run. */
+  /** Supplied at every run. */
   input: { readonly name: string };
-  /** Kept by the engine between runs: parameters, optimiser moments. With `bits`, a frozen matrix in blocks of so few. */
+  /**
+   * Kept by the engine between runs: parameters and optimiser moments. `bits`: a frozen matrix that is stored
+   * quantised.
+   */
   state: { readonly name: string; readonly bits?: 4 | 8 | undefined };
   constant: { readonly data: Float32Array | Int32Array };
   add: None;
@@ -49,7 +52,7 @@ export interface Attributes {
 export type PrimitiveName = keyof Attributes;
 
 /**
- * A node of a tensor program: what a primitive makes of other nodes. Nothing is computed here; an engine does that.
+ * A node of a tensor program: a primitive applied to other nodes. Nothing is computed here; an engine does that.
  * Nodes are immutable and their shapes are static, so a program can be differentiated, rewritten and compiled.
  */
 export interface Tensor<P extends PrimitiveName = PrimitiveName> {
@@ -61,20 +64,20 @@ export interface Tensor<P extends PrimitiveName = PrimitiveName> {
   readonly dtype: DType;
 }
 
-/** Numbers on the host: what goes into a run and what comes out of it. `bool` never leaves a program. */
+/** Numbers on the host: the inputs and outputs of a run. `bool` cannot leave a program. */
 export interface HostTensor {
   readonly shape: Shape;
   readonly data: Float32Array | Int32Array;
 }
 
-/** Named tensors of known shapes, which are had one at a time. */
+/** Named tensors of known shapes, which are read one at a time. */
 export interface TensorSource {
   readonly shapes: ReadonlyMap<string, Shape>;
-  /** The values of one, in an array that is the reader's from then on. */
+  /** Reads one tensor. The array belongs to the caller. */
   read(name: string): Promise<HostTensor>;
 }
 
-/** A map's tensors as a source, each a copy; a source as it is. */
+/** A map of tensors as a source that returns copies. A source is returned unchanged. */
 export function sourceOf(tensors: ReadonlyMap<string, HostTensor> | TensorSource): TensorSource {
   if ('shapes' in tensors) return tensors;
   return {
@@ -94,7 +97,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
 }
 
-/** The shape of an elementwise result (NumPy's broadcasting rule); throws where the shapes do not fit. */
+/** The shape of an elementwise result (NumPy's broadcasting rule). Throws if the shapes do not broadcast. */
 export function broadcastShapes(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {

@@ -5,8 +5,8 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import type { LeftToRightModel, NextToken } from './left-to-right.ts';
 
 /**
- * An autoregressive transformer that fills gaps: it reads prefix and suffix, then writes. What is given is read once; a
- * token costs what was written so far.
+ * An autoregressive transformer that fills gaps: it reads prefix and suffix, then writes the middle. The context is
+ * encoded once. A step encodes only the tokens written so far.
  */
 export class AutoregressiveWriter implements LeftToRightModel {
   readonly tokenizer: Tokenizer;
@@ -15,7 +15,7 @@ export class AutoregressiveWriter implements LeftToRightModel {
   readonly #model: LanguageModel;
   readonly #contextTokens: number;
 
-  /** `contextTokens`: tokens of prefix and suffix that are read at most, the nearest to the gap. */
+  /** `contextTokens`: the number of prefix and suffix tokens to read, those nearest to the gap. */
   constructor(model: LanguageModel, contextTokens: number) {
     this.tokenizer = model.tokenizer;
     this.end = model.config.eom_token_id as number;
@@ -28,11 +28,11 @@ export class AutoregressiveWriter implements LeftToRightModel {
     const { config, context: reader } = this.#model;
     const request = { ...context, contextTokens: this.#contextTokens };
     const { prefix, suffix } = readContext(this.tokenizer, request, config.max_position_embeddings - width - 2);
-    const given = givenForMiddle(prefix, suffix, { mask: config.mask_token_id, eos: config.eos_token_id });
-    // The last of what is given predicts the first token, so it stands in the canvas.
-    const position = given.length - 1;
-    const last = given[position] as number;
-    const read = await reader.read({ tokens: given.slice(0, -1), positions: [...Array(position).keys()] });
+    const contextTokens = givenForMiddle(prefix, suffix, { mask: config.mask_token_id, eos: config.eos_token_id });
+    // The last context token predicts the first token of the middle, so it is part of the canvas.
+    const position = contextTokens.length - 1;
+    const last = contextTokens[position] as number;
+    const read = await reader.read({ tokens: contextTokens.slice(0, -1), positions: [...Array(position).keys()] });
     return (written) => {
       const canvases = written.map((tokens) => {
         const canvas = new Int32Array(width + 1).fill(config.pad_token_id);

@@ -10,50 +10,53 @@ import {
   scoreItem,
 } from './infilling.ts';
 
-/** Something that fills gaps. */
+/** A method that fills gaps. */
 export interface InfillingMethod {
   readonly name: string;
   readonly complete: Completer;
-  /** How often it is asked for: alternatives of which the best is shown, or one answer. */
+  /** Whether it gives several alternatives, of which the best is shown, or one answer. */
   readonly answers: 'several' | 'one';
-  /** Bits of what is predicted of an item, and whether they are its own or an upper bound of them; absent: it has none. */
+  /** Bits of an item's middle, and whether they are exact or an upper bound. Absent: the method has no likelihood. */
   readonly likelihood?: { readonly bits: (item: InfillingItem) => Promise<number>; readonly are: 'exact' | 'bound' };
 }
 
-/** What rows are compared in; of `bits_per_character` less is better, of `empty` neither. */
+/** The compared metrics. Lower `bits_per_character` is better; `empty` has no better direction. */
 export const comparedMetrics = [...infillingMetrics, 'bits_per_character'] as const;
 export type ComparedMetric = (typeof comparedMetrics)[number];
 type Metrics = Readonly<Partial<Record<ComparedMetric, Interval>>>;
 
-/** One way of answering by one method. */
+/** A row of the table: one method, with one choice among its alternatives. */
 export interface InfillingRow {
   readonly name: string;
   readonly metrics: Metrics;
   readonly bits?: 'exact' | 'bound';
-  /** This row minus the first one, on the same items; absent for the first. */
+  /** This row minus the first row, on the same items; absent for the first row. */
   readonly difference?: Metrics;
 }
 
-/** The model against a baseline in a metric: the first row of each, and the model's lowest bits; the model minus the baseline. */
+/**
+ * The model compared with a baseline in one metric: the first row of each; for bits, the model's row with the fewest.
+ * `difference` is the model minus the baseline.
+ */
 export interface InfillingVerdict {
   readonly metric: ComparedMetric;
   readonly model: string;
   readonly baseline: string;
   readonly difference: Interval;
-  /** Who is ahead; null: the interval of the difference has 0 in it. */
+  /** The better of the two; null: the interval of the difference includes 0. */
   readonly winner: string | null;
 }
 
 export interface InfillingComparison {
   readonly n: number;
-  /** Items whose bits were counted: their middle fits into the model's canvas. */
+  /** Number of items whose bits were counted, because the middle fits into the model's canvas. */
   readonly scored: number;
   readonly rows: readonly InfillingRow[];
   readonly verdicts: readonly InfillingVerdict[];
 }
 
-/** An item whose bits can be counted, and the characters that they are bits of. */
-export type Measured = (item: InfillingItem) => { readonly fits: boolean; readonly characters: number };
+/** Whether the bits of an item can be counted, and the number of characters that they encode. */
+export type MeasureItem = (item: InfillingItem) => { readonly fits: boolean; readonly characters: number };
 
 interface Answers {
   readonly name: string;
@@ -62,14 +65,14 @@ interface Answers {
 }
 
 /**
- * Fills the items' gaps by every method. The first of `own` is what the others are set against; `baselines` are others'.
+ * Fills the gaps with every method. All rows are compared with the first of `own`; `baselines` are the other models.
  *
- * @param step told of every piece of a method's work before it is begun; throws to stop
+ * @param step called before every unit of a method's work; throws to stop
  */
 export async function compareInfilling(
   items: readonly InfillingItem[],
   { own, baselines }: { readonly own: readonly InfillingMethod[]; readonly baselines: readonly InfillingMethod[] },
-  measured: Measured,
+  measured: MeasureItem,
   step: (method: string, done: number, of: number) => void,
 ): Promise<InfillingComparison> {
   const counted = items.filter((item) => measured(item).fits);
@@ -89,7 +92,7 @@ export async function compareInfilling(
 interface Work {
   readonly items: readonly InfillingItem[];
   readonly counted: readonly InfillingItem[];
-  readonly measured: Measured;
+  readonly measured: MeasureItem;
   readonly step: (method: string, done: number, of: number) => void;
 }
 
@@ -120,7 +123,7 @@ async function answersOf(method: InfillingMethod, { items, counted, measured, st
     },
     ...(likelihood && bits.length > 0 ? { bits: likelihood.are } : {}),
   };
-  // How likely the middle is does not depend on which answer is taken, so it stands in one row.
+  // The likelihood of the middle does not depend on the choice of the answer, so only one row has it.
   return answers === 'one' ? [first] : [first, { name: `${name}, likeliest`, scores: scoresOf(likeliest) }];
 }
 
@@ -154,7 +157,7 @@ function verdictsOf(own: readonly Answers[], baseline: Answers): InfillingVerdic
 
 const scoreOf = (metric: ComparedMetric, { scores }: Answers): number => intervalOf(metric, scores[metric]!).value;
 
-/** How like a middle an answer is, and how many bits a middle takes, are rates; what is yes or no for an item is a share. */
+/** Edit similarity and bits are rates; metrics that are 0 or 1 for each item are shares. */
 function intervalOf(metric: ComparedMetric, scores: readonly Score[]): Interval {
   if (metric === 'bits_per_character') return rateInterval(scores);
   if (metric !== 'edit_similarity') return shareInterval(scores);

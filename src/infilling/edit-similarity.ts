@@ -1,6 +1,6 @@
 /**
- * How like two texts are, from 0 to 1: 1 - (Levenshtein distance) / (length of the longer), in characters (code points)
- * and with white space as it stands; two empty texts are alike.
+ * Edit similarity of two texts, from 0 to 1: 1 - (Levenshtein distance) / (length of the longer), in code points,
+ * including white space. Two empty texts have the similarity 1.
  */
 export function editSimilarity(one: string, other: string): number {
   const [a, b] = [[...one], [...other]];
@@ -8,7 +8,7 @@ export function editSimilarity(one: string, other: string): number {
   return longer === 0 ? 1 : 1 - distance(a, b) / longer;
 }
 
-/** Insertions, deletions and substitutions that it takes at least (V. I. Levenshtein, 1966). */
+/** The minimum number of insertions, deletions and substitutions (V. I. Levenshtein, 1966). */
 function distance(a: readonly string[], b: readonly string[]): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (const [index, character] of a.entries()) {

@@ -5,60 +5,63 @@ import type { Score } from '../tasks/task.ts';
 import { editSimilarity } from './edit-similarity.ts';
 import { withoutOverlap } from './overlap.ts';
 
-/** The rest of a line; the rest of a line and lines below it, or the body that a line opens; any span of characters. */
+/**
+ * The kinds of gaps: the rest of a line; the rest of a line and some lines below it, or the body that a line opens;
+ * any span of characters.
+ */
 export const infillingKinds = ['line', 'lines', 'span'] as const;
 export type InfillingKind = (typeof infillingKinds)[number];
 
-/** A gap in a file, with what stood there. */
+/** A gap in a file, with the original text. */
 export interface InfillingItem {
   readonly kind: InfillingKind;
   readonly prefix: string;
   readonly middle: string;
   readonly suffix: string;
-  /** VS Code's id. */
+  /** VS Code's language id. */
   readonly language: string;
-  /** Syntax errors of the file as it is. */
+  /** Syntax errors of the original file. */
   readonly errors: number;
 }
 
-/** Whether one line is wanted, which every completer is told. */
+/** Whether a single line is expected. Every completer knows this. */
 export const isSingleLine = ({ kind }: Pick<InfillingItem, 'kind'>): boolean => kind === 'line';
 
-/** What a completer wrote into a gap: alternatives, the one first that it would give if it gave but one. */
+/** Fills a gap: alternatives, the best guess first. */
 export type Completer = (item: InfillingItem) => Promise<readonly string[]>;
 
-/** Alternatives, of which an editor shows one, and the temperature of those that are drawn. */
+/** The number of alternatives, of which an editor shows one, and the temperature of the sampled ones. */
 export const shownAlternatives = { alternatives: 3, temperature: 0.8 } as const;
 
-/** What each completion is scored by. */
+/** The metrics of each completion. */
 export const infillingMetrics = ['exact_match', 'edit_similarity', 'parses', 'empty'] as const;
 export type InfillingMetric = (typeof infillingMetrics)[number];
 
 /**
- * One completion, each number from 0 to 1. `exact_match`: it is the middle to the letter, white space at its end aside.
- * `edit_similarity`: `editSimilarity` to the middle. `parses`: the file with it has no more syntax errors than the
- * original. `empty`: nothing but white space was written, which most often parses too.
+ * The scores of one completion, each from 0 to 1. `exact_match`: equals the original text, except white space at the
+ * end. `edit_similarity`: `editSimilarity` to the original text. `parses`: the file with the completion has no more
+ * syntax errors than the original. `empty`: the completion is only white space, which usually parses too.
  */
 export type CompletionScores = Readonly<Record<InfillingMetric, number>>;
 
-/** Of an item's alternatives: the one that an editor shows, with the fewest syntax errors, and the first one. */
+/** The scores of the alternative that an editor shows (the one with the fewest syntax errors), and of the first one. */
 export interface ItemScores {
   readonly shown: CompletionScores;
   readonly likeliest: CompletionScores;
 }
 
-/** What an answer comes to: an editor cuts what would repeat the text behind the gap. */
-const answerTo = ({ suffix }: InfillingItem, text: string): string => withoutOverlap(text, suffix);
+/** The answer as an editor inserts it, without an end that repeats the text after the gap. */
+const trimmedAnswer = ({ suffix }: InfillingItem, text: string): string => withoutOverlap(text, suffix);
 
-/** Whether this is the best of any alternatives that follow it, so that they need not be written. */
+/** Whether no alternative after this one could be better, so that no more need be generated. */
 export async function isBest(item: InfillingItem, alternative: string): Promise<boolean> {
-  const text = answerTo(item, alternative);
+  const text = trimmedAnswer(item, alternative);
   return text.trim() !== '' && leavesNoError(item.language, item, text);
 }
 
-/** Completes an item and scores what came. */
+/** Completes an item and scores the answers. */
 export async function scoreItem(item: InfillingItem, complete: Completer): Promise<ItemScores> {
-  const alternatives = (await complete(item)).map((text) => answerTo(item, text));
+  const alternatives = (await complete(item)).map((text) => trimmedAnswer(item, text));
   const [best] = await orderBySyntax(item.language, item, alternatives);
   const likeliest = await scoreCompletion(item, alternatives[0] as string);
   return { likeliest, shown: best === 0 ? likeliest : await scoreCompletion(item, alternatives[best!] as string) };
@@ -75,18 +78,18 @@ async function scoreCompletion(item: InfillingItem, text: string): Promise<Compl
   };
 }
 
-/** Completes every item, one after the other. */
+/** Completes and scores every item, one at a time. */
 export async function scoreItems(items: readonly InfillingItem[], complete: Completer): Promise<ItemScores[]> {
   const scores: ItemScores[] = [];
   for (const item of items) scores.push(await scoreItem(item, complete));
   return scores;
 }
 
-/** A metric of several completions as what its interval and its differences are made of. */
+/** One metric of several completions, as scores for intervals and differences. */
 export const metricScores = (completions: readonly CompletionScores[], metric: InfillingMetric): Score[] =>
   completions.map((scores) => ({ value: scores[metric], weight: 1 }));
 
-/** The share of completions that are right, and of those that parse, with their intervals; items are independent. */
+/** The shares of exact matches and of completions that parse, with their intervals. Items count as independent. */
 export const sharesOf = (completions: readonly CompletionScores[]): Record<'exact_match' | 'parses', Interval> => ({
   exact_match: shareInterval(metricScores(completions, 'exact_match')),
   parses: shareInterval(metricScores(completions, 'parses')),

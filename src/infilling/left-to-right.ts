@@ -6,33 +6,33 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import { Random } from '../platform/random.ts';
 import { type Completer, isSingleLine, shownAlternatives } from './infilling.ts';
 
-/** Logits [vocabulary] of what comes behind each of several beginnings of a middle, all of one length. */
+/** Logits [vocabulary] of the next token for each of several partial middles of the same length. */
 export type NextToken = (written: readonly (readonly number[])[]) => Promise<readonly Float32Array[]>;
 
 /** A model that writes the middle of a gap token by token. */
 export interface LeftToRightModel {
   readonly tokenizer: Tokenizer;
-  /** The token behind a middle, and one that is never written. */
+  /** The token that ends a middle, and the mask, which is never written. */
   readonly end: number;
   readonly mask: number;
-  /** Reads what stands around a gap that is at most `width` tokens long, the end counted. */
+  /** Encodes the context of a gap of at most `width` tokens, including the end. */
   read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<NextToken>;
 }
 
 export interface WritingRequest {
-  /** What the first tokens have to spell out: a word under way. */
-  readonly begun: string;
-  /** Tokens that are written at most, the end counted. */
+  /** Text that the first tokens must spell out: the healed prefix. */
+  readonly healedPrefix: string;
+  /** Maximum number of tokens, including the end. */
   readonly width: number;
   /** Stop at the end of the first line. */
   readonly singleLine: boolean;
-  /** Middles that are written; the first is greedy, the others are drawn at `temperature`. */
+  /** Number of middles. The first is greedy, the others are sampled at `temperature`. */
   readonly alternatives: number;
   readonly temperature: number;
   readonly seed: number;
 }
 
-/** Middles behind what was begun, each up to the end that the model gave it. */
+/** Writes middles without the healed prefix, each up to the end that the model chose. */
 export async function writeMiddles(
   next: NextToken,
   { tokenizer, end, mask }: LeftToRightModel,
@@ -40,7 +40,7 @@ export async function writeMiddles(
 ): Promise<string[]> {
   const middles = Array.from({ length: request.alternatives }, (_, index) => ({
     tokens: [] as number[],
-    begun: request.begun,
+    toSpell: request.healedPrefix,
     done: false,
     temperature: index === 0 ? 0 : request.temperature,
     random: new Random(request.seed, 'left to right', index),
@@ -51,8 +51,8 @@ export async function writeMiddles(
     const logits = await next(open.map(({ tokens }) => tokens));
     for (const [row, middle] of open.entries()) {
       const free = logits[row] as Float32Array;
-      const allowed = middle.begun
-        ? constrainToPrefix(free, middle.begun, tokenizer)
+      const allowed = middle.toSpell
+        ? constrainToPrefix(free, middle.toSpell, tokenizer)
         : request.singleLine
           ? lineEndsAsEnd(free, tokenizer, end)
           : free;
@@ -60,28 +60,33 @@ export async function writeMiddles(
       middle.done = token === end;
       if (middle.done) continue;
       middle.tokens.push(token);
-      middle.begun = middle.begun.slice((tokenizer.texts[token] as string).length);
+      middle.toSpell = middle.toSpell.slice((tokenizer.texts[token] as string).length);
     }
   }
   return middles.map(({ tokens }) => {
-    const text = tokenizer.decode(tokens).slice(request.begun.length);
+    const text = tokenizer.decode(tokens).slice(request.healedPrefix.length);
     return request.singleLine ? (text.split(/\r?\n/, 1)[0] as string) : text;
   });
 }
 
-/** A model that writes from the left as a completer, in canvases as wide as `generation` says; it takes up a word under way. */
+/**
+ * A completer for a model that writes from left to right. Widths come from `generation`, and token healing is
+ * applied.
+ */
 export function leftToRightCompleter(model: LeftToRightModel, generation: GenerationDefaults): Completer {
   return async (item) => {
     const singleLine = isSingleLine(item);
     const width = canvasWidth(generation, singleLine);
-    const begun = healedPrefix(model.tokenizer, item.prefix);
-    const prefix = item.prefix.slice(0, item.prefix.length - begun.length);
+    const healed = healedPrefix(model.tokenizer, item.prefix);
+    const prefix = item.prefix.slice(0, item.prefix.length - healed.length);
     const next = await model.read({ prefix, suffix: item.suffix }, width);
-    return writeMiddles(next, model, { begun, width, singleLine, seed: 0, ...shownAlternatives });
+    return writeMiddles(next, model, { healedPrefix: healed, width, singleLine, seed: 0, ...shownAlternatives });
   };
 }
 
-/** Where one line is wanted, all tokens with a line break are ways to end it: their probability is the end's. */
+/**
+ * In a single-line completion, every token with a line break ends it, so their probabilities are added to the end's.
+ */
 function lineEndsAsEnd(logits: Float32Array, { texts }: Tokenizer, end: number): Float32Array {
   const ends = texts.flatMap((text, id) => (id === end || text.includes('\n') ? [id] : []));
   const merged = logits.slice();
@@ -92,7 +97,7 @@ function lineEndsAsEnd(logits: Float32Array, { texts }: Tokenizer, end: number):
   return merged;
 }
 
-/** Bits of `tokens`, one after the other. */
+/** Bits of `tokens`, each predicted from those before it. */
 export async function bitsFromTheLeft(next: NextToken, tokens: readonly number[]): Promise<number> {
   let bits = 0;
   for (const [place, token] of tokens.entries()) {

@@ -2,12 +2,12 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import type { LeftToRightModel, NextToken } from './left-to-right.ts';
 import type { Ngram } from './ngram.ts';
 
-/** Characters that surely hold the tokens before a gap that an n-gram looks at. */
+/** Enough characters to contain the tokens before a gap that the n-gram considers. */
 const charactersBefore = 400;
 
 /**
- * An n-gram that fills gaps: `text` says what comes next in a text, `ends` whether a middle is over. It sees a few tokens
- * before a place and nothing behind the gap.
+ * An n-gram that fills gaps: `text` predicts the next token, `ends` whether the middle is complete. It sees a few
+ * tokens before a position and nothing after the gap.
  */
 export class NgramWriter implements LeftToRightModel {
   readonly tokenizer: Tokenizer;
@@ -33,9 +33,9 @@ export class NgramWriter implements LeftToRightModel {
     return async (written) => written.map((tokens) => this.#logits([...before, ...tokens], tokens.length > 0));
   }
 
-  /** The logarithm of the share that goes on, times the text's distribution, and of the share that ends. */
+  /** Log-probabilities: of the text's tokens, scaled by the probability to continue, and of the end. */
   #logits(history: readonly number[], mayEnd: boolean): Float32Array {
-    // No middle is empty, which the tokens alone do not tell.
+    // No middle is empty, which the n-gram does not know.
     const over = mayEnd ? (this.#ends.distribution(history)[this.end] as number) : 0;
     const text = this.#text.distribution(history);
     const rest = (1 - over) / (1 - (text[this.end] as number));

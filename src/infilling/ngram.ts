@@ -1,37 +1,37 @@
 export interface NgramOptions {
-  /** Token ids are below this. */
+  /** Number of token ids. */
   readonly vocabulary: number;
-  /** Tokens of the longest n-gram: what is predicted, and up to `order - 1` before it. */
+  /** Length of the longest n-gram: the predicted token and up to `order - 1` tokens before it. */
   readonly order: number;
-  /** So many tokens at the beginning of every text are seen before others and not predicted themselves; absent: none. */
-  readonly given?: number;
+  /** Tokens at the beginning of every text that serve as context and are not predicted; absent: 0. */
+  readonly contextLength?: number;
 }
 
 /**
- * An n-gram over tokens with interpolated modified Kneser-Ney smoothing (S. F. Chen and J. Goodman, "An empirical study
- * of smoothing techniques for language modeling", 1998, section 3): a distribution over the whole vocabulary behind any
- * history.
+ * An n-gram model over tokens with interpolated modified Kneser-Ney smoothing (S. F. Chen and J. Goodman, "An
+ * empirical study of smoothing techniques for language modeling", 1998, section 3): a distribution over the whole
+ * vocabulary after any history.
  *
  *     p_n(w | h) = (c_n(hw) - D_n(c_n(hw)) + D_n(h) p_{n-1}(w | h without its first token)) / c_n(h)
  *
- * where c of the highest order counts how often a sequence stands in the texts, c of a lower one behind how many
- * different tokens it does, D_n(h) is what was taken off all counts behind h, and p_0 is uniform. The discounts follow
- * from how many sequences are counted once, twice, three and four times; where one of these is none, all counts lose the
- * same, as in absolute discounting.
+ * Here c of the highest order counts the occurrences of a sequence in the texts, c of a lower order counts the
+ * different tokens that precede it, D_n(h) is the total discount of the counts after h, and p_0 is uniform. The
+ * discounts follow from the numbers of sequences with the counts 1, 2, 3 and 4. If one of these is 0, all counts have
+ * the same discount, as in absolute discounting.
  */
 export class Ngram {
   readonly vocabulary: number;
   readonly order: number;
-  /** The texts one behind the other, each behind `order - 1` borders. */
+  /** All texts concatenated, with `order - 1` border tokens before each. */
   readonly #stream: Int32Array;
-  /** Of the orders 1, 2, …. */
+  /** The counts of orders 1, 2, …. */
   readonly #levels: readonly Level[];
   readonly #alone: Float64Array;
 
-  constructor(texts: Iterable<ArrayLike<number>>, { vocabulary, order, given = 0 }: NgramOptions) {
+  constructor(texts: Iterable<ArrayLike<number>>, { vocabulary, order, contextLength = 0 }: NgramOptions) {
     this.vocabulary = vocabulary;
     this.order = order;
-    const { stream, predicted } = streamOf(texts, { border: vocabulary, borders: order - 1, given });
+    const { stream, predicted } = streamOf(texts, { border: vocabulary, borders: order - 1, contextLength });
     this.#stream = stream;
     const levels: Level[] = [];
     let starts = predicted.map((place) => place - (order - 1));
@@ -39,14 +39,14 @@ export class Ngram {
       const sorted = this.#sorted(starts, length);
       const { different, counts } = this.#runs(sorted, length);
       levels.unshift({ length, sorted, discounts: discountsOf(counts) });
-      // The next order counts each sequence once for every token that it stands behind.
+      // The next lower order counts each sequence once for every different token that precedes it.
       starts = different.map((start) => start + 1);
     }
     this.#levels = levels;
     this.#alone = this.#refine(new Float64Array(vocabulary).fill(1 / vocabulary), levels[0] as Level, []);
   }
 
-  /** The probability of every token behind a history, of which the last `order - 1` tokens count: [vocabulary]. */
+  /** The probability of every token after a history, whose last `order - 1` tokens count: [vocabulary]. */
   distribution(history: ArrayLike<number>): Float64Array {
     const known = Array.from({ length: this.order - 1 }, (_, index) => {
       const place = history.length - (this.order - 1) + index;
@@ -55,14 +55,14 @@ export class Ngram {
     let found = this.#alone;
     for (const level of this.#levels.slice(1)) {
       const next = this.#refine(found, level, known.slice(known.length - (level.length - 1)));
-      // A history that was never met has no longer one that was.
+      // If a history never occurred, no longer one did.
       if (next === found) break;
       found = next;
     }
     return found;
   }
 
-  /** `lower` with what this order's counts say of the tokens behind a history; `lower` itself where they say nothing. */
+  /** Interpolates `lower` with this order's counts after a history. Returns `lower` itself if there are none. */
   #refine(lower: Float64Array, { length, sorted, discounts }: Level, history: readonly number[]): Float64Array {
     const begin = this.#bound(sorted, 0, sorted.length, history, false);
     const end = this.#bound(sorted, begin, sorted.length, history, true);
@@ -82,13 +82,15 @@ export class Ngram {
     return own;
   }
 
-  /** Where the first of the sorted sequences stands that begins as `history` does, or the first one behind all that do. */
-  #bound(sorted: Int32Array, from: number, to: number, history: readonly number[], behind: boolean): number {
+  /**
+   * Index of the first sorted sequence that begins with `history`; with `after`, of the first one after all that do.
+   */
+  #bound(sorted: Int32Array, from: number, to: number, history: readonly number[], after: boolean): number {
     let [low, high] = [from, to];
     while (low < high) {
       const half = (low + high) >> 1;
       const order = this.#compare(sorted[half] as number, history);
-      if (order < 0 || (behind && order === 0)) low = half + 1;
+      if (order < 0 || (after && order === 0)) low = half + 1;
       else high = half;
     }
     return low;
@@ -102,7 +104,10 @@ export class Ngram {
     return 0;
   }
 
-  /** The end of a run of one token at a place, which begins at `at`: in steps that double, then halve. */
+  /**
+   * The end of a run of one token at a position of the sequences, starting at `at`. Galloping search: the steps
+   * double, then halve.
+   */
   #endOfRun(sorted: Int32Array, at: number, end: number, place: number, token: number): number {
     const isIn = (index: number) => index < end && this.#stream[(sorted[index] as number) + place] === token;
     let step = 1;
@@ -112,7 +117,7 @@ export class Ngram {
     return last + 1;
   }
 
-  /** Sequences of `length` tokens by their starts, in their order: a counting sort by each token, the last one first. */
+  /** Sorts sequences of `length` tokens, given by their starts: a counting sort by each token, last token first. */
   #sorted(starts: Int32Array, length: number): Int32Array {
     let [from, to]: Int32Array[] = [starts.slice(), new Int32Array(starts.length)];
     for (let place = length - 1; place >= 0; place--) {
@@ -125,7 +130,7 @@ export class Ngram {
     return from!;
   }
 
-  /** A start of each different one of the sorted sequences, and how many of them there are once, twice, … (up to 4). */
+  /** One start per distinct sorted sequence, and how many sequences occur 1, 2, 3 and 4 times. */
   #runs(sorted: Int32Array, length: number): { different: Int32Array; counts: readonly number[] } {
     const different = new Int32Array(sorted.length);
     const counts = [0, 0, 0, 0];
@@ -151,15 +156,15 @@ export class Ngram {
 /** The sequences of one length. */
 interface Level {
   readonly length: number;
-  /** Their starts in the stream, in the order of their tokens; each as often as it counts. */
+  /** Their starts in the stream, sorted by their tokens. A sequence occurs as often as it is counted. */
   readonly sorted: Int32Array;
-  /** What is taken off a count of one, of two, and of more. */
+  /** The discounts of a count of 1, of 2, and of more. */
   readonly discounts: readonly number[];
 }
 
-/** From how many sequences were counted once, twice, three and four times. */
+/** The discounts, from the numbers of sequences with the counts 1, 2, 3 and 4. */
 function discountsOf([once, twice, thrice, fourTimes]: readonly number[]): readonly number[] {
-  // Where nothing was counted once there is nothing to tell a discount by.
+  // If no sequence has the count 1, the discount cannot be estimated.
   const plain = once ? once / (once + 2 * twice!) : 0.5;
   if (!once || !twice || !thrice || !fourTimes) return [plain];
   const of = (count: number, these: number, next: number) =>
@@ -167,10 +172,10 @@ function discountsOf([once, twice, thrice, fourTimes]: readonly number[]): reado
   return [of(1, once, twice), of(2, twice, thrice), of(3, thrice, fourTimes)];
 }
 
-/** The texts one behind the other, each behind `borders` borders, and the places of the tokens that are predicted. */
+/** Concatenates the texts, each after `borders` border tokens, and lists the positions of the predicted tokens. */
 function streamOf(
   texts: Iterable<ArrayLike<number>>,
-  { border, borders, given }: Record<'border' | 'borders' | 'given', number>,
+  { border, borders, contextLength }: Record<'border' | 'borders' | 'contextLength', number>,
 ): { stream: Int32Array; predicted: Int32Array } {
   const parts = [...texts];
   const tokens = parts.reduce((sum, { length }) => sum + length, 0);
@@ -180,7 +185,7 @@ function streamOf(
   for (const text of parts) {
     at += borders;
     stream.set(text, at);
-    for (let place = given; place < text.length; place++) predicted[count++] = at + place;
+    for (let place = contextLength; place < text.length; place++) predicted[count++] = at + place;
     at += text.length;
   }
   return { stream, predicted: predicted.slice(0, count) };

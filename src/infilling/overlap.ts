@@ -1,6 +1,6 @@
 /**
- * A completion without what stands behind the cursor already: the longest of its ends that the following text begins with.
- * A closing bracket stays where it closes one of the completion's own.
+ * Removes the end of a completion that repeats the text after the cursor (the longest such end). A closing bracket
+ * that closes one of the completion's own is kept.
  */
 export function withoutOverlap(text: string, suffix: string): string {
   const following = suffix.replaceAll('\r\n', '\n');
@@ -14,7 +14,7 @@ export function withoutOverlap(text: string, suffix: string): string {
   return text;
 }
 
-/** A `>` alone may be an operator too, so that nobody counts them. */
+/** A `>` can also be an operator, so angle brackets are not counted. */
 const closesItsOwn = (tail: string, text: string): boolean =>
   /[)\]}]/.test(tail) ? isBalanced(text) : tail.includes('>') && text.includes('<');
 

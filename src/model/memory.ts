@@ -1,4 +1,4 @@
-import { type Bits, bytesInBlocks } from '../engine/quantization.ts';
+import { type Bits, quantizedBytes } from '../engine/quantization.ts';
 import { type Shape, sizeOf } from '../graph/tensor.ts';
 import { memorySize } from '../platform/amounts.ts';
 import { UserError } from '../platform/errors.ts';
@@ -42,7 +42,7 @@ export function keptBytes(shapes: ReadonlyMap<string, Shape>, quantized?: Readon
   let bytes = 0;
   for (const [name, shape] of shapes) {
     const bits = quantized?.get(name);
-    bytes += bits ? bytesInBlocks(shape, bits) : bytesOfNumber * sizeOf(shape);
+    bytes += bits ? quantizedBytes(shape, bits) : bytesOfNumber * sizeOf(shape);
   }
   return bytes;
 }

@@ -1,4 +1,4 @@
-import { type Bits, fillsBlocks, rounded } from '../engine/quantization.ts';
+import { type Bits, isQuantizable, rounded } from '../engine/quantization.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import type { ModelConfig } from './config.ts';
@@ -14,7 +14,7 @@ export function quantizedWeights(config: ModelConfig, precision: Precision): Map
   if (precision === 'f32') return quantized;
   for (const [name, shape] of weightShapes(config)) {
     if (!name.endsWith('_proj.weight')) continue;
-    if (!fillsBlocks(shape))
+    if (!isQuantizable(shape))
       throw new UserError(
         `A base of precision ${precision} needs widths that are multiples of 32, and ${name} is [${shape}]; keep this model in f32.`,
       );

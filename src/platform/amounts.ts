@@ -9,7 +9,7 @@ export function duration(seconds: number): string {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Bytes for people: "16 MB". Powers of a thousand, as file managers count. */
+/** Formats bytes in powers of 1000, as file managers do: "16 MB". */
 export function size(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;
@@ -21,12 +21,12 @@ export function size(bytes: number): string {
   return `${unit === 0 || value >= 9.95 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** Bytes of memory for people: "2.1 GiB", "37 MiB". Powers of 1024, as memory is sold. */
+/** Formats bytes of memory in powers of 1024: "2.1 GiB", "37 MiB". */
 export const memorySize = (bytes: number): string =>
   bytes < 2 ** 30 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
-/** Whether a model fits into this machine's memory, in words: "needs about 2.1 GiB, has 23.5 GiB". */
+/** Whether a model fits into memory, for display: "needs about 2.1 GiB (23.5 GiB available)" */
 export function fitText({ needed, available }: { readonly needed: number | null; readonly available: number }): string {
-  if (needed === null) return `of unknown size, has ${memorySize(available)}`;
-  return `${needed > available ? 'too large: ' : ''}needs about ${memorySize(needed)}, has ${memorySize(available)}`;
+  if (needed === null) return `memory need unknown (${memorySize(available)} available)`;
+  return `${needed > available ? 'too large: ' : ''}needs about ${memorySize(needed)} (${memorySize(available)} available)`;
 }

@@ -3,19 +3,19 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-/** Whether this machine runs on battery now; null where it has none, or does not tell. */
+/** Whether this machine runs on battery; null if it has none or if that is unknown. */
 export async function onBattery(): Promise<boolean | null> {
   try {
     if (process.platform === 'linux') return await onBatteryByLinux();
     if (process.platform === 'darwin') return readPmset(await run('/usr/bin/pmset', ['-g', 'batt']));
     if (process.platform === 'win32') return readBatteryStatus(await run('powershell.exe', windowsQuery));
   } catch {
-    // A program that is missing or forbidden: not knowing is an answer here.
+    // The query program is missing or may not be run: unknown is a valid answer.
   }
   return null;
 }
 
-/** What the kernel says of each supply, linux/Documentation/ABI/testing/sysfs-class-power. */
+/** Reads the kernel's power supplies, linux/Documentation/ABI/testing/sysfs-class-power. */
 export async function onBatteryByLinux(supplies = '/sys/class/power_supply'): Promise<boolean | null> {
   const names = await readdir(supplies).catch(() => []);
   let discharging: boolean | null = null;
@@ -26,7 +26,7 @@ export async function onBatteryByLinux(supplies = '/sys/class/power_supply'): Pr
         () => null,
       );
     const [type, online, status, scope] = await Promise.all([of('type'), of('online'), of('status'), of('scope')]);
-    // A mouse has a battery too.
+    // Skip the batteries of peripherals such as mice.
     if (scope === 'Device') continue;
     if (type === 'Battery') discharging = discharging === true || status === 'Discharging';
     else if (online === '1') return false;
@@ -41,7 +41,10 @@ export function readPmset(output: string): boolean | null {
   return source === 'AC Power' && output.includes('InternalBattery') ? false : null;
 }
 
-/** Win32_Battery.BatteryStatus, a number a line: 1 discharging, 4 and 5 low and critical while discharging. */
+/**
+ * Prints Win32_Battery.BatteryStatus, one number per line: 1 is discharging, 4 and 5 are low and critical while
+ * discharging.
+ */
 const windowsQuery = [
   '-NoProfile',
   '-NonInteractive',

@@ -1,17 +1,17 @@
 /**
- * An error whose message is meant for a user: one sentence that says what happened, where, and what to do.
- * Everything else that is thrown is a defect of ours and keeps its stack.
+ * An error whose message is shown to the user: one sentence that says what happened, where, and what to do. Any other
+ * error is a defect and keeps its stack.
  */
 export class UserError extends Error {
   override readonly name: string = 'UserError';
 }
 
-/** A user error in how a command was called (exit code 2), as opposed to one met while doing it (exit code 1). */
+/** A user error in the way a command was called (exit code 2), as opposed to one while it runs (exit code 1). */
 export class UsageError extends UserError {
   override readonly name = 'UsageError';
 }
 
-/** The work was stopped by its user (SIGINT, cancel, `control.json`): what was done is saved, exit code 130. */
+/** The user stopped the work (SIGINT, cancel, `control.json`). Everything done so far is saved; exit code 130. */
 export class Interrupted extends UserError {
   override readonly name = 'Interrupted';
 }

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import writeFileAtomic from 'write-file-atomic';
 import { messageOf, UserError } from './errors.ts';
 
-/** Writes a file so that a reader sees the old content or the new one, never a part; creates the folder. */
+/** Writes a file atomically: readers see the old content or the new content, never a part. Creates the folder. */
 export async function writeAtomic(file: string, data: string | Uint8Array): Promise<void> {
   const content = typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length);
   await writing(file, async () => {
@@ -15,7 +15,7 @@ export async function writeAtomic(file: string, data: string | Uint8Array): Prom
   });
 }
 
-/** `writeAtomic` of parts that are had one at a time, for files that do not fit into memory twice. */
+/** `writeAtomic` for content that arrives in parts, for files too large to hold in memory twice. */
 export async function writeAtomicParts(file: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
   const unfinished = `${file}.${randomUUID()}`;
   await writing(file, async () => {
@@ -36,11 +36,11 @@ export async function writeAtomicParts(file: string, parts: AsyncIterable<Uint8A
   });
 }
 
-/** What a file system answers where the disk is full, and where a place is not to be written. */
+/** Error codes of a full disk, and of a location that cannot be written. */
 const full = ['ENOSPC', 'EDQUOT'];
 const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR'];
 
-/** Does what writes `file`; a full disk, or a place that is not to be written, becomes a `UserError` that keeps its code. */
+/** Runs `write`. If the disk is full or `file` cannot be written, throws a `UserError` with the error's code. */
 export async function writing<T>(file: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
@@ -48,13 +48,13 @@ export async function writing<T>(file: string, write: () => Promise<T>): Promise
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (error instanceof UserError || ![...full, ...refused].includes(code)) throw error;
     const advice = full.includes(code)
-      ? 'make room, then resume or try again'
+      ? 'free some disk space, then resume or try again'
       : 'check the path and its permissions, or choose another place';
     throw Object.assign(new UserError(`Cannot write ${file} (${messageOf(error)}); ${advice}.`), { code });
   }
 }
 
-/** Replaces a file; tries again where Windows refuses it, as it does while somebody reads the old one. */
+/** Replaces a file. On Windows it retries, because replacing a file fails while another process reads it. */
 async function whenFree(replace: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -71,7 +71,7 @@ export async function writeJson(file: string, value: unknown): Promise<void> {
   await writeAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Reads a JSON file; throws a `UserError` that names the file and the place when it is missing or broken. */
+/** Reads a JSON file. Throws a `UserError` that names the file if it is missing or is not valid JSON. */
 export async function readJson(file: string): Promise<unknown> {
   const text = await readText(file);
   try {
@@ -81,7 +81,7 @@ export async function readJson(file: string): Promise<unknown> {
   }
 }
 
-/** Reads a text file; throws a `UserError` that names the file when it cannot be read. */
+/** Reads a text file. Throws a `UserError` that names the file if it cannot be read. */
 export async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
@@ -93,16 +93,16 @@ export async function readText(file: string): Promise<string> {
 export function cannotRead(file: string, error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOENT') return `${file} does not exist; check the path.`;
-  if (code === 'EISDIR') return `${file} is a folder, and a file is needed; check the path.`;
+  if (code === 'EISDIR') return `${file} is a folder, not a file; check the path.`;
   return `${file} cannot be read (${messageOf(error)}).`;
 }
 
-/** Whether a file or folder is there, at the end of a link too. */
+/** Whether a file or folder exists. Links are followed. */
 export async function exists(file: string): Promise<boolean> {
   return (await stat(file).catch(() => undefined)) !== undefined;
 }
 
-/** Where models, runs, evaluations and caches live: `UNMASK_HOME`, else the platform's data folder. */
+/** The data home, which holds models, runs, evaluations and caches: `UNMASK_HOME`, or the platform's data folder. */
 export function dataHome(): string {
   if (process.env.UNMASK_HOME) return path.resolve(process.env.UNMASK_HOME);
   const home = homedir();

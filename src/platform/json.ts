@@ -1,9 +1,12 @@
-/** A key that stands twice in an object of this JSON text, of which readers keep one or the other; undefined: none. */
+/**
+ * A key that occurs twice in one object of this JSON text, where parsers disagree which value counts. Undefined:
+ * none.
+ */
 export function duplicateKey(text: string): string | undefined {
-  /** The keys of each object that is open; null for a list. */
+  /** The keys of each open object; null for an open array. */
   const open: (Set<string> | null)[] = [];
   let key: string | undefined;
-  // Not with a regular expression: those of JavaScript fail at strings of some million characters.
+  // A regular expression would not do: JavaScript's fail on strings of a few million characters.
   for (let at = 0; at < text.length; at++) {
     const token = text[at];
     if (token === '{') open.push(new Set());
@@ -23,7 +26,7 @@ export function duplicateKey(text: string): string | undefined {
   return undefined;
 }
 
-/** Where the quote stands that ends a string. */
+/** The index of the closing quote. */
 function endOfString(text: string, start: number): number {
   let at = start + 1;
   while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;

@@ -1,15 +1,15 @@
 import { totalmem } from 'node:os';
 
-/** Bytes of memory that this process may use, and those of them that are free. */
+/** Bytes of memory that this process may use, in total and currently free. */
 export interface MachineMemory {
   readonly total: number;
   readonly free: number;
 }
 
-/** The machine's memory, or its container's where that is less. */
+/** The machine's memory, or the container's limit if that is lower. */
 export function machineMemory(): MachineMemory {
   const limit = process.constrainedMemory();
-  // Where nothing limits the process it is 0, or a number that no machine has.
+  // Without a limit the value is 0, or larger than any machine's memory.
   const total = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
   return { total, free: Math.min(total, process.availableMemory()) };
 }

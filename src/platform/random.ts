@@ -4,9 +4,9 @@ import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus'
 import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
 
 /**
- * A seeded stream of random numbers. Streams are named, not drawn from each other: `new Random(seed, 'rollout', 3)`
- * is the same stream whatever else was drawn before it, so that work can be resumed, re-ordered or batched
- * differently without changing its numbers.
+ * A seeded stream of random numbers. Streams have names and are not drawn from each other: `new Random(seed,
+ * 'rollout', 3)` is the same stream whatever was drawn before. Work can therefore be resumed, reordered or batched
+ * differently with the same random numbers.
  */
 export class Random {
   readonly #generator: JumpableRandomGenerator;
@@ -25,7 +25,7 @@ export class Random {
     return (high * 67108864 + low) / 9007199254740992;
   }
 
-  /** Uniform whole number in [0, bound). */
+  /** Uniform integer in [0, bound). */
   integer(bound: number): number {
     return uniformInt(this.#generator, 0, bound - 1);
   }
@@ -49,7 +49,7 @@ export class Random {
     return shuffled;
   }
 
-  /** `count` different whole numbers in [0, bound), in random order. */
+  /** `count` different integers in [0, bound), in random order. */
   sample(bound: number, count: number): number[] {
     const numbers = Array.from({ length: bound }, (_, index) => index);
     for (let index = 0; index < count; index++) {

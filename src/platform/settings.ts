@@ -2,15 +2,15 @@ import type { z } from 'zod';
 import { UsageError } from './errors.ts';
 import { readJson } from './files.ts';
 
-/** Values of settings as a user gives them: a JSON file, and `NAME=VALUE` pairs that win over it. */
+/** Settings from the user: a JSON file, and `NAME=VALUE` pairs that take precedence. */
 export interface GivenSettings {
   readonly file?: string | undefined;
   readonly pairs: readonly string[];
 }
 
 /**
- * Settings checked against their schema, defaults filled in. Throws a `UsageError` that names the setting, its value and
- * what is allowed. `defaults` stand between the schema's own and what the user gives.
+ * Validates settings and fills in the defaults. `defaults` override the schema's own; user settings override both.
+ * Throws a `UsageError` that names the setting, its value and what is allowed.
  */
 export async function readSettings<T extends z.ZodRawShape>(
   schema: z.ZodObject<T>,
@@ -40,7 +40,7 @@ export async function readSettings<T extends z.ZodRawShape>(
   throw new UsageError(`Setting ${name}${value}: ${issue.message}.`);
 }
 
-/** Numbers, true, false, null and JSON values are read as such; everything else is text. */
+/** Numbers, true, false, null and JSON values are parsed; everything else is text. */
 function readValue(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,7 +1,7 @@
 /**
- * The sandbox on Linux: bubblewrap, in namespaces of its own. The system is seen read-only, and of the machine's files
- * nothing else but what a job shows; there is no network but an own loopback; what is written goes to memory-backed
- * folders of limited size that vanish with the run. docs/security.md has every property, and what is not covered.
+ * The sandbox on Linux: bubblewrap, with its own namespaces. The system is visible read-only, and only the shown
+ * files of the machine. The network is an isolated loopback. Writes go to size-limited folders in memory that vanish
+ * with the run. docs/security.md lists every property and what is not covered.
  */
 import { existsSync, lstatSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -9,41 +9,41 @@ import { release as osRelease } from 'node:os';
 import path from 'node:path';
 import type { SandboxFinding } from '../protocol/devices.ts';
 import type { ControlGroups, RunGroup } from './control-groups.ts';
-import { inheritableDescriptors, without } from './descriptors.ts';
+import { closeDescriptors, inheritableDescriptors } from './descriptors.ts';
 import { defaultLimits, mebibyte, type SandboxLimits } from './limits.ts';
 import type { Sandbox, SandboxJob, ShownPath } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
 import { makeFolder, openStage, type Stage, within } from './stage.ts';
-import { type Launch, lookAtTree, supervise } from './supervise.ts';
+import { type Launch, supervise, treeLimitCheck } from './supervise.ts';
 
-/** Who runs the job where we are root: `nobody`, for limits on processes do not bind root. */
+/** The user that runs the job if we are root, because limits on processes do not apply to root: `nobody`. */
 const nobody = 65534;
 
-/** Folders of the system that programs need; they are links into /usr on most systems of today. */
+/** System folders that programs need. On most current systems they are links into /usr. */
 const systemFolders = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/nix/store'];
-/** Of /etc, what finds libraries, time zones and Java; nothing that tells who uses the machine. */
+/** Files of /etc that locate libraries, time zones and Java. None of them identifies the machine's users. */
 const systemFiles = ['/etc/ld.so.cache', '/etc/alternatives', '/etc/localtime'];
 
-/** Files that programs look for, without anything in them about this machine. */
-const madeUp = {
+/** Files that programs expect, with content that does not describe this machine. */
+const syntheticFiles = {
   'etc/passwd': 'sandbox:x:65534:65534:sandbox:/tmp:/bin/sh\n',
   'etc/group': 'sandbox:x:65534:\n',
   'etc/hosts': '127.0.0.1 localhost\n::1 localhost\n',
 };
 
-/** Beside the standard ones and the report on 3: where bubblewrap says what it started, and finds its filter. */
+/** The descriptors after the report's (3): bubblewrap's status, and its filter. */
 const statusDescriptor = 4;
 const filterDescriptor = 5;
 
 export interface BubblewrapPrograms {
   readonly bwrap: string;
   readonly prlimit: string;
-  /** For root: `unshare` and `setpriv`, with which it shows what only root can reach and then drops to nobody. */
+  /** For root: `unshare` and `setpriv`, to mount paths that only root can read and then to drop to nobody. */
   readonly unshare: string;
   readonly setpriv: string;
 }
 
-/** `groups`: what counts memory and processes in the kernel; null: they are looked at while a run goes on. */
+/** `groups`: control groups, in which the kernel counts memory and processes. Null: a watchdog does. */
 export function bubblewrap(
   programs: BubblewrapPrograms,
   groups: ControlGroups | null,
@@ -65,7 +65,7 @@ export function bubblewrap(
           environment: {},
           input: job.input ?? '',
           limits,
-          look: group?.look ?? lookAtTree(limits),
+          checkLimits: group?.checkLimits ?? treeLimitCheck(limits),
           lastProcess: firstInside,
         };
         if (!filter) return await supervise({ ...launch, descriptors: [] }, signal);
@@ -78,13 +78,13 @@ export function bubblewrap(
   };
 }
 
-/** The first process of the new namespace, by its number outside: the kernel ends all the others before it. */
+/** The number of the namespace's first process, seen from outside. When it ends, the kernel has ended all others. */
 function firstInside(status: string): number | null {
   const found = /"child-pid": (\d+)/.exec(status);
   return found ? Number(found[1]) : null;
 }
 
-/** Bubblewrap reads the filter to its end, so every run opens it anew. */
+/** Bubblewrap reads the filter to its end, so every run opens it again. */
 async function withFilter<T>(stage: Stage, filter: Buffer, work: (descriptor: number) => Promise<T>): Promise<T> {
   const place = path.join(stage.folder, 'filter');
   writeFileSync(place, filter);
@@ -96,7 +96,7 @@ async function withFilter<T>(stage: Stage, filter: Buffer, work: (descriptor: nu
   }
 }
 
-interface Surroundings {
+interface LaunchContext {
   readonly programs: BubblewrapPrograms;
   readonly stage: Stage;
   readonly user: number | null;
@@ -104,13 +104,16 @@ interface Surroundings {
   readonly filtered: boolean;
 }
 
-async function commandLine(job: SandboxJob, limits: SandboxLimits, surroundings: Surroundings) {
-  const { programs, stage, user, group, filtered } = surroundings;
-  const shown = (job.shown ?? []).filter(({ host, inside }) => inside !== null || !isOfSystem(host));
+async function commandLine(job: SandboxJob, limits: SandboxLimits, context: LaunchContext) {
+  const { programs, stage, user, group, filtered } = context;
+  const shown = (job.shown ?? []).filter(({ host, inside }) => inside !== null || !isSystemPath(host));
   if (job.copied !== undefined) shown.push({ host: job.copied, inside: 'snapshot' });
-  const { sources, table } = user === null ? asIs(shown) : mountedFor(user, shown, stage);
-  const given = [...Object.entries(madeUp).map(([inside, content]) => ({ inside, content })), ...(job.files ?? [])];
-  const places = stage.write(given);
+  const { sources, table } = user === null ? bindDirectly(shown) : mountedFor(user, shown, stage);
+  const supplied = [
+    ...Object.entries(syntheticFiles).map(([inside, content]) => ({ inside, content })),
+    ...(job.files ?? []),
+  ];
+  const places = stage.write(supplied);
   const args = [
     ...['--unshare-all', '--unshare-user', '--disable-userns', '--die-with-parent', '--new-session'],
     ...['--uid', String(nobody), '--gid', String(nobody)],
@@ -124,13 +127,9 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, surroundings:
       ...['--size', String(limits.scratchMiB * mebibyte)],
       ...['--tmpfs', folder],
     ]),
-    ...shown.flatMap(({ inside }, index) => [
-      '--ro-bind',
-      sources[index] as string,
-      placeInside(inside, shown[index]!),
-    ]),
-    ...given.flatMap(({ inside }) => ['--ro-bind', places.get(inside) as string, within('/', inside)]),
-    // What bubblewrap made of / and /dev lies in memory too, without a limit.
+    ...shown.flatMap(({ inside }, index) => ['--ro-bind', sources[index] as string, pathInside(inside, shown[index]!)]),
+    ...supplied.flatMap(({ inside }) => ['--ro-bind', places.get(inside) as string, within('/', inside)]),
+    // The / and /dev that bubblewrap creates are also in memory, without a size limit.
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/work'],
     ...Object.entries({
       PATH: '/usr/local/bin:/usr/bin:/bin',
@@ -145,8 +144,8 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, surroundings:
     ...job.command,
   ];
   const [program, ...rest] = [
-    ...without(inheritableDescriptors().filter((descriptor) => descriptor > filterDescriptor)),
-    ...before({ table, user, entries: group?.entries ?? [] }, programs),
+    ...closeDescriptors(inheritableDescriptors().filter((descriptor) => descriptor > filterDescriptor)),
+    ...launcher({ table, user, entries: group?.entries ?? [] }, programs),
     programs.bwrap,
     ...args,
   ] as [string, ...string[]];
@@ -157,7 +156,8 @@ function processLimits(limits: SandboxLimits): string[] {
   const { cpuSeconds, memoryMiB, processes, openFiles, fileMiB } = limits;
   return [
     `--cpu=${cpuSeconds}:${cpuSeconds + 1}`,
-    // A JavaScript engine reserves address space that it never fills, a gigabyte for a worker thread, which counts as well.
+    // A JavaScript engine reserves address space that it never uses (a gigabyte per worker thread), which counts as
+    // well.
     `--data=${4 * memoryMiB * mebibyte}`,
     `--fsize=${fileMiB * mebibyte}`,
     `--nofile=${openFiles}`,
@@ -166,37 +166,42 @@ function processLimits(limits: SandboxLimits): string[] {
   ];
 }
 
-/** Whether the kernel counts a user's processes by namespace (Linux 5.14): before, those outside counted too. */
+/**
+ * Whether the kernel counts a user's processes by namespace (Linux 5.14). Before that, processes outside counted too.
+ */
 export function countsProcessesInside(release: string = osRelease()): boolean {
   const [major = 0, minor = 0] = release.split('.').map(Number);
   return major > 5 || (major === 5 && minor >= 14);
 }
 
-/** A system folder as it is: a link, or bound read-only. */
+/** The arguments for a system folder: a link, or a read-only bind mount. */
 function systemFolder(folder: string): string[] {
   if (!existsSync(folder)) return [];
   if (lstatSync(folder).isSymbolicLink()) return ['--symlink', readlinkSync(folder), folder];
   return ['--ro-bind', folder, folder];
 }
 
-const isOfSystem = (host: string): boolean =>
+const isSystemPath = (host: string): boolean =>
   systemFolders.some((folder) => host === folder || host.startsWith(`${folder}/`));
 
-const placeInside = (inside: string | null, { host }: ShownPath): string =>
+const pathInside = (inside: string | null, { host }: ShownPath): string =>
   inside === null ? host : within('/', inside);
 
 interface Sources {
-  /** Where bubblewrap finds each path that is shown. */
+  /** The location of each shown path, as bubblewrap sees it. */
   readonly sources: readonly string[];
-  /** A table of what must be mounted there first; null: nothing. */
+  /** An fstab of bind mounts to make first; null: none. */
   readonly table: string | null;
 }
 
-const asIs = (shown: readonly ShownPath[]): Sources => ({ sources: shown.map(({ host }) => host), table: null });
+const bindDirectly = (shown: readonly ShownPath[]): Sources => ({
+  sources: shown.map(({ host }) => host),
+  table: null,
+});
 
 /**
- * Root can reach what nobody cannot, such as a workspace below /root. So root mounts what is shown where nobody finds it,
- * in a mount namespace of its own that ends with the run, and only then drops to nobody.
+ * Root can read paths that nobody cannot, such as a workspace below /root. So root mounts the shown paths where
+ * nobody can read them, in a mount namespace that ends with the run, and then drops to nobody.
  */
 function mountedFor(user: number, shown: readonly ShownPath[], stage: Stage): Sources {
   if (shown.length === 0) return { sources: [], table: null };
@@ -207,27 +212,28 @@ function mountedFor(user: number, shown: readonly ShownPath[], stage: Stage): So
     return place;
   });
   const table = path.join(stage.folder, 'mounts');
-  const line = (...fields: readonly string[]) => `${fields.map(inTable).join(' ')} none bind 0 0\n`;
+  const line = (...fields: readonly string[]) => `${fields.map(escapeForFstab).join(' ')} none bind 0 0\n`;
   writeFileSync(table, shown.map(({ host }, index) => line(host, sources[index] as string)).join(''));
   return { sources, table };
 }
 
-/** A path as a table of mounts has it: blanks, line ends, backslashes and # by their octal numbers. */
-const inTable = (field: string): string =>
+/** Escapes a path for an fstab: blanks, line ends, backslashes and # as octal numbers. */
+const escapeForFstab = (field: string): string =>
   field.replace(/[ \t\n\\#]/g, (one) => `\\${one.charCodeAt(0).toString(8).padStart(3, '0')}`);
 
 interface Preparation {
   readonly table: string | null;
   readonly user: number | null;
-  /** Of the control groups that count the run. */
+  /** The files of the control groups that the run enters. */
   readonly entries: readonly string[];
 }
 
 /**
- * What stands before bubblewrap: one shell that mounts what a table says in a namespace of its own and enters the control
- * groups, and then the drop to another user. Few programs: each that is started costs a run a millisecond or more.
+ * The command prefix before bubblewrap: one shell that mounts the table in a new namespace and enters the control
+ * groups, and then the change to another user. Few programs are used because starting one costs a run a millisecond
+ * or more.
  */
-function before({ table, user, entries }: Preparation, { unshare, setpriv }: BubblewrapPrograms): string[] {
+function launcher({ table, user, entries }: Preparation, { unshare, setpriv }: BubblewrapPrograms): string[] {
   const drop = user === null ? [] : [setpriv, `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--no-new-privs'];
   const apart = table === null ? [] : [unshare, '--mount', '--propagation', 'private'];
   if (table === null && entries.length === 0) return drop;
@@ -237,6 +243,6 @@ function before({ table, user, entries }: Preparation, { unshare, setpriv }: Bub
     'shift',
     'exec "$@"',
   ];
-  const given = [...(table === null ? [] : [table]), ...entries, '--'];
-  return [...apart, '/bin/sh', '-c', script.join('; '), 'sh', ...given, ...drop];
+  const supplied = [...(table === null ? [] : [table]), ...entries, '--'];
+  return [...apart, '/bin/sh', '-c', script.join('; '), 'sh', ...supplied, ...drop];
 }

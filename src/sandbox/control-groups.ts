@@ -1,63 +1,63 @@
 /**
- * Control groups of Linux, where this process may make some: the kernel itself then counts what all processes of a run use
- * together, and ends them when it is too much. Both versions: of version 2 the groups beside our own, where whoever manages
- * them (systemd, for a user's own session) has handed memory and processes on; of version 1 groups below our own.
+ * Linux control groups, if this process may create them: the kernel counts the resources of all processes of a run
+ * together, and ends them at the limit. Version 2 uses groups next to this process's own, where the manager (systemd,
+ * in a user's session) has delegated memory and processes; version 1 uses groups below its own.
  */
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { mebibyte, type SandboxLimits } from './limits.ts';
-import type { Look } from './supervise.ts';
+import type { LimitCheck } from './supervise.ts';
 
-/** Groups of this machine that hold one run each. */
+/** Creates control groups that hold one run each. */
 export interface ControlGroups {
   open(limits: SandboxLimits): Promise<RunGroup>;
 }
 
-/** What counts one run. */
+/** The control group of one run. */
 export interface RunGroup {
-  /** Files into which a process writes its number, so that it and all that it starts are counted. */
+  /** Files to which a process writes its number, so that it and all its children are counted. */
   readonly entries: readonly string[];
   /**
-   * Says whether the processes use more memory than they may, or the kernel ended one of them for it, as it does where
-   * scratch folders are full as well; it may have left the others alone.
+   * Reports whether the processes exceed the memory limit, or whether the kernel ended one of them for lack of
+   * memory. The kernel also does that when the scratch folders are full, and it may leave other processes alive.
    */
-  readonly look: Look;
+  readonly checkLimits: LimitCheck;
   remove(): Promise<void>;
 }
 
-/** A folder in which groups can be made, or one that was, and what it counts. */
+/** A folder in which groups can be created, or a created group, and the resources that it counts. */
 interface Parent {
   readonly folder: string;
   readonly memory: 'v1' | 'v2' | null;
   readonly processes: boolean;
 }
 
-/** Processes beside the run's own: the sandbox's and the shell that enters. */
+/** Processes in addition to the run's own: the sandbox's, and the shell that enters the group. */
 const ownProcesses = 3;
-/** Folders in memory that a run may fill (`work`, `/tmp`, `/dev/shm`): what lies there counts as memory. */
+/** Folders in memory that a run may fill (`work`, `/tmp`, `/dev/shm`). Their content counts as memory. */
 const scratchFolders = 3;
-/** Milliseconds in which the kernel takes the last process out of a group. */
-const patience = 1000;
+/** Milliseconds that the kernel may take to remove the last process from a group. */
+const gracePeriod = 1000;
 const ownName = /^unmask-(\d+)-\d+$/;
 let named = 0;
 const nextName = (): string => `unmask-${process.pid}-${named++}`;
 
-/** Where the kernel says how many processes it ended for want of memory, and how many bytes are theirs without files. */
-const statistics = {
+/** Where the kernel reports the number of processes ended for lack of memory, and the bytes of memory without files. */
+const memoryStatistics = {
   v1: { kills: 'memory.oom_control', own: 'rss' },
   v2: { kills: 'memory.events', own: 'anon' },
 } as const;
 
 /**
- * The groups that this process may make; null where it may make none. `proc` is the folder that tells of this process,
- * with `cgroup` and `mountinfo`.
+ * The control groups that this process may create; null if none. `proc` is the folder with this process's `cgroup`
+ * and `mountinfo`.
  */
 export async function findControlGroups(proc = '/proc/self'): Promise<ControlGroups | null> {
   for (const parents of candidates(await readOrNothing(`${proc}/cgroup`), await readOrNothing(`${proc}/mountinfo`))) {
-    if (!(await Promise.all(parents.map(mayBeUsed))).every(Boolean)) continue;
-    await Promise.all(parents.map(({ folder }) => removeForgotten(folder)));
+    if (!(await Promise.all(parents.map(isUsable))).every(Boolean)) continue;
+    await Promise.all(parents.map(({ folder }) => removeStaleGroups(folder)));
     return groupsIn(parents);
   }
   return null;
@@ -74,7 +74,7 @@ function groupsIn(parents: readonly Parent[]): ControlGroups {
       try {
         for (const group of groups) {
           await mkdir(group.folder);
-          await limit(group, limits);
+          await setLimits(group, limits);
         }
       } catch (error) {
         await remove();
@@ -82,10 +82,10 @@ function groupsIn(parents: readonly Parent[]): ControlGroups {
       }
       return {
         entries: groups.map(({ folder }) => path.join(folder, 'cgroup.procs')),
-        async look() {
+        async checkLimits() {
           for (const { folder, memory } of groups) {
             if (memory === null) continue;
-            const { kills, own } = statistics[memory];
+            const { kills, own } = memoryStatistics[memory];
             const [killed, used] = await Promise.all([
               numberIn(path.join(folder, kills), 'oom_kill'),
               numberIn(path.join(folder, 'memory.stat'), own),
@@ -100,9 +100,9 @@ function groupsIn(parents: readonly Parent[]): ControlGroups {
   };
 }
 
-async function limit({ folder, memory, processes }: Parent, limits: SandboxLimits): Promise<void> {
+async function setLimits({ folder, memory, processes }: Parent, limits: SandboxLimits): Promise<void> {
   const write = (file: string, value: number) => writeFile(path.join(folder, file), String(value));
-  // A machine that does not count swapping has no file for it.
+  // Machines without swap accounting lack this file.
   const writeIfThere = (file: string, value: number) => write(file, value).catch(() => undefined);
   const bytes = (limits.memoryMiB + scratchFolders * limits.scratchMiB) * mebibyte;
   if (memory === 'v1') {
@@ -117,7 +117,7 @@ async function limit({ folder, memory, processes }: Parent, limits: SandboxLimit
   if (processes) await write('pids.max', limits.processes + ownProcesses);
 }
 
-/** The ways to make groups, best first, by what the kernel says of this process's own and of where they are mounted. */
+/** The possible parent groups, best first, from this process's own groups and their mount points. */
 function candidates(own: string, mounts: string): Parent[][] {
   const ways: Parent[][] = [];
   const unified = folderOf('', own, mounts);
@@ -133,7 +133,7 @@ function candidates(own: string, mounts: string): Parent[][] {
   return ways;
 }
 
-/** Where this process's own group lies of the hierarchy that has a controller; '' is version 2's. Null: nowhere. */
+/** The folder of this process's own group in the hierarchy of a controller ('' is version 2). Null: none. */
 function folderOf(controller: string, own: string, mounts: string): string | null {
   const group = lines(own)
     .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))
@@ -151,8 +151,8 @@ function folderOf(controller: string, own: string, mounts: string): string | nul
   return null;
 }
 
-/** Whether groups made there count what they should, and we may make them and move a process of ours into one. */
-async function mayBeUsed({ folder, memory, processes }: Parent): Promise<boolean> {
+/** Whether groups created there count what they should, and whether we may create them and move a process into one. */
+async function isUsable({ folder, memory, processes }: Parent): Promise<boolean> {
   if (memory === 'v2') {
     const handedOn = (await readOrNothing(path.join(folder, 'cgroup.subtree_control'))).trim().split(/\s+/);
     if (!(handedOn.includes('memory') && handedOn.includes('pids'))) return false;
@@ -168,7 +168,7 @@ async function mayBeUsed({ folder, memory, processes }: Parent): Promise<boolean
         ...(processes ? ['pids.max'] : []),
       ];
       for (const file of written) await access(path.join(trial, file), constants.W_OK);
-      if (memory !== null) await access(path.join(trial, statistics[memory].kills), constants.R_OK);
+      if (memory !== null) await access(path.join(trial, memoryStatistics[memory].kills), constants.R_OK);
       return true;
     } finally {
       await removeGroup(trial);
@@ -178,8 +178,8 @@ async function mayBeUsed({ folder, memory, processes }: Parent): Promise<boolean
   }
 }
 
-/** Groups of a process that was killed before it could remove them. */
-async function removeForgotten(folder: string): Promise<void> {
+/** Removes groups of a process that was killed before it could remove them. */
+async function removeStaleGroups(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const pid = ownName.exec(name)?.[1];
     if (pid !== undefined && !isAlive(Number(pid))) await rmdir(path.join(folder, name)).catch(() => undefined);
@@ -195,14 +195,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A group that still has a process cannot be removed; one that is not there is. */
+/** Removes a group. This fails as long as it has a process; a missing group is fine. */
 async function removeGroup(folder: string): Promise<void> {
   for (let waited = 0; ; waited++) {
     try {
       return await rmdir(folder);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      if (waited >= patience) throw error;
+      if (waited >= gracePeriod) throw error;
       await delay(1);
     }
   }

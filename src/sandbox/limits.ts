@@ -1,17 +1,17 @@
-/** What one run may use. */
+/** The resources that one run may use. */
 export interface SandboxLimits {
-  /** Seconds by the clock, and of one process's computing. */
+  /** Seconds of wall time, and of CPU time per process. */
   readonly seconds: number;
   readonly cpuSeconds: number;
-  /** Memory of all processes together; each one's address space for data is four times as large. */
+  /** Memory of all processes together. The limit on each process's data address space is four times as large. */
   readonly memoryMiB: number;
-  /** Processes and threads at a time. */
+  /** Concurrent processes and threads. */
   readonly processes: number;
   readonly openFiles: number;
-  /** One file, and all files of one scratch folder. */
+  /** Size of one file, and of all files in one scratch folder. */
   readonly fileMiB: number;
   readonly scratchMiB: number;
-  /** Each of stdout, stderr and the report. */
+  /** Size of stdout, stderr and the report, each. */
   readonly outputMiB: number;
 }
 

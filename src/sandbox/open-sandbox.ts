@@ -10,25 +10,24 @@ import type { Sandbox, SandboxRun } from './sandbox.ts';
 import { seatbelt } from './seatbelt.ts';
 import { seccompFilter } from './seccomp.ts';
 
-const elsewhere =
-  'or work in a dev container or on a remote host that runs Linux with user namespaces (docs/security.md tells how)';
+const elsewhere = 'or use a dev container or a remote host that runs Linux with user namespaces (see docs/security.md)';
 
 let opened: Promise<Sandbox> | undefined;
 
 /**
- * The sandbox of this machine, tried out once. Throws a `UserError` that says why there is none and how to mend it: code
- * that a model wrote is never run without one.
+ * The sandbox of this machine, tested once. Throws a `UserError` that says why there is none and how to fix that:
+ * code that a model wrote never runs without a sandbox.
  */
 export function openSandbox(): Promise<Sandbox> {
   opened ??= probeSandbox(process.platform);
-  // Who mends it need not start anew.
+  // Forget a failure, so that the user need not restart after fixing it.
   opened.catch(() => {
     opened = undefined;
   });
   return opened;
 }
 
-/** What `unmask devices` says of it. */
+/** The finding that `unmask devices` prints. */
 export async function findSandbox(): Promise<SandboxFinding> {
   try {
     return (await openSandbox()).finding;
@@ -38,17 +37,17 @@ export async function findSandbox(): Promise<SandboxFinding> {
   }
 }
 
-/** `openSandbox` afresh, for a platform by Node's name; `grouped` says whether control groups may be used. */
+/** `openSandbox` without the cache, for a platform by Node's name. `grouped`: whether control groups may be used. */
 export async function probeSandbox(platform: string, grouped = true): Promise<Sandbox> {
   if (platform === 'linux') return linuxSandbox(grouped);
-  if (platform === 'darwin') return proven(macSandbox());
+  if (platform === 'darwin') return tested(macSandbox());
   throw new UserError(
-    `Code that a model wrote is not run on ${platform === 'win32' ? 'Windows' : platform}, which has no sandbox for it; open the folder in WSL 2, in a dev container or on a remote host with Linux.`,
+    `Code written by a model cannot run on ${platform === 'win32' ? 'Windows' : platform}, because there is no sandbox for it; open the folder in WSL 2, in a dev container or on a remote host with Linux.`,
   );
 }
 
-/** A sandbox in which a first command ran as it should. */
-async function proven(sandbox: Sandbox): Promise<Sandbox> {
+/** Returns the sandbox after a first command ran in it correctly. */
+async function tested(sandbox: Sandbox): Promise<Sandbox> {
   const run = await sandbox.run({
     command: [
       '/bin/sh',
@@ -64,31 +63,32 @@ async function proven(sandbox: Sandbox): Promise<Sandbox> {
 
 async function linuxSandbox(grouped: boolean): Promise<Sandbox> {
   const programs = {
-    bwrap: program('bwrap', 'bubblewrap'),
-    prlimit: program('prlimit', 'util-linux'),
-    unshare: program('unshare', 'util-linux'),
-    setpriv: program('setpriv', 'util-linux'),
+    bwrap: requireProgram('bwrap', 'bubblewrap'),
+    prlimit: requireProgram('prlimit', 'util-linux'),
+    unshare: requireProgram('unshare', 'util-linux'),
+    setpriv: requireProgram('setpriv', 'util-linux'),
   };
   const { stdout } = await promisify(execFile)(programs.bwrap, ['--version']).catch((error: unknown) => {
-    throw new UserError(`bubblewrap does not start (${messageOf(error)}); install it anew.`);
+    throw new UserError(`bubblewrap does not start (${messageOf(error)}); reinstall it.`);
   });
   const version = /(\d+)\.(\d+)/.exec(stdout);
   if (version && Number(version[1]) === 0 && Number(version[2]) < 8)
     throw new UserError(
-      `${stdout.trim()} is too old for running code that a model wrote; install 0.8 or newer (Debian 12, Ubuntu 24.04), ${elsewhere}.`,
+      `${stdout.trim()} is too old to run code written by a model; install 0.8 or newer (Debian 12, Ubuntu 24.04), ${elsewhere}.`,
     );
   const groups = grouped ? await findControlGroups() : null;
-  const inGroups = groups === null ? null : await proven(bubblewrap(programs, groups, found(true))).catch(unlessUser);
-  return inGroups ?? proven(bubblewrap(programs, null, found(false)));
+  const inGroups =
+    groups === null ? null : await tested(bubblewrap(programs, groups, finding(true))).catch(nullForUserError);
+  return inGroups ?? tested(bubblewrap(programs, null, finding(false)));
 }
 
-/** Groups that can be made but not entered are none. */
-function unlessUser(error: unknown): null {
+/** Groups that can be created but not entered are of no use. */
+function nullForUserError(error: unknown): null {
   if (error instanceof UserError) return null;
   throw error;
 }
 
-function found(inGroups: boolean): SandboxFinding {
+function finding(inGroups: boolean): SandboxFinding {
   const limits = [
     'no network',
     'read-only system',
@@ -105,11 +105,11 @@ function found(inGroups: boolean): SandboxFinding {
   return { available: true, kind: 'bubblewrap', limits, reason: null };
 }
 
-function program(name: string, debian: string): string {
+function requireProgram(name: string, debian: string): string {
   const found = findProgram(name);
   if (found !== null) return found;
   throw new UserError(
-    `Code that a model wrote is run in a sandbox only, and ${name} is not installed; install it (Debian and Ubuntu: apt-get install ${debian}; Fedora: dnf install ${debian}), ${elsewhere}.`,
+    `Code written by a model runs only in a sandbox, which needs ${name}; install it (Debian and Ubuntu: apt-get install ${debian}; Fedora: dnf install ${debian}), ${elsewhere}.`,
   );
 }
 
@@ -127,22 +127,23 @@ function macSandbox(): Sandbox {
   return seatbelt('/usr/bin/sandbox-exec', { available: true, kind: 'seatbelt', limits, reason: null });
 }
 
-/** The common causes, by what the kernel's settings say, with what to do; else what the program wrote. */
+/** The cause and the remedy for common problems, from the kernel's settings; otherwise the program's error message. */
 export function whyNot({ stderr, broken, code, signal }: SandboxRun): string {
   const setting = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').trim() : null);
   if (/namespace|uid map|Operation not permitted|Permission denied/.test(stderr)) {
     if (setting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1')
       return `AppArmor keeps bubblewrap from making a user namespace, as Ubuntu does since 23.10; add the profile in docs/security.md, ${elsewhere}`;
     if (setting('/proc/sys/kernel/unprivileged_userns_clone') === '0')
-      return `user namespaces are off; switch them on (sysctl kernel.unprivileged_userns_clone=1), ${elsewhere}`;
+      return `user namespaces are disabled; enable them (sysctl kernel.unprivileged_userns_clone=1), ${elsewhere}`;
     if (setting('/proc/sys/user/max_user_namespaces') === '0')
-      return `user namespaces are off; switch them on (sysctl user.max_user_namespaces=15000), ${elsewhere}`;
+      return `user namespaces are disabled; enable them (sysctl user.max_user_namespaces=15000), ${elsewhere}`;
     if (existsSync('/.dockerenv') || existsSync('/run/.containerenv'))
-      return `this container may make no namespaces (${firstLine(stderr)}); start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or with a seccomp profile that allows unshare`;
+      return `this container cannot create namespaces (${firstLine(stderr)}); start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or with a seccomp profile that allows unshare`;
   }
   const cause =
-    firstLine(stderr) || (broken ? `it took too much ${broken}` : `it ended with ${signal ?? `exit code ${code}`}`);
-  return `${cause}; mend that, ${elsewhere}`;
+    firstLine(stderr) ||
+    (broken ? `it exceeded the limit on ${broken}` : `it ended with ${signal ?? `exit code ${code}`}`);
+  return `${cause}; fix that, ${elsewhere}`;
 }
 
 const firstLine = (text: string): string => text.trim().split('\n', 1)[0] as string;

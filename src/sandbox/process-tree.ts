@@ -2,15 +2,15 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
-/** What a process and all its descendants use together. */
+/** The resources that a process and all its descendants use together. */
 export interface TreeUse {
-  /** Processes and, on Linux, their threads. */
+  /** Processes, including their threads on Linux. */
   readonly processes: number;
-  /** Bytes of memory that are theirs: no program text, no files. */
+  /** Bytes of private memory, without program code and mapped files. */
   readonly memory: number;
 }
 
-/** Looks at a process tree; a tree that is gone uses nothing. */
+/** Measures a process tree. One that has ended uses nothing. */
 export function treeUse(root: number): Promise<TreeUse> {
   return process.platform === 'linux' ? linuxTree(root) : psTree(root);
 }
@@ -25,7 +25,7 @@ async function linuxTree(pid: number): Promise<TreeUse> {
   return [own, ...(await Promise.all(children.map(linuxTree)))].reduce(add);
 }
 
-/** Every thread of a process has children of its own. */
+/** Every thread of a process has its own list of children. */
 async function childrenOf(pid: number): Promise<number[]> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
   const lists = await Promise.all(threads.map((thread) => readOrNothing(`/proc/${pid}/task/${thread}/children`)));
@@ -53,7 +53,7 @@ const add = (a: TreeUse, b: TreeUse): TreeUse => ({
   memory: a.memory + b.memory,
 });
 
-/** Whether a process of Linux is no more, or no more than an entry that its parent has not read. */
+/** Whether a process on Linux has ended, or is a zombie that its parent has not read. */
 export async function hasEnded(pid: number): Promise<boolean> {
   const stat = await readOrNothing(`/proc/${pid}/stat`);
   return stat === '' || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));

@@ -1,9 +1,9 @@
 /**
- * The sandbox on macOS: Seatbelt, by `sandbox-exec`. A profile denies everything but reading the system and what a job
- * shows, and writing in a temporary folder; no network, and no second process, so that nothing can outlive a run. There
- * are no namespaces there: what is shown is linked into the run's folder, and files that it writes count against the
- * disk up to the limit of one file each. Written after Apple's sandbox-exec(1) and the system's own profiles; it has not
- * been run by us so far, which `docs/security.md` says too.
+ * The sandbox on macOS: Seatbelt, via `sandbox-exec`. The profile allows reading the system and the shown files, and
+ * writing in a temporary folder. It denies everything else, including the network and a second process, so nothing
+ * outlives a run. macOS has no namespaces: shown paths are linked into the run's folder, and only the size of each
+ * written file is limited. Written from Apple's sandbox-exec(1) and the system's own profiles. We have not run it so
+ * far, as `docs/security.md` says.
  */
 import { chmod, cp, mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import type { SandboxFinding } from '../protocol/devices.ts';
 import { defaultLimits, type SandboxLimits } from './limits.ts';
 import type { Sandbox, SandboxJob } from './sandbox.ts';
 import { openStage, within } from './stage.ts';
-import { lookAtTree, supervise } from './supervise.ts';
+import { supervise, treeLimitCheck } from './supervise.ts';
 
 export function seatbelt(sandboxExec: string, finding: SandboxFinding): Sandbox {
   return {
@@ -20,9 +20,9 @@ export function seatbelt(sandboxExec: string, finding: SandboxFinding): Sandbox 
       const limits = { ...defaultLimits, ...job.limits };
       const stage = openStage(null);
       try {
-        // Profiles see a path as it is behind its links, and /tmp is one.
+        // Profiles match real paths, and /tmp is a link.
         const root = await realpath(stage.folder);
-        await furnish(root, job);
+        await layOutFolder(root, job);
         const shown = await Promise.all((job.shown ?? []).map(({ host }) => realpath(host)));
         const [program] = job.command as [string, ...string[]];
         const readable = [...shown, await realpath(program)];
@@ -39,7 +39,7 @@ export function seatbelt(sandboxExec: string, finding: SandboxFinding): Sandbox 
             },
             input: job.input ?? '',
             descriptors: [],
-            look: lookAtTree(limits),
+            checkLimits: treeLimitCheck(limits),
             limits,
           },
           signal,
@@ -51,8 +51,8 @@ export function seatbelt(sandboxExec: string, finding: SandboxFinding): Sandbox 
   };
 }
 
-/** Lays out a run's folder: `work` with the copy, links to what is shown, the given files, `tmp`. */
-async function furnish(root: string, { copied, shown = [], files = [] }: SandboxJob): Promise<void> {
+/** Creates a run's folder: `work` with the copied files, links to the shown paths, the job's files, and `tmp`. */
+async function layOutFolder(root: string, { copied, shown = [], files = [] }: SandboxJob): Promise<void> {
   await mkdir(path.join(root, 'tmp'));
   if (copied === undefined) await mkdir(path.join(root, 'work'));
   else await cp(copied, path.join(root, 'work'), { recursive: true, verbatimSymlinks: true });
@@ -63,7 +63,7 @@ async function furnish(root: string, { copied, shown = [], files = [] }: Sandbox
     await symlink(host, place);
   }
   for (const { inside, content } of files) {
-    // What stands over a file of the copied folder stands over its copy.
+    // A path over a file of the snapshot replaces it in the copy.
     const place = within(root, inside.replace(/^snapshot\//, 'work/'));
     await mkdir(path.dirname(place), { recursive: true });
     await rm(place, { force: true });
@@ -72,7 +72,7 @@ async function furnish(root: string, { copied, shown = [], files = [] }: Sandbox
   }
 }
 
-/** The profile of a run: denied unless allowed; of later rules, the last that fits counts. */
+/** The profile of a run. Everything is denied unless a rule allows it; the last matching rule applies. */
 export function seatbeltProfile(root: string, readable: readonly string[]): string {
   const subpaths = (paths: readonly string[]) => paths.map((one) => `(subpath ${quoted(one)})`).join(' ');
   const system = ['/usr', '/bin', '/sbin', '/System', '/Library', '/opt/homebrew', '/private/var/db/dyld'];
@@ -84,7 +84,7 @@ export function seatbeltProfile(root: string, readable: readonly string[]): stri
     '(allow signal (target self))',
     '(allow sysctl-read)',
     '(allow mach-lookup (global-name "com.apple.system.notification_center"))',
-    // Names and sizes of files are no secret that a run of tests could carry away; their content is.
+    // Names and sizes of files may be read; their content may not.
     '(allow file-read-metadata)',
     `(allow file-read* (literal "/") ${subpaths([...system, ...readable, root])})`,
     '(allow file-read* (literal "/dev/null") (literal "/dev/zero") (literal "/dev/random") (literal "/dev/urandom"))',
@@ -96,7 +96,10 @@ export function seatbeltProfile(root: string, readable: readonly string[]): stri
 
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 
-/** The limits that a shell can set on itself and hands on; memory is left to the watchdog, for macOS does not keep `-v`. */
+/**
+ * The limits that a shell sets for itself and its children. Memory is left to the watchdog, because macOS ignores
+ * `-v`.
+ */
 function limited({ cpuSeconds, openFiles, fileMiB }: SandboxLimits): string {
   return `ulimit -t ${cpuSeconds} -n ${openFiles} && ulimit -f ${fileMiB * 2048} -c 0 && exec "$@"`;
 }

@@ -1,17 +1,18 @@
 /**
- * A system-call filter in the kernel's classic BPF (seccomp(2)), as bubblewrap takes it: what a test suite never needs and
- * what has been the way out of sandboxes, or hides memory from a limit that counts processes, answers "not implemented"; a
- * socket of a family that a namespace of the network does not hold back (AF_VSOCK) or that nothing needs, "not supported".
+ * A system-call filter in the kernel's classic BPF (seccomp(2)), in the form that bubblewrap takes. System calls that
+ * tests never need and that were used to escape from sandboxes, or that hide memory from a limit on processes, fail
+ * with "not implemented". Sockets of a family that a network namespace does not isolate (AF_VSOCK), or that no test
+ * needs, fail with "not supported".
  */
 
-/** Numbers by machine, as Linux gives them: [x86_64, aarch64]. */
+/** System call numbers of Linux: [x86_64, aarch64]. */
 const refused: Readonly<Record<string, readonly [number, number]>> = {
-  // Memory that belongs to no process's address space.
+  // Memory outside every process's address space.
   memfd_create: [319, 279],
   memfd_secret: [447, 447],
   shmget: [29, 194],
   msgget: [68, 186],
-  // Other processes' memory, and kernel machinery with a history.
+  // Other processes' memory, and kernel interfaces with a history of vulnerabilities.
   ptrace: [101, 117],
   process_vm_readv: [310, 270],
   process_vm_writev: [311, 271],
@@ -22,7 +23,7 @@ const refused: Readonly<Record<string, readonly [number, number]>> = {
   add_key: [248, 217],
   request_key: [249, 218],
   keyctl: [250, 219],
-  // Mounts and namespaces: the sandbox's own stay as they are.
+  // Mounts and namespaces: those of the sandbox must not change.
   unshare: [272, 97],
   setns: [308, 268],
   mount: [165, 40],
@@ -35,7 +36,7 @@ const refused: Readonly<Record<string, readonly [number, number]>> = {
   open_by_handle_at: [304, 265],
 };
 
-/** `socket`, by the same columns, and the families that it is allowed for: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. */
+/** `socket`, in the same columns, and its allowed families: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. */
 const socket = [41, 198] as const;
 const families = [1, 2, 10, 16];
 
@@ -54,21 +55,21 @@ const killProcess = 0x80000000;
 const notImplemented = 0x00050000 | 38;
 const familyNotSupported = 0x00050000 | 97;
 
-/** Places in what a filter is shown: the number of the call, the machine, the low half of the first argument. */
+/** Offsets in the filter's input: the call's number, the architecture, the low half of the first argument. */
 const place = { number: 0, machine: 4, argument: 16 };
 
-/** The filter for a machine, ready for `--seccomp`; null for one whose numbers are not known here. */
+/** The filter for an architecture, ready for `--seccomp`; null if its numbers are not known here. */
 export function seccompFilter(architecture: string = process.arch): Buffer | null {
   const machine = machines[architecture];
   if (!machine) return null;
   const numbers = Object.values(refused).map((columns) => columns[machine.column]);
   const instructions: (readonly [code: number, jumpTrue: number, jumpFalse: number, value: number])[] = [
-    // Calls by another machine's numbers (32-bit programs) would slip through.
+    // System calls by another architecture's numbers (32-bit programs) would bypass the filter.
     [load, 0, 0, place.machine],
     [jumpIfEqual, 1, 0, machine.audit],
     [answer, 0, 0, killProcess],
     [load, 0, 0, place.number],
-    // So would those of the x32 convention, which x86_64 marks by this bit.
+    // So would those of the x32 ABI, which this bit marks on x86_64.
     [jumpIfAtLeast, numbers.length + 2, 0, 0x40000000],
     ...numbers.map((number, index) => [jumpIfEqual, numbers.length + 1 - index, 0, number] as const),
     [jumpIfEqual, 2, 0, socket[machine.column]],

@@ -4,12 +4,12 @@ import path from 'node:path';
 import type { GivenFile } from './sandbox.ts';
 
 /**
- * A temporary folder for what one run brings, and the user that must be able to read it. A few small files: written at once,
- * without another thread's help, they cost a run half as much.
+ * A temporary folder for the files of one run, readable by the user that runs it. The files are few and small, so
+ * they are written synchronously, which halves their cost.
  */
 export interface Stage {
   readonly folder: string;
-  /** Writes the files of a job; returns where each lies on this machine. */
+  /** Writes the job's files. Returns their locations on this machine. */
   write(files: readonly GivenFile[]): Map<string, string>;
   remove(): void;
 }
@@ -31,7 +31,7 @@ export function openStage(user: number | null): Stage {
       for (const [index, { inside, content }] of files.entries()) {
         const place = path.join(folder, `given-${index}`);
         writeFileSync(place, content);
-        // Whatever the umask: another user may be the one who reads it.
+        // Independent of the umask: another user may have to read it.
         chmodSync(place, 0o644);
         places.set(inside, place);
       }
@@ -40,7 +40,7 @@ export function openStage(user: number | null): Stage {
   };
 }
 
-/** A place below a folder; throws where it would lie outside. */
+/** A path below a folder; throws if it would be outside. */
 export function within(folder: string, relative: string): string {
   const place = path.resolve(folder, relative);
   if (place !== folder && !place.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep))

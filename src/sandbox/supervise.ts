@@ -6,14 +6,14 @@ import { mebibyte, type SandboxLimits } from './limits.ts';
 import { hasEnded, treeUse } from './process-tree.ts';
 import type { BrokenLimit, SandboxRun } from './sandbox.ts';
 
-/** Milliseconds between two looks at what runs. */
-const lookEvery = 50;
-/** Those of the sandbox itself. */
+/** Milliseconds between two checks of the limits. */
+const pollInterval = 50;
+/** The sandbox's own processes. */
 const ownProcesses = 2;
-/** Milliseconds in which the pipes of a process that ended must close. */
-const patience = 1000;
+/** Milliseconds after the end of a process in which its pipes must close. */
+const gracePeriod = 1000;
 
-export type Look = (pid: number) => Promise<BrokenLimit | null>;
+export type LimitCheck = (pid: number) => Promise<BrokenLimit | null>;
 
 export interface Launch {
   readonly program: string;
@@ -21,19 +21,21 @@ export interface Launch {
   readonly cwd?: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly input: string;
-  /** Open descriptors of this process that the program gets from number 5 on. */
+  /** Open descriptors of this process that the program inherits, from number 5 on. */
   readonly descriptors: readonly number[];
-  /** Finds, in what the program wrote to descriptor 4, the process whose end is the end of all others. */
+  /** Finds the process whose end ends all others, in the program's output on descriptor 4. */
   readonly lastProcess?: (status: string) => number | null;
   readonly limits: SandboxLimits;
-  /** Says which limit a process, whose number is given, and its descendants have broken; asked while it runs and at its end. */
-  readonly look: Look;
+  /**
+   * Returns the limit that a process (by its number) and its descendants exceed. Called while it runs and at its end.
+   */
+  readonly checkLimits: LimitCheck;
 }
 
 /**
- * Starts a program and sees that it keeps its limits: the whole tree is killed when it is late, grows too big or writes too
- * much. The program must end its descendants when it is killed itself, as bubblewrap does. Throws `Interrupted` where
- * `signal` ended it, and what `spawn` throws where it cannot be started.
+ * Starts a program and enforces its limits: the whole tree is killed if it takes too long, grows too large or writes
+ * too much. The program must end its descendants when it is killed, as bubblewrap does. Throws `Interrupted` if
+ * `signal` aborted it, and the error of `spawn` if it cannot be started.
  */
 export async function supervise(launch: Launch, signal?: AbortSignal): Promise<SandboxRun> {
   const interrupted = () => new Interrupted('The run of tests was stopped.');
@@ -44,7 +46,7 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
     ...(launch.cwd === undefined ? {} : { cwd: launch.cwd }),
     env: launch.environment,
     stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...launch.descriptors],
-    // Ctrl+C in a terminal is for us; we end it.
+    // Ctrl+C in a terminal must reach only this process, which then ends the child.
     detached: true,
   });
   let broken: BrokenLimit | null = null;
@@ -55,18 +57,18 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   const interrupt = () => void child.kill('SIGKILL');
   signal?.addEventListener('abort', interrupt, { once: true });
   const deadline = setTimeout(() => stop('time'), limits.seconds * 1000);
-  const watch = watchChild(child, launch.look, stop);
+  const watch = watchChild(child, launch.checkLimits, stop);
   const keep = limits.outputMiB * mebibyte;
   const [stdout, stderr, report, status] = [1, 2, 3, 4].map((descriptor) =>
     collect(child.stdio[descriptor] as Readable, keep, () => stop('output')),
   ) as [() => string, () => string, () => string, () => string];
-  // Whoever does not read its stdin closes it, which is no error of ours.
+  // A program that closes its stdin without reading it is not an error.
   child.stdin!.on('error', () => undefined).end(launch.input);
   try {
-    const { code, signal: by } = await ended(child);
+    const { code, signal: by } = await waitForExit(child);
     const last = launch.lastProcess?.(status()) ?? null;
-    if (last !== null) await gone(last);
-    broken ??= await launch.look(child.pid as number);
+    if (last !== null) await waitUntilEnded(last);
+    broken ??= await launch.checkLimits(child.pid as number);
     if (signal?.aborted) throw interrupted();
     const seconds = (performance.now() - begin) / 1000;
     return { code, signal: by, broken, stdout: stdout(), stderr: stderr(), report: report(), seconds };
@@ -77,13 +79,13 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   }
 }
 
-function ended(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+function waitForExit(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
       const late = setTimeout(() => {
         for (const stream of child.stdio) stream?.destroy();
-      }, patience);
+      }, gracePeriod);
       child.once('close', () => {
         clearTimeout(late);
         resolve({ code, signal });
@@ -92,19 +94,19 @@ function ended(child: ChildProcess): Promise<{ code: number | null; signal: Node
   });
 }
 
-/** Waits until a process is no more, its descendants with it; the kernel takes a moment for that. */
-async function gone(pid: number): Promise<void> {
-  for (let waited = 0; waited < patience && !(await hasEnded(pid)); waited++) await delay(1);
+/** Waits until a process and its descendants have ended, which takes the kernel a moment. */
+async function waitUntilEnded(pid: number): Promise<void> {
+  for (let waited = 0; waited < gracePeriod && !(await hasEnded(pid)); waited++) await delay(1);
 }
 
-/** Gathers what comes on a stream, up to `most` bytes; then `full` is called, once. */
-function collect(stream: Readable, most: number, full: () => void): () => string {
+/** Collects the output of a stream up to `maxBytes` bytes, then calls `full` once. */
+function collect(stream: Readable, maxBytes: number, full: () => void): () => string {
   const chunks: Buffer[] = [];
   let size = 0;
   stream.on('error', () => undefined);
   stream.on('data', (chunk: Buffer) => {
-    if (size + chunk.length > most) {
-      if (size <= most) full();
+    if (size + chunk.length > maxBytes) {
+      if (size <= maxBytes) full();
       size = Number.POSITIVE_INFINITY;
       return;
     }
@@ -114,20 +116,20 @@ function collect(stream: Readable, most: number, full: () => void): () => string
   return () => Buffer.concat(chunks).toString('utf8');
 }
 
-/** Looks at what the processes of a tree use together. */
-export const lookAtTree =
-  (limits: SandboxLimits): Look =>
+/** Checks the resources of a process tree. */
+export const treeLimitCheck =
+  (limits: SandboxLimits): LimitCheck =>
   async (pid) => {
     const use = await treeUse(pid);
     if (use.memory > limits.memoryMiB * mebibyte) return 'memory';
     return use.processes > limits.processes + ownProcesses ? 'processes' : null;
   };
 
-function watchChild(child: ChildProcess, look: Look, stop: (limit: BrokenLimit) => void): { end(): void } {
+function watchChild(child: ChildProcess, look: LimitCheck, stop: (limit: BrokenLimit) => void): { end(): void } {
   let timer: NodeJS.Timeout | undefined;
   let over = false;
   const again = () => {
-    timer = setTimeout(() => void watch().catch(unwatched), lookEvery);
+    timer = setTimeout(() => void watch().catch(unwatched), pollInterval);
   };
   const watch = async () => {
     const broken = await look(child.pid as number);
@@ -135,7 +137,7 @@ function watchChild(child: ChildProcess, look: Look, stop: (limit: BrokenLimit) 
     if (broken) stop(broken);
     else again();
   };
-  // What cannot be watched must not run.
+  // A process that cannot be watched must not run.
   const unwatched = (error: unknown) => {
     child.kill('SIGKILL');
     child.emit('error', error);

@@ -1,6 +1,9 @@
 import { parseSource } from './trees.ts';
 
-/** Whether the cursor stands in a comment or in a string, by the language's grammar; null: in neither, or nobody knows. */
+/**
+ * Whether the cursor is in a comment or in a string, according to the grammar. Null: in neither, or there is no
+ * grammar.
+ */
 export async function commentOrStringAt(
   languageId: string,
   text: string,
@@ -9,7 +12,7 @@ export async function commentOrStringAt(
   const tree = await parseSource(languageId, text);
   if (!tree) return null;
   try {
-    // What the cursor stands behind decides: at the end of a comment one is still in it.
+    // The character before the cursor decides: at the end of a comment, typing continues the comment.
     let node = tree.rootNode.descendantForIndex(Math.max(0, offset - 1), offset);
     while (node) {
       const { type, startIndex, endIndex } = node;

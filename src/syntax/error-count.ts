@@ -1,7 +1,10 @@
 import type { Node } from '@vscode/tree-sitter-wasm';
 import { longestParsed, parseSource } from './trees.ts';
 
-/** Errors in a text's syntax tree: parts that fit nowhere, and what is missing; null for a language without a grammar. */
+/**
+ * Number of errors in a text's syntax tree: unexpected parts and missing parts. Null for a language without a
+ * grammar.
+ */
 export async function syntaxErrors(languageId: string, text: string): Promise<number | null> {
   const tree = await parseSource(languageId, text);
   if (!tree) return null;
@@ -19,31 +22,31 @@ export async function syntaxErrors(languageId: string, text: string): Promise<nu
   }
 }
 
-/** What stands around a gap. */
-interface Surroundings {
+/** The text around a gap. */
+interface GapContext {
   readonly prefix: string;
   readonly suffix: string;
 }
 
 /**
- * Whether no other text for a gap could come before this one by `orderBySyntax`, where this one says anything: it leaves no
- * error that is looked for.
+ * Whether `orderBySyntax` could place no other text before this one, because it leaves no syntax error. This holds if
+ * the text is not empty.
  */
 export async function leavesNoError(
   languageId: string,
-  { prefix, suffix }: Surroundings,
+  { prefix, suffix }: GapContext,
   text: string,
 ): Promise<boolean> {
   return prefix.length + suffix.length > longestParsed || !(await syntaxErrors(languageId, prefix + text + suffix));
 }
 
 /**
- * Places of the alternatives for a gap, those that leave the fewest syntax errors first, of equal ones those that say
- * anything; otherwise they stay in order. Errors are not looked for in a language without a grammar, nor in a long text.
+ * Indices of the alternatives for a gap, fewest syntax errors first. Among equals, non-empty texts come first;
+ * otherwise the order stays. Errors are not counted in a language without a grammar or in a very long text.
  */
 export async function orderBySyntax(
   languageId: string,
-  { prefix, suffix }: Surroundings,
+  { prefix, suffix }: GapContext,
   alternatives: readonly string[],
 ): Promise<number[]> {
   const places = alternatives.map((_, place) => place);

@@ -1,23 +1,23 @@
 import type { Node } from '@vscode/tree-sitter-wasm';
 import { languageOf, parseSource } from './trees.ts';
 
-/** A function or method of a source file, and where its body stands: characters [start, end). */
+/** A function or method in a source file. Its body is characters [start, end). */
 export interface SourceFunction {
-  /** With the names of what it stands in: `Stack.push`. */
+  /** Qualified by the enclosing names: `Stack.push`. */
   readonly name: string;
-  /** Line of its beginning, from 1. */
+  /** First line, from 1. */
   readonly line: number;
   readonly start: number;
   readonly end: number;
-  /** Of its declaration, from its first character on; what an engine's coverage names. */
+  /** Offset of the first character of the declaration, by which an engine's coverage identifies functions. */
   readonly from: number;
 }
 
 interface Grammar {
-  /** Nodes that are functions with a body of statements. */
+  /** Node types of functions with a body of statements. */
   readonly functions: ReadonlySet<string>;
   readonly body: string;
-  /** Whether a body stands between braces, which stay. */
+  /** Whether bodies are enclosed in braces, which are kept. */
   readonly braces: boolean;
 }
 
@@ -44,15 +44,15 @@ const grammars: Readonly<Record<string, Grammar>> = {
   java: { functions: new Set(['method_declaration', 'constructor_declaration']), body: 'block', braces: true },
 };
 
-/** Whether functions are found in files of this name. */
+/** Whether functions can be found in files of this name. */
 export const hasFunctions = (file: string): boolean => (languageOf(file) ?? '') in grammars;
 
-/** Characters of a body that is no completion any more: what is defined inside of it may be one. */
+/** Characters of the longest body that can be a completion. Functions inside a longer one are considered instead. */
 export const longestBody = 1500;
 
 /**
- * The functions of a text that have a name and a body of their own, in order. Functions inside of others are left out, for
- * their bodies are a part of the outer one's, unless that is too long. A text that does not parse has none.
+ * The named functions of a text that have a body, in order. Functions inside another function are left out, because
+ * the outer body contains theirs, unless the outer body is too long. A text that does not parse has none.
  */
 export async function findFunctions(languageId: string, text: string): Promise<SourceFunction[]> {
   const grammar = grammars[languageId];
@@ -83,7 +83,7 @@ export async function findFunctions(languageId: string, text: string): Promise<S
   }
 }
 
-/** Tests stand beside the code in Rust: functions, or modules of them, that are compiled for tests alone. */
+/** In Rust, tests are in the same file as the code: functions or modules that are compiled for tests only. */
 function isRustTest(node: Node): boolean {
   if (node.type !== 'function_item' && node.type !== 'mod_item') return false;
   let before = node.previousNamedSibling;
@@ -92,7 +92,7 @@ function isRustTest(node: Node): boolean {
   return false;
 }
 
-/** A function's own name, or that of the variable, property or field that holds it. */
+/** A function's own name, or the name of the variable, property or field that holds it. */
 function nameOf(node: Node): string | null {
   const own = node.childForFieldName('name') ?? (node.type === 'impl_item' ? node.childForFieldName('type') : null);
   if (own) return own.text;
@@ -114,8 +114,8 @@ const isContainer = (node: Node): boolean => containers.test(node.type);
 const insideBraces = (body: Node) => ({ start: body.startIndex + 1, end: body.endIndex - 1 });
 
 /**
- * Python's body with its first line's indentation; where it stands behind the colon, on the same line, from there. What
- * documents the function stays, where there is anything behind it.
+ * Python's body, including the indentation of its first line. If the body starts on the line of the colon, it begins
+ * there. A docstring is kept outside the body if there is anything after it.
  */
 function wholeLines(body: Node, text: string) {
   const [first, second] = body.namedChildren;
@@ -127,8 +127,8 @@ function wholeLines(body: Node, text: string) {
 }
 
 /**
- * Where the body of a function is over that begins at `start`, as `findFunctions` gives it: before the brace that closes it,
- * or where it is indented no further. Null where it does not end, or nobody knows.
+ * The end of a function body that starts at `start`, as `findFunctions` reports it: before its closing brace, or
+ * where the indentation ends. Null if it does not end or if there is no grammar.
  */
 export async function bodyEnd(languageId: string, text: string, start: number): Promise<number | null> {
   const grammar = grammars[languageId];
@@ -148,7 +148,7 @@ function closingBrace(root: Node, open: number): number | null {
   return isClosed ? last.startIndex : null;
 }
 
-/** The end of the innermost function whose body holds the first statement behind `start`. */
+/** The end of the innermost function whose body contains the first statement after `start`. */
 function dedent(root: Node, text: string, start: number, { functions }: Grammar): number | null {
   const first = start + text.slice(start).search(/\S|$/);
   for (let node = root.descendantForIndex(first, first + 1); node; node = node.parent) {
@@ -159,8 +159,9 @@ function dedent(root: Node, text: string, start: number, { functions }: Grammar)
 }
 
 /**
- * The file's text with a function's body taken out: it does nothing, where the language lets it return nothing, so that
- * tests which do not mind are no guards; elsewhere it fails, before the body where a compiler minds what is not used.
+ * The file's text without a function's body. If the language allows a function to return nothing, the function does
+ * nothing, so that tests that do not check the result still pass. Otherwise it fails before the old body, which stays
+ * where the compiler rejects unused variables and parameters.
  */
 export function withoutBody(languageId: string, text: string, { start, end }: SourceFunction): string {
   const body = text.slice(start, end);

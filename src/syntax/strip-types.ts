@@ -1,7 +1,7 @@
 import type { Node } from '@vscode/tree-sitter-wasm';
 import { parseSource } from './trees.ts';
 
-/** Nodes of TypeScript that have no meaning at run time and go as they are. */
+/** Node types of TypeScript that have no meaning at run time and are removed entirely. */
 const erased: ReadonlySet<string> = new Set([
   'type_annotation',
   'asserts_annotation',
@@ -27,40 +27,40 @@ const erased: ReadonlySet<string> = new Set([
   'declare',
 ]);
 
-/** Of a node in these places a question mark is not a type's but an operator. */
+/** Parents in which a question mark is an operator and not part of a type. */
 const operators: ReadonlySet<string> = new Set(['ternary_expression', 'conditional_type', 'optional_chain']);
 
-/** What begins a statement or a member of a class, and would go on with the one before where that has no semicolon. */
+/** Text that would continue the previous statement or class member if that one has no semicolon. */
 const goesOn = /^[([`+\-*/<]/;
 const blanksAndComments = /^(?:\s+|\/\/.*|\/\*[\s\S]*?\*\/)*/;
 
 const holdsStatements: ReadonlySet<string> = new Set(['program', 'statement_block', 'class_body']);
 
-/** Counts the changes of what is made of a text, which tell a snapshot that was kept from one that is made now. */
+/** Increased whenever the output changes, so that cached snapshots of earlier versions are not reused. */
 export const strippingVersion = 2;
 
-/** A part of the text that goes. */
+/** A part of the text that is blanked out. */
 interface Blank {
   readonly start: number;
   readonly end: number;
-  /** What its last character becomes. */
+  /** Replacement of its last character. */
   readonly last?: string;
-  /** Whether a statement, or a member of a class, begins with it. */
+  /** Whether a statement or a class member begins here. */
   readonly isFirst?: boolean;
 }
 
 /**
- * TypeScript as JavaScript: types are blanked out, so that every character stays where it was; in their place stands at most
- * a parenthesis that had to move, or a semicolon. Only types that can be erased are known; what must be translated (enums,
- * namespaces, parameter properties) stays, and the JavaScript engine says that it cannot be run. A text that does not parse
- * comes back with what was recognised in it blanked.
+ * Turns TypeScript into JavaScript by blanking out types, so that every character keeps its position. A blank may end
+ * in a moved parenthesis or begin with a semicolon. Only erasable types are removed. Syntax that must be translated
+ * (enums, namespaces, parameter properties) stays, and the JavaScript engine reports it. If a text does not parse,
+ * the parts that were recognised are blanked.
  */
 export async function stripTypes(text: string): Promise<string> {
   const tree = await parseSource('typescript', text);
   if (!tree) throw new Error('the grammar of TypeScript is missing');
   try {
     const blanks: Blank[] = [];
-    // A stack of our own: a text may be nested deeper than the engine's.
+    // An explicit stack, because texts may be nested deeper than the call stack allows.
     const open: Node[] = [tree.rootNode];
     for (let node = open.pop(); node; node = open.pop()) {
       const blank = blanked(node, text);
@@ -73,28 +73,29 @@ export async function stripTypes(text: string): Promise<string> {
   }
 }
 
-/** What goes of a node; null where it stays whole. */
+/** The part of a node to blank out; null if all of it stays. */
 function blanked(node: Node, text: string): Blank | null {
   const { type, parent, startIndex: start, endIndex: end } = node;
   if (type === '?' && parent !== null && operators.has(parent.type)) return null;
-  // The modifiers of a parameter make a field of it.
+  // Modifiers of a parameter declare a field and cannot be erased.
   if (parent?.type === 'required_parameter' || parent?.type === 'optional_parameter')
     if (type.endsWith('_modifier') || type === 'readonly') return null;
   if (type.endsWith('_annotation') && parent?.type === 'arrow_function') {
-    // No line may end between its parameters and the arrow: their parenthesis stands at the end of the type.
+    // There must be no line break between the parameters and the arrow, so the closing parenthesis moves to the end
+    // of the type.
     const parameters = parent.childForFieldName('parameters');
     if (parameters && /[\n\r]/.test(text.slice(parameters.endIndex, end)))
       return { start: parameters.endIndex - 1, end, last: ')' };
   }
   if (erased.has(type)) return { start, end };
-  // A field that is declared only would be one that is undefined.
+  // Without types, a field that is only declared would become a field with the value undefined.
   const isDeclaredOnly = (child: Node | null) => child?.type === 'abstract' || child?.type === 'declare';
   if (type === 'public_field_definition' && node.children.some(isDeclaredOnly)) return { start, end };
   if (type === 'as_expression' || type === 'satisfies_expression') {
     const value = node.child(0);
     return value ? { start: value.endIndex, end } : null;
   }
-  // `value!` and `field!: Type`: the mark alone.
+  // `value!` and `field!: Type`: only the mark.
   if (
     type === '!' &&
     parent !== null &&
@@ -103,7 +104,7 @@ function blanked(node: Node, text: string): Blank | null {
     return { start, end };
   const isTypeOnly = node.children.some((child) => child?.type === 'type');
   if ((type === 'import_statement' || type === 'export_statement') && isTypeOnly) return { start, end };
-  // An exported type leaves nothing to export.
+  // An exported type is removed together with its `export`.
   const declaration = type === 'export_statement' ? node.childForFieldName('declaration') : null;
   if (declaration && erased.has(declaration.type)) return { start, end };
   // `this: Type` as a parameter and `type Name` in a list, each with its comma.
@@ -114,7 +115,7 @@ function blanked(node: Node, text: string): Blank | null {
   return null;
 }
 
-/** Whether a node stands at the beginning of a statement, or of a member of a class. */
+/** Whether a node is at the beginning of a statement or of a class member. */
 function beginsStatement(node: Node): boolean {
   let parent = node.parent;
   while (parent?.startIndex === node.startIndex && !holdsStatements.has(parent.type)) parent = parent.parent;
@@ -132,7 +133,7 @@ function blankOut(text: string, blanks: readonly Blank[]): string {
     });
   const parts: string[] = [];
   let to = text.length;
-  // What has a meaning behind the blank, from its first character on.
+  // The code that follows the blank, without white space and comments.
   let next = '';
   for (const { start, end, last = '', isFirst = false } of outermost.reverse()) {
     const behind = text.slice(end, to);

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Language, Parser as ParserType, Tree } from '@vscode/tree-sitter-wasm';
 
-/** The grammar of a language by VS Code's language id; .vscodeignore names the files that are shipped. */
+/** Grammar by VS Code's language id. .vscodeignore lists the grammar files that are shipped. */
 const grammars: Readonly<Record<string, string>> = {
   typescript: 'typescript',
   typescriptreact: 'tsx',
@@ -15,7 +15,7 @@ const grammars: Readonly<Record<string, string>> = {
   css: 'css',
 };
 
-/** The language id of a source file by its name; null where it is none that is known. */
+/** The language id of a source file by its name; null if it is unknown. */
 export function languageOf(file: string): string | null {
   const byExtension: Readonly<Record<string, string>> = {
     ts: 'typescript',
@@ -45,10 +45,13 @@ function treeSitter(): Promise<TreeSitter> {
 
 const languages = new Map<string, Promise<Language>>();
 
-/** Longer texts are not parsed for a completion: it would have to wait for it. */
+/** Longer texts are not parsed for a completion, which would have to wait. */
 export const longestParsed = 200_000;
 
-/** The syntax tree of a text by VS Code's own grammars (tree-sitter); null for a language without one. Free it with `delete`. */
+/**
+ * The syntax tree of a text, by VS Code's own grammars (tree-sitter). Null for a language without one. Free it with
+ * `delete`.
+ */
 export async function parseSource(languageId: string, text: string): Promise<Tree | null> {
   const grammar = grammars[languageId];
   if (grammar === undefined) return null;
@@ -62,7 +65,7 @@ export async function parseSource(languageId: string, text: string): Promise<Tre
   }
 }
 
-/** Whether a text has no syntax error; null for a language without a grammar. */
+/** Whether a text has no syntax errors; null for a language without a grammar. */
 export async function isWellFormed(languageId: string, text: string): Promise<boolean | null> {
   const tree = await parseSource(languageId, text);
   if (!tree) return null;

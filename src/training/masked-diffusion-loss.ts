@@ -5,8 +5,8 @@ import type { Random } from '../platform/random.ts';
 import type { Batch, Loss } from './trainer.ts';
 
 /**
- * The masked diffusion loss: minus the ELBO, the sum over masked tokens of w log p (LLaDA, arXiv 2502.09992,
- * equation 3); `weights` [n] holds w, normalised over the step.
+ * The masked diffusion loss: minus the ELBO, the sum over masked tokens of w log p (LLaDA, arXiv 2502.09992, equation
+ * 3). `weights` [n] are the w, normalised over the step.
  */
 export const maskedDiffusionLoss: Loss = {
   name: 'masked diffusion',
@@ -16,7 +16,7 @@ export const maskedDiffusionLoss: Loss = {
   },
 };
 
-/** A text to learn: its canvases are masked and predicted, what stands around them is given. */
+/** A training text. Its canvases are masked and predicted; the rest is context. */
 export interface Example {
   readonly tokens: ArrayLike<number>;
   readonly canvases: readonly ExampleCanvas[];
@@ -26,7 +26,7 @@ export interface Example {
 export interface ExampleCanvas {
   readonly start: number;
   readonly end: number;
-  /** How much each of its tokens counts; absent: 1. */
+  /** The weight of each of its tokens; absent: 1. */
   readonly importance?: ArrayLike<number>;
 }
 
@@ -40,7 +40,7 @@ export type ForwardProcess = (typeof forwardProcesses)[number];
 
 /**
  * A batch of the masked diffusion loss: each canvas is masked by the forward process. The loss is the mean over
- * examples of minus the ELBO per token of their canvases.
+ * examples of minus the ELBO per canvas token.
  */
 export function maskedDiffusionBatch(
   examples: readonly Example[],
@@ -49,7 +49,7 @@ export function maskedDiffusionBatch(
   random: Random,
 ): Batch {
   const longest = Math.max(...examples.map(({ tokens }) => tokens.length));
-  // Where texts have many lengths, one batch in a few is even by chance, which is not worth programs of its own.
+  // If texts have many lengths, a few batches have equal lengths by chance, which does not justify separate programs.
   const even = process !== 'stratified' && examples.every(({ tokens }) => tokens.length === longest);
   // Texts of different lengths are padded to a bucket, so that few programs are compiled.
   const length = even ? longest : Math.ceil(longest / 16) * 16;
@@ -59,7 +59,7 @@ export function maskedDiffusionBatch(
   });
   const counts = canvases.map(({ count }) => count);
   const maskings = maskingsOf(counts, process, random);
-  const entries = placeEntries(counts, maskings, process);
+  const entries = layOutEntries(counts, maskings, process);
   const tokens = new Int32Array(examples.length * length).fill(pad);
   const present = new Float32Array(examples.length * length);
   const canvas = new Float32Array(examples.length * length);
@@ -107,10 +107,10 @@ function maskingsOf(counts: readonly number[], process: ForwardProcess, random: 
 }
 
 /**
- * Where the prediction of each canvas's tokens stands among those that are computed: all tokens have a place of their own, or, where
- * their number hardly varies, the masked ones alone.
+ * The index of each canvas token among the predictions. All canvas tokens have one, or only the masked tokens if
+ * their number hardly varies.
  */
-function placeEntries(
+function layOutEntries(
   counts: readonly number[],
   maskings: readonly Masking[],
   process: ForwardProcess,
@@ -124,5 +124,5 @@ function placeEntries(
   return { size: Math.ceil(next / entryBucket) * entryBucket, of: (canvas, index) => places[canvas]?.[index] ?? null };
 }
 
-/** Numbers of predictions are rounded up to a multiple of this, so that few programs are compiled. */
+/** The number of predictions is rounded up to a multiple of this, so that few programs are compiled. */
 const entryBucket = 256;

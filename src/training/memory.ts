@@ -10,19 +10,22 @@ import { memorySize } from '../platform/amounts.ts';
 import { UserError } from '../platform/errors.ts';
 import type { MachineMemory } from '../platform/machine-memory.ts';
 
-/** What the rows of one pass may take, bytes: little enough for a laptop, enough that larger passes are no faster. */
+/**
+ * Memory for the rows of one pass, in bytes: small enough for a laptop, and large enough that larger passes are no
+ * faster.
+ */
 const budget = 2 * 2 ** 30;
 
-/** Tokens of a row, and places of it that are predicted. */
+/** Tokens of a row, and the number of its target positions. */
 export interface RowSize {
   readonly length: number;
   readonly answer: number;
 }
 
 /**
- * Bytes of activations that a forward and backward pass keeps of one row, as they add up: in each layer the attention
- * weights of every head with what leads to them and back, the states around them, and the middle of its feed-forward; that
- * of a mixture is wide beside all else, and weighed besides. At the head, the logits.
+ * Estimated bytes of activations that a forward and backward pass keeps per row. In each layer: the attention weights
+ * of every head with the values around them, the hidden states, and the inner states of the feed-forward network,
+ * which count more in a mixture of experts. At the head: the logits.
  */
 export function activationBytes(config: ModelConfig, { length, answer }: RowSize): number {
   const { num_hidden_layers: layers, num_attention_heads: heads, hidden_size: d } = config;
@@ -34,57 +37,64 @@ export function activationBytes(config: ModelConfig, { length, answer }: RowSize
   return 4 * numbers;
 }
 
-/** Rows of a pass whose activations stay within two gibibytes; at least one. */
+/** The number of rows whose activations fit into `budget`; at least one. */
 export const rowsThatFit = (config: ModelConfig, row: RowSize): number =>
   Math.max(1, Math.floor(budget / activationBytes(config, row)));
 
 /**
- * What the programs of a run hold, as measured, in passes that add up: memory that is free again is not at once used again,
- * and each shape of rollouts and updates has a program. They keep theirs from run to run until all of it is about this much.
+ * Memory that the programs of a run hold, as measured, in multiples of a pass. Freed memory is not reused at once,
+ * and each shape of rollouts and updates has its own program. Programs keep their memory between runs up to about
+ * `max` bytes in total.
  */
-const slack = { factor: 4, most: 2.75 * 2 ** 30 } as const;
+const programMemory = { factor: 4, max: 2.75 * 2 ** 30 } as const;
 
-/** What is trained, and on how much at a time. */
+/** What is trained, and the size of a pass. */
 export interface TrainingPlan {
-  /** An adapter beside a frozen base; absent: all weights are trained. */
+  /** An adapter on a frozen base; absent: all weights are trained. */
   readonly adapter?: LoraShape | undefined;
   readonly precision: Precision;
   readonly row: RowSize;
-  /** Rows of a pass that are wished for; `rowsThatFit` may allow fewer. */
+  /** Requested rows per pass; `rowsThatFit` may allow fewer. */
   readonly rows: number;
 }
 
-/** Of each number that is trained: itself, its gradients' sum and two moments, each twice, for a run reads one and writes the other. */
-const bytesKept = 4 * 2 * 4;
-/** And what an update of it computes in between. */
-const bytesOfUpdate = 16;
+/**
+ * Bytes per trained number: its value, the sum of its gradients and two moments, each twice, because a run reads one
+ * copy and writes the other.
+ */
+const bytesPerTrained = 4 * 2 * 4;
+/** Bytes per trained number for intermediate results of an update. */
+const bytesPerUpdated = 16;
 
-/** Bytes that a run takes at its peak. */
+/** Memory of a run at its peak, in bytes. */
 export interface MemoryNeed {
-  /** What it cannot do without. */
+  /** The minimum. */
   readonly least: number;
   readonly about: number;
 }
 
 /**
- * What a run takes: frozen weights as they are kept, what is trained with all that belongs to it, and the larger of what a
- * pass of training and one of rollouts keeps. Weights are read one at a time, so reading them takes no more. A policy that
- * a method keeps besides, and what the runtime takes of its own (some 0.2 GiB), are left out.
+ * The memory of a run: the stored frozen weights, the trained weights with their training state, and the larger of a
+ * training pass and a rollout pass. Weights are read one at a time, so loading needs no more. Not included: a second
+ * policy that a method keeps, and the runtime itself (about 0.2 GiB).
  */
 export function memoryNeed(config: ModelConfig, { adapter, precision, row, rows }: TrainingPlan): MemoryNeed {
   const trained = numbersOf(trainedShapes(config, adapter));
   const frozen = adapter ? frozenBytes(config, precision) : 0;
   const oneRow = activationBytes(config, row);
-  // Logits are computed, leave the engine as a copy, and are cut into the rows' own.
+  // Logits exist three times: in the engine, as a copy on the host, and split into rows.
   const rollout = 3 * 4 * logitsPerPass(config) * config.vocab_size;
   const pass = Math.max(Math.min(rows, rowsThatFit(config, row)) * oneRow, rollout);
   return {
-    least: frozen + trained * bytesKept + oneRow,
-    about: frozen + trained * (bytesKept + bytesOfUpdate) + Math.max(pass, Math.min(slack.factor * pass, slack.most)),
+    least: frozen + trained * bytesPerTrained + oneRow,
+    about:
+      frozen +
+      trained * (bytesPerTrained + bytesPerUpdated) +
+      Math.max(pass, Math.min(programMemory.factor * pass, programMemory.max)),
   };
 }
 
-/** Bytes of weights that stay as they are; a matrix in blocks is spread out while it is multiplied with. */
+/** Bytes of frozen weights. A quantised matrix is dequantised while it is used in a product. */
 function frozenBytes(config: ModelConfig, precision: Precision): number {
   const [shapes, quantized] = [weightShapes(config), quantizedWeights(config, precision)];
   const spread = [...quantized.keys()].map((name) => 5 * sizeOf(shapes.get(name) as Shape));
@@ -95,16 +105,16 @@ const numbersOf = (shapes: ReadonlyMap<string, Shape>): number =>
   [...shapes.values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
 
 /**
- * One sentence about what a run needs and its device has; null: the device does not tell. Throws a `UserError` where all of
- * the device's memory is too little.
+ * Describes the memory that a run needs and its device has (null: unknown). Throws a `UserError` if the device has
+ * too little.
  */
 export function assertFits({ least, about }: MemoryNeed, memory: MachineMemory | null, owner = 'this machine'): string {
-  if (!memory) return `The run needs about ${memorySize(about)} of memory; how much ${owner} has is not known.`;
+  if (!memory) return `The run needs about ${memorySize(about)} of memory; it is not known how much ${owner} has.`;
   const { total, free } = memory;
   if (least > total)
     throw new UserError(
-      `The run needs at least ${memorySize(least)} of memory, and ${owner} has ${memorySize(total)}; train an adapter (adapter=lora) over a base of lower precision (base_precision=int8 or int4), of a lower rank (lora_r), or a smaller model.`,
+      `The run needs at least ${memorySize(least)} of memory; ${owner} has ${memorySize(total)}. Train an adapter (adapter=lora) on a quantised base (base_precision=int8 or int4), lower its rank (lora_r), or choose a smaller model.`,
     );
-  const warning = about > free ? `; ${memorySize(free)} are free, so it may be slow or be ended by the system` : '';
-  return `The run needs about ${memorySize(about)} of memory, and ${owner} has ${memorySize(total)}${warning}.`;
+  const warning = about > free ? ` (${memorySize(free)} free, so the run may be slow, or the system may end it)` : '';
+  return `The run needs about ${memorySize(about)} of memory; ${owner} has ${memorySize(total)}${warning}.`;
 }

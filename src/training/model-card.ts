@@ -76,7 +76,7 @@ ${settings.join('\n')}
 
 ## Scores
 
-${curriculum.answers ?? 'Greedy answers'} to ${evaluation.n} ${evaluation.split} problems of each kind that it did not see, with 95 % intervals.
+${curriculum.answers ?? 'Greedy answers'} to ${evaluation.n} ${evaluation.split} problems of each kind that were not used in training, with 95 % intervals.
 
 | metric | value | interval |
 |---|---|---|

@@ -1,16 +1,16 @@
 import { type Example, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
 import type { Batch, Loss } from './trainer.ts';
 
-/** Cross entropy of the next token: the sum of -w log p, where `weights` [n] hold w, normalised over the step. */
+/** Cross-entropy of the next token: the sum of -w log p, where `weights` [n] are the w, normalised over the step. */
 export const nextTokenLoss: Loss = { name: 'next token', define: maskedDiffusionLoss.define };
 
 /** Lengths of texts are rounded up to a multiple of this, so that few programs are compiled. */
 const lengthBucket = 128;
 
 /**
- * A batch for a model with `causal` attention: nothing is masked, and the tokens of the examples' canvases are predicted
- * from those before them. The loss is the mean of minus log p over them. The first token of a text has nothing before
- * it and must not be in a canvas.
+ * A batch for a model with `causal` attention: nothing is masked, and the tokens of the examples' canvases are
+ * predicted from those before them. The loss is the mean of minus log p over them. The first token of a text has no
+ * preceding token and must not be in a canvas.
  */
 export function nextTokenBatch(examples: readonly Example[], pad: number): Batch {
   const longest = Math.max(...examples.map(({ tokens }) => tokens.length));
@@ -32,7 +32,7 @@ export function nextTokenBatch(examples: readonly Example[], pad: number): Batch
       weights.fill(1 / predicted, begin + start, begin + end);
     }
   }
-  // Every place has a prediction, whether it counts or not, so that a batch of a size has one program.
+  // Every position has a prediction, whether it counts or not, so that all batches of a size share one program.
   return {
     tokens: { shape: [examples.length, length], data: tokens },
     present: { shape: [examples.length, length], data: present },

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { OptimizerOptions } from '../graph/optimizer.ts';
 
-/** Settings of the optimiser, the same for supervised training and policy gradients. */
+/** Settings of the optimiser, shared by supervised training and policy gradients. */
 export const optimizerSettings = {
   optimizer: z
     .enum(['adamw', 'muon'])
@@ -18,18 +18,19 @@ export const optimizerSettings = {
     .min(0)
     .max(1)
     .default(0.1)
-    .describe('Share of the peak learning rate that a falling schedule ends at'),
+    .describe('Final learning rate of a falling schedule, as a share of the peak'),
   adam_beta1: z.number().min(0).lt(1).default(0.9).describe("AdamW's decay of the first moment"),
   adam_beta2: z.number().min(0).lt(1).default(0.99).describe("AdamW's decay of the second moment"),
-  adam_epsilon: z.number().positive().default(1e-8).describe("AdamW's guard against division by zero"),
+  adam_epsilon: z.number().positive().default(1e-8).describe("AdamW's term against division by zero"),
   weight_decay: z.number().min(0).max(1).default(0.1).describe('Decoupled weight decay of matrices'),
-  max_grad_norm: z.number().min(0).describe('Global norm that gradients are clipped to; 0 leaves them'),
+  max_grad_norm: z.number().min(0).describe('Global norm to which gradients are clipped; 0 disables clipping'),
 };
 
 export type OptimizerSettings = z.infer<z.ZodObject<typeof optimizerSettings>>;
 
 /**
- * The optimiser of these settings for parameters of these names; `updates` is when a falling schedule arrives at its floor.
+ * Optimiser options from the settings, for parameters of these names. `updates`: the update at which a falling
+ * schedule reaches its floor.
  */
 export function optimizerOf(
   settings: OptimizerSettings,
@@ -53,5 +54,7 @@ export function optimizerOf(
   };
 }
 
-/** A matrix between two layers of numbers; not embeddings or head, whose rows are tokens, and not an adapter's factors. */
+/**
+ * Whether a weight is a projection. Embeddings and the head, whose rows are tokens, and an adapter's factors are not.
+ */
 const isProjection = (name: string): boolean => name.endsWith('_proj.weight');

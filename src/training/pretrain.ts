@@ -17,7 +17,7 @@ import type { Curriculum, Recipe } from './recipe.ts';
 import { type Batch, Trainer, trainingState } from './trainer.ts';
 import type { TrainingMethod } from './training-job.ts';
 
-/** Every hyper-parameter of pretraining: what `--set NAME=VALUE` takes. A recipe has defaults of its own. */
+/** All settings of pretraining, as `--set NAME=VALUE` takes them. A recipe has its own defaults. */
 export const pretrainingSettings = z.strictObject({
   preset: z
     .string()
@@ -25,24 +25,28 @@ export const pretrainingSettings = z.strictObject({
   batch_size: z.int().min(1).max(4096).default(64).describe('Examples of each kind per step'),
   forward_process: z.enum(forwardProcesses).default('exact-count').describe('How examples are masked'),
   ...optimizerSettings,
-  evaluate_every: z.int().min(0).default(500).describe('Steps between two evaluations; 0: only at the ends'),
-  evaluation_problems: z
+  evaluate_every: z
+    .int()
+    .min(0)
+    .default(500)
+    .describe('Steps between two evaluations; 0: only at the beginning and the end'),
+  evaluation_problems: z.int().min(1).default(128).describe('Maximum number of validation problems of each kind'),
+  checkpoint_every: z.int().min(0).default(500).describe('Steps between two checkpoints; 0: only at the end'),
+  keep_checkpoints: z
     .int()
     .min(1)
-    .default(128)
-    .describe('Validation problems of each kind, of those that the recipe has'),
-  checkpoint_every: z.int().min(0).default(500).describe('Steps between two checkpoints; 0: only at the end'),
-  keep_checkpoints: z.int().min(1).default(3).describe('Newest checkpoints that are kept; the best is kept besides'),
+    .default(3)
+    .describe('How many recent checkpoints to keep, in addition to the best one'),
 });
 
 export type PretrainingSettings = z.infer<typeof pretrainingSettings>;
 
-/** What a pretraining run is asked to do. */
+/** A request for a pretraining run. */
 export interface PretrainingRequest {
   readonly recipe: string;
-  /** The model whose weights it begins with; null: random ones. */
+  /** The model whose weights initialise it; null: random weights. */
   readonly from: string | null;
-  /** Folder of the model to be made. */
+  /** Folder of the resulting model. */
   readonly output: string;
   readonly steps: number;
   readonly seed: number;
@@ -50,9 +54,9 @@ export interface PretrainingRequest {
 }
 
 /**
- * A new model of a recipe, ready to be trained: with random weights, the same for the same seed, or with those of a model
- * that is alike but for what a token sees: one that predicts the next token may learn to denoise (DiffuLLaMA, arXiv
- * 2410.17891). Throws a `UserError` where that one is not alike.
+ * A new model of a recipe, ready for training. Its weights are random (reproducible for a seed), or those of a model
+ * that differs only in its attention: an autoregressive model may learn to denoise (DiffuLLaMA, arXiv 2410.17891).
+ * Throws a `UserError` if that model differs otherwise.
  */
 export async function newModel(
   engine: Engine,
@@ -72,8 +76,8 @@ export async function newModel(
 }
 
 /**
- * Refuses a model to begin with as far as it can be told before the recipe has read its files, which may take minutes: what
- * its tokens are is not known yet.
+ * Rejects an unsuitable initial model before the recipe prepares its data, which may take minutes. Its tokens cannot
+ * be checked yet.
  */
 export async function assertCanBeginWith(
   from: string,
@@ -99,7 +103,7 @@ async function weightsOf(
   assertAlike(folder, found.config, recipe, config);
   if (!isDeepStrictEqual(found.tokenizer.texts, tokenizer.texts))
     throw new UserError(
-      `${folder} reads other tokens than the recipe ${recipe.name}; begin with a model that was trained on the same files.`,
+      `${folder} has another tokenizer than the recipe ${recipe.name}; start from a model that was trained on the same files.`,
     );
   return found.weights;
 }
@@ -107,11 +111,13 @@ async function weightsOf(
 async function fullCheckpoint(folder: string): Promise<Checkpoint<TensorSource>> {
   const found = await openCheckpoint(folder);
   if (found.adapter)
-    throw new UserError(`${folder} is an adapter; make a full model of it with \`unmask merge\` and begin with that.`);
+    throw new UserError(
+      `${folder} is an adapter; merge it into a full model with \`unmask merge\` and start from that.`,
+    );
   return found;
 }
 
-/** A model to begin with is like the one that the recipe makes, but for what a token sees. */
+/** The initial model must equal the recipe's model, except in its attention. */
 function assertAlike(folder: string, config: ModelConfig, recipe: Recipe, made: ModelConfig): void {
   const { architectures, attention, logit_shift } = made;
   const theirs: Readonly<Record<string, unknown>> = { ...config, architectures, attention, logit_shift };
@@ -120,7 +126,7 @@ function assertAlike(folder: string, config: ModelConfig, recipe: Recipe, made: 
   const shown = (value: unknown) => JSON.stringify(value) ?? 'none';
   if (other !== undefined)
     throw new UserError(
-      `${folder} has the ${other} ${shown(theirs[other])} where the recipe ${recipe.name} makes ${shown(ours[other])}; begin with a model that was made by this recipe's settings, or set another preset.`,
+      `${folder} has the ${other} ${shown(theirs[other])}, but the recipe ${recipe.name} needs ${shown(ours[other])}; start from a model with this recipe's settings, or set another preset.`,
     );
 }
 
@@ -130,8 +136,8 @@ function vocabularySize({ tokenizer }: TokenizerFiles): number {
 }
 
 /**
- * Supervised masked diffusion training on a curriculum's examples (LLaDA, arXiv 2502.09992, section 2.2); a model with
- * `causal` attention is trained to predict the next token.
+ * Supervised masked diffusion training on a curriculum's examples (LLaDA, arXiv 2502.09992, section 2.2). A model
+ * with `causal` attention is trained to predict the next token.
  */
 export function pretraining(
   model: LanguageModel,

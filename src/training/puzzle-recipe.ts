@@ -9,29 +9,32 @@ import type { Example } from './masked-diffusion-loss.ts';
 import type { Curriculum, Recipe } from './recipe.ts';
 import { evaluateOnTasks, type ValidationProblems } from './task-validation.ts';
 
-/** Labelled Sudokus that the base is given: few, so that there is something left to learn from puzzles without labels. */
+/** The number of labelled Sudokus. They are few, so that something is left to learn from puzzles without labels. */
 export const labelledSudokus = 200;
 
 /**
- * Sudokus join late, in every other step: with few puzzles the model soon knows them by heart, and training stops
- * before, where it is a real but weak policy.
+ * Sudokus start late and take every other step. With so few puzzles the model soon memorises them, so training stops
+ * while the model is a usable but weak policy.
  */
 const sudokusFrom = 800;
 
 const vocabulary = new Tokenizer(characterTokenizer(plainAlphabet));
 
-/** Held-out problems that the model is evaluated on; the first task decides which checkpoint is best. */
+/** Held-out problems for evaluation. The first task decides which checkpoint is best. */
 const validation: readonly ValidationProblems[] = [
   { task: sudoku4x4 as Task, rows: sudoku4x4.heldOut!('validation', 128) },
   { task: countdown as Task, rows: countdown.heldOut!('validation', 128, { largest: 20 }) },
 ];
 
-/** Generated problems of the training splits: Countdown without end, and `labelledSudokus` Sudokus over and over. */
+/**
+ * Generated problems of the training splits: an unlimited number of Countdown problems, and `labelledSudokus`
+ * repeated Sudokus.
+ */
 export const puzzles: Curriculum = {
   data: [
-    `Generated 4x4 Sudokus: ${labelledSudokus} labelled puzzles over the training grids, seen over and over in the last steps, so`,
-    'that much is left to learn from puzzles without labels. Generated Countdown problems of three and four numbers, without end. Neither the',
-    'grids of the validation and test puzzles nor the held-out Countdown problems were read.',
+    `Generated 4x4 Sudokus: ${labelledSudokus} labelled puzzles over the training grids, repeated in the last steps, so that there is`,
+    'something left to learn from puzzles without labels. An unlimited number of generated Countdown problems of three and four numbers. The',
+    'grids of the validation and test puzzles and the held-out Countdown problems were not used.',
   ],
   tokenizer: vocabulary.files,
   specials: characterSpecials,
@@ -43,7 +46,7 @@ export const puzzles: Curriculum = {
   evaluate: (model, problems) => evaluateOnTasks(model, validation, problems),
 };
 
-/** A character-level base for 4x4 Sudoku and Countdown. */
+/** A character-level base model for 4x4 Sudoku and Countdown. */
 export const puzzleRecipe: Recipe = {
   name: 'puzzles',
   description: 'A small character model of 4x4 Sudoku and Countdown',
@@ -61,7 +64,7 @@ export const puzzleRecipe: Recipe = {
   prepare: async () => puzzles,
 };
 
-/** The labelled Sudokus, always the same ones. */
+/** The labelled Sudokus, which are always the same. */
 export function labelledSudoku(index: number) {
   return sudoku4x4.generate!(new RandomStream(0, 'labelled sudoku', index), {});
 }
@@ -75,14 +78,14 @@ export function sudokuExamples(count: number, random: Random): Example[] {
   return Array.from({ length: count }, () => random.pick(labelled));
 }
 
-/** Mostly three numbers up to 20, some larger, some four. */
+/** Mostly three numbers up to 20; some problems have larger numbers or four of them. */
 function drawCountdown(random: Random): Example {
   const largest = random.uniform() < 0.8 ? 20 : 100;
   const count = random.uniform() < 0.85 ? 3 : 4;
   return encode(countdown as Task, countdown.generate!(random, { count, largest }));
 }
 
-/** Prompt and solution, filled up with ends of text to the task's length, so that the model learns where to stop. */
+/** Prompt and solution, padded with end-of-text tokens to the task's length, so that the model learns where to stop. */
 function encode(task: Task, row: unknown): Example {
   const prompt = vocabulary.encode(task.prompt(row, 'plain'));
   const solution = vocabulary.encode(task.solution(row, 'plain') as string);

@@ -6,22 +6,22 @@ import type { Random } from '../platform/random.ts';
 import type { Evaluation } from '../protocol/events.ts';
 import type { Example } from './masked-diffusion-loss.ts';
 
-/** How a base model is pretrained: what it is, what it reads, and how it is judged. */
+/** How a base model is pretrained: architecture, training data, and evaluation. */
 export interface Recipe {
   readonly name: string;
   readonly description: string;
-  /** Name of the model that it makes. */
+  /** Name of the resulting model. */
   readonly modelName: string;
   readonly preset: string;
-  /** Base of the rotary positions, as long as the texts ask for (`presetConfig`). */
+  /** Base of the rotary positions, suited to the length of the texts (`presetConfig`). */
   readonly ropeTheta: number;
-  /** Whether the model predicts the next token (`causal` attention) and is no diffusion model; absent: no. */
+  /** Whether the model is autoregressive (`causal` attention) instead of a diffusion model; absent: no. */
   readonly autoregressive?: boolean;
   readonly generation: GenerationDefaults;
   /** Defaults of the training settings. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly steps: number;
-  /** Makes ready what the training reads; where that is fetched or learnt, it takes minutes and says what it does. */
+  /** Prepares the training data. If it is fetched or learnt, this takes minutes and reports progress. */
   prepare(hooks: PrepareHooks): Promise<Curriculum>;
 }
 
@@ -30,18 +30,18 @@ export interface PrepareHooks {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a model reads, and how it is judged. */
+/** The training data of a model, and its evaluation. */
 export interface Curriculum {
-  /** What the model reads, as its card says it: paragraphs. */
+  /** Description of the data for the model card, as paragraphs. */
   readonly data: readonly string[];
   readonly tokenizer: TokenizerFiles;
   readonly specials: SpecialTokens;
-  /** What step `step` (from 1) reads: one or more batches that count alike. */
+  /** The examples of step `step` (from 1): one or more batches with equal weight. */
   examples(step: number, batchSize: number, random: Random): Example[][];
-  /** How the answers that are scored are made, for the card; absent: greedily. */
+  /** How the scored answers are generated, for the card; absent: greedily. */
   readonly answers?: string;
-  /** The metric by which checkpoints are ranked, larger is better. */
+  /** The metric that ranks checkpoints; larger is better. */
   readonly bestBy: string;
-  /** On held-out problems, at most `problems` of each kind. */
+  /** Evaluates on at most `problems` held-out problems of each kind. */
   evaluate(model: LanguageModel, problems: number): Promise<Evaluation>;
 }

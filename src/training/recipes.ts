@@ -6,7 +6,7 @@ import type { Recipe } from './recipe.ts';
 
 export const recipes: readonly Recipe[] = [puzzleRecipe, codeRecipe, autoregressiveCodeRecipe];
 
-/** The recipe of a name; throws a `UsageError` that names the known ones. */
+/** The recipe with a name. Throws a `UsageError` that lists the known ones. */
 export function recipeByName(name: string): Recipe {
   const recipe = recipes.find((candidate) => candidate.name === name);
   if (!recipe)

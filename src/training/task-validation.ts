@@ -9,7 +9,10 @@ export interface ValidationProblems {
   readonly rows: readonly unknown[];
 }
 
-/** Greedy answers to the first `problems` problems of each task; metrics of all but the first carry the task's name. */
+/**
+ * Evaluates greedy answers to the first `problems` problems of each task. The metrics of all tasks except the first
+ * have the task's name as a prefix.
+ */
 export async function evaluateOnTasks(
   model: LanguageModel,
   validation: readonly ValidationProblems[],

@@ -9,38 +9,41 @@ import type { LanguageModel } from '../model/language-model.ts';
 import { type LoraShape, trainedShapes } from '../model/lora.ts';
 import { type DoubledCanvas, hiddenStates, logitsAt } from '../model/transformer.ts';
 
-/** A part of a training step, as an engine is fed it. */
+/** A part of a training step, as the engine's inputs. */
 export interface Batch {
   /** Token ids [batch, length], i32. */
   readonly tokens: HostTensor;
-  /** 1 where a token is, 0 where the row is padded [batch, length]; absent: no row is padded. */
+  /** 1 for tokens, 0 for padding [batch, length]; absent: no padding. */
   readonly present?: HostTensor;
-  /** 1 where the canvas is, 0 where text is given [batch, length]; only `prefix-lm` attention asks for it. */
+  /** 1 for the canvas, 0 for context [batch, length]. Only `prefix-lm` attention uses it. */
   readonly canvas?: HostTensor;
-  /** Places in the flattened canvas whose tokens are predicted [n], i32. */
+  /** Target positions in the flattened batch [n], i32. */
   readonly rows: HostTensor;
-  /** The true tokens there [n], i32. */
+  /** The target tokens at these positions [n], i32. */
   readonly targets: HostTensor;
-  /** Where each row holds a completion twice, clean and masked: how (block diffusion in one pass). */
+  /** Set if each row holds a completion twice, clean and masked (block diffusion in one pass). */
   readonly doubled?: DoubledCanvas;
-  /** What else the loss asks for, by name. */
+  /** Further inputs of the loss, by name. */
   readonly extra: Readonly<Record<string, HostTensor>>;
-  /** The loss of this batch; absent: the trainer's own. The batches of a step may have different ones. */
+  /** The loss of this batch; absent: the trainer's. The batches of a step may have different losses. */
   readonly loss?: Loss;
 }
 
-/** What a loss is made from: log-probabilities [n] of the targets, those of all tokens [n, vocabulary], and its inputs. */
+/**
+ * The inputs of a loss: log-probabilities [n] of the targets, those of all tokens [n, vocabulary], and its further
+ * inputs.
+ */
 export interface LossInputs {
   readonly logp: Tensor;
   readonly logProbabilities: Tensor;
-  /** The true tokens [n], i32. */
+  /** The target tokens [n], i32. */
   readonly targets: Tensor;
   readonly extra: (name: string) => Tensor;
 }
 
 /**
- * A loss as a composition, and what is logged with it. A step may come in several batches: its loss is the sum of
- * theirs, so normalisers are part of what is fed.
+ * A loss as a composition of primitives, and the metrics logged with it. A step may have several batches, whose
+ * losses are summed, so normalisation is part of the inputs.
  */
 export interface Loss {
   readonly name: string;
@@ -51,15 +54,15 @@ export interface StepResult {
   readonly loss: number;
   readonly gradNorm: number;
   readonly learningRate: number;
-  /** What the loss logs beside its value, for each batch. */
+  /** The metrics of each batch's loss. */
   readonly metrics: readonly Readonly<Record<string, HostTensor>>[];
 }
 
 const accumulator = (parameter: string) => `gradient.${parameter}`;
 
 /**
- * The state a trainer needs beside a model's weights, all zero: the optimiser's, and sums of gradients. Beside an adapter
- * only that is trained.
+ * The state that a trainer needs in addition to a model's weights, initially zero: the optimiser's, and accumulated
+ * gradients. With an adapter, it covers only the adapter.
  */
 export function trainingState(config: ModelConfig, adapter?: LoraShape): Map<string, HostTensor> {
   const weights = trainedShapes(config, adapter);
@@ -68,12 +71,14 @@ export function trainingState(config: ModelConfig, adapter?: LoraShape): Map<str
   return new Map([...shapes].map(([name, shape]) => [name, { shape, data: new Float32Array(sizeOf(shape)) }]));
 }
 
-/** Names of the state that a checkpoint must keep so that training goes on as if it had not been interrupted. */
+/** Names of the state that a checkpoint must keep so that a resumed run continues on the same trajectory. */
 export function resumableState({ trained }: LanguageModel): string[] {
   return [...optimizerState(trained).keys()];
 }
 
-/** Makes optimiser steps on a model: forward, backward and AdamW update are one program, one run a step. */
+/**
+ * Makes optimiser steps on a model. Forward pass, backward pass and update are one program, which runs once per step.
+ */
 export class Trainer {
   readonly #model: LanguageModel;
   readonly #loss: Loss;
@@ -87,7 +92,7 @@ export class Trainer {
     this.#programs = new ProgramCache(model.engine);
   }
 
-  /** One step on one or several batches; the gradients of several are added up. */
+  /** One step on one or more batches, whose gradients are summed. */
   async step(batches: readonly Batch[]): Promise<StepResult> {
     if (batches.length === 1) {
       const { loss, gradNorm, learningRate, ...metrics } = await this.#run('step', batches[0] as Batch);
@@ -105,7 +110,7 @@ export class Trainer {
     return { loss: sum, gradNorm: value(gradNorm), learningRate: value(learningRate), metrics };
   }
 
-  /** The gradient of the batches' summed losses by every weight that is trained, without a step. */
+  /** The gradient of the batches' summed losses with respect to every trained weight, without a step. */
   async gradients(batches: readonly Batch[]): Promise<Map<string, HostTensor>> {
     const found = new Map<string, HostTensor>();
     for (const batch of batches) await this.#run('accumulate', batch);
@@ -116,7 +121,7 @@ export class Trainer {
     return found;
   }
 
-  /** Forgets what the optimiser has seen: moments, and with the number of updates the place in the schedule. */
+  /** Resets the optimiser: its moments, and the number of updates, which determines the position in the schedule. */
   async restart(): Promise<void> {
     for (const [name, shape] of optimizerState(this.#model.trained))
       await this.#model.state.write(name, { shape, data: new Float32Array(sizeOf(shape)) });
@@ -148,8 +153,8 @@ export class Trainer {
     if (kind === 'evaluate') return defineProgram(name, { outputs: { loss, ...metrics } });
     const parameters = this.#parameters(nodes);
     const names = [...parameters.keys()];
-    const flowing = gradients(loss, [...parameters.values()]);
-    const gradientOf = new Map(names.map((name, index) => [name, flowing[index] as Tensor]));
+    const gradientNodes = gradients(loss, [...parameters.values()]);
+    const gradientOf = new Map(names.map((name, index) => [name, gradientNodes[index] as Tensor]));
     if (kind === 'step') {
       const { updates, gradNorm, learningRate } = optimizerStep(parameters, gradientOf, this.#optimizer);
       return defineProgram(name, { outputs: { loss, gradNorm, learningRate, ...metrics }, updates });
@@ -160,7 +165,7 @@ export class Trainer {
     return defineProgram(name, { outputs: { loss, ...metrics }, updates });
   }
 
-  /** Those of the weights' nodes that training changes. */
+  /** The nodes of the trained weights. */
   #parameters(nodes: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
     return new Map([...this.#model.trained.keys()].map((name) => [name, nodes.get(name) as Tensor]));
   }
@@ -175,7 +180,7 @@ export class Trainer {
       canvas: canvas && !doubled && config.attention === 'prefix-lm' ? input('canvas', canvas.shape) : undefined,
       doubled,
     });
-    const wanted = input('targets', targets.shape, 'i32');
+    const targetIds = input('targets', targets.shape, 'i32');
     const logProbabilities = logSoftmax(logitsAt(config, weight, states, input('rows', rows.shape, 'i32')));
     const inputs = new Map(
       Object.entries(extra).map(([name, { shape, data }]) => [
@@ -184,9 +189,9 @@ export class Trainer {
       ]),
     );
     return loss.define({
-      logp: pick(logProbabilities, wanted),
+      logp: pick(logProbabilities, targetIds),
       logProbabilities,
-      targets: wanted,
+      targets: targetIds,
       extra: (name) => inputs.get(name) as Tensor,
     });
   }
@@ -197,12 +202,12 @@ export class Trainer {
       [...parameters].map(([name, { shape }]) => [name, state(accumulator(name), shape)] as const),
     );
     const { updates, gradNorm, learningRate } = optimizerStep(parameters, gradientOf, this.#optimizer);
-    for (const [name, sum] of gradientOf) updates.set(accumulator(name), cleared(sum));
+    for (const [name, sum] of gradientOf) updates.set(accumulator(name), zeroed(sum));
     return defineProgram('apply', { outputs: { gradNorm, learningRate }, updates });
   }
 }
 
-/** Zeros in the place of x, whatever it holds. A constant would stand in the program's file, and again in memory. */
-const cleared = (x: Tensor): Tensor => where(less(x, x), x, 0);
+/** Zeros in the shape of x, whatever it holds. A constant would be stored in the program's file and in memory. */
+const zeroed = (x: Tensor): Tensor => where(less(x, x), x, 0);
 
 const value = (tensor: HostTensor | undefined): number => tensor!.data[0] as number;

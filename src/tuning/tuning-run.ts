@@ -218,7 +218,7 @@ async function prepare(
     data === null ? null : (await readRowFile(data, (record) => task.parse(record))).rows.map(({ row }) => row);
   const format = model.generation.prompt_format;
   if (!rows && !(task.generate && task.heldOut))
-    throw new UsageError(`${name} makes no problems itself; give a file of them with --data.`);
+    throw new UsageError(`${name} has no problems of its own; give a file with --data.`);
   const { decoding } = resolveSettings(model, task, settings, format);
   checkDecoding(decoding);
   if (settings.block !== null && decoding.length % settings.block !== 0)

@@ -16,31 +16,31 @@ import type { TestRunner } from './runners/runner.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { VerdictCache, verdictKey } from './verdict-cache.ts';
 
-/** A function that tests guard: a task. */
+/** A function that is covered by tests: a problem of the task `workspace`. */
 export interface TestedFunction {
   readonly workspace: string;
-  /** Digest of the snapshot that the tests are run on. */
+  /** Digest of the snapshot on which its tests run. */
   readonly snapshot: string;
-  /** By which its user has the tests run; null: by the runner that was found. */
+  /** The user's test command; null: the detected runner. */
   readonly command: string | null;
   readonly file: string;
   readonly function: string;
   readonly line: number;
-  /** VS Code's id. */
+  /** VS Code's language id. */
   readonly language: string;
-  /** The file before the body, the body, and what is behind it. */
+  /** The file's text before the body, the body, and the text after it. */
   readonly prefix: string;
   readonly body: string;
   readonly suffix: string;
   readonly guards: readonly Guard[];
 }
 
-/** A file of tests of which some fail without the function. */
+/** A test file with tests that fail without the function's body. */
 export interface Guard {
   readonly testFile: string;
-  /** Those that do. */
+  /** The tests that fail. */
   readonly tests: readonly string[];
-  /** All of the file that a whole report names. */
+  /** All tests of the file that a complete report lists. */
   readonly expected: readonly string[];
 }
 
@@ -52,33 +52,34 @@ export interface Discovery {
   readonly functions: number;
   readonly tasks: readonly TestedFunction[];
   readonly leftOut: readonly LeftOut[];
-  /** Runs of test files that were made; those whose verdict was known are not counted. */
+  /** Number of test runs; cached verdicts are not counted. */
   readonly runs: number;
 }
 
 export interface DiscoveryHooks {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number, what: string) => void;
-  /** Awaited before every function is tried; throws to stop. */
+  /** Awaited before every function is tested; throws to stop. */
   readonly betweenFunctions?: () => Promise<void>;
-  /** A command by which the tests are run, which reports in TAP; null or absent: the runner is found. */
+  /** The user's test command, which reports in TAP. Null or absent: the runner is detected. */
   readonly command?: string | null;
 }
 
-/** Test files that a function is tried with, those that call fewest others first. */
-const mostGuards = 3;
+/** Maximum number of test files run per function; those that call the fewest other functions come first. */
+const maxGuards = 3;
 
 const cache = new VerdictCache();
 
 /**
- * Finds the functions of a workspace that its tests guard: those without whose body tests fail that pass with it. Each test
- * file is run once as it stands, which also tells what it calls; then each function's body is taken out and the files
- * that call it are run. Throws a `UserError` where there is nothing to learn from, and says why.
+ * Finds the functions of a workspace that are covered by tests: some test that passes fails when the function's body
+ * is removed. Each test file is run once unchanged, which also records the functions it calls. Then each function's
+ * body is removed and the test files that call it are run. Throws a `UserError` with the reason if there is nothing
+ * to learn from.
  */
 export async function discover(folder: string, hooks: DiscoveryHooks = {}): Promise<Discovery> {
   const root = path.resolve(folder);
   const command = hooks.command ?? null;
-  const { runner, snapshot } = await workspaceAsItStands(root, command);
+  const { runner, snapshot } = await openWorkspace(root, command);
   const sandbox = await openSandbox();
   const work: Work = { root, command, runner, snapshot, sandbox, hooks, leftOut: [], runs: { count: 0 } };
   const baselines = await runBaselines(work);
@@ -102,8 +103,8 @@ export async function discover(folder: string, hooks: DiscoveryHooks = {}): Prom
   };
 }
 
-/** A workspace as it stands now, and what runs its tests. */
-export async function workspaceAsItStands(
+/** The workspace's current snapshot and test runner. */
+export async function openWorkspace(
   root: string,
   command: string | null,
 ): Promise<{ runner: TestRunner; snapshot: Snapshot }> {
@@ -125,7 +126,7 @@ interface Work {
   readonly runs: { count: number };
 }
 
-/** A file of tests as it stands. */
+/** A test file, run on the unchanged workspace. */
 interface Baseline {
   readonly testFile: string;
   readonly passing: readonly string[];
@@ -147,7 +148,7 @@ async function runBaselines(work: Work): Promise<Baseline[]> {
       return null;
     }
     for (const { id, passed, message } of verdict.tests)
-      if (!passed) leftOut.push({ file: testFile, name: id, reason: `does not pass as it stands: ${message ?? ''}` });
+      if (!passed) leftOut.push({ file: testFile, name: id, reason: `does not pass: ${message ?? ''}` });
     if (verdict.tests.length === 0) leftOut.push({ file: testFile, name: null, reason: 'reports no test' });
     const passing = verdict.tests.filter(({ passed }) => passed).map(({ id }) => id);
     return { testFile, passing, all: verdict.tests.map(({ id }) => id), coverage };
@@ -156,7 +157,7 @@ async function runBaselines(work: Work): Promise<Baseline[]> {
   if (whole.every(({ passing }) => passing.length === 0)) {
     const [first] = leftOut;
     throw new UserError(
-      `No test of ${root} passes in the sandbox as it stands${first ? ` (${first.file}: ${first.reason.split('\n')[0]})` : ''}; a reward needs tests that do.`,
+      `No test of ${root} passes in the sandbox${first ? ` (${first.file}: ${first.reason.split('\n')[0]})` : ''}; a reward needs passing tests.`,
     );
   }
   return whole;
@@ -173,21 +174,24 @@ async function sourceFunctions({ root, runner, snapshot, leftOut }: Work): Promi
   const sources = snapshot.files.filter((file) => hasFunctions(file) && !runner.isConfiguration(file));
   const functions: FoundFunction[] = [];
   for (const file of sources) {
-    const text = decoded(await readFile(path.join(root, file)));
+    const text = decodeUtf8(await readFile(path.join(root, file)));
     if (text === null) {
-      leftOut.push({ file, name: null, reason: 'is not written in UTF-8' });
+      leftOut.push({ file, name: null, reason: 'is not UTF-8' });
       continue;
     }
     const language = languageOf(file) as string;
-    // It may have changed since the snapshot.
+    // The file may have changed since the snapshot.
     if (hasSecret(text)) continue;
     for (const found of await findFunctions(language, text)) functions.push({ file, language, text, found });
   }
   return functions;
 }
 
-/** Text with all that it has, so that it can be written back as it was; null for what is no UTF-8. */
-function decoded(content: Uint8Array): string | null {
+/**
+ * Decodes UTF-8, including a byte order mark, so that the text can be written back unchanged. Null if it is not
+ * UTF-8.
+ */
+function decodeUtf8(content: Uint8Array): string | null {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
   } catch {
@@ -195,7 +199,7 @@ function decoded(content: Uint8Array): string | null {
   }
 }
 
-/** Takes a function's body out and looks which tests mind; null, with the reason noted, where none does. */
+/** Removes a function's body and finds the tests that then fail. Null, with the reason recorded, if there are none. */
 async function tryFunction(
   work: Work,
   { file, language, text, found }: FoundFunction,
@@ -212,13 +216,13 @@ async function tryFunction(
   const calling = baselines
     .filter(
       ({ coverage }) =>
-        work.runner.tellsCalls === false || coverage.some((entry) => entry.file === file && calls(entry, found)),
+        work.runner.reportsCalls === false || coverage.some((entry) => entry.file === file && calls(entry, found)),
     )
     .sort((a, b) => a.coverage.length - b.coverage.length);
   if (calling.length === 0) return leave('no test calls it');
   const changed = { file, text: withoutBody(language, text, found) };
   const guards: Guard[] = [];
-  for (const { testFile, passing, all } of calling.slice(0, mostGuards)) {
+  for (const { testFile, passing, all } of calling.slice(0, maxGuards)) {
     const key = verdictKey('removal', snapshot.digest, work.runner.version, testFile, changed);
     const verdict = await cache.get(key, async () => {
       work.runs.count++;
@@ -231,7 +235,9 @@ async function tryFunction(
     if (tests.length > 0) guards.push({ testFile, tests, expected: all });
   }
   if (guards.length === 0)
-    return leave(work.runner.tellsCalls === false ? 'no test minds' : 'the tests that call it pass without it');
+    return leave(
+      work.runner.reportsCalls === false ? 'no test fails without it' : 'the tests that call it pass without it',
+    );
   return {
     workspace: root,
     snapshot: snapshot.digest,
@@ -247,7 +253,7 @@ async function tryFunction(
   };
 }
 
-/** By the place of its end where the coverage tells any, else by its own name. */
+/** Matches by the offset of the function's end if the coverage has offsets, otherwise by name. */
 function calls({ names, ends }: Coverage, { name, end }: SourceFunction): boolean {
   const own = (name.split('.').at(-1) as string).replace(/^constructor$/, name.split('.').at(-2) ?? name);
   return ends.includes(end + 1) || ends.includes(end) || names.includes(own) || names.includes(`get ${own}`);

@@ -4,17 +4,17 @@ import path from 'node:path';
 import { packageRoot } from '../platform/package-root.ts';
 import type { GivenFile } from '../sandbox/sandbox.ts';
 
-/** Programs that run tests inside of a sandbox; they are shipped as they stand in `harness/`. */
+/** Programs that run tests inside a sandbox. They are shipped unbundled in `harness/`. */
 export interface Harness {
-  /** Beside each other in `kit/`. */
+  /** All in the folder `kit/`. */
   readonly files: readonly GivenFile[];
-  /** Tells one version of them from another, for caches. */
+  /** Identifies the version, for caches. */
   readonly version: string;
 }
 
 const harnesses = new Map<string, Promise<Harness>>();
 
-/** The programs of these names, read once. */
+/** Reads the programs of these names, once. */
 export function readHarness(...names: readonly string[]): Promise<Harness> {
   const key = names.join();
   let harness = harnesses.get(key);

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import type { SandboxRun } from '../sandbox/sandbox.ts';
 import type { TestResult, Verdict } from './verdict.ts';
 
-/** What a runner inside of the sandbox writes to descriptor 3, a line each, behind the nonce. */
+/** The records that a runner inside the sandbox writes to descriptor 3, one per line, after the nonce. */
 const record = z.discriminatedUnion('kind', [
-  /** Before anything of the candidate's is loaded. */
+  /** Written before any candidate code is loaded. */
   z.object({ kind: z.literal('started') }),
   z.object({
     kind: z.literal('test'),
@@ -14,7 +14,7 @@ const record = z.discriminatedUnion('kind', [
     passed: z.boolean(),
     message: z.exactOptional(z.string()),
   }),
-  /** Functions of a file that were called: their names, and where known the places behind their last characters. */
+  /** The functions of a file that were called: their names and, if known, the offsets after their last characters. */
   z.object({
     kind: z.literal('coverage'),
     file: z.string(),
@@ -24,21 +24,21 @@ const record = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('finished') }),
 ]);
 
-/** A text that no candidate knows, with which a line of a report shows that it is the runner's. */
+/** A text unknown to candidates, which proves that a report line comes from the runner. */
 export const newNonce = (): string => randomBytes(16).toString('hex');
 
 /**
- * Reads the report of a run. `expected` are the tests that must be reported, no more and no fewer; null where the runner
- * alone knows. A pass is only what the report says passed: a test that was skipped or that did not run is not.
+ * Reads the report of a run. `expected` are the tests that must be reported, no more and no fewer; null if only the
+ * runner knows them. A test passes only if the report says so: a skipped or missing test has not passed.
  */
 export function verdictOf(run: SandboxRun, nonce: string, expected: readonly string[] | null): Verdict {
   const { seconds } = run;
-  const { records, isWhole, isOwn } = readReport(run.report, nonce);
+  const { records, isWhole, isAuthentic } = readReport(run.report, nonce);
   if (!records.some(({ kind }) => kind === 'started'))
-    return { outcome: 'broken', reason: `the tests did not start (${endOf(run)})`, seconds };
-  if (!isOwn) return { outcome: 'failed', reason: 'something else wrote into the report', late: false, seconds };
+    return { outcome: 'broken', reason: `the tests did not start (${describeEnd(run)})`, seconds };
+  if (!isAuthentic) return { outcome: 'failed', reason: 'something else wrote into the report', late: false, seconds };
   if (!isWhole || records.at(-1)?.kind !== 'finished')
-    return { outcome: 'failed', reason: `no whole report (${endOf(run)})`, late: isLate(run), seconds };
+    return { outcome: 'failed', reason: `no whole report (${describeEnd(run)})`, late: endedByClock(run), seconds };
   const tests = records.flatMap((entry): TestResult[] => {
     if (entry.kind !== 'test') return [];
     const { kind: _, ...result } = entry;
@@ -48,14 +48,14 @@ export function verdictOf(run: SandboxRun, nonce: string, expected: readonly str
   if (expected !== null && JSON.stringify(ids) !== JSON.stringify([...expected].sort()))
     return {
       outcome: 'failed',
-      reason: `${ids.length} tests ran where ${expected.length} should`,
+      reason: `the report has ${ids.length} tests instead of ${expected.length}`,
       late: false,
       seconds,
     };
   return { outcome: 'scored', tests, seconds };
 }
 
-/** What was called in a file, as far as a run tells. */
+/** The functions of a file that a run called, as far as it reports them. */
 export interface Coverage {
   readonly file: string;
   readonly names: readonly string[];
@@ -68,10 +68,10 @@ export function coverageOf(run: SandboxRun, nonce: string): Coverage[] {
 
 interface ReadReport {
   readonly records: readonly z.infer<typeof record>[];
-  /** False where its last line was cut off, by the end of the run as a rule. */
+  /** False if the last line is cut off, usually because the run was ended. */
   readonly isWhole: boolean;
-  /** False where a line is not the runner's: who spoils one hides what it said. */
-  readonly isOwn: boolean;
+  /** False if a line is not the runner's. Otherwise, spoiling a line could hide its content. */
+  readonly isAuthentic: boolean;
 }
 
 function readReport(report: string, nonce: string): ReadReport {
@@ -79,7 +79,7 @@ function readReport(report: string, nonce: string): ReadReport {
   const isWhole = lines.pop() === '';
   const read = lines.filter((line) => line !== '').map((line) => recordIn(line, nonce));
   const records = read.filter((entry) => entry !== null);
-  return { records, isWhole, isOwn: records.length === read.length };
+  return { records, isWhole, isAuthentic: records.length === read.length };
 }
 
 function recordIn(line: string, nonce: string): z.infer<typeof record> | null {
@@ -91,13 +91,13 @@ function recordIn(line: string, nonce: string): z.infer<typeof record> | null {
   }
 }
 
-/** Whether a clock ended a run: ours, or the kernel's, which counts what one process computes. */
-const isLate = ({ broken, code, signal }: SandboxRun): boolean =>
+/** Whether a time limit ended a run: ours, or the kernel's limit on one process's CPU time. */
+const endedByClock = ({ broken, code, signal }: SandboxRun): boolean =>
   broken === 'time' || signal === 'SIGXCPU' || code === 128 + constants.signals.SIGXCPU;
 
-/** How a run ended, for people: the limit that it broke, else what it wrote last on stderr. */
-function endOf({ broken, code, signal, stderr }: SandboxRun): string {
-  if (broken) return `over the limit on ${broken}`;
+/** Describes how a run ended: the exceeded limit, otherwise the last error on stderr. */
+function describeEnd({ broken, code, signal, stderr }: SandboxRun): string {
+  if (broken) return `exceeded the limit on ${broken}`;
   const said = stderr
     .split('\n')
     .find((line) => /\w*(Error|error|bwrap)\b.*:/.test(line))

@@ -6,7 +6,7 @@ import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Verdict } from './verdict.ts';
 
-/** What one file of tests may take. */
+/** The limits of one test file. */
 export const suiteLimits: Partial<SandboxLimits> = {
   seconds: 20,
   cpuSeconds: 10,
@@ -16,7 +16,7 @@ export const suiteLimits: Partial<SandboxLimits> = {
   scratchMiB: 128,
 };
 
-/** A source file of the workspace with another text. */
+/** A source file of the workspace with a changed text. */
 export interface ChangedFile {
   readonly file: string;
   readonly text: string;
@@ -29,16 +29,16 @@ export interface TestRun {
 
 export interface TestRequest {
   readonly testFile: string;
-  /** The candidate; null: the workspace as it stands. */
+  /** The candidate; null: the unchanged workspace. */
   readonly changed: ChangedFile | null;
-  /** Ids that must be reported, no more and no fewer; null where they are not known yet. */
+  /** Test ids that must be reported, no more and no fewer; null if they are not known yet. */
   readonly expected: readonly string[] | null;
   readonly coverage?: boolean;
 }
 
 /**
- * Runs a file of tests on a copy of the snapshot, in the sandbox. Where that is broken, which may have passed, it is tried
- * once more.
+ * Runs a test file on a copy of the snapshot, in the sandbox. A broken run is repeated once, because the cause may be
+ * temporary.
  */
 export async function runTests(
   sandbox: Sandbox,
@@ -61,7 +61,7 @@ async function runOnce(
   const { job, input } = runner.job([testFile], coverage);
   const nonce = newNonce();
   const files = [...(job.files ?? [])];
-  if (changed) files.push({ inside: `snapshot/${changed.file}`, content: await asRun(changed, runner) });
+  if (changed) files.push({ inside: `snapshot/${changed.file}`, content: await textToRun(changed, runner) });
   const run = await sandbox.run(
     {
       ...job,
@@ -76,7 +76,7 @@ async function runOnce(
   return { verdict: verdictOf(run, nonce, expected), coverage: coverageOf(run, nonce) };
 }
 
-/** A text as the snapshot has its files. */
-async function asRun({ file, text }: ChangedFile, runner: TestRunner): Promise<string> {
+/** The text in the form of the snapshot's files. */
+async function textToRun({ file, text }: ChangedFile, runner: TestRunner): Promise<string> {
   return runner.stripTypes && /\.[cm]?ts$/.test(file) ? stripTypes(text) : text;
 }

@@ -8,30 +8,30 @@ import type { ShownPath } from '../sandbox/sandbox.ts';
 import { strippingVersion, stripTypes } from '../syntax/strip-types.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
 
-/** All files of a snapshot together; each run of tests copies what is not a test. */
-const mostBytes = 64 * 2 ** 20;
+/** Maximum size of all files together. Each test run copies those that are not tests. */
+const maxBytes = 64 * 2 ** 20;
 
 /**
- * A workspace as it was at one time, kept in the data home's `cache/workspaces/` under a name that follows from every file's
- * content. `free` is what a run may change in its copy; `fixed` are the tests and the configuration, which no candidate
- * can touch.
+ * The state of a workspace at one time, kept in the data home's `cache/workspaces/` under a digest of its content. A
+ * run may change its copy of the `free` files. The `fixed` files are tests and configuration, which candidates cannot
+ * change.
  */
 export interface Snapshot {
   readonly digest: string;
   readonly free: string;
   readonly fixed: string;
   readonly files: readonly string[];
-  /** Tests and configuration, and where they are shown inside. */
+  /** Tests and configuration, and their paths inside the sandbox. */
   readonly shownFixed: readonly ShownPath[];
 }
 
 export interface SnapshotRules {
   readonly isFixed: (file: string) => boolean;
-  /** Whether types are taken out of TypeScript, for a Node that does not do so itself. */
+  /** Whether types are stripped from TypeScript, for a Node that does not do so itself. */
   readonly stripTypes: boolean;
 }
 
-/** Takes a snapshot; one that is there already is taken up. Throws a `UserError` for a workspace that is too large. */
+/** Takes a snapshot or reuses an equal one. Throws a `UserError` if the workspace is too large. */
 export async function takeSnapshot(root: string, rules: SnapshotRules): Promise<Snapshot> {
   const hash = createHash('sha256').update(JSON.stringify([rules.stripTypes && strippingVersion]));
   const files: string[] = [];
@@ -41,9 +41,9 @@ export async function takeSnapshot(root: string, rules: SnapshotRules): Promise<
     const entry = await stat(place).catch(() => null);
     if (!entry?.isFile()) continue;
     bytes += entry.size;
-    if (bytes > mostBytes)
+    if (bytes > maxBytes)
       throw new UserError(
-        `The files of ${root} are more than ${mostBytes / 2 ** 20} MiB, too much to be copied for every run of tests; let git ignore what is large, or give a folder inside of it.`,
+        `The files of ${root} are more than ${maxBytes / 2 ** 20} MiB together, too much to copy for every test run; let git ignore large files, or choose a subfolder.`,
       );
     const content = await readFile(place);
     if (hasSecret(content.toString('latin1'))) continue;
@@ -56,7 +56,7 @@ export async function takeSnapshot(root: string, rules: SnapshotRules): Promise<
   return describe(folder, digest, files, rules);
 }
 
-/** A snapshot that was taken before; null where it is gone. */
+/** An earlier snapshot; null if it no longer exists. */
 export async function openSnapshot(digest: string): Promise<Snapshot | null> {
   const folder = path.join(dataHome(), 'cache', 'workspaces', digest);
   const list = await readFile(path.join(folder, 'files.json'), 'utf8').catch(() => null);
@@ -69,7 +69,7 @@ export async function openSnapshot(digest: string): Promise<Snapshot | null> {
 }
 
 async function write(root: string, folder: string, files: readonly string[], rules: SnapshotRules): Promise<void> {
-  // Whole or not at all: another process may take the same snapshot.
+  // Written atomically, because another process may take the same snapshot.
   const unfinished = `${folder}.${process.pid}`;
   try {
     for (const part of ['free', 'fixed']) await mkdir(path.join(unfinished, part), { recursive: true });
@@ -93,15 +93,15 @@ async function write(root: string, folder: string, files: readonly string[], rul
 
 function describe(folder: string, digest: string, files: readonly string[], { isFixed }: SnapshotRules): Snapshot {
   const [free, fixed] = [path.join(folder, 'free'), path.join(folder, 'fixed')];
-  const shownFixed = topmost(files, isFixed).map((place) => ({
+  const shownFixed = mergedFolders(files, isFixed).map((place) => ({
     host: path.join(fixed, place),
     inside: `work/${place}`,
   }));
   return { digest, free, fixed, files, shownFixed };
 }
 
-/** The fixed files, with a folder in the place of its files where all of them are fixed: few mounts are quick ones. */
-function topmost(files: readonly string[], isFixed: (file: string) => boolean): string[] {
+/** The fixed files. A folder with only fixed files replaces them, because every mount costs time. */
+function mergedFolders(files: readonly string[], isFixed: (file: string) => boolean): string[] {
   const mixed = new Set(['.']);
   for (const file of files)
     if (!isFixed(file))

@@ -9,20 +9,20 @@ import { dataHome } from '../platform/files.ts';
 import { findProgram } from '../sandbox/programs.ts';
 import type { ShownPath } from '../sandbox/sandbox.ts';
 
-/** A language's program, and what of this machine it must see to work inside of a sandbox. */
+/** A language's program, and the paths of this machine that it needs inside a sandbox. */
 export interface Toolchain {
   readonly program: string;
   readonly shown: readonly ShownPath[];
   readonly environment: Readonly<Record<string, string>>;
-  /** Tells one installation from another, for caches. */
+  /** Identifies the installation, for caches. */
   readonly version: string;
 }
 
-/** The Node that runs this program; where that is VS Code's own, it is told to be Node. */
+/** The Node that runs this program. If it is VS Code's executable, an environment variable makes it act as Node. */
 export function nodeToolchain(): Toolchain {
   const program = realpathSync(process.execPath);
   const folder = path.dirname(program);
-  // Node is one file. VS Code's executable needs those around it, which are its installation and nothing else.
+  // Node is a single file. VS Code's executable also needs its installation folder, which contains nothing else.
   const needed = process.versions.electron === undefined ? program : folder;
   return {
     program,
@@ -39,10 +39,9 @@ const pythons = new Map<string, Promise<Toolchain>>();
 
 export const pythonOnPath = (): string | null => findProgram('python3') ?? findProgram('python');
 
-/** A Python by its path; by default the first `python3` on PATH. Throws a `UserError` where there is none. */
+/** A Python interpreter by its path; by default the first `python3` on PATH. Throws a `UserError` if there is none. */
 export function pythonToolchain(program = pythonOnPath()): Promise<Toolchain> {
-  if (program === null)
-    throw new UserError('Python is needed to run these tests and is not on PATH; install Python 3.');
+  if (program === null) throw new UserError('These tests need Python, which is not on PATH; install Python 3.');
   let known = pythons.get(program);
   if (!known) {
     known = askPython(program);
@@ -52,10 +51,10 @@ export function pythonToolchain(program = pythonOnPath()): Promise<Toolchain> {
 }
 
 /**
- * What an interpreter, which may be a shim or stand in a virtual environment, says of itself: only the files that are its
- * own, for it may be installed in a folder that holds others, such as ~/.local.
+ * Prints what an interpreter, which may be a shim or in a virtual environment, reports about itself. Only its own
+ * files are listed, because it may be installed in a folder with other files, such as ~/.local.
  */
-const whereFilesAre = `
+const interpreterScript = `
 import json, os, sys, sysconfig
 own = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 own += [sys.executable, os.path.join(sys.prefix, "pyvenv.cfg")]
@@ -67,8 +66,8 @@ print(json.dumps([sys.executable, [path for path in own if os.path.exists(path)]
 
 async function askPython(program: string): Promise<Toolchain> {
   try {
-    // What chooses a version by files of the folder it is asked in must not do so by those of a workspace.
-    const { stdout } = await promisify(execFile)(program, ['-I', '-c', whereFilesAre], {
+    // Version managers choose by files of the current folder, so it must not be the workspace's.
+    const { stdout } = await promisify(execFile)(program, ['-I', '-c', interpreterScript], {
       cwd: path.parse(program).root,
     });
     const [executable, own, version] = JSON.parse(stdout) as [string, string[], string];
@@ -77,34 +76,35 @@ async function askPython(program: string): Promise<Toolchain> {
       shown: outermost(own).map((host) => ({ host, inside: null })),
       environment: {
         PATH: `${path.dirname(executable)}:/usr/local/bin:/usr/bin:/bin`,
-        // Hashing is otherwise salted anew in every process, and a verdict must not depend on that.
+        // Otherwise each process has another hash seed, and a verdict must not depend on that.
         PYTHONHASHSEED: '0',
         PYTHONDONTWRITEBYTECODE: '1',
       },
       version: `python ${version}`,
     };
   } catch (error) {
-    throw new UserError(`Python (${program}) does not start (${messageOf(error)}); install it anew.`);
+    throw new UserError(`Python (${program}) does not start (${messageOf(error)}); reinstall it.`);
   }
 }
 
 /**
- * The Python of a virtual environment that came with a workspace. Its program may be any, and packages in it may run code
- * whenever Python starts. So nothing of it is run here: the installed Python that it was made with is asked instead, and
- * the environment is laid beside that. Throws a `UserError` where it was made with none.
+ * The Python of a virtual environment in a workspace. Its program may be anything, and its packages can run code
+ * whenever Python starts, so nothing of it runs outside the sandbox. Instead, the installed Python that it links to
+ * is queried, and the environment is shown in addition. Throws a `UserError` if it does not link to an installed
+ * Python.
  */
 export async function environmentToolchain(root: string, program: string): Promise<Toolchain> {
   const base = realpathSync(program);
-  // Whatever links lead to the environment, none may lead out of it.
+  // No link inside the environment may lead out of it.
   const folder = path.dirname(path.dirname(program));
   const own = (...parts: readonly string[]): string[] => {
     const host = path.join(folder, ...parts);
     return existsSync(host) && realpathSync(host) === path.join(realpathSync(folder), ...parts) ? [host] : [];
   };
   const settings = own('pyvenv.cfg');
-  if (liesIn(root, base) || !isInstalledPython(base) || settings.length === 0)
+  if (isInside(root, base) || !isInstalledPython(base) || settings.length === 0)
     throw new UserError(
-      `${program} is ${base}${settings.length === 0 ? ' without a pyvenv.cfg' : ''}, not a link to a Python that is installed on this machine; it may be any program, and is not run. Make the environment anew (python3 -m venv --clear ${folder}), or remove the folder.`,
+      `${program} is ${base}${settings.length === 0 ? ' without a pyvenv.cfg' : ''}, not a link to an installed Python, so it may be any program and is not run; recreate the environment (python3 -m venv --clear ${folder}) or remove the folder.`,
     );
   const { shown, environment, version } = await pythonToolchain(base);
   const packages = own('lib', `python${/^python (\d+\.\d+)/.exec(version)?.[1]}`, 'site-packages');
@@ -116,41 +116,42 @@ export async function environmentToolchain(root: string, program: string): Promi
   };
 }
 
-/** Where installations lie, beside the folders of PATH: the system's, and those of what installs Python for a user. */
+/** Folders of Python installations in addition to PATH: the system's, and those of per-user installers. */
 const installations = [
   ...['/usr', '/opt', '/nix', '/Library'],
   ...['asdf', 'conda', 'local', 'pixi', 'proto', 'pyenv', 'rye'].map((name) => path.join(homedir(), `.${name}`)),
 ];
 
-/** Whether a program, links followed, is a Python that was installed on this machine. */
+/** Whether a program, after following links, is a Python installed on this machine. */
 function isInstalledPython(program: string): boolean {
   const name = path.basename(program);
   if (!/^python(\d+(\.\d+)?)?$/.test(name)) return false;
-  if (installations.some((folder) => liesIn(folder, program))) return true;
+  if (installations.some((folder) => isInside(folder, program))) return true;
   const onPath = ['python3', 'python', name].map((called) => findProgram(called));
   return onPath.some((found) => found !== null && realpathSync(found) === program);
 }
 
-/** Whether something that is there lies in a folder or is the folder, links followed. */
-export function liesIn(folder: string, file: string): boolean {
+/** Whether an existing path is a folder or inside it, after following links. */
+export function isInside(folder: string, file: string): boolean {
   const real = (place: string) => path.join(realpathSync(place), '/');
   return existsSync(folder) && real(file).startsWith(real(folder));
 }
 
-/** Go, with a cache that holds its own packages as the tests of a workspace need them. */
+/** Go, with a cache of the standard packages that the tests of a workspace need. */
 export interface GoToolchain extends Toolchain {
   readonly cache: string;
 }
 
 /**
- * The `go` on PATH. Go compiles its own packages, which no workspace changes, so they are compiled once, outside: nothing of
- * the workspace is compiled or run here. Throws a `UserError` where there is no Go, or it cannot read the workspace.
+ * The `go` on PATH. It compiles its standard packages, which no workspace changes, once and outside the sandbox.
+ * Nothing of the workspace is compiled or run here. Throws a `UserError` if there is no Go, or if it cannot read the
+ * workspace.
  */
 export async function goToolchain(root: string): Promise<GoToolchain> {
   const program = findProgram('go');
-  if (program === null) throw new UserError('Go is needed to run these tests and is not on PATH; install Go.');
+  if (program === null) throw new UserError('These tests need Go, which is not on PATH; install Go.');
   const cache = path.join(dataHome(), 'cache', 'go-build');
-  // Neither another toolchain nor a module is fetched, and no version control, which a workspace configures, is asked.
+  // No other toolchain and no module is fetched. Version control, which the workspace configures, is not run.
   const offline = { GOTOOLCHAIN: 'local', GOPROXY: 'off', GOFLAGS: '-buildvcs=false' };
   const go = async (...args: readonly string[]) => {
     const env = { ...process.env, ...offline, GOCACHE: cache };
@@ -178,16 +179,16 @@ export async function goToolchain(root: string): Promise<GoToolchain> {
       version: `${GOVERSION}`,
     };
   } catch (error) {
-    throw new UserError(`Go cannot read ${root} (${messageOf(error).split('\n').slice(0, 3).join(' ')}); mend it.`);
+    throw new UserError(`Go cannot read ${root} (${messageOf(error).split('\n').slice(0, 3).join(' ')}); fix that.`);
   }
 }
 
-/** The `cargo` on PATH and its compiler. Throws a `UserError` where there is none. */
+/** The `cargo` on PATH and its compiler. Throws a `UserError` if there is none. */
 export async function cargoToolchain(): Promise<Toolchain> {
   const [cargo, rustc] = ['cargo', 'rustc'].map((name) => findProgram(name));
-  if (!cargo || !rustc) throw new UserError('Cargo is needed to run these tests and is not on PATH; install Rust.');
-  // On PATH there may be what chooses a toolchain, by files of the folder it is asked in: never by those of a workspace, which
-  // may name a program of its own.
+  if (!cargo || !rustc) throw new UserError('These tests need Cargo, which is not on PATH; install Rust.');
+  // The program on PATH may be a version manager that chooses a toolchain by files of the current folder. It must not
+  // read the workspace's, which may name any program.
   const ask = async (...args: readonly string[]) =>
     (await promisify(execFile)(rustc, args, { cwd: path.parse(rustc).root })).stdout.trim();
   const sysroot = await ask('--print', 'sysroot');
@@ -205,14 +206,14 @@ export async function cargoToolchain(): Promise<Toolchain> {
       CARGO_INCREMENTAL: '0',
       CARGO_PROFILE_TEST_DEBUG: '0',
       CARGO_PROFILE_DEV_DEBUG: '0',
-      // The report in JSON is not yet a promise of Rust's, which asks for a word that one knows.
+      // The JSON report is unstable in Rust, which requires this variable to allow it.
       RUSTC_BOOTSTRAP: '1',
     },
     version: await ask('--version'),
   };
 }
 
-/** Without the paths that lie in others of them. */
+/** The paths without those inside another one. */
 function outermost(paths: readonly string[]): string[] {
   const unique = [...new Set(paths)];
   return unique.filter((one) => !unique.some((other) => one.startsWith(`${other}/`)));

@@ -5,14 +5,14 @@ import { dataHome, writeAtomic } from '../platform/files.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
- * Verdicts by the content that they follow from, in memory and in the data home's `cache/verdicts/`: the same completion is
- * never run twice, nor is it in a resumed run. What a clock decided is not kept, nor what was broken: a later run may end
- * otherwise.
+ * Caches verdicts by content, in memory and in the data home's `cache/verdicts/`, so that the same completion never
+ * runs twice, even in a resumed run. Verdicts that a time limit decided or that are broken are not kept, because
+ * another run may end differently.
  */
 export class VerdictCache {
   readonly #pending = new Map<string, Promise<Verdict>>();
 
-  /** The verdict under a key, made where there is none; asked for twice at once, it is made once. */
+  /** The verdict of a key, computed on first use. Concurrent requests share one computation. */
   get(key: string, make: () => Promise<Verdict>): Promise<Verdict> {
     const known = this.#pending.get(key);
     if (known) return known;
@@ -20,7 +20,7 @@ export class VerdictCache {
     this.#pending.set(key, verdict);
     verdict.then(
       (made) => {
-        if (!isLasting(made)) this.#pending.delete(key);
+        if (!isCacheable(made)) this.#pending.delete(key);
       },
       () => this.#pending.delete(key),
     );
@@ -30,18 +30,18 @@ export class VerdictCache {
   async #readOrMake(key: string, make: () => Promise<Verdict>): Promise<Verdict> {
     const file = path.join(dataHome(), 'cache', 'verdicts', key.slice(0, 2), `${key}.json`);
     const kept = await readFile(file, 'utf8').catch(() => null);
-    // Written whole or not at all, and by us alone.
+    // Only this class writes the file, and atomically.
     if (kept !== null) return JSON.parse(kept) as Verdict;
     const verdict = await make();
-    if (isLasting(verdict)) await writeAtomic(file, JSON.stringify(verdict));
+    if (isCacheable(verdict)) await writeAtomic(file, JSON.stringify(verdict));
     return verdict;
   }
 }
 
-/** A key for everything that a verdict follows from. */
+/** A key that covers everything a verdict depends on. */
 export function verdictKey(...parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-const isLasting = (verdict: Verdict): boolean =>
+const isCacheable = (verdict: Verdict): boolean =>
   verdict.outcome === 'scored' || (verdict.outcome === 'failed' && !verdict.late);

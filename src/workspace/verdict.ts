@@ -1,15 +1,16 @@
-/** How one test of a candidate went. */
+/** The result of one test of a candidate. */
 export interface TestResult {
   readonly id: string;
   readonly passed: boolean;
-  /** What its assertion said; absent where it passed. */
+  /** The message of the failed assertion; absent if it passed. */
   readonly message?: string;
 }
 
 /**
- * What a run of tests says of a candidate. The three are never mixed up:
- * - `scored`: the report is whole, and each test passed or failed;
- * - `failed`: the candidate kept the tests from being reported (it hung, crashed, left, broke a limit): worth nothing;
+ * The result of a test run for a candidate. The three outcomes are kept strictly apart:
+ * - `scored`: the report is complete, and each test passed or failed.
+ * - `failed`: the candidate prevented a complete report (it hung, crashed, exited or exceeded a limit). Its reward is
+ *   0.
  * - `broken`: the tests could not be started, which says nothing about the candidate.
  */
 export type Verdict =
@@ -17,7 +18,7 @@ export type Verdict =
   | {
       readonly outcome: 'failed';
       readonly reason: string;
-      /** Whether a clock decided it: on a machine with less to do it may end otherwise. */
+      /** Whether a time limit decided it. On a less busy machine the result may differ. */
       readonly late: boolean;
       readonly seconds: number;
     }
@@ -27,7 +28,7 @@ export type Verdict =
 export const noCode: Verdict = { outcome: 'failed', reason: 'there is no code', late: false, seconds: 0 };
 
 /** Share of the tests that passed; 0 for a failed candidate, null where the infrastructure is broken. */
-export function shareOf(verdict: Verdict): number | null {
+export function passRate(verdict: Verdict): number | null {
   if (verdict.outcome === 'broken') return null;
   if (verdict.outcome === 'failed' || verdict.tests.length === 0) return 0;
   return verdict.tests.filter(({ passed }) => passed).length / verdict.tests.length;

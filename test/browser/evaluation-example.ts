@@ -100,7 +100,7 @@ export function exampleEvaluation(): EvaluationReport {
     verdicts: [
       'sudoku4x4-spg-mixture reached 95.8 % cell accuracy on 60 problems (95 % interval 92.8 % to 98.8 %).',
       'Cell accuracy is better, 95.8 % against 86.1 % of unmask-puzzles on the same 60 problems (+9.7 points, 95 % interval +7.1 to +12.3, paired).',
-      'Solved is not distinguishable, 75.8 % against 71.3 % of unmask-puzzles on the same 60 problems: the interval of the difference holds zero (+4.5 points, 95 % interval −2.0 to +11.0, paired).',
+      'No measurable difference in solved: 75.8 % against 71.3 % of unmask-puzzles on the same 60 problems (+4.5 points, 95 % interval −2.0 to +11.0, paired).',
     ],
     rows,
   };

@@ -1,4 +1,4 @@
-/** What every engine promises about state and about whose numbers are whose. */
+/** The contract of every engine about state and about the ownership of arrays. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Engine } from '../../src/engine/engine.ts';
@@ -16,7 +16,7 @@ for (const { label, open } of engines) {
     };
     after(async () => (await opened)?.dispose());
 
-    it('copies what it is given and what it gives', async () => {
+    it('copies its inputs and its results', async () => {
       const x = p.input('x', [2]);
       const program = defineProgram('test', { outputs: { x }, updates: new Map([['kept', x]]) });
       const executable = await (await engine()).compile(program);
@@ -32,7 +32,7 @@ for (const { label, open } of engines) {
       (await state.read('kept')).data[0] = 70;
       assert.deepEqual(await state.read('kept'), f32([2], [1, 2]));
       await executable.run({ x: f32([2], [8, 9]) }, state);
-      assert.deepEqual([...result!.data], [1, 60], 'an old result is no window on a new run');
+      assert.deepEqual([...result!.data], [1, 60], 'a new run must not change an old result');
       await executable.dispose();
     });
 
@@ -53,7 +53,7 @@ for (const { label, open } of engines) {
       assert.deepEqual(await state.read('second'), f32([], [3]));
     });
 
-    it('gives every update its value of before the run', async () => {
+    it('computes every update from the values before the run', async () => {
       const [a, b] = [p.state('a', []), p.state('b', [])];
       const program = defineProgram('test', {
         outputs: { sum: p.add(a, b) },
@@ -78,7 +78,7 @@ for (const { label, open } of engines) {
       await state.dispose();
     });
 
-    it('shares state between programs, of which one may only write', async () => {
+    it('shares state between programs, one of which only writes', async () => {
       const x = p.state('x', [2]);
       const zero = await (await engine()).compile(
         defineProgram('zero', { outputs: {}, updates: new Map([['x', p.constant(f32([2], [0, 0]))]]) }),
@@ -95,7 +95,7 @@ for (const { label, open } of engines) {
       assert.deepEqual([...state.shapes], [['x', [2]]]);
     });
 
-    it('reads through state to what is under it, which no program changes', async () => {
+    it('reads the underlying state, which no program can change', async () => {
       const [w, x] = [p.state('w', [2]), p.state('x', [2])];
       const product = p.mul(w, x);
       const opened = await engine();
@@ -119,18 +119,22 @@ for (const { label, open } of engines) {
       await assert.rejects(change.run({}, under), /state w is frozen/);
       await assert.rejects(one!.write('w', f32([2], [0, 0])), /state w is frozen/);
       await one!.dispose();
-      assert.deepEqual([...(await under.read('w')).data], [3, 4], 'what is under it is not its own to free');
+      assert.deepEqual(
+        [...(await under.read('w')).data],
+        [3, 4],
+        'disposing of a state must not free the underlying one',
+      );
       for (const program of [step, change]) await program.dispose();
     });
 
-    it('gives whole numbers back as such', async () => {
+    it('returns integers as integers', async () => {
       const i = p.input('i', [2], 'i32');
       const executable = await (await engine()).compile(defineProgram('test', { outputs: { twice: p.add(i, i) } }));
       const { twice } = await executable.run({ i: i32([2], [3, -4]) }, await (await engine()).createState(new Map()));
       assert.deepEqual(twice, i32([2], [6, -8]));
     });
 
-    it('refuses feeds and state that do not fit', async () => {
+    it('rejects feeds and state that do not fit', async () => {
       const state = await (await engine()).createState(new Map([['x', f32([2], [1, 2])]]));
       await assert.rejects(state.write('x', f32([1], [1])), /state x is \[2\], not \[1\]/);
       await assert.rejects(state.read('y'), /there is no state named y/);
@@ -140,7 +144,7 @@ for (const { label, open } of engines) {
       await assert.rejects(write.run({}, state), /there is no state named y/);
       await assert.rejects(write.run({ z: f32([], [1]) }, state), /test: there is no input named z/);
       const read = await (await engine()).compile(defineProgram('test', { outputs: { x: p.state('x', [3]) } }));
-      await assert.rejects(read.run({}, state), /test: state x is \[2\] where \[3\] is needed/);
+      await assert.rejects(read.run({}, state), /test: state x is \[2\], but must be \[3\]/);
       const foreign = { shapes: new Map(), read: state.read, write: state.write, dispose: state.dispose };
       await assert.rejects(read.run({}, foreign), /this state belongs to another engine/);
     });

@@ -7,17 +7,17 @@ import { machineMemory } from '../../src/platform/machine-memory.ts';
 const machine = { total: 32 * 2 ** 30, free: 20 * 2 ** 30 };
 const mib = 2 ** 20;
 
-it('tells the processor from the graphics card', async () => {
+it('distinguishes the processor from the graphics card', async () => {
   const onProcessor = knownDevices.filter(({ device }) => sharesMemory(device, 'cpu')).map(({ device }) => device);
   assert.deepEqual([...new Set(onProcessor)], ['cpu', 'node', 'wasm']);
   assert.ok(sharesMemory('webgpu', 'cuda') && !sharesMemory('webgpu', 'wasm'));
   assert.equal((await deviceMemory('cpu'))?.total, machineMemory().total);
-  // Whatever this machine has, asking does no harm.
+  // The query must succeed on any machine.
   const card = await deviceMemory('webgpu');
   assert.ok(card === null || card.total >= card.free);
 });
 
-it('takes the largest card, and the machine where the card has nothing of its own', () => {
+it('selects the largest card, or the machine if the card has no dedicated memory', () => {
   const integrated = { vendor: 'Intel', vram: 256, vramDynamic: true };
   const driver = {
     vendor: 'NVIDIA',

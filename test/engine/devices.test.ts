@@ -26,13 +26,13 @@ describe('self-test', () => {
     }
   });
 
-  it('catches an engine whose second step is off by a hundredth', async () => {
+  it('detects an engine whose second step is off by one percent', async () => {
     const right = new OnnxEngine('cpu');
     let runs = 0;
     const wrong: Engine = {
       name: 'onnx',
       device: 'cpu',
-      keepsBlocks: true,
+      storesQuantized: true,
       createState: (values) => right.createState(values),
       dispose: () => right.dispose(),
       compile: async (program) => {
@@ -45,12 +45,12 @@ describe('self-test', () => {
         return { run, dispose: () => executable.dispose() };
       },
     };
-    await assert.rejects(checkTraining(wrong), /training step 2 gives loss 1\.57\d+ where 1\.557928 is right/);
+    await assert.rejects(checkTraining(wrong), /training step 2 gives loss 1\.57\d+ instead of 1\.557928/);
     await checkTraining(right);
   });
 });
 
-describe('self-test in a process of its own', () => {
+describe('self-test in a separate process', () => {
   const device = knownDevices[0]!;
   const run = (script: string, seconds = 20) =>
     isolatedSelfTest(device, { launch: { command: process.execPath, arguments: ['-e', script] }, seconds });
@@ -67,30 +67,30 @@ describe('self-test in a process of its own', () => {
   });
   it('survives a hang', async () => {
     const { selfTest, reason } = await run('for (;;);', 0.5);
-    assert.deepEqual([selfTest, reason], ['failed', 'its self-test did not end within 0.5 s']);
+    assert.deepEqual([selfTest, reason], ['failed', 'the self-test did not finish within 0.5 s']);
   });
-  it('reads past what libraries print', async () => {
+  it('ignores what libraries print', async () => {
     const report = { available: false, selfTest: 'skipped', reason: 'no card', gflops: null };
     assert.deepEqual(
       await run(`console.log("WARNING {"); console.log(JSON.stringify(${JSON.stringify(report)}))`),
       report,
     );
   });
-  it('takes no crash after a result for a pass', async () => {
+  it('does not pass if the process crashes after its result', async () => {
     const { selfTest } = await run('console.log(\'{"selfTest":"passed"}\'); process.kill(process.pid, "SIGKILL")');
     assert.equal(selfTest, 'failed');
   });
-  it('says what came where no result did', async () => {
+  it('reports the exit code if there is no result', async () => {
     for (const script of [
       'process.exit(7)',
       'process.exitCode = 7; console.log("hello")',
       'process.exitCode = 7; console.log(1)',
     ])
-      assert.equal((await run(script)).reason, 'its self-test ended with exit code 7 and without a result');
+      assert.equal((await run(script)).reason, 'the self-test ended with exit code 7 and no result');
   });
-  it('says that no process could be started', async () => {
+  it('reports that no process could be started', async () => {
     const launch = { command: path.join(tmpdir(), 'no-such-program'), arguments: [] };
-    assert.match((await isolatedSelfTest(device, { launch })).reason!, /cannot be started .*ENOENT/);
+    assert.match((await isolatedSelfTest(device, { launch })).reason!, /could not be started .*ENOENT/);
   });
 });
 
@@ -117,7 +117,7 @@ describe('devices', () => {
     await writeFile(cacheFile(), JSON.stringify(cache));
   };
 
-  it('lists every known device, each with its result or its reason', async () => {
+  it('lists every known device, with its result or the reason', async () => {
     const { engines, chosen } = await listDevices();
     assert.deepEqual(
       engines.map(({ engine, device }) => ({ engine, device })),
@@ -137,7 +137,7 @@ describe('devices', () => {
     assert.equal(speedOf(chosen!.engine, chosen!.device), best);
   });
 
-  it('remembers what it measured', async () => {
+  it('stores its measurements', async () => {
     await pretendFast('tensorflow wasm');
     const start = performance.now();
     const engine = await chooseEngine();
@@ -156,13 +156,13 @@ describe('devices', () => {
     assert.equal((await chooseEngine({ engine: 'tensorflow' })).device, 'wasm');
   });
 
-  it('takes a broken file for none', async () => {
+  it('ignores a broken file', async () => {
     await writeFile(cacheFile(), '{"key": 3, ');
     assert.equal((await chooseEngine({ engine: 'tensorflow' })).device, 'wasm');
     assert.ok(JSON.parse(await readFile(cacheFile(), 'utf8')).reports['tensorflow wasm'].gflops < 1e6);
   });
 
-  it('refuses an engine or a device that it does not know', async () => {
+  it('rejects an unknown engine or device', async () => {
     const known = 'cpu, webgpu, cuda, dml, coreml';
     await assert.rejects(
       chooseEngine({ engine: 'torch' }),
@@ -178,7 +178,7 @@ describe('devices', () => {
     );
   });
 
-  it('says why a device does not work here', async () => {
+  it('reports why a device does not work on this machine', async () => {
     const absent = process.platform === 'win32' ? 'coreml' : 'dml';
     await assert.rejects(chooseEngine({ engine: 'onnx', device: absent }), (error: Error) => {
       assert.ok(error instanceof UserError && !(error instanceof UsageError));

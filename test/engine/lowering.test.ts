@@ -1,6 +1,6 @@
 /**
- * What a program becomes for each of ONNX Runtime's execution providers means the same: run by its CPU kernels, every
- * primitive and its gradient give the reference's values. Whether a provider's own kernels are right, its self-test tells.
+ * The lowered programs of all ONNX Runtime providers are equivalent: run by the CPU kernels, every primitive and its
+ * gradient match the reference. Whether a provider's own kernels are correct is checked by its self-test.
  */
 
 import { describe, it } from 'node:test';
@@ -23,7 +23,7 @@ interface Sample {
 
 const kindOf = (data: HostTensor['data']) => (data instanceof Int32Array ? 'i32' : 'f32');
 
-/** All cases in one program would be one model; each has inputs of its own. */
+/** Each case has its own inputs, so that all of them can be one program. */
 const samples: Sample[] = Object.entries(cases).flatMap(([primitive, list]) =>
   list.map(({ about, operands, build }) => {
     const name = `${primitive}: ${about}`;

@@ -56,7 +56,7 @@ interface Step {
   readonly state: Readonly<Record<string, HostTensor>>;
 }
 
-/** Cross-entropy of some places of padded rows, its gradients, and an AdamW step. */
+/** Cross-entropy at some positions of padded rows, its gradients, and an AdamW step. */
 function trainingStep(config: ModelConfig): Step {
   const [batch, length, rows] = [3, 8, 10];
   const random = new Random(7, 'model step');
@@ -72,7 +72,7 @@ function trainingStep(config: ModelConfig): Step {
   const { updates, gradNorm } = optimizerStep(weights, gradientOf, {
     beta1: 0.9,
     beta2: 0.99,
-    // Large enough that rounding does not turn the direction of a parameter that hardly matters.
+    // Large enough that rounding does not change the sign of the update of a parameter with a tiny gradient.
     epsilon: 1e-4,
     weightDecay: 0.1,
     maxGradNorm: 1,
@@ -83,7 +83,7 @@ function trainingStep(config: ModelConfig): Step {
     place % length < 5 + Math.floor(place / length) ? 1 : 0,
   );
   const held: Record<string, HostTensor> = {};
-  // Norm gains and biases start at 1 and 0; here they are moved, so that their part in the step shows.
+  // Norm gains and biases start at 1 and 0; other values make their effect on the step visible.
   for (const [name, value] of initialWeights(config, random)) {
     const noise = normals(random, value.shape, 0.2);
     held[name] = f32(
@@ -108,7 +108,7 @@ function trainingStep(config: ModelConfig): Step {
   };
 }
 
-/** The same step gives the same numbers on this engine and on ONNX Runtime's CPU: losses, gradients, and the update. */
+/** Checks that a step gives the same losses, gradients and update on this engine and on ONNX Runtime's CPU. */
 export function checkModelStep(label: string, open: () => Promise<Engine>): void {
   describe(`a training step on ${label} and on onnx cpu`, () => {
     let opened: Promise<Engine> | undefined;
@@ -122,7 +122,7 @@ export function checkModelStep(label: string, open: () => Promise<Engine>): void
           await runProgram(new OnnxEngine('cpu'), parts, feeds, { state, times: 2 }),
         ];
         assertSame(found, expected);
-        // The comparison means something only if every parameter has a gradient and moved.
+        // The comparison is meaningful only if every parameter has a gradient and changed.
         for (const parameter of weightShapes(config).keys()) {
           assert.ok(
             expected.outputs[parameter]!.data.some((slope) => Math.abs(slope) > 1e-4),

@@ -5,7 +5,7 @@ import { add, input, matmul, mul, reduceSum, scatterAdd } from '../../src/graph/
 import { defineProgram } from '../../src/graph/program.ts';
 import { f32, i32 } from '../graph/run-program.ts';
 
-/** Bytes that a process still has after it ran products of many shapes, more than before. */
+/** Bytes by which a process grows when it runs products of many shapes. */
 async function keptBy(engine: OnnxEngine): Promise<number> {
   const before = process.memoryUsage().rss;
   const state = await engine.createState(new Map());
@@ -22,14 +22,14 @@ async function keptBy(engine: OnnxEngine): Promise<number> {
 }
 
 describe('onnx engine', () => {
-  it('keeps no more memory between runs than it is allowed to', async () => {
+  it('keeps no more memory between runs than its limit', async () => {
     const few = await keptBy(new OnnxEngine('cpu', 1, undefined, 0));
     const all = await keptBy(new OnnxEngine('cpu', 1));
     assert.ok(few < all / 2, `${few} bytes, and ${all} where all is kept`);
   });
 
   for (const rows of [64, 1000]) {
-    it(`keeps every sum of ${rows} rows on several threads`, async () => {
+    it(`loses no sum of ${rows} rows on several threads`, async () => {
       const [count, width] = [8000, 256];
       const engine = new OnnxEngine('cpu', 4);
       const sums = scatterAdd(input('rows', [count], 'i32'), input('updates', [count, width]), rows);

@@ -7,7 +7,7 @@ import { defineProgram } from '../../src/graph/program.ts';
 
 const program = () => defineProgram('test', { outputs: { x: input('x', [1]) } });
 
-/** A cache whose engine fails as often as it is told to, and how many programs there are. */
+/** A cache whose engine fails a set number of times, and the number of its programs. */
 function cache() {
   const seen = { failures: 0, compiled: 0, disposed: 0 };
   const compile: Engine['compile'] = async () => {
@@ -18,7 +18,7 @@ function cache() {
   return { programs: new ProgramCache({ compile } as Engine), seen };
 }
 
-it('compiles a program once, and frees the oldest and at the end all', async () => {
+it('compiles a program once, evicts the oldest one, and frees all of them at the end', async () => {
   const { programs, seen } = cache();
   for (let turn = 0; turn < 100; turn++) await programs.get(`${turn % 40}`, program);
   assert.deepEqual([seen.compiled, seen.disposed], [40, 0]);
@@ -28,14 +28,14 @@ it('compiles a program once, and frees the oldest and at the end all', async () 
   assert.deepEqual([seen.compiled, seen.disposed], [60, 60]);
 });
 
-it('compiles again what failed, and troubles nobody else with it', async () => {
+it('retries a failed compilation, and does not report the failure to other callers', async () => {
   const { programs, seen } = cache();
   seen.failures = 1;
   await assert.rejects(programs.get('a', program), /out of memory/);
   const again = await programs.get('a', program);
   assert.equal(await programs.get('a', program), again);
   assert.equal(seen.compiled, 1);
-  // One that is about to fail is passed over too.
+  // Eviction also handles a program whose compilation is about to fail.
   seen.failures = 1;
   const failing = assert.rejects(programs.get('b', program), /out of memory/);
   await programs.dispose();

@@ -7,7 +7,7 @@ import * as p from '../../src/graph/primitives.ts';
 import { defineProgram } from '../../src/graph/program.ts';
 import { f32, i32 } from '../graph/run-program.ts';
 
-/** Runs a module's text from source in a fresh process. */
+/** Runs a module's text from source in a new process. */
 const inProcess = (script: string) =>
   promisify(execFile)(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script], {
     cwd: import.meta.dirname,
@@ -15,7 +15,7 @@ const inProcess = (script: string) =>
 
 describe('tensorflow engine', () => {
   for (const device of ['wasm', 'cpu'] as const) {
-    it(`on ${device} leaves nothing behind but its state`, async () => {
+    it(`on ${device} leaves no tensors except its state`, async () => {
       const engine = await TensorflowEngine.open(device);
       const { tf } = engine;
       const before = tf.memory().numTensors;
@@ -30,14 +30,14 @@ describe('tensorflow engine', () => {
       const first = await executable.run({ i: i32([2], [0, 5]) }, state);
       await executable.run({ i: i32([2], [7, 7]) }, state);
       assert.equal(tf.memory().numTensors, held);
-      assert.deepEqual([...first.x!.data.slice(0, 2)], [1, 1], 'a result stays what it was');
+      assert.deepEqual([...first.x!.data.slice(0, 2)], [1, 1], 'an old result must not change');
       assert.equal((await state.read('x')).data[0], 0.25);
       await executable.dispose();
       await state.dispose();
       assert.equal(tf.memory().numTensors, before);
     });
 
-    it(`on ${device} frees what a failed run had computed`, async () => {
+    it(`on ${device} frees the tensors of a failed run`, async () => {
       const engine = await TensorflowEngine.open(device);
       const [table, i] = [p.input('table', [2, 2]), p.input('i', [1], 'i32')];
       const executable = await engine.compile(defineProgram('test', { outputs: { y: p.gather(p.mul(table, 2), i) } }));
@@ -65,7 +65,7 @@ describe('tensorflow engine', () => {
     await assert.rejects(executables[0]!.run({ x: f32([1], [0]) }, states[1]!), /this state belongs to another engine/);
   });
 
-  it('says why the native library is not there, where it is not', async () => {
+  it('reports why the native library is missing', async () => {
     const refused = await TensorflowEngine.open('node').then(
       () => '',
       (error: Error) => error.message,
@@ -85,7 +85,7 @@ describe('tensorflow engine', () => {
     assert.deepEqual(await inProcess(script), { stdout: '', stderr: '' });
   });
 
-  it('is loaded only by who asks for it', async () => {
+  it('is loaded on demand only', async () => {
     const script = `import { createRequire } from 'node:module';
       const { chooseEngine } = await import('../../src/engine/devices.ts');
       await chooseEngine({ engine: 'onnx', device: 'cpu' });

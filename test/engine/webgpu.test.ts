@@ -1,4 +1,4 @@
-/** WebGPU in ONNX Runtime, where there is an adapter: a GPU's, or a software one such as Mesa's lavapipe. */
+/** WebGPU in ONNX Runtime, on machines with an adapter: a GPU or a software adapter such as Mesa's lavapipe. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import * as ort from 'onnxruntime-node';
@@ -11,7 +11,7 @@ import { cases, checkPrimitives } from '../graph/primitive-cases.ts';
 import { f32, i32 } from '../graph/run-program.ts';
 import { checkModelStep } from './model-step.ts';
 
-// In a process of its own: without an adapter, or with a bad driver, the library may end the process.
+// Probed in a separate process: without an adapter, or with a bad driver, the library may crash.
 const { available, reason } = await isolatedSelfTest({ engine: 'onnx', device: 'webgpu' });
 
 if (!available) it('webgpu', { skip: reason ?? 'not available' }, () => undefined);
@@ -24,7 +24,7 @@ else {
     const engine = new OnnxEngine('webgpu');
     after(() => engine.dispose());
 
-    it('has a kernel of its own for every primitive', async () => {
+    it('has a kernel for every primitive', async () => {
       for (const [primitive, list] of Object.entries(cases)) {
         for (const { about, operands, build } of list) {
           const leaves = operands.map(({ shape, data }, index) =>
@@ -44,7 +44,7 @@ else {
       }
     });
 
-    it('keeps state on the device, reads it back and takes what is written', async () => {
+    it('keeps state on the device, reads it and writes it', async () => {
       const x = p.state('x', [2, 2]);
       const executable = await engine.compile(
         defineProgram('test', { outputs: { x }, updates: new Map([['x', p.mul(x, 2)]]) }),
@@ -60,7 +60,7 @@ else {
       await executable.dispose();
     });
 
-    it('keeps every sum where an index repeats', async () => {
+    it('loses no sum if an index repeats', async () => {
       const [count, width, rows] = [3000, 32, 7];
       const sums = p.scatterAdd(p.input('rows', [count], 'i32'), p.input('updates', [count, width]), rows);
       const executable = await engine.compile(defineProgram('test', { outputs: { sums } }));

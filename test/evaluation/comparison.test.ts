@@ -18,11 +18,11 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** One answer to each of `count` problems, with so many right cells. */
+/** One answer to each of `count` problems, with this number of right cells. */
 const problems = (count: number, right: (index: number) => number, first = 0): Outcomes =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${first + index}`, [right(index)]]));
 
-test('differences are paired by problem, with their interval, and told in words', async () => {
+test('differences are paired by problem, have an interval, and are stated in words', async () => {
   const earlier = await writeEvaluation(
     root,
     problems(40, (index) => (index < 10 ? 4 : 1)),
@@ -56,7 +56,7 @@ test('differences are paired by problem, with their interval, and told in words'
   assert.deepEqual([row?.shown.correct, row?.shown.score, row?.compared?.score], [0, 0.75, 1]);
 });
 
-test('an interval that holds zero distinguishes nothing', async () => {
+test('an interval that includes zero shows no difference', async () => {
   const one = await writeEvaluation(
     root,
     problems(20, (index) => (index % 2 ? 4 : 1)),
@@ -70,11 +70,11 @@ test('an interval that holds zero distinguishes nothing', async () => {
     assert.equal(verdict, 'not distinguishable');
     assert.ok(difference.low <= 0 && difference.high >= 0);
   }
-  assert.match(verdicts[1] ?? '', /is not distinguishable, .* the interval of the difference holds zero/);
+  assert.match(verdicts[1] ?? '', /^No measurable difference in cell accuracy: /);
   assert.doesNotMatch(verdicts.join(' '), /better|worse/);
 });
 
-test('where problems are only partly the same, those in both are compared, and it is said', async () => {
+test('only shared problems are compared, and the report says so', async () => {
   const one = await writeEvaluation(
     root,
     problems(30, () => 1),
@@ -89,11 +89,14 @@ test('where problems are only partly the same, those in both are compared, and i
   assert.equal(report.differences[0]?.before.value, 0.25);
   assert.equal(report.rows.filter(({ compared }) => compared === null).length, 20);
   assert.ok(report.rows.every(({ change, compared }) => (change === null) === (compared === null)));
-  assert.match(report.verdicts.join('\n'), /Only 10 problems stand in both: this evaluation has 30, the other one 30/);
-  assert.match(report.verdicts.join('\n'), /different settings: temperature 0\.5 here and default there/);
+  assert.match(
+    report.verdicts.join('\n'),
+    /Only 10 problems are in both evaluations: this one has 30, the other one 30/,
+  );
+  assert.match(report.verdicts.join('\n'), /different settings: temperature 0\.5 here, default there/);
 });
 
-test('several answers per problem have pass@k, up to what both have', async () => {
+test('several answers per problem have pass@k, up to the smaller number of answers', async () => {
   const one = await writeEvaluation(root, { a: [4, 0, 0], b: [0, 0, 0] });
   const other = await writeEvaluation(root, { a: [4, 0], b: [4, 4] });
   const { differences, rows } = await evaluationReport(other, one, []);
@@ -106,7 +109,7 @@ test('several answers per problem have pass@k, up to what both have', async () =
   assert.deepEqual([rows[0]?.shown.correct, rows[0]?.shown.samples, rows[0]?.compared?.samples], [1, 2, 3]);
 });
 
-test('what cannot be compared is refused with the reason', async () => {
+test('incomparable evaluations are rejected with the reason', async () => {
   const sudoku = await writeEvaluation(root, { a: [4] });
   const countdown = await writeEvaluation(root, { a: [4] }, { task: 'countdown' });
   await assert.rejects(evaluationReport(sudoku, countdown, []), /is of sudoku4x4 and .* of countdown; compare/);
@@ -119,7 +122,7 @@ test('what cannot be compared is refused with the reason', async () => {
   await assert.rejects(evaluationReport(stopped, null, []), /`unmask eval --resume /);
 });
 
-test('the previous evaluation is the last finished one before it of the same kind', async () => {
+test('the previous evaluation is the latest earlier one that is finished and comparable', async () => {
   const folder = path.join(root, 'previous');
   const first = await writeEvaluation(folder, { a: [4] });
   await writeEvaluation(folder, { a: [4] }, { task: 'countdown' });
@@ -184,7 +187,7 @@ test('an export holds every answer', async () => {
   assert.equal(lines.text.split('\n').length, 5);
 });
 
-test('a problem is named by its content, whatever the order of its fields, and a second one like it by its count', () => {
+test('a problem is named by its content, whatever the order of its fields, and a duplicate has a count', () => {
   const [one, two, three, other] = problemNames([
     { numbers: [1, 2], target: 3 },
     { target: 3, numbers: [1, 2] },

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { csv } from '../../src/evaluation/csv.ts';
 import { parseRowFile } from '../../src/tasks/row-file.ts';
 
-test('what is written is read back: commas, quotes, line breaks, white space, empty fields', () => {
+test('fields survive a round trip: commas, quotes, line breaks, white space, empty fields', () => {
   const texts = [
     'plain',
     'a,b',
@@ -28,11 +28,11 @@ test('what is written is read back: commas, quotes, line breaks, white space, em
   assert.match(text, /^number,text\r\n0,plain\r\n1,"a,b"\r\n2,"say ""no"""\r\n/);
 });
 
-test('numbers, truth values and nothing keep their form', () => {
+test('numbers, booleans and null keep their form', () => {
   assert.equal(csv(['a', 'b', 'c', 'd'], [[-1.5, true, null, 1e-9]]), 'a,b,c,d\r\n-1.5,true,,1e-9\r\n');
 });
 
-test('a text that a spreadsheet would run as a formula is defused, in the header too', () => {
+test('a text that a spreadsheet would run as a formula is escaped, in the header too', () => {
   for (const text of [
     '=1+1',
     '+1',

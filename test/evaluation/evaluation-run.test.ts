@@ -35,7 +35,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** What an evaluation found; times and places differ. */
+/** The result of an evaluation without times and paths, which differ. */
 const found = ({ task, n, metrics, forwards_per_answer, tokens_per_forward }: EvaluationDocument) => ({
   task,
   n,
@@ -45,7 +45,7 @@ const found = ({ task, n, metrics, forwards_per_answer, tokens_per_forward }: Ev
 });
 const answersOf = (dir: string) => readFile(runFile(dir).answers, 'utf8');
 
-/** Starts an evaluation in a process of its own and kills it once it has written a batch. */
+/** Starts an evaluation in a separate process and kills it after its first batch. */
 async function killed(): Promise<string> {
   const job = fileURLToPath(new URL('job.ts', import.meta.url));
   const child = spawn(
@@ -64,13 +64,13 @@ async function killed(): Promise<string> {
   return dir;
 }
 
-it('an evaluation whose process is killed goes on from its last batch, to the same answers and the same result', async () => {
+it('an evaluation whose process was killed resumes after its last batch, with the same answers and result', async () => {
   const dir = await killed();
   assert.ok((await readdir(dir)).includes('lock.json'), 'a killed process leaves its lock');
   assert.notEqual((await readStatus(dir)).state, 'finished');
   const kept = (await readAnswers(dir)).length;
   assert.ok(kept > 0 && kept < 300, `${kept} answers were written`);
-  // A batch without its step in the log was not finished, and a torn line is none.
+  // A batch without its step in the log does not count, and neither does an incomplete line.
   await appendFile(runFile(dir).answers, `${(await answersOf(dir)).split('\n')[0]}\n{"problem":"to`);
   const result = await resumeEvaluation(oneThread(), dir);
   assert.deepEqual(found(result), found(whole));
@@ -88,12 +88,12 @@ it('an evaluation whose process is killed goes on from its last batch, to the sa
   );
 });
 
-it('a finished evaluation says its result again', async () => {
+it('a finished evaluation returns its result again', async () => {
   assert.deepEqual(await resumeEvaluation(oneThread(), whole.dir), whole);
   assert.equal(evaluationsOf(await readEvents(whole.dir)).length, 1);
 });
 
-it('an answer tells how it was made, and can be graded again', async () => {
+it('an answer records how it was denoised, and can be graded again', async () => {
   const answers = await readAnswers(whole.dir);
   assert.equal(answers.length, 300);
   assert.equal(new Set(answers.map(({ problem, sample }) => `${problem} ${sample}`)).size, 300);
@@ -112,7 +112,7 @@ it('an answer tells how it was made, and can be graded again', async () => {
   );
 });
 
-it('an answer keeps the prompt of a code problem beside the one that the model was asked', async () => {
+it("an answer keeps a code problem's own prompt in addition to the model's prompt", async () => {
   const row = codeRow(code.heldOut!('test', 1)[0]);
   for (const format of ['plain', 'tagged'] as const) {
     const prompt = code.prompt(row, format);
@@ -164,7 +164,7 @@ it('stops by signal and by control file, and pauses, between two batches', async
   assert.equal(await answersOf(dir), await answersOf(whole.dir));
 });
 
-it('does not go on with another model, other problems, or a run of another kind', async () => {
+it('does not resume with another model, other problems, or a run of another kind', async () => {
   const own = await writeTinyCheckpoint(path.join(root, 'own'));
   const data = path.join(root, 'problems.jsonl');
   const rows = ['3014002020004130', '0000100420013142'].map((puzzle) => `${JSON.stringify({ puzzle })}\n`);

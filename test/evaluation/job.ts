@@ -1,6 +1,6 @@
 /**
- * An evaluation for the tests, run as a process of its own: `node --import tsx test/evaluation/job.ts ROOT MODEL`. It
- * tells its run directory on standard output.
+ * An evaluation for the tests, run as a separate process: `node --import tsx test/evaluation/job.ts ROOT MODEL`. It
+ * prints its run directory on stdout.
  */
 import { startEvaluation } from '../../src/evaluation/evaluation-run.ts';
 import { oneThread } from '../model/tiny-model.ts';

@@ -13,13 +13,13 @@ import { exampleReport } from '../browser/example.ts';
 const assets = { script: 'const end = "</script><!-- x";\n', style: 'p { color: red }' };
 const hostile = '</script><script>alert(1)</script><!-- <script> & "quoted" \u2028 \ud800';
 
-test('the data comes back out of the page as it went in, hostile strings too', () => {
+test('the data can be read back from the page unchanged, including hostile strings', () => {
   const data = { ...exampleReport(), title: hostile, summary: [hostile] };
   const html = reportHtml(data, assets);
   const embedded = /<script type="application\/json" id="report-data">(.*?)<\/script>/s.exec(html)?.[1] ?? '';
   assert.deepEqual((JSON.parse(embedded) as ReportPage).data, data);
   assert.doesNotMatch(embedded, /</);
-  assert.equal(html.match(/<script/gi)?.length, 2, 'the data and the program, and nothing else');
+  assert.equal(html.match(/<script/gi)?.length, 2, 'only the data and the script');
   assert.equal(html.match(/<\/script/gi)?.length, 2);
   assert.doesNotMatch(html, /<!--/);
 });
@@ -43,7 +43,7 @@ test('the result can be read without JavaScript', () => {
   assert.match(fallback, /Cell accuracy rose from 86\.1 % to 95\.8 %/);
 });
 
-test('a report is written whole, and a missing bundle is named with the way to build it', async () => {
+test('a report is written completely, and a missing bundle is reported with the command to build it', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-report-'));
   await writeReport(path.join(folder, 'deep', 'report.html'), exampleReport(), assets);
   assert.match(await readFile(path.join(folder, 'deep', 'report.html'), 'utf8'), /<\/html>\n$/);

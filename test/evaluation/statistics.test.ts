@@ -48,7 +48,7 @@ test('the Wilson limits solve the score equation that defines them', () => {
   }
 });
 
-test('nothing evaluated is an error that says so, not a number', () => {
+test('an empty evaluation is an error, not a number', () => {
   for (const state of [
     () => wilsonInterval(0, 0),
     () => shareInterval([]),
@@ -61,7 +61,7 @@ test('nothing evaluated is an error that says so, not a number', () => {
   assert.throws(() => pairedDifference(answers([1]), answers([1, 0])), /same problems on both sides.* 1 and 2/);
 });
 
-test('what is no share is a defect of the caller', () => {
+test('a value that is not a share is a defect of the caller', () => {
   for (const score of [
     { value: 2, weight: 1 },
     { value: -1, weight: 1 },
@@ -74,14 +74,14 @@ test('what is no share is a defect of the caller', () => {
   assert.throws(() => wilsonInterval(3, 2), RangeError);
 });
 
-test('one yes or no per item is the Wilson interval, whatever the unit', () => {
+test('one yes or no per item gives the Wilson interval, whatever the unit', () => {
   const bits = [1, 0, 1, 1, 0, 1, 1];
   assert.deepEqual(shareInterval(answers(bits)), wilsonInterval(5, 7));
   const grids = bits.map((bit) => ({ value: bit * 9, weight: 9 }));
   assert.deepEqual(shareInterval(grids), wilsonInterval(5, 7));
 });
 
-test('units of one item do not count as if they were independent', () => {
+test('units of one item do not count as independent', () => {
   const together = Array.from({ length: 60 }, (_, item) => ({ value: item % 3 === 0 ? 9 : 1, weight: 10 }));
   const apart = Array.from({ length: 60 }, (_, item) => ({ value: item % 3 === 0 ? 4 : 3.5, weight: 10 }));
   const width = (interval: Interval) => interval.high - interval.low;
@@ -118,10 +118,10 @@ test('all right and all wrong keep a width that shrinks with the number of items
   assert.deepEqual([wrong.value, wrong.low], [0, 0]);
   near(wrong.high, wilsonInterval(0, 16).high);
   const single = shareInterval([{ value: 3, weight: 10 }]);
-  assert.ok(single.low < 0.1 && single.high > 0.8, 'one item tells next to nothing');
+  assert.ok(single.low < 0.1 && single.high > 0.8, 'one item says almost nothing');
 });
 
-/** Items of 6 to 11 cells, a share of them all right, the others' cells right independently. */
+/** Items of 6 to 11 cells. In a share of them all cells are right; in the others cells are right independently. */
 function sudokus(random: Random, count: number, solved: number, cell: number): Score[] {
   return Array.from({ length: count }, () => {
     const weight = 6 + random.integer(6);
@@ -132,7 +132,7 @@ function sudokus(random: Random, count: number, solved: number, cell: number): S
   });
 }
 
-test('the clustered interval covers the truth about 95 times in 100', () => {
+test('the clustered interval covers the true value about 95 times in 100', () => {
   for (const [count, solved, cell] of [
     [20, 0.4, 0.5],
     [64, 0.9, 0.5],
@@ -148,7 +148,7 @@ test('the clustered interval covers the truth about 95 times in 100', () => {
   }
 });
 
-test('the paired interval is that of Bonett and Price for one yes or no per item', () => {
+test("the paired interval is Bonett and Price's for one yes or no per item", () => {
   const before = answers([...Array<number>(10).fill(1), ...Array<number>(6).fill(1), ...Array<number>(24).fill(0)]);
   const after = answers([
     ...Array<number>(10).fill(1),
@@ -165,14 +165,14 @@ test('the paired interval is that of Bonett and Price for one yes or no per item
   near(interval.high, gained - lost + spread);
 });
 
-test('pairing cancels what is hard about an item for both', () => {
+test('pairing cancels the difficulty of an item', () => {
   const bits = Array.from({ length: 200 }, (_, item) => item % 2);
   const improved = bits.map((bit, item) => (item < 20 ? 1 : bit));
   const interval = pairedDifference(answers(bits), answers(improved));
   near(interval.value, 0.05);
   assert.ok(interval.low > 0, 'ten items gained and none lost is a gain');
   const unpaired = wilsonInterval(110, 200).low - wilsonInterval(100, 200).high;
-  assert.ok(unpaired < 0, 'which two separate intervals would not show');
+  assert.ok(unpaired < 0, 'two separate intervals would not show it');
 });
 
 test('the paired difference is antisymmetric and lies within its interval', () => {
@@ -189,7 +189,7 @@ test('the paired difference is antisymmetric and lies within its interval', () =
   }
 });
 
-test('no item changed, and every item changed, keep a width', () => {
+test('the interval keeps a width if no item or every item changed', () => {
   const same = pairedDifference(answers(Array(50).fill(1)), answers(Array(50).fill(1)));
   assert.equal(same.value, 0);
   assert.ok(same.low < -0.03 && same.high > 0.03);
@@ -200,12 +200,12 @@ test('no item changed, and every item changed, keep a width', () => {
   assert.ok(one.low < 0, 'one item proves no gain');
 });
 
-test('the paired interval covers the truth, for ratios of unequal items too', () => {
+test('the paired interval covers the true value, also for ratios of unequal items', () => {
   const random = new Random(4, 'paired coverage');
   let covered = 0;
   for (let trial = 0; trial < 800; trial++) {
     const before = sudokus(random, 128, 0.5, 0.4);
-    // Half of the items keep their outcome, the others are solved anew with a higher chance.
+    // Half of the items keep their outcome; the others are drawn again with a higher probability.
     const after = before.map((score) => {
       if (random.uniform() < 0.5) return score;
       const all = random.uniform() < 0.8;
@@ -218,7 +218,7 @@ test('the paired interval covers the truth, for ratios of unequal items too', ()
   assert.ok(covered / 800 > 0.93 && covered / 800 < 0.99, `covered ${covered / 800}`);
 });
 
-/** Share of the k-subsets of `samples` that hold one of the first `correct`, by listing them all. */
+/** Share of the k-subsets of `samples` that contain one of the first `correct`, by enumeration. */
 function passByEnumeration(samples: number, correct: number, k: number): number {
   let subsets = 0;
   let passes = 0;
@@ -231,7 +231,7 @@ function passByEnumeration(samples: number, correct: number, k: number): number 
   return passes / subsets;
 }
 
-test('pass@k equals the share of all k-subsets that hold a right sample', () => {
+test('pass@k equals the share of all k-subsets that contain a right sample', () => {
   for (let samples = 1; samples <= 8; samples++) {
     for (let correct = 0; correct <= samples; correct++) {
       for (let k = 1; k <= samples; k++) near(passAtK(samples, correct, k), passByEnumeration(samples, correct, k));
@@ -239,7 +239,7 @@ test('pass@k equals the share of all k-subsets that hold a right sample', () => 
   }
 });
 
-test('pass@k is exact at its ends and stable for many samples', () => {
+test('pass@k is exact at its limits and stable for many samples', () => {
   assert.equal(passAtK(10, 0, 3), 0);
   assert.equal(passAtK(10, 10, 3), 1);
   assert.equal(passAtK(10, 8, 3), 1);
@@ -248,8 +248,8 @@ test('pass@k is exact at its ends and stable for many samples', () => {
   near(passAtK(200, 3, 1), 3 / 200, 1e-15);
 });
 
-test('pass@k refuses what has no answer', () => {
-  assert.throws(() => passAtK(3, 1, 4), /pass@4 needs at least 4 samples per problem, and there are 3/);
+test('pass@k rejects invalid arguments', () => {
+  assert.throws(() => passAtK(3, 1, 4), /pass@4 needs at least 4 samples per problem; there are 3/);
   assert.throws(() => passAtK(3, 4, 1), RangeError);
   assert.throws(() => passAtK(3, -1, 1), RangeError);
   assert.throws(() => passAtK(3, 1, 0), RangeError);
@@ -257,7 +257,7 @@ test('pass@k refuses what has no answer', () => {
   assert.throws(() => passAtK(0, 0, 1), UserError);
 });
 
-test('the interval of pass@k is over problems: more samples of few problems narrow it little', () => {
+test('the interval of pass@k is over problems: more samples of few problems hardly narrow it', () => {
   const problem = (samples: number, correct: number) =>
     Array.from({ length: samples }, (_, sample) => ({
       correct: sample < correct,
@@ -277,14 +277,14 @@ test('the interval of pass@k is over problems: more samples of few problems narr
   assert.deepEqual(many, wilsonInterval(80, 100));
 });
 
-test('the median is the middle one, or the mean of the two in the middle', () => {
+test('the median is the middle value, or the mean of the two middle values', () => {
   assert.equal(median([5]), 5);
   assert.equal(median([9, 1, 5]), 5);
   assert.equal(median([10, 1, 9, 2]), 5.5);
-  assert.throws(() => median([]), /median of nothing/);
+  assert.throws(() => median([]), /median of an empty list/);
 });
 
-test('a rate over items has the interval of a ratio, and a paired difference cancels what both items share', () => {
+test('a rate over items has the interval of a ratio, and a paired difference cancels common effects', () => {
   const items = [
     { value: 4, weight: 2 },
     { value: 3, weight: 1 },
@@ -307,12 +307,12 @@ test('a rate over items has the interval of a ratio, and a paired difference can
   assert.deepEqual(rateInterval(items.slice(0, 1)).high, Number.POSITIVE_INFINITY);
 });
 
-test('the interval of a rate covers the truth in about 95 of 100 samples of items', () => {
+test('the interval of a rate covers the true value in about 95 of 100 samples of items', () => {
   let covered = 0;
   const rounds = 600;
   for (let round = 0; round < rounds; round++) {
     const random = new Random(round, 'rates');
-    // Items of 5 to 24 characters that take 2 bits each, give or take what a whole item has in common.
+    // Items of 5 to 24 characters with about 2 bits each, and an effect common to the whole item.
     const items = Array.from({ length: 40 }, () => {
       const weight = 5 + random.integer(20);
       return { value: weight * (2 + 0.6 * random.normal()) + random.normal(), weight };

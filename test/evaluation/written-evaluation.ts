@@ -4,10 +4,10 @@ import { runFile } from '../../src/runs/layout.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun } from '../runs/example.ts';
 
-/** What the evaluation says of a problem: how many of its 4 empty cells each answer got right. */
+/** How many of a problem's 4 empty cells each answer got right. */
 export type Outcomes = Readonly<Record<string, readonly number[]>>;
 
-/** Writes the directory of an evaluation whose answers are known, without a model. */
+/** Writes the directory of an evaluation with known answers, without a model. */
 export async function writeEvaluation(
   root: string,
   outcomes: Outcomes,
@@ -46,7 +46,7 @@ export async function writeEvaluation(
   return summarizeEvaluation(run.dir);
 }
 
-/** A Sudoku with four empty cells, of which some are right. */
+/** A Sudoku with four empty cells, some of them right. */
 function answerOf(problem: string, right: number, sample: number): AnswerRecord & { puzzle: string; solution: string } {
   const completion = `${'3214'.slice(0, right)}${'4321'.slice(right)}142323414132`.replace(/^(.{16}).*/, '$1');
   return {

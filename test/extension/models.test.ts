@@ -42,13 +42,13 @@ describe('the model picker', () => {
     );
     assert.deepEqual(groups[0]?.items[0], {
       label: 'unmask-code',
-      description: 'in use · 17 MB · licence mit · needs about 64 MiB, has 16.0 GiB',
+      description: 'in use · 17 MB · licence mit · needs about 64 MiB (16.0 GiB available)',
       detail: 'A small model',
       name: 'unmask-code',
     });
     assert.equal(
       groups[1]?.items[0]?.description,
-      '17 MB · no licence named · too large: needs about 32.0 GiB, has 16.0 GiB',
+      '17 MB · no licence named · too large: needs about 32.0 GiB (16.0 GiB available)',
     );
     assert.equal(groups[2]?.items[0]?.name, '/home/me/runs/20250101-code');
   });
@@ -84,7 +84,7 @@ describe('the model picker', () => {
       [
         '15 GB to download, 7.6 billion parameters',
         'licence apache-2.0; its terms must be accepted on the hub',
-        'Memory: too large: needs about 32.0 GiB, has 16.0 GiB',
+        'Memory: too large: needs about 32.0 GiB (16.0 GiB available)',
         'Revision aaaaaaaaaaaa, in place of bbbbbbbbbbbb',
       ],
     );

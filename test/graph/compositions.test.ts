@@ -1,4 +1,4 @@
-/** Compositions against formulas written out, their gradients against finite differences, on every engine. */
+/** Compares compositions with written-out formulas, and their gradients with finite differences, on every engine. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Engine } from '../../src/engine/engine.ts';
@@ -48,7 +48,7 @@ const cases: Case[] = [
     expected: () => ({ shape: [2, 1], data: [501 + Math.log(1 + Math.exp(-1)), -700 + Math.log(2)] }),
   },
   {
-    name: 'logSumExp where -1e30 stands for log 0',
+    name: 'logSumExp with -1e30 as log 0',
     operands: [n(2, 3)],
     build: (x) => c.logSumExp(p.where(p.equal(p.constant(i32([3], [0, 1, 0])), 1), -1e30, x), [1]),
     expected: (x) => ({ shape: [2, 1], data: rows(x).map(([a, , b]) => Math.log(Math.exp(a!) + Math.exp(b!))) }),
@@ -120,7 +120,7 @@ for (const { label, open } of engines) {
       });
     }
 
-    it('an impossible term takes no gradient, and all terms impossible stay -1e30', async () => {
+    it('logSumExp: a term of -1e30 has no gradient, and only such terms give -1e30', async () => {
       const x = p.input('x', [2, 2]);
       const value = c.logSumExp(x, [1]);
       const [slope] = gradients(c.total(value), [x]) as [Tensor];
@@ -130,7 +130,7 @@ for (const { label, open } of engines) {
       assertClose(outputs.slope!, f32([2, 2], [0, 1, 0.5, 0.5]), 'gradient');
     });
 
-    it('three at the top share the gradient', async () => {
+    it('three equal maxima share the gradient', async () => {
       const x = p.input('x', [4]);
       const [slope] = gradients(c.total(p.reduceMax(x, [0])), [x]) as [Tensor];
       const { outputs } = await runProgram(await engine(), { outputs: { slope } }, { x: f32([4], [7, 1, 7, 7]) });
@@ -147,14 +147,14 @@ describe('differentiation', () => {
     return Object.values((await runProgram(await engine(), program, feeds)).outputs).map(({ data }) => [...data]);
   };
 
-  it('adds up what flows back from every use', async () => {
+  it('sums the gradients of all uses', async () => {
     const x = p.input('x', [2]);
     const y = p.mul(x, x);
     const [slope] = await slopesOf(c.total(p.add(p.mul(y, y), p.sub(y, x))), [x], { x: f32([2], [2, -3]) });
     assert.deepEqual(slope, [4 * 8 + 4 - 1, 4 * -27 - 6 - 1]);
   });
 
-  it('gives zeros where nothing flows', async () => {
+  it('returns zeros for a target without a gradient', async () => {
     const [x, unused, whole] = [p.input('x', [2]), p.input('u', [2, 2]), p.state('w', [3])];
     const slopes = gradients(c.total(x), [unused, whole, x]);
     assert.deepEqual(
@@ -171,13 +171,13 @@ describe('differentiation', () => {
     );
   });
 
-  it('stops at stopGradient, and flows around it', async () => {
+  it('stops at stopGradient, but not on other paths', async () => {
     const x = p.input('x', [1]);
     const [slope] = await slopesOf(c.total(p.mul(p.stopGradient(x), p.mul(x, x))), [x], { x: f32([1], [3]) });
     assert.deepEqual(slope, [2 * 9]);
   });
 
-  it('reaches a target in the middle, and a scalar as its own target', async () => {
+  it('supports an intermediate node and the scalar itself as targets', async () => {
     const x = p.input('x', [1]);
     const middle = p.mul(x, 3);
     const scalar = c.total(p.mul(middle, middle));
@@ -192,7 +192,7 @@ describe('differentiation', () => {
     assert.deepEqual(second, [12]);
   });
 
-  it('refuses what is no scalar', () => {
+  it('rejects a tensor that is not a scalar', () => {
     assert.throws(() => gradients(p.input('x', [2]), []), /only a scalar can be differentiated, not \[2\]/);
   });
 });

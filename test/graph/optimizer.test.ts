@@ -1,4 +1,4 @@
-/** The optimiser in the program against a plain transcription of AdamW (arXiv 1711.05101, algorithm 2). */
+/** Compares the optimiser in the program with a plain transcription of AdamW (arXiv 1711.05101, algorithm 2). */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Engine } from '../../src/engine/engine.ts';
@@ -119,7 +119,7 @@ for (const { label, open } of engines) {
 
 describe('Muon', () => {
   for (const { label, open } of engines)
-    it(`makes the singular values of a matrix alike on ${label}`, async () => {
+    it(`makes the singular values of a matrix nearly equal on ${label}`, async () => {
       const engine = await open();
       for (const shape of [
         [6, 4],
@@ -141,8 +141,8 @@ describe('Muon', () => {
         for (let i = 0; i < short; i++) {
           trace += gram(y, y, i, i);
           for (let j = 0; j < i; j++) {
-            assert.ok(Math.abs(gram(y, x.data, i, j) - gram(y, x.data, j, i)) < 1e-3, 'the directions stay');
-            assert.ok(Math.abs(gram(y, y, i, j)) < 0.45, 'and are apart');
+            assert.ok(Math.abs(gram(y, x.data, i, j) - gram(y, x.data, j, i)) < 1e-3, 'the singular vectors stay');
+            assert.ok(Math.abs(gram(y, y, i, j)) < 0.45, 'the rows are nearly orthogonal');
           }
         }
         assert.ok(trace / short > 0.7 ** 2 && trace / short < 1.2 ** 2, `${trace / short}`);
@@ -150,7 +150,7 @@ describe('Muon', () => {
       await engine.dispose();
     });
 
-  it('moves its matrices by the learning rate whatever the gradient, and the rest as AdamW does', async () => {
+  it('moves its matrices by the learning rate whatever the gradient, and leaves the rest to AdamW', async () => {
     const engine = await engines[0]!.open();
     const options = { ...plain, muon: new Set(['matrix']) };
     const { state } = await ran(engine, options, 1);

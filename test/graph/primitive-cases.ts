@@ -15,13 +15,13 @@ export interface Case {
   readonly operands: readonly HostTensor[];
   readonly build: (...x: Tensor[]) => Tensor;
   readonly leaf?: 'input' | 'state';
-  /** The rule says that no gradient flows, although the value changes with the operand. */
+  /** The rule defines no gradient although the value depends on the operand. */
   readonly blocked?: boolean;
 }
 
 const random = new Random(1, 'primitives');
 const n = (...shape: number[]) => normals(random, shape);
-/** Away from 0, where a logarithm, a root or a quotient bends too much for a finite difference. */
+/** Values away from 0, where the curvature of log, sqrt and div is too large for finite differences. */
 const positive = (...shape: number[]) => {
   const x = n(...shape);
   return { shape, data: Float32Array.from(x.data, (value) => 0.5 + Math.abs(value)) };
@@ -30,7 +30,10 @@ const positive = (...shape: number[]) => {
 const unary = (build: (x: Tensor) => Tensor, operand = n): Case[] =>
   [[], [5], [2, 3, 4]].map((shape) => ({ about: `[${shape}]`, operands: [operand(...shape)], build }));
 
-/** Every way two operands meet: equal, a scalar, leading axes missing, extents of 1 on either side and on both. */
+/**
+ * All combinations of operand shapes: equal, a scalar, missing leading axes, and extents of 1 on either side and on
+ * both.
+ */
 const meetings: [number[], number[]][] = [
   [[], []],
   [[3], []],
@@ -239,7 +242,7 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
   rotate: [rotation(3, 4), rotation(2, 3, 4), rotation(2, 2, 3, 8), rotation(2, 1, 2, 3, 2)],
 };
 
-/** Runs every case on an engine: values against the reference, gradients against finite differences. */
+/** Runs every case on an engine: compares values with the reference, and gradients with finite differences. */
 export function checkPrimitives(label: string, open: () => Promise<Engine>): void {
   describe(`primitives on ${label}`, () => {
     let opened: Promise<Engine> | undefined;

@@ -1,6 +1,7 @@
 /**
- * A plain interpreter of tensor programs in double precision: one loop over the result's places per primitive, written
- * from each primitive's definition and not from an engine. Slow, and what every engine is measured by.
+ * A plain interpreter of tensor programs in double precision: one loop over the positions of the result per
+ * primitive, written from the primitive's definition and independent of the engines. It is slow, and it is the
+ * reference for every engine.
  */
 import { topologicalOrder } from '../../src/graph/differentiate.ts';
 import type { Attributes, PrimitiveName, Tensor } from '../../src/graph/tensor.ts';
@@ -24,7 +25,7 @@ const tabulate = (shape: readonly number[], value: (index: Index) => number): Va
   data: Float64Array.from(indicesOf(shape), value),
 });
 
-/** The element at `index`, which may have more axes than `x` or leave its extents of 1: NumPy's broadcasting. */
+/** The element at `index`. The index may have more axes than `x`, and an extent of 1 is broadcast (NumPy's rule). */
 function at({ shape, data }: Values, index: Index): number {
   const own = index.slice(index.length - shape.length);
   return data[own.reduce((offset, i, axis) => offset * shape[axis]! + (shape[axis] === 1 ? 0 : i), 0)] as number;
@@ -60,7 +61,7 @@ const reduction =
     );
   };
 
-/** Of a place along the last axis, from all values there. */
+/** The value at a position of the last axis, from all values on that axis. */
 const alongLast =
   (f: (value: number, row: number[]) => number) =>
   ([x]: readonly Values[]): Values => {
@@ -175,7 +176,7 @@ function truthy(x: number): number {
   return truth(x !== 0);
 }
 
-/** The values of `results`, given those of the leaves by name. */
+/** The values of `results` for the given values of the leaves. */
 export function evaluate(results: readonly Tensor[], leaves: Readonly<Record<string, Values>>): Values[] {
   const known = new Map<Tensor, Values>();
   for (const node of topologicalOrder(results)) {

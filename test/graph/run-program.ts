@@ -27,7 +27,7 @@ export interface Ran {
   readonly state: Readonly<Record<string, HostTensor>>;
 }
 
-/** Compiles a program, runs it `times` times on the same feeds, and gives the last outputs and what is in the state then. */
+/** Compiles a program, runs it `times` times on the same feeds, and returns the last outputs and the final state. */
 export async function runProgram(
   engine: Engine,
   parts: ProgramParts,
@@ -48,7 +48,10 @@ export async function runProgram(
   }
 }
 
-/** Asserts the same shape, and every element within `tolerance` relative to the larger of 1 and the expected one. */
+/**
+ * Asserts that the shapes are equal and that every element is within `tolerance`, relative to the larger of 1 and the
+ * expected value.
+ */
 export function assertClose(actual: Values, expected: Values, what: string, tolerance = 2e-5): void {
   assert.deepEqual([...actual.shape], [...expected.shape], `${what}: shape`);
   assert.equal(actual.data.length, expected.data.length, `${what}: number of elements`);

@@ -23,7 +23,7 @@ describe('an autoregressive model that fills gaps', () => {
     assert.ok(!fillsFromTheLeft({ ...config, attention: 'prefix-lm' }));
   });
 
-  it('gives the bits of the whole text, of which it reads what is given once', async () => {
+  it('gives the bits of the whole text, and encodes the context only once', async () => {
     const model = await LanguageModel.load(oneThread(), checkpoint);
     const writer = new AutoregressiveWriter(model, 40);
     for (const [prefix, suffix, middle] of [

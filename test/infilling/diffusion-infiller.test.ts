@@ -16,7 +16,7 @@ const item = (kind: InfillingItem['kind'], middle: string): InfillingItem => ({
   ...{ kind, middle, prefix: '12+34', suffix: '=46', language: 'typescript', errors: 0 },
 });
 
-/** Bits of a token at a place of the canvas, from the definition: the mask is no outcome. */
+/** Bits of a token at a position of the canvas, by definition: the mask is not a possible outcome. */
 function reference(canvas: readonly number[], place: number, token: number): number {
   const [prefix, suffix] = [tokenizer.encode('12+34'), tokenizer.encode('=46')];
   const isGiven = (at: number) => at < prefix.length || at >= prefix.length + canvas.length;
@@ -26,7 +26,7 @@ function reference(canvas: readonly number[], place: number, token: number): num
 }
 
 describe('bits of a middle by a diffusion model', () => {
-  it('from the left are those of each token behind the ones before it, in a canvas of masks', async () => {
+  it('from the left are the bits of each token given the previous ones, in a canvas of masks', async () => {
     const model = await LanguageModel.load(oneThread(), checkpoint);
     for (const [kind, middle] of [
       ['line', '5*'],
@@ -45,7 +45,7 @@ describe('bits of a middle by a diffusion model', () => {
     await model.dispose();
   });
 
-  it('are bounded by the mean over masked canvases of all they cost, by how many are masked', async () => {
+  it('are bounded by the mean over masked canvases of the bits of their masked tokens', async () => {
     const model = await LanguageModel.load(oneThread(), checkpoint);
     // A single token and its end in a canvas of four: the exact mean over all subsets of each size.
     const target = [...tokenizer.encode('5'), 3, 3, 3];
@@ -63,7 +63,7 @@ describe('bits of a middle by a diffusion model', () => {
     await model.dispose();
   });
 
-  it('of a model that knows nothing are all that the canvas could hold', async () => {
+  it('of an uninformed model are those of a uniform distribution over the canvas', async () => {
     const blank = new Map([...weights].map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 0) }]));
     const model = await LanguageModel.load(oneThread(), { ...checkpoint, weights: blank as Checkpoint['weights'] });
     const likelihood = new DiffusionLikelihood(model, 40);
@@ -75,12 +75,12 @@ describe('bits of a middle by a diffusion model', () => {
 });
 
 describe('a model as a completer', () => {
-  it('gives as many alternatives as it is asked for, and from the left too', async () => {
+  it('gives the requested number of alternatives, also from the left', async () => {
     const model = await LanguageModel.load(oneThread(), checkpoint);
     const greedy = { threshold: 1, contextTokens: 40, alternatives: 1 };
     assert.equal((await modelCompleter(model, { threshold: 0.9, contextTokens: 40 })(item('line', '')))!.length, 3);
     const [written] = await modelCompleter(model, { ...greedy, block: 1 })(item('line', ''));
-    // The first token from the left is the likeliest at the first place.
+    // The first token from the left is the likeliest one at the first position.
     const canvas = [2, 2, 2, 2];
     const bits = Array.from({ length: config.vocab_size }, (_, token) => reference(canvas, 0, token));
     const first = bits.indexOf(Math.min(...bits));
@@ -88,7 +88,7 @@ describe('a model as a completer', () => {
     await model.dispose();
   });
 
-  it('can be told how long the middle is: nothing longer is written', async () => {
+  it('can get the length of the middle: then it writes nothing longer', async () => {
     const model = await LanguageModel.load(oneThread(), checkpoint);
     const told = modelCompleter(model, { threshold: 0.9, contextTokens: 40, lengthGiven: true });
     const seen: number[] = [];
@@ -101,7 +101,7 @@ describe('a model as a completer', () => {
     await model.dispose();
   });
 
-  it('predicts the word under way with the middle', () => {
+  it('predicts the healed prefix together with the middle', () => {
     const words = new Tokenizer(trainBytePairs(['return definition + definition;\n'.repeat(9)], 290));
     const within = predictedTokens(words, { prefix: 'return defi', middle: 'nition;' });
     assert.deepEqual(within, { prefix: 'return', tokens: words.encode(' definition;'), characters: 12 });

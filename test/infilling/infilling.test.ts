@@ -13,7 +13,7 @@ const item = (middle: string, errors = 0): InfillingItem => ({
 });
 
 describe('scores of completions', () => {
-  it('count what is the middle to the letter, how like it is, what has no new syntax error, and what is empty', async () => {
+  it('report exact matches, similarity, absence of new syntax errors, and empty answers', async () => {
     const items = ['1;', '2;', '3;', '4;'].map((middle) => item(middle));
     const answers = new Map([
       [items[0]!, '1;  '],
@@ -35,12 +35,12 @@ describe('scores of completions', () => {
     );
   });
 
-  it('forgive the syntax errors that the file has anyway', async () => {
+  it('ignore the syntax errors that the original file has', async () => {
     const [none, one] = await scoreItems([item('1;'), item('1;', 1)], async () => ['(;']);
     assert.deepEqual([none!.shown.parses, one!.shown.parses], [0, 1]);
   });
 
-  it('are those of the alternative that an editor shows, and of the likeliest beside them', async () => {
+  it('are those of the alternative that an editor shows, and of the likeliest one', async () => {
     const answers = new Map([
       [item('1;'), ['(;', '1;']],
       [item('2;'), ['3;', '2;']],
@@ -52,7 +52,7 @@ describe('scores of completions', () => {
     assert.deepEqual([likeliest.exact_match.value, likeliest.parses.value], [0, 0.5]);
   });
 
-  it('are those of what is left when the text behind the gap is not written twice', async () => {
+  it('are computed after removing an end that repeats the text after the gap', async () => {
     const [twice, once] = await scoreItems([item('f('), item('1;')], async ({ middle }) =>
       middle === '1;' ? ['1;\nexport {'] : ['f(\nexport { a'],
     );
@@ -60,7 +60,7 @@ describe('scores of completions', () => {
     assert.equal(once!.likeliest.edit_similarity, 1);
   });
 
-  it('need no alternative behind one that says something, repeats nothing and breaks nothing', async () => {
+  it('need no alternative after one that is not empty, repeats nothing and adds no syntax error', async () => {
     const best = (text: string) => isBest(item('1;'), text);
     assert.deepEqual(await Promise.all(['1;', '(;', ' ', '\nexport {', '1;\nexport {'].map(best)), [
       true,
@@ -75,7 +75,7 @@ describe('scores of completions', () => {
 describe('a comparison', () => {
   const items = Array.from({ length: 40 }, (_, index) => item(`${index + 10};`));
   const measured = (one: InfillingItem) => ({ fits: one.middle !== '10;', characters: one.middle.length });
-  /** Right in all items but every `nth`; its bits are `bits` a character and a little more in every other item. */
+  /** Correct except in every `nth` item; needs `bits` bits per character, and slightly more in every other item. */
   const method = (name: string, nth: number, bits?: number): InfillingMethod => ({
     name,
     answers: 'several',
@@ -85,7 +85,7 @@ describe('a comparison', () => {
       : { likelihood: { bits: async ({ middle }) => middle.length * (bits + (Number(middle[1]) % 2)), are: 'exact' } }),
   });
 
-  it('has a row for what is shown and for the likeliest, differences on the same gaps, and says who is ahead', async () => {
+  it('has rows for the shown and the likeliest answers, paired differences, and the better method', async () => {
     const steps: string[] = [];
     const { n, scored, rows, verdicts } = await compareInfilling(
       items,
@@ -101,7 +101,7 @@ describe('a comparison', () => {
     const [model, , , , baseline, greedy] = rows;
     assert.equal(model!.difference, undefined);
     assert.equal(model!.metrics.exact_match!.value, 1);
-    // What is wrong parses as well, and comes first.
+    // The wrong answer parses as well, and comes first.
     assert.equal(baseline!.metrics.exact_match!.value, 0.5);
     assert.deepEqual([greedy!.metrics.empty!.value, greedy!.metrics.bits_per_character], [0, undefined]);
     assert.equal(baseline!.difference!.exact_match!.value, -0.5);
@@ -109,7 +109,7 @@ describe('a comparison', () => {
     const rate = model!.metrics.bits_per_character!;
     assert.ok(rate.low < rate.value && rate.value < rate.high);
     assert.ok(Math.abs(rate.value - 2 - 20 / 39) < 1e-9, 'twenty of the 39 that fit take one bit more');
-    // Both take one bit more in the same items, so the paired difference is exact.
+    // Both need one bit more for the same items, so the paired difference is exact.
     const { value, low, high } = baseline!.difference!.bits_per_character!;
     for (const bound of [value, low, high]) assert.ok(Math.abs(bound + 1) < 1e-9, `${bound}`);
     assert.deepEqual(

@@ -10,7 +10,7 @@ const tokenizer = new Tokenizer(trainBytePairs(['const total = one + two;\nconst
 const [mask, end] = [2, 3];
 const vocabulary = tokenizer.largestId + 1;
 const model = { tokenizer, end, mask, read: () => Promise.reject(new Error('nothing is read here')) };
-const once = { begun: '', width: 32, singleLine: false, alternatives: 1, temperature: 0.8, seed: 0 };
+const once = { healedPrefix: '', width: 32, singleLine: false, alternatives: 1, temperature: 0.8, seed: 0 };
 
 /** Writes `text` and ends; every other token is far less likely. */
 function writing(text: string): NextToken {
@@ -24,23 +24,23 @@ function writing(text: string): NextToken {
 }
 
 describe('writing from the left', () => {
-  it('goes on to the end that the model gives it, or for as long as it may', async () => {
+  it('continues to the end that the model chooses, or to the maximum length', async () => {
     assert.deepEqual(await writeMiddles(writing('one + two;'), model, once), ['one + two;']);
     const [short] = await writeMiddles(writing('one + two;'), model, { ...once, width: 2 });
     assert.equal(short, tokenizer.decode(tokenizer.encode('one + two;').slice(0, 2)));
     assert.deepEqual(await writeMiddles(writing(''), model, once), ['']);
   });
 
-  it('ends a single line at its end', async () => {
+  it('stops at the end of a single line', async () => {
     const text = 'one;\nconst other';
     assert.deepEqual(await writeMiddles(writing(text), model, { ...once, singleLine: true }), ['one;']);
     assert.deepEqual(await writeMiddles(writing(text), model, once), [text]);
   });
 
-  it('takes all tokens with a line break, and the end, for one way to end a line', async () => {
+  it('adds the probabilities of all tokens with a line break to that of the end', async () => {
     const breaks = tokenizer.texts.flatMap((text, id) => (text.includes('\n') ? [id] : []));
     const letter = tokenizer.encode('o')[0] as number;
-    // None of them is likelier than the letter; together they are.
+    // Each of them is less likely than the letter; together they are more likely.
     const next: NextToken = async (written) =>
       written.map(() => {
         const logits = new Float32Array(vocabulary).fill(-30);
@@ -52,14 +52,14 @@ describe('writing from the left', () => {
     assert.deepEqual(await writeMiddles(next, model, { ...once, width: 3 }), ['ooo']);
   });
 
-  it('spells out the word under way first', async () => {
-    const [text] = await writeMiddles(writing('total;'), model, { ...once, begun: 'to' });
+  it('first spells out the healed prefix', async () => {
+    const [text] = await writeMiddles(writing('total;'), model, { ...once, healedPrefix: 'to' });
     assert.equal(text, 'tal;');
-    const [forced] = await writeMiddles(writing('one;'), model, { ...once, begun: 'ot', width: 1 });
+    const [forced] = await writeMiddles(writing('one;'), model, { ...once, healedPrefix: 'ot', width: 1 });
     assert.match(`ot${forced}`, /^ot/);
   });
 
-  it('draws the alternatives behind the first, the same ones for the same seed', async () => {
+  it('samples the alternatives after the first, reproducibly for a seed', async () => {
     const uniform: NextToken = async (written) => written.map(() => new Float32Array(vocabulary));
     const asked = { ...once, alternatives: 3, width: 6 };
     const found = await writeMiddles(uniform, model, asked);
@@ -86,10 +86,10 @@ describe('the n-gram that fills gaps', () => {
     { eom: end, mask },
     {
       text: new Ngram([text, text], { vocabulary, order: 3 }),
-      ends: new Ngram([middle, middle], { vocabulary, order: 3, given: 2 }),
+      ends: new Ngram([middle, middle], { vocabulary, order: 3, contextLength: 2 }),
     },
   );
-  it('gives every token and the end a share, all together one, and ends no middle before it is begun', async () => {
+  it('gives every token and the end a probability, sums to one, and does not end an empty middle', async () => {
     const next = await writer.read({ prefix: 'const total =' });
     for (const written of [[], text.slice(4, 6), text.slice(0, -1)]) {
       const [logits] = await next([written]);
@@ -98,7 +98,7 @@ describe('the n-gram that fills gaps', () => {
       assert.equal(shares[end] === 0, written.length === 0);
     }
   });
-  it('ends where middles did', async () => {
+  it('ends where the middles of its texts ended', async () => {
     const next = await writer.read({ prefix: 'const' });
     const [first] = await writeMiddles(next, writer, once);
     assert.equal(first, ' total = one + two;');

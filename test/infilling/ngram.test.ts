@@ -7,7 +7,10 @@ const near = (actual: number, expected: number, what: string, tolerance = 1e-12)
   assert.ok(Math.abs(actual - expected) <= tolerance, `${what}: ${actual} is not ${expected}`);
 const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, number) => total + number, 0);
 
-/** Text of a Markov chain: the next of six tokens is one of three that the last one names, with these shares. */
+/**
+ * Text of a Markov chain: the next of six tokens is one of three that the last token determines, with these
+ * probabilities.
+ */
 const shares = [0.7, 0.2, 0.1];
 function chain(length: number, random: Random): number[] {
   const tokens = [0];
@@ -18,7 +21,7 @@ function chain(length: number, random: Random): number[] {
   return tokens;
 }
 
-/** The same by its definition: n-grams by their names in maps, no order, nothing shared. */
+/** The same model by definition, with n-grams as strings in maps, unsorted and without sharing. */
 function reference(texts: readonly number[][], vocabulary: number, order: number, history: readonly number[]) {
   const padded = texts.map((text) => [...Array(order - 1).fill(vocabulary), ...text]);
   const raw = new Map<string, number>();
@@ -56,9 +59,9 @@ function reference(texts: readonly number[][], vocabulary: number, order: number
 }
 
 describe('the n-gram', () => {
-  it('is what one works out by hand', () => {
-    // Pairs: 01 and 10 twice, 02 and the text's beginning with 0 once: D = 2 / (2 + 2 * 2). Before 0 stand two different
-    // things, before 1 and 2 one: D = 2 / (2 + 2 * 1).
+  it('matches a calculation by hand', () => {
+    // Pairs: 01 and 10 twice, 02 and the beginning of the text followed by 0 once: D = 2 / (2 + 2 * 2). Two different
+    // tokens precede 0, and one precedes 1 and 2: D = 2 / (2 + 2 * 1).
     const ngram = new Ngram([[0, 1, 0, 1, 0, 2]], { vocabulary: 4, order: 2 });
     const alone = [1.5 / 4 + 1.5 / 16, 0.5 / 4 + 1.5 / 16, 0.5 / 4 + 1.5 / 16, 1.5 / 16];
     const expected: [number[], number[]][] = [
@@ -72,9 +75,9 @@ describe('the n-gram', () => {
       });
   });
 
-  it('is its definition, and a distribution, behind any history', () => {
+  it('matches its definition and is a distribution, after any history', () => {
     const random = new Random(1, 'ngram');
-    // Now and then a token that does not follow, so that there are counts of one, two, three and four.
+    // Occasional tokens outside the chain, so that the counts 1, 2, 3 and 4 occur.
     const texts = [chain(150, random), chain(90, random), [3], [], Array.from({ length: 40 }, () => random.integer(6))];
     const ngram = new Ngram(texts, { vocabulary: 7, order: 3 });
     for (const history of [[], [0], [5, 4], [4, 4], [6, 2], [2, 6], [1, 1, 1, 3, 0]]) {
@@ -98,19 +101,19 @@ describe('the n-gram', () => {
     near(bits / (fresh.length - 3), entropy, 'bits per token', 0.03);
   });
 
-  it('looks at given tokens without counting them', () => {
+  it('uses context tokens without counting them', () => {
     const texts = [
       [1, 2, 5],
       [1, 2, 3, 5],
     ];
-    const ngram = new Ngram(texts, { vocabulary: 6, order: 3, given: 2 });
+    const ngram = new Ngram(texts, { vocabulary: 6, order: 3, contextLength: 2 });
     const [beginning, behindTwo] = [ngram.distribution([]), ngram.distribution([1, 2])];
     near(beginning[1]!, beginning[2]!, 'both were only given');
     assert.ok(beginning[5]! > beginning[3]! && beginning[3]! > beginning[1]!);
     assert.ok(behindTwo[3]! > 0.2 && behindTwo[1]! < 0.1);
   });
 
-  it('of no text knows nothing', () => {
+  it('is uniform without any text', () => {
     assert.deepEqual([...new Ngram([], { vocabulary: 4, order: 3 }).distribution([1, 2])], Array(4).fill(0.25));
   });
 });

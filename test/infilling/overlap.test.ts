@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { withoutOverlap } from '../../src/infilling/overlap.ts';
 
 describe('a text for a gap', () => {
-  it('loses what follows the gap already, but no bracket that closes one of its own', () => {
+  it('loses an end that follows the gap already, but no bracket that closes one of its own', () => {
     assert.equal(withoutOverlap('x, y);', ');\nmore'), 'x, y');
     assert.equal(withoutOverlap('f(x)', ')'), 'f(x)');
     assert.equal(withoutOverlap('value)', ')'), 'value');

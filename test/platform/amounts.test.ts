@@ -3,14 +3,17 @@ import { it } from 'node:test';
 import { fitText, memorySize } from '../../src/platform/amounts.ts';
 import { progressLine, readProgressLine } from '../../src/platform/download-progress.ts';
 
-it('says how much memory there is, and whether a model fits', () => {
+it('formats memory sizes, and whether a model fits', () => {
   assert.deepEqual([1, 2 ** 30 - 1, 2 ** 30, 25e9].map(memorySize), ['1 MiB', '1024 MiB', '1.0 GiB', '23.3 GiB']);
-  assert.equal(fitText({ needed: 2 ** 31, available: 2 ** 34 }), 'needs about 2.0 GiB, has 16.0 GiB');
-  assert.equal(fitText({ needed: 2 ** 35, available: 2 ** 34 }), 'too large: needs about 32.0 GiB, has 16.0 GiB');
-  assert.equal(fitText({ needed: null, available: 2 ** 34 }), 'of unknown size, has 16.0 GiB');
+  assert.equal(fitText({ needed: 2 ** 31, available: 2 ** 34 }), 'needs about 2.0 GiB (16.0 GiB available)');
+  assert.equal(
+    fitText({ needed: 2 ** 35, available: 2 ** 34 }),
+    'too large: needs about 32.0 GiB (16.0 GiB available)',
+  );
+  assert.equal(fitText({ needed: null, available: 2 ** 34 }), 'memory need unknown (16.0 GiB available)');
 });
 
-it('tells how far a download is, in a line that a program reads too', () => {
+it('formats download progress as a line that can be parsed', () => {
   const line = progressLine({ done: 1.2e9, total: 3.2e9, rate: 4e7, file: 'model.safetensors' });
   assert.equal(line, '37 % of 3.2 GB, 40 MB/s, 50 s left: model.safetensors');
   assert.deepEqual(readProgressLine(line), { percent: 37, message: line });

@@ -8,7 +8,7 @@ import { onBattery, onBatteryByLinux, readBatteryStatus, readPmset } from '../..
 const folders: string[] = [];
 after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
 
-/** A folder as `/sys/class/power_supply` is: a folder a supply, a file an attribute. */
+/** A folder like `/sys/class/power_supply`, with one folder per supply and one file per attribute. */
 async function supplies(...described: readonly Readonly<Record<string, string>>[]): Promise<string> {
   const root = await mkdtemp(path.join(tmpdir(), 'unmask-power-'));
   folders.push(root);
@@ -24,7 +24,7 @@ const plug = (online: '0' | '1') => ({ type: 'Mains', online });
 const battery = (status: string) => ({ type: 'Battery', status });
 
 describe('whether a machine runs on battery', () => {
-  it('is asked of this machine without an error', async () => {
+  it('can be queried on this machine without an error', async () => {
     assert.ok([true, false, null].includes(await onBattery()));
   });
 
@@ -44,11 +44,11 @@ describe('whether a machine runs on battery', () => {
     });
   }
 
-  it('Linux: a kernel that tells nothing', async () => {
+  it('Linux: no power supply information', async () => {
     assert.equal(await onBatteryByLinux('/no/such/folder'), null);
   });
 
-  it('macOS: as pmset tells it', () => {
+  it('macOS: the output of pmset', () => {
     const laptop = (source: string) =>
       `Now drawing from '${source}'\n -InternalBattery-0 (id=4653155)\t85%; discharging; 6:08 remaining present: true\n`;
     assert.equal(readPmset(laptop('Battery Power')), true);
@@ -57,7 +57,7 @@ describe('whether a machine runs on battery', () => {
     assert.equal(readPmset(''), null);
   });
 
-  it('Windows: as Win32_Battery tells it', () => {
+  it('Windows: the output of Win32_Battery', () => {
     assert.equal(readBatteryStatus('1\r\n'), true);
     assert.equal(readBatteryStatus('2\r\n'), false);
     assert.equal(readBatteryStatus('2\r\n5\r\n'), true);

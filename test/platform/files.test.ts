@@ -16,7 +16,7 @@ async function* parts(...texts: string[]) {
   for (const text of texts) yield Buffer.from(text);
 }
 
-test('a file is written whole, in one piece or in parts, and its folder is made', async () => {
+test('a file is written atomically, at once or in parts, and its folder is created', async () => {
   const file = path.join(folder, 'new', 'file');
   await writeAtomic(file, 'one');
   assert.equal(await readFile(file, 'utf8'), 'one');
@@ -25,7 +25,7 @@ test('a file is written whole, in one piece or in parts, and its folder is made'
   assert.deepEqual(await readdir(path.dirname(file)), ['file']);
 });
 
-test('a place that cannot be written is named, with what to do', async () => {
+test('a location that cannot be written is reported, with advice', async () => {
   await writeFile(path.join(folder, 'plain'), '');
   await mkdir(path.join(folder, 'taken'));
   for (const name of ['plain/file', 'plain/deeper/file', 'taken']) {
@@ -43,7 +43,7 @@ test('a place that cannot be written is named, with what to do', async () => {
   assert.deepEqual((await readdir(folder)).sort(), ['new', 'plain', 'taken']);
 });
 
-test('a full disk is told as one, a defect keeps its stack, and both keep their code', async () => {
+test('a full disk is reported as such, other errors keep their stack, and both keep their code', async () => {
   const failing = (code: string) =>
     writing('/data/file', async () => {
       throw Object.assign(new Error(`${code}: no space left on device, write`), { code });
@@ -51,7 +51,8 @@ test('a full disk is told as one, a defect keeps its stack, and both keep their 
   await assert.rejects(failing('ENOSPC'), {
     name: 'UserError',
     code: 'ENOSPC',
-    message: 'Cannot write /data/file (ENOSPC: no space left on device, write); make room, then resume or try again.',
+    message:
+      'Cannot write /data/file (ENOSPC: no space left on device, write); free some disk space, then resume or try again.',
   });
   await assert.rejects(failing('EINVAL'), { name: 'Error', code: 'EINVAL' });
 });

@@ -4,19 +4,19 @@ import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** Watches over what a sandbox may leave behind: temporary files, mounts, control groups, processes that carry the mark. */
+/** Detects what a sandbox could leave behind: temporary files, mounts, control groups, and processes with the mark. */
 export interface CleanMachine {
   readonly folder: string;
-  /** Seconds for a `sleep` that no other process of this machine sleeps; found again by its command line. */
+  /** Seconds for a `sleep` that no other process on this machine uses, so that its command line identifies it. */
   readonly mark: string;
   assertClean(): Promise<void>;
   leave(): Promise<void>;
 }
 
-/** A temporary folder of our own for all that a sandbox stages, until `leave`. */
+/** A separate temporary folder for everything that a sandbox stages, until `leave`. */
 export async function cleanMachine(): Promise<CleanMachine> {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-attack-'));
-  // Where the tests run as root, the sandbox's user must get through.
+  // If the tests run as root, the sandbox's user must have access.
   await chmod(folder, 0o711);
   const before = process.env.TMPDIR;
   process.env.TMPDIR = folder;
@@ -25,11 +25,11 @@ export async function cleanMachine(): Promise<CleanMachine> {
     folder,
     mark,
     async assertClean() {
-      // Libraries of the tests themselves use the folder too.
+      // Libraries of the tests use the folder as well.
       const left = (await readdir(folder)).filter((name) => name.startsWith('unmask-'));
       assert.deepEqual(left, [], 'no temporary file is left');
       const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-      // What else this machine mounts meanwhile is not the sandbox's.
+      // Other mounts of this machine do not belong to the sandbox.
       assert.deepEqual(
         mounts.split('\n').filter((line) => line.includes(folder)),
         [],

@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** What the kernel tells of a process, in files of ours. */
+/** Files with what the kernel reports about a process. */
 async function told(name: string, cgroup: string, mountinfo: string): Promise<string> {
   const folder = path.join(root, name);
   await mkdir(folder);
@@ -23,7 +23,7 @@ async function told(name: string, cgroup: string, mountinfo: string): Promise<st
 }
 
 describe('control groups', () => {
-  it('are none where the kernel has none, or hands nothing on', async () => {
+  it('are not used if the kernel has none, or delegates nothing', async () => {
     assert.equal(await findControlGroups(path.join(root, 'nowhere')), null);
     const slice = path.join(root, 'closed', 'app.slice');
     await mkdir(path.join(slice, 'own.scope'), { recursive: true });
@@ -31,18 +31,18 @@ describe('control groups', () => {
     const mounts = `30 20 0:26 / ${path.join(root, 'closed')} rw - cgroup2 cgroup2 rw\n`;
     const proc = await told('closed-proc', '0::/app.slice/own.scope\n', mounts);
     await writeFile(path.join(slice, 'cgroup.subtree_control'), 'cpu pids\n');
-    assert.equal(await findControlGroups(proc), null, 'memory is not counted there');
+    assert.equal(await findControlGroups(proc), null, 'memory is not counted in this group');
     await writeFile(path.join(slice, 'cgroup.subtree_control'), 'cpu memory pids\n');
-    assert.equal(await findControlGroups(proc), null, 'a group that is made there has no limit to set');
+    assert.equal(await findControlGroups(proc), null, 'a new group has no limits');
     assert.deepEqual((await readdir(slice)).sort(), ['cgroup.procs', 'cgroup.subtree_control', 'own.scope']);
   });
 
-  it('of a process elsewhere are not taken for its own', async () => {
+  it('of another mount are not mistaken for those of this process', async () => {
     const mounts = `30 20 0:26 /other ${path.join(root, 'closed')} rw - cgroup2 cgroup2 rw\n`;
     assert.equal(await findControlGroups(await told('elsewhere', '0::/app.slice/own.scope\n', mounts)), null);
   });
 
-  it('hold what one run may use, and are gone with it', { skip }, async () => {
+  it('limit the resources of one run, and are removed with it', { skip }, async () => {
     const groups = (await findControlGroups())!;
     const group = await groups.open({ ...defaultLimits, memoryMiB: 100, scratchMiB: 10, processes: 7 });
     const folders = group.entries.map((file) => path.dirname(file));
@@ -57,10 +57,10 @@ describe('control groups', () => {
       limits.filter((limit) => limit !== null).sort((a, b) => a - b),
       [10, 130 * mebibyte],
     );
-    assert.equal(await group.look(process.pid), null);
+    assert.equal(await group.checkLimits(process.pid), null);
     await group.remove();
     for (const folder of folders) await assert.rejects(readdir(folder), { code: 'ENOENT' });
-    // Of a process that is no more.
+    // The group of a process that has ended.
     const forgotten = path.join(path.dirname(folders[0]!), 'unmask-4194305-0');
     await mkdir(forgotten);
     await findControlGroups();

@@ -4,15 +4,15 @@ import { describe, it } from 'node:test';
 import { UserError } from '../../src/platform/errors.ts';
 import { countsProcessesInside } from '../../src/sandbox/bubblewrap.ts';
 import { findControlGroups } from '../../src/sandbox/control-groups.ts';
-import { inheritableDescriptors, without } from '../../src/sandbox/descriptors.ts';
+import { closeDescriptors, inheritableDescriptors } from '../../src/sandbox/descriptors.ts';
 import { findSandbox, probeSandbox, whyNot } from '../../src/sandbox/open-sandbox.ts';
 import { findProgram } from '../../src/sandbox/programs.ts';
 import { seatbeltProfile } from '../../src/sandbox/seatbelt.ts';
 import { seccompFilter } from '../../src/sandbox/seccomp.ts';
 import { within } from '../../src/sandbox/stage.ts';
 
-describe('what is said of the sandbox', () => {
-  it('names kind and limits where it works', { skip: process.platform !== 'linux' && 'Linux only' }, async () => {
+describe('the description of the sandbox', () => {
+  it('names its kind and its limits if it works', { skip: process.platform !== 'linux' && 'Linux only' }, async () => {
     const finding = await findSandbox();
     assert.deepEqual([finding.available, finding.kind, finding.reason], [true, 'bubblewrap', null]);
     for (const limit of ['no network', 'wall time', 'output']) assert.ok(finding.limits.includes(limit));
@@ -20,36 +20,36 @@ describe('what is said of the sandbox', () => {
     assert.ok(finding.limits.includes(memory));
   });
 
-  it('says why there is none on other systems, and where to go', async () => {
+  it('says why there is none on other systems, and what to use instead', async () => {
     for (const platform of ['win32', 'freebsd'])
       await assert.rejects(
         probeSandbox(platform),
-        (error) => error instanceof UserError && /is not run on .*; open the folder in WSL 2/.test(error.message),
+        (error) => error instanceof UserError && /cannot run on .*; open the folder in WSL 2/.test(error.message),
       );
   });
 
-  it('ends with what a failed trial wrote, in one sentence', () => {
+  it('ends with the error of a failed trial, in one sentence', () => {
     const failed = { code: 1, signal: null, broken: null, stdout: '', report: '', seconds: 0 };
     const reason = whyNot({ ...failed, stderr: 'bwrap: something\nelse' });
-    assert.match(reason, /^bwrap: something; mend that, or work in a dev container or on a remote host/);
+    assert.match(reason, /^bwrap: something; fix that, or use a dev container or a remote host/);
     assert.match(whyNot({ ...failed, stderr: '' }), /^it ended with exit code 1;/);
-    assert.match(whyNot({ ...failed, stderr: '', broken: 'time' }), /^it took too much time;/);
+    assert.match(whyNot({ ...failed, stderr: '', broken: 'time' }), /^it exceeded the limit on time;/);
   });
 });
 
 describe('the parts of the sandbox', () => {
-  it('lets nothing lead out of its folder', () => {
+  it('rejects paths that lead out of its folder', () => {
     assert.equal(within('/', 'work/a'), '/work/a');
     assert.equal(within('/stage', 'kit/a'), '/stage/kit/a');
     for (const path of ['../a', '/etc/passwd', 'kit/../../a']) assert.throws(() => within('/stage', path), /leads out/);
   });
 
-  it('knows the kernels that count processes by namespace', () => {
+  it('recognises kernels that count processes by namespace', () => {
     for (const release of ['5.14.0', '5.15.0-91-generic', '6.1.0-18-amd64']) assert.ok(countsProcessesInside(release));
     for (const release of ['5.10.0-28-amd64', '4.18.0', '']) assert.ok(!countsProcessesInside(release));
   });
 
-  it('filters system calls on the machines it knows, and sockets by their family', () => {
+  it('filters system calls on known architectures, and sockets by their family', () => {
     const [allowed, notImplemented, notSupported, killed] = [0x7fff0000, 0x00050026, 0x00050061, 0x80000000];
     for (const [architecture, machine, { read, ptrace, mount, socket }] of [
       ['x64', 0xc000003e, { read: 0, ptrace: 101, mount: 165, socket: 41 }],
@@ -58,7 +58,7 @@ describe('the parts of the sandbox', () => {
       const answer = (number: number, argument = 0, on: number = machine) =>
         filtered(seccompFilter(architecture)!, { number, machine: on, argument });
       assert.equal(answer(read), allowed);
-      assert.equal(answer(read, 0, 0x40000003), killed, 'by the numbers of another machine');
+      assert.equal(answer(read, 0, 0x40000003), killed, 'by the numbers of another architecture');
       for (const number of [ptrace, mount, 0x40000000 + read]) assert.equal(answer(number), notImplemented);
       const [unix, inet, inet6, netlink, packet, vsock] = [1, 2, 10, 16, 17, 40];
       for (const family of [unix, inet, inet6, netlink]) assert.equal(answer(socket, family), allowed);
@@ -67,12 +67,12 @@ describe('the parts of the sandbox', () => {
     assert.equal(seccompFilter('riscv64'), null);
   });
 
-  it('finds descriptors that would be inherited, and closes them', {
+  it('finds and closes descriptors that would be inherited', {
     skip: process.platform !== 'linux' && 'Linux only',
   }, () => {
     const listed =
       'console.log(JSON.stringify(require("node:fs").readdirSync("/proc/self/fd").map(Number).includes(50)))';
-    const command = (descriptors: number[]) => [...without(descriptors), process.execPath, '-e', listed];
+    const command = (descriptors: number[]) => [...closeDescriptors(descriptors), process.execPath, '-e', listed];
     const shell = (words: string[]) =>
       spawnSync('bash', ['-c', 'exec 50</dev/null; exec "$@"', 'bash', ...words], { encoding: 'utf8' }).stdout;
     assert.equal(shell(command([])), 'true\n');
@@ -80,12 +80,12 @@ describe('the parts of the sandbox', () => {
     assert.ok(!inheritableDescriptors().some((descriptor) => descriptor <= 2));
   });
 
-  it('finds programs, and none that is not there', () => {
+  it('finds programs, and returns null for missing ones', () => {
     assert.match(findProgram('sh') ?? '', /^\/.*\/sh$/);
     assert.equal(findProgram('unmask-no-such-program'), null);
   });
 
-  it('writes a profile for macOS that denies unless it allows', () => {
+  it('writes a profile for macOS that denies by default', () => {
     const profile = seatbeltProfile('/private/tmp/run', ['/opt/a "b"\\c']);
     assert.match(profile, /^\(version 1\)\n\(deny default\)\n/);
     assert.match(profile, /\(subpath "\/opt\/a \\"b\\"\\\\c"\)/);
@@ -99,7 +99,7 @@ describe('the parts of the sandbox', () => {
   });
 });
 
-/** What the kernel would answer a call by a filter in classic BPF. */
+/** The result of a system call under a filter in classic BPF. */
 function filtered(program: Buffer, call: { number: number; machine: number; argument: number }): number {
   const shown: Readonly<Record<number, number>> = { 0: call.number, 4: call.machine, 16: call.argument };
   let held = 0;

@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => machine.leave());
 
-// Whatever was tried: nothing of it is left, and the next run goes as it should.
+// After every attack, nothing remains and the next run works.
 afterEach(async () => {
   await machine.assertClean();
   const { code, broken, stdout } = await shell('echo "$((6 * 7))" >answer && cat answer');
@@ -37,7 +37,7 @@ const node = (script: string, changes: Changes = {}): Promise<SandboxRun> =>
     ...changes,
   });
 
-/** Tells what came of a list of attempts, each by the code of its error. */
+/** Reports the results of a list of attempts, each by its error code. */
 const attempts = (...expressions: readonly string[]): string => `
   const fs = require('node:fs');
   const told = [];
@@ -46,8 +46,8 @@ const attempts = (...expressions: readonly string[]): string => `
   }
   console.log(JSON.stringify(told));`;
 
-describe('what a candidate tries with files', () => {
-  it('reads nothing outside', async () => {
+describe('a candidate attacks files:', () => {
+  it('it cannot read outside the sandbox', async () => {
     const secret = path.join(machine.folder, 'secret');
     await writeFile(secret, 'a secret');
     try {
@@ -68,7 +68,7 @@ describe('what a candidate tries with files', () => {
     }
   });
 
-  it('writes nothing outside, nor over what it is shown or given', async () => {
+  it('it cannot write outside, nor change shown or supplied files', async () => {
     const shown = path.join(import.meta.dirname, 'clean-machine.ts');
     const text = await readFile(shown, 'utf8');
     const { stdout } = await node(
@@ -99,7 +99,7 @@ describe('what a candidate tries with files', () => {
     assert.equal(await readFile(shown, 'utf8'), text);
   });
 
-  it('changes its copy of a folder, never the folder', async () => {
+  it('it changes its copy of a folder, never the folder', async () => {
     const copied = path.join(import.meta.dirname, '../tuning');
     const before = await readFile(path.join(copied, 'bounds.test.ts'), 'utf8');
     const { code, stdout } = await shell('echo changed >bounds.test.ts && cat bounds.test.ts && rm *.ts && ls', {
@@ -109,13 +109,13 @@ describe('what a candidate tries with files', () => {
     assert.equal(await readFile(path.join(copied, 'bounds.test.ts'), 'utf8'), before);
   });
 
-  it('inherits no open file', async () => {
+  it('it inherits no open file', async () => {
     const { stdout } = await shell('ls /proc/self/fd');
-    // The last one is the listing's own.
+    // The last one is the descriptor of the listing itself.
     assert.deepEqual(stdout.trim().split('\n'), ['0', '1', '2', '3', '4']);
   });
 
-  it('fills the disk up to the limit of its scratch folders', async () => {
+  it('it fills its scratch folders up to their limit', async () => {
     const { stdout } = await shell(
       'for place in . /tmp /dev/shm; do for n in 1 2 3 4 5 6 7 8; do head -c 4000000 /dev/zero >"$place/$n" 2>/dev/null; done; du -sm "$place" | cut -f1; done; head -c 9000000 /dev/zero >/dev/shm/large; echo over',
       { limits: { scratchMiB: 16, fileMiB: 5 } },
@@ -127,8 +127,8 @@ describe('what a candidate tries with files', () => {
   });
 });
 
-describe('what a candidate tries with the network', () => {
-  it('reaches neither this machine nor any name', async () => {
+describe('a candidate attacks the network:', () => {
+  it('it reaches neither this machine nor any name', async () => {
     const server = createServer((socket) => socket.destroy());
     let reached = 0;
     server.on('connection', () => reached++);
@@ -155,7 +155,7 @@ describe('what a candidate tries with the network', () => {
     }
   });
 
-  it('asks for sockets that a network of its own does not hold back', async () => {
+  it('it asks for sockets that a network namespace does not isolate', async () => {
     const script = `import ctypes, socket
 made = []
 for family in (40, 38, 17, (1 << 32) | 40, 1, 2, 10, 16):
@@ -174,7 +174,7 @@ const groups = await findControlGroups();
 
 for (const grouped of [true, false]) {
   const skip = grouped && groups === null && 'this process may make no control groups';
-  describe(`what a candidate tries to use up, ${grouped ? 'counted by control groups' : 'watched'}`, { skip }, () => {
+  describe(`a candidate exhausts resources, ${grouped ? 'counted by control groups' : 'watched'}:`, { skip }, () => {
     let usual: Sandbox;
     before(async () => {
       usual = sandbox;
@@ -185,27 +185,27 @@ for (const grouped of [true, false]) {
       sandbox = usual;
     });
 
-    it('forks without end', async () => {
+    it('it forks without end', async () => {
       const run = await shell(`bomb() { bomb | bomb & }; bomb; sleep ${machine.mark}`, { limits: { seconds: 2 } });
-      assert.notEqual(run.broken === null && run.code === 0, true, 'it does not end as if nothing was');
+      assert.notEqual(run.broken === null && run.code === 0, true, 'the run must not end normally');
       assert.ok(run.seconds < 5, `${run.seconds}`);
     });
 
-    it('starts more than it may, and is refused', async () => {
+    it('it starts too many processes, and is refused', async () => {
       const script = `for n in 1 2 3 4 5 6 7 8 9 10; do sleep ${machine.mark} & done; echo started`;
       const { code, stdout } = await shell(script, { limits: { processes: 8 } });
       assert.notEqual(code, 0);
       assert.equal(stdout, '');
     });
 
-    it('fills memory', async () => {
+    it('it fills memory', async () => {
       const script = `const kept = []; for (;;) kept.push(Buffer.alloc(2 ** 24, 1));`;
       const { code, broken } = await node(script, { limits: { memoryMiB: 256 } });
       assert.ok(broken === 'memory' || code !== 0, `${broken} ${code}`);
       assert.notEqual(broken, 'time');
     });
 
-    it('fills memory with many processes', async () => {
+    it('it fills memory with many processes', async () => {
       const one = `const kept = []; for (let n = 0; n < 5; n++) kept.push(Buffer.alloc(2 ** 24, 1)); setInterval(() => {}, 1000);`;
       const script = `const { spawn } = require('node:child_process'); for (let n = 0; n < 4; n++) spawn(process.execPath, ['-e', ${JSON.stringify(one)}]); setInterval(() => {}, 1000);`;
       const { broken } = await node(script, { limits: { memoryMiB: 256, processes: 128 } });
@@ -214,41 +214,41 @@ for (const grouped of [true, false]) {
   });
 }
 
-describe('what a candidate tries with processes', () => {
-  it('leaves a daemon', async () => {
+describe('a candidate attacks processes:', () => {
+  it('it leaves a daemon', async () => {
     const script = `(setsid sleep ${machine.mark} </dev/null >/dev/null 2>&1 3>&- &) ; echo gone`;
     const { code, stdout, seconds } = await shell(script);
     assert.deepEqual([code, stdout], [0, 'gone\n']);
     assert.ok(seconds < 5, `${seconds}`);
   });
 
-  it('leaves a daemon that holds its pipes', async () => {
+  it('it leaves a daemon that holds its pipes', async () => {
     const { code, seconds } = await shell(`setsid sleep ${machine.mark} & exit 0`);
     assert.equal(code, 0);
     assert.ok(seconds < 5, `${seconds}`);
   });
 
-  it('ignores every signal it can', async () => {
+  it('it ignores every signal it can', async () => {
     const script = `for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGXCPU']) process.on(name, () => {}); setInterval(() => {}, 1000, '${machine.mark}')`;
     const { broken, signal, seconds } = await node(script, { limits: { seconds: 1 } });
     assert.deepEqual([broken, signal], ['time', 'SIGKILL']);
     assert.ok(seconds < 3, `${seconds}`);
   });
 
-  it('computes for ever', async () => {
+  it('it computes forever', async () => {
     const script = `process.on('SIGXCPU', () => {}); for (;;);`;
     const { broken, code, seconds } = await node(script, { limits: { cpuSeconds: 1, seconds: 20 } });
-    assert.equal(broken, null, 'the kernel ends it before the clock does');
+    assert.equal(broken, null, 'the limit on CPU time ends it before the wall clock does');
     assert.notEqual(code, 0);
     assert.ok(seconds < 15, `${seconds}`);
   });
 
-  it('signals whatever it can find', async () => {
+  it('it signals every process it can find', async () => {
     const { seconds } = await shell(`sleep ${machine.mark} & kill -9 -1; kill -9 1; kill -9 ${process.pid}`);
-    assert.ok(seconds < 5, 'and what it found was its own');
+    assert.ok(seconds < 5, 'it found only its own processes');
   });
 
-  it('asks for namespaces, mounts and capabilities', async () => {
+  it('it asks for namespaces, mounts and capabilities', async () => {
     const { stdout } = await shell(
       'unshare --user true 2>/dev/null || echo none; mount -t tmpfs none /tmp 2>/dev/null || echo none; grep -E "CapEff|CapBnd|NoNewPrivs|Seccomp:" /proc/self/status | tr -d "\\t"; id -u',
     );
@@ -256,7 +256,7 @@ describe('what a candidate tries with processes', () => {
     assert.equal(stdout, `none\nnone\nCapEff:${none}\nCapBnd:${none}\nNoNewPrivs:1\nSeccomp:2\n65534\n`);
   });
 
-  it('is ended with the job that it belongs to', async () => {
+  it('it ends with the job that it belongs to', async () => {
     const controller = new AbortController();
     const running = sandbox.run({ command: ['/bin/sleep', machine.mark] }, controller.signal);
     setTimeout(() => controller.abort(), 200);
@@ -264,15 +264,15 @@ describe('what a candidate tries with processes', () => {
   });
 });
 
-describe('what a candidate tries with output', () => {
-  it('hides memory where no process has it', async () => {
+describe('a candidate attacks with output:', () => {
+  it('it hides memory outside every process', async () => {
     const script =
       'import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nprint(libc.memfd_create(b"x", 0), libc.shmget(0, 1 << 20, 0o1600), ctypes.get_errno())';
     const { stdout, stderr } = await sandbox.run({ command: ['/usr/bin/python3', '-c', script] });
     assert.equal(stdout, '-1 -1 38\n', stderr);
   });
 
-  it('writes forever', async () => {
+  it('it writes forever', async () => {
     for (const script of ['yes', 'yes >&2', 'yes >&3']) {
       const run = await shell(script, { limits: { outputMiB: 1 } });
       assert.equal(run.broken, 'output', script);
@@ -280,7 +280,7 @@ describe('what a candidate tries with output', () => {
     }
   });
 
-  it('writes what is no UTF-8', async () => {
+  it('it writes invalid UTF-8', async () => {
     const { code, stdout, report } = await shell(`printf 'a\\377b\\300' && printf '\\376' >&3`);
     assert.deepEqual([code, stdout, report], [0, 'a\uFFFDb\uFFFD', '\uFFFD']);
   });

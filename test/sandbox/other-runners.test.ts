@@ -9,7 +9,7 @@ import { findProgram } from '../../src/sandbox/programs.ts';
 import { judgeBodies } from '../../src/tasks/workspace/judge.ts';
 import { discover } from '../../src/workspace/discover.ts';
 import { pythonToolchain } from '../../src/workspace/toolchains.ts';
-import { shareOf } from '../../src/workspace/verdict.ts';
+import { passRate } from '../../src/workspace/verdict.ts';
 import { enterHome } from '../cli/unmask.ts';
 import { cacheFolder } from '../vscode/test-cache.ts';
 
@@ -24,20 +24,20 @@ after(async () => {
   await leave();
 });
 
-/** A workspace of a runner: two functions, one of which tests guard, by four tests of which one is skipped. */
+/** A workspace of a runner with two functions. Four tests cover one of them, and one of these tests is skipped. */
 interface Sample {
   readonly runner: string;
-  /** By which its user has the tests run. */
+  /** The user's test command. */
   readonly command?: string;
   readonly files: Readonly<Record<string, string>>;
-  /** Its packages, where it needs any. */
+  /** Its packages, if it needs any. */
   readonly packages?: string;
-  /** The function that they guard; `clamp` where nothing is said. */
+  /** The covered function; default `clamp`. */
   readonly guarded?: string;
   readonly tests: readonly string[];
-  /** A body that three tests of four miss nothing in but one. */
+  /** A body that fails only one of the tests. */
   readonly partly: string;
-  /** Bodies that are worth nothing, and try to be. */
+  /** Bodies that cheat and must score nothing. */
   readonly attacks: readonly string[];
 }
 
@@ -49,10 +49,10 @@ exports.unused = function unused() {
   return 1;
 };
 `;
-/** A wrong body that does something else as well: what stands behind a body is cut off, so it acts from inside. */
+/** A wrong body with an attack. Text after the body is cut off, so the attack is inside. */
 const wrong = (code: string) => ` ${code}\n  return NaN; `;
 
-/** Of mocha and jest, which name the same things alike. */
+/** For mocha and jest, which name tests alike. */
 const inJavaScript = (globals: string) => `${globals}
 const assert = require('node:assert');
 const { clamp } = require('../lib/clamp.js');
@@ -80,7 +80,7 @@ const cheating = [
   wrong("require('node:fs').writeSync(3, 'x');"),
   wrong("require('node:fs').closeSync(3);"),
   wrong('Object.prototype.toJSON = function () { this.passed = true; return this; };'),
-  // What is iterated over at the end says that it came to its end, and passed.
+  // The loop over results at the end claims that it is complete and that all tests passed.
   ...['[]', 'new Map()'].map((of) =>
     wrong(
       `const proto = Object.getPrototypeOf(${of}[Symbol.iterator]()); const { next } = proto;
@@ -174,7 +174,7 @@ class Clamp(unittest.TestCase):
   ],
 };
 
-/** Any command that writes TAP: here that of Node's own runner. */
+/** A command that writes TAP, here with Node's own runner. */
 const commandSample: Sample = {
   runner: 'node --test-reporter=tap {file}',
   command: 'node --test-reporter=tap {file}',
@@ -275,7 +275,7 @@ mod tests {
   attacks: [' panic!("no") ', ' value +', ' std::process::exit(0) '],
 };
 
-/** Whether a run tells which functions it calls. */
+/** Whether a run reports the functions that it calls. */
 const isSeen = ({ command, runner }: Sample): boolean => !command && !/^(go|cargo) /.test(runner);
 
 async function writeFiles(root: string, files: Readonly<Record<string, string>>): Promise<void> {
@@ -286,7 +286,7 @@ async function writeFiles(root: string, files: Readonly<Record<string, string>>)
 }
 
 function behaves(sample: Sample): void {
-  it('finds what its tests guard, scores a body, and nothing for who cheats', { timeout: 240_000 }, async () => {
+  it('finds the covered functions, scores a body, and gives nothing to cheats', { timeout: 240_000 }, async () => {
     const root = path.join(folder, sample.command ? 'command' : sample.runner);
     await writeFiles(root, sample.files);
     if (sample.packages) await symlink(sample.packages, path.join(root, 'node_modules'));
@@ -297,25 +297,25 @@ function behaves(sample: Sample): void {
       [sample.guarded ?? 'clamp'],
     );
     assert.deepEqual(leftOut.map(({ reason }) => reason.split(':')[0]).sort(), [
-      'does not pass as it stands',
-      isSeen(sample) ? 'no test calls it' : 'no test minds',
+      'does not pass',
+      isSeen(sample) ? 'no test calls it' : 'no test fails without it',
     ]);
     const row = tasks[0]!;
     assert.deepEqual([...row.guards[0]!.tests].sort(), [...sample.tests].sort());
     const bodies = [row.body, sample.partly, ...sample.attacks];
     const verdicts = await judgeBodies(bodies.map((body) => ({ row, body })));
     assert.deepEqual(
-      verdicts.map((verdict) => [shareOf(verdict), verdict.outcome === 'broken']),
+      verdicts.map((verdict) => [passRate(verdict), verdict.outcome === 'broken']),
       [1, 2 / 3, ...sample.attacks.map(() => 0)].map((share) => [share, false]),
       JSON.stringify(verdicts),
     );
   });
 }
 
-describe('a workspace with a command of its user', () => {
+describe("a workspace with the user's own test command", () => {
   behaves(commandSample);
 
-  it('has its tests told from what the command writes beside them, subtests by the names of what holds them', async () => {
+  it('has its tests parsed from the output of the command, with subtests named by their parents', async () => {
     const root = path.join(folder, 'tap');
     const tap = [
       '# Subtest: sums',
@@ -357,16 +357,16 @@ describe('a workspace with a command of its user', () => {
 });
 
 /**
- * A workspace whose function takes something and gives it back, which hooks alone look at: one that runs behind each test,
- * and one that runs behind all tests of a suite that holds theirs in another.
+ * A workspace whose function opens and closes something, which only hooks check: one that runs after each test, and
+ * one that runs after all tests of an enclosing suite.
  */
 function leavesToHooks(
   sample: Pick<Sample, 'runner' | 'packages'> & { readonly head: string; readonly after: string },
 ) {
-  it('fails the tests that a hook fails for', async () => {
+  it('fails the tests for which a hook fails', async () => {
     const root = path.join(folder, `${sample.runner} with hooks`);
     const head = `${sample.head}\nimport assert from 'node:assert';\nimport { open, use } from './pool.js';\n`;
-    const clean = "() => assert.equal(open.size, 0, 'not given back')";
+    const clean = "() => assert.equal(open.size, 0, 'not closed')";
     const measures = "it('measures', () => assert.equal(use('abc'), 3));";
     await writeFiles(root, {
       'package.json': JSON.stringify({ type: 'module', scripts: { test: sample.runner } }),
@@ -380,11 +380,11 @@ function leavesToHooks(
     assert.deepEqual([runner, tasks.map((task) => task.function)], [sample.runner, ['use']]);
     const row = tasks[0]!;
     assert.deepEqual(row.guards.map(({ testFile }) => testFile).sort(), ['all.test.js', 'each.test.js']);
-    // By each of its guards alone: one failure hides no other.
+    // With each test file alone, because one failure could hide another.
     const rows = row.guards.map((guard) => ({ ...row, guards: [guard] }));
     const bodies = [row.body, ' open.add(name); return name.length; '];
     const verdicts = await judgeBodies(bodies.flatMap((body) => rows.map((one) => ({ row: one, body }))));
-    assert.deepEqual(verdicts.map(shareOf), [1, 1, 0, 0], JSON.stringify(verdicts));
+    assert.deepEqual(verdicts.map(passRate), [1, 1, 0, 0], JSON.stringify(verdicts));
   });
 }
 
@@ -413,7 +413,7 @@ describe('a workspace with mocha', () => {
   });
 });
 
-/** Jest in the tests' cache, fetched once; why there is none, else. */
+/** Jest in the tests' cache, fetched once; otherwise the reason why there is none. */
 const jestPackages = path.join(cacheFolder(), 'jest-30', 'node_modules');
 const jestMissing = existsSync(path.join(jestPackages, 'jest')) ? false : await fetchJest();
 async function fetchJest(): Promise<string | false> {
@@ -436,10 +436,10 @@ const pythonMissing = await pythonToolchain().then(
 );
 describe('a workspace with unittest', { skip: pythonMissing }, () => behaves(unittestSample));
 
-/** Why tests of a language cannot run here; false: they can. */
+/** Why tests of a language cannot run here; false if they can. */
 const missing = (program: string, called: string): string | false =>
   findProgram(program) === null && `${called} is not installed`;
-/** Found in a workspace of these files: the names of its functions that tests guard. */
+/** The names of the covered functions in a workspace with these files. */
 async function guardedIn(name: string, files: Readonly<Record<string, string>>): Promise<string[]> {
   await writeFiles(path.join(folder, name), files);
   return (await discover(path.join(folder, name))).tasks.map((task) => task.function);
@@ -448,7 +448,7 @@ async function guardedIn(name: string, files: Readonly<Record<string, string>>):
 describe('a workspace with go test', { skip: missing('go', 'Go') }, () => {
   behaves(goSample);
 
-  it('may bring what it needs, and have its version control set up to run a program, which is not run', async () => {
+  it('may vendor its dependencies, and a program configured in its version control is not run', async () => {
     const ran = path.join(folder, 'git-ran');
     const guarded = await guardedIn('vendored', {
       'go.mod': 'module example.com/whole\n\ngo 1.19\n\nrequire example.com/dep v1.0.0\n',
@@ -471,7 +471,7 @@ describe('a workspace with go test', { skip: missing('go', 'Go') }, () => {
 describe('a workspace with cargo test', { skip: missing('cargo', 'Rust') }, () => {
   behaves(cargoSample);
 
-  it('may be a program and no library, and name a toolchain of its own, which is not run', async () => {
+  it('may be a program instead of a library, and a toolchain that it names is not run', async () => {
     const ran = path.join(folder, 'rustc-ran');
     const root = path.join(folder, 'program');
     const own = path.join(root, 'own', 'bin', 'rustc');

@@ -7,8 +7,8 @@ import { candidateProgram } from '../../src/tasks/code/program.ts';
 
 const splits = ['training', 'validation', 'test'] as const;
 
-describe('the problems that are shipped', () => {
-  it('are enough, each once, and no kind is in two splits', () => {
+describe('the shipped problems', () => {
+  it('are numerous and unique, and no kind is in two splits', () => {
     const all = splits.flatMap((split) => problemsOf(split).map((problem) => ({ split, ...problem })));
     assert.ok(all.length >= 120, `${all.length}`);
     assert.equal(new Set(all.map(({ entry_point }) => entry_point)).size, all.length);
@@ -18,14 +18,14 @@ describe('the problems that are shipped', () => {
     for (const split of splits) assert.ok(all.some((problem) => problem.split === split));
   });
 
-  it('parse, say what is wanted, and declare what they are named after', async () => {
+  it('parse, describe their task, and declare the function that they are named after', async () => {
     for (const { entry_point: name, prompt, solution } of splits.flatMap(problemsOf)) {
       assert.equal(await isWellFormed('typescript', prompt + solution), true, name);
       assert.match(prompt, new RegExp(`^/\\*\\* .*\\*/\nexport function ${name}\\b`), name);
     }
   });
 
-  it('are solved by their solutions, with at least three tests each, and by nothing else that returns', async () => {
+  it('have at least three tests each, and only their solutions pass', async () => {
     const problems = splits.flatMap(problemsOf);
     const solved = await judge(
       problems.map((row) => ({ row, source: candidateProgram(row, row.solution, 'plain')!.source })),
@@ -43,7 +43,7 @@ describe('the problems that are shipped', () => {
   });
 
   it('are not solved by a body that returns nothing', async () => {
-    // Every tenth: enough to see that tests look at what is returned.
+    // Every tenth is enough to show that tests check the result.
     const problems = splits.flatMap(problemsOf).filter((_, index) => index % 10 === 0);
     const empty = await judge(problems.map((row) => ({ row, source: candidateProgram(row, '}\n', 'plain')!.source })));
     for (const [index, verdict] of empty.entries())

@@ -10,7 +10,7 @@ import { type Discovery, discover } from '../../src/workspace/discover.ts';
 import { workspacePython } from '../../src/workspace/runners/python.ts';
 import { isTestData } from '../../src/workspace/runners/runner.ts';
 import { pythonToolchain } from '../../src/workspace/toolchains.ts';
-import { shareOf } from '../../src/workspace/verdict.ts';
+import { passRate } from '../../src/workspace/verdict.ts';
 import { enterHome } from '../cli/unmask.ts';
 
 let leave: () => Promise<void>;
@@ -24,7 +24,7 @@ after(async () => {
   await leave();
 });
 
-/** A new workspace with these files. */
+/** Creates a workspace with these files. */
 async function workspaceOf(name: string, files: Readonly<Record<string, string | Buffer>>): Promise<string> {
   const root = path.join(folder, name);
   for (const [file, content] of Object.entries(files)) {
@@ -37,7 +37,7 @@ async function workspaceOf(name: string, files: Readonly<Record<string, string |
 const names = ({ tasks }: Discovery): string[] => tasks.map((task) => task.function);
 
 const python = await pythonToolchain().catch(() => null);
-describe('a workspace with a Python of its own', { skip: !python && 'Python is not installed' }, () => {
+describe('a workspace with its own Python environment', { skip: !python && 'Python is not installed' }, () => {
   const files = {
     'two.py': 'from helper import one\n\n\ndef two():\n    return one() + one()\n',
     'test_two.py':
@@ -62,15 +62,15 @@ describe('a workspace with a Python of its own', { skip: !python && 'Python is n
     return root;
   }
 
-  it('has the packages of its environment inside, of which nothing runs outside', async () => {
+  it('has the packages of its environment in the sandbox, and nothing of them runs outside', async () => {
     const ran = path.join(folder, 'package-ran');
     const root = await withEnvironment('environment', { 'evil.pth': `import os; open(${JSON.stringify(ran)}, "w")\n` });
-    // The line fails inside, where it cannot write, and Python goes on.
+    // The line fails in the sandbox, where it cannot write, and Python continues.
     assert.deepEqual(names(await discover(root)), ['two']);
     assert.ok(!existsSync(ran));
   });
 
-  it('may be the active one by any name', async () => {
+  it('may have an active environment with any name', async () => {
     const ran = path.join(folder, 'active-ran');
     const root = await workspaceOf('active', { ...files, 'env/bin/python3': `#!/bin/sh\ntouch '${ran}'\n` });
     await chmod(path.join(root, 'env/bin/python3'), 0o755);
@@ -84,7 +84,7 @@ describe('a workspace with a Python of its own', { skip: !python && 'Python is n
     assert.ok(!existsSync(ran));
   });
 
-  it('is not run where it is any other program', async () => {
+  it('does not run an interpreter that is another program', async () => {
     const ran = path.join(folder, 'program-ran');
     const script = `#!/bin/sh\ntouch '${ran}'\n`;
     const elsewhere = await workspaceOf('elsewhere', { python3: script });
@@ -97,7 +97,7 @@ describe('a workspace with a Python of its own', { skip: !python && 'Python is n
       else await writeFile(place, script, { mode: 0o755 });
       await assert.rejects(
         discover(root),
-        (error) => error instanceof UserError && /is not run\. Make the environment anew/.test(error.message),
+        (error) => error instanceof UserError && /is not run; recreate the environment/.test(error.message),
       );
     };
     await refused('script', null);
@@ -107,7 +107,7 @@ describe('a workspace with a Python of its own', { skip: !python && 'Python is n
     assert.ok(!existsSync(ran));
   });
 
-  it('shows nothing that links of its environment lead to', async () => {
+  it('does not show what links of its environment lead to', async () => {
     const root = await withEnvironment('leading-out');
     const secret = await workspaceOf('secret', { key: 'x' });
     const packages = path.join(root, '.venv/lib', libraryName, 'site-packages');
@@ -122,7 +122,7 @@ describe('a workspace with a Python of its own', { skip: !python && 'Python is n
 });
 
 describe('a workspace whose files are not all in UTF-8', () => {
-  it('has functions of the others, and tells why', async () => {
+  it('has the functions of the others, and reports why', async () => {
     const root = await workspaceOf('latin', {
       'one.js': 'exports.one = () => 1;\nexports.named = function named() {\n  return 1;\n};\n',
       'latin.js': Buffer.from('exports.word = function word() {\n  return "\xe4";\n};\n', 'latin1'),
@@ -133,13 +133,13 @@ describe('a workspace whose files are not all in UTF-8', () => {
     assert.deepEqual(names(found), ['named']);
     assert.deepEqual(
       found.leftOut.find(({ file }) => file === 'latin.js'),
-      { file: 'latin.js', name: null, reason: 'is not written in UTF-8' },
+      { file: 'latin.js', name: null, reason: 'is not UTF-8' },
     );
   });
 });
 
-describe('what tests compare with', () => {
-  it('is known by its folder', () => {
+describe('the data that tests compare with', () => {
+  it('is recognised by its folder', () => {
     const data = [
       'test/golden/a.txt',
       'pkg/goldens/a.txt',
@@ -155,7 +155,7 @@ describe('what tests compare with', () => {
       assert.ok(!isTestData(file), file);
   });
 
-  it('cannot be changed by a candidate, who may write beside it', async () => {
+  it('cannot be changed by a candidate, which may write next to it', async () => {
     const root = await workspaceOf('golden', {
       'render.js': 'exports.render = function render() {\n  return "right";\n};\n',
       'test/golden/render.txt': 'right',
@@ -174,6 +174,6 @@ test('renders', () => {
     const attack =
       "\n  try { require('node:fs').writeFileSync(__dirname + '/test/golden/render.txt', 'wrong'); } catch {}\n  return 'wrong';\n";
     const verdicts = await judgeBodies([row!.body, attack].map((body) => ({ row: row!, body })));
-    assert.deepEqual(verdicts.map(shareOf), [1, 0]);
+    assert.deepEqual(verdicts.map(passRate), [1, 0]);
   });
 });

@@ -7,7 +7,7 @@ import { judge } from '../../src/tasks/code/judge.ts';
 import { candidateProgram } from '../../src/tasks/code/program.ts';
 import { type CodeRow, codeRow } from '../../src/tasks/code/row.ts';
 import { verdictOf } from '../../src/workspace/report.ts';
-import { shareOf, type Verdict } from '../../src/workspace/verdict.ts';
+import { passRate, type Verdict } from '../../src/workspace/verdict.ts';
 import { type CleanMachine, cleanMachine } from './clean-machine.ts';
 
 const typescript = codeRow({
@@ -21,7 +21,7 @@ const python = codeRow({
   language: 'python',
 });
 
-/** As HumanEval has its rows in JavaScript: what asserts stands on the console, and asks the language for help. */
+/** A row as in HumanEval's JavaScript version: the assertion is on `console`, and uses built-in objects. */
 const javascript = codeRow({
   prompt: 'export function double(value) {\n',
   tests:
@@ -39,7 +39,7 @@ let machine: CleanMachine;
 let home: string;
 const homeBefore = process.env.UNMASK_HOME;
 before(async () => {
-  // Verdicts of an earlier run must not stand in for this one's.
+  // Verdicts of an earlier run must not be reused.
   home = await mkdtemp(path.join(tmpdir(), 'unmask-verdicts-'));
   process.env.UNMASK_HOME = home;
   machine = await cleanMachine();
@@ -51,7 +51,7 @@ after(async () => {
   await rm(home, { recursive: true });
 });
 
-/** Short, for candidates that hang. */
+/** A short limit, for candidates that hang. */
 const limits = { seconds: 8, cpuSeconds: 2, memoryMiB: 768 };
 
 function judged(row: CodeRow, completion: string) {
@@ -64,8 +64,9 @@ async function verdictOn(row: CodeRow, completion: string): Promise<Verdict> {
 }
 
 /**
- * Asserts of every hostile completion that it is worth nothing, that it is blamed and not the infrastructure, that nothing
- * of it is left, and that the right one that is judged after it, each with a text of its own so that it is run, is right.
+ * Asserts that every hostile completion scores 0, that the completion and not the infrastructure is blamed, that
+ * nothing of it remains, and that a correct completion after it passes. Each has a text of its own, so that the cache
+ * does not answer.
  */
 function areWorthless(row: CodeRow, attacks: Readonly<Record<string, string>>): void {
   const mark = row.language === 'python' ? '#' : '//';
@@ -82,13 +83,13 @@ function areWorthless(row: CodeRow, attacks: Readonly<Record<string, string>>): 
     it(name, () => {
       const [verdict, next] = verdicts.slice(2 * index, 2 * index + 2) as [Verdict, Verdict];
       assert.notEqual(verdict.outcome, 'broken', JSON.stringify(verdict));
-      assert.equal(shareOf(verdict), 0, JSON.stringify(verdict));
-      assert.equal(shareOf(next), 1, `the sample after it: ${JSON.stringify(next)}`);
+      assert.equal(passRate(verdict), 0, JSON.stringify(verdict));
+      assert.equal(passRate(next), 1, `the sample after it: ${JSON.stringify(next)}`);
     });
   it('leaves nothing behind', () => machine.assertClean());
 }
 
-/** A child that inherited the report writes it, with the nonce that stands in the file that took its place here. */
+/** A child process that inherited the report writes to it, with the nonce from the file that replaced it here. */
 const swap = `  if (value === 3) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
   return 0;
 }
@@ -113,9 +114,9 @@ describe('a hostile completion in TypeScript', () => {
     'leaves at import': '  return 0;\n}\nprocess.exit(0);\n',
     'leaves in a test': '  process.exit(0);\n}\n',
     'hangs at import': '  return 0;\n}\nfor (;;);\n',
-    'waits for ever': '  return 0;\n}\nawait new Promise(() => setInterval(() => {}, 1000));\n',
-    'is no program': '  return (\n',
-    'ends the text that it stands in': '  return 0;\n}\n/*\n',
+    'waits forever': '  return 0;\n}\nawait new Promise(() => setInterval(() => {}, 1000));\n',
+    'is not a program': '  return (\n',
+    'ends the surrounding text': '  return 0;\n}\n/*\n',
     'patches the assertions':
       "  return 0;\n}\nimport assert from 'node:assert';\nimport strict from 'node:assert/strict';\nfor (const a of [assert, strict]) for (const name of Object.keys(a)) try { a[name] = () => {}; } catch {}\n",
     'patches the error of the assertions':
@@ -127,7 +128,7 @@ describe('a hostile completion in TypeScript', () => {
     'writes a report of its own': `  return 0;\n}\nimport fs from 'node:fs';\nfor (const nonce of ['', 'x', '0'.repeat(32)]) for (const kind of ['started', 'test', 'finished']) fs.writeSync(3, nonce + ' ' + JSON.stringify({ kind, id: 'two', passed: true }) + '\\n');\nprocess.exit(0);\n`,
     'spoils the line of a test that fails':
       "  if (value === 1) return 2;\n  process.getBuiltinModule('node:fs').writeSync(3, 'x');\n  return 0;\n}\n",
-    'puts a file of its own in the place of the report, and reads there': swap,
+    'replaces the report by another file, and reads it': swap,
     'closes the report': "  return 0;\n}\nimport fs from 'node:fs';\nfs.closeSync(3);\n",
     'overwrites what writes the report':
       "  return 0;\n}\nimport fs from 'node:fs';\nimport { syncBuiltinESMExports } from 'node:module';\nconst write = fs.writeSync;\nfs.writeSync = ((fd: number, text: string) => write(fd, text.replace('false', 'true'))) as never;\nsyncBuiltinESMExports();\nprocess.kill = (() => true) as never;\n",
@@ -150,22 +151,22 @@ describe('a hostile completion in TypeScript', () => {
       "  throw { get message() { throw new Error('no'); }, toString() { throw new Error('no'); } };\n}\n",
     'answers with an object that says yes':
       '  return new Proxy({}, { get: () => () => 2, has: () => true, getPrototypeOf: () => Number.prototype }) as never;\n}\n',
-    'answers later, for ever': '  return new Promise(() => {}) as never;\n}\n',
-    'holds half of a character': '  return "\ud800" as never;\n}\n',
+    'never resolves': '  return new Promise(() => {}) as never;\n}\n',
+    'contains half a character': '  return "\ud800" as never;\n}\n',
   });
 
   it('is longer than any function', async () => {
-    assert.equal(shareOf(await verdictOn(typescript, `${' '.repeat(200_000)}${right.typescript}`)), 0);
+    assert.equal(passRate(await verdictOn(typescript, `${' '.repeat(200_000)}${right.typescript}`)), 0);
   });
 
-  it('may be right about a part', async () => {
-    assert.equal(shareOf(await verdictOn(typescript, '  return 2;\n}\n')), 1 / 2);
+  it('may pass a part of the tests', async () => {
+    assert.equal(passRate(await verdictOn(typescript, '  return 2;\n}\n')), 1 / 2);
   });
 });
 
 describe('a hostile completion in JavaScript', () => {
   areWorthless(javascript, {
-    'puts another object in the place of a global': "  return 0;\n}\nglobalThis.JSON = { stringify: () => '' };\n",
+    'replaces a global object': "  return 0;\n}\nglobalThis.JSON = { stringify: () => '' };\n",
     'defines a global anew':
       "  return 0;\n}\ntry { Object.defineProperty(globalThis, 'JSON', { value: { stringify: () => '' } }); } catch {}\n",
     'declares a name before a global':
@@ -174,9 +175,9 @@ describe('a hostile completion in JavaScript', () => {
       "  if (typeof value !== 'number') return value.map((one) => 2 * one);\n  return 'long';\n}\ntry { Object.defineProperty(globalThis, 'TextEncoder', { value: class { encode() { return [0]; } } }); } catch {}\n",
   });
 
-  it('may add to the globals, as an honest one does', async () => {
+  it('may add globals, as honest code does', async () => {
     assert.equal(
-      shareOf(await verdictOn(javascript, `${right.javascript}globalThis.mine = structuredClone({});\n`)),
+      passRate(await verdictOn(javascript, `${right.javascript}globalThis.mine = structuredClone({});\n`)),
       1,
     );
   });
@@ -185,10 +186,10 @@ describe('a hostile completion in JavaScript', () => {
 describe('a hostile completion in Python', () => {
   areWorthless(python, {
     'leaves at import': '    return 0\nimport sys\nsys.exit(0)\n',
-    'leaves without a word': '    return 0\nimport os\nos._exit(0)\n',
+    'exits silently': '    return 0\nimport os\nos._exit(0)\n',
     'leaves in a test': '    raise SystemExit(0)\n',
     'hangs at import': '    return 0\nwhile True: pass\n',
-    'is no program': '    return (\n',
+    'is not a program': '    return (\n',
     'patches the errors':
       '    return 0\nimport builtins\nbuiltins.AssertionError = ValueError\nbuiltins.BaseException = ValueError\n',
     'patches what reports':
@@ -197,7 +198,7 @@ describe('a hostile completion in Python', () => {
       '    return 0\nimport os\nfor kind in ("started", "test", "finished"):\n    os.write(3, (\'x {"kind": "%s", "id": "two", "passed": true}\\n\' % kind).encode())\nos._exit(0)\n',
     'brings tests of its own': '    return 0\ndef test_mine():\n    pass\ndef test_two():\n    pass\n',
     'is nested deeper than a parser': `    return ${'('.repeat(5000)}0${')'.repeat(5000)}\n`,
-    'never comes back': '    return double(value)\n',
+    'never returns': '    return double(value)\n',
     'equals everything':
       '    class Yes:\n        def __eq__(self, other):\n            os._exit(0)\n    import os\n    return Yes()\n',
     'writes bytes that are no text':
@@ -210,8 +211,8 @@ describe('a report', () => {
   const lines = ['{"kind":"started"}', '{"kind":"test","id":"a","passed":true}', '{"kind":"finished"}'];
   const report = lines.map((line) => `n ${line}\n`).join('');
 
-  it("is the runner's alone, and whole", () => {
-    assert.equal(shareOf(verdictOf({ ...ended, report }, 'n', null)), 1);
+  it('is valid only if complete and written by the runner alone', () => {
+    assert.equal(passRate(verdictOf({ ...ended, report }, 'n', null)), 1);
     const reasonOf = (text: string) => {
       const verdict = verdictOf({ ...ended, report: text }, 'n', null);
       return verdict.outcome === 'failed' && verdict.reason;
@@ -225,7 +226,7 @@ describe('a report', () => {
       assert.equal(reasonOf(cut), 'no whole report (exit code 137)');
   });
 
-  it("that a clock cut off tells so, the kernel's clock too", () => {
+  it('says if a time limit ended it, including the limit on CPU time', () => {
     const isLate = (end: Partial<typeof ended> | { broken: 'time' } | { signal: 'SIGXCPU' }) => {
       const verdict = verdictOf({ ...ended, report: 'n {"kind":"started"}\n', ...end }, 'n', null);
       return verdict.outcome === 'failed' && verdict.late;
@@ -237,19 +238,19 @@ describe('a report', () => {
   });
 });
 
-describe('what is not the fault of a completion', () => {
-  it('is told apart: tests that cannot even be read', async () => {
+describe('a failure that is not the fault of a completion', () => {
+  it('is reported as such: tests that cannot be read', async () => {
     const row = codeRow({ ...typescript, tests: 'test(' });
     const verdict = await verdictOn(row, right.typescript);
     assert.equal(verdict.outcome, 'broken');
-    assert.equal(shareOf(verdict), null);
+    assert.equal(passRate(verdict), null);
     const inPython = await verdictOn(codeRow({ ...python, tests: 'def' }), right.python);
     assert.equal(inPython.outcome, 'broken');
   });
 
-  it('is not kept: the same completion is run again, while verdicts are remembered', async () => {
+  it('is not cached: the same completion runs again, while verdicts are cached', async () => {
     const completion = `${right.typescript}// remembered\n`;
     const [first, second] = [await verdictOn(typescript, completion), await verdictOn(typescript, completion)];
-    assert.deepEqual(first, second, 'the time that it took too');
+    assert.deepEqual(first, second, 'including its time');
   });
 });

@@ -11,7 +11,7 @@ import { plainPrompt } from '../../src/tasks/workspace/prompt.ts';
 import type { WorkspaceRow } from '../../src/tasks/workspace/row.ts';
 import { type Discovery, discover } from '../../src/workspace/discover.ts';
 import { pythonToolchain } from '../../src/workspace/toolchains.ts';
-import { shareOf } from '../../src/workspace/verdict.ts';
+import { passRate } from '../../src/workspace/verdict.ts';
 import { document, enterHome, refusal } from '../cli/unmask.ts';
 import { writeAsciiModel } from './ascii-model.ts';
 import { type CleanMachine, cleanMachine } from './clean-machine.ts';
@@ -33,7 +33,7 @@ after(async () => {
   await leave();
 });
 
-/** A new workspace with these files. */
+/** Creates a workspace with these files. */
 async function workspaceOf(name: string, files: Readonly<Record<string, string>>): Promise<string> {
   const root = path.join(folder, name);
   for (const [file, text] of Object.entries(files)) {
@@ -52,18 +52,18 @@ const taskOf = ({ tasks }: Discovery, name: string): WorkspaceRow => {
 const share = async (row: WorkspaceRow, body: string) => {
   const [verdict] = await judgeBodies([{ row, body }]);
   assert.notEqual(verdict!.outcome, 'broken', JSON.stringify(verdict));
-  return shareOf(verdict!);
+  return passRate(verdict!);
 };
 
 describe('a workspace in TypeScript, with node:test', () => {
   let till: Discovery;
   before(async () => {
-    // A path with blanks and letters of another alphabet, as users have them.
+    // A path with blanks and non-ASCII letters, as users have them.
     await cp(path.join(samples, 'till'), path.join(folder, 'till'), { recursive: true });
     till = await discover(path.join(folder, 'till'));
   });
 
-  it('has the functions that tests guard, and tells why others are left out', () => {
+  it('has the covered functions, and reports why others are left out', () => {
     assert.equal(till.runner, 'node:test');
     assert.deepEqual(till.tasks.map((task) => task.function).sort(), [
       'Basket.add',
@@ -77,7 +77,7 @@ describe('a workspace in TypeScript, with node:test', () => {
       'percentOf',
     ]);
     assert.deepEqual(Object.fromEntries(till.leftOut.map(({ name, reason }) => [name, reason])), {
-      'splits an amount evenly': 'does not pass as it stands: skipped',
+      'splits an amount evenly': 'does not pass: skipped',
       negate: 'no test calls it',
       'Basket.audit': 'the tests that call it pass without it',
     });
@@ -91,12 +91,12 @@ describe('a workspace in TypeScript, with node:test', () => {
     );
   });
 
-  it('is looked at again without a run for a function that is known', async () => {
+  it('can be discovered again without running the tests of known functions', async () => {
     const again = await discover(path.join(folder, 'till'));
     assert.deepEqual([again.runs, again.tasks.length], [2, till.tasks.length]);
   });
 
-  it('scores a body by the tests that guard it', async () => {
+  it('scores a body by the tests that cover it', async () => {
     const row = taskOf(till, 'parseMoney');
     assert.equal(await share(row, row.body), 1);
     assert.equal(await share(row, '\n  return { amount: 100 * Number(text), currency };\n'), 3 / 4);
@@ -105,11 +105,11 @@ describe('a workspace in TypeScript, with node:test', () => {
     assert.equal(
       await share(discounted, `${discounted.body.trimEnd()}\n  }`),
       1,
-      'who closes the function is not punished',
+      'a completion that closes the function is not penalised',
     );
   });
 
-  it('is scored as it stands, until it changes', async () => {
+  it('can be scored unchanged, until it changes', async () => {
     const names = ['percentOf', 'parseMoney'];
     const seen: string[] = [];
     const result = await dryRun(
@@ -125,7 +125,7 @@ describe('a workspace in TypeScript, with node:test', () => {
       ],
     );
     assert.deepEqual(seen, ['1/2', '2/2']);
-    // A test that asks for more than the code does: not red before, and no reward now.
+    // A new test that the code fails: it did not fail before, and now there is no reward.
     const row = taskOf(till, 'parseMoney');
     const red = await dryRun([{ ...row, body: ' return { amount: 0, currency }; ' }]);
     assert.deepEqual([red.passing, red.functions[0]!.reason], [0, 'a guarding test does not pass as the code stands']);
@@ -137,9 +137,9 @@ describe('a workspace in TypeScript, with node:test', () => {
     await writeFile(file, text);
   });
 
-  it('is worth nothing to who cheats', async () => {
+  it('gives nothing to cheats', async () => {
     const row = taskOf(till, 'parseMoney');
-    // What stands behind a body is cut off, so they act from inside.
+    // Text after a body is cut off, so the attacks are inside.
     const wrong = (code: string) => ` const of = process.getBuiltinModule; ${code}\n return { amount: 0, currency }; `;
     const attacks = [
       ' process.exit(0); ',
@@ -172,12 +172,12 @@ describe('a workspace in TypeScript, with node:test', () => {
       ]),
     );
     for (const [index, attack] of attacks.entries()) {
-      assert.equal(shareOf(verdicts[2 * index]!), 0, `${attack}\n${JSON.stringify(verdicts[2 * index])}`);
-      assert.equal(shareOf(verdicts[2 * index + 1]!), 1, 'the sample after it');
+      assert.equal(passRate(verdicts[2 * index]!), 0, `${attack}\n${JSON.stringify(verdicts[2 * index])}`);
+      assert.equal(passRate(verdicts[2 * index + 1]!), 1, 'the sample after it');
     }
   });
 
-  it('is shown to the model up to the body, with what its tests are called', () => {
+  it('is shown to the model up to the body, with the names of its tests', () => {
     const row = taskOf(till, 'formatMoney');
     const prompt = plainPrompt(row);
     assert.match(
@@ -189,7 +189,7 @@ describe('a workspace in TypeScript, with node:test', () => {
     assert.ok(long.length < 2000 && long.includes("import a from 'a';") && long.endsWith('function f() {'));
   });
 
-  it('is tuned on and measured from the terminal, every reward with its report', async () => {
+  it('can be tuned on and evaluated from the terminal, and every reward has its report', async () => {
     const model = await writeAsciiModel(path.resolve('ascii-model'));
     const source = ['--task', 'workspace', '--workspace', path.join(folder, 'till'), '--model', model];
     const settings = ['prompts_per_step=2', 'group_size=2', 'length=16', 'evaluation_problems=1', 'inner_updates=1'];
@@ -231,7 +231,7 @@ describe('a workspace in TypeScript, with vitest', () => {
       await writeFile(file, (await readFile(file, 'utf8')).replaceAll("'node:test'", "'vitest'"));
     }
     await writeFile(path.join(root, 'package.json'), '{"type":"module","scripts":{"test":"vitest run"}}');
-    // Tests that take what they use from the globals, as many do.
+    // Tests that use globals, as many do.
     await writeFile(path.join(root, 'vitest.config.ts'), 'export default { test: { globals: true } };\n');
     await writeFile(
       path.join(root, 'test', 'globals.spec.ts'),
@@ -241,7 +241,7 @@ describe('a workspace in TypeScript, with vitest', () => {
     till = await discover(root);
   });
 
-  it('has the functions that tests guard', () => {
+  it('has the covered functions', () => {
     assert.deepEqual([till.runner, till.tests], ['vitest', 13]);
     assert.deepEqual(till.tasks.map((task) => task.function).sort(), [
       'Basket.add',
@@ -255,7 +255,7 @@ describe('a workspace in TypeScript, with vitest', () => {
       'percentOf',
     ]);
     assert.deepEqual(Object.fromEntries(till.leftOut.map(({ name, reason }) => [name, reason])), {
-      'splits an amount evenly': 'does not pass as it stands: skipped',
+      'splits an amount evenly': 'does not pass: skipped',
       negate: 'no test calls it',
       'Basket.audit': 'the tests that call it pass without it',
     });
@@ -267,7 +267,7 @@ describe('a workspace in TypeScript, with vitest', () => {
     });
   });
 
-  it('scores a body, and nothing for who cheats', async () => {
+  it('scores a body, and gives nothing to cheats', async () => {
     const row = taskOf(till, 'percentOf');
     const wrong = (code: string) =>
       ` const of = process.getBuiltinModule; ${code}\n return { amount: 0, currency: "EUR" }; `;
@@ -310,9 +310,9 @@ describe('a workspace in TypeScript, with vitest', () => {
     const bodies = attacks.flatMap((attack, index) => [attack, `${row.body}// ${index}\n`]);
     const verdicts = await judgeBodies(bodies.map((body) => ({ row, body })));
     for (const [index, attack] of attacks.entries()) {
-      assert.equal(shareOf(verdicts[2 * index]!), 0, `${attack}\n${JSON.stringify(verdicts[2 * index])}`);
+      assert.equal(passRate(verdicts[2 * index]!), 0, `${attack}\n${JSON.stringify(verdicts[2 * index])}`);
       assert.equal(
-        shareOf(verdicts[2 * index + 1]!),
+        passRate(verdicts[2 * index + 1]!),
         1,
         `the sample after it: ${JSON.stringify(verdicts[2 * index + 1])}`,
       );
@@ -320,13 +320,13 @@ describe('a workspace in TypeScript, with vitest', () => {
     assert.equal(await share(row, ' return { ...money, amount: Math.round(money.amount / 10) }; '), 1 / 2);
   });
 
-  it('needs vitest to be installed', async () => {
+  it('requires vitest to be installed', async () => {
     const root = await workspaceOf('without vitest', {
       'package.json': '{"scripts":{"test":"vitest"}}',
       'a.test.ts': "import { test } from 'vitest';\n",
       'node_modules/none/index.js': '',
     });
-    await assert.rejects(discover(root), /run by vitest, which is not installed there; run npm install/);
+    await assert.rejects(discover(root), /use vitest, which is not installed there; run npm install/);
   });
 });
 
@@ -342,7 +342,7 @@ describe('a workspace in Python, with pytest', { skip: pytestMissing }, () => {
     ledger = await discover(path.join(samples, 'ledger'));
   });
 
-  it('has the functions that tests guard', () => {
+  it('has the covered functions', () => {
     assert.deepEqual([ledger.runner, ledger.tests], ['pytest', 5]);
     assert.deepEqual(ledger.tasks.map((task) => task.function).sort(), [
       'Book.__init__',
@@ -352,10 +352,10 @@ describe('a workspace in Python, with pytest', { skip: pytestMissing }, () => {
       'parse_line',
     ]);
     const { prefix } = taskOf(ledger, 'Book.balance');
-    assert.ok(prefix.endsWith('"""The sum of an account\'s entries."""\n'), 'what documents it is shown');
+    assert.ok(prefix.endsWith('"""The sum of an account\'s entries."""\n'), 'the docstring is part of the prompt');
   });
 
-  it('scores a body, and nothing for who cheats', async () => {
+  it('scores a body, and gives nothing to cheats', async () => {
     const row = taskOf(ledger, 'parse_line');
     const attacks = [
       '    import os; os._exit(0)',
@@ -368,17 +368,17 @@ describe('a workspace in Python, with pytest', { skip: pytestMissing }, () => {
     ];
     const bodies = [row.body, '    return "cash", int(line[-2:])', ...attacks];
     const verdicts = await judgeBodies(bodies.map((body) => ({ row, body })));
-    assert.deepEqual(verdicts.map(shareOf), [1, 1 / 2, ...attacks.map(() => 0)]);
+    assert.deepEqual(verdicts.map(passRate), [1, 1 / 2, ...attacks.map(() => 0)]);
   });
 });
 
-describe('a workspace that nothing can be learnt from', () => {
+describe('a workspace without usable tests', () => {
   const refused = async (root: string, message: RegExp) =>
     assert.rejects(discover(root), (error) => error instanceof UserError && message.test(error.message));
   const failing = "import test from 'node:test';\ntest('a', () => { throw new Error('red'); });\n";
 
-  it('says that there are no tests, or none that are known', async () => {
-    await refused(await workspaceOf('none', { 'a.js': 'export const a = 1;\n' }), /has no tests that are known/);
+  it('is reported if there are no tests, or none that are supported', async () => {
+    await refused(await workspaceOf('none', { 'a.js': 'export const a = 1;\n' }), /No tests were found/);
     const ava = JSON.stringify({ scripts: { test: 'ava' } });
     await refused(
       await workspaceOf('ava', { 'package.json': ava, 'a.test.js': '' }),
@@ -388,19 +388,19 @@ describe('a workspace that nothing can be learnt from', () => {
     await refused(path.join(folder, 'nowhere'), /cannot be read/);
   });
 
-  it('says that no test passes', async () => {
+  it('is reported if no test passes', async () => {
     await refused(
       await workspaceOf('red', { 'a.test.js': failing }),
-      /No test of .*red passes in the sandbox as it stands \(a\.test\.js: .*red/,
+      /No test of .*red passes in the sandbox \(a\.test\.js: .*red/,
     );
   });
 
-  it('says that it is too large', async () => {
+  it('is reported if it is too large', async () => {
     const files = Object.fromEntries(Array.from({ length: 20_001 }, (_, index) => [`f/${index}.txt`, '']));
     await refused(await workspaceOf('large', files), /has 20001 files, more than the 20000/);
   });
 
-  it('leaves out a file of tests that hangs, and goes on with the others', { timeout: 120_000 }, async () => {
+  it('loses only a test file that hangs', { timeout: 120_000 }, async () => {
     const source = 'export function one() { return 1; }\n';
     const passing =
       "import test from 'node:test';\nimport assert from 'node:assert';\nimport { one } from './one.js';\ntest('one', () => assert.equal(one(), 1));\n";
@@ -410,7 +410,7 @@ describe('a workspace that nothing can be learnt from', () => {
       'one.test.js': passing,
       'hangs.test.js': "import test from 'node:test';\ntest('a', () => { for (;;); });\n",
     });
-    // Read-only as well: nothing is written into a workspace.
+    // The folder is read-only, because nothing may be written into a workspace.
     await chmod(root, 0o555);
     const found = await discover(root);
     await chmod(root, 0o755);
@@ -424,7 +424,7 @@ describe('a workspace that nothing can be learnt from', () => {
     );
   });
 
-  it('has a command that says what it needs', async () => {
+  it('must be named on the command line', async () => {
     assert.match(await refusal(['tune', '--task', 'workspace'], 2), /needs a folder: give it with --workspace/);
     assert.match(
       await refusal(['eval', '--task', 'countdown', '--workspace', folder], 2),

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { leavesNoError, orderBySyntax, syntaxErrors } from '../../src/syntax/error-count.ts';
 
 describe('syntax errors', () => {
-  it('are counted, what is missing too', async () => {
+  it('are counted, including missing parts', async () => {
     const errors = (text: string, language = 'typescript') => syntaxErrors(language, text);
     assert.equal(await errors('const a: number = 1;\n'), 0);
     assert.ok((await errors('const a = (1;\nconst b = ]2;\n'))! >= 2);
@@ -11,7 +11,7 @@ describe('syntax errors', () => {
     assert.equal(await errors('def f(:\n', 'klingon'), null);
   });
 
-  it('put alternatives in order, and leave alone what is equal', async () => {
+  it('order alternatives, and keep the order of equal ones', async () => {
     const gap = { prefix: 'const a = f(', suffix: '\nexport { a };\n' };
     assert.deepEqual(await orderBySyntax('typescript', gap, ['1, {', '2);', '((', '3);']), [1, 3, 0, 2]);
     assert.deepEqual(await orderBySyntax('typescript', gap, ['1);', '2);']), [0, 1]);
@@ -24,7 +24,7 @@ describe('syntax errors', () => {
     assert.deepEqual(await orderBySyntax('typescript', gap, []), []);
   });
 
-  it('are none in a text that fits, and in one that is not parsed', async () => {
+  it('leavesNoError holds for a text that fits, and for a text that is not parsed', async () => {
     const gap = { prefix: 'const a = f(', suffix: '\nexport { a };\n' };
     assert.equal(await leavesNoError('typescript', gap, '2);'), true);
     assert.equal(await leavesNoError('typescript', gap, '1, {'), false);

@@ -56,7 +56,7 @@ declare function d(): void;
 
 describe('the end of a body', () => {
   for (const [language, [text]] of Object.entries(cases))
-    it(`is where the function's is, whatever the model goes on with, in ${language}`, async () => {
+    it(`is the function's end, whatever the model writes after it, in ${language}`, async () => {
       for (const { start, end } of await findFunctions(language, text)) {
         assert.equal(await bodyEnd(language, text, start), end);
         const more = language === 'python' ? '\n\nx = f(1)\n' : '}\n\nx(1);\n';
@@ -64,7 +64,7 @@ describe('the end of a body', () => {
       }
     });
 
-  it('is before the brace that closes it, not before one in a string or a comment', async () => {
+  it('is before the closing brace, not before a brace in a string or a comment', async () => {
     for (const [language, text] of [
       ['typescript', 'class A { f() {| return `}`; // }\n  @} }'],
       ['javascript', 'const f = () => {| if (a) { b(); } @};'],
@@ -75,7 +75,7 @@ describe('the end of a body', () => {
     }
   });
 
-  it('is nowhere where the brace is missing, where no body begins and where there is no grammar', async () => {
+  it('is null if the brace is missing, if no body begins there or if there is no grammar', async () => {
     assert.equal(await bodyEnd('typescript', 'function f() { return 1;\n', 14), null);
     assert.equal(await bodyEnd('typescript', 'const a = 1;\n', 7), null);
     assert.equal(await bodyEnd('python', 'a = 1\n', 2), null);
@@ -93,12 +93,12 @@ describe('the functions of a file', () => {
       );
     });
 
-  it('are none where the text does not parse, or nobody knows the language', async () => {
+  it('are none if the text does not parse or the language is unknown', async () => {
     assert.deepEqual(await findFunctions('typescript', 'function a( { return 1; }'), []);
     assert.deepEqual(await findFunctions('cobol', 'PROCEDURE DIVISION.'), []);
   });
 
-  it('stand at their line, and can be taken out', async () => {
+  it('have a line number, and their bodies can be removed', async () => {
     const [language, text] = ['python', cases.python![0]];
     const [, g, h] = await findFunctions(language, text);
     assert.deepEqual([g!.line, h!.line], [6, 9]);
@@ -108,7 +108,7 @@ describe('the functions of a file', () => {
     assert.ok(withoutBody('rust', cases.rust![0], a!).startsWith('fn f(a: i32) -> i32 {\nunimplemented!();\n'));
   });
 
-  it('are no functions where they are tests of Rust, which stand beside the code', async () => {
+  it('do not include the tests of Rust, which are in the same file', async () => {
     const text = [
       'fn f() { g(); }',
       '#[test]\n#[ignore]\nfn t() { f(); }',

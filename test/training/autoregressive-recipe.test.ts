@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
-import { autoregressiveCodeRecipe, byWriting } from '../../src/training/code/autoregressive-recipe.ts';
+import { autoregressiveCodeRecipe, autoregressiveReading } from '../../src/training/code/autoregressive-recipe.ts';
 import { codeCurriculum, codeRecipe } from '../../src/training/code/code-recipe.ts';
 import type { SourceFile } from '../../src/training/code/corpus.ts';
 import { newModel, pretraining, pretrainingSettings } from '../../src/training/pretrain.ts';
@@ -25,14 +25,14 @@ before(async () => {
 });
 after(() => leave());
 
-it('the autoregressive baseline learns to predict the next token, and is judged beside the n-gram', async () => {
+it('the autoregressive baseline learns to predict the next token, and is evaluated next to the n-gram', async () => {
   const corpus = { training: [file('Name'), file('Word')], validation: [file('Line')] };
-  const curriculum = await codeCurriculum(corpus, { progress: () => undefined }, { reading: byWriting });
+  const curriculum = await codeCurriculum(corpus, { progress: () => undefined }, { reading: autoregressiveReading });
   for (const example of curriculum.examples(1, 1, new Random(3)).flat()) {
     const tokens = Array.from(example.tokens);
     assert.equal(tokens.filter((token) => token === 2).length, 1, 'the gap');
     assert.equal(tokens.at(-1), 3, 'the end of the middle');
-    assert.ok(tokens.indexOf(1) > tokens.indexOf(2), 'the end of what is given');
+    assert.ok(tokens.indexOf(1) > tokens.indexOf(2), 'the end of the context');
   }
   const settings = pretrainingSettings.parse({
     ...autoregressiveCodeRecipe.settings,
@@ -43,7 +43,7 @@ it('the autoregressive baseline learns to predict the next token, and is judged 
   });
   const model = await newModel(oneThread(), autoregressiveCodeRecipe, curriculum, { settings, seed: 0, from: null });
   assert.deepEqual([model.config.attention, model.config.logit_shift], ['causal', true]);
-  // Short examples alone, so that there is one program to compile.
+  // Only short examples, so that one program is compiled.
   const short = {
     ...curriculum,
     examples: (_: number, size: number, random: Random) => curriculum.examples(1, size, random),
@@ -53,7 +53,7 @@ it('the autoregressive baseline learns to predict the next token, and is judged 
   for (let step = 1; step <= 24; step++) losses.push((await method.step(step)).metrics.loss as number);
   const mean = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
   assert.ok(mean(losses.slice(-4)) < 0.6 * mean(losses.slice(0, 4)), losses.map((loss) => loss.toFixed(2)).join(' '));
-  // A fresh model is as good as a guess among the tokens.
+  // A new model predicts all tokens about equally.
   assert.ok(Math.abs(losses[0]! / Math.log(model.config.vocab_size) - 1) < 0.2);
   const { metrics, n } = await method.evaluate!();
   assert.equal(n > 0, true);

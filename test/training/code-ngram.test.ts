@@ -20,7 +20,7 @@ describe('the n-gram of code', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  it('is the same from files, from the files again, and from what was kept of them', async () => {
+  it('is the same from files, from the files again, and from the cache', async () => {
     const lines: string[] = [];
     const made = (cache: string | null) =>
       codeNgram(files, tokenizer, specials, { cache, progress: (l) => lines.push(l) });
@@ -40,10 +40,10 @@ describe('the n-gram of code', () => {
     assert.deepEqual(await logits(folder), found);
     assert.deepEqual(lines, ['Counting n-grams'], 'nothing is encoded again');
     const likeliest = found.map((row) => tokenizer.texts[row.indexOf(Math.max(...row))]);
-    assert.equal(likeliest[0]?.[0], ' ', 'what follows an equals sign');
+    assert.equal(likeliest[0]?.[0], ' ', 'a space follows an equals sign');
   });
 
-  it('of other files, or with another tokenizer, is kept beside it', async () => {
+  it('has a separate cache for other files or another tokenizer', async () => {
     const progress = () => undefined;
     const other = [{ ...files[0]!, text: `${text}let more = 1;\n` }];
     await codeNgram(other, tokenizer, specials, { cache: folder, progress });

@@ -35,19 +35,19 @@ describe('gaps', () => {
     assert.ok(gaps.length > 50, kind);
     return gaps.map(({ start, end }) => ({ start, end, middle: text.slice(start, end) }));
   };
-  it('of a line reach to its end from anywhere behind the indentation', () => {
+  it('of a line reach from anywhere after the indentation to the end', () => {
     for (const { start, end, middle } of drawn('line')) {
       assert.match(middle, /^[^\n]+$/);
       assert.equal(text[end], '\n');
       assert.notEqual(text.slice(text.lastIndexOf('\n', start - 1) + 1, start + 1).trim(), '');
     }
   });
-  it('of lines end where one does, some lines further', () => {
+  it('of lines end at the end of a later line', () => {
     const middles = drawn('lines');
     assert.ok(middles.every(({ end }) => text[end] === '\n'));
     assert.ok(middles.some(({ middle }) => middle.split('\n').length > 2));
   });
-  it('of a block are the lines that are indented further than the one that opens it', () => {
+  it('of a block are the lines indented further than the line that opens it', () => {
     for (const { start, middle } of drawn('block')) {
       const line = text.slice(text.lastIndexOf('\n', start - 1) + 1, start);
       assert.match(line, /[{([:]$/);
@@ -56,7 +56,7 @@ describe('gaps', () => {
         if (inside.trim() !== '') assert.ok(/^ */.exec(inside)![0].length > depth, JSON.stringify(middle));
     }
   });
-  it('begin where a piece does, where that is asked for', () => {
+  it('can be restricted to the start of a pre-token', () => {
     const middles = drawn('line', 'piece');
     for (const { start, end, middle } of middles) {
       const begin = text.lastIndexOf('\n', start - 1) + 1;
@@ -67,7 +67,7 @@ describe('gaps', () => {
     }
     assert.ok(new Set(middles.map(({ middle }) => middle)).size > 15);
   });
-  it('are of at least one character and at most what a canvas holds', () => {
+  it('have at least one character and fit into a canvas', () => {
     for (const kind of gapKinds)
       for (const { middle } of drawn(kind)) assert.ok(middle.length >= 1 && middle.length <= 200);
   });
@@ -77,7 +77,7 @@ describe('examples', () => {
   const tokenizer = new Tokenizer(trainBytePairs([text], 400));
   const examples = new GapExamples([file('a.js'), file('b.js')], tokenizer, 3);
   const decode = (tokens: readonly number[]) => tokenizer.decode(tokens);
-  it('hold prefix, middle with its end up to the width of a canvas, and suffix, as they stand in the text', () => {
+  it('have the prefix, the middle padded to the canvas, and the suffix, in the order of the text', () => {
     const random = new Random(2, 'examples');
     let withoutSuffix = 0;
     const spare = new Map<number, number>();
@@ -102,7 +102,7 @@ describe('examples', () => {
       if (end === all.length) withoutSuffix++;
     }
     assert.ok(withoutSuffix > 10 && withoutSuffix < 80);
-    // Two of three canvases are as narrow as they can be, two of nine twice as wide, and so on.
+    // Two of three canvases are as narrow as possible, two of nine are twice as wide, and so on.
     const counts = [8, 16, 32, 64].map((width) => spare.get(width) ?? 0);
     const short = counts.reduce((sum, count) => sum + count, 0);
     for (const [index, share] of [2 / 3, 2 / 9, 2 / 27, 1 / 27].entries()) {
@@ -110,7 +110,7 @@ describe('examples', () => {
       assert.ok(Math.abs(counts[index]! / short - share) < 4 * deviation, counts.join());
     }
   });
-  it('with several gaps are the text, and behind each middle its end, once or more often', () => {
+  it('with several gaps are the text, with one or more end tokens after each middle', () => {
     const random = new Random(4, 'several');
     const counts = new Set<number>();
     for (let round = 0; round < 100; round++) {
@@ -122,7 +122,7 @@ describe('examples', () => {
         const canvas = all.slice(start, end);
         const length = canvas.indexOf(3);
         assert.ok(length > 0 && canvas.slice(length).every((token) => token === 3));
-        assert.ok(start > (canvases[index - 1]?.end ?? -1), 'something is given between any two');
+        assert.ok(start > (canvases[index - 1]?.end ?? -1), 'there is context between any two');
       });
       const inCanvas = (place: number) => canvases.some(({ start, end }) => place >= start && place < end);
       assert.ok(all.every((token, place) => token !== 3 || inCanvas(place)));
@@ -130,7 +130,7 @@ describe('examples', () => {
     }
     assert.ok(counts.has(1) && Math.max(...counts) >= 4, [...counts].join());
   });
-  it('are middles alone for an n-gram: what stands before them, the middle, its end', () => {
+  it('for an n-gram are middles: some context, the middle, its end', () => {
     const random = new Random(6, 'middles');
     for (let round = 0; round < 100; round++) {
       const tokens = examples.middle(5, -1, random);
@@ -140,7 +140,7 @@ describe('examples', () => {
       assert.ok(tokens.slice(5).every((token) => token !== -1));
     }
   });
-  it('of plain text are all canvas', () => {
+  it('of plain text consist of a canvas only', () => {
     const { tokens, canvases } = examples.text(64, new Random(3, 'text'));
     assert.deepEqual([tokens.length, canvases], [64, [{ start: 0, end: 64 }]]);
     assert.ok(text.includes(decode(Array.from(tokens))));
@@ -148,7 +148,7 @@ describe('examples', () => {
 });
 
 describe('the curriculum of code', () => {
-  it('reads many gaps, single ones, plain text and long texts in turn, the same ones for the same seed, and says what it read', async () => {
+  it('has many gaps, single gaps, plain text and long texts in turn, reproducibly, and describes its data', async () => {
     const corpus = { training: [file('a.js')], validation: [file('held-out.js')] };
     const { examples, data, tokenizer } = await codeCurriculum(corpus, { progress: () => undefined });
     assert.match(data.join(' '), /1 files, .* for training/);
@@ -159,7 +159,7 @@ describe('the curriculum of code', () => {
     assert.ok(Object.keys(vocab).length <= 8192);
   });
 
-  it('is judged on different gaps in held-out files, the kinds in turn, always the same ones', async () => {
+  it('is evaluated on distinct gaps in held-out files, the kinds in turn, reproducibly', async () => {
     const broken = { package: 'p', path: 'broken.js', text: `${text}\n}}}` };
     const files = [file('a.js'), broken, { package: 'p', path: 'notes.md', text }];
     const items = await infillingItems(files, ['line', 'lines', 'span'], 30);
@@ -178,10 +178,10 @@ describe('the curriculum of code', () => {
     const others = await infillingItems(files, ['line', 'lines', 'span'], 30, 1);
     assert.notDeepEqual(others, items);
     const few = { package: 'p', path: 'few.js', text: 'ab;\n' };
-    assert.equal((await infillingItems([few], ['line'], 20)).length, 3, 'there are three places in its line');
+    assert.equal((await infillingItems([few], ['line'], 20)).length, 3, 'its line has three possible gaps');
   });
 
-  it('is read from the left by the autoregressive baseline: given text, the middle, its end once', async () => {
+  it('is used by the autoregressive baseline as context, middle and one end', async () => {
     const rows = { tokens: [10, 11, 20, 21, 3, 3, 30, 31], canvases: [{ start: 2, end: 6 }] };
     assert.deepEqual(fromTheLeft(rows), {
       tokens: [10, 11, 2, 30, 31, 1, 20, 21, 3],

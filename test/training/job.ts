@@ -1,6 +1,7 @@
 /**
- * A job for the tests, run as a process of its own: `node --import tsx test/training/job.ts tune|pretrain ROOT INPUT
- * [OBJECTIVE [SETTINGS]]`, where INPUT is the model to tune, or the folder of the model to be made. It tells its run directory on standard output.
+ * A job for the tests, run as a separate process: `node --import tsx test/training/job.ts tune|pretrain ROOT INPUT
+ * [OBJECTIVE [SETTINGS]]`. INPUT is the model to tune, or the folder of the model to create. It prints its run
+ * directory on stdout.
  */
 import { startPretraining } from '../../src/training/pretraining-run.ts';
 import { startTuning } from '../../src/tuning/tuning-run.ts';

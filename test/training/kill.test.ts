@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** Starts a job in a process of its own and kills it as soon as it has made `steps` steps; returns its run directory. */
+/** Starts a job in a separate process and kills it after `steps` steps. Returns its run directory. */
 async function killedAfter(
   steps: number,
   kind: 'tune' | 'pretrain',
@@ -43,7 +43,7 @@ async function killedAfter(
   return dir;
 }
 
-it('a tuning run whose process is killed goes on from its last checkpoint on the same trajectory', async () => {
+it('a tuning run whose process was killed resumes from its last checkpoint on the same trajectory', async () => {
   const model = await writeTinyCheckpoint(path.join(root, 'model'));
   const whole = await startTuning(oneThread(), path.join(root, 'whole'), tinyTuning(model));
   const dir = await killedAfter(3, 'tune', model);
@@ -53,7 +53,7 @@ it('a tuning run whose process is killed goes on from its last checkpoint on the
   assert.equal((await readStatus(dir)).state, 'finished');
 });
 
-it('with a method that carries a policy of its own, too', async () => {
+it('so does one with a method that keeps another policy', async () => {
   const model = await writeTinyCheckpoint(path.join(root, 'carrying'));
   const request = tinyTuning(model, { objective: 'diffu-grpo' });
   const whole = await startTuning(oneThread(), path.join(root, 'whole'), request);
@@ -64,7 +64,7 @@ it('with a method that carries a policy of its own, too', async () => {
   assert.deepEqual(await trajectoryOf(dir), { method, ...rest });
 });
 
-it('with an adapter, too', async () => {
+it('so does one with an adapter', async () => {
   const model = await writeTinyCheckpoint(path.join(root, 'adapted'));
   const settings = { adapter: 'lora', lora_r: 2 };
   const whole = await startTuning(oneThread(), path.join(root, 'whole'), tinyTuning(model, {}, settings));
@@ -73,7 +73,7 @@ it('with an adapter, too', async () => {
   assert.deepEqual(await trajectoryOf(dir), await trajectoryOf(whole.dir));
 });
 
-it('a pretraining run whose process is killed before its first checkpoint begins anew, the same', async () => {
+it('a pretraining run whose process was killed before its first checkpoint starts again, with the same result', async () => {
   const output = (name: string) => path.join(root, 'models', name);
   const whole = await startPretraining(oneThread(), path.join(root, 'whole'), tinyPretraining(output('whole')));
   const dir = await killedAfter(1, 'pretrain', output('killed'));

@@ -16,7 +16,7 @@ import { tinyCheckpoint } from '../model/tiny-model.ts';
 const { config } = tinyCheckpoint();
 
 describe('rows that fit into memory', () => {
-  it('are many where texts are short, few where they are long, and one at least', () => {
+  it('are many for short texts, few for long texts, and at least one', () => {
     assert.ok(rowsThatFit(config, { length: 40, answer: 16 }) > 384);
     const code = { ...config, num_hidden_layers: 4, num_attention_heads: 8, hidden_size: 256, intermediate_size: 704 };
     const long = { length: 1000, answer: 256 };
@@ -25,20 +25,20 @@ describe('rows that fit into memory', () => {
     assert.equal(rowsThatFit({ ...code, num_hidden_layers: 400 }, long), 1);
   });
 
-  it('are fewer the longer a text is, or what is predicted of it', () => {
+  it('are fewer for longer texts, and for more target positions', () => {
     const bytes = activationBytes(config, { length: 64, answer: 16 });
     assert.ok(activationBytes(config, { length: 128, answer: 16 }) > bytes);
     assert.ok(activationBytes(config, { length: 64, answer: 32 }) > bytes);
   });
 });
 
-/** Bytes of what a backward pass through a model's layers reads of the forward pass, all weights being trained. */
+/** Bytes of the forward results that the backward pass through a model's layers reads, if all weights are trained. */
 function keptByGraph(model: ModelConfig, length: number): number {
   const weights = new Map([...weightShapes(model)].map(([name, shape]) => [name, state(name, shape)]));
   const states = hiddenStates(model, lookUp(weights, undefined), { tokens: input('tokens', [1, length], 'i32') });
   const forward = new Set(topologicalOrder([states]));
   const trained = [...weights].filter(([name]) => name.startsWith('model.layers')).map(([, node]) => node);
-  // The same numbers in another shape; and what is there before a pass, or fed.
+  // Excluded: the same numbers in another shape, state, and inputs.
   const same = (node: Tensor): Tensor =>
     ['reshape', 'broadcast', 'stopGradient'].includes(node.primitive) ? same(node.inputs[0] as Tensor) : node;
   const given = ['state', 'input', 'constant'];
@@ -47,7 +47,7 @@ function keptByGraph(model: ModelConfig, length: number): number {
   return [...kept].reduce((sum, { primitive, shape }) => sum + (given.includes(primitive) ? 0 : 4 * sizeOf(shape)), 0);
 }
 
-describe('what a pass keeps of a row', () => {
+describe('the activations of a row', () => {
   const widths = {
     hidden_size: 64,
     intermediate_size: 192,
@@ -74,14 +74,14 @@ describe('what a pass keeps of a row', () => {
     shared: { ...dense, moe: { ...moe, shared_intermediate_size: 128 } },
   };
   for (const [name, model] of Object.entries(models))
-    it(`is no more than reckoned where the feed-forward is ${name}`, () => {
+    it(`are not underestimated if the feed-forward is ${name}`, () => {
       for (const length of [32, 128]) {
         const [kept, reckoned] = [keptByGraph(model, length), activationBytes(model, { length, answer: 0 })];
         assert.ok(kept <= reckoned && kept > reckoned / 2, `${kept} of ${reckoned} bytes at ${length} tokens`);
       }
     });
 
-  it('is less for a model whose layers are all before its mixtures', () => {
+  it('are smaller for a model without mixture layers', () => {
     const [few, none] = [1, 3].map((first_dense_layers) =>
       activationBytes({ ...dense, moe: { ...moe, first_dense_layers } }, { length: 32, answer: 4 }),
     ) as [number, number];
@@ -90,7 +90,7 @@ describe('what a pass keeps of a row', () => {
   });
 });
 
-describe('what a run takes of memory', () => {
+describe('the memory of a run', () => {
   const gib = 2 ** 30;
   const large = { ...config, ...eightBillion };
   const plan = { row: { length: 456, answer: 256 }, rows: 12 };
@@ -98,7 +98,7 @@ describe('what a run takes of memory', () => {
   const bytes = (precision: (typeof precisions)[number]) =>
     memoryNeed(large, { ...plan, adapter, precision }).about / gib;
 
-  it('is that of eight billion weights as they are kept, and little besides where an adapter is trained', () => {
+  it('with eight billion weights and an adapter is mostly that of the stored weights', () => {
     const [f32, int8, int4] = precisions.map(bytes) as [number, number, number];
     // 7.0 of 8.0 billion weights are projections: 4, 1.125 and 0.625 bytes each.
     assert.ok(Math.abs(f32 - int8 - (6.98e9 * 2.875) / gib) < 0.5, `${f32} and ${int8}`);
@@ -112,17 +112,17 @@ describe('what a run takes of memory', () => {
     assert.ok(adapter.rank <= largestRank(large, adapter.targets));
   });
 
-  it('is at least what is kept of it, which is less than what it takes', () => {
+  it('has a minimum, which is less than the estimate', () => {
     const { least, about } = memoryNeed(large, { ...plan, adapter: { ...adapter, rank: 8 }, precision: 'int4' });
     assert.ok(least < about, `${least} and ${about}`);
     assert.ok(least > 0.625 * 6.98e9, `${least}`);
   });
 
-  it('is said before a run, and refused where the machine has less', () => {
+  it('is reported before a run, which is rejected if the machine has less', () => {
     const need = { least: 2 * gib, about: 3 * gib };
     assert.equal(
       assertFits(need, { total: 24 * gib, free: 20 * gib }),
-      'The run needs about 3.0 GiB of memory, and this machine has 24.0 GiB.',
+      'The run needs about 3.0 GiB of memory; this machine has 24.0 GiB.',
     );
     assert.match(
       assertFits(need, { total: 2.5 * gib, free: 2 * gib }),
@@ -130,7 +130,7 @@ describe('what a run takes of memory', () => {
     );
     assert.throws(() => assertFits(need, { total: 1.9 * gib, free: gib }), {
       name: 'UserError',
-      message: /^The run needs at least 2\.0 GiB of memory, and this machine has 1\.9 GiB; train an adapter .*\.$/,
+      message: /^The run needs at least 2\.0 GiB of memory; this machine has 1\.9 GiB\. Train an adapter .*\.$/,
     });
     const { total: all, free } = machineMemory();
     assert.ok(free > 0 && free <= all && all > 2 ** 28 && all < 2 ** 46);

@@ -24,7 +24,7 @@ const load = async (checkpoint = tinyCheckpoint(causal)) => {
 };
 
 describe('the loss of the next token', () => {
-  it('is the mean of minus log p over the predicted tokens, each from those before it alone', async () => {
+  it('is the mean of minus log p over the predicted tokens, each from the preceding tokens only', async () => {
     const examples: Example[] = [
       { tokens: [4, 5, 6, 7, 8, 1], canvases: [{ start: 1, end: 6 }] },
       { tokens: [5, 3, 3, 4], canvases: [{ start: 2, end: 4 }] },
@@ -43,7 +43,7 @@ describe('the loss of the next token', () => {
     await model.dispose();
   });
 
-  it('masks nothing, pads, and refuses to predict what has nothing before it', () => {
+  it('masks nothing, pads, and rejects a target without preceding tokens', () => {
     const { tokens, present, rows, targets, extra } = nextTokenBatch(
       [{ tokens: [4, 5, 6], canvases: [{ start: 1, end: 3 }] }],
       9,
@@ -57,10 +57,10 @@ describe('the loss of the next token', () => {
     assert.throws(() => nextTokenBatch(first, 0), /the first token/);
   });
 
-  it('falls to the entropy of a source that is known', async () => {
+  it('falls to the entropy of a known source', async () => {
     const { model, trainer } = await load();
     const random = new Random(1, 'coins');
-    // Three of four tokens are 4, the others 5, whatever came before.
+    // Three of four tokens are 4, the others 5, independently of the context.
     const draw = () => Array.from({ length: 33 }, () => (random.uniform() < 0.75 ? 4 : 5));
     const batch = () =>
       nextTokenBatch(

@@ -35,7 +35,7 @@ for (const layout of ['open-dcoder', 'llada2-moe'])
       return { model, batch, trainer: new Trainer(model, maskedDiffusionLoss, optimizer) };
     };
 
-    it('goes where the loss falls, as fast as the gradient says', async () => {
+    it('reduces the loss at the rate of the gradient', async () => {
       const { model, batch, trainer } = await load();
       const weights = await model.readWeights();
       const gradients = await trainer.gradients([batch]);
@@ -58,14 +58,14 @@ for (const layout of ['open-dcoder', 'llada2-moe'])
       await model.dispose();
     });
 
-    it('learns a batch, and comes back from its own checkpoint', async () => {
+    it('learns a batch, and can be restored from its checkpoint', async () => {
       const { model, batch, trainer } = await load();
       const bias = 'model.layers.1.mlp.gate.expert_bias';
       const before = model.state.shapes.has(bias) ? await model.state.read(bias) : null;
       const losses: number[] = [];
       for (let step = 0; step < 20; step++) losses.push((await trainer.step([batch])).loss);
       assert.ok(losses.at(-1)! < 0.5 * losses[0]!, losses.join(' '));
-      // What steers the choice of experts is no weight that a gradient reaches.
+      // The bias that steers the choice of experts has no gradient.
       if (before) assert.deepEqual(await model.state.read(bias), before);
 
       const saved = await mkdtemp(path.join(tmpdir(), 'unmask-published-'));

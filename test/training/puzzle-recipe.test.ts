@@ -14,27 +14,27 @@ const parts = ({ tokens, canvases }: Example) => ({
   completion: tokenizer.decode(Array.from(tokens).slice(canvases[0]!.start)),
 });
 
-/** What a step of the recipe reads, told apart by task. */
+/** The examples of a step of the recipe, by task. */
 function tasksOf(step: number): string[] {
   return puzzles.examples(step, 8, new Random(1, step)).map((batch) => {
     const tasks = new Set(
       batch.map((example) => (/^\d{16}:$/.test(parts(example).prompt) ? 'sudoku4x4' : 'countdown')),
     );
-    assert.equal(tasks.size, 1, 'a batch is of one task');
+    assert.equal(tasks.size, 1, 'a batch has one task');
     return [...tasks][0] as string;
   });
 }
 
 describe('the recipe of the puzzle model', () => {
-  it('reads Countdown all the time, and Sudokus late, in every other step', () => {
+  it('has Countdown problems throughout, and Sudokus late, in every other step', () => {
     for (const step of [1, 2, 400, 799, 800, 801, 1299]) assert.deepEqual(tasksOf(step), ['countdown'], `step ${step}`);
     for (const step of [802, 804, 1300]) assert.deepEqual(tasksOf(step), ['countdown', 'sudoku4x4'], `step ${step}`);
   });
 
-  it('knows the labels of so many Sudokus, all of training grids, and of no others', () => {
+  it('has the configured number of labelled Sudokus, all of training grids', () => {
     const rows = Array.from({ length: labelledSudokus }, (_, index) => labelledSudoku(index));
     const labelled = new Map(rows.map(({ puzzle, solution }) => [`${puzzle}:`, solution]));
-    assert.ok(labelled.size > 0.95 * labelledSudokus, 'hardly any is drawn twice');
+    assert.ok(labelled.size > 0.95 * labelledSudokus, 'few are drawn twice');
     for (const { solution } of rows) assert.ok(split.training.includes(solution as string));
     const heldOut = [...sudoku4x4.heldOut!('validation', 256), ...sudoku4x4.heldOut!('test', 256)];
     for (const { puzzle } of heldOut) assert.ok(!labelled.has(`${puzzle}:`));
@@ -48,7 +48,7 @@ describe('the recipe of the puzzle model', () => {
     assert.equal(seen.size, labelled.size, 'each is drawn');
   });
 
-  it('never reads a held-out Countdown problem, and fills every completion', () => {
+  it('never has a held-out Countdown problem, and pads every completion', () => {
     const heldOut = new Set(
       [{ largest: 20 }, {}].flatMap((options) =>
         (['validation', 'test'] as const).flatMap((part) =>

@@ -28,7 +28,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** A tuning run that is stopped after `step` in the way of `how`; returns its directory. */
+/** Starts a tuning run that is stopped after `step` as `how` says. Returns its directory. */
 async function stoppedAfter(step: number, how: 'signal' | 'control', request = tinyTuning(model)): Promise<string> {
   const abort = new AbortController();
   let run: RunWriter | undefined;
@@ -51,12 +51,12 @@ async function stoppedAfter(step: number, how: 'signal' | 'control', request = t
   });
   await asked;
   assert.equal((await readStatus(run!.dir)).state, 'interrupted');
-  assert.ok(!(await readdir(run!.dir)).includes('lock.json'), 'the lock is given back');
+  assert.ok(!(await readdir(run!.dir)).includes('lock.json'), 'the lock is released');
   return run!.dir;
 }
 
 describe('a tuning run', () => {
-  it('writes every step, evaluation, sample and checkpoint that its settings ask for', async () => {
+  it('writes every step, evaluation, sample and checkpoint that its settings request', async () => {
     const steps = stepsOf(whole.events);
     assert.deepEqual(
       steps.map(({ step }) => step),
@@ -76,7 +76,7 @@ describe('a tuning run', () => {
     assert.ok(steps.some(({ loss, elbo_positive: lower }) => loss !== undefined && lower !== undefined && lower < 0));
   });
 
-  it('is the same for the same seed, and another for another', async () => {
+  it('is the same for the same seed, and differs for another', async () => {
     const again = await startTuning(oneThread(), path.join(root, 'again'), tinyTuning(model));
     assert.deepEqual(await trajectoryOf(again.dir), whole);
     const other = await startTuning(oneThread(), path.join(root, 'other'), tinyTuning(model, { seed: 4, steps: 1 }));
@@ -88,9 +88,9 @@ describe('a tuning run', () => {
     [3, 'control'],
     [6, 'signal'],
   ] as const)
-    it(`goes on after step ${step} as if it had not been stopped by ${how}`, async () => {
+    it(`continues after step ${step} as if it had not been stopped by ${how}`, async () => {
       const dir = await stoppedAfter(step, how);
-      // A request by control arrives one step later where the job was faster.
+      // A request in control.json may arrive one step later if the job is fast.
       const { step: last } = (await listCheckpoints(dir)).at(-1)!;
       assert.ok(last === step || (how === 'control' && last === step + 1), `checkpoint of step ${last}`);
       const result = await resumeTuning(oneThread(), dir);
@@ -101,7 +101,7 @@ describe('a tuning run', () => {
       assert.deepEqual(JSON.parse(await readFile(path.join(dir, 'result.json'), 'utf8')), result);
     });
 
-  it('that was stopped twice, the second time before a new checkpoint was due, too', async () => {
+  it('continues after it was stopped twice, the second time before a new checkpoint', async () => {
     const dir = await stoppedAfter(2, 'signal');
     const abort = new AbortController();
     const onStep = () => abort.abort();
@@ -110,14 +110,14 @@ describe('a tuning run', () => {
     assert.deepEqual(await trajectoryOf(dir), whole);
   });
 
-  it('that was stopped before its first step starts anew, and notes everything once', async () => {
+  it('starts again if it was stopped before its first step, and records everything once', async () => {
     const dir = await stoppedAfter(0, 'signal');
     assert.deepEqual(await listCheckpoints(dir), []);
     await resumeTuning(oneThread(), dir);
     assert.deepEqual(await trajectoryOf(dir), whole);
   });
 
-  it('that has finished may be resumed, and stays as it is', async () => {
+  it('does not change when it is resumed after it finished', async () => {
     const { dir, ...rest } = await startTuning(oneThread(), path.join(root, 'finished'), tinyTuning(model));
     const again = await resumeTuning(oneThread(), dir);
     assert.deepEqual(again, { dir, ...rest });
@@ -132,18 +132,18 @@ describe('a tuning run', () => {
     ['dispo', { inner: 'diffu-grpo', reference_every: 4 }],
     ['dispo', { inner: 'diffu-grpo', kl: 0.1 }],
   ] as const)
-    it(`with ${objective} (${JSON.stringify(settings)}), which carries more than weights, goes on as if it had not been stopped`, async () => {
+    it(`with ${objective} (${JSON.stringify(settings)}), whose method has state, continues as if it had not been stopped`, async () => {
       const request = tinyTuning(model, { objective }, { temperature: 1.5, ...settings });
       const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
       const dir = await stoppedAfter(3, 'signal', request);
       await resumeTuning(oneThread(), dir);
       const { method, ...rest } = await trajectoryOf(straight);
-      assert.ok(method, 'there is something to carry');
+      assert.ok(method, 'the method has state');
       assert.ok(stepsOf(rest.events).some(({ loss }) => loss !== undefined));
       assert.deepEqual(await trajectoryOf(dir), { method, ...rest });
     });
 
-  it('that was stopped at its last step is evaluated there when it is resumed', async () => {
+  it('is evaluated on resuming if it was stopped at its last step', async () => {
     const request = tinyTuning(model, {}, { evaluate_every: 4 });
     const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
     const dir = await stoppedAfter(6, 'signal', request);
@@ -155,7 +155,7 @@ describe('a tuning run', () => {
     ['autoedit', { repair_steps: 4, kl: 0.1 }, ['reference']],
     ['dispo', { inner: 'diffu-grpo', kl: 0.1 }, ['reference', 'branches.reference']],
   ] as const)
-    it(`with ${objective} is held near the model that it began with, whenever that is needed first`, async () => {
+    it(`with ${objective} has the initial model as its reference, whenever that is first needed`, async () => {
       const request = tinyTuning(model, { objective, seed: 8 }, { temperature: 1.5, ...settings });
       const { checkpoint } = await startTuning(oneThread(), path.join(root, 'held'), request);
       const carried = await readSafetensors(path.join(checkpoint, 'method.safetensors'));
@@ -164,7 +164,7 @@ describe('a tuning run', () => {
         for (const [name, { data }] of base) assert.deepEqual(carried.get(`${reference}.${name}`)?.data, data, name);
     });
 
-  it("of an adapter on another run's checkpoint keeps that as long as it is there itself", async () => {
+  it("with an adapter on another run's checkpoint keeps that checkpoint as long as it exists", async () => {
     const other = await stoppedAfter(3, 'signal', tinyTuning(model, {}, { keep_checkpoints: 1 }));
     const settings = { adapter: 'lora', lora_r: 2, evaluate_every: 0 };
     const { dir, checkpoint } = await startTuning(
@@ -173,7 +173,7 @@ describe('a tuning run', () => {
       tinyTuning(other, { steps: 1 }, settings),
     );
     await resumeTuning(oneThread(), other);
-    assert.ok((await openCheckpoint(checkpoint)).adapter, 'its base is there');
+    assert.ok((await openCheckpoint(checkpoint)).adapter, 'its base exists');
     await assert.rejects(
       deleteRun(other),
       /^UserError: The adapters of .* stand beside step 3 of .*; delete that run first/,
@@ -182,13 +182,13 @@ describe('a tuning run', () => {
     await deleteRun(other);
   });
 
-  it('of an adapter goes on as if it had not been stopped, before its first checkpoint too', async () => {
+  it('with an adapter continues as if it had not been stopped, also before its first checkpoint', async () => {
     const settings = { adapter: 'lora', lora_r: 2, lora_target_modules: ['q_proj', 'down_proj'], kl: 0.1 };
     const request = tinyTuning(model, { objective: 'diffu-grpo' }, settings);
     const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
     const expected = await trajectoryOf(straight);
     assert.ok(stepsOf(expected.events).some(({ loss }) => loss !== undefined));
-    assert.ok(expected.method, 'the reference is carried');
+    assert.ok(expected.method, 'the reference is kept');
     for (const step of [0, 3]) {
       const dir = await stoppedAfter(step, 'signal', request);
       await resumeTuning(oneThread(), dir);
@@ -205,7 +205,7 @@ describe('a tuning run', () => {
     }
   });
 
-  it('keeps the last three checkpoints and the best, each with all that resuming needs', async () => {
+  it('keeps the last three checkpoints and the best one, each with everything that resuming needs', async () => {
     const { dir } = await startTuning(
       oneThread(),
       path.join(root, 'kept'),
@@ -226,7 +226,7 @@ describe('a tuning run', () => {
       ]);
   });
 
-  it('is stopped during the evaluation before its first step, and loses nothing', async () => {
+  it('loses nothing if it is stopped during the evaluation before its first step', async () => {
     let asked: Promise<string> | undefined;
     let run: RunWriter | undefined;
     const hooks: TuningHooks = {
@@ -243,7 +243,7 @@ describe('a tuning run', () => {
     assert.deepEqual(await trajectoryOf(dir), whole);
   });
 
-  it('pauses on request, saves, and goes on the same trajectory', async () => {
+  it('pauses on request, saves, and continues on the same trajectory', async () => {
     let run: RunWriter | undefined;
     const seen: string[] = [];
     const control = async () => {
@@ -260,7 +260,7 @@ describe('a tuning run', () => {
       const events = (await readEvents(run!.dir)).length;
       await delay(100);
       assert.equal((await readEvents(run!.dir)).length, events, 'no step while it is paused');
-      if (step > 0) assert.ok((await listCheckpoints(run!.dir)).length > 0, 'what was done is saved');
+      if (step > 0) assert.ok((await listCheckpoints(run!.dir)).length > 0, 'the progress is saved');
       await ask('run', 'running');
     };
     let controlled: Promise<void> | undefined;
@@ -278,7 +278,7 @@ describe('a tuning run', () => {
     assert.deepEqual(await trajectoryOf(dir), whole);
   });
 
-  it('refuses a second process while it runs', async () => {
+  it('rejects a second process while it runs', async () => {
     let refused: Promise<void> | undefined;
     const hooks: TuningHooks = {
       onStart: ({ dir }) => {
@@ -303,7 +303,7 @@ describe('a tuning run', () => {
 });
 
 describe('a pretraining run', () => {
-  it('goes on after a stop as if it had not been stopped, and publishes the same model', async () => {
+  it('continues after a stop as if it had not been stopped, and publishes the same model', async () => {
     const out = (name: string) => path.join(root, 'pretrained', name);
     const runs = path.join(root, 'pretraining');
     const one = await startPretraining(oneThread(), runs, tinyPretraining(out('one')));
@@ -338,7 +338,7 @@ describe('a pretraining run', () => {
     assert.deepEqual(
       evaluationsOf(events).map(({ step }) => step),
       [0, 4],
-      'without evaluations in between it is evaluated at both ends',
+      'without intermediate evaluations it is evaluated at the beginning and the end',
     );
     assert.deepEqual(Object.keys(one.metrics), ['cell_accuracy', 'solved', 'countdown/solved', 'countdown/format']);
     const card = await readFile(path.join(out('one'), 'README.md'), 'utf8');
@@ -346,7 +346,7 @@ describe('a pretraining run', () => {
     assert.doesNotMatch(card, /undefined|NaN|\[object/);
   });
 
-  it('can be given another end when it goes on, which its record and its card tell', async () => {
+  it('can have another number of steps after resuming, which its record and its card state', async () => {
     const output = path.join(root, 'pretrained', 'cut');
     const abort = new AbortController();
     let dir = '';
@@ -373,7 +373,7 @@ describe('a pretraining run', () => {
     );
   });
 
-  it("begins with another model's weights, again where it was stopped before its first checkpoint", async () => {
+  it("starts with another model's weights, and does so again if it was stopped before its first checkpoint", async () => {
     const out = (name: string) => path.join(root, 'begun', name);
     const runs = path.join(root, 'beginning');
     const request = (name: string, steps: number) => tinyPretraining(out(name), { from: out('base'), steps });
@@ -402,7 +402,7 @@ describe('a pretraining run', () => {
     assert.notEqual(await firstLoss(anew.run), await firstLoss(straight.run));
   });
 
-  it('does not begin with a model of another shape, of other tokens, or that is an adapter', async () => {
+  it('does not start from a model with another shape or tokenizer, or from an adapter', async () => {
     const from = (folder: string) =>
       startPretraining(
         oneThread(),
@@ -410,10 +410,10 @@ describe('a pretraining run', () => {
         tinyPretraining(path.join(root, 'none'), { from: folder }),
       );
     const refused = (message: RegExp) => ({ name: 'UserError', message });
-    await assert.rejects(from(model), refused(/model has the \w+ \S+ where the recipe puzzles makes \S+; begin with/));
+    await assert.rejects(from(model), refused(/model has the \w+ \S+, but the recipe puzzles needs \S+; start from/));
     await assert.rejects(from(path.join(root, 'nowhere')), refused(/^There is no model/));
     const code = { ...tinyPretraining(path.join(root, 'none'), { from: model }), recipe: 'code' };
-    const hooks = { onPrepare: () => assert.fail('nothing is read before') };
+    const hooks = { onPrepare: () => assert.fail('the data must not be prepared') };
     await assert.rejects(
       startPretraining(oneThread(), path.join(root, 'runs'), code, hooks),
       refused(/where the recipe code makes/),
@@ -426,14 +426,14 @@ describe('a pretraining run', () => {
     const foreign = path.join(root, 'foreign');
     await cp(base, foreign, { recursive: true });
     await writeFile(path.join(foreign, 'tokenizer.json'), JSON.stringify(tokenizer));
-    await assert.rejects(from(foreign), refused(/foreign reads other tokens than the recipe puzzles/));
+    await assert.rejects(from(foreign), refused(/foreign has another tokenizer than the recipe puzzles/));
 
     const settings = { adapter: 'lora', lora_r: 2, lora_target_modules: ['q_proj'] };
     const { checkpoint } = await startTuning(oneThread(), path.join(root, 'adapted'), tinyTuning(base, {}, settings));
-    await assert.rejects(from(checkpoint), refused(/is an adapter; make a full model of it with `unmask merge`/));
+    await assert.rejects(from(checkpoint), refused(/is an adapter; merge it into a full model with `unmask merge`/));
   });
 
-  it('leaves a folder alone that is not empty', async () => {
+  it('does not write into a folder that is not empty', async () => {
     await assert.rejects(startPretraining(oneThread(), path.join(root, 'runs'), tinyPretraining(model)), {
       name: 'UsageError',
       message: /is not empty; choose another folder/,

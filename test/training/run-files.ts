@@ -3,7 +3,7 @@ import path from 'node:path';
 import { latestCheckpoint } from '../../src/runs/checkpoints.ts';
 import { readEvents, readSamples, sampleSteps } from '../../src/runs/reader.ts';
 
-/** All that a run wrote of its trajectory: events without what a clock says, samples, and the last weights' bytes. */
+/** Everything that a run wrote about its trajectory: events without times, samples, and the last weights' bytes. */
 export async function trajectoryOf(dir: string) {
   const events = (await readEvents(dir)).map((event) =>
     JSON.parse(JSON.stringify(event), (name, value) =>
@@ -22,7 +22,7 @@ export async function trajectoryOf(dir: string) {
     step,
     weights: await file('model.safetensors').catch(() => file('adapter_model.safetensors')),
     optimizer: await file('optimizer.safetensors'),
-    // What a method carries, where it carries anything.
+    // The state of the method, if it has any.
     method: await file('method.safetensors').catch(() => null),
   };
 }

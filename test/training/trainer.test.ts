@@ -15,7 +15,7 @@ import {
 import { everyOption, oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 
 const special = { mask: 2, pad: 0 };
-/** Half of the gradient stands in the first moment after one step. */
+/** After one step, the first moment is half of the gradient. */
 const optimizer: OptimizerOptions = {
   beta1: 0.5,
   beta2: 0.9,
@@ -27,7 +27,7 @@ const optimizer: OptimizerOptions = {
 
 const load = (checkpoint: Checkpoint) => LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
 
-/** The loss of a batch, from its own feeds, on the transformer in double precision. */
+/** The loss of a batch, from its inputs, on the transformer in double precision. */
 function referenceLoss({ config }: Checkpoint, weights: ReferenceWeights, batch: Batch): number {
   const [count, length] = batch.tokens.shape as [number, number];
   const kept = (row: number) =>
@@ -52,7 +52,7 @@ const examples: Example[] = [
 ];
 
 describe('a batch of the masked diffusion loss', () => {
-  it('masks completions only, pads, and weighs so that the loss is the mean of minus the ELBO per token', () => {
+  it('masks completions only, pads, and weights tokens so that the loss is the mean of minus the ELBO per token', () => {
     const counts = new Map<string, number>();
     for (let draw = 0; draw < 200; draw++) {
       const random = new Random(draw, 'batch');
@@ -93,10 +93,10 @@ describe('a batch of the masked diffusion loss', () => {
         counts.set(`${row} ${masked}`, (counts.get(`${row} ${masked}`) ?? 0) + 1);
       });
     }
-    assert.equal(counts.size, 4 + 3 + 2, 'every count of every example came up');
+    assert.equal(counts.size, 4 + 3 + 2, 'every count of every example occurs');
   });
 
-  it('masks each of several canvases for itself, and weighs an example alike however many it has', () => {
+  it('masks each canvas separately, and gives examples equal weight whatever their number of canvases', () => {
     const tokens = [4, 5, 6, 7, 8, 4, 5, 6];
     const parts = [
       { start: 1, end: 3, importance: [1, 0.5] },
@@ -119,11 +119,11 @@ describe('a batch of the masked diffusion loss', () => {
       assert.deepEqual(predicted.sort(), masked);
       for (const weight of extra.weights!.data) sum += weight;
     }
-    // n / l of a canvas of n tokens, l of them masked, over all that they count: 1 on average.
+    // n / l for a canvas of n tokens, l of them masked, over their total weight: 1 on average.
     assert.ok(Math.abs(sum / 2000 - 1) < 0.02, `${sum / 2000}`);
   });
 
-  it('leaves the padding out where rows are equally long', () => {
+  it('omits the padding mask if all rows have the same length', () => {
     const even = maskedDiffusionBatch([examples[0]!, examples[0]!], special, 'random-time', new Random(1, 'even'));
     assert.equal(even.present, undefined);
     assert.deepEqual(even.tokens.shape, [2, 6]);
@@ -135,7 +135,7 @@ describe('a training step', () => {
     ['a plain model', {}],
     ['every option of a model', everyOption],
   ] as const)
-    it(`computes the loss and its gradient by every weight of ${name}`, async () => {
+    it(`computes the loss and its gradient with respect to every weight of ${name}`, async () => {
       const checkpoint = tinyCheckpoint({ vocab_size: 9, ...changes });
       const model = await load(checkpoint);
       const batch = maskedDiffusionBatch(examples, special, 'exact-count', new Random(4, 'gradient'));
@@ -157,7 +157,7 @@ describe('a training step', () => {
             Math.abs(gradient[place]! - wanted) < 1e-4 * scale + 1e-6,
             `${parameter}[${place}]: ${gradient[place]}, not ${wanted}`,
           );
-        // A bias of all keys alike would shift every score of a query alike; rotary positions undo that.
+        // Without rotary positions, a bias common to all keys would shift every score of a query equally.
         assert.ok(scale > 1e-5, `${parameter} has a gradient`);
       }
       assert.ok(Math.abs(gradNorm - Math.sqrt(squares)) < 1e-4 * Math.sqrt(squares), 'the global norm');
@@ -165,7 +165,7 @@ describe('a training step', () => {
       await model.dispose();
     });
 
-  it('in several batches adds up to one of all of them, and leaves no gradient behind', async () => {
+  it('in several batches equals one step on all of them, and clears the gradients', async () => {
     const checkpoint = tinyCheckpoint(everyOption);
     const random = new Random(5, 'parts');
     const parts = [0, 1, 2].map(() => {
@@ -210,7 +210,7 @@ describe('a training step', () => {
     await three.dispose();
   });
 
-  it('learns a text by heart', async () => {
+  it('memorises a text', async () => {
     const checkpoint = tinyCheckpoint({ hidden_size: 16, head_dim: 8 });
     const model = await load(checkpoint);
     const schedule = { ...optimizer.schedule, learningRate: 0.01 };

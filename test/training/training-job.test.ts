@@ -40,7 +40,7 @@ const scoreOf = (value: number) => ({
   seconds: 0,
 });
 
-/** A job of a method that does nothing but report. */
+/** A job whose method only reports. */
 async function job(changes: Partial<TrainingJob> = {}): Promise<TrainingJob> {
   return {
     run: await RunWriter.create(root, newRun),
@@ -56,7 +56,7 @@ async function job(changes: Partial<TrainingJob> = {}): Promise<TrainingJob> {
 }
 
 describe('the training loop', () => {
-  it('makes its steps, counts tokens, and saves at the end even where nothing is due before', async () => {
+  it('makes its steps, counts tokens, and saves at the end even if nothing was due before', async () => {
     const given = await job();
     const seen: (number | null)[] = [];
     const done = await runTrainingJob({ ...given, onStep: (_, eta) => seen.push(eta) });
@@ -75,7 +75,7 @@ describe('the training loop', () => {
     await given.run.close('finished');
   });
 
-  it('evaluates and saves as often as asked, and keeps the best checkpoint beside the last three', async () => {
+  it('evaluates and saves as configured, and keeps the best checkpoint and the last three', async () => {
     const scores = [0.1, 0.2, 0.9, 0.3, 0.4, 0.5, 0.6, 0.7];
     let evaluations = 0;
     const given = await job({
@@ -96,7 +96,7 @@ describe('the training loop', () => {
   });
 
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
-    it(`stops at a metric of ${bad} and says which, in which step, and what to do`, async () => {
+    it(`stops at a metric of ${bad} and reports which, in which step, and what to do`, async () => {
       const given = await job({
         checkpointEvery: 2,
         method: { step: async (step) => ({ metrics: { loss: 1, grad_norm: step === 3 ? bad : 1 }, tokens: 1 }) },
@@ -105,7 +105,7 @@ describe('the training loop', () => {
         name: 'UserError',
         message: `Step 3 gave grad_norm = ${bad}, so the weights are lost; resume from the last checkpoint with a lower learning_rate.`,
       });
-      assert.equal(stepsOf(await readEvents(given.run.dir)).length, 2, 'the log holds no such number');
+      assert.equal(stepsOf(await readEvents(given.run.dir)).length, 2, 'the log contains no such number');
       assert.deepEqual(
         (await listCheckpoints(given.run.dir)).map(({ step }) => step),
         [2],
@@ -113,7 +113,7 @@ describe('the training loop', () => {
       await given.run.close('failed');
     });
 
-  it('keeps as many checkpoints as it is told to, and the best', async () => {
+  it('keeps the configured number of checkpoints, and the best one', async () => {
     const scores = [0, 0, 9, 1, 2, 3, 4, 5];
     let evaluated = 0;
     const given = await job({
@@ -134,7 +134,7 @@ describe('the training loop', () => {
     await given.run.close('finished');
   });
 
-  it('ends at its time limit or at its steps, whatever comes first', async () => {
+  it('ends at its time limit or its number of steps, whichever comes first', async () => {
     const slow = {
       step: async () =>
         new Promise<TrainedStep>((resolve) => setTimeout(() => resolve({ metrics: {}, tokens: 1 }), 20)),
@@ -152,7 +152,7 @@ describe('the training loop', () => {
 });
 
 describe('a run that fails', () => {
-  it('on a model whose numbers overflow is left as failed, with the cause in its status', async () => {
+  it('because numbers overflow is left as failed, with the cause in its status', async () => {
     const checkpoint = tinyCheckpoint();
     for (const { data } of checkpoint.weights.values()) data.fill(3e38);
     const folder = path.join(root, 'overflowing');
@@ -171,14 +171,14 @@ describe('a run that fails', () => {
     assert.ok(!(await readdir(dir)).includes('lock.json'));
   });
 
-  it('before it begins leaves no run directory', async () => {
+  it('before its start leaves no run directory', async () => {
     const folder = await writeTinyCheckpoint(path.join(root, 'fine'));
     const runs = path.join(root, 'none');
     const wrong: readonly [object, object, RegExp][] = [
       [{ task: 'nosuch' }, {}, /Unknown task nosuch/],
       [{ objective: 'nosuch' }, {}, /Unknown objective nosuch/],
       [{ model: 'nosuch' }, {}, /There is no model nosuch/],
-      [{ task: 'gsm8k' }, {}, /gsm8k makes no problems itself; give a file of them with --data/],
+      [{ task: 'gsm8k' }, {}, /gsm8k has no problems of its own; give a file with --data/],
       [{ data: path.join(root, 'nowhere.jsonl') }, {}, /nowhere\.jsonl does not exist/],
       [{ steps: null, timeLimit: 5 }, {}, /lr_schedule = cosine needs --steps/],
       [{}, { reward: 'nosuch' }, /Unknown reward nosuch/],
@@ -195,7 +195,7 @@ describe('a run that fails', () => {
     await assert.rejects(readdir(runs), { code: 'ENOENT' });
   });
 
-  it('with a training state that cannot be read says which file', async () => {
+  it('because its training state is invalid names the file', async () => {
     const { dir, checkpoint } = await startTuning(
       oneThread(),
       root,

@@ -74,7 +74,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
     assert.match((await report().locator('.verdict').first().innerText()).trim(), /^not distinguishable 0\.0 points/);
     assert.match(
       await report().locator('.verdicts').innerText(),
-      /Only 8 problems stand in both: this evaluation has 8, the other one 12/,
+      /Only 8 problems are in both evaluations: this one has 8, the other one 12/,
     );
     await screenshots(page, 'evaluation');
     assert.equal((await readdir(path.join(home, 'evaluations'))).length, 2);

@@ -43,7 +43,7 @@ const own = [
   'test/fixtures/one.txt',
 ];
 
-/** A new folder with these files. */
+/** Creates a folder with these files. */
 async function folderOf(name: string, files: Readonly<Record<string, string>>): Promise<string> {
   for (const [file, text] of Object.entries(files)) {
     await mkdir(path.join(root, name, path.dirname(file)), { recursive: true });
@@ -59,19 +59,19 @@ function git(cwd: string, ...args: readonly string[]): string {
 }
 
 describe('the files of a workspace', () => {
-  it('are those that git does not ignore and that hold no secret, in a repository and without one', async () => {
+  it('exclude ignored files and secrets, in a repository and without one', async () => {
     assert.deepEqual(await workspaceFiles(path.join(root, 'w')), own);
     spawnSync('git', ['init', '--quiet'], { cwd: path.join(root, 'w') });
     assert.deepEqual(await workspaceFiles(path.join(root, 'w')), own);
   });
 
-  it('are those that git does not ignore, also in a folder deep in a repository', async () => {
+  it('exclude ignored files in a subfolder of a repository', async () => {
     const inner = await folderOf('whole', { '.gitignore': 'local-*\n', 'p/a/local-x.js': '', 'p/a/b.js': '' });
     git(inner, 'init', '--quiet');
     assert.deepEqual(await workspaceFiles(path.join(inner, 'p/a')), ['b.js']);
   });
 
-  it('are all of a folder that a repository ignores as a whole, by the rules of its own', async () => {
+  it('of a folder that a repository ignores as a whole follow the rules of that folder', async () => {
     const outer = path.join(root, 'outer');
     const ignored = path.join(outer, 'scratch', 'w');
     await mkdir(ignored, { recursive: true });
@@ -83,7 +83,7 @@ describe('the files of a workspace', () => {
     assert.deepEqual(await workspaceFiles(ignored), ['.gitignore', 'a.ts']);
   });
 
-  it('are no links but to such files', async () => {
+  it('include links only to such files', async () => {
     const linked = await folderOf('linked', { '.gitignore': 'private\n', 'a.js': '', '.env': 'TOKEN=1', private: 'x' });
     await writeFile(path.join(root, 'elsewhere.js'), '');
     for (const [name, target] of [
@@ -96,7 +96,7 @@ describe('the files of a workspace', () => {
     ] as const)
       await symlink(target, path.join(linked, name));
     assert.deepEqual(await workspaceFiles(linked), ['.gitignore', 'a.js', 'same.js']);
-    // A file that was committed where there is a link now.
+    // A committed file that has been replaced by a link.
     git(linked, 'init', '--quiet');
     await mkdir(path.join(linked, 'deep'));
     await writeFile(path.join(linked, 'deep', 'elsewhere.js'), '');
@@ -106,14 +106,14 @@ describe('the files of a workspace', () => {
     assert.deepEqual(await workspaceFiles(linked), ['.gitignore', 'a.js', 'same.js']);
   });
 
-  it('are listed without a run of what their repository has git run', async () => {
+  it('are listed without running programs that the repository configures', async () => {
     const hostile = await folderOf('hostile', { 'in/a.js': '1', 'out/b.js': '2' });
     const ran = path.join(root, 'ran');
     git(hostile, 'init', '--quiet');
     git(hostile, 'add', '.');
     git(hostile, '-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '--quiet', '--message', 'a');
     git(hostile, 'sparse-checkout', 'set', '--cone', '--sparse-index', 'in');
-    // A folder that must be fetched before it can be listed, by a program of the repository's choice.
+    // A tree that git would have to fetch first, with a program that the repository configures.
     const tree = git(hostile, 'rev-parse', 'HEAD:out');
     await rm(path.join(hostile, '.git/objects', tree.slice(0, 2), tree.slice(2)));
     for (const [name, value] of [
@@ -126,11 +126,11 @@ describe('the files of a workspace', () => {
       ['core.fsmonitor', `touch '${ran}'; false`],
     ] as const)
       git(hostile, 'config', name, value);
-    await workspaceFiles(hostile).catch((error: unknown) => assert.match(String(error), /mend the repository/));
+    await workspaceFiles(hostile).catch((error: unknown) => assert.match(String(error), /repair the repository/));
     assert.ok(!existsSync(ran));
   });
 
-  it('are told from secrets by name and by content', () => {
+  it('are recognised as secrets by name and by content', () => {
     const secret = [
       '.env',
       '.env.local',
@@ -153,7 +153,7 @@ describe('the files of a workspace', () => {
 describe('a snapshot', () => {
   const rules = { isFixed: (file: string) => file.includes('test'), stripTypes: true };
 
-  it('holds tests apart from what a run may change, without types and secrets', async () => {
+  it('separates tests from files that a run may change, and omits types and secrets', async () => {
     const snapshot = await takeSnapshot(path.join(root, 'w'), rules);
     assert.deepEqual(
       snapshot.files,
@@ -161,7 +161,7 @@ describe('a snapshot', () => {
     );
     assert.equal(await readFile(path.join(snapshot.free, 'src/a.ts'), 'utf8'), 'export const a         = 1;\n');
     assert.deepEqual(await readdir(path.join(snapshot.fixed, 'src')), ['b.test.ts']);
-    // A folder of nothing but tests is shown as one.
+    // A folder that contains only tests is shown as a whole.
     assert.deepEqual(
       snapshot.shownFixed.map(({ inside }) => inside),
       ['work/src/b.test.ts', 'work/test'],
@@ -170,7 +170,7 @@ describe('a snapshot', () => {
     assert.equal(await openSnapshot('0'.repeat(32)), null);
   });
 
-  it('has another name when a file changes', async () => {
+  it('has another digest when a file changes', async () => {
     const first = await takeSnapshot(path.join(root, 'w'), rules);
     assert.equal((await takeSnapshot(path.join(root, 'w'), rules)).digest, first.digest);
     await writeFile(path.join(root, 'w', 'src/a.ts'), 'export const a = 2;\n');

@@ -42,7 +42,7 @@ export function addCompare(add: AddCommand): void {
           const task = taskByName(options.task);
           if (!(task.generate && task.heldOut))
             throw new UsageError(
-              `${task.name} makes no problems itself, so it cannot be compared on; choose another task.`,
+              `${task.name} has no problems of its own, so objectives cannot be compared on it; choose another task.`,
             );
           const labels = [...new Set(options.objectives.split(',').map((label) => label.trim()))];
           const settings = await readSettings(

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { canvasWidth, completesCode } from '../../diffusion/infill.ts';
 import { AutoregressiveWriter } from '../../infilling/autoregressive-model.ts';
-import { compareInfilling, type InfillingMethod, type Measured } from '../../infilling/comparison.ts';
+import { compareInfilling, type InfillingMethod, type MeasureItem } from '../../infilling/comparison.ts';
 import { DiffusionLikelihood, modelCompleter, predictedTokens } from '../../infilling/diffusion-infiller.ts';
 import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } from '../../infilling/infilling.ts';
 import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../infilling/left-to-right.ts';
@@ -216,7 +216,7 @@ function fromTheLeft(name: string, writer: LeftToRightModel, { generation }: Lan
 
 /** Middles that, with their end, are longer than the model's canvas have no probability there. */
 const measuredBy =
-  ({ tokenizer, generation }: LanguageModel): Measured =>
+  ({ tokenizer, generation }: LanguageModel): MeasureItem =>
   (item) => {
     const { tokens, characters } = predictedTokens(tokenizer, item);
     return { fits: tokens.length < canvasWidth(generation, isSingleLine(item)), characters };

@@ -3,8 +3,8 @@ import type { HostTensor } from '../../graph/tensor.ts';
 import { OnnxGraph } from './model-file.ts';
 
 /**
- * Moves tensors to and from a GPU: each way is a session of one Identity node, for reading a device tensor's data
- * directly ends the process (onnxruntime-node 1.30).
+ * Copies tensors to and from a GPU. Each direction is a session with one Identity node, because reading a device
+ * tensor's data directly crashes the process (onnxruntime-node 1.30).
  */
 export class DeviceMemory {
   readonly #options: ort.InferenceSession.SessionOptions;
@@ -15,7 +15,7 @@ export class DeviceMemory {
     this.#options = options;
   }
 
-  /** A copy on the device; its `dispose` frees it. */
+  /** A copy on the device. Free it with `dispose`. */
   async upload({ shape, data }: HostTensor): Promise<ort.Tensor> {
     this.#up ??= this.#identity('gpu-buffer');
     const { y } = await (await this.#up).run({ x: new ort.Tensor('float32', data as Float32Array, shape) });

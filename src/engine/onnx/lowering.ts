@@ -1,12 +1,12 @@
 import type { Program } from '../../graph/program.ts';
 import { type PrimitiveName, type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts';
-import { bitsOf, blocksOf, dequantized, scalesName, scalesShape } from './blocks.ts';
 import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
+import { bitsOf, dequantized, packedLayout, scalesName, scalesShape } from './quantized-inputs.ts';
 
 /** Execution providers of ONNX Runtime that a program can be lowered for. */
 export type Provider = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
 
-/** A program as an ONNX model; its graph inputs and outputs carry these names. */
+/** A program as an ONNX model, and the names of its graph inputs and outputs. */
 export interface LoweredProgram {
   readonly bytes: Uint8Array;
 }
@@ -18,7 +18,7 @@ export const updateName = (name: string): string => `update:${name}`;
 
 interface Context {
   readonly graph: OnnxGraph;
-  /** Adds an ONNX node; the one that ends a primitive gets the result's name. */
+  /** Adds an ONNX node. The last node of a primitive gets the result's name. */
   readonly emit: (op: string, inputs: readonly string[], attributes?: Parameters<OnnxGraph['node']>[2]) => string;
   readonly emitMicrosoft: (
     op: string,
@@ -39,10 +39,10 @@ const leaf = (): never => {
   throw new Error('leaves are lowered by their names');
 };
 
-/** Up to so many rows a product with one-hot indices is faster than ScatterElements, which runs on one thread. */
+/** Up to this many rows, a product with a one-hot matrix is faster than ScatterElements, which is single-threaded. */
 const fewRows = 768;
 
-/** What each primitive becomes. Providers differ where a kernel is missing or slow on one of them. */
+/** The lowering of each primitive. Providers differ where one of them lacks a kernel or has a slow one. */
 const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower<P> } = {
   input: leaf,
   state: leaf,
@@ -80,7 +80,7 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   softmax: direct('Softmax', { axis: -1 }),
   logSoftmax: ({ inputs: [x] }, [name], { graph, emit, provider }) => {
     if (provider !== 'webgpu') return emit('LogSoftmax', [name!], { axis: -1 });
-    // WebGPU has no LogSoftmax kernel and would move the logits to the host and back.
+    // WebGPU has no LogSoftmax kernel and would copy the logits to the host and back.
     const axes = graph.wholeNumbers([x!.shape.length - 1]);
     const shifted = emit('Sub', [name!, emit('ReduceMax', [name!, axes])]);
     return emit('Sub', [shifted, emit('Log', [emit('ReduceSum', [emit('Exp', [shifted]), axes])])]);
@@ -96,8 +96,8 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
         reduction: 'add',
       });
     }
-    // The CPU's ScatterND, which others fall back to, loses sums where an index repeats: its threads do not wait for
-    // each other. ScatterElements runs on one thread.
+    // The CPU's ScatterND, which other providers fall back to, loses sums if an index repeats, because its threads
+    // are not synchronised. ScatterElements is single-threaded.
     const column = emit('Reshape', [places!, graph.wholeNumbers([count, 1])]);
     const updates = emit('Reshape', [values!, graph.wholeNumbers([count, width])]);
     let sums: string;
@@ -136,7 +136,7 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   },
 };
 
-/** Made when the session is loaded: a model file cannot hold large ones. */
+/** Created when the session loads, because large constants do not fit into a model file. */
 function zeros({ graph, emit }: Context, shape: Shape): string {
   return emit('Expand', [graph.initializer(Float32Array.of(0), [1]), graph.wholeNumbers(shape)]);
 }
@@ -177,7 +177,7 @@ export function lower(program: Program, provider: Provider): LoweredProgram {
       const bits = bitsOf(node, provider);
       if (bits === null) declared.push({ name, shape: node.shape, dtype: node.dtype });
       else {
-        declared.push({ name, ...blocksOf(node.shape, bits) });
+        declared.push({ name, ...packedLayout(node.shape, bits) });
         declared.push({ name: scalesName(given), shape: scalesShape(node.shape), dtype: 'f32' });
       }
       continue;
@@ -187,7 +187,7 @@ export function lower(program: Program, provider: Provider): LoweredProgram {
       if (bitsOf(operand, provider) === null) return name;
       const other = node.inputs[1 - index];
       if (node.primitive !== 'matmul' || other === undefined || bitsOf(other, provider) !== null)
-        throw new Error(`${program.name}: a matrix in blocks is multiplied with something else, and nothing more`);
+        throw new Error(`${program.name}: a quantised matrix can only be an operand of a matrix product`);
       const partner = { name: names.get(other) as string, shape: other.shape };
       return dequantized(graph, operand as Tensor<'state'>, name, partner);
     });

@@ -1,7 +1,7 @@
 import protobuf from 'protobufjs/light.js';
 import { type DType, type Shape, sizeOf } from '../../graph/tensor.ts';
 
-/** The messages and fields of onnx.proto (https://github.com/onnx/onnx) that a program needs, by their field numbers. */
+/** The messages and fields of onnx.proto (https://github.com/onnx/onnx) that programs need, by their field numbers. */
 const root = protobuf.Root.fromJSON({
   nested: {
     ModelProto: {
@@ -62,11 +62,11 @@ const modelProto = root.lookupType('ModelProto');
 const elementType = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, bool: 9 } as const;
 const elementBytes = { f32: 4, u8: 1, i8: 1, i32: 4, i64: 8, bool: 1 } as const;
 
-/** The types of a program's numbers, and those of blocks. */
+/** Element types of a program's tensors, including those of quantised matrices. */
 export type ElementType = DType | 'u8' | 'i8';
 const attributeType = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
-/** The version of ONNX's operator set that the lowering is written for, and the file format that goes with it. */
+/** The version of ONNX's operator set that the lowering targets, and the matching file format version. */
 const opset = 21;
 const irVersion = 10;
 
@@ -77,10 +77,10 @@ export interface Value {
   readonly dtype: ElementType;
 }
 
-/** A float attribute is told from a whole one by its wrapper. */
+/** The wrapper distinguishes a float attribute from an integer one. */
 export type AttributeValue = number | string | readonly number[] | { readonly float: number };
 
-/** An ONNX graph in the making: nodes and initialisers get their names here. */
+/** Builds an ONNX graph and names its nodes and initialisers. */
 export class OnnxGraph {
   readonly #nodes: object[] = [];
   readonly #initializers: object[] = [];
@@ -108,7 +108,7 @@ export class OnnxGraph {
     return this.#initializer(dtype, shape, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   }
 
-  /** 64-bit whole numbers: a shape, axes, starts. The same list is stored once. */
+  /** 64-bit integers, such as a shape, axes or starts. Equal lists are stored once. */
   wholeNumbers(values: readonly number[], shape: Shape = [values.length]): string {
     const key = `${shape}:${values}`;
     let name = this.#wholeNumbers.get(key);
@@ -149,7 +149,7 @@ export class OnnxGraph {
   }
 }
 
-/** ONNX's number for an element type, as `Cast` wants it. */
+/** ONNX's number of an element type, as `Cast` takes it. */
 export function elementTypeOf(dtype: ElementType): number {
   return elementType[dtype];
 }

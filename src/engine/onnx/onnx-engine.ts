@@ -3,7 +3,7 @@ import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
 import type { HostTensor, Tensor, TensorSource } from '../../graph/tensor.ts';
 import {
-  asKept,
+  asStored,
   checkFeeds,
   checkState,
   type Engine,
@@ -12,10 +12,10 @@ import {
   type StateOptions,
   valuesOf,
 } from '../engine.ts';
-import { bitsOf, keepsBlocks, scalesName } from './blocks.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
-import { type Blocks, DeviceState, HostState, isOnnxState, type OnnxState, tensor } from './onnx-state.ts';
+import { DeviceState, HostState, isOnnxState, type OnnxState, type QuantizedTensors, tensor } from './onnx-state.ts';
+import { bitsOf, scalesName, storesQuantized } from './quantized-inputs.ts';
 
 class OnnxExecutable implements Executable {
   readonly #program: Program;
@@ -35,20 +35,20 @@ class OnnxExecutable implements Executable {
     if (!isOnnxState(state)) throw new Error(`${program.name}: this state belongs to another engine`);
     checkFeeds(program, feeds);
     checkState(program, state);
-    const given: Record<string, ort.Tensor> = {};
-    for (const [name, { data, shape }] of Object.entries(feeds)) given[feedName(name)] = tensor(data, shape);
+    const inputs: Record<string, ort.Tensor> = {};
+    for (const [name, { data, shape }] of Object.entries(feeds)) inputs[feedName(name)] = tensor(data, shape);
     for (const [name, node] of program.state) {
-      if (bitsOf(node, this.#provider) === null) given[stateName(name)] = state.current(name);
+      if (bitsOf(node, this.#provider) === null) inputs[stateName(name)] = state.current(name);
       else {
-        const { blocks, scales } = blocksIn(state, name, node, program.name);
-        Object.assign(given, { [stateName(name)]: blocks, [scalesName(name)]: scales });
+        const { packed, scales } = quantizedState(state, name, node, program.name);
+        Object.assign(inputs, { [stateName(name)]: packed, [scalesName(name)]: scales });
       }
     }
-    const wanted: Record<string, ort.Tensor | null> = {};
-    for (const name of program.outputs.keys()) wanted[outputName(name)] = null;
-    for (const name of program.updates.keys()) wanted[updateName(name)] = state.target(name);
+    const fetches: Record<string, ort.Tensor | null> = {};
+    for (const name of program.outputs.keys()) fetches[outputName(name)] = null;
+    for (const name of program.updates.keys()) fetches[updateName(name)] = state.target(name);
 
-    const results = await this.#session.run(given, wanted);
+    const results = await this.#session.run(inputs, fetches);
     for (const name of program.updates.keys()) state.accept(name, results[updateName(name)] as ort.Tensor);
     const outputs: Record<string, HostTensor> = {};
     for (const name of program.outputs.keys()) {
@@ -59,7 +59,7 @@ class OnnxExecutable implements Executable {
   }
 
   async dispose(): Promise<void> {
-    // Writes the profile where one is kept; does nothing otherwise.
+    // Writes the profile if profiling is on; otherwise does nothing.
     this.#session.endProfiling();
     await this.#session.release();
     this.#onDispose();
@@ -67,32 +67,38 @@ class OnnxExecutable implements Executable {
 }
 
 /**
- * Bytes of results in between for whose programs memory is kept from run to run, all of them together; less is kept, for
- * results make room for each other. A program that is run often is faster with it; but each has its own, and those of
- * many shapes would fill the machine.
+ * Programs keep the memory of their intermediate results between runs as long as the results of all of them together
+ * stay below this many bytes. (They take less, because results reuse each other's memory.) This makes frequent
+ * programs faster, but each program has its own arena, and programs of many shapes would otherwise fill the machine's
+ * memory.
  */
-const keptBytes = 16 * 2 ** 30;
+const defaultMaxKeptBytes = 16 * 2 ** 30;
 
 /** ONNX Runtime (https://onnxruntime.ai) on one execution provider. */
 export class OnnxEngine implements Engine {
   readonly name = 'onnx';
   readonly device: Provider;
-  readonly keepsBlocks: boolean;
+  readonly storesQuantized: boolean;
   readonly #options: ort.InferenceSession.SessionOptions;
-  /** Where state lives on the device itself; the Node package can hold no other provider's tensors. */
+  /** Set if state is on the device. onnxruntime-node supports device tensors of WebGPU only. */
   readonly #memory: DeviceMemory | undefined;
-  readonly #mostKept: number;
-  /** Bytes of results in between for whose programs memory is kept. */
+  readonly #maxKeptBytes: number;
+  /** Bytes of intermediate results whose memory is kept at present. */
   #kept = 0;
 
   /**
-   * `profile`: what the names of ONNX Runtime's profiles begin with; each program leaves one when it is disposed of.
-   * `mostKept`: bytes of results in between for whose programs memory is kept.
+   * `profile`: prefix of ONNX Runtime's profile files; each program writes one when it is disposed. `maxKeptBytes`:
+   * limit for the memory kept between runs (see `defaultMaxKeptBytes`).
    */
-  constructor(device: Provider, threads: number = availableParallelism(), profile?: string, mostKept = keptBytes) {
+  constructor(
+    device: Provider,
+    threads: number = availableParallelism(),
+    profile?: string,
+    maxKeptBytes = defaultMaxKeptBytes,
+  ) {
     this.device = device;
-    this.keepsBlocks = keepsBlocks(device);
-    this.#mostKept = mostKept;
+    this.storesQuantized = storesQuantized(device);
+    this.#maxKeptBytes = maxKeptBytes;
     this.#options = {
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
       executionProviders: [device],
@@ -103,9 +109,9 @@ export class OnnxEngine implements Engine {
       logSeverityLevel: 3,
       extra: {
         session: {
-          // Vanishing moments and probabilities would otherwise run through the slow path of subnormal numbers.
+          // Without this, moments and probabilities close to 0 take the slow path for subnormal numbers.
           set_denormal_as_zero: '1',
-          // Threads must not burn a core while the host samples, scores or waits.
+          // Threads must not use a core while the host samples, computes rewards or waits.
           force_spinning_stop: '1',
         },
       },
@@ -118,10 +124,10 @@ export class OnnxEngine implements Engine {
     options: StateOptions = {},
   ): Promise<State> {
     const { over, frozen, quantized } = options;
-    if (over && !isOnnxState(over)) throw new Error('state can be read only through state of the same engine');
+    if (over && !isOnnxState(over)) throw new Error('the underlying state must belong to the same engine');
     const source = valuesOf(values, options);
-    if (this.keepsBlocks) return HostState.fill(source, { over, frozen, quantized });
-    const kept = asKept(source, quantized);
+    if (this.storesQuantized) return HostState.fill(source, { over, frozen, quantized });
+    const kept = asStored(source, quantized);
     if (this.#memory) return DeviceState.upload(this.#memory, kept, { over, frozen });
     return HostState.fill(kept, { over, frozen });
   }
@@ -129,7 +135,7 @@ export class OnnxEngine implements Engine {
   async compile(program: Program): Promise<Executable> {
     const { bytes } = lower(program, this.device);
     const results = program.nodes.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
-    const isKept = this.#kept + results <= this.#mostKept;
+    const isKept = this.#kept + results <= this.#maxKeptBytes;
     const session = await ort.InferenceSession.create(bytes, {
       ...this.#options,
       ...(this.#memory ? { preferredOutputLocation: locations(program) } : {}),
@@ -147,12 +153,12 @@ export class OnnxEngine implements Engine {
   }
 }
 
-/** What a program takes of a matrix in blocks; throws where the state does not keep it so. */
-function blocksIn(state: OnnxState, name: string, node: Tensor<'state'>, program: string): Blocks {
-  const found = state.blocks(name);
-  if (found?.kept.bits !== node.attributes.bits)
-    throw new Error(`${program}: state ${name} is not kept in blocks of ${node.attributes.bits} bits`);
-  return found as Blocks;
+/** The quantised matrix of a state. Throws if the state does not hold it in the precision that the program expects. */
+function quantizedState(state: OnnxState, name: string, node: Tensor<'state'>, program: string): QuantizedTensors {
+  const found = state.quantized(name);
+  if (found?.host.bits !== node.attributes.bits)
+    throw new Error(`${program}: state ${name} is not quantised to ${node.attributes.bits} bits`);
+  return found as QuantizedTensors;
 }
 
 function locations(program: Program): Record<string, 'cpu' | 'gpu-buffer'> {

@@ -2,32 +2,32 @@ import * as ort from 'onnxruntime-node';
 import { type HostTensor, type Shape, sizeOf, type TensorSource } from '../../graph/tensor.ts';
 import { frozenError, type State, stateShapes } from '../engine.ts';
 import { type Bits, dequantize, type Quantized, quantize } from '../quantization.ts';
-import { blocksOf, scalesShape } from './blocks.ts';
 import type { DeviceMemory } from './device-memory.ts';
+import { packedLayout, scalesShape } from './quantized-inputs.ts';
 
 /** State as ONNX Runtime's tensors, which a run reads and replaces. */
 export interface OnnxState extends State {
   current(name: string): ort.Tensor;
-  /** What is kept in blocks under a name; absent: nothing is. */
-  blocks(name: string): Blocks | undefined;
+  /** The quantised matrix of a name; undefined if the state is not quantised. */
+  quantized(name: string): QuantizedTensors | undefined;
   /** Where a run writes the next value; null: into a new tensor. */
   target(name: string): ort.Tensor | null;
-  /** Makes what a run wrote the current value. */
+  /** Makes the value that a run wrote the current one. */
   accept(name: string, next: ort.Tensor): void;
 }
 
-/** A matrix in blocks, as ONNX Runtime's tensors. */
-export interface Blocks {
-  readonly kept: Quantized;
-  readonly blocks: ort.Tensor;
+/** A quantised matrix as ONNX Runtime's tensors. */
+export interface QuantizedTensors {
+  readonly host: Quantized;
+  readonly packed: ort.Tensor;
   readonly scales: ort.Tensor;
 }
 
-/** Options of state whose `over` is ONNX Runtime's too. */
+/** State options whose `over` is also ONNX Runtime's. */
 export interface OnnxStateOptions {
   readonly over?: OnnxState | undefined;
   readonly frozen?: boolean | undefined;
-  /** What is kept in blocks, and of how many bits. */
+  /** Names and bits of quantised matrices. */
   readonly quantized?: ReadonlyMap<string, Bits> | undefined;
 }
 
@@ -35,12 +35,12 @@ export function isOnnxState(state: State): state is OnnxState {
   return state instanceof HostState || state instanceof DeviceState;
 }
 
-/** Two tensors per name: a run reads the front and writes the back, then they change places. Nothing is allocated. */
+/** Two tensors per name: a run reads the front and writes the back, then they are swapped. Nothing is allocated. */
 export class HostState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #front = new Map<string, ort.Tensor>();
   readonly #back = new Map<string, ort.Tensor>();
-  readonly #blocks = new Map<string, Blocks>();
+  readonly #quantized = new Map<string, QuantizedTensors>();
   readonly #over: OnnxState | undefined;
   readonly #frozen: boolean;
 
@@ -55,7 +55,7 @@ export class HostState implements OnnxState {
     for (const name of values.shapes.keys()) {
       const value = await values.read(name);
       const bits = options.quantized?.get(name);
-      if (bits) state.#blocks.set(name, inBlocks(value, bits));
+      if (bits) state.#quantized.set(name, quantizedTensors(value, bits));
       else state.#front.set(name, tensor(value.data, value.shape));
     }
     return state;
@@ -65,8 +65,8 @@ export class HostState implements OnnxState {
     return known(this.#front, name, this.#over);
   }
 
-  blocks(name: string): Blocks | undefined {
-    return this.#blocks.get(name) ?? this.#over?.blocks(name);
+  quantized(name: string): QuantizedTensors | undefined {
+    return this.#quantized.get(name) ?? this.#over?.quantized(name);
   }
 
   target(name: string): ort.Tensor {
@@ -86,8 +86,8 @@ export class HostState implements OnnxState {
   }
 
   async read(name: string): Promise<HostTensor> {
-    const blocks = this.blocks(name);
-    if (blocks) return dequantize(blocks.kept);
+    const quantized = this.quantized(name);
+    if (quantized) return dequantize(quantized.host);
     const { data, dims } = this.current(name);
     return { shape: dims, data: (data as Float32Array).slice() };
   }
@@ -101,7 +101,7 @@ export class HostState implements OnnxState {
   async dispose(): Promise<void> {
     this.#front.clear();
     this.#back.clear();
-    this.#blocks.clear();
+    this.#quantized.clear();
   }
 
   #own(name: string): ort.Tensor {
@@ -110,7 +110,7 @@ export class HostState implements OnnxState {
   }
 }
 
-/** Tensors in a GPU's memory: they never visit the host between two runs. */
+/** Tensors in a GPU's memory. They are not copied to the host between runs. */
 export class DeviceState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #memory: DeviceMemory;
@@ -145,7 +145,7 @@ export class DeviceState implements OnnxState {
     return known(this.#tensors, name, this.#over);
   }
 
-  blocks(): undefined {
+  quantized(): undefined {
     return undefined;
   }
 
@@ -179,13 +179,13 @@ export class DeviceState implements OnnxState {
   }
 }
 
-function inBlocks(value: HostTensor, bits: Bits): Blocks {
-  const kept = quantize(value, bits);
-  const { shape, dtype } = blocksOf(kept.shape, bits);
+function quantizedTensors(value: HostTensor, bits: Bits): QuantizedTensors {
+  const quantizedMatrix = quantize(value, bits);
+  const { shape, dtype } = packedLayout(quantizedMatrix.shape, bits);
   return {
-    kept,
-    blocks: new ort.Tensor(dtype === 'i8' ? 'int8' : 'uint8', kept.blocks as Uint8Array, shape),
-    scales: tensor(kept.scales, scalesShape(kept.shape)),
+    host: quantizedMatrix,
+    packed: new ort.Tensor(dtype === 'i8' ? 'int8' : 'uint8', quantizedMatrix.packed as Uint8Array, shape),
+    scales: tensor(quantizedMatrix.scales, scalesShape(quantizedMatrix.shape)),
   };
 }
 
@@ -200,12 +200,12 @@ function known(tensors: ReadonlyMap<string, ort.Tensor>, name: string, over?: On
   throw new Error(`there is no state named ${name}`);
 }
 
-/** What state holds itself; what is read through it is not to be changed. */
+/** A tensor of this state. Tensors of the underlying state must not be changed. */
 function ownOf(tensors: ReadonlyMap<string, ort.Tensor>, name: string, shapes: ReadonlyMap<string, Shape>): ort.Tensor {
   if (!tensors.has(name) && shapes.has(name)) throw frozenError(name);
   return known(tensors, name);
 }
 
-function checkShape(name: string, shape: Shape, given: Shape): void {
-  if (String(given) !== String(shape)) throw new Error(`state ${name} is [${shape}], not [${given}]`);
+function checkShape(name: string, shape: Shape, value: Shape): void {
+  if (String(value) !== String(shape)) throw new Error(`state ${name} is [${shape}], not [${value}]`);
 }

@@ -5,7 +5,7 @@ import util from 'node:util';
 import type * as Tf from '@tensorflow/tfjs-core';
 
 /**
- * Where TensorFlow.js computes: the TensorFlow library on a GPU (`@tensorflow/tfjs-node-gpu`) or on the CPU
+ * TensorFlow.js backends: the TensorFlow library on a GPU (`@tensorflow/tfjs-node-gpu`) or on the CPU
  * (`@tensorflow/tfjs-node`), WebAssembly, or plain JavaScript.
  */
 export type TensorflowDevice = 'gpu' | 'node' | 'wasm' | 'cpu';
@@ -13,13 +13,13 @@ export type TensorflowDevice = 'gpu' | 'node' | 'wasm' | 'cpu';
 export type Tensorflow = typeof Tf;
 
 /**
- * Loads TensorFlow.js with one backend; nothing of it is loaded before. Throws with the reason where the backend's
- * package or library is missing.
+ * Loads TensorFlow.js with one backend, on first use. Throws with the reason if the backend's package or library is
+ * missing.
  */
 export async function loadTensorflow(device: TensorflowDevice): Promise<{ tf: Tensorflow; backend: string }> {
   if (device === 'gpu' || device === 'node') return loadNative(device);
   const tf = await import('@tensorflow/tfjs-core');
-  // In production mode it keeps quiet about the faster packages that could be installed.
+  // Production mode suppresses advice to install faster packages.
   tf.enableProdMode();
   if (device === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
   else await import('@tensorflow/tfjs-backend-cpu');
@@ -28,7 +28,7 @@ export async function loadTensorflow(device: TensorflowDevice): Promise<{ tf: Te
 }
 
 async function loadNative(device: 'gpu' | 'node'): Promise<{ tf: Tensorflow; backend: string }> {
-  // Both packages print the library's start-up notes, and call a function that Node 23 took away.
+  // Both packages print the library's start-up notes, and call a function that Node 23 removed.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   const shimmed = util as { isNullOrUndefined?: (value: unknown) => boolean };
   shimmed.isNullOrUndefined ??= (value) => value === null || value === undefined;
@@ -39,13 +39,16 @@ async function loadNative(device: 'gpu' | 'node'): Promise<{ tf: Tensorflow; bac
   tf.enableProdMode();
   const backend = tf.backend() as Tf.KernelBackend & { readonly isUsingGpuDevice?: boolean };
   if (device === 'gpu' && !backend.isUsingGpuDevice)
-    throw new Error('TensorFlow found no GPU that it can use (it needs an NVIDIA GPU, CUDA 11.2 and cuDNN 8.1)');
+    throw new Error('TensorFlow found no usable GPU (it needs an NVIDIA GPU, CUDA 11.2 and cuDNN 8.1)');
   return { tf, backend: 'tensorflow' };
 }
 
 const nativePackages = { gpu: '@tensorflow/tfjs-node-gpu', node: '@tensorflow/tfjs-node' } as const;
 
-/** Why the TensorFlow library cannot be loaded, as far as its package's files tell; null where they are all there. */
+/**
+ * The reason why the TensorFlow library cannot be loaded, as far as its package's files show; null if they are all
+ * there.
+ */
 export function whyMissing(device: keyof typeof nativePackages): string | null {
   const name = nativePackages[device];
   let folder: string;
@@ -54,7 +57,7 @@ export function whyMissing(device: keyof typeof nativePackages): string | null {
   } catch {
     return `${name} is not installed`;
   }
-  // Its install script, which is not run by default, puts the addon and the library there.
-  const missing = `${name} is installed without its native part, which \`npm rebuild ${name} --ignore-scripts=false\` fetches`;
+  // The package's install script, which does not run by default, installs the addon and the library there.
+  const missing = `${name} is installed without its native part; \`npm rebuild ${name} --ignore-scripts=false\` fetches it`;
   return existsSync(path.join(folder, 'lib')) ? null : missing;
 }

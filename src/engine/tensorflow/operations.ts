@@ -8,7 +8,7 @@ export interface Context {
 }
 
 type Computed = Exclude<PrimitiveName, 'input' | 'state' | 'constant'>;
-/** Computes a node from the values of its inputs, always into a tensor of its own. */
+/** Computes a node from the values of its inputs, always into a new tensor. */
 type Operation<P extends PrimitiveName> = (context: Context, inputs: Tf.Tensor[], node: Tensor<P>) => Tf.Tensor;
 
 const binary =
@@ -23,7 +23,7 @@ const unary =
 
 const dtypes = { f32: 'float32', i32: 'int32', bool: 'bool' } as const;
 
-/** What each primitive is made of, around the kernels that are slow or missing in one of the backends. */
+/** The implementation of each primitive. It avoids kernels that are slow or missing in one of the backends. */
 const operations: { readonly [P in Computed]: Operation<P> } = {
   add: binary('add'),
   sub: binary('sub'),
@@ -39,7 +39,7 @@ const operations: { readonly [P in Computed]: Operation<P> } = {
   sigmoid: unary('sigmoid'),
   equal: binary('equal'),
   less: binary('less'),
-  // `tf.where` would spread its operands by the slow `Tile`.
+  // `tf.where` would broadcast its operands with the slow `Tile`.
   where: ({ tf }, operands, { shape }) => {
     const [condition, a, b] = operands.map((operand) => spread(tf, operand, shape));
     return tf.where(condition!, a!, b!);
@@ -80,7 +80,7 @@ const operations: { readonly [P in Computed]: Operation<P> } = {
     const places = tf.add(tf.reshape(indices!, [count]), tf.range(0, count * width, width, 'int32'));
     return tf.reshape(tf.gatherND(tf.reshape(x!, [count * width]), tf.expandDims(places, -1)), [...shape]);
   },
-  // WebAssembly gives zeros where float32 is asked for.
+  // With the dtype float32, the WebAssembly backend returns zeros.
   oneHot: ({ tf }, [indices], { attributes: { depth } }) => tf.cast(tf.oneHot(indices!, depth), 'float32'),
   rotate: ({ tf }, [x, cosines, sines], { shape }) => {
     const half = (shape.at(-1) as number) / 2;
@@ -101,13 +101,13 @@ const operations: { readonly [P in Computed]: Operation<P> } = {
   },
 };
 
-/** Computes one node; what is needed on the way is freed. */
+/** Computes one node. Intermediate tensors are freed. */
 export function compute(context: Context, node: Tensor, inputs: Tf.Tensor[]): Tf.Tensor {
   const operation = operations[node.primitive as Computed] as Operation<PrimitiveName>;
   return context.tf.tidy(() => operation(context, inputs, node));
 }
 
-/** `x` broadcast to a shape. Adding zeros is a hundred times faster than `Tile` in WebAssembly. */
+/** Broadcasts `x` to a shape. In WebAssembly, adding zeros is a hundred times faster than `Tile`. */
 function spread(tf: Tensorflow, x: Tf.Tensor, shape: Shape): Tf.Tensor {
   if (x.shape.length === shape.length && x.size === sizeOf(shape)) return tf.clone(x);
   if (x.dtype === 'bool') return tf.logicalOr(tf.fill([...shape], 0, 'bool'), x);
@@ -120,8 +120,8 @@ function turned(tf: Tensorflow, x: Tf.Tensor): Tf.Tensor {
 }
 
 /**
- * Products of matrices [..., m, k] and [..., k, n]. WebAssembly has a fast kernel (XNNPACK) for two plain matrices only,
- * so a batch is taken apart: by `gatherND`, since `slice` copies the whole batch each time.
+ * Products of matrices [..., m, k] and [..., k, n]. WebAssembly has a fast kernel (XNNPACK) only for two plain
+ * matrices, so a batch is split, with `gatherND` because `slice` copies the whole batch each time.
  */
 function wasmProducts(tf: Tensorflow, a: Tf.Tensor, b: Tf.Tensor, shape: Shape): Tf.Tensor {
   const [m, k] = a.shape.slice(-2) as [number, number];

@@ -2,7 +2,7 @@ import type * as Tf from '@tensorflow/tfjs-core';
 import type { Program } from '../../graph/program.ts';
 import type { HostTensor, Shape, Tensor, TensorSource } from '../../graph/tensor.ts';
 import {
-  asKept,
+  asStored,
   checkFeeds,
   checkState,
   type Engine,
@@ -16,11 +16,11 @@ import {
 import { loadTensorflow, type Tensorflow, type TensorflowDevice } from './load-tensorflow.ts';
 import { compute } from './operations.ts';
 
-/** TensorFlow.js (https://www.tensorflow.org/js) on one of its backends, executing programs node by node. */
+/** TensorFlow.js (https://www.tensorflow.org/js) on one of its backends. Executes programs node by node. */
 export class TensorflowEngine implements Engine {
   readonly name = 'tensorflow';
   readonly device: TensorflowDevice;
-  readonly keepsBlocks = false;
+  readonly storesQuantized = false;
   readonly tf: Tensorflow;
   readonly #backend: string;
 
@@ -30,7 +30,7 @@ export class TensorflowEngine implements Engine {
     this.#backend = backend;
   }
 
-  /** Throws with the reason where this machine has no such device. */
+  /** Throws with the reason if this machine has no such device. */
   static async open(device: TensorflowDevice): Promise<TensorflowEngine> {
     const { tf, backend } = await loadTensorflow(device);
     return new TensorflowEngine(device, tf, backend);
@@ -40,24 +40,26 @@ export class TensorflowEngine implements Engine {
     values: ReadonlyMap<string, HostTensor> | TensorSource,
     options: StateOptions = {},
   ): Promise<State> {
-    return TensorflowState.fill(this, asKept(valuesOf(values, options), options.quantized), options);
+    return TensorflowState.fill(this, asStored(valuesOf(values, options), options.quantized), options);
   }
 
   async compile(program: Program): Promise<Executable> {
     return new TensorflowExecutable(this, program);
   }
 
-  /** The library has one backend in charge at a time; this engine's must be when it makes or computes a tensor. */
+  /**
+   * The library has one active backend at a time. This engine's must be active when it creates or computes a tensor.
+   */
   activate(): void {
     if (this.tf.getBackend() === this.#backend) return;
-    // A backend that was started before takes over at once, before the promise is looked at.
+    // A backend that is already initialised becomes active at once, before the promise resolves.
     void this.tf.setBackend(this.#backend);
     if (this.tf.getBackend() !== this.#backend) throw new Error(`TensorFlow.js lost its ${this.#backend} backend`);
   }
 
   upload({ shape, data }: HostTensor): Tf.Tensor {
     this.activate();
-    // The JavaScript backend computes on the very array it is given, which stays the caller's.
+    // The JavaScript backend computes on the array it is passed, which belongs to the caller.
     return this.tf.tensor(data.slice(), [...shape], data instanceof Int32Array ? 'int32' : 'float32');
   }
 
@@ -81,7 +83,7 @@ class TensorflowState implements State {
     { over, frozen = false }: StateOptions,
   ) {
     if (over && !(over instanceof TensorflowState && over.engine === engine))
-      throw new Error('state can be read only through state of the same engine');
+      throw new Error('the underlying state must belong to the same engine');
     this.engine = engine;
     this.shapes = shapes;
     this.#over = over;
@@ -132,7 +134,7 @@ class TensorflowExecutable implements Executable {
   readonly #engine: TensorflowEngine;
   readonly #program: Program;
   readonly #constants = new Map<Tensor, Tf.Tensor>();
-  /** For each node the values that nothing after it needs. */
+  /** For each node, the values that no later node needs. */
   readonly #lastUses: ReadonlyMap<Tensor, readonly Tensor[]>;
 
   constructor(engine: TensorflowEngine, program: Program) {
@@ -164,7 +166,7 @@ class TensorflowExecutable implements Executable {
     }
   }
 
-  /** Fills in the values of the program's results; every other one is freed after its last use. */
+  /** Computes the values of the program's results. Every other value is freed after its last use. */
   #compute(feeds: Readonly<Record<string, HostTensor>>, state: TensorflowState, values: Map<Tensor, Tf.Tensor>): void {
     const { tf } = this.#engine;
     this.#engine.activate();

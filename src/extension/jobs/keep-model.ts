@@ -45,7 +45,8 @@ async function askName(dir: string, models: string): Promise<string | undefined>
   const { task, model } = await readConfiguration(dir);
   return vscode.window.showInputBox({
     title: 'Name of the tuned model',
-    prompt: 'The comparison with the base model is open in the editor. Press Enter to keep the model, or Esc to cancel.',
+    prompt:
+      'The comparison with the base model is open in the editor. Press Enter to keep the model, or Esc to cancel.',
     value: [path.basename(model ?? 'model'), task].filter(Boolean).join('-'),
     // The input box stays open while the user looks at the comparison.
     ...staysOpen,

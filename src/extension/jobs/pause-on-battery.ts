@@ -25,7 +25,9 @@ export function registerPauseOnBattery(
     for (const { dir, run, state } of living) {
       const want = batteryWish(battery, { state, control: await readControl(dir) });
       if (want === null) continue;
-      log.info(`${run}: ${want === 'pause' ? 'paused, because the computer is on battery' : 'resumed, because the computer is plugged in'}`);
+      log.info(
+        `${run}: ${want === 'pause' ? 'paused, because the computer is on battery' : 'resumed, because the computer is plugged in'}`,
+      );
       await requestControl(dir, want, batteryAsker);
     }
   };

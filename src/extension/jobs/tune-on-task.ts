@@ -173,7 +173,8 @@ async function askLength(last: TuningChoice['length']): Promise<TuningChoice['le
     title: `Enter the length of the run (${steps}/${steps})`,
     prompt: 'A number of steps, or a duration such as 90 s, 5 min or 1 h.',
     value: lengthText(last),
-    validateInput: (value) => (parseLength(value) ? null : 'Enter a number of steps or a duration: 100, 90 s, 5 min or 1 h.'),
+    validateInput: (value) =>
+      parseLength(value) ? null : 'Enter a number of steps or a duration: 100, 90 s, 5 min or 1 h.',
   });
   return text === undefined ? undefined : (parseLength(text) ?? undefined);
 }

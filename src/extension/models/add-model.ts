@@ -121,7 +121,11 @@ async function look(context: vscode.ExtensionContext, parts: AddModelParts, id: 
 /** Shows what would be downloaded and asks for confirmation. */
 async function confirm(model: ModelOffer): Promise<boolean> {
   const download = 'Download';
-  const detail = [...offerLines(model), '', 'The files are verified and stored on this machine. No data is uploaded.'].join('\n');
+  const detail = [
+    ...offerLines(model),
+    '',
+    'The files are verified and stored on this machine. No data is uploaded.',
+  ].join('\n');
   const answer = await vscode.window.showInformationMessage(
     `Download ${model.name}?`,
     { modal: true, detail },

@@ -39,6 +39,4 @@ export function registerSetHubToken(context: vscode.ExtensionContext, log: vscod
 }
 
 const tokenProblem = (token: string): string | null =>
-  token === '' || /^[\x21-\x7e]+$/.test(token)
-    ? null
-    : 'A token has no spaces and no accented letters. Copy it again.';
+  token === '' || /^[\x21-\x7e]+$/.test(token) ? null : 'A token has no spaces and no accented letters. Copy it again.';

@@ -1,4 +1,4 @@
-import { shareOf, type Verdict } from '../../workspace/verdict.ts';
+import { passRate, type Verdict } from '../../workspace/verdict.ts';
 import type { PromptFormat, Reward, ScoringError } from '../task.ts';
 
 /** Names of the rewards of tasks that test code, the default first. */
@@ -25,7 +25,7 @@ export function codeReward(
   verdict: Verdict,
   { name, completion, format, parses }: TestedCompletion,
 ): Reward | ScoringError {
-  const share = shareOf(verdict);
+  const share = passRate(verdict);
   if (verdict.outcome === 'broken' || share === null) return { broken: 'reason' in verdict ? verdict.reason : '' };
   if (name === 'all-tests') {
     const tests = share === 1 ? 1 : 0;

@@ -1,5 +1,5 @@
 import { UsageError, UserError } from '../../platform/errors.ts';
-import { shareOf, type Verdict } from '../../workspace/verdict.ts';
+import { passRate, type Verdict } from '../../workspace/verdict.ts';
 import type { CompletedRow, PromptFormat, Scorer, ScoringOptions, Task } from '../task.ts';
 import { codeReward } from './reward.ts';
 
@@ -52,7 +52,7 @@ export function testScorer<Row, Candidate extends { readonly code: string }>(
           throw new UserError(
             `The tests of ${scoring.functionName(row)} cannot be run: ${verdict.reason}; fix that and try again.`,
           );
-        const correct = shareOf(verdict) === 1;
+        const correct = passRate(verdict) === 1;
         const scores = { 'pass@1': { value: Number(correct), weight: 1 } };
         return { correct, extracted: candidate?.code ?? null, scores };
       });

@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os';
 import { UserError } from '../../platform/errors.ts';
 import { limitConcurrency } from '../../platform/limit-concurrency.ts';
 import type { DryRunDocument, DryRunFunction } from '../../protocol/discovery.ts';
-import { workspaceAsItStands } from '../../workspace/discover.ts';
-import { shareOf } from '../../workspace/verdict.ts';
+import { openWorkspace } from '../../workspace/discover.ts';
+import { passRate } from '../../workspace/verdict.ts';
 import { judgeBodies } from './judge.ts';
 import type { WorkspaceRow } from './row.ts';
 
@@ -23,7 +23,7 @@ export async function dryRun(
 ): Promise<DryRunDocument> {
   const begin = performance.now();
   const { workspace, command } = rows[0] as WorkspaceRow;
-  const { snapshot } = await workspaceAsItStands(workspace, command);
+  const { snapshot } = await openWorkspace(workspace, command);
   if (rows.some((row) => row.workspace !== workspace || row.snapshot !== snapshot.digest))
     throw new UserError(
       `${workspace} has changed since its functions were found; find them anew with \`unmask discover --workspace ${workspace}\`.`,
@@ -54,7 +54,7 @@ async function asItStands(row: WorkspaceRow, signal: AbortSignal | undefined): P
   const { outcome, seconds } = verdict!;
   if (verdict!.outcome !== 'scored')
     return { file, function: name, line, outcome, reason: verdict!.reason, tests: [], seconds };
-  const isWhole = shareOf(verdict!) === 1;
+  const isWhole = passRate(verdict!) === 1;
   const reason = isWhole ? null : 'a guarding test does not pass as the code stands';
   return { file, function: name, line, outcome, reason, tests: verdict!.tests, seconds };
 }

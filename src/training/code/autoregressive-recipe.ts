@@ -14,8 +14,8 @@ import {
 import { readCorpus } from './corpus.ts';
 
 /**
- * An example with one gap as an autoregressive model reads it: what is given, the middle, its end once; all tokens but
- * the first are predicted, as in the paper that `givenForMiddle` names.
+ * An example with one gap in the autoregressive format: context, middle, one end. All tokens except the first are
+ * predicted, as in the paper cited at `givenForMiddle`.
  */
 export function fromTheLeft({ tokens, canvases }: Example): Example {
   const all = Array.from(tokens);
@@ -27,25 +27,26 @@ export function fromTheLeft({ tokens, canvases }: Example): Example {
 
 const predicted = (tokens: ArrayLike<number>): Example => ({ tokens, canvases: [{ start: 1, end: tokens.length }] });
 
-/** How the model reads: texts as they stand, and one gap of a text with its middle behind it. */
-export const byWriting: CodeReading = {
+/** Examples for an autoregressive model: plain texts, and texts whose middle is moved to the end. */
+export const autoregressiveReading: CodeReading = {
   text: (draw, length, random) => predicted(draw.text(length, random).tokens),
   gap: (draw, length, random) => fromTheLeft(draw.gap(length, random)),
-  // A text has one middle at its end, so one gap is all that it can hold.
+  // The middle is at the end of a text, so a text can have only one gap.
   gaps: (draw, length, random) => fromTheLeft(draw.gap(length, random)),
   completer: (model) =>
     leftToRightCompleter(new AutoregressiveWriter(model, servedDecoding.contextTokens), model.generation),
 };
 
 /**
- * The code model's baseline: the same transformer, tokenizer, files, gaps, batches, steps and optimiser, but trained to
- * predict the next token. It is there to be compared with, and completes nothing in an editor.
+ * The baseline for the code model: the same transformer, tokenizer, files, gaps, batches, steps and optimiser, but
+ * trained to predict the next token. It is usable only for comparisons, not for completions in an editor.
  */
 export const autoregressiveCodeRecipe: Recipe = {
   ...codeRecipe,
   name: 'code-autoregressive',
-  description: 'The small code model trained autoregressively, to compare with',
+  description: 'The small code model trained autoregressively, for comparison',
   modelName: 'unmask-code-autoregressive',
   autoregressive: true,
-  prepare: async (hooks) => codeCurriculum(await readCorpus(sourcesFolder(), hooks), hooks, { reading: byWriting }),
+  prepare: async (hooks) =>
+    codeCurriculum(await readCorpus(sourcesFolder(), hooks), hooks, { reading: autoregressiveReading }),
 };

@@ -11,22 +11,24 @@ import { Random } from '../../platform/random.ts';
 import type { SourceFile } from './corpus.ts';
 import { GapExamples } from './gap-examples.ts';
 
-/** Tokens of the longest n-gram: held-out text takes 1 % more bits with one less, and hardly fewer with one more. */
+/**
+ * Length of the longest n-gram. With one token less, held-out text needs 1 % more bits; with one more, hardly fewer.
+ */
 const order = 6;
 
-/** Characters of text for each middle that is drawn, and middles at most. */
+/** One middle is drawn per this many characters of text, up to a maximum. */
 const charactersPerMiddle = 300;
 const mostMiddles = 100_000;
 
 export interface NgramPlace {
-  /** Folder in which the tokens are kept for the next time; null: nowhere. */
+  /** Folder in which the encoded tokens are cached; null: no cache. */
   readonly cache: string | null;
   readonly progress: (line: string) => void;
 }
 
 /**
- * The n-gram that a code model has to beat, counted in source files: of whole files for what comes next, and of gaps as
- * training draws them for where a middle ends.
+ * The n-gram baseline for code models, counted on source files: whole files for the next token, and gaps drawn as in
+ * training for the end of a middle.
  */
 export async function codeNgram(
   files: readonly SourceFile[],
@@ -49,12 +51,12 @@ export async function codeNgram(
     { eom, mask },
     {
       text: new Ngram(textsOf(tensors, 'files'), { vocabulary, order }),
-      ends: new Ngram(textsOf(tensors, 'middles'), { vocabulary, order, given: order - 1 }),
+      ends: new Ngram(textsOf(tensors, 'middles'), { vocabulary, order, contextLength: order - 1 }),
     },
   );
 }
 
-/** Other files, another tokenizer or another way to draw middles have another name. */
+/** The name depends on the files, the tokenizer and the way of drawing middles. */
 function digest(files: readonly SourceFile[], tokenizer: Tokenizer, eom: number): string {
   const hash = createHash('sha256').update(
     JSON.stringify([tokenizer.files.tokenizer, eom, order, charactersPerMiddle, mostMiddles]),

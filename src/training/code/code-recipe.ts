@@ -15,30 +15,33 @@ import { type Corpus, listedPackages, readCorpus, type SourceFile } from './corp
 import { GapExamples } from './gap-examples.ts';
 import { infillingItems } from './infilling-items.ts';
 
-/** Tokens that the recipe's tokenizer has, special ones with them. */
+/** Vocabulary size of the recipe's tokenizer, including special tokens. */
 const usualVocabulary = 8192;
 export const codeSpecials = { pad: 0, eos: 1, mask: 2, eom: 3 } as const;
 
-/** Tokens of a text. A completion is asked for with up to 512 tokens around a canvas of 64, so some are as long. */
+/**
+ * Lengths of texts in tokens. A completion request has up to 512 tokens around a canvas of 64, so some texts are that
+ * long.
+ */
 const lengths = { gap: 128, text: 256, long: 640 } as const;
 
-/** How completions are judged, and served unless set otherwise. */
+/** The decoding used for evaluation, and for serving by default. */
 export const servedDecoding: InfillingDecoding = { threshold: 0.9, contextTokens: 512 };
 
-/** Where the sources of npm packages, and the tokens that an n-gram counts, are kept once they were fetched and made. */
+/** Caches of fetched npm sources, and of the tokens that an n-gram counts. */
 export const sourcesFolder = (): string => path.join(dataHome(), 'cache', 'sources');
 export const ngramsFolder = (): string => path.join(dataHome(), 'cache', 'ngrams');
 
-/** How a kind of model reads code and completes it. */
+/** How one kind of model is trained on code and completes it. */
 export interface CodeReading {
-  /** An example of `length` tokens: plain text, one gap, or several where the model can learn from several at once. */
+  /** An example of `length` tokens: plain text, one gap, or several if the model can learn from several at once. */
   text(draw: GapExamples, length: number, random: Random): Example;
   gap(draw: GapExamples, length: number, random: Random): Example;
   gaps(draw: GapExamples, length: number, random: Random): Example;
   completer(model: LanguageModel): Completer;
 }
 
-const byDenoising: CodeReading = {
+const denoisingReading: CodeReading = {
   text: (draw, length, random) => draw.text(length, random),
   gap: (draw, length, random) => draw.gap(length, random),
   gaps: (draw, length, random) => draw.gaps(length, random),
@@ -75,11 +78,11 @@ export interface CurriculumOptions {
   readonly vocabulary?: number;
 }
 
-/** What a code model reads of a corpus: gaps, and plain text from which it learns more in less time at first. */
+/** The training data of a code model: gaps, and plain text, from which it learns faster at first. */
 export async function codeCurriculum(
   corpus: Corpus,
   { progress }: Pick<PrepareHooks, 'progress'>,
-  { reading = byDenoising, vocabulary = usualVocabulary }: CurriculumOptions = {},
+  { reading = denoisingReading, vocabulary = usualVocabulary }: CurriculumOptions = {},
 ): Promise<Curriculum> {
   progress(`Learning a tokenizer from ${corpus.training.length} files`);
   const files = trainBytePairs(
@@ -104,8 +107,7 @@ export async function codeCurriculum(
       if (kind === 7) return [batch(lengths.long, 'gaps')];
       return [batch(lengths.text, kind % 3 === 0 ? 'text' : 'gaps')];
     },
-    answers:
-      'Of three answers the one with the fewest syntax errors, as an editor shows it (`likeliest`: the first of them alone),',
+    answers: 'The best of three answers by syntax errors, which an editor shows (`likeliest`: only the first of them),',
     bestBy: 'exact_match',
     async evaluate(model, problems) {
       const begin = performance.now();
@@ -147,9 +149,9 @@ function describe({ training, validation }: Corpus): string[] {
       .filter((listed) => listed.part === part)
       .map(({ name, version, license }) => `${name} ${version} (${license})`);
   return [
-    `Sources of packages of the npm registry, as their authors wrote them: ${training.length} files, ${megabytes(training)} MB, for training, and`,
-    `${validation.length} files, ${megabytes(validation)} MB, of packages that were held out whole, for the scores below. Built, minified and generated files,`,
-    'declarations, tables, duplicates and banners of licences were left out.',
+    `Source files of npm packages, as their authors wrote them: ${training.length} files (${megabytes(training)} MB) for training, and`,
+    `${validation.length} files (${megabytes(validation)} MB) of held-out packages for the scores below. Built, minified and generated files,`,
+    'declarations, tables, duplicates and licence banners were left out.',
     '',
     `Training: ${names('training').join(', ')}.`,
     '',

@@ -6,16 +6,16 @@ import { Parser, type ReadEntry } from 'tar';
 import { UserError } from '../../platform/errors.ts';
 import { type FetchPackage, fetchByNpm } from './fetch-package.ts';
 import packages from './packages.json' with { type: 'json' };
-import { cleaned, distinctiveLines, unsuitable, unsuitablePath, withoutSpace } from './source-filter.ts';
+import { distinctiveLines, normalizedSource, unsuitable, unsuitablePath, withoutSpace } from './source-filter.ts';
 
-/** A package whose sources are read, as the list pins it. */
+/** A package whose sources are used, pinned to a version. */
 export interface ListedPackage {
   readonly name: string;
   readonly version: string;
-  /** SPDX, as the package declares it. */
+  /** SPDX identifier that the package declares. */
   readonly license: string;
   readonly part: 'training' | 'validation';
-  /** Only the folders that hold what people wrote, where the package has others too. */
+  /** If set, only these folders, because others contain generated code. */
   readonly only?: readonly string[];
 }
 
@@ -27,11 +27,11 @@ export interface SourceFile {
 
 export interface Corpus {
   readonly training: readonly SourceFile[];
-  /** Of packages that training does not read. */
+  /** From packages that training does not use. */
   readonly validation: readonly SourceFile[];
 }
 
-/** Licences that allow a model to be made of what they cover, without conditions on the model. */
+/** Licences that allow training a model on the covered code, without conditions on the model. */
 export const permissive: readonly string[] = [
   'MIT',
   'ISC',
@@ -51,8 +51,8 @@ export interface CorpusHooks {
 }
 
 /**
- * The listed packages' own sources: what is not in `folder` yet is fetched there first. Nothing of a package is ever
- * run. The order is that of packages and paths. Throws a `UserError` where a package's licence is not the listed one.
+ * Reads the listed packages' own sources, after fetching missing archives into `folder`. No package code is run. The
+ * order is that of packages and paths. Throws a `UserError` if a package's licence differs from the listed one.
  */
 export async function readCorpus(
   folder: string,
@@ -85,30 +85,30 @@ export async function readCorpus(
 const archiveName = ({ name, version }: ListedPackage): string =>
   `${name.replace('@', '').replace('/', '-')}-${version}.tgz`;
 
-/** Whether more than half of the lines that tell anything stand in training files: a copy, or code that was handed on. */
+/** Whether more than half of the distinctive lines occur in training files, as in a copy or in vendored code. */
 function isKnown(text: string, seen: ReadonlySet<string>): boolean {
   const lines = distinctiveLines(text);
   return lines.filter((line) => seen.has(line)).length > 0.5 * lines.length;
 }
 
-/** The sources in a package's archive that are worth reading, by path. */
+/** The suitable sources in a package's archive, by path. */
 export async function packageSources(archive: string, listed: ListedPackage): Promise<SourceFile[]> {
   const texts = await readArchive(archive, (name) => name === 'package.json' || unsuitablePath(name) === null);
   const manifest = texts.get('package.json');
   const declared = manifest === undefined ? undefined : (JSON.parse(manifest) as { license?: unknown }).license;
   if (declared !== listed.license || !permissive.includes(listed.license))
     throw new UserError(
-      `${listed.name} ${listed.version} declares the licence ${JSON.stringify(declared)} where the list has ${listed.license}; correct the list or leave the package out.`,
+      `${listed.name} ${listed.version} declares the licence ${JSON.stringify(declared)} but the list says ${listed.license}; correct the list or leave the package out.`,
     );
   const { only } = listed;
   return [...texts]
     .filter(([name]) => only === undefined || only.some((place) => name.startsWith(`${place}/`)))
-    .map(([name, text]) => ({ package: listed.name, path: name, text: cleaned(text) }))
+    .map(([name, text]) => ({ package: listed.name, path: name, text: normalizedSource(text) }))
     .filter(({ path: name, text }) => unsuitable(name, text) === null)
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** Files of a package's archive by their path in the package; links, and paths that lead out of it, are passed over. */
+/** Files of a package's archive by their path in the package. Links, and paths that lead out of it, are skipped. */
 async function readArchive(archive: string, wanted: (name: string) => boolean): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
   const pending: Promise<void>[] = [];
@@ -120,7 +120,7 @@ async function readArchive(archive: string, wanted: (name: string) => boolean): 
   const parser = new Parser({
     strict: true,
     onReadEntry(entry) {
-      // Archives of packages hold one folder, most often `package`.
+      // Package archives contain one folder, usually `package`.
       const [, ...parts] = entry.path.split('/');
       const name = parts.join('/');
       const isInside = name !== '' && !parts.includes('..') && !path.isAbsolute(name);
@@ -134,9 +134,7 @@ async function readArchive(archive: string, wanted: (name: string) => boolean): 
       .pipe(parser as unknown as NodeJS.WritableStream)
       .on('end', resolve)
       .on('error', (error: Error) =>
-        reject(
-          new UserError(`${archive} is no package archive (${error.message}); delete it, and it is fetched again.`),
-        ),
+        reject(new UserError(`${archive} is not a package archive (${error.message}); delete it to fetch it again.`)),
       );
   });
   await Promise.all(pending);

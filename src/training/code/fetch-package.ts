@@ -6,14 +6,14 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { messageOf, UserError } from '../../platform/errors.ts';
 
-/** Brings the archive of `name@version` to `file`. */
+/** Downloads the archive of `name@version` to `file`. */
 export type FetchPackage = (spec: string, file: string) => Promise<void>;
 
 const packed = z.tuple([z.object({ filename: z.string(), integrity: z.string() })]);
 
-/** By the npm that is installed, whose own configuration says where packages come from; nothing of them is run. */
+/** Uses the installed npm, whose own configuration names the registry. Nothing of the package is run. */
 export const fetchByNpm: FetchPackage = async (spec, file) => {
-  // The archive gets its name when it is whole.
+  // The archive gets its name when it is complete.
   const folder = await mkdtemp(`${file}.partial-`);
   try {
     const args = ['pack', spec, '--json', '--ignore-scripts', '--pack-destination', folder];
@@ -26,12 +26,12 @@ export const fetchByNpm: FetchPackage = async (spec, file) => {
     const digest = `sha512-${createHash('sha512')
       .update(await readFile(archive))
       .digest('base64')}`;
-    if (digest !== integrity) throw new Error('it is not what the registry announced');
+    if (digest !== integrity) throw new Error("its digest is not the registry's");
     await rename(archive, file);
   } catch (error) {
     const { stderr } = error as { stderr?: string };
     const reason = /npm (?:error|ERR!) (.+)/.exec(stderr ?? '')?.[1] ?? messageOf(error);
-    throw new UserError(`${spec} could not be fetched with npm pack (${reason}); check the network and start again.`);
+    throw new UserError(`${spec} could not be fetched with npm pack (${reason}); check the network and try again.`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

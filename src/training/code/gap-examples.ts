@@ -4,17 +4,17 @@ import type { Example, ExampleCanvas } from '../masked-diffusion-loss.ts';
 import type { SourceFile } from './corpus.ts';
 import { drawGap, type Gap, type GapKind } from './gaps.ts';
 
-/** What a canvas's tokens count where nothing is left to say; the first end of the middle counts in full. */
-const fillImportance = 0.1;
+/** Weight of canvas tokens after the first end of the middle, which itself has the full weight. */
+const fillWeight = 0.1;
 
 /**
- * Widths of the canvas in training, those that decoding tries (`canvas`, `line_canvas`, and half and a quarter of them): how
- * wide a canvas is tells a model about how much belongs there.
+ * Canvas widths in training: those of decoding (`canvas`, `line_canvas`, and half and a quarter of them). The width
+ * of a canvas tells the model roughly how long the middle is.
  */
 const canvasWidths = [8, 16, 32, 64] as const;
 
-/** How often a canvas is twice as wide as it has to be; so often that one is twice as wide as that, and so on. */
-const wider = 1 / 3;
+/** The probability that a canvas is twice as wide as necessary, applied repeatedly. */
+const widerProbability = 1 / 3;
 
 const shares: readonly (readonly [GapKind, number])[] = [
   ['line', 0.45],
@@ -23,10 +23,10 @@ const shares: readonly (readonly [GapKind, number])[] = [
   ['span', 0.15],
 ];
 
-/** Characters that surely hold a token each. */
+/** More characters than a token has on average, so that enough text is encoded. */
 const charactersPerToken = 8;
 
-/** Draws examples from source files, every character of them alike. */
+/** Draws examples from source files; every character has the same probability. */
 export class GapExamples {
   readonly #files: readonly SourceFile[];
   readonly #ends: Float64Array;
@@ -44,7 +44,7 @@ export class GapExamples {
     });
   }
 
-  /** Prefix, canvas with the middle and its end, suffix: `length` tokens in all, fewer where the file is short. */
+  /** Prefix, canvas with the middle and its end, suffix: `length` tokens in all, fewer if the file is short. */
   gap(length: number, random: Random): Example {
     for (;;) {
       const { text } = this.#draw(random);
@@ -55,8 +55,8 @@ export class GapExamples {
   }
 
   /**
-   * `length` tokens of text with a few gaps or many, each with a canvas of its own: a step learns from many gaps for the
-   * price of one.
+   * `length` tokens of text with one or more gaps, each with its own canvas. A step then learns from many gaps at the
+   * cost of one text.
    */
   gaps(length: number, random: Random): Example {
     for (;;) {
@@ -79,7 +79,7 @@ export class GapExamples {
     }
   }
 
-  /** The tokens of a middle and its end, behind `before` tokens of what stands before it; `none` where there are fewer. */
+  /** The tokens of a middle and its end, after `before` context tokens; missing context is filled with `none`. */
   middle(before: number, none: number, random: Random): number[] {
     for (;;) {
       const { text } = this.#draw(random);
@@ -92,7 +92,7 @@ export class GapExamples {
     }
   }
 
-  /** Where a line begins that has about `length` tokens behind it. */
+  /** The start of a line that is followed by about `length` tokens. */
   #lineStart(text: string, length: number, random: Random): number {
     const room = Math.max(0, text.length - 3 * length);
     return room === 0 ? 0 : text.indexOf('\n', random.integer(room)) + 1;
@@ -103,11 +103,11 @@ export class GapExamples {
     const canvases: ExampleCanvas[] = [];
     let at = 0;
     for (const { start, end } of gaps) {
-      const given = this.#tokenizer.encode(text.slice(at, start));
+      const between = this.#tokenizer.encode(text.slice(at, start));
       const middle = this.#tokenizer.encode(text.slice(start, end));
       const width = drawWidth(middle.length, random);
-      if (width === null || tokens.length + given.length + width > length) break;
-      tokens.push(...given);
+      if (width === null || tokens.length + between.length + width > length) break;
+      tokens.push(...between);
       canvases.push(this.#canvas(middle, tokens.length, width));
       tokens.push(...middle, ...Array<number>(width - middle.length).fill(this.#eom));
       at = end;
@@ -116,7 +116,7 @@ export class GapExamples {
   }
 
   #canvas(middle: readonly number[], start: number, width: number): ExampleCanvas {
-    const importance = Array.from({ length: width }, (_, place) => (place <= middle.length ? 1 : fillImportance));
+    const importance = Array.from({ length: width }, (_, place) => (place <= middle.length ? 1 : fillWeight));
     return { start, end: start + width, importance };
   }
 
@@ -125,16 +125,16 @@ export class GapExamples {
     const width = drawWidth(middle.length, random);
     if (width === null) return null;
     const budget = length - width;
-    // Who types at the end of a file has nothing behind the cursor.
+    // At the end of a file, nothing follows the cursor.
     const hasSuffix = random.uniform() >= 0.15;
-    const behind = this.#tokenizer
+    const suffix = this.#tokenizer
       .encode(hasSuffix ? text.slice(end, end + budget * charactersPerToken) : '')
       .slice(0, Math.floor(budget * (0.1 + 0.4 * random.uniform())));
     const before = this.#tokenizer.encode(text.slice(Math.max(0, start - budget * charactersPerToken), start));
-    const prefix = before.slice(Math.max(0, before.length - (budget - behind.length)));
+    const prefix = before.slice(Math.max(0, before.length - (budget - suffix.length)));
     const fill = Array<number>(width - middle.length).fill(this.#eom);
     return {
-      tokens: [...prefix, ...middle, ...fill, ...behind],
+      tokens: [...prefix, ...middle, ...fill, ...suffix],
       canvases: [this.#canvas(middle, prefix.length, width)],
     };
   }
@@ -151,12 +151,12 @@ export class GapExamples {
   }
 }
 
-/** A width that holds a middle of so many tokens and its end, most often the least; null where none does. */
+/** A width that fits a middle of this many tokens and its end, most often the smallest. Null: none fits. */
 function drawWidth(tokens: number, random: Random): number | null {
   const widths = canvasWidths.filter((width) => width > tokens);
   const last = widths.length - 1;
   let drawn = 0;
-  while (drawn < last && random.uniform() < wider) drawn++;
+  while (drawn < last && random.uniform() < widerProbability) drawn++;
   return widths[drawn] ?? null;
 }
 
@@ -169,7 +169,7 @@ function drawKind(random: Random): GapKind {
   return 'line';
 }
 
-/** Up to `draws` gaps that begin within the first `characters` of a text, in order, with something between any two. */
+/** Up to `draws` gaps that begin within the first `characters` of a text, in order and not adjacent. */
 function drawApart(text: string, draws: number, characters: number, random: Random): Gap[] {
   const gaps: Gap[] = [];
   for (let draw = 0; draw < draws; draw++) {

@@ -1,28 +1,29 @@
 import { piecesOf } from '../../model/byte-pair-training.ts';
 import type { Random } from '../../platform/random.ts';
 
-/** A part of a text that is to be completed: characters [start, end). */
+/** A part of a text to complete: characters [start, end). */
 export interface Gap {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * How a gap is cut: the rest of a line, the rest of a line and some lines more, the body that a line opens, or any span.
+ * The kinds of gaps: the rest of a line, the rest of a line and some more lines, the body that a line opens, or any
+ * span.
  */
 export const gapKinds = ['line', 'lines', 'block', 'span'] as const;
 export type GapKind = (typeof gapKinds)[number];
 
-/** Characters of a middle that a canvas can hold are at most about this many. */
+/** The approximate maximum number of characters that a canvas can hold. */
 const longest = 200;
 
 /**
- * Where a gap may begin: where a piece of the tokenizer's does (a name, a number, punctuation), or at any character. Models
- * learn the first alone, for a decoder takes up a piece that was begun (`infill`).
+ * Where a gap may begin: at the start of a pre-token (a name, a number, punctuation), or at any character. Models are
+ * trained on the former only, because the decoder heals a partial token (`infill`).
  */
 export type GapStart = 'piece' | 'character';
 
-/** A gap of a kind at a random place of a text; null where there is none at the place that was drawn. */
+/** A gap of a kind at a random position; null if there is none at that position. */
 export function drawGap(text: string, kind: GapKind, at: GapStart, random: Random): Gap | null {
   const gap = drawAnywhere(text, kind, random);
   if (gap === null || at === 'character' || kind === 'block') return gap;
@@ -43,7 +44,7 @@ function drawAnywhere(text: string, kind: GapKind, random: Random): Gap | null {
   const indentation = indentationAt(text, begin);
   if (begin + indentation >= line) return null;
   if (kind === 'block') return bodyBelow(text, begin, line, indentation);
-  // Anywhere behind the indentation and before the line's last character.
+  // Anywhere after the indentation and before the line's last character.
   const start = begin + indentation + random.integer(line - begin - indentation);
   if (kind === 'line') return within(start, line);
   let end = line;
@@ -56,7 +57,7 @@ function drawSpan(text: string, random: Random): Gap | null {
   return within(start, Math.min(text.length, start + 1 + random.integer(120)));
 }
 
-/** The lines below that are indented further, from the end of the line that opens them. */
+/** The indented lines below, from the end of the line that opens them. */
 function bodyBelow(text: string, begin: number, line: number, indentation: number): Gap | null {
   if (!/[{([:]$|=>$/.test(text.slice(begin, line))) return null;
   let end = line;

@@ -6,7 +6,7 @@ import { languageOf } from '../../syntax/trees.ts';
 import type { SourceFile } from './corpus.ts';
 import { drawGap, type GapKind } from './gaps.ts';
 
-/** How the gaps of a kind are cut. */
+/** The gap kinds of each benchmark kind. */
 const cuts: Readonly<Record<InfillingKind, readonly GapKind[]>> = {
   line: ['line'],
   lines: ['lines', 'block'],
@@ -14,8 +14,9 @@ const cuts: Readonly<Record<InfillingKind, readonly GapKind[]>> = {
 };
 
 /**
- * `count` different gaps in files of languages that have a grammar, the kinds in turn, where an editor asks by itself: not
- * in comments and strings. Always the same ones for the same seed; fewer where the files hold too few.
+ * Draws `count` different gaps in files of languages with a grammar, the kinds in turn. Comments and strings are
+ * excluded, where an editor offers no completions by default. Reproducible for a seed; fewer if the files contain too
+ * few.
  */
 export async function infillingItems(
   files: readonly SourceFile[],

@@ -5,12 +5,12 @@ import { languageOf } from '../../syntax/trees.ts';
 import { workspaceFiles } from '../../workspace/files.ts';
 import type { SourceFile } from './corpus.ts';
 
-/** Characters of the longest file that is read. */
+/** Maximum number of characters of a file. */
 const longest = 100_000;
 
 /**
- * The sources in a folder, in any language that has a grammar: its own files, by path, with line ends of Unix. Throws a
- * `UserError` where there are none.
+ * The folder's own source files in all languages with a grammar, by path, with Unix line ends. Throws a `UserError`
+ * if there are none.
  */
 export async function readSources(folder: string): Promise<SourceFile[]> {
   const names = (await workspaceFiles(folder)).filter((name) => languageOf(name) !== null);
@@ -22,6 +22,6 @@ export async function readSources(folder: string): Promise<SourceFile[]> {
   );
   const readable = files.filter(({ text }) => text.trim() !== '' && text.length <= longest && !text.includes('\0'));
   if (readable.length === 0)
-    throw new UserError(`${folder} holds no source file that can be read; give a folder with source code.`);
+    throw new UserError(`${folder} contains no readable source file; give a folder with source code.`);
   return readable;
 }

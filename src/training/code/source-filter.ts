@@ -1,11 +1,11 @@
-/** Why a file of a package is not read, in a few words; null where it is. */
+/** Why a file of a package is not used, in a few words; null if it is used. */
 export function unsuitable(path: string, text: string): string | null {
   return unsuitablePath(path) ?? unsuitableText(text);
 }
 
-/** What a file's name alone tells. */
+/** The reason that follows from the file's name alone. */
 export function unsuitablePath(path: string): string | null {
-  if (!/\.([cm]?[jt]s|[jt]sx)$/.test(path)) return 'no TypeScript or JavaScript';
+  if (!/\.([cm]?[jt]s|[jt]sx)$/.test(path)) return 'not TypeScript or JavaScript';
   if (/\.d\.[cm]?ts$/.test(path)) return 'declarations only';
   if (/(^|[/.-])min\.[cm]?js$|\.bundle\.|\.umd\.|\.iife\.|\.prod\./i.test(path)) return 'built';
   if (
@@ -13,11 +13,11 @@ export function unsuitablePath(path: string): string | null {
       path,
     )
   )
-    return 'data or of somebody else';
+    return 'data or third-party code';
   return null;
 }
 
-/** Characters of the shortest and the longest file. */
+/** Minimum and maximum number of characters. */
 const sizes = [200, 100_000] as const;
 
 function unsuitableText(text: string): string | null {
@@ -25,27 +25,27 @@ function unsuitableText(text: string): string | null {
   if (text.includes('\uFFFD') || text.includes('\0')) return 'no UTF-8';
   if (generated.test(text)) return 'generated';
   const lines = text.split('\n');
-  if (text.length / lines.length > 60 || lines.some((line) => line.length > 400)) return 'lines of a machine';
+  if (text.length / lines.length > 60 || lines.some((line) => line.length > 400)) return 'minified or generated';
   if (lines.length < 8) return 'too short or too long';
   const space = text.match(/\s/g)?.length ?? 0;
-  if (space / text.length < 0.08) return 'lines of a machine';
+  if (space / text.length < 0.08) return 'minified or generated';
   if (isTable(text)) return 'a table';
   return null;
 }
 
-/** What compilers, bundlers and generators leave. */
+/** Patterns of files that compilers, bundlers and generators write. */
 const generated =
   /@generated|do not (edit|modify)|auto-?generated|sourceMappingURL=|__esModule|__awaiter|__importDefault|__webpack_require__|_interopRequireDefault|_classCallCheck|tslib|\beslint-disable \*\/\s*\n\s*module\.exports=/i;
 
-/** Mostly literals: digits, strings and brackets where a program has words. */
+/** Whether a text is mostly literals: digits, strings and brackets instead of words. */
 function isTable(text: string): boolean {
   const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
   const literals = (code.match(/'[^'\n]*'|"[^"\n]*"|\d[\d_.xa-fA-F]*/g) ?? []).join('').length;
   return literals > 0.4 * code.replace(/\s/g, '').length;
 }
 
-/** A text as it is read: line ends of Unix, no byte order mark, and no banner of a licence at its head. */
-export function cleaned(text: string): string {
+/** Normalises a source: Unix line ends, no byte order mark, no licence banner. */
+export function normalizedSource(text: string): string {
   const unix = text
     .replace(/^\uFEFF/, '')
     .replace(/\r\n?/g, '\n')
@@ -55,10 +55,10 @@ export function cleaned(text: string): string {
   return `${(isLicence ? unix.slice(banner[0].length) : unix).trim()}\n`;
 }
 
-/** What stays the same when white space is set otherwise. */
+/** The text without white space, to compare sources that are formatted differently. */
 export const withoutSpace = (text: string): string => text.replace(/\s+/g, '');
 
-/** Lines that say something of their own, by which two files are known to be of one origin. */
+/** Distinctive lines, by which files of common origin are recognised. */
 export const distinctiveLines = (text: string): string[] =>
   text
     .split('\n')

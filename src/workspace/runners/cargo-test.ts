@@ -2,7 +2,7 @@ import { cargoToolchain } from '../toolchains.ts';
 import { compiledRunner } from './compiled.ts';
 import type { RunnerOf } from './runner.ts';
 
-/** The tests of Rust: those beside the code, and those of `tests/`. */
+/** Rust's tests: those in source files and those in `tests/`. */
 export const cargoTest: RunnerOf = async (workspace) => {
   const { files, read } = workspace;
   if (!files.includes('Cargo.toml')) return null;

@@ -11,12 +11,12 @@ const isConfiguration = (file: string): boolean =>
   isTestData(file) ||
   /(^|\/)(Makefile|[^/]+\.(toml|cfg|ini|mk)|[^/]+\.config\.[^/]+|\.[^/]*rc(\.[^/]+)?)$/.test(file);
 
-/** What stands for a file of tests in a command that is run once for each. */
-const filePlace = '{file}';
+/** Placeholder for a test file, in a command that is run once per file. */
+const filePlaceholder = '{file}';
 
 /**
- * A command of the user's that reports in TAP, the Test Anything Protocol, which most runners and many languages write:
- * run for every file of tests where it has a place for one, else once for all. It does not tell what it calls, so every
+ * A user's command that reports in TAP, the Test Anything Protocol, which most runners and many languages support. It
+ * is run once per test file if it has a placeholder, otherwise once for all. It does not report calls, so every
  * function is tried with it.
  */
 export async function commandRunner(root: string, command: string): Promise<TestRunner> {
@@ -27,8 +27,8 @@ export async function commandRunner(root: string, command: string): Promise<Test
     stripTypes: false,
     isTest,
     isConfiguration,
-    tellsCalls: false,
-    suites: (files) => (command.includes(filePlace) ? files.filter(isTest) : ['.']),
+    reportsCalls: false,
+    suites: (files) => (command.includes(filePlaceholder) ? files.filter(isTest) : ['.']),
     version: `${toolchain.version} ${harness.version} ${command}`,
     job: (files) => ({
       job: {

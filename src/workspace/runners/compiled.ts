@@ -4,16 +4,16 @@ import { readHarness } from '../harness.ts';
 import { nodeToolchain, type Toolchain } from '../toolchains.ts';
 import type { TestRunner } from './runner.ts';
 
-/** Tests that are compiled for every run, by a command that reports an event a line. */
+/** Tests that are compiled for every run, by a command that reports one event per line. */
 export interface CompiledTests extends Pick<TestRunner, 'name' | 'isTest' | 'isConfiguration' | 'suites'> {
-  /** File of `harness/` that reads the report. */
+  /** File in `harness/` that reads the report. */
   readonly format: 'go' | 'cargo';
   readonly command: string;
   readonly toolchain: Toolchain;
   readonly shown?: readonly ShownPath[];
 }
 
-/** A compiler takes longer than the tests, and writes more. */
+/** Compiling takes longer than the tests, and writes more. */
 const limits: Partial<SandboxLimits> = {
   seconds: 120,
   cpuSeconds: 60,
@@ -23,7 +23,7 @@ const limits: Partial<SandboxLimits> = {
   openFiles: 1024,
 };
 
-/** Its command is run by Node inside of the sandbox, beside the tests. It does not tell what they call. */
+/** Node runs the command inside the sandbox. The functions that tests call are not reported. */
 export async function compiledRunner({
   format,
   command,
@@ -36,7 +36,7 @@ export async function compiledRunner({
   return {
     ...about,
     stripTypes: false,
-    tellsCalls: false,
+    reportsCalls: false,
     limits,
     version: `${toolchain.version} ${harness.version} ${command}`,
     job: (files) => ({

@@ -12,12 +12,12 @@ import type { TestRunner, Workspace } from './runner.ts';
 import { unittest } from './unittest.ts';
 import { vitest } from './vitest.ts';
 
-/** Every runner whose tests can be a reward, in the order in which a workspace is asked for its own. */
+/** Every supported runner, in the order in which they are tried on a workspace. */
 const runners = [nodeTest, vitest, jest, mocha, pytest, unittest, goTest, cargoTest] as const;
 
 /**
- * Finds the runner of a workspace by its files and its `package.json`, unless its user says by which command its tests
- * are run. Throws a `UserError` where there is none, or one that is not known.
+ * Detects the runner of a workspace by its files and its `package.json`, unless the user gives a test command. Throws
+ * a `UserError` if there is none or if it is not supported.
  */
 export async function findRunner(
   root: string,
@@ -33,20 +33,21 @@ export async function findRunner(
   };
   const other = /\b(ava|tape|tap|playwright|jasmine|karma)\b/.exec(workspace.scripts);
   for (const runnerOf of runners) {
-    // Python's tests may stand beside those of a runner that is not known; what the package calls its tests goes first.
+    // Python tests may exist next to those of an unsupported runner. The test script of package.json takes
+    // precedence.
     if (runnerOf === pytest && other)
       throw new UserError(
-        `The tests of ${root} are run by ${other[0]}; only those of node:test, vitest, jest, mocha, pytest, unittest, go test and cargo test can be a reward by themselves. Give a command that reports in TAP.`,
+        `The tests of ${root} use ${other[0]}, which is not supported; supported runners are node:test, vitest, jest, mocha, pytest, unittest, go test and cargo test. For another runner, give a command that reports in TAP.`,
       );
     const runner = await runnerOf(workspace);
     if (runner) return runner;
   }
   throw new UserError(
-    `${root} has no tests that are known: none in files such as name.test.ts or test/name.js (node:test, vitest, jest, mocha), test_name.py (pytest, unittest) or name_test.go beside a go.mod, nor #[test] beside a Cargo.toml.`,
+    `No tests were found in ${root}: no files such as name.test.ts or test/name.js (node:test, vitest, jest, mocha), test_name.py (pytest, unittest) or name_test.go with a go.mod, and no #[test] with a Cargo.toml.`,
   );
 }
 
-/** The scripts of `package.json` that are about tests, as one text. */
+/** The test scripts of `package.json`, as one text. */
 async function testScripts(root: string): Promise<string> {
   const text = await readFile(path.join(root, 'package.json'), 'utf8').catch(() => '{}');
   try {
@@ -56,6 +57,6 @@ async function testScripts(root: string): Promise<string> {
       .map(([, script]) => script)
       .join('\n');
   } catch {
-    throw new UserError(`${root}/package.json is not valid JSON; mend it.`);
+    throw new UserError(`${root}/package.json is not valid JSON; fix it.`);
   }
 }

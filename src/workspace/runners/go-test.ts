@@ -5,14 +5,14 @@ import type { RunnerOf } from './runner.ts';
 
 const isTest = (file: string): boolean => file.endsWith('_test.go');
 
-/** The tests of Go, package by package. */
+/** Go's tests, one package at a time. */
 export const goTest: RunnerOf = async ({ root, files }) => {
   if (!files.includes('go.mod') || !files.some(isTest)) return null;
   const { cache, ...toolchain } = await goToolchain(root);
   return compiledRunner({
     name: 'go test',
     format: 'go',
-    // Go writes into its cache whatever it finds there, so each run has a copy.
+    // Go writes to its cache, so each run has a copy.
     command: 'cp -R /go-build "$GOCACHE" && exec go test -json -vet=off {file}',
     toolchain,
     shown: [{ host: cache, inside: 'go-build' }],

@@ -5,7 +5,7 @@ import { installed, isPackageConfiguration, isTestData, type RunnerOf, someFile 
 const isTest = (file: string): boolean =>
   /\.(test|spec)\.[cm]?[jt]sx?$/.test(file) || /(^|\/)__tests__\/.+\.[cm]?[jt]sx?$/.test(file);
 
-/** Jest, as it is installed in the workspace, with its configuration. */
+/** The workspace's installed jest, with its configuration. */
 export const jest: RunnerOf = async (workspace) => {
   const { root, files, scripts } = workspace;
   const tests = files.filter(isTest);
@@ -27,7 +27,7 @@ export const jest: RunnerOf = async (workspace) => {
     version: `${toolchain.version} ${harness.version}`,
     job: (testFiles, coverage) => ({
       job: {
-        // With it, jest takes modules too.
+        // Lets jest load ES modules.
         command: [toolchain.program, '--no-warnings', '--experimental-vm-modules', '../kit/jest.mjs'],
         shown: [...toolchain.shown, ...packages],
         environment: { ...toolchain.environment, NODE_ENV: 'test' },

@@ -7,7 +7,7 @@ import { installed, isPackageConfiguration, isTestData, type RunnerOf } from './
 const isTest = (file: string): boolean =>
   /(\.|-|_)(test|spec)\.[cm]?js$/.test(file) || /(^|\/)(tests?|spec)\/.+\.[cm]?js$/.test(file);
 
-/** Mocha, as it is installed in the workspace, with its configuration. */
+/** The workspace's installed mocha, with its configuration. */
 export const mocha: RunnerOf = async ({ root, files, scripts }) => {
   if (!/\b_?mocha\b/.test(scripts) && !existsSync(path.join(root, '.mocharc.json'))) return null;
   if (!files.some(isTest)) return null;

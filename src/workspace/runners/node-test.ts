@@ -7,17 +7,17 @@ const isTest = (file: string): boolean =>
   /(^|\/)test-[^/]+\.[cm]?[jt]s$/.test(file) ||
   /(^|\/)test\/[^/]+\.[cm]?[jt]s$/.test(file);
 
-/** Node's own runner. Others have files of the same names: what tells is that node:test is imported. */
+/** Node's own runner. Other runners use the same file names, so an import of node:test decides. */
 export const nodeTest: RunnerOf = async (workspace) => {
   const { root, files, scripts } = workspace;
   if (!(await someFile(workspace, files.filter(isTest), /['"]node:test['"]/))) return null;
-  // What the script has Node load first: a loader for TypeScript, as a rule.
+  // The modules that the script preloads, usually a loader for TypeScript.
   const flags = [
     ...scripts.matchAll(/--(?:import|require|loader|experimental-loader|conditions)[= ]\S+|--experimental-\S+/g),
   ]
     .map(([flag]) => flag)
     .concat(/(^|\s)tsx\s/.test(scripts) ? ['--import tsx'] : []);
-  // A Node that takes types out itself needs longer for it than for all the rest.
+  // Stripping types in Node would take longer than the rest of a run.
   const stripTypes = flags.length === 0;
   const toolchain = nodeToolchain();
   const harness = await readHarness('node-test.mjs', 'node-test-reporter.mjs', 'common.mjs');

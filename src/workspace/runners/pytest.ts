@@ -2,15 +2,15 @@ import { readHarness } from '../harness.ts';
 import { isPythonConfiguration, isPythonTest, workspacePython } from './python.ts';
 import { type RunnerOf, someFile } from './runner.ts';
 
-/** What unittest has no use for: tests that are functions, and what pytest is configured by. */
-const ofPytest = /^\s*(import|from) pytest\b|^(async )?def test_/m;
+/** Features that unittest lacks: tests that are functions, and pytest's configuration. */
+const pytestPattern = /^\s*(import|from) pytest\b|^(async )?def test_/m;
 const configuration = /(^|\/)(conftest\.py|pytest\.ini)$/;
 
-/** Pytest. It runs tests of unittest too, where a workspace uses both. */
+/** Pytest. It also runs unittest's tests if a workspace uses both. */
 export const pytest: RunnerOf = async (workspace) => {
   const { root, files } = workspace;
   const tests = files.filter(isPythonTest);
-  const isOwn = files.some((file) => configuration.test(file)) || (await someFile(workspace, tests, ofPytest));
+  const isOwn = files.some((file) => configuration.test(file)) || (await someFile(workspace, tests, pytestPattern));
   if (tests.length === 0 || !isOwn) return null;
   const toolchain = await workspacePython(root);
   const harness = await readHarness('unmask_pytest.py');

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { environmentToolchain, liesIn, pythonOnPath, pythonToolchain, type Toolchain } from '../toolchains.ts';
+import { environmentToolchain, isInside, pythonOnPath, pythonToolchain, type Toolchain } from '../toolchains.ts';
 import { isTestData } from './runner.ts';
 
 export const isPythonTest = (file: string): boolean => /(^|\/)(test_[^/]+|[^/]+_test)\.py$/.test(file);
@@ -10,13 +10,13 @@ export const isPythonConfiguration = (file: string): boolean =>
   isTestData(file) ||
   /(^|\/)(conftest\.py|pytest\.ini|pyproject\.toml|setup\.cfg|tox\.ini)$/.test(file);
 
-/** The interpreter of the workspace's virtual environment where it has one, else the machine's. */
+/** The interpreter of the workspace's virtual environment if it has one, otherwise the machine's. */
 export function workspacePython(root: string): Promise<Toolchain> {
   const own = ['.venv', 'venv'].map((name) => path.join(root, name, 'bin', 'python')).find((file) => existsSync(file));
   if (own !== undefined) return environmentToolchain(root, own);
-  // An environment of the workspace, by any name, may be the active one.
+  // A virtual environment of the workspace, whatever its name, may be active.
   const found = pythonOnPath();
-  return found !== null && liesIn(root, path.dirname(found))
+  return found !== null && isInside(root, path.dirname(found))
     ? environmentToolchain(root, found)
     : pythonToolchain(found);
 }

@@ -4,23 +4,23 @@ import { UserError } from '../../platform/errors.ts';
 import type { SandboxLimits } from '../../sandbox/limits.ts';
 import type { SandboxJob, ShownPath } from '../../sandbox/sandbox.ts';
 
-/** A test runner of a workspace: which files are its tests, and how a file of them is run. */
+/** A test runner of a workspace: which files are its tests, and how to run a test file. */
 export interface TestRunner {
   readonly name: string;
   isTest(file: string): boolean;
-  /** What decides how tests are run: no candidate can touch it. */
+  /** Whether a file affects how tests run. Candidates cannot change these files. */
   isConfiguration(file: string): boolean;
-  /** What is run one after the other; absent: every file that is a test. */
+  /** The units that are run separately; absent: every test file. */
   suites?(files: readonly string[]): readonly string[];
-  /** False where a run does not tell which functions it calls, so that each may be called by any. */
-  readonly tellsCalls?: boolean;
-  /** Whether TypeScript is run without its types, because this Node does not take them. */
+  /** False if a run does not report the functions that it calls. Then every function is tried with every test file. */
+  readonly reportsCalls?: boolean;
+  /** Whether TypeScript is stripped beforehand, because this Node does not do it. */
   readonly stripTypes: boolean;
-  /** What a run may take, where that is not what runs of tests take as a rule. */
+  /** Limits that differ from the usual limits of test runs. */
   readonly limits?: Partial<SandboxLimits>;
-  /** The job that runs test files, but for the nonce; its input is what the harness is told beside that. */
+  /** The job that runs test files, without the nonce; the rest of its input is for the harness. */
   job(files: readonly string[], coverage: boolean): RunnerJob;
-  /** Tells one way of running the same tests from another, for caches. */
+  /** Identifies the way in which the tests run, for caches. */
   readonly version: string;
 }
 
@@ -29,26 +29,29 @@ export interface RunnerJob {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-/** What tells which runner a workspace has. */
+/** The information from which the runner is detected. */
 export interface Workspace {
   readonly root: string;
   readonly files: readonly string[];
-  /** The scripts of `package.json` that are about tests, as one text. */
+  /** The test scripts of `package.json`, as one text. */
   readonly scripts: string;
-  /** The text of a file; empty where it cannot be read. */
+  /** The text of a file; empty if it cannot be read. */
   readonly read: (file: string) => Promise<string>;
 }
 
-/** Makes the runner of a workspace whose tests are its own; null for one whose are not. Throws a `UserError` where they cannot run. */
+/**
+ * Creates the runner of a workspace; null if the workspace does not use it. Throws a `UserError` if its tests cannot
+ * run.
+ */
 export type RunnerOf = (workspace: Workspace) => Promise<TestRunner | null>;
 
-/** Whether one of the files matches. */
+/** Whether the content of one of the files matches. */
 export async function someFile({ read }: Workspace, files: readonly string[], pattern: RegExp): Promise<boolean> {
   for (const file of files) if (pattern.test(await read(file))) return true;
   return false;
 }
 
-/** Installed packages, as they are; the nearest folder of them, as Node looks for it, and no link to another kind of folder. */
+/** The installed packages: the nearest `node_modules`, as Node looks it up, but no link to any other folder. */
 export function installedPackages(root: string): ShownPath[] {
   for (let folder = root; ; folder = path.dirname(folder)) {
     const host = path.join(folder, 'node_modules');
@@ -58,20 +61,20 @@ export function installedPackages(root: string): ShownPath[] {
   }
 }
 
-/** The same where a package is among them; throws a `UserError` where it is not. */
+/** The same, with a check for a package; throws a `UserError` if it is missing. */
 export function installed(root: string, name: string): ShownPath[] {
   const packages = installedPackages(root);
   if (packages.some(({ host }) => existsSync(path.join(host, name, 'package.json')))) return packages;
-  throw new UserError(`The tests of ${root} are run by ${name}, which is not installed there; run npm install.`);
+  throw new UserError(`The tests of ${root} use ${name}, which is not installed there; run npm install.`);
 }
 
-/** What decides how Node and TypeScript take files, whatever runs them. */
+/** Whether a file affects how Node and TypeScript load modules, with any runner. */
 export const isPackageConfiguration = (file: string): boolean =>
   /(^|\/)(package(-lock)?\.json|tsconfig[^/]*\.json)$/.test(file);
 
 /**
- * Data that tests compare with, such as snapshots of what was right. What else lies beside tests is not of it: they may
- * write there.
+ * Data that tests compare with, such as expected snapshots. Other files next to tests are not included, because tests
+ * may write there.
  */
 export const isTestData = (file: string): boolean =>
   /(^|\/)(testdata|goldens?|__(fixtures|snapshots)__)\/|\.snap(shot)?$/.test(file) ||

@@ -2,7 +2,7 @@ import { readHarness } from '../harness.ts';
 import { isPythonConfiguration, isPythonTest, workspacePython } from './python.ts';
 import { type RunnerOf, someFile } from './runner.ts';
 
-/** Python's own runner: files whose tests are classes of unittest. */
+/** Python's own runner: files with unittest classes. */
 export const unittest: RunnerOf = async (workspace) => {
   const { root, files } = workspace;
   if (!(await someFile(workspace, files.filter(isPythonTest), /^\s*(import|from) unittest\b/m))) return null;

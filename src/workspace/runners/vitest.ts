@@ -4,7 +4,7 @@ import { installed, isPackageConfiguration, isTestData, type RunnerOf, someFile 
 
 const isTest = (file: string): boolean => /\.(test|spec)\.[cm]?[jt]sx?$/.test(file);
 
-/** Vitest, as it is installed in the workspace; its configuration holds, but for what a run in the sandbox needs otherwise. */
+/** The workspace's installed vitest, with its configuration except for what the sandbox requires. */
 export const vitest: RunnerOf = async (workspace) => {
   const { root, files, scripts } = workspace;
   const tests = files.filter(isTest);
