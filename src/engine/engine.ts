@@ -7,8 +7,9 @@ import {
   sourceOf,
   type Tensor,
   type TensorSource,
+  type WeightFormat,
 } from '../graph/tensor.ts';
-import { type Bits, rounded } from './quantization.ts';
+import { rounded } from './quantization.ts';
 
 export type EngineName = 'onnx' | 'tensorflow';
 
@@ -28,10 +29,10 @@ export interface StateOptions {
   /** Never updated nor written: an engine may compute on the very arrays it is given, which then must not change. */
   readonly frozen?: boolean;
   /**
-   * Frozen matrices that are kept in blocks, and of how many bits a number; programs name as many. An engine that has no
-   * kernels for them keeps the numbers that the blocks stand for.
+   * Frozen matrices that are kept quantized, and their formats, which programs name too. An engine without kernels for them
+   * keeps the dequantized f32 numbers.
    */
-  readonly quantized?: ReadonlyMap<string, Bits>;
+  readonly quantized?: ReadonlyMap<string, WeightFormat>;
 }
 
 /** A compiled program. Runs do not overlap: the engine computes one at a time and blocks its thread meanwhile. */
@@ -48,8 +49,8 @@ export interface Executable {
 export interface Engine {
   readonly name: EngineName;
   readonly device: string;
-  /** Whether frozen matrices stay in blocks; else the numbers are kept that the blocks stand for. */
-  readonly keepsBlocks: boolean;
+  /** Whether frozen matrices stay quantized; otherwise the dequantized f32 numbers are kept. */
+  readonly keepsQuantized: boolean;
   /** Takes the values one at a time, so that they are never in memory twice; those of a map are copied. */
   createState(values: ReadonlyMap<string, HostTensor> | TensorSource, options?: StateOptions): Promise<State>;
   compile(program: Program): Promise<Executable>;
@@ -70,13 +71,13 @@ export function valuesOf(
   return { shapes: source.shapes, read: async (name) => values.get(name) as HostTensor };
 }
 
-/** The numbers that are kept of state by an engine without kernels for blocks. */
+/** The f32 numbers that an engine without kernels for quantized matrices keeps. */
 export function asKept(values: TensorSource, quantized: StateOptions['quantized']): TensorSource {
   return {
     shapes: values.shapes,
     async read(name) {
-      const [value, bits] = [await values.read(name), quantized?.get(name)];
-      return bits ? rounded(value, bits) : value;
+      const [value, format] = [await values.read(name), quantized?.get(name)];
+      return format ? rounded(value, format) : value;
     },
   };
 }

@@ -116,7 +116,7 @@ export class LanguageModel {
     beside = 0,
   ): Promise<State> {
     const quantized = quantizedWeights(config, precision);
-    assertMemory(keptBytes(sourceOf(weights).shapes, engine.keepsBlocks ? quantized : undefined) + beside);
+    assertMemory(keptBytes(sourceOf(weights).shapes, engine.keepsQuantized ? quantized : undefined) + beside);
     return engine.createState(weights, { frozen: true, quantized });
   }
 

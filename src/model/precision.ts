@@ -1,5 +1,5 @@
-import { type Bits, fillsBlocks, rounded } from '../engine/quantization.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import { fitsFormat, rounded } from '../engine/quantization.ts';
+import type { HostTensor, WeightFormat } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import type { ModelConfig } from './config.ts';
 import { weightShapes } from './transformer.ts';
@@ -8,17 +8,20 @@ import { weightShapes } from './transformer.ts';
 export const precisions = ['f32', 'int8', 'int4'] as const;
 export type Precision = (typeof precisions)[number];
 
-/** The matrices that are kept in blocks, and of how many bits a number. Throws a `UserError` where one does not fill blocks. */
-export function quantizedWeights(config: ModelConfig, precision: Precision): Map<string, Bits> {
-  const quantized = new Map<string, Bits>();
+const formats = { int8: 'int8-blocks', int4: 'int4-blocks' } as const;
+
+/** The matrices that are kept quantized, and their format. Throws a `UserError` where one does not fit it. */
+export function quantizedWeights(config: ModelConfig, precision: Precision): Map<string, WeightFormat> {
+  const quantized = new Map<string, WeightFormat>();
   if (precision === 'f32') return quantized;
+  const format = formats[precision];
   for (const [name, shape] of weightShapes(config)) {
     if (!name.endsWith('_proj.weight')) continue;
-    if (!fillsBlocks(shape))
+    if (!fitsFormat(shape, format))
       throw new UserError(
         `A base of precision ${precision} needs widths that are multiples of 32, and ${name} is [${shape}]; keep this model in f32.`,
       );
-    quantized.set(name, precision === 'int8' ? 8 : 4);
+    quantized.set(name, format);
   }
   return quantized;
 }
@@ -30,7 +33,7 @@ export function weightsAsKept(
   precision: Precision,
 ): Map<string, HostTensor> {
   const kept = new Map(weights);
-  for (const [name, bits] of quantizedWeights(config, precision))
-    kept.set(name, rounded(weights.get(name) as HostTensor, bits));
+  for (const [name, format] of quantizedWeights(config, precision))
+    kept.set(name, rounded(weights.get(name) as HostTensor, format));
   return kept;
 }

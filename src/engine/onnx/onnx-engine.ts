@@ -12,10 +12,10 @@ import {
   type StateOptions,
   valuesOf,
 } from '../engine.ts';
-import { bitsOf, keepsBlocks, scalesName } from './blocks.ts';
 import { DeviceMemory } from './device-memory.ts';
 import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
-import { type Blocks, DeviceState, HostState, isOnnxState, type OnnxState, tensor } from './onnx-state.ts';
+import { DeviceState, HostState, isOnnxState, type OnnxState, type QuantizedTensors, tensor } from './onnx-state.ts';
+import { formatOf, type Int8Storage, keepsQuantized, scalesName, signedProductsAreExact } from './quantized.ts';
 
 class OnnxExecutable implements Executable {
   readonly #program: Program;
@@ -38,10 +38,10 @@ class OnnxExecutable implements Executable {
     const given: Record<string, ort.Tensor> = {};
     for (const [name, { data, shape }] of Object.entries(feeds)) given[feedName(name)] = tensor(data, shape);
     for (const [name, node] of program.state) {
-      if (bitsOf(node, this.#provider) === null) given[stateName(name)] = state.current(name);
+      if (formatOf(node, this.#provider) === null) given[stateName(name)] = state.current(name);
       else {
-        const { blocks, scales } = blocksIn(state, name, node, program.name);
-        Object.assign(given, { [stateName(name)]: blocks, [scalesName(name)]: scales });
+        const { values, scales } = quantizedIn(state, name, node, program.name);
+        Object.assign(given, { [stateName(name)]: values, [scalesName(name)]: scales });
       }
     }
     const wanted: Record<string, ort.Tensor | null> = {};
@@ -77,7 +77,7 @@ const keptBytes = 16 * 2 ** 30;
 export class OnnxEngine implements Engine {
   readonly name = 'onnx';
   readonly device: Provider;
-  readonly keepsBlocks: boolean;
+  readonly keepsQuantized: boolean;
   readonly #options: ort.InferenceSession.SessionOptions;
   /** Where state lives on the device itself; the Node package can hold no other provider's tensors. */
   readonly #memory: DeviceMemory | undefined;
@@ -91,7 +91,7 @@ export class OnnxEngine implements Engine {
    */
   constructor(device: Provider, threads: number = availableParallelism(), profile?: string, mostKept = keptBytes) {
     this.device = device;
-    this.keepsBlocks = keepsBlocks(device);
+    this.keepsQuantized = keepsQuantized(device);
     this.#mostKept = mostKept;
     this.#options = {
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
@@ -120,14 +120,14 @@ export class OnnxEngine implements Engine {
     const { over, frozen, quantized } = options;
     if (over && !isOnnxState(over)) throw new Error('state can be read only through state of the same engine');
     const source = valuesOf(values, options);
-    if (this.keepsBlocks) return HostState.fill(source, { over, frozen, quantized });
+    if (this.keepsQuantized) return HostState.fill(source, { over, frozen, quantized, storage: await storageHere() });
     const kept = asKept(source, quantized);
     if (this.#memory) return DeviceState.upload(this.#memory, kept, { over, frozen });
     return HostState.fill(kept, { over, frozen });
   }
 
   async compile(program: Program): Promise<Executable> {
-    const { bytes } = lower(program, this.device);
+    const { bytes } = lower(program, this.device, this.keepsQuantized ? await storageHere() : 'signed');
     const results = program.nodes.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
     const isKept = this.#kept + results <= this.#mostKept;
     const session = await ort.InferenceSession.create(bytes, {
@@ -147,12 +147,20 @@ export class OnnxEngine implements Engine {
   }
 }
 
-/** What a program takes of a matrix in blocks; throws where the state does not keep it so. */
-function blocksIn(state: OnnxState, name: string, node: Tensor<'state'>, program: string): Blocks {
-  const found = state.blocks(name);
-  if (found?.kept.bits !== node.attributes.bits)
-    throw new Error(`${program}: state ${name} is not kept in blocks of ${node.attributes.bits} bits`);
-  return found as Blocks;
+/** The quantized matrix that a program reads; throws where the state does not keep it in the program's format. */
+function quantizedIn(state: OnnxState, name: string, node: Tensor<'state'>, program: string): QuantizedTensors {
+  const found = state.quantized(name);
+  if (found === undefined || found.format !== node.attributes.format)
+    throw new Error(`${program}: state ${name} is not kept as ${node.attributes.format}`);
+  return found;
+}
+
+let storage: Promise<Int8Storage> | undefined;
+
+/** How integer products store their matrices on this machine, found out once. */
+function storageHere(): Promise<Int8Storage> {
+  storage ??= signedProductsAreExact().then((exact) => (exact ? 'signed' : 'unsigned'));
+  return storage;
 }
 
 function locations(program: Program): Record<string, 'cpu' | 'gpu-buffer'> {

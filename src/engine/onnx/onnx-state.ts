@@ -1,25 +1,27 @@
 import * as ort from 'onnxruntime-node';
-import { type HostTensor, type Shape, sizeOf, type TensorSource } from '../../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf, type TensorSource, type WeightFormat } from '../../graph/tensor.ts';
 import { frozenError, type State, stateShapes } from '../engine.ts';
-import { type Bits, dequantize, type Quantized, quantize } from '../quantization.ts';
-import { blocksOf, scalesShape } from './blocks.ts';
+import { dequantize, isChannelFormat, quantize } from '../quantization.ts';
 import type { DeviceMemory } from './device-memory.ts';
+import { type Int8Storage, layoutOf, storedValues, withTurnedSign } from './quantized.ts';
 
 /** State as ONNX Runtime's tensors, which a run reads and replaces. */
 export interface OnnxState extends State {
   current(name: string): ort.Tensor;
-  /** What is kept in blocks under a name; absent: nothing is. */
-  blocks(name: string): Blocks | undefined;
+  /** The quantized matrix that is kept under a name, if there is one. */
+  quantized(name: string): QuantizedTensors | undefined;
   /** Where a run writes the next value; null: into a new tensor. */
   target(name: string): ort.Tensor | null;
   /** Makes what a run wrote the current value. */
   accept(name: string, next: ort.Tensor): void;
 }
 
-/** A matrix in blocks, as ONNX Runtime's tensors. */
-export interface Blocks {
-  readonly kept: Quantized;
-  readonly blocks: ort.Tensor;
+/** A quantized matrix [rows, columns] as ONNX Runtime's tensors. */
+export interface QuantizedTensors {
+  readonly shape: Shape;
+  readonly format: WeightFormat;
+  readonly storage: Int8Storage;
+  readonly values: ort.Tensor;
   readonly scales: ort.Tensor;
 }
 
@@ -27,8 +29,10 @@ export interface Blocks {
 export interface OnnxStateOptions {
   readonly over?: OnnxState | undefined;
   readonly frozen?: boolean | undefined;
-  /** What is kept in blocks, and of how many bits. */
-  readonly quantized?: ReadonlyMap<string, Bits> | undefined;
+  /** The matrices that are kept quantized, and their formats. */
+  readonly quantized?: ReadonlyMap<string, WeightFormat> | undefined;
+  /** How `-channels` matrices are stored on this machine. */
+  readonly storage?: Int8Storage;
 }
 
 export function isOnnxState(state: State): state is OnnxState {
@@ -40,7 +44,7 @@ export class HostState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #front = new Map<string, ort.Tensor>();
   readonly #back = new Map<string, ort.Tensor>();
-  readonly #blocks = new Map<string, Blocks>();
+  readonly #quantized = new Map<string, QuantizedTensors>();
   readonly #over: OnnxState | undefined;
   readonly #frozen: boolean;
 
@@ -54,8 +58,8 @@ export class HostState implements OnnxState {
     const state = new HostState(stateShapes(values, options.over), options);
     for (const name of values.shapes.keys()) {
       const value = await values.read(name);
-      const bits = options.quantized?.get(name);
-      if (bits) state.#blocks.set(name, inBlocks(value, bits));
+      const format = options.quantized?.get(name);
+      if (format) state.#quantized.set(name, quantizedTensors(value, format, options.storage ?? 'signed'));
       else state.#front.set(name, tensor(value.data, value.shape));
     }
     return state;
@@ -65,8 +69,8 @@ export class HostState implements OnnxState {
     return known(this.#front, name, this.#over);
   }
 
-  blocks(name: string): Blocks | undefined {
-    return this.#blocks.get(name) ?? this.#over?.blocks(name);
+  quantized(name: string): QuantizedTensors | undefined {
+    return this.#quantized.get(name) ?? this.#over?.quantized(name);
   }
 
   target(name: string): ort.Tensor {
@@ -86,8 +90,8 @@ export class HostState implements OnnxState {
   }
 
   async read(name: string): Promise<HostTensor> {
-    const blocks = this.blocks(name);
-    if (blocks) return dequantize(blocks.kept);
+    const quantized = this.quantized(name);
+    if (quantized) return dequantizedTensors(quantized);
     const { data, dims } = this.current(name);
     return { shape: dims, data: (data as Float32Array).slice() };
   }
@@ -101,7 +105,7 @@ export class HostState implements OnnxState {
   async dispose(): Promise<void> {
     this.#front.clear();
     this.#back.clear();
-    this.#blocks.clear();
+    this.#quantized.clear();
   }
 
   #own(name: string): ort.Tensor {
@@ -145,7 +149,7 @@ export class DeviceState implements OnnxState {
     return known(this.#tensors, name, this.#over);
   }
 
-  blocks(): undefined {
+  quantized(): undefined {
     return undefined;
   }
 
@@ -179,14 +183,22 @@ export class DeviceState implements OnnxState {
   }
 }
 
-function inBlocks(value: HostTensor, bits: Bits): Blocks {
-  const kept = quantize(value, bits);
-  const { shape, dtype } = blocksOf(kept.shape, bits);
+function quantizedTensors(value: HostTensor, format: WeightFormat, storage: Int8Storage): QuantizedTensors {
+  const kept = quantize(value, format);
+  const { shape, dtype, scales } = layoutOf(kept.shape, format, storage);
+  const values = storedValues(kept, storage);
   return {
-    kept,
-    blocks: new ort.Tensor(dtype === 'i8' ? 'int8' : 'uint8', kept.blocks as Uint8Array, shape),
-    scales: tensor(kept.scales, scalesShape(kept.shape)),
+    ...{ shape: kept.shape, format, storage },
+    values: new ort.Tensor(dtype === 'i8' ? 'int8' : 'uint8', values as Uint8Array, shape),
+    scales: tensor(kept.scales, scales),
   };
+}
+
+function dequantizedTensors({ shape, format, storage, values, scales }: QuantizedTensors): HostTensor {
+  const stored = values.data as Int8Array | Uint8Array;
+  const signed =
+    isChannelFormat(format) && storage === 'unsigned' ? new Int8Array(withTurnedSign(stored).buffer) : stored;
+  return dequantize({ shape, format, values: signed, scales: scales.data as Float32Array });
 }
 
 export function tensor(data: Float32Array | Int32Array, shape: Shape): ort.Tensor {
