@@ -15,7 +15,7 @@ import {
 import { DeviceMemory } from './device-memory.ts';
 import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
 import { DeviceState, HostState, isOnnxState, type OnnxState, type QuantizedTensors, tensor } from './onnx-state.ts';
-import { formatOf, type Int8Storage, keepsQuantized, scalesName, signedProductsAreExact } from './quantized.ts';
+import { formatOf, type Int8Storage, keepsQuantized, productsAreExact, scalesName } from './quantized.ts';
 
 class OnnxExecutable implements Executable {
   readonly #program: Program;
@@ -159,7 +159,7 @@ let storage: Promise<Int8Storage> | undefined;
 
 /** How integer products store their matrices on this machine, found out once. */
 function storageHere(): Promise<Int8Storage> {
-  storage ??= signedProductsAreExact().then((exact) => (exact ? 'signed' : 'unsigned'));
+  storage ??= productsAreExact('signed').then((exact) => (exact ? 'signed' : 'unsigned'));
   return storage;
 }
 

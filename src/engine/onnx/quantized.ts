@@ -9,7 +9,7 @@ export const keepsQuantized = (provider: string): boolean => provider === 'cpu';
 
 /**
  * How the whole numbers of a `-channels` matrix are stored. Both give the same sums; `signed` is several times faster, but
- * on processors without VNNI its sums saturate (`signedProductsAreExact`).
+ * on processors without VNNI its sums saturate (`productsAreExact`).
  */
 export type Int8Storage = 'signed' | 'unsigned';
 const zeroPoint = 128;
@@ -125,18 +125,18 @@ export function dequantized(
 
 /**
  * Runs the integer product itself with factors at the ends of their ranges: without VNNI, pairs of products are added in 16
- * bits and saturate silently. Decides how `-channels` matrices are stored on this machine.
+ * bits, and those of signed numbers saturate silently. Decides how `-channels` matrices are stored on this machine.
  */
-export async function signedProductsAreExact(): Promise<boolean> {
+export async function productsAreExact(storage: Int8Storage): Promise<boolean> {
   const [m, k, n] = [4, 256, 32];
   const graph = new OnnxGraph();
-  const product = integerProduct(graph, 'x', { values: 'w', scales: 'scales', storage: 'signed' });
+  const product = integerProduct(graph, 'x', { values: 'w', scales: 'scales', storage });
   graph.node('Identity', [product], {}, { result: 'y' });
   const bytes = graph.encode(
     'saturating product',
     [
       { name: 'x', shape: [m, k], dtype: 'f32' },
-      { name: 'w', shape: [k, n], dtype: 'i8' },
+      { name: 'w', shape: [k, n], dtype: storage === 'signed' ? 'i8' : 'u8' },
       { name: 'scales', shape: [n], dtype: 'f32' },
     ],
     [{ name: 'y', shape: [m, n], dtype: 'f32' }],
@@ -145,7 +145,10 @@ export async function signedProductsAreExact(): Promise<boolean> {
   try {
     const { y } = await session.run({
       x: new ort.Tensor('float32', new Float32Array(m * k).fill(1), [m, k]),
-      w: new ort.Tensor('int8', new Int8Array(k * n).fill(127), [k, n]),
+      w:
+        storage === 'signed'
+          ? new ort.Tensor('int8', new Int8Array(k * n).fill(127), [k, n])
+          : new ort.Tensor('uint8', new Uint8Array(k * n).fill(zeroPoint + 127), [k, n]),
       scales: new ort.Tensor('float32', new Float32Array(n).fill(1), [n]),
     });
     return (y!.data as Float32Array).every((sum) => Math.abs(sum - 127 * k) < 0.01 * k);
