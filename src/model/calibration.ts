@@ -4,14 +4,14 @@ import type { Tensor } from '../graph/tensor.ts';
 import type { LanguageModel } from './language-model.ts';
 import type { Weights } from './projection.ts';
 import { projectionsOf, type Smoothing, smoothingName } from './smoothing.ts';
-import { hiddenStates } from './transformer.ts';
+import { head, hiddenStates } from './transformer.ts';
 
 /** Smoothing factors of a model whose state holds f32 weights, from the activations of one text [length] on it. */
 export async function calibrate(model: LanguageModel, tokens: Int32Array): Promise<Smoothing> {
   const peaks = await activationPeaks(model, tokens);
   const columns = new Map<string, Float32Array>();
-  for (const [name] of projectionsOf(model.config)) {
-    const { shape, data } = await model.state.read(`${name}.weight`);
+  for (const { name, matrix } of projectionsOf(model.config)) {
+    const { shape, data } = await model.state.read(matrix);
     const width = shape[1] as number;
     const largest = columns.get(smoothingName(name)) ?? new Float32Array(width);
     for (let i = 0; i < data.length; i++)
@@ -38,7 +38,7 @@ async function activationPeaks(model: LanguageModel, tokens: Int32Array): Promis
   };
   const weights: Weights = Object.assign(model.lookUp(model.weightNodes()), { observe });
   const canvas = constant({ shape, data: new Float32Array(tokens.length).fill(1) });
-  hiddenStates(model.config, weights, { tokens: input('tokens', shape, 'i32'), canvas });
+  head(model.config, weights, hiddenStates(model.config, weights, { tokens: input('tokens', shape, 'i32'), canvas }));
   const program = await model.engine.compile(defineProgram('calibration', { outputs }));
   try {
     const found = await program.run({ tokens: { shape, data: tokens } }, model.state);

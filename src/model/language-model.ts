@@ -106,7 +106,9 @@ export class LanguageModel {
     precision: Precision,
     smoothing?: Smoothing,
   ): Promise<LanguageModel> {
-    const weights = smoothing ? smoothed(sourceOf(checkpoint.weights), smoothing) : checkpoint.weights;
+    const weights = smoothing
+      ? smoothed(checkpoint.config, sourceOf(checkpoint.weights), smoothing)
+      : checkpoint.weights;
     const state = await LanguageModel.#frozen(engine, { ...checkpoint, weights }, precision);
     return new LanguageModel({ ...checkpoint, precision, adapter: undefined }, engine, state, null);
   }

@@ -1,15 +1,15 @@
-import { fitsFormat, rounded } from '../engine/quantization.ts';
+import { fitsFormat, isChannelFormat, rounded } from '../engine/quantization.ts';
 import type { HostTensor, WeightFormat } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import type { ModelConfig } from './config.ts';
 import { weightShapes } from './transformer.ts';
 
 /**
- * How the projections of a frozen base are kept; everything else of it is f32.
+ * How the projections of a frozen base are kept; the rest of it is f32.
  *
  * - `int8`, `int4`: whole numbers with a scale for every 32; products are computed in f32.
- * - `w8a8`, `w7a8`: 8 (or 7) bits with a scale for every output, and activations rounded to 8 bits for every token, so that
- *   products are of whole numbers. Several times faster than f32 on processors; smoothing (`smoothing.ts`) keeps it close.
+ * - `w8a8`, `w7a8`: 8 (or 7) bits with a scale for every output, embeddings and head included, and activations rounded to
+ *   8 bits for every token, so that products are of whole numbers. Several times faster than f32 on processors; smoothing (`smoothing.ts`) keeps it close.
  */
 export const precisions = ['f32', 'int8', 'int4', 'w8a8', 'w7a8'] as const;
 export type Precision = (typeof precisions)[number];
@@ -22,7 +22,7 @@ export function quantizedWeights(config: ModelConfig, precision: Precision): Map
   if (precision === 'f32') return quantized;
   const format = formats[precision];
   for (const [name, shape] of weightShapes(config)) {
-    if (!name.endsWith('_proj.weight')) continue;
+    if (!name.endsWith('_proj.weight') && !(isChannelFormat(format) && isOfVocabulary(name))) continue;
     if (!fitsFormat(shape, format))
       throw new UserError(
         `A base of precision ${precision} needs widths that are multiples of 32, and ${name} is [${shape}]; keep this model in f32.`,
@@ -31,6 +31,9 @@ export function quantizedWeights(config: ModelConfig, precision: Precision): Map
   }
   return quantized;
 }
+
+/** The matrices with a row for every token: they are a fifth of a small model, and the head is its largest product. */
+const isOfVocabulary = (name: string): boolean => name === 'model.embed_tokens.weight' || name === 'lm_head.weight';
 
 /** The weights that a base of a precision computes with. */
 export function weightsAsKept(

@@ -6,7 +6,7 @@
  */
 import type { HostTensor, Shape, TensorSource } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
-import { weightShapes } from './transformer.ts';
+import { headName, weightShapes } from './transformer.ts';
 
 /** 1 / s of every input of projections, by its name (`smoothingName`): [in] each. */
 export type Smoothing = ReadonlyMap<string, HostTensor>;
@@ -20,19 +20,26 @@ export function smoothingName(projection: string): string {
   return `${input}.smoothing`;
 }
 
-/** The projections of a model: names without `.weight`, and shapes [out, in]. */
-export function projectionsOf(config: ModelConfig): [name: string, shape: Shape][] {
-  return [...weightShapes(config)].flatMap(([name, shape]): [string, Shape][] =>
-    name.endsWith('_proj.weight') ? [[name.slice(0, -'.weight'.length), shape]] : [],
-  );
+/** The projections of a model and its head: their names, those of their matrices, and the shapes of these [out, in]. */
+export function projectionsOf(
+  config: ModelConfig,
+): { readonly name: string; readonly matrix: string; readonly shape: Shape }[] {
+  const shapes = weightShapes(config);
+  const projections = [...shapes.keys()].filter((name) => name.endsWith('_proj.weight'));
+  return [...projections, headName(config)].map((matrix) => ({
+    name: matrix === headName(config) ? 'lm_head' : matrix.slice(0, -'.weight'.length),
+    matrix,
+    shape: shapes.get(matrix) as Shape,
+  }));
 }
 
 /** Names and shapes of a model's smoothing factors. */
 export const smoothingShapes = (config: ModelConfig): Map<string, Shape> =>
-  new Map(projectionsOf(config).map(([name, shape]) => [smoothingName(name), [shape[1] as number]]));
+  new Map(projectionsOf(config).map(({ name, shape }) => [smoothingName(name), [shape[1] as number]]));
 
 /** Weights whose projections are multiplied by s, with the factors of their inputs beside them. */
-export function smoothed(weights: TensorSource, smoothing: Smoothing): TensorSource {
+export function smoothed(config: ModelConfig, weights: TensorSource, smoothing: Smoothing): TensorSource {
+  const inputs = new Map(projectionsOf(config).map(({ name, matrix }) => [matrix, smoothingName(name)]));
   const factors = new Map([...smoothing].map(([name, { shape }]) => [name, shape]));
   return {
     shapes: new Map([...weights.shapes, ...factors]),
@@ -40,8 +47,8 @@ export function smoothed(weights: TensorSource, smoothing: Smoothing): TensorSou
       const own = smoothing.get(name);
       if (own) return { shape: own.shape, data: own.data.slice() };
       const value = await weights.read(name);
-      const inverse = smoothing.get(smoothingName(name.replace(/\.weight$/, '')));
-      if (!inverse || !name.endsWith('_proj.weight')) return value;
+      const inverse = smoothing.get(inputs.get(name) ?? '');
+      if (!inverse) return value;
       const { data } = value;
       const width = value.shape[1] as number;
       for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) / (inverse.data[i % width] as number);

@@ -89,6 +89,28 @@ for (const { label, open } of engines)
         });
   });
 
+for (const { label, open } of engines)
+  it(`rows of a matrix in channels are its dequantized rows on ${label}`, async () => {
+    const engine = await open();
+    for (const format of ['int8-channels', 'int7-channels'] as const) {
+      const state = await engine.createState(new Map([['w', matrix]]), {
+        frozen: true,
+        quantized: new Map([['w', format]]),
+      });
+      const indices = p.input('indices', [2, 2], 'i32');
+      const program = defineProgram('rows', {
+        outputs: { rows: p.gather(p.state('w', matrix.shape, format), indices) },
+      });
+      const executable = await engine.compile(program);
+      const { rows } = await executable.run({ indices: { shape: [2, 2], data: Int32Array.of(23, 0, 5, 23) } }, state);
+      const { data } = rounded(matrix, format);
+      const expected = [23, 0, 5, 23].flatMap((row) => [...data.subarray(row * 96, (row + 1) * 96)]);
+      assertClose(rows!, f32([2, 2, 96], expected), format, 1e-6);
+      for (const one of [executable, state]) await one.dispose();
+    }
+    await engine.dispose();
+  });
+
 it('integer sums are exact at the ends of the range on this machine, whichever way it stores the matrix', async () => {
   const engine = await engines[0]!.open();
   const [rows, inner, columns] = [4, 512, 48];
@@ -142,7 +164,7 @@ it('a program names the format that the state keeps', async () => {
   await assert.rejects((await compiled()).run({ x }, state), /there is no state named w/);
   await assert.rejects(
     engine.compile(defineProgram('sum', { outputs: { y: p.add(p.state('w', [1, 32], 'int8-blocks'), 1) } })),
-    /a quantized matrix can only be multiplied with one that is not/,
+    /a quantized matrix \(w\) can only be multiplied with one that is not/,
   );
   await engine.dispose();
 });

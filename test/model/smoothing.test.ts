@@ -68,13 +68,13 @@ describe('smoothing', () => {
   });
 
   it('reads copies: the weights of a map stay as they are', async () => {
-    const { weights } = withOutliers();
+    const { config, weights } = withOutliers();
     const name = 'model.layers.0.self_attn.q_proj.weight';
     const before = weights.get(name)!.data.slice();
     const factors = new Map<string, HostTensor>([
       [smoothingName('model.layers.0.self_attn.q_proj'), { shape: [32], data: new Float32Array(32).fill(0.5) }],
     ]);
-    const { data } = await smoothed(sourceOf(weights), factors).read(name);
+    const { data } = await smoothed(config, sourceOf(weights), factors).read(name);
     assert.deepEqual(
       data,
       before.map((value) => 2 * value),

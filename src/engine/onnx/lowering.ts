@@ -5,6 +5,7 @@ import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
 import {
   dequantized,
   formatOf,
+  gatheredRows,
   type Int8Storage,
   integerProduct,
   layoutOf,
@@ -170,8 +171,8 @@ function product(
   return emit('MatMul', [turned(a, transposeA), turned(b, transposeB)]);
 }
 
-/** A product one of whose factors, operand `index`, is quantized; nothing else can be done with such a matrix. */
-function quantizedProduct(
+/** A product one of whose factors is quantized (operand `index`), or rows of such a matrix; programs can do no more with it. */
+function withQuantized(
   context: Context,
   program: string,
   node: Tensor,
@@ -183,12 +184,18 @@ function quantizedProduct(
   const matrix = node.inputs[index] as Tensor<'state'>;
   const other = node.inputs[1 - index];
   const format = formatOf(matrix, provider);
+  const scales = scalesName(matrix.attributes.name);
+  if (node.primitive === 'gather' && index === 0 && format !== null && isChannelFormat(format)) {
+    const indices = { name: names[1] as string, shape: (node.inputs[1] as Tensor).shape };
+    return gatheredRows(graph, indices, { values: names[0] as string, scales, storage }, matrix.shape[1] as number);
+  }
   const isProduct = node.primitive === 'matmul' || (node.primitive === 'int8Matmul' && index === 1);
   if (!isProduct || format === null || other === undefined || formatOf(other, provider) !== null)
-    throw new Error(`${program}: a quantized matrix can only be multiplied with one that is not`);
+    throw new Error(
+      `${program}: a quantized matrix (${matrix.attributes.name}) can only be multiplied with one that is not`,
+    );
   if (node.primitive === 'int8Matmul' && isChannelFormat(format)) {
-    const [values, scales] = [names[1] as string, scalesName(matrix.attributes.name)];
-    return integerProduct(graph, names[0] as string, { values, scales, storage });
+    return integerProduct(graph, names[0] as string, { values: names[1] as string, scales, storage });
   }
   const partner = { name: names[1 - index] as string, shape: other.shape };
   const numbers = dequantized(graph, matrix, format, names[index] as string, partner, storage);
@@ -233,7 +240,7 @@ export function lower(program: Program, provider: Provider, storage: Int8Storage
     const inputs = node.inputs.map((operand) => names.get(operand) as string);
     const quantized = node.inputs.findIndex((operand) => formatOf(operand, provider) !== null);
     if (node.primitive === 'stopGradient') names.set(node, inputs[0] as string);
-    else if (quantized >= 0) names.set(node, quantizedProduct(context, program.name, node, inputs, quantized, storage));
+    else if (quantized >= 0) names.set(node, withQuantized(context, program.name, node, inputs, quantized, storage));
     else names.set(node, (lowerings[node.primitive] as Lower<PrimitiveName>)(node, inputs, context));
   }
   const results: Value[] = [];

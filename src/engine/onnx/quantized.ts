@@ -123,6 +123,28 @@ export function dequantized(
   return emit('DequantizeLinear', [whole, scalesName(name), middle], inBlocks);
 }
 
+/** Rows of a `-channels` matrix by their numbers, as f32: `gather` of a matrix whose `values` [columns, rows] are transposed. */
+export function gatheredRows(
+  graph: OnnxGraph,
+  indices: { readonly name: string; readonly shape: Shape },
+  { values, scales, storage }: { readonly values: string; readonly scales: string; readonly storage: Int8Storage },
+  columns: number,
+): string {
+  const flat = graph.node('Reshape', [indices.name, graph.wholeNumbers([-1])]);
+  const whole = graph.node('Gather', [values, flat], { axis: 1 });
+  const numbers = graph.node('Cast', [graph.node('Transpose', [whole], { perm: [1, 0] })], {
+    to: elementTypeOf('f32'),
+  });
+  const centred =
+    storage === 'signed' ? numbers : graph.node('Sub', [numbers, graph.initializer(Float32Array.of(zeroPoint), [1])]);
+  const factors = graph.node('Reshape', [
+    graph.node('Gather', [scales, flat], { axis: 0 }),
+    graph.wholeNumbers([-1, 1]),
+  ]);
+  const rows = graph.node('Mul', [centred, factors]);
+  return graph.node('Reshape', [rows, graph.wholeNumbers([...indices.shape, columns])]);
+}
+
 /**
  * Runs the integer product itself with factors at the ends of their ranges: without VNNI, pairs of products are added in 16
  * bits, and those of signed numbers saturate silently. Decides how `-channels` matrices are stored on this machine.
