@@ -60,6 +60,21 @@ else {
       await executable.dispose();
     });
 
+    it('replaces state that a program wrote which is no longer there', async () => {
+      const x = p.state('x', [64]);
+      const doubling = () =>
+        engine.compile(defineProgram('doubling', { outputs: {}, updates: new Map([['x', p.mul(x, 2)]]) }));
+      const state = await engine.createState(new Map([['x', f32([64], new Float32Array(64).fill(1))]]));
+      for (let program = 0; program < 3; program++) {
+        const executable = await doubling();
+        await executable.run({}, state);
+        await executable.run({}, state);
+        await executable.dispose();
+      }
+      assert.deepEqual((await state.read('x')).data, new Float32Array(64).fill(64));
+      await state.dispose();
+    });
+
     it('keeps every sum where an index repeats', async () => {
       const [count, width, rows] = [3000, 32, 7];
       const sums = p.scatterAdd(p.input('rows', [count], 'i32'), p.input('updates', [count, width]), rows);

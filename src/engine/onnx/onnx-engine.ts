@@ -46,10 +46,10 @@ class OnnxExecutable implements Executable {
     }
     const wanted: Record<string, ort.Tensor | null> = {};
     for (const name of program.outputs.keys()) wanted[outputName(name)] = null;
-    for (const name of program.updates.keys()) wanted[updateName(name)] = state.target(name);
+    for (const name of program.updates.keys()) wanted[updateName(name)] = await state.target(name);
 
     const results = await this.#session.run(given, wanted);
-    for (const name of program.updates.keys()) state.accept(name, results[updateName(name)] as ort.Tensor);
+    for (const name of program.updates.keys()) state.accept(name);
     const outputs: Record<string, HostTensor> = {};
     for (const name of program.outputs.keys()) {
       const { dims, data } = results[outputName(name)] as ort.Tensor;
@@ -132,7 +132,6 @@ export class OnnxEngine implements Engine {
     const isKept = this.#kept + results <= this.#mostKept;
     const session = await ort.InferenceSession.create(bytes, {
       ...this.#options,
-      ...(this.#memory ? { preferredOutputLocation: locations(program) } : {}),
       ...(isKept ? {} : { enableCpuMemArena: false, enableMemPattern: false }),
     });
     if (!isKept) return new OnnxExecutable(program, session, this.device, () => undefined);
@@ -161,10 +160,4 @@ let storage: Promise<Int8Storage> | undefined;
 function storageHere(): Promise<Int8Storage> {
   storage ??= productsAreExact('signed').then((exact) => (exact ? 'signed' : 'unsigned'));
   return storage;
-}
-
-function locations(program: Program): Record<string, 'cpu' | 'gpu-buffer'> {
-  const outputs = [...program.outputs.keys()].map((name) => [outputName(name), 'cpu'] as const);
-  const updates = [...program.updates.keys()].map((name) => [updateName(name), 'gpu-buffer'] as const);
-  return Object.fromEntries([...outputs, ...updates]);
 }

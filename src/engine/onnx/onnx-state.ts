@@ -10,10 +10,10 @@ export interface OnnxState extends State {
   current(name: string): ort.Tensor;
   /** The quantized matrix that is kept under a name, if there is one. */
   quantized(name: string): QuantizedTensors | undefined;
-  /** Where a run writes the next value; null: into a new tensor. */
-  target(name: string): ort.Tensor | null;
-  /** Makes what a run wrote the current value. */
-  accept(name: string, next: ort.Tensor): void;
+  /** Where a run writes the next value. */
+  target(name: string): ort.Tensor | Promise<ort.Tensor>;
+  /** Makes what a run wrote into the target the current value. */
+  accept(name: string): void;
 }
 
 /** A quantized matrix [rows, columns] as ONNX Runtime's tensors. */
@@ -114,11 +114,16 @@ export class HostState implements OnnxState {
   }
 }
 
-/** Tensors in a GPU's memory: they never visit the host between two runs. */
+/**
+ * Tensors in a GPU's memory: they never visit the host between two runs. As on the host a run writes into tensors of the
+ * state's own, which then change places with those it read: a tensor that a session made for its results may not outlive the
+ * session (onnxruntime-node 1.30 ends the process when it is replaced).
+ */
 export class DeviceState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #memory: DeviceMemory;
   readonly #tensors: Map<string, ort.Tensor>;
+  readonly #back = new Map<string, ort.Tensor>();
   readonly #over: OnnxState | undefined;
   readonly #frozen: boolean;
 
@@ -153,13 +158,18 @@ export class DeviceState implements OnnxState {
     return undefined;
   }
 
-  target(name: string): null {
-    this.#own(name);
-    return null;
+  async target(name: string): Promise<ort.Tensor> {
+    const { dims } = this.#own(name);
+    const back =
+      this.#back.get(name) ?? (await this.#memory.upload({ shape: dims, data: new Float32Array(sizeOf(dims)) }));
+    this.#back.set(name, back);
+    return back;
   }
 
-  accept(name: string, next: ort.Tensor): void {
-    this.#own(name).dispose();
+  accept(name: string): void {
+    const next = this.#back.get(name);
+    if (!next) throw new Error(`nothing was written to state ${name}`);
+    this.#back.set(name, this.#own(name));
     this.#tensors.set(name, next);
   }
 
@@ -168,13 +178,16 @@ export class DeviceState implements OnnxState {
   }
 
   async write(name: string, value: HostTensor): Promise<void> {
-    checkShape(name, this.#own(name).dims, value.shape);
-    this.accept(name, await this.#memory.upload(value));
+    const before = this.#own(name);
+    checkShape(name, before.dims, value.shape);
+    this.#tensors.set(name, await this.#memory.upload(value));
+    before.dispose();
   }
 
   async dispose(): Promise<void> {
-    for (const held of this.#tensors.values()) held.dispose();
+    for (const held of [...this.#tensors.values(), ...this.#back.values()]) held.dispose();
     this.#tensors.clear();
+    this.#back.clear();
   }
 
   #own(name: string): ort.Tensor {
