@@ -16,12 +16,14 @@ const tsx = import.meta.resolve('tsx');
  *
  * @param file relative to `root`
  * @param home the data home for it (`UNMASK_HOME`), so that no test sees or changes the user's own
+ * @param options.limit seconds after which the file is ended
+ * @param options.env what its suite adds to the environment
  */
 export async function runTestFile(
   root: string,
   file: string,
   home: string,
-  limit: number = limitSeconds,
+  { limit = limitSeconds, env = {} }: { readonly limit?: number; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<Outcome> {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-test-'));
   try {
@@ -38,7 +40,7 @@ export async function runTestFile(
         path.join(root, file),
       ],
       // A run inside of a test must not report to the outer one.
-      { cwd: root, limit, env: { UNMASK_HOME: home, NODE_TEST_CONTEXT: undefined } },
+      { cwd: root, limit, env: { ...env, UNMASK_HOME: home, NODE_TEST_CONTEXT: undefined } },
     );
     const { passed, failed, skipped } = await readCounts(counts);
     const problem = problemOf(ended, passed + failed + skipped.length, failed, limit);

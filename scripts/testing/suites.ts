@@ -4,6 +4,7 @@ import { ensureCodeServer } from '../../test/vscode/code-server.ts';
 import type { Outcome } from './outcome.ts';
 import { runProgram } from './run-program.ts';
 import { runTestFile } from './run-test-file.ts';
+import { webgpuEnvironment } from './software-vulkan.ts';
 import { ensureOnSystem, needs } from './system-packages.ts';
 
 /** What is run as a whole and told in one line: a check of the tree, or a file of tests. */
@@ -26,10 +27,11 @@ export interface Suite {
 export function findSuites(root: string): Suite[] {
   const all = testFiles(root, 'test');
   const isIn = (folder: string) => (file: string) => file.startsWith(`test/${folder}/`);
-  const jobs = (belongs: (file: string) => boolean): Job[] =>
-    all.filter(belongs).map((file) => ({ name: file, run: (home) => runTestFile(root, file, home) }));
+  const jobs = (belongs: (file: string) => boolean, env: () => NodeJS.ProcessEnv = () => ({})): Job[] =>
+    all.filter(belongs).map((file) => ({ name: file, run: (home) => runTestFile(root, file, home, { env: env() }) }));
+  let webgpu: NodeJS.ProcessEnv = {};
   // What lies in workspaces are the tests of samples, run by tests of ours.
-  const separate = ['sandbox', 'browser', 'vscode', 'workspaces'];
+  const separate = ['sandbox', 'webgpu', 'browser', 'vscode', 'workspaces'];
   return [
     { name: 'checks', jobs: checks(root), concurrency: 2, prepare: async () => {} },
     {
@@ -43,6 +45,14 @@ export function findSuites(root: string): Suite[] {
       jobs: jobs(isIn('sandbox')),
       concurrency: 1,
       prepare: (log) => ensureOnSystem(needs.sandbox, log),
+    },
+    {
+      name: 'webgpu',
+      jobs: jobs(isIn('webgpu'), () => webgpu),
+      concurrency: 1,
+      prepare: async (log) => {
+        webgpu = await webgpuEnvironment(log);
+      },
     },
     {
       name: 'browser',

@@ -20,7 +20,7 @@ async function run(source: string, limit?: number) {
     file,
     `import { describe, it, test } from 'node:test';\nimport assert from 'node:assert';\n${source}`,
   );
-  return runTestFile(root, path.relative(root, file), folder, limit);
+  return runTestFile(root, path.relative(root, file), folder, limit === undefined ? {} : { limit });
 }
 
 describe('running a test file', () => {

@@ -2,23 +2,21 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import * as ort from 'onnxruntime-node';
-import { isolatedSelfTest } from '../../src/engine/isolated-self-test.ts';
 import { lower } from '../../src/engine/onnx/lowering.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import * as p from '../../src/graph/primitives.ts';
 import { defineProgram } from '../../src/graph/program.ts';
+import { checkModelStep } from '../engine/model-step.ts';
 import { cases, checkPrimitives } from '../graph/primitive-cases.ts';
 import { f32, i32 } from '../graph/run-program.ts';
-import { checkModelStep } from './model-step.ts';
+import { openWebgpu, reasonToSkip } from './adapter.ts';
 
-// In a process of its own: without an adapter, or with a bad driver, the library may end the process.
-const { available, reason } = await isolatedSelfTest({ engine: 'onnx', device: 'webgpu' });
+const reason = await reasonToSkip();
 
-if (!available) it('webgpu', { skip: reason ?? 'not available' }, () => undefined);
+if (reason !== null) it('webgpu', { skip: reason }, () => undefined);
 else {
-  const open = async () => new OnnxEngine('webgpu');
-  checkPrimitives('onnx webgpu', open);
-  checkModelStep('onnx webgpu', open);
+  checkPrimitives('onnx webgpu', openWebgpu);
+  checkModelStep('onnx webgpu', openWebgpu);
 
   describe('onnx webgpu', () => {
     const engine = new OnnxEngine('webgpu');
