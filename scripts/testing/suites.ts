@@ -5,6 +5,7 @@ import { ensureCodeServer } from '../../test/vscode/code-server.ts';
 import type { Outcome } from './outcome.ts';
 import { runProgram } from './run-program.ts';
 import { runTestFile } from './run-test-file.ts';
+import { webgpuEnvironment } from './software-vulkan.ts';
 import { ensureOnSystem, needs } from './system-packages.ts';
 
 /** A check of the tree or a test file. It runs as a whole and is reported in one line. */
@@ -30,10 +31,11 @@ export interface Suite {
 export function findSuites(root: string): Suite[] {
   const all = testFiles(root, 'test');
   const isIn = (folder: string) => (file: string) => file.startsWith(`test/${folder}/`);
-  const jobs = (belongs: (file: string) => boolean): Job[] =>
-    all.filter(belongs).map((file) => ({ name: file, run: (home) => runTestFile(root, file, home) }));
+  const jobs = (belongs: (file: string) => boolean, env: () => NodeJS.ProcessEnv = () => ({})): Job[] =>
+    all.filter(belongs).map((file) => ({ name: file, run: (home) => runTestFile(root, file, home, { env: env() }) }));
+  let webgpu: NodeJS.ProcessEnv = {};
   // `workspaces` holds sample projects, whose tests are run by our tests.
-  const separate = ['sandbox', 'browser', 'vscode', 'workspaces'];
+  const separate = ['sandbox', 'webgpu', 'browser', 'vscode', 'workspaces'];
   return [
     { name: 'checks', jobs: checks(root), concurrency: 2, prepare: async () => {} },
     {
@@ -48,6 +50,14 @@ export function findSuites(root: string): Suite[] {
       jobs: jobs(isIn('sandbox')),
       concurrency: 1,
       prepare: (log) => ensureOnSystem(needs.sandbox, log),
+    },
+    {
+      name: 'webgpu',
+      jobs: jobs(isIn('webgpu'), () => webgpu),
+      concurrency: 1,
+      prepare: async (log) => {
+        webgpu = await webgpuEnvironment(log);
+      },
     },
     {
       name: 'browser',

@@ -7,8 +7,9 @@ import {
   sourceOf,
   type Tensor,
   type TensorSource,
+  type WeightFormat,
 } from '../graph/tensor.ts';
-import { type Bits, rounded } from './quantization.ts';
+import { rounded } from './quantization.ts';
 
 export type EngineName = 'onnx' | 'tensorflow';
 
@@ -31,10 +32,10 @@ export interface StateOptions {
    */
   readonly frozen?: boolean;
   /**
-   * Frozen matrices to quantise, and their bits. Programs declare the same bits. An engine without kernels for them
-   * stores the rounded values in f32.
+   * Frozen matrices that are kept quantized, and their formats, which programs name too. An engine without kernels for them
+   * keeps the dequantized f32 numbers.
    */
-  readonly quantized?: ReadonlyMap<string, Bits>;
+  readonly quantized?: ReadonlyMap<string, WeightFormat>;
 }
 
 /** A compiled program. Runs do not overlap: the engine computes one at a time and blocks its thread. */
@@ -51,9 +52,9 @@ export interface Executable {
 export interface Engine {
   readonly name: EngineName;
   readonly device: string;
-  /** Whether frozen matrices are stored quantised. Otherwise their rounded values are stored in f32. */
-  readonly storesQuantized: boolean;
-  /** Reads the values one at a time, so that they are never in memory twice. Values of a map are copied. */
+  /** Whether frozen matrices stay quantized; otherwise the dequantized f32 numbers are kept. */
+  readonly keepsQuantized: boolean;
+  /** Takes the values one at a time, so that they are never in memory twice; those of a map are copied. */
   createState(values: ReadonlyMap<string, HostTensor> | TensorSource, options?: StateOptions): Promise<State>;
   compile(program: Program): Promise<Executable>;
   dispose(): Promise<void>;
@@ -76,13 +77,13 @@ export function valuesOf(
   return { shapes: source.shapes, read: async (name) => values.get(name) as HostTensor };
 }
 
-/** The values that an engine without kernels for quantised matrices stores. */
+/** The f32 numbers that an engine without kernels for quantized matrices keeps. */
 export function asStored(values: TensorSource, quantized: StateOptions['quantized']): TensorSource {
   return {
     shapes: values.shapes,
     async read(name) {
-      const [value, bits] = [await values.read(name), quantized?.get(name)];
-      return bits ? rounded(value, bits) : value;
+      const [value, format] = [await values.read(name), quantized?.get(name)];
+      return format ? rounded(value, format) : value;
     },
   };
 }

@@ -3,6 +3,7 @@ import {
   add,
   div,
   exp,
+  int8Matmul,
   log,
   matmul,
   mul,
@@ -46,12 +47,21 @@ export const square = (x: Tensor): Tensor => mul(x, x);
 
 export const cos = (x: Tensor): Tensor => sin(add(x, Math.PI / 2));
 
-/** x [..., in] times a weight in checkpoint layout [out, in], plus an optional bias [out]: [..., out]. */
+/**
+ * x [..., in] times a weight in checkpoint layout [out, in], plus an optional bias [out]: [..., out]. Rows of x are rounded to
+ * 8 bits where the weight is kept in a `-channels` format.
+ */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const features = x.shape.at(-1) as number;
-  const product = matmul(reshape(x, [-1, features]), weight, { transposeB: true });
+  const rows = reshape(x, [-1, features]);
+  const product = keptByChannels(weight) ? int8Matmul(rows, weight) : matmul(rows, weight, { transposeB: true });
   const result = bias ? add(product, bias) : product;
   return reshape(result, [...x.shape.slice(0, -1), weight.shape[0] as number]);
+}
+
+function keptByChannels(weight: Tensor): boolean {
+  const { format } = weight.attributes as Tensor<'state'>['attributes'];
+  return weight.primitive === 'state' && format !== undefined && format.endsWith('-channels');
 }
 
 /** Root mean square normalisation over the last axis (arXiv 1910.07467) with a gain [n]. */

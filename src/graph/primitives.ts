@@ -13,6 +13,7 @@ import {
   sameShape,
   sizeOf,
   type Tensor,
+  type WeightFormat,
 } from './tensor.ts';
 
 type Operand = Tensor | number;
@@ -45,9 +46,9 @@ export function input(name: string, shape: Shape, dtype: DType = 'f32'): Tensor<
   return { id: created++, primitive: 'input', inputs: [], attributes: { name }, shape, dtype };
 }
 
-/** `bits`: the precision in which the engine stores a frozen matrix. Its values are f32 in the program. */
-export function state(name: string, shape: Shape, bits?: 4 | 8): Tensor<'state'> {
-  return { id: created++, primitive: 'state', inputs: [], attributes: { name, bits }, shape, dtype: 'f32' };
+/** `format`: how the engine keeps a frozen matrix; its value in a program is the dequantized f32 matrix. */
+export function state(name: string, shape: Shape, format?: WeightFormat): Tensor<'state'> {
+  return { id: created++, primitive: 'state', inputs: [], attributes: { name, format }, shape, dtype: 'f32' };
 }
 
 export function constant({ shape, data }: HostTensor): Tensor<'constant'> {
@@ -210,7 +211,15 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
   return apply('matmul', [a, b], { transposeA, transposeB });
 }
 
-/** Rows of `table` [rows, ...rest] at integer indices of any shape: [...indices.shape, ...rest]. */
+/**
+ * The product of x [rows, inputs] and the transpose of w [outputs, inputs], with every row of x rounded to 8 bits:
+ * q = round(x / s) with s = max |row| / 127, and the result is s * (q w^T) [rows, outputs]. Where an engine keeps w in
+ * `-channels` format, both factors are whole numbers and their sums are exact. Gradients are those of the product without
+ * rounding (the straight-through estimator, arXiv 1308.3432).
+ */
+export const int8Matmul = (x: Tensor, w: Tensor) => apply('int8Matmul', [x, w], {});
+
+/** Rows of `table` [rows, ...rest] by whole numbers of any shape: [...indices.shape, ...rest]. */
 export const gather = (table: Tensor, indices: Tensor) => apply('gather', [table, indices], {});
 
 /**
@@ -300,6 +309,15 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
           : matmul(a, g, { transposeA: !transposeA }),
       ];
     },
+  },
+  int8Matmul: {
+    infer: ([x, w]) => {
+      if (x!.dtype !== 'f32' || w!.dtype !== 'f32') throw new Error('operands must be f32');
+      if (x!.shape.length !== 2 || w!.shape.length !== 2) throw new Error('operands must be matrices');
+      if (x!.shape[1] !== w!.shape[1]) throw new Error('inner extents differ');
+      return { shape: [x!.shape[0] as number, w!.shape[0] as number], dtype: 'f32' };
+    },
+    gradient: ({ inputs: [x, w] }, g) => [matmul(g, w!), matmul(g, x!, { transposeA: true })],
   },
   reshape: {
     infer: ([x], { shape }) => {

@@ -2,17 +2,20 @@
 export type DType = 'f32' | 'i32' | 'bool';
 export type Shape = readonly number[];
 
+/**
+ * How an engine keeps a frozen matrix [outputs, inputs] in fewer bits: whole numbers with a scale for every 32 numbers of
+ * a row (`-blocks`), or for every row (`-channels`), which is what integer products take.
+ */
+export type WeightFormat = 'int8-blocks' | 'int4-blocks' | 'int8-channels' | 'int7-channels';
+
 type None = Record<string, never>;
 
 /** The attributes of each primitive, in addition to its inputs. */
 export interface Attributes {
   /** Supplied at every run. */
   input: { readonly name: string };
-  /**
-   * Kept by the engine between runs: parameters and optimiser moments. `bits`: a frozen matrix that is stored
-   * quantised.
-   */
-  state: { readonly name: string; readonly bits?: 4 | 8 | undefined };
+  /** Kept by the engine between runs: parameters, optimiser moments. With `format`, a frozen quantized matrix. */
+  state: { readonly name: string; readonly format?: WeightFormat | undefined };
   constant: { readonly data: Float32Array | Int32Array };
   add: None;
   sub: None;
@@ -32,6 +35,7 @@ export interface Attributes {
   cast: { readonly to: DType };
   stopGradient: None;
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean };
+  int8Matmul: None;
   reshape: { readonly shape: Shape };
   transpose: { readonly permutation: readonly number[] };
   broadcast: { readonly shape: Shape };

@@ -16,6 +16,7 @@ import { PrefixCache } from './prefix-cache.ts';
 import type { Weights } from './projection.ts';
 import type { Query } from './query.ts';
 import { bucket } from './shape-bucket.ts';
+import { type Smoothing, smoothed, smoothingShapes } from './smoothing.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { head, hiddenStates, logitsAt, weightShapes } from './transformer.ts';
 
@@ -103,8 +104,12 @@ export class LanguageModel {
     engine: Engine,
     checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
     precision: Precision,
+    smoothing?: Smoothing,
   ): Promise<LanguageModel> {
-    const state = await LanguageModel.#frozen(engine, checkpoint, precision);
+    const weights = smoothing
+      ? smoothed(checkpoint.config, sourceOf(checkpoint.weights), smoothing)
+      : checkpoint.weights;
+    const state = await LanguageModel.#frozen(engine, { ...checkpoint, weights }, precision);
     return new LanguageModel({ ...checkpoint, precision, adapter: undefined }, engine, state, null);
   }
 
@@ -116,7 +121,7 @@ export class LanguageModel {
     beside = 0,
   ): Promise<State> {
     const quantized = quantizedWeights(config, precision);
-    assertMemory(keptBytes(sourceOf(weights).shapes, engine.storesQuantized ? quantized : undefined) + beside);
+    assertMemory(keptBytes(sourceOf(weights).shapes, engine.keepsQuantized ? quantized : undefined) + beside);
     return engine.createState(weights, { frozen: true, quantized });
   }
 
@@ -136,11 +141,16 @@ export class LanguageModel {
   weightNodes(): Map<string, ReturnType<typeof state>> {
     const quantized = quantizedWeights(this.config, this.precision);
     return new Map(
-      [...weightShapes(this.config), ...this.trained].map(([name, shape]) => [
+      [...weightShapes(this.config), ...this.#smoothing(), ...this.trained].map(([name, shape]) => [
         name,
         state(name, shape, quantized.get(name)),
       ]),
     );
+  }
+
+  /** The factors that smooth the inputs of projections, where the state holds any. */
+  #smoothing(): [string, Shape][] {
+    return [...smoothingShapes(this.config)].filter(([name]) => this.state.shapes.has(name));
   }
 
   /** Looks weights up among these nodes, with what an adapter adds. */

@@ -4,6 +4,7 @@ import type { Random } from '../platform/random.ts';
 import type { ModelConfig } from './config.ts';
 import type { Precision } from './precision.ts';
 import type { Weights } from './projection.ts';
+import { smoothingName } from './smoothing.ts';
 import { weightShapes } from './transformer.ts';
 
 /** The projections of a layer that an adapter may stand beside, by the names that PEFT's users know. */
@@ -76,9 +77,11 @@ export function initialLora(config: ModelConfig, shape: LoraShape, random: Rando
   return weights;
 }
 
-/** Looks weights up among the nodes of a program, with what an adapter adds to projections. */
+/** Looks weights up among the nodes of a program, with what an adapter adds to projections and what smooths their inputs. */
 export function lookUp(nodes: ReadonlyMap<string, Tensor>, adapter: LoraShape | undefined): Weights {
-  const weight = (name: string): Tensor => nodes.get(name) as Tensor;
+  const weight = Object.assign((name: string): Tensor => nodes.get(name) as Tensor, {
+    smoothing: (projection: string) => nodes.get(smoothingName(projection)),
+  });
   if (!adapter) return weight;
   return Object.assign(weight, {
     lora(projection: string) {

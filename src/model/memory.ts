@@ -1,5 +1,5 @@
-import { type Bits, quantizedBytes } from '../engine/quantization.ts';
-import { type Shape, sizeOf } from '../graph/tensor.ts';
+import { quantizedBytes } from '../engine/quantization.ts';
+import { type Shape, sizeOf, type WeightFormat } from '../graph/tensor.ts';
 import { memorySize } from '../platform/amounts.ts';
 import { UserError } from '../platform/errors.ts';
 import { machineMemory } from '../platform/machine-memory.ts';
@@ -37,12 +37,12 @@ export function memoryNeeded(parameters: number, config: ModelConfig | null): nu
   return (parameters + layer + attention + logits) * bytesOfNumber;
 }
 
-/** Bytes of weights as they are kept: in blocks where so many bits are named for them, else as f32. */
-export function keptBytes(shapes: ReadonlyMap<string, Shape>, quantized?: ReadonlyMap<string, Bits>): number {
+/** Bytes of weights as they are kept: quantized where a format is named for them, else as f32. */
+export function keptBytes(shapes: ReadonlyMap<string, Shape>, quantized?: ReadonlyMap<string, WeightFormat>): number {
   let bytes = 0;
   for (const [name, shape] of shapes) {
-    const bits = quantized?.get(name);
-    bytes += bits ? quantizedBytes(shape, bits) : bytesOfNumber * sizeOf(shape);
+    const format = quantized?.get(name);
+    bytes += format ? quantizedBytes(shape, format) : bytesOfNumber * sizeOf(shape);
   }
   return bytes;
 }

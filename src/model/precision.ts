@@ -1,27 +1,39 @@
-import { type Bits, isQuantizable, rounded } from '../engine/quantization.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import { fitsFormat, isChannelFormat, rounded } from '../engine/quantization.ts';
+import type { HostTensor, WeightFormat } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import type { ModelConfig } from './config.ts';
 import { weightShapes } from './transformer.ts';
 
-/** How exactly the projections of a frozen base are kept; everything else of it is f32. */
-export const precisions = ['f32', 'int8', 'int4'] as const;
+/**
+ * How the projections of a frozen base are kept; the rest of it is f32.
+ *
+ * - `int8`, `int4`: whole numbers with a scale for every 32; products are computed in f32.
+ * - `w8a8`, `w7a8`: 8 (or 7) bits with a scale for every output, embeddings and head included, and activations rounded to
+ *   8 bits for every token, so that products are of whole numbers. Several times faster than f32 on processors; smoothing (`smoothing.ts`) keeps it close.
+ */
+export const precisions = ['f32', 'int8', 'int4', 'w8a8', 'w7a8'] as const;
 export type Precision = (typeof precisions)[number];
 
-/** The matrices that are kept in blocks, and of how many bits a number. Throws a `UserError` where one does not fill blocks. */
-export function quantizedWeights(config: ModelConfig, precision: Precision): Map<string, Bits> {
-  const quantized = new Map<string, Bits>();
+const formats = { int8: 'int8-blocks', int4: 'int4-blocks', w8a8: 'int8-channels', w7a8: 'int7-channels' } as const;
+
+/** The matrices that are kept quantized, and their format. Throws a `UserError` where one does not fit it. */
+export function quantizedWeights(config: ModelConfig, precision: Precision): Map<string, WeightFormat> {
+  const quantized = new Map<string, WeightFormat>();
   if (precision === 'f32') return quantized;
+  const format = formats[precision];
   for (const [name, shape] of weightShapes(config)) {
-    if (!name.endsWith('_proj.weight')) continue;
-    if (!isQuantizable(shape))
+    if (!name.endsWith('_proj.weight') && !(isChannelFormat(format) && isOfVocabulary(name))) continue;
+    if (!fitsFormat(shape, format))
       throw new UserError(
         `A base of precision ${precision} needs widths that are multiples of 32, and ${name} is [${shape}]; keep this model in f32.`,
       );
-    quantized.set(name, precision === 'int8' ? 8 : 4);
+    quantized.set(name, format);
   }
   return quantized;
 }
+
+/** The matrices with a row for every token: they are a fifth of a small model, and the head is its largest product. */
+const isOfVocabulary = (name: string): boolean => name === 'model.embed_tokens.weight' || name === 'lm_head.weight';
 
 /** The weights that a base of a precision computes with. */
 export function weightsAsKept(
@@ -30,7 +42,7 @@ export function weightsAsKept(
   precision: Precision,
 ): Map<string, HostTensor> {
   const kept = new Map(weights);
-  for (const [name, bits] of quantizedWeights(config, precision))
-    kept.set(name, rounded(weights.get(name) as HostTensor, bits));
+  for (const [name, format] of quantizedWeights(config, precision))
+    kept.set(name, rounded(weights.get(name) as HostTensor, format));
   return kept;
 }

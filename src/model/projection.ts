@@ -7,6 +7,10 @@ export interface Weights {
   (name: string): Tensor;
   /** What an adapter adds to a projection, which is named without `.weight`; absent: nothing to any. */
   readonly lora?: (projection: string) => Lora | undefined;
+  /** What a projection's input is multiplied with (`smoothing.ts`), [in]; absent: nothing. */
+  readonly smoothing?: (projection: string) => Tensor | undefined;
+  /** Sees the input of every projection, for calibration. */
+  readonly observe?: (projection: string, x: Tensor) => void;
 }
 
 /** The two factors of a low-rank update (LoRA, arXiv 2106.09685): [rank, in] and [out, rank]. */
@@ -20,8 +24,13 @@ export interface Lora {
 /** The weights of a part of the model, by what is behind the part's name. */
 export function weightsUnder(weight: Weights, part: string): Weights {
   const under = (name: string): Tensor => weight(`${part}.${name}`);
-  const { lora } = weight;
-  return lora ? Object.assign(under, { lora: (projection: string) => lora(`${part}.${projection}`) }) : under;
+  const { lora, smoothing, observe } = weight;
+  return Object.assign(
+    under,
+    lora && { lora: (projection: string) => lora(`${part}.${projection}`) },
+    smoothing && { smoothing: (projection: string) => smoothing(`${part}.${projection}`) },
+    observe && { observe: (projection: string, x: Tensor) => observe(`${part}.${projection}`, x) },
+  );
 }
 
 /**
@@ -29,7 +38,9 @@ export function weightsUnder(weight: Weights, part: string): Weights {
  * adapter stands beside it (arXiv 2106.09685, equation 3). [..., out]
  */
 export function project(of: Weights, name: string, x: Tensor, bias?: Tensor): Tensor {
-  const y = linear(x, of(`${name}.weight`), bias);
+  of.observe?.(name, x);
+  const smoothing = of.smoothing?.(name);
+  const y = linear(smoothing ? mul(x, smoothing) : x, of(`${name}.weight`), bias);
   const lora = of.lora?.(name);
   return lora ? add(y, linear(mul(linear(x, lora.a), lora.scale), lora.b)) : y;
 }

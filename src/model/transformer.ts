@@ -112,7 +112,7 @@ export function layers(
   tokens: Tensor,
   attend: (layer: number, of: Weights, x: Tensor) => Tensor,
 ): Tensor {
-  let x: Tensor = gather(weight('model.embed_tokens.weight'), tokens);
+  let x = embedded(config, weight, tokens);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const of = weightsUnder(weight, `model.layers.${layer}`);
     x = add(x, attend(layer, of, rmsNorm(x, of('input_layernorm.weight'), config.rms_norm_eps)));
@@ -137,7 +137,20 @@ export function logitsAt(config: ModelConfig, weight: Weights, states: Tensor, r
 /** The head's raw output for every place, unshifted: [batch, length, vocab_size]. */
 export function head(config: ModelConfig, weight: Weights, states: Tensor): Tensor {
   const normal = rmsNorm(states, weight('model.norm.weight'), config.rms_norm_eps);
-  return linear(normal, weight(config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight'));
+  weight.observe?.('lm_head', normal);
+  const smoothing = weight.smoothing?.('lm_head');
+  return linear(smoothing ? mul(normal, smoothing) : normal, weight(headName(config)));
+}
+
+/** The matrix of the head, which is that of the embeddings where they are tied. */
+export const headName = (config: Pick<ModelConfig, 'tie_word_embeddings'>): string =>
+  config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+
+/** Embeddings of tokens; what smooths the head's input is undone in a matrix that they share. */
+function embedded(config: ModelConfig, weight: Weights, tokens: Tensor): Tensor {
+  const rows = gather(weight('model.embed_tokens.weight'), tokens);
+  const smoothing = config.tie_word_embeddings ? weight.smoothing?.('lm_head') : undefined;
+  return smoothing ? mul(rows, smoothing) : rows;
 }
 
 /** Rotary tables [length, numbers of a head that turn / 2]. */

@@ -10,6 +10,7 @@ import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import type { Precision } from '../model/precision.ts';
+import { readServingPrecision, type ServingPrecision } from '../model/serving-precision.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 
 /** Which model is served, and on what. */
@@ -157,7 +158,10 @@ export class ModelResidency {
     await this.#unload(reason === null && checkpoint === null ? 'adapter' : 'all');
     if (reason !== null) throw new NoRoom(reason);
     if (checkpoint) {
-      this.#base = { key: baseKey, model: await LanguageModel.loadFrozen(engine, checkpoint, precision), digest };
+      const form: ServingPrecision =
+        precision === 'f32' && engine.keepsQuantized ? await readServingPrecision(base) : { precision };
+      const model = await LanguageModel.loadFrozen(engine, checkpoint, form.precision, form.smoothing);
+      this.#base = { key: baseKey, model, digest };
     }
     const { model } = this.#base as NonNullable<typeof kept>;
     if (adapter) this.#adapted = await model.withAdapter(adapter);

@@ -32,7 +32,7 @@ describe('self-test', () => {
     const wrong: Engine = {
       name: 'onnx',
       device: 'cpu',
-      storesQuantized: true,
+      keepsQuantized: true,
       createState: (values) => right.createState(values),
       dispose: () => right.dispose(),
       compile: async (program) => {

@@ -17,6 +17,8 @@ export interface Case {
   readonly leaf?: 'input' | 'state';
   /** The rule defines no gradient although the value depends on the operand. */
   readonly blocked?: boolean;
+  /** The rule gives the gradients of this smooth function instead of the case's own. */
+  readonly gradientsOf?: (...x: Tensor[]) => Tensor;
 }
 
 const random = new Random(1, 'primitives');
@@ -159,6 +161,16 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     ...products,
     { about: 'a matrix with itself', operands: [n(3, 3)], build: (x) => p.matmul(x, x, { transposeA: true }) },
   ],
+  int8Matmul: [
+    [3, 5, 4],
+    [1, 40, 7],
+    [2, 1, 1],
+  ].map(([rows, inner, columns]) => ({
+    about: `[${rows},${inner}] by [${columns},${inner}] transposed`,
+    operands: [n(rows!, inner!), n(columns!, inner!)],
+    build: p.int8Matmul,
+    gradientsOf: (x: Tensor, w: Tensor) => p.matmul(x, w, { transposeB: true }),
+  })),
   reshape: [
     { about: 'split', operands: [n(2, 6)], build: (x) => p.reshape(x, [2, 3, 2]) },
     { about: 'the rest', operands: [n(2, 6)], build: (x) => p.reshape(x, [-1]) },
@@ -250,7 +262,7 @@ export function checkPrimitives(label: string, open: () => Promise<Engine>): voi
     after(async () => (await opened)?.dispose());
 
     for (const [primitive, list] of Object.entries(cases)) {
-      for (const { about, operands, build, leaf = 'input', blocked = false } of list) {
+      for (const { about, operands, build, leaf = 'input', blocked = false, gradientsOf = build } of list) {
         it(`${primitive}: ${about}`, async () => {
           const values = Object.fromEntries(operands.map((operand, index) => [`x${index}`, operand]));
           const leaves = operands.map(({ shape, data }, index) =>
@@ -259,7 +271,9 @@ export function checkPrimitives(label: string, open: () => Promise<Engine>): voi
               : p.input(`x${index}`, shape, data instanceof Int32Array ? 'i32' : 'f32'),
           );
           const result = build(...leaves);
-          const scalar = total(p.mul(result, p.constant(normals(new Random(2, primitive, about), result.shape))));
+          const weights = p.constant(normals(new Random(2, primitive, about), result.shape));
+          const scalar = total(p.mul(result, weights));
+          const smoothScalar = total(p.mul(gradientsOf(...leaves), weights));
           const smooth = leaves.filter(({ dtype }) => dtype === 'f32');
           const slopes = gradients(scalar, smooth);
           const outputs = Object.fromEntries([
@@ -276,7 +290,7 @@ export function checkPrimitives(label: string, open: () => Promise<Engine>): voi
             const name = `x${leaves.indexOf(operand)}`;
             const expected = blocked
               ? { shape: operand.shape, data: new Float64Array(sizeOf(operand.shape)) }
-              : finiteDifferences(scalar, values, name);
+              : finiteDifferences(smoothScalar, values, name);
             assertClose(ran.outputs[`slope${index}`]!, expected, `gradient of ${name}`, 1e-4);
           });
         });

@@ -111,6 +111,14 @@ const evaluations: { readonly [P in Exclude<PrimitiveName, 'input' | 'state'>]: 
       return sum(terms);
     });
   },
+  int8Matmul: ([x, w]) => {
+    const [rows, inner] = x!.shape as [number, number];
+    return tabulate([rows, w!.shape[0]!], ([row, column]) => {
+      const own = Array.from({ length: inner }, (_, k) => at(x!, [row!, k]));
+      const scale = Math.max(...own.map(Math.abs)) / 127;
+      return scale * sum(own.map((value, k) => Math.floor(value / scale + 0.5) * at(w!, [column!, k])));
+    });
+  },
   reshape: ([x], { shape }) => ({ shape, data: x!.data }),
   transpose: ([x], { permutation }) =>
     tabulate(

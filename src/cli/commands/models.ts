@@ -7,6 +7,8 @@ import { readCard } from '../../catalogue/card.ts';
 import { hubSettings } from '../../catalogue/hub-client.ts';
 import { installedModel, listModels } from '../../catalogue/list-models.ts';
 import { removable, removeModel } from '../../catalogue/remove-model.ts';
+import { checkPrecision } from '../../evaluation/check-precision.ts';
+import { baseFolder } from '../../model/checkpoint.ts';
 import { findModel } from '../../model/find-model.ts';
 import { fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
@@ -15,7 +17,7 @@ import { exists } from '../../platform/files.ts';
 import { isPath, parseHubId } from '../../platform/model-name.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
-import type { AddCommand, CommandContext, CommandResult } from '../command.ts';
+import { type AddCommand, type CommandContext, type CommandResult, engineOf } from '../command.ts';
 
 interface ModelsOptions {
   readonly action: string;
@@ -30,13 +32,19 @@ interface ModelsOptions {
 
 type Action = (options: ModelsOptions, context: CommandContext) => Promise<CommandResult>;
 
-const actions: Readonly<Record<string, Action>> = { list: listed, add: added, remove: removed, card: shown };
+const actions: Readonly<Record<string, Action>> = {
+  list: listed,
+  add: added,
+  remove: removed,
+  card: shown,
+  check: checked,
+};
 const names = Object.keys(actions).join(', ');
 
 export function addModels(add: AddCommand): void {
   add<ModelsOptions>(
     'models',
-    'List the models that can be used, add one from the Hugging Face hub or a folder, remove one, or show its card',
+    'List the models that can be used, add one from the Hugging Face hub or a folder, remove one, show its card, or check how exactly it can be served in fewer bits',
     async (options, context) => {
       const action = Object.hasOwn(actions, options.action) ? actions[options.action] : undefined;
       if (!action) throw new UsageError(`Unknown action ${options.action}; the actions are ${names}.`);
@@ -137,6 +145,28 @@ async function installed(name: string, folder: string): Promise<CommandResult> {
     lines: [
       line(model),
       `${name} is installed in ${folder}; --model ${name} uses it, and Unmask: Select Model in VS Code.`,
+    ],
+  };
+}
+
+async function checked(options: ModelsOptions, { progress, signal }: CommandContext): Promise<CommandResult> {
+  const model = named(options);
+  const folder = await baseFolder(await findModel(model));
+  const engine = await engineOf({ engine: 'onnx', device: 'cpu' });
+  const { rows, chosen } = await checkPrecision(engine, folder, { progress, signal });
+  return {
+    document: { model, rows: rows.map((row) => ({ ...row, chosen: row.form === chosen })), chosen },
+    lines: [
+      'form          KL to f32  agreement  milliseconds',
+      ...rows.map(({ form, kl, agreement, milliseconds }) =>
+        [
+          form.padEnd(12),
+          kl.toFixed(4).padStart(10),
+          agreement.toFixed(3).padStart(10),
+          milliseconds.toFixed(1).padStart(13),
+        ].join(' '),
+      ),
+      `${model} is served as ${chosen} on this machine.`,
     ],
   };
 }

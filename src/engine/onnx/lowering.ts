@@ -1,7 +1,17 @@
 import type { Program } from '../../graph/program.ts';
 import { type PrimitiveName, type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts';
+import { isChannelFormat } from '../quantization.ts';
 import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
-import { bitsOf, dequantized, packedLayout, scalesName, scalesShape } from './quantized-inputs.ts';
+import {
+  dequantized,
+  formatOf,
+  gatheredRows,
+  type Int8Storage,
+  integerProduct,
+  layoutOf,
+  roundedProduct,
+  scalesName,
+} from './quantized.ts';
 
 /** Execution providers of ONNX Runtime that a program can be lowered for. */
 export type Provider = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
@@ -65,6 +75,9 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   cast: ({ attributes: { to } }, inputs, { emit }) => emit('Cast', inputs, { to: elementTypeOf(to) }),
   matmul: ({ attributes: { transposeA, transposeB }, inputs: [{ shape }] }, [a, b], context) =>
     product(context, shape.length, a!, b!, transposeA, transposeB),
+  // Of a matrix that is kept as whole numbers, `lower` makes an integer product.
+  int8Matmul: (_, [x, w], context) =>
+    roundedProduct(context.graph, x!, (rows) => product(context, 2, rows, w!, false, true)),
   reshape: ({ shape }, [x], { graph, emit }) => emit('Reshape', [x!, graph.wholeNumbers(shape)]),
   transpose: ({ attributes: { permutation } }, inputs, { emit }) => emit('Transpose', inputs, { perm: permutation }),
   broadcast: ({ shape }, [x], { graph, emit }) => emit('Expand', [x!, graph.wholeNumbers(shape)]),
@@ -158,8 +171,50 @@ function product(
   return emit('MatMul', [turned(a, transposeA), turned(b, transposeB)]);
 }
 
-/** Writes a program as an ONNX model for one provider. */
-export function lower(program: Program, provider: Provider): LoweredProgram {
+/** A product one of whose factors is quantized (operand `index`), or rows of such a matrix; programs can do no more with it. */
+function withQuantized(
+  context: Context,
+  program: string,
+  node: Tensor,
+  names: readonly string[],
+  index: number,
+  storage: Int8Storage,
+): string {
+  const { graph, provider } = context;
+  const matrix = node.inputs[index] as Tensor<'state'>;
+  const other = node.inputs[1 - index];
+  const format = formatOf(matrix, provider);
+  const scales = scalesName(matrix.attributes.name);
+  if (node.primitive === 'gather' && index === 0 && format !== null && isChannelFormat(format)) {
+    const indices = { name: names[1] as string, shape: (node.inputs[1] as Tensor).shape };
+    return gatheredRows(graph, indices, { values: names[0] as string, scales, storage }, matrix.shape[1] as number);
+  }
+  const isProduct = node.primitive === 'matmul' || (node.primitive === 'int8Matmul' && index === 1);
+  if (!isProduct || format === null || other === undefined || formatOf(other, provider) !== null)
+    throw new Error(
+      `${program}: a quantized matrix (${matrix.attributes.name}) can only be multiplied with one that is not`,
+    );
+  if (node.primitive === 'int8Matmul' && isChannelFormat(format)) {
+    return integerProduct(graph, names[0] as string, { values: names[1] as string, scales, storage });
+  }
+  const partner = { name: names[1 - index] as string, shape: other.shape };
+  const numbers = dequantized(graph, matrix, format, names[index] as string, partner, storage);
+  const factors = names.map((name, place) => (place === index ? numbers : name)) as [string, string];
+  const isTransposed = isChannelFormat(format);
+  if (node.primitive === 'int8Matmul')
+    return roundedProduct(graph, factors[0], (rows) => product(context, 2, rows, factors[1], false, true));
+  const { transposeA, transposeB } = (node as Tensor<'matmul'>).attributes;
+  return product(
+    context,
+    node.shape.length,
+    ...factors,
+    transposeA !== (isTransposed && index === 0),
+    transposeB !== (isTransposed && index === 1),
+  );
+}
+
+/** Writes a program as an ONNX model for one provider; `storage` is that of `-channels` matrices on this machine. */
+export function lower(program: Program, provider: Provider, storage: Int8Storage = 'signed'): LoweredProgram {
   const graph = new OnnxGraph();
   const names = new Map<Tensor, string>();
   const context: Context = {
@@ -174,24 +229,18 @@ export function lower(program: Program, provider: Provider): LoweredProgram {
       const { name: given } = (node as Tensor<'input' | 'state'>).attributes;
       const name = node.primitive === 'input' ? feedName(given) : stateName(given);
       names.set(node, name);
-      const bits = bitsOf(node, provider);
-      if (bits === null) declared.push({ name, shape: node.shape, dtype: node.dtype });
+      const format = formatOf(node, provider);
+      if (format === null) declared.push({ name, shape: node.shape, dtype: node.dtype });
       else {
-        declared.push({ name, ...packedLayout(node.shape, bits) });
-        declared.push({ name: scalesName(given), shape: scalesShape(node.shape), dtype: 'f32' });
+        const { scales, ...values } = layoutOf(node.shape, format, storage);
+        declared.push({ name, ...values }, { name: scalesName(given), shape: scales, dtype: 'f32' });
       }
       continue;
     }
-    const inputs = node.inputs.map((operand, index) => {
-      const name = names.get(operand) as string;
-      if (bitsOf(operand, provider) === null) return name;
-      const other = node.inputs[1 - index];
-      if (node.primitive !== 'matmul' || other === undefined || bitsOf(other, provider) !== null)
-        throw new Error(`${program.name}: a quantised matrix can only be an operand of a matrix product`);
-      const partner = { name: names.get(other) as string, shape: other.shape };
-      return dequantized(graph, operand as Tensor<'state'>, name, partner);
-    });
+    const inputs = node.inputs.map((operand) => names.get(operand) as string);
+    const quantized = node.inputs.findIndex((operand) => formatOf(operand, provider) !== null);
     if (node.primitive === 'stopGradient') names.set(node, inputs[0] as string);
+    else if (quantized >= 0) names.set(node, withQuantized(context, program.name, node, inputs, quantized, storage));
     else names.set(node, (lowerings[node.primitive] as Lower<PrimitiveName>)(node, inputs, context));
   }
   const results: Value[] = [];

@@ -15,7 +15,7 @@ import {
 import { DeviceMemory } from './device-memory.ts';
 import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
 import { DeviceState, HostState, isOnnxState, type OnnxState, type QuantizedTensors, tensor } from './onnx-state.ts';
-import { bitsOf, scalesName, storesQuantized } from './quantized-inputs.ts';
+import { formatOf, type Int8Storage, keepsQuantized, productsAreExact, scalesName } from './quantized.ts';
 
 class OnnxExecutable implements Executable {
   readonly #program: Program;
@@ -38,18 +38,18 @@ class OnnxExecutable implements Executable {
     const inputs: Record<string, ort.Tensor> = {};
     for (const [name, { data, shape }] of Object.entries(feeds)) inputs[feedName(name)] = tensor(data, shape);
     for (const [name, node] of program.state) {
-      if (bitsOf(node, this.#provider) === null) inputs[stateName(name)] = state.current(name);
+      if (formatOf(node, this.#provider) === null) inputs[stateName(name)] = state.current(name);
       else {
-        const { packed, scales } = quantizedState(state, name, node, program.name);
-        Object.assign(inputs, { [stateName(name)]: packed, [scalesName(name)]: scales });
+        const { values, scales } = quantizedIn(state, name, node, program.name);
+        Object.assign(inputs, { [stateName(name)]: values, [scalesName(name)]: scales });
       }
     }
-    const fetches: Record<string, ort.Tensor | null> = {};
-    for (const name of program.outputs.keys()) fetches[outputName(name)] = null;
-    for (const name of program.updates.keys()) fetches[updateName(name)] = state.target(name);
+    const targets: Record<string, ort.Tensor | null> = {};
+    for (const name of program.outputs.keys()) targets[outputName(name)] = null;
+    for (const name of program.updates.keys()) targets[updateName(name)] = await state.target(name);
 
-    const results = await this.#session.run(inputs, fetches);
-    for (const name of program.updates.keys()) state.accept(name, results[updateName(name)] as ort.Tensor);
+    const results = await this.#session.run(inputs, targets);
+    for (const name of program.updates.keys()) state.accept(name);
     const outputs: Record<string, HostTensor> = {};
     for (const name of program.outputs.keys()) {
       const { dims, data } = results[outputName(name)] as ort.Tensor;
@@ -78,7 +78,7 @@ const defaultMaxKeptBytes = 16 * 2 ** 30;
 export class OnnxEngine implements Engine {
   readonly name = 'onnx';
   readonly device: Provider;
-  readonly storesQuantized: boolean;
+  readonly keepsQuantized: boolean;
   readonly #options: ort.InferenceSession.SessionOptions;
   /** Set if state is on the device. onnxruntime-node supports device tensors of WebGPU only. */
   readonly #memory: DeviceMemory | undefined;
@@ -97,7 +97,7 @@ export class OnnxEngine implements Engine {
     maxKeptBytes = defaultMaxKeptBytes,
   ) {
     this.device = device;
-    this.storesQuantized = storesQuantized(device);
+    this.keepsQuantized = keepsQuantized(device);
     this.#maxKeptBytes = maxKeptBytes;
     this.#options = {
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
@@ -126,19 +126,18 @@ export class OnnxEngine implements Engine {
     const { over, frozen, quantized } = options;
     if (over && !isOnnxState(over)) throw new Error('the underlying state must belong to the same engine');
     const source = valuesOf(values, options);
-    if (this.storesQuantized) return HostState.fill(source, { over, frozen, quantized });
+    if (this.keepsQuantized) return HostState.fill(source, { over, frozen, quantized, storage: await storageHere() });
     const kept = asStored(source, quantized);
     if (this.#memory) return DeviceState.upload(this.#memory, kept, { over, frozen });
     return HostState.fill(kept, { over, frozen });
   }
 
   async compile(program: Program): Promise<Executable> {
-    const { bytes } = lower(program, this.device);
+    const { bytes } = lower(program, this.device, this.keepsQuantized ? await storageHere() : 'signed');
     const results = program.nodes.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
     const isKept = this.#kept + results <= this.#maxKeptBytes;
     const session = await ort.InferenceSession.create(bytes, {
       ...this.#options,
-      ...(this.#memory ? { preferredOutputLocation: locations(program) } : {}),
       ...(isKept ? {} : { enableCpuMemArena: false, enableMemPattern: false }),
     });
     if (!isKept) return new OnnxExecutable(program, session, this.device, () => undefined);
@@ -153,16 +152,18 @@ export class OnnxEngine implements Engine {
   }
 }
 
-/** The quantised matrix of a state. Throws if the state does not hold it in the precision that the program expects. */
-function quantizedState(state: OnnxState, name: string, node: Tensor<'state'>, program: string): QuantizedTensors {
+/** The quantized matrix that a program reads; throws where the state does not keep it in the program's format. */
+function quantizedIn(state: OnnxState, name: string, node: Tensor<'state'>, program: string): QuantizedTensors {
   const found = state.quantized(name);
-  if (found?.host.bits !== node.attributes.bits)
-    throw new Error(`${program}: state ${name} is not quantised to ${node.attributes.bits} bits`);
-  return found as QuantizedTensors;
+  if (found === undefined || found.format !== node.attributes.format)
+    throw new Error(`${program}: state ${name} is not kept as ${node.attributes.format}`);
+  return found;
 }
 
-function locations(program: Program): Record<string, 'cpu' | 'gpu-buffer'> {
-  const outputs = [...program.outputs.keys()].map((name) => [outputName(name), 'cpu'] as const);
-  const updates = [...program.updates.keys()].map((name) => [updateName(name), 'gpu-buffer'] as const);
-  return Object.fromEntries([...outputs, ...updates]);
+let storage: Promise<Int8Storage> | undefined;
+
+/** How integer products store their matrices on this machine, found out once. */
+function storageHere(): Promise<Int8Storage> {
+  storage ??= productsAreExact('signed').then((exact) => (exact ? 'signed' : 'unsigned'));
+  return storage;
 }

@@ -1,25 +1,27 @@
 import * as ort from 'onnxruntime-node';
-import { type HostTensor, type Shape, sizeOf, type TensorSource } from '../../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf, type TensorSource, type WeightFormat } from '../../graph/tensor.ts';
 import { frozenError, type State, stateShapes } from '../engine.ts';
-import { type Bits, dequantize, type Quantized, quantize } from '../quantization.ts';
+import { dequantize, isChannelFormat, quantize } from '../quantization.ts';
 import type { DeviceMemory } from './device-memory.ts';
-import { packedLayout, scalesShape } from './quantized-inputs.ts';
+import { type Int8Storage, layoutOf, storedValues, withTurnedSign } from './quantized.ts';
 
 /** State as ONNX Runtime's tensors, which a run reads and replaces. */
 export interface OnnxState extends State {
   current(name: string): ort.Tensor;
-  /** The quantised matrix of a name; undefined if the state is not quantised. */
+  /** The quantized matrix that is kept under a name, if there is one. */
   quantized(name: string): QuantizedTensors | undefined;
-  /** Where a run writes the next value; null: into a new tensor. */
-  target(name: string): ort.Tensor | null;
-  /** Makes the value that a run wrote the current one. */
-  accept(name: string, next: ort.Tensor): void;
+  /** Where a run writes the next value. */
+  target(name: string): ort.Tensor | Promise<ort.Tensor>;
+  /** Makes what a run wrote into the target the current value. */
+  accept(name: string): void;
 }
 
-/** A quantised matrix as ONNX Runtime's tensors. */
+/** A quantized matrix [rows, columns] as ONNX Runtime's tensors. */
 export interface QuantizedTensors {
-  readonly host: Quantized;
-  readonly packed: ort.Tensor;
+  readonly shape: Shape;
+  readonly format: WeightFormat;
+  readonly storage: Int8Storage;
+  readonly values: ort.Tensor;
   readonly scales: ort.Tensor;
 }
 
@@ -27,8 +29,10 @@ export interface QuantizedTensors {
 export interface OnnxStateOptions {
   readonly over?: OnnxState | undefined;
   readonly frozen?: boolean | undefined;
-  /** Names and bits of quantised matrices. */
-  readonly quantized?: ReadonlyMap<string, Bits> | undefined;
+  /** The matrices that are kept quantized, and their formats. */
+  readonly quantized?: ReadonlyMap<string, WeightFormat> | undefined;
+  /** How `-channels` matrices are stored on this machine. */
+  readonly storage?: Int8Storage;
 }
 
 export function isOnnxState(state: State): state is OnnxState {
@@ -54,8 +58,8 @@ export class HostState implements OnnxState {
     const state = new HostState(stateShapes(values, options.over), options);
     for (const name of values.shapes.keys()) {
       const value = await values.read(name);
-      const bits = options.quantized?.get(name);
-      if (bits) state.#quantized.set(name, quantizedTensors(value, bits));
+      const format = options.quantized?.get(name);
+      if (format) state.#quantized.set(name, quantizedTensors(value, format, options.storage ?? 'signed'));
       else state.#front.set(name, tensor(value.data, value.shape));
     }
     return state;
@@ -87,7 +91,7 @@ export class HostState implements OnnxState {
 
   async read(name: string): Promise<HostTensor> {
     const quantized = this.quantized(name);
-    if (quantized) return dequantize(quantized.host);
+    if (quantized) return dequantizedTensors(quantized);
     const { data, dims } = this.current(name);
     return { shape: dims, data: (data as Float32Array).slice() };
   }
@@ -110,11 +114,16 @@ export class HostState implements OnnxState {
   }
 }
 
-/** Tensors in a GPU's memory. They are not copied to the host between runs. */
+/**
+ * Tensors in a GPU's memory: they never visit the host between two runs. As on the host a run writes into tensors of the
+ * state's own, which then change places with those it read: a tensor that a session made for its results may not outlive the
+ * session (onnxruntime-node 1.30 ends the process when it is replaced).
+ */
 export class DeviceState implements OnnxState {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #memory: DeviceMemory;
   readonly #tensors: Map<string, ort.Tensor>;
+  readonly #back = new Map<string, ort.Tensor>();
   readonly #over: OnnxState | undefined;
   readonly #frozen: boolean;
 
@@ -149,13 +158,18 @@ export class DeviceState implements OnnxState {
     return undefined;
   }
 
-  target(name: string): null {
-    this.#own(name);
-    return null;
+  async target(name: string): Promise<ort.Tensor> {
+    const { dims } = this.#own(name);
+    const back =
+      this.#back.get(name) ?? (await this.#memory.upload({ shape: dims, data: new Float32Array(sizeOf(dims)) }));
+    this.#back.set(name, back);
+    return back;
   }
 
-  accept(name: string, next: ort.Tensor): void {
-    this.#own(name).dispose();
+  accept(name: string): void {
+    const next = this.#back.get(name);
+    if (!next) throw new Error(`nothing was written to state ${name}`);
+    this.#back.set(name, this.#own(name));
     this.#tensors.set(name, next);
   }
 
@@ -164,13 +178,16 @@ export class DeviceState implements OnnxState {
   }
 
   async write(name: string, value: HostTensor): Promise<void> {
-    checkShape(name, this.#own(name).dims, value.shape);
-    this.accept(name, await this.#memory.upload(value));
+    const before = this.#own(name);
+    checkShape(name, before.dims, value.shape);
+    this.#tensors.set(name, await this.#memory.upload(value));
+    before.dispose();
   }
 
   async dispose(): Promise<void> {
-    for (const held of this.#tensors.values()) held.dispose();
+    for (const held of [...this.#tensors.values(), ...this.#back.values()]) held.dispose();
     this.#tensors.clear();
+    this.#back.clear();
   }
 
   #own(name: string): ort.Tensor {
@@ -179,14 +196,22 @@ export class DeviceState implements OnnxState {
   }
 }
 
-function quantizedTensors(value: HostTensor, bits: Bits): QuantizedTensors {
-  const quantizedMatrix = quantize(value, bits);
-  const { shape, dtype } = packedLayout(quantizedMatrix.shape, bits);
+function quantizedTensors(value: HostTensor, format: WeightFormat, storage: Int8Storage): QuantizedTensors {
+  const kept = quantize(value, format);
+  const { shape, dtype, scales } = layoutOf(kept.shape, format, storage);
+  const values = storedValues(kept, storage);
   return {
-    host: quantizedMatrix,
-    packed: new ort.Tensor(dtype === 'i8' ? 'int8' : 'uint8', quantizedMatrix.packed as Uint8Array, shape),
-    scales: tensor(quantizedMatrix.scales, scalesShape(quantizedMatrix.shape)),
+    ...{ shape: kept.shape, format, storage },
+    values: new ort.Tensor(dtype === 'i8' ? 'int8' : 'uint8', values as Uint8Array, shape),
+    scales: tensor(kept.scales, scales),
   };
+}
+
+function dequantizedTensors({ shape, format, storage, values, scales }: QuantizedTensors): HostTensor {
+  const stored = values.data as Int8Array | Uint8Array;
+  const signed =
+    isChannelFormat(format) && storage === 'unsigned' ? new Int8Array(withTurnedSign(stored).buffer) : stored;
+  return dequantize({ shape, format, values: signed, scales: scales.data as Float32Array });
 }
 
 export function tensor(data: Float32Array | Int32Array, shape: Shape): ort.Tensor {

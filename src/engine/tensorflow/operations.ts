@@ -50,6 +50,13 @@ const operations: { readonly [P in Computed]: Operation<P> } = {
     if (device !== 'wasm') return tf.matMul(a!, b!, transposeA, transposeB);
     return wasmProducts(tf, transposeA ? turned(tf, a!) : a!, transposeB ? turned(tf, b!) : b!, shape);
   },
+  int8Matmul: ({ tf, device }, [x, w], { shape }) => {
+    const scale = tf.div(tf.maximum(tf.max(tf.abs(x!), [1], true), 1e-30), 127);
+    const rows = tf.floor(tf.add(tf.div(x!, scale), 0.5));
+    const product =
+      device === 'wasm' ? wasmProducts(tf, rows, turned(tf, w!), shape) : tf.matMul(rows, w!, false, true);
+    return tf.mul(product, scale);
+  },
   reshape: ({ tf }, [x], { shape }) => tf.reshape(x!, [...shape]),
   transpose: ({ tf }, [x], { attributes: { permutation } }) => tf.transpose(x!, [...permutation]),
   broadcast: ({ tf }, [x], { shape }) => spread(tf, x!, shape),

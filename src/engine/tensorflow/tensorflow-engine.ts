@@ -20,7 +20,7 @@ import { compute } from './operations.ts';
 export class TensorflowEngine implements Engine {
   readonly name = 'tensorflow';
   readonly device: TensorflowDevice;
-  readonly storesQuantized = false;
+  readonly keepsQuantized = false;
   readonly tf: Tensorflow;
   readonly #backend: string;
 

@@ -2,23 +2,21 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import * as ort from 'onnxruntime-node';
-import { isolatedSelfTest } from '../../src/engine/isolated-self-test.ts';
 import { lower } from '../../src/engine/onnx/lowering.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import * as p from '../../src/graph/primitives.ts';
 import { defineProgram } from '../../src/graph/program.ts';
+import { checkModelStep } from '../engine/model-step.ts';
 import { cases, checkPrimitives } from '../graph/primitive-cases.ts';
 import { f32, i32 } from '../graph/run-program.ts';
-import { checkModelStep } from './model-step.ts';
+import { openWebgpu, reasonToSkip } from './adapter.ts';
 
-// Probed in a separate process: without an adapter, or with a bad driver, the library may crash.
-const { available, reason } = await isolatedSelfTest({ engine: 'onnx', device: 'webgpu' });
+const reason = await reasonToSkip();
 
-if (!available) it('webgpu', { skip: reason ?? 'not available' }, () => undefined);
+if (reason !== null) it('webgpu', { skip: reason }, () => undefined);
 else {
-  const open = async () => new OnnxEngine('webgpu');
-  checkPrimitives('onnx webgpu', open);
-  checkModelStep('onnx webgpu', open);
+  checkPrimitives('onnx webgpu', openWebgpu);
+  checkModelStep('onnx webgpu', openWebgpu);
 
   describe('onnx webgpu', () => {
     const engine = new OnnxEngine('webgpu');
@@ -60,7 +58,22 @@ else {
       await executable.dispose();
     });
 
-    it('loses no sum if an index repeats', async () => {
+    it('replaces state that a program wrote which is no longer there', async () => {
+      const x = p.state('x', [64]);
+      const doubling = () =>
+        engine.compile(defineProgram('doubling', { outputs: {}, updates: new Map([['x', p.mul(x, 2)]]) }));
+      const state = await engine.createState(new Map([['x', f32([64], new Float32Array(64).fill(1))]]));
+      for (let program = 0; program < 3; program++) {
+        const executable = await doubling();
+        await executable.run({}, state);
+        await executable.run({}, state);
+        await executable.dispose();
+      }
+      assert.deepEqual((await state.read('x')).data, new Float32Array(64).fill(64));
+      await state.dispose();
+    });
+
+    it('keeps every sum where an index repeats', async () => {
       const [count, width, rows] = [3000, 32, 7];
       const sums = p.scatterAdd(p.input('rows', [count], 'i32'), p.input('updates', [count, width]), rows);
       const executable = await engine.compile(defineProgram('test', { outputs: { sums } }));

@@ -1,0 +1,49 @@
+import { constant, input, maximum, neg, reduceMax, reshape } from '../graph/primitives.ts';
+import { defineProgram } from '../graph/program.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { LanguageModel } from './language-model.ts';
+import type { Weights } from './projection.ts';
+import { projectionsOf, type Smoothing, smoothingName } from './smoothing.ts';
+import { head, hiddenStates } from './transformer.ts';
+
+/** Smoothing factors of a model whose state holds f32 weights, from the activations of one text [length] on it. */
+export async function calibrate(model: LanguageModel, tokens: Int32Array): Promise<Smoothing> {
+  const peaks = await activationPeaks(model, tokens);
+  const columns = new Map<string, Float32Array>();
+  for (const { name, matrix } of projectionsOf(model.config)) {
+    const { shape, data } = await model.state.read(matrix);
+    const width = shape[1] as number;
+    const largest = columns.get(smoothingName(name)) ?? new Float32Array(width);
+    for (let i = 0; i < data.length; i++)
+      largest[i % width] = Math.max(largest[i % width] as number, Math.abs(data[i] as number));
+    columns.set(smoothingName(name), largest);
+  }
+  return new Map(
+    [...columns].map(([name, weights]) => {
+      const activations = peaks.get(name) as Float32Array;
+      // A channel that is always zero, on either side, is left as it is.
+      const data = weights.map((weight, j) => Math.sqrt(weight / (activations[j] as number)) || 1);
+      return [name, { shape: [data.length], data: data.map((factor) => (Number.isFinite(factor) ? factor : 1)) }];
+    }),
+  );
+}
+
+/** The largest absolute value of every channel of every input of projections. */
+async function activationPeaks(model: LanguageModel, tokens: Int32Array): Promise<Map<string, Float32Array>> {
+  const shape = [1, tokens.length];
+  const outputs: Record<string, Tensor> = {};
+  const observe = (projection: string, x: Tensor) => {
+    const rows = reshape(x, [-1, x.shape.at(-1) as number]);
+    outputs[smoothingName(projection)] ??= reshape(reduceMax(maximum(rows, neg(rows)), [0]), [-1]);
+  };
+  const weights: Weights = Object.assign(model.lookUp(model.weightNodes()), { observe });
+  const canvas = constant({ shape, data: new Float32Array(tokens.length).fill(1) });
+  head(model.config, weights, hiddenStates(model.config, weights, { tokens: input('tokens', shape, 'i32'), canvas }));
+  const program = await model.engine.compile(defineProgram('calibration', { outputs }));
+  try {
+    const found = await program.run({ tokens: { shape, data: tokens } }, model.state);
+    return new Map(Object.entries(found).map(([name, { data }]) => [name, data as Float32Array]));
+  } finally {
+    await program.dispose();
+  }
+}

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { checkPrecision, distance } from '../../src/evaluation/check-precision.ts';
+import { openCheckpoint } from '../../src/model/checkpoint.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { formName, readServingPrecision } from '../../src/model/serving-precision.ts';
+import { dataHome } from '../../src/platform/files.ts';
+import { everyOption, oneThread, writeTinyCheckpoint } from '../model/tiny-model.ts';
+
+describe('the distance of predictions', () => {
+  it('is the mean KL divergence and the share of equal likeliest tokens', () => {
+    const exact = [Float32Array.of(Math.log(3), 0, /* next place */ 0, Math.log(3))];
+    const found = [Float32Array.of(0, 0, 0, Math.log(3))];
+    const { kl, agreement } = distance(exact, found, 2);
+    // The first place is (3/4, 1/4) against (1/2, 1/2), the second is equal; of equal logits the first is the likeliest.
+    const first = 0.75 * Math.log(0.75 / 0.5) + 0.25 * Math.log(0.25 / 0.5);
+    assert.ok(Math.abs(kl - first / 2) < 1e-6, `${kl}`);
+    assert.equal(agreement, 1);
+    assert.equal(distance([Float32Array.of(0, 1)], [Float32Array.of(1, 0)], 2).agreement, 0);
+    assert.equal(distance(exact, exact, 2).kl, 0);
+  });
+});
+
+describe('checking how a model can be served', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'unmask-check-'));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  for (const attention of ['full', 'causal', 'prefix-lm', 'block-causal'] as const)
+    it(`compares every form with f32 and keeps the choice, with ${attention} attention`, async () => {
+      const model = await writeTinyCheckpoint(path.join(folder, attention), { ...everyOption, attention });
+      assert.deepEqual(await readServingPrecision(model), { precision: 'f32' }, 'nothing was checked yet');
+      const engine = oneThread();
+      const lines: string[] = [];
+      const { rows, chosen } = await checkPrecision(engine, model, { progress: (line) => lines.push(line) });
+      assert.deepEqual(
+        rows.map(({ form }) => form),
+        ['f32', 'w8a8+smooth', 'w8a8', 'w7a8+smooth'],
+      );
+      const [f32, ...others] = rows;
+      assert.equal(f32!.kl, 0);
+      for (const { form, kl } of others) assert.ok(kl > 0 && kl < 0.5, `${form}: ${kl}`);
+      const row = rows.find(({ form }) => form === chosen)!;
+      assert.ok(row.kl <= 0.02 && row.agreement >= 0.9);
+      const faster = rows.filter(({ milliseconds }) => milliseconds < row.milliseconds);
+      assert.ok(
+        faster.every(({ kl, agreement }) => kl > 0.02 || agreement < 0.9),
+        'the fastest form within the bounds is chosen',
+      );
+      const kept = await readServingPrecision(model);
+      assert.equal(formName(kept), chosen);
+      const served = await LanguageModel.loadFrozen(
+        engine,
+        await openCheckpoint(model),
+        kept.precision,
+        kept.smoothing,
+      );
+      await served.dispose();
+      await engine.dispose();
+      assert.equal(lines.length, 4);
+    });
+
+  it('is forgotten where the weights were written anew, or the record is damaged', async () => {
+    const model = path.join(folder, 'full');
+    const records = path.join(dataHome(), 'cache', 'precision');
+    const before = await readServingPrecision(model);
+    for (const record of await readdir(records)) {
+      const file = path.join(records, record, 'check.json');
+      await writeFile(file, '{"key":');
+    }
+    assert.deepEqual(await readServingPrecision(model), { precision: 'f32' });
+    const engine = oneThread();
+    await checkPrecision(engine, model);
+    await engine.dispose();
+    assert.ok(before.precision.length > 1);
+    await writeTinyCheckpoint(model, { ...everyOption, attention: 'full' }, 2);
+    assert.deepEqual(await readServingPrecision(model), { precision: 'f32' }, 'other weights were not checked');
+  });
+});
