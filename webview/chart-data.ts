@@ -6,13 +6,13 @@ export interface Curve {
   /** 95 % limits, drawn as whiskers, [steps] */
   readonly low?: readonly (number | null)[];
   readonly high?: readonly (number | null)[];
-  /** Place of the curve that this one, of another run, is compared with: it has its colour, and is dashed. */
+  /** Index of the curve of the shown run that this curve of another run is compared with: same colour, but dashed. */
   readonly comparedWith?: number;
 }
 
 export interface Chart {
   readonly title: string;
-  /** What a reader has to know to read it. */
+  /** What a reader has to know to understand the chart. */
   readonly note?: string;
   /** Steps, ascending, [steps]. */
   readonly steps: readonly number[];

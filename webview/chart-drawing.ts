@@ -4,16 +4,16 @@ import { runningMean } from './running-mean.ts';
 import { colour } from './theme.ts';
 
 export const plotHeight = 180;
-/** Points are marked where there are few enough to tell apart. */
+/** Points are marked up to this number of steps. */
 const markUpTo = 40;
-/** More steps than this are drawn faintly, and their running mean over it. */
+/** Above this number of steps, curves are drawn faintly, with their running mean on top. */
 const manySteps = 400;
-/** The running mean of so many steps takes in one of so many parts of them. */
+/** The window of the running mean is this fraction of all steps. */
 const windows = 50;
 const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4], [14, 5], [4, 8]];
 const comparedDash = [5, 4];
 
-/** A curve's line: solid ones and dashes tell one run's curves apart, or where two are compared, the runs. */
+/** Style of a curve's line. Dashes distinguish the curves of one run, or the runs if two are compared. */
 export function lineOf({ curves }: Chart, index: number): { colour: string; dash: number[]; style: string } {
   const { comparedWith } = curves[index] as Curve;
   const colour = `series-${(comparedWith ?? index) % 6}`;
@@ -24,8 +24,8 @@ export function lineOf({ curves }: Chart, index: number): { colour: string; dash
 }
 
 /**
- * How a chart is drawn. `spec` is asked anew for what may change from one drawing to the next; `tell` learns which step the
- * pointer is at.
+ * Options of a plot. `spec` is called for each drawing, because the chart can change; `tell` is called with the step at
+ * the pointer.
  */
 export function plotOptions(
   spec: () => Chart,
@@ -69,7 +69,7 @@ export function plotOptions(
           width: isDense(spec()) ? 1 : index === 0 ? 2.25 : 1.75,
           alpha: isDense(spec()) ? 0.3 : 1,
           dash: line.dash,
-          // Of two runs, neither has a gap where only the other has a step.
+          // Two runs have different steps; a step of only one run leaves no gap in the other.
           spanGaps: spec().curves.some(({ comparedWith }) => comparedWith !== undefined),
           points: { show: () => spec().steps.length <= markUpTo, size: 5, fill: colour(line.colour) },
         };
@@ -82,17 +82,17 @@ export function plotOptions(
   };
 }
 
-/** The values' range with the intervals around them. */
+/** The range of the values and their intervals. */
 function withLimits({ curves }: Chart, min: number, max: number): [number, number] {
   const limits = curves.flatMap(({ low, high }) => [...(low ?? []), ...(high ?? [])]).filter((limit) => limit !== null);
   return roomy(Math.min(min, ...limits), Math.max(max, ...limits));
 }
 
-/** The limits with some room around them, so that a curve never runs along the frame; flat ones get a scale too. */
+/** The limits with a margin, so that a curve never runs along the frame and a flat curve gets a scale too. */
 function roomy(low: number, high: number): [number, number] {
   if (!Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
   const room = high > low ? 0.08 * (high - low) : Math.max(1e-6, 0.1 * Math.abs(high));
-  // Zero is no limit that a quantity without sign should seem to cross.
+  // The axis of a quantity that is never negative starts at zero.
   return [low >= 0 ? Math.max(0, low - room) : low - room, high <= 0 ? Math.min(0, high + room) : high + room];
 }
 
@@ -124,12 +124,12 @@ function whiskers(plot: uPlot, spec: Chart): void {
   });
 }
 
-/** Whether there are so many steps that noise would hide the course. */
+/** Whether there are so many steps that noise would hide the trend. */
 export const isDense = ({ steps }: Chart): boolean => steps.length > manySteps;
-/** Steps that the running mean takes in. */
+/** Window of the running mean, in steps. */
 export const windowOf = ({ steps }: Chart): number => Math.round(steps.length / windows);
 
-/** Draws what noise hides: of many steps, each curve's mean over the steps around each. */
+/** Draws the running mean of each curve if there are many steps. */
 function runningMeans(plot: uPlot, spec: Chart): void {
   if (!isDense(spec)) return;
   const { left, top, width, height: inner } = plot.bbox;

@@ -3,16 +3,16 @@ import uPlot from 'uplot';
 import type { Chart } from './chart-data.ts';
 import { isDense, lineOf, plotHeight, plotOptions, windowOf } from './chart-drawing.ts';
 import { element } from './element.ts';
-import { number } from './numbers.ts';
+import { count, number } from './numbers.ts';
 import { numbersTable } from './numbers-table.ts';
 import { onRecolour } from './theme.ts';
 
-/** A chart that takes further values while it is looked at. */
+/** A chart that can be updated while it is shown. */
 export interface LiveChart {
   readonly root: HTMLElement;
-  /** Draws the same chart with other values, in place: zoom, switched-off curves and focus stay. */
+  /** Draws new values of the same chart in place; zoom, hidden curves and focus are kept. */
   update(spec: Chart): void;
-  /** Ends it; it is drawn no more. */
+  /** Removes the chart from the page. */
   remove(): void;
 }
 
@@ -20,8 +20,8 @@ export interface LiveChart {
 export const chart = (spec: Chart): HTMLElement => liveChart(spec).root;
 
 /**
- * A chart with a legend of its own, whose entries switch curves on and off, and the values at the pointer or at the
- * step that the arrow keys choose. It follows the page's colours, its width and the printer's.
+ * A chart with a legend whose entries show and hide curves, and with the values at the pointer or at the step that the
+ * arrow keys select. It adapts to the page's colours and width, also when printed.
  */
 export function liveChart(first: Chart): LiveChart {
   let spec = first;
@@ -82,9 +82,9 @@ export function liveChart(first: Chart): LiveChart {
     );
   };
   const describe = () => {
-    // Who is reading it step by step is not interrupted.
+    // The label is not replaced while a screen reader reads single steps.
     if (document.activeElement !== canvas) canvas.setAttribute('aria-label', spoken(spec, format));
-    const mean = isDense(spec) ? `Bold: running mean over ${windowOf(spec)} steps.` : '';
+    const mean = isDense(spec) ? `Bold line: running mean over ${count(windowOf(spec), 'step')}.` : '';
     note.textContent = `${spec.note ?? ''} ${mean}`.trim();
     note.hidden = note.textContent === '';
     table.show(spec, format);
@@ -130,7 +130,7 @@ export function liveChart(first: Chart): LiveChart {
   };
 }
 
-/** Which curves a chart has; one that has others is drawn anew. */
+/** Identifies the curves of a chart; if they change, the chart is redrawn. */
 const shapeOf = ({ curves }: Chart): string =>
   JSON.stringify(curves.map(({ label, comparedWith }) => [label, comparedWith]));
 
@@ -139,7 +139,7 @@ const dataOf = ({ steps, curves }: Chart): uPlot.AlignedData => [
   ...curves.map(({ values }) => [...values]),
 ];
 
-/** Gives a plot other values; one that somebody has zoomed into keeps its section. */
+/** Sets new values of a plot; a zoomed plot keeps its range. */
 function takeData(plot: uPlot, before: Chart, spec: Chart): void {
   const { min, max } = plot.scales.x ?? {};
   const whole = before.steps.length < 2 || (min === before.steps[0] && max === before.steps.at(-1));
@@ -147,23 +147,23 @@ function takeData(plot: uPlot, before: Chart, spec: Chart): void {
   if (!whole) plot.redraw();
 }
 
-/** The curves in a sentence, for who cannot see them. */
+/** Describes the curves for screen readers. */
 function spoken(spec: Chart, format: (value: number) => string): string {
   const parts = spec.curves.map(({ label, values }) => {
     const measured = values.filter((value) => value !== null);
-    if (measured.length === 0) return `${label}: nothing measured`;
+    if (measured.length === 0) return `${label}: no data`;
     const [first, last] = [measured[0] as number, measured.at(-1) as number];
     const [least, most] = [Math.min, Math.max].map((of) => measured.reduce((a, b) => of(a, b)) as number);
     const bounds = `between ${format(least as number)} and ${format(most as number)}`;
     return `${label} from ${format(first)} to ${format(last)}, ${bounds}`;
   });
-  return `${spec.title} over ${spec.steps.length} steps. ${parts.join('; ')}. Arrow keys choose a step.`;
+  return `${spec.title} over ${count(spec.steps.length, 'step')}. ${parts.join('; ')}. Use the arrow keys to select a step.`;
 }
 
 function at(spec: Chart, index: number, format: (value: number) => string): string {
   const parts = spec.curves.map(({ label, values }) => {
     const value = values[index];
-    return `${label} ${value === null || value === undefined ? 'not measured' : format(value)}`;
+    return `${label} ${value === null || value === undefined ? 'no data' : format(value)}`;
   });
   return `step ${spec.steps[index]}: ${parts.join(', ')}`;
 }

@@ -1,6 +1,6 @@
 import type { Chart, Curve } from './chart-data.ts';
 
-/** A run's charts with another run's curves in them; a chart that only the other run has stands behind them. */
+/** Adds another run's curves to a run's charts; charts that only the other run has come last. */
 export function compareCharts(own: readonly Chart[], other: readonly Chart[]): Chart[] {
   const titles = new Set(own.map(({ title }) => title));
   const others = other
@@ -15,7 +15,7 @@ export function compareCharts(own: readonly Chart[], other: readonly Chart[]): C
   ];
 }
 
-/** Two charts as one, over the steps of both. */
+/** Merges two charts, over the steps of both. */
 function merged(own: Chart, other: Chart): Chart {
   const steps = [...new Set([...own.steps, ...other.steps])].sort((a, b) => a - b);
   const labels = own.curves.map(({ label }) => label);
@@ -36,7 +36,7 @@ function merged(own: Chart, other: Chart): Chart {
   };
 }
 
-/** A curve over more steps than it was measured at. */
+/** Extends a curve to more steps; steps without a value are null. */
 function aligned(curve: Curve, from: readonly number[], to: readonly number[]): Curve {
   const at = new Map(from.map((step, index) => [step, index]));
   const spread = (values: readonly (number | null)[]) =>

@@ -2,9 +2,9 @@ import type { EvaluationEvent, StepEvent } from '../src/protocol/events.ts';
 import { chart } from './chart.ts';
 import type { Chart, Curve } from './chart-data.ts';
 import { element, missing, section } from './element.ts';
-import { label, percent } from './numbers.ts';
+import { count, label, percent } from './numbers.ts';
 
-/** A chart of step metrics: their names and how each is called; a name that ends in `*` takes all that begin so. */
+/** A chart of step metrics with their names and labels; a name that ends in `*` matches all names with this prefix. */
 interface Panel {
   readonly title: string;
   readonly note?: string;
@@ -13,7 +13,7 @@ interface Panel {
 }
 
 const trainedForm =
-  'Upper bound: trained form, constant omitted, so it is no bound by its value; only its course counts.';
+  'The upper bound (EUBO) is known up to a constant, so compare its changes and not its value with the lower bound.';
 
 const panels: readonly Panel[] = [
   {
@@ -25,8 +25,8 @@ const panels: readonly Panel[] = [
   },
   { title: 'Reward spread within a group', metrics: [['reward_std', 'standard deviation']] },
   {
-    title: 'Groups whose rewards are all equal',
-    note: 'Such a group has no better and no worse completion, and teaches nothing.',
+    title: 'Groups with equal rewards',
+    note: 'A group with equal rewards has no advantage and adds nothing to the gradient.',
     format: percent,
     metrics: [['frac_reward_zero_std', 'share of groups']],
   },
@@ -50,32 +50,32 @@ const panels: readonly Panel[] = [
       ['completions/max_length', 'longest'],
     ],
   },
-  { title: 'Speed, tokens a second', metrics: [['tokens_per_second', 'tokens a second']] },
-  { title: 'Time of a step by phase, seconds', metrics: [['time/*', '']] },
+  { title: 'Speed, tokens per second', metrics: [['tokens_per_second', 'tokens per second']] },
+  { title: 'Time per step by phase, seconds', metrics: [['time/*', '']] },
   { title: 'Learning rate', metrics: [['learning_rate', 'learning rate']] },
 ];
 
-/** Counters that only grow, and the names every step has: no curve. */
+/** Counters and names that every step has; they are not plotted. */
 const uninteresting = new Set(['step', 'time', 'num_tokens', 'epoch']);
 
-/** A run's charts: validation first, then every metric of its steps. */
+/** A run's charts: evaluations first, then every metric of its steps. */
 export function chartsOf(steps: readonly StepEvent[], evaluations: readonly EvaluationEvent[]): Chart[] {
   const evaluated = evaluationCharts(evaluations);
   return [...evaluated.metrics, ...stepCharts(steps), ...evaluated.measures];
 }
 
-/** How the charts are used. */
+/** How to use the charts. */
 export const howToRead =
-  'Drag across a chart to look closer, double-click to go back; its legend switches curves off. With the keyboard, arrow keys move from step to step.';
+  'Drag across a chart to zoom in, and double-click to zoom out. Click an entry of the legend to show or hide its curve. Use the arrow keys to move from step to step.';
 
-/** Says which of the usual metrics the charts do not have; null where they have all. */
+/** Lists the usual metrics that this run does not record; null if none is missing. */
 export function notMeasured(charts: readonly Chart[]): string | null {
   const absent = panels.filter((panel) => !charts.some(({ title }) => title === panel.title));
   if (absent.length === 0) return null;
-  return `Not measured in this run: ${absent.map(({ title }) => title.toLowerCase()).join('; ')}.`;
+  return `Not recorded in this run: ${absent.map(({ title }) => title.toLowerCase()).join('; ')}.`;
 }
 
-/** How the run went. */
+/** The section with a run's charts. */
 export function curves(steps: readonly StepEvent[], evaluations: readonly EvaluationEvent[]): HTMLElement {
   const charts = chartsOf(steps, evaluations);
   const absent = notMeasured(charts);
@@ -85,8 +85,8 @@ export function curves(steps: readonly StepEvent[], evaluations: readonly Evalua
     ...(charts.length > 0
       ? [element('p', { class: 'screen-only' }, howToRead), element('div', { class: 'charts' }, ...charts.map(chart))]
       : []),
-    ...(steps.length === 0 ? [missing('This run recorded no training step.')] : []),
-    ...(evaluations.length === 0 ? [missing('The run was not evaluated on the way.')] : []),
+    ...(steps.length === 0 ? [missing('This run has no training steps.')] : []),
+    ...(evaluations.length === 0 ? [missing('This run was not evaluated during training.')] : []),
     ...(steps.length > 0 && absent !== null ? [missing(absent)] : []),
   );
 }
@@ -113,17 +113,17 @@ function stepCharts(events: readonly StepEvent[]): Chart[] {
   }));
   const gap = gapChart(events, steps, left);
   const others = [...left].map((name) => ({ title: label(name), steps, curves: [curve(name, label(name))] }));
-  // The gap belongs beside the bounds that it is the difference of.
+  // The gap comes after the chart of the bounds that it is the difference of.
   const bounds = charts.findIndex(({ note }) => note === trainedForm) + 1;
   return [...charts.slice(0, bounds), ...(gap ? [gap] : []), ...charts.slice(bounds), ...others].filter(
     ({ curves }) => curves.length > 0,
   );
 }
 
-/** `rewards/format/mean` and `time/rollout` by what tells them from their like. */
+/** The distinguishing part of `rewards/format/mean` or `time/rollout`. */
 const partName = (name: string): string => label(name.replace(/^[^/]+\//, '').replace(/\/mean$/, ''));
 
-/** Upper minus lower bound: measured on held-out samples where the steps have it, and of the step's own negatives. */
+/** Upper minus lower bound, on the step's negatives and on held-out samples. */
 function gapChart(events: readonly StepEvent[], steps: readonly number[], left: Set<string>): Chart | null {
   const own = events.map(({ eubo_negative: upper, elbo_negative: lower }) =>
     upper === undefined || lower === undefined ? null : upper - lower,
@@ -131,14 +131,16 @@ function gapChart(events: readonly StepEvent[], steps: readonly number[], left: 
   const heldOut = events.map((event) => event.eubo_elbo_gap ?? null);
   left.delete('eubo_elbo_gap');
   const curves = [
-    { label: 'negatives of the step', values: own },
+    { label: 'completions with negative advantage', values: own },
     { label: 'held-out samples', values: heldOut },
   ].filter(({ values }) => values.some((value) => value !== null));
   if (curves.length === 0) return null;
-  return { title: 'EUBO − ELBO, nats per token', note: 'Trained form, constant omitted.', steps, curves };
+  return { title: 'EUBO − ELBO, nats per token', note: gapNote, steps, curves };
 }
 
-/** One chart per task and split, and one per further measure that was taken with them. */
+const gapNote = 'Known up to a constant, so it can be negative.';
+
+/** One chart per task and split, and one per additional measure. */
 function evaluationCharts(events: readonly EvaluationEvent[]): { metrics: Chart[]; measures: Chart[] } {
   const kinds = [...new Set(events.map(({ evaluation: { task, split } }) => `${task}, ${split}`))];
   const charts = kinds.map((kind) => {
@@ -157,13 +159,13 @@ function evaluationCharts(events: readonly EvaluationEvent[]): { metrics: Chart[
     }));
     const measures = names(({ evaluation }) => evaluation.measures ?? {}).map((name) => ({
       title: name === 'eubo_elbo_gap' ? `EUBO − ELBO, held-out samples (${kind})` : `${label(name)} (${kind})`,
-      ...(name === 'eubo_elbo_gap' ? { note: 'Trained form, constant omitted.' } : {}),
+      ...(name === 'eubo_elbo_gap' ? { note: gapNote } : {}),
       steps,
       curves: [{ label: label(name), values: own.map(({ evaluation }) => evaluation.measures?.[name] ?? null) }],
     }));
-    const problems = [...new Set(own.map(({ evaluation }) => evaluation.n))].join(' or ');
+    const problems = [...new Set(own.map(({ evaluation }) => count(evaluation.n, 'problem')))].join(' or ');
     const title = `Evaluation (${kind})`;
-    const note = `${problems} problems, 95 % intervals.`;
+    const note = `${problems}, 95 % confidence intervals.`;
     return { metrics: { title, note, format: percent, steps, curves: metrics }, measures };
   });
   return { metrics: charts.map(({ metrics }) => metrics), measures: charts.flatMap(({ measures }) => measures) };

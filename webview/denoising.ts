@@ -2,7 +2,7 @@ import type { Denoising } from '../src/protocol/report.ts';
 import { element, missing, section } from './element.ts';
 import { type Player, player } from './player.ts';
 
-/** Completions as they were written: the canvas after each denoising step, to be played or stepped through. */
+/** The section that plays how completions were denoised: the canvas after each denoising step. */
 export function denoisings(all: readonly Denoising[]): HTMLElement {
   const shown = all.filter(({ frames }) => frames.length > 0);
   if (shown.length === 0) return section('denoising', 'Denoising', missing('No completion was recorded step by step.'));
@@ -26,7 +26,7 @@ export function denoisings(all: readonly Denoising[]): HTMLElement {
     element(
       'p',
       {},
-      'The model starts from a canvas of masks and fixes some tokens at every step, in any order. A colour tells when a token was revealed, the bar below it how sure the model was of it then.',
+      'The model starts from a canvas of masks and reveals some tokens at every step, in any order. The colour of a token shows when it was revealed, and the bar below it shows the confidence.',
     ),
     ...(shown.length > 1 ? [element('div', { class: 'controls' }, choice)] : []),
     place,

@@ -1,8 +1,8 @@
 type Attributes = Readonly<Record<string, string | number | boolean | null>>;
 
 /**
- * Makes an element. Strings become text nodes, never markup, so that whatever a model wrote stays text. An attribute
- * that is true is set empty, and one that is false or null is left out.
+ * Creates an element. Strings become text nodes and never markup, so that text of a model is only shown. An attribute
+ * that is true is set to the empty string; one that is false or null is omitted.
  */
 export function element<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
@@ -15,7 +15,7 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** Makes an element of an SVG drawing, as `element` does. */
+/** Creates an SVG element, as `element` does for HTML. */
 export function drawing<Tag extends keyof SVGElementTagNameMap>(
   tag: Tag,
   attributes: Attributes = {},
@@ -33,7 +33,7 @@ function setAttributes(made: Element, attributes: Attributes): void {
   }
 }
 
-/** A section of the page with its heading; where there is nothing to show, `missing` says so. */
+/** A section of the page with its heading. Use `missing` for a section without content. */
 export function section(id: string, title: string, ...children: readonly (Node | string)[]): HTMLElement {
   return element(
     'section',

@@ -9,14 +9,14 @@ import { masthead } from './evaluation/masthead.ts';
 import { problems } from './evaluation/problems.ts';
 import { result } from './evaluation/result.ts';
 
-/** The page of an evaluation: shows the report that the extension sends, and asks it for everything else. */
+/** The page of an evaluation: shows the report from the extension, and sends requests to it. */
 const notice = element('div', { class: 'notice', role: 'alert', hidden: true });
 const body = element('div', { class: 'report' });
 const detail = element('div', { class: 'detail' });
 let opened: EvaluationRow | null = null;
 
 document.body.append(element('main', { class: 'evaluation' }, notice, body));
-body.append(element('p', { class: 'note', role: 'status' }, 'The evaluation is being read…'));
+body.append(element('p', { class: 'note', role: 'status' }, 'Loading the evaluation…'));
 const host = connectHost((update) => receive(update));
 host.ask({ kind: 'ready' });
 

@@ -3,16 +3,16 @@ import type { Interval } from '../src/protocol/interval.ts';
 import type { MetricComparison, ReportHeadline } from '../src/protocol/report.ts';
 import { element, missing, section } from './element.ts';
 import { intervalPlot } from './interval-plot.ts';
-import { label, percent, points } from './numbers.ts';
+import { count, label, percent, points } from './numbers.ts';
 
-/** The result: the first metric large, with intervals drawn to scale, what they allow to say, and every metric. */
+/** The result: the first metric in large type, its intervals as a plot, the conclusions, and a table of all metrics. */
 export function headline(result: ReportHeadline | null, verdicts: readonly string[]): HTMLElement {
   const first = result?.metrics[0];
   if (!result || !first) {
     return section(
       'result',
       'Result',
-      missing('This run was not evaluated on held-out problems, so there is no result to state.'),
+      missing('This run was not evaluated on held-out problems, so there is no result.'),
     );
   }
   return section(
@@ -24,7 +24,7 @@ export function headline(result: ReportHeadline | null, verdicts: readonly strin
       element(
         'div',
         { class: 'figure' },
-        element('p', { class: 'metric' }, `${label(first.name)}, ${result.n} held-out problems of ${result.task}`),
+        element('p', { class: 'metric' }, `${label(first.name)}, ${count(result.n, 'held-out problem')} of ${result.task}`),
         element(
           'p',
           { class: 'change' },
@@ -47,7 +47,7 @@ export function headline(result: ReportHeadline | null, verdicts: readonly strin
 }
 
 function gain({ difference }: MetricComparison): HTMLElement {
-  if (difference === null) return element('p', { class: 'gain unclear' }, 'no paired comparison');
+  if (difference === null) return element('p', { class: 'gain unclear' }, 'not compared');
   const kind = difference.low > 0 ? 'better' : difference.high < 0 ? 'worse' : 'unclear';
   const text = `${points(difference.value)} points`;
   return element(
@@ -71,11 +71,11 @@ function table({ metrics, n }: ReportHeadline): HTMLElement {
   const heads = ['Metric', 'Before', 'After', 'Control', 'After − before, points', 'After − control, points'];
   return element(
     'div',
-    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Every metric' },
+    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'All metrics' },
     element(
       'table',
       { class: 'metrics' },
-      element('caption', {}, `Every metric on the same ${n} problems, with 95 % intervals; differences are paired.`),
+      element('caption', {}, `All metrics on the same ${count(n, 'problem')}, with 95 % confidence intervals. Differences are paired by problem.`),
       element('thead', {}, element('tr', {}, ...heads.map((head) => element('th', { scope: 'col' }, head)))),
       element(
         'tbody',
@@ -101,7 +101,7 @@ function descriptions({ descriptions: { before, after, control } }: ReportHeadli
   const rows = [
     ['Before', before],
     ['After', after],
-    ['Control', control ?? 'None was run.'],
+    ['Control', control ?? 'None.'],
   ] as const;
   return element(
     'dl',

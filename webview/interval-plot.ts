@@ -3,14 +3,14 @@ import type { Interval } from '../src/protocol/interval.ts';
 import { drawing, element } from './element.ts';
 import { percent } from './numbers.ts';
 
-/** A share with its interval, and what it is of: `before`, `after` or `control` decide its colour. */
+/** A proportion with its interval. Its name, if `before`, `after` or `control`, also sets the colour. */
 export interface PlottedInterval {
   readonly name: string;
   readonly colour?: 'before' | 'after' | 'control';
   readonly interval: Interval;
 }
 
-/** Estimates as dots with their 95 % intervals as whiskers, on one axis of which all of them use most. */
+/** Estimates as dots with their 95 % intervals as whiskers, on a common axis that fits their range. */
 export function intervalPlot(rows: readonly PlottedInterval[]): HTMLElement {
   const step = 0.1;
   const low = Math.floor(Math.min(...rows.map(({ interval }) => interval.low)) / step) * step;
@@ -25,7 +25,7 @@ export function intervalPlot(rows: readonly PlottedInterval[]): HTMLElement {
   const ticks = Array.from({ length: Math.round((high - low) / step) + 1 }, (_, index) => low + index * step);
   const spoken = rows.map(
     ({ name, interval }) =>
-      `${name} ${percent(interval.value)}, interval ${percent(interval.low)} to ${percent(interval.high)}`,
+      `${name} ${percent(interval.value)}, 95 % confidence interval ${percent(interval.low)} to ${percent(interval.high)}`,
   );
   const plot = drawing('svg', { viewBox: `0 0 ${width} ${bottom + 24}`, role: 'img', 'aria-label': spoken.join('; ') });
   ticks
@@ -58,6 +58,6 @@ export function intervalPlot(rows: readonly PlottedInterval[]): HTMLElement {
     'figure',
     { class: 'intervals' },
     plot,
-    element('figcaption', {}, 'Dots: measured shares. Whiskers: 95 % intervals.'),
+    element('figcaption', {}, 'Dots: estimates. Whiskers: 95 % confidence intervals.'),
   );
 }

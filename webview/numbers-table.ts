@@ -1,7 +1,7 @@
 import type { Chart } from './chart-data.ts';
 import { element } from './element.ts';
 
-/** The numbers behind a chart, made when somebody asks for them, and added to while the chart grows. */
+/** The numbers of a chart as a table. It is filled when it is opened, and extended while the chart grows. */
 export function numbersTable(): {
   readonly root: HTMLElement;
   show(spec: Chart, format: (value: number) => string): void;
@@ -29,7 +29,7 @@ export function numbersTable(): {
   return { root, show };
 }
 
-/** Whether a chart is an earlier one with steps added behind: a log only grows, but a compared run changes old rows. */
+/** Whether a chart only adds steps at the end of an earlier one. A compared run can change earlier rows. */
 const growsFrom = (before: Chart, now: Chart): boolean =>
   before.curves.length === now.curves.length &&
   before.curves.every(({ label }, index) => label === now.curves[index]?.label) &&

@@ -12,7 +12,7 @@ import { runList } from './panel/run-list.ts';
 import { runView } from './panel/run-view.ts';
 import { viewStore } from './panel/view-state.ts';
 
-/** The panel's page: shows what the extension tells it, and asks it for everything else. */
+/** The page of the panel: shows updates from the extension, and sends requests to it. */
 const host = connectHost((update) => receive(update));
 const store = viewStore(host.kept, host.keep);
 host.ask({ kind: 'ready', shown: store.state.shown, compared: store.state.compared });
@@ -84,7 +84,7 @@ function receive(update: PanelUpdate): void {
       denoising.denoised(update.result);
       break;
     case 'failed':
-      // Nobody needs to be told that what they cancelled was not done.
+      // No error for a request that the user cancelled.
       if (update.request === 'denoise-here' && denoising.failed() === 'cancelled') return;
       problems.show(update.reason);
       break;

@@ -7,31 +7,31 @@ import { colour, tokenCanvas } from './token-canvas.ts';
 import { inspectTokens } from './token-inspector.ts';
 import { aboutToken, blank, named, revealedBy } from './token-text.ts';
 
-/** Milliseconds that playing a whole completion takes at normal speed, within limits per step. */
+/** Milliseconds to play a whole completion, within limits per step. */
 const wholePlay = 8_000;
 
 /** Position 0 is the canvas before the first step, position k the canvas after step k. */
 export interface Player {
   readonly root: HTMLElement;
   readonly position: number;
-  /** Whether the canvas after the last step is shown; a player that is there stays there when further steps come. */
+  /** Whether the canvas after the last step is shown. A player at the end follows new steps. */
   readonly atEnd: boolean;
   play(): void;
   pause(): void;
-  /** Takes further steps of the same completion. */
+  /** Adds further steps of the same completion. */
   update(denoising: Denoising): void;
 }
 
 export interface PlayerOptions {
-  /** Tokens can be looked at one by one; otherwise a box's own title has to do. */
+  /** Whether tokens have tooltips with details; otherwise each box has a `title`. */
   readonly inspect?: boolean;
-  /** Where to begin; behind the last step where it is absent. */
+  /** The initial position; absent: after the last step. */
   readonly position?: number;
-  /** Told of every step that is shown; `atEnd` where it is the last one. */
+  /** Called for every step that is shown; `atEnd` is true for the last one. */
   readonly moved?: (position: number, atEnd: boolean) => void;
 }
 
-/** A completion as it was written, to be played, stepped through and scrubbed with mouse and keyboard. */
+/** Plays the denoising of a completion; controlled with mouse and keyboard. */
 export function player(denoising: Denoising, { inspect = false, position: first, moved }: PlayerOptions = {}): Player {
   let { frames } = denoising;
   const { layout } = denoising;
@@ -42,8 +42,8 @@ export function player(denoising: Denoising, { inspect = false, position: first,
   const change = element('p', { class: 'note revealed' });
   const slider = element('input', { type: 'range', min: 0, step: 1, 'aria-label': 'Denoising step' });
   const play = element('button', { type: 'button', class: 'play' }, '▶ Play');
-  const back = element('button', { type: 'button', 'aria-label': 'One step back' }, '‹');
-  const forth = element('button', { type: 'button', 'aria-label': 'One step on' }, '›');
+  const back = element('button', { type: 'button', 'aria-label': 'Previous step' }, '‹');
+  const forth = element('button', { type: 'button', 'aria-label': 'Next step' }, '›');
   const steps = element('span', {});
   const order = revealOrder(() => frames);
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -63,7 +63,7 @@ export function player(denoising: Denoising, { inspect = false, position: first,
     const words = `Step ${position} of ${frames.length}`;
     slider.setAttribute('aria-valuetext', words);
     counter.textContent = words;
-    change.textContent = position === 0 ? 'Everything is masked.' : sentence(frame, fresh);
+    change.textContent = position === 0 ? 'All tokens are masked.' : sentence(frame, fresh);
     steps.textContent = ` step ${frames.length}`;
     back.disabled = position === 0;
     forth.disabled = position === frames.length;
@@ -123,7 +123,7 @@ export function player(denoising: Denoising, { inspect = false, position: first,
     element('div', { class: 'about' }, change, legend(steps, layout?.given !== undefined), order.root),
   );
   root.addEventListener('keydown', (event) => {
-    // The slider has these keys already, and a button its space bar.
+    // The slider and the buttons handle these keys themselves.
     if (event.target !== root) return;
     const keys: Record<string, () => void> = {
       ' ': toggle,
@@ -163,10 +163,10 @@ const spokenCanvas = (frame: Frame): string => {
 };
 
 function sentence(frame: Frame, fresh: readonly number[]): string {
-  // The places behind the end are of one kind, so one of them stands for all.
+  // All positions after the end are alike, so only the first is listed.
   const end = fresh.find((place) => frame.tokens[place] === '');
   const told = fresh.filter((place) => frame.tokens[place] !== '' || place === end);
-  if (told.length === 0) return 'Nothing changed in this step.';
+  if (told.length === 0) return 'No tokens changed in this step.';
   const first = told.slice(0, 8).map((place) => {
     const confidence = frame.confidence[place];
     const sure = confidence === null || confidence === undefined ? '' : ` (${confidence.toFixed(2)})`;
@@ -186,9 +186,9 @@ function legend(steps: HTMLElement, given: boolean): HTMLElement {
     'p',
     { class: 'note key' },
     element('span', {}, 'revealed at step 1 ', ramp, steps),
-    element('span', {}, 'unsure ', bar(0.2), ' ', bar(0.6), ' ', bar(1), ' sure'),
+    element('span', {}, 'confidence: low ', bar(0.2), ' ', bar(0.6), ' ', bar(1), ' high'),
     element('span', {}, element('span', { class: 'token masked', 'aria-hidden': 'true' }, '\u00a0'), ' masked'),
-    ...(given ? [element('span', {}, element('strong', {}, '3'), ' given by the prompt')] : []),
-    element('span', { class: 'screen-only' }, 'Space plays, arrow keys step.'),
+    ...(given ? [element('span', {}, element('strong', {}, '3'), ' from the prompt')] : []),
+    element('span', { class: 'screen-only' }, 'Press Space to play, arrow keys to step.'),
   );
 }

@@ -8,7 +8,7 @@ import { headline } from './headline.ts';
 import { samples } from './samples.ts';
 import { settings } from './settings.ts';
 
-/** The report's page: reads the record that was embedded beside this program, and shows it. */
+/** The page of a report: shows the record that is embedded in the page. */
 const source = document.getElementById('report-data');
 const main = document.getElementById('report');
 if (source && main) show(JSON.parse(source.textContent ?? '') as ReportPage, main);

@@ -2,11 +2,11 @@ import type { Frame } from '../src/protocol/sample.ts';
 import { element } from './element.ts';
 import { visible } from './token-text.ts';
 
-/** Every token by when it was revealed, for who cannot see the colours; made when somebody opens it. */
+/** A table of the tokens by the step that revealed them, as an alternative to the colours. It is filled when opened. */
 export function revealOrder(frames: () => readonly Frame[]): { readonly root: HTMLElement; refresh(): void } {
-  const title = 'Tokens in the order they were revealed';
+  const title = 'Tokens in reveal order';
   const body = element('tbody');
-  const heads = ['Step', 'Position', 'Token', 'Probability'];
+  const heads = ['Step', 'Position', 'Token', 'Confidence'];
   const root = element(
     'details',
     {},

@@ -1,6 +1,6 @@
 /**
- * The mean of the values within half a window before and behind each, null where there are none; at the ends the window
- * is cut on both sides alike, so that a slope does not bend there.
+ * The mean of the values in a window centred on each value; null if there are none. At the ends, the window is shortened
+ * on both sides, so that a slope keeps its direction.
  */
 export function runningMean(values: readonly (number | null)[], window: number): (number | null)[] {
   const sums = new Float64Array(values.length + 1);

@@ -2,12 +2,12 @@ import type { ReportSample, ReportSamples } from '../src/protocol/report.ts';
 import { element, missing, section } from './element.ts';
 import { label, number } from './numbers.ts';
 
-/** Completions shown at a time: a step may hold hundreds. */
+/** Completions per page: a step can have hundreds. */
 const pageSize = 20;
 
-/** The completions of a step in a table, one step at a time. */
+/** The section with the completions of a step as a table, one page at a time. */
 export function samples(steps: readonly ReportSamples[]): HTMLElement {
-  if (steps.length === 0) return section('samples', 'Samples', missing('This run kept no completions.'));
+  if (steps.length === 0) return section('samples', 'Samples', missing('This run has no samples.'));
   const pages = steps.flatMap(({ step, records }) => {
     const count = Math.max(1, Math.ceil(records.length / pageSize));
     return Array.from({ length: count }, (_, page) => ({
@@ -21,8 +21,8 @@ export function samples(steps: readonly ReportSamples[]): HTMLElement {
     { 'aria-label': 'Step to show' },
     ...pages.map(({ title }, page) => element('option', { value: page }, title)),
   );
-  const back = element('button', { type: 'button' }, '‹ Earlier');
-  const forth = element('button', { type: 'button' }, 'Later ›');
+  const back = element('button', { type: 'button' }, '‹ Previous');
+  const forth = element('button', { type: 'button' }, 'Next ›');
   const body = element('div', {
     class: 'scroll',
     tabindex: 0,
@@ -35,7 +35,7 @@ export function samples(steps: readonly ReportSamples[]): HTMLElement {
     back.disabled = page === 0;
     forth.disabled = page === pages.length - 1;
     body.replaceChildren(
-      records.length > 0 ? table(title, first, records) : missing('No completion of this step was kept.'),
+      records.length > 0 ? table(title, first, records) : missing('This step has no samples.'),
     );
   };
   choice.addEventListener('change', () => show(Number(choice.value)));
@@ -48,7 +48,7 @@ export function samples(steps: readonly ReportSamples[]): HTMLElement {
     element(
       'p',
       {},
-      'What the model wrote while it was tuned. The advantage is the reward minus the mean of all completions of the same prompt: positive ones are made likelier, negative ones less likely.',
+      'Completions that the model generated during tuning. The advantage is the reward minus the mean reward of all completions of the same prompt. Tuning makes completions with a positive advantage more likely, and those with a negative advantage less likely.',
     ),
     element('div', { class: 'controls' }, back, choice, forth),
     body,

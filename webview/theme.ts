@@ -1,6 +1,6 @@
 /**
- * Calls `listener` whenever the page's colours change, for what is painted and does not follow by itself: the system's
- * theme, the printer's, and in VS Code the theme that the user chose, which shows as attributes of the page. Ends with `signal`.
+ * Calls `listener` whenever the page's colours change, for canvases that have to be repainted: with the system's theme,
+ * for printing, and with VS Code's theme, which sets attributes of the page. Ends with `signal`.
  */
 export function onRecolour(listener: () => void, signal: AbortSignal): void {
   for (const query of ['(prefers-color-scheme: dark)', 'print'])
@@ -11,11 +11,11 @@ export function onRecolour(listener: () => void, signal: AbortSignal): void {
   signal.addEventListener('abort', () => observer.disconnect());
 }
 
-/** Whether the user wants nothing to move, said to the system or to VS Code. */
+/** Whether the user has asked the system or VS Code to reduce motion. */
 export const reducedMotion = (): boolean =>
   matchMedia('(prefers-reduced-motion: reduce)').matches || document.body.classList.contains('vscode-reduce-motion');
 
-/** One of the page's colours as a canvas understands it: the style sheet may mix it from others. */
+/** The computed value of one of the page's colours, for drawing on a canvas. */
 export function colour(name: string): string {
   const probe = document.createElement('span');
   probe.style.setProperty('color', `var(--${name})`);

@@ -3,16 +3,16 @@ import type { Frame } from '../src/protocol/sample.ts';
 import { element } from './element.ts';
 import { visible } from './token-text.ts';
 
-/** A canvas as it is drawn: one box a token. */
+/** The drawing of a canvas: one box per token. */
 export interface TokenCanvas {
   readonly root: HTMLElement;
-  /** The boxes, one per place; they stay the same from frame to frame, so that one of them can keep the focus. */
+  /** The boxes, one per position; they are reused for every frame, so that a box can keep the focus. */
   readonly boxes: readonly HTMLElement[];
-  /** `fresh`: the places that are new in this frame. `last`: the step that counts as the latest, from 0. */
+  /** `fresh`: the positions revealed in this frame. `last`: the last step, from 0, for the colour scale. */
   draw(frame: Frame, fresh: ReadonlySet<number>, last: number): void;
 }
 
-/** A canvas of `places` tokens: a grid where it has a layout, and whatever follows as running text. */
+/** Draws a canvas of `places` tokens: as a grid if it has a layout, and the remaining tokens as running text. */
 export function tokenCanvas(places: number, layout: Denoising['layout']): TokenCanvas {
   const boxes = Array.from({ length: places }, () => element('span', { class: 'token' }));
   const cells = layout?.cells ?? 0;
@@ -52,7 +52,7 @@ function drawToken(box: HTMLElement, frame: Frame, place: number, last: number):
   colour(box, (frame.revealedAt[place] ?? 0) / last, frame.confidence[place] ?? null);
 }
 
-/** Colours a token by when it was revealed (0 first, 1 last), and draws its bar; the style sheet knows the colours. */
+/** Colours a token by its reveal time (0 first, 1 last) and draws its confidence bar; the style sheet sets the colours. */
 export function colour(box: HTMLElement, when: number, confidence: number | null): void {
   const part = 2 * Math.min(1, Math.max(0, when));
   box.style.setProperty('--from', part < 1 ? 'var(--early)' : 'var(--middle)');
@@ -61,7 +61,7 @@ export function colour(box: HTMLElement, when: number, confidence: number | null
   box.style.setProperty('--sure', Math.min(1, Math.max(0, confidence ?? 0)).toFixed(3));
 }
 
-/** Sees that a line ends behind a token where it should, and only there. */
+/** Adds or removes the line break after a token. */
 function breakBehind(box: HTMLElement, wanted: boolean): void {
   const next = box.nextElementSibling;
   if (wanted && next?.tagName !== 'BR') box.after(element('br'));

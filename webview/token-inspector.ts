@@ -7,10 +7,9 @@ import { aboutToken, howRevealed, named } from './token-text.ts';
 let made = 0;
 
 /**
- * Lets a reader look at one token after the other, with the pointer or the arrow keys: when it was revealed, how sure the
- * model was, and what it would have written instead. The canvas becomes a list of options with one tab stop, which is how
- * a screen reader hands over the arrow keys; the tooltip follows WCAG 2.2, 1.4.13: Escape hides it, and the pointer may
- * go over to it.
+ * Shows details of a token, selected with the pointer or the arrow keys: when it was revealed, its confidence and its
+ * alternatives. The canvas is a listbox with one tab stop, so that screen readers pass on the arrow keys. The tooltip
+ * follows WCAG 2.2, 1.4.13: Esc hides it, and the pointer can move onto it.
  */
 export function inspectTokens({ root, boxes }: TokenCanvas): {
   readonly tooltip: HTMLElement;
@@ -56,7 +55,7 @@ export function inspectTokens({ root, boxes }: TokenCanvas): {
     shown = null;
     tooltip.hidden = true;
   };
-  /** The pointer may be on its way to the tooltip. */
+  /** Waits a moment, because the pointer may be moving to the tooltip. */
   const leave = () => {
     clearTimeout(leaving);
     leaving = setTimeout(() => (focused() === null ? hide() : show(focused() as number)), 150);
@@ -111,7 +110,7 @@ export function inspectTokens({ root, boxes }: TokenCanvas): {
   };
 }
 
-/** The box nearest below (or above) another one, in the next line that the window's width has made. */
+/** The box nearest below (or above) another one, in the adjacent line of the wrapped text. */
 function inLine(boxes: readonly HTMLElement[], place: number, direction: 1 | -1): number {
   const { offsetTop, offsetLeft } = boxes[place] as HTMLElement;
   const beyond = boxes.filter((box) => direction * (box.offsetTop - offsetTop) > 4);
@@ -127,10 +126,10 @@ function contents(frame: Frame, place: number): Node[] {
   if (token === null) return [element('p', {}, 'Not revealed yet.')];
   const others = frame.runnersUp?.[place];
   return [
-    element('p', {}, element('strong', {}, token === '' ? 'Empty, behind the end' : named(token))),
+    element('p', {}, element('strong', {}, token === '' ? 'Empty, after the end' : named(token))),
     element('p', {}, howRevealed(frame, place) ?? ''),
     ...(others && others.length > 0
-      ? [element('p', {}, 'Instead it might have been:'), element('ul', {}, ...others.map(runnerUp))]
+      ? [element('p', {}, 'Alternatives:'), element('ul', {}, ...others.map(runnerUp))]
       : []),
   ];
 }

@@ -1,25 +1,25 @@
 import type { Frame } from '../src/protocol/sample.ts';
 
-/** White space as signs that can be seen and coloured. */
+/** Replaces white space with visible characters. */
 export const visible = (text: string): string =>
   text.replaceAll(' ', '\u2423').replaceAll('\n', '\u21b5').replaceAll('\t', '\u21e5');
 
-/** A token as it is named in a sentence; a place behind the end of the middle holds none. */
+/** The name of a token in a sentence; positions after the end have no text. */
 export const named = (token: string | null): string =>
   token === null ? 'masked' : token === '' ? 'the end' : `“${visible(token)}”`;
 
-/** When a token was revealed and how sure the model was of it; null where it is masked. */
+/** When a token was revealed, and its confidence; null if it is masked. */
 export function howRevealed({ tokens, revealedAt, confidence }: Frame, place: number): string | null {
   if ((tokens[place] ?? null) === null) return null;
   const sure = confidence[place] ?? null;
-  return `revealed at step ${(revealedAt[place] ?? 0) + 1}${sure === null ? '' : `, probability ${sure.toFixed(2)}`}`;
+  return `revealed at step ${(revealedAt[place] ?? 0) + 1}${sure === null ? '' : `, confidence ${sure.toFixed(2)}`}`;
 }
 
-/** A place in a few words: what stands there, and since when. */
+/** Describes a position: its token and when it was revealed. */
 export function aboutToken(frame: Frame, place: number): string {
   const [token, how] = [frame.tokens[place], howRevealed(frame, place)];
   if (how === null) return 'masked';
-  return token === '' ? `empty, behind the end: ${how}` : `${visible(token ?? '')}: ${how}`;
+  return token === '' ? `empty, after the end: ${how}` : `${visible(token ?? '')}: ${how}`;
 }
 
 /** The canvas before the first step. */
@@ -30,7 +30,7 @@ export const blank = (frame: Frame): Frame => ({
   confidence: frame.tokens.map(() => null),
 });
 
-/** The places that a step fixed or changed. */
+/** The positions that a step revealed or changed. */
 export function revealedBy(frames: readonly Frame[], index: number): number[] {
   const frame = frames[index] as Frame;
   const before = index > 0 ? (frames[index - 1] as Frame) : blank(frame);

@@ -3,24 +3,24 @@ import type { RunWarning } from '../protocol/panel.ts';
 import type { RunStatus } from '../protocol/run.ts';
 import { stepsOf } from './reader.ts';
 
-/** Steps that are averaged before they are compared, so that one unlucky batch is no collapse. */
+/** Steps that are averaged before they are compared, so that a single bad batch does not count as a collapse. */
 const window = 10;
-/** A metric has collapsed when its window's mean is below this share of the best that any earlier window had. */
+/** A metric has collapsed if its mean over the window is below this fraction of the best earlier window. */
 const collapsedBelow = { reward: 0.5, entropy: 0.1, 'completions/mean_length': 0.3 } as const;
-/** Steps in a row without variance that are a pattern, and the share of groups from which a step has none. */
+/** Number of consecutive steps without variance that cause a warning, and the fraction of such groups in a step. */
 const streak = 5;
 const noVarianceFrom = 0.95;
 
 const causes = {
-  reward: 'the policy has moved too far: resume from an earlier checkpoint with a lower learning_rate',
-  entropy: 'the policy writes the same for everything: raise temperature, or lower learning_rate',
+  reward: 'The policy has probably diverged: start a new run with a lower learning_rate.',
+  entropy: 'The policy probably generates the same text for every prompt: raise temperature or lower learning_rate.',
   'completions/mean_length':
-    'the policy has found out that saying little costs nothing: check the reward, or lower learning_rate',
+    'The policy has probably learned that short completions are not penalized: check the reward or lower learning_rate.',
 } as const;
 
 /**
- * What goes wrong in a run, likeliest cause and remedy included: it failed, its numbers are not finite, a metric has
- * collapsed against its own best, or no group has a variance to learn from. What has mended itself is not told.
+ * Warnings of a run, with the likely cause and what to do: it failed, a value is not finite, a metric has collapsed
+ * relative to its best, or rewards have no variance within groups. A problem that has recovered is not reported.
  */
 export function runWarnings(events: readonly RunEvent[], status: RunStatus): RunWarning[] {
   const steps = stepsOf(events);
@@ -29,8 +29,8 @@ export function runWarnings(events: readonly RunEvent[], status: RunStatus): Run
 
 function failure({ state, error, step }: RunStatus): RunWarning[] {
   if (state !== 'failed') return [];
-  const text = error ?? 'The run failed without saying why; log.txt in its folder has its last words.';
-  // The training loop says which number it was, and takes no further step.
+  const text = error ?? 'The run failed without an error message. See log.txt in its folder.';
+  // The training loop names the value in its message and stops.
   return [{ kind: /= (NaN|-?Infinity)\b/.test(text) ? 'not-finite' : 'failed', text, step: step + 1 }];
 }
 
@@ -39,14 +39,14 @@ function collapses(steps: readonly StepEvent[]): RunWarning[] {
   return (['reward', 'entropy', 'completions/mean_length'] as const).flatMap((metric): RunWarning[] => {
     const fall = declineSince(steps, metric, collapsedBelow[metric]);
     if (!fall) return [];
-    // Sure of itself and brief is what a policy becomes that has learnt its task: with a reward near its best, all is well.
+    // A policy that has learned its task has low entropy and may be brief. If the reward is near its best, that is fine.
     if (metric !== 'reward' && steps.at(-1)?.reward !== undefined && !reward) return [];
     const { best, now, since } = fall;
     return [
       {
         kind: 'collapse',
         step: since,
-        text: `${nameOf[metric]} fell from ${brief(best)} to ${brief(now)} (means of ${window} steps); probably ${causes[metric]}.`,
+        text: `${nameOf[metric]} fell from ${brief(best)} to ${brief(now)} (mean of ${window} steps). ${causes[metric]}`,
       },
     ];
   });
@@ -55,8 +55,8 @@ function collapses(steps: readonly StepEvent[]): RunWarning[] {
 const nameOf = { reward: 'Reward', entropy: 'Entropy', 'completions/mean_length': 'Completion length' } as const;
 
 /**
- * Whether the last window's mean of a metric is below a share of the best earlier one, and since which step without a
- * break. Only for a best above 0: a share of a negative number says nothing.
+ * The decline of a metric: whether the mean of the last window is below `share` times the best earlier one, and since
+ * which step without interruption. Only for a best above 0, because a fraction of a negative number is meaningless.
  */
 function declineSince(
   steps: readonly StepEvent[],
@@ -74,7 +74,7 @@ function declineSince(
     if (index < window - 1) continue;
     now = sum / window;
     best = Math.max(best, now);
-    // A best of rounding errors is none.
+    // Ignores a best that is only a rounding error.
     if (best > 1e-9 && now < share * best) since ??= step.step;
     else since = null;
   }
@@ -92,7 +92,7 @@ function withoutVariance(steps: readonly StepEvent[]): RunWarning[] {
     {
       kind: 'no-variance',
       step: first.step,
-      text: `For ${flat.length} steps nearly every group's completions earned the same reward (mean ${brief(mean)}), so there is nothing to learn from; take easier or harder problems, a larger group_size or a higher temperature.`,
+      text: `For ${flat.length} steps, nearly all groups had equal rewards (mean ${brief(mean)}), so there is no gradient. Use easier or harder problems, a larger group_size or a higher temperature.`,
     },
   ];
 }

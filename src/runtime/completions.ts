@@ -2,13 +2,14 @@ import type { Infilling } from '../diffusion/canvas.ts';
 import type { Infilled, InfillRequest } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../infilling/infilling.ts';
 import { withoutOverlap } from '../infilling/overlap.ts';
+import { count } from '../platform/amounts.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
 import { commentOrStringAt } from '../syntax/comments-and-strings.ts';
 import { leavesNoError, orderBySyntax } from '../syntax/error-count.ts';
 import { longestParsed } from '../syntax/trees.ts';
 import { watchedRunnersUp } from './frame.ts';
-import { type Candidate, discardedBy, stoppingRules } from './inline/discard.ts';
+import { type Candidate, discardedBy, rejectionSummary, stoppingRules } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
@@ -106,7 +107,7 @@ export class Completions {
       else
         path.ends(
           'cancelled',
-          `It was cancelled while it was made${superseded.signal.aborted ? ': a newer request came' : ''}.`,
+          `Cancelled before it was ready (after ${path.seconds} s)${superseded.signal.aborted ? ', because of a newer request' : ''}.`,
         );
     } finally {
       if (this.#pending.get(query.uri) === superseded) this.#pending.delete(query.uri);
@@ -136,10 +137,10 @@ export class Completions {
       const { debounce } = this.#parts.settings();
       await path.during('wait', () => this.#parts.wait(debounce, signal));
       if (signal.aborted) {
-        path.ends('debounced', `Another keystroke came within the ${debounce} ms that are waited.`);
+        path.ends('debounced', `Another key was pressed within ${debounce} ms (the setting unmask.completions.debounce).`);
         return [];
       }
-      path.step(`No keystroke came within ${debounce} ms.`);
+      path.step(`No key was pressed for ${debounce} ms.`);
     }
     // The whole text is parsed for this, so only where something would be shown or made.
     const place = await this.#unwantedPlace(query);
@@ -148,11 +149,11 @@ export class Completions {
       return [];
     }
     if (known) {
-      path.step('What was suggested here, or a few keystrokes before, is still good.');
+      path.step('A suggestion from here or from a few keystrokes earlier is in the cache.');
       path.made(known.about, 'cache');
       if (known.texts.length > 0)
-        path.ends('shown', `It was shown from the cache, ${count(known.texts.length, 'alternative')}.`);
-      else path.ends('discarded', 'Nothing worth showing was found here before.');
+        path.ends('shown', `Shown from the cache: ${count(known.texts.length, 'alternative')}.`);
+      else path.ends('discarded', 'All candidates for this position were rejected before.');
       return known.texts;
     }
     return this.#make(query, path, query.trigger, signal);
@@ -183,7 +184,7 @@ export class Completions {
       });
     });
     if (priority === 'automatic' && infilled.alternatives.length < settings.alternatives)
-      path.step('An alternative leaves no syntax error, so no more were written; they are when asked for.');
+      path.step('A candidate leaves no syntax error, so no more were generated. Run Trigger Inline Suggestion to get more.');
     path.took('context', infilled.contextMilliseconds);
     path.took('denoise', infilled.denoiseMilliseconds);
     if (priority !== 'prefetch') this.latency.add(this.#parts.now() - queued);
@@ -200,9 +201,8 @@ export class Completions {
     if (forgotten === this.#forgotten && (priority !== 'prefetch' || texts.length > 0))
       this.#cache.put(query.uri, query.text, { texts, about: made });
     path.made(made, priority === 'prefetch' ? 'prefetch' : 'model');
-    const why = [...new Set(judged.flatMap(({ discardedBy: rule }) => rule ?? []))];
-    if (texts.length > 0) path.ends('shown', `It was shown, ${count(texts.length, 'alternative')}.`);
-    else path.ends('discarded', `What the model wrote was not worth showing: ${why.join(', ')}.`);
+    if (texts.length > 0) path.ends('shown', `Shown: ${count(texts.length, 'alternative')}.`);
+    else path.ends('discarded', rejectionSummary(judged));
     return texts;
   }
 
@@ -215,23 +215,23 @@ export class Completions {
         judged.map((alternative) => alternative.text),
       ),
     );
-    if (order[0] !== 0) path.step('Another alternative than the first leaves fewer syntax errors and comes first.');
+    if (order[0] !== 0) path.step('A later alternative leaves fewer syntax errors and is shown first.');
     return order.map((place) => judged[place] as TracedAlternative);
   }
 
   #refusal({ languageId, listIsOpen, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
     const settings = this.#parts.settings();
     const asked = trigger === 'invoked';
-    if (!asked && !settings.enabled) return ['off', 'Completions are switched off.'];
+    if (!asked && !settings.enabled) return ['off', 'Completions are turned off (the setting unmask.completions.enabled).'];
     const until = this.#parts.snoozedUntil();
     if (!asked && until !== null && this.#parts.now() < until)
       return [
         'snoozed',
-        `Completions are snoozed for ${Math.ceil((until - this.#parts.now()) / 60_000)} more minutes.`,
+        `Completions are snoozed for ${count(Math.ceil((until - this.#parts.now()) / 60_000), 'more minute')}.`,
       ];
     if (!asked && !(settings.languages[languageId] ?? settings.languages['*'] ?? true))
-      return ['language-off', `Completions are switched off for ${languageId}.`];
-    if (listIsOpen) return ['suggest-widget', 'The list of suggestions is open.'];
+      return ['language-off', `Completions are turned off for ${languageId} (the setting unmask.completions.languages).`];
+    if (listIsOpen) return ['suggest-widget', "Hidden while VS Code's suggestion list is open. Press Esc to see it."];
     return null;
   }
 
@@ -240,13 +240,13 @@ export class Completions {
     const whole = text.prefix + text.suffix;
     if (whole.length > longestParsed) return null;
     const place = await commentOrStringAt(languageId, whole, text.prefix.length);
-    if (place === 'comment') return ['in-comment', 'The cursor is in a comment.'];
-    if (place === 'string') return ['in-string', 'The cursor is in a string.'];
+    if (place === 'comment') return ['in-comment', `The cursor is in a comment. ${enableHere}`];
+    if (place === 'string') return ['in-string', `The cursor is in a string. ${enableHere}`];
     return null;
   }
 }
 
-const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
+const enableHere = 'Enable unmask.completions.inCommentsAndStrings to complete here.';
 
 /** Whether an alternative would be shown before any that is made after it. */
 export async function isEnough(
@@ -280,7 +280,7 @@ export function judge(alternatives: readonly Infilling[], at: TextAtCursor, sing
   return alternatives.map(({ text: raw, ended, meanConfidence: confidence }) => {
     const untrimmed = trimCompletion(raw, at, { singleLine, ended });
     const candidate: Candidate = { text: withoutOverlap(untrimmed, at.suffix), untrimmed, confidence };
-    const rule = seen.has(candidate.text) ? 'the same as another' : discardedBy(candidate, at);
+    const rule = seen.has(candidate.text) ? 'duplicate' : discardedBy(candidate, at);
     seen.add(candidate.text);
     return { text: candidate.text, confidence, discardedBy: rule };
   });
@@ -305,7 +305,12 @@ class DecisionPath {
     this.id = id;
     this.#now = now;
     this.#begin = now();
-    this.step(query.trigger === 'invoked' ? 'It was asked for.' : 'A keystroke, or the cursor, asked for it.');
+    this.step(query.trigger === 'invoked' ? 'Triggered by a command.' : 'Triggered by typing or by moving the cursor.');
+  }
+
+  /** Time since the request arrived, with one digit. */
+  get seconds(): string {
+    return ((this.#now() - this.#begin) / 1000).toFixed(1);
   }
 
   step(what: string): void {
@@ -320,7 +325,7 @@ class DecisionPath {
 
   lines(singleLine: boolean, mode: string): void {
     this.#multiline = !singleLine;
-    this.step(`${singleLine ? 'One line is' : 'Several lines are'} wanted here (multiline: ${mode}).`);
+    this.step(`${singleLine ? 'Single line' : 'Multiple lines'} at this position (multiline: ${mode}).`);
   }
 
   made(made: Made | null, source: CompletionTrace['source']): void {

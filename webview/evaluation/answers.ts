@@ -3,9 +3,9 @@ import type { Denoising } from '../../src/protocol/report.ts';
 import type { Frame } from '../../src/protocol/sample.ts';
 import { denoisings } from '../denoising.ts';
 import { element, section } from '../element.ts';
-import { number } from '../numbers.ts';
+import { count, number } from '../numbers.ts';
 
-/** Answers to one problem: what was asked, what was written, what the grader read in it, and how it came about. */
+/** The answers to one problem: the prompt, the completions, the extracted answers with their scores, and the denoising. */
 export function answersTo(
   row: EvaluationRow,
   shown: readonly AnswerRecord[],
@@ -47,9 +47,9 @@ function answerCard(title: string, { completion, correct, extracted, scores, for
     element(
       'p',
       { class: 'note' },
-      'Read as ',
-      element('code', {}, extracted ?? 'no answer'),
-      `; ${graded.join(', ')}; ${forwards} forward passes.`,
+      'Extracted answer: ',
+      element('code', {}, extracted ?? 'none'),
+      `; ${graded.join(', ')}; ${count(forwards, 'forward pass', 'forward passes')}.`,
     ),
   );
 }
@@ -64,7 +64,7 @@ function denoisingOf(title: string, answer: AnswerRecord, { layout }: Evaluation
   };
 }
 
-/** The canvas after every denoising step, from what an answer remembers of its making. */
+/** The canvas after every denoising step, reconstructed from the reveal steps of an answer. */
 function framesOf({ pieces, revealedAt, confidence, forwards }: AnswerRecord): Frame[] {
   return Array.from({ length: forwards }, (_, step) => {
     const upTo = <T>(values: readonly T[]) =>

@@ -1,16 +1,16 @@
 import type { EvaluationRequest, EvaluationUpdate } from '../../src/protocol/evaluation.ts';
 
-/** What VS Code gives a page of an extension, once. */
+/** The API that VS Code provides to a webview; it can be acquired once. */
 interface VsCodeApi {
   postMessage(message: EvaluationRequest): void;
   setState(state: unknown): void;
 }
 declare function acquireVsCodeApi(): VsCodeApi;
 
-/** The extension, as the page sees it. */
+/** The page's connection to the extension. */
 export interface Host {
   ask(request: EvaluationRequest): void;
-  /** Keeps what the page shows, so that it is there again after the window was reloaded. */
+  /** Saves what the page shows, so that it can be restored after reloading the window. */
   keep(state: { readonly dir: string; readonly against: string | null }): void;
 }
 

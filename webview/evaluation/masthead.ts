@@ -1,10 +1,10 @@
 import type { EvaluationReport, EvaluationSummary } from '../../src/protocol/evaluation.ts';
 import { element } from '../element.ts';
-import { number, percent } from '../numbers.ts';
+import { count, number, percent } from '../numbers.ts';
 import type { Host } from './host.ts';
 import { baseName, madeAt, modelName } from './names.ts';
 
-/** What was evaluated and how, what it is compared with, and the ways out of the page. */
+/** The head of the page: what was evaluated and how, the choice of a comparison, and the export buttons. */
 export function masthead({ evaluation, compared, others }: EvaluationReport, host: Host): HTMLElement {
   const { task, run, result } = evaluation;
   return element(
@@ -15,7 +15,7 @@ export function masthead({ evaluation, compared, others }: EvaluationReport, hos
     element(
       'p',
       { class: 'note' },
-      `${number(result?.forwards_per_answer ?? 0)} forward passes an answer, tokens per pass ${number(result?.tokens_per_forward ?? 0)}; ${number(result?.seconds ?? 0)} s. Run ${run}.`,
+      `Forward passes per answer: ${number(result?.forwards_per_answer ?? 0)} · tokens per pass: ${number(result?.tokens_per_forward ?? 0)} · time: ${number(result?.seconds ?? 0)} s · run ${run}`,
     ),
     element(
       'div',
@@ -31,9 +31,9 @@ function conditions(evaluation: EvaluationSummary): string[] {
   const { result, samples, asReleased, data, seed } = evaluation;
   return [
     madeAt(evaluation),
-    `${result?.n ?? 0} problems${data === null ? '' : ` of ${baseName(data)}`}`,
-    samples === 1 ? 'one answer each' : `${samples} answers each`,
-    ...(asReleased ? ['graded as the released evaluator does'] : []),
+    `${count(result?.n ?? 0, 'problem')}${data === null ? '' : ` from ${baseName(data)}`}`,
+    `${count(samples, 'answer')} per problem`,
+    ...(asReleased ? ['graded like the released evaluator'] : []),
     `seed ${seed}`,
   ];
 }
@@ -42,7 +42,7 @@ function choice(compared: EvaluationSummary | null, others: readonly EvaluationS
   const select = element(
     'select',
     { disabled: others.length === 0 },
-    element('option', { value: '' }, others.length === 0 ? 'no other evaluation of this task' : 'nothing'),
+    element('option', { value: '' }, others.length === 0 ? 'no other evaluation of this task' : 'none'),
     ...others.map((other) => element('option', { value: other.dir }, described(other))),
   );
   select.value = compared?.dir ?? '';

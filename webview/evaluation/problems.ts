@@ -2,15 +2,15 @@ import type { EvaluationReport, EvaluationRow, RowOutcome } from '../../src/prot
 import { element, missing, section } from '../element.ts';
 import { percent } from '../numbers.ts';
 
-/** Problems shown at a time: an evaluation may have thousands. */
+/** Problems per page: an evaluation can have thousands. */
 const pageSize = 25;
-/** Characters of an answer that a cell has room for. */
+/** Maximum number of characters of an answer in a table cell. */
 const answerLength = 80;
 
 interface Filter {
   readonly name: string;
   readonly accepts: (row: EvaluationRow) => boolean;
-  /** Whether it says anything without a comparison. */
+  /** Whether the filter applies without a comparison. */
   readonly alone: boolean;
 }
 
@@ -26,7 +26,7 @@ function differs({ change, shown, compared }: EvaluationRow): boolean {
   return compared !== null && (change !== 'same' || shown.extracted !== compared.extracted);
 }
 
-/** The problems in a table, of which one can be opened; `open` is told which. */
+/** The problems as a table with filters; `open` is called with the row that the user selects. */
 export function problems({ rows, compared }: EvaluationReport, open: (row: EvaluationRow) => void): HTMLElement {
   const usable = filters.filter(({ alone }) => alone || compared !== null);
   const buttons = usable.map(({ name, accepts }) =>
@@ -37,8 +37,8 @@ export function problems({ rows, compared }: EvaluationReport, open: (row: Evalu
       element('span', { class: 'count' }, String(rows.filter(accepts).length)),
     ),
   );
-  const back = element('button', { type: 'button', 'aria-label': 'Earlier problems' }, '‹');
-  const forth = element('button', { type: 'button', 'aria-label': 'Later problems' }, '›');
+  const back = element('button', { type: 'button', 'aria-label': 'Previous page' }, '‹');
+  const forth = element('button', { type: 'button', 'aria-label': 'Next page' }, '›');
   const where = element('output', { 'aria-live': 'polite' });
   const body = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Problems' });
   let [filter, page] = [0, 0];
@@ -57,7 +57,7 @@ export function problems({ rows, compared }: EvaluationReport, open: (row: Evalu
       accepted.length === 0 ? 'none' : `${first + 1} to ${first + visible.length} of ${accepted.length}`;
     body.replaceChildren(
       visible.length === 0
-        ? missing('No problem is like that.')
+        ? missing('No problems match this filter.')
         : table(visible, compared !== null, opened, (row, line) => {
             opened = row.problem;
             for (const other of body.querySelectorAll('[aria-current]')) other.removeAttribute('aria-current');
@@ -95,7 +95,7 @@ export function problems({ rows, compared }: EvaluationReport, open: (row: Evalu
     element(
       'p',
       { class: 'note' },
-      'Click a row, or press Enter on it, to see its answers and how they were denoised.',
+      'Click a row or press Enter to see its answers and their denoising.',
     ),
     body,
   );
@@ -133,7 +133,7 @@ function table(
   );
 }
 
-/** Arrow keys go from row to row. */
+/** Moves the focus to another row with the arrow keys. */
 function moveTo(line: HTMLElement, key: string): boolean {
   const next = { ArrowUp: line.previousElementSibling, ArrowDown: line.nextElementSibling }[key];
   if (!(next instanceof HTMLElement)) return false;
@@ -142,7 +142,7 @@ function moveTo(line: HTMLElement, key: string): boolean {
 }
 
 function outcomeCell(outcome: RowOutcome | null): HTMLElement {
-  if (outcome === null) return element('td', { class: 'none' }, 'not asked');
+  if (outcome === null) return element('td', { class: 'none' }, 'not evaluated');
   const { correct, samples, score, extracted } = outcome;
   const said = samples > 1 ? `${correct} of ${samples} right` : correct === 1 ? 'right' : 'wrong';
   const partly = correct < samples && score > 0 ? ` (${percent(score)})` : '';

@@ -2,16 +2,16 @@ import type { EvaluationReport, MetricDifference } from '../../src/protocol/eval
 import type { Interval } from '../../src/protocol/interval.ts';
 import { element, section } from '../element.ts';
 import { intervalPlot } from '../interval-plot.ts';
-import { label, percent, points } from '../numbers.ts';
+import { count, label, percent, points } from '../numbers.ts';
 
-/** Every metric with its interval, beside the compared evaluation, and what the paired difference allows to say. */
+/** All metrics with their intervals, next to those of the compared evaluation, and the conclusions. */
 export function result({ evaluation, compared, differences, shared, verdicts }: EvaluationReport): HTMLElement {
   const metrics = Object.entries(evaluation.result?.metrics ?? {});
   const paired =
     compared === null
       ? []
       : [
-          `“This” and “other” are measured on the ${shared} problems that both answered; the difference is paired by problem.`,
+          `“This” and “other” are compared on the ${count(shared, 'problem')} that both answered; differences are paired by problem.`,
         ];
   const difference = (name: string) => differences.find((candidate) => candidate.name === name);
   return section(
@@ -23,7 +23,7 @@ export function result({ evaluation, compared, differences, shared, verdicts }: 
       { class: 'metric-cards' },
       ...metrics.map(([name, own]) => card(name, own, difference(name) ?? null, shared)),
     ),
-    element('p', { class: 'note' }, ['Dots are measured shares, whiskers 95 % intervals.', ...paired].join(' ')),
+    element('p', { class: 'note' }, ['Dots are estimates, whiskers are 95 % confidence intervals.', ...paired].join(' ')),
   );
 }
 
@@ -43,7 +43,7 @@ function card(name: string, own: Interval, difference: MetricDifference | null, 
       'p',
       { class: 'measured' },
       element('strong', {}, percent(own.value)),
-      element('span', { class: 'range' }, `95 % interval ${percent(own.low)} to ${percent(own.high)}`),
+      element('span', { class: 'range' }, `95 % CI ${percent(own.low)} to ${percent(own.high)}`),
     ),
     intervalPlot(rows),
     ...(difference === null ? [] : [change(difference, shared)]),
@@ -58,13 +58,13 @@ function change({ difference, verdict, better, worse, equal }: MetricDifference,
     element(
       'p',
       { class: `verdict ${kind}` },
-      element('strong', {}, verdict),
+      element('strong', {}, verdict === 'not distinguishable' ? 'No measurable difference' : verdict),
       ` ${points(difference.value)} points (${points(difference.low)} to ${points(difference.high)})`,
     ),
     element(
       'p',
       { class: 'note' },
-      `Better on ${better}, worse on ${worse}, the same on ${equal} of ${shared} problems.`,
+      `Better on ${better}, worse on ${worse}, the same on ${equal} of ${count(shared, 'problem')}.`,
     ),
   );
 }

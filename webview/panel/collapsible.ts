@@ -1,7 +1,7 @@
 import { element } from '../element.ts';
 import type { ViewStore } from './view-state.ts';
 
-/** A section that can be closed, and stays so. The browser's own element has the keys and the roles that it needs. */
+/** A section that can be collapsed and keeps that state. The `details` element provides the keys and roles. */
 export function collapsible(
   store: ViewStore,
   id: string,

@@ -6,11 +6,11 @@ import type { PanelCommand } from '../../src/protocol/panel.ts';
 import { element } from '../element.ts';
 import type { Host } from './host.ts';
 
-/** An icon of VS Code's own font; it says nothing by itself. */
+/** An icon of VS Code's icon font, hidden from screen readers. */
 export const icon = (name: string): HTMLElement =>
   element('span', { class: `codicon codicon-${name}`, 'aria-hidden': 'true' });
 
-/** A button as VS Code draws it. */
+/** A button in the style of VS Code. */
 export function button(
   text: string,
   name: string | null,
@@ -29,7 +29,7 @@ export function button(
   return made;
 }
 
-/** A button that is an icon alone. */
+/** A button with an icon and no text. */
 export function iconButton(label: string, name: string, action: () => void): VscodeToolbarButton {
   const made = element('vscode-toolbar-button', { title: label }, icon(name));
   made.label = label;
@@ -37,7 +37,7 @@ export function iconButton(label: string, name: string, action: () => void): Vsc
   return made;
 }
 
-/** Buttons of which one is chosen. */
+/** A group of buttons of which one is selected. */
 export function choice(label: string): {
   readonly root: HTMLElement;
   show(names: readonly string[], chosen: number, choose: (index: number) => void): void;
@@ -67,7 +67,7 @@ const commandButtons: Readonly<Record<PanelCommand, readonly [text: string, icon
   showLog: ['Show log', 'output'],
 };
 
-/** Nothing is there yet: why, and what to do next. */
+/** An empty view: the reason, and buttons for what to do next. */
 export function emptyView(sentence: string, host: Host, ...commands: readonly PanelCommand[]): HTMLElement {
   return element(
     'div',

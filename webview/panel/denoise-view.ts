@@ -2,7 +2,7 @@ import type { PanelUpdate } from '../../src/protocol/panel.ts';
 import type { CompletionFrame, DenoiseResult } from '../../src/protocol/runtime.ts';
 import type { Frame } from '../../src/protocol/sample.ts';
 import { element } from '../element.ts';
-import { percent } from '../numbers.ts';
+import { count, percent } from '../numbers.ts';
 import { type Player, player } from '../player.ts';
 import { reducedMotion } from '../theme.ts';
 import { button, choice, emptyView } from './controls.ts';
@@ -11,26 +11,26 @@ import type { SampleReference } from './kept-denoising.ts';
 import type { ViewStore } from './view-state.ts';
 import * as watching from './watched.ts';
 
-/** Completions that can be asked for at once. */
+/** Maximum number of completions per request. */
 const mostAlternatives = 5;
 
 const sourceNames: Readonly<Record<watching.Source, string>> = {
   live: 'Live',
-  here: 'Denoised here',
+  here: 'At the cursor',
   sample: 'Sample',
 };
 
 export interface DenoiseView {
   readonly root: HTMLElement;
   runtime(update: Extract<PanelUpdate, { kind: 'runtime' }>): void;
-  /** A step of the completion under way in an editor. */
+  /** A step of the current completion in an editor. */
   liveFrame(frame: CompletionFrame): void;
-  /** A step of a completion that was asked for here, and the end of all of them. */
+  /** A step of a completion that was requested here, and the final result. */
   frame(alternative: number, frame: Frame): void;
   denoised(result: DenoiseResult): void;
-  /** The denoising that was asked for could not be made; says whether that was wanted. */
+  /** Ends a failed request; returns whether the user cancelled it. */
   failed(): 'cancelled' | 'failed';
-  /** Asks for a sample's denoising, which is shown when it comes. */
+  /** Requests the denoising of a sample, which is shown when it arrives. */
   showSample(sample: SampleReference): void;
   sample(update: Extract<PanelUpdate, { kind: 'sample-denoising' }>): void;
 }
@@ -47,19 +47,19 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
 
   const start = button('Denoise here', 'play', () => denoise());
   const cancel = button('Cancel', 'debug-stop', () => stop(), { secondary: true });
-  const count = element(
+  const alternatives = element(
     'select',
     { 'aria-label': 'Alternatives' },
     ...Array.from({ length: mostAlternatives }, (_, index) =>
-      element('option', { value: index + 1 }, index === 0 ? '1 completion' : `${index + 1} alternatives`),
+      element('option', { value: index + 1 }, count(index + 1, 'alternative')),
     ),
   );
-  count.value = String(store.state.alternatives);
-  count.addEventListener('change', () => store.change({ alternatives: Number(count.value) }));
+  alternatives.value = String(store.state.alternatives);
+  alternatives.addEventListener('change', () => store.change({ alternatives: Number(alternatives.value) }));
   const status = element('output', { class: 'status', 'aria-live': 'polite' });
-  const sourceChoice = choice('What to look at');
+  const sourceChoice = choice('Source');
   const alternativeChoice = choice('Alternatives of this completion');
-  const follow = button('Follow the newest completion', 'arrow-down', () => look(watching.followNewest(watched)), {
+  const follow = button('Show the newest completion', 'arrow-down', () => look(watching.followNewest(watched)), {
     secondary: true,
   });
   const place = element('div', {});
@@ -67,7 +67,7 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
   const copy = button('Copy', 'copy', () => take('copy'), { secondary: true });
   const taking = element('div', { class: 'controls' }, insert, copy);
   const nothing = emptyView(
-    'Nothing was denoised yet. Type in an editor and watch the completion come about, press Denoise here to complete at the cursor, or choose a sample of a run.',
+    'There is nothing to show yet. Type in an editor to watch its completions, press Denoise here to complete at the cursor, or select Show denoising for a sample of a run.',
     host,
   );
   const noRuntime = element('div', { hidden: true });
@@ -77,7 +77,7 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
     status.textContent = 'Denoising\u2026';
     look(watching.beginHere(watched, `here ${++made}`));
     const [seed] = crypto.getRandomValues(new Uint32Array(1));
-    host.ask({ kind: 'denoise-here', seed: (seed as number) >>> 1, alternatives: Number(count.value) });
+    host.ask({ kind: 'denoise-here', seed: (seed as number) >>> 1, alternatives: Number(alternatives.value) });
   };
   const stop = () => {
     busy = 'cancelling';
@@ -156,7 +156,7 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
       { class: 'denoise-view', 'aria-labelledby': 'denoise-title' },
       element('h2', { id: 'denoise-title' }, 'Denoising'),
       noRuntime,
-      element('div', { class: 'controls' }, start, count, cancel),
+      element('div', { class: 'controls' }, start, alternatives, cancel),
       status,
       sourceChoice.root,
       follow,
@@ -186,7 +186,7 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
     },
     denoised(result) {
       busy = 'no';
-      status.textContent = `Denoised in ${result.forwards} steps, ${(result.milliseconds / 1000).toFixed(1)} s.`;
+      status.textContent = `Denoised in ${count(result.forwards, 'step')}, ${(result.milliseconds / 1000).toFixed(1)} s.`;
       const scrubbing = isScrubbed('here');
       const position = scrubbing ? playing?.player.position : undefined;
       look(watching.withResult(watched, `here ${++made}`, result, scrubbing), position);
@@ -207,7 +207,7 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
       const sample = { key: `sample ${++made}`, chosen: 0, alternatives: [{ denoising, text, confidence: null }] };
       look(watching.lookAt(watched, 'sample', sample), restoring ? (position ?? undefined) : undefined);
       if (restoring) return;
-      // Where the columns are stacked, the button that was pressed is far below.
+      // In a narrow panel the player is far above the button that was pressed.
       playing?.player.root.scrollIntoView({ block: 'nearest' });
       playing?.player.root.focus({ preventScroll: true });
       if (!reducedMotion()) playing?.player.play();
@@ -218,7 +218,7 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
 const nameOf = ({ confidence }: watching.Alternative, index: number): string =>
   confidence === null ? String(index + 1) : `${index + 1} · ${percent(confidence)}`;
 
-/** What stands right before the cursor is at the end. */
+/** Shows the end of the prompt, which is the text right before the cursor. */
 function scrollToEnd(prompt: Element | null): void {
   if (prompt) prompt.scrollTop = prompt.scrollHeight;
 }

@@ -1,7 +1,7 @@
 import type { Evaluation, EvaluationEvent } from '../../src/protocol/events.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
 import { element } from '../element.ts';
-import { label, number, percent } from '../numbers.ts';
+import { count, label, number, percent } from '../numbers.ts';
 import { commandButton, emptyView } from './controls.ts';
 import type { Host } from './host.ts';
 
@@ -10,7 +10,7 @@ export function evaluationTables(events: readonly EvaluationEvent[], host: Host)
   if (events.length === 0)
     return [
       emptyView(
-        'This run has not been evaluated yet; Run SPG Eval measures a model on held-out problems.',
+        'This run has no evaluation yet. Press Run SPG Eval to measure a model on held-out problems.',
         host,
         'runSpgEval',
       ),
@@ -26,7 +26,7 @@ export function evaluationTables(events: readonly EvaluationEvent[], host: Host)
     element(
       'p',
       { class: 'note' },
-      'Each interval is of one evaluation by itself, 95 %. Whether the same problems went better, Run SPG Eval tells: it compares them in pairs, which shows smaller differences.',
+      '95 % confidence intervals, one evaluation each. Run SPG Eval compares both models on the same problems, which shows smaller differences.',
     ),
     element('div', { class: 'controls' }, commandButton('runSpgEval', host)),
   ];
@@ -37,20 +37,20 @@ const kindOf = ({ task, split }: Evaluation): string => `${task}, ${split}`;
 function one(kind: string, { step, evaluation }: EvaluationEvent): HTMLElement[] {
   const rows = Object.entries(evaluation.metrics).map(([name, interval]) => [name, cell(interval)] as const);
   return [
-    table(`${kind}, ${evaluation.n} problems`, [`After ${step} steps`], rows),
-    element('p', {}, 'There is one evaluation so far, so there is nothing to compare it with.'),
+    table(`${kind}, ${count(evaluation.n, 'problem')}`, [`After ${count(step, 'step')}`], rows),
+    element('p', {}, 'This is the first evaluation. A comparison appears after the next one.'),
   ];
 }
 
 function two(kind: string, first: EvaluationEvent, last: EvaluationEvent): HTMLElement[] {
   const [before, after] = [first.evaluation, last.evaluation];
   const names = Object.keys(after.metrics).filter((name) => before.metrics[name] !== undefined);
-  const problems = before.n === after.n ? `${after.n} problems` : `${before.n} problems before, ${after.n} after`;
+  const problems = before.n === after.n ? count(after.n, 'problem') : `${count(before.n, 'problem')} before, ${after.n} after`;
   const rows = names.map(
     (name) => [name, cell(before.metrics[name] as Interval), cell(after.metrics[name] as Interval)] as const,
   );
   return [
-    table(`${kind}, ${problems}`, [`After ${first.step} steps`, `After ${last.step} steps`], rows),
+    table(`${kind}, ${problems}`, [`After ${count(first.step, 'step')}`, `After ${count(last.step, 'step')}`], rows),
     element(
       'ul',
       { class: 'verdicts' },
@@ -61,17 +61,17 @@ function two(kind: string, first: EvaluationEvent, last: EvaluationEvent): HTMLE
   ];
 }
 
-/** What two intervals by themselves allow to say. */
+/** The conclusion from two independent intervals. */
 export function verdict(name: string, before: Interval, after: Interval): string {
   const subject = name.charAt(0).toUpperCase() + name.slice(1);
   const [from, to] = [shown(before.value), shown(after.value)];
   if (before.low > after.high || after.low > before.high)
-    return `${subject} ${after.value > before.value ? 'rose' : 'fell'} from ${from} to ${to}: the intervals do not overlap.`;
+    return `${subject} ${after.value > before.value ? 'rose' : 'fell'} from ${from} to ${to}. The confidence intervals do not overlap.`;
   if (before.value === after.value) return `${subject} stayed at ${to}.`;
-  return `${subject} was ${from} and is ${to}: the intervals overlap, so these two alone do not tell a change from chance.`;
+  return `${subject} went from ${from} to ${to}. The confidence intervals overlap, so the change may be due to chance.`;
 }
 
-/** Most metrics are shares; what is none is a number. */
+/** Formats values from 0 to 1 as percentages, because most metrics are proportions, and other values as numbers. */
 const shown = (value: number): string => (value >= 0 && value <= 1 ? percent(value) : number(value));
 
 function cell({ value, low, high }: Interval): HTMLElement {

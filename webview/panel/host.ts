@@ -1,6 +1,6 @@
 import type { PanelRequest, PanelUpdate } from '../../src/protocol/panel.ts';
 
-/** What VS Code gives a page of an extension, once. */
+/** The API that VS Code provides to a webview; it can be acquired once. */
 interface VsCodeApi {
   postMessage(message: PanelRequest): void;
   getState(): unknown;
@@ -8,10 +8,10 @@ interface VsCodeApi {
 }
 declare function acquireVsCodeApi(): VsCodeApi;
 
-/** The extension, as the page sees it. */
+/** The page's connection to the extension. */
 export interface Host {
   ask(request: PanelRequest): void;
-  /** What was kept when the page was there last; undefined the first time. */
+  /** The state that the page saved last; undefined the first time. */
   readonly kept: unknown;
   keep(state: unknown): void;
 }

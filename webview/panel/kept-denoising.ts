@@ -1,7 +1,7 @@
 import type { Denoising } from '../../src/protocol/report.ts';
 import type { Frame } from '../../src/protocol/sample.ts';
 
-/** A sample of a run, by its place. */
+/** Identifies a sample of a run. */
 export interface SampleReference {
   readonly dir: string;
   readonly step: number;
@@ -10,7 +10,7 @@ export interface SampleReference {
   readonly text: string;
 }
 
-/** A denoising as it outlives the page: a sample is read anew from its run, what was made in an editor is kept. */
+/** A denoising that is restored with the page: a sample is read again from its run, completions are stored themselves. */
 export type KeptDenoising =
   | ({ readonly kind: 'sample' } & SampleReference)
   | {
@@ -20,7 +20,7 @@ export type KeptDenoising =
       readonly chosen: number;
     };
 
-/** A denoising without its frames: a token that was revealed stays, so the last frame and when each was revealed tell all. */
+/** A denoising without its frames: revealed tokens do not change, so the last frame and the reveal steps suffice. */
 export interface Folded extends Omit<Denoising, 'frames'> {
   readonly steps: number;
   readonly last: Frame;

@@ -4,7 +4,7 @@ import { compareCharts } from '../comparison.ts';
 import { chartsOf, howToRead, notMeasured } from '../curves.ts';
 import { element, missing } from '../element.ts';
 
-/** A run's curves, and another one's in them. */
+/** The curves of a run, with those of a compared run. */
 export interface LiveCurves {
   readonly root: HTMLElement;
   show(own: readonly RunEvent[], other: readonly RunEvent[] | null): void;
@@ -15,7 +15,7 @@ export const stepsOf = (events: readonly RunEvent[]): StepEvent[] =>
   events.filter((event): event is StepEvent => !isEvaluation(event));
 export const evaluationsOf = (events: readonly RunEvent[]): EvaluationEvent[] => events.filter(isEvaluation);
 
-/** Charts that stay where they are while a run goes on, and only take further values. */
+/** Charts that are updated in place during a run. */
 export function liveCurves(): LiveCurves {
   const help = element('p', { class: 'note' }, howToRead);
   const grid = element('div', { class: 'charts' });
@@ -40,7 +40,8 @@ export function liveCurves(): LiveCurves {
         if (grid.children[index] !== chart.root) grid.insertBefore(chart.root, grid.children[index] ?? null);
       }
       help.hidden = specs.length === 0;
-      const sentence = specs.length === 0 ? 'No step was made yet; curves show with the first one.' : notMeasured(mine);
+      const sentence =
+        stepsOf(own).length === 0 ? 'Training curves appear after the first step.' : notMeasured(mine);
       absent.textContent = sentence ?? '';
       absent.hidden = sentence === null;
     },

@@ -3,16 +3,16 @@ import '@vscode-elements/elements/dist/vscode-progress-bar/index.js';
 import type { PanelRun } from '../../src/protocol/panel.ts';
 import type { RunState } from '../../src/protocol/run.ts';
 import { element } from '../element.ts';
-import { bytes, duration } from '../numbers.ts';
+import { bytes, count, duration } from '../numbers.ts';
 import { emptyView, iconButton } from './controls.ts';
 import type { Host } from './host.ts';
 
 export interface RunList {
   readonly root: HTMLElement;
   show(runs: readonly PanelRun[]): void;
-  /** One of them has changed. */
+  /** Updates one run. */
   update(run: PanelRun): void;
-  /** Which run is shown, and which one beside it. */
+  /** Marks the shown run and the compared run. */
   mark(shown: string | null, compared: string | null): void;
 }
 
@@ -21,11 +21,11 @@ export interface RunChoice {
   compare(dir: string | null): void;
 }
 
-/** Every run, newest first, with what can be done to it. */
+/** The list of runs, newest first, with their actions. */
 export function runList(host: Host, { choose, compare }: RunChoice): RunList {
   const list = element('ul', { class: 'runs' });
   const empty = emptyView(
-    'There is no run yet. A run tunes the model by reinforcement learning, on this machine, and its curves show here.',
+    'There are no runs yet. A run tunes a model with reinforcement learning on this machine, and its curves appear here.',
     host,
     'tuneOnTask',
     'runSpgEval',
@@ -52,7 +52,7 @@ export function runList(host: Host, { choose, compare }: RunChoice): RunList {
         const row = rows.get(run.dir) ?? runRow(run.dir, host, { choose, compare });
         rows.set(run.dir, row);
         row.update(run);
-        // A row that is in its place is left there: moving it would take the focus from it.
+        // A row that is in place is not moved, because it would lose the focus.
         if (list.children[index] !== row.root) list.insertBefore(row.root, list.children[index] ?? null);
       }
       mark(...marked);
@@ -68,7 +68,7 @@ interface Row {
   mark(shown: boolean, compared: boolean, comparable: boolean): void;
 }
 
-/** A process works on it, or will. */
+/** States in which a process works on the run or is starting. */
 const alive: readonly RunState[] = ['starting', 'running', 'paused', 'stopping'];
 
 function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
@@ -99,8 +99,8 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
   );
   let isCompared = false;
   const nameComparison = () => {
-    beside.label = `${isCompared ? 'End the comparison with' : 'Compare'} ${name.textContent}`;
-    beside.title = isCompared ? 'End the comparison' : 'Compare with the run that is shown';
+    beside.label = `${isCompared ? 'Stop comparing with' : 'Compare with'} ${name.textContent}`;
+    beside.title = isCompared ? 'Stop comparing' : 'Compare with the shown run';
     beside.toggleAttribute('data-on', isCompared);
   };
   return {
@@ -114,10 +114,10 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
       progress.hidden = run.steps === null || !alive.includes(run.state);
       progress.max = run.steps ?? 1;
       progress.value = run.step;
-      progress.ariaLabel = `Steps of ${run.name}`;
+      progress.ariaLabel = `Progress of ${run.name}`;
       error.textContent = run.error ?? '';
       error.hidden = run.error === undefined;
-      actions.setAttribute('aria-label', `What to do with ${run.name}`);
+      actions.setAttribute('aria-label', `Actions for ${run.name}`);
       for (const [action, what] of [
         [pause, 'Pause'],
         [resume, 'Resume'],
@@ -131,7 +131,7 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
       resume.hidden = run.state !== 'paused' && run.state !== 'interrupted' && run.state !== 'failed';
       stop.hidden = !alive.includes(run.state) || run.state === 'stopping';
       remove.hidden = alive.includes(run.state);
-      // Who has pressed Pause goes on with Resume.
+      // If the focused button is hidden, for example Pause, the focus moves to the next visible one, such as Resume.
       if (focused?.hidden)
         offered
           .find(({ hidden }) => !hidden)
@@ -152,7 +152,7 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
 /** `120 of 400 steps · 3 min 5 s left · 12.4 MB` */
 export function progressOf({ step, steps, eta, state, bytes: size }: PanelRun): string {
   return [
-    steps === null ? `${step} steps` : `${step} of ${steps} steps`,
+    steps === null ? count(step, 'step') : `${step} of ${count(steps, 'step')}`,
     ...(eta === null || state !== 'running' ? [] : [`${duration(eta)} left`]),
     bytes(size),
   ].join(' · ');

@@ -19,11 +19,11 @@ export interface RunView {
   samples(update: Extract<PanelUpdate, { kind: 'samples' }>): void;
 }
 
-/** The run that is chosen: what goes wrong in it, how it was measured, its curves, its samples and its settings. */
+/** The selected run: its warnings, evaluations, curves, samples and settings. */
 export function runView(host: Host, store: ViewStore, showDenoising: (sample: SampleReference) => void): RunView {
   let shown: PanelRunContents | null = null;
   let compared: PanelRunContents | null = null;
-  const nothing = missing('Choose a run to see how it goes.');
+  const nothing = missing('Select a run to see its curves, samples and evaluations.');
   const title = element('h2', {});
   const progress = element('p', { class: 'note' });
   const comparison = element('p', { class: 'note comparison' });
@@ -105,7 +105,7 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
   };
 }
 
-/** A run's contents with what came since. */
+/** The contents of a run with an update applied. */
 const grown = (
   contents: PanelRunContents,
   {
@@ -124,7 +124,7 @@ const warning = ({ text, step, kind }: RunWarning): HTMLElement =>
     element('span', {}, `${text} (step ${step})`),
   );
 
-/** However often it is called, the work is done once before the next picture. */
+/** Runs the work once before the next animation frame, however often it is called. */
 function oncePerFrame(work: () => void): () => void {
   let waiting = false;
   return () => {

@@ -11,20 +11,20 @@ type SamplesUpdate = Extract<PanelUpdate, { kind: 'samples' }>;
 
 export interface SamplePages {
   readonly root: HTMLElement;
-  /** The run that is shown and the steps whose samples it has; asks for a page where none is there. */
+  /** Sets the shown run and the steps that have samples; requests a page if none is loaded. */
   steps(dir: string, steps: readonly number[]): void;
   show(update: SamplesUpdate): void;
 }
 
-/** The completions of every step, a page at a time. */
+/** The completions of each step, one page at a time. */
 export function samplePages(
   host: Host,
   store: ViewStore,
   showDenoising: (sample: SampleReference) => void,
 ): SamplePages {
   const choice = element('select', { 'aria-label': 'Step whose samples are shown' });
-  const earlier = element('button', { type: 'button' }, '‹ Earlier');
-  const later = element('button', { type: 'button' }, 'Later ›');
+  const earlier = element('button', { type: 'button' }, '‹ Previous');
+  const later = element('button', { type: 'button' }, 'Next ›');
   const count = element('output', { class: 'counter', 'aria-live': 'polite' });
   const controls = element('div', { class: 'controls' }, earlier, choice, later, count);
   const body = element('div', {});
@@ -46,7 +46,7 @@ export function samplePages(
   };
   choice.addEventListener('change', () => ask(Number(choice.value), 0));
   earlier.addEventListener('click', () => {
-    // What is asked for comes first.
+    // A page is being loaded.
     if (wanted === null || shown === null) return;
     if (wanted.offset > 0) ask(wanted.step, Math.max(0, wanted.offset - samplesPerPage));
     else ask(steps[steps.indexOf(wanted.step) - 1] as number, 0);
@@ -65,13 +65,13 @@ export function samplePages(
         choice.replaceChildren();
         count.textContent = '';
       }
-      // A log that was rewound has fewer steps.
+      // A resumed run may have rewound its log, which then has fewer steps.
       if (wanted !== null && !nextSteps.includes(wanted.step)) wanted = null;
       [dir, steps] = [nextDir, nextSteps];
       updateOptions(choice, steps);
       controls.hidden = steps.length === 0;
       if (steps.length === 0)
-        body.replaceChildren(missing('No completions were kept yet; they show with the first step.'));
+        body.replaceChildren(missing('Samples appear after the first step.'));
       else if (wanted === null) {
         const { samples: kept } = store.state;
         if (kept !== null && kept.dir === dir && steps.includes(kept.step)) ask(kept.step, kept.offset);
@@ -88,7 +88,7 @@ export function samplePages(
       count.textContent = total === 0 ? '' : `${offset + 1} to ${offset + records.length} of ${total}`;
       body.replaceChildren(
         ...(records.length === 0
-          ? [missing('No completion of this step was kept.')]
+          ? [missing('This step has no samples.')]
           : records.map((record, index) => sampleCard(record, { dir, step, index: offset + index }, showDenoising))),
       );
       enable();
@@ -96,7 +96,7 @@ export function samplePages(
   };
 }
 
-/** Adds what is new behind: a run may have thousands of steps, and gets one a second. */
+/** Appends new options only: a run can have thousands of steps and add one every second. */
 function updateOptions(choice: HTMLSelectElement, steps: readonly number[]): void {
   const same = [...choice.options].every((option, index) => option.value === String(steps[index]));
   if (!same) choice.replaceChildren();

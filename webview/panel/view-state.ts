@@ -1,19 +1,19 @@
 import type { KeptDenoising } from './kept-denoising.ts';
 
-/** What the user chose to look at; it outlives the page, which VS Code ends whenever it is hidden. */
+/** What the user has selected. It is saved, because VS Code discards the content of a hidden page. */
 export interface ViewState {
   readonly version: 1;
   /** Directories of the runs. */
   readonly shown: string | null;
   readonly compared: string | null;
-  /** Sections that are closed. */
+  /** Collapsed sections. */
   readonly closed: readonly string[];
-  /** Completions that are asked for at once. */
+  /** Number of completions per request. */
   readonly alternatives: number;
-  /** The page of samples of the run that is shown; null: its last step. */
+  /** The page of samples of the shown run; null: its last step. */
   readonly samples: { readonly dir: string; readonly step: number; readonly offset: number } | null;
   readonly denoising: KeptDenoising | null;
-  /** Where the denoising stands; null: behind its last step. */
+  /** Position of the player; null: after the last step. */
   readonly position: number | null;
 }
 
@@ -28,13 +28,13 @@ const initial: ViewState = {
   position: null,
 };
 
-/** The view's state, to be read and changed. */
+/** Reads and changes the view state. */
 export interface ViewStore {
   readonly state: ViewState;
   change(part: Partial<ViewState>): void;
 }
 
-/** Begins with what was kept; what an older version kept is forgotten. */
+/** Starts from the saved state; a state of an older version is discarded. */
 export function viewStore(kept: unknown, keep: (state: ViewState) => void): ViewStore {
   let state =
     (kept as Partial<ViewState> | undefined)?.version === initial.version

@@ -3,47 +3,47 @@ import type { CompletionFrame, DenoiseResult } from '../../src/protocol/runtime.
 import type { Frame } from '../../src/protocol/sample.ts';
 import { fold, type KeptDenoising, unfold } from './kept-denoising.ts';
 
-/** Where a completion comes from: under way in an editor, asked for here, or a sample of a run. */
+/** Where a completion comes from: the current one in an editor, requested in the panel, or a sample of a run. */
 export const sources = ['live', 'here', 'sample'] as const;
 export type Source = (typeof sources)[number];
 
-/** A completion that can be looked at. */
+/** A completion that can be shown. */
 export interface Alternative {
   readonly denoising: Denoising;
-  /** The completion, where it is finished and known to the letter. */
+  /** The text of the completion; null while it is unfinished or cannot be decoded exactly. */
   readonly text: string | null;
   /** Mean probability of its tokens; null while unknown. */
   readonly confidence: number | null;
 }
 
-/** One or several completions of one place. */
+/** The completions at one position of a document, or one sample. */
 export interface Place {
-  /** Another key is another place. */
+  /** Identifies the group. */
   readonly key: string;
   readonly alternatives: readonly Alternative[];
   readonly chosen: number;
 }
 
-/** What can be looked at, and what is; the page is drawn from it. */
+/** The completions that can be shown, and the one that is shown. The page is drawn from this state. */
 export interface Watched {
   readonly source: Source | null;
   readonly known: Readonly<Partial<Record<Source, Place>>>;
-  /** A newer completion than the live one that somebody scrubs through. */
+  /** A newer live completion, held back while the user steps through the current one. */
   readonly waiting: Place | null;
 }
 
 export const nothingWatched: Watched = { source: null, known: {}, waiting: null };
 
-/** The place that is looked at; null: none is. */
+/** The shown group; null: none. */
 export const placeOf = ({ source, known }: Watched): Place | null => (source === null ? null : (known[source] ?? null));
 
-/** The completion that is looked at. */
+/** The shown completion. */
 export function chosenOf(watched: Watched): Alternative | null {
   const place = placeOf(watched);
   return place?.alternatives[place.chosen] ?? null;
 }
 
-/** With a place of a source, which is looked at from now on. */
+/** Shows a group of a source. */
 export const lookAt = (watched: Watched, source: Source, place = watched.known[source]): Watched => ({
   ...watched,
   source,
@@ -56,8 +56,8 @@ export function choose(watched: Watched, chosen: number): Watched {
 }
 
 /**
- * With a step of the completion under way. It is followed, unless somebody is scrubbing through the one before: then the
- * newer one waits. What is looked at besides does not give way.
+ * Adds a step of the current completion in an editor. It is shown, unless the user is stepping through the previous one;
+ * then the newer one waits. Another shown source stays.
  */
 export function withLiveFrame(watched: Watched, live: CompletionFrame, scrubbing: boolean): Watched {
   const key = `live ${live.request}`;
@@ -75,17 +75,17 @@ export function withLiveFrame(watched: Watched, live: CompletionFrame, scrubbing
   return { source: source ?? 'live', known: { ...known, live: place }, waiting: null };
 }
 
-/** The completion that waits is looked at, and followed. */
+/** Shows the waiting completion. */
 export const followNewest = (watched: Watched): Watched => ({
   ...lookAt(watched, 'live', watched.waiting ?? watched.known.live),
   waiting: null,
 });
 
-/** Completions are asked for, and have no step yet. */
+/** Starts a request, whose completions have no step yet. */
 export const beginHere = (watched: Watched, key: string): Watched =>
   lookAt(watched, 'here', { key, alternatives: [], chosen: 0 });
 
-/** With a step of one of the completions that were asked for. */
+/** Adds a step of one of the requested completions. */
 export function withFrame(watched: Watched, index: number, frame: Frame): Watched {
   const place = watched.known.here;
   if (!place) return watched;
@@ -106,8 +106,8 @@ const unbegun = (index: number): Alternative => ({
 });
 
 /**
- * With the completions that were asked for, finished. The best one is looked at, unless another was chosen or somebody is
- * scrubbing through one.
+ * Adds the finished completions of a request. The best one is shown, unless the user has chosen another one or is
+ * stepping through one.
  */
 export function withResult(
   watched: Watched,
@@ -119,7 +119,7 @@ export function withResult(
   return lookAt(watched, 'here', { key, alternatives, chosen: before > 0 || scrubbing ? before : best });
 }
 
-/** Without completions that never came to their end. */
+/** Removes the completions of a request that did not finish. */
 export function withoutUnfinished(watched: Watched): Watched {
   const { here, ...known } = watched.known;
   if (!here || here.alternatives.some(({ text }) => text !== null)) return watched;
@@ -127,7 +127,7 @@ export function withoutUnfinished(watched: Watched): Watched {
   return { ...watched, source, known };
 }
 
-/** What of it outlives the page, apart from samples, which are read anew; null: nothing. */
+/** The part of the state that is saved, except samples, which are read again; null: nothing. */
 export function keptOf({ known: { here } }: Watched): KeptDenoising | null {
   if (!here || here.alternatives.length === 0 || here.alternatives.some(({ text }) => text === null)) return null;
   const alternatives = here.alternatives.map(({ text, confidence, denoising }) => ({
@@ -138,7 +138,7 @@ export function keptOf({ known: { here } }: Watched): KeptDenoising | null {
   return { kind: 'here', key: here.key, chosen: here.chosen, alternatives };
 }
 
-/** As it was kept. */
+/** Restores a saved state. */
 export const restored = ({ key, chosen, alternatives }: Extract<KeptDenoising, { kind: 'here' }>): Watched =>
   lookAt(nothingWatched, 'here', {
     key,
@@ -146,7 +146,7 @@ export const restored = ({ key, chosen, alternatives }: Extract<KeptDenoising, {
     alternatives: alternatives.map(({ last, ...about }) => ({ ...about, denoising: unfold(last) })),
   });
 
-/** The completion that a frame holds, up to where it was left off; null where it cannot be put together from its tokens: one may be part of a character. */
+/** The text of a frame up to its first mask; null if it is empty or ends within a character. */
 function wholeText({ tokens }: Frame): string | null {
   const open = tokens.indexOf(null);
   const text = tokens.slice(0, open === -1 ? undefined : open).join('');

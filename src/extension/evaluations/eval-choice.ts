@@ -1,15 +1,15 @@
-/** Everything that `Unmask: Run SPG Eval` asks for. */
+/** The answers to the questions of `Unmask: Run SPG Eval`. */
 export interface EvalChoice {
   /** Names of tasks, in the order in which they are evaluated. */
   readonly suites: readonly string[];
-  /** The file of a suite's problems, for tasks that make none themselves. */
+  /** The problem file of each suite, for tasks that do not generate problems. */
   readonly data: Readonly<Record<string, string>>;
   readonly model: string;
-  /** Problems of each suite; null: all of a file, or as many as the papers take. */
+  /** Problems per suite; null: all problems of a file, or the number used in the papers. */
   readonly problems: number | null;
 }
 
-/** Where answers are computed, as the window's settings name it. */
+/** Where answers are computed, from the settings of the window. */
 export interface EvalSurroundings {
   readonly engine: string;
   readonly device: string;
@@ -28,7 +28,7 @@ export function evalArguments(choice: EvalChoice, suite: string, { engine, devic
   ];
 }
 
-/** Reads a number of problems, or "all"; undefined for anything else. */
+/** Parses a number of problems, or "all" as null; undefined for anything else. */
 export function parseProblems(text: string): number | null | undefined {
   if (/^\s*all\s*$/i.test(text)) return null;
   const count = Number(text);

@@ -11,13 +11,13 @@ import { parseEvaluationRequest } from './evaluation-request.ts';
 
 const viewType = 'unmask.evaluation';
 
-/** What a page keeps, so that it is there again after the window was reloaded. */
+/** State of a page that survives reloading the window. */
 const keptState = z.object({ dir: z.string().min(1), against: z.string().min(1).nullable() });
 
-/** What a page compares with: the one before it that shares problems, a named one, or none. */
+/** What a page compares with: the previous evaluation with common problems, a given one, or none. */
 type Against = { readonly kind: 'previous' | 'none' } | { readonly kind: 'named'; readonly dir: string };
 
-/** The pages of evaluations, one editor tab each. */
+/** The evaluation pages, one editor tab each. */
 export class EvaluationPages implements vscode.Disposable {
   readonly #dist: vscode.Uri;
   readonly #ask: AskUnmask;
@@ -39,7 +39,7 @@ export class EvaluationPages implements vscode.Disposable {
     });
   }
 
-  /** Shows an evaluation in its tab; settles when the page shows its report. Throws a `UserError` where it has none. */
+  /** Shows an evaluation in its tab and waits until the page has its report. Throws a `UserError` if there is no report. */
   async show(dir: string, against?: string): Promise<void> {
     const wanted: Against = against === undefined ? { kind: 'previous' } : { kind: 'named', dir: against };
     const known = this.#open.get(dir);
@@ -54,13 +54,13 @@ export class EvaluationPages implements vscode.Disposable {
     try {
       await this.#take(panel, dir, wanted).shown;
     } catch (error) {
-      // The message says it; an empty tab would say nothing.
+      // The error is shown as a message, so the empty tab is closed.
       panel.dispose();
       throw error;
     }
   }
 
-  /** Closes the tab of an evaluation that is gone. */
+  /** Closes the tab of a deleted evaluation. */
   close(dir: string): void {
     this.#open.get(dir)?.dispose();
   }
@@ -78,7 +78,7 @@ export class EvaluationPages implements vscode.Disposable {
   }
 }
 
-/** One page: answers what it asks. */
+/** One page: answers its requests. */
 class EvaluationPage {
   readonly #panel: vscode.WebviewPanel;
   readonly #dir: string;
@@ -106,7 +106,7 @@ class EvaluationPage {
     this.shown = new Promise((resolve, reject) => {
       this.#firstShown = { resolve, reject };
     });
-    // Nobody may wait for it.
+    // Prevents an unhandled rejection if no caller waits for it.
     this.shown.catch(() => undefined);
     const { webview } = panel;
     webview.onDidReceiveMessage((message: unknown) => {
@@ -147,9 +147,9 @@ class EvaluationPage {
       case 'ready':
         return this.#sendFirstReport();
       case 'compare':
-        // Only what it was offered: the page shows text that a model wrote, and is not trusted with paths.
+        // Only an evaluation from the list: the page shows text of a model and is not trusted with paths.
         if (request.against !== null && !this.#report?.others.some(({ dir }) => dir === request.against))
-          throw new UserError('That evaluation cannot be compared with this one.');
+          throw new UserError('This evaluation is not in the list of comparable ones. Reopen the page and try again.');
         this.#against = request.against === null ? { kind: 'none' } : { kind: 'named', dir: request.against };
         return this.#sendReport();
       case 'show-answers':
@@ -159,7 +159,7 @@ class EvaluationPage {
     }
   }
 
-  /** Where the comparison cannot be had, the page shows the report without one, and why. */
+  /** If the comparison fails, the page shows the report without it, and the reason. */
   async #sendFirstReport(): Promise<void> {
     try {
       await this.#sendReport();
@@ -183,12 +183,12 @@ class EvaluationPage {
     this.#send({ kind: 'report', report });
   }
 
-  /** Read here, not by a program: a click is to be answered at once. */
+  /** Reads the answers in this process, because starting a program would take too long for a click. */
   async #sendAnswers(problem: string): Promise<void> {
     const of = async (dir: string | undefined) =>
       dir === undefined ? [] : (await readAnswers(dir)).filter((answer) => answer.problem === problem);
     const [shown, compared] = await Promise.all([of(this.#dir), of(this.#report?.compared?.dir)]);
-    if (shown.length === 0) throw new UserError(`${this.#dir} has no answer to that problem any more.`);
+    if (shown.length === 0) throw new UserError(`${this.#dir} no longer has an answer to this problem.`);
     this.#send({ kind: 'answers', problem, shown, compared });
   }
 

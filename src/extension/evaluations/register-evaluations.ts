@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
 import { deleteRun } from '../../runs/directory.ts';
 import { isOver } from '../../runs/reader.ts';
@@ -25,7 +26,7 @@ export interface EvaluationParts {
 
 const formats = { jsonl: 'JSON lines', csv: 'CSV' } as const;
 
-/** Evaluations: run, open, export and delete. The last three take a directory, or ask which evaluation. */
+/** Commands to run, open, export and delete evaluations. The last three take a directory, or ask which evaluation. */
 export function registerEvaluations(context: vscode.ExtensionContext, parts: EvaluationParts): void {
   const { jobs, nodes, runtime, script, log } = parts;
   const ask = askUnmask(nodes, script, log);
@@ -52,7 +53,7 @@ export function registerEvaluations(context: vscode.ExtensionContext, parts: Eva
     }),
   );
 
-  /** Asks where to, and writes there; returns the file. */
+  /** Asks for a file, writes the answers to it and returns its path. */
   async function exportTo(dir: string, format: keyof typeof formats | null): Promise<string | undefined> {
     const filters = format === null ? { 'JSON lines': ['jsonl'], CSV: ['csv'] } : { [formats[format]]: [format] };
     const file = await vscode.window.showSaveDialog({
@@ -61,7 +62,7 @@ export function registerEvaluations(context: vscode.ExtensionContext, parts: Eva
       defaultUri: vscode.Uri.file(path.join(homedir(), `${path.basename(dir)}.${format ?? 'jsonl'}`)),
     });
     if (!file) return undefined;
-    if (file.scheme !== 'file') throw new UserError('An evaluation is exported to the machine that it was made on.');
+    if (file.scheme !== 'file') throw new UserError('Select a file on the machine that holds the evaluation. Other file systems are not supported.');
     const chosen = format ?? (/\.csv$/i.test(file.fsPath) ? 'csv' : 'jsonl');
     const { rows } = await ask<{ rows: number }>([
       'evaluations',
@@ -70,7 +71,7 @@ export function registerEvaluations(context: vscode.ExtensionContext, parts: Eva
       ...['--format', chosen, '--output', file.fsPath],
     ]);
     const open = 'Open';
-    void vscode.window.showInformationMessage(`${rows} answers are in ${file.fsPath}.`, open).then((answer) => {
+    void vscode.window.showInformationMessage(`Exported ${count(rows, 'answer')} to ${file.fsPath}.`, open).then((answer) => {
       if (answer === open) void vscode.window.showTextDocument(file);
     });
     return file.fsPath;
@@ -79,13 +80,13 @@ export function registerEvaluations(context: vscode.ExtensionContext, parts: Eva
 
 async function confirmed(jobs: Jobs, dir: string): Promise<boolean> {
   const run = jobs.evaluations.find(dir);
-  const what = run ? `the evaluation on ${run.task} of ${new Date(run.createdAt ?? '').toLocaleString()}` : dir;
-  const detail = 'Its answers and its result go away for good. The model stays.';
+  const what = run ? `the evaluation on ${run.task} from ${new Date(run.createdAt ?? '').toLocaleString()}` : dir;
+  const detail = 'This permanently deletes its answers and its result. The model is not deleted.';
   const answer = await vscode.window.showWarningMessage(`Delete ${what}?`, { modal: true, detail }, 'Delete');
   return answer === 'Delete';
 }
 
-/** The directory that a tree, a page or another command gave, else the user's choice. */
+/** The directory that a tree, a page or another command passed, else the user's choice. */
 async function pickEvaluation(jobs: Jobs, given: unknown, title: string): Promise<string | undefined> {
   if (typeof given === 'string') return given;
   await jobs.evaluations.look();
@@ -95,6 +96,6 @@ async function pickEvaluation(jobs: Jobs, given: unknown, title: string): Promis
     detail: run.run,
     dir: run.dir,
   }));
-  if (items.length === 0) throw new UserError('There is no evaluation yet; Unmask: Run SPG Eval makes one.');
+  if (items.length === 0) throw new UserError('There are no evaluations yet. Run Unmask: Run SPG Eval first.');
   return (await vscode.window.showQuickPick(items, { title, matchOnDetail: true }))?.dir;
 }

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
@@ -15,7 +16,7 @@ import { staysOpen } from '../stays-open.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
 import { followStatus, increment, progressText } from './follow-evaluation.ts';
 
-/** What `unmask tasks --json` prints. */
+/** The document of `unmask tasks --json`. */
 interface TaskList {
   readonly tasks: readonly { readonly name: string; readonly description: string; readonly makesProblems: boolean }[];
 }
@@ -32,9 +33,9 @@ export interface RunSpgEvalParts {
 }
 
 /**
- * `Unmask: Run SPG Eval`: asks for suites and a model, evaluates one suite after the other, each as a job, and opens
- * what came of it. What another command, a link or a test gives of the choice is not asked for. Returns the
- * directories of the evaluations that finished.
+ * `Unmask: Run SPG Eval`: asks for suites and a model, evaluates one suite after the other, each as a job, and opens the
+ * results. It does not ask for values that are passed as an argument (by another command, a link or a test). Returns the
+ * directories of the finished evaluations.
  */
 export function registerRunSpgEval(context: vscode.ExtensionContext, parts: RunSpgEvalParts): void {
   context.subscriptions.push(
@@ -46,7 +47,7 @@ export function registerRunSpgEval(context: vscode.ExtensionContext, parts: RunS
         await context.globalState.update(lastChoice, choice);
         const { finished, failure } = await evaluateSuites(parts, choice);
         for (const dir of finished) await vscode.commands.executeCommand(commands.openEvaluation, dir);
-        // What was measured before something went wrong is worth seeing.
+        // The results from before the failure are shown too.
         if (failure !== null) showError(failure, parts.log);
         return failure === null || finished.length > 0 ? finished : undefined;
       }),
@@ -54,20 +55,20 @@ export function registerRunSpgEval(context: vscode.ExtensionContext, parts: RunS
   );
 }
 
-/** What came of a choice: directories of evaluations with a result, and what ended the others, null where nothing did. */
+/** Directories of the finished evaluations, and the error that ended the series; null if there was none. */
 interface Outcome {
   readonly finished: readonly string[];
   readonly failure: unknown;
 }
 
-/** One suite after the other: two at once would share the cores, and neither estimate would hold. */
+/** Evaluates one suite after the other: in parallel they would share the CPU cores and the time estimates would be wrong. */
 function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable<Outcome> {
   const configuration = vscode.workspace.getConfiguration();
   const surroundings = {
     engine: configuration.get(settings.engine, 'auto'),
     device: configuration.get(settings.device, 'auto'),
   };
-  const options = { location: vscode.ProgressLocation.Notification, title: 'Unmask: evaluating', cancellable: true };
+  const options = { location: vscode.ProgressLocation.Notification, title: 'Unmask: Evaluating', cancellable: true };
   return vscode.window.withProgress(options, async (progress, token) => {
     const signal = signalOf(token);
     const finished: string[] = [];
@@ -86,7 +87,7 @@ function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable
         const { state } = isOver(last.state) ? last : await stopped(dir);
         await jobs.evaluations.look();
         if (state === 'failed')
-          throw new UserError(last.error ?? `The evaluation of ${suite} failed; ${dir} has its log.`);
+          throw new UserError(last.error ?? `The evaluation on ${suite} failed. See the log in ${dir}.`);
         if (state === 'finished') finished.push(dir);
         else offerToResume(suite, dir, last);
         if (signal.aborted) break;
@@ -98,7 +99,7 @@ function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable
   });
 }
 
-/** Asks an evaluation to stop between two batches, unless it ends just now; its state then. */
+/** Asks an evaluation to stop after the current batch and returns its status. It may be over already. */
 async function stopped(dir: string): Promise<RunStatus> {
   await requestControl(dir, 'stop').catch(() => undefined);
   return readStatus(dir);
@@ -106,10 +107,10 @@ async function stopped(dir: string): Promise<RunStatus> {
 
 function offerToResume(suite: string, dir: string, { step, steps }: RunStatus): void {
   const resume = 'Resume';
-  // Not awaited: the command is over, however long the message stays.
+  // Not awaited: the command is done, even if the message stays open.
   void vscode.window
     .showInformationMessage(
-      `The evaluation of ${suite} was stopped after ${step} of ${steps} answers; it can go on from there.`,
+      `The evaluation on ${suite} stopped after ${step} of ${count(steps ?? 0, 'answer')}. Press Resume to continue.`,
       resume,
     )
     .then((answer) => {
@@ -117,7 +118,7 @@ function offerToResume(suite: string, dir: string, { step, steps }: RunStatus): 
     });
 }
 
-/** Asks for what is not given, with the answers of last time; undefined where the user leaves. */
+/** Asks for the values that were not passed, with the previous answers as defaults. Undefined if the user cancels. */
 async function askChoice(
   memory: vscode.Memento,
   { runtime, ask }: RunSpgEvalParts,
@@ -143,35 +144,35 @@ async function askChoice(
 async function askSuites(tasks: readonly Suite[], last: readonly string[]): Promise<string[] | undefined> {
   const items = tasks.map(({ name, description, makesProblems }) => ({
     label: name,
-    description: makesProblems ? '' : 'asks for a file of problems',
+    description: makesProblems ? '' : 'needs a problem file',
     detail: description,
     picked: last.includes(name),
   }));
   const chosen = await vscode.window.showQuickPick(items, {
     ...staysOpen,
-    title: 'Evaluate on which suites? (1/3)',
-    placeHolder: 'Tick one or more',
+    title: 'Select suites (1/3)',
+    placeHolder: 'Select one or more suites to evaluate on',
     canPickMany: true,
   });
   return chosen?.map(({ label }) => label);
 }
 
-/** The file of last time, or another one. */
+/** Asks for the problem file, with the previous one as the first choice. */
 async function askData(suite: string, last: string | undefined): Promise<string | undefined> {
   if (last !== undefined) {
     const other = 'Choose another file…';
-    const chosen = await vscode.window.showQuickPick([last, other], { title: `Problems of ${suite}`, ...staysOpen });
+    const chosen = await vscode.window.showQuickPick([last, other], { title: `Problem file for ${suite}`, ...staysOpen });
     if (chosen !== other) return chosen;
   }
   const files = await vscode.window.showOpenDialog({
-    title: `Problems of ${suite}, as JSON lines, a JSON array or CSV`,
+    title: `Problems for ${suite} (JSON Lines, a JSON array or CSV)`,
     filters: { Problems: ['jsonl', 'json', 'csv'] },
-    openLabel: 'Evaluate on These',
+    openLabel: 'Evaluate on This File',
   });
   return files?.[0]?.fsPath;
 }
 
-/** Every model, the one of last time first. */
+/** Asks for a model; the previous choice comes first. */
 async function askModel(known: readonly ModelSummary[], last: string): Promise<string | undefined> {
   const items = known
     .map(({ name, kind, description }) => ({
@@ -181,11 +182,11 @@ async function askModel(known: readonly ModelSummary[], last: string): Promise<s
       name,
     }))
     .sort((a, b) => Number(b.name === last) - Number(a.name === last));
-  const options = { title: 'Which model? (2/3)', matchOnDescription: true, matchOnDetail: true, ...staysOpen };
+  const options = { title: 'Select a model (2/3)', matchOnDescription: true, matchOnDetail: true, ...staysOpen };
   return (await vscode.window.showQuickPick(items, options))?.name;
 }
 
-/** The runtime knows them; where it is down, a program of its own lists them. */
+/** The models from the runtime; if it is not running, from a separate process. */
 async function models(runtime: Runtime, ask: AskUnmask): Promise<readonly ModelSummary[]> {
   const known = await runtime.request<ModelSummary[]>(listModels).catch(() => null);
   const models = known ?? (await ask<{ models: ModelSummary[] }>(['models'])).models;
@@ -195,11 +196,11 @@ async function models(runtime: Runtime, ask: AskUnmask): Promise<readonly ModelS
 async function askProblems(last: number | null): Promise<number | null | undefined> {
   const text = await vscode.window.showInputBox({
     ...staysOpen,
-    title: 'How many problems of each suite? (3/3)',
-    prompt: 'More problems make the interval narrower. “all” takes the whole of a file.',
+    title: 'Enter the number of problems per suite (3/3)',
+    prompt: 'More problems give a narrower confidence interval. Enter “all” to use all problems of a file.',
     value: last === null ? 'all' : String(last),
     validateInput: (value) =>
-      parseProblems(value) === undefined ? 'Give a whole number of at least 1, or “all”.' : null,
+      parseProblems(value) === undefined ? 'Enter a whole number of at least 1, or “all”.' : null,
   });
   return text === undefined ? undefined : parseProblems(text);
 }

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 
-/** The text editor that was active last: a page that has the focus is no text editor, and still is about one. */
+/** The text editor that was active last. While a webview has the focus, VS Code reports no active text editor. */
 export class LastEditor implements vscode.Disposable {
   readonly #subscription: vscode.Disposable;
   #editor = vscode.window.activeTextEditor;
@@ -11,17 +11,17 @@ export class LastEditor implements vscode.Disposable {
     });
   }
 
-  /** Null where there was none, or its document is closed. */
+  /** Null if there was none or its document is closed. */
   get editor(): vscode.TextEditor | null {
     return this.#editor && !this.#editor.document.isClosed ? this.#editor : null;
   }
 
-  /** Inserts at its cursor and shows it; false where there is none. */
+  /** Inserts text at its cursor and shows it; false if there is no editor. */
   async insert(text: string): Promise<boolean> {
     const editor = this.editor;
     if (!editor) return false;
     const { document, viewColumn, selection } = editor;
-    // One whose tab was hidden meanwhile is another object when it is shown again.
+    // If the tab was hidden in the meantime, showing it creates another editor object.
     const shown = await vscode.window.showTextDocument(document, { ...(viewColumn ? { viewColumn } : {}), selection });
     return shown.edit((edit) => edit.replace(selection, text));
   }

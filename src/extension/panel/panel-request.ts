@@ -6,8 +6,8 @@ const step = z.int().min(0);
 const place = z.int().min(0);
 
 /**
- * What the page may ask for. A page is not trusted: it shows text that a model wrote. Whether a directory is one of a
- * known run is for who answers to check.
+ * The requests of a page. A page is not trusted, because it shows text that a model generated. The receiver checks
+ * whether a directory belongs to a known run.
  */
 const panelRequest = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready'), shown: dir.nullable(), compared: dir.nullable() }),
@@ -24,7 +24,7 @@ const panelRequest = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('command'), command: z.enum(panelCommands) }),
 ]) satisfies z.ZodType<PanelRequest>;
 
-/** A message of the page as a request; null where it is none. */
+/** Parses a message of the page; null if it is not a valid request. */
 export function parsePanelRequest(message: unknown): PanelRequest | null {
   return panelRequest.safeParse(message).data ?? null;
 }

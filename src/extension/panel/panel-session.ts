@@ -20,7 +20,7 @@ import type { LastEditor } from './last-editor.ts';
 import { parsePanelRequest } from './panel-request.ts';
 import { RunFeed } from './run-feed.ts';
 
-/** What every page works with. */
+/** Services that every page uses. */
 export interface PanelParts {
   readonly jobs: Jobs;
   readonly runtime: Runtime;
@@ -28,23 +28,23 @@ export interface PanelParts {
   readonly log: vscode.LogOutputChannel;
 }
 
-/** A page's surroundings: the view in the panel area, or an editor tab. */
+/** What contains a page: the view in the panel area, or an editor tab. */
 export interface PanelFrame {
   readonly webview: vscode.Webview;
   readonly visible: boolean;
 }
 
-/** Milliseconds between two looks at the events of a run that goes on: they come before its status says so. */
+/** Milliseconds between two reads of the events of a running run: they are written before its status changes. */
 const followEvery = 1_000;
 
-/** One page: answers what it asks, and tells it what changes while it is visible. */
+/** One page: answers its requests, and sends it changes while it is visible. */
 export class PanelSession implements vscode.Disposable {
   readonly #frame: PanelFrame;
   readonly #parts: PanelParts;
   readonly #subscriptions: vscode.Disposable[];
   readonly #feeds: { shown: RunFeed | null; compared: RunFeed | null } = { shown: null, compared: null };
   #denoising: vscode.CancellationTokenSource | null = null;
-  /** The run to show when the page is there; null: the one that it showed before. */
+  /** The run to show when the page is ready; null: the one that it showed before. */
   #toShow: string | null = null;
   #ready = false;
 
@@ -57,7 +57,7 @@ export class PanelSession implements vscode.Disposable {
       frame.webview.onDidReceiveMessage((message: unknown) => {
         const request = parsePanelRequest(message);
         if (request) void this.#answer(request);
-        else log.warn(`The panel's page sent what is no request: ${JSON.stringify(message)?.slice(0, 200)}`);
+        else log.warn(`The panel sent an invalid request: ${JSON.stringify(message)?.slice(0, 200)}`);
       }),
       { dispose: jobs.runs.onChange(() => this.#tellRuns()) },
       runtime.onDidChangeState(() => this.#tellRuntime()),
@@ -69,18 +69,18 @@ export class PanelSession implements vscode.Disposable {
     return this.#frame.visible;
   }
 
-  /** The run that it shows; null where it shows none. */
+  /** The run that it shows; null if it shows none. */
   get shown(): string | null {
     return this.#feeds.shown?.dir ?? null;
   }
 
-  /** Shows a run, now or when the page is there. */
+  /** Shows a run, now or when the page is ready. */
   async showRun(dir: string): Promise<void> {
     if (this.#ready) await this.#open('shown', dir);
     else this.#toShow = dir;
   }
 
-  /** VS Code throws a page away that is hidden; the new one says that it is ready. */
+  /** VS Code discards the content of a hidden page; when it is shown again, the new content reports that it is ready. */
   visibilityChanged(): void {
     if (this.visible) return;
     this.#ready = false;
@@ -116,7 +116,7 @@ export class PanelSession implements vscode.Disposable {
         this.#ready = true;
         this.#tellRuntime();
         this.#tellRuns();
-        // A directory from before a reload may be gone: that is no error.
+        // A directory from before a reload may have been deleted, which is not an error.
         await this.#open('shown', this.#knownOrNull(this.#toShow ?? request.shown) ?? this.#living());
         this.#toShow = null;
         await this.#open('compared', this.#knownOrNull(request.compared));
@@ -136,7 +136,7 @@ export class PanelSession implements vscode.Disposable {
         return;
       case 'insert':
         if (!(await lastEditor.insert(request.text)))
-          throw new UserError('There is no editor to insert into; open a file first.');
+          throw new UserError('There is no editor to insert into. Open a file first.');
         return;
       case 'copy':
         await vscode.env.clipboard.writeText(request.text);
@@ -149,22 +149,22 @@ export class PanelSession implements vscode.Disposable {
         await vscode.commands.executeCommand(commands.deleteRun, this.#known(request.dir));
         return;
       case 'command':
-        // Not awaited: a command may ask the user, who may take their time.
+        // Not awaited: a command may wait for the user.
         void vscode.commands.executeCommand(commands[request.command]);
     }
   }
 
-  /** A directory from the page is used only where it is one of a run that is listed. */
+  /** Checks that a directory from the page belongs to a listed run. */
   #known(dir: string): string {
     if (this.#parts.jobs.runs.find(dir)) return dir;
-    throw new UserError('That run is gone; choose another one.');
+    throw new UserError('This run no longer exists. Select another run.');
   }
 
   #knownOrNull(dir: string | null): string | null {
     return dir !== null && this.#parts.jobs.runs.find(dir) ? dir : null;
   }
 
-  /** The newest run that goes on: what a page that shows none is most likely opened for. */
+  /** The newest active run, which a page without a run shows first. */
   #living(): string | null {
     return this.#parts.jobs.runs.runs.find(({ state }) => !isOver(state))?.dir ?? null;
   }
@@ -212,10 +212,10 @@ export class PanelSession implements vscode.Disposable {
     this.#send({ kind: 'sample-denoising', step, index, denoising });
   }
 
-  /** Completes at the cursor of the last editor, shows every step, and is ended by the next one. */
+  /** Completes at the cursor of the last editor and sends every step. A new request cancels the previous one. */
   async #denoiseHere({ seed, alternatives }: Extract<PanelRequest, { kind: 'denoise-here' }>): Promise<void> {
     const editor = this.#parts.lastEditor.editor;
-    if (!editor) throw new UserError('There is no editor to complete in; open a file and put the cursor somewhere.');
+    if (!editor) throw new UserError('There is no editor to complete in. Open a file and place the cursor first.');
     this.#denoising?.cancel();
     const denoising = new vscode.CancellationTokenSource();
     this.#denoising = denoising;
@@ -234,7 +234,7 @@ export class PanelSession implements vscode.Disposable {
       const file = vscode.workspace.asRelativePath(document.uri);
       if (!denoising.token.isCancellationRequested) this.#send({ kind: 'denoised', result, file });
     } catch (error) {
-      // The page asked for the end, or for another beginning.
+      // The page cancelled this request or sent a new one.
       if (!denoising.token.isCancellationRequested) throw error;
     } finally {
       denoising.dispose();
@@ -267,7 +267,7 @@ export class PanelSession implements vscode.Disposable {
         void feed.update().catch((error: unknown) => this.#parts.log.warn(`${feed.dir}: ${messageOf(error)}`));
   }
 
-  /** A page that is hidden is told nothing: it asks anew when it is shown. */
+  /** A hidden page gets no updates: it requests everything again when it is shown. */
   #send(update: PanelUpdate): void {
     if (this.visible) void this.#frame.webview.postMessage(update);
   }

@@ -12,14 +12,14 @@ import { withErrorsShown } from '../show-error.ts';
 import { LastEditor } from './last-editor.ts';
 import { type PanelFrame, type PanelParts, PanelSession } from './panel-session.ts';
 
-/** The panel: denoising and training curves, as a view in the panel area and as an editor tab, both the same page. */
+/** The panel with denoising and training curves: the same page as a view in the panel area and as an editor tab. */
 export function registerPanel(context: vscode.ExtensionContext, given: Omit<PanelParts, 'lastEditor'>): void {
   const lastEditor = new LastEditor();
   const parts = { ...given, lastEditor };
   const dist = vscode.Uri.joinPath(context.extensionUri, 'dist');
   const sessions = new Set<PanelSession>();
   let inView: PanelSession | null = null;
-  /** The run that the page in the panel area is to show once it is there. */
+  /** The run that the page in the panel area shows once it is created. */
   let showInView: string | null = null;
 
   const fill = (webview: vscode.Webview) => fillWebview(webview, dist, 'panel', 'Unmask');
@@ -65,7 +65,7 @@ export function registerPanel(context: vscode.ExtensionContext, given: Omit<Pane
     vscode.commands.registerCommand(commands.showPanel, () => vscode.commands.executeCommand(`${views.panel}.focus`)),
     vscode.commands.registerCommand(commands.openPanelInEditor, async () => {
       const tab = openTab(vscode.window.createWebviewPanel(panelEditor, 'Unmask', vscode.ViewColumn.Active));
-      // What the panel area shows, larger.
+      // The tab shows the same run as the panel area.
       if (inView?.shown) await tab.showRun(inView.shown);
     }),
     vscode.commands.registerCommand(
@@ -81,7 +81,7 @@ export function registerPanel(context: vscode.ExtensionContext, given: Omit<Pane
   );
 }
 
-/** Has the runtime send the steps of every completion while some page shows them, and hands them on. */
+/** Makes the runtime send the steps of every completion while a page is visible, and forwards them to the pages. */
 function completionWatcher({ runtime }: PanelParts, sessions: ReadonlySet<PanelSession>) {
   let on = false;
   let listening: vscode.Disposable | null = null;
@@ -91,7 +91,7 @@ function completionWatcher({ runtime }: PanelParts, sessions: ReadonlySet<PanelS
     listening = client.onNotification(completionFrame, (frame: CompletionFrame) => {
       for (const session of sessions) session.completionFrame(frame);
     });
-    // A new process does not know it.
+    // A new process has to be told again.
     if (on) void tell();
   });
   return {

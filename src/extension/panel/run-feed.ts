@@ -5,8 +5,8 @@ import { runWarnings } from '../../runs/health.ts';
 import { type EventCursor, readNewEvents, readStatus, sampleSteps } from '../../runs/reader.ts';
 
 /**
- * What a page is told of one run: all of it when it is opened or its log was taken back by a resumed run, and after
- * that what was added. Calls are carried out in their order, so that no event is told twice.
+ * Sends one run to a page: everything when the run is opened or when a resumed run has rewound its log, and only additions
+ * after that. Calls run one after the other, so that no event is sent twice.
  */
 export class RunFeed {
   readonly dir: string;
@@ -30,14 +30,14 @@ export class RunFeed {
     this.#send = send;
   }
 
-  /** Tells what is new; everything, the first time. */
+  /** Sends what is new; the first time, everything. */
   update(): Promise<void> {
     const turn = this.#last.then(() => (this.#closed ? undefined : this.#update()));
     this.#last = turn.catch(() => undefined);
     return turn;
   }
 
-  /** Nothing is told any more, not even by an update that is under way. */
+  /** Stops sending, even from an update in progress. */
   close(): void {
     this.#closed = true;
   }

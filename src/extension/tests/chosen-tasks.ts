@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
 import { writeAtomic } from '../../platform/files.ts';
 import { type DiscoveryDocument, type FoundTask, isHeldOut } from '../../protocol/discovery.ts';
 
-/** Names a function among those of its workspace, from one discovery to the next. */
+/** Identifies a function of a workspace across discoveries. */
 export const taskName = ({ file, function: name }: FoundTask): string => `${file} ${name}`;
 
-/** Places of the tasks in a discovery, by file; files and functions in the order in which people read them. */
+/** Indices of the tasks of a discovery, grouped by file; files by name, functions by line. */
 export function tasksByFile({ tasks }: DiscoveryDocument): Map<string, number[]> {
   const places = tasks.map((_, place) => place);
   places.sort((a, b) => {
@@ -23,25 +24,24 @@ export function tasksByFile({ tasks }: DiscoveryDocument): Map<string, number[]>
   return byFile;
 }
 
-/** Places of the chosen tasks that a run on them holds out: those are measured, and not tuned on. */
+/** Indices of the chosen tasks that a run on them holds out: they are evaluated and not trained on. */
 export function heldOutOf(chosen: readonly number[]): Set<number> {
   return new Set([...chosen].sort((a, b) => a - b).filter((_, index) => isHeldOut(index)));
 }
 
-/** "3 tests", and in how many files where there are several. */
+/** "3 tests", with the number of files if there are several. */
 export function guardsText({ tests }: FoundTask): string {
-  const count = Object.values(tests).flat().length;
   const files = Object.keys(tests).length;
-  return `${count} test${count === 1 ? '' : 's'}${files > 1 ? ` in ${files} files` : ''}`;
+  return `${count(Object.values(tests).flat().length, 'test')}${files > 1 ? ` in ${files} files` : ''}`;
 }
 
 /**
- * The file of rows of the chosen tasks: the discovery's own where all are chosen, else one beside it, named after what it
- * holds. Throws a `UserError` where the discovery was deleted.
+ * The file with the rows of the chosen tasks: the discovery's own file if all tasks are chosen, else a new one next to it,
+ * named by its content. Throws a `UserError` if the discovery was deleted.
  */
 export async function writeChosen(found: DiscoveryDocument, chosen: readonly number[]): Promise<string> {
   const text = await readFile(found.data, 'utf8').catch(() => {
-    throw new UserError(`What was found in ${found.workspace} is gone (${found.data}); find its functions anew.`);
+    throw new UserError(`The functions found in ${found.workspace} were deleted (${found.data}). Run Unmask: Find Functions Covered by Tests again.`);
   });
   if (chosen.length === found.tasks.length) return found.data;
   const rows = text.split('\n');

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
 import { readJson } from '../../platform/files.ts';
 import type { DiscoveryDocument } from '../../protocol/discovery.ts';
@@ -12,15 +13,14 @@ import { followStatus } from '../evaluations/follow-evaluation.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 
 /**
- * Finds the functions of a folder that its tests guard, as a job, while a message tells how far it is; undefined where
- * the user cancels it, and then it goes on the next time from what it knows. Throws a `UserError` with its words where it
- * fails.
+ * Finds the functions of a folder that are covered by its tests, as a job with a progress notification. Undefined if the
+ * user cancels; the next search then continues from the stored results. Throws a `UserError` if the job fails.
  */
 export async function findTests(jobs: Jobs, folder: string): Promise<DiscoveryDocument | undefined> {
   return vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
-      title: 'Unmask: looking which functions the tests guard',
+      title: 'Unmask: Finding functions covered by tests',
       cancellable: true,
     },
     async (progress, token) => {
@@ -36,14 +36,16 @@ export async function findTests(jobs: Jobs, folder: string): Promise<DiscoveryDo
         return undefined;
       }
       await jobs.runs.look();
-      if (status.state === 'failed') throw new UserError(status.error ?? `The search failed; ${dir} has its log.`);
+      if (status.state === 'failed') throw new UserError(status.error ?? `The search failed. See the log in ${dir}.`);
       return status.state === 'finished' ? readDiscovery(dir) : undefined;
     },
   );
 }
 
-const soFar = ({ step }: RunStatus): string => (step === 0 ? 'running the tests as they stand' : `${step} looked at`);
+/** "1 of 8", or what happens before the first function is done. */
+const soFar = ({ step, steps }: RunStatus): string =>
+  step === 0 ? 'running all tests once' : steps === null ? `${count(step, 'function')} checked` : `${step} of ${steps}`;
 
-/** What a search found. */
+/** Reads the result of a search. */
 export const readDiscovery = async (dir: string): Promise<DiscoveryDocument> =>
   (await readJson(runFile(dir).result)) as DiscoveryDocument;

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
 import type { DiscoveryDocument, FoundTask } from '../../protocol/discovery.ts';
 import type { Json } from '../../protocol/run.ts';
@@ -14,25 +15,25 @@ import { findTests, readDiscovery } from './find-tests.ts';
 import { RewardTests } from './reward-tests.ts';
 import { TestsTree } from './tests-tree.ts';
 
-/** In the workspace's memory: the directory of the last search, and the functions whose boxes are not checked. */
+/** Keys in the workspace's storage: the directory of the last search, and the functions that are not checked. */
 const memory = { found: 'foundTests', unchecked: 'uncheckedTests' } as const;
 
-/** Whether the view has functions to tune on. */
+/** Context key: whether the view has functions to tune on. */
 const hasTests = 'unmask.hasTests';
 
-/** What another command, a link or a test gives, so that it is not asked for. */
+/** Values that another command, a link or a test passes; the command does not ask for them. */
 export interface TuneOnTestsChoice extends Partial<Omit<TuningChoice, 'task' | 'data'>> {
   /** A folder of the workspace. */
   readonly folder?: string;
-  /** Functions by name; absent: asked for. */
+  /** Functions by name; absent: the user chooses. */
   readonly functions?: readonly string[];
   readonly hyperparameters?: Readonly<Record<string, Json>>;
 }
 
 /**
- * Tuning on the open workspace's own tests: `Unmask: Find Functions That Tests Guard`, the view of them, the tests in the
- * Test Explorer, and `Unmask: Tune on Workspace Tests`, which goes all the way. No code of a workspace is run before its
- * user trusts it.
+ * Tuning on the tests of the open workspace: `Unmask: Find Functions Covered by Tests`, the view of these functions, their
+ * tests in the Test Explorer, and `Unmask: Tune on Workspace Tests`, which does all of it. No code of a workspace runs
+ * before the user trusts it.
  */
 export function registerTests(context: vscode.ExtensionContext, parts: TuneParts): TestsTree {
   const { jobs, nodes, script, log } = parts;
@@ -45,7 +46,7 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
   const show = (found: DiscoveryDocument | null) => {
     tree.show(found);
     reward.show(found);
-    view.description = found ? `${found.tasks.length} of ${found.functions} functions` : '';
+    view.description = found ? `${found.tasks.length} of ${count(found.functions, 'function')}` : '';
     view.message = found?.tasks.length === 0 ? nothingFound(found) : '';
     void vscode.commands.executeCommand('setContext', hasTests, (found?.tasks.length ?? 0) > 0);
   };
@@ -79,7 +80,7 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
     vscode.commands.registerCommand(
       commands.tuneOnTests,
       withErrorsShown(log, async (given: TuneOnTestsChoice = {}) => {
-        // Looked for anew each time: what is known costs no run, and what has changed is seen.
+        // Searched again each time: unchanged functions cost no test run, and changed ones are found.
         const found = await find(given.folder);
         if (!found) return undefined;
         if (found.tasks.length === 0) throw new UserError(nothingFound(found));
@@ -88,7 +89,7 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
         tree.choose(chosen);
         if (chosen.length - heldOutOf(chosen).size === 0)
           throw new UserError(
-            'One function alone is held out to measure what is learnt; choose another one to learn from.',
+            'The only selected function is held out to measure progress. Select at least one more function to train on.',
           );
         if (!(await passesAsItStands(reward, chosen))) return undefined;
         const { folder: _, functions: __, ...rest } = given;
@@ -104,13 +105,13 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
   return tree;
 }
 
-/** Whether code of the workspace may be run; where not, a message leads to where its user can say so. */
+/** Whether code of the workspace may run. If not, a message offers to manage Workspace Trust. */
 function isTrusted(): boolean {
   if (vscode.workspace.isTrusted) return true;
   const manage = 'Manage Workspace Trust';
-  // Not awaited: the command is over, however long the message stays.
+  // Not awaited: the command is done, even if the message stays open.
   void vscode.window
-    .showWarningMessage('Unmask runs the tests of a workspace only after you trust it.', manage)
+    .showWarningMessage('Unmask runs tests only in a trusted workspace.', manage)
     .then((answer) => answer === manage && vscode.commands.executeCommand('workbench.trust.manage'));
   return false;
 }
@@ -118,26 +119,26 @@ function isTrusted(): boolean {
 async function pickFolder(): Promise<string | undefined> {
   const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === 'file');
   if (folders.length === 0)
-    throw new UserError('No folder of this machine is open; open one whose tests can be the reward.');
+    throw new UserError('No local folder is open. Open a folder whose tests are to be the reward.');
   if (folders.length === 1) return folders[0]!.uri.fsPath;
-  const picked = await vscode.window.showWorkspaceFolderPick({ placeHolder: 'Whose tests are to be the reward?' });
+  const picked = await vscode.window.showWorkspaceFolderPick({ placeHolder: 'Select the folder whose tests are the reward' });
   return picked?.uri.fsPath;
 }
 
 const nothingFound = ({ functions, tests, leftOut }: DiscoveryDocument): string =>
-  `None of the ${functions} functions is guarded by one of the ${tests} tests, so there is nothing to learn${
-    leftOut[0] ? ` (${leftOut[0].file}: ${leftOut[0].reason.split('\n')[0]})` : ''
-  }.`;
+  `No function is covered by tests, so there is nothing to train on (${count(functions, 'function')}, ${count(tests, 'test')}${
+    leftOut[0] ? `; ${leftOut[0].file}: ${leftOut[0].reason.split('\n')[0]}` : ''
+  }).`;
 
 function named(found: DiscoveryDocument, functions: readonly string[]): number[] {
   return functions.map((name) => {
     const place = found.tasks.findIndex((task) => task.function === name);
-    if (place === -1) throw new UserError(`No test of ${found.workspace} guards a function ${name}.`);
+    if (place === -1) throw new UserError(`No test in ${found.workspace} covers a function named ${name}.`);
     return place;
   });
 }
 
-/** Which functions; undefined where the user leaves. */
+/** Asks for the functions to tune on. Undefined if the user cancels. */
 async function askFunctions(found: DiscoveryDocument, chosen: readonly number[]): Promise<number[] | undefined> {
   const heldOut = heldOutOf(chosen);
   const items = [...tasksByFile(found)].flatMap(([file, places]) => [
@@ -150,8 +151,8 @@ async function askFunctions(found: DiscoveryDocument, chosen: readonly number[])
   ]);
   const picked = await vscode.window.showQuickPick(items, {
     ...staysOpen,
-    title: 'Tune on which functions? Their tests are the reward.',
-    placeHolder: 'Those that are held out measure what the others teach.',
+    title: 'Select functions to tune on. Their tests are the reward.',
+    placeHolder: 'Held-out functions are not trained on; they measure progress.',
     canPickMany: true,
     matchOnDescription: true,
   });
@@ -159,12 +160,12 @@ async function askFunctions(found: DiscoveryDocument, chosen: readonly number[])
   return places && places.length > 0 ? places : undefined;
 }
 
-/** The dry run: where the code as it stands does not pass, a reward would punish what is right. */
+/** The dry run: if the current code does not pass its tests, the reward would penalize correct code. */
 async function passesAsItStands(reward: RewardTests, chosen: readonly number[]): Promise<boolean> {
   const result = await vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,
-      title: 'Unmask: scoring the code as it stands',
+      title: 'Unmask: Running the tests on the current code',
       cancellable: true,
     },
     (_, token) => reward.score(chosen, signalOf(token)),
@@ -172,6 +173,6 @@ async function passesAsItStands(reward: RewardTests, chosen: readonly number[]):
   if (result.passing === result.n) return true;
   const failing = result.functions.filter(({ reason }) => reason !== null).map(({ function: name }) => name);
   throw new UserError(
-    `${failing.length} of ${result.n} functions do not pass as they stand (${failing.slice(0, 3).join(', ')}${failing.length > 3 ? ', …' : ''}); the Test Results say why. Mend them, or leave them out.`,
+    `${failing.length} of ${count(result.n, 'function')} fail their tests in the current code (${failing.slice(0, 3).join(', ')}${failing.length > 3 ? ', …' : ''}). See Test Results for the reason; fix these functions or deselect them.`,
   );
 }

@@ -6,8 +6,8 @@ import type { AskUnmask } from '../ask-unmask.ts';
 import { tasksByFile, writeChosen } from './chosen-tasks.ts';
 
 /**
- * The tests that make up the reward, in the Test Explorer: files, their functions, and below each the tests that guard it.
- * They run as a reward does: in the sandbox, on a copy of the workspace.
+ * The tests that form the reward, in the Test Explorer: files, their functions, and the tests that cover each function.
+ * They run in the same way as for a reward: in the sandbox, on a copy of the workspace.
  */
 export class RewardTests implements vscode.Disposable {
   readonly #controller = vscode.tests.createTestController('unmask.reward', 'Unmask Reward');
@@ -18,7 +18,7 @@ export class RewardTests implements vscode.Disposable {
   constructor(ask: AskUnmask, showError: (error: unknown) => void) {
     this.#ask = ask;
     this.#controller.createRunProfile(
-      'Score as the Reward',
+      'Run as Reward',
       vscode.TestRunProfileKind.Run,
       (request, token) => this.#run(request, token).catch(showError),
       true,
@@ -31,7 +31,7 @@ export class RewardTests implements vscode.Disposable {
     this.#controller.items.replace(found ? this.#items(found) : []);
   }
 
-  /** Scores the code as it stands by the tests that guard these functions; what comes of it stands in the Test Results. */
+  /** Scores the current code with the tests that cover these functions, and reports to Test Results. */
   async score(places: readonly number[], signal: AbortSignal): Promise<DryRunDocument> {
     const items = [...this.#functions].flatMap(([item, place]) => (places.includes(place) ? [item] : []));
     return this.#score(new vscode.TestRunRequest(items), signal);
@@ -78,7 +78,7 @@ export class RewardTests implements vscode.Disposable {
       const places = items.map((item) => this.#functions.get(item) as number);
       const data = await writeChosen(found, places);
       const result = await this.#ask<DryRunDocument>(['dry-run', '--data', data], signal);
-      // Rows stand in the order of their places.
+      // The rows of the file are in the order of the task indices.
       const inOrder = [...items].sort((a, b) => (this.#functions.get(a) ?? 0) - (this.#functions.get(b) ?? 0));
       for (const [index, item] of inOrder.entries()) tell(run, item, result.functions[index] as DryRunFunction);
       return result;
@@ -87,7 +87,7 @@ export class RewardTests implements vscode.Disposable {
     }
   }
 
-  /** The functions that a request is about: those that it names, that hold what it names, or that a file of it holds. */
+  /** The functions of a request: those it includes itself, or through one of their tests or their file. */
   #chosenBy({ include, exclude }: vscode.TestRunRequest): vscode.TestItem[] {
     const isIn = (items: readonly vscode.TestItem[] | undefined, item: vscode.TestItem) =>
       items?.some((one) => one === item || one === item.parent || item.children.get(one.id) === one) ?? false;
@@ -103,6 +103,6 @@ function tell(run: vscode.TestRun, item: vscode.TestItem, { tests, reason, secon
   for (const [, test] of item.children) {
     const result = results.get(test.label);
     if (result?.passed) run.passed(test, milliseconds);
-    else run.failed(test, new vscode.TestMessage(result?.message ?? reason ?? 'It was not reported.'), milliseconds);
+    else run.failed(test, new vscode.TestMessage(result?.message ?? reason ?? 'The test runner did not report this test.'), milliseconds);
   }
 }

@@ -1,9 +1,10 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { count } from '../../platform/amounts.ts';
 import type { DiscoveryDocument, FoundTask, LeftOut } from '../../protocol/discovery.ts';
 import { guardsText, heldOutOf, taskName, tasksByFile } from './chosen-tasks.ts';
 
-/** What stands in a line of the tree; `task` and `place` are places in the discovery's lists. */
+/** A node of the tree; `task` and `place` are indices into the lists of the discovery. */
 export type TestsNode =
   | { readonly kind: 'file'; readonly file: string }
   | { readonly kind: 'function'; readonly task: number }
@@ -12,8 +13,8 @@ export type TestsNode =
   | { readonly kind: 'reason'; readonly place: number };
 
 /**
- * The functions of a workspace that its tests guard, by file, with a check box each: what is checked is tuned on. Below
- * each its guarding tests; at the end what was left out, and why.
+ * The functions of a workspace that its tests cover, by file, each with a check box: checked functions are tuned on. The
+ * children of a function are its tests. The last node lists what was excluded, with the reasons.
  */
 export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
@@ -23,8 +24,8 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
   readonly onDidChangeTreeData = this.#changed.event;
 
   /**
-   * @param unchecked names of functions whose boxes are not checked
-   * @param remember told of them when they change
+   * @param unchecked names of the functions that are not checked
+   * @param remember called with these names when they change
    */
   constructor(unchecked: readonly string[], remember: (unchecked: readonly string[]) => void) {
     this.#unchecked = new Set(unchecked);
@@ -40,13 +41,13 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     this.#changed.fire();
   }
 
-  /** Places of the tasks whose boxes are checked. */
+  /** Indices of the checked tasks. */
   get chosen(): number[] {
     const tasks = this.#found?.tasks ?? [];
     return tasks.flatMap((task, place) => (this.#unchecked.has(taskName(task)) ? [] : [place]));
   }
 
-  /** Checks the boxes of these tasks and no others. */
+  /** Checks these tasks and unchecks all others. */
   choose(chosen: readonly number[]): void {
     for (const [place, task] of (this.#found?.tasks ?? []).entries())
       if (chosen.includes(place)) this.#unchecked.delete(taskName(task));
@@ -55,7 +56,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     this.#changed.fire();
   }
 
-  /** What a click on boxes did. */
+  /** Applies changes of check boxes. */
   check(items: readonly (readonly [TestsNode, vscode.TreeItemCheckboxState])[]): void {
     const chosen = new Set(this.chosen);
     for (const [node, state] of items)
@@ -96,7 +97,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       const item = new vscode.TreeItem(node.file, Expanded);
       item.iconPath = vscode.ThemeIcon.File;
       item.resourceUri = this.#uri(node.file);
-      item.description = `${chosen} of ${tasks.length} functions`;
+      item.description = `${chosen} of ${count(tasks.length, 'function')}`;
       item.checkboxState = checkBox(chosen === tasks.length, node.file);
       return item;
     }
@@ -107,8 +108,8 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       item.iconPath = new vscode.ThemeIcon('symbol-method');
       item.description = `${guardsText(task)}${isHeldOut ? ' · held out' : ''}`;
       item.tooltip = isHeldOut
-        ? 'Not tuned on: it measures what the others taught, before and after.'
-        : 'The model writes its body anew, and its tests are the reward.';
+        ? 'Held out: it is not trained on, and measures progress before and after.'
+        : 'The model rewrites its body; its tests are the reward.';
       item.checkboxState = checkBox(this.#isChosen(node.task), task.function);
       item.command = openAt(this.#uri(task.file), task.line);
       return item;
@@ -121,7 +122,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       return item;
     }
     if (node.kind === 'left out') {
-      const item = new vscode.TreeItem('Left out', Collapsed);
+      const item = new vscode.TreeItem('Excluded', Collapsed);
       item.iconPath = new vscode.ThemeIcon('circle-slash');
       item.description = String(this.#found?.leftOut.length);
       return item;

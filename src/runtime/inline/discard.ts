@@ -2,40 +2,51 @@ import type { StoppingRules } from '../../diffusion/canvas.ts';
 import { lineBehind, type TextAtCursor } from './text-at-cursor.ts';
 import { leavesBlock } from './trim.ts';
 
-/** A completion that was trimmed, and what the model thought of it. */
+/** A trimmed completion with the model's confidence. */
 export interface Candidate {
   readonly text: string;
-  /** What it was before what follows the cursor was taken off its end. */
+  /** The text before the overlap with the text after the cursor was removed from its end. */
   readonly untrimmed: string;
   readonly confidence: number;
 }
 
-/** Below this mean probability of its tokens a completion is a guess. */
+/** Completions with a lower mean probability of their tokens are rejected. */
 const leastConfidence = 0.35;
 
 type Rule = (candidate: Candidate, at: TextAtCursor) => boolean;
 
-/** Why a completion is not worth showing; asked in this order. */
+/** Rules that reject a completion, by the reason to show; they are applied in this order. */
 const rules: Readonly<Record<string, Rule>> = {
-  'repeats what follows': ({ text, untrimmed }) => text.trim() === '' && untrimmed.trim() !== '',
+  'repeats the text after the cursor': ({ text, untrimmed }) => text.trim() === '' && untrimmed.trim() !== '',
   empty: ({ text }) => text.trim() === '',
   'repeats the next lines': ({ text }, at) => repeatsNextLines(text, at),
-  'repeats what stands before': ({ text }, { prefix }) => {
+  'repeats the text before the cursor': ({ text }, { prefix }) => {
     const line = text.trim();
     return line.length >= 8 && prefix.trimEnd().endsWith(line);
   },
-  'goes round in circles': ({ text }) => isDegenerate(text),
-  // A character of several tokens of which one is missing; it decodes to U+FFFD.
-  'holds half a character': ({ text }) => text.includes('\uFFFD'),
-  'too unsure': ({ confidence }) => confidence < leastConfidence,
+  'repeats itself': ({ text }) => isDegenerate(text),
+  // A character of several tokens of which one is missing decodes to U+FFFD.
+  'has an incomplete character': ({ text }) => text.includes('\uFFFD'),
+  'low confidence': ({ confidence }) => confidence < leastConfidence,
 };
 
-/** The name of the first rule that a completion breaks; null: it is worth showing. */
+/** The first rule that rejects a completion; null: it can be shown. */
 export function discardedBy(candidate: Candidate, at: TextAtCursor): string | null {
   return Object.entries(rules).find(([, breaks]) => breaks(candidate, at))?.[0] ?? null;
 }
 
-/** Whether the lines that follow the cursor's are those of the completion. */
+/** "All 3 candidates were rejected: low confidence (2), duplicate (1)." */
+export function rejectionSummary(candidates: readonly { readonly discardedBy: string | null }[]): string {
+  const reasons = candidates.flatMap(({ discardedBy: reason }) => reason ?? []);
+  const counted = [...new Set(reasons)].map((reason) => {
+    const times = reasons.filter((other) => other === reason).length;
+    return reasons.length === 1 ? reason : `${reason} (${times})`;
+  });
+  const subject = reasons.length === 1 ? 'The only candidate was' : `All ${reasons.length} candidates were`;
+  return `${subject} rejected: ${counted.join(', ')}.`;
+}
+
+/** Whether the lines of the completion are the same as those after the cursor's line. */
 function repeatsNextLines(text: string, at: TextAtCursor): boolean {
   const behind = lineBehind(at);
   const next = at.suffix.slice(behind.length).split('\n').map(trimmed).filter(isDistinctive);
@@ -47,15 +58,15 @@ const trimmed = (line: string): string => line.trim();
 const isDistinctive = (line: string): boolean => line.length > 2;
 
 /**
- * Tells the model when to leave off: what is behind the block that the cursor stands in is cut off, and what goes round in
- * circles, or is too unsure, is not shown.
+ * Rules that stop decoding early: text after the end of the cursor's block would be cut off, and text that repeats itself
+ * or has a low confidence would be rejected.
  */
 export const stoppingRules = (at: TextAtCursor): StoppingRules => ({
   isOver: (text) => leavesBlock(text, at) || isDegenerate(text),
   leastConfidence,
 });
 
-/** A line three times over, or a short piece of text at least five times. */
+/** Whether a line occurs three times in a row, or a short text at least five times. */
 function isDegenerate(text: string): boolean {
   const lines = text.split('\n').map(trimmed).filter(isDistinctive);
   if (lines.some((line, index) => line === lines[index + 1] && line === lines[index + 2])) return true;

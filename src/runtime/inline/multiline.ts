@@ -1,10 +1,9 @@
 import { depthOf, lineBefore, lineBehind, type TextAtCursor } from './text-at-cursor.ts';
 
 /**
- * Whether a completion may have several lines. `always` and `never` say so themselves. `auto`: one line where anything
- * but closing brackets and punctuation stands behind the cursor, for a longer text would push it away; several at the
- * end of a line that opens a block, and on an empty line that a block was opened above or a comment describes; one line
- * everywhere else, where the end of what was begun is what is wanted.
+ * Whether a completion may have several lines. With `auto`, it has one line if anything but closing brackets and
+ * punctuation follows the cursor, because several lines would push that text away. It may have several lines at the end
+ * of a line that opens a block, and on an empty line after such a line or a comment. Elsewhere it completes one line.
  */
 export function mayHaveSeveralLines(mode: 'auto' | 'always' | 'never', text: TextAtCursor): boolean {
   if (mode !== 'auto') return mode === 'always';
@@ -25,7 +24,7 @@ function lastLineWithText(prefix: string): string | null {
   return prefix.split('\n').findLast((line) => line.trim() !== '') ?? null;
 }
 
-/** Whether the block that the line above opened has its lines already. */
+/** Whether the block that the line above opens already has a body. */
 function bodyFollows({ suffix }: TextAtCursor, above: string): boolean {
   const next = suffix
     .split('\n')

@@ -1,6 +1,6 @@
 import type { TextAtCursor } from './text-at-cursor.ts';
 
-/** What was suggested at a place. */
+/** Suggestions at a position of a document. */
 export interface CachedSuggestion<T> {
   readonly texts: readonly string[];
   readonly about: T;
@@ -13,12 +13,13 @@ interface Entry<T> extends CachedSuggestion<T> {
 }
 
 /**
- * Suggestions by the text around them. Typing into one gives its rest without a request, and deleting back gives it whole:
- * an entry fits wherever the text before the cursor is the entry's and the beginning of a suggestion.
+ * A cache of suggestions, keyed by the text around them. While the user types a suggestion, its rest is served from the
+ * cache, and all of it again when the user deletes these characters: an entry matches if the text before the cursor is
+ * the entry's prefix followed by the beginning of one of its suggestions.
  */
 export class SuggestionCache<T> {
   readonly #capacity: number;
-  /** The one that was used last comes last. */
+  /** Ordered by last use, the most recent last. */
   readonly #entries: Entry<T>[] = [];
 
   constructor(capacity = 64) {
@@ -34,14 +35,14 @@ export class SuggestionCache<T> {
     if (this.#entries.length > this.#capacity) this.#entries.shift();
   }
 
-  /** The rest of what was suggested here or a few keystrokes before; the newest that fits. */
+  /** The rest of the newest matching suggestions, made here or a few keystrokes earlier. */
   get(uri: string, { prefix, suffix }: TextAtCursor): CachedSuggestion<T> | null {
     for (let index = this.#entries.length - 1; index >= 0; index--) {
       const entry = this.#entries[index] as Entry<T>;
       if (entry.uri !== uri || entry.suffix !== suffix || !prefix.startsWith(entry.prefix)) continue;
       const typed = prefix.slice(entry.prefix.length).replaceAll('\r\n', '\n');
       const texts = entry.texts.filter((text) => text.length > typed.length && text.startsWith(typed));
-      // That nothing is worth suggesting is known for the very place alone.
+      // An entry without suggestions matches its exact position only.
       if (texts.length === 0 && !(entry.texts.length === 0 && typed === '')) continue;
       this.#entries.push(...this.#entries.splice(index, 1));
       return { texts: texts.map((text) => text.slice(typed.length)), about: entry.about };

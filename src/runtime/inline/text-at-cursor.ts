@@ -1,8 +1,8 @@
-/** A document as a completion sees it. */
+/** A document, split at the cursor. */
 export interface TextAtCursor {
   /** Everything before the cursor. */
   readonly prefix: string;
-  /** Everything behind it. */
+  /** Everything after the cursor. */
   readonly suffix: string;
 }
 
@@ -12,8 +12,8 @@ export const lineBefore = ({ prefix }: TextAtCursor): string => prefix.slice(pre
 /** The cursor's line from the cursor on. */
 export const lineBehind = ({ suffix }: TextAtCursor): string => suffix.split(/\r?\n/, 1)[0] as string;
 
-/** White space that a line begins with. */
+/** The white space at the start of a line. */
 export const indentationOf = (line: string): string => /^[ \t]*/.exec(line)![0];
 
-/** How deep an indentation is, a tab counting as four. */
+/** Width of the indentation; a tab counts as four. */
 export const depthOf = (line: string): number => indentationOf(line).replaceAll('\t', '    ').length;

@@ -1,9 +1,8 @@
 import { depthOf, lineBefore, type TextAtCursor } from './text-at-cursor.ts';
 
 /**
- * Cuts a completion to what belongs where the cursor stands: one line where one is wanted; of several, those that are
- * indented as deep as the place asks for, with the line that closes the block; whole lines only where the model came to
- * no end. White space at the end goes.
+ * Trims a completion to the cursor's block: to its first line in single-line mode, else to the lines within the block and
+ * the line that closes it. An unfinished last line is removed, and so is white space at the end.
  */
 export function trimCompletion(
   text: string,
@@ -12,18 +11,18 @@ export function trimCompletion(
 ): string {
   const lines = text.replaceAll('\r\n', '\n').split('\n');
   if (singleLine) return (lines[0] as string).trimEnd();
-  // The last line of a text that was cut off says half of something.
+  // The last line of a text that has not ended is incomplete.
   const whole = ended || lines.length === 1 ? lines : lines.slice(0, -1);
   return withinBlock(whole, lineBefore(at)).join('\n').trimEnd();
 }
 
-/** Whether what is written behind this text would be cut off from a completion of several lines. */
+/** Whether a multi-line completion leaves the cursor's block, so that further text would be cut off. */
 export function leavesBlock(text: string, at: TextAtCursor): boolean {
   const lines = text.replaceAll('\r\n', '\n').split('\n');
   return withinBlock(lines, lineBefore(at)).length < lines.length;
 }
 
-/** The lines up to the first one that leaves the block they begin in, or open; the line that closes an opened one is kept. */
+/** The lines before the first one outside the block; includes the closing line of a block that they open. */
 function withinBlock([first, ...others]: readonly string[], before: string): string[] {
   const kept = [first as string];
   const depth = depthOf(before + first);
