@@ -158,7 +158,7 @@ describe('what is asked for well but cannot be done ends with code 1 and a sente
     [['discover', '--workspace', 'broken.json'], /^The workspace broken\.json is not a folder/],
     [['tune', '--task', 'workspace', '--workspace', 'nowhere'], /^The workspace nowhere does not exist/],
     [['pretrain', '--recipe', 'puzzles', '--model', 'm', '--from', 'nosuch'], /^There is no model nosuch/],
-    [['pretrain', '--recipe', 'puzzles', '--model', 'm', '--from', 'tiny'], /has the hidden_size 8 where the recipe/],
+    [['pretrain', '--recipe', 'puzzles', '--model', 'm', '--from', 'tiny'], /has the hidden_size 8, but the recipe/],
     [['runs', 'stop', 'nosuch'], /^There is no run nosuch in /],
     [['tune', '--resume', 'nosuch'], /^There is no run nosuch in /],
     [['pretrain', '--resume', 'nosuch', '--steps', '9', '--engine', 'onnx'], /^There is no run nosuch in /],

@@ -34,7 +34,7 @@ describe('unmask eval as a job', () => {
     assert.match(await refusal(['eval', '--resume', dir, '--limit', '3'], 2), /leave out --limit/);
     assert.match(
       await refusal(['evaluations', 'show', dir], 1),
-      /ended after \d+ of 260 answers; `unmask eval --resume/,
+      /ended after \d+ of 260 answers; resume it with `unmask eval --resume/,
     );
     const result = await document(['eval', '--resume', path.basename(dir)]);
     assert.deepEqual([result.dir, result.metrics], [dir, whole.metrics]);

@@ -382,7 +382,7 @@ describe('a workspace without usable tests', () => {
     const ava = JSON.stringify({ scripts: { test: 'ava' } });
     await refused(
       await workspaceOf('ava', { 'package.json': ava, 'a.test.js': '' }),
-      /run by ava; only those of node:test, vitest, jest, mocha, pytest, unittest, go test and cargo test can be a reward/,
+      /use ava, which is not supported; supported runners are node:test, vitest, jest, mocha, pytest, unittest/,
     );
     await refused(await workspaceOf('broken', { 'package.json': '{' }), /package\.json is not valid JSON/);
     await refused(path.join(folder, 'nowhere'), /cannot be read/);

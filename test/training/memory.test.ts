@@ -126,7 +126,7 @@ describe('the memory of a run', () => {
     );
     assert.match(
       assertFits(need, { total: 2.5 * gib, free: 2 * gib }),
-      /2\.5 GiB; 2\.0 GiB are free, so it may be slow/,
+      /2\.5 GiB \(2\.0 GiB free, so the run may be slow/,
     );
     assert.throws(() => assertFits(need, { total: 1.9 * gib, free: gib }), {
       name: 'UserError',

@@ -22,3 +22,11 @@ it('every method has a file of its own whose head cites its paper', async () => 
     assert.match(head, /left out|Left out|Differs|Uncertain|no importance ratio/, `${file}.ts says what differs`);
   }
 });
+
+it('docs/methods.md lists every objective with its paper', async () => {
+  const text = await read('docs/methods.md');
+  for (const { name, paper } of objectives) {
+    assert.match(text, new RegExp(`^\\| \`${name}\` \\|`, 'm'));
+    assert.ok(text.includes(paper), paper);
+  }
+});
