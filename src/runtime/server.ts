@@ -11,9 +11,9 @@ import {
   TextDocuments,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
+import { bundledCodeModel } from '../catalogue/find-model.ts';
 import { listModels } from '../catalogue/list-models.ts';
 import { type InfillRequest, infill } from '../diffusion/infill.ts';
-import { bundledCodeModel } from '../model/find-model.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import * as protocol from '../protocol/runtime.ts';

@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
 import type { TensorSource } from '../graph/tensor.ts';
-import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { type ModelConfig, presetConfig } from '../model/config.ts';
-import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
+import type { ResolvedModel } from '../model/resolved-model.ts';
 import { Tokenizer, type TokenizerFiles } from '../model/tokenizer.ts';
 import { initialWeights } from '../model/transformer.ts';
 import { UserError } from '../platform/errors.ts';
@@ -56,7 +56,11 @@ export async function newModel(
   engine: Engine,
   recipe: Recipe,
   { tokenizer: files, specials }: Curriculum,
-  { settings: { preset }, seed, from }: Pick<PretrainingRequest, 'settings' | 'seed' | 'from'>,
+  {
+    settings: { preset },
+    seed,
+    from,
+  }: Pick<PretrainingRequest, 'settings' | 'seed'> & { readonly from: ResolvedModel | null },
 ): Promise<LanguageModel> {
   const { ropeTheta, autoregressive } = recipe;
   const config = presetConfig(preset, vocabularySize(files), specials, ropeTheta, autoregressive);
@@ -64,53 +68,50 @@ export async function newModel(
   const weights =
     from === null
       ? initialWeights(config, new Random(seed, 'initial weights'))
-      : await weightsOf(await findModel(from), { recipe, config, tokenizer });
+      : await weightsOf(from, { recipe, config, tokenizer });
   const checkpoint = { config, weights, tokenizer, generation: recipe.generation };
   return LanguageModel.load(engine, checkpoint, trainingState(config));
 }
 
 /**
- * Refuses a model to begin with as far as it can be told before the recipe has read its files, which may take minutes: what
- * its tokens are is not known yet.
+ * Checks that a recipe can begin with the weights of `from`, before the recipe reads its files, which may take minutes.
+ * The tokens are compared later, when they are known.
+ *
+ * @throws UserError if the model is an adapter or has another shape than the recipe's models
  */
-export async function assertCanBeginWith(
-  from: string,
+export function assertCanBeginWith(
+  from: ResolvedModel,
   recipe: Recipe,
   { preset }: Pick<PretrainingSettings, 'preset'>,
-): Promise<void> {
-  const folder = await findModel(from);
-  const { config } = await fullCheckpoint(folder);
-  const { vocab_size, mask_token_id: mask, eos_token_id: eos, pad_token_id: pad, eom_token_id: eom } = config;
+): void {
+  if (from.adapter)
+    throw new UserError(
+      `${from.folder} is an adapter; merge it into a full model with \`unmask merge\` and begin with that.`,
+    );
+  const { vocab_size, mask_token_id: mask, eos_token_id: eos, pad_token_id: pad, eom_token_id: eom } = from.config;
   const specials = { mask, eos, pad, ...(eom === undefined ? {} : { eom }) };
-  assertAlike(folder, config, recipe, presetConfig(preset, vocab_size, specials, recipe.ropeTheta));
+  assertAlike(from, recipe, presetConfig(preset, vocab_size, specials, recipe.ropeTheta));
 }
 
 async function weightsOf(
-  folder: string,
+  from: ResolvedModel,
   {
     recipe,
     config,
     tokenizer,
   }: { readonly recipe: Recipe; readonly config: ModelConfig; readonly tokenizer: Tokenizer },
 ): Promise<TensorSource> {
-  const found = await fullCheckpoint(folder);
-  assertAlike(folder, found.config, recipe, config);
+  assertAlike(from, recipe, config);
+  const found = await openCheckpoint(from);
   if (!isDeepStrictEqual(found.tokenizer.texts, tokenizer.texts))
     throw new UserError(
-      `${folder} reads other tokens than the recipe ${recipe.name}; begin with a model that was trained on the same files.`,
+      `${from.folder} has other tokens than the recipe ${recipe.name}; begin with a model that was trained on the same files.`,
     );
   return found.weights;
 }
 
-async function fullCheckpoint(folder: string): Promise<Checkpoint<TensorSource>> {
-  const found = await openCheckpoint(folder);
-  if (found.adapter)
-    throw new UserError(`${folder} is an adapter; make a full model of it with \`unmask merge\` and begin with that.`);
-  return found;
-}
-
-/** A model to begin with is like the one that the recipe makes, but for what a token sees. */
-function assertAlike(folder: string, config: ModelConfig, recipe: Recipe, made: ModelConfig): void {
+/** Throws if the model differs from the models that the recipe makes in anything but its attention. */
+function assertAlike({ folder, config }: ResolvedModel, recipe: Recipe, made: ModelConfig): void {
   const { architectures, attention, logit_shift } = made;
   const theirs: Readonly<Record<string, unknown>> = { ...config, architectures, attention, logit_shift };
   const ours: Readonly<Record<string, unknown>> = made;

@@ -3,6 +3,7 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { readSafetensors } from '../../src/model/safetensors.ts';
 import type { RunWish } from '../../src/protocol/run.ts';
@@ -173,7 +174,7 @@ describe('a tuning run', () => {
       tinyTuning(other, { steps: 1 }, settings),
     );
     await resumeTuning(oneThread(), other);
-    assert.ok((await openCheckpoint(checkpoint)).adapter, 'its base is there');
+    assert.ok((await openCheckpoint(await resolveModel(checkpoint))).adapter, 'its base is there');
     await assert.rejects(
       deleteRun(other),
       /^UserError: The adapters of .* stand beside step 3 of .*; delete that run first/,
@@ -426,11 +427,11 @@ describe('a pretraining run', () => {
     const foreign = path.join(root, 'foreign');
     await cp(base, foreign, { recursive: true });
     await writeFile(path.join(foreign, 'tokenizer.json'), JSON.stringify(tokenizer));
-    await assert.rejects(from(foreign), refused(/foreign reads other tokens than the recipe puzzles/));
+    await assert.rejects(from(foreign), refused(/foreign has other tokens than the recipe puzzles/));
 
     const settings = { adapter: 'lora', lora_r: 2, lora_target_modules: ['q_proj'] };
     const { checkpoint } = await startTuning(oneThread(), path.join(root, 'adapted'), tinyTuning(base, {}, settings));
-    await assert.rejects(from(checkpoint), refused(/is an adapter; make a full model of it with `unmask merge`/));
+    await assert.rejects(from(checkpoint), refused(/is an adapter; merge it into a full model with `unmask merge`/));
   });
 
   it('leaves a folder alone that is not empty', async () => {
