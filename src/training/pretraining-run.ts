@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
+import { publishModel } from '../catalogue/publish-model.ts';
 import { resolveModel } from '../catalogue/resolve-model.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
@@ -12,7 +13,6 @@ import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
-import { publishModel } from '../runs/keep-model.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';

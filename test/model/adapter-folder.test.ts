@@ -182,7 +182,10 @@ describe('an adapter is refused', () => {
   });
 
   it('where its base is an adapter itself, or of another shape', async () => {
-    await refused(await withConfig({ base_model_name_or_path: whole }), /which is an adapter too; merge that one first/);
+    await refused(
+      await withConfig({ base_model_name_or_path: whole }),
+      /which is an adapter too; merge that one first/,
+    );
     const wide = await writeTinyCheckpoint(path.join(root, 'wide'), { num_key_value_heads: 2 });
     await refused(
       await withConfig({ base_model_name_or_path: wide }),

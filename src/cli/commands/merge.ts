@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { inNewFolder } from '../../catalogue/publish-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { readCheckpoint, writeCheckpoint } from '../../model/checkpoint.ts';
 import { assertMemory } from '../../model/memory.ts';
@@ -7,7 +8,6 @@ import { bytesOfMerge, mergeAdapter } from '../../model/merge-adapter.ts';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { writeAtomic } from '../../platform/files.ts';
 import { packageVersion } from '../../platform/package-root.ts';
-import { inNewFolder } from '../../runs/keep-model.ts';
 import { type AddCommand, type EngineOptions, engineOf, withEngine } from '../command.ts';
 import { outputFolder } from '../output-folder.ts';
 

@@ -4,17 +4,19 @@ import { text } from 'node:stream/consumers';
 import { addFolder } from '../../catalogue/add-folder.ts';
 import { addFromHub, offerOf } from '../../catalogue/add-from-hub.ts';
 import { readCard } from '../../catalogue/card.ts';
-import { findModel } from '../../catalogue/find-model.ts';
+import { findModel, modelsFolder } from '../../catalogue/find-model.ts';
 import { hubSettings } from '../../catalogue/hub-client.ts';
+import { keepModel } from '../../catalogue/keep-model.ts';
 import { installedModel, listModels } from '../../catalogue/list-models.ts';
 import { removable, removeModel } from '../../catalogue/remove-model.ts';
 import { fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
 import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
-import { exists } from '../../platform/files.ts';
+import { dataHome, exists } from '../../platform/files.ts';
 import { isPath, parseHubId } from '../../platform/model-name.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
+import { findRun } from '../../runs/directory.ts';
 import type { AddCommand, CommandContext, CommandResult } from '../command.ts';
 
 interface ModelsOptions {
@@ -30,13 +32,19 @@ interface ModelsOptions {
 
 type Action = (options: ModelsOptions, context: CommandContext) => Promise<CommandResult>;
 
-const actions: Readonly<Record<string, Action>> = { list: listed, add: added, remove: removed, card: shown };
+const actions: Readonly<Record<string, Action>> = {
+  list: listed,
+  add: added,
+  keep: kept,
+  remove: removed,
+  card: shown,
+};
 const names = Object.keys(actions).join(', ');
 
 export function addModels(add: AddCommand): void {
   add<ModelsOptions>(
     'models',
-    'List the models that can be used, add one from the Hugging Face hub or a folder, remove one, or show its card',
+    'List the available models, add one from the Hugging Face hub or a folder, keep one from a run, remove one, or show its card',
     async (options, context) => {
       const action = Object.hasOwn(actions, options.action) ? actions[options.action] : undefined;
       if (!action) throw new UsageError(`Unknown action ${options.action}; the actions are ${names}.`);
@@ -44,8 +52,14 @@ export function addModels(add: AddCommand): void {
     },
   )
     .argument('[action]', names, 'list')
-    .argument('[model]', 'name of a model; for add OWNER/NAME[@REVISION] on the hub, or a folder (./DIR)')
-    .option('--name <name>', 'of a folder that is added: what it is called here (default: the name of the folder)')
+    .argument(
+      '[model]',
+      'name of a model; for add: OWNER/NAME[@REVISION] on the hub, or a folder (./DIR); for keep: a run',
+    )
+    .option(
+      '--name <name>',
+      'for keep, and for add with a folder: the name of the model (default: the name of the folder)',
+    )
     .option('--force', 'add a model that cannot be loaded, too')
     .option('--replace', 'let the revision that is added take the place of the one that is installed')
     .option('--dry-run', 'say what would be downloaded, with size and licence, and download nothing')
@@ -147,6 +161,13 @@ async function removed(options: ModelsOptions, context: CommandContext): Promise
   if (!options.yes) await confirm(`Remove ${name} (${folder})?`, context);
   await removeModel(name);
   return { document: { removed: name, models: await listModels() }, lines: [`${name} is removed.`] };
+}
+
+async function kept({ model: run, name }: ModelsOptions): Promise<CommandResult> {
+  if (run === undefined || name === undefined)
+    throw new UsageError('unmask models keep needs a run and --name with the name of the model.');
+  const dir = await findRun(path.join(dataHome(), 'runs'), run);
+  return installed(name, await keepModel(dir, modelsFolder(), name));
 }
 
 /** Asks on the terminal; throws where there is none to ask on, or the answer is no. */
