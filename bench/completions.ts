@@ -11,13 +11,13 @@ import { canvasWidth } from '../src/diffusion/infill.ts';
 import { UserError } from '../src/platform/errors.ts';
 import { dataHome } from '../src/platform/files.ts';
 import { Random } from '../src/platform/random.ts';
+import { defaultSettings } from '../src/protocol/default-settings.ts';
 import {
   type CompletionTrace,
   lastCompletion,
   type RuntimeSettings,
   settingsChanged,
 } from '../src/protocol/runtime.ts';
-import { defaultSettings } from '../src/runtime/server.ts';
 import { languageOf } from '../src/syntax/trees.ts';
 import { listedPackages, readCorpus, type SourceFile } from '../src/training/code/corpus.ts';
 import { readSources } from '../src/training/code/source-files.ts';

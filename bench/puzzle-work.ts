@@ -1,4 +1,3 @@
-import { startRecipe } from '../src/cli/start-recipe.ts';
 import type { DecodingOptions } from '../src/diffusion/denoise.ts';
 import type { OptimizerOptions } from '../src/graph/optimizer.ts';
 import { type Checkpoint, readCheckpoint } from '../src/model/checkpoint.ts';
@@ -13,6 +12,7 @@ import { type SpgObjective, spgObjectives } from '../src/tuning/objectives/spg.t
 import { resolveSettings } from '../src/tuning/policy-gradient.ts';
 import type { RolloutJob } from '../src/tuning/rollouts.ts';
 import { tuningSettings } from '../src/tuning/settings.ts';
+import { startRecipe } from '../src/tuning/start-recipe.ts';
 
 /** One step of `npm start`: what is rolled out, and an update whose size does not depend on the luck of the rollouts. */
 export interface PuzzleWork {

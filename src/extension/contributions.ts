@@ -34,9 +34,6 @@ export const commands = {
   useModel: 'unmask.useModel',
 } as const;
 
-/** A suggestion was accepted: VS Code runs this with the item; nobody else does, so it is not declared. */
-export const suggestionAcceptedCommand = 'unmask.suggestionAccepted';
-
 export const settings = {
   node: 'unmask.node',
   model: 'unmask.model',

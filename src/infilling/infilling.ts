@@ -1,4 +1,5 @@
 import { shareInterval } from '../evaluation/statistics.ts';
+import { alternativesTemperature, defaultSettings } from '../protocol/default-settings.ts';
 import type { Interval } from '../protocol/interval.ts';
 import { leavesNoError, orderBySyntax, syntaxErrors } from '../syntax/error-count.ts';
 import type { Score } from '../tasks/task.ts';
@@ -28,7 +29,10 @@ export const isSingleLine = ({ kind }: Pick<InfillingItem, 'kind'>): boolean => 
 export type Completer = (item: InfillingItem) => Promise<readonly string[]>;
 
 /** Alternatives, of which an editor shows one, and the temperature of those that are drawn. */
-export const shownAlternatives = { alternatives: 3, temperature: 0.8 } as const;
+export const shownAlternatives = {
+  alternatives: defaultSettings.completions.alternatives,
+  temperature: alternativesTemperature,
+} as const;
 
 /** What each completion is scored by. */
 export const infillingMetrics = ['exact_match', 'edit_similarity', 'parses', 'empty'] as const;

@@ -10,6 +10,7 @@ import { Tokenizer, type TokenizerFiles } from '../model/tokenizer.ts';
 import { initialWeights } from '../model/transformer.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
+import { defaultJobSettings } from '../protocol/default-settings.ts';
 import { type Example, forwardProcesses, maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
 import { nextTokenBatch, nextTokenLoss } from './next-token-loss.ts';
 import { optimizerOf, optimizerSettings } from './optimizer-settings.ts';
@@ -30,7 +31,11 @@ export const pretrainingSettings = z.strictObject({
     .default(128)
     .describe('Validation problems of each kind, of those that the recipe has'),
   checkpoint_every: z.int().min(0).default(500).describe('Steps between two checkpoints; 0: only at the end'),
-  keep_checkpoints: z.int().min(1).default(3).describe('Newest checkpoints that are kept; the best is kept besides'),
+  keep_checkpoints: z
+    .int()
+    .min(1)
+    .default(defaultJobSettings.keepCheckpoints)
+    .describe('Newest checkpoints that are kept; the best is kept besides'),
 });
 
 export type PretrainingSettings = z.infer<typeof pretrainingSettings>;

@@ -19,6 +19,7 @@ import { taskByName } from '../../tasks/registry.ts';
 import type { Task } from '../../tasks/task.ts';
 import { optimizerSettings } from '../../training/optimizer-settings.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
+import { startRecipe } from '../../tuning/start-recipe.ts';
 import { superviseFor } from '../../tuning/supervised-control.ts';
 import { startTuning, type TuningResult } from '../../tuning/tuning-run.ts';
 import {
@@ -30,7 +31,6 @@ import {
   withEngine,
 } from '../command.ts';
 import { showDenoising } from '../denoising-view.ts';
-import { startRecipe } from '../start-recipe.ts';
 import { startReport } from '../start-report.ts';
 import { duration, progressHooks } from '../training-progress.ts';
 import { deviceRows } from './devices.ts';

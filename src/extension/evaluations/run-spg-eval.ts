@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
 import { UserError } from '../../platform/errors.ts';
+import { defaultSettings } from '../../protocol/default-settings.ts';
+import type { TaskList } from '../../protocol/lists.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { requestControl } from '../../runs/control.ts';
@@ -15,10 +17,6 @@ import { staysOpen } from '../stays-open.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
 import { followStatus, increment, progressText } from './follow-evaluation.ts';
 
-/** What `unmask tasks --json` prints. */
-interface TaskList {
-  readonly tasks: readonly { readonly name: string; readonly description: string; readonly makesProblems: boolean }[];
-}
 type Suite = TaskList['tasks'][number];
 
 const lastChoice = 'lastEvaluation';
@@ -64,8 +62,8 @@ interface Outcome {
 function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable<Outcome> {
   const configuration = vscode.workspace.getConfiguration();
   const surroundings = {
-    engine: configuration.get(settings.engine, 'auto'),
-    device: configuration.get(settings.device, 'auto'),
+    engine: configuration.get(settings.engine, defaultSettings.engine),
+    device: configuration.get(settings.device, defaultSettings.device),
   };
   const options = { location: vscode.ProgressLocation.Notification, title: 'Unmask: evaluating', cancellable: true };
   return vscode.window.withProgress(options, async (progress, token) => {

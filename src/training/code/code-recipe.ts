@@ -7,6 +7,7 @@ import type { LanguageModel } from '../../model/language-model.ts';
 import { Tokenizer } from '../../model/tokenizer.ts';
 import { dataHome } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
+import { defaultSettings } from '../../protocol/default-settings.ts';
 import type { Interval } from '../../protocol/interval.ts';
 import type { Example } from '../masked-diffusion-loss.ts';
 import type { Curriculum, PrepareHooks, Recipe } from '../recipe.ts';
@@ -22,8 +23,10 @@ export const codeSpecials = { pad: 0, eos: 1, mask: 2, eom: 3 } as const;
 /** Tokens of a text. A completion is asked for with up to 512 tokens around a canvas of 64, so some are as long. */
 const lengths = { gap: 128, text: 256, long: 640 } as const;
 
-/** How completions are judged, and served unless set otherwise. */
-export const servedDecoding: InfillingDecoding = { threshold: 0.9, contextTokens: 512 };
+const { threshold, contextTokens } = defaultSettings.completions;
+
+/** How completions are decoded by default, in an editor and when a model is evaluated. */
+export const servedDecoding: InfillingDecoding = { threshold, contextTokens };
 
 /** Where the sources of npm packages, and the tokens that an n-gram counts, are kept once they were fetched and made. */
 export const sourcesFolder = (): string => path.join(dataHome(), 'cache', 'sources');
