@@ -6,19 +6,18 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-languageserver/node';
+import { resolveModel } from '../src/catalogue/resolve-model.ts';
 import { canvasWidth } from '../src/diffusion/infill.ts';
-import { findModel } from '../src/model/find-model.ts';
-import { readGeneration } from '../src/model/generation.ts';
 import { UserError } from '../src/platform/errors.ts';
 import { dataHome } from '../src/platform/files.ts';
 import { Random } from '../src/platform/random.ts';
+import { defaultSettings } from '../src/protocol/default-settings.ts';
 import {
   type CompletionTrace,
   lastCompletion,
   type RuntimeSettings,
   settingsChanged,
 } from '../src/protocol/runtime.ts';
-import { defaultSettings } from '../src/runtime/server.ts';
 import { languageOf } from '../src/syntax/trees.ts';
 import { listedPackages, readCorpus, type SourceFile } from '../src/training/code/corpus.ts';
 import { readSources } from '../src/training/code/source-files.ts';
@@ -118,7 +117,7 @@ async function measureRun(bench: CompletionBench, files: readonly SourceFile[], 
       requests,
       multiline,
       debounce: defaultSettings.completions.debounce,
-      canvas: canvasWidth(await readGeneration(await findModel(model)), false),
+      canvas: canvasWidth((await resolveModel(model)).generation, false),
       contextTokens: mean(traces.map((trace) => trace.contextTokens ?? 0)),
       forwards: mean(traces.map((trace) => trace.forwards ?? 0)),
       shown: mean(traces.map(({ outcome }) => Number(outcome === 'shown'))),

@@ -1,7 +1,7 @@
-import { startRecipe } from '../src/cli/start-recipe.ts';
 import type { DecodingOptions } from '../src/diffusion/denoise.ts';
 import type { OptimizerOptions } from '../src/graph/optimizer.ts';
 import { type Checkpoint, readCheckpoint } from '../src/model/checkpoint.ts';
+import type { ResolvedModel } from '../src/model/resolved-model.ts';
 import { Random } from '../src/platform/random.ts';
 import { taskByName } from '../src/tasks/registry.ts';
 import type { Task } from '../src/tasks/task.ts';
@@ -12,6 +12,7 @@ import { type SpgObjective, spgObjectives } from '../src/tuning/objectives/spg.t
 import { resolveSettings } from '../src/tuning/policy-gradient.ts';
 import type { RolloutJob } from '../src/tuning/rollouts.ts';
 import { tuningSettings } from '../src/tuning/settings.ts';
+import { startRecipe } from '../src/tuning/start-recipe.ts';
 
 /** One step of `npm start`: what is rolled out, and an update whose size does not depend on the luck of the rollouts. */
 export interface PuzzleWork {
@@ -26,9 +27,9 @@ export interface PuzzleWork {
   batches(): readonly Batch[];
 }
 
-/** The work of `npm start` on the model of a folder, with its settings but for the order of unmasking. */
-export async function puzzleWork(folder: string): Promise<PuzzleWork> {
-  const checkpoint = await readCheckpoint(folder);
+/** The work of `npm start` on a model, with all of its settings except the order of unmasking. */
+export async function puzzleWork(model: ResolvedModel): Promise<PuzzleWork> {
+  const checkpoint = await readCheckpoint(model);
   const task = taskByName(startRecipe.task);
   const objective = spgObjectives.find(({ name }) => name === startRecipe.objective) as SpgObjective;
   const format = checkpoint.generation.prompt_format;

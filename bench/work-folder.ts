@@ -1,7 +1,8 @@
 import path from 'node:path';
+import { bundledPuzzleModel } from '../src/catalogue/find-model.ts';
+import { resolveModel } from '../src/catalogue/resolve-model.ts';
 import type { HostTensor } from '../src/graph/tensor.ts';
 import { writeCheckpoint } from '../src/model/checkpoint.ts';
-import { bundledPuzzleModel, findModel } from '../src/model/find-model.ts';
 import { writeSafetensors } from '../src/model/safetensors.ts';
 import { writeJson } from '../src/platform/files.ts';
 import { matmulWork } from './matmul-work.ts';
@@ -25,8 +26,9 @@ export async function prepareWorkFolder(folder: string): Promise<WorkFolder> {
   const { tokens, targets } = referenceBatch();
   await writeSafetensors(path.join(folder, 'train.safetensors'), new Map(Object.entries({ tokens, targets })));
 
-  const puzzleModel = await findModel(bundledPuzzleModel);
-  const { checkpoint, jobs, decoding, objective, optimizer, batches } = await puzzleWork(puzzleModel);
+  const resolved = await resolveModel(bundledPuzzleModel);
+  const puzzleModel = resolved.folder;
+  const { checkpoint, jobs, decoding, objective, optimizer, batches } = await puzzleWork(resolved);
   const prompts = jobs.map(({ prompt }) => checkpoint.tokenizer.encode(prompt));
   const updates = batches();
   const noPuzzlePeer = whyNoPuzzlePeer();

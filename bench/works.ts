@@ -1,3 +1,4 @@
+import { resolveModel } from '../src/catalogue/resolve-model.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import { LanguageModel } from '../src/model/language-model.ts';
 import { Trainer, trainingState } from '../src/training/trainer.ts';
@@ -81,7 +82,9 @@ async function matmul(engine: Engine): Promise<PreparedWork> {
 }
 
 async function puzzles(work: 'rollouts' | 'spg-step', engine: Engine, folder: string): Promise<PreparedWork> {
-  const { checkpoint, jobs, task, reward, objective, optimizer, batches } = await puzzleWork(folder);
+  const { checkpoint, jobs, task, reward, objective, optimizer, batches } = await puzzleWork(
+    await resolveModel(folder),
+  );
   const model = await LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config));
   const trainer = new Trainer(model, objective.loss, optimizer);
   const run = async () => {

@@ -1,8 +1,9 @@
 // All weights trained, and adapters over a base of each precision: the same fresh, labelled Sudokus, and the loss before and after.
 // node --import tsx scripts/measuring/adapter-losses.ts [steps]
 import { z } from 'zod';
+import { bundledPuzzleModel } from '../../src/catalogue/find-model.ts';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
-import { bundledPuzzleModel, findModel } from '../../src/model/find-model.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { readSettings } from '../../src/platform/settings.ts';
@@ -23,12 +24,12 @@ const ways = [
     pairs: ['adapter=lora', 'lora_r=16', 'lora_alpha=16', `base_precision=${precision}`],
   })),
 ];
-const folder = await findModel(bundledPuzzleModel);
+const resolved = await resolveModel(bundledPuzzleModel);
 const engine = new OnnxEngine('cpu', 1);
 
 console.log('| what is trained | numbers trained | learning rate | loss before | after |\n|---|---|---|---|---|');
 for (const { what, rate, pairs } of ways) {
-  const checkpoint = await startingPoint(engine, folder, {
+  const checkpoint = await startingPoint(engine, resolved, {
     seed: 0,
     settings: await readSettings(tuningSettings, { pairs }),
   });

@@ -1,9 +1,11 @@
 // How many bits a character of held-out middles takes code models of several sizes and vocabularies, trained by the code recipe
 // for as many steps as are given to each, behind steps of the autoregressive recipe where their number is given too:
 // node --import tsx scripts/measuring/code-shapes.ts PRESET:VOCABULARY:STEPS[:AUTOREGRESSIVE_STEPS] ...
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { canvasWidth } from '../../src/diffusion/infill.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import { rateDifference, rateInterval } from '../../src/evaluation/statistics.ts';
@@ -11,6 +13,7 @@ import { DiffusionLikelihood, predictedTokens } from '../../src/infilling/diffus
 import { isSingleLine } from '../../src/infilling/infilling.ts';
 import type { LanguageModel } from '../../src/model/language-model.ts';
 import { parametersOf } from '../../src/model/memory.ts';
+import type { ResolvedModel } from '../../src/model/resolved-model.ts';
 import { Tokenizer } from '../../src/model/tokenizer.ts';
 import { readSettings } from '../../src/platform/settings.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
@@ -67,16 +70,17 @@ for (const { preset, vocabulary, steps, before, curriculum, writing, tokenizer }
         progress(`${preset}:${vocabulary}, ${name} step ${step} of ${count}, loss ${metrics.loss!.toFixed(3)}`);
     }
   };
-  let from: string | null = null;
+  let from: ResolvedModel | null = null;
   if (before > 0) {
     const model = await newModel(engine, autoregressiveCodeRecipe, writing, { settings, seed, from });
     await train('autoregressive', before, writing, model);
-    from = await mkdtemp(path.join(tmpdir(), 'unmask-code-shapes-'));
-    await model.save(from);
+    const folder = await mkdtemp(path.join(tmpdir(), 'unmask-code-shapes-'));
+    await model.save(folder);
     await model.dispose();
+    from = await resolveModel(folder);
   }
   const model = await newModel(engine, codeRecipe, curriculum, { settings, seed, from });
-  if (from !== null) await rm(from, { recursive: true });
+  if (from !== null) await rm(from.folder, { recursive: true });
   const begin = performance.now();
   await train('denoising', steps, curriculum, model);
   const perStep = (performance.now() - begin) / 1000 / steps;

@@ -7,9 +7,10 @@ import { exists, readJson } from '../platform/files.ts';
 import { isInstalledName } from '../platform/model-name.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import { assertFits, type FreeSpace, whenFull } from './disk-space.ts';
+import { modelsFolder } from './find-model.ts';
 import { assertLoadable, loadable } from './loadable.ts';
 import { modelFiles } from './model-files.ts';
-import { assertOwnFolder, modelsFolder, Staging } from './staging.ts';
+import { assertOwnFolder, Staging } from './staging.ts';
 
 export interface AddFolder {
   /** A checkpoint folder. */

@@ -8,6 +8,7 @@ import type { HubId } from '../platform/model-name.ts';
 import type { ModelOffer } from '../protocol/models.ts';
 import { assertFits, type FreeSpace, whenFull } from './disk-space.ts';
 import { downloadFile } from './download-file.ts';
+import { modelsFolder } from './find-model.ts';
 import { HubClient, type HubSettings } from './hub-client.ts';
 import { explain, HubError, HubUnreachable } from './hub-error.ts';
 import { assertLoadable } from './loadable.ts';
@@ -15,7 +16,7 @@ import { type Offer, readOffer } from './offer.ts';
 import { type HubOrigin, readOrigin } from './origin.ts';
 import { hasContent } from './partial-file.ts';
 import { commitOf, type RemoteFile } from './repository.ts';
-import { assertOwnFolder, modelsFolder, Staging } from './staging.ts';
+import { assertOwnFolder, Staging } from './staging.ts';
 import { WatchedDownload } from './watch-download.ts';
 
 export interface AddFromHub {

@@ -1,18 +1,17 @@
 import path from 'node:path';
-import { findModel, modelsIn } from '../model/find-model.ts';
 import { UserError } from '../platform/errors.ts';
 import { dataHome, exists } from '../platform/files.ts';
-import { packageRoot } from '../platform/package-root.ts';
 import { readConfiguration } from '../runs/directory.ts';
 import { namesIn, runFile } from '../runs/layout.ts';
 import { lockHolder } from '../runs/lock.ts';
-import { modelsFolder, removeFolder } from './staging.ts';
+import { bundledFolder, findModel, modelsFolder, modelsIn } from './find-model.ts';
+import { removeFolder } from './staging.ts';
 
 /** The folder of an installed model; throws a `UserError` where a name stands for anything else, which is not removed. */
 export async function removable(name: string): Promise<string> {
   // A name that is in the list leads nowhere else.
   if ((await modelsIn(modelsFolder())).includes(name)) return path.join(modelsFolder(), name);
-  if ((await modelsIn(path.join(packageRoot(), 'models'))).includes(name))
+  if ((await modelsIn(bundledFolder())).includes(name))
     throw new UserError(`The model ${name} comes with Unmask and stays; only installed models can be removed.`);
   for (const run of [path.join(dataHome(), 'runs', name), path.resolve(name)])
     if (name !== '' && (await exists(runFile(run).configuration)))

@@ -2,17 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { isModel } from '../model/find-model.ts';
 import { UserError } from '../platform/errors.ts';
-import { dataHome, readJson, writeJson } from '../platform/files.ts';
+import { readJson, writeJson } from '../platform/files.ts';
 import { namesIn } from '../runs/layout.ts';
 import { acquireLock, lockHolder } from '../runs/lock.ts';
 import type { FilePlaces } from './download-file.ts';
+import { isModel, modelsFolder } from './find-model.ts';
 import { type Origin, writeOrigin } from './origin.ts';
 import type { RemoteFile } from './repository.ts';
-
-/** The folder of installed models. */
-export const modelsFolder = (): string => path.join(dataHome(), 'models');
 
 /** Throws a `UserError` where a model would lie in another's folder, and go with that. */
 export async function assertOwnFolder(name: string): Promise<void> {

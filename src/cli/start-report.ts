@@ -7,8 +7,8 @@ import type { Denoising, MetricComparison, ReportData, ReportSamples } from '../
 import { readConfiguration } from '../runs/directory.ts';
 import { evaluationsOf, readEvents, readSamples, sampleSteps, stepsOf } from '../runs/reader.ts';
 import type { Task } from '../tasks/task.ts';
+import { startRecipe } from '../tuning/start-recipe.ts';
 import type { TuningResult } from '../tuning/tuning-run.ts';
-import { startRecipe } from './start-recipe.ts';
 import { duration } from './training-progress.ts';
 
 /** Steps whose samples are shown, evenly over the run. */

@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Engine } from '../engine/engine.ts';
 import { calibrate } from '../model/calibration.ts';
-import { openCheckpoint } from '../model/checkpoint.ts';
+import { openBase } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { Query } from '../model/query.ts';
+import type { ResolvedModel } from '../model/resolved-model.ts';
 import {
   formName,
   keepServingPrecision,
@@ -32,10 +33,10 @@ const comparedTexts = 2;
  */
 export async function checkPrecision(
   engine: Engine,
-  folder: string,
+  resolved: ResolvedModel,
   { progress = () => undefined, signal }: { progress?: (line: string) => void; signal?: AbortSignal } = {},
 ): Promise<PrecisionCheck> {
-  const open = () => openCheckpoint(folder);
+  const open = () => openBase(resolved);
   const { tokenizer, config } = await open();
   const length = Math.min(textTokens, config.max_position_embeddings);
   const calibration = (await textsOf(tokenizer, 'training/strings.txt', length, 1))[0] as Int32Array;
@@ -58,7 +59,7 @@ export async function checkPrecision(
   const allowed = rows.filter(({ kl, agreement }) => kl <= bounds.kl && agreement >= bounds.agreement);
   const chosen = allowed.reduce((best, row) => (row.milliseconds < best.milliseconds ? row : best)).form;
   const check = { rows, chosen };
-  await keepServingPrecision(folder, check, smoothing);
+  await keepServingPrecision(resolved.base, check, smoothing);
   return check;
 }
 
@@ -76,7 +77,7 @@ interface Measured {
 
 async function measure(
   engine: Engine,
-  checkpoint: Awaited<ReturnType<typeof openCheckpoint>>,
+  checkpoint: Awaited<ReturnType<typeof openBase>>,
   { precision, smoothing }: ServingPrecision,
   queries: readonly Query[],
   alsoWith?: (model: LanguageModel) => Promise<void>,

@@ -1,11 +1,12 @@
 import path from 'node:path';
 import { z } from 'zod';
+import { resolveModel } from '../catalogue/resolve-model.ts';
 import type { DecodingOptions } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
-import { openCheckpoint, weightsDigest } from '../model/checkpoint.ts';
-import { findModel } from '../model/find-model.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
+import type { ResolvedModel } from '../model/resolved-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts';
@@ -59,15 +60,15 @@ export async function startEvaluation(
   request: EvaluationRequest,
   hooks: EvaluationHooks = {},
 ): Promise<EvaluationDocument> {
-  const folder = await findModel(request.model);
+  const resolved = await resolveModel(request.model);
   // What cannot work is found before a run directory is made.
-  const prepared = await prepare(engine, folder, request, hooks);
+  const prepared = await prepare(engine, resolved, request, hooks);
   if (hooks.signal?.aborted) throw new Interrupted('The evaluation was stopped; nothing was written.');
   const { task, model, seed, settings, samples, data, limit, skipBroken, heldOut, asReleased } = request;
   const run = await RunWriter.create(root, {
     kind: 'evaluate',
     task,
-    model: folder,
+    model: resolved.folder,
     objective: null,
     seed,
     steps: prepared.plans.length,
@@ -82,7 +83,7 @@ export async function startEvaluation(
       model_name: model,
       answers_per_batch: prepared.batch,
       problems_digest: prepared.digest,
-      weights_digest: await weightsDigest(folder),
+      weights_digest: await resolved.digest(),
     },
     device: { engine: engine.name, device: engine.device },
     memory: memoryNeeded(parametersOf(prepared.model.config), prepared.model.config),
@@ -108,10 +109,12 @@ export async function resumeEvaluation(
     );
   await assertNotInUse(dir);
   const { request, kept } = readRequest(dir, configuration);
-  const folder = configuration.model as string;
-  const prepared = await prepare(engine, folder, request, hooks);
-  if ((await weightsDigest(folder)) !== kept.weights_digest)
-    throw new UserError(`The model in ${folder} has changed since ${dir} was started; start a new evaluation.`);
+  const resolved = await resolveModel(configuration.model as string);
+  const prepared = await prepare(engine, resolved, request, hooks);
+  if ((await resolved.digest()) !== kept.weights_digest)
+    throw new UserError(
+      `The model in ${resolved.folder} has changed since ${dir} was started; start a new evaluation.`,
+    );
   if (prepared.digest !== kept.problems_digest)
     throw new UserError(
       `The problems${request.data === null ? '' : ` in ${request.data}`} have changed since ${dir} was started; start a new evaluation.`,
@@ -177,13 +180,13 @@ interface Prepared {
 
 async function prepare(
   engine: Engine,
-  folder: string,
+  resolved: ResolvedModel,
   { task: name, model: named, samples, seed, settings, ...choice }: EvaluationRequest,
   { onPrepare }: EvaluationHooks,
 ): Promise<Prepared> {
   const task = taskByName(name);
   const rows = await readProblems(task, choice, onPrepare);
-  const model = await LanguageModel.load(engine, await openCheckpoint(folder));
+  const model = await LanguageModel.load(engine, await openCheckpoint(resolved));
   const format = settings.format ?? model.generation.prompt_format;
   const decoding = decodingOf(settings, defaultDecoding(model, task, format), samples);
   if (rows.some((row) => model.tokenizer.losesSomeOf(task.prompt(row, format))))

@@ -34,9 +34,6 @@ export const commands = {
   useModel: 'unmask.useModel',
 } as const;
 
-/** VS Code runs this command when a suggestion is accepted. It is internal, so package.json does not declare it. */
-export const suggestionAcceptedCommand = 'unmask.suggestionAccepted';
-
 export const settings = {
   node: 'unmask.node',
   model: 'unmask.model',

@@ -6,6 +6,8 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Interrupted, UserError } from '../platform/errors.ts';
 import { dataHome } from '../platform/files.ts';
+import { defaultJobSettings } from '../protocol/default-settings.ts';
+import { errorIn, parseDocument } from './command-output.ts';
 import type { NodeProgram } from './find-node.ts';
 
 /** Milliseconds between two reads of the output of a job that is starting. */
@@ -26,7 +28,10 @@ export async function launchJob(
   node: NodeProgram,
   script: string,
   args: readonly string[],
-  { signal, lowPriority = true }: { readonly signal?: AbortSignal; readonly lowPriority?: boolean } = {},
+  {
+    signal,
+    lowPriority = defaultJobSettings.lowPriority,
+  }: { readonly signal?: AbortSignal; readonly lowPriority?: boolean } = {},
 ): Promise<string> {
   const folder = path.join(dataHome(), 'cache', 'jobs');
   await mkdir(folder, { recursive: true });
@@ -58,7 +63,7 @@ export async function launchJob(
     const ended: string | null = over;
     const dir = /^run (.+?)\r?$/m.exec(await wholeLines(said))?.[1];
     if (dir !== undefined) return dir;
-    if (ended !== null) throw new UserError(errorIn(await readFile(printed, 'utf8')) ?? ended);
+    if (ended !== null) throw new UserError(errorIn(parseDocument(await readFile(printed, 'utf8'))) ?? ended);
     if (signal?.aborted) {
       child.kill('SIGINT');
       throw new Interrupted(`unmask ${args[0]} was cancelled before its run started.`);
@@ -88,14 +93,5 @@ function lowerPriority(pid: number | undefined): void {
     setPriority(pid, constants.priority.PRIORITY_LOW);
   } catch {
     // The platform forbids it, or the process has already exited.
-  }
-}
-
-function errorIn(output: string): string | null {
-  try {
-    const { error } = JSON.parse(output) as { error?: { message?: unknown } };
-    return typeof error?.message === 'string' ? error.message : null;
-  } catch {
-    return null;
   }
 }

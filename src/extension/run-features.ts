@@ -62,7 +62,7 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
   registerNotifyEnds(context, jobs, log);
   registerPauseOnBattery(context, jobs, log);
   registerCompareWithBase(context, jobs, log);
-  registerKeepModel(context, { jobs, models, log });
+  registerKeepModel(context, { jobs, models, ask: askUnmask(nodes, script, log), log });
   registerModelHistory(context, chosen, log);
   registerSelectModel(context, { runtime, chosen, log });
   registerAddModel(context, { nodes, models, script, log });

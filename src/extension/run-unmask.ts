@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { Interrupted, UserError } from '../platform/errors.ts';
+import { errorIn, parseDocument } from './command-output.ts';
 import type { NodeProgram } from './find-node.ts';
 
 /** Milliseconds for the program to save and exit before it is killed. */
@@ -42,7 +43,7 @@ export async function runUnmask<Document>(
     createInterface({ input: child.stderr }).on('line', log);
     const code = await exitCode(child);
     if (signal.aborted) throw new Interrupted(`${command} was cancelled.`);
-    const document = parse(output);
+    const document = parseDocument(output);
     const failure = errorIn(document);
     if (failure !== null) throw new UserError(failure);
     if (code !== 0 || document === undefined) {
@@ -80,17 +81,4 @@ function killTree(child: ChildProcess): void {
   } catch {
     // All of it has exited already.
   }
-}
-
-function parse(output: string): unknown {
-  try {
-    return JSON.parse(output);
-  } catch {
-    return undefined;
-  }
-}
-
-function errorIn(document: unknown): string | null {
-  const error = (document as { error?: { message?: unknown } } | null | undefined)?.error;
-  return typeof error?.message === 'string' ? error.message : null;
 }

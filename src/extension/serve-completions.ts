@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import { type AcceptedSuggestion, suggestionAccepted } from '../protocol/runtime.ts';
-import { commands, suggestionAcceptedCommand } from './contributions.ts';
+import { type AcceptedSuggestion, suggestionAccepted, suggestionAcceptedCommand } from '../protocol/runtime.ts';
+import { commands } from './contributions.ts';
 import type { ChosenModel } from './models/chosen-model.ts';
 import type { Runtime } from './runtime.ts';
 

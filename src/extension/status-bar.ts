@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { count } from '../platform/amounts.ts';
+import { defaultSettings } from '../protocol/default-settings.ts';
 import { commands, settings } from './contributions.ts';
 import type { Runtime, RuntimeState } from './runtime.ts';
 
@@ -10,7 +11,7 @@ export function registerStatusBar(context: vscode.ExtensionContext, runtime: Run
   item.command = commands.toggleCompletions;
   const show = () => {
     const configuration = vscode.workspace.getConfiguration();
-    const enabled = configuration.get<boolean>(settings.enabled, true);
+    const enabled = configuration.get<boolean>(settings.enabled, defaultSettings.completions.enabled);
     const { icon, summary } = summarise(runtime.state, enabled);
     item.text = `$(${icon}) Unmask`;
     item.tooltip = hover(runtime.state, enabled, summary);

@@ -1,4 +1,5 @@
 import { shareInterval } from '../evaluation/statistics.ts';
+import { alternativesTemperature, defaultSettings } from '../protocol/default-settings.ts';
 import type { Interval } from '../protocol/interval.ts';
 import { leavesNoError, orderBySyntax, syntaxErrors } from '../syntax/error-count.ts';
 import type { Score } from '../tasks/task.ts';
@@ -31,7 +32,10 @@ export const isSingleLine = ({ kind }: Pick<InfillingItem, 'kind'>): boolean => 
 export type Completer = (item: InfillingItem) => Promise<readonly string[]>;
 
 /** The number of alternatives, of which an editor shows one, and the temperature of the sampled ones. */
-export const shownAlternatives = { alternatives: 3, temperature: 0.8 } as const;
+export const shownAlternatives = {
+  alternatives: defaultSettings.completions.alternatives,
+  temperature: alternativesTemperature,
+} as const;
 
 /** The metrics of each completion. */
 export const infillingMetrics = ['exact_match', 'edit_similarity', 'parses', 'empty'] as const;

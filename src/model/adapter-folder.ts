@@ -5,7 +5,7 @@ import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import type { ModelConfig } from './config.ts';
-import { type Adapter, type AdapterBase, type LoraShape, loraShapes, loraTargets, parseTargets } from './lora.ts';
+import { type Adapter, type AdapterConfig, type LoraShape, loraShapes, loraTargets, parseTargets } from './lora.ts';
 import { precisions } from './precision.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 
@@ -25,8 +25,8 @@ export async function isAdapter(folder: string): Promise<boolean> {
   return (await stat(path.join(folder, configFile)).catch(() => undefined)) !== undefined;
 }
 
-/** `adapter_config.json` as far as it is heeded. */
-const heeded = z.looseObject({
+/** The fields of `adapter_config.json` that are used. */
+const usedFields = z.looseObject({
   peft_type: z.string(),
   base_model_name_or_path: z.string().min(1).nullish(),
   r: z.int().positive(),
@@ -62,26 +62,37 @@ function isUnset(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
-/** What an adapter's files say of the model that it stands beside. */
-export async function readAdapterBase(folder: string): Promise<AdapterBase> {
+/**
+ * Reads the configuration files of an adapter, but not its weights.
+ *
+ * @throws UserError if a field is missing or not supported
+ */
+export async function readAdapterConfig(folder: string): Promise<AdapterConfig> {
   const file = path.join(folder, configFile);
-  const { base_model_name_or_path: name } = parse(heeded, await readJson(file), file);
+  const content = await readJson(file);
+  const { base_model_name_or_path: name } = parse(usedFields, content, file);
   if (!name)
     throw new UserError(`${file} does not name its base; set base_model_name_or_path to a model's name or folder.`);
-  const noted = path.join(folder, baseFile);
-  const known = (await stat(noted).catch(() => undefined)) !== undefined;
-  return { name, ...(known ? parse(base, await readJson(noted), noted) : { digest: null, precision: 'f32' }) };
+  const record = path.join(folder, baseFile);
+  const isRecorded = (await stat(record).catch(() => undefined)) !== undefined;
+  const { digest, precision } = isRecorded
+    ? parse(base, await readJson(record), record)
+    : { digest: null, precision: 'f32' as const };
+  return { ...parseShape(content, file), base: { name, digest, precision } };
 }
 
 const base = z.object({ digest: z.string().nullable(), precision: z.enum(precisions) });
 
-/** Reads an adapter of a model of this configuration; throws a `UserError` that names what is missing or not supported. */
-export async function readAdapter(folder: string, config: ModelConfig): Promise<Adapter> {
-  const shape = await readShape(path.join(folder, configFile));
+/**
+ * Reads the weights of an adapter whose base has the configuration `config`.
+ *
+ * @throws UserError if a tensor is missing, has another shape, or is not supported
+ */
+export async function readAdapter(folder: string, adapter: AdapterConfig, config: ModelConfig): Promise<Adapter> {
   const file = path.join(folder, weightsFile);
   const stored = await readSafetensors(file);
   const weights = new Map<string, HostTensor>();
-  for (const [name, extents] of loraShapes(config, shape)) {
+  for (const [name, extents] of loraShapes(config, adapter)) {
     const tensor = stored.get(prefix + name);
     if (!tensor)
       throw new UserError(
@@ -100,13 +111,12 @@ export async function readAdapter(folder: string, config: ModelConfig): Promise<
   for (const name of stored.keys())
     if (!weights.has(name.slice(prefix.length)) || !name.startsWith(prefix))
       throw new UserError(
-        `${file} holds the tensor ${name}, which belongs to none of the projections ${shape.targets.join(', ')} of its base; only LoRA beside projections is supported.`,
+        `${file} holds the tensor ${name}, which belongs to none of the projections ${adapter.targets.join(', ')} of its base; only LoRA beside projections is supported.`,
       );
-  return { ...shape, weights, base: await readAdapterBase(folder) };
+  return { ...adapter, weights };
 }
 
-async function readShape(file: string): Promise<LoraShape> {
-  const value = await readJson(file);
+function parseShape(value: unknown, file: string): LoraShape {
   const type = (value as { peft_type?: unknown } | null)?.peft_type;
   if (type !== 'LORA')
     throw new UserError(`${file}: peft_type ${JSON.stringify(type)} is not supported; adapters of type LORA are.`);
@@ -115,7 +125,7 @@ async function readShape(file: string): Promise<LoraShape> {
     if (!unless(given))
       throw new UserError(`${file}: ${field} = ${JSON.stringify(given)} (${what}) is not supported; use plain LoRA.`);
   }
-  const { r: rank, lora_alpha: alpha, target_modules: targets } = parse(heeded, value, file);
+  const { r: rank, lora_alpha: alpha, target_modules: targets } = parse(usedFields, value, file);
   if (typeof targets === 'string' && targets !== 'all-linear')
     throw new UserError(
       `${file}: target_modules ${JSON.stringify(targets)} is a pattern; list the projections by name.`,

@@ -20,19 +20,23 @@ export interface LoraShape {
   readonly targets: readonly LoraTarget[];
 }
 
-/** An adapter and the model that it stands beside. */
-export interface Adapter extends LoraShape {
-  /** Its factors by their names in a program: those of their projections, with `.lora_A.weight` or `.lora_B.weight`. */
-  readonly weights: ReadonlyMap<string, HostTensor>;
+/** An adapter without its weights: its shape and its base. */
+export interface AdapterConfig extends LoraShape {
   readonly base: AdapterBase;
 }
 
+export interface Adapter extends AdapterConfig {
+  /** Factors by parameter name: the name of the projection, followed by `.lora_A.weight` or `.lora_B.weight`. */
+  readonly weights: ReadonlyMap<string, HostTensor>;
+}
+
+/** The model that an adapter was trained on. */
 export interface AdapterBase {
-  /** What finds the base: a bundled name, an id of an installed model, or a folder. */
+  /** A bundled name, an id of an installed model, or a folder. */
   readonly name: string;
-  /** Digest of the weights that the adapter was trained beside; null: nobody noted it. */
+  /** Digest of the weights that the adapter was trained on; null: not recorded. */
   readonly digest: string | null;
-  /** What the base's projections were rounded to. */
+  /** The precision to which the base's projections were rounded during training. */
   readonly precision: Precision;
 }
 

@@ -4,13 +4,20 @@ import { add, input, matmul, mul } from '../graph/primitives.ts';
 import { defineProgram } from '../graph/program.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { type Adapter, factorA, factorB, targetShapes } from './lora.ts';
+import type { ModelConfig } from './config.ts';
+import { type AdapterConfig, factorA, factorB, targetShapes } from './lora.ts';
 import { keptBytes } from './memory.ts';
 import { quantizedWeights, weightsAsKept } from './precision.ts';
 import { weightShapes } from './transformer.ts';
 
-/** Bytes that merging takes: the weights, and once more those that the adapter changes or its base rounded. */
-export function bytesOfMerge({ config, adapter }: Pick<Checkpoint, 'config'> & { readonly adapter: Adapter }): number {
+/** Bytes of memory that merging needs: the weights, and a copy of those that the adapter changes or the base rounded. */
+export function bytesOfMerge({
+  config,
+  adapter,
+}: {
+  readonly config: ModelConfig;
+  readonly adapter: AdapterConfig;
+}): number {
   const shapes = weightShapes(config);
   const rounded = quantizedWeights(config, adapter.base.precision);
   const changed = [...targetShapes(config, adapter.targets).keys()].map((projection) => `${projection}.weight`);
@@ -19,8 +26,8 @@ export function bytesOfMerge({ config, adapter }: Pick<Checkpoint, 'config'> & {
 }
 
 /**
- * The full weights that a model with an adapter computes with: W + (alpha / r) B A in the place of W (LoRA, arXiv
- * 2106.09685, section 4.1). Where the base was rounded, so is W. A checkpoint without an adapter is given back as it is.
+ * Adds an adapter to its base: every adapted W becomes W + (alpha / r) B A (LoRA, arXiv 2106.09685, section 4.1). W is
+ * rounded first if the adapter was trained on a rounded base. A checkpoint without an adapter is returned unchanged.
  */
 export async function mergeAdapter(engine: Engine, checkpoint: Checkpoint): Promise<Checkpoint> {
   const { adapter, ...base } = checkpoint;

@@ -37,6 +37,12 @@ export interface AcceptedSuggestion {
   readonly alternative: number;
 }
 
+/**
+ * The command that VS Code runs when a user accepts a suggestion, with an `AcceptedSuggestion`. The server attaches it to
+ * each suggestion, and the client registers it. package.json does not declare it because users never run it themselves.
+ */
+export const suggestionAcceptedCommand = 'unmask.suggestionAccepted';
+
 /** Client to server: no suggestions before then, milliseconds since 1970; null ends the snooze. */
 export const snooze = 'unmask/snooze';
 export interface Snooze {

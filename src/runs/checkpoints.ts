@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import * as z from 'zod';
 import { readJson, writeJson } from '../platform/files.ts';
 import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
 
@@ -20,6 +21,18 @@ export async function listCheckpoints(dir: string): Promise<Checkpoint[]> {
 export async function latestCheckpoint(dir: string): Promise<Checkpoint | null> {
   return (await listCheckpoints(dir)).at(-1) ?? null;
 }
+
+/** The checkpoint of a run with the best validation result, or the last one if none was rated; null if there is none. */
+export async function bestCheckpoint(dir: string): Promise<Checkpoint | null> {
+  const checkpoints = await listCheckpoints(dir);
+  const last = checkpoints.at(-1);
+  if (!last) return null;
+  const state = await readJson(path.join(last.dir, 'state.json')).catch(() => null);
+  const best = progressSchema.safeParse(state).data?.best?.step;
+  return checkpoints.find(({ step }) => step === best) ?? last;
+}
+
+const progressSchema = z.object({ best: z.object({ step: z.number() }).nullable() });
 
 /**
  * Writes the checkpoint of a step: `write` fills a folder that becomes `checkpoints/step-NNNNNN` only once all of it

@@ -1,12 +1,12 @@
 import { type InfillRequest, infill } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../infilling/infilling.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import { defaultSettings } from '../protocol/default-settings.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
 import { isEnough, shownFirst } from './completions.ts';
 import { stoppingRules } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
-import { defaultSettings } from './server.ts';
 
 /** What one completion came to. */
 export interface CompletedOnce {

@@ -1,19 +1,19 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { findModel } from '../catalogue/find-model.ts';
+import { resolveModel } from '../catalogue/resolve-model.ts';
 import { completesCode } from '../diffusion/infill.ts';
 import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
-import { readAdapterBase } from '../model/adapter-folder.ts';
-import { baseFolder, openCheckpoint, readAdapterOver, weightsDigest } from '../model/checkpoint.ts';
+import { openAdapter, openBase } from '../model/checkpoint.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
-import type { Precision } from '../model/precision.ts';
+import type { ResolvedModel } from '../model/resolved-model.ts';
 import { readServingPrecision, type ServingPrecision } from '../model/serving-precision.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 
-/** Which model is served, and on what. */
+/** The model to serve, and the engine and device to serve it on. */
 export interface ModelChoice {
   readonly model: string;
   readonly engine: string;
@@ -21,33 +21,32 @@ export interface ModelChoice {
 }
 
 export interface Residency {
-  /** `evicted`: the model made room for a job. */
+  /** `evicted`: the model was unloaded because a job needs its memory. */
   readonly state: 'idle' | 'loading' | 'ready' | 'evicted' | 'failed';
   readonly folder: string | null;
   readonly device: { readonly engine: string; readonly device: string } | null;
   readonly problem: string | null;
 }
 
-/** Why a model that takes so many bytes of a device's memory may not be there now; null where it may. */
+/** Why a model that needs `bytes` of a device's memory may not be loaded now; null if it may. */
 export type WhyNoRoom = (device: string, bytes: number) => Promise<string | null>;
 
-/** A job needs the memory that the model would take. */
+/** A job needs the memory that the model would use. */
 class NoRoom extends UserError {}
 
 const idle: Residency = { state: 'idle', folder: null, device: null, problem: null };
 
-/** Where a model is, and a name for what is there. */
-interface Place {
-  readonly folder: string;
-  /** Where its full weights are: the same folder, or that of an adapter's base; and how exactly they are kept. */
-  readonly base: string;
-  readonly precision: Precision;
+/** A resolved model, and keys that change when its files, the engine or the device change. */
+interface Located {
+  readonly model: ResolvedModel;
   readonly baseKey: string;
+  readonly key: string;
 }
 
 /**
- * Keeps one model in memory: it is loaded when it is first asked for, and another takes its place at the next request. An
- * adapter's base stays while it is the base of what is asked for, so that changing between them reads the adapter alone.
+ * Keeps one model in memory. It is loaded by the first request, and replaced by the first request after another model was
+ * chosen. The base of an adapter stays loaded as long as it is needed, so switching between adapters of one base reads only
+ * the adapter.
  */
 export class ModelResidency {
   readonly #changed: () => void;
@@ -57,8 +56,9 @@ export class ModelResidency {
   #base: { readonly key: string; readonly model: LanguageModel; readonly digest: () => Promise<string> } | undefined;
   #adapted: LanguageModel | undefined;
   #engine: { readonly key: string; readonly engine: Promise<Engine> } | undefined;
-  /** What the model that is loaded, or was loaded last, takes of which device. */
-  #takes: { readonly key: string; readonly device: string; readonly bytes: number } | undefined;
+  /** The memory that the model uses which is loaded, or was loaded last. */
+  #memory: { readonly key: string; readonly device: string; readonly bytes: number } | undefined;
+  #resolved: { readonly model: ResolvedModel; readonly writtenAt: string } | undefined;
   #residency = idle;
 
   constructor(choice: ModelChoice, changed: () => void, whyNoRoom: WhyNoRoom = async () => null) {
@@ -79,39 +79,36 @@ export class ModelResidency {
     this.#choice = choice;
   }
 
-  /** The chosen model; throws a `UserError` where it cannot be had, and tries again when it is asked for again. */
+  /** Loads the chosen model if necessary. Throws a `UserError` if that fails; the next call tries again. */
   async get(): Promise<LanguageModel> {
-    const { model: name, engine, device } = this.#choice;
-    const { folder, base, precision } = await placeOf(name).catch((error: unknown) => this.#fail(error));
-    const baseKey = JSON.stringify([base, await writtenAt(base, 'config.json'), engine, device, precision]);
-    const key =
-      folder === base ? baseKey : JSON.stringify([baseKey, folder, await writtenAt(folder, 'adapter_config.json')]);
-    // A model that rests stays where it is until there is room for it again.
-    const reason = !this.#loaded && this.#takes?.key === key ? await this.#reasonToRest() : null;
+    const located = await this.#locate().catch((error: unknown) => this.#fail(error));
+    const { key } = located;
+    // An evicted model is loaded again only when there is enough memory.
+    const reason = !this.#loaded && this.#memory?.key === key ? await this.#reasonToEvict() : null;
     if (reason !== null) this.#fail(new NoRoom(reason));
     if (this.#loaded?.key !== key) {
       const before = this.#loaded;
-      this.#loaded = { key, model: this.#load({ folder, base, precision, baseKey }, key, before?.model) };
+      this.#loaded = { key, model: this.#load(located, before?.model) };
     }
     const loading = this.#loaded;
     const model = await loading.model.catch((error: unknown) => {
       if (this.#loaded === loading) this.#loaded = undefined;
       return this.#fail(error);
     });
-    // It was there all the time while another could not be found.
+    // A choice that failed in between left the loaded model in place.
     if (this.#loaded === loading && this.#residency.state !== 'ready')
       this.#set({ ...this.#residency, state: 'ready', problem: null });
     return model;
   }
 
   /**
-   * Gives the model's memory to a job that needs it, and says where it may come back. Nobody may compute with the model
-   * meanwhile.
+   * Unloads the model if a job needs its memory, and permits loading it again when the memory is free. The caller makes
+   * sure that nothing computes with the model meanwhile.
    */
   async reconsider(): Promise<void> {
     const loading = this.#loaded;
     if (loading && !(await loading.model.catch(() => null))) return;
-    const reason = await this.#reasonToRest();
+    const reason = await this.#reasonToEvict();
     if (this.#loaded !== loading) return;
     const { state, problem } = this.#residency;
     if (reason !== null && loading) {
@@ -123,8 +120,8 @@ export class ModelResidency {
       this.#set({ ...this.#residency, state: 'evicted', problem: reason });
   }
 
-  async #reasonToRest(): Promise<string | null> {
-    return this.#takes ? this.#whyNoRoom(this.#takes.device, this.#takes.bytes) : null;
+  async #reasonToEvict(): Promise<string | null> {
+    return this.#memory ? this.#whyNoRoom(this.#memory.device, this.#memory.bytes) : null;
   }
 
   async #unload(what: 'adapter' | 'all' = 'all'): Promise<void> {
@@ -135,38 +132,50 @@ export class ModelResidency {
     this.#base = undefined;
   }
 
-  async #load(
-    { folder, base, precision, baseKey }: Place,
-    key: string,
-    before: Promise<LanguageModel> | undefined,
-  ): Promise<LanguageModel> {
+  /** Finds the chosen model. Its files are read again only if another model was chosen or they were written again. */
+  async #locate(): Promise<Located> {
+    const { model: name, engine, device } = this.#choice;
+    const folder = await findModel(name);
+    let known = this.#resolved;
+    if (known?.model.folder !== folder || (await lastWrite(known.model).catch(() => null)) !== known.writtenAt) {
+      const model = await resolveModel(name);
+      known = { model, writtenAt: await lastWrite(model) };
+      this.#resolved = known;
+    }
+    const { model, writtenAt } = known;
+    const { base, precision } = model;
+    const baseKey = JSON.stringify([base, await modifiedAt(base, 'config.json'), engine, device, precision]);
+    return { model, baseKey, key: model.adapter ? JSON.stringify([baseKey, folder, writtenAt]) : baseKey };
+  }
+
+  async #load({ model, baseKey, key }: Located, before: Promise<LanguageModel> | undefined): Promise<LanguageModel> {
+    const { folder, config, precision } = model;
     this.#set({ ...idle, state: 'loading', folder });
     await before?.catch(() => undefined);
-    const kept = this.#base?.key === baseKey ? this.#base : undefined;
-    const checkpoint = kept ? null : await openCheckpoint(base);
-    const { config } = kept?.model ?? (checkpoint as NonNullable<typeof checkpoint>);
     if (!completesCode(config))
       throw new UserError(
         `The model ${this.#choice.model} was not trained to complete code; choose one that was, such as unmask-code.`,
       );
-    const digest = kept?.digest ?? once(() => weightsDigest(base));
-    const adapter = folder === base ? null : await readAdapterOver(folder, { config, base, digest });
+    const kept = this.#base?.key === baseKey ? this.#base : undefined;
+    const checkpoint = kept ? null : await openBase(model);
+    const digest = kept?.digest ?? model.baseDigest;
+    const adapter = await openAdapter(model, digest);
     const engine = await this.#openEngine();
-    this.#takes = { key, device: engine.device, bytes: bytesOf(config) };
-    const reason = await this.#reasonToRest();
-    // The one before goes first, so that two are never held longer than it takes to read a file.
+    this.#memory = { key, device: engine.device, bytes: bytesOf(config) };
+    const reason = await this.#reasonToEvict();
+    // The previous model is unloaded first, so that two models are never in memory at once.
     await this.#unload(reason === null && checkpoint === null ? 'adapter' : 'all');
     if (reason !== null) throw new NoRoom(reason);
     if (checkpoint) {
       const form: ServingPrecision =
-        precision === 'f32' && engine.keepsQuantized ? await readServingPrecision(base) : { precision };
-      const model = await LanguageModel.loadFrozen(engine, checkpoint, form.precision, form.smoothing);
-      this.#base = { key: baseKey, model, digest };
+        precision === 'f32' && engine.keepsQuantized ? await readServingPrecision(model.base) : { precision };
+      const served = await LanguageModel.loadFrozen(engine, checkpoint, form.precision, form.smoothing);
+      this.#base = { key: baseKey, model: served, digest };
     }
-    const { model } = this.#base as NonNullable<typeof kept>;
-    if (adapter) this.#adapted = await model.withAdapter(adapter);
+    const { model: loaded } = this.#base as NonNullable<typeof kept>;
+    if (adapter) this.#adapted = await loaded.withAdapter(adapter);
     this.#set({ state: 'ready', folder, device: { engine: engine.name, device: engine.device }, problem: null });
-    return this.#adapted ?? model;
+    return this.#adapted ?? loaded;
   }
 
   async #openEngine(): Promise<Engine> {
@@ -188,23 +197,14 @@ export class ModelResidency {
   }
 }
 
-async function placeOf(name: string): Promise<Omit<Place, 'baseKey'>> {
-  const folder = await findModel(name);
-  const base = await baseFolder(folder);
-  return { folder, base, precision: folder === base ? 'f32' : (await readAdapterBase(folder)).precision };
-}
-
 const bytesOf = (config: ModelConfig): number => memoryNeeded(parametersOf(config), config);
 
-/** A checkpoint that was written anew in the same place is another model. */
-const writtenAt = async (folder: string, file: string): Promise<number> =>
-  (await stat(path.join(folder, file))).mtimeMs;
-
-/** Computes what is asked for the first time, and remembers it. */
-function once<T>(compute: () => Promise<T>): () => Promise<T> {
-  let known: Promise<T> | undefined;
-  return () => {
-    known ??= compute();
-    return known;
-  };
+/** When a model's configuration was written. A checkpoint that is written again in the same place is another model. */
+async function lastWrite({ folder, base, adapter }: ResolvedModel): Promise<string> {
+  const times = [await modifiedAt(base, 'config.json')];
+  if (adapter) times.push(await modifiedAt(folder, 'adapter_config.json'));
+  return times.join(' ');
 }
+
+const modifiedAt = async (folder: string, file: string): Promise<number> =>
+  (await stat(path.join(folder, file))).mtimeMs;

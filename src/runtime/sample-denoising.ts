@@ -1,8 +1,7 @@
 import path from 'node:path';
+import { resolveModel } from '../catalogue/resolve-model.ts';
 import { framesOf } from '../evaluation/frames.ts';
 import { gridLayoutOf } from '../evaluation/grid-layout.ts';
-import { baseFolder } from '../model/checkpoint.ts';
-import { findModel } from '../model/find-model.ts';
 import { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
 import type { Denoising } from '../protocol/report.ts';
@@ -12,7 +11,7 @@ import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
 import { readSamples } from '../runs/reader.ts';
 
-/** How a sample of a run was denoised, from what the run keeps of it. Throws a `UserError` where that is not there. */
+/** How a sample of a run was denoised, from the run's records. Throws a `UserError` if there is no such sample. */
 export async function denoisingOfSample({ dir, step, index }: SampleDenoisingParameters): Promise<Denoising> {
   const configuration = await readConfiguration(dir);
   const samples = await readSamples(dir, step);
@@ -32,13 +31,13 @@ export async function denoisingOfSample({ dir, step, index }: SampleDenoisingPar
   };
 }
 
-/** A run's model has the tokenizer of its base, so the base serves where no checkpoint was written yet. */
+/** The tokenizer of a run's last checkpoint, or of its base, which is the same, if there is no checkpoint yet. */
 async function tokenizerOf(dir: string, { model }: RunConfiguration): Promise<Tokenizer> {
   const checkpoint = await latestCheckpoint(dir);
-  if (checkpoint) return Tokenizer.read(await baseFolder(checkpoint.dir));
-  if (model === null)
+  const name = checkpoint?.dir ?? model;
+  if (name === null)
     throw new UserError(
-      `The run ${path.basename(dir)} has no checkpoint yet, so the words of its tokens are not known; let it make some steps first.`,
+      `The run ${path.basename(dir)} has no checkpoint yet, so the texts of its tokens are unknown; wait until it has made some steps.`,
     );
-  return Tokenizer.read(await baseFolder(await findModel(model)));
+  return Tokenizer.read((await resolveModel(name)).base);
 }

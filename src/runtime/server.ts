@@ -5,7 +5,6 @@ import {
   type Connection,
   type InlineCompletionItem,
   InlineCompletionTriggerKind,
-  type Position,
   ResponseError,
   TextDocumentSyncKind,
   TextDocuments,
@@ -13,11 +12,12 @@ import {
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { listModels } from '../catalogue/list-models.ts';
 import { type InfillRequest, infill } from '../diffusion/infill.ts';
-import { bundledCodeModel } from '../model/find-model.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
+import { defaultSettings } from '../protocol/default-settings.ts';
 import * as protocol from '../protocol/runtime.ts';
 import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
+import { endOf, queryAt } from './cursor-query.ts';
 import { denoiseHere } from './denoise-here.ts';
 import { frameOf, withoutEnd } from './frame.ts';
 import { MemoryArbiter } from './memory-arbiter.ts';
@@ -25,84 +25,98 @@ import { ModelResidency } from './model-residency.ts';
 import { denoisingOfSample } from './sample-denoising.ts';
 import { Scheduler } from './scheduler.ts';
 
-export const defaultSettings: protocol.RuntimeSettings = {
-  model: bundledCodeModel,
-  engine: 'auto',
-  device: 'auto',
-  completions: {
-    enabled: true,
-    languages: {},
-    multiline: 'auto',
-    inCommentsAndStrings: false,
-    debounce: 120,
-    alternatives: 3,
-    contextTokens: 512,
-    threshold: 0.9,
-    prefetch: true,
-  },
-};
-
-/** LSP's `RequestFailed`: the message is meant for the user. */
+/** LSP's error code `RequestFailed`: the message is shown to the user. */
 const requestFailed = -32803;
+/** JSON-RPC's error code for invalid parameters. */
+const invalidParameters = -32602;
 
-/** Characters before the cursor that a watcher is shown. */
-const shownBefore = 400;
+/** Characters before the cursor that `completionFrame` carries. */
+const prefixTailLength = 400;
+
+/** What the client decides, and can change at any time. */
+interface ClientState {
+  settings: protocol.RuntimeSettings;
+  /** Milliseconds since 1970; null: completions are not snoozed. */
+  snoozedUntil: number | null;
+  /** Whether the panel wants the steps of every completion. */
+  watching: boolean;
+}
+
+/** One client's connection and everything that answers it. */
+interface Session {
+  readonly connection: Connection;
+  readonly documents: TextDocuments<TextDocument>;
+  readonly state: ClientState;
+  readonly residency: ModelResidency;
+  readonly scheduler: Scheduler;
+  readonly completions: Completions;
+  readonly sendStatus: () => void;
+}
 
 /**
- * The runtime as a language server: completions as LSP 3.18 has them, everything else as `src/protocol/runtime.ts` does.
- * `infiller` takes the place of the model in tests.
+ * Runs the language server on a connection: completions as in LSP 3.18, all other messages as in
+ * `src/protocol/runtime.ts`. Tests pass `infiller` to replace the model.
  */
 export function serve(connection: Connection, infiller?: CompletionParts['infill']): void {
   const documents = new TextDocuments(TextDocument);
-  let settings = defaultSettings;
-  let snoozedUntil: number | null = null;
-  let watching = false;
-
+  const state: ClientState = { settings: defaultSettings, snoozedUntil: null, watching: false };
+  const arbiter = new MemoryArbiter();
+  const scheduler = new Scheduler();
   const sendStatus = () => {
     const status: protocol.RuntimeStatus = {
       ...residency.residency,
-      model: settings.model,
+      model: state.settings.model,
       latency: completions.latency.summary,
     };
     void connection.sendNotification(protocol.statusChanged, status);
   };
-  const room = new MemoryArbiter();
-  const residency = new ModelResidency(settings, sendStatus, room.whyNot);
-  const fill = infiller ?? (async (request: InfillRequest) => infill(await residency.get(), request));
-  const turns = new Scheduler();
-  room.follow(() => {
-    const reconsidered = turns.run('invoked', new AbortController().signal, () => residency.reconsider());
-    reconsidered.catch((error: unknown) => connection.console.error(messageOf(error)));
-  });
+  const residency = new ModelResidency(state.settings, sendStatus, arbiter.whyNot);
   const completions = new Completions({
-    turns,
-    settings: () => settings.completions,
-    snoozedUntil: () => snoozedUntil,
-    infill: fill,
+    turns: scheduler,
+    settings: () => state.settings.completions,
+    snoozedUntil: () => state.snoozedUntil,
+    infill: infiller ?? (async (request) => infill(await residency.get(), request)),
     now: () => Date.now(),
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
-    watcher: (query, request) => (watching && request >= 0 ? frameSender(query, request) : null),
+    watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
-  /** Sends the steps of a completion to who watches. */
-  const frameSender = (query: CompletionQuery, request: number): InfillRequest['watch'] => {
-    const { uri, line, character } = query;
-    const { prefix } = query.text;
-    return (alternative, canvas, begun, model) => {
-      if (alternative > 0) return;
-      const frame = frameOf(canvas, model);
-      const prefixTail = withoutEnd(prefix, begun).slice(-shownBefore);
-      const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done: canvas.done };
-      void connection.sendNotification(protocol.completionFrame, message);
-    };
-  };
+  const session: Session = { connection, documents, state, residency, scheduler, completions, sendStatus };
 
+  arbiter.follow(() => {
+    const reconsidered = scheduler.run('invoked', new AbortController().signal, () => residency.reconsider());
+    reconsidered.catch((error: unknown) => connection.console.error(messageOf(error)));
+  });
   connection.onInitialize(() => ({
     serverInfo: { name: 'unmask', version: packageVersion() },
     capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, inlineCompletionProvider: {} },
   }));
   connection.onInitialized(sendStatus);
-  connection.onExit(() => room.close());
+  connection.onExit(() => arbiter.close());
+  answerCompletions(session);
+  followClientState(session);
+  answerDenoising(session);
+  connection.onRequest(protocol.lastCompletion, () => completions.last);
+  connection.onRequest(protocol.listModels, () => listModels());
 
+  documents.listen(connection);
+  connection.listen();
+}
+
+/** Sends each step of a completion's first alternative to the client. */
+function frameSender(connection: Connection, query: CompletionQuery, request: number): InfillRequest['watch'] {
+  const { uri, line, character } = query;
+  const { prefix } = query.text;
+  return (alternative, canvas, begun, model) => {
+    if (alternative > 0) return;
+    const frame = frameOf(canvas, model);
+    const prefixTail = withoutEnd(prefix, begun).slice(-prefixTailLength);
+    const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done: canvas.done };
+    void connection.sendNotification(protocol.completionFrame, message);
+  };
+}
+
+/** Answers requests for completions, and prepares the next completion when one was accepted. */
+function answerCompletions({ connection, documents, completions, sendStatus }: Session): void {
   connection.languages.inlineCompletion.on(async (parameters, token) => {
     const document = documents.get(parameters.textDocument.uri);
     if (!document) return null;
@@ -114,26 +128,14 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     const { texts, trace } = await completions.complete(query, signalOf(token));
     sendStatus();
     const { position } = parameters;
-    return texts.map(
-      (insertText, alternative): InlineCompletionItem => ({
+    return texts.map((insertText, alternative): InlineCompletionItem => {
+      const accepted: protocol.AcceptedSuggestion = { request: trace.id, alternative };
+      return {
         insertText,
         range: { start: position, end: position },
-        command: { title: '', command: acceptedCommand, arguments: [{ request: trace.id, alternative }] },
-      }),
-    );
-  });
-
-  connection.onNotification(protocol.settingsChanged, (changed: protocol.RuntimeSettings) => {
-    settings = changed;
-    residency.choose(changed);
-    completions.forget();
-    sendStatus();
-  });
-  connection.onNotification(protocol.snooze, ({ until }: protocol.Snooze) => {
-    snoozedUntil = until;
-  });
-  connection.onNotification(protocol.watchCompletions, ({ on }: protocol.WatchCompletions) => {
-    watching = on;
+        command: { title: '', command: protocol.suggestionAcceptedCommand, arguments: [accepted] },
+      };
+    });
   });
   connection.onNotification(
     protocol.suggestionAccepted,
@@ -142,71 +144,53 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
       const document = answer && documents.get(answer.trace.uri);
       const accepted = answer?.texts[alternative];
       if (!document || accepted === undefined) return;
-      // The document has the accepted text by now; the cursor stands behind it.
+      // The document contains the accepted text by now, and the cursor is at its end.
       const at = { trigger: 'automatic', listIsOpen: false } as const;
       await completions.prefetch(queryAt(document, endOf(accepted, answer.trace), at));
     },
   );
-  connection.onRequest(protocol.lastCompletion, () => completions.last);
-  connection.onRequest(protocol.listModels, () => listModels());
+}
+
+function followClientState({ connection, state, residency, completions, sendStatus }: Session): void {
+  connection.onNotification(protocol.settingsChanged, (changed: protocol.RuntimeSettings) => {
+    state.settings = changed;
+    residency.choose(changed);
+    completions.forget();
+    sendStatus();
+  });
+  connection.onNotification(protocol.snooze, ({ until }: protocol.Snooze) => {
+    state.snoozedUntil = until;
+  });
+  connection.onNotification(protocol.watchCompletions, ({ on }: protocol.WatchCompletions) => {
+    state.watching = on;
+  });
+}
+
+/** Answers requests that show how a text is denoised: at the cursor, or in a sample of a run. */
+function answerDenoising({ connection, documents, state, residency, scheduler }: Session): void {
   connection.onRequest(protocol.denoiseHere, async (parameters: protocol.DenoiseParameters, token) => {
     const document = documents.get(parameters.uri);
-    if (!document) throw new ResponseError(-32602, `${fileOf(parameters.uri)} is not open; open it and try again.`);
-    const at = { trigger: 'invoked', listIsOpen: false } as const;
-    const query = queryAt(document, parameters, at);
-    try {
-      return await denoiseHere(() => residency.get(), query, parameters, {
-        settings: settings.completions,
-        turns,
-        signal: signalOf(token),
-        send: async (frame) => {
-          const { partialResultToken: to } = parameters;
-          if (to !== undefined) await connection.sendNotification('$/progress', { token: to, value: frame });
-        },
-      });
-    } catch (error) {
-      throw new ResponseError(requestFailed, messageOf(error));
-    }
+    if (!document)
+      throw new ResponseError(invalidParameters, `${fileOf(parameters.uri)} is not open; open it and try again.`);
+    const query = queryAt(document, parameters, { trigger: 'invoked', listIsOpen: false });
+    const denoised = denoiseHere(() => residency.get(), query, parameters, {
+      settings: state.settings.completions,
+      turns: scheduler,
+      signal: signalOf(token),
+      send: async (frame) => {
+        const { partialResultToken: to } = parameters;
+        if (to !== undefined) await connection.sendNotification('$/progress', { token: to, value: frame });
+      },
+    });
+    return denoised.catch(failRequest);
   });
   connection.onRequest(protocol.sampleDenoising, (parameters: protocol.SampleDenoisingParameters) =>
-    denoisingOfSample(parameters).catch((error: unknown) => {
-      throw new ResponseError(requestFailed, messageOf(error));
-    }),
+    denoisingOfSample(parameters).catch(failRequest),
   );
-
-  documents.listen(connection);
-  connection.listen();
 }
 
-/** What the extension registers, so that it learns which suggestion was taken. */
-export const acceptedCommand = 'unmask.suggestionAccepted';
-
-/** Where a text ends that begins at a position; a document may have other line ends than the text. */
-function endOf(text: string, begin: Position): Position {
-  const lines = text.split('\n');
-  const { length } = lines.at(-1) as string;
-  return lines.length === 1
-    ? { line: begin.line, character: begin.character + length }
-    : { line: begin.line + lines.length - 1, character: length };
-}
-
-function queryAt(
-  document: TextDocument,
-  position: Position,
-  how: Pick<CompletionQuery, 'trigger' | 'listIsOpen'>,
-): CompletionQuery {
-  const text = document.getText();
-  const offset = document.offsetAt(position);
-  const { line, character } = position;
-  const { uri, languageId } = document;
-  return {
-    uri,
-    languageId,
-    line,
-    character,
-    text: { prefix: text.slice(0, offset), suffix: text.slice(offset) },
-    ...how,
-  };
+function failRequest(error: unknown): never {
+  throw new ResponseError(requestFailed, messageOf(error));
 }
 
 function signalOf(token: CancellationToken): AbortSignal {

@@ -2,14 +2,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
 import type { TensorSource } from '../graph/tensor.ts';
-import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { type ModelConfig, presetConfig } from '../model/config.ts';
-import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
+import type { ResolvedModel } from '../model/resolved-model.ts';
 import { Tokenizer, type TokenizerFiles } from '../model/tokenizer.ts';
 import { initialWeights } from '../model/transformer.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
+import { defaultJobSettings } from '../protocol/default-settings.ts';
 import { type Example, forwardProcesses, maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
 import { nextTokenBatch, nextTokenLoss } from './next-token-loss.ts';
 import { optimizerOf, optimizerSettings } from './optimizer-settings.ts';
@@ -35,7 +36,7 @@ export const pretrainingSettings = z.strictObject({
   keep_checkpoints: z
     .int()
     .min(1)
-    .default(3)
+    .default(defaultJobSettings.keepCheckpoints)
     .describe('How many recent checkpoints to keep, in addition to the best one'),
 });
 
@@ -62,7 +63,11 @@ export async function newModel(
   engine: Engine,
   recipe: Recipe,
   { tokenizer: files, specials }: Curriculum,
-  { settings: { preset }, seed, from }: Pick<PretrainingRequest, 'settings' | 'seed' | 'from'>,
+  {
+    settings: { preset },
+    seed,
+    from,
+  }: Pick<PretrainingRequest, 'settings' | 'seed'> & { readonly from: ResolvedModel | null },
 ): Promise<LanguageModel> {
   const { ropeTheta, autoregressive } = recipe;
   const config = presetConfig(preset, vocabularySize(files), specials, ropeTheta, autoregressive);
@@ -70,7 +75,7 @@ export async function newModel(
   const weights =
     from === null
       ? initialWeights(config, new Random(seed, 'initial weights'))
-      : await weightsOf(await findModel(from), { recipe, config, tokenizer });
+      : await weightsOf(from, { recipe, config, tokenizer });
   const checkpoint = { config, weights, tokenizer, generation: recipe.generation };
   return LanguageModel.load(engine, checkpoint, trainingState(config));
 }
@@ -78,47 +83,42 @@ export async function newModel(
 /**
  * Rejects an unsuitable initial model before the recipe prepares its data, which may take minutes. Its tokens cannot
  * be checked yet.
+ *
+ * @throws UserError if the model is an adapter or has another shape than the recipe's models
  */
-export async function assertCanBeginWith(
-  from: string,
+export function assertCanBeginWith(
+  from: ResolvedModel,
   recipe: Recipe,
   { preset }: Pick<PretrainingSettings, 'preset'>,
-): Promise<void> {
-  const folder = await findModel(from);
-  const { config } = await fullCheckpoint(folder);
-  const { vocab_size, mask_token_id: mask, eos_token_id: eos, pad_token_id: pad, eom_token_id: eom } = config;
+): void {
+  if (from.adapter)
+    throw new UserError(
+      `${from.folder} is an adapter; merge it into a full model with \`unmask merge\` and begin with that.`,
+    );
+  const { vocab_size, mask_token_id: mask, eos_token_id: eos, pad_token_id: pad, eom_token_id: eom } = from.config;
   const specials = { mask, eos, pad, ...(eom === undefined ? {} : { eom }) };
-  assertAlike(folder, config, recipe, presetConfig(preset, vocab_size, specials, recipe.ropeTheta));
+  assertAlike(from, recipe, presetConfig(preset, vocab_size, specials, recipe.ropeTheta));
 }
 
 async function weightsOf(
-  folder: string,
+  from: ResolvedModel,
   {
     recipe,
     config,
     tokenizer,
   }: { readonly recipe: Recipe; readonly config: ModelConfig; readonly tokenizer: Tokenizer },
 ): Promise<TensorSource> {
-  const found = await fullCheckpoint(folder);
-  assertAlike(folder, found.config, recipe, config);
+  assertAlike(from, recipe, config);
+  const found = await openCheckpoint(from);
   if (!isDeepStrictEqual(found.tokenizer.texts, tokenizer.texts))
     throw new UserError(
-      `${folder} has another tokenizer than the recipe ${recipe.name}; start from a model that was trained on the same files.`,
+      `${from.folder} has another tokenizer than the recipe ${recipe.name}; start from a model that was trained on the same files.`,
     );
   return found.weights;
 }
 
-async function fullCheckpoint(folder: string): Promise<Checkpoint<TensorSource>> {
-  const found = await openCheckpoint(folder);
-  if (found.adapter)
-    throw new UserError(
-      `${folder} is an adapter; merge it into a full model with \`unmask merge\` and start from that.`,
-    );
-  return found;
-}
-
 /** The initial model must equal the recipe's model, except in its attention. */
-function assertAlike(folder: string, config: ModelConfig, recipe: Recipe, made: ModelConfig): void {
+function assertAlike({ folder, config }: ResolvedModel, recipe: Recipe, made: ModelConfig): void {
   const { architectures, attention, logit_shift } = made;
   const theirs: Readonly<Record<string, unknown>> = { ...config, architectures, attention, logit_shift };
   const ours: Readonly<Record<string, unknown>> = made;

@@ -1,5 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
+import { publishModel } from '../catalogue/publish-model.ts';
+import { resolveModel } from '../catalogue/resolve-model.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
@@ -11,7 +13,6 @@ import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { readConfiguration } from '../runs/directory.ts';
-import { publishModel } from '../runs/keep-model.ts';
 import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
@@ -56,13 +57,14 @@ export async function startPretraining(
 ): Promise<PretrainingResult> {
   const recipe = recipeByName(request.recipe);
   await assertFree(request.output);
-  if (request.from !== null) await assertCanBeginWith(request.from, recipe, request.settings);
+  const from = request.from === null ? null : await resolveModel(request.from);
+  if (from) assertCanBeginWith(from, recipe, request.settings);
   const curriculum = await prepare(recipe, hooks);
-  const model = await newModel(engine, recipe, curriculum, request);
+  const model = await newModel(engine, recipe, curriculum, { ...request, from });
   const run = await RunWriter.create(root, {
     kind: 'pretrain',
     task: recipe.name,
-    model: request.from,
+    model: from?.name ?? null,
     objective: null,
     seed: request.seed,
     steps: request.steps,
@@ -111,7 +113,8 @@ export async function resumePretraining(
   if (steps !== undefined && steps < (last?.step ?? 0))
     throw new UsageError(`${dir} stands after step ${last?.step} already; give --steps a larger number.`);
   if (last === null) {
-    const model = await newModel(engine, recipe, curriculum, request);
+    const from = request.from === null ? null : await resolveModel(request.from);
+    const model = await newModel(engine, recipe, curriculum, { ...request, from });
     return work({
       run: await RunWriter.resume(dir, 0, steps),
       model,
@@ -121,7 +124,7 @@ export async function resumePretraining(
       hooks,
     });
   }
-  const checkpoint = await openCheckpoint(last.dir);
+  const checkpoint = await openCheckpoint(await resolveModel(last.dir));
   const { progress, optimizer } = await readProgress(last.dir);
   const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer));
   return work({ run: await RunWriter.resume(dir, progress.step, steps), model, curriculum, request, progress, hooks });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { loraTargets } from '../model/lora.ts';
 import { precisions } from '../model/precision.ts';
+import { defaultJobSettings } from '../protocol/default-settings.ts';
 import { optimizerSettings } from '../training/optimizer-settings.ts';
 
 /** Every hyper-parameter of a tuning run: what `--set NAME=VALUE` takes, with its range, default and meaning. */
@@ -182,7 +183,11 @@ export const tuningSettings = z.strictObject({
     .describe('Steps between two evaluations on validation problems; 0: only at the ends'),
   evaluation_problems: z.int().min(1).default(64).describe('Validation problems of an evaluation'),
   checkpoint_every: z.int().min(0).default(20).describe('Steps between two checkpoints; 0: only at the end'),
-  keep_checkpoints: z.int().min(1).default(3).describe('Newest checkpoints that are kept; the best is kept besides'),
+  keep_checkpoints: z
+    .int()
+    .min(1)
+    .default(defaultJobSettings.keepCheckpoints)
+    .describe('Newest checkpoints that are kept; the best is kept besides'),
 });
 
 export type FullTuningSettings = z.infer<typeof tuningSettings>;

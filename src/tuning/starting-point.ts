@@ -1,46 +1,44 @@
 import type { Engine } from '../engine/engine.ts';
 import type { HostTensor, TensorSource } from '../graph/tensor.ts';
-import { isAdapter, readAdapter } from '../model/adapter-folder.ts';
-import {
-  baseFolder,
-  type Checkpoint,
-  openCheckpoint,
-  readCheckpoint,
-  readModelConfig,
-  weightsDigest,
-} from '../model/checkpoint.ts';
+import { type Checkpoint, inMemory, openCheckpoint } from '../model/checkpoint.ts';
 import type { ModelConfig } from '../model/config.ts';
-import { modelName } from '../model/find-model.ts';
-import { type Adapter, initialLora, type LoraShape, largestRank, loraTargets, parseTargets } from '../model/lora.ts';
+import {
+  type AdapterConfig,
+  initialLora,
+  type LoraShape,
+  largestRank,
+  loraTargets,
+  parseTargets,
+} from '../model/lora.ts';
 import { mergeAdapter } from '../model/merge-adapter.ts';
 import { type Precision, quantizedWeights } from '../model/precision.ts';
+import type { ResolvedModel } from '../model/resolved-model.ts';
 import { UsageError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import type { FullTuningSettings } from './settings.ts';
 
-/** The settings that say what is trained. */
+/** The settings that decide which weights are trained. */
 type AdapterSettings = Pick<FullTuningSettings, 'adapter' | (typeof ofAdapters)[number]>;
 
 const ofAdapters = ['lora_r', 'lora_alpha', 'lora_target_modules', 'base_precision'] as const;
 
-/** SPG's rank and alpha (arXiv 2510.09541, hyper-parameters): 128 and 64, beside all seven projections. */
+/** SPG's rank and alpha (arXiv 2510.09541, hyper-parameters): 128 and 64, on all seven projections. */
 const paper = { rank: 128, alphaPerRank: 0.5 };
 
 /**
- * The adapter that a run on the model in `folder` is to train, as the settings and the model describe it; null: all weights
- * are trained. Throws a `UsageError` that names the setting which does not fit the model.
+ * The adapter that a run on `model` trains, according to its settings; null: the run trains all weights.
+ *
+ * @throws UsageError that names the setting which does not fit the model
  */
-export async function adapterOf(
-  folder: string,
-  config: ModelConfig,
+export function adapterOf(
+  { config, adapter, precision: current }: ResolvedModel,
   settings: AdapterSettings,
-): Promise<(LoraShape & { readonly precision: Precision }) | null> {
+): (LoraShape & { readonly precision: Precision }) | null {
   checkSettings(settings);
   if (settings.adapter === 'none') return null;
-  if (await isAdapter(folder)) {
-    const given = await readAdapter(folder, config);
-    agree(settings, given);
-    return { ...given, precision: given.base.precision };
+  if (adapter) {
+    assertSameAdapter(settings, adapter);
+    return { ...adapter, precision: current };
   }
   const precision = settings.base_precision ?? 'f32';
   quantizedWeights(config, precision);
@@ -48,53 +46,53 @@ export async function adapterOf(
 }
 
 /**
- * The weights that a tuning run begins with: those in `folder`, with an adapter that changes nothing yet where one is to be
- * trained. An adapter in `folder` is trained on, or merged into its base where all weights are to be trained.
+ * The weights that a tuning run on `model` begins with. A run that trains an adapter continues the model's own, or begins
+ * with a new one that changes nothing yet. A run that trains all weights merges the model's adapter into its base.
  */
 export async function startingPoint(
   engine: Engine,
-  folder: string,
+  model: ResolvedModel,
   { seed, settings }: { readonly seed: number; readonly settings: AdapterSettings },
 ): Promise<Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>> {
-  const wanted = await adapterOf(folder, await readModelConfig(folder), settings);
-  const checkpoint = await openCheckpoint(folder);
-  const given = checkpoint.adapter;
-  if (!wanted) return given ? mergeAdapter(engine, await readCheckpoint(folder)) : checkpoint;
-  const digest = given?.base.digest ?? (await weightsDigest(await baseFolder(folder)));
-  if (given) return { ...checkpoint, adapter: { ...given, base: { ...given.base, digest } } };
-  const { precision, ...shape } = wanted;
+  const trained = adapterOf(model, settings);
+  const checkpoint = await openCheckpoint(model);
+  const { adapter } = checkpoint;
+  if (!trained) return adapter ? mergeAdapter(engine, await inMemory(checkpoint)) : checkpoint;
+  const digest = adapter?.base.digest ?? (await model.baseDigest());
+  if (adapter) return { ...checkpoint, adapter: { ...adapter, base: { ...adapter.base, digest } } };
+  const { precision, ...shape } = trained;
   const weights = initialLora(checkpoint.config, shape, new Random(seed, 'adapter'));
-  return { ...checkpoint, adapter: { ...shape, weights, base: { name: modelName(folder), digest, precision } } };
+  return { ...checkpoint, adapter: { ...shape, weights, base: { name: model.name, digest, precision } } };
 }
 
 function checkSettings(settings: AdapterSettings): void {
   if (settings.adapter !== 'none') return;
   for (const name of ofAdapters)
     if (settings[name] !== null)
-      throw new UsageError(`Setting ${name} is of an adapter, and all weights are trained; add adapter=lora.`);
+      throw new UsageError(`Setting ${name} needs an adapter, but this run trains all weights; add adapter=lora.`);
 }
 
-/** The adapter that the settings ask for, their gaps filled in. */
+/** The adapter that the settings describe, with defaults for what they leave out. */
 function loraOf(settings: AdapterSettings, config: ModelConfig): LoraShape {
   const targets = targetsOf(settings) ?? loraTargets;
   const most = largestRank(config, targets);
   const rank = settings.lora_r ?? Math.min(paper.rank, most);
   if (rank > most)
     throw new UsageError(
-      `Setting lora_r = ${rank}: the smallest of the projections' matrices has rank ${most}; give at most that.`,
+      `Setting lora_r = ${rank} is larger than ${most}, the rank of the smallest projection; set at most ${most}.`,
     );
   return { rank, alpha: settings.lora_alpha ?? paper.alphaPerRank * rank, targets };
 }
 
-/** Throws where the settings ask for another adapter than the one that is tuned on. */
-function agree(settings: AdapterSettings, { rank, alpha, targets, base }: Adapter): void {
-  const wished = { ...settings, lora_target_modules: targetsOf(settings) };
+/** Throws if the settings describe another adapter than the one of the model. */
+function assertSameAdapter(settings: AdapterSettings, { rank, alpha, targets, base }: AdapterConfig): void {
+  const wanted = { ...settings, lora_target_modules: targetsOf(settings) };
   const own = { lora_r: rank, lora_alpha: alpha, lora_target_modules: targets, base_precision: base.precision };
-  for (const [name, value] of Object.entries(own)) {
-    const wish = wished[name as keyof typeof own];
-    if (wish !== null && String(wish) !== String(value))
+  for (const [name, current] of Object.entries(own)) {
+    const value = wanted[name as keyof typeof own];
+    if (value !== null && String(value) !== String(current))
       throw new UsageError(
-        `Setting ${name} = ${wish}: the adapter that is tuned on has ${value}; leave the setting out, or begin with the base.`,
+        `Setting ${name} = ${value}: the model's adapter has ${current}; leave the setting out, or start from the base.`,
       );
   }
 }

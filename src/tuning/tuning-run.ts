@@ -1,15 +1,15 @@
 import path from 'node:path';
 import { z } from 'zod';
+import { resolveModel } from '../catalogue/resolve-model.ts';
 import { checkDecoding } from '../diffusion/denoise.ts';
 import { deviceMemory, sharesMemory } from '../engine/device-memory.ts';
 import type { Engine } from '../engine/engine.ts';
 import { contextLength, defaultDecoding } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
-import { baseFolder, openCheckpoint, readModelConfig } from '../model/checkpoint.ts';
-import { findModel } from '../model/find-model.ts';
-import { readGeneration } from '../model/generation.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
+import type { ResolvedModel } from '../model/resolved-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { Random } from '../platform/random.ts';
@@ -84,16 +84,16 @@ export async function startTuning(
   request: TuningRequest,
   hooks: TuningHooks = {},
 ): Promise<TuningResult> {
-  const folder = await findModel(request.model);
-  const memory = await checkMemory(engine, folder, request, hooks);
-  const model = await begin(engine, folder, request);
+  const resolved = await resolveModel(request.model);
+  const memory = await checkMemory(engine, resolved, request, hooks);
+  const model = await begin(engine, resolved, request);
   const { task, objective, seed, steps, settings, ...rest } = request;
   // What cannot work is found before a run directory is made.
   const prepared = await prepare(model, request);
   const run = await RunWriter.create(root, {
     kind: 'tune',
     task,
-    model: folder,
+    model: resolved.folder,
     objective,
     seed,
     steps,
@@ -107,7 +107,7 @@ export async function startTuning(
     memory,
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
-  const base = await baseFolder(folder);
+  const { base } = resolved;
   const isCheckpoint = path.basename(path.dirname(base)) === path.basename(runFile(run.dir).checkpoints);
   if (settings.adapter === 'lora' && isCheckpoint) await keepAsBase(base, run.dir);
   return work({ run, model, request, prepared, progress: freshProgress, restored: new Map(), hooks });
@@ -145,30 +145,30 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     testProblems: z.number().parse(testProblems ?? 0),
   };
   const last = await latestCheckpoint(dir);
-  const folder = last?.dir ?? (await findModel(request.model));
-  await checkMemory(engine, folder, request, hooks);
+  const resolved = await resolveModel(last?.dir ?? request.model);
+  await checkMemory(engine, resolved, request, hooks);
   const { progress, optimizer, method } = last
     ? await readProgress(last.dir)
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
-  const model = await (last ? goOn(engine, folder, optimizer) : begin(engine, folder, request));
+  const model = await (last ? goOn(engine, resolved, optimizer) : begin(engine, resolved, request));
   const prepared = await prepare(model, request);
   const run = await RunWriter.resume(dir, progress.step);
   return work({ run, model, request, prepared, progress, restored: method, hooks });
 }
 
 /** The model that a run begins with. What was read of it is not held beyond here: an engine may keep it otherwise. */
-async function begin(engine: Engine, folder: string, request: TuningRequest): Promise<LanguageModel> {
-  const checkpoint = await startingPoint(engine, folder, request);
+async function begin(engine: Engine, resolved: ResolvedModel, request: TuningRequest): Promise<LanguageModel> {
+  const checkpoint = await startingPoint(engine, resolved, request);
   return LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config, checkpoint.adapter));
 }
 
 /** The model of a checkpoint from which a run goes on. */
 async function goOn(
   engine: Engine,
-  folder: string,
+  resolved: ResolvedModel,
   optimizer: ReadonlyMap<string, HostTensor>,
 ): Promise<LanguageModel> {
-  const checkpoint = await openCheckpoint(folder);
+  const checkpoint = await openCheckpoint(resolved);
   return LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer));
 }
 
@@ -178,13 +178,12 @@ async function goOn(
  */
 async function checkMemory(
   { name, device }: Engine,
-  folder: string,
+  resolved: ResolvedModel,
   { task, settings }: TuningRequest,
   { onPrepare }: TuningHooks,
 ): Promise<number> {
-  const config = await readModelConfig(folder);
-  const adapter = await adapterOf(folder, config, settings);
-  const generation = await readGeneration(await baseFolder(folder), config);
+  const { config, generation } = resolved;
+  const adapter = adapterOf(resolved, settings);
   const {
     settings: { length: answer },
   } = resolveSettings({ generation }, taskByName(task), settings, generation.prompt_format);

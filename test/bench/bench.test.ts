@@ -6,8 +6,8 @@ import { after, before, it } from 'node:test';
 import type { BenchDocument } from '../../bench/bench.ts';
 import { measurements } from '../../bench/measurements.ts';
 import { prepareWork } from '../../bench/works.ts';
+import { bundledPuzzleModel, findModel } from '../../src/catalogue/find-model.ts';
 import { writeCheckpoint } from '../../src/model/checkpoint.ts';
-import { bundledPuzzleModel, findModel } from '../../src/model/find-model.ts';
 import { document, enterHome, refusal, unmask } from '../cli/unmask.ts';
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 

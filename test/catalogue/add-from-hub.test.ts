@@ -6,6 +6,7 @@ import { HUB_URL } from '@huggingface/hub';
 import { type AddFromHub, addFromHub } from '../../src/catalogue/add-from-hub.ts';
 import { hubSettings } from '../../src/catalogue/hub-client.ts';
 import { listModels } from '../../src/catalogue/list-models.ts';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { readCheckpoint } from '../../src/model/checkpoint.ts';
 import { parseHubId } from '../../src/platform/model-name.ts';
 import { enterHome } from '../cli/unmask.ts';
@@ -73,7 +74,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
       'tokenizer_config.json',
     ]);
     assert.equal(sha256(await readFile(path.join(folder, weights))), sha256(fileOf(tiny, weights).content));
-    assert.ok((await readCheckpoint(folder)).weights.size > 0);
+    assert.ok((await readCheckpoint(await resolveModel(folder))).weights.size > 0);
     const [model] = (await listModels()).filter(({ name }) => name === id);
     assert.deepEqual(
       [model?.kind, model?.licence, model?.revision, model?.description, model?.problem],
@@ -258,7 +259,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
       ['model.safetensors', 'tokenizer.json', 'README.md'].map((name) => hub.requestsFor(name).length > 0),
       [false, true, true],
     );
-    await readCheckpoint(path.join(home, 'models', id));
+    await readCheckpoint(await resolveModel(path.join(home, 'models', id)));
     const [model] = (await listModels()).filter(({ name }) => name === id);
     assert.deepEqual([model?.revision, model?.description], [next.commit, 'Newer']);
     assert.deepEqual(await readdir(path.join(home, 'models')), ['tiny-org']);

@@ -146,7 +146,7 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
 
 describe('what is asked for well but cannot be done ends with code 1 and a sentence', () => {
   const cases: readonly [args: readonly string[], message: RegExp][] = [
-    [['eval', '--task', 'sudoku4x4', '--model', 'nosuch'], /^There is no model nosuch; known are .*tiny/],
+    [['eval', '--task', 'sudoku4x4', '--model', 'nosuch'], /^There is no model nosuch; choose one of .*tiny/],
     [['logits', '--model', '.', '--tokens', '1'], /holds no config\.json, so it is not a model/],
     [[...tune, '--config', 'broken.json'], /^broken\.json is not valid JSON/],
     [[...tune, '--config', 'nowhere.json'], /^nowhere\.json does not exist/],

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { checkPrecision, distance } from '../../src/evaluation/check-precision.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
@@ -37,7 +38,9 @@ describe('checking how a model can be served', () => {
       assert.deepEqual(await readServingPrecision(model), { precision: 'f32' }, 'nothing was checked yet');
       const engine = oneThread();
       const lines: string[] = [];
-      const { rows, chosen } = await checkPrecision(engine, model, { progress: (line) => lines.push(line) });
+      const { rows, chosen } = await checkPrecision(engine, await resolveModel(model), {
+        progress: (line) => lines.push(line),
+      });
       assert.deepEqual(
         rows.map(({ form }) => form),
         ['f32', 'w8a8+smooth', 'w8a8', 'w7a8+smooth'],
@@ -56,7 +59,7 @@ describe('checking how a model can be served', () => {
       assert.equal(formName(kept), chosen);
       const served = await LanguageModel.loadFrozen(
         engine,
-        await openCheckpoint(model),
+        await openCheckpoint(await resolveModel(model)),
         kept.precision,
         kept.smoothing,
       );
@@ -75,7 +78,7 @@ describe('checking how a model can be served', () => {
     }
     assert.deepEqual(await readServingPrecision(model), { precision: 'f32' });
     const engine = oneThread();
-    await checkPrecision(engine, model);
+    await checkPrecision(engine, await resolveModel(model));
     await engine.dispose();
     assert.ok(before.precision.length > 1);
     await writeTinyCheckpoint(model, { ...everyOption, attention: 'full' }, 2);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { commands, panelEditor, settings, views } from '../../src/extension/contributions.ts';
-import { defaultSettings } from '../../src/runtime/server.ts';
+import { defaultJobSettings, defaultSettings } from '../../src/protocol/default-settings.ts';
 
 interface Setting {
   readonly type?: string;
@@ -154,10 +154,25 @@ describe('the manifest', () => {
       assert.equal(manifest.contributes.configuration.properties[name]?.scope, 'machine', name);
   });
 
-  it('has the defaults that the runtime has too', () => {
+  it('declares the same defaults as the code', () => {
     const { completions, ...own } = defaultSettings;
-    for (const [name, value] of Object.entries({ ...own, ...completions }))
-      assert.deepEqual(manifest.contributes.configuration.properties[settings[name as Name]]?.default, value, name);
+    const groups = { 'unmask.': own, 'unmask.completions.': completions, 'unmask.jobs.': defaultJobSettings };
+    const inCode = new Map(
+      Object.entries(groups).flatMap(([prefix, values]) =>
+        Object.entries(values).map(([name, value]) => [`${prefix}${name}`, value] as const),
+      ),
+    );
+    const { properties } = manifest.contributes.configuration;
+    for (const [name, value] of inCode) assert.deepEqual(properties[name]?.default, value, name);
+    const declared = Object.keys(properties).filter((name) => /^unmask\.(completions|jobs)\./.test(name));
+    assert.deepEqual(
+      declared.filter((name) => !inCode.has(name)),
+      [],
+    );
+    // These have no counterpart in code: without a value, the extension looks for one or leaves the matter to the runtime.
+    for (const name of ['unmask.node', 'unmask.home', 'unmask.tests.command'])
+      assert.equal(properties[name]?.default, '', name);
+    assert.deepEqual(properties['unmask.tuning.hyperparameters']?.default, {});
   });
 
   it('gives a reason for what it does in untrusted and virtual workspaces', () => {

@@ -3,9 +3,10 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { findModel } from '../../src/catalogue/find-model.ts';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { writeAdapter } from '../../src/model/adapter-folder.ts';
-import { baseFolder, readCheckpoint, weightsDigest } from '../../src/model/checkpoint.ts';
-import { findModel } from '../../src/model/find-model.ts';
+import { readCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { readSafetensors, writeSafetensors } from '../../src/model/safetensors.ts';
 import { readJson, writeJson } from '../../src/platform/files.ts';
@@ -25,7 +26,7 @@ after(() => rm(root, { recursive: true }));
 
 async function tinyAdapter(changes: Parameters<typeof adapted>[1] = {}) {
   const { adapter } = adapted(tinyCheckpoint({ num_key_value_heads: 1 }), { base, ...changes });
-  return { ...adapter, base: { ...adapter.base, digest: await weightsDigest(base) } };
+  return { ...adapter, base: { ...adapter.base, digest: await (await resolveModel(base)).digest() } };
 }
 
 /** A copy of the adapter in which something was changed. */
@@ -96,19 +97,19 @@ describe("an adapter's folder", () => {
   it('is a model: it comes back with its base as it was written, and a loaded model writes the same files', async () => {
     const adapter = await tinyAdapter();
     assert.equal(await findModel(whole), whole);
-    assert.equal(await baseFolder(whole), base);
-    const read = await readCheckpoint(whole);
+    assert.equal((await resolveModel(whole)).base, base);
+    const read = await readCheckpoint(await resolveModel(whole));
     assert.deepEqual(read.adapter, adapter);
-    assert.deepEqual(read.weights, (await readCheckpoint(base)).weights);
+    assert.deepEqual(read.weights, (await readCheckpoint(await resolveModel(base))).weights);
     const model = await LanguageModel.load(oneThread(), read);
     const again = path.join(root, 'again');
     await model.save(again);
     await model.dispose();
     for (const name of await readdir(whole))
       assert.deepEqual(await readFile(path.join(again, name)), await readFile(path.join(whole, name)), name);
-    assert.equal(await weightsDigest(again), await weightsDigest(whole));
+    assert.equal(await (await resolveModel(again)).digest(), await (await resolveModel(whole)).digest());
     const other = await withTensors((tensors) => tensors.values().next().value!.data.fill(1));
-    assert.notEqual(await weightsDigest(other), await weightsDigest(whole));
+    assert.notEqual(await (await resolveModel(other)).digest(), await (await resolveModel(whole)).digest());
     const { digest } = adapter.base;
     assert.deepEqual(await readJson(path.join(whole, 'base_model.json')), { digest, precision: 'f32' });
   });
@@ -123,14 +124,14 @@ describe("an adapter's folder", () => {
       lora_bias: false,
     });
     await rm(path.join(foreign, 'base_model.json'));
-    const { adapter } = await readCheckpoint(foreign);
+    const { adapter } = await readCheckpoint(await resolveModel(foreign));
     assert.deepEqual(adapter, { ...(await tinyAdapter()), base: { name: base, digest: null, precision: 'f32' } });
   });
 });
 
 describe('an adapter is refused', () => {
   const refused = async (folder: string, message: RegExp) =>
-    assert.rejects(readCheckpoint(folder), (error: Error) => {
+    assert.rejects(resolveModel(folder).then(readCheckpoint), (error: Error) => {
       assert.equal(error.name, 'UserError');
       assert.match(error.message, message);
       assert.ok(!error.message.includes('\n'));
@@ -157,7 +158,7 @@ describe('an adapter is refused', () => {
     [{ base_model_name_or_path: null }, /does not name its base/],
     [
       { base_model_name_or_path: 'no-such-model' },
-      /The base of the adapter in .* is not here: There is no model no-such/,
+      /The base of the adapter in .* was not found: There is no model no-such/,
     ],
   ] as const)
     it(`with ${JSON.stringify(fields)}`, async () => refused(await withConfig(fields), message));
@@ -172,16 +173,19 @@ describe('an adapter is refused', () => {
     await refused(await withTensors((tensors) => tensors.get(name)!.data.fill(Number.NaN)), /no finite/);
   });
 
-  it('where its base has other weights than those it was trained beside', async () => {
+  it('where its base has other weights than those it was trained on', async () => {
     const other = await writeTinyCheckpoint(path.join(root, 'other'), { num_key_value_heads: 1 }, 2);
     await refused(
       await withConfig({ base_model_name_or_path: other }),
-      /trained beside other weights than those that are now in .*other/,
+      /trained on other weights than those in .*other/,
     );
   });
 
   it('where its base is an adapter itself, or of another shape', async () => {
-    await refused(await withConfig({ base_model_name_or_path: whole }), /which is an adapter itself; merge that first/);
+    await refused(
+      await withConfig({ base_model_name_or_path: whole }),
+      /which is an adapter too; merge that one first/,
+    );
     const wide = await writeTinyCheckpoint(path.join(root, 'wide'), { num_key_value_heads: 2 });
     await refused(
       await withConfig({ base_model_name_or_path: wide }),

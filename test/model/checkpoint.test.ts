@@ -3,6 +3,7 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { readCheckpoint, writeCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { readSafetensors, writeSafetensors } from '../../src/model/safetensors.ts';
@@ -46,7 +47,7 @@ const json = (name: string, change: (content: Record<string, unknown>) => void) 
 
 /** Refused with one sentence that names `file` and says `why`. */
 async function refused(folder: string, file: string, why: RegExp): Promise<void> {
-  await assert.rejects(readCheckpoint(folder), (error: Error) => {
+  await assert.rejects(resolveModel(folder).then(readCheckpoint), (error: Error) => {
     assert.equal(error.name, 'UserError', error.stack);
     assert.ok(error.message.includes(path.join(folder, file)), error.message);
     assert.match(error.message, why);
@@ -58,7 +59,7 @@ async function refused(folder: string, file: string, why: RegExp): Promise<void>
 describe('a checkpoint', () => {
   it('comes back as it was written, and a loaded model writes the same files', async () => {
     const written = tinyCheckpoint(everyOption);
-    const read = await readCheckpoint(whole);
+    const read = await readCheckpoint(await resolveModel(whole));
     assert.deepEqual(read.config, written.config);
     assert.deepEqual(read.weights, written.weights);
     assert.deepEqual(read.generation, written.generation);
@@ -74,7 +75,7 @@ describe('a checkpoint', () => {
       'tokenizer.json',
       'tokenizer_config.json',
     ]);
-    assert.deepEqual((await readCheckpoint(path.join(root, 'again'))).config, written.config);
+    assert.deepEqual((await readCheckpoint(await resolveModel(path.join(root, 'again')))).config, written.config);
     for (const name of names.slice(1))
       assert.deepEqual(await readFile(path.join(root, 'again', name)), await readFile(path.join(whole, name)), name);
   });
@@ -88,7 +89,7 @@ describe('a checkpoint', () => {
     const count = [...checkpoint.weights.values()].reduce((sum, { data }) => sum + data.length, 0);
     // Beside the numbers there are some names.
     assert.ok(Math.abs(full - half - 2 * count) < 64, `${full} and ${half} bytes for ${count} numbers`);
-    for (const [name, { data }] of (await readCheckpoint(folder)).weights)
+    for (const [name, { data }] of (await readCheckpoint(await resolveModel(folder))).weights)
       for (const [index, value] of data.entries()) {
         const exact = checkpoint.weights.get(name)!.data[index] as number;
         assert.ok(Math.abs(value - exact) <= Math.abs(exact) / 256, `${name}: ${value} for ${exact}`);
@@ -99,12 +100,12 @@ describe('a checkpoint', () => {
     const folder = path.join(root, 'extra');
     const checkpoint = tinyCheckpoint();
     await writeCheckpoint(folder, { ...checkpoint, config: { ...checkpoint.config, bos_token_id: 1 } });
-    assert.equal((await readCheckpoint(folder)).config.bos_token_id, 1);
+    assert.equal((await readCheckpoint(await resolveModel(folder))).config.bos_token_id, 1);
   });
 
   it('takes the defaults of the papers where no generation_config.json says otherwise', async () => {
     const folder = await spoilt((copy) => rm(path.join(copy, 'generation_config.json')));
-    const { generation } = await readCheckpoint(folder);
+    const { generation } = await readCheckpoint(await resolveModel(folder));
     assert.deepEqual(
       generation,
       { prompt_format: 'tagged', block_length: 3, tokens_per_step: 2 },
@@ -112,17 +113,22 @@ describe('a checkpoint', () => {
     );
     const config = JSON.parse(await readFile(path.join(folder, 'config.json'), 'utf8'));
     await writeFile(path.join(folder, 'config.json'), JSON.stringify({ ...config, attention: 'full' }));
-    assert.equal((await readCheckpoint(folder)).generation.block_length, 32);
+    assert.equal((await readCheckpoint(await resolveModel(folder))).generation.block_length, 32);
   });
 });
 
 describe('a folder that is no whole checkpoint is refused', () => {
   it('where it does not exist or is a file', async () => {
-    await refused(path.join(root, 'nowhere'), '', /is not a checkpoint folder/);
-    await refused(path.join(whole, 'config.json'), '', /is not a checkpoint folder/);
+    await refused(path.join(root, 'nowhere'), '', /There is no model .*nowhere/);
+    await refused(path.join(whole, 'config.json'), '', /is not a model/);
   });
 
-  for (const name of ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'])
+  it('where config.json is missing', async () => {
+    const folder = await spoilt((copy) => rm(path.join(copy, 'config.json')));
+    await refused(folder, '', /holds no config\.json, so it is not a model/);
+  });
+
+  for (const name of ['model.safetensors', 'tokenizer.json', 'tokenizer_config.json'])
     it(`where ${name} is missing`, async () => {
       await refused(await spoilt((folder) => rm(path.join(folder, name))), name, /does not exist/);
     });
@@ -191,7 +197,7 @@ describe('a folder that is no whole checkpoint is refused', () => {
     const foreign = await json('tokenizer.json', (content) => {
       Object.assign(content, characterTokenizer('0123456789,=:+-*/()abcdefghijkl').tokenizer);
     });
-    await refused(foreign, 'tokenizer.json', /ids up to 34 where config\.json has a vocabulary of 23/);
+    await refused(foreign, 'tokenizer.json', /ids up to 34, but config\.json has a vocabulary of 23/);
     const unknown = await json('tokenizer.json', (content) => Object.assign(content, { model: { type: 'Foreign' } }));
     await refused(unknown, 'tokenizer.json', /not a tokenizer that can be used/);
     for (const content of ['null', '[]', '5', '{}'])

@@ -4,7 +4,8 @@ import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { openCheckpoint, readCheckpoint, weightsDigest } from '../../src/model/checkpoint.ts';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
+import { openCheckpoint, readCheckpoint } from '../../src/model/checkpoint.ts';
 import { readSafetensors, writeSafetensors } from '../../src/model/safetensors.ts';
 import { weightFiles } from '../../src/model/stored-weights.ts';
 import { UserError } from '../../src/platform/errors.ts';
@@ -41,7 +42,7 @@ const config = (layout: string, fields: Json) =>
 
 /** Refused with one sentence of a `UserError`. */
 async function refused(folder: string, why: RegExp): Promise<void> {
-  await assert.rejects(readCheckpoint(folder), (error: Error) => {
+  await assert.rejects(resolveModel(folder).then(readCheckpoint), (error: Error) => {
     assert.equal(error.name, 'UserError', error.stack);
     assert.match(error.message, why);
     assert.doesNotMatch(error.message, /\n/);
@@ -71,7 +72,7 @@ describe('shards and their index', () => {
     const other = await shard(second, (tensors) => {
       tensors.get('model.transformer.ln_f.weight')!.data[0]! += 1;
     });
-    assert.notEqual(await weightsDigest(folder), await weightsDigest(other));
+    assert.notEqual(await (await resolveModel(folder)).digest(), await (await resolveModel(other)).digest());
   });
 
   it('are refused where a shard is missing, empty or cut off', async () => {
@@ -160,7 +161,10 @@ describe('shards and their index', () => {
     await mkdir(path.join(repository, 'blobs'));
     await rename(path.join(snapshot, second), path.join(repository, 'blobs', '123'));
     await symlink('../../blobs/123', path.join(snapshot, second));
-    const [there, here] = [await readCheckpoint(snapshot), await readCheckpoint(path.join(references, 'llada'))];
+    const [there, here] = [
+      await readCheckpoint(await resolveModel(snapshot)),
+      await readCheckpoint(await resolveModel(path.join(references, 'llada'))),
+    ];
     assert.deepEqual(there.weights, here.weights);
   });
 });
@@ -225,17 +229,19 @@ describe('a published configuration', () => {
 
   it('states shift, attention and block itself where the family has others', async () => {
     const folder = await config('dream', { logit_shift: false, attention: 'block-causal', block_size: 8 });
-    const { config: read } = await openCheckpoint(folder);
+    const { config: read } = await openCheckpoint(await resolveModel(folder));
     assert.deepEqual([read.logit_shift, read.attention, read.block_size], [false, 'block-causal', 8]);
   });
 
   it('is LLaDA-MoE under the name of LLaDA too', async () => {
-    const { config: read } = await openCheckpoint(await config('llada-moe', { model_type: 'llada' }));
+    const { config: read } = await openCheckpoint(
+      await resolveModel(await config('llada-moe', { model_type: 'llada' })),
+    );
     assert.equal(read.moe?.num_experts, 8);
   });
 
   it('keeps what it said', async () => {
-    const { config: read } = await openCheckpoint(path.join(references, 'llada'));
+    const { config: read } = await openCheckpoint(await resolveModel(path.join(references, 'llada')));
     assert.equal((read.published_config as Json).d_model, 32);
     assert.equal(read.model_type, 'unmask');
   });
@@ -247,7 +253,7 @@ describe('special tokens', () => {
     await refused(nameless, /names a mask token.*state its id as mask_token_id in config\.json/);
     const named = JSON.parse(await readFile(path.join(nameless, 'config.json'), 'utf8'));
     await writeFile(path.join(nameless, 'config.json'), JSON.stringify({ ...named, mask_token_id: 3 }));
-    assert.equal((await openCheckpoint(nameless)).config.mask_token_id, 3);
+    assert.equal((await openCheckpoint(await resolveModel(nameless))).config.mask_token_id, 3);
     const endless = await json('llada2-moe', 'tokenizer_config.json', (content) => delete content.eos_token);
     await refused(endless, /names a token for the end of text.*eos_token_id/);
   });
@@ -263,11 +269,11 @@ describe('special tokens', () => {
     const folder = await json('open-dcoder', 'tokenizer_config.json', (content) => {
       delete content.added_tokens_decoder;
     });
-    assert.equal((await openCheckpoint(folder)).config.mask_token_id, 3);
+    assert.equal((await openCheckpoint(await resolveModel(folder))).config.mask_token_id, 3);
     const letter = await json('open-dcoder', 'tokenizer_config.json', (content) => {
       content.mask_token = 'a';
     });
-    assert.equal((await openCheckpoint(letter)).config.mask_token_id, 69);
+    assert.equal((await openCheckpoint(await resolveModel(letter))).config.mask_token_id, 69);
   });
 });
 
@@ -282,7 +288,7 @@ describe('a head that is the embeddings, stored again', () => {
     await refused(other, /lm_head\.weight that is not the embeddings.*set tie_word_embeddings to false/);
     const untied = JSON.parse(await readFile(path.join(other, 'config.json'), 'utf8'));
     await writeFile(path.join(other, 'config.json'), JSON.stringify({ ...untied, tie_word_embeddings: false }));
-    assert.ok((await readCheckpoint(other)).weights.has('lm_head.weight'));
+    assert.ok((await readCheckpoint(await resolveModel(other))).weights.has('lm_head.weight'));
   });
 });
 
@@ -406,7 +412,7 @@ describe('a reader of mutated JSON files', () => {
         for (let round = 0; round < 40; round++) {
           await writeFile(file, JSON.stringify(mutated(JSON.parse(text), random)));
           try {
-            await openCheckpoint(folder);
+            await openCheckpoint(await resolveModel(folder));
             opened++;
           } catch (error) {
             const said = `${layout} ${name}: ${await readFile(file, 'utf8')}`.slice(0, 2000);

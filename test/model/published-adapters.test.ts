@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { readCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { mergeAdapter } from '../../src/model/merge-adapter.ts';
@@ -12,9 +13,12 @@ describe('an adapter beside a published model', () => {
   for (const layout of ['dream', 'llada', 'llada-moe', 'llada2-moe'])
     it(`computes what the merged ${layout} does`, async () => {
       const engine = oneThread();
-      const checkpoint = adapted(await readCheckpoint(path.join(import.meta.dirname, 'references', layout)), {
-        rank: 2,
-      });
+      const checkpoint = adapted(
+        await readCheckpoint(await resolveModel(path.join(import.meta.dirname, 'references', layout))),
+        {
+          rank: 2,
+        },
+      );
       const { adapter, ...base } = checkpoint;
       const logits = [];
       for (const one of [checkpoint, await mergeAdapter(engine, checkpoint), base]) {

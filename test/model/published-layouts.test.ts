@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { TensorflowEngine } from '../../src/engine/tensorflow/tensorflow-engine.ts';
 import { inMemory, openCheckpoint } from '../../src/model/checkpoint.ts';
@@ -40,7 +41,10 @@ const difference = (found: ArrayLike<number>, expected: readonly number[]): numb
 /** Loads a layout and compares every logit with the reference, the raw ones and the predictions of a padded batch. */
 async function agrees(engine: Engine, layout: string): Promise<void> {
   const { tokens, logits } = await reference(layout);
-  const model = await LanguageModel.load(engine, await openCheckpoint(path.join(references, layout)));
+  const model = await LanguageModel.load(
+    engine,
+    await openCheckpoint(await resolveModel(path.join(references, layout))),
+  );
   try {
     const row = Int32Array.from(tokens);
     const raw = difference(await model.rawLogits(row), logits.flat());
@@ -58,7 +62,7 @@ async function agrees(engine: Engine, layout: string): Promise<void> {
 describe('a published layout', () => {
   for (const [layout, said] of Object.entries(layouts))
     it(`${layout} gives the logits of its formulas`, async () => {
-      const { config } = await openCheckpoint(path.join(references, layout));
+      const { config } = await openCheckpoint(await resolveModel(path.join(references, layout)));
       for (const [name, value] of Object.entries(said)) assert.deepEqual(config[name], value, name);
       await agrees(oneThread(), layout);
     });
@@ -68,7 +72,7 @@ describe('a published layout', () => {
 });
 
 it('a model that this machine has no memory for is refused before it is read', async () => {
-  const checkpoint = await openCheckpoint(path.join(references, 'llada'));
+  const checkpoint = await openCheckpoint(await resolveModel(path.join(references, 'llada')));
   const weights = {
     shapes: new Map([['model.embed_tokens.weight', [2 ** 20, 2 ** 22]]]),
     read: () => assert.fail('it is read'),

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Infilled, InfillRequest } from '../../src/diffusion/infill.ts';
 import { UserError } from '../../src/platform/errors.ts';
+import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
 import { type CompletionQuery, Completions, shownFirst } from '../../src/runtime/completions.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
-import { defaultSettings } from '../../src/runtime/server.ts';
 
 /** What the model writes, as `infill` would say it. */
 function written(texts: readonly string[], confidence = 0.9): Infilled {

@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { writeAdapter } from '../../src/model/adapter-folder.ts';
-import { readCheckpoint, weightsDigest, writeCheckpoint } from '../../src/model/checkpoint.ts';
+import { readCheckpoint, writeCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { ModelResidency } from '../../src/runtime/model-residency.ts';
 import { assertNear } from '../model/assert-near.ts';
@@ -26,7 +27,7 @@ before(async () => {
   root = await mkdtemp(path.join(tmpdir(), 'unmask-residency-'));
   await writeCheckpoint(folder('base'), tinyCheckpoint(code));
   await writeCheckpoint(folder('other'), tinyCheckpoint(code, 2));
-  const digest = await weightsDigest(folder('base'));
+  const digest = await (await resolveModel(folder('base'))).digest();
   for (const [name, alpha] of Object.entries({ calm: 1, wild: 9 })) {
     const { adapter } = adapted(tinyCheckpoint(code), { alpha });
     await writeAdapter(folder(name), { ...adapter, base: { ...adapter.base, name: folder('base'), digest } });
@@ -61,12 +62,12 @@ it('changes from a base to its adapters and back at the next request, and reads 
   residency.choose(choice('coarse'));
   const coarse = await residency.get();
   assert.equal(coarse.precision, 'int4');
-  const alone = await LanguageModel.load(oneThread(), await readCheckpoint(folder('coarse')));
+  const alone = await LanguageModel.load(oneThread(), await readCheckpoint(await resolveModel(folder('coarse'))));
   assertNear(await says(coarse), await says(alone), 'over a base of its own precision', 1e-5);
   await alone.dispose();
 
   residency.choose(choice('stray'));
-  await assert.rejects(residency.get(), { name: 'UserError', message: /trained beside other weights/ });
+  await assert.rejects(residency.get(), { name: 'UserError', message: /trained on other weights/ });
   assert.equal(states.at(-1), 'failed');
   residency.choose(choice('wild'));
   assert.deepEqual(await says(await residency.get()), seen[2]);

@@ -18,6 +18,7 @@ import {
   StreamMessageWriter,
 } from 'vscode-languageserver/node';
 import { writeCheckpoint } from '../../src/model/checkpoint.ts';
+import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import type { Denoising } from '../../src/protocol/report.ts';
 import type * as protocol from '../../src/protocol/runtime.ts';
 import {
@@ -35,7 +36,7 @@ import type { SampleRecord } from '../../src/protocol/sample.ts';
 import { createRunDirectory } from '../../src/runs/directory.ts';
 import { runFile, stepName } from '../../src/runs/layout.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
-import { defaultSettings, serve } from '../../src/runtime/server.ts';
+import { serve } from '../../src/runtime/server.ts';
 import { tinyCheckpoint } from '../model/tiny-model.ts';
 import { newRun } from '../runs/example.ts';
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { autoregressiveCodeRecipe, autoregressiveReading } from '../../src/training/code/autoregressive-recipe.ts';
 import { codeCurriculum, codeRecipe } from '../../src/training/code/code-recipe.ts';
@@ -62,7 +63,11 @@ it('the autoregressive baseline learns to predict the next token, and is evaluat
 
   const folder = path.join(home, 'autoregressive');
   await model.save(folder);
-  const denoising = await newModel(oneThread(), codeRecipe, curriculum, { settings, seed: 0, from: folder });
+  const denoising = await newModel(oneThread(), codeRecipe, curriculum, {
+    settings,
+    seed: 0,
+    from: await resolveModel(folder),
+  });
   assert.deepEqual([denoising.config.attention, denoising.config.logit_shift], ['prefix-lm', false]);
   assert.deepEqual(await denoising.readWeights(), await model.readWeights());
   await Promise.all([model.dispose(), denoising.dispose()]);

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import type { OptimizerOptions } from '../../src/graph/optimizer.ts';
 import { openCheckpoint, readCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
@@ -28,7 +29,7 @@ for (const layout of ['open-dcoder', 'llada2-moe'])
   describe(`training a model of the layout ${layout}`, () => {
     const folder = path.join(import.meta.dirname, '..', 'model', 'references', layout);
     const load = async () => {
-      const checkpoint = await openCheckpoint(folder);
+      const checkpoint = await openCheckpoint(await resolveModel(folder));
       const model = await LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
       const { mask_token_id: mask, pad_token_id: pad } = model.config;
       const batch = maskedDiffusionBatch(examples, { mask, pad }, 'exact-count', new Random(5, layout));
@@ -71,7 +72,7 @@ for (const layout of ['open-dcoder', 'llada2-moe'])
       const saved = await mkdtemp(path.join(tmpdir(), 'unmask-published-'));
       try {
         await model.save(saved);
-        const again = await readCheckpoint(saved);
+        const again = await readCheckpoint(await resolveModel(saved));
         assert.deepEqual(again.config, model.config);
         assert.deepEqual(again.weights, await model.readWeights());
         const other = await LanguageModel.load(oneThread(), again);

@@ -3,6 +3,7 @@ import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { readSafetensors } from '../../src/model/safetensors.ts';
 import type { RunWish } from '../../src/protocol/run.ts';
@@ -173,7 +174,7 @@ describe('a tuning run', () => {
       tinyTuning(other, { steps: 1 }, settings),
     );
     await resumeTuning(oneThread(), other);
-    assert.ok((await openCheckpoint(checkpoint)).adapter, 'its base exists');
+    assert.ok((await openCheckpoint(await resolveModel(checkpoint))).adapter, 'its base is there');
     await assert.rejects(
       deleteRun(other),
       /^UserError: The adapters of .* stand beside step 3 of .*; delete that run first/,

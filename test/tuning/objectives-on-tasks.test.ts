@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { bundledPuzzleModel } from '../../src/model/find-model.ts';
+import { bundledPuzzleModel } from '../../src/catalogue/find-model.ts';
 import { readEvents, stepsOf } from '../../src/runs/reader.ts';
 import { objectives } from '../../src/tuning/objectives/registry.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';

@@ -3,9 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { sourceOf } from '../../src/graph/tensor.ts';
 import { writeAdapter } from '../../src/model/adapter-folder.ts';
-import { readCheckpoint, weightsDigest } from '../../src/model/checkpoint.ts';
+import { readCheckpoint } from '../../src/model/checkpoint.ts';
 import { loraTargets } from '../../src/model/lora.ts';
 import { readSettings } from '../../src/platform/settings.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
@@ -26,11 +27,17 @@ after(() => rm(root, { recursive: true }));
 
 /** The starting point that `--set` pairs ask for. */
 const begin = async (folder: string, ...pairs: string[]) =>
-  startingPoint(oneThread(), folder, { seed: 5, settings: await readSettings(tuningSettings, { pairs }) });
+  startingPoint(oneThread(), await resolveModel(folder), {
+    seed: 5,
+    settings: await readSettings(tuningSettings, { pairs }),
+  });
 
 describe('a tuning run begins', () => {
   it('with all weights unless an adapter is asked for', async () => {
-    const [{ weights, ...begun }, { weights: own, ...rest }] = [await begin(base), await readCheckpoint(base)];
+    const [{ weights, ...begun }, { weights: own, ...rest }] = [
+      await begin(base),
+      await readCheckpoint(await resolveModel(base)),
+    ];
     assert.deepEqual(begun, rest);
     const source = sourceOf(weights);
     assert.deepEqual([...source.shapes.keys()], [...own.keys()]);
@@ -41,7 +48,11 @@ describe('a tuning run begins', () => {
     const { adapter } = await begin(base, 'adapter=lora');
     const { rank, alpha, targets } = adapter!;
     assert.deepEqual({ rank, alpha, targets }, { rank: 8, alpha: 4, targets: [...loraTargets] });
-    assert.deepEqual(adapter!.base, { name: base, digest: await weightsDigest(base), precision: 'f32' });
+    assert.deepEqual(adapter!.base, {
+      name: base,
+      digest: await (await resolveModel(base)).digest(),
+      precision: 'f32',
+    });
     assert.deepEqual((await begin(base, 'adapter=lora')).adapter, adapter, 'the same seed draws the same');
   });
 
@@ -54,8 +65,8 @@ describe('a tuning run begins', () => {
   });
 
   it('with the adapter that it is given, and notes the base that it found', async () => {
-    const given = (await readCheckpoint(adapter)).adapter!;
-    const digest = await weightsDigest(base);
+    const given = (await readCheckpoint(await resolveModel(adapter))).adapter!;
+    const digest = await (await resolveModel(base)).digest();
     assert.deepEqual((await begin(adapter, 'adapter=lora', 'lora_r=2', 'lora_target_modules=v_proj')).adapter, {
       ...given,
       base: { name: base, digest, precision: 'f32' },
@@ -65,7 +76,7 @@ describe('a tuning run begins', () => {
   it('with an adapter merged into its base where all weights are trained', async () => {
     const { adapter: beside, weights: merged } = await begin(adapter);
     const weights = sourceOf(merged);
-    const before = (await readCheckpoint(base)).weights;
+    const before = (await readCheckpoint(await resolveModel(base))).weights;
     assert.equal(beside, undefined);
     for (const [name, { data }] of before) {
       if (name.includes('v_proj')) assert.notDeepEqual((await weights.read(name)).data, data, name);
@@ -76,7 +87,7 @@ describe('a tuning run begins', () => {
 
 describe('a setting is refused before the first step', () => {
   for (const [pairs, message] of [
-    [['adapter=lora', 'lora_r=9'], /^Setting lora_r = 9: .* rank 8; give at most that\.$/],
+    [['adapter=lora', 'lora_r=9'], /^Setting lora_r = 9 is larger than 8, .*; set at most 8\.$/],
     [['adapter=lora', 'lora_r=0'], /^Setting lora_r = 0: /],
     [['adapter=lora', 'lora_r=1.5'], /^Setting lora_r = 1\.5: /],
     [['adapter=lora', 'lora_alpha=0'], /^Setting lora_alpha = 0: /],
@@ -89,10 +100,10 @@ describe('a setting is refused before the first step', () => {
     [['adapter=dora'], /^Setting adapter = "dora": /],
     [
       ['base_precision=int4'],
-      /^Setting base_precision is of an adapter, and all weights are trained; add adapter=lora/,
+      /^Setting base_precision needs an adapter, but this run trains all weights; add adapter=lora/,
     ],
     [['adapter=lora', 'base_precision=int2'], /^Setting base_precision = "int2": /],
-    [['lora_r=2'], /^Setting lora_r is of an adapter, and all weights are trained; add adapter=lora\.$/],
+    [['lora_r=2'], /^Setting lora_r needs an adapter, but this run trains all weights; add adapter=lora\.$/],
   ] as const)
     it(pairs.join(' '), async () => {
       await assert.rejects(begin(base, ...pairs), { name: 'UsageError', message });
@@ -107,7 +118,7 @@ describe('a setting is refused before the first step', () => {
   it('where the adapter that is tuned on is another', async () => {
     await assert.rejects(begin(adapter, 'adapter=lora', 'lora_r=3'), {
       name: 'UsageError',
-      message: /^Setting lora_r = 3: the adapter that is tuned on has 2; /,
+      message: /^Setting lora_r = 3: the model's adapter has 2; /,
     });
   });
 });

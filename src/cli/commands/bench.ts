@@ -5,7 +5,7 @@ import { benchNames } from '../../../bench/measurements.ts';
 import type { OperatorTime } from '../../../bench/operator-profile.ts';
 import { table } from '../../../bench/result.ts';
 import { serveWork } from '../../../bench/worker.ts';
-import { bundledCodeModel } from '../../model/find-model.ts';
+import { bundledCodeModel } from '../../catalogue/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { type AddCommand, type EngineOptions, engineOf, positiveNumber, wholeNumber, withEngine } from '../command.ts';
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { openCheckpoint } from '../../model/checkpoint.ts';
-import { bundledPuzzleModel, findModel } from '../../model/find-model.ts';
+import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
+import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
@@ -51,7 +51,7 @@ export function addCompare(add: AddCommand): void {
             task.tuning,
           );
           // What one of them refuses is found before hours of the others.
-          const { config } = await openCheckpoint(await findModel(options.model));
+          const { config } = await resolveModel(options.model);
           const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
           for (const { objective, settings: own } of variants) {
             checkObjective(objective, own, config);

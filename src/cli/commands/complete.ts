@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { bundledCodeModel } from '../../catalogue/find-model.ts';
+import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { shownAlternatives } from '../../infilling/infilling.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
-import { bundledCodeModel, findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { Interrupted, messageOf, UsageError } from '../../platform/errors.ts';
 import { completeOnce } from '../../runtime/complete-once.ts';
@@ -27,7 +28,7 @@ export function addComplete(add: AddCommand): void {
           prefix: await read('--prefix-file', options.prefixFile),
           suffix: options.suffixFile === undefined ? '' : await read('--suffix-file', options.suffixFile),
         };
-        const checkpoint = await openCheckpoint(await findModel(options.model));
+        const checkpoint = await openCheckpoint(await resolveModel(options.model));
         const model = await LanguageModel.load(await engineOf(options), checkpoint);
         const { frames, watch } = recordFrames(model, shownAlternatives.alternatives);
         const begin = performance.now();

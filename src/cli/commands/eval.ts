@@ -1,7 +1,7 @@
 import path from 'node:path';
+import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
 import { resumeEvaluation, startEvaluation } from '../../evaluation/evaluation-run.ts';
 import { evaluationSettings } from '../../evaluation/settings.ts';
-import { bundledPuzzleModel } from '../../model/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';

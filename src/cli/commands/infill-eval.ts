@@ -1,4 +1,6 @@
 import path from 'node:path';
+import { bundledCodeModel } from '../../catalogue/find-model.ts';
+import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { canvasWidth, completesCode } from '../../diffusion/infill.ts';
 import { AutoregressiveWriter } from '../../infilling/autoregressive-model.ts';
 import { compareInfilling, type InfillingMethod, type MeasureItem } from '../../infilling/comparison.ts';
@@ -7,7 +9,6 @@ import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } 
 import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../infilling/left-to-right.ts';
 import { readCheckpoint } from '../../model/checkpoint.ts';
 import { fillsFromTheLeft } from '../../model/fill-in-the-middle.ts';
-import { bundledCodeModel, findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';
 import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
@@ -65,11 +66,12 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
   const stopped = () => {
     if (signal.aborted) throw new Interrupted('The measurement was stopped; nothing was kept.');
   };
-  const checkpoint = await readCheckpoint(await findModel(options.model));
-  if (!completesCode(checkpoint.config))
+  const resolved = await resolveModel(options.model);
+  if (!completesCode(resolved.config))
     throw new UserError(
       `${options.model} was not trained to fill gaps by denoising; choose a model that was, such as ${bundledCodeModel}.`,
     );
+  const checkpoint = await readCheckpoint(resolved);
   const rival = options.autoregressive === undefined ? null : await autoregressiveCheckpoint(options.autoregressive);
   if (rival && !isSameTokenizer(rival.tokenizer, checkpoint.tokenizer))
     throw new UserError(
@@ -125,12 +127,12 @@ function wantedKinds(names: string): InfillingKind[] {
 }
 
 async function autoregressiveCheckpoint(name: string) {
-  const checkpoint = await readCheckpoint(await findModel(name));
-  if (!fillsFromTheLeft(checkpoint.config))
+  const resolved = await resolveModel(name);
+  if (!fillsFromTheLeft(resolved.config))
     throw new UserError(
       `${name} is no autoregressive model that fills gaps; make one with \`unmask pretrain --recipe code-autoregressive\`.`,
     );
-  return checkpoint;
+  return readCheckpoint(resolved);
 }
 
 const isSameTokenizer = (one: Tokenizer, other: Tokenizer): boolean =>

@@ -1,5 +1,5 @@
+import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
-import { findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { type AddCommand, type EngineOptions, engineOf, withEngine } from '../command.ts';
@@ -15,7 +15,7 @@ export function addLogits(add: AddCommand): void {
       'logits',
       "Print the head's raw output for some tokens, to check a checkpoint",
       async (options) => {
-        const checkpoint = await openCheckpoint(await findModel(options.model));
+        const checkpoint = await openCheckpoint(await resolveModel(options.model));
         const size = checkpoint.config.vocab_size;
         const tokens = options.tokens.split(',').map((text) => {
           const token = Number(text);

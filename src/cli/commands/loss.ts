@@ -1,5 +1,5 @@
+import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
-import { findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { readJson } from '../../platform/files.ts';
 import { lossOfCase, parseHandCase } from '../../tuning/hand-case.ts';
@@ -16,7 +16,7 @@ export function addLoss(add: AddCommand): void {
   withEngine(
     add<LossOptions>('loss', 'Print the loss of a case given by hand, to check a method', async (options) => {
       const objective = objectiveByName(options.objective);
-      const checkpoint = await openCheckpoint(await findModel(options.model));
+      const checkpoint = await openCheckpoint(await resolveModel(options.model));
       const handCase = parseHandCase(await readJson(options.case), options.case, checkpoint.config);
       const model = await LanguageModel.load(await engineOf(options), checkpoint);
       const result = await lossOfCase(model, objective, handCase);

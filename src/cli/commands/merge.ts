@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { inMemory, openCheckpoint, writeCheckpoint } from '../../model/checkpoint.ts';
-import { findModel } from '../../model/find-model.ts';
+import { inNewFolder } from '../../catalogue/publish-model.ts';
+import { resolveModel } from '../../catalogue/resolve-model.ts';
+import { readCheckpoint, writeCheckpoint } from '../../model/checkpoint.ts';
 import { assertMemory } from '../../model/memory.ts';
 import { bytesOfMerge, mergeAdapter } from '../../model/merge-adapter.ts';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { writeAtomic } from '../../platform/files.ts';
 import { packageVersion } from '../../platform/package-root.ts';
-import { inNewFolder } from '../../runs/keep-model.ts';
 import { type AddCommand, type EngineOptions, engineOf, withEngine } from '../command.ts';
 import { outputFolder } from '../output-folder.ts';
 
@@ -19,16 +19,14 @@ interface MergeOptions extends EngineOptions {
 export function addMerge(add: AddCommand): void {
   withEngine(
     add<MergeOptions>('merge', 'Merge an adapter into its base: a model of full weights', async (options) => {
-      const folder = await findModel(options.adapter);
-      const checkpoint = await openCheckpoint(folder);
-      const { config, adapter } = checkpoint;
-      if (!adapter)
-        throw new UserError(`${folder} holds full weights already; give an adapter, or a run that trained one.`);
+      const resolved = await resolveModel(options.adapter);
+      const { folder, config, adapter } = resolved;
+      if (!adapter) throw new UserError(`${folder} has full weights; give an adapter, or a run that trained one.`);
       const output = outputFolder(options.model);
       if ((await readdir(output).catch(() => [])).length > 0)
         throw new UsageError(`${output} is not empty; choose another folder for the model, or remove it.`);
       assertMemory(bytesOfMerge({ config, adapter }));
-      const merged = await mergeAdapter(await engineOf(options), await inMemory(checkpoint));
+      const merged = await mergeAdapter(await engineOf(options), await readCheckpoint(resolved));
       const { name: base } = adapter.base;
       await inNewFolder(output, async (temporary) => {
         await writeAtomic(path.join(temporary, 'README.md'), cardOf(path.basename(output), base, folder));

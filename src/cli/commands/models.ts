@@ -4,19 +4,21 @@ import { text } from 'node:stream/consumers';
 import { addFolder } from '../../catalogue/add-folder.ts';
 import { addFromHub, offerOf } from '../../catalogue/add-from-hub.ts';
 import { readCard } from '../../catalogue/card.ts';
+import { findModel, modelsFolder } from '../../catalogue/find-model.ts';
 import { hubSettings } from '../../catalogue/hub-client.ts';
+import { keepModel } from '../../catalogue/keep-model.ts';
 import { installedModel, listModels } from '../../catalogue/list-models.ts';
 import { removable, removeModel } from '../../catalogue/remove-model.ts';
+import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { checkPrecision } from '../../evaluation/check-precision.ts';
-import { baseFolder } from '../../model/checkpoint.ts';
-import { findModel } from '../../model/find-model.ts';
 import { fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
 import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
-import { exists } from '../../platform/files.ts';
+import { dataHome, exists } from '../../platform/files.ts';
 import { isPath, parseHubId } from '../../platform/model-name.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
+import { findRun } from '../../runs/directory.ts';
 import { type AddCommand, type CommandContext, type CommandResult, engineOf } from '../command.ts';
 
 interface ModelsOptions {
@@ -35,6 +37,7 @@ type Action = (options: ModelsOptions, context: CommandContext) => Promise<Comma
 const actions: Readonly<Record<string, Action>> = {
   list: listed,
   add: added,
+  keep: kept,
   remove: removed,
   card: shown,
   check: checked,
@@ -44,7 +47,7 @@ const names = Object.keys(actions).join(', ');
 export function addModels(add: AddCommand): void {
   add<ModelsOptions>(
     'models',
-    'List the models that can be used, add one from the Hugging Face hub or a folder, remove one, show its card, or check how exactly it can be served in fewer bits',
+    'List the available models, add one from the Hugging Face hub or a folder, keep one from a run, remove one, show its card, or check in how many bits it can be served',
     async (options, context) => {
       const action = Object.hasOwn(actions, options.action) ? actions[options.action] : undefined;
       if (!action) throw new UsageError(`Unknown action ${options.action}; the actions are ${names}.`);
@@ -52,8 +55,14 @@ export function addModels(add: AddCommand): void {
     },
   )
     .argument('[action]', names, 'list')
-    .argument('[model]', 'name of a model; for add OWNER/NAME[@REVISION] on the hub, or a folder (./DIR)')
-    .option('--name <name>', 'of a folder that is added: what it is called here (default: the name of the folder)')
+    .argument(
+      '[model]',
+      'name of a model; for add: OWNER/NAME[@REVISION] on the hub, or a folder (./DIR); for keep: a run',
+    )
+    .option(
+      '--name <name>',
+      'for keep, and for add with a folder: the name of the model (default: the name of the folder)',
+    )
     .option('--force', 'add a model that cannot be loaded, too')
     .option('--replace', 'let the revision that is added take the place of the one that is installed')
     .option('--dry-run', 'say what would be downloaded, with size and licence, and download nothing')
@@ -151,9 +160,8 @@ async function installed(name: string, folder: string): Promise<CommandResult> {
 
 async function checked(options: ModelsOptions, { progress, signal }: CommandContext): Promise<CommandResult> {
   const model = named(options);
-  const folder = await baseFolder(await findModel(model));
   const engine = await engineOf({ engine: 'onnx', device: 'cpu' });
-  const { rows, chosen } = await checkPrecision(engine, folder, { progress, signal });
+  const { rows, chosen } = await checkPrecision(engine, await resolveModel(model), { progress, signal });
   return {
     document: { model, rows: rows.map((row) => ({ ...row, chosen: row.form === chosen })), chosen },
     lines: [
@@ -177,6 +185,13 @@ async function removed(options: ModelsOptions, context: CommandContext): Promise
   if (!options.yes) await confirm(`Remove ${name} (${folder})?`, context);
   await removeModel(name);
   return { document: { removed: name, models: await listModels() }, lines: [`${name} is removed.`] };
+}
+
+async function kept({ model: run, name }: ModelsOptions): Promise<CommandResult> {
+  if (run === undefined || name === undefined)
+    throw new UsageError('unmask models keep needs a run and --name with the name of the model.');
+  const dir = await findRun(path.join(dataHome(), 'runs'), run);
+  return installed(name, await keepModel(dir, modelsFolder(), name));
 }
 
 /** Asks on the terminal; throws where there is none to ask on, or the answer is no. */

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { findModel, modelName } from '../../model/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
@@ -56,7 +55,7 @@ export function addPretrain(add: AddCommand): void {
         const { seed } = options;
         const request = {
           recipe: recipe.name,
-          from: options.from === undefined ? null : modelName(await findModel(options.from)),
+          from: options.from ?? null,
           output: outputFolder(options.model),
           steps: options.steps ?? recipe.steps,
           seed,

@@ -1,5 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
+import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
+import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { chooseEngine, listDevices } from '../../engine/devices.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { defaultDecoding } from '../../evaluation/answers.ts';
@@ -8,7 +10,6 @@ import { framesOf } from '../../evaluation/frames.ts';
 import { writeReport } from '../../evaluation/report.ts';
 import { verdicts } from '../../evaluation/verdict.ts';
 import { type Checkpoint, readCheckpoint } from '../../model/checkpoint.ts';
-import { bundledPuzzleModel, findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { Interrupted } from '../../platform/errors.ts';
 import { writeJson } from '../../platform/files.ts';
@@ -18,6 +19,7 @@ import { taskByName } from '../../tasks/registry.ts';
 import type { Task } from '../../tasks/task.ts';
 import { optimizerSettings } from '../../training/optimizer-settings.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
+import { startRecipe } from '../../tuning/start-recipe.ts';
 import { superviseFor } from '../../tuning/supervised-control.ts';
 import { startTuning, type TuningResult } from '../../tuning/tuning-run.ts';
 import {
@@ -29,7 +31,6 @@ import {
   withEngine,
 } from '../command.ts';
 import { showDenoising } from '../denoising-view.ts';
-import { startRecipe } from '../start-recipe.ts';
 import { startReport } from '../start-report.ts';
 import { duration, progressHooks } from '../training-progress.ts';
 import { deviceRows } from './devices.ts';
@@ -82,8 +83,7 @@ async function start(options: StartOptions, context: CommandContext): Promise<St
   for (const row of deviceRows(await listDevices())) say(row);
   const begin = performance.now();
   const engine = await chooseEngine(options);
-  const folder = await findModel(bundledPuzzleModel);
-  const base = await readCheckpoint(folder);
+  const base = await readCheckpoint(await resolveModel(bundledPuzzleModel));
   const task = taskByName(startRecipe.task);
   const rows = task.heldOut!('test', options.problems);
   const measure = (model: LanguageModel) => evaluateOn(model, task, rows, context);
@@ -93,8 +93,8 @@ async function start(options: StartOptions, context: CommandContext): Promise<St
   sayMetrics(say, before);
 
   heading(say, `SPG on fresh puzzles without labels, seed ${options.seed}`);
-  const tuned = await tune(engine, root, folder, options, context);
-  const tunedCheckpoint = await readCheckpoint(tuned.checkpoint);
+  const tuned = await tune(engine, root, options, context);
+  const tunedCheckpoint = await readCheckpoint(await resolveModel(tuned.checkpoint));
   const after = await withModel(engine, tunedCheckpoint, measure);
   sayMetrics(say, after);
 
@@ -157,12 +157,12 @@ async function start(options: StartOptions, context: CommandContext): Promise<St
 function tune(
   engine: Engine,
   root: string,
-  model: string,
   { seed, steps, timeLimit }: StartOptions,
   context: CommandContext,
 ): Promise<TuningResult> {
   const settings = tuningSettings.parse(startRecipe.settings);
   const { task, objective } = startRecipe;
+  const model = bundledPuzzleModel;
   const request = { task, objective, model, seed, steps, timeLimit, settings, data: null, testProblems: 0 };
   return startTuning(engine, root, request, progressHooks(context));
 }

@@ -1,3 +1,4 @@
+import type { TaskList } from '../../protocol/lists.ts';
 import { tasks } from '../../tasks/registry.ts';
 import type { AddCommand } from '../command.ts';
 
@@ -10,7 +11,7 @@ export function addTasks(add: AddCommand): void {
       makesProblems: generate !== undefined,
     }));
     return {
-      document: { tasks: listed },
+      document: { tasks: listed } satisfies TaskList,
       lines: listed.map(
         ({ name, description, metrics }) => `${name.padEnd(10)} ${description} (${metrics.join(', ')})`,
       ),

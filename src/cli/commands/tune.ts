@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { bundledPuzzleModel } from '../../model/find-model.ts';
+import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';

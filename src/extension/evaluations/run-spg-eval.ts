@@ -1,6 +1,8 @@
 import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
+import { defaultSettings } from '../../protocol/default-settings.ts';
+import type { TaskList } from '../../protocol/lists.ts';
 import type { RunStatus } from '../../protocol/run.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { requestControl } from '../../runs/control.ts';
@@ -16,10 +18,6 @@ import { staysOpen } from '../stays-open.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
 import { followStatus, increment, progressText } from './follow-evaluation.ts';
 
-/** The document of `unmask tasks --json`. */
-interface TaskList {
-  readonly tasks: readonly { readonly name: string; readonly description: string; readonly makesProblems: boolean }[];
-}
 type Suite = TaskList['tasks'][number];
 
 const lastChoice = 'lastEvaluation';
@@ -65,8 +63,8 @@ interface Outcome {
 function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable<Outcome> {
   const configuration = vscode.workspace.getConfiguration();
   const surroundings = {
-    engine: configuration.get(settings.engine, 'auto'),
-    device: configuration.get(settings.device, 'auto'),
+    engine: configuration.get(settings.engine, defaultSettings.engine),
+    device: configuration.get(settings.device, defaultSettings.device),
   };
   const options = { location: vscode.ProgressLocation.Notification, title: 'Unmask: Evaluating', cancellable: true };
   return vscode.window.withProgress(options, async (progress, token) => {
@@ -161,7 +159,10 @@ async function askSuites(tasks: readonly Suite[], last: readonly string[]): Prom
 async function askData(suite: string, last: string | undefined): Promise<string | undefined> {
   if (last !== undefined) {
     const other = 'Choose another file…';
-    const chosen = await vscode.window.showQuickPick([last, other], { title: `Problem file for ${suite}`, ...staysOpen });
+    const chosen = await vscode.window.showQuickPick([last, other], {
+      title: `Problem file for ${suite}`,
+      ...staysOpen,
+    });
     if (chosen !== other) return chosen;
   }
   const files = await vscode.window.showOpenDialog({

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { UserError } from '../../platform/errors.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
+import { bestCheckpoint } from '../../runs/checkpoints.ts';
 import { readConfiguration } from '../../runs/directory.ts';
-import { bestCheckpoint } from '../../runs/keep-model.ts';
 import { isOver } from '../../runs/reader.ts';
 import { signalOf } from '../abort-signal.ts';
 import { commands } from '../contributions.ts';

@@ -2,6 +2,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { Interrupted, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
+import { defaultJobSettings } from '../../protocol/default-settings.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import type { RunKind } from '../../protocol/run.ts';
 import { readConfiguration } from '../../runs/directory.ts';
@@ -36,7 +37,9 @@ export class Jobs implements vscode.Disposable {
   /** Starts a command as a job in a process that outlives the window, and returns its run directory. */
   async start(args: readonly string[], options: { readonly signal?: AbortSignal } = {}): Promise<string> {
     this.#log.info(`unmask ${args.join(' ')}`);
-    const lowPriority = vscode.workspace.getConfiguration().get<boolean>(settings.lowPriority, true);
+    const lowPriority = vscode.workspace
+      .getConfiguration()
+      .get<boolean>(settings.lowPriority, defaultJobSettings.lowPriority);
     const dir = await launchJob(await this.#nodes.get(), this.#script, args, { ...options, lowPriority });
     const earlier = this.launched.filter((other) => other !== dir);
     await this.#memory.update(launched, [dir, ...earlier].slice(0, 50));

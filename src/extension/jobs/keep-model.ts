@@ -3,8 +3,9 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { dataHome } from '../../platform/files.ts';
 import { isModelName } from '../../platform/model-name.ts';
+import type { ModelSummary } from '../../protocol/runtime.ts';
 import { readConfiguration } from '../../runs/directory.ts';
-import { keepModel } from '../../runs/keep-model.ts';
+import type { AskUnmask } from '../ask-unmask.ts';
 import { commands } from '../contributions.ts';
 import { withErrorsShown } from '../show-error.ts';
 import { staysOpen } from '../stays-open.ts';
@@ -19,7 +20,17 @@ import { pickRun } from './pick-run.ts';
  */
 export function registerKeepModel(
   context: vscode.ExtensionContext,
-  { jobs, models, log }: { readonly jobs: Jobs; readonly models: ModelsTree; readonly log: vscode.LogOutputChannel },
+  {
+    jobs,
+    models,
+    ask,
+    log,
+  }: {
+    readonly jobs: Jobs;
+    readonly models: ModelsTree;
+    readonly ask: AskUnmask;
+    readonly log: vscode.LogOutputChannel;
+  },
 ): void {
   context.subscriptions.push(
     vscode.commands.registerCommand(
@@ -32,10 +43,10 @@ export function registerKeepModel(
         const root = path.join(dataHome(), 'models');
         const name = typeof givenName === 'string' ? givenName : await askName(dir, root);
         if (name === undefined) return undefined;
-        const folder = await keepModel(dir, root, name);
+        const { model } = await ask<{ model: ModelSummary }>(['models', 'keep', dir, '--name', name]);
         models.refresh();
         void offerUse(models, name);
-        return folder;
+        return model.folder;
       }),
     ),
   );

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { count } from '../../platform/amounts.ts';
 import { messageOf } from '../../platform/errors.ts';
 import { dataHome, readJson } from '../../platform/files.ts';
+import { defaultJobSettings } from '../../protocol/default-settings.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import { latestCheckpoint } from '../../runs/checkpoints.ts';
 import { readControl } from '../../runs/control.ts';
@@ -18,7 +19,8 @@ import { claimEnd, endedRuns, newsFor } from './run-ends.ts';
 export function registerNotifyEnds(context: vscode.ExtensionContext, jobs: Jobs, log: vscode.LogOutputChannel): void {
   context.subscriptions.push({
     dispose: jobs.runs.onChange((change) => {
-      if (!vscode.workspace.getConfiguration().get<boolean>(settings.notifyAtEnd, true)) return;
+      if (!vscode.workspace.getConfiguration().get<boolean>(settings.notifyAtEnd, defaultJobSettings.notifyAtEnd))
+        return;
       for (const run of endedRuns(change, jobs.launched))
         void tell(run).catch((error: unknown) =>
           log.warn(`No notification for the end of ${run.run}: ${messageOf(error)}`),

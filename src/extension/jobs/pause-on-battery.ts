@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { onBattery } from '../../platform/battery.ts';
 import { messageOf } from '../../platform/errors.ts';
+import { defaultJobSettings } from '../../protocol/default-settings.ts';
 import { readControl, requestControl } from '../../runs/control.ts';
 import { isOver } from '../../runs/reader.ts';
 import { settings } from '../contributions.ts';
@@ -18,7 +19,10 @@ export function registerPauseOnBattery(
 ): void {
   const look = async () => {
     const living = [...jobs.runs.runs, ...jobs.evaluations.runs].filter(({ state }) => !isOver(state));
-    if (living.length === 0 || !vscode.workspace.getConfiguration().get<boolean>(settings.pauseOnBattery, false))
+    if (
+      living.length === 0 ||
+      !vscode.workspace.getConfiguration().get<boolean>(settings.pauseOnBattery, defaultJobSettings.pauseOnBattery)
+    )
       return;
     const battery = await onBattery();
     if (battery === null) return;

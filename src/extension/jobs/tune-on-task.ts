@@ -1,4 +1,6 @@
 import * as vscode from 'vscode';
+import { defaultJobSettings, defaultSettings } from '../../protocol/default-settings.ts';
+import type { ObjectiveList, TaskList } from '../../protocol/lists.ts';
 import type { Json } from '../../protocol/run.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { signalOf } from '../abort-signal.ts';
@@ -10,14 +12,6 @@ import { withErrorsShown } from '../show-error.ts';
 import { staysOpen } from '../stays-open.ts';
 import type { Jobs } from './jobs.ts';
 import { lengthText, parseLength, type TuningChoice, tuneArguments } from './tuning-choice.ts';
-
-/** The documents of `unmask tasks --json` and `unmask objectives --json`. */
-interface TaskList {
-  readonly tasks: readonly { readonly name: string; readonly description: string; readonly makesProblems: boolean }[];
-}
-interface ObjectiveList {
-  readonly objectives: readonly { readonly name: string; readonly paper: string; readonly description: string }[];
-}
 
 const lastChoice = 'lastTuning';
 const defaults = { objective: 'spg-mixture', length: { steps: 100 } } as const;
@@ -49,9 +43,9 @@ export function registerTuneOnTask(context: vscode.ExtensionContext, parts: Tune
         await context.globalState.update(lastChoice, choice);
         const configuration = vscode.workspace.getConfiguration();
         const args = tuneArguments(choice, {
-          engine: configuration.get(settings.engine, 'auto'),
-          device: configuration.get(settings.device, 'auto'),
-          keepCheckpoints: configuration.get(settings.keepCheckpoints, 3),
+          engine: configuration.get(settings.engine, defaultSettings.engine),
+          device: configuration.get(settings.device, defaultSettings.device),
+          keepCheckpoints: configuration.get<number>(settings.keepCheckpoints, defaultJobSettings.keepCheckpoints),
           hyperparameters: {
             ...configuration.get<Record<string, Json>>(settings.hyperparameters),
             ...given.hyperparameters,

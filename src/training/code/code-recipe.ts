@@ -7,6 +7,7 @@ import type { LanguageModel } from '../../model/language-model.ts';
 import { Tokenizer } from '../../model/tokenizer.ts';
 import { dataHome } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
+import { defaultSettings } from '../../protocol/default-settings.ts';
 import type { Interval } from '../../protocol/interval.ts';
 import type { Example } from '../masked-diffusion-loss.ts';
 import type { Curriculum, PrepareHooks, Recipe } from '../recipe.ts';
@@ -25,8 +26,10 @@ export const codeSpecials = { pad: 0, eos: 1, mask: 2, eom: 3 } as const;
  */
 const lengths = { gap: 128, text: 256, long: 640 } as const;
 
+const { threshold, contextTokens } = defaultSettings.completions;
+
 /** The decoding used for evaluation, and for serving by default. */
-export const servedDecoding: InfillingDecoding = { threshold: 0.9, contextTokens: 512 };
+export const servedDecoding: InfillingDecoding = { threshold, contextTokens };
 
 /** Caches of fetched npm sources, and of the tokens that an n-gram counts. */
 export const sourcesFolder = (): string => path.join(dataHome(), 'cache', 'sources');

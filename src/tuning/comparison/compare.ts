@@ -3,6 +3,7 @@
  * evaluation for each, its learning rate chosen among the same number of trials, several seeds. What is finished is kept
  * (`store.ts`); the rest is done in the order of seeds, so that every objective has its first seed before any has its second.
  */
+import { resolveModel } from '../../catalogue/resolve-model.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { defaultDecoding } from '../../evaluation/answers.ts';
 import { evaluate } from '../../evaluation/evaluate.ts';
@@ -195,7 +196,7 @@ async function passAtK(
 ): Promise<Readonly<Record<string, Interval>>> {
   if (plan.samples < 2) return {};
   const task = taskByName(plan.task);
-  const model = await LanguageModel.load(engine, await openCheckpoint(checkpoint));
+  const model = await LanguageModel.load(engine, await openCheckpoint(await resolveModel(checkpoint)));
   try {
     const format = model.generation.prompt_format;
     const problems = task.heldOut!('test', plan.problems, plan.settings.task_options);

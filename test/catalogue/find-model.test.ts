@@ -3,11 +3,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
-import { baseFolder } from '../../src/model/checkpoint.ts';
-import { findModel } from '../../src/model/find-model.ts';
+import { findModel } from '../../src/catalogue/find-model.ts';
+import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
+import { writeTinyCheckpoint } from '../model/tiny-model.ts';
 import { newRun } from '../runs/example.ts';
-import { writeTinyCheckpoint } from './tiny-model.ts';
 
 let home: string;
 const previousHome = process.env.UNMASK_HOME;
@@ -43,9 +43,12 @@ it('takes a path for a path, also where a model has that name', async () => {
     }
     // What an adapter names as its base goes the same way.
     await mkdir('adapter');
-    const adapter = { peft_type: 'LORA', base_model_name_or_path: './mine', r: 1, lora_alpha: 1 };
+    const adapter = {
+      ...{ peft_type: 'LORA', base_model_name_or_path: './mine' },
+      ...{ r: 1, lora_alpha: 1, target_modules: ['q_proj'] },
+    };
     await writeFile(path.join('adapter', 'adapter_config.json'), JSON.stringify(adapter));
-    assert.equal(await baseFolder('adapter'), path.resolve('mine'));
+    assert.equal((await resolveModel('adapter')).base, path.resolve('mine'));
   } finally {
     process.chdir(cwd);
   }
@@ -62,10 +65,10 @@ it('takes the last checkpoint of a run directory, and says where it has none yet
 it('names the known models where a name is unknown, and says so where a folder is no model', async () => {
   await assert.rejects(findModel('nosuch'), {
     name: 'UserError',
-    message: /There is no model nosuch; known are .*mine/,
+    message: /There is no model nosuch; choose one of .*mine/,
   });
   const empty = path.join(home, 'empty');
   await mkdir(empty);
   await assert.rejects(findModel(empty), { name: 'UserError', message: /empty holds no config\.json/ });
-  await assert.rejects(findModel(' '), { name: 'UserError', message: /no empty name/ });
+  await assert.rejects(findModel(' '), { name: 'UserError', message: /cannot have an empty name/ });
 });

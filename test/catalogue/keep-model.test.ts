@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { keepModel } from '../../src/catalogue/keep-model.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import { isModelName } from '../../src/platform/model-name.ts';
-import { bestCheckpoint, keepModel } from '../../src/runs/keep-model.ts';
+import { bestCheckpoint } from '../../src/runs/checkpoints.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
-import { newRun, temporaryFolder } from './example.ts';
+import { newRun, temporaryFolder } from '../runs/example.ts';
 
 /** A run with checkpoints of steps 5 and 10, of which its validation rated one best. */
 async function tunedRun(best: number | null, state: 'finished' | null = 'finished'): Promise<RunWriter> {
@@ -56,19 +57,19 @@ describe('keeping a tuned model', () => {
     const models = await temporaryFolder();
     await mkdir(path.join(models, 'taken'));
     await writeFile(path.join(models, 'taken', 'config.json'), 'mine');
-    await assert.rejects(keepModel(run.dir, models, 'taken'), userError(/^There is a model taken already; /));
+    await assert.rejects(keepModel(run.dir, models, 'taken'), userError(/^A model named taken exists already; /));
     assert.equal(await readFile(path.join(models, 'taken', 'config.json'), 'utf8'), 'mine');
   });
 
   it('refuses a run that goes on, one without a checkpoint, and what is no name', async () => {
     const models = await temporaryFolder();
     const living = await tunedRun(5, null);
-    await assert.rejects(keepModel(living.dir, models, 'a'), userError(/still goes on/));
+    await assert.rejects(keepModel(living.dir, models, 'a'), userError(/is still active/));
     await living.close('finished');
     const empty = await RunWriter.create(await temporaryFolder(), newRun);
     await empty.close('finished');
-    await assert.rejects(keepModel(empty.dir, models, 'a'), userError(/has no checkpoint yet/));
-    await assert.rejects(keepModel(living.dir, models, '../a'), userError(/^\.\.\/a cannot name a model/));
+    await assert.rejects(keepModel(empty.dir, models, 'a'), userError(/has no checkpoint, so/));
+    await assert.rejects(keepModel(living.dir, models, '../a'), userError(/^\.\.\/a is not a valid model name/));
   });
 
   it('takes names that are folders on every platform', () => {

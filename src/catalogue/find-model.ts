@@ -1,48 +1,54 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { isAdapter } from '../model/adapter-folder.ts';
 import { UserError } from '../platform/errors.ts';
 import { dataHome, exists } from '../platform/files.ts';
 import { isPath } from '../platform/model-name.ts';
 import { packageRoot } from '../platform/package-root.ts';
+import { defaultSettings } from '../protocol/default-settings.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
-import { isAdapter } from './adapter-folder.ts';
 
-/** The bundled base that puzzles are tuned from. */
+/** The bundled base model for puzzles. */
 export const bundledPuzzleModel = 'unmask-puzzles';
 
-/** The bundled base that completes code. */
-export const bundledCodeModel = 'unmask-code';
+/** The bundled base model for code completion, which is the default of the setting `unmask.model`. */
+export const bundledCodeModel = defaultSettings.model;
+
+/** The folder of the models that come with Unmask. */
+export const bundledFolder = (): string => path.join(packageRoot(), 'models');
+
+/** The folder of the installed models. */
+export const modelsFolder = (): string => path.join(dataHome(), 'models');
 
 /**
- * The checkpoint folder that a user means: a bundled model's name, an id in the data home's `models/`, a checkpoint or
- * adapter folder, or a run directory (its last checkpoint). What reads as a path is never a name. Throws a `UserError` that
- * names what there is.
+ * The checkpoint or adapter folder of a model. `name` is a bundled model's name, an id in the data home's `models/`, a
+ * checkpoint or adapter folder, or a run directory (its last checkpoint). A path such as `./NAME` is never read as a name.
+ *
+ * @throws UserError if there is no such model; the message lists the known names
  */
 export async function findModel(name: string): Promise<string> {
-  if (name.trim() === '') throw new UserError('A model has no empty name; give its name, or its folder.');
-  const bundled = path.join(packageRoot(), 'models');
-  const installed = path.join(dataHome(), 'models');
-  const named = isPath(name) ? [] : [path.join(bundled, name), path.join(installed, name)];
+  if (name.trim() === '') throw new UserError('A model cannot have an empty name; give a name or a folder.');
+  const named = isPath(name) ? [] : [path.join(bundledFolder(), name), path.join(modelsFolder(), name)];
   for (const folder of [...named, path.resolve(name)]) {
     if (await isModel(folder)) return folder;
     if (await exists(runFile(folder).configuration)) {
       const checkpoint = await latestCheckpoint(folder);
       if (checkpoint) return checkpoint.dir;
-      throw new UserError(`The run ${folder} has no checkpoint yet; let it make some steps first.`);
+      throw new UserError(`The run ${folder} has no checkpoint yet; wait until it has made some steps.`);
     }
   }
   if (await exists(path.resolve(name)))
     throw new UserError(
       `${path.resolve(name)} holds no config.json, so it is not a model; give a checkpoint folder, an adapter folder or a run directory.`,
     );
-  const known = [...(await modelsIn(bundled)), ...(await modelsIn(installed))];
+  const known = [...(await modelsIn(bundledFolder())), ...(await modelsIn(modelsFolder()))];
   throw new UserError(
-    `There is no model ${name}; known are ${known.join(', ') || 'none'}, or give the path of a checkpoint folder or a run directory.`,
+    `There is no model ${name}; choose one of ${known.join(', ') || '(none are installed)'}, or give the path of a checkpoint folder or a run directory.`,
   );
 }
 
-/** Names of the models in a folder: its folders, and as `owner/name` the folders of those that are no model themselves. */
+/** Names of the models in a folder: its own subfolders, and `owner/name` for those one level deeper. */
 export async function modelsIn(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of await foldersIn(folder))
@@ -57,16 +63,16 @@ export async function modelsIn(folder: string): Promise<string[]> {
 export const isModel = async (folder: string): Promise<boolean> =>
   (await exists(path.join(folder, 'config.json'))) || (await isAdapter(folder));
 
-/** What `findModel` finds a folder by: the name of a bundled or installed model, else its path. */
+/** The name by which `findModel` finds a folder: that of a bundled or installed model, otherwise the path. */
 export function modelName(folder: string): string {
-  for (const root of [path.join(packageRoot(), 'models'), path.join(dataHome(), 'models')]) {
+  for (const root of [bundledFolder(), modelsFolder()]) {
     const name = path.relative(root, folder);
     if (!name.startsWith('..') && !path.isAbsolute(name)) return name.split(path.sep).join('/');
   }
   return folder;
 }
 
-/** Folders, and links to them; not what is on its way in or out, whose name begins with a dot. */
+/** Folders and links to folders. Names that begin with a dot are models being added or removed, and are skipped. */
 async function foldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   return entries

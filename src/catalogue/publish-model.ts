@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto';
+import { cp, mkdir, rename, rm, rmdir } from 'node:fs/promises';
+import path from 'node:path';
+import { writeAtomic } from '../platform/files.ts';
+import { baseOf } from '../runs/checkpoints.ts';
+
+/** Files of a checkpoint that only training needs. */
+const trainingFiles = ['optimizer.safetensors', 'method.safetensors', 'state.json', baseOf];
+
+/** Copies a checkpoint to `output` with a card and without the files that only training needs. */
+export function publishModel(checkpoint: string, output: string, card: string): Promise<void> {
+  return inNewFolder(output, async (temporary) => {
+    await cp(checkpoint, temporary, {
+      recursive: true,
+      filter: (source) => !trainingFiles.includes(path.basename(source)),
+    });
+    await writeAtomic(path.join(temporary, 'README.md'), card);
+  });
+}
+
+/** Calls `write` to fill a temporary folder, which becomes `output` when it is complete. */
+export async function inNewFolder(output: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = `${output}.${randomUUID()}.tmp`;
+  await mkdir(path.dirname(output), { recursive: true });
+  try {
+    await write(temporary);
+    // An empty folder at `output` is replaced. A folder with content is not, and the rename fails.
+    await rmdir(output).catch(() => undefined);
+    await rename(temporary, output);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import path from 'node:path';
+import { adapterFiles, isAdapter, readAdapterConfig } from '../model/adapter-folder.ts';
+import { inFolder } from '../model/architectures/description.ts';
+import { readConfig } from '../model/architectures/read-config.ts';
+import { readGeneration } from '../model/generation.ts';
+import type { AdapterConfig } from '../model/lora.ts';
+import type { ResolvedModel } from '../model/resolved-model.ts';
+import { weightFiles } from '../model/stored-weights.ts';
+import { messageOf, UserError } from '../platform/errors.ts';
+import { findModel, modelName } from './find-model.ts';
+
+/**
+ * Finds a model by its name or path and reads its configuration files, each of them once. Commands call this once and
+ * pass the result on.
+ *
+ * @throws UserError if there is no such model, an adapter's base is missing, or a file is damaged or not supported
+ */
+export async function resolveModel(name: string): Promise<ResolvedModel> {
+  const folder = await findModel(name);
+  const adapter = (await isAdapter(folder)) ? await readAdapterConfig(folder) : null;
+  const base = adapter ? await findBase(folder, adapter) : folder;
+  const read = await readConfig(inFolder(base));
+  const baseDigest = once(async () => digestOf(await weightFiles(base)));
+  const precision = adapter?.base.precision ?? 'f32';
+  return {
+    ...read,
+    name: modelName(folder),
+    folder,
+    base,
+    generation: await readGeneration(base, read.config),
+    adapter,
+    precision,
+    digest: adapter ? once(async () => adapterDigest(folder, `${await baseDigest()} ${precision}`)) : baseDigest,
+    baseDigest,
+  };
+}
+
+async function findBase(folder: string, { base: { name } }: AdapterConfig): Promise<string> {
+  const base = await findModel(name).catch((error: unknown) => {
+    throw new UserError(`The base of the adapter in ${folder} was not found: ${messageOf(error)}`);
+  });
+  if (await isAdapter(base))
+    throw new UserError(
+      `The base of the adapter in ${folder} is ${base}, which is an adapter too; merge that one first with \`unmask merge\`.`,
+    );
+  return base;
+}
+
+const adapterDigest = (folder: string, base: string): Promise<string> =>
+  digestOf(
+    adapterFiles.map((file) => path.join(folder, file)),
+    base,
+  );
+
+/** The first 16 hexadecimal digits of the SHA-256 of files, followed by a text. */
+async function digestOf(files: readonly string[], text = ''): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of files) for await (const part of createReadStream(file)) hash.update(part as Buffer);
+  return hash.update(text).digest('hex').slice(0, 16);
+}
+
+/** Computes a value on the first call and returns the same one afterwards. */
+function once<T>(compute: () => Promise<T>): () => Promise<T> {
+  let value: Promise<T> | undefined;
+  return () => {
+    value ??= compute();
+    return value;
+  };
+}

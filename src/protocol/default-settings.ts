@@ -1,0 +1,30 @@
+import type { RuntimeSettings } from './runtime.ts';
+
+/** The defaults of the settings `unmask.model`, `unmask.engine`, `unmask.device` and `unmask.completions.*`. */
+export const defaultSettings: RuntimeSettings = {
+  model: 'unmask-code',
+  engine: 'auto',
+  device: 'auto',
+  completions: {
+    enabled: true,
+    languages: {},
+    multiline: 'auto',
+    inCommentsAndStrings: false,
+    debounce: 120,
+    alternatives: 3,
+    contextTokens: 512,
+    threshold: 0.9,
+    prefetch: true,
+  },
+};
+
+/** The defaults of the settings `unmask.jobs.*`. */
+export const defaultJobSettings = {
+  keepCheckpoints: 3,
+  lowPriority: true,
+  pauseOnBattery: false,
+  notifyAtEnd: true,
+} as const;
+
+/** The sampling temperature of all alternatives after the first, which is decoded greedily. Not a setting. */
+export const alternativesTemperature = 0.8;
