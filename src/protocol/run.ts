@@ -51,11 +51,11 @@ export interface RunStatus {
   readonly control?: string;
 }
 
-export type RunWish = 'run' | 'pause' | 'stop';
+export type RunRequest = 'run' | 'pause' | 'stop';
 
 /** `control.json`: what somebody wants of a job; the job reads it between two steps. */
 export interface RunControl {
-  readonly want: RunWish;
+  readonly want: RunRequest;
   /** Names the request, so that its sender sees in `status.json` when it was obeyed. */
   readonly id: string;
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { firstAccepted, whyNoEngineWorks } from '../../src/extension/accept-node.ts';
+import { firstAccepted, findEngineProblem } from '../../src/extension/accept-node.ts';
 import type { NodeProgram } from '../../src/extension/find-node.ts';
 import { UserError } from '../../src/platform/errors.ts';
 
@@ -43,7 +43,7 @@ describe('accepting a Node', { timeout: 60_000 }, () => {
   async function whyNot(source: string): Promise<string | null> {
     const script = path.join(folder, 'unmask.mjs');
     await writeFile(script, source);
-    return whyNoEngineWorks(node(process.execPath), script, () => {});
+    return findEngineProblem(node(process.execPath), script, () => {});
   }
   const report = (selfTest: string, reason: string | null) =>
     `console.log(JSON.stringify({ available: true, selfTest: '${selfTest}', reason: ${JSON.stringify(reason)}, gflops: 1 }));`;

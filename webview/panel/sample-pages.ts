@@ -4,7 +4,7 @@ import { element, missing } from '../element.ts';
 import { label, number } from '../numbers.ts';
 import { button } from './controls.ts';
 import type { Host } from './host.ts';
-import type { SampleReference } from './kept-denoising.ts';
+import type { SampleReference } from './saved-denoising.ts';
 import type { ViewStore } from './view-state.ts';
 
 type SamplesUpdate = Extract<PanelUpdate, { kind: 'samples' }>;

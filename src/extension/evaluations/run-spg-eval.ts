@@ -12,7 +12,7 @@ import type { Jobs } from '../jobs/jobs.ts';
 import { labelOf, origins } from '../models/model-items.ts';
 import type { Runtime } from '../runtime.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
-import { staysOpen } from '../stays-open.ts';
+import { keepOpen } from '../keep-open.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
 import { followStatus, increment, progressText } from './follow-evaluation.ts';
 
@@ -64,7 +64,7 @@ interface Outcome {
 /** Evaluates one suite after the other: in parallel they would share the CPU cores and the time estimates would be wrong. */
 function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable<Outcome> {
   const configuration = vscode.workspace.getConfiguration();
-  const surroundings = {
+  const environment = {
     engine: configuration.get(settings.engine, 'auto'),
     device: configuration.get(settings.device, 'auto'),
   };
@@ -76,7 +76,7 @@ function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable
       for (const [index, suite] of choice.suites.entries()) {
         const name = choice.suites.length === 1 ? suite : `${suite} (${index + 1} of ${choice.suites.length})`;
         progress.report({ message: `${name}: starting` });
-        const dir = await jobs.start(evalArguments(choice, suite, surroundings), { signal });
+        const dir = await jobs.start(evalArguments(choice, suite, environment), { signal });
         let done = 0;
         const show = (status: RunStatus) => {
           const share = increment(done, status) / choice.suites.length;
@@ -149,7 +149,7 @@ async function askSuites(tasks: readonly Suite[], last: readonly string[]): Prom
     picked: last.includes(name),
   }));
   const chosen = await vscode.window.showQuickPick(items, {
-    ...staysOpen,
+    ...keepOpen,
     title: 'Select suites (1/3)',
     placeHolder: 'Select one or more suites to evaluate on',
     canPickMany: true,
@@ -161,7 +161,7 @@ async function askSuites(tasks: readonly Suite[], last: readonly string[]): Prom
 async function askData(suite: string, last: string | undefined): Promise<string | undefined> {
   if (last !== undefined) {
     const other = 'Choose another file…';
-    const chosen = await vscode.window.showQuickPick([last, other], { title: `Problem file for ${suite}`, ...staysOpen });
+    const chosen = await vscode.window.showQuickPick([last, other], { title: `Problem file for ${suite}`, ...keepOpen });
     if (chosen !== other) return chosen;
   }
   const files = await vscode.window.showOpenDialog({
@@ -182,7 +182,7 @@ async function askModel(known: readonly ModelSummary[], last: string): Promise<s
       name,
     }))
     .sort((a, b) => Number(b.name === last) - Number(a.name === last));
-  const options = { title: 'Select a model (2/3)', matchOnDescription: true, matchOnDetail: true, ...staysOpen };
+  const options = { title: 'Select a model (2/3)', matchOnDescription: true, matchOnDetail: true, ...keepOpen };
   return (await vscode.window.showQuickPick(items, options))?.name;
 }
 
@@ -195,7 +195,7 @@ async function models(runtime: Runtime, ask: AskUnmask): Promise<readonly ModelS
 
 async function askProblems(last: number | null): Promise<number | null | undefined> {
   const text = await vscode.window.showInputBox({
-    ...staysOpen,
+    ...keepOpen,
     title: 'Enter the number of problems per suite (3/3)',
     prompt: 'More problems give a narrower confidence interval. Enter “all” to use all problems of a file.',
     value: last === null ? 'all' : String(last),

@@ -1,5 +1,5 @@
 import type { StoppingRules } from '../../diffusion/canvas.ts';
-import { lineBehind, type TextAtCursor } from './text-at-cursor.ts';
+import { lineAfter, type TextAtCursor } from './text-at-cursor.ts';
 import { leavesBlock } from './trim.ts';
 
 /** A trimmed completion with the model's confidence. */
@@ -48,7 +48,7 @@ export function rejectionSummary(candidates: readonly { readonly discardedBy: st
 
 /** Whether the lines of the completion are the same as those after the cursor's line. */
 function repeatsNextLines(text: string, at: TextAtCursor): boolean {
-  const behind = lineBehind(at);
+  const behind = lineAfter(at);
   const next = at.suffix.slice(behind.length).split('\n').map(trimmed).filter(isDistinctive);
   const own = text.split('\n').map(trimmed).filter(isDistinctive);
   return own.length > 0 && own.length <= next.length && own.every((line, index) => line === next[index]);
