@@ -6,7 +6,7 @@ import { type PlayerActions, playerControls, playerKeys } from './player-control
 import { revealOrder } from './reveal-order.ts';
 import { colour, tokenCanvas } from './token-canvas.ts';
 import { inspectTokens } from './token-inspector.ts';
-import { describeToken, allMasked, tokenName, revealedBy } from './token-text.ts';
+import { allMasked, describeToken, revealedBy, tokenName } from './token-text.ts';
 
 /** Milliseconds to play a whole completion, within limits per step. */
 const playDuration = 8_000;

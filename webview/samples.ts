@@ -34,9 +34,7 @@ export function samples(steps: readonly ReportSamples[]): HTMLElement {
     choice.value = String(page);
     back.disabled = page === 0;
     forward.disabled = page === pages.length - 1;
-    body.replaceChildren(
-      records.length > 0 ? table(title, first, records) : missing('This step has no samples.'),
-    );
+    body.replaceChildren(records.length > 0 ? table(title, first, records) : missing('This step has no samples.'));
   };
   choice.addEventListener('change', () => show(Number(choice.value)));
   back.addEventListener('click', () => show(Number(choice.value) - 1));

@@ -2,7 +2,7 @@ import type { Frame, RunnerUp } from '../src/protocol/sample.ts';
 import { element } from './element.ts';
 import { percent } from './numbers.ts';
 import type { TokenCanvas } from './token-canvas.ts';
-import { describeToken, describeReveal, tokenName } from './token-text.ts';
+import { describeReveal, describeToken, tokenName } from './token-text.ts';
 
 let made = 0;
 

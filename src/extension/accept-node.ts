@@ -52,7 +52,8 @@ export async function findEngineProblem(
       if (report.selfTest === 'passed') return null;
       reasons.push(`${engine} ${device}: ${report.reason ?? 'the self-test failed'}`);
     } catch (error) {
-      const why = error instanceof Interrupted ? `the self-test took more than ${selfTestTimeout / 1000} s` : messageOf(error);
+      const why =
+        error instanceof Interrupted ? `the self-test took more than ${selfTestTimeout / 1000} s` : messageOf(error);
       reasons.push(`${engine} ${device}: ${why}`);
     }
   }

@@ -20,7 +20,9 @@ export function registerCompletionSwitches(context: vscode.ExtensionContext, run
     vscode.commands.registerCommand(commands.toggleLanguage, async () => {
       const language = vscode.window.activeTextEditor?.document.languageId;
       if (language === undefined) {
-        void vscode.window.showInformationMessage('Open a file first. Completions are turned on or off for its language.');
+        void vscode.window.showInformationMessage(
+          'Open a file first. Completions are turned on or off for its language.',
+        );
         return;
       }
       const configuration = vscode.workspace.getConfiguration();

@@ -75,7 +75,9 @@ async function stopAll(jobs: Jobs): Promise<void> {
   for (const { dir, run } of activeRuns) {
     while ((await lockHolder(dir)) !== null) {
       if (Date.now() > deadline)
-        throw new UserError(`Run ${run} did not stop within ${stopTimeout / 1000} s, so nothing was deleted. Try again.`);
+        throw new UserError(
+          `Run ${run} did not stop within ${stopTimeout / 1000} s, so nothing was deleted. Try again.`,
+        );
       await delay(200);
     }
   }

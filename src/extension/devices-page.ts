@@ -13,7 +13,9 @@ export function devicesPage(report: DevicesReport, node: NodeProgram, rejected: 
   const isChosen = ({ engine, device }: EngineFinding) => engine === chosen?.engine && device === chosen.device;
   const others = engines.filter((finding) => !isChosen(finding) && finding.reason !== null);
   return [
-    chosen ? `Selected: ${chosen.engine} on ${chosen.device}` : 'Selected: none, because no backend works on this machine',
+    chosen
+      ? `Selected: ${chosen.engine} on ${chosen.device}`
+      : 'Selected: none, because no backend works on this machine',
     '',
     ...table([
       ['', 'Backend', 'Device', 'Available', 'Self-test', 'GFLOP/s'],

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { firstAccepted, findEngineProblem } from './accept-node.ts';
+import { findEngineProblem, firstAccepted } from './accept-node.ts';
 import { settings } from './contributions.ts';
 import { findNodes, type NodeProgram } from './find-node.ts';
 

@@ -46,9 +46,7 @@ export async function runUnmask<Document>(
     const failure = errorIn(document);
     if (failure !== null) throw new UserError(failure);
     if (code !== 0 || document === undefined) {
-      throw new UserError(
-        `${command} exited with ${code} in ${node.file}. See the output channel "Unmask".`,
-      );
+      throw new UserError(`${command} exited with ${code} in ${node.file}. See the output channel "Unmask".`);
     }
     return document as Document;
   } finally {
@@ -58,9 +56,7 @@ export async function runUnmask<Document>(
 
 function exitCode(child: ChildProcess): Promise<number | NodeJS.Signals | null> {
   return new Promise((resolve, reject) => {
-    child.once('error', (error) =>
-      reject(new UserError(`${child.spawnfile} could not be started: ${error.message}.`)),
-    );
+    child.once('error', (error) => reject(new UserError(`${child.spawnfile} could not be started: ${error.message}.`)));
     child.once('close', (code, signal) => resolve(code ?? signal));
   });
 }

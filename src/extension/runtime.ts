@@ -197,7 +197,9 @@ export class Runtime implements vscode.Disposable {
   async #runningClient(): Promise<LanguageClient> {
     if (this.#isStarting()) await this.#waitUntilStarted();
     if (this.#state.kind === 'running' && this.#client) return this.#client;
-    throw new Error(this.#state.kind === 'running' ? 'The runtime is still starting. Try again in a moment.' : this.#state.reason);
+    throw new Error(
+      this.#state.kind === 'running' ? 'The runtime is still starting. Try again in a moment.' : this.#state.reason,
+    );
   }
 
   #isStarting(): boolean {

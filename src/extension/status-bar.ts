@@ -28,7 +28,10 @@ export function registerStatusBar(context: vscode.ExtensionContext, runtime: Run
 }
 
 /** Describes the state with an icon and a sentence. */
-export function describeState(state: RuntimeState, enabled: boolean): { readonly icon: string; readonly summary: string } {
+export function describeState(
+  state: RuntimeState,
+  enabled: boolean,
+): { readonly icon: string; readonly summary: string } {
   if (state.kind === 'failed') return { icon: 'error', summary: state.reason };
   if (state.kind === 'restarting') return { icon: 'warning', summary: state.reason };
   if (state.kind !== 'running') return { icon: 'loading~spin', summary: state.reason };

@@ -5,7 +5,7 @@ import { messageOf, UserError } from '../platform/errors.ts';
 import { writeAtomic, writeJson } from '../platform/files.ts';
 import type { AnswerRecord } from '../protocol/evaluation.ts';
 import type { RunEvent } from '../protocol/events.ts';
-import type { RunConfiguration, RunState, RunStatus, RunRequest } from '../protocol/run.ts';
+import type { RunConfiguration, RunRequest, RunState, RunStatus } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 import { AppendLog } from './append-log.ts';
 import { type Checkpoint, commitCheckpoint, removeUnfinishedCheckpoints, retainCheckpoints } from './checkpoints.ts';

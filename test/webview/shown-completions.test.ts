@@ -72,7 +72,10 @@ describe('what is looked at in the denoising view', () => {
   });
 
   it('comes back as it was kept', () => {
-    const watched = watching.chooseAlternative(watching.withResult(watching.nothingShown, 'here 1', denoiseResult(), false), 1);
+    const watched = watching.chooseAlternative(
+      watching.withResult(watching.nothingShown, 'here 1', denoiseResult(), false),
+      1,
+    );
     const kept = watching.savedState(watched);
     assert.ok(kept?.kind === 'here');
     assert.deepEqual(watching.restoredState(JSON.parse(JSON.stringify(kept))), watched);

@@ -92,11 +92,7 @@ export function problems({ rows, compared }: EvaluationReport, open: (row: Evalu
       where,
       forward,
     ),
-    element(
-      'p',
-      { class: 'note' },
-      'Click a row or press Enter to see its answers and their denoising.',
-    ),
+    element('p', { class: 'note' }, 'Click a row or press Enter to see its answers and their denoising.'),
     body,
   );
 }

@@ -6,10 +6,10 @@ import { collapsible } from './collapsible.ts';
 import { icon } from './controls.ts';
 import { evaluationTables } from './evaluations.ts';
 import type { Host } from './host.ts';
-import type { SampleReference } from './saved-denoising.ts';
 import { evaluationsOf, liveCurves } from './live-curves.ts';
 import { progressOf } from './run-list.ts';
 import { samplePages } from './sample-pages.ts';
+import type { SampleReference } from './saved-denoising.ts';
 import type { ViewStore } from './view-state.ts';
 
 export interface RunView {

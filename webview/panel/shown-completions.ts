@@ -35,7 +35,8 @@ export interface ShownCompletions {
 export const nothingShown: ShownCompletions = { source: null, groups: {}, waiting: null };
 
 /** The shown group; null: none. */
-export const shownGroup = ({ source, groups }: ShownCompletions): CompletionGroup | null => (source === null ? null : (groups[source] ?? null));
+export const shownGroup = ({ source, groups }: ShownCompletions): CompletionGroup | null =>
+  source === null ? null : (groups[source] ?? null);
 
 /** The shown completion. */
 export function shownCompletion(state: ShownCompletions): Alternative | null {
@@ -44,7 +45,11 @@ export function shownCompletion(state: ShownCompletions): Alternative | null {
 }
 
 /** Shows a group of a source. */
-export const showGroup = (watched: ShownCompletions, source: Source, place = watched.groups[source]): ShownCompletions => ({
+export const showGroup = (
+  watched: ShownCompletions,
+  source: Source,
+  place = watched.groups[source],
+): ShownCompletions => ({
   ...watched,
   source,
   groups: place ? { ...watched.groups, [source]: place } : watched.groups,
@@ -139,7 +144,11 @@ export function savedState({ groups: { here } }: ShownCompletions): SavedDenoisi
 }
 
 /** Restores a saved state. */
-export const restoredState = ({ key, chosen, alternatives }: Extract<SavedDenoising, { kind: 'here' }>): ShownCompletions =>
+export const restoredState = ({
+  key,
+  chosen,
+  alternatives,
+}: Extract<SavedDenoising, { kind: 'here' }>): ShownCompletions =>
   showGroup(nothingShown, 'here', {
     key,
     chosen,

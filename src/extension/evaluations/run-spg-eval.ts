@@ -9,10 +9,10 @@ import { signalOf } from '../abort-signal.ts';
 import type { AskUnmask } from '../ask-unmask.ts';
 import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import { keepOpen } from '../keep-open.ts';
 import { labelOf, origins } from '../models/model-items.ts';
 import type { Runtime } from '../runtime.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
-import { keepOpen } from '../keep-open.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
 import { followStatus, increment, progressText } from './follow-evaluation.ts';
 
@@ -161,7 +161,10 @@ async function askSuites(tasks: readonly Suite[], last: readonly string[]): Prom
 async function askData(suite: string, last: string | undefined): Promise<string | undefined> {
   if (last !== undefined) {
     const other = 'Choose another file…';
-    const chosen = await vscode.window.showQuickPick([last, other], { title: `Problem file for ${suite}`, ...keepOpen });
+    const chosen = await vscode.window.showQuickPick([last, other], {
+      title: `Problem file for ${suite}`,
+      ...keepOpen,
+    });
     if (chosen !== other) return chosen;
   }
   const files = await vscode.window.showOpenDialog({

@@ -1,4 +1,4 @@
-import type { RunControl, RunState, RunRequest } from '../../protocol/run.ts';
+import type { RunControl, RunRequest, RunState } from '../../protocol/run.ts';
 
 /** Prefix of the ids of control requests that were made because of the power supply. */
 export const batteryRequester = 'battery';

@@ -57,7 +57,9 @@ export async function compareWithBase(
   const { task, model: base, settings } = await readConfiguration(dir);
   const tuned = (await bestCheckpoint(dir))?.dir;
   if (task === null || base === null || tuned === undefined)
-    throw new UserError('The run has no checkpoint yet, so there is nothing to compare. Let it train for some steps first.');
+    throw new UserError(
+      'The run has no checkpoint yet, so there is nothing to compare. Let it train for some steps first.',
+    );
   // Of a data file, only the problems that the run held out: it was trained on the others.
   const source = typeof settings.data === 'string' ? ['--data', settings.data, '--held-out'] : [];
   const comparison =
@@ -83,7 +85,11 @@ async function compare(
   problems: readonly string[],
 ): Promise<Comparison> {
   return vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: 'Unmask: Comparing with the base model', cancellable: true },
+    {
+      location: vscode.ProgressLocation.Notification,
+      title: 'Unmask: Comparing with the base model',
+      cancellable: true,
+    },
     async (progress, token) => {
       const signal = signalOf(token);
       // One after the other: in parallel they would take as long, and each would report half the speed.
@@ -95,7 +101,12 @@ async function compare(
         });
         try {
           const { state, error } = await jobs.waitUntilOver(jobs.evaluations, dir, signal);
-          if (state !== 'finished') throw new UserError(error === undefined ? `The evaluation of ${name} was ${state}.` : `The evaluation of ${name} failed: ${error}`);
+          if (state !== 'finished')
+            throw new UserError(
+              error === undefined
+                ? `The evaluation of ${name} was ${state}.`
+                : `The evaluation of ${name} failed: ${error}`,
+            );
           return dir;
         } catch (failure) {
           if (signal.aborted) await controlRun(jobs, dir, 'stop').catch(() => undefined);

@@ -6,8 +6,8 @@ import { isModelName } from '../../platform/model-name.ts';
 import { readConfiguration } from '../../runs/directory.ts';
 import { keepModel } from '../../runs/keep-model.ts';
 import { commands } from '../contributions.ts';
-import { withErrorsShown } from '../show-error.ts';
 import { keepOpen } from '../keep-open.ts';
+import { withErrorsShown } from '../show-error.ts';
 import type { ModelsTree } from '../trees/models-tree.ts';
 import { compareWithBase, isComparable } from './compare-with-base.ts';
 import type { Jobs } from './jobs.ts';
@@ -45,7 +45,8 @@ async function askName(dir: string, models: string): Promise<string | undefined>
   const { task, model } = await readConfiguration(dir);
   return vscode.window.showInputBox({
     title: 'Name of the tuned model',
-    prompt: 'The comparison with the base model is open in the editor. Press Enter to keep the model, or Esc to cancel.',
+    prompt:
+      'The comparison with the base model is open in the editor. Press Enter to keep the model, or Esc to cancel.',
     value: [path.basename(model ?? 'model'), task].filter(Boolean).join('-'),
     // The input box stays open while the user looks at the comparison.
     ...keepOpen,

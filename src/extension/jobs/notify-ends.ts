@@ -20,7 +20,9 @@ export function registerNotifyEnds(context: vscode.ExtensionContext, jobs: Jobs,
     dispose: jobs.runs.onChange((change) => {
       if (!vscode.workspace.getConfiguration().get<boolean>(settings.notifyAtEnd, true)) return;
       for (const run of endedRuns(change, jobs.launched))
-        void notify(run).catch((error: unknown) => log.warn(`No notification for the end of ${run.run}: ${messageOf(error)}`));
+        void notify(run).catch((error: unknown) =>
+          log.warn(`No notification for the end of ${run.run}: ${messageOf(error)}`),
+        );
     }),
   });
 }

@@ -4,7 +4,7 @@ import { messageOf } from '../../platform/errors.ts';
 import { readControl, requestControl } from '../../runs/control.ts';
 import { isOver } from '../../runs/reader.ts';
 import { settings } from '../contributions.ts';
-import { batteryRequester, batteryRequest } from './battery-requests.ts';
+import { batteryRequest, batteryRequester } from './battery-requests.ts';
 import type { Jobs } from './jobs.ts';
 
 /** Milliseconds between two checks of the power supply while a run is active. */
@@ -25,7 +25,9 @@ export function registerPauseOnBattery(
     for (const { dir, run, state } of activeRuns) {
       const want = batteryRequest(battery, { state, control: await readControl(dir) });
       if (want === null) continue;
-      log.info(`${run}: ${want === 'pause' ? 'paused, because the computer is on battery' : 'resumed, because the computer is plugged in'}`);
+      log.info(
+        `${run}: ${want === 'pause' ? 'paused, because the computer is on battery' : 'resumed, because the computer is plugged in'}`,
+      );
       await requestControl(dir, want, batteryRequester);
     }
   };

@@ -17,7 +17,8 @@ const claimRetention = 7 * notifyWithin;
 export function endedRuns({ runs, before, first }: RunsChange, launched: readonly string[]): PanelRun[] {
   const wereActive = new Set(before.filter(({ state }) => !isOver(state)).map(({ dir }) => dir));
   return runs.filter(
-    ({ dir, state, kind }) => kind !== 'discover' && isOver(state) && (first ? launched.includes(dir) : wereActive.has(dir)),
+    ({ dir, state, kind }) =>
+      kind !== 'discover' && isOver(state) && (first ? launched.includes(dir) : wereActive.has(dir)),
   );
 }
 

@@ -18,7 +18,9 @@ export function registerRunStatusBar(context: vscode.ExtensionContext, jobs: Job
       return;
     }
     item.text = statusText(newest, activeRuns.length - 1);
-    item.tooltip = activeRuns.map((run) => `${sentenceOf(run)}: ${run.state}, ${progressOf(run)}${left(run)}`).join('\n');
+    item.tooltip = activeRuns
+      .map((run) => `${sentenceOf(run)}: ${run.state}, ${progressOf(run)}${left(run)}`)
+      .join('\n');
     item.accessibilityInformation = { label: `Unmask: ${item.tooltip}`, role: 'button' };
     item.command = { command: commands.openRun, title: 'Open Run', arguments: [newest.dir] };
     item.show();

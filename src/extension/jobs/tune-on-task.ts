@@ -3,11 +3,11 @@ import type { Json } from '../../protocol/run.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { signalOf } from '../abort-signal.ts';
 import { commands, settings } from '../contributions.ts';
+import { keepOpen } from '../keep-open.ts';
 import type { NodeChoice } from '../node-choice.ts';
 import { runUnmask } from '../run-unmask.ts';
 import type { Runtime } from '../runtime.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { keepOpen } from '../keep-open.ts';
 import type { Jobs } from './jobs.ts';
 import { lengthText, parseLength, type TuningChoice, tuneArguments } from './tuning-choice.ts';
 
@@ -173,7 +173,8 @@ async function askLength(last: TuningChoice['length']): Promise<TuningChoice['le
     title: `Enter the length of the run (${steps}/${steps})`,
     prompt: 'A number of steps, or a duration such as 90 s, 5 min or 1 h.',
     value: lengthText(last),
-    validateInput: (value) => (parseLength(value) ? null : 'Enter a number of steps or a duration: 100, 90 s, 5 min or 1 h.'),
+    validateInput: (value) =>
+      parseLength(value) ? null : 'Enter a number of steps or a duration: 100, 90 s, 5 min or 1 h.',
   });
   return text === undefined ? undefined : (parseLength(text) ?? undefined);
 }

@@ -6,10 +6,10 @@ import type { ModelOffer } from '../../protocol/models.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
 import { signalOf } from '../abort-signal.ts';
 import { commands } from '../contributions.ts';
+import { keepOpen } from '../keep-open.ts';
 import type { NodeChoice } from '../node-choice.ts';
 import { runUnmask } from '../run-unmask.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { keepOpen } from '../keep-open.ts';
 import type { ModelsTree } from '../trees/models-tree.ts';
 import { withHubToken } from './hub-token.ts';
 import { labelOf, offerLines } from './model-items.ts';
@@ -121,7 +121,11 @@ async function fetchOffer(context: vscode.ExtensionContext, parts: AddModelParts
 /** Shows what would be downloaded and asks for confirmation. */
 async function confirm(model: ModelOffer): Promise<boolean> {
   const download = 'Download';
-  const detail = [...offerLines(model), '', 'The files are verified and stored on this machine. No data is uploaded.'].join('\n');
+  const detail = [
+    ...offerLines(model),
+    '',
+    'The files are verified and stored on this machine. No data is uploaded.',
+  ].join('\n');
   const answer = await vscode.window.showInformationMessage(
     `Download ${model.name}?`,
     { modal: true, detail },

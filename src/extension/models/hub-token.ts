@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { commands } from '../contributions.ts';
 import type { NodeProgram } from '../find-node.ts';
-import { withErrorsShown } from '../show-error.ts';
 import { keepOpen } from '../keep-open.ts';
+import { withErrorsShown } from '../show-error.ts';
 
 const secret = 'huggingFaceToken';
 
@@ -39,6 +39,4 @@ export function registerSetHubToken(context: vscode.ExtensionContext, log: vscod
 }
 
 const tokenProblem = (token: string): string | null =>
-  token === '' || /^[\x21-\x7e]+$/.test(token)
-    ? null
-    : 'A token has no spaces and no accented letters. Copy it again.';
+  token === '' || /^[\x21-\x7e]+$/.test(token) ? null : 'A token has no spaces and no accented letters. Copy it again.';

@@ -28,11 +28,7 @@ export function registerRemoveModel(context: vscode.ExtensionContext, parts: Rem
         const remove = 'Remove';
         const detail =
           name === chosen.name ? 'This model is in use for completions. They stop until you select another model.' : '';
-        const answer = await vscode.window.showWarningMessage(
-          `Remove model ${name}?`,
-          { modal: true, detail },
-          remove,
-        );
+        const answer = await vscode.window.showWarningMessage(`Remove model ${name}?`, { modal: true, detail }, remove);
         if (answer !== remove) return;
         await ask(['models', 'remove', name, '--yes']);
         models.refresh();

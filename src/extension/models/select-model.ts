@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { commands } from '../contributions.ts';
+import { keepOpen } from '../keep-open.ts';
 import type { Runtime } from '../runtime.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { keepOpen } from '../keep-open.ts';
 import type { ModelSource } from './add-model.ts';
 import type { ChosenModel, ModelScope } from './chosen-model.ts';
 import { labelOf, modelGroups } from './model-items.ts';

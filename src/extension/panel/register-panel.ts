@@ -24,7 +24,11 @@ export function registerPanel(context: vscode.ExtensionContext, services: Omit<P
 
   const fill = (webview: vscode.Webview) => fillWebview(webview, dist, 'panel', 'Unmask');
   const watcher = completionWatcher(parts, sessions);
-  const open = (frame: PanelContainer, onDidChangeVisibility: vscode.Event<unknown>, onDidDispose: vscode.Event<void>) => {
+  const open = (
+    frame: PanelContainer,
+    onDidChangeVisibility: vscode.Event<unknown>,
+    onDidDispose: vscode.Event<void>,
+  ) => {
     const session = new PanelSession(frame, parts);
     sessions.add(session);
     const visibility = onDidChangeVisibility(() => {

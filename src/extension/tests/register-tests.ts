@@ -8,9 +8,9 @@ import { askUnmask } from '../ask-unmask.ts';
 import { commands, views } from '../contributions.ts';
 import type { TuneParts } from '../jobs/tune-on-task.ts';
 import type { TuningChoice } from '../jobs/tuning-choice.ts';
-import { showError, withErrorsShown } from '../show-error.ts';
 import { keepOpen } from '../keep-open.ts';
-import { testCountText, heldOutTasks, tasksByFile, writeChosen } from './chosen-tasks.ts';
+import { showError, withErrorsShown } from '../show-error.ts';
+import { heldOutTasks, tasksByFile, testCountText, writeChosen } from './chosen-tasks.ts';
 import { findTests, readDiscovery } from './find-tests.ts';
 import { RewardTests } from './reward-tests.ts';
 import { TestsTree } from './tests-tree.ts';
@@ -121,7 +121,9 @@ async function pickFolder(): Promise<string | undefined> {
   if (folders.length === 0)
     throw new UserError('No local folder is open. Open a folder whose tests are to be the reward.');
   if (folders.length === 1) return folders[0]!.uri.fsPath;
-  const picked = await vscode.window.showWorkspaceFolderPick({ placeHolder: 'Select the folder whose tests are the reward' });
+  const picked = await vscode.window.showWorkspaceFolderPick({
+    placeHolder: 'Select the folder whose tests are the reward',
+  });
   return picked?.uri.fsPath;
 }
 

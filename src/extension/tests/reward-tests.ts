@@ -80,7 +80,8 @@ export class RewardTests implements vscode.Disposable {
       const result = await this.#ask<DryRunDocument>(['dry-run', '--data', data], signal);
       // The rows of the file are in the order of the task indices.
       const inOrder = [...items].sort((a, b) => (this.#functions.get(a) ?? 0) - (this.#functions.get(b) ?? 0));
-      for (const [index, item] of inOrder.entries()) reportResults(run, item, result.functions[index] as DryRunFunction);
+      for (const [index, item] of inOrder.entries())
+        reportResults(run, item, result.functions[index] as DryRunFunction);
       return result;
     } finally {
       run.end();
@@ -103,6 +104,11 @@ function reportResults(run: vscode.TestRun, item: vscode.TestItem, { tests, reas
   for (const [, test] of item.children) {
     const result = results.get(test.label);
     if (result?.passed) run.passed(test, milliseconds);
-    else run.failed(test, new vscode.TestMessage(result?.message ?? reason ?? 'The test runner did not report this test.'), milliseconds);
+    else
+      run.failed(
+        test,
+        new vscode.TestMessage(result?.message ?? reason ?? 'The test runner did not report this test.'),
+        milliseconds,
+      );
   }
 }

@@ -2,7 +2,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import type { DiscoveryDocument, FoundTask, LeftOut } from '../../protocol/discovery.ts';
-import { testCountText, heldOutTasks, taskName, tasksByFile } from './chosen-tasks.ts';
+import { heldOutTasks, taskName, tasksByFile, testCountText } from './chosen-tasks.ts';
 
 /** A node of the tree; `task` and `place` are indices into the lists of the discovery. */
 export type TestsNode =

@@ -42,7 +42,10 @@ export function rejectionSummary(candidates: readonly { readonly discardedBy: st
     const times = reasons.filter((other) => other === reason).length;
     return reasons.length === 1 ? reason : `${reason} (${times})`;
   });
-  const subject = reasons.length === 1 ? 'The only candidate was' : `All ${reasons.length} candidates were`;
+  const subject =
+    reasons.length === 1
+      ? 'The only candidate was'
+      : `${reasons.length === 2 ? 'Both' : `All ${reasons.length}`} candidates were`;
   return `${subject} rejected: ${counted.join(', ')}.`;
 }
 

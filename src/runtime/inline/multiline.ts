@@ -1,4 +1,4 @@
-import { depthOf, lineBefore, lineAfter, type TextAtCursor } from './text-at-cursor.ts';
+import { depthOf, lineAfter, lineBefore, type TextAtCursor } from './text-at-cursor.ts';
 
 /**
  * Whether a completion may have several lines. With `auto`, it has one line if anything but closing brackets and
