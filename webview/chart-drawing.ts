@@ -5,7 +5,7 @@ import { colour } from './theme.ts';
 
 export const plotHeight = 180;
 /** Points are marked up to this number of steps. */
-const markUpTo = 40;
+const maxMarkedSteps = 40;
 /** Above this number of steps, curves are drawn faintly, with their running mean on top. */
 const manySteps = 400;
 /** The window of the running mean is this fraction of all steps. */
@@ -31,7 +31,7 @@ export function plotOptions(
   spec: () => Chart,
   width: number,
   format: (value: number) => string,
-  tell: (index: number | null) => void,
+  onStep: (index: number | null) => void,
   shown: readonly boolean[],
 ): uPlot.Options {
   const axis: uPlot.Axis = {
@@ -71,12 +71,12 @@ export function plotOptions(
           dash: line.dash,
           // Two runs have different steps; a step of only one run leaves no gap in the other.
           spanGaps: spec().curves.some(({ comparedWith }) => comparedWith !== undefined),
-          points: { show: () => spec().steps.length <= markUpTo, size: 5, fill: colour(line.colour) },
+          points: { show: () => spec().steps.length <= maxMarkedSteps, size: 5, fill: colour(line.colour) },
         };
       }),
     ],
     hooks: {
-      setCursor: [(plot) => tell(plot.cursor.idx ?? null)],
+      setCursor: [(plot) => onStep(plot.cursor.idx ?? null)],
       draw: [(plot) => whiskers(plot, spec()), (plot) => runningMeans(plot, spec())],
     },
   };
@@ -85,11 +85,11 @@ export function plotOptions(
 /** The range of the values and their intervals. */
 function withLimits({ curves }: Chart, min: number, max: number): [number, number] {
   const limits = curves.flatMap(({ low, high }) => [...(low ?? []), ...(high ?? [])]).filter((limit) => limit !== null);
-  return roomy(Math.min(min, ...limits), Math.max(max, ...limits));
+  return withMargin(Math.min(min, ...limits), Math.max(max, ...limits));
 }
 
 /** The limits with a margin, so that a curve never runs along the frame and a flat curve gets a scale too. */
-function roomy(low: number, high: number): [number, number] {
+function withMargin(low: number, high: number): [number, number] {
   if (!Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
   const room = high > low ? 0.08 * (high - low) : Math.max(1e-6, 0.1 * Math.abs(high));
   // The axis of a quantity that is never negative starts at zero.

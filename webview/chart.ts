@@ -45,11 +45,11 @@ export function liveChart(first: Chart): LiveChart {
   let values: HTMLElement[] = [];
 
   const format = (value: number) => (spec.format ?? number)(value);
-  const tell = (index: number | null) => {
-    const at = index ?? spec.steps.length - 1;
-    readout.textContent = spec.steps.length === 0 ? '' : `step ${spec.steps[at]}`;
+  const showValues = (index: number | null) => {
+    const describeStep = index ?? spec.steps.length - 1;
+    readout.textContent = spec.steps.length === 0 ? '' : `step ${spec.steps[describeStep]}`;
     spec.curves.forEach((curve, each) => {
-      const value = curve.values[at];
+      const value = curve.values[describeStep];
       (values[each] as HTMLElement).textContent = value === null || value === undefined ? '' : format(value);
     });
   };
@@ -58,7 +58,7 @@ export function liveChart(first: Chart): LiveChart {
     if (width === 0) return;
     plot?.destroy();
     plot = new uPlot(
-      plotOptions(() => spec, width, format, tell, shown),
+      plotOptions(() => spec, width, format, showValues, shown),
       dataOf(spec),
       canvas,
     );
@@ -83,7 +83,7 @@ export function liveChart(first: Chart): LiveChart {
   };
   const describe = () => {
     // The label is not replaced while a screen reader reads single steps.
-    if (document.activeElement !== canvas) canvas.setAttribute('aria-label', spoken(spec, format));
+    if (document.activeElement !== canvas) canvas.setAttribute('aria-label', describeChart(spec, format));
     const mean = isDense(spec) ? `Bold line: running mean over ${count(windowOf(spec), 'step')}.` : '';
     note.textContent = `${spec.note ?? ''} ${mean}`.trim();
     note.hidden = note.textContent === '';
@@ -106,7 +106,7 @@ export function liveChart(first: Chart): LiveChart {
     canvas.setAttribute('aria-label', `${spec.title}, ${at(spec, index, format)}`);
   });
   fillLegend();
-  tell(null);
+  showValues(null);
   describe();
   return {
     root,
@@ -118,7 +118,7 @@ export function liveChart(first: Chart): LiveChart {
         draw();
       } else if (isDense(before) !== isDense(spec)) draw();
       else if (plot) takeData(plot, before, spec);
-      tell(plot?.cursor.idx ?? null);
+      showValues(plot?.cursor.idx ?? null);
       describe();
     },
     remove() {
@@ -148,7 +148,7 @@ function takeData(plot: uPlot, before: Chart, spec: Chart): void {
 }
 
 /** Describes the curves for screen readers. */
-function spoken(spec: Chart, format: (value: number) => string): string {
+function describeChart(spec: Chart, format: (value: number) => string): string {
   const parts = spec.curves.map(({ label, values }) => {
     const measured = values.filter((value) => value !== null);
     if (measured.length === 0) return `${label}: no data`;

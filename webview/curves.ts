@@ -12,7 +12,7 @@ interface Panel {
   readonly metrics: readonly (readonly [name: string, label: string])[];
 }
 
-const trainedForm =
+const boundsNote =
   'The upper bound (EUBO) is known up to a constant, so compare its changes and not its value with the lower bound.';
 
 const panels: readonly Panel[] = [
@@ -34,7 +34,7 @@ const panels: readonly Panel[] = [
   { title: 'Gradient norm, before clipping', metrics: [['grad_norm', 'gradient norm']] },
   {
     title: 'Likelihood bounds, nats per token',
-    note: trainedForm,
+    note: boundsNote,
     metrics: [
       ['elbo_positive', 'ELBO, positive advantage'],
       ['eubo_negative', 'EUBO, negative advantage'],
@@ -56,7 +56,7 @@ const panels: readonly Panel[] = [
 ];
 
 /** Counters and names that every step has; they are not plotted. */
-const uninteresting = new Set(['step', 'time', 'num_tokens', 'epoch']);
+const notPlotted = new Set(['step', 'time', 'num_tokens', 'epoch']);
 
 /** A run's charts: evaluations first, then every metric of its steps. */
 export function chartsOf(steps: readonly StepEvent[], evaluations: readonly EvaluationEvent[]): Chart[] {
@@ -94,10 +94,10 @@ export function curves(steps: readonly StepEvent[], evaluations: readonly Evalua
 function stepCharts(events: readonly StepEvent[]): Chart[] {
   if (events.length === 0) return [];
   const steps = events.map(({ step }) => step);
-  const names = [...new Set(events.flatMap((event) => Object.keys(event)))].filter((name) => !uninteresting.has(name));
-  const left = new Set(names);
+  const names = [...new Set(events.flatMap((event) => Object.keys(event)))].filter((name) => !notPlotted.has(name));
+  const remaining = new Set(names);
   const curve = (name: string, called: string): Curve => {
-    left.delete(name);
+    remaining.delete(name);
     return { label: called, values: events.map((event) => event[name] ?? null) };
   };
   const charts = panels.map((panel) => ({
@@ -106,15 +106,15 @@ function stepCharts(events: readonly StepEvent[]): Chart[] {
     curves: panel.metrics.flatMap(([name, called]) =>
       name.endsWith('*')
         ? names.filter((other) => other.startsWith(name.slice(0, -1))).map((other) => curve(other, partName(other)))
-        : left.has(name)
+        : remaining.has(name)
           ? [curve(name, called)]
           : [],
     ),
   }));
-  const gap = gapChart(events, steps, left);
-  const others = [...left].map((name) => ({ title: label(name), steps, curves: [curve(name, label(name))] }));
+  const gap = gapChart(events, steps, remaining);
+  const others = [...remaining].map((name) => ({ title: label(name), steps, curves: [curve(name, label(name))] }));
   // The gap comes after the chart of the bounds that it is the difference of.
-  const bounds = charts.findIndex(({ note }) => note === trainedForm) + 1;
+  const bounds = charts.findIndex(({ note }) => note === boundsNote) + 1;
   return [...charts.slice(0, bounds), ...(gap ? [gap] : []), ...charts.slice(bounds), ...others].filter(
     ({ curves }) => curves.length > 0,
   );

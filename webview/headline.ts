@@ -24,7 +24,11 @@ export function headline(result: ReportHeadline | null, verdicts: readonly strin
       element(
         'div',
         { class: 'figure' },
-        element('p', { class: 'metric' }, `${label(first.name)}, ${count(result.n, 'held-out problem')} of ${result.task}`),
+        element(
+          'p',
+          { class: 'metric' },
+          `${label(first.name)}, ${count(result.n, 'held-out problem')} of ${result.task}`,
+        ),
         element(
           'p',
           { class: 'change' },
@@ -75,7 +79,11 @@ function table({ metrics, n }: ReportHeadline): HTMLElement {
     element(
       'table',
       { class: 'metrics' },
-      element('caption', {}, `All metrics on the same ${count(n, 'problem')}, with 95 % confidence intervals. Differences are paired by problem.`),
+      element(
+        'caption',
+        {},
+        `All metrics on the same ${count(n, 'problem')}, with 95 % confidence intervals. Differences are paired by problem.`,
+      ),
       element('thead', {}, element('tr', {}, ...heads.map((head) => element('th', { scope: 'col' }, head)))),
       element(
         'tbody',

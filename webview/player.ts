@@ -2,13 +2,14 @@ import './player.css';
 import type { Denoising } from '../src/protocol/report.ts';
 import type { Frame } from '../src/protocol/sample.ts';
 import { element } from './element.ts';
+import { type PlayerActions, playerControls, playerKeys } from './player-controls.ts';
 import { revealOrder } from './reveal-order.ts';
 import { colour, tokenCanvas } from './token-canvas.ts';
 import { inspectTokens } from './token-inspector.ts';
-import { aboutToken, blank, named, revealedBy } from './token-text.ts';
+import { allMasked, describeToken, revealedBy, tokenName } from './token-text.ts';
 
 /** Milliseconds to play a whole completion, within limits per step. */
-const wholePlay = 8_000;
+const playDuration = 8_000;
 
 /** Position 0 is the canvas before the first step, position k the canvas after step k. */
 export interface Player {
@@ -38,12 +39,7 @@ export function player(denoising: Denoising, { inspect = false, position: first,
   const canvas = tokenCanvas(frames[0]?.tokens.length ?? 0, layout);
   const inspector = inspect ? inspectTokens(canvas) : null;
   if (!inspector) canvas.root.setAttribute('role', 'img');
-  const counter = element('output', { class: 'counter', 'aria-live': 'polite' });
   const change = element('p', { class: 'note revealed' });
-  const slider = element('input', { type: 'range', min: 0, step: 1, 'aria-label': 'Denoising step' });
-  const play = element('button', { type: 'button', class: 'play' }, '▶ Play');
-  const back = element('button', { type: 'button', 'aria-label': 'Previous step' }, '‹');
-  const forth = element('button', { type: 'button', 'aria-label': 'Next step' }, '›');
   const steps = element('span', {});
   const order = revealOrder(() => frames);
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -52,51 +48,43 @@ export function player(denoising: Denoising, { inspect = false, position: first,
   const show = (to: number) => {
     const before = position;
     position = Math.min(frames.length, Math.max(0, to));
-    const frame = position === 0 ? blank(frames[0] as Frame) : (frames[position - 1] as Frame);
+    const frame = position === 0 ? allMasked(frames[0] as Frame) : (frames[position - 1] as Frame);
     const fresh = position === 0 ? [] : revealedBy(frames, position - 1);
     canvas.draw(frame, new Set(fresh), frames.length - 1);
-    canvas.root.setAttribute('aria-label', spokenCanvas(frame));
+    canvas.root.setAttribute('aria-label', describeCanvas(frame));
     if (inspector) inspector.draw(frame);
-    else for (const [place, box] of canvas.boxes.entries()) box.title = aboutToken(frame, place);
-    slider.max = String(frames.length);
-    slider.value = String(position);
-    const words = `Step ${position} of ${frames.length}`;
-    slider.setAttribute('aria-valuetext', words);
-    counter.textContent = words;
-    change.textContent = position === 0 ? 'All tokens are masked.' : sentence(frame, fresh);
+    else for (const [place, box] of canvas.boxes.entries()) box.title = describeToken(frame, place);
+    controls.show(position, frames.length);
+    change.textContent = position === 0 ? 'All tokens are masked.' : describeStep(frame, fresh);
     steps.textContent = ` step ${frames.length}`;
-    back.disabled = position === 0;
-    forth.disabled = position === frames.length;
     if (position !== before) moved?.(position, position === frames.length);
   };
   const pause = () => {
     clearInterval(timer);
     timer = undefined;
-    play.textContent = '▶ Play';
-    counter.setAttribute('aria-live', 'polite');
+    controls.playing(false);
   };
   const start = () => {
     if (position === frames.length) show(0);
-    play.textContent = '❚❚ Pause';
-    counter.setAttribute('aria-live', 'off');
+    controls.playing(true);
     clearInterval(timer);
     timer = setInterval(
       () => {
         show(position + 1);
         if (position === frames.length || !root.isConnected) pause();
       },
-      Math.min(700, Math.max(60, wholePlay / frames.length)),
+      Math.min(700, Math.max(60, playDuration / frames.length)),
     );
   };
-  const toggle = () => (timer === undefined ? start() : pause());
-  const stepTo = (to: number) => {
-    pause();
-    show(to);
+  const actions: PlayerActions = {
+    toggle: () => (timer === undefined ? start() : pause()),
+    goTo(to) {
+      pause();
+      show(to);
+    },
+    position: () => position,
   };
-  play.addEventListener('click', toggle);
-  back.addEventListener('click', () => stepTo(position - 1));
-  forth.addEventListener('click', () => stepTo(position + 1));
-  slider.addEventListener('input', () => stepTo(Number(slider.value)));
+  const controls = playerControls(actions);
   const prompt = element('pre', { tabindex: 0, 'aria-label': 'Prompt' }, denoising.prompt);
   const root = element(
     'figure',
@@ -119,24 +107,10 @@ export function player(denoising: Denoising, { inspect = false, position: first,
       canvas.root,
       ...(inspector ? [inspector.tooltip] : []),
     ),
-    element('div', { class: 'controls' }, play, back, slider, forth, counter),
+    controls.root,
     element('div', { class: 'about' }, change, legend(steps, layout?.given !== undefined), order.root),
   );
-  root.addEventListener('keydown', (event) => {
-    // The slider and the buttons handle these keys themselves.
-    if (event.target !== root) return;
-    const keys: Record<string, () => void> = {
-      ' ': toggle,
-      ArrowLeft: () => stepTo(position - 1),
-      ArrowRight: () => stepTo(position + 1),
-      Home: () => stepTo(0),
-      End: () => stepTo(frames.length),
-    };
-    const action = keys[event.key];
-    if (action === undefined) return;
-    event.preventDefault();
-    action();
-  });
+  playerKeys(root, actions);
   show(first ?? frames.length);
   return {
     root,
@@ -157,22 +131,22 @@ export function player(denoising: Denoising, { inspect = false, position: first,
   };
 }
 
-const spokenCanvas = (frame: Frame): string => {
+const describeCanvas = (frame: Frame): string => {
   const masked = frame.tokens.filter((token) => token === null).length;
   return `${frame.tokens.map((token) => token ?? ' mask ').join('')} (${masked} of ${frame.tokens.length} masked)`;
 };
 
-function sentence(frame: Frame, fresh: readonly number[]): string {
+function describeStep(frame: Frame, fresh: readonly number[]): string {
   // All positions after the end are alike, so only the first is listed.
   const end = fresh.find((place) => frame.tokens[place] === '');
-  const told = fresh.filter((place) => frame.tokens[place] !== '' || place === end);
-  if (told.length === 0) return 'No tokens changed in this step.';
-  const first = told.slice(0, 8).map((place) => {
+  const listed = fresh.filter((place) => frame.tokens[place] !== '' || place === end);
+  if (listed.length === 0) return 'No tokens changed in this step.';
+  const first = listed.slice(0, 8).map((place) => {
     const confidence = frame.confidence[place];
     const sure = confidence === null || confidence === undefined ? '' : ` (${confidence.toFixed(2)})`;
-    return `${named(frame.tokens[place] ?? null)}${sure}`;
+    return `${tokenName(frame.tokens[place] ?? null)}${sure}`;
   });
-  return `This step revealed ${first.join(', ')}${told.length > first.length ? ` and ${told.length - first.length} more` : ''}.`;
+  return `This step revealed ${first.join(', ')}${listed.length > first.length ? ` and ${listed.length - first.length} more` : ''}.`;
 }
 
 function legend(steps: HTMLElement, given: boolean): HTMLElement {

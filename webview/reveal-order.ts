@@ -1,6 +1,6 @@
 import type { Frame } from '../src/protocol/sample.ts';
 import { element } from './element.ts';
-import { visible } from './token-text.ts';
+import { visibleText } from './token-text.ts';
 
 /** A table of the tokens by the step that revealed them, as an alternative to the colours. It is filled when opened. */
 export function revealOrder(frames: () => readonly Frame[]): { readonly root: HTMLElement; refresh(): void } {
@@ -45,7 +45,7 @@ function rows(end: Frame | undefined): HTMLElement[] {
         {},
         element('td', { class: 'number' }, at === null ? '' : String(at + 1)),
         element('td', { class: 'number' }, String(index + 1)),
-        element('td', {}, element('code', {}, visible(token ?? ''))),
+        element('td', {}, element('code', {}, visibleText(token ?? ''))),
         element('td', { class: 'number' }, sure === null ? '' : sure.toFixed(3)),
       ),
     );

@@ -22,7 +22,7 @@ export function samples(steps: readonly ReportSamples[]): HTMLElement {
     ...pages.map(({ title }, page) => element('option', { value: page }, title)),
   );
   const back = element('button', { type: 'button' }, '‹ Previous');
-  const forth = element('button', { type: 'button' }, 'Next ›');
+  const forward = element('button', { type: 'button' }, 'Next ›');
   const body = element('div', {
     class: 'scroll',
     tabindex: 0,
@@ -33,14 +33,12 @@ export function samples(steps: readonly ReportSamples[]): HTMLElement {
     const { title, first, records } = pages[page] as (typeof pages)[number];
     choice.value = String(page);
     back.disabled = page === 0;
-    forth.disabled = page === pages.length - 1;
-    body.replaceChildren(
-      records.length > 0 ? table(title, first, records) : missing('This step has no samples.'),
-    );
+    forward.disabled = page === pages.length - 1;
+    body.replaceChildren(records.length > 0 ? table(title, first, records) : missing('This step has no samples.'));
   };
   choice.addEventListener('change', () => show(Number(choice.value)));
   back.addEventListener('click', () => show(Number(choice.value) - 1));
-  forth.addEventListener('click', () => show(Number(choice.value) + 1));
+  forward.addEventListener('click', () => show(Number(choice.value) + 1));
   show(0);
   return section(
     'samples',
@@ -50,7 +48,7 @@ export function samples(steps: readonly ReportSamples[]): HTMLElement {
       {},
       'Completions that the model generated during tuning. The advantage is the reward minus the mean reward of all completions of the same prompt. Tuning makes completions with a positive advantage more likely, and those with a negative advantage less likely.',
     ),
-    element('div', { class: 'controls' }, back, choice, forth),
+    element('div', { class: 'controls' }, back, choice, forward),
     body,
   );
 }

@@ -1,7 +1,7 @@
 import type { Denoising } from '../src/protocol/report.ts';
 import type { Frame } from '../src/protocol/sample.ts';
 import { element } from './element.ts';
-import { visible } from './token-text.ts';
+import { visibleText } from './token-text.ts';
 
 /** The drawing of a canvas: one box per token. */
 export interface TokenCanvas {
@@ -25,7 +25,7 @@ export function tokenCanvas(places: number, layout: Denoising['layout']): TokenC
       for (const [place, box] of boxes.entries()) {
         drawToken(box, frame, place, Math.max(1, last));
         box.classList.toggle('fresh', fresh.has(place));
-        if (place >= cells) breakBehind(box, frame.tokens[place]?.endsWith('\n') ?? false);
+        if (place >= cells) breakAfter(box, frame.tokens[place]?.endsWith('\n') ?? false);
       }
     },
   };
@@ -45,7 +45,7 @@ function grid(boxes: readonly HTMLElement[], { columns, given, box: every }: Non
 
 function drawToken(box: HTMLElement, frame: Frame, place: number, last: number): void {
   const text = frame.tokens[place] ?? null;
-  const shown = text === null || text === '' ? '\u00a0' : visible(text);
+  const shown = text === null || text === '' ? '\u00a0' : visibleText(text);
   if (box.textContent !== shown) box.textContent = shown;
   box.classList.toggle('masked', text === null);
   box.classList.toggle('empty', text === '');
@@ -62,7 +62,7 @@ export function colour(box: HTMLElement, when: number, confidence: number | null
 }
 
 /** Adds or removes the line break after a token. */
-function breakBehind(box: HTMLElement, wanted: boolean): void {
+function breakAfter(box: HTMLElement, wanted: boolean): void {
   const next = box.nextElementSibling;
   if (wanted && next?.tagName !== 'BR') box.after(element('br'));
   if (!wanted && next?.tagName === 'BR') next.remove();

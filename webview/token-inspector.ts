@@ -2,7 +2,7 @@ import type { Frame, RunnerUp } from '../src/protocol/sample.ts';
 import { element } from './element.ts';
 import { percent } from './numbers.ts';
 import type { TokenCanvas } from './token-canvas.ts';
-import { aboutToken, howRevealed, named } from './token-text.ts';
+import { describeReveal, describeToken, tokenName } from './token-text.ts';
 
 let made = 0;
 
@@ -104,7 +104,7 @@ export function inspectTokens({ root, boxes }: TokenCanvas): {
     tooltip,
     draw(drawn) {
       frame = drawn;
-      for (const [place, box] of boxes.entries()) box.setAttribute('aria-label', aboutToken(drawn, place));
+      for (const [place, box] of boxes.entries()) box.setAttribute('aria-label', describeToken(drawn, place));
       fill();
     },
   };
@@ -126,8 +126,8 @@ function contents(frame: Frame, place: number): Node[] {
   if (token === null) return [element('p', {}, 'Not revealed yet.')];
   const others = frame.runnersUp?.[place];
   return [
-    element('p', {}, element('strong', {}, token === '' ? 'Empty, after the end' : named(token))),
-    element('p', {}, howRevealed(frame, place) ?? ''),
+    element('p', {}, element('strong', {}, token === '' ? 'Empty, after the end' : tokenName(token))),
+    element('p', {}, describeReveal(frame, place) ?? ''),
     ...(others && others.length > 0
       ? [element('p', {}, 'Alternatives:'), element('ul', {}, ...others.map(runnerUp))]
       : []),
@@ -137,5 +137,5 @@ function contents(frame: Frame, place: number): Node[] {
 function runnerUp({ token, probability }: RunnerUp): HTMLElement {
   const bar = element('span', { class: 'share', 'aria-hidden': 'true' });
   bar.style.setProperty('--share', Math.min(1, Math.max(0, probability)).toFixed(3));
-  return element('li', {}, element('code', {}, named(token)), ' ', element('span', {}, percent(probability)), bar);
+  return element('li', {}, element('code', {}, tokenName(token)), ' ', element('span', {}, percent(probability)), bar);
 }

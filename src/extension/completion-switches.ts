@@ -4,7 +4,7 @@ import { commands, settings } from './contributions.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Durations of a snooze, in minutes. */
-const snoozes = [5, 15, 60] as const;
+const snoozeMinutes = [5, 15, 60] as const;
 
 /** Commands that turn completions on and off: everywhere, for a language, or for some time. */
 export function registerCompletionSwitches(context: vscode.ExtensionContext, runtime: Runtime): void {
@@ -40,7 +40,7 @@ export function registerCompletionSwitches(context: vscode.ExtensionContext, run
 
 async function pickMinutes(): Promise<number | undefined> {
   const items = [
-    ...snoozes.map((minutes) => ({ label: minutes === 60 ? '1 hour' : `${minutes} minutes`, minutes })),
+    ...snoozeMinutes.map((minutes) => ({ label: minutes === 60 ? '1 hour' : `${minutes} minutes`, minutes })),
     { label: 'End snooze', minutes: 0 },
   ];
   return (await vscode.window.showQuickPick(items, { title: 'Snooze completions for' }))?.minutes;

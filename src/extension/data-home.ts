@@ -6,12 +6,12 @@ import { settings } from './contributions.ts';
  * read `UNMASK_HOME`. A change takes effect after reloading the window, because runs may be active in this one.
  */
 export function registerDataHome(context: vscode.ExtensionContext): void {
-  const named = () => vscode.workspace.getConfiguration().get<string>(settings.home, '').trim();
-  const home = named();
+  const configuredHome = () => vscode.workspace.getConfiguration().get<string>(settings.home, '').trim();
+  const home = configuredHome();
   if (home !== '') process.env.UNMASK_HOME = home;
   context.subscriptions.push(
     vscode.workspace.onDidChangeConfiguration(async (event) => {
-      if (!event.affectsConfiguration(settings.home) || named() === home) return;
+      if (!event.affectsConfiguration(settings.home) || configuredHome() === home) return;
       const reload = 'Reload Window';
       const answer = await vscode.window.showInformationMessage(
         'Reload the window to use the new Unmask data folder.',

@@ -16,7 +16,7 @@ import { withErrorsShown } from './show-error.ts';
 import type { ModelsTree } from './trees/models-tree.ts';
 
 /** Milliseconds for a run to save and exit: an engine cannot be interrupted in the middle of a step. */
-const patience = 120_000;
+const stopTimeout = 120_000;
 
 /** `Unmask: Delete All Local Data`: deletes all data of Unmask on this machine, after showing its size. */
 export function registerDeleteAllData(
@@ -68,14 +68,16 @@ export function registerDeleteAllData(
 
 async function stopAll(jobs: Jobs): Promise<void> {
   await Promise.all([jobs.runs.look(), jobs.evaluations.look()]);
-  const living = [...jobs.runs.runs, ...jobs.evaluations.runs].filter(({ state }) => !isOver(state));
+  const activeRuns = [...jobs.runs.runs, ...jobs.evaluations.runs].filter(({ state }) => !isOver(state));
   // A run that ends by itself in the meantime needs no request.
-  for (const { dir } of living) await requestControl(dir, 'stop').catch(() => undefined);
-  const deadline = Date.now() + patience;
-  for (const { dir, run } of living) {
+  for (const { dir } of activeRuns) await requestControl(dir, 'stop').catch(() => undefined);
+  const deadline = Date.now() + stopTimeout;
+  for (const { dir, run } of activeRuns) {
     while ((await lockHolder(dir)) !== null) {
       if (Date.now() > deadline)
-        throw new UserError(`Run ${run} did not stop within ${patience / 1000} s, so nothing was deleted. Try again.`);
+        throw new UserError(
+          `Run ${run} did not stop within ${stopTimeout / 1000} s, so nothing was deleted. Try again.`,
+        );
       await delay(200);
     }
   }

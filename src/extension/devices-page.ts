@@ -2,13 +2,13 @@ import type { DevicesReport, EngineFinding } from '../protocol/devices.ts';
 import type { NodeProgram } from './find-node.ts';
 
 /** A Node in which no engine works, and why. */
-export interface PassedOver {
+export interface RejectedNode {
   readonly node: NodeProgram;
   readonly reason: string;
 }
 
 /** Text of the page that `Unmask: Show Devices` opens. */
-export function devicesPage(report: DevicesReport, node: NodeProgram, passedOver: readonly PassedOver[]): string {
+export function devicesPage(report: DevicesReport, node: NodeProgram, rejected: readonly RejectedNode[]): string {
   const { chosen, engines, sandbox } = report;
   const isChosen = ({ engine, device }: EngineFinding) => engine === chosen?.engine && device === chosen.device;
   const others = engines.filter((finding) => !isChosen(finding) && finding.reason !== null);
@@ -35,13 +35,13 @@ export function devicesPage(report: DevicesReport, node: NodeProgram, passedOver
     sandbox.available
       ? `Sandbox: ${sandbox.kind ?? 'available'}${sandbox.limits.length > 0 ? ` (${sandbox.limits.join(', ')})` : ''}`
       : `Sandbox: not available${sandbox.reason ? `: ${sandbox.reason}` : ''}`,
-    `Node.js: ${named(node)}`,
-    ...passedOver.map(({ node, reason }) => `  not used: ${named(node)}: ${reason}`),
+    `Node.js: ${describeNode(node)}`,
+    ...rejected.map(({ node, reason }) => `  not used: ${describeNode(node)}: ${reason}`),
     '',
   ].join('\n');
 }
 
-function named({ version, file }: NodeProgram): string {
+function describeNode({ version, file }: NodeProgram): string {
   return `${version}, ${file}`;
 }
 

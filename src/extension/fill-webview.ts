@@ -5,11 +5,11 @@ import { pageHtml } from './page-html.ts';
 /** Fills a webview with one of our pages: `NAME.js` and `NAME.css` of the folder `dist`, the only folder it can read. */
 export function fillWebview(webview: vscode.Webview, dist: vscode.Uri, name: string, title: string): void {
   webview.options = { enableScripts: true, localResourceRoots: [dist] };
-  const place = (file: string) => webview.asWebviewUri(vscode.Uri.joinPath(dist, file)).toString();
+  const urlOf = (file: string) => webview.asWebviewUri(vscode.Uri.joinPath(dist, file)).toString();
   webview.html = pageHtml({
     title,
-    script: place(`${name}.js`),
-    style: place(`${name}.css`),
+    script: urlOf(`${name}.js`),
+    style: urlOf(`${name}.css`),
     source: webview.cspSource,
     nonce: randomBytes(16).toString('base64url'),
   });

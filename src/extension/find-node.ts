@@ -12,18 +12,18 @@ export interface NodeProgram {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-const oldest = [20, 19] as const;
+const minimumVersion = [20, 19] as const;
 
 /**
  * Lists the Nodes of this machine that are new enough, the best first: only the configured one if there is one, else
  * those on PATH, then VS Code's own. Lazy: a later one is only examined if the earlier ones were rejected.
  *
- * @param named the setting `unmask.node`; empty if it is not set
+ * @param configured the setting `unmask.node`; empty if it is not set
  * @throws UserError if the configured Node is missing, is not a Node, or is too old
  */
-export async function* findNodes(named: string, searchPath = process.env.PATH ?? ''): AsyncGenerator<NodeProgram> {
-  if (named.trim() !== '') {
-    yield await namedNode(named.trim());
+export async function* findNodes(configured: string, searchPath = process.env.PATH ?? ''): AsyncGenerator<NodeProgram> {
+  if (configured.trim() !== '') {
+    yield await configuredNode(configured.trim());
     return;
   }
   for (const file of await nodesOnPath(searchPath)) {
@@ -34,7 +34,7 @@ export async function* findNodes(named: string, searchPath = process.env.PATH ??
   yield { file: process.execPath, version: process.versions.node, environment: { ELECTRON_RUN_AS_NODE: '1' } };
 }
 
-async function namedNode(file: string): Promise<NodeProgram> {
+async function configuredNode(file: string): Promise<NodeProgram> {
   const setting = `unmask.node is set to ${file}`;
   let version: string;
   try {
@@ -46,7 +46,7 @@ async function namedNode(file: string): Promise<NodeProgram> {
   }
   if (!isNewEnough(version)) {
     throw new UserError(
-      `${setting}, which is Node.js ${version}. Set it to Node.js ${oldest.join('.')} or newer, or clear it.`,
+      `${setting}, which is Node.js ${version}. Set it to Node.js ${minimumVersion.join('.')} or newer, or clear it.`,
     );
   }
   return { file, version, environment: {} };
@@ -82,5 +82,5 @@ async function versionOf(file: string): Promise<string> {
 
 function isNewEnough(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
+  return major > minimumVersion[0] || (major === minimumVersion[0] && minor >= minimumVersion[1]);
 }

@@ -11,9 +11,9 @@ import { errorIn, parseDocument } from './command-output.ts';
 import type { NodeProgram } from './find-node.ts';
 
 /** Milliseconds between two reads of the output of a job that is starting. */
-const lookEvery = 100;
+const pollInterval = 100;
 /** Milliseconds for which the start-up log of a job is kept; its run directory has its own log. */
-const keepWordsFor = 7 * 24 * 3_600_000;
+const logRetention = 7 * 24 * 3_600_000;
 
 /**
  * Starts a command of the packaged `unmask` as a job: a detached process of low priority that outlives the window and
@@ -35,11 +35,11 @@ export async function launchJob(
 ): Promise<string> {
   const folder = path.join(dataHome(), 'cache', 'jobs');
   await mkdir(folder, { recursive: true });
-  await removeOldWords(folder);
+  await removeOldLogs(folder);
   // Output goes to files: a pipe to this process would break when the window closes.
-  const said = path.join(folder, `${randomUUID()}.log`);
-  const printed = `${said.slice(0, -4)}.json`;
-  const [stderr, stdout] = await Promise.all([open(said, 'a'), open(printed, 'a')]);
+  const stderrFile = path.join(folder, `${randomUUID()}.log`);
+  const stdoutFile = `${stderrFile.slice(0, -4)}.json`;
+  const [stderr, stdout] = await Promise.all([open(stderrFile, 'a'), open(stdoutFile, 'a')]);
   const child = spawn(node.file, [script, ...args, '--json'], {
     // Not the workspace: the program must not depend on the files there.
     cwd: path.dirname(script),
@@ -49,40 +49,40 @@ export async function launchJob(
     detached: true,
   });
   child.unref();
-  let over: string | null = null;
+  let exitReason: string | null = null;
   child.once('error', (error) => {
-    over = `${node.file} could not be started: ${error.message}.`;
+    exitReason = `${node.file} could not be started: ${error.message}.`;
   });
-  child.once('exit', (code, how) => {
-    over ??= `unmask ${args[0]} exited with ${code ?? how} before its run started. See the log ${said}.`;
+  child.once('exit', (code, exitSignal) => {
+    exitReason ??= `unmask ${args[0]} exited with ${code ?? exitSignal} before its run started. See the log ${stderrFile}.`;
   });
   await Promise.all([stdout.close(), stderr.close()]);
   if (lowPriority) lowerPriority(child.pid);
   for (;;) {
     // Read before the output: a job may print its run directory and exit between the two.
-    const ended: string | null = over;
-    const dir = /^run (.+?)\r?$/m.exec(await wholeLines(said))?.[1];
+    const ended: string | null = exitReason;
+    const dir = /^run (.+?)\r?$/m.exec(await readCompleteLines(stderrFile))?.[1];
     if (dir !== undefined) return dir;
-    if (ended !== null) throw new UserError(errorIn(parseDocument(await readFile(printed, 'utf8'))) ?? ended);
+    if (ended !== null) throw new UserError(errorIn(parseDocument(await readFile(stdoutFile, 'utf8'))) ?? ended);
     if (signal?.aborted) {
       child.kill('SIGINT');
       throw new Interrupted(`unmask ${args[0]} was cancelled before its run started.`);
     }
-    await delay(lookEvery);
+    await delay(pollInterval);
   }
 }
 
 /** The output so far, without a last line that is incomplete. */
-async function wholeLines(file: string): Promise<string> {
+async function readCompleteLines(file: string): Promise<string> {
   const text = await readFile(file, 'utf8');
   return text.slice(0, text.lastIndexOf('\n') + 1);
 }
 
-async function removeOldWords(folder: string): Promise<void> {
+async function removeOldLogs(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const file = path.join(folder, name);
     const written = (await stat(file).catch(() => null))?.mtimeMs ?? Date.now();
-    if (Date.now() - written > keepWordsFor) await rm(file, { force: true });
+    if (Date.now() - written > logRetention) await rm(file, { force: true });
   }
 }
 

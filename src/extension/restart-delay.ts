@@ -1,12 +1,12 @@
 /** Milliseconds; exits that are longer ago are ignored. */
-const memory = 3 * 60_000;
+const recentWindow = 3 * 60_000;
 const delays = [1000, 2000, 4000, 8000, 16_000] as const;
 
 /**
  * Milliseconds until a process that exited is restarted, longer each time; null if it exited so often within a few
  * minutes that another restart would not help. `ends` holds the times of the exits, milliseconds since 1970.
  */
-export function nextDelay(ends: readonly number[], now: number): number | null {
-  const recent = ends.filter((end) => now - end < memory).length;
+export function nextDelay(exits: readonly number[], now: number): number | null {
+  const recent = exits.filter((exit) => now - exit < recentWindow).length;
   return delays[recent - 1] ?? null;
 }

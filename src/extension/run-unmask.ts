@@ -6,7 +6,7 @@ import { errorIn, parseDocument } from './command-output.ts';
 import type { NodeProgram } from './find-node.ts';
 
 /** Milliseconds for the program to save and exit before it is killed. */
-const patience = 3000;
+const exitTimeout = 3000;
 
 /**
  * Runs a command of the packaged `unmask` in a separate process and returns its JSON document. The document is not
@@ -65,7 +65,7 @@ function exitCode(child: ChildProcess): Promise<number | NodeJS.Signals | null> 
 /** Asks the program to save and exit, and kills it after a while: an engine cannot be interrupted within a step. */
 function interrupt(child: ChildProcess): void {
   child.kill('SIGINT');
-  const timer = setTimeout(() => killTree(child), patience);
+  const timer = setTimeout(() => killTree(child), exitTimeout);
   child.once('close', () => clearTimeout(timer));
 }
 

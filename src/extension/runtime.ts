@@ -28,7 +28,7 @@ export class Runtime implements vscode.Disposable {
   #state: RuntimeState = { kind: 'stopped', reason: 'The runtime has not started yet.' };
   #client: LanguageClient | null = null;
   /** Times of unexpected exits, milliseconds since 1970. */
-  #ends: number[] = [];
+  #exits: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #disposed = false;
   /** Settles when the current client has started or has failed to start. */
@@ -54,7 +54,7 @@ export class Runtime implements vscode.Disposable {
 
   /** Starts or restarts the process and forgets earlier exits. Of several concurrent calls, only the last one starts it. */
   async restart(): Promise<void> {
-    this.#ends = [];
+    this.#exits = [];
     const restart = ++this.#restarts;
     await this.#stop();
     if (restart === this.#restarts) await this.#start();
@@ -62,20 +62,20 @@ export class Runtime implements vscode.Disposable {
 
   /** Sends a request, after waiting for a start in progress. Throws an error with one sentence if it is not running. */
   async request<Result>(method: string, parameters?: unknown): Promise<Result> {
-    const client = await this.#running();
+    const client = await this.#runningClient();
     return parameters === undefined
       ? client.sendRequest<Result>(method)
       : client.sendRequest<Result>(method, parameters);
   }
 
   /** Sends a request whose result is also reported in parts (LSP's partial results) before it is complete. */
-  async requestInParts<Result, Part>(
+  async requestWithPartialResults<Result, Part>(
     method: string,
     parameters: object,
     onPart: (part: Part) => void,
     token: vscode.CancellationToken,
   ): Promise<Result> {
-    const client = await this.#running();
+    const client = await this.#runningClient();
     const { ProgressType } = await languageClient();
     const partialResultToken = randomUUID();
     const parts = client.onProgress(new ProgressType<Part>(), partialResultToken, onPart);
@@ -116,11 +116,11 @@ export class Runtime implements vscode.Disposable {
     });
     try {
       const started = client.start();
-      this.#settled = started.then(nothing, nothing);
+      this.#settled = started.then(ignore, ignore);
       await started;
     } catch (error) {
       // If the process exited, `closed` has already handled it.
-      if (this.#client === client && this.#state.kind === 'starting') this.#ended(client, messageOf(error));
+      if (this.#client === client && this.#state.kind === 'starting') this.#handleExit(client, messageOf(error));
       return;
     }
     if (this.#client !== client || this.#disposed) return;
@@ -146,7 +146,7 @@ export class Runtime implements vscode.Disposable {
         errorHandler: {
           error: () => ({ action: ErrorAction.Continue, handled: true }),
           closed: () => {
-            if (holder.client) this.#ended(holder.client, 'its process exited');
+            if (holder.client) this.#handleExit(holder.client, 'its process exited');
             return { action: CloseAction.DoNotRestart, handled: true };
           },
         },
@@ -156,11 +156,11 @@ export class Runtime implements vscode.Disposable {
     return client;
   }
 
-  #ended(client: LanguageClient, why: string): void {
+  #handleExit(client: LanguageClient, why: string): void {
     if (this.#client !== client || this.#disposed) return;
     this.#client = null;
-    this.#ends.push(Date.now());
-    const delay = nextDelay(this.#ends, Date.now());
+    this.#exits.push(Date.now());
+    const delay = nextDelay(this.#exits, Date.now());
     if (delay === null) {
       this.#fail(
         `The runtime stopped repeatedly (${why}). Run \`Unmask: Show Log\` for details, or \`Unmask: Restart Runtime\` to try again.`,
@@ -178,7 +178,7 @@ export class Runtime implements vscode.Disposable {
     this.#client = null;
     if (!client) return;
     // A client that is disposed of while it starts would show an error message.
-    await Promise.race([this.#settled, wait(patience, undefined, { ref: false })]);
+    await Promise.race([this.#settled, wait(startTimeout, undefined, { ref: false })]);
     await client.dispose(2000).catch((error: unknown) => this.#log.warn(messageOf(error)));
   }
 
@@ -194,22 +194,22 @@ export class Runtime implements vscode.Disposable {
     this.#changed.fire(state);
   }
 
-  async #running(): Promise<LanguageClient> {
-    if (this.#isComing()) await this.#come();
+  async #runningClient(): Promise<LanguageClient> {
+    if (this.#isStarting()) await this.#waitUntilStarted();
     if (this.#state.kind === 'running' && this.#client) return this.#client;
     throw new Error(
       this.#state.kind === 'running' ? 'The runtime is still starting. Try again in a moment.' : this.#state.reason,
     );
   }
 
-  #isComing(): boolean {
+  #isStarting(): boolean {
     const { kind } = this.#state;
     // During a requested restart, the state is still `running` although the old client is gone.
     return kind === 'running' ? this.#client === null : kind !== 'failed';
   }
 
   /** Waits until a start in progress has succeeded or failed, or the timeout has passed. */
-  #come(): Promise<void> {
+  #waitUntilStarted(): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
         listener.dispose();
@@ -217,18 +217,18 @@ export class Runtime implements vscode.Disposable {
         resolve();
       };
       const listener = this.#changed.event(() => {
-        if (!this.#isComing()) done();
+        if (!this.#isStarting()) done();
       });
-      const timer = setTimeout(done, comingPatience);
+      const timer = setTimeout(done, readyTimeout);
     });
   }
 }
 
 /** Milliseconds that a request waits for a runtime that is starting. */
-const comingPatience = 30_000;
+const readyTimeout = 30_000;
 /** Milliseconds to wait for a client that is starting before it is disposed of. */
-const patience = 5_000;
-const nothing = (): void => undefined;
+const startTimeout = 5_000;
+const ignore = (): void => undefined;
 
 /** Loaded with the first runtime and not with the extension, because it takes longer to load than everything else. */
 const languageClient = () => import('vscode-languageclient/node');

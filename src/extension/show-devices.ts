@@ -3,7 +3,7 @@ import { Interrupted, messageOf, UserError } from '../platform/errors.ts';
 import type { DevicesReport } from '../protocol/devices.ts';
 import { signalOf } from './abort-signal.ts';
 import { commands, settings } from './contributions.ts';
-import { devicesPage, type PassedOver } from './devices-page.ts';
+import { devicesPage, type RejectedNode } from './devices-page.ts';
 import { findNodes, type NodeProgram } from './find-node.ts';
 import { runUnmask } from './run-unmask.ts';
 import type { TextPages } from './text-page.ts';
@@ -15,23 +15,23 @@ export function registerShowDevices(
   log: vscode.LogOutputChannel,
 ): void {
   let running: Promise<void> | null = null;
-  const closing = new AbortController();
+  const closed = new AbortController();
 
   const show = async () => {
     try {
       const text = await vscode.window.withProgress(
         { location: vscode.ProgressLocation.Notification, title: 'Unmask: Measuring devices', cancellable: true },
-        (_, token) => measure(script(context), AbortSignal.any([signalOf(token), closing.signal]), log),
+        (_, token) => measure(script(context), AbortSignal.any([signalOf(token), closed.signal]), log),
       );
       await pages.show('Unmask Devices', text);
     } catch (error) {
-      explain(error, log);
+      showDevicesError(error, log);
     }
   };
 
   context.subscriptions.push(
     // Closing the window cancels the measurement.
-    { dispose: () => closing.abort() },
+    { dispose: () => closed.abort() },
     // Two measurements at once would slow each other down.
     vscode.commands.registerCommand(commands.showDevices, () => {
       running ??= show().finally(() => {
@@ -47,37 +47,37 @@ export function registerShowDevices(
  * an engine may fail in a Node that runs.) If none works, returns the findings of the first Node, which say why.
  */
 async function measure(unmask: string, signal: AbortSignal, log: vscode.LogOutputChannel): Promise<string> {
-  const named = vscode.workspace.getConfiguration().get<string>(settings.node, '');
-  const passedOver: PassedOver[] = [];
-  let useless: { node: NodeProgram; report: DevicesReport } | null = null;
+  const configured = vscode.workspace.getConfiguration().get<string>(settings.node, '');
+  const rejected: RejectedNode[] = [];
+  let withoutEngine: { node: NodeProgram; report: DevicesReport } | null = null;
   let failure: unknown = null;
-  for await (const node of findNodes(named)) {
+  for await (const node of findNodes(configured)) {
     log.info(`${node.file} (Node.js ${node.version}): unmask devices`);
     try {
       const report = await runUnmask<DevicesReport>(node, unmask, ['devices'], {
         signal,
         log: (line) => log.info(line),
       });
-      if (report.chosen) return devicesPage(report, node, passedOver);
-      useless ??= { node, report };
-      passedOver.push({ node, reason: 'no backend works in it' });
+      if (report.chosen) return devicesPage(report, node, rejected);
+      withoutEngine ??= { node, report };
+      rejected.push({ node, reason: 'no backend works in it' });
     } catch (error) {
       if (error instanceof Interrupted) throw error;
       log.warn(`${node.file}: ${messageOf(error)}`);
       failure ??= error;
-      passedOver.push({ node, reason: messageOf(error) });
+      rejected.push({ node, reason: messageOf(error) });
     }
   }
-  if (!useless) throw failure;
+  if (!withoutEngine) throw failure;
   return devicesPage(
-    useless.report,
-    useless.node,
-    passedOver.filter(({ node }) => node !== useless?.node),
+    withoutEngine.report,
+    withoutEngine.node,
+    rejected.filter(({ node }) => node !== withoutEngine?.node),
   );
 }
 
 /** Shows an error, except a cancellation, which the user has chosen. */
-function explain(error: unknown, log: vscode.LogOutputChannel): void {
+function showDevicesError(error: unknown, log: vscode.LogOutputChannel): void {
   if (error instanceof Interrupted) {
     log.info(error.message);
     return;

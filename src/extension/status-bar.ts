@@ -12,9 +12,9 @@ export function registerStatusBar(context: vscode.ExtensionContext, runtime: Run
   const show = () => {
     const configuration = vscode.workspace.getConfiguration();
     const enabled = configuration.get<boolean>(settings.enabled, defaultSettings.completions.enabled);
-    const { icon, summary } = summarise(runtime.state, enabled);
+    const { icon, summary } = describeState(runtime.state, enabled);
     item.text = `$(${icon}) Unmask`;
-    item.tooltip = hover(runtime.state, enabled, summary);
+    item.tooltip = tooltip(runtime.state, enabled, summary);
     item.accessibilityInformation = { label: `Unmask: ${summary}`, role: 'button' };
     item.show();
   };
@@ -29,7 +29,10 @@ export function registerStatusBar(context: vscode.ExtensionContext, runtime: Run
 }
 
 /** Describes the state with an icon and a sentence. */
-export function summarise(state: RuntimeState, enabled: boolean): { readonly icon: string; readonly summary: string } {
+export function describeState(
+  state: RuntimeState,
+  enabled: boolean,
+): { readonly icon: string; readonly summary: string } {
   if (state.kind === 'failed') return { icon: 'error', summary: state.reason };
   if (state.kind === 'restarting') return { icon: 'warning', summary: state.reason };
   if (state.kind !== 'running') return { icon: 'loading~spin', summary: state.reason };
@@ -41,7 +44,7 @@ export function summarise(state: RuntimeState, enabled: boolean): { readonly ico
   return { icon: 'sparkle', summary: 'Completions are on. Click to turn them off.' };
 }
 
-function hover(state: RuntimeState, enabled: boolean, summary: string): vscode.MarkdownString {
+function tooltip(state: RuntimeState, enabled: boolean, summary: string): vscode.MarkdownString {
   const status = state.kind === 'running' ? state.status : null;
   const text = new vscode.MarkdownString('', true);
   text.isTrusted = { enabledCommands: Object.values(commands) };

@@ -1,7 +1,7 @@
-/** What `unmask devices --json` prints: the tensor engines of this machine, each tried and measured. */
+/** The document of `unmask devices --json`: the tensor engines of this machine, tested and measured. */
 export interface DevicesReport {
   readonly engines: readonly EngineFinding[];
-  /** The fastest that gives the right numbers; null where none does. */
+  /** The fastest engine that passes its self-test; null if none does. */
   readonly chosen: { readonly engine: string; readonly device: string } | null;
   readonly sandbox: SandboxFinding;
 }
@@ -12,13 +12,13 @@ export interface EngineFinding {
   readonly device: string;
   readonly available: boolean;
   readonly selfTest: 'passed' | 'failed' | 'skipped';
-  /** Why it was passed over, for people; null for the chosen one. */
+  /** Why it was not chosen, for display; null for the chosen one. */
   readonly reason: string | null;
-  /** Speed of a large matrix product, 10^9 multiplications and additions a second; null where it was not measured. */
+  /** Speed of a large matrix product, in 10^9 multiplications and additions per second; null if not measured. */
   readonly gflops: number | null;
 }
 
-/** What keeps code that a model wrote away from the machine. */
+/** The sandbox that isolates code of a model from the machine. */
 export interface SandboxFinding {
   readonly available: boolean;
   readonly kind: string | null;

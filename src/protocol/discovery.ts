@@ -1,38 +1,38 @@
-/** What `unmask discover` prints, and the `result.json` of its run holds. */
+/** The document of `unmask discover`, and the `result.json` of its run. */
 export interface DiscoveryDocument {
   readonly run: string;
   readonly dir: string;
   readonly workspace: string;
   readonly runner: string;
-  /** Tests that pass as the workspace stands, and functions that were looked at. */
+  /** Number of tests that pass in the current workspace, and of functions that were examined. */
   readonly tests: number;
   readonly functions: number;
   /** In the order of the rows in `data`. */
   readonly tasks: readonly FoundTask[];
   readonly leftOut: readonly LeftOut[];
-  /** Runs of test files that were made. */
+  /** Number of test file runs. */
   readonly runs: number;
   readonly seconds: number;
-  /** Files of rows: all tasks, and those of them that tuning does not see. */
+  /** Files with rows: all tasks, and the held-out ones. */
   readonly data: string;
   readonly heldOut: string;
 }
 
-/** A function that tests guard. */
+/** A function that is covered by tests. */
 export interface FoundTask {
   readonly file: string;
   readonly function: string;
-  /** Line of its beginning, from 1. */
+  /** Its first line, from 1. */
   readonly line: number;
   readonly heldOut: boolean;
-  /** Guarding tests by the file that they stand in. */
+  /** The tests that cover it, by test file. */
   readonly tests: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What was passed over, and why. */
+/** A function, test or file that was excluded, and why. */
 export interface LeftOut {
   readonly file: string;
-  /** Name of a function, or of a test that fails as the workspace stands; null for the file as a whole. */
+  /** Name of a function, or of a test that fails in the current workspace; null for the whole file. */
   readonly name: string | null;
   readonly reason: string;
 }
@@ -40,10 +40,10 @@ export interface LeftOut {
 /** Of a file's problems every eighth is held out by whoever tunes on it; `index` is its place, from 0. */
 export const isHeldOut = (index: number): boolean => index % 8 === 0;
 
-/** What `unmask dry-run` prints: the code as it stands, by the tests that guard it. */
+/** The document of `unmask dry-run`: the current code, scored by the tests that cover it. */
 export interface DryRunDocument {
   readonly workspace: string;
-  /** Functions, and those of them whose guarding tests all pass. */
+  /** Number of functions, and of those whose tests all pass. */
   readonly n: number;
   readonly passing: number;
   readonly functions: readonly DryRunFunction[];
@@ -55,9 +55,9 @@ export interface DryRunFunction {
   readonly function: string;
   readonly line: number;
   readonly outcome: 'scored' | 'failed' | 'broken';
-  /** Why there is no score; null where there is one. */
+  /** Why there is no score; null if there is one. */
   readonly reason: string | null;
-  /** Guarding tests, in the order of the report; none where there is no score. */
+  /** The tests that cover it, in the order of the report; empty if there is no score. */
   readonly tests: readonly { readonly id: string; readonly passed: boolean; readonly message?: string }[];
   readonly seconds: number;
 }

@@ -2,8 +2,8 @@ import type { Interval } from './interval.ts';
 
 /**
  * A training step, one line of `events.jsonl`: an open record of finite numbers. Names are TRL's where it has one;
- * a name that is absent was not measured in that step. The parts of a reward are `rewards/NAME/mean`; methods add
- * their own names (for example `clip_ratio`).
+ * an absent name was not measured in that step. The parts of a reward are `rewards/NAME/mean`; methods add other names
+ * (for example `clip_ratio`).
  */
 export interface StepEvent {
   readonly [metric: string]: number;
@@ -15,14 +15,14 @@ export interface StepEvent {
   readonly reward?: number;
   /** Mean over groups of the standard deviation of rewards within a group. */
   readonly reward_std?: number;
-  /** Share of groups whose rewards are all equal: they teach nothing. */
+  /** Fraction of groups with equal rewards, which have no gradient. */
   readonly frac_reward_zero_std?: number;
   readonly 'completions/mean_length'?: number;
   readonly 'completions/min_length'?: number;
   readonly 'completions/max_length'?: number;
   /** Mean entropy of the predictions of masked tokens in the update, in nats. */
   readonly entropy?: number;
-  /** Tokens seen since the run began. */
+  /** Tokens processed since the start of the run. */
   readonly num_tokens?: number;
   readonly loss?: number;
   /** Global norm of the gradient before clipping. */
@@ -32,10 +32,10 @@ export interface StepEvent {
   readonly kl?: number;
   /** Mean lower bound of the log-likelihood of completions with positive advantage, in nats per token. */
   readonly elbo_positive?: number;
-  /** Mean upper bound for completions with negative advantage, trained form with the constant omitted. */
+  /** Mean upper bound for completions with negative advantage, up to a constant. */
   readonly eubo_negative?: number;
   readonly elbo_negative?: number;
-  /** Upper minus lower bound on held-out samples, trained form with the constant omitted. */
+  /** Upper minus lower bound on held-out samples, up to a constant. */
   readonly eubo_elbo_gap?: number;
   readonly tokens_per_second?: number;
   /** Seconds of the step by phase. */
@@ -49,8 +49,8 @@ export interface StepEvent {
 }
 
 /**
- * An evaluation in the course of a run, also one line of `events.jsonl`; told from a step by its `evaluation`.
- * `step` is the number of steps the evaluated weights had seen, 0 before the first.
+ * An evaluation during a run, also one line of `events.jsonl`; only an evaluation has the field `evaluation`. `step` is
+ * the number of steps that the evaluated weights were trained for, 0 before the first.
  */
 export interface EvaluationEvent {
   readonly step: number;
@@ -61,12 +61,12 @@ export interface EvaluationEvent {
 
 export interface Evaluation {
   readonly task: string;
-  /** Which problems: for example `validation` or `test`. */
+  /** The problems, for example `validation` or `test`. */
   readonly split: string;
-  /** How many problems. */
+  /** Number of problems. */
   readonly n: number;
   readonly metrics: Readonly<Record<string, Interval>>;
-  /** Further numbers about the same problems, for example `eubo_elbo_gap`, `forwards_per_answer`. */
+  /** Other measures on the same problems, for example `eubo_elbo_gap` or `forwards_per_answer`. */
   readonly measures?: Readonly<Record<string, number>>;
   readonly seconds: number;
 }

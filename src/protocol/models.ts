@@ -1,26 +1,26 @@
-/** Whether a model fits into a machine's memory. */
+/** Memory that a model needs, and memory of the machine. */
 export interface ModelMemory {
-  /** Bytes that it needs once it is loaded, about; null: its size is unknown. */
+  /** Approximate bytes that the loaded model needs; null: unknown. */
   readonly needed: number | null;
-  /** Bytes that the machine has. */
+  /** Bytes of the machine. */
   readonly available: number;
 }
 
-/** A model of a hub, before it is downloaded: what `unmask models add OWNER/NAME --dry-run` prints as `model`. */
+/** A model on the hub before its download: `model` in the document of `unmask models add OWNER/NAME --dry-run`. */
 export interface ModelOffer {
   readonly name: string;
-  /** The commit that is taken. */
+  /** The commit to download. */
   readonly revision: string;
-  /** The commit that is installed under that name; null: none is. */
+  /** The installed commit under this name; null: none. */
   readonly installed: string | null;
-  /** Of the files that are taken. */
+  /** Size of the files to download. */
   readonly bytes: number;
-  /** As its card says; null: it says none. */
+  /** The licence in its model card; null: not stated. */
   readonly licence: string | null;
-  /** Whether its terms must be accepted on the hub first. */
+  /** Whether the user must accept its terms on the hub first. */
   readonly gated: boolean;
   readonly parameters: number | null;
   readonly memory: ModelMemory;
-  /** Why the runtime cannot load it; null where it can. */
+  /** Why the runtime cannot load it; null if it can. */
   readonly problem: string | null;
 }

@@ -1,4 +1,4 @@
-/** Any JSON value: what stands in a settings record. */
+/** Any JSON value, such as a setting. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /** What kind of job a run directory belongs to. */
@@ -9,7 +9,7 @@ export interface RunConfiguration {
   /** Version of this record's shape. */
   readonly schema: 1;
   readonly kind: RunKind;
-  /** What the run is called for its user; its folder's name where nobody chose one. */
+  /** Name for display; the name of its folder unless the user chose one. */
   readonly name: string;
   readonly task: string | null;
   /** The model that the run started from: a bundled name, an id, or a folder. */
@@ -17,14 +17,14 @@ export interface RunConfiguration {
   /** The policy-gradient objective, for tuning. */
   readonly objective: string | null;
   readonly seed: number;
-  /** Steps that the job is to make; null where a time limit alone ends it. */
+  /** Number of steps; null if only a time limit ends the run. */
   readonly steps: number | null;
-  /** Where somebody gave a stopped run another number of steps: after which step, the number before and behind. */
+  /** Changes of the number of steps of a stopped run: after which step, and the numbers before and after the change. */
   readonly stepsChanged?: readonly { readonly at: number; readonly from: number | null; readonly to: number }[];
   /** Every hyper-parameter by name, defaults included. */
   readonly settings: Readonly<Record<string, Json>>;
   readonly device: { readonly engine: string; readonly device: string };
-  /** Bytes of the device's memory that it takes at its peak, about; absent: nobody reckoned. */
+  /** Bytes of the device's memory that it takes at its peak, about; absent: not estimated. */
   readonly memory?: number;
   /** Versions by name: unmask, node, and the engine's packages. */
   readonly versions: Readonly<Record<string, string>>;
@@ -34,29 +34,29 @@ export interface RunConfiguration {
 
 export type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'finished' | 'failed' | 'interrupted';
 
-/** `status.json`: where a job is; its heartbeat is renewed about once a second while it can. */
+/** `status.json`: the progress of a job; its heartbeat is updated about once per second while possible. */
 export interface RunStatus {
   readonly state: RunState;
   /** Steps done. */
   readonly step: number;
-  /** Steps to do; null where a time limit alone ends the run. */
+  /** Number of steps; null if only a time limit ends the run. */
   readonly steps: number | null;
-  /** Seconds left by estimate; null while unknown. */
+  /** Estimated seconds left; null while unknown. */
   readonly eta: number | null;
   /** ISO 8601, UTC. */
   readonly heartbeat: string;
   /** Why the run failed, one sentence. */
   readonly error?: string;
-  /** `id` of the control request that was obeyed last. */
+  /** `id` of the control request that was processed last. */
   readonly control?: string;
 }
 
-export type RunWish = 'run' | 'pause' | 'stop';
+export type RunRequest = 'run' | 'pause' | 'stop';
 
-/** `control.json`: what somebody wants of a job; the job reads it between two steps. */
+/** `control.json`: a request to a job, which reads it between two steps. */
 export interface RunControl {
-  readonly want: RunWish;
-  /** Names the request, so that its sender sees in `status.json` when it was obeyed. */
+  readonly want: RunRequest;
+  /** Identifies the request, so that its sender sees in `status.json` when it was processed. */
   readonly id: string;
 }
 
@@ -66,7 +66,7 @@ export interface RunLock {
   readonly host: string;
   /** When the lock was taken, ISO 8601, UTC. */
   readonly startedAt: string;
-  /** Tells the process from a later one with the same number; absent where the platform cannot. */
+  /** Distinguishes the process from a later one with the same id; absent if the platform does not support it. */
   readonly processStart?: string;
   readonly token: string;
 }
@@ -75,7 +75,7 @@ export interface RunLock {
 export interface RunSummary {
   /** Name of the run's folder. */
   readonly run: string;
-  /** What the run is called for its user. */
+  /** Name for display. */
   readonly name: string;
   readonly dir: string;
   readonly state: RunState;
@@ -84,13 +84,13 @@ export interface RunSummary {
   readonly eta: number | null;
   readonly kind: RunKind | null;
   readonly task: string | null;
-  /** The model that it started from, as its user named it. */
+  /** The model that it started from, as the user specified it. */
   readonly model: string | null;
   readonly objective: string | null;
-  /** What it computes on, and `RunConfiguration.memory`; null where that is unknown. */
+  /** Its device, and `RunConfiguration.memory`; null if unknown. */
   readonly device: RunConfiguration['device'] | null;
   readonly memory: number | null;
-  /** ISO 8601, UTC; null where `run.json` cannot be read. */
+  /** ISO 8601, UTC; null if `run.json` cannot be read. */
   readonly createdAt: string | null;
   /** Why the run failed, or what is wrong with its files. */
   readonly error?: string;

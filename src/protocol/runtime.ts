@@ -3,25 +3,25 @@ import type { Denoising } from './report.ts';
 import type { Frame } from './sample.ts';
 
 /**
- * What the extension and the language server say to each other beside LSP's own messages (LSP 3.18 carries the
- * completions themselves: `textDocument/inlineCompletion`). Each says who sends it and why.
+ * Messages between the extension and the language server in addition to those of LSP (completions use
+ * `textDocument/inlineCompletion` of LSP 3.18). Each comment says who sends the message and why.
  */
 
-/** Server to client, after every change: whether completions can be had, from what, and how fast they come. */
+/** Server to client, after every change: whether completions are available, the model, and the latency. */
 export const statusChanged = 'unmask/status';
 export interface RuntimeStatus {
-  /** `idle`: no model is loaded yet, the first request loads it; `evicted`: it made room for a job and comes back by itself. */
+  /** `idle`: no model is loaded yet, the first request loads it; `evicted`: it was unloaded to free memory for a job and is reloaded automatically. */
   readonly state: 'idle' | 'loading' | 'ready' | 'evicted' | 'failed';
-  /** The model as the setting names it, and the folder that it was found in; null where none was. */
+  /** The model as specified in the settings, and its folder; null if it was not found. */
   readonly model: string;
   readonly folder: string | null;
   readonly device: { readonly engine: string; readonly device: string } | null;
-  /** Why there are no completions, one sentence; null where there are. */
+  /** Why there are no completions, one sentence; null if there are. */
   readonly problem: string | null;
   readonly latency: Latency;
 }
 
-/** From a request's arrival to its answer, the wait for the next keystroke left out, of the last 200 that ran the model. */
+/** Time from a request to its answer, without the debounce, over the last 200 requests that ran the model. */
 export interface Latency {
   readonly requests: number;
   /** Milliseconds; null before the first. */
@@ -29,7 +29,7 @@ export interface Latency {
   readonly p95: number | null;
 }
 
-/** Client to server: the user took a suggestion, so the next one is worth preparing. */
+/** Client to server: the user accepted a suggestion, so the next one can be prefetched. */
 export const suggestionAccepted = 'unmask/accepted';
 export interface AcceptedSuggestion {
   /** `CompletionTrace.id` of the request that it came from. */
@@ -43,16 +43,16 @@ export interface AcceptedSuggestion {
  */
 export const suggestionAcceptedCommand = 'unmask.suggestionAccepted';
 
-/** Client to server: no suggestions before then, milliseconds since 1970; null ends the snooze. */
+/** Client to server: no suggestions until this time, milliseconds since 1970; null ends the snooze. */
 export const snooze = 'unmask/snooze';
 export interface Snooze {
   readonly until: number | null;
 }
 
-/** Client to server, a request without parameters: how the last completion was decided; null where there was none. */
+/** Client to server, a request without parameters: the decision path of the last completion; null if there was none. */
 export const lastCompletion = 'unmask/lastCompletion';
 
-/** Why a request came to what it came to. */
+/** The outcome of a request. */
 export type CompletionOutcome =
   | 'off'
   | 'snoozed'
@@ -81,7 +81,7 @@ export interface CompletionTrace {
   readonly outcome: CompletionOutcome;
   /** The outcome in one sentence. */
   readonly reason: string;
-  /** What was decided on the way, in order. */
+  /** The decisions, in order. */
   readonly path: readonly string[];
   readonly source: 'model' | 'cache' | 'prefetch' | null;
   readonly multiline: boolean | null;
@@ -97,11 +97,11 @@ export interface TracedAlternative {
   readonly text: string;
   /** Mean probability of its tokens when they were revealed. */
   readonly confidence: number;
-  /** The rule that discarded it; null where it was kept. */
+  /** The rule that rejected it; null if it was accepted. */
   readonly discardedBy: string | null;
 }
 
-/** Client to server, a request: complete here and show how; frames come as partial results of type `DenoisingFrame`. */
+/** Client to server, a request: complete at a position and send the denoising; frames are partial results of type `DenoisingFrame`. */
 export const denoiseHere = 'unmask/denoise';
 export interface DenoiseParameters {
   readonly uri: string;
@@ -121,19 +121,19 @@ export interface DenoiseResult {
     readonly confidence: number;
     readonly denoising: Denoising;
   }[];
-  /** Place of the alternative that an editor would show first. */
+  /** Index of the alternative that an editor would show first. */
   readonly best: number;
   readonly forwards: number;
   readonly milliseconds: number;
 }
 
-/** Client to server, a request: how a sample of a run was denoised, as a `Denoising`; the model's tokenizer has its words. */
+/** Client to server, a request: the `Denoising` of a sample of a run. The server makes it, because it has the tokenizer. */
 export const sampleDenoising = 'unmask/sampleDenoising';
 export interface SampleDenoisingParameters {
   /** The run directory. */
   readonly dir: string;
   readonly step: number;
-  /** Place of the sample in its step, from 0. */
+  /** Index of the sample in its step, from 0. */
   readonly index: number;
 }
 
@@ -143,7 +143,7 @@ export interface WatchCompletions {
   readonly on: boolean;
 }
 
-/** Server to client, while somebody watches: one step of the completion under way, its first alternative. */
+/** Server to client, while a panel is visible: one step of the first alternative of the current completion. */
 export const completionFrame = 'unmask/frame';
 export interface CompletionFrame {
   readonly request: number;
@@ -158,27 +158,27 @@ export interface CompletionFrame {
 /** Client to server, a request without parameters: the models that can be chosen. */
 export const listModels = 'unmask/models';
 export interface ModelSummary {
-  /** What the setting `unmask.model` takes. */
+  /** A value of the setting `unmask.model`. */
   readonly name: string;
   readonly kind: 'bundled' | 'installed' | 'run' | 'adapter';
   readonly folder: string;
   readonly parameters: number | null;
-  /** Of its weights. */
+  /** Size of its weights. */
   readonly bytes: number;
-  /** Whether it completes code: it knows an end of the middle. */
+  /** Whether it completes code: its tokenizer has an end-of-middle token. */
   readonly completes: boolean;
-  /** First heading of its card. */
+  /** First heading of its model card. */
   readonly description: string;
-  /** As its card says; null: it says none. */
+  /** The licence in its model card; null: not stated. */
   readonly licence: string | null;
-  /** The commit of the hub that it was taken at; null: it is from elsewhere. */
+  /** The commit on the hub; null if it is not from the hub. */
   readonly revision: string | null;
   readonly memory: ModelMemory;
-  /** Why the runtime cannot load it; null where it can. */
+  /** Why the runtime cannot load it; null if it can. */
   readonly problem: string | null;
 }
 
-/** Settings that completions depend on, as the client reads them from `unmask.*` and sends them when they change. */
+/** Client to server: the settings that completions depend on, sent at the start and when they change. */
 export const settingsChanged = 'unmask/settings';
 export interface RuntimeSettings {
   readonly model: string;
@@ -188,17 +188,17 @@ export interface RuntimeSettings {
 }
 export interface CompletionSettings {
   readonly enabled: boolean;
-  /** Language ids with a switch of their own; `*` stands for all others. */
+  /** Whether completions are on, by language id; `*` applies to all other languages. */
   readonly languages: Readonly<Record<string, boolean>>;
   readonly multiline: 'auto' | 'always' | 'never';
   readonly inCommentsAndStrings: boolean;
   /** Milliseconds without a keystroke before an automatic request goes to the model. */
   readonly debounce: number;
-  /** Completions made at once, to cycle through. */
+  /** Number of alternatives. */
   readonly alternatives: number;
-  /** Tokens of text around the cursor that are read. */
+  /** Maximum number of context tokens around the cursor. */
   readonly contextTokens: number;
-  /** Probability above which a token is revealed at once with others. */
+  /** Confidence needed to reveal several tokens in one step. */
   readonly threshold: number;
   readonly prefetch: boolean;
 }

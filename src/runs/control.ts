@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { UserError } from '../platform/errors.ts';
 import { writeJson } from '../platform/files.ts';
-import type { RunControl, RunWish } from '../protocol/run.ts';
+import type { RunControl, RunRequest } from '../protocol/run.ts';
 import { runFile } from './layout.ts';
 import { lockHolder } from './lock.ts';
 import { readRecordIfThere } from './read-record.ts';
@@ -12,7 +12,7 @@ import { runControlSchema } from './records.ts';
  * it is obeyed. `asker` stands at the head of the id, so that who asked can be told from it. Throws a `UserError` where
  * no process runs it: nobody would read the request.
  */
-export async function requestControl(dir: string, want: RunWish, asker?: string): Promise<string> {
+export async function requestControl(dir: string, want: RunRequest, asker?: string): Promise<string> {
   if ((await lockHolder(dir)) === null) {
     throw new UserError(`No process runs ${dir}, so there is nothing to ${want}; resume the run to go on with it.`);
   }

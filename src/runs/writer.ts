@@ -5,7 +5,7 @@ import { messageOf, UserError } from '../platform/errors.ts';
 import { writeAtomic, writeJson } from '../platform/files.ts';
 import type { AnswerRecord } from '../protocol/evaluation.ts';
 import type { RunEvent } from '../protocol/events.ts';
-import type { RunConfiguration, RunState, RunStatus, RunWish } from '../protocol/run.ts';
+import type { RunConfiguration, RunRequest, RunState, RunStatus } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 import { AppendLog } from './append-log.ts';
 import { type Checkpoint, commitCheckpoint, removeUnfinishedCheckpoints, retainCheckpoints } from './checkpoints.ts';
@@ -42,7 +42,7 @@ export class RunWriter {
   #status: RunStatus;
   #written = 0;
   #writing: Promise<void> = Promise.resolve();
-  #wish: RunWish = 'run';
+  #wish: RunRequest = 'run';
   #unreadable: string | null = null;
 
   private constructor(dir: string, configuration: RunConfiguration, lock: HeldLock, events: AppendLog, log: AppendLog) {
@@ -130,7 +130,7 @@ export class RunWriter {
    * What is wanted of the run, read between two steps. Throws a `UserError` where another process took the run
    * directory over. A request that cannot be read is noted in the log and changes nothing.
    */
-  async wish(): Promise<RunWish> {
+  async wish(): Promise<RunRequest> {
     await this.#lock.assertHeld();
     try {
       const control = await readControl(this.dir);

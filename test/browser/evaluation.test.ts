@@ -100,10 +100,10 @@ test('problems are filtered and paged', { skip }, async (t) => {
     'Worse 10',
   ]);
   assert.deepEqual([await rows.count(), await where.innerText()], [25, '1 to 25 of 60']);
-  await page.getByLabel('Later problems').click();
-  await page.getByLabel('Later problems').click();
+  await page.getByLabel('Next page').click();
+  await page.getByLabel('Next page').click();
   assert.deepEqual([await rows.count(), await where.innerText()], [10, '51 to 60 of 60']);
-  assert.equal(await page.getByLabel('Later problems').isDisabled(), true);
+  assert.equal(await page.getByLabel('Next page').isDisabled(), true);
   await page.getByRole('button', { name: 'Worse' }).click();
   assert.deepEqual([await rows.count(), await where.innerText()], [10, '1 to 10 of 10']);
   assert.deepEqual([...new Set(await rows.locator('td:last-child').allInnerTexts())], ['worse']);

@@ -74,7 +74,7 @@ test('curves are drawn, and take further steps in place', { skip }, async (t) =>
   for (const one of await page.locator('.chart').all())
     assert.ok((await colouredPixels(one)) > 100, `nothing is drawn in ${await text(one.locator('h3'))}`);
   const gap = chart(page, 'EUBO − ELBO, nats per token');
-  assert.match(await text(gap), /Trained form, constant omitted/);
+  assert.match(await text(gap), /Known up to a constant, so it can be negative/);
 
   const reward = chart(page, 'Reward');
   await reward.getByText('Numbers').click();
@@ -142,7 +142,7 @@ test('a run is compared with another: dashed, in the same colours', { skip }, as
   assert.equal(own[0], other[0]);
   assert.deepEqual([own[1], other[1]], ['solid', 'dashed']);
   assert.match(await text(page.locator('.comparison')), /Solid lines: .*mixture\. Dashed lines: .*elbo\./);
-  await page.getByRole('button', { name: `End the comparison with ${finished.name}` }).click();
+  await page.getByRole('button', { name: `Stop comparing with ${finished.name}` }).click();
   assert.deepEqual(requests.at(-1), { kind: 'compare-run', dir: null });
   await send(compared(null));
   assert.equal(await entries.count(), 3);
@@ -197,7 +197,7 @@ test('evaluations before and after say no more than their intervals allow', { sk
   assert.deepEqual(await section.locator('thead th').allInnerTexts(), ['Metric', 'After 0 steps', 'After 60 steps']);
   assert.match(
     (await section.locator('.verdicts li').allInnerTexts()).join(' '),
-    /Cell accuracy rose from 86\.0\s%.*: the intervals do not overlap\./,
+    /Cell accuracy rose from 86\.0\s%.*\. The confidence intervals do not overlap\./,
   );
   const overlapping = { low: 0.5, value: 0.65, high: 0.9 };
   const last = {
@@ -292,10 +292,7 @@ test('what a token might have been is told on hover and on focus', { skip }, asy
   const tooltip = player(page).getByRole('tooltip');
   assert.equal(await tooltip.isVisible(), false);
   await tokens.nth(1).hover();
-  assert.match(
-    await text(tooltip),
-    /^“␣readFile”revealed at step \d+, probability \d\.\d\dInstead it might have been:“␣fetch” \d/,
-  );
+  assert.match(await text(tooltip), /^“␣readFile”revealed at step \d+, confidence \d\.\d\dAlternatives:“␣fetch” \d/);
   assert.deepEqual(await tooltip.locator('li code').allInnerTexts(), ['“␣fetch”', '“↵”', 'the end']);
   await tooltip.hover();
   await delay(300);
@@ -316,7 +313,7 @@ test('what a token might have been is told on hover and on focus', { skip }, asy
   await page.keyboard.press('Escape');
   assert.equal(await tooltip.isVisible(), false);
   await page.keyboard.press('End');
-  assert.match(await text(tooltip), /^Empty, behind the end/);
+  assert.match(await text(tooltip), /^Empty, after the end/);
   assert.equal(await player(page).locator('.token.empty').count(), 12);
   assert.equal(await player(page).locator('.token[tabindex="0"]').count(), 1);
 
@@ -389,7 +386,7 @@ test('the completion under way is followed until somebody scrubs', { skip }, asy
   const [later] = liveFrames(2);
   await send(update({ ...later!, line: 9 }));
   assert.equal(await counter(page), `Step ${frames.length - 1} of ${frames.length}`, 'it does not run away');
-  await page.getByRole('button', { name: 'Follow the newest completion' }).click();
+  await page.getByRole('button', { name: 'Show the newest completion' }).click();
   assert.equal(await text(player(page).locator('h3')), 'settings.ts, line 10');
 
   // What is looked at besides does not give way either.
@@ -598,7 +595,7 @@ test('of many steps the running mean stands out from the noise', { skip }, async
   const loss = chart(page, 'Loss');
   assert.equal(await loss.locator('.note').isVisible(), false);
   await send({ ...nextEvents(running, 401), events: [{ step: 401, time: 401, loss: 4 }] });
-  assert.equal(await text(loss.locator('.note')), 'Bold: running mean over 8 steps.');
+  assert.equal(await text(loss.locator('.note')), 'Bold line: running mean over 8 steps.');
   await picture(page, 'many-steps');
   assert.ok((await colouredPixels(loss)) > 100);
 });

@@ -89,15 +89,15 @@ test('every metric of the steps has a chart with curves in it, and its numbers',
   for (const title of [
     'Reward',
     'Reward spread within a group',
-    'Groups whose rewards are all equal',
+    'Groups with equal rewards',
     'Loss',
     'Gradient norm, before clipping',
     'Likelihood bounds, nats per token',
     'EUBO − ELBO, nats per token',
     'Entropy of predictions, nats',
     'Completion length, tokens',
-    'Speed, tokens a second',
-    'Time of a step by phase, seconds',
+    'Speed, tokens per second',
+    'Time per step by phase, seconds',
     'Evaluation (sudoku4x4, validation)',
   ]) {
     assert.ok(titles.includes(title), `no chart ${title} among ${titles.join('; ')}`);
@@ -107,7 +107,7 @@ test('every metric of the steps has a chart with curves in it, and its numbers',
     assert.ok((await colouredPixels(chart)) > 100, `nothing is drawn in ${await text(chart.locator('h3'))}`);
   }
   const gap = page.locator('.chart', { hasText: 'EUBO − ELBO, nats per token' });
-  assert.match(await text(gap), /Trained form, constant omitted/);
+  assert.match(await text(gap), /Known up to a constant, so it can be negative/);
   const reward = page.locator('.chart', { has: page.getByRole('heading', { name: 'Reward', exact: true }) });
   assert.deepEqual(
     (await reward.locator('.legend button').allInnerTexts()).map((entry) =>
@@ -157,9 +157,9 @@ test('a denoising is stepped, played and scrubbed by keyboard and mouse', { skip
   await page.keyboard.press('ArrowRight');
   assert.deepEqual([await counter(), await masked(), await player.locator('.fresh').count()], ['Step 1 of 16', 15, 1]);
   assert.match(await text(player.locator('.revealed')), /^This step revealed “[1-4]” \(1\.00\)\.$/);
-  await player.getByLabel('One step on').click();
+  await player.getByLabel('Next step').click();
   assert.equal(await masked(), 14);
-  await player.getByLabel('One step back').click();
+  await player.getByLabel('Previous step').click();
   assert.equal(await masked(), 15);
   const slider = player.getByRole('slider');
   await slider.focus();
@@ -196,7 +196,7 @@ test('a token shows when it was revealed and how sure the model was', { skip }, 
   const [early, late] = [await look(first as Locator), await look(last as Locator)];
   assert.notEqual(early[0], late[0]);
   assert.ok(Number.parseFloat(early[1] as string) > 2 * Number.parseFloat(late[1] as string));
-  await page.getByText('Tokens in the order they were revealed').click();
+  await page.getByText('Tokens in reveal order').click();
   const rows = page.locator('.player tbody tr');
   await rows.first().waitFor();
   assert.equal(await rows.count(), 16);
@@ -314,7 +314,7 @@ test('one step, one problem and flat curves are drawn too', { skip }, async (t) 
   assert.equal(await page.locator('.intervals circle').count(), 2);
   assert.match(await text(page.locator('.verdicts')), /No control was run/);
   const missing = await text(page.locator('.missing'));
-  assert.match(missing, /^Not measured in this run: .*likelihood bounds/);
+  assert.match(missing, /^Not recorded in this run: .*likelihood bounds/);
   assert.deepEqual(complaints, []);
 });
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { firstAccepted, whyNoEngineWorks } from '../../src/extension/accept-node.ts';
+import { findEngineProblem, firstAccepted } from '../../src/extension/accept-node.ts';
 import type { NodeProgram } from '../../src/extension/find-node.ts';
 import { UserError } from '../../src/platform/errors.ts';
 
@@ -34,7 +34,7 @@ describe('accepting a Node', { timeout: 60_000 }, () => {
       firstAccepted(nodes('a', 'b'), async ({ file }) => `no ${file}`),
       (error: Error) => {
         assert.ok(error instanceof UserError);
-        assert.match(error.message, /\(a, 20\.19\.0: no a; b, 20\.19\.0: no b\); install Node\.js 20\.19/);
+        assert.match(error.message, /\(a, 20\.19\.0: no a; b, 20\.19\.0: no b\)\. Install Node\.js 20\.19/);
         return true;
       },
     );
@@ -43,7 +43,7 @@ describe('accepting a Node', { timeout: 60_000 }, () => {
   async function whyNot(source: string): Promise<string | null> {
     const script = path.join(folder, 'unmask.mjs');
     await writeFile(script, source);
-    return whyNoEngineWorks(node(process.execPath), script, () => {});
+    return findEngineProblem(node(process.execPath), script, () => {});
   }
   const report = (selfTest: string, reason: string | null) =>
     `console.log(JSON.stringify({ available: true, selfTest: '${selfTest}', reason: ${JSON.stringify(reason)}, gflops: 1 }));`;
@@ -60,6 +60,6 @@ describe('accepting a Node', { timeout: 60_000 }, () => {
       await whyNot(report('failed', 'wrong numbers')),
       'onnx cpu: wrong numbers, tensorflow wasm: wrong numbers',
     );
-    assert.match((await whyNot('process.abort();')) ?? '', /^onnx cpu: unmask self-test onnx cpu ended with SIGABRT/);
+    assert.match((await whyNot('process.abort();')) ?? '', /^onnx cpu: unmask self-test onnx cpu exited with SIGABRT/);
   });
 });

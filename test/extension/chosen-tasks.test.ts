@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { guardsText, heldOutOf, tasksByFile, writeChosen } from '../../src/extension/tests/chosen-tasks.ts';
+import { heldOutTasks, tasksByFile, testCountText, writeChosen } from '../../src/extension/tests/chosen-tasks.ts';
 import type { DiscoveryDocument, FoundTask } from '../../src/protocol/discovery.ts';
 
 const task = (file: string, line: number, tests: FoundTask['tests'] = { 'a.test.ts': ['one'] }): FoundTask => ({
@@ -38,15 +38,15 @@ describe('the tasks of a workspace', () => {
   });
 
   it('have every eighth of the chosen ones held out, in the order of the file', () => {
-    assert.deepEqual([...heldOutOf([2, 1])], [1]);
-    assert.deepEqual([...heldOutOf([19, 3, 4, 5, 6, 7, 8, 9, 10])], [3, 19]);
-    assert.deepEqual([...heldOutOf([])], []);
+    assert.deepEqual([...heldOutTasks([2, 1])], [1]);
+    assert.deepEqual([...heldOutTasks([19, 3, 4, 5, 6, 7, 8, 9, 10])], [3, 19]);
+    assert.deepEqual([...heldOutTasks([])], []);
   });
 
   it('say how many tests guard them', () => {
-    assert.equal(guardsText(task('a', 1)), '1 test');
+    assert.equal(testCountText(task('a', 1)), '1 test');
     assert.equal(
-      guardsText(task('a', 1, { 'a.test.ts': ['one', 'two'], 'b.test.ts': ['three'] })),
+      testCountText(task('a', 1, { 'a.test.ts': ['one', 'two'], 'b.test.ts': ['three'] })),
       '3 tests in 2 files',
     );
   });
@@ -57,6 +57,9 @@ describe('the tasks of a workspace', () => {
     assert.equal(await readFile(file, 'utf8'), '{"line":9}\n{"line":2}\n');
     assert.equal(await writeChosen(found, [0, 2]), file);
     assert.notEqual(await writeChosen(found, [0]), file);
-    await assert.rejects(writeChosen({ ...found, data: path.join(dir, 'gone.jsonl') }, [0]), /find its functions anew/);
+    await assert.rejects(
+      writeChosen({ ...found, data: path.join(dir, 'gone.jsonl') }, [0]),
+      /were deleted \(.*\)\. Run Unmask: Find Functions Covered by Tests again\.$/,
+    );
   });
 });

@@ -18,15 +18,15 @@ describe('the page of devices', () => {
   it('shows each engine, the chosen one first of all, and why the others were not', () => {
     assert.equal(
       devicesPage(report, node, []),
-      `Chosen: onnx on cpu
+      `Selected: onnx on cpu
 
-   Engine      Device  Available  Self-test  GFLOP/s
+   Backend     Device  Available  Self-test  GFLOP/s
 ----------------------------------------------------
 >  onnx        cpu     yes        passed     153
    onnx        cuda    no         skipped    -
    tensorflow  wasm    yes        passed     3.0
 
-Why not the others
+Not selected
   onnx on cuda: no library
   tensorflow on wasm: slower
 
@@ -40,11 +40,11 @@ Node.js: 20.19.0, /usr/bin/node
     const engines = report.engines.slice(1, 2);
     const sandbox = { available: false, kind: null, limits: [], reason: 'bubblewrap is not installed' };
     const text = devicesPage({ engines, chosen: null, sandbox }, node, [
-      { node: { ...node, file: '/opt/node', version: '24.0.0' }, reason: 'no engine works in it' },
+      { node: { ...node, file: '/opt/node', version: '24.0.0' }, reason: 'no backend works in it' },
     ]);
-    assert.match(text, /^Chosen: none, because no engine works on this machine$/m);
+    assert.match(text, /^Selected: none, because no backend works on this machine$/m);
     assert.doesNotMatch(text, /^>/m);
-    assert.match(text, /^Sandbox: none, because bubblewrap is not installed$/m);
-    assert.match(text, /^ {2}passed over: 24\.0\.0, \/opt\/node: no engine works in it$/m);
+    assert.match(text, /^Sandbox: not available: bubblewrap is not installed$/m);
+    assert.match(text, /^ {2}not used: 24\.0\.0, \/opt\/node: no backend works in it$/m);
   });
 });

@@ -80,14 +80,14 @@ describe('finding a Node', { skip }, () => {
   });
 
   for (const [what, name, says] of [
-    ['is missing', 'missing', /names .*missing, which does not exist; correct or clear it\.$/],
+    ['is missing', 'missing', /is set to .*missing, which does not exist\. Correct or clear the setting\.$/],
     [
       'is too old',
       '20.18.3',
-      /names .*, which is Node\.js 20\.18\.3; name one that is 20\.19 or newer, or clear it\.$/,
+      /is set to .*, which is Node\.js 20\.18\.3\. Set it to Node\.js 20\.19 or newer, or clear it\.$/,
     ],
-    ['fails', 'broken', /names .*, which does not run as Node\.js \(.*\); correct or clear it\.$/s],
-    ['is no Node', 'mute', /which does not run as Node\.js \(it printed no version\)/],
+    ['fails', 'broken', /is set to .*, which does not run as Node\.js \(.*\)\. Correct or clear the setting\.$/s],
+    ['is no Node', 'mute', /which does not run as Node\.js \(it did not print a version\)/],
   ] as const) {
     it(`says so when the named one ${what}`, async () => {
       await assert.rejects(all(places[name] ?? path.join(folder, name), ''), (error: Error) => {

@@ -76,7 +76,7 @@ describe('launching a job', { timeout: 30_000 }, () => {
 
   it('tells where the last words are of one that ends without any', async () => {
     await assert.rejects(launch("console.error('driver gone'); process.exitCode = 7;"), (error: Error) =>
-      says(UserError, /^unmask tune ended with 7 before it began; .+\.log has its last words\.$/)(error),
+      says(UserError, /^unmask tune exited with 7 before its run started\. See the log .+\.log\.$/)(error),
     );
   });
 

@@ -35,9 +35,9 @@ describe('the model picker', () => {
     assert.deepEqual(
       groups.map(({ title, items }) => [title, items.map(({ label }) => label)]),
       [
-        ['Come with Unmask', ['unmask-code']],
+        ['Bundled with Unmask', ['unmask-code']],
         ['Installed', ['org/large']],
-        ['Of runs', ['20250101-code']],
+        ['From runs', ['20250101-code']],
       ],
     );
     assert.deepEqual(groups[0]?.items[0], {
@@ -48,7 +48,7 @@ describe('the model picker', () => {
     });
     assert.equal(
       groups[1]?.items[0]?.description,
-      '17 MB · no licence named · too large: needs about 32.0 GiB (16.0 GiB available)',
+      '17 MB · licence not stated · too large: needs about 32.0 GiB (16.0 GiB available)',
     );
     assert.equal(groups[2]?.items[0]?.name, '/home/me/runs/20250101-code');
   });
@@ -83,9 +83,9 @@ describe('the model picker', () => {
       }),
       [
         '15 GB to download, 7.6 billion parameters',
-        'licence apache-2.0; its terms must be accepted on the hub',
+        'licence apache-2.0; accept its terms on the Hugging Face Hub first',
         'Memory: too large: needs about 32.0 GiB (16.0 GiB available)',
-        'Revision aaaaaaaaaaaa, in place of bbbbbbbbbbbb',
+        'Revision aaaaaaaaaaaa, replaces bbbbbbbbbbbb',
       ],
     );
   });

@@ -44,9 +44,9 @@ describe('running the program', { timeout: 30_000 }, () => {
   });
 
   it('says so when the program crashes, or prints something else', async () => {
-    await assert.rejects(run('process.abort();'), says(UserError, /^unmask devices ended with SIGABRT in .*"Unmask"/));
-    await assert.rejects(run("console.log('hello');"), says(UserError, /ended with 0/));
-    await assert.rejects(run("console.log('{}'); process.exitCode = 3;"), says(UserError, /ended with 3/));
+    await assert.rejects(run('process.abort();'), says(UserError, /^unmask devices exited with SIGABRT in .*"Unmask"/));
+    await assert.rejects(run("console.log('hello');"), says(UserError, /exited with 0/));
+    await assert.rejects(run("console.log('{}'); process.exitCode = 3;"), says(UserError, /exited with 3/));
   });
 
   it('says so when the Node cannot be started', async () => {

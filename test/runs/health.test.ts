@@ -48,7 +48,10 @@ describe('the warnings of a run', () => {
     assert.equal(warning!.kind, 'collapse');
     // The mean of ten steps is below half of 0.8 once six of them are 0.1.
     assert.equal(warning!.step, 46);
-    assert.match(warning!.text, /^Reward fell from 0\.80 to 0\.10 \(means of 10 steps\); probably .*learning_rate\.$/);
+    assert.match(
+      warning!.text,
+      /^Reward fell from 0\.80 to 0\.10 \(mean of 10 steps\)\. The policy has probably diverged.*learning_rate\.$/,
+    );
   });
 
   it('are silent about one bad batch, and about a reward that came back', () => {
@@ -79,7 +82,7 @@ describe('the warnings of a run', () => {
     assert.deepEqual(kinds(steps(10, flat(7))), [], 'four steps may be chance');
     const [warning] = runWarnings(steps(10, flat(6)), running);
     assert.deepEqual([warning!.kind, warning!.step], ['no-variance', 6]);
-    assert.match(warning!.text, /^For 5 steps .*\(mean 0\.25\)/);
+    assert.match(warning!.text, /^For 5 steps, .*\(mean 0\.25\)/);
     assert.deepEqual(kinds(steps(20, flat(6, 15))), [], 'it is over');
   });
 

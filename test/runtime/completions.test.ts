@@ -93,7 +93,7 @@ describe('a request', () => {
     assert.equal(clock.now, 1_000_000);
     assert.deepEqual(
       trace.alternatives.map(({ discardedBy }) => discardedBy),
-      [null, null, 'the same as another'],
+      [null, null, 'duplicate'],
     );
   });
 
@@ -111,7 +111,7 @@ describe('a request', () => {
     };
     const { trace } = await bench(answer).completions.complete(query('const c = |\n'), never);
     assert.deepEqual(judged, [true, false, false, false]);
-    assert.match(trace.path.join(), /no more were written/);
+    assert.match(trace.path.join(), /no more were generated/);
     const made = bench(() => written(['f(a);', 'a;', '1;']));
     await made.completions.complete(query('const c = |\n', { trigger: 'invoked' }), never);
     assert.equal(made.asked[0]!.isEnough, undefined);
@@ -121,7 +121,7 @@ describe('a request', () => {
     const { completions } = bench(() => written(['(a;', 'f(a;', 'f(a);']));
     const { texts, trace } = await completions.complete(query('const c = |\n'), never);
     assert.deepEqual(texts, ['f(a);', '(a;', 'f(a;']);
-    assert.match(trace.path.join(), /leaves fewer syntax errors and comes first/);
+    assert.match(trace.path.join(), /leaves fewer syntax errors and is shown first/);
   });
 
   const refusals: readonly [
@@ -219,7 +219,7 @@ describe('a request', () => {
       });
       const { trace, texts } = await completions.complete(query('a|'), cancel.signal);
       assert.deepEqual([trace.outcome, texts, steps.length], ['cancelled', [], 3], how);
-      assert.equal(/a newer request came/.test(trace.reason), how === 'superseded');
+      assert.equal(/because of a newer request/.test(trace.reason), how === 'superseded');
     }
   });
 
@@ -240,7 +240,7 @@ describe('a request', () => {
     const { completions, asked } = bench(() => written(['', 'unsure;'], 0.1));
     const { texts, trace } = await completions.complete(query('a|', { trigger: 'invoked' }), never);
     assert.deepEqual([texts, trace.outcome], [[], 'discarded']);
-    assert.match(trace.reason, /too unsure, empty/);
+    assert.match(trace.reason, /^Both candidates were rejected: low confidence \(1\), empty \(1\)\.$/);
     assert.equal((await completions.complete(query('a|'), never)).trace.source, 'cache');
     assert.equal(asked.length, 1);
   });

@@ -78,15 +78,15 @@ describe('what is not worth showing', () => {
     [null, 'a + b;'],
     ['empty', '   '],
     ['empty', ''],
-    ['goes round in circles', '))))))))))))))) { { { { {'],
-    ['goes round in circles', 'the the the the the the'],
-    ['goes round in circles', '\n  return this;\n  return this;\n  return this;'],
+    ['repeats itself', '))))))))))))))) { { { { {'],
+    ['repeats itself', 'the the the the the the'],
+    ['repeats itself', '\n  return this;\n  return this;\n  return this;'],
     [null, '// ----------------------------'],
-    ['holds half a character', "'\uFFFD"],
-    ['too unsure', 'a + b;', 'const x = |', 0.2],
+    ['has an incomplete character', "'\uFFFD"],
+    ['low confidence', 'a + b;', 'const x = |', 0.2],
     ['repeats the next lines', '  return total;', 'x\n|\n  return total;\n}'],
     [null, '  return total + 1;', 'x\n|\n  return total;\n}'],
-    ['repeats what stands before', 'const total = 0;', 'const total = 0; |'],
+    ['repeats the text before the cursor', 'const total = 0;', 'const total = 0; |'],
   ];
   for (const [rule, text, where, confidence] of cases)
     it(`${JSON.stringify(text)}: ${rule ?? 'is'}`, () => assert.equal(judged(text, where, confidence), rule));
@@ -95,7 +95,7 @@ describe('what is not worth showing', () => {
     it(`written by a model: ${JSON.stringify(output)}: ${rule}`, () =>
       assert.equal(judged(output, `${before}|`, confidence), rule));
   it('what follows the cursor already', () => {
-    assert.equal(judged('', '|total;', 0.9, 'total'), 'repeats what follows');
+    assert.equal(judged('', '|total;', 0.9, 'total'), 'repeats the text after the cursor');
   });
 });
 

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { readSafetensors } from '../../src/model/safetensors.ts';
-import type { RunWish } from '../../src/protocol/run.ts';
+import type { RunRequest } from '../../src/protocol/run.ts';
 import { listCheckpoints } from '../../src/runs/checkpoints.ts';
 import { requestControl } from '../../src/runs/control.ts';
 import { deleteRun, readConfiguration } from '../../src/runs/directory.ts';
@@ -248,7 +248,7 @@ describe('a tuning run', () => {
     let run: RunWriter | undefined;
     const seen: string[] = [];
     const control = async () => {
-      const ask = async (want: RunWish, state: string) => {
+      const ask = async (want: RunRequest, state: string) => {
         const id = await requestControl(run!.dir, want);
         for (;;) {
           const status = await readStatus(run!.dir);

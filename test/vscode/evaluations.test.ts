@@ -39,10 +39,10 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
     await widget.getByText('Evaluate on which suites?').waitFor();
     assert.match(
       (await widget.locator('.monaco-list-row', { hasText: 'gsm8k' }).innerText()).replaceAll('\n', ' '),
-      /asks for a file of problems/,
+      /needs a problem file/,
     );
     await page.keyboard.press('Enter');
-    await widget.getByText('Which model?').waitFor();
+    await widget.getByText('Select a model').waitFor();
     // Enter takes the row that has the focus, which comes a moment after the rows.
     await widget.locator('.monaco-list-row.focused', { hasText: 'unmask-puzzles' }).waitFor();
     await page.keyboard.press('Enter');

@@ -156,7 +156,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
       path.join(workbench.profile, 'user', 'Machine', 'settings.json'),
       JSON.stringify({ 'unmask.node': '/no/such/node' }),
     );
-    const toast = page.locator('.notification-toast', { hasText: 'The setting unmask.node names /no/such/node' });
+    const toast = page.locator('.notification-toast', { hasText: 'unmask.node is set to /no/such/node' });
     // The window notices the file a moment later.
     for (let attempt = 0; attempt < 10 && !(await toast.isVisible()); attempt++) {
       await runCommand(workbench, page, 'Unmask: Show Devices');

@@ -172,7 +172,7 @@ describe('a folder with tests', { timeout: 600_000 }, () => {
       const page = await workbench.open(workspace);
       await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });
       await openAt(page, 'basket.ts', 2);
-      await runCommand(workbench, page, 'Unmask: Find Functions That Tests Guard');
+      await runCommand(workbench, page, 'Unmask: Find Functions Covered by Tests');
       const found = page.locator('.pane', { hasText: 'Workspace Tests' }).locator('.monaco-list-row');
       await found.filter({ hasText: 'Basket.constructor' }).waitFor({ timeout: 120_000 });
       await found.filter({ hasText: 'Basket.constructor' }).locator('.monaco-tl-twistie').click();
@@ -248,7 +248,7 @@ describe('in a workspace that is not trusted', { timeout: 300_000 }, () => {
       await page.keyboard.press('Tab');
       await page.locator('.view-line', { hasText: 'const product = width * height;' }).waitFor();
       // None of its code is run.
-      await runCommand(workbench, page, 'Unmask: Find Functions That Tests Guard');
+      await runCommand(workbench, page, 'Unmask: Find Functions Covered by Tests');
       await page.locator('.notification-toast', { hasText: 'only after you trust it' }).waitFor({ timeout: 30_000 });
       assert.deepEqual(await listRuns(path.join(workbench.home, 'runs')), []);
     } finally {

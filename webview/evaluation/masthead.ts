@@ -43,14 +43,14 @@ function choice(compared: EvaluationSummary | null, others: readonly EvaluationS
     'select',
     { disabled: others.length === 0 },
     element('option', { value: '' }, others.length === 0 ? 'no other evaluation of this task' : 'none'),
-    ...others.map((other) => element('option', { value: other.dir }, described(other))),
+    ...others.map((other) => element('option', { value: other.dir }, describeOption(other))),
   );
   select.value = compared?.dir ?? '';
   select.addEventListener('change', () => host.ask({ kind: 'compare', against: select.value || null }));
   return element('label', { class: 'choice' }, 'Compare with ', select);
 }
 
-function described(other: EvaluationSummary): string {
+function describeOption(other: EvaluationSummary): string {
   const [first] = Object.values(other.result?.metrics ?? {});
   return `${modelName(other)}, ${madeAt(other)}${first ? `, ${percent(first.value)}` : ''}`;
 }

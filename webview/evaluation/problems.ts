@@ -11,15 +11,15 @@ interface Filter {
   readonly name: string;
   readonly accepts: (row: EvaluationRow) => boolean;
   /** Whether the filter applies without a comparison. */
-  readonly alone: boolean;
+  readonly withoutComparison: boolean;
 }
 
 const filters: readonly Filter[] = [
-  { name: 'All', accepts: () => true, alone: true },
-  { name: 'Wrong', accepts: ({ shown }) => shown.correct < shown.samples, alone: true },
-  { name: 'Differs', accepts: differs, alone: false },
-  { name: 'Better', accepts: ({ change }) => change === 'better', alone: false },
-  { name: 'Worse', accepts: ({ change }) => change === 'worse', alone: false },
+  { name: 'All', accepts: () => true, withoutComparison: true },
+  { name: 'Wrong', accepts: ({ shown }) => shown.correct < shown.samples, withoutComparison: true },
+  { name: 'Differs', accepts: differs, withoutComparison: false },
+  { name: 'Better', accepts: ({ change }) => change === 'better', withoutComparison: false },
+  { name: 'Worse', accepts: ({ change }) => change === 'worse', withoutComparison: false },
 ];
 
 function differs({ change, shown, compared }: EvaluationRow): boolean {
@@ -28,7 +28,7 @@ function differs({ change, shown, compared }: EvaluationRow): boolean {
 
 /** The problems as a table with filters; `open` is called with the row that the user selects. */
 export function problems({ rows, compared }: EvaluationReport, open: (row: EvaluationRow) => void): HTMLElement {
-  const usable = filters.filter(({ alone }) => alone || compared !== null);
+  const usable = filters.filter(({ withoutComparison }) => withoutComparison || compared !== null);
   const buttons = usable.map(({ name, accepts }) =>
     element(
       'button',
@@ -38,7 +38,7 @@ export function problems({ rows, compared }: EvaluationReport, open: (row: Evalu
     ),
   );
   const back = element('button', { type: 'button', 'aria-label': 'Previous page' }, '‹');
-  const forth = element('button', { type: 'button', 'aria-label': 'Next page' }, '›');
+  const forward = element('button', { type: 'button', 'aria-label': 'Next page' }, '›');
   const where = element('output', { 'aria-live': 'polite' });
   const body = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Problems' });
   let [filter, page] = [0, 0];
@@ -52,7 +52,7 @@ export function problems({ rows, compared }: EvaluationReport, open: (row: Evalu
     const visible = accepted.slice(first, first + pageSize);
     for (const [index, button] of buttons.entries()) button.setAttribute('aria-pressed', String(index === filter));
     back.disabled = page === 0;
-    forth.disabled = page === last;
+    forward.disabled = page === last;
     where.textContent =
       accepted.length === 0 ? 'none' : `${first + 1} to ${first + visible.length} of ${accepted.length}`;
     body.replaceChildren(
@@ -76,7 +76,7 @@ export function problems({ rows, compared }: EvaluationReport, open: (row: Evalu
     page--;
     show();
   });
-  forth.addEventListener('click', () => {
+  forward.addEventListener('click', () => {
     page++;
     show();
   });
@@ -90,13 +90,9 @@ export function problems({ rows, compared }: EvaluationReport, open: (row: Evalu
       element('div', { class: 'filters', role: 'group', 'aria-label': 'Show' }, ...buttons),
       back,
       where,
-      forth,
+      forward,
     ),
-    element(
-      'p',
-      { class: 'note' },
-      'Click a row or press Enter to see its answers and their denoising.',
-    ),
+    element('p', { class: 'note' }, 'Click a row or press Enter to see its answers and their denoising.'),
     body,
   );
 }

@@ -23,7 +23,11 @@ export function result({ evaluation, compared, differences, shared, verdicts }: 
       { class: 'metric-cards' },
       ...metrics.map(([name, own]) => card(name, own, difference(name) ?? null, shared)),
     ),
-    element('p', { class: 'note' }, ['Dots are estimates, whiskers are 95 % confidence intervals.', ...paired].join(' ')),
+    element(
+      'p',
+      { class: 'note' },
+      ['Dots are estimates, whiskers are 95 % confidence intervals.', ...paired].join(' '),
+    ),
   );
 }
 

@@ -45,7 +45,8 @@ function one(kind: string, { step, evaluation }: EvaluationEvent): HTMLElement[]
 function two(kind: string, first: EvaluationEvent, last: EvaluationEvent): HTMLElement[] {
   const [before, after] = [first.evaluation, last.evaluation];
   const names = Object.keys(after.metrics).filter((name) => before.metrics[name] !== undefined);
-  const problems = before.n === after.n ? count(after.n, 'problem') : `${count(before.n, 'problem')} before, ${after.n} after`;
+  const problems =
+    before.n === after.n ? count(after.n, 'problem') : `${count(before.n, 'problem')} before, ${after.n} after`;
   const rows = names.map(
     (name) => [name, cell(before.metrics[name] as Interval), cell(after.metrics[name] as Interval)] as const,
   );

@@ -40,8 +40,7 @@ export function liveCurves(): LiveCurves {
         if (grid.children[index] !== chart.root) grid.insertBefore(chart.root, grid.children[index] ?? null);
       }
       help.hidden = specs.length === 0;
-      const sentence =
-        stepsOf(own).length === 0 ? 'Training curves appear after the first step.' : notMeasured(mine);
+      const sentence = stepsOf(own).length === 0 ? 'Training curves appear after the first step.' : notMeasured(mine);
       absent.textContent = sentence ?? '';
       absent.hidden = sentence === null;
     },

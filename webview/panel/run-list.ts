@@ -69,39 +69,39 @@ interface Row {
 }
 
 /** States in which a process works on the run or is starting. */
-const alive: readonly RunState[] = ['starting', 'running', 'paused', 'stopping'];
+const activeStates: readonly RunState[] = ['starting', 'running', 'paused', 'stopping'];
 
 function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
   const name = element('span', { class: 'name' });
   const state = element('vscode-badge', { class: 'state' });
   const about = element('span', { class: 'about' });
   const progress = element('vscode-progress-bar', {});
-  const left = element('span', { class: 'progress' });
+  const progressText = element('span', { class: 'progress' });
   const error = element('p', { class: 'note' });
   const open = element('button', { type: 'button', class: 'open' }, name, about);
   open.addEventListener('click', () => choose(dir));
   const control = (label: string, icon: string, want: 'run' | 'pause' | 'stop') =>
     iconButton(label, icon, () => host.ask({ kind: 'control', dir, want }));
-  const beside = iconButton('Compare', 'git-compare', () => compare(isCompared ? null : dir));
+  const compareButton = iconButton('Compare', 'git-compare', () => compare(isCompared ? null : dir));
   const pause = control('Pause', 'debug-pause', 'pause');
   const resume = control('Resume', 'debug-continue', 'run');
   const stop = control('Stop and save', 'debug-stop', 'stop');
   const remove = iconButton('Delete', 'trash', () => host.ask({ kind: 'delete-run', dir }));
   const offered = [pause, resume, stop, remove];
-  const actions = element('div', { class: 'actions', role: 'group' }, beside, ...offered);
+  const actions = element('div', { class: 'actions', role: 'group' }, compareButton, ...offered);
   const root = element(
     'li',
     {},
     element('div', { class: 'head' }, open, state),
-    element('div', { class: 'foot' }, left, actions),
+    element('div', { class: 'foot' }, progressText, actions),
     progress,
     error,
   );
   let isCompared = false;
   const nameComparison = () => {
-    beside.label = `${isCompared ? 'Stop comparing with' : 'Compare with'} ${name.textContent}`;
-    beside.title = isCompared ? 'Stop comparing' : 'Compare with the shown run';
-    beside.toggleAttribute('data-on', isCompared);
+    compareButton.label = `${isCompared ? 'Stop comparing with' : 'Compare with'} ${name.textContent}`;
+    compareButton.title = isCompared ? 'Stop comparing' : 'Compare with the shown run';
+    compareButton.toggleAttribute('data-on', isCompared);
   };
   return {
     root,
@@ -110,8 +110,8 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
       about.textContent = [run.kind, run.task, run.objective].filter((part) => part !== null).join(' · ');
       state.textContent = run.state;
       state.dataset.state = run.state;
-      left.textContent = progressOf(run);
-      progress.hidden = run.steps === null || !alive.includes(run.state);
+      progressText.textContent = progressOf(run);
+      progress.hidden = run.steps === null || !activeStates.includes(run.state);
       progress.max = run.steps ?? 1;
       progress.value = run.step;
       progress.ariaLabel = `Progress of ${run.name}`;
@@ -129,8 +129,8 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
       const focused = offered.find((action) => action === document.activeElement);
       pause.hidden = run.state !== 'running' && run.state !== 'starting';
       resume.hidden = run.state !== 'paused' && run.state !== 'interrupted' && run.state !== 'failed';
-      stop.hidden = !alive.includes(run.state) || run.state === 'stopping';
-      remove.hidden = alive.includes(run.state);
+      stop.hidden = !activeStates.includes(run.state) || run.state === 'stopping';
+      remove.hidden = activeStates.includes(run.state);
       // If the focused button is hidden, for example Pause, the focus moves to the next visible one, such as Resume.
       if (focused?.hidden)
         offered
@@ -143,7 +143,7 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
       root.classList.toggle('shown', shown);
       root.classList.toggle('compared', compared);
       open.setAttribute('aria-current', String(shown));
-      beside.hidden = shown || !comparable;
+      compareButton.hidden = shown || !comparable;
       nameComparison();
     },
   };

@@ -6,10 +6,10 @@ import { collapsible } from './collapsible.ts';
 import { icon } from './controls.ts';
 import { evaluationTables } from './evaluations.ts';
 import type { Host } from './host.ts';
-import type { SampleReference } from './kept-denoising.ts';
 import { evaluationsOf, liveCurves } from './live-curves.ts';
 import { progressOf } from './run-list.ts';
 import { samplePages } from './sample-pages.ts';
+import type { SampleReference } from './saved-denoising.ts';
 import type { ViewStore } from './view-state.ts';
 
 export interface RunView {
@@ -52,12 +52,12 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
   });
   const drawEvaluations = (events: readonly RunEvent[]) =>
     evaluations.replaceChildren(...evaluationTables(evaluationsOf(events), host));
-  const whichIsWhich = () => {
+  const showComparison = () => {
     comparison.hidden = compared === null;
     comparison.textContent =
       compared === null ? '' : `Solid lines: ${shown?.run.name ?? ''}. Dashed lines: ${compared.run.name}.`;
   };
-  const all = (contents: PanelRunContents) => {
+  const showContents = (contents: PanelRunContents) => {
     head(contents);
     warnings.replaceChildren(...contents.warnings.map(warning));
     drawEvaluations(contents.events);
@@ -76,7 +76,7 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
   const visible = () => {
     nothing.hidden = shown !== null;
     parts.hidden = shown === null;
-    whichIsWhich();
+    showComparison();
     drawCurves();
   };
   visible();
@@ -86,19 +86,19 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
       if (role === 'compared') compared = contents;
       else {
         shown = contents;
-        if (contents !== null) all(contents);
+        if (contents !== null) showContents(contents);
       }
       visible();
     },
     append({ dir, ...added }) {
       if (shown?.run.dir === dir) {
-        shown = grown(shown, added);
+        shown = withUpdate(shown, added);
         head(shown);
         warnings.replaceChildren(...shown.warnings.map(warning));
         if (evaluationsOf(added.events).length > 0) drawEvaluations(shown.events);
         samples.steps(dir, shown.sampleSteps);
       }
-      if (compared?.run.dir === dir) compared = grown(compared, added);
+      if (compared?.run.dir === dir) compared = withUpdate(compared, added);
       drawCurves();
     },
     samples: samples.show,
@@ -106,7 +106,7 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
 }
 
 /** The contents of a run with an update applied. */
-const grown = (
+const withUpdate = (
   contents: PanelRunContents,
   {
     run,

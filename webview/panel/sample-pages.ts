@@ -4,7 +4,7 @@ import { element, missing } from '../element.ts';
 import { label, number } from '../numbers.ts';
 import { button } from './controls.ts';
 import type { Host } from './host.ts';
-import type { SampleReference } from './kept-denoising.ts';
+import type { SampleReference } from './saved-denoising.ts';
 import type { ViewStore } from './view-state.ts';
 
 type SamplesUpdate = Extract<PanelUpdate, { kind: 'samples' }>;
@@ -70,8 +70,7 @@ export function samplePages(
       [dir, steps] = [nextDir, nextSteps];
       updateOptions(choice, steps);
       controls.hidden = steps.length === 0;
-      if (steps.length === 0)
-        body.replaceChildren(missing('Samples appear after the first step.'));
+      if (steps.length === 0) body.replaceChildren(missing('Samples appear after the first step.'));
       else if (wanted === null) {
         const { samples: kept } = store.state;
         if (kept !== null && kept.dir === dir && steps.includes(kept.step)) ask(kept.step, kept.offset);

@@ -1,4 +1,4 @@
-import type { KeptDenoising } from './kept-denoising.ts';
+import type { SavedDenoising } from './saved-denoising.ts';
 
 /** What the user has selected. It is saved, because VS Code discards the content of a hidden page. */
 export interface ViewState {
@@ -12,7 +12,7 @@ export interface ViewState {
   readonly alternatives: number;
   /** The page of samples of the shown run; null: its last step. */
   readonly samples: { readonly dir: string; readonly step: number; readonly offset: number } | null;
-  readonly denoising: KeptDenoising | null;
+  readonly denoising: SavedDenoising | null;
   /** Position of the player; null: after the last step. */
   readonly position: number | null;
 }

@@ -10,13 +10,13 @@ export interface EvalChoice {
 }
 
 /** Where answers are computed, from the settings of the window. */
-export interface EvalSurroundings {
+export interface EvalEnvironment {
   readonly engine: string;
   readonly device: string;
 }
 
 /** The arguments of `unmask eval` for one suite. */
-export function evalArguments(choice: EvalChoice, suite: string, { engine, device }: EvalSurroundings): string[] {
+export function evalArguments(choice: EvalChoice, suite: string, { engine, device }: EvalEnvironment): string[] {
   const data = choice.data[suite];
   return [
     'eval',

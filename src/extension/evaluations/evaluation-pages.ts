@@ -12,7 +12,7 @@ import { parseEvaluationRequest } from './evaluation-request.ts';
 const viewType = 'unmask.evaluation';
 
 /** State of a page that survives reloading the window. */
-const keptState = z.object({ dir: z.string().min(1), against: z.string().min(1).nullable() });
+const savedState = z.object({ dir: z.string().min(1), against: z.string().min(1).nullable() });
 
 /** What a page compares with: the previous evaluation with common problems, a given one, or none. */
 type Against = { readonly kind: 'previous' | 'none' } | { readonly kind: 'named'; readonly dir: string };
@@ -31,7 +31,7 @@ export class EvaluationPages implements vscode.Disposable {
     this.#log = log;
     this.#serializer = vscode.window.registerWebviewPanelSerializer(viewType, {
       deserializeWebviewPanel: async (panel, state) => {
-        const kept = keptState.safeParse(state).data;
+        const kept = savedState.safeParse(state).data;
         if (!kept || this.#open.has(kept.dir)) panel.dispose();
         else
           this.#take(panel, kept.dir, kept.against === null ? { kind: 'none' } : { kind: 'named', dir: kept.against });
@@ -133,7 +133,7 @@ class EvaluationPage {
 
   async #answer(request: EvaluationRequest): Promise<void> {
     try {
-      await this.#obey(request);
+      await this.#handle(request);
       this.#settle();
     } catch (error) {
       this.#log.warn(`${this.#dir}: ${messageOf(error)}`);
@@ -142,7 +142,7 @@ class EvaluationPage {
     }
   }
 
-  async #obey(request: EvaluationRequest): Promise<void> {
+  async #handle(request: EvaluationRequest): Promise<void> {
     switch (request.kind) {
       case 'ready':
         return this.#sendFirstReport();

@@ -4,7 +4,7 @@ import type { RunStatus } from '../../protocol/run.ts';
 import { isOver, readStatus } from '../../runs/reader.ts';
 
 /** Milliseconds between two reads of the status of an evaluation. */
-const lookEvery = 400;
+const pollInterval = 400;
 
 /** Reports a run's status until it is over or `signal` is aborted; returns the last status. */
 export async function followStatus(
@@ -16,7 +16,7 @@ export async function followStatus(
     const status = await readStatus(dir);
     onStatus(status);
     if (isOver(status.state) || signal.aborted) return status;
-    await delay(lookEvery, undefined, { signal }).catch(() => undefined);
+    await delay(pollInterval, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -11,10 +11,10 @@ import { signalOf } from '../abort-signal.ts';
 import type { AskUnmask } from '../ask-unmask.ts';
 import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import { keepOpen } from '../keep-open.ts';
 import { labelOf, origins } from '../models/model-items.ts';
 import type { Runtime } from '../runtime.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
-import { staysOpen } from '../stays-open.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
 import { followStatus, increment, progressText } from './follow-evaluation.ts';
 
@@ -62,7 +62,7 @@ interface Outcome {
 /** Evaluates one suite after the other: in parallel they would share the CPU cores and the time estimates would be wrong. */
 function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable<Outcome> {
   const configuration = vscode.workspace.getConfiguration();
-  const surroundings = {
+  const environment = {
     engine: configuration.get(settings.engine, defaultSettings.engine),
     device: configuration.get(settings.device, defaultSettings.device),
   };
@@ -74,7 +74,7 @@ function evaluateSuites({ jobs }: RunSpgEvalParts, choice: EvalChoice): Thenable
       for (const [index, suite] of choice.suites.entries()) {
         const name = choice.suites.length === 1 ? suite : `${suite} (${index + 1} of ${choice.suites.length})`;
         progress.report({ message: `${name}: starting` });
-        const dir = await jobs.start(evalArguments(choice, suite, surroundings), { signal });
+        const dir = await jobs.start(evalArguments(choice, suite, environment), { signal });
         let done = 0;
         const show = (status: RunStatus) => {
           const share = increment(done, status) / choice.suites.length;
@@ -147,7 +147,7 @@ async function askSuites(tasks: readonly Suite[], last: readonly string[]): Prom
     picked: last.includes(name),
   }));
   const chosen = await vscode.window.showQuickPick(items, {
-    ...staysOpen,
+    ...keepOpen,
     title: 'Select suites (1/3)',
     placeHolder: 'Select one or more suites to evaluate on',
     canPickMany: true,
@@ -161,7 +161,7 @@ async function askData(suite: string, last: string | undefined): Promise<string 
     const other = 'Choose another file…';
     const chosen = await vscode.window.showQuickPick([last, other], {
       title: `Problem file for ${suite}`,
-      ...staysOpen,
+      ...keepOpen,
     });
     if (chosen !== other) return chosen;
   }
@@ -183,7 +183,7 @@ async function askModel(known: readonly ModelSummary[], last: string): Promise<s
       name,
     }))
     .sort((a, b) => Number(b.name === last) - Number(a.name === last));
-  const options = { title: 'Select a model (2/3)', matchOnDescription: true, matchOnDetail: true, ...staysOpen };
+  const options = { title: 'Select a model (2/3)', matchOnDescription: true, matchOnDetail: true, ...keepOpen };
   return (await vscode.window.showQuickPick(items, options))?.name;
 }
 
@@ -196,7 +196,7 @@ async function models(runtime: Runtime, ask: AskUnmask): Promise<readonly ModelS
 
 async function askProblems(last: number | null): Promise<number | null | undefined> {
   const text = await vscode.window.showInputBox({
-    ...staysOpen,
+    ...keepOpen,
     title: 'Enter the number of problems per suite (3/3)',
     prompt: 'More problems give a narrower confidence interval. Enter “all” to use all problems of a file.',
     value: last === null ? 'all' : String(last),

@@ -13,7 +13,7 @@ import type { Jobs } from './jobs.ts';
 import { pickRun } from './pick-run.ts';
 
 /** Key of the stored comparisons, by the folder of the tuned checkpoint. */
-const made = 'comparisons';
+const comparisonsKey = 'comparisons';
 
 /** Directories of two evaluations on the same problems. */
 interface Comparison {
@@ -22,7 +22,7 @@ interface Comparison {
 }
 
 /** Default number of held-out problems that both models answer. */
-const usualProblems = 128;
+const defaultProblems = 128;
 
 /** `Unmask: Compare with Base`: shows what tuning changed, answer by answer. */
 export function registerCompareWithBase(
@@ -33,9 +33,9 @@ export function registerCompareWithBase(
   context.subscriptions.push(
     vscode.commands.registerCommand(
       commands.compareWithBase,
-      withErrorsShown(log, async (given?: unknown, problems?: unknown) => {
-        const dir = await pickRun(jobs, given, 'Compare with Base', isComparable);
-        const count = typeof problems === 'number' ? problems : usualProblems;
+      withErrorsShown(log, async (run?: unknown, problems?: unknown) => {
+        const dir = await pickRun(jobs, run, 'Compare with Base', isComparable);
+        const count = typeof problems === 'number' ? problems : defaultProblems;
         if (dir !== undefined) await compareWithBase(context.globalState, jobs, dir, count);
       }),
     ),
@@ -52,7 +52,7 @@ export async function compareWithBase(
   memory: vscode.Memento,
   jobs: Jobs,
   dir: string,
-  problems = usualProblems,
+  problems = defaultProblems,
 ): Promise<void> {
   const { task, model: base, settings } = await readConfiguration(dir);
   const tuned = (await bestCheckpoint(dir))?.dir;
@@ -63,20 +63,20 @@ export async function compareWithBase(
   // Of a data file, only the problems that the run held out: it was trained on the others.
   const source = typeof settings.data === 'string' ? ['--data', settings.data, '--held-out'] : [];
   const comparison =
-    (await earlier(memory, jobs, tuned)) ??
+    (await findComparison(memory, jobs, tuned)) ??
     (await compare(jobs, { base, tuned }, ['--task', task, ...source, '--limit', String(problems)]));
-  const all = memory.get<Readonly<Record<string, Comparison>>>(made, {});
-  await memory.update(made, { ...all, [tuned]: comparison });
+  const all = memory.get<Readonly<Record<string, Comparison>>>(comparisonsKey, {});
+  await memory.update(comparisonsKey, { ...all, [tuned]: comparison });
   await vscode.commands.executeCommand(commands.openEvaluation, comparison.tuned, comparison.base);
 }
 
 /** An earlier comparison, if both of its evaluations still exist. */
-async function earlier(memory: vscode.Memento, jobs: Jobs, tuned: string): Promise<Comparison | null> {
-  const comparison = memory.get<Readonly<Record<string, Comparison>>>(made, {})[tuned];
+async function findComparison(memory: vscode.Memento, jobs: Jobs, tuned: string): Promise<Comparison | null> {
+  const comparison = memory.get<Readonly<Record<string, Comparison>>>(comparisonsKey, {})[tuned];
   if (!comparison) return null;
   await jobs.evaluations.look();
-  const isThere = (dir: string) => jobs.evaluations.find(dir)?.state === 'finished';
-  return isThere(comparison.tuned) && isThere(comparison.base) ? comparison : null;
+  const isFinished = (dir: string) => jobs.evaluations.find(dir)?.state === 'finished';
+  return isFinished(comparison.tuned) && isFinished(comparison.base) ? comparison : null;
 }
 
 async function compare(
@@ -100,7 +100,7 @@ async function compare(
           if (run) progress.report({ message: `${name} ${progressOf(run)}` });
         });
         try {
-          const { state, error } = await jobs.whenOver(jobs.evaluations, dir, signal);
+          const { state, error } = await jobs.waitUntilOver(jobs.evaluations, dir, signal);
           if (state !== 'finished')
             throw new UserError(
               error === undefined

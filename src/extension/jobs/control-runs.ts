@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { size } from '../../platform/amounts.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
-import type { RunWish } from '../../protocol/run.ts';
+import type { RunRequest } from '../../protocol/run.ts';
 import { requestControl } from '../../runs/control.ts';
 import { deleteRun } from '../../runs/directory.ts';
 import { lockHolder } from '../../runs/lock.ts';
@@ -18,28 +18,28 @@ export function registerControlRuns(context: vscode.ExtensionContext, jobs: Jobs
   const register = (
     command: string,
     title: string,
-    fits: (run: PanelRun) => boolean,
+    accepts: (run: PanelRun) => boolean,
     work: (dir: string) => Promise<void>,
   ) =>
     vscode.commands.registerCommand(
       command,
       withErrorsShown(log, async (given?: unknown) => {
-        const dir = await pickRun(jobs, given, title, fits);
+        const dir = await pickRun(jobs, given, title, accepts);
         if (dir === undefined) return;
         await work(dir);
         await Promise.all([jobs.runs.look(), jobs.evaluations.look()]);
       }),
     );
-  const goesOn = ({ state }: PanelRun) => !isOver(state);
+  const isActive = ({ state }: PanelRun) => !isOver(state);
   context.subscriptions.push(
-    register(commands.pauseRun, 'Pause Run', goesOn, (dir) => controlRun(jobs, dir, 'pause')),
+    register(commands.pauseRun, 'Pause Run', isActive, (dir) => controlRun(jobs, dir, 'pause')),
     register(
       commands.resumeRun,
       'Resume Run',
       ({ state }) => state === 'paused' || state === 'interrupted' || state === 'failed',
       (dir) => controlRun(jobs, dir, 'run'),
     ),
-    register(commands.stopRun, 'Stop Run and Save', goesOn, (dir) => controlRun(jobs, dir, 'stop')),
+    register(commands.stopRun, 'Stop Run and Save', isActive, (dir) => controlRun(jobs, dir, 'stop')),
     register(
       commands.deleteRun,
       'Delete Run',
@@ -57,7 +57,7 @@ export function registerControlRuns(context: vscode.ExtensionContext, jobs: Jobs
 }
 
 /** Asks a job to continue, pause or stop. If no process works on the run, it continues in a new one. */
-export async function controlRun(jobs: Jobs, dir: string, want: RunWish): Promise<void> {
+export async function controlRun(jobs: Jobs, dir: string, want: RunRequest): Promise<void> {
   if (want === 'run' && (await lockHolder(dir)) === null) await jobs.resume(dir);
   else await requestControl(dir, want);
 }

@@ -13,7 +13,7 @@ import { launchJob } from '../launch-job.ts';
 import type { NodeChoice } from '../node-choice.ts';
 
 /** Key of the stored directories of jobs that were started from a window, newest first. */
-const launched = 'launchedJobs';
+const launchedKey = 'launchedJobs';
 
 /** The command that starts and resumes a job of a kind. */
 const commandOf: Partial<Record<RunKind, string>> = { tune: 'tune', pretrain: 'pretrain', evaluate: 'eval' };
@@ -42,7 +42,7 @@ export class Jobs implements vscode.Disposable {
       .get<boolean>(settings.lowPriority, defaultJobSettings.lowPriority);
     const dir = await launchJob(await this.#nodes.get(), this.#script, args, { ...options, lowPriority });
     const earlier = this.launched.filter((other) => other !== dir);
-    await this.#memory.update(launched, [dir, ...earlier].slice(0, 50));
+    await this.#memory.update(launchedKey, [dir, ...earlier].slice(0, 50));
     await Promise.all([this.runs.look(), this.evaluations.look()]);
     return dir;
   }
@@ -57,7 +57,7 @@ export class Jobs implements vscode.Disposable {
 
   /** Directories of the jobs that were started from a window of this user. */
   get launched(): readonly string[] {
-    return this.#memory.get<readonly string[]>(launched, []);
+    return this.#memory.get<readonly string[]>(launchedKey, []);
   }
 
   /** The run or evaluation in a directory. */
@@ -66,7 +66,7 @@ export class Jobs implements vscode.Disposable {
   }
 
   /** Waits until a job is over. Throws `Interrupted` if the signal is aborted first; the job continues then. */
-  whenOver(folder: RunFolder, dir: string, signal: AbortSignal): Promise<PanelRun> {
+  waitUntilOver(folder: RunFolder, dir: string, signal: AbortSignal): Promise<PanelRun> {
     return new Promise((resolve, reject) => {
       const look = () => {
         const run = folder.find(dir);

@@ -7,8 +7,8 @@ import type { ModelSummary } from '../../protocol/runtime.ts';
 import { readConfiguration } from '../../runs/directory.ts';
 import type { AskUnmask } from '../ask-unmask.ts';
 import { commands } from '../contributions.ts';
+import { keepOpen } from '../keep-open.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { staysOpen } from '../stays-open.ts';
 import type { ModelsTree } from '../trees/models-tree.ts';
 import { compareWithBase, isComparable } from './compare-with-base.ts';
 import type { Jobs } from './jobs.ts';
@@ -35,13 +35,13 @@ export function registerKeepModel(
   context.subscriptions.push(
     vscode.commands.registerCommand(
       commands.keepModel,
-      withErrorsShown(log, async (given?: unknown, givenName?: unknown) => {
+      withErrorsShown(log, async (given?: unknown, requestedName?: unknown) => {
         const dir = await pickRun(jobs, given, 'Keep Tuned Model', isComparable);
         if (dir === undefined) return undefined;
         // The user compares the answers of the tuned and the base model before keeping it.
         await compareWithBase(context.globalState, jobs, dir);
         const root = path.join(dataHome(), 'models');
-        const name = typeof givenName === 'string' ? givenName : await askName(dir, root);
+        const name = typeof requestedName === 'string' ? requestedName : await askName(dir, root);
         if (name === undefined) return undefined;
         const { model } = await ask<{ model: ModelSummary }>(['models', 'keep', dir, '--name', name]);
         models.refresh();
@@ -60,7 +60,7 @@ async function askName(dir: string, models: string): Promise<string | undefined>
       'The comparison with the base model is open in the editor. Press Enter to keep the model, or Esc to cancel.',
     value: [path.basename(model ?? 'model'), task].filter(Boolean).join('-'),
     // The input box stays open while the user looks at the comparison.
-    ...staysOpen,
+    ...keepOpen,
     validateInput: async (name) => {
       if (!isModelName(name)) return 'Use letters, digits, ".", "_" and "-". Start with a letter or a digit.';
       const taken = await stat(path.join(models, name)).then(

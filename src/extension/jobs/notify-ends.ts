@@ -13,7 +13,7 @@ import { readStatus } from '../../runs/reader.ts';
 import { commands, settings } from '../contributions.ts';
 import { progressOf, sentenceOf } from './describe-run.ts';
 import type { Jobs } from './jobs.ts';
-import { claimEnd, endedRuns, newsFor } from './run-ends.ts';
+import { claimEnd, endedRuns, notifyWithin } from './run-ends.ts';
 
 /** Shows one notification when a run ends, with the next actions. */
 export function registerNotifyEnds(context: vscode.ExtensionContext, jobs: Jobs, log: vscode.LogOutputChannel): void {
@@ -22,16 +22,16 @@ export function registerNotifyEnds(context: vscode.ExtensionContext, jobs: Jobs,
       if (!vscode.workspace.getConfiguration().get<boolean>(settings.notifyAtEnd, defaultJobSettings.notifyAtEnd))
         return;
       for (const run of endedRuns(change, jobs.launched))
-        void tell(run).catch((error: unknown) =>
+        void notify(run).catch((error: unknown) =>
           log.warn(`No notification for the end of ${run.run}: ${messageOf(error)}`),
         );
     }),
   });
 }
 
-async function tell(run: PanelRun): Promise<void> {
+async function notify(run: PanelRun): Promise<void> {
   const { heartbeat } = await readStatus(run.dir);
-  if (Date.now() - Date.parse(heartbeat) > newsFor) return;
+  if (Date.now() - Date.parse(heartbeat) > notifyWithin) return;
   // Do not notify: the user stopped the run.
   if (run.state === 'interrupted' && (await readControl(run.dir))?.want === 'stop') return;
   if (!(await claimEnd(path.join(dataHome(), 'cache', 'told'), run.run, heartbeat))) return;
@@ -41,13 +41,13 @@ async function tell(run: PanelRun): Promise<void> {
   const canKeep = run.kind === 'tune' && run.state === 'finished' && (await latestCheckpoint(run.dir)) !== null;
   const actions = [open, ...(canKeep ? [keep] : []), ...(run.state === 'interrupted' ? [resume] : [])];
   const show = run.state === 'failed' ? vscode.window.showErrorMessage : vscode.window.showInformationMessage;
-  const answer = await show(await endOf(run), ...actions);
+  const answer = await show(await endMessage(run), ...actions);
   const command = { [open]: commands.openRun, [keep]: commands.keepModel, [resume]: commands.resumeRun }[answer ?? ''];
   if (command !== undefined) await vscode.commands.executeCommand(command, run.dir);
 }
 
 /** "Tuning on sudoku4x4 with spg-mixture finished after 100 steps: cell_accuracy 0.881 before, 0.957 after." */
-async function endOf(run: PanelRun): Promise<string> {
+async function endMessage(run: PanelRun): Promise<string> {
   const what = sentenceOf(run);
   if (run.state === 'failed') return `${what} failed: ${run.error ?? 'see its log'}`;
   if (run.state === 'interrupted') return `${what} was interrupted at ${progressOf(run)}. Press Resume to continue.`;

@@ -5,11 +5,11 @@ import { defaultJobSettings } from '../../protocol/default-settings.ts';
 import { readControl, requestControl } from '../../runs/control.ts';
 import { isOver } from '../../runs/reader.ts';
 import { settings } from '../contributions.ts';
-import { batteryAsker, batteryWish } from './battery-wishes.ts';
+import { batteryRequest, batteryRequester } from './battery-requests.ts';
 import type { Jobs } from './jobs.ts';
 
 /** Milliseconds between two checks of the power supply while a run is active. */
-const lookEvery = 30_000;
+const pollInterval = 30_000;
 
 /** Pauses runs while the computer is on battery, if the setting is on. */
 export function registerPauseOnBattery(
@@ -18,24 +18,24 @@ export function registerPauseOnBattery(
   log: vscode.LogOutputChannel,
 ): void {
   const look = async () => {
-    const living = [...jobs.runs.runs, ...jobs.evaluations.runs].filter(({ state }) => !isOver(state));
+    const activeRuns = [...jobs.runs.runs, ...jobs.evaluations.runs].filter(({ state }) => !isOver(state));
     if (
-      living.length === 0 ||
+      activeRuns.length === 0 ||
       !vscode.workspace.getConfiguration().get<boolean>(settings.pauseOnBattery, defaultJobSettings.pauseOnBattery)
     )
       return;
     const battery = await onBattery();
     if (battery === null) return;
-    for (const { dir, run, state } of living) {
-      const want = batteryWish(battery, { state, control: await readControl(dir) });
+    for (const { dir, run, state } of activeRuns) {
+      const want = batteryRequest(battery, { state, control: await readControl(dir) });
       if (want === null) continue;
       log.info(
         `${run}: ${want === 'pause' ? 'paused, because the computer is on battery' : 'resumed, because the computer is plugged in'}`,
       );
-      await requestControl(dir, want, batteryAsker);
+      await requestControl(dir, want, batteryRequester);
     }
   };
   const looking = () => void look().catch((error: unknown) => log.warn(messageOf(error)));
-  const timer = setInterval(looking, lookEvery);
+  const timer = setInterval(looking, pollInterval);
   context.subscriptions.push({ dispose: () => clearInterval(timer) });
 }

@@ -11,11 +11,11 @@ export async function pickRun(
   jobs: Jobs,
   given: unknown,
   title: string,
-  fits: (run: PanelRun) => boolean,
+  accepts: (run: PanelRun) => boolean,
 ): Promise<string | undefined> {
   if (typeof given === 'string') return given;
   await jobs.runs.look();
-  const items = jobs.runs.runs.filter(fits).map((run) => ({
+  const items = jobs.runs.runs.filter(accepts).map((run) => ({
     label: titleOf(run),
     description: `${run.state} · ${progressOf(run)}`,
     detail: run.run,

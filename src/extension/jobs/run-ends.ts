@@ -5,9 +5,9 @@ import { isOver } from '../../runs/reader.ts';
 import type { RunsChange } from '../../runs/run-folder.ts';
 
 /** Milliseconds after its end during which a run is still worth a notification. */
-export const newsFor = 24 * 3_600_000;
+export const notifyWithin = 24 * 3_600_000;
 /** Milliseconds for which claims are kept: longer than any window could still notify. */
-const keepNotesFor = 7 * newsFor;
+const claimRetention = 7 * notifyWithin;
 
 /**
  * Runs that have ended since the last update: those that were active before, and at the first update those that were
@@ -15,9 +15,10 @@ const keepNotesFor = 7 * newsFor;
  * the Workspace Tests view.
  */
 export function endedRuns({ runs, before, first }: RunsChange, launched: readonly string[]): PanelRun[] {
-  const went = new Set(before.filter(({ state }) => !isOver(state)).map(({ dir }) => dir));
+  const wereActive = new Set(before.filter(({ state }) => !isOver(state)).map(({ dir }) => dir));
   return runs.filter(
-    ({ dir, state, kind }) => kind !== 'discover' && isOver(state) && (first ? launched.includes(dir) : went.has(dir)),
+    ({ dir, state, kind }) =>
+      kind !== 'discover' && isOver(state) && (first ? launched.includes(dir) : wereActive.has(dir)),
   );
 }
 
@@ -25,13 +26,13 @@ export function endedRuns({ runs, before, first }: RunsChange, launched: readonl
  * Claims the notification about the end of a run: true for the first caller in any window, so that it is shown once. A
  * resumed run ends again and can be claimed again.
  *
- * @param notes a folder for the claims
+ * @param claims a folder for the claims
  * @param endedAt the run's last heartbeat, ISO 8601
  */
-export async function claimEnd(notes: string, run: string, endedAt: string): Promise<boolean> {
-  await mkdir(notes, { recursive: true });
-  await removeOld(notes);
-  const file = path.join(notes, `${run}.${endedAt.replace(/\W/g, '')}`);
+export async function claimEnd(claims: string, run: string, endedAt: string): Promise<boolean> {
+  await mkdir(claims, { recursive: true });
+  await removeOld(claims);
+  const file = path.join(claims, `${run}.${endedAt.replace(/\W/g, '')}`);
   try {
     await writeFile(file, '', { flag: 'wx' });
     return true;
@@ -45,6 +46,6 @@ async function removeOld(notes: string): Promise<void> {
   for (const name of await readdir(notes)) {
     const file = path.join(notes, name);
     const written = (await stat(file).catch(() => null))?.mtimeMs ?? Date.now();
-    if (Date.now() - written > keepNotesFor) await rm(file, { force: true });
+    if (Date.now() - written > claimRetention) await rm(file, { force: true });
   }
 }

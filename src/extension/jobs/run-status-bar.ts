@@ -11,14 +11,16 @@ export function registerRunStatusBar(context: vscode.ExtensionContext, jobs: Job
   const item = vscode.window.createStatusBarItem('unmask.run', vscode.StatusBarAlignment.Right, 99);
   item.name = 'Unmask Run';
   const show = () => {
-    const living = jobs.runs.runs.filter(({ state }) => !isOver(state));
-    const [newest] = living;
+    const activeRuns = jobs.runs.runs.filter(({ state }) => !isOver(state));
+    const [newest] = activeRuns;
     if (!newest) {
       item.hide();
       return;
     }
-    item.text = statusText(newest, living.length - 1);
-    item.tooltip = living.map((run) => `${sentenceOf(run)}: ${run.state}, ${progressOf(run)}${left(run)}`).join('\n');
+    item.text = statusText(newest, activeRuns.length - 1);
+    item.tooltip = activeRuns
+      .map((run) => `${sentenceOf(run)}: ${run.state}, ${progressOf(run)}${left(run)}`)
+      .join('\n');
     item.accessibilityInformation = { label: `Unmask: ${item.tooltip}`, role: 'button' };
     item.command = { command: commands.openRun, title: 'Open Run', arguments: [newest.dir] };
     item.show();

@@ -5,11 +5,11 @@ import type { Json } from '../../protocol/run.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { signalOf } from '../abort-signal.ts';
 import { commands, settings } from '../contributions.ts';
+import { keepOpen } from '../keep-open.ts';
 import type { NodeChoice } from '../node-choice.ts';
 import { runUnmask } from '../run-unmask.ts';
 import type { Runtime } from '../runtime.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { staysOpen } from '../stays-open.ts';
 import type { Jobs } from './jobs.ts';
 import { lengthText, parseLength, type TuningChoice, tuneArguments } from './tuning-choice.ts';
 
@@ -17,7 +17,7 @@ const lastChoice = 'lastTuning';
 const defaults = { objective: 'spg-mixture', length: { steps: 100 } } as const;
 
 /** The bundled model to start from for a task. */
-const usualModel = (task: string): string =>
+const defaultModel = (task: string): string =>
   task === 'code' || task === 'workspace' ? 'unmask-code' : 'unmask-puzzles';
 
 export interface TuneParts {
@@ -108,7 +108,7 @@ async function ask(
   }
   if (objective === undefined || task === undefined) return undefined;
   const lastModel = last.task === task ? last.model : undefined;
-  model ??= (await pick('Select a model', 3, lastModel ?? usualModel(task), models(runtime, task)))?.name;
+  model ??= (await pick('Select a model', 3, lastModel ?? defaultModel(task), models(runtime, task)))?.name;
   if (model === undefined) return undefined;
   const length = given.length ?? (await askLength(last.length ?? defaults.length));
   const { testProblems } = given;
@@ -138,7 +138,7 @@ async function pick<Item extends { readonly name: string; readonly description: 
       .sort((a, b) => Number(b.name === first) - Number(a.name === first))
       .map((item) => ({ label: item.name.split(/[\\/]/).at(-1)!, detail: item.description, item })),
   );
-  const options = { title: `${title} (${step}/${steps})`, matchOnDetail: true, ...staysOpen };
+  const options = { title: `${title} (${step}/${steps})`, matchOnDetail: true, ...keepOpen };
   return (await vscode.window.showQuickPick(shown, options))?.item;
 }
 
@@ -149,7 +149,7 @@ async function models(
 ): Promise<readonly { readonly name: string; readonly description: string }[]> {
   const known = await runtime.request<ModelSummary[]>(listModels).catch(() => []);
   const found = known.filter(({ problem }) => problem === null);
-  return found.length > 0 ? found : [{ name: usualModel(task), description: 'comes with Unmask' }];
+  return found.length > 0 ? found : [{ name: defaultModel(task), description: 'comes with Unmask' }];
 }
 
 async function pickData(task: string): Promise<string | undefined> {
@@ -163,7 +163,7 @@ async function pickData(task: string): Promise<string | undefined> {
 
 async function askLength(last: TuningChoice['length']): Promise<TuningChoice['length'] | undefined> {
   const text = await vscode.window.showInputBox({
-    ...staysOpen,
+    ...keepOpen,
     title: `Enter the length of the run (${steps}/${steps})`,
     prompt: 'A number of steps, or a duration such as 90 s, 5 min or 1 h.',
     value: lengthText(last),

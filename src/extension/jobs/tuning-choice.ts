@@ -36,7 +36,7 @@ export function lengthText(length: RunLength): string {
 }
 
 /** The settings of the window that a tuning run is started with. */
-export interface TuningSurroundings {
+export interface TuningEnvironment {
   readonly engine: string;
   readonly device: string;
   readonly keepCheckpoints: number;
@@ -45,9 +45,9 @@ export interface TuningSurroundings {
 }
 
 /** The arguments of `unmask tune`. */
-export function tuneArguments(choice: TuningChoice, surroundings: TuningSurroundings): string[] {
+export function tuneArguments(choice: TuningChoice, environment: TuningEnvironment): string[] {
   const { task, data, objective, model, length, testProblems } = choice;
-  const { engine, device, keepCheckpoints, hyperparameters } = surroundings;
+  const { engine, device, keepCheckpoints, hyperparameters } = environment;
   const set = { keep_checkpoints: keepCheckpoints, ...hyperparameters };
   return [
     'tune',

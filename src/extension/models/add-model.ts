@@ -6,10 +6,10 @@ import type { ModelOffer } from '../../protocol/models.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
 import { signalOf } from '../abort-signal.ts';
 import { commands } from '../contributions.ts';
+import { keepOpen } from '../keep-open.ts';
 import type { NodeChoice } from '../node-choice.ts';
 import { runUnmask } from '../run-unmask.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { staysOpen } from '../stays-open.ts';
 import type { ModelsTree } from '../trees/models-tree.ts';
 import { withHubToken } from './hub-token.ts';
 import { labelOf, offerLines } from './model-items.ts';
@@ -42,7 +42,7 @@ export function registerAddModel(context: vscode.ExtensionContext, parts: AddMod
         if (!source) return undefined;
         // A text that is not a hub id could be read as a path.
         if ('hub' in source) parseHubId(source.hub);
-        const offer = 'hub' in source ? await look(context, parts, source.hub) : null;
+        const offer = 'hub' in source ? await fetchOffer(context, parts, source.hub) : null;
         if (offer !== null && offer.installed !== offer.revision && !(await confirm(offer))) return undefined;
         const what = 'hub' in source ? source.hub : source.folder;
         // The user has confirmed that this revision replaces the installed one.
@@ -71,7 +71,7 @@ async function ask(source: ModelSource): Promise<Exclude<ModelSource, { ask: unk
   const separator = { label: 'Published masked diffusion models', kind: vscode.QuickPickItemKind.Separator };
   const picked = await vscode.window.showQuickPick<vscode.QuickPickItem>(
     [byId, ...(source.ask === 'either' ? [folder] : []), separator, ...suggested],
-    { title: 'Add a model from the Hugging Face Hub', matchOnDescription: true, matchOnDetail: true, ...staysOpen },
+    { title: 'Add a model from the Hugging Face Hub', matchOnDescription: true, matchOnDetail: true, ...keepOpen },
   );
   if (!picked) return undefined;
   if (picked === folder) return askFolder();
@@ -81,7 +81,7 @@ async function ask(source: ModelSource): Promise<Exclude<ModelSource, { ask: unk
 
 async function askId(): Promise<string | undefined> {
   const id = await vscode.window.showInputBox({
-    ...staysOpen,
+    ...keepOpen,
     title: 'Model on the Hugging Face Hub',
     prompt: 'OWNER/NAME or OWNER/NAME@REVISION. You see the size and licence before the download starts.',
     placeHolder: publishedModels[0]?.id,
@@ -110,7 +110,7 @@ async function askFolder(): Promise<{ readonly folder: string } | undefined> {
 }
 
 /** Reads a model's metadata from the hub. Throws a `UserError` if the model cannot be loaded. */
-async function look(context: vscode.ExtensionContext, parts: AddModelParts, id: string): Promise<ModelOffer> {
+async function fetchOffer(context: vscode.ExtensionContext, parts: AddModelParts, id: string): Promise<ModelOffer> {
   const { model } = await withProgress(`Unmask: Looking up ${id}`, (_, signal) =>
     unmask<{ model: ModelOffer }>(context, parts, ['models', 'add', id, '--dry-run'], signal),
   );

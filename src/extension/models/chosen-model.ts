@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { settings } from '../contributions.ts';
 
-const ofWorkspace = 'model';
+const workspaceKey = 'model';
 
 /** Where a choice of a model applies. */
 export type ModelScope = 'workspace' | 'everywhere';
@@ -26,19 +26,19 @@ export class ChosenModel implements vscode.Disposable {
   }
 
   get name(): string {
-    return this.#memory.get<string>(ofWorkspace) ?? this.#everywhere;
+    return this.#memory.get<string>(workspaceKey) ?? this.#everywhere;
   }
 
   /** Whether the current model was chosen for this workspace only. */
   get scope(): ModelScope {
-    return this.#memory.get<string>(ofWorkspace) === undefined ? 'everywhere' : 'workspace';
+    return this.#memory.get<string>(workspaceKey) === undefined ? 'everywhere' : 'workspace';
   }
 
   /** Chooses a model. A choice for everywhere also replaces the one for this workspace. */
   async choose(name: string, scope: ModelScope): Promise<void> {
-    if (scope === 'workspace') await this.#memory.update(ofWorkspace, name);
+    if (scope === 'workspace') await this.#memory.update(workspaceKey, name);
     else {
-      await this.#memory.update(ofWorkspace, undefined);
+      await this.#memory.update(workspaceKey, undefined);
       await vscode.workspace.getConfiguration().update(settings.model, name, vscode.ConfigurationTarget.Global);
     }
     this.#changed.fire();
@@ -51,7 +51,7 @@ export class ChosenModel implements vscode.Disposable {
   }
 
   async forgetWorkspace(): Promise<void> {
-    await this.#memory.update(ofWorkspace, undefined);
+    await this.#memory.update(workspaceKey, undefined);
     this.#changed.fire();
   }
 

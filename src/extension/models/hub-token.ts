@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { commands } from '../contributions.ts';
 import type { NodeProgram } from '../find-node.ts';
+import { keepOpen } from '../keep-open.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { staysOpen } from '../stays-open.ts';
 
 const secret = 'huggingFaceToken';
 
@@ -21,7 +21,7 @@ export function registerSetHubToken(context: vscode.ExtensionContext, log: vscod
       withErrorsShown(log, async () => {
         const before = await secrets.get(secret);
         const token = await vscode.window.showInputBox({
-          ...staysOpen,
+          ...keepOpen,
           title: before === undefined ? 'Hugging Face token' : 'Hugging Face token (replaces the stored one)',
           prompt: `For private and gated models. The token is stored in VS Code’s secret storage.${before === undefined ? '' : ' Leave it empty to delete the stored token.'}`,
           password: true,

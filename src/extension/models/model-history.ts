@@ -5,7 +5,7 @@ import { withErrorsShown } from '../show-error.ts';
 import type { ChosenModel } from './chosen-model.ts';
 import { labelOf } from './model-items.ts';
 
-const previous = 'previousModel';
+const previousModelKey = 'previousModel';
 /** Context key that shows the button to go back. */
 const hasPrevious = 'unmask.hasPreviousModel';
 
@@ -16,7 +16,7 @@ export function registerModelHistory(
   log: vscode.LogOutputChannel,
 ): void {
   const memory = context.globalState;
-  const before = () => memory.get<string>(previous);
+  const before = () => memory.get<string>(previousModelKey);
   const showButton = () => vscode.commands.executeCommand('setContext', hasPrevious, before() !== undefined);
   let now = chosen.name;
   void showButton();
@@ -26,7 +26,7 @@ export function registerModelHistory(
       if (chosen.name === now) return;
       const [left, taken] = [now, chosen.name];
       now = taken;
-      await memory.update(previous, left);
+      await memory.update(previousModelKey, left);
       await showButton();
       const back = 'Go Back';
       const answer = await vscode.window.showInformationMessage(

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { commands } from '../contributions.ts';
+import { keepOpen } from '../keep-open.ts';
 import type { Runtime } from '../runtime.ts';
 import { withErrorsShown } from '../show-error.ts';
-import { staysOpen } from '../stays-open.ts';
 import type { ModelSource } from './add-model.ts';
 import type { ChosenModel, ModelScope } from './chosen-model.ts';
 import { labelOf, modelGroups } from './model-items.ts';
@@ -26,7 +26,7 @@ export function registerSelectModel(
         const items = runtime.request<ModelSummary[]>(listModels).then((models) => itemsOf(models, chosen.name));
         const where = chosen.scope === 'workspace' ? ', in this workspace' : '';
         const title = `Select a model for completions (current: ${labelOf(chosen.name)}${where})`;
-        const options = { title, matchOnDescription: true, matchOnDetail: true, ...staysOpen };
+        const options = { title, matchOnDescription: true, matchOnDetail: true, ...keepOpen };
         const picked = await vscode.window.showQuickPick<Item>(items, options);
         if (picked?.add) await vscode.commands.executeCommand(commands.addModel, picked.add);
         if (picked?.name === undefined) return;
@@ -61,5 +61,5 @@ async function askScope(before: ModelScope): Promise<ModelScope | undefined> {
     scope: 'workspace',
   } as const;
   const items = before === 'workspace' ? [workspace, everywhere] : [everywhere, workspace];
-  return (await vscode.window.showQuickPick(items, { title: 'Where to use this model', ...staysOpen }))?.scope;
+  return (await vscode.window.showQuickPick(items, { title: 'Where to use this model', ...keepOpen }))?.scope;
 }

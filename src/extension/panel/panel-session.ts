@@ -15,7 +15,7 @@ import { commands } from '../contributions.ts';
 import { controlRun } from '../jobs/control-runs.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Runtime } from '../runtime.ts';
-import { summarise } from '../status-bar.ts';
+import { describeState } from '../status-bar.ts';
 import type { LastEditor } from './last-editor.ts';
 import { parsePanelRequest } from './panel-request.ts';
 import { RunFeed } from './run-feed.ts';
@@ -29,44 +29,44 @@ export interface PanelParts {
 }
 
 /** What contains a page: the view in the panel area, or an editor tab. */
-export interface PanelFrame {
+export interface PanelContainer {
   readonly webview: vscode.Webview;
   readonly visible: boolean;
 }
 
 /** Milliseconds between two reads of the events of a running run: they are written before its status changes. */
-const followEvery = 1_000;
+const pollInterval = 1_000;
 
 /** One page: answers its requests, and sends it changes while it is visible. */
 export class PanelSession implements vscode.Disposable {
-  readonly #frame: PanelFrame;
+  readonly #container: PanelContainer;
   readonly #parts: PanelParts;
   readonly #subscriptions: vscode.Disposable[];
   readonly #feeds: { shown: RunFeed | null; compared: RunFeed | null } = { shown: null, compared: null };
   #denoising: vscode.CancellationTokenSource | null = null;
   /** The run to show when the page is ready; null: the one that it showed before. */
-  #toShow: string | null = null;
+  #pendingRun: string | null = null;
   #ready = false;
 
-  constructor(frame: PanelFrame, parts: PanelParts) {
-    this.#frame = frame;
+  constructor(frame: PanelContainer, parts: PanelParts) {
+    this.#container = frame;
     this.#parts = parts;
     const { jobs, runtime, log } = parts;
-    const follow = setInterval(() => this.#followLiving(), followEvery);
+    const follow = setInterval(() => this.#pollActiveRuns(), pollInterval);
     this.#subscriptions = [
       frame.webview.onDidReceiveMessage((message: unknown) => {
         const request = parsePanelRequest(message);
         if (request) void this.#answer(request);
         else log.warn(`The panel sent an invalid request: ${JSON.stringify(message)?.slice(0, 200)}`);
       }),
-      { dispose: jobs.runs.onChange(() => this.#tellRuns()) },
-      runtime.onDidChangeState(() => this.#tellRuntime()),
+      { dispose: jobs.runs.onChange(() => this.#sendRuns()) },
+      runtime.onDidChangeState(() => this.#sendRuntime()),
       { dispose: () => clearInterval(follow) },
     ];
   }
 
   get visible(): boolean {
-    return this.#frame.visible;
+    return this.#container.visible;
   }
 
   /** The run that it shows; null if it shows none. */
@@ -77,7 +77,7 @@ export class PanelSession implements vscode.Disposable {
   /** Shows a run, now or when the page is ready. */
   async showRun(dir: string): Promise<void> {
     if (this.#ready) await this.#open('shown', dir);
-    else this.#toShow = dir;
+    else this.#pendingRun = dir;
   }
 
   /** VS Code discards the content of a hidden page; when it is shown again, the new content reports that it is ready. */
@@ -114,11 +114,11 @@ export class PanelSession implements vscode.Disposable {
       case 'ready':
         await jobs.runs.look();
         this.#ready = true;
-        this.#tellRuntime();
-        this.#tellRuns();
+        this.#sendRuntime();
+        this.#sendRuns();
         // A directory from before a reload may have been deleted, which is not an error.
-        await this.#open('shown', this.#knownOrNull(this.#toShow ?? request.shown) ?? this.#living());
-        this.#toShow = null;
+        await this.#open('shown', this.#knownOrNull(this.#pendingRun ?? request.shown) ?? this.#newestActiveRun());
+        this.#pendingRun = null;
         await this.#open('compared', this.#knownOrNull(request.compared));
         return;
       case 'show-run':
@@ -142,11 +142,11 @@ export class PanelSession implements vscode.Disposable {
         await vscode.env.clipboard.writeText(request.text);
         return;
       case 'control':
-        await controlRun(jobs, this.#known(request.dir), request.want);
+        await controlRun(jobs, this.#requireKnown(request.dir), request.want);
         await jobs.runs.look();
         return;
       case 'delete-run':
-        await vscode.commands.executeCommand(commands.deleteRun, this.#known(request.dir));
+        await vscode.commands.executeCommand(commands.deleteRun, this.#requireKnown(request.dir));
         return;
       case 'command':
         // Not awaited: a command may wait for the user.
@@ -155,7 +155,7 @@ export class PanelSession implements vscode.Disposable {
   }
 
   /** Checks that a directory from the page belongs to a listed run. */
-  #known(dir: string): string {
+  #requireKnown(dir: string): string {
     if (this.#parts.jobs.runs.find(dir)) return dir;
     throw new UserError('This run no longer exists. Select another run.');
   }
@@ -165,7 +165,7 @@ export class PanelSession implements vscode.Disposable {
   }
 
   /** The newest active run, which a page without a run shows first. */
-  #living(): string | null {
+  #newestActiveRun(): string | null {
     return this.#parts.jobs.runs.runs.find(({ state }) => !isOver(state))?.dir ?? null;
   }
 
@@ -185,7 +185,7 @@ export class PanelSession implements vscode.Disposable {
     }
     const { runs } = this.#parts.jobs;
     const feed = new RunFeed(
-      { dir: this.#known(dir), role },
+      { dir: this.#requireKnown(dir), role },
       (each) => runs.find(each),
       (update) => this.#send(update),
     );
@@ -194,7 +194,7 @@ export class PanelSession implements vscode.Disposable {
   }
 
   async #showSamples({ dir, step, offset }: Extract<PanelRequest, { kind: 'show-samples' }>): Promise<void> {
-    const samples = await readSamples(this.#known(dir), step);
+    const samples = await readSamples(this.#requireKnown(dir), step);
     const records = samples
       .slice(offset, offset + samplesPerPage)
       .map(({ prompt, completion, rewards, advantage }) => ({
@@ -207,7 +207,7 @@ export class PanelSession implements vscode.Disposable {
   }
 
   async #denoiseSample({ dir, step, index }: Extract<PanelRequest, { kind: 'denoise-sample' }>): Promise<void> {
-    const where = { dir: this.#known(dir), step, index };
+    const where = { dir: this.#requireKnown(dir), step, index };
     const denoising = await this.#parts.runtime.request<Denoising>(sampleDenoising, where);
     this.#send({ kind: 'sample-denoising', step, index, denoising });
   }
@@ -223,7 +223,7 @@ export class PanelSession implements vscode.Disposable {
     const { line, character } = selection.active;
     const parameters: DenoiseParameters = { uri: document.uri.toString(), line, character, seed, alternatives };
     try {
-      const result = await this.#parts.runtime.requestInParts<DenoiseResult, DenoisingFrame>(
+      const result = await this.#parts.runtime.requestWithPartialResults<DenoiseResult, DenoisingFrame>(
         denoiseHere,
         parameters,
         ({ alternative, frame }) => {
@@ -242,21 +242,21 @@ export class PanelSession implements vscode.Disposable {
     }
   }
 
-  #tellRuntime(): void {
+  #sendRuntime(): void {
     const { state } = this.#parts.runtime;
     const status = state.kind === 'running' ? state.status : null;
-    const { summary } = summarise(state, true);
+    const { summary } = describeState(state, true);
     const ready = state.kind === 'running' && status?.state !== 'failed' && status?.state !== 'evicted';
     this.#send({ kind: 'runtime', ready, model: status?.model ?? null, summary });
   }
 
-  #tellRuns(): void {
+  #sendRuns(): void {
     if (!this.#ready) return;
     this.#send({ kind: 'runs', runs: this.#parts.jobs.runs.runs });
     this.#updateFeeds(() => true);
   }
 
-  #followLiving(): void {
+  #pollActiveRuns(): void {
     if (this.visible) this.#updateFeeds((dir) => this.#parts.jobs.runs.find(dir)?.state === 'running');
   }
 
@@ -269,6 +269,6 @@ export class PanelSession implements vscode.Disposable {
 
   /** A hidden page gets no updates: it requests everything again when it is shown. */
   #send(update: PanelUpdate): void {
-    if (this.visible) void this.#frame.webview.postMessage(update);
+    if (this.visible) void this.#container.webview.postMessage(update);
   }
 }

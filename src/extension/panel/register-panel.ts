@@ -10,12 +10,12 @@ import { fillWebview } from '../fill-webview.ts';
 import { pickRun } from '../jobs/pick-run.ts';
 import { withErrorsShown } from '../show-error.ts';
 import { LastEditor } from './last-editor.ts';
-import { type PanelFrame, type PanelParts, PanelSession } from './panel-session.ts';
+import { type PanelContainer, type PanelParts, PanelSession } from './panel-session.ts';
 
 /** The panel with denoising and training curves: the same page as a view in the panel area and as an editor tab. */
-export function registerPanel(context: vscode.ExtensionContext, given: Omit<PanelParts, 'lastEditor'>): void {
+export function registerPanel(context: vscode.ExtensionContext, services: Omit<PanelParts, 'lastEditor'>): void {
   const lastEditor = new LastEditor();
-  const parts = { ...given, lastEditor };
+  const parts = { ...services, lastEditor };
   const dist = vscode.Uri.joinPath(context.extensionUri, 'dist');
   const sessions = new Set<PanelSession>();
   let inView: PanelSession | null = null;
@@ -24,7 +24,11 @@ export function registerPanel(context: vscode.ExtensionContext, given: Omit<Pane
 
   const fill = (webview: vscode.Webview) => fillWebview(webview, dist, 'panel', 'Unmask');
   const watcher = completionWatcher(parts, sessions);
-  const open = (frame: PanelFrame, onDidChangeVisibility: vscode.Event<unknown>, onDidDispose: vscode.Event<void>) => {
+  const open = (
+    frame: PanelContainer,
+    onDidChangeVisibility: vscode.Event<unknown>,
+    onDidDispose: vscode.Event<void>,
+  ) => {
     const session = new PanelSession(frame, parts);
     sessions.add(session);
     const visibility = onDidChangeVisibility(() => {
@@ -85,21 +89,21 @@ export function registerPanel(context: vscode.ExtensionContext, given: Omit<Pane
 function completionWatcher({ runtime }: PanelParts, sessions: ReadonlySet<PanelSession>) {
   let on = false;
   let listening: vscode.Disposable | null = null;
-  const tell = () => runtime.notify(watchCompletions, { on } satisfies WatchCompletions);
+  const sendState = () => runtime.notify(watchCompletions, { on } satisfies WatchCompletions);
   const started = runtime.onDidStart((client) => {
     listening?.dispose();
     listening = client.onNotification(completionFrame, (frame: CompletionFrame) => {
       for (const session of sessions) session.completionFrame(frame);
     });
     // A new process has to be told again.
-    if (on) void tell();
+    if (on) void sendState();
   });
   return {
     update: () => {
       const wanted = [...sessions].some(({ visible }) => visible);
       if (wanted === on) return;
       on = wanted;
-      void tell();
+      void sendState();
     },
     dispose: () => {
       started.dispose();

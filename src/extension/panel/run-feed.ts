@@ -15,7 +15,7 @@ export class RunFeed {
   readonly #send: (update: PanelUpdate) => void;
   #cursor: EventCursor | null = null;
   #events: RunEvent[] = [];
-  #told: string | null = null;
+  #lastSent: string | null = null;
   #last: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -32,9 +32,9 @@ export class RunFeed {
 
   /** Sends what is new; the first time, everything. */
   update(): Promise<void> {
-    const turn = this.#last.then(() => (this.#closed ? undefined : this.#update()));
-    this.#last = turn.catch(() => undefined);
-    return turn;
+    const result = this.#last.then(() => (this.#closed ? undefined : this.#update()));
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 
   /** Stops sending, even from an update in progress. */
@@ -45,28 +45,28 @@ export class RunFeed {
   async #update(): Promise<void> {
     const run = this.#find(this.dir);
     if (!run) {
-      if (this.#told !== null) this.#tell({ kind: 'run', role: this.role, contents: null });
-      this.#told = null;
+      if (this.#lastSent !== null) this.#emit({ kind: 'run', role: this.role, contents: null });
+      this.#lastSent = null;
       return;
     }
     const { events, cursor, rewound } = await readNewEvents(this.dir, this.#cursor);
-    const whole = this.#told === null || rewound;
+    const whole = this.#lastSent === null || rewound;
     this.#cursor = cursor;
     this.#events = whole ? events : [...this.#events, ...events];
     const [status, steps] = await Promise.all([readStatus(this.dir), sampleSteps(this.dir)]);
     const warnings = runWarnings(this.#events, status);
-    const standing = JSON.stringify([run, warnings, steps]);
+    const snapshot = JSON.stringify([run, warnings, steps]);
     if (whole) {
       const configuration = await readConfiguration(this.dir);
       const contents = { run, configuration, events: this.#events, warnings, sampleSteps: steps };
-      this.#tell({ kind: 'run', role: this.role, contents });
-    } else if (events.length > 0 || standing !== this.#told) {
-      this.#tell({ kind: 'events', dir: this.dir, run, events, warnings, sampleSteps: steps });
+      this.#emit({ kind: 'run', role: this.role, contents });
+    } else if (events.length > 0 || snapshot !== this.#lastSent) {
+      this.#emit({ kind: 'events', dir: this.dir, run, events, warnings, sampleSteps: steps });
     }
-    this.#told = standing;
+    this.#lastSent = snapshot;
   }
 
-  #tell(update: PanelUpdate): void {
+  #emit(update: PanelUpdate): void {
     if (!this.#closed) this.#send(update);
   }
 }

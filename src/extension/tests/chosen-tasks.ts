@@ -25,12 +25,12 @@ export function tasksByFile({ tasks }: DiscoveryDocument): Map<string, number[]>
 }
 
 /** Indices of the chosen tasks that a run on them holds out: they are evaluated and not trained on. */
-export function heldOutOf(chosen: readonly number[]): Set<number> {
+export function heldOutTasks(chosen: readonly number[]): Set<number> {
   return new Set([...chosen].sort((a, b) => a - b).filter((_, index) => isHeldOut(index)));
 }
 
 /** "3 tests", with the number of files if there are several. */
-export function guardsText({ tests }: FoundTask): string {
+export function testCountText({ tests }: FoundTask): string {
   const files = Object.keys(tests).length;
   return `${count(Object.values(tests).flat().length, 'test')}${files > 1 ? ` in ${files} files` : ''}`;
 }

@@ -30,7 +30,7 @@ export async function findTests(jobs: Jobs, folder: string): Promise<DiscoveryDo
         ['discover', '--workspace', folder, ...(command === '' ? [] : ['--test-command', command])],
         { signal },
       );
-      const status = await followStatus(dir, (now) => progress.report({ message: soFar(now) }), signal);
+      const status = await followStatus(dir, (now) => progress.report({ message: progressMessage(now) }), signal);
       if (!isOver(status.state)) {
         await requestControl(dir, 'stop').catch(() => undefined);
         return undefined;
@@ -43,7 +43,7 @@ export async function findTests(jobs: Jobs, folder: string): Promise<DiscoveryDo
 }
 
 /** "1 of 8", or what happens before the first function is done. */
-const soFar = ({ step, steps }: RunStatus): string =>
+const progressMessage = ({ step, steps }: RunStatus): string =>
   step === 0 ? 'running all tests once' : steps === null ? `${count(step, 'function')} checked` : `${step} of ${steps}`;
 
 /** Reads the result of a search. */

@@ -8,9 +8,9 @@ import { askUnmask } from '../ask-unmask.ts';
 import { commands, views } from '../contributions.ts';
 import type { TuneParts } from '../jobs/tune-on-task.ts';
 import type { TuningChoice } from '../jobs/tuning-choice.ts';
+import { keepOpen } from '../keep-open.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
-import { staysOpen } from '../stays-open.ts';
-import { guardsText, heldOutOf, tasksByFile, writeChosen } from './chosen-tasks.ts';
+import { heldOutTasks, tasksByFile, testCountText, writeChosen } from './chosen-tasks.ts';
 import { findTests, readDiscovery } from './find-tests.ts';
 import { RewardTests } from './reward-tests.ts';
 import { TestsTree } from './tests-tree.ts';
@@ -47,7 +47,7 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
     tree.show(found);
     reward.show(found);
     view.description = found ? `${found.tasks.length} of ${count(found.functions, 'function')}` : '';
-    view.message = found?.tasks.length === 0 ? nothingFound(found) : '';
+    view.message = found?.tasks.length === 0 ? noTaskMessage(found) : '';
     void vscode.commands.executeCommand('setContext', hasTests, (found?.tasks.length ?? 0) > 0);
   };
   const find = async (given?: string) => {
@@ -83,15 +83,15 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
         // Searched again each time: unchanged functions cost no test run, and changed ones are found.
         const found = await find(given.folder);
         if (!found) return undefined;
-        if (found.tasks.length === 0) throw new UserError(nothingFound(found));
-        const chosen = given.functions ? named(found, given.functions) : await askFunctions(found, tree.chosen);
+        if (found.tasks.length === 0) throw new UserError(noTaskMessage(found));
+        const chosen = given.functions ? tasksByName(found, given.functions) : await askFunctions(found, tree.chosen);
         if (!chosen) return undefined;
         tree.choose(chosen);
-        if (chosen.length - heldOutOf(chosen).size === 0)
+        if (chosen.length - heldOutTasks(chosen).size === 0)
           throw new UserError(
             'The only selected function is held out to measure progress. Select at least one more function to train on.',
           );
-        if (!(await passesAsItStands(reward, chosen))) return undefined;
+        if (!(await passesUnchanged(reward, chosen))) return undefined;
         const { folder: _, functions: __, ...rest } = given;
         const data = await writeChosen(found, chosen);
         return vscode.commands.executeCommand<string | undefined>(commands.tuneOnTask, {
@@ -127,12 +127,12 @@ async function pickFolder(): Promise<string | undefined> {
   return picked?.uri.fsPath;
 }
 
-const nothingFound = ({ functions, tests, leftOut }: DiscoveryDocument): string =>
+const noTaskMessage = ({ functions, tests, leftOut }: DiscoveryDocument): string =>
   `No function is covered by tests, so there is nothing to train on (${count(functions, 'function')}, ${count(tests, 'test')}${
     leftOut[0] ? `; ${leftOut[0].file}: ${leftOut[0].reason.split('\n')[0]}` : ''
   }).`;
 
-function named(found: DiscoveryDocument, functions: readonly string[]): number[] {
+function tasksByName(found: DiscoveryDocument, functions: readonly string[]): number[] {
   return functions.map((name) => {
     const place = found.tasks.findIndex((task) => task.function === name);
     if (place === -1) throw new UserError(`No test in ${found.workspace} covers a function named ${name}.`);
@@ -142,17 +142,17 @@ function named(found: DiscoveryDocument, functions: readonly string[]): number[]
 
 /** Asks for the functions to tune on. Undefined if the user cancels. */
 async function askFunctions(found: DiscoveryDocument, chosen: readonly number[]): Promise<number[] | undefined> {
-  const heldOut = heldOutOf(chosen);
+  const heldOut = heldOutTasks(chosen);
   const items = [...tasksByFile(found)].flatMap(([file, places]) => [
     { label: file, kind: vscode.QuickPickItemKind.Separator, place: -1 },
     ...places.map((place) => {
       const task = found.tasks[place] as FoundTask;
-      const description = `${guardsText(task)}${heldOut.has(place) ? ' · held out' : ''}`;
+      const description = `${testCountText(task)}${heldOut.has(place) ? ' · held out' : ''}`;
       return { label: task.function, description, picked: chosen.includes(place), place };
     }),
   ]);
   const picked = await vscode.window.showQuickPick(items, {
-    ...staysOpen,
+    ...keepOpen,
     title: 'Select functions to tune on. Their tests are the reward.',
     placeHolder: 'Held-out functions are not trained on; they measure progress.',
     canPickMany: true,
@@ -163,7 +163,7 @@ async function askFunctions(found: DiscoveryDocument, chosen: readonly number[])
 }
 
 /** The dry run: if the current code does not pass its tests, the reward would penalize correct code. */
-async function passesAsItStands(reward: RewardTests, chosen: readonly number[]): Promise<boolean> {
+async function passesUnchanged(reward: RewardTests, chosen: readonly number[]): Promise<boolean> {
   const result = await vscode.window.withProgress(
     {
       location: vscode.ProgressLocation.Notification,

@@ -80,7 +80,8 @@ export class RewardTests implements vscode.Disposable {
       const result = await this.#ask<DryRunDocument>(['dry-run', '--data', data], signal);
       // The rows of the file are in the order of the task indices.
       const inOrder = [...items].sort((a, b) => (this.#functions.get(a) ?? 0) - (this.#functions.get(b) ?? 0));
-      for (const [index, item] of inOrder.entries()) tell(run, item, result.functions[index] as DryRunFunction);
+      for (const [index, item] of inOrder.entries())
+        reportResults(run, item, result.functions[index] as DryRunFunction);
       return result;
     } finally {
       run.end();
@@ -97,7 +98,7 @@ export class RewardTests implements vscode.Disposable {
   }
 }
 
-function tell(run: vscode.TestRun, item: vscode.TestItem, { tests, reason, seconds }: DryRunFunction): void {
+function reportResults(run: vscode.TestRun, item: vscode.TestItem, { tests, reason, seconds }: DryRunFunction): void {
   const milliseconds = 1000 * seconds;
   const results = new Map(tests.map((test) => [test.id, test]));
   for (const [, test] of item.children) {

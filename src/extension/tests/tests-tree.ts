@@ -2,7 +2,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import type { DiscoveryDocument, FoundTask, LeftOut } from '../../protocol/discovery.ts';
-import { guardsText, heldOutOf, taskName, tasksByFile } from './chosen-tasks.ts';
+import { heldOutTasks, taskName, tasksByFile, testCountText } from './chosen-tasks.ts';
 
 /** A node of the tree; `task` and `place` are indices into the lists of the discovery. */
 export type TestsNode =
@@ -104,9 +104,9 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     if (node.kind === 'function') {
       const task = this.#task(node.task);
       const item = new vscode.TreeItem(task.function, Collapsed);
-      const isHeldOut = heldOutOf(this.chosen).has(node.task);
+      const isHeldOut = heldOutTasks(this.chosen).has(node.task);
       item.iconPath = new vscode.ThemeIcon('symbol-method');
-      item.description = `${guardsText(task)}${isHeldOut ? ' · held out' : ''}`;
+      item.description = `${testCountText(task)}${isHeldOut ? ' · held out' : ''}`;
       item.tooltip = isHeldOut
         ? 'Held out: it is not trained on, and measures progress before and after.'
         : 'The model rewrites its body; its tests are the reward.';
@@ -127,7 +127,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       item.description = String(this.#found?.leftOut.length);
       return item;
     }
-    const { file, name, reason } = this.#left(node.place);
+    const { file, name, reason } = this.#exclusion(node.place);
     const item = new vscode.TreeItem(name ?? file);
     item.description = reason.split('\n')[0] as string;
     item.tooltip = [file, reason].join('\n\n');
@@ -148,7 +148,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     return this.#found?.tasks[place] as FoundTask;
   }
 
-  #left(place: number): LeftOut {
+  #exclusion(place: number): LeftOut {
     return this.#found?.leftOut[place] as LeftOut;
   }
 

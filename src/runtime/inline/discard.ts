@@ -1,5 +1,5 @@
 import type { StoppingRules } from '../../diffusion/canvas.ts';
-import { lineBehind, type TextAtCursor } from './text-at-cursor.ts';
+import { lineAfter, type TextAtCursor } from './text-at-cursor.ts';
 import { leavesBlock } from './trim.ts';
 
 /** A trimmed completion with the model's confidence. */
@@ -42,13 +42,16 @@ export function rejectionSummary(candidates: readonly { readonly discardedBy: st
     const times = reasons.filter((other) => other === reason).length;
     return reasons.length === 1 ? reason : `${reason} (${times})`;
   });
-  const subject = reasons.length === 1 ? 'The only candidate was' : `All ${reasons.length} candidates were`;
+  const subject =
+    reasons.length === 1
+      ? 'The only candidate was'
+      : `${reasons.length === 2 ? 'Both' : `All ${reasons.length}`} candidates were`;
   return `${subject} rejected: ${counted.join(', ')}.`;
 }
 
 /** Whether the lines of the completion are the same as those after the cursor's line. */
 function repeatsNextLines(text: string, at: TextAtCursor): boolean {
-  const behind = lineBehind(at);
+  const behind = lineAfter(at);
   const next = at.suffix.slice(behind.length).split('\n').map(trimmed).filter(isDistinctive);
   const own = text.split('\n').map(trimmed).filter(isDistinctive);
   return own.length > 0 && own.length <= next.length && own.every((line, index) => line === next[index]);

@@ -1,4 +1,4 @@
-import { depthOf, lineBefore, lineBehind, type TextAtCursor } from './text-at-cursor.ts';
+import { depthOf, lineAfter, lineBefore, type TextAtCursor } from './text-at-cursor.ts';
 
 /**
  * Whether a completion may have several lines. With `auto`, it has one line if anything but closing brackets and
@@ -7,7 +7,7 @@ import { depthOf, lineBefore, lineBehind, type TextAtCursor } from './text-at-cu
  */
 export function mayHaveSeveralLines(mode: 'auto' | 'always' | 'never', text: TextAtCursor): boolean {
   if (mode !== 'auto') return mode === 'always';
-  if (/[^\s)\]}>,;'"`]/.test(lineBehind(text))) return false;
+  if (/[^\s)\]}>,;'"`]/.test(lineAfter(text))) return false;
   const line = lineBefore(text);
   if (opensBlock(line)) return true;
   if (line.trim() !== '') return false;

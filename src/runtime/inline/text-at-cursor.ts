@@ -10,7 +10,7 @@ export interface TextAtCursor {
 export const lineBefore = ({ prefix }: TextAtCursor): string => prefix.slice(prefix.lastIndexOf('\n') + 1);
 
 /** The cursor's line from the cursor on. */
-export const lineBehind = ({ suffix }: TextAtCursor): string => suffix.split(/\r?\n/, 1)[0] as string;
+export const lineAfter = ({ suffix }: TextAtCursor): string => suffix.split(/\r?\n/, 1)[0] as string;
 
 /** The white space at the start of a line. */
 export const indentationOf = (line: string): string => /^[ \t]*/.exec(line)![0];

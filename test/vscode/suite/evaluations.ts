@@ -77,7 +77,7 @@ suite('evaluations', () => {
         const file = path.join(folder, `answers.${format}`);
         vscode.window.showSaveDialog = () => Promise.resolve(vscode.Uri.file(file));
         assert.equal(await run('exportEvaluation', dir, format), file);
-        assert.match(messages.shown.at(-1)!, /^3 answers are in /);
+        assert.match(messages.shown.at(-1)!, /^Exported 3 answers to /);
         assert.match(await readFile(file, 'utf8'), format === 'csv' ? /^puzzle,solution,problem,/ : /^\{"puzzle":/);
       }
     } finally {

@@ -12,7 +12,7 @@ suite('models', () => {
   let api: UnmaskApi;
   let messages: Messages;
   /** What was shown, but for a change of the completions' model, which may be told a test later. */
-  const shown = () => messages.shown.filter((text) => !/^Completions now come from/.test(text));
+  const shown = () => messages.shown.filter((text) => !/^Now using /.test(text));
   const setting = () => vscode.workspace.getConfiguration().get<string>('unmask.model');
   const listed = async () => [...(await api.trees.models.getChildren()), api.trees.models.problem];
   suiteSetup(async () => {
@@ -44,7 +44,7 @@ suite('models', () => {
     await eventually(
       'the change is told',
       () => messages.shown,
-      (shown) => shown.some((text) => /now come from unmask-other, before from/.test(text)),
+      (shown) => shown.some((text) => /^Now using unmask-other \(was /.test(text)),
     );
     assert.equal(setting(), 'unmask-other');
     await vscode.commands.executeCommand('unmask.previousModel');
@@ -67,12 +67,12 @@ suite('models', () => {
     assert.match(questions.titles[0] ?? '', /^Model that completes code \(now unmask-other\)$/);
     assert.deepEqual(
       questions.labels[0]?.slice(-2).map((label) => label.replace(/^\$\([\w-]+\) /, '')),
-      ['Add a model from the Hugging Face hub…', 'Add a model folder…'],
+      ['Add a model from the Hugging Face Hub…', 'Add a model folder…'],
     );
     await eventually(
       'the change is told',
       () => messages.shown,
-      (shown) => shown.some((text) => /now come from unmask-code, before from unmask-other/.test(text)),
+      (shown) => shown.some((text) => /^Now using unmask-code \(was unmask-other\)/.test(text)),
     );
     assert.equal(setting(), 'unmask-other');
     assert.equal(api.trees.models.getTreeItem('unmask-code').contextValue, 'model.bundled.used');
@@ -94,9 +94,9 @@ suite('models', () => {
   test('that come with the package cannot be removed', async () => {
     await api.trees.models.getChildren();
     await vscode.commands.executeCommand('unmask.removeModel', 'unmask-puzzles');
-    assert.match(shown()[0] ?? '', /unmask-puzzles was not kept on this machine/);
+    assert.match(shown()[0] ?? '', /unmask-puzzles is not an installed model/);
     await vscode.commands.executeCommand('unmask.removeModel', '../runs');
-    assert.match(shown()[1] ?? '', /was not kept on this machine/);
+    assert.match(shown()[1] ?? '', /is not an installed model/);
   });
 
   suite('of the hub', () => {
@@ -147,7 +147,7 @@ suite('models', () => {
       assert.ok(!existsSync(path.join(process.env.UNMASK_HOME!, 'models', id)));
       Object.assign(vscode.window, { showInputBox: async () => '' });
       await vscode.commands.executeCommand('unmask.setHubToken');
-      assert.equal(shown().at(-1), 'No Hugging Face token is kept.');
+      assert.equal(shown().at(-1), 'No Hugging Face token is stored.');
       Object.assign(vscode.window, { showInputBox });
     });
 

@@ -166,7 +166,7 @@ suite('runs', () => {
       messages.shown[0] ?? '',
       /^Delete all runs, kept models, evaluations, comparisons and caches of Unmask\?/,
     );
-    assert.equal(messages.shown[1], 'All local data of Unmask is deleted.');
+    assert.equal(messages.shown[1], 'All local data of Unmask was deleted.');
     assert.ok(started && !existsSync(started));
     assert.deepEqual(await api.trees.runs.getChildren(), []);
     assert.deepEqual(await api.trees.evaluations.getChildren(), []);

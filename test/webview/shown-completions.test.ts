@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CompletionFrame } from '../../src/protocol/runtime.ts';
-import { fold, unfold } from '../../webview/panel/kept-denoising.ts';
-import * as watching from '../../webview/panel/watched.ts';
+import { fold, unfold } from '../../webview/panel/saved-denoising.ts';
+import * as watching from '../../webview/panel/shown-completions.ts';
 import { codeDenoising, codeText, denoiseResult, liveFrames } from '../browser/panel-example.ts';
 
-const following = (frames: readonly CompletionFrame[], from = watching.nothingWatched) =>
+const following = (frames: readonly CompletionFrame[], from = watching.nothingShown) =>
   frames.reduce((watched, frame) => watching.withLiveFrame(watched, frame, false), from);
-const framesOf = (watched: watching.Watched) => watching.chosenOf(watched)?.denoising.frames.length;
+const framesOf = (watched: watching.ShownCompletions) => watching.shownCompletion(watched)?.denoising.frames.length;
 
 describe('what is looked at in the denoising view', () => {
   it('is the completion under way, whose text is known at its end', () => {
     const frames = liveFrames(1);
     const first = following(frames.slice(0, 2));
-    assert.deepEqual([first.source, framesOf(first), watching.chosenOf(first)?.text], ['live', 2, null]);
+    assert.deepEqual([first.source, framesOf(first), watching.shownCompletion(first)?.text], ['live', 2, null]);
     const done = following(frames.slice(2), first);
-    assert.deepEqual([framesOf(done), watching.chosenOf(done)?.text], [frames.length, codeText]);
+    assert.deepEqual([framesOf(done), watching.shownCompletion(done)?.text], [frames.length, codeText]);
     const [next] = liveFrames(2);
     assert.equal(framesOf(watching.withLiveFrame(done, next!, false)), 1);
   });
@@ -24,35 +24,35 @@ describe('what is looked at in the denoising view', () => {
     const frame = liveFrames(1).at(-1)!;
     const tokens = ['\ufffd', '\ufffd'];
     const broken = watching.withLiveFrame(
-      watching.nothingWatched,
+      watching.nothingShown,
       { ...frame, frame: { ...frame.frame, tokens } },
       false,
     );
-    assert.equal(watching.chosenOf(broken)?.text, null);
+    assert.equal(watching.shownCompletion(broken)?.text, null);
   });
 
   it('does not run away from who scrubs: the newest one waits', () => {
     const [one, two, three] = [liveFrames(1), liveFrames(2), liveFrames(3)];
     let watched = following(one);
     for (const frame of [...two, ...three.slice(0, 2)]) watched = watching.withLiveFrame(watched, frame, true);
-    assert.equal(watching.placeOf(watched)?.key, 'live 1');
-    const followed = watching.followNewest(watched);
-    assert.deepEqual([watching.placeOf(followed)?.key, framesOf(followed), followed.waiting], ['live 3', 2, null]);
+    assert.equal(watching.shownGroup(watched)?.key, 'live 1');
+    const followed = watching.showNewest(watched);
+    assert.deepEqual([watching.shownGroup(followed)?.key, framesOf(followed), followed.waiting], ['live 3', 2, null]);
     assert.equal(framesOf(watching.withLiveFrame(followed, three[2]!, false)), 3);
   });
 
   it('is what was asked for here, step by step and alternative by alternative', () => {
     const result = denoiseResult();
-    let watched = watching.beginHere(following(liveFrames(1)), 'here 1');
-    assert.equal(watching.chosenOf(watched), null);
-    watched = watching.withFrame(watched, 1, result.alternatives[1]!.denoising.frames[0]!);
-    assert.equal(watching.placeOf(watched)?.alternatives.length, 2);
-    watched = watching.choose(watched, 1);
+    let watched = watching.startRequest(following(liveFrames(1)), 'here 1');
+    assert.equal(watching.shownCompletion(watched), null);
+    watched = watching.withRequestFrame(watched, 1, result.alternatives[1]!.denoising.frames[0]!);
+    assert.equal(watching.shownGroup(watched)?.alternatives.length, 2);
+    watched = watching.chooseAlternative(watched, 1);
     assert.equal(framesOf(watched), 1);
-    assert.equal(watching.keptOf(watched), null, 'what is not finished is not kept');
+    assert.equal(watching.savedState(watched), null, 'what is not finished is not kept');
     assert.equal(watching.withoutUnfinished(watched).source, 'live');
     watched = watching.withResult(watched, 'here 2', result, false);
-    assert.equal(watching.chosenOf(watched)?.text, "'';", 'the choice stays');
+    assert.equal(watching.shownCompletion(watched)?.text, "'';", 'the choice stays');
     assert.equal(watching.withoutUnfinished(watched), watched);
     // Another completion in an editor does not take its place.
     assert.equal(following(liveFrames(2), watched).source, 'here');
@@ -60,22 +60,25 @@ describe('what is looked at in the denoising view', () => {
 
   it('is in the end what an editor would show, unless somebody chose another or is scrubbing', () => {
     const result = { ...denoiseResult(), best: 1 };
-    const begun = watching.withFrame(
-      watching.beginHere(watching.nothingWatched, 'here 1'),
+    const begun = watching.withRequestFrame(
+      watching.startRequest(watching.nothingShown, 'here 1'),
       0,
       result.alternatives[0]!.denoising.frames[0]!,
     );
     const chosen = (scrubbing: boolean, best: number, before = begun) =>
-      watching.placeOf(watching.withResult(before, 'here 2', { ...result, best }, scrubbing))?.chosen;
+      watching.shownGroup(watching.withResult(before, 'here 2', { ...result, best }, scrubbing))?.chosen;
     assert.deepEqual([chosen(false, 1), chosen(true, 1), chosen(false, 0)], [1, 0, 0]);
-    assert.equal(chosen(false, 0, watching.choose(begun, 1)), 1);
+    assert.equal(chosen(false, 0, watching.chooseAlternative(begun, 1)), 1);
   });
 
   it('comes back as it was kept', () => {
-    const watched = watching.choose(watching.withResult(watching.nothingWatched, 'here 1', denoiseResult(), false), 1);
-    const kept = watching.keptOf(watched);
+    const watched = watching.chooseAlternative(
+      watching.withResult(watching.nothingShown, 'here 1', denoiseResult(), false),
+      1,
+    );
+    const kept = watching.savedState(watched);
     assert.ok(kept?.kind === 'here');
-    assert.deepEqual(watching.restored(JSON.parse(JSON.stringify(kept))), watched);
+    assert.deepEqual(watching.restoredState(JSON.parse(JSON.stringify(kept))), watched);
   });
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { batteryWish } from '../../src/extension/jobs/battery-wishes.ts';
+import { batteryRequest } from '../../src/extension/jobs/battery-requests.ts';
 
 const by = (asker: 'battery' | 'user', want: 'run' | 'pause' | 'stop') => ({
   want,
@@ -21,6 +21,6 @@ describe('a run, for the battery', () => {
     ['stays as it is where nobody asked for anything', false, 'running', null, null],
   ] as const)
     it(what, () => {
-      assert.equal(batteryWish(onBattery, { state, control }), wish);
+      assert.equal(batteryRequest(onBattery, { state, control }), wish);
     });
 });

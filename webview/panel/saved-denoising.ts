@@ -11,7 +11,7 @@ export interface SampleReference {
 }
 
 /** A denoising that is restored with the page: a sample is read again from its run, completions are stored themselves. */
-export type KeptDenoising =
+export type SavedDenoising =
   | ({ readonly kind: 'sample' } & SampleReference)
   | {
       readonly kind: 'here';
