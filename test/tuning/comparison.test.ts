@@ -171,7 +171,7 @@ describe('a comparison', () => {
     await assert.rejects(run('whole', { plan: { ...plan, steps: 9 } }), {
       name: 'UsageError',
       message:
-        /holds a comparison with another steps; go on with the same options, or choose another folder with --out/,
+        /contains a comparison with another steps; use the same options, or choose another folder with --out/,
     });
   });
 
@@ -197,7 +197,7 @@ describe('a comparison', () => {
     for (const [wrong, message] of [
       ['wd2:temperature=1', /Unknown objective wd2/],
       ['wd1:heat=1', /Unknown setting heat/],
-      ['wd1:learning_rate=1', /the learning rate is tried out for each objective/],
+      ['wd1:learning_rate=1', /the learning rate is chosen by trials for each objective/],
     ] as const)
       await assert.rejects(variantOf(wrong, plan.settings), { name: 'UsageError', message });
 
