@@ -56,10 +56,7 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
       [...tune, '--set', 'block=6'],
       /^Setting block = 6 does not divide the 16 tokens of a completion; give one that does/,
     ],
-    [
-      [...tune, '--objective', 'vrpo', '--set', 'reference=none'],
-      /^vrpo needs a reference policy; set reference=base/,
-    ],
+    [[...tune, '--objective', 'vrpo', '--set', 'reference=none'], /^vrpo needs a reference policy; set reference=base/],
     [[...tune, '--objective', 'trafl', '--set', 'reference=none'], /^trafl needs a reference policy/],
     [[...tune, '--objective', 'rspo', '--set', 'reference=none'], /^rspo needs a reference policy/],
     [
