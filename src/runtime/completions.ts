@@ -137,7 +137,10 @@ export class Completions {
       const { debounce } = this.#parts.settings();
       await path.during('wait', () => this.#parts.wait(debounce, signal));
       if (signal.aborted) {
-        path.ends('debounced', `Another key was pressed within ${debounce} ms (the setting unmask.completions.debounce).`);
+        path.ends(
+          'debounced',
+          `Another key was pressed within ${debounce} ms (the setting unmask.completions.debounce).`,
+        );
         return [];
       }
       path.step(`No key was pressed for ${debounce} ms.`);
@@ -184,7 +187,9 @@ export class Completions {
       });
     });
     if (priority === 'automatic' && infilled.alternatives.length < settings.alternatives)
-      path.step('A candidate leaves no syntax error, so no more were generated. Run Trigger Inline Suggestion to get more.');
+      path.step(
+        'A candidate leaves no syntax error, so no more were generated. Run Trigger Inline Suggestion to get more.',
+      );
     path.took('context', infilled.contextMilliseconds);
     path.took('denoise', infilled.denoiseMilliseconds);
     if (priority !== 'prefetch') this.latency.add(this.#parts.now() - queued);
@@ -222,7 +227,8 @@ export class Completions {
   #refusal({ languageId, listIsOpen, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
     const settings = this.#parts.settings();
     const asked = trigger === 'invoked';
-    if (!asked && !settings.enabled) return ['off', 'Completions are turned off (the setting unmask.completions.enabled).'];
+    if (!asked && !settings.enabled)
+      return ['off', 'Completions are turned off (the setting unmask.completions.enabled).'];
     const until = this.#parts.snoozedUntil();
     if (!asked && until !== null && this.#parts.now() < until)
       return [
@@ -230,7 +236,10 @@ export class Completions {
         `Completions are snoozed for ${count(Math.ceil((until - this.#parts.now()) / 60_000), 'more minute')}.`,
       ];
     if (!asked && !(settings.languages[languageId] ?? settings.languages['*'] ?? true))
-      return ['language-off', `Completions are turned off for ${languageId} (the setting unmask.completions.languages).`];
+      return [
+        'language-off',
+        `Completions are turned off for ${languageId} (the setting unmask.completions.languages).`,
+      ];
     if (listIsOpen) return ['suggest-widget', "Hidden while VS Code's suggestion list is open. Press Esc to see it."];
     return null;
   }

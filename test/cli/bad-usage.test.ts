@@ -83,7 +83,7 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
     [[...tune, '--objective', 'dispo', '--set', 'inner=ppo'], /^Unknown objective ppo; the objectives are /],
     [
       [...tune, '--objective', 'dispo', '--set', 'inner=dispo'],
-      /^Setting inner = "dispo": dispo stands on top of another/,
+      /^Setting inner = "dispo": dispo needs another objective/,
     ],
     [
       [...tune, '--objective', 'dispo', '--set', 'inner=vrpo', '--set', 'reference=none'],

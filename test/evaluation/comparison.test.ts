@@ -118,7 +118,10 @@ test('incomparable evaluations are rejected with the reason', async () => {
   const stranger = await writeEvaluation(root, { z: [4] });
   await assert.rejects(evaluationReport(sudoku, stranger, []), /have no problem in common/);
   const stopped = await writeEvaluation(root, { a: [4] }, { finish: false });
-  await assert.rejects(evaluationReport(sudoku, stopped, []), /ended after 1 of 1 answers; resume it with `unmask eval --resume /);
+  await assert.rejects(
+    evaluationReport(sudoku, stopped, []),
+    /ended after 1 of 1 answers; resume it with `unmask eval --resume /,
+  );
   await assert.rejects(evaluationReport(stopped, null, []), /`unmask eval --resume /);
 });
 

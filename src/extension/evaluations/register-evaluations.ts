@@ -62,7 +62,10 @@ export function registerEvaluations(context: vscode.ExtensionContext, parts: Eva
       defaultUri: vscode.Uri.file(path.join(homedir(), `${path.basename(dir)}.${format ?? 'jsonl'}`)),
     });
     if (!file) return undefined;
-    if (file.scheme !== 'file') throw new UserError('Select a file on the machine that holds the evaluation. Other file systems are not supported.');
+    if (file.scheme !== 'file')
+      throw new UserError(
+        'Select a file on the machine that holds the evaluation. Other file systems are not supported.',
+      );
     const chosen = format ?? (/\.csv$/i.test(file.fsPath) ? 'csv' : 'jsonl');
     const { rows } = await ask<{ rows: number }>([
       'evaluations',
@@ -71,9 +74,11 @@ export function registerEvaluations(context: vscode.ExtensionContext, parts: Eva
       ...['--format', chosen, '--output', file.fsPath],
     ]);
     const open = 'Open';
-    void vscode.window.showInformationMessage(`Exported ${count(rows, 'answer')} to ${file.fsPath}.`, open).then((answer) => {
-      if (answer === open) void vscode.window.showTextDocument(file);
-    });
+    void vscode.window
+      .showInformationMessage(`Exported ${count(rows, 'answer')} to ${file.fsPath}.`, open)
+      .then((answer) => {
+        if (answer === open) void vscode.window.showTextDocument(file);
+      });
     return file.fsPath;
   }
 }

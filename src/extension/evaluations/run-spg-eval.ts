@@ -161,7 +161,10 @@ async function askSuites(tasks: readonly Suite[], last: readonly string[]): Prom
 async function askData(suite: string, last: string | undefined): Promise<string | undefined> {
   if (last !== undefined) {
     const other = 'Choose another file…';
-    const chosen = await vscode.window.showQuickPick([last, other], { title: `Problem file for ${suite}`, ...staysOpen });
+    const chosen = await vscode.window.showQuickPick([last, other], {
+      title: `Problem file for ${suite}`,
+      ...staysOpen,
+    });
     if (chosen !== other) return chosen;
   }
   const files = await vscode.window.showOpenDialog({

@@ -41,7 +41,9 @@ export function guardsText({ tests }: FoundTask): string {
  */
 export async function writeChosen(found: DiscoveryDocument, chosen: readonly number[]): Promise<string> {
   const text = await readFile(found.data, 'utf8').catch(() => {
-    throw new UserError(`The functions found in ${found.workspace} were deleted (${found.data}). Run Unmask: Find Functions Covered by Tests again.`);
+    throw new UserError(
+      `The functions found in ${found.workspace} were deleted (${found.data}). Run Unmask: Find Functions Covered by Tests again.`,
+    );
   });
   if (chosen.length === found.tasks.length) return found.data;
   const rows = text.split('\n');

@@ -121,7 +121,9 @@ async function pickFolder(): Promise<string | undefined> {
   if (folders.length === 0)
     throw new UserError('No local folder is open. Open a folder whose tests are to be the reward.');
   if (folders.length === 1) return folders[0]!.uri.fsPath;
-  const picked = await vscode.window.showWorkspaceFolderPick({ placeHolder: 'Select the folder whose tests are the reward' });
+  const picked = await vscode.window.showWorkspaceFolderPick({
+    placeHolder: 'Select the folder whose tests are the reward',
+  });
   return picked?.uri.fsPath;
 }
 

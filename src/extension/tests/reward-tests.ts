@@ -103,6 +103,11 @@ function tell(run: vscode.TestRun, item: vscode.TestItem, { tests, reason, secon
   for (const [, test] of item.children) {
     const result = results.get(test.label);
     if (result?.passed) run.passed(test, milliseconds);
-    else run.failed(test, new vscode.TestMessage(result?.message ?? reason ?? 'The test runner did not report this test.'), milliseconds);
+    else
+      run.failed(
+        test,
+        new vscode.TestMessage(result?.message ?? reason ?? 'The test runner did not report this test.'),
+        milliseconds,
+      );
   }
 }

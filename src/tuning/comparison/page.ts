@@ -54,7 +54,7 @@ export function comparisonPage({ plan, rows, summaries, costs, command }: PageDa
 <p>Every objective began from the same base and had ${plan.steps} steps of ${plan.settings.prompts_per_step * plan.settings.group_size}
 rollouts. Its learning rate is the best of ${plan.learning_rates.length} on validation problems (${plan.trial_steps} steps, a seed
 of its own). Held-out problems: ${plan.problems}, answered greedily; pass@k from ${plan.samples} sampled answers each. Intervals are
-95 %, over seeds (over problems where there is one seed). Curves are means over seeds, each seed faint behind them. No run is left out.</p>
+95 %, over seeds (over problems for a single seed). Curves are means over seeds, with thin lines for the single seeds. No run is left out.</p>
 ${table(overview.head, overview.rows)}
 <p>${escapeHtml(aboutCosts(costs))}</p>
 <ul class="legend">${names.map((name, index) => `<li><svg width="22" height="10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" ${strokeOf(index)} stroke-width="3"/></svg>${escapeHtml(name)}</li>`).join('')}</ul>

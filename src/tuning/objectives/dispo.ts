@@ -25,7 +25,7 @@ import type { Collected, MethodRun, Objective, ScoredRollout } from './objective
 /** DiSPO on top of any objective that `inner` finds. */
 export function dispoOn(inner: (name: string) => Objective): Objective {
   const innerOf = (name: string) => {
-    if (name === 'dispo') throw new UsageError('Setting inner = "dispo": dispo stands on top of another objective.');
+    if (name === 'dispo') throw new UsageError('Setting inner = "dispo": dispo needs another objective.');
     return inner(name);
   };
   return {

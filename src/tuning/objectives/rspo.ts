@@ -30,10 +30,10 @@ export const rspo: Objective = {
     return {
       async prepare({ step, completions, random }) {
         const frozen = await reference.at(step);
-        const tells = completions.some(({ advantage }) => advantage !== 0);
+        const hasSignal = completions.some(({ advantage }) => advantage !== 0);
         return {
           async update(inner) {
-            if (!tells) return { batches: [], metrics: () => ({}) };
+            if (!hasSignal) return { batches: [], metrics: () => ({}) };
             const masks = random('masks', inner);
             const sequences = completions.map((completion) =>
               elboViews(completion, settings.mask_samples, tokens.mask, masks, 1 / completion.length),
