@@ -1,7 +1,7 @@
 // What a step of SPG takes over a base of half a billion random weights, Qwen2's 0.5B in shape, on one core:
 // node --import tsx scripts/measuring/adapter-memory.ts f32|int8|int4 [rank]
-// And what a run over eight billion weights in LLaDA-8B's shape (arXiv 2502.09992) would take, by reckoning alone:
-// node --import tsx scripts/measuring/adapter-memory.ts reckoned
+// And what a run over eight billion weights in LLaDA-8B's shape (arXiv 2502.09992) would need, estimated only:
+// node --import tsx scripts/measuring/adapter-memory.ts estimate
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import { type Shape, sizeOf, type TensorSource } from '../../src/graph/tensor.ts';
 import type { Checkpoint } from '../../src/model/checkpoint.ts';
@@ -70,12 +70,12 @@ function gib(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
-const wish = process.argv[2] as Precision | 'reckoned';
-if (wish === 'reckoned') reckonLarge();
+const wish = process.argv[2] as Precision | 'estimate';
+if (wish === 'estimate') printLargeEstimate();
 else if (precisions.includes(wish)) await measure(wish, Number(process.argv[3] ?? 128));
-else throw new Error(`give one of ${precisions.join(', ')}, reckoned`);
+else throw new Error(`give one of ${precisions.join(', ')}, estimate`);
 
-function reckonLarge(): void {
+function printLargeEstimate(): void {
   const large: ModelConfig = { ...config, ...eightBillion };
   const plan = { row: { length: 512, answer: 256 }, rows: 2 };
   console.log(`| | ${precisions.join(' | ')} |\n|---|---|---|---|`);
@@ -110,7 +110,7 @@ async function measure(precision: Precision, rank: number): Promise<void> {
   const row = { length: prompt + answer, answer };
   const needed = memoryNeed(config, { adapter: shape, precision, row, rows: samples });
   console.log(
-    `base in ${precision}, adapter of rank ${rank}: reckoned at ${gib(needed.about)} beside the runtime's own`,
+    `base in ${precision}, adapter of rank ${rank}: estimated at ${gib(needed.about)}, without the runtime itself`,
   );
   let begin = performance.now();
   tell('begun', begin);

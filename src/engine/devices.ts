@@ -37,9 +37,9 @@ export async function listDevices(): Promise<DeviceList> {
  * Throws a `UsageError` for an unknown engine or device, and a `UserError` with the reasons if none works.
  */
 export async function chooseEngine(
-  wanted: { engine?: string | undefined; device?: string | undefined } = {},
+  request: { engine?: string | undefined; device?: string | undefined } = {},
 ): Promise<Engine> {
-  const devices = findDevices(wanted.engine, wanted.device);
+  const devices = findDevices(request.engine, request.device);
   const [only, another] = devices;
   // A built-in device that was asked for by name needs no test.
   if (only && !another && isBuiltIn(only)) return openOrExplain(only);

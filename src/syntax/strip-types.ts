@@ -136,12 +136,12 @@ function blankOut(text: string, blanks: readonly Blank[]): string {
   // The code that follows the blank, without white space and comments.
   let next = '';
   for (const { start, end, last = '', isFirst = false } of outermost.reverse()) {
-    const behind = text.slice(end, to);
-    next = behind.replace(blanksAndComments, '') || next;
+    const following = text.slice(end, to);
+    next = following.replace(blanksAndComments, '') || next;
     const first = isFirst && goesOn.test(next) ? ';' : '';
     next = last || first || next;
     const blank = text.slice(start + first.length, end - last.length).replace(/[^\n\r]/g, ' ');
-    parts.push(behind, first + blank + last);
+    parts.push(following, first + blank + last);
     to = start;
   }
   return text.slice(0, to) + parts.reverse().join('');

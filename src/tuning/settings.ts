@@ -122,7 +122,7 @@ export const tuningSettings = z.strictObject({
     .min(0)
     .default(0.5)
     .describe('How much the reward of filling a state greedily counts in egspo-sa'),
-  inner: z.string().default('spg-mixture').describe('The objective that dispo stands on top of'),
+  inner: z.string().default('spg-mixture').describe('The objective to which dispo adds its branch loss'),
   branches: z.int().min(2).max(64).default(2).describe('Completions that dispo fills a state with (Z)'),
   branch_weight: z.number().min(0).default(0.5).describe("Weight of dispo's loss beside that of the inner objective"),
   branch_lateness: z

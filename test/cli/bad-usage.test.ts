@@ -56,28 +56,25 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
       [...tune, '--set', 'block=6'],
       /^Setting block = 6 does not divide the 16 tokens of a completion; give one that does/,
     ],
-    [
-      [...tune, '--objective', 'vrpo', '--set', 'reference=none'],
-      /^vrpo compares the policy with a reference; leave reference at base/,
-    ],
-    [[...tune, '--objective', 'trafl', '--set', 'reference=none'], /^trafl compares the policy with a reference/],
-    [[...tune, '--objective', 'rspo', '--set', 'reference=none'], /^rspo compares the policy with a reference/],
+    [[...tune, '--objective', 'vrpo', '--set', 'reference=none'], /^vrpo needs a reference policy; set reference=base/],
+    [[...tune, '--objective', 'trafl', '--set', 'reference=none'], /^trafl needs a reference policy/],
+    [[...tune, '--objective', 'rspo', '--set', 'reference=none'], /^rspo needs a reference policy/],
     [
       [...tune, '--objective', 'diffu-grpo', '--set', 'reference=none'],
-      /^diffu-grpo is held near a reference with kl = 0\.04; leave reference at base, or set kl=0/,
+      /^diffu-grpo with kl = 0\.04 needs a reference policy; set reference=base, or set kl=0/,
     ],
     [
       [...tune, '--objective', 'ebpo', '--set', 'reference=none', '--set', 'kl=0.1'],
-      /^ebpo is held near a reference with kl = 0\.1/,
+      /^ebpo with kl = 0\.1 needs a reference policy/,
     ],
     [
       [...tune, '--set', 'kl=0.1'],
-      /^spg-mixture has no use for kl = 0\.1: it clips no ratio and is held near no reference/,
+      /^spg-mixture does not use kl = 0\.1, because it has no clipped ratio and no KL penalty/,
     ],
-    [[...tune, '--objective', 'wd1', '--set', 'clip_high=0.3'], /^wd1 has no use for clip_high = 0\.3: /],
+    [[...tune, '--objective', 'wd1', '--set', 'clip_high=0.3'], /^wd1 does not use clip_high = 0\.3, /],
     [
       [...tune, '--objective', 'dtm', '--set', 'lr_schedule=linear'],
-      /^dtm begins its learning rate anew every tilt_steps/,
+      /^dtm restarts the learning rate schedule every tilt_steps/,
     ],
     [
       [...tune, '--set', 'adapter=lora', '--set', 'optimizer=muon'],
@@ -86,11 +83,11 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
     [[...tune, '--objective', 'dispo', '--set', 'inner=ppo'], /^Unknown objective ppo; the objectives are /],
     [
       [...tune, '--objective', 'dispo', '--set', 'inner=dispo'],
-      /^Setting inner = "dispo": dispo stands on top of another/,
+      /^Setting inner = "dispo": dispo needs another objective/,
     ],
     [
       [...tune, '--objective', 'dispo', '--set', 'inner=vrpo', '--set', 'reference=none'],
-      /^vrpo compares the policy with a reference/,
+      /^vrpo needs a reference policy/,
     ],
     [[...tune, '--set', 'temperature=0'], /^Setting temperature = 0 makes all completions of a group alike/],
     [[...tune, '--set', 'nosuch=1'], /^Unknown setting nosuch; the settings are prompts_per_step, /],

@@ -60,8 +60,8 @@ it('prints a row for each objective, and where the page is', async () => {
 
 it('refuses what cannot be compared', async () => {
   const needy = ['compare', '--task', 'sudoku4x4', '--objectives', 'wd1,vrpo', '--set', 'reference=none', '--out', 'x'];
-  assert.match(await refusal([...needy, '--model', 'tiny'], 2), /^vrpo compares the policy with a reference/);
-  assert.match(await refusal([...compare, '--steps', '2'], 2), /holds a comparison with another steps/);
+  assert.match(await refusal([...needy, '--model', 'tiny'], 2), /^vrpo needs a reference policy/);
+  assert.match(await refusal([...compare, '--steps', '2'], 2), /contains a comparison with another steps/);
   assert.match(await refusal(['compare', '--task', 'gsm8k', '--objectives', 'wd1'], 2), /has no problems of its own/);
   const scarce = ['compare', '--task', 'countdown', '--objectives', 'wd1', '--set', 'task_options={"largest":20}'];
   assert.match(

@@ -10,7 +10,7 @@ import { residuals } from '../../src/tuning/objectives/trafl.ts';
 import { generateRollouts } from '../../src/tuning/rollouts.ts';
 import { oneThread } from '../model/tiny-model.ts';
 
-describe('where a method is at rest', () => {
+describe('the fixed point of a method', () => {
   // A joint distribution of three letters out of four, and a reward of every text.
   const random = new Random(4, 'joint');
   const texts = Array.from({ length: 64 }, (_, index) => [index & 3, (index >> 2) & 3, index >> 4]);
@@ -21,7 +21,7 @@ describe('where a method is at rest', () => {
   for (const control_variate of [0, 0.4, 1])
     it(`dtm's expected target is the tilted posterior, with c = ${control_variate} as well`, () => {
       const tilt_step = 1.7;
-      // The state: the second letter is known, the first is asked for.
+      // The state: the second letter is known, the first is the target.
       const fitting = texts.flatMap((text, index) => (text[1] === 2 ? [index] : []));
       const mass = fitting.reduce((sum, index) => sum + joint[index]!, 0);
       const posterior = (letter: number, weigh: (index: number) => number) =>
@@ -38,11 +38,11 @@ describe('where a method is at rest', () => {
       );
       const tilted = [0, 1, 2, 3].map((letter) => posterior(letter, (index) => Math.exp(tilt_step * rewards[index]!)));
       const [all, every] = [target, tilted].map((values) => values.reduce((sum, own) => sum + own, 0));
-      // Cross-entropy against a target is least at the target, normalised.
+      // Cross-entropy with a target is minimal at the normalised target.
       for (const [letter, own] of target.entries()) assert.ok(Math.abs(own / all! - tilted[letter]! / every!) < 1e-12);
     });
 
-  it("trafl's residual is zero at p_ref exp(beta r) / Z, whichever log Z it takes", () => {
+  it("trafl's residual is zero at p_ref exp(beta r) / Z, with either log Z", () => {
     const beta = 3;
     const rewards = [1, 0, 0.5, 0.25, 0.25, 1];
     const completions = rewards.map((reward, j) => {
@@ -55,10 +55,10 @@ describe('where a method is at rest', () => {
     for (const z of [null, logZ])
       for (const delta of residuals(completions, relative, beta, z)) assert.ok(Math.abs(delta) < 1e-12);
     const off = residuals(completions, relative.with(0, relative[0]! + 1), beta, null);
-    assert.ok(off[0]! > 0.5 && Math.abs(off[3]!) < 1e-12, 'and another completion is pushed in its own group alone');
+    assert.ok(off[0]! > 0.5 && Math.abs(off[3]!) < 1e-12, 'another completion changes only its own group');
   });
 
-  it('rspo stops at advantage / lambda, pushes on before and pulls back behind', () => {
+  it('rspo has its minimum at advantage / lambda, with gradients towards it on both sides', () => {
     const lambda = 0.2;
     const advantages = [0.5, -0.3, -0.2];
     const goal = advantages.map((own) => own / lambda + 4);
@@ -77,14 +77,14 @@ describe('where a method is at rest', () => {
   });
 });
 
-describe('policy, old policy and reference see the same canvases', () => {
+describe('policy, old policy and reference use the same canvases', () => {
   let bed: EstimatorBed;
   before(async () => {
     bed = await EstimatorBed.open(oneThread(), { seed: 3, length: 4 });
   });
   after(() => bed.dispose());
 
-  /** A method's first two updates on a step's rollouts, and all that it scored under the present policy. */
+  /** A method's first two updates on a step's rollouts, and everything that it scored under the current policy. */
   async function observed(name: string, changes: object = {}) {
     const settings = worldSettings(4, { inner_updates: 2, kl: 0.1, clean_token_masking: 0.15, ...changes });
     const scored: Batch[] = [];
@@ -109,10 +109,10 @@ describe('policy, old policy and reference see the same canvases', () => {
       const { scored, updates } = await observed(name);
       const seen = updates.map(({ batches }) => canvases(batches));
       assert.deepEqual(canvases(scored), seen.flat());
-      if (name !== 'egspo') assert.notDeepEqual(seen[0], seen[1], 'and other ones in the next');
+      if (name !== 'egspo') assert.notDeepEqual(seen[0], seen[1], 'other canvases in the next update');
     });
 
-  it('so that a reference which is the policy itself shows no difference', async () => {
+  it('so that a reference equal to the policy shows no difference', async () => {
     for (const name of ['diffu-grpo', 'unigrpo', 'coupled-grpo', 'espo', 'egspo', 'ebpo']) {
       const { updates } = await observed(name);
       for (const { batches } of updates)
@@ -120,6 +120,6 @@ describe('policy, old policy and reference see the same canvases', () => {
     }
     const { updates } = await observed('rspo');
     const advantages = updates[0]!.batches.flatMap(({ extra }) => [...extra.weights!.data]);
-    assert.ok(Math.abs(advantages.reduce((sum, own) => sum + own, 0)) < 1e-6, 'only advantages are left');
+    assert.ok(Math.abs(advantages.reduce((sum, own) => sum + own, 0)) < 1e-6, 'only advantages remain');
   });
 });

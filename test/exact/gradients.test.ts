@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => bed.dispose());
 
-/** Moves one weight, and moves it back when `of` has seen it. */
+/** Changes one weight during `of`, and restores it. */
 async function moved(name: string, place: number, by: number, of: () => Promise<number>): Promise<number> {
   const before = await bed.model.state.read(name);
   const data = Float32Array.from(before.data);
@@ -30,14 +30,14 @@ async function moved(name: string, place: number, by: number, of: () => Promise<
 
 const weights = ['model.embed_tokens.weight', 'model.layers.0.self_attn.q_proj.weight', 'lm_head.weight'];
 
-/** Asserts that gradients are what a loss does when weights move, at a few places of some weights. */
+/** Compares gradients with finite differences of the loss, at a few positions of some weights. */
 async function assertSlopes(gradient: (name: string) => Promise<ArrayLike<number>>, loss: () => Promise<number>) {
   const random = new Random(1, 'places');
   for (const name of weights) {
     const own = await gradient(name);
     const scale = Math.max(1e-3, ...Array.from(own, Math.abs));
     for (let draw = 0; draw < 3; draw++) {
-      // Special tokens stand first, and have no probability to move.
+      // Special tokens come first, and their probability is negligible.
       const place = Math.floor(own.length / 2) + random.integer(Math.floor(own.length / 2));
       const step = 4e-3;
       const slope = ((await moved(name, place, step, loss)) - (await moved(name, place, -step, loss))) / (2 * step);
@@ -46,7 +46,7 @@ async function assertSlopes(gradient: (name: string) => Promise<ArrayLike<number
   }
 }
 
-describe("the gradient of each objective's loss is that of its finite differences", () => {
+describe("the gradient of each objective's loss matches finite differences", () => {
   for (const objective of objectives)
     it(objective.name, async () => {
       const settings = worldSettings(length, { inner_updates: 1, kl: 0.1, control_variate: 0.5, tilt_step: 1 });
@@ -55,7 +55,7 @@ describe("the gradient of each objective's loss is that of its finite difference
       const rollouts = (await method.rollOut?.(jobs, 1)) ?? (await generateRollouts(bed.model, jobs));
       const collected = bed.collect(rollouts, 6, 5, 0);
       const round = await method.prepare(collected);
-      // A little away from the old policy and the reference, so that ratios and divergences have slopes of their own.
+      // Slightly away from the old policy and the reference, so that ratios and divergences have non-zero gradients.
       await moved('lm_head.weight', 40, 0.05, async () => {
         const { batches } = await round.update(0);
         assert.ok(batches.length > 0);
@@ -77,7 +77,7 @@ describe("the gradient of each objective's loss is that of its finite difference
 describe('the enumerated policy gradient', () => {
   const reward = (text: readonly number[]) => text.filter((letter) => letter === 1).length / text.length;
 
-  it('has the expected reward that the likelihoods of all texts give', async () => {
+  it('has the expected reward that follows from the likelihoods of all texts', async () => {
     const predict = await predictEverything(bed.model, 'a', 3);
     const { value, reach } = enumerate(predict, 3, reward);
     const chances = everyText(3).map((text) => reach.get(text.join()) ?? 0);

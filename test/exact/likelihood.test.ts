@@ -21,7 +21,7 @@ before(async () => {
 });
 after(() => model.dispose());
 
-/** A text's log-probabilities under its masks, drawn at random: any such table is some model's. */
+/** Random log-probabilities of a text under its masks: any such table is a possible model. */
 function randomText(n: number, seed: number, spread: number): MaskedLogp {
   const random = new Random(seed, 'text');
   const known = Array.from({ length: 2 ** n }, () => Array.from({ length: n }, () => -spread * random.uniform()));
@@ -30,7 +30,7 @@ function randomText(n: number, seed: number, spread: number): MaskedLogp {
 
 describe('the likelihood by dynamic programming', () => {
   for (const steps of [1, 2, 3, 7])
-    it(`of all texts adds up to 1 with ${steps} steps`, () => {
+    it(`of all texts sums to 1 with ${steps} steps`, () => {
       const sum = everyText(3).reduce(
         (all, text) => all + Math.exp(logLikelihood(3, maskedLogp(predict, text), steps)),
         0,
@@ -38,16 +38,16 @@ describe('the likelihood by dynamic programming', () => {
       assert.ok(Math.abs(sum - 1) < 1e-5, String(sum));
     });
 
-  it('with one step is the product of what the fully masked canvas predicts', () => {
+  it('with one step is the product of the predictions on the fully masked canvas', () => {
     const logp = randomText(5, 2, 4);
     const product = logp(2 ** 5 - 1).reduce((sum, own) => sum + own, 0);
     assert.ok(Math.abs(logLikelihood(5, logp, 1) - product) < 1e-12);
   });
 
-  it('is that of every chain of subsets, listed one by one', () => {
+  it('equals the sum over all chains of subsets', () => {
     const [n, steps] = [3, 4];
     const logp = randomText(n, 3, 3);
-    // A chain is the step at which each place is revealed, from `steps` down to 1; each is 1/steps likely.
+    // A chain is the step at which each position is revealed, from `steps` down to 1, with probability 1/steps each.
     let sum = 0;
     for (let chain = 0; chain < steps ** n; chain++) {
       const revealed = Array.from({ length: n }, (_, i) => 1 + (Math.floor(chain / steps ** i) % steps));
@@ -77,7 +77,7 @@ describe('the bounds', () => {
         }
       });
 
-  it('meet where every context predicts alike', () => {
+  it('coincide if every context gives the same predictions', () => {
     const logp: MaskedLogp = () => [-0.5, -1.5, -2.5];
     for (const steps of [1, 4, null]) {
       assert.ok(Math.abs(exactElbo(3, logp, steps) + 4.5) < 1e-12);
@@ -85,7 +85,7 @@ describe('the bounds', () => {
     }
   });
 
-  it('of many steps come near those of infinitely many', () => {
+  it('for many steps approach those for infinitely many', () => {
     const logp = randomText(4, 5, 3);
     for (const [many, limit] of [
       [exactElbo(4, logp, 4000), exactElbo(4, logp, null)],
@@ -94,7 +94,7 @@ describe('the bounds', () => {
       assert.ok(Math.abs(many - limit) < 5e-3, `${many} and ${limit}`);
   });
 
-  it('the constant is 1/beta log E[q^-n], summed over every chain', () => {
+  it('have the constant 1/beta log E[q^-n], summed over every chain', () => {
     for (const [n, steps, beta] of [
       [2, 3, 1],
       [3, 2, 2],
@@ -107,7 +107,7 @@ describe('the bounds', () => {
     assert.equal(euboConstant(4, 16, 4), 0);
   });
 
-  it('the trained form leaves the constant out, and is no bound then for some texts at beta < n', () => {
+  it('have a trained form without the constant, which is not a bound for some texts at beta < n', () => {
     const below = (beta: number) =>
       Array.from({ length: 60 }, (_, seed) => randomText(4, seed, 6)).filter(
         (logp) => exactEubo(4, logp, 16, beta) < logLikelihood(4, logp, 16),
@@ -120,7 +120,7 @@ describe('the bounds', () => {
 
 it('the example of two positions: the lower bound follows the smaller probability, the upper one the larger', () => {
   const [a, b] = [0.8, 0.1];
-  // The first token is seen beside the second, where it has probability a, and beside a mask, where it has b.
+  // Next to the second token the first has probability a, and next to a mask it has b.
   const logp: MaskedLogp = (masked) => [Math.log(masked === 0b01 ? a : b), 0];
   assert.ok(Math.abs(exactElbo(2, logp, null) - (Math.log(a) + Math.log(b)) / 2) < 1e-12);
   for (const beta of [1, 1.5, 2])

@@ -23,8 +23,8 @@ const groupSize = 6;
 const completions = 4 * groupSize;
 
 /**
- * Asserts that draws have a mean of `truth`, within what their own scatter allows: along the truth, and along directions
- * that are drawn at random. Four standard errors; with a fixed seed the test is deterministic.
+ * Asserts that draws have a mean of `truth`, within their own scatter: along the truth, and along random directions.
+ * Four standard errors; with a fixed seed the test is deterministic.
  */
 function assertMean(draws: readonly Float64Array[], truth: Float64Array): void {
   const random = new Random(1, 'directions');
@@ -65,8 +65,8 @@ async function gradients(
   return found;
 }
 
-describe('without bias', () => {
-  it("egspo's gradient with all steps, but for a group's (g - 1) / g and the constant number of tokens", async () => {
+describe('unbiased estimates:', () => {
+  it("egspo's gradient with all steps, up to a group's (g - 1) / g and the constant number of tokens", async () => {
     const bed = await EstimatorBed.open(oneThread(), { seed: 2, length: 3 });
     const draws = await gradients(bed, { name: 'egspo', changes: {}, steps: 3, draws: 500, pick: () => true });
     assertMean(
@@ -76,10 +76,10 @@ describe('without bias', () => {
     await bed.dispose();
   });
 
-  it("dispo's gradient at a fixed state, but for (Z - 1) / Z and its weight", async () => {
+  it("dispo's gradient at a fixed state, up to (Z - 1) / Z and its weight", async () => {
     const bed = await EstimatorBed.open(oneThread(), { seed: 2, length: 3 });
     const branches = 3;
-    // One denoising step: the only state is the fully masked canvas, for which every way to fill it can be listed.
+    // With one denoising step, the only state is the fully masked canvas, whose completions can all be listed.
     const draws = await gradients(bed, {
       name: 'dispo',
       changes: { branches, branch_weight: 0.5, inner: 'spg-positive' },
@@ -107,7 +107,7 @@ describe('without bias', () => {
   });
 });
 
-it('the table of estimators: exact methods point along the policy gradient, dropped steps do not', async () => {
+it('in the table of estimators, exact methods have the direction of the policy gradient, and dropped steps do not', async () => {
   const bed = await EstimatorBed.open(oneThread(), { seed: 2, length: 3 });
   const wanted = ['egspo', 'spg-elbo, paper', 'spg-mixture', 'egspo, half of the steps'];
   const rows = await bed.measure(
@@ -122,7 +122,7 @@ it('the table of estimators: exact methods point along the policy gradient, drop
   await bed.dispose();
 });
 
-it('moments are means and variances', () => {
+it('Moments computes means and variances', () => {
   const moments = new Moments(2);
   for (const vector of [
     [1, 0],

@@ -3,12 +3,12 @@ import { describe, it } from 'node:test';
 import { objectives } from '../../src/tuning/objectives/registry.ts';
 import { methodOf } from './sevens.ts';
 
-/** Methods that keep a policy of their own, and under which name. */
+/** Methods that keep another policy, with its name in the state. */
 const keeping: Readonly<Record<string, string>> = { 'diffu-grpo': 'reference', vrpo: 'reference', dtm: 'teacher' };
 
 describe('every objective', () => {
   for (const { name } of objectives)
-    it(`${name}: trains an adapter alone, and keeps no second base`, async () => {
+    it(`${name}: trains only the adapter, and keeps no second base`, async () => {
       const settings = { inner_updates: 1, prompts_per_step: 2, repair_steps: 0, kl: keeping[name] ? 0.1 : null };
       const { model, method, checkpoint } = await methodOf(settings, name, { adapter: true });
       let learnt = 0;

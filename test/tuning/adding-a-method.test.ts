@@ -5,21 +5,21 @@ import { objectives } from '../../src/tuning/objectives/registry.ts';
 
 const read = (file: string) => readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
 
-it('docs/adding-a-method.md quotes code as it stands in the files that it names', async () => {
+it('docs/adding-a-method.md quotes the current code of the files that it names', async () => {
   const text = await read('docs/adding-a-method.md');
   const quotes = [...text.matchAll(/^`(\S+\.ts)`\n\n```ts\n([\s\S]*?)```$/gm)];
   assert.ok(quotes.length >= 6);
-  assert.equal(text.match(/```ts/g)!.length, quotes.length, 'every block says where it stands');
+  assert.equal(text.match(/```ts/g)!.length, quotes.length, 'every block names its file');
   for (const [, file, code] of quotes) assert.ok((await read(file!)).includes(code!), `${file}:\n${code}`);
 });
 
-it('every method has a file of its own whose head cites its paper', async () => {
+it('every method has its own file, whose head cites its paper', async () => {
   const shared: Readonly<Record<string, string>> = { 'egspo-sa': 'egspo' };
   for (const { name, paper } of objectives) {
     const file = name.startsWith('spg-') ? 'spg' : (shared[name] ?? name);
-    const head = (await read(`src/tuning/objectives/${file}.ts`)).split('*/')[0]!;
+    const head = (await read(`src/tuning/objectives/${file}.ts`)).split('*/')[0]!.replace(/\n \* ?/g, ' ');
     assert.ok(head.includes(paper), `${file}.ts cites ${paper}`);
-    assert.match(head, /left out|Left out|Differs|Uncertain|no importance ratio/, `${file}.ts says what differs`);
+    assert.match(head, /left out|Left out|Differs|Uncertain|no importance ratio/, `${file}.ts lists the differences`);
   }
 });
 

@@ -16,7 +16,7 @@ it("the gap is the mean of upper minus lower bound per token, in the paper's for
   const model = await LanguageModel.load(oneThread(), checkpoint);
   const bounds = new BoundEstimator(model);
   const random = new Random(1, 'texts');
-  // More completions than one pass takes, of which some end early.
+  // More completions than fit into one pass; some end early.
   const completions = Array.from({ length: 35 }, (_, index) => {
     const length = 1 + (index % 6);
     const tokens = Array.from({ length: 6 }, (_, i) => (i < length ? 4 + random.integer(15) : 0));

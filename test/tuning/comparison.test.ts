@@ -62,7 +62,7 @@ const comparisonOf = async (
   ...changes,
 });
 
-/** What of rows does not depend on the clock. */
+/** The parts of rows that do not depend on time. */
 const lasting = (rows: readonly (ComparisonRow | FailedRow)[]) =>
   rows.map((row) => {
     if (!isFinished(row)) return row;
@@ -72,7 +72,7 @@ const lasting = (rows: readonly (ComparisonRow | FailedRow)[]) =>
   });
 
 describe('a comparison', () => {
-  it('gives each objective the same rollouts, trials, seeds and evaluation, and grows', async () => {
+  it('gives each objective the same rollouts, trials, seeds and evaluation, and can be extended', async () => {
     const rows = await run('whole');
     assert.deepEqual(
       rows.map(({ objective, seed }) => [objective, seed]),
@@ -118,10 +118,10 @@ describe('a comparison', () => {
       lasting(rows),
     );
     assert.equal(again.length, 5);
-    assert.ok(!lines.includes('wd1, seed 0'), 'what is there is not made again');
+    assert.ok(!lines.includes('wd1, seed 0'), 'existing rows are not computed again');
   });
 
-  it('that was stopped goes on to the same rows', async () => {
+  it('that was stopped continues to the same rows', async () => {
     const whole = lasting((await run('whole')).filter(({ objective }) => objective !== 'spg-elbo'));
     for (const [index, stopAt] of [
       'wd1-trial-0: step 0',
@@ -137,7 +137,7 @@ describe('a comparison', () => {
     }
   });
 
-  it('goes on elsewhere without its runs, with trials and rows as they are', async () => {
+  it('continues elsewhere without its runs, from its trials and rows', async () => {
     const whole = lasting((await run('whole')).filter(({ objective }) => objective !== 'spg-elbo'));
     const moved = path.join(root, 'moved');
     await cp(path.join(root, 'whole'), moved, { recursive: true });
@@ -156,48 +156,47 @@ describe('a comparison', () => {
     });
   });
 
-  it('goes on with a plan that an earlier version kept, which had fewer settings', async () => {
+  it('continues with a plan of an earlier version, which had fewer settings', async () => {
     const file = path.join(root, 'whole', 'plan.json');
     const { settings, ...kept } = JSON.parse(await readFile(file, 'utf8'));
     const { adapter: _, ...fewer } = settings;
     await writeFile(file, JSON.stringify({ ...kept, settings: fewer }));
     assert.equal((await run('whole')).length, 5);
     await writeFile(file, JSON.stringify({ ...kept, settings: { ...fewer, group_size: 4 } }));
-    await assert.rejects(run('whole'), /holds a comparison with another settings/);
+    await assert.rejects(run('whole'), /contains a comparison with another settings/);
     await writeFile(file, JSON.stringify({ ...kept, settings }));
   });
 
-  it('refuses to go on with another plan', async () => {
+  it('rejects another plan', async () => {
     await assert.rejects(run('whole', { plan: { ...plan, steps: 9 } }), {
       name: 'UsageError',
-      message:
-        /holds a comparison with another steps; go on with the same options, or choose another folder with --out/,
+      message: /contains a comparison with another steps; use the same options, or choose another folder with --out/,
     });
   });
 
-  it('keeps a run that breaks off as a result', async () => {
+  it('records a run that fails as a result', async () => {
     const settings = tuningSettings.parse({ ...plan.settings, learning_rate: 1, max_grad_norm: 0 });
     const wild = { ...plan, settings, learning_rates: [1], steps: 40 };
     const rows = await run('wild', { plan: wild, objectives: ['spg-mixture'], seeds: 1 });
     const [row] = rows;
-    // Whether so large a rate ends in numbers that are not finite depends on the machine.
+    // Whether such a large rate leads to numbers that are not finite depends on the machine.
     if (row && !isFinished(row)) assert.match(row.failed, /weights are lost/);
     assert.equal(rows.length, 1);
   });
 
-  it('takes an objective with settings of its own, and measures what steps cost', async () => {
+  it('supports an objective with its own settings, and measures the time of steps', async () => {
     const label = 'wd1:temperature=1.2';
     const [row] = await run('variant', { objectives: [label], seeds: 1 });
     assert.equal(row!.objective, label);
     const [started] = await readdir(path.join(root, 'variant', 'started'));
-    assert.ok(started!.startsWith('wd1+temperature=1.2-'), 'a name that every system has');
+    assert.ok(started!.startsWith('wd1+temperature=1.2-'), 'a name that is valid on every system');
     const { run: name } = JSON.parse(await readFile(path.join(root, 'variant', 'started', started!), 'utf8'));
     const made = JSON.parse(await readFile(path.join(root, 'variant', 'runs', name, 'run.json'), 'utf8'));
     assert.deepEqual([made.objective, made.settings.temperature], ['wd1', 1.2]);
     for (const [wrong, message] of [
       ['wd2:temperature=1', /Unknown objective wd2/],
       ['wd1:heat=1', /Unknown setting heat/],
-      ['wd1:learning_rate=1', /the learning rate is tried out for each objective/],
+      ['wd1:learning_rate=1', /the learning rate is chosen by trials for each objective/],
     ] as const)
       await assert.rejects(variantOf(wrong, plan.settings), { name: 'UsageError', message });
 
@@ -213,7 +212,7 @@ describe('a comparison', () => {
     assert.equal(summary!.seconds_per_step, costs.seconds_per_step[label]);
   });
 
-  it('names a row that it cannot read', async () => {
+  it('names an invalid row', async () => {
     const file = path.join(root, 'whole', 'rows', 'nonsense.json');
     await writeFile(file, '[]');
     await assert.rejects(run('whole'), { name: 'UserError', message: /nonsense\.json is not a row of a comparison/ });
@@ -221,7 +220,7 @@ describe('a comparison', () => {
   });
 });
 
-describe('what is made of rows', () => {
+describe('the summary of rows', () => {
   const interval = (value: number) => ({ value, low: value - 0.1, high: value + 0.1 });
   const row = (seed: number, solved: number): ComparisonRow => ({
     objective: 'spg-eubo',
@@ -243,7 +242,7 @@ describe('what is made of rows', () => {
   });
   const failed: FailedRow = { objective: 'wd1', seed: 0, learning_rate: 1, trials: [], failed: 'It <broke> off.' };
 
-  it('means over seeds with intervals over seeds, of one seed its own', () => {
+  it('has means and intervals over seeds; for one seed, its own', () => {
     const [one] = summarise([row(0, 0.5)], ['spg-eubo']);
     assert.deepEqual(one!.metrics.solved, interval(0.5));
     const [two, broken] = summarise([row(0, 0.5), row(1, 0.7), failed], ['spg-eubo', 'wd1', 'absent']);
@@ -252,7 +251,7 @@ describe('what is made of rows', () => {
     // Student's quantile of one degree of freedom is 12.706, and the standard error 0.1.
     assert.ok(Math.abs(value - 0.6) < 1e-9 && low === 0 && high === 1);
     assert.equal(two!.seconds_per_step, 1.5);
-    assert.equal(two!.difference, null, 'nothing is compared with itself');
+    assert.equal(two!.difference, null, 'an objective is not compared with itself');
     // The same seeds: differences of 0.1 and 0.3, a standard error of 0.1 again, kept within -1 and 1.
     const better = [row(0, 0.6), row(1, 1)].map((one) => ({ ...one, objective: 'wd1' }));
     const [, paired] = summarise([row(0, 0.5), row(1, 0.7), ...better], ['spg-eubo', 'wd1']);
@@ -265,7 +264,7 @@ describe('what is made of rows', () => {
     );
   });
 
-  it('a page that needs nothing else, with a curve for each run, the mean of an objective, and every failure', () => {
+  it('is a self-contained page with a curve for each run, the mean of an objective, and every failure', () => {
     const rows = [row(0, 0.5), row(1, 0.7), failed];
     const page = comparisonPage({
       plan,
@@ -289,7 +288,7 @@ describe('what is made of rows', () => {
   });
 });
 
-it('the folder of a comparison holds files that can be read one by one', async () => {
+it('the folder of a comparison contains files that can be read one by one', async () => {
   const dir = path.join(root, 'whole');
   assert.deepEqual((await readdir(path.join(dir, 'rows'))).sort(), [
     'spg-elbo-seed-0.json',

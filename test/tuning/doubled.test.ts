@@ -52,7 +52,7 @@ function assertAlike(found: readonly number[], expected: readonly number[], alik
 }
 
 describe('a completion twice in one row', () => {
-  it('in one block is what the decoder of a prefix-lm model sees', async () => {
+  it('in one block equals the input of a prefix-lm decoder', async () => {
     const view = doubled(4);
     const copy = Array.from(view.seen).slice(6);
     const masked = [0, 0, ...copy.map((token) => Number(token === mask))];
@@ -61,7 +61,7 @@ describe('a completion twice in one row', () => {
     assertAlike(await scores(view, 4), [...tokens[0]!], [true, true, true, true]);
   });
 
-  it('shows a block the clean text before it, and neither its own nor any other masked one', async () => {
+  it('lets a block attend to the clean text before it, but not to its own text or to other masked blocks', async () => {
     const view = doubled(2);
     const base = await scores(view);
     const changed = (place: number) => ({ ...view, seen: Array.from(view.seen).with(place, 11) });
@@ -73,7 +73,7 @@ describe('a completion twice in one row', () => {
     assertAlike(await scores(changed(0)), base, [false, false, false, false]);
   });
 
-  it('is the same behind a prompt that is padded on its left', async () => {
+  it('is the same after a prompt that is padded on its left', async () => {
     const base = await scores(doubled(2));
     assertAlike(await scores(doubled(2, 5)), base, [true, true, true, true]);
   });

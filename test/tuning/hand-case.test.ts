@@ -13,7 +13,7 @@ const [mask, eos] = [2, 1];
 const prompt = [4, 5];
 const handCase = {
   prompt,
-  // The second ends in its middle, the third is shorter than the others.
+  // The second ends early, and the third is shorter than the others.
   completions: [
     [6, 7, 8, 9, 10],
     [6, 7, eos, 0, 0],
@@ -67,7 +67,7 @@ function reference({ config, weights }: Checkpoint): ReferenceCompletion[] {
 const near = (found: number, expected: number, what: string) =>
   assert.ok(Math.abs(found - expected) <= 5e-5 * Math.max(1, Math.abs(expected)), `${what}: ${found}, not ${expected}`);
 
-describe('the loss of a case given by hand', () => {
+describe('the loss of a hand-written case', () => {
   for (const [kind, changes] of [
     ['a plain model', {}],
     ['every option of a model', everyOption],
@@ -101,7 +101,7 @@ describe('the loss of a case given by hand', () => {
         await model.dispose();
       });
 
-  it('takes the published defaults: released estimator, beta 1, omega 0.5', async () => {
+  it('uses the published defaults: released estimator, beta 1, omega 0.5', async () => {
     const checkpoint = tinyCheckpoint();
     const model = await LanguageModel.load(oneThread(), checkpoint);
     const { loss } = await lossOfCase(
@@ -117,7 +117,7 @@ describe('the loss of a case given by hand', () => {
     await model.dispose();
   });
 
-  it('counts the whole length where there is no end of text, and only to the first where there is', () => {
+  it('counts the whole length without an end of text, otherwise up to the first', () => {
     assert.deepEqual(
       reference(tinyCheckpoint()).map(({ length }) => length),
       [5, 3, 3, 5],
@@ -125,7 +125,7 @@ describe('the loss of a case given by hand', () => {
   });
 });
 
-describe('a case that cannot be is refused by what is wrong', () => {
+describe('an invalid case is rejected with the reason', () => {
   const { config } = tinyCheckpoint();
   const wrong: readonly [string, object, RegExp][] = [
     ['no case', [], /the case is wrong/],
@@ -148,7 +148,7 @@ describe('a case that cannot be is refused by what is wrong', () => {
       /masks\.1 has 2 masks and masks\.0 has 3/,
     ],
     [
-      'a mask behind the end of text only',
+      'a mask only after the end of text',
       { masks: handCase.masks.with(1, handCase.masks[1]!.with(0, [1, 1, 0, 0, 0, 1, 1])) },
       /masks\.1\.0 masks nothing of the completion's text/,
     ],
@@ -172,7 +172,7 @@ describe('a case that cannot be is refused by what is wrong', () => {
       );
     });
 
-  it('a text longer than the model reads', async () => {
+  it('a text longer than the model supports', async () => {
     const model = await LanguageModel.load(oneThread(), tinyCheckpoint());
     const long = { prompt: [], completions: [new Array(65).fill(5)], rewards: [1], masks: [[new Array(65).fill(1)]] };
     await assert.rejects(lossOfCase(model, spgObjectives[0]!, parseHandCase(long, 'case.json', config)), {

@@ -10,7 +10,7 @@ import { tinyCheckpoint } from '../model/tiny-model.ts';
 import { sameTexts } from './same-texts.ts';
 import { fillsGaps, methodOf, sevens, sevensBefore } from './sevens.ts';
 
-/** Methods that hold on to a policy, and under which name. */
+/** Methods that keep another policy, with its name in the state. */
 const holding: Readonly<Record<string, 'reference' | 'teacher'>> = {
   'diffu-grpo': 'reference',
   unigrpo: 'reference',
@@ -66,11 +66,11 @@ describe('every objective', () => {
       }
     });
 
-    it(`${name}: gives a model that fills gaps what stands behind a completion too`, async () => {
+    it(`${name}: gives a model that fills gaps the suffix of a completion too`, async () => {
       if (name === 'ebpo') {
-        // Its second copy would stand where the suffix does.
+        // Its second copy would take the place of the suffix.
         const config = tinyCheckpoint(fillsGaps).config;
-        assert.throws(() => objective.check!(tuningSettings.parse({}), config), /what follows it/);
+        assert.throws(() => objective.check!(tuningSettings.parse({}), config), /no place for the suffix/);
         return;
       }
       const stepOf = async (task: typeof sevens, micro_batch: number, run: Objective) => {
@@ -90,14 +90,14 @@ describe('every objective', () => {
       assert.notEqual(all.loss, without.loss);
     });
 
-    it(`${name}: carries what it must, and nothing else`, async () => {
+    it(`${name}: keeps the necessary state, and nothing else`, async () => {
       const { model, method, checkpoint } = await methodOf({}, name);
       await method.step(1);
       const state = await method.state!();
       const held = holding[name];
       const names = held ? [...checkpoint.weights.keys()].map((weight) => `${held}.${weight}`) : [];
       assert.deepEqual([...state.keys()].sort(), names.sort());
-      // The copy is the base, not what one step made of it.
+      // The copy is the base, not the policy after a step.
       for (const [weight, { data }] of checkpoint.weights)
         if (held) assert.deepEqual(state.get(`${held}.${weight}`)!.data, data);
       await model.dispose();
@@ -111,12 +111,12 @@ describe('every objective', () => {
       assert.equal(metrics.clip_ratio, 0);
       assert.ok(Math.abs(metrics.kl!) < 1e-6, `kl ${metrics.kl}`);
       const { metrics: second } = await method.step(2);
-      assert.equal(second.clip_ratio, 0, 'each step has an old policy of its own');
-      assert.ok(second.kl! > 0, 'and the reference stays');
+      assert.equal(second.clip_ratio, 0, 'each step has its own old policy');
+      assert.ok(second.kl! > 0, 'the reference does not change');
       await model.dispose();
     });
 
-  it('that is held near a reference comes near another one when that is taken anew', async () => {
+  it('with a KL penalty follows a reference that is copied again', async () => {
     const { model, method } = await methodOf({ inner_updates: 1, reference_every: 1 }, 'espo');
     await method.step(1);
     const { metrics } = await method.step(2);
@@ -129,7 +129,7 @@ describe('every objective', () => {
     await model.dispose();
   });
 
-  it('without a divergence holds no reference and makes no update where every group earns alike', async () => {
+  it('without a divergence keeps no reference, and makes no update if the rewards of every group are equal', async () => {
     for (const name of [...clipped, 'wd1', 'vrpo', 'trafl', 'rspo', 'ebpo', 'dispo']) {
       const { model, method, checkpoint } = await methodOf({ reward: 'constant', kl: 0, inner_updates: 1 }, name);
       const { metrics } = await method.step(1);
@@ -143,7 +143,7 @@ describe('every objective', () => {
 });
 
 describe('dtm', () => {
-  it('writes with its teacher, which becomes the student when a phase ends', async () => {
+  it('generates with its teacher, which becomes the student at the end of a phase', async () => {
     const { model, method, checkpoint } = await methodOf({ tilt_steps: 2 }, 'dtm');
     const versions = [];
     for (let step = 1; step <= 3; step++) {
@@ -151,19 +151,19 @@ describe('dtm', () => {
       versions.push(samples![0]!.policyVersion);
       if (step === 2) assert.equal((await model.state.read('optimizer.step')).data[0], 4);
     }
-    assert.deepEqual(versions, [0, 0, 4], 'updates that the teacher has seen');
-    assert.equal((await model.state.read('optimizer.step')).data[0], 2, 'the optimiser forgot');
+    assert.deepEqual(versions, [0, 0, 4], 'number of updates in the teacher');
+    assert.equal((await model.state.read('optimizer.step')).data[0], 2, 'the optimiser was reset');
     const teacher = await method.state!();
     const moved = [...checkpoint.weights].some(
       ([name, { data }]) => teacher.get(`teacher.${name}`)!.data[0] !== data[0],
     );
-    assert.ok(moved, 'the teacher is another one');
+    assert.ok(moved, 'the teacher has changed');
     await model.dispose();
   });
 });
 
 describe('trafl', () => {
-  it('learns a table of log Z and carries it', async () => {
+  it('learns a table of log Z and keeps it', async () => {
     const { model, method } = await methodOf({ log_z: 'learned' }, 'trafl');
     await method.step(1);
     const table = (await method.state!()).get('log_z')!;
@@ -175,7 +175,7 @@ describe('trafl', () => {
 });
 
 describe('autoedit', () => {
-  it('repairs first, then tunes on edited texts whose drafts it still knows', async () => {
+  it('first learns to repair, then tunes on edited texts with a record of their drafts', async () => {
     const { model, method } = await methodOf({ repair_steps: 1, edit_threshold: 0.01, edit_passes: 2 }, 'autoedit');
     const first = await method.step(1);
     assert.ok('score' in first.metrics && !('clip_ratio' in first.metrics), 'supervised');
@@ -186,7 +186,7 @@ describe('autoedit', () => {
   });
 });
 
-it('ebpo refuses a model that predicts the next place', () => {
+it('ebpo rejects a model with shifted logits', () => {
   const { check } = objectives.find(({ name }) => name === 'ebpo')!;
   const settings = { kl: 0, reference: 'base' } as Parameters<NonNullable<typeof check>>[0];
   const config = { logit_shift: true } as LanguageModel['config'];

@@ -5,7 +5,7 @@ import { objectives } from '../../src/tuning/objectives/registry.ts';
 import { methodOf } from './sevens.ts';
 
 describe('a step of the policy gradient', () => {
-  it('reports what its samples say', async () => {
+  it('reports metrics that match its samples', async () => {
     const { model, method } = await methodOf();
     const { metrics, samples, tokens } = await method.step(3);
     const rewards = samples!.map((sample) => sample.rewards.total!);
@@ -34,12 +34,12 @@ describe('a step of the policy gradient', () => {
       assert.ok(Number.isFinite(metrics[name]), name);
     for (const name of ['time/rollout', 'time/reward', 'time/update']) assert.ok(metrics[name]! >= 0, name);
     assert.ok(metrics['completions/min_length']! >= 1 && metrics['completions/max_length']! <= 4);
-    // 24 canvases of six tokens once, and at most twice with two masks each in the updates.
+    // 24 canvases of six tokens once for the rollouts, and at most twice with two masks each in the updates.
     assert.ok(tokens > 24 * 6 && tokens <= 24 * 6 * (1 + 2 * 2), String(tokens));
     await model.dispose();
   });
 
-  it('leaves samples that can be written again from their seeds', async () => {
+  it('records samples that can be reproduced from their seeds', async () => {
     const { model, method } = await methodOf({ decoding_steps: 2 });
     const { samples } = await method.step(1);
     await model.dispose();
@@ -58,7 +58,7 @@ describe('a step of the policy gradient', () => {
     await fresh.dispose();
   });
 
-  it('makes no update at all where every group earns alike, and says so', async () => {
+  it('makes no update if the rewards of every group are equal, and reports it', async () => {
     const { model, method, checkpoint } = await methodOf({ reward: 'constant' });
     const { metrics, samples } = await method.step(1);
     assert.equal(metrics.frac_reward_zero_std, 1);
@@ -70,7 +70,7 @@ describe('a step of the policy gradient', () => {
     await model.dispose();
   });
 
-  it('makes its inner updates on one set of rollouts, each with fresh masks', async () => {
+  it('makes its inner updates on one set of rollouts, each with new masks', async () => {
     const { model, method } = await methodOf({ inner_updates: 3, warmup_steps: 10 });
     const { metrics } = await method.step(1);
     assert.equal((await model.state.read('optimizer.step')).data[0], 3);
@@ -89,14 +89,14 @@ describe('a step of the policy gradient', () => {
   });
 });
 
-/** What some objectives need to get there within 25 steps. */
+/** Settings that some objectives need to succeed within 25 steps. */
 const brisk: Readonly<Record<string, object>> = {
   trafl: { reward_beta: 20 },
   dtm: { tilt_steps: 4 },
   autoedit: { repair_steps: 2 },
 };
 
-describe('every objective learns a task that can be learnt', () => {
+describe('every objective learns a learnable task', () => {
   for (const { name } of objectives)
     it(name, async () => {
       const { model, method } = await methodOf(brisk[name], name);

@@ -1,10 +1,10 @@
 /**
- * SPG (arXiv 2510.09541) written out slowly in double precision: the estimates of its released trainer, per token, and
- * those of the paper, as sums with w(t) = 1/t. Nothing here is the product's code, which it checks.
+ * SPG (arXiv 2510.09541) written out in double precision: the estimates of its released trainer, per token, and those
+ * of the paper, as sums with w(t) = 1/t. It checks the product's code and shares none of it.
  */
 
 export interface ReferenceCompletion {
-  /** Tokens up to and with the first end of text. */
+  /** Tokens up to and including the first end of text. */
   readonly length: number;
   readonly advantage: number;
   /** logp[s][i]: log-probability of the true token i of the completion in sample s. */
@@ -47,7 +47,7 @@ export function referenceBounds(
   return { elbo, eubo: sum(u.filter((value) => value > 0).map(Math.log)) / beta };
 }
 
-/** What stands for log p of a completion in the loss. */
+/** The estimate of a completion's log p in the loss. */
 export function referenceLogp(completion: ReferenceCompletion, settings: ReferenceSettings): number {
   const { elbo, eubo } = referenceBounds(completion, settings);
   if (completion.advantage > 0) return elbo;

@@ -6,8 +6,8 @@ import { generateAndScore, type Rollout, type RolloutJob } from '../../src/tunin
 const jobs = [1, 2, 3, 4, 5].map((seed) => ({ seed }) as RolloutJob);
 const written = (wave: readonly RolloutJob[]) => wave.map((job) => ({ job }) as Rollout);
 
-describe('rollouts whose rewards take time', () => {
-  it('are rewarded while the next are written, and stay in order', async () => {
+describe('rollouts with slow rewards', () => {
+  it('are scored while the next are generated, and stay in order', async () => {
     const log: string[] = [];
     const seeds = (of: readonly RolloutJob[]) => of.map(({ seed }) => seed).join();
     const { rollouts, rewards } = await generateAndScore({
@@ -21,7 +21,7 @@ describe('rollouts whose rewards take time', () => {
       score: async (wave) => {
         const which = seeds(wave.map(({ job }) => job));
         log.push(`score ${which}`);
-        // The first is the last to be known.
+        // The first reward arrives last.
         await delay(which === '1,2' ? 60 : 1);
         log.push(`earned ${which}`);
         return wave.map(({ job }) => ({ total: job.seed, parts: {} }));
@@ -39,7 +39,7 @@ describe('rollouts whose rewards take time', () => {
     assert.equal(log.at(-1), 'earned 1,2');
   });
 
-  it('end with what is wrong, once nothing runs any more', async () => {
+  it('reject with the first error, after everything has ended', async () => {
     let running = 0;
     const score = async (): Promise<never[]> => {
       running++;

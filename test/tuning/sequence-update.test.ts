@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { sequenceBatches } from '../../src/tuning/likelihoods/sequence-update.ts';
 import { clippedLoss } from '../../src/tuning/objectives/clipped-method.ts';
 
-it('what fills a batch up has the score 0 like its other numbers, so that no ratio of it overflows', () => {
+it('padding of a batch has the score 0 like its other numbers, so that its ratio does not overflow', () => {
   const loss = clippedLoss({ unit: 'sequence', penalty: 'k3', reading: 'model' });
   const entries = Array.from({ length: 3 }, (_, index) => ({
     sequence: [

@@ -13,7 +13,7 @@ import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
 
 const share = (completion: string) => [...completion].filter((character) => character === '7').length / 4;
 
-/** Sevens are good: the share of a completion's four characters. `constant` is a reward that teaches nothing. */
+/** The reward is the share of sevens in a completion's four characters. `constant` is a reward without a signal. */
 export const sevens: Task<{ readonly prompt: string }> = {
   name: 'sevens',
   description: 'Write sevens.',
@@ -36,16 +36,16 @@ export const sevens: Task<{ readonly prompt: string }> = {
   }),
 };
 
-/** Sevens before what differs from problem to problem: one to three nines. */
+/** Prompts differ from problem to problem: one to three nines. */
 export const sevensBefore: Task<{ readonly prompt: string }> = {
   ...sevens,
   suffix: ({ prompt }) => '9'.repeat(1 + (Number(prompt[0]) % 3)),
 };
 
-/** Of a model that fills gaps. */
+/** For a model that fills gaps. */
 export const fillsGaps: Partial<ModelConfig> = { attention: 'prefix-lm', eom_token_id: 3 };
 
-/** A tiny model that is tuned to write sevens. */
+/** A tiny model to be tuned to write sevens. */
 export async function methodOf(
   changes: object = {},
   objective: string | Objective = 'spg-mixture',

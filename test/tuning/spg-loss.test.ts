@@ -14,7 +14,7 @@ const engine = oneThread();
 const branches: readonly NegativeBranch[] = ['mixture', 'eubo', 'elbo', 'none'];
 const tokens = { mask: 2, pad: 0 };
 
-/** A completion whose log-probabilities are given, behind a prompt of `prompt` tokens; `masks` cover the prompt too. */
+/** A completion with given log-probabilities, after a prompt of `prompt` tokens; `masks` cover the prompt too. */
 interface Given extends ReferenceCompletion {
   readonly prompt: number;
   readonly promptMasks: readonly (readonly number[])[];
@@ -35,10 +35,10 @@ async function computed(given: readonly Given[], settings: ReferenceSettings) {
   );
   const weights = boundWeights(completions, settings.branch, settings);
   const { rows, extra: all } = spgBatch(completions, masks, weights, settings, tokens);
-  // What only the entropy that is logged needs is left out.
+  // Inputs that are needed only for the logged entropy are left out.
   const { counted: _, ...extra } = all;
   const [samples, count, answer] = extra.elbo_weights!.shape as [number, number, number];
-  // Where a completion is shorter than others, its last places hold whatever the model says of another token.
+  // If a completion is shorter than others, its last positions contain the log-probabilities of other tokens.
   const logp = Float32Array.from({ length: rows.data.length }, (_, entry) => {
     const [s, j, i] = [Math.floor(entry / (count * answer)), Math.floor(entry / answer) % count, entry % answer];
     return given[j]!.logp[s]![i] ?? -7;
@@ -81,7 +81,7 @@ function near(found: number, expected: number, what: string, tolerance = 2e-5): 
 }
 
 describe('the two contexts of one token, in closed form', () => {
-  // The token is seen in two contexts, with the prompt and without, where its probability is a and b.
+  // The token has two contexts, with the prompt and without, in which its probability is a and b.
   const [a, b] = [0.8, 0.1];
   const toy = (advantage: number): Given => ({
     prompt: 1,
@@ -103,7 +103,7 @@ describe('the two contexts of one token, in closed form', () => {
   });
 
   for (const beta of [1, 1.5, 2, 8])
-    it(`EUBO = log((a^${beta} + b^${beta}) / 2) / ${beta}: the larger one has`, async () => {
+    it(`EUBO = log((a^${beta} + b^${beta}) / 2) / ${beta}: the larger probability has the larger gradient`, async () => {
       for (const estimator of ['released', 'paper'] as const) {
         const { eubo, loss, slope } = await computed([toy(-1)], { ...settings, beta, estimator });
         near(eubo[0]!, Math.log((a ** beta + b ** beta) / 2) / beta, 'EUBO');
@@ -147,7 +147,7 @@ function randomCase(random: Random, count: number, samples: number): Given[] {
   });
 }
 
-describe('the loss agrees with its definition, written out slowly', () => {
+describe('the loss agrees with its definition', () => {
   for (const estimator of ['released', 'paper'] as const)
     for (const branch of branches)
       it(`${estimator}, ${branch}`, async () => {
@@ -186,7 +186,7 @@ describe('the loss agrees with its definition, written out slowly', () => {
           }
       });
 
-  it('a token that is not masked, or behind the end of text, has no say', async () => {
+  it('a token that is not masked, or after the end of text, has no effect', async () => {
     const settings = { estimator: 'released', branch: 'mixture', beta: 1, omega: 0.5 } as const;
     const one: Given = {
       prompt: 1,
@@ -229,7 +229,7 @@ describe('the loss agrees with its definition, written out slowly', () => {
 });
 
 describe('the upper bound', () => {
-  it('is right where p^beta underflows', async () => {
+  it('is right if p^beta underflows', async () => {
     for (const [level, beta] of [
       [-200, 2],
       [-1000, 1.5],
@@ -264,7 +264,7 @@ describe('the upper bound', () => {
     }
   });
 
-  it('lies above the lower one where every token is masked in all samples (Jensen, as w is at least 1)', async () => {
+  it('is above the lower bound if every token is masked in all samples (Jensen, because w is at least 1)', async () => {
     const random = new Random(2, 'jensen');
     for (let round = 0; round < 40; round++) {
       const [given] = randomCase(random, 1, 1 + random.integer(4)) as [Given];
@@ -276,7 +276,7 @@ describe('the upper bound', () => {
     }
   });
 
-  it('grows with beta, from near the lower one towards the largest probability', async () => {
+  it('grows with beta, from near the lower bound towards the largest probability', async () => {
     const [given] = randomCase(new Random(3, 'beta'), 1, 4) as [Given];
     const all = { ...given, length: 6, masks: given.masks.map((mask) => mask.map(() => 1)) };
     const at = async (beta: number) =>
@@ -311,7 +311,7 @@ describe('the weight of a completion', () => {
     assert.deepEqual(paper[0], { elbo: -0.5 / 3, eubo: 0 });
   });
 
-  it('is nothing for an advantage of 0, and for negative ones where they are left out', () => {
+  it('is 0 for an advantage of 0, and for negative ones if they are left out', () => {
     for (const branch of branches) {
       const { elbo, eubo } = boundWeights(completions, branch, { estimator: 'released', omega: 0.5 })[2]!;
       assert.ok(elbo === 0 && eubo === 0, branch);

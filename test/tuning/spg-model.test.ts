@@ -83,7 +83,7 @@ function slowLoss({ config }: Checkpoint, weights: ReferenceWeights, settings: R
   );
 }
 
-describe("the gradient of SPG's loss by every weight of a transformer", () => {
+describe("the gradient of SPG's loss with respect to every weight of a transformer", () => {
   const cases: readonly [string, ReferenceSettings['branch'], ReferenceSettings['estimator'], object][] = [
     ['spg-mixture', 'mixture', 'released', {}],
     ['spg-mixture', 'mixture', 'paper', everyOption],
@@ -171,14 +171,14 @@ describe('an update', () => {
     assert.equal(rows('spg-positive'), 1);
   });
 
-  it('draws fresh masks from its random stream, and the same from the same', () => {
+  it('draws new masks from its random stream, reproducibly', () => {
     const masked = (seed: number) =>
       objectives[0]!.update(completions, settingsOf(), special, new Random(seed, 'fresh')).batches[0]!.tokens.data;
     assert.deepEqual(masked(1), masked(1));
     assert.notDeepEqual(masked(1), masked(2));
   });
 
-  it('weighs by length over all completions of the step, those without advantage too', async () => {
+  it('weights by length over all completions of the step, including those without an advantage', async () => {
     const checkpoint = tinyCheckpoint();
     const model = await load(checkpoint);
     const trainer = new Trainer(model, objectives[0]!.loss, optimizer);
@@ -197,7 +197,7 @@ describe('an update', () => {
 
   it('reports the bounds of good and bad completions per token, and the entropy of the masked tokens', async () => {
     const checkpoint = tinyCheckpoint({ vocab_size: 9 });
-    // A model that knows nothing: every token is equally likely.
+    // An uninformed model: every token is equally likely.
     for (const { data } of checkpoint.weights.values()) data.fill(0);
     const model = await load(checkpoint);
     const trainer = new Trainer(model, objectives[0]!.loss, optimizer);
@@ -216,7 +216,7 @@ describe('an update', () => {
     await model.dispose();
   });
 
-  it('with the loose bound takes U - 1 in the place of log U', async () => {
+  it('with the loose bound uses U - 1 instead of log U', async () => {
     const checkpoint = tinyCheckpoint({ vocab_size: 9 });
     for (const { data } of checkpoint.weights.values()) data.fill(0);
     const model = await load(checkpoint);
@@ -239,7 +239,7 @@ describe('an update', () => {
   });
 });
 
-it('an unknown objective is refused with the known ones', () => {
+it('an unknown objective is rejected with a list of the known ones', () => {
   assert.throws(() => objectiveByName('ppo'), {
     name: 'UsageError',
     message: /^Unknown objective ppo; the objectives are spg-mixture, spg-eubo, spg-elbo, spg-positive, /,

@@ -25,7 +25,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** The starting point that `--set` pairs ask for. */
+/** The starting point for `--set` pairs. */
 const begin = async (folder: string, ...pairs: string[]) =>
   startingPoint(oneThread(), await resolveModel(folder), {
     seed: 5,
@@ -33,7 +33,7 @@ const begin = async (folder: string, ...pairs: string[]) =>
   });
 
 describe('a tuning run begins', () => {
-  it('with all weights unless an adapter is asked for', async () => {
+  it('with all weights unless an adapter is requested', async () => {
     const [{ weights, ...begun }, { weights: own, ...rest }] = [
       await begin(base),
       await readCheckpoint(await resolveModel(base)),
@@ -44,7 +44,7 @@ describe('a tuning run begins', () => {
     for (const [name, { data }] of own) assert.deepEqual((await source.read(name)).data, data);
   });
 
-  it("with an adapter of the paper's scale beside all projections, as wide as the model allows", async () => {
+  it("with an adapter of the paper's scale on all projections, as wide as the model allows", async () => {
     const { adapter } = await begin(base, 'adapter=lora');
     const { rank, alpha, targets } = adapter!;
     assert.deepEqual({ rank, alpha, targets }, { rank: 8, alpha: 4, targets: [...loraTargets] });
@@ -53,7 +53,7 @@ describe('a tuning run begins', () => {
       digest: await (await resolveModel(base)).digest(),
       precision: 'f32',
     });
-    assert.deepEqual((await begin(base, 'adapter=lora')).adapter, adapter, 'the same seed draws the same');
+    assert.deepEqual((await begin(base, 'adapter=lora')).adapter, adapter, 'the same seed gives the same adapter');
   });
 
   it('with the adapter that the settings describe', async () => {
@@ -64,7 +64,7 @@ describe('a tuning run begins', () => {
     }
   });
 
-  it('with the adapter that it is given, and notes the base that it found', async () => {
+  it('with a given adapter, and records its base', async () => {
     const given = (await readCheckpoint(await resolveModel(adapter))).adapter!;
     const digest = await (await resolveModel(base)).digest();
     assert.deepEqual((await begin(adapter, 'adapter=lora', 'lora_r=2', 'lora_target_modules=v_proj')).adapter, {
@@ -73,7 +73,7 @@ describe('a tuning run begins', () => {
     });
   });
 
-  it('with an adapter merged into its base where all weights are trained', async () => {
+  it('with an adapter merged into its base if all weights are trained', async () => {
     const { adapter: beside, weights: merged } = await begin(adapter);
     const weights = sourceOf(merged);
     const before = (await readCheckpoint(await resolveModel(base))).weights;
@@ -85,7 +85,7 @@ describe('a tuning run begins', () => {
   });
 });
 
-describe('a setting is refused before the first step', () => {
+describe('a setting is rejected before the first step', () => {
   for (const [pairs, message] of [
     [['adapter=lora', 'lora_r=9'], /^Setting lora_r = 9 is larger than 8, .*; set at most 8\.$/],
     [['adapter=lora', 'lora_r=0'], /^Setting lora_r = 0: /],
@@ -109,13 +109,13 @@ describe('a setting is refused before the first step', () => {
       await assert.rejects(begin(base, ...pairs), { name: 'UsageError', message });
     });
 
-  it('where the base does not fill the blocks of a lower precision', async () => {
+  it('if the base cannot be quantised', async () => {
     const message =
       /^A base of precision int8 needs widths that are multiples of 32, and .*q_proj\.weight is \[8,8\]; /;
     await assert.rejects(begin(base, 'adapter=lora', 'base_precision=int8'), { name: 'UserError', message });
   });
 
-  it('where the adapter that is tuned on is another', async () => {
+  it('if it contradicts the given adapter', async () => {
     await assert.rejects(begin(adapter, 'adapter=lora', 'lora_r=3'), {
       name: 'UsageError',
       message: /^Setting lora_r = 3: the model's adapter has 2; /,

@@ -22,14 +22,14 @@ import { preferencePairs } from '../../src/tuning/objectives/vrpo.ts';
 import { wd1Weights } from '../../src/tuning/objectives/wd1.ts';
 
 const mask = 9;
-/** A text of five tokens, of which four count, behind a prompt of two. */
+/** A text of five tokens, four of which count, after a prompt of two. */
 const text = { prompt: Int32Array.of(1, 2), completion: Int32Array.of(3, 4, 5, 6, 7), length: 4 };
 
-/** Places of the text that are masked in a view. */
+/** Positions of the text that are masked in a view. */
 const maskedIn = (sequence: ScoredSequence, view: number) =>
   Array.from(sequence[view]!.seen).flatMap((token, place) => (token === mask ? [place - 2] : []));
 
-/** Mean over many draws of what each token weighs, all views together. */
+/** Mean weight of each token over many draws, summed over views. */
 function meanWeights(draw: (random: Random) => ScoredSequence, draws = 20_000): number[] {
   const random = new Random(1, 'views');
   const sums = new Float64Array(5);
@@ -38,7 +38,7 @@ function meanWeights(draw: (random: Random) => ScoredSequence, draws = 20_000): 
   return [...sums].map((sum) => sum / draws);
 }
 
-/** The ELBO weighs a token with the sum over numbers of masks l of 1/l times its chance l/n: 1 in all. */
+/** In the ELBO, a token's expected weight is the sum over l masks of 1/l times its probability l/n: 1 in total. */
 function assertElbo(weights: readonly number[], scale = 1): void {
   for (const weight of weights.slice(0, 4))
     assert.ok(Math.abs(weight - scale) < 0.03 * scale, `${weight}, not ${scale}`);
@@ -46,7 +46,7 @@ function assertElbo(weights: readonly number[], scale = 1): void {
 }
 
 describe('views', () => {
-  it('weigh masked tokens alone, and mask what is behind the end of the text', () => {
+  it('give weights to masked tokens only, and mask everything after the end of text', () => {
     const random = new Random(2, 'masked');
     for (const sequence of [
       elboViews(text, 3, mask, random),
@@ -73,14 +73,14 @@ describe('views', () => {
     );
   });
 
-  it('of a coupled pair at a uniform count are an ELBO, with no mask at all too', () => {
+  it('of a coupled pair at a uniform count are an ELBO, also without masks', () => {
     assertElbo(meanWeights((random) => pairOfViews(text, random.integer(5), 1, mask, random)));
     const [none, all] = pairOfViews(text, 0, 1, mask, new Random(1, 'none'));
     assert.deepEqual([...none!.weights], [0, 0, 0, 0, 0]);
     assert.deepEqual([...all!.weights], [0.625, 0.625, 0.625, 0.625, 0]);
   });
 
-  it('of coupled GRPO score each token half in full mask and half in one of two complements', () => {
+  it('of coupled GRPO score each token half fully masked and half in one of two complements', () => {
     const random = new Random(3, 'coupled');
     for (let draw = 0; draw < 50; draw++) {
       const [full, one, other] = coupledViews(text, mask, random);
@@ -116,7 +116,7 @@ describe('views', () => {
     );
   });
 
-  it('of one step mask the whole completion, and the prompt by chance', () => {
+  it('of one step mask the whole completion, and prompt tokens at random', () => {
     const random = new Random(5, 'one step');
     let masked = 0;
     for (let draw = 0; draw < 2000; draw++) {
@@ -128,7 +128,7 @@ describe('views', () => {
     assert.ok(Math.abs(masked / 4000 - 0.15) < 0.02, String(masked));
   });
 
-  it("of dtm are what the decoder meets, its block's open places weighing alike", () => {
+  it("of dtm are states of the decoder, with equal weights for the block's open positions", () => {
     const whole = { prompt: text.prompt, completion: Int32Array.of(3, 4, 5, 6) };
     const counts = new Map<number, number>();
     const random = new Random(6, 'active');
@@ -153,17 +153,17 @@ describe('views', () => {
     for (const open of [1, 2, 3, 4]) assert.ok(Math.abs(counts.get(open)! / 1000 - 1) < 0.15, `${open} open`);
   });
 
-  it('of dtm follow the decoder where its last block is shorter', () => {
+  it('of dtm follow the decoder if its last block is shorter', () => {
     const short = { prompt: text.prompt, completion: text.completion };
     const random = new Random(9, 'short');
     for (let draw = 0; draw < 300; draw++) {
       const open = maskedIn([activeBlockView(short, { block: 3 }, mask, random)], 0);
-      // Blocks of three and two tokens: the second is open in full before the first is touched.
+      // Blocks of three and two tokens: the second is completely open before the first has a mask.
       if (open.some((place) => place < 3)) assert.ok(open.includes(3) && open.includes(4));
     }
   });
 
-  it('of ebpo hold the text clean and masked, padded on the left, and weigh as a block ELBO', () => {
+  it('of ebpo contain the text clean and masked, padded on the left, with the weights of a block ELBO', () => {
     const options = { prompt: 4, block: 2, mask_samples: 1, mask, pad: 0 };
     const { seen, absent, from } = doubledView(text, { ...options, random: new Random(7, 'doubled') });
     assert.deepEqual([absent, from, seen.length], [2, 9, 14]);
@@ -190,7 +190,7 @@ describe('a decoding trace', () => {
     assert.deepEqual([...view!.weights], [1, 0, 0, 1, 0]);
   });
 
-  it('stands between its prompt and what follows, which is no open place of it', () => {
+  it('has its prompt and suffix, which have no open positions', () => {
     const state = stateBefore({ ...rollout, suffix: Int32Array.of(7, mask) }, 2, mask);
     assert.deepEqual([...state.seen], [1, 2, 3, 4, mask, 6, mask, 7, mask]);
     const query = openQuery(state, mask);
@@ -198,7 +198,7 @@ describe('a decoding trace', () => {
     assert.deepEqual([...canvasIn(query.tokens, query)], [3, 4, mask, 6, mask]);
   });
 
-  it('gives the steps of largest mean entropy in time order', () => {
+  it('gives the steps with the largest mean entropy in time order', () => {
     assert.deepEqual(selectSteps(rollout, 2), [0, 2]);
     assert.deepEqual(selectSteps(rollout, 9), [0, 1, 2, 3]);
   });
@@ -211,7 +211,7 @@ describe('a decoding trace', () => {
 });
 
 describe('weights of completions', () => {
-  it('wd1: softmax(-A) minus softmax(A), nothing for a group that earned alike', () => {
+  it('wd1: softmax(-A) minus softmax(A), and 0 for a group of equal rewards', () => {
     const weights = wd1Weights([
       { group: 0, advantage: 0.5 },
       { group: 0, advantage: -0.5 },
@@ -234,7 +234,7 @@ describe('weights of completions', () => {
   });
 });
 
-it('corruptions keep a length and a vocabulary, touch a part, and are made of its own tokens and of digits', () => {
+it('corruptions keep the length, change a part of the text, and use only its own tokens and digits', () => {
   const random = new Random(8, 'corrupt');
   const clean = Int32Array.of(10, 11, 12, 13, 14, 15, 16, 17);
   let changed = 0;
@@ -247,15 +247,15 @@ it('corruptions keep a length and a vocabulary, touch a part, and are made of it
   assert.ok(changed > 300, String(changed));
 });
 
-describe('a completion between what stands around it', () => {
+describe('a completion in its context', () => {
   const suffix = Int32Array.of(7, 8);
-  it('has its masked places hidden, and nothing of what is given', () => {
+  it('has masks at its masked positions, and none in the context', () => {
     const masked = Uint8Array.of(0, 0, 1, 0, 1);
     const row = applyMask({ prompt: Int32Array.of(1, 2), suffix, completion: Int32Array.of(3, 4, 5) }, masked, mask);
     assert.deepEqual([[...row.seen], row.prompt, row.suffix], [[1, 2, mask, 4, mask, 7, 8], 2, 2]);
   });
 
-  it('is told apart from it in a batch', () => {
+  it('is distinguished from the context in a batch', () => {
     const rows = [
       { ...joinContext({ prompt: Int32Array.of(1, 2), suffix }, [3, 4]), wanted: [3, 4] },
       { ...joinContext({ prompt: Int32Array.of(1) }, [3, 4]), wanted: [3, 4] },

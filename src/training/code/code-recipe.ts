@@ -114,7 +114,7 @@ export async function codeCurriculum(
     bestBy: 'exact_match',
     async evaluate(model, problems) {
       const begin = performance.now();
-      const ofKind = (wanted: string) => items.filter(({ kind }) => kind === wanted).slice(0, problems);
+      const ofKind = (gapKind: string) => items.filter(({ kind }) => kind === gapKind).slice(0, problems);
       const [lines, several] = [ofKind('line'), ofKind('lines')];
       const baselineScores = async () => {
         const kept = { cache: ngramsFolder(), progress };

@@ -109,7 +109,7 @@ export async function packageSources(archive: string, listed: ListedPackage): Pr
 }
 
 /** Files of a package's archive by their path in the package. Links, and paths that lead out of it, are skipped. */
-async function readArchive(archive: string, wanted: (name: string) => boolean): Promise<Map<string, string>> {
+async function readArchive(archive: string, accept: (name: string) => boolean): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
   const pending: Promise<void>[] = [];
   const read = async (entry: ReadEntry, name: string) => {
@@ -124,7 +124,7 @@ async function readArchive(archive: string, wanted: (name: string) => boolean): 
       const [, ...parts] = entry.path.split('/');
       const name = parts.join('/');
       const isInside = name !== '' && !parts.includes('..') && !path.isAbsolute(name);
-      if (entry.type !== 'File' || !isInside || !wanted(name)) entry.resume();
+      if (entry.type !== 'File' || !isInside || !accept(name)) entry.resume();
       else pending.push(read(entry, name));
     },
   });

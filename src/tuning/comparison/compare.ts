@@ -1,7 +1,8 @@
 /**
- * A fair comparison of objectives, or of one objective's settings: the same base, problems, number of rollouts and
- * evaluation for each, its learning rate chosen among the same number of trials, several seeds. What is finished is kept
- * (`store.ts`); the rest is done in the order of seeds, so that every objective has its first seed before any has its second.
+ * A fair comparison of objectives, or of settings of one objective: the same base, problems, number of rollouts and
+ * evaluation, the learning rate chosen from the same number of trials, and several seeds. Finished work is stored
+ * (`store.ts`). The rest is done in the order of seeds, so that every objective has its first seed before any has its
+ * second.
  */
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -26,18 +27,18 @@ export interface Comparison {
   readonly dir: string;
   readonly plan: ComparisonPlan;
   readonly variants: readonly Variant[];
-  /** Seeds 0 to seeds - 1; 0: what is there is gathered. */
+  /** Seeds 0 to seeds - 1; 0: only collect existing results. */
   readonly seeds: number;
   readonly signal?: AbortSignal | undefined;
   readonly progress: (line: string) => void;
 }
 
-/** Seed of the trials: another one than any that is reported. */
+/** Seed of the trials, different from all reported seeds. */
 const trialSeed = 1_000_000;
-/** Temperature of the answers that pass@k is of. */
+/** Sampling temperature of the answers for pass@k. */
 const sampleTemperature = 0.9;
 
-/** Does what is still missing; every finished row is on the disk before the next begins. */
+/** Does the missing work. Every finished row is written to disk before the next one begins. */
 export async function compare(comparison: Comparison): Promise<(ComparisonRow | FailedRow)[]> {
   const { dir, plan, variants, seeds, progress } = comparison;
   await keepPlan(dir, plan);
@@ -57,7 +58,7 @@ export async function compare(comparison: Comparison): Promise<(ComparisonRow | 
   return readRows(dir);
 }
 
-/** The learning rate with the best validation score after a short run, and what all of them came to. */
+/** The learning rate with the best validation score after a short run, and the results of all trials. */
 async function tryRates(comparison: Comparison, variant: Variant): Promise<{ best: number; trials: Trial[] }> {
   const { learning_rates: rates } = comparison.plan;
   if (rates.length === 1) return { best: rates[0]!, trials: [] };
@@ -134,7 +135,7 @@ async function rowOf(
   };
 }
 
-/** Seconds of training when each step was done. */
+/** Seconds of training up to the end of each step. */
 function secondsBy(steps: readonly StepEvent[]): Map<number, number> {
   let sum = 0;
   return new Map(
@@ -156,7 +157,7 @@ export function requestOf(
   return { task, model, objective, timeLimit: null, data: null, settings: { ...settings, learning_rate }, ...own };
 }
 
-/** A tuning run of a comparison: started, or gone on with where it was stopped. A run that breaks off is a result. */
+/** Starts or resumes a tuning run of a comparison. A run that fails counts as a result. */
 async function run(
   { engine, dir, signal, progress }: Comparison,
   work: string,
@@ -182,7 +183,7 @@ async function run(
     return result;
   } catch (error) {
     await noted;
-    // What could not be started, or is in use elsewhere, is no result of the objective.
+    // A run that could not start, or that another process uses, says nothing about the objective.
     const run = error instanceof UserError && !(error instanceof Interrupted) ? await startedRun(dir, work) : null;
     if (run === null || (await readStatus(run)).state !== 'failed') throw error;
     return { failed: messageOf(error) };
@@ -206,7 +207,8 @@ async function passAtK(
       samples: plan.samples,
       seed: 0,
       checkCancelled: () => {
-        if (signal?.aborted) throw new Interrupted('Stopped while answers were sampled; the same command goes on.');
+        if (signal?.aborted)
+          throw new Interrupted('Stopped while answers were sampled; run the same command to continue.');
       },
     });
     return Object.fromEntries(Object.entries(metrics).filter(([name]) => name.startsWith('pass@')));

@@ -1,6 +1,6 @@
 /**
- * What a step costs: a few steps of every objective in turn, and the whole again, in one go on a machine that does nothing
- * else. The clocks of rows, made over hours beside other work, do not tell.
+ * Measures the time of a step: a few steps of every objective in turn, repeated, on an otherwise idle machine. The
+ * times of the rows are not comparable, because they come from hours with other work on the machine.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
@@ -14,10 +14,10 @@ import type { Costs } from './records.ts';
 import { writeCosts } from './store.ts';
 
 const rounds = 3;
-/** Programs are compiled in it. */
+/** In the first step, programs are compiled. */
 const firstSteps = 1;
 
-/** Measures `steps` steps of each, three times, and keeps the medians as the comparison's costs. */
+/** Measures `steps` steps of each objective three times, and stores the medians as the comparison's costs. */
 export async function measureCosts(comparison: Comparison, steps: number): Promise<Costs> {
   const { engine, dir, plan, variants, signal, progress } = comparison;
   const seconds = new Map<string, number[]>(variants.map(({ label }) => [label, []]));

@@ -1,4 +1,4 @@
-/** A comparison as one HTML file without any script: tables, and curves drawn as SVG. */
+/** A comparison as one HTML file without scripts: tables, and curves as SVG. */
 import { createHash } from 'node:crypto';
 import { escapeHtml } from '../../evaluation/report.ts';
 import type { ComparisonPlan, ComparisonRow, Costs, CurvePoint, FailedRow, ObjectiveSummary } from './records.ts';
@@ -9,7 +9,7 @@ interface PageData {
   readonly rows: readonly (ComparisonRow | FailedRow)[];
   readonly summaries: readonly ObjectiveSummary[];
   readonly costs: Costs | null;
-  /** The command that made it, to be repeated. */
+  /** The command that reproduces it. */
   readonly command: string;
 }
 
@@ -54,7 +54,7 @@ export function comparisonPage({ plan, rows, summaries, costs, command }: PageDa
 <p>Every objective began from the same base and had ${plan.steps} steps of ${plan.settings.prompts_per_step * plan.settings.group_size}
 rollouts. Its learning rate is the best of ${plan.learning_rates.length} on validation problems (${plan.trial_steps} steps, a seed
 of its own). Held-out problems: ${plan.problems}, answered greedily; pass@k from ${plan.samples} sampled answers each. Intervals are
-95 %, over seeds (over problems where there is one seed). Curves are means over seeds, each seed faint behind them. No run is left out.</p>
+95 %, over seeds (over problems for a single seed). Curves are means over seeds, with thin lines for the single seeds. No run is left out.</p>
 ${table(overview.head, overview.rows)}
 <p>${escapeHtml(aboutCosts(costs))}</p>
 <ul class="legend">${names.map((name, index) => `<li><svg width="22" height="10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" ${strokeOf(index)} stroke-width="3"/></svg>${escapeHtml(name)}</li>`).join('')}</ul>
@@ -98,7 +98,7 @@ const colours = [
   '#555f6e',
 ];
 
-/** A line of its own for each objective: ten colours, then the same dashed. */
+/** A distinct line style for each objective: ten colours, then the same colours dashed. */
 function strokeOf(index: number): string {
   const dashes = index < colours.length ? '' : ' stroke-dasharray="5 3"';
   return `stroke="${colours[index % colours.length]}"${dashes}`;
@@ -113,8 +113,8 @@ pre{overflow-x:auto;background:#8881;padding:.8rem}`;
 
 const aboutCosts = (costs: Costs | null): string =>
   costs === null
-    ? 'Seconds are those of the runs, beside whatever else the machine did.'
-    : `Seconds a step are medians of ${costs.steps} steps of each, measured in turn by themselves on ${costs.device} (${costs.machine}).`;
+    ? 'Seconds are those of the runs, which include other load on the machine.'
+    : `Seconds per step are medians of ${costs.steps} steps of each objective, measured in turn without other load on ${costs.device} (${costs.machine}).`;
 
 function runCells(row: ComparisonRow | FailedRow): string[] {
   const result = isFinished(row)
@@ -148,7 +148,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return `<table><thead>${line(head, 'th')}</thead><tbody>${rows.map((cells) => line(cells, 'td')).join('')}</tbody></table>`;
 }
 
-/** What all seeds have, their mean. */
+/** The mean over the points that all seeds have. */
 function meanCurve([first = [], ...others]: readonly (readonly CurvePoint[])[]): CurvePoint[] {
   return first.flatMap((point) => {
     const same = [point, ...others.flatMap((points) => points.find(({ step }) => step === point.step) ?? [])];
@@ -159,9 +159,9 @@ function meanCurve([first = [], ...others]: readonly (readonly CurvePoint[])[]):
 }
 
 interface Curve {
-  /** One run's faint line, or the strong one of an objective. */
+  /** A thin line for one run, or the thick one of an objective. */
   readonly of: 'seed' | 'mean';
-  /** How its line is drawn, as SVG attributes. */
+  /** Line style as SVG attributes. */
   readonly stroke: string;
   readonly label: string;
   readonly points: readonly { readonly x: number; readonly y: number }[];
@@ -197,7 +197,7 @@ function yTick(value: number, py: (y: number) => number, right: number): string 
 const short = (value: number): string =>
   Math.abs(value) >= 100 ? value.toFixed(0) : Number(value.toPrecision(2)).toString();
 
-/** A mean over five steps, so that ten curves can be told apart. */
+/** A running mean over five steps, so that ten curves are distinguishable. */
 function smooth(points: readonly CurvePoint[]): CurvePoint[] {
   return points.map((point, index) => {
     const window = points.slice(Math.max(0, index - 2), index + 3);

@@ -1,41 +1,41 @@
 import type { Interval } from '../../protocol/interval.ts';
 import type { FullTuningSettings } from '../settings.ts';
 
-/** What is the same for every objective of a comparison. */
+/** The settings shared by all objectives of a comparison. */
 export interface ComparisonPlan {
   readonly task: string;
-  /** The base, as it was named: a folder may be gone on with on another machine. */
+  /** The base as the user named it, because a folder may be continued on another machine. */
   readonly model: string;
   readonly steps: number;
-  /** Steps of a run that tries out a learning rate. */
+  /** Number of steps of a learning-rate trial. */
   readonly trial_steps: number;
-  /** Learning rates that are tried for each objective. */
+  /** Learning rates to try for each objective. */
   readonly learning_rates: readonly number[];
-  /** Held-out problems, and sampled answers to each for pass@k. */
+  /** Number of held-out problems, and of sampled answers to each for pass@k. */
   readonly problems: number;
   readonly samples: number;
   readonly settings: FullTuningSettings;
 }
 
-/** What came of trying one learning rate. */
+/** The result of a learning-rate trial. */
 export interface Trial {
   readonly learning_rate: number;
-  /** The task's first metric on validation problems at the end; null where the run failed. */
+  /** The task's main metric on validation problems at the end; null if the run failed. */
   readonly score: number | null;
 }
 
-/** How a run stood after a step. */
+/** The state of a run after a step. */
 export interface CurvePoint {
   readonly step: number;
   readonly rollouts: number;
-  /** Of training, evaluations left out. */
+  /** Seconds of training, without evaluations. */
   readonly seconds: number;
   readonly value: number;
 }
 
-/** One seed of one objective, complete in itself. */
+/** The complete result of one seed of one objective. */
 export interface ComparisonRow {
-  /** As it was asked for, with settings of its own where it had any. */
+  /** The label that the user gave, including its settings. */
   readonly objective: string;
   readonly seed: number;
   readonly learning_rate: number;
@@ -43,14 +43,14 @@ export interface ComparisonRow {
   readonly rollouts: number;
   readonly seconds: number;
   readonly seconds_per_step: number;
-  /** Greedy answers to the held-out problems. */
+  /** From greedy answers to the held-out problems. */
   readonly before: Readonly<Record<string, Interval>>;
   readonly after: Readonly<Record<string, Interval>>;
   /** pass@1 to pass@K of sampled answers. */
   readonly pass: Readonly<Record<string, Interval>>;
   /** Mean reward of each step's rollouts. */
   readonly reward: readonly CurvePoint[];
-  /** The task's first metric on validation problems. */
+  /** The task's main metric on validation problems. */
   readonly validation: readonly CurvePoint[];
   readonly run: string;
   readonly device: string;
@@ -58,7 +58,7 @@ export interface ComparisonRow {
   readonly finished_at: string;
 }
 
-/** A run that broke off is a result as well. */
+/** A run that failed is a result as well. */
 export interface FailedRow {
   readonly objective: string;
   readonly seed: number;
@@ -67,13 +67,13 @@ export interface FailedRow {
   readonly failed: string;
 }
 
-/** What a step costs, measured in one go on a machine that did nothing else. */
+/** The time of a step, measured on an otherwise idle machine. */
 export interface Costs {
   readonly machine: string;
   readonly device: string;
   readonly version: string;
   readonly measured_at: string;
-  /** Steps of each objective that the medians are of. */
+  /** Number of steps of each objective in the medians. */
   readonly steps: number;
   readonly seconds_per_step: Readonly<Record<string, number>>;
 }
@@ -82,18 +82,18 @@ export interface Costs {
 export interface ObjectiveSummary {
   readonly objective: string;
   readonly seeds: number;
-  /** Seeds whose run broke off. */
+  /** Number of seeds whose run failed. */
   readonly failed: number;
   readonly learning_rate: number;
-  /** Means over seeds, with intervals over seeds; of one seed alone, over its problems. */
+  /** Means over seeds with intervals over seeds; for a single seed, intervals over its problems. */
   readonly metrics: Readonly<Record<string, Interval>>;
   /**
-   * The first metric minus that of the objective that is named first, seed by seed, with an interval over seeds; null for
-   * that objective itself, and with fewer than two seeds in common.
+   * The difference of the main metric from the first-named objective's, paired by seed, with an interval over seeds.
+   * Null for that objective itself, and with fewer than two common seeds.
    */
   readonly difference: Interval | null;
-  /** Of one run. */
+  /** Rollouts of one run. */
   readonly rollouts: number;
-  /** As it was measured by itself; else by the clock of the runs. */
+  /** From the separate measurement if there is one, otherwise from the runs. */
   readonly seconds_per_step: number;
 }

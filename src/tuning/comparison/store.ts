@@ -1,7 +1,7 @@
 /**
- * The folder of a comparison: `plan.json`; `trials`, one file for each learning rate that was tried; `rows`, one for each
- * finished seed of each objective; `costs.json`; and the tuning runs themselves. Nothing but finished work is read again, so that it may
- * grow over days, be stopped at any moment, and go on elsewhere without the runs.
+ * The folder of a comparison: `plan.json`; `trials`, one file per tried learning rate; `rows`, one file per finished
+ * seed of each objective; `costs.json`; and the tuning runs themselves. Only finished work is read again, so a
+ * comparison can grow over days, be stopped at any moment, and continue elsewhere without the runs.
  */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -21,10 +21,10 @@ const place = (dir: string) => ({
   started: path.join(dir, 'started'),
 });
 
-/** Runs of a comparison lie here. */
+/** The folder of a comparison's runs. */
 export const runsOf = (dir: string): string => path.join(dir, 'runs');
 
-/** Writes the plan, or throws a `UsageError` where the folder holds another one. */
+/** Writes the plan. Throws a `UsageError` if the folder contains a different one. */
 export async function keepPlan(dir: string, plan: ComparisonPlan): Promise<void> {
   const file = place(dir).plan;
   if (!existsSync(file)) return writeJson(file, plan);
@@ -33,11 +33,11 @@ export async function keepPlan(dir: string, plan: ComparisonPlan): Promise<void>
   const differing = Object.keys(given).find((name) => JSON.stringify(known[name]) !== JSON.stringify(given[name]));
   if (differing !== undefined)
     throw new UsageError(
-      `${dir} holds a comparison with another ${differing}; go on with the same options, or choose another folder with --out.`,
+      `${dir} contains a comparison with another ${differing}; use the same options, or choose another folder with --out.`,
     );
 }
 
-/** A plan as it was kept; settings that there were not yet have their defaults, which change nothing. */
+/** Reads a plan. Settings that did not exist when it was written get their defaults, which change nothing. */
 async function readPlan(file: string): Promise<Readonly<Record<string, unknown>>> {
   const plan = (await readJson(file)) as Readonly<Record<string, unknown>>;
   const settings = tuningSettings.safeParse(plan.settings);
@@ -55,7 +55,9 @@ export async function readRows(dir: string): Promise<(ComparisonRow | FailedRow)
   for (const name of (await readdir(folder)).filter((name) => name.endsWith('.json')).sort()) {
     const value = await readJson(path.join(folder, name));
     if (!rowSchema.safeParse(value).success)
-      throw new UserError(`${path.join(folder, name)} is not a row of a comparison; remove it, and it is made again.`);
+      throw new UserError(
+        `${path.join(folder, name)} is not a row of a comparison; remove it to have it computed again.`,
+      );
     rows.push(value as ComparisonRow | FailedRow);
   }
   return rows.sort((a, b) => a.seed - b.seed);
@@ -65,12 +67,13 @@ export async function writeRow(dir: string, row: ComparisonRow | FailedRow): Pro
   await writeJson(path.join(place(dir).rows, `${fileNameOf(row.objective)}-seed-${row.seed}.json`), row);
 }
 
-/** What came of a trial of a learning rate; null: it is not finished. */
+/** The result of a learning-rate trial; null: not finished. */
 export async function readTrial(dir: string, work: string): Promise<Trial | null> {
   const file = place(dir).trial(work);
   if (!existsSync(file)) return null;
   const trial = trialSchema.safeParse(await readJson(file));
-  if (!trial.success) throw new UserError(`${file} is not a trial of a comparison; remove it, and it is made again.`);
+  if (!trial.success)
+    throw new UserError(`${file} is not a trial of a comparison; remove it to have it computed again.`);
   return trial.data;
 }
 
@@ -80,13 +83,13 @@ export async function writeTrial(dir: string, work: string, trial: Trial): Promi
 
 const costsSchema = z.looseObject({ steps: z.int(), seconds_per_step: z.record(z.string(), z.number()) });
 
-/** What steps cost; null: it was not measured. */
+/** The time of steps; null: not measured. */
 export async function readCosts(dir: string): Promise<Costs | null> {
   const file = place(dir).costs;
   if (!existsSync(file)) return null;
   const value = await readJson(file);
   if (!costsSchema.safeParse(value).success)
-    throw new UserError(`${file} does not tell what steps cost; remove it, and measure them anew.`);
+    throw new UserError(`${file} is not a valid file of costs; remove it and measure again.`);
   return value as Costs;
 }
 
@@ -94,7 +97,7 @@ export async function writeCosts(dir: string, costs: Costs): Promise<void> {
   await writeJson(place(dir).costs, costs);
 }
 
-/** The run directory that was started for a piece of work, so that a stopped comparison resumes it; null: none was. */
+/** The run directory of a unit of work, so that a stopped comparison resumes it; null: not started. */
 export async function startedRun(dir: string, work: string): Promise<string | null> {
   const file = path.join(place(dir).started, `${work}.json`);
   if (!existsSync(file)) return null;
@@ -103,7 +106,7 @@ export async function startedRun(dir: string, work: string): Promise<string | nu
   return existsSync(folder) ? folder : null;
 }
 
-/** Notes it, by its name in the comparison's folder: that may be moved. */
+/** Records the run directory by its name, because the comparison's folder may be moved. */
 export async function noteRun(dir: string, work: string, run: string): Promise<void> {
   await writeJson(path.join(place(dir).started, `${work}.json`), { run: path.basename(run) });
 }

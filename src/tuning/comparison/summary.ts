@@ -6,7 +6,7 @@ export function isFinished(row: ComparisonRow | FailedRow): row is ComparisonRow
   return !('failed' in row);
 }
 
-/** One summary for each objective that has a row, in the order given, then by name. */
+/** One summary per objective with rows, in the given order, then by name. */
 export function summarise(
   rows: readonly (ComparisonRow | FailedRow)[],
   order: readonly string[],
@@ -33,7 +33,7 @@ export function summarise(
   });
 }
 
-/** Every metric of greedy answers, and pass@k, over seeds. */
+/** All metrics of greedy answers, and pass@k, over seeds. */
 function metricsOf(rows: readonly ComparisonRow[]): Record<string, Interval> {
   const names = Object.keys({ ...rows[0]?.after, ...rows[0]?.pass });
   return Object.fromEntries(
@@ -44,7 +44,7 @@ function metricsOf(rows: readonly ComparisonRow[]): Record<string, Interval> {
   );
 }
 
-/** Of the first metric, over the seeds that both have. */
+/** The difference of the main metric, over the common seeds. */
 function differenceOf(rows: readonly ComparisonRow[], others: readonly ComparisonRow[]): Interval | null {
   const [metric] = Object.keys(rows[0]?.after ?? {});
   if (metric === undefined) return null;
@@ -59,7 +59,7 @@ function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Head and rows of the table of summaries, as text. */
+/** Head and rows of the summary table, as text. */
 export function summaryTable(summaries: readonly ObjectiveSummary[]): { head: string[]; rows: string[][] } {
   const names = [...new Set(summaries.flatMap(({ metrics }) => Object.keys(metrics)))].filter(isShown);
   const against = `${names[0] ?? ''} against ${summaries[0]?.objective ?? ''}`;
@@ -80,7 +80,7 @@ export function summaryTable(summaries: readonly ObjectiveSummary[]): { head: st
   };
 }
 
-/** pass@k for powers of two alone; the rows of a comparison have all. */
+/** Shows pass@k only for powers of two; the rows contain all. */
 function isShown(metric: string): boolean {
   const samples = /^pass@(\d+)$/.exec(metric);
   return samples === null || Number.isInteger(Math.log2(Number(samples[1])));

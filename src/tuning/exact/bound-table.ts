@@ -2,15 +2,15 @@ import type { Engine } from '../../engine/engine.ts';
 import { euboConstant, exactElbo, exactEubo, logLikelihood, type MaskedLogp } from './likelihood.ts';
 import { everyText, type Predict, predictEverything, tinyWorld } from './world.ts';
 
-/** The bounds of every text of a world, in nats, averaged; the upper one with and without its constant. */
+/** The mean bounds of all texts of a world, in nats; the upper one with and without its constant. */
 export interface BoundRow {
   readonly beta: number;
   readonly elbo: number;
   readonly log_likelihood: number;
-  /** In the form that is trained, without the constant. */
+  /** The trained form, without the constant. */
   readonly eubo: number;
   readonly eubo_with_constant: number;
-  /** Share of texts for which the trained form lies below the log-likelihood, so that it is no bound. */
+  /** Share of texts for which the trained form is below the log-likelihood and therefore not a bound. */
   readonly below: number;
 }
 

@@ -1,7 +1,7 @@
 /**
- * How far the gradient that each objective estimates is from the enumerated policy gradient of the tiny world. Scale
- * does not count (Adam takes it away): bias is what is left of the mean gradient, at its best scale, relative to the true
- * one; noise is the standard deviation of one estimate relative to the length of its mean.
+ * Compares the gradient estimate of each objective with the enumerated policy gradient of the tiny world. Scale is
+ * ignored, because Adam removes it: bias is the remaining error of the mean gradient at its best scale, relative to
+ * the true gradient; noise is the standard deviation of one estimate relative to the length of its mean.
  */
 import type { Engine } from '../../engine/engine.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
@@ -18,7 +18,7 @@ import { type TuningSettings, tuningSettings } from '../settings.ts';
 import { policyGradientBatch, type RewardOf } from './policy-gradient.ts';
 import { letterIds, predictEverything, tinyWorld } from './world.ts';
 
-/** An objective with settings of its own. */
+/** An objective with its settings. */
 export interface Estimator {
   readonly name: string;
   readonly objective: Objective;
@@ -27,17 +27,17 @@ export interface Estimator {
 
 export interface EstimatorRow {
   readonly estimator: string;
-  /** Of the angle between the mean estimate and the true gradient. */
+  /** Cosine of the angle between the mean estimate and the true gradient. */
   readonly cosine: number;
   readonly bias: number;
-  /** What the bias would be of an estimator without any, after so many draws. */
+  /** The bias that an unbiased estimator would show after this number of draws. */
   readonly bias_error: number;
   readonly noise: number;
 }
 
 const prompt = 'a';
 
-/** Settings of the tiny world: one completion letter by letter in random order, nothing held near a reference. */
+/** Settings of the tiny world: completions are decoded letter by letter in random order, without a reference. */
 export function worldSettings(length: number, changes: object = {}): TuningSettings {
   const given = tuningSettings.parse({
     order: 'random',
@@ -47,7 +47,7 @@ export function worldSettings(length: number, changes: object = {}): TuningSetti
     clean_token_masking: 0,
     masking: 'random',
     repair_steps: 0,
-    // An edit would make the reward that of another text than the one that is enumerated.
+    // With edits, the reward would be that of another text than the enumerated one.
     edit_threshold: 0.999999,
     tilt_steps: 1_000_000,
     trace_steps: length,
@@ -56,7 +56,7 @@ export function worldSettings(length: number, changes: object = {}): TuningSetti
   return { ...given, length, block: given.block ?? length };
 }
 
-/** Every objective at its defaults, and SPG in its other forms. */
+/** Every objective with its default settings, and variants of SPG. */
 export function everyEstimator(length: number): Estimator[] {
   const of = (name: string, changes: object = {}, objective = name): Estimator => ({
     name,
@@ -64,7 +64,7 @@ export function everyEstimator(length: number): Estimator[] {
     settings: worldSettings(length, changes),
   });
   const half = Math.floor(length / 2);
-  // Blocks divide the completion.
+  // The block length must divide the completion.
   const block = length % 2 === 0 ? half : length;
   return [
     ...objectives.map(({ name }) => of(name)),
@@ -82,13 +82,13 @@ export function everyEstimator(length: number): Estimator[] {
   ];
 }
 
-/** The reward of the table: the squared share of places that hold the letter which is wished there. */
+/** The reward of the table: the squared share of positions with the target letter. */
 export function wishedLetters(text: readonly number[]): number {
   const right = text.filter((letter, place) => letter === [0, 2, 1, 3][place % 4]).length;
   return (right / text.length) ** 2;
 }
 
-/** A world under study: its model, the gradient that is true of it, and a way to draw estimates. */
+/** A world to study: its model, the true gradient, and a way to draw estimates. */
 export class EstimatorBed {
   readonly model: LanguageModel;
   readonly truth: Float64Array;
@@ -113,7 +113,7 @@ export class EstimatorBed {
     return new EstimatorBed(model, trainer, flat(await trainer.gradients([batch])), length, reward);
   }
 
-  /** An objective at work here. */
+  /** Starts an objective in this world. */
   begin({ objective, settings }: Estimator): Method {
     return objective.begin(this.run(settings));
   }
@@ -132,7 +132,7 @@ export class EstimatorBed {
     };
   }
 
-  /** Groups of rollouts, number `draw` of a seed. */
+  /** The groups of rollouts of draw number `draw` of a seed. */
   jobs(seed: number, draw: number, count: number, steps = this.#length): RolloutJob[] {
     const random = new Random(seed, 'rollouts', draw);
     const decoding = {
@@ -206,7 +206,7 @@ export class EstimatorBed {
   }
 }
 
-/** Mean and variance of vectors, one after the other (Welford, 1962). */
+/** Running mean and variance of vectors (Welford, 1962). */
 export class Moments {
   readonly mean: Float64Array;
   readonly #squares: Float64Array;
@@ -227,7 +227,7 @@ export class Moments {
     }
   }
 
-  /** The variance of a vector's length, all coordinates together. */
+  /** The total variance over all coordinates. */
   get variance(): number {
     return this.#squares.reduce((sum, own) => sum + own, 0) / Math.max(1, this.count - 1);
   }
@@ -236,7 +236,7 @@ export class Moments {
     const [size, length] = [norm(this.mean), norm(truth)];
     const cosine = dot(this.mean, truth) / (size * length);
     const noise = Math.sqrt(this.variance) / size;
-    // At its best scale the mean is off by the sine of the angle.
+    // At its best scale, the relative error of the mean is the sine of the angle.
     return { cosine, bias: Math.sqrt(Math.max(0, 1 - cosine ** 2)), bias_error: noise / Math.sqrt(this.count), noise };
   }
 }

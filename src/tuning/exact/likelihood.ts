@@ -36,7 +36,7 @@ export function logLikelihood(n: number, logp: MaskedLogp, steps: number): numbe
   return Math.log(value[all] as number);
 }
 
-/** How often a place of a subset of m places is asked for: of N steps, or of infinitely many (`steps` null). */
+/** The expected weight of a subset of m masked positions, for N steps or infinitely many (`steps` null). */
 function weightOf(m: number, n: number, steps: number | null): number {
   // The integral over t of (1/t) t^m (1 - t)^(n - m) is the beta function B(m, n - m + 1).
   if (steps === null) return (factorial(m - 1) * factorial(n - m)) / factorial(n);
@@ -45,14 +45,14 @@ function weightOf(m: number, n: number, steps: number | null): number {
   return sum;
 }
 
-/** The evidence lower bound: the sum over places of E[w log pi]. */
+/** The evidence lower bound: the sum over positions of E[w log pi]. */
 export function exactElbo(n: number, logp: MaskedLogp, steps: number | null): number {
   return eachPlace(n, (i) => expectation(n, i, steps, (masked) => logp(masked)[i] as number));
 }
 
 /**
- * The evidence upper bound without its constant, 1/beta sum over places of log E[w pi^beta] (SPG, arXiv 2510.09541,
- * and with infinitely many steps its trained form).
+ * The evidence upper bound without its constant: 1/beta times the sum over positions of log E[w pi^beta] (SPG, arXiv
+ * 2510.09541; with infinitely many steps, its trained form).
  */
 export function exactEubo(n: number, logp: MaskedLogp, steps: number | null, beta: number): number {
   return eachPlace(
@@ -62,9 +62,9 @@ export function exactEubo(n: number, logp: MaskedLogp, steps: number | null, bet
 }
 
 /**
- * The constant that belongs to it, C = 1/beta log E_q[q(z)^-n] for beta < n. A chain of subsets is given by the step at
- * which each place is revealed, uniform on N steps and independent, so that q = N^-n and the expectation factorises:
- * C = n^2 log(N) / beta.
+ * The constant of the upper bound, C = 1/beta log E_q[q(z)^-n] for beta < n. A chain of subsets is determined by the
+ * step at which each position is revealed, which is uniform on N steps and independent, so q = N^-n and the
+ * expectation factorises: C = n^2 log(N) / beta.
  */
 export function euboConstant(n: number, steps: number, beta: number): number {
   return beta < n ? (n ** 2 * Math.log(steps)) / beta : 0;

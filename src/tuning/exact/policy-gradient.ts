@@ -14,7 +14,7 @@ import { canvasTokens, everyCanvas, letterIds, type Predict } from './world.ts';
 
 export type RewardOf = (text: readonly number[]) => number;
 
-/** Expected reward of every canvas, and the chance that it is passed through. */
+/** The expected reward of every canvas, and the probability of passing through it. */
 export function enumerate(predict: Predict, length: number, reward: RewardOf) {
   const value = new Map<string, number>();
   const reach = new Map<string, number>([[new Array(length).fill(-1).join(), 1]]);
@@ -31,7 +31,7 @@ export function enumerate(predict: Predict, length: number, reward: RewardOf) {
     return moves(canvas).reduce((sum, { next, chance }) => sum + chance * (value.get(next.join()) as number), 0);
   }
 
-  /** What one step may do to a canvas. */
+  /** The possible steps from a canvas. */
   function moves(canvas: readonly number[]) {
     const places = open(canvas);
     if (places.length === 0) return [];
@@ -57,7 +57,7 @@ export function policyGradientBatch(
 ): Batch {
   const { value, reach, moves, canvases } = enumerate(predict, length, reward);
   const head = model.tokenizer.encode(prompt);
-  // One sequence per canvas and letter: the letter asked for at every open place.
+  // One sequence per canvas and letter, with that letter as the target at every open position.
   const sequences = canvases
     .filter((canvas) => canvas.includes(-1))
     .flatMap((canvas) => {

@@ -1,6 +1,6 @@
 /**
- * A world small enough to know everything about: four letters, completions of a few of them, and a transformer of a few
- * hundred weights. Every partly masked canvas can be listed, so likelihoods and gradients are sums, not estimates.
+ * A world small enough for enumeration: four letters, completions of a few letters, and a transformer of a few
+ * hundred weights. Every partly masked canvas can be listed, so likelihoods and gradients are exact sums.
  */
 import type { Engine } from '../../engine/engine.ts';
 import { LanguageModel } from '../../model/language-model.ts';
@@ -15,7 +15,7 @@ const specials = Object.values(characterSpecials).length;
 /** The letters' token ids. */
 export const letterIds: readonly number[] = [...letters].map((_, index) => specials + index);
 
-/** A random model of the world; special tokens have no probability to speak of. */
+/** A random model of the world. Special tokens have negligible probability. */
 export async function tinyWorld(engine: Engine, seed: number): Promise<LanguageModel> {
   const config = {
     model_type: 'unmask' as const,
@@ -40,8 +40,8 @@ export async function tinyWorld(engine: Engine, seed: number): Promise<LanguageM
     initializer_range: 0.8,
   };
   const weights = initialWeights(config, new Random(seed, 'tiny world'));
-  // The first coordinate of every state is large and positive, no layer writes to it, and the head takes it off the
-  // special tokens.
+  // The first coordinate of every hidden state is large and positive and no layer changes it; the head subtracts it
+  // from the logits of special tokens.
   for (const [name, { shape, data }] of weights)
     if (/(o_proj|down_proj)\.weight$/.test(name)) data.fill(0, 0, shape[1]);
   const [embedding, head] = ['model.embed_tokens.weight', 'lm_head.weight'].map((name) => weights.get(name)!.data);
@@ -56,12 +56,12 @@ export async function tinyWorld(engine: Engine, seed: number): Promise<LanguageM
   return LanguageModel.load(engine, { config, weights, tokenizer, generation }, trainingState(config));
 }
 
-/** Log-probabilities of the letters, [places][letter], at the masked places of a canvas behind a prompt. */
+/** Log-probabilities of the letters, [positions][letter], at the masked positions of a canvas after a prompt. */
 export type Predict = (canvas: readonly number[]) => readonly (readonly number[])[];
 
 /**
- * Predictions for every canvas of `length` places, each a letter (0 to 3) or masked (-1), behind a prompt. All are
- * computed at once, 5^length of them.
+ * Predictions for every canvas of `length` positions, each a letter (0 to 3) or masked (-1), after a prompt. All
+ * 5^length of them are computed at once.
  */
 export async function predictEverything(model: LanguageModel, prompt: string, length: number): Promise<Predict> {
   const known = new Map<string, number[][]>();
@@ -86,13 +86,13 @@ export async function predictEverything(model: LanguageModel, prompt: string, le
   return (canvas) => known.get(canvas.join()) as number[][];
 }
 
-/** Every way to fill `length` places with a letter or a mask. */
+/** All combinations of letters and masks at `length` positions. */
 export function everyCanvas(length: number): number[][] {
   if (length === 0) return [[]];
   return everyCanvas(length - 1).flatMap((rest) => [-1, 0, 1, 2, 3].map((letter) => [...rest, letter]));
 }
 
-/** Every completion of `length` letters. */
+/** All completions of `length` letters. */
 export function everyText(length: number): number[][] {
   return everyCanvas(length).filter((canvas) => !canvas.includes(-1));
 }

@@ -10,7 +10,7 @@ import { evalOnlyOptimizer } from './eval-only-optimizer.ts';
 /** Bounds of one completion's log-likelihood, in nats. */
 export interface Bounds {
   readonly elbo: number;
-  /** In the form that is trained: without the constant C(T), so that it need not lie above the log-likelihood. */
+  /** The trained form, without the constant C(T), so it can be below the log-likelihood. */
   readonly eubo: number;
 }
 
@@ -21,11 +21,11 @@ export class BoundEstimator {
 
   constructor(model: LanguageModel) {
     this.#model = model;
-    // Only its loss is evaluated; no step is ever made.
+    // Only the loss is evaluated; no step is made.
     this.#trainer = new Trainer(model, spgLoss, evalOnlyOptimizer);
   }
 
-  /** Bounds from given masks, `masks[j][s]` over prompt and completion j in sample s. */
+  /** Bounds for explicit masks: `masks[j][s]` covers prompt and completion j in sample s. */
   async fromMasks(
     completions: readonly ScoredCompletion[],
     masks: readonly MaskSamples[],
@@ -41,8 +41,8 @@ export class BoundEstimator {
   }
 
   /**
-   * The mean over completions of upper minus lower bound per token, in the paper's form (SPG, arXiv 2510.09541,
-   * section 4.2), from `samples` random masks of each completion and a clean prompt.
+   * The mean over completions of the upper minus the lower bound per token, in the paper's form (SPG, arXiv
+   * 2510.09541, section 4.2), from `samples` random masks of each completion and an unmasked prompt.
    */
   async gap(
     completions: readonly ScoredCompletion[],

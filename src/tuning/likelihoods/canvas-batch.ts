@@ -1,29 +1,29 @@
 import type { Batch } from '../../training/trainer.ts';
 
-/** A canvas as the model sees it, and the completion whose tokens are asked for there. */
+/** A canvas as the model's input, with its target tokens. */
 export interface CanvasRow {
-  /** Prompt, canvas and suffix; masked places hold the mask token. */
+  /** Prompt, canvas and suffix; masked positions hold the mask token. */
   readonly seen: ArrayLike<number>;
-  /** Tokens of the prompt. */
+  /** Number of prompt tokens. */
   readonly prompt: number;
-  /** The tokens asked for. */
+  /** The target tokens. */
   readonly wanted: ArrayLike<number>;
-  /** Where the first of them is predicted; absent: at the end of the prompt. */
+  /** The position of the first target; absent: the end of the prompt. */
   readonly from?: number;
-  /** Places at the beginning that hold nothing. */
+  /** Number of empty positions at the beginning. */
   readonly absent?: number;
-  /** Tokens behind the canvas that are given; absent: none. */
+  /** Number of suffix tokens; absent: none. */
   readonly suffix?: number;
 }
 
-/** What stands before and behind a completion, as tokens. */
+/** The context of a completion, as tokens. */
 export interface InfillContext {
   readonly prompt: Int32Array;
-  /** Models that fill gaps alone are given one. */
+  /** Only for models that fill gaps. */
   readonly suffix?: Int32Array;
 }
 
-/** Canvases side by side, and for each a prediction of every one of its `answer` places: entry row * answer + place. */
+/** A batch of canvases, with a prediction for each of their `answer` positions: entry row * answer + position. */
 export function canvasBatch(
   canvases: readonly CanvasRow[],
   pad: number,
@@ -63,7 +63,7 @@ export function canvasBatch(
   };
 }
 
-/** A canvas between what stands around it: the fields of a row, or of a query, that say so. */
+/** A canvas in its context: the corresponding fields of a row or a query. */
 export function joinContext({ prompt, suffix = none }: InfillContext, canvas: ArrayLike<number>) {
   const seen = new Int32Array(prompt.length + canvas.length + suffix.length);
   seen.set(prompt);
@@ -74,7 +74,7 @@ export function joinContext({ prompt, suffix = none }: InfillContext, canvas: Ar
 
 const none = new Int32Array(0);
 
-/** A completion between what stands around it, with the masked places hidden; `masked` covers prompt and completion. */
+/** A completion in its context, with masked positions. `masked` covers prompt and completion. */
 export function applyMask(
   completion: InfillContext & { readonly completion: Int32Array },
   masked: ArrayLike<number>,

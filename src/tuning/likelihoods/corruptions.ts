@@ -1,9 +1,9 @@
 import type { Random } from '../../platform/random.ts';
 
 /**
- * Damages a text as a writer would, not at random: two tokens change places, a token is written twice, another token of
- * the text is put in its place, or a digit is off by one. `nextDigit` gives the token of the digit one above or below,
- * null where a token is not a digit. At least one place differs unless all of the text is alike.
+ * Corrupts a text in the way of typical mistakes: two tokens are swapped, a token is duplicated, a token is replaced
+ * by another token of the text, or a digit is off by one. `nextDigit` returns the token of the digit one above or
+ * below, null if a token is not a digit. At least one position differs unless all tokens are equal.
  */
 export function corrupt(
   text: Int32Array,

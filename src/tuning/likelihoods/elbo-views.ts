@@ -3,10 +3,10 @@ import type { Random } from '../../platform/random.ts';
 import type { ScoredCompletion } from '../objectives/objective.ts';
 import { maskedView, type ScoredSequence, type View } from './scored-sequences.ts';
 
-/** What a likelihood estimate needs of a completion. */
+/** The parts of a completion that a likelihood estimate needs. */
 export type Text = Pick<ScoredCompletion, 'prompt' | 'suffix' | 'completion' | 'length'>;
 
-/** A mask over prompt and completion from one over the text; all behind the end of the text is masked. */
+/** Extends a mask over the text to prompt and completion. Everything after the end of the text is masked. */
 export function overPrompt({ prompt, completion, length }: Text, text: ArrayLike<number>): Uint8Array {
   const masked = new Uint8Array(prompt.length + completion.length).fill(1, prompt.length + length);
   masked.set(Array.from(text), prompt.length);
@@ -14,8 +14,8 @@ export function overPrompt({ prompt, completion, length }: Text, text: ArrayLike
 }
 
 /**
- * Views whose score is the ELBO, in nats: a number l ~ U{1..n} of tokens masked in each of `samples` views, each masked
- * token's log-probability weighing n / l (LLaDA, arXiv 2502.09992, equation 6). `scale` multiplies the score.
+ * Views whose score is the ELBO, in nats: l ~ U{1..n} tokens are masked in each of `samples` views, and each masked
+ * token's log-probability has the weight n / l (LLaDA, arXiv 2502.09992, equation 6). `scale` multiplies the score.
  */
 export function elboViews(text: Text, samples: number, mask: number, random: Random, scale = 1): ScoredSequence {
   return Array.from({ length: samples }, (): View => {
@@ -25,8 +25,8 @@ export function elboViews(text: Text, samples: number, mask: number, random: Ran
 }
 
 /**
- * The one-step estimate of d1 (diffu-GRPO, arXiv 2504.12216): the whole completion is masked and each token
- * of the prompt with a probability, so that one pass tells log pi(x_i | prompt) of every token as if they were independent.
+ * The one-step estimate of d1 (diffu-GRPO, arXiv 2504.12216): the whole completion is masked, and each prompt token
+ * with a probability. One pass gives log pi(x_i | prompt) of every token as if they were independent.
  */
 export function oneStepView(
   text: Text,

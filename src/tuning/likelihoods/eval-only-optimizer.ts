@@ -1,6 +1,6 @@
 import type { OptimizerOptions } from '../../graph/optimizer.ts';
 
-/** For trainers whose loss is evaluated only; no step is ever made. */
+/** For trainers that only evaluate a loss and make no step. */
 export const evalOnlyOptimizer: OptimizerOptions = {
   beta1: 0.9,
   beta2: 0.99,

@@ -5,8 +5,8 @@ import { generateRollouts, type Rollout, type RolloutJob } from '../rollouts.ts'
 import { evalOnlyOptimizer } from './eval-only-optimizer.ts';
 
 /**
- * A copy of the policy that stays as it was: a reference, or a teacher. Beside an adapter it is a copy of that alone. It is
- * taken when it is first asked for, which must be before the first update, or stands as a checkpoint kept it.
+ * A frozen copy of the policy: a reference or a teacher. With an adapter, only the adapter is copied. The copy is
+ * made on first use, which must be before the first update, or restored from a checkpoint.
  */
 export class FrozenPolicy {
   readonly #source: LanguageModel;
@@ -14,7 +14,7 @@ export class FrozenPolicy {
   readonly #kept: Map<string, HostTensor>;
   #open: Promise<{ readonly model: LanguageModel; readonly trainer: Trainer }> | undefined;
 
-  /** `name` is what its weights are kept under among the method's state. */
+  /** `name`: the prefix of its weights in the method's state. */
   constructor(source: LanguageModel, name: string, restored: ReadonlyMap<string, HostTensor>) {
     this.#source = source;
     this.#prefix = `${name}.`;
@@ -25,13 +25,13 @@ export class FrozenPolicy {
     );
   }
 
-  /** What the loss of a batch logs under this policy. */
+  /** The metrics of a batch's loss under this policy. */
   async evaluate(batch: Batch): Promise<Record<string, HostTensor>> {
     const { trainer } = await this.#opened();
     return (await trainer.evaluate(batch)).metrics;
   }
 
-  /** Writes completions; its forward passes count as the policy's work. */
+  /** Generates completions. Its forward passes count as the policy's. */
   async rollOut(jobs: readonly RolloutJob[]): Promise<Rollout[]> {
     const { model } = await this.#opened();
     const { forwards, tokens } = model.work;
@@ -41,18 +41,18 @@ export class FrozenPolicy {
     return rollouts;
   }
 
-  /** Sees that it is there. */
+  /** Ensures that the copy exists. */
   async take(): Promise<void> {
     await this.#opened();
   }
 
-  /** Becomes the policy as it is now. */
+  /** Copies the current policy again. */
   async retake(): Promise<void> {
     const { model } = await this.#opened();
     for (const [name, value] of await this.#source.readWeights()) await model.state.write(name, value);
   }
 
-  /** The weights that are its own, to be kept in a checkpoint. */
+  /** Its own weights, for a checkpoint. */
   async state(): Promise<Map<string, HostTensor>> {
     const weights = this.#open ? await (await this.#open).model.readWeights() : this.#kept;
     return new Map([...weights].map(([name, value]) => [this.#prefix + name, value]));
@@ -72,7 +72,7 @@ export class FrozenPolicy {
 
   async #take() {
     const model = await this.#source.copy(this.#kept.size > 0 ? this.#kept : await this.#source.readWeights());
-    // Only losses are evaluated; every batch brings its own.
+    // Only losses are evaluated, and every batch has its own.
     return { model, trainer: new Trainer(model, noLoss, evalOnlyOptimizer) };
   }
 }

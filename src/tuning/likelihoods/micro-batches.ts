@@ -1,6 +1,6 @@
 /**
- * Cuts entries into parts of the same size; the last is filled up with `idle` entries, which must have no weight, so
- * that one compiled program serves all.
+ * Splits entries into micro-batches of equal size, so that one compiled program is enough. The last one is padded
+ * with `idle` entries, which must have no weight.
  */
 export function microBatches<T>(
   entries: readonly T[],

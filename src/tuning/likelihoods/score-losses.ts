@@ -1,4 +1,4 @@
-/** Losses of whole sequences that need no ratio: a weighted sum of their scores, or a squared distance to a target. */
+/** Losses of whole sequences without a ratio: a weighted sum of their scores, or a squared distance to a target. */
 import { square, total } from '../../graph/compositions.ts';
 import { mul, sub } from '../../graph/primitives.ts';
 import type { Loss, StepResult } from '../../training/trainer.ts';
@@ -23,10 +23,10 @@ export const squaredDistance: Loss = {
   },
 };
 
-/** Logs the mean score of the sequences that an update used. */
+/** The mean score of the sequences in an update, for the log. */
 export function scoreMetrics(entries: readonly SequenceEntry[]) {
   return ({ metrics }: StepResult): Record<string, number> => {
-    // Only the last batch is filled up, at its end.
+    // Only the last batch is padded, at its end.
     const scores = metrics.flatMap((batch) => [...batch.scores!.data]).slice(0, entries.length);
     return { score: scores.reduce((sum, score) => sum + score, 0) / entries.length };
   };

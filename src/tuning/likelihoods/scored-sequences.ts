@@ -1,7 +1,8 @@
 /**
- * What most methods score: a *scored sequence* is a text, or a part of one, whose log-probability is a weighted sum of token
- * log-probabilities in one or several views of its canvas. A view is a masked version of a completion, a state of the
- * decoding trace, or a whole draft to be edited; its weights make of it an ELBO, a mean, or the log-probability of a step.
+ * Most methods score *scored sequences*: a scored sequence is a text, or a part of one, whose log-probability is a
+ * weighted sum of token log-probabilities in one or several views of its canvas. A view is a masked version of a
+ * completion, a state of the decoding trace, or a whole draft to edit. Its weights make the sum an ELBO, a mean, or
+ * the log-probability of a step.
  */
 import { add, logSoftmax, mul, pick, reduceSum, reshape } from '../../graph/primitives.ts';
 import type { HostTensor, Tensor } from '../../graph/tensor.ts';
@@ -10,7 +11,7 @@ import type { ScoredCompletion } from '../objectives/objective.ts';
 import { applyMask, type CanvasRow, canvasBatch } from './canvas-batch.ts';
 import { microBatches } from './micro-batches.ts';
 
-/** A canvas, and how much the log-probability of each token asked for counts. */
+/** A canvas, and the weight of each target token's log-probability. */
 export interface View extends CanvasRow {
   readonly weights: Float32Array;
 }
@@ -18,7 +19,7 @@ export interface View extends CanvasRow {
 /** All sequences of a batch have the same number of views. */
 export type ScoredSequence = readonly View[];
 
-/** A view of a completion with some places masked; `masked` covers prompt and completion. */
+/** A view of a completion with masked positions. `masked` covers prompt and completion. */
 export function maskedView(
   completion: Pick<ScoredCompletion, 'prompt' | 'suffix' | 'completion'>,
   masked: ArrayLike<number>,
@@ -32,7 +33,9 @@ export function maskedView(
   };
 }
 
-/** Actions as a batch, view after view: the weights are its input `coefficients` [views, sequences, answer]. */
+/**
+ * A batch of sequences, one view after another. The weights are its input `coefficients` [views, sequences, answer].
+ */
 export function sequenceBatch(sequences: readonly ScoredSequence[], pad: number): Batch {
   const views = sequences[0]!.length;
   const rows = Array.from({ length: views * sequences.length }, (_, row) => {
@@ -50,18 +53,18 @@ export function tokenScores(logp: Tensor, coefficients: Tensor): Tensor {
   return reshape(reduceSum(weighted, [0]), coefficients.shape.slice(1));
 }
 
-/** And over tokens: [sequences]. */
+/** Scores: also summed over tokens [sequences]. */
 export function sequenceScores(logp: Tensor, coefficients: Tensor): Tensor {
   return reshape(reduceSum(tokenScores(logp, coefficients), [1]), [-1]);
 }
 
-/** Log-probabilities under which rollouts draw their tokens: softmax(logits / temperature) without the mask. */
+/** Log-probabilities of the sampling distribution of rollouts: softmax(logits / temperature) without the mask. */
 export function samplingLogProbs({ logProbabilities, targets, extra }: LossInputs): Tensor {
   const allowed = add(mul(logProbabilities, extra('inverse_temperature')), extra('mask_bias'));
   return pick(logSoftmax(allowed), targets);
 }
 
-/** The inputs of `drawnLogp`; greedy rollouts (temperature 0) are scored at temperature 1. */
+/** The inputs of `samplingLogProbs`. Greedy rollouts (temperature 0) are scored at temperature 1. */
 export function samplingInputs(temperature: number, mask: number, vocabulary: number): Record<string, HostTensor> {
   const bias = new Float32Array(vocabulary);
   bias[mask] = -1e9;
@@ -71,14 +74,14 @@ export function samplingInputs(temperature: number, mask: number, vocabulary: nu
   };
 }
 
-/** Scores of sequences, before they are put into a loss. */
+/** Scores of sequences, as plain numbers. */
 export interface SequenceScores {
-  /** Per token, [answer] each. */
+  /** Per token: [answer] each. */
   readonly tokens: Float32Array[];
   readonly sequences: number[];
 }
 
-/** How log-probabilities are read: the model's own, or those that rollouts draw from. */
+/** Which log-probabilities to use: the model's, or those of the sampling distribution of rollouts. */
 export type LogProbKind = 'model' | 'drawn';
 
 const scoringLoss = (reading: LogProbKind): Loss => ({

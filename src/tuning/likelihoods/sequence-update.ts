@@ -3,23 +3,23 @@ import type { Batch, Loss } from '../../training/trainer.ts';
 import { microBatches } from './micro-batches.ts';
 import { type ScoredSequence, sequenceBatch } from './scored-sequences.ts';
 
-/** A sequence and what a loss is told of it: a number for each input, or one for every token of its completion. */
+/** A sequence and its inputs to a loss: for each input one number, or one per token of its completion. */
 export interface SequenceEntry {
   readonly sequence: ScoredSequence;
   readonly values: Readonly<Record<string, number | Float32Array>>;
 }
 
 export interface SequenceUpdateOptions {
-  /** Actions of a batch. */
+  /** Sequences per batch. */
   readonly size: number;
   readonly pad: number;
   readonly loss: Loss;
-  /** Inputs that are the same for all. */
+  /** Inputs shared by all sequences. */
   readonly shared?: Readonly<Record<string, HostTensor>>;
   readonly batchOf?: (sequences: readonly ScoredSequence[], pad: number) => Batch;
 }
 
-/** The batches of an update; a batch is filled up with sequences whose every number is 0, their score too. */
+/** The batches of an update. A batch is padded with sequences whose numbers, including their score, are all 0. */
 export function sequenceBatches(
   entries: readonly SequenceEntry[],
   { size, pad, loss, shared = {}, batchOf = sequenceBatch }: SequenceUpdateOptions,
@@ -44,7 +44,10 @@ function column(entries: readonly SequenceEntry[], name: string, answer: number)
   return { shape: [values.length, answer], data };
 }
 
-/** Without weights a sequence has the score 0, as its other numbers are: exp of a score apart from them may overflow. */
+/**
+ * Without weights a sequence has the score 0, like its other numbers; exp of the difference to another score could
+ * overflow.
+ */
 function idle({ sequence, values }: SequenceEntry): SequenceEntry {
   const zeros = Object.entries(values).map(([name, value]) => [
     name,

@@ -3,17 +3,17 @@ import type { Rollout } from '../rollouts.ts';
 import { joinContext } from './canvas-batch.ts';
 import type { ScoredSequence } from './scored-sequences.ts';
 
-/** The decoding trace of a completion before it was edited. */
+/** The completion before it was edited, as the decoder wrote it. */
 export function draftOf({ tokens, edits }: Pick<Rollout, 'tokens' | 'edits'>): Int32Array {
   return edits?.[0]?.before ?? tokens;
 }
 
-/** Denoising steps that a completion took. */
+/** Number of denoising steps of a completion. */
 export function traceLength({ revealedAt }: Pick<Rollout, 'revealedAt'>): number {
   return revealedAt.reduce((most, step) => Math.max(most, step), -1) + 1;
 }
 
-/** The canvas before a denoising step, and what stands around it: what that step and later ones reveal is masked. */
+/** The canvas before a denoising step, in its context: tokens revealed in that step or later are masked. */
 export function stateBefore(rollout: Rollout, step: number, mask: number) {
   const isRevealed = (place: number) => (rollout.revealedAt[place] as number) < step;
   return joinContext(
@@ -35,13 +35,13 @@ export function stepSequence(rollout: Rollout, step: number, mask: number, scale
 
 export type OpenQuery = Required<Query>;
 
-/** A state as a query for what its masked places hold; a prompt of masks is none of them. */
+/** A state as a query for its masked positions. Masks in the prompt are not among them. */
 export function openQuery({ seen, prompt, suffix }: ReturnType<typeof stateBefore>, mask: number): OpenQuery {
   const places: number[] = [];
   for (let place = prompt; place < seen.length - suffix; place++) if (seen[place] === mask) places.push(place);
   return { tokens: seen, places, canvas: prompt, suffix };
 }
 
-/** The canvas of what a query's tokens became. */
+/** The canvas part of a query's tokens. */
 export const canvasIn = (tokens: Int32Array, { canvas, suffix }: OpenQuery): Int32Array =>
   tokens.slice(canvas, tokens.length - suffix);

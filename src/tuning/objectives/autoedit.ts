@@ -1,18 +1,18 @@
 /**
- * AutoEdit, the idea of ReflectDrive-2 (arXiv 2605.04647) on text: a completion is drafted by denoising, then the full
- * draft, unmasked, is read by the same model, which predicts a token at every place and replaces some. Nothing is masked
- * again. A token v drawn at place i replaces x_i where v differs and pi(v | draft) > `edit_threshold`; that is done in
- * `edit_passes` passes at most. The reward is that of the edited text, and the policy gradient goes through both kinds of
+ * AutoEdit, the idea of ReflectDrive-2 (arXiv 2605.04647) applied to text. A completion is drafted by denoising. Then
+ * the model reads the whole unmasked draft, predicts a token at every position and replaces some; nothing is masked
+ * again. A token v sampled at position i replaces x_i if v differs and pi(v | draft) > `edit_threshold`. There are at
+ * most `edit_passes` passes. The reward is that of the edited text, and the policy gradient covers both kinds of
  * transition:
  *
  *     log pi(rollout) = sum_t log pi(tokens of step t | canvas before it) + sum over committed edits log pi(v | draft)
  *
- * in clipped terms of one sequence each (GRPO's, arXiv 2402.03300). `trace_steps` of the T unmasking steps are drawn at
- * random and count T / K, so that their sum has no bias. That a place was kept has a probability as well, which is left
- * out as in the description this follows. Evaluations measure drafts, without edits. In the first `repair_steps` steps the same rollouts are only measured, and
- * the model learns to repair: solutions of their problems (or, where there are none, the group's best completions) are
- * damaged by structured corruptions and predicted at all places. Uncertain: the paper's clipping, group size and number
- * of passes were not found; clipping is 0.2 and there is no divergence.
+ * in clipped terms of one sequence each (GRPO's, arXiv 2402.03300). `trace_steps` of the T unmasking steps are sampled
+ * with the weight T / K, so that their sum is unbiased. The probability of keeping a position is left out, as in the
+ * description that this follows. Evaluations measure drafts, without edits. In the first `repair_steps` steps the
+ * rollouts are only measured, and the model learns to repair: solutions of their problems (or the group's best
+ * completions, if there are none) are corrupted in typical ways and predicted at all positions. Uncertain: the paper's
+ * clipping, group size and number of passes were not found; clipping is 0.2 and there is no divergence.
  */
 import { drawToken, probability } from '../../diffusion/denoise.ts';
 import { readCompletion } from '../../evaluation/answers.ts';
@@ -77,7 +77,7 @@ export const autoedit: Objective = {
   },
 };
 
-/** Rollouts after their edit passes; a text that a pass leaves as it is gets no further one. */
+/** Applies the edit passes to rollouts. A text that a pass does not change gets no further pass. */
 async function edited(
   drafts: readonly Rollout[],
   { model, settings, tokens: { mask } }: MethodRun,
@@ -126,7 +126,7 @@ function editSequence(rollout: Rollout, { before, places, tokens }: Edit): Score
   return [{ ...joinContext(rollout, before), wanted, weights }];
 }
 
-/** Supervised updates: damaged texts in, whole texts out, every place predicted. */
+/** Supervised updates: from corrupted texts to the original ones, with every position predicted. */
 function repairRound({ completions, random }: Collected, run: MethodRun): Round {
   const clean = completions.map((completion) => ({ completion, text: cleanText(completion, completions, run) }));
   return {
@@ -147,7 +147,7 @@ function repairRound({ completions, random }: Collected, run: MethodRun): Round 
   };
 }
 
-/** The solution, filled up with ends of text; where nobody knows it, the best completion of the group. */
+/** The solution, padded with end-of-text tokens; if it is unknown, the best completion of the group. */
 function cleanText({ rollout, group }: ScoredRollout, all: readonly ScoredRollout[], run: MethodRun): Int32Array {
   const { length } = run.settings;
   const solution = run.solution(rollout.job);

@@ -1,14 +1,14 @@
 /**
- * What the clipped methods share (PPO's surrogate, arXiv 1707.06347, equation 7, with a group's advantages, GRPO, arXiv
- * 2402.03300): the ratio rho of the present policy to the one that wrote the rollouts, clipped, and a divergence from a
- * reference,
+ * The common part of the clipped methods (PPO's surrogate, arXiv 1707.06347, equation 7, with a group's advantages,
+ * GRPO, arXiv 2402.03300): the clipped ratio rho of the current policy to the one that generated the rollouts, and a
+ * divergence from a reference,
  *
  *     loss = sum_a w_a ( -min(rho_a A_a, clip(rho_a, 1 - low, 1 + high) A_a) + kl D_a )
  *
- * over sequences, or over the tokens of their completions. With s the score under the present policy and r under the
- * reference, D is k3 = exp(r - s) - (r - s) - 1, or k2 = (s - r)^2 / 2 (Schulman, "Approximating KL divergence", 2020).
- * Present policy, old policy and reference are scored on the same views: the masks of all inner updates are drawn, and
- * scored under the old policy, before the first of them.
+ * over sequences, or over the tokens of their completions. With the score s under the current policy and r under the
+ * reference, D is k3 = exp(r - s) - (r - s) - 1, or k2 = (s - r)^2 / 2 (Schulman, "Approximating KL divergence",
+ * 2020). Current policy, old policy and reference are scored on the same views: the masks of all inner updates are
+ * drawn, and scored under the old policy, before the first update.
  */
 import { total } from '../../graph/compositions.ts';
 import { add, cast, exp, less, maximum, minimum, mul, neg, sub } from '../../graph/primitives.ts';
@@ -28,13 +28,13 @@ import {
 import { type SequenceEntry, scalarInput, sequenceBatches } from '../likelihoods/sequence-update.ts';
 import type { Collected, Method, MethodRun, Objective, Round } from './objective.ts';
 
-/** A sequence in a clipped loss. */
+/** A sequence's term in a clipped loss. */
 export interface ClippedTerm {
   readonly sequence: ScoredSequence;
   readonly advantage: number;
-  /** What it counts in the loss, or each of its tokens; all of an update add up to 1. */
+  /** Its weight in the loss, or the weight of each token. The weights of an update sum to 1. */
   readonly weights: number | Float32Array;
-  /** What its divergence counts; absent: the same. */
+  /** The weight of its divergence; absent: the same. */
   readonly klWeight?: number;
 }
 
@@ -43,15 +43,15 @@ export interface ClippedMethod {
   readonly unit: 'token' | 'sequence';
   readonly penalty: 'k3' | 'k2';
   readonly reading: LogProbKind;
-  /** The method's own values of `clip_low`, `clip_high` and `kl`. */
+  /** The method's default values of `clip_low`, `clip_high` and `kl`. */
   readonly defaults: { readonly low: number; readonly high: number; readonly kl: number };
-  /** What its reference is kept under in a checkpoint; absent: `reference`. */
+  /** The name of its reference in a checkpoint; absent: `reference`. */
   readonly referenceName?: string;
-  /** Lays sequences out as a batch; absent: each view is a row. */
+  /** Builds a batch of sequences; absent: each view is a row. */
   readonly batchOf?: (sequences: readonly ScoredSequence[], pad: number, run: MethodRun) => Batch;
   /**
-   * The terms of an inner update. Without a divergence (`kl` 0), what has no advantage may be left out: it teaches
-   * nothing.
+   * The terms of an inner update. Without a divergence (`kl` 0), completions without an advantage may be left out,
+   * because they have no gradient.
    */
   terms(collected: Collected, inner: number, run: MethodRun, kl: number): ClippedTerm[] | Promise<ClippedTerm[]>;
 }
@@ -80,7 +80,7 @@ const lossOf = (unit: 'token' | 'sequence', penalty: 'k3' | 'k2', reading: LogPr
 
 const losses = new Map<string, Loss>();
 
-/** One loss for all methods that are alike in these, so that a program is compiled once. */
+/** One loss for all methods with the same options, so that a program is compiled once. */
 export function clippedLoss({ unit, penalty, reading }: Pick<ClippedMethod, 'unit' | 'penalty' | 'reading'>): Loss {
   const key = `${unit} ${penalty} ${reading}`;
   const loss = losses.get(key) ?? lossOf(unit, penalty, reading);
@@ -88,7 +88,7 @@ export function clippedLoss({ unit, penalty, reading }: Pick<ClippedMethod, 'uni
   return loss;
 }
 
-/** A clipped method as an objective. */
+/** Turns a clipped method into an objective. */
 export function clippedObjective(
   method: ClippedMethod,
   { paper, description }: Pick<Objective, 'paper' | 'description'>,
@@ -104,7 +104,7 @@ export function clippedObjective(
   };
 }
 
-/** A clipped method at work; in steps that it is not asked to prepare, it must be told of its reference all the same. */
+/** Starts a clipped method. Its reference must be updated in every step, even in those in which it is not prepared. */
 export function beginClipped(
   method: ClippedMethod,
   run: MethodRun,
@@ -189,7 +189,7 @@ export function beginClipped(
 const sumOf = (metrics: StepResult['metrics'], name: string): number =>
   metrics.reduce((sum, batch) => sum + (batch[name]!.data[0] as number), 0);
 
-/** Completions that an update on them can learn from. */
+/** The completions that an update can learn from. */
 export function withSignal(collected: Collected, kl: number) {
   return collected.completions.filter(({ advantage }) => advantage !== 0 || kl > 0);
 }

@@ -7,7 +7,7 @@
  *     loss   = GRPO's clipped ratio of these per token, and kl k3
  *
  * r and M are the same for old policy and reference; the prompt is not masked. Left out: leave-one-out advantages; the
- * group's mean is taken, as everywhere here. The paper's values (clip 0.5, kl 0.01) are the defaults.
+ * group's mean is used, as for all methods here. The paper's values (clip 0.5, kl 0.01) are the defaults.
  */
 import type { Random } from '../../platform/random.ts';
 import { overPrompt, type Text } from '../likelihoods/elbo-views.ts';
@@ -34,7 +34,7 @@ export const coupledGrpo = clippedObjective(
   { paper: 'arXiv 2506.20639', description: 'DiffuCoder: clipped token ratios from complementary masks' },
 );
 
-/** The three versions; a token's weights over them are what its log-probability is estimated with. */
+/** The three versions, with the weights that estimate a token's log-probability. */
 export function coupledViews(text: Text, mask: number, random: Random): ScoredSequence {
   const ratio = 0.2 + 0.6 * random.uniform();
   const masked = Uint8Array.from({ length: text.length }, () => Number(random.uniform() < ratio));

@@ -1,14 +1,14 @@
 /**
  * diffu-GRPO of d1 (arXiv 2504.12216): GRPO's clipped ratio per token, on a mean-field estimate of the
- * log-probabilities from one pass. The whole completion is masked, and each token of the prompt with probability
- * `clean_token_masking`, anew in every inner update:
+ * log-probabilities from one pass. The whole completion is masked, and each prompt token with probability
+ * `clean_token_masking`, with new masks in every inner update:
  *
  *     logp_i = log pi(x_i | c~, m ... m),   rho_i = exp(logp_i - old_i)
  *     loss   = - mean_i min(rho_i A, clip(rho_i, 1 - eps, 1 + eps) A) + kl mean_i k3(reference_i - logp_i)
  *
  * with the mean over all tokens of the step, as in the released trainer. Left out: the supervised warm-up on s1K that
- * makes "d1" of "diffu-GRPO". The paper's values (eps 0.5, kl 0.04) are the defaults; it takes 8 to 12 inner updates
- * and renews the reference every 64 of them (`inner_updates`, `reference_every`).
+ * distinguishes "d1" from "diffu-GRPO". The paper's values (eps 0.5, kl 0.04) are the defaults; the paper uses 8 to 12
+ * inner updates and renews the reference every 64 of them (`inner_updates`, `reference_every`).
  */
 
 import { oneStepView } from '../likelihoods/elbo-views.ts';

@@ -1,17 +1,17 @@
 /**
- * DiSPO, diffusion-state policy optimisation (arXiv 2602.06462): beside the loss of another objective (`inner`), one that
- * tells a token at a masked state what it is worth. Of each rollout one state is picked, at progress s with probability
- * proportional to s^4 (`branch_lateness`); all of its masked places are filled at once, independently, from the
- * predictions at that state, Z times (`branches`); each filled text is rewarded, and
+ * DiSPO, diffusion-state policy optimisation (arXiv 2602.06462): adds a loss to that of another objective (`inner`)
+ * which assigns credit to the tokens at a masked state. One state of each rollout is sampled, at progress s with
+ * probability proportional to s^4 (`branch_lateness`). All of its masked positions are filled at once, independently,
+ * from the predictions at that state, Z times (`branches`). Each filled text gets a reward, and
  *
  *     A_z = R_z - mean_z R,   logp(a | state) = E_m sum_{i filled} log pi(a_i | prompt masked by m, state)
  *     loss = inner + branch_weight ( - mean_z min(rho_z A_z, clip(rho_z, 0.8, 1.2) A_z) )
  *
- * Only newly filled tokens are scored. The gradient is (Z - 1) / Z times that of the state's expected reward, without
- * bias. `mask_samples` prompt maskings are drawn with probability `clean_token_masking`. Tokens are drawn, and scored,
- * at the temperature of rollouts, from the pass over the unmasked prompt; so the estimate is exact where
+ * Only newly filled tokens are scored. The gradient is an unbiased estimate of (Z - 1) / Z times that of the state's
+ * expected reward. `mask_samples` prompt maskings are drawn with probability `clean_token_masking`. Tokens are
+ * sampled, and scored, at the rollouts' temperature, from the pass on the unmasked prompt, so the estimate is exact if
  * `clean_token_masking` is 0. Left out: the divergence of the branch loss, which the paper inherits from diffu-GRPO
- * (`kl` sets it). The paper keeps the rollout's logits; here the state is read once more.
+ * (`kl` sets it). The paper keeps the rollout's logits; here the state is evaluated again.
  */
 import { drawToken } from '../../diffusion/denoise.ts';
 import { UsageError } from '../../platform/errors.ts';
@@ -25,7 +25,7 @@ import type { Collected, MethodRun, Objective, ScoredRollout } from './objective
 /** DiSPO on top of any objective that `inner` finds. */
 export function dispoOn(inner: (name: string) => Objective): Objective {
   const innerOf = (name: string) => {
-    if (name === 'dispo') throw new UsageError('Setting inner = "dispo": dispo stands on top of another objective.');
+    if (name === 'dispo') throw new UsageError('Setting inner = "dispo": dispo needs another objective.');
     return inner(name);
   };
   return {
@@ -100,7 +100,7 @@ const branchMethod: ClippedMethod = {
   },
 };
 
-/** A state, one way to fill it, and how that compares with the others. */
+/** A state, one way to fill it, and its advantage over the other ways. */
 export interface Branch {
   readonly state: OpenQuery;
   readonly completion: Int32Array;

@@ -1,17 +1,17 @@
 /**
- * DTM, discrete tilt matching (arXiv 2604.18739): anneal along the targets rho_a ~ rho_base exp(a r). From a to a + h the
- * local posterior of each masked position is regressed to the tilted one, on completions of a teacher pi_a, which is the
- * student as it was when the phase began:
+ * DTM, discrete tilt matching (arXiv 2604.18739): anneals along the targets rho_a ~ rho_base exp(a r). From a to a +
+ * h, the local posterior of each masked position is regressed to the tilted one, on completions of a teacher pi_a,
+ * which is the student at the beginning of the phase:
  *
  *     target_i = c pi_a(. | x_t)_i + onehot(x_i) (1 - c + expm1(h r(x)))        (not normalised)
  *     loss     = - mean_i sum_v target_i[v] log pi(v | x_t)_i
  *
- * c (`control_variate`) leaves the minimiser, the reward-tilted posterior, as it is; with c = 1 a completion without
- * reward only distils the teacher. k ~ U{1..L} places are masked from the right: as many blocks as k - 1 places fill in
- * full, what remains of k at random in the block before them, and the mean is over that block's masked places. Every
- * `tilt_steps` steps a grows by h (`tilt_step`), the teacher becomes the student, and the optimiser forgets. Left out: the
- * replay buffer (every step's completions are fresh and the teacher's own), moving averages of the student as the
- * teacher, and normalising rewards: h is in units of the task's reward.
+ * c (`control_variate`) does not change the minimiser, which is the reward-tilted posterior; with c = 1 a completion
+ * without reward only distils the teacher. k ~ U{1..L} positions are masked from the right: the blocks that k - 1
+ * positions fill completely, and the rest of k at random in the block before them; the mean is over that block's
+ * masked positions. Every `tilt_steps` steps a grows by h (`tilt_step`), the teacher becomes the student, and the
+ * optimiser is reset. Left out: the replay buffer (every step has new completions of the teacher), moving averages of
+ * the student as the teacher, and normalisation of rewards: h is in units of the task's reward.
  */
 
 import { subset } from '../../diffusion/masking.ts';
@@ -36,7 +36,7 @@ export const tiltLoss: Loss = {
   },
 };
 
-/** The distribution of every prediction. */
+/** Outputs the distribution of every prediction. */
 const readDistribution: Loss = {
   name: 'distribution',
   define: ({ logp, logProbabilities, extra }) => ({
@@ -53,7 +53,7 @@ export const dtm: Objective = {
   check({ lr_schedule: schedule }) {
     if (schedule !== 'constant')
       throw new UsageError(
-        `dtm begins its learning rate anew every tilt_steps steps, so that lr_schedule = ${schedule} would never fall; leave it constant.`,
+        `dtm restarts the learning rate schedule every tilt_steps steps, so lr_schedule = ${schedule} would never fall; set lr_schedule=constant.`,
       );
   },
   begin(run) {
@@ -100,7 +100,7 @@ export const dtm: Objective = {
   },
 };
 
-/** Weights of the two parts of a target: the teacher's distribution, and the token that was drawn. */
+/** The weights of the two parts of a target: the teacher's distribution and the sampled token. */
 export function tiltedTarget(
   reward: number,
   { tilt_step: h, control_variate: c }: { tilt_step: number; control_variate: number },
@@ -108,7 +108,7 @@ export function tiltedTarget(
   return { teacher: c, drawn: 1 - c + Math.expm1(h * reward) };
 }
 
-/** Batch and weights; coefficients give each masked place its share of the completion's mean. */
+/** The batch and its weights. The coefficients give each masked position its share of the completion's mean. */
 function tiltBatch(
   batch: Batch,
   teacher: HostTensor,
@@ -128,7 +128,10 @@ function tiltBatch(
   return { ...batch, extra: { teacher, teacher_weights: weigh('teacher'), target_weights: weigh('drawn') } };
 }
 
-/** The state that a semi-autoregressive decoder meets with k places open, weighing the open places of its block alike. */
+/**
+ * The state of a semi-autoregressive decoder with k open positions. The open positions of its block have equal
+ * weights.
+ */
 export function activeBlockView(
   completion: Pick<ScoredRollout, 'prompt' | 'completion'>,
   { block }: { block: number },
@@ -138,7 +141,7 @@ export function activeBlockView(
   const { prompt, completion: text } = completion;
   let count = 1 + random.integer(text.length);
   let end = text.length;
-  // The decoder's blocks begin on the left, so that the last may be shorter.
+  // The decoder's blocks start from the left, so the last one may be shorter.
   let start = Math.floor((end - 1) / block) * block;
   while (count > end - start) {
     count -= end - start;
@@ -155,6 +158,6 @@ function tiltMetrics(completions: readonly ScoredRollout[], h: number) {
   const weights = completions.map(({ reward }) => Math.exp(h * reward));
   const sum = weights.reduce((all, one) => all + one, 0);
   const squares = weights.reduce((all, one) => all + one ** 2, 0);
-  // How many completions would tell as much if they counted alike.
+  // Effective sample size: the number of equally weighted completions with the same information.
   return (_: StepResult) => ({ tilt_effective_share: sum ** 2 / squares / weights.length });
 }

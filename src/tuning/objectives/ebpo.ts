@@ -1,16 +1,16 @@
 /**
- * EBPO, the ELBO-based block policy optimisation of LLaDA 2.1 (arXiv 2602.08676): a clipped ratio of block ELBOs, all
- * blocks of a completion in one pass over [clean text ; masked copy] with the block-causal rule M, in which a masked
- * block sees the prompt and the clean blocks before it,
+ * EBPO, the ELBO-based block policy optimisation of LLaDA 2.1 (arXiv 2602.08676): a clipped ratio of block ELBOs. All
+ * blocks of a completion are computed in one pass over [clean text ; masked copy] with the block-causal rule M, in
+ * which a masked block attends to the prompt and to earlier clean blocks,
  *
  *     log rho = sum_n w_n sum_b ( log p(y^b | z_n, x; M) - log p_old(y^b | z_n, x; M) )
  *
- * z_n masks l ~ U{1..B} of the B tokens of every block, and w_n = B / (l m) for each of the m noise levels, so that the
- * sum is the block-causal ELBO. Uncertain: the report gives neither w_n, nor clipping, nor whether the ratio is taken
- * per token; clipping is 0.2, and `mask_samples` noise levels are drawn. Only a model that reads the prompt without the
- * canvas (`prefix-lm`), in one block, decodes exactly as this pass sees it. A model with full attention decodes with the
- * canvas in the prompt's sight and with masks behind the block, and this tunes it on another context than that. Models
- * that predict the next place cannot be doubled and are refused.
+ * z_n masks l ~ U{1..B} of the B tokens of every block, and w_n = B / (l m) for each of the m noise levels, so that
+ * the sum is the block-causal ELBO. Uncertain: the report specifies neither w_n nor clipping, nor whether the ratio is
+ * per token; clipping is 0.2, and `mask_samples` noise levels are drawn. This pass equals decoding exactly only for a
+ * model whose prompt does not attend to the canvas (`prefix-lm`), with one block. A model with full attention decodes
+ * with the canvas visible to the prompt and with masks after the block, so it is tuned in another context than that of
+ * decoding. Models with shifted logits cannot use the doubled layout and are rejected.
  */
 import { subset } from '../../diffusion/masking.ts';
 import { UsageError } from '../../platform/errors.ts';
@@ -50,17 +50,17 @@ export const ebpo: Objective = {
     clipped.check?.(settings, config);
     if (config.logit_shift)
       throw new UsageError(
-        'ebpo puts a completion twice into one row, which a model that predicts the next place cannot read; take another objective or model.',
+        'ebpo puts a completion twice into one row, which models with shifted logits do not support; choose another objective or model.',
       );
     if (config.attention === 'prefix-lm')
       throw new UsageError(
-        'ebpo puts a completion twice into one row, where a model that fills gaps has what follows it; take another objective or model.',
+        'ebpo puts a completion twice into one row, which leaves no place for the suffix of a model that fills gaps; choose another objective or model.',
       );
   },
 };
 
 interface Doubling {
-  /** Tokens that every prompt is padded to, on its left. */
+  /** The length to which every prompt is padded on its left. */
   readonly prompt: number;
   readonly block: number;
   readonly mask_samples: number;
@@ -69,7 +69,9 @@ interface Doubling {
   readonly random: Random;
 }
 
-/** A completion twice, its copy masked block by block; rotary positions are relative, so that padding shifts nothing. */
+/**
+ * A completion twice, with the copy masked block by block. Rotary positions are relative, so padding changes nothing.
+ */
 export function doubledView(text: Text, { prompt, block, mask_samples: samples, mask, pad, random }: Doubling): View {
   const { completion, length } = text;
   const absent = prompt - text.prompt.length;

@@ -4,18 +4,19 @@
  *
  *     grad J = sum_t E[ A_t grad log pi(x_t | x_{t+1}) ],   log pi(x_t | x_{t+1}) = sum of the tokens that step t reveals
  *
- * Only the K steps (`trace_steps`) with the largest mean entropy of their revealed tokens are kept; what the others would
- * add is bounded by their entropy (the paper's theorem on step selection). EGSPO gives every step the completion's
- * advantage. EGSPO-SA adds what a step is worth: x^_t is its state filled greedily from the same pass, and
+ * Only the K steps (`trace_steps`) with the largest mean entropy of their revealed tokens are used; the contribution
+ * of the others is bounded by their entropy (the paper's theorem on step selection). EGSPO gives every step the
+ * completion's advantage. EGSPO-SA adds the value of a step, where x^_t is its state filled greedily from the same
+ * pass:
  *
  *     ret_t = ( (1 + lambda) r(x_0) - lambda r(x^_t) ) / (1 + lambda),   A_t = ret_t - its mean over the group
  *
- * The loss of a step is clipped, -min(rho A, clip(rho, 0.8, 1.5) A) + 0.04 k3, over a constant: completions times tokens.
- * Log-probabilities are those that rollouts draw from (temperature, without the mask), so that with `order=random` and
- * K at least the number of steps the gradient is exact; by confidence, which tokens a step reveals depends on the draw
- * too, and the paper leaves that out as this does. Differs: all K steps share one update (the released code makes an
- * update for each). Uncertain: whether the group's mean is taken over the same step or, as here, the same rank among the
- * selected steps in time; and the dynamic halving of lambda is left out.
+ * The loss of a step is clipped, -min(rho A, clip(rho, 0.8, 1.5) A) + 0.04 k3, divided by a constant: completions
+ * times tokens. Log-probabilities are those of the sampling distribution (temperature, without the mask), so the
+ * gradient is exact with `order=random` and K at least the number of steps. With confidence order, the revealed
+ * positions depend on the sample too, which the paper ignores and this does as well. Differs: all K steps share one
+ * update (the released code makes an update for each). Uncertain: whether the group's mean is taken over the same step
+ * or, as here, over the same rank in time among the selected steps. The dynamic halving of lambda is left out.
  */
 
 import { byGroup } from '../advantages.ts';
@@ -51,7 +52,7 @@ function egspoObjective(name: string, stepwise: boolean, description: string): O
   );
 }
 
-/** The `count` steps of a trace with the largest mean entropy of what they reveal, in time order. */
+/** The `count` steps of a trace with the largest mean entropy of their revealed tokens, in time order. */
 export function selectSteps(rollout: Pick<Rollout, 'revealedAt' | 'entropy'>, count: number): number[] {
   const steps = Array.from({ length: traceLength(rollout) }, (_, step) => {
     const entropies = [...rollout.entropy].filter((_, place) => rollout.revealedAt[place] === step);
@@ -96,7 +97,7 @@ async function stepAdvantages(
   return found;
 }
 
-/** The completions of states whose masked places are all filled with the likeliest token. */
+/** Fills all masked positions of states with the most likely token. */
 async function fillGreedily(
   states: readonly { readonly rollout: Rollout; readonly step: number }[],
   { model, tokens: { mask } }: MethodRun,

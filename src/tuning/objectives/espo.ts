@@ -1,15 +1,15 @@
 /**
- * ESPO, ELBO-based sequence-level policy optimisation (arXiv 2512.03759, and its released trainer): the whole completion
- * is one sequence, and the ELBO stands for its log-likelihood,
+ * ESPO, ELBO-based sequence-level policy optimisation (arXiv 2512.03759, and its released trainer): the whole
+ * completion is one sequence, and its ELBO replaces its log-likelihood,
  *
  *     rho = exp((ELBO - ELBO_old) / n),   loss = mean_j( -min(rho A, clip(rho, 1 - eps, 1 + eps) A) + kl/n 1/2 (ELBO - ELBO_ref)^2 )
  *
- * The ELBO is estimated from coupled pairs: x tokens masked, x uniform on {0 .. n} and spread evenly over the step's
- * completions, each weighing (n + 1) / x, and the complement with (n + 1) / (n - x), half of each. That is unbiased: the
- * sum over x of 1/x is the ELBO's own. The same masks serve all three policies. `mask_samples` / 2 pairs are drawn, at
- * least one. The released values (clip 0.2, kl 0.01) are the defaults. Differs: n counts a completion's own tokens up to
- * its end of text, where the released code takes the canvas; and counts are spread by strata of equal width, not by a
- * rounded grid.
+ * The ELBO is estimated from coupled pairs: x masked tokens, x uniform on {0 .. n} and spread evenly over the step's
+ * completions, each with the weight (n + 1) / x, and the complement with (n + 1) / (n - x), half of each. This is
+ * unbiased: the sum over x of 1/x is that of the ELBO. All three policies use the same masks. `mask_samples` / 2 pairs
+ * are drawn, at least one. The released values (clip 0.2, kl 0.01) are the defaults. Differs: n counts a completion's
+ * own tokens up to its end of text, where the released code uses the canvas; and counts are spread by strata of equal
+ * width, not by a rounded grid.
  */
 import { subset } from '../../diffusion/masking.ts';
 import type { Random } from '../../platform/random.ts';
@@ -37,7 +37,7 @@ export const espo = clippedObjective(
         const { length } = completion;
         const draws = spread.map((times) => Math.floor((times[index] as number) * (length + 1)));
         return {
-          // Per token, so that the ratio is the n-th root of the sequence's.
+          // Per token, so that the ratio is the n-th root of the sequence's ratio.
           sequence: draws.flatMap((masked) => pairOfViews(completion, masked, 1 / pairs / length, tokens.mask, random)),
           advantage: completion.advantage,
           weights: 1 / count,
@@ -49,7 +49,7 @@ export const espo = clippedObjective(
   { paper: 'arXiv 2512.03759', description: 'ESPO: one clipped ratio of ELBOs for the whole completion' },
 );
 
-/** `count` tokens masked, and the others; the scores of the two add up to `scale` times an ELBO. */
+/** Two views, one with `count` masked tokens and one with the others. Their scores sum to `scale` times an ELBO. */
 export function pairOfViews(text: Text, count: number, scale: number, mask: number, random: Random): ScoredSequence {
   const { length } = text;
   const masked = subset(length, count, random);

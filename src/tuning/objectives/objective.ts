@@ -8,56 +8,58 @@ import type { InfillContext } from '../likelihoods/canvas-batch.ts';
 import type { Rollout, RolloutJob } from '../rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from '../settings.ts';
 
-/** A completion that the policy wrote, what it earned, and how it compares with its group. */
+/** A completion of the policy with its advantage. */
 export interface ScoredCompletion extends InfillContext {
-  /** All tokens of the canvas behind the prompt, those after the end of text too. */
+  /** All tokens of the canvas, including those after the end of text. */
   readonly completion: Int32Array;
-  /** Tokens up to and with the first end of text; all of them where there is none. */
+  /** Number of tokens up to and including the first end of text; all tokens if there is none. */
   readonly length: number;
   /** Reward minus the mean of its group. */
   readonly advantage: number;
 }
 
-/** A scored completion with all that is known of how it came about. */
+/** A scored completion with the record of its rollout. */
 export interface ScoredRollout extends ScoredCompletion {
   readonly rollout: Rollout;
   readonly reward: number;
-  /** Number of its group; the completions of a group stand side by side. */
+  /** Index of its group. The completions of a group are consecutive. */
   readonly group: number;
 }
 
 /** A mask per Monte-Carlo sample, over prompt and completion: 1 where the token is masked. */
 export type MaskSamples = readonly Uint8Array[];
 
-/** The batches of one update, and what to log of it once the step is made. */
+/** The batches of one update, and its metrics. */
 export interface Update {
-  /** Empty where no completion has any weight. */
+  /** Empty if no completion has any weight. */
   readonly batches: readonly Batch[];
-  /** Numbers for the event log, means over the completions that the update used. */
+  /** Metrics for the event log: means over the completions used in the update. */
   metrics(result: StepResult): Record<string, number>;
 }
 
-/** An update from given masks, and the log-likelihood estimate that stands for each completion in its loss. */
+/** An update with explicit masks, and each completion's log-likelihood estimate in its loss. */
 export interface MaskedUpdate {
   readonly batch: Batch;
   logp(metrics: StepResult['metrics'][number]): number[];
 }
 
-/** A policy-gradient method. What it carries in the course of a run is in the `Method` that `begin` makes. */
+/** A policy-gradient method. Its state during a run is in the `Method` that `begin` creates. */
 export interface Objective {
   readonly name: string;
   readonly paper: string;
   readonly description: string;
-  /** The loss of batches that bring none of their own. */
+  /** The loss of batches without a loss of their own. */
   readonly loss: Loss;
-  /** Whether `kl`, `clip_low` and `clip_high` mean something to it. */
+  /** Whether it uses `kl`, `clip_low` and `clip_high`. */
   readonly isClipped?: boolean;
-  /** Throws a `UsageError` where the method cannot work with these settings or this model; called before the first step. */
+  /**
+   * Throws a `UsageError` if the method cannot work with these settings or this model. Called before the first step.
+   */
   check?(settings: FullTuningSettings, config: ModelConfig): void;
   begin(run: MethodRun): Method;
   /**
-   * The batch of one update from given masks, to check the method by hand; `masks[j][s]` belongs to completion j.
-   * Absent: the method is not a function of masks and rewards alone.
+   * The batch of one update with explicit masks, for checks by hand; `masks[j][s]` belongs to completion j. Absent:
+   * the method does not depend on masks and rewards alone.
    */
   fromMasks?(
     completions: readonly ScoredCompletion[],
@@ -67,30 +69,30 @@ export interface Objective {
   ): MaskedUpdate;
 }
 
-/** What a method sees of the run that it is part of. */
+/** What a method can access of its run. */
 export interface MethodRun {
   readonly model: LanguageModel;
   readonly settings: TuningSettings;
   readonly tokens: MaskingTokens;
-  /** What the loss of a batch logs under the present policy, without an update. */
+  /** The metrics of a batch's loss under the current policy, without an update. */
   evaluate(batch: Batch): Promise<Record<string, HostTensor>>;
-  /** What other completions of rolled out problems would have earned. */
+  /** The rewards of other completions of the step's problems. */
   reward(asked: readonly { readonly job: RolloutJob; readonly completion: Int32Array }[]): Promise<number[]>;
-  /** The text that solves a problem; null where nobody knows it. */
+  /** A solution of the problem; null if it is unknown. */
   solution(job: RolloutJob): string | null;
-  /** Makes the optimiser forget: moments, and its place in the learning rate's schedule. */
+  /** Resets the optimiser: its moments, and its position in the learning rate schedule. */
   restartOptimizer(): Promise<void>;
-  /** What `Method.state` gave when the checkpoint was written from which the run goes on; empty in a new run. */
+  /** The result of `Method.state` in the checkpoint from which the run resumed; empty in a new run. */
   readonly restored: ReadonlyMap<string, HostTensor>;
 }
 
-/** A method at work in a run. */
+/** A method during a run. */
 export interface Method {
-  /** Writes the completions of a step; absent: the present policy does. */
+  /** Generates the completions of a step; absent: the current policy does. */
   rollOut?(jobs: readonly RolloutJob[], step: number): Promise<Rollout[]>;
-  /** Takes what the updates on a step's rollouts need of the policies as they are before the first of them. */
+  /** Records what the updates on a step's rollouts need of the policies, before the first update. */
   prepare(collected: Collected): Promise<Round>;
-  /** What must survive a kill; see `MethodRun.restored`. */
+  /** The state to store in checkpoints; see `MethodRun.restored`. */
   state?(): Promise<ReadonlyMap<string, HostTensor>>;
   dispose?(): Promise<void>;
 }
@@ -106,11 +108,11 @@ export interface Collected {
 
 /** The updates on one set of rollouts. */
 export interface Round {
-  /** The batches of inner update number `inner` (from 0), under the policy as the updates before have left it. */
+  /** The batches of inner update number `inner` (from 0), under the policy after the previous updates. */
   update(inner: number): Promise<Update>;
 }
 
-/** A method whose updates need nothing but the rollouts and fresh masks. */
+/** A method without state, whose updates need only the rollouts and new masks. */
 export function memoryless(update: (completions: readonly ScoredRollout[], random: Random) => Update): Method {
   return {
     prepare: async ({ completions, random }) => ({

@@ -17,7 +17,7 @@ import { uniGrpo } from './unigrpo.ts';
 import { vrpo } from './vrpo.ts';
 import { wd1 } from './wd1.ts';
 
-/** Every policy-gradient method, in the order in which they are listed. */
+/** All policy-gradient methods, in the order in which they are listed. */
 export const objectives: readonly Objective[] = [
   ...spgObjectives,
   diffuGrpo,
@@ -36,20 +36,20 @@ export const objectives: readonly Objective[] = [
   ebpo,
 ];
 
-/** Throws a `UsageError` where an objective cannot work with these settings or this model, or has no use for one of them. */
+/** Throws a `UsageError` if an objective cannot work with these settings or this model, or does not use one of them. */
 export function checkObjective(name: string, settings: FullTuningSettings, config: ModelConfig): void {
   const objective = objectiveByName(name);
   const { kl, clip_low, clip_high } = settings;
-  // A divergence of no weight is what all others have.
+  // A divergence with the weight 0 is the same as none, which all methods support.
   const unused = Object.entries({ kl: kl || null, clip_low, clip_high }).find(([, value]) => value !== null);
   if (unused && !objective.isClipped)
     throw new UsageError(
-      `${name} has no use for ${unused.join(' = ')}: it clips no ratio and is held near no reference; leave it out, or take another objective.`,
+      `${name} does not use ${unused.join(' = ')}, because it has no clipped ratio and no KL penalty; remove the setting, or choose another objective.`,
     );
   objective.check?.(settings, config);
 }
 
-/** The method of a name; throws a `UsageError` that names the known ones. */
+/** The method with a name. Throws a `UsageError` that lists the known ones. */
 export function objectiveByName(name: string): Objective {
   const objective = objectives.find((candidate) => candidate.name === name);
   if (!objective)

@@ -4,9 +4,9 @@
  *
  *     D = s(y) - s_ref(y),  d = D - sg(mean of D),   loss = - mean_j sg(A_j - lambda d_j) d_j
  *
- * with s the ELBO per token. The gradient is that of lambda/2 (d - A / lambda)^2, so a completion stops to be pushed
- * once d has arrived at A / lambda, without any clipping. Policy and reference see the same masks; the mean is over the
- * step's completions, groups of equal reward included. Uncertain: the formula and lambda = 0.01 come from a
+ * with s the ELBO per token. The gradient is that of lambda/2 (d - A / lambda)^2, so a completion is no longer changed
+ * once d has reached A / lambda, without any clipping. Policy and reference use the same masks; the mean is over the
+ * step's completions, including groups of equal reward. Uncertain: the formula and lambda = 0.01 come from a
  * re-implementation, not from the paper.
  */
 
@@ -30,10 +30,10 @@ export const rspo: Objective = {
     return {
       async prepare({ step, completions, random }) {
         const frozen = await reference.at(step);
-        const tells = completions.some(({ advantage }) => advantage !== 0);
+        const hasSignal = completions.some(({ advantage }) => advantage !== 0);
         return {
           async update(inner) {
-            if (!tells) return { batches: [], metrics: () => ({}) };
+            if (!hasSignal) return { batches: [], metrics: () => ({}) };
             const masks = random('masks', inner);
             const sequences = completions.map((completion) =>
               elboViews(completion, settings.mask_samples, tokens.mask, masks, 1 / completion.length),
@@ -59,7 +59,7 @@ export const rspo: Objective = {
   },
 };
 
-/** What each score counts in the loss: -(A - lambda d) over the number of completions. */
+/** The weight of each score in the loss: -(A - lambda d) over the number of completions. */
 export function rspoWeights(relative: readonly number[], advantages: readonly number[], lambda: number): number[] {
   const mean = relative.reduce((sum, own) => sum + own, 0) / relative.length;
   return relative.map((own, j) => -((advantages[j] as number) - lambda * (own - mean)) / relative.length);

@@ -1,12 +1,13 @@
 /**
- * SPG, the Sandwiched Policy Gradient (arXiv 2510.09541, section 4). A masked diffusion model's log-likelihood has no
- * closed form; SPG raises a lower bound of it for completions that did better than their group, and lowers an upper
- * bound for those that did worse, so that the objective bounds the policy gradient's from below for either sign:
+ * SPG, the Sandwiched Policy Gradient (arXiv 2510.09541, section 4). The log-likelihood of a masked diffusion model
+ * has no closed form. SPG raises a lower bound of it for completions that are better than their group, and lowers an
+ * upper bound for those that are worse, so that the objective is a lower bound of the policy gradient's for either
+ * sign:
  *
  *     loss = - sum_j A_j L_j,   L_j = ELBO_j if A_j > 0, else omega EUBO_j + (1 - omega) ELBO_j
  *
- * Every bound is estimated from m masked versions of the completion, one forward pass each, with M[s, i] = 1 where
- * token i is masked in sample s, N_s tokens masked, and n tokens up to the first end of text:
+ * Every bound is estimated from m masked versions of the completion, with one forward pass each. M[s, i] = 1 if token
+ * i is masked in sample s; N_s tokens are masked; n tokens are up to the first end of text:
  *
  *                 released code (per-token means)                  paper (sums, w = 1/t as n/N_s)
  *     ELBO        mean_s 1/N_s sum_i M log p                       mean_s sum_i w_s M log p
@@ -14,10 +15,10 @@
  *                 U_i = mean_s M p^beta n/N_s                      U_i = mean_s w_s M p^beta
  *     weight      -A_j n_j / sum n                                 -A_j / count
  *
- * so both are one program with different weights. `upper_bound=loose` puts U_i - 1 in the place of log U_i (the paper's
- * ablation, by log y <= y - 1: no bias from the logarithm of a mean, but a looser bound). There is no importance ratio, no clipping and no KL term, in the
- * paper as here, also where several updates are made on one set of rollouts. The EUBO's constant C(T) has no gradient
- * and is left out, as in the paper's trained form.
+ * so both are one program with different weights. `upper_bound=loose` replaces log U_i by U_i - 1 (the paper's
+ * ablation, by log y <= y - 1: no bias from the logarithm of a mean, but a looser bound). As in the paper, there is no
+ * importance ratio, no clipping and no KL term, even with several updates on one set of rollouts. The EUBO's constant
+ * C(T) has no gradient and is omitted, as in the paper's trained form.
  */
 import { estimatorMasks } from '../../diffusion/masking.ts';
 import { logSumExp, total } from '../../graph/compositions.ts';
@@ -31,7 +32,7 @@ import { microBatches } from '../likelihoods/micro-batches.ts';
 import type { TuningSettings } from '../settings.ts';
 import { type MaskSamples, memoryless, type Objective, type ScoredCompletion, type Update } from './objective.ts';
 
-/** log 0, far below any log-probability and still finite after sums. */
+/** log 0: far below any log-probability, and still finite after sums. */
 const logZero = -1e30;
 
 export interface SpgEstimator {
@@ -39,13 +40,13 @@ export interface SpgEstimator {
   readonly beta: number;
 }
 
-/** How much each bound of a completion counts in the loss. */
+/** The weight of each bound of a completion in the loss. */
 interface BoundWeights {
   readonly elbo: number;
   readonly eubo: number;
 }
 
-/** How the upper bound is estimated: log U, or U - 1, which is above it, looser, and without bias. */
+/** The estimate of the upper bound: log U, or U - 1, which is larger, looser, and unbiased. */
 export type UpperBound = 'log' | 'loose';
 
 const spgLossWith = (upper: UpperBound): Loss => ({
@@ -68,7 +69,7 @@ const spgLossWith = (upper: UpperBound): Loss => ({
 export const spgLoss = spgLossWith('log');
 const looseLoss = spgLossWith('loose');
 
-/** Fixed parts of an SPG batch: `masks[j][s]` covers prompt and completion j in sample s. */
+/** An SPG batch for explicit masks; `masks[j][s]` covers prompt and completion j in sample s. */
 export function spgBatch(
   completions: readonly ScoredCompletion[],
   masks: readonly MaskSamples[],
@@ -136,12 +137,15 @@ export function spgBatch(
 
 export type NegativeBranch = 'mixture' | 'eubo' | 'elbo' | 'none';
 
-/** The share of the EUBO in the bound for completions with negative advantage; null: they are left out. */
+/** The share of the EUBO in the bound for completions with negative advantage; null: these are left out. */
 export function euboShare(branch: NegativeBranch, omega: number): number | null {
   return { mixture: omega, eubo: 1, elbo: 0, none: null }[branch];
 }
 
-/** Weights of the two bounds of every completion, the advantage's sign and the estimator's normaliser included. */
+/**
+ * The weights of the two bounds of every completion, including the sign of the advantage and the estimator's
+ * normalisation.
+ */
 export function boundWeights(
   completions: readonly Pick<ScoredCompletion, 'length' | 'advantage'>[],
   branch: NegativeBranch,
@@ -156,10 +160,10 @@ export function boundWeights(
   });
 }
 
-/** SPG needs nothing but the rollouts, and can be checked by hand. */
+/** SPG has no state, and can be checked by hand. */
 export interface SpgObjective extends Objective {
   readonly fromMasks: NonNullable<Objective['fromMasks']>;
-  /** One update; fresh masks are drawn from `random`. */
+  /** One update; new masks are drawn from `random`. */
   update(
     completions: readonly ScoredCompletion[],
     settings: TuningSettings,
@@ -223,7 +227,7 @@ function spg(branch: NegativeBranch, description: string): SpgObjective {
   return self;
 }
 
-/** Mean bounds per token of good and of bad completions, and the entropy of the masked tokens' predictions. */
+/** Mean bounds per token of good and bad completions, and the entropy of the masked tokens' predictions. */
 function boundMetrics(
   parts: readonly (readonly ScoredCompletion[])[],
   results: StepResult['metrics'],

@@ -1,15 +1,15 @@
 /**
- * TraFL, trajectory balance (arXiv 2605.13935): regress the policy to p(y|c) = p_ref(y|c) exp(beta r(y)) / Z(c),
+ * TraFL, trajectory balance (arXiv 2605.13935): regresses the policy to p(y|c) = p_ref(y|c) exp(beta r(y)) / Z(c),
  *
  *     delta = s(y) - s_ref(y) - beta (r(y) - mean_group r) + log Z(c),   loss = mean delta^2
  *
  * s is a mean log-probability per position over K masks, s = 1/K sum_k 1/l_k sum_{i in M_k} log pi(y_i | M_k), in
- * complementary pairs (`mask_samples` / 2 pairs; the paper has two), the same masks for the reference. The paper learns
- * log Z with a head on the prompt. Here it is either the minimiser for the group at hand, log Z = mean(beta A - (s -
- * s_ref)), or a learnt table of scalars by the prompt's hash, which prompts that collide share (`log_z=learned`).
- * Groups of equal rewards are left out. Uncertain: the formulas come from a re-implementation, not from the paper, and
- * beta (`reward_beta`) is our choice. Known: centring rewards in a group shrinks the tilt by 1 - 1/g, and squaring an
- * estimate of K masks adds its variance over K to the loss.
+ * complementary pairs (`mask_samples` / 2 pairs; the paper has two), with the same masks for the reference. The paper
+ * learns log Z with a head on the prompt. Here it is either the minimiser for the current group, log Z = mean(beta A -
+ * (s - s_ref)), or a learnt table of scalars by the prompt's hash, in which colliding prompts share an entry
+ * (`log_z=learned`). Groups of equal rewards are left out. Uncertain: the formulas come from a re-implementation, not
+ * from the paper, and beta (`reward_beta`) is our choice. Known: centring rewards in a group shrinks the tilt by 1 -
+ * 1/g, and squaring an estimate from K masks adds its variance over K to the loss.
  */
 import { subset } from '../../diffusion/masking.ts';
 import type { Random } from '../../platform/random.ts';
@@ -75,7 +75,10 @@ export const trafl: Objective = {
   },
 };
 
-/** delta of each completion; `relative` is s - s_ref. Without `logZ` it is the one that minimises the group's loss. */
+/**
+ * delta of each completion; `relative` is s - s_ref. Without `logZ`, the value that minimises the group's loss is
+ * used.
+ */
 export function residuals(
   completions: readonly Pick<ScoredRollout, 'group' | 'advantage'>[],
   relative: readonly number[],
@@ -98,7 +101,7 @@ export function complementaryViews(text: Text, samples: number, mask: number, ra
   const { length } = text;
   const pairs = Math.max(1, Math.floor(samples / 2));
   return Array.from({ length: pairs }, () => {
-    // Neither half is empty, unless there is one token alone.
+    // Neither half is empty, unless there is only one token.
     const masked = subset(length, length === 1 ? 1 : 1 + random.integer(length - 1), random);
     const halves = length === 1 ? [masked, masked] : [masked, masked.map((one) => 1 - one)];
     return halves.map((own) => {
@@ -110,7 +113,7 @@ export function complementaryViews(text: Text, samples: number, mask: number, ra
 
 const tableSize = 256;
 
-/** FNV-1a of the prompt's tokens, as a place in the table. */
+/** FNV-1a hash of the prompt's tokens, as an index of the table. */
 function slotOf(prompt: Int32Array): number {
   let hash = 0x811c9dc5;
   for (const token of prompt) hash = Math.imul(hash ^ token, 0x01000193);

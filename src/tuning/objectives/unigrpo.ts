@@ -1,13 +1,13 @@
 /**
- * UniGRPO of MMaDA (arXiv 2505.15809): GRPO in which a completion is masked in part, with mask ratios spread
- * over the inner updates, so that later denoising steps are seen as well as the first:
+ * UniGRPO of MMaDA (arXiv 2505.15809): GRPO on partly masked completions, with mask ratios spread over the inner
+ * updates, so that later denoising steps are covered as well as the first:
  *
  *     p_0 ~ U(0, 1) for each completion;   p_k = p_0 + (1 - p_0) k / mu in inner update k of mu
  *     loss = - mean_j 1/|M_j| sum_{i in M_j} min(rho_i A_j, clip(rho_i, 1 - eps, 1 + eps) A_j) + kl k3
  *
- * over masked tokens alone; the prompt is never masked. Old policy and reference see the same mask. Uncertain: the
- * paper's own section was not read. The schedule follows the description in SPG (arXiv 2510.09541), and
- * clipping (0.2) and kl (0.01) are GRPO's usual ones.
+ * over masked tokens only; the prompt is never masked. Old policy and reference use the same mask. Uncertain: the
+ * paper's own section was not read. The schedule follows the description in SPG (arXiv 2510.09541), and clipping (0.2)
+ * and kl (0.01) are GRPO's usual values.
  */
 import { subset } from '../../diffusion/masking.ts';
 import { overPrompt } from '../likelihoods/elbo-views.ts';

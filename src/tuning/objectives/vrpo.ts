@@ -1,12 +1,12 @@
 /**
- * VRPO of LLaDA 1.5 (arXiv 2505.19223): DPO's loss (arXiv 2305.18290) with ELBOs B in the place of log-likelihoods,
+ * VRPO of LLaDA 1.5 (arXiv 2505.19223): DPO's loss (arXiv 2305.18290) with ELBOs B instead of log-likelihoods,
  *
  *     loss = - log sigma( beta ( (B(y_w) - B_ref(y_w)) - (B(y_l) - B_ref(y_l)) ) )
  *
- * and its reductions of variance: the sample budget is spent on many noise levels with one mask each, and policy and
- * reference see the same masks. Where the paper has labelled pairs, pairs are made of a group's own completions: the best
- * with the worst, the second best with the second worst, as long as their rewards differ. `mask_samples` is the budget
- * (the paper's is 8). Uncertain: the paper's number of pairs and samples were not read.
+ * and its variance reduction: the sample budget is spent on many noise levels with one mask each, and policy and
+ * reference use the same masks. The paper has labelled pairs; here pairs are made of a group's own completions: the
+ * best with the worst, the second best with the second worst, as long as their rewards differ. `mask_samples` is the
+ * budget (the paper's is 8). Uncertain: the paper's number of pairs and samples were not read.
  */
 import { total } from '../../graph/compositions.ts';
 import { add, exp, log, maximum, mul, neg, reduceSum, reshape, sub } from '../../graph/primitives.ts';
@@ -18,14 +18,14 @@ import { scoreSequences, sequenceScores } from '../likelihoods/scored-sequences.
 import { scalarInput, sequenceBatches } from '../likelihoods/sequence-update.ts';
 import type { Objective, ScoredRollout } from './objective.ts';
 
-/** Actions stand in pairs, the preferred one first. */
+/** Sequences are in pairs, the preferred one first. */
 export const preferenceLoss: Loss = {
   name: 'preference',
   define: ({ logp, extra }) => {
     const pairwise = (values: ReturnType<typeof mul>) => reduceSum(reshape(values, [-1, 2]), [1]);
     const relative = sub(sequenceScores(logp, extra('coefficients')), extra('reference'));
     const margin = mul(pairwise(mul(relative, extra('signs'))), extra('preference_beta'));
-    // -log sigma(x) = max(-x, 0) + log(1 + exp(-|x|)), which neither overflows nor loses its tail.
+    // -log sigma(x) = max(-x, 0) + log(1 + exp(-|x|)) neither overflows nor loses precision in its tail.
     const size = maximum(margin, neg(margin));
     const perPair = add(maximum(neg(margin), 0), log(add(exp(neg(size)), 1)));
     const weights = pairwise(extra('weights'));
@@ -82,7 +82,10 @@ export const vrpo: Objective = {
   },
 };
 
-/** The best of each group with its worst, the second best with the second worst, and so on while their rewards differ. */
+/**
+ * Pairs the best of each group with its worst, the second best with the second worst, and so on while their rewards
+ * differ.
+ */
 export function preferencePairs<T extends Pick<ScoredRollout, 'group' | 'reward'>>(
   completions: readonly T[],
 ): [T, T][] {
