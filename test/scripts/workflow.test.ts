@@ -30,7 +30,7 @@ describe('the workflow of continuous integration', async () => {
   it('runs .ci/run, and packages for every platform', () => {
     assert.ok(commands.includes('.ci/run'));
     assert.deepEqual([...jobs.package!.strategy!.matrix.target].sort(), targets());
-    assert.ok(commands.includes('npm run package -- ${{ matrix.target }}'));
+    assert.ok(commands.some((command) => /^npm run package -- \$\{\{ matrix\.target \}\}$/.test(command)));
   });
 
   it('names only scripts and files that exist', async () => {
