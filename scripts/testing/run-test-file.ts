@@ -25,8 +25,6 @@ export interface TestFileOptions {
  *
  * @param file relative to `root`
  * @param home the data home for it (`UNMASK_HOME`), so that no test sees or changes the user's own
- * @param options.limit seconds after which the file is ended
- * @param options.env what its suite adds to the environment
  */
 export async function runTestFile(
   root: string,

@@ -35,7 +35,7 @@ export function findSuites(root: string): Suite[] {
     all.filter(belongs).map((file) => ({ name: file, run: (home) => runTestFile(root, file, home, { env: env() }) }));
   let webgpu: NodeJS.ProcessEnv = {};
   // `workspaces` holds sample projects, whose tests are run by our tests.
-  const separate = ['sandbox', 'webgpu', 'browser', 'vscode', 'workspaces'];
+  const separate = ['sandbox', 'golden', 'webgpu', 'browser', 'vscode', 'workspaces'];
   return [
     { name: 'checks', jobs: checks(root), concurrency: 2, prepare: async () => {} },
     {
@@ -47,7 +47,8 @@ export function findSuites(root: string): Suite[] {
     { name: 'rounding', jobs: roundingJobs(root, all), concurrency: 2, prepare: async () => {} },
     {
       name: 'sandbox',
-      jobs: jobs(isIn('sandbox')),
+      // One of the golden transcripts runs a workspace's tests.
+      jobs: jobs((file) => isIn('sandbox')(file) || isIn('golden')(file)),
       concurrency: 1,
       prepare: (log) => ensureOnSystem(needs.sandbox, log),
     },

@@ -6,6 +6,8 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { assertGolden } from '../golden/golden-file.ts';
+import { maskNumbers, maskPlaces } from '../golden/mask.ts';
 
 const main = fileURLToPath(new URL('../../dist/unmask.mjs', import.meta.url));
 
@@ -28,9 +30,24 @@ interface StartDocument {
   readonly checkpoint: string;
 }
 
+/** What `start` prints, without results, which depend on rounding and speed, and without the lines that report progress. */
+const masks: readonly (readonly [RegExp, string])[] = [
+  [/^ {2}step +\d+ {2}.*$/gm, '  FRAME'],
+  [/^[> ] ((onnx|tensorflow) +\S+) .*$/gm, '$1 ...'],
+  [/needs (about )?[\d.]+ [KMG]iB.*$/gm, 'MEMORY'],
+  // How many steps there are depends on the time limit.
+  [/^step \d+ .*\n/gm, ''],
+  [/^(evaluated at step) [1-9]\d*/gm, '$1 N'],
+  [/^\d+ steps$/gm, 'N steps'],
+  [/(?<=^== Result\n)[\s\S]*?(?=\n\n==)/gm, 'RESULT'],
+  [/^\d+ min \d+ s in all/gm, 'DURATION'],
+  [/^\d+(\.\d+)? s in all/gm, 'DURATION'],
+];
+
 describe('unmask start', () => {
   let folder: string;
   let output: string;
+  let small: string[];
   let document: StartDocument;
   const unmask = (...args: string[]) =>
     promisify(execFile)(process.execPath, [main, ...args], {
@@ -39,19 +56,9 @@ describe('unmask start', () => {
 
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-start-'));
-    const small = [
-      '--steps',
-      '2',
-      '--time-limit',
-      '20',
-      '--problems',
-      '12',
-      '--runs',
-      folder,
-      '--engine',
-      'onnx',
-      '--device',
-      'cpu',
+    small = [
+      ...['--steps', '2', '--time-limit', '20', '--problems', '12', '--runs', folder],
+      ...['--engine', 'onnx', '--device', 'cpu'],
     ];
     const { stdout, stderr } = await unmask('start', ...small, '--json');
     output = stderr;
@@ -87,6 +94,21 @@ describe('unmask start', () => {
     assert.equal(frames.length, 16);
     assert.equal(frames[0]!.split('·').length - 1, 15);
     assert.ok(!frames.at(-1)!.includes('·'));
+  });
+
+  it('prints what was recorded', async () => {
+    const help = await unmask('start', '--help');
+    const failed = await unmask('start', '--steps', '0').then(
+      () => assert.fail('it succeeded'),
+      (error: { code: number; stderr: string }) => error,
+    );
+    const masked = masks.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), output);
+    const transcript = [
+      `$ unmask start --help\n[stdout]\n${help.stdout}[exit code 0]\n`,
+      `$ unmask start ${small.join(' ')} --json\n[stderr]\n${maskNumbers(masked)}[exit code 0]\n`,
+      `$ unmask start --steps 0\n[stderr]\n${failed.stderr}[exit code ${failed.code}]\n`,
+    ].join('\n');
+    await assertGolden('cli/start.txt', maskPlaces(transcript, folder));
   });
 
   it('writes a report that holds the same numbers', async () => {

@@ -1,70 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Infilled, InfillRequest } from '../../src/diffusion/infill.ts';
+import type { InfillRequest } from '../../src/diffusion/infill.ts';
 import { UserError } from '../../src/platform/errors.ts';
-import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
-import { type CompletionQuery, Completions, shownFirst } from '../../src/runtime/completions.ts';
-import { Scheduler } from '../../src/runtime/scheduler.ts';
-
-/** What the model writes, as `infill` would say it. */
-function written(texts: readonly string[], confidence = 0.9): Infilled {
-  const empty = { tokens: new Int32Array(4), revealedAt: new Int32Array(4), confidence: new Float32Array(4) };
-  return {
-    alternatives: texts.map((text) => ({ ...empty, text, length: 3, ended: true, meanConfidence: confidence })),
-    begun: '',
-    contextTokens: 20,
-    forwards: 2,
-    contextMilliseconds: 3,
-    denoiseMilliseconds: 4,
-  };
-}
-
-interface Bench {
-  readonly completions: Completions;
-  readonly asked: InfillRequest[];
-  readonly settings: { value: CompletionSettings };
-  readonly clock: { now: number; snoozedUntil: number | null };
-}
-
-/** Completions on a model that writes `answer`; time stands still but for what is waited. */
-function bench(
-  answer: (request: InfillRequest) => Infilled | Promise<Infilled>,
-  changes: Partial<CompletionSettings> = {},
-): Bench {
-  const settings = { value: { ...defaultSettings.completions, ...changes } };
-  const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
-  const asked: InfillRequest[] = [];
-  const completions = new Completions({
-    turns: new Scheduler(),
-    settings: () => settings.value,
-    snoozedUntil: () => clock.snoozedUntil,
-    infill: async (request) => {
-      asked.push(request);
-      return answer(request);
-    },
-    now: () => clock.now,
-    wait: async (milliseconds) => {
-      clock.now += milliseconds;
-    },
-    watcher: () => null,
-  });
-  return { completions, asked, settings, clock };
-}
-
-function query(text: string, changes: Partial<CompletionQuery> = {}): CompletionQuery {
-  const [prefix, suffix] = text.split('|') as [string, string];
-  return {
-    uri: 'file:///a.ts',
-    languageId: 'typescript',
-    line: 0,
-    character: prefix.length,
-    text: { prefix, suffix },
-    trigger: 'automatic',
-    listIsOpen: false,
-    ...changes,
-  };
-}
+import { type CompletionQuery, shownFirst } from '../../src/runtime/completions.ts';
+import { bench, query, written } from './scripted-completions.ts';
 
 const never = new AbortController().signal;
 

@@ -38,7 +38,7 @@ describe('the loss of the next token', () => {
     });
     const mean = expected.reduce((sum, one) => sum + one, 0) / expected.length;
     assert.equal(expected.length, 7);
-    assert.ok(Math.abs(loss - mean) < 1e-5, `${loss} and ${mean}`);
+    assert.ok(Math.abs(loss - mean) < 1e-4, `${loss} and ${mean}`);
     await trainer.dispose();
     await model.dispose();
   });

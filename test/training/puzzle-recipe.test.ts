@@ -61,7 +61,13 @@ describe('the recipe of the puzzle model', () => {
       const { prompt, completion } = parts(example);
       assert.ok(!heldOut.has(prompt), prompt);
       assert.equal(example.tokens.length - example.canvases[0]!.start, countdown.completionLength.plain);
-      assert.ok(completion.length > 0);
+      const [, numbers, target] = /^([\d,]+)=(\d+):$/.exec(prompt)!;
+      const row = { numbers: numbers!.split(',').map(Number), target: Number(target) };
+      assert.equal(
+        countdown.grade(row, completion, { format: 'plain', asReleased: false }).correct,
+        true,
+        `${prompt}${completion}`,
+      );
     }
   });
 });

@@ -142,9 +142,9 @@ describe('a training step', () => {
       const trainer = new Trainer(model, maskedDiffusionLoss, optimizer);
       const expected = referenceLoss(checkpoint, checkpoint.weights, batch);
       const evaluated = await trainer.evaluate(batch);
-      assert.ok(Math.abs(evaluated.loss - expected) < 1e-5, `${evaluated.loss}, not ${expected}`);
+      assert.ok(Math.abs(evaluated.loss - expected) < 1e-4, `${evaluated.loss}, not ${expected}`);
       const { loss, gradNorm } = await trainer.step([batch]);
-      assert.ok(Math.abs(loss - expected) < 1e-5);
+      assert.ok(Math.abs(loss - expected) < 1e-4);
       const slopes = finiteDifferences(checkpoint.weights, (weights) => referenceLoss(checkpoint, weights, batch));
       let squares = 0;
       for (const [parameter, places] of slopes) {
@@ -196,13 +196,13 @@ describe('a training step', () => {
       const a = await trainers[0]!.step([whole]);
       const b = await trainers[1]!.step(parts);
       for (const name of ['loss', 'gradNorm', 'learningRate'] as const)
-        assert.ok(Math.abs(a[name] - b[name]) < 1e-5 * Math.max(1, a[name]), `${name}: ${a[name]} and ${b[name]}`);
+        assert.ok(Math.abs(a[name] - b[name]) < 1e-4 * Math.max(1, a[name]), `${name}: ${a[name]} and ${b[name]}`);
       assert.equal(b.metrics.length, 3);
     }
     const other = await three.readWeights();
     for (const [name, { data }] of await one.readWeights())
       data.forEach((value, place) => {
-        assert.ok(Math.abs(value - other.get(name)!.data[place]!) < 2e-5, `${name}[${place}]`);
+        assert.ok(Math.abs(value - other.get(name)!.data[place]!) < 2e-4, `${name}[${place}]`);
       });
     for (const name of checkpoint.weights.keys())
       assert.ok((await three.state.read(`gradient.${name}`)).data.every((value) => value === 0));

@@ -10,6 +10,7 @@ import type { ScoredCompletion } from '../../src/tuning/objectives/objective.ts'
 import { objectiveByName } from '../../src/tuning/objectives/registry.ts';
 import { spgObjectives as objectives, type SpgObjective } from '../../src/tuning/objectives/spg.ts';
 import { type TuningSettings, tuningSettings } from '../../src/tuning/settings.ts';
+import { assertNear } from '../model/assert-near.ts';
 import {
   finiteDifferences,
   logProbability,
@@ -101,7 +102,7 @@ describe("the gradient of SPG's loss with respect to every weight of a transform
       const slow = (weights: ReferenceWeights) =>
         slowLoss(checkpoint, weights, { estimator, branch, beta: 1.5, omega: 0.4 });
       const expected = slow(checkpoint.weights);
-      assert.ok(Math.abs(loss - expected) < 2e-5 * Math.max(1, Math.abs(expected)), `${loss}, not ${expected}`);
+      assert.ok(Math.abs(loss - expected) < 2e-4 * Math.max(1, Math.abs(expected)), `${loss}, not ${expected}`);
       for (const [parameter, places] of finiteDifferences(checkpoint.weights, slow, 4)) {
         const { data } = await model.state.read(`optimizer.m.${parameter}`);
         const gradient = Array.from(data, (moment) => moment / (1 - optimizer.beta1));
@@ -145,14 +146,10 @@ describe('an update', () => {
         numbers.forEach(([name, number], index) => {
           const [same, first] = done[0]!.numbers[index]!;
           assert.equal(name, same);
-          const close = Math.abs(number - first) < 1e-6 * Math.max(1, Math.abs(first));
-          assert.ok(close, `${micro_batch}: ${name} is ${number}, and ${first}`);
+          assertNear([number], [first], `${micro_batch}: ${name}`);
         });
         for (const [name, { data }] of weights)
-          data.forEach((value, place) => {
-            const first = done[0]!.weights.get(name)!.data[place]!;
-            assert.ok(Math.abs(value - first) < 1e-6, `${micro_batch}: ${name}[${place}] is ${value}, and ${first}`);
-          });
+          assertNear(data, done[0]!.weights.get(name)!.data, `${micro_batch}: ${name}`);
       }
     });
 
@@ -189,8 +186,8 @@ describe('an update', () => {
     };
     const idle = { ...longer, advantage: 0 };
     const alone = await loss([]);
-    assert.ok(Math.abs((await loss([idle])) - alone / 2) < 1e-5);
-    assert.ok(Math.abs((await loss([idle, { ...idle, length: 2 }])) - (alone * 5) / 12) < 1e-5);
+    assert.ok(Math.abs((await loss([idle])) - alone / 2) < 1e-4);
+    assert.ok(Math.abs((await loss([idle, { ...idle, length: 2 }])) - (alone * 5) / 12) < 1e-4);
     await trainer.dispose();
     await model.dispose();
   });
@@ -210,7 +207,7 @@ describe('an update', () => {
       const expected = { elbo_positive: all, elbo_negative: all, eubo_negative: all, entropy: -all };
       assert.deepEqual(Object.keys(found).sort(), Object.keys(expected).sort());
       for (const [name, value] of Object.entries(expected))
-        assert.ok(Math.abs(found[name]! - value) < 1e-5, `${estimator} ${name}: ${found[name]}`);
+        assert.ok(Math.abs(found[name]! - value) < 1e-4, `${estimator} ${name}: ${found[name]}`);
     }
     await trainer.dispose();
     await model.dispose();

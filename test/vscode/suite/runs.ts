@@ -53,7 +53,10 @@ suite('runs', () => {
     for (const view of ['unmask.runs', 'unmask.models', 'unmask.evaluations']) {
       const contents = welcome.find((entry) => entry.view === view)?.contents ?? '';
       const links = [...contents.matchAll(/\(command:([\w.]+)\)/g)].map(([, command]) => command!);
-      assert.ok(links.length > 0, view);
+      assert.ok(
+        links.some((link) => link.startsWith('unmask.')),
+        view,
+      );
       for (const link of links) assert.ok(registered.includes(link), link);
     }
   });

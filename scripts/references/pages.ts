@@ -1,0 +1,7 @@
+import { hyperParametersPage } from './hyper-parameters-page.ts';
+import { settingsPage } from './settings-page.ts';
+
+/** The generated pages of docs, as text by file name. */
+export async function references(): Promise<Record<string, string>> {
+  return { 'settings.md': await settingsPage(), 'hyper-parameters.md': hyperParametersPage() };
+}
