@@ -12,7 +12,7 @@ import {
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { listModels } from '../catalogue/list-models.ts';
-import { type InfillRequest, infill } from '../diffusion/infill.ts';
+import { type InfillHooks, infill } from '../diffusion/infill.ts';
 import { bundledCodeModel } from '../model/find-model.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
@@ -68,7 +68,8 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   };
   const room = new MemoryArbiter();
   const residency = new ModelResidency(settings, sendStatus, room.whyNot);
-  const fill = infiller ?? (async (request: InfillRequest) => infill(await residency.get(), request));
+  const fill: CompletionParts['infill'] =
+    infiller ?? (async (request, hooks) => infill(await residency.get(), request, hooks));
   const turns = new Scheduler();
   room.follow(() => {
     const reconsidered = turns.run('invoked', new AbortController().signal, () => residency.reconsider());
@@ -84,13 +85,13 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     watcher: (query, request) => (watching && request >= 0 ? frameSender(query, request) : null),
   });
   /** Sends the steps of a completion to who watches. */
-  const frameSender = (query: CompletionQuery, request: number): InfillRequest['watch'] => {
+  const frameSender = (query: CompletionQuery, request: number): InfillHooks['watch'] => {
     const { uri, line, character } = query;
     const { prefix } = query.text;
-    return (alternative, canvas, begun, model) => {
+    return (alternative, canvas, healed, model) => {
       if (alternative > 0) return;
       const frame = frameOf(canvas, model);
-      const prefixTail = withoutEnd(prefix, begun).slice(-shownBefore);
+      const prefixTail = withoutEnd(prefix, healed).slice(-shownBefore);
       const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done: canvas.done };
       void connection.sendNotification(protocol.completionFrame, message);
     };

@@ -1,18 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Infilled, InfillRequest } from '../../src/diffusion/infill.ts';
+import type { Infilled, InfillHooks, InfillRequest } from '../../src/diffusion/infill.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
-import { type CompletionQuery, Completions, shownFirst } from '../../src/runtime/completions.ts';
+import { AlternativeJudge } from '../../src/runtime/alternative-judge.ts';
+import { type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
 import { defaultSettings } from '../../src/runtime/server.ts';
 
 /** What the model writes, as `infill` would say it. */
 function written(texts: readonly string[], confidence = 0.9): Infilled {
-  const empty = { tokens: new Int32Array(4), revealedAt: new Int32Array(4), confidence: new Float32Array(4) };
+  const empty = {
+    tokens: new Int32Array(4),
+    revealedAt: new Int32Array(4),
+    confidence: new Float32Array(4),
+    entropy: new Float32Array(4),
+    forwards: 2,
+  };
   return {
     alternatives: texts.map((text) => ({ ...empty, text, length: 3, ended: true, meanConfidence: confidence })),
-    begun: '',
+    healed: '',
     contextTokens: 20,
     forwards: 2,
     contextMilliseconds: 3,
@@ -22,26 +29,26 @@ function written(texts: readonly string[], confidence = 0.9): Infilled {
 
 interface Bench {
   readonly completions: Completions;
-  readonly asked: InfillRequest[];
+  readonly asked: (InfillRequest & InfillHooks)[];
   readonly settings: { value: CompletionSettings };
   readonly clock: { now: number; snoozedUntil: number | null };
 }
 
 /** Completions on a model that writes `answer`; time stands still but for what is waited. */
 function bench(
-  answer: (request: InfillRequest) => Infilled | Promise<Infilled>,
+  answer: (request: InfillRequest, hooks: InfillHooks) => Infilled | Promise<Infilled>,
   changes: Partial<CompletionSettings> = {},
 ): Bench {
   const settings = { value: { ...defaultSettings.completions, ...changes } };
   const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
-  const asked: InfillRequest[] = [];
+  const asked: Bench['asked'] = [];
   const completions = new Completions({
     turns: new Scheduler(),
     settings: () => settings.value,
     snoozedUntil: () => clock.snoozedUntil,
-    infill: async (request) => {
-      asked.push(request);
-      return answer(request);
+    infill: async (request, hooks) => {
+      asked.push({ ...request, ...hooks });
+      return answer(request, hooks);
     },
     now: () => clock.now,
     wait: async (milliseconds) => {
@@ -99,7 +106,7 @@ describe('a request', () => {
 
   it('that nobody made is content with the likeliest, where that is shown and leaves no syntax error', async () => {
     const judged: boolean[] = [];
-    const answer = async ({ isEnough }: InfillRequest) => {
+    const answer = async (_: InfillRequest, { isEnough }: InfillHooks) => {
       for (const [text, confidence] of [
         ['f(a);', 0.9],
         ['(a;', 0.9],
@@ -208,12 +215,12 @@ describe('a request', () => {
     for (const how of ['cancelled', 'superseded'] as const) {
       const steps: string[] = [];
       const cancel = new AbortController();
-      const { completions } = bench(async ({ prefix, betweenSteps }) => {
+      const { completions } = bench(async ({ prefix }, { checkCancelled }) => {
         for (let step = 0; prefix === 'a' && step < 100; step++) {
           steps.push(prefix);
           if (step === 2 && how === 'cancelled') cancel.abort();
           if (step === 2 && how === 'superseded') void completions.complete(query('ab|'), never);
-          await betweenSteps!();
+          await checkCancelled!();
         }
         return written(['x = 1;']);
       });
@@ -248,7 +255,11 @@ describe('a request', () => {
 
 describe('the alternative that is shown first', () => {
   const first = async (texts: readonly string[], confidence?: number) =>
-    (await shownFirst(written(texts, confidence).alternatives, query('const a = |'), true)).place;
+    (
+      await new AlternativeJudge({ ...query('const a = |'), singleLine: true }).shownFirst(
+        written(texts, confidence).alternatives,
+      )
+    ).place;
 
   it('breaks least and is worth showing; where none is, it is the first', async () => {
     assert.equal(await first(['f((', 'g();']), 1);
@@ -276,9 +287,9 @@ describe('a prefetch', () => {
 
   it('stops where something more urgent waits', async () => {
     const order: string[] = [];
-    const { completions } = bench(async ({ prefix, betweenSteps }) => {
+    const { completions } = bench(async ({ prefix }, { checkCancelled }) => {
       order.push(prefix);
-      for (let step = 0; step < 5; step++) await betweenSteps!();
+      for (let step = 0; step < 5; step++) await checkCancelled!();
       order.push(`${prefix} done`);
       return written(['x = 1;']);
     });
