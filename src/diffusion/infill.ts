@@ -3,70 +3,70 @@ import type { GenerationDefaults } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
+import { type Canvas, newCanvas } from './canvas.ts';
+import { DecodingSession } from './decoding-session.ts';
+import { type DecodingHooks, fillCanvases, predictIn } from './fill-canvases.ts';
+import { type GapContext, readContext } from './gap-context.ts';
 import {
-  blockEnd,
-  finished,
   type Infilling,
   type InfillRules,
+  infillingOf,
   isStopped,
-  newCanvas,
   newlineTokens,
-  type OpenCanvas,
-  reveal,
   type StoppingRules,
-  type WatchedCanvas,
-} from './canvas.ts';
-import { type Gap, openGap, readContext } from './gap.ts';
+} from './infill-result.ts';
 import { healedPrefix } from './token-healing.ts';
 
-/** What stands before and after the place to be filled, and how. */
+/** The gap to fill, and how. */
 export interface InfillRequest {
   readonly prefix: string;
   readonly suffix: string;
+  /** Tokens of prefix and suffix that are read at most, the nearest to the gap. */
+  readonly contextTokens: number;
   /**
-   * Completions that are made: the first three are greedy, on a quarter of the model's canvas, on half and on all of it, the
-   * others are drawn at `temperature` on all of it. Where the `width` is given the first alone is greedy.
+   * Completions to make. The first three are greedy, on a quarter of the model's canvas, on half and on all of it; the others
+   * are drawn at `temperature` on all of it. If `width` is set, only the first is greedy.
    */
   readonly alternatives: number;
   readonly seed: number;
   /** Temperature of the alternatives that are drawn. */
   readonly temperature: number;
-  /** A token is revealed as soon as the model is surer of it than this; at least one is in every step. */
+  /** A token is revealed as soon as its confidence is above this; at least one is in every step. */
   readonly threshold: number;
-  /** Tokens of prefix and suffix that are read at most, the nearest to the gap. */
-  readonly contextTokens: number;
-  /** Tokens of every canvas; absent: as many as the model is meant to be decoded with, and fewer. */
+  /** Tokens of every canvas; default: the model's, and fewer. */
   readonly width?: number;
-  /** Tokens of a block; absent: as many as the model is meant to be decoded with. */
+  /** Tokens of a block; default: the model's. */
   readonly block?: number;
-  /** Stop at the end of the first line: what follows it is not denoised. */
+  /** Stop at the end of the first line. */
   readonly singleLine: boolean;
-  /** When an alternative is not denoised to its end; absent: never. */
+  /** When an alternative is not denoised to its end; default: never. */
   readonly stops?: StoppingRules;
+}
+
+/** Who watches an infilling, and who may end it. */
+export interface InfillHooks extends Pick<DecodingHooks, 'signal' | 'checkCancelled'> {
   /**
-   * Asked of every alternative but the last once it is done, whether it will do: the next is begun where it will not. Absent:
-   * all are made.
+   * Asked of every alternative but the last as soon as it is done: whether it will do. If not, the next one is begun.
+   * Default: all are made.
    */
   readonly isEnough?: (made: Infilling) => Promise<boolean>;
-  /** So many of the likeliest other tokens are kept of every place that the model reveals; none where it is absent. */
+  /** How many of the likeliest other tokens are kept of every position that the model reveals; default: none. */
   readonly runnersUp?: number;
   /**
-   * Sees an alternative after each of its steps, what of the prefix it repeats, and the model that fills it; for who watches.
-   * The next step changes the canvas.
+   * Sees an alternative after each of its steps, the healed prefix that it repeats, and the model that fills it. The next step
+   * changes the canvas.
    */
-  readonly watch?: (alternative: number, canvas: WatchedCanvas, begun: string, model: LanguageModel) => void;
-  /** Awaited between two steps; throws to stop. */
-  readonly betweenSteps?: () => Promise<void> | void;
+  readonly watch?: (alternative: number, canvas: Canvas, healed: string, model: LanguageModel) => void;
 }
 
 export interface Infilled {
   /** As many as were asked for, or up to the first that was enough. */
   readonly alternatives: readonly Infilling[];
-  /** The end of the prefix that the canvas repeats: a word under way (`begunPiece`). */
-  readonly begun: string;
+  /** The end of the prefix that the canvas repeats (`healedPrefix`). */
+  readonly healed: string;
   /** Tokens of prefix and suffix that were read. */
   readonly contextTokens: number;
-  /** Forward passes over the canvas. */
+  /** Forward passes over canvases; one pass may hold several. */
   readonly forwards: number;
   /** Milliseconds for reading the context, and for the denoising steps. */
   readonly contextMilliseconds: number;
@@ -74,8 +74,8 @@ export interface Infilled {
 }
 
 /**
- * Whether a model fills gaps: it was trained to, or it is a published one whose tokens see what is behind them too. Those fill
- * the canvas as it stands, for they know no end of the middle but the end of the text.
+ * Whether a model fills gaps: it was trained to, or it is a published one whose tokens see what follows them too. The latter
+ * fill the canvas as it is, because the only end that they know is the end of the text.
  */
 export const completesCode = (config: ModelConfig): boolean =>
   config.attention === 'prefix-lm'
@@ -83,91 +83,158 @@ export const completesCode = (config: ModelConfig): boolean =>
     : config.attention === 'full' && config.published_config !== undefined;
 
 /**
- * Widths of the greedy alternatives, of the model's canvas. How long a middle is nobody knows, and a model expects about as
- * much as the canvas holds, so that several widths are several guesses at the length. What is short is right most often, and
- * made soonest.
+ * Widths of the greedy alternatives, as shares of the model's canvas. The length of a middle is not known, and a model expects
+ * about as much as the canvas holds, so several widths are several guesses at the length. Short middles are right most often,
+ * and take the least time.
  */
 const canvasShares = [1 / 4, 1 / 2, 1] as const;
 
 /**
- * Fills the gap between a prefix and a suffix. A canvas stands in the gap, wider than most middles, and the model says
- * where the middle ends: behind the end-of-middle token there is nothing. Blocks are unmasked from the left, and within
- * a block every token surer than `threshold` at once (Fast-dLLM, arXiv 2505.22618). Where the attention allows it, the
- * context is read once for each width and a step costs the canvas alone. Throws a `UserError` where the model cannot fill
- * gaps.
+ * Fills the gap between a prefix and a suffix. The canvas is wider than most middles, and the model says where the middle
+ * ends: after the end-of-middle token there is nothing. Blocks are unmasked from the left, and within a block every token
+ * with a confidence above `threshold` at once (Fast-dLLM, arXiv 2505.22618). A word that the prefix breaks off is taken back
+ * into the canvas (token healing). Throws a `UserError` if the model cannot fill gaps.
  */
-export async function infill(model: LanguageModel, request: InfillRequest): Promise<Infilled> {
-  const { config, tokenizer, generation } = model;
-  if (!completesCode(config))
+export async function infill(model: LanguageModel, request: InfillRequest, hooks: InfillHooks = {}): Promise<Infilled> {
+  if (!completesCode(model.config))
     throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
-  const width = request.width ?? canvasWidth(generation, request.singleLine);
-  const begun = healedPrefix(tokenizer, request.prefix);
-  const given = { ...request, prefix: request.prefix.slice(0, request.prefix.length - begun.length) };
-  const context = readContext(tokenizer, given, config.max_position_embeddings - width);
-  const rules: InfillRules = {
-    mask: config.mask_token_id,
-    end: config.eom_token_id ?? config.eos_token_id,
-    endsLine: request.singleLine ? newlineTokens(tokenizer) : new Set(),
-    tokenizer,
-    block: request.block ?? generation.block_length,
-    threshold: request.threshold,
-    runnersUp: request.runnersUp ?? 0,
-    stops: request.stops ?? null,
-  };
-  const shares = request.width === undefined ? canvasShares : [1];
-  const canvases = Array.from({ length: request.alternatives }, (_, index) => {
-    const greedy = index < shares.length;
-    const tokens = Math.ceil(width * (shares[index] ?? 1));
-    return newCanvas(tokens, begun, rules, greedy ? 0 : request.temperature, new Random(request.seed, 'infill', index));
-  });
-
-  /** By width. */
-  const gaps = new Map<number, Gap>();
-  let [forwards, contextMilliseconds, denoiseMilliseconds] = [0, 0, 0];
-  /** Fills canvases of one width together. */
-  const denoise = async (batch: readonly OpenCanvas[]) => {
-    await request.betweenSteps?.();
-    const begin = performance.now();
-    const { length } = (batch[0] as OpenCanvas).tokens;
-    const gap = gaps.get(length) ?? (await openGap(model, context, length));
-    gaps.set(length, gap);
-    const read = performance.now();
-    for (let open = batch; open.length > 0; open = open.filter(({ done }) => !done)) {
-      await request.betweenSteps?.();
-      // Whole blocks, so that there are few shapes and each has its program after the first completions.
-      const from = Math.min(...open.map((canvas) => blockEnd(canvas.from, rules.block))) - rules.block;
-      const to = Math.min(length, Math.max(...open.map((canvas) => blockEnd(canvas.from, rules.block))));
-      const tokens = open.map((canvas) => canvas.tokens);
-      const logits = await gap.logits(tokens, { from, to });
-      forwards++;
-      for (const [row, canvas] of open.entries()) {
-        reveal(canvas, logits[row] as Float32Array, from, config.vocab_size, rules);
-        canvas.done ||= isStopped(canvas, begun, rules);
-        request.watch?.(canvases.indexOf(canvas), canvas, begun, model);
-      }
-    }
-    contextMilliseconds += read - begin;
-    denoiseMilliseconds += performance.now() - read;
-  };
-  const { isEnough } = request;
-  for (const batch of isEnough ? canvases.map((canvas) => [canvas]) : ofOneWidth(canvases)) {
-    await denoise(batch);
-    const [made] = batch as [OpenCanvas];
-    if (isEnough && made !== canvases.at(-1) && (await isEnough(finished(made, begun, rules)))) break;
+  const filler = new GapFiller(model, request, hooks);
+  try {
+    return await filler.fill();
+  } finally {
+    filler.dispose();
   }
+}
+
+/** How an alternative is made. */
+interface Alternative {
+  readonly width: number;
+  readonly temperature: number;
+  readonly random: Random;
+}
+
+class GapFiller {
+  readonly #model: LanguageModel;
+  readonly #request: InfillRequest;
+  readonly #hooks: InfillHooks;
+  readonly #session: DecodingSession;
+  readonly #rules: InfillRules;
+  readonly #block: number;
+  readonly #healed: string;
+  readonly #context: GapContext;
+  readonly #alternatives: readonly Alternative[];
+  #forwards = 0;
+  #contextMilliseconds = 0;
+  #denoiseMilliseconds = 0;
+
+  constructor(model: LanguageModel, request: InfillRequest, hooks: InfillHooks) {
+    const { config, tokenizer, generation } = model;
+    const width = request.width ?? canvasWidth(generation, request.singleLine);
+    this.#model = model;
+    this.#request = request;
+    this.#hooks = hooks;
+    this.#healed = healedPrefix(tokenizer, request.prefix);
+    this.#block = request.block ?? generation.block_length;
+    this.#session = new DecodingSession(model, { block: this.#block });
+    const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
+    this.#context = readContext(tokenizer, { ...request, prefix }, config.max_position_embeddings - width);
+    this.#rules = {
+      order: 'threshold',
+      steps: 1,
+      threshold: request.threshold,
+      mask: config.mask_token_id,
+      vocabulary: config.vocab_size,
+      ...(hooks.runnersUp ? { runnersUp: hooks.runnersUp } : {}),
+      gap: gapRules(model, request.singleLine),
+    };
+    const shares = request.width === undefined ? canvasShares : [1];
+    this.#alternatives = Array.from({ length: request.alternatives }, (_, index) => ({
+      width: Math.ceil(width * (shares[index] ?? 1)),
+      temperature: index < shares.length ? 0 : request.temperature,
+      random: new Random(request.seed, 'infill', index),
+    }));
+  }
+
+  async fill(): Promise<Infilled> {
+    const { isEnough } = this.#hooks;
+    const made: Infilling[] = [];
+    if (isEnough) {
+      for (const alternative of this.#alternatives) {
+        made.push(...(await this.#fillTogether([alternative])));
+        if (made.length < this.#alternatives.length && (await isEnough(made.at(-1) as Infilling))) break;
+      }
+    } else for (const batch of ofOneWidth(this.#alternatives)) made.push(...(await this.#fillTogether(batch)));
+    return {
+      alternatives: made,
+      healed: this.#healed,
+      contextTokens: this.#context.prefix.length + this.#context.suffix.length,
+      forwards: this.#forwards,
+      contextMilliseconds: this.#contextMilliseconds,
+      denoiseMilliseconds: this.#denoiseMilliseconds,
+    };
+  }
+
+  dispose(): void {
+    this.#session.dispose();
+  }
+
+  /** Alternatives of one width share their steps and their context. */
+  async #fillTogether(batch: readonly Alternative[]): Promise<Infilling[]> {
+    const { signal, checkCancelled, watch } = this.#hooks;
+    signal?.throwIfAborted();
+    await checkCancelled?.();
+    const begin = performance.now();
+    const canvases = await this.#open(batch);
+    const read = performance.now();
+    this.#contextMilliseconds += read - begin;
+    const { stops } = this.#request;
+    await fillCanvases(canvases, predictIn(this.#session), this.#rules, {
+      ...(signal ? { signal } : {}),
+      ...(checkCancelled ? { checkCancelled } : {}),
+      ...(stops ? { isOver: (canvas) => isStopped(canvas, this.#healed, this.#rules, stops) } : {}),
+      onStep: (stepped) => {
+        this.#forwards++;
+        for (const canvas of stepped) {
+          const alternative = this.#alternatives.indexOf(batch[canvases.indexOf(canvas)] as Alternative);
+          watch?.(alternative, canvas, this.#healed, this.#model);
+        }
+      },
+    });
+    this.#denoiseMilliseconds += performance.now() - read;
+    return canvases.map((canvas) => infillingOf(canvas, this.#healed, this.#rules));
+  }
+
+  async #open(batch: readonly Alternative[]): Promise<Canvas[]> {
+    const { prefix: prompt, suffix } = this.#context;
+    const { width } = batch[0] as Alternative;
+    const text = await this.#session.open({ prompt, suffix, width });
+    return batch.map(({ temperature, random }) =>
+      newCanvas({
+        text,
+        width,
+        mask: this.#rules.mask,
+        blocks: { length: this.#block, offset: 0 },
+        temperature,
+        random,
+        healed: this.#healed,
+        keepRunnersUp: this.#rules.runnersUp !== undefined,
+      }),
+    );
+  }
+}
+
+/** The rules that end a middle of this model. */
+export function gapRules({ config, tokenizer }: Pick<LanguageModel, 'config' | 'tokenizer'>, singleLine: boolean) {
   return {
-    alternatives: canvases.filter(({ done }) => done).map((canvas) => finished(canvas, begun, rules)),
-    begun,
-    contextTokens: context.prefix.length + context.suffix.length,
-    forwards,
-    contextMilliseconds,
-    denoiseMilliseconds,
+    end: config.eom_token_id ?? config.eos_token_id,
+    lineEnds: singleLine ? newlineTokens(tokenizer) : new Set<number>(),
+    tokenizer,
   };
 }
 
-function ofOneWidth(canvases: readonly OpenCanvas[]): OpenCanvas[][] {
-  const widths = new Set(canvases.map(({ tokens }) => tokens.length));
-  return [...widths].map((width) => canvases.filter(({ tokens }) => tokens.length === width));
+function ofOneWidth(alternatives: readonly Alternative[]): Alternative[][] {
+  const widths = new Set(alternatives.map(({ width }) => width));
+  return [...widths].map((width) => alternatives.filter((alternative) => alternative.width === width));
 }
 
 /** Tokens of the widest canvas that a model fills a gap with. */

@@ -2,20 +2,20 @@ import { piecesOf } from '../model/byte-pair-training.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 
 /**
- * Who types stops anywhere, but a text's tokens end where its words do: "Defi" before a cursor is other tokens than the
- * "Definition" that a model knows. So the word under way is taken back into the canvas, and the canvas's first tokens
- * must spell it out (token healing, as in the Guidance library). The text that is begun; empty where nothing is, or no
- * token reaches past the end of the prefix.
+ * The end of a prefix that the canvas repeats, so that its word can be tokenized anew (token healing, as in the Guidance
+ * library). A cursor may be within a word, but the tokens of a text end where words do: "Defi" before a cursor is made of other
+ * tokens than the "Definition" that a model knows. The canvas's first tokens must spell the result. Empty if the prefix ends
+ * with no word, or if no token reaches past the end of the prefix.
  */
 export function healedPrefix(tokenizer: Tokenizer, prefix: string): string {
   const lineBreak = Math.max(0, prefix.lastIndexOf('\n'));
   const line = prefix.slice(Math.max(lineBreak, prefix.length - longestLine));
   if (line.trim() === '') return '';
   const piece = piecesOf(line).at(-1) as string;
-  // A piece of many tokens is taken back as far as its last ones alone; a token holds whole characters of ASCII.
-  const begun = tokenizer.decode(tokenizer.encode(piece).slice(-tokensTakenBack));
-  if (!/^[\x20-\x7e]+$/.test(begun) || !piece.endsWith(begun)) return '';
-  return reachesPast(tokenizer, begun) ? begun : '';
+  // Of a piece of many tokens only the last ones are taken back. A token of ASCII holds whole characters.
+  const healed = tokenizer.decode(tokenizer.encode(piece).slice(-tokensTakenBack));
+  if (!/^[\x20-\x7e]+$/.test(healed) || !piece.endsWith(healed)) return '';
+  return reachesPast(tokenizer, healed) ? healed : '';
 }
 
 const longestLine = 400;
@@ -28,14 +28,12 @@ const reachesPast = (tokenizer: Tokenizer, text: string): boolean =>
     return false;
   });
 
-/** Logits of the tokens that spell out `begun`, or its beginning; minus infinity for all others. */
-export function constrainToPrefix(logits: Float32Array, begun: string, tokenizer: Tokenizer): Float32Array {
+/** Logits of the tokens that spell `prefix`, or its beginning; minus infinity for all others. */
+export function constrainToPrefix(logits: Float32Array, prefix: string, tokenizer: Tokenizer): Float32Array {
   const { texts } = tokenizer;
-  return logits.map((logit, id) => {
-    return spells(texts[id] ?? '', begun) ? logit : Number.NEGATIVE_INFINITY;
-  });
+  return logits.map((logit, id) => (spells(texts[id] ?? '', prefix) ? logit : Number.NEGATIVE_INFINITY));
 }
 
-/** Whether a token's text spells out what is begun, or its beginning. */
-export const spells = (text: string, begun: string): boolean =>
-  text !== '' && (text.startsWith(begun) || begun.startsWith(text));
+/** Whether a token's text begins with `prefix`, or is the beginning of it. */
+export const spells = (text: string, prefix: string): boolean =>
+  text !== '' && (text.startsWith(prefix) || prefix.startsWith(text));

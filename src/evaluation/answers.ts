@@ -1,4 +1,5 @@
-import { type DecodingOptions, type Denoised, denoise } from '../diffusion/denoise.ts';
+import type { Denoised } from '../diffusion/canvas.ts';
+import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
 import { completesCode } from '../diffusion/infill.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { Random } from '../platform/random.ts';

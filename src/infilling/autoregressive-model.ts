@@ -1,12 +1,13 @@
-import { readContext } from '../diffusion/gap.ts';
+import { DecodingSession } from '../diffusion/decoding-session.ts';
+import { readContext } from '../diffusion/gap-context.ts';
 import { givenForMiddle } from '../model/fill-in-the-middle.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
-import type { LeftToRightModel, NextToken } from './left-to-right.ts';
+import type { LeftToRightModel, ReadGap } from './left-to-right.ts';
 
 /**
- * An autoregressive transformer that fills gaps: it reads prefix and suffix, then writes the middle. The context is
- * encoded once. A step encodes only the tokens written so far.
+ * An autoregressive transformer that fills gaps: it reads prefix and suffix once, then writes the middle. A token costs a pass
+ * over the canvas.
  */
 export class AutoregressiveWriter implements LeftToRightModel {
   readonly tokenizer: Tokenizer;
@@ -24,23 +25,25 @@ export class AutoregressiveWriter implements LeftToRightModel {
     this.#contextTokens = contextTokens;
   }
 
-  async read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<NextToken> {
-    const { config, context: reader } = this.#model;
+  async read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<ReadGap> {
+    const { config } = this.#model;
     const request = { ...context, contextTokens: this.#contextTokens };
     const { prefix, suffix } = readContext(this.tokenizer, request, config.max_position_embeddings - width - 2);
-    const contextTokens = givenForMiddle(prefix, suffix, { mask: config.mask_token_id, eos: config.eos_token_id });
-    // The last context token predicts the first token of the middle, so it is part of the canvas.
-    const position = contextTokens.length - 1;
-    const last = contextTokens[position] as number;
-    const read = await reader.read({ tokens: contextTokens.slice(0, -1), positions: [...Array(position).keys()] });
-    return (written) => {
-      const canvases = written.map((tokens) => {
-        const canvas = new Int32Array(width + 1).fill(config.pad_token_id);
-        canvas.set([last, ...tokens]);
-        return canvas;
-      });
-      const place = 1 + (written[0] as readonly number[]).length;
-      return reader.logits(read, canvases, { position, from: place, to: place + 1 });
+    const prompt = givenForMiddle(prefix, suffix, { mask: config.mask_token_id, eos: config.eos_token_id });
+    // The prompt's last token predicts the first token of the middle, so the canvas begins with it.
+    const last = prompt.pop() as number;
+    const session = new DecodingSession(this.#model, { block: 1 });
+    const text = await session.open({ prompt, width: width + 1 });
+    return {
+      next: (written) =>
+        session.logits(
+          written.map((middle) => {
+            const tokens = new Int32Array(width + 1).fill(config.pad_token_id);
+            tokens.set([last, ...middle]);
+            return { text, tokens, positions: [1 + middle.length] };
+          }),
+        ),
+      dispose: () => session.dispose(),
     };
   }
 }

@@ -1,4 +1,5 @@
-import { readContext } from '../diffusion/gap.ts';
+import { DecodingSession } from '../diffusion/decoding-session.ts';
+import { readContext } from '../diffusion/gap-context.ts';
 import { canvasWidth, infill } from '../diffusion/infill.ts';
 import { maskEvenly } from '../diffusion/masking.ts';
 import { healedPrefix } from '../diffusion/token-healing.ts';
@@ -25,15 +26,11 @@ export function modelCompleter(
 ): Completer {
   return async (item) => {
     const width = lengthGiven ? { width: predictedTokens(model.tokenizer, item).tokens.length + 1 } : {};
-    const { alternatives } = await infill(model, {
-      ...item,
-      singleLine: isSingleLine(item),
-      seed: 0,
-      ...shownAlternatives,
-      ...decoding,
-      ...width,
-      isEnough: ({ text }) => isBest(item, text),
-    });
+    const { alternatives } = await infill(
+      model,
+      { ...item, singleLine: isSingleLine(item), seed: 0, ...shownAlternatives, ...decoding, ...width },
+      { isEnough: ({ text }) => isBest(item, text) },
+    );
     return alternatives.map(({ text }) => text);
   };
 }
@@ -46,12 +43,12 @@ const canvasesPerPass = 16;
  * the text before them is `prefix`.
  */
 export function predictedTokens(tokenizer: Tokenizer, { prefix, middle }: Pick<InfillingItem, 'prefix' | 'middle'>) {
-  const begun = healedPrefix(tokenizer, prefix);
+  const healed = healedPrefix(tokenizer, prefix);
   return {
-    prefix: prefix.slice(0, prefix.length - begun.length),
-    tokens: tokenizer.encode(begun + middle),
+    prefix: prefix.slice(0, prefix.length - healed.length),
+    tokens: tokenizer.encode(healed + middle),
     /** UTF-16 units of what is predicted. */
-    characters: begun.length + middle.length,
+    characters: healed.length + middle.length,
   };
 }
 
@@ -71,58 +68,75 @@ export class DiffusionLikelihood {
     this.#contextTokens = contextTokens;
   }
 
-  async bound(item: InfillingItem): Promise<number> {
-    const { logits, target, width } = await this.#read(item);
-    const random = new Random(0, 'bound', item.prefix.length, item.middle.length);
-    const maskings = maskEvenly(Array<number>(canvasesPerPass).fill(width), random);
-    const { mask_token_id: mask } = this.#model.config;
-    const canvases = maskings.map(({ masked }) => target.map((token, place) => (masked[place] ? mask : token)));
-    const rows = await logits(canvases);
-    const sums = maskings.map(({ masked, weight }, row) =>
-      [...masked.keys()].reduce(
-        (sum, place) => sum + (masked[place] ? weight * rows[row]!(place, target[place] as number) : 0),
-        0,
-      ),
-    );
-    return sums.reduce((sum, bits) => sum + bits, 0) / sums.length;
+  bound(item: InfillingItem): Promise<number> {
+    return this.#reading(item, async ({ bitsIn, target, width }) => {
+      const random = new Random(0, 'bound', item.prefix.length, item.middle.length);
+      const maskings = maskEvenly(Array<number>(canvasesPerPass).fill(width), random);
+      const { mask_token_id: mask } = this.#model.config;
+      const canvases = maskings.map(({ masked }) => target.map((token, place) => (masked[place] ? mask : token)));
+      const rows = await bitsIn(canvases);
+      const sums = maskings.map(({ masked, weight }, row) =>
+        [...masked.keys()].reduce(
+          (sum, place) => sum + (masked[place] ? weight * rows[row]!(place, target[place] as number) : 0),
+          0,
+        ),
+      );
+      return sums.reduce((sum, bits) => sum + bits, 0) / sums.length;
+    });
   }
 
-  async fromTheLeft(item: InfillingItem): Promise<number> {
-    const { logits, target, length, width } = await this.#read(item);
-    let bits = 0;
-    for (let start = 0; start < length; start += canvasesPerPass) {
-      // Always as many canvases, so that a pass has one shape.
-      const canvases = Array.from({ length: canvasesPerPass }, (_, row) => {
-        const canvas = new Int32Array(width).fill(this.#model.config.mask_token_id);
-        canvas.set(target.subarray(0, Math.min(start + row, length - 1)));
-        return canvas;
-      });
-      const rows = await logits(canvases);
-      for (let place = start; place < Math.min(length, start + canvasesPerPass); place++)
-        bits += rows[place - start]!(place, target[place] as number);
-    }
-    return bits;
+  fromTheLeft(item: InfillingItem): Promise<number> {
+    return this.#reading(item, async ({ bitsIn, target, length, width }) => {
+      let bits = 0;
+      for (let start = 0; start < length; start += canvasesPerPass) {
+        // Always as many canvases, so that a pass has one shape.
+        const canvases = Array.from({ length: canvasesPerPass }, (_, row) => {
+          const canvas = new Int32Array(width).fill(this.#model.config.mask_token_id);
+          canvas.set(target.subarray(0, Math.min(start + row, length - 1)));
+          return canvas;
+        });
+        const rows = await bitsIn(canvases);
+        for (let place = start; place < Math.min(length, start + canvasesPerPass); place++)
+          bits += rows[place - start]!(place, target[place] as number);
+      }
+      return bits;
+    });
   }
 
-  /** The canvas as it should be, how many of its tokens are the middle and its end, and bits of tokens in other canvases. */
-  async #read(item: InfillingItem) {
-    const { config, context, tokenizer, generation } = this.#model;
+  async #reading<T>(item: InfillingItem, use: (canvas: ReadCanvas) => Promise<T>): Promise<T> {
+    const { config, tokenizer, generation } = this.#model;
     const width = canvasWidth(generation, isSingleLine(item));
     const { prefix: before, tokens } = predictedTokens(tokenizer, item);
     const request = { prefix: before, suffix: item.suffix, contextTokens: this.#contextTokens };
-    const { prefix, suffix } = readContext(tokenizer, request, config.max_position_embeddings - width);
-    const behind = suffix.map((_, index) => prefix.length + width + index);
-    const read = await context.read({ tokens: [...prefix, ...suffix], positions: [...prefix.keys(), ...behind] });
-    const target = new Int32Array(width).fill(config.eom_token_id as number);
-    target.set(tokens);
-    const logits = async (canvases: readonly Int32Array[]) => {
-      const rows = await context.logits(read, canvases, { position: prefix.length, from: 0, to: width });
-      return rows.map((row) => (place: number, token: number) => {
-        const own = row.slice(place * config.vocab_size, (place + 1) * config.vocab_size);
-        own[config.mask_token_id] = Number.NEGATIVE_INFINITY;
-        return bitsOf(own, token);
-      });
-    };
-    return { logits, target, length: tokens.length + 1, width };
+    const { prefix: prompt, suffix } = readContext(tokenizer, request, config.max_position_embeddings - width);
+    const session = new DecodingSession(this.#model);
+    try {
+      const text = await session.open({ prompt, suffix, width });
+      const target = new Int32Array(width).fill(config.eom_token_id as number);
+      target.set(tokens);
+      const positions = [...target.keys()];
+      const bitsIn: ReadCanvas['bitsIn'] = async (canvases) => {
+        const rows = await session.logits(canvases.map((canvas) => ({ text, tokens: canvas, positions })));
+        return rows.map((row) => (place, token) => {
+          const own = row.slice(place * config.vocab_size, (place + 1) * config.vocab_size);
+          own[config.mask_token_id] = Number.NEGATIVE_INFINITY;
+          return bitsOf(own, token);
+        });
+      };
+      return await use({ bitsIn, target, length: tokens.length + 1, width });
+    } finally {
+      session.dispose();
+    }
   }
+}
+
+/** A canvas of an item whose context was read. */
+interface ReadCanvas {
+  /** The canvas as it should be [width]: the middle, its end, and ends after it. */
+  readonly target: Int32Array;
+  /** Tokens of the middle and its end. */
+  readonly length: number;
+  readonly width: number;
+  /** For each canvas a function that returns the bits of a token at a position. */
+  bitsIn(canvases: readonly Int32Array[]): Promise<((place: number, token: number) => number)[]>;
 }

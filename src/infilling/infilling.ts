@@ -1,7 +1,7 @@
 import { shareInterval } from '../evaluation/statistics.ts';
 import { alternativesTemperature, defaultSettings } from '../protocol/default-settings.ts';
 import type { Interval } from '../protocol/interval.ts';
-import { leavesNoError, orderBySyntax, syntaxErrors } from '../syntax/error-count.ts';
+import { GapSyntax, syntaxErrors } from '../syntax/error-count.ts';
 import type { Score } from '../tasks/task.ts';
 import { editSimilarity } from './edit-similarity.ts';
 import { withoutOverlap } from './overlap.ts';
@@ -60,13 +60,13 @@ const trimmedAnswer = ({ suffix }: InfillingItem, text: string): string => witho
 /** Whether no alternative after this one could be better, so that no more need be generated. */
 export async function isBest(item: InfillingItem, alternative: string): Promise<boolean> {
   const text = trimmedAnswer(item, alternative);
-  return text.trim() !== '' && leavesNoError(item.language, item, text);
+  return text.trim() !== '' && new GapSyntax(item.language, item).isClean(text);
 }
 
 /** Completes an item and scores the answers. */
 export async function scoreItem(item: InfillingItem, complete: Completer): Promise<ItemScores> {
   const alternatives = (await complete(item)).map((text) => trimmedAnswer(item, text));
-  const [best] = await orderBySyntax(item.language, item, alternatives);
+  const [best] = await new GapSyntax(item.language, item).order(alternatives);
   const likeliest = await scoreCompletion(item, alternatives[0] as string);
   return { likeliest, shown: best === 0 ? likeliest : await scoreCompletion(item, alternatives[best!] as string) };
 }

@@ -1,6 +1,8 @@
-import { drawToken } from '../diffusion/denoise.ts';
+import { newCanvas } from '../diffusion/canvas.ts';
+import { fillCanvases, type Predict } from '../diffusion/fill-canvases.ts';
 import { canvasWidth } from '../diffusion/infill.ts';
-import { constrainToPrefix, healedPrefix } from '../diffusion/token-healing.ts';
+import { type InfillRules, infillingOf, newlineTokens } from '../diffusion/infill-result.ts';
+import { healedPrefix } from '../diffusion/token-healing.ts';
 import type { GenerationDefaults } from '../model/generation.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { Random } from '../platform/random.ts';
@@ -9,20 +11,27 @@ import { type Completer, isSingleLine, shownAlternatives } from './infilling.ts'
 /** Logits [vocabulary] of the next token for each of several partial middles of the same length. */
 export type NextToken = (written: readonly (readonly number[])[]) => Promise<readonly Float32Array[]>;
 
+/** The context of a gap that a model has read. */
+export interface ReadGap {
+  readonly next: NextToken;
+  /** Releases what the model keeps of the context. */
+  dispose(): void;
+}
+
 /** A model that writes the middle of a gap token by token. */
 export interface LeftToRightModel {
   readonly tokenizer: Tokenizer;
   /** The token that ends a middle, and the mask, which is never written. */
   readonly end: number;
   readonly mask: number;
-  /** Encodes the context of a gap of at most `width` tokens, including the end. */
-  read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<NextToken>;
+  /** Reads the text around a gap of at most `width` tokens, the end counted. */
+  read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<ReadGap>;
 }
 
 export interface WritingRequest {
-  /** Text that the first tokens must spell out: the healed prefix. */
-  readonly healedPrefix: string;
-  /** Maximum number of tokens, including the end. */
+  /** What the first tokens must spell: a word that the prefix breaks off. */
+  readonly healed: string;
+  /** Tokens that are written at most, the end counted. */
   readonly width: number;
   /** Stop at the end of the first line. */
   readonly singleLine: boolean;
@@ -32,69 +41,55 @@ export interface WritingRequest {
   readonly seed: number;
 }
 
-/** Writes middles without the healed prefix, each up to the end that the model chose. */
+/**
+ * Middles that follow the healed prefix, each up to the end that the model gave it. A canvas with blocks of one position is
+ * filled token by token. If one line is asked for, all tokens with a line break are ways to end it.
+ */
 export async function writeMiddles(
   next: NextToken,
-  { tokenizer, end, mask }: LeftToRightModel,
-  request: WritingRequest,
+  { tokenizer, end, mask }: Omit<LeftToRightModel, 'read'>,
+  { healed, width, singleLine, alternatives, temperature, seed }: WritingRequest,
 ): Promise<string[]> {
-  const middles = Array.from({ length: request.alternatives }, (_, index) => ({
-    tokens: [] as number[],
-    toSpell: request.healedPrefix,
-    done: false,
-    temperature: index === 0 ? 0 : request.temperature,
-    random: new Random(request.seed, 'left to right', index),
-  }));
-  for (let length = 0; length < request.width; length++) {
-    const open = middles.filter(({ done }) => !done);
-    if (open.length === 0) break;
-    const logits = await next(open.map(({ tokens }) => tokens));
-    for (const [row, middle] of open.entries()) {
-      const free = logits[row] as Float32Array;
-      const allowed = middle.toSpell
-        ? constrainToPrefix(free, middle.toSpell, tokenizer)
-        : request.singleLine
-          ? lineEndsAsEnd(free, tokenizer, end)
-          : free;
-      const token = drawToken(allowed, middle.temperature, mask, middle.random);
-      middle.done = token === end;
-      if (middle.done) continue;
-      middle.tokens.push(token);
-      middle.toSpell = middle.toSpell.slice((tokenizer.texts[token] as string).length);
-    }
-  }
-  return middles.map(({ tokens }) => {
-    const text = tokenizer.decode(tokens).slice(request.healedPrefix.length);
-    return request.singleLine ? (text.split(/\r?\n/, 1)[0] as string) : text;
-  });
+  const canvases = Array.from({ length: alternatives }, (_, index) =>
+    newCanvas({
+      text: null,
+      width,
+      mask,
+      blocks: { length: 1, offset: 0 },
+      temperature: index === 0 ? 0 : temperature,
+      random: new Random(seed, 'left to right', index),
+      healed,
+    }),
+  );
+  const predict: Predict = (open) =>
+    next(open.map(({ canvas: { tokens, forwards } }) => [...tokens.subarray(0, forwards)]));
+  const lineEnds = singleLine ? newlineTokens(tokenizer) : new Set<number>();
+  const rules: InfillRules = {
+    order: 'confidence',
+    steps: width,
+    threshold: 1,
+    mask,
+    vocabulary: tokenizer.largestId + 1,
+    gap: { end, lineEnds, mergeLineEnds: singleLine, tokenizer },
+  };
+  await fillCanvases(canvases, predict, rules);
+  return canvases.map((canvas) => infillingOf(canvas, healed, rules).text);
 }
 
-/**
- * A completer for a model that writes from left to right. Widths come from `generation`, and token healing is
- * applied.
- */
+/** A model that writes from the left as a completer, in canvases of the width in `generation`; it heals broken words. */
 export function leftToRightCompleter(model: LeftToRightModel, generation: GenerationDefaults): Completer {
   return async (item) => {
     const singleLine = isSingleLine(item);
     const width = canvasWidth(generation, singleLine);
     const healed = healedPrefix(model.tokenizer, item.prefix);
     const prefix = item.prefix.slice(0, item.prefix.length - healed.length);
-    const next = await model.read({ prefix, suffix: item.suffix }, width);
-    return writeMiddles(next, model, { healedPrefix: healed, width, singleLine, seed: 0, ...shownAlternatives });
+    const gap = await model.read({ prefix, suffix: item.suffix }, width);
+    try {
+      return await writeMiddles(gap.next, model, { healed, width, singleLine, seed: 0, ...shownAlternatives });
+    } finally {
+      gap.dispose();
+    }
   };
-}
-
-/**
- * In a single-line completion, every token with a line break ends it, so their probabilities are added to the end's.
- */
-function lineEndsAsEnd(logits: Float32Array, { texts }: Tokenizer, end: number): Float32Array {
-  const ends = texts.flatMap((text, id) => (id === end || text.includes('\n') ? [id] : []));
-  const merged = logits.slice();
-  for (const id of ends) merged[id] = Number.NEGATIVE_INFINITY;
-  const peak = Math.max(...ends.map((id) => logits[id] as number));
-  const sum = ends.reduce((total, id) => total + Math.exp((logits[id] as number) - peak), 0);
-  merged[end] = peak + Math.log(sum);
-  return merged;
 }
 
 /** Bits of `tokens`, each predicted from those before it. */

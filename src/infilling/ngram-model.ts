@@ -1,5 +1,5 @@
 import type { Tokenizer } from '../model/tokenizer.ts';
-import type { LeftToRightModel, NextToken } from './left-to-right.ts';
+import type { LeftToRightModel, ReadGap } from './left-to-right.ts';
 import type { Ngram } from './ngram.ts';
 
 /** Enough characters to contain the tokens before a gap that the n-gram considers. */
@@ -28,9 +28,12 @@ export class NgramWriter implements LeftToRightModel {
     this.#ends = ends;
   }
 
-  async read({ prefix }: { readonly prefix: string }): Promise<NextToken> {
+  async read({ prefix }: { readonly prefix: string }): Promise<ReadGap> {
     const before = this.tokenizer.encode(prefix.slice(-charactersBefore));
-    return async (written) => written.map((tokens) => this.#logits([...before, ...tokens], tokens.length > 0));
+    return {
+      next: async (written) => written.map((tokens) => this.#logits([...before, ...tokens], tokens.length > 0)),
+      dispose: () => undefined,
+    };
   }
 
   /** Log-probabilities: of the text's tokens, scaled by the probability to continue, and of the end. */

@@ -22,17 +22,19 @@ import {
 /** Context lengths are padded to a multiple of this, so that few programs are compiled. */
 const lengthBucket = 64;
 
-/** Given text that was read: what the canvas looks at in every layer. */
+/** A context that was read: the keys and values that a canvas attends to in every layer. Its owner disposes of it. */
 export interface Context {
   /** Tokens that were read. */
   readonly tokens: number;
-  /** Keys and values by the name of their input, each [groups, capacity, head_dim]. */
+  /** Keys and values by the name of their input, each [groups, capacity, head_dim]; empty once disposed of. */
   readonly cache: Readonly<Record<string, HostTensor>>;
-  /** 1 where a key is of a token, 0 where it is padding [capacity]. */
+  /** 1 where a key belongs to a token, 0 where it is padding [capacity]. */
   readonly present: HostTensor;
+  /** Releases the keys and values. Disposing twice does nothing. */
+  dispose(): void;
 }
 
-/** A token and where it stands in the text; the gap between prefix and suffix counts. */
+/** Tokens and their positions in the text; the gap between prefix and suffix counts. */
 export interface PlacedTokens {
   readonly tokens: readonly number[];
   readonly positions: readonly number[];
@@ -45,8 +47,9 @@ export interface Work {
 }
 
 /**
- * Reads given text once, so that a denoising step costs the canvas alone. Exact for models with `prefix-lm` attention,
- * whose given text never sees the canvas, and for those with `causal` attention, whose canvas is what comes next.
+ * Computes the keys and values of a context, and the logits of canvases that attend to them. Exact for models with
+ * `prefix-lm` attention, whose context never sees the canvas, and with `causal` attention, whose canvas comes after it. It
+ * keeps nothing but compiled programs: what it returns belongs to the caller (`DecodingSession`).
  */
 export class ContextReader {
   readonly #config: ModelConfig;
@@ -55,11 +58,12 @@ export class ContextReader {
   readonly #weights: () => Weights;
   readonly #programs: ProgramCache;
   readonly #work: Work;
+  #open = 0;
 
-  /** `state` holds what `weights` gives as nodes of a new program; `work` is added to. */
+  /** `state` holds the weights that `weights` returns as nodes of a new program; `work` is added to. */
   constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: Work) {
     if (config.attention !== 'prefix-lm' && config.attention !== 'causal')
-      throw new Error('only given text that never sees the canvas can be kept');
+      throw new Error('keys and values can be kept only of a context that never sees the canvas');
     this.#config = config;
     this.#state = state;
     this.#weights = weights;
@@ -67,7 +71,12 @@ export class ContextReader {
     this.#programs = new ProgramCache(engine);
   }
 
-  /** Keys and values of given text. */
+  /** Contexts that were read and not disposed of. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Keys and values of a context. */
   async read({ tokens, positions }: PlacedTokens): Promise<Context> {
     const capacity = Math.max(1, Math.ceil(tokens.length / lengthBucket)) * lengthBucket;
     const padded = (values: readonly number[], fill: number): Int32Array => {
@@ -81,19 +90,19 @@ export class ContextReader {
       {
         tokens: { shape: [1, capacity], data: padded(tokens, this.#config.pad_token_id) },
         positions: { shape: [capacity], data: padded(positions, 0) },
-        // What the first layer keeps was not looked around for.
+        // Keys and values of the first layer do not depend on other tokens.
         ...(this.#config.num_hidden_layers > 1 ? { present } : {}),
       },
       this.#state,
     );
     this.#work.forwards++;
     this.#work.tokens += capacity;
-    return { tokens: tokens.length, cache, present };
+    return this.#owned({ tokens: tokens.length, cache, present });
   }
 
   /**
-   * Logits of canvases that stand in the same gap of one context, each [length] from position `position` on: those of
-   * the places [from, to) of each, [(to - from) * vocab_size] per canvas.
+   * Logits of canvases [length] in the same gap of one context, which begins at position `position` of the text: those of the
+   * canvas positions [from, to), [(to - from) * vocab_size] per canvas.
    */
   async logits(
     context: Context,
@@ -119,7 +128,7 @@ export class ContextReader {
         tokens: { shape: [batch, length], data: tokens },
         positions: { shape: [length], data: Int32Array.from({ length }, (_, place) => position + place) },
         rows: { shape: [rows.length], data: rows },
-        // Where nothing is given there is no key to look at, so all stay hidden.
+        // An empty context has padding only, so every key of it is hidden.
         present: context.present,
         ...context.cache,
       },
@@ -136,7 +145,26 @@ export class ContextReader {
     await this.#programs.dispose();
   }
 
-  /** The part of the network whose keys and values are kept; what only the last layer's output needs falls away. */
+  #owned(read: Omit<Context, 'dispose'>): Context {
+    this.#open++;
+    let cache = read.cache;
+    let disposed = false;
+    const dispose = () => {
+      if (disposed) return;
+      disposed = true;
+      cache = {};
+      this.#open--;
+    };
+    return {
+      ...read,
+      get cache() {
+        return cache;
+      },
+      dispose,
+    };
+  }
+
+  /** The part of the network up to the keys and values of the last layer. */
   #contextProgram(capacity: number): Program {
     const config = this.#config;
     const hiddenKeys = reshape(unseen(input('present', [capacity])), [1, 1, 1, capacity]);
@@ -165,25 +193,25 @@ export class ContextReader {
     const hiddenKeys = reshape(unseen(input('present', [capacity])), [1, 1, capacity]);
     const positions = this.#positions(length);
     const rowsOfGroup = (heads / groups) * length;
-    // The canvases share the context: beside it, their queries are one long list in every group. Moving them there and back
+    // The canvases share the context, so their queries to it are one long list in every group. Moving them there and back
     // costs the canvas's width, not the context's.
     const together = (x: Tensor): Tensor => reshape(transpose(x, [1, 0, 2, 3]), [groups, batch * rowsOfGroup, -1]);
     const apart = (x: Tensor): Tensor => transpose(reshape(x, [groups, batch, rowsOfGroup, -1]), [1, 0, 2, 3]);
     const states = layers(config, weight, input('tokens', [batch, length], 'i32'), (layer, of, x) => {
       const { q, k, v } = projections(config, of, x, positions);
       const kept = (part: 'k' | 'v') => input(`${part}.${layer}`, [groups, capacity, d]);
-      const given = add(similarity(together(q), kept('k')), hiddenKeys);
-      const weights = softmax(concat([given, together(this.#scores(q, k, length))], 2));
-      const ofGiven = matmul(slice(weights, 2, 0, capacity), kept('v'));
-      const ofCanvas = matmul(apart(slice(weights, 2, capacity, capacity + length)), v);
-      return joinHeads(of, reshape(add(apart(ofGiven), ofCanvas), [batch, heads, length, d]));
+      const toContext = add(similarity(together(q), kept('k')), hiddenKeys);
+      const weights = softmax(concat([toContext, together(this.#scores(q, k, length))], 2));
+      const fromContext = matmul(slice(weights, 2, 0, capacity), kept('v'));
+      const fromCanvas = matmul(apart(slice(weights, 2, capacity, capacity + length)), v);
+      return joinHeads(of, reshape(add(apart(fromContext), fromCanvas), [batch, heads, length, d]));
     });
     return defineProgram('canvas', {
       outputs: { logits: logitsAt(config, weight, states, input('rows', [wanted], 'i32')) },
     });
   }
 
-  /** What a text's tokens see of each other. */
+  /** Attention scores of tokens among each other. */
   #scores(q: Tensor, k: Tensor, length: number): Tensor {
     const scores = similarity(q, k);
     return this.#config.attention === 'causal' ? mask(scores, causal(length), length) : scores;

@@ -12,7 +12,6 @@ import type { GenerationDefaults } from './generation.ts';
 import { type Adapter, lookUp, trainedShapes } from './lora.ts';
 import { assertMemory, keptBytes } from './memory.ts';
 import { type Precision, quantizedWeights } from './precision.ts';
-import { PrefixCache } from './prefix-cache.ts';
 import type { Weights } from './projection.ts';
 import type { Query } from './query.ts';
 import { bucket } from './shape-bucket.ts';
@@ -27,7 +26,7 @@ const tokensPerPass = 8192;
 const mostLogits = 2 ** 26;
 
 /** Places of a forward pass at most: fewer where a large vocabulary makes their logits many. A row is never cut. */
-export const logitsPerPass = ({ vocab_size }: ModelConfig): number =>
+export const logitsPerPass = ({ vocab_size }: Pick<ModelConfig, 'vocab_size'>): number =>
   Math.min(tokensPerPass, Math.max(1, Math.floor(mostLogits / vocab_size)));
 
 /** A model on an engine: its weights stay on the device, and forward passes are compiled once per shape bucket. */
@@ -197,7 +196,7 @@ export class LanguageModel {
     return logits!.data as Float32Array;
   }
 
-  /** Throws a `UserError` where a row is longer than the model's positions. */
+  /** Throws a `UserError` if a row is longer than the model's positions. */
   checkLength(length: number): void {
     const most = this.config.max_position_embeddings;
     if (length > most)
@@ -206,24 +205,7 @@ export class LanguageModel {
       );
   }
 
-  /**
-   * `logits` for rows whose canvases fill step by step: where the attention allows it, what is given is read once and not in
-   * every pass. Good until the weights change. Throws a `UserError` where the model does not denoise.
-   */
-  stepwise(): (queries: readonly Query[]) => Promise<Float32Array[]> {
-    if (this.config.attention === 'causal')
-      throw new UserError(
-        'This model predicts the next token and does not denoise, so it is there to be compared with; choose a diffusion model.',
-      );
-    if (this.config.attention !== 'prefix-lm') return (queries) => this.logits(queries);
-    const reader = new PrefixCache(this.context, logitsPerPass(this.config));
-    return (queries) => {
-      for (const { tokens } of queries) this.checkLength(tokens.length);
-      return reader.logits(queries);
-    };
-  }
-
-  /** Reads given text once for many canvases; for models with `prefix-lm` or `causal` attention. */
+  /** Computes keys and values of a context, for a `DecodingSession`; only with `prefix-lm` or `causal` attention. */
   get context(): ContextReader {
     this.#context ??= new ContextReader(this.config, this.engine, this.state, () => this.#weights(), this.work);
     return this.#context;

@@ -1,9 +1,9 @@
-/** A row of token ids, and the places whose logits are wanted. */
+/** A row of token ids, and the places whose logits are asked for. */
 export interface Query {
   readonly tokens: Int32Array;
   readonly places: readonly number[];
-  /** Where the canvas begins, behind given text; models with `prefix-lm` attention ask for it. */
+  /** Where the canvas begins, after the prompt; only models with `prefix-lm` attention need it. */
   readonly canvas?: number;
-  /** Tokens behind the canvas that are given; absent: none. */
+  /** Tokens of the suffix, after the canvas; default: none. */
   readonly suffix?: number;
 }

@@ -1,41 +1,45 @@
-import { type InfillRequest, infill } from '../diffusion/infill.ts';
+import { type InfillHooks, type InfillRequest, infill } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../infilling/infilling.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { defaultSettings } from '../protocol/default-settings.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
-import { isEnough, shownFirst } from './completions.ts';
+import { AlternativeJudge } from './alternative-judge.ts';
 import { stoppingRules } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
 
-/** What one completion came to. */
+/** A completion, and its cost. */
 export interface CompletedOnce {
-  /** The alternative that an editor shows first; where it would show none, the first one. */
+  /** The alternative that an editor shows first; the first one if an editor would show none. */
   readonly alternative: TracedAlternative;
-  /** Its place among those that were made. */
+  /** Its index among the alternatives that were made. */
   readonly place: number;
   readonly forwards: number;
 }
 
-/** Completes a text as an editor does with its default settings, without its cache and its waiting. */
+/** Completes a text as an editor does with its default settings, without cache and debounce. */
 export async function completeOnce(
   model: LanguageModel,
   text: TextAtCursor,
   languageId: string,
-  request: Pick<InfillRequest, 'seed' | 'watch' | 'betweenSteps'>,
+  { seed, ...hooks }: Pick<InfillRequest, 'seed'> & Pick<InfillHooks, 'watch' | 'checkCancelled'>,
 ): Promise<CompletedOnce> {
   const { multiline, threshold, contextTokens } = defaultSettings.completions;
   const singleLine = !mayHaveSeveralLines(multiline, text);
-  const { alternatives, forwards } = await infill(model, {
-    ...request,
+  const judge = new AlternativeJudge({ languageId, text, singleLine });
+  const request: InfillRequest = {
     prefix: text.prefix,
     suffix: text.suffix,
     ...shownAlternatives,
+    seed,
     threshold,
     contextTokens,
     singleLine,
     stops: stoppingRules(text),
-    isEnough: (made) => isEnough(made, { languageId, text }, singleLine),
+  };
+  const { alternatives, forwards } = await infill(model, request, {
+    ...hooks,
+    isEnough: (made) => judge.isEnough(made),
   });
-  return { ...(await shownFirst(alternatives, { languageId, text }, singleLine)), forwards };
+  return { ...(await judge.shownFirst(alternatives)), forwards };
 }

@@ -1,19 +1,16 @@
-import type { Infilling } from '../diffusion/canvas.ts';
-import type { Infilled, InfillRequest } from '../diffusion/infill.ts';
+import type { Infilled, InfillHooks, InfillRequest } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../infilling/infilling.ts';
-import { withoutOverlap } from '../infilling/overlap.ts';
 import { count } from '../platform/amounts.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
 import { commentOrStringAt } from '../syntax/comments-and-strings.ts';
-import { leavesNoError, orderBySyntax } from '../syntax/error-count.ts';
 import { longestParsed } from '../syntax/trees.ts';
+import { AlternativeJudge } from './alternative-judge.ts';
 import { watchedRunnersUp } from './frame.ts';
-import { type Candidate, discardedBy, rejectionSummary, stoppingRules } from './inline/discard.ts';
+import { rejectionSummary, stoppingRules } from './inline/discard.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
-import { trimCompletion } from './inline/trim.ts';
 import { LatencyMeter } from './latency.ts';
 import { Cancelled, type Priority, type Scheduler } from './scheduler.ts';
 
@@ -37,12 +34,12 @@ export interface CompletionParts {
   /** Who may compute, and when. */
   readonly turns: Scheduler;
   /** Runs the model; throws a `UserError` where there is none that completes. */
-  readonly infill: (request: InfillRequest) => Promise<Infilled>;
+  readonly infill: (request: InfillRequest, hooks: InfillHooks) => Promise<Infilled>;
   readonly now: () => number;
   /** Settles after so many milliseconds, or as soon as `signal` is aborted. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Sees the steps of a request's first alternative; null: nobody watches. */
-  readonly watcher: (query: CompletionQuery, id: number) => InfillRequest['watch'] | null;
+  readonly watcher: (query: CompletionQuery, id: number) => InfillHooks['watch'] | null;
 }
 
 export interface CompletionAnswer {
@@ -169,11 +166,12 @@ export class Completions {
     path.lines(singleLine, settings.multiline);
     const watch = this.#parts.watcher(query, path.id);
     const queued = this.#parts.now();
+    const judge = new AlternativeJudge({ ...query, singleLine });
     const infilled = await this.#parts.turns.run(priority, signal, (yieldToEventLoop) => {
       path.took('queue', this.#parts.now() - queued);
-      return this.#parts.infill({
+      const request: InfillRequest = {
         ...query.text,
-        // What comes ahead of its time is not worth more than one.
+        // A prefetch may never be shown, so it makes one alternative only.
         alternatives: priority === 'prefetch' ? 1 : settings.alternatives,
         seed: 0,
         temperature: shownAlternatives.temperature,
@@ -181,8 +179,10 @@ export class Completions {
         contextTokens: settings.contextTokens,
         singleLine,
         stops: stoppingRules(query.text),
-        ...(priority === 'automatic' ? { isEnough: (made) => isEnough(made, query, singleLine) } : {}),
-        betweenSteps: yieldToEventLoop,
+      };
+      return this.#parts.infill(request, {
+        ...(priority === 'automatic' ? { isEnough: (made) => judge.isEnough(made) } : {}),
+        checkCancelled: yieldToEventLoop,
         ...(watch ? { watch, runnersUp: watchedRunnersUp } : {}),
       });
     });
@@ -193,7 +193,7 @@ export class Completions {
     path.took('context', infilled.contextMilliseconds);
     path.took('denoise', infilled.denoiseMilliseconds);
     if (priority !== 'prefetch') this.latency.add(this.#parts.now() - queued);
-    const judged = await this.#inOrder(query, path, judge(infilled.alternatives, query.text, singleLine));
+    const judged = await this.#inOrder(infilled, path, judge);
     const written = infilled.alternatives.reduce((sum, { length }) => sum + length + 1, 0);
     const made: Made = {
       alternatives: judged,
@@ -211,15 +211,10 @@ export class Completions {
     return texts;
   }
 
-  /** Alternatives that break least come first, equal ones in the order in which they were made. */
-  async #inOrder({ languageId, text }: CompletionQuery, path: DecisionPath, judged: TracedAlternative[]) {
-    const order = await path.during('syntax', () =>
-      orderBySyntax(
-        languageId,
-        text,
-        judged.map((alternative) => alternative.text),
-      ),
-    );
+  /** The judged alternatives, in the order in which they are shown. */
+  async #inOrder({ alternatives }: Infilled, path: DecisionPath, judge: AlternativeJudge) {
+    const judged = alternatives.map((alternative) => judge.judge(alternative));
+    const order = await path.during('syntax', () => judge.order(alternatives));
     if (order[0] !== 0) path.step('A later alternative leaves fewer syntax errors and is shown first.');
     return order.map((place) => judged[place] as TracedAlternative);
   }
@@ -256,44 +251,6 @@ export class Completions {
 }
 
 const enableHere = 'Enable unmask.completions.inCommentsAndStrings to complete here.';
-
-/** Whether an alternative would be shown before any that is made after it. */
-export async function isEnough(
-  made: Infilling,
-  { languageId, text }: Pick<CompletionQuery, 'languageId' | 'text'>,
-  singleLine: boolean,
-): Promise<boolean> {
-  const [alternative] = judge([made], text, singleLine);
-  return alternative!.discardedBy === null && leavesNoError(languageId, text, alternative!.text);
-}
-
-/** The alternative that is shown first, and its place; the first one where none would be shown. */
-export async function shownFirst(
-  made: readonly Infilling[],
-  { languageId, text }: Pick<CompletionQuery, 'languageId' | 'text'>,
-  singleLine: boolean,
-): Promise<{ readonly alternative: TracedAlternative; readonly place: number }> {
-  const judged = judge(made, text, singleLine);
-  const order = await orderBySyntax(
-    languageId,
-    text,
-    judged.map((alternative) => alternative.text),
-  );
-  const place = order.find((one) => judged[one]!.discardedBy === null) ?? 0;
-  return { alternative: judged[place] as TracedAlternative, place };
-}
-
-/** Trims the alternatives, and says which rule each one breaks; of two alike the second breaks one too. */
-export function judge(alternatives: readonly Infilling[], at: TextAtCursor, singleLine: boolean): TracedAlternative[] {
-  const seen = new Set<string>();
-  return alternatives.map(({ text: raw, ended, meanConfidence: confidence }) => {
-    const untrimmed = trimCompletion(raw, at, { singleLine, ended });
-    const candidate: Candidate = { text: withoutOverlap(untrimmed, at.suffix), untrimmed, confidence };
-    const rule = seen.has(candidate.text) ? 'duplicate' : discardedBy(candidate, at);
-    seen.add(candidate.text);
-    return { text: candidate.text, confidence, discardedBy: rule };
-  });
-}
 
 /** Writes down what was decided on the way, and when. */
 class DecisionPath {

@@ -1,25 +1,26 @@
-import { infill } from '../diffusion/infill.ts';
+import { type InfillRequest, infill } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../infilling/infilling.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
 import type { Frame } from '../protocol/sample.ts';
-import { type CompletionQuery, shownFirst } from './completions.ts';
+import { AlternativeJudge } from './alternative-judge.ts';
+import type { CompletionQuery } from './completions.ts';
 import { recordFrames, watchedRunnersUp, withoutEnd } from './frame.ts';
 import { mayHaveSeveralLines } from './inline/multiline.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface DenoiseHooks {
   readonly settings: CompletionSettings;
-  /** Who else computes here: a completion that is asked for meanwhile waits for the end. */
+  /** A completion that is requested meanwhile waits until the denoising ends. */
   readonly turns: Scheduler;
   readonly signal: AbortSignal;
   readonly send: (frame: DenoisingFrame) => Promise<void>;
 }
 
-/** Tokens of text that stand beside a denoising that somebody looks at. */
+/** Characters before the cursor that are shown with a denoising. */
 const shownBefore = 400;
 
-/** Completes at a place for who wants to see how: nothing is trimmed or discarded, and every step of every alternative is kept. */
+/** Completes at a place and keeps every step of every alternative; nothing is trimmed or discarded. */
 export async function denoiseHere(
   getModel: () => Promise<LanguageModel>,
   { text, uri, languageId }: CompletionQuery,
@@ -34,7 +35,7 @@ export async function denoiseHere(
     const { frames, watch } = recordFrames(model, alternatives, (alternative, frame) => {
       sending.push(send({ alternative, frame }));
     });
-    const result = await infill(model, {
+    const request: InfillRequest = {
       ...text,
       alternatives,
       seed,
@@ -42,14 +43,17 @@ export async function denoiseHere(
       threshold: settings.threshold,
       contextTokens: settings.contextTokens,
       singleLine,
+    };
+    const result = await infill(model, request, {
       runnersUp: watchedRunnersUp,
       watch,
-      betweenSteps: yieldToEventLoop,
+      checkCancelled: yieldToEventLoop,
     });
     return { result, frames };
   });
   await Promise.all(sending);
-  const { place: best } = await shownFirst(result.alternatives, { languageId, text }, singleLine);
+  const judge = new AlternativeJudge({ languageId, text, singleLine });
+  const { place: best } = await judge.shownFirst(result.alternatives);
   return {
     best,
     alternatives: result.alternatives.map(({ text: written, meanConfidence }, alternative) => ({
@@ -57,7 +61,7 @@ export async function denoiseHere(
       confidence: meanConfidence,
       denoising: {
         title: `${uri.split('/').at(-1)}, alternative ${alternative + 1}`,
-        prompt: withoutEnd(text.prefix, result.begun).slice(-shownBefore),
+        prompt: withoutEnd(text.prefix, result.healed).slice(-shownBefore),
         outcome: null,
         frames: frames[alternative] as Frame[],
       },

@@ -11,7 +11,7 @@ import {
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { listModels } from '../catalogue/list-models.ts';
-import { type InfillRequest, infill } from '../diffusion/infill.ts';
+import { type InfillHooks, infill } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { defaultSettings } from '../protocol/default-settings.ts';
@@ -75,7 +75,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     turns: scheduler,
     settings: () => state.settings.completions,
     snoozedUntil: () => state.snoozedUntil,
-    infill: infiller ?? (async (request) => infill(await residency.get(), request)),
+    infill: infiller ?? (async (request, hooks) => infill(await residency.get(), request, hooks)),
     now: () => Date.now(),
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
@@ -103,13 +103,13 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
 }
 
 /** Sends each step of a completion's first alternative to the client. */
-function frameSender(connection: Connection, query: CompletionQuery, request: number): InfillRequest['watch'] {
+function frameSender(connection: Connection, query: CompletionQuery, request: number): InfillHooks['watch'] {
   const { uri, line, character } = query;
   const { prefix } = query.text;
-  return (alternative, canvas, begun, model) => {
+  return (alternative, canvas, healed, model) => {
     if (alternative > 0) return;
     const frame = frameOf(canvas, model);
-    const prefixTail = withoutEnd(prefix, begun).slice(-prefixTailLength);
+    const prefixTail = withoutEnd(prefix, healed).slice(-prefixTailLength);
     const message: protocol.CompletionFrame = { request, uri, line, character, prefixTail, frame, done: canvas.done };
     void connection.sendNotification(protocol.completionFrame, message);
   };

@@ -23,38 +23,56 @@ export async function syntaxErrors(languageId: string, text: string): Promise<nu
 }
 
 /** The text around a gap. */
-interface GapContext {
+interface GapText {
   readonly prefix: string;
   readonly suffix: string;
 }
 
 /**
- * Whether `orderBySyntax` could place no other text before this one, because it leaves no syntax error. This holds if
- * the text is not empty.
+ * Syntax errors that texts leave in one gap; each text is parsed once. Errors are not counted in a language without a
+ * grammar, nor in a long text.
  */
-export async function leavesNoError(
-  languageId: string,
-  { prefix, suffix }: GapContext,
-  text: string,
-): Promise<boolean> {
-  return prefix.length + suffix.length > longestParsed || !(await syntaxErrors(languageId, prefix + text + suffix));
-}
+export class GapSyntax {
+  readonly #languageId: string;
+  readonly #gap: GapText;
+  readonly #errors = new Map<string, Promise<number>>();
 
-/**
- * Indices of the alternatives for a gap, fewest syntax errors first. Among equals, non-empty texts come first;
- * otherwise the order stays. Errors are not counted in a language without a grammar or in a very long text.
- */
-export async function orderBySyntax(
-  languageId: string,
-  { prefix, suffix }: GapContext,
-  alternatives: readonly string[],
-): Promise<number[]> {
-  const places = alternatives.map((_, place) => place);
-  if (places.length < 2) return places;
-  const isLong = prefix.length + suffix.length > longestParsed;
-  const errors: number[] = [];
-  for (const text of alternatives)
-    errors.push((isLong ? null : await syntaxErrors(languageId, prefix + text + suffix)) ?? 0);
-  const isEmpty = (place: number): number => Number(alternatives[place]!.trim() === '');
-  return places.sort((a, b) => errors[a]! - errors[b]! || isEmpty(a) - isEmpty(b));
+  /** `languageId` is VS Code's id. */
+  constructor(languageId: string, gap: GapText) {
+    this.#languageId = languageId;
+    this.#gap = gap;
+  }
+
+  /** Whether no other text could come before this one by `order`, if this one is not empty: it leaves no error. */
+  async isClean(text: string): Promise<boolean> {
+    return (await this.#errorsWith(text)) === 0;
+  }
+
+  /**
+   * The indices of texts, those that leave the fewest errors first; of equal ones, those that are not empty come first, and
+   * then the order stays.
+   */
+  async order(texts: readonly string[]): Promise<number[]> {
+    const indices = texts.map((_, index) => index);
+    if (indices.length < 2) return indices;
+    const errors: number[] = [];
+    for (const text of texts) errors.push(await this.#errorsWith(text));
+    const isEmpty = (index: number): number => Number(texts[index]!.trim() === '');
+    return indices.sort((a, b) => errors[a]! - errors[b]! || isEmpty(a) - isEmpty(b));
+  }
+
+  #errorsWith(text: string): Promise<number> {
+    let known = this.#errors.get(text);
+    if (!known) {
+      known = this.#count(text);
+      this.#errors.set(text, known);
+    }
+    return known;
+  }
+
+  async #count(text: string): Promise<number> {
+    const { prefix, suffix } = this.#gap;
+    if (prefix.length + suffix.length > longestParsed) return 0;
+    return (await syntaxErrors(this.#languageId, prefix + text + suffix)) ?? 0;
+  }
 }

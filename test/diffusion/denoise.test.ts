@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  type DecodingOptions,
-  type Denoiser,
-  denoise,
-  drawToken,
-  entropyOf,
-  runnersUp,
-} from '../../src/diffusion/denoise.ts';
+import type { Denoiser } from '../../src/diffusion/decoding-session.ts';
+import { type DecodingOptions, denoise } from '../../src/diffusion/denoise.ts';
+import { drawToken, entropyOf, runnersUp } from '../../src/diffusion/token-distribution.ts';
 import type { Query } from '../../src/model/query.ts';
 import { Random } from '../../src/platform/random.ts';
 import { assertFrequencies } from './chi-square.ts';
@@ -30,7 +25,7 @@ function modelOf(
   return {
     queries,
     config: { mask_token_id: mask, eos_token_id: 1, vocab_size },
-    stepwise: () => async (batch) => {
+    logits: async (batch) => {
       queries.push(batch.map(({ tokens, places }) => ({ tokens: tokens.slice(), places: [...places] })));
       return batch.map(({ tokens, places }) =>
         Float32Array.from(places.flatMap((place) => [...remembered(tokens, place)])),
@@ -395,7 +390,7 @@ it('a model whose logits are not finite is told of, and writes nothing', async (
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
     const model = modelOf(4, () => [0, 1, 0, bad]);
     const call = { prompts: [[9]], seeds: [1], options: options({}) };
-    await assert.rejects(denoise(model, call), { name: 'UserError', message: /logits that are not finite/ });
+    await assert.rejects(denoise(model, call), { name: 'UserError', message: /logits are not finite/ });
   }
 });
 

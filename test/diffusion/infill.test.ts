@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { InfillCanvas } from '../../src/diffusion/canvas.ts';
-import { readContext } from '../../src/diffusion/gap.ts';
+import type { Denoised } from '../../src/diffusion/canvas.ts';
+import { readContext } from '../../src/diffusion/gap-context.ts';
 import { completesCode, type InfillRequest, infill } from '../../src/diffusion/infill.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
@@ -79,7 +79,7 @@ describe('filling a gap', () => {
     for (const enough of [1, 2, 3, 4]) {
       const asked: string[] = [];
       const isEnough = async ({ text }: { readonly text: string }) => asked.push(text) === enough;
-      const found = await infill(model, request({ alternatives: 4, isEnough }));
+      const found = await infill(model, request({ alternatives: 4 }), { isEnough });
       const texts = together.alternatives.map(({ text }) => text);
       assert.deepEqual(asked, texts.slice(0, Math.min(enough, 3)), 'behind the last there is none');
       assert.deepEqual(
@@ -87,7 +87,7 @@ describe('filling a gap', () => {
         together.alternatives.slice(0, enough).map(({ tokens }) => [...tokens]),
       );
     }
-    const alone = await infill(model, request({ isEnough: () => assert.fail('there is no other') }));
+    const alone = await infill(model, request(), { isEnough: () => assert.fail('there is no other') });
     assert.deepEqual(alone.alternatives[0]!.tokens, together.alternatives[0]!.tokens);
   });
 
@@ -161,18 +161,20 @@ describe('filling a gap', () => {
 
   it('is watched step by step, and stops between two steps', async () => {
     const frames: number[] = [];
-    const masked = ({ tokens }: InfillCanvas) => tokens.filter((token) => token === model.config.mask_token_id).length;
+    const masked = ({ tokens }: Denoised) => tokens.filter((token) => token === model.config.mask_token_id).length;
     let steps = 0;
-    const { forwards } = await infill(
-      model,
-      request({ watch: (_, canvas) => frames.push(masked(canvas)), betweenSteps: () => void steps++ }),
-    );
+    const { forwards } = await infill(model, request(), {
+      watch: (_, canvas) => frames.push(masked(canvas)),
+      checkCancelled: () => void steps++,
+    });
     assert.equal(frames.length, forwards);
     assert.equal(steps, forwards + 1, 'before the context is read, and before every step');
     assert.ok(frames.every((left, index) => index === 0 || left < frames[index - 1]!));
     assert.equal(frames.at(-1), 0);
     let allowed = 3;
-    const stopping = infill(model, request({ threshold: 1, betweenSteps: () => assert.ok(allowed-- > 0, 'enough') }));
+    const stopping = infill(model, request({ threshold: 1 }), {
+      checkCancelled: () => assert.ok(allowed-- > 0, 'enough'),
+    });
     await assert.rejects(stopping, /enough/);
   });
 
@@ -180,7 +182,7 @@ describe('filling a gap', () => {
     const asked = request({ alternatives: 2, threshold: 1e-9 });
     const plain = await infill(model, asked);
     assert.ok(plain.alternatives.every(({ runnersUp }) => runnersUp === undefined));
-    const { alternatives } = await infill(model, { ...asked, runnersUp: 4 });
+    const { alternatives } = await infill(model, asked, { runnersUp: 4 });
     for (const [index, { tokens, confidence, runnersUp, length, ended }] of alternatives.entries()) {
       assert.deepEqual(tokens, plain.alternatives[index]!.tokens, 'asking changes nothing');
       assert.equal(runnersUp?.length, tokens.length);
@@ -210,10 +212,10 @@ describe('filling a gap', () => {
     const isOver = (text: string) => text.length >= 4;
     const steps: number[][] = [[], [], []];
     const over: number[] = [];
-    const stopped = await infill(model, {
-      ...request({ alternatives: 3, singleLine: false, stops: { isOver, leastConfidence: 0 } }),
-      watch: (alternative, { step, done }) => {
-        steps[alternative]!.push(step);
+    const stopping = request({ alternatives: 3, singleLine: false, stops: { isOver, leastConfidence: 0 } });
+    const stopped = await infill(model, stopping, {
+      watch: (alternative, { forwards, done }) => {
+        steps[alternative]!.push(forwards);
         if (done) over.push(alternative);
       },
     });

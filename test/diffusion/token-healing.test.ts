@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { infill } from '../../src/diffusion/infill.ts';
+import { type InfillHooks, infill } from '../../src/diffusion/infill.ts';
 import { constrainToPrefix, healedPrefix } from '../../src/diffusion/token-healing.ts';
 import { trainBytePairs } from '../../src/model/byte-pair-training.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
@@ -58,14 +58,9 @@ describe('a completion of a word under way', () => {
     for (const begun of [' Def', '.d', '(']) {
       const prefix = `  return new Definition(value${begun}`;
       const steps: string[] = [];
-      const result = await infill(model, {
-        ...request,
-        prefix,
-        singleLine: false,
-        runnersUp: 3,
-        watch: (_, __, repeated) => steps.push(repeated),
-      });
-      assert.equal(result.begun, begun);
+      const watch: InfillHooks['watch'] = (_, __, repeated) => steps.push(repeated);
+      const result = await infill(model, { ...request, prefix, singleLine: false }, { runnersUp: 3, watch });
+      assert.equal(result.healed, begun);
       // A canvas that what was begun fills has room for nothing else, and is sure of nothing.
       const tight = await infill(model, { ...request, prefix, singleLine: false, width: 1 });
       for (const { tokens, confidence, meanConfidence } of tight.alternatives) {

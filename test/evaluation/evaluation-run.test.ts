@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Denoised } from '../../src/diffusion/denoise.ts';
+import type { Denoised } from '../../src/diffusion/canvas.ts';
 import { answerRecord } from '../../src/evaluation/answer-records.ts';
 import type { GradedAnswer } from '../../src/evaluation/evaluate.ts';
 import { resumeEvaluation, startEvaluation } from '../../src/evaluation/evaluation-run.ts';

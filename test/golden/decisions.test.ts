@@ -56,9 +56,9 @@ const situations: Readonly<Record<string, () => Promise<CompletionTrace>>> = {
     return (await completions.complete(query('const c = |\n'), AbortSignal.abort())).trace;
   },
   'the document changes while the model computes': async () => {
-    const on: Bench = bench(async ({ prefix, betweenSteps }) => {
+    const on: Bench = bench(async ({ prefix }, { checkCancelled }) => {
       if (prefix.endsWith(' ')) void on.completions.complete(query('const c = a|\n'), never);
-      await betweenSteps!();
+      await checkCancelled!();
       return written(['a;']);
     });
     return (await on.completions.complete(query('const c = |\n'), never)).trace;

@@ -31,7 +31,7 @@ describe('an autoregressive model that fills gaps', () => {
       ['', '', '7'],
       ['1', '', ''],
     ] as const) {
-      const next = await writer.read({ prefix, suffix }, 8);
+      const { next, dispose } = await writer.read({ prefix, suffix }, 8);
       const tokens = [...tokenizer.encode(middle), writer.end];
       const given = givenForMiddle(tokenizer.encode(prefix), tokenizer.encode(suffix), { mask: 2, eos: 1 });
       const logits = referencePredictions(config, weights, [...given, ...tokens]);
@@ -41,6 +41,8 @@ describe('an autoregressive model that fills gaps', () => {
       );
       const found = await bitsFromTheLeft(next, tokens);
       assert.ok(Math.abs(found - expected) < 1e-3, `${found} and ${expected}`);
+      dispose();
+      assert.equal(model.context.open, 0);
     }
     await model.dispose();
   });

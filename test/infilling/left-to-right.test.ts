@@ -10,7 +10,7 @@ const tokenizer = new Tokenizer(trainBytePairs(['const total = one + two;\nconst
 const [mask, end] = [2, 3];
 const vocabulary = tokenizer.largestId + 1;
 const model = { tokenizer, end, mask, read: () => Promise.reject(new Error('nothing is read here')) };
-const once = { healedPrefix: '', width: 32, singleLine: false, alternatives: 1, temperature: 0.8, seed: 0 };
+const once = { healed: '', width: 32, singleLine: false, alternatives: 1, temperature: 0.8, seed: 0 };
 
 /** Writes `text` and ends; every other token is far less likely. */
 function writing(text: string): NextToken {
@@ -52,10 +52,10 @@ describe('writing from the left', () => {
     assert.deepEqual(await writeMiddles(next, model, { ...once, width: 3 }), ['ooo']);
   });
 
-  it('first spells out the healed prefix', async () => {
-    const [text] = await writeMiddles(writing('total;'), model, { ...once, healedPrefix: 'to' });
+  it('spells out the word under way first', async () => {
+    const [text] = await writeMiddles(writing('total;'), model, { ...once, healed: 'to' });
     assert.equal(text, 'tal;');
-    const [forced] = await writeMiddles(writing('one;'), model, { ...once, healedPrefix: 'ot', width: 1 });
+    const [forced] = await writeMiddles(writing('one;'), model, { ...once, healed: 'ot', width: 1 });
     assert.match(`ot${forced}`, /^ot/);
   });
 
@@ -89,8 +89,8 @@ describe('the n-gram that fills gaps', () => {
       ends: new Ngram([middle, middle], { vocabulary, order: 3, contextLength: 2 }),
     },
   );
-  it('gives every token and the end a probability, sums to one, and does not end an empty middle', async () => {
-    const next = await writer.read({ prefix: 'const total =' });
+  it('gives every token and the end a share, all together one, and ends no middle before it is begun', async () => {
+    const { next } = await writer.read({ prefix: 'const total =' });
     for (const written of [[], text.slice(4, 6), text.slice(0, -1)]) {
       const [logits] = await next([written]);
       const shares = Array.from(logits as Float32Array, (logit) => Math.exp(logit));
@@ -98,8 +98,8 @@ describe('the n-gram that fills gaps', () => {
       assert.equal(shares[end] === 0, written.length === 0);
     }
   });
-  it('ends where the middles of its texts ended', async () => {
-    const next = await writer.read({ prefix: 'const' });
+  it('ends where middles did', async () => {
+    const { next } = await writer.read({ prefix: 'const' });
     const [first] = await writeMiddles(next, writer, once);
     assert.equal(first, ' total = one + two;');
   });

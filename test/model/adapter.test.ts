@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { DecodingSession } from '../../src/diffusion/decoding-session.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { total } from '../../src/graph/compositions.ts';
 import type { OptimizerOptions } from '../../src/graph/optimizer.ts';
@@ -76,7 +77,16 @@ async function everyWay(model: LanguageModel): Promise<Float32Array[]> {
     places: [...row.keys()].filter((place) => place >= 2),
     canvas: 2,
   }));
-  return [await model.rawLogits(tokens), ...(await model.logits(rows)), ...(await model.stepwise()(rows))];
+  const session = new DecodingSession(model);
+  const canvases = [];
+  for (const row of rows) {
+    const text = await session.open({ prompt: row.tokens.subarray(0, 2), width: row.tokens.length - 2 });
+    const positions = row.places.map((place) => place - 2);
+    canvases.push({ text, tokens: row.tokens.slice(2), positions });
+  }
+  const inSession = await session.logits(canvases);
+  session.dispose();
+  return [await model.rawLogits(tokens), ...(await model.logits(rows)), ...inSession];
 }
 
 describe('an adapter', () => {

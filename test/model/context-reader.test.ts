@@ -42,6 +42,7 @@ describe('given text', () => {
         positions: [...prefix.keys(), ...behindCanvas],
       });
       assert.equal(context.tokens, before + behind);
+      assert.equal(model.context.open, 1);
       const all = await model.context.logits(context, canvases, { position: before, from: 0, to: 6 });
       const some = await model.context.logits(context, canvases.slice(0, 2), { position: before, from: 2, to: 5 });
       canvases.forEach((canvas, row) => {
@@ -49,6 +50,10 @@ describe('given text', () => {
         assertNear(all[row]!, expected.flat(), `canvas ${row}`);
         if (row < 2) assertNear(some[row]!, expected.slice(2, 5).flat(), `a part of canvas ${row}`);
       });
+      context.dispose();
+      context.dispose();
+      assert.equal(model.context.open, 0, 'disposing twice counts once');
+      assert.deepEqual(context.cache, {});
       await model.dispose();
     });
 
@@ -86,43 +91,6 @@ describe('given text', () => {
     rows.forEach(({ prefix, canvas, suffix }, row) => {
       assertNear(found[row]!, exact(prefix, canvas, suffix).flat(), `row ${row}`);
     });
-    await model.dispose();
-  });
-
-  it('is read once for all rows that share it, in every pass over them', async () => {
-    const model = await LanguageModel.load(engine, checkpoint);
-    const random = new Random(4, 'stepwise');
-    const draw = (length: number) => Array.from({ length }, () => random.integer(config.vocab_size));
-    const [shared, other] = [draw(4), draw(3)];
-    const gaps = [
-      { prefix: shared, width: 20, suffix: [5, 6] },
-      { prefix: other, width: 3, suffix: [] },
-      { prefix: shared, width: 20, suffix: [5, 6] },
-      { prefix: shared, width: 20, suffix: [5, 7] },
-      { prefix: [], width: 5, suffix: [] },
-    ];
-    const rows = gaps.map(({ prefix, width, suffix }) => Int32Array.from([...prefix, ...draw(width), ...suffix]));
-    const queries = (placesOf: (width: number) => number[]) =>
-      gaps.map(({ prefix, width, suffix }, row) => ({
-        tokens: rows[row]!,
-        places: placesOf(width).map((place) => prefix.length + place),
-        canvas: prefix.length,
-        suffix: suffix.length,
-      }));
-    const logits = model.stepwise();
-    for (const placesOf of [(width: number) => [...Array(width).keys()], (width: number) => [width - 1, 1]]) {
-      const asked = queries(placesOf);
-      const found = await logits(asked);
-      const expected = await model.logits(asked);
-      found.forEach((own, row) => void assertNear(own, [...expected[row]!], `row ${row}`));
-      // What was written into the canvases meanwhile is seen.
-      for (const [row, { prefix, width }] of gaps.entries()) rows[row]![prefix.length] = 3 + (width % 4);
-    }
-    const { forwards } = model.work;
-    await logits(queries(() => [0]));
-    assert.equal(model.work.forwards - forwards, gaps.length, 'nothing is read anew');
-    const tooLong = { tokens: new Int32Array(config.max_position_embeddings + 1), places: [0], canvas: 0 };
-    assert.throws(() => logits([tooLong]), { name: 'UserError', message: /longer than the model's/ });
     await model.dispose();
   });
 

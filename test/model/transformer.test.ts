@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { denoise } from '../../src/diffusion/denoise.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { weightShapes } from '../../src/model/transformer.ts';
@@ -64,7 +65,11 @@ describe('the transformer agrees with its definition in double precision', () =>
 describe('causal attention', () => {
   it('is no way to denoise', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint({ attention: 'causal' }));
-    assert.throws(() => model.stepwise(), { name: 'UserError', message: /predicts the next token/ });
+    const options = { order: 'confidence', length: 4, block: 4, steps: 4, threshold: 0.9, temperature: 0 } as const;
+    await assert.rejects(denoise(model, { prompts: [[4]], seeds: [1], options }), {
+      name: 'UserError',
+      message: /predicts the next token/,
+    });
     await model.dispose();
   });
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { InfillRequest } from '../../src/diffusion/infill.ts';
+import type { InfillHooks, InfillRequest } from '../../src/diffusion/infill.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
-import { type CompletionQuery, shownFirst } from '../../src/runtime/completions.ts';
+import { AlternativeJudge } from '../../src/runtime/alternative-judge.ts';
+import type { CompletionQuery } from '../../src/runtime/completions.ts';
 import { bench, query, written } from './scripted-completions.ts';
 
 const never = new AbortController().signal;
@@ -39,7 +40,7 @@ describe('a request', () => {
 
   it('that nobody made is content with the likeliest, where that is shown and leaves no syntax error', async () => {
     const judged: boolean[] = [];
-    const answer = async ({ isEnough }: InfillRequest) => {
+    const answer = async (_: InfillRequest, { isEnough }: InfillHooks) => {
       for (const [text, confidence] of [
         ['f(a);', 0.9],
         ['(a;', 0.9],
@@ -148,12 +149,12 @@ describe('a request', () => {
     for (const how of ['cancelled', 'superseded'] as const) {
       const steps: string[] = [];
       const cancel = new AbortController();
-      const { completions } = bench(async ({ prefix, betweenSteps }) => {
+      const { completions } = bench(async ({ prefix }, { checkCancelled }) => {
         for (let step = 0; prefix === 'a' && step < 100; step++) {
           steps.push(prefix);
           if (step === 2 && how === 'cancelled') cancel.abort();
           if (step === 2 && how === 'superseded') void completions.complete(query('ab|'), never);
-          await betweenSteps!();
+          await checkCancelled!();
         }
         return written(['x = 1;']);
       });
@@ -188,7 +189,11 @@ describe('a request', () => {
 
 describe('the alternative that is shown first', () => {
   const first = async (texts: readonly string[], confidence?: number) =>
-    (await shownFirst(written(texts, confidence).alternatives, query('const a = |'), true)).place;
+    (
+      await new AlternativeJudge({ ...query('const a = |'), singleLine: true }).shownFirst(
+        written(texts, confidence).alternatives,
+      )
+    ).place;
 
   it('breaks least and is worth showing; where none is, it is the first', async () => {
     assert.equal(await first(['f((', 'g();']), 1);
@@ -216,9 +221,9 @@ describe('a prefetch', () => {
 
   it('stops where something more urgent waits', async () => {
     const order: string[] = [];
-    const { completions } = bench(async ({ prefix, betweenSteps }) => {
+    const { completions } = bench(async ({ prefix }, { checkCancelled }) => {
       order.push(prefix);
-      for (let step = 0; step < 5; step++) await betweenSteps!();
+      for (let step = 0; step < 5; step++) await checkCancelled!();
       order.push(`${prefix} done`);
       return written(['x = 1;']);
     });

@@ -1,4 +1,4 @@
-import type { Infilled, InfillRequest } from '../../src/diffusion/infill.ts';
+import type { Infilled, InfillHooks, InfillRequest } from '../../src/diffusion/infill.ts';
 import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
 import { type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
@@ -6,10 +6,16 @@ import { Scheduler } from '../../src/runtime/scheduler.ts';
 
 /** The result of a model that writes these texts, as `infill` returns it. */
 export function written(texts: readonly string[], confidence = 0.9): Infilled {
-  const empty = { tokens: new Int32Array(4), revealedAt: new Int32Array(4), confidence: new Float32Array(4) };
+  const empty = {
+    tokens: new Int32Array(4),
+    revealedAt: new Int32Array(4),
+    confidence: new Float32Array(4),
+    entropy: new Float32Array(4),
+    forwards: 2,
+  };
   return {
     alternatives: texts.map((text) => ({ ...empty, text, length: 3, ended: true, meanConfidence: confidence })),
-    begun: '',
+    healed: '',
     contextTokens: 20,
     forwards: 2,
     contextMilliseconds: 3,
@@ -20,26 +26,26 @@ export function written(texts: readonly string[], confidence = 0.9): Infilled {
 /** Completions, the requests that reached the model, and what a test may change. */
 export interface Bench {
   readonly completions: Completions;
-  readonly asked: InfillRequest[];
+  readonly asked: (InfillRequest & InfillHooks)[];
   readonly settings: { value: CompletionSettings };
   readonly clock: { now: number; snoozedUntil: number | null };
 }
 
 /** Completions on a scripted model that gives `answer`. Time advances only while a request waits. */
 export function bench(
-  answer: (request: InfillRequest) => Infilled | Promise<Infilled>,
+  answer: (request: InfillRequest, hooks: InfillHooks) => Infilled | Promise<Infilled>,
   changes: Partial<CompletionSettings> = {},
 ): Bench {
   const settings = { value: { ...defaultSettings.completions, ...changes } };
   const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
-  const asked: InfillRequest[] = [];
+  const asked: Bench['asked'] = [];
   const completions = new Completions({
     turns: new Scheduler(),
     settings: () => settings.value,
     snoozedUntil: () => clock.snoozedUntil,
-    infill: async (request) => {
-      asked.push(request);
-      return answer(request);
+    infill: async (request, hooks) => {
+      asked.push({ ...request, ...hooks });
+      return answer(request, hooks);
     },
     now: () => clock.now,
     wait: async (milliseconds) => {

@@ -116,10 +116,16 @@ async function inProcess(...infiller: Parameters<typeof serve> extends [unknown,
 }
 
 const answer = (...texts: string[]): ReturnType<NonNullable<Parameters<typeof serve>[1]>> => {
-  const places = { tokens: new Int32Array(1), revealedAt: new Int32Array(1), confidence: new Float32Array(1) };
+  const places = {
+    tokens: new Int32Array(1),
+    revealedAt: new Int32Array(1),
+    confidence: new Float32Array(1),
+    entropy: new Float32Array(1),
+    forwards: 1,
+  };
   return Promise.resolve({
     alternatives: texts.map((text) => ({ ...places, text, length: 1, ended: true, meanConfidence: 0.9 })),
-    begun: '',
+    healed: '',
     contextTokens: 3,
     forwards: 1,
     contextMilliseconds: 1,
@@ -245,10 +251,10 @@ describe('the language server', () => {
 
   it('cancels between two steps', async () => {
     let steps = 0;
-    const { connection, open } = await inProcess(async ({ betweenSteps }) => {
+    const { connection, open } = await inProcess(async (_, { checkCancelled }) => {
       for (;;) {
         steps++;
-        await betweenSteps!();
+        await checkCancelled!();
       }
     });
     await connection.sendNotification(settingsChanged, settings());

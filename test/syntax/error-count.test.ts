@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { leavesNoError, orderBySyntax, syntaxErrors } from '../../src/syntax/error-count.ts';
+import { GapSyntax, syntaxErrors } from '../../src/syntax/error-count.ts';
 
 describe('syntax errors', () => {
   it('are counted, including missing parts', async () => {
@@ -13,23 +13,23 @@ describe('syntax errors', () => {
 
   it('order alternatives, and keep the order of equal ones', async () => {
     const gap = { prefix: 'const a = f(', suffix: '\nexport { a };\n' };
-    assert.deepEqual(await orderBySyntax('typescript', gap, ['1, {', '2);', '((', '3);']), [1, 3, 0, 2]);
-    assert.deepEqual(await orderBySyntax('typescript', gap, ['1);', '2);']), [0, 1]);
+    assert.deepEqual(await new GapSyntax('typescript', gap).order(['1, {', '2);', '((', '3);']), [1, 3, 0, 2]);
+    assert.deepEqual(await new GapSyntax('typescript', gap).order(['1);', '2);']), [0, 1]);
     const said = { prefix: 'f();\n', suffix: '\ng();\n' };
-    assert.deepEqual(await orderBySyntax('typescript', said, ['(', ' ', 'h();', '', 'i();']), [2, 4, 1, 3, 0]);
-    assert.deepEqual(await orderBySyntax('klingon', gap, ['((', '2);']), [0, 1]);
+    assert.deepEqual(await new GapSyntax('typescript', said).order(['(', ' ', 'h();', '', 'i();']), [2, 4, 1, 3, 0]);
+    assert.deepEqual(await new GapSyntax('klingon', gap).order(['((', '2);']), [0, 1]);
     const long = { ...gap, suffix: `\n${'// a\n'.repeat(50_000)}` };
-    assert.deepEqual(await orderBySyntax('typescript', long, ['', '((', '2);']), [1, 2, 0]);
-    assert.deepEqual(await orderBySyntax('typescript', gap, ['((']), [0]);
-    assert.deepEqual(await orderBySyntax('typescript', gap, []), []);
+    assert.deepEqual(await new GapSyntax('typescript', long).order(['', '((', '2);']), [1, 2, 0]);
+    assert.deepEqual(await new GapSyntax('typescript', gap).order(['((']), [0]);
+    assert.deepEqual(await new GapSyntax('typescript', gap).order([]), []);
   });
 
   it('leavesNoError holds for a text that fits, and for a text that is not parsed', async () => {
     const gap = { prefix: 'const a = f(', suffix: '\nexport { a };\n' };
-    assert.equal(await leavesNoError('typescript', gap, '2);'), true);
-    assert.equal(await leavesNoError('typescript', gap, '1, {'), false);
-    assert.equal(await leavesNoError('klingon', gap, '(('), true);
+    assert.equal(await new GapSyntax('typescript', gap).isClean('2);'), true);
+    assert.equal(await new GapSyntax('typescript', gap).isClean('1, {'), false);
+    assert.equal(await new GapSyntax('klingon', gap).isClean('(('), true);
     const long = { ...gap, suffix: `\n${'// a\n'.repeat(50_000)}` };
-    assert.equal(await leavesNoError('typescript', long, '1, {'), true);
+    assert.equal(await new GapSyntax('typescript', long).isClean('1, {'), true);
   });
 });

@@ -25,7 +25,7 @@ describe('the n-gram of code', () => {
     const made = (cache: string | null) =>
       codeNgram(files, tokenizer, specials, { cache, progress: (l) => lines.push(l) });
     const logits = async (cache: string | null) => {
-      const next = await (await made(cache)).read({ prefix: 'const value9 =' });
+      const { next } = await (await made(cache)).read({ prefix: 'const value9 =' });
       return next([[], tokenizer.encode(' read('), tokenizer.encode(' read(63);')]);
     };
     const found = await logits(null);

@@ -63,11 +63,8 @@ describe('the recipe of the puzzle model', () => {
       assert.equal(example.tokens.length - example.canvases[0]!.start, countdown.completionLength.plain);
       const [, numbers, target] = /^([\d,]+)=(\d+):$/.exec(prompt)!;
       const row = { numbers: numbers!.split(',').map(Number), target: Number(target) };
-      assert.equal(
-        countdown.grade(row, completion, { format: 'plain', asReleased: false }).correct,
-        true,
-        `${prompt}${completion}`,
-      );
+      const [grade] = await countdown.scorer.grade([{ row, completion }], { format: 'plain', asReleased: false });
+      assert.equal(grade!.correct, true, `${prompt}${completion}`);
     }
   });
 });

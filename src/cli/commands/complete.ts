@@ -35,7 +35,7 @@ export function addComplete(add: AddCommand): void {
         const { alternative, place, forwards } = await completeOnce(model, text, options.language ?? '', {
           seed: options.seed,
           ...(options.frames ? { watch } : {}),
-          betweenSteps: () => {
+          checkCancelled: () => {
             if (signal.aborted) throw new Interrupted('The completion was stopped.');
           },
         });

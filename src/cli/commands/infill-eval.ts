@@ -209,8 +209,12 @@ function fromTheLeft(name: string, writer: LeftToRightModel, { generation }: Lan
       are: 'exact',
       async bits(item) {
         const { prefix, tokens } = predictedTokens(writer.tokenizer, item);
-        const next = await writer.read({ prefix, suffix: item.suffix }, canvasWidth(generation, isSingleLine(item)));
-        return bitsFromTheLeft(next, [...tokens, writer.end]);
+        const gap = await writer.read({ prefix, suffix: item.suffix }, canvasWidth(generation, isSingleLine(item)));
+        try {
+          return await bitsFromTheLeft(gap.next, [...tokens, writer.end]);
+        } finally {
+          gap.dispose();
+        }
       },
     },
   };

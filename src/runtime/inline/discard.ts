@@ -1,4 +1,4 @@
-import type { StoppingRules } from '../../diffusion/canvas.ts';
+import type { StoppingRules } from '../../diffusion/infill-result.ts';
 import { lineAfter, type TextAtCursor } from './text-at-cursor.ts';
 import { leavesBlock } from './trim.ts';
 

@@ -14,7 +14,7 @@
  * completions, if there are none) are corrupted in typical ways and predicted at all positions. Uncertain: the paper's
  * clipping, group size and number of passes were not found; clipping is 0.2 and there is no divergence.
  */
-import { drawToken, probability } from '../../diffusion/denoise.ts';
+import { editTokens } from '../../diffusion/fill-at-once.ts';
 import { readCompletion } from '../../evaluation/answers.ts';
 import { Random } from '../../platform/random.ts';
 import { joinContext } from '../likelihoods/canvas-batch.ts';
@@ -82,7 +82,6 @@ async function edited(
   drafts: readonly Rollout[],
   { model, settings, tokens: { mask } }: MethodRun,
 ): Promise<Rollout[]> {
-  const vocabulary = model.config.vocab_size;
   const results = drafts.map((draft) => ({ ...draft, edits: [] as Edit[] }));
   let active = results.map((_, index) => index);
   for (let pass = 0; pass < settings.edit_passes && active.length > 0; pass++) {
@@ -97,14 +96,12 @@ async function edited(
       const own = results[index] as (typeof results)[number];
       const random = new Random(own.job.seed, 'edit', pass);
       const before = own.tokens;
-      const places: number[] = [];
-      const tokens = before.slice();
-      before.forEach((token, place) => {
-        const predicted = logits[row]!.subarray(place * vocabulary, (place + 1) * vocabulary);
-        const wish = drawToken(predicted, settings.temperature, mask, random);
-        if (wish === token || probability(predicted, wish, mask) <= settings.edit_threshold) return;
-        tokens[place] = wish;
-        places.push(place);
+      const { temperature, edit_threshold: threshold } = settings;
+      const { tokens, places } = editTokens(before, logits[row] as Float32Array, {
+        temperature,
+        threshold,
+        mask,
+        random,
       });
       const edit: Edit = { before, places, tokens: places.map((place) => tokens[place] as number) };
       const { completion, length } = readCompletion(model, { tokens });

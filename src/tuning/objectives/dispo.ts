@@ -13,7 +13,7 @@
  * `clean_token_masking` is 0. Left out: the divergence of the branch loss, which the paper inherits from diffu-GRPO
  * (`kl` sets it). The paper keeps the rollout's logits; here the state is evaluated again.
  */
-import { drawToken } from '../../diffusion/denoise.ts';
+import { fillAtOnce } from '../../diffusion/fill-at-once.ts';
 import { UsageError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
 import { divergenceWeight } from '../likelihoods/reference.ts';
@@ -110,15 +110,14 @@ export interface Branch {
 async function branchOut({ completions, random }: Collected, run: MethodRun): Promise<Branch[]> {
   const { settings, model, tokens } = run;
   const draw = random('branches');
-  const vocabulary = model.config.vocab_size;
   const states = completions.map(({ rollout }) => pickState({ rollout, ...settings, mask: tokens.mask, draw }));
   const logits = await model.logits(states.map(({ state }) => state));
   const filled = states.flatMap(({ state, rollout }, index) =>
     Array.from({ length: settings.branches }, () => {
-      const text = state.tokens.slice();
-      state.places.forEach((place, row) => {
-        const predicted = logits[index]!.subarray(row * vocabulary, (row + 1) * vocabulary);
-        text[place] = drawToken(predicted, settings.temperature, tokens.mask, draw);
+      const text = fillAtOnce(state.tokens, state.places, logits[index] as Float32Array, {
+        temperature: settings.temperature,
+        mask: tokens.mask,
+        random: draw,
       });
       return { state, job: rollout.job, completion: canvasIn(text, state) };
     }),

@@ -19,6 +19,7 @@
  * or, as here, over the same rank in time among the selected steps. The dynamic halving of lambda is left out.
  */
 
+import { fillGreedily } from '../../diffusion/fill-at-once.ts';
 import { byGroup } from '../advantages.ts';
 import { canvasIn, openQuery, stateBefore, stepSequence, traceLength } from '../likelihoods/trace-views.ts';
 import type { Rollout } from '../rollouts.ts';
@@ -75,7 +76,7 @@ async function stepAdvantages(
   const steps = completions.flatMap((completion) =>
     selectSteps(completion.rollout, count).map((step, rank) => ({ completion, step, rank, group: completion.group })),
   );
-  const filled = await fillGreedily(
+  const filled = await fillStates(
     steps.map(({ completion, step }) => ({ rollout: completion.rollout, step })),
     run,
   );
@@ -97,29 +98,16 @@ async function stepAdvantages(
   return found;
 }
 
-/** Fills all masked positions of states with the most likely token. */
-async function fillGreedily(
+/** Completions of states whose masked positions are all filled with the most likely token. */
+async function fillStates(
   states: readonly { readonly rollout: Rollout; readonly step: number }[],
   { model, tokens: { mask } }: MethodRun,
 ): Promise<Int32Array[]> {
-  const vocabulary = model.config.vocab_size;
   const queries = states.map(({ rollout, step }) => openQuery(stateBefore(rollout, step, mask), mask));
   const logits = await model.logits(queries);
-  return queries.map((query, index) => {
-    const filled = query.tokens.slice();
-    query.places.forEach((place, row) => {
-      filled[place] = likeliest(logits[index]!.subarray(row * vocabulary, (row + 1) * vocabulary), mask);
-    });
-    return canvasIn(filled, query);
-  });
-}
-
-function likeliest(logits: Float32Array, mask: number): number {
-  let best = mask === 0 ? 1 : 0;
-  logits.forEach((logit, token) => {
-    if (token !== mask && logit > (logits[best] as number)) best = token;
-  });
-  return best;
+  return queries.map((query, index) =>
+    canvasIn(fillGreedily(query.tokens, query.places, logits[index] as Float32Array, mask), query),
+  );
 }
 
 export const egspo = egspoObjective(

@@ -1,5 +1,5 @@
-import type { LanguageModel } from '../model/language-model.ts';
-import type { Tokenizer } from '../model/tokenizer.ts';
+import type { LanguageModel } from '../../../src/model/language-model.ts';
+import type { Tokenizer } from '../../../src/model/tokenizer.ts';
 
 /** Tokens before and behind a gap. */
 export interface Context {

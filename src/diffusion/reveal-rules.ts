@@ -1,0 +1,194 @@
+import type { Tokenizer } from '../model/tokenizer.ts';
+import { UserError } from '../platform/errors.ts';
+import type { Random } from '../platform/random.ts';
+import { blockCount, type Canvas, endStep } from './canvas.ts';
+import { drawToken, entropyOf, probability, runnersUp } from './token-distribution.ts';
+import { constrainToPrefix } from './token-healing.ts';
+
+/** A token drawn for a masked position, from the logits [vocab_size] there. */
+interface Guess {
+  readonly position: number;
+  readonly logits: Float32Array;
+  readonly token: number;
+  /** The model's probability of the token, without temperature. */
+  readonly confidence: number;
+}
+
+/** What a rule may depend on beside the guesses. */
+interface RuleState {
+  readonly threshold: number;
+  /** Steps that are left for the present block; at least 1. */
+  readonly stepsLeft: number;
+  readonly random: Random;
+}
+
+/** Chooses which guesses of the present block are revealed in a step: at least one. */
+type RevealRule = (guesses: readonly Guess[], state: RuleState) => readonly Guess[];
+
+/** Every reveal rule by its name. A new rule is an entry here. */
+const revealRules = {
+  /** A fixed number of steps; each reveals the tokens of highest confidence (LLaDA, arXiv 2502.09992, section 2.4). */
+  confidence: (guesses, { stepsLeft }) =>
+    highest(
+      guesses,
+      guesses.map(({ confidence }) => confidence),
+      shareOf(guesses, stepsLeft),
+    ),
+  /** The same number of steps, in random order. */
+  random: (guesses, { stepsLeft, random }) =>
+    highest(
+      guesses,
+      guesses.map(() => random.uniform()),
+      shareOf(guesses, stepsLeft),
+    ),
+  /** Every token whose confidence is above the threshold, at least one (Fast-dLLM, arXiv 2505.22618). */
+  threshold: (guesses, { threshold }) => {
+    const sure = guesses.filter(({ confidence }) => confidence > threshold);
+    if (sure.length > 0) return sure;
+    return highest(
+      guesses,
+      guesses.map(({ confidence }) => confidence),
+      1,
+    );
+  },
+} satisfies Readonly<Record<string, RevealRule>>;
+
+export type RevealOrder = keyof typeof revealRules;
+
+/** Rules that belong to a gap between a prompt and a suffix; they compose with every reveal rule. */
+export interface GapRules {
+  /** The token that ends a middle. Every position after it holds it too. */
+  readonly end: number;
+  /** Tokens with which a single line is over; empty if the middle may have several lines. */
+  readonly lineEnds: ReadonlySet<number>;
+  /** Whether the probability of `lineEnds` is added to that of `end`, for models that know no other end of a line. */
+  readonly mergeLineEnds?: boolean;
+  /** The model's tokens, which spell what a canvas begins with. */
+  readonly tokenizer: Tokenizer;
+}
+
+/** How canvases are filled; the same for all canvases of a batch. */
+export interface DecodingRules {
+  readonly order: RevealOrder;
+  /** Steps in all, shared evenly among the blocks; `threshold` does not use it. */
+  readonly steps: number;
+  readonly threshold: number;
+  readonly mask: number;
+  readonly vocabulary: number;
+  /** How many of the likeliest other tokens are kept of every position; default: none. */
+  readonly runnersUp?: number;
+  /** Absent: the canvas is filled to its end. */
+  readonly gap?: GapRules;
+}
+
+/**
+ * One denoising step of a canvas: draws a token for each of `positions` (the masked ones of the present block, from the
+ * left) from its logits [positions.length * vocabulary], and reveals those that the rules choose. Throws a `UserError` if
+ * the logits are not finite.
+ */
+export function applyRevealRule(
+  canvas: Canvas,
+  positions: readonly number[],
+  logits: Float32Array,
+  rules: DecodingRules,
+): void {
+  const { vocabulary } = rules;
+  const rows = positions.map((position, index) => ({
+    position,
+    logits: logits.subarray(index * vocabulary, (index + 1) * vocabulary),
+  }));
+  if (rules.gap && canvas.unspelled !== '') spellPrefix(canvas, rows, rules, rules.gap);
+  else revealChosen(canvas, rows, rules);
+  endStep(canvas, rules.mask);
+}
+
+type Row = Pick<Guess, 'position' | 'logits'>;
+
+/** From the left, tokens that spell the healed prefix: the first, and the next ones while their confidence is high. */
+function spellPrefix(canvas: Canvas, rows: readonly Row[], rules: DecodingRules, { tokenizer }: GapRules): void {
+  for (const [index, { position, logits: free }] of rows.entries()) {
+    const logits = constrainToPrefix(free, canvas.unspelled, tokenizer);
+    const guess = guessAt(canvas, { position, logits }, rules);
+    if (index > 0 && !(guess.confidence > rules.threshold)) return;
+    reveal(canvas, guess, rules);
+    const text = tokenizer.texts[guess.token] as string;
+    if (text.length <= canvas.unspelled.length) canvas.spelledTokens++;
+    canvas.unspelled = canvas.unspelled.slice(text.length);
+    // The other rows were predicted without knowing the prefix.
+    if (canvas.unspelled === '') return;
+  }
+}
+
+function revealChosen(canvas: Canvas, rows: readonly Row[], rules: DecodingRules): void {
+  const { order, steps, threshold, gap } = rules;
+  const guesses = rows.map((row) => guessAt(canvas, gap?.mergeLineEnds ? withMergedEnds(row, gap) : row, rules));
+  // The first blocks take the steps that do not divide evenly.
+  const blocks = blockCount(canvas);
+  const share = Math.max(1, Math.floor(steps / blocks) + Number(canvas.block < steps % blocks));
+  const stepsLeft = Math.max(1, share - canvas.stepInBlock);
+  const rule: RevealRule = revealRules[order];
+  const chosen = new Set(rule(guesses, { threshold, stepsLeft, random: canvas.random }));
+  if (gap) for (const guess of certainEnds(guesses, gap)) chosen.add(guess);
+  for (const guess of guesses) {
+    if (!chosen.has(guess)) continue;
+    reveal(canvas, guess, rules);
+    if (!gap || (guess.token !== gap.end && !gap.lineEnds.has(guess.token))) continue;
+    // Nothing follows the end, so the positions after it need no prediction.
+    for (let after = guess.position + 1; after < canvas.tokens.length; after++)
+      put(canvas, after, gap.end, guess.confidence);
+    return;
+  }
+}
+
+/**
+ * Ends with a higher confidence than any other token. They are revealed together: each would be chosen in its turn unless
+ * the model changed its mind.
+ */
+function certainEnds(guesses: readonly Guess[], { end }: GapRules): Guess[] {
+  const others = guesses.flatMap(({ token, confidence }) => (token === end ? [] : [confidence]));
+  const highestOther = Math.max(0, ...others);
+  return guesses.filter(({ token, confidence }) => token === end && confidence > highestOther);
+}
+
+/** The `count` guesses of highest rank; of equal ones the left one comes first. */
+function highest(guesses: readonly Guess[], ranks: readonly number[], count: number): Guess[] {
+  const indices = guesses.map((_, index) => index);
+  indices.sort((a, b) => (ranks[b] as number) - (ranks[a] as number) || a - b);
+  return indices.slice(0, count).map((index) => guesses[index] as Guess);
+}
+
+/** Tokens of a step when they are spread evenly; the first steps take what does not divide. */
+const shareOf = (guesses: readonly Guess[], stepsLeft: number): number => Math.ceil(guesses.length / stepsLeft);
+
+function guessAt({ temperature, random }: Canvas, { position, logits }: Row, { mask }: DecodingRules): Guess {
+  const token = drawToken(logits, temperature, mask, random);
+  const confidence = probability(logits, token, mask);
+  if (Number.isNaN(confidence))
+    throw new UserError("The model's logits are not finite, so its weights are damaged; use an earlier checkpoint.");
+  return { position, logits, token, confidence };
+}
+
+function reveal(canvas: Canvas, guess: Guess, { mask, runnersUp: kept = 0 }: DecodingRules): void {
+  const { position, token, confidence, logits } = guess;
+  put(canvas, position, token, confidence);
+  canvas.entropy[position] = entropyOf(logits, mask);
+  if (canvas.runnersUp) canvas.runnersUp[position] = runnersUp(logits, token, mask, kept);
+}
+
+function put(canvas: Canvas, position: number, token: number, confidence: number): void {
+  canvas.tokens[position] = token;
+  canvas.revealedAt[position] = canvas.forwards;
+  canvas.confidence[position] = confidence;
+}
+
+/** Logits in which the tokens that end a line are the end: their probabilities are added up there. */
+function withMergedEnds({ position, logits }: Row, { end, lineEnds }: GapRules): Row {
+  const ends = [...new Set([end, ...lineEnds])];
+  const merged = logits.slice();
+  for (const id of ends) merged[id] = Number.NEGATIVE_INFINITY;
+  const peak = Math.max(...ends.map((id) => logits[id] as number));
+  if (peak === Number.NEGATIVE_INFINITY) return { position, logits: merged };
+  const sum = ends.reduce((total, id) => total + Math.exp((logits[id] as number) - peak), 0);
+  merged[end] = peak + Math.log(sum);
+  return { position, logits: merged };
+}

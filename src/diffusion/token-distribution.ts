@@ -1,0 +1,75 @@
+import type { Random } from '../platform/random.ts';
+
+/** A token that was not taken, and the model's probability of it. */
+export interface RunnerUp {
+  readonly token: number;
+  readonly probability: number;
+}
+
+/**
+ * A token drawn from softmax(logits / temperature) by inversion, in double precision; the likeliest at temperature 0.
+ * `logits` is one row [vocab_size]. The mask itself is never drawn.
+ */
+export function drawToken(logits: Float32Array, temperature: number, mask: number, random: Random): number {
+  const likeliest = likeliestToken(logits, mask);
+  if (temperature === 0) return likeliest;
+  const peak = logits[likeliest] as number;
+  const upTo = new Float64Array(logits.length);
+  let sum = 0;
+  for (let token = 0; token < logits.length; token++) {
+    if (token !== mask) sum += Math.exp(((logits[token] as number) - peak) / temperature);
+    upTo[token] = sum;
+  }
+  const drawn = random.uniform() * sum;
+  const token = upTo.findIndex((reached) => reached > drawn);
+  // Logits that are not finite have no distribution; the caller sees that by the token's probability.
+  return token === -1 ? likeliest : token;
+}
+
+/** The token of the largest logit, the first of equals; never the mask. */
+export function likeliestToken(logits: Float32Array, mask: number): number {
+  let best = mask === 0 ? 1 : 0;
+  for (let token = best + 1; token < logits.length; token++)
+    if (token !== mask && (logits[token] as number) > (logits[best] as number)) best = token;
+  return best;
+}
+
+/** The softmax's probability of a token, the mask left out. */
+export function probability(logits: Float32Array, token: number, mask: number): number {
+  const reference = logits[token] as number;
+  let sum = 0;
+  for (let other = 0; other < logits.length; other++)
+    if (other !== mask) sum += Math.exp((logits[other] as number) - reference);
+  return 1 / sum;
+}
+
+/** Entropy of the softmax in nats, the mask left out. */
+export function entropyOf(logits: Float32Array, mask: number): number {
+  let peak = Number.NEGATIVE_INFINITY;
+  for (let token = 0; token < logits.length; token++)
+    if (token !== mask) peak = Math.max(peak, logits[token] as number);
+  let sum = 0;
+  let weighted = 0;
+  for (let token = 0; token < logits.length; token++) {
+    const lead = (logits[token] as number) - peak;
+    // A token that is not allowed has a logit of minus infinity and adds nothing.
+    if (token === mask || lead === Number.NEGATIVE_INFINITY) continue;
+    sum += Math.exp(lead);
+    weighted += lead * Math.exp(lead);
+  }
+  return Math.log(sum) - weighted / sum;
+}
+
+/** The `count` likeliest tokens other than the one that was taken, the mask left out, likeliest first. */
+export function runnersUp(logits: Float32Array, taken: number, mask: number, count: number): RunnerUp[] {
+  const best: number[] = [];
+  for (let token = 0; token < logits.length; token++) {
+    if (token === taken || token === mask) continue;
+    const logit = logits[token] as number;
+    if (best.length === count && !(logit > (logits[best.at(-1) as number] as number))) continue;
+    const place = best.findIndex((other) => logit > (logits[other] as number));
+    best.splice(place === -1 ? best.length : place, 0, token);
+    if (best.length > count) best.pop();
+  }
+  return best.map((token) => ({ token, probability: probability(logits, token, mask) }));
+}

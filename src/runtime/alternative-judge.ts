@@ -1,0 +1,67 @@
+import type { Infilling } from '../diffusion/infill-result.ts';
+import { withoutOverlap } from '../infilling/overlap.ts';
+import type { TracedAlternative } from '../protocol/runtime.ts';
+import { GapSyntax } from '../syntax/error-count.ts';
+import { type Candidate, discardedBy } from './inline/discard.ts';
+import type { TextAtCursor } from './inline/text-at-cursor.ts';
+import { trimCompletion } from './inline/trim.ts';
+
+/** Where alternatives are to be inserted. */
+export interface JudgedPlace {
+  /** VS Code's id. */
+  readonly languageId: string;
+  readonly text: TextAtCursor;
+  readonly singleLine: boolean;
+}
+
+/**
+ * Trims the alternatives of one request, finds the rule that each one breaks, and orders them. Each alternative is judged
+ * once, whether that happens while others are still being made or at the end.
+ */
+export class AlternativeJudge {
+  readonly #place: JudgedPlace;
+  readonly #syntax: GapSyntax;
+  readonly #judged = new Map<Infilling, TracedAlternative>();
+  readonly #texts = new Set<string>();
+
+  constructor(place: JudgedPlace) {
+    this.#place = place;
+    this.#syntax = new GapSyntax(place.languageId, place.text);
+  }
+
+  /** Whether an alternative would be shown before any that is made after it. */
+  async isEnough(made: Infilling): Promise<boolean> {
+    const { text, discardedBy: rule } = this.judge(made);
+    return rule === null && this.#syntax.isClean(text);
+  }
+
+  /** Judges an alternative, in the order in which they are made: of two equal ones, the second is discarded. */
+  judge(made: Infilling): TracedAlternative {
+    const known = this.#judged.get(made);
+    if (known) return known;
+    const { text: at, singleLine } = this.#place;
+    const { text: raw, ended, meanConfidence: confidence } = made;
+    const untrimmed = trimCompletion(raw, at, { singleLine, ended });
+    const candidate: Candidate = { text: withoutOverlap(untrimmed, at.suffix), untrimmed, confidence };
+    const rule = this.#texts.has(candidate.text) ? 'duplicate' : discardedBy(candidate, at);
+    this.#texts.add(candidate.text);
+    const judged = { text: candidate.text, confidence, discardedBy: rule };
+    this.#judged.set(made, judged);
+    return judged;
+  }
+
+  /** The indices of alternatives, those that leave the fewest syntax errors first; equal ones in the order of making. */
+  order(made: readonly Infilling[]): Promise<number[]> {
+    return this.#syntax.order(made.map((alternative) => this.judge(alternative).text));
+  }
+
+  /** The alternative that is shown first, and its index; the first one if none would be shown. */
+  async shownFirst(
+    made: readonly Infilling[],
+  ): Promise<{ readonly alternative: TracedAlternative; readonly place: number }> {
+    const judged = made.map((alternative) => this.judge(alternative));
+    const order = await this.order(made);
+    const place = order.find((one) => judged[one]!.discardedBy === null) ?? 0;
+    return { alternative: judged[place] as TracedAlternative, place };
+  }
+}
