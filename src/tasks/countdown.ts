@@ -26,6 +26,7 @@ export const countdown: Task<CountdownRow> = {
   // Four numbers of three digits, three operators and two pairs of brackets are 19 characters; one more ends the text.
   completionLength: { tagged: 256, plain: 20 },
   parse,
+  contentKeys: ({ numbers, target }) => [`${[...numbers].sort((a, b) => a - b).join(',')}=${target}`],
   prompt: (row, format) => (format === 'plain' ? `${row.numbers.join(',')}=${row.target}:` : taggedPrompt(row)),
   solution,
   generate: (random, options) => draw(random, 'training', options),

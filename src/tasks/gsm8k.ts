@@ -5,7 +5,7 @@ import { gradeGsm8kAsReleased, gsm8kRewardAsReleased } from './released/gsm8k.ts
 import { perCompletion } from './scorer.ts';
 import { softFormat, strictFormat, tagCount } from './tag-format.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
-import { inTags, questionOf, respondInTags, type WordProblem, wordProblem } from './word-problem.ts';
+import { inTags, questionOf, respondInTags, type WordProblem, wordProblem, wordProblemKeys } from './word-problem.ts';
 
 /** GSM8K in the protocol of d1 and SPG (arXiv 2510.09541, appendix on rewards): sums in words, answered by a number. */
 export const gsm8k: Task<WordProblem> = {
@@ -15,6 +15,7 @@ export const gsm8k: Task<WordProblem> = {
   rewards: ['reference', 'released'],
   completionLength: { tagged: 256, plain: 16 },
   parse,
+  contentKeys: wordProblemKeys,
   prompt(row, format) {
     const question = questionOf(row, 'gsm8k');
     return format === 'plain' ? `${question}\n` : `${respondInTags}\n\n${question}`;

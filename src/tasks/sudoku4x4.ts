@@ -24,6 +24,8 @@ export const sudoku4x4: Task<SudokuRow> = {
   rewards: ['reference', 'rules'],
   completionLength: { tagged: 256, plain: 16 },
   parse,
+  // Puzzles with one solution stay together, as in the published split.
+  contentKeys: ({ puzzle, solution }) => [solution ?? solutionsOf(puzzle)[0] ?? puzzle],
   prompt: (row, format) => (format === 'plain' ? `${row.puzzle}:` : threeShotPrompt(row.puzzle)),
   solution(row, format) {
     if (row.solution === undefined) return null;

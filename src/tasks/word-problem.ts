@@ -45,6 +45,11 @@ export function wordProblem(record: unknown, split: (stated: string) => Omit<Wor
   };
 }
 
+/** Identifies a problem by its question, without case and spacing; by its answer if it has no question. */
+export const wordProblemKeys = ({ question, answer }: WordProblem): readonly [string] => [
+  question === undefined ? `answer ${answer}` : question.replace(/\s+/g, ' ').trim().toLowerCase(),
+];
+
 /** The question; throws a `UserError` where the row has none. */
 export function questionOf(row: WordProblem, task: string): string {
   if (row.question === undefined) {

@@ -10,7 +10,7 @@ import type { TuneParts } from '../jobs/tune-on-task.ts';
 import type { TuningChoice } from '../jobs/tuning-choice.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
 import { staysOpen } from '../stays-open.ts';
-import { guardsText, heldOutOf, tasksByFile, writeChosen } from './chosen-tasks.ts';
+import { guardsText, partsOf, partText, tasksByFile, writeChosen } from './chosen-tasks.ts';
 import { findTests, readDiscovery } from './find-tests.ts';
 import { RewardTests } from './reward-tests.ts';
 import { TestsTree } from './tests-tree.ts';
@@ -87,10 +87,6 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
         const chosen = given.functions ? named(found, given.functions) : await askFunctions(found, tree.chosen);
         if (!chosen) return undefined;
         tree.choose(chosen);
-        if (chosen.length - heldOutOf(chosen).size === 0)
-          throw new UserError(
-            'The only selected function is held out to measure progress. Select at least one more function to train on.',
-          );
         if (!(await passesAsItStands(reward, chosen))) return undefined;
         const { folder: _, functions: __, ...rest } = given;
         const data = await writeChosen(found, chosen);
@@ -142,12 +138,12 @@ function named(found: DiscoveryDocument, functions: readonly string[]): number[]
 
 /** Asks for the functions to tune on. Undefined if the user cancels. */
 async function askFunctions(found: DiscoveryDocument, chosen: readonly number[]): Promise<number[] | undefined> {
-  const heldOut = heldOutOf(chosen);
+  const parts = partsOf(found, chosen);
   const items = [...tasksByFile(found)].flatMap(([file, places]) => [
     { label: file, kind: vscode.QuickPickItemKind.Separator, place: -1 },
     ...places.map((place) => {
       const task = found.tasks[place] as FoundTask;
-      const description = `${guardsText(task)}${heldOut.has(place) ? ' · held out' : ''}`;
+      const description = `${guardsText(task)}${partText(parts.get(place))}`;
       return { label: task.function, description, picked: chosen.includes(place), place };
     }),
   ]);
