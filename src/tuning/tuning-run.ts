@@ -252,12 +252,10 @@ async function prepare(
   const room = model.config.max_position_embeddings - decoding.length;
   const given = (row: unknown) => contextLength(model, task, row, format);
   const divided = rows && split(task, rows, data as string);
-  // Problems that are too long for the model are left out, unless all are: then the check below says by how much.
-  const fitting = (part: readonly unknown[]) => {
-    const short = part.filter((row) => given(row) <= room);
-    return short.length === 0 ? part : short;
-  };
-  const training = divided && fitting(divided.parts.training);
+  // Problems that are too long for the model are left out. If all training problems are, the check below says by how much.
+  const fitting = (part: readonly unknown[]) => part.filter((row) => given(row) <= room);
+  const short = divided && fitting(divided.parts.training);
+  const training = short?.length === 0 ? divided!.parts.training : short;
   if (training?.length === 0)
     throw new UserError(
       `${data} has none of the problems that this run trains on any more; restore it, or start a new run.`,
