@@ -87,6 +87,9 @@ describe('the tasks of a workspace', () => {
     assert.equal(await readFile(file, 'utf8'), '{"line":9}\n{"line":2}\n');
     assert.equal(await writeChosen(found, [0, 2]), file);
     assert.notEqual(await writeChosen(found, [0]), file);
-    await assert.rejects(writeChosen({ ...found, data: path.join(dir, 'gone.jsonl') }, [0]), /Find Functions Covered by Tests again/);
+    await assert.rejects(
+      writeChosen({ ...found, data: path.join(dir, 'gone.jsonl') }, [0]),
+      /Find Functions Covered by Tests again/,
+    );
   });
 });
