@@ -3,6 +3,7 @@ import { cp, mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { writeAtomic } from '../platform/files.ts';
 import { baseOf } from '../runs/checkpoints.ts';
+import { copyRecordedSplit } from '../runs/recorded-split.ts';
 
 /** Files of a checkpoint that only training needs. */
 const trainingFiles = ['optimizer.safetensors', 'method.safetensors', 'state.json', baseOf];
@@ -14,6 +15,7 @@ export function publishModel(checkpoint: string, output: string, card: string): 
       recursive: true,
       filter: (source) => !trainingFiles.includes(path.basename(source)),
     });
+    await copyRecordedSplit(checkpoint, temporary);
     await writeAtomic(path.join(temporary, 'README.md'), card);
   });
 }

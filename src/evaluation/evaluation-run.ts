@@ -35,8 +35,10 @@ export interface EvaluationRequest {
   readonly data: string | null;
   readonly limit: number | null;
   readonly skipBroken: boolean;
-  /** Of the file's problems only those that tuning on it does not see. */
+  /** Take only every eighth problem of the file: those held out by runs that split by position. */
   readonly heldOut: boolean;
+  /** Take only these problems of the file, by digest of their content; null or absent: all of them. */
+  readonly only?: readonly string[] | null;
   /** Answers per problem. */
   readonly samples: number;
   readonly seed: number;
@@ -64,7 +66,7 @@ export async function startEvaluation(
   // What cannot work is found before a run directory is made.
   const prepared = await prepare(engine, resolved, request, hooks);
   if (hooks.signal?.aborted) throw new Interrupted('The evaluation was stopped; nothing was written.');
-  const { task, model, seed, settings, samples, data, limit, skipBroken, heldOut, asReleased } = request;
+  const { task, model, seed, settings, samples, data, limit, skipBroken, heldOut, only = null, asReleased } = request;
   const run = await RunWriter.create(root, {
     kind: 'evaluate',
     task,
@@ -80,6 +82,7 @@ export async function startEvaluation(
       limit,
       skip_broken: skipBroken,
       held_out: heldOut,
+      only,
       model_name: model,
       answers_per_batch: prepared.batch,
       problems_digest: prepared.digest,
@@ -130,6 +133,7 @@ const keptSettings = evaluationSettings.extend({
   limit: z.int().positive().nullable(),
   skip_broken: z.boolean(),
   held_out: z.boolean().default(false),
+  only: z.array(z.string()).nullable().default(null),
   model_name: z.string(),
   answers_per_batch: z.int().positive(),
   problems_digest: z.string(),
@@ -150,6 +154,7 @@ function readRequest(dir: string, { task, seed, settings }: RunConfiguration) {
     limit: kept.limit,
     skipBroken: kept.skip_broken,
     heldOut: kept.held_out,
+    only: kept.only,
     samples: kept.samples,
     seed,
     asReleased: kept.as_released,

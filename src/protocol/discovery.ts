@@ -1,3 +1,5 @@
+import type { RowPart } from './row-split.ts';
+
 /** The document of `unmask discover`, and the `result.json` of its run. */
 export interface DiscoveryDocument {
   readonly run: string;
@@ -13,7 +15,7 @@ export interface DiscoveryDocument {
   /** Number of test file runs. */
   readonly runs: number;
   readonly seconds: number;
-  /** Files with rows: all tasks, and the held-out ones. */
+  /** Files with rows: all tasks, and those of them that a run on all of them holds out. */
   readonly data: string;
   readonly heldOut: string;
 }
@@ -24,7 +26,12 @@ export interface FoundTask {
   readonly function: string;
   /** Its first line, from 1. */
   readonly line: number;
+  /** Whether a run on all tasks holds it out, for validation or for testing. */
   readonly heldOut: boolean;
+  /** What a run on all tasks uses it for. Absent, as `keys` is, in documents of versions that split by position. */
+  readonly part?: RowPart;
+  /** Digests of its content keys, by which a run on some of the tasks splits them (`splitByContent`). */
+  readonly keys?: readonly string[];
   /** The tests that cover it, by test file. */
   readonly tests: Readonly<Record<string, readonly string[]>>;
 }
@@ -37,7 +44,7 @@ export interface LeftOut {
   readonly reason: string;
 }
 
-/** Of a file's problems every eighth is held out by whoever tunes on it; `index` is its place, from 0. */
+/** Whether a run that splits by position, as those without a recorded split do, holds out the row at `index`, from 0. */
 export const isHeldOut = (index: number): boolean => index % 8 === 0;
 
 /** The document of `unmask dry-run`: the current code, scored by the tests that cover it. */

@@ -1,3 +1,5 @@
+import type { RowSplit } from './row-split.ts';
+
 /** Any JSON value, such as a setting. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
@@ -24,6 +26,8 @@ export interface RunConfiguration {
   /** Every hyper-parameter by name, defaults included. */
   readonly settings: Readonly<Record<string, Json>>;
   readonly device: { readonly engine: string; readonly device: string };
+  /** How the rows of the data file were split; absent for generated problems, and for runs that split by position. */
+  readonly split?: RowSplit;
   /** Bytes of the device's memory that it takes at its peak, about; absent: not estimated. */
   readonly memory?: number;
   /** Versions by name: unmask, node, and the engine's packages. */

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts';
 import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
+import type { RowSplit } from '../protocol/row-split.ts';
 import type { Json, RunConfiguration, RunControl, RunLock, RunStatus } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 
@@ -13,6 +14,15 @@ import type { SampleRecord } from '../protocol/sample.ts';
 const json: z.ZodType<Json> = z.json();
 const time = z.iso.datetime();
 const count = z.int().min(0);
+
+const part = <T extends z.ZodType>(value: T) => z.looseObject({ training: value, validation: value, test: value });
+
+export const rowSplitSchema = z.looseObject({
+  data: z.string().describe('The data file, an absolute path.'),
+  workspace: z.string().nullable().describe('The workspace that the rows come from; null for other data files.'),
+  counts: part(count).describe('Rows per part.'),
+  rows: part(z.array(z.string())).describe('The different problems of each part by digest of their content.'),
+}) satisfies z.ZodType<RowSplit>;
 
 export const runConfigurationSchema = z.looseObject({
   schema: z.literal(1).describe('Version of this shape.'),
@@ -30,6 +40,7 @@ export const runConfigurationSchema = z.looseObject({
   ),
   settings: z.record(z.string(), json).describe('Every hyper-parameter by name, defaults included.'),
   device: z.looseObject({ engine: z.string(), device: z.string() }),
+  split: z.exactOptional(rowSplitSchema.describe('How the rows of the data file were split, by content.')),
   memory: z.exactOptional(
     z.number().min(0).describe("Bytes of the device's memory that the job takes at its peak, about."),
   ),

@@ -1,7 +1,7 @@
-/** Marks that end a text in the vocabularies of LLaDA, Dream and their kin, where a decoder has left them in. */
+/** End-of-text tokens of LLaDA, Dream and similar models, if the decoder did not remove them. */
 const endOfText = /<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>/;
 
-/** What stands inside each `<answer>…</answer>`, in order, trimmed. */
+/** The contents of all `<answer>…</answer>` pairs, in order, trimmed. */
 export function answerTags(text: string): string[] {
   const answers: string[] = [];
   let position = 0;
@@ -15,8 +15,8 @@ export function answerTags(text: string): string[] {
 }
 
 /**
- * The tagged answer as a tolerant reader takes it: the last closed `<answer>`, else what follows an `<answer>` that
- * never closes, up to an end-of-text mark. Null where no tag is, or where it holds nothing.
+ * The tagged answer, read tolerantly: the last closed `<answer>`, otherwise the text after an `<answer>` that is never
+ * closed, up to an end-of-text token. Null if there is no tag or if it is empty.
  */
 export function taggedAnswer(text: string): string | null {
   const closed = answerTags(text).at(-1);
@@ -25,7 +25,7 @@ export function taggedAnswer(text: string): string | null {
   return start === 0 ? null : text.slice(start).split(endOfText, 1)[0].trim() || null;
 }
 
-/** The content of the last `\boxed{…}` whose braces match, null where there is none. */
+/** The content of the last `\boxed{…}` with matching braces; null if there is none. */
 export function lastBoxed(text: string): string | null {
   const start = text.lastIndexOf('\\boxed');
   if (start < 0) return null;
@@ -35,7 +35,7 @@ export function lastBoxed(text: string): string | null {
   return close < 0 ? null : text.slice(open + 1, close).trim();
 }
 
-/** Index of the brace that closes the one at `open`, -1 where it never closes. */
+/** Index of the brace that closes the one at `open`; -1 if it is never closed. */
 export function matchingBrace(text: string, open: number): number {
   let depth = 0;
   for (let index = open; index < text.length; index++) {
@@ -45,7 +45,7 @@ export function matchingBrace(text: string, open: number): number {
   return -1;
 }
 
-/** The content of the last fenced code block, to the end of the text where it never closes; null where there is none. */
+/** The content of the last fenced code block, up to the end of the text if it is not closed; null if there is none. */
 export function lastFenced(text: string): string | null {
   const parts = text.split('```');
   // Every odd part is inside a fence.
@@ -53,7 +53,7 @@ export function lastFenced(text: string): string | null {
   return inside < 1 ? null : parts[inside].replace(/^\w*[ \t]*\r?\n/, '').trim();
 }
 
-/** Takes the wrappings off an answer: code fence, `\boxed{…}`, dollar signs, emphasis. */
+/** Removes the formatting around an answer: code fence, `\boxed{…}`, dollar signs, emphasis. */
 export function unwrapped(answer: string): string {
   let text = answer.trim();
   for (let layer = 0; layer < 4; layer++) {

@@ -1,17 +1,17 @@
-/** An arithmetic expression that was read to its end: its value, and the numbers as they stand in it, left to right. */
+/** A parsed arithmetic expression: its value, and its number literals from left to right. */
 export interface Arithmetic {
-  /** Infinity and NaN never stand here: a division by zero makes the whole expression worthless. */
+  /** Always finite: an expression that divides by zero is rejected. */
   readonly value: number;
   readonly literals: readonly number[];
 }
 
-/** How deep brackets and signs may nest; what goes deeper is no answer. */
+/** Maximum nesting depth of brackets and signs; deeper expressions are rejected. */
 const deepest = 200;
 
 /**
- * Reads numbers, + - * /, signs and round brackets, with the usual precedence, in double precision. With `python`, what
- * Python's `eval` makes of the same characters: also `**` and `//`, and no line break outside brackets. Null where the
- * text is not one whole expression, a number has a leading zero, or the value does not exist.
+ * Evaluates numbers, + - * /, signs and round brackets with the usual precedence in double precision. With `python`, it
+ * follows Python's `eval`: `**` and `//` are allowed too, line breaks only inside brackets. Null if the text is not one
+ * complete expression, if a number has a leading zero, or if the value is not finite.
  */
 export function readArithmetic(text: string, python = false): Arithmetic | null {
   const reader = new Reader(text, python);
@@ -26,7 +26,7 @@ export function readArithmetic(text: string, python = false): Arithmetic | null 
 
 class NoExpression extends Error {}
 
-/** Recursive descent: one method per level of precedence; `depth` counts the brackets and signs that are open. */
+/** Recursive descent, one method per level of precedence; `depth` counts open brackets and signs. */
 class Reader {
   readonly literals: number[] = [];
   readonly #text: string;
@@ -72,7 +72,7 @@ class Reader {
 
   #power(depth: number): number {
     const base = this.#atom(depth);
-    // Right-associative, and binds tighter than a sign before it, looser than one behind it.
+    // Right-associative; binds tighter than a sign before it and looser than a sign after it.
     return this.#python && this.#take('**') ? finite(base ** this.#signed(depth + 1)) : base;
   }
 
@@ -80,7 +80,7 @@ class Reader {
     if (this.#take('(')) {
       this.#brackets++;
       const value = this.sum(depth + 1);
-      // Looked for while the bracket still counts as open: a line break may stand before it.
+      // Read while the bracket still counts as open, because a line break may come before it.
       if (!this.#take(')')) throw new NoExpression();
       this.#brackets--;
       return value;
@@ -98,7 +98,7 @@ class Reader {
   #take(symbol: '+' | '-' | '*' | '/' | '//' | '**' | '(' | ')'): boolean {
     this.#skipSpace();
     if (!this.#text.startsWith(symbol, this.#position)) return false;
-    // A single * or / is never the head of a double one.
+    // `*` and `/` must not match the first character of `**` and `//`.
     if ((symbol === '*' || symbol === '/') && this.#text[this.#position + 1] === symbol) return false;
     this.#position += symbol.length;
     return true;

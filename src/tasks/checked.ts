@@ -12,7 +12,7 @@ export function checkedRow<Row>(schema: z.ZodType<Row>, record: unknown): Row {
 export function checkedOptions<Options>(schema: z.ZodType<Options>, task: string, options: unknown): Options {
   const result = schema.safeParse(options);
   if (result.success) return result.data;
-  throw new UsageError(`The problem options of ${task} do not fit: ${firstIssue(result.error)}.`);
+  throw new UsageError(`Invalid problem options for ${task}: ${firstIssue(result.error)}.`);
 }
 
 function firstIssue(error: z.ZodError): string {

@@ -1,14 +1,14 @@
 interface Term {
   readonly value: number;
   readonly text: string;
-  /** The operator at the top of the text, empty for a number. */
+  /** The outermost operator of the text; empty for a number. */
   readonly operator: '' | '+' | '-' | '*' | '/';
 }
 
-/** Far below the published 1e-5: an expression that is only nearly right is no model answer. */
+/** Much stricter than the published 1e-5, so that a model answer is exact. */
 const tolerance = 1e-9;
 
-/** One expression that uses each number once and makes the target, always the same one; null where there is none. */
+/** An expression that uses each number once and equals the target, deterministic; null if there is none. */
 export function solveCountdown(numbers: readonly number[], target: number): string | null {
   return search(
     numbers.map((value) => ({ value, text: String(value), operator: '' })),
@@ -16,7 +16,7 @@ export function solveCountdown(numbers: readonly number[], target: number): stri
   );
 }
 
-/** Joins two terms in every way, and goes on with one term fewer. */
+/** Combines two terms in every way and recurses with one term fewer. */
 function search(terms: readonly Term[], target: number): string | null {
   if (terms.length === 1) return Math.abs(terms[0].value - target) < tolerance ? terms[0].text : null;
   for (let left = 0; left < terms.length; left++) {
@@ -46,7 +46,7 @@ function combinations(first: Term, second: Term): Term[] {
 function join(left: Term, operator: '+' | '-' | '*' | '/', right: Term): Term {
   const values = { '+': left.value + right.value, '-': left.value - right.value, '*': left.value * right.value };
   const value = operator === '/' ? left.value / right.value : values[operator];
-  // Brackets only where precedence needs them, so that an answer stays short.
+  // Brackets only if precedence requires them, to keep answers short.
   const bracketLeft = (operator === '*' || operator === '/') && isSum(left);
   const bracketRight = (operator !== '+' && isSum(right)) || (operator === '/' && right.operator !== '');
   return { value, text: `${inBrackets(left, bracketLeft)}${operator}${inBrackets(right, bracketRight)}`, operator };

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 export type CountdownPart = 'training' | 'validation' | 'test' | 'public';
 
 /**
- * The part that a problem belongs to, by digest of its numbers in ascending order and its target: a problem is the same
- * in whatever order its numbers stand. The 256 items of the public test file (SPG, arXiv 2510.09541) are kept out of
- * every other part; of all else 1 in 32 is held out for validation, and 1 in 32 for testing.
+ * The part of a problem, by a digest of its sorted numbers and its target, so that the order of the numbers does not
+ * matter. The 256 items of the public test file (SPG, arXiv 2510.09541) are in no other part; of all other problems, 1 in
+ * 32 is for validation and 1 in 32 for testing.
  */
 export function countdownPart(numbers: readonly number[], target: number): CountdownPart {
   const sorted = [...numbers].sort((first, second) => first - second);
@@ -17,7 +17,7 @@ export function countdownPart(numbers: readonly number[], target: number): Count
   return bucket === 0 ? 'validation' : bucket === 1 ? 'test' : 'training';
 }
 
-/** The first 40 bits of each public item's SHA-256: enough to know an item again, not to rebuild it from. */
+/** The first 40 bits of each public item's SHA-256: enough to recognise an item, not to reconstruct it. */
 const publicItems = new Set(
   `
 03c6c7730c 068b65df54 0b0f58d449 0c60ab7552 0cc391c935 0f69ebc4e9 0fad03f9ef 1074ab1799 10ea360d99 11ac292a7f

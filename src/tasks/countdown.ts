@@ -11,7 +11,7 @@ import { perCompletion } from './scorer.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
 import { inTags, respondInTags } from './word-problem.ts';
 
-/** Positive whole numbers, each to be used once, and the whole number to make of them. */
+/** Positive integers, each to be used exactly once, and the integer that the expression must equal. */
 export interface CountdownRow {
   readonly numbers: readonly number[];
   readonly target: number;
@@ -23,9 +23,10 @@ export const countdown: Task<CountdownRow> = {
   description: 'Countdown: combine all given numbers with + - * / to make the target.',
   metrics: ['solved', 'format'],
   rewards: ['reference', 'released'],
-  // Four numbers of three digits, three operators and two pairs of brackets are 19 characters; one more ends the text.
+  // Four three-digit numbers, three operators and two pairs of brackets are 19 characters, plus one for the end of text.
   completionLength: { tagged: 256, plain: 20 },
   parse,
+  contentKeys: ({ numbers, target }) => [`${[...numbers].sort((a, b) => a - b).join(',')}=${target}`],
   prompt: (row, format) => (format === 'plain' ? `${row.numbers.join(',')}=${row.target}:` : taggedPrompt(row)),
   solution,
   generate: (random, options) => draw(random, 'training', options),
@@ -33,7 +34,7 @@ export const countdown: Task<CountdownRow> = {
   scorer: perCompletion({ reward: countdownReward, grade: gradeCountdown }),
 };
 
-/** Reads `{numbers, target}`, or `{input, output}` as the published files have it; a list may be text, and so may a number. */
+/** Reads `{numbers, target}`, or `{input, output}` as in the published files; lists and numbers may be strings. */
 function parse(record: unknown): CountdownRow {
   if (typeof record !== 'object' || record === null) {
     throw new UserError('a problem is an object with the fields numbers and target.');
@@ -66,23 +67,23 @@ Using only the numbers [${numbers.join(', ')}], write an arithmetic expression t
 }
 
 function solution({ numbers, target }: CountdownRow, format: PromptFormat): string | null {
-  // Six numbers and more would take seconds to search.
+  // Searching six or more numbers would take seconds.
   const expression = numbers.length > 5 ? null : solveCountdown(numbers, target);
   if (expression === null || format === 'plain') return expression;
   return inTags(`${expression} = ${target}`, expression);
 }
 
 const problemOptions = z.strictObject({
-  /** How many numbers: 3 (default) or 4. */
+  /** Number of numbers: 3 (default) or 4. */
   count: z.union([z.literal(3), z.literal(4)], { error: 'needs 3 or 4' }).optional(),
-  /** Largest number and largest target; 100, as in the public test file, unless told. */
+  /** Largest number and largest target; 100 by default, as in the public test file. */
   largest: z.int().min(4).max(999).optional(),
 });
 
-/** A solvable problem of one part: numbers drawn evenly, the target by joining them at random. */
+/** Draws a solvable problem of one part: uniform numbers, and a target made by combining them at random. */
 function draw(random: Random, part: CountdownPart, options: Readonly<Record<string, unknown>>): CountdownRow {
   const { count = 3, largest = 100 } = checkedOptions(problemOptions, 'countdown', options);
-  // A part is a thirty-second of all problems at least, but of very small numbers there may be none in it.
+  // Each part has at least one problem in 32, but with very small numbers it may be empty.
   for (let attempt = 0; attempt < 100_000; attempt++) {
     const numbers = Array.from({ length: count }, () => 1 + random.integer(largest));
     const target = joinAtRandom(random, numbers);
@@ -102,12 +103,12 @@ function joinAtRandom(random: Random, numbers: readonly number[]): number {
   return values[0];
 }
 
-/** More of them would take minutes to find, and an evaluation of them hours. */
+/** Maximum number of held-out problems; more would take minutes to generate and hours to evaluate. */
 const mostHeldOut = 10_000;
-/** So many problems in a row that were there already mean that there are hardly others. */
+/** After this many duplicates in a row there are hardly any new problems left. */
 const mostRepeats = 1000;
 
-/** Different problems, always the same ones for the same options; the first n of more are the same as n. */
+/** Distinct problems, deterministic for given options; a longer list begins with the shorter one. */
 function heldOut(
   part: 'validation' | 'test',
   count: number,
@@ -130,13 +131,13 @@ function heldOut(
   return [...rows.values()];
 }
 
-/** How near a value must come to the target, as published. */
+/** Maximum distance of the value from the target, as published. */
 const tolerance = 1e-5;
 
 /**
- * `reference`, the paper's: 1 for an expression that uses exactly the given numbers and makes the target, 0.1 for one
- * that uses them and makes something else, 0 otherwise. `released`, the released code's: 0.1 for any closed `<answer>`
- * that is wrong. Both read the last closed `<answer>`, or the whole of a plain completion.
+ * `reference` follows the paper: 1 for an expression that uses exactly the numbers of the problem and equals the target,
+ * 0.1 for one that uses them and has another value, otherwise 0. `released` follows the released code: 0.1 for any closed
+ * `<answer>` that is wrong. Both read the last closed `<answer>`, or all of a plain completion.
  */
 export function countdownReward(row: CountdownRow, completion: string, name: string, format: PromptFormat): Reward {
   if (name !== 'reference' && name !== 'released') {
@@ -155,8 +156,9 @@ export function countdownReward(row: CountdownRow, completion: string, name: str
 }
 
 /**
- * `solved`: the expression uses exactly the given numbers and makes the target. `format`: it is an expression, and uses
- * exactly the given numbers. Read from a tagged or else boxed answer; `x = …` and `… = 23` are taken for what they mean.
+ * `solved`: the expression uses exactly the numbers of the problem and equals the target. `format`: it is an expression that
+ * uses exactly these numbers. Reads a tagged answer, otherwise a boxed one; equations such as `x = …` and `… = 23` count by
+ * the side that is the expression.
  */
 export function gradeCountdown(
   row: CountdownRow,
@@ -181,7 +183,7 @@ export function gradeCountdown(
   };
 }
 
-/** The sides of the equation that an answer may be, or the answer itself, in plain operators; its last line counts too. */
+/** The sides of an answer that is an equation, or the answer itself, with plain operators; also those of its last line. */
 function sidesOf(answer: string): string[] {
   const text = unwrapped(answer)
     .replace(/\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}/g, '(($1)/($2))')
@@ -190,7 +192,7 @@ function sidesOf(answer: string): string[] {
     .replace(/[−–]/g, '-')
     .replace(/\\left|\\right|\\[,;! ]/g, '');
   const lastLine = text.slice(text.lastIndexOf('\n') + 1);
-  // An answer with more equals signs than that is a derivation, and not an equation.
+  // An answer with more equals signs is a derivation, not an equation.
   return [text, lastLine].flatMap((equation) => equation.split('=', 8)).map((side) => side.trim());
 }
 

@@ -5,16 +5,17 @@ import { gradeGsm8kAsReleased, gsm8kRewardAsReleased } from './released/gsm8k.ts
 import { perCompletion } from './scorer.ts';
 import { softFormat, strictFormat, tagCount } from './tag-format.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
-import { inTags, questionOf, respondInTags, type WordProblem, wordProblem } from './word-problem.ts';
+import { inTags, questionOf, respondInTags, type WordProblem, wordProblem, wordProblemKeys } from './word-problem.ts';
 
-/** GSM8K in the protocol of d1 and SPG (arXiv 2510.09541, appendix on rewards): sums in words, answered by a number. */
+/** GSM8K in the protocol of d1 and SPG (arXiv 2510.09541, appendix on rewards): word problems with a number as the answer. */
 export const gsm8k: Task<WordProblem> = {
   name: 'gsm8k',
-  description: 'GSM8K: grade-school sums in words, answered by a number; problems from a file.',
+  description: 'GSM8K: grade-school word problems with a number as the answer; problems from a file.',
   metrics: ['accuracy'],
   rewards: ['reference', 'released'],
   completionLength: { tagged: 256, plain: 16 },
   parse,
+  contentKeys: wordProblemKeys,
   prompt(row, format) {
     const question = questionOf(row, 'gsm8k');
     return format === 'plain' ? `${question}\n` : `${respondInTags}\n\n${question}`;
@@ -27,7 +28,7 @@ function parse(record: unknown): WordProblem {
   const row = wordProblem(record, (stated) => {
     const mark = stated.lastIndexOf('####');
     if (mark < 0) return { answer: stated };
-    // The published steps hold calculator notes, which are not part of the text.
+    // The published solutions contain calculator annotations, which are not part of the text.
     const reasoning = stated
       .slice(0, mark)
       .replace(/<<[^<>]*>>/g, '')

@@ -70,7 +70,7 @@ function slashToFraction(text: string): string {
   throw new NoNormalForm();
 }
 
-/** Equal in normal form, or as strings where one has none. */
+/** Equal in normal form, or as strings if one of them has no normal form. */
 export function equalAsReleased(first: string, second: string): boolean {
   try {
     return mathNormalForm(first) === mathNormalForm(second);

@@ -6,7 +6,7 @@ import { boxedAsReleased } from './released/boxed.ts';
 import { gradeMathAsReleased, mathRewardAsReleased } from './released/math.ts';
 import { perCompletion } from './scorer.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
-import { inTags, questionOf, respondInTags, type WordProblem, wordProblem } from './word-problem.ts';
+import { inTags, questionOf, respondInTags, type WordProblem, wordProblem, wordProblemKeys } from './word-problem.ts';
 
 /** MATH in the protocol of d1 and SPG (arXiv 2510.09541, appendix on rewards): the boxed answer, compared as a string. */
 export const math: Task<WordProblem> = {
@@ -16,6 +16,7 @@ export const math: Task<WordProblem> = {
   rewards: ['reference', 'released'],
   completionLength: { tagged: 256, plain: 64 },
   parse,
+  contentKeys: wordProblemKeys,
   prompt(row, format) {
     const question = questionOf(row, 'math');
     if (format === 'plain') return `${question}\n`;

@@ -1,7 +1,7 @@
-// A minus behind a digit or a bracket is an operator, and not the number's own.
+// A minus after a digit or a bracket is an operator, not the sign of a number.
 const number = String.raw`(?:(?<![\d)])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?:(?<![\d)])-)?\.\d+`;
 
-/** The number that a text is: digits, thousands separators, a currency sign, a percent sign or a fraction. Null if none. */
+/** The number that a text consists of, with thousands separators, a currency or percent sign, or as a fraction; null otherwise. */
 export function asNumber(text: string): number | null {
   const bare = text
     .replace(/\\[dt]?frac\{(-?\d+)\}\{(-?\d+)\}/g, '$1/$2')
@@ -15,7 +15,7 @@ export function asNumber(text: string): number | null {
   return new RegExp(`^(?:${number})$`).test(bare) ? Number(bare.replaceAll(',', '')) : null;
 }
 
-/** The number that a short text states: itself, else the last one behind its last equals sign. Null if there is none. */
+/** The number that a short text states: the text itself, otherwise the last number after its last equals sign; null if none. */
 export function statedNumber(text: string): number | null {
   const right = text.slice(text.lastIndexOf('=') + 1);
   const whole = asNumber(right);

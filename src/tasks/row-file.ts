@@ -1,7 +1,7 @@
 import { messageOf, UserError } from '../platform/errors.ts';
 import { readText } from '../platform/files.ts';
 
-/** A row of a data file and the line that it begins on (for a JSON array: its place in the array), from 1. */
+/** A row of a data file and the line on which it begins (for a JSON array: its position), from 1. */
 export interface FileRow<Row> {
   readonly line: number;
   readonly row: Row;
@@ -9,14 +9,14 @@ export interface FileRow<Row> {
 
 export interface RowFile<Row> {
   readonly rows: readonly FileRow<Row>[];
-  /** The rows that could not be read, with the sentence that says why; empty unless they were to be skipped. */
+  /** The rows that could not be read, and why; empty unless `skipBroken` was set. */
   readonly broken: readonly { readonly line: number; readonly message: string }[];
 }
 
 /**
- * Reads a data file: JSON Lines, a JSON array, or CSV with a header (RFC 4180; names in any case), told apart by the
- * name's ending, else by the first character. `parse` makes a row of each record. A broken row throws a `UserError` that names file and line, or,
- * with `skipBroken`, is listed while the others go on.
+ * Reads a data file: JSON Lines, a JSON array, or CSV with a header (RFC 4180; names in any case). The format follows from
+ * the file extension, otherwise from the first character. `parse` turns a record into a row. An invalid row throws a
+ * `UserError` with file and line; with `skipBroken` it is listed instead and the other rows are read.
  */
 export async function readRowFile<Row>(
   file: string,
@@ -26,7 +26,7 @@ export async function readRowFile<Row>(
   return parseRowFile(await readText(file), file, parse, options);
 }
 
-/** `readRowFile` of a text that is read already; `file` is its name in messages. */
+/** As `readRowFile`, for a text that is already in memory; `file` is its name in messages. */
 export function parseRowFile<Row>(
   content: string,
   file: string,
@@ -65,7 +65,7 @@ function unread(form: 'array' | 'lines' | 'csv', text: string, file: string): Un
   return form === 'lines' ? jsonLines(text) : csvLines(text);
 }
 
-/** A record that is still to be read: reading throws a `UserError` where it is broken. */
+/** A record that is not parsed yet; `read` throws a `UserError` if it is invalid. */
 interface Unread {
   readonly line: number;
   read(): unknown;
@@ -117,7 +117,7 @@ interface CsvRecord {
   readonly fault?: string;
 }
 
-/** Splits CSV into records: fields may be quoted, quotes in them doubled, and then hold commas and line breaks. */
+/** Splits CSV into records. Quoted fields may contain commas, line breaks and doubled quotes. */
 function csvRecords(text: string): CsvRecord[] {
   const field = /(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r\n|\n|\r|$)/y;
   const records: CsvRecord[] = [];
@@ -128,7 +128,7 @@ function csvRecords(text: string): CsvRecord[] {
     field.lastIndex = position;
     const match = field.exec(text);
     if (match === null) {
-      // A stray or open quote: the record is broken, and the next one begins on the next line.
+      // A stray or unclosed quote: the record is invalid, and the next one begins on the next line.
       const end = text.indexOf('\n', position);
       records.push({
         line: start,
@@ -146,7 +146,7 @@ function csvRecords(text: string): CsvRecord[] {
     position += whole.length;
     if (separator === ',') continue;
     if (separator !== '') line++;
-    // A line with nothing on it is no record.
+    // An empty line is not a record.
     if (fields.length > 1 || fields[0].trim() !== '') records.push({ line: start, fields });
     fields = [];
     start = line;

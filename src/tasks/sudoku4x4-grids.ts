@@ -13,8 +13,8 @@ export const peers: readonly (readonly number[])[] = Array.from({ length: 16 }, 
 ]);
 
 /**
- * All 288 solved grids, as strings of 16 digits row by row, in ascending order of that string. A grid's index in this
- * list is its name wherever grids are stored.
+ * All 288 solved grids as strings of 16 digits, row by row, in ascending order. Stored data refer to a grid by its index
+ * in this list.
  */
 export const grids: readonly string[] = enumerate('');
 
@@ -66,7 +66,7 @@ function digest(grid: string): string {
   return createHash('sha256').update(grid).digest('hex');
 }
 
-// Two bits a cell: a grid agrees with a puzzle's givens when no bit under the mask of the givens differs.
+// Two bits per cell: a grid agrees with the givens of a puzzle if no bit under the mask of the givens differs.
 const packedGrids = Int32Array.from(grids, (grid) => pack(grid).digits);
 
 /** Every solved grid that agrees with the givens of a puzzle (16 digits, 0 for empty): none, one or several. */

@@ -29,7 +29,7 @@ export function threeShotPrompt(puzzle: string): string {
   return `${instructions}\n\n${workedExamples}\n\n${question(puzzle)}`;
 }
 
-/** A model answer: the rows, the singles in the order they fall, the final grid, and the 16 digits. */
+/** A model answer: the rows, the singles in the order in which they are found, the final grid, and the 16 digits. */
 export function workedAnswer(puzzle: string, solution: string): string {
   const { steps, cells, solved } = singleSteps(puzzle);
   const reasoning = [

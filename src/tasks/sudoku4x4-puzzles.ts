@@ -14,7 +14,7 @@ const publicEmptyCounts: readonly (readonly [empty: number, puzzles: number])[] 
   [12, 3],
 ];
 
-/** A number of empty cells, drawn as often as the public test file has it. */
+/** Draws a number of empty cells with the frequencies of the public test file. */
 export function drawEmptyCount(random: Random): number {
   let rank = random.integer(256);
   for (const [empty, puzzles] of publicEmptyCounts) {
@@ -29,7 +29,7 @@ export function drawEmptyCount(random: Random): number {
  * `singlesOnly`, over those that naked and hidden singles solve).
  */
 export function makePuzzle(random: Random, grid: string, empty: number, singlesOnly = false): string {
-  // The rarest kind, 12 empty cells on a third of the grids, is one draw in 150.
+  // The rarest kind, 12 empty cells on a third of the grids, succeeds once in 150 draws.
   for (let attempt = 0; attempt < 100_000; attempt++) {
     const cells = [...grid];
     for (const cell of random.sample(16, empty)) cells[cell] = '0';
@@ -48,7 +48,7 @@ export interface SingleStep {
   readonly kind: 'naked' | 'hidden';
 }
 
-/** Solves by naked singles, and by hidden ones where no naked one is left, as far as they go. */
+/** Solves as far as possible by naked singles, and by hidden singles when no naked one is left. */
 export function singleSteps(puzzle: string): { steps: SingleStep[]; cells: string; solved: boolean } {
   const cells = [...puzzle];
   const steps: SingleStep[] = [];

@@ -10,7 +10,7 @@ import { threeShotPrompt, workedAnswer } from './sudoku4x4-prompt.ts';
 import { drawEmptyCount, emptyRange, makePuzzle } from './sudoku4x4-puzzles.ts';
 import type { Grade, PromptFormat, Reward, Task } from './task.ts';
 
-/** A puzzle of 16 digits, row by row, 0 for an empty cell; `solution` is absent where the puzzle carries no label. */
+/** A puzzle of 16 digits, row by row, 0 for an empty cell; `solution` is absent if the puzzle is not labelled. */
 export interface SudokuRow {
   readonly puzzle: string;
   readonly solution?: string;
@@ -24,6 +24,8 @@ export const sudoku4x4: Task<SudokuRow> = {
   rewards: ['reference', 'rules'],
   completionLength: { tagged: 256, plain: 16 },
   parse,
+  // Puzzles with the same solution stay together, as in the published split.
+  contentKeys: ({ puzzle, solution }) => [solution ?? solutionsOf(puzzle)[0] ?? puzzle],
   prompt: (row, format) => (format === 'plain' ? `${row.puzzle}:` : threeShotPrompt(row.puzzle)),
   solution(row, format) {
     if (row.solution === undefined) return null;
@@ -35,7 +37,7 @@ export const sudoku4x4: Task<SudokuRow> = {
   scorer: perCompletion({ reward: sudokuReward, grade: gradeSudoku }),
 };
 
-// A spreadsheet or a JSON number loses the zeros at the head of a puzzle, so they are put back.
+// Spreadsheets and JSON numbers drop leading zeros of a puzzle; they are restored.
 const cells = z
   .union([z.string(), z.int().nonnegative()], { error: 'needs 16 digits' })
   .transform((value) => (typeof value === 'number' ? String(value) : value.trim()).padStart(16, '0'));
@@ -67,17 +69,17 @@ function parse(record: unknown): SudokuRow {
 const emptyCount = z.int().min(emptyRange[0]).max(emptyRange[1]);
 
 const generateOptions = z.strictObject({
-  /** Number of empty cells, or the smallest and the largest; by default drawn as the public test file has it. */
+  /** Number of empty cells, or minimum and maximum; by default distributed as in the public test file. */
   empty: z
     .union([emptyCount, z.tuple([emptyCount, emptyCount]).refine(([least, most]) => least <= most)], {
       error: `needs a whole number from ${emptyRange.join(' to ')}, or a pair of them in ascending order`,
     })
     .optional(),
-  /** Only the first so many training grids, for a base that has seen few. */
+  /** Use only this many of the training grids, for a base model that has seen few. */
   grids: z.int().min(1).max(split.training.length).optional(),
-  /** Only puzzles that naked and hidden singles solve. */
+  /** Only puzzles that can be solved by naked and hidden singles. */
   singlesOnly: z.boolean().optional(),
-  /** False leaves the solution out of the row. */
+  /** If false, rows have no solution. */
   labelled: z.boolean().optional(),
 });
 
@@ -89,14 +91,15 @@ function generate(random: Random, options: Readonly<Record<string, unknown>>): S
     const [least, most] = typeof empty === 'number' ? [empty, empty] : (empty ?? [0, 0]);
     const emptyCells = empty === undefined ? drawEmptyCount(random) : least + random.integer(most - least + 1);
     const puzzle = makePuzzle(random, solution, emptyCells, singlesOnly);
-    // A worked example of the prompt would be its own answer.
+    // Skip the worked examples of the prompt: they contain their own answer.
     if (shots.some((shot) => shot.puzzle === puzzle)) continue;
     return labelled === false ? { puzzle } : { puzzle, solution };
   }
 }
 
 /**
- * Different puzzles, going round the grids of the split; always the same ones, and the first n of more are the same as n.
+ * Distinct puzzles that cycle through the grids of the split. They are deterministic, and a longer list begins with the
+ * shorter one.
  */
 function heldOut(part: 'validation' | 'test', count: number): SudokuRow[] {
   const random = new Random(0, 'sudoku4x4', part);
@@ -114,15 +117,15 @@ function heldOut(part: 'validation' | 'test', count: number): SudokuRow[] {
 }
 
 /**
- * `reference`, as published: the share of the empty cells that equal the solution, over the digits of the last closed
- * `<answer>`, padded with 0 or cut to 16; changed givens are not punished. `rules`: the share of the 12 rows, columns
- * and boxes that hold 1 to 4, zero where a given was changed; it needs no label.
+ * `reference`, as published: the share of empty cells that equal the solution, read from the digits of the last closed
+ * `<answer>`, padded with 0 or cut to 16; changed givens are not penalised. `rules`: the share of the 12 rows, columns
+ * and boxes that contain 1 to 4, or 0 if a given was changed; it needs no solution.
  */
 export function sudokuReward(row: SudokuRow, completion: string, name: string, format: PromptFormat): Reward {
   if (name !== 'reference' && name !== 'rules') {
     throw new UsageError(`Unknown reward ${name} of sudoku4x4; it has ${sudoku4x4.rewards.join(', ')}.`);
   }
-  // The short form is read cell by cell: dropping a stray character would shift every cell behind it.
+  // The plain form is read cell by cell: removing a stray character would shift all cells after it.
   const answer = format === 'plain' ? completion.trim() : (answerTags(completion).at(-1)?.replace(/\D/g, '') ?? '');
   const filled = paddedTo16(answer);
   if (name === 'rules') {
@@ -138,8 +141,8 @@ export function sudokuReward(row: SudokuRow, completion: string, name: string, f
 }
 
 /**
- * `cell_accuracy` counts the empty cells that equal the solution (the nearest one where the row carries none), padded
- * or cut as the reward does; `solved`, and `correct`, want exactly 16 digits that keep the givens and obey the rules.
+ * `cell_accuracy` counts the empty cells that equal the solution (the closest one if the row has none), padded or cut as in
+ * the reward. `solved` and `correct` require exactly 16 digits that keep the givens and follow the rules.
  */
 export function gradeSudoku(
   row: SudokuRow,
@@ -163,7 +166,7 @@ export function gradeSudoku(
   };
 }
 
-/** The digits of an answer: tagged, boxed or fenced, on one line or as rows with labels and rules; else 16 in a row. */
+/** The digits of a tagged, boxed or fenced answer, on one line or as labelled rows; otherwise the last 16-digit number. */
 function readAnswer(completion: string): string | null {
   const text = taggedAnswer(completion) ?? lastBoxed(completion) ?? lastFenced(completion);
   if (text !== null) {

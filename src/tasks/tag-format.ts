@@ -1,8 +1,8 @@
-/** How far a completion keeps to the form `<reasoning>…</reasoning><answer>…</answer>`, each tag on a line of its own. */
+/** How closely a completion follows the form `<reasoning>…</reasoning><answer>…</answer>`, each tag on its own line. */
 
 /**
- * 0.125 for each of the four tags that stands exactly once with its line breaks, less 0.001 per character behind the
- * opening answer tag and per character but one behind the closing one. As in d1 and SPG (arXiv 2510.09541, rewards).
+ * 0.125 for each of the four tags that occurs exactly once with its line breaks, minus 0.001 per character after the
+ * opening answer tag and per character but one after the closing one. As in d1 and SPG (arXiv 2510.09541, rewards).
  */
 export function tagCount(text: string): number {
   const count = (tag: string): number => text.split(tag).length - 1;
@@ -15,7 +15,7 @@ export function tagCount(text: string): number {
   return total;
 }
 
-/** Both pairs of tags in order, from the start of the text on, over as many lines as it takes. */
+/** Both pairs of tags in order from the start of the text, over any number of lines. */
 export function softFormat(text: string): boolean {
   const between = /<\/reasoning>\s*<answer>/.exec(text);
   return (
@@ -23,7 +23,7 @@ export function softFormat(text: string): boolean {
   );
 }
 
-/** Each tag on a line of its own, and nothing before the first or behind the last. */
+/** Each tag on its own line, with nothing before the first or after the last. */
 export function strictFormat(text: string): boolean {
   const head = '<reasoning>\n';
   const middle = '\n</reasoning>\n<answer>\n';

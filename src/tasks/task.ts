@@ -98,6 +98,11 @@ export interface Task<Row = unknown> {
   readonly completionLength: Readonly<Record<'tagged' | 'plain', number>>;
   /** Checks one record of a data file; throws a `UserError` that says what is wrong with it. */
   parse(record: unknown): Row;
+  /**
+   * Texts that identify a problem when the rows of a file are split into training, validation and test: rows that have
+   * one in common stay in the same part. The first names the problem in the record of the split.
+   */
+  contentKeys(row: Row): readonly [string, ...string[]];
   prompt(row: Row, format: PromptFormat): string;
   /**
    * The text after the completion, for models that fill in the middle of a `plain` prompt; absent for tasks whose

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { checkedRow } from './checked.ts';
 
-/** A problem in words; the question is absent where only completions are graded. */
+/** A word problem; the question may be absent if only completions are graded. */
 export interface WordProblem {
   readonly question?: string;
   readonly answer: string;
-  /** The steps to the answer, where the data have them. */
+  /** The steps to the answer, if the data have them. */
   readonly reasoning?: string;
 }
 
@@ -26,8 +26,8 @@ const recordSchema = z.object(
 );
 
 /**
- * Reads the field names that the public files of GSM8K and MATH use. `split` takes the stated answer apart into the
- * bare answer and the steps before it.
+ * Reads the field names of the public GSM8K and MATH files. `split` separates the stated answer into the bare answer and
+ * the steps before it.
  */
 export function wordProblem(record: unknown, split: (stated: string) => Omit<WordProblem, 'question'>): WordProblem {
   const { question, problem, prompt, answer, solution } = checkedRow(recordSchema, record);
@@ -36,7 +36,7 @@ export function wordProblem(record: unknown, split: (stated: string) => Omit<Wor
   const parts = split(stated);
   if (parts.answer === '') throw new UserError('answer: is empty.');
   const words = question ?? problem ?? prompt;
-  // MATH files state the answer and, in a field of its own, the worked solution.
+  // MATH files have the answer and, in a separate field, the worked solution.
   const reasoning = parts.reasoning ?? (answer === undefined ? undefined : solution);
   return {
     ...(words === undefined ? {} : { question: words }),
@@ -45,7 +45,12 @@ export function wordProblem(record: unknown, split: (stated: string) => Omit<Wor
   };
 }
 
-/** The question; throws a `UserError` where the row has none. */
+/** Identifies a problem by its question, without case and spacing; by its answer if it has no question. */
+export const wordProblemKeys = ({ question, answer }: WordProblem): readonly [string] => [
+  question === undefined ? `answer ${answer}` : question.replace(/\s+/g, ' ').trim().toLowerCase(),
+];
+
+/** The question; throws a `UserError` if the row has none. */
 export function questionOf(row: WordProblem, task: string): string {
   if (row.question === undefined) {
     throw new UserError(`A problem of ${task} has no question; give its row the field question.`);
@@ -61,7 +66,7 @@ export const respondInTags = `Respond in the following format:
 ...
 </answer>`;
 
-/** The steps, where there are some, and the answer, in the tags that the prompt asks for. */
+/** The steps, if there are any, and the answer, in the tags that the prompt asks for. */
 export function inTags(reasoning: string | undefined, answer: string): string {
   const steps = reasoning === undefined ? '' : `<reasoning>\n${reasoning}\n</reasoning>\n`;
   return `${steps}<answer>\n${answer}\n</answer>`;

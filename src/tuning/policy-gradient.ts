@@ -204,7 +204,7 @@ export function policyGradient({
 
   return {
     step,
-    evaluate: evaluateValidation,
+    ...(validation.length > 0 ? { evaluate: evaluateValidation } : {}),
     bestBy: task.metrics[0],
     state: async () => (await method.state?.()) ?? new Map(),
     async dispose() {

@@ -13,9 +13,9 @@ import type { ResolvedModel } from '../model/resolved-model.ts';
 import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { Random } from '../platform/random.ts';
-import { isHeldOut } from '../protocol/discovery.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
+import { describeSplit, type RowSplit } from '../protocol/row-split.ts';
 import type { Json } from '../protocol/run.ts';
 import { withCancellation } from '../runs/cancellation.ts';
 import { keepAsBase, latestCheckpoint } from '../runs/checkpoints.ts';
@@ -26,6 +26,7 @@ import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { RunWriter } from '../runs/writer.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
+import { type SplitRows, splitAsRecorded, splitByPosition, splitRows } from '../tasks/split-rows.ts';
 import type { Task } from '../tasks/task.ts';
 import { assertFits, memoryNeed } from '../training/memory.ts';
 import { trainingState } from '../training/trainer.ts';
@@ -89,7 +90,8 @@ export async function startTuning(
   const model = await begin(engine, resolved, request);
   const { task, objective, seed, steps, settings, ...rest } = request;
   // What cannot work is found before a run directory is made.
-  const prepared = await prepare(model, request);
+  const prepared = await prepare(model, request, splitRows);
+  if (prepared.split) hooks.onPrepare?.(describeSplit(prepared.split.counts));
   const run = await RunWriter.create(root, {
     kind: 'tune',
     task,
@@ -104,6 +106,7 @@ export async function startTuning(
       test_problems: rest.testProblems,
     },
     device: { engine: engine.name, device: engine.device },
+    ...(prepared.split ? { split: prepared.split } : {}),
     memory,
     versions: { unmask: packageVersion(), node: process.versions.node },
   });
@@ -151,7 +154,10 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     ? await readProgress(last.dir)
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
   const model = await (last ? goOn(engine, resolved, optimizer) : begin(engine, resolved, request));
-  const prepared = await prepare(model, request);
+  const { split } = configuration;
+  const prepared = await prepare(model, request, (task, rows) =>
+    split ? splitAsRecorded(task, rows, split) : splitByPosition(rows),
+  );
   const run = await RunWriter.resume(dir, progress.step);
   return work({ run, model, request, prepared, progress, restored: method, hooks });
 }
@@ -205,12 +211,18 @@ interface Prepared {
   readonly problem: (random: Random) => unknown;
   readonly validation: readonly unknown[];
   readonly test: readonly unknown[];
+  /** How the rows of a data file were split; null if there is no file, or if its split has no record. */
+  readonly split: RowSplit | null;
 }
 
-/** Finds the problems of a request and tries one out; throws where task, reward, data or model do not go together. */
+/**
+ * Finds the problems of a request, which `split` divides if they come from a file, and tries one out. Throws if task,
+ * reward, data or model do not go together.
+ */
 async function prepare(
   model: LanguageModel,
   { task: name, objective, settings, data, steps, testProblems }: TuningRequest,
+  split: (task: Task, rows: readonly unknown[], data: string) => SplitRows,
 ): Promise<Prepared> {
   const task = taskByName(name);
   const rows =
@@ -239,15 +251,15 @@ async function prepare(
     );
   const room = model.config.max_position_embeddings - decoding.length;
   const given = (row: unknown) => contextLength(model, task, row, format);
-  // Of the held-out ones there is at least one. Those too long for the model are left out, unless all
-  // are: then the first says by how much.
-  const part = (which: 'held out' | 'training') => {
-    const all = rows?.filter((_, index) => isHeldOut(index) === (which === 'held out'));
-    const fitting = all?.filter((row) => given(row) <= room);
-    return fitting?.length === 0 ? all : fitting;
-  };
-  const heldOut = part('held out');
-  const training = rows && rows.length > 1 ? part('training') : rows;
+  const divided = rows && split(task, rows, data as string);
+  // Problems that are too long for the model are left out. If all training problems are, the check below says by how much.
+  const fitting = (part: readonly unknown[]) => part.filter((row) => given(row) <= room);
+  const short = divided && fitting(divided.parts.training);
+  const training = short?.length === 0 ? divided!.parts.training : short;
+  if (training?.length === 0)
+    throw new UserError(
+      `${data} has none of the problems that this run trains on any more; restore it, or start a new run.`,
+    );
   const generateOptions = { ...settings.task_options };
   const problem = training
     ? (random: Random) => random.pick(training)
@@ -261,15 +273,16 @@ async function prepare(
   return {
     task,
     problem,
-    validation: heldOut
-      ? heldOut.slice(0, settings.evaluation_problems)
+    validation: divided
+      ? fitting(divided.parts.validation).slice(0, settings.evaluation_problems)
       : task.heldOut!('validation', settings.evaluation_problems, generateOptions),
     test:
       testProblems === 0
         ? []
-        : heldOut
-          ? heldOut.slice(0, testProblems)
+        : divided
+          ? fitting(divided.parts.test).slice(0, testProblems)
           : task.heldOut!('test', testProblems, generateOptions),
+    split: divided?.record ?? null,
   };
 }
 

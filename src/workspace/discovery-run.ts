@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { contentDigest } from '../platform/content-digest.ts';
 import { Interrupted, UserError } from '../platform/errors.ts';
 import { writeAtomic } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
-import { type DiscoveryDocument, isHeldOut } from '../protocol/discovery.ts';
+import type { DiscoveryDocument } from '../protocol/discovery.ts';
+import { splitByContent } from '../protocol/row-split.ts';
 import { RunWriter } from '../runs/writer.ts';
+import { functionKeys } from './content-keys.ts';
 import { type Discovery, type DiscoveryHooks, discover, type TestedFunction } from './discover.ts';
 
 export interface DiscoveryRunHooks extends Pick<DiscoveryHooks, 'signal' | 'onProgress' | 'command'> {
@@ -69,7 +72,9 @@ async function writeResult(run: RunWriter, found: Discovery, seconds: number): P
   const tasks = mixed(found.tasks);
   const [data, heldOut] = ['tasks.jsonl', 'held-out.jsonl'].map((name) => path.join(run.dir, name)) as [string, string];
   await writeAtomic(data, lines(tasks));
-  await writeAtomic(heldOut, lines(tasks.filter((_, index) => isHeldOut(index))));
+  const keys = tasks.map((task) => functionKeys(task).map(contentDigest));
+  const parts = splitByContent(keys);
+  await writeAtomic(heldOut, lines(tasks.filter((_, index) => parts[index] !== 'training')));
   const { workspace, runner, tests, functions, leftOut, runs } = found;
   const document: DiscoveryDocument = {
     run: run.configuration.name,
@@ -82,7 +87,9 @@ async function writeResult(run: RunWriter, found: Discovery, seconds: number): P
       file: task.file,
       function: task.function,
       line: task.line,
-      heldOut: isHeldOut(index),
+      heldOut: parts[index] !== 'training',
+      part: parts[index]!,
+      keys: keys[index]!,
       tests: Object.fromEntries(task.guards.map((guard) => [guard.testFile, guard.tests])),
     })),
     leftOut,

@@ -3,8 +3,18 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { heldOutTasks, tasksByFile, testCountText, writeChosen } from '../../src/extension/tests/chosen-tasks.ts';
+import { partsOf, partText, tasksByFile, testCountText, writeChosen } from '../../src/extension/tests/chosen-tasks.ts';
+import { contentDigest } from '../../src/platform/content-digest.ts';
 import type { DiscoveryDocument, FoundTask } from '../../src/protocol/discovery.ts';
+import { splitRows } from '../../src/tasks/split-rows.ts';
+import type { WorkspaceRow } from '../../src/tasks/workspace/row.ts';
+import { workspace } from '../../src/tasks/workspace/workspace.ts';
+import { functionKeys } from '../../src/workspace/content-keys.ts';
+
+const row: WorkspaceRow = {
+  ...{ workspace: '/w', snapshot: '0'.repeat(32), command: null, file: 'a.ts', function: 'f', line: 1 },
+  ...{ language: 'typescript', prefix: '{', body: '', suffix: '}', guards: [] },
+};
 
 const task = (file: string, line: number, tests: FoundTask['tests'] = { 'a.test.ts': ['one'] }): FoundTask => ({
   file,
@@ -37,10 +47,30 @@ describe('the tasks of a workspace', () => {
     );
   });
 
-  it('have every eighth of the chosen ones held out, in the order of the file', () => {
-    assert.deepEqual([...heldOutTasks([2, 1])], [1]);
-    assert.deepEqual([...heldOutTasks([19, 3, 4, 5, 6, 7, 8, 9, 10])], [3, 19]);
-    assert.deepEqual([...heldOutTasks([])], []);
+  it('are split as a run on the chosen ones splits their rows', () => {
+    const rows = Array.from({ length: 40 }, (_, index) => ({ ...row, function: `f${index}`, body: ` ${index}; ` }));
+    // A copy of another function, in another file, that has to stay on its side.
+    rows.push({ ...rows[7]!, file: 'copy.ts' });
+    const tasks = rows.map((one) => ({ ...task(one.file, 1), keys: functionKeys(one).map(contentDigest) }));
+    for (const chosen of [rows.map((_, place) => place), [40, 3, 7, 12, 30, 21, 9], [5, 6, 8], [5], []]) {
+      const shown = partsOf({ tasks }, chosen);
+      const { parts } = splitRows(
+        workspace,
+        chosen.map((place) => rows[place]!),
+        'tasks.jsonl',
+      );
+      for (const part of ['training', 'validation', 'test'] as const)
+        assert.deepEqual(
+          chosen.filter((place) => shown.get(place) === part).map((place) => rows[place]),
+          parts[part],
+        );
+    }
+    assert.deepEqual((['training', 'validation', 'test', undefined] as const).map(partText), [
+      '',
+      ' · held out for validation',
+      ' · held out for testing',
+      '',
+    ]);
   });
 
   it('say how many tests guard them', () => {

@@ -134,6 +134,6 @@ describe('the task code', () => {
         language: 'typescript',
       },
     ]);
-    assert.throws(() => parseProblems('=== two\na\n---\nb\n', 'k'), /problem two of k has not three parts/);
+    assert.throws(() => parseProblems('=== two\na\n---\nb\n', 'k'), /problem two of k does not have three parts/);
   });
 });

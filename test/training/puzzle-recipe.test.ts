@@ -48,7 +48,7 @@ describe('the recipe of the puzzle model', () => {
     assert.equal(seen.size, labelled.size, 'each is drawn');
   });
 
-  it('never has a held-out Countdown problem, and pads every completion', () => {
+  it('never has a held-out Countdown problem, and pads every completion', async () => {
     const heldOut = new Set(
       [{ largest: 20 }, {}].flatMap((options) =>
         (['validation', 'test'] as const).flatMap((part) =>

@@ -21,6 +21,7 @@ export const sevens: Task<{ readonly prompt: string }> = {
   rewards: ['share', 'constant'],
   completionLength: { tagged: 4, plain: 4 },
   parse: (record) => record as { prompt: string },
+  contentKeys: ({ prompt }) => [prompt],
   prompt: ({ prompt }) => prompt,
   solution: () => '7777',
   scorer: perCompletion({

@@ -1,5 +1,6 @@
 import type { RunEvent } from '../../src/protocol/events.ts';
 import type { PanelRun, PanelRunContents, PanelUpdate, RunWarning } from '../../src/protocol/panel.ts';
+import { describeSplit } from '../../src/protocol/row-split.ts';
 import { element, missing } from '../element.ts';
 import { pairs, settingRows } from '../settings.ts';
 import { collapsible } from './collapsible.ts';
@@ -66,6 +67,7 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
     settings.replaceChildren(
       pairs([
         { label: 'Model', value: configuration.model ?? 'none' },
+        ...(configuration.split ? [{ label: 'Data', value: describeSplit(configuration.split.counts) }] : []),
         { label: 'Seed', value: String(configuration.seed) },
         { label: 'Device', value: `${configuration.device.engine} on ${configuration.device.device}` },
         { label: 'Folder', value: run.dir },

@@ -68,7 +68,11 @@ export async function problemFile(
       `No function of ${found.workspace} is guarded by a test, so there is nothing to learn; ${found.dir}/result.json says why each was left out.`,
     );
   context.progress(`${found.tasks.length} of ${found.functions} functions are guarded by tests`);
-  return which === 'all' ? found.data : found.heldOut;
+  if (which === 'all') return found.data;
+  context.progress(
+    'Evaluating the functions that a run on the workspace would hold out; --split all takes all of them.',
+  );
+  return found.heldOut;
 }
 
 const runsFolder = (given: string | undefined): string =>

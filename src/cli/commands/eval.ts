@@ -1,12 +1,15 @@
 import path from 'node:path';
-import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
+import { Option } from 'commander';
+import { bundledPuzzleModel, findModel } from '../../catalogue/find-model.ts';
+import { evaluatedPart } from '../../evaluation/evaluated-part.ts';
 import { resumeEvaluation, startEvaluation } from '../../evaluation/evaluation-run.ts';
 import { evaluationSettings } from '../../evaluation/settings.ts';
-import { UsageError } from '../../platform/errors.ts';
+import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
 import type { EvaluationDocument } from '../../protocol/evaluation.ts';
 import { findRun, readConfiguration } from '../../runs/directory.ts';
+import { recordedSplit } from '../../runs/recorded-split.ts';
 import { taskByName } from '../../tasks/registry.ts';
 import {
   type AddCommand,
@@ -39,6 +42,8 @@ interface EvalOptions extends EngineOptions {
   readonly asReleased?: boolean;
   readonly skipBroken?: boolean;
   readonly heldOut?: boolean;
+  readonly split?: 'all' | 'test';
+  readonly splitOf?: string;
 }
 
 export function addEval(add: AddCommand): void {
@@ -54,17 +59,22 @@ export function addEval(add: AddCommand): void {
         }
         if (options.task === undefined)
           throw new UsageError('unmask eval needs --task, or --resume with the directory of an evaluation.');
-        taskByName(options.task);
+        const isFromFile = options.data !== undefined || options.workspace !== undefined;
+        if (options.splitOf !== undefined && !isFromFile)
+          throw new UsageError('--split-of selects a part of a file; give the file with --data.');
+        if (options.heldOut && (options.split ?? options.splitOf) !== undefined)
+          throw new UsageError('--held-out and --split each select a part of the file; give one of them.');
         if (options.heldOut && options.data === undefined)
           throw new UsageError('--held-out belongs to a file of problems; give it with --data, or leave it out.');
         const { task, model, samples, seed } = options;
+        const problems = await chosenProblems({ ...options, task }, context);
         const request = {
           task,
           model,
           samples,
           seed,
           settings: await readSettings(evaluationSettings, { file: options.config, pairs: options.set }),
-          data: await problemFile({ ...options, task }, 'held out', path.join(dataHome(), 'runs'), context),
+          ...problems,
           limit: options.limit ?? null,
           skipBroken: options.skipBroken ?? false,
           heldOut: options.heldOut ?? false,
@@ -76,7 +86,14 @@ export function addEval(add: AddCommand): void {
   )
     .option('--task <name>', 'task to evaluate')
     .option('--data <file>', 'problems as JSON lines, a JSON array or CSV (default: generated held-out ones)')
-    .option('--held-out', 'of --data only the problems that tuning on it does not see')
+    .addOption(
+      new Option(
+        '--split <part>',
+        'part of the file or workspace (default: test if the model was tuned on it, otherwise all)',
+      ).choices(['all', 'test']),
+    )
+    .option('--split-of <model>', 'take the test part that the run of this tuned model recorded (default: --model)')
+    .option('--held-out', 'of --data every eighth problem: those held out by runs of versions that recorded no split')
     .option('--workspace <folder>', 'workspace whose functions are the problems')
     .option(...testCommandOption)
     .option('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory', bundledPuzzleModel)
@@ -87,6 +104,20 @@ export function addEval(add: AddCommand): void {
     .option('--resume <evaluation>', 'go on with an evaluation that was stopped or killed')
     .option('--as-released', 'grade as the released evaluator does')
     .option('--skip-broken', 'leave out rows that cannot be read, instead of stopping at the first');
+}
+
+/** The file of problems, if any, and which of its problems are evaluated. */
+async function chosenProblems(options: EvalOptions & { readonly task: string }, context: CommandContext) {
+  const task = taskByName(options.task);
+  const { workspace, split: part = null, splitOf, skipBroken = false } = options;
+  const recorded = await recordedSplit(await findModel(splitOf ?? options.model));
+  if (splitOf !== undefined && recorded === null)
+    throw new UserError(`${splitOf} has no recorded split; give a run or model that was tuned on a file or workspace.`);
+  const isTunedOn = workspace !== undefined && recorded?.workspace === path.resolve(workspace);
+  const which = workspace !== undefined && part === null && !isTunedOn ? 'held out' : 'all';
+  const data = await problemFile(options, which, path.join(dataHome(), 'runs'), context);
+  if (which === 'held out' || options.heldOut) return { data, only: null };
+  return { data, only: await evaluatedPart({ task, data, part, recorded, skipBroken }, context.progress) };
 }
 
 /** Where evaluations lie unless told otherwise. */

@@ -8,6 +8,7 @@ import { bytesOfMerge, mergeAdapter } from '../../model/merge-adapter.ts';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { writeAtomic } from '../../platform/files.ts';
 import { packageVersion } from '../../platform/package-root.ts';
+import { copyRecordedSplit } from '../../runs/recorded-split.ts';
 import { type AddCommand, type EngineOptions, engineOf, withEngine } from '../command.ts';
 import { outputFolder } from '../output-folder.ts';
 
@@ -31,6 +32,7 @@ export function addMerge(add: AddCommand): void {
       await inNewFolder(output, async (temporary) => {
         await writeAtomic(path.join(temporary, 'README.md'), cardOf(path.basename(output), base, folder));
         await writeCheckpoint(temporary, merged);
+        await copyRecordedSplit(folder, temporary);
       });
       const document = { model: output, adapter: folder, base };
       return { document, lines: [`model: ${output}`] };

@@ -54,14 +54,19 @@ export async function compareWithBase(
   dir: string,
   problems = defaultProblems,
 ): Promise<void> {
-  const { task, model: base, settings } = await readConfiguration(dir);
+  const { task, model: base, settings, split } = await readConfiguration(dir);
   const tuned = (await bestCheckpoint(dir))?.dir;
   if (task === null || base === null || tuned === undefined)
     throw new UserError(
       'The run has no checkpoint yet, so there is nothing to compare. Let it train for some steps first.',
     );
-  // Of a data file, only the problems that the run held out: it was trained on the others.
-  const source = typeof settings.data === 'string' ? ['--data', settings.data, '--held-out'] : [];
+  if (split && split.counts.test === 0)
+    throw new UserError(
+      'The run has no test problems because its data are too few to keep some for testing. Add problems, tune again, then compare.',
+    );
+  // Only problems that the run neither trained on nor used to choose its checkpoint.
+  const part = split ? ['--split-of', tuned] : ['--held-out'];
+  const source = typeof settings.data === 'string' ? ['--data', settings.data, ...part] : [];
   const comparison =
     (await findComparison(memory, jobs, tuned)) ??
     (await compare(jobs, { base, tuned }, ['--task', task, ...source, '--limit', String(problems)]));

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { count } from '../../platform/amounts.ts';
+import { contentDigest } from '../../platform/content-digest.ts';
 import { UserError } from '../../platform/errors.ts';
 import { writeAtomic } from '../../platform/files.ts';
-import { type DiscoveryDocument, type FoundTask, isHeldOut } from '../../protocol/discovery.ts';
+import type { DiscoveryDocument, FoundTask } from '../../protocol/discovery.ts';
+import { type RowPart, splitByContent } from '../../protocol/row-split.ts';
 
 /** Identifies a function of a workspace across discoveries. */
 export const taskName = ({ file, function: name }: FoundTask): string => `${file} ${name}`;
@@ -24,10 +26,17 @@ export function tasksByFile({ tasks }: DiscoveryDocument): Map<string, number[]>
   return byFile;
 }
 
-/** Indices of the chosen tasks that a run on them holds out: they are evaluated and not trained on. */
-export function heldOutTasks(chosen: readonly number[]): Set<number> {
-  return new Set([...chosen].sort((a, b) => a - b).filter((_, index) => isHeldOut(index)));
+/** What a run on the chosen tasks uses each of them for, by index. */
+export function partsOf({ tasks }: Pick<DiscoveryDocument, 'tasks'>, chosen: readonly number[]): Map<number, RowPart> {
+  // A document of an earlier version has no keys. Before a run the functions are found again, and then it has them.
+  const keys = chosen.map((place) => tasks[place]?.keys ?? [contentDigest(taskName(tasks[place] as FoundTask))]);
+  const parts = splitByContent(keys);
+  return new Map(chosen.map((place, index) => [place, parts[index] as RowPart]));
 }
+
+/** The text that the tree and the picker append for a held-out function; empty for one that is trained on. */
+export const partText = (part: RowPart | undefined): string =>
+  part === undefined || part === 'training' ? '' : ` · held out for ${part === 'test' ? 'testing' : 'validation'}`;
 
 /** "3 tests", with the number of files if there are several. */
 export function testCountText({ tests }: FoundTask): string {

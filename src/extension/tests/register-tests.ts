@@ -10,7 +10,7 @@ import type { TuneParts } from '../jobs/tune-on-task.ts';
 import type { TuningChoice } from '../jobs/tuning-choice.ts';
 import { keepOpen } from '../keep-open.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
-import { heldOutTasks, tasksByFile, testCountText, writeChosen } from './chosen-tasks.ts';
+import { partsOf, partText, tasksByFile, testCountText, writeChosen } from './chosen-tasks.ts';
 import { findTests, readDiscovery } from './find-tests.ts';
 import { RewardTests } from './reward-tests.ts';
 import { TestsTree } from './tests-tree.ts';
@@ -87,10 +87,6 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
         const chosen = given.functions ? tasksByName(found, given.functions) : await askFunctions(found, tree.chosen);
         if (!chosen) return undefined;
         tree.choose(chosen);
-        if (chosen.length - heldOutTasks(chosen).size === 0)
-          throw new UserError(
-            'The only selected function is held out to measure progress. Select at least one more function to train on.',
-          );
         if (!(await passesUnchanged(reward, chosen))) return undefined;
         const { folder: _, functions: __, ...rest } = given;
         const data = await writeChosen(found, chosen);
@@ -142,12 +138,12 @@ function tasksByName(found: DiscoveryDocument, functions: readonly string[]): nu
 
 /** Asks for the functions to tune on. Undefined if the user cancels. */
 async function askFunctions(found: DiscoveryDocument, chosen: readonly number[]): Promise<number[] | undefined> {
-  const heldOut = heldOutTasks(chosen);
+  const parts = partsOf(found, chosen);
   const items = [...tasksByFile(found)].flatMap(([file, places]) => [
     { label: file, kind: vscode.QuickPickItemKind.Separator, place: -1 },
     ...places.map((place) => {
       const task = found.tasks[place] as FoundTask;
-      const description = `${testCountText(task)}${heldOut.has(place) ? ' · held out' : ''}`;
+      const description = `${testCountText(task)}${partText(parts.get(place))}`;
       return { label: task.function, description, picked: chosen.includes(place), place };
     }),
   ]);

@@ -2,7 +2,8 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import type { DiscoveryDocument, FoundTask, LeftOut } from '../../protocol/discovery.ts';
-import { heldOutTasks, taskName, tasksByFile, testCountText } from './chosen-tasks.ts';
+import type { RowPart } from '../../protocol/row-split.ts';
+import { partsOf, partText, taskName, tasksByFile, testCountText } from './chosen-tasks.ts';
 
 /** A node of the tree; `task` and `place` are indices into the lists of the discovery. */
 export type TestsNode =
@@ -104,12 +105,10 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     if (node.kind === 'function') {
       const task = this.#task(node.task);
       const item = new vscode.TreeItem(task.function, Collapsed);
-      const isHeldOut = heldOutTasks(this.chosen).has(node.task);
+      const part = partsOf(this.#found as DiscoveryDocument, this.chosen).get(node.task);
       item.iconPath = new vscode.ThemeIcon('symbol-method');
-      item.description = `${testCountText(task)}${isHeldOut ? ' · held out' : ''}`;
-      item.tooltip = isHeldOut
-        ? 'Held out: it is not trained on, and measures progress before and after.'
-        : 'The model rewrites its body; its tests are the reward.';
+      item.description = `${testCountText(task)}${partText(part)}`;
+      item.tooltip = partTooltips[part ?? 'training'];
       item.checkboxState = checkBox(this.#isChosen(node.task), task.function);
       item.command = openAt(this.#uri(task.file), task.line);
       return item;
@@ -160,6 +159,12 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     return vscode.Uri.file(path.join(this.#found?.workspace ?? '', file));
   }
 }
+
+const partTooltips: Readonly<Record<RowPart, string>> = {
+  training: 'The model is trained to write its body, with its tests as the reward.',
+  validation: 'The model is not trained on it. It is used to choose the best checkpoint.',
+  test: 'The model is not trained on it. It is used to measure the result, before and after.',
+};
 
 function checkBox(isChecked: boolean, what: string) {
   return {

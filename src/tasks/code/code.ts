@@ -18,6 +18,7 @@ export const code: Task<CodeRow> = {
   tuning: smallSteps,
   completionLength: { tagged: 512, plain: 96 },
   parse: codeRow,
+  contentKeys: ({ prompt, tests }) => [`prompt ${singleSpaced(prompt)}`, `tests ${singleSpaced(tests)}`],
   prompt: (row, format) => (format === 'plain' ? row.prompt : taggedPrompt(row)),
   solution(row, format) {
     if (row.solution === undefined) return null;
@@ -38,6 +39,8 @@ export const code: Task<CodeRow> = {
     parses: async ({ language }, { source }) => (await isWellFormed(language, source)) === true,
   }),
 };
+
+const singleSpaced = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 const taggedPrompt = (
   row: CodeRow,

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { packageRoot } from '../../platform/package-root.ts';
 import type { CodeRow } from './row.ts';
 
-/** A problem of the set that is shipped, and what kind it is: whole kinds are held out. */
+/** A problem of the bundled set and its kind; whole kinds are held out. */
 export interface ShippedProblem extends CodeRow {
   readonly kind: string;
   readonly solution: string;
@@ -13,7 +13,7 @@ export type ProblemSplit = 'training' | 'validation' | 'test';
 
 const splits = new Map<ProblemSplit, ShippedProblem[]>();
 
-/** The shipped problems of a split, always in the same order: a file per kind in `problems/SPLIT/`. */
+/** The bundled problems of a split in a fixed order: one file per kind in `problems/SPLIT/`. */
 export function problemsOf(split: ProblemSplit): ShippedProblem[] {
   let problems = splits.get(split);
   if (!problems) {
@@ -28,8 +28,8 @@ export function problemsOf(split: ProblemSplit): ShippedProblem[] {
 }
 
 /**
- * Reads a file of problems: each has its name behind `=== `, the code up to the body, the body behind `---`, and the
- * tests behind another `---`. Made for people who read and write it; a row is made of it here.
+ * Parses a file of problems. A problem is a line `=== NAME`, the code before the body, a line `---`, the body, another line
+ * `---`, and the tests. The format is meant to be read and edited by people.
  */
 export function parseProblems(text: string, kind: string): ShippedProblem[] {
   return text
@@ -39,7 +39,7 @@ export function parseProblems(text: string, kind: string): ShippedProblem[] {
       const [name = '', ...lines] = problem.split('\n');
       const [prompt, solution, tests, ...more] = lines.join('\n').split(/^---\n/m);
       if (prompt === undefined || solution === undefined || tests === undefined || more.length > 0)
-        throw new Error(`the problem ${name} of ${kind} has not three parts`);
+        throw new Error(`the problem ${name} of ${kind} does not have three parts`);
       return { kind, prompt, solution, tests: tests.trimEnd(), entry_point: name.trim(), language: 'typescript' };
     });
 }

@@ -2,11 +2,11 @@ import { taggedAnswer } from '../answer-text.ts';
 import type { PromptFormat } from '../task.ts';
 import { type CodeRow, declaredNames, unexportedNames } from './row.ts';
 
-/** What is run for a completion, or read out of one. */
+/** The program that is tested for a completion. */
 export interface CandidateProgram {
-  /** The whole module: prompt and body, put together. */
+  /** The whole module: the prompt followed by the body. */
   readonly source: string;
-  /** The code as it stood in the completion. */
+  /** The code as written in the completion. */
   readonly code: string;
 }
 
@@ -14,8 +14,8 @@ export interface CandidateProgram {
 export const maxCharacters = 100_000;
 
 /**
- * Puts a completion behind its prompt. Chat models fence their code and begin the function anew: then it takes the place of
- * the prompt's. Null where there is no code in it.
+ * Appends a completion to its prompt. Chat models put their code into a fence and repeat the head of the function; it then
+ * replaces the prompt's. Null if the completion has no code.
  */
 export function candidateProgram(row: CodeRow, completion: string, format: PromptFormat): CandidateProgram | null {
   if (completion.length > maxCharacters) return null;
@@ -26,14 +26,14 @@ export function candidateProgram(row: CodeRow, completion: string, format: Promp
   return { source: before + code + exportsOf(row, before + code), code };
 }
 
-/** A fenced block, else a tagged answer, else the completion as it is: white space at the start of a line is code's. */
+/** The last fenced block, otherwise the tagged answer, otherwise the completion unchanged, because indentation matters. */
 export function codeIn(completion: string, format: PromptFormat): string {
   const fenced = [...completion.matchAll(/```[^\n`]*\n([\s\S]*?)(?:```|$)/g)].at(-1);
   if (fenced) return (fenced[1] as string).trimEnd();
   return (format === 'plain' ? null : taggedAnswer(completion)) ?? completion;
 }
 
-/** Where the function that is asked for begins in the prompt; its end where it does not. */
+/** Where the requested function begins in the prompt; the prompt's end if it does not occur. */
 function startOfEntry({ prompt, entry_point: entry, language }: CodeRow): number {
   const name = entry.replace(/\$/g, '\\$');
   const begin =
@@ -43,7 +43,7 @@ function startOfEntry({ prompt, entry_point: entry, language }: CodeRow): number
   return begin.exec(prompt)?.index ?? prompt.length;
 }
 
-/** Tests see what the prompt declares, so a module must export it. */
+/** Exports for names of the prompt that tests may use and the module does not export yet. */
 function exportsOf(row: CodeRow, source: string): string {
   if (row.language === 'python') return '';
   const wanted = visibleNames(row);

@@ -4,22 +4,22 @@ import { checkedRow } from '../checked.ts';
 
 export type CodeLanguage = 'javascript' | 'typescript' | 'python';
 
-/** A function to write: what stands before its body, and the tests that it must pass. */
+/** A function to write: the code before its body, and the tests that it must pass. */
 export interface CodeRow {
-  /** Code up to the body that is to be written. */
+  /** The code up to the body. */
   readonly prompt: string;
-  /** Code that asserts: calls of `test(name, body)`, functions `test_…`, a function `check(candidate)`, or plain assertions. */
+  /** Test code: calls of `test(name, body)`, functions `test_…`, a function `check(candidate)`, or plain assertions. */
   readonly tests: string;
   /** Name of the function; tests may use every name that the prompt declares. */
   readonly entry_point: string;
   readonly language: CodeLanguage;
-  /** A body that passes, where the data have one. */
+  /** A body that passes the tests, if the data have one. */
   readonly solution?: string;
 }
 
 const text = z.string({ error: 'needs a text' }).min(1, 'is empty');
 
-/** HumanEval's own names are taken too: `test` for the tests, `canonical_solution` for the solution. */
+/** Also accepts the field names of HumanEval: `test` for the tests, `canonical_solution` for the solution. */
 const recordSchema = z
   .object(
     {
@@ -60,12 +60,12 @@ const declarations: Readonly<Record<CodeLanguage, RegExp>> = {
   python: /^()(?:async\s+)?(?:def|class)\s+(\w+)/gm,
 };
 
-/** Names that a text declares at its outermost level, in order. */
+/** Names that a text declares at its top level, in order. */
 export function declaredNames(code: string, language: CodeLanguage): string[] {
   return [...new Set([...code.matchAll(declarations[language])].map((match) => match[2] as string))];
 }
 
-/** Those of them that it does not export. */
+/** Names that a text declares at its top level and does not export. */
 export function unexportedNames(code: string, language: CodeLanguage): string[] {
   const exported = [...code.matchAll(declarations[language])].filter((match) => match[1]).map((match) => match[2]);
   return declaredNames(code, language).filter((name) => !exported.includes(name));

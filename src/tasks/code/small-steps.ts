@@ -1,7 +1,7 @@
 /**
- * Hyper-parameters of tuning on code: its completions are long and each is run, so that a step with the papers' settings,
- * 96 completions in four updates, takes minutes on a processor. These write a third of them and make a sixth of
- * the passes; a few steps at a time are kept.
+ * Hyper-parameters for tuning on code. Completions are long and each is tested, so a step with the papers' settings (96
+ * completions, four updates) takes minutes on a CPU. These settings use a third of the completions and a sixth of the
+ * passes, and save a checkpoint every few steps.
  */
 export const smallSteps = {
   prompts_per_step: 4,

@@ -1,9 +1,9 @@
 import { matchingBrace } from '../answer-text.ts';
 
 /**
- * The boxed answer as the released evaluator takes it: behind the last `\boxed ` with a space up to the next `$`; else
- * the last `\boxed{…}`, or the last `\fbox{…}` with its wrapping left on; else the whole text. Null where braces never
- * close.
+ * The boxed answer as the released evaluator reads it: the text after the last `\boxed ` with a space, up to the next `$`;
+ * otherwise the last `\boxed{…}`, or the last `\fbox{…}` including `\fbox{}`; otherwise the whole text. Null if the braces
+ * are not closed.
  */
 export function boxedAsReleased(text: string): string | null {
   const spaced = text.lastIndexOf('\\boxed ');

@@ -17,7 +17,7 @@ export function gradeCountdownAsReleased(completion: string, numbers: readonly n
   };
 }
 
-/** The released training reward: any closed answer that is wrong still earns 0.1; `answer` is undefined without one. */
+/** The released training reward: any closed answer that is wrong gets 0.1; `answer` is undefined if there is none. */
 export function countdownRewardAsReleased(
   answer: string | undefined,
   numbers: readonly number[],
@@ -27,7 +27,7 @@ export function countdownRewardAsReleased(
   return hasNumbers(answer, numbers) && makes(answer, target) ? 1 : 0.1;
 }
 
-/** Whole numbers are counted by their digits, so that 1.5 passes for a 1 and a 5, as it does there. */
+/** Compares runs of digits as the released code does, so that 1.5 counts as a 1 and a 5. */
 function hasNumbers(equation: string, numbers: readonly number[]): boolean {
   return ascending((equation.match(/\d+/g) ?? []).map(Number)) === ascending(numbers);
 }

@@ -3,8 +3,8 @@ import { tagCount } from '../tag-format.ts';
 import type { Grade, Reward } from '../task.ts';
 
 /**
- * The GSM8K part of the released evaluator of SPG and d1 (`eval/parse_and_get_acc.py`). A box counts by its first
- * number, a tagged answer by its last; without either, the last number of the text before any `</answer>` stands.
+ * The GSM8K part of the released evaluator of SPG and d1 (`eval/parse_and_get_acc.py`). Of a box it
+ * takes the first number, of a tagged answer the last; without either, the last number before any `</answer>`.
  */
 export function gradeGsm8kAsReleased(reference: number | null, completion: string): Grade {
   const answer =
@@ -33,7 +33,7 @@ export function gsm8kRewardAsReleased(reference: string, completion: string): Re
   return { total: Object.values(parts).reduce((sum, part) => sum + part, 0), parts };
 }
 
-/** What follows the last `<answer>`, or the whole text, up to the first `</answer>` behind that. */
+/** The text after the last `<answer>`, or the whole text, up to the next `</answer>`. */
 function untagged(text: string): string {
   const start = text.lastIndexOf('<answer>');
   return text
@@ -50,7 +50,7 @@ function numberInBoxes(text: string): number | null {
     if (end < 0) return null;
     position = start + '\\boxed{'.length;
     const content = text.slice(position, end);
-    // The shortest match does not cross a line break; the search goes on behind the mark then.
+    // The shortest match does not cross a line break; then the search continues after the mark.
     if (content.includes('\n')) continue;
     position = end;
     const found = /^\.*$/.test(content.trim()) ? null : numberIn(content, 'first');
@@ -58,7 +58,7 @@ function numberInBoxes(text: string): number | null {
   }
 }
 
-/** The text as Python's `float` reads it, else the first or last run of digits in it. */
+/** The text as Python's `float` reads it, otherwise its first or last run of digits. */
 function numberIn(content: string, which: 'first' | 'last'): number | null {
   const text = content.trim();
   if (text === '') return null;

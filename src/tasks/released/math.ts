@@ -6,7 +6,7 @@ import { boxedAsReleased } from './boxed.ts';
 /** The MATH part of the released evaluator of SPG and d1 (`eval/parse_and_get_acc.py`). */
 export function gradeMathAsReleased(reference: string, completion: string): Grade {
   const boxed = boxedAsReleased(completion);
-  // An empty box gives way to the first tagged answer, and stands where there is none.
+  // The first tagged answer replaces an empty box; if there is none, the empty box counts.
   const answer = boxed || (answerTags(completion)[0] ?? boxed);
   const correct = answer !== null && equalAsReleased(answer, reference);
   return { correct, extracted: answer, scores: { accuracy: { value: Number(correct), weight: 1 } } };

@@ -1,8 +1,8 @@
 import type { Grade } from '../task.ts';
 
 /**
- * Where the released evaluator looks for a grid, in its order; the first that is not blank wins. The fence is searched
- * from the first `<answer>` on, past its end if need be.
+ * The places in which the released evaluator looks for a grid, in its order; the first that is not blank is used. It
+ * searches a fence from the first `<answer>` on, even after the closing tag.
  */
 const readings: readonly ((text: string) => string | undefined)[] = [
   (text) => {

@@ -13,9 +13,9 @@ export interface DryRunHooks {
 }
 
 /**
- * Scores the functions as they stand by the tests that guard them, in the sandbox, the way a completion is scored: where
- * one does not pass, its reward would punish what is right. Throws a `UserError` where the workspace is not any more what
- * the functions were found in.
+ * Scores the unchanged functions by the tests that cover them, in the sandbox and in the way completions are scored. If one
+ * does not pass, its reward would penalise correct code. Throws a `UserError` if the workspace has changed since the
+ * functions were found.
  */
 export async function dryRun(
   rows: readonly WorkspaceRow[],
@@ -44,7 +44,7 @@ export async function dryRun(
   };
 }
 
-/** Whether every guarding test passes. */
+/** Whether every covering test passes. */
 export const passes = ({ outcome, tests }: DryRunFunction): boolean =>
   outcome === 'scored' && tests.every(({ passed }) => passed);
 

@@ -1,18 +1,18 @@
 import { languageOf } from '../../syntax/trees.ts';
 import type { WorkspaceRow } from './row.ts';
 
-/** Characters of a file that a prompt shows: some four of them are a token of code. */
+/** Maximum number of characters of the file in a prompt; a token of code is about four characters. */
 const mostCharacters = 1200;
-/** Of these, those for the head of the file, where its imports stand, if not all of it fits. */
+/** The part of these for the beginning of the file, with its imports, if the whole file does not fit. */
 const headCharacters = 400;
-/** Characters behind the body that are shown. */
+/** Maximum number of characters after the body in a prompt. */
 const suffixCharacters = 400;
-/** Names of tests that are told at most. */
+/** Maximum number of test names in a prompt. */
 const mostNames = 4;
 
 /**
- * The file up to the body, cut to what a context holds: its head, where imports stand, and what is nearest. Above it the
- * names of the tests that guard the function, for they say what it must do.
+ * The file up to the body, shortened to its beginning, which has the imports, and the text nearest to the body. The names
+ * of the tests that cover the function come first, because they say what it must do.
  */
 export function plainPrompt({ prefix, guards, file }: WorkspaceRow): string {
   const comment = languageOf(file) === 'python' ? '#' : '//';
@@ -20,7 +20,7 @@ export function plainPrompt({ prefix, guards, file }: WorkspaceRow): string {
   return `${names.map((name) => `${comment} ${name.replace(/\s+/g, ' ').slice(0, 120)}\n`).join('')}${shortened(prefix, comment)}`;
 }
 
-/** What stands behind the body, as far as it is shown. */
+/** The text after the body that a prompt shows. */
 export const shownSuffix = ({ suffix }: Pick<WorkspaceRow, 'suffix'>): string =>
   suffix.length <= suffixCharacters ? suffix : wholeLinesOf(suffix.slice(0, suffixCharacters), 'start');
 
@@ -31,7 +31,7 @@ function shortened(prefix: string, comment: string): string {
   return `${head}${comment} ...\n${near}`;
 }
 
-/** Without the line that was cut off, at the end of a start and at the start of an end. */
+/** Drops the line that was cut: the last one of a beginning, or the first one of an ending. */
 function wholeLinesOf(text: string, part: 'start' | 'end'): string {
   const place = part === 'start' ? text.lastIndexOf('\n') + 1 : text.indexOf('\n') + 1;
   return part === 'start' ? text.slice(0, place) : text.slice(place);

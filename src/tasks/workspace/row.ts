@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { TestedFunction } from '../../workspace/discover.ts';
 import { checkedRow } from '../checked.ts';
 
-/** A function of a workspace, with all that its prompt and its verdict follow from. */
+/** A function of a workspace with everything that its prompt and its verdict depend on. */
 export type WorkspaceRow = TestedFunction;
 
 const text = z.string({ error: 'needs a text' });

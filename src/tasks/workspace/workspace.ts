@@ -1,4 +1,5 @@
 import { isWellFormed } from '../../syntax/trees.ts';
+import { functionKeys } from '../../workspace/content-keys.ts';
 import { codeIn, maxCharacters } from '../code/program.ts';
 import { codeRewards } from '../code/reward.ts';
 import { smallSteps } from '../code/small-steps.ts';
@@ -17,6 +18,7 @@ export const workspace: Task<WorkspaceRow> = {
   tuning: smallSteps,
   completionLength: { tagged: 512, plain: 96 },
   parse: workspaceRow,
+  contentKeys: functionKeys,
   prompt: (row, format) => (format === 'plain' ? plainPrompt(row) : taggedPrompt(row)),
   suffix: shownSuffix,
   solution: ({ body }, format) => (format === 'plain' ? body : `<answer>\n\`\`\`\n${body}\n\`\`\`\n</answer>`),
