@@ -37,7 +37,7 @@ export interface LeftOut {
   readonly reason: string;
 }
 
-/** Of a file's problems every eighth is held out by whoever tunes on it; `index` is its place, from 0. */
+/** Tuning on a file holds out every eighth problem; `index` is the index of the problem, from 0. */
 export const isHeldOut = (index: number): boolean => index % 8 === 0;
 
 /** The document of `unmask dry-run`: the current code, scored by the tests that cover it. */
