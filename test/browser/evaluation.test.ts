@@ -65,7 +65,7 @@ test('the result stands beside the compared one, with intervals and a verdict in
   assert.equal(await page.locator('.verdicts p').count(), 3);
   assert.match(
     (await page.locator('.intervals svg').first().getAttribute('aria-label')) ?? '',
-    /^other 86\.1\u202f%, interval .*; this 95\.8\u202f%/,
+    /^other 86\.1\u202f%, 95 % confidence interval .*; this 95\.8\u202f%/,
   );
   assert.equal(await page.evaluate('keptState.against'), exampleEvaluation().compared?.dir);
   assert.deepEqual(complaints, []);

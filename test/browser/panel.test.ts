@@ -208,7 +208,7 @@ test('evaluations before and after say no more than their intervals allow', { sk
   await send({ ...nextEvents(running, 70), events: [last] });
   assert.match(
     await text(section.locator('.verdicts')),
-    /Solved was 60\.0\s% and is 65\.0\s%: the intervals overlap, so/,
+    /Solved went from 60\.0\s% to 65\.0\s%\. The confidence intervals overlap, so/,
   );
   await send(shown({ ...contents, events: [first as EvaluationEvent] }));
   assert.match(await text(section), /There is one evaluation so far/);
@@ -306,7 +306,7 @@ test('what a token might have been is told on hover and on focus', { skip }, asy
   assert.equal(await tokens.nth(1).evaluate(hasFocus), true);
   assert.equal(await tooltip.isVisible(), true);
   assert.equal(await tokens.nth(1).getAttribute('aria-describedby'), await tooltip.getAttribute('id'));
-  assert.match((await tokens.nth(1).getAttribute('aria-label')) ?? '', /^␣readFile: revealed at step \d+, probability/);
+  assert.match((await tokens.nth(1).getAttribute('aria-label')) ?? '', /^␣readFile: revealed at step \d+, confidence/);
   await page.keyboard.press('ArrowDown');
   const below = await page.evaluate('document.activeElement.offsetTop');
   assert.ok(Number(below) > Number(await tokens.nth(1).evaluate((token: { offsetTop: number }) => token.offsetTop)));
@@ -436,9 +436,9 @@ test('where nothing is, the page says what to do next', { skip }, async (t) => {
   await send(ready, runs, shown(runContents(running, { events: [], sampleSteps: [] })));
   const said = await text(page.locator('.run-view'));
   for (const sentence of [
-    /curves show with the first one/,
-    /No completions were kept yet/,
-    /has not been evaluated yet/,
+    /Training curves appear after the first step/,
+    /Samples appear after the first step/,
+    /This run has no evaluation yet/,
   ])
     assert.match(said, sentence);
 });
