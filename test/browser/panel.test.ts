@@ -226,7 +226,7 @@ test('samples of every step are paged, and one is shown as it was denoised', { s
   const samples = page.locator('#samples');
   assert.equal(await samples.locator('article').count(), 20);
   assert.equal(await text(samples.locator('.counter')), '1 to 20 of 48');
-  await samples.getByRole('button', { name: 'Next' }).click();
+  await samples.getByRole('button', { name: 'Next ›' }).click();
   assert.deepEqual(requests.at(-1), { kind: 'show-samples', dir: running.dir, step: 60, offset: 20 });
   // A page that nobody waits for any more is not shown.
   await send(samplesPage(running.dir, 1, 0, 8), samplesPage(running.dir, 60, 20, 48));
@@ -235,9 +235,9 @@ test('samples of every step are paged, and one is shown as it was denoised', { s
   await samples.getByRole('combobox').selectOption('20');
   assert.deepEqual(requests.at(-1), { kind: 'show-samples', dir: running.dir, step: 20, offset: 0 });
   await send(samplesPage(running.dir, 20, 0, 8));
-  await samples.getByRole('button', { name: 'Previous' }).click();
+  await samples.getByRole('button', { name: '‹ Previous' }).click();
   await send(samplesPage(running.dir, 1, 0, 8));
-  assert.equal(await samples.getByRole('button', { name: 'Previous' }).isDisabled(), true);
+  assert.equal(await samples.getByRole('button', { name: '‹ Previous' }).isDisabled(), true);
 
   await samples.locator('article').nth(3).getByRole('button', { name: 'Show denoising' }).click();
   assert.deepEqual(requests.at(-1), { kind: 'denoise-sample', dir: running.dir, step: 1, index: 3 });
@@ -448,7 +448,7 @@ test('a reload restores what was looked at', { skip }, async (t) => {
   const { page, send, requests, asked } = panel;
   await send(ready, runs, shown(), compared(), samplesPage(running.dir, 60, 0, 48));
   await page.locator('#curves > summary').click();
-  await page.locator('#samples').getByRole('button', { name: 'Next' }).click();
+  await page.locator('#samples').getByRole('button', { name: 'Next ›' }).click();
   await denoiseHere(panel);
   await page.getByRole('group', { name: 'Alternatives of this completion' }).getByRole('button').nth(1).click();
   await player(page).focus();
