@@ -211,7 +211,7 @@ test('evaluations before and after say no more than their intervals allow', { sk
     /Solved went from 60\.0\s% to 65\.0\s%\. The confidence intervals overlap, so/,
   );
   await send(shown({ ...contents, events: [first as EvaluationEvent] }));
-  assert.match(await text(section), /There is one evaluation so far/);
+  assert.match(await text(section), /This is the first evaluation/);
   await send(shown({ ...contents, events: [] }));
   await section.getByRole('button', { name: 'Run SPG Eval' }).click();
   assert.deepEqual(requests.at(-1), { kind: 'command', command: 'runSpgEval' });
