@@ -44,7 +44,7 @@ export interface LeftOut {
   readonly reason: string;
 }
 
-/** Whether a run that splits by position, as those without a recorded split do, holds out the row at `index`, from 0. */
+/** Tuning on a file holds out every eighth problem; `index` is the index of the problem, from 0. */
 export const isHeldOut = (index: number): boolean => index % 8 === 0;
 
 /** The document of `unmask dry-run`: the current code, scored by the tests that cover it. */

@@ -56,7 +56,7 @@ test('the result stands beside the compared one, with intervals and a verdict in
   assert.deepEqual(await page.locator('.metric-cards h3').allInnerTexts(), ['cell accuracy', 'solved']);
   assert.deepEqual(await page.locator('.verdict').allInnerTexts(), [
     'better +9.7 points (+7.1 to +12.3)',
-    'not distinguishable +4.5 points (−2.0 to +11.0)',
+    'no measurable difference +4.5 points (−2.0 to +11.0)',
   ]);
   assert.match(
     (await page.locator('.change .note').first().textContent()) ?? '',
@@ -65,7 +65,7 @@ test('the result stands beside the compared one, with intervals and a verdict in
   assert.equal(await page.locator('.verdicts p').count(), 3);
   assert.match(
     (await page.locator('.intervals svg').first().getAttribute('aria-label')) ?? '',
-    /^other 86\.1\u202f%, interval .*; this 95\.8\u202f%/,
+    /^other 86\.1\u202f%, 95 % confidence interval .*; this 95\.8\u202f%/,
   );
   assert.equal(await page.evaluate('keptState.against'), exampleEvaluation().compared?.dir);
   assert.deepEqual(complaints, []);
@@ -123,7 +123,7 @@ test('a problem shows what was asked, written and read, and how it was denoised'
   assert.equal(await answers.locator('.text').first().innerText(), '3014002020004130:');
   assert.match(
     await answers.locator('.answer-card .note').first().innerText(),
-    /^Read as 3214142323411111; cell accuracy 7 of 9, /,
+    /^Extracted answer: 3214142323411111; cell accuracy 7 of 9, /,
   );
   const player = page.locator('.player');
   await player.focus();

@@ -121,7 +121,7 @@ test('a run is compared with another: dashed, in the same colours', { skip }, as
   await send(ready, runs, shown());
   const reward = chart(page, 'Reward');
   const alone = await colouredPixels(reward);
-  await page.getByRole('button', { name: `Compare ${finished.name}` }).click();
+  await page.getByRole('button', { name: `Compare with ${finished.name}` }).click();
   assert.deepEqual(requests.at(-1), { kind: 'compare-run', dir: finished.dir });
   await send(compared());
   assert.ok((await colouredPixels(reward)) > alone);
@@ -208,10 +208,10 @@ test('evaluations before and after say no more than their intervals allow', { sk
   await send({ ...nextEvents(running, 70), events: [last] });
   assert.match(
     await text(section.locator('.verdicts')),
-    /Solved was 60\.0\s% and is 65\.0\s%: the intervals overlap, so/,
+    /Solved went from 60\.0\s% to 65\.0\s%\. The confidence intervals overlap, so/,
   );
   await send(shown({ ...contents, events: [first as EvaluationEvent] }));
-  assert.match(await text(section), /There is one evaluation so far/);
+  assert.match(await text(section), /This is the first evaluation/);
   await send(shown({ ...contents, events: [] }));
   await section.getByRole('button', { name: 'Run SPG Eval' }).click();
   assert.deepEqual(requests.at(-1), { kind: 'command', command: 'runSpgEval' });
@@ -226,7 +226,7 @@ test('samples of every step are paged, and one is shown as it was denoised', { s
   const samples = page.locator('#samples');
   assert.equal(await samples.locator('article').count(), 20);
   assert.equal(await text(samples.locator('.counter')), '1 to 20 of 48');
-  await samples.getByRole('button', { name: 'Later' }).click();
+  await samples.getByRole('button', { name: 'Next ›' }).click();
   assert.deepEqual(requests.at(-1), { kind: 'show-samples', dir: running.dir, step: 60, offset: 20 });
   // A page that nobody waits for any more is not shown.
   await send(samplesPage(running.dir, 1, 0, 8), samplesPage(running.dir, 60, 20, 48));
@@ -235,9 +235,9 @@ test('samples of every step are paged, and one is shown as it was denoised', { s
   await samples.getByRole('combobox').selectOption('20');
   assert.deepEqual(requests.at(-1), { kind: 'show-samples', dir: running.dir, step: 20, offset: 0 });
   await send(samplesPage(running.dir, 20, 0, 8));
-  await samples.getByRole('button', { name: 'Earlier' }).click();
+  await samples.getByRole('button', { name: '‹ Previous' }).click();
   await send(samplesPage(running.dir, 1, 0, 8));
-  assert.equal(await samples.getByRole('button', { name: 'Earlier' }).isDisabled(), true);
+  assert.equal(await samples.getByRole('button', { name: '‹ Previous' }).isDisabled(), true);
 
   await samples.locator('article').nth(3).getByRole('button', { name: 'Show denoising' }).click();
   assert.deepEqual(requests.at(-1), { kind: 'denoise-sample', dir: running.dir, step: 1, index: 3 });
@@ -306,7 +306,7 @@ test('what a token might have been is told on hover and on focus', { skip }, asy
   assert.equal(await tokens.nth(1).evaluate(hasFocus), true);
   assert.equal(await tooltip.isVisible(), true);
   assert.equal(await tokens.nth(1).getAttribute('aria-describedby'), await tooltip.getAttribute('id'));
-  assert.match((await tokens.nth(1).getAttribute('aria-label')) ?? '', /^␣readFile: revealed at step \d+, probability/);
+  assert.match((await tokens.nth(1).getAttribute('aria-label')) ?? '', /^␣readFile: revealed at step \d+, confidence/);
   await page.keyboard.press('ArrowDown');
   const below = await page.evaluate('document.activeElement.offsetTop');
   assert.ok(Number(below) > Number(await tokens.nth(1).evaluate((token: { offsetTop: number }) => token.offsetTop)));
@@ -331,7 +331,7 @@ test('a completion is made at the cursor: steps, alternatives, insert, copy', { 
   const panel = await open(t);
   const { page, send, requests, asked } = panel;
   await send(ready);
-  await page.getByRole('combobox', { name: 'Alternatives' }).selectOption('2');
+  await page.getByRole('combobox', { name: 'Number of alternatives' }).selectOption('2');
   await page.getByRole('button', { name: 'Denoise here' }).click();
   const [first] = asked('denoise-here');
   assert.ok(first && first.alternatives === 2 && Number.isInteger(first.seed) && first.seed >= 0);
@@ -430,15 +430,15 @@ test('where nothing is, the page says what to do next', { skip }, async (t) => {
     assert.deepEqual(requests.at(-1), { kind: 'command', command });
   }
   assert.match(await text(page.locator('.denoise-view')), /There is no model unmask-code; select one\./);
-  assert.match(await text(page.locator('.denoise-view')), /Nothing was denoised yet/);
-  assert.match(await text(page.locator('.run-view')), /Choose a run/);
+  assert.match(await text(page.locator('.denoise-view')), /There is nothing to show yet/);
+  assert.match(await text(page.locator('.run-view')), /Select a run/);
   assert.equal(await page.getByRole('button', { name: 'Denoise here' }).getAttribute('disabled'), '');
   await send(ready, runs, shown(runContents(running, { events: [], sampleSteps: [] })));
   const said = await text(page.locator('.run-view'));
   for (const sentence of [
-    /curves show with the first one/,
-    /No completions were kept yet/,
-    /has not been evaluated yet/,
+    /Training curves appear after the first step/,
+    /Samples appear after the first step/,
+    /This run has no evaluation yet/,
   ])
     assert.match(said, sentence);
 });
@@ -448,7 +448,7 @@ test('a reload restores what was looked at', { skip }, async (t) => {
   const { page, send, requests, asked } = panel;
   await send(ready, runs, shown(), compared(), samplesPage(running.dir, 60, 0, 48));
   await page.locator('#curves > summary').click();
-  await page.locator('#samples').getByRole('button', { name: 'Later' }).click();
+  await page.locator('#samples').getByRole('button', { name: 'Next ›' }).click();
   await denoiseHere(panel);
   await page.getByRole('group', { name: 'Alternatives of this completion' }).getByRole('button').nth(1).click();
   await player(page).focus();

@@ -224,15 +224,15 @@ test('samples are paged by step and within a step', { skip }, async (t) => {
     'Reward',
     'Advantage',
   ]);
-  await page.getByRole('button', { name: 'Later' }).click();
+  await page.getByRole('button', { name: 'Next ›' }).click();
   assert.equal(await text(page.locator('.samples caption')), 'Step 20, 1 to 20 of 48');
   assert.equal(await rows.count(), 20);
   await page.getByLabel('Step to show').selectOption({ label: 'Step 20, 41 to 48 of 48' });
   assert.equal(await rows.count(), 8);
   assert.equal(await text(rows.first().locator('td').first()), '41');
-  await page.getByRole('button', { name: 'Later' }).click();
+  await page.getByRole('button', { name: 'Next ›' }).click();
   assert.equal(await text(page.locator('.samples caption')), 'Step 60');
-  assert.equal(await page.getByRole('button', { name: 'Later' }).isDisabled(), true);
+  assert.equal(await page.getByRole('button', { name: 'Next ›' }).isDisabled(), true);
 });
 
 test('hostile strings stay text wherever they stand', { skip }, async (t) => {
@@ -286,8 +286,8 @@ test('a report of nothing says what is missing', { skip }, async (t) => {
     /not evaluated on held-out/,
     /No completion was recorded/,
     /no training step/,
-    /kept no completions/,
-    /No settings/,
+    /run has no samples/,
+    /settings were not recorded/,
   ]) {
     assert.ok(
       sentences.some((sentence) => expected.test(sentence)),

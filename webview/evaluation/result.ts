@@ -62,7 +62,7 @@ function change({ difference, verdict, better, worse, equal }: MetricDifference,
     element(
       'p',
       { class: `verdict ${kind}` },
-      element('strong', {}, verdict === 'not distinguishable' ? 'No measurable difference' : verdict),
+      element('strong', {}, verdict === 'not distinguishable' ? 'no measurable difference' : verdict),
       ` ${points(difference.value)} points (${points(difference.low)} to ${points(difference.high)})`,
     ),
     element(

@@ -31,21 +31,21 @@ export function registerEvaluations(context: vscode.ExtensionContext, parts: Eva
   const { jobs, nodes, runtime, script, log } = parts;
   const ask = askUnmask(nodes, script, log);
   const pages = new EvaluationPages(context, ask, log);
-  const register = (command: string, work: (given?: unknown, option?: unknown) => Promise<unknown>) =>
+  const register = (command: string, work: (target?: unknown, option?: unknown) => Promise<unknown>) =>
     vscode.commands.registerCommand(command, withErrorsShown(log, work));
   registerRunSpgEval(context, { jobs, runtime, ask, log });
   context.subscriptions.push(
     pages,
-    register(commands.openEvaluation, async (given, against) => {
-      const dir = await pickEvaluation(jobs, given, 'Open Evaluation');
+    register(commands.openEvaluation, async (target, against) => {
+      const dir = await pickEvaluation(jobs, target, 'Open Evaluation');
       if (dir !== undefined) await pages.show(dir, typeof against === 'string' ? against : undefined);
     }),
-    register(commands.exportEvaluation, async (given, format) => {
-      const dir = await pickEvaluation(jobs, given, 'Export Evaluation');
+    register(commands.exportEvaluation, async (target, format) => {
+      const dir = await pickEvaluation(jobs, target, 'Export Evaluation');
       return dir === undefined ? undefined : exportTo(dir, format === 'csv' || format === 'jsonl' ? format : null);
     }),
-    register(commands.deleteEvaluation, async (given) => {
-      const dir = await pickEvaluation(jobs, given, 'Delete Evaluation');
+    register(commands.deleteEvaluation, async (target) => {
+      const dir = await pickEvaluation(jobs, target, 'Delete Evaluation');
       if (dir === undefined || !(await confirmed(jobs, dir))) return;
       await deleteRun(dir);
       pages.close(dir);
@@ -92,8 +92,8 @@ async function confirmed(jobs: Jobs, dir: string): Promise<boolean> {
 }
 
 /** The directory that a tree, a page or another command passed, else the user's choice. */
-async function pickEvaluation(jobs: Jobs, given: unknown, title: string): Promise<string | undefined> {
-  if (typeof given === 'string') return given;
+async function pickEvaluation(jobs: Jobs, target: unknown, title: string): Promise<string | undefined> {
+  if (typeof target === 'string') return target;
   await jobs.evaluations.look();
   const items = jobs.evaluations.runs.map((run) => ({
     label: titleOf(run),

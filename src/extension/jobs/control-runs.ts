@@ -23,8 +23,8 @@ export function registerControlRuns(context: vscode.ExtensionContext, jobs: Jobs
   ) =>
     vscode.commands.registerCommand(
       command,
-      withErrorsShown(log, async (given?: unknown) => {
-        const dir = await pickRun(jobs, given, title, accepts);
+      withErrorsShown(log, async (target?: unknown) => {
+        const dir = await pickRun(jobs, target, title, accepts);
         if (dir === undefined) return;
         await work(dir);
         await Promise.all([jobs.runs.look(), jobs.evaluations.look()]);
@@ -48,8 +48,8 @@ export function registerControlRuns(context: vscode.ExtensionContext, jobs: Jobs
     ),
     vscode.commands.registerCommand(
       commands.revealFolder,
-      withErrorsShown(log, async (given?: unknown) => {
-        const dir = await pickRun(jobs, given, 'Reveal in File Manager', () => true);
+      withErrorsShown(log, async (target?: unknown) => {
+        const dir = await pickRun(jobs, target, 'Reveal in File Manager', () => true);
         if (dir !== undefined && (await stat(dir))) await revealFolder(dir);
       }),
     ),

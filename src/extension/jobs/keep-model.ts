@@ -35,8 +35,8 @@ export function registerKeepModel(
   context.subscriptions.push(
     vscode.commands.registerCommand(
       commands.keepModel,
-      withErrorsShown(log, async (given?: unknown, requestedName?: unknown) => {
-        const dir = await pickRun(jobs, given, 'Keep Tuned Model', isComparable);
+      withErrorsShown(log, async (target?: unknown, requestedName?: unknown) => {
+        const dir = await pickRun(jobs, target, 'Keep Tuned Model', isComparable);
         if (dir === undefined) return undefined;
         // The user compares the answers of the tuned and the base model before keeping it.
         await compareWithBase(context.globalState, jobs, dir);

@@ -9,11 +9,11 @@ import type { Jobs } from './jobs.ts';
  */
 export async function pickRun(
   jobs: Jobs,
-  given: unknown,
+  target: unknown,
   title: string,
   accepts: (run: PanelRun) => boolean,
 ): Promise<string | undefined> {
-  if (typeof given === 'string') return given;
+  if (typeof target === 'string') return target;
   await jobs.runs.look();
   const items = jobs.runs.runs.filter(accepts).map((run) => ({
     label: titleOf(run),
