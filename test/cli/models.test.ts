@@ -126,7 +126,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.match(await refusal(['models', 'add', folder, '--dry-run'], 2), /--dry-run looks up a model of the hub/);
     assert.match(
       await refusal(['models', 'add', folder, '--name', 'mine/inner'], 1),
-      /There is a model mine, in whose folder mine\/inner would lie/,
+      /mine\/inner would be inside the folder of the model mine;/,
     );
     await writeFile(
       path.join(folder, 'model.safetensors.index.json'),
@@ -173,7 +173,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     });
 
   it('remove leaves what is not installed, and what is in use', async () => {
-    assert.match(await refusal(['models', 'remove', 'unmask-code', '--yes'], 1), /comes with Unmask and stays/);
+    assert.match(await refusal(['models', 'remove', 'unmask-code', '--yes'], 1), /comes with Unmask; only installed/);
     const run = await RunWriter.create(path.join(home, 'runs'), { ...newRun, model: 'mine' });
     await run.checkpoint(1, async (dir) => void (await writeTinyCheckpoint(dir)));
     assert.match(await refusal(['models', 'remove', run.dir, '--yes'], 1), /is a run.*unmask runs delete/);
@@ -190,8 +190,24 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.ok(existsSync(run.dir));
   });
 
+  it('keep copies the best checkpoint of a run, which may be deleted then', async () => {
+    const run = await RunWriter.create(path.join(home, 'runs'), { ...newRun, model: 'mine' });
+    await run.checkpoint(1, async (dir) => void (await writeTinyCheckpoint(dir)));
+    assert.match(await refusal(['models', 'keep', run.dir, '--name', 'tuned'], 1), /The run is still active/);
+    await run.close('finished');
+    assert.match(await refusal(['models', 'keep', run.dir], 2), /needs a run and --name/);
+    const { model } = await document(['models', 'keep', path.basename(run.dir), '--name', 'tuned']);
+    assert.deepEqual([model.name, model.kind, model.problem], ['tuned', 'installed', null]);
+    await document(['runs', 'delete', run.dir]);
+    assert.deepEqual(await installedNames(), ['tuned']);
+    assert.match((await document(['models', 'card', 'tuned'])).card, /^# tuned$/m);
+  });
+
   it('knows what it can do', async () => {
-    assert.match(await refusal(['models', 'burn'], 2), /Unknown action burn; the actions are list, add, remove, card/);
+    assert.match(
+      await refusal(['models', 'burn'], 2),
+      /Unknown action burn; the actions are list, add, keep, remove, card/,
+    );
     for (const action of ['add', 'remove', 'card']) assert.match(await refusal(['models', action], 2), /needs a model/);
     assert.match(await refusal(['models', 'card', 'nosuch'], 1), /There is no model nosuch/);
     assert.match(await refusal(['models', 'add', id, '--name', 'x'], 2), /--name is for folders/);
@@ -224,7 +240,8 @@ describe('unmask models', { timeout: 60_000 }, () => {
       await delay(200);
       end(signal);
       const ended = await running;
-      if (signal === 'SIGINT') assert.match(assertRefused(ended, 130, ['models', 'add']), /what was fetched is kept/);
+      if (signal === 'SIGINT')
+        assert.match(assertRefused(ended, 130, ['models', 'add']), /The downloaded part is kept/);
       assert.deepEqual(await installedNames(), []);
       const again = await spawnUnmask(['models', 'add', id, '--json']);
       assert.equal(again.code, 0, again.stderr);
