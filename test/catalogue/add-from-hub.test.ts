@@ -304,7 +304,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     await refused(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
     const pickled = { ...tiny, id: 'tiny-org/pickled', files: tiny.files.filter(({ name }) => name !== weights) };
     hub.repositories.push(pickled);
-    await refused(add('tiny-org/pickled'), /no weights as safetensors .*can hold programs/);
+    await refused(add('tiny-org/pickled'), /no weights as safetensors .*can contain programs/);
   });
 
   it('asks again after 429 and 5xx, as long as that is of use', async () => {
