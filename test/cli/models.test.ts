@@ -72,7 +72,10 @@ describe('unmask models', { timeout: 60_000 }, () => {
     const { card, licence } = await document(['models', 'card', id]);
     assert.match(card, /^---\nlicense: apache-2\.0\n[\s\S]*# A tiny model\n/);
     assert.equal(licence, 'apache-2.0');
-    assert.match(await refusal(['models', 'remove', id], 2), /Remove tiny-org\/tiny-model \(.*\)\? Nothing was removed; confirm with --yes/);
+    assert.match(
+      await refusal(['models', 'remove', id], 2),
+      /Remove tiny-org\/tiny-model \(.*\)\? Nothing was removed; confirm with --yes/,
+    );
     assert.equal((await document(['models', 'remove', id, '--yes'])).removed, id);
     assert.deepEqual(await readdir(path.join(home, 'models')), []);
     assert.match(await refusal(['models', 'remove', id, '--yes'], 1), /no installed model tiny-org\/tiny-model/);
@@ -123,7 +126,10 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.deepEqual(await installedNames(), ['mine', 'other']);
     assert.match(await refusal(['models', 'add', folder, '--name', 'unmask-code'], 1), /comes with Unmask/);
     assert.match(await refusal(['models', 'add', folder, '--name', '../x'], 2), /cannot name a model/);
-    assert.match(await refusal(['models', 'add', folder, '--dry-run'], 2), /--dry-run works with models on the hub only/);
+    assert.match(
+      await refusal(['models', 'add', folder, '--dry-run'], 2),
+      /--dry-run works with models on the hub only/,
+    );
     assert.match(
       await refusal(['models', 'add', folder, '--name', 'mine/inner'], 1),
       /mine\/inner would be inside the folder of the model mine;/,

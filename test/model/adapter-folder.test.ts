@@ -154,7 +154,7 @@ describe('an adapter is refused', () => {
     [{ target_modules: [] }, /no projection is named/],
     [{ r: 0 }, /r is wrong/],
     [{ lora_alpha: 0 }, /lora_alpha is wrong/],
-    [{ r: 4 }, /q_proj\.lora_A\.weight is \[3,8\] where .* call for \[4,8\]/],
+    [{ r: 4 }, /q_proj\.lora_A\.weight is \[3,8\], but .* require \[4,8\]/],
     [{ base_model_name_or_path: null }, /does not name its base/],
     [
       { base_model_name_or_path: 'no-such-model' },
@@ -168,7 +168,7 @@ describe('an adapter is refused', () => {
     await refused(await withTensors((tensors) => tensors.delete(name)), /lacks the tensor .*up_proj\.lora_B/);
     await refused(
       await withTensors((tensors) => tensors.set('model.norm.weight', { shape: [1], data: new Float32Array(1) })),
-      /holds the tensor model\.norm\.weight, which belongs to none of the projections/,
+      /has the tensor model\.norm\.weight, which belongs to none of the projections/,
     );
     await refused(await withTensors((tensors) => tensors.get(name)!.data.fill(Number.NaN)), /no finite/);
   });
