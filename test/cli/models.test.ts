@@ -89,7 +89,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
       /^tiny-org\/tiny-model at a{12}: 1\.9 MB, licence apache-2\.0, 0\.5 million parameters, needs about \d+ MiB \(.* GiB available\)$/m,
     );
     assert.match(stderr, /^100 % of 1\.9 MB: \S+$/m);
-    assert.match(stdout, /tiny-org\/tiny-model is installed in .*; --model tiny-org\/tiny-model uses it/);
+    assert.match(stdout, /tiny-org\/tiny-model is installed in .*\. Use it with --model tiny-org\/tiny-model/);
   });
 
   it('add --dry-run only tells, also of what cannot be loaded', async () => {
