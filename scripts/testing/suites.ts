@@ -127,7 +127,7 @@ function checks(root: string): Job[] {
     },
   });
   const tsc = 'typescript/bin/tsc';
-  const layers = ['src', 'webview', '--config', '.dependency-cruiser.cjs'];
+  const layers = ['src', 'webview', 'bench', 'scripts', '--config', '.dependency-cruiser.cjs'];
   return [
     check('lint (biome check)', '@biomejs/biome/bin/biome', 'check', '.'),
     check('types (tsc)', tsc, '--noEmit'),

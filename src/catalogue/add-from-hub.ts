@@ -22,21 +22,22 @@ import { WatchedDownload } from './watch-download.ts';
 export interface AddFromHub {
   readonly wanted: HubId;
   readonly hub: HubSettings;
-  /** Adds what the runtime cannot load, too. */
+  /** Also adds a model that the runtime cannot load. */
   readonly force: boolean;
-  /** Lets it take the place of another revision that is installed. */
+  /** Replaces another installed revision of the model. */
   readonly replace: boolean;
-  /** Told of what is about to happen, and how far it is. */
+  /** Receives lines about what happens and the progress of the download. */
   readonly progress: (line: string) => void;
-  /** Told of the model before its weights are fetched. */
+  /** Receives the description of the model before its weights are downloaded. */
   readonly onOffer?: (offer: ModelOffer) => void;
   readonly freeSpace?: FreeSpace;
 }
 
 /**
- * Downloads a model of a hub into the installed ones and returns its folder. What was fetched before goes on; one that is
- * there already at that revision needs no network. Throws a `UserError` that says what to do, `Interrupted` where the
- * signal ended it.
+ * Downloads a model from a hub, installs it and returns its folder. An interrupted download is continued. If the requested
+ * commit is installed already, no network is needed.
+ *
+ * @throws UserError that says what to do, Interrupted if the signal was aborted
  */
 export async function addFromHub(request: AddFromHub): Promise<string> {
   const { wanted, hub: settings, progress } = request;
@@ -45,7 +46,7 @@ export async function addFromHub(request: AddFromHub): Promise<string> {
   return explained(wanted, settings, async () => {
     const there = await installed(folder, wanted.id);
     if (there !== null && (await isWanted(hub, there, request))) {
-      progress(`${wanted.id} is there already, at ${there.commit}.`);
+      progress(`${wanted.id} is installed already, at ${there.commit}.`);
       return folder;
     }
     const offer = await readOffer(hub, wanted);
@@ -55,7 +56,7 @@ export async function addFromHub(request: AddFromHub): Promise<string> {
   });
 }
 
-/** What a hub has of a model; nothing is written. */
+/** Describes a model on a hub. Writes nothing. */
 export async function offerOf(wanted: HubId, settings: HubSettings): Promise<ModelOffer> {
   return explained(wanted, settings, async () => {
     const { document } = await readOffer(new HubClient(settings), wanted);
@@ -64,43 +65,47 @@ export async function offerOf(wanted: HubId, settings: HubSettings): Promise<Mod
   });
 }
 
-/** The hub's refusals as sentences about the model. */
+/** Runs `work` and turns errors of the hub into messages about the model. */
 async function explained<Result>(wanted: HubId, settings: HubSettings, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (settings.signal.aborted)
-      throw new Interrupted(`Adding ${wanted.id} was stopped; what was fetched is kept, and the same command goes on.`);
+      throw new Interrupted(
+        `Adding ${wanted.id} was stopped. The downloaded part is kept; run the same command to continue.`,
+      );
     throw error instanceof HubError ? explain(error, wanted, settings) : error;
   }
 }
 
-/** What is installed under an id; throws a `UserError` where that is something else than the hub's. */
+/** The installed model of this id; null if there is none. Throws a `UserError` if that model is not from the hub. */
 async function installed(folder: string, id: string): Promise<HubOrigin | null> {
   await assertOwnFolder(id);
   if (!(await exists(path.join(folder, 'config.json')))) return null;
   const origin = await readOrigin(folder);
   if (origin?.source === 'hub') return origin;
-  throw new UserError(`There is another model ${id} that is not the hub's; \`unmask models remove ${id}\` makes room.`);
+  throw new UserError(
+    `A model named ${id} that is not from the hub exists already; remove it first with \`unmask models remove ${id}\`.`,
+  );
 }
 
-/** Whether what is there is what is asked for; throws a `UserError` where it is another revision and stays. */
+/** Whether the requested commit is installed. Throws a `UserError` if another one is and may not be replaced. */
 async function isWanted(hub: HubClient, there: HubOrigin, { wanted, replace }: AddFromHub): Promise<boolean> {
   const { id, revision } = wanted;
   if (revision !== null && /^[0-9a-f]{7,40}$/.test(revision) && there.commit.startsWith(revision)) return true;
   const commit = await commitOf(hub, wanted).catch((error: unknown) => {
-    // Without a network, what was asked for the last time in the same words is what there is.
+    // Without a network, the same revision name is taken to mean the commit that it meant when it was installed.
     if (error instanceof HubUnreachable && revision === there.revision) return there.commit;
     throw error;
   });
   if (commit === there.commit) return true;
   if (replace) return false;
   throw new UserError(
-    `${id} is there already at ${there.commit.slice(0, 12)}, and ${revision ?? 'main'} is ${commit.slice(0, 12)} on the hub; --replace takes that one.`,
+    `${id} is installed at ${there.commit.slice(0, 12)}, but ${revision ?? 'main'} is ${commit.slice(0, 12)} on the hub; use --replace to install that one.`,
   );
 }
 
-/** @param before the folder of another revision that makes way; null: there is none */
+/** @param before the folder of the installed revision that is replaced; null: none is installed */
 async function download(hub: HubClient, offer: Offer, before: string | null, request: AddFromHub): Promise<string> {
   const { id, revision, commit, files } = offer;
   const staging = await Staging.open(id);
@@ -112,7 +117,7 @@ async function download(hub: HubClient, offer: Offer, before: string | null, req
     const left = sum(missing) - parts.reduce((all, bytes) => all + bytes, 0);
     await assertFits(staging.files, left, request.freeSpace);
     const { bytes } = offer.document;
-    if (left < bytes) request.progress(`${size(bytes - left)} of it are there already; the rest is fetched.`);
+    if (left < bytes) request.progress(`${size(bytes - left)} are downloaded already; downloading the rest.`);
     const watched = new WatchedDownload(bytes, request.progress);
     for (const file of files)
       if (whole.has(file.name)) watched.add(file.size, false, file.name);
@@ -134,7 +139,7 @@ async function download(hub: HubClient, offer: Offer, before: string | null, req
   }
 }
 
-/** Copies from another revision the files that are the same in this one; returns their names. */
+/** Copies the files that did not change from another revision; returns their names. */
 async function takeUnchanged(staging: Staging, files: readonly RemoteFile[], before: string): Promise<string[]> {
   const taken: string[] = [];
   for (const file of files) {
@@ -142,7 +147,7 @@ async function takeUnchanged(staging: Staging, files: readonly RemoteFile[], bef
     if (!(await hasContent(place, file))) continue;
     const { part, target } = staging.places(file);
     await copyFile(place, part, constants.COPYFILE_FICLONE);
-    // Under its name only once it is whole: a copy may be cut off by a kill.
+    // The file gets its name when it is complete, because the process may be killed during the copy.
     await rename(part, target);
     taken.push(file.name);
   }

@@ -4,11 +4,11 @@ import { parse } from 'yaml';
 import { printable } from '../platform/printable.ts';
 import { licenceIn } from './repository.ts';
 
-/** A model's card: `README.md`, whose header in YAML says what programs want to know. */
+/** A model's card: `README.md`, with a YAML header for programs. */
 export interface Card {
-  /** The whole text; empty where there is none. */
+  /** The whole text; empty if there is no card. */
   readonly text: string;
-  /** Its first heading. */
+  /** The first heading. */
   readonly title: string;
   readonly licence: string | null;
 }
@@ -18,12 +18,12 @@ export async function readCard(folder: string): Promise<Card> {
   return { text, title: /^# (.+)$/m.exec(text)?.[1] ?? '', licence: licenceIn(headerOf(text)) };
 }
 
-/** The header between two lines of dashes; empty where there is none, or none that is YAML. */
+/** The header between two lines of dashes; empty if it is missing or not valid YAML. */
 function headerOf(text: string): Record<string, unknown> {
   const header = /^---\n([\s\S]*?)\n---[ \t]*$/m.exec(text);
   if (header?.index !== 0) return {};
   try {
-    // A card is somebody else's text: no aliases, which can make much of little.
+    // Cards are not trusted. YAML aliases are refused because a small text can expand to a huge value.
     const value: unknown = parse(header[1] as string, { maxAliasCount: 0, logLevel: 'silent' });
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   } catch {

@@ -8,20 +8,21 @@ import type { RemoteFile, Repository } from './repository.ts';
 
 export interface FilePlaces {
   /**
-   * Where its bytes are gathered: a place whose name holds the content's hash, so that bytes of another content are
-   * never gone on with. This is what `If-Range` is for elsewhere; an ETag of the host that the hub redirects to says less.
+   * The incomplete file. Its name contains the hash of the content, so a download never continues with bytes of another
+   * content. `If-Range` would serve the same purpose, but the ETags of the storage hosts are less reliable.
    */
   readonly part: string;
-  /** Where it lies once it is whole and checked. */
+  /** The complete, checked file. */
   readonly target: string;
 }
 
 /**
- * Downloads one file, going on with what is there of it, and again after each cut as long as anything arrives. The
- * hub's own client finds the address; its functions that download begin a file anew after a cut, and check no hash.
+ * Downloads one file. It continues an incomplete file, and tries again after a lost connection as long as data arrives. The
+ * hub's own client finds the address; its download functions are not used because they restart a file after an
+ * interruption and check no hash.
  *
- * @param onBytes told of bytes as they arrive, and first of those that are there already
- * @throws UserError where the content is not what was listed, HubError and HubUnreachable where it cannot be had
+ * @param onBytes called with the bytes that exist already, then with bytes as they arrive
+ * @throws UserError if the content differs from the listing, HubError and HubUnreachable if the download fails
  */
 export async function downloadFile(
   hub: HubClient,
@@ -38,7 +39,7 @@ export async function downloadFile(
       while (partial.size < file.size) {
         const before = partial.size;
         try {
-          // Asked for each time: an address on another host is signed, and good for a while only.
+          // The address is requested for each attempt, because signed addresses expire.
           await receive(hub, await addressOf(hub, { id, commit }, file), file, partial, onBytes);
         } catch (error) {
           if (!(error instanceof HubUnreachable || (error instanceof HubError && error.mayPass))) throw error;
@@ -49,12 +50,12 @@ export async function downloadFile(
     }
     await partial.finish(target);
   } finally {
-    // Closed already where it is finished.
+    // A finished file is closed already, so an error here is expected.
     await partial.close().catch(() => undefined);
   }
 }
 
-/** Where a file's bytes are; throws a `UserError` where they are not what was listed. */
+/** The address of a file's bytes. Throws a `UserError` if its size differs from the listing. */
 async function addressOf(
   hub: HubClient,
   { id, commit }: Pick<Repository, 'id' | 'commit'>,
@@ -62,13 +63,15 @@ async function addressOf(
 ): Promise<string> {
   const { endpoint: hubUrl } = hub.settings;
   const info = await fileDownloadInfo({ repo: id, revision: commit, path: name, hubUrl, fetch: hub.fetch });
-  if (info === null) throw new UserError(`The hub lists ${name} of ${id} and does not have it; try again later.`);
+  if (info === null) throw new UserError(`The hub lists ${name} of ${id} but does not have it; try again later.`);
   if (info.size !== size)
-    throw new UserError(`The hub lists ${name} of ${id} with ${size} bytes and gives ${info.size}; it is not taken.`);
+    throw new UserError(
+      `The hub lists ${name} of ${id} with ${size} bytes but delivers ${info.size}, so it was not downloaded; try again later.`,
+    );
   return info.url;
 }
 
-/** One request for what is missing, until all is there or the connection is lost. */
+/** Makes one request for the missing bytes and reads until the file is complete or the connection is lost. */
 async function receive(
   hub: HubClient,
   url: string,
@@ -77,16 +80,16 @@ async function receive(
   onBytes: (bytes: number, fresh: boolean) => void,
 ): Promise<void> {
   const response = await hub.once(url, {
-    // Sizes and ranges are those of the content, not of a compressed form.
+    // Without compression, sizes and ranges refer to the content.
     headers: { 'accept-encoding': 'identity', ...(partial.size > 0 ? { range: `bytes=${partial.size}-` } : {}) },
   });
   if (partial.size > 0 && !goesOn(response, partial.size, file.size)) {
-    // Who knows no ranges sends all of it.
+    // A server without support for ranges sends the whole file.
     onBytes(-partial.size, false);
     await partial.restart();
     if (response.status !== 200) {
       await response.body?.cancel();
-      throw new LostConnection(`${file.name} was not given from where it stopped; try again.`);
+      throw new LostConnection(`The server did not continue ${file.name} where the download had stopped; try again.`);
     }
   }
   for await (const bytes of bytesOf(response, hub.settings)) {
@@ -96,14 +99,14 @@ async function receive(
   if (partial.size < file.size) throw new LostConnection(`The connection ended in the middle of ${file.name}.`);
 }
 
-/** Whether an answer is the rest of a file of `size` bytes, from byte `start` on (RFC 9110, 14.4). */
+/** Whether a response is the rest of a file of `size` bytes, beginning at byte `start` (RFC 9110, section 14.4). */
 function goesOn(response: Response, start: number, size: number): boolean {
   if (response.status !== 206) return false;
   const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
   return range !== null && Number(range[1]) === start && (range[2] === '*' || Number(range[2]) === size);
 }
 
-/** An answer's bytes as they come; one that falls silent counts as lost. */
+/** The bytes of a response as they arrive. A connection without data for `patience` milliseconds counts as lost. */
 async function* bytesOf(
   { body }: Response,
   { signal, patience }: { readonly signal: AbortSignal; readonly patience: number },
@@ -112,7 +115,7 @@ async function* bytesOf(
   const reader = body.getReader();
   try {
     for (;;) {
-      // Ends the read below as if all had come; the caller counts.
+      // This ends the read below as if the response were complete; the caller counts the bytes.
       const silent = setTimeout(() => void reader.cancel().catch(() => undefined), patience);
       const { done, value } = await reader.read().finally(() => clearTimeout(silent));
       if (done) return;
@@ -120,7 +123,7 @@ async function* bytesOf(
     }
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new LostConnection(`The connection was lost (${causeOf(error)}); try again, what is there is kept.`);
+    throw new LostConnection(`The connection was lost (${causeOf(error)}); try again. The downloaded part is kept.`);
   } finally {
     await reader.cancel().catch(() => undefined);
   }

@@ -4,24 +4,23 @@ import { Backoff } from './backoff.ts';
 import { HubError, HubUnreachable } from './hub-error.ts';
 
 const mostRedirects = 10;
-/** What a system says where there is no network, no such host, or nobody who listens: asking again is no use. */
+/** Errors of the operating system after which another attempt is useless: no network, no such host, no server. */
 const nobodyThere = ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH'];
 
 export interface HubSettings {
-  /** The hub's address, without a slash at its end. */
+  /** The hub's address, without a trailing slash. */
   readonly endpoint: string;
   readonly token: string | null;
   readonly signal: AbortSignal;
-  /** Milliseconds before the first repetition of what failed. */
+  /** Milliseconds before the second attempt of a failed request. */
   readonly firstWait: number;
-  /** Milliseconds without an answer, or without a byte of one, after which a connection counts as lost. */
+  /** Milliseconds without data after which a connection counts as lost. */
   readonly patience: number;
 }
 
 /**
- * Requests to a hub. The token goes to the hub itself and to nobody else: this adds it, request by request, and follows
- * redirects itself, because what the hub redirects to is another host's. Given as `fetch` to the functions of
- * `@huggingface/hub`, which therefore never see the token.
+ * Sends requests to a hub. Only the hub itself receives the token, so this class adds it to each request and follows
+ * redirects to other hosts without it. The functions of `@huggingface/hub` use `fetch` of this class and never see the token.
  */
 export class HubClient {
   readonly settings: HubSettings;
@@ -30,7 +29,7 @@ export class HubClient {
     this.settings = settings;
   }
 
-  /** As `fetch`, repeated where that may help; throws a `HubError` for every answer that is none. */
+  /** Like the global `fetch`, but repeats a failed request if that may help. Throws a `HubError` for an error status. */
   readonly fetch: typeof fetch = async (input, init) => {
     const backoff = new Backoff(this.settings.firstWait, this.settings.signal);
     for (;;) {
@@ -44,7 +43,7 @@ export class HubClient {
     }
   };
 
-  /** One attempt: throws a `HubError`, a `HubUnreachable` or a `LostConnection`. */
+  /** Makes one attempt. Throws a `HubError`, a `HubUnreachable` or a `LostConnection`. */
   async once(url: string, init: RequestInit = {}): Promise<Response> {
     let at = new URL(url);
     for (let hop = 0; hop <= mostRedirects; hop++) {
@@ -58,10 +57,12 @@ export class HubClient {
       await response.body?.cancel();
       const next = new URL(location, at);
       if (next.protocol !== 'https:' && next.protocol !== at.protocol)
-        throw new UserError(`${at.origin} redirects to ${next.protocol}//${next.host}, which is not safe; stopped.`);
+        throw new UserError(
+          `${at.origin} redirects to ${next.protocol}//${next.host}, which is not secure, so the download was stopped; check HF_ENDPOINT.`,
+        );
       at = next;
     }
-    throw new UserError(`${new URL(url).origin} redirects ${mostRedirects} times and more; try again later.`);
+    throw new UserError(`${new URL(url).origin} redirects more than ${mostRedirects} times; try again later.`);
   }
 
   async #ask(url: URL, init: RequestInit): Promise<Response> {
@@ -84,12 +85,12 @@ export class HubClient {
   }
 }
 
-/** A connection that was there, or might have been, and is gone: the next attempt may go through. */
+/** The connection failed or ended early. Another attempt may succeed. */
 export class LostConnection extends HubUnreachable {}
 
 /**
- * Where the hub is, and who asks: `HF_ENDPOINT` and `HF_TOKEN`, as the hub's other clients read them. Throws a
- * `UsageError` where they cannot be used together.
+ * The hub's address and the token from `HF_ENDPOINT` and `HF_TOKEN`, the variables that other clients of the hub use.
+ * Throws a `UsageError` if they cannot be used together.
  */
 export function hubSettings(
   { HF_ENDPOINT, HF_TOKEN }: NodeJS.ProcessEnv,
@@ -101,18 +102,20 @@ export function hubSettings(
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '')
     throw new UsageError(`HF_ENDPOINT is not an address such as ${HUB_URL}; correct it or leave it out.`);
   const token = givenToken?.trim() || HF_TOKEN?.trim() || null;
-  // A header takes nothing else, and its error would show the token.
+  // Other characters are invalid in a header, and the error for the header would show the token.
   if (token !== null && !/^[\x21-\x7e]+$/.test(token))
-    throw new UsageError('The Hugging Face token holds a space or a character that no token has; copy it again.');
+    throw new UsageError('The Hugging Face token contains a space or another invalid character; copy it again.');
   if (token !== null && url.protocol === 'http:' && !['localhost', '127.0.0.1', '[::1]'].includes(url.hostname))
-    throw new UsageError(`A token is not sent to ${url.origin}, which is not encrypted; use https or no token.`);
+    throw new UsageError(
+      `A token is not sent to ${url.origin} because the connection is not encrypted; use https or no token.`,
+    );
   return { endpoint, token, signal, firstWait: 1000, patience: 30_000 };
 }
 
 const addressOf = (input: Parameters<typeof fetch>[0]): string =>
   input instanceof Request ? input.url : String(input);
 
-/** What a failed request or stream is about: the system's own word where there is one. */
+/** The cause of a failed request or stream: the operating system's error code if there is one. */
 export function causeOf(error: unknown): string {
   const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
   return String(cause?.code ?? cause?.message ?? (error as Error).message);

@@ -1,13 +1,13 @@
 import { UserError } from '../platform/errors.ts';
 
-/** The hub cannot be reached at all: no network, no such host, or it answers nothing. */
+/** The hub cannot be reached: there is no network, no such host, or no answer. */
 export class HubUnreachable extends UserError {}
 
-/** An answer of the hub that is none: its status, and its own name for what is wrong (the header `X-Error-Code`). */
+/** An error response of the hub, with its status and the hub's error code (the header `X-Error-Code`). */
 export class HubError extends Error {
   readonly status: number;
   readonly code: string | null;
-  /** Milliseconds that the hub asks to wait for; null: it does not say. */
+  /** Milliseconds to wait as requested by the hub; null: not specified. */
   readonly retryAfter: number | null;
 
   constructor(response: Response) {
@@ -17,20 +17,20 @@ export class HubError extends Error {
     this.retryAfter = readRetryAfter(response.headers.get('retry-after'));
   }
 
-  /** Whether the same request may succeed a little later. */
+  /** Whether the same request may succeed later. */
   get mayPass(): boolean {
     return [408, 429, 500, 502, 503, 504].includes(this.status);
   }
 }
 
-/** `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). */
+/** `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). */
 function readRetryAfter(text: string | null): number | null {
   if (text === null) return null;
   const milliseconds = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - Date.now();
   return Number.isNaN(milliseconds) ? null : Math.max(0, milliseconds);
 }
 
-/** What a user is told of a refusal: what it means for the model that was asked for, and what to do. */
+/** The message for the user: what an error of the hub means for the requested model, and what to do. */
 export function explain(
   { status, code, message }: HubError,
   { id, revision }: { readonly id: string; readonly revision: string | null },
@@ -40,15 +40,15 @@ export function explain(
   if (code === 'GatedRepo')
     return new UserError(
       token === null
-        ? `${id} is gated: accept its terms on ${endpoint}/${id}, then give ${give}.`
+        ? `${id} is gated: accept its terms on ${endpoint}/${id}, then set ${give}.`
         : `${id} is gated, and the account of the token has no access yet: accept its terms on ${endpoint}/${id} with that account, and wait until access is granted.`,
     );
-  // A repository that is private and one that does not exist look the same to whoever may not know.
+  // The hub does not tell private repositories from missing ones unless the account has access.
   if (status === 401 || status === 403)
     return new UserError(
       token === null
-        ? `The hub gives nobody ${id} without a token: check the id, and if the model is private or gated, give ${give}.`
-        : `The hub does not give ${id} to the account of this token: check the id, and that the token is still good on ${endpoint}/settings/tokens.`,
+        ? `The hub refuses access to ${id} without a token: check the id, and if the model is private or gated, set ${give}.`
+        : `The hub refuses access to ${id} with this token: check the id, and check on ${endpoint}/settings/tokens that the token is valid.`,
     );
   if (code === 'RevisionNotFound')
     return new UserError(`${id} has no revision ${revision}; ${endpoint}/${id} lists its branches and commits.`);
@@ -57,6 +57,10 @@ export function explain(
       `There is no model ${id}${revision === null ? '' : ` at ${revision}`} on ${endpoint}; check the id.`,
     );
   if (status === 429)
-    return new UserError(`${endpoint} asks to slow down (429); try again in some minutes, what is there is kept.`);
-  return new UserError(`${endpoint} failed over ${id}: ${message}; try again later, what is there is kept.`);
+    return new UserError(
+      `${endpoint} limits the number of requests (429); try again in a few minutes. The downloaded part is kept.`,
+    );
+  return new UserError(
+    `${endpoint} failed to deliver ${id}: ${message}; try again later. The downloaded part is kept.`,
+  );
 }

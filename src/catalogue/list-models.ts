@@ -1,9 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
-import type { ModelConfig } from '../model/config.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
-import { messageOf, UserError } from '../platform/errors.ts';
 import { dataHome } from '../platform/files.ts';
 import { machineMemory } from '../platform/machine-memory.ts';
 import type { ModelSummary } from '../protocol/runtime.ts';
@@ -11,6 +9,7 @@ import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { namesIn } from '../runs/layout.ts';
 import { readCard } from './card.ts';
 import { bundledFolder, modelsFolder, modelsIn } from './find-model.ts';
+import { loadableIf } from './loadable.ts';
 import { readOrigin } from './origin.ts';
 import { resolveModel } from './resolve-model.ts';
 
@@ -38,7 +37,7 @@ export const installedModel = (name: string, folder: string): Promise<ModelSumma
 /** Null if the folder holds no weights. A model that cannot be loaded is listed with the reason. */
 async function summary(name: string, kind: ModelSummary['kind'], folder: string): Promise<ModelSummary | null> {
   try {
-    const { config, problem } = await configOf(folder);
+    const { config, problem } = await loadableIf(async () => (await resolveModel(folder)).config);
     const parameters = config ? parametersOf(config) : null;
     const { title, licence } = await readCard(folder);
     const origin = await readOrigin(folder);
@@ -57,16 +56,6 @@ async function summary(name: string, kind: ModelSummary['kind'], folder: string)
     };
   } catch {
     return null;
-  }
-}
-
-/** The configuration of a model, or the reason why it cannot be loaded. */
-async function configOf(folder: string): Promise<{ config: ModelConfig | null; problem: string | null }> {
-  try {
-    return { config: (await resolveModel(folder)).config, problem: null };
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return { config: null, problem: messageOf(error) };
   }
 }
 

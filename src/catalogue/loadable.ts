@@ -3,23 +3,27 @@ import { readConfig } from '../model/architectures/read-config.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 
-/** Whether the runtime can load a model, by what its files say of it: what it is, or why not. */
+/** Whether the runtime can load a model, judged by its configuration files. */
 export type Loadable =
   | { readonly config: ModelConfig; readonly problem: null }
   | { readonly config: null; readonly problem: string };
 
-/** The one place where a model that is to be added, or is listed, is judged. */
-export async function loadable(description: Description): Promise<Loadable> {
+/** Whether a model with these files can be loaded. */
+export const loadable = (description: Description): Promise<Loadable> =>
+  loadableIf(async () => (await readConfig(description)).config);
+
+/** A model is loadable if `read` returns its configuration and throws no `UserError`. */
+export async function loadableIf(read: () => Promise<ModelConfig>): Promise<Loadable> {
   try {
-    return { config: (await readConfig(description)).config, problem: null };
+    return { config: await read(), problem: null };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { config: null, problem: messageOf(error) };
   }
 }
 
-/** Throws a `UserError` where a model cannot be loaded, unless it is to be added all the same. */
+/** Throws a `UserError` if a model cannot be loaded, unless the user forces it. */
 export function assertLoadable({ problem }: Loadable, force: boolean): void {
   if (problem !== null && !force)
-    throw new UserError(`${problem.replace(/\.$/, '')}; nothing was added (--force adds it all the same).`);
+    throw new UserError(`${problem.replace(/\.$/, '')}; nothing was added. Use --force to add it anyway.`);
 }

@@ -10,10 +10,10 @@ import { type Loadable, loadable } from './loadable.ts';
 import { modelFiles } from './model-files.ts';
 import { type RemoteFile, readRepository } from './repository.ts';
 
-/** Bytes of a description that is read as a whole, at most: of the largest models the index has a few million. */
+/** The largest JSON file, in bytes, that is read into memory. The index of the largest models has a few million. */
 const largestText = 32e6;
 
-/** What the hub has of a model, before any of its weights is fetched. */
+/** A model on the hub, described before its weights are downloaded. */
 export interface Offer {
   readonly id: string;
   readonly revision: string | null;
@@ -23,7 +23,7 @@ export interface Offer {
   readonly document: Omit<ModelOffer, 'installed'>;
 }
 
-/** Looks what a model is: which files make it up, how large it is, its licence, and whether it can be loaded here. */
+/** Reads a model's files, size and licence from the hub, and checks whether it can be loaded. */
 export async function readOffer(hub: HubClient, wanted: HubId): Promise<Offer> {
   const { id, revision } = wanted;
   const repository = await readRepository(hub, wanted);
@@ -55,21 +55,21 @@ export async function readOffer(hub: HubClient, wanted: HubId): Promise<Offer> {
   };
 }
 
-/** A small JSON file, as it stands at the commit. */
+/** Reads a small JSON file at the commit and checks its hash. */
 async function readText(
   hub: HubClient,
   { id, commit }: { readonly id: string; readonly commit: string },
   { name, size, hash }: RemoteFile,
 ): Promise<unknown> {
   if (size > largestText)
-    throw new UserError(`${name} of ${id} has ${size} bytes, which is no description of a model.`);
+    throw new UserError(`${name} of ${id} has ${size} bytes, which is too large for a configuration file.`);
   const { endpoint: hubUrl } = hub.settings;
   const blob = await fetchFile({ repo: id, revision: commit, path: name, hubUrl, fetch: hub.fetch, xet: false });
   const bytes = Buffer.from((await blob?.arrayBuffer()) ?? new ArrayBuffer(0));
   const sum = hash.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${bytes.length}\0`);
   if (sum.update(bytes).digest('hex') !== hash.hex)
     throw new UserError(
-      `${name} of ${id} arrived damaged (its ${hash.kind} is not the one that the hub lists); try again.`,
+      `${name} of ${id} arrived damaged (its ${hash.kind} differs from the one that the hub lists); try again.`,
     );
   try {
     return JSON.parse(bytes.toString('utf8'));

@@ -5,8 +5,8 @@ import { UserError } from '../platform/errors.ts';
 import type { RemoteFile } from './repository.ts';
 
 /**
- * A file that is being downloaded: its bytes so far lie on the disk and are hashed, so that whoever goes on after a kill
- * reads them once and asks for the rest alone.
+ * A file that is being downloaded. Its bytes are written to the disk and hashed as they arrive. A new process reads them
+ * once to restore the hash and then requests only the rest.
  */
 export class PartialFile {
   readonly #file: RemoteFile;
@@ -22,7 +22,7 @@ export class PartialFile {
     this.#hash = newHash(file);
   }
 
-  /** Opens what there is at `place`, or begins it. The caller closes it. */
+  /** Opens the incomplete file at `place`, or creates it. The caller closes it. */
   static async open(file: RemoteFile, place: string): Promise<PartialFile> {
     const partial = new PartialFile(file, place, await open(place, 'a'));
     try {
@@ -40,7 +40,7 @@ export class PartialFile {
     return partial;
   }
 
-  /** Bytes that are there. */
+  /** Bytes on the disk. */
   get size(): number {
     return this.#size;
   }
@@ -53,17 +53,18 @@ export class PartialFile {
     this.#size += bytes.length;
   }
 
-  /** Forgets what is there. */
+  /** Removes all bytes. */
   async restart(): Promise<void> {
     await this.#handle.truncate(0);
     this.#hash = newHash(this.#file);
     this.#size = 0;
   }
 
-  /** Takes a whole file to its place; one whose content is not what the hub lists is thrown away. */
+  /** Moves the complete file to `target`. Deletes it and throws if its content differs from the hub's listing. */
   async finish(target: string): Promise<void> {
     const { kind, hex } = this.#file.hash;
-    if (this.#hash.digest('hex') !== hex) throw await this.#discarded(`its ${kind} is not the one that the hub lists`);
+    if (this.#hash.digest('hex') !== hex)
+      throw await this.#discarded(`its ${kind} differs from the one that the hub lists`);
     await this.#handle.sync();
     await this.close();
     await rename(this.#place, target);
@@ -76,7 +77,7 @@ export class PartialFile {
   async #discarded(why: string): Promise<UserError> {
     await rm(this.#place, { force: true });
     return new UserError(
-      `${this.#file.name} arrived damaged (${why}) and was thrown away; try again, and if it stays so, the hub or something on the way changes it.`,
+      `${this.#file.name} arrived damaged (${why}) and was deleted; try again. If it happens again, the hub or a proxy changes the file.`,
     );
   }
 }

@@ -5,16 +5,16 @@ import type { HubId } from '../platform/model-name.ts';
 import { printable } from '../platform/printable.ts';
 import type { HubClient } from './hub-client.ts';
 
-/** Files that the root of a repository may have; the largest have a few hundred. */
+/** The most files that the root of a repository may have. The largest models have a few hundred. */
 const mostFiles = 10_000;
 
-/** A file of a repository, with what its content must be. */
+/** A file of a repository, with the hash of its content. */
 export interface RemoteFile {
-  /** Its name in the repository's root. */
+  /** Its name in the root of the repository. */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** Of the content (large files), or of the content as git names it (`sha1("blob SIZE\0" + content)`). */
+  /** SHA-256 of the content for large files; otherwise git's hash, `sha1("blob SIZE\0" + content)`. */
   readonly hash: { readonly kind: 'sha256' | 'git-sha1'; readonly hex: string };
 }
 
@@ -22,11 +22,11 @@ export interface RemoteFile {
 export interface Repository {
   readonly id: string;
   readonly commit: string;
-  /** Of its card's header; null where that says none. */
+  /** From the header of its card; null: not specified. */
   readonly licence: string | null;
-  /** Of its weights; null where the hub has not counted them. */
+  /** Number of parameters; null if the hub has not counted them. */
   readonly parameters: number | null;
-  /** Whether its terms must be accepted first. */
+  /** Whether users must accept its terms first. */
   readonly gated: boolean;
   readonly files: readonly RemoteFile[];
 }
@@ -38,12 +38,12 @@ const details = z.object({
   safetensors: z.object({ total: z.number().nonnegative() }).nullish(),
 });
 
-/** The commit that a revision stands for now. */
+/** The commit that a revision currently refers to. */
 export async function commitOf(hub: HubClient, { id, revision }: HubId): Promise<string> {
   return (await detailsOf(hub, { id, revision })).sha;
 }
 
-/** What a repository holds in its root at a revision. Everything that follows is read at the commit that this names. */
+/** Reads the root of a repository at a revision. All files are downloaded at the commit that this returns. */
 export async function readRepository(hub: HubClient, { id, revision }: HubId): Promise<Repository> {
   const { sha, gated, cardData, safetensors } = await detailsOf(hub, { id, revision });
   return {
@@ -64,13 +64,13 @@ async function detailsOf(hub: HubClient, { id, revision }: HubId) {
     hubUrl: hub.settings.endpoint,
     fetch: hub.fetch,
   }).catch((error: unknown) => {
-    // A page of something that is no hub.
+    // The server answered with a web page, so it is not a hub.
     if (error instanceof SyntaxError) return null;
     throw error;
   });
   const parsed = details.safeParse(found);
   if (!parsed.success)
-    throw new UserError(`${hub.settings.endpoint} does not say what ${id} is; check HF_ENDPOINT and the id.`);
+    throw new UserError(`${hub.settings.endpoint} gave no valid description of ${id}; check HF_ENDPOINT and the id.`);
   return parsed.data;
 }
 
@@ -78,8 +78,8 @@ async function filesOf(hub: HubClient, id: string, commit: string): Promise<Remo
   const files: RemoteFile[] = [];
   const { endpoint: hubUrl } = hub.settings;
   for await (const entry of listFiles({ repo: id, revision: commit, hubUrl, fetch: hub.fetch })) {
-    if (files.length >= mostFiles) throw new UserError(`${id} has more than ${mostFiles} files, so it is no model.`);
-    // Only the root holds what is read. Names that walk out of it, whoever wrote them, are passed over here.
+    if (files.length >= mostFiles) throw new UserError(`${id} has more than ${mostFiles} files, so it is not a model.`);
+    // Only files in the root are used. This also skips names that would leave the folder.
     if (entry.type !== 'file' || !/^[\w][\w.-]*$/.test(entry.path)) continue;
     const { size, oid, lfs } = entry;
     const sha256 = lfs?.oid.replace(/^sha256:/, '');
@@ -89,14 +89,14 @@ async function filesOf(hub: HubClient, id: string, commit: string): Promise<Remo
         : ({ kind: 'sha256', hex: sha256 } as const);
     if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash.hex) || !Number.isSafeInteger(size) || size < 0)
       throw new UserError(
-        `The hub tells no checksum or size of ${id}'s ${entry.path}, so it cannot be checked; stopped.`,
+        `The hub lists no checksum or size for ${entry.path} of ${id}, so the file cannot be checked; nothing was downloaded.`,
       );
     files.push({ name: entry.path, size: lfs?.size ?? size, hash });
   }
   return files;
 }
 
-/** The licence that a card's header names: `license`, and where that is "other", `license_name`. */
+/** The licence in a card's header: `license`, or `license_name` if `license` is "other". */
 export function licenceIn(header: Readonly<{ license?: unknown; license_name?: unknown }>): string | null {
   const { license, license_name: named } = header;
   const licence = license === 'other' && typeof named === 'string' ? named : license;

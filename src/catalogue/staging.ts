@@ -11,26 +11,26 @@ import { isModel, modelsFolder } from './find-model.ts';
 import { type Origin, writeOrigin } from './origin.ts';
 import type { RemoteFile } from './repository.ts';
 
-/** Throws a `UserError` where a model would lie in another's folder, and go with that. */
+/** Throws a `UserError` if a model would be inside the folder of another model, and would be removed with it. */
 export async function assertOwnFolder(name: string): Promise<void> {
   const owner = path.dirname(name);
   if (owner !== '.' && (await isModel(path.join(modelsFolder(), owner))))
     throw new UserError(
-      `There is a model ${owner}, in whose folder ${name} would lie; remove that one, or keep it under another name.`,
+      `${name} would be inside the folder of the model ${owner}; remove that model, or choose another name.`,
     );
 }
 
-/** Where models are on their way in or out; no list looks there, for no model has a name that begins with a dot. */
-const wayFolder = (): string => path.join(modelsFolder(), '.adding');
+/** The folder of models that are being added or removed. Lists skip it because its name begins with a dot. */
+const stagingFolder = (): string => path.join(modelsFolder(), '.adding');
 
-/** Milliseconds after which nobody is at removing a model any more. */
+/** Milliseconds after which a removal counts as abandoned. */
 const oldAfter = 3_600_000;
 
 const record = z.record(z.string(), z.string());
 
 /**
- * A model that is not whole yet: `files/` holds what is whole and checked, `parts/` what is not, and `files.json` the
- * hashes that `files/` was checked for. It is held by one process, and survives that.
+ * A model that is being added. `files/` holds complete and checked files, `parts/` incomplete ones, and `files.json` the
+ * hashes that the files in `files/` were checked against. One process holds it at a time; a later process can continue it.
  */
 export class Staging {
   readonly #name: string;
@@ -43,14 +43,14 @@ export class Staging {
     this.#release = release;
   }
 
-  /** Opens what there is of a model, or begins it; throws a `UserError` where another process is at it. */
+  /** Opens or creates the staging folder of a model. Throws a `UserError` if another process holds it. */
   static async open(name: string): Promise<Staging> {
-    // One folder each: in a model's own name no @ can stand.
-    const dir = path.join(wayFolder(), name.replace('/', '@'));
+    // Model names contain no @, so each name has a folder of its own.
+    const dir = path.join(stagingFolder(), name.replace('/', '@'));
     const holder = await lockHolder(dir);
     if (holder)
       throw new UserError(
-        `${name} is being added by process ${holder.pid} since ${holder.startedAt}; wait for that one.`,
+        `Process ${holder.pid} has been adding ${name} since ${holder.startedAt}; wait until it ends.`,
       );
     await sweep();
     const lock = await acquireLock(dir);
@@ -60,7 +60,7 @@ export class Staging {
     return staging;
   }
 
-  /** What becomes the model's folder. */
+  /** The folder that becomes the model's folder. */
   get files(): string {
     return path.join(this.#dir, 'files');
   }
@@ -69,7 +69,7 @@ export class Staging {
     return { part: path.join(this.#dir, 'parts', file.hash.hex), target: path.join(this.files, file.name) };
   }
 
-  /** Keeps of what is there what is part of `wanted`, whole or not, and removes the rest. Returns what is whole. */
+  /** Keeps the complete and incomplete files that are part of `wanted` and removes all others. Returns the complete ones. */
   async keep(wanted: readonly RemoteFile[]): Promise<Set<string>> {
     const before = record.safeParse(await readJson(this.#record).catch(() => null)).data ?? {};
     const hashes = new Map(wanted.map(({ name, hash }) => [name, hash.hex]));
@@ -83,17 +83,17 @@ export class Staging {
     const parts = path.join(this.#dir, 'parts');
     for (const name of await readdir(parts))
       if (![...hashes.values()].includes(name)) await rm(path.join(parts, name), { recursive: true, force: true });
-    // Written before the first of them is there: a file under a name was checked for the hash that stands here.
+    // The record is written before the first file, so every file in `files/` was checked against its hash here.
     await writeJson(this.#record, Object.fromEntries(hashes));
     return whole;
   }
 
-  /** Bytes that are there of a file that is not whole. */
+  /** The size of an incomplete file in bytes. */
   async partSize(file: RemoteFile): Promise<number> {
     return (await stat(this.places(file).part).catch(() => null))?.size ?? 0;
   }
 
-  /** Makes it a model, in one step; one of that name that is there already makes way. */
+  /** Moves the files to the model's folder in one step. An existing model of that name is replaced. */
   async publish(origin: Origin): Promise<string> {
     await writeOrigin(this.files, origin);
     const target = path.join(modelsFolder(), this.#name);
@@ -110,13 +110,13 @@ export class Staging {
     return target;
   }
 
-  /** Removes it with all that is in it. */
+  /** Removes the staging folder. */
   async discard(): Promise<void> {
     await removeTree(this.#dir);
     await this.#release();
   }
 
-  /** Leaves it for another time. */
+  /** Releases the staging folder and keeps its files. */
   async close(): Promise<void> {
     await this.#release();
   }
@@ -126,15 +126,15 @@ export class Staging {
   }
 }
 
-/** Removes a model's folder: out of the list in one step, and then from the disk. */
+/** Removes a model's folder. It disappears from lists in one step, and then from the disk. */
 export async function removeFolder(folder: string): Promise<void> {
   const old = await moveAway(folder);
   if (old !== null) await removeTree(old);
 }
 
-/** Takes a model's folder out of the list, in one step, and says where it lies now; null where there is none. */
+/** Moves a model's folder out of the lists in one step and returns its new place; null if there is no such folder. */
 async function moveAway(folder: string): Promise<string | null> {
-  const place = path.join(wayFolder(), `${randomUUID()}.old`);
+  const place = path.join(stagingFolder(), `${randomUUID()}.old`);
   await mkdir(path.dirname(place), { recursive: true });
   try {
     await rename(folder, place);
@@ -146,10 +146,10 @@ async function moveAway(folder: string): Promise<string | null> {
   return place;
 }
 
-/** Removes what a process left that was killed while it removed a model. */
+/** Removes the remains of removals whose process was killed. */
 async function sweep(): Promise<void> {
-  for (const name of await namesIn(wayFolder())) {
-    const folder = path.join(wayFolder(), name);
+  for (const name of await namesIn(stagingFolder())) {
+    const folder = path.join(stagingFolder(), name);
     const since = Date.now() - ((await stat(folder).catch(() => null))?.ctimeMs ?? Date.now());
     if (name.endsWith('.old') && since > oldAfter) await removeTree(folder);
   }
@@ -160,7 +160,7 @@ async function removeTree(folder: string): Promise<void> {
   await removeEmpty(path.dirname(folder));
 }
 
-/** Removes the folder of an owner who has no models any more, and `.adding` where nothing is on its way. */
+/** Removes the empty folder of an owner without models, and `.adding` if it is empty. */
 async function removeEmpty(folder: string): Promise<void> {
   if (path.relative(modelsFolder(), folder) === '') return;
   const removed = await rmdir(folder).then(

@@ -2,11 +2,11 @@ import { progressLine } from '../platform/download-progress.ts';
 
 /** Milliseconds between two lines. */
 const every = 1000;
-/** Milliseconds over which speed is measured, at most and at least: the first second goes by with many small files. */
+/** Longest and shortest time in milliseconds over which the speed is measured. */
 const window = 10_000;
 const least = 2000;
 
-/** Tells how a download goes: a line a second, with the speed of the last ten. */
+/** Reports the progress of a download once a second, with the speed over the last ten seconds. */
 export class WatchedDownload {
   readonly #total: number;
   readonly #tell: (line: string) => void;
@@ -22,7 +22,7 @@ export class WatchedDownload {
     this.#now = now;
   }
 
-  /** @param fresh whether they came over the network; what lay there already says nothing about speed */
+  /** @param fresh whether the bytes came over the network; other bytes do not count towards the speed */
   add(bytes: number, fresh: boolean, file: string): void {
     this.#done += bytes;
     if (fresh) this.#fresh += bytes;

@@ -29,24 +29,24 @@ import { addTune } from './commands/tune.ts';
 /** Exit codes of the command line. */
 export const exit = { done: 0, failed: 1, badUsage: 2, interrupted: 130 } as const;
 
-/** Where a command writes to, and what stops it. */
+/** Where a command writes, and the signal that stops it. */
 export interface Terminal {
-  /** Aborted to stop a command that runs long; it saves what it has. */
+  /** Aborted to stop a long command, which then saves its work. */
   readonly signal: AbortSignal;
-  /** Writes to stdout; settles when the text is out. */
+  /** Writes to stdout. The promise settles when the text is written. */
   readonly out: (text: string) => Promise<void>;
   /** Writes to stderr. */
   readonly err: (text: string) => void;
 }
 
-/** Runs the command that `args` ask for and gives its exit code; whatever is thrown becomes one sentence. */
+/** Runs a command line and returns its exit code. An error is reported in one sentence. */
 export async function commandLine(args: readonly string[], terminal: Terminal): Promise<number> {
   try {
     await commands(terminal).parseAsync(args, { from: 'user' });
     return exit.done;
   } catch (error) {
     const { code, message } = failure(error);
-    // Help is written by commander, which does not wait until it is out.
+    // Commander writes help and does not wait until it is written.
     if (message === null) await terminal.out('');
     else {
       terminal.err(`unmask: ${message}\n`);
@@ -60,7 +60,7 @@ function commands(terminal: Terminal): Command {
   const output = {
     writeOut: (text: string) => void terminal.out(text),
     writeErr: terminal.err,
-    // What commander says of an error is told by us.
+    // Commander's own error messages are suppressed; errors are reported below.
     outputError: () => undefined,
   };
   const program = new Command('unmask')
@@ -96,7 +96,7 @@ function commands(terminal: Terminal): Command {
             .map((option) => option.long as string),
         };
         const { document, lines } = await work(options, context);
-        // A command that does not heed the signal was stopped all the same; a server ends by it as it should.
+        // A command that ignored the signal counts as stopped too. A server is expected to end by the signal.
         if (terminal.signal.aborted && name !== 'serve')
           throw new Interrupted(`unmask ${name} was stopped; its result is not shown.`);
         await terminal.out(context.json ? `${JSON.stringify(document)}\n` : lines.map((line) => `${line}\n`).join(''));
@@ -130,24 +130,24 @@ function commands(terminal: Terminal): Command {
   return program;
 }
 
-/** The exit code that an error stands for, and what is said of it; null: nothing is, it was help that was asked for. */
+/** The exit code and the message for an error; the message is null if the user asked for help. */
 function failure(error: unknown): { readonly code: number; readonly message: string | null } {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return { code: exit.done, message: null };
-    // After help that nobody asked for: there was no command, or none that is known.
+    // Commander printed help because the command was missing or unknown.
     const said = error.code === 'commander.help' ? 'no known command was given' : error.message;
     const sentence = said
       .replace(/^error: /, '')
       .replace(/\s+/g, ' ')
       .replace(/\.$/, '');
-    return { code: exit.badUsage, message: `${sentence}; \`unmask --help\` tells what there is.` };
+    return { code: exit.badUsage, message: `${sentence}; see \`unmask --help\`.` };
   }
   if (error instanceof Interrupted) return { code: exit.interrupted, message: error.message };
-  // What Node throws where work heeds a signal and has nothing to add.
+  // Node throws this error if an operation was aborted by the signal.
   if (error instanceof Error && error.name === 'AbortError')
     return { code: exit.interrupted, message: 'It was stopped before it had a result.' };
   if (error instanceof UsageError) return { code: exit.badUsage, message: error.message };
   if (error instanceof UserError) return { code: exit.failed, message: error.message };
-  // A defect of ours keeps its stack.
+  // Any other error is a defect, and its stack is printed.
   return { code: exit.failed, message: error instanceof Error ? (error.stack ?? error.message) : messageOf(error) };
 }

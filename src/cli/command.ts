@@ -4,28 +4,28 @@ import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../platform/errors.ts';
 import type { RunConfiguration } from '../protocol/run.ts';
 
-/** What every subcommand's work is given. */
+/** The context of a subcommand. */
 export interface CommandContext {
   /** Aborted by the first SIGINT or SIGTERM; a second one ends the process at once. */
   readonly signal: AbortSignal;
-  /** Whether the one JSON document is wanted on stdout. */
+  /** Whether to print one JSON document on stdout. */
   readonly json: boolean;
   /** Writes a line of progress to stderr. */
   readonly progress: (line: string) => void;
-  /** The options that stood on the command line, as in `--seed`. */
+  /** The names of the options on the command line, such as `--seed`. */
   readonly given: readonly string[];
 }
 
-/** What a subcommand came to: the document for `--json`, and the lines for people. */
+/** The result of a subcommand: the document for `--json`, and lines of text otherwise. */
 export interface CommandResult {
   readonly document: unknown;
   readonly lines: readonly string[];
 }
 
-/** A subcommand's work, from its options as commander read them. */
+/** The function of a subcommand, which receives the parsed options. */
 export type Work<Options> = (options: Options, context: CommandContext) => Promise<CommandResult>;
 
-/** Adds a subcommand whose work is run by `run`; see `main.ts`. */
+/** Adds a subcommand; see `main.ts`. */
 export type AddCommand = <Options>(
   name: string,
   description: string,
@@ -45,7 +45,7 @@ export function withEngine(command: Command): Command {
     .option('--device <name>', 'device of the engine; `unmask devices` lists them');
 }
 
-/** The engine that is asked for; where none is, the one that a run was started on, so that it keeps its trajectory. */
+/** The engine in the options, or by default the engine that the run was started on, so its trajectory stays the same. */
 export function engineOfRun(options: EngineOptions, { device }: RunConfiguration): Promise<Engine> {
   return engineOf(options.engine === 'auto' && options.device === undefined ? device : options);
 }
@@ -54,7 +54,7 @@ export function engineOf({ engine, device }: EngineOptions): Promise<Engine> {
   return chooseEngine({ engine, device });
 }
 
-/** An option that takes a whole number of at least `least`. */
+/** An option whose value is a whole number of at least `least`. */
 export function wholeNumber(flags: string, description: string, least = 1): Option {
   return new Option(flags, description).argParser((text: string) => {
     const value = Number(text);
@@ -64,7 +64,7 @@ export function wholeNumber(flags: string, description: string, least = 1): Opti
   });
 }
 
-/** An option that takes a number above 0. */
+/** An option whose value is a number above 0. */
 export function positiveNumber(flags: string, description: string): Option {
   return new Option(flags, description).argParser((text: string) => {
     const value = Number(text);
@@ -77,7 +77,7 @@ export function positiveNumber(flags: string, description: string): Option {
 /** `--config` and `--set`, for commands with hyper-parameters. */
 export function withSettings(command: Command): Command {
   return command
-    .option('--config <file>', 'JSON file of settings by name')
+    .option('--config <file>', 'JSON file with settings')
     .option(
       '--set <name=value>',
       'one setting; may be given many times',
@@ -86,12 +86,12 @@ export function withSettings(command: Command): Command {
     );
 }
 
-/** Options that say where a run lies and what it goes on with; `run.json` keeps all else, so that none of it can stand beside `--resume`. */
+/** The options that can be combined with `--resume`. All others are stored in `run.json` when a run starts. */
 const besideResume = ['--resume', '--runs', '--engine', '--device', '--json'];
 
-/** Throws a `UsageError` where an option would be passed over because a run goes on as it was started. */
+/** Throws a `UsageError` if an option cannot be combined with `--resume`. */
 export function refuseBesideResume({ given }: CommandContext, ...heeded: readonly string[]): void {
   const first = given.find((flag) => !besideResume.includes(flag) && !heeded.includes(flag));
   if (first !== undefined)
-    throw new UsageError(`--resume goes on with a run as it was started; leave out ${first}, or start a new run.`);
+    throw new UsageError(`--resume continues a run with its original options; leave out ${first}, or start a new run.`);
 }

@@ -2,18 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import type { Frame } from '../protocol/sample.ts';
 
-/** Milliseconds that a frame stays on a terminal. */
+/** Milliseconds per frame on a terminal. */
 const frameTime = 90;
 
 export interface DenoisingView {
   readonly frames: readonly Frame[];
-  /** Tokens per line; absent: all in one line. */
+  /** Tokens per line; undefined: one line. */
   readonly columns?: number | undefined;
 }
 
 /**
- * Shows a completion being denoised: on a terminal in place, one frame after the other; elsewhere a line per frame.
- * Masked places are dots, the tokens of the present step stand out.
+ * Shows how a completion is denoised. On a terminal, each frame replaces the previous one; otherwise each frame is a line.
+ * Masked tokens are dots, and the tokens of the current step are highlighted.
  */
 export async function showDenoising(
   { frames, columns }: DenoisingView,

@@ -25,7 +25,7 @@ const metricNames: Readonly<Record<ComparedMetric, string>> = {
   bits_per_character: 'bits per character',
 };
 
-/** For every kind of gap its scores, the differences from the first row, and who is ahead. */
+/** For each kind of gap: the scores, the differences from the first row, and the best method. */
 export function infillingTables(comparisons: readonly KindComparison[]): string[] {
   return comparisons.flatMap(({ kind, n, scored, rows, verdicts }, index) => [
     ...(index === 0 ? [] : ['']),
@@ -60,7 +60,7 @@ function interval(found: Interval | undefined, signed = false): string {
 }
 
 function verdictLine({ metric, model, baseline, difference, winner }: InfillingVerdict): string {
-  const said = winner === null ? 'no difference that so many gaps can tell' : `${winner} is ahead`;
+  const said = winner === null ? 'no measurable difference with this number of gaps' : `${winner} is ahead`;
   return `${metricNames[metric]}: ${said} (${model} minus ${baseline}: ${interval(difference, true)})`;
 }
 

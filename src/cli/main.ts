@@ -7,16 +7,16 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     process.stderr.write('\nStopping, and saving what can be resumed; press again to stop at once.\n');
     interruption.abort();
   });
-// A reader that went away (`unmask runs list | head`) is no failure.
+// A closed pipe (`unmask runs list | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? exit.done : exit.failed),
 );
-// Progress that nobody reads any more (`unmask eval 2>&1 >result | head`) stops no job.
+// A closed stderr (`unmask eval 2>&1 >result | head`) does not stop a job.
 process.stderr.on('error', () => undefined);
 
 const code = await commandLine(process.argv.slice(2), {
   signal: interruption.signal,
-  // Waits until the text is out, so that leaving does not cut it off.
+  // Waits until the text is written, so that the exit does not cut it off.
   out: (text) => new Promise((resolve) => process.stdout.write(text, () => resolve())),
   err: (text) => process.stderr.write(text),
 });

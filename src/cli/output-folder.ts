@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { dataHome } from '../platform/files.ts';
 
-/** Where a model goes: a bare name stands for a model of that name in the data home. */
+/** The folder of a new model: a plain name is a model in the data home, anything else is a path. */
 export function outputFolder(model: string): string {
   return /^[\w][\w.-]*$/.test(model) ? path.join(dataHome(), 'models', model) : path.resolve(model);
 }

@@ -11,13 +11,13 @@ import { readSafetensors, writeSafetensors } from './safetensors.ts';
 
 const configFile = 'adapter_config.json';
 const weightsFile = 'adapter_model.safetensors';
-/** What PEFT has no place for: which weights the adapter was trained beside, and how exactly they were kept. */
+/** Records what PEFT's format does not: the digest and the precision of the weights that the adapter was trained on. */
 const baseFile = 'base_model.json';
 
-/** What decides what an adapter computes, its base left out. */
+/** The files that determine what an adapter computes, apart from its base. */
 export const adapterFiles: readonly string[] = [configFile, weightsFile];
 
-/** PEFT wraps a model twice: names of its tensors begin with the path to the model inside. */
+/** PEFT wraps a model twice, so the names of tensors begin with the path to the inner model. */
 const prefix = 'base_model.model.';
 
 /** Whether a folder holds an adapter in PEFT's layout (https://huggingface.co/docs/peft). */
@@ -34,17 +34,17 @@ const usedFields = z.looseObject({
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
 });
 
-/** Fields of PEFT's LoRA that change what an adapter computes in ways that are not supported, and what they must be. */
+/** Fields of PEFT's LoRA for features that are not supported, and the values with which they are accepted. */
 const refused: Readonly<Record<string, { readonly unless: (value: unknown) => boolean; readonly what: string }>> = {
   use_dora: { unless: isUnset, what: 'DoRA' },
   use_rslora: { unless: isUnset, what: 'rank-stabilised scaling' },
   use_qalora: { unless: isUnset, what: 'QALoRA' },
   bias: { unless: (value) => isUnset(value) || value === 'none', what: 'trained biases' },
   lora_bias: { unless: isUnset, what: 'biases of the factors' },
-  modules_to_save: { unless: isUnset, what: 'modules that are trained whole' },
-  rank_pattern: { unless: isUnset, what: 'ranks that differ between modules' },
-  alpha_pattern: { unless: isUnset, what: 'alphas that differ between modules' },
-  layers_to_transform: { unless: isUnset, what: 'adapters beside some layers only' },
+  modules_to_save: { unless: isUnset, what: 'fully trained modules' },
+  rank_pattern: { unless: isUnset, what: 'different ranks per module' },
+  alpha_pattern: { unless: isUnset, what: 'different alphas per module' },
+  layers_to_transform: { unless: isUnset, what: 'adapters on some layers only' },
   layer_replication: { unless: isUnset, what: 'repeated layers' },
   exclude_modules: { unless: isUnset, what: 'excluded modules' },
   target_parameters: { unless: isUnset, what: 'adapters of bare parameters' },
@@ -96,22 +96,22 @@ export async function readAdapter(folder: string, adapter: AdapterConfig, config
     const tensor = stored.get(prefix + name);
     if (!tensor)
       throw new UserError(
-        `${file} lacks the tensor ${prefix}${name} that ${configFile} and the base call for; restore both from one adapter.`,
+        `${file} lacks the tensor ${prefix}${name}, which ${configFile} and the base require; restore both files from one adapter.`,
       );
     if (String(tensor.shape) !== String(extents))
       throw new UserError(
-        `${file}: ${prefix}${name} is [${tensor.shape}] where ${configFile} and the base call for [${extents}]; give the adapter the base that it was made for.`,
+        `${file}: ${prefix}${name} is [${tensor.shape}], but ${configFile} and the base require [${extents}]; use the adapter with the base that it was made for.`,
       );
     if (!(tensor.data instanceof Float32Array) || !tensor.data.every(Number.isFinite))
       throw new UserError(
-        `${file}: ${prefix}${name} holds values that are no finite fractions; take an earlier adapter.`,
+        `${file}: ${prefix}${name} has values that are not finite numbers; use an earlier checkpoint of the adapter.`,
       );
     weights.set(name, tensor);
   }
   for (const name of stored.keys())
     if (!weights.has(name.slice(prefix.length)) || !name.startsWith(prefix))
       throw new UserError(
-        `${file} holds the tensor ${name}, which belongs to none of the projections ${adapter.targets.join(', ')} of its base; only LoRA beside projections is supported.`,
+        `${file} has the tensor ${name}, which belongs to none of the projections ${adapter.targets.join(', ')} of its base; only LoRA on projections is supported.`,
       );
   return { ...adapter, weights };
 }
@@ -134,7 +134,7 @@ function parseShape(value: unknown, file: string): LoraShape {
   return { rank, alpha, targets: parseTargets(named, (why) => new UserError(`${file}: target_modules: ${why}`)) };
 }
 
-/** Writes an adapter as PEFT does; `adapter_config.json` comes last: a folder that has it is whole. */
+/** Writes an adapter in PEFT's format. `adapter_config.json` is written last, so a folder that has it is complete. */
 export async function writeAdapter(folder: string, { rank, alpha, targets, weights, base }: Adapter): Promise<void> {
   const named = new Map([...weights].map(([name, tensor]) => [prefix + name, tensor]));
   await writeSafetensors(path.join(folder, weightsFile), named);

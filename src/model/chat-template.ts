@@ -1,22 +1,22 @@
 import { Template } from '@huggingface/jinja';
 import { messageOf, UserError } from '../platform/errors.ts';
 
-/** A text, and where within it the message stands that it was made for, [from, to). */
+/** A rendered text, and the position of the message in it, [from, to). */
 export interface RenderedMessage {
   readonly text: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** The special tokens that templates write out by their names. */
+/** The special tokens that templates use by name. */
 const tokenNames = ['bos_token', 'eos_token', 'pad_token', 'unk_token', 'mask_token'] as const;
 
-/** Of characters that no text has a use for. */
-const standIn = '\uE000message\uE001';
+/** A placeholder of private-use characters, which do not occur in normal text. */
+const placeholder = '\uE000message\uE001';
 
 /**
- * A model's own form of a conversation: `chat_template` of its `tokenizer_config.json`, in the Jinja dialect of Hugging Face's
- * libraries.
+ * A model's format for conversations: `chat_template` in its `tokenizer_config.json`, in the Jinja dialect of Hugging
+ * Face's libraries.
  */
 export class ChatTemplate {
   readonly #template: Template;
@@ -27,7 +27,7 @@ export class ChatTemplate {
     this.#tokens = tokens;
   }
 
-  /** Null where the configuration holds none; throws a `UserError` where it is no template. */
+  /** Null if the configuration has no template. Throws a `UserError` if the template is invalid. */
   static of(config: object): ChatTemplate | null {
     const fields = config as Record<string, unknown>;
     const source = templateOf(fields.chat_template);
@@ -41,21 +41,21 @@ export class ChatTemplate {
     try {
       return new ChatTemplate(new Template(source), tokens);
     } catch (error) {
-      throw new UserError(`The model's chat_template cannot be read (${messageOf(error)}); ask for another format.`);
+      throw new UserError(`The model's chat_template cannot be read (${messageOf(error)}); choose another format.`);
     }
   }
 
-  /** A question of one message, up to where the answer begins; where models can think aloud first, they are told not to. */
+  /** Renders a conversation of one user message, up to the beginning of the answer. Thinking is switched off. */
   render(message: string): RenderedMessage {
     const text = this.#rendered(message);
-    // Where the message stands is learnt from one that reads like nothing in the template.
-    const [before, behind, ...more] = this.#rendered(standIn).split(standIn);
-    const end = text.length - (behind ?? '').length;
+    // A placeholder that does not occur in the template shows where the template puts the message.
+    const [before, after, ...more] = this.#rendered(placeholder).split(placeholder);
+    const end = text.length - (after ?? '').length;
     const middle = text.slice((before as string).length, end);
-    const isThere = behind !== undefined && more.length === 0 && text === before + middle + behind;
-    // Many templates trim what they are given.
+    const isThere = after !== undefined && more.length === 0 && text === before + middle + after;
+    // Many templates trim the message.
     if (!isThere || (middle !== message && middle !== message.trim()))
-      throw new UserError("The model's chat_template changes the prompt that it is given; ask for another format.");
+      throw new UserError("The model's chat_template changes the prompt; choose another format.");
     return { text, from: (before as string).length, to: end };
   }
 
@@ -68,12 +68,12 @@ export class ChatTemplate {
         enable_thinking: false,
       });
     } catch (error) {
-      throw new UserError(`The model's chat_template fails (${messageOf(error)}); ask for another format.`);
+      throw new UserError(`The model's chat_template fails (${messageOf(error)}); choose another format.`);
     }
   }
 }
 
-/** Several templates come in a list by their names; the one for conversations is called `default`. */
+/** A model may have a list of named templates; the one for conversations is called `default`. */
 function templateOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return undefined;

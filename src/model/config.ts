@@ -3,13 +3,13 @@ import { UsageError, UserError } from '../platform/errors.ts';
 
 const positive = z.int().positive();
 
-/** More than any model has; a file that states more is damaged, and would be worked at without end. */
+/** An upper limit for sizes. A file with a larger size is damaged, and processing it would take forever. */
 const mostLayers = 1024;
 const mostExperts = 4096;
 
 /**
- * Feed-forwards that are mixtures of experts: a router scores every expert for every token, and a token's output is what its
- * best experts say, weighed by their scores.
+ * Feed-forwards that are mixtures of experts. A router scores every expert for every token, and a token's output is the
+ * sum of its best experts' outputs, weighted by their scores.
  */
 const mixture = z
   .object({
@@ -17,18 +17,18 @@ const mixture = z
     num_experts_per_tok: positive,
     /** Width of each expert. */
     intermediate_size: positive,
-    /** Width of the expert that sees every token beside the chosen ones; absent: there is none. */
+    /** Width of the shared expert, which processes every token; undefined: there is none. */
     shared_intermediate_size: positive.optional(),
-    /** So many layers from the first have one feed-forward of `intermediate_size` instead. */
+    /** The number of first layers that have one feed-forward of `intermediate_size` instead. */
     first_dense_layers: z.int().nonnegative(),
-    /** How scores come from the router's outputs. */
+    /** The function from router outputs to scores. */
     scoring: z.enum(['softmax', 'sigmoid']),
-    /** A number for every expert is added to its score where the best are chosen, and nowhere else. */
+    /** Whether a bias per expert is added to the scores when the best experts are chosen, but not to their weights. */
     expert_bias: z.boolean(),
-    /** Experts stand in so many groups, and those of the best `topk_group` groups alone can be chosen. */
+    /** The number of groups of experts. Only experts of the best `topk_group` groups can be chosen. */
     n_group: positive,
     topk_group: positive,
-    /** The weights of a token's experts are scaled to a sum of 1, and by `routed_scaling_factor` after that. */
+    /** Whether the weights of a token's experts are scaled to a sum of 1, and then by `routed_scaling_factor`. */
     norm_topk_prob: z.boolean(),
     routed_scaling_factor: z.number().positive(),
   })
@@ -46,7 +46,7 @@ export type Mixture = z.infer<typeof mixture>;
 
 /**
  * `config.json` of a checkpoint, under the names of Hugging Face's configurations: a bidirectional transformer with
- * RMSNorm, rotary positions, SwiGLU and grouped-query attention, as today's open masked diffusion models are.
+ * RMSNorm, rotary positions, SwiGLU and grouped-query attention, as in the open masked diffusion models.
  */
 export const modelConfig = z
   .looseObject({
@@ -61,16 +61,16 @@ export const modelConfig = z
     max_position_embeddings: positive,
     rms_norm_eps: z.number().positive(),
     rope_theta: z.number().positive(),
-    /** Share of every head's numbers, from the first, that turn with the position; absent: all. */
+    /** Fraction of each head's dimensions, from the first, that rotary positions apply to; undefined: all. */
     partial_rotary_factor: z.number().positive().max(1).optional(),
     /** Biases on the query, key and value projections (Qwen2). */
     attention_bias: z.boolean(),
     /** RMSNorm on every head's queries and keys (Qwen3). */
     qk_norm: z.boolean(),
-    /** Absent: every layer has one feed-forward. */
+    /** Undefined: every layer has one feed-forward. */
     moe: mixture.optional(),
     tie_word_embeddings: z.boolean(),
-    /** The output at place i - 1 predicts token i (Dream, DiffuCoder); else the output at place i does. */
+    /** Whether the output at position i - 1 predicts token i (Dream, DiffuCoder), instead of the output at position i. */
     logit_shift: z.boolean(),
     /**
      * `full`: every token sees every other. `block-causal`: its own block and those before (LLaDA 2). `prefix-lm`: given
@@ -82,7 +82,7 @@ export const modelConfig = z
     mask_token_id: z.int().nonnegative(),
     eos_token_id: z.int().nonnegative(),
     pad_token_id: z.int().nonnegative(),
-    /** End of the middle, behind what fills a gap; absent: the model was not trained to fill gaps. */
+    /** End of the middle: the token after the text that fills a gap. Undefined: the model was not trained to fill gaps. */
     eom_token_id: z.int().nonnegative().optional(),
     initializer_range: z.number().positive(),
   })
@@ -102,7 +102,7 @@ export const modelConfig = z
 
 export type ModelConfig = z.infer<typeof modelConfig>;
 
-/** Numbers of a head that turn with the position. */
+/** The number of dimensions of a head that rotary positions apply to. */
 export function rotaryDimensions({
   head_dim,
   partial_rotary_factor = 1,
@@ -117,7 +117,7 @@ export function rotaryDimensions({
 export const isMixture = ({ moe }: ModelConfig, layer: number): boolean =>
   moe !== undefined && layer >= moe.first_dense_layers;
 
-/** Checks a configuration of ours; throws a `UserError` that names the file and the first field that is wrong. */
+/** Checks a configuration in Unmask's format. Throws a `UserError` that names the file and the first invalid field. */
 export function parseConfig(value: unknown, file: string): ModelConfig {
   const parsed = modelConfig.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -146,7 +146,7 @@ export interface SpecialTokens {
   readonly mask: number;
   readonly eos: number;
   readonly pad: number;
-  /** Of models that fill gaps. */
+  /** Only for models that fill gaps. */
   readonly eom?: number;
 }
 

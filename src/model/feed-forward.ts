@@ -18,7 +18,7 @@ import type { Shape, Tensor } from '../graph/tensor.ts';
 import { isMixture, type Mixture, type ModelConfig } from './config.ts';
 import { project, type Weights } from './projection.ts';
 
-/** Below every score: out of the choice. */
+/** Lower than every score, so the expert is never chosen. */
 const lowest = -3e38;
 
 /** Names and shapes of the weights of a layer's feed-forward. */
@@ -38,7 +38,7 @@ export function feedForwardShapes(config: ModelConfig, layer: number): [name: st
   ];
 }
 
-/** Numbers in the middle of a layer's feed-forward, of each token: those of every expert, for all are computed. */
+/** The inner width of a layer's feed-forward. It includes all experts, because all of them are computed. */
 export function feedForwardWidth(config: ModelConfig, layer: number): number {
   const { moe } = config;
   if (!moe || !isMixture(config, layer)) return config.intermediate_size;
@@ -46,9 +46,9 @@ export function feedForwardWidth(config: ModelConfig, layer: number): number {
 }
 
 /**
- * A layer's feed-forward of x [..., hidden_size]. The experts of a mixture stand side by side, expert 0 first, as one wide
- * feed-forward whose inner numbers carry the routing weights: every expert is computed for every token, and those that
- * were not chosen count for nothing. That is exact, and costs num_experts / num_experts_per_tok times what it need.
+ * A layer's feed-forward of x [..., hidden_size]. The experts of a mixture are concatenated, expert 0 first, to one wide
+ * feed-forward whose inner activations are multiplied by the routing weights. Every expert is computed for every token,
+ * and experts that were not chosen have weight 0. This is exact, but costs num_experts / num_experts_per_tok times more.
  */
 export function feedForward(config: ModelConfig, layer: number, of: Weights, x: Tensor): Tensor {
   const { moe } = config;
@@ -61,14 +61,14 @@ export function feedForward(config: ModelConfig, layer: number, of: Weights, x: 
   return moe.shared_intermediate_size === undefined ? routed : add(routed, gatedLinear(of, 'mlp.shared_experts', x));
 }
 
-/** SwiGLU (arXiv 2002.05202); `weigh` sees the inner numbers [..., width]. */
+/** SwiGLU (arXiv 2002.05202); `weigh` receives the inner activations [..., width]. */
 function gatedLinear(of: Weights, name: string, x: Tensor, weigh = (inner: Tensor) => inner): Tensor {
   const gated = mul(silu(project(of, `${name}.gate_proj`, x)), project(of, `${name}.up_proj`, x));
   return project(of, `${name}.down_proj`, weigh(gated));
 }
 
 /**
- * What each expert's word counts for each token: x [..., hidden_size] gives [..., num_experts], 0 for all but the chosen.
+ * The weight of each expert for each token: x [..., hidden_size] gives [..., num_experts], 0 for experts not chosen.
  * The choice itself has no gradient. Softmax over all experts as in OLMoE (arXiv 2409.02060) and LLaDA-MoE, or sigmoids with
  * a bias for the choice and limited groups as in DeepSeek-V3 (arXiv 2412.19437, equations 12 to 16) and LLaDA 2.
  */
@@ -81,7 +81,7 @@ export function routingWeights(moe: Mixture, of: Weights, x: Tensor): Tensor {
   return mul(shares, moe.routed_scaling_factor);
 }
 
-/** The scores of the best groups' experts, and the lowest for the others. A group is as good as its two best experts together. */
+/** Keeps the scores of the best groups' experts and replaces the others by the lowest. A group's score is the sum of its two best. */
 function inBestGroups({ n_group: groups, topk_group: kept }: Mixture, scores: Tensor): Tensor {
   if (kept === groups) return scores;
   const leading = scores.shape.slice(0, -1);
@@ -91,7 +91,7 @@ function inBestGroups({ n_group: groups, topk_group: kept }: Mixture, scores: Te
   return reshape(where(equal(best, 1), grouped, lowest), scores.shape);
 }
 
-/** 1 at the `count` largest numbers of the last axis and 0 elsewhere; of equal ones the first are taken. Without gradient. */
+/** 1 at the `count` largest values of the last axis and 0 elsewhere; the first of equal values count. Without gradient. */
 export function largest(x: Tensor, count: number): Tensor {
   const extent = x.shape.at(-1) as number;
   const axis = [x.shape.length - 1];

@@ -7,27 +7,27 @@ import type { ModelConfig } from './config.ts';
 
 const generation = z.looseObject({
   /**
-   * How prompts are written for this model: the papers' tagged instructions, the short form of puzzle models, or the
-   * instructions as a message in the model's chat template.
+   * The format of prompts: the papers' tagged instructions, the short form of puzzle models, or the instructions as a
+   * message in the model's chat template.
    */
   prompt_format: z.enum(['tagged', 'plain', 'chat']).default('tagged'),
   /** Block of semi-autoregressive decoding, in tokens. */
   block_length: z.int().positive().default(32),
-  /** Tokens revealed in one denoising step where the number of steps is fixed. */
+  /** Tokens revealed per denoising step if the number of steps is fixed. */
   tokens_per_step: z.number().positive().default(2),
-  /** Tokens of the canvas that a gap is filled with, where one line is wanted and where several may be. */
+  /** Tokens of the canvas for a gap: for one line, and for several lines. */
   line_canvas: z.int().positive().optional(),
   canvas: z.int().positive().optional(),
 });
 
-/** How a model is meant to be decoded where nobody says otherwise: `generation_config.json` of its checkpoint. */
+/** The default decoding settings of a model: `generation_config.json` of its checkpoint. */
 export type GenerationDefaults = z.infer<typeof generation>;
 
 export const paperDefaults: GenerationDefaults = generation.parse({});
 
 /**
- * Reads `generation_config.json`; the papers' settings (block 32, two tokens a step) where there is none. A model whose attention
- * goes by blocks is decoded by these unless the file says otherwise.
+ * Reads `generation_config.json`. Without that file, the papers' settings apply (blocks of 32, two tokens per step). A
+ * model with block-causal attention is decoded in its own blocks unless the file sets another size.
  */
 export async function readGeneration(
   folder: string,

@@ -7,13 +7,13 @@ import type { Weights } from './projection.ts';
 import { smoothingName } from './smoothing.ts';
 import { weightShapes } from './transformer.ts';
 
-/** The projections of a layer that an adapter may stand beside, by the names that PEFT's users know. */
+/** The projections of a layer that an adapter can change, by PEFT's names. */
 export const loraTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
 export type LoraTarget = (typeof loraTargets)[number];
 
-/** A low-rank adapter (LoRA, arXiv 2106.09685): which projections of every layer it changes, how widely, how much. */
+/** The hyper-parameters of a low-rank adapter (LoRA, arXiv 2106.09685). */
 export interface LoraShape {
-  /** Width of the update (r). */
+  /** The rank of the update (r). */
   readonly rank: number;
   /** The update is scaled by alpha / rank. */
   readonly alpha: number;
@@ -66,8 +66,8 @@ export const factorA = (projection: string): string => `${projection}.lora_A.wei
 export const factorB = (projection: string): string => `${projection}.lora_B.weight`;
 
 /**
- * An adapter that changes nothing yet, initialised as PEFT does: A uniform within 1 / sqrt(in) (Kaiming's rule with a =
- * sqrt 5), B zero.
+ * The weights of a new adapter, which changes nothing yet. As in PEFT, A is uniform within 1 / sqrt(in) (Kaiming's rule
+ * with a = sqrt 5), and B is zero.
  */
 export function initialLora(config: ModelConfig, shape: LoraShape, random: Random): Map<string, HostTensor> {
   const weights = new Map<string, HostTensor>();
@@ -81,7 +81,7 @@ export function initialLora(config: ModelConfig, shape: LoraShape, random: Rando
   return weights;
 }
 
-/** Looks weights up among the nodes of a program, with what an adapter adds to projections and what smooths their inputs. */
+/** Looks up weights among the nodes of a program, including the updates of an adapter and the smoothing of inputs. */
 export function lookUp(nodes: ReadonlyMap<string, Tensor>, adapter: LoraShape | undefined): Weights {
   const weight = Object.assign((name: string): Tensor => nodes.get(name) as Tensor, {
     smoothing: (projection: string) => nodes.get(smoothingName(projection)),
@@ -95,12 +95,12 @@ export function lookUp(nodes: ReadonlyMap<string, Tensor>, adapter: LoraShape | 
   });
 }
 
-/** The largest rank that an update of these projections can have: the smallest extent of their matrices. */
+/** The largest useful rank for these projections: the smallest dimension of their matrices. */
 export function largestRank(config: ModelConfig, targets: readonly LoraTarget[]): number {
   return Math.min(...[...targetShapes(config, targets).values()].flat());
 }
 
-/** Names of projections as somebody gives them, in the order of a layer; throws what `refusal` makes of the reason why not. */
+/** Checks names of projections and returns them in the order of a layer. Throws `refusal(reason)` if one is invalid. */
 export function parseTargets(names: readonly string[], refusal: (why: string) => Error): LoraTarget[] {
   const foreign = names.find((name) => !loraTargets.some((target) => target === name));
   const known = `the projections are ${loraTargets.join(', ')}`;
@@ -109,7 +109,7 @@ export function parseTargets(names: readonly string[], refusal: (why: string) =>
   return loraTargets.filter((target) => names.includes(target));
 }
 
-/** What training changes of a model: all of its weights, or an adapter's alone. */
+/** The weights that training changes: those of the adapter if there is one, otherwise all weights. */
 export function trainedShapes(config: ModelConfig, adapter: LoraShape | undefined): Map<string, Shape> {
   return adapter ? loraShapes(config, adapter) : weightShapes(config);
 }

@@ -7,22 +7,21 @@ import { isMixture, type ModelConfig } from './config.ts';
 import { feedForwardWidth } from './feed-forward.ts';
 import { weightShapes } from './transformer.ts';
 
-/** Bytes of a number: every engine computes in f32, whatever a checkpoint is stored in. */
+/** Bytes per number. Every engine computes in f32, whatever format a checkpoint is stored in. */
 const bytesOfNumber = 4;
-/** Tokens of a pass that activations are estimated for, and places of it whose logits are wanted. */
+/** Tokens of the forward pass that activations are estimated for, and how many of its positions need logits. */
 const passTokens = 1024;
 const wantedPlaces = 192;
 
-/** Numbers in a model's weights. */
+/** The number of parameters of a model. */
 export const parametersOf = (config: ModelConfig): number =>
   [...weightShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
 
 /**
- * Bytes that a model needs, about: its weights and the activations of a pass. Of a pass of 1024 tokens (or as many as it has
- * positions) the largest that live at once count: what goes through a layer (eight times the width), the middle of its
- * feed-forward (twice, or three times where experts are weighed), its attention's scores and weights, and the logits of
- * three alternatives' canvases, of 64 tokens each, beside their probabilities. Where the configuration is unknown, the
- * weights alone.
+ * Estimates the bytes that a model needs: its weights and the activations of a forward pass of 1024 tokens (or of its
+ * largest length). The largest activations that exist at once are counted: a layer's states (eight times the width), the
+ * inner activations of its feed-forward (twice, or three times with routing weights), attention scores and weights, and
+ * logits and probabilities of three canvases of 64 tokens. If the configuration is unknown, only the weights are counted.
  */
 export function memoryNeeded(parameters: number, config: ModelConfig | null): number {
   if (!config) return parameters * bytesOfNumber;
@@ -37,7 +36,7 @@ export function memoryNeeded(parameters: number, config: ModelConfig | null): nu
   return (parameters + layer + attention + logits) * bytesOfNumber;
 }
 
-/** Bytes of weights as they are kept: quantized where a format is named for them, else as f32. */
+/** Bytes of weights in memory: in the format that `quantized` names for them, otherwise f32. */
 export function keptBytes(shapes: ReadonlyMap<string, Shape>, quantized?: ReadonlyMap<string, WeightFormat>): number {
   let bytes = 0;
   for (const [name, shape] of shapes) {
@@ -47,11 +46,11 @@ export function keptBytes(shapes: ReadonlyMap<string, Shape>, quantized?: Readon
   return bytes;
 }
 
-/** Throws a `UserError` where this machine has less: a system that runs out of memory ends the process without a word. */
+/** Throws a `UserError` if this machine has less memory. Otherwise the system may kill the process without a message. */
 export function assertMemory(needed: number): void {
   const { total } = machineMemory();
   if (needed > total)
     throw new UserError(
-      `The model and what goes with it need ${memorySize(needed)}, and this machine has ${memorySize(total)}; take a smaller one.`,
+      `The model needs ${memorySize(needed)} of memory, but this machine has ${memorySize(total)}; choose a smaller model.`,
     );
 }

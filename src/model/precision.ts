@@ -5,7 +5,7 @@ import type { ModelConfig } from './config.ts';
 import { weightShapes } from './transformer.ts';
 
 /**
- * How the projections of a frozen base are kept; the rest of it is f32.
+ * Precisions for the projections of a frozen base. The rest of the base is f32.
  *
  * - `int8`, `int4`: whole numbers with a scale for every 32; products are computed in f32.
  * - `w8a8`, `w7a8`: 8 (or 7) bits with a scale for every output, embeddings and head included, and activations rounded to
@@ -16,7 +16,7 @@ export type Precision = (typeof precisions)[number];
 
 const formats = { int8: 'int8-blocks', int4: 'int4-blocks', w8a8: 'int8-channels', w7a8: 'int7-channels' } as const;
 
-/** The matrices that are kept quantized, and their format. Throws a `UserError` where one does not fit it. */
+/** The matrices that are quantized, and their format. Throws a `UserError` if one does not fit the format. */
 export function quantizedWeights(config: ModelConfig, precision: Precision): Map<string, WeightFormat> {
   const quantized = new Map<string, WeightFormat>();
   if (precision === 'f32') return quantized;
@@ -25,7 +25,7 @@ export function quantizedWeights(config: ModelConfig, precision: Precision): Map
     if (!name.endsWith('_proj.weight') && !(isChannelFormat(format) && isOfVocabulary(name))) continue;
     if (!fitsFormat(shape, format))
       throw new UserError(
-        `A base of precision ${precision} needs widths that are multiples of 32, and ${name} is [${shape}]; keep this model in f32.`,
+        `A base of precision ${precision} needs widths that are multiples of 32, but ${name} is [${shape}]; use f32 for this model.`,
       );
     quantized.set(name, format);
   }
@@ -35,7 +35,7 @@ export function quantizedWeights(config: ModelConfig, precision: Precision): Map
 /** The matrices with a row for every token: they are a fifth of a small model, and the head is its largest product. */
 const isOfVocabulary = (name: string): boolean => name === 'model.embed_tokens.weight' || name === 'lm_head.weight';
 
-/** The weights that a base of a precision computes with. */
+/** Rounds weights as a base of this precision does. */
 export function weightsAsKept(
   config: ModelConfig,
   weights: ReadonlyMap<string, HostTensor>,

@@ -5,7 +5,7 @@ import type { Tensor } from '../graph/tensor.ts';
 /** Looks a weight up by its name in the checkpoint. */
 export interface Weights {
   (name: string): Tensor;
-  /** What an adapter adds to a projection, which is named without `.weight`; absent: nothing to any. */
+  /** The update that an adapter adds to a projection, by its name without `.weight`; undefined: no adapter. */
   readonly lora?: (projection: string) => Lora | undefined;
   /** What a projection's input is multiplied with (`smoothing.ts`), [in]; absent: nothing. */
   readonly smoothing?: (projection: string) => Tensor | undefined;
@@ -17,11 +17,11 @@ export interface Weights {
 export interface Lora {
   readonly a: Tensor;
   readonly b: Tensor;
-  /** What the product of the factors is multiplied with: alpha / rank. */
+  /** The factor of the update: alpha / rank. */
   readonly scale: number;
 }
 
-/** The weights of a part of the model, by what is behind the part's name. */
+/** The weights of a part of the model, by the rest of their names after the part's name. */
 export function weightsUnder(weight: Weights, part: string): Weights {
   const under = (name: string): Tensor => weight(`${part}.${name}`);
   const { lora, smoothing, observe } = weight;
@@ -34,8 +34,8 @@ export function weightsUnder(weight: Weights, part: string): Weights {
 }
 
 /**
- * x [..., in] through a projection of the model: W x, a bias where there is one, and (alpha / r) B (A x) where an
- * adapter stands beside it (arXiv 2106.09685, equation 3). [..., out]
+ * Applies a projection to x [..., in]: W x, plus the bias if there is one, plus (alpha / r) B (A x) if there is an adapter
+ * (arXiv 2106.09685, equation 3). The result is [..., out].
  */
 export function project(of: Weights, name: string, x: Tensor, bias?: Tensor): Tensor {
   of.observe?.(name, x);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Shape, sizeOf } from '../graph/tensor.ts';
 import { duplicateKey } from '../platform/json.ts';
 
-/** Bytes of an element of every type that the format knows; a file of others cannot be checked. */
+/** Bytes per element of every type in the format. A file with other types cannot be checked. */
 const elementBytes: Readonly<Record<string, number>> = {
   ...{ BOOL: 1, U8: 1, I8: 1, F8_E4M3: 1, F8_E5M2: 1, F8_E8M0: 1 },
   ...{ U16: 2, I16: 2, F16: 2, BF16: 2 },
@@ -10,7 +10,7 @@ const elementBytes: Readonly<Record<string, number>> = {
   ...{ U64: 8, I64: 8, F64: 8, C64: 8 },
 };
 
-/** A tensor as a header describes it. */
+/** A tensor as described in a header. */
 export interface StoredTensor {
   readonly dtype: string;
   readonly shape: Shape;
@@ -19,7 +19,7 @@ export interface StoredTensor {
   readonly end: number;
 }
 
-/** A name out of a file as a message may hold it: on one line, and not without end. */
+/** Shortens a name from a file for a message, and puts it on one line. */
 export const shown = (name: string): string =>
   /^[\x21-\x7e]{1,200}$/.test(name) ? name : JSON.stringify(name.slice(0, 200));
 
@@ -30,8 +30,8 @@ const entry = z.object({
 });
 
 /**
- * The tensors of a header's text; `data` is where their bytes begin in the file, and `size` the file's. Throws what
- * `damaged` makes of a reason where the text is no header, or tells of other bytes than the file has.
+ * Parses the text of a header. `data` is the position of the first tensor in the file, and `size` is the size of the file.
+ * Throws `damaged(reason)` if the text is not a valid header or does not match the size of the file.
  */
 export function parseHeader(
   text: string,
@@ -67,7 +67,7 @@ export function parseHeader(
   return tensors;
 }
 
-/** What a text says as JSON; undefined where that is no object. */
+/** Parses a JSON object; undefined if the text is not one. */
 function jsonObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);

@@ -7,16 +7,16 @@ import { byteLevelTokenizer } from './byte-level-tokenizer.ts';
 import { ChatTemplate } from './chat-template.ts';
 
 export interface TokenizerFiles {
-  /** What `tokenizer.json` holds. */
+  /** The content of `tokenizer.json`. */
   readonly tokenizer: object;
-  /** What `tokenizer_config.json` holds. */
+  /** The content of `tokenizer_config.json`. */
   readonly config: object;
 }
 
-/** More ids than any tokenizer has: memory is taken up to the largest one. */
+/** An upper limit for token ids, because memory is allocated up to the largest id. */
 const mostIds = 2 ** 24;
 
-/** The ids that `tokenizer.json` gives, as far as it can be read as one. */
+/** The token ids in `tokenizer.json`, as far as the file can be parsed. */
 function statedIds(tokenizer: unknown): unknown[] {
   const { model, added_tokens: added } = (tokenizer ?? {}) as {
     model?: { vocab?: unknown } | null;
@@ -30,12 +30,12 @@ function statedIds(tokenizer: unknown): unknown[] {
   ];
 }
 
-/** Text to token ids and back, as the checkpoint's `tokenizer.json` says. */
+/** Converts text to token ids and back, according to the checkpoint's `tokenizer.json`. */
 export class Tokenizer {
   readonly files: TokenizerFiles;
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #unknown: number | undefined;
-  /** Texts that the library takes for special tokens. */
+  /** Texts that the library treats as special tokens. */
   readonly #specials: readonly string[];
   #texts: readonly string[] | undefined;
   #chat: ChatTemplate | null | undefined;
@@ -71,32 +71,30 @@ export class Tokenizer {
     }
   }
 
-  /** The largest id that it gives to a token. */
+  /** The largest token id. */
   get largestId(): number {
     return [...this.#tokenizer.get_vocab(true).values()].reduce((most, id) => Math.max(most, id), -1);
   }
 
-  /** What each token alone reads, by its id; special ones nothing. */
+  /** The text of each token by its id; empty for special tokens. */
   get texts(): readonly string[] {
     this.#texts ??= Array.from({ length: this.largestId + 1 }, (_, id) => this.decode([id]));
     return this.#texts;
   }
 
-  /** The tokens of plain text: what reads like a special token in it is text all the same, and never becomes one. */
+  /** Encodes plain text. A part that looks like a special token is encoded as text. */
   encode(text: string): number[] {
     return this.#plainParts(text).flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids);
   }
 
   /**
-   * The tokens of a prompt as the model's chat template has it: the template's special tokens are ones, and what reads like
-   * one in the prompt is text all the same. Throws a `UserError` where the model has no template.
+   * Encodes a prompt in the model's chat template. Special tokens of the template are encoded as such, but parts of the
+   * prompt that look like special tokens are encoded as text. Throws a `UserError` if the model has no template.
    */
   encodeChat(prompt: string): number[] {
     if (this.#chat === undefined) this.#chat = ChatTemplate.of(this.files.config);
     if (this.#chat === null)
-      throw new UserError(
-        "The model's tokenizer_config.json holds no chat_template; ask for the format tagged instead.",
-      );
+      throw new UserError("The model's tokenizer_config.json has no chat_template; use the format tagged instead.");
     const { text, from, to } = this.#chat.render(prompt);
     const parts = this.#plainParts(text.slice(from, to));
     parts[0] = text.slice(0, from) + (parts[0] ?? '');
@@ -104,7 +102,7 @@ export class Tokenizer {
     return parts.flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids);
   }
 
-  /** The text of tokens; special ones (end of text, mask, padding) are left out unless asked for. */
+  /** Decodes tokens. Special tokens (end of text, mask, padding) are omitted by default. */
   decode(tokens: Iterable<number>, { special = false } = {}): string {
     const ids = [...tokens];
     return ids.length === 0
@@ -112,7 +110,7 @@ export class Tokenizer {
       : this.#tokenizer.decode(ids, { skip_special_tokens: !special, clean_up_tokenization_spaces: false });
   }
 
-  /** The text in parts that hold no special token's name: each is cut behind its first character. */
+  /** Splits a text so that no part contains the name of a special token: each name is split after its first character. */
   #plainParts(text: string): string[] {
     if (text === '') return [];
     const name = this.#specials.find((special) => text.includes(special));
@@ -121,7 +119,7 @@ export class Tokenizer {
     return [...this.#plainParts(text.slice(0, cut)), ...this.#plainParts(text.slice(cut))];
   }
 
-  /** Whether the tokenizer has no token for some part of the text. */
+  /** Whether some part of the text has no token. */
   losesSomeOf(text: string): boolean {
     return this.#unknown !== undefined && this.encode(text).includes(this.#unknown);
   }
@@ -144,7 +142,7 @@ export function characterTokenizer(alphabet: string): TokenizerFiles {
       pre_tokenizer: null,
       post_processor: null,
       decoder: { type: 'Fuse' },
-      // Byte-pair encoding without merges leaves single characters.
+      // Byte-pair encoding without merges gives single characters.
       model: {
         type: 'BPE',
         dropout: null,

@@ -19,10 +19,10 @@ import { type ModelConfig, rotaryDimensions } from './config.ts';
 import { feedForward, feedForwardShapes } from './feed-forward.ts';
 import { project, type Weights, weightsUnder } from './projection.ts';
 
-/** What a score of -1e9 weighs after the softmax: nothing. */
+/** Added to a score, this gives a weight of 0 after the softmax. */
 const hidden = -1e9;
 
-/** Names and shapes of a model's weights, as they stand in its checkpoint (the layout of Qwen2 and Qwen3). */
+/** Names and shapes of a model's weights in a checkpoint (the layout of Qwen2 and Qwen3). */
 export function weightShapes(config: ModelConfig): Map<string, Shape> {
   const { hidden_size: d, head_dim: h, num_attention_heads: q, num_key_value_heads: kv } = config;
   const shapes = new Map<string, Shape>([['model.embed_tokens.weight', [config.vocab_size, d]]]);
@@ -47,7 +47,7 @@ export function weightShapes(config: ModelConfig): Map<string, Shape> {
   return shapes;
 }
 
-/** Weights to start training from: gains 1, biases 0, the rest normal, with the residual branches' ends scaled down. */
+/** Initial weights: gains 1, biases 0, all others normally distributed, with smaller output projections of residual branches. */
 export function initialWeights(config: ModelConfig, random: Random): Map<string, HostTensor> {
   const weights = new Map<string, HostTensor>();
   const residual = 1 / Math.sqrt(2 * config.num_hidden_layers);
@@ -62,15 +62,15 @@ export function initialWeights(config: ModelConfig, random: Random): Map<string,
   return weights;
 }
 
-/** Texts side by side, as a program's inputs. */
+/** A batch of texts, as inputs of a program. */
 export interface Rows {
-  /** Token ids [batch, length], i32; masked places hold the mask token. */
+  /** Token ids [batch, length], i32, with the mask token at masked positions. */
   readonly tokens: Tensor;
-  /** 1 where a token is, 0 where the row is padded [batch, length], f32; absent: no row is padded. */
+  /** 1 for tokens, 0 for padding [batch, length], f32; undefined: no row is padded. */
   readonly present?: Tensor | undefined;
-  /** 1 where the canvas is, 0 where text is given [batch, length], f32; `prefix-lm` attention needs it. */
+  /** 1 for the canvas, 0 for the context [batch, length], f32; required for `prefix-lm` attention. */
   readonly canvas?: Tensor | undefined;
-  /** Where each row holds a completion twice: how it is laid out; this rule then replaces the model's own attention. */
+  /** The layout of rows that contain a completion twice; its attention rule replaces the model's. */
   readonly doubled?: DoubledCanvas | undefined;
 }
 
@@ -90,7 +90,7 @@ export interface DoubledCanvas {
 export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): Tensor {
   const [batch, length] = rows.tokens.shape as [number, number];
   const { doubled } = rows;
-  // A masked copy stands at the positions of the text it copies.
+  // A masked copy has the positions of the text that it copies.
   const positions = rotaryTables(
     config,
     length,
@@ -105,7 +105,7 @@ export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): 
   });
 }
 
-/** The stack of layers over tokens [batch, length]; `attend` is the attention of a layer's normed states, head to output. */
+/** Applies all layers to tokens [batch, length]. `attend` computes the attention of a layer from its normalised states. */
 export function layers(
   config: ModelConfig,
   weight: Weights,
@@ -134,7 +134,7 @@ export function logitsAt(config: ModelConfig, weight: Weights, states: Tensor, r
   return head(config, weight, rows ? gather(reshape(aligned, [-1, config.hidden_size]), rows) : aligned);
 }
 
-/** The head's raw output for every place, unshifted: [batch, length, vocab_size]. */
+/** The raw output of the head for every position, not shifted: [batch, length, vocab_size]. */
 export function head(config: ModelConfig, weight: Weights, states: Tensor): Tensor {
   const normal = rmsNorm(states, weight('model.norm.weight'), config.rms_norm_eps);
   weight.observe?.('lm_head', normal);
@@ -153,7 +153,7 @@ function embedded(config: ModelConfig, weight: Weights, tokens: Tensor): Tensor 
   return smoothing ? mul(rows, smoothing) : rows;
 }
 
-/** Rotary tables [length, numbers of a head that turn / 2]. */
+/** Rotary tables [length, rotated dimensions of a head / 2]. */
 export interface Positions {
   readonly cosines: Tensor;
   readonly sines: Tensor;
@@ -183,7 +183,7 @@ export function projections(
   return { q, k: headsOf('k', groups), v: headsOf('v', groups) };
 }
 
-/** The first numbers of each head [..., length, head_dim] turned by their positions, as many as the tables are for. */
+/** Applies rotary positions to the first dimensions of each head [..., length, head_dim], as many as the tables have. */
 function turned(x: Tensor, { cosines, sines }: Positions): Tensor {
   const [d, turning] = [x.shape.at(-1) as number, 2 * (cosines.shape.at(-1) as number)];
   if (turning === d) return rotate(x, cosines, sines);
@@ -195,7 +195,7 @@ function turned(x: Tensor, { cosines, sines }: Positions): Tensor {
 export const similarity = (q: Tensor, k: Tensor): Tensor =>
   mul(matmul(q, k, { transposeB: true }), 1 / Math.sqrt(q.shape.at(-1) as number));
 
-/** What the heads found, [batch, heads, length, head_dim], through the output projection: [batch, length, hidden_size]. */
+/** Applies the output projection to the heads' outputs [batch, heads, length, head_dim]: [batch, length, hidden_size]. */
 export function joinHeads(of: Weights, mixed: Tensor): Tensor {
   const [batch, heads, length, d] = mixed.shape as [number, number, number, number];
   return project(of, 'self_attn.o_proj', reshape(transpose(mixed, [0, 2, 1, 3]), [batch, length, heads * d]));
@@ -207,7 +207,7 @@ export function mask(scores: Tensor, visible: Tensor, length: number): Tensor {
   return reshape(add(reshape(scores, [batch, groups, rows / length, length, length]), visible), scores.shape);
 }
 
-/** What is added to scores [batch, groups, heads per group, query, key]: 0 where a key may be seen; absent: all may. */
+/** The mask that is added to scores [batch, groups, heads per group, query, key]: 0 for visible keys; undefined: all are visible. */
 function visibility(config: ModelConfig, { tokens, present, canvas, doubled }: Rows): Tensor | undefined {
   const [batch, length] = tokens.shape as [number, number];
   const asKey = (x: Tensor) => reshape(x, [batch, 1, 1, 1, length]);
@@ -223,7 +223,7 @@ function visibility(config: ModelConfig, { tokens, present, canvas, doubled }: R
   return padded ? add(rule, padded) : rule;
 }
 
-/** What is added to the scores of keys: 0 where `seen` is 1, out of sight where it is 0. */
+/** The mask that is added to the scores of keys: 0 where `seen` is 1, and a large negative number where it is 0. */
 export const unseen = (seen: Tensor): Tensor => mul(sub(1, seen), hidden);
 
 function givenFirst(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): Tensor {
@@ -232,7 +232,7 @@ function givenFirst(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): T
   return mul(reshape(unseen(canvas), [batch, 1, 1, length, 1]), asKey(canvas));
 }
 
-/** What is added to the scores of a text's tokens on each other: those behind a token are out of its sight. */
+/** The causal mask for the scores of a text's tokens: a token does not see later ones. */
 export const causal = (length: number): Tensor => ruleOf(length, (query, key) => key <= query);
 
 function blockCausal(config: ModelConfig, length: number): Tensor {
@@ -260,7 +260,7 @@ function ruleOf(length: number, sees: (query: number, key: number) => boolean): 
   return constant({ shape: [1, 1, 1, length, length], data });
 }
 
-/** The tables of positions 0 to length - 1, or of those that `positionOf` gives the places. */
+/** The rotary tables of positions 0 to length - 1, or of the positions that `positionOf` returns. */
 export function rotaryTables(
   config: ModelConfig,
   length: number,

@@ -1,6 +1,6 @@
 import type { Latency } from '../protocol/runtime.ts';
 
-/** Milliseconds of the last requests that ran the model. */
+/** Percentiles of the durations, in milliseconds, of the last requests that ran the model. */
 export class LatencyMeter {
   readonly #capacity: number;
   readonly #last: number[] = [];

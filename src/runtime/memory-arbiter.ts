@@ -7,21 +7,21 @@ import type { RunSummary } from '../protocol/run.ts';
 import { isOver } from '../runs/reader.ts';
 import { RunFolder } from '../runs/run-folder.ts';
 
-/** What a graphics card is taken to have where the system does not tell. */
+/** The memory assumed for a graphics card if the system does not report it. */
 const assumedMemory = 4 * 2 ** 30;
 
-/** The jobs of this machine, whoever started them, and whether a model that is served can stay beside them. */
+/** Watches all jobs on this machine and decides whether a served model can stay in memory next to them. */
 export class MemoryArbiter {
   readonly #folders = ['runs', 'evaluations'].map(
     (name) => new RunFolder(path.join(dataHome(), name), { background: true }),
   );
   readonly #memory = new Map<string, Promise<MachineMemory | null>>();
 
-  /** Calls back whenever jobs have changed, until `close`. */
+  /** Calls `changed` whenever jobs change, until `close`. */
   follow(changed: () => void): void {
     for (const folder of this.#folders) {
       folder.onChange(changed);
-      // A folder that cannot be read holds no job that could be told of.
+      // A folder that cannot be read is treated as a folder without jobs.
       void folder.follow().catch(() => undefined);
     }
   }
@@ -30,7 +30,7 @@ export class MemoryArbiter {
     for (const folder of this.#folders) folder.close();
   }
 
-  /** Why a model that takes so many bytes cannot stay on a device beside what is computed there; null where it can. */
+  /** Why a model of `bytes` cannot stay on a device next to the jobs there; null if it can. */
   readonly whyNot = async (device: string, bytes: number): Promise<string | null> => {
     const jobs = this.#folders.flatMap(({ runs }) => runs.filter((run) => mayCompute(run, device)));
     if (jobs.length === 0) return null;
@@ -40,11 +40,15 @@ export class MemoryArbiter {
   };
 }
 
-/** A paused job holds its memory too. */
+/** Whether a job uses the device's memory. A paused job keeps its memory. */
 const mayCompute = ({ state, device: its }: RunSummary, device: string): boolean =>
   !isOver(state) && its !== null && sharesMemory(its.device, device);
 
-/** Whether jobs and a model fit into `memory` bytes of a device; null: it is not known how many it has. */
+/**
+ * Why jobs and a model of `bytes` do not fit on a device together; null if they do.
+ *
+ * @param memory the device's memory in bytes; null: unknown
+ */
 export function whyNoRoom(
   jobs: readonly Pick<RunSummary, 'name' | 'memory'>[],
   { device, bytes, memory }: { readonly device: string; readonly bytes: number; readonly memory: number | null },
@@ -55,5 +59,5 @@ export function whyNoRoom(
   if (known.length === 0 || taken + bytes <= has) return null;
   const owner = sharesMemory(device, 'cpu') ? 'this machine' : `the ${device} device`;
   const what = known.length === 1 ? known[0]!.name : `${known.length} jobs`;
-  return `The model made room for ${what}: about ${memorySize(taken)} and the model's ${memorySize(bytes)} are more than the ${memorySize(has)} that ${owner} ${memory === null ? 'is taken to have' : 'has'}; completions come back when ${known.length === 1 ? 'it is' : 'they are'} over.`;
+  return `The model was unloaded because ${what} ${known.length === 1 ? 'needs' : 'need'} the memory: about ${memorySize(taken)}, and the model needs ${memorySize(bytes)}, but ${owner} has ${memorySize(has)}${memory === null ? ' (assumed)' : ''}. Completions resume when ${known.length === 1 ? 'it ends' : 'they end'}.`;
 }

@@ -76,7 +76,7 @@ it('tells by operator where the time of a training step goes', async () => {
 
 it('refuses a result that there is not, and a time that is none', async () => {
   assert.match(await refusal(['bench', '--only', 'forward,backward'], 2), /--only: there is no result backward;/);
-  assert.match(await refusal(['bench', '--only', ''], 2), /--only: there is no result without a name;/);
+  assert.match(await refusal(['bench', '--only', ''], 2), /--only: there is no result with an empty name;/);
   assert.match(await refusal(['bench', '--seconds', '0'], 2), /--seconds/);
   assert.match(await refusal(['bench', '--engine', 'onnx', '--device', 'abacus'], 2), /abacus/);
 });

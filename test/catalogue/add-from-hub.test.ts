@@ -139,7 +139,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     // Files that were whole are not fetched again, but for the description that is looked at first.
     assert.equal(hub.requestsFor('tokenizer.json').length, 0);
     assert.deepEqual(await modelNames(), [id]);
-    assert.match(lines.join('\n'), /of it are there already; the rest is fetched/);
+    assert.match(lines.join('\n'), /are downloaded already; downloading the rest/);
   });
 
   it('takes a connection that falls silent for lost', async () => {
@@ -163,7 +163,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
   it('throws away what arrived damaged, and says so', async () => {
     const lie = { ...fileOf(tiny, weights), listed: { hash: 'c'.repeat(64) } };
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, lie));
-    await refused(add(id), /model\.safetensors arrived damaged \(its sha256 is not the one .* thrown away/);
+    await refused(add(id), /model\.safetensors arrived damaged \(its sha256 differs from the one .* deleted/);
     assert.deepEqual(await parts(), []);
     assert.deepEqual(await modelNames(), []);
   });
@@ -178,7 +178,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
   it('refuses a file of another size than was listed', async () => {
     const lie = { ...fileOf(tiny, weights), listed: { size: 1000 } };
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, lie));
-    await refused(add(id), /lists model\.safetensors .* with 1000 bytes and gives 19/);
+    await refused(add(id), /lists model\.safetensors .* with 1000 bytes but delivers 19/);
   });
 
   it('passes over names that lead out of the folder, and refuses weights that an index has there', async () => {
@@ -201,13 +201,13 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
       };
       const sharded = tiny.files.filter((file) => file.name !== weights);
       hub.repositories.push(changed({ ...tiny, id: 'tiny-org/evil', files: sharded }, index));
-      await refused(add('tiny-org/evil'), /names ".*", where files of safetensors beside it are meant/);
+      await refused(add('tiny-org/evil'), /names ".*", but it must name safetensors files in the same folder/);
       hub.repositories.pop();
     }
   });
 
   it('says before anything is fetched that the disk is too small', async () => {
-    await refused(add(id, { freeSpace: async () => 1e6 }), /has 1\.0 MB free, and 66 MB are needed/);
+    await refused(add(id, { freeSpace: async () => 1e6 }), /has 1\.0 MB free, but 66 MB are needed/);
     assert.equal(hub.requestsFor(weights).length, 0);
   });
 
@@ -227,7 +227,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     hub.troubles.push({ path: weights, host: 'storage', silentAfter: 400_000 });
     const stopped = add(id, {}, null, stop.signal);
     void hub.asked(weights).then(() => setTimeout(() => stop.abort(), 100));
-    await refused(stopped, /Adding tiny-org\/tiny-model was stopped; what was fetched is kept/, 'Interrupted');
+    await refused(stopped, /Adding tiny-org\/tiny-model was stopped\. The downloaded part is kept/, 'Interrupted');
     assert.equal((await parts()).length, 1);
     await add(id);
     assert.match(hub.rangesOf(weights).at(-1) ?? '', /^bytes=[1-9]\d*-$/);
@@ -238,7 +238,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     await hub.stop();
     const offline = { hub: hubSettings({ HF_ENDPOINT: endpoint }, never()) };
     for (const what of [id, `${id}@${tiny.commit}`, `${id}@${tiny.commit.slice(0, 8)}`]) await add(what, offline);
-    assert.match(lines.at(-1) ?? '', /is there already, at a{40}/);
+    assert.match(lines.at(-1) ?? '', /is installed already, at a{40}/);
     await refused(
       add(`${id}@other`, offline),
       /127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); check the network/,
@@ -250,7 +250,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     await add(id);
     const next = changed({ ...tiny, commit: 'b'.repeat(40) }, { name: 'README.md', content: Buffer.from('# Newer\n') });
     hub.repositories.push(next);
-    await refused(add(id), /is there already at aaaaaaaaaaaa, and main is bbbbbbbbbbbb on the hub; --replace/);
+    await refused(add(id), /is installed at aaaaaaaaaaaa, but main is bbbbbbbbbbbb on the hub; use --replace/);
     hub.seen.length = 0;
     // What somebody changed on the disk is not taken over.
     await writeFile(path.join(home, 'models', id, 'tokenizer.json'), '{}');
@@ -269,9 +269,9 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     const folder = path.join(home, 'models', id);
     await mkdir(folder, { recursive: true });
     await writeFile(path.join(folder, 'config.json'), '{}');
-    await refused(add(id), /another model tiny-org\/tiny-model that is not the hub's/);
+    await refused(add(id), /A model named tiny-org\/tiny-model that is not from the hub exists already/);
     await writeFile(path.join(home, 'models', 'tiny-org', 'config.json'), '{}');
-    await refused(add(id), /There is a model tiny-org, in whose folder tiny-org\/tiny-model would lie/);
+    await refused(add(id), /tiny-org\/tiny-model would be inside the folder of the model tiny-org;/);
   });
 
   describe('that is gated', () => {
@@ -280,7 +280,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     });
 
     it('says how to accept its terms and give a token', async () => {
-      await refused(add(id), new RegExp(`gated: accept its terms on ${endpoint}/${id}, then give a token.*HF_TOKEN`));
+      await refused(add(id), new RegExp(`gated: accept its terms on ${endpoint}/${id}, then set a token.*HF_TOKEN`));
       await refused(add(id, {}, 'hf_other'), /the account of the token has no access yet/);
     });
 
@@ -297,14 +297,14 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
   });
 
   it('says what is not there', async () => {
-    await refused(add('tiny-org/nothing'), /The hub gives nobody tiny-org\/nothing without a token: check the id/);
+    await refused(add('tiny-org/nothing'), /The hub refuses access to tiny-org\/nothing without a token: check the id/);
     await refused(add('tiny-org/nothing', {}, token), /There is no model tiny-org\/nothing on http/);
     await refused(add(`${id}@nosuch`), /has no revision nosuch/);
     hub.repositories.push({ ...tiny, id: 'tiny-org/empty', files: [] });
     await refused(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
     const pickled = { ...tiny, id: 'tiny-org/pickled', files: tiny.files.filter(({ name }) => name !== weights) };
     hub.repositories.push(pickled);
-    await refused(add('tiny-org/pickled'), /no weights as safetensors .*can hold programs/);
+    await refused(add('tiny-org/pickled'), /no weights as safetensors .*can contain programs/);
   });
 
   it('asks again after 429 and 5xx, as long as that is of use', async () => {
@@ -320,7 +320,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
 
   it('gives up after some attempts, or where it should wait for long', async () => {
     for (let times = 0; times < 10; times++) hub.troubles.push({ path: '/revision/main', status: 503 });
-    await refused(add(id), /failed over tiny-org\/tiny-model: the hub answered 503/);
+    await refused(add(id), /failed to deliver tiny-org\/tiny-model: the hub answered 503/);
     assert.equal(hub.seen.length, 5);
     hub.troubles.length = 0;
     hub.troubles.push({ path: '/revision/main', status: 429, headers: { 'retry-after': '3600' } });
@@ -330,7 +330,10 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
   it('refuses what the runtime cannot load before its weights are fetched, unless it is forced', async () => {
     const config = { name: 'config.json', content: Buffer.from('{"model_type":"gpt2"}') };
     hub.repositories[0] = changed(tiny, config);
-    await refused(add(id), /config\.json of tiny-org\/tiny-model: model_type "gpt2" .*; nothing was added \(--force/);
+    await refused(
+      add(id),
+      /config\.json of tiny-org\/tiny-model: model_type "gpt2" .*; nothing was added\. Use --force/,
+    );
     assert.equal(hub.requestsFor(weights).length, 0);
     assert.deepEqual(await readdir(home), []);
     await add(id, { force: true });
@@ -341,21 +344,21 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
 
   it('does not follow a redirect to what is no web address, nor round in circles', async () => {
     hub.troubles.push({ path: '/revision/main', status: 302, headers: { location: 'file:///etc/passwd' } });
-    await refused(add(id), /redirects to file:.*which is not safe/);
+    await refused(add(id), /redirects to file:.*which is not secure/);
     for (let times = 0; times < 20; times++)
       hub.troubles.push({
         path: '/revision/main',
         status: 302,
         headers: { location: `/api/models/${id}/revision/main` },
       });
-    await refused(add(id), /redirects 10 times and more/);
+    await refused(add(id), /redirects more than 10 times/);
   });
 
   it('is added by one process at a time', async () => {
     hub.troubles.push({ path: weights, host: 'storage', silentAfter: 1000 });
     const first = add(id);
     await hub.asked(weights);
-    await refused(add(id), /is being added by process \d+ since/);
+    await refused(add(id), /^Process \d+ has been adding .* since/);
     await first;
     assert.deepEqual(await modelNames(), [id]);
   });

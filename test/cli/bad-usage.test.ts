@@ -104,7 +104,10 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
     [[...tune, '--config', 'unknown.json'], /^Unknown setting nosuch/],
     [['tune', '--task', 'gsm8k', '--model', 'tiny'], /^gsm8k has no problems of its own; give a file with --data/],
     [['eval', '--task', 'math', '--model', 'tiny'], /^math has no problems of its own; give a file/],
-    [['tune', '--resume', 'some', '--steps', '9'], /^--resume goes on with a run as it was started; leave out --steps/],
+    [
+      ['tune', '--resume', 'some', '--steps', '9'],
+      /^--resume continues a run with its original options; leave out --steps/,
+    ],
     [['tune', '--resume', 'some', '--model', 'tiny'], /leave out --model/],
     [['tune', '--resume', 'some', '--seed', '0'], /leave out --seed/],
     [['tune', '--resume', 'some', '--runs', '.', '--test', '8'], /leave out --test/],

@@ -59,7 +59,7 @@ describe('unmask complete', () => {
   it('says why an editor would not show it: a model of random weights is sure of nothing', async () => {
     const { code, stderr } = await unmask(complete('before.ts'));
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /An editor would not show this: (low confidence|empty|repeats itself)\./);
+    assert.match(stderr, /An editor would not show this completion: (low confidence|empty|repeats itself)\./);
   });
 
   it('takes what is no text, and refuses what it cannot read or complete with', async () => {

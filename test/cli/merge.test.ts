@@ -30,10 +30,7 @@ it('a merge that this machine has no memory for is refused before weights are re
   const limit = keptBytes(weightShapes(checkpoint.config)) + 1000;
   const constrained = test.mock.method(process, 'constrainedMemory', () => limit);
   const merge = ['merge', './beside', '--model', 'merged', ...cpu];
-  assert.match(
-    await refusal(merge, 1),
-    /The model and what goes with it need .*, and this machine has .*; take a smaller/,
-  );
+  assert.match(await refusal(merge, 1), /The model needs .* of memory, but this machine has .*; choose a smaller/);
   constrained.mock.restore();
   assert.equal((await document(merge)).base, 'tiny');
 });

@@ -72,7 +72,10 @@ describe('unmask models', { timeout: 60_000 }, () => {
     const { card, licence } = await document(['models', 'card', id]);
     assert.match(card, /^---\nlicense: apache-2\.0\n[\s\S]*# A tiny model\n/);
     assert.equal(licence, 'apache-2.0');
-    assert.match(await refusal(['models', 'remove', id], 2), /Remove tiny-org\/tiny-model \(.*\)\? Say --yes/);
+    assert.match(
+      await refusal(['models', 'remove', id], 2),
+      /Remove tiny-org\/tiny-model \(.*\)\? Nothing was removed; confirm with --yes/,
+    );
     assert.equal((await document(['models', 'remove', id, '--yes'])).removed, id);
     assert.deepEqual(await readdir(path.join(home, 'models')), []);
     assert.match(await refusal(['models', 'remove', id, '--yes'], 1), /no installed model tiny-org\/tiny-model/);
@@ -86,7 +89,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
       /^tiny-org\/tiny-model at a{12}: 1\.9 MB, licence apache-2\.0, 0\.5 million parameters, needs about \d+ MiB \(.* GiB available\)$/m,
     );
     assert.match(stderr, /^100 % of 1\.9 MB: \S+$/m);
-    assert.match(stdout, /tiny-org\/tiny-model is installed in .*; --model tiny-org\/tiny-model uses it/);
+    assert.match(stdout, /tiny-org\/tiny-model is installed in .*\. Use it with --model tiny-org\/tiny-model/);
   });
 
   it('add --dry-run only tells, also of what cannot be loaded', async () => {
@@ -123,10 +126,13 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.deepEqual(await installedNames(), ['mine', 'other']);
     assert.match(await refusal(['models', 'add', folder, '--name', 'unmask-code'], 1), /comes with Unmask/);
     assert.match(await refusal(['models', 'add', folder, '--name', '../x'], 2), /cannot name a model/);
-    assert.match(await refusal(['models', 'add', folder, '--dry-run'], 2), /--dry-run looks up a model of the hub/);
+    assert.match(
+      await refusal(['models', 'add', folder, '--dry-run'], 2),
+      /--dry-run works with models on the hub only/,
+    );
     assert.match(
       await refusal(['models', 'add', folder, '--name', 'mine/inner'], 1),
-      /There is a model mine, in whose folder mine\/inner would lie/,
+      /mine\/inner would be inside the folder of the model mine;/,
     );
     await writeFile(
       path.join(folder, 'model.safetensors.index.json'),
@@ -173,7 +179,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     });
 
   it('remove leaves what is not installed, and what is in use', async () => {
-    assert.match(await refusal(['models', 'remove', 'unmask-code', '--yes'], 1), /comes with Unmask and stays/);
+    assert.match(await refusal(['models', 'remove', 'unmask-code', '--yes'], 1), /comes with Unmask; only installed/);
     const run = await RunWriter.create(path.join(home, 'runs'), { ...newRun, model: 'mine' });
     await run.checkpoint(1, async (dir) => void (await writeTinyCheckpoint(dir)));
     assert.match(await refusal(['models', 'remove', run.dir, '--yes'], 1), /is a run.*unmask runs delete/);
@@ -190,8 +196,24 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.ok(existsSync(run.dir));
   });
 
+  it('keep copies the best checkpoint of a run, which may be deleted then', async () => {
+    const run = await RunWriter.create(path.join(home, 'runs'), { ...newRun, model: 'mine' });
+    await run.checkpoint(1, async (dir) => void (await writeTinyCheckpoint(dir)));
+    assert.match(await refusal(['models', 'keep', run.dir, '--name', 'tuned'], 1), /The run is still active/);
+    await run.close('finished');
+    assert.match(await refusal(['models', 'keep', run.dir], 2), /needs a run and --name/);
+    const { model } = await document(['models', 'keep', path.basename(run.dir), '--name', 'tuned']);
+    assert.deepEqual([model.name, model.kind, model.problem], ['tuned', 'installed', null]);
+    await document(['runs', 'delete', run.dir]);
+    assert.deepEqual(await installedNames(), ['tuned']);
+    assert.match((await document(['models', 'card', 'tuned'])).card, /^# tuned$/m);
+  });
+
   it('knows what it can do', async () => {
-    assert.match(await refusal(['models', 'burn'], 2), /Unknown action burn; the actions are list, add, remove, card/);
+    assert.match(
+      await refusal(['models', 'burn'], 2),
+      /Unknown action burn; the actions are list, add, keep, remove, card/,
+    );
     for (const action of ['add', 'remove', 'card']) assert.match(await refusal(['models', action], 2), /needs a model/);
     assert.match(await refusal(['models', 'card', 'nosuch'], 1), /There is no model nosuch/);
     assert.match(await refusal(['models', 'add', id, '--name', 'x'], 2), /--name is for folders/);
@@ -224,7 +246,8 @@ describe('unmask models', { timeout: 60_000 }, () => {
       await delay(200);
       end(signal);
       const ended = await running;
-      if (signal === 'SIGINT') assert.match(assertRefused(ended, 130, ['models', 'add']), /what was fetched is kept/);
+      if (signal === 'SIGINT')
+        assert.match(assertRefused(ended, 130, ['models', 'add']), /The downloaded part is kept/);
       assert.deepEqual(await installedNames(), []);
       const again = await spawnUnmask(['models', 'add', id, '--json']);
       assert.equal(again.code, 0, again.stderr);

@@ -88,6 +88,6 @@ describe('a published checkpoint', () => {
     assert.equal(n, 2);
     assert.match(await readFile(results, 'utf8'), /<reasoning>/);
     const why = await refusal(['eval', ...countdown, '--model', 'llada2-moe', ...chat], 1);
-    assert.match(why, /holds no chat_template/);
+    assert.match(why, /has no chat_template/);
   });
 });

@@ -154,7 +154,7 @@ describe('an adapter is refused', () => {
     [{ target_modules: [] }, /no projection is named/],
     [{ r: 0 }, /r is wrong/],
     [{ lora_alpha: 0 }, /lora_alpha is wrong/],
-    [{ r: 4 }, /q_proj\.lora_A\.weight is \[3,8\] where .* call for \[4,8\]/],
+    [{ r: 4 }, /q_proj\.lora_A\.weight is \[3,8\], but .* require \[4,8\]/],
     [{ base_model_name_or_path: null }, /does not name its base/],
     [
       { base_model_name_or_path: 'no-such-model' },
@@ -168,9 +168,9 @@ describe('an adapter is refused', () => {
     await refused(await withTensors((tensors) => tensors.delete(name)), /lacks the tensor .*up_proj\.lora_B/);
     await refused(
       await withTensors((tensors) => tensors.set('model.norm.weight', { shape: [1], data: new Float32Array(1) })),
-      /holds the tensor model\.norm\.weight, which belongs to none of the projections/,
+      /has the tensor model\.norm\.weight, which belongs to none of the projections/,
     );
-    await refused(await withTensors((tensors) => tensors.get(name)!.data.fill(Number.NaN)), /no finite/);
+    await refused(await withTensors((tensors) => tensors.get(name)!.data.fill(Number.NaN)), /not finite/);
   });
 
   it('where its base has other weights than those it was trained on', async () => {
@@ -189,7 +189,7 @@ describe('an adapter is refused', () => {
     const wide = await writeTinyCheckpoint(path.join(root, 'wide'), { num_key_value_heads: 2 });
     await refused(
       await withConfig({ base_model_name_or_path: wide }),
-      /k_proj\.lora_B\.weight is \[4,3\] where .* \[8,3\]/,
+      /k_proj\.lora_B\.weight is \[4,3\], but .* \[8,3\]/,
     );
   });
 

@@ -117,8 +117,8 @@ describe("a prompt in the model's chat template", () => {
         (error: Error) => error.name === 'UserError' && why.test(error.message),
       );
     };
-    await refused(undefined, /holds no chat_template; ask for the format tagged/);
-    await refused([{ name: 'other', template: 'x' }], /holds no chat_template/);
+    await refused(undefined, /has no chat_template; use the format tagged/);
+    await refused([{ name: 'other', template: 'x' }], /has no chat_template/);
     await refused('{% if %}', /chat_template cannot be read/);
     await refused("{{ raise_exception('no users here') }}", /chat_template fails \(no users here\)/);
     await refused('{{ messages[0].content | upper }}', /changes the prompt/);

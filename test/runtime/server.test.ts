@@ -320,11 +320,14 @@ describe('the language server', () => {
     await status('ready');
 
     const job = await RunWriter.create(path.join(home, 'runs'), { ...newRun, name: 'a large job', memory: 2 ** 50 });
-    assert.match(await status('evicted'), /made room for a large job: .* completions come back when it is over\./);
+    assert.match(
+      await status('evicted'),
+      /unloaded because a large job needs the memory: .* Completions resume when it ends\./,
+    );
     assert.deepEqual(await complete(0, 3, 'invoked'), []);
     const { outcome, reason } = await last();
     assert.equal(outcome, 'no-model');
-    assert.match(reason, /made room for a large job/);
+    assert.match(reason, /unloaded because a large job needs the memory/);
 
     await job.close('finished');
     assert.equal(await status('idle'), '');

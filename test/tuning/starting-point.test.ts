@@ -111,7 +111,7 @@ describe('a setting is rejected before the first step', () => {
 
   it('if the base cannot be quantised', async () => {
     const message =
-      /^A base of precision int8 needs widths that are multiples of 32, and .*q_proj\.weight is \[8,8\]; /;
+      /^A base of precision int8 needs widths that are multiples of 32, but .*q_proj\.weight is \[8,8\]; /;
     await assert.rejects(begin(base, 'adapter=lora', 'base_precision=int8'), { name: 'UserError', message });
   });
 

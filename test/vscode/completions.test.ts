@@ -116,12 +116,12 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
       name: 'a large job',
       memory: 2 ** 50,
     });
-    const status = page.locator('.statusbar-item[aria-label*="The model made room for a large job"]');
+    const status = page.locator('.statusbar-item[aria-label*="The model was unloaded because a large job"]');
     await status.waitFor();
     await openAt(page, 'room.ts', 3);
     await page.keyboard.type(' ', { delay: 1000 });
     await runCommand(workbench, page, 'Unmask: Explain Last Completion');
-    await page.locator('.view-line', { hasText: 'The model made room for a large job' }).first().waitFor();
+    await page.locator('.view-line', { hasText: 'The model was unloaded because a large job' }).first().waitFor();
     await screenshot(page, 'made-room');
     await job.close('finished');
     await status.waitFor({ state: 'detached' });

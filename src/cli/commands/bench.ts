@@ -27,7 +27,7 @@ export function addBench(add: AddCommand): void {
   withEngine(
     add<BenchCommandOptions>(
       'bench',
-      'Measure speed and memory here, with PyTorch as the peer',
+      'Measure speed and memory on this machine, compared with PyTorch',
       async (options, context) => {
         const { engine, device, threads, puzzleModel } = options;
         if (options.worker) {
@@ -39,7 +39,9 @@ export function addBench(add: AddCommand): void {
         const found = { engine: opened.name, device: opened.device };
         await opened.dispose();
         if (options.profile && !(found.engine === 'onnx' && found.device === 'cpu'))
-          throw new UsageError(`--profile knows the operators of onnx on cpu only; add --engine onnx --device cpu.`);
+          throw new UsageError(
+            `--profile works with the engine onnx on the device cpu only; add --engine onnx --device cpu.`,
+          );
         const document = await runBench({
           device: found,
           python: options.python,
@@ -55,33 +57,33 @@ export function addBench(add: AddCommand): void {
       },
     ),
   )
-    .option('--only <names>', `results wanted, separated by commas (of ${benchNames.join(', ')})`)
-    .addOption(positiveNumber('--seconds <seconds>', 'seconds that each measurement takes').default(5))
-    .option('--python <program>', 'Python that has PyTorch (default: the usual ones are tried)')
+    .option('--only <names>', `results to measure, separated by commas (${benchNames.join(', ')})`)
+    .addOption(positiveNumber('--seconds <seconds>', 'seconds per measurement').default(5))
+    .option('--python <program>', 'Python with PyTorch (default: the first one found)')
     .option(
       '--install-peer',
       'install PyTorch and OpenBLAS by apt-get where they are missing, as root on Debian or Ubuntu',
     )
-    .option('--code-model <model>', 'model whose completions are timed', bundledCodeModel)
+    .option('--code-model <model>', 'model for the completion benchmark', bundledCodeModel)
     .option(
       '--code-files <folder>',
       'sources to complete in (default: packages that the bundled model did not read, fetched by npm)',
     )
-    .addOption(wholeNumber('--requests <n>', 'completions that are timed').default(200))
-    .option('--profile', 'tell where the time of a training step goes, by operator')
+    .addOption(wholeNumber('--requests <n>', 'completions to measure').default(200))
+    .option('--profile', 'show the time of a training step by operator')
     .addOption(new Option('--worker', 'answer requests on stdin').hideHelp())
     .addOption(wholeNumber('--threads <n>', 'of a worker').hideHelp())
     .addOption(new Option('--puzzle-model <folder>', 'of a worker').hideHelp());
 }
 
-/** The names that `--only` lists, and all of them where it is not given. */
+/** The names in `--only`, or all names by default. */
 export function wantedNames(only: string | undefined): readonly string[] {
   if (only === undefined) return benchNames;
   const names = only.split(',').map((name) => name.trim());
   for (const name of names)
     if (!benchNames.includes(name))
       throw new UsageError(
-        `--only: there is no result ${name || 'without a name'}; the results are ${benchNames.join(', ')}.`,
+        `--only: there is no result ${name || 'with an empty name'}; the results are ${benchNames.join(', ')}.`,
       );
   return names;
 }

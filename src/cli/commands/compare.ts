@@ -37,7 +37,7 @@ export function addCompare(add: AddCommand): void {
     withEngine(
       add<CompareOptions>(
         'compare',
-        'Compare objectives on a task, fairly: same base, rollouts and evaluation, several seeds; goes on where it was stopped',
+        'Compare objectives on a task with the same base, rollouts and evaluation and several seeds; continues an interrupted comparison',
         async (options, { signal, progress }) => {
           const task = taskByName(options.task);
           if (!(task.generate && task.heldOut))
@@ -50,7 +50,7 @@ export function addCompare(add: AddCommand): void {
             { file: options.config, pairs: options.set },
             task.tuning,
           );
-          // What one of them refuses is found before hours of the others.
+          // Invalid settings of any objective are found before the first run starts.
           const { config } = await resolveModel(options.model);
           const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
           for (const { objective, settings: own } of variants) {
@@ -88,7 +88,7 @@ export function addCompare(add: AddCommand): void {
           );
           await writeAtomic(path.join(dir, 'table.md'), table);
           const document = { task: task.name, rows: summaries, page };
-          // Beside the page, so that the folder may be moved.
+          // A relative path, so the folder can be moved.
           await writeJson(path.join(dir, 'comparison.json'), { ...document, page: path.basename(page) });
           return { document, lines: [...table.trimEnd().split('\n'), `page: ${page}`] };
         },
@@ -98,32 +98,32 @@ export function addCompare(add: AddCommand): void {
     .requiredOption('--task <name>', 'task to compare on')
     .requiredOption(
       '--objectives <names>',
-      'objectives by name, with commas between them; NAME:setting=value gives one settings of its own',
+      'names of objectives, separated by commas; NAME:setting=value changes a setting for one of them',
     )
-    .addOption(wholeNumber('--seeds <n>', 'runs of each objective; 0: show what is there', 0).default(5))
-    .option('--model <model>', 'base of every run', bundledPuzzleModel)
-    .addOption(wholeNumber('--steps <n>', 'steps of a run').default(60))
-    .addOption(wholeNumber('--trials <n>', 'learning rates tried for each objective').default(3))
-    .addOption(wholeNumber('--trial-steps <n>', 'steps of a trial (default: a third of the steps)'))
+    .addOption(wholeNumber('--seeds <n>', 'runs per objective; 0: show the existing results', 0).default(5))
+    .option('--model <model>', 'base model of every run', bundledPuzzleModel)
+    .addOption(wholeNumber('--steps <n>', 'steps per run').default(60))
+    .addOption(wholeNumber('--trials <n>', 'learning rates to try per objective').default(3))
+    .addOption(wholeNumber('--trial-steps <n>', 'steps per trial (default: a third of --steps)'))
     .addOption(wholeNumber('--problems <n>', 'held-out problems').default(256))
-    .addOption(wholeNumber('--samples <k>', 'sampled answers to each, for pass@1 to pass@K').default(8))
+    .addOption(wholeNumber('--samples <k>', 'sampled answers per problem, for pass@1 to pass@K').default(8))
     .addOption(
       wholeNumber(
         '--cost-steps <n>',
         'steps of each by which it is measured what a step costs, for when nothing else runs',
       ),
     )
-    .option('--out <folder>', "folder of the comparison (default: the data home's)");
+    .option('--out <folder>', 'folder of the comparison (default: in the data home)');
 }
 
-/** Rates a factor of three apart, with the given one in the middle. */
+/** Learning rates a factor of three apart, with the given one in the middle. */
 function learningRates(middle: number, count: number): number[] {
   return Array.from({ length: count }, (_, index) =>
     Math.min(1, Number((middle * 3 ** (index - (count - 1) / 2)).toPrecision(3))),
   );
 }
 
-/** Seeds of a comparison that is only shown: those that any objective has. */
+/** The number of seeds of an existing comparison: the most that any objective has. */
 const seedsOf = (rows: readonly { readonly seed: number }[]): number =>
   rows.reduce((most, { seed }) => Math.max(most, seed + 1), 0);
 

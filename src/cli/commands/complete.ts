@@ -41,7 +41,7 @@ export function addComplete(add: AddCommand): void {
         });
         const seconds = (performance.now() - begin) / 1000;
         const { discardedBy } = alternative;
-        if (discardedBy !== null) progress(`An editor would not show this: ${discardedBy}.`);
+        if (discardedBy !== null) progress(`An editor would not show this completion: ${discardedBy}.`);
         const document = {
           text: alternative.text,
           confidence: alternative.confidence,
@@ -55,11 +55,11 @@ export function addComplete(add: AddCommand): void {
     ),
   )
     .requiredOption('--prefix-file <file>', 'text before the cursor')
-    .option('--suffix-file <file>', 'text behind the cursor')
-    .option('--language <id>', "the text's language, as VS Code names it")
+    .option('--suffix-file <file>', 'text after the cursor')
+    .option('--language <id>', 'language id of the text, as in VS Code')
     .option('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory', bundledCodeModel)
-    .addOption(wholeNumber('--seed <seed>', 'seed of what is drawn', 0).default(0))
-    .option('--frames', 'every denoising step too');
+    .addOption(wholeNumber('--seed <seed>', 'random seed', 0).default(0))
+    .option('--frames', 'also print every denoising step');
 }
 
 async function read(option: string, file: string): Promise<string> {

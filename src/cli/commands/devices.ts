@@ -4,19 +4,19 @@ import { findSandbox } from '../../sandbox/open-sandbox.ts';
 import type { AddCommand } from '../command.ts';
 
 export function addDevices(add: AddCommand): void {
-  add('devices', 'Self-test and measure every tensor engine on this machine, and try out the sandbox', async () => {
+  add('devices', 'Self-test and measure every tensor engine on this machine, and test the sandbox', async () => {
     const found = await listDevices();
     const sandbox = await findSandbox();
     return { document: { ...found, sandbox }, lines: [...deviceRows(found), '', sandboxLine(sandbox)] };
   });
 }
 
-/** What keeps code that a model wrote away from this machine, or why there is nothing that does. */
+/** The sandbox for generated code, or the reason why there is none. */
 function sandboxLine({ kind, limits, reason }: SandboxFinding): string {
   return kind === null ? `No sandbox. ${reason}` : `Sandbox: ${kind} (${limits.join(', ')})`;
 }
 
-/** A line per device: what works, how fast, and why each other was passed over. */
+/** One line per device: whether it works, its speed, and why it was not chosen. */
 export function deviceRows({ engines, chosen }: DeviceList): string[] {
   return engines.map(({ engine, device, available, reason, gflops }) => {
     const mark = chosen?.engine === engine && chosen.device === device ? '>' : ' ';

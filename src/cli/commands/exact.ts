@@ -8,7 +8,7 @@ interface ExactOptions extends EngineOptions {
   readonly seed: number;
 }
 
-/** Letters of a completion, and denoising steps of the bounds. */
+/** Tokens per completion, and denoising steps of the bounds. */
 const length = 4;
 const steps = 16;
 const betas = [1, 1.5, 2, 4, 8];
@@ -17,7 +17,7 @@ export function addExact(add: AddCommand): void {
   withEngine(
     add<ExactOptions>(
       'exact',
-      'Measure every objective against the enumerated policy gradient of a tiny world',
+      'Compare the gradient of every objective with the exact policy gradient of a tiny model',
       async (options, { signal, progress }) => {
         const engine = await engineOf(options);
         const bounds = await boundTable(engine, { seed: options.seed, length, steps, betas });
@@ -26,7 +26,7 @@ export function addExact(add: AddCommand): void {
           draws: options.draws,
           seed: options.seed,
           progress: (done) => {
-            if (signal.aborted) throw new Interrupted('Stopped while estimates were drawn; nothing was kept.');
+            if (signal.aborted) throw new Interrupted('The measurement was stopped; no results were saved.');
             if (done % 50 === 0) progress(`${done} of ${options.draws} draws`);
           },
         });
@@ -50,8 +50,8 @@ export function addExact(add: AddCommand): void {
       },
     ),
   )
-    .addOption(wholeNumber('--draws <n>', 'estimates of each gradient').default(400))
-    .addOption(wholeNumber('--seed <seed>', 'seed of model and draws', 0).default(0));
+    .addOption(wholeNumber('--draws <n>', 'number of estimates of each gradient').default(400))
+    .addOption(wholeNumber('--seed <seed>', 'random seed', 0).default(0));
 }
 
 function row(name: string, values: readonly (number | string)[]): string {

@@ -43,28 +43,41 @@ interface InfillEvalOptions extends EngineOptions {
 
 export function addInfillEval(add: AddCommand): void {
   withEngine(
-    add<InfillEvalOptions>('infill-eval', 'Measure how a model fills gaps in code, beside two baselines', infillEval),
+    add<InfillEvalOptions>(
+      'infill-eval',
+      'Measure how well a model fills gaps in code, compared with two baselines',
+      infillEval,
+    ),
   )
     .option('--model <model>', 'diffusion model: a name, a checkpoint folder or a run directory', bundledCodeModel)
-    .option('--autoregressive <model>', 'baseline that `pretrain --recipe code-autoregressive` made (default: none)')
-    .option('--files <folder>', 'sources with gaps (default: packages that the code recipe holds out)')
-    .option('--ngram-files <folder>', 'sources that the n-gram counts (default: what the code recipe trains on)')
+    .option(
+      '--autoregressive <model>',
+      'autoregressive baseline, trained with `pretrain --recipe code-autoregressive` (default: none)',
+    )
+    .option(
+      '--files <folder>',
+      'source files in which to fill gaps (default: the held-out packages of the code recipe)',
+    )
+    .option(
+      '--ngram-files <folder>',
+      'source files for the n-gram baseline (default: the training packages of the code recipe)',
+    )
     .option(
       '--kinds <names>',
-      `kinds of gaps, separated by commas, of ${infillingKinds.join(', ')}`,
+      `kinds of gaps, separated by commas (${infillingKinds.join(', ')})`,
       infillingKinds.join(),
     )
-    .option('--length-given', 'another row: what the model would fill in if it knew how long the middle is')
-    .option('--brief', 'the model and its baselines alone, without other ways of decoding: more gaps in the same time')
-    .addOption(wholeNumber('--items <n>', 'gaps of each kind', 2).default(100))
-    .addOption(wholeNumber('--seed <seed>', 'seed of where the gaps are', 0).default(0));
+    .option('--length-given', 'add a row for the model when it knows the length of the middle')
+    .option('--brief', 'measure only the model and the baselines, without other decoding settings')
+    .addOption(wholeNumber('--items <n>', 'gaps per kind', 2).default(100))
+    .addOption(wholeNumber('--seed <seed>', 'seed for the places of the gaps', 0).default(0));
 }
 
 async function infillEval(options: InfillEvalOptions, { signal, progress }: CommandContext) {
   const begin = performance.now();
   const kinds = wantedKinds(options.kinds);
   const stopped = () => {
-    if (signal.aborted) throw new Interrupted('The measurement was stopped; nothing was kept.');
+    if (signal.aborted) throw new Interrupted('The measurement was stopped; no results were saved.');
   };
   const resolved = await resolveModel(options.model);
   if (!completesCode(resolved.config))
@@ -138,7 +151,7 @@ async function autoregressiveCheckpoint(name: string) {
 const isSameTokenizer = (one: Tokenizer, other: Tokenizer): boolean =>
   JSON.stringify(one.files.tokenizer) === JSON.stringify(other.files.tokenizer);
 
-/** Files whose gaps are filled, and files that the n-gram counts: never the same text. */
+/** The files in which gaps are filled, and the files that the n-gram counts. No text is in both. */
 async function sources({ files, ngramFiles }: InfillEvalOptions, hooks: Pick<CommandContext, 'signal' | 'progress'>) {
   let corpus: Promise<Corpus> | undefined;
   const listed = () => {
@@ -220,7 +233,7 @@ function fromTheLeft(name: string, writer: LeftToRightModel, { generation }: Lan
   };
 }
 
-/** Middles that, with their end, are longer than the model's canvas have no probability there. */
+/** A middle that is longer than the model's canvas has no probability under the model. */
 const measuredBy =
   ({ tokenizer, generation }: LanguageModel): MeasureItem =>
   (item) => {

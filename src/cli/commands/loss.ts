@@ -14,7 +14,7 @@ interface LossOptions extends EngineOptions {
 
 export function addLoss(add: AddCommand): void {
   withEngine(
-    add<LossOptions>('loss', 'Print the loss of a case given by hand, to check a method', async (options) => {
+    add<LossOptions>('loss', 'Print the loss of a hand-written case, to check an objective', async (options) => {
       const objective = objectiveByName(options.objective);
       const checkpoint = await openCheckpoint(await resolveModel(options.model));
       const handCase = parseHandCase(await readJson(options.case), options.case, checkpoint.config);

@@ -19,27 +19,31 @@ interface MergeOptions extends EngineOptions {
 
 export function addMerge(add: AddCommand): void {
   withEngine(
-    add<MergeOptions>('merge', 'Merge an adapter into its base: a model of full weights', async (options) => {
-      const resolved = await resolveModel(options.adapter);
-      const { folder, config, adapter } = resolved;
-      if (!adapter) throw new UserError(`${folder} has full weights; give an adapter, or a run that trained one.`);
-      const output = outputFolder(options.model);
-      if ((await readdir(output).catch(() => [])).length > 0)
-        throw new UsageError(`${output} is not empty; choose another folder for the model, or remove it.`);
-      assertMemory(bytesOfMerge({ config, adapter }));
-      const merged = await mergeAdapter(await engineOf(options), await readCheckpoint(resolved));
-      const { name: base } = adapter.base;
-      await inNewFolder(output, async (temporary) => {
-        await writeAtomic(path.join(temporary, 'README.md'), cardOf(path.basename(output), base, folder));
-        await writeCheckpoint(temporary, merged);
-        await copyRecordedSplit(folder, temporary);
-      });
-      const document = { model: output, adapter: folder, base };
-      return { document, lines: [`model: ${output}`] };
-    }),
+    add<MergeOptions>(
+      'merge',
+      'Merge an adapter into its base, which gives a model with full weights',
+      async (options) => {
+        const resolved = await resolveModel(options.adapter);
+        const { folder, config, adapter } = resolved;
+        if (!adapter) throw new UserError(`${folder} has full weights; give an adapter, or a run that trained one.`);
+        const output = outputFolder(options.model);
+        if ((await readdir(output).catch(() => [])).length > 0)
+          throw new UsageError(`${output} is not empty; choose another folder, or remove it.`);
+        assertMemory(bytesOfMerge({ config, adapter }));
+        const merged = await mergeAdapter(await engineOf(options), await readCheckpoint(resolved));
+        const { name: base } = adapter.base;
+        await inNewFolder(output, async (temporary) => {
+          await writeAtomic(path.join(temporary, 'README.md'), cardOf(path.basename(output), base, folder));
+          await writeCheckpoint(temporary, merged);
+          await copyRecordedSplit(folder, temporary);
+        });
+        const document = { model: output, adapter: folder, base };
+        return { document, lines: [`model: ${output}`] };
+      },
+    ),
   )
     .argument('<adapter>', 'adapter: a name, an adapter folder or a run directory')
-    .requiredOption('--model <output>', 'where the model goes: a folder, or a name in the data home');
+    .requiredOption('--model <output>', 'the new model: a folder, or a name in the data home');
 }
 
 const cardOf = (name: string, base: string, adapter: string): string =>

@@ -63,16 +63,16 @@ export function addModels(add: AddCommand): void {
       '--name <name>',
       'for keep, and for add with a folder: the name of the model (default: the name of the folder)',
     )
-    .option('--force', 'add a model that cannot be loaded, too')
-    .option('--replace', 'let the revision that is added take the place of the one that is installed')
-    .option('--dry-run', 'say what would be downloaded, with size and licence, and download nothing')
+    .option('--force', 'add a model even if it cannot be loaded')
+    .option('--replace', 'replace another installed revision of the model')
+    .option('--dry-run', 'describe what would be downloaded, with size and licence, but download nothing')
     .option('--token-stdin', 'read a Hugging Face token from stdin (default: the environment variable HF_TOKEN)')
-    .option('--yes', 'remove without asking');
+    .option('--yes', 'remove without confirmation');
 }
 
 function named({ action, model }: ModelsOptions): string {
   if (model === undefined)
-    throw new UsageError(`unmask models ${action} needs a model; \`unmask models list\` names those that are there.`);
+    throw new UsageError(`unmask models ${action} needs a model; \`unmask models list\` lists them.`);
   return model;
 }
 
@@ -96,13 +96,13 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
   const { force = false, replace = false, dryRun = false } = options;
   const given = named(options);
   if (await isFolder(given)) {
-    if (dryRun) throw new UsageError('--dry-run looks up a model of the hub; a folder is there to be looked at.');
+    if (dryRun) throw new UsageError('--dry-run works with models on the hub only; leave it out for a folder.');
     const folder = path.resolve(given);
     const name = options.name ?? path.basename(folder);
     return installed(name, await addFolder({ folder, name, force, signal: context.signal }));
   }
   const wanted = parseHubId(given);
-  if (options.name !== undefined) throw new UsageError('--name is for folders; a model of the hub keeps its id.');
+  if (options.name !== undefined) throw new UsageError('--name is for folders; a model from the hub keeps its id.');
   const token = options.tokenStdin ? await tokenFromStdin() : null;
   const hub = hubSettings(process.env, context.signal, token);
   if (dryRun) {
@@ -114,7 +114,7 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
   return installed(wanted.id, await addFromHub({ wanted, hub, force, replace, progress, onOffer }));
 }
 
-/** A folder is named by a path, as `./models`; what has an owner is looked for on the hub. */
+/** Whether the argument of `add` is a folder: a path such as `./models`, or the name of an existing folder without a slash. */
 async function isFolder(given: string): Promise<boolean> {
   if (isPath(given)) return true;
   return given !== '' && !given.includes('/') && (await exists(path.resolve(given)));
@@ -122,7 +122,7 @@ async function isFolder(given: string): Promise<boolean> {
 
 async function tokenFromStdin(): Promise<string> {
   const token = (await text(process.stdin)).trim();
-  if (token === '') throw new UsageError('--token-stdin found no token on stdin.');
+  if (token === '') throw new UsageError('--token-stdin needs a token on stdin, but stdin was empty.');
   return token;
 }
 
@@ -136,7 +136,7 @@ function offerLine({ name, revision, bytes, licence, gated, parameters, memory }
   ].join(', ');
 }
 
-/** On a terminal, a line of progress takes the place of the one before. */
+/** On a terminal, each line of progress replaces the previous one. */
 function inPlace({ json, progress }: CommandContext): (line: string) => void {
   let before = false;
   return (told) => {
@@ -148,12 +148,12 @@ function inPlace({ json, progress }: CommandContext): (line: string) => void {
 
 async function installed(name: string, folder: string): Promise<CommandResult> {
   const model = await installedModel(name, folder);
-  if (!model) throw new UserError(`${folder} was removed by somebody else meanwhile; add ${name} again.`);
+  if (!model) throw new UserError(`${folder} was removed by another process; add ${name} again.`);
   return {
     document: { model },
     lines: [
       line(model),
-      `${name} is installed in ${folder}; --model ${name} uses it, and Unmask: Select Model in VS Code.`,
+      `${name} is installed in ${folder}. Use it with --model ${name}, or with Unmask: Select Model in VS Code.`,
     ],
   };
 }
@@ -184,7 +184,7 @@ async function removed(options: ModelsOptions, context: CommandContext): Promise
   const folder = await removable(name);
   if (!options.yes) await confirm(`Remove ${name} (${folder})?`, context);
   await removeModel(name);
-  return { document: { removed: name, models: await listModels() }, lines: [`${name} is removed.`] };
+  return { document: { removed: name, models: await listModels() }, lines: [`${name} was removed.`] };
 }
 
 async function kept({ model: run, name }: ModelsOptions): Promise<CommandResult> {
@@ -194,9 +194,9 @@ async function kept({ model: run, name }: ModelsOptions): Promise<CommandResult>
   return installed(name, await keepModel(dir, modelsFolder(), name));
 }
 
-/** Asks on the terminal; throws where there is none to ask on, or the answer is no. */
+/** Asks on the terminal. Throws if there is no terminal or the answer is no. */
 async function confirm(question: string, { signal, json }: CommandContext): Promise<void> {
-  if (json || !process.stdin.isTTY) throw new UsageError(`${question} Say --yes; nothing was removed.`);
+  if (json || !process.stdin.isTTY) throw new UsageError(`${question} Nothing was removed; confirm with --yes.`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await terminal.question(`${question} [y/N] `, { signal });

@@ -65,16 +65,13 @@ export function addPretrain(add: AddCommand): void {
       }),
     ),
   )
-    .option('--recipe <name>', 'what to train, and on what')
-    .option('--model <output>', 'where the model goes: a folder, or a name in the data home')
-    .option(
-      '--from <model>',
-      'a model of the same shape and tokens whose weights it begins with (default: random ones)',
-    )
-    .addOption(wholeNumber('--steps <n>', "steps to make in all (default: the recipe's, or as the run was started)"))
-    .addOption(wholeNumber('--seed <seed>', 'seed of weights, examples and masks', 0).default(0))
-    .option('--runs <folder>', "folder of runs (default: the data home's)")
-    .option('--resume <run>', 'go on with a run from its last checkpoint');
+    .option('--recipe <name>', 'training recipe: data and kind of model')
+    .option('--model <output>', 'the new model: a folder, or a name in the data home')
+    .option('--from <model>', 'model to start from, with the same shape and tokens (default: random weights)')
+    .addOption(wholeNumber('--steps <n>', "total steps (default: the recipe's, or those of the resumed run)"))
+    .addOption(wholeNumber('--seed <seed>', 'seed for weights, examples and masks', 0).default(0))
+    .option('--runs <folder>', 'folder of runs (default: in the data home)')
+    .option('--resume <run>', 'resume a run from its last checkpoint');
 }
 
 function shown(result: PretrainingResult): CommandResult {

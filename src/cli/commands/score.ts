@@ -16,7 +16,7 @@ interface ScoreOptions {
 }
 
 export function addScore(add: AddCommand): void {
-  add<ScoreOptions>('score', 'Grade completions that somebody else made', async (options, { signal, progress }) => {
+  add<ScoreOptions>('score', 'Grade existing completions', async (options, { signal, progress }) => {
     const task = taskByName(options.task);
     const { rows: read, broken } = await readRowFile(options.file, (record) => completedRow(task, record), {
       skipBroken: options.skipBroken ?? false,
@@ -45,11 +45,11 @@ export function addScore(add: AddCommand): void {
       ),
     };
   })
-    .requiredOption('--task <name>', 'task whose grader is used')
+    .requiredOption('--task <name>', 'task whose grader to use')
     .requiredOption('--file <rows>', 'rows `{prompt?, completion, …}` as JSON lines, a JSON array or CSV')
-    .option('--as-released', 'follow the released evaluator rule by rule, defects included')
-    .option('--reward <name>', "the task's reward to report")
-    .option('--skip-broken', 'leave out rows that cannot be read, instead of stopping at the first')
+    .option('--as-released', 'grade exactly as the released evaluator does, including its defects')
+    .option('--reward <name>', 'reward of the task to report')
+    .option('--skip-broken', 'skip rows that cannot be read instead of stopping at the first one')
     .addOption(
       new Option('--format <name>', 'how the completions are written').choices(['tagged', 'plain']).default('tagged'),
     );

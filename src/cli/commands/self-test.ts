@@ -2,7 +2,7 @@ import { findDevice } from '../../engine/open-engine.ts';
 import { selfTest } from '../../engine/self-test.ts';
 import type { AddCommand } from '../command.ts';
 
-/** Not for people: `unmask devices` runs it in a process of its own, which a driver's crash may take down. */
+/** A hidden command. `unmask devices` runs it in a separate process because a driver may crash. */
 export function addSelfTest(add: AddCommand): void {
   add<{ readonly engine: string; readonly device: string }>(
     'self-test',

@@ -5,11 +5,11 @@ import type { AddCommand } from '../command.ts';
 
 export function addServe(add: AddCommand): void {
   add('serve', 'Serve completions as a language server on stdin and stdout', async (_, { signal }) => {
-    // stdout belongs to the protocol: what a library has to say goes beside it.
+    // stdout carries the protocol, so output of libraries goes to stderr.
     console.log = console.info = console.debug = console.error;
     serve(createConnection(ProposedFeatures.all, process.stdin, process.stdout));
     const ended = new AbortController();
-    // Who started us is gone when stdin is closed.
+    // stdin closes when the parent process ends.
     await Promise.race([
       once(process.stdin, 'close', { signal: ended.signal }),
       once(process.stdin, 'end', { signal: ended.signal }),

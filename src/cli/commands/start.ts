@@ -43,7 +43,7 @@ interface StartOptions extends EngineOptions {
   readonly runs?: string;
 }
 
-/** What `npm start` leaves in `runs/start.json`. */
+/** What `npm start` writes to `runs/start.json`. */
 interface StartDocument {
   readonly task: string;
   readonly n: number;
@@ -62,17 +62,17 @@ export function addStart(add: AddCommand): void {
   withEngine(
     add<StartOptions>(
       'start',
-      'Tune the bundled model with SPG on Sudokus and show what came of it',
+      'Tune the bundled puzzle model with SPG on Sudokus and show the results',
       async (options, context) => {
         const document = await start(options, context);
         return { document, lines: [] };
       },
     )
-      .addOption(wholeNumber('--seed <seed>', 'seed of problems, rollouts and masks', 0).default(0))
-      .addOption(wholeNumber('--steps <n>', 'steps at most').default(startRecipe.steps))
-      .addOption(positiveNumber('--time-limit <seconds>', 'seconds of tuning at most').default(startRecipe.timeLimit))
+      .addOption(wholeNumber('--seed <seed>', 'seed for problems, rollouts and masks', 0).default(0))
+      .addOption(wholeNumber('--steps <n>', 'maximum number of steps').default(startRecipe.steps))
+      .addOption(positiveNumber('--time-limit <seconds>', 'maximum seconds of tuning').default(startRecipe.timeLimit))
       .addOption(wholeNumber('--problems <n>', 'held-out puzzles').default(startRecipe.problems))
-      .option('--runs <folder>', 'where the run, the report and start.json go (default: runs/ of the clone)'),
+      .option('--runs <folder>', 'folder for the run, the report and start.json (default: runs/ in this folder)'),
   );
 }
 
@@ -207,7 +207,7 @@ async function withModel(
   }
 }
 
-/** Greedy answers, as `unmask eval` gives them too. */
+/** Evaluates greedy answers, like `unmask eval`. */
 function evaluateOn(
   model: LanguageModel,
   task: Task,

@@ -40,7 +40,7 @@ interface TuneOptions extends EngineOptions {
   readonly set: readonly string[];
 }
 
-/** Steps of a run for which neither steps nor a time limit is given. */
+/** The number of steps if neither steps nor a time limit is given. */
 const defaultSteps = 100;
 
 export function addTune(add: AddCommand): void {
@@ -86,17 +86,19 @@ export function addTune(add: AddCommand): void {
       bundledPuzzleModel,
     )
     .option('--data <file>', 'problems to train on (default: generated ones)')
-    .option('--workspace <folder>', 'workspace whose tests are the reward')
+    .option('--workspace <folder>', 'workspace whose tests give the reward')
     .option(...testCommandOption)
     .addOption(
-      wholeNumber('--steps <n>', `steps to make (default: ${defaultSteps}, or as many as the time limit allows)`),
+      wholeNumber('--steps <n>', `number of steps (default: ${defaultSteps}, or as many as the time limit allows)`),
     )
-    .addOption(positiveNumber('--time-limit <seconds>', 'seconds of training, evaluations left out'))
-    .addOption(wholeNumber('--seed <seed>', 'seed of problems, rollouts and masks', 0).default(0))
-    .option('--runs <folder>', "folder of runs (default: the data home's)")
-    .option('--resume <run>', 'go on with a run from its last checkpoint')
+    .addOption(positiveNumber('--time-limit <seconds>', 'seconds of training, without evaluations'))
+    .addOption(wholeNumber('--seed <seed>', 'seed for problems, rollouts and masks', 0).default(0))
+    .option('--runs <folder>', 'folder of runs (default: in the data home)')
+    .option('--resume <run>', 'resume a run from its last checkpoint')
     .addOption(
-      wholeNumber('--test <n>', 'held-out problems on which before and after are measured; 0: none', 0).default(128),
+      wholeNumber('--test <n>', 'held-out problems for the evaluation before and after tuning; 0: none', 0).default(
+        128,
+      ),
     );
 }
 

@@ -153,7 +153,7 @@ suite('models', () => {
 
     test('are refused where they are not there', async () => {
       await vscode.commands.executeCommand('unmask.addModel', { hub: 'test-org/nothing' });
-      assert.match(shown()[0] ?? '', /^Unmask: The hub gives nobody test-org\/nothing without a token/);
+      assert.match(shown()[0] ?? '', /^Unmask: The hub refuses access to test-org\/nothing without a token/);
       await vscode.commands.executeCommand('unmask.addModel', { hub: '../nothing' });
       assert.match(shown()[1] ?? '', /^Unmask: "\.\.\/nothing" is not the id of a model/);
     });
