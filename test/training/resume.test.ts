@@ -261,7 +261,7 @@ describe('a tuning run', () => {
       const events = (await readEvents(run!.dir)).length;
       await delay(100);
       assert.equal((await readEvents(run!.dir)).length, events, 'no step while it is paused');
-      if (step > 0) assert.ok((await listCheckpoints(run!.dir)).length > 0, 'the progress is saved');
+      if (step > 0) assert.equal((await listCheckpoints(run!.dir)).at(-1)?.step, step, 'all steps so far are saved');
       await ask('run', 'running');
     };
     let controlled: Promise<void> | undefined;
