@@ -16,6 +16,8 @@ import { acquireLock, type HeldLock } from './lock.ts';
 
 /** Milliseconds between two writes of `status.json`, while the process's event loop is free. */
 const statusEvery = 1_000;
+/** Milliseconds between two lines about the activity in `log.txt`, so that the log of a long step is not empty. */
+const logActivityEvery = 30_000;
 /** Milliseconds between two reads of `control.json` while a run is paused. */
 const lookEvery = 250;
 
@@ -34,6 +36,7 @@ export class RunWriter {
   readonly #timer: NodeJS.Timeout;
   #status: RunStatus;
   #written = 0;
+  #activityLogged = Date.now();
   #writing: Promise<void> = Promise.resolve();
   #wish: RunRequest = 'run';
   #unreadable: string | null = null;
@@ -129,6 +132,9 @@ export class RunWriter {
       eta: atLeastZero(eta),
     };
     void this.#beat().catch(() => undefined);
+    if (Date.now() - this.#activityLogged < logActivityEvery) return;
+    this.#activityLogged = Date.now();
+    void this.log(activity.text).catch(() => undefined);
   }
 
   /** Changes the state at once, for example to `stopping` while the last checkpoint is written. */

@@ -28,7 +28,7 @@ import type { Task } from '../tasks/task.ts';
 import { assertFits, memoryNeed } from '../training/memory.ts';
 import { trainingState } from '../training/trainer.ts';
 import { freshProgress, readProgress, resumedState, type TrainingProgress } from '../training/training-checkpoint.ts';
-import { runTrainingJob, type TrainingHooks, type TrainingMethod } from '../training/training-job.ts';
+import { runTrainingJob, shownMetrics, type TrainingHooks, type TrainingMethod } from '../training/training-job.ts';
 import { checkObjective, objectiveByName } from './objectives/registry.ts';
 import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
@@ -355,6 +355,7 @@ class TestProblems {
     });
     const evaluation: Evaluation = { task: task.name, split: 'test', n, metrics, seconds };
     await run.append({ step, time: Date.now() / 1000, evaluation });
+    await run.log(`Evaluated: ${shownMetrics(evaluation)}.`);
     this.#hooks.onEvaluation?.(step, evaluation);
     return metrics;
   }
