@@ -96,6 +96,7 @@ export class Trainer {
   async step(batches: readonly Batch[], onBatch: (done: number) => void = () => undefined): Promise<StepResult> {
     if (batches.length === 1) {
       const { loss, gradNorm, learningRate, ...metrics } = await this.#run('step', batches[0] as Batch);
+      onBatch(1);
       return { loss: value(loss), gradNorm: value(gradNorm), learningRate: value(learningRate), metrics: [metrics] };
     }
     let sum = 0;

@@ -78,12 +78,13 @@ export class StepProgress {
    */
   scoring(batch: number): (done: number, total: number) => void {
     this.#scoring += batch;
+    this.#waitingForRewards();
     let counted = 0;
     return (done, total) => {
       const known = Math.floor((batch * done) / total);
       this.#scored += known - counted;
       counted = known;
-      if (this.#rolloutsDone !== null) this.#waitingForRewards(this.#rolloutsDone);
+      this.#waitingForRewards();
     };
   }
 
@@ -100,13 +101,15 @@ export class StepProgress {
     this.#tell([{ name: 'update batches', done, total }], left);
   }
 
-  #waitingForRewards(since: number): void {
-    const { completions, previous } = this.#plan;
-    const elapsed = seconds(since);
+  /** Tells how many rewards are known, once all rollouts are there: until then `generating` does. */
+  #waitingForRewards(): void {
+    const { completions, countsRewards, previous } = this.#plan;
+    if (this.#rolloutsDone === null || !countsRewards) return;
+    const elapsed = seconds(this.#rolloutsDone);
     // Scoring began next to the rollouts, so the whole time counts.
-    const byCount = (seconds(this.#begin) * (completions - this.#scored)) / Math.max(1, this.#scored);
+    const byCount = this.#scored > 0 ? (seconds(this.#begin) * (completions - this.#scored)) / this.#scored : null;
     const left = previous ? Math.max(0, previous['time/reward'] - elapsed) : byCount;
-    this.#tell(this.#counts(), left + this.#updateSeconds());
+    this.#tell(this.#counts(), left === null ? null : left + this.#updateSeconds());
   }
 
   #updateSeconds(): number {
