@@ -420,7 +420,7 @@ describe('a pretraining run', () => {
     const hooks = { onPrepare: () => assert.fail('the data must not be prepared') };
     await assert.rejects(
       startPretraining(oneThread(), path.join(root, 'runs'), code, hooks),
-      refused(/where the recipe code makes/),
+      refused(/but the recipe code needs/),
     );
 
     const base = path.join(root, 'begun', 'base');
