@@ -28,7 +28,7 @@ const separateLanguageClient = {
 
 /**
  * The bundles: output file and build options.
- * @type {Record<'dist/unmask.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/panel.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
+ * @type {Record<'dist/unmask.mjs' | 'dist/heartbeat-thread.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/panel.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
  */
 export const bundles = {
   'dist/unmask.mjs': {
@@ -43,6 +43,16 @@ export const bundles = {
     banner: {
       js: "#!/usr/bin/env node\nimport { createRequire as _createRequire } from 'node:module';\nconst require = _createRequire(import.meta.url);\nconst __filename = import.meta.filename;",
     },
+  },
+  // A worker thread starts from a file of its own, next to the program.
+  'dist/heartbeat-thread.mjs': {
+    ...settings,
+    entryPoints: ['src/runs/heartbeat-thread.mjs'],
+    outfile: 'dist/heartbeat-thread.mjs',
+    platform: 'node',
+    target: 'node20.19',
+    format: 'esm',
+    sourcemap: false,
   },
   'dist/extension.cjs': {
     ...settings,

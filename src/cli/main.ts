@@ -1,11 +1,12 @@
+import { Interrupted } from '../platform/errors.ts';
 import { commandLine, exit } from './command-line.ts';
 
 const interruption = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.on(name, () => {
     if (interruption.signal.aborted) process.exit(exit.interrupted);
-    process.stderr.write('\nStopping, and saving what can be resumed; press again to stop at once.\n');
-    interruption.abort();
+    process.stderr.write('\nStopping and saving what can be resumed. Press Ctrl+C again to stop at once.\n');
+    interruption.abort(new Interrupted('The command was stopped before it had a result.'));
   });
 // A closed pipe (`unmask runs list | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>

@@ -1,15 +1,31 @@
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
+import type { RunActivity } from '../protocol/run.ts';
 import type { RunWriter } from '../runs/writer.ts';
 import type { CommandContext } from './command.ts';
 
-/** Progress of a training job on stderr: a line a step, a line an evaluation. */
+/** Milliseconds between two lines about what is done inside a step. */
+const activityEvery = 10_000;
+
+/** Progress of a training job on stderr: a line per step and per evaluation, and more of them while one takes long. */
 export function progressHooks({ signal, progress }: Pick<CommandContext, 'signal' | 'progress'>) {
   return {
     signal,
     onPrepare: progress,
+    onActivity: activityLines(progress),
+    onWarning: (text: string) => progress(`Warning: ${text}`),
     onStart: (run: RunWriter) => progress(`run ${run.dir}`),
     onStep: (event: StepEvent, eta: number | null) => progress(stepLine(event, eta)),
     onEvaluation: (step: number, evaluation: Evaluation) => progress(evaluationLine(step, evaluation)),
+  };
+}
+
+/** Writes what a job is doing, once in a while: "step 1: rollouts 12 of 32, rewards 7 of 12, about 2 min 10 s left". */
+export function activityLines(progress: (line: string) => void): (activity: RunActivity) => void {
+  let last = performance.now();
+  return ({ text, eta }) => {
+    if (performance.now() - last < activityEvery) return;
+    last = performance.now();
+    progress(`${text}${eta === null ? '' : `, about ${duration(eta)} left`}`);
   };
 }
 

@@ -7,9 +7,7 @@ import { completionLengthOf, type PromptFormat, type Task } from '../tasks/task.
 
 /** Tokens of prompts and canvases in a batch of answers: enough to keep a processor busy. */
 const tokensPerBatch = 2048;
-/**
- * Maximum number of answers in a batch, so that progress is visible and a cancellation takes effect between batches.
- */
+/** Maximum number of answers in a batch, so that an evaluation shows progress. */
 const maxPerBatch = 64;
 
 export interface AnswerOptions {
@@ -18,10 +16,22 @@ export interface AnswerOptions {
   /** Completions per problem. */
   readonly samples: number;
   readonly seed: number;
-  /** Called with the number of finished completions. */
-  readonly progress?: (done: number, total: number) => void;
-  /** Checked between denoising steps; throws to stop. */
-  readonly checkCancelled?: () => void;
+  /** Called before every denoising step and after every batch. */
+  readonly progress?: (progress: AnswerProgress) => void;
+  /** Checked between denoising steps; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How many answers are written. */
+export interface AnswerProgress {
+  readonly done: number;
+  readonly total: number;
+  /** Answers of the batch under way; 0 between two batches. */
+  readonly batch: number;
+  /** Share of the denoising steps of that batch that are done, 0 to 1. */
+  readonly share: number;
+  /** Answers that are graded; absent: grading has not begun. */
+  readonly graded?: number;
 }
 
 /** One completion of one problem. */
@@ -118,18 +128,22 @@ export function batchSize(plans: readonly AnswerPlan[], { length }: DecodingOpti
   return Math.min(maxPerBatch, Math.max(1, Math.floor(tokensPerBatch / longest)));
 }
 
-/** Generates the answers of one batch. */
+/** Generates the answers of one batch; `onStep` is called before each denoising step with the share of them that are done. */
 export async function writeAnswers<Row>(
   model: LanguageModel,
   batch: readonly AnswerPlan<Row>[],
-  { decoding, checkCancelled }: Pick<AnswerOptions, 'decoding' | 'checkCancelled'>,
+  {
+    decoding,
+    signal,
+    onStep,
+  }: Pick<AnswerOptions, 'decoding' | 'signal'> & { readonly onStep?: (share: number) => void },
 ): Promise<Answer<Row>[]> {
   const denoised = await denoise(model, {
     prompts: batch.map(({ promptTokens }) => promptTokens),
     suffixes: batch.map(({ suffixTokens }) => suffixTokens),
     seeds: batch.map(({ seed }) => seed),
     options: decoding,
-    ...(checkCancelled ? { checkCancelled } : {}),
+    checkCancelled: betweenSteps(decoding, { signal, onStep }),
   });
   return batch.map((plan, index) => ({ ...plan, ...readCompletion(model, denoised[index] as Denoised) }));
 }
@@ -147,11 +161,33 @@ export async function answer<Row>(
   const plans = planAnswers(model, task, rows, options);
   const size = batchSize(plans, options.decoding);
   const answers: Answer<Row>[] = [];
-  for (let start = 0; start < plans.length; start += size) {
-    answers.push(...(await writeAnswers(model, plans.slice(start, start + size), options)));
-    options.progress?.(answers.length, plans.length);
+  const total = plans.length;
+  for (let start = 0; start < total; start += size) {
+    const batch = plans.slice(start, start + size);
+    const onStep = (share: number) => options.progress?.({ done: start, total, batch: batch.length, share });
+    answers.push(...(await writeAnswers(model, batch, { ...options, onStep })));
+    options.progress?.({ done: answers.length, total, batch: 0, share: 0 });
   }
   return answers;
+}
+
+/**
+ * What `denoise` calls between two steps: tells the share of the steps that are done, then throws the signal's reason if
+ * it is aborted. How many steps `threshold` takes is not known before; there the share is a lower bound.
+ */
+export function betweenSteps(
+  { order, length, steps }: DecodingOptions,
+  {
+    signal,
+    onStep,
+  }: { readonly signal?: AbortSignal | undefined; readonly onStep?: ((share: number) => void) | undefined },
+): () => void {
+  const most = order === 'threshold' ? length : steps;
+  let made = 0;
+  return () => {
+    onStep?.(Math.min(1, made++ / most));
+    signal?.throwIfAborted();
+  };
 }
 
 /**

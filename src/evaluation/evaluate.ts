@@ -24,8 +24,6 @@ export interface EvaluationResult<Row = unknown> {
 
 export interface EvaluationOptions extends AnswerOptions {
   readonly asReleased?: boolean;
-  /** Signal and progress of grading. */
-  readonly scoring?: ScoringOptions;
 }
 
 /**
@@ -39,8 +37,10 @@ export async function evaluate<Row>(
   options: EvaluationOptions,
 ): Promise<EvaluationResult<Row>> {
   const begin = performance.now();
-  const { format, samples, asReleased = false, scoring } = options;
-  const answers = await gradeAnswers(task, await answer(model, task, rows, options), { format, asReleased }, scoring);
+  const { format, samples, asReleased = false, signal, progress } = options;
+  const written = await answer(model, task, rows, options);
+  const onProgress = (graded: number, total: number) => progress?.({ done: total, total, batch: 0, share: 0, graded });
+  const answers = await gradeAnswers(task, written, { format, asReleased }, { signal, onProgress });
   const metrics = metricIntervals(task, gradesByProblem(answers, samples));
   const forwards = answers.reduce((sum, { denoised }) => sum + denoised.forwards, 0);
   const tokens = answers.reduce((sum, { denoised }) => sum + denoised.tokens.length, 0);

@@ -7,16 +7,22 @@ import { openCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
-import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
+import { Interrupted, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts';
 import type { RunEvent, StepEvent } from '../protocol/events.ts';
 import type { Json, RunConfiguration } from '../protocol/run.ts';
-import { readConfiguration, resumeCommand } from '../runs/directory.ts';
 import { runFile } from '../runs/layout.ts';
-import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readAnswers, readEvents, stepsOf } from '../runs/reader.ts';
-import { RunWriter } from '../runs/writer.ts';
+import {
+  type JobHooks,
+  type JobPlace,
+  type RunningJob,
+  readResumable,
+  refuseSetting,
+  runJob,
+} from '../runs/run-job.ts';
+import type { RunWriter } from '../runs/writer.ts';
 import { taskByName } from '../tasks/registry.ts';
 import type { PromptFormat, Task } from '../tasks/task.ts';
 import { answerRecord, gradeOf, problemNames, problemsDigest } from './answer-records.ts';
@@ -46,12 +52,10 @@ export interface EvaluationRequest {
   readonly settings: EvaluationSettings;
 }
 
-export interface EvaluationHooks {
-  readonly signal?: AbortSignal | undefined;
-  /** Sees what is done before the first answer. */
+export interface EvaluationHooks extends JobHooks {
+  /** Lines about what is done before the first answer. */
   readonly onPrepare?: (line: string) => void;
-  readonly onStart?: (run: RunWriter) => void;
-  /** Called with the answers written so far, all of them, and the seconds left. */
+  /** Called after each batch with the number of answers written, the number of all answers, and the seconds left. */
   readonly onProgress?: (done: number, total: number, eta: number) => void;
 }
 
@@ -63,11 +67,14 @@ export async function startEvaluation(
   hooks: EvaluationHooks = {},
 ): Promise<EvaluationDocument> {
   const resolved = await resolveModel(request.model);
-  // What cannot work is found before a run directory is made.
+  // Problems of the request are reported before a run directory is made.
   const prepared = await prepare(engine, resolved, request, hooks);
-  if (hooks.signal?.aborted) throw new Interrupted('The evaluation was stopped; nothing was written.');
+  if (hooks.signal?.aborted) {
+    await prepared.model.dispose();
+    throw new Interrupted('The evaluation was stopped before it began; nothing was written.');
+  }
   const { task, model, seed, settings, samples, data, limit, skipBroken, heldOut, only = null, asReleased } = request;
-  const run = await RunWriter.create(root, {
+  const run = {
     kind: 'evaluate',
     task,
     model: resolved.folder,
@@ -91,26 +98,20 @@ export async function startEvaluation(
     device: { engine: engine.name, device: engine.device },
     memory: memoryNeeded(parametersOf(prepared.model.config), prepared.model.config),
     versions: { unmask: packageVersion(), node: process.versions.node },
-  });
-  return work({ run, request, prepared, hooks });
+  } as const;
+  return runEvaluation({ place: { root, run }, request, prepared, hooks });
 }
 
 /**
- * Goes on with an evaluation. Answers follow from their own seeds, and batches are cut where the first process cut
- * them, so the result is the one that an undisturbed evaluation gives, to the bit. Throws a `UserError` where model or
- * problems are not the same any more.
+ * Continues an evaluation. Answers follow from their own seeds, and batches are the same as in the first process, so the
+ * result is bit-identical to that of an uninterrupted evaluation. Throws a `UserError` if model or problems have changed.
  */
 export async function resumeEvaluation(
   engine: Engine,
   dir: string,
   hooks: EvaluationHooks = {},
 ): Promise<EvaluationDocument> {
-  const configuration = await readConfiguration(dir);
-  if (configuration.kind !== 'evaluate')
-    throw new UsageError(
-      `${dir} is a run of kind ${configuration.kind}, not an evaluation; resume it with the command that started it.`,
-    );
-  await assertNotInUse(dir);
+  const configuration = await readResumable(dir, 'evaluate');
   const { request, kept } = readRequest(dir, configuration);
   const resolved = await resolveModel(configuration.model as string);
   const prepared = await prepare(engine, resolved, request, hooks);
@@ -122,8 +123,12 @@ export async function resumeEvaluation(
     throw new UserError(
       `The problems${request.data === null ? '' : ` in ${request.data}`} have changed since ${dir} was started; start a new evaluation.`,
     );
-  const run = await RunWriter.resume(dir, await answersToKeep(dir));
-  return work({ run, request, prepared: { ...prepared, batch: kept.answers_per_batch }, hooks });
+  return runEvaluation({
+    place: { dir, step: await answersToKeep(dir) },
+    request,
+    prepared: { ...prepared, batch: kept.answers_per_batch },
+    hooks,
+  });
 }
 
 const keptSettings = evaluationSettings.extend({
@@ -142,10 +147,7 @@ const keptSettings = evaluationSettings.extend({
 
 function readRequest(dir: string, { task, seed, settings }: RunConfiguration) {
   const parsed = keptSettings.safeParse(settings);
-  if (!parsed.success)
-    throw new UserError(
-      `${dir}/run.json holds the setting ${parsed.error.issues[0]!.path.join('.')} that this version does not take; start a new evaluation.`,
-    );
+  if (!parsed.success) refuseSetting(dir, parsed.error.issues[0]!.path.join('.'));
   const kept = parsed.data;
   const request: EvaluationRequest = {
     task: task as string,
@@ -163,7 +165,7 @@ function readRequest(dir: string, { task, seed, settings }: RunConfiguration) {
   return { request, kept };
 }
 
-/** The answers of whole batches: a batch counts once its step is in the event log, and its answers stand before that. */
+/** The number of answers of whole batches: a batch counts once its step is in the event log, after its answers. */
 async function answersToKeep(dir: string): Promise<number> {
   const { length } = await readAnswers(dir);
   const steps = stepsOf(await readEvents(dir)).map(({ step }) => step);
@@ -202,64 +204,63 @@ async function prepare(
   return { task, model, format, decoding, plans, names, digest: problemsDigest(names), batch };
 }
 
-interface Work {
-  readonly run: RunWriter;
+interface EvaluationJob {
+  readonly place: JobPlace;
   readonly request: EvaluationRequest;
   readonly prepared: Prepared;
   readonly hooks: EvaluationHooks;
 }
 
-async function work({ run, request, prepared, hooks }: Work): Promise<EvaluationDocument> {
-  hooks.onStart?.(run);
-  try {
-    await answerTheRest(run, request, prepared, hooks);
-    const events = await readEvents(run.dir);
-    const document = summarise(run, request, prepared.task, await readAnswers(run.dir), events);
-    // A finished evaluation that is resumed has its own there already.
-    if (evaluationsOf(events).length === 0) {
-      const { task, n, metrics, seconds, forwards_per_answer, tokens_per_forward } = document;
-      const split = request.data === null ? 'test' : path.basename(request.data);
-      const measures = { forwards_per_answer, tokens_per_forward };
-      const evaluation = { task, split, n, metrics, measures, seconds };
-      await run.append({ step: prepared.plans.length, time: Date.now() / 1000, evaluation });
-    }
-    await run.result(document);
-    await run.close('finished');
-    return document;
-  } catch (error) {
-    await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
-    throw error;
-  } finally {
-    await prepared.model.dispose();
-  }
+function runEvaluation({ place, request, prepared, hooks }: EvaluationJob): Promise<EvaluationDocument> {
+  return runJob({
+    place,
+    hooks,
+    async work(job) {
+      await answerTheRest(job, request, prepared, hooks);
+      const { run } = job;
+      const events = await readEvents(run.dir);
+      const document = summarise(run, request, prepared.task, await readAnswers(run.dir), events);
+      // A finished evaluation that is resumed has its result there already.
+      if (evaluationsOf(events).length === 0) {
+        const { task, n, metrics, seconds, forwards_per_answer, tokens_per_forward } = document;
+        const split = request.data === null ? 'test' : path.basename(request.data);
+        const measures = { forwards_per_answer, tokens_per_forward };
+        const evaluation = { task, split, n, metrics, measures, seconds };
+        await run.append({ step: prepared.plans.length, time: Date.now() / 1000, evaluation });
+      }
+      return document;
+    },
+    dispose: () => prepared.model.dispose(),
+  });
 }
 
 async function answerTheRest(
-  run: RunWriter,
+  job: RunningJob,
   { samples, asReleased }: EvaluationRequest,
   { task, model, format, decoding, plans, names, batch }: Prepared,
-  { signal, onProgress }: EvaluationHooks,
+  { onProgress }: EvaluationHooks,
 ): Promise<void> {
+  const { run, signal } = job;
+  const total = plans.length;
   const earlier = stepsOf(await readEvents(run.dir));
   let done = earlier.at(-1)?.step ?? 0;
   let seconds = secondsOf(earlier);
-  const stop = (): never => {
-    throw new Interrupted(
-      `Stopped after ${done} of ${plans.length} answers; \`${resumeCommand(run.configuration, run.dir)}\` goes on from there.`,
-    );
-  };
   await run.progress(done, null);
-  while (done < plans.length) {
-    const wish = signal?.aborted ? 'stop' : await run.wish();
-    if (wish === 'stop' || (wish === 'pause' && (await run.whilePaused(signal)) === 'stop')) stop();
+  while (done < total) {
+    await job.betweenSteps();
     const begin = performance.now();
-    const written = await writeAnswers(model, plans.slice(done, done + batch), {
-      decoding,
-      checkCancelled: () => {
-        if (signal?.aborted) stop();
-      },
-    });
-    const graded = await gradeAnswers(task, written, { format, asReleased }, { signal });
+    const tell = (count: number, share: number, what: string) => {
+      const answered = done + count * share;
+      const spent = seconds + (performance.now() - begin) / 1000;
+      const eta = answered > 0 ? (spent * (total - answered)) / answered : null;
+      job.report({ text: what, counts: [{ name: 'answers', done, total }], eta }, eta);
+    };
+    const asked = plans.slice(done, done + batch);
+    const which = `answers ${done + 1} to ${done + asked.length}`;
+    const onStep = (share: number) => tell(asked.length, share, `writing ${which}`);
+    const written = await writeAnswers(model, asked, { decoding, signal, onStep });
+    const onGraded = (count: number) => tell(asked.length, 1, `grading ${which}: ${count} done`);
+    const graded = await gradeAnswers(task, written, { format, asReleased }, { signal, onProgress: onGraded });
     await run.answers(
       graded.map((given, index) => {
         const place = done + index;
@@ -276,9 +277,9 @@ async function answerTheRest(
       tokens_per_second: tokens / elapsed,
       'time/step': elapsed,
     });
-    const eta = ((plans.length - done) * seconds) / done;
+    const eta = ((total - done) * seconds) / done;
     await run.progress(done, eta);
-    onProgress?.(done, plans.length, eta);
+    onProgress?.(done, total, eta);
   }
 }
 

@@ -82,10 +82,17 @@ async function scoreCompletion(item: InfillingItem, text: string): Promise<Compl
   };
 }
 
-/** Completes and scores every item, one at a time. */
-export async function scoreItems(items: readonly InfillingItem[], complete: Completer): Promise<ItemScores[]> {
+/** Completes and scores every item, one at a time; `beforeItem` sees how many are done, and may throw to stop. */
+export async function scoreItems(
+  items: readonly InfillingItem[],
+  complete: Completer,
+  beforeItem: (done: number) => void = () => undefined,
+): Promise<ItemScores[]> {
   const scores: ItemScores[] = [];
-  for (const item of items) scores.push(await scoreItem(item, complete));
+  for (const item of items) {
+    beforeItem(scores.length);
+    scores.push(await scoreItem(item, complete));
+  }
   return scores;
 }
 

@@ -16,6 +16,10 @@ export class Interrupted extends UserError {
   override readonly name = 'Interrupted';
 }
 
+/** Whether an error says that the work was stopped, by us or by what Node throws when an `AbortSignal` ends it. */
+export const isInterruption = (error: unknown): boolean =>
+  error instanceof Interrupted || (error instanceof Error && error.name === 'AbortError');
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -38,7 +38,23 @@ export interface RunConfiguration {
 
 export type RunState = 'starting' | 'running' | 'paused' | 'stopping' | 'finished' | 'failed' | 'interrupted';
 
-/** `status.json`: the progress of a job; its heartbeat is updated about once per second while possible. */
+/** How much of one kind of work is done: 12 of 32 rollouts. */
+export interface ActivityCount {
+  readonly name: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What a job is doing inside a step or an evaluation. */
+export interface RunActivity {
+  /** The whole in one line: "step 1: rollouts 12 of 32, rewards 7 of 12". */
+  readonly text: string;
+  readonly counts: readonly ActivityCount[];
+  /** Estimated seconds until this step or evaluation is done; null while unknown. */
+  readonly eta: number | null;
+}
+
+/** `status.json`: where a job is. The job's main thread writes it about once a second while it can. */
 export interface RunStatus {
   readonly state: RunState;
   /** Steps done. */
@@ -49,15 +65,40 @@ export interface RunStatus {
   readonly eta: number | null;
   /** ISO 8601, UTC. */
   readonly heartbeat: string;
-  /** Why the run failed, one sentence. */
+  /** What the job is doing now; absent between two steps. */
+  readonly activity?: RunActivity;
+  /** Set when a pause was requested and the job still has to finish its step. */
+  readonly pending?: 'pause';
+  /** Why the run failed or stopped, one sentence. */
   readonly error?: string;
-  /** `id` of the control request that was processed last. */
+  /** `id` of the control request that the job noticed last. */
   readonly control?: string;
+}
+
+/** `heartbeat.json`: written every two seconds by a thread that does not compute, so that it never waits for an engine. */
+export interface RunHeartbeat {
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  readonly pid: number;
+  /** Since when the job's main thread has been inside one computation, ISO 8601; null when it answers. */
+  readonly busySince: string | null;
+  /** Processor cores that the process used since the previous heartbeat: about 0 in a process that hangs. */
+  readonly cores: number;
+}
+
+/** `status.json` as a reader sees it, together with `heartbeat.json`. */
+export interface LiveStatus extends RunStatus {
+  /** Since when the job has been inside one computation that cannot be interrupted, ISO 8601; absent: it is not. */
+  readonly busySince?: string;
+  /** Processor cores in use, by the last heartbeat; absent: the run has no heartbeat thread. */
+  readonly cores?: number;
+  /** The last heartbeat of a process that still exists but has stopped writing heartbeats, ISO 8601. */
+  readonly silentSince?: string;
 }
 
 export type RunRequest = 'run' | 'pause' | 'stop';
 
-/** `control.json`: a request to a job, which reads it between two steps. */
+/** `control.json`: what somebody wants of a job; the job reads it twice a second. */
 export interface RunControl {
   readonly want: RunRequest;
   /** Identifies the request, so that its sender sees in `status.json` when it was processed. */
@@ -86,6 +127,12 @@ export interface RunSummary {
   readonly step: number;
   readonly steps: number | null;
   readonly eta: number | null;
+  /** See `RunStatus` and `LiveStatus`. */
+  readonly activity?: RunActivity;
+  readonly pending?: 'pause';
+  readonly busySince?: string;
+  readonly cores?: number;
+  readonly silentSince?: string;
   readonly kind: RunKind | null;
   readonly task: string | null;
   /** The model that it started from, as the user specified it. */

@@ -5,6 +5,7 @@ import {
   evaluationEventSchema,
   runConfigurationSchema,
   runControlSchema,
+  runHeartbeatSchema,
   runLockSchema,
   runStatusSchema,
   sampleRecordSchema,
@@ -14,6 +15,7 @@ import {
 const records = {
   run: ['run.json: what decides what a job does.', runConfigurationSchema],
   status: ['status.json: where a job is.', runStatusSchema],
+  heartbeat: ['heartbeat.json: whether the process of a job is alive and what it is busy with.', runHeartbeatSchema],
   control: ['control.json: what somebody wants of a job.', runControlSchema],
   lock: ['lock.json: the process that writes a run directory.', runLockSchema],
   step: ['A training step, a line of events.jsonl: finite numbers by name.', stepEventSchema],

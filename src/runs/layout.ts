@@ -12,6 +12,7 @@ export const runFile = (dir: string) => ({
   result: path.join(dir, 'result.json'),
   lock: path.join(dir, 'lock.json'),
   status: path.join(dir, 'status.json'),
+  heartbeat: path.join(dir, 'heartbeat.json'),
   control: path.join(dir, 'control.json'),
 });
 

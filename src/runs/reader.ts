@@ -3,17 +3,25 @@ import path from 'node:path';
 import { messageOf } from '../platform/errors.ts';
 import type { AnswerRecord } from '../protocol/evaluation.ts';
 import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
-import type { RunState, RunStatus, RunSummary } from '../protocol/run.ts';
+import type { LiveStatus, RunHeartbeat, RunState, RunSummary } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 import { readConfiguration } from './directory.ts';
 import { parseJsonLines, readJsonLines } from './json-lines.ts';
 import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
 import { lockHolder } from './lock.ts';
-import { readRecord } from './read-record.ts';
-import { answerRecordSchema, runEventSchema, runStatusSchema, sampleRecordSchema } from './records.ts';
+import { readRecord, readRecordIfThere } from './read-record.ts';
+import {
+  answerRecordSchema,
+  runEventSchema,
+  runHeartbeatSchema,
+  runStatusSchema,
+  sampleRecordSchema,
+} from './records.ts';
 
 /** Milliseconds without a heartbeat after which a run that no process holds counts as interrupted. */
 const staleAfter = 5_000;
+/** Milliseconds without a heartbeat after which a process that still exists counts as silent: suspended, or hanging. */
+const silentAfter = 15_000;
 
 /** Whether a state is an end: no process works on the run any more. */
 export const isOver = (state: RunState): boolean => ['finished', 'failed', 'interrupted'].includes(state);
@@ -80,19 +88,41 @@ export async function readAnswers(dir: string): Promise<AnswerRecord[]> {
 }
 
 /**
- * The state of a run as it is: `status.json`, but `interrupted` where the process that was to write it is dead.
- * A process that computes for a long time renews no heartbeat and still runs.
+ * The state of a run: `status.json` with what `heartbeat.json` adds to it, and `interrupted` if the process that had to
+ * write them is dead. A process that computes for a long time writes no `status.json`; its heartbeat thread says since
+ * when it has been busy.
  */
-export async function readStatus(dir: string): Promise<RunStatus> {
+export async function readStatus(dir: string): Promise<LiveStatus> {
   const status = await readRecord(runFile(dir).status, runStatusSchema);
-  if (isOver(status.state) || (await lockHolder(dir)) !== null) return status;
-  if (Date.now() - Date.parse(status.heartbeat) < staleAfter) return status;
-  // It may have ended properly between the two looks.
-  const again = await readRecord(runFile(dir).status, runStatusSchema);
+  if (isOver(status.state)) return status;
+  const heartbeat = await readHeartbeat(dir);
+  const last = [status.heartbeat, heartbeat?.time ?? ''].reduce((a, b) => (a > b ? a : b));
+  const age = Date.now() - Date.parse(last);
+  const holder = await lockHolder(dir);
+  if (holder !== null) {
+    // A killed process leaves its heartbeat; it says nothing about the process that resumed the run.
+    if (heartbeat?.pid !== holder.pid) return { ...status, heartbeat: last };
+    const { busySince, cores } = heartbeat;
+    return {
+      ...status,
+      heartbeat: last,
+      cores,
+      ...(busySince === null ? {} : { busySince }),
+      ...(age > silentAfter ? { silentSince: last } : {}),
+    };
+  }
+  if (age < staleAfter) return { ...status, heartbeat: last };
+  // It may have ended properly between the two reads.
+  const { activity, pending, ...again } = await readRecord(runFile(dir).status, runStatusSchema);
   return isOver(again.state) ? again : { ...again, state: 'interrupted', eta: null };
 }
 
-/** What is to be told of one run; a broken file becomes its `error`, so that a list shows the other runs. */
+/** The last heartbeat of a run; null if there is none, or if it cannot be read: `status.json` has one as well. */
+async function readHeartbeat(dir: string): Promise<RunHeartbeat | null> {
+  return readRecordIfThere(runFile(dir).heartbeat, runHeartbeatSchema).catch(() => null);
+}
+
+/** What a list shows of one run; a broken file becomes its `error`, so that the list shows the other runs. */
 export async function summarizeRun(dir: string): Promise<RunSummary> {
   const problems: string[] = [];
   const orNull = <T>(reading: Promise<T>): Promise<T | null> =>
@@ -103,6 +133,7 @@ export async function summarizeRun(dir: string): Promise<RunSummary> {
   const configuration = await orNull(readConfiguration(dir));
   const status = await orNull(readStatus(dir));
   const error = status?.error ?? problems[0];
+  const { activity, pending, busySince, cores, silentSince } = status ?? {};
   return {
     run: path.basename(dir),
     name: configuration?.name ?? path.basename(dir),
@@ -111,6 +142,11 @@ export async function summarizeRun(dir: string): Promise<RunSummary> {
     step: status?.step ?? 0,
     steps: status?.steps ?? configuration?.steps ?? null,
     eta: status?.eta ?? null,
+    ...(activity === undefined ? {} : { activity }),
+    ...(pending === undefined ? {} : { pending }),
+    ...(busySince === undefined ? {} : { busySince }),
+    ...(cores === undefined ? {} : { cores }),
+    ...(silentSince === undefined ? {} : { silentSince }),
     kind: configuration?.kind ?? null,
     task: configuration?.task ?? null,
     model: configuration?.model ?? null,

@@ -3,12 +3,20 @@ import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts
 import type { EvaluationEvent, RunEvent, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { RowSplit } from '../protocol/row-split.ts';
-import type { Json, RunConfiguration, RunControl, RunLock, RunStatus } from '../protocol/run.ts';
+import type {
+  Json,
+  RunActivity,
+  RunConfiguration,
+  RunControl,
+  RunHeartbeat,
+  RunLock,
+  RunStatus,
+} from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 
 /**
- * What is checked when a run directory is read back. The shapes are the protocol's (the compiler compares them);
- * unknown fields pass, so that an older reader takes a newer writer's files.
+ * The schemas that check the records of a run directory when they are read. Their shapes are those of `src/protocol`,
+ * which the compiler compares; unknown fields pass, so that an older reader accepts a newer writer's files.
  */
 
 const json: z.ZodType<Json> = z.json();
@@ -58,19 +66,36 @@ export const runStateSchema = z.enum([
   'interrupted',
 ]) satisfies z.ZodType<RunStatus['state']>;
 
+const activitySchema = z.looseObject({
+  text: z.string().describe('The whole in one line.'),
+  counts: z.array(z.looseObject({ name: z.string(), done: count, total: count })),
+  eta: z.number().min(0).nullable().describe('Estimated seconds until this is done; null while unknown.'),
+}) satisfies z.ZodType<RunActivity>;
+
 export const runStatusSchema = z.looseObject({
   state: runStateSchema,
   step: count.describe('Steps done.'),
   steps: count.nullable().describe('Steps to do; null where a time limit alone ends the run.'),
   eta: z.number().min(0).nullable().describe('Seconds left by estimate; null while unknown.'),
   heartbeat: time,
-  error: z.exactOptional(z.string().describe('Why the run failed.')),
-  control: z.exactOptional(z.string().describe('Id of the control request that was obeyed last.')),
+  activity: z.exactOptional(activitySchema.describe('What the job is doing inside a step or an evaluation.')),
+  pending: z.exactOptional(z.literal('pause').describe('A pause was requested; the job finishes its step first.')),
+  error: z.exactOptional(z.string().describe('Why the run failed or stopped.')),
+  control: z.exactOptional(z.string().describe('Id of the control request that the job noticed last.')),
 }) satisfies z.ZodType<RunStatus>;
+
+export const runHeartbeatSchema = z.looseObject({
+  time,
+  pid: z.int().min(1),
+  busySince: time
+    .nullable()
+    .describe("Since when the job's main thread has been inside one computation; null when it answers."),
+  cores: z.number().min(0).describe('Processor cores that the process used since the previous heartbeat.'),
+}) satisfies z.ZodType<RunHeartbeat>;
 
 export const runControlSchema = z.looseObject({
   want: z.enum(['run', 'pause', 'stop']),
-  id: z.string().min(1).describe('Names the request; status.json repeats it once it is obeyed.'),
+  id: z.string().min(1).describe('Names the request; status.json repeats it when the job has noticed it.'),
 }) satisfies z.ZodType<RunControl>;
 
 export const runLockSchema = z.looseObject({

@@ -5,7 +5,7 @@ import { messageOf, UserError } from '../platform/errors.ts';
 import { writeAtomic, writeJson } from '../platform/files.ts';
 import type { AnswerRecord } from '../protocol/evaluation.ts';
 import type { RunEvent } from '../protocol/events.ts';
-import type { RunConfiguration, RunRequest, RunState, RunStatus } from '../protocol/run.ts';
+import type { RunActivity, RunConfiguration, RunRequest, RunState, RunStatus } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 import { AppendLog } from './append-log.ts';
 import { type Checkpoint, commitCheckpoint, removeUnfinishedCheckpoints, retainCheckpoints } from './checkpoints.ts';
@@ -14,21 +14,16 @@ import { changeSteps, createRunDirectory, type NewRun, readConfiguration, rewind
 import { runFile, stepName } from './layout.ts';
 import { acquireLock, type HeldLock } from './lock.ts';
 
-/** Milliseconds between two heartbeats, while the process's event loop is free. */
-const heartbeatEvery = 1_000;
-/** Milliseconds between two looks at the control file while a run is paused. */
+/** Milliseconds between two writes of `status.json`, while the process's event loop is free. */
+const statusEvery = 1_000;
+/** Milliseconds between two lines about the activity in `log.txt`, so that the log of a long step is not empty. */
+const logActivityEvery = 30_000;
+/** Milliseconds between two reads of `control.json` while a run is paused. */
 const lookEvery = 250;
 
 /**
- * A job's side of its run directory: holds the lock and a beating status from `create` or `resume` until `close`.
- *
- *     const run = await RunWriter.create(root, configuration);
- *     for (…) {
- *       if ((await run.wish()) !== 'run') …
- *       await run.append({ step, time: Date.now() / 1000, reward, loss });
- *       await run.progress(step, eta);
- *     }
- *     await run.close('finished');
+ * A job's side of its run directory. It holds the lock and keeps `status.json` fresh from `create` or `resume` until
+ * `close`. Jobs get theirs from `runJob`, which also watches `control.json` and closes the run on every path.
  */
 export class RunWriter {
   readonly dir: string;
@@ -36,11 +31,12 @@ export class RunWriter {
   readonly #lock: HeldLock;
   readonly #events: AppendLog;
   readonly #log: AppendLog;
-  /** Opened by the first answer: a training run has none. */
+  /** Opened by the first answer; a training run has none. */
   #answers: AppendLog | undefined;
   readonly #timer: NodeJS.Timeout;
   #status: RunStatus;
   #written = 0;
+  #activityLogged = Date.now();
   #writing: Promise<void> = Promise.resolve();
   #wish: RunRequest = 'run';
   #unreadable: string | null = null;
@@ -52,8 +48,13 @@ export class RunWriter {
     this.#events = events;
     this.#log = log;
     this.#status = { state: 'starting', step: 0, steps: configuration.steps, eta: null, heartbeat: now() };
-    // What a beat fails to write, the next state change fails to write too, and that one is awaited by the job.
-    this.#timer = setInterval(() => void this.#beat().catch(() => undefined), heartbeatEvery / 2).unref();
+    // If a write fails here, the next state change fails as well, and the job awaits that one.
+    this.#timer = setInterval(() => void this.#beat().catch(() => undefined), statusEvery / 2).unref();
+  }
+
+  /** `status.json` as it will be written next. */
+  get status(): RunStatus {
+    return this.#status;
   }
 
   /** Creates a new run directory under `root`. */
@@ -62,8 +63,8 @@ export class RunWriter {
   }
 
   /**
-   * Takes up a run directory again from the end of `step`: whatever later steps left there goes away (`rewindRun`).
-   * Throws a `UserError` where another process uses it.
+   * Continues a run directory from the end of `step`; what later steps left there is removed (`rewindRun`). Throws a
+   * `UserError` if another process uses the directory.
    */
   static async resume(dir: string, step: number, steps?: number): Promise<RunWriter> {
     return RunWriter.#open(dir, step, steps);
@@ -113,12 +114,27 @@ export class RunWriter {
     await this.#log.append(`${now()} ${line.replaceAll('\n', '\n  ')}`);
   }
 
-  /** Says that the run is under way, `step` steps done and `eta` seconds left; written about once a second. */
+  /** Notes that `step` steps are done and `eta` seconds are left, and that no activity is under way; written about once a second. */
   async progress(step: number, eta: number | null): Promise<void> {
-    const first = this.#status.state !== 'running';
-    this.#status = { ...this.#status, state: 'running', step, eta: eta === null ? null : Math.max(0, eta) };
+    const { activity, ...status } = this.#status;
+    const first = status.state === 'starting' || status.state === 'paused';
+    const state = status.state === 'stopping' ? 'stopping' : 'running';
+    this.#status = { ...status, state, step, eta: atLeastZero(eta) };
     if (first) await this.#writeStatus();
     else await this.#beat();
+  }
+
+  /** Notes what the job is doing inside a step, and the seconds left of the run; written about once a second. */
+  activity(activity: RunActivity, eta: number | null): void {
+    this.#status = {
+      ...this.#status,
+      activity: { ...activity, eta: atLeastZero(activity.eta) },
+      eta: atLeastZero(eta),
+    };
+    void this.#beat().catch(() => undefined);
+    if (Date.now() - this.#activityLogged < logActivityEvery) return;
+    this.#activityLogged = Date.now();
+    void this.log(activity.text).catch(() => undefined);
   }
 
   /** Changes the state at once, for example to `stopping` while the last checkpoint is written. */
@@ -127,8 +143,8 @@ export class RunWriter {
   }
 
   /**
-   * What is wanted of the run, read between two steps. Throws a `UserError` where another process took the run
-   * directory over. A request that cannot be read is noted in the log and changes nothing.
+   * What the user wants the run to do, from `control.json`. Throws a `UserError` if another process took over the run
+   * directory. A request that cannot be read is noted in the log and changes nothing.
    */
   async wish(): Promise<RunRequest> {
     await this.#lock.assertHeld();
@@ -137,7 +153,11 @@ export class RunWriter {
       this.#unreadable = null;
       if (control !== null && control.id !== this.#status.control) {
         this.#wish = control.want;
-        await this.#change({ control: control.id });
+        const { pending, ...status } = this.#status;
+        const isPending = control.want === 'pause' && status.state !== 'paused';
+        this.#status = { ...status, control: control.id, ...(isPending ? { pending: 'pause' } : {}) };
+        await this.#writeStatus();
+        await this.log(`Request received: ${control.want}.`);
       }
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
@@ -147,13 +167,17 @@ export class RunWriter {
     return this.#wish;
   }
 
-  /** Stays `paused` until somebody wants the run to go on or to stop, or `signal` says stop. */
+  /** Stays `paused` until a request says to continue or to stop, or `signal` is aborted. */
   async whilePaused(signal?: AbortSignal): Promise<'run' | 'stop'> {
-    await this.#change({ state: 'paused', eta: null });
+    const { pending, activity, ...status } = this.#status;
+    this.#status = { ...status, state: 'paused', eta: null };
+    await this.#writeStatus();
+    await this.log(`Paused after step ${status.step}.`);
     for (;;) {
       const wish = signal?.aborted ? 'stop' : await this.wish();
       if (wish !== 'pause') {
         await this.#change({ state: wish === 'run' ? 'running' : 'stopping' });
+        if (wish === 'run') await this.log('Continued.');
         return wish;
       }
       await delay(lookEvery, undefined, signal ? { signal } : {}).catch(() => undefined);
@@ -161,8 +185,8 @@ export class RunWriter {
   }
 
   /**
-   * Writes the checkpoint of a step (see `commitCheckpoint`) and keeps the last `keep` (3) and that of step `best`.
-   * Evaluate a step before its checkpoint: resuming from it keeps the events up to its step.
+   * Writes the checkpoint of a step (see `commitCheckpoint`), then keeps the newest `keep` (3) and that of step `best`.
+   * Evaluate a step before you write its checkpoint: a run that resumes from it keeps the events up to that step.
    */
   async checkpoint(
     step: number,
@@ -171,6 +195,7 @@ export class RunWriter {
   ): Promise<Checkpoint> {
     const checkpoint = await commitCheckpoint(this.dir, step, write);
     await retainCheckpoints(this.dir, { last: options.keep ?? 3, best: options.best ?? null });
+    await this.log(`Saved the checkpoint of step ${step}.`);
     return checkpoint;
   }
 
@@ -180,15 +205,18 @@ export class RunWriter {
   }
 
   /**
-   * Ends the job's hold on the run: last status, with the cause where it failed, and the lock given back. Where
-   * another process took the run over, its status stays.
+   * Ends the job's hold on the run: writes the last status, with the cause if the run failed or stopped, and releases
+   * the lock. If another process took over the run, its status stays.
    */
   async close(state: 'finished' | 'failed' | 'interrupted', cause?: unknown): Promise<void> {
     clearInterval(this.#timer);
     try {
-      const error = cause === undefined ? {} : { error: messageOf(cause) };
-      const eta = state === 'finished' ? 0 : null;
-      if (await this.#lock.isHeld()) await this.#change({ state, eta, ...error });
+      if (await this.#lock.isHeld()) {
+        const { activity, pending, ...status } = this.#status;
+        const error = cause === undefined ? {} : { error: messageOf(cause) };
+        this.#status = { ...status, state, eta: state === 'finished' ? 0 : null, ...error };
+        await this.#writeStatus();
+      }
     } finally {
       await this.#events.close();
       await this.#answers?.close();
@@ -203,10 +231,10 @@ export class RunWriter {
   }
 
   async #beat(): Promise<void> {
-    if (Date.now() - this.#written >= heartbeatEvery) await this.#writeStatus();
+    if (Date.now() - this.#written >= statusEvery) await this.#writeStatus();
   }
 
-  /** One write after the other, so that an old status never lands on a newer one. */
+  /** Writes one after the other, so that an old status never replaces a newer one. */
   #writeStatus(): Promise<void> {
     this.#written = Date.now();
     const turn = this.#writing.then(() => {
@@ -218,7 +246,9 @@ export class RunWriter {
   }
 }
 
-/** JSON of a record whose numbers are all finite: `JSON.stringify` would write the others as null, silently. */
+const atLeastZero = (seconds: number | null): number | null => (seconds === null ? null : Math.max(0, seconds));
+
+/** JSON of a record whose numbers are all finite: `JSON.stringify` would silently write the others as null. */
 function strictJson(record: unknown, what: string): string {
   return JSON.stringify(record, (name, value: unknown) => {
     if (typeof value !== 'number' || Number.isFinite(value)) return value;

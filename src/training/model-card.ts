@@ -5,7 +5,7 @@ import type { Evaluation } from '../protocol/events.ts';
 import type { RunConfiguration } from '../protocol/run.ts';
 import type { PretrainingRequest } from './pretrain.ts';
 import type { Curriculum, Recipe } from './recipe.ts';
-import type { TrainingProgress } from './training-job.ts';
+import type { TrainingProgress } from './training-checkpoint.ts';
 
 interface CardContents {
   readonly recipe: Recipe;

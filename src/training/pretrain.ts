@@ -168,7 +168,8 @@ export function pretraining(
         tokens: batches.reduce((sum, batch) => sum + batch.tokens.data.length, 0),
       };
     },
-    evaluate: () => curriculum.evaluate(model, settings.evaluation_problems),
+    evaluate: (context) => curriculum.evaluate(model, settings.evaluation_problems, context),
+    dispose: () => trainer.dispose(),
   };
 }
 

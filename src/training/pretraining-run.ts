@@ -5,17 +5,14 @@ import { resolveModel } from '../catalogue/resolve-model.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
-import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
+import { UsageError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { Random } from '../platform/random.ts';
-import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
-import { readConfiguration } from '../runs/directory.ts';
-import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
-import { RunWriter } from '../runs/writer.ts';
+import { type JobPlace, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
 import { memoryNeed } from './memory.ts';
 import { modelCard } from './model-card.ts';
 import {
@@ -28,16 +25,10 @@ import {
 } from './pretrain.ts';
 import type { Curriculum, Recipe } from './recipe.ts';
 import { recipeByName } from './recipes.ts';
-import { freshProgress, readProgress, resumedState, runTrainingJob, type TrainingProgress } from './training-job.ts';
+import { freshProgress, readProgress, resumedState, type TrainingProgress } from './training-checkpoint.ts';
+import { runTrainingJob, type TrainingHooks } from './training-job.ts';
 
-export interface PretrainingHooks {
-  /** Sees what is done before the training starts. */
-  readonly onPrepare?: (line: string) => void;
-  readonly signal?: AbortSignal | undefined;
-  readonly onStart?: (run: RunWriter) => void;
-  readonly onStep?: (event: StepEvent, eta: number | null) => void;
-  readonly onEvaluation?: (step: number, evaluation: Evaluation) => void;
-}
+export type PretrainingHooks = TrainingHooks;
 
 /** What `unmask pretrain` prints. */
 export interface PretrainingResult {
@@ -61,7 +52,7 @@ export async function startPretraining(
   if (from) assertCanBeginWith(from, recipe, request.settings);
   const curriculum = await prepare(recipe, hooks);
   const model = await newModel(engine, recipe, curriculum, { ...request, from });
-  const run = await RunWriter.create(root, {
+  const run = {
     kind: 'pretrain',
     task: recipe.name,
     model: from?.name ?? null,
@@ -72,12 +63,12 @@ export async function startPretraining(
     device: { engine: engine.name, device: engine.device },
     memory: memoryOf(model, curriculum, request),
     versions: { unmask: packageVersion(), node: process.versions.node },
-  });
-  return work({ run, model, curriculum, request, progress: freshProgress, hooks });
+  } as const;
+  return runPretraining({ place: { root, run }, model, curriculum, request, progress: freshProgress, hooks });
 }
 
 /**
- * Goes on with a pretraining run from its last checkpoint, on the same trajectory; with other `steps`, on that of a
+ * Continues a pretraining run from its last checkpoint, on the same trajectory; with other `steps`, on that of a
  * learning rate that falls until then.
  */
 export async function resumePretraining(
@@ -86,18 +77,10 @@ export async function resumePretraining(
   hooks: PretrainingHooks = {},
   steps?: number,
 ): Promise<PretrainingResult> {
-  const configuration = await readConfiguration(dir);
-  if (configuration.kind !== 'pretrain')
-    throw new UsageError(
-      `${dir} is a run of kind ${configuration.kind}, not a pretraining run; resume it with the command that started it.`,
-    );
-  await assertNotInUse(dir);
+  const configuration = await readResumable(dir, 'pretrain');
   const { output, ...given } = configuration.settings;
   const settings = pretrainingSettings.safeParse(given);
-  if (!settings.success)
-    throw new UserError(
-      `${dir}/run.json holds the setting ${settings.error.issues[0]!.path.join('.')} that this version does not take; start a new run.`,
-    );
+  if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: PretrainingRequest = {
     recipe: configuration.task as string,
     from: configuration.model,
@@ -111,29 +94,32 @@ export async function resumePretraining(
   const curriculum = await prepare(recipe, hooks);
   const last = await latestCheckpoint(dir);
   if (steps !== undefined && steps < (last?.step ?? 0))
-    throw new UsageError(`${dir} stands after step ${last?.step} already; give --steps a larger number.`);
-  if (last === null) {
-    const from = request.from === null ? null : await resolveModel(request.from);
-    const model = await newModel(engine, recipe, curriculum, { ...request, from });
-    return work({
-      run: await RunWriter.resume(dir, 0, steps),
-      model,
-      curriculum,
-      request,
-      progress: freshProgress,
-      hooks,
-    });
-  }
-  const checkpoint = await openCheckpoint(await resolveModel(last.dir));
-  const { progress, optimizer } = await readProgress(last.dir);
-  const model = await LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer));
-  return work({ run: await RunWriter.resume(dir, progress.step, steps), model, curriculum, request, progress, hooks });
+    throw new UsageError(`${dir} has made ${last?.step} steps already; give --steps a larger number.`);
+  const { model, progress } = await resumedModel(engine, recipe, curriculum, request, last?.dir ?? null);
+  return runPretraining({ place: { dir, step: progress.step, steps }, model, curriculum, request, progress, hooks });
 }
 
-/** Kinds of batches come in turn; after so many steps all of them have come. */
+/** The model of a checkpoint, ready to be trained further; without one, the model that the run began with. */
+async function resumedModel(
+  engine: Engine,
+  recipe: Recipe,
+  curriculum: Curriculum,
+  request: PretrainingRequest,
+  last: string | null,
+): Promise<{ model: LanguageModel; progress: TrainingProgress }> {
+  if (last === null) {
+    const from = request.from === null ? null : await resolveModel(request.from);
+    return { model: await newModel(engine, recipe, curriculum, { ...request, from }), progress: freshProgress };
+  }
+  const checkpoint = await openCheckpoint(await resolveModel(last));
+  const { progress, optimizer } = await readProgress(last);
+  return { model: await LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer)), progress };
+}
+
+/** Kinds of batches alternate; after so many steps each has occurred. */
 const turnOfKinds = 8;
 
-/** Bytes that the training takes, about, by the largest batch of its first steps. */
+/** Approximate bytes that the training takes, by the largest batch of its first steps. */
 function memoryOf({ config }: LanguageModel, curriculum: Curriculum, { settings, seed }: PretrainingRequest): number {
   const needs = Array.from({ length: turnOfKinds }, (_, step) =>
     curriculum.examples(step + 1, settings.batch_size, new Random(seed, 'memory', step)).map((batch) => {
@@ -144,8 +130,8 @@ function memoryOf({ config }: LanguageModel, curriculum: Curriculum, { settings,
   return Math.max(...needs.flat());
 }
 
-interface Work {
-  readonly run: RunWriter;
+interface PretrainingJob {
+  readonly place: JobPlace;
   readonly model: LanguageModel;
   readonly curriculum: Curriculum;
   readonly request: PretrainingRequest;
@@ -153,53 +139,44 @@ interface Work {
   readonly hooks: PretrainingHooks;
 }
 
-async function work({ run, model, curriculum, request, progress, hooks }: Work): Promise<PretrainingResult> {
+function runPretraining(pretrainingJob: PretrainingJob): Promise<PretrainingResult> {
+  const { place, model, curriculum, request, progress, hooks } = pretrainingJob;
   const { settings, steps, seed } = request;
   const recipe = recipeByName(request.recipe);
-  hooks.onStart?.(run);
-  try {
-    const done = await runTrainingJob({
-      run,
-      model,
-      method: pretraining(model, curriculum, settings, { steps, seed }),
-      progress,
-      steps,
-      timeLimit: null,
-      evaluateEvery: settings.evaluate_every,
-      checkpointEvery: settings.checkpoint_every,
-      keepCheckpoints: settings.keep_checkpoints,
-      ...hooks,
-    });
-    const last = evaluationsOf(await readEvents(run.dir)).at(-1)!.evaluation;
-    const result: PretrainingResult = {
-      model: request.output,
-      run: run.dir,
-      steps: done.step,
-      seconds: done.seconds,
-      metrics: last.metrics,
-    };
-    await publishModel(
-      (await latestCheckpoint(run.dir))!.dir,
-      request.output,
-      modelCard({
-        recipe,
-        curriculum,
-        request,
-        model: model.config,
-        done,
-        evaluation: last,
-        configuration: run.configuration,
-      }),
-    );
-    await run.result(result);
-    await run.close('finished');
-    return result;
-  } catch (error) {
-    await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
-    throw error;
-  } finally {
-    await model.dispose();
-  }
+  const method = pretraining(model, curriculum, settings, { steps, seed });
+  return runJob({
+    place,
+    hooks,
+    async work(job) {
+      const done = await runTrainingJob({
+        job,
+        model,
+        method,
+        progress,
+        steps,
+        timeLimit: null,
+        evaluateEvery: settings.evaluate_every,
+        checkpointEvery: settings.checkpoint_every,
+        keepCheckpoints: settings.keep_checkpoints,
+        hooks,
+      });
+      const { dir, configuration } = job.run;
+      const { evaluation } = evaluationsOf(await readEvents(dir)).at(-1)!;
+      const card = modelCard({ recipe, curriculum, request, model: model.config, done, evaluation, configuration });
+      await publishModel((await latestCheckpoint(dir))!.dir, request.output, card);
+      return {
+        model: request.output,
+        run: dir,
+        steps: done.step,
+        seconds: done.seconds,
+        metrics: evaluation.metrics,
+      };
+    },
+    async dispose() {
+      await method.dispose?.();
+      await model.dispose();
+    },
+  });
 }
 
 const prepare = (recipe: Recipe, { onPrepare, signal }: PretrainingHooks): Promise<Curriculum> =>

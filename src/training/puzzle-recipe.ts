@@ -43,7 +43,7 @@ export const puzzles: Curriculum = {
     return step > sudokusFrom && step % 2 === 0 ? [drills, sudokuExamples(batchSize, random)] : [drills];
   },
   bestBy: sudoku4x4.metrics[0] as string,
-  evaluate: (model, problems) => evaluateOnTasks(model, validation, problems),
+  evaluate: (model, problems, context) => evaluateOnTasks(model, validation, problems, context),
 };
 
 /** A character-level base model for 4x4 Sudoku and Countdown. */

@@ -4,6 +4,7 @@ import type { LanguageModel } from '../model/language-model.ts';
 import type { TokenizerFiles } from '../model/tokenizer.ts';
 import type { Random } from '../platform/random.ts';
 import type { Evaluation } from '../protocol/events.ts';
+import type { WorkContext } from '../runs/run-job.ts';
 import type { Example } from './masked-diffusion-loss.ts';
 
 /** How a base model is pretrained: architecture, training data, and evaluation. */
@@ -42,6 +43,6 @@ export interface Curriculum {
   readonly answers?: string;
   /** The metric that ranks checkpoints; larger is better. */
   readonly bestBy: string;
-  /** Evaluates on at most `problems` held-out problems of each kind. */
-  evaluate(model: LanguageModel, problems: number): Promise<Evaluation>;
+  /** Evaluates the model on held-out problems, at most `problems` of each kind. */
+  evaluate(model: LanguageModel, problems: number, context?: WorkContext): Promise<Evaluation>;
 }

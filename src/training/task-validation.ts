@@ -1,7 +1,9 @@
 import { defaultDecoding } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
+import { reportAnswers } from '../evaluation/report-answers.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Evaluation } from '../protocol/events.ts';
+import { unwatched, type WorkContext } from '../runs/run-job.ts';
 import type { Task } from '../tasks/task.ts';
 
 export interface ValidationProblems {
@@ -17,6 +19,7 @@ export async function evaluateOnTasks(
   model: LanguageModel,
   validation: readonly ValidationProblems[],
   problems: number,
+  context: WorkContext = unwatched,
 ): Promise<Evaluation> {
   const results = [];
   for (const { task, rows } of validation)
@@ -26,6 +29,8 @@ export async function evaluateOnTasks(
         decoding: defaultDecoding(model, task),
         samples: 1,
         seed: 0,
+        signal: context.signal,
+        progress: reportAnswers(context, `validation on ${task.name}`),
       }),
     );
   const metrics = results.map((result, index) =>

@@ -92,10 +92,11 @@ export class Trainer {
     this.#programs = new ProgramCache(model.engine);
   }
 
-  /** One step on one or more batches, whose gradients are summed. */
-  async step(batches: readonly Batch[]): Promise<StepResult> {
+  /** One step on one or more batches, whose gradients are summed; `onBatch` sees how many of them are done. */
+  async step(batches: readonly Batch[], onBatch: (done: number) => void = () => undefined): Promise<StepResult> {
     if (batches.length === 1) {
       const { loss, gradNorm, learningRate, ...metrics } = await this.#run('step', batches[0] as Batch);
+      onBatch(1);
       return { loss: value(loss), gradNorm: value(gradNorm), learningRate: value(learningRate), metrics: [metrics] };
     }
     let sum = 0;
@@ -104,6 +105,7 @@ export class Trainer {
       const { loss, ...parts } = await this.#run('accumulate', batch);
       sum += value(loss);
       metrics.push(parts);
+      onBatch(metrics.length);
     }
     const apply = await this.#programs.get('apply', () => this.#applyProgram());
     const { gradNorm, learningRate } = await apply.run({}, this.#model.state);

@@ -1,232 +1,250 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { z } from 'zod';
 import type { HostTensor } from '../graph/tensor.ts';
-import type { Checkpoint } from '../model/checkpoint.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { readSafetensors, writeSafetensors } from '../model/safetensors.ts';
-import { Interrupted, UserError } from '../platform/errors.ts';
-import { readJson, writeJson } from '../platform/files.ts';
+import { isInterruption, UserError } from '../platform/errors.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
-import { stoppedAfter, withCancellation } from '../runs/cancellation.ts';
-import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
-import type { RunWriter } from '../runs/writer.ts';
-import { resumableState, trainingState } from './trainer.ts';
+import type { JobHooks, RunningJob, WorkContext } from '../runs/run-job.ts';
+import { StepDeadline } from './step-deadline.ts';
+import { noteProgress, saveCheckpoint, type TrainingProgress } from './training-checkpoint.ts';
 
 /** What one optimiser step reports. */
 export interface TrainedStep {
-  /** Numbers for the event log, under TRL's names where it has one. */
+  /** Numbers for the event log, under TRL's names if it has one. */
   readonly metrics: Readonly<Record<string, number>>;
   readonly samples?: readonly SampleRecord[];
   /** Tokens that the step worked on. */
   readonly tokens: number;
+  /** What the user should know about the step, for `log.txt`. */
+  readonly warnings?: readonly string[];
 }
 
-/** A method of training, as the loop sees it. Everything random in a step follows from the seed and its number. */
+/** A training method, as the loop sees it. Everything random in a step follows from the seed and the step's number. */
 export interface TrainingMethod {
-  step(step: number): Promise<TrainedStep>;
-  /** Evaluates the present weights; absent: the job is not evaluated in between. `checkCancelled` may throw. */
-  evaluate?(checkCancelled?: () => void): Promise<Evaluation>;
-  /** What the method carries from step to step beside weights and optimiser; a checkpoint keeps it. */
+  /**
+   * Makes one step. If `context.signal` is aborted before the step has changed weights or optimiser, it throws the
+   * signal's reason, and making the same step later gives the same result. After that it completes the step.
+   */
+  step(step: number, context?: WorkContext): Promise<TrainedStep>;
+  /** Evaluates the present weights; absent: the job has no evaluations between its steps. */
+  evaluate?(context?: WorkContext): Promise<Evaluation>;
+  /** What the method carries from step to step in addition to weights and optimiser; a checkpoint keeps it. */
   state?(): Promise<ReadonlyMap<string, HostTensor>>;
-  /** Gives back what the method compiled and loaded; its model is not its own. */
+  /** Releases what the method compiled and loaded, but not its model. */
   dispose?(): Promise<void>;
-  /** The metric of an evaluation by which checkpoints are ranked, larger is better. */
+  /** The metric of an evaluation by which checkpoints are ranked; larger is better. */
   readonly bestBy?: string;
 }
 
-const progressSchema = z.object({
-  step: z.int().nonnegative(),
-  /** Seconds of training, evaluations and checkpoints left out. */
-  seconds: z.number().nonnegative(),
-  num_tokens: z.number().nonnegative(),
-  best: z.object({ step: z.int(), score: z.number() }).nullable(),
-});
-
-/** `state.json` of a checkpoint: where the loop stood. */
-export type TrainingProgress = z.infer<typeof progressSchema>;
-
-export const freshProgress: TrainingProgress = { step: 0, seconds: 0, num_tokens: 0, best: null };
+/** What the caller of a training job sees of it. */
+export interface TrainingHooks extends JobHooks {
+  /** Lines about what is found out before the run starts. */
+  readonly onPrepare?: ((line: string) => void) | undefined;
+  readonly onStep?: ((event: StepEvent, eta: number | null) => void) | undefined;
+  readonly onEvaluation?: ((step: number, evaluation: Evaluation) => void) | undefined;
+  readonly onWarning?: ((text: string) => void) | undefined;
+}
 
 export interface TrainingJob {
-  readonly run: RunWriter;
+  readonly job: RunningJob;
   readonly model: LanguageModel;
   readonly method: TrainingMethod;
   /** Where to begin: `freshProgress`, or what `readProgress` found in a checkpoint. */
   readonly progress: TrainingProgress;
   /** Steps in all; null: the time limit alone ends the job. */
   readonly steps: number | null;
-  /** Seconds of training in all, evaluations and checkpoints left out; null: no limit. */
+  /** Seconds of training in all, without evaluations and checkpoints; null: no limit. */
   readonly timeLimit: number | null;
-  /** Steps between two evaluations, and between two checkpoints; 0: only at the ends. */
+  /** Steps between two evaluations, and between two checkpoints; 0: only at the beginning and the end. */
   readonly evaluateEvery: number;
   readonly checkpointEvery: number;
-  /** Newest checkpoints that are kept, besides the best; absent: 3. */
+  /** How many recent checkpoints to keep, in addition to the best; absent: 3. */
   readonly keepCheckpoints?: number;
-  /** Aborted by SIGINT: the job saves and throws `Interrupted`. */
-  readonly signal?: AbortSignal | undefined;
-  readonly onStep?: ((event: StepEvent, eta: number | null) => void) | undefined;
-  readonly onEvaluation?: ((step: number, evaluation: Evaluation) => void) | undefined;
+  readonly hooks?: Pick<TrainingHooks, 'onStep' | 'onEvaluation'>;
 }
 
 /**
- * The loop that supervised training and policy gradients share: steps, evaluations, checkpoints, pause and stop. A job
- * that is killed at any moment goes on from its last checkpoint as if nothing had happened.
+ * The loop that supervised training and policy gradients share: steps, evaluations and checkpoints. A job that is killed
+ * at any moment continues from its last checkpoint on the same trajectory; one that is stopped saves the state after its
+ * last whole step first.
  */
-export async function runTrainingJob(job: TrainingJob): Promise<TrainingProgress> {
-  const { run, method, steps, timeLimit } = job;
-  let progress = job.progress;
-  let saved = progress.step > 0 ? progress.step : -1;
-  // A stop or a kill may have come between a step's checkpoint and its evaluation.
-  let evaluated = await evaluatedStep(run.dir, progress.step);
-  const evaluateAndSave = async (evaluateNow: boolean, saveNow: boolean) => {
-    const evaluation = evaluateNow && evaluated !== progress.step ? await evaluationOf(job, progress.step) : null;
-    if (evaluation) {
-      await run.append({ step: progress.step, time: Date.now() / 1000, evaluation });
-      job.onEvaluation?.(progress.step, evaluation);
-      evaluated = progress.step;
-      const score = method.bestBy === undefined ? undefined : evaluation.metrics[method.bestBy]?.value;
-      if (score !== undefined && score > (progress.best?.score ?? Number.NEGATIVE_INFINITY)) {
-        progress = { ...progress, best: { step: progress.step, score } };
-        saveNow = saveNow || progress.step > 0;
-        // A checkpoint that was written before its step was evaluated learns that it is the best.
-        const there = saved === progress.step ? await latestCheckpoint(run.dir) : null;
-        if (there) await writeJson(path.join(there.dir, 'state.json'), progress);
-      }
-    }
-    if (saveNow && saved !== progress.step) {
-      await saveCheckpoint(job, progress);
-      saved = progress.step;
-    }
-  };
-  const due = (every: number) => every > 0 && progress.step % every === 0;
-
-  await run.progress(progress.step, null);
-  if (progress.step === 0) await evaluateAndSave(true, false);
-  for (;;) {
-    const wish = job.signal?.aborted ? 'stop' : await run.wish();
-    if (wish === 'stop' || (wish === 'pause' && (await pause(job, () => evaluateAndSave(false, true))) === 'stop')) {
-      await run.setState('stopping');
-      await evaluateAndSave(false, progress.step > 0);
-      throw stoppedAfter(run, progress.step);
-    }
-    if (steps !== null && progress.step >= steps) break;
-    if (timeLimit !== null && progress.seconds >= timeLimit) break;
-    progress = await oneStep(job, progress);
-    await evaluateAndSave(due(job.evaluateEvery), due(job.checkpointEvery));
-  }
-  await evaluateAndSave(true, true);
-  return progress;
+export async function runTrainingJob(training: TrainingJob): Promise<TrainingProgress> {
+  const loop = await TrainingLoop.start(training);
+  return loop.run();
 }
 
-/** The step where the event log has an evaluation of the loop's own at it; else -1. */
+class TrainingLoop {
+  readonly #training: TrainingJob;
+  #progress: TrainingProgress;
+  /** The step whose checkpoint is on the disk, and the one whose evaluation is in the event log; -1: none. */
+  #saved: number;
+  #evaluated: number;
+
+  private constructor(training: TrainingJob, evaluated: number) {
+    const { step } = training.progress;
+    this.#training = training;
+    this.#progress = training.progress;
+    this.#saved = step > 0 ? step : -1;
+    this.#evaluated = evaluated;
+  }
+
+  static async start(training: TrainingJob): Promise<TrainingLoop> {
+    return new TrainingLoop(training, await evaluatedStep(training.job.run.dir, training.progress.step));
+  }
+
+  async run(): Promise<TrainingProgress> {
+    const { job, evaluateEvery, checkpointEvery } = this.#training;
+    await job.run.progress(this.#progress.step, null);
+    try {
+      // The evaluation of a resumed step is missing if the run was stopped during it.
+      if (this.#progress.step === 0 || this.#isDue(evaluateEvery)) await this.#evaluate();
+      for (;;) {
+        await job.betweenSteps(() => this.#save());
+        if (this.#isDone()) break;
+        if (!(await this.#step())) break;
+        if (this.#isDue(evaluateEvery)) await this.#evaluate();
+        if (this.#isDue(checkpointEvery) || this.#progress.best?.step === this.#progress.step) await this.#save();
+      }
+      await this.#evaluate();
+      await this.#save({ evenFirst: true });
+    } catch (error) {
+      // What was aborted has changed nothing, so the state is still that after the last whole step.
+      if (isInterruption(error) && isInterruption(job.signal.reason)) await this.#save();
+      throw error;
+    }
+    return this.#progress;
+  }
+
+  #isDue(every: number): boolean {
+    return every > 0 && this.#progress.step % every === 0;
+  }
+
+  #isDone(): boolean {
+    const { steps, timeLimit } = this.#training;
+    const { step, seconds } = this.#progress;
+    return (steps !== null && step >= steps) || (timeLimit !== null && seconds >= timeLimit);
+  }
+
+  /** Makes the next step; false if the time limit ended it before it changed anything. */
+  async #step(): Promise<boolean> {
+    const { job, method, timeLimit } = this.#training;
+    const { step: before, seconds } = this.#progress;
+    const step = before + 1;
+    const begin = performance.now();
+    const elapsed = () => (performance.now() - begin) / 1000;
+    const deadline = new StepDeadline(job.signal, timeLimit === null ? null : timeLimit - seconds);
+    try {
+      const report: WorkContext['report'] = (activity) => {
+        deadline.look();
+        const text = `step ${step}: ${activity.text}`;
+        job.report({ ...activity, text }, this.#secondsLeft(before, seconds + elapsed(), activity.eta));
+      };
+      const made = await method.step(step, { signal: deadline.signal, report });
+      await this.#record(step, made, elapsed());
+      return true;
+    } catch (error) {
+      if (!(deadline.hasPassed && isInterruption(error))) throw error;
+      this.#progress = { ...this.#progress, seconds: seconds + elapsed() };
+      await job.warn(
+        `The time limit of ${timeLimit} s ended step ${step} after ${elapsed().toFixed(0)} s; what it had done is dropped, and ${before} ${before === 1 ? 'step counts' : 'steps count'}.${
+          before === 0 ? ' Raise the time limit, or make steps smaller with prompts_per_step or group_size.' : ''
+        }`,
+      );
+      return false;
+    } finally {
+      deadline.end();
+    }
+  }
+
+  async #record(step: number, { metrics, samples, tokens, warnings = [] }: TrainedStep, elapsed: number) {
+    const { job, hooks } = this.#training;
+    for (const [name, value] of Object.entries(metrics)) {
+      if (!Number.isFinite(value))
+        throw new UserError(
+          `Step ${step} gave ${name} = ${value}, so the weights are lost; resume from the last checkpoint with a lower learning_rate.`,
+        );
+    }
+    const seconds = this.#progress.seconds + elapsed;
+    const num_tokens = this.#progress.num_tokens + tokens;
+    const event: StepEvent = {
+      step,
+      time: Date.now() / 1000,
+      ...metrics,
+      num_tokens,
+      tokens_per_second: tokens / elapsed,
+      'time/step': elapsed,
+    };
+    if (samples) await job.run.samples(step, samples);
+    await job.run.append(event);
+    await job.run.log(`Step ${step}: ${phases(event)}.`);
+    for (const warning of warnings) await job.warn(`Step ${step}: ${warning}`);
+    const eta = this.#secondsLeft(step, seconds);
+    await job.run.progress(step, eta);
+    hooks?.onStep?.(event, eta);
+    this.#progress = { ...this.#progress, step, seconds, num_tokens };
+  }
+
+  /**
+   * Seconds left of the run when `done` steps took `seconds` in all. `left` are the seconds left of a step that is under
+   * way, whose time so far counts among `seconds`; null while they are unknown.
+   */
+  #secondsLeft(done: number, seconds: number, left?: number | null): number | null {
+    const { steps, timeLimit } = this.#training;
+    const known: number[] = timeLimit === null ? [] : [timeLimit - seconds];
+    if (steps !== null && left === undefined && done > 0) known.push((steps - done) * (seconds / done));
+    if (steps !== null && left !== undefined && left !== null)
+      known.push(left + (steps - done - 1) * ((seconds + left) / (done + 1)));
+    return known.length === 0 ? null : Math.max(0, Math.min(...known));
+  }
+
+  /** Evaluates the present weights, unless the event log has that evaluation, and notes whether they are the best. */
+  async #evaluate(): Promise<void> {
+    const { job, method, hooks } = this.#training;
+    const { step, best } = this.#progress;
+    if (!method.evaluate || this.#evaluated === step) return;
+    await job.run.log(`Evaluating on validation problems after step ${step}.`);
+    const evaluation = await method.evaluate({ signal: job.signal, report: (activity) => job.report(activity) });
+    await job.run.append({ step, time: Date.now() / 1000, evaluation });
+    this.#evaluated = step;
+    await job.run.log(`Evaluated: ${shownMetrics(evaluation)}.`);
+    await job.run.progress(step, job.run.status.eta);
+    hooks?.onEvaluation?.(step, evaluation);
+    const score = method.bestBy === undefined ? undefined : evaluation.metrics[method.bestBy]?.value;
+    if (score === undefined || score <= (best?.score ?? Number.NEGATIVE_INFINITY)) return;
+    this.#progress = { ...this.#progress, best: { step, score } };
+    // A checkpoint that was written before its step was evaluated learns that it is the best.
+    if (this.#saved === step) await noteProgress(job.run.dir, this.#progress);
+  }
+
+  /** Saves the state after the last step, unless it is saved or, without `evenFirst`, no step has been made. */
+  async #save({ evenFirst = false } = {}): Promise<void> {
+    const { step } = this.#progress;
+    if (step === 0 && !evenFirst) return;
+    if (this.#saved === step) await noteProgress(this.#training.job.run.dir, this.#progress);
+    else await saveCheckpoint({ ...this.#training, run: this.#training.job.run, progress: this.#progress });
+    this.#saved = step;
+  }
+}
+
+/** "12.3 s (rollout 8.1 s, reward 0.4 s, update 3.8 s), reward 0.52". */
+function phases(event: StepEvent): string {
+  const times = Object.entries(event).filter(([name]) => name.startsWith('time/') && name !== 'time/step');
+  const parts = times.map(([name, seconds]) => `${name.slice('time/'.length)} ${seconds.toFixed(1)} s`);
+  const shown = (['reward', 'loss'] as const).flatMap((name) =>
+    event[name] === undefined ? [] : [`, ${name} ${event[name].toPrecision(3)}`],
+  );
+  return `${event['time/step']?.toFixed(1)} s${parts.length > 0 ? ` (${parts.join(', ')})` : ''}${shown.join('')}`;
+}
+
+/** "cell_accuracy 0.881, solved 0.41". */
+export const shownMetrics = ({ metrics }: Pick<Evaluation, 'metrics'>): string =>
+  Object.entries(metrics)
+    .map(([name, { value }]) => `${name} ${value.toFixed(3)}`)
+    .join(', ');
+
+/** `step` if the event log has a validation result for it; else -1. */
 async function evaluatedStep(dir: string, step: number): Promise<number> {
   const evaluations = evaluationsOf(await readEvents(dir));
   const isThere = evaluations.some((event) => event.step === step && event.evaluation.split === 'validation');
   return isThere ? step : -1;
-}
-
-/**
- * An evaluation of the present weights; null where there is none, or the run is to stop before its first step: the loop sees
- * to that. A later one belongs to its checkpoint, and comes to its end.
- */
-async function evaluationOf({ run, method, signal }: TrainingJob, step: number): Promise<Evaluation | null> {
-  if (!method.evaluate) return null;
-  if (step > 0) return method.evaluate();
-  try {
-    return await withCancellation(run, { step, signal }, (checkCancelled) => method.evaluate!(checkCancelled));
-  } catch (error) {
-    if (error instanceof Interrupted) return null;
-    throw error;
-  }
-}
-
-async function oneStep(job: TrainingJob, progress: TrainingProgress): Promise<TrainingProgress> {
-  const step = progress.step + 1;
-  const begin = performance.now();
-  const { metrics, samples, tokens } = await job.method.step(step);
-  const elapsed = (performance.now() - begin) / 1000;
-  const seconds = progress.seconds + elapsed;
-  for (const [name, value] of Object.entries(metrics)) {
-    if (!Number.isFinite(value))
-      throw new UserError(
-        `Step ${step} gave ${name} = ${value}, so the weights are lost; resume from the last checkpoint with a lower learning_rate.`,
-      );
-  }
-  const num_tokens = progress.num_tokens + tokens;
-  const event: StepEvent = {
-    step,
-    time: Date.now() / 1000,
-    ...metrics,
-    num_tokens,
-    tokens_per_second: tokens / elapsed,
-    'time/step': elapsed,
-  };
-  if (samples) await job.run.samples(step, samples);
-  await job.run.append(event);
-  const left = [
-    job.steps === null ? Number.POSITIVE_INFINITY : ((job.steps - step) * seconds) / step,
-    job.timeLimit === null ? Number.POSITIVE_INFINITY : job.timeLimit - seconds,
-  ];
-  const eta = Math.max(0, Math.min(...left));
-  await job.run.progress(step, Number.isFinite(eta) ? eta : null);
-  job.onStep?.(event, Number.isFinite(eta) ? eta : null);
-  return { ...progress, step, seconds, num_tokens };
-}
-
-async function pause({ run, signal }: TrainingJob, save: () => Promise<void>): Promise<'run' | 'stop'> {
-  await save();
-  return run.whilePaused(signal);
-}
-
-async function saveCheckpoint(
-  { run, model, method, keepCheckpoints }: TrainingJob,
-  progress: TrainingProgress,
-): Promise<void> {
-  await run.checkpoint(
-    progress.step,
-    async (folder) => {
-      const optimizer = new Map<string, HostTensor>();
-      for (const name of resumableState(model)) optimizer.set(name, await model.state.read(name));
-      await writeSafetensors(path.join(folder, 'optimizer.safetensors'), optimizer);
-      const carried = (await method.state?.()) ?? new Map();
-      if (carried.size > 0) await writeSafetensors(path.join(folder, methodFile), carried);
-      await writeJson(path.join(folder, 'state.json'), progress);
-      await model.save(folder);
-    },
-    { best: progress.best?.step ?? null, ...(keepCheckpoints === undefined ? {} : { keep: keepCheckpoints }) },
-  );
-}
-
-/** What a method carries; there is no such file where it carries nothing. */
-const methodFile = 'method.safetensors';
-
-/** Where the loop stood at a checkpoint, and the state of optimiser and method there. */
-export async function readProgress(checkpoint: string): Promise<{
-  progress: TrainingProgress;
-  optimizer: Map<string, HostTensor>;
-  method: Map<string, HostTensor>;
-}> {
-  const file = path.join(checkpoint, 'state.json');
-  const parsed = progressSchema.safeParse(await readJson(file));
-  if (!parsed.success)
-    throw new UserError(
-      `${file} is not a training state (${parsed.error.issues[0]!.message}); resume from an earlier checkpoint.`,
-    );
-  const carried = path.join(checkpoint, methodFile);
-  return {
-    progress: parsed.data,
-    optimizer: await readSafetensors(path.join(checkpoint, 'optimizer.safetensors')),
-    method: existsSync(carried) ? await readSafetensors(carried) : new Map(),
-  };
-}
-
-/** State for training from a checkpoint: what it kept, and zeros for the rest. */
-export function resumedState(
-  { config, adapter }: Pick<Checkpoint, 'config' | 'adapter'>,
-  optimizer: ReadonlyMap<string, HostTensor>,
-): Map<string, HostTensor> {
-  return new Map([...trainingState(config, adapter), ...optimizer]);
 }

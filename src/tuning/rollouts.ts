@@ -1,18 +1,18 @@
 import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
-import { promptTokens, readCompletion } from '../evaluation/answers.ts';
+import { betweenSteps, promptTokens, readCompletion } from '../evaluation/answers.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { PromptFormat, Reward, ScoringError, ScoringOptions, Task } from '../tasks/task.ts';
 import type { InfillContext } from './likelihoods/canvas-batch.ts';
 
 /**
- * A completion to be written and rewarded, as a plain record: it holds no closure and no tensor, so that a rollout can
- * be queued, stored or sent to another process.
+ * A completion to be generated and scored, as a plain record without closures and tensors, so that it can be queued,
+ * stored or sent to another process.
  */
 export interface RolloutJob {
   readonly task: string;
   readonly row: unknown;
   readonly prompt: string;
-  /** What stands behind the completion, for models that fill gaps; absent: nothing. */
+  /** The text after the completion, for models that fill gaps; absent: none. */
   readonly suffix?: string;
   /** Number of updates the policy has seen. */
   readonly policyVersion: number;
@@ -27,10 +27,10 @@ export interface Rollout extends InfillContext {
   readonly confidence: Float32Array;
   readonly entropy: Float32Array;
   readonly forwards: number;
-  /** Tokens up to and with the first end of text. */
+  /** Tokens up to and including the first end of text. */
   readonly length: number;
   readonly completion: string;
-  /** How the text came from its draft, where it was edited; `tokens` are then those after the last edit. */
+  /** How the text was edited after its draft, if it was; `tokens` are then those after the last edit. */
   readonly edits?: readonly Edit[];
 }
 
@@ -43,26 +43,40 @@ export interface Edit {
   readonly tokens: readonly number[];
 }
 
-/** Writes the completions of jobs that share their decoding options, as one batch. */
-export async function generateRollouts(model: LanguageModel, jobs: readonly RolloutJob[]): Promise<Rollout[]> {
-  const promptOf = onceEach((prompt) => promptTokens(model, prompt, model.generation.prompt_format));
-  const suffixOf = onceEach((suffix) => Int32Array.from(model.tokenizer.encode(suffix)));
+/** How a batch of rollouts is watched and stopped. */
+export interface RolloutWatch {
+  /** Checked between two denoising steps; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called before each denoising step with the share of them that are done, 0 to 1. */
+  readonly onStep?: ((share: number) => void) | undefined;
+}
+
+/** Generates the completions of jobs that share their decoding options, as one batch. */
+export async function generateRollouts(
+  model: LanguageModel,
+  jobs: readonly RolloutJob[],
+  watch: RolloutWatch = {},
+): Promise<Rollout[]> {
+  const { decoding } = jobs[0]!;
+  const promptOf = memoize((prompt) => promptTokens(model, prompt, model.generation.prompt_format));
+  const suffixOf = memoize((suffix) => Int32Array.from(model.tokenizer.encode(suffix)));
   const results = await denoise(model, {
     prompts: jobs.map(({ prompt }) => promptOf(prompt)),
     suffixes: jobs.map(({ suffix = '' }) => suffixOf(suffix)),
     seeds: jobs.map(({ seed }) => seed),
-    options: jobs[0]!.decoding,
+    options: decoding,
+    checkCancelled: betweenSteps(decoding, watch),
   });
   return results.map((denoised, index) => {
     const job = jobs[index] as RolloutJob;
     const { completion, length } = readCompletion(model, denoised);
-    const surroundings = { prompt: promptOf(job.prompt), suffix: suffixOf(job.suffix ?? '') };
-    return { job, ...surroundings, completion, length, ...denoised };
+    const context = { prompt: promptOf(job.prompt), suffix: suffixOf(job.suffix ?? '') };
+    return { job, ...context, completion, length, ...denoised };
   });
 }
 
-/** `make` that makes the same of the same text, and only once. */
-function onceEach<T>(make: (text: string) => T): (text: string) => T {
+/** `make` with its results kept by text: completions of a group share their prompt. */
+function memoize<T>(make: (text: string) => T): (text: string) => T {
   const made = new Map<string, T>();
   return (text) => {
     if (!made.has(text)) made.set(text, make(text));
@@ -70,35 +84,48 @@ function onceEach<T>(make: (text: string) => T): (text: string) => T {
   };
 }
 
-/** How rollouts of one step come about, and what they earn. */
+/** How the rollouts of one step are generated and scored. */
 export interface GenerationPlan {
   readonly jobs: readonly RolloutJob[];
-  /** Jobs that are written at a time. */
+  /** Jobs that are generated at a time. */
   readonly chunkSize: number;
   readonly generate: (jobs: readonly RolloutJob[]) => Promise<Rollout[]>;
-  readonly score: (rollouts: readonly Rollout[]) => Promise<(Reward | ScoringError)[]>;
+  /** Finds out rewards; `signal` is aborted when they are not needed any more. */
+  readonly score: (rollouts: readonly Rollout[], signal: AbortSignal) => Promise<(Reward | ScoringError)[]>;
+  /** Stops scoring; `generate` watches it by itself. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes completions in waves; what one earns is found out while the next is written. In the order of the jobs. */
-export async function generateAndScore({ jobs, chunkSize, generate, score }: GenerationPlan) {
+/**
+ * Generates completions in chunks, and scores each chunk while the next is generated. Both results are in the order of
+ * the jobs. If anything fails or is stopped, all scoring is stopped, and the error is thrown once nothing runs any more.
+ */
+export async function generateAndScore({ jobs, chunkSize, generate, score, signal }: GenerationPlan) {
   const rollouts: Rollout[] = [];
-  const earning: Promise<(Reward | ScoringError)[]>[] = [];
+  const scores: Promise<(Reward | ScoringError)[]>[] = [];
+  const failed = new AbortController();
+  const stopScoring = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
+  const endAll = async (error: unknown): Promise<never> => {
+    failed.abort(error);
+    await Promise.allSettled(scores);
+    throw error;
+  };
   try {
     for (let start = 0; start < jobs.length; start += chunkSize) {
-      const written = await generate(jobs.slice(start, start + chunkSize));
-      rollouts.push(...written);
-      earning.push(score(written));
-      // Whoever waits below hears of it; nobody does yet.
-      earning.at(-1)!.catch(() => undefined);
+      failed.signal.throwIfAborted();
+      const generated = await generate(jobs.slice(start, start + chunkSize));
+      rollouts.push(...generated);
+      const scored = score(generated, stopScoring);
+      scored.catch((error: unknown) => failed.abort(error));
+      scores.push(scored);
     }
   } catch (error) {
-    await Promise.allSettled(earning);
-    throw error;
+    return endAll(error);
   }
-  return { rollouts, rewards: async () => (await Promise.all(earning)).flat() };
+  return { rollouts, rewards: async () => (await Promise.all(scores).catch(endAll)).flat() };
 }
 
-/** Rewards rollouts. Equal completions of the same problem are scored once; progress counts the distinct ones. */
+/** Rewards of rollouts. Equal completions of the same problem are scored once; progress counts the distinct ones. */
 export async function scoreRollouts(
   task: Task,
   rollouts: readonly Pick<Rollout, 'job' | 'completion'>[],

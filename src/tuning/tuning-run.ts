@@ -6,38 +6,30 @@ import { deviceMemory, sharesMemory } from '../engine/device-memory.ts';
 import type { Engine } from '../engine/engine.ts';
 import { contextLength, defaultDecoding } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
+import { reportAnswers } from '../evaluation/report-answers.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
-import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
+import { UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { Random } from '../platform/random.ts';
-import type { Evaluation, StepEvent } from '../protocol/events.ts';
+import type { Evaluation } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import { describeSplit, type RowSplit } from '../protocol/row-split.ts';
 import type { Json } from '../protocol/run.ts';
-import { withCancellation } from '../runs/cancellation.ts';
 import { keepAsBase, latestCheckpoint } from '../runs/checkpoints.ts';
-import { readConfiguration } from '../runs/directory.ts';
 import { runFile } from '../runs/layout.ts';
-import { assertNotInUse } from '../runs/lock.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
-import { RunWriter } from '../runs/writer.ts';
+import { type JobPlace, type RunningJob, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import { type SplitRows, splitAsRecorded, splitByPosition, splitRows } from '../tasks/split-rows.ts';
 import type { Task } from '../tasks/task.ts';
 import { assertFits, memoryNeed } from '../training/memory.ts';
 import { trainingState } from '../training/trainer.ts';
-import {
-  freshProgress,
-  readProgress,
-  resumedState,
-  runTrainingJob,
-  type TrainingMethod,
-  type TrainingProgress,
-} from '../training/training-job.ts';
+import { freshProgress, readProgress, resumedState, type TrainingProgress } from '../training/training-checkpoint.ts';
+import { runTrainingJob, shownMetrics, type TrainingHooks, type TrainingMethod } from '../training/training-job.ts';
 import { checkObjective, objectiveByName } from './objectives/registry.ts';
 import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
@@ -58,14 +50,7 @@ export interface TuningRequest {
   readonly testProblems: number;
 }
 
-export interface TuningHooks {
-  readonly signal?: AbortSignal | undefined;
-  /** Sees what is found out before the run starts. */
-  readonly onPrepare?: (line: string) => void;
-  readonly onStart?: (run: RunWriter) => void;
-  readonly onStep?: (event: StepEvent, eta: number | null) => void;
-  readonly onEvaluation?: (step: number, evaluation: Evaluation) => void;
-}
+export type TuningHooks = TrainingHooks;
 
 /** What `unmask tune` prints. */
 export interface TuningResult {
@@ -89,10 +74,10 @@ export async function startTuning(
   const memory = await checkMemory(engine, resolved, request, hooks);
   const model = await begin(engine, resolved, request);
   const { task, objective, seed, steps, settings, ...rest } = request;
-  // What cannot work is found before a run directory is made.
-  const prepared = await prepare(model, request, splitRows);
+  // Problems of the request are reported before a run directory is made.
+  const prepared = await prepareOrDispose(model, request, splitRows);
   if (prepared.split) hooks.onPrepare?.(describeSplit(prepared.split.counts));
-  const run = await RunWriter.create(root, {
+  const run = {
     kind: 'tune',
     task,
     model: resolved.folder,
@@ -109,27 +94,22 @@ export async function startTuning(
     ...(prepared.split ? { split: prepared.split } : {}),
     memory,
     versions: { unmask: packageVersion(), node: process.versions.node },
+  } as const;
+  return runTuning({
+    place: { root, run },
+    ...{ model, request, prepared, hooks },
+    base: resolved.base,
+    progress: freshProgress,
+    restored: new Map(),
   });
-  const { base } = resolved;
-  const isCheckpoint = path.basename(path.dirname(base)) === path.basename(runFile(run.dir).checkpoints);
-  if (settings.adapter === 'lora' && isCheckpoint) await keepAsBase(base, run.dir);
-  return work({ run, model, request, prepared, progress: freshProgress, restored: new Map(), hooks });
 }
 
-/** Goes on with a run from its last checkpoint, on the same trajectory. */
+/** Continues a run from its last checkpoint, on the same trajectory. */
 export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHooks = {}): Promise<TuningResult> {
-  const configuration = await readConfiguration(dir);
-  if (configuration.kind !== 'tune')
-    throw new UsageError(
-      `${dir} is a run of kind ${configuration.kind}, not a tuning run; resume it with the command that started it.`,
-    );
-  await assertNotInUse(dir);
+  const configuration = await readResumable(dir, 'tune');
   const { time_limit: timeLimit, data, test_problems: testProblems, ...given } = configuration.settings;
   const settings = tuningSettings.safeParse(given);
-  if (!settings.success)
-    throw new UserError(
-      `${dir}/run.json holds the setting ${settings.error.issues[0]!.path.join('.')} that this version does not take; start a new run.`,
-    );
+  if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: TuningRequest = {
     task: configuration.task as string,
     objective: configuration.objective as string,
@@ -155,12 +135,25 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
   const model = await (last ? goOn(engine, resolved, optimizer) : begin(engine, resolved, request));
   const { split } = configuration;
-  const prepared = await prepare(model, request, (task, rows) =>
+  const prepared = await prepareOrDispose(model, request, (task, rows) =>
     split ? splitAsRecorded(task, rows, split) : splitByPosition(rows),
   );
-  const run = await RunWriter.resume(dir, progress.step);
-  return work({ run, model, request, prepared, progress, restored: method, hooks });
+  return runTuning({
+    place: { dir, step: progress.step },
+    model,
+    request,
+    prepared,
+    progress,
+    restored: method,
+    hooks,
+  });
 }
+
+const prepareOrDispose = (...[model, ...rest]: Parameters<typeof prepare>): Promise<Prepared> =>
+  prepare(model, ...rest).catch(async (error: unknown) => {
+    await model.dispose();
+    throw error;
+  });
 
 /** The model that a run begins with. What was read of it is not held beyond here: an engine may keep it otherwise. */
 async function begin(engine: Engine, resolved: ResolvedModel, request: TuningRequest): Promise<LanguageModel> {
@@ -286,8 +279,10 @@ async function prepare(
   };
 }
 
-interface Work {
-  readonly run: RunWriter;
+interface TuningJob {
+  readonly place: JobPlace;
+  /** Folder of the full model that a new run begins with. */
+  readonly base?: string;
   readonly model: LanguageModel;
   readonly request: TuningRequest;
   readonly prepared: Prepared;
@@ -296,71 +291,91 @@ interface Work {
   readonly hooks: TuningHooks;
 }
 
-async function work({ run, model, request, prepared, progress, restored, hooks }: Work): Promise<TuningResult> {
+function runTuning(tuning: TuningJob): Promise<TuningResult> {
+  const { place, base, model, request, prepared, progress, restored, hooks } = tuning;
   const { steps, timeLimit, seed, settings } = request;
   const { task, problem, validation } = prepared;
-  hooks.onStart?.(run);
   let method: TrainingMethod | undefined;
-  try {
-    const objective = objectiveByName(request.objective);
-    method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation, restored });
-    const before = (await noted(0)) ?? (progress.step === 0 ? await measure(0) : null);
-    const done = await runTrainingJob({
-      run,
-      model,
-      method,
-      progress,
-      steps,
-      timeLimit,
-      evaluateEvery: settings.evaluate_every,
-      checkpointEvery: settings.checkpoint_every,
-      keepCheckpoints: settings.keep_checkpoints,
-      ...hooks,
-    });
-    const after = (await noted(done.step)) ?? (await measure(done.step));
-    const checkpoint = await latestCheckpoint(run.dir);
-    const result: TuningResult = {
-      run: run.configuration.name,
-      dir: run.dir,
-      steps: done.step,
-      seconds: done.seconds,
-      before,
-      after,
-      checkpoint: checkpoint?.dir ?? '',
-    };
-    await run.result(result);
-    await run.close('finished');
-    return result;
-  } catch (error) {
-    await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
-    throw error;
-  } finally {
-    await method?.dispose?.();
-    await model.dispose();
+  return runJob({
+    place,
+    hooks,
+    async work(job) {
+      const { dir, configuration } = job.run;
+      if (settings.adapter === 'lora' && base !== undefined) await keepBase(base, dir);
+      const objective = objectiveByName(request.objective);
+      method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation, restored });
+      const test = new TestProblems(job, model, prepared, hooks);
+      const before = (await test.noted(0)) ?? (progress.step === 0 ? await test.measure(0) : null);
+      const done = await runTrainingJob({
+        job,
+        model,
+        method,
+        progress,
+        steps,
+        timeLimit,
+        evaluateEvery: settings.evaluate_every,
+        checkpointEvery: settings.checkpoint_every,
+        keepCheckpoints: settings.keep_checkpoints,
+        hooks,
+      });
+      const after = (await test.noted(done.step)) ?? (await test.measure(done.step));
+      const checkpoint = (await latestCheckpoint(dir))?.dir ?? '';
+      return { run: configuration.name, dir, steps: done.step, seconds: done.seconds, before, after, checkpoint };
+    },
+    async dispose() {
+      await method?.dispose?.();
+      await model.dispose();
+    },
+  });
+}
+
+/** If an adapter's base is a checkpoint of another run, notes there that this run needs it. */
+async function keepBase(base: string, run: string): Promise<void> {
+  const isCheckpoint = path.basename(path.dirname(base)) === path.basename(runFile(run).checkpoints);
+  if (isCheckpoint) await keepAsBase(base, run);
+}
+
+/** Measures weights on the test problems, before the first step and after the last. */
+class TestProblems {
+  readonly #job: RunningJob;
+  readonly #model: LanguageModel;
+  readonly #prepared: Prepared;
+  readonly #hooks: TuningHooks;
+
+  constructor(job: RunningJob, model: LanguageModel, prepared: Prepared, hooks: TuningHooks) {
+    this.#job = job;
+    this.#model = model;
+    this.#prepared = prepared;
+    this.#hooks = hooks;
   }
 
-  /** Measures the present weights on the test problems and notes it in the event log. */
-  async function measure(step: number): Promise<Readonly<Record<string, Interval>> | null> {
-    if (prepared.test.length === 0) return null;
-    const format = model.generation.prompt_format;
-    const { metrics, n, seconds } = await withCancellation(run, { step, signal: hooks.signal }, (checkCancelled) =>
-      evaluate(model, task, prepared.test, {
-        format,
-        decoding: defaultDecoding(model, task, format),
-        samples: 1,
-        seed: 0,
-        checkCancelled,
-      }),
+  /** Evaluates the present weights and appends the result to the event log; null if there are no test problems. */
+  async measure(step: number): Promise<Readonly<Record<string, Interval>> | null> {
+    const { task, test } = this.#prepared;
+    if (test.length === 0) return null;
+    const { run, signal } = this.#job;
+    const format = this.#model.generation.prompt_format;
+    await run.log(
+      `Evaluating on ${test.length} test ${test.length === 1 ? 'problem' : 'problems'} after step ${step}.`,
     );
+    const { metrics, n, seconds } = await evaluate(this.#model, task, test, {
+      format,
+      decoding: defaultDecoding(this.#model, task, format),
+      samples: 1,
+      seed: 0,
+      signal,
+      progress: reportAnswers(this.#job, 'test'),
+    });
     const evaluation: Evaluation = { task: task.name, split: 'test', n, metrics, seconds };
     await run.append({ step, time: Date.now() / 1000, evaluation });
-    hooks.onEvaluation?.(step, evaluation);
+    await run.log(`Evaluated: ${shownMetrics(evaluation)}.`);
+    this.#hooks.onEvaluation?.(step, evaluation);
     return metrics;
   }
 
-  /** What the event log holds of the test problems at a step, where an earlier process measured them there. */
-  async function noted(step: number) {
-    const events = evaluationsOf(await readEvents(run.dir));
+  /** The result at a step in the event log, if an earlier process measured it. */
+  async noted(step: number): Promise<Readonly<Record<string, Interval>> | undefined> {
+    const events = evaluationsOf(await readEvents(this.#job.run.dir));
     return events.find((event) => event.step === step && event.evaluation.split === 'test')?.evaluation.metrics;
   }
 }

@@ -2,32 +2,31 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { contentDigest } from '../platform/content-digest.ts';
-import { Interrupted, UserError } from '../platform/errors.ts';
+import { UserError } from '../platform/errors.ts';
 import { writeAtomic } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import type { DiscoveryDocument } from '../protocol/discovery.ts';
 import { splitByContent } from '../protocol/row-split.ts';
-import { RunWriter } from '../runs/writer.ts';
+import { type JobHooks, runJob } from '../runs/run-job.ts';
+import type { RunWriter } from '../runs/writer.ts';
 import { functionKeys } from './content-keys.ts';
 import { type Discovery, type DiscoveryHooks, discover, type TestedFunction } from './discover.ts';
 
-export interface DiscoveryRunHooks extends Pick<DiscoveryHooks, 'signal' | 'onProgress' | 'command'> {
-  readonly onStart?: (run: RunWriter) => void;
-}
+export interface DiscoveryRunHooks extends JobHooks, Pick<DiscoveryHooks, 'onProgress' | 'command'> {}
 
 /**
- * Finds the functions of a workspace that its tests guard, as a job with a run directory under `root`: it can be watched,
- * paused and stopped. Stopped and begun anew, it makes no run of tests twice, for their verdicts are kept.
+ * Finds the functions of a workspace that its tests cover, as a job with a run directory under `root`: it can be watched,
+ * paused and stopped. If it is stopped and started again, no test run is repeated, because verdicts are kept.
  */
 export async function startDiscovery(
   root: string,
   workspace: string,
-  { signal, onProgress, onStart, command = null }: DiscoveryRunHooks = {},
+  { onProgress, command = null, ...hooks }: DiscoveryRunHooks = {},
 ): Promise<DiscoveryDocument> {
   const begin = performance.now();
-  // What cannot work is found before a run directory is made.
+  // Problems of the request are reported before a run directory is made.
   await assertFolder(workspace);
-  const run = await RunWriter.create(root, {
+  const run = {
     kind: 'discover',
     task: 'workspace',
     model: null,
@@ -37,29 +36,25 @@ export async function startDiscovery(
     settings: { workspace: path.resolve(workspace), command },
     device: { engine: 'none', device: 'none' },
     versions: { unmask: packageVersion(), node: process.versions.node },
+  } as const;
+  return runJob({
+    place: { root, run },
+    hooks,
+    async work(job) {
+      await job.run.progress(0, null);
+      const found = await discover(workspace, {
+        signal: job.signal,
+        command,
+        onProgress: (done, total, what) => {
+          onProgress?.(done, total, what);
+          void job.run.progress(done, null).catch(() => undefined);
+          job.report({ text: `${what} ${done} of ${total}`, counts: [{ name: what, done, total }], eta: null });
+        },
+        betweenFunctions: () => job.betweenSteps(),
+      });
+      return writeResult(job.run, found, (performance.now() - begin) / 1000);
+    },
   });
-  onStart?.(run);
-  try {
-    const found = await discover(workspace, {
-      signal,
-      command,
-      onProgress: (done, total, what) => {
-        onProgress?.(done, total, what);
-        void run.progress(done, null);
-      },
-      betweenFunctions: async () => {
-        const wish = signal?.aborted ? 'stop' : await run.wish();
-        if (wish === 'stop' || (wish === 'pause' && (await run.whilePaused(signal)) === 'stop'))
-          throw new Interrupted('Stopped; begun anew, it goes on from what is known by now.');
-      },
-    });
-    const document = await writeResult(run, found, (performance.now() - begin) / 1000);
-    await run.close('finished');
-    return document;
-  } catch (error) {
-    await run.close(error instanceof Interrupted ? 'interrupted' : 'failed', error);
-    throw error;
-  }
 }
 
 async function assertFolder(workspace: string): Promise<void> {
@@ -68,6 +63,7 @@ async function assertFolder(workspace: string): Promise<void> {
   if (!entry.isDirectory()) throw new UserError(`The workspace ${workspace} is not a folder; give one.`);
 }
 
+/** Writes the functions that were found, and returns what becomes `result.json`. */
 async function writeResult(run: RunWriter, found: Discovery, seconds: number): Promise<DiscoveryDocument> {
   const tasks = mixed(found.tasks);
   const [data, heldOut] = ['tasks.jsonl', 'held-out.jsonl'].map((name) => path.join(run.dir, name)) as [string, string];
@@ -98,11 +94,10 @@ async function writeResult(run: RunWriter, found: Discovery, seconds: number): P
     data,
     heldOut,
   };
-  await run.result(document);
   return document;
 }
 
-/** In an order that follows from names alone and has nothing to do with where a function stands. */
+/** Sorts functions by a digest of their names, so that the order is the same everywhere and mixes files. */
 function mixed(tasks: readonly TestedFunction[]): TestedFunction[] {
   const place = (task: TestedFunction) =>
     createHash('sha256').update(`${task.file}\0${task.function}\0${task.prefix.length}`).digest('hex');

@@ -30,7 +30,7 @@ describe('unmask eval as a job', () => {
     });
     const message = assertRefused(stopped, 130, args);
     const dir = /^run (.*)$/m.exec(stopped.stderr)?.[1] as string;
-    assert.match(message, /^Stopped after \d+ of 260 answers; `unmask eval --resume .*` goes on from there\.$/);
+    assert.match(message, /^Stopped after \d+ of 260 answers\. To continue, run `unmask eval --resume .*`\.$/);
     assert.match(await refusal(['eval', '--resume', dir, '--limit', '3'], 2), /leave out --limit/);
     assert.match(
       await refusal(['evaluations', 'show', dir], 1),

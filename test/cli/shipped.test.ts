@@ -88,7 +88,7 @@ describe('the command line as it is shipped', () => {
       }
     });
     const message = assertRefused(ended, 130, endless);
-    assert.match(ended.stderr, /Stopping, and saving what can be resumed; press again to stop at once/);
+    assert.match(ended.stderr, /Stopping and saving what can be resumed\. Press Ctrl\+C again to stop at once/);
     const { state, step } = await readStatus(dir);
     assert.equal(state, 'interrupted');
     assert.ok(step >= 2);
@@ -96,7 +96,7 @@ describe('the command line as it is shipped', () => {
       (await listCheckpoints(dir)).map((checkpoint) => checkpoint.step),
       [step],
     );
-    assert.match(message, new RegExp(`^Stopped after step ${step}; \`unmask tune --resume `));
+    assert.match(message, new RegExp(`^Stopped after step ${step}\\. To continue, run \`unmask tune --resume `));
 
     const resumed = spawnUnmask(['tune', '--resume', dir, '--json']);
     const reach = async (wanted: string) => {

@@ -167,7 +167,10 @@ describe('unmask runs', () => {
   it('refuses to delete what is no run, or to resume a run of another kind', async () => {
     assert.match(await refusal(['runs', 'delete', path.join(home, 'models')], 1), /^There is no run/);
     const { dir } = await document([...tune, '--steps', '1', '--test', '0']);
-    assert.match(await refusal(['pretrain', '--resume', dir], 2), /is a run of kind tune, not a pretraining run/);
+    assert.match(
+      await refusal(['pretrain', '--resume', dir], 2),
+      /is a run of kind tune; resume it with `unmask tune --resume/,
+    );
     await writeFile(path.join(dir, 'run.json'), '{}');
     assert.match(await refusal(['tune', '--resume', dir], 1), /run\.json is broken/);
   });

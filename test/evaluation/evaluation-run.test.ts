@@ -142,7 +142,7 @@ it('stops by signal and by control file, and pauses, between two batches', async
   });
   const error = await stopped.catch((reason: unknown) => reason);
   assert.ok(error instanceof Interrupted);
-  const [, done, dir] = /^Stopped after (\d+) of 300 answers; `unmask eval --resume (.*)` goes on from there\.$/.exec(
+  const [, done, dir] = /^Stopped after (\d+) of 300 answers\. To continue, run `unmask eval --resume (.*)`\.$/.exec(
     error.message,
   ) as unknown as [string, string, string];
   assert.equal((await readAnswers(dir)).length, Number(done));
@@ -178,5 +178,8 @@ it('does not resume with another model, other problems, or a run of another kind
   const file = runFile(dir).configuration;
   const configuration = JSON.parse(await readFile(file, 'utf8')) as object;
   await writeFile(file, JSON.stringify({ ...configuration, kind: 'tune' }));
-  await assert.rejects(resumeEvaluation(oneThread(), dir), /is a run of kind tune, not an evaluation/);
+  await assert.rejects(
+    resumeEvaluation(oneThread(), dir),
+    /is a run of kind tune; resume it with `unmask tune --resume/,
+  );
 });

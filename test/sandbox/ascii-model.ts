@@ -4,9 +4,9 @@ import { tinyConfig, tinyGeneration, variedWeights } from '../model/tiny-model.t
 
 const printable = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index));
 
-/** Writes a tiny model, with one token per character, that completes code badly. */
-export async function writeAsciiModel(folder: string): Promise<string> {
-  const alphabet = ['\n', ...printable];
+/** Writes a tiny model that reads and writes code, badly: a token per character. Without `lines` it knows no line ends. */
+export async function writeAsciiModel(folder: string, { lines = true } = {}): Promise<string> {
+  const alphabet = lines ? ['\n', ...printable] : printable;
   const config = tinyConfig({ vocab_size: 4 + alphabet.length, max_position_embeddings: 2048 });
   const checkpoint: Checkpoint = {
     config,

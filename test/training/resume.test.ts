@@ -48,7 +48,7 @@ async function stoppedAfter(step: number, how: 'signal' | 'control', request = t
   };
   await assert.rejects(startTuning(oneThread(), path.join(root, 'stopped'), request, hooks), {
     name: 'Interrupted',
-    message: new RegExp(`Stopped after step \\d; .unmask tune --resume ${run?.dir ?? ''}`),
+    message: /^Stopped after step \d\. To continue, run `unmask tune --resume \S+`\.$/,
   });
   await asked;
   assert.equal((await readStatus(run!.dir)).state, 'interrupted');
@@ -237,7 +237,7 @@ describe('a tuning run', () => {
       },
     };
     const stopping = startTuning(oneThread(), path.join(root, 'at once'), tinyTuning(model), hooks);
-    await assert.rejects(stopping, { name: 'Interrupted', message: /^Stopped after step 0; / });
+    await assert.rejects(stopping, { name: 'Interrupted', message: /^Stopped after step 0\. / });
     await asked;
     assert.equal((await readStatus(run!.dir)).state, 'interrupted');
     const { dir } = await resumeTuning(oneThread(), run!.dir);
@@ -361,7 +361,10 @@ describe('a pretraining run', () => {
       },
     });
     await assert.rejects(stopped, { name: 'Interrupted' });
-    await assert.rejects(resumePretraining(oneThread(), dir, {}, 1), { name: 'UsageError', message: /after step 2/ });
+    await assert.rejects(resumePretraining(oneThread(), dir, {}, 1), {
+      name: 'UsageError',
+      message: /has made 2 steps already; give --steps a larger number/,
+    });
     const { steps } = await resumePretraining(oneThread(), dir, {}, 3);
     assert.equal(steps, 3);
     const configuration = await readConfiguration(dir);
@@ -417,7 +420,7 @@ describe('a pretraining run', () => {
     const hooks = { onPrepare: () => assert.fail('the data must not be prepared') };
     await assert.rejects(
       startPretraining(oneThread(), path.join(root, 'runs'), code, hooks),
-      refused(/where the recipe code makes/),
+      refused(/but the recipe code needs/),
     );
 
     const base = path.join(root, 'begun', 'base');

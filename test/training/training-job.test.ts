@@ -6,13 +6,14 @@ import { writeCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { listCheckpoints } from '../../src/runs/checkpoints.ts';
 import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../src/runs/reader.ts';
-import { RunWriter } from '../../src/runs/writer.ts';
+import { type RunningJob, runJob } from '../../src/runs/run-job.ts';
+import type { RunWriter } from '../../src/runs/writer.ts';
 import { trainingState } from '../../src/training/trainer.ts';
+import { freshProgress, readProgress } from '../../src/training/training-checkpoint.ts';
 import {
-  freshProgress,
-  readProgress,
   runTrainingJob,
   type TrainedStep,
+  type TrainingHooks,
   type TrainingJob,
 } from '../../src/training/training-job.ts';
 import { startTuning } from '../../src/tuning/tuning-run.ts';
@@ -40,45 +41,60 @@ const scoreOf = (value: number) => ({
   seconds: 0,
 });
 
-/** A job whose method only reports. */
-async function job(changes: Partial<TrainingJob> = {}): Promise<TrainingJob> {
-  return {
-    run: await RunWriter.create(root, newRun),
-    model,
-    method: { step: async (step) => ({ metrics: { loss: 1 / step }, tokens: 10 }) },
-    progress: freshProgress,
-    steps: 7,
-    timeLimit: null,
-    evaluateEvery: 0,
-    checkpointEvery: 0,
-    ...changes,
+/** Runs the loop as a job, by default with a method that only reports; `changes` replace options of the loop. */
+async function train(changes: Partial<TrainingJob> = {}, hooks: TrainingHooks = {}) {
+  let dir = '';
+  const work = (job: RunningJob) =>
+    runTrainingJob({
+      job,
+      model,
+      method: { step: async (step) => ({ metrics: { loss: 1 / step }, tokens: 10 }) },
+      progress: freshProgress,
+      steps: 7,
+      timeLimit: null,
+      evaluateEvery: 0,
+      checkpointEvery: 0,
+      hooks,
+      ...changes,
+    });
+  const onStart = (run: RunWriter) => {
+    dir = run.dir;
+    hooks.onStart?.(run);
   };
+  const place = { root, run: newRun };
+  const done = runJob({ place, hooks: { ...hooks, onStart }, work });
+  return { done: await done.catch((error: Error) => error), dir };
+}
+
+/** The same, for a job that must finish. */
+async function trained(...options: Parameters<typeof train>) {
+  const { done, dir } = await train(...options);
+  if (done instanceof Error) throw done;
+  return { done, dir };
 }
 
 describe('the training loop', () => {
   it('makes its steps, counts tokens, and saves at the end even if nothing was due before', async () => {
-    const given = await job();
     const seen: (number | null)[] = [];
-    const done = await runTrainingJob({ ...given, onStep: (_, eta) => seen.push(eta) });
+    const { done, dir } = await trained({}, { onStep: (_, eta) => seen.push(eta) });
     assert.deepEqual([done.step, done.num_tokens], [7, 70]);
     assert.ok(seen.every((eta) => eta !== null && eta >= 0) && seen.at(-1) === 0, String(seen));
-    const events = stepsOf(await readEvents(given.run.dir));
+    const events = stepsOf(await readEvents(dir));
     assert.deepEqual(
       events.map(({ step, loss, num_tokens }) => [step, loss, num_tokens]),
       [1, 2, 3, 4, 5, 6, 7].map((step) => [step, 1 / step, 10 * step]),
     );
     assert.deepEqual(
-      (await listCheckpoints(given.run.dir)).map(({ step }) => step),
+      (await listCheckpoints(dir)).map(({ step }) => step),
       [7],
     );
-    assert.deepEqual((await readProgress((await listCheckpoints(given.run.dir))[0]!.dir)).progress, done);
-    await given.run.close('finished');
+    assert.deepEqual((await readProgress((await listCheckpoints(dir))[0]!.dir)).progress, done);
   });
 
   it('evaluates and saves as configured, and keeps the best checkpoint and the last three', async () => {
     const scores = [0.1, 0.2, 0.9, 0.3, 0.4, 0.5, 0.6, 0.7];
     let evaluations = 0;
-    const given = await job({
+    const { done, dir } = await trained({
       evaluateEvery: 1,
       checkpointEvery: 3,
       method: {
@@ -87,36 +103,32 @@ describe('the training loop', () => {
         bestBy: 'solved',
       },
     });
-    const done = await runTrainingJob(given);
     assert.deepEqual(done.best, { step: 2, score: 0.9 });
-    const kept = (await listCheckpoints(given.run.dir)).map(({ step }) => step);
+    const kept = (await listCheckpoints(dir)).map(({ step }) => step);
     assert.deepEqual(kept, [2, 3, 6, 7]);
-    assert.equal(evaluationsOf(await readEvents(given.run.dir)).length, 8);
-    await given.run.close('finished');
+    assert.equal(evaluationsOf(await readEvents(dir)).length, 8);
   });
 
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
     it(`stops at a metric of ${bad} and reports which, in which step, and what to do`, async () => {
-      const given = await job({
+      const { done, dir } = await train({
         checkpointEvery: 2,
         method: { step: async (step) => ({ metrics: { loss: 1, grad_norm: step === 3 ? bad : 1 }, tokens: 1 }) },
       });
-      await assert.rejects(runTrainingJob(given), {
-        name: 'UserError',
-        message: `Step 3 gave grad_norm = ${bad}, so the weights are lost; resume from the last checkpoint with a lower learning_rate.`,
-      });
-      assert.equal(stepsOf(await readEvents(given.run.dir)).length, 2, 'the log contains no such number');
+      const message = `Step 3 gave grad_norm = ${bad}, so the weights are lost; resume from the last checkpoint with a lower learning_rate.`;
+      assert.deepEqual([(done as Error).name, (done as Error).message], ['UserError', message]);
+      assert.equal(stepsOf(await readEvents(dir)).length, 2, 'the log contains no such number');
       assert.deepEqual(
-        (await listCheckpoints(given.run.dir)).map(({ step }) => step),
+        (await listCheckpoints(dir)).map(({ step }) => step),
         [2],
       );
-      await given.run.close('failed');
+      assert.equal((await readStatus(dir)).state, 'failed');
     });
 
   it('keeps the configured number of checkpoints, and the best one', async () => {
     const scores = [0, 0, 9, 1, 2, 3, 4, 5];
     let evaluated = 0;
-    const given = await job({
+    const { dir } = await trained({
       evaluateEvery: 1,
       checkpointEvery: 1,
       keepCheckpoints: 2,
@@ -126,12 +138,10 @@ describe('the training loop', () => {
         bestBy: 'solved',
       },
     });
-    await runTrainingJob(given);
     assert.deepEqual(
-      (await listCheckpoints(given.run.dir)).map(({ step }) => step),
+      (await listCheckpoints(dir)).map(({ step }) => step),
       [2, 6, 7],
     );
-    await given.run.close('finished');
   });
 
   it('ends at its time limit or its number of steps, whichever comes first', async () => {
@@ -139,15 +149,13 @@ describe('the training loop', () => {
       step: async () =>
         new Promise<TrainedStep>((resolve) => setTimeout(() => resolve({ metrics: {}, tokens: 1 }), 20)),
     };
-    const timed = await job({ steps: null, timeLimit: 0.05, method: slow });
     const etas: (number | null)[] = [];
-    const done = await runTrainingJob({ ...timed, onStep: (_, eta) => etas.push(eta) });
-    assert.ok(done.step >= 1 && done.step <= 4 && done.seconds >= 0.05, JSON.stringify(done));
+    const timed = { steps: null, timeLimit: 0.05, method: slow };
+    const { done } = await trained(timed, { onStep: (_, eta) => etas.push(eta) });
+    assert.ok(done.step <= 4 && done.seconds >= 0.05, JSON.stringify(done));
     assert.ok(etas.every((eta) => eta !== null && eta < 0.05));
-    await timed.run.close('finished');
-    const both = await job({ steps: 1, timeLimit: 100, method: slow });
-    assert.equal((await runTrainingJob(both)).step, 1);
-    await both.run.close('finished');
+    const { done: both } = await trained({ steps: 1, timeLimit: 100, method: slow });
+    assert.equal(both.step, 1);
   });
 });
 

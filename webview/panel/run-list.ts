@@ -1,5 +1,6 @@
 import '@vscode-elements/elements/dist/vscode-badge/index.js';
 import '@vscode-elements/elements/dist/vscode-progress-bar/index.js';
+import { activityParts } from '../../src/protocol/activity.ts';
 import type { PanelRun } from '../../src/protocol/panel.ts';
 import type { RunState } from '../../src/protocol/run.ts';
 import { element } from '../element.ts';
@@ -149,10 +150,12 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
   };
 }
 
-/** `120 of 400 steps · 3 min 5 s left · 12.4 MB` */
-export function progressOf({ step, steps, eta, state, bytes: size }: PanelRun): string {
+/** `120 of 400 steps · step 121: rollouts 12 of 32 · 3 min 5 s left · 12.4 MB` */
+export function progressOf(run: PanelRun): string {
+  const { step, steps, eta, state, bytes: size } = run;
   return [
     steps === null ? count(step, 'step') : `${step} of ${count(steps, 'step')}`,
+    ...activityParts(run),
     ...(eta === null || state !== 'running' ? [] : [`${duration(eta)} left`]),
     bytes(size),
   ].join(' · ');

@@ -23,7 +23,7 @@ import {
   withEngine,
   withSettings,
 } from '../command.ts';
-import { duration } from '../training-progress.ts';
+import { activityLines, duration } from '../training-progress.ts';
 import { problemFile, testCommandOption } from './discover.ts';
 
 interface EvalOptions extends EngineOptions {
@@ -129,6 +129,7 @@ function evaluationHooks({ signal, progress }: CommandContext) {
   return {
     signal,
     onPrepare: progress,
+    onActivity: activityLines(progress),
     onStart: ({ dir }: { readonly dir: string }) => progress(`run ${dir}`),
     onProgress: (done: number, total: number, eta: number) =>
       progress(`${done} of ${total} answers${done < total ? `, ${duration(eta)} left` : ''}`),

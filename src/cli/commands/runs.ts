@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
+import { activityParts } from '../../protocol/activity.ts';
 import { requestControl } from '../../runs/control.ts';
 import { deleteRun, findRun, readConfiguration, resumeCommand } from '../../runs/directory.ts';
 import { lockHolder } from '../../runs/lock.ts';
@@ -36,8 +37,8 @@ export function addRuns(add: AddCommand): void {
         runs.length === 0
           ? [`No runs in ${root}; \`unmask tune\` starts one.`]
           : runs.map(
-              ({ run, state, step, steps }) =>
-                `${run.padEnd(60)} ${state.padEnd(12)} ${step}${steps === null ? '' : `/${steps}`}`,
+              ({ run, state, step, steps, ...live }) =>
+                `${run.padEnd(60)} ${state.padEnd(12)} ${[`${step}${steps === null ? '' : `/${steps}`}`, ...activityParts({ state, ...live })].join('  ')}`,
             ),
     };
   })

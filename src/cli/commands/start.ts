@@ -11,7 +11,6 @@ import { writeReport } from '../../evaluation/report.ts';
 import { verdicts } from '../../evaluation/verdict.ts';
 import { type Checkpoint, readCheckpoint } from '../../model/checkpoint.ts';
 import { LanguageModel } from '../../model/language-model.ts';
-import { Interrupted } from '../../platform/errors.ts';
 import { writeJson } from '../../platform/files.ts';
 import { packageRoot } from '../../platform/package-root.ts';
 import type { Interval } from '../../protocol/interval.ts';
@@ -219,9 +218,7 @@ function evaluateOn(
     decoding: defaultDecoding(model, task),
     samples: 1,
     seed: 0,
-    checkCancelled: () => {
-      if (signal.aborted) throw new Interrupted('Stopped while answers were written.');
-    },
+    signal,
   });
 }
 

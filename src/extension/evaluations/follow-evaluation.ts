@@ -25,7 +25,7 @@ export function progressText({ state, step, steps, eta }: RunStatus): string {
   if (state === 'starting') return 'starting';
   const answers = steps === null ? count(step, 'answer') : `${step} of ${count(steps, 'answer')}`;
   if (state === 'paused' || state === 'stopping') return `${answers}, ${state}`;
-  return eta === null || step === 0 ? answers : `${answers}, ${duration(eta)} left`;
+  return eta === null ? answers : `${answers}, ${duration(eta)} left`;
 }
 
 /** Progress since `before` answers, in percent of all answers. */

@@ -1,4 +1,5 @@
 import { duration } from '../../platform/amounts.ts';
+import { activityParts } from '../../protocol/activity.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import type { RunKind, RunState, RunSummary } from '../../protocol/run.ts';
 
@@ -31,12 +32,12 @@ export function progressOf({ step, steps }: RunSummary): string {
   return steps === null ? `step ${step}` : `${step}/${steps}`;
 }
 
-/** Progress of a run for the text after its title, with its state if the icon alone does not show it. */
+/** Progress and activity of a run for the text after its title, with its state if the icon alone does not show it. */
 export function stateOf(run: PanelRun): string {
   const { state, eta } = run;
   const word = state === 'running' || state === 'finished' ? [] : [state];
   const left = eta === null || state !== 'running' ? [] : [`${duration(eta)} left`];
-  return [...word, progressOf(run), ...left].join(' · ');
+  return [...word, progressOf(run), ...activityParts(run), ...left].join(' · ');
 }
 
 /** Names of codicons. */

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { duration } from '../../platform/amounts.ts';
+import { activityParts } from '../../protocol/activity.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import { isOver } from '../../runs/reader.ts';
 import { commands } from '../contributions.ts';
@@ -19,7 +20,7 @@ export function registerRunStatusBar(context: vscode.ExtensionContext, jobs: Job
     }
     item.text = statusText(newest, activeRuns.length - 1);
     item.tooltip = activeRuns
-      .map((run) => `${sentenceOf(run)}: ${run.state}, ${progressOf(run)}${left(run)}`)
+      .map((run) => `${sentenceOf(run)}: ${[run.state, progressOf(run), ...activityParts(run)].join(', ')}${left(run)}`)
       .join('\n');
     item.accessibilityInformation = { label: `Unmask: ${item.tooltip}`, role: 'button' };
     item.command = { command: commands.openRun, title: 'Open Run', arguments: [newest.dir] };

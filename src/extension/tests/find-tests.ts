@@ -1,5 +1,4 @@
 import * as vscode from 'vscode';
-import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
 import { readJson } from '../../platform/files.ts';
 import type { DiscoveryDocument } from '../../protocol/discovery.ts';
@@ -42,9 +41,7 @@ export async function findTests(jobs: Jobs, folder: string): Promise<DiscoveryDo
   );
 }
 
-/** "1 of 8", or what happens before the first function is done. */
-const progressMessage = ({ step, steps }: RunStatus): string =>
-  step === 0 ? 'running all tests once' : steps === null ? `${count(step, 'function')} checked` : `${step} of ${steps}`;
+const progressMessage = ({ activity }: RunStatus): string => activity?.text ?? 'starting';
 
 /** Reads the result of a search. */
 export const readDiscovery = async (dir: string): Promise<DiscoveryDocument> =>

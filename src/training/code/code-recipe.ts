@@ -1,6 +1,7 @@
 import path from 'node:path';
+import { reportAnswers } from '../../evaluation/report-answers.ts';
 import { type InfillingDecoding, modelCompleter } from '../../infilling/diffusion-infiller.ts';
-import { type Completer, scoreItems, sharesOf } from '../../infilling/infilling.ts';
+import { type Completer, type InfillingItem, scoreItems, sharesOf } from '../../infilling/infilling.ts';
 import { leftToRightCompleter } from '../../infilling/left-to-right.ts';
 import { trainBytePairs } from '../../model/byte-pair-training.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
@@ -9,6 +10,7 @@ import { dataHome } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
 import { defaultSettings } from '../../protocol/default-settings.ts';
 import type { Interval } from '../../protocol/interval.ts';
+import { unwatched } from '../../runs/run-job.ts';
 import type { Example } from '../masked-diffusion-loss.ts';
 import type { Curriculum, PrepareHooks, Recipe } from '../recipe.ts';
 import { codeNgram } from './code-ngram.ts';
@@ -95,7 +97,7 @@ export async function codeCurriculum(
   const tokenizer = new Tokenizer(files);
   const draw = new GapExamples(corpus.training, tokenizer, codeSpecials.eom);
   const items = await infillingItems(corpus.validation, ['line', 'lines'], 400);
-  let baseline: Promise<Record<string, Interval>> | undefined;
+  let baseline: Record<string, Interval> | undefined;
   return {
     data: describe(corpus),
     tokenizer: files,
@@ -112,19 +114,29 @@ export async function codeCurriculum(
     },
     answers: 'The best of three answers by syntax errors, which an editor shows (`likeliest`: only the first of them),',
     bestBy: 'exact_match',
-    async evaluate(model, problems) {
+    async evaluate(model, problems, context = unwatched) {
       const begin = performance.now();
+      const scored = (items: readonly InfillingItem[], complete: Completer, what: string) => {
+        const answers = reportAnswers(context, `validation on ${what}`);
+        return scoreItems(items, complete, (done) => {
+          answers({ done, total: items.length, batch: 0, share: 0 });
+          context.signal.throwIfAborted();
+        });
+      };
       const ofKind = (gapKind: string) => items.filter(({ kind }) => kind === gapKind).slice(0, problems);
       const [lines, several] = [ofKind('line'), ofKind('lines')];
       const baselineScores = async () => {
         const kept = { cache: ngramsFolder(), progress };
         const ngram = await codeNgram(corpus.training, tokenizer, codeSpecials, kept);
         const complete = leftToRightCompleter(ngram, model.generation);
-        return named('ngram/', sharesOf((await scoreItems(lines, complete)).map(({ shown }) => shown)));
+        return named(
+          'ngram/',
+          sharesOf((await scored(lines, complete, 'lines, by the n-gram')).map(({ shown }) => shown)),
+        );
       };
-      baseline ??= baselineScores();
-      const one = await scoreItems(lines, reading.completer(model));
-      const more = await scoreItems(several, reading.completer(model));
+      const one = await scored(lines, reading.completer(model), 'lines');
+      const more = await scored(several, reading.completer(model), 'several lines');
+      baseline ??= await baselineScores();
       return {
         task: 'infilling',
         split: 'validation',
@@ -133,7 +145,7 @@ export async function codeCurriculum(
           ...sharesOf(one.map(({ shown }) => shown)),
           ...named('likeliest/', sharesOf(one.map(({ likeliest }) => likeliest))),
           ...named('lines/', sharesOf(more.map(({ shown }) => shown))),
-          ...(await baseline),
+          ...baseline,
         },
         seconds: (performance.now() - begin) / 1000,
       };

@@ -206,10 +206,7 @@ async function passAtK(
       decoding: { ...defaultDecoding(model, task, format), temperature: sampleTemperature },
       samples: plan.samples,
       seed: 0,
-      checkCancelled: () => {
-        if (signal?.aborted)
-          throw new Interrupted('Stopped while answers were sampled; run the same command to continue.');
-      },
+      signal,
     });
     return Object.fromEntries(Object.entries(metrics).filter(([name]) => name.startsWith('pass@')));
   } finally {

@@ -46,12 +46,13 @@ export class BoundEstimator {
    */
   async gap(
     completions: readonly ScoredCompletion[],
-    { beta, samples, seed }: { beta: number; samples: number; seed: number },
+    { beta, samples, seed, signal }: { beta: number; samples: number; seed: number; signal?: AbortSignal | undefined },
   ): Promise<number> {
     let sum = 0;
     const rows = rowsThatFit(this.#model.config, longestOf(completions));
     const each = Math.min(completionsPerPass, Math.max(1, Math.floor(rows / samples)));
     for (let start = 0; start < completions.length; start += each) {
+      signal?.throwIfAborted();
       const part = completions.slice(start, start + each);
       const masks = part.map(({ prompt, completion, length }, index) => {
         const random = new Random(seed, 'gap', start + index);

@@ -1,7 +1,7 @@
 import type { HostTensor } from '../../graph/tensor.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
 import { type Batch, type Loss, Trainer } from '../../training/trainer.ts';
-import { generateRollouts, type Rollout, type RolloutJob } from '../rollouts.ts';
+import { generateRollouts, type Rollout, type RolloutJob, type RolloutWatch } from '../rollouts.ts';
 import { evalOnlyOptimizer } from './eval-only-optimizer.ts';
 
 /**
@@ -32,10 +32,10 @@ export class FrozenPolicy {
   }
 
   /** Generates completions. Its forward passes count as the policy's. */
-  async rollOut(jobs: readonly RolloutJob[]): Promise<Rollout[]> {
+  async rollOut(jobs: readonly RolloutJob[], watch?: RolloutWatch): Promise<Rollout[]> {
     const { model } = await this.#opened();
     const { forwards, tokens } = model.work;
-    const rollouts = await generateRollouts(model, jobs);
+    const rollouts = await generateRollouts(model, jobs, watch);
     this.#source.work.forwards += model.work.forwards - forwards;
     this.#source.work.tokens += model.work.tokens - tokens;
     return rollouts;

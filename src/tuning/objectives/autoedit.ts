@@ -65,8 +65,8 @@ export const autoedit: Objective = {
     const clipped = beginClipped(method, run);
     return {
       ...clipped,
-      async rollOut(jobs) {
-        return edited(await generateRollouts(run.model, jobs), run);
+      async rollOut(jobs, _step, watch) {
+        return edited(await generateRollouts(run.model, jobs, watch), run);
       },
       async prepare(collected) {
         if (collected.step > run.settings.repair_steps) return clipped.prepare(collected);

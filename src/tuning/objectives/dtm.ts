@@ -60,13 +60,16 @@ export const dtm: Objective = {
     const { settings, tokens } = run;
     const teacher = new FrozenPolicy(run.model, 'teacher', run.restored);
     return {
-      async rollOut(jobs, step) {
+      async rollOut(jobs, step, watch) {
         if (step > 1 && (step - 1) % settings.tilt_steps === 0) {
           await teacher.retake();
           await run.restartOptimizer();
         }
         const began = step - 1 - ((step - 1) % settings.tilt_steps);
-        return teacher.rollOut(jobs.map((job) => ({ ...job, policyVersion: began * settings.inner_updates })));
+        return teacher.rollOut(
+          jobs.map((job) => ({ ...job, policyVersion: began * settings.inner_updates })),
+          watch,
+        );
       },
       async prepare({ completions, random }) {
         return {

@@ -5,7 +5,7 @@ import type { Random } from '../../platform/random.ts';
 import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
 import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
 import type { InfillContext } from '../likelihoods/canvas-batch.ts';
-import type { Rollout, RolloutJob } from '../rollouts.ts';
+import type { Rollout, RolloutJob, RolloutWatch } from '../rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from '../settings.ts';
 
 /** A completion of the policy with its advantage. */
@@ -88,9 +88,15 @@ export interface MethodRun {
 
 /** A method during a run. */
 export interface Method {
-  /** Generates the completions of a step; absent: the current policy does. */
-  rollOut?(jobs: readonly RolloutJob[], step: number): Promise<Rollout[]>;
-  /** Records what the updates on a step's rollouts need of the policies, before the first update. */
+  /**
+   * Generates the completions of a step; absent: the present policy does. A step that is stopped is made again, so what
+   * this changes must come out the same a second time.
+   */
+  rollOut?(jobs: readonly RolloutJob[], step: number, watch?: RolloutWatch): Promise<Rollout[]>;
+  /**
+   * Takes what the updates on a step's rollouts need of the policies as they are before the first of them. Like
+   * `rollOut`, it may be called again for the same step.
+   */
   prepare(collected: Collected): Promise<Round>;
   /** The state to store in checkpoints; see `MethodRun.restored`. */
   state?(): Promise<ReadonlyMap<string, HostTensor>>;

@@ -1,0 +1,36 @@
+import { Interrupted } from '../platform/errors.ts';
+
+/** Longest delay of a timer in milliseconds; a later deadline is watched by `look` alone. */
+const longestDelay = 2 ** 31 - 1;
+
+/** Ends a training step that is under way when the time limit of its run is over. */
+export class StepDeadline {
+  readonly #outer: AbortSignal;
+  readonly #limit = new AbortController();
+  readonly #end: number;
+  readonly #timer: NodeJS.Timeout;
+  /** Aborted by the time limit, or by `outer`. */
+  readonly signal: AbortSignal;
+
+  /** `seconds` are those left for training; null: there is no limit. */
+  constructor(outer: AbortSignal, seconds: number | null) {
+    this.#outer = outer;
+    this.#end = seconds === null ? Number.POSITIVE_INFINITY : performance.now() + 1000 * seconds;
+    this.#timer = setTimeout(() => this.look(), Math.min(longestDelay, 1000 * (seconds ?? Number.POSITIVE_INFINITY)));
+    this.signal = AbortSignal.any([outer, this.#limit.signal]);
+  }
+
+  /** Checks the clock, for work that calls engines in a loop: timers do not fire in time between two of their runs. */
+  look(): void {
+    if (performance.now() >= this.#end) this.#limit.abort(new Interrupted('The time limit is over.'));
+  }
+
+  /** Whether the time limit alone ended the step. */
+  get hasPassed(): boolean {
+    return this.#limit.signal.aborted && !this.#outer.aborted;
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}

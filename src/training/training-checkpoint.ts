@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import type { HostTensor } from '../graph/tensor.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { readSafetensors, writeSafetensors } from '../model/safetensors.ts';
+import { UserError } from '../platform/errors.ts';
+import { readJson, writeJson } from '../platform/files.ts';
+import { latestCheckpoint } from '../runs/checkpoints.ts';
+import type { RunWriter } from '../runs/writer.ts';
+import { resumableState, trainingState } from './trainer.ts';
+
+const progressSchema = z.object({
+  step: z.int().nonnegative(),
+  /** Seconds of training, without evaluations and checkpoints. */
+  seconds: z.number().nonnegative(),
+  num_tokens: z.number().nonnegative(),
+  best: z.object({ step: z.int(), score: z.number() }).nullable(),
+});
+
+/** `state.json` of a checkpoint: how far the training loop was. */
+export type TrainingProgress = z.infer<typeof progressSchema>;
+
+export const freshProgress: TrainingProgress = { step: 0, seconds: 0, num_tokens: 0, best: null };
+
+/** File of what a method carries; it is absent if the method carries nothing. */
+const methodFile = 'method.safetensors';
+const optimizerFile = 'optimizer.safetensors';
+const progressFile = 'state.json';
+
+export interface TrainingState {
+  readonly run: RunWriter;
+  readonly model: LanguageModel;
+  /** What the method carries from step to step. */
+  readonly method: { state?(): Promise<ReadonlyMap<string, HostTensor>> };
+  readonly progress: TrainingProgress;
+  /** How many recent checkpoints to keep, in addition to the best; absent: 3. */
+  readonly keepCheckpoints?: number;
+}
+
+/** Writes the checkpoint of the step in `progress`, with all that training needs to continue from it. */
+export async function saveCheckpoint({ run, model, method, progress, keepCheckpoints }: TrainingState): Promise<void> {
+  await run.checkpoint(
+    progress.step,
+    async (folder) => {
+      const optimizer = new Map<string, HostTensor>();
+      for (const name of resumableState(model)) optimizer.set(name, await model.state.read(name));
+      await writeSafetensors(path.join(folder, optimizerFile), optimizer);
+      const carried = (await method.state?.()) ?? new Map();
+      if (carried.size > 0) await writeSafetensors(path.join(folder, methodFile), carried);
+      await writeJson(path.join(folder, progressFile), progress);
+      await model.save(folder);
+    },
+    { best: progress.best?.step ?? null, ...(keepCheckpoints === undefined ? {} : { keep: keepCheckpoints }) },
+  );
+}
+
+/** Updates `state.json` of the checkpoint that has been written for the step in `progress`. */
+export async function noteProgress(run: string, progress: TrainingProgress): Promise<void> {
+  const last = await latestCheckpoint(run);
+  if (last?.step === progress.step) await writeJson(path.join(last.dir, progressFile), progress);
+}
+
+/** How far training was at a checkpoint, and the state of the optimiser and the method there. */
+export async function readProgress(checkpoint: string): Promise<{
+  progress: TrainingProgress;
+  optimizer: Map<string, HostTensor>;
+  method: Map<string, HostTensor>;
+}> {
+  const file = path.join(checkpoint, progressFile);
+  const parsed = progressSchema.safeParse(await readJson(file));
+  if (!parsed.success)
+    throw new UserError(
+      `${file} is not a training state (${parsed.error.issues[0]!.message}); resume from an earlier checkpoint.`,
+    );
+  const carried = path.join(checkpoint, methodFile);
+  return {
+    progress: parsed.data,
+    optimizer: await readSafetensors(path.join(checkpoint, optimizerFile)),
+    method: existsSync(carried) ? await readSafetensors(carried) : new Map(),
+  };
+}
+
+/** State for training from a checkpoint: what it kept, and zeros for the rest. */
+export function resumedState(
+  { config, adapter }: Pick<Checkpoint, 'config' | 'adapter'>,
+  optimizer: ReadonlyMap<string, HostTensor>,
+): Map<string, HostTensor> {
+  return new Map([...trainingState(config, adapter), ...optimizer]);
+}

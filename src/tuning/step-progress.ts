@@ -1,0 +1,135 @@
+import type { DecodingOptions } from '../diffusion/denoise.ts';
+import type { ActivityCount } from '../protocol/run.ts';
+import type { WorkContext } from '../runs/run-job.ts';
+import type { TuningSettings } from './settings.ts';
+
+/** Seconds of each phase of a step. */
+export interface StepTimes {
+  readonly 'time/rollout': number;
+  readonly 'time/reward': number;
+  readonly 'time/update': number;
+}
+
+export interface StepPlan {
+  /** Completions of the step. */
+  readonly completions: number;
+  /** Whether rewards take time, so that they are counted on their own. */
+  readonly countsRewards: boolean;
+  /** Estimated time of the update in relation to that of the rollouts. */
+  readonly updateCost: number;
+  /** The step before; null in the first one of a process. */
+  readonly previous: StepTimes | null;
+}
+
+/** A backward pass takes about twice the time of its forward pass. */
+const forwardAndBackward = 3;
+
+/**
+ * Estimated time of a step's update in relation to its rollouts, by forward passes over a completion: what the first
+ * step's estimate uses until an update has been measured.
+ */
+export function relativeUpdateCost(
+  { mask_samples: samples, inner_updates: updates }: Pick<TuningSettings, 'mask_samples' | 'inner_updates'>,
+  { order, length, steps }: DecodingOptions,
+): number {
+  return (forwardAndBackward * samples * updates) / (order === 'threshold' ? length : steps);
+}
+
+/**
+ * Tells how far a tuning step is, and estimates the seconds that are left of it: from the share of its rollouts that is
+ * done and, once one step has been made, from the times of that step.
+ */
+export class StepProgress {
+  readonly #report: WorkContext['report'];
+  readonly #plan: StepPlan;
+  readonly #begin = performance.now();
+  #generated = 0;
+  #scoring = 0;
+  #scored = 0;
+  /** When the last rollout was there, and when the update began. */
+  #rolloutsDone: number | null = null;
+  #updateBegan: number | null = null;
+
+  constructor(report: WorkContext['report'], plan: StepPlan) {
+    this.#report = report;
+    this.#plan = plan;
+  }
+
+  /** `share` of the denoising steps of the next `batch` rollouts are done. */
+  generating(batch: number, share: number): void {
+    const { completions, previous, updateCost } = this.#plan;
+    const done = (this.#generated + batch * share) / completions;
+    const elapsed = seconds(this.#begin);
+    const rollouts = done > 0 ? elapsed / done : (previous?.['time/rollout'] ?? null);
+    const after = rollouts === null ? 0 : (previous?.['time/update'] ?? rollouts * updateCost);
+    const left = rollouts === null ? null : Math.max(0, rollouts - elapsed) + (previous?.['time/reward'] ?? 0) + after;
+    this.#tell(this.#counts(), left);
+  }
+
+  generated(batch: number): void {
+    this.#generated += batch;
+    if (this.#generated === this.#plan.completions) this.#rolloutsDone = performance.now();
+    this.generating(0, 0);
+  }
+
+  /**
+   * The rewards of `batch` more rollouts are being found out; returns what to call when `done` of `total` are known,
+   * which may count equal completions once.
+   */
+  scoring(batch: number): (done: number, total: number) => void {
+    this.#scoring += batch;
+    this.#waitingForRewards();
+    let counted = 0;
+    return (done, total) => {
+      const known = Math.floor((batch * done) / total);
+      this.#scored += known - counted;
+      counted = known;
+      this.#waitingForRewards();
+    };
+  }
+
+  /** The update is being prepared. */
+  preparing(): void {
+    this.#updateBegan = performance.now();
+    this.#tell([], this.#updateSeconds(), 'preparing the update');
+  }
+
+  /** `done` of the `total` batches of all updates are done. */
+  updating(done: number, total: number): void {
+    const elapsed = seconds(this.#updateBegan ?? this.#begin);
+    const left = done > 0 ? (elapsed * (total - done)) / done : Math.max(0, this.#updateSeconds() - elapsed);
+    this.#tell([{ name: 'update batches', done, total }], left);
+  }
+
+  /** Tells how many rewards are known, once all rollouts are there: until then `generating` does. */
+  #waitingForRewards(): void {
+    const { completions, countsRewards, previous } = this.#plan;
+    if (this.#rolloutsDone === null || !countsRewards) return;
+    const elapsed = seconds(this.#rolloutsDone);
+    // Scoring began next to the rollouts, so the whole time counts.
+    const byCount = this.#scored > 0 ? (seconds(this.#begin) * (completions - this.#scored)) / this.#scored : null;
+    const left = previous ? Math.max(0, previous['time/reward'] - elapsed) : byCount;
+    this.#tell(this.#counts(), left === null ? null : left + this.#updateSeconds());
+  }
+
+  #updateSeconds(): number {
+    const { previous, updateCost } = this.#plan;
+    return previous?.['time/update'] ?? updateCost * (((this.#rolloutsDone ?? this.#begin) - this.#begin) / 1000);
+  }
+
+  #counts(): ActivityCount[] {
+    const { completions, countsRewards } = this.#plan;
+    const rewards = { name: 'rewards', done: this.#scored, total: this.#scoring };
+    return [
+      { name: 'rollouts', done: this.#generated, total: completions },
+      ...(countsRewards && this.#scoring > 0 ? [rewards] : []),
+    ];
+  }
+
+  #tell(counts: readonly ActivityCount[], eta: number | null, text?: string): void {
+    const counted = counts.map(({ name, done, total }) => `${name} ${done} of ${total}`).join(', ');
+    this.#report({ text: text ?? counted, counts, eta });
+  }
+}
+
+const seconds = (since: number): number => (performance.now() - since) / 1000;

@@ -1,0 +1,77 @@
+import { UserError } from '../platform/errors.ts';
+import type { SampleRecord } from '../protocol/sample.ts';
+import { isScored } from '../tasks/scorer.ts';
+import type { Reward, ScoringError } from '../tasks/task.ts';
+import type { StepResult } from '../training/trainer.ts';
+import type { Rollout } from './rollouts.ts';
+
+/** A line of `samples/step-NNNNNN.jsonl`. */
+export function sampleRecord(rollout: Rollout, reward: Reward | ScoringError, advantage: number): SampleRecord {
+  return {
+    prompt: rollout.job.prompt,
+    completion: rollout.completion,
+    ...(isScored(reward) ? rewardRecord(reward) : { rewards: {}, report: reward }),
+    advantage,
+    policyVersion: rollout.job.policyVersion,
+    seed: rollout.job.seed,
+    tokens: [...rollout.tokens],
+    revealedAt: [...rollout.revealedAt],
+    confidence: [...rollout.confidence].map((p) => Number(p.toFixed(4))),
+  };
+}
+
+function rewardRecord({ total, parts, report }: Reward): Pick<SampleRecord, 'rewards' | 'report'> {
+  return { rewards: { ...parts, total }, ...(report === undefined ? {} : { report }) };
+}
+
+/**
+ * Means over the completions that were scored, and the number of the others if there are any. Throws a `UserError` if
+ * none was scored.
+ */
+export function rewardMetrics(all: readonly (Reward | ScoringError)[]): Record<string, number> {
+  const rewards = all.filter(isScored);
+  const broken = scoringError(all);
+  if (broken && rewards.length === 0)
+    throw new UserError(
+      `No completion of this step could be rewarded: ${broken.broken}; fix the cause and resume the run.`,
+    );
+  const metrics: Record<string, number> = { reward: mean(rewards.map(({ total }) => total)) };
+  if (broken) metrics['rewards/dropped'] = all.length - rewards.length;
+  for (const part of Object.keys(rewards[0]!.parts))
+    metrics[`rewards/${part}/mean`] = mean(rewards.map(({ parts }) => parts[part] ?? 0));
+  return metrics;
+}
+
+/** What the user should know about completions that could not be scored. */
+export function scoringWarnings(all: readonly (Reward | ScoringError)[]): string[] {
+  const count = all.filter((reward) => !isScored(reward)).length;
+  if (count === 0) return [];
+  const which = count === 1 ? '1 completion was' : `${count} completions were`;
+  return [`${which} left out because they could not be scored: ${scoringError(all)?.broken}`];
+}
+
+const scoringError = (all: readonly (Reward | ScoringError)[]): ScoringError | undefined =>
+  all.find((reward): reward is ScoringError => !isScored(reward));
+
+export function lengthMetrics(rollouts: readonly Rollout[]): Record<string, number> {
+  const lengths = rollouts.map(({ length }) => length);
+  return {
+    'completions/mean_length': mean(lengths),
+    'completions/min_length': Math.min(...lengths),
+    'completions/max_length': Math.max(...lengths),
+  };
+}
+
+export function updateMetrics({ loss, gradNorm, learningRate }: StepResult): Record<string, number> {
+  return { loss, grad_norm: gradNorm, learning_rate: learningRate };
+}
+
+export function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+}
+
+/** The mean of each metric over the records that have it. */
+export function meanOf(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const names = new Set(records.flatMap((record) => Object.keys(record)));
+  return Object.fromEntries([...names].map((name) => [name, mean(records.flatMap((record) => record[name] ?? []))]));
+}

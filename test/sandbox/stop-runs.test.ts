@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { startEvaluation } from '../../src/evaluation/evaluation-run.ts';
+import { evaluationSettings } from '../../src/evaluation/settings.ts';
+import { requestControl } from '../../src/runs/control.ts';
+import { readStatus } from '../../src/runs/reader.ts';
+import type { JobHooks } from '../../src/runs/run-job.ts';
+import type { RunWriter } from '../../src/runs/writer.ts';
+import { tuningSettings } from '../../src/tuning/settings.ts';
+import { startTuning } from '../../src/tuning/tuning-run.ts';
+import { startDiscovery } from '../../src/workspace/discovery-run.ts';
+import { enterHome } from '../cli/unmask.ts';
+import { oneThread } from '../model/tiny-model.ts';
+import { writeAsciiModel } from './ascii-model.ts';
+import { type CleanMachine, cleanMachine } from './clean-machine.ts';
+
+let leave: () => Promise<void>;
+let home: string;
+let machine: CleanMachine;
+let model: string;
+let data: string;
+before(async () => {
+  ({ leave, home } = await enterHome());
+  machine = await cleanMachine();
+  // Whatever such a model writes is the rest of a comment, so that the tests run.
+  model = await writeAsciiModel(path.join(home, 'model'), { lines: false });
+  data = path.join(home, 'problems.jsonl');
+  const row = (number: number) => ({
+    language: 'javascript',
+    prompt: `export function n${number}() { return ${number}; } // `,
+    tests: 'test("slow", () => new Promise((done) => setTimeout(done, 60_000)));',
+  });
+  await writeFile(data, Array.from({ length: 12 }, (_, number) => `${JSON.stringify(row(number))}\n`).join(''));
+});
+after(async () => {
+  await machine.assertClean();
+  await machine.leave();
+  await leave();
+});
+
+/** Processes that this one has started and that still run, tests of a sandbox among them. */
+async function children(): Promise<string[]> {
+  const threads = await readdir('/proc/self/task');
+  const lists = await Promise.all(
+    threads.map((thread) => readFile(`/proc/self/task/${thread}/children`, 'utf8').catch(() => '')),
+  );
+  const names = lists
+    .flatMap((list) => list.split(' ').filter(Boolean))
+    .map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''));
+  return (await Promise.all(names)).filter((name) => name.includes('bwrap') || name.includes('prlimit'));
+}
+
+/**
+ * Starts a job, stops it once its tests run and `when` says so, and checks that it ends while they would have gone on,
+ * and that none of them is left.
+ */
+async function stopWhileTestsRun(
+  start: (hooks: JobHooks) => Promise<unknown>,
+  how: 'signal' | 'control',
+  when: (activity: string) => boolean = () => true,
+): Promise<string> {
+  const abort = new AbortController();
+  let run: RunWriter | undefined;
+  const hooks: JobHooks = {
+    signal: abort.signal,
+    onStart: (started) => {
+      run = started;
+    },
+  };
+  let over = false;
+  const ended = start(hooks).then(
+    () => assert.fail('the job came to its end'),
+    (error: Error) => {
+      over = true;
+      return error;
+    },
+  );
+  while (!run || !when(run.status.activity?.text ?? '') || (await children()).length === 0) {
+    assert.ok(!over, `it ended before its tests ran: ${over && (await ended).message}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const asked = performance.now();
+  if (how === 'signal') abort.abort();
+  else await requestControl(run.dir, 'stop');
+  const error = await ended;
+  const seconds = (performance.now() - asked) / 1000;
+  assert.equal(error.name, 'Interrupted', error.stack);
+  assert.deepEqual(await children(), []);
+  // Half a second on a machine that does nothing else; the tests' own limit is ten seconds and more.
+  assert.ok(seconds < 6, `${seconds} s`);
+  assert.equal((await readStatus(run.dir)).state, 'interrupted');
+  return run.dir;
+}
+
+describe('tests that run for a minute', () => {
+  it('end when a tuning run is stopped that waits for its rewards', async () => {
+    const request = {
+      ...{ task: 'code', objective: 'spg-mixture', model, data, seed: 0, steps: 2, timeLimit: null, testProblems: 0 },
+      settings: tuningSettings.parse({
+        ...{ prompts_per_step: 2, group_size: 2, length: 16, block: 16, evaluation_problems: 1 },
+      }),
+    };
+    const dir = await stopWhileTestsRun(
+      (hooks) => startTuning(oneThread(), path.join(home, 'runs'), request, hooks),
+      'control',
+      (activity) => /^step 1: rollouts 4 of 4, rewards \d of 4$/.test(activity),
+    );
+    assert.match(
+      await readFile(path.join(dir, 'log.txt'), 'utf8'),
+      /Request received: stop\.[\s\S]*Stopped after step 0\.\n$/,
+    );
+  });
+
+  it('end when a tuning run is stopped during an evaluation', async () => {
+    const request = {
+      ...{ task: 'code', objective: 'spg-mixture', model, data, seed: 0, steps: 2, timeLimit: null, testProblems: 1 },
+      settings: tuningSettings.parse({ prompts_per_step: 1, group_size: 2, length: 16, evaluation_problems: 1 }),
+    };
+    await stopWhileTestsRun(
+      (hooks) => startTuning(oneThread(), path.join(home, 'runs'), request, hooks),
+      'signal',
+      (activity) => /^(test|validation): answers 1 of 1$/.test(activity),
+    );
+  });
+
+  it('end when an evaluation is stopped', async () => {
+    const request = {
+      ...{ task: 'code', model, data, limit: 3, skipBroken: false, heldOut: false, samples: 1, seed: 0 },
+      asReleased: false,
+      settings: evaluationSettings.parse({ length: 16 }),
+    };
+    await stopWhileTestsRun(
+      (hooks) => startEvaluation(oneThread(), path.join(home, 'evaluations'), request, hooks),
+      'control',
+    );
+  });
+
+  it('end when a search for functions is stopped, and what is known is kept', async () => {
+    const workspace = path.join(home, 'workspace');
+    await mkdir(workspace, { recursive: true });
+    await writeFile(path.join(workspace, 'two.mjs'), 'export function two() {\n  return 2;\n}\n');
+    await writeFile(
+      path.join(workspace, 'two.test.mjs'),
+      "import { test } from 'node:test';\nimport { two } from './two.mjs';\ntest('slow', async () => {\n  two();\n  await new Promise((done) => setTimeout(done, 60_000));\n});\n",
+    );
+    await writeFile(path.join(workspace, 'package.json'), '{"scripts":{"test":"node --test"},"type":"module"}\n');
+    await stopWhileTestsRun((hooks) => startDiscovery(path.join(home, 'runs'), workspace, hooks), 'control');
+    await rm(workspace, { recursive: true });
+  });
+});
