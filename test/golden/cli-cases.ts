@@ -112,7 +112,8 @@ export const transcripts: Readonly<Record<string, Transcript>> = {
   bench: {
     success: {
       args: ['bench', '--only', 'matmul', '--seconds', '0.05', '--python', 'nosuch', ...cpu],
-      mask: [machine],
+      // The width of the first column follows the width of the measured number.
+      mask: [machine, [/^ +(?=unmask +peer)/m, 'COLUMNS  ']],
     },
     failure: { args: ['bench', '--only', 'nosuch'] },
   },
