@@ -135,7 +135,7 @@ describe('unmask eval', () => {
     const stopped = await unmask([...evaluate, '--json'], { signal: AbortSignal.abort() });
     assert.equal(stopped.code, 130);
     assert.deepEqual(JSON.parse(stopped.stdout), {
-      error: { message: 'The evaluation was stopped; nothing was written.' },
+      error: { message: 'The evaluation was stopped before it began; nothing was written.' },
     });
   });
 

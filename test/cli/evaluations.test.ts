@@ -91,7 +91,10 @@ describe('unmask evaluations', () => {
     const alone = await document(['evaluations', 'compare', first.run]);
     assert.equal(alone.compared, null, 'there is none before the first');
     const { stdout } = await unmask(['evaluations', 'compare', second.run]);
-    assert.match(stdout, /^other reached .*\nCell accuracy is .*tiny on the same 10 problems/);
+    assert.match(
+      stdout,
+      /^other reached .*\nNo measurable difference in cell accuracy: .*tiny on the same 10 problems/,
+    );
 
     const file = path.join(home, 'out', 'answers.csv');
     const exported = await document(['evaluations', 'export', first.run, '--format', 'csv', '--output', file]);

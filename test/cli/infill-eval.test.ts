@@ -115,7 +115,7 @@ describe('unmask infill-eval', () => {
   it('refuses what it cannot measure, in one sentence', async () => {
     assert.match(await refusal(command('no-code'), 1), /^no-code was not trained to fill gaps by denoising/);
     assert.match(await refusal(command('tiny-left'), 1), /^tiny-left was not trained to fill gaps by denoising/);
-    assert.match(await refusal(command('tiny-code', 'empty'), 1), /empty holds no source file/);
+    assert.match(await refusal(command('tiny-code', 'empty'), 1), /empty contains no readable source file/);
     assert.match(await refusal(command('tiny-code', 'nowhere'), 1), /nowhere cannot be read/);
     assert.match(await refusal(command('tiny-code', 'own', 'own'), 2), /nothing is left to count/);
     const beside = (name: string) => refusal([...command(), '--autoregressive', name], 1);

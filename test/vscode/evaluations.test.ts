@@ -36,7 +36,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
   async function evaluate(problems: number): Promise<void> {
     await runCommand(workbench, page, 'Unmask: Run SPG Eval');
     const widget = page.locator('.quick-input-widget');
-    await widget.getByText('Evaluate on which suites?').waitFor();
+    await widget.getByText('Select suites').waitFor();
     assert.match(
       (await widget.locator('.monaco-list-row', { hasText: 'gsm8k' }).innerText()).replaceAll('\n', ' '),
       /needs a problem file/,
@@ -46,7 +46,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
     // Enter takes the row that has the focus, which comes a moment after the rows.
     await widget.locator('.monaco-list-row.focused', { hasText: 'unmask-puzzles' }).waitFor();
     await page.keyboard.press('Enter');
-    await widget.getByText('How many problems').waitFor();
+    await widget.getByText('Enter the number of problems').waitFor();
     await widget.locator('input.input').fill(String(problems));
     await page.keyboard.press('Enter');
   }
@@ -71,7 +71,10 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
   it('remembers the choice, and stands the next report beside the previous one', async () => {
     await evaluate(8);
     await report().locator('.verdict').first().waitFor({ timeout: 120_000 });
-    assert.match((await report().locator('.verdict').first().innerText()).trim(), /^not distinguishable 0\.0 points/);
+    assert.match(
+      (await report().locator('.verdict').first().innerText()).trim(),
+      /^no measurable difference 0\.0 points/,
+    );
     assert.match(
       await report().locator('.verdicts').innerText(),
       /Only 8 problems are in both evaluations: this one has 8, the other one 12/,

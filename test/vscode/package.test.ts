@@ -141,10 +141,10 @@ describe('the installed package', { timeout: 300_000 }, () => {
   it('shows the devices through the palette', async () => {
     await runCommand(workbench, page, 'Unmask: Show Devices');
     const lines = page.locator('.editor-instance .view-lines');
-    await lines.filter({ hasText: 'Chosen:' }).waitFor({ timeout: 120_000 });
+    await lines.filter({ hasText: 'Selected:' }).waitFor({ timeout: 120_000 });
     // The editor draws spaces as no-break spaces.
     const text = ((await lines.textContent()) ?? '').replaceAll('\u00a0', ' ');
-    assert.match(text, /Chosen: (onnx|tensorflow) on \w+/);
+    assert.match(text, /Selected: (onnx|tensorflow) on \w+/);
     assert.match(text, /onnx +cpu +yes +passed/);
     assert.match(text, /tensorflow +wasm +yes +passed/);
     await screenshot(page, 'devices');

@@ -91,7 +91,7 @@ suite('evaluations', () => {
     messages.restore();
     messages = new Messages();
     await run('deleteEvaluation', dir);
-    assert.match(messages.shown[0]!, /^Delete the evaluation on sudoku4x4 of .*\?$/);
+    assert.match(messages.shown[0]!, /^Delete the evaluation on sudoku4x4 from .*\?$/);
     assert.ok(existsSync(dir), 'nobody confirmed it');
     messages.restore();
     messages = new Messages([[/^Delete /, 'Delete']]);

@@ -64,7 +64,7 @@ suite('models', () => {
     } finally {
       questions.restore();
     }
-    assert.match(questions.titles[0] ?? '', /^Model that completes code \(now unmask-other\)$/);
+    assert.match(questions.titles[0] ?? '', /^Select a model for completions \(current: unmask-other\)$/);
     assert.deepEqual(
       questions.labels[0]?.slice(-2).map((label) => label.replace(/^\$\([\w-]+\) /, '')),
       ['Add a model from the Hugging Face Hub…', 'Add a model folder…'],
@@ -155,7 +155,7 @@ suite('models', () => {
       await vscode.commands.executeCommand('unmask.addModel', { hub: 'test-org/nothing' });
       assert.match(shown()[0] ?? '', /^Unmask: The hub refuses access to test-org\/nothing without a token/);
       await vscode.commands.executeCommand('unmask.addModel', { hub: '../nothing' });
-      assert.match(shown()[1] ?? '', /^Unmask: "\.\.\/nothing" is not the id of a model/);
+      assert.match(shown()[1] ?? '', /^Unmask: "\.\.\/nothing" is not a model id; /);
     });
   });
 });

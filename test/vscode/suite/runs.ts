@@ -165,10 +165,7 @@ suite('runs', () => {
   test('go with all other data of the machine, after they were stopped', async () => {
     const started = await vscode.commands.executeCommand<string>('unmask.tuneOnTask', endless);
     await vscode.commands.executeCommand('unmask.deleteAllData');
-    assert.match(
-      messages.shown[0] ?? '',
-      /^Delete all runs, kept models, evaluations, comparisons and caches of Unmask\?/,
-    );
+    assert.match(messages.shown[0] ?? '', /^Delete all runs, models, evaluations, comparisons and caches of Unmask\?/);
     assert.equal(messages.shown[1], 'All local data of Unmask was deleted.');
     assert.ok(started && !existsSync(started));
     assert.deepEqual(await api.trees.runs.getChildren(), []);

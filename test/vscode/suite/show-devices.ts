@@ -46,7 +46,7 @@ suite('unmask', () => {
     const document = vscode.window.activeTextEditor?.document;
     assert.equal(document?.uri.toString(), 'unmask:/Unmask%20Devices');
     const text = document.getText();
-    assert.match(text, /^Chosen: (onnx|tensorflow) on \w+$/m);
+    assert.match(text, /^Selected: (onnx|tensorflow) on \w+$/m);
     assert.match(
       text,
       /^> +(onnx|tensorflow) +\w+ +yes +passed +[\d.]+$/m,
@@ -78,7 +78,7 @@ suite('unmask', () => {
     await configuration().update('node', '/no/such/node', vscode.ConfigurationTarget.Global);
     await vscode.commands.executeCommand(command);
     assert.equal(errors.length, 1);
-    assert.match(errors[0]!, /^Unmask: The setting unmask\.node names \/no\/such\/node, which does not exist; /);
+    assert.match(errors[0]!, /^Unmask: unmask\.node is set to \/no\/such\/node, which does not exist\. /);
     assert.equal(vscode.window.activeTextEditor, undefined);
   });
 
