@@ -37,6 +37,8 @@ export interface InfillRequest {
   readonly width?: number;
   /** Tokens of a block; default: the model's. */
   readonly block?: number;
+  /** Steps after which keys and values of the context are computed again (`DecodingSession`); default: 0, in every step. */
+  readonly cacheRefresh?: number;
   /** Stop at the end of the first line. */
   readonly singleLine: boolean;
   /** When an alternative is not denoised to its end; default: never. */
@@ -135,7 +137,7 @@ class GapFiller {
     this.#hooks = hooks;
     this.#healed = healedPrefix(tokenizer, request.prefix);
     this.#block = request.block ?? generation.block_length;
-    this.#session = new DecodingSession(model, { block: this.#block });
+    this.#session = new DecodingSession(model, { block: this.#block, refresh: request.cacheRefresh ?? 0 });
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
     this.#context = readContext(tokenizer, { ...request, prefix }, config.max_position_embeddings - width);
     this.#rules = {
