@@ -60,16 +60,16 @@ const positionBucket = 16;
  *
  * Where the attention allows it (`prefix-lm`, whose context never sees the canvas, and `causal`), a context is read once,
  * when its text is opened, and a step costs the canvas alone. This is exact. With any other attention (`full`,
- * `block-causal`) the whole row is read in every step, unless `refresh` says otherwise: with `full` attention, the context's
- * keys and values are then computed with the canvas as it is every `refresh` steps, and kept in between (the dual cache of
- * Fast-dLLM, arXiv 2505.22618, section 3.2). That is an approximation, and exact for `refresh` 1. Dispose of the session to
+ * `block-causal`) the whole row is read in every step, unless `refresh` is above 1: with `full` attention, the
+ * context's keys and values are then computed every `refresh` steps, with the canvas as it is at that time, and kept in
+ * between (the dual cache of Fast-dLLM, arXiv 2505.22618, section 3.2). That is an approximation. Dispose of the session to
  * release what it keeps.
  */
 export class DecodingSession {
   readonly #model: Denoiser;
   readonly #bucket: number;
   readonly #cached: boolean;
-  /** Steps for which keys and values of a context that sees the canvas are kept; 0: none. */
+  /** Steps for which keys and values of a context that sees the canvas are used; 0: they are not kept. */
   readonly #refresh: number;
   readonly #canvases = new Map<Int32Array, KeptContext>();
   readonly #texts = new Map<string, SessionText>();
@@ -78,12 +78,12 @@ export class DecodingSession {
   /** `block`: positions that are asked for together in most steps. */
   constructor(
     model: Denoiser,
-    { block = positionBucket, refresh = 0 }: { readonly block?: number; readonly refresh?: number } = {},
+    { block = positionBucket, refresh = 1 }: { readonly block?: number; readonly refresh?: number } = {},
   ) {
     this.#model = model;
     this.#bucket = Math.min(block, positionBucket);
     this.#cached = model.config.attention === 'prefix-lm' || model.config.attention === 'causal';
-    this.#refresh = model.config.attention === 'full' && model.context ? refresh : 0;
+    this.#refresh = model.config.attention === 'full' && model.context && refresh > 1 ? refresh : 0;
   }
 
   /** Reads a context unless the session knows it. Throws a `UserError` if the text is longer than the model's positions. */
