@@ -9,11 +9,12 @@ export interface Denoiser {
     readonly eos_token_id: number;
     readonly vocab_size: number;
     readonly attention?: string;
+    readonly logit_shift?: boolean;
     readonly block_size?: number | undefined;
   };
   /** Logits at the given places of each row: one Float32Array [places.length * vocab_size] per query, in order. */
   logits(queries: readonly Query[]): Promise<Float32Array[]>;
-  /** Computes keys and values of a context; only for `prefix-lm` and `causal` attention. */
+  /** Computes keys and values of a context; not for `block-causal` attention. */
   readonly context?: Pick<ContextReader, 'read' | 'logits'>;
   /** Throws a `UserError` if a row of so many tokens is longer than the model's positions. */
   checkLength?(length: number): void;
@@ -45,6 +46,12 @@ export interface CanvasQuery {
   readonly positions: readonly number[];
 }
 
+/** Keys and values of a context beside one canvas, and the steps that they were used for. */
+interface KeptContext {
+  readonly context: Context;
+  readonly steps: number;
+}
+
 /** Logits are computed for positions that begin and end at a multiple of this, so that few programs are compiled. */
 const positionBucket = 16;
 
@@ -53,20 +60,30 @@ const positionBucket = 16;
  *
  * Where the attention allows it (`prefix-lm`, whose context never sees the canvas, and `causal`), a context is read once,
  * when its text is opened, and a step costs the canvas alone. This is exact. With any other attention (`full`,
- * `block-causal`) the whole row is read in every step. Dispose of the session to release what it keeps.
+ * `block-causal`) the whole row is read in every step, unless `refresh` is above 1: with `full` attention, the
+ * context's keys and values are then computed every `refresh` steps, with the canvas as it is at that time, and kept in
+ * between (the dual cache of Fast-dLLM, arXiv 2505.22618, section 3.2). That is an approximation. Dispose of the session to
+ * release what it keeps.
  */
 export class DecodingSession {
   readonly #model: Denoiser;
   readonly #bucket: number;
   readonly #cached: boolean;
+  /** Steps for which keys and values of a context that sees the canvas are used; 0: they are not kept. */
+  readonly #refresh: number;
+  readonly #canvases = new Map<Int32Array, KeptContext>();
   readonly #texts = new Map<string, SessionText>();
   #disposed = false;
 
   /** `block`: positions that are asked for together in most steps. */
-  constructor(model: Denoiser, { block = positionBucket }: { readonly block?: number } = {}) {
+  constructor(
+    model: Denoiser,
+    { block = positionBucket, refresh = 1 }: { readonly block?: number; readonly refresh?: number } = {},
+  ) {
     this.#model = model;
     this.#bucket = Math.min(block, positionBucket);
     this.#cached = model.config.attention === 'prefix-lm' || model.config.attention === 'causal';
+    this.#refresh = model.config.attention === 'full' && model.context && refresh > 1 ? refresh : 0;
   }
 
   /** Reads a context unless the session knows it. Throws a `UserError` if the text is longer than the model's positions. */
@@ -86,6 +103,7 @@ export class DecodingSession {
   /** One Float32Array [positions.length * vocab_size] per query, in order. */
   async logits(queries: readonly CanvasQuery[]): Promise<Float32Array[]> {
     this.#assertUsable();
+    if (this.#refresh > 0) return this.#logitsBesideKept(queries);
     if (!this.#cached) return this.#model.logits(queries.map(wholeRow));
     const results: Float32Array[] = new Array(queries.length);
     for (const [text, rows] of byText(queries)) {
@@ -107,18 +125,43 @@ export class DecodingSession {
     this.#disposed = true;
     for (const { context } of this.#texts.values()) context?.dispose();
     this.#texts.clear();
+    for (const { context } of this.#canvases.values()) context.dispose();
+    this.#canvases.clear();
   }
 
   get #reader(): Pick<ContextReader, 'read' | 'logits'> {
     return this.#model.context as Pick<ContextReader, 'read' | 'logits'>;
   }
 
-  async #read(prompt: Int32Array, suffix: Int32Array, width: number): Promise<Context> {
+  /** Each canvas has a context of its own, because the context sees it. */
+  async #logitsBesideKept(queries: readonly CanvasQuery[]): Promise<Float32Array[]> {
+    const results: Float32Array[] = [];
+    for (const { text, tokens, positions } of queries) {
+      // A model that predicts the next place predicts the first of the canvas from the prompt's last token.
+      const lead = this.#model.config.logit_shift ? text.prompt.slice(-1) : text.prompt.slice(0, 0);
+      const prompt = text.prompt.slice(0, text.prompt.length - lead.length);
+      const width = text.width + lead.length;
+      const canvas = Int32Array.from([...lead, ...tokens]);
+      const kept = this.#canvases.get(tokens);
+      const isCurrent = kept !== undefined && kept.steps < this.#refresh;
+      const context = isCurrent ? kept.context : await this.#read(prompt, text.suffix, width, canvas);
+      if (!isCurrent) kept?.context.dispose();
+      this.#canvases.set(tokens, { context, steps: isCurrent ? kept.steps + 1 : 1 });
+      const shifted = { text, tokens: canvas, positions: positions.map((position) => position + lead.length) };
+      results.push(...(await this.#pass({ ...text, prompt, width, context }, [shifted])));
+    }
+    return results;
+  }
+
+  async #read(prompt: Int32Array, suffix: Int32Array, width: number, canvas?: Int32Array): Promise<Context> {
     const after = prompt.length + width;
-    const context = await this.#reader.read({
-      tokens: [...prompt, ...suffix],
-      positions: [...prompt.keys(), ...Array.from(suffix, (_, index) => after + index)],
-    });
+    const context = await this.#reader.read(
+      {
+        tokens: [...prompt, ...suffix],
+        positions: [...prompt.keys(), ...Array.from(suffix, (_, index) => after + index)],
+      },
+      canvas && { tokens: [...canvas], positions: Array.from(canvas, (_, index) => prompt.length + index) },
+    );
     // The session may have been disposed of while the context was read.
     if (this.#disposed) context.dispose();
     this.#assertUsable();

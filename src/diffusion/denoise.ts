@@ -34,6 +34,8 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
   /** One seed per prompt: a completion depends on its prompt, its suffix, its seed and the options alone. */
   readonly seeds: readonly number[];
   readonly options: DecodingOptions;
+  /** Steps after which a context that sees the canvas is read again (`DecodingSession`); default: 1, in every step. */
+  readonly contextRefresh?: number;
   /** Called after every step with the completions so far, in the order of the prompts. */
   readonly watch?: (canvases: readonly Denoised[]) => void;
   /** Called after every step with the number of completions that are done. */
@@ -48,13 +50,13 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
  */
 export async function denoise(
   model: Denoiser,
-  { prompts, suffixes = [], seeds, options, signal, checkCancelled, watch, progress }: DenoiseCall,
+  { prompts, suffixes = [], seeds, options, contextRefresh = 1, signal, checkCancelled, watch, progress }: DenoiseCall,
 ): Promise<Denoised[]> {
   checkDecoding(options);
   assertDenoises(model);
   const { mask_token_id: mask, vocab_size: vocabulary } = model.config;
   const { order, steps, threshold, temperature } = options;
-  const session = new DecodingSession(model, { block: options.block });
+  const session = new DecodingSession(model, { block: options.block, refresh: contextRefresh });
   try {
     const canvases: Canvas[] = [];
     for (const [index, prompt] of prompts.entries()) {

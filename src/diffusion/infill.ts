@@ -37,6 +37,11 @@ export interface InfillRequest {
   readonly width?: number;
   /** Tokens of a block; default: the model's. */
   readonly block?: number;
+  /**
+   * Steps after which a context that sees the canvas (`full` attention) is read again: its keys and values are kept in
+   * between (`DecodingSession`). 1, the default, reads it in every step and is exact.
+   */
+  readonly contextRefresh?: number;
   /** Stop at the end of the first line. */
   readonly singleLine: boolean;
   /** When an alternative is not denoised to its end; default: never. */
@@ -135,7 +140,7 @@ class GapFiller {
     this.#hooks = hooks;
     this.#healed = healedPrefix(tokenizer, request.prefix);
     this.#block = request.block ?? generation.block_length;
-    this.#session = new DecodingSession(model, { block: this.#block });
+    this.#session = new DecodingSession(model, { block: this.#block, refresh: request.contextRefresh ?? 1 });
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
     this.#context = readContext(tokenizer, { ...request, prefix }, config.max_position_embeddings - width);
     this.#rules = {

@@ -47,6 +47,7 @@ export const settings = {
   debounce: 'unmask.completions.debounce',
   alternatives: 'unmask.completions.alternatives',
   contextTokens: 'unmask.completions.contextTokens',
+  contextRefresh: 'unmask.completions.contextRefresh',
   threshold: 'unmask.completions.threshold',
   prefetch: 'unmask.completions.prefetch',
   hyperparameters: 'unmask.tuning.hyperparameters',

@@ -19,6 +19,7 @@ export function readRuntimeSettings(chosen: ChosenModel): RuntimeSettings {
       debounce: read(settings.debounce),
       alternatives: read(settings.alternatives),
       contextTokens: read(settings.contextTokens),
+      contextRefresh: read(settings.contextRefresh),
       threshold: read(settings.threshold),
       prefetch: read(settings.prefetch),
     },

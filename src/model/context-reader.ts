@@ -1,6 +1,17 @@
 import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
-import { add, concat, gather, input, matmul, reshape, slice, softmax, transpose } from '../graph/primitives.ts';
+import {
+  add,
+  concat,
+  constant,
+  gather,
+  input,
+  matmul,
+  reshape,
+  slice,
+  softmax,
+  transpose,
+} from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
 import type { HostTensor, Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
@@ -40,6 +51,8 @@ export interface PlacedTokens {
   readonly positions: readonly number[];
 }
 
+const none: PlacedTokens = { tokens: [], positions: [] };
+
 /** Rows put through the network, and their tokens. */
 export interface Work {
   forwards: number;
@@ -48,8 +61,10 @@ export interface Work {
 
 /**
  * Computes the keys and values of a context, and the logits of canvases that attend to them. Exact for models with
- * `prefix-lm` attention, whose context never sees the canvas, and with `causal` attention, whose canvas comes after it. It
- * keeps nothing but compiled programs: what it returns belongs to the caller (`DecodingSession`).
+ * `prefix-lm` attention, whose context never sees the canvas, and with `causal` attention, whose canvas comes after it. With
+ * `full` attention the context sees the canvas too, so its keys and values are those beside one canvas as it was when it was
+ * read, and an approximation once the canvas has changed. It keeps nothing but compiled programs: what it returns belongs to
+ * the caller (`DecodingSession`).
  */
 export class ContextReader {
   readonly #config: ModelConfig;
@@ -62,8 +77,8 @@ export class ContextReader {
 
   /** `state` holds the weights that `weights` returns as nodes of a new program; `work` is added to. */
   constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: Work) {
-    if (config.attention !== 'prefix-lm' && config.attention !== 'causal')
-      throw new Error('keys and values can be kept only of a context that never sees the canvas');
+    if (config.attention === 'block-causal')
+      throw new Error('keys and values of a context cannot be kept with block-causal attention');
     this.#config = config;
     this.#state = state;
     this.#weights = weights;
@@ -76,27 +91,31 @@ export class ContextReader {
     return this.#open;
   }
 
-  /** Keys and values of a context. */
-  async read({ tokens, positions }: PlacedTokens): Promise<Context> {
+  /** Keys and values of a context; with `full` attention those beside `canvas`, which the context sees. */
+  async read({ tokens, positions }: PlacedTokens, canvas: PlacedTokens = none): Promise<Context> {
     const capacity = Math.max(1, Math.ceil(tokens.length / lengthBucket)) * lengthBucket;
-    const padded = (values: readonly number[], fill: number): Int32Array => {
-      const data = new Int32Array(capacity).fill(fill);
+    const width = canvas.tokens.length;
+    const padded = (values: readonly number[], after: readonly number[], fill: number): Int32Array => {
+      const data = new Int32Array(capacity + width).fill(fill);
       data.set(values);
+      data.set(after, capacity);
       return data;
     };
     const present: HostTensor = { shape: [capacity], data: new Float32Array(capacity).fill(1, 0, tokens.length) };
-    const program = await this.#programs.get(`context ${capacity}`, () => this.#contextProgram(capacity));
+    const program = await this.#programs.get(`context ${capacity} ${width}`, () =>
+      this.#contextProgram(capacity, width),
+    );
     const cache = await program.run(
       {
-        tokens: { shape: [1, capacity], data: padded(tokens, this.#config.pad_token_id) },
-        positions: { shape: [capacity], data: padded(positions, 0) },
+        tokens: { shape: [1, capacity + width], data: padded(tokens, canvas.tokens, this.#config.pad_token_id) },
+        positions: { shape: [capacity + width], data: padded(positions, canvas.positions, 0) },
         // Keys and values of the first layer do not depend on other tokens.
         ...(this.#config.num_hidden_layers > 1 ? { present } : {}),
       },
       this.#state,
     );
     this.#work.forwards++;
-    this.#work.tokens += capacity;
+    this.#work.tokens += capacity + width;
     return this.#owned({ tokens: tokens.length, cache, present });
   }
 
@@ -165,18 +184,21 @@ export class ContextReader {
   }
 
   /** The part of the network up to the keys and values of the last layer. */
-  #contextProgram(capacity: number): Program {
+  #contextProgram(capacity: number, width: number): Program {
     const config = this.#config;
-    const hiddenKeys = reshape(unseen(input('present', [capacity])), [1, 1, 1, capacity]);
-    const positions = this.#positions(capacity);
+    const length = capacity + width;
+    const ofContext = unseen(input('present', [capacity]));
+    const ofCanvas = constant({ shape: [width], data: new Float32Array(width) });
+    const hiddenKeys = reshape(width > 0 ? concat([ofContext, ofCanvas], 0) : ofContext, [1, 1, 1, length]);
+    const positions = this.#positions(length);
     const outputs: Record<string, Tensor> = {};
-    layers(config, this.#weights(), input('tokens', [1, capacity], 'i32'), (layer, of, x) => {
+    layers(config, this.#weights(), input('tokens', [1, length], 'i32'), (layer, of, x) => {
       const { q, k, v } = projections(config, of, x, positions);
-      const shape = [config.num_key_value_heads, capacity, config.head_dim];
-      outputs[`k.${layer}`] = reshape(k, shape);
-      outputs[`v.${layer}`] = reshape(v, shape);
-      const weights = softmax(add(this.#scores(q, k, capacity), hiddenKeys));
-      return joinHeads(of, reshape(matmul(weights, v), [1, config.num_attention_heads, capacity, -1]));
+      const shape = [config.num_key_value_heads, length, config.head_dim];
+      outputs[`k.${layer}`] = slice(reshape(k, shape), 1, 0, capacity);
+      outputs[`v.${layer}`] = slice(reshape(v, shape), 1, 0, capacity);
+      const weights = softmax(add(this.#scores(q, k, length), hiddenKeys));
+      return joinHeads(of, reshape(matmul(weights, v), [1, config.num_attention_heads, length, -1]));
     });
     return defineProgram('context', { outputs });
   }

@@ -13,6 +13,7 @@ export const defaultSettings: RuntimeSettings = {
     debounce: 120,
     alternatives: 3,
     contextTokens: 512,
+    contextRefresh: 2,
     threshold: 0.9,
     prefetch: true,
   },

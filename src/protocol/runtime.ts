@@ -198,6 +198,8 @@ export interface CompletionSettings {
   readonly alternatives: number;
   /** Maximum number of context tokens around the cursor. */
   readonly contextTokens: number;
+  /** Denoising steps after which a context that attends to the suggestion is read again; 1: in every step. */
+  readonly contextRefresh: number;
   /** Confidence needed to reveal several tokens in one step. */
   readonly threshold: number;
   readonly prefetch: boolean;

@@ -24,7 +24,7 @@ export async function completeOnce(
   languageId: string,
   { seed, ...hooks }: Pick<InfillRequest, 'seed'> & Pick<InfillHooks, 'watch' | 'checkCancelled'>,
 ): Promise<CompletedOnce> {
-  const { multiline, threshold, contextTokens } = defaultSettings.completions;
+  const { multiline, threshold, contextTokens, contextRefresh } = defaultSettings.completions;
   const singleLine = !mayHaveSeveralLines(multiline, text);
   const judge = new AlternativeJudge({ languageId, text, singleLine });
   const request: InfillRequest = {
@@ -34,6 +34,7 @@ export async function completeOnce(
     seed,
     threshold,
     contextTokens,
+    contextRefresh,
     singleLine,
     stops: stoppingRules(text),
   };

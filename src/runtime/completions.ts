@@ -177,6 +177,7 @@ export class Completions {
         temperature: shownAlternatives.temperature,
         threshold: settings.threshold,
         contextTokens: settings.contextTokens,
+        contextRefresh: settings.contextRefresh,
         singleLine,
         stops: stoppingRules(query.text),
       };

@@ -42,6 +42,7 @@ export async function denoiseHere(
       temperature: shownAlternatives.temperature,
       threshold: settings.threshold,
       contextTokens: settings.contextTokens,
+      contextRefresh: settings.contextRefresh,
       singleLine,
     };
     const result = await infill(model, request, {

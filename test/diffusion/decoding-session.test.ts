@@ -172,6 +172,61 @@ describe('decoding', () => {
       }
       await model.dispose();
     });
+
+  for (const shift of [false, true])
+    it(`predicts whole rows beside a context that it has just read${shift ? ', shifted' : ''}`, async () => {
+      const model = await load({ attention: 'full', logit_shift: shift });
+      for (const prompt of [[5, 7, 4, 9], [6], []]) {
+        const tokens = Int32Array.of(4, 2, 2, 8, 2);
+        const text = { prompt, suffix: [5, 6, 3], width: tokens.length };
+        const answer = async (refresh: number) => {
+          const logits: Float32Array[] = [];
+          for (const token of [2, 11, 12]) {
+            const session = new DecodingSession(model, { block: 2, refresh });
+            const opened = await session.open(text);
+            tokens[1] = token;
+            logits.push(...(await session.logits([{ text: opened, tokens, positions: [1, 2, 4] }])));
+            session.dispose();
+          }
+          return logits;
+        };
+        const [plain, kept] = [await answer(1), await answer(2)];
+        for (const [step, logits] of plain.entries()) assertNear(kept[step]!, logits, `step ${step}`);
+      }
+      assert.equal(model.context.open, 0, 'every context was disposed of');
+      await model.dispose();
+    });
+
+  it('reads a context that sees the canvas once in so many steps, for every canvas apart', async () => {
+    const model = await load({ attention: 'full' });
+    let reads = 0;
+    const context = {
+      read: (...given: Parameters<typeof model.context.read>) => {
+        reads++;
+        return model.context.read(...given);
+      },
+      logits: (...given: Parameters<typeof model.context.logits>) => model.context.logits(...given),
+    };
+    const session = new DecodingSession(
+      { config: model.config, logits: (queries) => model.logits(queries), context },
+      { refresh: 3 },
+    );
+    const text = await session.open({ prompt: [4, 5], width: 2 });
+    const canvases = [Int32Array.of(2, 2), Int32Array.of(2, 2)];
+    const ask = () => session.logits(canvases.map((tokens) => ({ text, tokens, positions: [0, 1] })));
+    const first = await ask();
+    canvases[0]![0] = 9;
+    await ask();
+    await ask();
+    assert.equal(reads, 2, 'one context for each canvas');
+    const [changed, same] = await ask();
+    assert.equal(reads, 4, 'read again after three steps');
+    assertNear(same!, first[1]!, 'a canvas that did not change');
+    assert.notDeepEqual(changed, first[0]);
+    session.dispose();
+    assert.equal(model.context.open, 0);
+    await model.dispose();
+  });
 });
 
 function failAfter(steps: number) {
