@@ -36,7 +36,7 @@ const masks: readonly (readonly [RegExp, string])[] = [
   [/^[> ] ((onnx|tensorflow) +\S+) .*$/gm, '$1 ...'],
   [/needs (about )?[\d.]+ [KMG]iB.*$/gm, 'MEMORY'],
   // How many steps there are depends on the time limit.
-  [/^step \d+ .*\n/gm, ''],
+  [/^step \d+[: ].*\n/gm, ''],
   [/^(evaluated at step) [1-9]\d*/gm, '$1 N'],
   [/^\d+ steps$/gm, 'N steps'],
   [/(?<=^== Result\n)[\s\S]*?(?=\n\n==)/gm, 'RESULT'],
