@@ -249,7 +249,9 @@ describe('in a workspace that is not trusted', { timeout: 300_000 }, () => {
       await page.locator('.view-line', { hasText: 'const product = width * height;' }).waitFor();
       // None of its code is run.
       await runCommand(workbench, page, 'Unmask: Find Functions Covered by Tests');
-      await page.locator('.notification-toast', { hasText: 'only after you trust it' }).waitFor({ timeout: 30_000 });
+      await page
+        .locator('.notification-toast', { hasText: 'only in a trusted workspace' })
+        .waitFor({ timeout: 30_000 });
       assert.deepEqual(await listRuns(path.join(workbench.home, 'runs')), []);
     } finally {
       await workbench?.close();
