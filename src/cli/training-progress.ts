@@ -52,7 +52,9 @@ export function evaluationLine(step: number, { split, n, metrics, measures }: Ev
   );
   const gap = measures?.eubo_elbo_gap;
   const bounds =
-    gap === undefined ? [] : [`EUBO-ELBO gap ${gap.toFixed(3)} nats per token (up to a constant, so it can be negative)`];
+    gap === undefined
+      ? []
+      : [`EUBO-ELBO gap ${gap.toFixed(3)} nats per token (up to a constant, so it can be negative)`];
   return [`evaluated at step ${step} on ${n} ${split} problems:`, ...shown, ...bounds].join('  ');
 }
 

@@ -8,7 +8,12 @@ import { optimizerSettings } from '../training/optimizer-settings.ts';
 export const tuningSettings = z.strictObject({
   // Rollouts
   prompts_per_step: z.int().min(1).max(4096).default(16).describe('Number of problems per step'),
-  group_size: z.int().min(2).max(1024).default(6).describe('Completions sampled per problem; their rewards are compared with each other'),
+  group_size: z
+    .int()
+    .min(2)
+    .max(1024)
+    .default(6)
+    .describe('Completions sampled per problem; their rewards are compared with each other'),
   temperature: z.number().min(0).max(10).default(0.9).describe('Sampling temperature of rollouts'),
   order: z
     .enum(['confidence', 'random', 'threshold'])
@@ -43,7 +48,12 @@ export const tuningSettings = z.strictObject({
     .enum(['log', 'loose'])
     .default('log')
     .describe("Form of SPG's upper bound: the log of a mean, or the looser bound without a logarithm"),
-  beta: z.number().min(1).max(100).default(1).describe('Order of the evidence upper bound; it is a bound for values of at least 1'),
+  beta: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(1)
+    .describe('Order of the evidence upper bound; it is a bound for values of at least 1'),
   omega: z.number().min(0).max(1).default(0.5).describe('Weight of the upper bound in the mixture for bad completions'),
   mask_samples: z.int().min(1).max(64).default(2).describe('Masked versions per completion (m)'),
   masking: z
@@ -56,12 +66,7 @@ export const tuningSettings = z.strictObject({
     .lt(1)
     .default(0.15)
     .describe('Probability of also masking a token outside the block'),
-  inner_updates: z
-    .int()
-    .min(1)
-    .max(64)
-    .default(4)
-    .describe('Updates per set of rollouts, each with new masks (mu)'),
+  inner_updates: z.int().min(1).max(64).default(4).describe('Updates per set of rollouts, each with new masks (mu)'),
   micro_batch: z
     .int()
     .min(1)
@@ -99,12 +104,16 @@ export const tuningSettings = z.strictObject({
     .nullable()
     .default(null)
     .describe("The policy ratio is clipped above 1 plus this value; null: the method's default"),
-  preference_beta: z.number().positive().default(0.1).describe('Scale of the log-ratios in the preference loss of vrpo (beta)'),
+  preference_beta: z
+    .number()
+    .positive()
+    .default(0.1)
+    .describe('Scale of the log-ratios in the preference loss of vrpo (beta)'),
   reward_beta: z.number().positive().default(10).describe("Inverse temperature of trafl's target, p exp(beta r)"),
   log_z: z
     .enum(['group', 'learned'])
     .default('group')
-    .describe("log Z of trafl: the optimum for the current group, or a learned table indexed by a hash of the prompt"),
+    .describe('log Z of trafl: the optimum for the current group, or a learned table indexed by a hash of the prompt'),
   log_z_rate: z.number().positive().max(0.5).default(0.1).describe('Learning rate of the learned log Z'),
   score_lambda: z.number().positive().default(0.01).describe('rspo regresses the relative score to advantage / lambda'),
   tilt_step: z.number().positive().default(5).describe('Step of the annealed tilt of dtm (h)'),
@@ -117,14 +126,14 @@ export const tuningSettings = z.strictObject({
     .describe("Weight of the teacher's distribution in the target of dtm (c)"),
   // Methods that train on the decoding trace
   trace_steps: z.int().min(1).default(8).describe('Number of denoising steps per completion to train on (K)'),
-  trace_lambda: z
+  trace_lambda: z.number().min(0).default(0.5).describe('Weight of the reward of greedily filled states in egspo-sa'),
+  inner: z.string().default('spg-mixture').describe('The objective to which dispo adds its branch loss'),
+  branches: z.int().min(2).max(64).default(2).describe('Completions that dispo samples per state (Z)'),
+  branch_weight: z
     .number()
     .min(0)
     .default(0.5)
-    .describe('Weight of the reward of greedily filled states in egspo-sa'),
-  inner: z.string().default('spg-mixture').describe('The objective to which dispo adds its branch loss'),
-  branches: z.int().min(2).max(64).default(2).describe('Completions that dispo samples per state (Z)'),
-  branch_weight: z.number().min(0).default(0.5).describe("Weight of dispo's branch loss relative to the inner objective"),
+    .describe("Weight of dispo's branch loss relative to the inner objective"),
   branch_lateness: z
     .number()
     .min(0)
@@ -155,7 +164,9 @@ export const tuningSettings = z.strictObject({
     .positive()
     .nullable()
     .default(null)
-    .describe('The adapter is scaled by alpha / rank; null: half the rank, or the alpha of the adapter that the run starts from'),
+    .describe(
+      'The adapter is scaled by alpha / rank; null: half the rank, or the alpha of the adapter that the run starts from',
+    ),
   lora_target_modules: z
     .union([z.array(z.string()), z.string()])
     .nullable()

@@ -236,7 +236,9 @@ async function tryFunction(
   }
   if (guards.length === 0)
     return leave(
-      work.runner.reportsCalls === false ? 'all tests also pass without its body' : 'the tests that call it also pass without its body',
+      work.runner.reportsCalls === false
+        ? 'all tests also pass without its body'
+        : 'the tests that call it also pass without its body',
     );
   return {
     workspace: root,

@@ -5,7 +5,7 @@ import { UserError } from '../../src/platform/errors.ts';
 import { countsProcessesInside } from '../../src/sandbox/bubblewrap.ts';
 import { findControlGroups } from '../../src/sandbox/control-groups.ts';
 import { closeDescriptors, inheritableDescriptors } from '../../src/sandbox/descriptors.ts';
-import { findSandbox, probeSandbox, failureReason } from '../../src/sandbox/open-sandbox.ts';
+import { failureReason, findSandbox, probeSandbox } from '../../src/sandbox/open-sandbox.ts';
 import { findProgram } from '../../src/sandbox/programs.ts';
 import { seatbeltProfile } from '../../src/sandbox/seatbelt.ts';
 import { seccompFilter } from '../../src/sandbox/seccomp.ts';

@@ -61,7 +61,9 @@ export async function problemFile(
   if (data !== undefined) return path.resolve(data);
   if (task !== 'workspace') return null;
   if (workspace === undefined)
-    throw new UsageError('The task workspace needs --workspace with a folder, or --data with the problems that discovery found in one.');
+    throw new UsageError(
+      'The task workspace needs --workspace with a folder, or --data with the problems that discovery found in one.',
+    );
   const found = await startDiscovery(runs, workspace, { ...hooks(context), command: testCommand ?? null });
   if (found.tasks.length === 0)
     throw new UserError(

@@ -93,7 +93,10 @@ export function addEval(add: AddCommand): void {
       ).choices(['all', 'test']),
     )
     .option('--split-of <model>', 'take the test part that the run of this tuned model recorded (default: --model)')
-    .option('--held-out', 'every eighth problem of --data: the held-out part of runs by versions that recorded no split')
+    .option(
+      '--held-out',
+      'every eighth problem of --data: the held-out part of runs by versions that recorded no split',
+    )
     .option('--workspace <folder>', 'workspace whose functions are the problems')
     .option(...testCommandOption)
     .option('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory', bundledPuzzleModel)

@@ -45,7 +45,10 @@ export function addEvaluations(add: AddCommand): void {
   )
     .argument('<action>', Object.keys(actions).join(', '))
     .argument('[evaluation]', 'name or folder of an evaluation')
-    .option('--against <evaluation>', 'evaluation to compare with (default: the previous one of the same task and problems)')
+    .option(
+      '--against <evaluation>',
+      'evaluation to compare with (default: the previous one of the same task and problems)',
+    )
     .option('--format <format>', `format of the export: ${exportFormats.join(' or ')}`, 'jsonl')
     .option('--output <file>', 'file for the export (default: standard output)')
     .option('--runs <folder>', 'folder of evaluations (default: in the data home)');
@@ -63,7 +66,8 @@ async function listed(root: string): Promise<CommandResult> {
   const evaluations = await listEvaluations(root);
   return {
     document: { evaluations },
-    lines: evaluations.length === 0 ? [`No evaluations in ${root}; \`unmask eval\` starts one.`] : evaluations.map(line),
+    lines:
+      evaluations.length === 0 ? [`No evaluations in ${root}; \`unmask eval\` starts one.`] : evaluations.map(line),
   };
 }
 
@@ -113,7 +117,9 @@ async function exported(root: string, options: EvaluationsOptions): Promise<Comm
     throw new UsageError(`Unknown format ${options.format}; the formats are ${exportFormats.join(' and ')}.`);
   const evaluation = await findEvaluation(root, named(options));
   if (options.output === undefined && options.json)
-    throw new UsageError('With --json, standard output holds the result document; give a file for the export with --output.');
+    throw new UsageError(
+      'With --json, standard output holds the result document; give a file for the export with --output.',
+    );
   const { text, rows } = await exportAnswers(evaluation, format);
   if (options.output === undefined) return { document: null, lines: [text.replace(/\r?\n$/, '')] };
   const file = path.resolve(options.output);
