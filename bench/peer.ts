@@ -43,7 +43,7 @@ export async function preparePeer(
   }
   if ('reason' in pytorch) return pytorch;
   const best = new Map<WorkName, Trial>();
-  const possible = works.filter((name) => whyNot(name, work) === null);
+  const possible = works.filter((name) => reasonToSkip(name, work) === null);
   for (const setting of threadSettings(availableParallelism(), findOpenblasOnOpenmp())) {
     signal.throwIfAborted();
     progress(`Trying PyTorch ${pytorch.version} at ${setting.name}`);
@@ -91,7 +91,7 @@ export function findOpponent(
   work: WorkFolder,
   contestants: Contestants,
 ): Opponent {
-  const reason = 'reason' in peer ? peer.reason : whyNot(workName, work);
+  const reason = 'reason' in peer ? peer.reason : reasonToSkip(workName, work);
   if ('reason' in peer || reason !== null) return { name: 'PyTorch', contestant: { reason: reason as string } };
   // Where it fails at every setting, it does so in front of everybody, and its reason is told.
   const setting = threads === 'one' ? oneThread : (peer.best.get(triedAs(workName)) ?? oneThread);
@@ -103,7 +103,7 @@ export function findOpponent(
   };
 }
 
-function whyNot(name: WorkName, { noPuzzlePeer }: WorkFolder): string | null {
+function reasonToSkip(name: WorkName, { noPuzzlePeer }: WorkFolder): string | null {
   const isPuzzle = name === 'rollouts' || name === 'spg-step';
   return isPuzzle && noPuzzlePeer !== null ? `does not do ${noPuzzlePeer}` : null;
 }

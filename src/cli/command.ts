@@ -90,7 +90,7 @@ export function withSettings(command: Command): Command {
 const besideResume = ['--resume', '--runs', '--engine', '--device', '--json'];
 
 /** Throws a `UsageError` if an option cannot be combined with `--resume`. */
-export function refuseBesideResume({ given }: CommandContext, ...heeded: readonly string[]): void {
+export function refuseWithResume({ given }: CommandContext, ...heeded: readonly string[]): void {
   const first = given.find((flag) => !besideResume.includes(flag) && !heeded.includes(flag));
   if (first !== undefined)
     throw new UsageError(`--resume continues a run with its original options; leave out ${first}, or start a new run.`);

@@ -11,10 +11,11 @@ import { startRecipe } from '../tuning/start-recipe.ts';
 import type { TuningResult } from '../tuning/tuning-run.ts';
 import { duration } from './training-progress.ts';
 
-/** Steps whose samples are shown, evenly over the run. */
+/** How many steps, evenly spaced over the run, the report shows samples of. */
 const shownSteps = 8;
-/** Completions shown of each of them, and of the denoisings. */
+/** How many completions the report shows for each of those steps. */
 const shownSamples = 24;
+/** How many denoisings the report shows. */
 const shownDenoisings = 4;
 
 interface StartOutcome {
@@ -28,7 +29,7 @@ interface StartOutcome {
   readonly engine: Engine;
 }
 
-/** The report of `npm start`, from what was measured and from the run's own files. */
+/** The report of `npm start`, from the measured results and the run's files. */
 export async function startReport({
   task,
   tuned,
@@ -46,24 +47,24 @@ export async function startReport({
   return {
     title: 'SPG on 4x4 Sudoku',
     summary: [
-      `A small masked diffusion model that had seen ${labelled} labelled Sudokus was tuned for ${tuned.steps} steps (${trained}) by reinforcement learning with SPG, on fresh puzzles that carry no label, only a check of the rules. It was measured before and after on ${before.n} puzzles whose solution grids it never met.`,
-      `The control is the same base, trained for the same ${trained} under supervision on the ${labelled} labelled puzzles that it was made from (${controlSteps} steps).`,
+      `A small masked diffusion model that had been trained on ${labelled} labelled Sudokus was tuned for ${tuned.steps} steps (${trained}) by reinforcement learning with SPG. The puzzles were new and had no solutions; the reward is a check of the rules. The model was evaluated before and after on ${before.n} held-out puzzles, whose solution grids are not in the training data.`,
+      `The control is the same base model with ${trained} of further supervised training (${controlSteps} steps) on the ${labelled} labelled puzzles that the base was trained on.`,
     ],
     createdAt: new Date().toISOString(),
     headline: {
       task: task.name,
       n: before.n,
       descriptions: {
-        before: 'The bundled base.',
-        after: `The base after ${tuned.steps} steps of ${configuration.objective}.`,
-        control: `The base after ${trained} more of supervised training on its own labelled puzzles.`,
+        before: 'The bundled base model.',
+        after: `The base model after ${tuned.steps} steps of ${configuration.objective}.`,
+        control: `The base model after ${trained} of further supervised training on its own labelled puzzles.`,
       },
       metrics: task.metrics.map((name) => comparison(name, before, after, control)),
     },
     settings: configuration.settings,
     environment: [
       { label: 'Engine', value: `${engine.name} on ${engine.device}` },
-      { label: 'Seconds of tuning', value: tuned.seconds.toFixed(1) },
+      { label: 'Tuning time in seconds', value: tuned.seconds.toFixed(1) },
       ...Object.entries(configuration.versions).map(([label, value]) => ({ label, value })),
       { label: 'Run', value: configuration.name },
     ],
@@ -111,7 +112,7 @@ async function samplesOf(dir: string): Promise<ReportSamples[]> {
   );
 }
 
-/** Solved puzzles and missed ones, as far as there are both. */
+/** Denoisings of solved puzzles and one unsolved puzzle, if there are any. */
 function denoisingsOf(task: string, answers: readonly GradedAnswer[], tokenizer: Tokenizer): Denoising[] {
   const missed = answers.filter(({ grade }) => !grade.correct).slice(0, 1);
   const solved = answers.filter(({ grade }) => grade.correct).slice(0, shownDenoisings - missed.length);

@@ -3,10 +3,10 @@ import type { RunActivity } from '../protocol/run.ts';
 import type { RunWriter } from '../runs/writer.ts';
 import type { CommandContext } from './command.ts';
 
-/** Milliseconds between two lines about what is done inside a step. */
+/** Minimum time between two progress lines inside a step, in milliseconds. */
 const activityEvery = 10_000;
 
-/** Progress of a training job on stderr: a line per step and per evaluation, and more of them while one takes long. */
+/** Progress of a training job on stderr: a line per step and per evaluation, and more lines during a long step. */
 export function progressHooks({ signal, progress }: Pick<CommandContext, 'signal' | 'progress'>) {
   return {
     signal,
@@ -19,7 +19,7 @@ export function progressHooks({ signal, progress }: Pick<CommandContext, 'signal
   };
 }
 
-/** Writes what a job is doing, once in a while: "step 1: rollouts 12 of 32, rewards 7 of 12, about 2 min 10 s left". */
+/** Writes the job's activity at most every 10 s: "step 1: rollouts 12 of 32, rewards 7 of 12, about 2 min 10 s left". */
 export function activityLines(progress: (line: string) => void): (activity: RunActivity) => void {
   let last = performance.now();
   return ({ text, eta }) => {
@@ -29,7 +29,7 @@ export function activityLines(progress: (line: string) => void): (activity: RunA
   };
 }
 
-/** A step in one line: what was measured of reward, bounds, loss, speed and time left. */
+/** A step in one line: reward, bounds, loss, speed and time left, as far as they were measured. */
 export function stepLine(event: StepEvent, eta: number | null): string {
   const number = (label: string, value: number | undefined, digits = 3) =>
     value === undefined ? [] : [`${label} ${value.toFixed(digits)}`];
@@ -52,7 +52,9 @@ export function evaluationLine(step: number, { split, n, metrics, measures }: Ev
   );
   const gap = measures?.eubo_elbo_gap;
   const bounds =
-    gap === undefined ? [] : [`EUBO-ELBO gap ${gap.toFixed(3)} nats a token (trained form, constant omitted)`];
+    gap === undefined
+      ? []
+      : [`EUBO-ELBO gap ${gap.toFixed(3)} nats per token (up to a constant, so it can be negative)`];
   return [`evaluated at step ${step} on ${n} ${split} problems:`, ...shown, ...bounds].join('  ');
 }
 

@@ -3,8 +3,8 @@ import { messageOf, UserError } from '../platform/errors.ts';
 import { cutTornLine } from './json-lines.ts';
 
 /**
- * A file that only grows by whole lines: each is one write, on the disk before `append` returns. A write that fails
- * half way is taken back, so that the file stays readable when the disk was full.
+ * An append-only file of lines. Each line is one write and is on the disk before `append` returns. A partial write is
+ * rolled back, so that the file stays readable if the disk is full.
  */
 export class AppendLog {
   readonly #file: string;
@@ -18,14 +18,14 @@ export class AppendLog {
     this.#length = length;
   }
 
-  /** Opens a file for appending, creating it or cutting the torn line that a killed writer left. */
+  /** Opens a file for appending. Creates it if necessary, and removes an incomplete last line of a killed process. */
   static async open(file: string): Promise<AppendLog> {
     await cutTornLine(file);
     const handle = await open(file, 'a');
     return new AppendLog(file, handle, (await handle.stat()).size);
   }
 
-  /** Appends a line, or several at once (without the end of the last); calls are carried out in their order. */
+  /** Appends one or several lines, without the last line end. Calls are processed in order. */
   append(line: string): Promise<void> {
     const turn = this.#last.then(() => this.#write(Buffer.from(`${line}\n`)));
     this.#last = turn.catch(() => undefined);

@@ -17,7 +17,7 @@ export async function listCheckpoints(dir: string): Promise<Checkpoint[]> {
   return (await stepsIn(folder)).map((step) => ({ step, dir: path.join(folder, stepName(step)) }));
 }
 
-/** The last complete checkpoint of a run; null where it has none yet. */
+/** The last complete checkpoint of a run; null if there is none. */
 export async function latestCheckpoint(dir: string): Promise<Checkpoint | null> {
   return (await listCheckpoints(dir)).at(-1) ?? null;
 }
@@ -35,8 +35,8 @@ export async function bestCheckpoint(dir: string): Promise<Checkpoint | null> {
 const progressSchema = z.object({ best: z.object({ step: z.number() }).nullable() });
 
 /**
- * Writes the checkpoint of a step: `write` fills a folder that becomes `checkpoints/step-NNNNNN` only once all of it
- * is on the disk. A checkpoint of the same step is replaced. Where `write` throws, nothing of it stays.
+ * Writes the checkpoint of a step: `write` fills a temporary folder, which is renamed to `checkpoints/step-NNNNNN` when
+ * all of it is on the disk. A checkpoint of the same step is replaced. If `write` throws, the folder is removed.
  */
 export async function commitCheckpoint(
   dir: string,
@@ -59,22 +59,22 @@ export async function commitCheckpoint(
   return { step, dir: target };
 }
 
-/** Names the runs whose adapters stand beside a checkpoint, in its folder. */
+/** The file in a checkpoint's folder that lists the runs whose adapters use it as their base. */
 export const baseOf = 'base-of.json';
 
-/** Notes that the adapters of a run stand beside this checkpoint, so that it is kept as long as that run is there. */
+/** Records that the adapters of a run use this checkpoint as their base, so that it is kept while that run exists. */
 export async function keepAsBase(checkpoint: string, run: string): Promise<void> {
   const file = path.join(checkpoint, baseOf);
   await writeJson(file, [...(await runsBeside(checkpoint)), run]);
 }
 
-/** The runs, still there, whose adapters stand beside a checkpoint. */
+/** The existing runs whose adapters use a checkpoint as their base. */
 export async function runsBeside(checkpoint: string): Promise<string[]> {
   const noted = await readJson(path.join(checkpoint, baseOf)).catch(() => []);
   return (Array.isArray(noted) ? noted : []).filter((run): run is string => typeof run === 'string' && existsSync(run));
 }
 
-/** Removes all checkpoints but the `last` newest, that of step `best` and what adapters of other runs stand beside. */
+/** Removes all checkpoints except the `last` newest, the one of step `best`, and bases of other runs' adapters. */
 export async function retainCheckpoints(
   dir: string,
   keep: { readonly last: number; readonly best: number | null },
@@ -87,7 +87,7 @@ export async function retainCheckpoints(
   }
 }
 
-/** Removes what writers that were killed left half written. Only the holder of the run's lock may call it. */
+/** Removes incomplete files that killed processes left. Only the holder of the run's lock may call it. */
 export async function removeUnfinishedCheckpoints(dir: string): Promise<void> {
   const folder = runFile(dir).checkpoints;
   for (const name of await namesIn(folder)) {
@@ -96,11 +96,11 @@ export async function removeUnfinishedCheckpoints(dir: string): Promise<void> {
 }
 
 async function removeFolder(folder: string): Promise<void> {
-  // Windows refuses while a scanner has a file open, which passes within a moment.
+  // On Windows, renaming fails while a virus scanner has a file open; a retry usually succeeds.
   await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
 
-/** Puts every file's content on the disk, so that the rename after it never names a folder with empty files. */
+/** Flushes every file to the disk, so that the renamed folder never has empty files after a crash. */
 async function flushFiles(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;

@@ -10,12 +10,12 @@ import { acquireLock } from './lock.ts';
 import { readRecord } from './read-record.ts';
 import { runConfigurationSchema, runEventSchema } from './records.ts';
 
-/** What the maker of a run states; the rest of `run.json` is filled in. */
+/** The fields of `run.json` that the caller sets; the others are filled in. */
 export type NewRun = Omit<RunConfiguration, 'schema' | 'name' | 'createdAt'> & { readonly name?: string };
 
 /**
- * Creates a run directory under `root` with its `run.json`. Its name is the time in UTC to the millisecond and what
- * is run, so that names sort by age; two runs of the same millisecond get different ones.
+ * Creates a run directory under `root` with its `run.json`. Its name begins with the UTC time in milliseconds, so names
+ * sort by age; two runs that start in the same millisecond get different names.
  */
 export async function createRunDirectory(root: string, run: NewRun): Promise<string> {
   await writing(root, () => mkdir(root, { recursive: true }));
@@ -35,7 +35,7 @@ export async function readConfiguration(dir: string): Promise<RunConfiguration> 
   return readRecord(runFile(dir).configuration, runConfigurationSchema);
 }
 
-/** Gives a run that stands after step `at` another number of steps; only the holder of its lock may. */
+/** Changes the number of steps of a run that is at step `at`. Only the holder of the run's lock may call it. */
 export async function changeSteps(
   dir: string,
   configuration: RunConfiguration,
@@ -48,22 +48,22 @@ export async function changeSteps(
   return changed;
 }
 
-/** The directory of a run that a user names: a folder's name under `root`, or a path; `command` lists what there is. */
+/** The directory of a run, from a folder name under `root` or a path. `command` is the command that lists these runs. */
 export async function findRun(root: string, run: string, command: 'runs' | 'evaluations' = 'runs'): Promise<string> {
   for (const dir of [path.join(root, run), path.resolve(run)]) {
     if ((await lstat(runFile(dir).configuration).catch(() => null)) !== null) return dir;
   }
   throw new UserError(
-    `There is no ${command.slice(0, -1)} ${run} in ${root}, nor is it the path of one; \`unmask ${command} list\` names them.`,
+    `There is no ${command.slice(0, -1)} ${run} in ${root}, and it is not the path of one; \`unmask ${command} list\` lists them.`,
   );
 }
 
-/** The command that goes on with a run which no process works on. */
+/** The command that resumes a run in a new process. */
 export function resumeCommand(
   { kind, settings }: Pick<RunConfiguration, 'kind'> & Partial<Pick<RunConfiguration, 'settings'>>,
   dir: string,
 ): string {
-  // A search is begun anew: what it found out is kept by content, so nothing is done twice.
+  // Discovery restarts, but its verdicts are cached by content, so no work is repeated.
   if (kind === 'discover') return `unmask discover --workspace ${JSON.stringify(settings?.workspace)}`;
   return `unmask ${kind === 'evaluate' ? 'eval' : kind} --resume ${dir}`;
 }
@@ -86,7 +86,7 @@ export async function rewindRun(dir: string, step: number): Promise<void> {
   await rm(files.result, { force: true });
 }
 
-/** Deletes a run directory with all it holds; throws a `UserError` where it is none, in use, or the base of other runs. */
+/** Deletes a run directory. Throws a `UserError` if it is not one, is in use, or has a base that other runs need. */
 export async function deleteRun(dir: string): Promise<void> {
   const entry = await lstat(dir).catch(() => null);
   if (!entry?.isDirectory()) throw new UserError(`${dir} is not a folder; nothing was deleted.`);
@@ -95,13 +95,13 @@ export async function deleteRun(dir: string): Promise<void> {
     const [other] = await runsBeside(checkpoint.dir);
     if (other !== undefined)
       throw new UserError(
-        `The adapters of ${other} stand beside step ${checkpoint.step} of ${dir} and are nothing without it; delete that run first, or merge it with \`unmask merge\`.`,
+        `The adapters of ${other} need step ${checkpoint.step} of ${dir} as their base; delete that run first, or merge it with \`unmask merge\`.`,
       );
   }
   const held = await acquireLock(dir);
   try {
-    // The configuration goes last, so that what a cut-off deletion leaves is still a run that can be deleted; the
-    // lock stays until the end, so that nobody starts to write what is being deleted.
+    // The configuration is deleted last, so that a run whose deletion was interrupted can still be deleted. The lock is
+    // kept until the end, so that no process starts to write into the run.
     for (const name of await namesIn(dir)) {
       if (name === 'lock.json' || name === 'run.json') continue;
       await rm(path.join(dir, name), { recursive: true, force: true, maxRetries: 5 });
@@ -123,7 +123,7 @@ async function makeFolder(dir: string): Promise<boolean> {
   }
 }
 
-/** What stays of a text in a folder's name on every platform. */
+/** Reduces a text to characters that are valid in a folder name on every platform. */
 function slug(text: string): string {
   return text
     .toLowerCase()

@@ -1,11 +1,11 @@
 import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 
-/** The folders of the data home: all that is ever written there, and all that deleting it removes. */
+/** The folders of the data home. Nothing else is written there, and these are removed when all data is deleted. */
 export const dataFolders = ['runs', 'models', 'evaluations', 'comparisons', 'cache'] as const;
 export type DataFolder = (typeof dataFolders)[number];
 
-/** Bytes in each folder of the data home. */
+/** The size of each folder of the data home, in bytes. */
 export type DiskUse = Readonly<Record<DataFolder, number>>;
 
 export async function diskUse(home: string): Promise<DiskUse> {
@@ -16,8 +16,8 @@ export async function diskUse(home: string): Promise<DiskUse> {
 }
 
 /**
- * Bytes of a file, or of all files under a folder; 0 where there is none. Links count as themselves. What goes away
- * while it is counted, a checkpoint of a running job for example, counts as nothing.
+ * The size of a file, or of all files under a folder, in bytes; 0 if it does not exist. Links are not followed. Files
+ * that are removed meanwhile, such as a checkpoint of a running job, are not counted.
  */
 export async function bytesOf(place: string): Promise<number> {
   const found = await lstat(place).catch(() => null);

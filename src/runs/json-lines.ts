@@ -7,20 +7,20 @@ import { parseRecord } from './read-record.ts';
 const newline = 0x0a;
 
 /**
- * Reads a file of one JSON record a line; none where it does not exist. A last line without its end is the trace of
- * a killed writer and is left out; any other broken line throws a `UserError` with its number.
+ * Reads a file with one JSON record per line; no records if the file does not exist. A last line without a line end was
+ * left by a killed process and is ignored. Any other invalid line throws a `UserError` with its number.
  */
 export async function readJsonLines<T>(file: string, schema: z.ZodType<T>): Promise<T[]> {
   return parseJsonLines(await completeLines(file), schema, file);
 }
 
-/** The records of a file's text, whose lines all have their end. */
+/** The records of a file's text, in which every line has its line end. */
 export function parseJsonLines<T>(text: string, schema: z.ZodType<T>, file: string): T[] {
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line, index) => parseRecord(line, schema, `line ${index + 1} of ${file}`));
 }
 
-/** Keeps the records that `keep` accepts, rewriting the file atomically and only where something goes away. */
+/** Removes the records that `keep` rejects. The file is rewritten atomically, and only if a record is removed. */
 export async function filterJsonLines<T>(
   file: string,
   schema: z.ZodType<T>,
@@ -31,7 +31,7 @@ export async function filterJsonLines<T>(
   if (kept.length < lines.length) await writeAtomic(file, kept.map((line) => `${line}\n`).join(''));
 }
 
-/** Keeps the first `count` lines of a file, rewriting it atomically and only where something goes away. */
+/** Keeps the first `count` lines of a file. The file is rewritten atomically, and only if a line is removed. */
 export async function keepFirstLines(file: string, count: number): Promise<void> {
   const lines = (await completeLines(file)).split('\n').slice(0, -1);
   if (count < lines.length)
@@ -44,7 +44,7 @@ export async function keepFirstLines(file: string, count: number): Promise<void>
     );
 }
 
-/** Cuts what follows the last line end, so that the next line written does not continue a torn one. */
+/** Removes the text after the last line end, so that the next line does not continue an incomplete one. */
 export async function cutTornLine(file: string): Promise<void> {
   const bytes = await readBytes(file);
   const end = bytes.lastIndexOf(newline) + 1;

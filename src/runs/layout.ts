@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 
-/** Where each record of a run directory lies. */
+/** The path of each file in a run directory. */
 export const runFile = (dir: string) => ({
   configuration: path.join(dir, 'run.json'),
   events: path.join(dir, 'events.jsonl'),
@@ -25,7 +25,7 @@ export function stepOf(name: string): number | null {
   return match ? Number(match[1]) : null;
 }
 
-/** Names in a folder; none where it does not exist. */
+/** Names in a folder; none if it does not exist. */
 export async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);

@@ -10,22 +10,22 @@ import { isAlive, isBeforeBoot, startOfProcess } from './process-life.ts';
 import { readRecordIfThere } from './read-record.ts';
 import { runLockSchema } from './records.ts';
 
-/** Locks that this very process holds: a restarted container may give a process its dead predecessor's number. */
+/** Locks that this process holds. A process ID alone is not enough: a restarted container may assign it again. */
 const heldHere = new Set<string>();
 
-/** The right to write a run directory, held until `release`. */
+/** The exclusive right to write a run directory, held until `release`. */
 export interface HeldLock {
   readonly lock: RunLock;
-  /** Whether it still is ours, and nobody removed or took it. */
+  /** Whether this process still holds the lock: it may have been removed or taken over. */
   isHeld(): Promise<boolean>;
-  /** Throws a `UserError` where it is not. */
+  /** Throws a `UserError` if this process no longer holds the lock. */
   assertHeld(): Promise<void>;
   release(): Promise<void>;
 }
 
 /**
- * Takes the lock of a run directory. The lock of a process that is dead is replaced; that of a living one, or of one
- * on another machine, throws a `UserError` that names it.
+ * Acquires the lock of a run directory. The lock of a dead process is replaced. If a running process or a process on
+ * another machine holds it, this throws a `UserError` that names that process.
  */
 export async function acquireLock(dir: string): Promise<HeldLock> {
   const file = runFile(dir).lock;
@@ -65,19 +65,19 @@ export async function acquireLock(dir: string): Promise<HeldLock> {
   };
 }
 
-/** The process that writes a run directory now; null where there is none. */
+/** The process that is writing a run directory; null if there is none. */
 export async function lockHolder(dir: string): Promise<RunLock | null> {
   const lock = await readRecordIfThere(runFile(dir).lock, runLockSchema);
   return lock !== null && (await mayBeHeld(lock)) ? lock : null;
 }
 
-/** Throws a `UserError` that names the process where a run directory is in use. */
+/** Throws a `UserError` that names the process if a run directory is in use. */
 export async function assertNotInUse(dir: string): Promise<void> {
   const holder = await lockHolder(dir);
   if (holder) throw new UserError(inUse(dir, holder));
 }
 
-/** Whether a lock's process may still be at work; one on another machine always may. */
+/** Whether a lock's process may still be running; this is always assumed for a process on another machine. */
 async function mayBeHeld(lock: RunLock): Promise<boolean> {
   if (lock.host !== hostname()) return true;
   if (!isAlive(lock.pid)) return false;
@@ -89,14 +89,14 @@ async function mayBeHeld(lock: RunLock): Promise<boolean> {
 
 function inUse(dir: string, lock: RunLock): string {
   const here = lock.host === hostname();
-  // Without its start, a later process with the same number looks like it.
+  // If the start time is unknown, a later process with the same ID cannot be told apart.
   const isCertain = here && (lock.pid === process.pid || lock.processStart !== undefined);
   const orRemove = isCertain ? '' : `, or remove ${runFile(dir).lock} if it has ended`;
   const advice = `${here ? 'stop that run first' : 'stop it there'}${orRemove}`;
   return `Run directory ${dir} is in use by process ${lock.pid}${here ? '' : ` on ${lock.host}`} since ${lock.startedAt}; ${advice}.`;
 }
 
-/** Creates the lock with its whole content in one step; false where there is one already. */
+/** Creates the lock file atomically, with its content; false if it exists already. */
 async function createExclusively(file: string, lock: RunLock): Promise<boolean> {
   const text = `${JSON.stringify(lock, null, 2)}\n`;
   const temporary = `${file}.${lock.token}`;
@@ -116,7 +116,7 @@ async function createExclusively(file: string, lock: RunLock): Promise<boolean> 
   }
 }
 
-/** For file systems without hard links (exFAT): a reader may meet the file before its content. */
+/** For file systems without hard links (exFAT): a reader may see the file before its content is written. */
 async function createWithoutLink(file: string, text: string): Promise<boolean> {
   try {
     const handle = await open(file, 'wx');
@@ -130,8 +130,8 @@ async function createWithoutLink(file: string, text: string): Promise<boolean> {
 }
 
 /**
- * Replaces a dead process's lock by ours; false where somebody else was faster. Who replaces holds a second lock for
- * that moment and looks again under it: a taker that saw the old lock a moment ago must not replace the new one.
+ * Replaces the lock of a dead process; false if another process was faster. The replacement is guarded by a second
+ * lock, under which the first one is read again, so that a process that read the old lock cannot replace a new one.
  */
 async function replaceStale(file: string, stale: RunLock, lock: RunLock): Promise<boolean> {
   const takeover = `${file}.takeover`;

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { promisify } from 'node:util';
 
-/** Whether a process with this number runs on this machine, ours or somebody else's. */
+/** Whether a process with this ID runs on this machine, under any user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -13,13 +13,13 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether a time is before this machine was started, so that no process of then is alive; a minute is left for clocks. */
+/** Whether a time is before this machine booted, so that no process of that time is alive. Clocks may differ by a minute. */
 export const isBeforeBoot = (time: string): boolean => Date.parse(time) < Date.now() - uptime() * 1000 - 60_000;
 
 /**
- * When a process began, as a text that only equals itself: process numbers are used again, this is not. Linux counts
- * ticks since a named boot, which no change of the clock moves; macOS has the start's date; null elsewhere (Windows)
- * and for a process that is gone.
+ * When a process started, as a text that identifies the process together with its ID, because IDs are reused. On Linux
+ * the text is the boot ID and the ticks since boot, which do not depend on the clock; on macOS, the start date. Null on
+ * other systems (Windows) and for a process that has ended.
  */
 export async function startOfProcess(pid: number): Promise<string | null> {
   try {
@@ -40,7 +40,7 @@ export async function startOfProcess(pid: number): Promise<string | null> {
       return stdout.trim() || null;
     }
   } catch {
-    // The process is gone, or the platform hides it: not knowing is an answer here.
+    // The process has ended or the platform hides its start time; null means unknown.
   }
   return null;
 }

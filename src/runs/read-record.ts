@@ -3,14 +3,14 @@ import type * as z from 'zod';
 import { messageOf, UserError } from '../platform/errors.ts';
 import { cannotRead } from '../platform/files.ts';
 
-/** Reads a JSON file and checks its shape; throws a `UserError` with the file and what is wrong with it. */
+/** Reads and validates a JSON file. Throws a `UserError` that names the file and the problem. */
 export async function readRecord<T>(file: string, schema: z.ZodType<T>): Promise<T> {
   const record = await readRecordIfThere(file, schema);
   if (record === null) throw new UserError(`${file} does not exist; check that this is a run directory.`);
   return record;
 }
 
-/** As `readRecord`, but null where the file does not exist. */
+/** Like `readRecord`, but null if the file does not exist. */
 export async function readRecordIfThere<T>(file: string, schema: z.ZodType<T>): Promise<T | null> {
   let text: string;
   try {
@@ -22,7 +22,7 @@ export async function readRecordIfThere<T>(file: string, schema: z.ZodType<T>): 
   return parseRecord(text, schema, file);
 }
 
-/** Checks one JSON text; `where` names its file, and the line in it where there are several. */
+/** Validates a JSON text. `where` names the file, and the line if it has several records. */
 export function parseRecord<T>(text: string, schema: z.ZodType<T>, where: string): T {
   let value: unknown;
   try {
@@ -37,7 +37,7 @@ export function parseRecord<T>(text: string, schema: z.ZodType<T>, where: string
   throw new UserError(`${where} is broken (${field}${issue?.message ?? 'unknown shape'}); restore it or remove it.`);
 }
 
-/** What to tell of a failed check; of alternatives, the last one's complaint, which the records here state last. */
+/** The issue to report. For a union, the issue of the last alternative, which is the current format of the record. */
 function firstIssue(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue | undefined {
   const issue = issues[0];
   return issue?.code === 'invalid_union' ? (firstIssue(issue.errors.at(-1) ?? []) ?? issue) : issue;

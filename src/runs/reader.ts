@@ -20,16 +20,16 @@ import {
 
 /** Milliseconds without a heartbeat after which a run that no process holds counts as interrupted. */
 const staleAfter = 5_000;
-/** Milliseconds without a heartbeat after which a process that still exists counts as silent: suspended, or hanging. */
+/** Milliseconds without a heartbeat after which an existing process counts as silent: it is suspended or hung. */
 const silentAfter = 15_000;
 
-/** Whether a state is an end: no process works on the run any more. */
+/** Whether a state is final: no process works on the run any more. */
 export const isOver = (state: RunState): boolean => ['finished', 'failed', 'interrupted'].includes(state);
 
 /** Whether a line of the event log is an evaluation; a training step otherwise. */
 export const isEvaluation = (event: RunEvent): event is EvaluationEvent => typeof event.evaluation === 'object';
 
-/** All events of a run, in the order they were written; none before the first. */
+/** All events of a run, in the order they were written. */
 export async function readEvents(dir: string): Promise<RunEvent[]> {
   return readJsonLines(runFile(dir).events, runEventSchema);
 }
@@ -41,15 +41,15 @@ export const stepsOf = (events: readonly RunEvent[]): StepEvent[] =>
 /** The evaluations among events. */
 export const evaluationsOf = (events: readonly RunEvent[]): EvaluationEvent[] => events.filter(isEvaluation);
 
-/** Where a follower of an event log stands; the file's identity tells whether it was rewritten by a resumed run. */
+/** A read position in an event log. The file's identity shows whether a resumed run has rewritten it. */
 export interface EventCursor {
   readonly file: number;
   readonly offset: number;
 }
 
 /**
- * The events that were written since `cursor` (null: all), for who watches a run. `rewound` says that the log was
- * taken back to an earlier step and `events` is the whole of it.
+ * The events that were written since `cursor` (null: all). If `rewound` is true, the log was reset to an earlier step,
+ * and `events` holds the complete log.
  */
 export async function readNewEvents(
   dir: string,
@@ -73,7 +73,7 @@ export async function readNewEvents(
   }
 }
 
-/** The steps whose samples are there, ascending. */
+/** The steps that have samples, ascending. */
 export async function sampleSteps(dir: string): Promise<number[]> {
   return stepsIn(runFile(dir).samples);
 }
@@ -82,7 +82,7 @@ export async function readSamples(dir: string, step: number): Promise<SampleReco
   return readJsonLines(path.join(runFile(dir).samples, `${stepName(step)}.jsonl`), sampleRecordSchema);
 }
 
-/** The answers of an evaluation, in the order they were written; none before the first. */
+/** The answers of an evaluation, in the order they were written. */
 export async function readAnswers(dir: string): Promise<AnswerRecord[]> {
   return readJsonLines(runFile(dir).answers, answerRecordSchema);
 }
@@ -112,7 +112,7 @@ export async function readStatus(dir: string): Promise<LiveStatus> {
     };
   }
   if (age < staleAfter) return { ...status, heartbeat: last };
-  // It may have ended properly between the two reads.
+  // The process may have ended normally between the two reads.
   const { activity, pending, ...again } = await readRecord(runFile(dir).status, runStatusSchema);
   return isOver(again.state) ? again : { ...again, state: 'interrupted', eta: null };
 }
@@ -158,7 +158,7 @@ export async function summarizeRun(dir: string): Promise<RunSummary> {
   };
 }
 
-/** The runs under a folder, newest first; whatever is no run directory is passed over. */
+/** The runs under a folder, newest first. Other entries are skipped. */
 export async function listRuns(root: string): Promise<RunSummary[]> {
   const names = (await namesIn(root)).sort().reverse();
   const runs: RunSummary[] = [];

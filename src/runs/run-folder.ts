@@ -6,32 +6,32 @@ import { bytesOf } from './disk-use.ts';
 import { namesIn, runFile } from './layout.ts';
 import { isOver, summarizeRun } from './reader.ts';
 
-/** Milliseconds between two looks: while some run goes on, and while none does. Between them the file system tells. */
+/** Polling intervals in milliseconds, with and without an active run. File system events are handled in between. */
 const lookEvery = { living: 2_000, quiet: 10_000 } as const;
-/** Several changes of files that belong together are one. */
+/** Changes within this time, in milliseconds, are handled together. */
 const settleFor = 150;
-/** Milliseconds for which the size of a living run's folder is good enough. */
+/** How long the measured size of an active run's folder is used, in milliseconds. */
 const sizeIsGoodFor = 30_000;
 
-/** What changed at a look. */
+/** What changed since the previous poll. */
 export interface RunsChange {
   readonly runs: readonly PanelRun[];
-  /** As they were at the look before; empty at the first. */
+  /** The runs at the previous poll; empty at the first. */
   readonly before: readonly PanelRun[];
-  /** Whether this is the first look. */
+  /** Whether this is the first poll. */
   readonly first: boolean;
 }
 
 interface Known {
   readonly run: PanelRun;
-  /** Changes with the files that say how the run stands. */
+  /** Changes when the run's configuration or status file changes. */
   readonly stamp: string;
   readonly sizedAt: number;
 }
 
 /**
- * The runs under a folder, kept up to date. Runs that are over cost two `stat` a look; the file system's own events
- * make changes show at once where it has any, and are not relied on.
+ * The runs under a folder, kept up to date by polling. A finished run costs two `stat` calls per poll. File system
+ * events make changes visible at once, but are not required.
  */
 export class RunFolder {
   readonly root: string;
@@ -47,13 +47,13 @@ export class RunFolder {
   #due = Number.POSITIVE_INFINITY;
   #following = false;
 
-  /** @param options.background whether following keeps no process alive; it does unless told otherwise */
+  /** @param options.background if true, following does not keep the process alive (default: false) */
   constructor(root: string, { background = false }: { readonly background?: boolean } = {}) {
     this.root = root;
     this.#background = background;
   }
 
-  /** The runs as they were at the last look, newest first. */
+  /** The runs at the last poll, newest first. */
   get runs(): readonly PanelRun[] {
     return this.#runs;
   }
@@ -62,22 +62,22 @@ export class RunFolder {
     return this.#runs.find((run) => run.dir === dir);
   }
 
-  /** Tells of every change from now on; returns what ends that. */
+  /** Calls the listener on every change from now on; returns a function that removes it. */
   onChange(listener: (change: RunsChange) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Looks now, and again whenever something may have changed, until `close`. */
+  /** Polls now and whenever something may have changed, until `close`. */
   follow(): Promise<void> {
     this.#following = true;
     return this.look();
   }
 
-  /** Looks now; settles when `runs` holds what there is. */
+  /** Polls now; resolves when `runs` is up to date. */
   look(): Promise<void> {
     if (this.#looking) {
-      // What changed since that look began may have escaped it.
+      // A poll that is under way may have missed the latest change.
       this.#again = true;
       return this.#looking;
     }
@@ -121,7 +121,7 @@ export class RunFolder {
       for (const listener of this.#listeners) listener({ runs, before, first });
   }
 
-  /** One run; null where the folder holds none. */
+  /** One run; null if the folder is not a run directory. */
   async #lookAt(dir: string): Promise<PanelRun | null> {
     const files = runFile(dir);
     const [configuration, status] = await Promise.all([changedAt(files.configuration), changedAt(files.status)]);
@@ -161,11 +161,11 @@ export class RunFolder {
           watcher.close();
           this.#watchers.delete(folder);
         };
-        // A folder that goes away, or a file system without events: the looks in between see it all the same.
+        // If the folder is removed or the file system has no events, polling still finds the changes.
         watcher.on('error', forget);
         this.#watchers.set(folder, watcher);
       } catch {
-        // It does not exist yet, or cannot be watched.
+        // The folder does not exist yet or cannot be watched.
       }
     }
   }

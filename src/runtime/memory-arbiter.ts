@@ -31,12 +31,12 @@ export class MemoryArbiter {
   }
 
   /** Why a model of `bytes` cannot stay on a device next to the jobs there; null if it can. */
-  readonly whyNot = async (device: string, bytes: number): Promise<string | null> => {
+  readonly memoryShortage = async (device: string, bytes: number): Promise<string | null> => {
     const jobs = this.#folders.flatMap(({ runs }) => runs.filter((run) => mayCompute(run, device)));
     if (jobs.length === 0) return null;
     const known = this.#memory.get(device) ?? deviceMemory(device);
     this.#memory.set(device, known);
-    return whyNoRoom(jobs, { device, bytes, memory: (await known)?.total ?? null });
+    return memoryShortage(jobs, { device, bytes, memory: (await known)?.total ?? null });
   };
 }
 
@@ -49,7 +49,7 @@ const mayCompute = ({ state, device: its }: RunSummary, device: string): boolean
  *
  * @param memory the device's memory in bytes; null: unknown
  */
-export function whyNoRoom(
+export function memoryShortage(
   jobs: readonly Pick<RunSummary, 'name' | 'memory'>[],
   { device, bytes, memory }: { readonly device: string; readonly bytes: number; readonly memory: number | null },
 ): string | null {

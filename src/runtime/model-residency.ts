@@ -28,11 +28,11 @@ export interface Residency {
   readonly problem: string | null;
 }
 
-/** Why a model that needs `bytes` of a device's memory may not be loaded now; null if it may. */
-export type WhyNoRoom = (device: string, bytes: number) => Promise<string | null>;
+/** The reason why a model that needs `bytes` of a device's memory cannot be loaded now; null if it can. */
+export type ShortageCheck = (device: string, bytes: number) => Promise<string | null>;
 
-/** A job needs the memory that the model would use. */
-class NoRoom extends UserError {}
+/** Thrown if a job needs the memory that the model would use. */
+class MemoryShortage extends UserError {}
 
 const idle: Residency = { state: 'idle', folder: null, device: null, problem: null };
 
@@ -50,21 +50,21 @@ interface Located {
  */
 export class ModelResidency {
   readonly #changed: () => void;
-  readonly #whyNoRoom: WhyNoRoom;
+  readonly #memoryShortage: ShortageCheck;
   #choice: ModelChoice;
   #loaded: { readonly key: string; readonly model: Promise<LanguageModel> } | undefined;
   #base: { readonly key: string; readonly model: LanguageModel; readonly digest: () => Promise<string> } | undefined;
   #adapted: LanguageModel | undefined;
   #engine: { readonly key: string; readonly engine: Promise<Engine> } | undefined;
-  /** The memory that the model uses which is loaded, or was loaded last. */
+  /** The memory use of the model that is loaded or was loaded last. */
   #memory: { readonly key: string; readonly device: string; readonly bytes: number } | undefined;
   #resolved: { readonly model: ResolvedModel; readonly writtenAt: string } | undefined;
   #residency = idle;
 
-  constructor(choice: ModelChoice, changed: () => void, whyNoRoom: WhyNoRoom = async () => null) {
+  constructor(choice: ModelChoice, changed: () => void, memoryShortage: ShortageCheck = async () => null) {
     this.#choice = choice;
     this.#changed = changed;
-    this.#whyNoRoom = whyNoRoom;
+    this.#memoryShortage = memoryShortage;
   }
 
   get residency(): Residency {
@@ -85,7 +85,7 @@ export class ModelResidency {
     const { key } = located;
     // An evicted model is loaded again only when there is enough memory.
     const reason = !this.#loaded && this.#memory?.key === key ? await this.#reasonToEvict() : null;
-    if (reason !== null) this.#fail(new NoRoom(reason));
+    if (reason !== null) this.#fail(new MemoryShortage(reason));
     if (this.#loaded?.key !== key) {
       const before = this.#loaded;
       this.#loaded = { key, model: this.#load(located, before?.model) };
@@ -95,7 +95,7 @@ export class ModelResidency {
       if (this.#loaded === loading) this.#loaded = undefined;
       return this.#fail(error);
     });
-    // A choice that failed in between left the loaded model in place.
+    // If another model was chosen in between and failed to load, this model is still loaded.
     if (this.#loaded === loading && this.#residency.state !== 'ready')
       this.#set({ ...this.#residency, state: 'ready', problem: null });
     return model;
@@ -121,7 +121,7 @@ export class ModelResidency {
   }
 
   async #reasonToEvict(): Promise<string | null> {
-    return this.#memory ? this.#whyNoRoom(this.#memory.device, this.#memory.bytes) : null;
+    return this.#memory ? this.#memoryShortage(this.#memory.device, this.#memory.bytes) : null;
   }
 
   async #unload(what: 'adapter' | 'all' = 'all'): Promise<void> {
@@ -165,7 +165,7 @@ export class ModelResidency {
     const reason = await this.#reasonToEvict();
     // The previous model is unloaded first, so that two models are never in memory at once.
     await this.#unload(reason === null && checkpoint === null ? 'adapter' : 'all');
-    if (reason !== null) throw new NoRoom(reason);
+    if (reason !== null) throw new MemoryShortage(reason);
     if (checkpoint) {
       const form: ServingPrecision =
         precision === 'f32' && engine.keepsQuantized ? await readServingPrecision(model.base) : { precision };
@@ -186,7 +186,7 @@ export class ModelResidency {
   }
 
   #fail(error: unknown): never {
-    const state = error instanceof NoRoom ? 'evicted' : 'failed';
+    const state = error instanceof MemoryShortage ? 'evicted' : 'failed';
     this.#set({ ...this.#residency, state, problem: messageOf(error) });
     throw error;
   }

@@ -70,7 +70,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     };
     void connection.sendNotification(protocol.statusChanged, status);
   };
-  const residency = new ModelResidency(state.settings, sendStatus, arbiter.whyNot);
+  const residency = new ModelResidency(state.settings, sendStatus, arbiter.memoryShortage);
   const completions = new Completions({
     turns: scheduler,
     settings: () => state.settings.completions,

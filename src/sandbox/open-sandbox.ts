@@ -58,7 +58,7 @@ async function tested(sandbox: Sandbox): Promise<Sandbox> {
     ],
   });
   if (run.code === 0 && run.stdout === 'in order\n') return sandbox;
-  throw new UserError(`The sandbox (${sandbox.finding.kind}) does not work here: ${whyNot(run)}.`);
+  throw new UserError(`The sandbox (${sandbox.finding.kind}) does not work here: ${failureReason(run)}.`);
 }
 
 async function linuxSandbox(grouped: boolean): Promise<Sandbox> {
@@ -128,7 +128,7 @@ function macSandbox(): Sandbox {
 }
 
 /** The cause and the remedy for common problems, from the kernel's settings; otherwise the program's error message. */
-export function whyNot({ stderr, broken, code, signal }: SandboxRun): string {
+export function failureReason({ stderr, broken, code, signal }: SandboxRun): string {
   const setting = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8').trim() : null);
   if (/namespace|uid map|Operation not permitted|Permission denied/.test(stderr)) {
     if (setting('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1')

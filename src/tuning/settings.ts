@@ -7,105 +7,114 @@ import { optimizerSettings } from '../training/optimizer-settings.ts';
 /** Every hyper-parameter of a tuning run: what `--set NAME=VALUE` takes, with its range, default and meaning. */
 export const tuningSettings = z.strictObject({
   // Rollouts
-  prompts_per_step: z.int().min(1).max(4096).default(16).describe('Problems rolled out for one step'),
-  group_size: z.int().min(2).max(1024).default(6).describe('Completions of one problem, compared with each other'),
+  prompts_per_step: z.int().min(1).max(4096).default(16).describe('Number of problems per step'),
+  group_size: z
+    .int()
+    .min(2)
+    .max(1024)
+    .default(6)
+    .describe('Completions sampled per problem; their rewards are compared with each other'),
   temperature: z.number().min(0).max(10).default(0.9).describe('Sampling temperature of rollouts'),
   order: z
     .enum(['confidence', 'random', 'threshold'])
     .default('confidence')
     .describe('Which tokens a rollout reveals first'),
   threshold: z.number().gt(0).max(1).default(0.9).describe('Confidence above which `order=threshold` reveals a token'),
-  length: z.int().positive().nullable().default(null).describe("Tokens of a completion; null: the task's"),
+  length: z.int().positive().nullable().default(null).describe("Tokens per completion; null: the task's default"),
   block: z
     .int()
     .positive()
     .nullable()
     .default(null)
-    .describe("Block of semi-autoregressive decoding and of block-wise masking; null: the model's"),
+    .describe("Block length of semi-autoregressive decoding and of block-wise masking; null: the model's default"),
   decoding_steps: z
     .int()
     .positive()
     .nullable()
     .default(null)
-    .describe("Denoising steps of a rollout; null: the model's tokens per step"),
+    .describe("Denoising steps per rollout; null: from the model's tokens per step"),
   // Reward
-  reward: z.string().nullable().default(null).describe("Name of the task's reward; null: its first"),
+  reward: z.string().nullable().default(null).describe("Name of one of the task's rewards; null: the first"),
   task_options: z
     .record(z.string(), z.json())
     .default({})
-    .describe("Options of the task's problem generator, as JSON; held-out problems are made with them too"),
+    .describe("Options of the task's problem generator, as JSON; they also apply to held-out problems"),
   // The policy gradient
   estimator: z
     .enum(['released', 'paper'])
     .default('released')
-    .describe("Form of SPG's bounds: per-token means as in its released code, or the paper's sums"),
+    .describe("Form of SPG's bounds: per-token means as in the released code, or sums as in the paper"),
   upper_bound: z
     .enum(['log', 'loose'])
     .default('log')
     .describe("Form of SPG's upper bound: the log of a mean, or the looser bound without a logarithm"),
-  beta: z.number().min(1).max(100).default(1).describe('Order of the evidence upper bound, at least 1 for a bound'),
-  omega: z.number().min(0).max(1).default(0.5).describe('Share of the upper bound in the mixture for bad completions'),
-  mask_samples: z.int().min(1).max(64).default(2).describe('Masked versions of a completion (m)'),
+  beta: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(1)
+    .describe('Order of the evidence upper bound; it is a bound for values of at least 1'),
+  omega: z.number().min(0).max(1).default(0.5).describe('Weight of the upper bound in the mixture for bad completions'),
+  mask_samples: z.int().min(1).max(64).default(2).describe('Masked versions per completion (m)'),
   masking: z
     .enum(['all', 'random', 'block-all', 'block-random'])
     .default('block-random')
-    .describe('How those versions are masked'),
+    .describe('How completions are masked for the bounds'),
   clean_token_masking: z
     .number()
     .min(0)
     .lt(1)
     .default(0.15)
-    .describe('Probability with which a token outside the block is masked too'),
-  inner_updates: z
-    .int()
-    .min(1)
-    .max(64)
-    .default(4)
-    .describe('Updates on one set of rollouts, each with fresh masks (mu)'),
+    .describe('Probability of also masking a token outside the block'),
+  inner_updates: z.int().min(1).max(64).default(4).describe('Updates per set of rollouts, each with new masks (mu)'),
   micro_batch: z
     .int()
     .min(1)
     .max(4096)
     .default(48)
     .describe(
-      'Completions per forward and backward pass at most, fewer where texts are long; changes memory and speed only',
+      'Maximum number of completions per forward and backward pass; fewer if texts are long. Changes only memory and speed',
     ),
-  // Methods that compare with other policies; null: the method's own value
+  // Methods that compare the policy with another one; null: the method's default
   reference: z
     .enum(['base', 'none'])
     .default('base')
-    .describe('What a divergence or a relative score is taken from: the model that the run began with, or nothing'),
+    .describe('Reference policy for divergences and relative scores: the model that the run started from, or none'),
   reference_every: z
     .int()
     .min(0)
     .default(0)
-    .describe('Steps after which the reference becomes the present policy; 0: never'),
+    .describe('The reference is replaced by the current policy every so many steps; 0: never'),
   kl: z
     .number()
     .min(0)
     .nullable()
     .default(null)
-    .describe("Weight of the divergence from the reference; null: the method's"),
+    .describe("Weight of the divergence from the reference; null: the method's default"),
   clip_low: z
     .number()
     .gt(0)
     .max(1)
     .nullable()
     .default(null)
-    .describe("How far below 1 a ratio of policies counts; null: the method's"),
+    .describe("The policy ratio is clipped below 1 minus this value; null: the method's default"),
   clip_high: z
     .number()
     .gt(0)
     .nullable()
     .default(null)
-    .describe("How far above 1 a ratio of policies counts; null: the method's"),
-  preference_beta: z.number().positive().default(0.1).describe('Sharpness of the preferences of vrpo'),
+    .describe("The policy ratio is clipped above 1 plus this value; null: the method's default"),
+  preference_beta: z
+    .number()
+    .positive()
+    .default(0.1)
+    .describe('Scale of the log-ratios in the preference loss of vrpo (beta)'),
   reward_beta: z.number().positive().default(10).describe("Inverse temperature of trafl's target, p exp(beta r)"),
   log_z: z
     .enum(['group', 'learned'])
     .default('group')
-    .describe("log Z of trafl: its optimum for the group at hand, or a learnt table by the prompt's hash"),
-  log_z_rate: z.number().positive().max(0.5).default(0.1).describe('Learning rate of the learnt log Z'),
+    .describe('log Z of trafl: the optimum for the current group, or a learned table indexed by a hash of the prompt'),
+  log_z_rate: z.number().positive().max(0.5).default(0.1).describe('Learning rate of the learned log Z'),
   score_lambda: z.number().positive().default(0.01).describe('rspo regresses the relative score to advantage / lambda'),
   tilt_step: z.number().positive().default(5).describe('Step of the annealed tilt of dtm (h)'),
   tilt_steps: z.int().min(1).default(20).describe('Steps after which the teacher of dtm becomes the student'),
@@ -114,61 +123,63 @@ export const tuningSettings = z.strictObject({
     .min(0)
     .max(1)
     .default(1)
-    .describe("How much of the teacher's distribution stands in the target of dtm (c)"),
-  // Methods that follow the decoding trace
-  trace_steps: z.int().min(1).default(8).describe('Denoising steps of a completion that are trained on (K)'),
-  trace_lambda: z
+    .describe("Weight of the teacher's distribution in the target of dtm (c)"),
+  // Methods that train on the decoding trace
+  trace_steps: z.int().min(1).default(8).describe('Number of denoising steps per completion to train on (K)'),
+  trace_lambda: z.number().min(0).default(0.5).describe('Weight of the reward of greedily filled states in egspo-sa'),
+  inner: z.string().default('spg-mixture').describe('The objective to which dispo adds its branch loss'),
+  branches: z.int().min(2).max(64).default(2).describe('Completions that dispo samples per state (Z)'),
+  branch_weight: z
     .number()
     .min(0)
     .default(0.5)
-    .describe('How much the reward of filling a state greedily counts in egspo-sa'),
-  inner: z.string().default('spg-mixture').describe('The objective to which dispo adds its branch loss'),
-  branches: z.int().min(2).max(64).default(2).describe('Completions that dispo fills a state with (Z)'),
-  branch_weight: z.number().min(0).default(0.5).describe("Weight of dispo's loss beside that of the inner objective"),
+    .describe("Weight of dispo's branch loss relative to the inner objective"),
   branch_lateness: z
     .number()
     .min(0)
     .default(4)
-    .describe('dispo picks a state at progress s with probability proportional to s to this power'),
+    .describe('dispo samples a state at progress s with probability proportional to s to this power'),
   edit_passes: z.int().min(1).max(16).default(1).describe('Passes in which autoedit edits its draft'),
   edit_threshold: z.number().gt(0).lt(1).default(0.5).describe('Confidence above which autoedit replaces a token'),
   repair_steps: z
     .int()
     .min(0)
     .default(10)
-    .describe('First steps in which autoedit learns to repair corrupted texts under supervision'),
+    .describe('Number of steps at the start in which autoedit is trained with supervision to repair corrupted texts'),
   // What is trained
   adapter: z
     .enum(['none', 'lora'])
     .default('none')
-    .describe('What is trained: all weights, or a low-rank adapter beside weights that stay as they are'),
+    .describe('Which weights are trained: all of them, or a low-rank adapter while the base weights stay fixed'),
   lora_r: z
     .int()
     .positive()
     .nullable()
     .default(null)
     .describe(
-      "Rank of the adapter; null: 128, or as much as the model's matrices have; that of an adapter that is tuned on",
+      "Rank of the adapter; null: 128, at most the smaller dimension of the model's matrices, or the rank of the adapter that the run starts from",
     ),
   lora_alpha: z
     .number()
     .positive()
     .nullable()
     .default(null)
-    .describe('The adapter is scaled by alpha / rank; null: half the rank; that of an adapter that is tuned on'),
+    .describe(
+      'The adapter is scaled by alpha / rank; null: half the rank, or the alpha of the adapter that the run starts from',
+    ),
   lora_target_modules: z
     .union([z.array(z.string()), z.string()])
     .nullable()
     .default(null)
     .describe(
-      `Projections that the adapter stands beside, of ${loraTargets.join(', ')}; null: all; those of an adapter that is tuned on`,
+      `Projections with an adapter, from ${loraTargets.join(', ')}; null: all, or those of the adapter that the run starts from`,
     ),
   base_precision: z
     .enum(precisions)
     .nullable()
     .default(null)
     .describe(
-      "How exactly the projections beside which an adapter is trained are kept: f32, or blocks of 32 numbers of 8 or 4 bits; null: f32; an adapter's own",
+      'Precision of the fixed projections that an adapter is trained for: f32, or 8 or 4 bits in quantization blocks of 32 numbers; null: f32, or the precision of the adapter that the run starts from',
     ),
   // Optimiser
   ...optimizerSettings,
@@ -180,14 +191,14 @@ export const tuningSettings = z.strictObject({
     .int()
     .min(0)
     .default(20)
-    .describe('Steps between two evaluations on validation problems; 0: only at the ends'),
-  evaluation_problems: z.int().min(1).default(64).describe('Validation problems of an evaluation'),
+    .describe('Steps between two evaluations on validation problems; 0: only at the beginning and the end'),
+  evaluation_problems: z.int().min(1).default(64).describe('Number of validation problems per evaluation'),
   checkpoint_every: z.int().min(0).default(20).describe('Steps between two checkpoints; 0: only at the end'),
   keep_checkpoints: z
     .int()
     .min(1)
     .default(defaultJobSettings.keepCheckpoints)
-    .describe('Newest checkpoints that are kept; the best is kept besides'),
+    .describe('How many recent checkpoints to keep, in addition to the best one'),
 });
 
 export type FullTuningSettings = z.infer<typeof tuningSettings>;

@@ -32,11 +32,11 @@ export interface TestedFunction {
   readonly prefix: string;
   readonly body: string;
   readonly suffix: string;
-  readonly guards: readonly Guard[];
+  readonly guards: readonly CoveringTests[];
 }
 
 /** A test file with tests that fail without the function's body. */
-export interface Guard {
+export interface CoveringTests {
   readonly testFile: string;
   /** The tests that fail. */
   readonly tests: readonly string[];
@@ -66,7 +66,7 @@ export interface DiscoveryHooks {
 }
 
 /** Maximum number of test files run per function; those that call the fewest other functions come first. */
-const maxGuards = 3;
+const maxTestFiles = 3;
 
 const cache = new VerdictCache();
 
@@ -149,7 +149,7 @@ async function runBaselines(work: Work): Promise<Baseline[]> {
     }
     for (const { id, passed, message } of verdict.tests)
       if (!passed) leftOut.push({ file: testFile, name: id, reason: `does not pass: ${message ?? ''}` });
-    if (verdict.tests.length === 0) leftOut.push({ file: testFile, name: null, reason: 'reports no test' });
+    if (verdict.tests.length === 0) leftOut.push({ file: testFile, name: null, reason: 'it reports no tests' });
     const passing = verdict.tests.filter(({ passed }) => passed).map(({ id }) => id);
     return { testFile, passing, all: verdict.tests.map(({ id }) => id), coverage };
   });
@@ -176,7 +176,7 @@ async function sourceFunctions({ root, runner, snapshot, leftOut }: Work): Promi
   for (const file of sources) {
     const text = decodeUtf8(await readFile(path.join(root, file)));
     if (text === null) {
-      leftOut.push({ file, name: null, reason: 'is not UTF-8' });
+      leftOut.push({ file, name: null, reason: 'the file is not UTF-8' });
       continue;
     }
     const language = languageOf(file) as string;
@@ -211,8 +211,8 @@ async function tryFunction(
     return null;
   };
   const body = text.slice(found.start, found.end);
-  if (body.trim() === '') return leave('has an empty body');
-  if (body.length > longestBody) return leave(`is longer than ${longestBody} characters`);
+  if (body.trim() === '') return leave('its body is empty');
+  if (body.length > longestBody) return leave(`its body is longer than ${longestBody} characters`);
   const calling = baselines
     .filter(
       ({ coverage }) =>
@@ -221,22 +221,24 @@ async function tryFunction(
     .sort((a, b) => a.coverage.length - b.coverage.length);
   if (calling.length === 0) return leave('no test calls it');
   const changed = { file, text: withoutBody(language, text, found) };
-  const guards: Guard[] = [];
-  for (const { testFile, passing, all } of calling.slice(0, maxGuards)) {
+  const guards: CoveringTests[] = [];
+  for (const { testFile, passing, all } of calling.slice(0, maxTestFiles)) {
     const key = verdictKey('removal', snapshot.digest, work.runner.version, testFile, changed);
     const verdict = await cache.get(key, async () => {
       work.runs.count++;
       const request = { testFile, changed, expected: null };
       return (await runTests(work.sandbox, snapshot, work.runner, request, work.hooks.signal)).verdict;
     });
-    if (verdict.outcome === 'broken') return leave(`the sandbox broke: ${verdict.reason}`);
+    if (verdict.outcome === 'broken') return leave(`the sandbox failed: ${verdict.reason}`);
     const left = verdict.outcome === 'scored' ? verdict.tests.filter(({ passed }) => passed).map(({ id }) => id) : [];
     const tests = passing.filter((id) => !left.includes(id));
     if (tests.length > 0) guards.push({ testFile, tests, expected: all });
   }
   if (guards.length === 0)
     return leave(
-      work.runner.reportsCalls === false ? 'no test fails without it' : 'the tests that call it pass without it',
+      work.runner.reportsCalls === false
+        ? 'all tests also pass without its body'
+        : 'the tests that call it also pass without its body',
     );
   return {
     workspace: root,

@@ -60,7 +60,8 @@ export async function startDiscovery(
 async function assertFolder(workspace: string): Promise<void> {
   const entry = await stat(workspace).catch(() => null);
   if (entry === null) throw new UserError(`The workspace ${workspace} does not exist; check the path.`);
-  if (!entry.isDirectory()) throw new UserError(`The workspace ${workspace} is not a folder; give one.`);
+  if (!entry.isDirectory())
+    throw new UserError(`The workspace ${workspace} is not a folder; give the path of a folder.`);
 }
 
 /** Writes the functions that were found, and returns what becomes `result.json`. */

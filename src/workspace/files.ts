@@ -55,7 +55,7 @@ async function gitFiles(root: string): Promise<string[]> {
   const program = findProgram('git');
   if (program === null)
     throw new UserError(
-      `${root} has .gitignore files, which say which files are private, but git is not installed; install git.`,
+      `${root} has .gitignore files, and reading them needs git, which is not installed; install git.`,
     );
   const git = safeGit(program, root);
   try {

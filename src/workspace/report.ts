@@ -36,9 +36,20 @@ export function verdictOf(run: SandboxRun, nonce: string, expected: readonly str
   const { records, isWhole, isAuthentic } = readReport(run.report, nonce);
   if (!records.some(({ kind }) => kind === 'started'))
     return { outcome: 'broken', reason: `the tests did not start (${describeEnd(run)})`, seconds };
-  if (!isAuthentic) return { outcome: 'failed', reason: 'something else wrote into the report', late: false, seconds };
+  if (!isAuthentic)
+    return {
+      outcome: 'failed',
+      reason: 'the report was written by something other than the test runner',
+      late: false,
+      seconds,
+    };
   if (!isWhole || records.at(-1)?.kind !== 'finished')
-    return { outcome: 'failed', reason: `no whole report (${describeEnd(run)})`, late: endedByClock(run), seconds };
+    return {
+      outcome: 'failed',
+      reason: `the test report is incomplete (${describeEnd(run)})`,
+      late: endedByClock(run),
+      seconds,
+    };
   const tests = records.flatMap((entry): TestResult[] => {
     if (entry.kind !== 'test') return [];
     const { kind: _, ...result } = entry;

@@ -179,7 +179,9 @@ export async function goToolchain(root: string): Promise<GoToolchain> {
       version: `${GOVERSION}`,
     };
   } catch (error) {
-    throw new UserError(`Go cannot read ${root} (${messageOf(error).split('\n').slice(0, 3).join(' ')}); fix that.`);
+    throw new UserError(
+      `Go cannot read ${root} (${messageOf(error).split('\n').slice(0, 3).join(' ')}); fix the module and try again.`,
+    );
   }
 }
 

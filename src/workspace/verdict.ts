@@ -25,7 +25,7 @@ export type Verdict =
   | { readonly outcome: 'broken'; readonly reason: string; readonly seconds: number };
 
 /** The verdict on a completion without code. */
-export const noCode: Verdict = { outcome: 'failed', reason: 'there is no code', late: false, seconds: 0 };
+export const noCode: Verdict = { outcome: 'failed', reason: 'the completion has no code', late: false, seconds: 0 };
 
 /** Share of the tests that passed; 0 for a failed candidate, null where the infrastructure is broken. */
 export function passRate(verdict: Verdict): number | null {

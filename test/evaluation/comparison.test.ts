@@ -168,7 +168,7 @@ test('a broken evaluation does not hide the others from a list', async () => {
   await assert.rejects(evaluationReport(first!, null, []), /result\.json is not valid JSON/);
   await assert.rejects(
     findEvaluation(folder, 'other'),
-    /no evaluation other in .*`unmask evaluations list` names them/,
+    /no evaluation other in .*`unmask evaluations list` lists them/,
   );
 });
 

@@ -275,5 +275,5 @@ test('a run is found by its name or its path', async () => {
   assert.equal(await findRun(root, path.basename(dir)), dir);
   assert.equal(await findRun('/nowhere', dir), dir);
   await mkdir(path.join(root, 'other'));
-  await assert.rejects(findRun(root, 'other'), /There is no run other in .*; `unmask runs list` names them/);
+  await assert.rejects(findRun(root, 'other'), /There is no run other in .*; `unmask runs list` lists them/);
 });

@@ -5,7 +5,7 @@ import { UserError } from '../../src/platform/errors.ts';
 import { countsProcessesInside } from '../../src/sandbox/bubblewrap.ts';
 import { findControlGroups } from '../../src/sandbox/control-groups.ts';
 import { closeDescriptors, inheritableDescriptors } from '../../src/sandbox/descriptors.ts';
-import { findSandbox, probeSandbox, whyNot } from '../../src/sandbox/open-sandbox.ts';
+import { failureReason, findSandbox, probeSandbox } from '../../src/sandbox/open-sandbox.ts';
 import { findProgram } from '../../src/sandbox/programs.ts';
 import { seatbeltProfile } from '../../src/sandbox/seatbelt.ts';
 import { seccompFilter } from '../../src/sandbox/seccomp.ts';
@@ -30,10 +30,10 @@ describe('the description of the sandbox', () => {
 
   it('ends with the error of a failed trial, in one sentence', () => {
     const failed = { code: 1, signal: null, broken: null, stdout: '', report: '', seconds: 0 };
-    const reason = whyNot({ ...failed, stderr: 'bwrap: something\nelse' });
+    const reason = failureReason({ ...failed, stderr: 'bwrap: something\nelse' });
     assert.match(reason, /^bwrap: something; fix that, or use a dev container or a remote host/);
-    assert.match(whyNot({ ...failed, stderr: '' }), /^it ended with exit code 1;/);
-    assert.match(whyNot({ ...failed, stderr: '', broken: 'time' }), /^it exceeded the limit on time;/);
+    assert.match(failureReason({ ...failed, stderr: '' }), /^it ended with exit code 1;/);
+    assert.match(failureReason({ ...failed, stderr: '', broken: 'time' }), /^it exceeded the limit on time;/);
   });
 });
 

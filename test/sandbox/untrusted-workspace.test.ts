@@ -133,7 +133,7 @@ describe('a workspace whose files are not all in UTF-8', () => {
     assert.deepEqual(names(found), ['named']);
     assert.deepEqual(
       found.leftOut.find(({ file }) => file === 'latin.js'),
-      { file: 'latin.js', name: null, reason: 'is not UTF-8' },
+      { file: 'latin.js', name: null, reason: 'the file is not UTF-8' },
     );
   });
 });

@@ -220,10 +220,10 @@ describe('a report', () => {
     for (const spoilt of ['x', '\n{"kind":"test"}\n', 'm {}\n', 'n {"kind":"other"}\n', 'n {\n'])
       assert.equal(
         reasonOf(report.replace('n {"kind":"test"', (line) => spoilt + line)),
-        'something else wrote into the report',
+        'the report was written by something other than the test runner',
       );
     for (const cut of [report.slice(0, -1), report.slice(0, -9), `${report}n`])
-      assert.equal(reasonOf(cut), 'no whole report (exit code 137)');
+      assert.equal(reasonOf(cut), 'the test report is incomplete (exit code 137)');
   });
 
   it('says if a time limit ended it, including the limit on CPU time', () => {

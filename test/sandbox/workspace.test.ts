@@ -79,7 +79,7 @@ describe('a workspace in TypeScript, with node:test', () => {
     assert.deepEqual(Object.fromEntries(till.leftOut.map(({ name, reason }) => [name, reason])), {
       'splits an amount evenly': 'does not pass: skipped',
       negate: 'no test calls it',
-      'Basket.audit': 'the tests that call it pass without it',
+      'Basket.audit': 'the tests that call it also pass without its body',
     });
     const { guards } = taskOf(till, 'percentOf');
     assert.deepEqual(
@@ -128,7 +128,7 @@ describe('a workspace in TypeScript, with node:test', () => {
     // A new test that the code fails: it did not fail before, and now there is no reward.
     const row = taskOf(till, 'parseMoney');
     const red = await dryRun([{ ...row, body: ' return { amount: 0, currency }; ' }]);
-    assert.deepEqual([red.passing, red.functions[0]!.reason], [0, 'a guarding test does not pass as the code stands']);
+    assert.deepEqual([red.passing, red.functions[0]!.reason], [0, 'a test that covers it fails on the current code']);
     assert.ok(red.functions[0]!.tests.some(({ passed, message }) => !passed && message));
     const file = path.join(folder, 'till', 'src', 'money.ts');
     const text = await readFile(file, 'utf8');
@@ -257,7 +257,7 @@ describe('a workspace in TypeScript, with vitest', () => {
     assert.deepEqual(Object.fromEntries(till.leftOut.map(({ name, reason }) => [name, reason])), {
       'splits an amount evenly': 'does not pass: skipped',
       negate: 'no test calls it',
-      'Basket.audit': 'the tests that call it pass without it',
+      'Basket.audit': 'the tests that call it also pass without its body',
     });
     const { guards } = taskOf(till, 'percentOf');
     assert.deepEqual(Object.fromEntries(guards.map(({ testFile, tests }) => [testFile, tests])), {

@@ -14,7 +14,7 @@ interface DiscoverOptions {
 export function addDiscover(add: AddCommand): void {
   add<DiscoverOptions>(
     'discover',
-    'Find the functions of a workspace that its tests guard',
+    'Find the functions of a workspace that its tests cover',
     async (options, context) => {
       const found = await startDiscovery(runsFolder(options.runs), options.workspace, {
         ...hooks(context),
@@ -23,18 +23,18 @@ export function addDiscover(add: AddCommand): void {
       return { document: found, lines: shown(found) };
     },
   )
-    .requiredOption('--workspace <folder>', 'folder whose tests are run, in the sandbox')
+    .requiredOption('--workspace <folder>', 'folder with tests; they run in the sandbox')
     .option(...testCommandOption)
-    .option('--runs <folder>', "folder of runs (default: the data home's)");
+    .option('--runs <folder>', 'folder of runs (default: in the data home)');
 }
 
-/** `--test-command`, of the commands that take a workspace. */
+/** The option `--test-command` of the commands that take a workspace. */
 export const testCommandOption = [
   '--test-command <command>',
-  'command that runs its tests and reports in TAP, with {file} where it is run for each file of tests (default: its runner is found)',
+  'command that runs the tests and reports in TAP; if it contains {file}, it runs once for each test file (default: the detected test runner)',
 ] as const;
 
-/** Options of the commands that take the problems of a task from a file or from a workspace. */
+/** Options of the commands that take problems from a file or from a workspace. */
 export interface ProblemSource {
   readonly task: string;
   readonly data?: string | undefined;
@@ -43,8 +43,8 @@ export interface ProblemSource {
 }
 
 /**
- * The file of problems that a command works with; null: those that the task makes. For the task `workspace` they are
- * found first.
+ * The file of problems for a command; null: the task generates them. For the task `workspace`, this runs discovery
+ * first.
  */
 export async function problemFile(
   { task, data, workspace, testCommand }: ProblemSource,
@@ -53,30 +53,32 @@ export async function problemFile(
   context: CommandContext,
 ): Promise<string | null> {
   if (workspace !== undefined && task !== 'workspace')
-    throw new UsageError(`--workspace belongs to the task workspace; ${task} does not take it.`);
+    throw new UsageError(`--workspace is only for the task workspace, not for ${task}.`);
   if (testCommand !== undefined && workspace === undefined)
-    throw new UsageError('--test-command says how the tests of --workspace are run; give both.');
+    throw new UsageError('--test-command needs --workspace, the folder whose tests it runs.');
   if (workspace !== undefined && data !== undefined)
-    throw new UsageError('--workspace and --data are two sources of problems; give one of them.');
+    throw new UsageError('--workspace and --data both select problems; give one of them.');
   if (data !== undefined) return path.resolve(data);
   if (task !== 'workspace') return null;
   if (workspace === undefined)
-    throw new UsageError('The task workspace needs a folder: give it with --workspace, or what was found with --data.');
+    throw new UsageError(
+      'The task workspace needs --workspace with a folder, or --data with the problems that discovery found in one.',
+    );
   const found = await startDiscovery(runs, workspace, { ...hooks(context), command: testCommand ?? null });
   if (found.tasks.length === 0)
     throw new UserError(
-      `No function of ${found.workspace} is guarded by a test, so there is nothing to learn; ${found.dir}/result.json says why each was left out.`,
+      `No function of ${found.workspace} is covered by a test, so there is nothing to tune on; ${found.dir}/result.json gives the reason for each function.`,
     );
-  context.progress(`${found.tasks.length} of ${found.functions} functions are guarded by tests`);
+  context.progress(`${found.tasks.length} of ${found.functions} functions are covered by tests`);
   if (which === 'all') return found.data;
   context.progress(
-    'Evaluating the functions that a run on the workspace would hold out; --split all takes all of them.',
+    'Evaluating the functions that a tuning run on this workspace holds out; --split all evaluates all functions.',
   );
   return found.heldOut;
 }
 
-const runsFolder = (given: string | undefined): string =>
-  given === undefined ? path.join(dataHome(), 'runs') : path.resolve(given);
+const runsFolder = (folder: string | undefined): string =>
+  folder === undefined ? path.join(dataHome(), 'runs') : path.resolve(folder);
 
 function hooks({ signal, progress }: CommandContext) {
   return {
@@ -88,14 +90,14 @@ function hooks({ signal, progress }: CommandContext) {
 
 function shown({ tasks, leftOut, functions, tests, runs, seconds, dir, runner }: DiscoveryDocument): string[] {
   return [
-    ...tasks.map(({ file, line, function: name, tests: guards, heldOut }) => {
-      const count = Object.values(guards).flat().length;
+    ...tasks.map(({ file, line, function: name, tests: covering, heldOut }) => {
+      const count = Object.values(covering).flat().length;
       return `${file}:${line} ${name}  ${count} test${count === 1 ? '' : 's'}${heldOut ? ', held out' : ''}`;
     }),
     ...leftOut.map(
-      ({ file, name, reason }) => `left out: ${[file, name].filter(Boolean).join(' ')}: ${reason.split('\n')[0]}`,
+      ({ file, name, reason }) => `skipped: ${[file, name].filter(Boolean).join(' ')}: ${reason.split('\n')[0]}`,
     ),
-    `${tasks.length} of ${functions} functions are guarded by the ${tests} tests of ${runner} (${runs} runs, ${seconds.toFixed(0)} s)`,
+    `${tasks.length} of ${functions} functions are covered by the ${tests} tests of ${runner} (${runs} test runs, ${seconds.toFixed(0)} s)`,
     `run: ${dir}`,
   ];
 }

@@ -18,7 +18,7 @@ import {
   type EngineOptions,
   engineOf,
   engineOfRun,
-  refuseBesideResume,
+  refuseWithResume,
   wholeNumber,
   withEngine,
   withSettings,
@@ -53,7 +53,7 @@ export function addEval(add: AddCommand): void {
         const root = evaluationsFolder(options.runs);
         const hooks = evaluationHooks(context);
         if (options.resume !== undefined) {
-          refuseBesideResume(context);
+          refuseWithResume(context);
           const dir = await findRun(root, options.resume, 'evaluations');
           return shown(await resumeEvaluation(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
         }
@@ -93,17 +93,20 @@ export function addEval(add: AddCommand): void {
       ).choices(['all', 'test']),
     )
     .option('--split-of <model>', 'take the test part that the run of this tuned model recorded (default: --model)')
-    .option('--held-out', 'of --data every eighth problem: those held out by runs of versions that recorded no split')
+    .option(
+      '--held-out',
+      'every eighth problem of --data: the held-out part of runs by versions that recorded no split',
+    )
     .option('--workspace <folder>', 'workspace whose functions are the problems')
     .option(...testCommandOption)
     .option('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory', bundledPuzzleModel)
-    .addOption(wholeNumber('--limit <n>', 'problems to take'))
-    .addOption(wholeNumber('--samples <k>', 'answers per problem; with several, pass@1 to pass@K').default(1))
-    .addOption(wholeNumber('--seed <seed>', 'seed of the sampling', 0).default(0))
-    .option('--runs <folder>', "folder of evaluations (default: the data home's)")
-    .option('--resume <evaluation>', 'go on with an evaluation that was stopped or killed')
-    .option('--as-released', 'grade as the released evaluator does')
-    .option('--skip-broken', 'leave out rows that cannot be read, instead of stopping at the first');
+    .addOption(wholeNumber('--limit <n>', 'maximum number of problems (default: all)'))
+    .addOption(wholeNumber('--samples <k>', 'answers per problem; more than one reports pass@1 to pass@K').default(1))
+    .addOption(wholeNumber('--seed <seed>', 'random seed for sampling', 0).default(0))
+    .option('--runs <folder>', 'folder of evaluations (default: in the data home)')
+    .option('--resume <evaluation>', 'resume an evaluation that was stopped or killed')
+    .option('--as-released', 'grade exactly as the released evaluator does, including its defects')
+    .option('--skip-broken', 'skip rows that cannot be read instead of stopping at the first one');
 }
 
 /** The file of problems, if any, and which of its problems are evaluated. */
@@ -120,9 +123,9 @@ async function chosenProblems(options: EvalOptions & { readonly task: string }, 
   return { data, only: await evaluatedPart({ task, data, part, recorded, skipBroken }, context.progress) };
 }
 
-/** Where evaluations lie unless told otherwise. */
-export function evaluationsFolder(given: string | undefined): string {
-  return given === undefined ? path.join(dataHome(), 'evaluations') : path.resolve(given);
+/** The folder of evaluations: the one of `--runs`, or the default in the data home. */
+export function evaluationsFolder(folder: string | undefined): string {
+  return folder === undefined ? path.join(dataHome(), 'evaluations') : path.resolve(folder);
 }
 
 function evaluationHooks({ signal, progress }: CommandContext) {
@@ -143,9 +146,9 @@ function shown(result: EvaluationDocument): CommandResult {
   return {
     document: result,
     lines: [
-      `${result.task}, ${result.n} problems`,
+      `${result.task}, ${result.n} ${result.n === 1 ? 'problem' : 'problems'}`,
       ...metrics,
-      `${result.forwards_per_answer.toFixed(1)} forward passes an answer, ${result.seconds.toFixed(1)} s; answers in ${result.results}`,
+      `${result.forwards_per_answer.toFixed(1)} forward passes per answer, ${result.seconds.toFixed(1)} s; answers in ${result.results}`,
     ],
   };
 }

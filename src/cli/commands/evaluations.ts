@@ -45,16 +45,19 @@ export function addEvaluations(add: AddCommand): void {
   )
     .argument('<action>', Object.keys(actions).join(', '))
     .argument('[evaluation]', 'name or folder of an evaluation')
-    .option('--against <evaluation>', 'what to compare with (default: the one before it of the same task and problems)')
-    .option('--format <format>', `of an export: ${exportFormats.join(' or ')}`, 'jsonl')
-    .option('--output <file>', 'where an export goes (default: standard output)')
-    .option('--runs <folder>', "folder of evaluations (default: the data home's)");
+    .option(
+      '--against <evaluation>',
+      'evaluation to compare with (default: the previous one of the same task and problems)',
+    )
+    .option('--format <format>', `format of the export: ${exportFormats.join(' or ')}`, 'jsonl')
+    .option('--output <file>', 'file for the export (default: standard output)')
+    .option('--runs <folder>', 'folder of evaluations (default: in the data home)');
 }
 
 function named({ action, evaluation }: EvaluationsOptions): string {
   if (evaluation === undefined)
     throw new UsageError(
-      `unmask evaluations ${action} needs the name of an evaluation; \`unmask evaluations list\` names them.`,
+      `unmask evaluations ${action} needs the name of an evaluation; \`unmask evaluations list\` shows them.`,
     );
   return evaluation;
 }
@@ -63,7 +66,8 @@ async function listed(root: string): Promise<CommandResult> {
   const evaluations = await listEvaluations(root);
   return {
     document: { evaluations },
-    lines: evaluations.length === 0 ? [`No evaluations in ${root}; \`unmask eval\` makes one.`] : evaluations.map(line),
+    lines:
+      evaluations.length === 0 ? [`No evaluations in ${root}; \`unmask eval\` starts one.`] : evaluations.map(line),
   };
 }
 
@@ -73,7 +77,7 @@ function line({ run, model, state, step, steps, result }: EvaluationSummary): st
   return `${run.padEnd(48)} ${outcome.padEnd(24)} ${path.basename(model ?? '')}`;
 }
 
-/** An evaluation beside another one: `against` names it, the one before it is meant, or null: none is. */
+/** The report of an evaluation. `against`: the evaluation to compare it with, or 'previous'; null: no comparison. */
 async function report(root: string, options: EvaluationsOptions, against: string | null): Promise<CommandResult> {
   const evaluation = await findEvaluation(root, named(options));
   const all = await listEvaluations(path.dirname(evaluation.dir));
@@ -113,7 +117,9 @@ async function exported(root: string, options: EvaluationsOptions): Promise<Comm
     throw new UsageError(`Unknown format ${options.format}; the formats are ${exportFormats.join(' and ')}.`);
   const evaluation = await findEvaluation(root, named(options));
   if (options.output === undefined && options.json)
-    throw new UsageError('--json prints what was done; give the file that is to be written with --output.');
+    throw new UsageError(
+      'With --json, standard output holds the result document; give a file for the export with --output.',
+    );
   const { text, rows } = await exportAnswers(evaluation, format);
   if (options.output === undefined) return { document: null, lines: [text.replace(/\r?\n$/, '')] };
   const file = path.resolve(options.output);

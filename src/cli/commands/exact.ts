@@ -34,13 +34,13 @@ export function addExact(add: AddCommand): void {
         return {
           document: { length, steps, draws: options.draws, seed: options.seed, bounds, estimators },
           lines: [
-            `Completions of ${length} letters out of 4, by a random model; bounds of all ${4 ** length} texts with ${steps} steps, in nats`,
+            `Completions of ${length} letters out of 4, from a randomly initialised model; bounds summed over all ${4 ** length} texts, with ${steps} steps, in nats`,
             row('beta', ['ELBO', 'log p', 'EUBO', 'EUBO + C', 'below']),
             ...bounds.map(({ beta, elbo, log_likelihood, eubo, eubo_with_constant, below }) =>
               row(String(beta), [elbo, log_likelihood, eubo, eubo_with_constant, below]),
             ),
             '',
-            `Gradient estimates against the enumerated policy gradient, ${options.draws} draws of 4 groups`,
+            `Gradient estimates compared with the enumerated policy gradient: ${options.draws} draws of 4 groups`,
             row('objective', ['cosine', 'bias', '+-', 'noise']),
             ...estimators.map(({ estimator, cosine, bias, bias_error, noise }) =>
               row(estimator, [cosine, bias, bias_error, noise]),

@@ -12,7 +12,7 @@ import {
   type EngineOptions,
   engineOf,
   engineOfRun,
-  refuseBesideResume,
+  refuseWithResume,
   wholeNumber,
   withEngine,
   withSettings,
@@ -39,7 +39,7 @@ export function addPretrain(add: AddCommand): void {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
         const hooks = progressHooks(context);
         if (options.resume !== undefined) {
-          refuseBesideResume(context, '--steps');
+          refuseWithResume(context, '--steps');
           const dir = await findRun(root, options.resume);
           const engine = await engineOfRun(options, await readConfiguration(dir));
           return shown(await resumePretraining(engine, dir, hooks, options.steps));
@@ -65,7 +65,7 @@ export function addPretrain(add: AddCommand): void {
       }),
     ),
   )
-    .option('--recipe <name>', 'training recipe: data and kind of model')
+    .option('--recipe <name>', 'training recipe, which sets the data and the kind of model')
     .option('--model <output>', 'the new model: a folder, or a name in the data home')
     .option('--from <model>', 'model to start from, with the same shape and tokens (default: random weights)')
     .addOption(wholeNumber('--steps <n>', "total steps (default: the recipe's, or those of the resumed run)"))

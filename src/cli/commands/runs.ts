@@ -24,10 +24,10 @@ export function addRuns(add: AddCommand): void {
     const root = folder === undefined ? path.join(dataHome(), 'runs') : path.resolve(folder);
     if (action !== 'list') {
       if (run === undefined)
-        throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` names them.`);
+        throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` shows them.`);
       const dir = await findRun(root, run);
       if (action === 'delete') await deleteRun(dir);
-      else if (action === 'resume' && (await lockHolder(dir)) === null) throw new UserError(await howToGoOn(dir));
+      else if (action === 'resume' && (await lockHolder(dir)) === null) throw new UserError(await resumeHint(dir));
       else await requestControl(dir, wishes[action as keyof typeof wishes]);
     }
     const runs = await listRuns(root);
@@ -44,11 +44,11 @@ export function addRuns(add: AddCommand): void {
   })
     .argument('<action>', actions.join(', '))
     .argument('[run]', 'name or folder of a run')
-    .option('--runs <folder>', "folder of runs (default: the data home's)");
+    .option('--runs <folder>', 'folder of runs (default: in the data home)');
 }
 
-/** A run that no process works on is not paused: it goes on in a new process. */
-async function howToGoOn(dir: string): Promise<string> {
+/** How to resume a run that no process works on: it is not paused, so it needs a new process. */
+async function resumeHint(dir: string): Promise<string> {
   const command = resumeCommand(await readConfiguration(dir), dir);
-  return `No process runs ${dir}, so it is not paused; \`${command}\` goes on with it.`;
+  return `${dir} is not paused, because no process works on it; resume it with \`${command}\`.`;
 }

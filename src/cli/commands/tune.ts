@@ -15,7 +15,7 @@ import {
   engineOf,
   engineOfRun,
   positiveNumber,
-  refuseBesideResume,
+  refuseWithResume,
   wholeNumber,
   withEngine,
   withSettings,
@@ -50,7 +50,7 @@ export function addTune(add: AddCommand): void {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
         const hooks = progressHooks(context);
         if (options.resume !== undefined) {
-          refuseBesideResume(context);
+          refuseWithResume(context);
           const dir = await findRun(root, options.resume);
           return shown(await resumeTuning(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
         }
@@ -91,12 +91,12 @@ export function addTune(add: AddCommand): void {
     .addOption(
       wholeNumber('--steps <n>', `number of steps (default: ${defaultSteps}, or as many as the time limit allows)`),
     )
-    .addOption(positiveNumber('--time-limit <seconds>', 'seconds of training, without evaluations'))
+    .addOption(positiveNumber('--time-limit <seconds>', 'training time in seconds, not counting evaluations'))
     .addOption(wholeNumber('--seed <seed>', 'seed for problems, rollouts and masks', 0).default(0))
     .option('--runs <folder>', 'folder of runs (default: in the data home)')
     .option('--resume <run>', 'resume a run from its last checkpoint')
     .addOption(
-      wholeNumber('--test <n>', 'held-out problems for the evaluation before and after tuning; 0: none', 0).default(
+      wholeNumber('--test <n>', 'held-out problems for the evaluations before and after tuning; 0: none', 0).default(
         128,
       ),
     );

@@ -55,6 +55,6 @@ async function asItStands(row: WorkspaceRow, signal: AbortSignal | undefined): P
   if (verdict!.outcome !== 'scored')
     return { file, function: name, line, outcome, reason: verdict!.reason, tests: [], seconds };
   const isWhole = passRate(verdict!) === 1;
-  const reason = isWhole ? null : 'a guarding test does not pass as the code stands';
+  const reason = isWhole ? null : 'a test that covers it fails on the current code';
   return { file, function: name, line, outcome, reason, tests: verdict!.tests, seconds };
 }

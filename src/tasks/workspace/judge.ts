@@ -36,7 +36,7 @@ export async function judgeBodies(
       const { snapshot, runner } = await testBed(row);
       const text = await withBody(row, body);
       const key = verdictKey('workspace', row.snapshot, runner.version, row.file, text, row.guards);
-      return cache.get(key, () => runGuards({ sandbox, snapshot, runner, row, text, signal }));
+      return cache.get(key, () => runCoveringTests({ sandbox, snapshot, runner, row, text, signal }));
     },
     onProgress,
   );
@@ -52,7 +52,7 @@ export async function withBody({ language, prefix, suffix }: WorkspaceRow, body:
   return end !== null && end < prefix.length + body.length ? `${text.slice(0, end)}${suffix}` : text;
 }
 
-interface GuardRun {
+interface CoveringTestsRun {
   readonly sandbox: Sandbox;
   readonly snapshot: Snapshot;
   readonly runner: TestRunner;
@@ -62,7 +62,7 @@ interface GuardRun {
 }
 
 /** One verdict for all test files; a file without a report ends the run, and its verdict is the result. */
-async function runGuards({ sandbox, snapshot, runner, row, text, signal }: GuardRun): Promise<Verdict> {
+async function runCoveringTests({ sandbox, snapshot, runner, row, text, signal }: CoveringTestsRun): Promise<Verdict> {
   const results: TestResult[] = [];
   let seconds = 0;
   for (const { testFile, tests, expected } of row.guards) {

@@ -8,7 +8,7 @@ const headCharacters = 400;
 /** Maximum number of characters after the body in a prompt. */
 const suffixCharacters = 400;
 /** Maximum number of test names in a prompt. */
-const mostNames = 4;
+const maxNames = 4;
 
 /**
  * The file up to the body, shortened to its beginning, which has the imports, and the text nearest to the body. The names
@@ -16,7 +16,7 @@ const mostNames = 4;
  */
 export function plainPrompt({ prefix, guards, file }: WorkspaceRow): string {
   const comment = languageOf(file) === 'python' ? '#' : '//';
-  const names = guards.flatMap(({ tests }) => tests).slice(0, mostNames);
+  const names = guards.flatMap(({ tests }) => tests).slice(0, maxNames);
   return `${names.map((name) => `${comment} ${name.replace(/\s+/g, ' ').slice(0, 120)}\n`).join('')}${shortened(prefix, comment)}`;
 }
 
