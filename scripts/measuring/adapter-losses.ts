@@ -2,6 +2,7 @@
 // node --import tsx scripts/measuring/adapter-losses.ts [steps]
 import { z } from 'zod';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
+import { maskToken } from '../../src/model/config.ts';
 import { bundledPuzzleModel, findModel } from '../../src/model/find-model.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
@@ -42,12 +43,7 @@ for (const { what, rate, pairs } of ways) {
       const tokens = [...tokenizer.encode(prompt), ...tokenizer.encode(solution as string)];
       return { tokens, canvases: [{ start: tokenizer.encode(prompt).length, end: tokens.length }] };
     });
-    return maskedDiffusionBatch(
-      examples,
-      { mask: config.mask_token_id, pad: config.pad_token_id },
-      'exact-count',
-      random,
-    );
+    return maskedDiffusionBatch(examples, { mask: maskToken(config), pad: config.pad_token_id }, 'exact-count', random);
   };
   const heldOut = batchOf(sudoku4x4.heldOut!('validation', 512), new Random(0, 'held-out masks'));
   const { loss: before } = await trainer.evaluate(heldOut);

@@ -1,3 +1,4 @@
+import { maskToken } from '../model/config.ts';
 import type { Query } from '../model/query.ts';
 import { UsageError, UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
@@ -5,7 +6,7 @@ import { Random } from '../platform/random.ts';
 /** What decoding needs of a model. */
 export interface Denoiser {
   readonly config: {
-    readonly mask_token_id: number;
+    readonly mask_token_id?: number | undefined;
     readonly eos_token_id: number;
     readonly vocab_size: number;
     readonly attention?: string;
@@ -97,7 +98,8 @@ export async function denoise(
   { prompts, suffixes = [], seeds, options, watch, checkCancelled }: DenoiseCall,
 ): Promise<Denoised[]> {
   checkDecoding(options);
-  const { mask_token_id: mask, attention, block_size: own } = model.config;
+  const { attention, block_size: own } = model.config;
+  const mask = maskToken(model.config);
   const byBlocks = attention === 'block-causal' && own !== undefined;
   const blockLength = byBlocks && own % options.block !== 0 ? own : options.block;
   const canvases = prompts.map((prompt, index): Canvas => {
@@ -246,9 +248,9 @@ function reveal(
 
 /**
  * A token drawn from softmax(logits / temperature) by inversion, in double precision; the likeliest at temperature 0.
- * The mask itself is never drawn.
+ * The mask itself, where there is one, is never drawn.
  */
-export function drawToken(logits: Float32Array, temperature: number, mask: number, random: Random): number {
+export function drawToken(logits: Float32Array, temperature: number, mask: number | undefined, random: Random): number {
   const likeliest = likeliestToken(logits, mask);
   if (temperature === 0) return likeliest;
   const peak = logits[likeliest] as number;
@@ -264,7 +266,7 @@ export function drawToken(logits: Float32Array, temperature: number, mask: numbe
   return token === -1 ? likeliest : token;
 }
 
-function likeliestToken(logits: Float32Array, mask: number): number {
+function likeliestToken(logits: Float32Array, mask: number | undefined): number {
   let best = mask === 0 ? 1 : 0;
   for (let token = best + 1; token < logits.length; token++)
     if (token !== mask && (logits[token] as number) > (logits[best] as number)) best = token;

@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../model/config.ts';
+import { assertDenoises, type ModelConfig, maskToken } from '../model/config.ts';
 import type { GenerationDefaults } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { UserError } from '../platform/errors.ts';
@@ -98,6 +98,7 @@ const canvasShares = [1 / 4, 1 / 2, 1] as const;
  */
 export async function infill(model: LanguageModel, request: InfillRequest): Promise<Infilled> {
   const { config, tokenizer, generation } = model;
+  assertDenoises(config);
   if (!completesCode(config))
     throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
   const width = request.width ?? canvasWidth(generation, request.singleLine);
@@ -105,7 +106,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   const given = { ...request, prefix: request.prefix.slice(0, request.prefix.length - begun.length) };
   const context = readContext(tokenizer, given, config.max_position_embeddings - width);
   const rules: InfillRules = {
-    mask: config.mask_token_id,
+    mask: maskToken(config),
     end: config.eom_token_id ?? config.eos_token_id,
     endsLine: request.singleLine ? newlineTokens(tokenizer) : new Set(),
     tokenizer,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { DecodingOptions } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openCheckpoint, weightsDigest } from '../model/checkpoint.ts';
+import { assertDenoises } from '../model/config.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
@@ -183,7 +184,9 @@ async function prepare(
 ): Promise<Prepared> {
   const task = taskByName(name);
   const rows = await readProblems(task, choice, onPrepare);
-  const model = await LanguageModel.load(engine, await openCheckpoint(folder));
+  const checkpoint = await openCheckpoint(folder);
+  assertDenoises(checkpoint.config);
+  const model = await LanguageModel.load(engine, checkpoint);
   const format = settings.format ?? model.generation.prompt_format;
   const decoding = decodingOf(settings, defaultDecoding(model, task, format), samples);
   if (rows.some((row) => model.tokenizer.losesSomeOf(task.prompt(row, format))))

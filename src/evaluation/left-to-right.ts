@@ -5,6 +5,7 @@ import type { GenerationDefaults } from '../model/generation.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { Random } from '../platform/random.ts';
 import { type Completer, isSingleLine, shownAlternatives } from './infilling.ts';
+import { asOneEnd } from './merged-ends.ts';
 
 /** Logits [vocabulary] of what comes behind each of several beginnings of a middle, all of one length. */
 export type NextToken = (written: readonly (readonly number[])[]) => Promise<readonly Float32Array[]>;
@@ -12,9 +13,9 @@ export type NextToken = (written: readonly (readonly number[])[]) => Promise<rea
 /** A model that writes the middle of a gap token by token. */
 export interface LeftToRightModel {
   readonly tokenizer: Tokenizer;
-  /** The token behind a middle, and one that is never written. */
+  /** The token behind a middle, and one that is never written; undefined: there is none such. */
   readonly end: number;
-  readonly mask: number;
+  readonly mask: number | undefined;
   /** Reads what stands around a gap that is at most `width` tokens long, the end counted. */
   read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<NextToken>;
 }
@@ -83,13 +84,7 @@ export function leftToRightCompleter(model: LeftToRightModel, generation: Genera
 
 /** Where one line is wanted, all tokens with a line break are ways to end it: their probability is the end's. */
 function lineEndsAsEnd(logits: Float32Array, { texts }: Tokenizer, end: number): Float32Array {
-  const ends = texts.flatMap((text, id) => (id === end || text.includes('\n') ? [id] : []));
-  const merged = logits.slice();
-  for (const id of ends) merged[id] = Number.NEGATIVE_INFINITY;
-  const peak = Math.max(...ends.map((id) => logits[id] as number));
-  const sum = ends.reduce((total, id) => total + Math.exp((logits[id] as number) - peak), 0);
-  merged[end] = peak + Math.log(sum);
-  return merged;
+  return asOneEnd(logits, [end, ...texts.flatMap((text, id) => (id !== end && text.includes('\n') ? [id] : []))]);
 }
 
 /** Bits of `tokens`, one after the other. */

@@ -6,7 +6,7 @@ import { type HostTensor, type Shape, sourceOf, type Tensor, type TensorSource }
 import { UserError } from '../platform/errors.ts';
 import { writeAdapter } from './adapter-folder.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
-import type { ModelConfig } from './config.ts';
+import { assertDenoises, type ModelConfig } from './config.ts';
 import { ContextReader, type Work } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
 import { GivenReader } from './given-reader.ts';
@@ -201,10 +201,7 @@ export class LanguageModel {
    * every pass. Good until the weights change. Throws a `UserError` where the model does not denoise.
    */
   stepwise(): (queries: readonly Query[]) => Promise<Float32Array[]> {
-    if (this.config.attention === 'causal')
-      throw new UserError(
-        'This model predicts the next token and does not denoise, so it is there to be compared with; choose a diffusion model.',
-      );
+    assertDenoises(this.config);
     if (this.config.attention !== 'prefix-lm') return (queries) => this.logits(queries);
     const reader = new GivenReader(this.context, logitsPerPass(this.config));
     return (queries) => {

@@ -82,6 +82,21 @@ export class Tokenizer {
     return this.#texts;
   }
 
+  /** Special tokens that every text begins with, as `tokenizer.json` says. */
+  get startTokens(): readonly number[] {
+    return this.#tokenizer.encode('').ids;
+  }
+
+  /** The id of a special token; undefined where there is none of that name. */
+  specialToken(name: string): number | undefined {
+    return this.#specials.includes(name) ? this.#tokenizer.token_to_id(name) : undefined;
+  }
+
+  /** The ids of all special tokens. */
+  get specialTokens(): readonly number[] {
+    return this.#specials.flatMap((name) => this.specialToken(name) ?? []);
+  }
+
   /** The tokens of plain text: what reads like a special token in it is text all the same, and never becomes one. */
   encode(text: string): number[] {
     return this.#plainParts(text).flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids);

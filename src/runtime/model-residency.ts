@@ -5,7 +5,7 @@ import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
 import { readAdapterBase } from '../model/adapter-folder.ts';
 import { baseFolder, openCheckpoint, readAdapterOver, weightsDigest } from '../model/checkpoint.ts';
-import type { ModelConfig } from '../model/config.ts';
+import { assertDenoises, type ModelConfig } from '../model/config.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
@@ -144,6 +144,7 @@ export class ModelResidency {
     const kept = this.#base?.key === baseKey ? this.#base : undefined;
     const checkpoint = kept ? null : await openCheckpoint(base);
     const { config } = kept?.model ?? (checkpoint as NonNullable<typeof checkpoint>);
+    assertDenoises(config);
     if (!completesCode(config))
       throw new UserError(
         `The model ${this.#choice.model} was not trained to complete code; choose one that was, such as unmask-code.`,

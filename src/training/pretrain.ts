@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
 import type { TensorSource } from '../graph/tensor.ts';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts';
-import { type ModelConfig, presetConfig } from '../model/config.ts';
+import { type ModelConfig, maskToken, presetConfig } from '../model/config.ts';
 import { findModel } from '../model/find-model.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Tokenizer, type TokenizerFiles } from '../model/tokenizer.ts';
@@ -80,8 +80,8 @@ export async function assertCanBeginWith(
 ): Promise<void> {
   const folder = await findModel(from);
   const { config } = await fullCheckpoint(folder);
-  const { vocab_size, mask_token_id: mask, eos_token_id: eos, pad_token_id: pad, eom_token_id: eom } = config;
-  const specials = { mask, eos, pad, ...(eom === undefined ? {} : { eom }) };
+  const { vocab_size, eos_token_id: eos, pad_token_id: pad, eom_token_id: eom } = config;
+  const specials = { mask: maskToken(config), eos, pad, ...(eom === undefined ? {} : { eom }) };
   assertAlike(folder, config, recipe, presetConfig(preset, vocab_size, specials, recipe.ropeTheta));
 }
 
@@ -148,7 +148,7 @@ export function pretraining(
     async step(step) {
       const random = new Random(seed, 'pretraining', step);
       const kinds = curriculum.examples(step, settings.batch_size, random);
-      const tokens = { mask: model.config.mask_token_id, pad: model.config.pad_token_id };
+      const tokens = { mask: maskToken(model.config), pad: model.config.pad_token_id };
       const batchOf = (examples: readonly Example[]) =>
         autoregressive
           ? nextTokenBatch(examples, tokens.pad)

@@ -9,6 +9,7 @@ import type { DecodingOptions } from '../diffusion/denoise.ts';
 import { defaultDecoding, givenTokens, readCompletion, suffixOf } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
+import { maskToken } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
@@ -67,7 +68,8 @@ export function policyGradient({
   const updates = (steps ?? 1) * settings.inner_updates;
   const trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), updates));
   const bounds = new BoundEstimator(model);
-  const { mask_token_id: mask, pad_token_id: pad } = model.config;
+  const { pad_token_id: pad } = model.config;
+  const mask = maskToken(model.config);
   const method = objective.begin({
     model,
     settings,

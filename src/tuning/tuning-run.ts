@@ -7,6 +7,7 @@ import { defaultDecoding, givenTokens } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { baseFolder, openCheckpoint, readModelConfig } from '../model/checkpoint.ts';
+import { assertDenoises } from '../model/config.ts';
 import { findModel } from '../model/find-model.ts';
 import { readGeneration } from '../model/generation.ts';
 import { LanguageModel } from '../model/language-model.ts';
@@ -184,6 +185,7 @@ async function checkMemory(
   { onPrepare }: TuningHooks,
 ): Promise<number> {
   const config = await readModelConfig(folder);
+  assertDenoises(config);
   const adapter = await adapterOf(folder, config, settings);
   const generation = await readGeneration(await baseFolder(folder), config);
   const {

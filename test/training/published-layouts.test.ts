@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import type { AdamW } from '../../src/graph/optimizer.ts';
 import { openCheckpoint, readCheckpoint } from '../../src/model/checkpoint.ts';
+import { maskToken } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { type Example, maskedDiffusionBatch, maskedDiffusionLoss } from '../../src/training/masked-diffusion-loss.ts';
@@ -30,7 +31,8 @@ for (const layout of ['open-dcoder', 'llada2-moe'])
     const load = async () => {
       const checkpoint = await openCheckpoint(folder);
       const model = await LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
-      const { mask_token_id: mask, pad_token_id: pad } = model.config;
+      const { pad_token_id: pad } = model.config;
+      const mask = maskToken(model.config);
       const batch = maskedDiffusionBatch(examples, { mask, pad }, 'exact-count', new Random(5, layout));
       return { model, batch, trainer: new Trainer(model, maskedDiffusionLoss, optimizer) };
     };

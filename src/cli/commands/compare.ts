@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { openCheckpoint } from '../../model/checkpoint.ts';
+import { assertDenoises } from '../../model/config.ts';
 import { bundledPuzzleModel, findModel } from '../../model/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
@@ -52,6 +53,7 @@ export function addCompare(add: AddCommand): void {
           );
           // What one of them refuses is found before hours of the others.
           const { config } = await openCheckpoint(await findModel(options.model));
+          assertDenoises(config);
           const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
           for (const { objective, settings: own } of variants) {
             checkObjective(objective, own, config);

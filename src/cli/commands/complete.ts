@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { shownAlternatives } from '../../evaluation/infilling.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
+import { assertDenoises } from '../../model/config.ts';
 import { bundledCodeModel, findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { Interrupted, messageOf, UsageError } from '../../platform/errors.ts';
@@ -28,6 +29,7 @@ export function addComplete(add: AddCommand): void {
           suffix: options.suffixFile === undefined ? '' : await read('--suffix-file', options.suffixFile),
         };
         const checkpoint = await openCheckpoint(await findModel(options.model));
+        assertDenoises(checkpoint.config);
         const model = await LanguageModel.load(await engineOf(options), checkpoint);
         const { frames, watch } = recordFrames(model, shownAlternatives.alternatives);
         const begin = performance.now();

@@ -6,6 +6,7 @@ import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } 
 import { compareInfilling, type InfillingMethod, type Measured } from '../../evaluation/infilling-comparison.ts';
 import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../evaluation/left-to-right.ts';
 import { readCheckpoint } from '../../model/checkpoint.ts';
+import { isAutoregressive, maskToken } from '../../model/config.ts';
 import { fillsFromTheLeft } from '../../model/fill-in-the-middle.ts';
 import { bundledCodeModel, findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
@@ -45,7 +46,10 @@ export function addInfillEval(add: AddCommand): void {
     add<InfillEvalOptions>('infill-eval', 'Measure how a model fills gaps in code, beside two baselines', infillEval),
   )
     .option('--model <model>', 'diffusion model: a name, a checkpoint folder or a run directory', bundledCodeModel)
-    .option('--autoregressive <model>', 'baseline that `pretrain --recipe code-autoregressive` made (default: none)')
+    .option(
+      '--autoregressive <model>',
+      'baseline: an autoregressive model that was added, or one that `pretrain --recipe code-autoregressive` made (default: none)',
+    )
     .option('--files <folder>', 'sources with gaps (default: packages that the code recipe holds out)')
     .option('--ngram-files <folder>', 'sources that the n-gram counts (default: what the code recipe trains on)')
     .option(
@@ -71,7 +75,9 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
       `${options.model} was not trained to fill gaps by denoising; choose a model that was, such as ${bundledCodeModel}.`,
     );
   const rival = options.autoregressive === undefined ? null : await autoregressiveCheckpoint(options.autoregressive);
-  if (rival && !isSameTokenizer(rival.tokenizer, checkpoint.tokenizer))
+  // A published model has its own tokens, and no token for the end of a middle: its bits are not measured.
+  const hasBits = rival !== null && fillsFromTheLeft(rival.config);
+  if (rival && hasBits && !isSameTokenizer(rival.tokenizer, checkpoint.tokenizer))
     throw new UserError(
       `${options.autoregressive} has another tokenizer than ${options.model}, so their bits are not of the same tokens; give a baseline that was trained on the same corpus.`,
     );
@@ -79,7 +85,8 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
   const model = await LanguageModel.load(await engineOf(options), checkpoint);
   const other = rival && (await LanguageModel.load(await engineOf(options), rival));
   try {
-    const { eom_token_id: eom, mask_token_id: mask } = model.config;
+    const { eom_token_id: eom } = model.config;
+    const mask = maskToken(model.config);
     const ngram = await codeNgram(
       counted,
       model.tokenizer,
@@ -91,7 +98,14 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
       baselines: [
         fromTheLeft('n-gram', ngram, model),
         ...(other
-          ? [fromTheLeft('autoregressive', new AutoregressiveWriter(other, servedDecoding.contextTokens), model)]
+          ? [
+              fromTheLeft(
+                'autoregressive',
+                new AutoregressiveWriter(other, servedDecoding.contextTokens),
+                model,
+                hasBits,
+              ),
+            ]
           : []),
       ],
     };
@@ -126,9 +140,9 @@ function wantedKinds(names: string): InfillingKind[] {
 
 async function autoregressiveCheckpoint(name: string) {
   const checkpoint = await readCheckpoint(await findModel(name));
-  if (!fillsFromTheLeft(checkpoint.config))
+  if (!isAutoregressive(checkpoint.config))
     throw new UserError(
-      `${name} is no autoregressive model that fills gaps; make one with \`unmask pretrain --recipe code-autoregressive\`.`,
+      `${name} is not an autoregressive model; add one, or make one with \`unmask pretrain --recipe code-autoregressive\`.`,
     );
   return checkpoint;
 }
@@ -198,11 +212,16 @@ function otherWays(model: LanguageModel, name: string, likelihood: DiffusionLike
   ];
 }
 
-function fromTheLeft(name: string, writer: LeftToRightModel, { generation }: LanguageModel): InfillingMethod {
+function fromTheLeft(
+  name: string,
+  writer: LeftToRightModel,
+  { generation }: LanguageModel,
+  hasBits = true,
+): InfillingMethod {
+  const filler: InfillingMethod = { name, complete: leftToRightCompleter(writer, generation), answers: 'several' };
+  if (!hasBits) return filler;
   return {
-    name,
-    complete: leftToRightCompleter(writer, generation),
-    answers: 'several',
+    ...filler,
     likelihood: {
       are: 'exact',
       async bits(item) {

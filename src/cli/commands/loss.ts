@@ -1,4 +1,5 @@
 import { openCheckpoint } from '../../model/checkpoint.ts';
+import { assertDenoises } from '../../model/config.ts';
 import { findModel } from '../../model/find-model.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { readJson } from '../../platform/files.ts';
@@ -17,6 +18,7 @@ export function addLoss(add: AddCommand): void {
     add<LossOptions>('loss', 'Print the loss of a case given by hand, to check a method', async (options) => {
       const objective = objectiveByName(options.objective);
       const checkpoint = await openCheckpoint(await findModel(options.model));
+      assertDenoises(checkpoint.config);
       const handCase = parseHandCase(await readJson(options.case), options.case, checkpoint.config);
       const model = await LanguageModel.load(await engineOf(options), checkpoint);
       const result = await lossOfCase(model, objective, handCase);
