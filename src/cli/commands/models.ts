@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { text } from 'node:stream/consumers';
 import { addFolder } from '../../hub/add-folder.ts';
 import { addFromHub, offerOf } from '../../hub/add-from-hub.ts';
+import { addGguf } from '../../hub/add-gguf.ts';
 import { readCard } from '../../hub/card.ts';
 import { hubSettings } from '../../hub/hub-client.ts';
 import { removable, removeModel } from '../../hub/remove-model.ts';
@@ -36,7 +37,7 @@ const names = Object.keys(actions).join(', ');
 export function addModels(add: AddCommand): void {
   add<ModelsOptions>(
     'models',
-    'List the models that can be used, add one from the Hugging Face hub or a folder, remove one, or show its card',
+    'List the models that can be used, add one from the Hugging Face hub, a folder or a GGUF file, remove one, or show its card',
     async (options, context) => {
       const action = Object.hasOwn(actions, options.action) ? actions[options.action] : undefined;
       if (!action) throw new UsageError(`Unknown action ${options.action}; the actions are ${names}.`);
@@ -44,8 +45,8 @@ export function addModels(add: AddCommand): void {
     },
   )
     .argument('[action]', names, 'list')
-    .argument('[model]', 'name of a model; for add OWNER/NAME[@REVISION] on the hub, or a folder (./DIR)')
-    .option('--name <name>', 'of a folder that is added: what it is called here (default: the name of the folder)')
+    .argument('[model]', 'name of a model; for add OWNER/NAME[@REVISION] on the hub, a folder (./DIR), or a GGUF file')
+    .option('--name <name>', 'of a folder or a file that is added: what it is called here (default: its own name)')
     .option('--force', 'add a model that cannot be loaded, too')
     .option('--replace', 'let the revision that is added take the place of the one that is installed')
     .option('--dry-run', 'say what would be downloaded, with size and licence, and download nothing')
@@ -78,6 +79,13 @@ function line({ name, kind, parameters, bytes, licence, memory, revision, proble
 async function added(options: ModelsOptions, context: CommandContext): Promise<CommandResult> {
   const { force = false, replace = false, dryRun = false } = options;
   const given = named(options);
+  if (/\.gguf$/i.test(given)) {
+    if (dryRun || force)
+      throw new UsageError('--dry-run and --force are for the hub and for folders, not for GGUF files.');
+    const file = path.resolve(given);
+    const name = options.name ?? path.basename(file).replace(/\.gguf$/i, '');
+    return installed(name, await addGguf({ file, name, signal: context.signal, progress: context.progress }));
+  }
   if (await isFolder(given)) {
     if (dryRun) throw new UsageError('--dry-run looks up a model of the hub; a folder is there to be looked at.');
     const folder = path.resolve(given);
@@ -85,7 +93,8 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
     return installed(name, await addFolder({ folder, name, force, signal: context.signal }));
   }
   const wanted = parseHubId(given);
-  if (options.name !== undefined) throw new UsageError('--name is for folders; a model of the hub keeps its id.');
+  if (options.name !== undefined)
+    throw new UsageError('--name is for folders and files; a model of the hub keeps its id.');
   const token = options.tokenStdin ? await tokenFromStdin() : null;
   const hub = hubSettings(process.env, context.signal, token);
   if (dryRun) {
