@@ -6,7 +6,10 @@ import { addFromHub, offerOf } from '../../hub/add-from-hub.ts';
 import { addGguf } from '../../hub/add-gguf.ts';
 import { readCard } from '../../hub/card.ts';
 import { hubSettings } from '../../hub/hub-client.ts';
+import { loadable } from '../../hub/loadable.ts';
 import { removable, removeModel } from '../../hub/remove-model.ts';
+import { inFolder } from '../../model/architectures/description.ts';
+import { isAutoregressive } from '../../model/config.ts';
 import { findModel } from '../../model/find-model.ts';
 import { fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
@@ -143,11 +146,16 @@ async function installed(name: string, folder: string): Promise<CommandResult> {
   if (!model) throw new UserError(`${folder} was removed by somebody else meanwhile; add ${name} again.`);
   return {
     document: { model },
-    lines: [
-      line(model),
-      `${name} is installed in ${folder}; --model ${name} uses it, and Unmask: Select Model in VS Code.`,
-    ],
+    lines: [line(model), `${name} is installed in ${folder}; ${await use(name, folder)}.`],
   };
+}
+
+/** What a model is good for. */
+async function use(name: string, folder: string): Promise<string> {
+  const { config } = await loadable(inFolder(folder));
+  return config && isAutoregressive(config)
+    ? `it is an autoregressive model, a baseline for \`infill-eval --autoregressive ${name}\` or the start of a conversion`
+    : `--model ${name} uses it, and Unmask: Select Model in VS Code`;
 }
 
 async function removed(options: ModelsOptions, context: CommandContext): Promise<CommandResult> {
