@@ -46,7 +46,9 @@ for (const { text, tokens } of JSON.parse(await readFile(path.join(here, 'tokens
   if (String(found) !== String(tokens)) console.error(`${JSON.stringify(text)}: ${found} and ${tokens}`);
 }
 
-const context = await model.createContext({ contextSize: 256, threads: 2 });
+// Keys and values in f32, so that nothing but the rounding of activations is llama.cpp's own.
+const exact = { experimentalKvCacheKeyType: 'F32', experimentalKvCacheValueType: 'F32', flashAttention: false };
+const context = await model.createContext({ contextSize: 256, threads: 2, ...exact });
 const rows = [];
 for (const prompt of prompts) {
   const sequence = context.getSequence();
