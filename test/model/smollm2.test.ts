@@ -28,8 +28,8 @@ interface Written {
 }
 
 /**
- * llama.cpp rounds activations to 8 bits, which moves the difference of two logits by up to 0.22 in these texts: where our two
- * best are nearer than this, its choice may be the other.
+ * llama.cpp rounds activations to 8 bits, which moves the difference of two logits by up to 0.22 in these texts: where it takes
+ * another token than our likeliest, that is no further behind than this.
  */
 const nearlyEqual = 0.25;
 
@@ -84,34 +84,27 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', { skip }, () => {
     assert.ok(places.length > 100 && most < 1e-3, `off by ${most}`);
   });
 
-  it('writes greedily what llama.cpp writes, up to places where two tokens are nearly as likely', async () => {
+  it('would write every token that llama.cpp writes greedily, or one that is nearly as likely', async () => {
     const rows = (await read('greedy.json')) as Written[];
     const size = model.config.vocab_size;
-    let [compared, whole] = [0, 0];
-    for (const { prompt, tokens, written } of rows) {
+    const queries = rows.map(({ tokens, written }) => ({
+      tokens: Int32Array.from([...tokens, ...written]),
+      places: written.map((_, index) => tokens.length + index),
+    }));
+    const logits = await model.logits(queries);
+    let [alike, all] = [0, 0];
+    for (const [row, { prompt, tokens, written }] of rows.entries()) {
       assert.deepEqual(model.tokenizer.encode(prompt), tokens);
-      const row = Int32Array.from([...tokens, ...written]);
-      const places = written.map((_, index) => tokens.length + index);
-      const [logits] = await model.logits([{ tokens: row, places }]);
-      const stop = written.findIndex((token, index) => {
-        const [best, second] = twoBest(logits!.subarray(index * size, (index + 1) * size));
-        if (best.logit - second.logit < nearlyEqual) return true;
-        assert.equal(best.token, token, `token ${index} behind ${JSON.stringify(prompt)}`);
-        compared++;
-        return false;
-      });
-      if (stop === -1) whole++;
+      for (const [index, token] of written.entries()) {
+        const own = logits[row]!.subarray(index * size, (index + 1) * size);
+        const best = own.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
+        const behind = best - (own[token] as number);
+        assert.ok(behind < nearlyEqual, `token ${index} behind ${JSON.stringify(prompt)} is ${behind} behind ours`);
+        if (behind === 0) alike++;
+        all++;
+      }
     }
-    assert.equal(rows.length, 20);
-    assert.ok(compared >= 200, `${compared} tokens were compared, ${whole} texts to their end`);
+    assert.deepEqual([rows.length, all], [20, 628]);
+    assert.ok(alike >= 598, `${alike} of ${all} tokens are our likeliest`);
   });
 });
-
-function twoBest(logits: Float32Array) {
-  let best = { token: -1, logit: Number.NEGATIVE_INFINITY };
-  let second = best;
-  for (const [token, logit] of logits.entries())
-    if (logit > best.logit) [best, second] = [{ token, logit }, best];
-    else if (logit > second.logit) second = { token, logit };
-  return [best, second] as const;
-}

