@@ -34,12 +34,14 @@ interface Written {
 const nearlyEqual = 0.25;
 
 const found = await smollm2();
+// Each test is skipped, not the suite: a file that reports no test has failed.
 const skip = 'missing' in found ? found.missing : false;
 
-describe('SmolLM2-135M-Instruct, from its GGUF file', { skip }, () => {
+describe('SmolLM2-135M-Instruct, from its GGUF file', () => {
   let model: LanguageModel;
   let leave: () => Promise<void>;
   before(async () => {
+    if (skip) return;
     ({ leave } = await enterHome());
     const { signal } = new AbortController();
     const { file } = found as { file: string };
@@ -51,7 +53,7 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', { skip }, () => {
     await leave?.();
   });
 
-  it('cuts awkward texts into the tokens of transformers, and reads them again', async () => {
+  it('cuts awkward texts into the tokens of transformers, and reads them again', { skip }, async () => {
     const rows = (await read('tokens.json')) as { text: string; tokens: number[]; decoded: string }[];
     assert.ok(rows.length >= 30);
     for (const { text, tokens, decoded } of rows) {
@@ -60,7 +62,7 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', { skip }, () => {
     }
   });
 
-  it('has its chat template', () => {
+  it('has its chat template', { skip }, () => {
     const { text } = ChatTemplate.of(model.tokenizer.files.config)!.render('Hello');
     assert.match(
       text,
@@ -68,7 +70,7 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', { skip }, () => {
     );
   });
 
-  it('gives the logits that transformers computes in double precision, within 0.001', async () => {
+  it('gives the logits that transformers computes in double precision, within 0.001', { skip }, async () => {
     const { text, tokens, places } = (await read('logits.json')) as { text: string; tokens: number[]; places: Place[] };
     assert.deepEqual(model.tokenizer.encode(text), tokens);
     const size = model.config.vocab_size;
@@ -84,7 +86,7 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', { skip }, () => {
     assert.ok(places.length > 100 && most < 1e-3, `off by ${most}`);
   });
 
-  it('would write every token that llama.cpp writes greedily, or one that is nearly as likely', async () => {
+  it('would write every token that llama.cpp writes greedily, or one that is nearly as likely', { skip }, async () => {
     const rows = (await read('greedy.json')) as Written[];
     const size = model.config.vocab_size;
     const queries = rows.map(({ tokens, written }) => ({
