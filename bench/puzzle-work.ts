@@ -1,6 +1,7 @@
 import type { DecodingOptions } from '../src/diffusion/denoise.ts';
 import type { OptimizerOptions } from '../src/graph/optimizer.ts';
 import { type Checkpoint, readCheckpoint } from '../src/model/checkpoint.ts';
+import { maskToken } from '../src/model/config.ts';
 import type { ResolvedModel } from '../src/model/resolved-model.ts';
 import { Random } from '../src/platform/random.ts';
 import { taskByName } from '../src/tasks/registry.ts';
@@ -59,7 +60,8 @@ export async function puzzleWork(model: ResolvedModel): Promise<PuzzleWork> {
     optimizer: optimizerOf({ ...settings, warmup_steps: 0, lr_schedule: 'constant' }, [], 1),
     jobs,
     batches() {
-      const { mask_token_id: mask, pad_token_id: pad } = checkpoint.config;
+      const { pad_token_id: pad } = checkpoint.config;
+      const mask = maskToken(checkpoint.config);
       const scored = scoredCompletions(checkpoint, jobs, decoding.length);
       return objective.update(scored, settings, { mask, pad }, new Random(0, 'bench masks')).batches;
     },

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { bundledPuzzleModel } from '../../src/catalogue/find-model.ts';
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
+import { maskToken } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { readSettings } from '../../src/platform/settings.ts';
@@ -43,12 +44,7 @@ for (const { what, rate, pairs } of ways) {
       const tokens = [...tokenizer.encode(prompt), ...tokenizer.encode(solution as string)];
       return { tokens, canvases: [{ start: tokenizer.encode(prompt).length, end: tokens.length }] };
     });
-    return maskedDiffusionBatch(
-      examples,
-      { mask: config.mask_token_id, pad: config.pad_token_id },
-      'exact-count',
-      random,
-    );
+    return maskedDiffusionBatch(examples, { mask: maskToken(config), pad: config.pad_token_id }, 'exact-count', random);
   };
   const heldOut = batchOf(sudoku4x4.heldOut!('validation', 512), new Random(0, 'held-out masks'));
   const { loss: before } = await trainer.evaluate(heldOut);

@@ -2,15 +2,13 @@ import { constants } from 'node:fs';
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { inFolder } from '../model/architectures/description.ts';
-import { Interrupted, UsageError, UserError } from '../platform/errors.ts';
-import { exists, readJson } from '../platform/files.ts';
-import { isInstalledName } from '../platform/model-name.ts';
-import { packageRoot } from '../platform/package-root.ts';
+import { Interrupted, UserError } from '../platform/errors.ts';
+import { readJson } from '../platform/files.ts';
 import { assertFits, type FreeSpace, whenFull } from './disk-space.ts';
-import { modelsFolder } from './find-model.ts';
+import { assertFreeName } from './free-name.ts';
 import { assertLoadable, loadable } from './loadable.ts';
 import { modelFiles } from './model-files.ts';
-import { assertOwnFolder, Staging } from './staging.ts';
+import { Staging } from './staging.ts';
 
 export interface AddFolder {
   /** A checkpoint folder. */
@@ -30,16 +28,7 @@ export interface AddFolder {
 export async function addFolder({ folder, name, force, signal, freeSpace }: AddFolder): Promise<string> {
   if (!(await stat(folder).catch(() => null))?.isDirectory())
     throw new UserError(`${folder} is not a folder; give a checkpoint folder, or OWNER/NAME of a model on the hub.`);
-  if (!isInstalledName(name))
-    throw new UsageError(
-      `${JSON.stringify(name)} cannot name a model; use letters, digits, ".", "_" and "-" (--name).`,
-    );
-  await assertOwnFolder(name);
-  if ((await readdir(path.join(modelsFolder(), name)).catch(() => [])).length > 0)
-    throw new UserError(`There is a model ${name} already; choose another name (--name), or remove that one first.`);
-  // The one that comes with Unmask would be found in its place.
-  if (await exists(path.join(packageRoot(), 'models', name)))
-    throw new UserError(`A model ${name} comes with Unmask; choose another name (--name).`);
+  await assertFreeName(name);
   const files = await modelFiles(await listed(folder), folder, ({ name: file }) => readJson(path.join(folder, file)));
   assertLoadable(await loadable(inFolder(folder)), force);
   const staging = await Staging.open(name);

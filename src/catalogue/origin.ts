@@ -22,7 +22,18 @@ const fromFolder = z.object({
   addedAt: z.string(),
 });
 
-const origin = z.discriminatedUnion('source', [fromHub, fromFolder]);
+const fromGguf = z.object({
+  schema: z.literal(1),
+  source: z.literal('gguf'),
+  file: z.string(),
+  /** Of the file, as it was converted. */
+  sha256: z.string(),
+  /** Formats of its tensors, the one of the most numbers first. */
+  formats: z.array(z.string()),
+  addedAt: z.string(),
+});
+
+const origin = z.discriminatedUnion('source', [fromHub, fromFolder, fromGguf]);
 
 /** Where an installed model comes from: `origin.json` beside its files. */
 export type Origin = z.infer<typeof origin>;

@@ -5,7 +5,7 @@ import type { Query } from '../model/query.ts';
 /** What decoding needs of a model. */
 export interface Denoiser {
   readonly config: {
-    readonly mask_token_id: number;
+    readonly mask_token_id?: number | undefined;
     readonly eos_token_id: number;
     readonly vocab_size: number;
     readonly attention?: string;

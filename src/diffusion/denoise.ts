@@ -1,4 +1,5 @@
-import { UsageError, UserError } from '../platform/errors.ts';
+import { assertDenoises, maskToken } from '../model/config.ts';
+import { UsageError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { type BlockLayout, type Canvas, type Denoised, newCanvas, resultOf } from './canvas.ts';
 import { DecodingSession, type Denoiser } from './decoding-session.ts';
@@ -53,8 +54,9 @@ export async function denoise(
   { prompts, suffixes = [], seeds, options, contextRefresh = 1, signal, checkCancelled, watch, progress }: DenoiseCall,
 ): Promise<Denoised[]> {
   checkDecoding(options);
-  assertDenoises(model);
-  const { mask_token_id: mask, vocab_size: vocabulary } = model.config;
+  assertDenoises(model.config);
+  const { vocab_size: vocabulary } = model.config;
+  const mask = maskToken(model.config);
   const { order, steps, threshold, temperature } = options;
   const session = new DecodingSession(model, { block: options.block, refresh: contextRefresh });
   try {
@@ -91,13 +93,6 @@ export function checkDecoding({ length, block, steps, order, threshold, temperat
     refuse(`${length} tokens in blocks of ${block} needs at least ${blocks} steps, not ${steps}`);
   if (!(threshold > 0 && threshold <= 1)) refuse(`needs a threshold above 0 and at most 1, not ${threshold}`);
   if (!(temperature >= 0)) refuse(`needs a temperature of at least 0, not ${temperature}`);
-}
-
-function assertDenoises({ config }: Denoiser): void {
-  if (config.attention === 'causal')
-    throw new UserError(
-      'This model predicts the next token and does not denoise, so it can only be a baseline; choose a diffusion model.',
-    );
 }
 
 /** Blocks of a completion that follows `prompt` tokens. */

@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../model/config.ts';
+import { assertDenoises, type ModelConfig, maskToken } from '../model/config.ts';
 import type { GenerationDefaults } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { UserError } from '../platform/errors.ts';
@@ -101,6 +101,7 @@ const canvasShares = [1 / 4, 1 / 2, 1] as const;
  * into the canvas (token healing). Throws a `UserError` if the model cannot fill gaps.
  */
 export async function infill(model: LanguageModel, request: InfillRequest, hooks: InfillHooks = {}): Promise<Infilled> {
+  assertDenoises(model.config);
   if (!completesCode(model.config))
     throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
   const filler = new GapFiller(model, request, hooks);
@@ -147,7 +148,7 @@ class GapFiller {
       order: 'threshold',
       steps: 1,
       threshold: request.threshold,
-      mask: config.mask_token_id,
+      mask: maskToken(config),
       vocabulary: config.vocab_size,
       ...(hooks.runnersUp ? { runnersUp: hooks.runnersUp } : {}),
       gap: gapRules(model, request.singleLine),

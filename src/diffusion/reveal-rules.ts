@@ -2,7 +2,7 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
 import type { Random } from '../platform/random.ts';
 import { blockCount, type Canvas, endStep } from './canvas.ts';
-import { drawToken, entropyOf, probability, runnersUp } from './token-distribution.ts';
+import { drawToken, entropyOf, mergeTokens, probability, runnersUp } from './token-distribution.ts';
 import { constrainToPrefix } from './token-healing.ts';
 
 /** A token drawn for a masked position, from the logits [vocab_size] there. */
@@ -183,12 +183,6 @@ function put(canvas: Canvas, position: number, token: number, confidence: number
 
 /** Logits in which the tokens that end a line are the end: their probabilities are added up there. */
 function withMergedEnds({ position, logits }: Row, { end, lineEnds }: GapRules): Row {
-  const ends = [...new Set([end, ...lineEnds])];
-  const merged = logits.slice();
-  for (const id of ends) merged[id] = Number.NEGATIVE_INFINITY;
-  const peak = Math.max(...ends.map((id) => logits[id] as number));
-  if (peak === Number.NEGATIVE_INFINITY) return { position, logits: merged };
-  const sum = ends.reduce((total, id) => total + Math.exp((logits[id] as number) - peak), 0);
-  merged[end] = peak + Math.log(sum);
-  return { position, logits: merged };
+  const others = [...lineEnds].filter((id) => id !== end);
+  return { position, logits: mergeTokens(logits, [end, ...others]) };
 }

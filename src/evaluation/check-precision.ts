@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Engine } from '../engine/engine.ts';
 import { calibrate } from '../model/calibration.ts';
 import { openBase } from '../model/checkpoint.ts';
+import { isAutoregressive, maskToken } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { Query } from '../model/query.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
@@ -41,7 +42,7 @@ export async function checkPrecision(
   const length = Math.min(textTokens, config.max_position_embeddings);
   const calibration = (await textsOf(tokenizer, 'training/strings.txt', length, 1))[0] as Int32Array;
   const queries = (await textsOf(tokenizer, 'validation/times.txt', length, comparedTexts)).map((text, index) =>
-    config.attention === 'causal' ? everyPlace(text) : masked(text, config.mask_token_id, index),
+    isAutoregressive(config) ? everyPlace(text) : masked(text, maskToken(config), index),
   );
   progress('Measuring the f32 model.');
   let smoothing: Smoothing = new Map();

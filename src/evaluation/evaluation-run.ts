@@ -4,6 +4,7 @@ import { resolveModel } from '../catalogue/resolve-model.ts';
 import type { DecodingOptions } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
+import { assertDenoises } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
@@ -193,6 +194,7 @@ async function prepare(
 ): Promise<Prepared> {
   const task = taskByName(name);
   const rows = await readProblems(task, choice, onPrepare);
+  assertDenoises(resolved.config);
   const model = await LanguageModel.load(engine, await openCheckpoint(resolved));
   const format = settings.format ?? model.generation.prompt_format;
   const decoding = decodingOf(settings, defaultDecoding(model, task, format), samples);

@@ -1,9 +1,13 @@
 import { DecodingSession } from '../diffusion/decoding-session.ts';
 import { readContext } from '../diffusion/gap-context.ts';
-import { givenForMiddle } from '../model/fill-in-the-middle.ts';
+import { mergeTokens } from '../diffusion/token-distribution.ts';
+import { type MiddleFormat, middleFormat } from '../model/fill-in-the-middle.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import type { LeftToRightModel, ReadGap } from './left-to-right.ts';
+
+/** Marks positions that are not written yet if the vocabulary has no mask: an id that no token has. */
+const noToken = -1;
 
 /**
  * An autoregressive transformer that fills gaps: it reads prefix and suffix once, then writes the middle. A token costs a pass
@@ -15,34 +19,39 @@ export class AutoregressiveWriter implements LeftToRightModel {
   readonly mask: number;
   readonly #model: LanguageModel;
   readonly #contextTokens: number;
+  readonly #format: MiddleFormat;
 
   /** `contextTokens`: the number of prefix and suffix tokens to read, those nearest to the gap. */
   constructor(model: LanguageModel, contextTokens: number) {
     this.tokenizer = model.tokenizer;
-    this.end = model.config.eom_token_id as number;
-    this.mask = model.config.mask_token_id;
+    this.#format = middleFormat(model.config, model.tokenizer);
+    [this.end] = this.#format.ends;
+    this.mask = model.config.mask_token_id ?? noToken;
     this.#model = model;
     this.#contextTokens = contextTokens;
   }
 
   async read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<ReadGap> {
     const { config } = this.#model;
-    const request = { ...context, contextTokens: this.#contextTokens };
-    const { prefix, suffix } = readContext(this.tokenizer, request, config.max_position_embeddings - width - 2);
-    const prompt = givenForMiddle(prefix, suffix, { mask: config.mask_token_id, eos: config.eos_token_id });
+    const { readsSuffix, overhead, promptFor, ends } = this.#format;
+    const request = { ...context, ...(readsSuffix ? {} : { suffix: '' }), contextTokens: this.#contextTokens };
+    const { prefix, suffix } = readContext(this.tokenizer, request, config.max_position_embeddings - width - overhead);
+    const prompt = promptFor(prefix, suffix);
     // The prompt's last token predicts the first token of the middle, so the canvas begins with it.
     const last = prompt.pop() as number;
     const session = new DecodingSession(this.#model, { block: 1 });
     const text = await session.open({ prompt, width: width + 1 });
     return {
-      next: (written) =>
-        session.logits(
+      next: async (written) => {
+        const rows = await session.logits(
           written.map((middle) => {
             const tokens = new Int32Array(width + 1).fill(config.pad_token_id);
             tokens.set([last, ...middle]);
             return { text, tokens, positions: [1 + middle.length] };
           }),
-        ),
+        );
+        return ends.length === 1 ? rows : rows.map((row) => mergeTokens(row, ends));
+      },
       dispose: () => session.dispose(),
     };
   }

@@ -3,6 +3,7 @@ import { readContext } from '../diffusion/gap-context.ts';
 import { canvasWidth, infill } from '../diffusion/infill.ts';
 import { maskEvenly } from '../diffusion/masking.ts';
 import { healedPrefix } from '../diffusion/token-healing.ts';
+import { maskToken } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { Random } from '../platform/random.ts';
@@ -72,7 +73,7 @@ export class DiffusionLikelihood {
     return this.#reading(item, async ({ bitsIn, target, width }) => {
       const random = new Random(0, 'bound', item.prefix.length, item.middle.length);
       const maskings = maskEvenly(Array<number>(canvasesPerPass).fill(width), random);
-      const { mask_token_id: mask } = this.#model.config;
+      const mask = maskToken(this.#model.config);
       const canvases = maskings.map(({ masked }) => target.map((token, place) => (masked[place] ? mask : token)));
       const rows = await bitsIn(canvases);
       const sums = maskings.map(({ masked, weight }, row) =>
@@ -91,7 +92,7 @@ export class DiffusionLikelihood {
       for (let start = 0; start < length; start += canvasesPerPass) {
         // Always as many canvases, so that a pass has one shape.
         const canvases = Array.from({ length: canvasesPerPass }, (_, row) => {
-          const canvas = new Int32Array(width).fill(this.#model.config.mask_token_id);
+          const canvas = new Int32Array(width).fill(maskToken(this.#model.config));
           canvas.set(target.subarray(0, Math.min(start + row, length - 1)));
           return canvas;
         });
@@ -119,7 +120,7 @@ export class DiffusionLikelihood {
         const rows = await session.logits(canvases.map((canvas) => ({ text, tokens: canvas, positions })));
         return rows.map((row) => (place, token) => {
           const own = row.slice(place * config.vocab_size, (place + 1) * config.vocab_size);
-          own[config.mask_token_id] = Number.NEGATIVE_INFINITY;
+          own[maskToken(config)] = Number.NEGATIVE_INFINITY;
           return bitsOf(own, token);
         });
       };

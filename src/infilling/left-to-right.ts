@@ -21,7 +21,7 @@ export interface ReadGap {
 /** A model that writes the middle of a gap token by token. */
 export interface LeftToRightModel {
   readonly tokenizer: Tokenizer;
-  /** The token that ends a middle, and the mask, which is never written. */
+  /** The token that ends a middle, and the mask, which is never written; an id that no token has if there is no mask. */
   readonly end: number;
   readonly mask: number;
   /** Reads the text around a gap of at most `width` tokens, the end counted. */

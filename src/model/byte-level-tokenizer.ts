@@ -8,7 +8,7 @@ import { readJson, readText } from '../platform/files.ts';
 const classes = ['Qwen2Tokenizer', 'Qwen2TokenizerFast', 'DreamTokenizer'];
 
 /** How Qwen2's tokenizer cuts text before its merges apply. */
-const pieces =
+export const qwenPieces =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 const described = z.looseObject({
@@ -52,7 +52,10 @@ export async function byteLevelTokenizer(folder: string, config: object): Promis
     normalizer: { type: 'NFC' },
     pre_tokenizer: {
       type: 'Sequence',
-      pretokenizers: [{ type: 'Split', pattern: { Regex: pieces }, behavior: 'Isolated', invert: false }, byteLevel],
+      pretokenizers: [
+        { type: 'Split', pattern: { Regex: qwenPieces }, behavior: 'Isolated', invert: false },
+        byteLevel,
+      ],
     },
     post_processor: null,
     decoder: byteLevel,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UsageError, UserError } from '../platform/errors.ts';
+import { ropeScaling } from './rope-scaling.ts';
 
 const positive = z.int().positive();
 
@@ -61,10 +62,14 @@ export const modelConfig = z
     max_position_embeddings: positive,
     rms_norm_eps: z.number().positive(),
     rope_theta: z.number().positive(),
+    /** How the frequencies of the rotary positions are scaled for long texts; undefined: they are not scaled. */
+    rope_scaling: ropeScaling.optional(),
     /** Fraction of each head's dimensions, from the first, that rotary positions apply to; undefined: all. */
     partial_rotary_factor: z.number().positive().max(1).optional(),
     /** Biases on the query, key and value projections (Qwen2). */
     attention_bias: z.boolean(),
+    /** A bias on the output projection of the attention (Llama and Qwen3 with `attention_bias`); absent: there is none. */
+    attention_output_bias: z.boolean().optional(),
     /** RMSNorm on every head's queries and keys (Qwen3). */
     qk_norm: z.boolean(),
     /** Undefined: every layer has one feed-forward. */
@@ -79,7 +84,8 @@ export const modelConfig = z
      */
     attention: z.enum(['full', 'block-causal', 'prefix-lm', 'causal']),
     block_size: positive.optional(),
-    mask_token_id: z.int().nonnegative(),
+    /** Undefined: a published autoregressive model, which has no mask. */
+    mask_token_id: z.int().nonnegative().optional(),
     eos_token_id: z.int().nonnegative(),
     pad_token_id: z.int().nonnegative(),
     /** End of the middle: the token after the text that fills a gap. Undefined: the model was not trained to fill gaps. */
@@ -93,14 +99,36 @@ export const modelConfig = z
   .refine((c) => c.attention !== 'block-causal' || c.block_size !== undefined, {
     error: 'block-causal attention needs a block_size',
   })
+  .refine((c) => c.mask_token_id !== undefined || c.attention === 'causal', {
+    error: 'a model that denoises needs a mask_token_id',
+  })
   .refine(
-    (c) => [c.mask_token_id, c.eos_token_id, c.pad_token_id, c.eom_token_id ?? 0].every((id) => id < c.vocab_size),
+    (c) => [c.mask_token_id ?? 0, c.eos_token_id, c.pad_token_id, c.eom_token_id ?? 0].every((id) => id < c.vocab_size),
     {
       error: 'special token ids must be below vocab_size',
     },
   );
 
 export type ModelConfig = z.infer<typeof modelConfig>;
+
+/** Whether a model predicts each token from those before it, and therefore does not denoise. */
+export const isAutoregressive = ({ attention }: { readonly attention?: string }): boolean => attention === 'causal';
+
+/** Throws a `UserError` if a model does not denoise. */
+export function assertDenoises(config: { readonly attention?: string }): void {
+  if (isAutoregressive(config)) throw notDenoising();
+}
+
+/** The id of the mask. Throws a `UserError` if the model has none. */
+export function maskToken({ mask_token_id: mask }: { readonly mask_token_id?: number | undefined }): number {
+  if (mask === undefined) throw notDenoising();
+  return mask;
+}
+
+const notDenoising = (): UserError =>
+  new UserError(
+    'This is an autoregressive model, usable only as a baseline or as the start of a conversion; choose a diffusion model.',
+  );
 
 /** The number of dimensions of a head that rotary positions apply to. */
 export function rotaryDimensions({

@@ -198,7 +198,7 @@ export class ContextReader {
       outputs[`k.${layer}`] = slice(reshape(k, shape), 1, 0, capacity);
       outputs[`v.${layer}`] = slice(reshape(v, shape), 1, 0, capacity);
       const weights = softmax(add(this.#scores(q, k, length), hiddenKeys));
-      return joinHeads(of, reshape(matmul(weights, v), [1, config.num_attention_heads, length, -1]));
+      return joinHeads(config, of, reshape(matmul(weights, v), [1, config.num_attention_heads, length, -1]));
     });
     return defineProgram('context', { outputs });
   }
@@ -226,7 +226,7 @@ export class ContextReader {
       const weights = softmax(concat([toContext, together(this.#scores(q, k, length))], 2));
       const fromContext = matmul(slice(weights, 2, 0, capacity), kept('v'));
       const fromCanvas = matmul(apart(slice(weights, 2, capacity, capacity + length)), v);
-      return joinHeads(of, reshape(add(apart(fromContext), fromCanvas), [batch, heads, length, d]));
+      return joinHeads(config, of, reshape(add(apart(fromContext), fromCanvas), [batch, heads, length, d]));
     });
     return defineProgram('canvas', {
       outputs: { logits: logitsAt(config, weight, states, input('rows', [wanted], 'i32')) },

@@ -31,8 +31,27 @@ export function widenF16(from: Uint16Array, to: Float32Array): void {
   for (let index = 0; index < from.length; index++) bits[index] = halves[from[index] as number] as number;
 }
 
-/** The f32 bits of every binary16. */
+/** A binary16, given by its bits, as a number. */
+export function f16ToNumber(half: number): number {
+  if (!numbers) {
+    numbers = new Float32Array(2 ** 16);
+    widenF16(Uint16Array.from(numbers.keys()), numbers);
+  }
+  return numbers[half] as number;
+}
+
+/** Whether no number is infinite or none at all: such a one gives no 0 when it is taken from itself. */
+export function allFinite(data: Float32Array): boolean {
+  for (let index = 0; index < data.length; index++) {
+    const value = data[index] as number;
+    if (value - value !== 0) return false;
+  }
+  return true;
+}
+
+/** The f32 bits of every binary16, and their numbers. */
 let halves: Uint32Array | undefined;
+let numbers: Float32Array | undefined;
 
 function bitsOfHalf(half: number): number {
   const sign = (half & 0x8000) << 16;

@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { type HostTensor, sizeOf, sourceOf, type TensorSource } from '../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf, sourceOf, type TensorSource } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { cannotRead, writeAtomicParts } from '../platform/files.ts';
 import { narrowToBf16, widenBf16, widenF16 } from './number-formats.ts';
@@ -19,6 +19,15 @@ export interface SafetensorsOptions {
   readonly floats?: 'F32' | 'BF16';
 }
 
+/** A tensor whose bytes are there already, or are made one part after the other. */
+export interface StoredBytes {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: 'F32' | 'F16' | 'BF16' | 'I32';
+  /** As many bytes together as shape and type call for. */
+  parts(): AsyncIterable<Uint8Array>;
+}
+
 /**
  * Writes tensors in the safetensors format (https://github.com/huggingface/safetensors), atomically and one at a time. What a
  * source gives is f32.
@@ -30,11 +39,30 @@ export async function writeSafetensors(
 ): Promise<void> {
   const source = sourceOf(tensors);
   const isWhole = (name: string) => !('shapes' in tensors) && tensors.get(name)?.data instanceof Int32Array;
+  const stored = [...source.shapes].map(
+    ([name, shape]): StoredBytes => ({
+      name,
+      shape,
+      dtype: isWhole(name) ? 'I32' : floats,
+      async *parts() {
+        const { data } = await source.read(name);
+        yield bytesOf(floats === 'BF16' && data instanceof Float32Array ? narrowToBf16(data) : data);
+      },
+    }),
+  );
+  await writeStoredTensors(file, stored, metadata);
+}
+
+/** `writeSafetensors` of tensors of several types, in parts. */
+export async function writeStoredTensors(
+  file: string,
+  tensors: readonly StoredBytes[],
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
   let offset = 0;
-  for (const [name, shape] of source.shapes) {
-    const dtype = isWhole(name) ? 'I32' : floats;
-    const end = offset + sizeOf(shape) * (dtype === 'BF16' ? 2 : 4);
+  for (const { name, shape, dtype } of tensors) {
+    const end = offset + sizeOf(shape) * (dtype === 'F32' || dtype === 'I32' ? 4 : 2);
     header[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
@@ -47,11 +75,7 @@ export async function writeSafetensors(
     file,
     (async function* () {
       yield head;
-      for (const name of source.shapes.keys()) {
-        const { data } = await source.read(name);
-        const stored = floats === 'BF16' && data instanceof Float32Array ? narrowToBf16(data) : data;
-        yield bytesOf(stored);
-      }
+      for (const { parts } of tensors) yield* parts();
     })(),
   );
 }

@@ -8,6 +8,7 @@ import { readText } from '../platform/files.ts';
 import { duplicateKey } from '../platform/json.ts';
 import type { Stored, StoredPart } from './architectures/architecture.ts';
 import type { ReadConfig } from './architectures/read-config.ts';
+import { allFinite } from './number-formats.ts';
 import { SafetensorsFile } from './safetensors.ts';
 import { shown } from './safetensors-header.ts';
 import { weightShapes } from './transformer.ts';
@@ -151,15 +152,6 @@ function checkStored(file: SafetensorsFile | undefined, { name, shape }: StoredP
     throw new UserError(
       `${file.file}: ${name} is ${found.dtype}, and F32, F16 and BF16 are read; convert the checkpoint.`,
     );
-}
-
-/** A number that is not finite gives no 0 when it is taken from itself. */
-function allFinite(data: Float32Array): boolean {
-  for (let index = 0; index < data.length; index++) {
-    const value = data[index] as number;
-    if (value - value !== 0) return false;
-  }
-  return true;
 }
 
 function holdersIn(files: readonly SafetensorsFile[]): Map<string, SafetensorsFile> {

@@ -82,6 +82,21 @@ export class Tokenizer {
     return this.#texts;
   }
 
+  /** The special tokens that every text begins with, according to `tokenizer.json`. */
+  get startTokens(): readonly number[] {
+    return this.#tokenizer.encode('').ids;
+  }
+
+  /** The id of a special token; undefined if there is none with that name. */
+  specialToken(name: string): number | undefined {
+    return this.#specials.includes(name) ? this.#tokenizer.token_to_id(name) : undefined;
+  }
+
+  /** The ids of all special tokens. */
+  get specialTokens(): readonly number[] {
+    return this.#specials.flatMap((name) => this.specialToken(name) ?? []);
+  }
+
   /** Encodes plain text. A part that looks like a special token is encoded as text. */
   encode(text: string): number[] {
     return this.#plainParts(text).flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids);

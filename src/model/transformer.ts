@@ -18,6 +18,7 @@ import type { Random } from '../platform/random.ts';
 import { type ModelConfig, rotaryDimensions } from './config.ts';
 import { feedForward, feedForwardShapes } from './feed-forward.ts';
 import { project, type Weights, weightsUnder } from './projection.ts';
+import { scaledFrequency } from './rope-scaling.ts';
 
 /** Added to a score, this gives a weight of 0 after the softmax. */
 const hidden = -1e9;
@@ -39,6 +40,7 @@ export function weightShapes(config: ModelConfig): Map<string, Shape> {
       if (config.qk_norm && name !== 'v') shapes.set(`${prefix}.self_attn.${name}_norm.weight`, [h]);
     }
     shapes.set(`${prefix}.self_attn.o_proj.weight`, [d, q * h]);
+    if (config.attention_output_bias) shapes.set(`${prefix}.self_attn.o_proj.bias`, [d]);
     shapes.set(`${prefix}.post_attention_layernorm.weight`, [d]);
     for (const [name, shape] of feedForwardShapes(config, layer)) shapes.set(`${prefix}.${name}`, shape);
   }
@@ -101,7 +103,7 @@ export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): 
     const { q, k, v } = projections(config, of, x, positions);
     const scores = similarity(q, k);
     const weights = softmax(visible ? mask(scores, visible, length) : scores);
-    return joinHeads(of, reshape(matmul(weights, v), [batch, config.num_attention_heads, length, -1]));
+    return joinHeads(config, of, reshape(matmul(weights, v), [batch, config.num_attention_heads, length, -1]));
   });
 }
 
@@ -196,9 +198,10 @@ export const similarity = (q: Tensor, k: Tensor): Tensor =>
   mul(matmul(q, k, { transposeB: true }), 1 / Math.sqrt(q.shape.at(-1) as number));
 
 /** Applies the output projection to the heads' outputs [batch, heads, length, head_dim]: [batch, length, hidden_size]. */
-export function joinHeads(of: Weights, mixed: Tensor): Tensor {
+export function joinHeads(config: ModelConfig, of: Weights, mixed: Tensor): Tensor {
   const [batch, heads, length, d] = mixed.shape as [number, number, number, number];
-  return project(of, 'self_attn.o_proj', reshape(transpose(mixed, [0, 2, 1, 3]), [batch, length, heads * d]));
+  const bias = config.attention_output_bias ? of('self_attn.o_proj.bias') : undefined;
+  return project(of, 'self_attn.o_proj', reshape(transpose(mixed, [0, 2, 1, 3]), [batch, length, heads * d]), bias);
 }
 
 /** Adds a rule that fits [batch, groups, heads per group, query, key] to the scores of a text's tokens on each other. */
@@ -267,11 +270,14 @@ export function rotaryTables(
   positionOf: (place: number) => number = (place) => place,
 ): Positions {
   const half = rotaryDimensions(config) / 2;
+  const frequencies = Array.from({ length: half }, (_, pair) =>
+    scaledFrequency(config.rope_theta ** (-pair / half), config.rope_scaling),
+  );
   const cosines = new Float32Array(length * half);
   const sines = new Float32Array(length * half);
   for (let place = 0; place < length; place++)
     for (let pair = 0; pair < half; pair++) {
-      const angle = positionOf(place) * config.rope_theta ** (-pair / half);
+      const angle = positionOf(place) * (frequencies[pair] as number);
       cosines[place * half + pair] = Math.cos(angle);
       sines[place * half + pair] = Math.sin(angle);
     }

@@ -6,7 +6,7 @@ import { completesCode } from '../diffusion/infill.ts';
 import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openAdapter, openBase } from '../model/checkpoint.ts';
-import type { ModelConfig } from '../model/config.ts';
+import { assertDenoises, type ModelConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
@@ -152,6 +152,7 @@ export class ModelResidency {
     const { folder, config, precision } = model;
     this.#set({ ...idle, state: 'loading', folder });
     await before?.catch(() => undefined);
+    assertDenoises(config);
     if (!completesCode(config))
       throw new UserError(
         `The model ${this.#choice.model} was not trained to complete code; choose one that was, such as unmask-code.`,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Engine } from '../engine/engine.ts';
 import type { TensorSource } from '../graph/tensor.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
-import { type ModelConfig, presetConfig } from '../model/config.ts';
+import { type ModelConfig, maskToken, presetConfig } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
 import { Tokenizer, type TokenizerFiles } from '../model/tokenizer.ts';
@@ -95,8 +95,8 @@ export function assertCanBeginWith(
     throw new UserError(
       `${from.folder} is an adapter; merge it into a full model with \`unmask merge\` and begin with that.`,
     );
-  const { vocab_size, mask_token_id: mask, eos_token_id: eos, pad_token_id: pad, eom_token_id: eom } = from.config;
-  const specials = { mask, eos, pad, ...(eom === undefined ? {} : { eom }) };
+  const { vocab_size, eos_token_id: eos, pad_token_id: pad, eom_token_id: eom } = from.config;
+  const specials = { mask: maskToken(from.config), eos, pad, ...(eom === undefined ? {} : { eom }) };
   assertAlike(from, recipe, presetConfig(preset, vocab_size, specials, recipe.ropeTheta));
 }
 
@@ -156,7 +156,7 @@ export function pretraining(
     async step(step) {
       const random = new Random(seed, 'pretraining', step);
       const kinds = curriculum.examples(step, settings.batch_size, random);
-      const tokens = { mask: model.config.mask_token_id, pad: model.config.pad_token_id };
+      const tokens = { mask: maskToken(model.config), pad: model.config.pad_token_id };
       const batchOf = (examples: readonly Example[]) =>
         autoregressive
           ? nextTokenBatch(examples, tokens.pad)

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ModelConfig } from '../model/config.ts';
+import { type ModelConfig, maskToken } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { UsageError, UserError } from '../platform/errors.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
@@ -75,7 +75,8 @@ export async function lossOfCase(
   objective: Objective,
   { prompt, completions, rewards, masks, settings: given }: HandCase,
 ) {
-  const { mask_token_id: mask, pad_token_id: pad, eos_token_id: eos } = model.config;
+  const { pad_token_id: pad, eos_token_id: eos } = model.config;
+  const mask = maskToken(model.config);
   const defaults = tuningSettings.parse(given);
   const length = Math.max(...completions.map((completion) => completion.length));
   model.checkLength(prompt.length + length);

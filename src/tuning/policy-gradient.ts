@@ -10,6 +10,7 @@ import { contextLength, defaultDecoding, readCompletion, suffixOf } from '../eva
 import { evaluate } from '../evaluation/evaluate.ts';
 import { reportAnswers } from '../evaluation/report-answers.ts';
 import type { HostTensor } from '../graph/tensor.ts';
+import { maskToken } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
@@ -176,7 +177,8 @@ class PolicyGradientMethod implements TrainingMethod {
   /** What the method sees of the run. */
   #methodRun(): MethodRun {
     const { model, task, restored = new Map() } = this.#options;
-    const { mask_token_id: mask, pad_token_id: pad } = model.config;
+    const { pad_token_id: pad } = model.config;
+    const mask = maskToken(model.config);
     return {
       model,
       settings: this.#settings,

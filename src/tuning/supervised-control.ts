@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
+import { maskToken } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { Interrupted } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
@@ -29,7 +30,8 @@ export async function superviseFor(
 ) {
   const model = await LanguageModel.load(engine, base, trainingState(base.config));
   const trainer = new Trainer(model, maskedDiffusionLoss, optimizerOf(optimizer, model.trained.keys(), 1));
-  const { mask_token_id: mask, pad_token_id: pad } = base.config;
+  const { pad_token_id: pad } = base.config;
+  const mask = maskToken(base.config);
   const begin = performance.now();
   const left = () => seconds - (performance.now() - begin) / 1000;
   let steps = 0;

@@ -9,6 +9,7 @@ import { evaluate } from '../evaluation/evaluate.ts';
 import { reportAnswers } from '../evaluation/report-answers.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { openCheckpoint } from '../model/checkpoint.ts';
+import { assertDenoises } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
 import { UsageError, UserError } from '../platform/errors.ts';
@@ -182,6 +183,7 @@ async function checkMemory(
   { onPrepare }: TuningHooks,
 ): Promise<number> {
   const { config, generation } = resolved;
+  assertDenoises(config);
   const adapter = adapterOf(resolved, settings);
   const {
     settings: { length: answer },

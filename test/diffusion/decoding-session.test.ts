@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { DecodingSession } from '../../src/diffusion/decoding-session.ts';
 import { type DecodingOptions, denoise } from '../../src/diffusion/denoise.ts';
 import { infill } from '../../src/diffusion/infill.ts';
-import type { ModelConfig } from '../../src/model/config.ts';
+import { type ModelConfig, maskToken } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { assertNear } from '../model/assert-near.ts';
@@ -160,7 +160,7 @@ describe('decoding', () => {
       const prompts = [[4, 5], [4, 5], ...(kind.logit_shift ? [] : [[]])];
       const suffixes = [[6], [], []];
       const found = await denoise(model, { prompts, suffixes, seeds: [1, 2, 3], options: one });
-      const { mask_token_id: mask } = model.config;
+      const mask = maskToken(model.config);
       for (const [index, prompt] of prompts.entries()) {
         const suffix = suffixes[index] as number[];
         const row = Int32Array.from([...prompt, mask, ...suffix]);

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Denoised } from '../../src/diffusion/canvas.ts';
 import { readContext } from '../../src/diffusion/gap-context.ts';
 import { completesCode, type InfillRequest, infill } from '../../src/diffusion/infill.ts';
-import type { ModelConfig } from '../../src/model/config.ts';
+import { type ModelConfig, maskToken } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import type { Tokenizer } from '../../src/model/tokenizer.ts';
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
@@ -117,7 +117,8 @@ describe('filling a gap', () => {
     const embeddings = weights.get('model.embed_tokens.weight')!;
     const data = embeddings.data.slice();
     // What stands behind a mask is most like the mask's own embedding, so the end is likeliest everywhere.
-    const { hidden_size: size, mask_token_id: mask } = config;
+    const { hidden_size: size } = config;
+    const mask = maskToken(config);
     for (let i = 0; i < size; i++) data[end * size + i] = 10 * data[mask * size + i]!;
     const ending = await LanguageModel.load(engine, {
       config,
@@ -227,7 +228,7 @@ describe('filling a gap', () => {
         seen.map((_, index) => index + 1),
       );
     for (const [index, { tokens, text, length, ended, meanConfidence, confidence }] of stopped.alternatives.entries()) {
-      const masked = tokens.indexOf(model.config.mask_token_id);
+      const masked = tokens.indexOf(maskToken(model.config));
       assert.ok(masked >= 4 && !ended && length === masked);
       assert.ok(isOver(text) && whole.alternatives[index]!.text.startsWith(text));
       const revealed = confidence.filter((_, place) => tokens[place] !== model.config.mask_token_id);
@@ -268,7 +269,7 @@ describe('filling a gap', () => {
     const size = config.vocab_size;
     const shares = places.map((_, place) => {
       const own = [...logits!.subarray(place * size, (place + 1) * size)].map(Math.exp);
-      own[config.mask_token_id] = 0;
+      own[maskToken(config)] = 0;
       const all = own.reduce((sum, value) => sum + value, 0);
       return { token: own.indexOf(Math.max(...own)), share: Math.max(...own) / all };
     });

@@ -178,6 +178,13 @@ describe('a published configuration', () => {
     ['a2d-qwen3', { rope_parameters: { rope_type: 'linear', rope_theta: 1e6 } }, /rope_parameters/],
     ['a2d-qwen3', { layer_types: ['full_attention', 'sliding_attention'] }, /layer_types/],
     ['a2d-qwen3', { attention_bias: true }, /attention_bias/],
+    ['llama', { mlp_bias: true }, /mlp_bias/],
+    ['llama', { hidden_act: 'gelu' }, /hidden_act/],
+    ['llama', { rope_scaling: { rope_type: 'yarn', factor: 4 } }, /rope_scaling = .*"yarn"/],
+    ['llama', { rope_scaling: { type: 'dynamic', factor: 4 } }, /rope_scaling = .*"dynamic"/],
+    ['llama', { rope_scaling: { rope_type: 'llama3', factor: 8 } }, /rope_scaling = .*"llama3"/],
+    ['qwen3', { rope_parameters: { rope_type: 'linear', factor: 0, rope_theta: 1e6 } }, /rope_parameters/],
+    ['qwen2', { use_sliding_window: true }, /use_sliding_window/],
     ['llada', { alibi: true }, /alibi/],
     ['llada', { rope: false }, /rope = false/],
     ['llada', { block_type: 'sequential' }, /block_type = "sequential"/],
@@ -212,6 +219,8 @@ describe('a published configuration', () => {
     ['dream', { mask_token_id: -1 }, /mask_token_id is -1/],
     ['dream', { eos_token_id: [-1, 1] }, /eos_token_id is \[-1,1\] where a token's id is needed/],
     ['dream', { attention: 'sliding' }, /attention is wrong/],
+    ['qwen3', { attention: 'full' }, /No file beside .* names a mask token/],
+    ['qwen3', { eos_token_id: null, attention_bias: true }, /lacks the tensor .*bias/],
     ['dream', { attention: 'block-causal' }, /needs a block_size/],
     ['llada2-moe', { n_group: 5 }, /n_group groups of one size/],
     ['llada2-moe', { topk_group: 5 }, /topk_group/],
@@ -249,7 +258,7 @@ describe('a published configuration', () => {
 
 describe('special tokens', () => {
   it('are refused where no file names them, with how to name them', async () => {
-    const nameless = await json('open-dcoder', 'tokenizer_config.json', (content) => delete content.mask_token);
+    const nameless = await json('a2d-qwen2', 'tokenizer_config.json', (content) => delete content.mask_token);
     await refused(nameless, /names a mask token.*state its id as mask_token_id in config\.json/);
     const named = JSON.parse(await readFile(path.join(nameless, 'config.json'), 'utf8'));
     await writeFile(path.join(nameless, 'config.json'), JSON.stringify({ ...named, mask_token_id: 3 }));

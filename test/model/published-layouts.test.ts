@@ -23,6 +23,24 @@ const layouts: Readonly<Record<string, Partial<ModelConfig>>> = {
   llada: { logit_shift: false, attention: 'full', attention_bias: false, vocab_size: 102, pad_token_id: 0 },
   'llada-moe': { logit_shift: false, attention: 'full', qk_norm: true, partial_rotary_factor: 1 },
   'llada2-moe': { logit_shift: false, attention: 'block-causal', block_size: 4, eos_token_id: 1, mask_token_id: 3 },
+  llama: {
+    ...{ logit_shift: true, attention: 'causal', attention_bias: false, tie_word_embeddings: false, rope_theta: 500 },
+    rope_scaling: {
+      ...{ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
+      original_max_position_embeddings: 64,
+    },
+  },
+  'llama-tied': {
+    ...{ attention: 'causal', attention_bias: true, attention_output_bias: true, tie_word_embeddings: true },
+    ...{ rope_theta: 1e5, rope_scaling: undefined, mask_token_id: undefined },
+  },
+  qwen2: {
+    attention: 'causal',
+    attention_bias: true,
+    rope_theta: 1e6,
+    rope_scaling: { rope_type: 'linear', factor: 2.5 },
+  },
+  qwen3: { logit_shift: true, attention: 'causal', attention_bias: false, qk_norm: true, head_dim: 16 },
 };
 
 interface Reference {
@@ -67,7 +85,7 @@ describe('a published layout', () => {
       await agrees(oneThread(), layout);
     });
 
-  for (const layout of ['a2d-qwen3', 'llada2-moe'])
+  for (const layout of ['a2d-qwen3', 'llada2-moe', 'llama', 'llama-tied'])
     it(`${layout} does so on TensorFlow.js too`, async () => agrees(await TensorflowEngine.open('cpu'), layout));
 });
 

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import type { OptimizerOptions } from '../../src/graph/optimizer.ts';
 import { openCheckpoint, readCheckpoint } from '../../src/model/checkpoint.ts';
+import { maskToken } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Random } from '../../src/platform/random.ts';
 import { type Example, maskedDiffusionBatch, maskedDiffusionLoss } from '../../src/training/masked-diffusion-loss.ts';
@@ -31,7 +32,8 @@ for (const layout of ['open-dcoder', 'llada2-moe'])
     const load = async () => {
       const checkpoint = await openCheckpoint(await resolveModel(folder));
       const model = await LanguageModel.load(oneThread(), checkpoint, trainingState(checkpoint.config));
-      const { mask_token_id: mask, pad_token_id: pad } = model.config;
+      const { pad_token_id: pad } = model.config;
+      const mask = maskToken(model.config);
       const batch = maskedDiffusionBatch(examples, { mask, pad }, 'exact-count', new Random(5, layout));
       return { model, batch, trainer: new Trainer(model, maskedDiffusionLoss, optimizer) };
     };

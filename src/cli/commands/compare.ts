@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
+import { assertDenoises } from '../../model/config.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
@@ -52,6 +53,7 @@ export function addCompare(add: AddCommand): void {
           );
           // Invalid settings of any objective are found before the first run starts.
           const { config } = await resolveModel(options.model);
+          assertDenoises(config);
           const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
           for (const { objective, settings: own } of variants) {
             checkObjective(objective, own, config);

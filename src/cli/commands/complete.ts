@@ -3,6 +3,7 @@ import { bundledCodeModel } from '../../catalogue/find-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { shownAlternatives } from '../../infilling/infilling.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
+import { assertDenoises } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { Interrupted, messageOf, UsageError } from '../../platform/errors.ts';
 import { completeOnce } from '../../runtime/complete-once.ts';
@@ -29,6 +30,7 @@ export function addComplete(add: AddCommand): void {
           suffix: options.suffixFile === undefined ? '' : await read('--suffix-file', options.suffixFile),
         };
         const checkpoint = await openCheckpoint(await resolveModel(options.model));
+        assertDenoises(checkpoint.config);
         const model = await LanguageModel.load(await engineOf(options), checkpoint);
         const { frames, watch } = recordFrames(model, shownAlternatives.alternatives);
         const begin = performance.now();

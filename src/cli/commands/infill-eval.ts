@@ -8,6 +8,7 @@ import { DiffusionLikelihood, modelCompleter, predictedTokens } from '../../infi
 import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } from '../../infilling/infilling.ts';
 import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../infilling/left-to-right.ts';
 import { readCheckpoint } from '../../model/checkpoint.ts';
+import { isAutoregressive, maskToken } from '../../model/config.ts';
 import { fillsFromTheLeft } from '../../model/fill-in-the-middle.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';
@@ -52,7 +53,7 @@ export function addInfillEval(add: AddCommand): void {
     .option('--model <model>', 'diffusion model: a name, a checkpoint folder or a run directory', bundledCodeModel)
     .option(
       '--autoregressive <model>',
-      'autoregressive baseline, trained with `pretrain --recipe code-autoregressive` (default: none)',
+      'autoregressive baseline: an installed model, or one trained with `pretrain --recipe code-autoregressive` (default: none)',
     )
     .option(
       '--files <folder>',
@@ -86,7 +87,9 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
     );
   const checkpoint = await readCheckpoint(resolved);
   const rival = options.autoregressive === undefined ? null : await autoregressiveCheckpoint(options.autoregressive);
-  if (rival && !isSameTokenizer(rival.tokenizer, checkpoint.tokenizer))
+  // A published model has its own tokens and none that ends a middle, so its bits are not measured.
+  const hasBits = rival !== null && fillsFromTheLeft(rival.config);
+  if (rival && hasBits && !isSameTokenizer(rival.tokenizer, checkpoint.tokenizer))
     throw new UserError(
       `${options.autoregressive} has another tokenizer than ${options.model}, so their bits are not of the same tokens; give a baseline that was trained on the same corpus.`,
     );
@@ -94,7 +97,8 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
   const model = await LanguageModel.load(await engineOf(options), checkpoint);
   const other = rival && (await LanguageModel.load(await engineOf(options), rival));
   try {
-    const { eom_token_id: eom, mask_token_id: mask } = model.config;
+    const { eom_token_id: eom } = model.config;
+    const mask = maskToken(model.config);
     const ngram = await codeNgram(
       counted,
       model.tokenizer,
@@ -106,7 +110,14 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
       baselines: [
         fromTheLeft('n-gram', ngram, model),
         ...(other
-          ? [fromTheLeft('autoregressive', new AutoregressiveWriter(other, servedDecoding.contextTokens), model)]
+          ? [
+              fromTheLeft(
+                'autoregressive',
+                new AutoregressiveWriter(other, servedDecoding.contextTokens),
+                model,
+                hasBits,
+              ),
+            ]
           : []),
       ],
     };
@@ -141,9 +152,9 @@ function wantedKinds(names: string): InfillingKind[] {
 
 async function autoregressiveCheckpoint(name: string) {
   const resolved = await resolveModel(name);
-  if (!fillsFromTheLeft(resolved.config))
+  if (!isAutoregressive(resolved.config))
     throw new UserError(
-      `${name} is no autoregressive model that fills gaps; make one with \`unmask pretrain --recipe code-autoregressive\`.`,
+      `${name} is not an autoregressive model; add one, or train one with \`unmask pretrain --recipe code-autoregressive\`.`,
     );
   return readCheckpoint(resolved);
 }
@@ -213,11 +224,16 @@ function otherWays(model: LanguageModel, name: string, likelihood: DiffusionLike
   ];
 }
 
-function fromTheLeft(name: string, writer: LeftToRightModel, { generation }: LanguageModel): InfillingMethod {
+function fromTheLeft(
+  name: string,
+  writer: LeftToRightModel,
+  { generation }: LanguageModel,
+  hasBits = true,
+): InfillingMethod {
+  const filler: InfillingMethod = { name, complete: leftToRightCompleter(writer, generation), answers: 'several' };
+  if (!hasBits) return filler;
   return {
-    name,
-    complete: leftToRightCompleter(writer, generation),
-    answers: 'several',
+    ...filler,
     likelihood: {
       are: 'exact',
       async bits(item) {

@@ -1,5 +1,6 @@
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { openCheckpoint } from '../../model/checkpoint.ts';
+import { assertDenoises } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { readJson } from '../../platform/files.ts';
 import { lossOfCase, parseHandCase } from '../../tuning/hand-case.ts';
@@ -17,6 +18,7 @@ export function addLoss(add: AddCommand): void {
     add<LossOptions>('loss', 'Print the loss of a hand-written case, to check an objective', async (options) => {
       const objective = objectiveByName(options.objective);
       const checkpoint = await openCheckpoint(await resolveModel(options.model));
+      assertDenoises(checkpoint.config);
       const handCase = parseHandCase(await readJson(options.case), options.case, checkpoint.config);
       const model = await LanguageModel.load(await engineOf(options), checkpoint);
       const result = await lossOfCase(model, objective, handCase);

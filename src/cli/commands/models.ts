@@ -3,14 +3,18 @@ import { createInterface } from 'node:readline/promises';
 import { text } from 'node:stream/consumers';
 import { addFolder } from '../../catalogue/add-folder.ts';
 import { addFromHub, offerOf } from '../../catalogue/add-from-hub.ts';
+import { addGguf } from '../../catalogue/add-gguf.ts';
 import { readCard } from '../../catalogue/card.ts';
 import { findModel, modelsFolder } from '../../catalogue/find-model.ts';
 import { hubSettings } from '../../catalogue/hub-client.ts';
 import { keepModel } from '../../catalogue/keep-model.ts';
 import { installedModel, listModels } from '../../catalogue/list-models.ts';
+import { loadable } from '../../catalogue/loadable.ts';
 import { removable, removeModel } from '../../catalogue/remove-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { checkPrecision } from '../../evaluation/check-precision.ts';
+import { inFolder } from '../../model/architectures/description.ts';
+import { isAutoregressive } from '../../model/config.ts';
 import { fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
 import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
@@ -47,7 +51,7 @@ const names = Object.keys(actions).join(', ');
 export function addModels(add: AddCommand): void {
   add<ModelsOptions>(
     'models',
-    'List the available models, add one from the Hugging Face hub or a folder, keep one from a run, remove one, show its card, or check in how many bits it can be served',
+    'List the available models, add one from the Hugging Face hub, a folder or a GGUF file, keep one from a run, remove one, show its card, or check in how many bits it can be served',
     async (options, context) => {
       const action = Object.hasOwn(actions, options.action) ? actions[options.action] : undefined;
       if (!action) throw new UsageError(`Unknown action ${options.action}; the actions are ${names}.`);
@@ -57,11 +61,11 @@ export function addModels(add: AddCommand): void {
     .argument('[action]', names, 'list')
     .argument(
       '[model]',
-      'name of a model; for add: OWNER/NAME[@REVISION] on the hub, or a folder (./DIR); for keep: a run',
+      'name of a model; for add: OWNER/NAME[@REVISION] on the hub, a folder (./DIR) or a GGUF file; for keep: a run',
     )
     .option(
       '--name <name>',
-      'for keep, and for add with a folder: the name of the model (default: the name of the folder)',
+      'for keep, and for add with a folder or a file: the name of the model (default: the name of the folder or file)',
     )
     .option('--force', 'add a model even if it cannot be loaded')
     .option('--replace', 'replace another installed revision of the model')
@@ -95,6 +99,12 @@ function line({ name, kind, parameters, bytes, licence, memory, revision, proble
 async function added(options: ModelsOptions, context: CommandContext): Promise<CommandResult> {
   const { force = false, replace = false, dryRun = false } = options;
   const given = named(options);
+  if (/\.gguf$/i.test(given)) {
+    if (dryRun || force) throw new UsageError('--dry-run and --force do not work with GGUF files; leave them out.');
+    const file = path.resolve(given);
+    const name = options.name ?? path.basename(file).replace(/\.gguf$/i, '');
+    return installed(name, await addGguf({ file, name, signal: context.signal, progress: context.progress }));
+  }
   if (await isFolder(given)) {
     if (dryRun) throw new UsageError('--dry-run works with models on the hub only; leave it out for a folder.');
     const folder = path.resolve(given);
@@ -102,7 +112,8 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
     return installed(name, await addFolder({ folder, name, force, signal: context.signal }));
   }
   const wanted = parseHubId(given);
-  if (options.name !== undefined) throw new UsageError('--name is for folders; a model from the hub keeps its id.');
+  if (options.name !== undefined)
+    throw new UsageError('--name is for folders and files; a model from the hub keeps its id.');
   const token = options.tokenStdin ? await tokenFromStdin() : null;
   const hub = hubSettings(process.env, context.signal, token);
   if (dryRun) {
@@ -151,11 +162,16 @@ async function installed(name: string, folder: string): Promise<CommandResult> {
   if (!model) throw new UserError(`${folder} was removed by another process; add ${name} again.`);
   return {
     document: { model },
-    lines: [
-      line(model),
-      `${name} is installed in ${folder}. Use it with --model ${name}, or with Unmask: Select Model in VS Code.`,
-    ],
+    lines: [line(model), `${name} is installed in ${folder}. ${await usage(name, folder)}`],
   };
+}
+
+/** How to use an installed model. */
+async function usage(name: string, folder: string): Promise<string> {
+  const { config } = await loadable(inFolder(folder));
+  return config && isAutoregressive(config)
+    ? `This is an autoregressive model: use it as a baseline with \`infill-eval --autoregressive ${name}\`, or as the start of a conversion.`
+    : `Use it with --model ${name}, or with Unmask: Select Model in VS Code.`;
 }
 
 async function checked(options: ModelsOptions, { progress, signal }: CommandContext): Promise<CommandResult> {

@@ -15,8 +15,10 @@ export type Make = Pick<
   | 'max_position_embeddings'
   | 'rms_norm_eps'
   | 'rope_theta'
+  | 'rope_scaling'
   | 'partial_rotary_factor'
   | 'attention_bias'
+  | 'attention_output_bias'
   | 'qk_norm'
   | 'moe'
   | 'tie_word_embeddings'
@@ -44,6 +46,8 @@ export interface Stored {
 export interface Architecture {
   /** `model_type` of its configurations. */
   readonly types: readonly string[];
+  /** Whether `make` reads how rotary positions are scaled; elsewhere scaled ones are refused. */
+  readonly scalesPositions?: boolean;
   /** Throws a `UserError` that names the field that is wrong or not supported. */
   make(config: PublishedConfig): Make;
   /** How a weight of ours is stored: the name of one tensor, or what it is made of. */

@@ -1,4 +1,5 @@
 import { UserError } from '../../platform/errors.ts';
+import { type RopeScaling, ropeScaling } from '../rope-scaling.ts';
 
 /** The fields of a published `config.json`, read by name; what is wrong or not supported is refused by its name. */
 export class PublishedConfig {
@@ -67,10 +68,34 @@ export function refuseUnsupported(config: PublishedConfig): void {
   const kinds = config.get('layer_types');
   if (kinds !== undefined && !(Array.isArray(kinds) && kinds.every((kind) => kind === 'full_attention')))
     throw config.unsupported('layer_types');
-  for (const name of ['rope_scaling', 'rope_parameters']) {
-    const rope = config.get(name) as { rope_type?: unknown; type?: unknown } | undefined;
-    if (rope !== undefined && (rope.rope_type ?? rope.type ?? 'default') !== 'default') throw config.unsupported(name);
+}
+
+/**
+ * The field that says that rotary positions are scaled: `rope_parameters` in newer configurations, `rope_scaling` in older
+ * ones; undefined where they are not.
+ */
+function scalingField(config: PublishedConfig) {
+  for (const name of ['rope_parameters', 'rope_scaling']) {
+    const rope = config.get(name) as Record<string, unknown> | undefined;
+    const rope_type = rope?.rope_type ?? rope?.type ?? 'default';
+    if (rope_type !== 'default') return { name, scaling: { ...rope, rope_type } };
   }
+  return undefined;
+}
+
+/** How the rotary positions are scaled; throws a `UserError` that names the field where that is not supported. */
+export function readRopeScaling(config: PublishedConfig): RopeScaling | undefined {
+  const field = scalingField(config);
+  if (!field) return undefined;
+  const parsed = ropeScaling.safeParse(field.scaling);
+  if (!parsed.success) throw config.unsupported(field.name);
+  return parsed.data;
+}
+
+/** Throws a `UserError` that names the field where rotary positions are scaled. */
+export function refuseRopeScaling(config: PublishedConfig): void {
+  const field = scalingField(config);
+  if (field) throw config.unsupported(field.name);
 }
 
 /** The base of the rotary positions, which newer configurations keep with what else is said of these. */

@@ -1,16 +1,17 @@
 import { UserError } from '../../platform/errors.ts';
-import { type ModelConfig, parseConfig } from '../config.ts';
+import { isAutoregressive, type ModelConfig, parseConfig } from '../config.ts';
 import type { Architecture } from './architecture.ts';
+import { llama, qwen2, qwen3 } from './autoregressive.ts';
 import type { Description } from './description.ts';
 import { llada } from './llada.ts';
 import { lladaMoe } from './llada-moe.ts';
 import { llada2Moe } from './llada2-moe.ts';
-import { PublishedConfig, refuseUnsupported } from './published-config.ts';
+import { PublishedConfig, refuseRopeScaling, refuseUnsupported } from './published-config.ts';
 import { a2dQwen2, a2dQwen3, dream } from './qwen.ts';
-import { readSpecialTokens } from './special-tokens.ts';
+import { assertHasMask, type PublishedTokens, readSpecialTokens } from './special-tokens.ts';
 
 /** The families of published models that are read. A new one is a file beside these and its place here. */
-const published: readonly Architecture[] = [a2dQwen2, a2dQwen3, dream, llada, lladaMoe, llada2Moe];
+const published: readonly Architecture[] = [a2dQwen2, a2dQwen3, dream, llada, lladaMoe, llada2Moe, llama, qwen3];
 
 /** Ours: checkpoints that were written here, or from such ones. */
 const own = 'unmask';
@@ -31,12 +32,16 @@ export async function readConfig(description: Description): Promise<ReadConfig> 
   if (content === undefined) throw new UserError(`${file} does not exist; give a folder with config.json and weights.`);
   const fields = (typeof content === 'object' && content !== null ? content : {}) as Record<string, unknown>;
   if (fields.model_type === own) return { config: parseConfig(content, file), architecture: null };
-  const architecture = architectureOf(fields);
-  if (!architecture)
+  const named = architectureOf(fields);
+  if (!named)
     throw new UserError(
       `${file}: model_type ${JSON.stringify(fields.model_type)} is not supported; known are ${[own, ...published.flatMap(({ types }) => types)].join(', ')}.`,
     );
-  return { config: await ours(architecture, description, new PublishedConfig(file, fields)), architecture };
+  const config = new PublishedConfig(file, fields);
+  const tokens = await readSpecialTokens(description, config);
+  // A Qwen2 that was made bidirectional keeps the name; nothing but its mask tells it from a plain one.
+  const architecture = fields.model_type === 'qwen2' && tokens.mask === undefined ? qwen2 : named;
+  return { config: ours(architecture, config, tokens), architecture };
 }
 
 function architectureOf({ model_type: type, d_model, num_experts }: Record<string, unknown>): Architecture | undefined {
@@ -46,26 +51,29 @@ function architectureOf({ model_type: type, d_model, num_experts }: Record<strin
 }
 
 /** A published configuration as one of ours. What it says itself of shift, attention and block goes before the family's. */
-async function ours(
-  architecture: Architecture,
-  description: Description,
-  config: PublishedConfig,
-): Promise<ModelConfig> {
+function ours(architecture: Architecture, config: PublishedConfig, { mask, eos, pad }: PublishedTokens): ModelConfig {
   refuseUnsupported(config);
+  if (!architecture.scalesPositions) refuseRopeScaling(config);
   const make = architecture.make(config);
-  const stated = ['logit_shift', 'attention', 'block_size'].filter((name) => config.get(name) !== undefined);
-  const { mask, eos, pad } = await readSpecialTokens(description, config);
+  const stated = Object.fromEntries(
+    ['logit_shift', 'attention', 'block_size'].flatMap((name) => {
+      const value = config.get(name);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+  const denoises = !isAutoregressive({ ...make, ...stated });
+  if (denoises) assertHasMask(config, mask);
   const otherTokens = Object.entries(config.fields).filter(
     ([name, value]) => name.endsWith('_token_id') && Number.isSafeInteger(value),
   );
   return parseConfig(
     {
-      architectures: ['UnmaskForMaskedDiffusion'],
+      architectures: [denoises ? 'UnmaskForMaskedDiffusion' : 'UnmaskForCausalLM'],
       model_type: own,
       ...make,
-      ...Object.fromEntries(stated.map((name) => [name, config.get(name)])),
+      ...stated,
       ...Object.fromEntries(otherTokens),
-      mask_token_id: mask,
+      ...(mask === undefined ? {} : { mask_token_id: mask }),
       eos_token_id: eos,
       pad_token_id: pad,
       initializer_range: config.positive('initializer_range', 0.02),

@@ -1,32 +1,40 @@
 import { UserError } from '../../platform/errors.ts';
-import type { SpecialTokens } from '../config.ts';
 import type { Description } from './description.ts';
 import type { PublishedConfig } from './published-config.ts';
 
 type Kind = 'mask' | 'eos' | 'pad';
 type Json = Readonly<Record<string, unknown>>;
 
+/** The special tokens of a published model. */
+export interface PublishedTokens {
+  /** Absent where no file names one: the model was not trained to denoise. */
+  readonly mask: number | undefined;
+  readonly eos: number;
+  readonly pad: number;
+}
+
 /**
  * The ids of a published model's special tokens, as the folder's files name them, never guessed: `*_token_id` of `config.json`,
  * else the token that `tokenizer_config.json` or `special_tokens_map.json` names. Padding is hidden from the model, so where
- * no file names any the end of text stands in. Throws a `UserError` where mask or end of text are named nowhere.
+ * no file names any the end of text stands in. Throws a `UserError` where the end of text is named nowhere.
  */
-export async function readSpecialTokens(
-  description: Description,
-  config: PublishedConfig,
-): Promise<Omit<SpecialTokens, 'eom'>> {
+export async function readSpecialTokens(description: Description, config: PublishedConfig): Promise<PublishedTokens> {
   const find = async (kind: Kind) => idInConfig(config, kind) ?? (await idOfNamed(description, kind));
   const mask = await find('mask');
-  if (mask === undefined)
-    throw new UserError(
-      `No file beside ${config.file} names a mask token, which a model that was trained to denoise has; state its id as mask_token_id in config.json.`,
-    );
   const eos = await find('eos');
   if (eos === undefined)
     throw new UserError(
       `No file beside ${config.file} names a token for the end of text; state its id as eos_token_id in config.json.`,
     );
   return { mask, eos, pad: (await find('pad')) ?? eos };
+}
+
+/** Throws a `UserError` where a model that denoises has no mask. */
+export function assertHasMask({ file }: PublishedConfig, mask: number | undefined): void {
+  if (mask === undefined)
+    throw new UserError(
+      `No file beside ${file} names a mask token, which a model that was trained to denoise has; state its id as mask_token_id in config.json.`,
+    );
 }
 
 /** Some models have several ends of text; the first is the one that they are trained with. */

@@ -5,6 +5,7 @@
  */
 import type { Engine } from '../../engine/engine.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
+import { maskToken } from '../../model/config.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
 import { Random } from '../../platform/random.ts';
 import { Trainer } from '../../training/trainer.ts';
@@ -119,7 +120,8 @@ export class EstimatorBed {
   }
 
   run(settings: TuningSettings): MethodRun {
-    const { mask_token_id: mask, pad_token_id: pad } = this.model.config;
+    const { pad_token_id: pad } = this.model.config;
+    const mask = maskToken(this.model.config);
     return {
       model: this.model,
       settings,

@@ -1,4 +1,5 @@
 import { maskExactCount } from '../../diffusion/masking.ts';
+import { maskToken } from '../../model/config.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
 import { Random } from '../../platform/random.ts';
 import { rowsThatFit } from '../../training/memory.ts';
@@ -31,7 +32,8 @@ export class BoundEstimator {
     masks: readonly MaskSamples[],
     estimator: SpgEstimator,
   ): Promise<Bounds[]> {
-    const { mask_token_id: mask, pad_token_id: pad } = this.#model.config;
+    const { pad_token_id: pad } = this.#model.config;
+    const mask = maskToken(this.#model.config);
     const weights = completions.map(() => ({ elbo: 0, eubo: 0 }));
     const { metrics } = await this.#trainer.evaluate(spgBatch(completions, masks, weights, estimator, { mask, pad }));
     return completions.map((_, j) => ({

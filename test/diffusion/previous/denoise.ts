@@ -1,3 +1,4 @@
+import { maskToken } from '../../../src/model/config.ts';
 import type { Query } from '../../../src/model/query.ts';
 import { UsageError, UserError } from '../../../src/platform/errors.ts';
 import { Random } from '../../../src/platform/random.ts';
@@ -5,7 +6,7 @@ import { Random } from '../../../src/platform/random.ts';
 /** What decoding needs of a model. */
 export interface Denoiser {
   readonly config: {
-    readonly mask_token_id: number;
+    readonly mask_token_id?: number | undefined;
     readonly eos_token_id: number;
     readonly vocab_size: number;
     readonly attention?: string;
@@ -97,7 +98,8 @@ export async function denoise(
   { prompts, suffixes = [], seeds, options, watch, checkCancelled }: DenoiseCall,
 ): Promise<Denoised[]> {
   checkDecoding(options);
-  const { mask_token_id: mask, attention, block_size: own } = model.config;
+  const { attention, block_size: own } = model.config;
+  const mask = maskToken(model.config);
   const byBlocks = attention === 'block-causal' && own !== undefined;
   const blockLength = byBlocks && own % options.block !== 0 ? own : options.block;
   const canvases = prompts.map((prompt, index): Canvas => {

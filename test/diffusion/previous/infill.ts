@@ -1,5 +1,5 @@
 import { healedPrefix } from '../../../src/diffusion/token-healing.ts';
-import type { ModelConfig } from '../../../src/model/config.ts';
+import { type ModelConfig, maskToken } from '../../../src/model/config.ts';
 import type { GenerationDefaults } from '../../../src/model/generation.ts';
 import type { LanguageModel } from '../../../src/model/language-model.ts';
 import { UserError } from '../../../src/platform/errors.ts';
@@ -105,7 +105,7 @@ export async function infill(model: LanguageModel, request: InfillRequest): Prom
   const given = { ...request, prefix: request.prefix.slice(0, request.prefix.length - begun.length) };
   const context = readContext(tokenizer, given, config.max_position_embeddings - width);
   const rules: InfillRules = {
-    mask: config.mask_token_id,
+    mask: maskToken(config),
     end: config.eom_token_id ?? config.eos_token_id,
     endsLine: request.singleLine ? newlineTokens(tokenizer) : new Set(),
     tokenizer,

@@ -353,7 +353,7 @@ def byte_letter(letter):
     return {" ": "\u0120", "\n": "\u010a"}.get(letter, letter)
 
 
-def tokenizer_files(folder, mask_named_in, bare, chat):
+def tokenizer_files(folder, mask_named_in=None, bare=False, chat=False):
     """A byte-level tokenizer of single letters; `bare`: as its vocabulary and merges alone, without tokenizer.json."""
     vocabulary = {byte_letter(letter): len(SPECIALS) + index for index, letter in enumerate(LETTERS)}
     flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
@@ -631,4 +631,5 @@ def main():
          seed=7, dtype="BF16", shards=2, mask_named_in="special_tokens_map.json", keep_f32=("expert_bias",))
 
 
-main()
+if __name__ == "__main__":
+    main()

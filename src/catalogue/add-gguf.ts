@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import path from 'node:path';
+import { type GgufCheckpoint, readGgufCheckpoint, writeGgufCheckpoint } from '../model/gguf/checkpoint.ts';
+import { GgufFile } from '../model/gguf/gguf-file.ts';
+import type { StoredBytes } from '../model/safetensors.ts';
+import { size } from '../platform/amounts.ts';
+import { Interrupted } from '../platform/errors.ts';
+import { printable } from '../platform/printable.ts';
+import { assertFits, type FreeSpace, whenFull } from './disk-space.ts';
+import { assertFreeName } from './free-name.ts';
+import { Staging } from './staging.ts';
+
+export interface AddGguf {
+  /** A GGUF file. */
+  readonly file: string;
+  /** What the model is called here. */
+  readonly name: string;
+  readonly signal: AbortSignal;
+  /** Told of what is about to happen, and how far it is. */
+  readonly progress: (line: string) => void;
+  readonly freeSpace?: FreeSpace;
+}
+
+/** Bytes of configuration, tokenizer and card, at most. */
+const besideWeights = 32e6;
+
+/** Milliseconds between two lines of progress. */
+const every = 1000;
+
+/**
+ * Converts a GGUF file into an installed model in Hugging Face's layout and returns its folder. Tensors are dequantised one
+ * after the other, some rows at a time. The model appears in one step; where anything fails, nothing was added.
+ */
+export async function addGguf({ file, name, signal, progress, freeSpace }: AddGguf): Promise<string> {
+  await assertFreeName(name);
+  return GgufFile.use(file, async (gguf) => {
+    const checkpoint = await readGgufCheckpoint(gguf);
+    const { bytes, formats } = checkpoint;
+    progress(`${name}: ${formats.join(', ')}, ${size(bytes)} as safetensors`);
+    const staging = await Staging.open(name);
+    try {
+      await staging.keep([]);
+      await assertFits(staging.files, bytes + besideWeights, freeSpace);
+      const weights = watched(checkpoint.weights, bytes, { signal, progress, file });
+      await writeGgufCheckpoint(staging.files, { ...checkpoint, weights }, cardOf(file, name, checkpoint));
+      const sha256 = await digestOf(file);
+      return await staging.publish({
+        ...{ schema: 1, source: 'gguf', file, sha256 },
+        formats: [...formats],
+        addedAt: new Date().toISOString(),
+      });
+    } catch (error) {
+      await staging.discard();
+      throw whenFull(file, error);
+    }
+  });
+}
+
+/** The same weights; tells how far they are, and stops where it is asked to. */
+function watched(
+  weights: readonly StoredBytes[],
+  total: number,
+  { signal, progress, file }: Pick<AddGguf, 'signal' | 'progress' | 'file'>,
+): StoredBytes[] {
+  let [done, told] = [0, performance.now()];
+  return weights.map((weight) => ({
+    ...weight,
+    async *parts() {
+      for await (const part of weight.parts()) {
+        if (signal.aborted) throw new Interrupted(`Adding ${file} was stopped; nothing was added.`);
+        yield part;
+        done += part.length;
+        if (performance.now() - told < every) continue;
+        told = performance.now();
+        progress(`${size(done)} of ${size(total)} written`);
+      }
+    },
+  }));
+}
+
+/** The card of a model that has none of its own: what the file says of it. */
+function cardOf(file: string, name: string, { name: title, licence, formats }: GgufCheckpoint): string {
+  const line = (text: string) => printable(text).replace(/\s+/g, ' ').trim();
+  return [
+    ...(licence === undefined ? [] : ['---', `license: ${JSON.stringify(line(licence))}`, '---', '']),
+    `# ${line(title ?? name)}`,
+    '',
+    `Converted from ${line(path.basename(file))} (GGUF, ${formats.join(', ')}). Every number is what the file's own stands for.`,
+    '',
+  ].join('\n');
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const part of createReadStream(file)) hash.update(part as Buffer);
+  return hash.digest('hex');
+}

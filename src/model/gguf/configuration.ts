@@ -1,0 +1,145 @@
+import { UserError } from '../../platform/errors.ts';
+import { scaledFrequency } from '../rope-scaling.ts';
+import type { GgufFile } from './gguf-file.ts';
+import { Metadata } from './metadata.ts';
+
+/** What `config.json` would hold. */
+type Json = Readonly<Record<string, unknown>>;
+
+/** A family of models: its name in GGUF is its `model_type` too. */
+interface Family {
+  readonly architectures: readonly string[];
+  /** Whether the configuration says if attention has biases; elsewhere the family does. */
+  readonly statesBiases: boolean;
+  /**
+   * Whether rows of queries and keys were reordered, so that the two numbers of a head that turn together stand side by side
+   * (`permute` in llama.cpp's converter).
+   */
+  readonly interleaved: boolean;
+}
+
+const families: Readonly<Record<string, Family>> = {
+  llama: { architectures: ['LlamaForCausalLM'], statesBiases: true, interleaved: true },
+  qwen2: { architectures: ['Qwen2ForCausalLM'], statesBiases: false, interleaved: false },
+  qwen3: { architectures: ['Qwen3ForCausalLM'], statesBiases: true, interleaved: false },
+};
+
+/** Keys below the family's name that are read here, or say nothing that a forward pass depends on. */
+const knownKeys = new Set([
+  ...['block_count', 'context_length', 'embedding_length', 'feed_forward_length', 'vocab_size', 'tensor_data_layout'],
+  ...['attention.head_count', 'attention.head_count_kv', 'attention.key_length', 'attention.value_length'],
+  ...['attention.layer_norm_rms_epsilon', 'rope.freq_base', 'rope.dimension_count'],
+  ...['rope.scaling.type', 'rope.scaling.factor', 'rope.scaling.original_context_length', 'rope.scaling.finetuned'],
+]);
+
+/** A tensor of factors that Llama 3.1 and 3.2 have instead of metadata. */
+export const ropeFactors = 'rope_freqs.weight';
+
+export interface GgufConfiguration {
+  readonly config: Json;
+  readonly interleaved: boolean;
+}
+
+/**
+ * `config.json` of a GGUF file, in the layout that transformers gives the family. Throws a `UserError` that names what is not
+ * supported: another family, or a key by which a model would compute something else.
+ */
+export async function ggufConfiguration(gguf: GgufFile): Promise<GgufConfiguration> {
+  const metadata = new Metadata(gguf.file, gguf.metadata);
+  const name = metadata.text('general.architecture') ?? '';
+  const family = Object.hasOwn(families, name) ? (families[name] as Family) : undefined;
+  if (!family)
+    throw new UserError(
+      `${gguf.file} holds a model of the architecture ${JSON.stringify(name)}, and ${Object.keys(families).join(', ')} are read; take another model.`,
+    );
+  if ((metadata.whole('split.count') ?? 1) > 1) throw metadata.unsupported('split.count');
+  const key = (rest: string) => `${name}.${rest}`;
+  refuseOthers(metadata, name);
+  const hidden = metadata.positive(key('embedding_length'));
+  const heads = metadata.positive(key('attention.head_count'));
+  const head = metadata.positive(key('attention.key_length'), hidden / heads);
+  // Values of another width, or heads of which only a part turns.
+  for (const rest of ['attention.value_length', 'rope.dimension_count'])
+    if ((metadata.whole(key(rest)) ?? head) !== head) throw metadata.unsupported(key(rest));
+  const embeddings = gguf.tensors.get('token_embd.weight');
+  const theta = metadata.decimal(key('rope.freq_base')) ?? 10_000;
+  const scaling = (await ropeScalingOf(gguf, head, theta)) ?? linearScaling(metadata, key);
+  return {
+    interleaved: family.interleaved,
+    config: {
+      architectures: family.architectures,
+      model_type: name,
+      vocab_size: embeddings?.shape[0] ?? metadata.positive(key('vocab_size')),
+      hidden_size: hidden,
+      intermediate_size: metadata.positive(key('feed_forward_length')),
+      num_hidden_layers: metadata.positive(key('block_count')),
+      num_attention_heads: heads,
+      num_key_value_heads: metadata.positive(key('attention.head_count_kv'), heads),
+      head_dim: head,
+      max_position_embeddings: metadata.positive(key('context_length')),
+      rms_norm_eps: metadata.decimal(key('attention.layer_norm_rms_epsilon')) ?? 1e-6,
+      rope_theta: theta,
+      rope_scaling: scaling ?? null,
+      hidden_act: 'silu',
+      ...(family.statesBiases ? { attention_bias: gguf.tensors.has('blk.0.attn_q.bias') } : {}),
+      tie_word_embeddings: !gguf.tensors.has('output.weight'),
+      ...specialTokens(metadata),
+    },
+  };
+}
+
+/** A key that is not known may change what is computed, unless it says that something is off. */
+function refuseOthers(metadata: Metadata, family: string): void {
+  for (const [key, value] of metadata.values) {
+    if (!key.startsWith(`${family}.`) || knownKeys.has(key.slice(family.length + 1))) continue;
+    const isOff = value === 0 || (value === false && key !== `${family}.attention.causal`);
+    const isCausal = value === true && key === `${family}.attention.causal`;
+    if (!isOff && !isCausal) throw metadata.unsupported(key);
+  }
+}
+
+function linearScaling(metadata: Metadata, key: (rest: string) => string): Json | undefined {
+  const type = metadata.text(key('rope.scaling.type')) ?? 'none';
+  if (type === 'none') return undefined;
+  if (type !== 'linear') throw metadata.unsupported(key('rope.scaling.type'));
+  return { rope_type: 'linear', factor: metadata.decimal(key('rope.scaling.factor')) ?? 1 };
+}
+
+/** Llama 3's settings, but for the factor (`rope_scaling` of the published 3.1 and 3.2). */
+const llama3 = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 } as const;
+
+/**
+ * The scaling whose factors a file holds in place of its settings: what each frequency is divided by. The longest wavelengths
+ * are divided by the factor itself, and the others must follow from it.
+ */
+async function ropeScalingOf(gguf: GgufFile, head: number, theta: number): Promise<Json | undefined> {
+  const tensor = gguf.tensors.get(ropeFactors);
+  if (!tensor) return undefined;
+  const factors = await gguf.numbers(tensor);
+  const scaling = llama3ScalingOf(factors, head, theta);
+  if (!scaling)
+    throw new UserError(
+      `${gguf.file} scales its rotary positions (${ropeFactors}) in another way than Llama 3, which is not supported; take another model.`,
+    );
+  return scaling;
+}
+
+/** Undefined where no scaling of Llama 3's kind has these factors, one for each pair of numbers of a head. */
+export function llama3ScalingOf(factors: Float32Array, head: number, theta: number) {
+  const factor = factors.at(-1) as number;
+  if (factors.length !== head / 2 || !(factor > 0)) return undefined;
+  const scaling = { rope_type: 'llama3', factor, ...llama3 } as const;
+  const follows = factors.every((found, pair) => {
+    const frequency = theta ** ((-2 * pair) / head);
+    return Math.abs(found * scaledFrequency(frequency, scaling) - frequency) <= 1e-4 * frequency;
+  });
+  return follows ? scaling : undefined;
+}
+
+function specialTokens(metadata: Metadata): Json {
+  const ids = Object.entries({ bos: 'bos', eos: 'eos', pad: 'padding', mask: 'mask' }).flatMap(([kind, called]) => {
+    const id = metadata.whole(`tokenizer.ggml.${called}_token_id`);
+    return id === undefined ? [] : [[`${kind}_token_id`, id]];
+  });
+  return Object.fromEntries(ids);
+}

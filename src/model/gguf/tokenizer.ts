@@ -1,0 +1,158 @@
+import { UserError } from '../../platform/errors.ts';
+import { qwenPieces } from '../byte-level-tokenizer.ts';
+import { shown } from '../safetensors-header.ts';
+import type { TokenizerFiles } from '../tokenizer.ts';
+import type { Metadata } from './metadata.ts';
+
+const split = (pattern: string) => ({
+  type: 'Split',
+  pattern: { Regex: pattern },
+  behavior: 'Isolated',
+  invert: false,
+});
+const byteLevel = (use_regex: boolean) => ({
+  type: 'ByteLevel',
+  add_prefix_space: false,
+  trim_offsets: true,
+  use_regex,
+});
+const sequence = (...pretokenizers: readonly object[]) => ({ type: 'Sequence', pretokenizers });
+
+/** How text is prepared and cut into the pieces within which merges apply. */
+interface Cutting {
+  readonly normalizer: object | null;
+  readonly pre_tokenizer: object;
+  /** A piece that is a token as it stands is that token, whatever the merges make of it. */
+  readonly ignore_merges?: boolean;
+}
+
+const gpt2: Cutting = { normalizer: null, pre_tokenizer: byteLevel(true) };
+/** Digits stand alone, and the rest is as in GPT-2: StarCoder, SmolLM, and Granite's code models. */
+const digitsApart: Cutting = { normalizer: null, pre_tokenizer: sequence(split('\\p{N}'), byteLevel(true)) };
+const qwen2: Cutting = {
+  normalizer: { type: 'NFC' },
+  pre_tokenizer: sequence(split(qwenPieces), byteLevel(false)),
+};
+/** As Qwen's, but for digits, which stand in threes. */
+const llama3: Cutting = {
+  normalizer: null,
+  pre_tokenizer: sequence(split(qwenPieces.replace('|\\p{N}|', '|\\p{N}{1,3}|')), byteLevel(false)),
+  ignore_merges: true,
+};
+
+/** By `tokenizer.ggml.pre`, llama.cpp's name of a way to cut text. */
+const cuttings: ReadonlyMap<string, Cutting> = new Map([
+  ['gpt-2', gpt2],
+  ['smollm', digitsApart],
+  ['starcoder', digitsApart],
+  ['refact', digitsApart],
+  ['qwen2', qwen2],
+  ['deepseek-r1-qwen', qwen2],
+  ['llama-bpe', llama3],
+  ['llama3', llama3],
+  ['llama-v3', llama3],
+]);
+
+/** Kinds of tokens, as `tokenizer.ggml.token_type` numbers them. */
+const controlToken = 3;
+const userDefinedToken = 4;
+
+/** Special tokens by the name that a tokenizer's configuration has for each, and the key of its id. */
+const namedTokens = {
+  bos_token: 'tokenizer.ggml.bos_token_id',
+  eos_token: 'tokenizer.ggml.eos_token_id',
+  pad_token: 'tokenizer.ggml.padding_token_id',
+  unk_token: 'tokenizer.ggml.unknown_token_id',
+} as const;
+
+/**
+ * `tokenizer.json` and `tokenizer_config.json` of a GGUF file with a byte-level byte-pair encoding, as the models that are read
+ * here have. Throws a `UserError` where the file has another tokenizer, or cuts text in a way that is not known.
+ */
+export function ggufTokenizer(metadata: Metadata): TokenizerFiles {
+  const { file } = metadata;
+  const kind = metadata.text('tokenizer.ggml.model');
+  if (kind !== 'gpt2') throw metadata.unsupported('tokenizer.ggml.model');
+  const name = metadata.text('tokenizer.ggml.pre');
+  const cutting = cuttings.get(name ?? '');
+  if (!cutting)
+    throw new UserError(
+      `${file} has ${name === undefined ? 'no tokenizer.ggml.pre' : `tokenizer.ggml.pre = ${shown(name)}`}, and text that is cut as ${[...cuttings.keys()].join(', ')} do is read; take another model.`,
+    );
+  const tokens = metadata.texts('tokenizer.ggml.tokens');
+  const kinds = metadata.wholes('tokenizer.ggml.token_type');
+  if (kinds.length !== tokens.length)
+    throw new UserError(
+      `${file} has ${tokens.length} tokens and ${kinds.length} kinds of tokens; convert the model again.`,
+    );
+  const vocab = new Map(tokens.map((token, id) => [token, id]));
+  if (vocab.size < tokens.length) {
+    const twice = tokens.find((token, id) => vocab.get(token) !== id) as string;
+    throw new UserError(`${file} has the token ${shown(twice)} twice; convert the model again.`);
+  }
+  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+  const added = tokens.flatMap((content, id) => {
+    const special = kinds[id] === controlToken;
+    return special || kinds[id] === userDefinedToken ? [{ id, content, ...flags, special }] : [];
+  });
+  const named: Record<string, string> = {};
+  for (const [token, key] of Object.entries(namedTokens)) {
+    const id = metadata.whole(key);
+    if (id === undefined) continue;
+    if (tokens[id] === undefined) throw metadata.unsupported(key);
+    named[token] = tokens[id];
+  }
+  const beginsWith = metadata.flag('tokenizer.ggml.add_bos_token') ? named.bos_token : undefined;
+  const template = metadata.text('tokenizer.chat_template');
+  return {
+    tokenizer: {
+      version: '1.0',
+      truncation: null,
+      padding: null,
+      added_tokens: added,
+      normalizer: cutting.normalizer,
+      pre_tokenizer: cutting.pre_tokenizer,
+      post_processor: beginsWith === undefined ? null : startingWith(beginsWith, vocab.get(beginsWith) as number),
+      decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+      model: {
+        type: 'BPE',
+        dropout: null,
+        unk_token: null,
+        continuing_subword_prefix: null,
+        end_of_word_suffix: null,
+        fuse_unk: false,
+        byte_fallback: false,
+        ignore_merges: cutting.ignore_merges ?? false,
+        vocab: Object.fromEntries(vocab),
+        merges: metadata.texts('tokenizer.ggml.merges').map((merge) => pair(merge, metadata)),
+      },
+    },
+    config: {
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      clean_up_tokenization_spaces: false,
+      ...named,
+      added_tokens_decoder: Object.fromEntries(added.map(({ id, ...entry }) => [id, entry])),
+      ...(template === undefined ? {} : { chat_template: template }),
+    },
+  };
+}
+
+/** A merge is two tokens with a space between them; a token has no spaces, but may begin with what reads like one. */
+function pair(merge: string, { file }: Metadata): readonly [string, string] {
+  const at = merge.indexOf(' ', 1);
+  if (at === -1 || at === merge.length - 1)
+    throw new UserError(`${file} has ${shown(merge)} where a merge of two tokens is needed; convert the model again.`);
+  return [merge.slice(0, at), merge.slice(at + 1)];
+}
+
+const startingWith = (token: string, id: number) => ({
+  type: 'TemplateProcessing',
+  single: [{ SpecialToken: { id: token, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+  pair: [
+    { SpecialToken: { id: token, type_id: 0 } },
+    { Sequence: { id: 'A', type_id: 0 } },
+    { SpecialToken: { id: token, type_id: 1 } },
+    { Sequence: { id: 'B', type_id: 1 } },
+  ],
+  special_tokens: { [token]: { id: token, ids: [id], tokens: [token] } },
+});
