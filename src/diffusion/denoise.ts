@@ -3,7 +3,7 @@ import { Random } from '../platform/random.ts';
 import { type BlockLayout, type Canvas, type Denoised, newCanvas, resultOf } from './canvas.ts';
 import { DecodingSession, type Denoiser } from './decoding-session.ts';
 import { type DecodingHooks, fillCanvases, predictIn } from './fill-canvases.ts';
-import type { RevealOrder } from './reveal-rules.ts';
+import type { GapRules, RevealOrder } from './reveal-rules.ts';
 
 /**
  * How a completion is unmasked, block after block from the left. Blocks are counted from the completion's start. For models
@@ -25,6 +25,11 @@ export interface DecodingOptions {
   readonly threshold: number;
   /** 0 takes the likeliest token; above, tokens are drawn from softmax(logits / temperature). */
   readonly temperature: number;
+  /**
+   * `editor`: the completion is decoded as an editor decodes a gap. Its first tokens spell the healed prefix, and the end of
+   * the middle ends it. Absent: all its tokens are predicted freely.
+   */
+  readonly infilling?: 'editor';
 }
 
 export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancelled'> {
@@ -34,6 +39,8 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
   /** One seed per prompt: a completion depends on its prompt, its suffix, its seed and the options alone. */
   readonly seeds: readonly number[];
   readonly options: DecodingOptions;
+  /** The rules of the gap that the completions fill, and what each one must spell first (default: nothing). */
+  readonly gap?: { readonly rules: GapRules; readonly healed?: readonly string[] };
   /** Called after every step with the completions so far, in the order of the prompts. */
   readonly watch?: (canvases: readonly Denoised[]) => void;
   /** Called after every step with the number of completions that are done. */
@@ -48,7 +55,7 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
  */
 export async function denoise(
   model: Denoiser,
-  { prompts, suffixes = [], seeds, options, signal, checkCancelled, watch, progress }: DenoiseCall,
+  { prompts, suffixes = [], seeds, options, gap, signal, checkCancelled, watch, progress }: DenoiseCall,
 ): Promise<Denoised[]> {
   checkDecoding(options);
   assertDenoises(model);
@@ -61,9 +68,10 @@ export async function denoise(
       const text = await session.open({ prompt, suffix: suffixes[index] ?? [], width: options.length });
       const blocks = blocksOf(model, options.block, prompt.length);
       const random = new Random(seeds[index] as number, 'denoise');
-      canvases.push(newCanvas({ text, width: options.length, mask, blocks, temperature, random }));
+      const healed = gap?.healed?.[index] ?? '';
+      canvases.push(newCanvas({ text, width: options.length, mask, blocks, temperature, random, healed }));
     }
-    const rules = { order, steps, threshold, mask, vocabulary };
+    const rules = { order, steps, threshold, mask, vocabulary, ...(gap ? { gap: gap.rules } : {}) };
     await fillCanvases(canvases, predictIn(session), rules, {
       ...(signal ? { signal } : {}),
       ...(checkCancelled ? { checkCancelled } : {}),
