@@ -205,8 +205,10 @@ describe('the likelihood of a completion whose first token must spell a prefix',
       const constraints = prefixConstraints(denoised.tokens, 'p', tokenizer, model.config.vocab_size);
       const found = denoised.tokens.indexOf(end);
       const counted = found === -1 ? length : found + 1;
-      const job = { decoding: { ...options, infilling: 'editor' }, seed: seeds[index] };
-      const rollout = { ...denoised, job, prompt: prompt(), constraints, length: counted } as unknown as Rollout;
+      const rollout = {
+        ...{ ...denoised, prompt: prompt(), constraints, length: counted },
+        forcedTokens: length - counted,
+      } as unknown as Rollout;
       forced += length - counted;
       replaced += denoised.overwritten?.length ?? 0;
       const canvas: number[] = new Array(length).fill(mask());

@@ -27,7 +27,7 @@ export function stateBefore(rollout: Rollout, step: number, mask: number) {
  * of a middle are forced, so they do not count.
  */
 export function stepSequence(rollout: Rollout, step: number, mask: number, scale = 1): ScoredSequence {
-  const predicted = rollout.job.decoding.infilling === 'editor' ? rollout.length : rollout.tokens.length;
+  const predicted = rollout.tokens.length - (rollout.forcedTokens ?? 0);
   const wanted = draftOf(rollout).slice();
   const weights = Float32Array.from(rollout.revealedAt, (own, place) =>
     own === step && place < predicted ? scale : 0,
