@@ -19,8 +19,8 @@ const engine = await chooseEngine({ engine: 'onnx', device: 'cpu' });
 const model = await LanguageModel.load(engine, await openCheckpoint(await resolveModel('unmask-puzzles')));
 const format = model.generation.prompt_format;
 const rows = task.heldOut!('test', Number(process.argv[2] ?? 256));
-const plans = planAnswers(model, task, rows, { format, samples: 1, seed: 0 });
 const options = { ...defaultDecoding(model, task, format), temperature: 0 };
+const plans = planAnswers(model, task, rows, { format, samples: 1, seed: 0, decoding: options });
 
 async function decode(contextRefresh: number) {
   const call = {

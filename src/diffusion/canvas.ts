@@ -2,6 +2,13 @@ import type { Random } from '../platform/random.ts';
 import type { SessionText } from './decoding-session.ts';
 import type { RunnerUp } from './token-distribution.ts';
 
+/** A token after the end of a middle, and the step that revealed it before the end was. */
+export interface Overwritten {
+  readonly position: number;
+  readonly token: number;
+  readonly revealedAt: number;
+}
+
 /** What decoding made of a canvas. All lists have one entry per position of the canvas. */
 export interface Denoised {
   /** Token ids; the mask where decoding was stopped before the position was revealed. */
@@ -14,6 +21,8 @@ export interface Denoised {
   readonly entropy: Float32Array;
   /** Forward passes, which is the number of steps. */
   readonly forwards: number;
+  /** Tokens that were revealed and then replaced, because the end of the middle was revealed to their left; default: none. */
+  readonly overwritten?: readonly Overwritten[];
   /** The likeliest other tokens, if they were asked for; null where nothing was predicted. */
   readonly runnersUp?: readonly (readonly RunnerUp[] | null)[];
 }
@@ -35,6 +44,7 @@ export interface Canvas extends Denoised {
   readonly temperature: number;
   readonly random: Random;
   readonly runnersUp?: (readonly RunnerUp[] | null)[];
+  readonly overwritten: Overwritten[];
   forwards: number;
   /** Nothing more will be revealed. */
   done: boolean;
@@ -64,6 +74,7 @@ export function newCanvas({ width, mask, healed = '', keepRunnersUp = false, ...
     confidence: new Float32Array(width),
     entropy: new Float32Array(width),
     ...(keepRunnersUp ? { runnersUp: Array.from({ length: width }, () => null) } : {}),
+    overwritten: [],
     forwards: 0,
     done: false,
     block: 0,
@@ -100,13 +111,22 @@ export function endStep(canvas: Canvas, mask: number): void {
 }
 
 /** A canvas as it is now; later steps do not change the result. */
-export function resultOf({ tokens, revealedAt, confidence, entropy, forwards, runnersUp }: Canvas): Denoised {
+export function resultOf({
+  tokens,
+  revealedAt,
+  confidence,
+  entropy,
+  forwards,
+  overwritten,
+  runnersUp,
+}: Canvas): Denoised {
   return {
     tokens: tokens.slice(),
     revealedAt: revealedAt.slice(),
     confidence: confidence.slice(),
     entropy: entropy.slice(),
     forwards,
+    ...(overwritten.length > 0 ? { overwritten: [...overwritten] } : {}),
     ...(runnersUp ? { runnersUp: runnersUp.slice() } : {}),
   };
 }

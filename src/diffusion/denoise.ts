@@ -4,7 +4,7 @@ import { Random } from '../platform/random.ts';
 import { type BlockLayout, type Canvas, type Denoised, newCanvas, resultOf } from './canvas.ts';
 import { DecodingSession, type Denoiser } from './decoding-session.ts';
 import { type DecodingHooks, fillCanvases, predictIn } from './fill-canvases.ts';
-import type { RevealOrder } from './reveal-rules.ts';
+import type { GapRules, RevealOrder } from './reveal-rules.ts';
 
 /**
  * How a completion is unmasked, block after block from the left. Blocks are counted from the completion's start. For models
@@ -26,6 +26,11 @@ export interface DecodingOptions {
   readonly threshold: number;
   /** 0 takes the likeliest token; above, tokens are drawn from softmax(logits / temperature). */
   readonly temperature: number;
+  /**
+   * `editor`: the completion is decoded as an editor decodes a gap. Its first tokens spell the healed prefix, and the end of
+   * the middle ends it. Absent: all its tokens are predicted freely.
+   */
+  readonly infilling?: 'editor';
 }
 
 export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancelled'> {
@@ -37,6 +42,8 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
   readonly options: DecodingOptions;
   /** Steps after which a context that sees the canvas is read again (`DecodingSession`); default: 1, in every step. */
   readonly contextRefresh?: number;
+  /** The rules of the gap that the completions fill, and what each one must spell first (default: nothing). */
+  readonly gap?: { readonly rules: GapRules; readonly healed?: readonly string[] };
   /** Called after every step with the completions so far, in the order of the prompts. */
   readonly watch?: (canvases: readonly Denoised[]) => void;
   /** Called after every step with the number of completions that are done. */
@@ -51,7 +58,18 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
  */
 export async function denoise(
   model: Denoiser,
-  { prompts, suffixes = [], seeds, options, contextRefresh = 1, signal, checkCancelled, watch, progress }: DenoiseCall,
+  {
+    prompts,
+    suffixes = [],
+    seeds,
+    options,
+    contextRefresh = 1,
+    gap,
+    signal,
+    checkCancelled,
+    watch,
+    progress,
+  }: DenoiseCall,
 ): Promise<Denoised[]> {
   checkDecoding(options);
   assertDenoises(model.config);
@@ -65,9 +83,10 @@ export async function denoise(
       const text = await session.open({ prompt, suffix: suffixes[index] ?? [], width: options.length });
       const blocks = blocksOf(model, options.block, prompt.length);
       const random = new Random(seeds[index] as number, 'denoise');
-      canvases.push(newCanvas({ text, width: options.length, mask, blocks, temperature, random }));
+      const healed = gap?.healed?.[index] ?? '';
+      canvases.push(newCanvas({ text, width: options.length, mask, blocks, temperature, random, healed }));
     }
-    const rules = { order, steps, threshold, mask, vocabulary };
+    const rules = { order, steps, threshold, mask, vocabulary, ...(gap ? { gap: gap.rules } : {}) };
     await fillCanvases(canvases, predictIn(session), rules, {
       ...(signal ? { signal } : {}),
       ...(checkCancelled ? { checkCancelled } : {}),

@@ -64,7 +64,7 @@ export interface GapRules {
   /** Whether the probability of `lineEnds` is added to that of `end`, for models that know no other end of a line. */
   readonly mergeLineEnds?: boolean;
   /** The model's tokens, which spell what a canvas begins with. */
-  readonly tokenizer: Tokenizer;
+  readonly tokenizer: Pick<Tokenizer, 'texts' | 'decode'>;
 }
 
 /** How canvases are filled; the same for all canvases of a batch. */
@@ -134,8 +134,7 @@ function revealChosen(canvas: Canvas, rows: readonly Row[], rules: DecodingRules
     reveal(canvas, guess, rules);
     if (!gap || (guess.token !== gap.end && !gap.lineEnds.has(guess.token))) continue;
     // Nothing follows the end, so the positions after it need no prediction.
-    for (let after = guess.position + 1; after < canvas.tokens.length; after++)
-      put(canvas, after, gap.end, guess.confidence);
+    for (let after = guess.position + 1; after < canvas.tokens.length; after++) force(canvas, after, gap, guess, rules);
     return;
   }
 }
@@ -173,6 +172,14 @@ function reveal(canvas: Canvas, guess: Guess, { mask, runnersUp: kept = 0 }: Dec
   put(canvas, position, token, confidence);
   canvas.entropy[position] = entropyOf(logits, mask);
   if (canvas.runnersUp) canvas.runnersUp[position] = runnersUp(logits, token, mask, kept);
+}
+
+/** A position after the end: it holds the end too, without a prediction of its own. */
+function force(canvas: Canvas, position: number, { end }: GapRules, { confidence }: Guess, rules: DecodingRules): void {
+  const [token, revealedAt] = [canvas.tokens[position] as number, canvas.revealedAt[position] as number];
+  if (token !== rules.mask && token !== end) canvas.overwritten.push({ position, token, revealedAt });
+  put(canvas, position, end, confidence);
+  canvas.entropy[position] = 0;
 }
 
 function put(canvas: Canvas, position: number, token: number, confidence: number): void {

@@ -29,7 +29,11 @@ const reachesPast = (tokenizer: Tokenizer, text: string): boolean =>
   });
 
 /** Logits of the tokens that spell `prefix`, or its beginning; minus infinity for all others. */
-export function constrainToPrefix(logits: Float32Array, prefix: string, tokenizer: Tokenizer): Float32Array {
+export function constrainToPrefix(
+  logits: Float32Array,
+  prefix: string,
+  tokenizer: Pick<Tokenizer, 'texts'>,
+): Float32Array {
   const { texts } = tokenizer;
   return logits.map((logit, id) => (spells(texts[id] ?? '', prefix) ? logit : Number.NEGATIVE_INFINITY));
 }
@@ -37,3 +41,43 @@ export function constrainToPrefix(logits: Float32Array, prefix: string, tokenize
 /** Whether a token's text begins with `prefix`, or is the beginning of it. */
 export const spells = (text: string, prefix: string): boolean =>
   text !== '' && (text.startsWith(prefix) || prefix.startsWith(text));
+
+/**
+ * The positions of a completion that spell its healed prefix, from the left, each with what is added to the logits there
+ * [vocabulary]: 0 for the tokens that decoding allowed, `notAllowed` for all others.
+ */
+export function prefixConstraints(
+  tokens: ArrayLike<number>,
+  healed: string,
+  tokenizer: Pick<Tokenizer, 'texts'>,
+  vocabulary: number,
+): ReadonlyMap<number, Float32Array> {
+  const constraints = new Map<number, Float32Array>();
+  for (let position = 0, unspelled = healed; unspelled !== '' && position < tokens.length; position++) {
+    constraints.set(position, biasOf(unspelled, tokenizer, vocabulary));
+    unspelled = unspelled.slice((tokenizer.texts[tokens[position] as number] as string).length);
+  }
+  return constraints;
+}
+
+/** A logit that no sum makes likely, and that stays finite when it is multiplied. */
+const notAllowed = -1e9;
+
+const biases = new WeakMap<Pick<Tokenizer, 'texts'>, Map<string, Float32Array>>();
+
+/** Equal prefixes share their bias, which a batch then holds once. */
+function biasOf(unspelled: string, tokenizer: Pick<Tokenizer, 'texts'>, vocabulary: number): Float32Array {
+  const known = biases.get(tokenizer) ?? new Map<string, Float32Array>();
+  biases.set(tokenizer, known);
+  const key = `${vocabulary} ${unspelled}`;
+  let bias = known.get(key);
+  if (!bias) {
+    bias = Float32Array.from({ length: vocabulary }, (_, id) =>
+      spells(tokenizer.texts[id] ?? '', unspelled) ? 0 : notAllowed,
+    );
+    // Prefixes are short words, so few differ; a long run meets more than are worth keeping.
+    if (known.size >= 1000) known.clear();
+    known.set(key, bias);
+  }
+  return bias;
+}

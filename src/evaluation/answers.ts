@@ -1,7 +1,9 @@
 import type { Denoised } from '../diffusion/canvas.ts';
-import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
-import { completesCode } from '../diffusion/infill.ts';
+import { type DecodingOptions, type DenoiseCall, denoise } from '../diffusion/denoise.ts';
+import { completesCode, gapRules } from '../diffusion/infill.ts';
+import { healedPrefix } from '../diffusion/token-healing.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import { UsageError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { completionLengthOf, type PromptFormat, type Task } from '../tasks/task.ts';
 
@@ -41,7 +43,9 @@ export interface Answer<Row = unknown> {
   readonly promptTokens: Int32Array;
   /** The text after the completion, for models that fill gaps; otherwise empty. */
   readonly suffixTokens: Int32Array;
-  /** The completion's text before the end of text. */
+  /** The end of the prompt that the completion's first tokens spell; absent: nothing. */
+  readonly healed?: string;
+  /** The completion's text before the end of text, without the healed prefix. */
   readonly completion: string;
   /** Tokens up to and including the first end of text; all tokens if there is none. */
   readonly length: number;
@@ -49,11 +53,36 @@ export interface Answer<Row = unknown> {
   readonly denoised: Denoised;
 }
 
-/** A model's default decoding of a task's answers, from its `generation_config.json`. */
+/**
+ * How a task whose completions fill gaps is decoded: as an editor decodes, or as a canvas whose tokens are all predicted. `auto`:
+ * as an editor if the task says so and the model and the format can.
+ */
+export const infillingChoices = ['auto', 'editor', 'canvas'] as const;
+export type InfillingChoice = (typeof infillingChoices)[number];
+
+function infillingOf(
+  choice: InfillingChoice,
+  { config }: Partial<Pick<LanguageModel, 'config'>>,
+  task: Task,
+  format: PromptFormat,
+): Pick<DecodingOptions, 'infilling'> {
+  const able = config !== undefined && completesCode(config) && format === 'plain';
+  if (choice === 'editor' && config && !able)
+    throw new UsageError(
+      'Setting infilling = editor needs a model that fills gaps and plain prompts; set infilling=canvas, or choose another model.',
+    );
+  return able && (choice === 'editor' || (choice === 'auto' && task.decodedAsInEditor)) ? { infilling: 'editor' } : {};
+}
+
+/**
+ * A model's default decoding of a task's answers, from its `generation_config.json`. Throws a `UsageError` if `infilling` is
+ * `editor` and the model cannot be decoded so.
+ */
 export function defaultDecoding(
-  model: Pick<LanguageModel, 'generation'>,
+  model: Pick<LanguageModel, 'generation'> & Partial<Pick<LanguageModel, 'config'>>,
   task: Task,
   format: PromptFormat = model.generation.prompt_format,
+  infilling: InfillingChoice = 'auto',
 ): DecodingOptions {
   const length = completionLengthOf(task, format);
   const { block_length, tokens_per_step } = model.generation;
@@ -64,11 +93,15 @@ export function defaultDecoding(
     steps: Math.ceil(length / tokens_per_step),
     threshold: 0.9,
     temperature: 0,
+    ...infillingOf(infilling, model, task, format),
   };
 }
 
 /** An answer to generate: everything it depends on, apart from the model and the decoding. */
-export type AnswerPlan<Row = unknown> = Pick<Answer<Row>, 'row' | 'prompt' | 'promptTokens' | 'suffixTokens' | 'seed'>;
+export type AnswerPlan<Row = unknown> = Pick<
+  Answer<Row>,
+  'row' | 'prompt' | 'promptTokens' | 'suffixTokens' | 'healed' | 'seed'
+>;
 
 /**
  * Plans the answers, in the order of the problems, with the samples of a problem next to each other. Seeds are
@@ -78,15 +111,16 @@ export function planAnswers<Row>(
   model: Pick<LanguageModel, 'config' | 'tokenizer'>,
   task: Task<Row>,
   rows: readonly Row[],
-  { format, samples, seed }: Pick<AnswerOptions, 'format' | 'samples' | 'seed'>,
+  { format, samples, seed, decoding }: Pick<AnswerOptions, 'format' | 'samples' | 'seed' | 'decoding'>,
 ): AnswerPlan<Row>[] {
   return rows.flatMap((row, item) => {
     const prompt = task.prompt(row, format);
-    const tokens = promptTokens(model, prompt, format);
+    const { tokens, healed } = splitPrompt(model, prompt, format, decoding);
     const suffixTokens = Int32Array.from(model.tokenizer.encode(suffixOf(model, task, row, format)));
     const random = new Random(seed, 'answer', item);
     return Array.from({ length: samples }, () => ({
       ...{ row, prompt, promptTokens: tokens, suffixTokens },
+      ...(healed === '' ? {} : { healed }),
       seed: random.integer(2 ** 31),
     }));
   });
@@ -98,6 +132,24 @@ export const promptTokens = (
   prompt: string,
   format: PromptFormat,
 ): Int32Array => Int32Array.from(format === 'chat' ? tokenizer.encodeChat(prompt) : tokenizer.encode(prompt));
+
+/** A prompt's tokens, and its end that the completion spells instead: empty unless it is decoded as in an editor. */
+export function splitPrompt(
+  { tokenizer }: Pick<LanguageModel, 'tokenizer'>,
+  prompt: string,
+  format: PromptFormat,
+  { infilling }: Pick<DecodingOptions, 'infilling'>,
+): { readonly tokens: Int32Array; readonly healed: string } {
+  const healed = infilling === 'editor' ? healedPrefix(tokenizer, prompt) : '';
+  return { tokens: promptTokens({ tokenizer }, prompt.slice(0, prompt.length - healed.length), format), healed };
+}
+
+/** The rules of the gaps that these completions fill, for `denoise`; nothing unless they are decoded as in an editor. */
+export const gapOf = (
+  model: Pick<LanguageModel, 'config' | 'tokenizer'>,
+  { infilling }: Pick<DecodingOptions, 'infilling'>,
+  healed: readonly string[],
+): Pick<DenoiseCall, 'gap'> => (infilling === 'editor' ? { gap: { rules: gapRules(model, false), healed } } : {});
 
 /** The text after a completion. Empty unless the task has one and the model is trained to fill gaps. */
 export function suffixOf<Row>(
@@ -143,9 +195,17 @@ export async function writeAnswers<Row>(
     suffixes: batch.map(({ suffixTokens }) => suffixTokens),
     seeds: batch.map(({ seed }) => seed),
     options: decoding,
+    ...gapOf(
+      model,
+      decoding,
+      batch.map(({ healed = '' }) => healed),
+    ),
     checkCancelled: betweenSteps(decoding, { signal, onStep }),
   });
-  return batch.map((plan, index) => ({ ...plan, ...readCompletion(model, denoised[index] as Denoised) }));
+  return batch.map((plan, index) => ({
+    ...plan,
+    ...readCompletion(model, denoised[index] as Denoised, { ...decoding, ...plan }),
+  }));
 }
 
 /**
@@ -197,10 +257,12 @@ export function betweenSteps(
 export function readCompletion<T extends Pick<Denoised, 'tokens'>>(
   model: Pick<LanguageModel, 'config' | 'tokenizer'>,
   denoised: T,
+  { healed = '', infilling }: { readonly healed?: string | undefined } & Pick<DecodingOptions, 'infilling'> = {},
 ) {
   const { eos_token_id: eos, eom_token_id: eom } = model.config;
   // Models that fill gaps have a separate token for the end of a middle.
-  const end = denoised.tokens.findIndex((token) => token === eos || token === eom);
-  const completion = model.tokenizer.decode(end === -1 ? denoised.tokens : denoised.tokens.subarray(0, end));
+  const end = denoised.tokens.findIndex((token) => token === (eom ?? eos) || (!infilling && token === eos));
+  const text = model.tokenizer.decode(end === -1 ? denoised.tokens : denoised.tokens.subarray(0, end));
+  const completion = text.slice(healed.length);
   return { denoised, completion, length: end === -1 ? denoised.tokens.length : end + 1 };
 }

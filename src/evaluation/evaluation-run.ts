@@ -197,10 +197,10 @@ async function prepare(
   assertDenoises(resolved.config);
   const model = await LanguageModel.load(engine, await openCheckpoint(resolved));
   const format = settings.format ?? model.generation.prompt_format;
-  const decoding = decodingOf(settings, defaultDecoding(model, task, format), samples);
+  const decoding = decodingOf(settings, defaultDecoding(model, task, format, settings.infilling), samples);
   if (rows.some((row) => model.tokenizer.losesSomeOf(task.prompt(row, format))))
     throw new UserError(`The model ${named} has no tokens for prompts of ${task.name}; choose a model trained for it.`);
-  const plans = planAnswers(model, task, rows, { format, samples, seed });
+  const plans = planAnswers(model, task, rows, { format, samples, seed, decoding });
   const names = problemNames(rows);
   const batch = batchSize(plans, decoding);
   return { task, model, format, decoding, plans, names, digest: problemsDigest(names), batch };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { DecodingOptions } from '../diffusion/denoise.ts';
+import { infillingChoices } from './answers.ts';
 
 /** All settings of an evaluation, as `--set NAME=VALUE` takes them. Null selects the model's or the task's default. */
 export const evaluationSettings = z.strictObject({
@@ -33,6 +34,12 @@ export const evaluationSettings = z.strictObject({
     .nullable()
     .default(null)
     .describe("Denoising steps; null: from the model's tokens per step"),
+  infilling: z
+    .enum(infillingChoices)
+    .default('auto')
+    .describe(
+      'How completions that fill gaps are decoded: as in an editor (token healing, end of the middle), or as a canvas whose tokens are all predicted; auto: as in an editor for workspace',
+    ),
   format: z
     .enum(['tagged', 'plain', 'chat'])
     .nullable()
@@ -53,5 +60,6 @@ export function decodingOf(settings: EvaluationSettings, defaults: DecodingOptio
     length,
     block: Math.min(settings.block ?? defaults.block, length),
     steps: settings.decoding_steps ?? Math.ceil(length / tokensPerStep),
+    ...(defaults.infilling ? { infilling: defaults.infilling } : {}),
   };
 }

@@ -18,6 +18,20 @@ export interface SampleRecord {
   readonly revealedAt: readonly number[];
   /** Probability of each token when it was revealed, [length]. */
   readonly confidence: readonly number[];
+  /** How the completion was constrained, if it was decoded as an editor decodes a gap; otherwise absent. */
+  readonly infilling?: SampleInfilling;
+}
+
+/** The constraints under which a gap was filled. */
+export interface SampleInfilling {
+  /** Tokens of the canvas. */
+  readonly width: number;
+  /** The end of the prompt that the first tokens spell (token healing); empty: nothing. */
+  readonly healedPrefix: string;
+  /** Tokens at the end of the canvas that follow the end of the middle, so that the model did not choose them. */
+  readonly forcedTokens: number;
+  /** Tokens that were replaced when the end of the middle was revealed before them, and the step that had revealed each. */
+  readonly overwritten?: readonly { readonly position: number; readonly token: number; readonly revealedAt: number }[];
 }
 
 /** The canvas after one denoising step: lists of equal length, with one entry per position. */

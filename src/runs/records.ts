@@ -140,6 +140,20 @@ export const sampleRecordSchema = z.looseObject({
   tokens: z.array(count).describe('Token ids of the completion.'),
   revealedAt: z.array(count).describe('Denoising step, from 0, that fixed each token.'),
   confidence: z.array(z.number()).describe('Probability of each token when it was fixed.'),
+  infilling: z.exactOptional(
+    z
+      .looseObject({
+        width: count.describe('Tokens of the canvas.'),
+        healedPrefix: z.string().describe('The end of the prompt that the first tokens spell (token healing).'),
+        forcedTokens: count.describe('Tokens at the end of the canvas that follow the end of the middle.'),
+        overwritten: z.exactOptional(
+          z
+            .array(z.looseObject({ position: count, token: count, revealedAt: count }))
+            .describe('Tokens that were replaced when the end of the middle was revealed before them.'),
+        ),
+      })
+      .describe('How the completion was constrained, if it was decoded as an editor decodes a gap.'),
+  ),
 }) satisfies z.ZodType<SampleRecord>;
 
 /** The problem's own fields stand beside these. */

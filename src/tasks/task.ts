@@ -109,6 +109,8 @@ export interface Task<Row = unknown> {
    * completions end the text.
    */
   suffix?(row: Row): string;
+  /** Whether completions are decoded as an editor decodes a gap unless a setting says otherwise. */
+  readonly decodedAsInEditor?: boolean;
   /** The completion that supervised training learns; null if the row has no solution. */
   solution(row: Row, format: PromptFormat): string | null;
   /** Draws a training problem, never a held-out one; absent for tasks whose problems come from a file. */

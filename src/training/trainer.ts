@@ -1,7 +1,7 @@
 import { ProgramCache } from '../engine/program-cache.ts';
 import { gradients } from '../graph/differentiate.ts';
 import { type OptimizerOptions, optimizerState, optimizerStep } from '../graph/optimizer.ts';
-import { add, input, less, logSoftmax, pick, state, where } from '../graph/primitives.ts';
+import { add, gather, input, less, logSoftmax, pick, state, where } from '../graph/primitives.ts';
 import { defineProgram } from '../graph/program.ts';
 import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -21,6 +21,10 @@ export interface Batch {
   readonly rows: HostTensor;
   /** The target tokens at these positions [n], i32. */
   readonly targets: HostTensor;
+  /** What is added to the logits of predictions at which only some tokens are allowed, [k, vocabulary]; default: nothing. */
+  readonly logitBias?: HostTensor;
+  /** The row of `logitBias` for each prediction [n], i32; present if `logitBias` is. */
+  readonly biasRows?: HostTensor;
   /** Set if each row holds a completion twice, clean and masked (block diffusion in one pass). */
   readonly doubled?: DoubledCanvas;
   /** Further inputs of the loss, by name. */
@@ -175,7 +179,7 @@ export class Trainer {
   #defineLoss(nodes: ReadonlyMap<string, Tensor>, batch: Batch) {
     const { config } = this.#model;
     const weight = this.#model.lookUp(nodes);
-    const { tokens, present, canvas, rows, targets, doubled, extra, loss = this.#loss } = batch;
+    const { tokens, present, canvas, rows, targets, logitBias, biasRows, doubled, extra, loss = this.#loss } = batch;
     const states = hiddenStates(config, weight, {
       tokens: input('tokens', tokens.shape, 'i32'),
       present: present && input('present', present.shape),
@@ -183,7 +187,10 @@ export class Trainer {
       doubled,
     });
     const targetIds = input('targets', targets.shape, 'i32');
-    const logProbabilities = logSoftmax(logitsAt(config, weight, states, input('rows', rows.shape, 'i32')));
+    const free = logitsAt(config, weight, states, input('rows', rows.shape, 'i32'));
+    const bias =
+      logitBias && biasRows && gather(input('logitBias', logitBias.shape), input('biasRows', biasRows.shape, 'i32'));
+    const logProbabilities = logSoftmax(bias ? add(free, bias) : free);
     const inputs = new Map(
       Object.entries(extra).map(([name, { shape, data }]) => [
         name,

@@ -6,6 +6,7 @@
  * unless the method generates them.
  */
 import type { DecodingOptions } from '../diffusion/denoise.ts';
+import { prefixConstraints } from '../diffusion/token-healing.ts';
 import { contextLength, defaultDecoding, readCompletion, suffixOf } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { reportAnswers } from '../evaluation/report-answers.ts';
@@ -71,7 +72,7 @@ class PolicyGradientMethod implements TrainingMethod {
   constructor(options: PolicyGradient) {
     const { model, task, objective, settings: given, seed, steps, problem, validation } = options;
     const format = model.generation.prompt_format;
-    const { decoding, settings } = resolveSettings(model, task, given, format);
+    const { decoding, settings } = resolveSettings(model, task, given, format, objective);
     const seen = [
       ...validation.slice(0, 32),
       ...Array.from({ length: 32 }, (_, n) => problem(new Random(seed, 'size', n))),
@@ -135,15 +136,16 @@ class PolicyGradientMethod implements TrainingMethod {
     const { model, task, validation, seed } = this.#options;
     const result = await evaluate(model, task, validation, {
       format: this.#format,
-      decoding: defaultDecoding(model, task, this.#format),
+      decoding: defaultDecoding(model, task, this.#format, this.#settings.infilling),
       samples: 1,
       seed: 0,
       signal: context.signal,
       progress: reportAnswers(context, 'validation'),
     });
-    const completions = result.answers.map(({ promptTokens, suffixTokens, denoised, length }) => ({
+    const completions = result.answers.map(({ promptTokens, suffixTokens, healed = '', denoised, length }) => ({
       prompt: promptTokens,
       suffix: suffixTokens,
+      constraints: prefixConstraints(denoised.tokens, healed, model.tokenizer, model.config.vocab_size),
       completion: denoised.tokens,
       length,
       advantage: 0,
@@ -259,10 +261,10 @@ class PolicyGradientMethod implements TrainingMethod {
     return rollouts.flatMap((rollout, index): ScoredRollout[] => {
       const reward = rewards[index] as Reward | ScoringError;
       if (!isScored(reward)) return [];
-      const { prompt, suffix, tokens: completion, length } = rollout;
+      const { prompt, suffix, constraints, tokens: completion, length } = rollout;
       const advantage = advantages[index] as number;
       const group = Math.floor(index / this.#settings.group_size);
-      const context = { prompt, ...(suffix ? { suffix } : {}) };
+      const context = { prompt, ...(suffix ? { suffix } : {}), ...(constraints ? { constraints } : {}) };
       return [{ rollout, ...context, completion, length, advantage, reward: reward.total, group }];
     });
   }
@@ -296,17 +298,23 @@ class PolicyGradientMethod implements TrainingMethod {
 
 /** Completes the settings with what they leave to the model and the task. */
 export function resolveSettings(
-  model: Pick<LanguageModel, 'generation'>,
+  model: Pick<LanguageModel, 'generation'> & Partial<Pick<LanguageModel, 'config'>>,
   task: Task,
   given: FullTuningSettings,
   format: PromptFormat,
+  objective?: Pick<Objective, 'fillsCanvases'>,
 ): { decoding: DecodingOptions; settings: TuningSettings } {
-  const defaults = defaultDecoding(model, task, format);
+  const choice = given.infilling === 'auto' && objective?.fillsCanvases ? 'canvas' : given.infilling;
+  const defaults = defaultDecoding(model, task, format, choice);
   const length = given.length ?? defaults.length;
   const block = Math.min(given.block ?? defaults.block, length);
   const steps = given.decoding_steps ?? Math.ceil(length / model.generation.tokens_per_step);
   const { order, threshold, temperature } = given;
-  return { decoding: { order, threshold, temperature, length, block, steps }, settings: { ...given, length, block } };
+  const infilling = defaults.infilling ? { infilling: defaults.infilling } : {};
+  return {
+    decoding: { order, threshold, temperature, length, block, steps, ...infilling },
+    settings: { ...given, length, block },
+  };
 }
 
 /** Completions of a pass: as many as the settings say, or fewer if problems like these would not fit into memory. */

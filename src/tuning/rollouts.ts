@@ -1,5 +1,7 @@
+import type { Overwritten } from '../diffusion/canvas.ts';
 import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
-import { betweenSteps, promptTokens, readCompletion } from '../evaluation/answers.ts';
+import { prefixConstraints } from '../diffusion/token-healing.ts';
+import { betweenSteps, gapOf, readCompletion, splitPrompt } from '../evaluation/answers.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { PromptFormat, Reward, ScoringError, ScoringOptions, Task } from '../tasks/task.ts';
 import type { InfillContext } from './likelihoods/canvas-batch.ts';
@@ -27,6 +29,12 @@ export interface Rollout extends InfillContext {
   readonly confidence: Float32Array;
   readonly entropy: Float32Array;
   readonly forwards: number;
+  /** The end of the prompt that the first tokens spell (token healing); absent: nothing. */
+  readonly healed?: string;
+  /** Tokens at the end that follow the end of the middle, so that the model did not choose them; absent: none. */
+  readonly forcedTokens?: number;
+  /** Tokens that were replaced when the end of the middle was revealed before them. */
+  readonly overwritten?: readonly Overwritten[];
   /** Tokens up to and including the first end of text. */
   readonly length: number;
   readonly completion: string;
@@ -58,20 +66,37 @@ export async function generateRollouts(
   watch: RolloutWatch = {},
 ): Promise<Rollout[]> {
   const { decoding } = jobs[0]!;
-  const promptOf = memoize((prompt) => promptTokens(model, prompt, model.generation.prompt_format));
+  const promptOf = memoize((prompt) => splitPrompt(model, prompt, model.generation.prompt_format, decoding));
   const suffixOf = memoize((suffix) => Int32Array.from(model.tokenizer.encode(suffix)));
   const results = await denoise(model, {
-    prompts: jobs.map(({ prompt }) => promptOf(prompt)),
+    prompts: jobs.map(({ prompt }) => promptOf(prompt).tokens),
     suffixes: jobs.map(({ suffix = '' }) => suffixOf(suffix)),
     seeds: jobs.map(({ seed }) => seed),
     options: decoding,
     checkCancelled: betweenSteps(decoding, watch),
+    ...gapOf(
+      model,
+      decoding,
+      jobs.map(({ prompt }) => promptOf(prompt).healed),
+    ),
   });
   return results.map((denoised, index) => {
     const job = jobs[index] as RolloutJob;
-    const { completion, length } = readCompletion(model, denoised);
-    const context = { prompt: promptOf(job.prompt), suffix: suffixOf(job.suffix ?? '') };
-    return { job, ...context, completion, length, ...denoised };
+    const { tokens: prompt, healed } = promptOf(job.prompt);
+    const { completion, length } = readCompletion(model, denoised, { ...decoding, healed });
+    const context = { prompt, suffix: suffixOf(job.suffix ?? '') };
+    const { tokenizer, config } = model;
+    return {
+      job,
+      ...context,
+      ...(healed === ''
+        ? {}
+        : { healed, constraints: prefixConstraints(denoised.tokens, healed, tokenizer, config.vocab_size) }),
+      ...(decoding.infilling ? { forcedTokens: denoised.tokens.length - length } : {}),
+      completion,
+      length,
+      ...denoised,
+    };
   });
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { infillingChoices } from '../evaluation/answers.ts';
 import { loraTargets } from '../model/lora.ts';
 import { precisions } from '../model/precision.ts';
 import { defaultJobSettings } from '../protocol/default-settings.ts';
@@ -33,6 +34,12 @@ export const tuningSettings = z.strictObject({
     .nullable()
     .default(null)
     .describe("Denoising steps per rollout; null: from the model's tokens per step"),
+  infilling: z
+    .enum(infillingChoices)
+    .default('auto')
+    .describe(
+      'How completions that fill gaps are decoded: as in an editor (token healing, end of the middle), or as a canvas whose tokens are all predicted; auto: as in an editor for workspace if the objective can',
+    ),
   // Reward
   reward: z.string().nullable().default(null).describe("Name of one of the task's rewards; null: the first"),
   task_options: z

@@ -17,6 +17,26 @@ export function sampleRecord(rollout: Rollout, reward: Reward | ScoringError, ad
     tokens: [...rollout.tokens],
     revealedAt: [...rollout.revealedAt],
     confidence: [...rollout.confidence].map((p) => Number(p.toFixed(4))),
+    ...infillingRecord(rollout),
+  };
+}
+
+/** How a completion that was decoded as in an editor was constrained; nothing for all others. */
+function infillingRecord({
+  job,
+  tokens,
+  forcedTokens = 0,
+  healed = '',
+  overwritten,
+}: Rollout): Pick<SampleRecord, 'infilling'> {
+  if (job.decoding.infilling !== 'editor') return {};
+  return {
+    infilling: {
+      width: tokens.length,
+      healedPrefix: healed,
+      forcedTokens,
+      ...(overwritten ? { overwritten: [...overwritten] } : {}),
+    },
   };
 }
 

@@ -4,7 +4,7 @@ import { resolveModel } from '../catalogue/resolve-model.ts';
 import { checkDecoding } from '../diffusion/denoise.ts';
 import { deviceMemory, sharesMemory } from '../engine/device-memory.ts';
 import type { Engine } from '../engine/engine.ts';
-import { contextLength, defaultDecoding } from '../evaluation/answers.ts';
+import { contextLength, defaultDecoding, type InfillingChoice } from '../evaluation/answers.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { reportAnswers } from '../evaluation/report-answers.ts';
 import type { HostTensor } from '../graph/tensor.ts';
@@ -306,7 +306,7 @@ function runTuning(tuning: TuningJob): Promise<TuningResult> {
       if (settings.adapter === 'lora' && base !== undefined) await keepBase(base, dir);
       const objective = objectiveByName(request.objective);
       method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation, restored });
-      const test = new TestProblems(job, model, prepared, hooks);
+      const test = new TestProblems(job, model, prepared, settings.infilling, hooks);
       const before = (await test.noted(0)) ?? (progress.step === 0 ? await test.measure(0) : null);
       const done = await runTrainingJob({
         job,
@@ -342,12 +342,20 @@ class TestProblems {
   readonly #job: RunningJob;
   readonly #model: LanguageModel;
   readonly #prepared: Prepared;
+  readonly #infilling: InfillingChoice;
   readonly #hooks: TuningHooks;
 
-  constructor(job: RunningJob, model: LanguageModel, prepared: Prepared, hooks: TuningHooks) {
+  constructor(
+    job: RunningJob,
+    model: LanguageModel,
+    prepared: Prepared,
+    infilling: InfillingChoice,
+    hooks: TuningHooks,
+  ) {
     this.#job = job;
     this.#model = model;
     this.#prepared = prepared;
+    this.#infilling = infilling;
     this.#hooks = hooks;
   }
 
@@ -362,7 +370,7 @@ class TestProblems {
     );
     const { metrics, n, seconds } = await evaluate(this.#model, task, test, {
       format,
-      decoding: defaultDecoding(this.#model, task, format),
+      decoding: defaultDecoding(this.#model, task, format, this.#infilling),
       samples: 1,
       seed: 0,
       signal,

@@ -21,6 +21,7 @@ export const workspace: Task<WorkspaceRow> = {
   contentKeys: functionKeys,
   prompt: (row, format) => (format === 'plain' ? plainPrompt(row) : taggedPrompt(row)),
   suffix: shownSuffix,
+  decodedAsInEditor: true,
   solution: ({ body }, format) => (format === 'plain' ? body : `<answer>\n\`\`\`\n${body}\n\`\`\`\n</answer>`),
   scorer: testScorer<WorkspaceRow, { readonly code: string }>({
     task: 'workspace',

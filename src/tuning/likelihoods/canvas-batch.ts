@@ -14,13 +14,20 @@ export interface CanvasRow {
   readonly absent?: number;
   /** Number of suffix tokens; absent: none. */
   readonly suffix?: number;
+  /** Positions of `wanted` at which only some tokens were allowed; see `InfillContext`. */
+  readonly constraints?: ReadonlyMap<number, Float32Array> | undefined;
 }
 
-/** The context of a completion, as tokens. */
+/** The prompt and the suffix of a completion, as tokens, and the constraints under which it was decoded. */
 export interface InfillContext {
   readonly prompt: Int32Array;
   /** Only for models that fill gaps. */
   readonly suffix?: Int32Array;
+  /**
+   * Positions of the completion at which decoding allowed only some tokens, each with what is added to the logits there
+   * [vocabulary] (`prefixConstraints`). Every likelihood is renormalised over the allowed tokens. Absent: none.
+   */
+  readonly constraints?: ReadonlyMap<number, Float32Array> | undefined;
 }
 
 /** A batch of canvases, with a prediction for each of their `answer` positions: entry row * answer + position. */
@@ -59,17 +66,38 @@ export function canvasBatch(
       canvas: { shape, data: canvas },
       rows: { shape: [rows.length], data: rows },
       targets: { shape: [rows.length], data: targets },
+      ...allowedTokens(canvases, answer),
     },
   };
 }
 
-/** A canvas in its context: the corresponding fields of a row or a query. */
-export function joinContext({ prompt, suffix = none }: InfillContext, canvas: ArrayLike<number>) {
+/**
+ * The constraints of a batch: a table of what is added to logits, [k, vocabulary] with zeros first, and the row of it for each
+ * prediction. k is padded to a power of two, so that few programs are compiled.
+ */
+function allowedTokens(canvases: readonly CanvasRow[], answer: number): Pick<Batch, 'logitBias' | 'biasRows'> {
+  const biases = [...new Set(canvases.flatMap(({ constraints }) => [...(constraints?.values() ?? [])]))];
+  if (biases.length === 0) return {};
+  const vocabulary = (biases[0] as Float32Array).length;
+  const size = 2 ** Math.ceil(Math.log2(1 + biases.length));
+  const table = new Float32Array(size * vocabulary);
+  for (const [index, bias] of biases.entries()) table.set(bias, (1 + index) * vocabulary);
+  const rows = new Int32Array(canvases.length * answer);
+  for (const [row, { constraints }] of canvases.entries())
+    for (const [position, bias] of constraints ?? []) rows[row * answer + position] = 1 + biases.indexOf(bias);
+  return {
+    logitBias: { shape: [size, vocabulary], data: table },
+    biasRows: { shape: [rows.length], data: rows },
+  };
+}
+
+/** A canvas in its context: the fields of a row, or of a query, that say so. */
+export function joinContext({ prompt, suffix = none, constraints }: InfillContext, canvas: ArrayLike<number>) {
   const seen = new Int32Array(prompt.length + canvas.length + suffix.length);
   seen.set(prompt);
   seen.set(canvas, prompt.length);
   seen.set(suffix, prompt.length + canvas.length);
-  return { seen, prompt: prompt.length, suffix: suffix.length };
+  return { seen, prompt: prompt.length, suffix: suffix.length, ...(constraints ? { constraints } : {}) };
 }
 
 const none = new Int32Array(0);

@@ -3,8 +3,8 @@ import type { Random } from '../../platform/random.ts';
 import type { ScoredCompletion } from '../objectives/objective.ts';
 import { maskedView, type ScoredSequence, type View } from './scored-sequences.ts';
 
-/** The parts of a completion that a likelihood estimate needs. */
-export type Text = Pick<ScoredCompletion, 'prompt' | 'suffix' | 'completion' | 'length'>;
+/** What a likelihood estimate needs of a completion. */
+export type Text = Pick<ScoredCompletion, 'prompt' | 'suffix' | 'constraints' | 'completion' | 'length'>;
 
 /** Extends a mask over the text to prompt and completion. Everything after the end of the text is masked. */
 export function overPrompt({ prompt, completion, length }: Text, text: ArrayLike<number>): Uint8Array {

@@ -21,7 +21,7 @@ export type ScoredSequence = readonly View[];
 
 /** A view of a completion with masked positions. `masked` covers prompt and completion. */
 export function maskedView(
-  completion: Pick<ScoredCompletion, 'prompt' | 'suffix' | 'completion'>,
+  completion: Pick<ScoredCompletion, 'prompt' | 'suffix' | 'constraints' | 'completion'>,
   masked: ArrayLike<number>,
   mask: number,
   weightOf: (place: number) => number,

@@ -13,24 +13,28 @@ export function traceLength({ revealedAt }: Pick<Rollout, 'revealedAt'>): number
   return revealedAt.reduce((most, step) => Math.max(most, step), -1) + 1;
 }
 
-/** The canvas before a denoising step, in its context: tokens revealed in that step or later are masked. */
+/** The canvas before a denoising step, in its context: the tokens that this step and later ones reveal are masked. */
 export function stateBefore(rollout: Rollout, step: number, mask: number) {
   const isRevealed = (place: number) => (rollout.revealedAt[place] as number) < step;
-  return joinContext(
-    rollout,
-    draftOf(rollout).map((token, place) => (isRevealed(place) ? token : mask)),
-  );
+  const canvas = draftOf(rollout).map((token, place) => (isRevealed(place) ? token : mask));
+  for (const { position, token, revealedAt } of rollout.overwritten ?? [])
+    if (revealedAt < step && !isRevealed(position)) canvas[position] = token;
+  return joinContext(rollout, canvas);
 }
 
-/** A denoising step as a sequence: the log-probability of the tokens that it reveals, times `scale`. */
+/**
+ * A denoising step as a sequence: the log-probability of the tokens that it predicts, times `scale`. The tokens after the end
+ * of a middle are forced, so they do not count.
+ */
 export function stepSequence(rollout: Rollout, step: number, mask: number, scale = 1): ScoredSequence {
-  return [
-    {
-      ...stateBefore(rollout, step, mask),
-      wanted: draftOf(rollout),
-      weights: Float32Array.from(rollout.revealedAt, (own) => (own === step ? scale : 0)),
-    },
-  ];
+  const predicted = rollout.tokens.length - (rollout.forcedTokens ?? 0);
+  const wanted = draftOf(rollout).slice();
+  const weights = Float32Array.from(rollout.revealedAt, (own, place) =>
+    own === step && place < predicted ? scale : 0,
+  );
+  for (const { position, token, revealedAt } of rollout.overwritten ?? [])
+    if (revealedAt === step) [wanted[position], weights[position]] = [token, scale];
+  return [{ ...stateBefore(rollout, step, mask), wanted, weights }];
 }
 
 export type OpenQuery = Required<Query>;

@@ -60,6 +60,7 @@ export const autoedit: Objective = {
   description: 'AutoEdit: drafts are edited in full, and unmasking and editing share the reward of the edited text',
   loss: clippedLoss(method),
   isClipped: true,
+  fillsCanvases: true,
   check: (settings) => void divergenceWeight(method.name, settings, method.defaults.kl),
   begin(run) {
     const clipped = beginClipped(method, run);

@@ -91,12 +91,11 @@ export function clippedLoss({ unit, penalty, reading }: Pick<ClippedMethod, 'uni
 /** Turns a clipped method into an objective. */
 export function clippedObjective(
   method: ClippedMethod,
-  { paper, description }: Pick<Objective, 'paper' | 'description'>,
+  about: Pick<Objective, 'paper' | 'description' | 'fillsCanvases'>,
 ): Objective {
   return {
+    ...about,
     name: method.name,
-    paper,
-    description,
     loss: clippedLoss(method),
     isClipped: true,
     check: (settings) => void divergenceWeight(method.name, settings, method.defaults.kl),

@@ -34,6 +34,7 @@ export function dispoOn(inner: (name: string) => Objective): Objective {
     description: 'DiSPO: branches at a masked state, on top of the objective that the setting inner names',
     loss: clippedLoss(branchMethod),
     isClipped: true,
+    fillsCanvases: true,
     check(settings, config) {
       innerOf(settings.inner).check?.(settings, config);
       divergenceWeight('dispo', settings, branchMethod.defaults.kl);

@@ -94,6 +94,7 @@ export function doubledView(text: Text, { prompt, block, mask_samples: samples, 
     from: prompt + completion.length,
     wanted: completion,
     weights,
+    ...(text.constraints ? { constraints: text.constraints } : {}),
   };
 }
 

@@ -49,7 +49,8 @@ function egspoObjective(name: string, stepwise: boolean, description: string): O
         );
       },
     },
-    { paper: 'arXiv 2603.12554', description },
+    // The states of egspo-sa are filled greedily, all positions at once.
+    { paper: 'arXiv 2603.12554', description, fillsCanvases: stepwise },
   );
 }
 

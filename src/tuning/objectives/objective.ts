@@ -52,6 +52,8 @@ export interface Objective {
   readonly loss: Loss;
   /** Whether it uses `kl`, `clip_low` and `clip_high`. */
   readonly isClipped?: boolean;
+  /** Whether it fills or edits canvases in a way of its own, so that it cannot keep to a prefix that must be spelled. */
+  readonly fillsCanvases?: boolean;
   /**
    * Throws a `UsageError` if the method cannot work with these settings or this model. Called before the first step.
    */

@@ -46,6 +46,10 @@ export function checkObjective(name: string, settings: FullTuningSettings, confi
     throw new UsageError(
       `${name} does not use ${unused.join(' = ')}, because it has no clipped ratio and no KL penalty; remove the setting, or choose another objective.`,
     );
+  if (settings.infilling === 'editor' && objective.fillsCanvases)
+    throw new UsageError(
+      `${name} fills or edits whole canvases, so it cannot keep to a prefix that must be spelled; set infilling=canvas, or choose another objective.`,
+    );
   objective.check?.(settings, config);
 }
 
