@@ -96,7 +96,7 @@ it('a model that this machine has no memory for is refused before it is read', a
     read: () => assert.fail('it is read'),
   };
   const refused = (loading: Promise<unknown>) =>
-    assert.rejects(loading, { name: 'UserError', message: /need 16384\.0 GiB, and this machine has \d/ });
+    assert.rejects(loading, { name: 'UserError', message: /needs 16384\.0 GiB of memory, but this machine has \d/ });
   const large = { ...checkpoint, weights };
   await refused(LanguageModel.load(oneThread(), large));
   await refused(LanguageModel.loadFrozen(oneThread(), large, 'f32'));
@@ -114,8 +114,8 @@ it('a base in blocks needs no more than its blocks, where a device keeps them', 
     return (await LanguageModel.loadFrozen(engine, checkpoint, 'int8')).dispose();
   };
   await loading(oneThread(), all / 2);
-  await assert.rejects(loading(oneThread(), all / 8), /and this machine has/);
+  await assert.rejects(loading(oneThread(), all / 8), /but this machine has/);
   const tensorflow = await TensorflowEngine.open('cpu');
-  await assert.rejects(loading(tensorflow, all / 2), /and this machine has/);
+  await assert.rejects(loading(tensorflow, all / 2), /but this machine has/);
   await loading(tensorflow, all);
 });
