@@ -2,7 +2,8 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
 import type { Random } from '../platform/random.ts';
 import { blockCount, type Canvas, endStep } from './canvas.ts';
-import { drawToken, entropyOf, mergeTokens, probability, runnersUp } from './token-distribution.ts';
+import { mergeTokens } from './merge-tokens.ts';
+import { drawToken, entropyOf, probability, runnersUp } from './token-distribution.ts';
 import { constrainToPrefix } from './token-healing.ts';
 
 /** A token drawn for a masked position, from the logits [vocab_size] there. */

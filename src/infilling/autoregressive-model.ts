@@ -1,6 +1,6 @@
 import { DecodingSession } from '../diffusion/decoding-session.ts';
 import { readContext } from '../diffusion/gap-context.ts';
-import { mergeTokens } from '../diffusion/token-distribution.ts';
+import { mergeTokens } from '../diffusion/merge-tokens.ts';
 import { type MiddleFormat, middleFormat } from '../model/fill-in-the-middle.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';

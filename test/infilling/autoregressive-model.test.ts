@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';
-import { mergeTokens } from '../../src/diffusion/token-distribution.ts';
+import { mergeTokens } from '../../src/diffusion/merge-tokens.ts';
 import { AutoregressiveWriter } from '../../src/infilling/autoregressive-model.ts';
 import { bitsFromTheLeft } from '../../src/infilling/left-to-right.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
