@@ -25,6 +25,7 @@ const bounds = { kl: 0.02, agreement: 0.9 };
 
 /** Tokens of the text that smoothing is calibrated on, and of each text that forms are compared on. */
 const textTokens = 256;
+const calibrationTexts = 6;
 const comparedTexts = 2;
 
 /**
@@ -40,7 +41,7 @@ export async function checkPrecision(
   const open = () => openBase(resolved);
   const { tokenizer, config } = await open();
   const length = Math.min(textTokens, config.max_position_embeddings);
-  const calibration = (await textsOf(tokenizer, 'training/strings.txt', length, 1))[0] as Int32Array;
+  const calibration = await textsOf(tokenizer, 'training/parsing.txt', length, calibrationTexts);
   const queries = (await textsOf(tokenizer, 'validation/times.txt', length, comparedTexts)).map((text, index) =>
     isAutoregressive(config) ? everyPlace(text) : masked(text, maskToken(config), index),
   );

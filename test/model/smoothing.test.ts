@@ -32,7 +32,7 @@ async function logitsOf(precision: Precision, smoothing?: Smoothing): Promise<Fl
 async function smoothingOf(): Promise<Smoothing> {
   const engine = oneThread();
   const model = await LanguageModel.loadFrozen(engine, withOutliers(), 'f32');
-  const found = await calibrate(model, text);
+  const found = await calibrate(model, [text]);
   await model.dispose();
   await engine.dispose();
   return found;
