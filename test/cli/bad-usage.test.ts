@@ -180,8 +180,8 @@ describe('what is asked for well but cannot be done ends with code 1 and a sente
     await writeFile(file, 'not a tensor in sight');
     assert.match(await refusal(args, 1), /^.*model\.safetensors is not a whole safetensors file \(.*\)/);
     await writeTinyCheckpoint(spoilt, { hidden_size: 16 });
-    await writeFile(path.join(spoilt, 'config.json'), JSON.stringify({ model_type: 'llama' }));
-    assert.match(await refusal(args, 1), /config\.json: model_type "llama" is not supported/);
+    await writeFile(path.join(spoilt, 'config.json'), JSON.stringify({ model_type: 'mamba' }));
+    assert.match(await refusal(args, 1), /config\.json: model_type "mamba" is not supported/);
   });
 
   it('nothing was left behind', async () => {
