@@ -100,12 +100,15 @@ export class DecodingSession {
     return text;
   }
 
-  /** One Float32Array [positions.length * vocab_size] per query, in order. */
-  async logits(queries: readonly CanvasQuery[]): Promise<Float32Array[]> {
+  /** Per query one row of logits [vocab_size] for each of its positions, in order. Rows may share memory. */
+  async logits(queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
     this.#assertUsable();
     if (this.#refresh > 0) return this.#logitsBesideKept(queries);
-    if (!this.#cached) return this.#model.logits(queries.map(wholeRow));
-    const results: Float32Array[] = new Array(queries.length);
+    if (!this.#cached) {
+      const flat = await this.#model.logits(queries.map(wholeRow));
+      return queries.map(({ positions }, row) => positions.map((_, index) => this.#row(flat[row], index)));
+    }
+    const results: Float32Array[][] = new Array(queries.length);
     for (const [text, rows] of byText(queries)) {
       const rowsPerPass = Math.max(1, Math.floor(logitsPerPass(this.#model.config) / text.width));
       for (let start = 0; start < rows.length; start += rowsPerPass) {
@@ -114,7 +117,7 @@ export class DecodingSession {
           text,
           own.map((row) => queries[row] as CanvasQuery),
         );
-        for (const [index, row] of own.entries()) results[row] = logits[index] as Float32Array;
+        for (const [index, row] of own.entries()) results[row] = logits[index] as Float32Array[];
       }
     }
     return results;
@@ -134,8 +137,8 @@ export class DecodingSession {
   }
 
   /** Each canvas has a context of its own, because the context sees it. */
-  async #logitsBesideKept(queries: readonly CanvasQuery[]): Promise<Float32Array[]> {
-    const results: Float32Array[] = [];
+  async #logitsBesideKept(queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
+    const results: Float32Array[][] = [];
     for (const { text, tokens, positions } of queries) {
       // A model that predicts the next place predicts the first of the canvas from the prompt's last token.
       const lead = this.#model.config.logit_shift ? text.prompt.slice(-1) : text.prompt.slice(0, 0);
@@ -169,20 +172,16 @@ export class DecodingSession {
   }
 
   /** Canvases of one text. */
-  async #pass({ prompt, context, width }: SessionText, queries: readonly CanvasQuery[]): Promise<Float32Array[]> {
+  async #pass({ prompt, context, width }: SessionText, queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
     const { from, to } = this.#range(queries, width);
     const canvases = queries.map(({ tokens }) => tokens);
     const all = await this.#reader.logits(context as Context, canvases, { position: prompt.length, from, to });
+    return queries.map(({ positions }, row) => positions.map((position) => this.#row(all[row], position - from)));
+  }
+
+  #row(logits: Float32Array | undefined, index: number): Float32Array {
     const vocabulary = this.#model.config.vocab_size;
-    return queries.map(({ positions }, row) => {
-      const computed = all[row] as Float32Array;
-      const asked = new Float32Array(positions.length * vocabulary);
-      for (const [index, position] of positions.entries()) {
-        const at = (position - from) * vocabulary;
-        asked.set(computed.subarray(at, at + vocabulary), index * vocabulary);
-      }
-      return asked;
-    });
+    return (logits as Float32Array).subarray(index * vocabulary, (index + 1) * vocabulary);
   }
 
   /** One block if it holds all positions, otherwise a multiple of `positionBucket`. */

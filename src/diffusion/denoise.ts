@@ -73,7 +73,6 @@ export async function denoise(
 ): Promise<Denoised[]> {
   checkDecoding(options);
   assertDenoises(model.config);
-  const { vocab_size: vocabulary } = model.config;
   const mask = maskToken(model.config);
   const { order, steps, threshold, temperature } = options;
   const session = new DecodingSession(model, { block: options.block, refresh: contextRefresh });
@@ -86,7 +85,7 @@ export async function denoise(
       const healed = gap?.healed?.[index] ?? '';
       canvases.push(newCanvas({ text, width: options.length, mask, blocks, temperature, random, healed }));
     }
-    const rules = { order, steps, threshold, mask, vocabulary, ...(gap ? { gap: gap.rules } : {}) };
+    const rules = { order, steps, threshold, mask, ...(gap ? { gap: gap.rules } : {}) };
     await fillCanvases(canvases, predictIn(session), rules, {
       ...(signal ? { signal } : {}),
       ...(checkCancelled ? { checkCancelled } : {}),

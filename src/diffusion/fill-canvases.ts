@@ -8,8 +8,8 @@ export interface OpenCanvas {
   readonly positions: readonly number[];
 }
 
-/** Logits at open positions: one Float32Array [positions.length * vocabulary] per canvas, in order. */
-export type Predict = (open: readonly OpenCanvas[]) => Promise<readonly Float32Array[]>;
+/** Logits at open positions: per canvas one row [vocabulary] for each of its positions, in order. */
+export type Predict = (open: readonly OpenCanvas[]) => Promise<readonly (readonly Float32Array[])[]>;
 
 /** Who may stop a decoding, and who watches it. */
 export interface DecodingHooks {
@@ -38,7 +38,7 @@ export async function fillCanvases(
     const asked = open.map((canvas) => ({ canvas, positions: openPositions(canvas, rules.mask) }));
     const logits = await predict(asked);
     for (const [row, { canvas, positions }] of asked.entries()) {
-      applyRevealRule(canvas, positions, logits[row] as Float32Array, rules);
+      applyRevealRule(canvas, positions, logits[row] as readonly Float32Array[], rules);
       canvas.done ||= isOver?.(canvas) ?? false;
     }
     onStep?.(open);

@@ -149,7 +149,6 @@ class GapFiller {
       steps: 1,
       threshold: request.threshold,
       mask: maskToken(config),
-      vocabulary: config.vocab_size,
       ...(hooks.runnersUp ? { runnersUp: hooks.runnersUp } : {}),
       gap: gapRules(model, request.singleLine),
     };

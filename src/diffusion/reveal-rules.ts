@@ -3,7 +3,7 @@ import { UserError } from '../platform/errors.ts';
 import type { Random } from '../platform/random.ts';
 import { blockCount, type Canvas, endStep } from './canvas.ts';
 import { mergeTokens } from './merge-tokens.ts';
-import { drawToken, entropyOf, probability, runnersUp } from './token-distribution.ts';
+import { assess, drawToken, runnersUp } from './token-distribution.ts';
 import { constrainToPrefix } from './token-healing.ts';
 
 /** A token drawn for a masked position, from the logits [vocab_size] there. */
@@ -13,6 +13,8 @@ interface Guess {
   readonly token: number;
   /** The model's probability of the token, without temperature. */
   readonly confidence: number;
+  /** Entropy of the prediction, in nats. */
+  readonly entropy: number;
 }
 
 /** What a rule may depend on beside the guesses. */
@@ -75,7 +77,6 @@ export interface DecodingRules {
   readonly steps: number;
   readonly threshold: number;
   readonly mask: number;
-  readonly vocabulary: number;
   /** How many of the likeliest other tokens are kept of every position; default: none. */
   readonly runnersUp?: number;
   /** Absent: the canvas is filled to its end. */
@@ -84,22 +85,18 @@ export interface DecodingRules {
 
 /**
  * One denoising step of a canvas: draws a token for each of `positions` (the masked ones of the present block, from the
- * left) from its logits [positions.length * vocabulary], and reveals those that the rules choose. Throws a `UserError` if
+ * left) from its logits [vocabulary] in `rows`, and reveals those that the rules choose. Throws a `UserError` if
  * the logits are not finite.
  */
 export function applyRevealRule(
   canvas: Canvas,
   positions: readonly number[],
-  logits: Float32Array,
+  rows: readonly Float32Array[],
   rules: DecodingRules,
 ): void {
-  const { vocabulary } = rules;
-  const rows = positions.map((position, index) => ({
-    position,
-    logits: logits.subarray(index * vocabulary, (index + 1) * vocabulary),
-  }));
-  if (rules.gap && canvas.unspelled !== '') spellPrefix(canvas, rows, rules, rules.gap);
-  else revealChosen(canvas, rows, rules);
+  const predicted = positions.map((position, index): Row => ({ position, logits: rows[index] as Float32Array }));
+  if (rules.gap && canvas.unspelled !== '') spellPrefix(canvas, predicted, rules, rules.gap);
+  else revealChosen(canvas, predicted, rules);
   endStep(canvas, rules.mask);
 }
 
@@ -162,16 +159,16 @@ const shareOf = (guesses: readonly Guess[], stepsLeft: number): number => Math.c
 
 function guessAt({ temperature, random }: Canvas, { position, logits }: Row, { mask }: DecodingRules): Guess {
   const token = drawToken(logits, temperature, mask, random);
-  const confidence = probability(logits, token, mask);
+  const { probability: confidence, entropy } = assess(logits, token, mask);
   if (Number.isNaN(confidence))
     throw new UserError("The model's logits are not finite, so its weights are damaged; use an earlier checkpoint.");
-  return { position, logits, token, confidence };
+  return { position, logits, token, confidence, entropy };
 }
 
 function reveal(canvas: Canvas, guess: Guess, { mask, runnersUp: kept = 0 }: DecodingRules): void {
-  const { position, token, confidence, logits } = guess;
+  const { position, token, confidence, entropy, logits } = guess;
   put(canvas, position, token, confidence);
-  canvas.entropy[position] = entropyOf(logits, mask);
+  canvas.entropy[position] = entropy;
   if (canvas.runnersUp) canvas.runnersUp[position] = runnersUp(logits, token, mask, kept);
 }
 

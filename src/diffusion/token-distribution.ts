@@ -43,6 +43,23 @@ export function probability(logits: Float32Array, token: number, mask: number): 
   return 1 / sum;
 }
 
+/** `probability` of a token and `entropyOf` its distribution, in one pass over the logits. */
+export function assess(logits: Float32Array, token: number, mask: number): { probability: number; entropy: number } {
+  const reference = logits[token] as number;
+  let sum = 0;
+  let weighted = 0;
+  for (let other = 0; other < logits.length; other++) {
+    if (other === mask) continue;
+    const lead = (logits[other] as number) - reference;
+    const weight = Math.exp(lead);
+    sum += weight;
+    // The logit of a token that is not allowed is minus infinity.
+    if (weight !== 0) weighted += lead * weight;
+  }
+  const entropy = Number.isFinite(sum) ? Math.log(sum) - weighted / sum : entropyOf(logits, mask);
+  return { probability: 1 / sum, entropy };
+}
+
 /** Entropy of the softmax in nats, the mask left out. */
 export function entropyOf(logits: Float32Array, mask: number): number {
   let peak = Number.NEGATIVE_INFINITY;
@@ -54,8 +71,9 @@ export function entropyOf(logits: Float32Array, mask: number): number {
     const lead = (logits[token] as number) - peak;
     // A token that is not allowed has a logit of minus infinity and adds nothing.
     if (token === mask || lead === Number.NEGATIVE_INFINITY) continue;
-    sum += Math.exp(lead);
-    weighted += lead * Math.exp(lead);
+    const weight = Math.exp(lead);
+    sum += weight;
+    weighted += lead * weight;
   }
   return Math.log(sum) - weighted / sum;
 }

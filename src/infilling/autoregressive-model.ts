@@ -43,13 +43,12 @@ export class AutoregressiveWriter implements LeftToRightModel {
     const text = await session.open({ prompt, width: width + 1 });
     return {
       next: async (written) => {
-        const rows = await session.logits(
-          written.map((middle) => {
-            const tokens = new Int32Array(width + 1).fill(config.pad_token_id);
-            tokens.set([last, ...middle]);
-            return { text, tokens, positions: [1 + middle.length] };
-          }),
-        );
+        const canvases = written.map((middle) => {
+          const tokens = new Int32Array(width + 1).fill(config.pad_token_id);
+          tokens.set([last, ...middle]);
+          return { text, tokens, positions: [1 + middle.length] };
+        });
+        const rows = (await session.logits(canvases)).map(([row]) => row as Float32Array);
         return ends.length === 1 ? rows : rows.map((row) => mergeTokens(row, ends));
       },
       dispose: () => session.dispose(),

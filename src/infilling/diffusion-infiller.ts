@@ -119,7 +119,7 @@ export class DiffusionLikelihood {
       const bitsIn: ReadCanvas['bitsIn'] = async (canvases) => {
         const rows = await session.logits(canvases.map((canvas) => ({ text, tokens: canvas, positions })));
         return rows.map((row) => (place, token) => {
-          const own = row.slice(place * config.vocab_size, (place + 1) * config.vocab_size);
+          const own = (row[place] as Float32Array).slice();
           own[maskToken(config)] = Number.NEGATIVE_INFINITY;
           return bitsOf(own, token);
         });

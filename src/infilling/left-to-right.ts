@@ -61,15 +61,16 @@ export async function writeMiddles(
       healed,
     }),
   );
-  const predict: Predict = (open) =>
-    next(open.map(({ canvas: { tokens, forwards } }) => [...tokens.subarray(0, forwards)]));
+  const predict: Predict = async (open) => {
+    const logits = await next(open.map(({ canvas: { tokens, forwards } }) => [...tokens.subarray(0, forwards)]));
+    return logits.map((row) => [row]);
+  };
   const lineEnds = singleLine ? newlineTokens(tokenizer) : new Set<number>();
   const rules: InfillRules = {
     order: 'confidence',
     steps: width,
     threshold: 1,
     mask,
-    vocabulary: tokenizer.largestId + 1,
     gap: { end, lineEnds, mergeLineEnds: singleLine, tokenizer },
   };
   await fillCanvases(canvases, predict, rules);

@@ -109,7 +109,8 @@ export async function startTuning(
 export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHooks = {}): Promise<TuningResult> {
   const configuration = await readResumable(dir, 'tune');
   const { time_limit: timeLimit, data, test_problems: testProblems, ...given } = configuration.settings;
-  const settings = tuningSettings.safeParse(given);
+  // Runs that began before this setting existed predicted every token of the canvas, and continue so.
+  const settings = tuningSettings.safeParse({ infilling: 'canvas', ...given });
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: TuningRequest = {
     task: configuration.task as string,

@@ -84,7 +84,7 @@ async function everyWay(model: LanguageModel): Promise<Float32Array[]> {
     const positions = row.places.map((place) => place - 2);
     canvases.push({ text, tokens: row.tokens.slice(2), positions });
   }
-  const inSession = await session.logits(canvases);
+  const inSession = (await session.logits(canvases)).map((rows) => Float32Array.from(rows.flatMap((row) => [...row])));
   session.dispose();
   return [await model.rawLogits(tokens), ...(await model.logits(rows)), ...inSession];
 }
