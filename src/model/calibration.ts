@@ -6,7 +6,7 @@ import type { Weights } from './projection.ts';
 import { projectionsOf, type Smoothing, smoothingName } from './smoothing.ts';
 import { head, hiddenStates } from './transformer.ts';
 
-/** Smoothing factors of a model whose state holds f32 weights, from the activations of one text [length] on it. */
+/** Computes smoothing factors from the activations of one text [length]. The state of the model must hold f32 weights. */
 export async function calibrate(model: LanguageModel, tokens: Int32Array): Promise<Smoothing> {
   const peaks = await activationPeaks(model, tokens);
   const columns = new Map<string, Float32Array>();
@@ -21,14 +21,14 @@ export async function calibrate(model: LanguageModel, tokens: Int32Array): Promi
   return new Map(
     [...columns].map(([name, weights]) => {
       const activations = peaks.get(name) as Float32Array;
-      // A channel that is always zero, on either side, is left as it is.
+      // If the activations or the weights of a channel are all zero, its factor is 1.
       const data = weights.map((weight, j) => Math.sqrt(weight / (activations[j] as number)) || 1);
       return [name, { shape: [data.length], data: data.map((factor) => (Number.isFinite(factor) ? factor : 1)) }];
     }),
   );
 }
 
-/** The largest absolute value of every channel of every input of projections. */
+/** The largest absolute value in each channel of each input of projections. */
 async function activationPeaks(model: LanguageModel, tokens: Int32Array): Promise<Map<string, Float32Array>> {
   const shape = [1, tokens.length];
   const outputs: Record<string, Tensor> = {};
