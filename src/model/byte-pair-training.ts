@@ -53,7 +53,7 @@ interface Word {
 /** An upper limit for ids. It allows a pair of ids to be stored as one number. */
 const base = 2 ** 20;
 
-/** Yields the pairs to merge, most frequent first. Each is merged in all words before the next search. New ids begin at `next`. */
+/** Yields the pairs to merge, most frequent first. Each is merged in all words before the next one. New ids begin at `next`. */
 function* mostFrequentPairs(words: readonly Word[], next: number): Generator<[number, number]> {
   const counts = new Map<number, number>();
   const places = new Map<number, Set<number>>();
@@ -156,7 +156,7 @@ class PairQueue {
   }
 }
 
-/** A visible character for every byte, as in GPT-2's tokenizer: printable Latin-1 is unchanged, other bytes map to U+0100 and up. */
+/** A visible character for every byte, as in GPT-2's tokenizer: printable Latin-1 is unchanged, the rest begins at U+0100. */
 const byteSymbols: readonly string[] = (() => {
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => {

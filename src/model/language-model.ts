@@ -25,7 +25,7 @@ const tokensPerPass = 8192;
 /** The most logits in a forward pass: 2^26 numbers take a quarter of a gibibyte. */
 const mostLogits = 2 ** 26;
 
-/** The most positions in a forward pass. A large vocabulary lowers the limit, because it has more logits. Rows are never split. */
+/** The most positions in a forward pass. It is lower for a large vocabulary, which has more logits. Rows are never split. */
 export const logitsPerPass = ({ vocab_size }: Pick<ModelConfig, 'vocab_size'>): number =>
   Math.min(tokensPerPass, Math.max(1, Math.floor(mostLogits / vocab_size)));
 
@@ -42,7 +42,7 @@ export class LanguageModel {
   readonly precision: Precision;
   /** The weights that training changes: those of the adapter if there is one, otherwise all weights. */
   readonly trained: ReadonlyMap<string, Shape>;
-  /** The forward passes and tokens computed since the model was loaded. */
+  /** The rows and tokens that were computed since the model was loaded. */
   readonly work: Work = { forwards: 0, tokens: 0 };
   readonly #programs: ProgramCache;
   /** Frozen weights to release with this model; null if they are part of `state` or belong to another model. */
@@ -130,7 +130,7 @@ export class LanguageModel {
     return new LanguageModel({ ...this, adapter: described(adapter) }, this.engine, own, null);
   }
 
-  /** Returns a copy with these values of the trained weights. It shares a frozen base; if there is one, dispose of the copy first. */
+  /** Returns a copy with these trained weights. If there is a frozen base, it is shared; dispose of the copy first. */
   async copy(trained: ReadonlyMap<string, HostTensor>): Promise<LanguageModel> {
     const state = await this.engine.createState(trained, this.adapter ? { over: this.state } : {});
     return new LanguageModel(this, this.engine, state, null);
@@ -166,7 +166,8 @@ export class LanguageModel {
 
   /**
    * Computes the logits at the target positions of each row: one Float32Array [places.length * vocab_size] per query, in
-   * order. Lengths and batch sizes are padded to buckets, so that few programs are compiled.
+   * order. Rows of different lengths are padded to a bucket of lengths, and every pass to a bucket of batch sizes, so that
+   * few programs are compiled.
    */
   async logits(queries: readonly Query[]): Promise<Float32Array[]> {
     const results: Float32Array[] = [];
