@@ -180,7 +180,7 @@ export interface SpecialTokens {
 
 /**
  * The configuration of a preset: heads have 32 dimensions, the feed-forward is 8/3 times the width rounded up to a multiple of
- * 64, and attention is plain multi-head attention with normalised queries and keys. `ropeTheta` is the base of the rotary
+ * 64, and attention is plain multi-head attention with normalized queries and keys. `ropeTheta` is the base of the rotary
  * positions' wavelengths. The longest wavelength is about 2 pi `ropeTheta`, and should be a few times as long as the texts. A
  * model that fills gaps has `prefix-lm` attention, or `causal` attention if it is `autoregressive`.
  */

@@ -107,7 +107,7 @@ export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): 
   });
 }
 
-/** Applies all layers to tokens [batch, length]. `attend` computes the attention of a layer from its normalised states. */
+/** Applies all layers to tokens [batch, length]. `attend` computes the attention of a layer from its normalized states. */
 export function layers(
   config: ModelConfig,
   weight: Weights,
@@ -162,7 +162,7 @@ export interface Positions {
 }
 
 /**
- * Computes queries, keys and values of normalised states [batch, length, hidden_size]. Queries and keys are rotated by their
+ * Computes queries, keys and values of normalized states [batch, length, hidden_size]. Queries and keys are rotated by their
  * positions. Keys and values are [batch, groups, length, head_dim]. The query heads of a group are concatenated, [batch,
  * groups, heads per group * length, head_dim], so that keys and values are never repeated.
  */

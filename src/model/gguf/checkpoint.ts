@@ -148,7 +148,7 @@ function storedOf(
   };
 }
 
-/** The bytes of a weight, some rows at a time. If `head`, the rows of a head, is given, the interleaved order is undone. */
+/** The bytes of a weight, some rows at a time. `head` is the number of rows per head if the rows are interleaved. */
 async function* partsOf(
   gguf: GgufFile,
   name: string,
