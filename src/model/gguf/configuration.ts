@@ -88,7 +88,7 @@ export async function ggufConfiguration(gguf: GgufFile): Promise<GgufConfigurati
   };
 }
 
-/** Throws if there is an unknown key, because it may change the result. Causal attention and features that are switched off are accepted. */
+/** Throws if an unknown key may change the result. Causal attention and features that are switched off are accepted. */
 function refuseOthers(metadata: Metadata, family: string): void {
   for (const [key, value] of metadata.values) {
     if (!key.startsWith(`${family}.`) || knownKeys.has(key.slice(family.length + 1))) continue;
