@@ -13,7 +13,7 @@ import { Staging } from './staging.ts';
 export interface AddFolder {
   /** A checkpoint folder. */
   readonly folder: string;
-  /** What it is called here. */
+  /** The name of the installed model. */
   readonly name: string;
   readonly force: boolean;
   readonly signal: AbortSignal;
@@ -21,9 +21,9 @@ export interface AddFolder {
 }
 
 /**
- * Copies a checkpoint folder into the installed models and returns where it lies. A copy stays what it is when the folder
- * changes or goes away; where the file system can share blocks (Btrfs, XFS, APFS), it takes no space. A folder that is to be used
- * where it lies needs no adding: every `--model` takes its path.
+ * Copies a checkpoint folder into the installed models and returns the new folder. The copy does not change if the original
+ * folder changes or is removed. It takes no space if the file system can share blocks (Btrfs, XFS, APFS). A model can also be
+ * used without adding it: every `--model` accepts the path of its folder.
  */
 export async function addFolder({ folder, name, force, signal, freeSpace }: AddFolder): Promise<string> {
   if (!(await stat(folder).catch(() => null))?.isDirectory())
@@ -50,7 +50,7 @@ export async function addFolder({ folder, name, force, signal, freeSpace }: AddF
   }
 }
 
-/** The files right in a folder; a link to one counts as one, for the hub's own cache is made of links. */
+/** The files directly in a folder. Links to files are included, because the hub's own cache consists of links. */
 async function listed(folder: string): Promise<{ readonly name: string; readonly size: number }[]> {
   const found = await Promise.all(
     (await readdir(folder)).map(async (name) => ({

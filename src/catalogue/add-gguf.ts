@@ -14,23 +14,23 @@ import { Staging } from './staging.ts';
 export interface AddGguf {
   /** A GGUF file. */
   readonly file: string;
-  /** What the model is called here. */
+  /** The name of the installed model. */
   readonly name: string;
   readonly signal: AbortSignal;
-  /** Told of what is about to happen, and how far it is. */
+  /** Receives lines about what happens and the progress of the conversion. */
   readonly progress: (line: string) => void;
   readonly freeSpace?: FreeSpace;
 }
 
-/** Bytes of configuration, tokenizer and card, at most. */
+/** The most bytes that configuration, tokenizer and card can take together. */
 const besideWeights = 32e6;
 
-/** Milliseconds between two lines of progress. */
+/** Milliseconds between two progress lines. */
 const every = 1000;
 
 /**
- * Converts a GGUF file into an installed model in Hugging Face's layout and returns its folder. Tensors are dequantised one
- * after the other, some rows at a time. The model appears in one step; where anything fails, nothing was added.
+ * Converts a GGUF file into an installed model in Hugging Face's layout and returns its folder. Tensors are dequantized one
+ * after the other, some rows at a time. The model appears in one step. If anything fails, nothing is added.
  */
 export async function addGguf({ file, name, signal, progress, freeSpace }: AddGguf): Promise<string> {
   await assertFreeName(name);
@@ -57,7 +57,7 @@ export async function addGguf({ file, name, signal, progress, freeSpace }: AddGg
   });
 }
 
-/** The same weights; tells how far they are, and stops where it is asked to. */
+/** The same weights, with progress lines as they are read. Throws `Interrupted` if the signal is aborted. */
 function watched(
   weights: readonly StoredBytes[],
   total: number,
@@ -79,7 +79,7 @@ function watched(
   }));
 }
 
-/** The card of a model that has none of its own: what the file says of it. */
+/** A card for a converted model, from the metadata of the GGUF file. */
 function cardOf(file: string, name: string, { name: title, licence, formats }: GgufCheckpoint): string {
   const line = (text: string) => printable(text).replace(/\s+/g, ' ').trim();
   return [

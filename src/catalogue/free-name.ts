@@ -16,7 +16,7 @@ export async function assertFreeName(name: string): Promise<void> {
   await assertOwnFolder(name);
   if ((await readdir(path.join(modelsFolder(), name)).catch(() => [])).length > 0)
     throw new UserError(`There is a model ${name} already; choose another name (--name), or remove that one first.`);
-  // The one that comes with Unmask would be found in its place.
+  // `findModel` would return the bundled model of this name instead of the added one.
   if (await exists(path.join(packageRoot(), 'models', name)))
     throw new UserError(`A model ${name} comes with Unmask; choose another name (--name).`);
 }

@@ -43,7 +43,7 @@ export function explain(
         ? `${id} is gated: accept its terms on ${endpoint}/${id}, then set ${give}.`
         : `${id} is gated, and the account of the token has no access yet: accept its terms on ${endpoint}/${id} with that account, and wait until access is granted.`,
     );
-  // The hub does not tell private repositories from missing ones unless the account has access.
+  // Without access, the hub answers in the same way for private and for missing repositories.
   if (status === 401 || status === 403)
     return new UserError(
       token === null

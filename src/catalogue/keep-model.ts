@@ -12,8 +12,8 @@ import { isOver, readStatus } from '../runs/reader.ts';
 import { publishModel } from './publish-model.ts';
 
 /**
- * Copies the best checkpoint of a tuning run to a new model under `models` and returns its folder. The model does not need
- * the run any more.
+ * Copies the best checkpoint of a tuning run to a new model under `models` and returns its folder. The new model does
+ * not depend on the run.
  *
  * @throws UserError if the name is invalid or taken, the run is active, or it has no checkpoint
  */

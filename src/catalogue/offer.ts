@@ -10,7 +10,7 @@ import { type Loadable, loadable } from './loadable.ts';
 import { modelFiles } from './model-files.ts';
 import { type RemoteFile, readRepository } from './repository.ts';
 
-/** The largest JSON file, in bytes, that is read into memory. The index of the largest models has a few million. */
+/** The largest JSON file that is read into memory, in bytes. The index of the largest models has a few million bytes. */
 const largestText = 32e6;
 
 /** A model on the hub, described before its weights are downloaded. */

@@ -7,9 +7,9 @@ const fromHub = z.object({
   source: z.literal('hub'),
   /** `owner/name`. */
   id: z.string(),
-  /** What was asked for: a branch, a tag or a commit; null: the main branch. */
+  /** The requested branch, tag or commit; null: the main branch. */
   revision: z.string().nullable(),
-  /** What that stood for. */
+  /** The commit that the revision referred to when the model was added. */
   commit: z.string(),
   addedAt: z.string(),
   files: z.array(z.object({ name: z.string(), size: z.number(), hash: z.string() })),
@@ -26,22 +26,22 @@ const fromGguf = z.object({
   schema: z.literal(1),
   source: z.literal('gguf'),
   file: z.string(),
-  /** Of the file, as it was converted. */
+  /** The digest of the GGUF file at the time of the conversion. */
   sha256: z.string(),
-  /** Formats of its tensors, the one of the most numbers first. */
+  /** The formats of its tensors, ordered by the number of elements, largest first. */
   formats: z.array(z.string()),
   addedAt: z.string(),
 });
 
 const origin = z.discriminatedUnion('source', [fromHub, fromFolder, fromGguf]);
 
-/** Where an installed model comes from: `origin.json` beside its files. */
+/** Where an installed model comes from: `origin.json` in its folder. */
 export type Origin = z.infer<typeof origin>;
 export type HubOrigin = z.infer<typeof fromHub>;
 
 const fileOf = (folder: string): string => path.join(folder, 'origin.json');
 
-/** Null where there is none, or none that can be read: a kept model of a run for example. */
+/** Null if `origin.json` is missing or invalid. A model kept from a run has none, for example. */
 export async function readOrigin(folder: string): Promise<Origin | null> {
   const value = await readJson(fileOf(folder)).catch(() => null);
   return origin.safeParse(value).data ?? null;

@@ -92,6 +92,6 @@ export async function hasContent(place: string, file: RemoteFile): Promise<boole
 
 function newHash({ size, hash }: RemoteFile): Hash {
   if (hash.kind === 'sha256') return createHash('sha256');
-  // Files outside of large file storage have git's own name of their content: its header and content together.
+  // Files outside of Git LFS are listed with git's blob hash, which covers a header and the content.
   return createHash('sha1').update(`blob ${size}\0`);
 }

@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { readJson, readText } from '../platform/files.ts';
 
-/** Classes whose vocabulary and merges are Qwen2's byte-level byte-pair encoding. */
+/** Tokenizer classes whose vocabulary and merges are Qwen2's byte-level byte-pair encoding. */
 const classes = ['Qwen2Tokenizer', 'Qwen2TokenizerFast', 'DreamTokenizer'];
 
-/** How Qwen2's tokenizer cuts text before its merges apply. */
+/** The pattern by which Qwen2's tokenizer splits text before it applies merges. */
 export const qwenPieces =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
@@ -18,8 +18,8 @@ const described = z.looseObject({
 const idsOfTokens = z.record(z.string(), z.int().nonnegative());
 
 /**
- * What `tokenizer.json` would hold for a model that is published with `vocab.json` and `merges.txt` alone, as Dream and
- * DiffuCoder are. Throws a `UserError` where these are missing or of a tokenizer that is not known.
+ * Builds the content of `tokenizer.json` for a model that is published only with `vocab.json` and `merges.txt`, such as Dream
+ * and DiffuCoder. Throws a `UserError` if these files are missing or the tokenizer class is not supported.
  */
 export async function byteLevelTokenizer(folder: string, config: object): Promise<object> {
   const file = (name: string) => path.join(folder, name);

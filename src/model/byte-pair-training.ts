@@ -1,17 +1,17 @@
 import type { TokenizerFiles } from './tokenizer.ts';
 
 /**
- * What is looked at as one piece when a tokenizer for code is trained and applied; merges never cross its borders. A line
- * break and the indentation behind it are one piece, so that a completion can end where a line does. A name takes the
- * space or the dot before it; up to three digits, and runs of punctuation, stand for themselves.
+ * The pattern that splits code into pieces when a tokenizer is trained and applied. Merges never cross the border of a piece.
+ * A line break and the indentation after it are one piece, so that a completion can end at the end of a line. A name includes
+ * the space or the dot before it. Up to three digits are one piece, and so is a run of punctuation.
  */
 const pieceOfCode =
   '\\r?\\n[ \\t]*|[ .]?[\\p{L}\\p{M}_$]+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{M}\\p{N}_$]+|[ \\t]+(?= [^\\s])|[ \\t]+|\\s';
 
-/** The pieces of a text: their concatenation is the text. */
+/** The pieces of a text. Their concatenation is the text. */
 export const piecesOf = (text: string): string[] => text.match(new RegExp(pieceOfCode, 'gu')) ?? [];
 
-/** Names of a tokenizer's special tokens by what they are for; their ids are 0, 1, … in this order. */
+/** Names of a tokenizer's special tokens by their purpose. Their ids are 0, 1, … in this order. */
 export type SpecialNames = Readonly<Record<'pad' | 'eos' | 'mask' | 'eom', string>>;
 
 export const specialNames: SpecialNames = {
@@ -22,9 +22,9 @@ export const specialNames: SpecialNames = {
 };
 
 /**
- * A byte-level byte-pair encoding (arXiv 1508.07909, on bytes as in GPT-2) learnt from texts: the most frequent pair of
- * neighbours becomes a token until there are `vocabularySize`, or no pair stands twice. Ties go to the older tokens, so
- * that the order of the texts does not matter.
+ * Trains a byte-level byte-pair encoding (arXiv 1508.07909, on bytes as in GPT-2). The most frequent pair of adjacent tokens
+ * becomes a new token, until there are `vocabularySize` tokens or no pair occurs twice. If pairs are equally frequent, the
+ * pair with the smaller token ids is merged first, so that the order of the texts does not matter.
  */
 export function trainBytePairs(texts: Iterable<string>, vocabularySize: number): TokenizerFiles {
   const counts = new Map<string, number>();
@@ -32,7 +32,7 @@ export function trainBytePairs(texts: Iterable<string>, vocabularySize: number):
   const specials = Object.values(specialNames);
   const tokens = [...specials, ...byteSymbols];
   const encoder = new TextEncoder();
-  // Words in a fixed order, so that equal counts are met alike whatever the texts' order was.
+  // Words are sorted, so that the result does not depend on the order of the texts.
   const words = [...counts]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([piece, count]) => ({ count, symbols: Array.from(encoder.encode(piece), (byte) => specials.length + byte) }));
@@ -50,10 +50,10 @@ interface Word {
   symbols: number[];
 }
 
-/** Ids stay far below this, so that a pair is one number. */
+/** An upper limit for ids. It allows a pair of ids to be stored as one number. */
 const base = 2 ** 20;
 
-/** The pairs to merge, best first; each is merged in all words before the next one is sought. New ids begin at `next`. */
+/** Yields the pairs to merge, most frequent first. Each is merged in all words before the next one. New ids begin at `next`. */
 function* mostFrequentPairs(words: readonly Word[], next: number): Generator<[number, number]> {
   const counts = new Map<number, number>();
   const places = new Map<number, Set<number>>();
@@ -106,7 +106,7 @@ function withMerge(symbols: readonly number[], pair: number, merged: number): nu
   return result;
 }
 
-/** A binary heap of pairs by count; entries whose count has changed since are stale, and passed over. */
+/** A binary heap of pairs by count. Entries whose count has changed since they were added are stale and skipped. */
 class PairQueue {
   readonly #heap: { pair: number; count: number }[] = [];
 
@@ -121,7 +121,7 @@ class PairQueue {
     }
   }
 
-  /** The most frequent pair, of those the one of the oldest tokens; null where none stands twice. */
+  /** The most frequent pair (if there are several, the one with the smallest ids); null if no pair occurs twice. */
   pop(counts: ReadonlyMap<number, number>): number | null {
     for (;;) {
       const top = this.#heap[0];
@@ -156,7 +156,7 @@ class PairQueue {
   }
 }
 
-/** A visible character for every byte, as GPT-2's tokenizer has them: printable Latin-1 as it is, the rest from U+0100 on. */
+/** A visible character for every byte, as in GPT-2's tokenizer: printable Latin-1 is unchanged, the rest begins at U+0100. */
 const byteSymbols: readonly string[] = (() => {
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => {

@@ -68,7 +68,7 @@ export const modelConfig = z
     partial_rotary_factor: z.number().positive().max(1).optional(),
     /** Biases on the query, key and value projections (Qwen2). */
     attention_bias: z.boolean(),
-    /** A bias on the output projection of the attention (Llama and Qwen3 with `attention_bias`); absent: there is none. */
+    /** A bias on the output projection of the attention (Llama and Qwen3 with `attention_bias`); undefined: there is none. */
     attention_output_bias: z.boolean().optional(),
     /** RMSNorm on every head's queries and keys (Qwen3). */
     qk_norm: z.boolean(),
@@ -78,9 +78,9 @@ export const modelConfig = z
     /** Whether the output at position i - 1 predicts token i (Dream, DiffuCoder), instead of the output at position i. */
     logit_shift: z.boolean(),
     /**
-     * `full`: every token sees every other. `block-causal`: its own block and those before (LLaDA 2). `prefix-lm`: given
-     * text sees given text, the canvas sees everything (UniLM, arXiv 1905.03197), so that given text is read only once.
-     * `causal`: a token sees itself and those before it, as an autoregressive model's does.
+     * The tokens that a token attends to. `full`: all tokens. `block-causal`: its own block and the blocks before it (LLaDA 2).
+     * `prefix-lm`: the context attends to the context and the canvas to all tokens (UniLM, arXiv 1905.03197), so that the
+     * context is read only once. `causal`: itself and the tokens before it, as in an autoregressive model.
      */
     attention: z.enum(['full', 'block-causal', 'prefix-lm', 'causal']),
     block_size: positive.optional(),
@@ -179,10 +179,10 @@ export interface SpecialTokens {
 }
 
 /**
- * A preset's configuration: heads of 32, a feed-forward of 8/3 the width rounded up to 64, plain multi-head attention
- * with normed queries and keys. `ropeTheta` is the base of the rotary positions' wavelengths, the longest of which is
- * about 2 pi `ropeTheta`: it should be a few times as long as the texts. A model that fills gaps has `prefix-lm`
- * attention, unless it is `autoregressive`: such a one predicts the next token from those before it.
+ * The configuration of a preset: heads have 32 dimensions, the feed-forward is 8/3 times the width rounded up to a multiple of
+ * 64, and attention is plain multi-head attention with normalized queries and keys. `ropeTheta` is the base of the rotary
+ * positions' wavelengths. The longest wavelength is about 2 pi `ropeTheta`, and should be a few times as long as the texts. A
+ * model that fills gaps has `prefix-lm` attention, or `causal` attention if it is `autoregressive`.
  */
 export function presetConfig(
   preset: string,

@@ -33,19 +33,19 @@ import {
 /** Context lengths are padded to a multiple of this, so that few programs are compiled. */
 const lengthBucket = 64;
 
-/** A context that was read: the keys and values that a canvas attends to in every layer. Its owner disposes of it. */
+/** The keys and values of a context, which a canvas attends to in every layer. The caller disposes of it. */
 export interface Context {
-  /** Tokens that were read. */
+  /** The number of tokens in the context. */
   readonly tokens: number;
-  /** Keys and values by the name of their input, each [groups, capacity, head_dim]; empty once disposed of. */
+  /** Keys and values by the name of their program input, each [groups, capacity, head_dim]; empty after `dispose`. */
   readonly cache: Readonly<Record<string, HostTensor>>;
-  /** 1 where a key belongs to a token, 0 where it is padding [capacity]. */
+  /** 1 for keys of tokens, 0 for padding [capacity]. */
   readonly present: HostTensor;
-  /** Releases the keys and values. Disposing twice does nothing. */
+  /** Releases the keys and values. Later calls do nothing. */
   dispose(): void;
 }
 
-/** Tokens and their positions in the text; the gap between prefix and suffix counts. */
+/** Tokens and their positions in the text. The gap between prefix and suffix takes up positions. */
 export interface PlacedTokens {
   readonly tokens: readonly number[];
   readonly positions: readonly number[];
@@ -53,29 +53,29 @@ export interface PlacedTokens {
 
 const none: PlacedTokens = { tokens: [], positions: [] };
 
-/** Rows put through the network, and their tokens. */
+/** The number of rows that passed through the network, and the number of their tokens. */
 export interface Work {
   forwards: number;
   tokens: number;
 }
 
 /**
- * Computes the keys and values of a context, and the logits of canvases that attend to them. Exact for models with
- * `prefix-lm` attention, whose context never sees the canvas, and with `causal` attention, whose canvas comes after it. With
- * `full` attention the context sees the canvas too, so its keys and values are those beside one canvas as it was when it was
- * read, and an approximation once the canvas has changed. It keeps nothing but compiled programs: what it returns belongs to
- * the caller (`DecodingSession`).
+ * Computes the keys and values of a context, and the logits of canvases that attend to them. The result is exact for
+ * `prefix-lm` attention, where the context never attends to the canvas, and for `causal` attention, where the canvas comes
+ * after the context. With `full` attention the context also attends to the canvas. Its keys and values then depend on the
+ * canvas at the time of reading, and are an approximation after the canvas changes. The reader keeps only compiled programs;
+ * the caller (`DecodingSession`) owns the contexts that it returns.
  */
 export class ContextReader {
   readonly #config: ModelConfig;
   readonly #state: State;
-  /** The weights as nodes of a new program. */
+  /** Returns the weights as nodes of a new program. */
   readonly #weights: () => Weights;
   readonly #programs: ProgramCache;
   readonly #work: Work;
   #open = 0;
 
-  /** `state` holds the weights that `weights` returns as nodes of a new program; `work` is added to. */
+  /** `state` holds the weights that `weights` returns as nodes. Every pass is counted in `work`. */
   constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: Work) {
     if (config.attention === 'block-causal')
       throw new Error('keys and values of a context cannot be kept with block-causal attention');
@@ -86,12 +86,12 @@ export class ContextReader {
     this.#programs = new ProgramCache(engine);
   }
 
-  /** Contexts that were read and not disposed of. */
+  /** The number of contexts that were read and not disposed of. */
   get open(): number {
     return this.#open;
   }
 
-  /** Keys and values of a context; with `full` attention those beside `canvas`, which the context sees. */
+  /** Computes the keys and values of a context. With `full` attention the context also attends to `canvas`. */
   async read({ tokens, positions }: PlacedTokens, canvas: PlacedTokens = none): Promise<Context> {
     const capacity = Math.max(1, Math.ceil(tokens.length / lengthBucket)) * lengthBucket;
     const width = canvas.tokens.length;
@@ -120,8 +120,8 @@ export class ContextReader {
   }
 
   /**
-   * Logits of canvases [length] in the same gap of one context, which begins at position `position` of the text: those of the
-   * canvas positions [from, to), [(to - from) * vocab_size] per canvas.
+   * Computes the logits of canvases [length] that fill the same gap of one context. The gap begins at position `position` of
+   * the text. Each canvas gives the logits of its positions [from, to): [(to - from) * vocab_size].
    */
   async logits(
     context: Context,
@@ -147,7 +147,7 @@ export class ContextReader {
         tokens: { shape: [batch, length], data: tokens },
         positions: { shape: [length], data: Int32Array.from({ length }, (_, place) => position + place) },
         rows: { shape: [rows.length], data: rows },
-        // An empty context has padding only, so every key of it is hidden.
+        // An empty context consists of padding, so all of its keys are masked.
         present: context.present,
         ...context.cache,
       },
@@ -215,8 +215,8 @@ export class ContextReader {
     const hiddenKeys = reshape(unseen(input('present', [capacity])), [1, 1, capacity]);
     const positions = this.#positions(length);
     const rowsOfGroup = (heads / groups) * length;
-    // The canvases share the context, so their queries to it are one long list in every group. Moving them there and back
-    // costs the canvas's width, not the context's.
+    // The canvases share the context, so their queries are joined to one long list per group. The cost of the transposes
+    // depends on the width of the canvas and not on the context.
     const together = (x: Tensor): Tensor => reshape(transpose(x, [1, 0, 2, 3]), [groups, batch * rowsOfGroup, -1]);
     const apart = (x: Tensor): Tensor => transpose(reshape(x, [groups, batch, rowsOfGroup, -1]), [1, 0, 2, 3]);
     const states = layers(config, weight, input('tokens', [batch, length], 'i32'), (layer, of, x) => {
@@ -233,13 +233,13 @@ export class ContextReader {
     });
   }
 
-  /** Attention scores of tokens among each other. */
+  /** Attention scores between the tokens of one text. */
   #scores(q: Tensor, k: Tensor, length: number): Tensor {
     const scores = similarity(q, k);
     return this.#config.attention === 'causal' ? mask(scores, causal(length), length) : scores;
   }
 
-  /** Rotary tables at the positions that are fed [length]. */
+  /** Rotary tables, computed from the program inputs for the positions [length]. */
   #positions(length: number): Positions {
     const { cosines, sines } = rotaryTables(this.#config, this.#config.max_position_embeddings);
     const positions = input('positions', [length], 'i32');

@@ -81,7 +81,7 @@ export function routingWeights(moe: Mixture, of: Weights, x: Tensor): Tensor {
   return mul(shares, moe.routed_scaling_factor);
 }
 
-/** Keeps the scores of the best groups' experts and replaces the others by the lowest. A group's score is the sum of its two best. */
+/** Keeps the scores of experts in the best groups and sets all others to the lowest. A group's score is the sum of its top two. */
 function inBestGroups({ n_group: groups, topk_group: kept }: Mixture, scores: Tensor): Tensor {
   if (kept === groups) return scores;
   const leading = scores.shape.slice(0, -1);

@@ -1,14 +1,14 @@
 import { isAutoregressive, type ModelConfig, maskToken } from './config.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
-/** Whether an autoregressive model was trained to fill gaps with a token of its own for the end of a middle. */
+/** Whether a model is autoregressive and was trained to fill gaps, with a special token for the end of the middle. */
 export const fillsFromTheLeft = (config: ModelConfig): boolean =>
   config.eom_token_id !== undefined && isAutoregressive(config);
 
 /**
- * What an autoregressive model reads before it writes a middle: prefix, suffix, middle (PSM; M. Bavarian et al., "Efficient
- * training of language models to fill in the middle", arXiv 2207.14255, section 3). The vocabulary's own special tokens
- * are the sentinels: the mask stands where the gap is, the end of text behind the suffix.
+ * The prompt after which an autoregressive model generates the middle, in the order prefix, suffix, middle (PSM; M. Bavarian et
+ * al., "Efficient training of language models to fill in the middle", arXiv 2207.14255, section 3). Existing special tokens
+ * serve as sentinels: the mask marks the gap, and the end of text follows the suffix.
  */
 export const givenForMiddle = (
   prefix: readonly number[],
@@ -16,7 +16,7 @@ export const givenForMiddle = (
   { mask, eos }: { readonly mask: number; readonly eos: number },
 ): number[] => [...prefix, mask, ...suffix, eos];
 
-/** How an autoregressive model is asked for the middle of a gap. */
+/** The prompt format in which an autoregressive model fills a gap. */
 export interface MiddleFormat {
   /** Whether the text after the gap is read. */
   readonly readsSuffix: boolean;

@@ -19,33 +19,33 @@ import { type Smoothing, smoothed, smoothingShapes } from './smoothing.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { head, hiddenStates, logitsAt, weightShapes } from './transformer.ts';
 
-/** A forward pass holds at most this many tokens, so that activations stay small; larger batches are cut. */
+/** The most tokens in a forward pass, so that activations stay small. Larger batches are split. */
 const tokensPerPass = 8192;
 
-/** Numbers of a pass that are logits at most: a quarter of a gibibyte. */
+/** The most logits in a forward pass: 2^26 numbers take a quarter of a gibibyte. */
 const mostLogits = 2 ** 26;
 
-/** Places of a forward pass at most: fewer where a large vocabulary makes their logits many. A row is never cut. */
+/** The most positions in a forward pass. It is lower for a large vocabulary, which has more logits. Rows are never split. */
 export const logitsPerPass = ({ vocab_size }: Pick<ModelConfig, 'vocab_size'>): number =>
   Math.min(tokensPerPass, Math.max(1, Math.floor(mostLogits / vocab_size)));
 
-/** A model on an engine: its weights stay on the device, and forward passes are compiled once per shape bucket. */
+/** A model on an engine. Its weights stay on the device, and forward passes are compiled once per shape bucket. */
 export class LanguageModel {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly generation: GenerationDefaults;
-  /** What the adapter beside the model is; its weights are in the state. */
+  /** The adapter of the model, without its weights, which are in the state. */
   readonly adapter: Omit<Adapter, 'weights'> | undefined;
   readonly engine: Engine;
   readonly state: State;
-  /** How exactly projections are kept that training does not change. */
+  /** The precision of the frozen projections. */
   readonly precision: Precision;
-  /** What training changes: all weights, or an adapter's alone. */
+  /** The weights that training changes: those of the adapter if there is one, otherwise all weights. */
   readonly trained: ReadonlyMap<string, Shape>;
-  /** What was computed since the model was loaded. */
+  /** The rows and tokens that were computed since the model was loaded. */
   readonly work: Work = { forwards: 0, tokens: 0 };
   readonly #programs: ProgramCache;
-  /** Frozen weights that other models may share; null where they are this model's own state, or another model's to free. */
+  /** Frozen weights to release with this model; null if they are part of `state` or belong to another model. */
   readonly #base: State | null;
   #context: ContextReader | undefined;
 
@@ -68,9 +68,9 @@ export class LanguageModel {
   }
 
   /**
-   * Puts a checkpoint on an engine; throws a `UserError` where this machine has not the memory. `extra` is state that programs
-   * keep beside the weights, such as an optimiser's. Beside an adapter the weights are frozen, and kept as exactly as it
-   * says: there is one copy of them.
+   * Loads a checkpoint on an engine. Throws a `UserError` if this machine has too little memory. `extra` is state that programs
+   * keep in addition to the weights, such as that of an optimizer. If the checkpoint has an adapter, its base is frozen and
+   * stored once, in the precision that the adapter names.
    */
   static async load(
     engine: Engine,
@@ -96,8 +96,8 @@ export class LanguageModel {
   }
 
   /**
-   * Puts the full weights of a checkpoint on an engine, to stay as they are and with adapters beside them; throws a
-   * `UserError` where this machine has not the memory.
+   * Loads the full weights of a checkpoint on an engine. The weights are frozen, and adapters can be added to them. Throws a
+   * `UserError` if this machine has too little memory.
    */
   static async loadFrozen(
     engine: Engine,
@@ -112,7 +112,7 @@ export class LanguageModel {
     return new LanguageModel({ ...checkpoint, precision, adapter: undefined }, engine, state, null);
   }
 
-  /** @param beside bytes of what goes with the weights */
+  /** @param beside bytes of memory needed in addition to the weights */
   static async #frozen(
     engine: Engine,
     { config, weights }: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
@@ -124,19 +124,19 @@ export class LanguageModel {
     return engine.createState(weights, { frozen: true, quantized });
   }
 
-  /** This model with an adapter beside it; its weights are shared, so it must outlive what is returned. */
+  /** Returns a model with an adapter that shares this model's weights. Dispose of the returned model first. */
   async withAdapter(adapter: Adapter): Promise<LanguageModel> {
     const own = await this.engine.createState(adapter.weights, { over: this.state });
     return new LanguageModel({ ...this, adapter: described(adapter) }, this.engine, own, null);
   }
 
-  /** A model of its own that begins with these values of what training changes; a frozen base is shared, and must outlive it. */
+  /** Returns a copy with these trained weights. If there is a frozen base, it is shared; dispose of the copy first. */
   async copy(trained: ReadonlyMap<string, HostTensor>): Promise<LanguageModel> {
     const state = await this.engine.createState(trained, this.adapter ? { over: this.state } : {});
     return new LanguageModel(this, this.engine, state, null);
   }
 
-  /** The weights as nodes of a program, an adapter's among them. */
+  /** The weights as nodes of a program, including those of an adapter. */
   weightNodes(): Map<string, ReturnType<typeof state>> {
     const quantized = quantizedWeights(this.config, this.precision);
     return new Map(
@@ -147,17 +147,17 @@ export class LanguageModel {
     );
   }
 
-  /** The factors that smooth the inputs of projections, where the state holds any. */
+  /** Names and shapes of the smoothing factors for inputs of projections; empty if the state has none. */
   #smoothing(): [string, Shape][] {
     return [...smoothingShapes(this.config)].filter(([name]) => this.state.shapes.has(name));
   }
 
-  /** Looks weights up among these nodes, with what an adapter adds. */
+  /** Looks up weights among these nodes, including the updates of an adapter. */
   lookUp(nodes: ReadonlyMap<string, Tensor>): Weights {
     return lookUp(nodes, this.adapter);
   }
 
-  /** Copies of what training changes: all weights, or an adapter's alone. */
+  /** Copies of the trained weights: those of the adapter if there is one, otherwise all weights. */
   async readWeights(): Promise<Map<string, HostTensor>> {
     const weights = new Map<string, HostTensor>();
     for (const name of this.trained.keys()) weights.set(name, await this.state.read(name));
@@ -165,8 +165,9 @@ export class LanguageModel {
   }
 
   /**
-   * Logits at the wanted places of each row: one Float32Array [places.length * vocab_size] per query, in order. Rows are
-   * padded to a bucket of lengths and cut into passes of a bucket of sizes, so that few programs are compiled.
+   * Computes the logits at the target positions of each row: one Float32Array [places.length * vocab_size] per query, in
+   * order. Rows of different lengths are padded to a bucket of lengths, and every pass to a bucket of batch sizes, so that
+   * few programs are compiled.
    */
   async logits(queries: readonly Query[]): Promise<Float32Array[]> {
     const results: Float32Array[] = [];
@@ -181,13 +182,13 @@ export class LanguageModel {
     return results;
   }
 
-  /** The head's raw output for every place of one row, unshifted: [length * vocab_size]. */
+  /** The raw output of the head for every position of one row, not shifted: [length * vocab_size]. */
   async rawLogits(tokens: Int32Array): Promise<Float32Array> {
     this.checkLength(tokens.length);
     const program = this.#programs.get(`raw ${tokens.length}`, () => {
       const weight = this.#weights();
       const shape = [1, tokens.length];
-      // Nothing is given here: every token sees every other as far as the attention allows.
+      // The whole row is canvas, so `prefix-lm` attention masks nothing.
       const canvas = constant({ shape, data: new Float32Array(tokens.length).fill(1) });
       const states = hiddenStates(this.config, weight, { tokens: input('tokens', shape, 'i32'), canvas });
       return defineProgram('raw logits', { outputs: { logits: head(this.config, weight, states) } });
@@ -211,7 +212,7 @@ export class LanguageModel {
     return this.#context;
   }
 
-  /** Writes the model as it stands as a checkpoint folder; beside an adapter, that alone. */
+  /** Writes a checkpoint folder with the current weights. If the model has an adapter, only the adapter is written. */
   async save(folder: string): Promise<void> {
     if (this.adapter) await writeAdapter(folder, { ...this.adapter, weights: await this.readWeights() });
     else {
@@ -230,7 +231,7 @@ export class LanguageModel {
   async #pass(queries: readonly Query[], length: number): Promise<Float32Array[]> {
     const batch = bucket(queries.length);
     const padded = queries.some(({ tokens }) => tokens.length !== length);
-    // A small vocabulary's head costs less than a program per number of wanted places.
+    // With a small vocabulary, computing all logits costs less than compiling a program per number of target positions.
     const everywhere = this.config.vocab_size <= this.config.hidden_size;
     const wanted = queries.reduce((count, { places }) => count + places.length, 0);
     const rows = everywhere ? null : 2 ** Math.ceil(Math.log2(Math.max(1, wanted)));
@@ -247,7 +248,7 @@ export class LanguageModel {
       canvas.fill(1, row * length + (query.canvas ?? 0), (row + 1) * length);
       canvas.fill(0, end - (query.suffix ?? 0), end);
     });
-    // A row of padding alone would leave its softmax without a key.
+    // A row of padding needs one visible key, because its softmax would have none.
     if (padded) for (let row = queries.length; row < batch; row++) present[row * length] = 1;
 
     const program = await this.#programs.get(`${batch} ${length} ${rows} ${padded}`, () =>
@@ -283,12 +284,12 @@ export class LanguageModel {
   }
 }
 
-/** An adapter without its weights, which are kept by the state alone. */
+/** An adapter without its weights, which only the state holds. */
 function described({ weights, ...adapter }: Adapter): Omit<Adapter, 'weights'> {
   return adapter;
 }
 
-/** Each query's own rows of logits; `rows` says where in `logits` they stand, null that they stand in order. */
+/** Splits logits by query. `rows` holds the rows of `logits` to take; null: all rows, in order. */
 function cut(
   logits: Float32Array,
   queries: readonly Query[],

@@ -1,17 +1,17 @@
 /**
- * Numbers of 16 bits as checkpoints hold them: bfloat16, the upper half of an f32, and IEEE 754's binary16. All goes by
- * bits, so that infinities, subnormals and the payloads of NaNs stay what they are.
+ * The 16-bit number formats of checkpoints: bfloat16, which is the upper half of an f32, and IEEE 754's binary16. Conversions
+ * work on bits, so that infinities, subnormals and the payloads of NaNs are preserved.
  */
 
 const asBits = (floats: Float32Array): Uint32Array => new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
 
-/** bfloat16 to f32, exactly. */
+/** Converts bfloat16 to f32. The conversion is exact. */
 export function widenBf16(from: Uint16Array, to: Float32Array): void {
   const bits = asBits(to);
   for (let index = 0; index < from.length; index++) bits[index] = (from[index] as number) << 16;
 }
 
-/** f32 to the nearest bfloat16, to the even one of two that are as near. */
+/** Converts f32 to the nearest bfloat16. Ties are rounded to even. */
 export function narrowToBf16(from: Float32Array): Uint16Array {
   const bits = asBits(from);
   const to = new Uint16Array(from.length);
@@ -24,14 +24,14 @@ export function narrowToBf16(from: Float32Array): Uint16Array {
   return to;
 }
 
-/** binary16 to f32, exactly. */
+/** Converts binary16 to f32. The conversion is exact. */
 export function widenF16(from: Uint16Array, to: Float32Array): void {
   halves ??= Uint32Array.from({ length: 2 ** 16 }, (_, half) => bitsOfHalf(half));
   const bits = asBits(to);
   for (let index = 0; index < from.length; index++) bits[index] = halves[from[index] as number] as number;
 }
 
-/** A binary16, given by its bits, as a number. */
+/** Converts the bits of a binary16 to a number. */
 export function f16ToNumber(half: number): number {
   if (!numbers) {
     numbers = new Float32Array(2 ** 16);
@@ -40,7 +40,7 @@ export function f16ToNumber(half: number): number {
   return numbers[half] as number;
 }
 
-/** Whether no number is infinite or none at all: such a one gives no 0 when it is taken from itself. */
+/** Whether no value is infinite or NaN. The difference of such a value and itself is NaN, and that of any other is 0. */
 export function allFinite(data: Float32Array): boolean {
   for (let index = 0; index < data.length; index++) {
     const value = data[index] as number;
@@ -49,7 +49,7 @@ export function allFinite(data: Float32Array): boolean {
   return true;
 }
 
-/** The f32 bits of every binary16, and their numbers. */
+/** Lookup tables with the f32 bits and the value of every binary16; undefined until first used. */
 let halves: Uint32Array | undefined;
 let numbers: Float32Array | undefined;
 
@@ -60,7 +60,7 @@ function bitsOfHalf(half: number): number {
   if (exponent === 0x1f) return (sign | 0x7f800000 | (fraction << 13)) >>> 0;
   if (exponent !== 0) return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0;
   if (fraction === 0) return sign >>> 0;
-  // A subnormal: its leading bit becomes f32's hidden one.
+  // This value is subnormal in binary16 but normal in f32, where its leading bit is implicit.
   const shift = Math.clz32(fraction) - 21;
   return (sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13)) >>> 0;
 }

@@ -7,9 +7,10 @@ import { weightShapes } from './transformer.ts';
 /**
  * Precisions for the projections of a frozen base. The rest of the base is f32.
  *
- * - `int8`, `int4`: whole numbers with a scale for every 32; products are computed in f32.
- * - `w8a8`, `w7a8`: 8 (or 7) bits with a scale for every output, embeddings and head included, and activations rounded to
- *   8 bits for every token, so that products are of whole numbers. Several times faster than f32 on processors; smoothing (`smoothing.ts`) keeps it close.
+ * - `int8`, `int4`: integers with one scale per 32 weights. Products are computed in f32.
+ * - `w8a8`, `w7a8`: weights of 8 (or 7) bits with one scale per output, including embeddings and head. Activations are rounded
+ *   to 8 bits with one scale per token, so that products are computed on integers. This is several times faster than f32 on
+ *   CPUs. Smoothing (`smoothing.ts`) reduces the rounding error.
  */
 export const precisions = ['f32', 'int8', 'int4', 'w8a8', 'w7a8'] as const;
 export type Precision = (typeof precisions)[number];
@@ -32,10 +33,10 @@ export function quantizedWeights(config: ModelConfig, precision: Precision): Map
   return quantized;
 }
 
-/** The matrices with a row for every token: they are a fifth of a small model, and the head is its largest product. */
+/** Whether a matrix has a row per token. Such matrices are a fifth of a small model, and the head is its largest product. */
 const isOfVocabulary = (name: string): boolean => name === 'model.embed_tokens.weight' || name === 'lm_head.weight';
 
-/** Rounds weights as a base of this precision does. */
+/** Rounds weights to the values that a base of this precision computes with. */
 export function weightsAsKept(
   config: ModelConfig,
   weights: ReadonlyMap<string, HostTensor>,

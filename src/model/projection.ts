@@ -7,9 +7,9 @@ export interface Weights {
   (name: string): Tensor;
   /** The update that an adapter adds to a projection, by its name without `.weight`; undefined: no adapter. */
   readonly lora?: (projection: string) => Lora | undefined;
-  /** What a projection's input is multiplied with (`smoothing.ts`), [in]; absent: nothing. */
+  /** The factors that a projection's input is multiplied by (`smoothing.ts`), [in]; undefined: none. */
   readonly smoothing?: (projection: string) => Tensor | undefined;
-  /** Sees the input of every projection, for calibration. */
+  /** Called with the input of every projection, for calibration. */
   readonly observe?: (projection: string, x: Tensor) => void;
 }
 

@@ -1,4 +1,4 @@
-/** A row of token ids, and the places whose logits are asked for. */
+/** A row of token ids and the positions whose logits are computed. */
 export interface Query {
   readonly tokens: Int32Array;
   readonly places: readonly number[];

@@ -3,10 +3,10 @@ import { z } from 'zod';
 const factor = z.number().positive();
 
 /**
- * Changes of the rotary positions' frequencies by which a model reads longer texts than it was first trained on. `linear`
- * divides all of them (position interpolation, arXiv 2306.15595). `llama3` divides those whose wavelength is long beside the
- * first training's texts, leaves the short ones, and goes smoothly from one to the other (Llama 3.1, as in transformers'
- * `_compute_llama3_parameters`).
+ * Scales the frequencies of rotary positions, so that a model can read longer texts than it was first trained on. `linear`
+ * divides all frequencies (position interpolation, arXiv 2306.15595). `llama3` divides those whose wavelength is long compared
+ * to the original training texts, keeps those with a short wavelength, and interpolates in between (Llama 3.1, as in
+ * transformers' `_compute_llama3_parameters`).
  */
 export const ropeScaling = z
   .discriminatedUnion('rope_type', [
@@ -25,7 +25,7 @@ export const ropeScaling = z
 
 export type RopeScaling = z.infer<typeof ropeScaling>;
 
-/** A frequency in radians per position, scaled. */
+/** Scales a frequency, in radians per position. */
 export function scaledFrequency(frequency: number, scaling: RopeScaling | undefined): number {
   if (scaling === undefined) return frequency;
   if (scaling.rope_type === 'linear') return frequency / scaling.factor;

@@ -5,32 +5,32 @@ import { cannotRead, writeAtomicParts } from '../platform/files.ts';
 import { narrowToBf16, widenBf16, widenF16 } from './number-formats.ts';
 import { parseHeader, type StoredTensor, shown } from './safetensors-header.ts';
 
-/** A header of 100 MB describes more tensors than any model has; a longer one is damage or malice. */
+/** The longest valid header in bytes. 100 MB describe more tensors than any model has, so a longer header is damaged. */
 const longestHeader = 100_000_000;
 
-/** Numbers that are read and converted at a time. */
+/** The number of elements that are read and converted at a time. */
 const numbersAtATime = 2 ** 20;
 
 const widen = { BF16: widenBf16, F16: widenF16 } as const;
 
 export interface SafetensorsOptions {
   readonly metadata?: Readonly<Record<string, string>>;
-  /** How f32 is stored: as it is, or rounded to the nearest bfloat16 in half the bytes. */
+  /** The stored format of f32: unchanged, or rounded to the nearest bfloat16, which takes half the bytes. */
   readonly floats?: 'F32' | 'BF16';
 }
 
-/** A tensor whose bytes are there already, or are made one part after the other. */
+/** A tensor to be written, whose bytes are produced in parts. */
 export interface StoredBytes {
   readonly name: string;
   readonly shape: Shape;
   readonly dtype: 'F32' | 'F16' | 'BF16' | 'I32';
-  /** As many bytes together as shape and type call for. */
+  /** The bytes of the tensor. Their total length must match shape and type. */
   parts(): AsyncIterable<Uint8Array>;
 }
 
 /**
- * Writes tensors in the safetensors format (https://github.com/huggingface/safetensors), atomically and one at a time. What a
- * source gives is f32.
+ * Writes tensors in the safetensors format (https://github.com/huggingface/safetensors). The file is written atomically and one
+ * tensor at a time. Tensors of a `TensorSource` must be f32.
  */
 export async function writeSafetensors(
   file: string,
@@ -53,7 +53,7 @@ export async function writeSafetensors(
   await writeStoredTensors(file, stored, metadata);
 }
 
-/** `writeSafetensors` of tensors of several types, in parts. */
+/** Like `writeSafetensors`, but tensors have individual types and are written in parts. */
 export async function writeStoredTensors(
   file: string,
   tensors: readonly StoredBytes[],
@@ -67,7 +67,7 @@ export async function writeStoredTensors(
     offset = end;
   }
   const json = Buffer.from(JSON.stringify(header));
-  // The data start at a multiple of eight bytes, so that a reader can map them in place.
+  // The data begin at a multiple of eight bytes, so that a reader can map them into memory.
   const head = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
   head.writeBigUInt64LE(BigInt(head.length - 8), 0);
   json.copy(head, 8);
@@ -80,7 +80,7 @@ export async function writeStoredTensors(
   );
 }
 
-/** Reads every tensor; throws a `UserError` that names the file where it is missing, cut off, malformed or of other types. */
+/** Reads all tensors. Throws a `UserError` if the file is missing, cut off or malformed, or has tensors of other types. */
 export async function readSafetensors(file: string): Promise<Map<string, HostTensor>> {
   const stored = await SafetensorsFile.open(file);
   const tensors = new Map<string, HostTensor>();
@@ -88,7 +88,7 @@ export async function readSafetensors(file: string): Promise<Map<string, HostTen
   return tensors;
 }
 
-/** A safetensors file whose header was read and checked; tensors are read when they are asked for. */
+/** A safetensors file. Its header was read and checked; tensors are read on request. */
 export class SafetensorsFile {
   readonly file: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
@@ -98,9 +98,9 @@ export class SafetensorsFile {
     this.tensors = tensors;
   }
 
-  /** Throws a `UserError` that names the file where it is missing, cut off or malformed. */
+  /** Opens a file. Throws a `UserError` if the file is missing, cut off or malformed. */
   static async open(file: string): Promise<SafetensorsFile> {
-    // A pipe would be waited for when it is opened.
+    // Opening a named pipe would block, so only regular files are opened.
     if ((await stat(file).catch(() => undefined))?.isFile() === false)
       throw new UserError(`${file} is not a file; check the path.`);
     return withFile(file, async (handle) => {
@@ -117,7 +117,7 @@ export class SafetensorsFile {
     });
   }
 
-  /** One tensor: I32 as it is, F32, F16 and BF16 as f32. */
+  /** Reads one tensor. I32 is unchanged; F32, F16 and BF16 are returned as f32. */
   async read(name: string): Promise<HostTensor> {
     const { dtype, shape } = this.#known(name);
     const data = dtype === 'I32' ? new Int32Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
@@ -125,7 +125,7 @@ export class SafetensorsFile {
     return { shape, data };
   }
 
-  /** Numbers of a tensor, from number `from` on as many as `target` holds. */
+  /** Fills `target` with the elements of a tensor, beginning at element `from`. */
   async readInto(name: string, target: Float32Array | Int32Array, from = 0): Promise<void> {
     const { dtype, start } = this.#known(name);
     const whole = target instanceof Int32Array;
@@ -161,10 +161,10 @@ const damage = (file: string, why: string): UserError =>
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-/** Reads as many bytes as `target` holds. */
+/** Fills `target` with bytes of the file, beginning at `position`. */
 async function fill(handle: FileHandle, target: Uint8Array, position: number, file: string): Promise<void> {
   for (let done = 0; done < target.length; ) {
-    // More than 2 GiB at a time are not read.
+    // A single read is limited to less than 2 GiB.
     const { bytesRead } = await handle.read(target, done, Math.min(target.length - done, 2 ** 30), position + done);
     if (bytesRead === 0) throw damage(file, 'it was cut off while it was read');
     done += bytesRead;

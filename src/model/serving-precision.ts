@@ -10,22 +10,22 @@ import { readSafetensors, writeSafetensors } from './safetensors.ts';
 import type { Smoothing } from './smoothing.ts';
 import { weightFiles } from './stored-weights.ts';
 
-/** How a model's weights are kept while it is served. */
+/** The precision of the weights of a model while it is served. */
 export interface ServingPrecision {
   readonly precision: Precision;
-  /** Factors of its projections' inputs; absent: inputs are not smoothed. */
+  /** Factors for the inputs of projections; undefined: inputs are not smoothed. */
   readonly smoothing?: Smoothing;
 }
 
-/** A form of a model next to its f32 weights, on the same text and machine. */
+/** Compares a serving precision with f32, on the same text and machine. */
 export interface PrecisionRow {
-  /** A precision, with `+smooth` where its inputs are smoothed. */
+  /** The name of a precision, with `+smooth` if inputs are smoothed. */
   readonly form: string;
   /** Mean Kullback-Leibler divergence from the f32 model's predictions, in nats. */
   readonly kl: number;
-  /** Share of places where the likeliest token is the f32 model's. */
+  /** Fraction of positions where the most likely token is that of the f32 model. */
   readonly agreement: number;
-  /** Median milliseconds of a pass over the text. */
+  /** Median time of a forward pass over the text, in milliseconds. */
   readonly milliseconds: number;
 }
 
@@ -42,13 +42,13 @@ const checkSchema = z.object({
 
 const smooth = '+smooth';
 
-/** The name of a form, and the form of a name. */
+/** The name of a serving precision, as in `PrecisionRow`. */
 export const formName = ({ precision, smoothing }: ServingPrecision): string =>
   smoothing ? `${precision}${smooth}` : precision;
 
 /**
- * The form that a check chose for the weights in `folder` on this machine; f32 where they were not checked here, have been
- * replaced since, or the record is damaged.
+ * Reads the serving precision that a check chose for the weights in `folder` on this machine. Returns f32 if they were not
+ * checked on this machine, have changed since the check, or the record is damaged.
  */
 export async function readServingPrecision(folder: string): Promise<ServingPrecision> {
   const plain: ServingPrecision = { precision: 'f32' };
@@ -63,14 +63,14 @@ export async function readServingPrecision(folder: string): Promise<ServingPreci
   return smoothing ? { precision, smoothing } : plain;
 }
 
-/** Keeps what a check found, for `readServingPrecision`. */
+/** Stores the result of a check for `readServingPrecision`. */
 export async function keepServingPrecision(folder: string, check: PrecisionCheck, smoothing: Smoothing): Promise<void> {
   const place = await placeOf(folder);
   await writeSafetensors(place.smoothing, smoothing);
   await writeJson(place.check, { key: place.key, ...check });
 }
 
-/** The record of a folder, and what it depends on: the weights as they are on disk, this program, this processor. */
+/** The paths of the record of a folder, and a key made of the weight files, the version of Unmask and the processor. */
 async function placeOf(folder: string): Promise<{ key: string; check: string; smoothing: string }> {
   const whole = await realpath(folder);
   const files = await Promise.all(

@@ -1,17 +1,17 @@
 /**
- * SmoothQuant (arXiv 2211.10438): some channels of an activation are a hundred times larger than the others, so that one scale
- * a token leaves no bits for the rest. An input x of projections is divided by s, and the columns of their matrices are
- * multiplied by it, which changes nothing in exact arithmetic: W x = (W diag(s)) (x / s), with
+ * SmoothQuant (arXiv 2211.10438). Some channels of an activation are a hundred times larger than the others. With one scale per
+ * token, the other channels lose most of their bits. Therefore the input x of projections is divided by s, and the columns of
+ * their matrices are multiplied by s. In exact arithmetic this changes nothing: W x = (W diag(s)) (x / s), with
  * s_j = (max |x_j| / max |W_j|) ^ 1/2 (equation 4, alpha 0.5).
  */
 import type { HostTensor, Shape, TensorSource } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
 import { headName, weightShapes } from './transformer.ts';
 
-/** 1 / s of every input of projections, by its name (`smoothingName`): [in] each. */
+/** The factors 1 / s [in] of each input of projections, by the name of the factors (`smoothingName`). */
 export type Smoothing = ReadonlyMap<string, HostTensor>;
 
-/** The name of the factors of a projection's input; projections of one input share them. */
+/** The name of the factors for a projection's input. Projections with the same input share their factors. */
 export function smoothingName(projection: string): string {
   const input = projection
     .replace(/\.[qkv]_proj$/, '.qkv')
@@ -20,7 +20,7 @@ export function smoothingName(projection: string): string {
   return `${input}.smoothing`;
 }
 
-/** The projections of a model and its head: their names, those of their matrices, and the shapes of these [out, in]. */
+/** The projections of a model, including the head: their names, and the names and shapes [out, in] of their matrices. */
 export function projectionsOf(
   config: ModelConfig,
 ): { readonly name: string; readonly matrix: string; readonly shape: Shape }[] {
@@ -37,7 +37,7 @@ export function projectionsOf(
 export const smoothingShapes = (config: ModelConfig): Map<string, Shape> =>
   new Map(projectionsOf(config).map(({ name, shape }) => [smoothingName(name), [shape[1] as number]]));
 
-/** Weights whose projections are multiplied by s, with the factors of their inputs beside them. */
+/** Weights with projection matrices multiplied by s, together with the smoothing factors. */
 export function smoothed(config: ModelConfig, weights: TensorSource, smoothing: Smoothing): TensorSource {
   const inputs = new Map(projectionsOf(config).map(({ name, matrix }) => [matrix, smoothingName(name)]));
   const factors = new Map([...smoothing].map(([name, { shape }]) => [name, shape]));

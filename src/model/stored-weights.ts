@@ -16,13 +16,13 @@ import { weightShapes } from './transformer.ts';
 const singleFile = 'model.safetensors';
 const indexFile = 'model.safetensors.index.json';
 
-/** Numbers of two tensors that are compared at a time. */
+/** The number of elements of two tensors that are compared at a time. */
 const comparedAtATime = 2 ** 18;
 
-/** Buffers of older versions of the libraries that wrote the files: they follow from the configuration. */
+/** Whether a tensor is a buffer that older libraries stored. Buffers are ignored, because the configuration determines them. */
 const isBuffer = (name: string): boolean => /\.rotary_emb\.inv_freq$/.test(name);
 
-/** The files that hold a checkpoint's weights: one, or the shards that an index names, in the order of their names. */
+/** The files of a checkpoint's weights: a single file, or the shards that an index names, sorted by name. */
 export async function weightFiles(folder: string): Promise<string[]> {
   const index = path.join(folder, indexFile);
   if (existsSync(path.join(folder, singleFile)) || !existsSync(index)) return [path.join(folder, singleFile)];
@@ -32,8 +32,8 @@ export async function weightFiles(folder: string): Promise<string[]> {
 }
 
 /**
- * A checkpoint's weights under our names, read from its files one at a time. Throws a `UserError` where the files are damaged,
- * contradict each other, or hold other tensors than the configuration calls for.
+ * Opens a checkpoint's weights under Unmask's names. Tensors are read from the files one at a time. Throws a `UserError` if
+ * the files are damaged, contradict each other, or do not have exactly the tensors that the configuration requires.
  */
 export async function openWeights(folder: string, read: ReadConfig): Promise<TensorSource> {
   const files = await Promise.all((await weightFiles(folder)).map((file) => SafetensorsFile.open(file)));
@@ -48,10 +48,10 @@ class StoredWeights implements TensorSource {
   readonly #stored: ReadonlyMap<string, Stored>;
   /** The file of each tensor. */
   readonly #holder: ReadonlyMap<string, SafetensorsFile>;
-  /** Tensors that must be equal: a head that is the embeddings, stored again. */
+  /** The names of a tied head and the embeddings if the file stores both. They must be equal, which the first read checks. */
   #twins: readonly [string, string] | undefined;
 
-  /** `whole`: the file that tells of all tensors. */
+  /** @param whole the file that lists all tensors, for messages */
   constructor({ config, architecture }: ReadConfig, holder: ReadonlyMap<string, SafetensorsFile>, whole: string) {
     const storedAs = (name: string, shape: Shape): Stored => {
       const stored = architecture?.stored(config, name, shape) ?? name;
@@ -124,7 +124,7 @@ class StoredWeights implements TensorSource {
   }
 }
 
-/** A part that fills columns `first` on of rows that have `all` of them. */
+/** Reads a part of a tensor into columns `first` to `first + width` of `data`, whose rows have `all` columns. */
 async function readColumns(
   file: SafetensorsFile,
   name: string,
@@ -168,7 +168,7 @@ function holdersIn(files: readonly SafetensorsFile[]): Map<string, SafetensorsFi
   return holder;
 }
 
-/** The file of each tensor, after index and shards were found to say the same. */
+/** The file of each tensor. Throws if index and shards contradict each other. */
 async function indexedHolders(index: string, files: readonly SafetensorsFile[]): Promise<Map<string, SafetensorsFile>> {
   const holder = holdersIn(files);
   const indexed = await readIndex(index);
@@ -187,7 +187,7 @@ async function indexedHolders(index: string, files: readonly SafetensorsFile[]):
 
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
 
-/** The shard of each tensor. */
+/** Reads an index: the file name of the shard of each tensor. */
 async function readIndex(file: string): Promise<Map<string, string>> {
   const text = await readText(file);
   const damaged = (why: string) => new UserError(`${file} is not an index of shards (${why}); download it again.`);
@@ -209,14 +209,14 @@ async function readIndex(file: string): Promise<Map<string, string>> {
   return shards;
 }
 
-/** A shard lies in the folder itself, or in the store that its downloader links to: an index leads nowhere else. */
+/** Throws unless a shard is in the folder or links into the downloader's store, so that an index cannot name any other file. */
 async function checkShard(folder: string, index: string, shard: string): Promise<void> {
   const file = path.join(folder, shard);
   const found = await lstat(file).catch(() => undefined);
   if (!found) throw new UserError(`${index} names ${shown(shard)}, which is not there; download it.`);
   if (!found.isSymbolicLink()) return;
   const [home, target] = [await realpath(folder), await realpath(file).catch(() => '')];
-  // The cache of huggingface_hub: models--NAME/snapshots/REVISION holds links into models--NAME/blobs.
+  // In the cache of huggingface_hub, models--NAME/snapshots/REVISION contains links into models--NAME/blobs.
   const store = path.basename(path.dirname(home)) === 'snapshots' ? path.resolve(home, '../../blobs') : home;
   if (path.dirname(target) !== home && path.dirname(target) !== store)
     throw new UserError(`${file} is a link to a place outside its folder; put the file itself there.`);

@@ -20,7 +20,7 @@ import { feedForward, feedForwardShapes } from './feed-forward.ts';
 import { project, type Weights, weightsUnder } from './projection.ts';
 import { scaledFrequency } from './rope-scaling.ts';
 
-/** Added to a score, this gives a weight of 0 after the softmax. */
+/** Added to a score, this value gives a weight of 0 after the softmax. */
 const hidden = -1e9;
 
 /** Names and shapes of a model's weights in a checkpoint (the layout of Qwen2 and Qwen3). */
@@ -77,10 +77,10 @@ export interface Rows {
 }
 
 /**
- * A row of prompt, clean completion and masked completion, [prompt + 2 * length]: the masked tokens of a block see the
- * prompt, the clean blocks before theirs and each other, and the clean text sees its own block and what is before it
- * (block diffusion, arXiv 2503.09573; LLaDA 2.0, arXiv 2512.15745). So all blocks are predicted in one pass. Prompts of
- * different lengths are padded on their left.
+ * The layout of a row of prompt, clean completion and masked completion, [prompt + 2 * length]. The masked tokens of a block
+ * attend to the prompt, to the clean blocks before it and to each other. Clean tokens attend to their own block and to all
+ * tokens before it. Therefore all blocks are predicted in one pass (block diffusion, arXiv 2503.09573; LLaDA 2.0, arXiv
+ * 2512.15745). Prompts of different lengths are padded on the left.
  */
 export interface DoubledCanvas {
   readonly prompt: number;
@@ -88,11 +88,11 @@ export interface DoubledCanvas {
   readonly block: number;
 }
 
-/** The network without its head: hidden states [batch, length, hidden_size]. */
+/** Computes the network without its head: hidden states [batch, length, hidden_size]. */
 export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): Tensor {
   const [batch, length] = rows.tokens.shape as [number, number];
   const { doubled } = rows;
-  // A masked copy has the positions of the text that it copies.
+  // The tokens of the masked completion have the same positions as those of the clean completion.
   const positions = rotaryTables(
     config,
     length,
@@ -107,7 +107,7 @@ export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): 
   });
 }
 
-/** Applies all layers to tokens [batch, length]. `attend` computes the attention of a layer from its normalised states. */
+/** Applies all layers to tokens [batch, length]. `attend` computes the attention of a layer from its normalized states. */
 export function layers(
   config: ModelConfig,
   weight: Weights,
@@ -125,9 +125,9 @@ export function layers(
 }
 
 /**
- * Logits of tokens; the shift of models that predict the next place is undone, so that row i is always the prediction
- * of token i. With `rows` [n] (i32, places in the flattened [batch * length] canvas) of those alone: [n, vocab_size];
- * without, of all: [batch, length, vocab_size].
+ * Computes logits from hidden states. The shift of models that predict the next position is undone, so that row i is always the
+ * prediction of token i. `rows` [n] (i32, positions in the flattened [batch * length]) selects positions, and the result is
+ * [n, vocab_size]. Without `rows` it is [batch, length, vocab_size].
  */
 export function logitsAt(config: ModelConfig, weight: Weights, states: Tensor, rows?: Tensor): Tensor {
   const length = states.shape[1] as number;
@@ -144,11 +144,11 @@ export function head(config: ModelConfig, weight: Weights, states: Tensor): Tens
   return linear(smoothing ? mul(normal, smoothing) : normal, weight(headName(config)));
 }
 
-/** The matrix of the head, which is that of the embeddings where they are tied. */
+/** The name of the matrix of the head, which is the matrix of the embeddings if they are tied. */
 export const headName = (config: Pick<ModelConfig, 'tie_word_embeddings'>): string =>
   config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
 
-/** Embeddings of tokens; what smooths the head's input is undone in a matrix that they share. */
+/** Embeds tokens. If the matrix is shared with the head, the smoothing of the head's input is undone. */
 function embedded(config: ModelConfig, weight: Weights, tokens: Tensor): Tensor {
   const rows = gather(weight('model.embed_tokens.weight'), tokens);
   const smoothing = config.tie_word_embeddings ? weight.smoothing?.('lm_head') : undefined;
@@ -162,9 +162,9 @@ export interface Positions {
 }
 
 /**
- * Queries, keys and values of normed states [batch, length, hidden_size], turned by their positions. Keys and
- * values are [batch, groups, length, head_dim]. The query heads of a group stand below each other, [batch, groups, heads
- * per group * length, head_dim], so that keys and values are never repeated.
+ * Computes queries, keys and values of normalized states [batch, length, hidden_size]. Queries and keys are rotated by their
+ * positions. Keys and values are [batch, groups, length, head_dim]. The query heads of a group are concatenated, [batch,
+ * groups, heads per group * length, head_dim], so that keys and values are never repeated.
  */
 export function projections(
   config: ModelConfig,
@@ -193,7 +193,7 @@ function turned(x: Tensor, { cosines, sines }: Positions): Tensor {
   return concat([rotate(slice(x, axis, 0, turning), cosines, sines), slice(x, axis, turning, d)], axis);
 }
 
-/** Attention scores before the softmax: queries [..., n, head_dim] against keys [..., m, head_dim], [..., n, m]. */
+/** Attention scores before the softmax: queries [..., n, head_dim] and keys [..., m, head_dim] give [..., n, m]. */
 export const similarity = (q: Tensor, k: Tensor): Tensor =>
   mul(matmul(q, k, { transposeB: true }), 1 / Math.sqrt(q.shape.at(-1) as number));
 
@@ -204,13 +204,13 @@ export function joinHeads(config: ModelConfig, of: Weights, mixed: Tensor): Tens
   return project(of, 'self_attn.o_proj', reshape(transpose(mixed, [0, 2, 1, 3]), [batch, length, heads * d]), bias);
 }
 
-/** Adds a rule that fits [batch, groups, heads per group, query, key] to the scores of a text's tokens on each other. */
+/** Adds a mask, broadcast to [batch, groups, heads per group, query, key], to the scores between the tokens of a text. */
 export function mask(scores: Tensor, visible: Tensor, length: number): Tensor {
   const [batch, groups, rows] = scores.shape as [number, number, number, number];
   return reshape(add(reshape(scores, [batch, groups, rows / length, length, length]), visible), scores.shape);
 }
 
-/** The mask that is added to scores [batch, groups, heads per group, query, key]: 0 for visible keys; undefined: all are visible. */
+/** The mask for scores [batch, groups, heads per group, query, key], 0 for visible keys; undefined: all keys are visible. */
 function visibility(config: ModelConfig, { tokens, present, canvas, doubled }: Rows): Tensor | undefined {
   const [batch, length] = tokens.shape as [number, number];
   const asKey = (x: Tensor) => reshape(x, [batch, 1, 1, 1, length]);
@@ -235,7 +235,7 @@ function givenFirst(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): T
   return mul(reshape(unseen(canvas), [batch, 1, 1, length, 1]), asKey(canvas));
 }
 
-/** The causal mask for the scores of a text's tokens: a token does not see later ones. */
+/** The causal mask for the scores between the tokens of a text: a token does not attend to later tokens. */
 export const causal = (length: number): Tensor => ruleOf(length, (query, key) => key <= query);
 
 function blockCausal(config: ModelConfig, length: number): Tensor {

@@ -1,20 +1,20 @@
 import { f16ToNumber, widenBf16, widenF16 } from '../number-formats.ts';
 
 /**
- * How a tensor's numbers are stored: in blocks of `numbers` that take `bytes`. Each is read to the very bit as llama.cpp's
- * Python package `gguf` does, whose order of roundings to f32 is kept here.
+ * The storage format of a tensor: blocks of `numbers` elements that take `bytes` bytes. Results are bit-identical to those of
+ * llama.cpp's Python package `gguf`, because values are rounded to f32 in the same order.
  */
 export interface BlockFormat {
   readonly name: string;
   readonly numbers: number;
   readonly bytes: number;
-  /** How safetensors would call numbers that are stored as they are; absent: they are quantised, and come out as f32. */
+  /** The safetensors type of a format that is not quantized; undefined: the format is quantized and is read as f32. */
   readonly plain?: 'F32' | 'F16' | 'BF16';
-  /** All blocks of `source` into `target`, which has room for their numbers. */
+  /** Dequantizes all blocks of `source` into `target`, which has their number of elements. */
   dequantize(source: Uint8Array, target: Float32Array): void;
 }
 
-/** One block that begins at byte `at` of `source`, into `target` from number `to` on. */
+/** Dequantizes the block at byte `at` of `source` into `target`, beginning at element `to`. */
 type Block = (source: Uint8Array, at: number, target: Float32Array, to: number) => void;
 
 const { fround } = Math;
@@ -24,7 +24,7 @@ const half = (source: Uint8Array, at: number): number =>
 
 const signed = (byte: number): number => (byte << 24) >> 24;
 
-/** A format of blocks that are dequantised one by one. */
+/** A format whose blocks are dequantized one by one. */
 function inBlocks(name: string, numbers: number, bytes: number, block: Block): BlockFormat {
   return {
     name,
@@ -36,7 +36,7 @@ function inBlocks(name: string, numbers: number, bytes: number, block: Block): B
   };
 }
 
-/** Four bits of place i: the first sixteen places are the lower halves of the bytes, the others the upper ones. */
+/** The four bits of element i. The lower halves of the bytes hold the first sixteen elements, the upper halves the others. */
 const nibble = (source: Uint8Array, at: number, i: number): number =>
   i < 16 ? (source[at + i] as number) & 15 : (source[at + i - 16] as number) >> 4;
 
@@ -69,18 +69,18 @@ const q8_0 = inBlocks('Q8_0', 32, 34, (source, at, target, to) => {
   for (let i = 0; i < 32; i++) target[to + i] = d * signed(source[at + 2 + i] as number);
 });
 
-// Superblocks of 256 numbers in groups of 16 or 32, whose scales are small whole numbers themselves. Two bits (or one) of
-// numbers that are 32 apart share a byte.
+// The formats below have superblocks of 256 elements in groups of 16 or 32. The scales of groups are small integers. Where one
+// or two bits of an element are stored together, a byte holds those of elements that are 32 apart.
 
-/** Two bits of place i: bytes 0 to 31 hold the first 128 places. */
+/** The two bits of element i. Bytes 0 to 31 hold the first 128 elements. */
 const crumb = (source: Uint8Array, at: number, i: number): number =>
   ((source[at + ((i >> 7) << 5) + (i & 31)] as number) >> (2 * ((i >> 5) & 3))) & 3;
 
-/** One bit of place i. */
+/** The one bit of element i. */
 const plane = (source: Uint8Array, at: number, i: number): number =>
   ((source[at + (i & 31)] as number) >> (i >> 5)) & 1;
 
-/** Four bits of place i: bytes 0 to 31 hold the first 64 places. */
+/** The four bits of element i. Bytes 0 to 31 hold the first 64 elements. */
 const nibbleOf64 = (source: Uint8Array, at: number, i: number): number =>
   ((source[at + ((i >> 6) << 5) + (i & 31)] as number) >> (4 * ((i >> 5) & 1))) & 15;
 
@@ -100,13 +100,13 @@ const q3_k = inBlocks('Q3_K', 256, 110, (source, at, target, to) => {
     const low = ((source[scales + (group & 7)] as number) >> (group < 8 ? 0 : 4)) & 15;
     const high = ((source[scales + 8 + (group & 3)] as number) >> (2 * (group >> 2))) & 3;
     const scale = fround(d * ((low | (high << 4)) - 32));
-    // A bit that is set takes nothing away.
+    // The high bit is stored inverted: 4 is subtracted if it is not set.
     for (let i = group * 16; i < group * 16 + 16; i++)
       target[to + i] = scale * (crumb(source, at + 32, i) - 4 * (1 - plane(source, at, i)));
   }
 });
 
-/** The six bits each of scale and minimum of a group of 32, from the twelve bytes that hold eight of both. */
+/** The 6-bit scale and the 6-bit minimum of a group of 32. Twelve bytes hold those of eight groups. */
 function scaleAndMinimum(source: Uint8Array, at: number, group: number): readonly [scale: number, minimum: number] {
   const byte = (index: number): number => source[at + index] as number;
   if (group < 4) return [byte(group) & 63, byte(4 + group) & 63];
@@ -145,7 +145,7 @@ const q6_k = inBlocks('Q6_K', 256, 210, (source, at, target, to) => {
   }
 });
 
-/** The bytes as numbers of 16 bits, wherever they begin. */
+/** Copies bytes to 16-bit numbers. The copy is needed because `source` may not be aligned. */
 const halves = (source: Uint8Array): Uint16Array => new Uint16Array(source.slice().buffer);
 
 const f32: BlockFormat = {
@@ -161,7 +161,7 @@ const bf16: BlockFormat = {
   dequantize: (source, target) => widenBf16(halves(source), target),
 };
 
-/** By the number that stands for each in a file. */
+/** The supported formats by their number in a file. */
 const formats: ReadonlyMap<number, BlockFormat> = new Map([
   ...([
     [0, f32],
@@ -184,7 +184,7 @@ const formats: ReadonlyMap<number, BlockFormat> = new Map([
   ] as const),
 ]);
 
-/** Names of types that are not read, so that one is refused by its name. */
+/** Names of types that are not supported, for messages. */
 const otherNames: ReadonlyMap<number, string> = new Map([
   ...([
     [9, 'Q8_1'],
@@ -217,7 +217,7 @@ const otherNames: ReadonlyMap<number, string> = new Map([
   ] as const),
 ]);
 
-/** Undefined where a type is not read. */
+/** The format of a type; undefined if the type is not supported. */
 export const blockFormat = (type: number): BlockFormat | undefined => formats.get(type);
 
 export const formatName = (type: number): string => formats.get(type)?.name ?? otherNames.get(type) ?? `number ${type}`;

@@ -16,10 +16,10 @@ import type { GgufTensor } from './header.ts';
 import { Metadata } from './metadata.ts';
 import { ggufTokenizer } from './tokenizer.ts';
 
-/** Numbers that are dequantised at a time, about. */
+/** The approximate number of elements that are dequantized at a time. */
 const numbersAtATime = 2 ** 20;
 
-/** Ours, and what GGUF calls them within a layer. */
+/** Names of the weights in a layer, mapped to their names in GGUF. */
 const inLayer: Readonly<Record<string, string>> = {
   input_layernorm: 'attn_norm',
   post_attention_layernorm: 'ffn_norm',
@@ -45,25 +45,24 @@ function ggufName(name: string): string {
   return layer === undefined ? (outside[name] as string) : `blk.${layer}.${inLayer[part as string]}.${kind}`;
 }
 
-/** A model in a GGUF file, of which all but the weights was read and checked. */
+/** A model in a GGUF file. Everything except for the weights was read and checked. */
 export interface GgufCheckpoint {
   readonly config: ModelConfig;
   readonly tokenizer: TokenizerFiles;
-  /** Bytes of the weights as they are written. */
+  /** The size of the converted weights in bytes. */
   readonly bytes: number;
-  /** `general.name`, `general.license` and the formats of its tensors, the one of the most numbers first. */
+  /** `general.name`, `general.license`, and the formats of the tensors, ordered by the number of elements, largest first. */
   readonly name: string | undefined;
   readonly licence: string | undefined;
   readonly formats: readonly string[];
-  /** What `config.json` will hold. */
+  /** The content of `config.json`. */
   readonly published: object;
   readonly weights: readonly StoredBytes[];
 }
 
 /**
- * Reads what a GGUF file holds as a checkpoint in Hugging Face's layout: the weights one part after the other, when they are
- * written. Throws a `UserError` that names the file where it lacks a tensor, has one too many or one of another shape, or
- * where its model is not supported.
+ * Reads a GGUF file as a checkpoint in Hugging Face's layout. The weights are read in parts while they are written. Throws a
+ * `UserError` if a tensor is missing, unexpected or has another shape, or if the model is not supported.
  */
 export async function readGgufCheckpoint(gguf: GgufFile): Promise<GgufCheckpoint> {
   const metadata = new Metadata(gguf.file, gguf.metadata);
@@ -93,7 +92,7 @@ export async function readGgufCheckpoint(gguf: GgufFile): Promise<GgufCheckpoint
   };
 }
 
-/** Writes it as a folder; `config.json` comes last: a folder that has it is whole. */
+/** Writes a checkpoint folder. `config.json` is written last, so a folder that has it is complete. */
 export async function writeGgufCheckpoint(
   folder: string,
   { published, tokenizer, weights }: GgufCheckpoint,
@@ -106,7 +105,7 @@ export async function writeGgufCheckpoint(
   await writeJson(path.join(folder, 'config.json'), published);
 }
 
-/** The files that a converted model has, before they are written; messages name the GGUF file. */
+/** The configuration files of a converted model before they are written. Messages name the GGUF file. */
 function described(file: string, config: object, { tokenizer, config: tokens }: TokenizerFiles): Description {
   const files: Readonly<Record<string, object>> = {
     'config.json': config,
@@ -117,8 +116,8 @@ function described(file: string, config: object, { tokenizer, config: tokens }: 
 }
 
 /**
- * A weight as it is written: numbers of 16 bits as they are, all others as f32. What a quantised number stands for has no
- * shorter form in general: a product of an 11-bit scale and a whole number needs more bits than f16 and bf16 have.
+ * A weight in the form in which it is written. 16-bit numbers are unchanged, and all others become f32. Dequantized numbers
+ * need f32, because the product of an 11-bit scale and an integer has more bits than f16 and bf16 can hold.
  */
 function storedOf(
   gguf: GgufFile,
@@ -149,7 +148,7 @@ function storedOf(
   };
 }
 
-/** The bytes of a weight, some rows at a time; `head`: as many rows as a head has, whose order is undone. */
+/** The bytes of a weight, some rows at a time. `head` is the number of rows per head if the rows are interleaved. */
 async function* partsOf(
   gguf: GgufFile,
   name: string,
@@ -173,14 +172,14 @@ async function* partsOf(
   }
 }
 
-/** A bias whose numbers have an order to be undone is a column; every other vector is a row. */
+/** The rows and width of a weight. An interleaved bias is a column, so that it can be reordered. Other vectors are a row. */
 function asMatrix({ shape }: GgufTensor, head: number | undefined): { readonly rows: number; readonly width: number } {
   const [first, second] = shape as [number, number | undefined];
   if (second !== undefined) return { rows: first, width: second };
   return head === undefined ? { rows: 1, width: first } : { rows: first, width: 1 };
 }
 
-/** Rows of whole heads in which row 2 i and row 2 i + 1 turn together, as transformers has them: i and i + head / 2. */
+/** Reorders the rows of heads. Rotary pairs are rows 2 i and 2 i + 1 in the file, but i and i + head / 2 in transformers. */
 function inOrder(rows: Uint8Array, head: number, bytesOfRow: number): Uint8Array {
   const ordered = new Uint8Array(rows.length);
   for (let at = 0; at * bytesOfRow < rows.length; at++) {

@@ -3,17 +3,17 @@ import { scaledFrequency } from '../rope-scaling.ts';
 import type { GgufFile } from './gguf-file.ts';
 import { Metadata } from './metadata.ts';
 
-/** What `config.json` would hold. */
+/** The content of `config.json`, or a part of it. */
 type Json = Readonly<Record<string, unknown>>;
 
-/** A family of models: its name in GGUF is its `model_type` too. */
+/** A family of models. Its name in GGUF is also its `model_type`. */
 interface Family {
   readonly architectures: readonly string[];
-  /** Whether the configuration says if attention has biases; elsewhere the family does. */
+  /** Whether `config.json` has the field `attention_bias`. Otherwise the family determines if attention has biases. */
   readonly statesBiases: boolean;
   /**
-   * Whether rows of queries and keys were reordered, so that the two numbers of a head that turn together stand side by side
-   * (`permute` in llama.cpp's converter).
+   * Whether the file stores the rows of queries and keys in interleaved order, where the two dimensions of a rotary pair are
+   * adjacent (`permute` in llama.cpp's converter).
    */
   readonly interleaved: boolean;
 }
@@ -24,7 +24,7 @@ const families: Readonly<Record<string, Family>> = {
   qwen3: { architectures: ['Qwen3ForCausalLM'], statesBiases: true, interleaved: false },
 };
 
-/** Keys below the family's name that are read here, or say nothing that a forward pass depends on. */
+/** Keys under the family's name that are read here or do not affect a forward pass. */
 const knownKeys = new Set([
   ...['block_count', 'context_length', 'embedding_length', 'feed_forward_length', 'vocab_size', 'tensor_data_layout'],
   ...['attention.head_count', 'attention.head_count_kv', 'attention.key_length', 'attention.value_length'],
@@ -32,7 +32,7 @@ const knownKeys = new Set([
   ...['rope.scaling.type', 'rope.scaling.factor', 'rope.scaling.original_context_length', 'rope.scaling.finetuned'],
 ]);
 
-/** A tensor of factors that Llama 3.1 and 3.2 have instead of metadata. */
+/** The tensor of frequency factors that Llama 3.1 and 3.2 have instead of metadata about scaling. */
 export const ropeFactors = 'rope_freqs.weight';
 
 export interface GgufConfiguration {
@@ -41,8 +41,8 @@ export interface GgufConfiguration {
 }
 
 /**
- * `config.json` of a GGUF file, in the layout that transformers gives the family. Throws a `UserError` that names what is not
- * supported: another family, or a key by which a model would compute something else.
+ * Builds `config.json` for a GGUF file, in the layout that transformers uses for the family. Throws a `UserError` if the family
+ * is not supported, or if an unknown key may change the result of a forward pass.
  */
 export async function ggufConfiguration(gguf: GgufFile): Promise<GgufConfiguration> {
   const metadata = new Metadata(gguf.file, gguf.metadata);
@@ -58,7 +58,7 @@ export async function ggufConfiguration(gguf: GgufFile): Promise<GgufConfigurati
   const hidden = metadata.positive(key('embedding_length'));
   const heads = metadata.positive(key('attention.head_count'));
   const head = metadata.positive(key('attention.key_length'), hidden / heads);
-  // Values of another width, or heads of which only a part turns.
+  // These keys would give values another width than keys, or apply rotary positions to a part of each head.
   for (const rest of ['attention.value_length', 'rope.dimension_count'])
     if ((metadata.whole(key(rest)) ?? head) !== head) throw metadata.unsupported(key(rest));
   const embeddings = gguf.tensors.get('token_embd.weight');
@@ -88,7 +88,7 @@ export async function ggufConfiguration(gguf: GgufFile): Promise<GgufConfigurati
   };
 }
 
-/** A key that is not known may change what is computed, unless it says that something is off. */
+/** Throws if an unknown key may change the result. Causal attention and features that are switched off are accepted. */
 function refuseOthers(metadata: Metadata, family: string): void {
   for (const [key, value] of metadata.values) {
     if (!key.startsWith(`${family}.`) || knownKeys.has(key.slice(family.length + 1))) continue;
@@ -105,12 +105,12 @@ function linearScaling(metadata: Metadata, key: (rest: string) => string): Json 
   return { rope_type: 'linear', factor: metadata.decimal(key('rope.scaling.factor')) ?? 1 };
 }
 
-/** Llama 3's settings, but for the factor (`rope_scaling` of the published 3.1 and 3.2). */
+/** Llama 3's settings without the factor (`rope_scaling` of the published 3.1 and 3.2). */
 const llama3 = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 } as const;
 
 /**
- * The scaling whose factors a file holds in place of its settings: what each frequency is divided by. The longest wavelengths
- * are divided by the factor itself, and the others must follow from it.
+ * Derives the scaling settings from the divisors of the frequencies that a file stores instead. The divisor of the longest
+ * wavelength is the factor of the scaling, and the other divisors must follow from it.
  */
 async function ropeScalingOf(gguf: GgufFile, head: number, theta: number): Promise<Json | undefined> {
   const tensor = gguf.tensors.get(ropeFactors);
@@ -124,7 +124,7 @@ async function ropeScalingOf(gguf: GgufFile, head: number, theta: number): Promi
   return scaling;
 }
 
-/** Undefined where no scaling of Llama 3's kind has these factors, one for each pair of numbers of a head. */
+/** Llama 3's scaling with these divisors, one per rotary pair of a head; undefined if there is none. */
 export function llama3ScalingOf(factors: Float32Array, head: number, theta: number) {
   const factor = factors.at(-1) as number;
   if (factors.length !== head / 2 || !(factor > 0)) return undefined;

@@ -4,13 +4,13 @@ import { UserError } from '../../platform/errors.ts';
 import { cannotRead } from '../../platform/files.ts';
 import { type GgufHeader, type GgufTensor, type MetadataValue, NeedsMoreBytes, parseGgufHeader } from './header.ts';
 
-/** Bytes of a header that are read first; one with a large vocabulary has ten times as many. */
+/** The number of bytes that are read first. The header of a model with a large vocabulary is ten times as long. */
 const firstRead = 2 ** 20;
 
-/** The longest header of any model is far below; a longer one is damage or malice. */
+/** The longest valid header in bytes. Headers of models are much shorter, so a longer header is damaged. */
 const longestHeader = 2 ** 29;
 
-/** A GGUF file whose header was read and checked; tensors are read when they are asked for. */
+/** A GGUF file. Its header was read and checked; tensors are read on request. */
 export class GgufFile {
   readonly file: string;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
@@ -25,11 +25,11 @@ export class GgufFile {
   }
 
   /**
-   * Gives `use` the file. Throws a `UserError` that names it where it is missing, cut off, damaged, or of a version or with
-   * tensors of types that are not read.
+   * Opens a file, passes it to `use` and closes it afterwards. Throws a `UserError` if the file is missing, cut off or damaged,
+   * or if its version or the type of a tensor is not supported.
    */
   static async use<T>(file: string, use: (gguf: GgufFile) => Promise<T>): Promise<T> {
-    // A pipe would be waited for when it is opened.
+    // Opening a named pipe would block, so only regular files are opened.
     if ((await stat(file).catch(() => undefined))?.isFile() === false)
       throw new UserError(`${file} is not a file; check the path.`);
     const handle = await open(file).catch((error: unknown) => {
@@ -42,14 +42,14 @@ export class GgufFile {
     }
   }
 
-  /** `length` bytes of a tensor from its byte `from` on, as they are stored. */
+  /** Reads `length` stored bytes of a tensor, beginning at its byte `from`. */
   async bytes({ start }: GgufTensor, from: number, length: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(length);
     await fill(this.#handle, bytes, start + from, this.file);
     return bytes;
   }
 
-  /** All numbers of a small tensor. */
+  /** Reads and dequantizes all elements of a small tensor. */
   async numbers(tensor: GgufTensor): Promise<Float32Array> {
     const numbers = new Float32Array(sizeOf(tensor.shape));
     tensor.format.dequantize(await this.bytes(tensor, 0, tensor.end - tensor.start), numbers);
@@ -78,7 +78,7 @@ async function readHeader(handle: FileHandle, file: string): Promise<GgufHeader>
   }
 }
 
-/** Reads as many bytes as `target` holds. */
+/** Fills `target` with bytes of the file, beginning at `position`. */
 async function fill(handle: FileHandle, target: Uint8Array, position: number, file: string): Promise<void> {
   for (let done = 0; done < target.length; ) {
     const { bytesRead } = await handle.read(target, done, Math.min(target.length - done, 2 ** 30), position + done);

@@ -20,10 +20,10 @@ export interface GgufHeader {
   readonly tensors: ReadonlyMap<string, GgufTensor>;
 }
 
-/** Thrown where a header goes on behind the bytes that were read of the file. */
+/** The header is longer than the bytes of the file that were read. */
 export class NeedsMoreBytes extends Error {}
 
-/** Types of metadata values: how many bytes one takes at least, and how it is read. */
+/** Types of metadata values, by their number in a file: the least bytes of a value, and a function that reads one. */
 const valueTypes: readonly {
   readonly bytes: number;
   readonly read: (header: Cursor, depth: number) => MetadataValue;
@@ -43,12 +43,12 @@ const valueTypes: readonly {
   { bytes: 8, read: (at) => at.view.getFloat64(at.take(8), true) },
 ];
 
-/** Lists may hold lists, but none that a model has does so deeper. */
+/** The deepest nesting of lists. No published model needs more. */
 const deepestList = 2;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Reads a header's bytes from the left. What they state is held against the size of the whole file before it is believed. */
+/** Reads a header from its beginning. Every stated length is checked against the size of the file before it is used. */
 class Cursor {
   readonly view: DataView;
   readonly #bytes: Uint8Array;
@@ -63,7 +63,7 @@ class Cursor {
     this.#damaged = damaged;
   }
 
-  /** The place of the next `bytes`, which are read now. */
+  /** Moves past the next `bytes` bytes and returns the position of the first of them. */
   take(bytes: number): number {
     const at = this.position;
     if (bytes > this.#size - at) throw this.#damaged('it is cut off');
@@ -76,12 +76,12 @@ class Cursor {
     return this.view.getUint32(this.take(4), true);
   }
 
-  /** Beyond 2^53 the nearest number, which is refused wherever a whole one is needed. */
+  /** A value above 2^53 is rounded. It is rejected wherever an integer is required. */
   u64(): number {
     return Number(this.view.getBigUint64(this.take(8), true));
   }
 
-  /** How many of something follow, each of which takes so many bytes at least. */
+  /** Reads a count of items that follow. Throws if they do not fit in the file at `leastBytes` bytes each. */
   count(what: string, leastBytes: number): number {
     const count = this.u64();
     if (count * leastBytes > this.#size - this.position)
@@ -120,18 +120,19 @@ class Cursor {
   }
 }
 
-/** `GGUF` in the order of the file. */
+/** The bytes `GGUF` as a little-endian number. */
 const magic = 0x46554747;
 const versions = [2, 3];
 
-/** A key and a number; a name, the count of its dimensions, one of them, a type and an offset. */
+/** An entry has at least a key, a type and a value. A tensor has a name, a dimension count, dimensions, a type and an offset. */
 const leastBytesOfEntry = 8 + 4 + 1;
 const leastBytesOfTensor = 8 + 4 + 8 + 4 + 8;
 
 /**
- * Reads a file's header (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) from its first bytes; `size` is the whole
- * file's. Throws `NeedsMoreBytes` where it goes on behind them, and what `damaged` or `refused` make of a reason where the file
- * is none that can be read: because of damage, or of what it is.
+ * Parses a header (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) from the first bytes of a file of `size` bytes.
+ *
+ * @throws NeedsMoreBytes if the header is longer than `bytes`, `damaged(reason)` if the file is damaged, `refused(reason)` if
+ * it is valid but not supported
  */
 export function parseGgufHeader(
   bytes: Uint8Array,
@@ -163,7 +164,7 @@ export function parseGgufHeader(
   return { metadata, tensors: placed(described, { data, alignment, size, damaged }) };
 }
 
-/** What the header says of one tensor. */
+/** Reads the description of one tensor. */
 function tensorOf(
   at: Cursor,
   name: string,
@@ -187,7 +188,7 @@ function tensorOf(
   return { format, shape, offset, bytes: (numbers / format.numbers) * format.bytes };
 }
 
-/** Where each tensor's bytes are; throws where they are not all in the file, or some are two tensors'. */
+/** Computes the byte range of each tensor. Throws if a range is not inside the file or overlaps another one. */
 function placed(
   described: ReadonlyMap<string, { format: BlockFormat; shape: Shape; offset: number; bytes: number }>,
   layout: { data: number; alignment: number; size: number; damaged: (why: string) => Error },

@@ -2,7 +2,7 @@ import { UserError } from '../../platform/errors.ts';
 import { shown } from '../safetensors-header.ts';
 import type { MetadataValue } from './header.ts';
 
-/** A GGUF file's metadata, read by key; what is missing, wrong or not supported is refused by its key. */
+/** The metadata of a GGUF file. If a value is missing, invalid or not supported, the message names its key. */
 export class Metadata {
   readonly file: string;
   readonly values: ReadonlyMap<string, MetadataValue>;
@@ -12,7 +12,7 @@ export class Metadata {
     this.values = values;
   }
 
-  /** A text; undefined where the key is absent. */
+  /** A text; undefined if the key is missing. */
   text(key: string): string | undefined {
     const value = this.values.get(key);
     if (value !== undefined && typeof value !== 'string') throw this.#wrong(key, value, 'a text');
@@ -25,21 +25,21 @@ export class Metadata {
     return value;
   }
 
-  /** A whole number that is not negative; undefined where the key is absent. */
+  /** A non-negative integer; undefined if the key is missing. */
   whole(key: string): number | undefined {
     const value = this.values.get(key);
     if (value !== undefined && !isWhole(value)) throw this.#wrong(key, value, 'a whole number');
     return value;
   }
 
-  /** A positive whole number; `otherwise` where the key is absent. */
+  /** A positive integer; `otherwise` if the key is missing. Throws if both are. */
   positive(key: string, otherwise?: number): number {
     const value = this.whole(key) ?? otherwise;
     if (value === undefined || value === 0) throw this.#wrong(key, value, 'a positive whole number');
     return value;
   }
 
-  /** A positive number that is stored as an f32: the shortest decimal that stands for it. Undefined where it is absent. */
+  /** A positive number, as the shortest decimal with the same f32 value; undefined if the key is missing. */
   decimal(key: string): number | undefined {
     const value = this.values.get(key);
     if (value === undefined) return undefined;
@@ -60,7 +60,7 @@ export class Metadata {
     return this.#list(key, 'whole numbers', isWhole);
   }
 
-  /** Of a key whose value is not supported. */
+  /** The error for a key whose value is not supported. */
   unsupported(key: string): UserError {
     return new UserError(
       `${this.file} has ${shown(key)} = ${described(this.values.get(key))}, which is not supported; take another model.`,
@@ -86,7 +86,7 @@ export class Metadata {
 const isWhole = (value: MetadataValue): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
-/** A value as a message may hold it: not without end. */
+/** A value for a message, shortened if it is long. */
 function described(value: MetadataValue | undefined): string {
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;

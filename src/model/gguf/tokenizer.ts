@@ -18,29 +18,29 @@ const byteLevel = (use_regex: boolean) => ({
 });
 const sequence = (...pretokenizers: readonly object[]) => ({ type: 'Sequence', pretokenizers });
 
-/** How text is prepared and cut into the pieces within which merges apply. */
+/** The normalization of a text and its split into pieces. Merges apply inside a piece. */
 interface Cutting {
   readonly normalizer: object | null;
   readonly pre_tokenizer: object;
-  /** A piece that is a token as it stands is that token, whatever the merges make of it. */
+  /** Whether a piece that is in the vocabulary becomes that token, without applying merges. */
   readonly ignore_merges?: boolean;
 }
 
 const gpt2: Cutting = { normalizer: null, pre_tokenizer: byteLevel(true) };
-/** Digits stand alone, and the rest is as in GPT-2: StarCoder, SmolLM, and Granite's code models. */
+/** As in GPT-2, but every digit is a piece: StarCoder, SmolLM, and Granite's code models. */
 const digitsApart: Cutting = { normalizer: null, pre_tokenizer: sequence(split('\\p{N}'), byteLevel(true)) };
 const qwen2: Cutting = {
   normalizer: { type: 'NFC' },
   pre_tokenizer: sequence(split(qwenPieces), byteLevel(false)),
 };
-/** As Qwen's, but for digits, which stand in threes. */
+/** As in Qwen2, but up to three digits are one piece, and text is not normalized. */
 const llama3: Cutting = {
   normalizer: null,
   pre_tokenizer: sequence(split(qwenPieces.replace('|\\p{N}|', '|\\p{N}{1,3}|')), byteLevel(false)),
   ignore_merges: true,
 };
 
-/** By `tokenizer.ggml.pre`, llama.cpp's name of a way to cut text. */
+/** The supported splits by their name in llama.cpp (`tokenizer.ggml.pre`). */
 const cuttings: ReadonlyMap<string, Cutting> = new Map([
   ['gpt-2', gpt2],
   ['smollm', digitsApart],
@@ -53,11 +53,11 @@ const cuttings: ReadonlyMap<string, Cutting> = new Map([
   ['llama-v3', llama3],
 ]);
 
-/** Kinds of tokens, as `tokenizer.ggml.token_type` numbers them. */
+/** Token types in `tokenizer.ggml.token_type`. */
 const controlToken = 3;
 const userDefinedToken = 4;
 
-/** Special tokens by the name that a tokenizer's configuration has for each, and the key of its id. */
+/** Names of special tokens in `tokenizer_config.json`, mapped to the metadata keys of their ids. */
 const namedTokens = {
   bos_token: 'tokenizer.ggml.bos_token_id',
   eos_token: 'tokenizer.ggml.eos_token_id',
@@ -66,8 +66,8 @@ const namedTokens = {
 } as const;
 
 /**
- * `tokenizer.json` and `tokenizer_config.json` of a GGUF file with a byte-level byte-pair encoding, as the models that are read
- * here have. Throws a `UserError` where the file has another tokenizer, or cuts text in a way that is not known.
+ * Builds `tokenizer.json` and `tokenizer_config.json` for a GGUF file with a byte-level byte-pair encoding, which all supported
+ * families use. Throws a `UserError` if the file has another tokenizer or an unknown way to split text.
  */
 export function ggufTokenizer(metadata: Metadata): TokenizerFiles {
   const { file } = metadata;
@@ -137,7 +137,7 @@ export function ggufTokenizer(metadata: Metadata): TokenizerFiles {
   };
 }
 
-/** A merge is two tokens with a space between them; a token has no spaces, but may begin with what reads like one. */
+/** Splits a merge into its two tokens at the space. The search skips the first character, which belongs to the first token. */
 function pair(merge: string, { file }: Metadata): readonly [string, string] {
   const at = merge.indexOf(' ', 1);
   if (at === -1 || at === merge.length - 1)
