@@ -53,7 +53,7 @@ export default class extends VitestTestRunner {
     await super.onCollected?.(files);
     for (const file of files) {
       if (file.result?.state === 'fail') {
-        // vitest would continue without the file's tests. Exiting without the `finished` record makes the report incomplete.
+        // vitest would continue without the file's tests. Without the `finished` record, the report is incomplete.
         writeSync(2, `Error: ${messageOf(file.result.errors?.[0])}\n`);
         end();
       }

@@ -5,7 +5,7 @@
  *
  *     node --import tsx scripts/measuring/context-refresh.ts [PUZZLES]
  *
- * Prints cell accuracy, solved grids, the share of tokens that equal those of uncached decoding, and seconds, as JSON lines.
+ * Prints JSON lines with cell accuracy, solved grids, the share of tokens equal to those of uncached decoding, and seconds.
  */
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { denoise } from '../../src/diffusion/denoise.ts';

@@ -42,7 +42,7 @@ async function ensureDriver(log: (line: string) => void): Promise<string> {
     log(`Fetching Mesa's software driver into ${folder}: 22 MB, once.`);
     await unpackDriver(partial, release);
     await rename(partial, folder).catch((error: unknown) => {
-      // If another run was faster, its folder is used.
+      // The folder exists if another run was faster; then that folder is used.
       if (!existsSync(folder)) throw error;
     });
   } finally {

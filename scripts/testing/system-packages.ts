@@ -65,7 +65,7 @@ function onPath(program: string): boolean {
 }
 
 function hasPytest(): boolean {
-  // Debian's `pytest-3` counts even if it belongs to another Python than the one on PATH: installing it again changes nothing.
+  // Debian's `pytest-3` may belong to another Python than the one on PATH, but installing it again would not help.
   return (
     onPath('pytest') || spawnSync('python3', ['-c', 'import pytest']).status === 0 || existsSync('/usr/bin/pytest-3')
   );
