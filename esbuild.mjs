@@ -6,7 +6,7 @@ import { licencesOf } from './scripts/packaging/licences.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
-/** Native packages and packages that load files from their own folder. They stay in node_modules. */
+/** Native packages, and packages that load files from their own folder. They are not bundled. */
 const engines = ['onnxruntime-node', '@tensorflow/*'];
 
 /** @type {import('esbuild').BuildOptions} */
@@ -39,12 +39,12 @@ export const bundles = {
     target: 'node20.19',
     format: 'esm',
     external: engines,
-    // Bundled CommonJS packages call `require` and read `__filename`, which an ES module does not have.
+    // Bundled CommonJS packages use `require` and `__filename`, which an ES module does not define.
     banner: {
       js: "#!/usr/bin/env node\nimport { createRequire as _createRequire } from 'node:module';\nconst require = _createRequire(import.meta.url);\nconst __filename = import.meta.filename;",
     },
   },
-  // A worker thread starts from a file of its own, next to the program.
+  // A worker thread needs its own file, next to the program.
   'dist/heartbeat-thread.mjs': {
     ...settings,
     entryPoints: ['src/runs/heartbeat-thread.mjs'],
@@ -101,24 +101,24 @@ export const bundles = {
 };
 
 /**
- * Completes a build: the program can be run by its name, and the licences of what went into the bundles are beside them.
+ * Completes a build: makes the program executable, and writes the licences of the bundled packages next to the bundles.
  * @param {readonly import('esbuild').Metafile[]} metafiles
  */
 function complete(metafiles) {
-  // npm sets this when it links the program for the first time, and not when it is built again.
+  // npm makes the program executable only when it links it for the first time, not after a later build.
   chmodSync(path.join(root, 'dist/unmask.mjs'), 0o755);
   const inputs = metafiles.flatMap((metafile) => Object.keys(metafile.inputs));
   writeFileSync(path.join(root, 'dist/licences.txt'), licencesOf(root, inputs));
 }
 
 /**
- * Builds again whenever a source changes. `.vscode/tasks.json` reads "Build started" and "Build finished" to know when
- * the extension can be launched, and esbuild's own messages, which name file, line and column.
+ * Builds again whenever a source changes. `.vscode/tasks.json` matches "Build started" and "Build finished" to know when
+ * the extension can be launched, and esbuild's own messages to show file, line and column.
  */
 async function watch() {
   const all = Object.entries(bundles);
   let running = 0;
-  /** The result of each bundle's latest build; undefined where it failed. */
+  /** The result of each bundle's latest build; undefined if it failed. */
   /** @type {Map<string, import('esbuild').Metafile | undefined>} */
   const latest = new Map();
   const contexts = all.map(([file, options]) => {
@@ -146,7 +146,7 @@ async function watch() {
 if (path.resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
   if (process.argv.includes('--watch')) await watch();
   else {
-    // On failure esbuild has printed what is wrong and where.
+    // On failure, esbuild has already printed the error and its location.
     const built = await Promise.all(Object.values(bundles).map((bundle) => build(bundle))).catch(() => process.exit(1));
     complete(built.map(({ metafile }) => /** @type {import('esbuild').Metafile} */ (metafile)));
   }

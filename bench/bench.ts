@@ -22,20 +22,20 @@ export interface BenchOptions {
   readonly device: { readonly engine: string; readonly device: string };
   /** The peer's Python; absent: the usual ones are tried. */
   readonly python?: string | undefined;
-  /** Installs the peer where it is missing and that can be done without asking. */
+  /** Whether to install the peer if it is missing and can be installed without a prompt. */
   readonly installPeer: boolean;
-  /** Whether a result of this name is wanted. */
+  /** Whether the result with this name is requested. */
   readonly wants: (name: string) => boolean;
-  /** Seconds that each measurement takes, besides warm-up. */
+  /** Seconds per measurement, without warm-up. */
   readonly seconds: number;
   readonly profile: boolean;
-  /** The model whose completions are timed, the files to complete in (absent: held-out packages), and how often. */
+  /** Model, files (absent: held-out packages) and number of requests for the measurement of completions. */
   readonly completions: { readonly model: string; readonly files?: string | undefined; readonly requests: number };
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
 }
 
-/** What `unmask bench --json` prints. */
+/** The document that `unmask bench --json` prints. */
 export interface BenchDocument {
   readonly machine: Machine;
   readonly results: readonly BenchResult[];
@@ -43,7 +43,7 @@ export interface BenchDocument {
   readonly profile?: readonly OperatorTime[];
 }
 
-/** Measures what is wanted, ours and the peer's runs in turn. */
+/** Makes the requested measurements. Runs of Unmask and of the peer alternate. */
 export async function runBench(options: BenchOptions): Promise<BenchDocument> {
   const { device, signal, profile } = options;
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-bench-'));
@@ -51,7 +51,7 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
   try {
     const work = await prepareWorkFolder(folder);
     const works = await measureWorks(options, work, contestants);
-    // Their processes would share the processor with what comes next.
+    // Running worker processes would slow down the next measurements.
     contestants.close();
     const { wants, progress } = options;
     const completed = completionNames.some(wants)
@@ -78,7 +78,7 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
   }
 }
 
-/** Seconds after which every measurement that is left is made as short as can be. */
+/** Seconds after which all remaining measurements are made as short as possible. */
 const patience = 150;
 
 async function measureWorks(options: BenchOptions, work: WorkFolder, contestants: Contestants): Promise<BenchResult[]> {
@@ -167,7 +167,7 @@ async function measureSandbox({ wants, seconds, signal, progress }: BenchOptions
     }
     return results;
   } catch (error) {
-    // A machine without a sandbox has no figure for it, and its others all the same.
+    // Without a sandbox, this measurement has no value; all others are still made.
     if (!(error instanceof UserError) || error instanceof Interrupted) throw error;
     progress(error.message);
     return results;

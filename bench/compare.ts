@@ -2,30 +2,30 @@ import { median } from '../src/evaluation/statistics.ts';
 import type { Contestant, WorkAnswer } from './contestant.ts';
 import type { WorkName } from './works.ts';
 
-/** What one side needed for one run of a work. */
+/** The cost of one run of a workload. */
 export interface Measured {
   /** Median. */
   readonly seconds: number;
-  /** High-water mark of its process, in MiB. */
+  /** Peak memory of the process, in MiB. */
   readonly peakMemory: number;
 }
 
 export interface Comparison {
   readonly ours: Measured;
-  /** Or why the peer has no number. */
+  /** The peer's measurement, or the reason why there is none. */
   readonly peer: Measured | { readonly reason: string };
 }
 
 const warmUpRuns = 2;
 const fewestRounds = 3;
 const mostRounds = 25;
-/** Short runs are made several at a time, so that each turn takes at least so many seconds. */
+/** Minimum seconds per turn: a turn consists of several runs if they are short. */
 const turnSeconds = 0.1;
 
 /**
- * Measures a work for about so many seconds, ours and the peer's runs in turn, so that whatever else the machine does
- * meets both; late, when the whole bench has no time left, in one turn each. A peer that fails, or comes to other
- * numbers than we do, is left out with its reason.
+ * Measures a workload for about `seconds`. Turns of Unmask and of the peer alternate, so that other load on the machine
+ * affects both. If `isLate`, each gets one turn only. If the peer fails or computes a different result, the comparison
+ * contains the reason instead of its measurement.
  */
 export async function compare(
   work: WorkName,
@@ -80,7 +80,10 @@ function measured({ answers }: Turns): Measured {
   };
 }
 
-/** Why two answers are not to the same work; null: they are. Later runs follow from earlier ones and may drift apart. */
+/**
+ * Why two answers are not results of the same work; null: they are. Later runs have a larger tolerance, because each run
+ * continues from the one before, so that rounding differences grow.
+ */
 export function whyDifferent(ours: WorkAnswer, peers: WorkAnswer): string | null {
   if (ours.parameters !== peers.parameters)
     return `has ${peers.parameters} parameters where ours has ${ours.parameters}`;

@@ -24,47 +24,47 @@ import { readSources } from '../src/training/code/source-files.ts';
 import { type BenchResult, benchResult } from './result.ts';
 import { ownProgram } from './worker.ts';
 
-/** Completions of an editor: the server of `unmask serve` in a process of its own, asked as VS Code asks it. */
+/** Options for measuring editor completions: requests as VS Code makes them, to `unmask serve` in its own process. */
 export interface CompletionBench {
   readonly device: { readonly engine: string; readonly device: string };
-  /** The model that completes. */
+  /** The model to measure. */
   readonly model: string;
-  /** A folder of sources to complete in; absent: the packages that the bundled model was not trained on. */
+  /** Folder of source files to complete in; absent: the packages that the bundled model was not trained on. */
   readonly files?: string | undefined;
   readonly requests: number;
-  /** Which results are wanted. */
+  /** Whether the result with this name is requested. */
   readonly wants: (name: string) => boolean;
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
 }
 
-/** How long completions took, from the keystroke's message to the answer, the wait for the next keystroke left out. */
+/** Latencies of completions, from the keystroke's message to the answer, without the debounce time. */
 export interface CompletionLatencies {
   readonly model: string;
   readonly requests: number;
   readonly multiline: Run['multiline'];
-  /** Milliseconds that a user's setting waits for the next keystroke before any of this; not in the numbers below. */
+  /** Debounce time in milliseconds: the wait for another keystroke. Not included in the latencies. */
   readonly debounce: number;
-  /** Tokens of the canvas, and of the text around it on average. */
+  /** Canvas tokens, and mean number of context tokens. */
   readonly canvas: number;
   readonly contextTokens: number;
-  /** Forward passes of a completion, on average. */
+  /** Mean number of forward passes per completion. */
   readonly forwards: number;
-  /** Share of the requests whose completion was worth showing. */
+  /** Share of the requests with a completion that was good enough to show. */
   readonly shown: number;
-  /** Milliseconds by the share of requests that took no longer. */
+  /** Percentiles of the latency in milliseconds. */
   readonly percentiles: Readonly<Record<string, number>>;
 }
 
-/** What is aimed at by default settings, milliseconds; on two cores of a CPU. */
+/** Target latency in milliseconds with default settings, on two CPU cores. */
 const aim = 300;
-/** Tokens of text around the cursor. */
+/** Maximum number of context tokens around the cursor. */
 const contextTokens = 512;
-/** Requests before the measured ones: a shape of text that is met first costs the making of its program. */
+/** Number of requests before the measured ones, because the first request of each input shape compiles a program. */
 const warmUps = 20;
 const shares = [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99] as const;
 
-/** What is timed, by the setting `unmask.completions.multiline`: its default, and what takes longest. */
+/** The measured values of the setting `unmask.completions.multiline`: the default, and the slowest. */
 const runs = [
   { multiline: 'auto', p50: 'completion-p50', p95: 'completion-p95' },
   { multiline: 'always', p50: 'completion-p50:lines', p95: 'completion-p95:lines' },
@@ -74,7 +74,7 @@ type Run = (typeof runs)[number];
 
 export const completionNames: readonly string[] = runs.flatMap(({ p50, p95 }) => [p50, p95]);
 
-/** Types at places of files that the model never saw, each in a document of its own, so that nothing is cached. */
+/** Types at positions in files that the model was not trained on, each in a new document, so that nothing is cached. */
 export async function measureCompletions(
   bench: CompletionBench,
 ): Promise<{ results: BenchResult[]; latencies: CompletionLatencies[] }> {
@@ -93,7 +93,7 @@ async function measureRun(bench: CompletionBench, files: readonly SourceFile[], 
   const places = typingPlaces(files, requests + warmUps);
   const { command, args } = ownProgram();
   const server = spawn(command, [...args, 'serve'], { stdio: ['pipe', 'pipe', 'ignore'], windowsHide: true, signal });
-  // An abort ends the process, which ends the connection below.
+  // An abort kills the process, which closes the connection below, so this error needs no handling.
   server.on('error', () => undefined);
   try {
     const editor = await connect(server.stdout, server.stdin, settingsOf(bench, multiline));
@@ -145,7 +145,7 @@ async function sources({ files, progress, signal }: CompletionBench): Promise<re
   return corpus.validation;
 }
 
-/** A place in a file: what stands before the last keystroke, the keystroke, and what stands behind the cursor. */
+/** A position in a file: the text before the last keystroke, the keystroke, and the text after the cursor. */
 interface TypingPlace {
   readonly name: string;
   readonly language: string;
@@ -154,10 +154,10 @@ interface TypingPlace {
   readonly behind: string;
 }
 
-/** Characters on each side that surely hold the tokens that are read. */
+/** Number of characters on each side that certainly contain the context tokens. */
 const room = contextTokens * 3;
 
-/** Random places within lines, with more text around each than is read. */
+/** Random positions within lines, with more text around each than the context limit. */
 function typingPlaces(files: readonly SourceFile[], count: number): TypingPlace[] {
   const long = files.filter(({ path: name, text }) => text.length > 2.5 * room && languageOf(name) !== null);
   if (long.length === 0) throw new UserError('No source file is long enough to be completed in; give another folder.');
@@ -167,7 +167,7 @@ function typingPlaces(files: readonly SourceFile[], count: number): TypingPlace[
       const { path: name, text } = random.pick(long);
       const cursor = room + random.integer(text.length - 2 * room);
       const key = text[cursor - 1] as string;
-      // In the midst of a line and not of a name: where suggestions are asked for.
+      // Within a line but not within a name, where an editor requests suggestions.
       if (!/[\w.(,=:{]/.test(key) || /[\w\s]/.test(text[cursor] as string)) continue;
       const language = languageOf(name) as string;
       return { name, language, before: text.slice(0, cursor - 1), key, behind: text.slice(cursor) };
@@ -183,7 +183,7 @@ function settingsOf({ device, model }: CompletionBench, multiline: Run['multilin
     multiline,
     prefetch: false,
   };
-  // Wherever the cursor stands, so that what is measured is the model and not a refusal.
+  // Completions are also enabled in comments and strings; otherwise some requests would return without running the model.
   return { model, ...device, completions: { ...completions, inCommentsAndStrings: true } };
 }
 

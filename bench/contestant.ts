@@ -3,27 +3,27 @@ import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import type { WorkName } from './works.ts';
 
-/** What a worker process is asked, one JSON object a line on its stdin. */
+/** A request to a worker process, as one JSON object per line on its stdin. */
 export interface WorkRequest {
   readonly work: WorkName;
   readonly runs: number;
 }
 
 const answer = z.object({
-  /** Of each run. */
+  /** Duration of each run. */
   seconds: z.array(z.number().nonnegative()),
-  /** What each run came to, the same for everyone who does the same work; null where it is random. */
+  /** Result of each run, equal for all workers that do the same work; null: the result is random. */
   checks: z.array(z.number().nullable()),
-  /** Of the model that the work is done with. */
+  /** Number of parameters of the model; null: there is no model. */
   parameters: z.number().nullable(),
-  /** The process's high-water mark so far, in MiB. */
+  /** Peak memory of the process so far, in MiB. */
   peakMemory: z.number(),
 });
 
-/** What a worker process answers, one JSON object a line on its stdout. */
+/** The answer of a worker process, as one JSON object per line on its stdout. */
 export type WorkAnswer = z.infer<typeof answer>;
 
-/** The answer that a line holds; null where it is something else, such as what a library prints. */
+/** Parses a line as an answer; null if it is something else, such as output of a library. */
 export function parseAnswer(line: string): WorkAnswer | null {
   try {
     return answer.safeParse(JSON.parse(line)).data ?? null;
@@ -38,13 +38,13 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Seconds after which a worker that does not answer is given up. */
+/** Seconds after which a worker without an answer counts as failed. */
 const patience = 120;
 
-/** A worker process: it does work when it is asked, one run after the other, and says how long each took. */
+/** A worker process that runs workloads on request, one after the other, and measures each run. */
 export class Contestant {
   readonly #child: ChildProcessWithoutNullStreams;
-  /** The last lines of stderr, for when it fails. */
+  /** The last lines of stderr, for error messages. */
   #complaints = '';
   #waiting: { resolve: (answer: WorkAnswer) => void; reject: (error: Error) => void } | undefined;
   #failure: Error | undefined;
@@ -58,7 +58,7 @@ export class Contestant {
       const parsed = parseAnswer(line);
       if (parsed) this.#waiting?.resolve(parsed);
     });
-    // Asking one that is gone is answered by `close`.
+    // If the process has ended, `close` reports it, so write errors need no handling.
     this.#child.stdin.on('error', () => undefined);
     this.#child.on('error', (error) => this.#fail(error));
     this.#child.on('close', (code, ended) => {
@@ -67,7 +67,7 @@ export class Contestant {
     });
   }
 
-  /** Throws where the process does not answer, with the last line that it complained. */
+  /** Runs a workload. If the process does not answer, throws an error with the last line of its stderr. */
   async measure(request: WorkRequest): Promise<WorkAnswer> {
     if (this.#failure) throw this.#failure;
     let timer: NodeJS.Timeout | undefined;
@@ -94,7 +94,7 @@ export class Contestant {
   }
 }
 
-/** Worker processes by how they were started; each is started when it is first asked for. */
+/** Worker processes by launch command. Each is started on first use. */
 export class Contestants {
   readonly #running = new Map<string, Contestant>();
   readonly #signal: AbortSignal;

@@ -5,10 +5,10 @@ import { withOwnHome } from './own-home.ts';
 
 const files = 20;
 const functionsPerFile = 10;
-/** Seconds that all tests together only wait. */
+/** Total seconds that the tests wait. */
 const suiteSeconds = 2;
 
-/** Seconds until the functions of a workspace are found: 200 of them, in 20 files, with tests that take two seconds. */
+/** Seconds to find the functions of a workspace: 200 functions in 20 files, with tests that take two seconds. */
 export const measureDiscovery = (signal: AbortSignal): Promise<number> =>
   withOwnHome(async (folder) => {
     const root = path.join(folder, 'workspace');

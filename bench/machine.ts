@@ -1,15 +1,15 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 
-/** Where numbers were measured. */
+/** The machine on which a bench was run. */
 export interface Machine {
-  /** Threads that this process may use at a time. */
+  /** Number of threads that this process can run in parallel. */
   readonly cores: number;
   readonly cpu: string;
   /** GiB. */
   readonly memory: number;
   readonly platform: string;
   readonly node: string;
-  /** Version of ONNX Runtime; null where it does not load. */
+  /** Version of ONNX Runtime; null: it cannot be loaded. */
   readonly onnxruntime: string | null;
   readonly engine: string;
   readonly device: string;

@@ -3,23 +3,23 @@ import { matmulWork } from './matmul-work.ts';
 import { reference } from './reference-model.ts';
 import type { WorkName } from './works.ts';
 
-/** A work that is measured with a peer, and how its speed is counted. */
+/** A workload that is compared with a peer, and the unit of its speed. */
 export interface Measurement {
-  /** The work; a variant of it stands after a colon. */
+  /** The workload, with a variant after a colon. */
   readonly name: string;
   readonly work: WorkName;
   readonly threads: 'all' | 'one';
   readonly unit: 'tokens/s' | 'GFLOP/s';
-  /** How much of its unit one run does; `rolloutTokens` are the completion tokens of one set of rollouts. */
+  /** Amount of work per run in its unit; `rolloutTokens` is the number of completion tokens of a set of rollouts. */
   readonly amount: (work: { readonly rolloutTokens: number }) => number;
-  /** How far ahead of the peer we want to be. */
+  /** Target for the ratio to the peer. */
   readonly target?: number;
 }
 
 const stepTokens = () => reference.batch * reference.length;
 const products = () => (matmulWork.inARow * 2 * matmulWork.size ** 3) / 1e9;
 
-/** In the order in which they are made: the training step comes first, for its peak memory is that of its process. */
+/** In order of execution. The training step is first, because its peak memory is that of the process. */
 export const measurements: readonly Measurement[] = [
   { name: 'train-step', work: 'train-step', threads: 'all', unit: 'tokens/s', amount: stepTokens, target: 1.5 },
   { name: 'train-step:1-thread', work: 'train-step', threads: 'one', unit: 'tokens/s', amount: stepTokens },
@@ -49,19 +49,19 @@ export const measurements: readonly Measurement[] = [
   { name: 'matmul', work: 'matmul', threads: 'all', unit: 'GFLOP/s', amount: products },
 ];
 
-/** The peak memory of the process that made the training steps; it comes with them. */
+/** Name of the peak memory of the process that ran the training steps; measured together with them. */
 export const memoryName = 'train-step:memory';
 
-/** Commands whose seconds from start to exit are measured. */
+/** Names of the start-up measurements: seconds from start to exit of a command. */
 export const startUps = ['start-up', 'start-up:first-forward'] as const;
 
 /**
- * Programs that the sandbox judges in a second, the peer is the same harness without it; and candidates that the tests of a
- * workspace judge.
+ * Names of the scoring measurements: programs scored per second in the sandbox, compared with the same harness without a
+ * sandbox; and candidates scored per second by the tests of a workspace.
  */
 export const verdictNames = ['verdicts', 'verdicts:node-test', 'verdicts:node-test-typescript'] as const;
 
-/** Seconds in which the functions of a workspace are found that its tests guard. */
+/** Name of the measurement of how long it takes to find the functions that a workspace's tests cover. */
 export const discoveryName = 'discovery';
 
 export const benchNames: readonly string[] = [

@@ -7,19 +7,19 @@ import { median } from '../src/evaluation/statistics.ts';
 import { readJson } from '../src/platform/files.ts';
 import { prepareWork } from './works.ts';
 
-/** Where a training step's time goes. */
+/** The time that a training step spends in an operator. */
 export interface OperatorTime {
   readonly operator: string;
-  /** Nodes of this operator in the program. */
+  /** Number of nodes with this operator in the program. */
   readonly nodes: number;
   readonly seconds: number;
-  /** Of the time of all operators. */
+  /** Share of the time of all operators. */
   readonly share: number;
 }
 
 const steps = 6;
 
-/** The operators of a training step on ONNX Runtime's CPU provider, the most expensive first; by its own profiler. */
+/** Profiles a training step with ONNX Runtime's own profiler on its CPU provider. The slowest operators come first. */
 export async function profileTrainingStep(puzzleModel: string): Promise<OperatorTime[]> {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-profile-'));
   try {
@@ -42,7 +42,7 @@ const kernel = z.object({
   args: z.object({ op_name: z.string() }),
 });
 
-/** Sums up a profile of several runs: each node takes the median of its runs. */
+/** Summarises a profile of several runs. The time of a node is the median over the runs. */
 export function operatorTimes(profile: unknown): OperatorTime[] {
   const runs = new Map<string, { operator: string; micros: number[] }>();
   for (const event of z.array(z.unknown()).parse(profile)) {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** Work in a folder of its own, with a data home of its own in it: nothing is known from before, and nothing is left. */
+/** Runs `work` with a temporary folder and an empty data home in it. Both are deleted afterwards. */
 export async function withOwnHome<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-bench-'));
   const home = process.env.UNMASK_HOME;

@@ -15,22 +15,22 @@ import {
 import type { WorkFolder } from './work-folder.ts';
 import type { WorkName } from './works.ts';
 
-/** PyTorch and the setting at which it does each work best. */
+/** PyTorch, and its fastest thread setting for each workload. */
 export interface Peer {
   readonly pytorch: PyTorch;
   readonly best: ReadonlyMap<WorkName, ThreadSetting>;
 }
 
 export interface PeerOptions {
-  /** Its Python; absent: the usual ones are tried. */
+  /** The peer's Python; absent: the usual ones are tried. */
   readonly python?: string | undefined;
-  /** Installs it where it is missing and that can be done without asking. */
+  /** Whether to install PyTorch if it is missing and can be installed without a prompt. */
   readonly install: boolean;
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
 }
 
-/** Finds the peer, or installs it, and tries out how it does each of the works best. */
+/** Finds or installs the peer, and determines its fastest thread setting for each workload. */
 export async function preparePeer(
   { python, install, signal, progress }: PeerOptions,
   work: WorkFolder,
@@ -64,7 +64,7 @@ interface Trial {
   readonly seconds: number;
 }
 
-/** Seconds of the better of two runs after a first one; null where the work fails, and the process with it. */
+/** Seconds of the faster of two runs after a warm-up run; null if the workload fails, which also ends the process. */
 async function trial(contestant: Contestant, work: WorkName): Promise<number | null> {
   try {
     const { seconds } = await contestant.measure({ work, runs: 3 });
@@ -74,12 +74,12 @@ async function trial(contestant: Contestant, work: WorkName): Promise<number | n
   }
 }
 
-/** The work by which the setting for another is chosen: rollouts are most of an SPG step, and take half of its time. */
+/** The workload to try for the choice of a setting. Rollouts are most of an SPG step, and take only half of its time. */
 export function triedAs(work: WorkName): WorkName {
   return work === 'spg-step' ? 'rollouts' : work;
 }
 
-/** What a measurement is compared with: a process, or why there is none, and what it is called. */
+/** The peer in a measurement: its name, and its process or the reason why there is none. */
 export interface Opponent {
   readonly name: string;
   readonly contestant: Contestant | NoPeer;
@@ -93,7 +93,7 @@ export function findOpponent(
 ): Opponent {
   const reason = 'reason' in peer ? peer.reason : reasonToSkip(workName, work);
   if ('reason' in peer || reason !== null) return { name: 'PyTorch', contestant: { reason: reason as string } };
-  // Where it fails at every setting, it does so in front of everybody, and its reason is told.
+  // If every setting failed, the workload is still measured with one thread, so that the reason is reported.
   const setting = threads === 'one' ? oneThread : (peer.best.get(triedAs(workName)) ?? oneThread);
   const { version, blas } = peer.pytorch;
   const title = name === 'matmul' ? `${blas} in PyTorch ${version}` : `PyTorch ${version}`;

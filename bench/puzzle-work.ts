@@ -15,7 +15,7 @@ import type { RolloutJob } from '../src/tuning/rollouts.ts';
 import { tuningSettings } from '../src/tuning/settings.ts';
 import { startRecipe } from '../src/tuning/start-recipe.ts';
 
-/** One step of `npm start`: what is rolled out, and an update whose size does not depend on the luck of the rollouts. */
+/** One step of `npm start`: its rollouts, and an update whose size does not depend on the sampled completions. */
 export interface PuzzleWork {
   readonly checkpoint: Checkpoint;
   readonly task: Task;
@@ -24,17 +24,17 @@ export interface PuzzleWork {
   readonly decoding: DecodingOptions;
   readonly optimizer: OptimizerOptions;
   readonly jobs: readonly RolloutJob[];
-  /** Batches of one update in which every completion counts, always the same ones. */
+  /** Batches of one update that includes every completion; always the same batches. */
   batches(): readonly Batch[];
 }
 
-/** The work of `npm start` on a model, with all of its settings except the order of unmasking. */
+/** The workload of `npm start` on a model, with all of its settings except the order of unmasking. */
 export async function puzzleWork(model: ResolvedModel): Promise<PuzzleWork> {
   const checkpoint = await readCheckpoint(model);
   const task = taskByName(startRecipe.task);
   const objective = spgObjectives.find(({ name }) => name === startRecipe.objective) as SpgObjective;
   const format = checkpoint.generation.prompt_format;
-  // By a threshold the number of forward passes would depend on what is drawn; so both sides make the same number.
+  // With a threshold, the number of forward passes would depend on the sampled tokens. Here it is the same for both sides.
   const given = tuningSettings.parse({ ...startRecipe.settings, order: 'confidence' });
   const { decoding, settings } = resolveSettings(checkpoint, task, given, format);
   const random = new Random(0, 'bench problems');
@@ -56,7 +56,7 @@ export async function puzzleWork(model: ResolvedModel): Promise<PuzzleWork> {
     objective,
     reward: given.reward ?? task.rewards[0],
     decoding,
-    // A rate that does not move lets a peer follow several steps without a schedule of its own.
+    // With a constant learning rate, the peer needs no schedule to make the same steps.
     optimizer: optimizerOf({ ...settings, warmup_steps: 0, lr_schedule: 'constant' }, [], 1),
     jobs,
     batches() {
@@ -68,7 +68,7 @@ export async function puzzleWork(model: ResolvedModel): Promise<PuzzleWork> {
   };
 }
 
-/** Completions of random tokens to the jobs' prompts, half of them better and half of them worse than the mean. */
+/** Completions of random tokens for the jobs' prompts. Half of them have a positive advantage, half a negative one. */
 function scoredCompletions(
   { config, tokenizer }: Checkpoint,
   jobs: readonly RolloutJob[],

@@ -9,21 +9,21 @@ import type { Launch } from './contestant.ts';
 
 const execute = promisify(execFile);
 
-/** A Python that has PyTorch, with a tuned library for its matrix products. */
+/** A Python with PyTorch and an optimised BLAS library. */
 export interface PyTorch {
   readonly python: string;
   readonly version: string;
   readonly blas: string;
 }
 
-/** Why there is none to compare with, in a few words. */
+/** The reason why there is no peer, in a few words. */
 export interface NoPeer {
   readonly reason: string;
 }
 
 /**
- * What brings PyTorch at its best on Debian and Ubuntu. Without OpenBLAS it multiplies by the slow reference BLAS; which
- * of OpenBLAS's two builds suits it better depends on the work.
+ * The packages with which PyTorch is fastest on Debian and Ubuntu. Without OpenBLAS, it uses the slow reference BLAS. The
+ * faster one of OpenBLAS's two builds depends on the workload.
  */
 const debianPackages = ['python3-torch', 'libopenblas0-pthread', 'libopenblas0-openmp'];
 const howToInstall = `install ${debianPackages.join(', ')} on Debian or Ubuntu, or PyTorch by pip, and name its Python by --python`;
@@ -32,7 +32,7 @@ const script = (): string => path.join(packageRoot(), 'bench', 'pytorch.py');
 
 const description = z.object({ version: z.string(), blas: z.string() });
 
-/** What `pytorch.py --describe` printed; null where it printed something else. */
+/** Parses the output of `pytorch.py --describe`; null: the output is invalid. */
 export function parseDescription(output: string): z.infer<typeof description> | null {
   try {
     return description.safeParse(JSON.parse(output.trim().split('\n').at(-1) ?? '')).data ?? null;
@@ -41,7 +41,7 @@ export function parseDescription(output: string): z.infer<typeof description> | 
   }
 }
 
-/** Looks for PyTorch in the Python that was named, else in those that a system usually has. */
+/** Looks for PyTorch in the given Python, or else in those that a system usually has. */
 export async function findPyTorch(python?: string): Promise<PyTorch | NoPeer> {
   const candidates = python === undefined ? ['python3', '/usr/bin/python3', 'python'] : [python];
   const reasons: string[] = [];
@@ -50,7 +50,7 @@ export async function findPyTorch(python?: string): Promise<PyTorch | NoPeer> {
     if (!('reason' in found) && !isSlow(found.blas)) return found;
     reasons.push('reason' in found ? found.reason : `its BLAS is the slow reference one, ${found.blas}`);
   }
-  // The last candidates are only guesses; the most telling reason is of one that has PyTorch.
+  // The most useful reason comes from a Python that has PyTorch but no fast BLAS; the last candidates are only guesses.
   const reason = reasons.find((text) => text.includes('BLAS')) ?? reasons[0];
   return { reason: `${reason}; ${howToInstall}` };
 }
@@ -68,10 +68,10 @@ async function describe(python: string): Promise<PyTorch | NoPeer> {
   }
 }
 
-/** The reference BLAS calls itself libblas, without a name of its own. */
+/** Whether a library is the reference BLAS: its file is named `libblas` or `libcblas`, without a vendor's name. */
 const isSlow = (blas: string): boolean => /^lib(c?blas)\b/.test(blas);
 
-/** Installs PyTorch and OpenBLAS where that can be done without asking: as root on a Debian system. */
+/** Installs PyTorch and OpenBLAS if this is possible without a prompt: as root on Debian. */
 export async function installPyTorch(progress: (line: string) => void): Promise<NoPeer | null> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return { reason: 'installing it needs root on Linux' };
   try {
@@ -87,13 +87,13 @@ export async function installPyTorch(progress: (line: string) => void): Promise<
   }
 }
 
-/** How many threads PyTorch uses, by the environment that sets it. */
+/** A number of threads for PyTorch, and the environment variables that set it. */
 export interface ThreadSetting {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** PyTorch's own operators run on OpenMP's threads; its matrix products on those of a BLAS. */
+/** PyTorch runs its own operators on OpenMP threads, and matrix products on the threads of a BLAS. */
 function setting(openmp: number, blas: number, note = '', extra: Readonly<Record<string, string>> = {}): ThreadSetting {
   const env = { OMP_NUM_THREADS: `${openmp}`, OPENBLAS_NUM_THREADS: `${blas}`, MKL_NUM_THREADS: `${blas}`, ...extra };
   return { name: `OMP ${openmp}, BLAS ${blas}${note}`, env };
@@ -102,9 +102,9 @@ function setting(openmp: number, blas: number, note = '', extra: Readonly<Record
 export const oneThread: ThreadSetting = setting(1, 1);
 
 /**
- * The settings that PyTorch is tried at; the best one for each work is what is compared with. Where both have all
- * cores, OpenMP's idle threads have to sleep, for they would hold the cores that OpenBLAS wants; or OpenBLAS is the
- * build that runs on OpenMP's threads itself, in the folder `openblasOnOpenmp`.
+ * The thread settings to try with PyTorch. The comparison uses the fastest one for each workload. If OpenMP and OpenBLAS
+ * both use all cores, idle OpenMP threads must sleep, because they would otherwise occupy the cores that OpenBLAS needs.
+ * The alternative is the OpenBLAS build in the folder `openblasOnOpenmp`, which runs on OpenMP's threads itself.
  */
 export function threadSettings(cores: number, openblasOnOpenmp: string | null): ThreadSetting[] {
   if (cores === 1) return [oneThread];
@@ -119,7 +119,7 @@ export function threadSettings(cores: number, openblasOnOpenmp: string | null): 
   ];
 }
 
-/** Where Debian and Ubuntu put the OpenBLAS that runs on OpenMP's threads; null: it is not installed. */
+/** The folder of Debian's and Ubuntu's OpenBLAS build that runs on OpenMP's threads; null: it is not installed. */
 export function findOpenblasOnOpenmp(): string | null {
   const libraries = '/usr/lib';
   if (process.platform !== 'linux' || !existsSync(libraries)) return null;
@@ -127,7 +127,7 @@ export function findOpenblasOnOpenmp(): string | null {
   return folders.find((folder) => existsSync(path.join(folder, 'libblas.so.3'))) ?? null;
 }
 
-/** The peer's worker process; it reads what lies in `folder`. */
+/** Launches the peer's worker process, which reads the files in `folder`. */
 export function peerLaunch({ python }: PyTorch, { env }: ThreadSetting, folder: string): Launch {
   return { command: python, args: [script(), folder], env };
 }

@@ -1,8 +1,8 @@
-"""The peer of `unmask bench`: the same model and the same work in PyTorch, as well as eager PyTorch does it.
+"""The peer of `unmask bench`: the same models and workloads in PyTorch, optimised as far as eager mode allows.
 
-A worker process: argv names the folder that the bench prepared, stdin takes one JSON object a line, `{work, runs}`,
-and stdout answers each with `{seconds: [...], ...}`. Threads are set by the environment that it is started with
-(OMP_NUM_THREADS, OPENBLAS_NUM_THREADS). What a change here must keep is that the loss stays that of the bench's model.
+This is a worker process. argv names the folder that the bench prepared. Each line on stdin is a JSON object `{work,
+runs}`; the answer on stdout is `{seconds: [...], ...}`. Environment variables set the number of threads
+(OMP_NUM_THREADS, OPENBLAS_NUM_THREADS). If you change this file, the loss must stay equal to that of the bench's model.
 """
 
 import json
@@ -19,7 +19,7 @@ folder = Path(sys.argv[1])
 
 
 def read_safetensors(file):
-    """The tensors of a file, which share its bytes; see https://github.com/huggingface/safetensors."""
+    """The tensors of a file, without copying its bytes; see https://github.com/huggingface/safetensors."""
     raw = bytearray(file.read_bytes())
     start = 8 + int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8:start])
@@ -36,7 +36,7 @@ def read_safetensors(file):
 
 
 class Model:
-    """A bidirectional transformer: RMSNorm, also of each query and key, rotary positions, SwiGLU, a key per query head."""
+    """A bidirectional transformer: RMSNorm, also on queries and keys, rotary positions, SwiGLU, no grouped queries."""
 
     def __init__(self, checkpoint):
         config = json.loads((checkpoint / "config.json").read_text())
@@ -57,11 +57,11 @@ class Model:
 
     @torch.inference_mode(False)
     def rotary(self, length):
-        # Made outside of inference mode, for a backward pass refuses tensors that were made in it.
+        # Created outside inference mode, because a backward pass cannot use tensors that were created in it.
         if length not in self.tables:
             half = self.d // 2
             angles = torch.arange(length)[:, None] * self.theta ** (-torch.arange(half, dtype=torch.float64) / half)
-            # For the whole head at once: x * cosines + (x with its halves swapped) * sines.
+            # The rotation of a whole head is x * cosines + (x with its halves swapped) * sines.
             cosines, sines = angles.cos().float(), angles.sin().float()
             self.tables[length] = (torch.cat([cosines, cosines], -1), torch.cat([-sines, sines], -1))
         return self.tables[length]
@@ -91,7 +91,7 @@ class Model:
             mixed = F.scaled_dot_product_attention(q, k, v)
         else:
             q, k, v = (y.reshape(-1, length, self.d) for y in (q, k, v))
-            # The scale costs no pass of its own this way.
+            # baddbmm applies the scale without a separate pass.
             scores = torch.baddbmm(q.new_empty(1, 1, 1), q, k.transpose(1, 2), beta=0, alpha=self.d**-0.5)
             mixed = torch.bmm(scores.softmax(-1), v).view(batch, self.heads, length, self.d)
         return mixed.transpose(1, 2).reshape(batch, length, self.heads * self.d)
@@ -101,7 +101,7 @@ class Model:
 
 
 class Optimizer:
-    """AdamW behind clipping by the global norm, with weight decay of matrices alone."""
+    """AdamW after clipping by the global norm, with weight decay for matrices only."""
 
     def __init__(self, model, given):
         self.clip = given["maxGradNorm"]
@@ -121,7 +121,7 @@ class Optimizer:
 
 
 class Training:
-    """A step of the reference model: cross-entropy at every position, backward, clip, AdamW."""
+    """A training step of the reference model: cross-entropy at every position, backward pass, clipping, AdamW."""
 
     def __init__(self):
         self.model = Model(folder / "reference")
@@ -137,7 +137,7 @@ class Training:
 
 
 class Forward:
-    """Logits at every place of the first `rows` rows."""
+    """Logits at every position of the first `rows` rows."""
 
     def __init__(self, rows):
         self.model = Model(folder / "reference")
@@ -150,7 +150,7 @@ class Forward:
 
 
 class Matmul:
-    """Products in a row of square matrices."""
+    """Consecutive products of square matrices."""
 
     def __init__(self):
         size = settings["matmul"]["size"]
@@ -166,7 +166,7 @@ class Matmul:
 
 
 class Rollouts:
-    """Low-confidence unmasking, block after block; all prompts have one length, so that all canvases go in step."""
+    """Low-confidence unmasking, block by block. All prompts have equal length, so all canvases are decoded in step."""
 
     def __init__(self, model=None):
         self.model = model or Model(Path(settings["puzzleModel"]))
@@ -206,7 +206,7 @@ class Rollouts:
 
 
 class SpgStep:
-    """Rollouts, then one update on given batches of scored completions (arXiv 2510.09541, as in src/tuning)."""
+    """Rollouts, then one update on prepared batches of scored completions (arXiv 2510.09541, as in src/tuning)."""
 
     def __init__(self):
         self.model = Model(Path(settings["puzzleModel"]))
@@ -244,7 +244,7 @@ works = {
 
 
 def blas():
-    """The library behind the matrix products, as this process has loaded it."""
+    """The BLAS library that this process has loaded for matrix products."""
     torch.mm(torch.ones(8, 8), torch.ones(8, 8))
     try:
         loaded = Path("/proc/self/maps").read_text()
@@ -256,7 +256,7 @@ def blas():
 
 
 def peak_memory():
-    """MiB. The high-water mark of getrusage would include what the parent held when it forked."""
+    """Peak memory in MiB. The value of getrusage would include the parent's memory at the time of the fork."""
     try:
         return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text()).group(1)) / 1024
     except OSError:

@@ -9,12 +9,13 @@ import { initialWeights } from '../src/model/transformer.ts';
 import { Random } from '../src/platform/random.ts';
 import type { Batch, Loss } from '../src/training/trainer.ts';
 
-/** Rows and tokens per row of a training step and of the large forward pass. */
+/** Rows and tokens per row of a training step and of the large forward pass, and vocabulary size. */
 export const reference = { batch: 16, length: 128, vocabulary: 512 } as const;
 
 /**
- * The shape that engines and libraries are compared on: 4 layers, d 256, 4 heads, vocabulary 512, 3.4M parameters. The
- * three matrices of a SwiGLU of 688 have the parameters and the operations of a two-matrix feed-forward layer of 1024.
+ * The model shape for comparing engines and libraries: 4 layers, hidden size 256, 4 heads, vocabulary 512, 3.4M
+ * parameters. A SwiGLU of size 688, which has three matrices, has about as many parameters and operations as a
+ * feed-forward layer of size 1024 with two matrices.
  */
 export const referenceConfig: ModelConfig = {
   ...presetConfig('mini-3m', reference.vocabulary, characterSpecials),
@@ -43,7 +44,7 @@ export const referenceOptimizer: OptimizerOptions = {
   schedule: { learningRate: 3e-4, warmup: 0, decay: 'constant', steps: 1, floor: 1 },
 };
 
-/** Cross-entropy, the mean over all positions. */
+/** Mean cross-entropy over all positions. */
 export const crossEntropy: Loss = {
   name: 'cross-entropy',
   define: ({ logp }) => ({ loss: reshape(neg(mean(logp, [0])), []) }),

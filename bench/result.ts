@@ -1,15 +1,15 @@
-/** One line of a bench: what was measured, and the same with a peer in the same run. */
+/** One result of a bench: the value, and the peer's value from the same run. */
 export interface BenchResult {
-  /** The work; a variant of it stands after a colon. */
+  /** The workload, with a variant after a colon. */
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** With what, and at which setting; where there is no value, why not. */
+  /** The peer and its setting, or the reason if it has no value. */
   readonly peer?: string;
   readonly peer_value?: number;
-  /** How far we are ahead of the peer: above 1 is better, whatever the unit. */
+  /** Performance relative to the peer; above 1 is better, independent of the unit. */
   readonly ratio?: number;
-  /** The ratio that is aimed at. */
+  /** Target for the ratio. */
   readonly target?: number;
   readonly met?: boolean;
 }
@@ -23,7 +23,7 @@ export interface Compared {
   readonly target?: number | undefined;
 }
 
-/** Adds ratio and verdict. Less is better for times and memory. */
+/** Adds the ratio, and whether it meets the target. For times and memory, less is better. */
 export function benchResult({ name, value, unit, peer, peerValue, target }: Compared): BenchResult {
   const lessIsBetter = unit === 's' || unit === 'ms' || unit === 'MiB';
   const result = { name, value: rounded(value), unit, ...(peer === undefined ? {} : { peer }) };
@@ -35,7 +35,7 @@ export function benchResult({ name, value, unit, peer, peerValue, target }: Comp
 
 const rounded = (value: number): number => Number(value.toPrecision(5));
 
-/** The results as a table for people. */
+/** The results as a text table. */
 export function table(results: readonly BenchResult[]): string[] {
   const rows = results.map(({ name, value, unit, peer, peer_value, ratio, target, met }) => [
     name,

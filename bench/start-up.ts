@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 import { median } from '../src/evaluation/statistics.ts';
 import { ownProgram } from './worker.ts';
 
-/** A command of a process of its own, whose seconds from start to exit are measured. */
+/** A command to measure from the start of its process to its exit. */
 export interface StartUp {
   readonly args: readonly string[];
   readonly runs: number;
   readonly signal: AbortSignal;
 }
 
-/** Median seconds that this program takes for some arguments; throws where it fails. */
+/** Median seconds of running this program with the given arguments. Throws if it fails. */
 export async function measureStartUp({ args, runs, signal }: StartUp): Promise<number> {
   const seconds: number[] = [];
   for (let run = 0; run < runs; run++) seconds.push(await timeOnce(args, signal));

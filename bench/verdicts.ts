@@ -13,13 +13,13 @@ import { runTests } from '../src/workspace/run-tests.ts';
 import type { Verdict } from '../src/workspace/verdict.ts';
 import { withOwnHome } from './own-home.ts';
 
-/** How many verdicts a second are reached on all cores: in the sandbox, and by the same harness without it. */
+/** Programs scored per second on all cores: in the sandbox, and with the same harness without it. */
 export interface VerdictSpeed {
   readonly sandboxed: number;
   readonly bare: number;
 }
 
-/** Judges the solution of a shipped problem over and over, for some seconds each way. */
+/** Scores the solution of a bundled problem repeatedly, for `seconds` with and without the sandbox. */
 export async function measureVerdicts(seconds: number, signal: AbortSignal): Promise<VerdictSpeed> {
   const [problem] = problemsOf('training') as [ShippedProblem, ...ShippedProblem[]];
   const code = await jobOf(problem, problem.prompt + problem.solution);
@@ -32,7 +32,7 @@ export async function measureVerdicts(seconds: number, signal: AbortSignal): Pro
     seconds,
     judge((input) => sandbox.run({ ...code.job, input }, signal)),
   );
-  // The solution is ours and was read: it may run as it is.
+  // The solution is part of this repository and trusted, so it may run without a sandbox.
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-bench-'));
   try {
     for (const { inside, content } of code.job.files ?? []) {
@@ -57,7 +57,7 @@ export async function measureVerdicts(seconds: number, signal: AbortSignal): Pro
 
 export type SuiteLanguage = 'javascript' | 'typescript';
 
-/** A workspace whose suite needs next to no time itself: its source, its tests, and all of its files. */
+/** A workspace whose tests take almost no time: its source, its tests, and all of its files. */
 function workspaceIn(language: SuiteLanguage) {
   const [ending, type] = language === 'typescript' ? ['ts', ': number'] : ['js', ''];
   const source = `src/add.${ending}`;
@@ -80,7 +80,7 @@ function workspaceIn(language: SuiteLanguage) {
   };
 }
 
-/** Verdicts a second, on all cores, of the tests of a workspace that node:test runs; of another candidate each. */
+/** Candidates scored per second on all cores by the node:test suite of a workspace. All candidates are different. */
 export const measureSuiteVerdicts = (language: SuiteLanguage, seconds: number, signal: AbortSignal): Promise<number> =>
   withOwnHome(async (folder) => {
     const root = path.join(folder, 'workspace');

@@ -9,18 +9,18 @@ import { matmulWork } from './matmul-work.ts';
 import { puzzleWork } from './puzzle-work.ts';
 import { reference, referenceBatch, referenceModel, referenceOptimizer } from './reference-model.ts';
 
-/** What was prepared, and for a peer that can not do a part of it, why. */
+/** The prepared inputs, and the reason if the peer cannot run some of the workloads. */
 export interface WorkFolder {
   readonly folder: string;
-  /** Folder of the model that solves puzzles. */
+  /** Folder of the puzzle model. */
   readonly puzzleModel: string;
-  /** Why the peer has no rollouts and SPG steps to compare; null: it has. */
+  /** Why the peer cannot run rollouts and SPG steps; null: it can. */
   readonly noPuzzlePeer: string | null;
-  /** Completion tokens of one set of rollouts. */
+  /** Number of completion tokens of one set of rollouts. */
   readonly rolloutTokens: number;
 }
 
-/** Writes everything that a peer reads: models, batches, prompts and settings, the same that our own worker works on. */
+/** Writes the peer's inputs: the models, batches, prompts and settings that Unmask's own worker uses too. */
 export async function prepareWorkFolder(folder: string): Promise<WorkFolder> {
   await writeCheckpoint(path.join(folder, 'reference'), referenceModel());
   const { tokens, targets } = referenceBatch();

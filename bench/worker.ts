@@ -8,7 +8,7 @@ import { packageRoot } from '../src/platform/package-root.ts';
 import type { Launch, WorkAnswer, WorkRequest } from './contestant.ts';
 import { type PreparedWork, prepareWork, type WorkName } from './works.ts';
 
-/** What our own worker process computes on. */
+/** Options of Unmask's own worker process. */
 export interface WorkerOptions {
   readonly engine: string;
   readonly device: string;
@@ -16,7 +16,7 @@ export interface WorkerOptions {
   readonly puzzleModel: string;
 }
 
-/** How this program is started once more: the bundle, or from source with the loader. */
+/** The command that starts this program again: the bundle, or the source with the loader. */
 export function ownProgram(): Launch {
   const here = fileURLToPath(import.meta.url);
   if (!here.endsWith('.ts')) return { command: process.execPath, args: [here] };
@@ -24,14 +24,14 @@ export function ownProgram(): Launch {
   return { command: process.execPath, args: ['--import', import.meta.resolve('tsx'), main] };
 }
 
-/** Our own worker process, which ends up in `serveWork`. */
+/** Launches Unmask's own worker process, which runs `serveWork`. */
 export function workerLaunch({ engine, device, threads, puzzleModel }: WorkerOptions): Launch {
   const { command, args } = ownProgram();
   const options = ['--engine', engine, '--device', device, '--threads', `${threads}`, '--puzzle-model', puzzleModel];
   return { command, args: [...args, 'bench', '--worker', ...options] };
 }
 
-/** Answers requests on stdin until it ends. */
+/** Answers requests on stdin until stdin ends. */
 export async function serveWork({ engine: name, device, threads, puzzleModel }: WorkerOptions): Promise<void> {
   const engine = await openWith(name, device, threads);
   const ready = new Map<WorkName, PreparedWork>();
@@ -52,14 +52,14 @@ export async function serveWork({ engine: name, device, threads, puzzleModel }: 
   }
 }
 
-/** Threads are ours to choose for ONNX Runtime on the CPU alone. */
+/** Opens an engine. The number of threads can be set only for ONNX Runtime on the CPU. */
 async function openWith(name: string, device: string, threads: number): Promise<Engine> {
   if (name !== 'onnx' || device !== 'cpu') return openEngine(findDevice(name, device));
   const { OnnxEngine } = await import('../src/engine/onnx/onnx-engine.ts');
   return new OnnxEngine(device, threads);
 }
 
-/** MiB. Linux's own count is asked, since that of `resourceUsage` includes what the parent held when it forked. */
+/** Peak memory in MiB, from /proc on Linux: `resourceUsage` would include the parent's memory at the time of the fork. */
 function peakMemory(): number {
   try {
     return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;

@@ -7,23 +7,23 @@ import { prepareMatmul } from './matmul-work.ts';
 import { puzzleWork } from './puzzle-work.ts';
 import { crossEntropy, reference, referenceBatch, referenceModel, referenceOptimizer } from './reference-model.ts';
 
-/** What is measured; a peer knows it by the same names. */
+/** The workloads; a peer uses the same names. */
 export type WorkName = 'train-step' | 'forward' | 'forward:1x128' | 'matmul' | 'rollouts' | 'spg-step';
 
 /**
- * One run of a work, which is what the clock sees. It gives a way to the number that a peer's run must come to as well;
- * null: the result is random.
+ * One run of a workload, which is timed. The returned function computes the number that the peer's run must match,
+ * outside the timed part; null: the result is random.
  */
 export type Run = () => Promise<() => number | null>;
 
 export interface PreparedWork {
   readonly run: Run;
-  /** Parameters of the model that it works with. */
+  /** Number of parameters of the model; null: there is no model. */
   readonly parameters: number | null;
   dispose(): Promise<void>;
 }
 
-/** Gets a work ready on an engine: models loaded, and nothing run yet. */
+/** Prepares a workload on an engine: loads its model but runs nothing. */
 export async function prepareWork(work: WorkName, engine: Engine, puzzleModel: string): Promise<PreparedWork> {
   switch (work) {
     case 'train-step':

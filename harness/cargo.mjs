@@ -1,4 +1,4 @@
-// What the tests of `cargo test` write with `--format json`: an event a line, for each test and for each program of tests.
+// Reads the output of `cargo test` with `--format json`: one event per line, for each test and each test executable.
 
 import { eventOf } from './common.mjs';
 

@@ -1,14 +1,15 @@
-// Runs a command, inside of the sandbox: a job on stdin, a report on descriptor 3.
+// Runs a command inside the sandbox. Reads a job from stdin and writes a report to descriptor 3.
 //
-// What the command writes on stdout is read in the format that the job says. The nonce is in this process, and the tests are
-// in others; but what they write on stdout is theirs.
+// The command's stdout is parsed in the format that the job names. The tests run in other processes, which cannot read the
+// nonce, but they control what is on stdout.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { openReport } from './common.mjs';
 
 /**
- * A format, by the file of that name: the tests of a command's output, and why it is not whole, if it is not.
+ * Parser of an output format, in the file of that name. Returns the tests in a command's output, and the reason if the
+ * output is incomplete.
  *
  * @typedef {(lines: AsyncIterable<string>) => Promise<{ results: { name: string, passed: boolean }[], problem: string | null }>} Read
  */
@@ -24,7 +25,7 @@ const named = command.replaceAll('{file}', () => files.map((file) => `'${file.re
 const child = spawn('/bin/sh', ['-c', named], { stdio: ['ignore', 'pipe', 'inherit'] });
 const { results, problem } = await read(createInterface({ input: child.stdout }));
 if (problem !== null) {
-  // No report is whole without an end.
+  // Exits without the `finished` record, so the report counts as incomplete.
   process.stderr.write(`Error: ${problem}\n`);
   process.exit(1);
 }

@@ -1,5 +1,5 @@
-// What the programs that run tests inside of the sandbox have in common. A candidate may load it as well: it holds no
-// secret, and what is used once a candidate is there is held since before.
+// Shared code of the programs that run tests inside the sandbox. A candidate may load this module too: it contains no
+// secret. Functions that are used after a candidate is loaded are saved here first, so a candidate cannot replace them.
 import { fstatSync, readFileSync, writeSync } from 'node:fs';
 import inspector from 'node:inspector';
 import { syncBuiltinESMExports } from 'node:module';
@@ -14,14 +14,14 @@ const text = String;
 const kill = process.kill.bind(process, process.pid, 'SIGKILL');
 
 /**
- * The report: what to write a record with, and how to end at once, so that no handler of the candidate's runs any more.
- * Who puts a file of its own in the descriptor's place is to read no nonce there: then the run ends.
+ * Opens the report. `report` writes a record; `end` kills the process immediately, so that no handler of the candidate
+ * runs. If a candidate replaces the descriptor by a file of its own, the run ends before the nonce is written to it.
  *
  * @param {string} nonce
  */
 export function openReport(nonce) {
   const own = stat(3);
-  // Not to be answered by accessors of a prototype.
+  // Defined as data properties, so that a candidate cannot add accessors to the prototype that fake these values.
   for (const name of /** @type {const} */ (['dev', 'ino']))
     Object.defineProperty(Object.getPrototypeOf(own), name, { value: 0, writable: true });
   return {
@@ -35,7 +35,7 @@ export function openReport(nonce) {
   };
 }
 
-/** @param {unknown} error whatever a candidate throws, which may itself throw when looked at */
+/** @param {unknown} error any value thrown by a candidate; reading its properties may throw */
 export function messageOf(error) {
   try {
     return text(/** @type {Error} */ (error)?.message ?? error).slice(0, 500);
@@ -45,7 +45,7 @@ export function messageOf(error) {
 }
 
 /**
- * The event that a line of a report in JSON tells; one without anything where the line is something else.
+ * Parses a line of a JSON report as an event. Returns an empty event if the line is not JSON.
  *
  * @param {string} line
  * @returns {Record<string, string | undefined>}
@@ -58,7 +58,7 @@ export function eventOf(line) {
   }
 }
 
-/** @param {readonly object[]} modules whose functions tests rely on */
+/** @param {readonly object[]} modules with functions that tests use */
 export function freezeModules(modules) {
   for (const module of modules) {
     for (const value of Object.values(module)) {
@@ -70,7 +70,7 @@ export function freezeModules(modules) {
   }
 }
 
-/** Iterators of arrays and maps stay what they are: what is reported at the end goes through them. */
+/** Freezes the iterators of arrays and maps, because the results are iterated for the report at the end. */
 export function freezeIterators() {
   for (const one of [[], new Map()]) {
     Object.freeze(Object.getPrototypeOf(one[Symbol.iterator]()));
@@ -79,9 +79,9 @@ export function freezeIterators() {
 }
 
 /**
- * Ways by which a program reads its own memory, where the nonce is, or the inside of Node.
+ * Removes APIs through which a program can read its own memory, which contains the nonce, or Node's internals.
  *
- * @param {readonly string[]} others of `process`, which the tests of a workspace may need
+ * @param {readonly string[]} others further properties of `process` to remove; tests of a workspace may need them
  */
 export function closeBackDoors(others = []) {
   for (const name of ['binding', '_linkedBinding', ...others])
@@ -95,10 +95,10 @@ export function closeBackDoors(others = []) {
 }
 
 /**
- * The address of an entry of an installed package.
+ * The URL of an entry point of an installed package.
  *
  * @param {string} name
- * @param {string} entry as the package's exports name it
+ * @param {string} entry its key in the package's exports
  */
 export function entryOf(name, entry) {
   const folder = path.resolve('node_modules', name);
@@ -108,7 +108,7 @@ export function entryOf(name, entry) {
   return pathToFileURL(path.join(folder, file)).href;
 }
 
-/** Begins to count calls; what it returns gives the functions that were called since, by the file of the workspace. */
+/** Starts to count calls. The returned function lists the functions called since then, by workspace file. */
 export async function startCoverage() {
   const session = new inspector.Session();
   session.connect();

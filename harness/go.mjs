@@ -1,4 +1,4 @@
-// What `go test -json` writes: an event a line, for each test and, without a test's name, for its package.
+// Reads the output of `go test -json`: one event per line, for each test and, without a test name, for its package.
 
 import { eventOf } from './common.mjs';
 
@@ -18,7 +18,7 @@ export async function read(lines) {
     } else if (action === 'pass' || action === 'fail' || action === 'skip') ended.set(test, action === 'pass');
     else if (action === 'run') open.add(of);
   }
-  // A test with subtests is none of its own, unless it fails where none of them does.
+  // A test with subtests is not reported itself, unless it fails although all of its subtests pass.
   const results = [...ended].flatMap(([name, passed]) => {
     const own = [...ended].filter(([other]) => other.startsWith(`${name}/`));
     const isWhole = own.length > 0 && (passed || own.some(([, theirs]) => !theirs));

@@ -1,8 +1,8 @@
-// Runs the tests of one candidate, inside of the sandbox: a job on stdin, a report on descriptor 3.
+// Runs the tests of one candidate inside the sandbox. Reads a job from stdin and writes a report to descriptor 3.
 //
-// The nonce is read, the tests are compiled and the assertions are frozen before the candidate is loaded; run it with
-// --frozen-intrinsics, which does the same for the language itself. What the candidate writes, exits with or throws is
-// no result: only what is reported here with the nonce is.
+// The nonce is read, the tests are compiled and the assertions are frozen before the candidate is loaded. Run it with
+// --frozen-intrinsics, which freezes the language's own objects too. Output, exit codes and errors of the candidate are
+// not results: only records with the nonce count.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,12 +13,12 @@ import { closeBackDoors, freezeModules, messageOf, openReport } from './common.m
 /** @type {{ nonce: string, tests: string, names: string[] }} */
 const { nonce, tests, names } = JSON.parse(readFileSync(0, 'utf8'));
 
-// What is used once the candidate is there is held here: it may put others in the places of globals.
+// Functions that are used after the candidate is loaded are saved here, because it may replace globals.
 const text = String;
 const { report, end } = openReport(nonce);
 
 const run = compileFunction(
-  // Blocks inside of blocks: tests may bring a `test`, `assert` or `require` of their own.
+  // The inner block lets tests declare their own `test`, `assert` or `require`.
   `'use strict'; return (async () => { {\n${tests}\n} })();`,
   ['test', 'assert', 'require', 'console', ...names],
   { filename: 'tests' },
@@ -39,13 +39,13 @@ const test = (name, body) => {
 const whole = await outcome(() =>
   run(test, assert, createRequire(import.meta.url), assertingConsole(), ...names.map((name) => candidate[name])),
 );
-// Tests that are plain assertions are one test: that they ran to their end.
+// Plain assertions without test functions count as one test, which passes if they all run.
 if (registered.length === 0 || !whole.passed) report({ kind: 'test', id: 'all', ...whole });
 else for (const { id, body } of registered) report({ kind: 'test', id, ...(await outcome(body)) });
 report({ kind: 'finished' });
 end();
 
-/** Globals stay what they are by now; of those that Node makes when they are asked for, the ones that the tests name. */
+/** Makes globals read-only. Of those that Node creates on first use, only the ones that the tests mention. */
 function fixGlobals() {
   for (const name of Reflect.ownKeys(globalThis)) {
     const property = Object.getOwnPropertyDescriptor(globalThis, name);
@@ -65,7 +65,7 @@ async function outcome(body) {
   }
 }
 
-/** HumanEval's JavaScript rows assert on the console, which elsewhere only writes. */
+/** A console whose `assert` throws: HumanEval's JavaScript rows use `console.assert`, which normally only prints. */
 function assertingConsole() {
   /** @type {(condition: unknown, ...said: unknown[]) => void} */
   const check = (condition, ...said) => assert.ok(condition, said.map(text).join(' ') || 'an assertion on the console');

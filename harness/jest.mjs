@@ -1,7 +1,7 @@
-// Runs test files of jest, inside of the sandbox: a job on stdin, a report on descriptor 3.
+// Runs jest test files inside the sandbox. Reads a job from stdin and writes a report to descriptor 3.
 //
-// The nonce is read before any file of the workspace is loaded; the tests run in contexts of this process, and what they
-// came to is what jest says of them.
+// The nonce is read before any file of the workspace is loaded. The tests run in contexts of this process, and their
+// results are those that jest returns.
 import assert from 'node:assert';
 import strict from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ const { results } = await runCLI(
 );
 const broken = results.testResults.find((/** @type {any} */ file) => file.testExecError);
 if (broken) {
-  // jest would go on without the file's tests; no report is whole without an end.
+  // jest would continue without the file's tests. Exiting without the `finished` record makes the report incomplete.
   process.stderr.write(`Error: ${messageOf(broken.testExecError)}\n`);
   process.exit(1);
 }

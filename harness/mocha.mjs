@@ -1,7 +1,7 @@
-// Runs test files of mocha, inside of the sandbox: a job on stdin, a report on descriptor 3.
+// Runs mocha test files inside the sandbox. Reads a job from stdin and writes a report to descriptor 3.
 //
-// The nonce is read before any file of the workspace is loaded. Whether a test or a hook passes is seen where its function
-// ends, in a closure: what the candidate does to mocha's own records can take a pass away and add none.
+// The nonce is read before any file of the workspace is loaded. A closure around each test and hook records whether its
+// function completed. By changing mocha's own records, a candidate can therefore only lose a pass, not gain one.
 import assert from 'node:assert';
 import strict from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -12,11 +12,11 @@ import { closeBackDoors, freezeIterators, freezeModules, messageOf, openReport, 
 /** @type {{ nonce: string, files: string[], coverage: boolean }} */
 const { nonce, files, coverage } = JSON.parse(readFileSync(0, 'utf8'));
 const { report, end } = openReport(nonce);
-// Held: methods of functions may be others once the candidate is there.
+// Saved here, because a candidate may replace the methods of functions.
 const { apply, defineProperty } = Reflect;
 const require = createRequire(path.resolve('package.json'));
 
-/** @param {string} name of a part of mocha's command line, in whatever form this version has it */
+/** @param {string} name of a module of mocha's command line; its file extension depends on the version */
 function ofMocha(name) {
   try {
     return require(path.resolve(`node_modules/mocha/lib/cli/${name}.cjs`));
@@ -73,7 +73,7 @@ function Reporter(runner) {
       if ((!done || hook.state === 'failed') && isWithin(test, hook.parent)) return hook;
     return null;
   };
-  // One that skips a test has come to its end by that.
+  // A hook that skips its test throws, but counts as completed.
   runner.on('hook end', (/** @type {Test} */ ended) => {
     for (const own of hooks) if (own.hook === ended && ended.pending) own.done = true;
   });
@@ -92,7 +92,7 @@ function Reporter(runner) {
 
 /**
  * @param {Suite} suite
- * @returns {Test[]} the hooks of a suite and of those that it holds
+ * @returns {Test[]} the hooks of a suite and of the suites in it
  */
 function hooksBelow({ _beforeAll, _beforeEach, _afterEach, _afterAll, suites }) {
   return [..._beforeAll, ..._beforeEach, ..._afterEach, ..._afterAll, ...suites.flatMap(hooksBelow)];
@@ -106,8 +106,8 @@ function isWithin(test, suite) {
 }
 
 /**
- * The function of a test or a hook, which notes that it came to its end; as many parameters, for mocha waits for a callback
- * by their number.
+ * Wraps the function of a test or hook so that it records completion. The wrapper has as many parameters, because mocha
+ * waits for a callback if there is one.
  *
  * @param {Function} run
  * @param {{ done: boolean }} own

@@ -1,8 +1,8 @@
-// The reporter (--test-reporter) of runs of node:test inside of the sandbox: a job on stdin, a report on descriptor 3.
-// `node-test.mjs` is the program that is started; it loads this module first of all.
+// The reporter (--test-reporter) for node:test inside the sandbox. Reads a job from stdin and writes a report to
+// descriptor 3. The main program is `node-test.mjs`; it loads this module first.
 //
-// The nonce is read, and node:test and its assertions are frozen, before any file of the workspace is loaded. What the
-// candidate writes, exits with or throws is no result: only what is reported here with the nonce is.
+// The nonce is read, and node:test and its assertions are frozen, before any file of the workspace is loaded. Output,
+// exit codes and errors of the candidate are not results: only records with the nonce count.
 import assert from 'node:assert';
 import strict from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ export const testFiles = Object.freeze(files);
 
 const { report, end } = openReport(nonce);
 
-/** Name of the test with which node:test is made to start its reporter. */
+/** Name of a test that exists only so that node:test starts its reporter. */
 export const first = 'unmask: the reporter is there';
 /** @type {() => void} */
 let reporterStarted;
@@ -34,7 +34,7 @@ let taken = false;
  * @param {AsyncIterable<{ type: string, data: TestData }>} source
  */
 export default async function* reporter(source) {
-  // Only node:test's own call counts.
+  // Only the first call counts: node:test makes it before any file of the workspace is loaded.
   if (taken) return;
   taken = true;
   reporterStarted();
@@ -44,7 +44,7 @@ export default async function* reporter(source) {
   const seen = new Map();
   /** @type {{ id: string, message: string | null }[]} */
   const results = [];
-  /** @type {number[]} how many results stood there when a test of a nesting began */
+  /** @type {number[]} number of results when the latest test of each nesting level began */
   const before = [];
   for await (const { type, data } of source) {
     if (type === 'test:start') {
@@ -53,7 +53,7 @@ export default async function* reporter(source) {
     }
     if ((type !== 'test:pass' && type !== 'test:fail') || data.name === first) continue;
     if (data.details?.type === 'suite') {
-      // A suite that fails by itself, by a hook as a rule, fails all that it holds.
+      // If a suite itself fails, usually in a hook, all of its tests fail.
       const failed = type === 'test:fail' && data.details.error?.failureType !== 'subtestsFailed';
       for (let at = before[data.nesting] ?? 0; failed && at < results.length; at++)
         /** @type {any} */ (results[at]).message ??= messageIn(data);
@@ -75,7 +75,7 @@ export default async function* reporter(source) {
   yield '';
 }
 
-/** @param {TestData} data of what did not pass */
+/** @param {TestData} data of a test or suite that did not pass */
 function messageIn({ details }) {
   const error = details?.error;
   return `${error?.cause?.message ?? error?.message ?? 'skipped'}`.slice(0, 500);
@@ -88,12 +88,12 @@ closeBackDoors();
 report({ kind: 'started' });
 if (plainTypeScript) acceptTypeScript();
 
-/** Types were taken out already; the name's ending is all that Node would mind. */
+/** Lets Node load `.ts` files. Their types are stripped already, so only the file extension would be rejected. */
 function acceptTypeScript() {
   const load = `(url, context, next) => next(url, /\\.[cm]?ts$/.test(url)
     ? { ...context, format: url.endsWith('.cts') ? 'commonjs' : 'module' }
     : context)`;
-  // In this thread where Node can (22.15 and newer), which spares it a second one.
+  // Node 22.15 and newer can run the hook in this thread, which avoids a second one.
   const { registerHooks } = /** @type {any} */ (module);
   if (registerHooks) registerHooks({ load: compileFunction(`return ${load}`)() });
   else module.register(`data:text/javascript,${encodeURIComponent(`export const load = ${load};`)}`);

@@ -1,7 +1,7 @@
-"""Runs the tests of one candidate, inside of the sandbox: a job on stdin, a report on descriptor 3.
+"""Runs the tests of one candidate inside the sandbox. Reads a job from stdin and writes a report to descriptor 3.
 
-The nonce is read and the tests are compiled before the candidate is loaded. What the candidate writes, exits with or
-throws is no result: only what is reported here with the nonce is.
+The nonce is read and the tests are compiled before the candidate is loaded. Output, exit codes and errors of the
+candidate are not results: only records with the nonce count.
 """
 
 import json
@@ -44,19 +44,19 @@ def main():
             names["check"](candidate[entry])
 
     whole = outcome(everything)
-    # What the tests define; a candidate that calls a function test_… adds none.
+    # Only functions that the tests define: a candidate cannot add tests by defining functions named test_….
     registered = [
         name
         for name, value in names.items()
         if name.startswith("test_") and callable(value) and value is not before.get(name)
     ]
-    # Tests that are plain assertions are one test: that they ran to their end.
+    # Plain assertions without test functions count as one test, which passes if they all run.
     if not registered or not whole["passed"]:
         report(dict(kind="test", id="all", **whole))
     for name in registered if whole["passed"] else []:
         report(dict(kind="test", id=name, **outcome(names[name])))
     report({"kind": "finished"})
-    # At once: no handler of the candidate's runs any more.
+    # Killed immediately, so that no handler of the candidate runs.
     kill(pid, 9)
 
 

@@ -1,4 +1,4 @@
-// What a command writes in TAP, the Test Anything Protocol.
+// Reads output in TAP, the Test Anything Protocol.
 
 /** @typedef {{ depth: number, name: string, passed: boolean }} Result */
 
@@ -25,7 +25,8 @@ export async function read(lines) {
 }
 
 /**
- * A test behind its subtests is no test of its own: theirs take its name, unless it fails where none of them does.
+ * Adds a test that follows its subtests. The subtests get its name as a prefix. The test itself is added only if it has no
+ * subtests, or fails although all of them pass.
  *
  * @param {readonly Result[]} results
  * @param {Result} test

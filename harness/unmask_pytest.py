@@ -1,7 +1,7 @@
-"""Reports what pytest finds, inside of the sandbox: a job on stdin, a report on descriptor 3.
+"""Reports the results of pytest inside the sandbox. Reads a job from stdin and writes a report to descriptor 3.
 
-A plugin (-p unmask_pytest), loaded before any file of the workspace: the nonce is read before candidate code is there.
-What the candidate writes, exits with or raises is no result: only what is reported here with the nonce is.
+This plugin (-p unmask_pytest) is loaded before any file of the workspace, so the nonce is read before candidate code
+runs. Output, exit codes and errors of the candidate are not results: only records with the nonce count.
 """
 
 import json
@@ -51,7 +51,7 @@ def plugin():
             for file, names in called.items():
                 report({"kind": "coverage", "file": file, "names": sorted(names), "ends": []})
             report({"kind": "finished"})
-            # At once: no handler of the candidate's runs any more.
+            # Killed immediately, so that no handler of the candidate runs.
             kill(pid, 9)
 
     return Plugin()

@@ -1,7 +1,7 @@
-"""Runs files of tests of unittest, inside of the sandbox: a job on stdin, a report on descriptor 3.
+"""Runs unittest test files inside the sandbox. Reads a job from stdin and writes a report to descriptor 3.
 
-The nonce is read before any file of the workspace is loaded. What the candidate writes, exits with or raises is no
-result: only what is reported here with the nonce is.
+The nonce is read before any file of the workspace is loaded. Output, exit codes and errors of the candidate are not
+results: only records with the nonce count.
 """
 
 import json
@@ -58,12 +58,12 @@ def main():
     suite = unittest.TestSuite()
     for file in job["files"]:
         folder, name = os.path.split(file)
-        # A folder of tests is a package, or a place of its own.
+        # A test folder that is a package is imported from the root, any other from itself.
         top = "." if os.path.exists(os.path.join(folder, "__init__.py")) else None
         loader = unittest.TestLoader()
         suite.addTests(loader.discover(folder or ".", name, top))
         if loader.errors:
-            # unittest would report a test that fails; no report is whole without an end.
+            # unittest would report a failing test. Exiting without the `finished` record makes the report incomplete.
             print("Error: " + loader.errors[0].strip().splitlines()[-1], file=sys.stderr)
             os._exit(1)
     suite.run(Result())
@@ -73,7 +73,7 @@ def main():
     for file, names in called.items():
         report({"kind": "coverage", "file": file, "names": sorted(names), "ends": []})
     report({"kind": "finished"})
-    # At once: no handler of the candidate's runs any more.
+    # Killed immediately, so that no handler of the candidate runs.
     kill(pid, 9)
 
 

@@ -1,7 +1,7 @@
-// The runner (vitest's `runner`) of runs inside of the sandbox; it writes the report on descriptor 3.
+// The vitest `runner` for runs inside the sandbox. Writes the report to descriptor 3.
 //
-// The nonce is read, and taken out of reach, before any file of the workspace is loaded. Whether a test passes is seen
-// where its function ends, in a closure: what the candidate does to vitest's own records can take a pass away and add none.
+// The nonce is read, and its file deleted, before any file of the workspace is loaded. A closure around each test records
+// whether its function completed. By changing vitest's own records, a candidate can only lose a pass, not gain one.
 import assert from 'node:assert';
 import strict from 'node:assert/strict';
 import { readFileSync, unlinkSync, writeSync } from 'node:fs';
@@ -38,7 +38,7 @@ export default class extends VitestTestRunner {
 
   /** @param {string} file @param {string} source */
   async importFile(file, source) {
-    // Set-up files are the workspace's own and may add to the assertions; nothing does afterwards.
+    // The workspace's set-up files may extend the assertions. Test files may not.
     if (source === 'collect') {
       freezeAssertions();
       await this.#coverage;
@@ -53,7 +53,7 @@ export default class extends VitestTestRunner {
     await super.onCollected?.(files);
     for (const file of files) {
       if (file.result?.state === 'fail') {
-        // vitest would go on without the file's tests; no report is whole without an end.
+        // vitest would continue without the file's tests. Without the `finished` record, the report is incomplete.
         writeSync(2, `Error: ${messageOf(file.result.errors?.[0])}\n`);
         end();
       }
@@ -85,13 +85,13 @@ export default class extends VitestTestRunner {
   async onAfterRunFiles(files) {
     await super.onAfterRunFiles?.(files);
     for (const [test, { name, done, message }] of this.#seen) {
-      // Hooks and soft assertions fail a test behind its function's end, or the suite alone.
+      // Hooks and soft assertions fail a test after its function has ended, or fail only its suite.
       const error = test.result?.errors?.[0] ?? errorAround(test);
       const passed = done && test.mode === 'run' && test.result?.state === 'pass' && !error;
       const said = done ? (error?.message ?? 'failed') : message;
       report({ kind: 'test', id: name, passed, ...(passed ? {} : { message: `${said}`.slice(0, 500) }) });
     }
-    // vite has changed the text of files, so that places in it say nothing.
+    // vite transforms the files, so the offsets do not refer to the source and are left out.
     for (const called of (await (await this.#coverage)?.()) ?? []) report({ kind: 'coverage', ...called, ends: [] });
     report({ kind: 'finished' });
     end();
@@ -112,7 +112,7 @@ function idOf(test) {
 }
 
 /**
- * What a hook of a suite that holds a test, or of its file, failed with.
+ * The error of a hook of the test's suites or file.
  *
  * @param {Task} test
  */
@@ -122,7 +122,7 @@ function errorAround(test) {
   return (suite ?? test.file)?.result?.errors?.[0];
 }
 
-/** Assertions stay what they are by now, and so do those that tests find in the globals. */
+/** Freezes the assertions, and makes vitest's globals read-only. */
 function freezeAssertions() {
   for (const value of [chai.Assertion.prototype, chai.Assertion, chai.AssertionError.prototype, chai.assert, expect])
     fix(value, Reflect.ownKeys(value));
@@ -134,7 +134,7 @@ function freezeAssertions() {
 
 /**
  * @param {object} value
- * @param {readonly PropertyKey[]} names of properties that nobody can replace any more
+ * @param {readonly PropertyKey[]} names of the properties to make read-only
  */
 function fix(value, names) {
   for (const name of names) {

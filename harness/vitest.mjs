@@ -1,5 +1,5 @@
-// Runs a test file of vitest, inside of the sandbox: a job on stdin, a report on descriptor 3, which `vitest-runner.mjs`
-// writes. Both share one process with the tests (`threads`), for the report's descriptor is handed down to no other.
+// Runs a vitest test file inside the sandbox. Reads a job from stdin; `vitest-runner.mjs` writes a report to descriptor 3.
+// Both run in the same process as the tests (`threads`), because child processes do not inherit the report's descriptor.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { entryOf } from './common.mjs';
 const job = readFileSync(0, 'utf8');
 /** @type {{ files: string[] }} */
 const { files } = JSON.parse(job);
-// Taken away by the runner, in the tests' thread, before anything of the workspace is loaded.
+// The runner, in the tests' thread, deletes this file before it loads any file of the workspace.
 const told = path.join(tmpdir(), 'told.json');
 writeFileSync(told, job);
 

@@ -1,5 +1,5 @@
-// Loaded into the program that run-unmask.mjs starts. That program has a process group of its own, so whoever kills
-// the whole group of `npm start` does not reach it; it notices by the closed channel, and stops as on Ctrl+C.
+// Loaded into the program that run-unmask.mjs starts. That program has its own process group, so a signal to the group of
+// `npm start` does not reach it. If the parent ends, the IPC channel closes, and the program stops as on Ctrl+C.
 process.once('disconnect', () => process.kill(process.pid, 'SIGINT'));
-// The channel alone must not keep it running.
+// Without `unref`, the channel would keep the program running.
 process.channel?.unref();

@@ -1,6 +1,6 @@
 import { requireNode } from './node.mjs';
 
-// Records the golden transcripts again: `npm run golden`. Then review `git diff test/golden`.
+// Records the golden transcripts again: `npm run golden`. Review the result with `git diff test/golden`.
 requireNode();
 const { setUp } = await import('./set-up.mjs');
 setUp();

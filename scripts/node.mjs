@@ -1,4 +1,4 @@
-/** Ends the process with one sentence where Node is older than `engines` in package.json asks for. */
+/** Exits with an error message if Node is older than `engines` in package.json requires. */
 export function requireNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;

@@ -1,6 +1,6 @@
 import { requireNode } from './node.mjs';
 
-// Packages the extension for this platform, or for the one that is named: `npm run package -- win32-x64`.
+// Packages the extension for this platform, or for the one you name: `npm run package -- win32-x64`.
 requireNode();
 const { setUp } = await import('./set-up.mjs');
 setUp();

@@ -1,4 +1,4 @@
-// Writes the generated pages of docs: npm run docs. test/scripts/references.test.ts checks that they are current.
+// Writes the generated pages of docs: npm run docs. test/scripts/references.test.ts checks that they are up to date.
 import path from 'node:path';
 import { writeAtomic } from '../src/platform/files.ts';
 import { jsonSchemas } from '../src/runs/json-schemas.ts';

@@ -3,14 +3,14 @@ import path from 'node:path';
 import { root } from './set-up.mjs';
 
 /**
- * Runs the built `unmask` with these arguments in its own place of this process: same terminal, exit code, signals.
+ * Runs the built `unmask` with these arguments in place of this process: with the same terminal, exit code and signals.
  * @param {string[]} args
  * @returns {Promise<void>}
  */
 export function runUnmask(args) {
-  // On Ctrl+C a terminal signals every process of its group and npm signals its child once more, so a child in our
-  // group could be interrupted three times over, and a second interrupt may mean "at once". It gets a group of its
-  // own, and from here one signal for each that was meant. (A Windows console has no groups; there all get it once.)
+  // On Ctrl+C, a terminal signals every process of its group, and npm then signals its child again. A child in this group
+  // could get three interrupts, and `unmask` may take the second one as "stop immediately". The child therefore has its own
+  // group, and each intended signal is forwarded once. (A Windows console has no groups; each process gets one signal.)
   const ownGroup = process.platform !== 'win32';
   const endWithParent = new URL('end-with-parent.mjs', import.meta.url).href;
   const child = spawn(process.execPath, ['--import', endWithParent, path.join(root, 'dist', 'unmask.mjs'), ...args], {
@@ -31,7 +31,7 @@ export function runUnmask(args) {
   const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', ...(ownGroup ? /** @type {const} */ (['SIGWINCH']) : [])];
   for (const signal of forwarded) process.on(signal, forward);
   if (ownGroup) {
-    // Ctrl+Z and `fg`.
+    // Ctrl+Z suspends both processes, and `fg` resumes them.
     process.on('SIGTSTP', () => {
       child.kill('SIGSTOP');
       process.kill(process.pid, 'SIGSTOP');

@@ -4,11 +4,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// What `npm start` and `npm test` do first, from a bare clone on. Nothing here may import a package: none may be there.
+// The first step of `npm start` and `npm test`, also in a fresh clone. It must not import packages, because they may not be
+// installed yet.
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** What the bundles are made of; a change in any of it means that they are old. */
+/** The inputs of the bundles. If any of them changes, the bundles are out of date. */
 const sources = [
   'src',
   'bench',
@@ -20,15 +21,15 @@ const sources = [
   'tsconfig.json',
 ];
 
-/** Installs the packages and builds the bundles, each only where it is missing or old. Ends the process on failure. */
+/** Installs the packages and builds the bundles if they are missing or out of date. Exits the process on failure. */
 export function setUp() {
   once('node_modules/.unmask-installed', ['package-lock.json'], 'Installing packages', () => npm(['ci']));
   once('dist/.unmask-built', sources, 'Building', () => run(process.execPath, ['esbuild.mjs']));
 }
 
 /**
- * Does the work unless the stamp says that it was done for just these inputs. The stamp goes first and comes back
- * last, so that work which was interrupted is done again.
+ * Does the work unless the stamp matches the inputs. The stamp is removed before the work and written after it, so that
+ * interrupted work is repeated.
  * @param {string} stamp
  * @param {string[]} inputs
  * @param {string} title
@@ -48,7 +49,7 @@ function once(stamp, inputs, title, work) {
 }
 
 /**
- * A hash of the files, and of the platform: packages hold native code, and a folder may be seen from two systems.
+ * A hash of the files and the platform, because packages contain native code and two systems may share a folder.
  * @param {string[]} inputs
  */
 export function fingerprint(inputs) {
@@ -60,7 +61,7 @@ export function fingerprint(inputs) {
 }
 
 /**
- * The file itself, or every file below the folder, in an order that does not depend on the file system.
+ * The file itself, or all files in the folder and its subfolders, in an order independent of the file system.
  * @param {string} relative
  * @returns {string[]}
  */
@@ -75,14 +76,14 @@ function filesUnder(relative) {
 
 /** @param {string[]} args */
 function npm(args) {
-  // Inside of `npm start` this is the npm that runs us; outside, the one on PATH (a batch file on Windows).
+  // Within `npm start`, this is the npm that started this script; otherwise the one on PATH (a batch file on Windows).
   const script = process.env.npm_execpath;
   if (script?.endsWith('.js')) run(process.execPath, [script, ...args]);
   else run('npm', args, process.platform === 'win32');
 }
 
 /**
- * Runs a program; its output goes to stderr, because stdout may be somebody's JSON.
+ * Runs a program. Its output goes to stderr, because a command may print JSON to stdout.
  * @param {string} command
  * @param {string[]} args
  */

@@ -1,7 +1,7 @@
 import { requireNode } from './node.mjs';
 
-// Installs, builds and runs every test: `npm test`, or `npm test -- PATTERN…` for what has one of the patterns in its
-// name. scripts/testing/ is TypeScript, so it can be loaded only after the packages are there.
+// Installs, builds and runs all tests: `npm test`. With `npm test -- PATTERN…`, runs only tests whose name contains one of
+// the patterns. scripts/testing/ is TypeScript, so it can be loaded only after the packages are installed.
 requireNode();
 const { setUp } = await import('./set-up.mjs');
 setUp();

@@ -1,4 +1,4 @@
-// What the extension adds to the start of VS Code, by VS Code's own figure: node --import tsx scripts/measuring/activation.ts
+// Measures the extension's activation time as VS Code reports it: node --import tsx scripts/measuring/activation.ts
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -26,11 +26,12 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Opens a window and reads how long the extension took in it. */
+/** Opens a window and reads the extension's activation time. */
 async function activation(workbench: Workbench): Promise<number> {
   const page = await workbench.open(folder);
   await page.locator('.statusbar-item', { hasText: 'Unmask' }).waitFor({ timeout: 60_000 });
-  // The list draws what can be seen alone, slow extensions first. Not sooner: to draw much costs what is measured.
+  // The list shows only visible rows, slow extensions first, so the window must be tall. It is enlarged only now, because
+  // drawing a large window would add to the measured time.
   await page.setViewportSize({ width: 1280, height: 3000 });
   await runCommand(workbench, page, 'Developer: Show Running Extensions');
   const list = page.locator('.runtime-extensions-editor');

@@ -1,4 +1,5 @@
-// All weights trained, and adapters over a base of each precision: the same fresh, labelled Sudokus, and the loss before and after.
+// Compares full training with adapters on a base of each precision: trains on the same new, labelled Sudokus, and prints
+// the loss before and after.
 // node --import tsx scripts/measuring/adapter-losses.ts [steps]
 import { z } from 'zod';
 import { bundledPuzzleModel } from '../../src/catalogue/find-model.ts';

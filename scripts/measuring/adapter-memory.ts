@@ -1,6 +1,6 @@
-// What a step of SPG takes over a base of half a billion random weights, Qwen2's 0.5B in shape, on one core:
+// Measures the time and memory of an SPG step on a base with random weights in the shape of Qwen2 0.5B, on one core:
 // node --import tsx scripts/measuring/adapter-memory.ts f32|int8|int4 [rank]
-// And what a run over eight billion weights in LLaDA-8B's shape (arXiv 2502.09992) would need, estimated only:
+// Estimates the memory of a run on a model in the shape of LLaDA-8B (arXiv 2502.09992):
 // node --import tsx scripts/measuring/adapter-memory.ts estimate
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 import { type Shape, sizeOf, type TensorSource } from '../../src/graph/tensor.ts';
@@ -44,7 +44,7 @@ const config: ModelConfig = {
 };
 const [prompt, answer, samples] = [64, 64, 2];
 
-/** Random weights that are made one at a time, as they are asked for: all of them at once would be what is measured. */
+/** Random weights, generated one at a time on request: all at once would add to the measured memory. */
 const weights: TensorSource = {
   shapes: weightShapes(config),
   async read(name) {
@@ -53,7 +53,7 @@ const weights: TensorSource = {
   },
 };
 
-/** Uniform numbers of the initial weights' spread, from a generator that makes half a billion of them in seconds. */
+/** Uniform numbers with the standard deviation of initial weights, from a fast generator: half a billion are needed. */
 function drawn(name: string, shape: Shape): Float32Array {
   const data = new Float32Array(sizeOf(shape));
   if (name.endsWith('norm.weight')) return data.fill(1);

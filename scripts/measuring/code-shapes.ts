@@ -1,5 +1,5 @@
-// How many bits a character of held-out middles takes code models of several sizes and vocabularies, trained by the code recipe
-// for as many steps as are given to each, behind steps of the autoregressive recipe where their number is given too:
+// Measures the bits per character of held-out middles for code models of several sizes and vocabularies. Each is trained
+// with the code recipe for STEPS steps, after AUTOREGRESSIVE_STEPS steps of the autoregressive recipe if you give them:
 // node --import tsx scripts/measuring/code-shapes.ts PRESET:VOCABULARY:STEPS[:AUTOREGRESSIVE_STEPS] ...
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -41,7 +41,7 @@ const makers = await Promise.all(
     return { ...shape, curriculum, writing, tokenizer: new Tokenizer(curriculum.tokenizer) };
   }),
 );
-// The same gaps for all: those whose middles fit into the canvas of each.
+// All models use the same gaps, whose middles fit into the canvas of every model.
 const gaps = (await infillingItems(corpus.validation, ['line', 'lines'], gapsOfAKind)).filter((item) =>
   makers.every(
     ({ tokenizer }) =>

@@ -1,10 +1,11 @@
 /**
- * What it costs and gains to keep the keys and values of a context that sees the canvas: 4x4 Sudokus of the test split,
- * decoded greedily by the bundled puzzle model (full attention), the context read again every so many steps.
+ * Measures the accuracy and speed of caching the keys and values of the context in a model with full attention, where the
+ * context attends to the canvas. The bundled puzzle model decodes 4x4 Sudokus of the test split greedily; the cache is
+ * refreshed after a varying number of steps.
  *
  *     node --import tsx scripts/measuring/context-refresh.ts [PUZZLES]
  *
- * Prints cell accuracy, solved grids, the share of tokens that equal those of plain decoding, and seconds, as JSON lines.
+ * Prints JSON lines with cell accuracy, solved grids, the share of tokens equal to those of uncached decoding, and seconds.
  */
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { denoise } from '../../src/diffusion/denoise.ts';
@@ -31,7 +32,7 @@ async function decode(contextRefresh: number) {
   await denoise(model, { prompts: call.prompts.slice(0, 1), seeds: call.seeds.slice(0, 1), options, contextRefresh });
   const begin = performance.now();
   const made: Int32Array[] = [];
-  // One at a time, as an editor decodes.
+  // Batch size 1, as in an editor.
   for (const [index, prompt] of call.prompts.entries()) {
     const [denoised] = await denoise(model, {
       prompts: [prompt],

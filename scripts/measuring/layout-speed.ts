@@ -1,11 +1,11 @@
 /**
- * How fast a model of a published layout computes with random weights, in a precision, on this machine's processor:
+ * Measures the speed of a model with a published layout and random weights, in one precision, on this machine's CPU:
  *
  *     node --import tsx scripts/measuring/layout-speed.ts f32|int8|int4|w8a8|w7a8 [LAYERS] [THREADS]
  *
- * The layout is Qwen3-0.6B's with full attention, with fewer layers if you say so. Prints seconds to load (making the random
- * numbers included), milliseconds of a pass over 32, 64 and 544 tokens with 32 predictions (the first, which compiles, and
- * the best of three), and resident memory, as JSON lines.
+ * The layout is Qwen3-0.6B with full attention and optionally fewer layers. Prints JSON lines: seconds to load (including
+ * the generation of random weights), milliseconds per pass over 32, 64 and 544 tokens with 32 predictions (the first pass,
+ * which compiles, and the best of three), and resident memory.
  */
 import { cpus } from 'node:os';
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';

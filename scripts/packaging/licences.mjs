@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /**
- * The licences of the npm packages whose code stands in bundles, each with its text: most of them ask for that.
+ * The licence texts of the npm packages whose code is in the bundles, because most licences require it.
  *
- * @param {string} root where `node_modules` is
+ * @param {string} root folder that contains `node_modules`
  * @param {readonly string[]} inputs files in the bundles, relative to the root
  */
 export function licencesOf(root, inputs) {

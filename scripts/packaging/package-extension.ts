@@ -9,10 +9,10 @@ import { bundles } from '../../esbuild.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const libraries = 'node_modules/onnxruntime-node/bin/napi-v6';
 
-/** The platform this runs on, in VS Code's words: `linux-x64`. */
+/** The current platform as VS Code names it, such as `linux-x64`. */
 export const thisTarget = `${process.platform}-${process.arch}`;
 
-/** The platforms that ONNX Runtime comes for, and so those that the extension can be packaged for. */
+/** The platforms that the extension can be packaged for: those with an ONNX Runtime library. */
 export function targets(): string[] {
   return readdirSync(path.join(root, libraries))
     .flatMap((platform) => readdirSync(path.join(root, libraries, platform)).map((arch) => `${platform}-${arch}`))
@@ -39,7 +39,7 @@ export async function packageExtension(
   return { file: packagePath, bytes: (await stat(packagePath)).size };
 }
 
-/** `.vscodeignore` and one line more: the native libraries of the platform. */
+/** Writes a temporary ignore file: `.vscodeignore` plus a line that includes the platform's native libraries. */
 async function withIgnoreFile<T>(target: string, use: (ignoreFile: string) => Promise<T>): Promise<T> {
   if (!targets().includes(target)) {
     throw new Error(`There is no ONNX Runtime for ${target}; package for one of ${targets().join(', ')}.`);

@@ -15,7 +15,7 @@ export interface Release {
 export interface ReleaseOptions {
   /** Root of the clone, with `package.json` and `CHANGELOG.md`. */
   readonly root: string;
-  /** Where the files go: `<folder>/<version>`. */
+  /** Parent of the output folder: files are written to `<folder>/<version>`. */
   readonly folder: string;
   readonly platforms?: readonly string[];
   readonly makePackage?: (target: string, file: string) => Promise<unknown>;

@@ -6,7 +6,7 @@ import { tuningSettings } from '../../src/tuning/settings.ts';
 
 type Schema = z.core.JSONSchema.BaseSchema;
 
-/** docs/hyper-parameters.md: every hyper-parameter with type, range, default and meaning, from the schemas that check them. */
+/** docs/hyper-parameters.md: all hyper-parameters with type, range, default and meaning, from their schemas. */
 export function hyperParametersPage(): string {
   return `# Hyper-parameters
 
@@ -60,7 +60,7 @@ function kind(schema: Schema): string {
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(', ');
   const { type, minimum, exclusiveMinimum, maximum, exclusiveMaximum, items } = schema;
   if (type === 'array') return `list of ${kind(items as Schema)}`;
-  // The schema of a whole number names the largest that is represented exactly, which is no bound of ours.
+  // The schema of an integer contains the largest safe integer as a bound, which is not shown.
   const isBound = (bound: unknown) => typeof bound === 'number' && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
   const bounds = [
     ...(isBound(minimum) ? [`>= ${minimum}`] : []),

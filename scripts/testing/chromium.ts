@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 
-/** Where Chromium and Chrome are by default; `UNMASK_TEST_CHROMIUM` names another one. */
+/** Default locations of Chromium and Chrome; `UNMASK_TEST_CHROMIUM` names another one. */
 const places = [
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
@@ -10,7 +10,7 @@ const places = [
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
 ];
 
-/** The Chromium that tests drive, or null where there is none. */
+/** The Chromium that tests use; null: none is installed. */
 export function findChromium(): string | null {
   const named = process.env.UNMASK_TEST_CHROMIUM;
   if (named) return existsSync(named) ? named : null;

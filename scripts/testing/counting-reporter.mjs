@@ -1,6 +1,6 @@
 /**
- * A reporter of node:test that says how a file went as one line of JSON: `{passed, failed, skipped: [name]}`. It
- * writes at the end only, so a file that crashed leaves nothing.
+ * A node:test reporter that prints the result of a file as one line of JSON: `{passed, failed, skipped: [name]}`. It
+ * prints only at the end, so there is no result for a file that crashed.
  * @param {AsyncIterable<{ type: string, data: any }>} events
  */
 export default async function* countingReporter(events) {
@@ -15,7 +15,7 @@ export default async function* countingReporter(events) {
       const reason = [data.skip, data.todo].find((text) => typeof text === 'string' && text !== '');
       if (!isSuite || type === 'test:fail') skipped.push(reason ? `${data.name} (${reason})` : data.name);
     } else if (type === 'test:fail') {
-      // The failures below it are counted already.
+      // A parent that fails only because of its subtests is not counted: they are counted already.
       if (data.details?.error?.failureType !== 'subtestsFailed') failed++;
     } else if (!isSuite) passed++;
   }

@@ -1,4 +1,4 @@
-/** How one check or one test file went. */
+/** The result of a check or a test file. */
 export interface Outcome {
   readonly name: string;
   readonly passed: number;
@@ -6,11 +6,11 @@ export interface Outcome {
   /** Names of the tests that were skipped, each with its reason. */
   readonly skipped: readonly string[];
   readonly seconds: number;
-  /** What there is to read when it failed: all it printed, and what is wrong with the file as a whole. */
+  /** Details of a failure: the whole output, and the problem with the file as a whole. */
   readonly details: string;
 }
 
-/** The line that ends a run, for people and for whoever reads the output. */
+/** The last line of a run, for people and for programs that parse the output. */
 export function summaryLine(outcomes: readonly Outcome[]): string {
   const passed = total(outcomes, (outcome) => outcome.passed);
   const failed = total(outcomes, (outcome) => outcome.failed);
@@ -18,12 +18,12 @@ export function summaryLine(outcomes: readonly Outcome[]): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 
-/** Whether the run as a whole is green: nothing failed, and something ran. */
+/** Whether the run passed: at least one test ran, and none failed. */
 export function isGreen(outcomes: readonly Outcome[]): boolean {
   return outcomes.every((outcome) => outcome.failed === 0) && outcomes.some((outcome) => outcome.passed > 0);
 }
 
-/** One line for what passed, everything for what failed; each printed line is prefixed, so none reads as a summary. */
+/** One line if the outcome is a pass, otherwise all details. Their lines are prefixed, so none looks like a summary. */
 export function describe(outcome: Outcome): string {
   const time = `${outcome.seconds.toFixed(1)} s`;
   const lines = [`${outcome.failed > 0 ? 'FAIL' : 'ok  '} ${outcome.name}  ${count(outcome)}, ${time}`];

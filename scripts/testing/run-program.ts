@@ -1,25 +1,25 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
 export interface Ended {
-  /** Null where a signal ended it. */
+  /** Exit code; null if a signal ended the program. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly timedOut: boolean;
-  /** stdout and stderr together, in the order in which they came. */
+  /** stdout and stderr combined, in order of arrival. */
   readonly output: string;
   readonly seconds: number;
 }
 
 const running = new Set<ChildProcess>();
 
-/** Ends what still runs, for when the whole run is interrupted. */
+/** Ends all running programs. Called when the whole run is interrupted. */
 export function endAll(): void {
   for (const child of running) signalGroup(child, 'SIGTERM');
 }
 
 /**
- * Runs a program to its end; after `limit` seconds it gets SIGTERM, and five seconds later SIGKILL. What it started and
- * left behind ends with it.
+ * Runs a program to its end. After `limit` seconds it gets SIGTERM, and five seconds later SIGKILL. When it ends, the
+ * processes that it started and left running are killed.
  */
 export function runProgram(
   command: string,
@@ -32,7 +32,7 @@ export function runProgram(
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own, so that it can be ended with all that it started.
+      // Its own process group, so that it can be ended together with the processes that it started.
       detached: process.platform !== 'win32',
     });
     running.add(child);
@@ -60,7 +60,7 @@ export function runProgram(
     child.once('exit', (code, signal) => {
       settle();
       signalGroup(child, 'SIGKILL');
-      // Not 'close' alone: a process with a group of its own may have been left behind and hold the pipes open for ever.
+      // Waiting only for 'close' could last forever: a remaining process with its own group may keep the pipes open.
       const end = () => {
         child.stdout.destroy();
         child.stderr.destroy();
@@ -85,6 +85,6 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // Nobody of the group is left.
+    // No process of the group is left.
   }
 }

@@ -11,17 +11,17 @@ const reporter = new URL('counting-reporter.mjs', import.meta.url).href;
 const tsx = import.meta.resolve('tsx');
 
 export interface TestFileOptions {
-  /** Seconds after which the file is ended and has failed. */
+  /** Seconds after which the file is ended and counts as failed. */
   readonly limit?: number;
   /** Environment variables in addition to this process's. */
   readonly env?: NodeJS.ProcessEnv;
-  /** What the outcome is reported under; the file by default. */
+  /** Name of the outcome; default: the file. */
   readonly name?: string;
 }
 
 /**
- * Runs one file of node:test tests in a process of its own. A file that crashes, hangs or holds no test has failed,
- * whatever its tests said.
+ * Runs one node:test file in its own process. A file that crashes, hangs or contains no test counts as failed, even if its
+ * tests passed.
  *
  * @param file relative to `root`
  * @param home the data home for it (`UNMASK_HOME`), so that no test sees or changes the user's own
@@ -46,7 +46,7 @@ export async function runTestFile(
         `--test-reporter-destination=${counts}`,
         path.join(root, file),
       ],
-      // A run inside of a test must not report to the outer one.
+      // A run that is started by a test must not report to the outer run.
       { cwd: root, limit, env: { ...env, UNMASK_HOME: home, NODE_TEST_CONTEXT: undefined } },
     );
     const { passed, failed, skipped } = await readCounts(counts);
@@ -75,7 +75,7 @@ async function readCounts(file: string): Promise<Counts> {
   return text === '' ? { passed: 0, failed: 0, skipped: [] } : (JSON.parse(text) as Counts);
 }
 
-/** What is wrong with the file beyond its failed tests; null where nothing is. */
+/** A problem with the file apart from its failed tests; null: none. */
 function problemOf(
   ended: { code: number | null; signal: string | null; timedOut: boolean },
   reported: number,

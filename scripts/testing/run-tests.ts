@@ -9,7 +9,7 @@ import { findSuites, type Job, type Suite } from './suites.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Over all suites. A test in VS Code waits about as long as it computes, so two jobs fit on one core. */
+/** Maximum number of parallel jobs. A test in VS Code waits about half of the time, so two jobs fit on one core. */
 const jobsAtATime = 2;
 
 /**

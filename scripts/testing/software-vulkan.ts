@@ -7,17 +7,17 @@ import { isolatedSelfTest } from '../../src/engine/isolated-self-test.ts';
 import { messageOf } from '../../src/platform/errors.ts';
 import { cacheFolder } from '../../test/vscode/test-cache.ts';
 
-/** Mesa's lavapipe computes Vulkan on the processor; version 25 is the first that WebGPU accepts as it is. */
+/** Mesa's lavapipe implements Vulkan on the CPU. WebGPU accepts it from version 25. */
 const packages = ['mesa-vulkan-drivers', 'libvulkan1'];
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** The variable that tells the WebGPU suite why there is no adapter. */
+/** The environment variable with the reason why the WebGPU suite has no adapter. */
 export const noAdapter = 'UNMASK_TEST_NO_WEBGPU';
 
 /**
- * The environment in which WebGPU has an adapter: this machine's own, or Mesa's software driver, which is fetched from the
- * machine's own Debian mirror and unpacked into the cache. Nothing is installed or upgraded. Where the driver cannot be had,
- * the environment holds the reason, and the suite is skipped.
+ * Environment variables with which WebGPU has an adapter: this machine's own, or Mesa's software driver. The driver is
+ * fetched from the machine's Debian mirror and unpacked into the cache; nothing is installed or upgraded. If it is not
+ * available, the environment contains the reason, and the suite is skipped.
  */
 export async function webgpuEnvironment(log: (line: string) => void): Promise<NodeJS.ProcessEnv> {
   const { available } = await isolatedSelfTest({ engine: 'onnx', device: 'webgpu' });
@@ -42,7 +42,7 @@ async function ensureDriver(log: (line: string) => void): Promise<string> {
     log(`Fetching Mesa's software driver into ${folder}: 22 MB, once.`);
     await unpackDriver(partial, release);
     await rename(partial, folder).catch((error: unknown) => {
-      // Another run was faster; its folder is as good.
+      // The folder exists if another run was faster; then that folder is used.
       if (!existsSync(folder)) throw error;
     });
   } finally {
@@ -51,7 +51,7 @@ async function ensureDriver(log: (line: string) => void): Promise<string> {
   return folder;
 }
 
-/** apt works in folders of its own here, so that the system's lists and packages stay as they are. */
+/** Runs apt with separate folders, so that the system's lists and packages are not changed. */
 async function unpackDriver(folder: string, release: string): Promise<void> {
   const work = path.join(folder, 'apt');
   await mkdir(path.join(work, 'lists', 'partial'), { recursive: true });
@@ -78,7 +78,7 @@ async function unpackDriver(folder: string, release: string): Promise<void> {
   await rm(work, { recursive: true, force: true });
 }
 
-/** The mirror that this machine takes its release from. */
+/** The mirror that this machine's apt uses for its release. */
 async function mirrorOf(release: string): Promise<string> {
   const format = '$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)';
   const { stdout } = await promisify(execFile)('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);

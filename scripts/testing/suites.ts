@@ -21,7 +21,7 @@ export interface Job {
 export interface Suite {
   readonly name: string;
   readonly jobs: readonly Job[];
-  /** How many of the jobs may run at a time. */
+  /** Maximum number of jobs at a time. */
   readonly concurrency: number;
   /** Installs what the jobs need; an error fails the suite. */
   prepare(log: (line: string) => void): Promise<void>;
@@ -34,7 +34,7 @@ export function findSuites(root: string): Suite[] {
   const jobs = (belongs: (file: string) => boolean, env: () => NodeJS.ProcessEnv = () => ({})): Job[] =>
     all.filter(belongs).map((file) => ({ name: file, run: (home) => runTestFile(root, file, home, { env: env() }) }));
   let webgpu: NodeJS.ProcessEnv = {};
-  // `workspaces` holds sample projects, whose tests are run by our tests.
+  // `workspaces` contains sample projects. Their tests are run by other tests.
   const separate = ['sandbox', 'golden', 'webgpu', 'browser', 'vscode', 'workspaces'];
   return [
     { name: 'checks', jobs: checks(root), concurrency: 2, prepare: async () => {} },
@@ -47,7 +47,7 @@ export function findSuites(root: string): Suite[] {
     { name: 'rounding', jobs: roundingJobs(root, all), concurrency: 2, prepare: async () => {} },
     {
       name: 'sandbox',
-      // One of the golden transcripts runs a workspace's tests.
+      // One of the golden transcripts runs a workspace's tests, so it needs the sandbox.
       jobs: jobs((file) => isIn('sandbox')(file) || isIn('golden')(file)),
       concurrency: 1,
       prepare: (log) => ensureOnSystem(needs.sandbox, log),
@@ -78,7 +78,7 @@ export function findSuites(root: string): Suite[] {
   ];
 }
 
-/** Folders of tests that compare what models compute, and what follows from it. */
+/** Folders of tests that compare model outputs, or results that depend on them. */
 const roundingFolders = [
   'cli',
   'diffusion',
@@ -90,7 +90,7 @@ const roundingFolders = [
   'training',
   'tuning',
 ];
-/** These run with every `npm test`, with the first seed. */
+/** The rounding tests that every `npm test` runs, with the first seed. */
 const roundingSample = ['diffusion/infill', 'evaluation/evaluation-run', 'model/transformer', 'tuning/methods'];
 
 /** Test files that must also pass when products round differently (test/rounding), with three seeds. */
@@ -108,7 +108,7 @@ function roundingJobs(root: string, all: readonly string[]): Job[] {
   );
 }
 
-/** Loads test/rounding/other-rounding.ts into a test file and the processes that it starts. */
+/** An environment that loads test/rounding/other-rounding.ts into a test file and the processes that it starts. */
 function otherRounding(root: string, seed: number): NodeJS.ProcessEnv {
   const module = pathToFileURL(path.join(root, 'test', 'rounding', 'other-rounding.ts')).href;
   return { UNMASK_ROUNDING: String(seed), NODE_OPTIONS: `--import ${import.meta.resolve('tsx')} --import ${module}` };
@@ -136,7 +136,7 @@ function checks(root: string): Job[] {
   ];
 }
 
-/** `*.test.ts` below the folder. Enumerated here, because Node's own test runner takes no globs before version 21. */
+/** All `*.test.ts` in the folder and its subfolders. Node's test runner accepts no globs before version 21. */
 function testFiles(root: string, folder: string): string[] {
   if (!existsSync(path.join(root, folder))) return [];
   return readdirSync(path.join(root, folder), { withFileTypes: true })

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { findChromium } from './chromium.ts';
 
-/** Something that a suite needs from the system, and the Debian package that brings it. */
+/** A system requirement of a suite, and the Debian package that provides it. */
 interface Need {
   readonly what: string;
   readonly debian: string;
@@ -13,14 +13,14 @@ interface Need {
 
 const chromium: Need = { what: 'Chromium', debian: 'chromium', present: () => findChromium() !== null };
 const fonts: Need = { what: 'a font', debian: 'fonts-dejavu-core', present: hasFont };
-/** What the native parts of code-server are built with. */
+/** Requirements to build the native parts of code-server. */
 const build: readonly Need[] = [
   { what: 'the Kerberos headers', debian: 'libkrb5-dev', present: () => process.platform !== 'linux' || hasKerberos() },
   { what: 'make', debian: 'make', present: () => onPath('make') },
   { what: 'a C++ compiler', debian: 'g++', present: () => onPath('g++') || onPath('clang++') },
   { what: 'Python 3', debian: 'python3', present: () => onPath('python3') },
 ];
-/** What code that a model wrote is run in, and the languages of the tests that it is run with. */
+/** The sandbox for generated code, and the languages of the tests that run in it. */
 const sandbox: readonly Need[] = [
   { what: 'bubblewrap', debian: 'bubblewrap', present: () => process.platform !== 'linux' || onPath('bwrap') },
   { what: 'Python 3', debian: 'python3', present: () => onPath('python3') },
@@ -34,8 +34,8 @@ export const needs = {
 } satisfies Record<string, readonly Need[]>;
 
 /**
- * Sees that the system has what is needed: installs it where that can be done without asking (root on a Debian
- * system), else throws an error that says what to install.
+ * Ensures that the system meets the requirements. Installs missing packages if this is possible without a prompt (as root
+ * on Debian); otherwise throws an error that says what to install.
  */
 export async function ensureOnSystem(needed: readonly Need[], log: (line: string) => void): Promise<void> {
   const missing = needed.filter((need) => !need.present());
@@ -65,7 +65,7 @@ function onPath(program: string): boolean {
 }
 
 function hasPytest(): boolean {
-  // One that is installed for another Python than that on PATH helps nobody, nor would installing it again.
+  // Debian's `pytest-3` may belong to another Python than the one on PATH, but installing it again would not help.
   return (
     onPath('pytest') || spawnSync('python3', ['-c', 'import pytest']).status === 0 || existsSync('/usr/bin/pytest-3')
   );

@@ -22,7 +22,7 @@ export interface Example {
   readonly canvases: readonly ExampleCanvas[];
 }
 
-/** The tokens [start, end) of an example. */
+/** A canvas: the tokens [start, end) of an example. */
 export interface ExampleCanvas {
   readonly start: number;
   readonly end: number;
@@ -49,7 +49,8 @@ export function maskedDiffusionBatch(
   random: Random,
 ): Batch {
   const longest = Math.max(...examples.map(({ tokens }) => tokens.length));
-  // If texts have many lengths, a few batches have equal lengths by chance, which does not justify separate programs.
+  // In the stratified process, texts have many lengths. Some batches have equal lengths by chance, which does not justify
+  // separate programs, so they are padded too.
   const even = process !== 'stratified' && examples.every(({ tokens }) => tokens.length === longest);
   // Texts of different lengths are padded to a bucket, so that few programs are compiled.
   const length = even ? longest : Math.ceil(longest / 16) * 16;

@@ -30,7 +30,7 @@ import { runTrainingJob, type TrainingHooks } from './training-job.ts';
 
 export type PretrainingHooks = TrainingHooks;
 
-/** What `unmask pretrain` prints. */
+/** The result that `unmask pretrain` prints. */
 export interface PretrainingResult {
   readonly model: string;
   readonly run: string;
@@ -39,7 +39,7 @@ export interface PretrainingResult {
   readonly metrics: Readonly<Record<string, Interval>>;
 }
 
-/** Trains a base model, in a new run directory under `root`, and leaves it with its card in `output`. */
+/** Trains a base model in a new run directory under `root`, and writes the model and its card to `output`. */
 export async function startPretraining(
   engine: Engine,
   root: string,
@@ -68,8 +68,8 @@ export async function startPretraining(
 }
 
 /**
- * Continues a pretraining run from its last checkpoint, on the same trajectory; with other `steps`, on that of a
- * learning rate that falls until then.
+ * Continues a pretraining run from its last checkpoint, on the same trajectory. If `steps` differs, the learning rate
+ * falls until the new last step instead.
  */
 export async function resumePretraining(
   engine: Engine,
@@ -99,7 +99,7 @@ export async function resumePretraining(
   return runPretraining({ place: { dir, step: progress.step, steps }, model, curriculum, request, progress, hooks });
 }
 
-/** The model of a checkpoint, ready to be trained further; without one, the model that the run began with. */
+/** The model of a checkpoint, ready for further training; if there is none, the model that the run began with. */
 async function resumedModel(
   engine: Engine,
   recipe: Recipe,
@@ -116,10 +116,10 @@ async function resumedModel(
   return { model: await LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer)), progress };
 }
 
-/** Kinds of batches alternate; after so many steps each has occurred. */
+/** Number of steps after which every kind of batch has occurred, because kinds alternate. */
 const turnOfKinds = 8;
 
-/** Approximate bytes that the training takes, by the largest batch of its first steps. */
+/** Approximate memory of training in bytes, from the largest batch of its first steps. */
 function memoryOf({ config }: LanguageModel, curriculum: Curriculum, { settings, seed }: PretrainingRequest): number {
   const needs = Array.from({ length: turnOfKinds }, (_, step) =>
     curriculum.examples(step + 1, settings.batch_size, new Random(seed, 'memory', step)).map((batch) => {

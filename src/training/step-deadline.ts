@@ -1,9 +1,9 @@
 import { Interrupted } from '../platform/errors.ts';
 
-/** Longest delay of a timer in milliseconds; a later deadline is watched by `look` alone. */
+/** Longest delay of a timer in milliseconds; only `look` detects a later deadline. */
 const longestDelay = 2 ** 31 - 1;
 
-/** Ends a training step that is under way when the time limit of its run is over. */
+/** Aborts the current training step when the time limit of its run has passed. */
 export class StepDeadline {
   readonly #outer: AbortSignal;
   readonly #limit = new AbortController();
@@ -12,7 +12,7 @@ export class StepDeadline {
   /** Aborted by the time limit, or by `outer`. */
   readonly signal: AbortSignal;
 
-  /** `seconds` are those left for training; null: there is no limit. */
+  /** @param seconds left for training; null: no limit */
   constructor(outer: AbortSignal, seconds: number | null) {
     this.#outer = outer;
     this.#end = seconds === null ? Number.POSITIVE_INFINITY : performance.now() + 1000 * seconds;
@@ -20,12 +20,12 @@ export class StepDeadline {
     this.signal = AbortSignal.any([outer, this.#limit.signal]);
   }
 
-  /** Checks the clock, for work that calls engines in a loop: timers do not fire in time between two of their runs. */
+  /** Checks the clock. Needed by work that calls engines in a loop, because timers do not fire in time between two calls. */
   look(): void {
     if (performance.now() >= this.#end) this.#limit.abort(new Interrupted('The time limit is over.'));
   }
 
-  /** Whether the time limit alone ended the step. */
+  /** Whether the time limit, and not `outer`, ended the step. */
   get hasPassed(): boolean {
     return this.#limit.signal.aborted && !this.#outer.aborted;
   }

@@ -21,7 +21,7 @@ export interface Batch {
   readonly rows: HostTensor;
   /** The target tokens at these positions [n], i32. */
   readonly targets: HostTensor;
-  /** What is added to the logits of predictions at which only some tokens are allowed, [k, vocabulary]; default: nothing. */
+  /** Bias [k, vocabulary] added to the logits of predictions at which only some tokens are allowed; absent: none. */
   readonly logitBias?: HostTensor;
   /** The row of `logitBias` for each prediction [n], i32; present if `logitBias` is. */
   readonly biasRows?: HostTensor;
@@ -216,7 +216,7 @@ export class Trainer {
   }
 }
 
-/** Zeros in the shape of x, whatever it holds. A constant would be stored in the program's file and in memory. */
+/** Zeros in the shape of x, also if x has NaN. A constant would be stored in the program's file and in memory. */
 const zeroed = (x: Tensor): Tensor => where(less(x, x), x, 0);
 
 const value = (tensor: HostTensor | undefined): number => tensor!.data[0] as number;

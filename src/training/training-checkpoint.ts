@@ -19,12 +19,12 @@ const progressSchema = z.object({
   best: z.object({ step: z.int(), score: z.number() }).nullable(),
 });
 
-/** `state.json` of a checkpoint: how far the training loop was. */
+/** `state.json` of a checkpoint: the progress of the training loop. */
 export type TrainingProgress = z.infer<typeof progressSchema>;
 
 export const freshProgress: TrainingProgress = { step: 0, seconds: 0, num_tokens: 0, best: null };
 
-/** File of what a method carries; it is absent if the method carries nothing. */
+/** File of the method's state; absent if the method has no state. */
 const methodFile = 'method.safetensors';
 const optimizerFile = 'optimizer.safetensors';
 const progressFile = 'state.json';
@@ -32,14 +32,14 @@ const progressFile = 'state.json';
 export interface TrainingState {
   readonly run: RunWriter;
   readonly model: LanguageModel;
-  /** What the method carries from step to step. */
+  /** The method, whose state is saved if it has any. */
   readonly method: { state?(): Promise<ReadonlyMap<string, HostTensor>> };
   readonly progress: TrainingProgress;
   /** How many recent checkpoints to keep, in addition to the best; absent: 3. */
   readonly keepCheckpoints?: number;
 }
 
-/** Writes the checkpoint of the step in `progress`, with all that training needs to continue from it. */
+/** Writes the checkpoint of the step in `progress`, with everything that is needed to continue training from it. */
 export async function saveCheckpoint({ run, model, method, progress, keepCheckpoints }: TrainingState): Promise<void> {
   await run.checkpoint(
     progress.step,
@@ -62,7 +62,7 @@ export async function noteProgress(run: string, progress: TrainingProgress): Pro
   if (last?.step === progress.step) await writeJson(path.join(last.dir, progressFile), progress);
 }
 
-/** How far training was at a checkpoint, and the state of the optimiser and the method there. */
+/** The progress of training at a checkpoint, and the state of the optimiser and the method. */
 export async function readProgress(checkpoint: string): Promise<{
   progress: TrainingProgress;
   optimizer: Map<string, HostTensor>;
@@ -82,7 +82,7 @@ export async function readProgress(checkpoint: string): Promise<{
   };
 }
 
-/** State for training from a checkpoint: what it kept, and zeros for the rest. */
+/** The state for training from a checkpoint: the stored tensors, and zeros for all others. */
 export function resumedState(
   { config, adapter }: Pick<Checkpoint, 'config' | 'adapter'>,
   optimizer: ReadonlyMap<string, HostTensor>,

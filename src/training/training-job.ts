@@ -19,16 +19,16 @@ export interface TrainedStep {
   readonly warnings?: readonly string[];
 }
 
-/** A training method, as the loop sees it. Everything random in a step follows from the seed and the step's number. */
+/** A training method, as the loop sees it. All randomness in a step is determined by the seed and the step's number. */
 export interface TrainingMethod {
   /**
    * Makes one step. If `context.signal` is aborted before the step has changed weights or optimiser, it throws the
    * signal's reason, and making the same step later gives the same result. After that it completes the step.
    */
   step(step: number, context?: WorkContext): Promise<TrainedStep>;
-  /** Evaluates the present weights; absent: the job has no evaluations between its steps. */
+  /** Evaluates the current weights; absent: the job has no evaluations between its steps. */
   evaluate?(context?: WorkContext): Promise<Evaluation>;
-  /** What the method carries from step to step in addition to weights and optimiser; a checkpoint keeps it. */
+  /** State that the method keeps between steps in addition to weights and optimiser; stored in checkpoints. */
   state?(): Promise<ReadonlyMap<string, HostTensor>>;
   /** Releases what the method compiled and loaded, but not its model. */
   dispose?(): Promise<void>;
@@ -36,9 +36,9 @@ export interface TrainingMethod {
   readonly bestBy?: string;
 }
 
-/** What the caller of a training job sees of it. */
+/** Callbacks through which the caller observes a training job. */
 export interface TrainingHooks extends JobHooks {
-  /** Lines about what is found out before the run starts. */
+  /** Receives lines of output about the preparation, before the run starts. */
   readonly onPrepare?: ((line: string) => void) | undefined;
   readonly onStep?: ((event: StepEvent, eta: number | null) => void) | undefined;
   readonly onEvaluation?: ((step: number, evaluation: Evaluation) => void) | undefined;
@@ -65,8 +65,8 @@ export interface TrainingJob {
 
 /**
  * The loop that supervised training and policy gradients share: steps, evaluations and checkpoints. A job that is killed
- * at any moment continues from its last checkpoint on the same trajectory; one that is stopped saves the state after its
- * last whole step first.
+ * can continue from its last checkpoint on the same trajectory. A job that is cancelled first saves the state after its
+ * last complete step.
  */
 export async function runTrainingJob(training: TrainingJob): Promise<TrainingProgress> {
   const loop = await TrainingLoop.start(training);
@@ -76,7 +76,7 @@ export async function runTrainingJob(training: TrainingJob): Promise<TrainingPro
 class TrainingLoop {
   readonly #training: TrainingJob;
   #progress: TrainingProgress;
-  /** The step whose checkpoint is on the disk, and the one whose evaluation is in the event log; -1: none. */
+  /** The last step with a checkpoint on disk, and the last step with an evaluation in the event log; -1: none. */
   #saved: number;
   #evaluated: number;
 
@@ -108,7 +108,7 @@ class TrainingLoop {
       await this.#evaluate();
       await this.#save({ evenFirst: true });
     } catch (error) {
-      // What was aborted has changed nothing, so the state is still that after the last whole step.
+      // An aborted step has changed nothing, so the state is still that after the last complete step.
       if (isInterruption(error) && isInterruption(job.signal.reason)) await this.#save();
       throw error;
     }
@@ -185,8 +185,8 @@ class TrainingLoop {
   }
 
   /**
-   * Seconds left of the run when `done` steps took `seconds` in all. `left` are the seconds left of a step that is under
-   * way, whose time so far counts among `seconds`; null while they are unknown.
+   * Estimated remaining seconds of the run after `done` steps that took `seconds` in total. `left` is the remaining time
+   * of the current step, whose elapsed time is part of `seconds`; null: unknown.
    */
   #secondsLeft(done: number, seconds: number, left?: number | null): number | null {
     const { steps, timeLimit } = this.#training;
@@ -197,7 +197,7 @@ class TrainingLoop {
     return known.length === 0 ? null : Math.max(0, Math.min(...known));
   }
 
-  /** Evaluates the present weights, unless the event log has that evaluation, and notes whether they are the best. */
+  /** Evaluates the current weights, unless the event log has that evaluation, and records whether they are the best. */
   async #evaluate(): Promise<void> {
     const { job, method, hooks } = this.#training;
     const { step, best } = this.#progress;
@@ -212,7 +212,7 @@ class TrainingLoop {
     const score = method.bestBy === undefined ? undefined : evaluation.metrics[method.bestBy]?.value;
     if (score === undefined || score <= (best?.score ?? Number.NEGATIVE_INFINITY)) return;
     this.#progress = { ...this.#progress, best: { step, score } };
-    // A checkpoint that was written before its step was evaluated learns that it is the best.
+    // The checkpoint of this step may have been written before the evaluation, so its record of the best is updated.
     if (this.#saved === step) await noteProgress(job.run.dir, this.#progress);
   }
 

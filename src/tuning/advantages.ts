@@ -8,8 +8,8 @@ export interface GroupAdvantages {
 }
 
 /**
- * Group advantages without division by the standard deviation (SPG, arXiv 2510.09541; Dr. GRPO, arXiv 2503.20783). Null is
- * a completion that has no reward: its group is the others.
+ * Group advantages without division by the standard deviation (SPG, arXiv 2510.09541; Dr. GRPO, arXiv 2503.20783). A
+ * reward is null if the completion could not be scored; the group mean then excludes that completion.
  */
 export function groupAdvantages(rewards: readonly (number | null)[], groupSize: number): GroupAdvantages {
   const advantages: number[] = [];
@@ -20,7 +20,7 @@ export function groupAdvantages(rewards: readonly (number | null)[], groupSize: 
     const group = all.filter((reward) => reward !== null);
     const mean = group.reduce((sum, reward) => sum + reward, 0) / group.length;
     const equal = group.every((reward) => reward === group[0]);
-    // A mean of equal numbers may be off by a rounding: such a group must not teach anything.
+    // The mean of equal numbers may have a rounding error. Advantages of such a group must be exactly 0.
     advantages.push(...all.map((reward) => (equal || reward === null ? 0 : reward - mean)));
     if (equal) zero++;
     else stds += Math.sqrt(group.reduce((sum, reward) => sum + (reward - mean) ** 2, 0) / (group.length - 1));

@@ -29,33 +29,33 @@ export interface Rollout extends InfillContext {
   readonly confidence: Float32Array;
   readonly entropy: Float32Array;
   readonly forwards: number;
-  /** The end of the prompt that the first tokens spell (token healing); absent: nothing. */
+  /** The end of the prompt that the first tokens repeat (token healing); absent: none. */
   readonly healed?: string;
-  /** Tokens at the end that follow the end of the middle, so that the model did not choose them; absent: none. */
+  /** Number of tokens after the end of the middle, which the model did not choose; absent: 0. */
   readonly forcedTokens?: number;
   /** Tokens that were replaced when the end of the middle was revealed before them. */
   readonly overwritten?: readonly Overwritten[];
   /** Tokens up to and including the first end of text. */
   readonly length: number;
   readonly completion: string;
-  /** How the text was edited after its draft, if it was; `tokens` are then those after the last edit. */
+  /** The edits made after the draft, if any; `tokens` are then those after the last edit. */
   readonly edits?: readonly Edit[];
 }
 
-/** A pass that read a whole text and replaced some of its tokens. */
+/** A pass over a complete text that replaced some of its tokens. */
 export interface Edit {
   /** The completion's tokens before the pass. */
   readonly before: Int32Array;
   readonly places: readonly number[];
-  /** The new token of each place. */
+  /** The new token at each of these positions. */
   readonly tokens: readonly number[];
 }
 
-/** How a batch of rollouts is watched and stopped. */
+/** Progress and cancellation of a batch of rollouts. */
 export interface RolloutWatch {
   /** Checked between two denoising steps; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
-  /** Called before each denoising step with the share of them that are done, 0 to 1. */
+  /** Called before each denoising step with the share of completed steps, 0 to 1. */
   readonly onStep?: ((share: number) => void) | undefined;
 }
 
@@ -100,7 +100,7 @@ export async function generateRollouts(
   });
 }
 
-/** `make` with its results kept by text: completions of a group share their prompt. */
+/** Caches the results of `make` by text, because the completions of a group share their prompt. */
 function memoize<T>(make: (text: string) => T): (text: string) => T {
   const made = new Map<string, T>();
   return (text) => {
@@ -112,18 +112,18 @@ function memoize<T>(make: (text: string) => T): (text: string) => T {
 /** How the rollouts of one step are generated and scored. */
 export interface GenerationPlan {
   readonly jobs: readonly RolloutJob[];
-  /** Jobs that are generated at a time. */
+  /** Number of jobs generated at a time. */
   readonly chunkSize: number;
   readonly generate: (jobs: readonly RolloutJob[]) => Promise<Rollout[]>;
-  /** Finds out rewards; `signal` is aborted when they are not needed any more. */
+  /** Computes rewards; `signal` is aborted when they are no longer needed. */
   readonly score: (rollouts: readonly Rollout[], signal: AbortSignal) => Promise<(Reward | ScoringError)[]>;
-  /** Stops scoring; `generate` watches it by itself. */
+  /** Cancels scoring; `generate` must observe it itself. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Generates completions in chunks, and scores each chunk while the next is generated. Both results are in the order of
- * the jobs. If anything fails or is stopped, all scoring is stopped, and the error is thrown once nothing runs any more.
+ * the jobs. On a failure or cancellation, all scoring is cancelled, and the error is thrown after everything has ended.
  */
 export async function generateAndScore({ jobs, chunkSize, generate, score, signal }: GenerationPlan) {
   const rollouts: Rollout[] = [];
@@ -150,7 +150,7 @@ export async function generateAndScore({ jobs, chunkSize, generate, score, signa
   return { rollouts, rewards: async () => (await Promise.all(scores).catch(endAll)).flat() };
 }
 
-/** Rewards of rollouts. Equal completions of the same problem are scored once; progress counts the distinct ones. */
+/** Rewards of rollouts. Equal completions of a problem are scored once; progress counts distinct completions. */
 export async function scoreRollouts(
   task: Task,
   rollouts: readonly Pick<Rollout, 'job' | 'completion'>[],

@@ -1,16 +1,16 @@
 import { labelledSudokus, sudokuExamples } from '../training/puzzle-recipe.ts';
 
 /**
- * What `npm start` does, chosen on validation puzzles of the training grids (docs/experiments.md has the search): SPG
- * on fresh Sudokus that carry no label, only a check of the rules.
+ * The settings of `npm start`: SPG on new Sudokus without labels, where the reward only checks the rules. They were
+ * chosen on validation puzzles of the training grids; docs/experiments.md describes the search.
  */
 export const startRecipe = {
   task: 'sudoku4x4',
   objective: 'spg-mixture',
-  /** Held-out puzzles of the test grids. */
+  /** Number of held-out puzzles, from the test grids. */
   problems: 256,
   steps: 120,
-  /** Seconds of tuning at most, so that the whole stays under six minutes on two cores. */
+  /** Maximum seconds of tuning, so that `npm start` takes less than six minutes on two cores. */
   timeLimit: 130,
   settings: {
     reward: 'rules',
@@ -18,12 +18,12 @@ export const startRecipe = {
     prompts_per_step: 32,
     group_size: 8,
     temperature: 0.9,
-    // Tokens that the model is nearly sure of are revealed together: a third of the forward passes, hardly a worse answer.
+    // Revealing tokens of high confidence together takes a third of the forward passes and hardly changes the answers.
     order: 'threshold',
     threshold: 0.98,
-    // The upper bound weighs a token by the confidence in it over the masked versions, so it wants more than two.
+    // The upper bound weights a token by the model's confidence over its masked versions, so two of them are too few.
     mask_samples: 8,
-    // The base never saw a prompt with masks.
+    // The base model was not trained on prompts that contain masks.
     clean_token_masking: 0,
     inner_updates: 1,
     learning_rate: 1e-4,
@@ -32,7 +32,7 @@ export const startRecipe = {
     evaluation_problems: 64,
     checkpoint_every: 60,
   },
-  /** The control goes on where the base's own training left off: the same examples, the same optimiser. */
+  /** The control continues the base model's own training, with the same examples and the same optimiser. */
   control: {
     examples: sudokuExamples,
     batch: 64,

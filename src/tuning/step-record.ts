@@ -21,7 +21,7 @@ export function sampleRecord(rollout: Rollout, reward: Reward | ScoringError, ad
   };
 }
 
-/** How a completion that was decoded as in an editor was constrained; nothing for all others. */
+/** The constraints on a completion that was decoded as in an editor; empty for all others. */
 function infillingRecord({
   job,
   tokens,
@@ -45,8 +45,8 @@ function rewardRecord({ total, parts, report }: Reward): Pick<SampleRecord, 'rew
 }
 
 /**
- * Means over the completions that were scored, and the number of the others if there are any. Throws a `UserError` if
- * none was scored.
+ * Means over the scored completions, and the number of unscored ones if there are any. Throws a `UserError` if no
+ * completion was scored.
  */
 export function rewardMetrics(all: readonly (Reward | ScoringError)[]): Record<string, number> {
   const rewards = all.filter(isScored);
@@ -62,7 +62,7 @@ export function rewardMetrics(all: readonly (Reward | ScoringError)[]): Record<s
   return metrics;
 }
 
-/** What the user should know about completions that could not be scored. */
+/** Warnings for the user about completions that could not be scored. */
 export function scoringWarnings(all: readonly (Reward | ScoringError)[]): string[] {
   const count = all.filter((reward) => !isScored(reward)).length;
   if (count === 0) return [];

@@ -36,7 +36,7 @@ import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
 import { adapterOf, startingPoint } from './starting-point.ts';
 
-/** What a tuning run is asked to do; all of it is kept in `run.json`, so that it can be resumed. */
+/** A request for a tuning run. It is stored in `run.json`, so that the run can be resumed. */
 export interface TuningRequest {
   readonly task: string;
   readonly objective: string;
@@ -45,9 +45,9 @@ export interface TuningRequest {
   readonly timeLimit: number | null;
   readonly seed: number;
   readonly settings: FullTuningSettings;
-  /** Problems to train on, for tasks that make none themselves. */
+  /** File of training problems, for tasks that do not generate problems. */
   readonly data: string | null;
-  /** Held-out problems on which the result is measured, before and after; 0: it is not. */
+  /** Number of held-out problems for the evaluation before and after training; 0: no evaluation. */
   readonly testProblems: number;
 }
 
@@ -75,7 +75,7 @@ export async function startTuning(
   const memory = await checkMemory(engine, resolved, request, hooks);
   const model = await begin(engine, resolved, request);
   const { task, objective, seed, steps, settings, ...rest } = request;
-  // Problems of the request are reported before a run directory is made.
+  // An invalid request is reported before a run directory is created.
   const prepared = await prepareOrDispose(model, request, splitRows);
   if (prepared.split) hooks.onPrepare?.(describeSplit(prepared.split.counts));
   const run = {
@@ -157,13 +157,13 @@ const prepareOrDispose = (...[model, ...rest]: Parameters<typeof prepare>): Prom
     throw error;
   });
 
-/** The model that a run begins with. What was read of it is not held beyond here: an engine may keep it otherwise. */
+/** The model that a run begins with. The weights read from disk are released here; an engine may store them differently. */
 async function begin(engine: Engine, resolved: ResolvedModel, request: TuningRequest): Promise<LanguageModel> {
   const checkpoint = await startingPoint(engine, resolved, request);
   return LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config, checkpoint.adapter));
 }
 
-/** The model of a checkpoint from which a run goes on. */
+/** The model of the checkpoint that a run resumes from. */
 async function goOn(
   engine: Engine,
   resolved: ResolvedModel,
@@ -174,8 +174,8 @@ async function goOn(
 }
 
 /**
- * Says what a run will take of its device's memory, before any weight is read, and returns it in bytes. Throws a `UserError`
- * where it cannot fit.
+ * Reports how much memory a run needs on its device, before any weight is read, and returns it in bytes. Throws a
+ * `UserError` if it cannot fit.
  */
 async function checkMemory(
   { name, device }: Engine,
@@ -191,9 +191,9 @@ async function checkMemory(
   } = resolveSettings({ generation }, taskByName(task), settings, generation.prompt_format);
   const need = memoryNeed(config, {
     adapter: adapter ?? undefined,
-    // Elsewhere a base in blocks is kept as the numbers that these stand for.
+    // All other devices store a quantised base dequantised.
     precision: name === 'onnx' && device === 'cpu' ? (adapter?.precision ?? 'f32') : 'f32',
-    // Prompts are not known yet; they are reckoned as long as what is written.
+    // Prompts are not known yet; the estimate assumes that they are as long as the completions.
     row: { length: Math.min(2 * answer, config.max_position_embeddings), answer },
     rows: settings.micro_batch * settings.mask_samples,
   });
@@ -212,8 +212,8 @@ interface Prepared {
 }
 
 /**
- * Finds the problems of a request, which `split` divides if they come from a file, and tries one out. Throws if task,
- * reward, data or model do not go together.
+ * Prepares the problems of a request and scores one as a test. Problems from a file are divided by `split`. Throws if
+ * task, reward, data and model do not fit together.
  */
 async function prepare(
   model: LanguageModel,
@@ -248,7 +248,8 @@ async function prepare(
   const room = model.config.max_position_embeddings - decoding.length;
   const given = (row: unknown) => contextLength(model, task, row, format);
   const divided = rows && split(task, rows, data as string);
-  // Problems that are too long for the model are left out. If all training problems are, the check below says by how much.
+  // Problems that are too long for the model are left out. If all training problems are too long, `checkLength` below
+  // reports by how much.
   const fitting = (part: readonly unknown[]) => part.filter((row) => given(row) <= room);
   const short = divided && fitting(divided.parts.training);
   const training = short?.length === 0 ? divided!.parts.training : short;
@@ -332,13 +333,13 @@ function runTuning(tuning: TuningJob): Promise<TuningResult> {
   });
 }
 
-/** If an adapter's base is a checkpoint of another run, notes there that this run needs it. */
+/** If an adapter's base is a checkpoint of another run, records in that run that this one needs it. */
 async function keepBase(base: string, run: string): Promise<void> {
   const isCheckpoint = path.basename(path.dirname(base)) === path.basename(runFile(run).checkpoints);
   if (isCheckpoint) await keepAsBase(base, run);
 }
 
-/** Measures weights on the test problems, before the first step and after the last. */
+/** Evaluates the model on the test problems, before the first step and after the last. */
 class TestProblems {
   readonly #job: RunningJob;
   readonly #model: LanguageModel;
@@ -360,7 +361,7 @@ class TestProblems {
     this.#hooks = hooks;
   }
 
-  /** Evaluates the present weights and appends the result to the event log; null if there are no test problems. */
+  /** Evaluates the current weights and appends the result to the event log; null if there are no test problems. */
   async measure(step: number): Promise<Readonly<Record<string, Interval>> | null> {
     const { task, test } = this.#prepared;
     if (test.length === 0) return null;

@@ -48,7 +48,7 @@ export function worldSettings(length: number, changes: object = {}): TuningSetti
     clean_token_masking: 0,
     masking: 'random',
     repair_steps: 0,
-    // With edits, the reward would be that of another text than the enumerated one.
+    // With edits, the rewarded text would differ from the enumerated one.
     edit_threshold: 0.999999,
     tilt_steps: 1_000_000,
     trace_steps: length,

@@ -1,11 +1,11 @@
 /**
  * Exact likelihood of a completion under a masked diffusion model with N steps, and the exact values of its bounds.
- * A completion's partly masked versions are the subsets S of its n places, as bit masks; `logp(S)[i]` is the model's
- * log-probability of token i where the places of S are masked.
+ * A partly masked version of a completion is given by the subset S of its n positions that are masked, as a bit mask;
+ * `logp(S)[i]` is the model's log-probability of token i given this version.
  *
- * The reverse process goes from N steps down to 0; the step with k steps left reveals each masked place with probability
- * 1/k (the linear schedule on a uniform grid), several at once. So the log-likelihood is a sum over chains of subsets,
- * by dynamic programming:
+ * The reverse process goes from N steps down to 0. If k steps are left, a step reveals each masked position with
+ * probability 1/k (the linear schedule on a uniform grid), possibly several at once. The log-likelihood is therefore a
+ * sum over chains of subsets, computed by dynamic programming:
  *
  *     f_k(S) = sum over R in S of (1/k)^|R| (1 - 1/k)^|S\R| prod_{i in R} pi(x_i | S) f_{k-1}(S \ R)
  */

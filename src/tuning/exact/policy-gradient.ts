@@ -1,7 +1,7 @@
 /**
- * The enumerated policy gradient of the tiny world: the gradient of E[r(x)] where x is written one letter at a time, in
- * random order, from the model's own distribution. Over canvases z with m masked places, with V the expected reward and
- * R the probability of passing through,
+ * The enumerated policy gradient of the tiny world: the gradient of E[r(x)], where x is sampled from the model one letter
+ * at a time, in random order. For canvases z with m masked positions, let V(z) be the expected reward and R(z) the
+ * probability of passing through z. Then
  *
  *     V(z) = mean over masked i of sum_v pi(v | z)_i V(z with v at i),   R(all masked) = 1
  *     grad J = sum over z, i, v of R(z) / m pi(v | z)_i V(z with v at i) grad log pi(v | z)_i
