@@ -28,7 +28,10 @@ export interface CanvasContext {
   readonly width: number;
 }
 
-/** A context that a session has opened, with the width of the canvas. Equal contexts with canvases of equal width share one handle. */
+/**
+ * A context that a session has opened, with the width of the canvas. Equal contexts with canvases of equal width share one
+ * handle.
+ */
 export interface SessionText {
   readonly prompt: Int32Array;
   readonly suffix: Int32Array;
@@ -86,7 +89,10 @@ export class DecodingSession {
     this.#refresh = model.config.attention === 'full' && model.context && refresh > 1 ? refresh : 0;
   }
 
-  /** Reads a context, or returns the handle of an equal one. Throws a `UserError` if the sequence exceeds the model's maximum length. */
+  /**
+   * Reads a context, or returns the handle of an equal one. Throws a `UserError` if the sequence exceeds the model's maximum
+   * length.
+   */
   async open({ prompt, suffix = [], width }: CanvasContext): Promise<SessionText> {
     this.#assertUsable();
     this.#model.checkLength?.(prompt.length + width + suffix.length);
@@ -185,7 +191,10 @@ export class DecodingSession {
     });
   }
 
-  /** The range of positions to compute: one block if it contains all requested positions, else bounds at multiples of `positionBucket`. */
+  /**
+   * The range of positions to compute: one block if it contains all requested positions, else bounds at multiples of
+   * `positionBucket`.
+   */
   #range(queries: readonly CanvasQuery[], width: number): { from: number; to: number } {
     const positions = queries.flatMap((query) => query.positions);
     const [first, last] = [Math.min(...positions), Math.max(...positions)];

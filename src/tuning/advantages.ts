@@ -1,15 +1,15 @@
 export interface GroupAdvantages {
-  /** Reward minus the mean of its group, in the rewards' order; 0 for those without a reward. */
+  /** Reward minus the mean of its group, in the order of the rewards; 0 for completions without a reward. */
   readonly advantages: number[];
-  /** Mean over groups of the rewards' standard deviation. */
+  /** The standard deviation of the rewards in a group, averaged over the groups. */
   readonly meanStd: number;
   /** Share of groups whose rewards are all equal. */
   readonly zeroStdShare: number;
 }
 
 /**
- * Group advantages without division by the standard deviation (SPG, arXiv 2510.09541; Dr. GRPO, arXiv 2503.20783). Null is
- * a completion that has no reward: its group is the others.
+ * Group advantages without division by the standard deviation (SPG, arXiv 2510.09541; Dr. GRPO, arXiv 2503.20783). A
+ * reward of null means that the completion could not be scored; it does not count in its group.
  */
 export function groupAdvantages(rewards: readonly (number | null)[], groupSize: number): GroupAdvantages {
   const advantages: number[] = [];
@@ -20,7 +20,7 @@ export function groupAdvantages(rewards: readonly (number | null)[], groupSize: 
     const group = all.filter((reward) => reward !== null);
     const mean = group.reduce((sum, reward) => sum + reward, 0) / group.length;
     const equal = group.every((reward) => reward === group[0]);
-    // A mean of equal numbers may be off by a rounding: such a group must not teach anything.
+    // The mean of equal numbers may differ from them by a rounding error, but such a group must have no advantages.
     advantages.push(...all.map((reward) => (equal || reward === null ? 0 : reward - mean)));
     if (equal) zero++;
     else stds += Math.sqrt(group.reduce((sum, reward) => sum + (reward - mean) ** 2, 0) / (group.length - 1));
@@ -29,7 +29,7 @@ export function groupAdvantages(rewards: readonly (number | null)[], groupSize: 
   return { advantages, meanStd: stds / groups, zeroStdShare: zero / groups };
 }
 
-/** Completions by group, in order. */
+/** The completions of each group, in order. */
 export function byGroup<T extends { readonly group: number }>(completions: readonly T[]): T[][] {
   const groups = new Map<number, T[]>();
   for (const completion of completions)

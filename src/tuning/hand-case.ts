@@ -10,19 +10,19 @@ import { tuningSettings } from './settings.ts';
 
 const ids = z.array(z.int().nonnegative());
 
-/** One group of completions with their rewards and masks, so that a method can be checked by hand. */
+/** One group of completions with rewards and masks, so that the loss of a method can be checked by hand (`unmask loss`). */
 export const handCase = z.strictObject({
   prompt: ids,
   completions: z.array(ids.min(1)).min(1),
   rewards: z.array(z.number()),
-  /** Per completion, per sample: 1 where a token of prompt and completion is masked. */
+  /** masks[j][s] belongs to sample s of completion j: 1 where a token of prompt and completion is masked. */
   masks: z.array(z.array(z.array(z.union([z.literal(0), z.literal(1)]))).min(1)),
   settings: tuningSettings.partial().prefault({}),
 });
 
 export type HandCase = z.infer<typeof handCase>;
 
-/** Reads a case; throws a `UserError` that names the field which does not fit. */
+/** Reads a case from parsed JSON. Throws a `UserError` that names the wrong field. */
 export function parseHandCase(
   value: unknown,
   file: string,
@@ -63,13 +63,15 @@ export function parseHandCase(
   return parsed.data;
 }
 
-/** Tokens up to and with the first end of text; all of them where there is none. */
+/** Number of tokens up to and including the first end of text; all tokens if there is none. */
 function textLength(completion: readonly number[], eos: number): number {
   const end = completion.indexOf(eos);
   return end === -1 ? completion.length : end + 1;
 }
 
-/** Loss of a case under an objective, with the estimate and the advantage of every completion; the model stays as it is. */
+/**
+ * The loss of a case under an objective, and each completion's log-likelihood estimate and advantage. The model is not changed.
+ */
 export async function lossOfCase(
   model: LanguageModel,
   objective: Objective,

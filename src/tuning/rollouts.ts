@@ -16,7 +16,7 @@ export interface RolloutJob {
   readonly prompt: string;
   /** The text after the completion, for models that fill gaps; absent: none. */
   readonly suffix?: string;
-  /** Number of updates the policy has seen. */
+  /** Number of updates that the policy had before this step. */
   readonly policyVersion: number;
   readonly seed: number;
   readonly decoding: DecodingOptions;
@@ -31,18 +31,18 @@ export interface Rollout extends InfillContext {
   readonly forwards: number;
   /** The end of the prompt that the first tokens spell (token healing); absent: nothing. */
   readonly healed?: string;
-  /** Tokens at the end that follow the end of the middle, so that the model did not choose them; absent: none. */
+  /** Number of tokens after the end of the middle, which the model did not choose; absent: none. */
   readonly forcedTokens?: number;
-  /** Tokens that were replaced when the end of the middle was revealed before them. */
+  /** Tokens that were replaced because the end of the middle was revealed to their left. */
   readonly overwritten?: readonly Overwritten[];
   /** Tokens up to and including the first end of text. */
   readonly length: number;
   readonly completion: string;
-  /** How the text was edited after its draft, if it was; `tokens` are then those after the last edit. */
+  /** The edits of a drafted text; absent if it was not edited. `tokens` are those after the last edit. */
   readonly edits?: readonly Edit[];
 }
 
-/** A pass that read a whole text and replaced some of its tokens. */
+/** A pass over a whole text that replaced some of its tokens. */
 export interface Edit {
   /** The completion's tokens before the pass. */
   readonly before: Int32Array;
@@ -51,9 +51,9 @@ export interface Edit {
   readonly tokens: readonly number[];
 }
 
-/** How a batch of rollouts is watched and stopped. */
+/** How a batch of rollouts is observed and stopped. */
 export interface RolloutWatch {
-  /** Checked between two denoising steps; its reason is thrown. */
+  /** Checked between two denoising steps; if it is aborted, its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
   /** Called before each denoising step with the share of them that are done, 0 to 1. */
   readonly onStep?: ((share: number) => void) | undefined;
@@ -100,7 +100,7 @@ export async function generateRollouts(
   });
 }
 
-/** `make` with its results kept by text: completions of a group share their prompt. */
+/** Caches the results of `make` by text, because the completions of a group share their prompt. */
 function memoize<T>(make: (text: string) => T): (text: string) => T {
   const made = new Map<string, T>();
   return (text) => {
@@ -112,18 +112,18 @@ function memoize<T>(make: (text: string) => T): (text: string) => T {
 /** How the rollouts of one step are generated and scored. */
 export interface GenerationPlan {
   readonly jobs: readonly RolloutJob[];
-  /** Jobs that are generated at a time. */
+  /** Number of jobs that are generated as one batch. */
   readonly chunkSize: number;
   readonly generate: (jobs: readonly RolloutJob[]) => Promise<Rollout[]>;
-  /** Finds out rewards; `signal` is aborted when they are not needed any more. */
+  /** Computes rewards; `signal` is aborted when they are not needed any more. */
   readonly score: (rollouts: readonly Rollout[], signal: AbortSignal) => Promise<(Reward | ScoringError)[]>;
-  /** Stops scoring; `generate` watches it by itself. */
+  /** Stops scoring. `generate` has to check it itself. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Generates completions in chunks, and scores each chunk while the next is generated. Both results are in the order of
- * the jobs. If anything fails or is stopped, all scoring is stopped, and the error is thrown once nothing runs any more.
+ * the jobs. If anything fails or is stopped, all scoring is stopped, and the error is thrown after all of it has ended.
  */
 export async function generateAndScore({ jobs, chunkSize, generate, score, signal }: GenerationPlan) {
   const rollouts: Rollout[] = [];
@@ -150,7 +150,7 @@ export async function generateAndScore({ jobs, chunkSize, generate, score, signa
   return { rollouts, rewards: async () => (await Promise.all(scores).catch(endAll)).flat() };
 }
 
-/** Rewards of rollouts. Equal completions of the same problem are scored once; progress counts the distinct ones. */
+/** The rewards of rollouts. Equal completions of a problem are scored only once; progress counts the different ones. */
 export async function scoreRollouts(
   task: Task,
   rollouts: readonly Pick<Rollout, 'job' | 'completion'>[],

@@ -5,7 +5,7 @@ import { precisions } from '../model/precision.ts';
 import { defaultJobSettings } from '../protocol/default-settings.ts';
 import { optimizerSettings } from '../training/optimizer-settings.ts';
 
-/** Every hyper-parameter of a tuning run: what `--set NAME=VALUE` takes, with its range, default and meaning. */
+/** Every hyper-parameter of a tuning run, as `--set NAME=VALUE` accepts it, with range, default and meaning. */
 export const tuningSettings = z.strictObject({
   // Rollouts
   prompts_per_step: z.int().min(1).max(4096).default(16).describe('Number of problems per step'),
@@ -210,5 +210,5 @@ export const tuningSettings = z.strictObject({
 
 export type FullTuningSettings = z.infer<typeof tuningSettings>;
 
-/** Settings with the model's and the task's own values filled in, as an objective sees them. */
+/** The settings that an objective gets: defaults that depend on the model and the task are filled in (`resolveSettings`). */
 export type TuningSettings = FullTuningSettings & { readonly block: number; readonly length: number };

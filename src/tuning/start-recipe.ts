@@ -1,16 +1,16 @@
 import { labelledSudokus, sudokuExamples } from '../training/puzzle-recipe.ts';
 
 /**
- * What `npm start` does, chosen on validation puzzles of the training grids (docs/experiments.md has the search): SPG
- * on fresh Sudokus that carry no label, only a check of the rules.
+ * The tuning run of `npm start`: SPG on newly generated Sudokus without solutions; the reward is a check of the rules. The
+ * settings were chosen on validation puzzles of the training grids (docs/experiments.md describes the search).
  */
 export const startRecipe = {
   task: 'sudoku4x4',
   objective: 'spg-mixture',
-  /** Held-out puzzles of the test grids. */
+  /** Number of held-out puzzles, from the test grids. */
   problems: 256,
   steps: 120,
-  /** Seconds of tuning at most, so that the whole stays under six minutes on two cores. */
+  /** Maximum seconds of tuning, so that `npm start` takes less than six minutes on two cores. */
   timeLimit: 130,
   settings: {
     reward: 'rules',
@@ -18,12 +18,12 @@ export const startRecipe = {
     prompts_per_step: 32,
     group_size: 8,
     temperature: 0.9,
-    // Tokens that the model is nearly sure of are revealed together: a third of the forward passes, hardly a worse answer.
+    // Tokens with a very high confidence are revealed together: a third of the forward passes, and answers are hardly worse.
     order: 'threshold',
     threshold: 0.98,
-    // The upper bound weighs a token by the confidence in it over the masked versions, so it wants more than two.
+    // The upper bound weights a token by the confidence in it over the masked versions, so it needs more than two.
     mask_samples: 8,
-    // The base never saw a prompt with masks.
+    // The base model was not trained on prompts with masks.
     clean_token_masking: 0,
     inner_updates: 1,
     learning_rate: 1e-4,
@@ -32,7 +32,7 @@ export const startRecipe = {
     evaluation_problems: 64,
     checkpoint_every: 60,
   },
-  /** The control goes on where the base's own training left off: the same examples, the same optimiser. */
+  /** The control continues the training of the base model: the same kind of examples, and the same optimiser. */
   control: {
     examples: sudokuExamples,
     batch: 64,

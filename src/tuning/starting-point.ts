@@ -28,7 +28,7 @@ const paper = { rank: 128, alphaPerRank: 0.5 };
 /**
  * The adapter that a run on `model` trains, according to its settings; null: the run trains all weights.
  *
- * @throws UsageError that names the setting which does not fit the model
+ * @throws UsageError that names the setting that does not fit the model
  */
 export function adapterOf(
   { config, adapter, precision: current }: ResolvedModel,
@@ -46,8 +46,8 @@ export function adapterOf(
 }
 
 /**
- * The weights that a tuning run on `model` begins with. A run that trains an adapter continues the model's own, or begins
- * with a new one that changes nothing yet. A run that trains all weights merges the model's adapter into its base.
+ * The weights with which a tuning run on `model` begins. A run that trains an adapter continues the model's adapter, or begins with
+ * a new one that does not change the outputs yet. A run that trains all weights first merges the model's adapter into its base.
  */
 export async function startingPoint(
   engine: Engine,
@@ -72,7 +72,7 @@ function checkSettings(settings: AdapterSettings): void {
       throw new UsageError(`Setting ${name} needs an adapter, but this run trains all weights; add adapter=lora.`);
 }
 
-/** The adapter that the settings describe, with defaults for what they leave out. */
+/** The adapter that the settings describe, with defaults for missing values. */
 function loraOf(settings: AdapterSettings, config: ModelConfig): LoraShape {
   const targets = targetsOf(settings) ?? loraTargets;
   const most = largestRank(config, targets);
@@ -84,7 +84,7 @@ function loraOf(settings: AdapterSettings, config: ModelConfig): LoraShape {
   return { rank, alpha: settings.lora_alpha ?? paper.alphaPerRank * rank, targets };
 }
 
-/** Throws if the settings describe another adapter than the one of the model. */
+/** Throws a `UsageError` if the settings contradict the model's adapter. */
 function assertSameAdapter(settings: AdapterSettings, { rank, alpha, targets, base }: AdapterConfig): void {
   const wanted = { ...settings, lora_target_modules: targetsOf(settings) };
   const own = { lora_r: rank, lora_alpha: alpha, lora_target_modules: targets, base_precision: base.precision };

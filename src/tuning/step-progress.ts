@@ -3,7 +3,7 @@ import type { ActivityCount } from '../protocol/run.ts';
 import type { WorkContext } from '../runs/run-job.ts';
 import type { TuningSettings } from './settings.ts';
 
-/** Seconds of each phase of a step. */
+/** Seconds that each phase of a step took. */
 export interface StepTimes {
   readonly 'time/rollout': number;
   readonly 'time/reward': number;
@@ -11,13 +11,13 @@ export interface StepTimes {
 }
 
 export interface StepPlan {
-  /** Completions of the step. */
+  /** Number of completions in the step. */
   readonly completions: number;
-  /** Whether rewards take time, so that they are counted on their own. */
+  /** Whether rewards run tests; they are then counted separately. */
   readonly countsRewards: boolean;
-  /** Estimated time of the update in relation to that of the rollouts. */
+  /** Estimated time of the update, divided by that of the rollouts. */
   readonly updateCost: number;
-  /** The step before; null in the first one of a process. */
+  /** The times of the previous step; null in the first step of a process. */
   readonly previous: StepTimes | null;
 }
 
@@ -25,8 +25,8 @@ export interface StepPlan {
 const forwardAndBackward = 3;
 
 /**
- * Estimated time of a step's update in relation to its rollouts, by forward passes over a completion: what the first
- * step's estimate uses until an update has been measured.
+ * Estimated time of a step's update, divided by that of its rollouts, from the number of forward passes over a completion. It is
+ * used in the first step, before the time of an update has been measured.
  */
 export function relativeUpdateCost(
   { mask_samples: samples, inner_updates: updates }: Pick<TuningSettings, 'mask_samples' | 'inner_updates'>,
@@ -36,8 +36,8 @@ export function relativeUpdateCost(
 }
 
 /**
- * Tells how far a tuning step is, and estimates the seconds that are left of it: from the share of its rollouts that is
- * done and, once one step has been made, from the times of that step.
+ * Reports the progress of a tuning step and estimates the seconds left in it: from the share of its rollouts that is done and,
+ * after the first step, from the times of the previous step.
  */
 export class StepProgress {
   readonly #report: WorkContext['report'];
@@ -46,7 +46,7 @@ export class StepProgress {
   #generated = 0;
   #scoring = 0;
   #scored = 0;
-  /** When the last rollout was there, and when the update began. */
+  /** When the last rollout was done, and when the update began. */
   #rolloutsDone: number | null = null;
   #updateBegan: number | null = null;
 
@@ -55,7 +55,7 @@ export class StepProgress {
     this.#plan = plan;
   }
 
-  /** `share` of the denoising steps of the next `batch` rollouts are done. */
+  /** Reports that a share, 0 to 1, of the denoising steps of the next `batch` rollouts is done. */
   generating(batch: number, share: number): void {
     const { completions, previous, updateCost } = this.#plan;
     const done = (this.#generated + batch * share) / completions;
@@ -73,8 +73,8 @@ export class StepProgress {
   }
 
   /**
-   * The rewards of `batch` more rollouts are being found out; returns what to call when `done` of `total` are known,
-   * which may count equal completions once.
+   * Reports that scoring of `batch` more rollouts has begun. Returns a function to call when `done` of `total` rewards are known;
+   * `total` may count equal completions only once.
    */
   scoring(batch: number): (done: number, total: number) => void {
     this.#scoring += batch;
@@ -88,25 +88,25 @@ export class StepProgress {
     };
   }
 
-  /** The update is being prepared. */
+  /** Reports that the update is being prepared. */
   preparing(): void {
     this.#updateBegan = performance.now();
     this.#tell([], this.#updateSeconds(), 'preparing the update');
   }
 
-  /** `done` of the `total` batches of all updates are done. */
+  /** Reports that `done` of the `total` batches of all updates are done. */
   updating(done: number, total: number): void {
     const elapsed = seconds(this.#updateBegan ?? this.#begin);
     const left = done > 0 ? (elapsed * (total - done)) / done : Math.max(0, this.#updateSeconds() - elapsed);
     this.#tell([{ name: 'update batches', done, total }], left);
   }
 
-  /** Tells how many rewards are known, once all rollouts are there: until then `generating` does. */
+  /** Reports how many rewards are known, after the last rollout; before that, `generating` reports it. */
   #waitingForRewards(): void {
     const { completions, countsRewards, previous } = this.#plan;
     if (this.#rolloutsDone === null || !countsRewards) return;
     const elapsed = seconds(this.#rolloutsDone);
-    // Scoring began next to the rollouts, so the whole time counts.
+    // Scoring began while rollouts were generated, so the time since the start of the step counts.
     const byCount = this.#scored > 0 ? (seconds(this.#begin) * (completions - this.#scored)) / this.#scored : null;
     const left = previous ? Math.max(0, previous['time/reward'] - elapsed) : byCount;
     this.#tell(this.#counts(), left === null ? null : left + this.#updateSeconds());

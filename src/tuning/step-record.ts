@@ -5,7 +5,7 @@ import type { Reward, ScoringError } from '../tasks/task.ts';
 import type { StepResult } from '../training/trainer.ts';
 import type { Rollout } from './rollouts.ts';
 
-/** A line of `samples/step-NNNNNN.jsonl`. */
+/** A line of `samples/step-NNNNNN.jsonl` in the run directory. */
 export function sampleRecord(rollout: Rollout, reward: Reward | ScoringError, advantage: number): SampleRecord {
   return {
     prompt: rollout.job.prompt,
@@ -21,7 +21,7 @@ export function sampleRecord(rollout: Rollout, reward: Reward | ScoringError, ad
   };
 }
 
-/** How a completion that was decoded as in an editor was constrained; nothing for all others. */
+/** The constraints under which a completion was decoded as in an editor; empty for all other completions. */
 function infillingRecord({
   job,
   tokens,
@@ -45,7 +45,7 @@ function rewardRecord({ total, parts, report }: Reward): Pick<SampleRecord, 'rew
 }
 
 /**
- * Means over the completions that were scored, and the number of the others if there are any. Throws a `UserError` if
+ * Mean rewards over the completions that were scored, and the number of those that were not, if any. Throws a `UserError` if
  * none was scored.
  */
 export function rewardMetrics(all: readonly (Reward | ScoringError)[]): Record<string, number> {
@@ -62,7 +62,7 @@ export function rewardMetrics(all: readonly (Reward | ScoringError)[]): Record<s
   return metrics;
 }
 
-/** What the user should know about completions that could not be scored. */
+/** A warning for the user if completions could not be scored; otherwise empty. */
 export function scoringWarnings(all: readonly (Reward | ScoringError)[]): string[] {
   const count = all.filter((reward) => !isScored(reward)).length;
   if (count === 0) return [];

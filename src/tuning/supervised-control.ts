@@ -9,7 +9,7 @@ import { type OptimizerSettings, optimizerOf } from '../training/optimizer-setti
 import { Trainer, trainingState } from '../training/trainer.ts';
 
 export interface SupervisedControl {
-  /** A batch of the base's own labelled examples. */
+  /** Draws a batch of the labelled examples that the base model was trained on. */
   readonly examples: (random: Random) => Example[];
   readonly optimizer: OptimizerSettings;
   /** Seconds of training. */
@@ -20,8 +20,8 @@ export interface SupervisedControl {
 }
 
 /**
- * What a tuned model has to be compared with: its base, trained on under supervision on the labelled examples that it
- * was made from, for the same measured seconds.
+ * Trains the control to which a tuned model is compared: supervised training of its base model is continued, on the same kind of
+ * labelled examples, for the same time as tuning took.
  */
 export async function superviseFor(
   engine: Engine,

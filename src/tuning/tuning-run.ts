@@ -36,7 +36,7 @@ import { policyGradient, resolveSettings } from './policy-gradient.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
 import { adapterOf, startingPoint } from './starting-point.ts';
 
-/** What a tuning run is asked to do; all of it is kept in `run.json`, so that it can be resumed. */
+/** What a tuning run should do. All of it is stored in `run.json`, so that the run can be resumed. */
 export interface TuningRequest {
   readonly task: string;
   readonly objective: string;
@@ -45,9 +45,9 @@ export interface TuningRequest {
   readonly timeLimit: number | null;
   readonly seed: number;
   readonly settings: FullTuningSettings;
-  /** Problems to train on, for tasks that make none themselves. */
+  /** File of problems; null if the task generates them. Required for tasks that do not. */
   readonly data: string | null;
-  /** Held-out problems on which the result is measured, before and after; 0: it is not. */
+  /** Number of test problems for an evaluation before and after tuning; 0: there is none. */
   readonly testProblems: number;
 }
 
@@ -75,7 +75,7 @@ export async function startTuning(
   const memory = await checkMemory(engine, resolved, request, hooks);
   const model = await begin(engine, resolved, request);
   const { task, objective, seed, steps, settings, ...rest } = request;
-  // Problems of the request are reported before a run directory is made.
+  // Throws if the request is invalid, so that no run directory is created for it.
   const prepared = await prepareOrDispose(model, request, splitRows);
   if (prepared.split) hooks.onPrepare?.(describeSplit(prepared.split.counts));
   const run = {
@@ -156,13 +156,16 @@ const prepareOrDispose = (...[model, ...rest]: Parameters<typeof prepare>): Prom
     throw error;
   });
 
-/** The model that a run begins with. What was read of it is not held beyond here: an engine may keep it otherwise. */
+/**
+ * The model with which a run begins. The checkpoint is a local variable, so that its memory is freed once the engine has its
+ * weights.
+ */
 async function begin(engine: Engine, resolved: ResolvedModel, request: TuningRequest): Promise<LanguageModel> {
   const checkpoint = await startingPoint(engine, resolved, request);
   return LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config, checkpoint.adapter));
 }
 
-/** The model of a checkpoint from which a run goes on. */
+/** The model of the checkpoint from which a run resumes. */
 async function goOn(
   engine: Engine,
   resolved: ResolvedModel,
@@ -173,8 +176,8 @@ async function goOn(
 }
 
 /**
- * Says what a run will take of its device's memory, before any weight is read, and returns it in bytes. Throws a `UserError`
- * where it cannot fit.
+ * Estimates the device memory that a run needs, reports it, and returns it in bytes. No weights are read. Throws a `UserError` if
+ * the run cannot fit.
  */
 async function checkMemory(
   { name, device }: Engine,
@@ -190,9 +193,9 @@ async function checkMemory(
   } = resolveSettings({ generation }, taskByName(task), settings, generation.prompt_format);
   const need = memoryNeed(config, {
     adapter: adapter ?? undefined,
-    // Elsewhere a base in blocks is kept as the numbers that these stand for.
+    // Only this engine and device keep a base quantized; the others keep it dequantized, as f32.
     precision: name === 'onnx' && device === 'cpu' ? (adapter?.precision ?? 'f32') : 'f32',
-    // Prompts are not known yet; they are reckoned as long as what is written.
+    // Prompts are not known yet; they are assumed to be as long as the completions.
     row: { length: Math.min(2 * answer, config.max_position_embeddings), answer },
     rows: settings.micro_batch * settings.mask_samples,
   });
@@ -211,8 +214,8 @@ interface Prepared {
 }
 
 /**
- * Finds the problems of a request, which `split` divides if they come from a file, and tries one out. Throws if task,
- * reward, data or model do not go together.
+ * Finds the problems of a request, divides them with `split` if they come from a file, and scores one as a trial. Throws a
+ * `UsageError` or `UserError` if task, settings, data and model do not fit together.
  */
 async function prepare(
   model: LanguageModel,
@@ -247,7 +250,7 @@ async function prepare(
   const room = model.config.max_position_embeddings - decoding.length;
   const given = (row: unknown) => contextLength(model, task, row, format);
   const divided = rows && split(task, rows, data as string);
-  // Problems that are too long for the model are left out. If all training problems are, the check below says by how much.
+  // Problems that are too long for the model are left out. If all training problems are too long, `checkLength` below throws.
   const fitting = (part: readonly unknown[]) => part.filter((row) => given(row) <= room);
   const short = divided && fitting(divided.parts.training);
   const training = short?.length === 0 ? divided!.parts.training : short;
@@ -283,7 +286,7 @@ async function prepare(
 
 interface TuningJob {
   readonly place: JobPlace;
-  /** Folder of the full model that a new run begins with. */
+  /** Folder of the full model with which a new run begins; absent if the run is resumed. */
   readonly base?: string;
   readonly model: LanguageModel;
   readonly request: TuningRequest;
@@ -331,13 +334,13 @@ function runTuning(tuning: TuningJob): Promise<TuningResult> {
   });
 }
 
-/** If an adapter's base is a checkpoint of another run, notes there that this run needs it. */
+/** If an adapter's base is a checkpoint of another run, records there that this run needs it. */
 async function keepBase(base: string, run: string): Promise<void> {
   const isCheckpoint = path.basename(path.dirname(base)) === path.basename(runFile(run).checkpoints);
   if (isCheckpoint) await keepAsBase(base, run);
 }
 
-/** Measures weights on the test problems, before the first step and after the last. */
+/** Evaluates the model on the test problems, before the first step and after the last. */
 class TestProblems {
   readonly #job: RunningJob;
   readonly #model: LanguageModel;
@@ -359,7 +362,7 @@ class TestProblems {
     this.#hooks = hooks;
   }
 
-  /** Evaluates the present weights and appends the result to the event log; null if there are no test problems. */
+  /** Evaluates the current weights and appends the result to the event log; null if there are no test problems. */
   async measure(step: number): Promise<Readonly<Record<string, Interval>> | null> {
     const { task, test } = this.#prepared;
     if (test.length === 0) return null;
@@ -383,7 +386,7 @@ class TestProblems {
     return metrics;
   }
 
-  /** The result at a step in the event log, if an earlier process measured it. */
+  /** The result at a step from the event log; undefined if it was not measured yet. */
   async noted(step: number): Promise<Readonly<Record<string, Interval>> | undefined> {
     const events = evaluationsOf(await readEvents(this.#job.run.dir));
     return events.find((event) => event.step === step && event.evaluation.split === 'test')?.evaluation.metrics;
