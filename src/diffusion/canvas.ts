@@ -2,56 +2,59 @@ import type { Random } from '../platform/random.ts';
 import type { SessionText } from './decoding-session.ts';
 import type { RunnerUp } from './token-distribution.ts';
 
-/** A token after the end of a middle, and the step that revealed it before the end was. */
+/** A token that was revealed before the end of the middle was revealed to its left, and was then replaced. */
 export interface Overwritten {
   readonly position: number;
   readonly token: number;
   readonly revealedAt: number;
 }
 
-/** What decoding made of a canvas. All lists have one entry per position of the canvas. */
+/** The result of decoding a canvas. All lists have one entry per position of the canvas. */
 export interface Denoised {
-  /** Token ids; the mask where decoding was stopped before the position was revealed. */
+  /** Token ids; the mask token at positions that were not revealed because decoding was stopped. */
   readonly tokens: Int32Array;
-  /** The step (from 0) that revealed each token; -1 where it is masked. */
+  /** The denoising step (from 0) that revealed each token; -1 if the position is masked. */
   readonly revealedAt: Int32Array;
   /** The model's probability of each token when it was revealed, without temperature. */
   readonly confidence: Float32Array;
   /** Entropy, in nats, of the model's prediction of each token when it was revealed, without temperature. */
   readonly entropy: Float32Array;
-  /** Forward passes, which is the number of steps. */
+  /** Forward passes, one per denoising step. */
   readonly forwards: number;
-  /** Tokens that were revealed and then replaced, because the end of the middle was revealed to their left; default: none. */
+  /** Tokens that were replaced after they were revealed, because nothing follows the end of the middle; default: none. */
   readonly overwritten?: readonly Overwritten[];
-  /** The likeliest other tokens, if they were asked for; null where nothing was predicted. */
+  /** The most likely other tokens, if the caller requested them; null at positions without a prediction. */
   readonly runnersUp?: readonly (readonly RunnerUp[] | null)[];
 }
 
-/** Blocks of a canvas are unmasked one after the other, from the left. */
+/** How a canvas is divided into blocks, which are unmasked one after the other, from the left. */
 export interface BlockLayout {
-  /** Positions of a block. */
+  /** Number of positions in a block. */
   readonly length: number;
-  /** Tokens of the first block that belong to the prompt. */
+  /** Number of tokens at the start of the first block that belong to the prompt. */
   readonly offset: number;
 }
 
-/** Positions between a prompt and a suffix that are being revealed, step by step. */
+/** The positions between a prompt and a suffix while they are revealed, step by step. */
 export interface Canvas extends Denoised {
-  /** The prompt and the suffix, in the session that predicts this canvas. */
+  /** The prompt and the suffix, as a handle of the session that predicts this canvas; null if no session does. */
   readonly text: SessionText | null;
   readonly blocks: BlockLayout;
-  /** 0 takes the likeliest token; above, tokens are drawn from softmax(logits / temperature). */
+  /** At 0 the most likely token is taken; above 0, tokens are drawn from softmax(logits / temperature). */
   readonly temperature: number;
   readonly random: Random;
   readonly runnersUp?: (readonly RunnerUp[] | null)[];
   readonly overwritten: Overwritten[];
   forwards: number;
-  /** Nothing more will be revealed. */
+  /** Whether decoding of this canvas has ended. */
   done: boolean;
-  /** The block that is being revealed, and the steps made in it. */
+  /** Index of the current block, and the number of steps made in it. */
   block: number;
   stepInBlock: number;
-  /** What the next tokens must spell (token healing), and how many tokens spelled it so far without reaching past it. */
+  /**
+   * The part of the healed prefix that the next tokens must still spell, and the number of tokens so far that lie entirely within
+   * the healed prefix.
+   */
   unspelled: string;
   spelledTokens: number;
 }
@@ -59,9 +62,9 @@ export interface Canvas extends Denoised {
 export interface NewCanvas extends Pick<Canvas, 'text' | 'blocks' | 'temperature' | 'random'> {
   readonly width: number;
   readonly mask: number;
-  /** What the first tokens must spell; default: nothing. */
+  /** The healed prefix, which the first tokens must spell; default: empty. */
   readonly healed?: string;
-  /** Whether runners-up are kept. */
+  /** Whether to record `runnersUp`. */
   readonly keepRunnersUp?: boolean;
 }
 
@@ -85,7 +88,7 @@ export function newCanvas({ width, mask, healed = '', keepRunnersUp = false, ...
   return canvas;
 }
 
-/** The masked positions of the block that is being revealed, from the left. */
+/** The masked positions of the current block, from the left. */
 export function openPositions({ tokens, blocks: { length, offset }, block }: Canvas, mask: number): number[] {
   const positions: number[] = [];
   const end = Math.min((block + 1) * length - offset, tokens.length);
@@ -94,11 +97,11 @@ export function openPositions({ tokens, blocks: { length, offset }, block }: Can
   return positions;
 }
 
-/** Blocks that the canvas reaches into. */
+/** Number of blocks that contain at least one position of the canvas. */
 export const blockCount = ({ tokens, blocks: { length, offset } }: Canvas): number =>
   Math.ceil((tokens.length + offset) / length);
 
-/** Counts a step and moves on to the first block that holds a mask. */
+/** Counts a step, and makes the first block that contains a mask the current one. */
 export function endStep(canvas: Canvas, mask: number): void {
   canvas.forwards++;
   canvas.stepInBlock++;
@@ -110,7 +113,7 @@ export function endStep(canvas: Canvas, mask: number): void {
   canvas.stepInBlock = 0;
 }
 
-/** A canvas as it is now; later steps do not change the result. */
+/** A copy of the canvas's present state, which later steps do not change. */
 export function resultOf({
   tokens,
   revealedAt,

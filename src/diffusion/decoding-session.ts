@@ -2,7 +2,7 @@ import type { Context, ContextReader } from '../model/context-reader.ts';
 import { logitsPerPass } from '../model/language-model.ts';
 import type { Query } from '../model/query.ts';
 
-/** What decoding needs of a model. */
+/** The part of a model that decoding uses. */
 export interface Denoiser {
   readonly config: {
     readonly mask_token_id?: number | undefined;
@@ -12,15 +12,15 @@ export interface Denoiser {
     readonly logit_shift?: boolean;
     readonly block_size?: number | undefined;
   };
-  /** Logits at the given places of each row: one Float32Array [places.length * vocab_size] per query, in order. */
+  /** Logits at the requested places of each row: one Float32Array [places.length * vocab_size] per query, in order. */
   logits(queries: readonly Query[]): Promise<Float32Array[]>;
-  /** Computes keys and values of a context; not for `block-causal` attention. */
+  /** Computes keys and values of a context; absent if the attention is `block-causal`. */
   readonly context?: Pick<ContextReader, 'read' | 'logits'>;
-  /** Throws a `UserError` if a row of so many tokens is longer than the model's positions. */
+  /** Throws a `UserError` if a sequence of `length` tokens exceeds the model's maximum length. */
   checkLength?(length: number): void;
 }
 
-/** A prompt and a suffix, and the number of positions between them. */
+/** The context of a canvas, and the canvas's width. */
 export interface CanvasContext {
   readonly prompt: ArrayLike<number>;
   /** Default: empty. */
@@ -28,16 +28,19 @@ export interface CanvasContext {
   readonly width: number;
 }
 
-/** The handle of a text that a session predicts. Texts with equal context share one. */
+/**
+ * A context that a session has opened, with the width of the canvas. Equal contexts with canvases of equal width share one
+ * handle.
+ */
 export interface SessionText {
   readonly prompt: Int32Array;
   readonly suffix: Int32Array;
   readonly width: number;
-  /** Keys and values of prompt and suffix; null if they depend on the canvas and cannot be kept. */
+  /** Keys and values of prompt and suffix; null if they depend on the canvas. */
   readonly context: Context | null;
 }
 
-/** Positions of a canvas whose logits are asked for. */
+/** A request for the logits at some positions of a canvas. */
 export interface CanvasQuery {
   readonly text: SessionText;
   /** The canvas's tokens [width]. */
@@ -46,36 +49,36 @@ export interface CanvasQuery {
   readonly positions: readonly number[];
 }
 
-/** Keys and values of a context beside one canvas, and the steps that they were used for. */
+/** Keys and values of a context that attends to one canvas, and the number of steps that have used them. */
 interface KeptContext {
   readonly context: Context;
   readonly steps: number;
 }
 
-/** Logits are computed for positions that begin and end at a multiple of this, so that few programs are compiled. */
+/** Logits are computed for ranges of positions whose bounds are multiples of this, so that few programs are compiled. */
 const positionBucket = 16;
 
 /**
- * Predicts canvases of one model while its weights stay as they are, and owns the keys and values of their contexts.
+ * Computes the logits of canvases, and owns the keys and values of their contexts. The model's weights must not change while a
+ * session is open.
  *
- * Where the attention allows it (`prefix-lm`, whose context never sees the canvas, and `causal`), a context is read once,
- * when its text is opened, and a step costs the canvas alone. This is exact. With any other attention (`full`,
- * `block-causal`) the whole row is read in every step, unless `refresh` is above 1: with `full` attention, the
- * context's keys and values are then computed every `refresh` steps, with the canvas as it is at that time, and kept in
- * between (the dual cache of Fast-dLLM, arXiv 2505.22618, section 3.2). That is an approximation. Dispose of the session to
- * release what it keeps.
+ * With `prefix-lm` or `causal` attention, the context does not attend to the canvas. It is read once, when it is opened, and a
+ * step computes the canvas only. This is exact. With `full` or `block-causal` attention, every step reads the whole sequence.
+ * There is one exception: with `full` attention and `refresh` above 1, the context's keys and values are computed every
+ * `refresh` steps, with the canvas as it is at that time, and kept in between (the dual cache of Fast-dLLM, arXiv 2505.22618,
+ * section 3.2). That is an approximation. Dispose of the session to release the keys and values.
  */
 export class DecodingSession {
   readonly #model: Denoiser;
   readonly #bucket: number;
   readonly #cached: boolean;
-  /** Steps for which keys and values of a context that sees the canvas are used; 0: they are not kept. */
+  /** Steps for which keys and values of a context that attends to the canvas are kept; 0: they are not kept. */
   readonly #refresh: number;
   readonly #canvases = new Map<Int32Array, KeptContext>();
   readonly #texts = new Map<string, SessionText>();
   #disposed = false;
 
-  /** `block`: positions that are asked for together in most steps. */
+  /** `block` is the number of positions that most steps request together; `refresh` is explained at the class. */
   constructor(
     model: Denoiser,
     { block = positionBucket, refresh = 1 }: { readonly block?: number; readonly refresh?: number } = {},
@@ -86,7 +89,10 @@ export class DecodingSession {
     this.#refresh = model.config.attention === 'full' && model.context && refresh > 1 ? refresh : 0;
   }
 
-  /** Reads a context unless the session knows it. Throws a `UserError` if the text is longer than the model's positions. */
+  /**
+   * Reads a context, or returns the handle of an equal one. Throws a `UserError` if the sequence exceeds the model's maximum
+   * length.
+   */
   async open({ prompt, suffix = [], width }: CanvasContext): Promise<SessionText> {
     this.#assertUsable();
     this.#model.checkLength?.(prompt.length + width + suffix.length);
@@ -140,7 +146,7 @@ export class DecodingSession {
   async #logitsBesideKept(queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
     const results: Float32Array[][] = [];
     for (const { text, tokens, positions } of queries) {
-      // A model that predicts the next place predicts the first of the canvas from the prompt's last token.
+      // With shifted logits, the output at the prompt's last token predicts the first token of the canvas.
       const lead = this.#model.config.logit_shift ? text.prompt.slice(-1) : text.prompt.slice(0, 0);
       const prompt = text.prompt.slice(0, text.prompt.length - lead.length);
       const width = text.width + lead.length;
@@ -184,7 +190,10 @@ export class DecodingSession {
     return (logits as Float32Array).subarray(index * vocabulary, (index + 1) * vocabulary);
   }
 
-  /** One block if it holds all positions, otherwise a multiple of `positionBucket`. */
+  /**
+   * The range of positions to compute: one block if it contains all requested positions, else bounds at multiples of
+   * `positionBucket`.
+   */
   #range(queries: readonly CanvasQuery[], width: number): { from: number; to: number } {
     const positions = queries.flatMap((query) => query.positions);
     const [first, last] = [Math.min(...positions), Math.max(...positions)];

@@ -7,9 +7,9 @@ import { type DecodingHooks, fillCanvases, predictIn } from './fill-canvases.ts'
 import type { GapRules, RevealOrder } from './reveal-rules.ts';
 
 /**
- * How a completion is unmasked, block after block from the left. Blocks are counted from the completion's start. For models
- * with block-causal attention they are counted from the text's start, as the model's own blocks are, and are the model's own
- * blocks unless `block` divides them.
+ * How a completion is unmasked, one block after the other from the left. The first block begins at the completion's start. For
+ * models with block-causal attention it begins at the prompt's start, as in training, and the block length is the model's own
+ * unless `block` divides that.
  *
  * - `confidence`: a fixed number of steps; each reveals the tokens of highest confidence (LLaDA, arXiv 2502.09992).
  * - `random`: the same number of steps, in random order.
@@ -24,25 +24,25 @@ export interface DecodingOptions {
   /** Steps in all, shared evenly among the blocks; not used by `threshold`. */
   readonly steps: number;
   readonly threshold: number;
-  /** 0 takes the likeliest token; above, tokens are drawn from softmax(logits / temperature). */
+  /** At 0 the most likely token is taken; above 0, tokens are drawn from softmax(logits / temperature). */
   readonly temperature: number;
   /**
-   * `editor`: the completion is decoded as an editor decodes a gap. Its first tokens spell the healed prefix, and the end of
-   * the middle ends it. Absent: all its tokens are predicted freely.
+   * `editor`: the completion is decoded as in an editor. Its first tokens spell the healed prefix, and it ends with the end of
+   * the middle. Absent: all its tokens are predicted without constraints.
    */
   readonly infilling?: 'editor';
 }
 
 export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancelled'> {
   readonly prompts: readonly ArrayLike<number>[];
-  /** What follows each completion, for models that fill gaps; absent: nothing. */
+  /** The tokens after each completion, for models that fill gaps; absent: none. */
   readonly suffixes?: readonly ArrayLike<number>[];
-  /** One seed per prompt: a completion depends on its prompt, its suffix, its seed and the options alone. */
+  /** One seed per prompt. A completion depends only on its prompt, its suffix, its seed and the options. */
   readonly seeds: readonly number[];
   readonly options: DecodingOptions;
-  /** Steps after which a context that sees the canvas is read again (`DecodingSession`); default: 1, in every step. */
+  /** Steps after which a context that attends to the canvas is read again (`DecodingSession`); default: 1, in every step. */
   readonly contextRefresh?: number;
-  /** The rules of the gap that the completions fill, and what each one must spell first (default: nothing). */
+  /** The rules of the gap that the completions fill, and the healed prefix of each completion (default: empty). */
   readonly gap?: { readonly rules: GapRules; readonly healed?: readonly string[] };
   /** Called after every step with the completions so far, in the order of the prompts. */
   readonly watch?: (canvases: readonly Denoised[]) => void;
@@ -52,9 +52,9 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
 
 /**
  * Semi-autoregressive low-confidence decoding (LLaDA, arXiv 2502.09992, section 2.4, as evaluated by d1,
- * arXiv 2504.12216, and SPG, arXiv 2510.09541). Prompts are denoised in one batch; a completion that is done leaves it.
- * Throws a `UsageError` for options that are not possible, and a `UserError` for a model that does not denoise or a text that
- * is longer than the model's positions.
+ * arXiv 2504.12216, and SPG, arXiv 2510.09541). All completions are denoised in one batch; those that are done leave it.
+ * Throws a `UsageError` if the options are invalid, and a `UserError` if the model does not denoise or a sequence exceeds the
+ * model's maximum length.
  */
 export async function denoise(
   model: Denoiser,
@@ -100,7 +100,7 @@ export async function denoise(
   }
 }
 
-/** Throws a `UsageError` if no completion can be decoded with these options. */
+/** Throws a `UsageError` if the options are invalid. */
 export function checkDecoding({ length, block, steps, order, threshold, temperature }: DecodingOptions): void {
   const refuse = (why: string) => {
     throw new UsageError(`Decoding ${why}.`);
@@ -113,7 +113,7 @@ export function checkDecoding({ length, block, steps, order, threshold, temperat
   if (!(temperature >= 0)) refuse(`needs a temperature of at least 0, not ${temperature}`);
 }
 
-/** Blocks of a completion that follows `prompt` tokens. */
+/** The blocks of a completion after a prompt of `prompt` tokens. */
 export function blocksOf({ config }: Pick<Denoiser, 'config'>, block: number, prompt: number): BlockLayout {
   const { attention, block_size: own } = config;
   if (attention !== 'block-causal' || own === undefined) return { length: block, offset: 0 };

@@ -1,7 +1,7 @@
 import type { Random } from '../platform/random.ts';
 import { drawToken, likeliestToken, probability } from './token-distribution.ts';
 
-/** How tokens are drawn outside the step-by-step decoding. */
+/** How tokens are drawn when all positions are filled in one pass. */
 export interface DrawOptions {
   readonly temperature: number;
   readonly mask: number;
@@ -9,8 +9,8 @@ export interface DrawOptions {
 }
 
 /**
- * Fills positions of a row at once: each token is drawn independently from its own logits. `logits` is
- * [positions.length * vocabulary]; the row itself is not changed.
+ * Returns a copy of the row in which all `positions` are filled: each token is drawn independently, from its own logits.
+ * `logits` is [positions.length * vocabulary].
  */
 export function fillAtOnce(
   row: Int32Array,
@@ -30,7 +30,7 @@ export function fillAtOnce(
   return filled;
 }
 
-/** As `fillAtOnce`, with the likeliest token at every position. */
+/** Like `fillAtOnce`, but takes the most likely token at every position. */
 export function fillGreedily(
   row: Int32Array,
   positions: readonly number[],
@@ -45,8 +45,9 @@ export function fillGreedily(
 }
 
 /**
- * One editing pass over a text without masks: a token drawn at a position replaces the one there if it is another and its
- * probability is above `threshold`. `logits` is [tokens.length * vocabulary]; the text itself is not changed.
+ * One editing pass over a text without masks. A token is drawn at each position; it replaces the present token if it differs
+ * and its probability is above `threshold`. `logits` is [tokens.length * vocabulary]. Returns an edited copy of the text and the
+ * edited places.
  */
 export function editTokens(
   tokens: Int32Array,

@@ -2,7 +2,7 @@ import { type Canvas, openPositions } from './canvas.ts';
 import type { CanvasQuery, DecodingSession, SessionText } from './decoding-session.ts';
 import { applyRevealRule, type DecodingRules } from './reveal-rules.ts';
 
-/** Masked positions of a canvas, whose logits are asked for. */
+/** A canvas, and the masked positions whose logits are requested. */
 export interface OpenCanvas {
   readonly canvas: Canvas;
   readonly positions: readonly number[];
@@ -11,9 +11,9 @@ export interface OpenCanvas {
 /** Logits at open positions: per canvas one row [vocabulary] for each of its positions, in order. */
 export type Predict = (open: readonly OpenCanvas[]) => Promise<readonly (readonly Float32Array[])[]>;
 
-/** Who may stop a decoding, and who watches it. */
+/** How the caller stops and observes decoding. */
 export interface DecodingHooks {
-  /** Checked before every step; the decoding rejects with its reason. */
+  /** Checked before every step; if it is aborted, decoding rejects with its reason. */
   readonly signal?: AbortSignal;
   /** Awaited before every step; throws to stop. */
   readonly checkCancelled?: () => Promise<void> | void;
@@ -22,9 +22,9 @@ export interface DecodingHooks {
 }
 
 /**
- * The one loop that makes text: all canvases that are not done take a step together, one forward pass each, until all are.
- * A canvas depends on its own text and random numbers only, so a batch can be cut differently without changing it.
- * `isOver` is asked after each step whether the rest of a canvas is not needed.
+ * The loop that generates all text: the canvases that are not done make a denoising step together, until all are done. A canvas
+ * depends only on its own context and random numbers, not on the other canvases in the batch. `isOver` is called after each step;
+ * if it returns true, the rest of that canvas is not decoded.
  */
 export async function fillCanvases(
   canvases: readonly Canvas[],
@@ -47,7 +47,7 @@ export async function fillCanvases(
 
 const notDone = (canvases: readonly Canvas[]): Canvas[] => canvases.filter(({ done }) => !done);
 
-/** Predictions of a session that opened the canvases' texts. */
+/** Predicts canvases with the session that opened their contexts. */
 export const predictIn =
   (session: DecodingSession): Predict =>
   (open) =>

@@ -6,12 +6,12 @@ export interface GapContext {
   readonly suffix: readonly number[];
 }
 
-/** More characters than a token of code has, so that a text is not encoded far beyond what is kept of it. */
+/** More characters than a token of code usually has. It limits how much of a long text is encoded. */
 const charactersPerToken = 8;
 
 /**
- * At most `contextTokens` and `available` tokens, the nearest to the gap: up to three quarters of them before it, and what
- * one side does not need goes to the other. Line ends are those of the training data.
+ * The tokens nearest to the gap, at most `contextTokens` and at most `available` in total. The suffix is guaranteed a quarter of
+ * them; tokens that one side does not need go to the other. Line ends become LF, as in the training data.
  */
 export function readContext(
   tokenizer: Tokenizer,
@@ -30,12 +30,13 @@ export function readContext(
   return { prefix: kept, suffix: after.slice(0, budget - kept.length) };
 }
 
-/** Cut between whole characters, never within a surrogate pair or a line break. */
+/** The last `count` characters, or fewer: the cut is never within a surrogate pair. */
 function lastCharacters(text: string, count: number): string {
   const cut = text.slice(-count);
   return /^[\uDC00-\uDFFF]/.test(cut) && cut.length < text.length ? cut.slice(1) : cut;
 }
 
+/** The first `count` characters, or fewer: the cut is never within a surrogate pair or a CRLF. */
 function firstCharacters(text: string, count: number): string {
   const cut = text.slice(0, count);
   return /[\uD800-\uDBFF\r]$/.test(cut) && cut.length < text.length ? cut.slice(0, -1) : cut;

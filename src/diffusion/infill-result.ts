@@ -2,39 +2,39 @@ import type { Tokenizer } from '../model/tokenizer.ts';
 import { type Canvas, type Denoised, resultOf } from './canvas.ts';
 import type { DecodingRules, GapRules } from './reveal-rules.ts';
 
-/** When the rest of an alternative is not worth its time, because it would not be shown. */
+/** When to stop decoding an alternative early, because its rest would not be shown. */
 export interface StoppingRules {
-  /** Whether what follows this text would be cut off. The text is what is revealed from the left without a gap. */
+  /** Whether everything after this text would be cut off. The text consists of the tokens before the first mask. */
   readonly isOver: (text: string) => boolean;
   /**
-   * An alternative of eight tokens or more is given up if their mean probability is below this. The tokens of highest
-   * confidence are revealed first, so one that begins below it seldom rises above.
+   * An alternative is stopped if at least eight of its tokens are revealed and their mean confidence is below this. Tokens with
+   * high confidence are revealed first, so the mean seldom rises later.
    */
   readonly leastConfidence: number;
 }
 
-/** An alternative's confidence is judged from this many tokens on. */
+/** Number of revealed tokens from which on an alternative's confidence is judged. */
 const judgedAfter = 8;
 
-/** The middle that a canvas was filled with. */
+/** The middle that was decoded on a canvas. */
 export interface Infilling extends Denoised {
-  /** The middle up to its end, or up to where it was stopped, without the healed prefix. */
+  /** The middle up to its end, or up to the first mask if it was stopped; without the healed prefix. */
   readonly text: string;
   /** Tokens of the healed prefix and the middle, without the end. */
   readonly length: number;
-  /** Whether the middle came to its end within the canvas. */
+  /** Whether the middle ends within the canvas. */
   readonly ended: boolean;
   /**
-   * Mean probability of the revealed tokens of the middle when they were revealed; that of its end if the middle is empty, 0
-   * if the canvas had no room for it.
+   * Mean confidence of the revealed tokens of the middle. If the middle is empty, the confidence of its end; 0 if the canvas holds
+   * nothing but the healed prefix.
    */
   readonly meanConfidence: number;
 }
 
-/** The rules of a canvas in a gap. */
+/** Decoding rules with those of a gap. */
 export type InfillRules = DecodingRules & { readonly gap: GapRules };
 
-/** Whether the rest of a canvas is not needed; `healed` is what the canvas began with. */
+/** Whether the rules stop an alternative before its end; `healed` is its healed prefix. */
 export function isStopped(canvas: Canvas, healed: string, rules: InfillRules, stops: StoppingRules): boolean {
   const masked = canvas.tokens.reduce((count, token) => count + Number(token === rules.mask), 0);
   const revealed = canvas.tokens.length - masked - canvas.spelledTokens;
@@ -42,6 +42,7 @@ export function isStopped(canvas: Canvas, healed: string, rules: InfillRules, st
   return stops.isOver(writtenText(canvas, healed, rules).text);
 }
 
+/** The result of a canvas that is done or stopped. */
 export function infillingOf(canvas: Canvas, healed: string, rules: InfillRules): Infilling {
   const { text, length, ended } = writtenText(canvas, healed, rules);
   return {
@@ -53,7 +54,7 @@ export function infillingOf(canvas: Canvas, healed: string, rules: InfillRules):
   };
 }
 
-/** What the canvas holds from the left up to its end or the first mask. */
+/** The canvas's text up to its end or the first mask, without the healed prefix. */
 function writtenText({ tokens }: Denoised, healed: string, { mask, gap: { end, tokenizer } }: InfillRules) {
   const found = tokens.findIndex((token) => token === end || token === mask);
   const length = found === -1 ? tokens.length : found;
@@ -61,7 +62,7 @@ function writtenText({ tokens }: Denoised, healed: string, { mask, gap: { end, t
   return { text, length, ended: tokens[length] === end };
 }
 
-/** Of the revealed tokens before the end, without those that spell what was typed already. */
+/** The mean over the revealed tokens before the end, without those of the healed prefix. */
 function meanConfidence({ tokens, confidence, spelledTokens }: Canvas, { mask, gap: { end } }: InfillRules): number {
   const found = tokens.indexOf(end);
   const positions = [...tokens.keys()].slice(
@@ -69,14 +70,14 @@ function meanConfidence({ tokens, confidence, spelledTokens }: Canvas, { mask, g
     found === -1 ? undefined : Math.max(spelledTokens + 1, found),
   );
   const counted = positions.filter((position) => tokens[position] !== mask);
-  // A narrow canvas may hold no more than the healed prefix.
+  // A narrow canvas may have room for the healed prefix only.
   if (counted.length === 0) return 0;
   return counted.reduce((sum, position) => sum + (confidence[position] as number), 0) / counted.length;
 }
 
 const known = new WeakMap<Tokenizer, ReadonlySet<number>>();
 
-/** Tokens that hold a line break. */
+/** The ids of all tokens that contain a line break. */
 export function newlineTokens(tokenizer: Tokenizer): ReadonlySet<number> {
   let found = known.get(tokenizer);
   if (!found) {

@@ -21,55 +21,55 @@ import { healedPrefix } from './token-healing.ts';
 export interface InfillRequest {
   readonly prefix: string;
   readonly suffix: string;
-  /** Tokens of prefix and suffix that are read at most, the nearest to the gap. */
+  /** Maximum number of tokens of prefix and suffix that are read; those nearest to the gap are. */
   readonly contextTokens: number;
   /**
-   * Completions to make. The first three are greedy, on a quarter of the model's canvas, on half and on all of it; the others
-   * are drawn at `temperature` on all of it. If `width` is set, only the first is greedy.
+   * Maximum number of completions to generate. The first three are greedy, on canvases of a quarter, a half and all of the model's
+   * width; the others are drawn at `temperature` on the full width. If `width` is set, only the first is greedy.
    */
   readonly alternatives: number;
   readonly seed: number;
   /** Temperature of the alternatives that are drawn. */
   readonly temperature: number;
-  /** A token is revealed as soon as its confidence is above this; at least one is in every step. */
+  /** A step reveals every token with a confidence above this, and at least one. */
   readonly threshold: number;
-  /** Tokens of every canvas; default: the model's, and fewer. */
+  /** Width of every canvas, in tokens; default: as explained at `alternatives`. */
   readonly width?: number;
   /** Tokens of a block; default: the model's. */
   readonly block?: number;
   /**
-   * Steps after which a context that sees the canvas (`full` attention) is read again: its keys and values are kept in
-   * between (`DecodingSession`). 1, the default, reads it in every step and is exact.
+   * Steps after which a context that attends to the canvas (`full` attention) is read again; its keys and values are kept in
+   * between (`DecodingSession`). At 1, the default, it is read in every step, which is exact.
    */
   readonly contextRefresh?: number;
   /** Stop at the end of the first line. */
   readonly singleLine: boolean;
-  /** When an alternative is not denoised to its end; default: never. */
+  /** When to stop an alternative before its end; default: never. */
   readonly stops?: StoppingRules;
 }
 
-/** Who watches an infilling, and who may end it. */
+/** How the caller stops and observes an infilling. */
 export interface InfillHooks extends Pick<DecodingHooks, 'signal' | 'checkCancelled'> {
   /**
-   * Asked of every alternative but the last as soon as it is done: whether it will do. If not, the next one is begun.
-   * Default: all are made.
+   * Called with each alternative except the last as soon as it is done. If it returns false, the next one is generated. Default:
+   * all are generated.
    */
   readonly isEnough?: (made: Infilling) => Promise<boolean>;
-  /** How many of the likeliest other tokens are kept of every position that the model reveals; default: none. */
+  /** How many of the most likely other tokens to record for each revealed position; default: none. */
   readonly runnersUp?: number;
   /**
-   * Sees an alternative after each of its steps, the healed prefix that it repeats, and the model that fills it. The next step
-   * changes the canvas.
+   * Called after each step of an alternative with its index, its canvas, the healed prefix and the model. Copy what you keep of the
+   * canvas: the next step changes it.
    */
   readonly watch?: (alternative: number, canvas: Canvas, healed: string, model: LanguageModel) => void;
 }
 
 export interface Infilled {
-  /** As many as were asked for, or up to the first that was enough. */
+  /** As many as were requested, or those up to the first that `isEnough` accepted. */
   readonly alternatives: readonly Infilling[];
-  /** The end of the prefix that the canvas repeats (`healedPrefix`). */
+  /** The end of the prefix that the canvas spells again (`healedPrefix`). */
   readonly healed: string;
-  /** Tokens of prefix and suffix that were read. */
+  /** Number of tokens of prefix and suffix that were read. */
   readonly contextTokens: number;
   /** Forward passes over canvases; one pass may hold several. */
   readonly forwards: number;
@@ -79,8 +79,8 @@ export interface Infilled {
 }
 
 /**
- * Whether a model fills gaps: it was trained to, or it is a published one whose tokens see what follows them too. The latter
- * fill the canvas as it is, because the only end that they know is the end of the text.
+ * Whether a model fills gaps: it was trained to do so, or it is a published model with full attention. The latter know no end of
+ * the middle, only the end of the text, so they usually fill the canvas completely.
  */
 export const completesCode = (config: ModelConfig): boolean =>
   config.attention === 'prefix-lm'
@@ -88,17 +88,17 @@ export const completesCode = (config: ModelConfig): boolean =>
     : config.attention === 'full' && config.published_config !== undefined;
 
 /**
- * Widths of the greedy alternatives, as shares of the model's canvas. The length of a middle is not known, and a model expects
- * about as much as the canvas holds, so several widths are several guesses at the length. Short middles are right most often,
- * and take the least time.
+ * Widths of the greedy alternatives, as shares of the model's canvas. The length of a middle is not known, and a model tends to
+ * fill its canvas, so each width is a guess at the length. The narrow canvas comes first: short middles are correct most often and
+ * take the least time.
  */
 const canvasShares = [1 / 4, 1 / 2, 1] as const;
 
 /**
- * Fills the gap between a prefix and a suffix. The canvas is wider than most middles, and the model says where the middle
- * ends: after the end-of-middle token there is nothing. Blocks are unmasked from the left, and within a block every token
- * with a confidence above `threshold` at once (Fast-dLLM, arXiv 2505.22618). A word that the prefix breaks off is taken back
- * into the canvas (token healing). Throws a `UserError` if the model cannot fill gaps.
+ * Fills the gap between a prefix and a suffix. The canvas is wider than most middles, and the model predicts where the middle
+ * ends: nothing follows the end-of-middle token. Blocks are unmasked from the left, and in a block each step reveals every token
+ * with a confidence above `threshold` (Fast-dLLM, arXiv 2505.22618). If the prefix ends within a word, the canvas begins with the
+ * part of the word that is already typed (token healing). Throws a `UserError` if the model cannot fill gaps.
  */
 export async function infill(model: LanguageModel, request: InfillRequest, hooks: InfillHooks = {}): Promise<Infilled> {
   assertDenoises(model.config);
@@ -112,7 +112,7 @@ export async function infill(model: LanguageModel, request: InfillRequest, hooks
   }
 }
 
-/** How an alternative is made. */
+/** How an alternative is generated. */
 interface Alternative {
   readonly width: number;
   readonly temperature: number;
@@ -183,7 +183,7 @@ class GapFiller {
     this.#session.dispose();
   }
 
-  /** Alternatives of one width share their steps and their context. */
+  /** Fills alternatives of the same width in one batch; they share the context. */
   async #fillTogether(batch: readonly Alternative[]): Promise<Infilling[]> {
     const { signal, checkCancelled, watch } = this.#hooks;
     signal?.throwIfAborted();
@@ -228,7 +228,7 @@ class GapFiller {
   }
 }
 
-/** The rules that end a middle of this model. */
+/** The rules by which a middle of this model ends. */
 export function gapRules({ config, tokenizer }: Pick<LanguageModel, 'config' | 'tokenizer'>, singleLine: boolean) {
   return {
     end: config.eom_token_id ?? config.eos_token_id,
@@ -242,6 +242,6 @@ function ofOneWidth(alternatives: readonly Alternative[]): Alternative[][] {
   return [...widths].map((width) => alternatives.filter((alternative) => alternative.width === width));
 }
 
-/** Tokens of the widest canvas that a model fills a gap with. */
+/** Width, in tokens, of the widest canvas with which a model fills a gap. */
 export const canvasWidth = ({ line_canvas = 32, canvas = 64 }: GenerationDefaults, singleLine: boolean): number =>
   singleLine ? line_canvas : canvas;

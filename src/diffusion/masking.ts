@@ -8,8 +8,8 @@ export interface Masking {
 }
 
 /**
- * The forward process with the linear schedule: a time t ~ U(0, 1), every token masked with probability t on its own,
- * weight w(t) = 1/t (LLaDA, arXiv 2502.09992, equation 3). Draws in which nothing is masked contribute nothing.
+ * The forward process with the linear schedule: for a time t ~ U(0, 1), each token is masked independently with probability t,
+ * and the weight is w(t) = 1/t (LLaDA, arXiv 2502.09992, equation 3). A draw that masks no token contributes nothing.
  */
 export function maskAtRandomTime(length: number, random: Random): Masking {
   const t = 1 - random.uniform();
@@ -17,7 +17,7 @@ export function maskAtRandomTime(length: number, random: Random): Masking {
 }
 
 /**
- * The same expectation with lower variance: a count l ~ U{1..n} of tokens masked without replacement, weight n/l
+ * The same expectation with lower variance: a count l ~ U{1..n} of tokens is masked without replacement, and the weight is n/l
  * (LLaDA, arXiv 2502.09992, equation 6).
  */
 export function maskExactCount(length: number, random: Random): Masking {
@@ -27,8 +27,8 @@ export function maskExactCount(length: number, random: Random): Masking {
 
 /**
  * The exact-count form with times spread evenly over a batch of texts (the low-discrepancy sampler of MDLM, arXiv
- * 2406.07524, appendix C, and VDM, arXiv 2107.00630): each text's count is uniform as before, and the batch's sum is
- * nearly constant.
+ * 2406.07524, appendix C, and VDM, arXiv 2107.00630): the count of each text is uniform as in `maskExactCount`, and the sum of
+ * the times over the batch is nearly constant.
  */
 export function maskEvenly(lengths: readonly number[], random: Random): Masking[] {
   const shift = random.uniform();
@@ -40,7 +40,7 @@ export function maskEvenly(lengths: readonly number[], random: Random): Masking[
   });
 }
 
-/** Masks `count` of `length` tokens, every subset alike. */
+/** Masks `count` of `length` tokens; every subset has the same probability. */
 export function subset(length: number, count: number, random: Random): Uint8Array {
   const masked = new Uint8Array(length);
   for (const place of random.sample(length, count)) masked[place] = 1;
@@ -61,11 +61,12 @@ export interface EstimatorMaskingOptions {
 
 /**
  * The partially masked versions of one completion from which its likelihood bounds are estimated (SPG,
- * arXiv 2510.09541, section 4.3, and its released trainer): block-wise masking keeps the blocks before a random block,
- * masks a random part of that block and all that follows it, as semi-autoregressive decoding meets it. Each result
- * covers prompt and completion.
+ * arXiv 2510.09541, section 4.3, and its released trainer). Block-wise masking keeps the blocks before a random block, and masks
+ * a random part of that block and everything after it, like a state of semi-autoregressive decoding. Each result covers prompt
+ * and completion.
  *
- * `length` counts the completion's tokens up to and with the first end of text; what follows is always masked.
+ * `length` is the number of the completion's tokens up to and including the first end of text; the tokens after it are always
+ * masked.
  * `all` and `block-all` mask every token of the completion, or of the chosen block.
  */
 export function estimatorMasks(
@@ -76,7 +77,7 @@ export function estimatorMasks(
   const blockwise = masking === 'block-all' || masking === 'block-random';
   const size = blockwise ? Math.min(block, completion) : completion;
   const valid = Math.floor((length - 1) / size) + 1;
-  // A permutation of all blocks, wrapped to the ones that hold text: a block may repeat, as in the released trainer.
+  // A permutation of all blocks, modulo the number of blocks with text, so a block may repeat, as in the released trainer.
   const blocks = random.shuffle(Array.from({ length: Math.ceil(completion / size) }, (_, index) => index % valid));
   return Array.from({ length: samples }, (_, sample) => {
     const start = (blocks[sample % blocks.length] as number) * size;

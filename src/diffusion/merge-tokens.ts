@@ -1,4 +1,4 @@
-/** Logits in which the first of `ids` has the probability of all of them together, and the others have none. */
+/** Logits in which the first of `ids` has the summed probability of all of them, and the others have the probability 0. */
 export function mergeTokens(logits: Float32Array, ids: readonly [number, ...number[]]): Float32Array {
   const merged = logits.slice();
   for (const id of ids) merged[id] = Number.NEGATIVE_INFINITY;

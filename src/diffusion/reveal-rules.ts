@@ -6,7 +6,7 @@ import { mergeTokens } from './merge-tokens.ts';
 import { assess, drawToken, runnersUp } from './token-distribution.ts';
 import { constrainToPrefix } from './token-healing.ts';
 
-/** A token drawn for a masked position, from the logits [vocab_size] there. */
+/** A token drawn for a masked position, with the logits [vocab_size] from which it was drawn. */
 interface Guess {
   readonly position: number;
   readonly logits: Float32Array;
@@ -17,18 +17,18 @@ interface Guess {
   readonly entropy: number;
 }
 
-/** What a rule may depend on beside the guesses. */
+/** The inputs of a reveal rule in addition to the guesses. */
 interface RuleState {
   readonly threshold: number;
-  /** Steps that are left for the present block; at least 1. */
+  /** Number of steps left for the current block; at least 1. */
   readonly stepsLeft: number;
   readonly random: Random;
 }
 
-/** Chooses which guesses of the present block are revealed in a step: at least one. */
+/** Chooses which guesses of the current block a step reveals: at least one. */
 type RevealRule = (guesses: readonly Guess[], state: RuleState) => readonly Guess[];
 
-/** Every reveal rule by its name. A new rule is an entry here. */
+/** All reveal rules by name. To add a rule, add an entry here. */
 const revealRules = {
   /** A fixed number of steps; each reveals the tokens of highest confidence (LLaDA, arXiv 2502.09992, section 2.4). */
   confidence: (guesses, { stepsLeft }) =>
@@ -58,28 +58,30 @@ const revealRules = {
 
 export type RevealOrder = keyof typeof revealRules;
 
-/** Rules that belong to a gap between a prompt and a suffix; they compose with every reveal rule. */
+/** Rules for filling a gap between a prompt and a suffix; they apply on top of each reveal rule. */
 export interface GapRules {
-  /** The token that ends a middle. Every position after it holds it too. */
+  /** The token that ends a middle. All positions after it are set to it too. */
   readonly end: number;
-  /** Tokens with which a single line is over; empty if the middle may have several lines. */
+  /** Tokens that end a single line; empty if the middle may have several lines. */
   readonly lineEnds: ReadonlySet<number>;
-  /** Whether the probability of `lineEnds` is added to that of `end`, for models that know no other end of a line. */
+  /**
+   * Whether the probability of `lineEnds` is added to that of `end`, for models that were not trained to end a line with `end`.
+   */
   readonly mergeLineEnds?: boolean;
-  /** The model's tokens, which spell what a canvas begins with. */
+  /** The model's tokenizer, which says how tokens spell the healed prefix. */
   readonly tokenizer: Pick<Tokenizer, 'texts' | 'decode'>;
 }
 
 /** How canvases are filled; the same for all canvases of a batch. */
 export interface DecodingRules {
   readonly order: RevealOrder;
-  /** Steps in all, shared evenly among the blocks; `threshold` does not use it. */
+  /** Total number of steps, divided evenly among the blocks; not used by `threshold`. */
   readonly steps: number;
   readonly threshold: number;
   readonly mask: number;
   /** How many of the likeliest other tokens are kept of every position; default: none. */
   readonly runnersUp?: number;
-  /** Absent: the canvas is filled to its end. */
+  /** Absent: the canvas is not in a gap and is filled completely. */
   readonly gap?: GapRules;
 }
 
@@ -102,7 +104,10 @@ export function applyRevealRule(
 
 type Row = Pick<Guess, 'position' | 'logits'>;
 
-/** From the left, tokens that spell the healed prefix: the first, and the next ones while their confidence is high. */
+/**
+ * Reveals tokens that spell the healed prefix, from the left: the first, and further ones while their confidence is above the
+ * threshold.
+ */
 function spellPrefix(canvas: Canvas, rows: readonly Row[], rules: DecodingRules, { tokenizer }: GapRules): void {
   for (const [index, { position, logits: free }] of rows.entries()) {
     const logits = constrainToPrefix(free, canvas.unspelled, tokenizer);
@@ -112,7 +117,7 @@ function spellPrefix(canvas: Canvas, rows: readonly Row[], rules: DecodingRules,
     const text = tokenizer.texts[guess.token] as string;
     if (text.length <= canvas.unspelled.length) canvas.spelledTokens++;
     canvas.unspelled = canvas.unspelled.slice(text.length);
-    // The other rows were predicted without knowing the prefix.
+    // The predictions for later positions did not know the healed prefix, so they are not used.
     if (canvas.unspelled === '') return;
   }
 }
@@ -120,7 +125,7 @@ function spellPrefix(canvas: Canvas, rows: readonly Row[], rules: DecodingRules,
 function revealChosen(canvas: Canvas, rows: readonly Row[], rules: DecodingRules): void {
   const { order, steps, threshold, gap } = rules;
   const guesses = rows.map((row) => guessAt(canvas, gap?.mergeLineEnds ? withMergedEnds(row, gap) : row, rules));
-  // The first blocks take the steps that do not divide evenly.
+  // If the steps do not divide evenly, each of the first blocks gets one more.
   const blocks = blockCount(canvas);
   const share = Math.max(1, Math.floor(steps / blocks) + Number(canvas.block < steps % blocks));
   const stepsLeft = Math.max(1, share - canvas.stepInBlock);
@@ -138,8 +143,8 @@ function revealChosen(canvas: Canvas, rows: readonly Row[], rules: DecodingRules
 }
 
 /**
- * Ends with a higher confidence than any other token. They are revealed together: each would be chosen in its turn unless
- * the model changed its mind.
+ * The guesses of the end whose confidence is higher than that of any other token. They are revealed together, because each would
+ * be chosen in one of the next steps unless the predictions changed.
  */
 function certainEnds(guesses: readonly Guess[], { end }: GapRules): Guess[] {
   const others = guesses.flatMap(({ token, confidence }) => (token === end ? [] : [confidence]));
@@ -147,14 +152,14 @@ function certainEnds(guesses: readonly Guess[], { end }: GapRules): Guess[] {
   return guesses.filter(({ token, confidence }) => token === end && confidence > highestOther);
 }
 
-/** The `count` guesses of highest rank; of equal ones the left one comes first. */
+/** The `count` guesses with the highest rank; among equal ranks, the left one comes first. */
 function highest(guesses: readonly Guess[], ranks: readonly number[], count: number): Guess[] {
   const indices = guesses.map((_, index) => index);
   indices.sort((a, b) => (ranks[b] as number) - (ranks[a] as number) || a - b);
   return indices.slice(0, count).map((index) => guesses[index] as Guess);
 }
 
-/** Tokens of a step when they are spread evenly; the first steps take what does not divide. */
+/** The number of tokens to reveal in this step if they are spread evenly over the steps left, rounded up. */
 const shareOf = (guesses: readonly Guess[], stepsLeft: number): number => Math.ceil(guesses.length / stepsLeft);
 
 function guessAt({ temperature, random }: Canvas, { position, logits }: Row, { mask }: DecodingRules): Guess {
@@ -172,7 +177,7 @@ function reveal(canvas: Canvas, guess: Guess, { mask, runnersUp: kept = 0 }: Dec
   if (canvas.runnersUp) canvas.runnersUp[position] = runnersUp(logits, token, mask, kept);
 }
 
-/** A position after the end: it holds the end too, without a prediction of its own. */
+/** Sets a position after the end to the end too, without a prediction for it. */
 function force(canvas: Canvas, position: number, { end }: GapRules, { confidence }: Guess, rules: DecodingRules): void {
   const [token, revealedAt] = [canvas.tokens[position] as number, canvas.revealedAt[position] as number];
   if (token !== rules.mask && token !== end) canvas.overwritten.push({ position, token, revealedAt });
@@ -186,7 +191,7 @@ function put(canvas: Canvas, position: number, token: number, confidence: number
   canvas.confidence[position] = confidence;
 }
 
-/** Logits in which the tokens that end a line are the end: their probabilities are added up there. */
+/** Logits in which the probabilities of the tokens that end a line are added to that of the end. */
 function withMergedEnds({ position, logits }: Row, { end, lineEnds }: GapRules): Row {
   const others = [...lineEnds].filter((id) => id !== end);
   return { position, logits: mergeTokens(logits, [end, ...others]) };

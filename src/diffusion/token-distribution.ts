@@ -1,14 +1,14 @@
 import type { Random } from '../platform/random.ts';
 
-/** A token that was not taken, and the model's probability of it. */
+/** A token that was not chosen, and its probability according to the model. */
 export interface RunnerUp {
   readonly token: number;
   readonly probability: number;
 }
 
 /**
- * A token drawn from softmax(logits / temperature) by inversion, in double precision; the likeliest at temperature 0.
- * `logits` is one row [vocab_size]. The mask itself is never drawn.
+ * Draws a token from softmax(logits / temperature) by inversion, in double precision; at temperature 0, takes the most likely
+ * one. `logits` is one row [vocab_size]. The mask token is never drawn.
  */
 export function drawToken(logits: Float32Array, temperature: number, mask: number, random: Random): number {
   const likeliest = likeliestToken(logits, mask);
@@ -22,11 +22,11 @@ export function drawToken(logits: Float32Array, temperature: number, mask: numbe
   }
   const drawn = random.uniform() * sum;
   const token = upTo.findIndex((reached) => reached > drawn);
-  // Logits that are not finite have no distribution; the caller sees that by the token's probability.
+  // Logits that are not finite define no distribution. The caller notices this because the token's probability is NaN.
   return token === -1 ? likeliest : token;
 }
 
-/** The token of the largest logit, the first of equals; never the mask. */
+/** The token with the largest logit, the first one if several are equal; never the mask token. */
 export function likeliestToken(logits: Float32Array, mask: number): number {
   let best = mask === 0 ? 1 : 0;
   for (let token = best + 1; token < logits.length; token++)
@@ -34,7 +34,7 @@ export function likeliestToken(logits: Float32Array, mask: number): number {
   return best;
 }
 
-/** The softmax's probability of a token, the mask left out. */
+/** The probability of a token under the softmax over all tokens except the mask token. */
 export function probability(logits: Float32Array, token: number, mask: number): number {
   const reference = logits[token] as number;
   let sum = 0;
@@ -69,7 +69,7 @@ export function entropyOf(logits: Float32Array, mask: number): number {
   let weighted = 0;
   for (let token = 0; token < logits.length; token++) {
     const lead = (logits[token] as number) - peak;
-    // A token that is not allowed has a logit of minus infinity and adds nothing.
+    // A token that is not allowed has a logit of minus infinity and contributes nothing.
     if (token === mask || lead === Number.NEGATIVE_INFINITY) continue;
     const weight = Math.exp(lead);
     sum += weight;
@@ -78,7 +78,7 @@ export function entropyOf(logits: Float32Array, mask: number): number {
   return Math.log(sum) - weighted / sum;
 }
 
-/** The `count` likeliest tokens other than the one that was taken, the mask left out, likeliest first. */
+/** The `count` most likely tokens except the chosen one and the mask token, most likely first. */
 export function runnersUp(logits: Float32Array, taken: number, mask: number, count: number): RunnerUp[] {
   const best: number[] = [];
   for (let token = 0; token < logits.length; token++) {

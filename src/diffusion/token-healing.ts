@@ -2,17 +2,17 @@ import { piecesOf } from '../model/byte-pair-training.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 
 /**
- * The end of a prefix that the canvas repeats, so that its word can be tokenized anew (token healing, as in the Guidance
- * library). A cursor may be within a word, but the tokens of a text end where words do: "Defi" before a cursor is made of other
- * tokens than the "Definition" that a model knows. The canvas's first tokens must spell the result. Empty if the prefix ends
- * with no word, or if no token reaches past the end of the prefix.
+ * The end of a prefix that the canvas spells again, so that its last word can be tokenized differently (token healing, as in the
+ * Guidance library). The cursor may be within a word, but in the training data tokens mostly end where words end: the tokens of
+ * "Defi" are not the first tokens of "Definition". The canvas's first tokens must spell the result. Empty if the last line
+ * of the prefix is blank, if its end is not ASCII, or if no token could extend beyond it.
  */
 export function healedPrefix(tokenizer: Tokenizer, prefix: string): string {
   const lineBreak = Math.max(0, prefix.lastIndexOf('\n'));
   const line = prefix.slice(Math.max(lineBreak, prefix.length - longestLine));
   if (line.trim() === '') return '';
   const piece = piecesOf(line).at(-1) as string;
-  // Of a piece of many tokens only the last ones are taken back. A token of ASCII holds whole characters.
+  // Only the last tokens of a long piece move to the canvas. An ASCII token contains whole characters only.
   const healed = tokenizer.decode(tokenizer.encode(piece).slice(-tokensTakenBack));
   if (!/^[\x20-\x7e]+$/.test(healed) || !piece.endsWith(healed)) return '';
   return reachesPast(tokenizer, healed) ? healed : '';
@@ -28,7 +28,7 @@ const reachesPast = (tokenizer: Tokenizer, text: string): boolean =>
     return false;
   });
 
-/** Logits of the tokens that spell `prefix`, or its beginning; minus infinity for all others. */
+/** Keeps the logits of tokens that spell `prefix` or its beginning; those of all other tokens become minus infinity. */
 export function constrainToPrefix(
   logits: Float32Array,
   prefix: string,
@@ -38,13 +38,13 @@ export function constrainToPrefix(
   return logits.map((logit, id) => (spells(texts[id] ?? '', prefix) ? logit : Number.NEGATIVE_INFINITY));
 }
 
-/** Whether a token's text begins with `prefix`, or is the beginning of it. */
+/** Whether a token's text begins with `prefix`, or `prefix` begins with it. */
 export const spells = (text: string, prefix: string): boolean =>
   text !== '' && (text.startsWith(prefix) || prefix.startsWith(text));
 
 /**
- * The positions of a completion that spell its healed prefix, from the left, each with what is added to the logits there
- * [vocabulary]: 0 for the tokens that decoding allowed, `notAllowed` for all others.
+ * The positions of a completion that spell its healed prefix, from the left, each with a bias [vocabulary] to add to the logits
+ * there: 0 for the tokens that decoding allowed, `notAllowed` for all others.
  */
 export function prefixConstraints(
   tokens: ArrayLike<number>,
@@ -60,12 +60,12 @@ export function prefixConstraints(
   return constraints;
 }
 
-/** A logit that no sum makes likely, and that stays finite when it is multiplied. */
+/** So low that a token with this bias has the probability 0, but finite, because infinity times 0 is not a number. */
 const notAllowed = -1e9;
 
 const biases = new WeakMap<Pick<Tokenizer, 'texts'>, Map<string, Float32Array>>();
 
-/** Equal prefixes share their bias, which a batch then holds once. */
+/** The bias of a healed prefix. Equal prefixes share one array, so a batch contains it only once. */
 function biasOf(unspelled: string, tokenizer: Pick<Tokenizer, 'texts'>, vocabulary: number): Float32Array {
   const known = biases.get(tokenizer) ?? new Map<string, Float32Array>();
   biases.set(tokenizer, known);
@@ -75,7 +75,7 @@ function biasOf(unspelled: string, tokenizer: Pick<Tokenizer, 'texts'>, vocabula
     bias = Float32Array.from({ length: vocabulary }, (_, id) =>
       spells(tokenizer.texts[id] ?? '', unspelled) ? 0 : notAllowed,
     );
-    // Prefixes are short words, so few differ; a long run meets more than are worth keeping.
+    // Healed prefixes are short, so most repeat; the limit bounds the memory of a long run.
     if (known.size >= 1000) known.clear();
     known.set(key, bias);
   }

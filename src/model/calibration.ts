@@ -6,15 +6,9 @@ import type { Weights } from './projection.ts';
 import { projectionsOf, type Smoothing, smoothingName } from './smoothing.ts';
 import { head, hiddenStates } from './transformer.ts';
 
-<<<<<<< HEAD
 /** Smoothing factors of a model whose state holds f32 weights, from its activations on texts of one length [tokens]. */
 export async function calibrate(model: LanguageModel, texts: readonly Int32Array[]): Promise<Smoothing> {
   const peaks = await activationPeaks(model, texts);
-=======
-/** Computes smoothing factors from the activations of one text [length]. The state of the model must hold f32 weights. */
-export async function calibrate(model: LanguageModel, tokens: Int32Array): Promise<Smoothing> {
-  const peaks = await activationPeaks(model, tokens);
->>>>>>> refs/heads/wa
   const columns = new Map<string, Float32Array>();
   for (const { name, matrix } of projectionsOf(model.config)) {
     const { shape, data } = await model.state.read(matrix);
@@ -34,15 +28,9 @@ export async function calibrate(model: LanguageModel, tokens: Int32Array): Promi
   );
 }
 
-<<<<<<< HEAD
 /** The largest absolute value of every channel of every input of projections, over all texts. */
 async function activationPeaks(model: LanguageModel, texts: readonly Int32Array[]): Promise<Map<string, Float32Array>> {
   const shape = [1, (texts[0] as Int32Array).length];
-=======
-/** The largest absolute value in each channel of each input of projections. */
-async function activationPeaks(model: LanguageModel, tokens: Int32Array): Promise<Map<string, Float32Array>> {
-  const shape = [1, tokens.length];
->>>>>>> refs/heads/wa
   const outputs: Record<string, Tensor> = {};
   const observe = (projection: string, x: Tensor) => {
     const rows = reshape(x, [-1, x.shape.at(-1) as number]);

@@ -27,5 +27,5 @@ export const defaultJobSettings = {
   notifyAtEnd: true,
 } as const;
 
-/** The sampling temperature of all alternatives after the first, which is decoded greedily. Not a setting. */
+/** The temperature at which the alternatives after the greedy ones are sampled. Not a setting. */
 export const alternativesTemperature = 0.8;

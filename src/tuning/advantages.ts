@@ -1,7 +1,7 @@
 export interface GroupAdvantages {
-  /** Reward minus the mean of its group, in the rewards' order; 0 for those without a reward. */
+  /** Reward minus the mean of its group, in the order of the rewards; 0 for completions without a reward. */
   readonly advantages: number[];
-  /** Mean over groups of the rewards' standard deviation. */
+  /** The standard deviation of the rewards in a group, averaged over the groups. */
   readonly meanStd: number;
   /** Share of groups whose rewards are all equal. */
   readonly zeroStdShare: number;
@@ -29,7 +29,7 @@ export function groupAdvantages(rewards: readonly (number | null)[], groupSize: 
   return { advantages, meanStd: stds / groups, zeroStdShare: zero / groups };
 }
 
-/** Completions by group, in order. */
+/** The completions of each group, in order. */
 export function byGroup<T extends { readonly group: number }>(completions: readonly T[]): T[][] {
   const groups = new Map<number, T[]>();
   for (const completion of completions)

@@ -50,6 +50,7 @@ export interface PolicyGradient {
   readonly restored?: ReadonlyMap<string, HostTensor>;
 }
 
+/** A training method that `runTrainingJob` runs step by step. */
 export const policyGradient = (options: PolicyGradient): TrainingMethod => new PolicyGradientMethod(options);
 
 class PolicyGradientMethod implements TrainingMethod {

@@ -16,7 +16,7 @@ export interface RolloutJob {
   readonly prompt: string;
   /** The text after the completion, for models that fill gaps; absent: none. */
   readonly suffix?: string;
-  /** Number of updates the policy has seen. */
+  /** Number of updates that the policy had before this step. */
   readonly policyVersion: number;
   readonly seed: number;
   readonly decoding: DecodingOptions;
@@ -33,7 +33,7 @@ export interface Rollout extends InfillContext {
   readonly healed?: string;
   /** Number of tokens after the end of the middle, which the model did not choose; absent: 0. */
   readonly forcedTokens?: number;
-  /** Tokens that were replaced when the end of the middle was revealed before them. */
+  /** Tokens that were replaced because the end of the middle was revealed to their left. */
   readonly overwritten?: readonly Overwritten[];
   /** Tokens up to and including the first end of text. */
   readonly length: number;
@@ -53,7 +53,7 @@ export interface Edit {
 
 /** Progress and cancellation of a batch of rollouts. */
 export interface RolloutWatch {
-  /** Checked between two denoising steps; its reason is thrown. */
+  /** Checked between two denoising steps; if it is aborted, its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
   /** Called before each denoising step with the share of completed steps, 0 to 1. */
   readonly onStep?: ((share: number) => void) | undefined;

@@ -3,7 +3,7 @@ import type { ActivityCount } from '../protocol/run.ts';
 import type { WorkContext } from '../runs/run-job.ts';
 import type { TuningSettings } from './settings.ts';
 
-/** Seconds of each phase of a step. */
+/** Seconds that each phase of a step took. */
 export interface StepTimes {
   readonly 'time/rollout': number;
   readonly 'time/reward': number;

@@ -5,7 +5,7 @@ import type { Reward, ScoringError } from '../tasks/task.ts';
 import type { StepResult } from '../training/trainer.ts';
 import type { Rollout } from './rollouts.ts';
 
-/** A line of `samples/step-NNNNNN.jsonl`. */
+/** A line of `samples/step-NNNNNN.jsonl` in the run directory. */
 export function sampleRecord(rollout: Rollout, reward: Reward | ScoringError, advantage: number): SampleRecord {
   return {
     prompt: rollout.job.prompt,

@@ -285,7 +285,7 @@ async function prepare(
 
 interface TuningJob {
   readonly place: JobPlace;
-  /** Folder of the full model that a new run begins with. */
+  /** Folder of the full model with which a new run begins; absent if the run is resumed. */
   readonly base?: string;
   readonly model: LanguageModel;
   readonly request: TuningRequest;
@@ -385,7 +385,7 @@ class TestProblems {
     return metrics;
   }
 
-  /** The result at a step in the event log, if an earlier process measured it. */
+  /** The result at a step from the event log; undefined if it was not measured yet. */
   async noted(step: number): Promise<Readonly<Record<string, Interval>> | undefined> {
     const events = evaluationsOf(await readEvents(this.#job.run.dir));
     return events.find((event) => event.step === step && event.evaluation.split === 'test')?.evaluation.metrics;

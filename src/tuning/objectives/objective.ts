@@ -91,13 +91,13 @@ export interface MethodRun {
 /** A method during a run. */
 export interface Method {
   /**
-   * Generates the completions of a step; absent: the present policy does. A step that is stopped is made again, so what
-   * this changes must come out the same a second time.
+   * Generates the completions of a step; absent: the current policy does. A step that was stopped is repeated, so calling this
+   * again for the same step must give the same result.
    */
   rollOut?(jobs: readonly RolloutJob[], step: number, watch?: RolloutWatch): Promise<Rollout[]>;
   /**
-   * Takes what the updates on a step's rollouts need of the policies as they are before the first of them. Like
-   * `rollOut`, it may be called again for the same step.
+   * Records what the updates on a step's rollouts need of the policies before the first update. Like `rollOut`, it may be called
+   * again for the same step.
    */
   prepare(collected: Collected): Promise<Round>;
   /** The state to store in checkpoints; see `MethodRun.restored`. */
