@@ -38,7 +38,8 @@ const masks: readonly (readonly [RegExp, string])[] = [
   // How many steps there are depends on the time limit.
   [/^step \d+[: ].*\n/gm, ''],
   [/^(evaluated at step) [1-9]\d*/gm, '$1 N'],
-  [/^\d+ steps$/gm, 'N steps'],
+  [/^Warning: The time limit .*\n/gm, ''],
+  [/^\d+ steps?$/gm, 'N steps'],
   [/(?<=step-)\d{6}$/gm, 'N'],
   [/(?<=^== Result\n)[\s\S]*?(?=\n\n==)/gm, 'RESULT'],
   [/^\d+ min \d+ s in all/gm, 'DURATION'],

@@ -158,7 +158,7 @@ describe('unmask runs', () => {
     }
     assert.match(await refusal(['runs', 'pause', run], 1), /^No process runs .*, so there is nothing to pause/);
     const resume = await refusal(['runs', 'resume', run], 1);
-    assert.match(resume, /so it is not paused; `unmask tune --resume .*` goes on with it\.$/);
+    assert.match(resume, /is not paused, because no process works on it; resume it with `unmask tune --resume .*`\.$/);
     const { runs } = await document(['runs', 'delete', run]);
     assert.ok(!runs.some((left: { dir: string }) => left.dir === dir));
     assert.match(await refusal(['runs', 'delete', run], 1), /^There is no run/);
