@@ -177,7 +177,7 @@ describe('a folder that is no whole checkpoint is refused', () => {
     const file = 'config.json';
     const changed = (change: (config: Record<string, unknown>) => void) => json(file, change);
     const set = (values: Record<string, unknown>) => changed((config) => Object.assign(config, values));
-    await refused(await set({ model_type: 'llama' }), file, /model_type "llama" is not supported/);
+    await refused(await set({ model_type: 'mamba' }), file, /model_type "mamba" is not supported/);
     await refused(await set({ hidden_size: 0 }), file, /hidden_size is wrong/);
     await refused(await set({ num_hidden_layers: 1.5 }), file, /num_hidden_layers is wrong/);
     await refused(await set({ rms_norm_eps: 'small' }), file, /rms_norm_eps is wrong/);
