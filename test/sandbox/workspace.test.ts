@@ -425,7 +425,7 @@ describe('a workspace without usable tests', () => {
   });
 
   it('must be named on the command line', async () => {
-    assert.match(await refusal(['tune', '--task', 'workspace'], 2), /needs a folder: give it with --workspace/);
+    assert.match(await refusal(['tune', '--task', 'workspace'], 2), /needs --workspace with a folder/);
     assert.match(
       await refusal(['eval', '--task', 'countdown', '--workspace', folder], 2),
       /--workspace belongs to the task workspace; countdown does not take it/,
