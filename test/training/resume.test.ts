@@ -177,7 +177,7 @@ describe('a tuning run', () => {
     assert.ok((await openCheckpoint(await resolveModel(checkpoint))).adapter, 'its base is there');
     await assert.rejects(
       deleteRun(other),
-      /^UserError: The adapters of .* stand beside step 3 of .*; delete that run first/,
+      /^UserError: The adapters of .* need step 3 of .* as their base; delete that run first/,
     );
     await deleteRun(dir);
     await deleteRun(other);
