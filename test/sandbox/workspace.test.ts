@@ -428,7 +428,7 @@ describe('a workspace without usable tests', () => {
     assert.match(await refusal(['tune', '--task', 'workspace'], 2), /needs --workspace with a folder/);
     assert.match(
       await refusal(['eval', '--task', 'countdown', '--workspace', folder], 2),
-      /--workspace belongs to the task workspace; countdown does not take it/,
+      /--workspace is only for the task workspace, not for countdown/,
     );
     assert.match(
       await refusal(['eval', '--task', 'workspace', '--workspace', folder, '--data', 'x'], 2),
