@@ -432,7 +432,7 @@ describe('a workspace without usable tests', () => {
     );
     assert.match(
       await refusal(['eval', '--task', 'workspace', '--workspace', folder, '--data', 'x'], 2),
-      /two sources of problems/,
+      /--workspace and --data both select problems/,
     );
   });
 });
