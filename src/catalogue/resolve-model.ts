@@ -3,7 +3,8 @@ import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import { adapterFiles, isAdapter, readAdapterConfig } from '../model/adapter-folder.ts';
 import { inFolder } from '../model/architectures/description.ts';
-import { readConfig } from '../model/architectures/read-config.ts';
+import { type ReadConfig, readConfig } from '../model/architectures/read-config.ts';
+import { convertedConfig } from '../model/conversion.ts';
 import { readGeneration } from '../model/generation.ts';
 import type { AdapterConfig } from '../model/lora.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
@@ -21,7 +22,7 @@ export async function resolveModel(name: string): Promise<ResolvedModel> {
   const folder = await findModel(name);
   const adapter = (await isAdapter(folder)) ? await readAdapterConfig(folder) : null;
   const base = adapter ? await findBase(folder, adapter) : folder;
-  const read = await readConfig(inFolder(base));
+  const read = await readConfigOf(folder, base, adapter);
   const baseDigest = once(async () => digestOf(await weightFiles(base)));
   const precision = adapter?.base.precision ?? 'f32';
   return {
@@ -35,6 +36,13 @@ export async function resolveModel(name: string): Promise<ResolvedModel> {
     digest: adapter ? once(async () => adapterDigest(folder, `${await baseDigest()} ${precision}`)) : baseDigest,
     baseDigest,
   };
+}
+
+/** The configuration of a base, or what an adapter that converts the base makes of it. */
+async function readConfigOf(folder: string, base: string, adapter: AdapterConfig | null): Promise<ReadConfig> {
+  const read = await readConfig(inFolder(base));
+  const conversion = adapter?.base.conversion;
+  return conversion ? { ...read, config: convertedConfig(read.config, conversion, folder) } : read;
 }
 
 async function findBase(folder: string, { base: { name } }: AdapterConfig): Promise<string> {

@@ -5,13 +5,17 @@ import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import type { ModelConfig } from './config.ts';
+import { conversionSchema } from './conversion.ts';
 import { type Adapter, type AdapterConfig, type LoraShape, loraShapes, loraTargets, parseTargets } from './lora.ts';
 import { precisions } from './precision.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 
 const configFile = 'adapter_config.json';
 const weightsFile = 'adapter_model.safetensors';
-/** Records what PEFT's format does not: the digest and the precision of the weights that the adapter was trained on. */
+/**
+ * Records what PEFT's format does not: the digest and the precision of the weights that the adapter was trained on, and what
+ * the adapter changes in the configuration of a base that it converts.
+ */
 const baseFile = 'base_model.json';
 
 /** The files that determine what an adapter computes, apart from its base. */
@@ -25,6 +29,8 @@ export async function isAdapter(folder: string): Promise<boolean> {
   return (await stat(path.join(folder, configFile)).catch(() => undefined)) !== undefined;
 }
 
+const tokenIds = z.array(z.int().nonnegative());
+
 /** The fields of `adapter_config.json` that are used. */
 const usedFields = z.looseObject({
   peft_type: z.string(),
@@ -32,6 +38,7 @@ const usedFields = z.looseObject({
   r: z.int().positive(),
   lora_alpha: z.number().positive(),
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
+  trainable_token_indices: z.union([tokenIds, z.record(z.string(), tokenIds)]).nullish(),
 });
 
 /** Fields of PEFT's LoRA for features that are not supported, and the values with which they are accepted. */
@@ -48,7 +55,6 @@ const refused: Readonly<Record<string, { readonly unless: (value: unknown) => bo
   layer_replication: { unless: isUnset, what: 'repeated layers' },
   exclude_modules: { unless: isUnset, what: 'excluded modules' },
   target_parameters: { unless: isUnset, what: 'adapters of bare parameters' },
-  trainable_token_indices: { unless: isUnset, what: 'trained tokens' },
   alora_invocation_tokens: { unless: isUnset, what: 'activated LoRA' },
   fan_in_fan_out: { unless: isUnset, what: 'transposed weights' },
   init_lora_weights: {
@@ -75,13 +81,17 @@ export async function readAdapterConfig(folder: string): Promise<AdapterConfig> 
     throw new UserError(`${file} does not name its base; set base_model_name_or_path to a model's name or folder.`);
   const record = path.join(folder, baseFile);
   const isRecorded = (await stat(record).catch(() => undefined)) !== undefined;
-  const { digest, precision } = isRecorded
+  const recorded = isRecorded
     ? parse(base, await readJson(record), record)
     : { digest: null, precision: 'f32' as const };
-  return { ...parseShape(content, file), base: { name, digest, precision } };
+  return { ...parseShape(content, file), base: { name, ...recorded } };
 }
 
-const base = z.object({ digest: z.string().nullable(), precision: z.enum(precisions) });
+const base = z.object({
+  digest: z.string().nullable(),
+  precision: z.enum(precisions),
+  conversion: conversionSchema.optional(),
+});
 
 /**
  * Reads the weights of an adapter whose base has the configuration `config`.
@@ -111,7 +121,7 @@ export async function readAdapter(folder: string, adapter: AdapterConfig, config
   for (const name of stored.keys())
     if (!weights.has(name.slice(prefix.length)) || !name.startsWith(prefix))
       throw new UserError(
-        `${file} has the tensor ${name}, which belongs to none of the projections ${adapter.targets.join(', ')} of its base; only LoRA on projections is supported.`,
+        `${file} has the tensor ${name}, which belongs to none of the projections ${adapter.targets.join(', ')} and trained tokens of its base; only LoRA on projections and trained tokens are supported.`,
       );
   return { ...adapter, weights };
 }
@@ -125,20 +135,48 @@ function parseShape(value: unknown, file: string): LoraShape {
     if (!unless(given))
       throw new UserError(`${file}: ${field} = ${JSON.stringify(given)} (${what}) is not supported; use plain LoRA.`);
   }
-  const { r: rank, lora_alpha: alpha, target_modules: targets } = parse(usedFields, value, file);
+  const fields = parse(usedFields, value, file);
+  const { r: rank, lora_alpha: alpha, target_modules: targets } = fields;
   if (typeof targets === 'string' && targets !== 'all-linear')
     throw new UserError(
       `${file}: target_modules ${JSON.stringify(targets)} is a pattern; list the projections by name.`,
     );
   const named = targets === 'all-linear' ? loraTargets : [targets ?? []].flat();
-  return { rank, alpha, targets: parseTargets(named, (why) => new UserError(`${file}: target_modules: ${why}`)) };
+  const tokens = parseTokens(fields.trainable_token_indices ?? [], file);
+  return {
+    ...{ rank, alpha, targets: parseTargets(named, (why) => new UserError(`${file}: target_modules: ${why}`)) },
+    ...(tokens.length > 0 ? { tokens } : {}),
+  };
+}
+
+/**
+ * The tokens of `trainable_token_indices`: a list, which stands for the embeddings and a head that is tied to them, or a list
+ * for each matrix. All matrices must have the same tokens.
+ */
+function parseTokens(value: readonly number[] | Record<string, number[]>, file: string): readonly number[] {
+  const lists: [string, readonly number[]][] = Array.isArray(value) ? [['embed_tokens', value]] : Object.entries(value);
+  const foreign = lists.find(([name]) => !/(^|\.)(embed_tokens|lm_head)$/.test(name));
+  if (foreign)
+    throw new UserError(
+      `${file}: trainable_token_indices names ${foreign[0]}; only tokens of embed_tokens and lm_head are supported.`,
+    );
+  const [first, ...others] = lists.map(([, ids]) => ids);
+  if (others.some((ids) => String(ids) !== String(first)))
+    throw new UserError(`${file}: trainable_token_indices has different tokens per matrix, which is not supported.`);
+  if (new Set(first).size !== (first ?? []).length)
+    throw new UserError(`${file}: trainable_token_indices has a token twice; restore the file.`);
+  return first ?? [];
 }
 
 /** Writes an adapter in PEFT's format. `adapter_config.json` is written last, so a folder that has it is complete. */
-export async function writeAdapter(folder: string, { rank, alpha, targets, weights, base }: Adapter): Promise<void> {
+export async function writeAdapter(
+  folder: string,
+  { rank, alpha, targets, tokens, weights, base }: Adapter,
+): Promise<void> {
   const named = new Map([...weights].map(([name, tensor]) => [prefix + name, tensor]));
   await writeSafetensors(path.join(folder, weightsFile), named);
-  await writeJson(path.join(folder, baseFile), { digest: base.digest, precision: base.precision });
+  const { digest, precision, conversion } = base;
+  await writeJson(path.join(folder, baseFile), { digest, precision, ...(conversion ? { conversion } : {}) });
   await writeJson(path.join(folder, configFile), {
     alpha_pattern: {},
     auto_mapping: null,
@@ -158,10 +196,19 @@ export async function writeAdapter(folder: string, { rank, alpha, targets, weigh
     revision: null,
     target_modules: targets,
     task_type: 'CAUSAL_LM',
+    ...(tokens ? { trainable_token_indices: tokenLists(tokens, weights) } : {}),
     use_dora: false,
     use_rslora: false,
   });
 }
+
+/** PEFT's list of trained tokens for each matrix that has trained rows. */
+const tokenLists = (tokens: readonly number[], weights: ReadonlyMap<string, HostTensor>) =>
+  Object.fromEntries(
+    ['embed_tokens', 'lm_head']
+      .filter((matrix) => [...weights.keys()].some((name) => name.endsWith(`${matrix}.token_adapter.trainable_tokens_delta`)))
+      .map((matrix) => [matrix, tokens]),
+  );
 
 function parse<T extends z.ZodType>(schema: T, value: unknown, file: string): z.infer<T> {
   const parsed = schema.safeParse(value);

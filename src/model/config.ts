@@ -80,9 +80,11 @@ export const modelConfig = z
     /**
      * The tokens that a token attends to. `full`: all tokens. `block-causal`: its own block and the blocks before it (LLaDA 2).
      * `prefix-lm`: the context attends to the context and the canvas to all tokens (UniLM, arXiv 1905.03197), so that the
-     * context is read only once. `causal`: itself and the tokens before it, as in an autoregressive model.
+     * context is read only once. `causal`: itself and the tokens before it, as in an autoregressive model. `causal-context`: the
+     * context attends as with `causal`, and the canvas, which follows all of the context, to the context and to itself. A
+     * converted autoregressive model has it, so that it computes what it computed before on a context (`conversion.ts`).
      */
-    attention: z.enum(['full', 'block-causal', 'prefix-lm', 'causal']),
+    attention: z.enum(['full', 'block-causal', 'prefix-lm', 'causal', 'causal-context']),
     block_size: positive.optional(),
     /** Undefined: a published autoregressive model, which has no mask. */
     mask_token_id: z.int().nonnegative().optional(),
@@ -90,6 +92,8 @@ export const modelConfig = z
     pad_token_id: z.int().nonnegative(),
     /** End of the middle: the token after the text that fills a gap. Undefined: the model was not trained to fill gaps. */
     eom_token_id: z.int().nonnegative().optional(),
+    /** The token between suffix and prefix if the suffix is read first (`fill-in-the-middle.ts`); only with `causal-context`. */
+    prefix_token_id: z.int().nonnegative().optional(),
     initializer_range: z.number().positive(),
   })
   .refine((c) => c.num_attention_heads % c.num_key_value_heads === 0, {
@@ -102,8 +106,14 @@ export const modelConfig = z
   .refine((c) => c.mask_token_id !== undefined || c.attention === 'causal', {
     error: 'a model that denoises needs a mask_token_id',
   })
+  .refine((c) => c.attention !== 'causal-context' || (c.logit_shift && c.prefix_token_id !== undefined), {
+    error: 'causal-context attention needs logit_shift and a prefix_token_id',
+  })
   .refine(
-    (c) => [c.mask_token_id ?? 0, c.eos_token_id, c.pad_token_id, c.eom_token_id ?? 0].every((id) => id < c.vocab_size),
+    (c) =>
+      [c.mask_token_id ?? 0, c.eos_token_id, c.pad_token_id, c.eom_token_id ?? 0, c.prefix_token_id ?? 0].every(
+        (id) => id < c.vocab_size,
+      ),
     {
       error: 'special token ids must be below vocab_size',
     },

@@ -4,7 +4,6 @@ import {
   add,
   concat,
   constant,
-  gather,
   input,
   matmul,
   reshape,
@@ -25,7 +24,7 @@ import {
   mask,
   type Positions,
   projections,
-  rotaryTables,
+  rotaryTablesAt,
   similarity,
   unseen,
 } from './transformer.ts';
@@ -241,8 +240,6 @@ export class ContextReader {
 
   /** Rotary tables, computed from the program inputs for the positions [length]. */
   #positions(length: number): Positions {
-    const { cosines, sines } = rotaryTables(this.#config, this.#config.max_position_embeddings);
-    const positions = input('positions', [length], 'i32');
-    return { cosines: gather(cosines, positions), sines: gather(sines, positions) };
+    return rotaryTablesAt(this.#config, input('positions', [length], 'i32'));
   }
 }

@@ -16,6 +16,33 @@ export const givenForMiddle = (
   { mask, eos }: { readonly mask: number; readonly eos: number },
 ): number[] => [...prefix, mask, ...suffix, eos];
 
+/** The special tokens of the suffix-first format. */
+export interface SuffixFirstTokens {
+  readonly mask: number;
+  /** The token between suffix and prefix. */
+  readonly prefix: number;
+}
+
+/**
+ * The context of a gap in the order suffix, prefix, which the middle follows (SPM; arXiv 2207.14255, section 3). While somebody
+ * types, tokens are only added at its end, so keys and values of causal attention stay valid. The mask marks the gap before the
+ * suffix.
+ */
+export const suffixFirst = (
+  prefix: readonly number[],
+  suffix: readonly number[],
+  tokens: SuffixFirstTokens,
+): number[] => [tokens.mask, ...suffix, tokens.prefix, ...prefix];
+
+/** The tokens of the suffix-first format if a model reads gaps in it; null if it does not. */
+export function suffixFirstTokens(config: ModelConfig): SuffixFirstTokens | null {
+  const { prefix_token_id: prefix } = config;
+  return prefix === undefined ? null : { mask: maskToken(config), prefix };
+}
+
+/** The number of tokens that `suffixFirst` adds to prefix and suffix. */
+export const suffixFirstOverhead = 2;
+
 /** The prompt format in which an autoregressive model fills a gap. */
 export interface MiddleFormat {
   /** Whether the text after the gap is read. */

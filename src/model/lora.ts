@@ -2,6 +2,7 @@ import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import type { Random } from '../platform/random.ts';
 import type { ModelConfig } from './config.ts';
+import type { Conversion } from './conversion.ts';
 import type { Precision } from './precision.ts';
 import type { Weights } from './projection.ts';
 import { smoothingName } from './smoothing.ts';
@@ -18,6 +19,8 @@ export interface LoraShape {
   /** The update is scaled by alpha / rank. */
   readonly alpha: number;
   readonly targets: readonly LoraTarget[];
+  /** Tokens whose rows of the embeddings and of the head are trained in full; absent: none. */
+  readonly tokens?: readonly number[] | undefined;
 }
 
 /** An adapter without its weights: its shape and its base. */
@@ -26,7 +29,11 @@ export interface AdapterConfig extends LoraShape {
 }
 
 export interface Adapter extends AdapterConfig {
-  /** Factors by parameter name: the name of the projection, followed by `.lora_A.weight` or `.lora_B.weight`. */
+  /**
+   * Factors by parameter name: the name of the projection, followed by `.lora_A.weight` or `.lora_B.weight`. Trained rows
+   * [tokens, hidden_size] by the name of their matrix, followed by PEFT's `.token_adapter.trainable_tokens_delta`; in spite of
+   * that name they replace the base's rows.
+   */
   readonly weights: ReadonlyMap<string, HostTensor>;
 }
 
@@ -38,15 +45,26 @@ export interface AdapterBase {
   readonly digest: string | null;
   /** The precision to which the base's projections were rounded during training. */
   readonly precision: Precision;
+  /** Set if the adapter converts an autoregressive base: the fields of the configuration that differ from the base's. */
+  readonly conversion?: Conversion | undefined;
 }
 
-/** Names and shapes of an adapter's factors: A [rank, in] and B [out, rank] of each projection. */
-export function loraShapes(config: ModelConfig, { rank, targets }: LoraShape): Map<string, Shape> {
+/**
+ * Names and shapes of an adapter's weights: A [rank, in] and B [out, rank] of each projection, and the trained rows [tokens,
+ * hidden_size] of the embeddings and of a head that is not tied to them.
+ */
+export function loraShapes(config: ModelConfig, { rank, targets, tokens = [] }: LoraShape): Map<string, Shape> {
   const shapes = new Map<string, Shape>();
   for (const [projection, [outputs, inputs]] of targetShapes(config, targets))
     shapes.set(factorA(projection), [rank, inputs]).set(factorB(projection), [outputs, rank]);
+  if (tokens.length > 0)
+    for (const matrix of vocabularyMatrices(config)) shapes.set(tokenRows(matrix), [tokens.length, config.hidden_size]);
   return shapes;
 }
+
+/** The matrices with a row per token: the embeddings, and the head if it is not tied to them. */
+export const vocabularyMatrices = ({ tie_word_embeddings }: Pick<ModelConfig, 'tie_word_embeddings'>): string[] =>
+  tie_word_embeddings ? ['model.embed_tokens.weight'] : ['model.embed_tokens.weight', 'lm_head.weight'];
 
 /** The projections that an adapter changes, with the shapes of their matrices [out, in]. */
 export function targetShapes(
@@ -64,14 +82,21 @@ export function targetShapes(
 
 export const factorA = (projection: string): string => `${projection}.lora_A.weight`;
 export const factorB = (projection: string): string => `${projection}.lora_B.weight`;
+/** The name of the trained rows of a matrix of the vocabulary. */
+export const tokenRows = (matrix: string): string =>
+  `${matrix.replace(/\.weight$/, '')}.token_adapter.trainable_tokens_delta`;
 
 /**
- * The weights of a new adapter, which changes nothing yet. As in PEFT, A is uniform within 1 / sqrt(in) (Kaiming's rule
- * with a = sqrt 5), and B is zero.
+ * The factors of a new adapter, which change nothing yet. As in PEFT, A is uniform within 1 / sqrt(in) (Kaiming's rule
+ * with a = sqrt 5), and B is zero. Trained rows are not among them, because they begin with the base's rows.
  */
-export function initialLora(config: ModelConfig, shape: LoraShape, random: Random): Map<string, HostTensor> {
+export function initialLora(
+  config: ModelConfig,
+  { rank, alpha, targets }: LoraShape,
+  random: Random,
+): Map<string, HostTensor> {
   const weights = new Map<string, HostTensor>();
-  for (const [name, extents] of loraShapes(config, shape)) {
+  for (const [name, extents] of loraShapes(config, { rank, alpha, targets })) {
     const data = new Float32Array(sizeOf(extents));
     const bound = 1 / Math.sqrt(extents[1] as number);
     if (name.endsWith('.lora_A.weight'))
@@ -91,6 +116,10 @@ export function lookUp(nodes: ReadonlyMap<string, Tensor>, adapter: LoraShape | 
     lora(projection: string) {
       const [a, b] = [nodes.get(factorA(projection)), nodes.get(factorB(projection))];
       return a && b ? { a, b, scale: adapter.alpha / adapter.rank } : undefined;
+    },
+    tokens(matrix: string) {
+      const rows = nodes.get(tokenRows(matrix));
+      return rows && adapter.tokens ? { ids: adapter.tokens, rows } : undefined;
     },
   });
 }

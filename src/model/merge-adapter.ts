@@ -5,7 +5,7 @@ import { defineProgram } from '../graph/program.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
-import { type AdapterConfig, factorA, factorB, targetShapes } from './lora.ts';
+import { type Adapter, type AdapterConfig, factorA, factorB, targetShapes, tokenRows, vocabularyMatrices } from './lora.ts';
 import { keptBytes } from './memory.ts';
 import { quantizedWeights, weightsAsKept } from './precision.ts';
 import { weightShapes } from './transformer.ts';
@@ -27,7 +27,7 @@ export function bytesOfMerge({
 
 /**
  * Adds an adapter to its base: every adapted W becomes W + (alpha / r) B A (LoRA, arXiv 2106.09685, section 4.1). W is
- * rounded first if the adapter was trained on a rounded base. A checkpoint without an adapter is returned unchanged.
+ * rounded first if the adapter was trained on a rounded base. Trained rows of tokens replace the base's. A checkpoint without an adapter is returned unchanged.
  */
 export async function mergeAdapter(engine: Engine, checkpoint: Checkpoint): Promise<Checkpoint> {
   const { adapter, ...base } = checkpoint;
@@ -54,5 +54,17 @@ export async function mergeAdapter(engine: Engine, checkpoint: Checkpoint): Prom
   }
   await programs.dispose();
   await nothing.dispose();
+  for (const matrix of adapter.tokens ? vocabularyMatrices(base.config) : [])
+    weights.set(matrix, withRows(weights.get(matrix) as HostTensor, adapter, matrix));
   return { ...base, weights };
+}
+
+/** A copy of a matrix of the vocabulary in which the adapter's trained rows replace those of their tokens. */
+function withRows({ shape, data }: HostTensor, { tokens = [], weights }: Adapter, matrix: string): HostTensor {
+  const width = shape[1] as number;
+  const replaced = (data as Float32Array).slice();
+  const rows = (weights.get(tokenRows(matrix)) as HostTensor).data as Float32Array;
+  for (const [row, token] of tokens.entries())
+    replaced.set(rows.subarray(row * width, (row + 1) * width), token * width);
+  return { shape, data: replaced };
 }

@@ -9,6 +9,10 @@ export interface Weights {
   readonly lora?: (projection: string) => Lora | undefined;
   /** The factors that a projection's input is multiplied by (`smoothing.ts`), [in]; undefined: none. */
   readonly smoothing?: (projection: string) => Tensor | undefined;
+  /** The trained rows of the embeddings or of the head, by the name of the matrix; undefined: none. */
+  readonly tokens?: (matrix: string) => TokenRows | undefined;
+  /** Added to the embeddings of all tokens [batch, length, hidden_size]; undefined: nothing. */
+  readonly noise?: Tensor | undefined;
   /** Called with the input of every projection, for calibration. */
   readonly observe?: (projection: string, x: Tensor) => void;
 }
@@ -19,6 +23,12 @@ export interface Lora {
   readonly b: Tensor;
   /** The factor of the update: alpha / rank. */
   readonly scale: number;
+}
+
+/** Rows of a matrix of the vocabulary that an adapter replaces: token ids, and their rows [ids.length, hidden_size]. */
+export interface TokenRows {
+  readonly ids: readonly number[];
+  readonly rows: Tensor;
 }
 
 /** The weights of a part of the model, by the rest of their names after the part's name. */

@@ -1,11 +1,14 @@
 import { linear, rmsNorm } from '../graph/compositions.ts';
 import {
   add,
+  cast,
   concat,
   constant,
+  equal,
   gather,
   matmul,
   mul,
+  oneHot,
   reshape,
   rotate,
   slice,
@@ -17,11 +20,11 @@ import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
 import type { Random } from '../platform/random.ts';
 import { type ModelConfig, rotaryDimensions } from './config.ts';
 import { feedForward, feedForwardShapes } from './feed-forward.ts';
-import { project, type Weights, weightsUnder } from './projection.ts';
+import { project, type TokenRows, type Weights, weightsUnder } from './projection.ts';
 import { scaledFrequency } from './rope-scaling.ts';
 
 /** Added to a score, this value gives a weight of 0 after the softmax. */
-const hidden = -1e9;
+export const hidden = -1e9;
 
 /** Names and shapes of a model's weights in a checkpoint (the layout of Qwen2 and Qwen3). */
 export function weightShapes(config: ModelConfig): Map<string, Shape> {
@@ -70,10 +73,20 @@ export interface Rows {
   readonly tokens: Tensor;
   /** 1 for tokens, 0 for padding [batch, length], f32; undefined: no row is padded. */
   readonly present?: Tensor | undefined;
-  /** 1 for the canvas, 0 for the context [batch, length], f32; required for `prefix-lm` attention. */
+  /** 1 for the canvas, 0 for the context [batch, length], f32; required for `prefix-lm` and `causal-context` attention. */
   readonly canvas?: Tensor | undefined;
+  /** The layout of a packed row; its attention rule and positions replace the model's. */
+  readonly packed?: PackedRow | undefined;
   /** The layout of rows that contain a completion twice; its attention rule replaces the model's. */
   readonly doubled?: DoubledCanvas | undefined;
+}
+
+/** The layout of one row [1, length] that holds several texts, and canvases that continue them (`training/packing.ts`). */
+export interface PackedRow {
+  /** Added to the scores [query, key]: 0 where a token attends to another, a large negative number elsewhere. */
+  readonly hidden: Tensor;
+  /** The position of each token in its text [length], i32, below `max_position_embeddings`. */
+  readonly positions: Tensor;
 }
 
 /**
@@ -91,13 +104,15 @@ export interface DoubledCanvas {
 /** Computes the network without its head: hidden states [batch, length, hidden_size]. */
 export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): Tensor {
   const [batch, length] = rows.tokens.shape as [number, number];
-  const { doubled } = rows;
+  const { doubled, packed } = rows;
   // The tokens of the masked completion have the same positions as those of the clean completion.
-  const positions = rotaryTables(
-    config,
-    length,
-    doubled && ((place) => (place < doubled.prompt + doubled.length ? place : place - doubled.length)),
-  );
+  const positions = packed
+    ? rotaryTablesAt(config, packed.positions)
+    : rotaryTables(
+        config,
+        length,
+        doubled && ((place) => (place < doubled.prompt + doubled.length ? place : place - doubled.length)),
+      );
   const visible = visibility(config, rows);
   return layers(config, weight, rows.tokens, (_, of, x) => {
     const { q, k, v } = projections(config, of, x, positions);
@@ -136,23 +151,60 @@ export function logitsAt(config: ModelConfig, weight: Weights, states: Tensor, r
   return head(config, weight, rows ? gather(reshape(aligned, [-1, config.hidden_size]), rows) : aligned);
 }
 
+/** The raw output of the head at `rows` [n] of the flattened [batch * length] states, not shifted: [n, vocab_size]. */
+export const rawLogitsAt = (config: ModelConfig, weight: Weights, states: Tensor, rows: Tensor): Tensor =>
+  head(config, weight, gather(reshape(states, [-1, config.hidden_size]), rows));
+
 /** The raw output of the head for every position, not shifted: [batch, length, vocab_size]. */
 export function head(config: ModelConfig, weight: Weights, states: Tensor): Tensor {
   const normal = rmsNorm(states, weight('model.norm.weight'), config.rms_norm_eps);
   weight.observe?.('lm_head', normal);
   const smoothing = weight.smoothing?.('lm_head');
-  return linear(smoothing ? mul(normal, smoothing) : normal, weight(headName(config)));
+  const logits = linear(smoothing ? mul(normal, smoothing) : normal, weight(headName(config)));
+  const trained = weight.tokens?.(headName(config));
+  return trained ? add(logits, trainedLogits(config, weight, normal, trained)) : logits;
 }
 
 /** The name of the matrix of the head, which is the matrix of the embeddings if they are tied. */
 export const headName = (config: Pick<ModelConfig, 'tie_word_embeddings'>): string =>
   config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
 
-/** Embeds tokens. If the matrix is shared with the head, the smoothing of the head's input is undone. */
+/** Embeds tokens [batch, length]. If the matrix is shared with the head, the smoothing of the head's input is undone. */
 function embedded(config: ModelConfig, weight: Weights, tokens: Tensor): Tensor {
-  const rows = gather(weight('model.embed_tokens.weight'), tokens);
-  const smoothing = config.tie_word_embeddings ? weight.smoothing?.('lm_head') : undefined;
+  const rows = vocabularyRows(config, weight, embeddingsName, tokens);
+  const trained = weight.tokens?.(embeddingsName);
+  const own = trained ? add(rows, trainedEmbeddings(config, weight, tokens, trained)) : rows;
+  return weight.noise ? add(own, weight.noise) : own;
+}
+
+const embeddingsName = 'model.embed_tokens.weight';
+
+/** Rows of a matrix of the vocabulary as the checkpoint has them [...ids.shape, hidden_size]. */
+function vocabularyRows(config: ModelConfig, weight: Weights, matrix: string, ids: Tensor): Tensor {
+  const rows = gather(weight(matrix), ids);
+  const smoothing = matrix === headName(config) ? weight.smoothing?.('lm_head') : undefined;
   return smoothing ? mul(rows, smoothing) : rows;
+}
+
+/** The difference between the trained rows of a matrix and the base's [ids.length, hidden_size]. */
+function trainedDifference(config: ModelConfig, weight: Weights, matrix: string, { ids, rows }: TokenRows): Tensor {
+  return sub(rows, vocabularyRows(config, weight, matrix, idsOf(ids)));
+}
+
+const idsOf = (ids: readonly number[]): Tensor => constant({ shape: [ids.length], data: Int32Array.from(ids) });
+
+/** What trained rows add to the embeddings of tokens [...]: nothing, except for their own tokens. */
+function trainedEmbeddings(config: ModelConfig, weight: Weights, tokens: Tensor, trained: TokenRows): Tensor {
+  const isTrained = cast(equal(reshape(tokens, [-1, 1]), idsOf(trained.ids)), 'f32');
+  const added = matmul(isTrained, trainedDifference(config, weight, embeddingsName, trained));
+  return reshape(added, [...tokens.shape, config.hidden_size]);
+}
+
+/** What trained rows add to the logits of normalized states [...]: nothing, except for their own tokens. */
+function trainedLogits(config: ModelConfig, weight: Weights, normal: Tensor, trained: TokenRows): Tensor {
+  const own = linear(normal, trainedDifference(config, weight, headName(config), trained));
+  const spread = matmul(reshape(own, [-1, trained.ids.length]), oneHot(idsOf(trained.ids), config.vocab_size));
+  return reshape(spread, [...normal.shape.slice(0, -1), config.vocab_size]);
 }
 
 /** Rotary tables [length, rotated dimensions of a head / 2]. */
@@ -211,8 +263,9 @@ export function mask(scores: Tensor, visible: Tensor, length: number): Tensor {
 }
 
 /** The mask for scores [batch, groups, heads per group, query, key], 0 for visible keys; undefined: all keys are visible. */
-function visibility(config: ModelConfig, { tokens, present, canvas, doubled }: Rows): Tensor | undefined {
+function visibility(config: ModelConfig, { tokens, present, canvas, doubled, packed }: Rows): Tensor | undefined {
   const [batch, length] = tokens.shape as [number, number];
+  if (packed) return reshape(packed.hidden, [1, 1, 1, length, length]);
   const asKey = (x: Tensor) => reshape(x, [batch, 1, 1, 1, length]);
   const padded = present && asKey(unseen(present));
   if (config.attention === 'full' && !doubled) return padded;
@@ -220,9 +273,11 @@ function visibility(config: ModelConfig, { tokens, present, canvas, doubled }: R
     ? doubledCausal(doubled)
     : config.attention === 'prefix-lm'
       ? givenFirst(canvas, asKey)
-      : config.attention === 'causal'
-        ? causal(length)
-        : blockCausal(config, length);
+      : config.attention === 'causal-context'
+        ? causalContext(canvas, asKey)
+        : config.attention === 'causal'
+          ? causal(length)
+          : blockCausal(config, length);
   return padded ? add(rule, padded) : rule;
 }
 
@@ -233,6 +288,14 @@ function givenFirst(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): T
   if (!canvas) throw new Error('prefix-lm attention needs to know where the canvas is');
   const [batch, length] = canvas.shape as [number, number];
   return mul(reshape(unseen(canvas), [batch, 1, 1, length, 1]), asKey(canvas));
+}
+
+/** Causal, except that the tokens of the canvas attend to each other. */
+function causalContext(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): Tensor {
+  if (!canvas) throw new Error('causal-context attention needs to know where the canvas is');
+  const [batch, length] = canvas.shape as [number, number];
+  const inCanvas = mul(reshape(canvas, [batch, 1, 1, length, 1]), asKey(canvas));
+  return mul(causal(length), sub(1, inCanvas));
 }
 
 /** The causal mask for the scores between the tokens of a text: a token does not attend to later tokens. */
@@ -261,6 +324,12 @@ function ruleOf(length: number, sees: (query: number, key: number) => boolean): 
   for (let query = 0; query < length; query++)
     for (let key = 0; key < length; key++) if (!sees(query, key)) data[query * length + key] = hidden;
   return constant({ shape: [1, 1, 1, length, length], data });
+}
+
+/** The rotary tables of the positions that a program reads [length], each below `max_position_embeddings`. */
+export function rotaryTablesAt(config: ModelConfig, positions: Tensor): Positions {
+  const { cosines, sines } = rotaryTables(config, config.max_position_embeddings);
+  return { cosines: gather(cosines, positions), sines: gather(sines, positions) };
 }
 
 /** The rotary tables of positions 0 to length - 1, or of the positions that `positionOf` returns. */

@@ -7,7 +7,7 @@ import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tenso
 import type { ModelConfig } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { type LoraShape, trainedShapes } from '../model/lora.ts';
-import { type DoubledCanvas, hiddenStates, logitsAt } from '../model/transformer.ts';
+import { type DoubledCanvas, hiddenStates, logitsAt, rawLogitsAt } from '../model/transformer.ts';
 
 /** A part of a training step, as the engine's inputs. */
 export interface Batch {
@@ -27,6 +27,14 @@ export interface Batch {
   readonly biasRows?: HostTensor;
   /** Set if each row holds a completion twice, clean and masked (block diffusion in one pass). */
   readonly doubled?: DoubledCanvas;
+  /**
+   * The layout of a single packed row, both or neither: `PackedRow.hidden` [length, length] and `PackedRow.positions` [length].
+   * `rows` are then the positions whose outputs predict the targets, without the shift of the model's logits.
+   */
+  readonly hidden?: HostTensor;
+  readonly positions?: HostTensor;
+  /** Added to the embeddings of the tokens [batch, length, hidden_size]; absent: nothing. */
+  readonly noise?: HostTensor;
   /** Further inputs of the loss, by name. */
   readonly extra: Readonly<Record<string, HostTensor>>;
   /** The loss of this batch; absent: the trainer's. The batches of a step may have different losses. */
@@ -178,16 +186,22 @@ export class Trainer {
 
   #defineLoss(nodes: ReadonlyMap<string, Tensor>, batch: Batch) {
     const { config } = this.#model;
-    const weight = this.#model.lookUp(nodes);
-    const { tokens, present, canvas, rows, targets, logitBias, biasRows, doubled, extra, loss = this.#loss } = batch;
+    const { tokens, present, canvas, rows, targets, logitBias, biasRows, doubled, noise, extra } = batch;
+    const packed = batch.hidden && batch.positions && { hidden: batch.hidden, positions: batch.positions };
+    const loss = batch.loss ?? this.#loss;
+    const weight = Object.assign(this.#model.lookUp(nodes), noise && { noise: input('noise', noise.shape) });
     const states = hiddenStates(config, weight, {
       tokens: input('tokens', tokens.shape, 'i32'),
       present: present && input('present', present.shape),
       canvas: canvas && !doubled && config.attention === 'prefix-lm' ? input('canvas', canvas.shape) : undefined,
       doubled,
+      packed: packed && {
+        hidden: input('hidden', packed.hidden.shape),
+        positions: input('positions', packed.positions.shape, 'i32'),
+      },
     });
     const targetIds = input('targets', targets.shape, 'i32');
-    const free = logitsAt(config, weight, states, input('rows', rows.shape, 'i32'));
+    const free = (packed ? rawLogitsAt : logitsAt)(config, weight, states, input('rows', rows.shape, 'i32'));
     const bias =
       logitBias && biasRows && gather(input('logitBias', logitBias.shape), input('biasRows', biasRows.shape, 'i32'));
     const logProbabilities = logSoftmax(bias ? add(free, bias) : free);

@@ -2,6 +2,7 @@ import type { Tokenizer } from '../../model/tokenizer.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Example, ExampleCanvas } from '../masked-diffusion-loss.ts';
 import type { SourceFile } from './corpus.ts';
+import { FileDraw } from './file-draw.ts';
 import { drawGap, type Gap, type GapKind } from './gaps.ts';
 
 /** Weight of canvas tokens after the first end of the middle, which itself has the full weight. */
@@ -28,26 +29,20 @@ const charactersPerToken = 8;
 
 /** Draws examples from source files; every character has the same probability. */
 export class GapExamples {
-  readonly #files: readonly SourceFile[];
-  readonly #ends: Float64Array;
+  readonly #files: FileDraw;
   readonly #tokenizer: Tokenizer;
   readonly #eom: number;
 
   constructor(files: readonly SourceFile[], tokenizer: Tokenizer, eom: number) {
-    this.#files = files;
+    this.#files = new FileDraw(files);
     this.#tokenizer = tokenizer;
     this.#eom = eom;
-    let sum = 0;
-    this.#ends = Float64Array.from(files, ({ text }) => {
-      sum += text.length;
-      return sum;
-    });
   }
 
   /** Prefix, canvas with the middle and its end, suffix: `length` tokens in all, fewer if the file is short. */
   gap(length: number, random: Random): Example {
     for (;;) {
-      const { text } = this.#draw(random);
+      const { text } = this.#files.draw(random);
       const gap = drawGap(text, drawKind(random), 'piece', random);
       const example = gap && this.#fill(text, gap, length, random);
       if (example) return example;
@@ -60,7 +55,7 @@ export class GapExamples {
    */
   gaps(length: number, random: Random): Example {
     for (;;) {
-      const { text } = this.#draw(random);
+      const { text } = this.#files.draw(random);
       const start = this.#lineStart(text, length, random);
       const window = text.slice(start, start + length * charactersPerToken);
       const draws = 1 + random.integer(Math.ceil(length / 10));
@@ -72,7 +67,7 @@ export class GapExamples {
   /** Plain text without a gap: everything is canvas. */
   text(length: number, random: Random): Example {
     for (;;) {
-      const { text } = this.#draw(random);
+      const { text } = this.#files.draw(random);
       const start = this.#lineStart(text, length, random);
       const tokens = this.#tokenizer.encode(text.slice(start, start + length * charactersPerToken)).slice(0, length);
       if (tokens.length >= length / 2) return { tokens, canvases: [{ start: 0, end: tokens.length }] };
@@ -82,7 +77,7 @@ export class GapExamples {
   /** The tokens of a middle and its end, after `before` context tokens; missing context is filled with `none`. */
   middle(before: number, none: number, random: Random): number[] {
     for (;;) {
-      const { text } = this.#draw(random);
+      const { text } = this.#files.draw(random);
       const gap = drawGap(text, drawKind(random), 'piece', random);
       if (!gap) continue;
       const near = text.slice(Math.max(0, gap.start - before * charactersPerToken), gap.start);
@@ -138,17 +133,6 @@ export class GapExamples {
       canvases: [this.#canvas(middle, prefix.length, width)],
     };
   }
-
-  #draw(random: Random): SourceFile {
-    const place = random.uniform() * (this.#ends.at(-1) as number);
-    let [low, high] = [0, this.#ends.length - 1];
-    while (low < high) {
-      const half = (low + high) >> 1;
-      if ((this.#ends[half] as number) > place) high = half;
-      else low = half + 1;
-    }
-    return this.#files[low] as SourceFile;
-  }
 }
 
 /** A width that fits a middle of this many tokens and its end, most often the smallest. Null: none fits. */
@@ -160,7 +144,8 @@ function drawWidth(tokens: number, random: Random): number | null {
   return widths[drawn] ?? null;
 }
 
-function drawKind(random: Random): GapKind {
+/** A kind of gap, as often as a code model sees it in training. */
+export function drawKind(random: Random): GapKind {
   let left = random.uniform();
   for (const [kind, share] of shares) {
     left -= share;
