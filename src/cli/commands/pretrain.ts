@@ -3,6 +3,15 @@ import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
 import { findRun, readConfiguration } from '../../runs/directory.ts';
+import {
+  type ConversionRequest,
+  type ConversionResult,
+  conversionRecipe,
+  resumeConversion,
+  startConversion,
+  usualConversionSteps,
+} from '../../training/conversion/conversion-run.ts';
+import { conversionSettings } from '../../training/conversion/settings.ts';
 import { pretrainingSettings } from '../../training/pretrain.ts';
 import { type PretrainingResult, resumePretraining, startPretraining } from '../../training/pretraining-run.ts';
 import { recipeByName } from '../../training/recipes.ts';
@@ -41,11 +50,15 @@ export function addPretrain(add: AddCommand): void {
         if (options.resume !== undefined) {
           refuseWithResume(context, '--steps');
           const dir = await findRun(root, options.resume);
-          const engine = await engineOfRun(options, await readConfiguration(dir));
-          return shown(await resumePretraining(engine, dir, hooks, options.steps));
+          const configuration = await readConfiguration(dir);
+          const engine = await engineOfRun(options, configuration);
+          const resume = configuration.task === conversionRecipe ? resumeConversion : resumePretraining;
+          return shown(await resume(engine, dir, hooks, options.steps));
         }
         if (options.recipe === undefined || options.model === undefined)
           throw new UsageError('unmask pretrain needs --recipe and --model, or --resume with a run directory.');
+        if (options.recipe === conversionRecipe)
+          return shown(await startConversion(await engineOf(options), root, await conversionRequest(options), hooks));
         const recipe = recipeByName(options.recipe);
         const settings = await readSettings(
           pretrainingSettings,
@@ -65,16 +78,35 @@ export function addPretrain(add: AddCommand): void {
       }),
     ),
   )
-    .option('--recipe <name>', 'training recipe, which sets the data and the kind of model')
+    .option(
+      '--recipe <name>',
+      'training recipe, which sets the data and the kind of model; `convert` makes an autoregressive model denoise',
+    )
     .option('--model <output>', 'the new model: a folder, or a name in the data home')
-    .option('--from <model>', 'model to start from, with the same shape and tokens (default: random weights)')
+    .option(
+      '--from <model>',
+      'model to start from, with the same shape and tokens (default: random weights); for `convert`, the autoregressive base',
+    )
     .addOption(wholeNumber('--steps <n>', "total steps (default: the recipe's, or those of the resumed run)"))
     .addOption(wholeNumber('--seed <seed>', 'seed for weights, examples and masks', 0).default(0))
     .option('--runs <folder>', 'folder of runs (default: in the data home)')
     .option('--resume <run>', 'resume a run from its last checkpoint');
 }
 
-function shown(result: PretrainingResult): CommandResult {
+/** The request for a conversion that the options describe. */
+async function conversionRequest({ from, model, steps, seed, config, set }: PretrainOptions): Promise<ConversionRequest> {
+  if (from === undefined)
+    throw new UsageError('The recipe convert needs --from with an autoregressive model; `unmask models list` shows them.');
+  return {
+    from,
+    output: outputFolder(model as string),
+    steps: steps ?? usualConversionSteps,
+    seed,
+    settings: await readSettings(conversionSettings, { file: config, pairs: set }, {}),
+  };
+}
+
+function shown(result: PretrainingResult | ConversionResult): CommandResult {
   return {
     document: result,
     lines: [

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Parser, type ReadEntry } from 'tar';
 import { UserError } from '../../platform/errors.ts';
@@ -15,6 +15,8 @@ export interface ListedPackage {
   /** SPDX identifier that the package declares. */
   readonly license: string;
   readonly part: 'training' | 'validation';
+  /** SHA-256 of its archive, in hexadecimal digits; absent: not checked. */
+  readonly sha256?: string;
   /** If set, only these folders, because others contain generated code. */
   readonly only?: readonly string[];
 }
@@ -78,8 +80,13 @@ export async function readCorpus(
       files[listed.part].push(file);
     }
   }
-  const seen = new Set(files.training.flatMap(({ text }) => distinctiveLines(text)));
-  return { training: files.training, validation: files.validation.filter(({ text }) => !isKnown(text, seen)) };
+  return withoutCopies(files);
+}
+
+/** A corpus without the validation files that are copies of training files in most of their lines. */
+export function withoutCopies({ training, validation }: Corpus): Corpus {
+  const seen = new Set(training.flatMap(({ text }) => distinctiveLines(text)));
+  return { training, validation: validation.filter(({ text }) => !isKnown(text, seen)) };
 }
 
 const archiveName = ({ name, version }: ListedPackage): string =>
@@ -93,6 +100,7 @@ function isKnown(text: string, seen: ReadonlySet<string>): boolean {
 
 /** The suitable sources in a package's archive, by path. */
 export async function packageSources(archive: string, listed: ListedPackage): Promise<SourceFile[]> {
+  await assertDigest(archive, listed);
   const texts = await readArchive(archive, (name) => name === 'package.json' || unsuitablePath(name) === null);
   const manifest = texts.get('package.json');
   const declared = manifest === undefined ? undefined : (JSON.parse(manifest) as { license?: unknown }).license;
@@ -106,6 +114,18 @@ export async function packageSources(archive: string, listed: ListedPackage): Pr
     .map(([name, text]) => ({ package: listed.name, path: name, text: normalizedSource(text) }))
     .filter(({ path: name, text }) => unsuitable(name, text) === null)
     .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** Throws a `UserError` if an archive is not the one that the list pins. */
+export async function assertDigest(archive: string, { name, version, sha256 }: ListedPackage): Promise<void> {
+  if (sha256 === undefined) return;
+  const found = createHash('sha256')
+    .update(await readFile(archive))
+    .digest('hex');
+  if (found !== sha256)
+    throw new UserError(
+      `${archive} has the SHA-256 ${found}, but the list of ${name} ${version} pins ${sha256}; delete the file to fetch it again.`,
+    );
 }
 
 /** Files of a package's archive by their path in the package. Links, and paths that lead out of it, are skipped. */

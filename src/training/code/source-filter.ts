@@ -3,6 +3,14 @@ export function unsuitable(path: string, text: string): string | null {
   return unsuitablePath(path) ?? unsuitableText(text);
 }
 
+/** Like `unsuitable`, for the files of a Python package. Its tests, migrations and bundled copies of others are not used. */
+export function unsuitablePython(path: string, text: string): string | null {
+  if (!path.endsWith('.py')) return 'not Python';
+  if (/(^|\/)(tests?|testing|migrations|_?vendor(ed)?|locales?|_vendor|data|node_modules)\//i.test(path))
+    return 'data, tests or third-party code';
+  return unsuitableText(text);
+}
+
 /** The reason that follows from the file's name alone. */
 export function unsuitablePath(path: string): string | null {
   if (!/\.([cm]?[jt]s|[jt]sx)$/.test(path)) return 'not TypeScript or JavaScript';
@@ -53,6 +61,19 @@ export function normalizedSource(text: string): string {
   const banner = /^(#!.*\n)?\s*\/\*[\s\S]*?\*\/\s*/.exec(unix);
   const isLicence = banner && /licen[cs]e|copyright|\(c\)/i.test(banner[0]);
   return `${(isLicence ? unix.slice(banner[0].length) : unix).trim()}\n`;
+}
+
+/**
+ * A source without what a model must not learn by heart: e-mail addresses, keys and tokens are replaced by placeholders of the
+ * same kind.
+ */
+export function withoutSecrets(text: string): string {
+  return text
+    .replace(/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g, 'PRIVATE_KEY')
+    .replace(/[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}/g, 'user@example.com')
+    .replace(/\b(AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36,}|xox[abprs]-[A-Za-z0-9-]{10,}|sk-[A-Za-z0-9_-]{20,})\b/g, 'TOKEN')
+    .replace(/\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}(\.[A-Za-z0-9_-]*)?/g, 'TOKEN')
+    .replace(/(['"`])[0-9a-fA-F]{32,}\1/g, '$1HEX$1');
 }
 
 /** The text without white space, to compare sources that are formatted differently. */
