@@ -30,13 +30,18 @@ export async function resolveModel(name: string): Promise<ResolvedModel> {
     name: modelName(folder),
     folder,
     base,
-    generation: await readGeneration(base, read.config),
+    // A converted base is decoded as its adapter says.
+    generation: await readGeneration(adapter?.base.conversion ? folder : base, read.config),
     adapter,
     precision,
-    digest: adapter ? once(async () => adapterDigest(folder, `${await baseDigest()} ${precision}`)) : baseDigest,
+    digest: adapter ? once(async () => adapterDigest(folder, `${await baseDigest()} ${precision}${conversionText(adapter)}`)) : baseDigest,
     baseDigest,
   };
 }
+
+/** What a digest must include because it changes what an adapter computes. */
+const conversionText = ({ base: { conversion } }: AdapterConfig): string =>
+  conversion ? ` ${JSON.stringify(conversion)}` : '';
 
 /** The configuration of a base, or what an adapter that converts the base makes of it. */
 async function readConfigOf(folder: string, base: string, adapter: AdapterConfig | null): Promise<ReadConfig> {

@@ -12,7 +12,7 @@ export interface Denoiser {
     readonly logit_shift?: boolean;
     readonly block_size?: number | undefined;
   };
-  /** Logits at the requested places of each row: one Float32Array [places.length * vocab_size] per query, in order. */
+  /** Logits at the requested positions of each row: one Float32Array [positions.length * vocab_size] per query, in order. */
   logits(queries: readonly Query[]): Promise<Float32Array[]>;
   /** Computes keys and values of a context; absent if the attention is `block-causal`. */
   readonly context?: Pick<ContextReader, 'read' | 'logits'>;
@@ -38,6 +38,8 @@ export interface SessionText {
   readonly width: number;
   /** Keys and values of prompt and suffix; null if they depend on the canvas. */
   readonly context: Context | null;
+  /** Tokens of the prompt that are not part of `context` but are computed with each canvas, before it [0 or 1]. */
+  readonly lead: Int32Array;
 }
 
 /** A request for the logits at some positions of a canvas. */
@@ -62,8 +64,9 @@ const positionBucket = 16;
  * Computes the logits of canvases, and owns the keys and values of their contexts. The model's weights must not change while a
  * session is open.
  *
- * With `prefix-lm` or `causal` attention, the context does not attend to the canvas. It is read once, when it is opened, and a
- * step computes the canvas only. This is exact. With `full` or `block-causal` attention, every step reads the whole sequence.
+ * With `prefix-lm`, `causal` or `causal-context` attention, the context does not attend to the canvas. It is read once, when it is
+ * opened, and a step computes the canvas only. This is exact. With `causal-context`, the last token of the prompt is computed with
+ * the canvas, because its output predicts the canvas's first token; it attends to the context only. With `full` or `block-causal` attention, every step reads the whole sequence.
  * There is one exception: with `full` attention and `refresh` above 1, the context's keys and values are computed every
  * `refresh` steps, with the canvas as it is at that time, and kept in between (the dual cache of Fast-dLLM, arXiv 2505.22618,
  * section 3.2). That is an approximation. Dispose of the session to release the keys and values.
@@ -72,20 +75,30 @@ export class DecodingSession {
   readonly #model: Denoiser;
   readonly #bucket: number;
   readonly #cached: boolean;
+  readonly #causal: boolean;
   /** Steps for which keys and values of a context that attends to the canvas are kept; 0: they are not kept. */
   readonly #refresh: number;
   readonly #canvases = new Map<Int32Array, KeptContext>();
   readonly #texts = new Map<string, SessionText>();
   #disposed = false;
 
-  /** `block` is the number of positions that most steps request together; `refresh` is explained at the class. */
+  /**
+   * `block` is the number of positions that most steps request together; `refresh` is explained at the class. With `causal`, a
+   * model with `causal-context` attention computes canvases as an autoregressive model does.
+   */
   constructor(
     model: Denoiser,
-    { block = positionBucket, refresh = 1 }: { readonly block?: number; readonly refresh?: number } = {},
+    {
+      block = positionBucket,
+      refresh = 1,
+      causal = false,
+    }: { readonly block?: number; readonly refresh?: number; readonly causal?: boolean } = {},
   ) {
     this.#model = model;
     this.#bucket = Math.min(block, positionBucket);
-    this.#cached = model.config.attention === 'prefix-lm' || model.config.attention === 'causal';
+    const { attention = 'full' } = model.config;
+    this.#cached = ['prefix-lm', 'causal', 'causal-context'].includes(attention);
+    this.#causal = causal;
     this.#refresh = model.config.attention === 'full' && model.context && refresh > 1 ? refresh : 0;
   }
 
@@ -100,8 +113,9 @@ export class DecodingSession {
     const key = `${width} ${before.length} ${before} ${after}`;
     const known = this.#texts.get(key);
     if (known) return known;
-    const context = this.#cached ? await this.#read(before, after, width) : null;
-    const text: SessionText = { prompt: before, suffix: after, width, context };
+    const lead = this.#leadOf(before, after);
+    const context = this.#cached ? await this.#read(before.slice(0, before.length - lead.length), after, width) : null;
+    const text: SessionText = { prompt: before, suffix: after, width, context, lead };
     this.#texts.set(key, text);
     return text;
   }
@@ -136,6 +150,14 @@ export class DecodingSession {
     this.#texts.clear();
     for (const { context } of this.#canvases.values()) context.dispose();
     this.#canvases.clear();
+  }
+
+  /** The end of the prompt that is computed with each canvas. */
+  #leadOf(prompt: Int32Array, suffix: Int32Array): Int32Array {
+    if (this.#model.config.attention !== 'causal-context' || this.#causal) return prompt.slice(0, 0);
+    if (prompt.length === 0 || suffix.length > 0)
+      throw new Error('with causal-context attention, all context comes before the canvas (suffixFirst)');
+    return prompt.slice(-1);
   }
 
   get #reader(): Pick<ContextReader, 'read' | 'logits'> {
@@ -178,10 +200,18 @@ export class DecodingSession {
   }
 
   /** Canvases of one text. */
-  async #pass({ prompt, context, width }: SessionText, queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
+  async #pass(
+    { prompt, context, width, lead }: SessionText,
+    queries: readonly CanvasQuery[],
+  ): Promise<Float32Array[][]> {
     const { from, to } = this.#range(queries, width);
-    const canvases = queries.map(({ tokens }) => tokens);
-    const all = await this.#reader.logits(context as Context, canvases, { position: prompt.length, from, to });
+    const canvases = queries.map(({ tokens }) => (lead.length > 0 ? Int32Array.from([...lead, ...tokens]) : tokens));
+    const all = await this.#reader.logits(context as Context, canvases, {
+      position: prompt.length - lead.length,
+      from: from + lead.length,
+      to: to + lead.length,
+      ...(this.#causal ? { causal: true } : {}),
+    });
     return queries.map(({ positions }, row) => positions.map((position) => this.#row(all[row], position - from)));
   }
 
@@ -217,7 +247,7 @@ function wholeRow({ text: { prompt, suffix }, tokens, positions }: CanvasQuery):
   row.set(suffix, prompt.length + tokens.length);
   return {
     tokens: row,
-    places: positions.map((position) => prompt.length + position),
+    positions: positions.map((position) => prompt.length + position),
     canvas: prompt.length,
     suffix: suffix.length,
   };

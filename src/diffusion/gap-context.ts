@@ -1,10 +1,22 @@
+import type { ModelConfig } from '../model/config.ts';
+import { suffixFirst, suffixFirstOverhead, suffixFirstTokens } from '../model/fill-in-the-middle.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
+import type { CanvasContext } from './decoding-session.ts';
 
 /** Tokens before and after a gap. */
 export interface GapContext {
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
 }
+
+/** The context of a canvas in the order in which a model reads prefix and suffix. */
+export function canvasContext(config: ModelConfig, { prefix, suffix }: GapContext, width: number): CanvasContext {
+  const special = suffixFirstTokens(config);
+  return special ? { prompt: suffixFirst(prefix, suffix, special), width } : { prompt: prefix, suffix, width };
+}
+
+/** Number of tokens that the order of the context adds to prefix and suffix. */
+export const contextOverhead = (config: ModelConfig): number => (suffixFirstTokens(config) ? suffixFirstOverhead : 0);
 
 /** More characters than a token of code usually has. It limits how much of a long text is encoded. */
 const charactersPerToken = 8;

@@ -6,7 +6,7 @@ import { Random } from '../platform/random.ts';
 import { type Canvas, newCanvas } from './canvas.ts';
 import { DecodingSession } from './decoding-session.ts';
 import { type DecodingHooks, fillCanvases, predictIn } from './fill-canvases.ts';
-import { type GapContext, readContext } from './gap-context.ts';
+import { canvasContext, contextOverhead, type GapContext, readContext } from './gap-context.ts';
 import {
   type Infilling,
   type InfillRules,
@@ -83,7 +83,7 @@ export interface Infilled {
  * the middle, only the end of the text, so they usually fill the canvas completely.
  */
 export const completesCode = (config: ModelConfig): boolean =>
-  config.attention === 'prefix-lm'
+  config.attention === 'prefix-lm' || config.attention === 'causal-context'
     ? config.eom_token_id !== undefined
     : config.attention === 'full' && config.published_config !== undefined;
 
@@ -143,7 +143,7 @@ class GapFiller {
     this.#block = request.block ?? generation.block_length;
     this.#session = new DecodingSession(model, { block: this.#block, refresh: request.contextRefresh ?? 1 });
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
-    this.#context = readContext(tokenizer, { ...request, prefix }, config.max_position_embeddings - width);
+    this.#context = readContext(tokenizer, { ...request, prefix }, config.max_position_embeddings - width - contextOverhead(config));
     this.#rules = {
       order: 'threshold',
       steps: 1,
@@ -210,9 +210,8 @@ class GapFiller {
   }
 
   async #open(batch: readonly Alternative[]): Promise<Canvas[]> {
-    const { prefix: prompt, suffix } = this.#context;
     const { width } = batch[0] as Alternative;
-    const text = await this.#session.open({ prompt, suffix, width });
+    const text = await this.#session.open(canvasContext(this.#model.config, this.#context, width));
     return batch.map(({ temperature, random }) =>
       newCanvas({
         text,

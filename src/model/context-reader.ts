@@ -17,7 +17,8 @@ import type { ModelConfig } from './config.ts';
 import type { Weights } from './projection.ts';
 import { bucket } from './shape-bucket.ts';
 import {
-  causal,
+  causalFirst,
+  causal as causalRule,
   joinHeads,
   layers,
   logitsAt,
@@ -53,15 +54,15 @@ export interface PlacedTokens {
 const none: PlacedTokens = { tokens: [], positions: [] };
 
 /** The number of rows that passed through the network, and the number of their tokens. */
-export interface Work {
+export interface ReadRequest {
   forwards: number;
   tokens: number;
 }
 
 /**
  * Computes the keys and values of a context, and the logits of canvases that attend to them. The result is exact for
- * `prefix-lm` attention, where the context never attends to the canvas, and for `causal` attention, where the canvas comes
- * after the context. With `full` attention the context also attends to the canvas. Its keys and values then depend on the
+ * `prefix-lm` attention, where the context never attends to the canvas, and for `causal` and `causal-context` attention, where
+ * the canvas comes after the context. With `full` attention the context also attends to the canvas. Its keys and values then depend on the
  * canvas at the time of reading, and are an approximation after the canvas changes. The reader keeps only compiled programs;
  * the caller (`DecodingSession`) owns the contexts that it returns.
  */
@@ -71,11 +72,11 @@ export class ContextReader {
   /** Returns the weights as nodes of a new program. */
   readonly #weights: () => Weights;
   readonly #programs: ProgramCache;
-  readonly #work: Work;
+  readonly #work: ReadRequest;
   #open = 0;
 
   /** `state` holds the weights that `weights` returns as nodes. Every pass is counted in `work`. */
-  constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: Work) {
+  constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: ReadRequest) {
     if (config.attention === 'block-causal')
       throw new Error('keys and values of a context cannot be kept with block-causal attention');
     this.#config = config;
@@ -120,31 +121,33 @@ export class ContextReader {
 
   /**
    * Computes the logits of canvases [length] that fill the same gap of one context. The gap begins at position `position` of
-   * the text. Each canvas gives the logits of its positions [from, to): [(to - from) * vocab_size].
+   * the text. Each canvas gives the logits of its positions [from, to): [(to - from) * vocab_size]. With `causal-context`
+   * attention, a canvas begins with the last token of the context, which attends to the context only. With `causal`, such a
+   * model's canvas attends as the context does, as in an autoregressive model.
    */
   async logits(
     context: Context,
     canvases: readonly Int32Array[],
-    { position, from, to }: { position: number; from: number; to: number },
+    { position, from, to, causal = false }: { position: number; from: number; to: number; causal?: boolean },
   ): Promise<Float32Array[]> {
     const batch = bucket(canvases.length);
     const length = (canvases[0] as Int32Array).length;
     const capacity = context.present.data.length;
-    const wanted = to - from;
+    const queryCount = to - from;
     const { vocab_size: vocabulary, pad_token_id: filler } = this.#config;
     const tokens = new Int32Array(batch * length).fill(filler);
-    const rows = new Int32Array(batch * wanted);
+    const rows = new Int32Array(batch * queryCount);
     for (let row = 0; row < batch; row++) {
       tokens.set(canvases[row] ?? [], row * length);
-      for (let place = 0; place < wanted; place++) rows[row * wanted + place] = row * length + from + place;
+      for (let i = 0; i < queryCount; i++) rows[row * queryCount + i] = row * length + from + i;
     }
-    const program = await this.#programs.get(`canvas ${batch} ${length} ${capacity} ${wanted}`, () =>
-      this.#canvasProgram({ batch, length, capacity, wanted: rows.length }),
+    const program = await this.#programs.get(`canvas ${batch} ${length} ${capacity} ${queryCount} ${causal}`, () =>
+      this.#canvasProgram({ batch, length, capacity, queryCount: rows.length, causal }),
     );
     const { logits } = await program.run(
       {
         tokens: { shape: [batch, length], data: tokens },
-        positions: { shape: [length], data: Int32Array.from({ length }, (_, place) => position + place) },
+        positions: { shape: [length], data: Int32Array.from({ length }, (_, i) => position + i) },
         rows: { shape: [rows.length], data: rows },
         // An empty context consists of padding, so all of its keys are masked.
         present: context.present,
@@ -155,7 +158,7 @@ export class ContextReader {
     this.#work.forwards += canvases.length;
     this.#work.tokens += canvases.length * length;
     const data = logits!.data as Float32Array;
-    const each = wanted * vocabulary;
+    const each = queryCount * vocabulary;
     return canvases.map((_, row) => data.subarray(row * each, (row + 1) * each));
   }
 
@@ -206,8 +209,9 @@ export class ContextReader {
     batch,
     length,
     capacity,
-    wanted,
-  }: Record<'batch' | 'length' | 'capacity' | 'wanted', number>): Program {
+    queryCount,
+    causal,
+  }: Record<'batch' | 'length' | 'capacity' | 'queryCount', number> & { readonly causal: boolean }): Program {
     const config = this.#config;
     const { num_key_value_heads: groups, num_attention_heads: heads, head_dim: d } = config;
     const weight = this.#weights();
@@ -222,20 +226,28 @@ export class ContextReader {
       const { q, k, v } = projections(config, of, x, positions);
       const kept = (part: 'k' | 'v') => input(`${part}.${layer}`, [groups, capacity, d]);
       const toContext = add(similarity(together(q), kept('k')), hiddenKeys);
-      const weights = softmax(concat([toContext, together(this.#scores(q, k, length))], 2));
+      const toCanvas = causal ? mask(similarity(q, k), causalRule(length), length) : this.#canvasScores(q, k, length);
+      const weights = softmax(concat([toContext, together(toCanvas)], 2));
       const fromContext = matmul(slice(weights, 2, 0, capacity), kept('v'));
       const fromCanvas = matmul(apart(slice(weights, 2, capacity, capacity + length)), v);
       return joinHeads(config, of, reshape(add(apart(fromContext), fromCanvas), [batch, heads, length, d]));
     });
     return defineProgram('canvas', {
-      outputs: { logits: logitsAt(config, weight, states, input('rows', [wanted], 'i32')) },
+      outputs: { logits: logitsAt(config, weight, states, input('rows', [queryCount], 'i32')) },
     });
   }
 
-  /** Attention scores between the tokens of one text. */
+  /** Attention scores between the tokens of a context, and of a canvas that it attends to. */
   #scores(q: Tensor, k: Tensor, length: number): Tensor {
     const scores = similarity(q, k);
-    return this.#config.attention === 'causal' ? mask(scores, causal(length), length) : scores;
+    const isCausal = this.#config.attention === 'causal' || this.#config.attention === 'causal-context';
+    return isCausal ? mask(scores, causalRule(length), length) : scores;
+  }
+
+  /** Attention scores between the tokens of a canvas. */
+  #canvasScores(q: Tensor, k: Tensor, length: number): Tensor {
+    if (this.#config.attention !== 'causal-context') return this.#scores(q, k, length);
+    return mask(similarity(q, k), causalFirst(length), length);
   }
 
   /** Rotary tables, computed from the program inputs for the positions [length]. */

@@ -5,7 +5,7 @@ import { add, gather, input, less, logSoftmax, pick, state, where } from '../gra
 import { defineProgram } from '../graph/program.ts';
 import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
-import type { LanguageModel } from '../model/language-model.ts';
+import { type LanguageModel, readsCanvas } from '../model/language-model.ts';
 import { type LoraShape, trainedShapes } from '../model/lora.ts';
 import { type DoubledCanvas, hiddenStates, logitsAt, rawLogitsAt } from '../model/transformer.ts';
 
@@ -154,7 +154,7 @@ export class Trainer {
   async #run(kind: 'step' | 'accumulate' | 'evaluate', batch: Batch): Promise<Record<string, HostTensor>> {
     const { extra, canvas, doubled, loss = this.#loss, ...leading } = batch;
     const feeds: Record<string, HostTensor> = { ...leading, ...extra };
-    if (canvas && !doubled && this.#model.config.attention === 'prefix-lm') feeds.canvas = canvas;
+    if (canvas && !doubled && readsCanvas(this.#model.config)) feeds.canvas = canvas;
     const layout = doubled ? JSON.stringify(doubled) : '';
     const key = `${kind} ${loss.name} ${layout} ${Object.entries(feeds).map(([name, { shape }]) => `${name}[${shape}]`)}`;
     return (await this.#programs.get(key, () => this.#lossProgram(kind, batch))).run(feeds, this.#model.state);
@@ -193,7 +193,7 @@ export class Trainer {
     const states = hiddenStates(config, weight, {
       tokens: input('tokens', tokens.shape, 'i32'),
       present: present && input('present', present.shape),
-      canvas: canvas && !doubled && config.attention === 'prefix-lm' ? input('canvas', canvas.shape) : undefined,
+      canvas: canvas && !doubled && readsCanvas(config) ? input('canvas', canvas.shape) : undefined,
       doubled,
       packed: packed && {
         hidden: input('hidden', packed.hidden.shape),

@@ -13,9 +13,9 @@ import type { Interval } from '../../protocol/interval.ts';
 import type { Json, RunConfiguration } from '../../protocol/run.ts';
 import { latestCheckpoint } from '../../runs/checkpoints.ts';
 import { evaluationsOf, readEvents } from '../../runs/reader.ts';
-import { type JobPlace, readResumable, refuseSetting, runJob } from '../../runs/run-job.ts';
+import { type JobLocation, readResumable, refuseSetting, runJob } from '../../runs/run-job.ts';
 import { sourcesFolder } from '../code/code-recipe.ts';
-import type { Corpus } from '../code/corpus.ts';
+import type { Corpus, CorpusHooks } from '../code/corpus.ts';
 import { assertFits, memoryNeed } from '../memory.ts';
 import { freshProgress, readProgress, resumedState, type TrainingProgress } from '../training-checkpoint.ts';
 import { runTrainingJob, type TrainingHooks } from '../training-job.ts';
@@ -57,13 +57,14 @@ export async function startConversion(
   root: string,
   request: ConversionRequest,
   hooks: TrainingHooks = {},
+  readCorpus: ReadCorpus = readConversionCorpus,
 ): Promise<ConversionResult> {
   stagesOf(request.settings.block_growth);
   await assertFree(request.output);
   const base = await resolveModel(request.from);
   assertConvertible(base);
   const memory = await tellMemory(engine, base.config, request.settings, hooks);
-  const corpus = await prepare(hooks);
+  const corpus = await prepare(readCorpus, hooks);
   const model = await convertedModel(engine, base, request);
   const run = {
     kind: 'pretrain',
@@ -77,7 +78,7 @@ export async function startConversion(
     memory,
     versions: { unmask: packageVersion(), node: process.versions.node },
   } as const;
-  return runConversion({ place: { root, run }, model, corpus, request, progress: freshProgress, hooks });
+  return runConversion({ location: { root, run }, model, corpus, request, progress: freshProgress, hooks });
 }
 
 /**
@@ -89,15 +90,16 @@ export async function resumeConversion(
   dir: string,
   hooks: TrainingHooks = {},
   steps?: number,
+  readCorpus: ReadCorpus = readConversionCorpus,
 ): Promise<ConversionResult> {
   const request = requestOf(dir, await readResumable(dir, 'pretrain'), steps);
   await assertFree(request.output);
   const last = await latestCheckpoint(dir);
   if (steps !== undefined && steps < (last?.step ?? 0))
     throw new UsageError(`${dir} has made ${last?.step} steps already; give --steps a larger number.`);
-  const corpus = await prepare(hooks);
+  const corpus = await prepare(readCorpus, hooks);
   const { model, progress } = await resumedModel(engine, request, last?.dir ?? null);
-  return runConversion({ place: { dir, step: progress.step, steps }, model, corpus, request, progress, hooks });
+  return runConversion({ location: { dir, step: progress.step, steps }, model, corpus, request, progress, hooks });
 }
 
 function requestOf(dir: string, { settings: recorded, model, steps, seed }: RunConfiguration, changed?: number): ConversionRequest {
@@ -146,7 +148,7 @@ async function tellMemory(
 }
 
 interface ConversionJob {
-  readonly place: JobPlace;
+  readonly location: JobLocation;
   readonly model: LanguageModel;
   readonly corpus: Corpus;
   readonly request: ConversionRequest;
@@ -154,11 +156,11 @@ interface ConversionJob {
   readonly hooks: TrainingHooks;
 }
 
-function runConversion({ place, model, corpus, request, progress, hooks }: ConversionJob): Promise<ConversionResult> {
+function runConversion({ location, model, corpus, request, progress, hooks }: ConversionJob): Promise<ConversionResult> {
   const { settings, steps, seed } = request;
   const method = conversion(model, corpus, settings, { steps, seed });
   return runJob({
-    place,
+    location,
     hooks,
     async work(job) {
       const done = await runTrainingJob({
@@ -186,8 +188,11 @@ function runConversion({ place, model, corpus, request, progress, hooks }: Conve
   });
 }
 
-const prepare = ({ onPrepare, signal }: TrainingHooks): Promise<Corpus> =>
-  readConversionCorpus(sourcesFolder(), { progress: onPrepare ?? (() => undefined), signal });
+/** Reads the sources to train on, after fetching what is missing into a folder. */
+export type ReadCorpus = (folder: string, hooks: CorpusHooks) => Promise<Corpus>;
+
+const prepare = (readCorpus: ReadCorpus, { onPrepare, signal }: TrainingHooks): Promise<Corpus> =>
+  readCorpus(sourcesFolder(), { progress: onPrepare ?? (() => undefined), signal });
 
 async function assertFree(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);

@@ -52,7 +52,7 @@ export const ebpo: Objective = {
       throw new UsageError(
         'ebpo puts a completion twice into one row, which models with shifted logits do not support; choose another objective or model.',
       );
-    if (config.attention === 'prefix-lm')
+    if (config.attention === 'prefix-lm' || config.attention === 'causal-context')
       throw new UsageError(
         'ebpo puts a completion twice into one row, which leaves no place for the suffix of a model that fills gaps; choose another objective or model.',
       );
@@ -92,13 +92,13 @@ export function doubledView(text: Text, { prompt, block, mask_samples: samples, 
     absent,
     prompt,
     from: prompt + completion.length,
-    wanted: completion,
+    targets: completion,
     weights,
     ...(text.constraints ? { constraints: text.constraints } : {}),
   };
 }
 
 export function doubledBatch(sequences: readonly ScoredSequence[], pad: number, { block }: { block: number }): Batch {
-  const { prompt, wanted } = sequences[0]![0] as View;
-  return { ...sequenceBatch(sequences, pad), doubled: { prompt, length: wanted.length, block } };
+  const { prompt, targets } = sequences[0]![0] as View;
+  return { ...sequenceBatch(sequences, pad), doubled: { prompt, length: targets.length, block } };
 }
