@@ -34,9 +34,9 @@ export function parseHandCase(
       `${file}: ${parsed.error.issues[0]!.path.join('.') || 'the case'} is wrong (${parsed.error.issues[0]!.message}).`,
     );
   const { prompt, completions, rewards, masks } = parsed.data;
-  const foreign = [prompt, ...completions].flat().find((id) => id >= vocabulary);
-  if (foreign !== undefined)
-    throw new UserError(`${file}: token ${foreign} is beyond the model's vocabulary of ${vocabulary}.`);
+  const unknownToken = [prompt, ...completions].flat().find((id) => id >= vocabulary);
+  if (unknownToken !== undefined)
+    throw new UserError(`${file}: token ${unknownToken} is beyond the model's vocabulary of ${vocabulary}.`);
   if (rewards.length !== completions.length || masks.length !== completions.length)
     throw new UserError(
       `${file}: ${completions.length} completions come with ${rewards.length} rewards and ${masks.length} lists of masks; give one of each.`,
@@ -85,7 +85,7 @@ export async function lossOfCase(
   const scored = completions.map(
     (completion, j): ScoredCompletion => ({
       prompt: Int32Array.from(prompt),
-      completion: Int32Array.from(completion),
+      tokens: Int32Array.from(completion),
       length: textLength(completion, eos),
       advantage: advantages[j] as number,
     }),

@@ -57,18 +57,18 @@ export const dtm: Objective = {
       );
   },
   begin(run) {
-    const { settings, tokens } = run;
+    const { settings, specialTokens } = run;
     const teacher = new FrozenPolicy(run.model, 'teacher', run.restored);
     return {
-      async rollOut(jobs, step, watch) {
+      async rollOut(jobs, step, hooks) {
         if (step > 1 && (step - 1) % settings.tilt_steps === 0) {
-          await teacher.retake();
+          await teacher.copyAgain();
           await run.restartOptimizer();
         }
         const began = step - 1 - ((step - 1) % settings.tilt_steps);
         return teacher.rollOut(
           jobs.map((job) => ({ ...job, policyVersion: began * settings.inner_updates })),
-          watch,
+          hooks,
         );
       },
       async prepare({ completions, random }) {
@@ -77,7 +77,7 @@ export const dtm: Objective = {
             const masks = random('masks', inner);
             const entries = completions.map((completion) => ({
               completion,
-              sequence: [activeBlockView(completion, settings, tokens.mask, masks)] as ScoredSequence,
+              sequence: [activeBlockView(completion, settings, specialTokens.mask, masks)] as ScoredSequence,
               weight: 1 / completions.length,
             }));
             const parts = microBatches(entries, Math.min(settings.micro_batch, entries.length), (like) => ({
@@ -88,7 +88,7 @@ export const dtm: Objective = {
             for (const { full } of parts) {
               const batch = sequenceBatch(
                 full.map(({ sequence }) => sequence),
-                tokens.pad,
+                specialTokens.pad,
               );
               const { distribution } = await teacher.evaluate({ ...batch, loss: readDistribution });
               batches.push(tiltBatch(batch, distribution as HostTensor, full, settings));
@@ -108,7 +108,7 @@ export function tiltedTarget(
   reward: number,
   { tilt_step: h, control_variate: c }: { tilt_step: number; control_variate: number },
 ) {
-  return { teacher: c, drawn: 1 - c + Math.expm1(h * reward) };
+  return { teacher: c, sampled: 1 - c + Math.expm1(h * reward) };
 }
 
 /** The batch and its weights. The coefficients give each masked position its share of the completion's mean. */
@@ -121,14 +121,14 @@ function tiltBatch(
   const { coefficients } = batch.extra;
   const shares = coefficients!.data as Float32Array;
   const answer = coefficients!.shape[2] as number;
-  const weigh = (part: 'teacher' | 'drawn'): HostTensor => ({
+  const weigh = (part: 'teacher' | 'sampled'): HostTensor => ({
     shape: [shares.length],
     data: shares.map((share, entry) => {
       const { completion, weight } = entries[Math.floor(entry / answer) % entries.length]!;
       return share * weight * tiltedTarget(completion.reward, settings)[part];
     }),
   });
-  return { ...batch, extra: { teacher, teacher_weights: weigh('teacher'), target_weights: weigh('drawn') } };
+  return { ...batch, extra: { teacher, teacher_weights: weigh('teacher'), target_weights: weigh('sampled') } };
 }
 
 /**
@@ -136,12 +136,12 @@ function tiltBatch(
  * weights.
  */
 export function activeBlockView(
-  completion: Pick<ScoredRollout, 'prompt' | 'completion'>,
+  completion: Pick<ScoredRollout, 'prompt' | 'tokens'>,
   { block }: { block: number },
   mask: number,
   random: Random,
 ) {
-  const { prompt, completion: text } = completion;
+  const { prompt, tokens: text } = completion;
   let count = 1 + random.integer(text.length);
   let end = text.length;
   // The decoder's blocks start from the left, so the last one may be shorter.

@@ -30,7 +30,7 @@ import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
 import { applyMask, canvasBatch } from '../likelihoods/canvas-batch.ts';
 import { microBatches } from '../likelihoods/micro-batches.ts';
 import type { TuningSettings } from '../settings.ts';
-import { type MaskSamples, memoryless, type Objective, type ScoredCompletion, type Update } from './objective.ts';
+import { type MaskSamples, type Objective, type ScoredCompletion, statelessMethod, type Update } from './objective.ts';
 
 /** log 0: far below any log-probability, and still finite after sums. */
 const logZero = -1e30;
@@ -87,7 +87,7 @@ export function spgBatch(
   const { batch, answer } = canvasBatch(
     versions.map(({ completion, masked }) => ({
       ...applyMask(completion, masked, mask),
-      targets: completion.completion,
+      targets: completion.tokens,
     })),
     pad,
   );
@@ -221,8 +221,8 @@ function spg(branch: NegativeBranch, description: string): SpgObjective {
           ),
       };
     },
-    begin: ({ settings, tokens }) =>
-      memoryless((completions, random) => self.update(completions, settings, tokens, random)),
+    begin: ({ settings, specialTokens }) =>
+      statelessMethod((completions, random) => self.update(completions, settings, specialTokens, random)),
   };
   return self;
 }
@@ -258,7 +258,7 @@ function boundMetrics(
 }
 
 function drawMasks(
-  { prompt, completion, length }: ScoredCompletion,
+  { prompt, tokens: completion, length }: ScoredCompletion,
   settings: TuningSettings,
   random: Random,
 ): MaskSamples {

@@ -67,8 +67,8 @@ export function policyGradientBatch(
         for (const { position, letter: own, next, chance } of steps)
           if (own === letter)
             weights[position] = (reach.get(canvas.join()) as number) * chance * (value.get(next.join()) as number);
-        const seen = canvasTokens(head, canvas);
-        return [{ seen, prompt: head.length, targets: new Int32Array(length).fill(id), weights }];
+        const tokens = canvasTokens(head, canvas);
+        return [{ tokens, promptLength: head.length, targets: new Int32Array(length).fill(id), weights }];
       });
     });
   const batch = sequenceBatch(sequences, model.config.pad_token_id);
