@@ -39,24 +39,24 @@ export function parseHandCase(
     throw new UserError(`${file}: token ${unknownToken} is beyond the model's vocabulary of ${vocabulary}.`);
   if (rewards.length !== completions.length || masks.length !== completions.length)
     throw new UserError(
-      `${file}: ${completions.length} completions come with ${rewards.length} rewards and ${masks.length} lists of masks; give one of each.`,
+      `${file}: ${completions.length} completions come with ${rewards.length} rewards and ${masks.length} lists of masks; give one of each for every completion.`,
     );
   const samples = masks[0]!.length;
-  masks.forEach((own, j) => {
-    if (own.length !== samples)
+  masks.forEach((ofCompletion, j) => {
+    if (ofCompletion.length !== samples)
       throw new UserError(
-        `${file}: masks.${j} has ${own.length} masks and masks.0 has ${samples}; give each completion as many.`,
+        `${file}: masks.${j} has ${ofCompletion.length} masks and masks.0 has ${samples}; give every completion the same number.`,
       );
-    own.forEach((mask, s) => {
+    ofCompletion.forEach((mask, s) => {
       const completion = completions[j]!;
       const whole = prompt.length + completion.length;
       if (mask.length !== whole)
         throw new UserError(
-          `${file}: masks.${j}.${s} covers ${mask.length} tokens, and prompt and completion have ${whole}.`,
+          `${file}: masks.${j}.${s} covers ${mask.length} tokens, and prompt and completion have ${whole}; give a value for each token.`,
         );
       if (!mask.slice(prompt.length, prompt.length + textLength(completion, eos)).includes(1))
         throw new UserError(
-          `${file}: masks.${j}.${s} masks nothing of the completion's text, so it tells nothing; mask a token of it.`,
+          `${file}: masks.${j}.${s} masks nothing of the completion's text, so the loss is undefined; mask at least one of its tokens.`,
         );
     });
   });
@@ -90,10 +90,10 @@ export async function lossOfCase(
       advantage: advantages[j] as number,
     }),
   );
-  const samples = masks.map((own) => own.map((bits) => Uint8Array.from(bits)));
+  const samples = masks.map((ofCompletion) => ofCompletion.map((bits) => Uint8Array.from(bits)));
   if (!objective.fromMasks)
     throw new UsageError(
-      `${objective.name} is not a function of masks and rewards alone, so a case does not say its loss; take another objective.`,
+      `${objective.name} does not depend on masks and rewards alone, so its loss cannot be computed from a case; choose another objective.`,
     );
   const { batch, logp } = objective.fromMasks(scored, samples, settings, { mask, pad });
   const trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), 1));

@@ -102,6 +102,6 @@ function checkSettings(
     );
   if (steps === null && schedule !== 'constant')
     throw new UsageError(
-      `Setting lr_schedule = ${schedule} needs the number of steps, because a time limit alone does not say when the learning rate reaches its floor; give --steps.`,
+      `Setting lr_schedule = ${schedule} needs --steps, because a run that only a time limit ends has no number of steps over which the rate falls.`,
     );
 }

@@ -32,7 +32,7 @@ export interface InfillContext {
 }
 
 /**
- * A batch of canvases. `answer` is the largest number of targets; the batch has so many predictions for each row, and entry
+ * A batch of canvases. `answer` is the largest number of targets; the batch has that many predictions for each row, and entry
  * row * answer + index predicts target `index` of the row.
  */
 export function canvasBatch(

@@ -38,13 +38,13 @@ export const coupledGrpo = clippedObjective(
 export function coupledViews(text: Text, mask: number, random: Random): ScoredSequence {
   const ratio = 0.2 + 0.6 * random.uniform();
   const masked = Uint8Array.from({ length: text.length }, () => Number(random.uniform() < ratio));
-  const view = (own: ArrayLike<number>, weight: number) =>
-    maskedView(text, overPrompt(text, own), mask, (i) => (own[i] ? weight / 2 : 0));
+  const view = (bits: ArrayLike<number>, weight: number) =>
+    maskedView(text, overPrompt(text, bits), mask, (i) => (bits[i] ? weight / 2 : 0));
   return [
     view(new Uint8Array(text.length).fill(1), 1),
     view(masked, 1 / ratio),
     view(
-      masked.map((one) => 1 - one),
+      masked.map((bit) => 1 - bit),
       1 / (1 - ratio),
     ),
   ];

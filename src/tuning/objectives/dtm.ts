@@ -132,8 +132,7 @@ function tiltBatch(
 }
 
 /**
- * The state of a semi-autoregressive decoder with k open positions. The open positions of its block have equal
- * weights.
+ * The state of a semi-autoregressive decoder with k masked positions. Those in its current block have equal weights.
  */
 export function activeBlockView(
   completion: Pick<ScoredRollout, 'prompt' | 'tokens'>,
@@ -151,16 +150,16 @@ export function activeBlockView(
     end = start;
     start -= block;
   }
-  const own = subset(end - start, count, random);
+  const inBlock = subset(end - start, count, random);
   const masked = new Uint8Array(prompt.length + text.length).fill(1, prompt.length + end);
-  masked.set(own, prompt.length + start);
-  return maskedView(completion, masked, mask, (i) => (own[i - start] ? 1 / count : 0));
+  masked.set(inBlock, prompt.length + start);
+  return maskedView(completion, masked, mask, (i) => (inBlock[i - start] ? 1 / count : 0));
 }
 
 function tiltMetrics(completions: readonly ScoredRollout[], h: number) {
   const weights = completions.map(({ reward }) => Math.exp(h * reward));
-  const sum = weights.reduce((all, one) => all + one, 0);
-  const squares = weights.reduce((all, one) => all + one ** 2, 0);
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  const squares = weights.reduce((total, weight) => total + weight ** 2, 0);
   // Effective sample size: the number of equally weighted completions with the same information.
   return (_: StepResult) => ({ tilt_effective_share: sum ** 2 / squares / weights.length });
 }

@@ -55,13 +55,12 @@ export const espo = clippedObjective(
 export function pairOfViews(text: Text, count: number, scale: number, mask: number, random: Random): ScoredSequence {
   const { length } = text;
   const masked = subset(length, count, random);
-  const others = masked.map((one) => 1 - one);
+  const others = masked.map((bit) => 1 - bit);
   return [
-    [masked, count],
-    [others, length - count],
-  ].map(([own, size]) => {
-    const bits = own as Uint8Array;
-    const weight = (0.5 * scale * (length + 1)) / (size as number);
+    { bits: masked, size: count },
+    { bits: others, size: length - count },
+  ].map(({ bits, size }) => {
+    const weight = (0.5 * scale * (length + 1)) / size;
     return maskedView(text, overPrompt(text, bits), mask, (i) => (bits[i] ? weight : 0));
   });
 }
