@@ -27,21 +27,18 @@ export function stateBefore(rollout: Rollout, step: number, mask: number) {
  * The tokens that the model predicted while a completion was decoded, with those that were replaced later. The tokens after the
  * end of a middle are set without a prediction, so they are left out.
  */
-export function predictionsOf({
-  tokens,
-  edits,
-  revealedAt,
-  entropy,
-  forcedTokens = 0,
-  overwritten = [],
-}: Pick<Rollout, 'tokens' | 'edits' | 'revealedAt' | 'entropy' | 'forcedTokens' | 'overwritten'>): TokenPrediction[] {
-  const kept = Array.from(draftOf({ tokens, ...(edits ? { edits } : {}) }), (token, position) => ({
+export function predictionsOf(
+  rollout: Pick<Rollout, 'tokens' | 'edits' | 'revealedAt' | 'entropy' | 'forcedTokens' | 'overwritten'>,
+): TokenPrediction[] {
+  const { revealedAt, entropy, forcedTokens = 0, overwritten = [] } = rollout;
+  const draft = draftOf(rollout);
+  const kept = Array.from(draft.subarray(0, draft.length - forcedTokens), (token, position) => ({
     position,
     token,
     revealedAt: revealedAt[position] as number,
     entropy: entropy[position] as number,
   }));
-  return [...kept.slice(0, tokens.length - forcedTokens), ...overwritten];
+  return [...kept, ...overwritten];
 }
 
 /**
