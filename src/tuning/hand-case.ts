@@ -93,7 +93,7 @@ export async function lossOfCase(
   const samples = masks.map((ofCompletion) => ofCompletion.map((bits) => Uint8Array.from(bits)));
   if (!objective.fromMasks)
     throw new UsageError(
-      `${objective.name} does not depend on masks and rewards alone, so its loss cannot be computed from a case; choose another objective.`,
+      `${objective.name} is not a function of masks and rewards alone, so its loss cannot be computed from a case; choose another objective.`,
     );
   const { batch, logp } = objective.fromMasks(scored, samples, settings, { mask, pad });
   const trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), 1));
