@@ -1,6 +1,6 @@
 import type { Context, ContextReader } from '../model/context-reader.ts';
 import { logitsPerPass } from '../model/language-model.ts';
-import type { Query } from '../model/query.ts';
+import { joinTokens, type Query } from '../model/query.ts';
 
 /** The part of a model that decoding uses. */
 export interface Denoiser {
@@ -32,28 +32,28 @@ export interface CanvasContext {
  * A context that a session has opened, with the width of the canvas. Equal contexts with canvases of equal width share one
  * handle.
  */
-export interface SessionText {
+export interface SessionContext {
   readonly prompt: Int32Array;
   readonly suffix: Int32Array;
   readonly width: number;
   /** Keys and values of prompt and suffix; null if they depend on the canvas. */
-  readonly context: Context | null;
-  /** Tokens of the prompt that are not part of `context` but are computed with each canvas, before it [0 or 1]. */
+  readonly keysAndValues: Context | null;
+  /** Tokens of the prompt without kept keys and values, which are computed with each canvas, before it [0 or 1]. */
   readonly lead: Int32Array;
 }
 
 /** A request for the logits at some positions of a canvas. */
 export interface CanvasQuery {
-  readonly text: SessionText;
+  readonly context: SessionContext;
   /** The canvas's tokens [width]. */
   readonly tokens: Int32Array;
   /** Positions in the canvas. */
   readonly positions: readonly number[];
 }
 
-/** Keys and values of a context that attends to one canvas, and the number of steps that have used them. */
+/** The keys and values of a context that attends to one canvas, and the number of steps that have used them. */
 interface KeptContext {
-  readonly context: Context;
+  readonly keysAndValues: Context;
   readonly steps: number;
 }
 
@@ -74,12 +74,12 @@ const positionBucket = 16;
 export class DecodingSession {
   readonly #model: Denoiser;
   readonly #bucket: number;
-  readonly #cached: boolean;
+  readonly #readsContextOnce: boolean;
   readonly #causal: boolean;
   /** Steps for which keys and values of a context that attends to the canvas are kept; 0: they are not kept. */
   readonly #refresh: number;
-  readonly #canvases = new Map<Int32Array, KeptContext>();
-  readonly #texts = new Map<string, SessionText>();
+  readonly #keptContexts = new Map<Int32Array, KeptContext>();
+  readonly #contexts = new Map<string, SessionContext>();
   #disposed = false;
 
   /**
@@ -97,7 +97,7 @@ export class DecodingSession {
     this.#model = model;
     this.#bucket = Math.min(block, positionBucket);
     const { attention = 'full' } = model.config;
-    this.#cached = ['prefix-lm', 'causal', 'causal-context'].includes(attention);
+    this.#readsContextOnce = ['prefix-lm', 'causal', 'causal-context'].includes(attention);
     this.#causal = causal;
     this.#refresh = model.config.attention === 'full' && model.context && refresh > 1 ? refresh : 0;
   }
@@ -106,38 +106,39 @@ export class DecodingSession {
    * Reads a context, or returns the handle of an equal one. Throws a `UserError` if the sequence exceeds the model's maximum
    * length.
    */
-  async open({ prompt, suffix = [], width }: CanvasContext): Promise<SessionText> {
+  async open({ prompt, suffix = [], width }: CanvasContext): Promise<SessionContext> {
     this.#assertUsable();
     this.#model.checkLength?.(prompt.length + width + suffix.length);
     const [before, after] = [Int32Array.from(prompt), Int32Array.from(suffix)];
     const key = `${width} ${before.length} ${before} ${after}`;
-    const known = this.#texts.get(key);
+    const known = this.#contexts.get(key);
     if (known) return known;
     const lead = this.#leadOf(before, after);
-    const context = this.#cached ? await this.#read(before.slice(0, before.length - lead.length), after, width) : null;
-    const text: SessionText = { prompt: before, suffix: after, width, context, lead };
-    this.#texts.set(key, text);
-    return text;
+    const read = before.slice(0, before.length - lead.length);
+    const keysAndValues = this.#readsContextOnce ? await this.#read(read, after, width) : null;
+    const context: SessionContext = { prompt: before, suffix: after, width, keysAndValues, lead };
+    this.#contexts.set(key, context);
+    return context;
   }
 
   /** Per query one row of logits [vocab_size] for each of its positions, in order. Rows may share memory. */
   async logits(queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
     this.#assertUsable();
-    if (this.#refresh > 0) return this.#logitsBesideKept(queries);
-    if (!this.#cached) {
+    if (this.#refresh > 0) return this.#logitsWithKeptContexts(queries);
+    if (!this.#readsContextOnce) {
       const flat = await this.#model.logits(queries.map(wholeRow));
       return queries.map(({ positions }, row) => positions.map((_, index) => this.#row(flat[row], index)));
     }
     const results: Float32Array[][] = new Array(queries.length);
-    for (const [text, rows] of byText(queries)) {
-      const rowsPerPass = Math.max(1, Math.floor(logitsPerPass(this.#model.config) / text.width));
+    for (const [context, rows] of byContext(queries)) {
+      const rowsPerPass = Math.max(1, Math.floor(logitsPerPass(this.#model.config) / context.width));
       for (let start = 0; start < rows.length; start += rowsPerPass) {
-        const own = rows.slice(start, start + rowsPerPass);
+        const part = rows.slice(start, start + rowsPerPass);
         const logits = await this.#pass(
-          text,
-          own.map((row) => queries[row] as CanvasQuery),
+          context,
+          part.map((row) => queries[row] as CanvasQuery),
         );
-        for (const [index, row] of own.entries()) results[row] = logits[index] as Float32Array[];
+        for (const [index, row] of part.entries()) results[row] = logits[index] as Float32Array[];
       }
     }
     return results;
@@ -146,10 +147,10 @@ export class DecodingSession {
   /** Releases all keys and values; the session cannot be used afterwards. Disposing twice does nothing. */
   dispose(): void {
     this.#disposed = true;
-    for (const { context } of this.#texts.values()) context?.dispose();
-    this.#texts.clear();
-    for (const { context } of this.#canvases.values()) context.dispose();
-    this.#canvases.clear();
+    for (const { keysAndValues } of this.#contexts.values()) keysAndValues?.dispose();
+    this.#contexts.clear();
+    for (const { keysAndValues } of this.#keptContexts.values()) keysAndValues.dispose();
+    this.#keptContexts.clear();
   }
 
   /** The end of the prompt that is computed with each canvas. */
@@ -164,22 +165,22 @@ export class DecodingSession {
     return this.#model.context as Pick<ContextReader, 'read' | 'logits'>;
   }
 
-  /** Each canvas has a context of its own, because the context sees it. */
-  async #logitsBesideKept(queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
+  /** Each canvas has its own keys and values, because its context attends to it. */
+  async #logitsWithKeptContexts(queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
     const results: Float32Array[][] = [];
-    for (const { text, tokens, positions } of queries) {
+    for (const { context, tokens, positions } of queries) {
       // With shifted logits, the output at the prompt's last token predicts the first token of the canvas.
-      const lead = this.#model.config.logit_shift ? text.prompt.slice(-1) : text.prompt.slice(0, 0);
-      const prompt = text.prompt.slice(0, text.prompt.length - lead.length);
-      const width = text.width + lead.length;
+      const lead = this.#model.config.logit_shift ? context.prompt.slice(-1) : context.prompt.slice(0, 0);
+      const prompt = context.prompt.slice(0, context.prompt.length - lead.length);
+      const width = context.width + lead.length;
       const canvas = Int32Array.from([...lead, ...tokens]);
-      const kept = this.#canvases.get(tokens);
+      const kept = this.#keptContexts.get(tokens);
       const isCurrent = kept !== undefined && kept.steps < this.#refresh;
-      const context = isCurrent ? kept.context : await this.#read(prompt, text.suffix, width, canvas);
-      if (!isCurrent) kept?.context.dispose();
-      this.#canvases.set(tokens, { context, steps: isCurrent ? kept.steps + 1 : 1 });
-      const shifted = { text, tokens: canvas, positions: positions.map((position) => position + lead.length) };
-      results.push(...(await this.#pass({ ...text, prompt, width, context }, [shifted])));
+      const keysAndValues = isCurrent ? kept.keysAndValues : await this.#read(prompt, context.suffix, width, canvas);
+      if (!isCurrent) kept?.keysAndValues.dispose();
+      this.#keptContexts.set(tokens, { keysAndValues, steps: isCurrent ? kept.steps + 1 : 1 });
+      const shifted = { context, tokens: canvas, positions: positions.map((position) => position + lead.length) };
+      results.push(...(await this.#pass({ ...context, prompt, width, keysAndValues }, [shifted])));
     }
     return results;
   }
@@ -199,14 +200,14 @@ export class DecodingSession {
     return context;
   }
 
-  /** Canvases of one text. */
+  /** The logits of canvases with the same context. */
   async #pass(
-    { prompt, context, width, lead }: SessionText,
+    { prompt, keysAndValues, width, lead }: SessionContext,
     queries: readonly CanvasQuery[],
   ): Promise<Float32Array[][]> {
     const { from, to } = this.#range(queries, width);
     const canvases = queries.map(({ tokens }) => (lead.length > 0 ? Int32Array.from([...lead, ...tokens]) : tokens));
-    const all = await this.#reader.logits(context as Context, canvases, {
+    const all = await this.#reader.logits(keysAndValues as Context, canvases, {
       position: prompt.length - lead.length,
       from: from + lead.length,
       to: to + lead.length,
@@ -231,8 +232,8 @@ export class DecodingSession {
       from: Math.floor(first / size) * size,
       to: Math.min(width, (Math.floor(last / size) + 1) * size),
     });
-    const own = bounds(this.#bucket);
-    return own.to - own.from <= this.#bucket ? own : bounds(positionBucket);
+    const block = bounds(this.#bucket);
+    return block.to - block.from <= this.#bucket ? block : bounds(positionBucket);
   }
 
   #assertUsable(): void {
@@ -240,25 +241,22 @@ export class DecodingSession {
   }
 }
 
-function wholeRow({ text: { prompt, suffix }, tokens, positions }: CanvasQuery): Query {
-  const row = new Int32Array(prompt.length + tokens.length + suffix.length);
-  row.set(prompt);
-  row.set(tokens, prompt.length);
-  row.set(suffix, prompt.length + tokens.length);
+function wholeRow({ context: { prompt, suffix }, tokens, positions }: CanvasQuery): Query {
   return {
-    tokens: row,
+    tokens: joinTokens(prompt, tokens, suffix),
     positions: positions.map((position) => prompt.length + position),
     canvas: prompt.length,
     suffix: suffix.length,
   };
 }
 
-function byText(queries: readonly CanvasQuery[]): Map<SessionText, number[]> {
-  const rows = new Map<SessionText, number[]>();
-  for (const [row, { text }] of queries.entries()) {
-    const own = rows.get(text) ?? [];
-    own.push(row);
-    rows.set(text, own);
+/** The indices of the queries of each context. */
+function byContext(queries: readonly CanvasQuery[]): Map<SessionContext, number[]> {
+  const rows = new Map<SessionContext, number[]>();
+  for (const [row, { context }] of queries.entries()) {
+    const indices = rows.get(context) ?? [];
+    indices.push(row);
+    rows.set(context, indices);
   }
   return rows;
 }

@@ -110,15 +110,15 @@ export class DiffusionLikelihood {
     const { prefix: before, tokens } = predictedTokens(tokenizer, item);
     const request = { prefix: before, suffix: item.suffix, contextTokens: this.#contextTokens };
     const available = config.max_position_embeddings - width - contextOverhead(config);
-    const context = readContext(tokenizer, request, available);
+    const gap = readContext(tokenizer, request, available);
     const session = new DecodingSession(this.#model);
     try {
-      const text = await session.open(canvasContext(config, context, width));
+      const context = await session.open(canvasContext(config, gap, width));
       const target = new Int32Array(width).fill(config.eom_token_id as number);
       target.set(tokens);
       const positions = [...target.keys()];
       const bitsIn: CanvasReading['bitsIn'] = async (canvases) => {
-        const rows = await session.logits(canvases.map((canvas) => ({ text, tokens: canvas, positions })));
+        const rows = await session.logits(canvases.map((canvas) => ({ context, tokens: canvas, positions })));
         return rows.map((row) => (position, token) => {
           const own = (row[position] as Float32Array).slice();
           own[maskToken(config)] = Number.NEGATIVE_INFINITY;

@@ -36,7 +36,7 @@ describe('a converted model', () => {
     const session = new DecodingSession(model);
     const text = await session.open({ prompt, width: 6 });
     const predict = async (tokens: Int32Array) =>
-      (await session.logits([{ text, tokens, positions: [0, 1, 2, 3, 4, 5] }]))[0] as Float32Array[];
+      (await session.logits([{ context: text, tokens, positions: [0, 1, 2, 3, 4, 5] }]))[0] as Float32Array[];
     const first = await predict(masks);
     const raw = await original.rawLogits(Int32Array.from(prompt));
     assertNear(first[0]!, rowOf(raw, prompt.length - 1), "the base's prediction");
@@ -61,7 +61,7 @@ describe('a converted model', () => {
     const session = new DecodingSession(model, { causal: true });
     const tokens = Int32Array.of(5, 9, 4, 8);
     const text = await session.open({ prompt, width: 4 });
-    const [rows] = await session.logits([{ text, tokens, positions: [1, 2, 3] }]);
+    const [rows] = await session.logits([{ context: text, tokens, positions: [1, 2, 3] }]);
     const raw = await original.rawLogits(Int32Array.from([...prompt, ...tokens]));
     rows!.forEach((row, index) => assertNear(row, rowOf(raw, prompt.length + index), `token ${index + 1}`));
     session.dispose();

@@ -94,7 +94,7 @@ describe('a packed row', () => {
     const packed = await packedLogits(model, [second]);
     const session = new DecodingSession(model);
     const text = await session.open({ prompt: second.tokens.slice(0, 2), width: 4 });
-    const [rows] = await session.logits([{ text, tokens: new Int32Array(4).fill(2), positions: [0, 1, 2, 3] }]);
+    const [rows] = await session.logits([{ context: text, tokens: new Int32Array(4).fill(2), positions: [0, 1, 2, 3] }]);
     assertNear(rows![0]!, packed[1]!, 'the first token, by the context');
     for (const index of [1, 2, 3]) assertNear(rows![index]!, packed[7 + index - 1]!, `token ${index}, by the canvas`);
     session.dispose();
