@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { evaluationSettings } from '../../src/evaluation/settings.ts';
+import { conversionSettings } from '../../src/training/conversion/settings.ts';
 import { pretrainingSettings } from '../../src/training/pretrain.ts';
 import { recipes } from '../../src/training/recipes.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
@@ -35,6 +36,12 @@ ${table(pretrainingSettings)}
 | default of the recipe | ${recipes.map(({ name }) => `\`${name}\``).join(' | ')} |
 |---|${recipes.map(() => '---|').join('')}
 ${recipeDefaults()}
+
+## Conversion
+
+\`unmask pretrain --recipe convert\` (\`src/training/conversion/settings.ts\`), explained in [conversion.md](conversion.md).
+
+${table(conversionSettings)}
 
 ## Evaluation
 

@@ -34,7 +34,9 @@ export async function resolveModel(name: string): Promise<ResolvedModel> {
     generation: await readGeneration(adapter?.base.conversion ? folder : base, read.config),
     adapter,
     precision,
-    digest: adapter ? once(async () => adapterDigest(folder, `${await baseDigest()} ${precision}${conversionText(adapter)}`)) : baseDigest,
+    digest: adapter
+      ? once(async () => adapterDigest(folder, `${await baseDigest()} ${precision}${conversionText(adapter)}`))
+      : baseDigest,
     baseDigest,
   };
 }

@@ -143,7 +143,11 @@ class GapFiller {
     this.#block = request.block ?? generation.block_length;
     this.#session = new DecodingSession(model, { block: this.#block, refresh: request.contextRefresh ?? 1 });
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
-    this.#context = readContext(tokenizer, { ...request, prefix }, config.max_position_embeddings - width - contextOverhead(config));
+    this.#context = readContext(
+      tokenizer,
+      { ...request, prefix },
+      config.max_position_embeddings - width - contextOverhead(config),
+    );
     this.#rules = {
       order: 'threshold',
       steps: 1,

@@ -206,7 +206,9 @@ export async function writeAdapter(
 const tokenLists = (tokens: readonly number[], weights: ReadonlyMap<string, HostTensor>) =>
   Object.fromEntries(
     ['embed_tokens', 'lm_head']
-      .filter((matrix) => [...weights.keys()].some((name) => name.endsWith(`${matrix}.token_adapter.trainable_tokens_delta`)))
+      .filter((matrix) =>
+        [...weights.keys()].some((name) => name.endsWith(`${matrix}.token_adapter.trainable_tokens_delta`)),
+      )
       .map((matrix) => [matrix, tokens]),
   );
 

@@ -1,16 +1,6 @@
 import type { Engine, State } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
-import {
-  add,
-  concat,
-  constant,
-  input,
-  matmul,
-  reshape,
-  slice,
-  softmax,
-  transpose,
-} from '../graph/primitives.ts';
+import { add, concat, constant, input, matmul, reshape, slice, softmax, transpose } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
 import type { HostTensor, Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';

@@ -5,7 +5,15 @@ import { defineProgram } from '../graph/program.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
-import { type Adapter, type AdapterConfig, factorA, factorB, targetShapes, tokenRows, vocabularyMatrices } from './lora.ts';
+import {
+  type Adapter,
+  type AdapterConfig,
+  factorA,
+  factorB,
+  targetShapes,
+  tokenRows,
+  vocabularyMatrices,
+} from './lora.ts';
 import { keptBytes } from './memory.ts';
 import { quantizedWeights, weightsAsKept } from './precision.ts';
 import { weightShapes } from './transformer.ts';

@@ -1,6 +1,7 @@
 import { UsageError } from '../platform/errors.ts';
 import { autoregressiveCodeRecipe } from './code/autoregressive-recipe.ts';
 import { codeRecipe } from './code/code-recipe.ts';
+import { conversionRecipe } from './conversion/settings.ts';
 import { puzzleRecipe } from './puzzle-recipe.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -10,6 +11,8 @@ export const recipes: readonly Recipe[] = [puzzleRecipe, codeRecipe, autoregress
 export function recipeByName(name: string): Recipe {
   const recipe = recipes.find((candidate) => candidate.name === name);
   if (!recipe)
-    throw new UsageError(`Unknown recipe ${name}; the recipes are ${recipes.map((known) => known.name).join(', ')}.`);
+    throw new UsageError(
+      `Unknown recipe ${name}; the recipes are ${[...recipes.map((known) => known.name), conversionRecipe].join(', ')}.`,
+    );
   return recipe;
 }

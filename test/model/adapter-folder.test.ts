@@ -52,6 +52,29 @@ const withTensors = (change: (tensors: Awaited<ReturnType<typeof readSafetensors
   });
 
 describe("an adapter's folder", () => {
+  it('may have trained tokens, as PEFT names and lists them', async () => {
+    const folder = path.join(root, 'tokens');
+    const adapter = await tinyAdapter();
+    const rows = { shape: [2, 8], data: Float32Array.from({ length: 16 }, (_, i) => i / 8) };
+    const name = 'model.embed_tokens.token_adapter.trainable_tokens_delta';
+    await writeAdapter(folder, { ...adapter, tokens: [2, 5], weights: new Map([...adapter.weights, [name, rows]]) });
+    const { trainable_token_indices } = (await readJson(path.join(folder, 'adapter_config.json'))) as Record<
+      string,
+      unknown
+    >;
+    assert.deepEqual(trainable_token_indices, { embed_tokens: [2, 5] });
+    assert.ok((await readSafetensors(path.join(folder, 'adapter_model.safetensors'))).has(`base_model.model.${name}`));
+    const read = await readCheckpoint(await resolveModel(folder));
+    assert.deepEqual([read.adapter!.tokens, read.adapter!.weights.get(name)], [[2, 5], rows]);
+
+    const listed = async (indices: unknown) => resolveModel(await withConfig({ trainable_token_indices: indices }));
+    assert.deepEqual((await listed([3])).adapter!.tokens, [3]);
+    await assert.rejects(async () => readCheckpoint(await listed([3])), /lacks the tensor .*trainable_tokens_delta/);
+    await assert.rejects(listed([3, 3]), /has a token twice/);
+    await assert.rejects(listed({ embed_tokens: [1], lm_head: [2] }), /different tokens per matrix/);
+    await assert.rejects(listed({ q_proj: [1] }), /names q_proj; only tokens of embed_tokens and lm_head/);
+  });
+
   it("has PEFT's files, names and shapes", async () => {
     const folder = path.join(root, 'layout');
     await writeAdapter(folder, await tinyAdapter({ rank: 2, alpha: 1, targets: ['q_proj', 'k_proj', 'down_proj'] }));

@@ -28,7 +28,7 @@ const rowOf = (logits: Float32Array, row: number) =>
   logits.subarray(row * config.vocab_size, (row + 1) * config.vocab_size);
 
 describe('a converted model', () => {
-  it("predicts the first token of a canvas as its base does, and the others from the whole canvas", async () => {
+  it('predicts the first token of a canvas as its base does, and the others from the whole canvas', async () => {
     const [model, original] = [
       await LanguageModel.load(engine, { ...base, config }),
       await LanguageModel.load(engine, base),
@@ -43,7 +43,10 @@ describe('a converted model', () => {
 
     const revealed = await predict(Int32Array.of(2, 2, 2, 2, 2, 7));
     assertNear(revealed[0]!, first[0]!, 'the context does not attend to the canvas');
-    assert.ok(revealed[1]!.some((logit, i) => Math.abs(logit - first[1]![i]!) > 1e-2), 'the canvas attends to its end');
+    assert.ok(
+      revealed[1]!.some((logit, i) => Math.abs(logit - first[1]![i]!) > 1e-2),
+      'the canvas attends to its end',
+    );
 
     const [flat] = await model.logits([
       { tokens: Int32Array.from([...prompt, ...masks]), positions: [9, 10, 11, 12, 13, 14], canvas: 9 },

@@ -80,7 +80,11 @@ describe('a packed row', () => {
     const model = await LanguageModel.load(engine, { ...base, config });
     const before = await packedLogits(model, [first, second]);
     const changed = await packedLogits(model, [
-      { ...first, tokens: [2, 5, 1, 8, 4, 4], canvases: [canvas(4, [5, 5, 5], [false, false, false]), first.canvases[1]!] },
+      {
+        ...first,
+        tokens: [2, 5, 1, 8, 4, 4],
+        canvases: [canvas(4, [5, 5, 5], [false, false, false]), first.canvases[1]!],
+      },
       second,
     ]);
     for (const row of [0, 1, 2, 3, ...Array.from({ length: 11 }, (_, index) => 11 + index)])
@@ -94,7 +98,9 @@ describe('a packed row', () => {
     const packed = await packedLogits(model, [second]);
     const session = new DecodingSession(model);
     const text = await session.open({ prompt: second.tokens.slice(0, 2), width: 4 });
-    const [rows] = await session.logits([{ context: text, tokens: new Int32Array(4).fill(2), positions: [0, 1, 2, 3] }]);
+    const [rows] = await session.logits([
+      { context: text, tokens: new Int32Array(4).fill(2), positions: [0, 1, 2, 3] },
+    ]);
     assertNear(rows![0]!, packed[1]!, 'the first token, by the context');
     for (const index of [1, 2, 3]) assertNear(rows![index]!, packed[7 + index - 1]!, `token ${index}, by the canvas`);
     session.dispose();
@@ -153,14 +159,21 @@ describe('the canvases of a text', () => {
 
 describe('the schedule of a conversion', () => {
   it('grows the block, warms up the mask rate, and ends the noise', () => {
-    const settings = conversionSettings.parse({ block_growth: '1:0.5,4:0.25,16:0.25', mask_rate_warmup: 0.2, mask_noise_steps: 5 });
+    const settings = conversionSettings.parse({
+      block_growth: '1:0.5,4:0.25,16:0.25',
+      mask_rate_warmup: 0.2,
+      mask_noise_steps: 5,
+    });
     assert.deepEqual(planOf(1, 100, settings).blocks, []);
     assert.deepEqual(planOf(50, 100, settings).blocks, []);
     assert.deepEqual(planOf(51, 100, settings).blocks, [4]);
     assert.deepEqual(planOf(100, 100, settings).blocks, [4, 16]);
     assert.ok(Math.abs(planOf(55, 100, settings).mostMasked - 0.5) < 1e-9);
     assert.equal(planOf(60, 100, settings).mostMasked, 1);
-    assert.deepEqual([55, 56].map((step) => planOf(step, 100, settings).noise), [0.02, 0]);
+    assert.deepEqual(
+      [55, 56].map((step) => planOf(step, 100, settings).noise),
+      [0.02, 0],
+    );
     for (const growth of ['1:0.5', '1:0.5,4:half', '0:1', '']) assert.throws(() => stagesOf(growth), /block_growth/);
   });
 });
@@ -175,12 +188,25 @@ describe('a conversion', async () => {
   const settings = conversionSettings.parse({
     ...{ lora_r: 4, lora_alpha: 8, row_length: 48, predictions: 40, canvas_room: 16, rows_per_step: 2 },
     ...{ mask_token: '<mask>', eom_token: '<unk>', prefix_token: '<eos>', block_growth: '1:0.5,4:0.5' },
-    ...{ learning_rate: 0.05, warmup_steps: 0, evaluate_every: 0, evaluation_rows: 2, checkpoint_every: 5, mask_noise_steps: 2 },
+    ...{
+      learning_rate: 0.05,
+      warmup_steps: 0,
+      evaluate_every: 0,
+      evaluation_rows: 2,
+      checkpoint_every: 5,
+      mask_noise_steps: 2,
+    },
   });
   const request = (output: string) => ({ from, output: path.join(folder, output), steps: 10, seed: 3, settings });
 
   it('lowers both losses, and writes an adapter that is found with its configuration', async () => {
-    const { model, run, metrics } = await startConversion(engine, path.join(folder, 'runs'), request('whole'), {}, readCorpus);
+    const { model, run, metrics } = await startConversion(
+      engine,
+      path.join(folder, 'runs'),
+      request('whole'),
+      {},
+      readCorpus,
+    );
     const steps = stepsOf(await readEvents(run));
     assert.equal(steps.length, 10);
     assert.ok((steps[9]!.causal_loss as number) < (steps[0]!.causal_loss as number), 'the autoregressive loss');
@@ -189,10 +215,16 @@ describe('a conversion', async () => {
     assert.ok(metrics.token_probability!.value > 0.06, 'better than chance');
     const resolved = await resolveModel(model);
     assert.equal(resolved.config.attention, 'causal-context');
-    assert.deepEqual([resolved.config.mask_token_id, resolved.config.eom_token_id, resolved.config.prefix_token_id], [2, 3, 1]);
+    assert.deepEqual(
+      [resolved.config.mask_token_id, resolved.config.eom_token_id, resolved.config.prefix_token_id],
+      [2, 3, 1],
+    );
     const { adapter } = await openCheckpoint(resolved);
     assert.deepEqual(adapter!.tokens, [2, 3]);
-    const { trainable_token_indices } = (await readJson(path.join(model, 'adapter_config.json'))) as Record<string, unknown>;
+    const { trainable_token_indices } = (await readJson(path.join(model, 'adapter_config.json'))) as Record<
+      string,
+      unknown
+    >;
     assert.deepEqual(trainable_token_indices, { embed_tokens: [2, 3] });
     assert.equal(resolved.generation.canvas, 64);
   });
@@ -205,14 +237,28 @@ describe('a conversion', async () => {
       engine,
       path.join(folder, 'runs'),
       request('stopped'),
-      { ...hooks, onStart: (run) => { dir = run.dir; } },
+      {
+        ...hooks,
+        onStart: (run) => {
+          dir = run.dir;
+        },
+      },
       readCorpus,
     );
     await assert.rejects(start, /Stopped after step 7/);
     const { run } = await resumeConversion(engine, dir, {}, undefined, readCorpus);
-    const whole = stepsOf(await readEvents((await startConversion(engine, path.join(folder, 'runs'), request('again'), {}, readCorpus)).run));
+    const whole = stepsOf(
+      await readEvents(
+        (await startConversion(engine, path.join(folder, 'runs'), request('again'), {}, readCorpus)).run,
+      ),
+    );
     const resumed = stepsOf(await readEvents(run));
-    assertNear(resumed.map(({ loss }) => loss!), whole.map(({ loss }) => loss!), 'losses', 1e-3);
+    assertNear(
+      resumed.map(({ loss }) => loss!),
+      whole.map(({ loss }) => loss!),
+      'losses',
+      1e-3,
+    );
   });
 
   it('says what is wrong with its base or its tokens', async () => {
@@ -224,7 +270,10 @@ describe('a conversion', async () => {
       start({ settings: { ...settings, mask_token: '<gap>' } }),
       /mask_token = <gap> is not a special token of the base/,
     );
-    await assert.rejects(start({ settings: { ...settings, mask_token: null } }), /name one of its special tokens with --set mask_token=TOKEN/);
+    await assert.rejects(
+      start({ settings: { ...settings, mask_token: null } }),
+      /name one of its special tokens with --set mask_token=TOKEN/,
+    );
     await assert.rejects(start({ settings: { ...settings, lora_r: 999 } }), /lora_r = 999 is larger than/);
   });
 });

@@ -201,8 +201,20 @@ function ownMethods(
     complete: modelCompleter(model, { ...servingDecoding, lengthGiven }),
     answers: 'several',
   };
-  return [served, ...(brief ? [] : otherWays(model, name, likelihood)), ...(lengthGiven ? [withLengthGiven] : [])];
+  return [
+    served,
+    ...(model.config.attention === 'causal-context' ? [autoregressively(model, name)] : []),
+    ...(brief ? [] : otherWays(model, name, likelihood)),
+    ...(lengthGiven ? [withLengthGiven] : []),
+  ];
 }
+
+/** A converted model that writes token by token, as its base does, with alternatives as the autoregressive baseline has. */
+const autoregressively = (model: LanguageModel, name: string): InfillingMethod => ({
+  name: `${name}, autoregressive`,
+  complete: leftToRightCompleter(new AutoregressiveWriter(model, servingDecoding.contextTokens), model.generation),
+  answers: 'several',
+});
 
 function otherWays(model: LanguageModel, name: string, likelihood: DiffusionLikelihood): InfillingMethod[] {
   const greedy = { ...servingDecoding, threshold: 1, alternatives: 1 };

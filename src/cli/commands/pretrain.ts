@@ -6,12 +6,11 @@ import { findRun, readConfiguration } from '../../runs/directory.ts';
 import {
   type ConversionRequest,
   type ConversionResult,
-  conversionRecipe,
   resumeConversion,
   startConversion,
   usualConversionSteps,
 } from '../../training/conversion/conversion-run.ts';
-import { conversionSettings } from '../../training/conversion/settings.ts';
+import { conversionRecipe, conversionSettings } from '../../training/conversion/settings.ts';
 import { pretrainingSettings } from '../../training/pretrain.ts';
 import { type PretrainingResult, resumePretraining, startPretraining } from '../../training/pretraining-run.ts';
 import { recipeByName } from '../../training/recipes.ts';
@@ -80,12 +79,12 @@ export function addPretrain(add: AddCommand): void {
   )
     .option(
       '--recipe <name>',
-      'training recipe, which sets the data and the kind of model; `convert` makes an autoregressive model denoise',
+      'training recipe, which sets the data and the kind of model; convert makes an autoregressive model denoise',
     )
     .option('--model <output>', 'the new model: a folder, or a name in the data home')
     .option(
       '--from <model>',
-      'model to start from, with the same shape and tokens (default: random weights); for `convert`, the autoregressive base',
+      'model to start from, with the same shape and tokens (default: random weights); the base for the recipe convert',
     )
     .addOption(wholeNumber('--steps <n>', "total steps (default: the recipe's, or those of the resumed run)"))
     .addOption(wholeNumber('--seed <seed>', 'seed for weights, examples and masks', 0).default(0))
@@ -94,9 +93,18 @@ export function addPretrain(add: AddCommand): void {
 }
 
 /** The request for a conversion that the options describe. */
-async function conversionRequest({ from, model, steps, seed, config, set }: PretrainOptions): Promise<ConversionRequest> {
+async function conversionRequest({
+  from,
+  model,
+  steps,
+  seed,
+  config,
+  set,
+}: PretrainOptions): Promise<ConversionRequest> {
   if (from === undefined)
-    throw new UsageError('The recipe convert needs --from with an autoregressive model; `unmask models list` shows them.');
+    throw new UsageError(
+      'The recipe convert needs --from with an autoregressive model; `unmask models list` shows them.',
+    );
   return {
     from,
     output: outputFolder(model as string),

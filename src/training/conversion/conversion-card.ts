@@ -1,6 +1,6 @@
 import type { Evaluation } from '../../protocol/events.ts';
 import type { RunConfiguration } from '../../protocol/run.ts';
-import { listedPackages, type Corpus, type SourceFile } from '../code/corpus.ts';
+import { type Corpus, listedPackages, type SourceFile } from '../code/corpus.ts';
 import type { TrainingProgress } from '../training-checkpoint.ts';
 import { listedPythonPackages } from './conversion-corpus.ts';
 import type { ConversionRequest } from './conversion-run.ts';

@@ -1,6 +1,6 @@
 import { shareInterval } from '../../evaluation/statistics.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
-import { maskToken, type ModelConfig } from '../../model/config.ts';
+import { type ModelConfig, maskToken } from '../../model/config.ts';
 import { suffixFirstTokens } from '../../model/fill-in-the-middle.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
 import { Random } from '../../platform/random.ts';
@@ -33,7 +33,9 @@ export function conversion(
   const { config, tokenizer } = model;
   const special = { ...suffixFirstTokens(config)!, eom: config.eom_token_id as number };
   const rows = new PackedRows(config, settings, special.eom);
-  const [training, heldOut] = [corpus.training, corpus.validation].map((files) => new GapTexts(files, tokenizer, special));
+  const [training, heldOut] = [corpus.training, corpus.validation].map(
+    (files) => new GapTexts(files, tokenizer, special),
+  );
   const loss = conversionLoss({ causal: settings.causal_weight, denoising: settings.denoising_weight });
   const trainer = new Trainer(model, loss, optimizerOf(settings, model.trained.keys(), steps));
   return {
@@ -45,10 +47,9 @@ export function conversion(
         scaled(rows.draw(training!, plan, random), 1 / settings.rows_per_step),
       );
       const made = await trainer.step(batches, (done) =>
-        context?.report(activityOf('rows', done, batches.length)),
+        context?.reportProgress(activityOf('rows', done, batches.length)),
       );
-      const mean = (name: string) =>
-        made.metrics.reduce((sum, metrics) => sum + (metrics[name]!.data[0] as number), 0);
+      const mean = (name: string) => made.metrics.reduce((sum, metrics) => sum + (metrics[name]!.data[0] as number), 0);
       return {
         metrics: {
           loss: made.loss,
@@ -90,7 +91,12 @@ class PackedRows {
   }
 
   #canvases({ tokens, prefixStart, cut }: GapText, width: number, { mostMasked, warm }: StepPlan, random: Random) {
-    const { canvas_room: room, all_masked: allMasked, complementary_masks: complementary, elbo_weight } = this.#settings;
+    const {
+      canvas_room: room,
+      all_masked: allMasked,
+      complementary_masks: complementary,
+      elbo_weight,
+    } = this.#settings;
     return drawCanvases(
       tokens,
       { from: prefixStart + 1, cut, end: this.#eom },
@@ -149,7 +155,7 @@ async function heldOutLosses(
   const denoising: number[] = [];
   for (let row = 0; row < settings.evaluation_rows; row++) {
     context?.signal.throwIfAborted();
-    context?.report(activityOf('held-out rows', row, settings.evaluation_rows));
+    context?.reportProgress(activityOf('held-out rows', row, settings.evaluation_rows));
     const batch = rows.draw(texts, evaluationPlan(block), new Random(0, 'held-out row', row));
     const { metrics } = await trainer.evaluate(batch);
     causal.push(Math.exp(-(metrics.causal!.data[0] as number)));

@@ -23,10 +23,7 @@ import { conversionCard } from './conversion-card.ts';
 import { readConversionCorpus } from './conversion-corpus.ts';
 import { conversion } from './conversion-method.ts';
 import { assertConvertible, convertedModel } from './converted-model.ts';
-import { type ConversionSettings, conversionSettings, stagesOf } from './settings.ts';
-
-/** The name of the recipe: `unmask pretrain --recipe convert`. */
-export const conversionRecipe = 'convert';
+import { type ConversionSettings, conversionRecipe, conversionSettings, stagesOf } from './settings.ts';
 
 /** Steps of a conversion by default: about 10 million tokens. */
 export const usualConversionSteps = 5000;
@@ -102,7 +99,11 @@ export async function resumeConversion(
   return runConversion({ location: { dir, step: progress.step, steps }, model, corpus, request, progress, hooks });
 }
 
-function requestOf(dir: string, { settings: recorded, model, steps, seed }: RunConfiguration, changed?: number): ConversionRequest {
+function requestOf(
+  dir: string,
+  { settings: recorded, model, steps, seed }: RunConfiguration,
+  changed?: number,
+): ConversionRequest {
   const { output, ...given } = recorded;
   const settings = conversionSettings.safeParse(given);
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
@@ -156,7 +157,14 @@ interface ConversionJob {
   readonly hooks: TrainingHooks;
 }
 
-function runConversion({ location, model, corpus, request, progress, hooks }: ConversionJob): Promise<ConversionResult> {
+function runConversion({
+  location,
+  model,
+  corpus,
+  request,
+  progress,
+  hooks,
+}: ConversionJob): Promise<ConversionResult> {
   const { settings, steps, seed } = request;
   const method = conversion(model, corpus, settings, { steps, seed });
   return runJob({
@@ -170,9 +178,7 @@ function runConversion({ location, model, corpus, request, progress, hooks }: Co
         progress,
         steps,
         timeLimit: null,
-        evaluateEvery: settings.evaluate_every,
-        checkpointEvery: settings.checkpoint_every,
-        keepCheckpoints: settings.keep_checkpoints,
+        schedule: settings,
         hooks,
       });
       const { dir, configuration } = job.run;

@@ -43,7 +43,9 @@ export function conversionOf(
   { mask_token, eom_token, prefix_token }: Pick<ConversionSettings, 'mask_token' | 'eom_token' | 'prefix_token'>,
 ): Conversion {
   const find = (setting: string, name: string | null, known: readonly string[], otherwise?: number): number => {
-    const id = (name === null ? known : [name]).map((one) => tokenizer.specialToken(one)).find((one) => one !== undefined);
+    const id = (name === null ? known : [name])
+      .map((one) => tokenizer.specialToken(one))
+      .find((one) => one !== undefined);
     if (id !== undefined) return id;
     if (name === null && otherwise !== undefined) return otherwise;
     throw new UsageError(
@@ -63,11 +65,8 @@ export function conversionOf(
 /** Throws a `UserError` if a model cannot be converted. */
 export function assertConvertible({ folder, config, adapter }: ResolvedModel): void {
   if (adapter)
-    throw new UserError(
-      `${folder} is an adapter; merge it into a full model with \`unmask merge\` and convert that.`,
-    );
-  if (!isAutoregressive(config))
-    throw new UserError(`${folder} denoises already; convert an autoregressive model.`);
+    throw new UserError(`${folder} is an adapter; merge it into a full model with \`unmask merge\` and convert that.`);
+  if (!isAutoregressive(config)) throw new UserError(`${folder} denoises already; convert an autoregressive model.`);
 }
 
 /**
@@ -86,14 +85,20 @@ export async function convertedModel(
   const { lora_r: rank, lora_alpha: alpha, base_precision: precision } = settings;
   const most = largestRank(config, loraTargets);
   if (rank > most)
-    throw new UsageError(`Setting lora_r = ${rank} is larger than ${most}, the rank of the smallest projection; set at most ${most}.`);
+    throw new UsageError(
+      `Setting lora_r = ${rank} is larger than ${most}, the rank of the smallest projection; set at most ${most}.`,
+    );
   quantizedWeights(config, precision);
   const tokens = [conversion.mask_token_id, conversion.eom_token_id];
   const shape = { rank, alpha, targets: loraTargets, tokens };
   const weights = initialLora(config, shape, new Random(seed, 'adapter'));
   for (const matrix of vocabularyMatrices(config))
     weights.set(tokenRows(matrix), repeated(await meanRow(checkpoint.weights, matrix), tokens.length));
-  const adapter = { ...shape, weights, base: { name: base.name, digest: await base.baseDigest(), precision, conversion } };
+  const adapter = {
+    ...shape,
+    weights,
+    base: { name: base.name, digest: await base.baseDigest(), precision, conversion },
+  };
   return LanguageModel.load(engine, { ...checkpoint, config, generation, adapter }, trainingState(config, adapter));
 }
 
@@ -101,7 +106,8 @@ async function meanRow(weights: TensorSource, matrix: string): Promise<Float32Ar
   const { shape, data } = await weights.read(matrix);
   const [rows, width] = shape as [number, number];
   const sum = new Float64Array(width);
-  for (let index = 0; index < data.length; index++) sum[index % width] = (sum[index % width] as number) + (data[index] as number);
+  for (let index = 0; index < data.length; index++)
+    sum[index % width] = (sum[index % width] as number) + (data[index] as number);
   return Float32Array.from(sum, (value) => value / rows);
 }
 

@@ -1,4 +1,4 @@
-import { suffixFirst, type SuffixFirstTokens } from '../../model/fill-in-the-middle.ts';
+import { type SuffixFirstTokens, suffixFirst } from '../../model/fill-in-the-middle.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';
 import type { Random } from '../../platform/random.ts';
 import type { SourceFile } from '../code/corpus.ts';
@@ -54,7 +54,12 @@ export class GapTexts {
     }
   }
 
-  #textOf(text: string, { start, end }: { start: number; end: number }, length: number, random: Random): GapText | null {
+  #textOf(
+    text: string,
+    { start, end }: { start: number; end: number },
+    length: number,
+    random: Random,
+  ): GapText | null {
     const budget = length - 3;
     const share = suffixShare.least + (suffixShare.most - suffixShare.least) * random.uniform();
     const after = random.uniform() < noSuffix ? '' : text.slice(end, end + budget * charactersPerToken);

@@ -49,13 +49,18 @@ interface Prediction {
  * last token before it, which the autoregressive loss trains, and the canvas has no prediction of it. The weights of both
  * losses are means over their predictions.
  */
-export function packRow(texts: readonly PackedText[], { mask, pad }: Record<'mask' | 'pad', number>, size: PackedSize): Batch {
+export function packRow(
+  texts: readonly PackedText[],
+  { mask, pad }: Record<'mask' | 'pad', number>,
+  size: PackedSize,
+): Batch {
   const { length } = size;
   const tokens = new Int32Array(length).fill(pad);
   const positions = new Int32Array(length);
   const visibility = new Float32Array(length * length).fill(hidden);
   const predictions: Prediction[] = [];
-  const see = (query: number, from: number, to: number) => visibility.fill(0, query * length + from, query * length + to);
+  const see = (query: number, from: number, to: number) =>
+    visibility.fill(0, query * length + from, query * length + to);
   let at = 0;
   for (const text of texts) {
     const begin = at;

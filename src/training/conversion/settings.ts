@@ -4,6 +4,9 @@ import { UsageError } from '../../platform/errors.ts';
 import { defaultJobSettings } from '../../protocol/default-settings.ts';
 import { optimizerSettings } from '../optimizer-settings.ts';
 
+/** The name of the recipe: `unmask pretrain --recipe convert`. */
+export const conversionRecipe = 'convert';
+
 const share = z.number().min(0).max(1);
 const tokenName = z.string().min(1).nullable().default(null);
 
@@ -20,7 +23,11 @@ export const conversionSettings = z.strictObject({
   prefix_token: tokenName.describe('Token between suffix and prefix; null: the end-of-text token'),
   row_length: z.int().min(16).max(8192).default(512).describe('Tokens of a packed row, canvases included'),
   rows_per_step: z.int().min(1).default(4).describe('Packed rows per step'),
-  predictions: z.int().min(8).default(384).describe('Predictions per row; the first of the text are dropped if it has more'),
+  predictions: z
+    .int()
+    .min(8)
+    .default(384)
+    .describe('Predictions per row; the first of the text are dropped if it has more'),
   canvas_room: z.int().min(0).default(192).describe('Tokens of a row that its canvases may take'),
   block_growth: z
     .string()
@@ -45,7 +52,9 @@ export const conversionSettings = z.strictObject({
   elbo_weight: z
     .boolean()
     .default(false)
-    .describe('Whether tokens have the weight 1 / t of the ELBO with block-clipped noise (arXiv 2601.15892) after the warm-up'),
+    .describe(
+      'Whether tokens have the weight 1 / t of the ELBO with block-clipped noise (arXiv 2601.15892) after the warm-up',
+    ),
   mask_noise: z
     .number()
     .min(0)
@@ -58,7 +67,11 @@ export const conversionSettings = z.strictObject({
   lr_schedule: optimizerSettings.lr_schedule.default('linear'),
   weight_decay: optimizerSettings.weight_decay.default(0),
   max_grad_norm: optimizerSettings.max_grad_norm.default(1),
-  evaluate_every: z.int().min(0).default(50).describe('Steps between two evaluations; 0: only at the beginning and the end'),
+  evaluate_every: z
+    .int()
+    .min(0)
+    .default(50)
+    .describe('Steps between two evaluations; 0: only at the beginning and the end'),
   evaluation_rows: z.int().min(1).default(16).describe('Packed rows of held-out packages on which losses are measured'),
   checkpoint_every: z.int().min(0).default(25).describe('Steps between two checkpoints; 0: only at the end'),
   keep_checkpoints: z
@@ -81,7 +94,8 @@ interface Stage {
 export function stagesOf(growth: string): Stage[] {
   const parts = growth.split(',').map((part) => part.split(':').map(Number));
   const isValid = parts.every(
-    ([block, size, ...rest]) => rest.length === 0 && Number.isInteger(block) && (block as number) >= 1 && (size as number) > 0,
+    ([block, size, ...rest]) =>
+      rest.length === 0 && Number.isInteger(block) && (block as number) >= 1 && (size as number) > 0,
   );
   const sum = parts.reduce((total, [, size]) => total + (size as number), 0);
   if (!isValid || Math.abs(sum - 1) > 1e-6)
