@@ -51,7 +51,8 @@ describe('a converted model', () => {
     const [flat] = await model.logits([
       { tokens: Int32Array.from([...prompt, ...masks]), positions: [9, 10, 11, 12, 13, 14], canvas: 9 },
     ]);
-    first.forEach((row, index) => assertNear(row, rowOf(flat!, index), `position ${index} without kept keys`));
+    for (const [index, row] of first.entries())
+      assertNear(row, rowOf(flat!, index), `position ${index} without kept keys`);
     session.dispose();
     await Promise.all([model.dispose(), original.dispose()]);
   });
@@ -66,7 +67,8 @@ describe('a converted model', () => {
     const text = await session.open({ prompt, width: 4 });
     const [rows] = await session.logits([{ context: text, tokens, positions: [1, 2, 3] }]);
     const raw = await original.rawLogits(Int32Array.from([...prompt, ...tokens]));
-    rows!.forEach((row, index) => assertNear(row, rowOf(raw, prompt.length + index), `token ${index + 1}`));
+    for (const [index, row] of rows!.entries())
+      assertNear(row, rowOf(raw, prompt.length + index), `token ${index + 1}`);
     session.dispose();
     await Promise.all([model.dispose(), original.dispose()]);
   });

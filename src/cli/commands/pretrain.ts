@@ -4,13 +4,12 @@ import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
 import { findRun, readConfiguration } from '../../runs/directory.ts';
 import {
-  type ConversionRequest,
   type ConversionResult,
   resumeConversion,
   startConversion,
   usualConversionSteps,
 } from '../../training/conversion/conversion-run.ts';
-import { conversionRecipe, conversionSettings } from '../../training/conversion/settings.ts';
+import { type ConversionRequest, conversionRecipe, conversionSettings } from '../../training/conversion/settings.ts';
 import { pretrainingSettings } from '../../training/pretrain.ts';
 import { type PretrainingResult, resumePretraining, startPretraining } from '../../training/pretraining-run.ts';
 import { recipeByName } from '../../training/recipes.ts';

@@ -3,7 +3,7 @@ import type { RunConfiguration } from '../../protocol/run.ts';
 import { type Corpus, listedPackages, type SourceFile } from '../code/corpus.ts';
 import type { TrainingProgress } from '../training-checkpoint.ts';
 import { listedPythonPackages } from './conversion-corpus.ts';
-import type { ConversionRequest } from './conversion-run.ts';
+import type { ConversionRequest } from './settings.ts';
 
 interface CardContents {
   readonly request: ConversionRequest;

@@ -23,21 +23,16 @@ import { conversionCard } from './conversion-card.ts';
 import { readConversionCorpus } from './conversion-corpus.ts';
 import { conversion } from './conversion-method.ts';
 import { assertConvertible, convertedModel } from './converted-model.ts';
-import { type ConversionSettings, conversionRecipe, conversionSettings, stagesOf } from './settings.ts';
+import {
+  type ConversionRequest,
+  type ConversionSettings,
+  conversionRecipe,
+  conversionSettings,
+  stagesOf,
+} from './settings.ts';
 
 /** Steps of a conversion by default: about 10 million tokens. */
 export const usualConversionSteps = 5000;
-
-/** A request for a conversion. */
-export interface ConversionRequest {
-  /** The autoregressive base: a name or a folder. */
-  readonly from: string;
-  /** Folder of the resulting adapter. */
-  readonly output: string;
-  readonly steps: number;
-  readonly seed: number;
-  readonly settings: ConversionSettings;
-}
 
 /** The result that `unmask pretrain --recipe convert` prints. */
 export interface ConversionResult {

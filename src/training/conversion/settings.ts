@@ -83,6 +83,17 @@ export const conversionSettings = z.strictObject({
 
 export type ConversionSettings = z.infer<typeof conversionSettings>;
 
+/** A request for a conversion. */
+export interface ConversionRequest {
+  /** The autoregressive base: a name or a folder. */
+  readonly from: string;
+  /** Folder of the resulting adapter. */
+  readonly output: string;
+  readonly steps: number;
+  readonly seed: number;
+  readonly settings: ConversionSettings;
+}
+
 /** A part of the training, with one block size. */
 interface Stage {
   readonly block: number;
