@@ -24,7 +24,7 @@ let data: string;
 before(async () => {
   ({ leave, home } = await enterHome());
   machine = await cleanMachine();
-  // Whatever such a model writes is the rest of a comment, so that the tests run.
+  // Everything that such a model writes is part of a comment, so that the tests run.
   model = await writeAsciiModel(path.join(home, 'model'), { lines: false });
   data = path.join(home, 'problems.jsonl');
   const row = (number: number) => ({
@@ -40,7 +40,7 @@ after(async () => {
   await leave();
 });
 
-/** Processes that this one has started and that still run, tests of a sandbox among them. */
+/** Running processes that this process started, including sandboxed tests. */
 async function children(): Promise<string[]> {
   const threads = await readdir('/proc/self/task');
   const lists = await Promise.all(
@@ -53,8 +53,9 @@ async function children(): Promise<string[]> {
 }
 
 /**
- * Starts a job, stops it once its tests run and `when` says so, and checks that it ends while they would have gone on,
- * and that none of them is left.
+ * Starts a job and stops it once its tests run and `when` accepts its activity. Checks that it ends while its tests
+ * would
+ * still run, and that none of them is left.
  */
 async function stopWhileTestsRun(
   start: (hooks: JobHooks) => Promise<unknown>,
@@ -69,36 +70,36 @@ async function stopWhileTestsRun(
       run = started;
     },
   };
-  let over = false;
+  let hasEnded = false;
   const ended = start(hooks).then(
     () => {
-      over = true;
-      return new Error('the job came to its end');
+      hasEnded = true;
+      return new Error('the job finished');
     },
     (error: Error) => {
-      over = true;
+      hasEnded = true;
       return error;
     },
   );
   while (!run || !when(run.status.activity?.text ?? '') || (await children()).length === 0) {
-    assert.ok(!over, `it ended before its tests ran: ${over && (await ended).message}`);
+    assert.ok(!hasEnded, `the job ended before its tests ran: ${hasEnded && (await ended).message}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  const asked = performance.now();
+  const requestedAt = performance.now();
   if (how === 'signal') abort.abort();
   else await requestControl(run.dir, 'stop');
   const error = await ended;
-  const seconds = (performance.now() - asked) / 1000;
+  const seconds = (performance.now() - requestedAt) / 1000;
   assert.equal(error.name, 'Interrupted', error.stack);
   assert.deepEqual(await children(), []);
-  // Half a second on a machine that does nothing else; the tests' own limit is ten seconds and more.
+  // Half a second on an idle machine; the tests' own limit is ten seconds or more.
   assert.ok(seconds < 6, `${seconds} s`);
   assert.equal((await readStatus(run.dir)).state, 'interrupted');
   return run.dir;
 }
 
 describe('tests that run for a minute', () => {
-  it('end when a tuning run is stopped that waits for its rewards', async () => {
+  it('end when a tuning run is stopped while it waits for rewards', async () => {
     const request = {
       ...{ task: 'code', objective: 'spg-mixture', model, data, seed: 0, steps: 2, timeLimit: null, testProblems: 0 },
       settings: tuningSettings.parse({
@@ -140,7 +141,7 @@ describe('tests that run for a minute', () => {
     );
   });
 
-  it('end when a search for functions is stopped, and what is known is kept', async () => {
+  it('end when function discovery is stopped', async () => {
     const workspace = path.join(home, 'workspace');
     await mkdir(workspace, { recursive: true });
     await writeFile(path.join(workspace, 'two.mjs'), 'export function two() {\n  return 2;\n}\n');
