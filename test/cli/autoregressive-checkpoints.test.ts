@@ -18,7 +18,7 @@ after(() => leave());
 
 describe('a published autoregressive checkpoint', () => {
   for (const layout of ['llama', 'qwen3'])
-    it(`of the layout ${layout} gives its logits to unmask logits`, async () => {
+    it(`with the layout ${layout} has the reference logits in unmask logits`, async () => {
       const { tokens, logits } = JSON.parse(await readFile(path.join(references, layout, 'logits.json'), 'utf8'));
       const model = path.join(references, layout);
       const found = await document(['logits', '--model', model, '--tokens', tokens.join(','), ...cpu]);
@@ -26,12 +26,12 @@ describe('a published autoregressive checkpoint', () => {
         for (const [token, value] of row.entries()) assert.ok(Math.abs(found.logits[place][token] - value) < 1e-3);
     });
 
-  it('can be added, and is listed as one that does not complete', async () => {
+  it('can be added, and is listed as unable to complete code', async () => {
     const { model } = await document(['models', 'add', folder, '--name', 'baseline']);
     assert.deepEqual([model.name, model.completes, model.problem], ['baseline', false, null]);
   });
 
-  it('is refused by whatever denoises, with what it is good for', async () => {
+  it('is rejected by every command that denoises, with its possible uses', async () => {
     await writeFile('before.ts', 'const total = ');
     await writeFile('case.json', JSON.stringify({ prompt: [5], completions: [[6]], rewards: [1], masks: [[[0, 1]]] }));
     for (const command of [

@@ -37,7 +37,7 @@ const small = [
 ];
 const compare = ['compare', '--task', 'sudoku4x4', '--objectives', 'spg-mixture,wd1', '--seeds', '1', ...small];
 
-it('prints a row for each objective, and where the page is', async () => {
+it('prints a row for each objective, and the path of the page', async () => {
   const { task, rows, page } = await document(compare);
   assert.equal(task, 'sudoku4x4');
   for (const [index, objective] of ['spg-mixture', 'wd1'].entries()) {
@@ -58,7 +58,7 @@ it('prints a row for each objective, and where the page is', async () => {
   assert.match(stdout, /^\| objective \|[\s\S]*\| wd1 \| 1 \|[\s\S]*page: /);
 });
 
-it('refuses what cannot be compared', async () => {
+it('rejects what cannot be compared', async () => {
   const needy = ['compare', '--task', 'sudoku4x4', '--objectives', 'wd1,vrpo', '--set', 'reference=none', '--out', 'x'];
   assert.match(await refusal([...needy, '--model', 'tiny'], 2), /^vrpo needs a reference policy/);
   assert.match(await refusal([...compare, '--steps', '2'], 2), /contains a comparison with another steps/);

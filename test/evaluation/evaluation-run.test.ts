@@ -35,7 +35,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** The result of an evaluation without times and paths, which differ. */
+/** The result of an evaluation without times and paths, which differ between runs. */
 const found = ({ task, n, metrics, forwards_per_answer, tokens_per_forward }: EvaluationDocument) => ({
   task,
   n,

@@ -61,7 +61,7 @@ test('an empty evaluation is an error, not a number', () => {
   assert.throws(() => pairedDifference(answers([1]), answers([1, 0])), /same problems on both sides.* 1 and 2/);
 });
 
-test('a value that is not a share is a defect of the caller', () => {
+test('a value that is not a share is reported as a bug in the caller', () => {
   for (const score of [
     { value: 2, weight: 1 },
     { value: -1, weight: 1 },
@@ -109,7 +109,7 @@ test('a ratio weighs items by their size and agrees with the linearised variance
   near(interval.high, expected.high, 0.005);
 });
 
-test('all right and all wrong keep a width that shrinks with the number of items', () => {
+test('all correct and all wrong give intervals that shrink with the number of items', () => {
   const right = shareInterval(repeat({ value: 10, weight: 10 }, 256));
   assert.equal(right.value, 1);
   assert.equal(right.high, 1);
@@ -231,7 +231,7 @@ function passByEnumeration(samples: number, correct: number, k: number): number 
   return passes / subsets;
 }
 
-test('pass@k equals the share of all k-subsets that contain a right sample', () => {
+test('pass@k equals the share of all k-subsets that contain a correct sample', () => {
   for (let samples = 1; samples <= 8; samples++) {
     for (let correct = 0; correct <= samples; correct++) {
       for (let k = 1; k <= samples; k++) near(passAtK(samples, correct, k), passByEnumeration(samples, correct, k));

@@ -7,7 +7,7 @@ const by = (requester: 'battery' | 'user', want: 'run' | 'pause' | 'stop') => ({
   id: requester === 'user' ? 'x' : 'battery:x',
 });
 
-describe('a run, for the battery', () => {
+describe('batteryRequest', () => {
   for (const [what, onBattery, state, control, wish] of [
     ['is paused when the plug is pulled', true, 'running', null, 'pause'],
     ['is paused when it starts without a plug', true, 'starting', null, 'pause'],

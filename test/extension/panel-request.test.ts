@@ -19,9 +19,9 @@ const requests: readonly PanelRequest[] = [
   { kind: 'command', command: 'tuneOnTask' },
 ];
 
-describe('what the page asks', () => {
+describe('parsePanelRequest', () => {
   for (const request of requests)
-    it(`is understood: ${request.kind}`, () => {
+    it(`accepts ${request.kind}`, () => {
       assert.deepEqual(parsePanelRequest(request), request);
     });
 
@@ -36,7 +36,7 @@ describe('what the page asks', () => {
     ['wants a thousand alternatives', { kind: 'denoise-here', seed: 1, alternatives: 1000 }],
     ['has a path as a number', { kind: 'delete-run', dir: 7 }],
   ] as const)
-    it(`is not understood where it ${what}`, () => {
+    it(`rejects a message that ${what}`, () => {
       assert.equal(parsePanelRequest(message), null);
     });
 });

@@ -39,7 +39,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-it('changes from a base to its adapters and back at the next request, and reads the base once', async () => {
+it('switches from a base to its adapters and back at the next request, and reads the base once', async () => {
   const choice = (name: string) => ({ model: folder(name), engine: 'onnx', device: 'cpu' });
   const states: string[] = [];
   const residency: ModelResidency = new ModelResidency(choice('base'), () => states.push(residency.residency.state));
@@ -83,7 +83,7 @@ it('changes from a base to its adapters and back at the next request, and reads 
   assert.equal(states.at(-1), 'ready');
 });
 
-it('gives its memory away while there is no room for it, and reads the model again afterwards', async () => {
+it('releases its memory when it is evicted, and reads the model again afterwards', async () => {
   let reason: string | null = null;
   const asked: [string, number][] = [];
   const states: string[] = [];
