@@ -90,7 +90,7 @@ test('curves are drawn, and further steps are added to them', { skip }, async (t
   assert.deepEqual(await reward.locator('tbody tr').last().locator('th, td').allInnerTexts(), ['62', '0.95', '', '']);
   assert.equal(await reward.locator('tbody tr').count(), 62);
   assert.equal(await reward.locator('.legend button', { hasText: 'rules' }).getAttribute('aria-pressed'), 'false');
-  assert.equal(await text(reward.locator('.readout')), 'step 1', 'who reads a step goes on reading it');
+  assert.equal(await text(reward.locator('.readout')), 'step 1', 'the selected step stays');
   assert.match(await text(page.locator('.run-head')), /62 of 120 steps/);
   assert.match(await text(page.locator('.runs li').first()), /62 of 120 steps · 3\u202fmin 0\u202fs left/);
   assert.deepEqual(complaints, []);
@@ -296,7 +296,7 @@ test('alternative tokens are shown on hover and on focus', { skip }, async (t) =
   assert.deepEqual(await tooltip.locator('li code').allInnerTexts(), ['“␣fetch”', '“↵”', 'the end']);
   await tooltip.hover();
   await delay(300);
-  assert.equal(await tooltip.isVisible(), true, 'the pointer may go over to it');
+  assert.equal(await tooltip.isVisible(), true, 'the pointer can move to the tooltip');
   await page.mouse.move(2, 2);
   await tooltip.waitFor({ state: 'hidden' });
 
@@ -385,7 +385,7 @@ test('the running completion is followed until the user scrubs', { skip }, async
   await page.keyboard.press('ArrowLeft');
   const [later] = liveFrames(2);
   await send(update({ ...later!, line: 9 }));
-  assert.equal(await counter(page), `Step ${frames.length - 1} of ${frames.length}`, 'it does not run away');
+  assert.equal(await counter(page), `Step ${frames.length - 1} of ${frames.length}`, 'the shown completion stays');
   await page.getByRole('button', { name: 'Show the newest completion' }).click();
   assert.equal(await text(player(page).locator('h3')), 'settings.ts, line 10');
 

@@ -358,5 +358,5 @@ test('a report prints charts in light colours and no controls', { skip }, async 
   const ground = await page.evaluate('getComputedStyle(document.body).color');
   assert.equal(ground, 'rgb(26, 29, 36)');
   const pdf = await page.pdf({ format: 'A4' });
-  assert.ok(pdf.length > 50_000, 'charts are on the paper');
+  assert.ok(pdf.length > 50_000, 'charts are printed');
 });

@@ -69,7 +69,7 @@ describe('adding a GGUF file', () => {
     // bytes.
     assert.deepEqual(tokenizer.encode('the\n t'), [101, 99, 4, 88]);
     assert.equal(tokenizer.decode([101, 99, 4, 88]), 'the\n t');
-    assert.deepEqual(tokenizer.startTokens, [2], 'the file asks for a token before every text');
+    assert.deepEqual(tokenizer.startTokens, [2], 'the file requires a token before every text');
     assert.deepEqual(tokenizer.specialTokens, [0, 1, 2, 3]);
     assert.equal(ChatTemplate.of(tokenizer.files.config)?.render('Hi').text, '<|im_start|>user\nHi<|im_end|>\n');
     const { title, licence } = await readCard(folder);
@@ -205,17 +205,17 @@ describe('an invalid GGUF file', () => {
       () => ({ ...content, tensors: [...content.tensors, content.tensors[0]!] }),
       /the tensor \S+ twice/,
     ],
-    ['an offset behind its end', () => tensor('output_norm.weight', { offset: 2 ** 40 }), /ends at byte \d+ of \d+/],
+    ['an offset after its end', () => tensor('output_norm.weight', { offset: 2 ** 40 }), /ends at byte \d+ of \d+/],
     ['an offset that is not aligned', () => tensor('output_norm.weight', { offset: 4 }), /is not aligned/],
-    ['two tensors in one place', () => tensor('output_norm.weight', { offset: 0 }), /overlaps another/],
+    ['two tensors at one offset', () => tensor('output_norm.weight', { offset: 0 }), /overlaps another/],
     ['no dimensions', () => tensor('output_norm.weight', { dimensions: [] }), /has 0 dimensions/],
     ['a dimension of 0', () => tensor('output_norm.weight', { dimensions: [0] }), /is \[0\]/],
-    ['dimensions beyond counting', () => tensor('output_norm.weight', { dimensions: [2 ** 31, 2 ** 31] }), /is \[/],
+    ['dimensions that overflow', () => tensor('output_norm.weight', { dimensions: [2 ** 31, 2 ** 31] }), /is \[/],
     ['half a block', () => tensor('output_norm.weight', { dimensions: [40], type: 8 }), /not made of blocks of 32/],
-    ['a type that is not read', () => tensor('output_norm.weight', { type: 23 }), /of the type IQ4_XS, and F32, F16/],
-    ['a type that nobody knows', () => tensor('output_norm.weight', { type: 99 }), /of the type number 99/],
+    ['an unsupported type', () => tensor('output_norm.weight', { type: 23 }), /of the type IQ4_XS, and F32, F16/],
+    ['an unknown type', () => tensor('output_norm.weight', { type: 99 }), /of the type number 99/],
     ['an alignment of 3', () => metadata({ 'general.alignment': 3 }), /alignment is 3/],
-    ['lists in lists in lists', () => metadata({ deep: [[[1]]] }), /lists in lists/],
+    ['lists nested three deep', () => metadata({ deep: [[[1]]] }), /lists in lists/],
   ];
   for (const [what, changed, why] of damages)
     it(`is rejected if it has ${what}`, async () => {

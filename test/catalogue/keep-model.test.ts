@@ -40,12 +40,12 @@ describe('keeping a tuned model', () => {
     const folder = await keepModel(run.dir, models, 'my-sudoku');
     assert.equal(folder, path.join(models, 'my-sudoku'));
     assert.deepEqual((await readdir(folder)).sort(), ['README.md', 'config.json', 'model.safetensors']);
-    assert.equal(await readFile(path.join(folder, 'model.safetensors'), 'utf8'), 'weights of 5');
+    assert.equal(await readFile(path.join(folder, 'model.safetensors'), 'utf8'), 'weights of step 5');
     const card = await readFile(path.join(folder, 'README.md'), 'utf8');
     assert.match(card, /^# my-sudoku$/m);
     assert.match(card, /after step 5 of the run \S+, seed 7, on onnx cpu by unmask 0\.1\.0\.$/m);
     assert.match(card, /^\| solved \| 0\.200 \[0\.100, 0\.300\] \| 0\.600 \[0\.500, 0\.700\] \|$/m);
-    assert.deepEqual(await readdir(models), ['my-sudoku'], 'nothing half done beside it');
+    assert.deepEqual(await readdir(models), ['my-sudoku'], 'no incomplete folder next to it');
   });
 
   it('copies the last checkpoint if none was evaluated, or the best one no longer exists', async () => {

@@ -53,7 +53,7 @@ it('prints a row for each objective, and the path of the page', async () => {
   const kept = JSON.parse(await readFile(path.join(path.dirname(page), 'comparison.json'), 'utf8'));
   assert.deepEqual(kept, { task, rows, page: 'index.html' }, 'no path of this machine');
   await document(compare.map((word, place) => (compare[place - 1] === '--seeds' ? '0' : word)));
-  assert.match(await readFile(page, 'utf8'), /--seeds 1 --steps 1/, 'what is only shown tells how it was made');
+  assert.match(await readFile(page, 'utf8'), /--seeds 1 --steps 1/, 'a shown comparison includes its plan');
   const { stdout } = await unmask(compare);
   assert.match(stdout, /^\| objective \|[\s\S]*\| wd1 \| 1 \|[\s\S]*page: /);
 });

@@ -77,7 +77,7 @@ describe('unmask evaluations', () => {
     assert.deepEqual([shown.compared, shown.shared, shown.differences, shown.rows.length], [null, 0, [], 10]);
     assert.equal(shown.others.length, 1);
     const compared = await document(['evaluations', 'compare', second.dir]);
-    assert.equal(compared.compared.run, first.run, 'the one before it');
+    assert.equal(compared.compared.run, first.run, 'the previous evaluation');
     assert.equal(compared.shared, 10);
     assert.deepEqual(
       compared.differences.map(({ name }: { name: string }) => name),
@@ -89,7 +89,7 @@ describe('unmask evaluations', () => {
       'the other way round',
     );
     const alone = await document(['evaluations', 'compare', first.run]);
-    assert.equal(alone.compared, null, 'there is none before the first');
+    assert.equal(alone.compared, null, 'the first one has no previous evaluation');
     const { stdout } = await unmask(['evaluations', 'compare', second.run]);
     assert.match(
       stdout,

@@ -123,7 +123,11 @@ describe('a run on the rows of a file', () => {
     assert.equal(JSON.parse(stdout).n, 10);
     assert.equal((await document(evalOn('sixty.jsonl', '--model', 'tiny'))).n, 60, 'a model that was not tuned');
     const fresh = await document(evalOn('sixty.jsonl', '--model', 'tiny', '--split', 'test'));
-    assert.deepEqual(await answered(fresh.dir), inPart(rows, split, 'test'), 'what a run on the file would hold out');
+    assert.deepEqual(
+      await answered(fresh.dir),
+      inPart(rows, split, 'test'),
+      'the rows that a run on the file would hold out',
+    );
   });
 
   it('keeps its split when it is resumed and when its file changes', async () => {
@@ -197,5 +201,5 @@ it('a run on too few rows for three parts trains, reports this, and has no test 
   const { dir: alone, checkpoint } = JSON.parse(two.stdout);
   assert.match(checkpoint, /step-000002$/);
   const log = await readFile(path.join(alone, 'events.jsonl'), 'utf8');
-  assert.ok(!log.includes('"evaluation"'), 'nothing is held out, so nothing is measured');
+  assert.ok(!log.includes('"evaluation"'), 'nothing is held out, so nothing is evaluated');
 });

@@ -59,7 +59,11 @@ describe('unmask tune', () => {
     const { runs } = await document(['runs', 'list']);
     const [{ run, dir, state, step, steps }] = runs;
     assert.deepEqual([run, dir, state, step, steps], [result.run, result.dir, 'finished', 4, 4]);
-    assert.deepEqual(await document(['tune', '--resume', result.run, ...cpu]), result, 'a finished run says it again');
+    assert.deepEqual(
+      await document(['tune', '--resume', result.run, ...cpu]),
+      result,
+      'a finished run prints its result again',
+    );
   });
 
   it('records its settings, with those of --set taking precedence over a file, and its other options', async () => {

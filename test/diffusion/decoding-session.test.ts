@@ -99,7 +99,7 @@ describe('a decoding session', () => {
     session.dispose();
     session.dispose();
     assert.equal(model.context.open, 0);
-    assert.deepEqual(text.context!.cache, {}, 'keys and values are gone');
+    assert.deepEqual(text.context!.cache, {}, 'keys and values are released');
     await assert.rejects(session.open({ prompt: [4], width: 3 }), /disposed/);
     await assert.rejects(session.logits([{ text, tokens: new Int32Array(3), positions: [0] }]), /disposed/);
     await model.dispose();
@@ -144,7 +144,7 @@ describe('decoding', () => {
       assert.equal(model.context.open, 0);
       const { alternatives } = await infill(model, gap);
       assert.equal(alternatives.length, 3);
-      assert.equal(model.context.open, 0, 'and so does one that ends');
+      assert.equal(model.context.open, 0, 'also when decoding finishes');
       await model.dispose();
     });
 

@@ -200,7 +200,7 @@ describe('decoding with a fixed number of steps', () => {
       const expected = Math.exp([0, 1, 9, 2][token]!) / sum;
       assert.ok(Math.abs(result!.confidence[position]! - expected) < 1e-6);
     });
-    assert.ok(new Set(result!.tokens).size > 1, 'a temperature of 5 draws more than one token');
+    assert.ok(new Set(result!.tokens).size > 1, 'a temperature of 5 samples more than one token');
   });
 });
 
@@ -307,9 +307,9 @@ describe('sampling a token', () => {
     const random = new Random(2, 'greedy');
     assert.equal(drawToken(logits, 0, mask, random), 4);
     assert.equal(drawToken(Float32Array.of(5, 7, 9, 7), 0, mask, random), 1);
-    assert.equal(drawToken(Float32Array.of(9, 0, 0), 0, 0, random), 1, 'not the mask');
+    assert.equal(drawToken(Float32Array.of(9, 0, 0), 0, 0, random), 1, 'the mask is never sampled');
     const untouched = new Random(2, 'greedy');
-    assert.equal(random.uniform(), untouched.uniform(), 'nothing is drawn');
+    assert.equal(random.uniform(), untouched.uniform(), 'no random number is drawn');
   });
 
   it('keeps the tail: tokens that are a hundred thousand times less likely still occur', () => {

@@ -84,7 +84,7 @@ describe('infill', () => {
       const isEnough = async ({ text }: { readonly text: string }) => asked.push(text) === enough;
       const found = await infill(model, request({ alternatives: 4 }), { isEnough });
       const texts = together.alternatives.map(({ text }) => text);
-      assert.deepEqual(asked, texts.slice(0, Math.min(enough, 3)), 'behind the last there is none');
+      assert.deepEqual(asked, texts.slice(0, Math.min(enough, 3)), 'not called after the last one');
       assert.deepEqual(
         found.alternatives.map(({ tokens }) => [...tokens]),
         together.alternatives.slice(0, enough).map(({ tokens }) => [...tokens]),
@@ -188,12 +188,12 @@ describe('infill', () => {
     assert.ok(plain.alternatives.every(({ runnersUp }) => runnersUp === undefined));
     const { alternatives } = await infill(model, asked, { runnersUp: 4 });
     for (const [index, { tokens, confidence, runnersUp, length, ended }] of alternatives.entries()) {
-      assert.deepEqual(tokens, plain.alternatives[index]!.tokens, 'asking changes nothing');
+      assert.deepEqual(tokens, plain.alternatives[index]!.tokens, 'the option does not change the tokens');
       assert.equal(runnersUp?.length, tokens.length);
       const guessed = length + Number(ended);
       for (const [position, others] of runnersUp!.entries()) {
         if (position >= guessed) {
-          assert.equal(others, null, 'behind the end nothing was guessed');
+          assert.equal(others, null, 'there are no predictions after the end');
           continue;
         }
         assert.equal(others?.length, 4);
@@ -224,7 +224,7 @@ describe('infill', () => {
       },
     });
     assert.ok(stopped.forwards < whole.forwards);
-    assert.deepEqual(over.toSorted(), [0, 1, 2], 'each is over once');
+    assert.deepEqual(over.toSorted(), [0, 1, 2], 'each alternative finishes once');
     for (const seen of steps)
       assert.deepEqual(
         seen,
@@ -242,7 +242,7 @@ describe('infill', () => {
   it('abandons a low-confidence alternative after eight tokens', async () => {
     const stops = { isOver: () => false, leastConfidence: 2 };
     const { alternatives, forwards } = await infill(model, request({ singleLine: false, threshold: 1, stops }));
-    assert.equal(forwards, 8, 'nothing is surer than 2');
+    assert.equal(forwards, 8, 'no confidence is above 2');
     assert.equal(alternatives[0]!.revealedAt.filter((step) => step >= 0).length, 8);
     const sure = await infill(model, request({ singleLine: false, stops: { ...stops, leastConfidence: 0 } }));
     assert.deepEqual(sure.alternatives, (await infill(model, request({ singleLine: false }))).alternatives);
@@ -290,7 +290,7 @@ describe('infill', () => {
     assert.equal(completesCode(other.config), false);
     assert.equal(completesCode(model.config), true);
     const blocks = { ...other.config, published_config: {}, attention: 'block-causal', block_size: 4 } as const;
-    assert.equal(completesCode(blocks), false, 'blocks never see what is behind them');
+    assert.equal(completesCode(blocks), false, 'blocks do not attend to later blocks');
     await assert.rejects(infill(other, request()), { name: 'UserError', message: /was not trained to complete code/ });
     await other.dispose();
   });

@@ -125,8 +125,12 @@ describe('the masks of an estimate', () => {
       for (const mask of masks) {
         assert.equal(mask.length, 15);
         const [prompt, , , third] = parts(mask);
-        assert.ok(hidden(third, 1), 'what follows the end of text is masked');
-        assert.equal(third[0], 1, 'a block of one token is masked whole, and so is what follows the chosen block');
+        assert.ok(hidden(third, 1), 'everything after the end of text is masked');
+        assert.equal(
+          third[0],
+          1,
+          'a block of one token is fully masked, and so is everything after the selected block',
+        );
         cleanMasked += countOf(prompt);
         clean += 3;
       }
@@ -139,11 +143,11 @@ describe('the masks of an estimate', () => {
         assert.equal(countOf(prompt), 0);
         const block = countOf(first) > 0 ? 0 : countOf(second) > 0 ? 1 : 2;
         chosen[block]!++;
-        if (block === 0) assert.equal(countOf(second), 4, 'the next block is masked whole');
+        if (block === 0) assert.equal(countOf(second), 4, 'the next block is fully masked');
         if (block < 2) partial[block]![countOf(block === 0 ? first : second) - 1]!++;
         if (block === 2) lastBlock[countOf(first) + countOf(second)]!++;
       }
-    assert.equal(lastBlock[1], 0, 'blocks before the chosen one stay');
+    assert.equal(lastBlock[1], 0, 'blocks before the selected one are unchanged');
     assertFrequencies(chosen, [1, 1, 1]);
     for (const counts of partial) assertFrequencies(counts, [1, 1, 1, 1]);
     assertFrequencies([cleanMasked, clean - cleanMasked], [0.15, 0.85]);

@@ -36,7 +36,7 @@ describe('checkPrecision', () => {
   for (const attention of ['full', 'causal', 'prefix-lm', 'block-causal'] as const)
     it(`compares every serving precision with f32 and stores the choice, with ${attention} attention`, async () => {
       const model = await writeTinyCheckpoint(path.join(folder, attention), { ...everyOption, attention });
-      assert.deepEqual(await readServingPrecision(model), { precision: 'f32' }, 'nothing was checked yet');
+      assert.deepEqual(await readServingPrecision(model), { precision: 'f32' }, 'nothing has been checked yet');
       const engine = oneThread();
       const lines: string[] = [];
       const { rows, chosen } = await checkPrecision(engine, await resolveModel(model), {

@@ -60,7 +60,7 @@ async function killed(): Promise<string> {
   const dir = line.trim();
   while (stepsOf(await readEvents(dir)).length < 2) await delay(1);
   child.kill('SIGKILL');
-  assert.equal((await ended)[1], 'SIGKILL', 'it was killed before it had ended');
+  assert.equal((await ended)[1], 'SIGKILL', 'the job was killed before it ended');
   return dir;
 }
 

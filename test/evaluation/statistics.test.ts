@@ -121,7 +121,7 @@ test('all correct and all wrong give intervals that shrink with the number of it
   assert.ok(single.low < 0.1 && single.high > 0.8, 'one item says almost nothing');
 });
 
-/** Items of 6 to 11 cells. In a share of them all cells are right; in the others cells are right independently. */
+/** Items of 6 to 11 cells. In a share of them all cells are correct; in the others cells are correct independently. */
 function sudokus(random: Random, count: number, solved: number, cell: number): Score[] {
   return Array.from({ length: count }, () => {
     const weight = 6 + random.integer(6);
@@ -170,9 +170,9 @@ test('pairing cancels the difficulty of an item', () => {
   const improved = bits.map((bit, item) => (item < 20 ? 1 : bit));
   const interval = pairedDifference(answers(bits), answers(improved));
   near(interval.value, 0.05);
-  assert.ok(interval.low > 0, 'ten items gained and none lost is a gain');
+  assert.ok(interval.low > 0, 'ten items improved and none got worse: a gain');
   const unpaired = wilsonInterval(110, 200).low - wilsonInterval(100, 200).high;
-  assert.ok(unpaired < 0, 'two separate intervals would not show it');
+  assert.ok(unpaired < 0, 'two separate intervals would overlap');
 });
 
 test('the paired difference is antisymmetric and lies within its interval', () => {

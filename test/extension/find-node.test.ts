@@ -87,7 +87,7 @@ describe('finding a Node', { skip }, () => {
       /is set to .*, which is Node\.js 20\.18\.3\. Set it to Node\.js 20\.19 or newer, or clear it\.$/,
     ],
     ['fails', 'broken', /is set to .*, which does not run as Node\.js \(.*\)\. Correct or clear the setting\.$/s],
-    ['is no Node', 'mute', /which does not run as Node\.js \(it did not print a version\)/],
+    ['is not a Node', 'mute', /which does not run as Node\.js \(it did not print a version\)/],
   ] as const) {
     it(`reports that the configured one ${what}`, async () => {
       await assert.rejects(all(places[name] ?? path.join(folder, name), ''), (error: Error) => {

@@ -14,7 +14,7 @@ describe('the length of a run', () => {
     it(`accepts "${text}"`, () => {
       const read = parseLength(text);
       assert.deepEqual(read, length);
-      assert.deepEqual(parseLength(lengthText(length)), length, 'and as it is written');
+      assert.deepEqual(parseLength(lengthText(length)), length, 'and back');
     });
 
   for (const text of ['', '0', '-5', '1.5', 'soon', '5 days', '1e12'])

@@ -20,7 +20,7 @@ before(async () => {
 after(() => rm(root, { recursive: true }));
 
 let copies = 0;
-/** A copy of a reference checkpoint, spoilt. */
+/** A modified copy of a reference checkpoint. */
 async function spoilt(layout: string, corrupt: (folder: string) => Promise<unknown>): Promise<string> {
   const folder = path.join(root, `copy-${copies++}`);
   await cp(path.join(references, layout), folder, { recursive: true });
@@ -40,7 +40,7 @@ const json = (layout: string, name: string, change: (content: Json) => unknown) 
 const config = (layout: string, fields: Json) =>
   json(layout, 'config.json', (content) => Object.assign(content, fields));
 
-/** Refused with one sentence of a `UserError`. */
+/** Asserts that reading fails with the message of a `UserError`. */
 async function refused(folder: string, why: RegExp): Promise<void> {
   await assert.rejects(resolveModel(folder).then(readCheckpoint), (error: Error) => {
     assert.equal(error.name, 'UserError', error.stack);
@@ -63,7 +63,7 @@ const shard = (name: string, change: (tensors: Awaited<ReturnType<typeof readSaf
   });
 
 describe('shards and their index', () => {
-  it('are one checkpoint whose digest hangs on every shard', async () => {
+  it('are one checkpoint whose digest depends on every shard', async () => {
     const folder = path.join(references, 'llada');
     assert.deepEqual(
       (await weightFiles(folder)).map((file) => path.basename(file)),
@@ -75,7 +75,7 @@ describe('shards and their index', () => {
     assert.notEqual(await (await resolveModel(folder)).digest(), await (await resolveModel(other)).digest());
   });
 
-  it('are refused where a shard is missing, empty or cut off', async () => {
+  it('are rejected if a shard is missing, empty or truncated', async () => {
     await refused(
       await spoilt('llada', (folder) => rm(path.join(folder, second))),
       /names model-00002.* which is not there/,
@@ -90,7 +90,7 @@ describe('shards and their index', () => {
     );
   });
 
-  it('are refused where index and shards do not say the same', async () => {
+  it('are rejected if the index and the shards disagree', async () => {
     const norm = 'model.transformer.ln_f.weight';
     await refused(
       await json('llada', index, (content) => delete mapOf(content)[norm]),
@@ -116,7 +116,7 @@ describe('shards and their index', () => {
     );
   });
 
-  it('are refused where the index is no index', async () => {
+  it('are rejected if the index is invalid', async () => {
     const write = (text: string) => spoilt('llada', (folder) => writeFile(path.join(folder, index), text));
     await refused(await write('{'), /index of shards \(it is no valid JSON/);
     await refused(await write('[]'), /no weight_map/);
@@ -125,7 +125,7 @@ describe('shards and their index', () => {
     await refused(await write('{"weight_map": {"a": "x.safetensors", "a": "y.safetensors"}}'), /has "a" twice/);
   });
 
-  it('never lead out of the folder', async () => {
+  it('cannot lead out of the folder', async () => {
     for (const name of [
       '../x.safetensors',
       '/etc/x.safetensors',
@@ -204,7 +204,7 @@ describe('a published configuration', () => {
     ['llada2-moe', { norm_head: true }, /norm_head/],
   ];
   for (const [layout, fields, why] of unsupported)
-    it(`of ${layout} with ${JSON.stringify(fields)} is refused by the field's name`, async () => {
+    it(`of ${layout} with ${JSON.stringify(fields)} is rejected with the field's name`, async () => {
       await refused(await config(layout, fields), why);
     });
 
@@ -233,23 +233,23 @@ describe('a published configuration', () => {
     ['open-dcoder', { model_type: 'gpt2' }, /model_type "gpt2" is not supported; known are unmask, a2d-qwen2/],
   ];
   for (const [layout, fields, why] of wrong)
-    it(`of ${layout} with ${JSON.stringify(fields)} is refused`, async () =>
+    it(`of ${layout} with ${JSON.stringify(fields)} is rejected`, async () =>
       refused(await config(layout, fields), why));
 
-  it('states shift, attention and block itself where the family has others', async () => {
+  it('may override shift, attention and block of its family', async () => {
     const folder = await config('dream', { logit_shift: false, attention: 'block-causal', block_size: 8 });
     const { config: read } = await openCheckpoint(await resolveModel(folder));
     assert.deepEqual([read.logit_shift, read.attention, read.block_size], [false, 'block-causal', 8]);
   });
 
-  it('is LLaDA-MoE under the name of LLaDA too', async () => {
+  it('is LLaDA-MoE also under the name of LLaDA', async () => {
     const { config: read } = await openCheckpoint(
       await resolveModel(await config('llada-moe', { model_type: 'llada' })),
     );
     assert.equal(read.moe?.num_experts, 8);
   });
 
-  it('keeps what it said', async () => {
+  it('is preserved when it is written again', async () => {
     const { config: read } = await openCheckpoint(await resolveModel(path.join(references, 'llada')));
     assert.equal((read.published_config as Json).d_model, 32);
     assert.equal(read.model_type, 'unmask');
@@ -257,7 +257,7 @@ describe('a published configuration', () => {
 });
 
 describe('special tokens', () => {
-  it('are refused where no file names them, with how to name them', async () => {
+  it('are rejected if no file names them, with instructions', async () => {
     const nameless = await json('a2d-qwen2', 'tokenizer_config.json', (content) => delete content.mask_token);
     await refused(nameless, /names a mask token.*state its id as mask_token_id in config\.json/);
     const named = JSON.parse(await readFile(path.join(nameless, 'config.json'), 'utf8'));
@@ -267,14 +267,14 @@ describe('special tokens', () => {
     await refused(endless, /names a token for the end of text.*eos_token_id/);
   });
 
-  it('are refused where a named one has no id', async () => {
+  it('are rejected if a named one has no id', async () => {
     const folder = await json('open-dcoder', 'tokenizer_config.json', (content) => {
       content.mask_token = '[MASK]';
     });
     await refused(folder, /names "\[MASK\]" as its mask token, for which no file has an id/);
   });
 
-  it('have the id that any of the files gives them', async () => {
+  it('have the id from any of the files', async () => {
     const folder = await json('open-dcoder', 'tokenizer_config.json', (content) => {
       delete content.added_tokens_decoder;
     });
@@ -286,8 +286,8 @@ describe('special tokens', () => {
   });
 });
 
-describe('a head that is the embeddings, stored again', () => {
-  it('is refused where it is not, with what to do', async () => {
+describe('a stored head that equals the embeddings', () => {
+  it('is rejected if it differs from them, with instructions', async () => {
     const other = await spoilt('a2d-qwen2', async (folder) => {
       const file = path.join(folder, second);
       const tensors = await readSafetensors(file);
@@ -302,7 +302,7 @@ describe('a head that is the embeddings, stored again', () => {
 });
 
 describe('a reader of mutated files', () => {
-  /** One change of a file: bytes, a cut, a copy of a piece, other digits in the header. */
+  /** One mutation of a file: changed bytes, truncation, a duplicated piece, changed digits in the header. */
   function mutated(bytes: Buffer, random: Random): Buffer {
     const header = 8 + Number(bytes.readBigUInt64LE());
     const copy = Buffer.from(bytes);
@@ -343,7 +343,7 @@ describe('a reader of mutated files', () => {
     }
   }
 
-  it('gives tensors of the stated sizes or one sentence, and never asks for more memory than the file has bytes', async () => {
+  it('returns tensors of the stated sizes or an error message, and never allocates more memory than the file has bytes', async () => {
     const random = new Random(7, 'mutations');
     const file = path.join(root, 'mutated.safetensors');
     const whole = await readFile(path.join(references, 'llada', second));
@@ -390,7 +390,7 @@ describe('a reader of mutated JSON files', () => {
     { a: null },
   ];
 
-  /** Puts something odd in the place of one value, at any depth. */
+  /** Replaces one value, at any depth, by an unusual one. */
   function mutated(value: unknown, random: Random): unknown {
     if (typeof value !== 'object' || value === null || random.integer(8) === 0) return random.pick(odd);
     const keys = Object.keys(value);
@@ -402,7 +402,7 @@ describe('a reader of mutated JSON files', () => {
     return copy;
   }
 
-  it('opens the checkpoint or says in one sentence why not', async () => {
+  it('opens the checkpoint or reports why not', async () => {
     const random = new Random(11, 'mutated JSON');
     let opened = 0;
     const files = [

@@ -62,7 +62,7 @@ describe('trimming', () => {
     const rules = stoppingRules(at('  f() {|'));
     const over = [...body].findIndex((_, index) => rules.isOver(body.slice(0, index + 1)));
     assert.equal(body.slice(0, over + 1), '\n    return a;\n  }\n');
-    assert.equal(rules.isOver('x = 1, 1, 1, 1, 1, 1,'), true, 'nobody is shown what goes round in circles');
+    assert.equal(rules.isOver('x = 1, 1, 1, 1, 1, 1,'), true, 'a repetitive text is not shown');
     // Stopping early must not change what is shown.
     const trimmed = (text: string, ended: boolean) =>
       trimCompletion(text, at('  f() {|'), { singleLine: false, ended });

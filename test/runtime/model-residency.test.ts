@@ -50,13 +50,13 @@ it('switches from a base to its adapters and back at the next request, and reads
   for (const name of ['calm', 'wild']) {
     residency.choose(choice(name));
     const model = await residency.get();
-    assert.equal(await residency.get(), model, 'it stays until another is chosen');
+    assert.equal(await residency.get(), model, 'it stays loaded until another is chosen');
     assert.equal(residency.residency.folder, folder(name));
     seen.push(await says(model));
   }
   assert.equal(new Set(seen.map(String)).size, 3);
   residency.choose(choice('base'));
-  assert.equal(await residency.get(), base, 'the base was there all the time');
+  assert.equal(await residency.get(), base, 'the base stayed loaded');
   assert.deepEqual(await says(base), plain);
 
   residency.choose(choice('coarse'));
@@ -77,7 +77,7 @@ it('switches from a base to its adapters and back at the next request, and reads
   residency.choose(choice('wild'));
   await residency.get();
   const { state, folder: its, problem } = residency.residency;
-  assert.deepEqual([state, its, problem], ['ready', folder('wild'), null], 'it was there all the time');
+  assert.deepEqual([state, its, problem], ['ready', folder('wild'), null], 'the model stayed loaded');
   residency.choose(choice('other'));
   assert.notDeepEqual(await says(await residency.get()), plain);
   assert.equal(states.at(-1), 'ready');
@@ -98,7 +98,7 @@ it('releases its memory when it is evicted, and reads the model again afterwards
   );
   const says = async () => [...(await (await residency.get()).rawLogits(Int32Array.of(4, 2, 5)))];
   await residency.reconsider();
-  assert.deepEqual([residency.residency.state, asked], ['idle', []], 'nothing is there that could make room');
+  assert.deepEqual([residency.residency.state, asked], ['idle', []], 'no model is loaded that could be evicted');
   const before = await says();
   await residency.reconsider();
   assert.equal(states.at(-1), 'ready');
@@ -107,10 +107,10 @@ it('releases its memory when it is evicted, and reads the model again afterwards
   const model = await residency.get();
   await residency.reconsider();
   assert.deepEqual([residency.residency.state, residency.residency.problem], ['evicted', reason]);
-  await assert.rejects(model.rawLogits(Int32Array.of(4, 2, 5)), 'its weights are gone');
+  await assert.rejects(model.rawLogits(Int32Array.of(4, 2, 5)), 'its weights were released');
   const told = states.length;
   await residency.reconsider();
-  assert.equal(states.length, told, 'the same reason is told once');
+  assert.equal(states.length, told, 'the same reason is reported once');
   reason = 'The model made room for two.';
   await residency.reconsider();
   assert.equal(residency.residency.problem, reason);

@@ -358,7 +358,7 @@ describe('the language server', () => {
     };
     const result = (await connection.sendRequest(denoiseHere, parameters)) as protocol.DenoiseResult;
     assert.equal(result.alternatives.length, 2);
-    assert.equal(result.best, 0, 'a model of random weights writes nothing that would be shown');
+    assert.equal(result.best, 0, 'a model with random weights writes nothing worth showing');
     for (const [alternative, { denoising }] of result.alternatives.entries()) {
       const { frames } = denoising;
       assert.deepEqual(

@@ -49,10 +49,10 @@ describe('running a test file', () => {
   });
 
   for (const [what, source, says] of [
-    ['holds no test', '', /The file reported no test/],
+    ['contains no test', '', /The file reported no test/],
     ['crashes before its tests', "throw new Error('broken import');", /broken import/],
     ['cannot be parsed', 'const = 1;', /some\.test\.ts/],
-    ['leaves in the middle', "it('a', () => {}); it('b', () => process.exit(0));", /The file reported no test/],
+    ['exits in the middle', "it('a', () => {}); it('b', () => process.exit(0));", /The file reported no test/],
     ['kills itself', "it('a', () => process.kill(process.pid, 'SIGKILL'));", /ended by SIGKILL/],
     [
       'fails a hook only',

@@ -37,7 +37,7 @@ async function killedAfter(
   const dir = line.trim();
   while (stepsOf(await readEvents(dir)).length < steps) await delay(2);
   child.kill('SIGKILL');
-  assert.equal((await ended)[1], 'SIGKILL', 'it was killed before it had ended');
+  assert.equal((await ended)[1], 'SIGKILL', 'the job was killed before it ended');
   assert.ok((await readdir(dir)).includes('lock.json'), 'a killed process leaves its lock');
   assert.notEqual((await readStatus(dir)).state, 'finished');
   return dir;

@@ -174,7 +174,7 @@ describe('a tuning run', () => {
       tinyTuning(other, { steps: 1 }, settings),
     );
     await resumeTuning(oneThread(), other);
-    assert.ok((await openCheckpoint(await resolveModel(checkpoint))).adapter, 'its base is there');
+    assert.ok((await openCheckpoint(await resolveModel(checkpoint))).adapter, 'its base still exists');
     await assert.rejects(
       deleteRun(other),
       /^UserError: The adapters of .* need step 3 of .* as their base; delete that run first/,
@@ -189,7 +189,7 @@ describe('a tuning run', () => {
     const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
     const expected = await trajectoryOf(straight);
     assert.ok(stepsOf(expected.events).some(({ loss }) => loss !== undefined));
-    assert.ok(expected.method, 'the reference is kept');
+    assert.ok(expected.method, 'the reference still exists');
     for (const step of [0, 3]) {
       const dir = await stoppedAfter(step, 'signal', request);
       await resumeTuning(oneThread(), dir);

@@ -35,7 +35,7 @@ async function stoppedAt(text: RegExp, request: TuningRequest, count = 1): Promi
     },
   };
   await assert.rejects(startTuning(oneThread(), path.join(root, 'stopped'), request, hooks), { name: 'Interrupted' });
-  assert.equal(met, count, 'nothing more is begun after the stop');
+  assert.equal(met, count, 'nothing is started after the stop');
   assert.equal((await readStatus(dir)).state, 'interrupted');
   return dir;
 }
@@ -53,7 +53,7 @@ describe('a tuning run that is stopped in the middle of a step', () => {
       const request = tinyTuning(model, { objective, testProblems: 0 }, { temperature: 1.5, ...settings });
       const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
       const dir = await stoppedAt(/^step 4: rollouts 0 of 6/, request, 3);
-      assert.equal(await lastCheckpoint(dir), 3, 'the last whole step is saved');
+      assert.equal(await lastCheckpoint(dir), 3, 'the last complete step is saved');
       assert.equal(stepsOf(await readEvents(dir)).length, 3);
       await resumeTuning(oneThread(), dir);
       assert.deepEqual(await trajectoryOf(dir), await trajectoryOf(straight));
@@ -161,7 +161,7 @@ describe('a time limit', () => {
       new RegExp(`^The time limit of 1.5 s ended step ${result.steps + 1} after \\d+ s; what it had done is dropped`),
     );
     assert.match(await readFile(path.join(dir, 'log.txt'), 'utf8'), /Warning: The time limit of 1\.5 s ended step/);
-    assert.ok(result.after, 'the last evaluation is not cut');
+    assert.ok(result.after, 'the last evaluation is complete');
     assert.equal(await lastCheckpoint(dir), result.steps);
     assert.equal((await readStatus(dir)).state, 'finished');
     assert.ok(result.seconds >= 1.5, 'the time of the dropped step counts, so that the run is over');
@@ -198,7 +198,7 @@ describe('progress within a step', () => {
     assert.deepEqual(activities[0]!.counts, [{ name: 'rollouts', done: 0, total: 6 }]);
     // After one denoising step of the first rollouts, there is an estimate of this step and of all six.
     const first = activities.findIndex(({ eta }) => eta !== null);
-    assert.ok(first === 1, `the estimate comes with report ${first}`);
+    assert.ok(first === 1, `the first estimate is in report ${first}`);
     assert.ok(activities[first]!.eta! > 0 && etas[first]! > activities[first]!.eta!, JSON.stringify(activities[first]));
     const log = await readFile(path.join(dir, 'log.txt'), 'utf8');
     for (const line of [

@@ -136,7 +136,7 @@ describe('a batch of the masked diffusion loss', () => {
 describe('a training step', () => {
   for (const [name, changes] of [
     ['a plain model', {}],
-    ['every option of a model', everyOption],
+    ['a model with every option', everyOption],
   ] as const)
     it(`computes the loss and its gradient with respect to every weight of ${name}`, async () => {
       const checkpoint = tinyCheckpoint({ vocab_size: 9, ...changes });

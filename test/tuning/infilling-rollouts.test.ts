@@ -45,7 +45,7 @@ describe('a rollout of a task that fills a gap', () => {
     const other = { ...task, decodedAsInEditor: false };
     assert.equal(defaultDecoding(model, other).infilling, undefined);
     assert.equal(defaultDecoding(model, other, 'plain', 'editor').infilling, 'editor');
-    assert.equal(defaultDecoding(model, task, 'chat').infilling, undefined, 'a message is no gap');
+    assert.equal(defaultDecoding(model, task, 'chat').infilling, undefined, 'a message is not a gap');
     assert.throws(() => defaultDecoding(model, task, 'chat', 'editor'), {
       name: 'UsageError',
       message: /infilling = editor needs a model that fills gaps/,

@@ -49,10 +49,10 @@ describe('the denoising view', () => {
     assert.equal(watching.shownGroup(watched)?.alternatives.length, 2);
     watched = watching.chooseAlternative(watched, 1);
     assert.equal(framesOf(watched), 1);
-    assert.equal(watching.savedState(watched), null, 'what is not finished is not kept');
+    assert.equal(watching.savedState(watched), null, 'an unfinished completion is not saved');
     assert.equal(watching.withoutUnfinished(watched).source, 'live');
     watched = watching.withResult(watched, 'here 2', result, false);
-    assert.equal(watching.shownCompletion(watched)?.text, "'';", 'the choice stays');
+    assert.equal(watching.shownCompletion(watched)?.text, "'';", 'the chosen alternative stays');
     assert.equal(watching.withoutUnfinished(watched), watched);
     // Another completion in an editor does not replace it.
     assert.equal(following(liveFrames(2), watched).source, 'here');

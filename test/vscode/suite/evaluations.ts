@@ -92,7 +92,7 @@ suite('evaluations', () => {
     messages = new Messages();
     await run('deleteEvaluation', dir);
     assert.match(messages.shown[0]!, /^Delete the evaluation on sudoku4x4 from .*\?$/);
-    assert.ok(existsSync(dir), 'nobody confirmed it');
+    assert.ok(existsSync(dir), 'the deletion was not confirmed');
     messages.restore();
     messages = new Messages([[/^Delete /, 'Delete']]);
     await run('deleteEvaluation', dir);

@@ -127,7 +127,7 @@ suite('runs', () => {
     const evaluations = (await api.trees.evaluations.getChildren()) ?? [];
     assert.equal(evaluations.length, 2, 'the base and the tuned model answered the same problems');
     const folder = await vscode.commands.executeCommand<string>('unmask.keepModel', ended, 'kept-by-test');
-    assert.equal((await api.trees.evaluations.getChildren())?.length, 2, 'which they do once');
+    assert.equal((await api.trees.evaluations.getChildren())?.length, 2, 'keeping a model does not evaluate it again');
     assert.equal(folder, path.join(process.env.UNMASK_HOME!, 'models', 'kept-by-test'));
     assert.ok(existsSync(path.join(folder, 'model.safetensors')));
     assert.ok(!existsSync(path.join(folder, 'optimizer.safetensors')));

@@ -67,7 +67,7 @@ suite('tests of the workspace', () => {
     assert.equal(boxOf(file), Unchecked);
     assert.equal(file.description, '3 of 4 functions');
     const heldOut = chosen.filter((name) => / · held out for validation$/.test(String(item(name).description)));
-    assert.equal(heldOut.length, 1, 'one of the chosen measures what the others teach');
+    assert.equal(heldOut.length, 1, 'one chosen function is held out');
   });
 
   test('are the reward of a run started from the palette, with a report for every sample', async () => {
