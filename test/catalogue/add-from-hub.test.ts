@@ -50,7 +50,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
       progress: (line) => lines.push(line),
       ...changes,
     });
-  const refused = (adding: Promise<unknown>, message: RegExp, name = 'UserError') =>
+  const assertRejected = (adding: Promise<unknown>, message: RegExp, name = 'UserError') =>
     assert.rejects(adding, (error: Error) => {
       assert.equal(error.name, name, error.stack);
       assert.match(error.message, message);
@@ -127,7 +127,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
   it('resumes an interrupted download in the next run, and requests only the missing bytes', async () => {
     for (let times = 0; times < 5; times++) hub.troubles.push({ path: weights, host: 'storage', cutAfter: 0 });
     hub.troubles.unshift({ path: weights, host: 'storage', cutAfter: 900_000 });
-    await refused(add(id), /The connection was lost|ended in the middle|cannot be reached/, 'UserError');
+    await assertRejected(add(id), /The connection was lost|ended in the middle|cannot be reached/, 'UserError');
     assert.deepEqual(await modelNames(), []);
     assert.deepEqual(await parts(), [sha256(fileOf(tiny, weights).content)]);
     hub.troubles.length = 0;
@@ -163,7 +163,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
   it('discards corrupted downloads and reports them', async () => {
     const lie = { ...fileOf(tiny, weights), listed: { hash: 'c'.repeat(64) } };
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, lie));
-    await refused(add(id), /model\.safetensors arrived damaged \(its sha256 differs from the one .* deleted/);
+    await assertRejected(add(id), /model\.safetensors arrived damaged \(its sha256 differs from the one .* deleted/);
     assert.deepEqual(await parts(), []);
     assert.deepEqual(await modelNames(), []);
   });
@@ -172,13 +172,13 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     const config = fileOf(tiny, 'config.json');
     const wrong = { ...config, large: true, listed: { hash: 'c'.repeat(64) } };
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, wrong));
-    await refused(add(id), /config\.json of tiny-org\/tiny-model arrived damaged/);
+    await assertRejected(add(id), /config\.json of tiny-org\/tiny-model arrived damaged/);
   });
 
   it('rejects a file with another size than listed', async () => {
     const lie = { ...fileOf(tiny, weights), listed: { size: 1000 } };
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, lie));
-    await refused(add(id), /lists model\.safetensors .* with 1000 bytes but delivers 19/);
+    await assertRejected(add(id), /lists model\.safetensors .* with 1000 bytes but delivers 19/);
   });
 
   it('skips names that lead out of the folder, and rejects weights with such names in an index', async () => {
@@ -201,13 +201,13 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
       };
       const sharded = tiny.files.filter((file) => file.name !== weights);
       hub.repositories.push(changed({ ...tiny, id: 'tiny-org/evil', files: sharded }, index));
-      await refused(add('tiny-org/evil'), /names ".*", but it must name safetensors files in the same folder/);
+      await assertRejected(add('tiny-org/evil'), /names ".*", but it must name safetensors files in the same folder/);
       hub.repositories.pop();
     }
   });
 
   it('reports before the download that the disk is too small', async () => {
-    await refused(add(id, { freeSpace: async () => 1e6 }), /has 1\.0 MB free, but 66 MB are needed/);
+    await assertRejected(add(id, { freeSpace: async () => 1e6 }), /has 1\.0 MB free, but 66 MB are needed/);
     assert.equal(hub.requestsFor(weights).length, 0);
   });
 
@@ -218,7 +218,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     await mkdir(place, { recursive: true });
     // A device whose writes fail as on a full disk.
     await symlink('/dev/full', path.join(place, sha256(fileOf(tiny, weights).content)));
-    await refused(add(id), /^The disk of .* is full; free some space and try again/);
+    await assertRejected(add(id), /^The disk of .* is full; free some space and try again/);
     assert.deepEqual(await modelNames(), []);
   });
 
@@ -227,7 +227,11 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     hub.troubles.push({ path: weights, host: 'storage', silentAfter: 400_000 });
     const stopped = add(id, {}, null, stop.signal);
     void hub.asked(weights).then(() => setTimeout(() => stop.abort(), 100));
-    await refused(stopped, /Adding tiny-org\/tiny-model was stopped\. The downloaded part is kept/, 'Interrupted');
+    await assertRejected(
+      stopped,
+      /Adding tiny-org\/tiny-model was stopped\. The downloaded part is kept/,
+      'Interrupted',
+    );
     assert.equal((await parts()).length, 1);
     await add(id);
     assert.match(hub.rangesOf(weights).at(-1) ?? '', /^bytes=[1-9]\d*-$/);
@@ -239,18 +243,18 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     const offline = { hub: hubSettings({ HF_ENDPOINT: endpoint }, never()) };
     for (const what of [id, `${id}@${tiny.commit}`, `${id}@${tiny.commit.slice(0, 8)}`]) await add(what, offline);
     assert.match(lines.at(-1) ?? '', /is installed already, at a{40}/);
-    await refused(
+    await assertRejected(
       add(`${id}@other`, offline),
       /127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); check the network/,
     );
-    await refused(add('tiny-org/another', offline), /cannot be reached/);
+    await assertRejected(add('tiny-org/another', offline), /cannot be reached/);
   });
 
   it('keeps an installed revision until it is replaced on request, and then downloads only changed files', async () => {
     await add(id);
     const next = changed({ ...tiny, commit: 'b'.repeat(40) }, { name: 'README.md', content: Buffer.from('# Newer\n') });
     hub.repositories.push(next);
-    await refused(add(id), /is installed at aaaaaaaaaaaa, but main is bbbbbbbbbbbb on the hub; use --replace/);
+    await assertRejected(add(id), /is installed at aaaaaaaaaaaa, but main is bbbbbbbbbbbb on the hub; use --replace/);
     hub.seen.length = 0;
     // Files that were changed on the disk are not reused.
     await writeFile(path.join(home, 'models', id, 'tokenizer.json'), '{}');
@@ -269,9 +273,9 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     const folder = path.join(home, 'models', id);
     await mkdir(folder, { recursive: true });
     await writeFile(path.join(folder, 'config.json'), '{}');
-    await refused(add(id), /A model named tiny-org\/tiny-model that is not from the hub exists already/);
+    await assertRejected(add(id), /A model named tiny-org\/tiny-model that is not from the hub exists already/);
     await writeFile(path.join(home, 'models', 'tiny-org', 'config.json'), '{}');
-    await refused(add(id), /tiny-org\/tiny-model would be inside the folder of the model tiny-org;/);
+    await assertRejected(add(id), /tiny-org\/tiny-model would be inside the folder of the model tiny-org;/);
   });
 
   describe('a gated model', () => {
@@ -280,8 +284,11 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     });
 
     it('reports how to accept its terms and set a token', async () => {
-      await refused(add(id), new RegExp(`gated: accept its terms on ${endpoint}/${id}, then set a token.*HF_TOKEN`));
-      await refused(add(id, {}, 'hf_other'), /the account of the token has no access yet/);
+      await assertRejected(
+        add(id),
+        new RegExp(`gated: accept its terms on ${endpoint}/${id}, then set a token.*HF_TOKEN`),
+      );
+      await assertRejected(add(id, {}, 'hf_other'), /the account of the token has no access yet/);
     });
 
     it('sends the token to the hub, and not to a host that it redirects to', async () => {
@@ -297,14 +304,17 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
   });
 
   it('reports what does not exist', async () => {
-    await refused(add('tiny-org/nothing'), /The hub refuses access to tiny-org\/nothing without a token: check the id/);
-    await refused(add('tiny-org/nothing', {}, token), /There is no model tiny-org\/nothing on http/);
-    await refused(add(`${id}@nosuch`), /has no revision nosuch/);
+    await assertRejected(
+      add('tiny-org/nothing'),
+      /The hub refuses access to tiny-org\/nothing without a token: check the id/,
+    );
+    await assertRejected(add('tiny-org/nothing', {}, token), /There is no model tiny-org\/nothing on http/);
+    await assertRejected(add(`${id}@nosuch`), /has no revision nosuch/);
     hub.repositories.push({ ...tiny, id: 'tiny-org/empty', files: [] });
-    await refused(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
+    await assertRejected(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
     const pickled = { ...tiny, id: 'tiny-org/pickled', files: tiny.files.filter(({ name }) => name !== weights) };
     hub.repositories.push(pickled);
-    await refused(add('tiny-org/pickled'), /no weights as safetensors .*can contain programs/);
+    await assertRejected(add('tiny-org/pickled'), /no weights as safetensors .*can contain programs/);
   });
 
   it('retries after 429 and 5xx', async () => {
@@ -320,17 +330,17 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
 
   it('gives up after several attempts, or if it should wait too long', async () => {
     for (let times = 0; times < 10; times++) hub.troubles.push({ path: '/revision/main', status: 503 });
-    await refused(add(id), /failed to deliver tiny-org\/tiny-model: the hub answered 503/);
+    await assertRejected(add(id), /failed to deliver tiny-org\/tiny-model: the hub answered 503/);
     assert.equal(hub.seen.length, 5);
     hub.troubles.length = 0;
     hub.troubles.push({ path: '/revision/main', status: 429, headers: { 'retry-after': '3600' } });
-    await refused(add(id), /asks to wait for 3600 s/);
+    await assertRejected(add(id), /asks to wait for 3600 s/);
   });
 
   it('rejects a model that the runtime cannot load before its weights are downloaded, unless forced', async () => {
     const config = { name: 'config.json', content: Buffer.from('{"model_type":"gpt2"}') };
     hub.repositories[0] = changed(tiny, config);
-    await refused(
+    await assertRejected(
       add(id),
       /config\.json of tiny-org\/tiny-model: model_type "gpt2" .*; nothing was added\. Use --force/,
     );
@@ -344,21 +354,21 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
 
   it('does not follow redirects to other protocols, or redirect loops', async () => {
     hub.troubles.push({ path: '/revision/main', status: 302, headers: { location: 'file:///etc/passwd' } });
-    await refused(add(id), /redirects to file:.*which is not secure/);
+    await assertRejected(add(id), /redirects to file:.*which is not secure/);
     for (let times = 0; times < 20; times++)
       hub.troubles.push({
         path: '/revision/main',
         status: 302,
         headers: { location: `/api/models/${id}/revision/main` },
       });
-    await refused(add(id), /redirects more than 10 times/);
+    await assertRejected(add(id), /redirects more than 10 times/);
   });
 
   it('is done by one process at a time', async () => {
     hub.troubles.push({ path: weights, host: 'storage', silentAfter: 1000 });
     const first = add(id);
     await hub.asked(weights);
-    await refused(add(id), /^Process \d+ has been adding .* since/);
+    await assertRejected(add(id), /^Process \d+ has been adding .* since/);
     await first;
     assert.deepEqual(await modelNames(), [id]);
   });

@@ -133,7 +133,7 @@ describe('an invalid GGUF file', () => {
     file = path.join(home, 'changed.gguf');
   });
 
-  const refused = (message: RegExp) => assert.rejects(add(file, 'refused'), { name: 'UserError', message });
+  const assertRejected = (message: RegExp) => assert.rejects(add(file, 'refused'), { name: 'UserError', message });
   const metadata = (changes: Readonly<Record<string, MetadataValue | null>>): WrittenGguf => ({
     ...content,
     metadata: [
@@ -159,17 +159,17 @@ describe('an invalid GGUF file', () => {
     for (const length of lengths) {
       await writeFile(file, whole);
       await truncate(file, length);
-      await refused(/^\S+changed\.gguf is not a whole GGUF file \(.*\); copy or download it again\.$/);
+      await assertRejected(/^\S+changed\.gguf is not a whole GGUF file \(.*\); copy or download it again\.$/);
     }
   });
 
   it('is rejected if it has another format', async () => {
     await writeGguf(file, { ...content, magic: 'GGML' });
-    await refused(/it does not begin with GGUF/);
+    await assertRejected(/it does not begin with GGUF/);
     await writeGguf(file, { ...content, version: 1 });
-    await refused(/its version is 1, and versions 2 and 3 are read/);
+    await assertRejected(/its version is 1, and versions 2 and 3 are read/);
     await writeGguf(file, { ...content, version: 3 * 2 ** 24 });
-    await refused(/it is big-endian/);
+    await assertRejected(/it is big-endian/);
     await assert.rejects(add(home, 'refused'), { message: /is not a file; check the path/ });
   });
 
@@ -185,13 +185,13 @@ describe('an invalid GGUF file', () => {
       const changed = Buffer.from(whole);
       u64(count).copy(changed, place);
       await writeFile(file, changed);
-      await refused(why);
+      await assertRejected(why);
     }
     await writeGguf(file, metadata({ list: [1] }));
     const changed = await readFile(file);
     u64(2n ** 50n).copy(changed, changed.indexOf(Buffer.concat([Buffer.from('list'), Buffer.from([9, 0, 0, 0])])) + 12);
     await writeFile(file, changed);
-    await refused(/states 1125899906842624 entries of a list/);
+    await assertRejected(/states 1125899906842624 entries of a list/);
   });
 
   const damages: readonly [what: string, () => WrittenGguf, why: RegExp][] = [
@@ -220,7 +220,7 @@ describe('an invalid GGUF file', () => {
   for (const [what, changed, why] of damages)
     it(`is rejected if it has ${what}`, async () => {
       await writeGguf(file, changed());
-      await refused(why);
+      await assertRejected(why);
     });
 
   it('is rejected if a string is not UTF-8', async () => {
@@ -228,7 +228,7 @@ describe('an invalid GGUF file', () => {
     const changed = await readFile(file);
     changed[changed.indexOf('mark')] = 0xff;
     await writeFile(file, changed);
-    await refused(/the text at byte \d+ is not UTF-8/);
+    await assertRejected(/the text at byte \d+ is not UTF-8/);
   });
 
   const unsupported: readonly [changes: Readonly<Record<string, MetadataValue | null>>, why: RegExp][] = [
@@ -264,7 +264,7 @@ describe('an invalid GGUF file', () => {
   for (const [changes, why] of unsupported)
     it(`is rejected with ${JSON.stringify(changes).slice(0, 80)}`, async () => {
       await writeGguf(file, metadata(changes));
-      await refused(why);
+      await assertRejected(why);
       assert.ok(!(await readdir(path.join(home, 'models'))).includes('refused'));
     });
 
@@ -278,13 +278,13 @@ describe('an invalid GGUF file', () => {
     const tokens = Array.from({ length: 103 }, (_, id) => `t${id}`);
     const changes = { 'tokenizer.ggml.tokens': tokens, 'tokenizer.ggml.token_type': Array(103).fill(1) };
     await writeGguf(file, metadata({ ...changes, 'tokenizer.ggml.merges': ['t 1'] }));
-    await refused(/103 tokens, and embeddings of 102/);
+    await assertRejected(/103 tokens, and embeddings of 102/);
   });
 
   it('is rejected if a weight is not finite, and leaves no files', async () => {
     const bytes = new Uint8Array(new Float32Array(32).fill(Number.POSITIVE_INFINITY).buffer);
     await writeGguf(file, tensor('output_norm.weight', { bytes }));
-    await refused(/output_norm\.weight holds values that are not finite/);
+    await assertRejected(/output_norm\.weight holds values that are not finite/);
     assert.ok(!(await readdir(path.join(home, 'models'))).some((name) => name === 'refused' || name === '.adding'));
   });
 });

@@ -8,7 +8,7 @@ import { document, enterHome, refusal } from './unmask.ts';
 const references = path.join(import.meta.dirname, '..', 'model', 'references');
 const cpu = ['--engine', 'onnx', '--device', 'cpu'];
 const folder = path.join(references, 'qwen3');
-const refused = /^This is an autoregressive model, usable only as a baseline or as the start of a conversion/;
+const assertRejected = /^This is an autoregressive model, usable only as a baseline or as the start of a conversion/;
 
 let leave: () => Promise<void>;
 before(async () => {
@@ -42,8 +42,8 @@ describe('a published autoregressive checkpoint', () => {
       ['compare', '--task', 'countdown', '--objectives', 'spg-mixture', '--seeds', '1'],
       ['loss', '--objective', 'spg-mixture', '--case', 'case.json'],
     ])
-      assert.match(await refusal([...command, '--model', folder, ...cpu], 1), refused, command.join(' '));
+      assert.match(await refusal([...command, '--model', folder, ...cpu], 1), assertRejected, command.join(' '));
     const residency = new ModelResidency({ model: folder, engine: 'onnx', device: 'cpu' }, () => undefined);
-    await assert.rejects(residency.get(), { name: 'UserError', message: refused });
+    await assert.rejects(residency.get(), { name: 'UserError', message: assertRejected });
   });
 });

@@ -79,11 +79,11 @@ describe('the built command line', () => {
 
   it('saves and ends with code 130 on SIGINT, as it does after `runs stop`', async () => {
     let dir = '';
-    let asked = false;
+    let requested = false;
     const ended = await spawnUnmask(endless, (stderr, kill) => {
       dir = /^run (.*)$/m.exec(stderr)?.[1] ?? '';
-      if (/^step 2 /m.test(stderr) && !asked) {
-        asked = true;
+      if (/^step 2 /m.test(stderr) && !requested) {
+        requested = true;
         kill('SIGINT');
       }
     });

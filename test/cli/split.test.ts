@@ -157,13 +157,13 @@ describe('a run on the rows of a file', () => {
   });
 
   it('is rejected if its options contradict each other', async () => {
-    const refusals: [string[], 1 | 2, RegExp][] = [
+    const conflicts: [string[], 1 | 2, RegExp][] = [
       [evalOn('sixty.jsonl', '--model', 'tiny', '--split-of', 'tiny'), 1, /tiny has no recorded split/],
       [evalOn('sixty.jsonl', '--held-out', '--split', 'all'), 2, /each select a part of the file/],
       [['eval', '--task', 'sudoku4x4', '--split', 'test'], 2, /--split selects a part of a file/],
       [['eval', '--task', 'sudoku4x4', '--split-of', dir], 2, /--split-of selects a part of a file/],
     ];
-    for (const [args, code, message] of refusals) assert.match(await refusal(args, code), message);
+    for (const [args, code, message] of conflicts) assert.match(await refusal(args, code), message);
   });
 });
 

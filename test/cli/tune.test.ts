@@ -149,13 +149,13 @@ describe('unmask runs', () => {
       );
       assert.match(await refusal(['tune', '--resume', run], 1), inUse);
       assert.match(await refusal(['runs', 'delete', run], 1), inUse);
-      for (const [action, wish] of [
+      for (const [action, request] of [
         ['pause', 'pause'],
         ['resume', 'run'],
         ['stop', 'stop'],
       ] as const) {
         await document(['runs', action, run]);
-        assert.equal(await holder.request(), wish);
+        assert.equal(await holder.request(), request);
       }
     } finally {
       await holder.close('interrupted');

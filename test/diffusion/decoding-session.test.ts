@@ -119,8 +119,8 @@ describe('a decoding session', () => {
     for (const attention of ['prefix-lm', 'full'] as const) {
       const model = await load({ attention, max_position_embeddings: 16 });
       const call = { prompts: [Array(11).fill(4)], seeds: [1], options };
-      const refusal = { name: 'UserError', message: /17 tokens is longer than the model's 16; shorten the prompt/ };
-      await assert.rejects(denoise(model, call), refusal);
+      const rejection = { name: 'UserError', message: /17 tokens is longer than the model's 16; shorten the prompt/ };
+      await assert.rejects(denoise(model, call), rejection);
       await denoise(model, { ...call, prompts: [Array(10).fill(4)] });
       if (attention === 'prefix-lm') assert.equal(model.context.open, 0);
       await model.dispose();
@@ -150,10 +150,10 @@ describe('decoding', () => {
 
   it('reports the number of finished completions, and stops before its first step if the signal is aborted', async () => {
     const model = await load({ attention: 'prefix-lm' });
-    const told: number[] = [];
+    const reported: number[] = [];
     const call = { prompts: [[4], [5]], seeds: [1, 2], options };
-    await denoise(model, { ...call, progress: (done, total) => told.push(done, total) });
-    assert.deepEqual(told, [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 2, 2]);
+    await denoise(model, { ...call, progress: (done, total) => reported.push(done, total) });
+    assert.deepEqual(reported, [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 2, 2]);
     const { forwards } = model.work;
     await assert.rejects(denoise(model, { ...call, signal: AbortSignal.abort(new Error('enough')) }), /enough/);
     assert.ok(model.work.forwards - forwards <= 2, 'only contexts were read');

@@ -80,11 +80,11 @@ describe('infill', () => {
   it('generates alternatives one at a time until one is good enough, with the same results', async () => {
     const together = await infill(model, request({ alternatives: 4 }));
     for (const enough of [1, 2, 3, 4]) {
-      const asked: string[] = [];
-      const isEnough = async ({ text }: { readonly text: string }) => asked.push(text) === enough;
+      const requested: string[] = [];
+      const isEnough = async ({ text }: { readonly text: string }) => requested.push(text) === enough;
       const found = await infill(model, request({ alternatives: 4 }), { isEnough });
       const texts = together.alternatives.map(({ text }) => text);
-      assert.deepEqual(asked, texts.slice(0, Math.min(enough, 3)), 'not called after the last one');
+      assert.deepEqual(requested, texts.slice(0, Math.min(enough, 3)), 'not called after the last one');
       assert.deepEqual(
         found.alternatives.map(({ tokens }) => [...tokens]),
         together.alternatives.slice(0, enough).map(({ tokens }) => [...tokens]),
@@ -183,10 +183,10 @@ describe('infill', () => {
   });
 
   it('returns the runners-up of each token on request', async () => {
-    const asked = request({ alternatives: 2, threshold: 1e-9 });
-    const plain = await infill(model, asked);
+    const requested = request({ alternatives: 2, threshold: 1e-9 });
+    const plain = await infill(model, requested);
     assert.ok(plain.alternatives.every(({ runnersUp }) => runnersUp === undefined));
-    const { alternatives } = await infill(model, asked, { runnersUp: 4 });
+    const { alternatives } = await infill(model, requested, { runnersUp: 4 });
     for (const [index, { tokens, confidence, runnersUp, length, ended }] of alternatives.entries()) {
       assert.deepEqual(tokens, plain.alternatives[index]!.tokens, 'the option does not change the tokens');
       assert.equal(runnersUp?.length, tokens.length);
@@ -215,16 +215,16 @@ describe('infill', () => {
     const whole = await infill(model, request({ alternatives: 3, singleLine: false }));
     const isOver = (text: string) => text.length >= 4;
     const steps: number[][] = [[], [], []];
-    const over: number[] = [];
+    const finished: number[] = [];
     const stopping = request({ alternatives: 3, singleLine: false, stops: { isOver, leastConfidence: 0 } });
     const stopped = await infill(model, stopping, {
       watch: (alternative, { forwards, done }) => {
         steps[alternative]!.push(forwards);
-        if (done) over.push(alternative);
+        if (done) finished.push(alternative);
       },
     });
     assert.ok(stopped.forwards < whole.forwards);
-    assert.deepEqual(over.toSorted(), [0, 1, 2], 'each alternative finishes once');
+    assert.deepEqual(finished.toSorted(), [0, 1, 2], 'each alternative finishes once');
     for (const seen of steps)
       assert.deepEqual(
         seen,
@@ -260,8 +260,8 @@ describe('infill', () => {
     assert.equal(found!.tokens.length, 64);
     assert.equal(new Set(found!.revealedAt).size, forwards);
     assert.ok(found!.tokens.every((token) => token !== config.mask_token_id));
-    const behindEnd = found!.tokens.subarray(found!.length);
-    assert.ok(behindEnd.every((token) => token === config.eos_token_id));
+    const afterEnd = found!.tokens.subarray(found!.length);
+    assert.ok(afterEnd.every((token) => token === config.eos_token_id));
 
     // The first step reveals the model's most confident prediction, with the whole prefix and suffix.
     const [before, behind] = ['12+3', '=15'].map((text) => tokenizer.encode(text)) as [number[], number[]];

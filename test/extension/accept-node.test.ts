@@ -20,13 +20,13 @@ describe('accepting a Node', { timeout: 60_000 }, () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   it('takes the first suitable program without checking the others', async () => {
-    const asked: string[] = [];
+    const checked: string[] = [];
     const chosen = await firstAccepted(nodes('a', 'b', 'c'), async ({ file }) => {
-      asked.push(file);
+      checked.push(file);
       return file === 'b' ? null : 'too odd';
     });
     assert.equal(chosen.file, 'b');
-    assert.deepEqual(asked, ['a', 'b']);
+    assert.deepEqual(checked, ['a', 'b']);
   });
 
   it('reports why each program is unsuitable if none is suitable', async () => {

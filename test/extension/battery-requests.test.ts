@@ -8,7 +8,7 @@ const by = (requester: 'battery' | 'user', want: 'run' | 'pause' | 'stop') => ({
 });
 
 describe('batteryRequest', () => {
-  for (const [what, onBattery, state, control, wish] of [
+  for (const [title, onBattery, state, control, expected] of [
     ['is paused when the machine is unplugged', true, 'running', null, 'pause'],
     ['is paused when it starts on battery', true, 'starting', null, 'pause'],
     ['is paused again after the battery setting resumed it', true, 'running', by('battery', 'run'), 'pause'],
@@ -20,7 +20,7 @@ describe('batteryRequest', () => {
     ['stays paused if the user paused it', false, 'paused', by('user', 'pause'), null],
     ['gets no request without an earlier one', false, 'running', null, null],
   ] as const)
-    it(what, () => {
-      assert.equal(batteryRequest(onBattery, { state, control }), wish);
+    it(title, () => {
+      assert.equal(batteryRequest(onBattery, { state, control }), expected);
     });
 });

@@ -36,9 +36,9 @@ describe('launching a job', { timeout: 30_000 }, () => {
     console.error('preparing'); console.error('run /runs/the one');
     setInterval(() => {}, 1000);`;
   async function job() {
-    const told = JSON.parse(await readFile(path.join(folder, 'job.json'), 'utf8'));
-    started.push(told.pid);
-    return told as { pid: number; args: string[]; env: string };
+    const reported = JSON.parse(await readFile(path.join(folder, 'job.json'), 'utf8'));
+    started.push(reported.pid);
+    return reported as { pid: number; args: string[]; env: string };
   }
   const says = (kind: typeof UserError, message: RegExp) => (error: Error) => {
     assert.ok(error instanceof kind, error.stack);

@@ -25,7 +25,7 @@ describe('parsePanelRequest', () => {
       assert.deepEqual(parsePanelRequest(request), request);
     });
 
-  for (const [what, message] of [
+  for (const [title, message] of [
     ['is not an object', 'ready'],
     ['has an unknown kind', { kind: 'reboot' }],
     ['lacks a field', { kind: 'show-run' }],
@@ -36,7 +36,7 @@ describe('parsePanelRequest', () => {
     ['requests a thousand alternatives', { kind: 'denoise-here', seed: 1, alternatives: 1000 }],
     ['has a path as a number', { kind: 'delete-run', dir: 7 }],
   ] as const)
-    it(`rejects a message that ${what}`, () => {
+    it(`rejects a message that ${title}`, () => {
       assert.equal(parsePanelRequest(message), null);
     });
 });

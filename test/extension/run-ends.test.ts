@@ -7,26 +7,26 @@ import { claimEnd, endedRuns } from '../../src/extension/jobs/run-ends.ts';
 import { exampleRun } from './example-run.ts';
 
 const going = exampleRun();
-const over = exampleRun({ state: 'finished' });
+const finished = exampleRun({ state: 'finished' });
 
 describe('endedRuns', () => {
   it('returns runs that were running in the previous list', () => {
-    assert.deepEqual(endedRuns({ runs: [over], before: [going], first: false }, []), [over]);
-    assert.deepEqual(endedRuns({ runs: [over], before: [over], first: false }, []), []);
+    assert.deepEqual(endedRuns({ runs: [finished], before: [going], first: false }, []), [finished]);
+    assert.deepEqual(endedRuns({ runs: [finished], before: [finished], first: false }, []), []);
     assert.deepEqual(endedRuns({ runs: [going], before: [going], first: false }, []), []);
     assert.deepEqual(endedRuns({ runs: [], before: [going], first: false }, []), [], 'it was deleted');
-    assert.deepEqual(endedRuns({ runs: [over], before: [], first: false }, []), [], 'it was copied here');
+    assert.deepEqual(endedRuns({ runs: [finished], before: [], first: false }, []), [], 'it was copied here');
   });
 
   it('omits a search for tests, which has its own view', () => {
-    const search = { ...over, kind: 'discover' as const };
+    const search = { ...finished, kind: 'discover' as const };
     assert.deepEqual(endedRuns({ runs: [search], before: [{ ...going, kind: 'discover' }], first: false }, []), []);
     assert.deepEqual(endedRuns({ runs: [search], before: [], first: true }, [search.dir]), []);
   });
 
   it('returns runs that ended while no window was open, if a window started them', () => {
-    assert.deepEqual(endedRuns({ runs: [over], before: [], first: true }, [over.dir]), [over]);
-    assert.deepEqual(endedRuns({ runs: [over], before: [], first: true }, []), [], 'a script started it');
+    assert.deepEqual(endedRuns({ runs: [finished], before: [], first: true }, [finished.dir]), [finished]);
+    assert.deepEqual(endedRuns({ runs: [finished], before: [], first: true }, []), [], 'a script started it');
     assert.deepEqual(endedRuns({ runs: [going], before: [], first: true }, [going.dir]), []);
   });
 

@@ -40,11 +40,11 @@ describe('the command of a tuning run', () => {
     model: 'unmask-puzzles',
     length: { steps: 50 },
   };
-  const surroundings = { engine: 'auto', device: 'auto', keepCheckpoints: 3, hyperparameters: {} };
+  const environment = { engine: 'auto', device: 'auto', keepCheckpoints: 3, hyperparameters: {} };
 
   it('contains the choice', () => {
     assert.deepEqual(
-      tuneArguments(choice, surroundings).join(' '),
+      tuneArguments(choice, environment).join(' '),
       'tune --task countdown --objective spg-mixture --model unmask-puzzles --steps 50 --set keep_checkpoints=3',
     );
   });
@@ -52,7 +52,7 @@ describe('the command of a tuning run', () => {
   it('contains the data, the time limit and the device if they are set', () => {
     const text = tuneArguments(
       { ...choice, data: '/a b.jsonl', length: { seconds: 90 } },
-      { ...surroundings, engine: 'onnx', device: 'cuda' },
+      { ...environment, engine: 'onnx', device: 'cuda' },
     );
     assert.deepEqual(text.slice(7, 15), [
       '--time-limit',
@@ -73,7 +73,7 @@ describe('the command of a tuning run', () => {
       task_options: { numbers: 3 },
       keep_checkpoints: 1,
     };
-    const args = tuneArguments(choice, { ...surroundings, hyperparameters });
+    const args = tuneArguments(choice, { ...environment, hyperparameters });
     assert.deepEqual(
       args.filter((_, index) => args[index - 1] === '--set'),
       ['keep_checkpoints=1', 'learning_rate=0.0001', 'masking=random', 'task_options={"numbers":3}'],

@@ -130,7 +130,7 @@ describe("an adapter's folder", () => {
 });
 
 describe('an adapter is rejected', () => {
-  const refused = async (folder: string, message: RegExp) =>
+  const assertRejected = async (folder: string, message: RegExp) =>
     assert.rejects(resolveModel(folder).then(readCheckpoint), (error: Error) => {
       assert.equal(error.name, 'UserError');
       assert.match(error.message, message);
@@ -161,43 +161,52 @@ describe('an adapter is rejected', () => {
       /The base of the adapter in .* was not found: There is no model no-such/,
     ],
   ] as const)
-    it(`with ${JSON.stringify(fields)}`, async () => refused(await withConfig(fields), message));
+    it(`with ${JSON.stringify(fields)}`, async () => assertRejected(await withConfig(fields), message));
 
   it('if a tensor is missing, foreign or not finite', async () => {
     const name = 'base_model.model.model.layers.0.mlp.up_proj.lora_B.weight';
-    await refused(await withTensors((tensors) => tensors.delete(name)), /lacks the tensor .*up_proj\.lora_B/);
-    await refused(
+    await assertRejected(await withTensors((tensors) => tensors.delete(name)), /lacks the tensor .*up_proj\.lora_B/);
+    await assertRejected(
       await withTensors((tensors) => tensors.set('model.norm.weight', { shape: [1], data: new Float32Array(1) })),
       /has the tensor model\.norm\.weight, which belongs to none of the projections/,
     );
-    await refused(await withTensors((tensors) => tensors.get(name)!.data.fill(Number.NaN)), /not finite/);
+    await assertRejected(await withTensors((tensors) => tensors.get(name)!.data.fill(Number.NaN)), /not finite/);
   });
 
   it('if its base has other weights than those it was trained on', async () => {
     const other = await writeTinyCheckpoint(path.join(root, 'other'), { num_key_value_heads: 1 }, 2);
-    await refused(
+    await assertRejected(
       await withConfig({ base_model_name_or_path: other }),
       /trained on other weights than those in .*other/,
     );
   });
 
   it('if its base is an adapter itself, or has another shape', async () => {
-    await refused(
+    await assertRejected(
       await withConfig({ base_model_name_or_path: whole }),
       /which is an adapter too; merge that one first/,
     );
     const wide = await writeTinyCheckpoint(path.join(root, 'wide'), { num_key_value_heads: 2 });
-    await refused(
+    await assertRejected(
       await withConfig({ base_model_name_or_path: wide }),
       /k_proj\.lora_B\.weight is \[4,3\], but .* \[8,3\]/,
     );
   });
 
   it('if its files are not JSON or safetensors', async () => {
-    await refused(await changed((folder) => writeFile(path.join(folder, 'adapter_config.json'), '{')), /valid JSON/);
-    await refused(await changed((folder) => rm(path.join(folder, 'adapter_model.safetensors'))), /does not exist/);
-    await refused(await changed((folder) => writeJson(path.join(folder, 'base_model.json'), [])), /base_model\.json/);
-    await refused(
+    await assertRejected(
+      await changed((folder) => writeFile(path.join(folder, 'adapter_config.json'), '{')),
+      /valid JSON/,
+    );
+    await assertRejected(
+      await changed((folder) => rm(path.join(folder, 'adapter_model.safetensors'))),
+      /does not exist/,
+    );
+    await assertRejected(
+      await changed((folder) => writeJson(path.join(folder, 'base_model.json'), [])),
+      /base_model\.json/,
+    );
+    await assertRejected(
       await changed((folder) => writeJson(path.join(folder, 'base_model.json'), { digest: null, precision: 'int2' })),
       /base_model\.json: precision is wrong/,
     );

@@ -100,10 +100,13 @@ describe('an adapter', () => {
           data.every((x) => x === 0),
           factor.includes('lora_B'),
         );
-      const [plain, beside] = [await load(checkpoint), await load({ ...checkpoint, adapter: { ...shape, weights } })];
-      assert.deepEqual(await everyWay(beside), await everyWay(plain));
+      const [plain, adaptedModel] = [
+        await load(checkpoint),
+        await load({ ...checkpoint, adapter: { ...shape, weights } }),
+      ];
+      assert.deepEqual(await everyWay(adaptedModel), await everyWay(plain));
       await plain.dispose();
-      await beside.dispose();
+      await adaptedModel.dispose();
     });
 
     it(`on ${name} follows its definition, and so does the merged model`, async () => {

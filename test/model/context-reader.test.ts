@@ -36,10 +36,10 @@ describe('a context', () => {
       const draw = (length: number) => Array.from({ length }, () => random.integer(config.vocab_size));
       const [prefix, suffix] = [draw(before), draw(behind)];
       const canvases = [1, 2, 3].map(() => Int32Array.from(draw(6)));
-      const behindCanvas = suffix.map((_, index) => before + 6 + index);
+      const afterCanvas = suffix.map((_, index) => before + 6 + index);
       const context = await model.context.read({
         tokens: [...prefix, ...suffix],
-        positions: [...prefix.keys(), ...behindCanvas],
+        positions: [...prefix.keys(), ...afterCanvas],
       });
       assert.equal(context.tokens, before + behind);
       assert.equal(model.context.open, 1);
@@ -100,8 +100,8 @@ describe('a context', () => {
     const [prefix, canvas, suffix] = [[4, 5, 6], Int32Array.from([2, 7, 2]), [8, 9]];
     const context = await model.context.read({ tokens: [...prefix, ...suffix], positions: [0, 1, 2, 6, 7] });
     const [found] = await model.context.logits(context, [canvas], { position: 3, from: 0, to: 3 });
-    const isGiven = (position: number) => position < 3 || position >= 6;
-    const expected = referenceLogits(shallow.config, shallow.weights, [...prefix, ...canvas, ...suffix], isGiven);
+    const isContext = (position: number) => position < 3 || position >= 6;
+    const expected = referenceLogits(shallow.config, shallow.weights, [...prefix, ...canvas, ...suffix], isContext);
     assertNear(found!, expected.slice(3, 6).flat(), 'the canvas');
     await model.dispose();
   });
@@ -118,13 +118,13 @@ describe('a context', () => {
     for (const before of [55, 3, 0]) {
       const random = new Random(5, before);
       const draw = (length: number) => Array.from({ length }, () => random.integer(causal.config.vocab_size));
-      const given = draw(before);
+      const prompt = draw(before);
       const canvases = [1, 2, 3].map(() => Int32Array.from(draw(6)));
-      const context = await model.context.read({ tokens: given, positions: [...given.keys()] });
-      const found = await model.context.logits(context, canvases, { position: given.length, from: 1, to: 6 });
+      const context = await model.context.read({ tokens: prompt, positions: [...prompt.keys()] });
+      const found = await model.context.logits(context, canvases, { position: prompt.length, from: 1, to: 6 });
       canvases.forEach((canvas, row) => {
-        const whole = referencePredictions(causal.config, causal.weights, [...given, ...canvas]);
-        assertNear(found[row]!, whole.slice(given.length + 1).flat(), `canvas ${row} after ${given.length} tokens`);
+        const whole = referencePredictions(causal.config, causal.weights, [...prompt, ...canvas]);
+        assertNear(found[row]!, whole.slice(prompt.length + 1).flat(), `canvas ${row} after ${prompt.length} tokens`);
       });
     }
     await model.dispose();

@@ -41,7 +41,7 @@ const config = (layout: string, fields: Json) =>
   json(layout, 'config.json', (content) => Object.assign(content, fields));
 
 /** Asserts that reading fails with the message of a `UserError`. */
-async function refused(folder: string, why: RegExp): Promise<void> {
+async function assertRejected(folder: string, why: RegExp): Promise<void> {
   await assert.rejects(resolveModel(folder).then(readCheckpoint), (error: Error) => {
     assert.equal(error.name, 'UserError', error.stack);
     assert.match(error.message, why);
@@ -76,12 +76,12 @@ describe('shards and their index', () => {
   });
 
   it('are rejected if a shard is missing, empty or truncated', async () => {
-    await refused(
+    await assertRejected(
       await spoilt('llada', (folder) => rm(path.join(folder, second))),
       /names model-00002.* which is not there/,
     );
-    await refused(await spoilt('llada', (folder) => writeFile(path.join(folder, second), '')), /it has 0 bytes/);
-    await refused(
+    await assertRejected(await spoilt('llada', (folder) => writeFile(path.join(folder, second), '')), /it has 0 bytes/);
+    await assertRejected(
       await spoilt('llada', async (folder) => {
         const file = path.join(folder, second);
         await writeFile(file, (await readFile(file)).subarray(0, -2));
@@ -92,25 +92,25 @@ describe('shards and their index', () => {
 
   it('are rejected if the index and the shards disagree', async () => {
     const norm = 'model.transformer.ln_f.weight';
-    await refused(
+    await assertRejected(
       await json('llada', index, (content) => delete mapOf(content)[norm]),
       /holds the tensor .*ln_f.*does not name/,
     );
-    await refused(
+    await assertRejected(
       await json('llada', index, (content) => {
         mapOf(content)[norm] = first;
       }),
       /says that model-00001.* holds the tensor .*ln_f.*which it does not/,
     );
-    await refused(
+    await assertRejected(
       await json('llada', index, (content) => {
         mapOf(content).more = first;
       }),
       /says that model-00001.* holds the tensor more, which it does not/,
     );
     const twice = await shard(first, (tensors) => tensors.set(norm, { shape: [32], data: new Float32Array(32) }));
-    await refused(twice, /holds the tensor .*ln_f.* that model-0000[12].* holds too/);
-    await refused(
+    await assertRejected(twice, /holds the tensor .*ln_f.* that model-0000[12].* holds too/);
+    await assertRejected(
       await shard(second, (tensors) => tensors.delete(norm)),
       /says that .* holds the tensor .*ln_f.*does not/,
     );
@@ -118,11 +118,11 @@ describe('shards and their index', () => {
 
   it('are rejected if the index is invalid', async () => {
     const write = (text: string) => spoilt('llada', (folder) => writeFile(path.join(folder, index), text));
-    await refused(await write('{'), /index of shards \(it is no valid JSON/);
-    await refused(await write('[]'), /no weight_map/);
-    await refused(await write('{"weight_map": {"a": 5}}'), /no weight_map/);
-    await refused(await write('{"weight_map": {}}'), /weight_map is empty/);
-    await refused(await write('{"weight_map": {"a": "x.safetensors", "a": "y.safetensors"}}'), /has "a" twice/);
+    await assertRejected(await write('{'), /index of shards \(it is no valid JSON/);
+    await assertRejected(await write('[]'), /no weight_map/);
+    await assertRejected(await write('{"weight_map": {"a": 5}}'), /no weight_map/);
+    await assertRejected(await write('{"weight_map": {}}'), /weight_map is empty/);
+    await assertRejected(await write('{"weight_map": {"a": "x.safetensors", "a": "y.safetensors"}}'), /has "a" twice/);
   });
 
   it('cannot lead out of the folder', async () => {
@@ -135,7 +135,7 @@ describe('shards and their index', () => {
       '/etc/passwd',
       '..',
     ])
-      await refused(
+      await assertRejected(
         await json('llada', index, (content) => {
           for (const tensor of Object.keys(mapOf(content))) mapOf(content)[tensor] = name;
         }),
@@ -146,12 +146,12 @@ describe('shards and their index', () => {
       await rename(path.join(folder, second), elsewhere);
       await symlink(elsewhere, path.join(folder, second));
     });
-    await refused(linked, /is a link to a place outside its folder/);
+    await assertRejected(linked, /is a link to a place outside its folder/);
     const dangling = await spoilt('llada', async (folder) => {
       await rm(path.join(folder, second));
       await symlink(path.join(root, 'nowhere'), path.join(folder, second));
     });
-    await refused(dangling, /is a link to a place outside its folder/);
+    await assertRejected(dangling, /is a link to a place outside its folder/);
   });
 
   it('may be links into the store of a download cache', async () => {
@@ -205,7 +205,7 @@ describe('a published configuration', () => {
   ];
   for (const [layout, fields, why] of unsupported)
     it(`of ${layout} with ${JSON.stringify(fields)} is rejected with the field's name`, async () => {
-      await refused(await config(layout, fields), why);
+      await assertRejected(await config(layout, fields), why);
     });
 
   const wrong: readonly [layout: string, fields: Json, why: RegExp][] = [
@@ -234,7 +234,7 @@ describe('a published configuration', () => {
   ];
   for (const [layout, fields, why] of wrong)
     it(`of ${layout} with ${JSON.stringify(fields)} is rejected`, async () =>
-      refused(await config(layout, fields), why));
+      assertRejected(await config(layout, fields), why));
 
   it('may override shift, attention and block of its family', async () => {
     const folder = await config('dream', { logit_shift: false, attention: 'block-causal', block_size: 8 });
@@ -259,19 +259,19 @@ describe('a published configuration', () => {
 describe('special tokens', () => {
   it('are rejected if no file names them, with instructions', async () => {
     const nameless = await json('a2d-qwen2', 'tokenizer_config.json', (content) => delete content.mask_token);
-    await refused(nameless, /names a mask token.*state its id as mask_token_id in config\.json/);
+    await assertRejected(nameless, /names a mask token.*state its id as mask_token_id in config\.json/);
     const named = JSON.parse(await readFile(path.join(nameless, 'config.json'), 'utf8'));
     await writeFile(path.join(nameless, 'config.json'), JSON.stringify({ ...named, mask_token_id: 3 }));
     assert.equal((await openCheckpoint(await resolveModel(nameless))).config.mask_token_id, 3);
     const endless = await json('llada2-moe', 'tokenizer_config.json', (content) => delete content.eos_token);
-    await refused(endless, /names a token for the end of text.*eos_token_id/);
+    await assertRejected(endless, /names a token for the end of text.*eos_token_id/);
   });
 
   it('are rejected if a named one has no id', async () => {
     const folder = await json('open-dcoder', 'tokenizer_config.json', (content) => {
       content.mask_token = '[MASK]';
     });
-    await refused(folder, /names "\[MASK\]" as its mask token, for which no file has an id/);
+    await assertRejected(folder, /names "\[MASK\]" as its mask token, for which no file has an id/);
   });
 
   it('have the id from any of the files', async () => {
@@ -294,7 +294,7 @@ describe('a stored head that equals the embeddings', () => {
       tensors.get('lm_head.weight')!.data[40]! += 1;
       await writeSafetensors(file, tensors);
     });
-    await refused(other, /lm_head\.weight that is not the embeddings.*set tie_word_embeddings to false/);
+    await assertRejected(other, /lm_head\.weight that is not the embeddings.*set tie_word_embeddings to false/);
     const untied = JSON.parse(await readFile(path.join(other, 'config.json'), 'utf8'));
     await writeFile(path.join(other, 'config.json'), JSON.stringify({ ...untied, tie_word_embeddings: false }));
     assert.ok((await readCheckpoint(await resolveModel(other))).weights.has('lm_head.weight'));

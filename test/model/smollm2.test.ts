@@ -105,9 +105,9 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', () => {
       for (const [index, token] of written.entries()) {
         const own = logits[row]!.subarray(index * size, (index + 1) * size);
         const best = own.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
-        const behind = best - (own[token] as number);
-        assert.ok(behind < nearlyEqual, `token ${index} after ${JSON.stringify(prompt)} is ${behind} below ours`);
-        if (behind === 0) alike++;
+        const shortfall = best - (own[token] as number);
+        assert.ok(shortfall < nearlyEqual, `token ${index} after ${JSON.stringify(prompt)} is ${shortfall} below ours`);
+        if (shortfall === 0) alike++;
         all++;
       }
     }

@@ -65,7 +65,7 @@ describe('a request', () => {
     assert.match(trace.path.join(), /leaves fewer syntax errors and is shown first/);
   });
 
-  const refusals: readonly [
+  const rejections: readonly [
     outcome: string,
     text: string,
     changes: Partial<CompletionSettings>,
@@ -78,7 +78,7 @@ describe('a request', () => {
     ['in-string', "const a = 'b|'", {}],
     ['suggest-widget', 'a.|', {}, { listIsOpen: true }],
   ];
-  for (const [outcome, text, changes, at] of refusals)
+  for (const [outcome, text, changes, at] of rejections)
     it(`does not reach the model if it is ${outcome}: ${JSON.stringify(changes)}`, async () => {
       const { completions, asked } = bench(() => written(['x']), changes);
       const { texts, trace } = await completions.complete(query(text, at), never);

@@ -59,8 +59,8 @@ describe('suites', () => {
       { name: 'sandbox', concurrency: 1, count: 3, problem: 'there is no bubblewrap' },
       { name: 'browser', concurrency: 1, count: 2 },
     );
-    const told: string[] = [];
-    await runSuites(all, '', ({ name, failed, details }) => told.push(`${name}: ${failed} ${details}`.trim()));
-    assert.deepEqual(told, ['sandbox suite: set-up: 1 there is no bubblewrap', 'browser: 0', 'browser: 0']);
+    const reported: string[] = [];
+    await runSuites(all, '', ({ name, failed, details }) => reported.push(`${name}: ${failed} ${details}`.trim()));
+    assert.deepEqual(reported, ['sandbox suite: set-up: 1 there is no bubblewrap', 'browser: 0', 'browser: 0']);
   });
 });

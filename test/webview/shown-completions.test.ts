@@ -60,15 +60,15 @@ describe('the denoising view', () => {
 
   it('ends with the alternative that an editor would show, unless the user chose another one or is scrubbing', () => {
     const result = { ...denoiseResult(), best: 1 };
-    const begun = watching.withRequestFrame(
+    const started = watching.withRequestFrame(
       watching.startRequest(watching.nothingShown, 'here 1'),
       0,
       result.alternatives[0]!.denoising.frames[0]!,
     );
-    const chosen = (scrubbing: boolean, best: number, before = begun) =>
+    const chosen = (scrubbing: boolean, best: number, before = started) =>
       watching.shownGroup(watching.withResult(before, 'here 2', { ...result, best }, scrubbing))?.chosen;
     assert.deepEqual([chosen(false, 1), chosen(true, 1), chosen(false, 0)], [1, 0, 0]);
-    assert.equal(chosen(false, 0, watching.chooseAlternative(begun, 1)), 1);
+    assert.equal(chosen(false, 0, watching.chooseAlternative(started, 1)), 1);
   });
 
   it('can be saved and restored', () => {
