@@ -5,6 +5,7 @@ import { canvasWidth, completesCode } from '../../diffusion/infill.ts';
 import { AutoregressiveWriter } from '../../infilling/autoregressive-model.ts';
 import { compareInfilling, type InfillingMethod, type MeasureItem } from '../../infilling/comparison.ts';
 import { DiffusionLikelihood, modelCompleter, predictedTokens } from '../../infilling/diffusion-infiller.ts';
+import { DraftingWriter } from '../../infilling/draft-and-verify.ts';
 import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } from '../../infilling/infilling.ts';
 import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../infilling/left-to-right.ts';
 import { readCheckpoint } from '../../model/checkpoint.ts';
@@ -203,18 +204,28 @@ function ownMethods(
   };
   return [
     served,
-    ...(model.config.attention === 'causal-context' ? [autoregressively(model, name)] : []),
+    ...(model.config.attention === 'causal-context' ? fromTheLeftRows(model, name, brief) : []),
     ...(brief ? [] : otherWays(model, name, likelihood)),
     ...(lengthGiven ? [withLengthGiven] : []),
   ];
 }
 
-/** A converted model that writes token by token, as its base does, with alternatives as the autoregressive baseline has. */
-const autoregressively = (model: LanguageModel, name: string): InfillingMethod => ({
-  name: `${name}, autoregressive`,
-  complete: leftToRightCompleter(new AutoregressiveWriter(model, servingDecoding.contextTokens), model.generation),
-  answers: 'several',
-});
+/**
+ * A converted model that writes token by token, as its base does, with alternatives as the autoregressive baseline has; unless
+ * `brief`, also with drafts, which must not change its answers.
+ */
+function fromTheLeftRows(model: LanguageModel, name: string, brief: boolean): InfillingMethod[] {
+  const { contextTokens } = servingDecoding;
+  const row = (what: string, writer: LeftToRightModel): InfillingMethod => ({
+    name: `${name}, ${what}`,
+    complete: leftToRightCompleter(writer, model.generation),
+    answers: 'several',
+  });
+  return [
+    row('autoregressive', new AutoregressiveWriter(model, contextTokens)),
+    ...(brief ? [] : [row('drafts verified', new DraftingWriter(model, contextTokens))]),
+  ];
+}
 
 function otherWays(model: LanguageModel, name: string, likelihood: DiffusionLikelihood): InfillingMethod[] {
   const greedy = { ...servingDecoding, threshold: 1, alternatives: 1 };
