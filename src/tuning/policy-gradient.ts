@@ -26,10 +26,12 @@ import type { TrainedStep, TrainingMethod } from '../training/training-job.ts';
 import { type GroupAdvantages, groupAdvantages } from './advantages.ts';
 import { BoundEstimator } from './likelihoods/bounds.ts';
 import type { Method, MethodRun, Objective, ScoredRollout } from './objectives/objective.ts';
+import type { ProblemSource } from './problem-source.ts';
 import { generateAndScore, generateRollouts, type Rollout, type RolloutJob, scoreRollouts } from './rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from './settings.ts';
 import { relativeUpdateCost, StepProgress, type StepTimes } from './step-progress.ts';
 import { lengthMetrics, meanOf, rewardMetrics, sampleRecord, scoringWarnings, updateMetrics } from './step-record.ts';
+import type { Trial } from './trial.ts';
 
 /** Number of chunks of a step's rollouts if rewards run tests: each chunk is scored while the next is generated. */
 const chunksPerStep = 4;
@@ -42,18 +44,23 @@ export interface PolicyGradient {
   readonly seed: number;
   /** Steps of the whole run, for a falling learning rate; null if a time limit ends the run. */
   readonly steps: number | null;
-  /** Draws a training problem. */
-  readonly problem: (random: Random) => unknown;
+  /** Where training problems come from. */
+  readonly problems: ProblemSource;
   /** Held-out problems for the evaluations between steps. */
   readonly validation: readonly unknown[];
   /** State of the method from the checkpoint that the run resumes from. */
   readonly restored?: ReadonlyMap<string, HostTensor>;
 }
 
-/** A training method that `runTrainingJob` runs step by step. */
-export const policyGradient = (options: PolicyGradient): TrainingMethod => new PolicyGradientMethod(options);
+/** A training method that `runTrainingJob` runs step by step, and that can be tried before the first step. */
+export interface PolicyGradientTraining extends TrainingMethod {
+  /** Generates and scores `attempts` completions without an update, spread over the levels of difficulty. */
+  attempt(attempts: number, context: WorkContext): Promise<Trial>;
+}
 
-class PolicyGradientMethod implements TrainingMethod {
+export const policyGradient = (options: PolicyGradient): PolicyGradientTraining => new PolicyGradientMethod(options);
+
+class PolicyGradientMethod implements PolicyGradientTraining {
   readonly bestBy: string;
   /** Absent if there are no validation problems. */
   readonly evaluate?: NonNullable<TrainingMethod['evaluate']>;
@@ -71,12 +78,12 @@ class PolicyGradientMethod implements TrainingMethod {
   #times: StepTimes | null = null;
 
   constructor(options: PolicyGradient) {
-    const { model, task, objective, settings: requested, seed, steps, problem, validation } = options;
+    const { model, task, objective, settings: requested, seed, steps, problems, validation } = options;
     const format = model.generation.prompt_format;
     const { decoding, settings } = resolveSettings(model, task, requested, format, objective);
     const seen = [
       ...validation.slice(0, 32),
-      ...Array.from({ length: 32 }, (_, n) => problem(new Random(seed, 'size', n))),
+      ...Array.from({ length: 32 }, (_, n) => problems.draw(new Random(seed, 'size', n))),
     ];
     this.bestBy = task.metrics[0];
     this.#options = options;
@@ -92,7 +99,7 @@ class PolicyGradientMethod implements TrainingMethod {
   }
 
   async step(step: number, context: WorkContext = unwatched): Promise<TrainedStep> {
-    const { model, task } = this.#options;
+    const { model, task, problems } = this.#options;
     this.#abortable = context.signal;
     const clock = stopwatch();
     const jobs = this.#rolloutJobs(step);
@@ -113,6 +120,7 @@ class PolicyGradientMethod implements TrainingMethod {
       this.#settings.group_size,
     );
     const { metrics, tokens } = await this.#update(step, this.#scoredRollouts(rollouts, rewards, groups), progress);
+    problems.observe?.(attemptsOf(rollouts, rewards));
     clock('time/update');
     this.#times = clock.times as unknown as StepTimes;
     return {
@@ -121,6 +129,7 @@ class PolicyGradientMethod implements TrainingMethod {
         reward_std: groups.meanStd,
         frac_reward_zero_std: groups.zeroStdShare,
         ...lengthMetrics(rollouts),
+        ...problems.metrics?.(),
         ...metrics,
         forwards_per_rollout: rollouts.reduce((sum, { forwards }) => sum + forwards, 0) / rollouts.length,
         ...clock.times,
@@ -130,6 +139,46 @@ class PolicyGradientMethod implements TrainingMethod {
       ),
       tokens: rolloutTokens + tokens,
       warnings: scoringWarnings(rewards),
+    };
+  }
+
+  async attempt(attempts: number, context: WorkContext): Promise<Trial> {
+    const { task, seed, problems } = this.#options;
+    const { group_size: groupSize, prompts_per_step: prompts } = this.#settings;
+    this.#abortable = context.signal;
+    const begin = performance.now();
+    const groups = Array.from({ length: Math.ceil(attempts / groupSize) }, (_, index) => {
+      const random = new Random(seed, 'trial', index);
+      const level = problems.levels?.[index % problems.levels.length];
+      return {
+        level: level?.name ?? null,
+        jobs: this.#jobsOf(level ? random.pick(level.rows) : problems.draw(random), 0, random),
+      };
+    });
+    const jobs = groups.flatMap((group) => group.jobs);
+    const updateCost = relativeUpdateCost(this.#settings, this.#decoding);
+    const progress = new StepProgress(context.report, {
+      completions: jobs.length,
+      countsRewards: task.scorer.runsTests,
+      updateCost: 0,
+      previous: null,
+    });
+    const { rollouts, rewards: rewardsOf } = await this.#generate(0, jobs, progress);
+    const generated = (performance.now() - begin) / 1000;
+    const rewards = await rewardsOf();
+    const seconds = (performance.now() - begin) / 1000;
+    problems.observe?.(attemptsOf(rollouts, rewards));
+    return {
+      groups: groups.map(({ level }, index) => {
+        const own = rewards.slice(index * groupSize, (index + 1) * groupSize).filter(isScored);
+        return {
+          level,
+          passed: own.map(({ passed }) => passed === true),
+          differs: own.some(({ total }) => total !== own[0]!.total),
+        };
+      }),
+      seconds,
+      secondsPerStep: ((seconds + generated * updateCost) * prompts * groupSize) / jobs.length,
     };
   }
 
@@ -168,7 +217,7 @@ class PolicyGradientMethod implements TrainingMethod {
   }
 
   async state(): Promise<ReadonlyMap<string, HostTensor>> {
-    return (await this.#method.state?.()) ?? new Map();
+    return new Map([...((await this.#method.state?.()) ?? []), ...(this.#options.problems.state?.() ?? [])]);
   }
 
   async dispose(): Promise<void> {
@@ -237,23 +286,28 @@ class PolicyGradientMethod implements TrainingMethod {
 
   /** A group of jobs for each problem. Problems and seeds depend only on the run's seed and the step. */
   #rolloutJobs(step: number): RolloutJob[] {
-    const { model, task, seed, problem } = this.#options;
-    const { prompts_per_step: prompts, group_size: groupSize, inner_updates: updates } = this.#settings;
+    const { seed, problems } = this.#options;
+    const { prompts_per_step: prompts, inner_updates: updates } = this.#settings;
     return Array.from({ length: prompts }, (_, index) => {
       const random = new Random(seed, 'problem', step, index);
-      const row = problem(random);
-      const prompt = task.prompt(row, this.#format);
-      const suffix = suffixOf(model, task, row, this.#format);
-      return Array.from({ length: groupSize }, () => ({
-        task: task.name,
-        row,
-        prompt,
-        ...(suffix === '' ? {} : { suffix }),
-        policyVersion: (step - 1) * updates,
-        seed: random.integer(2 ** 31),
-        decoding: this.#decoding,
-      }));
+      return this.#jobsOf(problems.draw(random), (step - 1) * updates, random);
     }).flat();
+  }
+
+  /** The jobs of a problem's group. */
+  #jobsOf(row: unknown, policyVersion: number, random: Random): RolloutJob[] {
+    const { model, task } = this.#options;
+    const prompt = task.prompt(row, this.#format);
+    const suffix = suffixOf(model, task, row, this.#format);
+    return Array.from({ length: this.#settings.group_size }, () => ({
+      task: task.name,
+      row,
+      prompt,
+      ...(suffix === '' ? {} : { suffix }),
+      policyVersion,
+      seed: random.integer(2 ** 31),
+      decoding: this.#decoding,
+    }));
   }
 
   /** The rollouts that have a reward; the others are not trained on. */
@@ -299,6 +353,13 @@ class PolicyGradientMethod implements TrainingMethod {
     };
   }
 }
+
+/** Whether each rollout passed; those that could not be scored are left out. */
+export const attemptsOf = (rollouts: readonly Pick<Rollout, 'job'>[], rewards: readonly (Reward | ScoringError)[]) =>
+  rollouts.flatMap(({ job: { row } }, index) => {
+    const reward = rewards[index] as Reward | ScoringError;
+    return isScored(reward) ? [{ row, passed: reward.passed === true }] : [];
+  });
 
 /** Replaces null settings with the defaults of the model and the task. */
 export function resolveSettings(

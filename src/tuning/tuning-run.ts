@@ -26,15 +26,17 @@ import { type JobLocation, type RunningJob, readResumable, refuseSetting, runJob
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import { type SplitRows, splitAsRecorded, splitByPosition, splitRows } from '../tasks/split-rows.ts';
-import type { Task } from '../tasks/task.ts';
+import type { Level, Task } from '../tasks/task.ts';
 import { assertFits, memoryNeed } from '../training/memory.ts';
 import { trainingState } from '../training/trainer.ts';
 import { freshProgress, readProgress, resumedState, type TrainingProgress } from '../training/training-checkpoint.ts';
-import { runTrainingJob, shownMetrics, type TrainingHooks, type TrainingMethod } from '../training/training-job.ts';
+import { runTrainingJob, shownMetrics, type TrainingHooks } from '../training/training-job.ts';
 import { checkObjective, objectiveByName } from './objectives/registry.ts';
-import { policyGradient, resolveSettings } from './policy-gradient.ts';
+import { type PolicyGradientTraining, policyGradient, resolveSettings } from './policy-gradient.ts';
+import { Curriculum, type ProblemSource } from './problem-source.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
 import { adapterOf, startingPoint } from './starting-point.ts';
+import { trialEvaluation, trialVerdict } from './trial.ts';
 
 /** A request for a tuning run. It is stored in `run.json`, so that the run can be resumed. */
 export interface TuningRequest {
@@ -76,7 +78,7 @@ export async function startTuning(
   const model = await begin(engine, resolved, request);
   const { task, objective, seed, steps, settings, ...rest } = request;
   // An invalid request is reported before a run directory is created.
-  const prepared = await prepareOrDispose(model, request, splitRows);
+  const prepared = await prepareOrDispose(model, request, { split: splitRows, hooks });
   if (prepared.split) hooks.onPrepare?.(describeSplit(prepared.split.counts));
   const run = {
     kind: 'tune',
@@ -110,7 +112,7 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
   const configuration = await readResumable(dir, 'tune');
   const { time_limit: timeLimit, data, test_problems: testProblems, ...recorded } = configuration.settings;
   // Runs that began before this setting existed predicted every token of the canvas, and continue so.
-  const settings = tuningSettings.safeParse({ infilling: 'canvas', ...recorded });
+  const settings = tuningSettings.safeParse({ infilling: 'canvas', curriculum: false, trial_attempts: 0, ...recorded });
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: TuningRequest = {
     task: configuration.task as string,
@@ -137,9 +139,11 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
   const model = await (last ? continueTuning(engine, resolved, optimizer) : begin(engine, resolved, request));
   const { split } = configuration;
-  const prepared = await prepareOrDispose(model, request, (task, rows) =>
-    split ? splitAsRecorded(task, rows, split) : splitByPosition(rows),
-  );
+  const prepared = await prepareOrDispose(model, request, {
+    split: (task, rows) => (split ? splitAsRecorded(task, rows, split) : splitByPosition(rows)),
+    hooks,
+    restored: method,
+  });
   return runTuning({
     location: { dir, step: progress.step },
     model,
@@ -204,21 +208,31 @@ async function checkMemory(
 
 interface Prepared {
   readonly task: Task;
-  readonly problem: (random: Random) => unknown;
+  readonly problems: ProblemSource;
+  /** What the task found out about the rows, for the user. */
+  readonly findings: readonly string[];
   readonly validation: readonly unknown[];
   readonly test: readonly unknown[];
   /** How the rows of a data file were split; null if there is no file, or if its split has no record. */
   readonly split: RowSplit | null;
 }
 
+interface PrepareOptions {
+  /** Divides the problems of a file. */
+  readonly split: (task: Task, rows: readonly unknown[], data: string) => SplitRows;
+  readonly hooks: TuningHooks;
+  /** State of the method from the checkpoint that the run resumes from. */
+  readonly restored?: ReadonlyMap<string, HostTensor>;
+}
+
 /**
- * Prepares the problems of a request and scores one as a test. Problems from a file are divided by `split`. Throws if
- * task, reward, data and model do not fit together.
+ * Prepares the problems of a request and scores one as a test. Throws if task, reward, data and model do not fit
+ * together.
  */
 async function prepare(
   model: LanguageModel,
   { task: name, objective, settings, data, steps, testProblems }: TuningRequest,
-  split: (task: Task, rows: readonly unknown[], data: string) => SplitRows,
+  { split, hooks, restored }: PrepareOptions,
 ): Promise<Prepared> {
   const task = taskByName(name);
   const rows =
@@ -258,10 +272,24 @@ async function prepare(
       `${data} has none of the problems that this run trains on any more; restore it, or start a new run.`,
     );
   const generateOptions = { ...settings.task_options };
-  const problem = training
-    ? (random: Random) => random.pick(training)
-    : (random: Random) => task.generate!(random, generateOptions);
-  const probe = problem(new Random(0, 'probe'));
+  const toLessons = (rows: readonly unknown[], what: string) => {
+    if (!settings.curriculum || rows.length === 0) return undefined;
+    const onProgress = (done: number, total: number) =>
+      hooks.onPrepare?.(`Testing the tests of the ${what} functions: ${done} of ${total}`);
+    return task.lessons?.(rows, { signal: hooks.signal, onProgress });
+  };
+  const lessons = training && (await toLessons(training, 'training'));
+  if (lessons?.levels.length === 0)
+    throw new UserError(
+      `The tests in ${data} notice no wrong version of any function, so they cannot be a reward; strengthen them, or set curriculum = false.`,
+    );
+  const problems: ProblemSource = lessons
+    ? new Curriculum(lessons.levels, restored)
+    : {
+        draw: training ? (random) => random.pick(training) : (random) => task.generate!(random, generateOptions),
+      };
+  const heldOutLessons = divided && (await toLessons(fitting(divided.parts.validation), 'validation'));
+  const probe = problems.draw(new Random(0, 'probe'));
   await task.scorer.reward([{ row: probe, completion: '', reward: settings.reward ?? task.rewards[0] }], format);
   const prompt = task.prompt(probe, format);
   if (model.tokenizer.dropsRowsOf(prompt))
@@ -269,9 +297,13 @@ async function prepare(
   model.checkLength(contextLengthOf(probe) + decoding.length);
   return {
     task,
-    problem,
+    problems,
+    findings: lessons?.findings ?? [],
     validation: divided
-      ? fitting(divided.parts.validation).slice(0, settings.evaluation_problems)
+      ? (heldOutLessons ? interleaved(heldOutLessons.levels) : fitting(divided.parts.validation)).slice(
+          0,
+          settings.evaluation_problems,
+        )
       : task.heldOut!('validation', settings.evaluation_problems, generateOptions),
     test:
       testProblems === 0
@@ -281,6 +313,14 @@ async function prepare(
           : task.heldOut!('test', testProblems, generateOptions),
     split: divided?.record ?? null,
   };
+}
+
+/** The first problem of each level, then the second, and so on. */
+function interleaved(levels: readonly Level[]): unknown[] {
+  const longest = Math.max(0, ...levels.map(({ rows }) => rows.length));
+  return Array.from({ length: longest }, (_, index) =>
+    levels.flatMap(({ rows }) => rows.slice(index, index + 1)),
+  ).flat();
 }
 
 interface TuningJob {
@@ -298,8 +338,8 @@ interface TuningJob {
 function runTuning(tuning: TuningJob): Promise<TuningResult> {
   const { location, base, model, request, prepared, progress, restored, hooks } = tuning;
   const { steps, timeLimit, seed, settings } = request;
-  const { task, problem, validation } = prepared;
-  let method: TrainingMethod | undefined;
+  const { task, problems, validation } = prepared;
+  let method: PolicyGradientTraining | undefined;
   return runJob({
     location,
     hooks,
@@ -307,7 +347,12 @@ function runTuning(tuning: TuningJob): Promise<TuningResult> {
       const { dir, configuration } = job.run;
       if (settings.adapter === 'lora' && base !== undefined) await keepBase(base, dir);
       const objective = objectiveByName(request.objective);
-      method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation, restored });
+      method = policyGradient({ model, task, objective, settings, seed, steps, problems, validation, restored });
+      if ((await latestCheckpoint(dir)) === null) {
+        for (const finding of prepared.findings) await job.warn(finding);
+        if (task.scorer.runsTests && settings.trial_attempts > 0)
+          await tryOut(job, method, request, task.metrics[0], hooks);
+      }
       const test = new TestProblems(job, model, prepared, settings.infilling, hooks);
       const before = (await test.noted(0)) ?? (progress.step === 0 ? await test.measure(0) : null);
       const done = await runTrainingJob({
@@ -331,6 +376,26 @@ function runTuning(tuning: TuningJob): Promise<TuningResult> {
       await model.dispose();
     },
   });
+}
+
+/**
+ * Generates and scores some completions before the first step and reports whether tuning is worth its time. They also
+ * tell the curriculum where to begin.
+ */
+async function tryOut(
+  job: RunningJob,
+  method: PolicyGradientTraining,
+  { task, settings }: TuningRequest,
+  metric: string,
+  hooks: TuningHooks,
+): Promise<void> {
+  await job.run.log(`Trying ${settings.trial_attempts} completions before the first step.`);
+  const report: RunningJob['report'] = (activity) => job.report({ ...activity, text: `trial: ${activity.text}` });
+  const trial = await method.attempt(settings.trial_attempts, { signal: job.signal, report });
+  const evaluation = trialEvaluation(trial, task, metric);
+  await job.run.append({ step: 0, time: Date.now() / 1000, evaluation });
+  hooks.onEvaluation?.(0, evaluation);
+  await job.warn(trialVerdict(trial));
 }
 
 /** If an adapter's base is a checkpoint of another run, records in that run that this one needs it. */
