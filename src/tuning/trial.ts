@@ -1,5 +1,11 @@
 import { wilsonInterval } from '../evaluation/statistics.ts';
 import type { Evaluation } from '../protocol/events.ts';
+import type { RunningJob } from '../runs/run-job.ts';
+import { isScored } from '../tasks/scorer.ts';
+import type { Reward, ScoringError } from '../tasks/task.ts';
+import type { TrainingHooks } from '../training/training-job.ts';
+import type { PolicyGradientMethod } from './policy-gradient.ts';
+import type { RolloutJob } from './rollouts.ts';
 
 /** A group of completions of one problem, generated and scored before the first step. */
 export interface TrialGroup {
@@ -16,6 +22,46 @@ export interface Trial {
   readonly seconds: number;
   /** Estimated seconds of a step, its update included. */
   readonly secondsPerStep: number;
+}
+
+/**
+ * Generates and scores completions before the first step, records the result, and reports whether tuning is worth its
+ * time. The results also tell a curriculum where to begin.
+ */
+export async function tryOut(
+  method: PolicyGradientMethod,
+  { attempts, task, metric }: { readonly attempts: number; readonly task: string; readonly metric: string },
+  job: RunningJob,
+  { onEvaluation }: Pick<TrainingHooks, 'onEvaluation'>,
+): Promise<void> {
+  await job.run.log(`Trying ${attempts} completions before the first step.`);
+  const reportProgress: RunningJob['reportProgress'] = (activity) =>
+    job.reportProgress({ ...activity, text: `trial: ${activity.text}` });
+  const trial = await method.attempt(attempts, { signal: job.signal, reportProgress });
+  const evaluation = trialEvaluation(trial, task, metric);
+  await job.run.append({ step: 0, time: Date.now() / 1000, evaluation });
+  onEvaluation?.(0, evaluation);
+  await job.warn(trialVerdict(trial));
+}
+
+/** Whether each completion passed; those that could not be scored are left out. */
+export const attemptsOf = (
+  completions: readonly { readonly job: RolloutJob }[],
+  rewards: readonly (Reward | ScoringError)[],
+): { readonly row: unknown; readonly passed: boolean }[] =>
+  completions.flatMap(({ job: { row } }, index) => {
+    const reward = rewards[index] as Reward | ScoringError;
+    return isScored(reward) ? [{ row, passed: reward.passed === true }] : [];
+  });
+
+/** The result of a group from the rewards of its completions. */
+export function trialGroup(level: string | null, rewards: readonly (Reward | ScoringError)[]): TrialGroup {
+  const scored = rewards.filter(isScored);
+  return {
+    level,
+    passed: scored.map(({ passed }) => passed === true),
+    differs: scored.some(({ total }) => total !== scored[0]!.total),
+  };
 }
 
 /** The trial as an evaluation of split `trial`, for the event log. */
