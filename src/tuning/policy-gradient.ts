@@ -28,7 +28,7 @@ import { generateAndScore, generateRollouts, type Rollout, type RolloutJob, scor
 import type { FullTuningSettings, TuningSettings } from './settings.ts';
 import { PhaseTimes, relativeUpdateCost, StepProgress, type StepTimes } from './step-progress.ts';
 import { lengthMetrics, meanOf, rewardMetrics, sampleRecord, scoringWarnings, updateMetrics } from './step-record.ts';
-import { attemptsOf, type Trial, trialGroup } from './trial.ts';
+import { type Attempting, attemptsOf, type Trial, trialGroup } from './trial.ts';
 
 /** Number of chunks of a step's rollouts if rewards run tests: each chunk is scored while the next is generated. */
 const chunksPerStep = 4;
@@ -50,10 +50,7 @@ export interface PolicyGradientOptions {
 }
 
 /** A training method that `runTrainingJob` runs step by step, and that can be tried before the first step. */
-export interface PolicyGradientMethod extends TrainingMethod {
-  /** Generates and scores about `attempts` completions without an update, spread over the levels of difficulty. */
-  attempt(attempts: number, context: WorkContext): Promise<Trial>;
-}
+export interface PolicyGradientMethod extends TrainingMethod, Attempting {}
 
 export const policyGradient = (options: PolicyGradientOptions): PolicyGradientMethod => new PolicyGradientLoop(options);
 

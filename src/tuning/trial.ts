@@ -1,11 +1,16 @@
 import { wilsonInterval } from '../evaluation/statistics.ts';
 import type { Evaluation } from '../protocol/events.ts';
-import type { RunningJob } from '../runs/run-job.ts';
+import type { RunningJob, WorkContext } from '../runs/run-job.ts';
 import { isScored } from '../tasks/scorer.ts';
 import type { Reward, ScoringError } from '../tasks/task.ts';
 import type { TrainingHooks } from '../training/training-job.ts';
-import type { PolicyGradientMethod } from './policy-gradient.ts';
 import type { RolloutJob } from './rollouts.ts';
+
+/** A method that can be tried before the first step. */
+export interface Attempting {
+  /** Generates and scores about `attempts` completions without an update, spread over the levels of difficulty. */
+  attempt(attempts: number, context: WorkContext): Promise<Trial>;
+}
 
 /** A group of completions of one problem, generated and scored before the first step. */
 export interface TrialGroup {
@@ -29,7 +34,7 @@ export interface Trial {
  * time. The results also tell a curriculum where to begin.
  */
 export async function tryOut(
-  method: PolicyGradientMethod,
+  method: Attempting,
   { attempts, task, metric }: { readonly attempts: number; readonly task: string; readonly metric: string },
   job: RunningJob,
   { onEvaluation }: Pick<TrainingHooks, 'onEvaluation'>,
