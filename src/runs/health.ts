@@ -1,7 +1,7 @@
 import type { RunEvent, StepEvent } from '../protocol/events.ts';
 import type { RunWarning } from '../protocol/panel.ts';
 import type { RunStatus } from '../protocol/run.ts';
-import { stepsOf } from './reader.ts';
+import { evaluationsOf, stepsOf } from './reader.ts';
 
 /** Steps that are averaged before they are compared, so that a single bad batch does not count as a collapse. */
 const window = 10;
@@ -20,11 +20,11 @@ const causes = {
 
 /**
  * Warnings of a run, with the likely cause and what to do: it failed, a value is not finite, a metric has collapsed
- * relative to its best, or rewards have no variance within groups. A problem that has recovered is not reported.
+ * relative to its best, the trial before the first step was in vain, or rewards have no variance within groups. A problem that has recovered is not reported.
  */
 export function runWarnings(events: readonly RunEvent[], status: RunStatus): RunWarning[] {
   const steps = stepsOf(events);
-  return [...failure(status), ...collapses(steps), ...withoutVariance(steps)];
+  return [...failure(status), ...fruitlessTrial(events, steps), ...collapses(steps), ...withoutVariance(steps)];
 }
 
 function failure({ state, error, step }: RunStatus): RunWarning[] {
@@ -32,6 +32,19 @@ function failure({ state, error, step }: RunStatus): RunWarning[] {
   const text = error ?? 'The run failed without an error message. See log.txt in its folder.';
   // The training loop names the value in its message and stops.
   return [{ kind: /= (NaN|-?Infinity)\b/.test(text) ? 'not-finite' : 'failed', text, step: step + 1 }];
+}
+
+/** A trial before the first step in which nothing passed, as long as the steps do not show otherwise. */
+function fruitlessTrial(events: readonly RunEvent[], steps: readonly StepEvent[]): RunWarning[] {
+  const trial = evaluationsOf(events).find(({ evaluation }) => evaluation.split === 'trial')?.evaluation;
+  const [passing] = Object.values(trial?.metrics ?? {});
+  if (!trial || !passing || passing.value > 0) return [];
+  const hasPassed = steps.some((step) =>
+    Object.entries(step).some(([name, value]) => name.startsWith('pass_rate/') && value > 0),
+  );
+  if (hasPassed) return [];
+  const text = `None of the ${trial.n} attempts before the first step passed, so there is little to learn from. Stop the run, and choose a larger model or easier problems.`;
+  return [{ kind: 'no-variance', step: 0, text }];
 }
 
 function collapses(steps: readonly StepEvent[]): RunWarning[] {

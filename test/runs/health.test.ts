@@ -27,6 +27,20 @@ describe('runWarnings', () => {
     assert.deepEqual(kinds(steps(100, well)), []);
   });
 
+  it('reports a trial in which nothing passed, until a step shows otherwise', () => {
+    const evaluation = { task: 'workspace', split: 'trial', n: 32, seconds: 1 };
+    const trial = (value: number) => ({
+      step: 0,
+      time: 0,
+      evaluation: { ...evaluation, metrics: { 'pass@1': { value, low: 0, high: 1 } } },
+    });
+    const [warning] = runWarnings([trial(0)], running);
+    assert.match(warning!.text, /^None of the 32 attempts before the first step passed/);
+    assert.deepEqual(runWarnings([trial(0.1)], running), []);
+    assert.equal(runWarnings([trial(0), ...steps(2, { 'pass_rate/line': () => 0 })], running).length, 1);
+    assert.deepEqual(runWarnings([trial(0), ...steps(2, { 'pass_rate/line': () => 0.2 })], running), []);
+  });
+
   it('reports why a run failed', () => {
     const failed = { ...running, state: 'failed', step: 4 } as const;
     assert.deepEqual(runWarnings([], { ...failed, error: 'No space left; free some.' }), [
