@@ -23,6 +23,7 @@ import { keepAsBase, latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { type JobPlace, type RunningJob, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
+import { findResumePoint } from '../runs/whole-checkpoints.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import { type SplitRows, splitAsRecorded, splitByPosition, splitRows } from '../tasks/split-rows.ts';
@@ -129,7 +130,8 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
       .parse(data ?? null),
     testProblems: z.number().parse(testProblems ?? 0),
   };
-  const last = await latestCheckpoint(dir);
+  const { checkpoint: last, notes } = await findResumePoint(dir);
+  for (const note of notes) hooks.onWarning?.(note);
   const resolved = await resolveModel(last?.dir ?? request.model);
   await checkMemory(engine, resolved, request, hooks);
   const { progress, optimizer, method } = last
@@ -141,7 +143,7 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     split ? splitAsRecorded(task, rows, split) : splitByPosition(rows),
   );
   return runTuning({
-    place: { dir, step: progress.step },
+    place: { dir, step: progress.step, notes },
     model,
     request,
     prepared,
