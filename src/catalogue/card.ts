@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse } from 'yaml';
-import { printable } from '../platform/printable.ts';
+import { withoutControls } from '../protocol/printable.ts';
 import { licenceIn } from './repository.ts';
 
 /** A model's card: `README.md`, with a YAML header for programs. */
@@ -14,7 +14,7 @@ export interface Card {
 }
 
 export async function readCard(folder: string): Promise<Card> {
-  const text = printable(await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => ''));
+  const text = withoutControls(await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => ''));
   return { text, title: /^# (.+)$/m.exec(text)?.[1] ?? '', licence: licenceIn(headerOf(text)) };
 }
 

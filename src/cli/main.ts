@@ -17,6 +17,7 @@ process.stderr.on('error', () => undefined);
 
 const code = await commandLine(process.argv.slice(2), {
   signal: interruption.signal,
+  isTerminal: { out: process.stdout.isTTY === true, err: process.stderr.isTTY === true },
   // Waits until the text is written, so that the exit does not cut it off.
   out: (text) => new Promise((resolve) => process.stdout.write(text, () => resolve())),
   err: (text) => process.stderr.write(text),

@@ -5,6 +5,7 @@ import { registerDataHome } from './data-home.ts';
 import { registerExplainCompletion } from './explain-completion.ts';
 import { ChosenModel } from './models/chosen-model.ts';
 import { NodeChoice } from './node-choice.ts';
+import { printableLog } from './printable-log.ts';
 import type { AllTrees } from './run-features.ts';
 import { Runtime } from './runtime.ts';
 import { registerServeCompletions } from './serve-completions.ts';
@@ -18,7 +19,7 @@ export interface UnmaskApi {
 }
 
 export async function activate(context: vscode.ExtensionContext): Promise<UnmaskApi> {
-  const log = vscode.window.createOutputChannel('Unmask', { log: true });
+  const log = printableLog(vscode.window.createOutputChannel('Unmask', { log: true }));
   const script = context.asAbsolutePath('dist/unmask.mjs');
   registerDataHome(context);
   const nodes = new NodeChoice(context, script, log);

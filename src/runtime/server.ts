@@ -15,6 +15,7 @@ import { type InfillHooks, infill } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { defaultSettings } from '../protocol/default-settings.ts';
+import { printableLine } from '../protocol/printable.ts';
 import * as protocol from '../protocol/runtime.ts';
 import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
 import { endOf, queryAt } from './cursor-query.ts';
@@ -84,7 +85,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
 
   arbiter.follow(() => {
     const reconsidered = scheduler.run('invoked', new AbortController().signal, () => residency.reconsider());
-    reconsidered.catch((error: unknown) => connection.console.error(messageOf(error)));
+    reconsidered.catch((error: unknown) => connection.console.error(printableLine(messageOf(error))));
   });
   connection.onInitialize(() => ({
     serverInfo: { name: 'unmask', version: packageVersion() },

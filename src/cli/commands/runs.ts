@@ -16,12 +16,12 @@ interface RunsOptions {
 }
 
 const wishes = { pause: 'pause', resume: 'run', stop: 'stop' } as const;
-const actions = ['list', ...Object.keys(wishes), 'check', 'delete'];
+const actions = ['list', ...Object.keys(wishes), 'delete', 'check'];
 
 export function addRuns(add: AddCommand): void {
   add<RunsOptions>(
     'runs',
-    'List runs, or pause, resume, stop, check or delete one',
+    'List runs, or pause, resume, stop, delete or check one',
     async ({ action, run, runs: folder }) => {
       if (!actions.includes(action))
         throw new UsageError(`Unknown action ${action}; the actions are ${actions.join(', ')}.`);

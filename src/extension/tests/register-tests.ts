@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
 import type { DiscoveryDocument, FoundTask } from '../../protocol/discovery.ts';
+import { printableLine } from '../../protocol/printable.ts';
 import type { Json } from '../../protocol/run.ts';
 import { signalOf } from '../abort-signal.ts';
 import { askUnmask } from '../ask-unmask.ts';
@@ -140,11 +141,11 @@ function tasksByName(found: DiscoveryDocument, functions: readonly string[]): nu
 async function askFunctions(found: DiscoveryDocument, chosen: readonly number[]): Promise<number[] | undefined> {
   const parts = partsOf(found, chosen);
   const items = [...tasksByFile(found)].flatMap(([file, places]) => [
-    { label: file, kind: vscode.QuickPickItemKind.Separator, place: -1 },
+    { label: printableLine(file), kind: vscode.QuickPickItemKind.Separator, place: -1 },
     ...places.map((place) => {
       const task = found.tasks[place] as FoundTask;
       const description = `${testCountText(task)}${partText(parts.get(place))}`;
-      return { label: task.function, description, picked: chosen.includes(place), place };
+      return { label: printableLine(task.function), description, picked: chosen.includes(place), place };
     }),
   ]);
   const picked = await vscode.window.showQuickPick(items, {
