@@ -97,7 +97,7 @@ function commands(terminal: Terminal): Command {
             const back = replacesLast && terminal.isTerminal?.err ? '\x1b[1A\x1b[2K' : '';
             terminal.err(`${back}${printableLine(line)}\n`);
           },
-          given: command.options
+          specified: command.options
             .filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
             .map((option) => option.long as string),
         };

@@ -15,8 +15,8 @@ interface RunsOptions {
   readonly runs?: string;
 }
 
-const wishes = { pause: 'pause', resume: 'run', stop: 'stop' } as const;
-const actions = ['list', ...Object.keys(wishes), 'delete', 'check'];
+const requestsByAction = { pause: 'pause', resume: 'run', stop: 'stop' } as const;
+const actions = ['list', ...Object.keys(requestsByAction), 'delete', 'check'];
 
 export function addRuns(add: AddCommand): void {
   add<RunsOptions>(
@@ -33,7 +33,7 @@ export function addRuns(add: AddCommand): void {
         if (action === 'check') return checked(dir);
         if (action === 'delete') await deleteRun(dir);
         else if (action === 'resume' && (await lockHolder(dir)) === null) throw new UserError(await resumeHint(dir));
-        else await requestControl(dir, wishes[action as keyof typeof wishes]);
+        else await requestControl(dir, requestsByAction[action as keyof typeof requestsByAction]);
       }
       const runs = await listRuns(root);
       return {
