@@ -7,6 +7,7 @@ import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
 import type { SandboxJob } from '../../src/sandbox/sandbox.ts';
 import { codeRow } from '../../src/tasks/code/row.ts';
 import { isSeparable, judgeSeparately } from '../../src/tasks/code/separate.ts';
+import { readHarness } from '../../src/workspace/harness.ts';
 import { nodeToolchain } from '../../src/workspace/toolchains.ts';
 import { passRate, type Verdict } from '../../src/workspace/verdict.ts';
 
@@ -62,6 +63,36 @@ describe('a program in the sandbox', { skip }, () => {
       console.log(fs.existsSync('/proc/self'), require('node:child_process').execFileSync('/bin/echo', ['child']).toString().trim());
       require('node:net').createServer().on('error', (e) => console.log(e.code)).listen(0, '127.0.0.1', () => console.log('listens'));`;
     assert.match(await printed(script, { isSolitary: true }), /^false child\n(EAFNOSUPPORT|EINVAL|EPERM)\n$/);
+  });
+});
+
+describe('what a harness closes', { skip }, () => {
+  it('hides the running test of node:test from async_hooks', async () => {
+    const { files } = await readHarness('common.mjs');
+    const script = `
+      import { closeBackDoors } from '/kit/common.mjs';
+      import test from 'node:test';
+      closeBackDoors();
+      const hooks = await import('node:async_hooks');
+      const seen = [];
+      hooks.createHook({ init: (id, type, trigger, resource) => seen.push(resource) }).enable();
+      const { runInAsyncScope } = hooks.AsyncResource.prototype;
+      try { hooks.AsyncResource.prototype.runInAsyncScope = function (...a) { seen.push(this); return runInAsyncScope.apply(this, a); }; } catch {}
+      const store = new hooks.AsyncLocalStorage();
+      await test('a', () => {
+        seen.push(hooks.executionAsyncResource(), hooks.default.executionAsyncResource());
+        store.run(7, () => setTimeout(() => console.log('store', store.getStore()), 1));
+      });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      console.log('found', seen.length > 2, seen.filter((one) => typeof one.fail === 'function' || typeof one.pass === 'function').length);`;
+    const { program, shown, environment } = nodeToolchain();
+    const sandbox = await openSandbox();
+    const { stdout, stderr } = await sandbox.run({
+      command: [program, '--input-type=module', '-e', script],
+      ...{ shown, environment, files, limits: { seconds: 60 } },
+    });
+    assert.ok(stdout.includes('store 7'), stderr);
+    assert.ok(stdout.includes('found true 0'), stdout + stderr);
   });
 });
 
