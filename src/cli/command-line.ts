@@ -7,6 +7,7 @@ import { addBench } from './commands/bench.ts';
 import { addCompare } from './commands/compare.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
+import { addDiagnostics } from './commands/diagnostics.ts';
 import { addDiscover } from './commands/discover.ts';
 import { addDryRun } from './commands/dry-run.ts';
 import { addEval } from './commands/eval.ts';
@@ -110,6 +111,7 @@ function commands(terminal: Terminal): Command {
   for (const addCommand of [
     addStart,
     addDevices,
+    addDiagnostics,
     addDiscover,
     addDryRun,
     addSelfTest,

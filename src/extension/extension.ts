@@ -1,4 +1,6 @@
 import * as vscode from 'vscode';
+import { askUnmask } from './ask-unmask.ts';
+import { registerCollectDiagnostics } from './collect-diagnostics.ts';
 import { registerCompletionSwitches } from './completion-switches.ts';
 import { commands } from './contributions.ts';
 import { registerDataHome } from './data-home.ts';
@@ -39,6 +41,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   registerCompletionSwitches(context, runtime);
   registerExplainCompletion(context, runtime, pages);
   registerShowDevices(context, pages, log);
+  registerCollectDiagnostics(context, { ask: askUnmask(nodes, script, log), runtime, pages, log });
 
   // The rest takes longer to load than everything above, so it waits for the next turn of the event loop.
   await new Promise(setImmediate);
