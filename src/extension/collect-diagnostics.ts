@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import { lastCompletion } from '../protocol/runtime.ts';
 import type { CompletionTrace } from '../protocol/runtime.ts';
+import { lastCompletion } from '../protocol/runtime.ts';
 import type { RunUnmask } from './ask-unmask.ts';
 import { commands, settings } from './contributions.ts';
 import type { Runtime } from './runtime.ts';

@@ -16,7 +16,10 @@ it('diagnostics hold versions, devices and the states of runs, and nothing that 
   const token = process.env.HF_TOKEN;
   process.env.HF_TOKEN = canaries[2];
   try {
-    const run = await RunWriter.create(path.join(session.home, 'runs'), { ...newRun, model: `${homedir()}/canary-model` });
+    const run = await RunWriter.create(path.join(session.home, 'runs'), {
+      ...newRun,
+      model: `${homedir()}/canary-model`,
+    });
     await run.log('Started: tune on onnx cpu, unmask 0.1.0.');
     await run.log('Step 1: 2.5 s (rollout 1.5 s), reward 0.52.');
     await run.log(`Warning: the test ${canaries[1]} of ${homedir()}/project failed with ${canaries[2]}`);

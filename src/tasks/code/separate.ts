@@ -5,7 +5,7 @@
 import type { Sandbox, SandboxJob } from '../../sandbox/sandbox.ts';
 import { stripTypes } from '../../syntax/strip-types.ts';
 import { readHarness } from '../../workspace/harness.ts';
-import { newNonce, verdictOf } from '../../workspace/report.ts';
+import { newNonce, verdictOf } from '../../workspace/harness-report.ts';
 import { nodeToolchain } from '../../workspace/toolchains.ts';
 import type { Verdict } from '../../workspace/verdict.ts';
 import { visibleNames } from './program.ts';
