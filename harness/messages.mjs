@@ -77,3 +77,20 @@ export function isClonable(value, seen = new Set()) {
   }
   return parts.every((part) => isClonable(part, seen));
 }
+
+/**
+ * The objects that a value consists of, in an order that is the same for its clone. The two processes name an object by its
+ * index, so that a result can refer to an object that a test passed.
+ *
+ * @param {unknown} value
+ * @param {Set<any>} [found]
+ * @returns {Set<any>}
+ */
+export function objectsIn(value, found = new Set()) {
+  if (typeof value !== 'object' || value === null || found.has(value)) return found;
+  found.add(value);
+  if (ArrayBuffer.isView(value)) return found;
+  const parts = value instanceof Map ? [...value].flat() : value instanceof Set ? [...value] : Object.values(value);
+  for (const part of parts) objectsIn(part, found);
+  return found;
+}

@@ -3,7 +3,7 @@
 import { read, writeSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Decoder, encode, isClonable } from './messages.mjs';
+import { Decoder, encode, isClonable, objectsIn } from './messages.mjs';
 
 const channel = 3;
 const [file, ...names] = process.argv.slice(2);
@@ -44,23 +44,28 @@ function* messages() {
 
 /** @param {{ call: string, args: unknown[] }} message */
 function answer({ call, args }) {
+  const objects = [...objectsIn(args)];
+  /** @param {Record<string, unknown>} result with the objects of the arguments as they are now */
+  const reply = (result) =>
+    send(isClonable([result, objects]) ? { ...result, objects } : { promise: result.promise, unclonable: true });
   /** @type {unknown} */
   let value;
   try {
     value = /** @type {Function} */ (candidate[call])(...args);
   } catch (error) {
-    send({ ...thrown(error), args: isClonable(args) ? args : null });
+    reply(thrown(error));
     return;
   }
-  if (value instanceof Promise) {
-    const promise = promises++;
-    send({ promise, args: isClonable(args) ? args : null });
-    value.then(
-      (settled) => send(isClonable(settled) ? { promise, value: settled } : { promise, unclonable: true }),
-      (error) => send({ promise, ...thrown(error) }),
-    );
-  } else if (isClonable(value) && isClonable(args)) send({ value, args });
-  else send({ unclonable: true });
+  if (!(value instanceof Promise)) {
+    reply({ value });
+    return;
+  }
+  const promise = promises++;
+  reply({ promise });
+  value.then(
+    (settled) => reply({ promise, value: settled }),
+    (error) => reply({ promise, ...thrown(error) }),
+  );
 }
 
 /** An error as a record: clones of errors lose their own properties. @param {unknown} error */

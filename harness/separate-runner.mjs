@@ -10,7 +10,7 @@ import { readFileSync, readSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { compileTests } from './code-tests.mjs';
-import { Decoder, encode, isClonable } from './messages.mjs';
+import { Decoder, encode, isClonable, objectsIn } from './messages.mjs';
 
 // It kills every process that it can reach, so it must never run anywhere else.
 if (hostname() !== 'sandbox' || process.ppid !== 1) throw new Error('this program runs only in the sandbox');
@@ -37,7 +37,7 @@ class Candidate {
   over = null;
   #decoder = new Decoder();
   #deadline = performance.now() + 1000 * seconds;
-  /** @type {Map<number, { resolve: (value: unknown) => void, reject: (error: unknown) => void }>} */
+  /** @type {Map<number, { objects: readonly object[], resolve: (value: unknown) => void, reject: (error: unknown) => void }>} */
   #pending = new Map();
   #polling = false;
   #bytes = Buffer.alloc(65_536);
@@ -78,31 +78,28 @@ class Candidate {
   /** @param {string} name @param {unknown[]} args */
   #call(name, args) {
     if (!isClonable(args)) throw this.#end('shared', `an argument of ${name} cannot be copied to another process`);
+    const objects = [...objectsIn(args)];
     this.#send({ call: name, args });
     for (;;) {
       const answer = this.#receive();
       // A promise of an earlier call may be settled first.
       if (answer.promise !== undefined && this.#pending.has(answer.promise)) this.#settle(answer);
-      else return this.#resultOf(name, args, answer);
+      else return this.#resultOf(name, objects, answer);
     }
   }
 
-  /** @param {string} name @param {unknown[]} args @param {any} answer */
-  #resultOf(name, args, answer) {
+  /** @param {string} name @param {readonly object[]} objects of the arguments @param {any} answer */
+  #resultOf(name, objects, answer) {
     if (answer.unclonable) throw this.#end('shared', `a result of ${name} cannot be copied to another process`);
-    const after = Array.isArray(answer.args) ? answer.args : [];
-    for (const [index, argument] of args.entries()) restore(argument, after[index]);
+    const value = restoreObjects(objects, answer);
     if ('error' in answer || 'thrown' in answer) throw errorOf(answer);
-    if (answer.promise !== undefined) return this.#promise(answer.promise);
-    // A function that returns its own argument returns the test's object.
-    const same = typeof answer.value === 'object' && answer.value !== null ? after.indexOf(answer.value) : -1;
-    return same === -1 ? answer.value : args[same];
+    return answer.promise === undefined ? value : this.#promise(answer.promise, objects);
   }
 
-  /** @param {number} id of a promise in the candidate's process */
-  #promise(id) {
+  /** @param {number} id of a promise in the candidate's process @param {readonly object[]} objects of the arguments */
+  #promise(id, objects) {
     const made = new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { objects, resolve, reject });
       this.#poll();
     });
     // A test may not wait for it.
@@ -117,11 +114,14 @@ class Candidate {
 
   /** @param {any} answer */
   #settle(answer) {
-    const { resolve, reject } = /** @type {any} */ (this.#pending.get(answer.promise));
+    const { objects, resolve, reject } = /** @type {any} */ (this.#pending.get(answer.promise));
     this.#pending.delete(answer.promise);
     if (answer.unclonable) reject(this.#end('shared', 'a result cannot be copied to another process'));
-    else if ('error' in answer || 'thrown' in answer) reject(errorOf(answer));
-    else resolve(answer.value);
+    else {
+      const value = restoreObjects(objects, answer);
+      if ('error' in answer || 'thrown' in answer) reject(errorOf(answer));
+      else resolve(value);
+    }
   }
 
   /** Takes messages while a test waits for a promise. */
@@ -190,7 +190,43 @@ class Candidate {
   }
 }
 
-/** Gives an argument of a test the content that the candidate's copy of it has after the call. @param {any} target @param {any} source */
+/**
+ * Gives the objects that a test passed the content that they have in the candidate's process now, and returns the result, in
+ * which copies of those objects are replaced by the objects themselves: a function that returns its own argument, or a part of
+ * it, returns the test's object.
+ *
+ * @param {readonly object[]} objects
+ * @param {any} answer
+ */
+function restoreObjects(objects, answer) {
+  const copies = Array.isArray(answer.objects) && answer.objects.length === objects.length ? answer.objects : [];
+  /** @type {Map<unknown, object>} */
+  const originals = new Map();
+  for (const [index, copy] of copies.entries()) originals.set(copy, /** @type {object} */ (objects[index]));
+  const seen = new Set();
+  /** @param {any} value @returns {any} */
+  const replaced = (value) => originals.get(value) ?? inside(value);
+  /** Replaces the parts of a value. @param {any} value @returns {any} */
+  const inside = (value) => {
+    if (typeof value !== 'object' || value === null || seen.has(value) || ArrayBuffer.isView(value)) return value;
+    seen.add(value);
+    if (value instanceof Map) {
+      const entries = [...value];
+      value.clear();
+      for (const [key, part] of entries) value.set(replaced(key), replaced(part));
+    } else if (value instanceof Set) {
+      const parts = [...value];
+      value.clear();
+      for (const part of parts) value.add(replaced(part));
+    } else for (const key of Object.keys(value)) value[key] = replaced(value[key]);
+    return value;
+  };
+  for (const copy of copies) inside(copy);
+  for (const [index, copy] of copies.entries()) restore(objects[index], copy);
+  return replaced(answer.value);
+}
+
+/** Gives an object of a test the content that the candidate's copy of it has after the call. @param {any} target @param {any} source */
 function restore(target, source) {
   if (typeof target !== 'object' || target === null || typeof source !== 'object' || source === null) return;
   if (ArrayBuffer.isView(target)) /** @type {any} */ (target).set?.(source);

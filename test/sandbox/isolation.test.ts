@@ -152,6 +152,7 @@ import fs from 'node:fs';
       prompt: 'export function f(kind: string, ...rest: any[]): any {\n',
       tests: `
 test('changes its argument', () => { const list = [3, 1, 2]; assert.equal(f('sort', list), list); assert.deepEqual(list, [1, 2, 3]); });
+test('parts of arguments', async () => { const items = [{ id: 2 }, { id: 1 }]; const [two] = items; const map = f('by id', items); assert.equal(map.get(2), two); f('sort by id', items); assert.equal(items[1], two); assert.equal(await f('first later', items), items[0]); });
 test('throws', () => { assert.throws(() => f('throw'), { name: 'RangeError', message: 'no', code: 7 }); assert.throws(() => f('throw'), RangeError); });
 test('promises', async () => { const [a, b] = await Promise.all([f('later', 1), f('later', 2)]); assert.deepEqual([a, b], [1, 2]); await assert.rejects(f('reject'), TypeError); });
 test('built-in objects', () => assert.deepEqual(f('many'), [new Map([[1, new Set([2])]]), new Date(5), 10n, undefined, NaN, -0, new Uint8Array([1])]));
@@ -160,6 +161,9 @@ test('state', () => assert.deepEqual([f('count'), f('count')], [1, 2]));`,
     });
     const body = `  switch (kind) {
     case 'sort': return rest[0].sort();
+    case 'by id': return new Map(rest[0].map((item: any) => [item.id, item]));
+    case 'sort by id': return rest[0].sort((a: any, b: any) => a.id - b.id).length;
+    case 'first later': return Promise.resolve(rest[0][0]);
     case 'throw': throw Object.assign(new RangeError('no'), { code: 7 });
     case 'later': return new Promise((resolve) => setTimeout(resolve, 20 / rest[0], rest[0]));
     case 'reject': return Promise.reject(new TypeError('no'));
