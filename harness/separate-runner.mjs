@@ -10,6 +10,7 @@ import { readFileSync, readSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { compileTests } from './code-tests.mjs';
+import { messageOf } from './common.mjs';
 import { Decoder, encode, isClonable, objectsIn } from './messages.mjs';
 
 // It kills every process that it can reach, so it must never run anywhere else.
@@ -17,8 +18,18 @@ if (hostname() !== 'sandbox' || process.ppid !== 1) throw new Error('this progra
 
 /** @type {{ tests: string, names: string[], seconds: number, candidates: { nonce: string, file: string }[] }} */
 const { tests, names, seconds, candidates } = JSON.parse(readFileSync(0, 'utf8'));
-const run = compileTests(tests, names);
+const run = compiled();
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
+/** The tests as a function. If they cannot be compiled, the run ends before any candidate is started. */
+function compiled() {
+  try {
+    return compileTests(tests, names);
+  } catch (error) {
+    process.stderr.write(`they have an error: ${messageOf(error)}\n`);
+    process.exit(1);
+  }
+}
+
 /** @param {number} milliseconds */
 const sleep = (milliseconds) => void Atomics.wait(sleeper, 0, 0, milliseconds);
 

@@ -42,21 +42,60 @@ class Point:
 
 it('values of ordinary types and of classes of a problem compare as in Python', () => {
   const equal = [
-    '1 == 1.0', 'True == 1', '[1, (2, "a")] == [1, (2, "a")]', '{"a": [1]} == {"a": [1]}', '{1, 2} == {2, 1}',
-    'Counter("aab") == {"a": 2, "b": 1}', 'OrderedDict(a=1) == {"a": 1}', 'Fraction(1, 2) == 0.5', 'Decimal(2) == 2',
-    'Point(1) == Point(1)', '[Point(1)] == [Point(1)]', '{"p": Point(1)} == {"p": Point(1)}', '1 != 2', '[1] != [2]',
-    'None == None', '1 < 2', '1 in [1, 2]', '[] == []', 'range(3) == range(3)',
+    '1 == 1.0',
+    'True == 1',
+    '[1, (2, "a")] == [1, (2, "a")]',
+    '{"a": [1]} == {"a": [1]}',
+    '{1, 2} == {2, 1}',
+    'Counter("aab") == {"a": 2, "b": 1}',
+    'OrderedDict(a=1) == {"a": 1}',
+    'Fraction(1, 2) == 0.5',
+    'Decimal(2) == 2',
+    'Point(1) == Point(1)',
+    '[Point(1)] == [Point(1)]',
+    '{"p": Point(1)} == {"p": Point(1)}',
+    '1 != 2',
+    '[1] != [2]',
+    'None == None',
+    '1 < 2',
+    '1 in [1, 2]',
+    '[] == []',
+    'range(3) == range(3)',
   ];
-  assert.deepEqual(compared(program, equal).flatMap((value, index) => (value ? [] : [equal[index]])), []);
-  const different = ['1 == 2', '[1] == (1,)', '[1] == [1, 2]', '{"a": 1} == {"a": 2}', '{"a": 1} == {"b": 1}', '1 != 1', '"1" == 1'];
-  assert.deepEqual(compared(program, different).flatMap((value, index) => (value ? [different[index]] : [])), []);
+  assert.deepEqual(
+    compared(program, equal).flatMap((value, index) => (value ? [] : [equal[index]])),
+    [],
+  );
+  const different = [
+    '1 == 2',
+    '[1] == (1,)',
+    '[1] == [1, 2]',
+    '{"a": 1} == {"a": 2}',
+    '{"a": 1} == {"b": 1}',
+    '1 != 1',
+    '"1" == 1',
+  ];
+  assert.deepEqual(
+    compared(program, different).flatMap((value, index) => (value ? [different[index]] : [])),
+    [],
+  );
 });
 
 it('a class of the candidate equals no number, text or collection', () => {
   const forged = [
-    'Any(0) == 2', '2 == Any(0)', '[Any(0)] == [2]', '{"a": Any(0)} == {"a": 2}', '{Any(0): 1} == {2: 1}', '(1, [Any(0)]) == (1, [2])',
-    'AnyList() == [1, 2]', '{Any(2)} == {2}', 'Any(0) == None',
+    'Any(0) == 2',
+    '2 == Any(0)',
+    '[Any(0)] == [2]',
+    '{"a": Any(0)} == {"a": 2}',
+    '{Any(0): 1} == {2: 1}',
+    '(1, [Any(0)]) == (1, [2])',
+    'AnyList() == [1, 2]',
+    '{Any(2)} == {2}',
+    'Any(0) == None',
   ];
-  assert.deepEqual(compared(program, forged).flatMap((value, index) => (value ? [forged[index]] : [])), []);
+  assert.deepEqual(
+    compared(program, forged).flatMap((value, index) => (value ? [forged[index]] : [])),
+    [],
+  );
   assert.deepEqual(compared(program, ['Any(0) != 2']), [true]);
 });

@@ -38,9 +38,10 @@ export async function judge(
   const verdicts: Verdict[] = items.map(() => noCode);
   let done = 0;
   const note = (indices: readonly number[], found: readonly Verdict[]) => {
-    for (const [at, index] of indices.entries()) verdicts[index] = found[at]!;
-    done += indices.length;
-    onProgress?.(done, items.length);
+    for (const [at, index] of indices.entries()) {
+      verdicts[index] = found[at]!;
+      onProgress?.(++done, items.length);
+    }
   };
   // The sandbox on macOS does not let a program start another one.
   const canSeparate = sandbox.finding.kind === 'bubblewrap';
@@ -70,7 +71,7 @@ export async function judge(
 
 /**
  * Divides programs, by index, into batches of one row that are judged in one sandbox, and those that are judged alone. Batches
- * are small enough for all cores to have work.
+ * are small enough for every core to get two of them, so that a slow one does not leave the other cores idle.
  */
 function divide(items: readonly JudgedProgram[], isSeparate: (row: CodeRow) => boolean) {
   const byRow = new Map<string, number[]>();
@@ -84,7 +85,7 @@ function divide(items: readonly JudgedProgram[], isSeparate: (row: CodeRow) => b
     }
   }
   const count = [...byRow.values()].reduce((sum, indices) => sum + indices.length, 0);
-  const size = Math.max(1, Math.min(candidatesPerRun, Math.ceil(count / availableParallelism())));
+  const size = Math.max(1, Math.min(candidatesPerRun, Math.floor(count / (2 * availableParallelism()))));
   const batches = [...byRow.values()].flatMap((indices) =>
     Array.from({ length: Math.ceil(indices.length / size) }, (_, at) => indices.slice(at * size, (at + 1) * size)),
   );
