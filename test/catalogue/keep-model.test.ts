@@ -17,7 +17,7 @@ async function tunedRun(best: number | null, state: 'finished' | null = 'finishe
       step,
       async (folder) => {
         await writeFile(path.join(folder, 'config.json'), '{}');
-        await writeFile(path.join(folder, 'model.safetensors'), `weights of ${step}`);
+        await writeFile(path.join(folder, 'model.safetensors'), `weights of step ${step}`);
         for (const name of ['optimizer.safetensors', 'method.safetensors', 'base-of.json'])
           await writeFile(path.join(folder, name), 'large');
         await writeFile(
