@@ -105,4 +105,18 @@ describe('runWarnings', () => {
     const sparse = events.flatMap((event) => [event, { step: event.step, time: event.time }]);
     assert.deepEqual(kinds(sparse), ['collapse']);
   });
+
+  it('tell of a loss that is far larger than its median, until it is long past', () => {
+    const losses = (at: number, size: number) =>
+      steps(30, { loss: (step) => (step === at ? size : step % 2 ? 0.5 : -0.4) });
+    assert.deepEqual(kinds(losses(28, -60)), ['spike']);
+    assert.match(
+      runWarnings(losses(28, 60), running)[0]!.text,
+      /^The size of the loss at step 28 was 60, more than 100 times/,
+    );
+    assert.deepEqual(kinds(losses(28, 30)), [], 'a large one is no spike');
+    assert.deepEqual(kinds(losses(15, 60)), [], 'it has recovered');
+    assert.deepEqual(kinds(losses(3, 60)), [], 'too early for a median');
+    assert.deepEqual(kinds(steps(30, { loss: (step) => (step === 29 ? 1 : 0) })), [], 'nothing was learnt before');
+  });
 });
