@@ -1,5 +1,6 @@
 // Shared code of the programs that run tests inside the sandbox. A candidate may load this module too: it contains no
 // secret. Functions that are used after a candidate is loaded are saved here first, so a candidate cannot replace them.
+import asyncHooks from 'node:async_hooks';
 import { fstatSync, readFileSync, writeSync } from 'node:fs';
 import inspector from 'node:inspector';
 import { syncBuiltinESMExports } from 'node:module';
@@ -89,9 +90,29 @@ export function closeBackDoors(others = []) {
   for (const name of /** @type {const} */ (['getHeapSnapshot', 'writeHeapSnapshot', 'setFlagsFromString']))
     Object.assign(v8, { [name]: undefined });
   Object.assign(inspector, { Session: undefined, open: undefined });
+  hideAsyncResources();
   syncBuiltinESMExports();
   Object.freeze(v8);
   Object.freeze(inspector);
+  Object.freeze(asyncHooks);
+}
+
+/**
+ * Hides the objects behind asynchronous work. One of them is the running test of node:test, whose methods a candidate could
+ * replace. Everything else about asynchronous work stays available.
+ */
+function hideAsyncResources() {
+  const { createHook, AsyncResource } = asyncHooks;
+  Object.assign(asyncHooks, {
+    executionAsyncResource: () => ({}),
+    /** @param {import('node:async_hooks').HookCallbacks} callbacks */
+    createHook: (callbacks) => {
+      const { init } = callbacks;
+      return createHook(init ? { ...callbacks, init: (id, type, trigger) => init(id, type, trigger, {}) } : callbacks);
+    },
+  });
+  // A replaced method would be called with the running test as its `this`.
+  Object.freeze(AsyncResource.prototype);
 }
 
 /**

@@ -1,4 +1,5 @@
-// Runs the tests of one candidate inside the sandbox. Reads a job from stdin and writes a report to descriptor 3.
+// Runs the tests of one candidate inside the sandbox, in one process with it: for problems whose values cannot be copied to
+// another process (`separate-runner.mjs` is for the others). Reads a job from stdin and writes a report to descriptor 3.
 //
 // The nonce is read, the tests are compiled and the assertions are frozen before the candidate is loaded. Run it with
 // --frozen-intrinsics, which freezes the language's own objects too. Output, exit codes and errors of the candidate are
@@ -7,8 +8,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { compileFunction } from 'node:vm';
-import { closeBackDoors, freezeModules, messageOf, openReport } from './common.mjs';
+import { compileTests } from './code-tests.mjs';
+import { closeBackDoors, freezeModules, openReport } from './common.mjs';
 
 /** @type {{ nonce: string, tests: string, names: string[] }} */
 const { nonce, tests, names } = JSON.parse(readFileSync(0, 'utf8'));
@@ -17,31 +18,17 @@ const { nonce, tests, names } = JSON.parse(readFileSync(0, 'utf8'));
 const text = String;
 const { report, end } = openReport(nonce);
 
-const run = compileFunction(
-  // The inner block lets tests declare their own `test`, `assert` or `require`.
-  `'use strict'; return (async () => { {\n${tests}\n} })();`,
-  ['test', 'assert', 'require', 'console', ...names],
-  { filename: 'tests' },
-);
+const run = compileTests(tests, names);
 freezeModules([assert, createRequire(import.meta.url)('node:assert')]);
 fixGlobals();
 closeBackDoors(['dlopen']);
 report({ kind: 'started' });
 
 const candidate = await import(new URL('candidate.mjs', pathToFileURL(`${process.cwd()}/`)).href);
-/** @type {{ id: string, body: () => unknown }[]} */
-const registered = [];
-/** @type {(name: string, body: () => unknown) => void} */
-const test = (name, body) => {
-  const same = registered.filter(({ id }) => id === name || id.startsWith(`${name} #`)).length;
-  registered[registered.length] = { id: same === 0 ? text(name) : `${name} #${same + 1}`, body };
-};
-const whole = await outcome(() =>
-  run(test, assert, createRequire(import.meta.url), assertingConsole(), ...names.map((name) => candidate[name])),
+await run(
+  names.map((name) => candidate[name]),
+  report,
 );
-// Plain assertions without test functions count as one test, which passes if they all run.
-if (registered.length === 0 || !whole.passed) report({ kind: 'test', id: 'all', ...whole });
-else for (const { id, body } of registered) report({ kind: 'test', id, ...(await outcome(body)) });
 report({ kind: 'finished' });
 end();
 
@@ -53,21 +40,4 @@ function fixGlobals() {
     const value = Reflect.get(globalThis, name);
     Object.defineProperty(globalThis, name, { value, writable: false, configurable: false });
   }
-}
-
-/** @param {() => unknown} body */
-async function outcome(body) {
-  try {
-    await body();
-    return { passed: true };
-  } catch (error) {
-    return { passed: false, message: messageOf(error) };
-  }
-}
-
-/** A console whose `assert` throws: HumanEval's JavaScript rows use `console.assert`, which normally only prints. */
-function assertingConsole() {
-  /** @type {(condition: unknown, ...said: unknown[]) => void} */
-  const check = (condition, ...said) => assert.ok(condition, said.map(text).join(' ') || 'an assertion on the console');
-  return { ...console, assert: check };
 }

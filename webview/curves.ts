@@ -30,6 +30,12 @@ const panels: readonly Panel[] = [
     format: percent,
     metrics: [['frac_reward_zero_std', 'share of groups']],
   },
+  {
+    title: 'Attempts that pass, by difficulty',
+    note: 'Harder problems are drawn once enough attempts at easier ones pass.',
+    format: percent,
+    metrics: [['pass_rate/*', '']],
+  },
   { title: 'Loss', metrics: [['loss', 'loss']] },
   { title: 'Gradient norm, before clipping', metrics: [['grad_norm', 'gradient norm']] },
   {
@@ -60,7 +66,7 @@ const notPlotted = new Set(['step', 'time', 'num_tokens', 'epoch']);
 
 /** A run's charts: evaluations first, then every metric of its steps. */
 export function chartsOf(steps: readonly StepEvent[], evaluations: readonly EvaluationEvent[]): Chart[] {
-  const evaluated = evaluationCharts(evaluations);
+  const evaluated = evaluationCharts(evaluations.filter(({ evaluation }) => evaluation.split !== 'trial'));
   return [...evaluated.metrics, ...stepCharts(steps), ...evaluated.measures];
 }
 

@@ -2,7 +2,7 @@ import './page.css';
 import './panel/theme.css';
 import './evaluation.css';
 import type { EvaluationReport, EvaluationRow, EvaluationUpdate } from '../src/protocol/evaluation.ts';
-import { element } from './element.ts';
+import { element, setText } from './element.ts';
 import { answersTo } from './evaluation/answers.ts';
 import { connectHost } from './evaluation/host.ts';
 import { masthead } from './evaluation/masthead.ts';
@@ -22,7 +22,7 @@ host.ask({ kind: 'ready' });
 
 function receive(update: EvaluationUpdate): void {
   if (update.kind === 'failed') {
-    notice.textContent = update.reason;
+    setText(notice, update.reason);
     notice.hidden = false;
     return;
   }

@@ -1,8 +1,9 @@
+import { printable } from '../src/protocol/printable.ts';
 import type { Frame } from '../src/protocol/sample.ts';
 
-/** Replaces white space with visible characters. */
+/** Replaces white space and control characters with visible characters. */
 export const visibleText = (text: string): string =>
-  text.replaceAll(' ', '\u2423').replaceAll('\n', '\u21b5').replaceAll('\t', '\u21e5');
+  printable(text.replaceAll(' ', '\u2423').replaceAll('\n', '\u21b5').replaceAll('\t', '\u21e5'));
 
 /** The name of a token in a sentence; positions after the end have no text. */
 export const tokenName = (token: string | null): string =>

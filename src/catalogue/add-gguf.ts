@@ -6,7 +6,7 @@ import { GgufFile } from '../model/gguf/gguf-file.ts';
 import type { StoredBytes } from '../model/safetensors.ts';
 import { size } from '../platform/amounts.ts';
 import { Interrupted } from '../platform/errors.ts';
-import { printable } from '../platform/printable.ts';
+import { withoutControls } from '../protocol/printable.ts';
 import { assertFits, type FreeSpace, whenFull } from './disk-space.ts';
 import { assertFreeName } from './free-name.ts';
 import { Staging } from './staging.ts';
@@ -81,7 +81,7 @@ function watched(
 
 /** A card for a converted model, from the metadata of the GGUF file. */
 function cardOf(file: string, name: string, { name: title, licence, formats }: GgufCheckpoint): string {
-  const line = (text: string) => printable(text).replace(/\s+/g, ' ').trim();
+  const line = (text: string) => withoutControls(text).replace(/\s+/g, ' ').trim();
   return [
     ...(licence === undefined ? [] : ['---', `license: ${JSON.stringify(line(licence))}`, '---', '']),
     `# ${line(title ?? name)}`,

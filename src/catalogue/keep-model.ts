@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as z from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { readJson } from '../platform/files.ts';
+import { checkDigests } from '../platform/folder-digests.ts';
 import { isModelName } from '../platform/model-name.ts';
 import type { Interval } from '../protocol/interval.ts';
 import { bestCheckpoint } from '../runs/checkpoints.ts';
@@ -15,7 +16,7 @@ import { publishModel } from './publish-model.ts';
  * Copies the best checkpoint of a tuning run to a new model under `models` and returns its folder. The new model does
  * not depend on the run.
  *
- * @throws UserError if the name is invalid or taken, the run is active, or it has no checkpoint
+ * @throws UserError if the name is invalid or taken, the run is active, or it has no checkpoint or a damaged one
  */
 export async function keepModel(dir: string, models: string, name: string): Promise<string> {
   if (!isModelName(name))
@@ -27,6 +28,11 @@ export async function keepModel(dir: string, models: string, name: string): Prom
     throw new UserError('The run is still active; stop it or wait until it ends.');
   const checkpoint = await bestCheckpoint(dir);
   if (!checkpoint) throw new UserError(`The run ${dir} has no checkpoint, so there is no model to keep.`);
+  const check = await checkDigests(checkpoint.dir);
+  if (check.state === 'damaged')
+    throw new UserError(
+      `The best checkpoint of ${dir}, of step ${checkpoint.step}, is damaged (${check.reason}), so it was not kept; restore it from a copy, or use another checkpoint of the run by its path.`,
+    );
   await publishModel(checkpoint.dir, output, await cardOf(dir, name, checkpoint.step));
   return output;
 }

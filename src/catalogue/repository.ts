@@ -2,7 +2,7 @@ import { listFiles, modelInfo } from '@huggingface/hub';
 import { z } from 'zod';
 import { UserError } from '../platform/errors.ts';
 import type { HubId } from '../platform/model-name.ts';
-import { printable } from '../platform/printable.ts';
+import { withoutControls } from '../protocol/printable.ts';
 import type { HubClient } from './hub-client.ts';
 
 /** The most files that the root of a repository may have. The largest models have a few hundred. */
@@ -101,6 +101,6 @@ export function licenceIn(header: Readonly<{ license?: unknown; license_name?: u
   const { license, license_name: named } = header;
   const licence = license === 'other' && typeof named === 'string' ? named : license;
   const one = Array.isArray(licence) ? licence.join(', ') : licence;
-  const words = typeof one === 'string' ? printable(one).replace(/\s+/g, ' ').trim().slice(0, 80) : '';
+  const words = typeof one === 'string' ? withoutControls(one).replace(/\s+/g, ' ').trim().slice(0, 80) : '';
   return words === '' ? null : words;
 }

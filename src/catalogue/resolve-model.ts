@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { adapterFiles, isAdapter, readAdapterConfig } from '../model/adapter-folder.ts';
 import { inFolder } from '../model/architectures/description.ts';
@@ -10,6 +11,7 @@ import type { AdapterConfig } from '../model/lora.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
 import { weightFiles } from '../model/stored-weights.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
+import { assertRegular } from '../platform/files.ts';
 import { findModel, modelName } from './find-model.ts';
 
 /**
@@ -20,8 +22,10 @@ import { findModel, modelName } from './find-model.ts';
  */
 export async function resolveModel(name: string): Promise<ResolvedModel> {
   const folder = await findModel(name);
+  await assertRegularFiles(folder);
   const adapter = (await isAdapter(folder)) ? await readAdapterConfig(folder) : null;
   const base = adapter ? await findBase(folder, adapter) : folder;
+  if (base !== folder) await assertRegularFiles(base);
   const read = await readConfigOf(folder, base, adapter);
   const baseDigest = once(async () => digestOf(await weightFiles(base)));
   const precision = adapter?.base.precision ?? 'f32';
@@ -50,6 +54,11 @@ async function readConfigOf(folder: string, base: string, adapter: AdapterConfig
   const read = await readConfig(inFolder(base));
   const conversion = adapter?.base.conversion;
   return conversion ? { ...read, config: convertedConfig(read.config, conversion, folder) } : read;
+}
+
+/** Throws a `UserError` if a model's folder has an entry that is neither a file nor a folder. */
+async function assertRegularFiles(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await assertRegular(path.join(folder, name));
 }
 
 async function findBase(folder: string, { base: { name } }: AdapterConfig): Promise<string> {

@@ -1,11 +1,13 @@
 import { Command, CommanderError, type CommandOptions } from 'commander';
 import { Interrupted, messageOf, UsageError, UserError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
-import type { AddCommand, CommandContext, Work } from './command.ts';
+import { printable, printableJson, printableLine } from '../protocol/printable.ts';
+import type { AddCommand, CommandContext, CommandResult, Work } from './command.ts';
 import { addBench } from './commands/bench.ts';
 import { addCompare } from './commands/compare.ts';
 import { addComplete } from './commands/complete.ts';
 import { addDevices } from './commands/devices.ts';
+import { addDiagnostics } from './commands/diagnostics.ts';
 import { addDiscover } from './commands/discover.ts';
 import { addDryRun } from './commands/dry-run.ts';
 import { addEval } from './commands/eval.ts';
@@ -33,6 +35,8 @@ export const exit = { done: 0, failed: 1, badUsage: 2, interrupted: 130 } as con
 export interface Terminal {
   /** Aborted to stop a long command, which then saves its work. */
   readonly signal: AbortSignal;
+  /** Whether stdout, and whether stderr, is a terminal; absent: neither. */
+  readonly isTerminal?: { readonly out: boolean; readonly err: boolean };
   /** Writes to stdout. The promise settles when the text is written. */
   readonly out: (text: string) => Promise<void>;
   /** Writes to stderr. */
@@ -50,7 +54,7 @@ export async function commandLine(args: readonly string[], terminal: Terminal): 
     if (message === null) await terminal.out('');
     else {
       terminal.err(`unmask: ${message}\n`);
-      if (args.includes('--json')) await terminal.out(`${JSON.stringify({ error: { message } })}\n`);
+      if (args.includes('--json')) await terminal.out(`${printableJson({ error: { message } })}\n`);
     }
     return code;
   }
@@ -90,20 +94,24 @@ function commands(terminal: Terminal): Command {
         const context: CommandContext = {
           signal: terminal.signal,
           json: options.json === true,
-          progress: (line) => terminal.err(`${line}\n`),
+          progress(line, { replacesLast = false } = {}) {
+            const back = replacesLast && terminal.isTerminal?.err ? '\x1b[1A\x1b[2K' : '';
+            terminal.err(`${back}${printableLine(line)}\n`);
+          },
           specified: command.options
             .filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
             .map((option) => option.long as string),
         };
-        const { document, lines } = await work(options, context);
+        const result = await work(options, context);
         // A command that ignored the signal counts as stopped too. A server is expected to end by the signal.
         if (terminal.signal.aborted && name !== 'serve')
           throw new Interrupted(`unmask ${name} was stopped; its result is not shown.`);
-        await terminal.out(context.json ? `${JSON.stringify(document)}\n` : lines.map((line) => `${line}\n`).join(''));
+        await terminal.out(context.json ? `${printableJson(result.document)}\n` : textOf(result, terminal));
       });
   for (const addCommand of [
     addStart,
     addDevices,
+    addDiagnostics,
     addDiscover,
     addDryRun,
     addSelfTest,
@@ -130,24 +138,32 @@ function commands(terminal: Terminal): Command {
   return program;
 }
 
-/** The exit code and the message for an error; the message is null if the user asked for help. */
+/** What a command prints without `--json`. */
+function textOf({ lines, content }: CommandResult, { isTerminal }: Terminal): string {
+  const text = lines.map((line) => `${printableLine(line)}\n`).join('');
+  if (content === undefined) return text;
+  return `${text}${isTerminal?.out ? printable(content) : content}${content.endsWith('\n') ? '' : '\n'}`;
+}
+
+/** The exit code and the printable message for an error; the message is null if the user asked for help. */
 function failure(error: unknown): { readonly code: number; readonly message: string | null } {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return { code: exit.done, message: null };
     // Commander printed help because the command was missing or unknown.
     const said = error.code === 'commander.help' ? 'no known command was given' : error.message;
-    const sentence = said
+    const reason = said
       .replace(/^error: /, '')
       .replace(/\s+/g, ' ')
       .replace(/\.$/, '');
-    return { code: exit.badUsage, message: `${sentence}; see \`unmask --help\`.` };
+    return { code: exit.badUsage, message: `${printableLine(reason)}; see \`unmask --help\`.` };
   }
-  if (error instanceof Interrupted) return { code: exit.interrupted, message: error.message };
+  const sentence = printableLine(messageOf(error));
+  if (error instanceof Interrupted) return { code: exit.interrupted, message: sentence };
   // Node throws this error if an operation was aborted by the signal.
   if (error instanceof Error && error.name === 'AbortError')
     return { code: exit.interrupted, message: 'It was stopped before it had a result.' };
-  if (error instanceof UsageError) return { code: exit.badUsage, message: error.message };
-  if (error instanceof UserError) return { code: exit.failed, message: error.message };
+  if (error instanceof UsageError) return { code: exit.badUsage, message: sentence };
+  if (error instanceof UserError) return { code: exit.failed, message: sentence };
   // Any other error is a defect, and its stack is printed.
-  return { code: exit.failed, message: error instanceof Error ? (error.stack ?? error.message) : messageOf(error) };
+  return { code: exit.failed, message: error instanceof Error ? printable(error.stack ?? error.message) : sentence };
 }

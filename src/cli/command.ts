@@ -10,16 +10,19 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Whether to print one JSON document on stdout. */
   readonly json: boolean;
-  /** Writes a line of progress to stderr. */
-  readonly progress: (line: string) => void;
+  /** Writes a line of progress to stderr. On a terminal it takes the place of the last one if `replacesLast` is true. */
+  readonly progress: (line: string, options?: { readonly replacesLast?: boolean }) => void;
   /** The names of the options on the command line, such as `--seed`. */
   readonly specified: readonly string[];
 }
 
-/** The result of a subcommand: the document for `--json`, and lines of text otherwise. */
+/** The result of a subcommand: the document for `--json`, and otherwise lines of text or the content of a file. */
 export interface CommandResult {
   readonly document: unknown;
+  /** One line each. Line breaks and control characters in them are shown as escapes. */
   readonly lines: readonly string[];
+  /** A text for a file or a pipe, which gets it unchanged. A terminal gets its control characters as escapes. */
+  readonly content?: string;
 }
 
 /** The function of a subcommand, which receives the parsed options. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { styleText } from 'node:util';
+import { printableLine } from '../protocol/printable.ts';
 import type { Frame } from '../protocol/sample.ts';
 
 /** Milliseconds per frame on a terminal. */
@@ -37,7 +38,7 @@ export async function showDenoising(
 
 function canvasLines({ tokens, revealedAt, step }: Frame, columns: number | undefined, colour: boolean): string[] {
   const cells = tokens.map((token, position) => {
-    const shown = token === null ? '·' : token;
+    const shown = token === null ? '·' : printableLine(token);
     if (!colour) return shown;
     if (token === null) return styleText('dim', shown);
     return revealedAt[position] === step ? styleText(['bold', 'green'], shown) : shown;

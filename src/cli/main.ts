@@ -1,13 +1,7 @@
-import { Interrupted } from '../platform/errors.ts';
 import { commandLine, exit } from './command-line.ts';
+import { ignoresHangUp, stopOnSignals } from './interruption.ts';
 
-const interruption = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const)
-  process.on(name, () => {
-    if (interruption.signal.aborted) process.exit(exit.interrupted);
-    process.stderr.write('\nStopping and saving what can be resumed. Press Ctrl+C again to stop at once.\n');
-    interruption.abort(new Interrupted('The command was stopped before it had a result.'));
-  });
+const stopped = stopOnSignals({ onHangUp: !ignoresHangUp() });
 // A closed pipe (`unmask runs list | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? exit.done : exit.failed),
@@ -16,7 +10,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
 process.stderr.on('error', () => undefined);
 
 const code = await commandLine(process.argv.slice(2), {
-  signal: interruption.signal,
+  signal: stopped,
+  isTerminal: { out: process.stdout.isTTY === true, err: process.stderr.isTTY === true },
   // Waits until the text is written, so that the exit does not cut it off.
   out: (text) => new Promise((resolve) => process.stdout.write(text, () => resolve())),
   err: (text) => process.stderr.write(text),

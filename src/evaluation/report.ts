@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../platform/errors.ts';
 import { readText, writeAtomic } from '../platform/files.ts';
+import { printable } from '../protocol/printable.ts';
 import type { ReportData, ReportPage } from '../protocol/report.ts';
 import { verdicts } from './verdict.ts';
 
@@ -74,10 +75,10 @@ function inlineScript(script: string): string {
   return script.replace(/<(?=\/script|!--)/gi, '\\x3c');
 }
 
-/** Escapes text for use in a page and in attributes. */
+/** Escapes text for use in a page and in attributes, and makes control characters visible. */
 export function escapeHtml(text: string): string {
   const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
+  return printable(text).replace(/[&<>"']/g, (character) => entities[character] as string);
 }
 
 const hash = (text: string): string => `sha256-${createHash('sha256').update(text).digest('base64')}`;

@@ -1,6 +1,7 @@
 /** The command ids that package.json declares; a test checks that both lists agree. */
 export const commands = {
   addModel: 'unmask.addModel',
+  collectDiagnostics: 'unmask.collectDiagnostics',
   compareWithBase: 'unmask.compareWithBase',
   deleteAllData: 'unmask.deleteAllData',
   deleteEvaluation: 'unmask.deleteEvaluation',

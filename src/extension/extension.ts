@@ -1,10 +1,13 @@
 import * as vscode from 'vscode';
+import { askUnmask } from './ask-unmask.ts';
+import { registerCollectDiagnostics } from './collect-diagnostics.ts';
 import { registerCompletionSwitches } from './completion-switches.ts';
 import { commands } from './contributions.ts';
 import { registerDataHome } from './data-home.ts';
 import { registerExplainCompletion } from './explain-completion.ts';
 import { ChosenModel } from './models/chosen-model.ts';
 import { NodeChoice } from './node-choice.ts';
+import { printableLog } from './printable-log.ts';
 import type { AllTrees } from './run-features.ts';
 import { Runtime } from './runtime.ts';
 import { registerServeCompletions } from './serve-completions.ts';
@@ -18,7 +21,7 @@ export interface UnmaskApi {
 }
 
 export async function activate(context: vscode.ExtensionContext): Promise<UnmaskApi> {
-  const log = vscode.window.createOutputChannel('Unmask', { log: true });
+  const log = printableLog(vscode.window.createOutputChannel('Unmask', { log: true }));
   const script = context.asAbsolutePath('dist/unmask.mjs');
   registerDataHome(context);
   const nodes = new NodeChoice(context, script, log);
@@ -38,6 +41,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   registerCompletionSwitches(context, runtime);
   registerExplainCompletion(context, runtime, pages);
   registerShowDevices(context, pages, log);
+  registerCollectDiagnostics(context, { ask: askUnmask(nodes, script, log), runtime, pages, log });
 
   // The rest takes longer to load than everything above, so it waits for the next turn of the event loop.
   await new Promise(setImmediate);

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { Interrupted, messageOf, UserError } from '../platform/errors.ts';
 import type { DevicesReport } from '../protocol/devices.ts';
+import { printableLine } from '../protocol/printable.ts';
 import { signalOf } from './abort-signal.ts';
 import { commands, settings } from './contributions.ts';
 import { devicesPage, type RejectedNode } from './devices-page.ts';
@@ -85,10 +86,12 @@ function showDevicesError(error: unknown, log: vscode.LogOutputChannel): void {
   log.error(error instanceof UserError ? error.message : (error as Error));
   const [openSettings, openLog] = ['Open Settings', 'Show Log'];
   // Not awaited: the command is done, even if the message stays open.
-  void vscode.window.showErrorMessage(`Unmask: ${messageOf(error)}`, openSettings, openLog).then((answer) => {
-    if (answer === openSettings) void vscode.commands.executeCommand('workbench.action.openSettings', settings.node);
-    if (answer === openLog) log.show();
-  });
+  void vscode.window
+    .showErrorMessage(`Unmask: ${printableLine(messageOf(error))}`, openSettings, openLog)
+    .then((answer) => {
+      if (answer === openSettings) void vscode.commands.executeCommand('workbench.action.openSettings', settings.node);
+      if (answer === openLog) log.show();
+    });
 }
 
 function script(context: vscode.ExtensionContext): string {

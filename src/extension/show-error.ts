@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { Interrupted, messageOf, UserError } from '../platform/errors.ts';
+import { printableLine } from '../protocol/printable.ts';
 
 /** Shows the error of a command, except a cancellation, which the user has chosen. */
 export function showError(error: unknown, log: vscode.LogOutputChannel): void {
@@ -10,7 +11,7 @@ export function showError(error: unknown, log: vscode.LogOutputChannel): void {
   log.error(error instanceof UserError ? error.message : (error as Error));
   const openLog = 'Show Log';
   // Not awaited: the command is done, even if the message stays open.
-  void vscode.window.showErrorMessage(`Unmask: ${messageOf(error)}`, openLog).then((answer) => {
+  void vscode.window.showErrorMessage(`Unmask: ${printableLine(messageOf(error))}`, openLog).then((answer) => {
     if (answer === openLog) log.show();
   });
 }

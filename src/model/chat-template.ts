@@ -1,5 +1,6 @@
 import { Template } from '@huggingface/jinja';
 import { messageOf, UserError } from '../platform/errors.ts';
+import { renderInTime } from './bounded-tokenizer.ts';
 
 /** A rendered text, and the position of the message in it, [from, to). */
 export interface RenderedMessage {
@@ -20,10 +21,12 @@ const placeholder = '\uE000message\uE001';
  */
 export class ChatTemplate {
   readonly #template: Template;
+  readonly #source: string;
   readonly #tokens: Record<string, string>;
 
-  private constructor(template: Template, tokens: Record<string, string>) {
+  private constructor(template: Template, source: string, tokens: Record<string, string>) {
     this.#template = template;
+    this.#source = source;
     this.#tokens = tokens;
   }
 
@@ -39,7 +42,7 @@ export class ChatTemplate {
       if (typeof content === 'string') tokens[name] = content;
     }
     try {
-      return new ChatTemplate(new Template(source), tokens);
+      return new ChatTemplate(new Template(source), source, tokens);
     } catch (error) {
       throw new UserError(`The model's chat_template cannot be read (${messageOf(error)}); choose another format.`);
     }
@@ -61,12 +64,14 @@ export class ChatTemplate {
 
   #rendered(message: string): string {
     try {
-      return this.#template.render({
-        ...this.#tokens,
-        messages: [{ role: 'user', content: message }],
-        add_generation_prompt: true,
-        enable_thinking: false,
-      });
+      return renderInTime(this.#source, () =>
+        this.#template.render({
+          ...this.#tokens,
+          messages: [{ role: 'user', content: message }],
+          add_generation_prompt: true,
+          enable_thinking: false,
+        }),
+      );
     } catch (error) {
       throw new UserError(`The model's chat_template fails (${messageOf(error)}); choose another format.`);
     }

@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { HostTensor, TensorSource } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { writeJson } from '../platform/files.ts';
+import { assertUndamaged } from '../platform/folder-digests.ts';
 import { readAdapter } from './adapter-folder.ts';
 import type { ModelConfig } from './config.ts';
 import type { GenerationDefaults } from './generation.ts';
@@ -22,11 +23,14 @@ export interface Checkpoint<Weights = Map<string, HostTensor>> {
   readonly adapter?: Adapter | undefined;
 }
 
+/** Files of a run's checkpoint that only training reads. Damage to them does not change what the model computes. */
+const trainingFiles = ['optimizer.safetensors', 'method.safetensors', 'state.json'];
+
 /**
  * Opens a model: reads its tokenizer and its adapter. Full weights are read later, one tensor at a time, so damaged values
- * are found only then.
+ * are found only then, unless the folder has digests (`folder-digests.ts`).
  *
- * @throws UserError that names the file which is missing, cut off or not supported
+ * @throws UserError that names the file which is missing, cut off, not supported, or different from its digest
  */
 export async function openCheckpoint(model: ResolvedModel): Promise<Checkpoint<TensorSource>> {
   const checkpoint = await openBase(model);
@@ -41,6 +45,7 @@ export async function openBase({
   architecture,
   generation,
 }: ResolvedModel): Promise<Checkpoint<TensorSource>> {
+  await assertUndamaged(base, trainingFiles);
   const tokenizer = await Tokenizer.read(base);
   if (tokenizer.largestId >= config.vocab_size)
     throw new UserError(
@@ -59,6 +64,7 @@ export async function openBase({
 export async function openAdapter(model: ResolvedModel, baseDigest = model.baseDigest): Promise<Adapter | null> {
   const { folder, base, config, adapter } = model;
   if (!adapter) return null;
+  await assertUndamaged(folder, trainingFiles);
   const read = await readAdapter(folder, adapter, config);
   if (adapter.base.digest !== null && adapter.base.digest !== (await baseDigest()))
     throw new UserError(

@@ -5,8 +5,8 @@ import { cannotRead, writeAtomicParts } from '../platform/files.ts';
 import { narrowToBf16, widenBf16, widenF16 } from './number-formats.ts';
 import { parseHeader, type StoredTensor, shown } from './safetensors-header.ts';
 
-/** The longest valid header in bytes. 100 MB describe more tensors than any model has, so a longer header is damaged. */
-const longestHeader = 100_000_000;
+/** The longest valid header in bytes. 32 MB describe more tensors than any model has, so a longer header is damaged. */
+const longestHeader = 32_000_000;
 
 /** The number of elements that are read and converted at a time. */
 const numbersAtATime = 2 ** 20;

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { messageOf, UserError } from '../platform/errors.ts';
-import { readJson, readText } from '../platform/files.ts';
+import { assertRegular, readJson, readText } from '../platform/files.ts';
+import { withinTime } from '../platform/time-limit.ts';
+import { problemOfEncoding, problemOfTokenizer } from './bounded-tokenizer.ts';
 import { byteLevelTokenizer } from './byte-level-tokenizer.ts';
 import { ChatTemplate } from './chat-template.ts';
 
@@ -13,8 +15,14 @@ export interface TokenizerFiles {
   readonly config: object;
 }
 
+/** Milliseconds to construct a tokenizer; the largest published ones take about 2,000 on a slow machine. */
+const constructionTime = 60_000;
+
 /** An upper limit for token ids, because memory is allocated up to the largest id. */
 const mostIds = 2 ** 24;
+
+/** The files that `Tokenizer.read` reads. */
+const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'vocab.json', 'merges.txt'];
 
 /** The token ids in `tokenizer.json`, as far as the file can be parsed. */
 function declaredIds(tokenizer: unknown): unknown[] {
@@ -53,6 +61,7 @@ export class Tokenizer {
 
   static async read(folder: string): Promise<Tokenizer> {
     const [file, template] = [path.join(folder, 'tokenizer.json'), path.join(folder, 'chat_template.jinja')];
+    for (const name of tokenizerFiles) await assertRegular(path.join(folder, name));
     const written = await readJson(path.join(folder, 'tokenizer_config.json'));
     if (typeof written !== 'object' || written === null || Array.isArray(written))
       throw new UserError(`${path.join(folder, 'tokenizer_config.json')} is not a JSON object; restore the file.`);
@@ -64,11 +73,17 @@ export class Tokenizer {
     );
     if (wrong !== undefined)
       throw new UserError(`${file} has a token whose id is ${JSON.stringify(wrong)}; restore the file.`);
+    const excess = problemOfTokenizer(Object(tokenizer));
+    if (excess !== null) throw new UserError(`${file} cannot be used: ${excess}; choose another model.`);
+    let made: Tokenizer;
     try {
-      return new Tokenizer({ tokenizer, config });
+      made = withinTime(constructionTime, () => new Tokenizer({ tokenizer, config }));
     } catch (error) {
       throw new UserError(`${file} is not a tokenizer that can be used (${messageOf(error)}); restore the file.`);
     }
+    const slow = problemOfEncoding((text) => made.encode(text));
+    if (slow !== null) throw new UserError(`${file} cannot be used: ${slow}; choose another model.`);
+    return made;
   }
 
   /** The largest token id. */

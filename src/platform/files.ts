@@ -71,9 +71,14 @@ export async function writeJson(file: string, value: unknown): Promise<void> {
   await writeAtomic(file, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Reads a JSON file. Throws a `UserError` that names the file if it is missing or is not valid JSON. */
-export async function readJson(file: string): Promise<unknown> {
-  const text = await readText(file);
+/** The largest file of text that is read at once, in bytes. Tokenizers of published models have up to 40 MB. */
+const largestText = 256 * 2 ** 20;
+
+/**
+ * Reads a JSON file. Throws a `UserError` that names the file if it is missing, larger than `largest` bytes or not valid JSON.
+ */
+export async function readJson(file: string, largest = largestText): Promise<unknown> {
+  const text = await readText(file, largest);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -81,13 +86,29 @@ export async function readJson(file: string): Promise<unknown> {
   }
 }
 
-/** Reads a text file. Throws a `UserError` that names the file if it cannot be read. */
-export async function readText(file: string): Promise<string> {
+/** Reads a text file. Throws a `UserError` that names the file if it cannot be read or is larger than `largest` bytes. */
+export async function readText(file: string, largest = largestText): Promise<string> {
   try {
+    const { size } = await stat(file);
+    if (size > largest)
+      throw new UserError(
+        `${file} has ${size} bytes, and at most ${largest} are read; check that it is the right file.`,
+      );
     return await readFile(file, 'utf8');
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(cannotRead(file, error));
   }
+}
+
+/**
+ * Throws a `UserError` if something exists at a path that is neither a file nor a folder, such as a named pipe, which a read
+ * would wait for forever. For folders from outside.
+ */
+export async function assertRegular(file: string): Promise<void> {
+  const found = await stat(file).catch(() => null);
+  if (found !== null && !found.isFile() && !found.isDirectory())
+    throw new UserError(`${file} is not a regular file; replace it by one.`);
 }
 
 export function cannotRead(file: string, error: unknown): string {

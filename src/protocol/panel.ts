@@ -10,7 +10,7 @@ import type { CompletionFrame, DenoiseResult } from './runtime.ts';
 
 /** A problem in a run, and its cause. */
 export interface RunWarning {
-  readonly kind: 'not-finite' | 'collapse' | 'no-variance' | 'failed';
+  readonly kind: 'not-finite' | 'collapse' | 'no-variance' | 'spike' | 'failed';
   /** What happened, the likely cause and what to do. */
   readonly text: string;
   /** The first step with this problem. */

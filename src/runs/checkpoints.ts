@@ -4,6 +4,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
 import { readJson, writeJson } from '../platform/files.ts';
+import { recordDigests } from '../platform/folder-digests.ts';
 import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
 
 export interface Checkpoint {
@@ -27,16 +28,22 @@ export async function bestCheckpoint(dir: string): Promise<Checkpoint | null> {
   const checkpoints = await listCheckpoints(dir);
   const last = checkpoints.at(-1);
   if (!last) return null;
-  const state = await readJson(path.join(last.dir, 'state.json')).catch(() => null);
-  const best = progressSchema.safeParse(state).data?.best?.step;
+  const best = await recordedBest(last);
   return checkpoints.find(({ step }) => step === best) ?? last;
+}
+
+/** The step with the best validation result, as recorded in a checkpoint; null if no step was rated. */
+export async function recordedBest(checkpoint: Checkpoint): Promise<number | null> {
+  const state = await readJson(path.join(checkpoint.dir, 'state.json')).catch(() => null);
+  return progressSchema.safeParse(state).data?.best?.step ?? null;
 }
 
 const progressSchema = z.object({ best: z.object({ step: z.number() }).nullable() });
 
 /**
  * Writes the checkpoint of a step: `write` fills a temporary folder, which is renamed to `checkpoints/step-NNNNNN` when
- * all of it is on the disk. A checkpoint of the same step is replaced. If `write` throws, the folder is removed.
+ * all of it is on the disk. The folder gets a record of the digests of its files, by which damage is found when the run
+ * is resumed. A checkpoint of the same step is replaced. If `write` throws, the folder is removed.
  */
 export async function commitCheckpoint(
   dir: string,
@@ -49,6 +56,7 @@ export async function commitCheckpoint(
   await mkdir(temporary, { recursive: true });
   try {
     await write(temporary);
+    await recordDigests(temporary);
     await flushFiles(temporary);
     await removeFolder(target);
     await rename(temporary, target);

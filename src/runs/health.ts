@@ -1,12 +1,14 @@
 import type { RunEvent, StepEvent } from '../protocol/events.ts';
 import type { RunWarning } from '../protocol/panel.ts';
 import type { RunStatus } from '../protocol/run.ts';
-import { stepsOf } from './reader.ts';
+import { evaluationsOf, stepsOf } from './reader.ts';
 
 /** Steps that are averaged before they are compared, so that a single bad batch does not count as a collapse. */
 const window = 10;
 /** A metric has collapsed if its mean over the window is below this fraction of the best earlier window. */
 const collapsedBelow = { reward: 0.5, entropy: 0.1, 'completions/mean_length': 0.3 } as const;
+/** The loss spikes if its size is more than this many times the median of the steps before it. */
+const spikeFrom = 100;
 /** Number of consecutive steps without variance that cause a warning, and the fraction of such groups in a step. */
 const streak = 5;
 const noVarianceFrom = 0.95;
@@ -20,11 +22,18 @@ const causes = {
 
 /**
  * Warnings of a run, with the likely cause and what to do: it failed, a value is not finite, a metric has collapsed
- * relative to its best, or rewards have no variance within groups. A problem that has recovered is not reported.
+ * relative to its best, the trial before the first step was in vain, rewards have no variance within groups, or the loss
+ * is far larger than it was. A problem that has recovered is not reported.
  */
 export function runWarnings(events: readonly RunEvent[], status: RunStatus): RunWarning[] {
   const steps = stepsOf(events);
-  return [...failure(status), ...collapses(steps), ...withoutVariance(steps)];
+  return [
+    ...failure(status),
+    ...fruitlessTrial(events, steps),
+    ...collapses(steps),
+    ...withoutVariance(steps),
+    ...lossSpike(steps),
+  ];
 }
 
 function failure({ state, error, step }: RunStatus): RunWarning[] {
@@ -32,6 +41,19 @@ function failure({ state, error, step }: RunStatus): RunWarning[] {
   const text = error ?? 'The run failed without an error message. See log.txt in its folder.';
   // The training loop names the value in its message and stops.
   return [{ kind: /= (NaN|-?Infinity)\b/.test(text) ? 'not-finite' : 'failed', text, step: step + 1 }];
+}
+
+/** A trial before the first step in which nothing passed, as long as the steps do not show otherwise. */
+function fruitlessTrial(events: readonly RunEvent[], steps: readonly StepEvent[]): RunWarning[] {
+  const trial = evaluationsOf(events).find(({ evaluation }) => evaluation.split === 'trial')?.evaluation;
+  const [passing] = Object.values(trial?.metrics ?? {});
+  if (!trial || !passing || passing.value > 0) return [];
+  const hasPassed = steps.some((step) =>
+    Object.entries(step).some(([name, value]) => name.startsWith('pass_rate/') && value > 0),
+  );
+  if (hasPassed) return [];
+  const text = `None of the ${trial.n} attempts before the first step passed, so there is little to learn from. Stop the run, and choose a larger model or easier problems.`;
+  return [{ kind: 'no-variance', step: 0, text }];
 }
 
 function collapses(steps: readonly StepEvent[]): RunWarning[] {
@@ -95,6 +117,26 @@ function withoutVariance(steps: readonly StepEvent[]): RunWarning[] {
       text: `For ${flat.length} steps, nearly all groups had equal rewards (mean ${brief(mean)}), so there is no gradient. Use easier or harder problems, a larger group_size or a higher temperature.`,
     },
   ];
+}
+
+/** A loss that is far larger than the ones before it, in one of the last steps. */
+function lossSpike(steps: readonly StepEvent[]): RunWarning[] {
+  const measured = steps.flatMap(({ step, loss }) => (loss === undefined ? [] : [{ step, size: Math.abs(loss) }]));
+  for (let index = Math.max(window, measured.length - window); index < measured.length; index++) {
+    const earlier = measured.slice(0, index).map(({ size }) => size);
+    const median = earlier.sort((a, b) => a - b)[Math.floor(index / 2)]!;
+    const { step, size } = measured[index]!;
+    // Many losses are exactly 0 where nothing is learnt, and multiples of rounding errors mean nothing.
+    if (median > 1e-6 && size > spikeFrom * median)
+      return [
+        {
+          kind: 'spike',
+          step,
+          text: `The size of the loss at step ${step} was ${brief(size)}, more than ${spikeFrom} times its median of ${brief(median)}. The policy may be diverging: lower learning_rate or max_grad_norm, or resume from an earlier checkpoint.`,
+        },
+      ];
+  }
+  return [];
 }
 
 const brief = (value: number): string => value.toPrecision(2);

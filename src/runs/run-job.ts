@@ -38,10 +38,18 @@ export interface RunningJob extends WorkContext {
   warn(text: string): Promise<void>;
 }
 
-/** Where a job works: in a new run directory under `root`, or in an existing one from the end of `step`. */
+/**
+ * Where a job works: in a new run directory under `root`, or in an existing one from the end of `step`. `notes` are
+ * warnings about the checkpoint, for `log.txt`.
+ */
 export type JobLocation =
   | { readonly root: string; readonly run: NewRun }
-  | { readonly dir: string; readonly step: number; readonly steps?: number | undefined };
+  | {
+      readonly dir: string;
+      readonly step: number;
+      readonly steps?: number | undefined;
+      readonly notes?: readonly string[];
+    };
 
 export interface Job<Result> {
   readonly location: JobLocation;
@@ -91,6 +99,7 @@ async function open(location: JobLocation): Promise<RunWriter> {
   const { kind, device, versions } = run.configuration;
   const how = 'run' in location ? 'Started' : `Resumed after step ${location.step}`;
   await run.log(`${how}: ${kind} on ${device.engine} ${device.device}, unmask ${versions.unmask ?? 'unknown'}.`);
+  if ('dir' in location) for (const note of location.notes ?? []) await run.log(`Warning: ${note}`);
   return run;
 }
 

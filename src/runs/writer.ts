@@ -5,6 +5,7 @@ import { messageOf, UserError } from '../platform/errors.ts';
 import { writeAtomic, writeJson } from '../platform/files.ts';
 import type { AnswerRecord } from '../protocol/evaluation.ts';
 import type { RunEvent } from '../protocol/events.ts';
+import { printable } from '../protocol/printable.ts';
 import type { RunActivity, RunConfiguration, RunRequest, RunState, RunStatus } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 import { AppendLog } from './append-log.ts';
@@ -109,9 +110,9 @@ export class RunWriter {
     );
   }
 
-  /** Appends a line with its time to `log.txt`. */
+  /** Appends a line with its time to `log.txt`. Further lines of a text are indented, so that they are not mistaken for entries. */
   async log(line: string): Promise<void> {
-    await this.#log.append(`${now()} ${line.replaceAll('\n', '\n  ')}`);
+    await this.#log.append(`${now()} ${printable(line).replaceAll('\n', '\n  ')}`);
   }
 
   /** Notes that `step` steps are done and `eta` seconds are left, and that no activity is under way; written about once a second. */

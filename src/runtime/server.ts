@@ -4,18 +4,22 @@ import {
   type CancellationToken,
   type Connection,
   type InlineCompletionItem,
+  type InlineCompletionParams,
   InlineCompletionTriggerKind,
   ResponseError,
   TextDocumentSyncKind,
   TextDocuments,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
+import type * as z from 'zod';
 import { listModels } from '../catalogue/list-models.ts';
 import { type InfillHooks, infill } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { defaultSettings } from '../protocol/default-settings.ts';
+import { printableLine } from '../protocol/printable.ts';
 import * as protocol from '../protocol/runtime.ts';
+import * as client from './client-messages.ts';
 import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
 import { endOf, queryAt } from './cursor-query.ts';
 import { denoiseHere } from './denoise-here.ts';
@@ -45,6 +49,7 @@ interface ClientState {
 /** One client's connection and everything that answers it. */
 interface Session {
   readonly connection: Connection;
+  readonly messages: client.ClientMessages;
   readonly documents: TextDocuments<TextDocument>;
   readonly state: ClientState;
   readonly residency: ModelResidency;
@@ -80,23 +85,33 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
-  const session: Session = { connection, documents, state, residency, scheduler, completions, sendStatus };
+  const messages = new client.ClientMessages((line) => connection.console.warn(printableLine(line)));
+  const session: Session = { connection, messages, documents, state, residency, scheduler, completions, sendStatus };
 
   arbiter.follow(() => {
     const reconsidered = scheduler.run('invoked', new AbortController().signal, () => residency.reconsider());
-    reconsidered.catch((error: unknown) => connection.console.error(messageOf(error)));
+    reconsidered.catch((error: unknown) => connection.console.error(printableLine(messageOf(error))));
   });
-  connection.onInitialize(() => ({
-    serverInfo: { name: 'unmask', version: packageVersion() },
-    capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, inlineCompletionProvider: {} },
-  }));
+  connection.onInitialize(() => {
+    session.messages.initialize();
+    return {
+      serverInfo: { name: 'unmask', version: packageVersion() },
+      capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, inlineCompletionProvider: {} },
+    };
+  });
   connection.onInitialized(sendStatus);
   connection.onExit(() => arbiter.close());
   answerCompletions(session);
   followClientState(session);
   answerDenoising(session);
-  connection.onRequest(protocol.lastCompletion, () => completions.last);
-  connection.onRequest(protocol.listModels, () => listModels());
+  connection.onRequest(
+    protocol.lastCompletion,
+    messages.request(null, () => completions.last),
+  );
+  connection.onRequest(
+    protocol.listModels,
+    messages.request(null, () => listModels()),
+  );
 
   documents.listen(connection);
   connection.listen();
@@ -116,8 +131,8 @@ function frameSender(connection: Connection, query: CompletionQuery, request: nu
 }
 
 /** Answers requests for completions, and prepares the next completion when one was accepted. */
-function answerCompletions({ connection, documents, completions, sendStatus }: Session): void {
-  connection.languages.inlineCompletion.on(async (parameters, token) => {
+function answerCompletions({ connection, messages, documents, completions, sendStatus }: Session): void {
+  const complete = async (parameters: InlineCompletionParams, token: CancellationToken) => {
     const document = documents.get(parameters.textDocument.uri);
     if (!document) return null;
     const { triggerKind, selectedCompletionInfo } = parameters.context;
@@ -136,39 +151,46 @@ function answerCompletions({ connection, documents, completions, sendStatus }: S
         command: { title: '', command: protocol.suggestionAcceptedCommand, arguments: [accepted] },
       };
     });
-  });
+  };
+  connection.languages.inlineCompletion.on(messages.request(client.inlineCompletion, complete));
   connection.onNotification(
     protocol.suggestionAccepted,
-    async ({ request, alternative }: protocol.AcceptedSuggestion) => {
-      const answer = completions.answer(request);
-      const document = answer && documents.get(answer.trace.uri);
-      const accepted = answer?.texts[alternative];
-      if (!document || accepted === undefined) return;
-      // The document contains the accepted text by now, and the cursor is at its end.
-      const at = { trigger: 'automatic', listIsOpen: false } as const;
-      await completions.prefetch(queryAt(document, endOf(accepted, answer.trace), at));
-    },
+    messages.notification(
+      protocol.suggestionAccepted,
+      client.acceptedSuggestion,
+      async ({ request, alternative }: protocol.AcceptedSuggestion) => {
+        const answer = completions.answer(request);
+        const document = answer && documents.get(answer.trace.uri);
+        const accepted = answer?.texts[alternative];
+        if (!document || accepted === undefined) return;
+        // The document contains the accepted text by now, and the cursor is at its end.
+        const at = { trigger: 'automatic', listIsOpen: false } as const;
+        await completions.prefetch(queryAt(document, endOf(accepted, answer.trace), at));
+      },
+    ),
   );
 }
 
-function followClientState({ connection, state, residency, completions, sendStatus }: Session): void {
-  connection.onNotification(protocol.settingsChanged, (changed: protocol.RuntimeSettings) => {
+function followClientState({ connection, messages, state, residency, completions, sendStatus }: Session): void {
+  const follow = <Parameters>(name: string, schema: z.ZodType, handle: (parameters: Parameters) => void) =>
+    connection.onNotification(name, messages.notification(name, schema, handle));
+  follow(protocol.settingsChanged, client.settings, (changed: protocol.RuntimeSettings) => {
     state.settings = changed;
     residency.choose(changed);
     completions.forget();
     sendStatus();
   });
-  connection.onNotification(protocol.snooze, ({ until }: protocol.Snooze) => {
+  follow(protocol.snooze, client.snooze, ({ until }: protocol.Snooze) => {
     state.snoozedUntil = until;
   });
-  connection.onNotification(protocol.watchCompletions, ({ on }: protocol.WatchCompletions) => {
+  follow(protocol.watchCompletions, client.watchCompletions, ({ on }: protocol.WatchCompletions) => {
     state.watching = on;
   });
 }
 
 /** Answers requests that show how a text is denoised: at the cursor, or in a sample of a run. */
-function answerDenoising({ connection, documents, state, residency, scheduler }: Session): void {
-  connection.onRequest(protocol.denoiseHere, async (parameters: protocol.DenoiseParameters, token) => {
+function answerDenoising({ connection, messages, documents, state, residency, scheduler }: Session): void {
+  const answer = async (parameters: protocol.DenoiseParameters, token: CancellationToken) => {
     const document = documents.get(parameters.uri);
     if (!document)
       throw new ResponseError(invalidParameters, `${fileOf(parameters.uri)} is not open; open it and try again.`);
@@ -183,9 +205,13 @@ function answerDenoising({ connection, documents, state, residency, scheduler }:
       },
     });
     return denoised.catch(failRequest);
-  });
-  connection.onRequest(protocol.sampleDenoising, (parameters: protocol.SampleDenoisingParameters) =>
-    denoisingOfSample(parameters).catch(failRequest),
+  };
+  connection.onRequest(protocol.denoiseHere, messages.request(client.denoiseParameters, answer));
+  connection.onRequest(
+    protocol.sampleDenoising,
+    messages.request(client.sampleDenoising, (parameters: protocol.SampleDenoisingParameters) =>
+      denoisingOfSample(parameters).catch(failRequest),
+    ),
   );
 }
 

@@ -4,7 +4,7 @@
  * with the run. docs/security.md lists every property and what is not covered.
  */
 import { existsSync, lstatSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { release as osRelease } from 'node:os';
 import path from 'node:path';
 import type { SandboxFinding } from '../protocol/devices.ts';
@@ -31,9 +31,10 @@ const syntheticFiles = {
   'etc/hosts': '127.0.0.1 localhost\n::1 localhost\n',
 };
 
-/** The descriptors after the report's (3): bubblewrap's status, and its filter. */
+/** The descriptors after the report's (3): bubblewrap's status, its options, and its filter. */
 const statusDescriptor = 4;
-const filterDescriptor = 5;
+const optionsDescriptor = 5;
+const filterDescriptor = 6;
 
 export interface BubblewrapPrograms {
   readonly bwrap: string;
@@ -50,7 +51,6 @@ export function bubblewrap(
   finding: SandboxFinding,
 ): Sandbox {
   const user = process.getuid?.() === 0 ? nobody : null;
-  const filter = seccompFilter();
   return {
     finding,
     async run(job, signal) {
@@ -59,7 +59,14 @@ export function bubblewrap(
       let group: RunGroup | null = null;
       try {
         group = (await groups?.open(limits)) ?? null;
-        const line = await commandLine(job, limits, { programs, stage, user, group, filtered: filter !== null });
+        const filter = seccompFilter(process.arch, { sockets: job.isSolitary !== true });
+        const { options, ...line } = await commandLine(job, limits, {
+          programs,
+          stage,
+          user,
+          group,
+          filtered: filter !== null,
+        });
         const launch: Omit<Launch, 'descriptors'> = {
           ...line,
           environment: {},
@@ -68,8 +75,11 @@ export function bubblewrap(
           checkLimits: group?.checkLimits ?? treeLimitCheck(limits),
           lastProcess: firstInside,
         };
-        if (!filter) return await supervise({ ...launch, descriptors: [] }, signal);
-        return await withFilter(stage, filter, (own) => supervise({ ...launch, descriptors: [own] }, signal));
+        const inherited = {
+          options: Buffer.from(options.map((option) => `${option}\0`).join('')),
+          ...(filter ? { filter } : {}),
+        };
+        return await withFiles(stage, inherited, (descriptors) => supervise({ ...launch, descriptors }, signal));
       } finally {
         await group?.remove();
         stage.remove();
@@ -84,15 +94,22 @@ function firstInside(status: string): number | null {
   return found ? Number(found[1]) : null;
 }
 
-/** Bubblewrap reads the filter to its end, so every run opens it again. */
-async function withFilter<T>(stage: Stage, filter: Buffer, work: (descriptor: number) => Promise<T>): Promise<T> {
-  const location = path.join(stage.folder, 'filter');
-  writeFileSync(location, filter);
-  const file = await open(location);
+/** Opens files that bubblewrap inherits and reads to their end, in the order of their descriptors. */
+async function withFiles<T>(
+  stage: Stage,
+  contents: Readonly<Record<string, Buffer>>,
+  work: (descriptors: readonly number[]) => Promise<T>,
+): Promise<T> {
+  const files: FileHandle[] = [];
   try {
-    return await work(file.fd);
+    for (const [name, content] of Object.entries(contents)) {
+      const location = path.join(stage.folder, name);
+      writeFileSync(location, content);
+      files.push(await open(location));
+    }
+    return await work(files.map(({ fd }) => fd));
   } finally {
-    await file.close();
+    for (const file of files) await file.close();
   }
 }
 
@@ -114,7 +131,7 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, context: Laun
     ...(job.files ?? []),
   ];
   const locations = stage.write(supplied);
-  const args = [
+  const options = [
     ...['--unshare-all', '--unshare-user', '--disable-userns', '--die-with-parent', '--new-session'],
     ...['--uid', String(nobody), '--gid', String(nobody)],
     ...['--json-status-fd', String(statusDescriptor)],
@@ -122,7 +139,9 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, context: Laun
     ...(filtered ? ['--seccomp', String(filterDescriptor)] : []),
     ...systemFolders.flatMap(systemFolder),
     ...systemFiles.flatMap((file) => ['--ro-bind-try', file, file]),
-    ...['--proc', '/proc', '--dev', '/dev'],
+    // Without /proc, no process can read the memory, the environment or the descriptors of another one.
+    ...(job.isSolitary ? [] : ['--proc', '/proc']),
+    ...['--dev', '/dev'],
     ...['/dev/shm', '/tmp', '/work'].flatMap((folder) => [
       ...['--size', String(limits.scratchMiB * mebibyte)],
       ...['--tmpfs', folder],
@@ -137,7 +156,11 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, context: Laun
       TMPDIR: '/tmp',
       ...job.environment,
     }).flatMap(([name, value]) => ['--setenv', name, value]),
-    '--',
+  ];
+  // The options name folders of this machine. The first process inside is bubblewrap, and every process can read its
+  // command line, so the options are passed in a file.
+  const args = [
+    ...['--args', String(optionsDescriptor), '--'],
     programs.prlimit,
     ...processLimits(limits),
     ...(job.copied === undefined ? [] : ['/bin/sh', '-c', 'cp -R /snapshot/. . && exec "$@"', 'sh']),
@@ -149,7 +172,7 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, context: Laun
     programs.bwrap,
     ...args,
   ] as [string, ...string[]];
-  return { program, args: rest };
+  return { program, args: rest, options, cwd: '/' };
 }
 
 function processLimits(limits: SandboxLimits): string[] {
@@ -241,6 +264,8 @@ function launcher({ table, user, entries }: Preparation, { unshare, setpriv }: B
     ...(table === null ? [] : ['mount --all --fstab "$1" || exit 125', 'shift']),
     'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done',
     'shift',
+    // The shell exports its working folder, which is a folder of this machine.
+    'unset PWD OLDPWD SHLVL _',
     'exec "$@"',
   ];
   const supplied = [...(table === null ? [] : [table]), ...entries, '--'];

@@ -28,6 +28,11 @@ export interface SandboxJob {
    * A folder whose content is copied into `work`, where the command may change it. The copy is deleted with the run.
    */
   readonly copied?: string;
+  /**
+   * Whether the processes inside must not reach one another: there is no `/proc`, and no socket can be opened, not even on
+   * the loopback. Default: false, because tests of a workspace may need both.
+   */
+  readonly isSolitary?: boolean;
   /** The command's environment, in addition to PATH, HOME and TMPDIR. */
   readonly environment?: Readonly<Record<string, string>>;
   /** The content of its stdin. */

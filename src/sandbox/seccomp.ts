@@ -2,7 +2,7 @@
  * A system-call filter in the kernel's classic BPF (seccomp(2)), in the form that bubblewrap takes. System calls that
  * tests never need and that were used to escape from sandboxes, or that hide memory from a limit on processes, fail
  * with "not implemented". Sockets of a family that a network namespace does not isolate (AF_VSOCK), or that no test
- * needs, fail with "not supported".
+ * needs, fail with "not supported". The signal that opens Node's inspector is not permitted.
  */
 
 /** System call numbers of Linux: [x86_64, aarch64]. */
@@ -45,6 +45,20 @@ const machines: Readonly<Record<string, { readonly audit: number; readonly colum
   arm64: { audit: 0xc00000b7, column: 1 },
 };
 
+/**
+ * System calls that send a signal, in the same columns, and the argument that holds its number. SIGUSR1 makes Node open its
+ * inspector, through which a program can read its own memory.
+ */
+const signalling: readonly (readonly [x64: number, arm64: number, argument: number])[] = [
+  [62, 129, 1], // kill
+  [200, 130, 1], // tkill
+  [234, 131, 2], // tgkill
+  [129, 138, 1], // rt_sigqueueinfo
+  [297, 240, 2], // rt_tgsigqueueinfo
+  [424, 424, 1], // pidfd_send_signal
+];
+const inspectorSignal = 10;
+
 const load = 0x20;
 const jumpIfEqual = 0x15;
 const jumpIfAtLeast = 0x35;
@@ -52,31 +66,52 @@ const answer = 0x06;
 
 const allow = 0x7fff0000;
 const killProcess = 0x80000000;
+const notPermitted = 0x00050000 | 1;
 const notImplemented = 0x00050000 | 38;
 const familyNotSupported = 0x00050000 | 97;
 
-/** Offsets in the filter's input: the call's number, the architecture, the low half of the first argument. */
-const location = { number: 0, machine: 4, argument: 16 };
+/** Offsets in the filter's input: the call's number, the architecture, the low half of an argument. */
+const location = { number: 0, machine: 4, argument: (index: number) => 16 + 8 * index };
 
-/** The filter for an architecture, ready for `--seccomp`; null if its numbers are not known here. */
-export function seccompFilter(architecture: string = process.arch): Buffer | null {
+type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, value: number];
+
+/**
+ * The filter for an architecture, ready for `--seccomp`; null if its numbers are not known here.
+ *
+ * @param options.sockets whether sockets of the allowed families can be opened; false: none at all
+ */
+export function seccompFilter(
+  architecture: string = process.arch,
+  { sockets = true }: { readonly sockets?: boolean } = {},
+): Buffer | null {
   const machine = machines[architecture];
   if (!machine) return null;
-  const numbers = Object.values(refused).map((columns) => columns[machine.column]);
-  const instructions: (readonly [code: number, jumpTrue: number, jumpFalse: number, value: number])[] = [
+  const { column, audit } = machine;
+  const numbers = Object.values(refused).map((columns) => columns[column]);
+  const allowedFamilies = sockets ? families : [];
+  // Each check of a signal is a block of five instructions, after which the call's number is loaded again.
+  const signalChecks = signalling.flatMap((call): Instruction[] => [
+    [jumpIfEqual, 0, 4, call[column]],
+    [load, 0, 0, location.argument(call[2])],
+    [jumpIfEqual, 0, 1, inspectorSignal],
+    [answer, 0, 0, notPermitted],
+    [load, 0, 0, location.number],
+  ]);
+  const instructions: Instruction[] = [
     // System calls by another architecture's numbers (32-bit programs) would bypass the filter.
     [load, 0, 0, location.machine],
-    [jumpIfEqual, 1, 0, machine.audit],
+    [jumpIfEqual, 1, 0, audit],
     [answer, 0, 0, killProcess],
     [load, 0, 0, location.number],
+    ...signalChecks,
     // So would those of the x32 ABI, which this bit marks on x86_64.
     [jumpIfAtLeast, numbers.length + 2, 0, 0x40000000],
-    ...numbers.map((number, index) => [jumpIfEqual, numbers.length + 1 - index, 0, number] as const),
-    [jumpIfEqual, 2, 0, socket[machine.column]],
+    ...numbers.map((number, index): Instruction => [jumpIfEqual, numbers.length + 1 - index, 0, number]),
+    [jumpIfEqual, 2, 0, socket[column]],
     [answer, 0, 0, allow],
     [answer, 0, 0, notImplemented],
-    [load, 0, 0, location.argument],
-    ...families.map((family, index) => [jumpIfEqual, families.length - index, 0, family] as const),
+    [load, 0, 0, location.argument(0)],
+    ...allowedFamilies.map((family, index): Instruction => [jumpIfEqual, allowedFamilies.length - index, 0, family]),
     [answer, 0, 0, familyNotSupported],
     [answer, 0, 0, allow],
   ];

@@ -13,6 +13,7 @@ import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import { type JobLocation, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
+import { findResumePoint } from '../runs/whole-checkpoints.ts';
 import { memoryNeed } from './memory.ts';
 import { modelCard } from './model-card.ts';
 import {
@@ -92,11 +93,19 @@ export async function resumePretraining(
   await assertFree(request.output);
   const recipe = recipeByName(request.recipe);
   const curriculum = await prepare(recipe, hooks);
-  const last = await latestCheckpoint(dir);
+  const { checkpoint: last, notes } = await findResumePoint(dir);
+  for (const note of notes) hooks.onWarning?.(note);
   if (steps !== undefined && steps < (last?.step ?? 0))
     throw new UsageError(`${dir} has made ${last?.step} steps already; give --steps a larger number.`);
   const { model, progress } = await resumedModel(engine, recipe, curriculum, request, last?.dir ?? null);
-  return runPretraining({ location: { dir, step: progress.step, steps }, model, curriculum, request, progress, hooks });
+  return runPretraining({
+    location: { dir, step: progress.step, steps, notes },
+    model,
+    curriculum,
+    request,
+    progress,
+    hooks,
+  });
 }
 
 /** The model of a checkpoint, ready for further training; if there is none, the model that the run began with. */

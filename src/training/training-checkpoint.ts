@@ -7,7 +7,9 @@ import type { LanguageModel } from '../model/language-model.ts';
 import { readSafetensors, writeSafetensors } from '../model/safetensors.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
+import { replaceWithDigest } from '../platform/folder-digests.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
+import { stepOf } from '../runs/layout.ts';
 import type { RunWriter } from '../runs/writer.ts';
 import { resumableState, trainingState } from './trainer.ts';
 
@@ -59,7 +61,7 @@ export async function saveCheckpoint({ run, model, method, progress, keepCheckpo
 /** Updates `state.json` of the checkpoint that has been written for the step in `progress`. */
 export async function noteProgress(run: string, progress: TrainingProgress): Promise<void> {
   const last = await latestCheckpoint(run);
-  if (last?.step === progress.step) await writeJson(path.join(last.dir, progressFile), progress);
+  if (last?.step === progress.step) await replaceWithDigest(last.dir, progressFile, progress);
 }
 
 /** The progress of training at a checkpoint, and the state of the optimiser and the method. */
@@ -73,6 +75,11 @@ export async function readProgress(checkpoint: string): Promise<{
   if (!parsed.success)
     throw new UserError(
       `${file} is not a training state (${parsed.error.issues[0]!.message}); resume from an earlier checkpoint.`,
+    );
+  const step = stepOf(path.basename(checkpoint));
+  if (step !== null && step !== parsed.data.step)
+    throw new UserError(
+      `${file} says that ${parsed.data.step} steps were made, but it belongs to the checkpoint of step ${step}; resume from an earlier checkpoint.`,
     );
   const carried = path.join(checkpoint, methodFile);
   return {

@@ -14,6 +14,7 @@ import type { Json } from '../protocol/run.ts';
 import { keepAsBase, latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
 import { type JobLocation, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
+import { findResumePoint } from '../runs/whole-checkpoints.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { splitAsRecorded, splitByPosition, splitRows } from '../tasks/split-rows.ts';
 import { assertFits, memoryNeed } from '../training/memory.ts';
@@ -110,7 +111,8 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
       .parse(data ?? null),
     testProblems: z.number().parse(testProblems ?? 0),
   };
-  const last = await latestCheckpoint(dir);
+  const { checkpoint: last, notes } = await findResumePoint(dir);
+  for (const note of notes) hooks.onWarning?.(note);
   const resolved = await resolveModel(last?.dir ?? request.model);
   await checkMemory(engine, resolved, request, hooks);
   const { progress, optimizer, method } = last
@@ -124,7 +126,7 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     restored: method,
   });
   return runTuning({
-    location: { dir, step: progress.step },
+    location: { dir, step: progress.step, notes },
     model,
     request,
     prepared,

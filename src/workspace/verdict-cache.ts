@@ -27,15 +27,26 @@ export class VerdictCache {
     return verdict;
   }
 
+  /** The verdict of a key, if there is one already. */
+  async known(key: string): Promise<Verdict | null> {
+    return this.#pending.get(key) ?? (await readKept(key));
+  }
+
   async #readOrMake(key: string, make: () => Promise<Verdict>): Promise<Verdict> {
-    const file = path.join(dataHome(), 'cache', 'verdicts', key.slice(0, 2), `${key}.json`);
-    const kept = await readFile(file, 'utf8').catch(() => null);
-    // Only this class writes the file, and atomically.
-    if (kept !== null) return JSON.parse(kept) as Verdict;
+    const kept = await readKept(key);
+    if (kept !== null) return kept;
     const verdict = await make();
-    if (isCacheable(verdict)) await writeAtomic(file, JSON.stringify(verdict));
+    if (isCacheable(verdict)) await writeAtomic(fileOf(key), JSON.stringify(verdict));
     return verdict;
   }
+}
+
+const fileOf = (key: string): string => path.join(dataHome(), 'cache', 'verdicts', key.slice(0, 2), `${key}.json`);
+
+async function readKept(key: string): Promise<Verdict | null> {
+  const kept = await readFile(fileOf(key), 'utf8').catch(() => null);
+  // Only this module writes the file, and atomically.
+  return kept === null ? null : (JSON.parse(kept) as Verdict);
 }
 
 /** A key that covers everything a verdict depends on. */

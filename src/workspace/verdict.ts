@@ -14,7 +14,13 @@ export interface TestResult {
  * - `broken`: the tests could not be started, which says nothing about the candidate.
  */
 export type Verdict =
-  | { readonly outcome: 'scored'; readonly tests: readonly TestResult[]; readonly seconds: number }
+  | {
+      readonly outcome: 'scored';
+      readonly tests: readonly TestResult[];
+      readonly seconds: number;
+      /** Set for a problem of the task `code` if its tests ran in the process of the candidate. */
+      readonly isolation?: 'shared-process';
+    }
   | {
       readonly outcome: 'failed';
       readonly reason: string;

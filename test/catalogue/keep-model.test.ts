@@ -17,7 +17,7 @@ async function tunedRun(best: number | null, state: 'finished' | null = 'finishe
       step,
       async (folder) => {
         await writeFile(path.join(folder, 'config.json'), '{}');
-        await writeFile(path.join(folder, 'model.safetensors'), `weights of ${step}`);
+        await writeFile(path.join(folder, 'model.safetensors'), `weights of step ${step}`);
         for (const name of ['optimizer.safetensors', 'method.safetensors', 'base-of.json'])
           await writeFile(path.join(folder, name), 'large');
         await writeFile(
@@ -39,7 +39,7 @@ describe('keeping a tuned model', () => {
     const models = await temporaryFolder();
     const folder = await keepModel(run.dir, models, 'my-sudoku');
     assert.equal(folder, path.join(models, 'my-sudoku'));
-    assert.deepEqual((await readdir(folder)).sort(), ['README.md', 'config.json', 'model.safetensors']);
+    assert.deepEqual((await readdir(folder)).sort(), ['README.md', 'config.json', 'digests.json', 'model.safetensors']);
     assert.equal(await readFile(path.join(folder, 'model.safetensors'), 'utf8'), 'weights of step 5');
     const card = await readFile(path.join(folder, 'README.md'), 'utf8');
     assert.match(card, /^# my-sudoku$/m);

@@ -40,6 +40,10 @@ export const transcripts: Readonly<Record<string, Transcript>> = {
     },
     failure: { args: ['devices', 'gpu'] },
   },
+  diagnostics: {
+    success: { args: ['diagnostics'], mask: [[/^\{\n[\s\S]*\n\}$/m, '{ ... }']] },
+    failure: { args: ['diagnostics', '--nosuch'] },
+  },
   objectives: {
     success: { args: ['objectives'], exact: true },
     failure: { args: ['objectives', '--objective', 'spg-elbo'] },

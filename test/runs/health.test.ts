@@ -27,6 +27,20 @@ describe('runWarnings', () => {
     assert.deepEqual(kinds(steps(100, well)), []);
   });
 
+  it('reports a trial in which nothing passed, until a step shows otherwise', () => {
+    const evaluation = { task: 'workspace', split: 'trial', n: 32, seconds: 1 };
+    const trial = (value: number) => ({
+      step: 0,
+      time: 0,
+      evaluation: { ...evaluation, metrics: { 'pass@1': { value, low: 0, high: 1 } } },
+    });
+    const [warning] = runWarnings([trial(0)], running);
+    assert.match(warning!.text, /^None of the 32 attempts before the first step passed/);
+    assert.deepEqual(runWarnings([trial(0.1)], running), []);
+    assert.equal(runWarnings([trial(0), ...steps(2, { 'pass_rate/line': () => 0 })], running).length, 1);
+    assert.deepEqual(runWarnings([trial(0), ...steps(2, { 'pass_rate/line': () => 0.2 })], running), []);
+  });
+
   it('reports why a run failed', () => {
     const failed = { ...running, state: 'failed', step: 4 } as const;
     assert.deepEqual(runWarnings([], { ...failed, error: 'No space left; free some.' }), [
@@ -90,5 +104,19 @@ describe('runWarnings', () => {
     const events = steps(60, { reward: (step) => (step <= 40 ? 0.8 : 0.1) });
     const sparse = events.flatMap((event) => [event, { step: event.step, time: event.time }]);
     assert.deepEqual(kinds(sparse), ['collapse']);
+  });
+
+  it('tell of a loss that is far larger than its median, until it is long past', () => {
+    const losses = (at: number, size: number) =>
+      steps(30, { loss: (step) => (step === at ? size : step % 2 ? 0.5 : -0.4) });
+    assert.deepEqual(kinds(losses(28, -60)), ['spike']);
+    assert.match(
+      runWarnings(losses(28, 60), running)[0]!.text,
+      /^The size of the loss at step 28 was 60, more than 100 times/,
+    );
+    assert.deepEqual(kinds(losses(28, 30)), [], 'a large one is no spike');
+    assert.deepEqual(kinds(losses(15, 60)), [], 'it has recovered');
+    assert.deepEqual(kinds(losses(3, 60)), [], 'too early for a median');
+    assert.deepEqual(kinds(steps(30, { loss: (step) => (step === 29 ? 1 : 0) })), [], 'nothing was learnt before');
   });
 });

@@ -51,18 +51,24 @@ describe('the parts of the sandbox', () => {
 
   it('filters system calls on known architectures, and sockets by their family', () => {
     const [allowed, notImplemented, notSupported, killed] = [0x7fff0000, 0x00050026, 0x00050061, 0x80000000];
-    for (const [architecture, machine, { read, ptrace, mount, socket }] of [
-      ['x64', 0xc000003e, { read: 0, ptrace: 101, mount: 165, socket: 41 }],
-      ['arm64', 0xc00000b7, { read: 63, ptrace: 117, mount: 40, socket: 198 }],
+    for (const [architecture, machine, { read, ptrace, mount, socket, signals }] of [
+      ['x64', 0xc000003e, { read: 0, ptrace: 101, mount: 165, socket: 41, signals: [62, 200, 234, 129, 297, 424] }],
+      ['arm64', 0xc00000b7, { read: 63, ptrace: 117, mount: 40, socket: 198, signals: [129, 130, 131, 138, 240, 424] }],
     ] as const) {
-      const answer = (number: number, argument = 0, on: number = machine) =>
-        filtered(seccompFilter(architecture)!, { number, machine: on, argument });
+      const answer = (number: number, argument = 0, on: number = machine, options = {}) =>
+        filtered(seccompFilter(architecture, options)!, { number, machine: on, argument });
       assert.equal(answer(read), allowed);
       assert.equal(answer(read, 0, 0x40000003), killed, 'by the numbers of another architecture');
       for (const number of [ptrace, mount, 0x40000000 + read]) assert.equal(answer(number), notImplemented);
       const [unix, inet, inet6, netlink, packet, vsock] = [1, 2, 10, 16, 17, 40];
       for (const family of [unix, inet, inet6, netlink]) assert.equal(answer(socket, family), allowed);
       for (const family of [packet, vsock]) assert.equal(answer(socket, family), notSupported);
+      for (const family of [unix, inet, inet6, netlink])
+        assert.equal(answer(socket, family, machine, { sockets: false }), notSupported);
+      for (const call of signals) {
+        assert.equal(answer(call, 10), 0x00050001, 'SIGUSR1 opens the inspector of Node');
+        assert.equal(answer(call, 9), allowed);
+      }
     }
     assert.equal(seccompFilter('riscv64'), null);
   });
@@ -101,7 +107,8 @@ describe('the parts of the sandbox', () => {
 
 /** The result of a system call under a filter in classic BPF. */
 function filtered(program: Buffer, call: { number: number; machine: number; argument: number }): number {
-  const shown: Readonly<Record<number, number>> = { 0: call.number, 4: call.machine, 16: call.argument };
+  const { number, machine, argument } = call;
+  const shown: Readonly<Record<number, number>> = { 0: number, 4: machine, 16: argument, 24: argument, 32: argument };
   let held = 0;
   for (let at = 0; at < program.length; at += 8) {
     const [code, value] = [program.readUInt16LE(at), program.readUInt32LE(at + 4)];

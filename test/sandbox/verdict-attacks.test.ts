@@ -203,6 +203,10 @@ describe('a hostile completion in Python', () => {
     'never returns': '    return double(value)\n',
     'equals everything':
       '    class Yes:\n        def __eq__(self, other):\n            os._exit(0)\n    import os\n    return Yes()\n',
+    'is an int that equals everything':
+      '    class Any(int):\n        def __eq__(self, other): return True\n        def __ne__(self, other): return False\n        __hash__ = int.__hash__\n    return Any(0)\n',
+    'pretends to be of a known class':
+      '    Any = type("int", (int,), {"__eq__": lambda a, b: True, "__module__": "builtins", "__hash__": int.__hash__})\n    return Any(0)\n',
     'writes invalid UTF-8':
       '    import os\n    os.write(1, b"\\xff\\xfe")\n    os.write(3, b"\\xff\\xfe\\n")\n    return 0\n',
   });

@@ -111,6 +111,20 @@ describe('a tuning run', () => {
     assert.deepEqual(await trajectoryOf(dir), whole);
   });
 
+  it('continues from the checkpoint before a damaged one, and ends as if nothing had happened', async () => {
+    const dir = await stoppedAfter(4, 'signal');
+    const weights = path.join((await listCheckpoints(dir)).at(-1)!.dir, 'model.safetensors');
+    const bytes = await readFile(weights);
+    bytes[bytes.length - 7] = bytes[bytes.length - 7]! ^ 1;
+    await writeFile(weights, bytes);
+    const warnings: string[] = [];
+    await resumeTuning(oneThread(), dir, { onWarning: (text) => warnings.push(text) });
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]!, /^The checkpoint of step \d is damaged \(model\.safetensors has changed/);
+    assert.ok((await readFile(path.join(dir, 'log.txt'), 'utf8')).includes(`Warning: ${warnings[0]}`));
+    assert.deepEqual(await trajectoryOf(dir), whole);
+  });
+
   it('starts again if it was stopped before its first step, and records every step once', async () => {
     const dir = await stoppedAfter(0, 'signal');
     assert.deepEqual(await listCheckpoints(dir), []);
@@ -199,6 +213,7 @@ describe('a tuning run', () => {
         'adapter_config.json',
         'adapter_model.safetensors',
         'base_model.json',
+        'digests.json',
         'method.safetensors',
         'optimizer.safetensors',
         'state.json',
@@ -218,6 +233,7 @@ describe('a tuning run', () => {
     for (const { dir: checkpoint } of await listCheckpoints(dir))
       assert.deepEqual((await readdir(checkpoint)).sort(), [
         'config.json',
+        'digests.json',
         'generation_config.json',
         'model.safetensors',
         'optimizer.safetensors',
@@ -329,6 +345,7 @@ describe('a pretraining run', () => {
     assert.deepEqual((await readdir(out('two'))).sort(), [
       'README.md',
       'config.json',
+      'digests.json',
       'generation_config.json',
       'model.safetensors',
       'tokenizer.json',
@@ -431,6 +448,8 @@ describe('a pretraining run', () => {
     const foreign = path.join(root, 'foreign');
     await cp(base, foreign, { recursive: true });
     await writeFile(path.join(foreign, 'tokenizer.json'), JSON.stringify(tokenizer));
+    await assert.rejects(from(foreign), rejection(/foreign is damaged \(tokenizer\.json has changed/));
+    await rm(path.join(foreign, 'digests.json'));
     await assert.rejects(from(foreign), rejection(/foreign has another tokenizer than the recipe puzzles/));
 
     const settings = { adapter: 'lora', lora_r: 2, lora_target_modules: ['q_proj'] };

@@ -1,4 +1,4 @@
-import { element } from '../element.ts';
+import { element, setText } from '../element.ts';
 import { count } from '../numbers.ts';
 import { button } from './controls.ts';
 import type { Host } from './host.ts';
@@ -47,7 +47,7 @@ export function denoiseRequest(host: Host, store: ViewStore, started: () => void
   const status = element('output', { class: 'status', 'aria-live': 'polite' });
 
   const report = (message: string) => {
-    status.textContent = message;
+    setText(status, message);
   };
   const change = (next: DenoiseRequest['state']) => {
     state = next;

@@ -3,7 +3,7 @@ import '@vscode-elements/elements/dist/vscode-progress-bar/index.js';
 import { activityParts } from '../../src/protocol/activity.ts';
 import type { PanelRun } from '../../src/protocol/panel.ts';
 import type { RunState } from '../../src/protocol/run.ts';
-import { element } from '../element.ts';
+import { element, setText } from '../element.ts';
 import { bytes, count, duration } from '../numbers.ts';
 import { emptyView, iconButton } from './controls.ts';
 import type { Host } from './host.ts';
@@ -107,25 +107,25 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
   return {
     root,
     update(run) {
-      name.textContent = run.name;
-      about.textContent = [run.kind, run.task, run.objective].filter((part) => part !== null).join(' · ');
+      setText(name, run.name);
+      setText(about, [run.kind, run.task, run.objective].filter((part) => part !== null).join(' · '));
       state.textContent = run.state;
       state.dataset.state = run.state;
       progressText.textContent = progressOf(run);
       progress.hidden = run.steps === null || !activeStates.includes(run.state);
       progress.max = run.steps ?? 1;
       progress.value = run.step;
-      progress.ariaLabel = `Progress of ${run.name}`;
-      error.textContent = run.error ?? '';
+      progress.ariaLabel = `Progress of ${name.textContent}`;
+      setText(error, run.error ?? '');
       error.hidden = run.error === undefined;
-      actions.setAttribute('aria-label', `Actions for ${run.name}`);
+      actions.setAttribute('aria-label', `Actions for ${name.textContent}`);
       for (const [action, what] of [
         [pause, 'Pause'],
         [resume, 'Resume'],
         [stop, 'Stop and save'],
         [remove, 'Delete'],
       ] as const)
-        action.label = `${what} ${run.name}`;
+        action.label = `${what} ${name.textContent}`;
       nameComparison();
       const focused = offered.find((action) => action === document.activeElement);
       pause.hidden = run.state !== 'running' && run.state !== 'starting';

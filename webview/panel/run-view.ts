@@ -1,7 +1,7 @@
 import type { RunEvent } from '../../src/protocol/events.ts';
 import type { PanelRun, PanelRunContents, PanelUpdate, RunWarning } from '../../src/protocol/panel.ts';
 import { describeSplit } from '../../src/protocol/row-split.ts';
-import { element, missing } from '../element.ts';
+import { element, missing, setText } from '../element.ts';
 import { pairs, settingRows } from '../settings.ts';
 import { collapsible } from './collapsible.ts';
 import { icon } from './controls.ts';
@@ -45,7 +45,7 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
   );
 
   const head = ({ run }: PanelRunContents) => {
-    title.textContent = run.name;
+    setText(title, run.name);
     progress.textContent = `${run.state} · ${progressOf(run)}`;
   };
   const drawCurves = oncePerFrame(() => {
@@ -55,8 +55,10 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
     evaluations.replaceChildren(...evaluationTables(evaluationsOf(events), host));
   const showComparison = () => {
     comparison.hidden = compared === null;
-    comparison.textContent =
-      compared === null ? '' : `Solid lines: ${shown?.run.name ?? ''}. Dashed lines: ${compared.run.name}.`;
+    setText(
+      comparison,
+      compared === null ? '' : `Solid lines: ${shown?.run.name ?? ''}. Dashed lines: ${compared.run.name}.`,
+    );
   };
   const showContents = (contents: PanelRunContents) => {
     head(contents);

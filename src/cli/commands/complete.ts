@@ -56,7 +56,7 @@ export function addComplete(add: AddCommand): void {
           discarded_by: discardedBy,
           ...(options.frames ? { frames: frames[place] } : {}),
         };
-        return { document, lines: [alternative.text] };
+        return { document, lines: [], content: alternative.text };
       },
     ),
   )

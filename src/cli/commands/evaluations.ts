@@ -121,7 +121,7 @@ async function exported(root: string, options: EvaluationsOptions): Promise<Comm
       'With --json, standard output holds the result document; give a file for the export with --output.',
     );
   const { text, rows } = await exportAnswers(evaluation, format);
-  if (options.output === undefined) return { document: null, lines: [text.replace(/\r?\n$/, '')] };
+  if (options.output === undefined) return { document: null, lines: [], content: text };
   const file = path.resolve(options.output);
   await writeAtomic(file, text);
   return { document: { file, format, rows }, lines: [`${rows} answers in ${file}`] };

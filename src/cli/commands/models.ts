@@ -21,6 +21,7 @@ import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome, exists } from '../../platform/files.ts';
 import { isPath, parseHubId } from '../../platform/model-name.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
+import { printableLine } from '../../protocol/printable.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
 import { findRun } from '../../runs/directory.ts';
 import { type AddCommand, type CommandContext, type CommandResult, engineOf } from '../command.ts';
@@ -151,8 +152,8 @@ function offerLine({ name, revision, bytes, licence, gated, parameters, memory }
 function inPlace({ json, progress }: CommandContext): (line: string) => void {
   let before = false;
   return (message) => {
-    const now = !json && process.stderr.isTTY && readProgressLine(message) !== null;
-    progress(now && before ? `\x1b[1A\x1b[2K${message}` : message);
+    const now = !json && readProgressLine(message) !== null;
+    progress(message, { replacesLast: now && before });
     before = now;
   };
 }
@@ -215,7 +216,7 @@ async function confirm(question: string, { signal, json }: CommandContext): Prom
   if (json || !process.stdin.isTTY) throw new UsageError(`${question} Nothing was removed; confirm with --yes.`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await terminal.question(`${question} [y/N] `, { signal });
+    const answer = await terminal.question(`${printableLine(question)} [y/N] `, { signal });
     if (!/^y(es)?$/i.test(answer.trim())) throw new Interrupted('Nothing was removed.');
   } catch (error) {
     throw signal.aborted ? new Interrupted('Nothing was removed.') : error;
@@ -229,5 +230,5 @@ async function shown(options: ModelsOptions): Promise<CommandResult> {
   const folder = await findModel(model);
   const { text: card, licence } = await readCard(folder);
   if (card === '') throw new UserError(`The model ${model} has no card: ${folder} holds no README.md.`);
-  return { document: { model, folder, licence, card }, lines: [card.trimEnd()] };
+  return { document: { model, folder, licence, card }, lines: card.trimEnd().split('\n') };
 }

@@ -6,7 +6,8 @@ import { requestControl } from '../../runs/control.ts';
 import { deleteRun, findRun, readConfiguration, resumeCommand } from '../../runs/directory.ts';
 import { lockHolder } from '../../runs/lock.ts';
 import { listRuns } from '../../runs/reader.ts';
-import type { AddCommand } from '../command.ts';
+import { checkCheckpoints, setAsideCheckpoints } from '../../runs/whole-checkpoints.ts';
+import type { AddCommand, CommandResult } from '../command.ts';
 
 interface RunsOptions {
   readonly action: string;
@@ -15,36 +16,58 @@ interface RunsOptions {
 }
 
 const requestsByAction = { pause: 'pause', resume: 'run', stop: 'stop' } as const;
-const actions = ['list', ...Object.keys(requestsByAction), 'delete'];
+const actions = ['list', ...Object.keys(requestsByAction), 'delete', 'check'];
 
 export function addRuns(add: AddCommand): void {
-  add<RunsOptions>('runs', 'List runs, or pause, resume, stop or delete one', async ({ action, run, runs: folder }) => {
-    if (!actions.includes(action))
-      throw new UsageError(`Unknown action ${action}; the actions are ${actions.join(', ')}.`);
-    const root = folder === undefined ? path.join(dataHome(), 'runs') : path.resolve(folder);
-    if (action !== 'list') {
-      if (run === undefined)
-        throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` shows them.`);
-      const dir = await findRun(root, run);
-      if (action === 'delete') await deleteRun(dir);
-      else if (action === 'resume' && (await lockHolder(dir)) === null) throw new UserError(await resumeHint(dir));
-      else await requestControl(dir, requestsByAction[action as keyof typeof requestsByAction]);
-    }
-    const runs = await listRuns(root);
-    return {
-      document: { runs },
-      lines:
-        runs.length === 0
-          ? [`No runs in ${root}; \`unmask tune\` starts one.`]
-          : runs.map(
-              ({ run, state, step, steps, ...live }) =>
-                `${run.padEnd(60)} ${state.padEnd(12)} ${[`${step}${steps === null ? '' : `/${steps}`}`, ...activityParts({ state, ...live })].join('  ')}`,
-            ),
-    };
-  })
+  add<RunsOptions>(
+    'runs',
+    'List runs, or pause, resume, stop, delete or check one',
+    async ({ action, run, runs: folder }) => {
+      if (!actions.includes(action))
+        throw new UsageError(`Unknown action ${action}; the actions are ${actions.join(', ')}.`);
+      const root = folder === undefined ? path.join(dataHome(), 'runs') : path.resolve(folder);
+      if (action !== 'list') {
+        if (run === undefined)
+          throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` shows them.`);
+        const dir = await findRun(root, run);
+        if (action === 'check') return checked(dir);
+        if (action === 'delete') await deleteRun(dir);
+        else if (action === 'resume' && (await lockHolder(dir)) === null) throw new UserError(await resumeHint(dir));
+        else await requestControl(dir, requestsByAction[action as keyof typeof requestsByAction]);
+      }
+      const runs = await listRuns(root);
+      return {
+        document: { runs },
+        lines:
+          runs.length === 0
+            ? [`No runs in ${root}; \`unmask tune\` starts one.`]
+            : runs.map(
+                ({ run, state, step, steps, ...live }) =>
+                  `${run.padEnd(60)} ${state.padEnd(12)} ${[`${step}${steps === null ? '' : `/${steps}`}`, ...activityParts({ state, ...live })].join('  ')}`,
+              ),
+      };
+    },
+  )
     .argument('<action>', actions.join(', '))
     .argument('[run]', 'name or folder of a run')
     .option('--runs <folder>', 'folder of runs (default: in the data home)');
+}
+
+/** Compares every checkpoint of a run with its digests. */
+async function checked(dir: string): Promise<CommandResult> {
+  const checkpoints = await checkCheckpoints(dir);
+  const setAside = await setAsideCheckpoints(dir);
+  const state = (whole: boolean | null) => (whole === null ? 'not checked' : whole ? 'whole' : 'damaged');
+  return {
+    document: { checkpoints, setAside },
+    lines: [
+      ...checkpoints.map(({ step, whole, reason }) =>
+        [`step ${step}`.padEnd(14), state(whole).padEnd(12), whole === false ? reason : ''].join(' ').trimEnd(),
+      ),
+      ...setAside.map((name) => `${name.padEnd(27)} set aside earlier because it was damaged`),
+      ...(checkpoints.length + setAside.length === 0 ? [`${dir} has no checkpoints.`] : []),
+    ],
+  };
 }
 
 /** How to resume a run that no process works on: it is not paused, so it needs a new process. */

@@ -1,6 +1,7 @@
 import { duration } from '../../platform/amounts.ts';
 import { activityParts } from '../../protocol/activity.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
+import { printableLine } from '../../protocol/printable.ts';
 import type { RunKind, RunState, RunSummary } from '../../protocol/run.ts';
 
 const kinds: Readonly<Record<RunKind, string>> = {
@@ -13,7 +14,9 @@ const kinds: Readonly<Record<RunKind, string>> = {
 };
 
 /** Title of a run in lists: the name that its user chose, else what it does. */
-export function titleOf({ name, run, kind, task, model, objective }: RunSummary): string {
+export const titleOf = (run: RunSummary): string => printableLine(plainTitle(run));
+
+function plainTitle({ name, run, kind, task, model, objective }: RunSummary): string {
   if (name !== run || kind === null) return name;
   if (kind === 'tune') return [task, objective].filter(Boolean).join(' · ');
   // Evaluations differ by their model; the model of a run's evaluation is the folder of its checkpoint.
@@ -23,7 +26,7 @@ export function titleOf({ name, run, kind, task, model, objective }: RunSummary)
 
 /** Describes a run: "Tuning on sudoku4x4 with spg-mixture". */
 export function sentenceOf({ name, kind, task, objective }: RunSummary): string {
-  if (kind === null) return `The run ${name}`;
+  if (kind === null) return `The run ${printableLine(name)}`;
   return `${kinds[kind]}${task === null ? '' : ` on ${task}`}${objective === null ? '' : ` with ${objective}`}`;
 }
 

@@ -6,6 +6,7 @@ import { messageOf } from '../../platform/errors.ts';
 import { dataHome, readJson } from '../../platform/files.ts';
 import { defaultJobSettings } from '../../protocol/default-settings.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
+import { printableLine } from '../../protocol/printable.ts';
 import { latestCheckpoint } from '../../runs/checkpoints.ts';
 import { readControl } from '../../runs/control.ts';
 import { runFile } from '../../runs/layout.ts';
@@ -41,7 +42,7 @@ async function notify(run: PanelRun): Promise<void> {
   const canKeep = run.kind === 'tune' && run.state === 'finished' && (await latestCheckpoint(run.dir)) !== null;
   const actions = [open, ...(canKeep ? [keep] : []), ...(run.state === 'interrupted' ? [resume] : [])];
   const show = run.state === 'failed' ? vscode.window.showErrorMessage : vscode.window.showInformationMessage;
-  const answer = await show(await endMessage(run), ...actions);
+  const answer = await show(printableLine(await endMessage(run)), ...actions);
   const command = { [open]: commands.openRun, [keep]: commands.keepModel, [resume]: commands.resumeRun }[answer ?? ''];
   if (command !== undefined) await vscode.commands.executeCommand(command, run.dir);
 }

@@ -1,5 +1,6 @@
 import { fitText, size } from '../../platform/amounts.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
+import { printableLine } from '../../protocol/printable.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
 
 /** Where models come from, for display. */
@@ -31,7 +32,7 @@ export interface ModelGroup {
 
 /** Label of a model in lists: its name, or the last part of its path. */
 export const labelOf = (name: string): string =>
-  /^([A-Za-z]:)?[\\/]/.test(name) ? (name.split(/[\\/]/).at(-1) as string) : name;
+  printableLine(/^([A-Za-z]:)?[\\/]/.test(name) ? (name.split(/[\\/]/).at(-1) as string) : name);
 
 /** The models that complete code, grouped by origin; `used` is the one in use. */
 export function modelGroups(models: readonly ModelSummary[], used: string): ModelGroup[] {
@@ -49,7 +50,7 @@ function itemOf(model: ModelSummary, used: string): ModelItem {
     description: [...(name === used ? ['in use'] : []), size(bytes), licenceText(model), fitText(model.memory)].join(
       ' · ',
     ),
-    detail: description,
+    detail: printableLine(description),
     name,
   };
 }

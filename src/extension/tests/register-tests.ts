@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
 import type { DiscoveryDocument, FoundTask } from '../../protocol/discovery.ts';
+import { printableLine } from '../../protocol/printable.ts';
 import type { Json } from '../../protocol/run.ts';
 import { signalOf } from '../abort-signal.ts';
 import { askUnmask } from '../ask-unmask.ts';
@@ -140,11 +141,11 @@ function tasksByName(found: DiscoveryDocument, functions: readonly string[]): nu
 async function askFunctions(found: DiscoveryDocument, chosen: readonly number[]): Promise<number[] | undefined> {
   const parts = partsOf(found, chosen);
   const items = [...tasksByFile(found)].flatMap(([file, indices]) => [
-    { label: file, kind: vscode.QuickPickItemKind.Separator, index: -1 },
+    { label: printableLine(file), kind: vscode.QuickPickItemKind.Separator, index: -1 },
     ...indices.map((index) => {
       const task = found.tasks[index] as FoundTask;
       const description = `${testCountText(task)}${partText(parts.get(index))}`;
-      return { label: task.function, description, picked: chosen.includes(index), index };
+      return { label: printableLine(task.function), description, picked: chosen.includes(index), index };
     }),
   ]);
   const picked = await vscode.window.showQuickPick(items, {

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { DiscoveryDocument, DryRunDocument, DryRunFunction, FoundTask } from '../../protocol/discovery.ts';
+import { printableLine } from '../../protocol/printable.ts';
 import { signalOf } from '../abort-signal.ts';
 import type { RunUnmask } from '../ask-unmask.ts';
 import { tasksByFile, writeChosen } from './chosen-tasks.ts';
@@ -43,7 +44,11 @@ export class RewardTests implements vscode.Disposable {
 
   #items(found: DiscoveryDocument): vscode.TestItem[] {
     const create = (id: string, label: string, file: string, line?: number) => {
-      const item = this.#controller.createTestItem(id, label, vscode.Uri.file(path.join(found.workspace, file)));
+      const item = this.#controller.createTestItem(
+        id,
+        printableLine(label),
+        vscode.Uri.file(path.join(found.workspace, file)),
+      );
       if (line !== undefined) item.range = new vscode.Range(line - 1, 0, line - 1, 0);
       return item;
     };
@@ -56,7 +61,7 @@ export class RewardTests implements vscode.Disposable {
         for (const [testFile, ids] of Object.entries(tests))
           for (const id of ids) {
             const test = create(`${testFile} ${id}`, id, testFile);
-            test.description = testFile;
+            test.description = printableLine(testFile);
             item.children.add(test);
           }
         parent.children.add(item);

@@ -2,6 +2,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import type { DiscoveryDocument, FoundTask, LeftOut } from '../../protocol/discovery.ts';
+import { printable, printableLine } from '../../protocol/printable.ts';
 import type { RowPart } from '../../protocol/row-split.ts';
 import { partsOf, partText, taskName, tasksByFile, testCountText } from './chosen-tasks.ts';
 
@@ -95,7 +96,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     if (node.kind === 'file') {
       const tasks = this.#tasksOf(node);
       const chosen = tasks.filter((index) => this.#isChosen(index)).length;
-      const item = new vscode.TreeItem(node.file, Expanded);
+      const item = new vscode.TreeItem(printableLine(node.file), Expanded);
       item.iconPath = vscode.ThemeIcon.File;
       item.resourceUri = this.#uri(node.file);
       item.description = `${chosen} of ${count(tasks.length, 'function')}`;
@@ -104,7 +105,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     }
     if (node.kind === 'function') {
       const task = this.#task(node.task);
-      const item = new vscode.TreeItem(task.function, Collapsed);
+      const item = new vscode.TreeItem(printableLine(task.function), Collapsed);
       const part = partsOf(this.#found as DiscoveryDocument, this.chosen).get(node.task);
       item.iconPath = new vscode.ThemeIcon('symbol-method');
       item.description = `${testCountText(task)}${partText(part)}`;
@@ -114,9 +115,9 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       return item;
     }
     if (node.kind === 'test') {
-      const item = new vscode.TreeItem(node.id);
+      const item = new vscode.TreeItem(printableLine(node.id));
       item.iconPath = new vscode.ThemeIcon('beaker');
-      item.description = node.testFile;
+      item.description = printableLine(node.testFile);
       item.command = openAt(this.#uri(node.testFile), 1);
       return item;
     }
@@ -127,9 +128,9 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       return item;
     }
     const { file, name, reason } = this.#exclusion(node.index);
-    const item = new vscode.TreeItem(name ?? file);
-    item.description = reason.split('\n')[0] as string;
-    item.tooltip = [file, reason].join('\n\n');
+    const item = new vscode.TreeItem(printableLine(name ?? file));
+    item.description = printableLine(reason.split('\n')[0] as string);
+    item.tooltip = printable([file, reason].join('\n\n'));
     item.command = openAt(this.#uri(file), 1);
     return item;
   }

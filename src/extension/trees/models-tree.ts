@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { fitText, size } from '../../platform/amounts.ts';
 import { messageOf } from '../../platform/errors.ts';
+import { printableLine } from '../../protocol/printable.ts';
 import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import type { ChosenModel } from '../models/chosen-model.ts';
 import { labelOf, licenceText, origins, parametersText } from '../models/model-items.ts';
@@ -89,6 +90,7 @@ function itemOf(model: ModelSummary, used: boolean): vscode.TreeItem {
   item.iconPath = new vscode.ThemeIcon(problem !== null ? 'warning' : used ? 'check' : 'package');
   const use = problem ?? (completes ? 'completes code' : 'for tasks, does not complete code');
   item.tooltip = [description, origins[kind], licenceText(model), use, `Memory: ${fitText(memory)}`, folder]
+    .map(printableLine)
     .filter(Boolean)
     .join('\n');
   item.contextValue = ['model', kind, ...(completes && !used ? ['usable'] : []), ...(used ? ['used'] : [])].join('.');

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { size } from '../../platform/amounts.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
+import { printable, printableLine } from '../../protocol/printable.ts';
 import type { RunFolder } from '../../runs/run-folder.ts';
 import { sentenceOf, stateIcons, stateOf, titleOf } from '../jobs/describe-run.ts';
 
@@ -70,9 +71,9 @@ function tooltipOf(run: PanelRun): vscode.MarkdownString {
     .appendText(sentenceOf(run))
     .appendMarkdown('\n\n')
     .appendText(`${run.state}, ${stateOf(run)}`);
-  if (run.model !== null) text.appendMarkdown('\n\n').appendText(`Model: ${run.model}`);
+  if (run.model !== null) text.appendMarkdown('\n\n').appendText(printableLine(`Model: ${run.model}`));
   if (run.createdAt !== null)
     text.appendMarkdown('\n\n').appendText(`Started ${new Date(run.createdAt).toLocaleString()}`);
-  if (run.error !== undefined) text.appendMarkdown('\n\n').appendText(run.error);
-  return text.appendMarkdown('\n\n').appendText(run.dir);
+  if (run.error !== undefined) text.appendMarkdown('\n\n').appendText(printable(run.error));
+  return text.appendMarkdown('\n\n').appendText(printableLine(run.dir));
 }

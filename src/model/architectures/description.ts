@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { readJson } from '../../platform/files.ts';
+import { assertRegular, readJson } from '../../platform/files.ts';
 
 /** The JSON files that tell what a model is, wherever they lie. */
 export interface Description {
@@ -13,5 +13,11 @@ export interface Description {
 /** Those of a checkpoint folder. */
 export const inFolder = (folder: string): Description => {
   const location = (name: string) => path.join(folder, name);
-  return { location, read: async (name) => (existsSync(location(name)) ? readJson(location(name)) : undefined) };
+  return {
+    location,
+    async read(name) {
+      await assertRegular(location(name));
+      return existsSync(location(name)) ? readJson(location(name)) : undefined;
+    },
+  };
 };

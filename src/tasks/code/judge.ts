@@ -11,6 +11,7 @@ import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { ScoringOptions } from '../task.ts';
 import { visibleNames } from './program.ts';
 import type { CodeRow } from './row.ts';
+import { candidatesPerRun, isSeparable, judgeSeparately, separateVersion } from './separate.ts';
 
 /** A program to run the tests of a row on. */
 export interface JudgedProgram {
@@ -34,17 +35,100 @@ export async function judge(
   { signal, onProgress, limits = codeLimits }: JudgeOptions = {},
 ): Promise<Verdict[]> {
   const sandbox = await openSandbox();
-  return limitConcurrency(
-    items,
+  const verdicts: Verdict[] = items.map(() => noCode);
+  let done = 0;
+  const note = (indices: readonly number[], found: readonly Verdict[]) => {
+    for (const [at, index] of indices.entries()) {
+      verdicts[index] = found[at]!;
+      onProgress?.(++done, items.length);
+    }
+  };
+  // The sandbox on macOS does not let a program start another one.
+  const canSeparate = sandbox.finding.kind === 'bubblewrap';
+  const { batches, alone } = divide(items, (row) => canSeparate && isSeparable(row));
+  const without = items.flatMap(({ source }, index) => (source === null ? [index] : []));
+  if (without.length > 0)
+    note(
+      without,
+      without.map(() => noCode),
+    );
+  const judgeBatch = async (indices: readonly number[]) => {
+    const { row } = items[indices[0]!]!;
+    const sources = indices.map((index) => items[index]!.source!);
+    note(indices, await separateVerdicts(sandbox, row, sources, limits, signal));
+  };
+  const judgeAlone = async (index: number) => {
+    const { row, source } = items[index]!;
+    note([index], [await sharedVerdict(sandbox, row, source!, limits, signal)]);
+  };
+  await limitConcurrency(
+    [...batches.map((batch) => () => judgeBatch(batch)), ...alone.map((index) => () => judgeAlone(index))],
     availableParallelism(),
-    async ({ row, source }) => {
-      if (source === null) return noCode;
-      const job = await jobOf(row, source);
-      const key = verdictKey(job.harness, job.version, limits, source, job.input);
-      return cache.get(key, () => run(sandbox, { ...job, limits }, signal));
-    },
-    onProgress,
+    (work) => work(),
   );
+  return verdicts;
+}
+
+/**
+ * Divides programs, by index, into batches of one row that are judged in one sandbox, and those that are judged alone. Batches
+ * are small enough for every core to get two of them, so that a slow one does not leave the other cores idle.
+ */
+function divide(items: readonly JudgedProgram[], isSeparate: (row: CodeRow) => boolean) {
+  const byRow = new Map<string, number[]>();
+  const alone: number[] = [];
+  for (const [index, { row, source }] of items.entries()) {
+    if (source === null) continue;
+    if (!isSeparate(row)) alone.push(index);
+    else {
+      const key = JSON.stringify(row);
+      byRow.set(key, [...(byRow.get(key) ?? []), index]);
+    }
+  }
+  const count = [...byRow.values()].reduce((sum, indices) => sum + indices.length, 0);
+  const size = Math.max(1, Math.min(candidatesPerRun, Math.floor(count / (2 * availableParallelism()))));
+  const batches = [...byRow.values()].flatMap((indices) =>
+    Array.from({ length: Math.ceil(indices.length / size) }, (_, at) => indices.slice(at * size, (at + 1) * size)),
+  );
+  return { batches, alone };
+}
+
+/** The verdicts on programs for one row whose tests run in a process of their own. */
+async function separateVerdicts(
+  sandbox: Sandbox,
+  row: CodeRow,
+  sources: readonly string[],
+  limits: typeof codeLimits,
+  signal?: AbortSignal,
+): Promise<Verdict[]> {
+  const version = await separateVersion();
+  const keyOf = (source: string) => verdictKey('separate', version, limits, source, row.tests, visibleNames(row));
+  const found = new Map<string, Verdict>();
+  for (const source of sources) {
+    const known = await cache.known(keyOf(source));
+    if (known) found.set(source, known);
+  }
+  const left = [...new Set(sources)].filter((source) => !found.has(source));
+  const judged = left.length === 0 ? [] : await judgeSeparately(sandbox, row, left, limits, signal);
+  for (const [index, verdict] of judged.entries()) {
+    const source = left[index]!;
+    const made = verdict.outcome === 'shared' ? await sharedVerdict(sandbox, row, source, limits, signal) : verdict;
+    found.set(source, await cache.get(keyOf(source), async () => made));
+  }
+  return sources.map((source) => found.get(source)!);
+}
+
+/** The verdict on a program whose tests run in its own process. */
+async function sharedVerdict(
+  sandbox: Sandbox,
+  row: CodeRow,
+  source: string,
+  limits: typeof codeLimits,
+  signal?: AbortSignal,
+): Promise<Verdict> {
+  const job = await jobOf(row, source);
+  const key = verdictKey(job.harness, job.version, limits, source, job.input);
+  const verdict = await cache.get(key, () => run(sandbox, { ...job, limits }, signal));
+  return verdict.outcome === 'scored' ? { ...verdict, isolation: 'shared-process' } : verdict;
 }
 
 /** Runs the tests once, and a second time if the sandbox itself failed, since that may be temporary. */
@@ -79,6 +163,7 @@ export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
         command: [program, '-I', '-B', '../kit/python.py'],
         shown,
         environment,
+        isSolitary: true,
         files: harness.files,
       },
       input: { tests: row.tests, candidate: source, entry: row.entry_point },
@@ -87,13 +172,14 @@ export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
     };
   }
   const isTyped = row.language === 'typescript';
-  const harness = await readHarness('javascript.mjs', 'common.mjs');
+  const harness = await readHarness('javascript.mjs', 'code-tests.mjs', 'common.mjs');
   const { program, shown, environment, version } = nodeToolchain();
   return {
     job: {
       command: [program, '--frozen-intrinsics', '--no-warnings', '../kit/javascript.mjs'],
       shown,
       environment,
+      isSolitary: true,
       files: [...harness.files, { inside: 'work/candidate.mjs', content: isTyped ? await stripTypes(source) : source }],
     },
     input: { tests: isTyped ? await stripTypes(row.tests) : row.tests, names: visibleNames(row) },
