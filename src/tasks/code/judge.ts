@@ -10,13 +10,16 @@ import { noCode, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { ScoringOptions } from '../task.ts';
 import { visibleNames } from './program.ts';
-import type { CodeRow } from './row.ts';
+import { type CodeRow, isScript, usesModules } from './row.ts';
+import { outputTests, sameText } from './text-tests.ts';
 
 /** A program to run the tests of a row on. */
 export interface JudgedProgram {
   readonly row: CodeRow;
   /** Null if the completion has no code. */
   readonly source: string | null;
+  /** The code of the completion, for rows that compare it with their target; absent: only the tests decide. */
+  readonly code?: string;
 }
 
 /** Resource limits of one test run. */
@@ -37,8 +40,13 @@ export async function judge(
   return limitConcurrency(
     items,
     availableParallelism(),
-    async ({ row, source }) => {
+    async ({ row, source, code }) => {
       if (source === null) return noCode;
+      if (row.target !== undefined) {
+        const isSame = code !== undefined && sameText(code, row.target);
+        if (isSame || (row.tests === '' && row.unit_tests === undefined))
+          return { outcome: 'scored', tests: [{ id: 'target', passed: isSame }], seconds: 0 };
+      }
       const job = await jobOf(row, source);
       const key = verdictKey(job.harness, job.version, limits, source, job.input);
       return cache.get(key, () => run(sandbox, { ...job, limits }, signal));
@@ -74,6 +82,7 @@ export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
   if (row.language === 'python') {
     const harness = await readHarness('python.py');
     const { program, shown, environment, version } = await pythonToolchain();
+    const cases = row.unit_tests;
     return {
       job: {
         command: [program, '-I', '-B', '../kit/python.py'],
@@ -81,12 +90,18 @@ export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
         environment,
         files: harness.files,
       },
-      input: { tests: row.tests, candidate: source, entry: row.entry_point },
+      input: {
+        tests: cases ? outputTests(cases) : row.tests,
+        // JSON's texts are Python's, too.
+        candidate: cases ? `program = ${JSON.stringify(source)}\n` : source,
+        entry: row.entry_point,
+      },
       harness: harness.version,
       version,
     };
   }
   const isTyped = row.language === 'typescript';
+  const file = isScript(row) && !usesModules(source) ? 'candidate.cjs' : 'candidate.mjs';
   const harness = await readHarness('javascript.mjs', 'common.mjs');
   const { program, shown, environment, version } = nodeToolchain();
   return {
@@ -94,9 +109,9 @@ export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
       command: [program, '--frozen-intrinsics', '--no-warnings', '../kit/javascript.mjs'],
       shown,
       environment,
-      files: [...harness.files, { inside: 'work/candidate.mjs', content: isTyped ? await stripTypes(source) : source }],
+      files: [...harness.files, { inside: `work/${file}`, content: isTyped ? await stripTypes(source) : source }],
     },
-    input: { tests: isTyped ? await stripTypes(row.tests) : row.tests, names: visibleNames(row) },
+    input: { tests: isTyped ? await stripTypes(row.tests) : row.tests, names: visibleNames(row), file },
     harness: harness.version,
     version,
   };
