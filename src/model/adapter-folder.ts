@@ -17,7 +17,7 @@ import {
   targetShapes,
 } from './lora.ts';
 import { precisions } from './precision.ts';
-import { readSafetensors, writeSafetensors } from './safetensors.ts';
+import { readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.ts';
 
 const configFile = 'adapter_config.json';
 const weightsFile = 'adapter_model.safetensors';
@@ -93,8 +93,8 @@ export async function readAdapterConfig(folder: string): Promise<AdapterConfig> 
 
 /** The names of the tensors of an adapter; null if they cannot be read, which `readAdapter` reports. */
 async function storedNames(folder: string): Promise<string[] | null> {
-  const header = await readSafetensors(path.join(folder, weightsFile)).catch(() => null);
-  return header && [...header.keys()];
+  const opened = await SafetensorsFile.open(path.join(folder, weightsFile)).catch(() => null);
+  return opened && [...opened.tensors.keys()];
 }
 
 const base = z.object({ digest: z.string().nullable(), precision: z.enum(precisions) });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type PretrainingRequest, pretrainingSettings } from '../../src/training/pretrain.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
-import type { TuningRequest } from '../../src/tuning/tuning-run.ts';
+import type { TuningRequest } from '../../src/tuning/tuning-request.ts';
 
 export const temporaryFolder = (): Promise<string> => mkdtemp(path.join(tmpdir(), 'unmask-training-'));
 
@@ -35,7 +35,7 @@ export function tinyTuning(model: string, changes: Partial<TuningRequest> = {}, 
   };
 }
 
-/** The smallest preset on two examples a step. */
+/** The smallest preset, with two examples per step. */
 export function tinyPretraining(output: string, changes: Partial<PretrainingRequest> = {}): PretrainingRequest {
   return {
     recipe: 'puzzles',
