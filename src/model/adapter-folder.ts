@@ -4,8 +4,8 @@ import { z } from 'zod';
 import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
-import type { ModelConfig } from './config.ts';
 import { llada } from './architectures/llada.ts';
+import type { ModelConfig } from './config.ts';
 import {
   type Adapter,
   type AdapterConfig,
@@ -149,7 +149,9 @@ function parseShape(value: unknown, file: string, stored: readonly string[] | nu
   const names = typeof listed === 'string' ? [] : (listed ?? []);
   const held = heldTargets(stored ?? []);
   const isForeign = (stored ?? []).some((name) => lladaBlock.test(name));
-  const isPattern = (typeof listed === 'string' && listed !== 'all-linear') || names.some((name) => /\W/.test(name) || name in lladaTargets);
+  const isPattern =
+    (typeof listed === 'string' && listed !== 'all-linear') ||
+    names.some((name) => /\W/.test(name) || name in lladaTargets);
   const unknown = names.find((name) => /^\w+$/.test(name) && !isTarget(name) && !(name in lladaTargets));
   if ((isForeign || isPattern) && held.length > 0 && unknown === undefined) {
     const idle = names.filter((name) => isTarget(name) && !held.includes(name));
@@ -158,7 +160,9 @@ function parseShape(value: unknown, file: string, stored: readonly string[] | nu
     return { rank, alpha, targets: loraTargets.filter((target) => held.includes(target)) };
   }
   if (typeof listed === 'string' && listed !== 'all-linear')
-    throw new UserError(`${file}: target_modules ${JSON.stringify(listed)} matches no projection of the adapter's tensors.`);
+    throw new UserError(
+      `${file}: target_modules ${JSON.stringify(listed)} matches no projection of the adapter's tensors.`,
+    );
   const named = listed === 'all-linear' ? loraTargets : names;
   return { rank, alpha, targets: parseTargets(named, (why) => new UserError(`${file}: target_modules: ${why}`)) };
 }
@@ -167,7 +171,11 @@ const isTarget = (name: string): name is LoraTarget => loraTargets.some((target)
 
 /** A module of LLaDA, whose blocks and projections have names of their own. */
 const lladaBlock = /\btransformer\.blocks\.\d+\./;
-const lladaTargets: Readonly<Record<string, LoraTarget>> = { attn_out: 'o_proj', ff_proj: 'gate_proj', ff_out: 'down_proj' };
+const lladaTargets: Readonly<Record<string, LoraTarget>> = {
+  attn_out: 'o_proj',
+  ff_proj: 'gate_proj',
+  ff_out: 'down_proj',
+};
 
 /** The projections that an adapter's tensors belong to, under the names of any family. */
 function heldTargets(stored: readonly string[]): LoraTarget[] {

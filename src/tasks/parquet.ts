@@ -1,21 +1,20 @@
 import { gunzipSync } from 'node:zlib';
 import { messageOf, UserError } from '../platform/errors.ts';
-import type { Unread } from './row-file.ts';
 
 /** A Parquet file begins and ends with these four bytes. */
 const magic = Buffer.from('PAR1');
 
 export const isParquet = (content: Buffer): boolean => content.subarray(0, 4).equals(magic);
 
-/** The rows of a Parquet file, uncompressed or compressed by Snappy or gzip. Throws a `UserError` if it cannot be read. */
-export async function parquetRecords(content: Buffer, file: string): Promise<Unread[]> {
+/** The records of a Parquet file, uncompressed or compressed by Snappy or gzip. Throws a `UserError` if it cannot be read. */
+export async function parquetRecords(content: Buffer, file: string): Promise<unknown[]> {
   // Loaded only for such files, because most commands need no Parquet.
   const { parquetReadObjects } = await import('hyparquet');
   const bytes = new Uint8Array(content).buffer as ArrayBuffer;
   try {
     const compressors = { GZIP: (compressed: Uint8Array) => new Uint8Array(gunzipSync(compressed)) };
     const records = await parquetReadObjects({ file: bytes, compressors });
-    return records.map((record, index) => ({ line: index + 1, read: () => plain(record) }));
+    return records.map(plain);
   } catch (error) {
     throw new UserError(
       `${file} cannot be read as Parquet (${messageOf(error)}); download it again, or save it as JSON lines.`,

@@ -39,7 +39,16 @@ export async function readRowFile<Row>(
   });
   const archive = archives.find(({ magic }) => content.subarray(0, magic.length).equals(magic));
   if (archive) throw new UserError(`${file} is ${archive.name}, which cannot be read; ${archive.remedy}.`);
-  if (isParquet(content)) return readRows(await parquetRecords(content, file), 'row', file, parse, options);
+  if (isParquet(content)) {
+    const records = await parquetRecords(content, file);
+    return readRows(
+      records.map((record, index) => ({ line: index + 1, read: () => record })),
+      'row',
+      file,
+      parse,
+      options,
+    );
+  }
   return parseRowFile(unzipped(content, file).toString('utf8'), file.replace(/\.gz$/i, ''), parse, options);
 }
 
@@ -121,7 +130,7 @@ function unread(form: 'array' | 'lines' | 'csv', text: string, file: string): Un
 }
 
 /** A record that is not parsed yet; `read` throws a `UserError` if it is invalid. */
-export interface Unread {
+interface Unread {
   readonly line: number;
   read(): unknown;
 }

@@ -134,7 +134,10 @@ describe('the runner of a workspace', () => {
 
   it('is named with what to do, if it is not supported or not installed', async () => {
     const refusals: [Record<string, string>, RegExp][] = [
-      [{ 'package.json': manifest({ test: 'bun test' }), 'a.test.ts': "import { it } from 'bun:test';" }, /use bun, .*TAP/],
+      [
+        { 'package.json': manifest({ test: 'bun test' }), 'a.test.ts': "import { it } from 'bun:test';" },
+        /use bun, .*TAP/,
+      ],
       [{ 'package.json': '{}', 'a.test.ts': "import { it } from 'bun:test';" }, /use bun, /],
       [{ 'a_test.ts': "Deno.test('x', () => {});" }, /use deno, .*deno test --reporter=tap \{file\}/],
       [{ 'package.json': manifest({ test: 'uvu tests' }), 'tests/a.js': "import { test } from 'uvu';" }, /use uvu, /],

@@ -7,8 +7,8 @@ import { goTest } from './go-test.ts';
 import { jest } from './jest.ts';
 import { mocha } from './mocha.ts';
 import { nodeTest } from './node-test.ts';
-import { pytest } from './pytest.ts';
 import { filesOfPackage, inFolder, packageFolders, severalRunners } from './package-folders.ts';
+import { pytest } from './pytest.ts';
 import { someFile, type TestRunner, type Workspace } from './runner.ts';
 import { unittest } from './unittest.ts';
 import { vitest } from './vitest.ts';
@@ -55,7 +55,9 @@ async function runnerOfPackage(root: string, files: readonly string[]): Promise<
     usesRunner: (name) =>
       new RegExp(`\\b_?${name}\\b`).test(scripts) ||
       (name === 'jest' && /\breact-scripts\s+test\b/.test(scripts)) ||
-      files.some((file) => new RegExp(`^(?:${name}\\.(?:config|workspace)\\.[^/]+|\\.${name}rc(?:\\.[^/]+)?)$`).test(file)) ||
+      files.some((file) =>
+        new RegExp(`^(?:${name}\\.(?:config|workspace)\\.[^/]+|\\.${name}rc(?:\\.[^/]+)?)$`).test(file),
+      ) ||
       (!knownRunner.test(scripts) && dependencies.filter((one) => knownRunner.test(one)).join() === name),
     read: (file) => readFile(path.join(root, file), 'utf8').catch(() => ''),
   };
@@ -89,7 +91,9 @@ const unsupported: Readonly<Record<string, string | null>> = {
 async function unsupportedRunner(workspace: Workspace): Promise<string | null> {
   const named = /\b(ava|tape|tap|uvu|playwright|jasmine|karma)\b|\b(bun|deno) (?:run )?test\b/.exec(workspace.scripts);
   if (named) return (named[1] ?? named[2]) as string;
-  const tests = workspace.files.filter((file) => /(^|[./_-])(test|spec)s?([./_-]|$)/i.test(file) && /\.[cm]?[jt]sx?$/.test(file));
+  const tests = workspace.files.filter(
+    (file) => /(^|[./_-])(test|spec)s?([./_-]|$)/i.test(file) && /\.[cm]?[jt]sx?$/.test(file),
+  );
   for (const [name, imported] of Object.entries(importsOf)) if (await someFile(workspace, tests, imported)) return name;
   return null;
 }
@@ -121,7 +125,11 @@ async function packageOf(root: string): Promise<PackageFacts> {
   const text = await readFile(path.join(root, 'package.json'), 'utf8').catch(() => '{}');
   try {
     // Editors may write a byte order mark, which npm accepts.
-    const { scripts = {}, dependencies, devDependencies } = JSON.parse(text.replace(/^\uFEFF/, '')) as Record<
+    const {
+      scripts = {},
+      dependencies,
+      devDependencies,
+    } = JSON.parse(text.replace(/^\uFEFF/, '')) as Record<
       'scripts' | 'dependencies' | 'devDependencies',
       Record<string, string> | undefined
     >;

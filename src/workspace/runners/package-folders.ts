@@ -31,9 +31,9 @@ export function inFolder(runner: TestRunner, root: string, folder: string): Test
       ? {}
       : {
           suites: (files: readonly string[]) =>
-            runner.suites!(files.filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length))).map(
-              (suite) => prefix + suite,
-            ),
+            runner.suites!(
+              files.filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length)),
+            ).map((suite) => prefix + suite),
         }),
     folderOf: () => folder,
     version: `${runner.version} ${folder}`,
@@ -59,7 +59,8 @@ function shownFrom(shown: readonly ShownPath[], root: string, folder: string): S
 
 /** Several runners of one workspace; each runs its own test files. */
 export function severalRunners(runners: readonly TestRunner[]): TestRunner {
-  const ownerOf = (file: string): TestRunner => runners.find((runner) => runner.isTest(file)) ?? (runners[0] as TestRunner);
+  const ownerOf = (file: string): TestRunner =>
+    runners.find((runner) => runner.isTest(file)) ?? (runners[0] as TestRunner);
   return {
     name: [...new Set(runners.map(({ name }) => name))].join(', '),
     stripTypes: runners.every(({ stripTypes }) => stripTypes),

@@ -19,7 +19,11 @@ export const pytest: RunnerOf = async (workspace) => {
     files.some((file) => configuration.test(file)) ||
     (await someFile(workspace, tests, pytestPattern)) ||
     (await someFile(workspace, tests, plainClass)) ||
-    (await someFile(workspace, files.filter((file) => sharedConfiguration.test(file)), section));
+    (await someFile(
+      workspace,
+      files.filter((file) => sharedConfiguration.test(file)),
+      section,
+    ));
   if (tests.length === 0 || !isOwn) return null;
   const toolchain = await workspacePython(root);
   const harness = await readHarness('unmask_pytest.py');

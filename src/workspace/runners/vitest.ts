@@ -10,12 +10,13 @@ const includePattern = /\btest\s*:\s*\{[\s\S]*?\binclude\s*:\s*\[([^\]]*)\]/;
 
 /** Which files are tests: those that the configuration includes, otherwise those with vitest's usual names. */
 async function testsOf({ files, read }: Workspace): Promise<(file: string) => boolean> {
-  const configuration = files.filter((file) => !file.includes('/') && isConfigurationFile(file)).sort().at(-1);
+  const configuration = files
+    .filter((file) => !file.includes('/') && isConfigurationFile(file))
+    .sort()
+    .at(-1);
   const listed = configuration === undefined ? null : includePattern.exec(await read(configuration));
   const patterns = [...(listed?.[1] ?? '').matchAll(/['"`]([^'"`]+)['"`]/g)].map(([, pattern]) => pattern as string);
-  return patterns.length === 0
-    ? isUsualTest
-    : (file) => patterns.some((pattern) => globToRegExp(pattern).test(file));
+  return patterns.length === 0 ? isUsualTest : (file) => patterns.some((pattern) => globToRegExp(pattern).test(file));
 }
 
 /** A glob as vitest uses them: `*`, `**`, `?`, `{a,b}`, `?(c)`. */
