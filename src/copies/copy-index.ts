@@ -5,6 +5,9 @@ import { fileAt, longestMatches, type Match, type Segment } from './segment.ts';
 const mostMatches = 160;
 /** Matches of one segment. */
 const mostInSegment = 64;
+/** Bytes of a segment that is worth merging with others, and the number of such segments from which they are merged. */
+const smallSegment = 50_000;
+const manySegments = 24;
 /** Shorter matches, in bytes, say nothing. */
 export const shortestMatch = 3;
 
@@ -61,7 +64,12 @@ export class CopyIndex {
   }
 
   /** Number of texts, their characters, bytes of memory, and number of segments. */
-  get size(): { readonly files: number; readonly characters: number; readonly bytes: number; readonly segments: number } {
+  get size(): {
+    readonly files: number;
+    readonly characters: number;
+    readonly bytes: number;
+    readonly segments: number;
+  } {
     let [characters, bytes] = [0, 0];
     for (const segment of this.#segments.keys()) {
       for (const file of segment.files) if (this.#isCurrent(file.name, segment)) characters += file.characters;
@@ -72,17 +80,20 @@ export class CopyIndex {
   }
 
   /**
-   * The names of texts whose segments are to be built anew as fewer ones: those of small segments, once there are many, and those of
-   * segments that are mostly outdated.
+   * The names of texts whose segments are to be built anew as fewer ones: those of a family's small and mostly outdated segments, once
+   * there are many of them.
    */
   fragmented(): string[] {
     const small = [...this.#segments].filter(
-      ([{ files, bytes }, { current }]) => bytes.length < 100_000 || 2 * current < files.length,
+      ([{ files, bytes }, { current }]) => bytes.length < smallSegment || 2 * current < files.length,
     );
-    if (small.length < 16) return [];
-    return small.flatMap(([segment]) =>
-      segment.files.flatMap(({ name }) => (this.#isCurrent(name, segment) ? [name] : [])),
-    );
+    return [...Map.groupBy(small, ([, { family }]) => family).values()]
+      .filter((segments) => segments.length >= manySegments)
+      .flatMap((segments) =>
+        segments.flatMap(([segment]) =>
+          segment.files.flatMap(({ name }) => (this.#isCurrent(name, segment) ? [name] : [])),
+        ),
+      );
   }
 
   /** The longest matches in texts of the family of `name`, except in that text itself. The longest one comes first. */

@@ -121,11 +121,15 @@ export const gateFeatures: Readonly<Record<string, Feature>> = {
   sureOfOther: ({ copy, model }, { alternatives }) =>
     copy && !model && alternatives?.[0] ? logit(alternatives[0].confidence) : 0,
   sameBeginning: ({ copy, model, text }, { alternatives }) =>
-    Number(copy !== null && !model && alternatives?.[0] !== undefined && firstWord(alternatives[0].text) === firstWord(text)),
+    Number(
+      copy !== null && !model && alternatives?.[0] !== undefined && firstWord(alternatives[0].text) === firstWord(text),
+    ),
   sureToo: ({ copy, model }) => (copy && model ? logit(model.confidence) : 0),
   model: ({ copy, model }) => Number(model !== null && copy === null),
   modelSure: ({ copy, model }) => (model && !copy ? logit(model.confidence) : 0),
-  modelIsFirst: ofModel(({ text }, { alternatives }) => Number(alternatives?.[0] !== undefined && same(alternatives[0].text, text))),
+  modelIsFirst: ofModel(({ text }, { alternatives }) =>
+    Number(alternatives?.[0] !== undefined && same(alternatives[0].text, text)),
+  ),
   modelLength: ofModel((_model, _place, text) => log(judgedLine(text).length)),
   modelWords: ofModel((_model, _place, text) => log(judgedLine(text).match(word)?.length ?? 0)),
   modelUnknownNames: ofModel((_, { names }, text) => unknownNames(text, names)),

@@ -1,4 +1,4 @@
-import { gateFeatures, type GatePlace, type ModelProposal, placeContext, type Proposal } from './gate-features.ts';
+import { type GatePlace, gateFeatures, type ModelProposal, type Proposal, placeContext } from './gate-features.ts';
 import gateWeights from './gate-weights.json' with { type: 'json' };
 
 /** How readily suggestions are shown; `balanced`: about half of what is shown is right. */

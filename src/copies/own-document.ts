@@ -40,9 +40,7 @@ export function matchesInDocument(
     lineStarts,
     indents: Uint8Array.from([...above.indents, ...below.indents]),
     order: new Int32Array(),
-    files: [
-      { name, start: 0, end: bytes.length, firstLine: -skippedLines, characters: prefix.length + suffix.length },
-    ],
+    files: [{ name, start: 0, end: bytes.length, firstLine: -skippedLines, characters: prefix.length + suffix.length }],
   };
   return scan(segment, flat);
 }
