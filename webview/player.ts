@@ -53,7 +53,7 @@ export function player(denoising: Denoising, { inspect = false, position: first,
     canvas.draw(frame, new Set(fresh), frames.length - 1);
     canvas.root.setAttribute('aria-label', describeCanvas(frame));
     if (inspector) inspector.draw(frame);
-    else for (const [place, box] of canvas.boxes.entries()) box.title = describeToken(frame, place);
+    else for (const [index, box] of canvas.boxes.entries()) box.title = describeToken(frame, index);
     controls.show(position, frames.length);
     change.textContent = position === 0 ? 'All tokens are masked.' : describeStep(frame, fresh);
     steps.textContent = ` step ${frames.length}`;
@@ -138,18 +138,18 @@ const describeCanvas = (frame: Frame): string => {
 
 function describeStep(frame: Frame, fresh: readonly number[]): string {
   // All positions after the end are alike, so only the first is listed.
-  const end = fresh.find((place) => frame.tokens[place] === '');
-  const listed = fresh.filter((place) => frame.tokens[place] !== '' || place === end);
+  const end = fresh.find((position) => frame.tokens[position] === '');
+  const listed = fresh.filter((position) => frame.tokens[position] !== '' || position === end);
   if (listed.length === 0) return 'No tokens changed in this step.';
-  const first = listed.slice(0, 8).map((place) => {
-    const confidence = frame.confidence[place];
+  const first = listed.slice(0, 8).map((position) => {
+    const confidence = frame.confidence[position];
     const sure = confidence === null || confidence === undefined ? '' : ` (${confidence.toFixed(2)})`;
-    return `${tokenName(frame.tokens[place] ?? null)}${sure}`;
+    return `${tokenName(frame.tokens[position] ?? null)}${sure}`;
   });
   return `This step revealed ${first.join(', ')}${listed.length > first.length ? ` and ${listed.length - first.length} more` : ''}.`;
 }
 
-function legend(steps: HTMLElement, given: boolean): HTMLElement {
+function legend(steps: HTMLElement, hasGivenTokens: boolean): HTMLElement {
   const ramp = element('span', { class: 'ramp', 'aria-hidden': 'true' });
   const bar = (sure: number) => {
     const box = element('span', { class: 'token sample', 'aria-hidden': 'true' }, '\u00a0');
@@ -162,7 +162,7 @@ function legend(steps: HTMLElement, given: boolean): HTMLElement {
     element('span', {}, 'revealed at step 1 ', ramp, steps),
     element('span', {}, 'confidence: low ', bar(0.2), ' ', bar(0.6), ' ', bar(1), ' high'),
     element('span', {}, element('span', { class: 'token masked', 'aria-hidden': 'true' }, '\u00a0'), ' masked'),
-    ...(given ? [element('span', {}, element('strong', {}, '3'), ' from the prompt')] : []),
+    ...(hasGivenTokens ? [element('span', {}, element('strong', {}, '3'), ' from the prompt')] : []),
     element('span', { class: 'screen-only' }, 'Press Space to play, arrow keys to step.'),
   );
 }

@@ -19,7 +19,7 @@ import { readSettings } from '../../src/platform/settings.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
 import type { Score } from '../../src/tasks/task.ts';
 import { autoregressiveCodeRecipe, autoregressiveReading } from '../../src/training/code/autoregressive-recipe.ts';
-import { codeCurriculum, codeRecipe, servedDecoding, sourcesFolder } from '../../src/training/code/code-recipe.ts';
+import { codeCurriculum, codeRecipe, servingDecoding, sourcesFolder } from '../../src/training/code/code-recipe.ts';
 import { readCorpus } from '../../src/training/code/corpus.ts';
 import { infillingItems } from '../../src/training/code/infilling-items.ts';
 import { newModel, pretraining, pretrainingSettings } from '../../src/training/pretrain.ts';
@@ -60,8 +60,8 @@ console.log(
 );
 console.log('|---|---|---|---|---|---|---|---|---|---|---|');
 for (const { preset, vocabulary, steps, before, curriculum, writing, tokenizer } of makers) {
-  const given = { ...codeRecipe.settings, preset, evaluate_every: 0 };
-  const settings = await readSettings(pretrainingSettings, { pairs: [] }, given);
+  const requested = { ...codeRecipe.settings, preset, evaluate_every: 0 };
+  const settings = await readSettings(pretrainingSettings, { pairs: [] }, requested);
   const train = async (name: string, count: number, reads: Curriculum, model: LanguageModel) => {
     const method = pretraining(model, reads, settings, { steps: count, seed });
     for (let step = 1; step <= count; step++) {
@@ -84,7 +84,7 @@ for (const { preset, vocabulary, steps, before, curriculum, writing, tokenizer }
   const begin = performance.now();
   await train('denoising', steps, curriculum, model);
   const perStep = (performance.now() - begin) / 1000 / steps;
-  const likelihood = new DiffusionLikelihood(model, servedDecoding.contextTokens);
+  const likelihood = new DiffusionLikelihood(model, servingDecoding.contextTokens);
   const measures: readonly Score[][] = [[], []];
   for (const item of gaps) {
     const { characters: weight } = predictedTokens(tokenizer, item);

@@ -6,7 +6,7 @@ import { HubError, HubUnreachable } from './hub-error.ts';
 import { PartialFile } from './partial-file.ts';
 import type { RemoteFile, Repository } from './repository.ts';
 
-export interface FilePlaces {
+export interface DownloadPaths {
   /**
    * The incomplete file. Its name contains the hash of the content, so a download never continues with bytes of another
    * content. `If-Range` would serve the same purpose, but the ETags of the storage hosts are less reliable.
@@ -28,7 +28,7 @@ export async function downloadFile(
   hub: HubClient,
   { id, commit }: Pick<Repository, 'id' | 'commit'>,
   file: RemoteFile,
-  { part, target }: FilePlaces,
+  { part, target }: DownloadPaths,
   onBytes: (bytes: number, fresh: boolean) => void,
 ): Promise<void> {
   const partial = await PartialFile.open(file, part);
@@ -83,7 +83,7 @@ async function receive(
     // Without compression, sizes and ranges refer to the content.
     headers: { 'accept-encoding': 'identity', ...(partial.size > 0 ? { range: `bytes=${partial.size}-` } : {}) },
   });
-  if (partial.size > 0 && !goesOn(response, partial.size, file.size)) {
+  if (partial.size > 0 && !isContinuation(response, partial.size, file.size)) {
     // A server without support for ranges sends the whole file.
     onBytes(-partial.size, false);
     await partial.restart();
@@ -100,7 +100,7 @@ async function receive(
 }
 
 /** Whether a response is the rest of a file of `size` bytes, beginning at byte `start` (RFC 9110, section 14.4). */
-function goesOn(response: Response, start: number, size: number): boolean {
+function isContinuation(response: Response, start: number, size: number): boolean {
   if (response.status !== 206) return false;
   const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
   return range !== null && Number(range[1]) === start && (range[2] === '*' || Number(range[2]) === size);

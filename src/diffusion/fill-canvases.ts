@@ -35,9 +35,9 @@ export async function fillCanvases(
   for (let open = notDone(canvases); open.length > 0; open = notDone(open)) {
     signal?.throwIfAborted();
     await checkCancelled?.();
-    const asked = open.map((canvas) => ({ canvas, positions: openPositions(canvas, rules.mask) }));
-    const logits = await predict(asked);
-    for (const [row, { canvas, positions }] of asked.entries()) {
+    const queries = open.map((canvas) => ({ canvas, positions: openPositions(canvas, rules.mask) }));
+    const logits = await predict(queries);
+    for (const [row, { canvas, positions }] of queries.entries()) {
       applyRevealRule(canvas, positions, logits[row] as readonly Float32Array[], rules);
       canvas.done ||= isOver?.(canvas) ?? false;
     }

@@ -17,7 +17,7 @@ import { runFile } from '../runs/layout.ts';
 import { evaluationsOf, readAnswers, readEvents, stepsOf } from '../runs/reader.ts';
 import {
   type JobHooks,
-  type JobPlace,
+  type JobLocation,
   type RunningJob,
   readResumable,
   refuseSetting,
@@ -100,7 +100,7 @@ export async function startEvaluation(
     memory: memoryNeeded(parametersOf(prepared.model.config), prepared.model.config),
     versions: { unmask: packageVersion(), node: process.versions.node },
   } as const;
-  return runEvaluation({ place: { root, run }, request, prepared, hooks });
+  return runEvaluation({ location: { root, run }, request, prepared, hooks });
 }
 
 /**
@@ -125,7 +125,7 @@ export async function resumeEvaluation(
       `The problems${request.data === null ? '' : ` in ${request.data}`} have changed since ${dir} was started; start a new evaluation.`,
     );
   return runEvaluation({
-    place: { dir, step: await answersToKeep(dir) },
+    location: { dir, step: await answersToKeep(dir) },
     request,
     prepared: { ...prepared, batch: kept.answers_per_batch },
     hooks,
@@ -198,7 +198,7 @@ async function prepare(
   const model = await LanguageModel.load(engine, await openCheckpoint(resolved));
   const format = settings.format ?? model.generation.prompt_format;
   const decoding = decodingOf(settings, defaultDecoding(model, task, format, settings.infilling), samples);
-  if (rows.some((row) => model.tokenizer.losesSomeOf(task.prompt(row, format))))
+  if (rows.some((row) => model.tokenizer.dropsRowsOf(task.prompt(row, format))))
     throw new UserError(`The model ${named} has no tokens for prompts of ${task.name}; choose a model trained for it.`);
   const plans = planAnswers(model, task, rows, { format, samples, seed, decoding });
   const names = problemNames(rows);
@@ -207,15 +207,15 @@ async function prepare(
 }
 
 interface EvaluationJob {
-  readonly place: JobPlace;
+  readonly location: JobLocation;
   readonly request: EvaluationRequest;
   readonly prepared: Prepared;
   readonly hooks: EvaluationHooks;
 }
 
-function runEvaluation({ place, request, prepared, hooks }: EvaluationJob): Promise<EvaluationDocument> {
+function runEvaluation({ location, request, prepared, hooks }: EvaluationJob): Promise<EvaluationDocument> {
   return runJob({
-    place,
+    location,
     hooks,
     async work(job) {
       await answerTheRest(job, request, prepared, hooks);
@@ -251,22 +251,27 @@ async function answerTheRest(
   while (done < total) {
     await job.betweenSteps();
     const begin = performance.now();
-    const tell = (count: number, share: number, what: string) => {
+    const reportProgress = (count: number, share: number, what: string) => {
       const answered = done + count * share;
       const spent = seconds + (performance.now() - begin) / 1000;
       const eta = answered > 0 ? (spent * (total - answered)) / answered : null;
       job.report({ text: what, counts: [{ name: 'answers', done, total }], eta }, eta);
     };
-    const asked = plans.slice(done, done + batch);
-    const which = `answers ${done + 1} to ${done + asked.length}`;
-    const onStep = (share: number) => tell(asked.length, share, `writing ${which}`);
-    const written = await writeAnswers(model, asked, { decoding, signal, onStep });
-    const onGraded = (count: number) => tell(asked.length, 1, `grading ${which}: ${count} done`);
+    const batchPlans = plans.slice(done, done + batch);
+    const which = `answers ${done + 1} to ${done + batchPlans.length}`;
+    const onStep = (share: number) => reportProgress(batchPlans.length, share, `writing ${which}`);
+    const written = await writeAnswers(model, batchPlans, { decoding, signal, onStep });
+    const onGraded = (count: number) => reportProgress(batchPlans.length, 1, `grading ${which}: ${count} done`);
     const graded = await gradeAnswers(task, written, { format, asReleased }, { signal, onProgress: onGraded });
     await run.answers(
-      graded.map((given, index) => {
-        const place = done + index;
-        return answerRecord(given, names[Math.floor(place / samples)] as string, place % samples, model.tokenizer);
+      graded.map((graded, index) => {
+        const position = done + index;
+        return answerRecord(
+          graded,
+          names[Math.floor(position / samples)] as string,
+          position % samples,
+          model.tokenizer,
+        );
       }),
     );
     const elapsed = (performance.now() - begin) / 1000;

@@ -74,11 +74,11 @@ export class DiffusionLikelihood {
       const random = new Random(0, 'bound', item.prefix.length, item.middle.length);
       const maskings = maskEvenly(Array<number>(canvasesPerPass).fill(width), random);
       const mask = maskToken(this.#model.config);
-      const canvases = maskings.map(({ masked }) => target.map((token, place) => (masked[place] ? mask : token)));
+      const canvases = maskings.map(({ masked }) => target.map((token, position) => (masked[position] ? mask : token)));
       const rows = await bitsIn(canvases);
       const sums = maskings.map(({ masked, weight }, row) =>
         [...masked.keys()].reduce(
-          (sum, place) => sum + (masked[place] ? weight * rows[row]!(place, target[place] as number) : 0),
+          (sum, position) => sum + (masked[position] ? weight * rows[row]!(position, target[position] as number) : 0),
           0,
         ),
       );
@@ -97,14 +97,14 @@ export class DiffusionLikelihood {
           return canvas;
         });
         const rows = await bitsIn(canvases);
-        for (let place = start; place < Math.min(length, start + canvasesPerPass); place++)
-          bits += rows[place - start]!(place, target[place] as number);
+        for (let position = start; position < Math.min(length, start + canvasesPerPass); position++)
+          bits += rows[position - start]!(position, target[position] as number);
       }
       return bits;
     });
   }
 
-  async #reading<T>(item: InfillingItem, use: (canvas: ReadCanvas) => Promise<T>): Promise<T> {
+  async #reading<T>(item: InfillingItem, use: (canvas: CanvasReading) => Promise<T>): Promise<T> {
     const { config, tokenizer, generation } = this.#model;
     const width = canvasWidth(generation, isSingleLine(item));
     const { prefix: before, tokens } = predictedTokens(tokenizer, item);
@@ -116,10 +116,10 @@ export class DiffusionLikelihood {
       const target = new Int32Array(width).fill(config.eom_token_id as number);
       target.set(tokens);
       const positions = [...target.keys()];
-      const bitsIn: ReadCanvas['bitsIn'] = async (canvases) => {
+      const bitsIn: CanvasReading['bitsIn'] = async (canvases) => {
         const rows = await session.logits(canvases.map((canvas) => ({ text, tokens: canvas, positions })));
-        return rows.map((row) => (place, token) => {
-          const own = (row[place] as Float32Array).slice();
+        return rows.map((row) => (position, token) => {
+          const own = (row[position] as Float32Array).slice();
           own[maskToken(config)] = Number.NEGATIVE_INFINITY;
           return bitsOf(own, token);
         });
@@ -132,12 +132,12 @@ export class DiffusionLikelihood {
 }
 
 /** A canvas of an item whose context was read. */
-interface ReadCanvas {
+interface CanvasReading {
   /** The canvas as it should be [width]: the middle, its end, and ends after it. */
   readonly target: Int32Array;
   /** Tokens of the middle and its end. */
   readonly length: number;
   readonly width: number;
   /** For each canvas a function that returns the bits of a token at a position. */
-  bitsIn(canvases: readonly Int32Array[]): Promise<((place: number, token: number) => number)[]>;
+  bitsIn(canvases: readonly Int32Array[]): Promise<((position: number, token: number) => number)[]>;
 }

@@ -12,7 +12,7 @@ import { type Completer, isSingleLine, shownAlternatives } from './infilling.ts'
 export type NextToken = (written: readonly (readonly number[])[]) => Promise<readonly Float32Array[]>;
 
 /** The context of a gap that a model has read. */
-export interface ReadGap {
+export interface GapReading {
   readonly next: NextToken;
   /** Releases what the model keeps of the context. */
   dispose(): void;
@@ -25,7 +25,7 @@ export interface LeftToRightModel {
   readonly end: number;
   readonly mask: number;
   /** Reads the text around a gap of at most `width` tokens, the end counted. */
-  read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<ReadGap>;
+  read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<GapReading>;
 }
 
 export interface WritingRequest {
@@ -96,8 +96,8 @@ export function leftToRightCompleter(model: LeftToRightModel, generation: Genera
 /** Bits of `tokens`, each predicted from those before it. */
 export async function bitsFromTheLeft(next: NextToken, tokens: readonly number[]): Promise<number> {
   let bits = 0;
-  for (const [place, token] of tokens.entries()) {
-    const [logits] = await next([tokens.slice(0, place)]);
+  for (const [position, token] of tokens.entries()) {
+    const [logits] = await next([tokens.slice(0, position)]);
     bits += bitsOf(logits as Float32Array, token);
   }
   return bits;

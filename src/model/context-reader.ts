@@ -54,7 +54,7 @@ export interface PlacedTokens {
 const none: PlacedTokens = { tokens: [], positions: [] };
 
 /** The number of rows that passed through the network, and the number of their tokens. */
-export interface Work {
+export interface ReadRequest {
   forwards: number;
   tokens: number;
 }
@@ -72,11 +72,11 @@ export class ContextReader {
   /** Returns the weights as nodes of a new program. */
   readonly #weights: () => Weights;
   readonly #programs: ProgramCache;
-  readonly #work: Work;
+  readonly #work: ReadRequest;
   #open = 0;
 
   /** `state` holds the weights that `weights` returns as nodes. Every pass is counted in `work`. */
-  constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: Work) {
+  constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: ReadRequest) {
     if (config.attention === 'block-causal')
       throw new Error('keys and values of a context cannot be kept with block-causal attention');
     this.#config = config;
@@ -131,21 +131,21 @@ export class ContextReader {
     const batch = bucket(canvases.length);
     const length = (canvases[0] as Int32Array).length;
     const capacity = context.present.data.length;
-    const wanted = to - from;
+    const queryCount = to - from;
     const { vocab_size: vocabulary, pad_token_id: filler } = this.#config;
     const tokens = new Int32Array(batch * length).fill(filler);
-    const rows = new Int32Array(batch * wanted);
+    const rows = new Int32Array(batch * queryCount);
     for (let row = 0; row < batch; row++) {
       tokens.set(canvases[row] ?? [], row * length);
-      for (let place = 0; place < wanted; place++) rows[row * wanted + place] = row * length + from + place;
+      for (let i = 0; i < queryCount; i++) rows[row * queryCount + i] = row * length + from + i;
     }
-    const program = await this.#programs.get(`canvas ${batch} ${length} ${capacity} ${wanted}`, () =>
-      this.#canvasProgram({ batch, length, capacity, wanted: rows.length }),
+    const program = await this.#programs.get(`canvas ${batch} ${length} ${capacity} ${queryCount}`, () =>
+      this.#canvasProgram({ batch, length, capacity, queryCount: rows.length }),
     );
     const { logits } = await program.run(
       {
         tokens: { shape: [batch, length], data: tokens },
-        positions: { shape: [length], data: Int32Array.from({ length }, (_, place) => position + place) },
+        positions: { shape: [length], data: Int32Array.from({ length }, (_, i) => position + i) },
         rows: { shape: [rows.length], data: rows },
         // An empty context consists of padding, so all of its keys are masked.
         present: context.present,
@@ -156,7 +156,7 @@ export class ContextReader {
     this.#work.forwards += canvases.length;
     this.#work.tokens += canvases.length * length;
     const data = logits!.data as Float32Array;
-    const each = wanted * vocabulary;
+    const each = queryCount * vocabulary;
     return canvases.map((_, row) => data.subarray(row * each, (row + 1) * each));
   }
 
@@ -207,8 +207,8 @@ export class ContextReader {
     batch,
     length,
     capacity,
-    wanted,
-  }: Record<'batch' | 'length' | 'capacity' | 'wanted', number>): Program {
+    queryCount,
+  }: Record<'batch' | 'length' | 'capacity' | 'queryCount', number>): Program {
     const config = this.#config;
     const { num_key_value_heads: groups, num_attention_heads: heads, head_dim: d } = config;
     const weight = this.#weights();
@@ -229,7 +229,7 @@ export class ContextReader {
       return joinHeads(config, of, reshape(add(apart(fromContext), fromCanvas), [batch, heads, length, d]));
     });
     return defineProgram('canvas', {
-      outputs: { logits: logitsAt(config, weight, states, input('rows', [wanted], 'i32')) },
+      outputs: { logits: logitsAt(config, weight, states, input('rows', [queryCount], 'i32')) },
     });
   }
 

@@ -6,7 +6,7 @@ import type { Frame } from '../protocol/sample.ts';
 import { AlternativeJudge } from './alternative-judge.ts';
 import type { CompletionQuery } from './completions.ts';
 import { recordFrames, watchedRunnersUp, withoutEnd } from './frame.ts';
-import { mayHaveSeveralLines } from './inline/multiline.ts';
+import { allowsSeveralLines } from './inline/multiline.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface DenoiseHooks {
@@ -20,7 +20,7 @@ export interface DenoiseHooks {
 /** Characters before the cursor that are shown with a denoising. */
 const shownBefore = 400;
 
-/** Completes at a place and keeps every step of every alternative; nothing is trimmed or discarded. */
+/** Completes at a position and keeps every step of every alternative; nothing is trimmed or discarded. */
 export async function denoiseHere(
   getModel: () => Promise<LanguageModel>,
   { text, uri, languageId }: CompletionQuery,
@@ -28,7 +28,7 @@ export async function denoiseHere(
   { settings, turns, signal, send }: DenoiseHooks,
 ): Promise<DenoiseResult> {
   const begin = performance.now();
-  const singleLine = !mayHaveSeveralLines(settings.multiline, text);
+  const singleLine = !allowsSeveralLines(settings.multiline, text);
   const sending: Promise<void>[] = [];
   const { result, frames } = await turns.run('invoked', signal, async (yieldToEventLoop) => {
     const model = await getModel();
@@ -54,7 +54,7 @@ export async function denoiseHere(
   });
   await Promise.all(sending);
   const judge = new AlternativeJudge({ languageId, text, singleLine });
-  const { place: best } = await judge.shownFirst(result.alternatives);
+  const { index: best } = await judge.shownFirst(result.alternatives);
   return {
     best,
     alternatives: result.alternatives.map(({ text: written, meanConfidence }, alternative) => ({

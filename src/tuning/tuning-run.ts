@@ -22,7 +22,7 @@ import type { Json } from '../protocol/run.ts';
 import { keepAsBase, latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
-import { type JobPlace, type RunningJob, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
+import { type JobLocation, type RunningJob, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import { type SplitRows, splitAsRecorded, splitByPosition, splitRows } from '../tasks/split-rows.ts';
@@ -97,7 +97,7 @@ export async function startTuning(
     versions: { unmask: packageVersion(), node: process.versions.node },
   } as const;
   return runTuning({
-    place: { root, run },
+    location: { root, run },
     ...{ model, request, prepared, hooks },
     base: resolved.base,
     progress: freshProgress,
@@ -108,9 +108,9 @@ export async function startTuning(
 /** Continues a run from its last checkpoint, on the same trajectory. */
 export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHooks = {}): Promise<TuningResult> {
   const configuration = await readResumable(dir, 'tune');
-  const { time_limit: timeLimit, data, test_problems: testProblems, ...given } = configuration.settings;
+  const { time_limit: timeLimit, data, test_problems: testProblems, ...contextLengthOf } = configuration.settings;
   // Runs that began before this setting existed predicted every token of the canvas, and continue so.
-  const settings = tuningSettings.safeParse({ infilling: 'canvas', ...given });
+  const settings = tuningSettings.safeParse({ infilling: 'canvas', ...contextLengthOf });
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: TuningRequest = {
     task: configuration.task as string,
@@ -135,13 +135,13 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
   const { progress, optimizer, method } = last
     ? await readProgress(last.dir)
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
-  const model = await (last ? goOn(engine, resolved, optimizer) : begin(engine, resolved, request));
+  const model = await (last ? continueTuning(engine, resolved, optimizer) : begin(engine, resolved, request));
   const { split } = configuration;
   const prepared = await prepareOrDispose(model, request, (task, rows) =>
     split ? splitAsRecorded(task, rows, split) : splitByPosition(rows),
   );
   return runTuning({
-    place: { dir, step: progress.step },
+    location: { dir, step: progress.step },
     model,
     request,
     prepared,
@@ -164,7 +164,7 @@ async function begin(engine: Engine, resolved: ResolvedModel, request: TuningReq
 }
 
 /** The model of the checkpoint that a run resumes from. */
-async function goOn(
+async function continueTuning(
   engine: Engine,
   resolved: ResolvedModel,
   optimizer: ReadonlyMap<string, HostTensor>,
@@ -245,12 +245,12 @@ async function prepare(
     throw new UsageError(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
     );
-  const room = model.config.max_position_embeddings - decoding.length;
-  const given = (row: unknown) => contextLength(model, task, row, format);
+  const longestContext = model.config.max_position_embeddings - decoding.length;
+  const contextLengthOf = (row: unknown) => contextLength(model, task, row, format);
   const divided = rows && split(task, rows, data as string);
   // Problems that are too long for the model are left out. If all training problems are too long, `checkLength` below
   // reports by how much.
-  const fitting = (part: readonly unknown[]) => part.filter((row) => given(row) <= room);
+  const fitting = (part: readonly unknown[]) => part.filter((row) => contextLengthOf(row) <= longestContext);
   const short = divided && fitting(divided.parts.training);
   const training = short?.length === 0 ? divided!.parts.training : short;
   if (training?.length === 0)
@@ -264,9 +264,9 @@ async function prepare(
   const probe = problem(new Random(0, 'probe'));
   await task.scorer.reward([{ row: probe, completion: '', reward: settings.reward ?? task.rewards[0] }], format);
   const prompt = task.prompt(probe, format);
-  if (model.tokenizer.losesSomeOf(prompt))
+  if (model.tokenizer.dropsRowsOf(prompt))
     throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);
-  model.checkLength(given(probe) + decoding.length);
+  model.checkLength(contextLengthOf(probe) + decoding.length);
   return {
     task,
     problem,
@@ -284,7 +284,7 @@ async function prepare(
 }
 
 interface TuningJob {
-  readonly place: JobPlace;
+  readonly location: JobLocation;
   /** Folder of the full model with which a new run begins; absent if the run is resumed. */
   readonly base?: string;
   readonly model: LanguageModel;
@@ -296,12 +296,12 @@ interface TuningJob {
 }
 
 function runTuning(tuning: TuningJob): Promise<TuningResult> {
-  const { place, base, model, request, prepared, progress, restored, hooks } = tuning;
+  const { location, base, model, request, prepared, progress, restored, hooks } = tuning;
   const { steps, timeLimit, seed, settings } = request;
   const { task, problem, validation } = prepared;
   let method: TrainingMethod | undefined;
   return runJob({
-    place,
+    location,
     hooks,
     async work(job) {
       const { dir, configuration } = job.run;

@@ -50,9 +50,9 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
     view.message = found?.tasks.length === 0 ? noTaskMessage(found) : '';
     void vscode.commands.executeCommand('setContext', hasTests, (found?.tasks.length ?? 0) > 0);
   };
-  const find = async (given?: string) => {
+  const find = async (preset?: string) => {
     if (!isTrusted()) return undefined;
-    const folder = given ?? (await pickFolder());
+    const folder = preset ?? (await pickFolder());
     if (folder === undefined) return undefined;
     const found = await findTests(jobs, folder);
     if (found) {
@@ -71,24 +71,24 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
     view.onDidChangeCheckboxState(({ items }) => tree.check(items)),
     vscode.commands.registerCommand(
       commands.findTests,
-      withErrorsShown(log, async (given?: unknown) => {
-        const found = await find(typeof given === 'string' ? given : undefined);
+      withErrorsShown(log, async (preset?: unknown) => {
+        const found = await find(typeof preset === 'string' ? preset : undefined);
         if (found) await vscode.commands.executeCommand(`${views.tests}.focus`);
         return found;
       }),
     ),
     vscode.commands.registerCommand(
       commands.tuneOnTests,
-      withErrorsShown(log, async (given: TuneOnTestsChoice = {}) => {
+      withErrorsShown(log, async (preset: TuneOnTestsChoice = {}) => {
         // Searched again each time: unchanged functions cost no test run, and changed ones are found.
-        const found = await find(given.folder);
+        const found = await find(preset.folder);
         if (!found) return undefined;
         if (found.tasks.length === 0) throw new UserError(noTaskMessage(found));
-        const chosen = given.functions ? tasksByName(found, given.functions) : await askFunctions(found, tree.chosen);
+        const chosen = preset.functions ? tasksByName(found, preset.functions) : await askFunctions(found, tree.chosen);
         if (!chosen) return undefined;
         tree.choose(chosen);
         if (!(await passesUnchanged(reward, chosen))) return undefined;
-        const { folder: _, functions: __, ...rest } = given;
+        const { folder: _, functions: __, ...rest } = preset;
         const data = await writeChosen(found, chosen);
         return vscode.commands.executeCommand<string | undefined>(commands.tuneOnTask, {
           ...rest,
@@ -130,21 +130,21 @@ const noTaskMessage = ({ functions, tests, leftOut }: DiscoveryDocument): string
 
 function tasksByName(found: DiscoveryDocument, functions: readonly string[]): number[] {
   return functions.map((name) => {
-    const place = found.tasks.findIndex((task) => task.function === name);
-    if (place === -1) throw new UserError(`No test in ${found.workspace} covers a function named ${name}.`);
-    return place;
+    const index = found.tasks.findIndex((task) => task.function === name);
+    if (index === -1) throw new UserError(`No test in ${found.workspace} covers a function named ${name}.`);
+    return index;
   });
 }
 
 /** Asks for the functions to tune on. Undefined if the user cancels. */
 async function askFunctions(found: DiscoveryDocument, chosen: readonly number[]): Promise<number[] | undefined> {
   const parts = partsOf(found, chosen);
-  const items = [...tasksByFile(found)].flatMap(([file, places]) => [
-    { label: file, kind: vscode.QuickPickItemKind.Separator, place: -1 },
-    ...places.map((place) => {
-      const task = found.tasks[place] as FoundTask;
-      const description = `${testCountText(task)}${partText(parts.get(place))}`;
-      return { label: task.function, description, picked: chosen.includes(place), place };
+  const items = [...tasksByFile(found)].flatMap(([file, indices]) => [
+    { label: file, kind: vscode.QuickPickItemKind.Separator, index: -1 },
+    ...indices.map((index) => {
+      const task = found.tasks[index] as FoundTask;
+      const description = `${testCountText(task)}${partText(parts.get(index))}`;
+      return { label: task.function, description, picked: chosen.includes(index), index };
     }),
   ]);
   const picked = await vscode.window.showQuickPick(items, {
@@ -154,8 +154,8 @@ async function askFunctions(found: DiscoveryDocument, chosen: readonly number[])
     canPickMany: true,
     matchOnDescription: true,
   });
-  const places = picked?.map(({ place }) => place);
-  return places && places.length > 0 ? places : undefined;
+  const indices = picked?.map(({ index }) => index);
+  return indices && indices.length > 0 ? indices : undefined;
 }
 
 /** The dry run: if the current code does not pass its tests, the reward would penalize correct code. */

@@ -21,8 +21,8 @@ export function candidateProgram(row: CodeRow, completion: string, format: Promp
   if (completion.length > maxCharacters) return null;
   const code = codeIn(completion, format);
   if (code.trim() === '') return null;
-  const beginsAnew = declaredNames(code, row.language).includes(row.entry_point);
-  const before = beginsAnew ? row.prompt.slice(0, startOfEntry(row)) : row.prompt;
+  const redeclaresEntryPoint = declaredNames(code, row.language).includes(row.entry_point);
+  const before = redeclaresEntryPoint ? row.prompt.slice(0, startOfEntry(row)) : row.prompt;
   return { source: before + code + exportsOf(row, before + code), code };
 }
 
@@ -46,8 +46,8 @@ function startOfEntry({ prompt, entry_point: entry, language }: CodeRow): number
 /** Exports for names of the prompt that tests may use and the module does not export yet. */
 function exportsOf(row: CodeRow, source: string): string {
   if (row.language === 'python') return '';
-  const wanted = visibleNames(row);
-  const missing = unexportedNames(source, row.language).filter((name) => wanted.includes(name));
+  const names = visibleNames(row);
+  const missing = unexportedNames(source, row.language).filter((name) => names.includes(name));
   return missing.length === 0 ? '' : `\nexport { ${missing.join(', ')} };\n`;
 }
 
