@@ -1,4 +1,4 @@
-import path from 'node:path';
+import { familyOf } from './language-family.ts';
 import { fileAt, longestMatches, type Match, type Segment } from './segment.ts';
 
 /** Matches that are compared for a query. */
@@ -10,17 +10,6 @@ const smallSegment = 50_000;
 const manySegments = 24;
 /** Shorter matches, in bytes, say nothing. */
 export const shortestMatch = 3;
-
-/**
- * Files whose text can be copied into each other. JavaScript and TypeScript are one family, and so are the languages of C; any other
- * ending is a family of its own.
- */
-export function familyOf(name: string): string {
-  const ending = path.extname(name).slice(1).toLowerCase();
-  if (/^[cm]?[jt]sx?$|^vue$|^svelte$|^astro$/.test(ending)) return 'javascript';
-  if (/^[ch](pp|xx|c|h)?$|^cc$|^hh$|^m$|^mm$|^ino$/.test(ending)) return 'c';
-  return ending;
-}
 
 /**
  * Where the texts of a workspace can be looked up by what is before a cursor. A text that is added again replaces its earlier version;
@@ -87,13 +76,10 @@ export class CopyIndex {
     const small = [...this.#segments].filter(
       ([{ files, bytes }, { current }]) => bytes.length < smallSegment || 2 * current < files.length,
     );
-    return [...Map.groupBy(small, ([, { family }]) => family).values()]
-      .filter((segments) => segments.length >= manySegments)
-      .flatMap((segments) =>
-        segments.flatMap(([segment]) =>
-          segment.files.flatMap(({ name }) => (this.#isCurrent(name, segment) ? [name] : [])),
-        ),
-      );
+    const count = (family: string): number => small.filter(([, state]) => state.family === family).length;
+    return small
+      .filter(([, { family }]) => count(family) >= manySegments)
+      .flatMap(([segment]) => segment.files.flatMap(({ name }) => (this.#isCurrent(name, segment) ? [name] : [])));
   }
 
   /** The longest matches in texts of the family of `name`, except in that text itself. The longest one comes first. */

@@ -1,7 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../platform/errors.ts';
 import { hasSecretName } from '../workspace/files.ts';
-import { familyOf } from './copy-index.ts';
 import { buildSegment, groupsOf, type IndexedText, type Segment } from './segment.ts';
 import { type FileVersion, isCopyable, listTexts, readText } from './workspace-texts.ts';
 
@@ -98,8 +97,7 @@ function isOwnDocument({ name, text }: IndexedText): boolean {
 }
 
 function sendSegments(texts: readonly IndexedText[]): void {
-  for (const family of Map.groupBy(texts, ({ name }) => familyOf(name)).values())
-    for (const group of groupsOf(family)) send({ kind: 'segment', segment: buildSegment(group) });
+  for (const group of groupsOf(texts)) send({ kind: 'segment', segment: buildSegment(group) });
 }
 
 function send(update: IndexingUpdate): void {

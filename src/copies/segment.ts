@@ -1,4 +1,5 @@
 import { boundary, type FlatText, flatten, newline } from './flat-text.ts';
+import { familyOf } from './language-family.ts';
 import { commonBefore, largestText, lowerBound, sortContexts } from './sort-contexts.ts';
 
 /** A text to index. */
@@ -25,22 +26,25 @@ export interface SegmentFile {
   readonly characters: number;
 }
 
-/** Texts for one segment: as many as fit. A single longer text is cut off. */
+/** Characters of the texts in one segment. A single text may be longer; what does not fit is cut off. */
 const segmentCharacters = largestText / 2;
 
-/** Divides texts into groups, each for one segment. */
-export function* groupsOf<T extends { readonly text: string }>(texts: Iterable<T>): Generator<T[]> {
-  let group: T[] = [];
-  let characters = 0;
+/** Divides texts into groups, each of one language family and for one segment. */
+export function groupsOf(texts: readonly IndexedText[]): IndexedText[][] {
+  const groups: IndexedText[][] = [];
+  const open = new Map<string, { readonly texts: IndexedText[]; characters: number }>();
   for (const text of texts) {
-    if (group.length > 0 && characters + text.text.length > segmentCharacters) {
-      yield group;
-      [group, characters] = [[], 0];
+    const family = familyOf(text.name);
+    let group = open.get(family);
+    if (!group || group.characters + text.text.length > segmentCharacters) {
+      group = { texts: [], characters: 0 };
+      open.set(family, group);
+      groups.push(group.texts);
     }
-    group.push(text);
-    characters += text.text.length;
+    group.texts.push(text);
+    group.characters += text.text.length;
   }
-  if (group.length > 0) yield group;
+  return groups;
 }
 
 /** Builds a segment: about half a second for a megabyte. */

@@ -1,5 +1,7 @@
+import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { messageOf } from '../platform/errors.ts';
+import { packageRoot } from '../platform/package-root.ts';
 import { CopyIndex } from './copy-index.ts';
 import { type CopyCandidate, type CopyQuery, findCopies } from './find-copies.ts';
 import type { IndexingRequest, IndexingUpdate } from './indexing-thread.ts';
@@ -140,9 +142,8 @@ export class WorkspaceCopies {
   }
 
   #startThread(): Worker {
-    // The bundle has the thread's program next to it; from the sources, the thread is started from its source.
-    const file = import.meta.url.endsWith('.ts') ? './indexing-thread.ts' : './indexing-thread.mjs';
-    const worker = new Worker(new URL(file, import.meta.url));
+    // A thread needs a file of its own, which the build writes next to the program.
+    const worker = new Worker(path.join(packageRoot(), 'dist', 'indexing-thread.mjs'), { execArgv: [] });
     worker.unref();
     worker.on('message', (update: IndexingUpdate) => {
       if (this.#worker === worker) this.#take(update);
@@ -162,8 +163,13 @@ export class WorkspaceCopies {
     }
     if (update.request === 'scan') this.#problems = update.problems;
     this.#pending--;
-    const names = this.#pending === 0 ? this.#index.fragmented() : [];
-    if (names.length === 0) return this.#pending === 0 ? this.#becomeIdle() : undefined;
+    if (this.#pending > 0) return;
+    const names = this.#index.fragmented();
+    if (names.length > 0) this.#merge(names);
+    else this.#becomeIdle();
+  }
+
+  #merge(names: readonly string[]): void {
     const isOpen = (name: string) => this.#documents.has(name);
     const open = names.filter(isOpen).map((name) => ({ name, text: this.#documents.get(name)!.text() }));
     if (open.length > 0) this.#request({ kind: 'documents', texts: open });
