@@ -11,11 +11,20 @@ export interface Card {
   /** The first heading. */
   readonly title: string;
   readonly licence: string | null;
+  /** VS Code's ids of the programming languages that the model was trained on (`code_languages`); null: not stated. */
+  readonly languages: readonly string[] | null;
 }
 
 export async function readCard(folder: string): Promise<Card> {
   const text = printable(await readFile(path.join(folder, 'README.md'), 'utf8').catch(() => ''));
-  return { text, title: /^# (.+)$/m.exec(text)?.[1] ?? '', licence: licenceIn(headerOf(text)) };
+  const header = headerOf(text);
+  const { code_languages: languages } = header;
+  return {
+    text,
+    title: /^# (.+)$/m.exec(text)?.[1] ?? '',
+    licence: licenceIn(header),
+    languages: Array.isArray(languages) ? languages.filter((name) => typeof name === 'string') : null,
+  };
 }
 
 /** The header between two lines of dashes; empty if it is missing or not valid YAML. */

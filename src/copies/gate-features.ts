@@ -53,7 +53,8 @@ const word = /[A-Za-z_$][\w$]*/g;
 /** The first line with text: several lines are judged by it. */
 export const judgedLine = (text: string): string => /^\s*([^\n]*)/.exec(text)![1]!.trimEnd();
 
-const same = (one: string, other: string): boolean => judgedLine(one) === judgedLine(other);
+const isFirst = (model: ModelProposal | null, alternatives: GatePlace['alternatives']): boolean =>
+  model !== null && model === alternatives?.[0];
 const firstWord = (text: string): string => /^\s*([\w$]+|[^\w\s]+)/.exec(text)?.[1] ?? '';
 const log = (value: number): number => Math.log1p(value);
 const logit = (probability: number): number => {
@@ -88,27 +89,21 @@ function depthOf(text: string): number {
  * The features of the gate, by name. Lengths are in bytes or characters and enter as logarithms; the others are shares, counts and
  * yes (1) or no (0). A feature of copies is 0 for a text that no copy has, and likewise for the model.
  */
-export const gateFeatures: Readonly<Record<string, Feature>> = {
+const gateFeatures: Readonly<Record<string, Feature>> = {
   copy: ofCopy(() => 1),
   matched: ofCopy(({ matched }) => log(matched)),
-  matchedSquared: ofCopy(({ matched }) => log(matched) ** 2),
   ahead: ofCopy(({ matched, rival }) => log(matched) - log(rival)),
   following: ofCopy(({ following }) => log(following)),
-  followsLine: ofCopy(({ following }) => Number(following >= 8)),
   share: ofCopy(({ share }) => share),
   topShare: ofCopy(({ topShare }) => topShare),
-  shareOfLong: ofCopy(({ share, matched }) => share * log(matched)),
   count: ofCopy(({ count }) => log(count)),
   files: ofCopy(({ files }) => log(files)),
   inDocument: ofCopy(({ inDocument }) => Number(inDocument)),
   closeBy: ofCopy(({ distance }) => (distance === null ? 0 : 1 / (1 + log(distance)))),
   isNear: ofCopy(({ isNear }) => Number(isNear)),
-  copyIsFirst: ofCopy((copy, { copies }) => Number(copy === copies[0])),
   unknownNames: ofCopy((_, { names }, text) => unknownNames(text, names)),
   copyLength: ofCopy((_copy, _place, text) => log(judgedLine(text).length)),
-  copyWords: ofCopy((_copy, _place, text) => log(judgedLine(text).match(word)?.length ?? 0)),
   copyAtLineStart: ofCopy((_, { lineBefore }) => Number(lineBefore.trim() === '')),
-  copyInWord: ofCopy((_, { lineBefore }) => Number(/[\w$]$/.test(lineBefore))),
   copyBefore: ofCopy((_, { lineBefore }) => log(lineBefore.trim().length)),
   repeatsNeighbour: ofCopy((_, { neighbours, lineBefore }, text) => {
     const line = (lineBefore + judgedLine(text)).trim();
@@ -127,11 +122,9 @@ export const gateFeatures: Readonly<Record<string, Feature>> = {
   sureToo: ({ copy, model }) => (copy && model ? logit(model.confidence) : 0),
   model: ({ copy, model }) => Number(model !== null && copy === null),
   modelSure: ({ copy, model }) => (model && !copy ? logit(model.confidence) : 0),
-  modelIsFirst: ofModel(({ text }, { alternatives }) =>
-    Number(alternatives?.[0] !== undefined && same(alternatives[0].text, text)),
-  ),
+  modelAgreesFirst: ({ copy, model }, { alternatives }) => Number(copy !== null && isFirst(model, alternatives)),
+  modelIsFirst: ({ copy, model }, { alternatives }) => Number(copy === null && isFirst(model, alternatives)),
   modelLength: ofModel((_model, _place, text) => log(judgedLine(text).length)),
-  modelWords: ofModel((_model, _place, text) => log(judgedLine(text).match(word)?.length ?? 0)),
   modelUnknownNames: ofModel((_, { names }, text) => unknownNames(text, names)),
   modelInWord: ofModel((_, { lineBefore }) => Number(/[\w$]$/.test(lineBefore))),
   modelOpens: ofModel((_, { lineBefore }, text) => Number(depthOf(lineBefore + judgedLine(text)) > 0)),
@@ -139,3 +132,9 @@ export const gateFeatures: Readonly<Record<string, Feature>> = {
   copiesDiffer: ({ copy, model }, { copies }) => (model && !copy ? log(copies[0]?.matched ?? 0) : 0),
   copiesAgree: ({ copy, model }, { copies }) => (model && !copy ? (copies[0]?.topShare ?? 0) : 0),
 };
+
+export const gateFeatureNames: readonly string[] = Object.keys(gateFeatures);
+
+/** The features of a proposal, in the order of `gateFeatureNames`. */
+export const featuresOf = (proposal: Proposal, place: PlaceContext): number[] =>
+  Object.values(gateFeatures).map((feature) => feature(proposal, place));

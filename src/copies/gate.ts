@@ -1,4 +1,11 @@
-import { type GatePlace, gateFeatures, type ModelProposal, type Proposal, placeContext } from './gate-features.ts';
+import {
+  featuresOf,
+  type GatePlace,
+  gateFeatureNames,
+  type ModelProposal,
+  type Proposal,
+  placeContext,
+} from './gate-features.ts';
 import gateWeights from './gate-weights.json' with { type: 'json' };
 
 /** How readily suggestions are shown; `balanced`: about half of what is shown is right. */
@@ -46,9 +53,11 @@ export function judgeProposals(place: GatePlace, weights: GateWeights = gateWeig
   const context = placeContext(place);
   return proposalsOf(place)
     .map((proposal) => {
-      let score = weights.bias;
-      for (const [name, feature] of Object.entries(gateFeatures))
-        score += (weights.features[name] ?? 0) * feature(proposal, context);
+      const features = featuresOf(proposal, context);
+      const score = gateFeatureNames.reduce(
+        (sum, name, index) => sum + (weights.features[name] ?? 0) * (features[index] as number),
+        weights.bias,
+      );
       return { ...proposal, probability: 1 / (1 + Math.exp(-score)) };
     })
     .sort((a, b) => b.probability - a.probability);
@@ -58,3 +67,4 @@ export function judgeProposals(place: GatePlace, weights: GateWeights = gateWeig
 export const thresholdOf = (level: GateLevel): number => gateWeights.thresholds[level];
 
 export type { GatePlace, ModelProposal, Proposal };
+export { gateFeatureNames };

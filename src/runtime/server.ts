@@ -2,15 +2,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   type CancellationToken,
+  type ClientCapabilities,
   type Connection,
+  DidChangeWatchedFilesNotification,
   type InlineCompletionItem,
   InlineCompletionTriggerKind,
   ResponseError,
   TextDocumentSyncKind,
   TextDocuments,
+  type WorkspaceFolder,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { listModels } from '../catalogue/list-models.ts';
+import { WorkspaceCopies } from '../copies/workspace-copies.ts';
+import { indexName } from '../copies/workspace-texts.ts';
 import { type InfillHooks, infill } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
@@ -19,6 +24,7 @@ import * as protocol from '../protocol/runtime.ts';
 import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
 import { endOf, queryAt } from './cursor-query.ts';
 import { denoiseHere } from './denoise-here.ts';
+import { DocumentImports } from './document-imports.ts';
 import { frameOf, withoutEnd } from './frame.ts';
 import { MemoryArbiter } from './memory-arbiter.ts';
 import { ModelResidency } from './model-residency.ts';
@@ -40,6 +46,8 @@ interface ClientState {
   snoozedUntil: number | null;
   /** Whether the panel wants the steps of every completion. */
   watching: boolean;
+  /** URIs of the folders that the client opened. */
+  folders: readonly string[];
 }
 
 /** One client's connection and everything that answers it. */
@@ -50,6 +58,7 @@ interface Session {
   readonly residency: ModelResidency;
   readonly scheduler: Scheduler;
   readonly completions: Completions;
+  readonly copies: WorkspaceCopies;
   readonly sendStatus: () => void;
 }
 
@@ -59,7 +68,7 @@ interface Session {
  */
 export function serve(connection: Connection, infiller?: CompletionParts['infill']): void {
   const documents = new TextDocuments(TextDocument);
-  const state: ClientState = { settings: defaultSettings, snoozedUntil: null, watching: false };
+  const state: ClientState = { settings: defaultSettings, snoozedUntil: null, watching: false, folders: [] };
   const arbiter = new MemoryArbiter();
   const scheduler = new Scheduler();
   const sendStatus = () => {
@@ -71,8 +80,15 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     void connection.sendNotification(protocol.statusChanged, status);
   };
   const residency = new ModelResidency(state.settings, sendStatus, arbiter.memoryShortage);
+  const copies = new WorkspaceCopies();
+  const imports = new DocumentImports();
   const completions = new Completions({
     turns: scheduler,
+    copies: async ({ uri, languageId, text }, singleLine) => {
+      const imported = await imports.of(uri, languageId, text.prefix + text.suffix);
+      return copies.find({ name: nameOf(uri), ...text, singleLine }, imported);
+    },
+    ...(infiller ? {} : { unreadLanguage: (languageId: string) => residency.unreadLanguage(languageId) }),
     settings: () => state.settings.completions,
     snoozedUntil: () => state.snoozedUntil,
     infill: infiller ?? (async (request, hooks) => infill(await residency.get(), request, hooks)),
@@ -80,18 +96,24 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
-  const session: Session = { connection, documents, state, residency, scheduler, completions, sendStatus };
+  const session: Session = { connection, documents, state, residency, scheduler, completions, copies, sendStatus };
 
   arbiter.follow(() => {
     const reconsidered = scheduler.run('invoked', new AbortController().signal, () => residency.reconsider());
     reconsidered.catch((error: unknown) => connection.console.error(messageOf(error)));
   });
-  connection.onInitialize(() => ({
-    serverInfo: { name: 'unmask', version: packageVersion() },
-    capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, inlineCompletionProvider: {} },
-  }));
+  connection.onInitialize(({ workspaceFolders, capabilities }) => {
+    followWorkspace(session, workspaceFolders ?? [], capabilities);
+    return {
+      serverInfo: { name: 'unmask', version: packageVersion() },
+      capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, inlineCompletionProvider: {} },
+    };
+  });
   connection.onInitialized(sendStatus);
-  connection.onExit(() => arbiter.close());
+  connection.onExit(() => {
+    arbiter.close();
+    void copies.close();
+  });
   answerCompletions(session);
   followClientState(session);
   answerDenoising(session);
@@ -101,6 +123,38 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   documents.listen(connection);
   connection.listen();
 }
+
+/** Keeps the index of copies up to date: with the client's folders, its open documents, and changes of files that it reports. */
+function followWorkspace(
+  { connection, documents, copies, state }: Session,
+  folders: readonly WorkspaceFolder[],
+  capabilities: ClientCapabilities,
+): void {
+  state.folders = folders.map(({ uri }) => uri);
+  copies.configure(copySettings(state));
+  documents.onDidChangeContent(({ document }) =>
+    copies.documentChanged(nameOf(document.uri), () => document.getText()),
+  );
+  documents.onDidClose(({ document }) => copies.documentClosed(nameOf(document.uri)));
+  documents.onDidSave(() => copies.filesChanged());
+  connection.onDidChangeWatchedFiles(() => copies.filesChanged());
+  if (capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration)
+    connection.onInitialized(() => {
+      const options = { watchers: [{ globPattern: '**/*' }] };
+      connection.client
+        .register(DidChangeWatchedFilesNotification.type, options)
+        .catch((error: unknown) => connection.console.error(messageOf(error)));
+    });
+}
+
+/** Whether copies are on, and the folders that they come from. */
+function copySettings({ settings, folders }: ClientState) {
+  const own = (settings.copyFolders ?? folders).filter((uri) => uri.startsWith('file:'));
+  return { enabled: settings.completions.copies, folders: own.map(fileOf) };
+}
+
+/** A document's name in the index of copies. */
+const nameOf = (uri: string): string => indexName(fileOf(uri));
 
 /** Sends each step of a completion's first alternative to the client. */
 function frameSender(connection: Connection, query: CompletionQuery, request: number): InfillHooks['watch'] {
@@ -151,10 +205,11 @@ function answerCompletions({ connection, documents, completions, sendStatus }: S
   );
 }
 
-function followClientState({ connection, state, residency, completions, sendStatus }: Session): void {
+function followClientState({ connection, state, residency, completions, copies, sendStatus }: Session): void {
   connection.onNotification(protocol.settingsChanged, (changed: protocol.RuntimeSettings) => {
     state.settings = changed;
     residency.choose(changed);
+    copies.configure(copySettings(state));
     completions.forget();
     sendStatus();
   });
