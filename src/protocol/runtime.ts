@@ -57,6 +57,7 @@ export type CompletionOutcome =
   | 'off'
   | 'snoozed'
   | 'language-off'
+  | 'long-line'
   | 'in-comment'
   | 'in-string'
   | 'suggest-widget'

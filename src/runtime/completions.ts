@@ -12,7 +12,7 @@ import { watchedRunnersUp } from './frame.ts';
 import { rejectionSummary, stoppingRules } from './inline/discard.ts';
 import { allowsSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
-import type { TextAtCursor } from './inline/text-at-cursor.ts';
+import { lineAfter, lineBefore, type TextAtCursor } from './inline/text-at-cursor.ts';
 import { LatencyMeter } from './latency.ts';
 import { Cancelled, type Priority, type Scheduler } from './scheduler.ts';
 
@@ -106,7 +106,6 @@ export class Completions {
   async complete(query: CompletionQuery, signal: AbortSignal): Promise<CompletionAnswer> {
     const path = new DecisionPath(query, ++this.#requests, this.#parts.now, this.#forgotten);
     this.#pending.get(query.uri)?.abort();
-    this.#joining?.abort();
     const superseded = new AbortController();
     this.#pending.set(query.uri, superseded);
     let texts: readonly string[] = [];
@@ -174,6 +173,7 @@ export class Completions {
   }
 
   async #make(query: CompletionQuery, path: DecisionPath, priority: Priority, signal: AbortSignal) {
+    this.#joining?.abort();
     const settings = this.#parts.settings();
     const gap: JudgedGap = { ...query, singleLine: !allowsSeveralLines(settings.multiline, query.text) };
     path.lines(gap.singleLine, settings.multiline);
@@ -231,7 +231,6 @@ export class Completions {
     shown: TracedAlternative,
     choose: (alternatives: readonly TracedAlternative[]) => readonly TracedAlternative[],
   ): Promise<void> {
-    this.#joining?.abort();
     const joining = new AbortController();
     this.#joining = joining;
     const path = new DecisionPath(query, -1, this.#parts.now, this.#forgotten);
@@ -310,7 +309,7 @@ export class Completions {
     return order.map((index) => judged[index] as TracedAlternative);
   }
 
-  #refusal({ languageId, listIsOpen, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
+  #refusal({ languageId, listIsOpen, text, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
     const settings = this.#parts.settings();
     const isInvoked = trigger === 'invoked';
     if (!isInvoked && !settings.enabled)
@@ -325,6 +324,12 @@ export class Completions {
       return [
         'language-off',
         `Completions are turned off for ${languageId} (the setting unmask.completions.languages).`,
+      ];
+    const { length } = lineBefore(text) + lineAfter(text);
+    if (length > longestLine)
+      return [
+        'long-line',
+        `The cursor is in a line of ${length.toLocaleString('en-US')} characters; lines of more than ${longestLine.toLocaleString('en-US')} are not completed.`,
       ];
     if (listIsOpen) return ['suggest-widget', "Hidden while VS Code's suggestion list is open. Press Esc to see it."];
     return null;
@@ -343,6 +348,9 @@ export class Completions {
 
 const shownTexts = (alternatives: readonly TracedAlternative[]): string[] =>
   alternatives.filter(({ discardedBy }) => discardedBy === null).map(({ text }) => text);
+
+/** A longer line is data or minified code. */
+const longestLine = 2_000;
 
 const enableHere = 'Enable unmask.completions.inCommentsAndStrings to complete here.';
 

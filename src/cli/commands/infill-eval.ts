@@ -86,7 +86,7 @@ const withoutWorkspace = ['--files', '--ngram-files', '--autoregressive', '--kin
 async function infillEval(options: InfillEvalOptions, context: CommandContext) {
   const { workspace } = options;
   if (workspace !== undefined) {
-    const other = context.given.find((flag) => withoutWorkspace.includes(flag));
+    const other = context.specified.find((flag) => withoutWorkspace.includes(flag));
     if (other !== undefined)
       throw new UsageError(`${other} does not go together with --workspace; leave one of them out.`);
     return workspaceEval({ ...options, workspace }, context);
