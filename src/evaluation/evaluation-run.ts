@@ -264,10 +264,10 @@ async function answerTheRest(
     const onGraded = (count: number) => reportProgress(batchPlans.length, 1, `grading ${which}: ${count} done`);
     const graded = await gradeAnswers(task, written, { format, asReleased }, { signal, onProgress: onGraded });
     await run.answers(
-      graded.map((graded, index) => {
+      graded.map((answer, index) => {
         const position = done + index;
         return answerRecord(
-          graded,
+          answer,
           names[Math.floor(position / samples)] as string,
           position % samples,
           model.tokenizer,

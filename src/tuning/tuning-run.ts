@@ -108,9 +108,9 @@ export async function startTuning(
 /** Continues a run from its last checkpoint, on the same trajectory. */
 export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHooks = {}): Promise<TuningResult> {
   const configuration = await readResumable(dir, 'tune');
-  const { time_limit: timeLimit, data, test_problems: testProblems, ...contextLengthOf } = configuration.settings;
+  const { time_limit: timeLimit, data, test_problems: testProblems, ...recorded } = configuration.settings;
   // Runs that began before this setting existed predicted every token of the canvas, and continue so.
-  const settings = tuningSettings.safeParse({ infilling: 'canvas', ...contextLengthOf });
+  const settings = tuningSettings.safeParse({ infilling: 'canvas', ...recorded });
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: TuningRequest = {
     task: configuration.task as string,
