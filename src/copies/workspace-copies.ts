@@ -24,7 +24,7 @@ export interface CopiesSummary {
 
 /**
  * Copies from the open workspace: keeps an index of its files and of open documents, and answers queries from it. Files are read and
- * sorted in a thread of their own. The thread starts with the first folder or document.
+ * sorted in a thread of their own. Nothing is read before `configure`.
  */
 export class WorkspaceCopies {
   readonly #index = new CopyIndex();
@@ -38,7 +38,7 @@ export class WorkspaceCopies {
   #pending = 0;
   #scanTimer: NodeJS.Timeout | undefined;
   #documentTimer: NodeJS.Timeout | undefined;
-  #isEnabled = true;
+  #isEnabled = false;
   #waiting: (() => void)[] = [];
 
   get summary(): CopiesSummary {
@@ -144,11 +144,12 @@ export class WorkspaceCopies {
   #startThread(): Worker {
     // A thread needs a file of its own, which the build writes next to the program.
     const worker = new Worker(path.join(packageRoot(), 'dist', 'indexing-thread.mjs'), { execArgv: [] });
-    worker.unref();
     worker.on('message', (update: IndexingUpdate) => {
       if (this.#worker === worker) this.#take(update);
     });
     worker.on('error', (error) => this.#failed(worker, messageOf(error)));
+    // A listener for messages keeps the process alive, so this comes last.
+    worker.unref();
     return worker;
   }
 

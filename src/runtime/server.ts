@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   type CancellationToken,
-  type ClientCapabilities,
   type Connection,
   DidChangeWatchedFilesNotification,
   type InlineCompletionItem,
@@ -10,7 +9,6 @@ import {
   ResponseError,
   TextDocumentSyncKind,
   TextDocuments,
-  type WorkspaceFolder,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { listModels } from '../catalogue/list-models.ts';
@@ -102,14 +100,19 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     const reconsidered = scheduler.run('invoked', new AbortController().signal, () => residency.reconsider());
     reconsidered.catch((error: unknown) => connection.console.error(messageOf(error)));
   });
+  let watchesFiles = false;
   connection.onInitialize(({ workspaceFolders, capabilities }) => {
-    followWorkspace(session, workspaceFolders ?? [], capabilities);
+    state.folders = (workspaceFolders ?? []).map(({ uri }) => uri);
+    watchesFiles = capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration === true;
     return {
       serverInfo: { name: 'unmask', version: packageVersion() },
       capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, inlineCompletionProvider: {} },
     };
   });
-  connection.onInitialized(sendStatus);
+  connection.onInitialized(() => {
+    sendStatus();
+    followWorkspace(session, watchesFiles);
+  });
   connection.onExit(() => {
     arbiter.close();
     void copies.close();
@@ -120,31 +123,27 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   connection.onRequest(protocol.lastCompletion, () => completions.last);
   connection.onRequest(protocol.listModels, () => listModels());
 
-  documents.listen(connection);
-  connection.listen();
-}
-
-/** Keeps the index of copies up to date: with the client's folders, its open documents, and changes of files that it reports. */
-function followWorkspace(
-  { connection, documents, copies, state }: Session,
-  folders: readonly WorkspaceFolder[],
-  capabilities: ClientCapabilities,
-): void {
-  state.folders = folders.map(({ uri }) => uri);
-  copies.configure(copySettings(state));
   documents.onDidChangeContent(({ document }) =>
     copies.documentChanged(nameOf(document.uri), () => document.getText()),
   );
   documents.onDidClose(({ document }) => copies.documentClosed(nameOf(document.uri)));
-  documents.onDidSave(() => copies.filesChanged());
+  documents.listen(connection);
+  connection.listen();
+}
+
+/** Milliseconds in which a client that has settings for copies sends them. */
+const settingsTime = 2_000;
+
+/** Keeps the index of copies up to date: with the client's folders, its open documents, and changes of files that it reports. */
+function followWorkspace({ connection, documents, copies, state }: Session, watchesFiles: boolean): void {
+  // The user may have turned copies off, so nothing is read before the settings are known.
+  setTimeout(() => copies.configure(copySettings(state)), settingsTime).unref();
   connection.onDidChangeWatchedFiles(() => copies.filesChanged());
-  if (capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration)
-    connection.onInitialized(() => {
-      const options = { watchers: [{ globPattern: '**/*' }] };
-      connection.client
-        .register(DidChangeWatchedFilesNotification.type, options)
-        .catch((error: unknown) => connection.console.error(messageOf(error)));
-    });
+  documents.onDidSave(() => copies.filesChanged());
+  if (watchesFiles)
+    connection.client
+      .register(DidChangeWatchedFilesNotification.type, { watchers: [{ globPattern: '**/*' }] })
+      .catch((error: unknown) => connection.console.error(messageOf(error)));
 }
 
 /** Whether copies are on, and the folders that they come from. */

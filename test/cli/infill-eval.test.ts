@@ -127,7 +127,19 @@ describe('unmask infill-eval', () => {
   });
 
   it('measures a workspace: the model, copies from its own files, and both', async () => {
-    const args = ['infill-eval', '--workspace', 'space', '--model', 'tiny-code', '--items', '4', '--engine', 'onnx', '--device', 'cpu'];
+    const args = [
+      'infill-eval',
+      '--workspace',
+      'space',
+      '--model',
+      'tiny-code',
+      '--items',
+      '4',
+      '--engine',
+      'onnx',
+      '--device',
+      'cpu',
+    ];
     const found = await document(args);
     assert.deepEqual(
       found.rows.map(({ name }: { name: string }) => name),

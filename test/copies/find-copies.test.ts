@@ -11,7 +11,8 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 function index(files: Readonly<Record<string, string>>): CopyIndex {
   const made = new CopyIndex();
-  for (const group of groupsOf(Object.entries(files).map(([name, text]) => ({ name, text })))) made.add(buildSegment(group));
+  for (const group of groupsOf(Object.entries(files).map(([name, text]) => ({ name, text }))))
+    made.add(buildSegment(group));
   return made;
 }
 
@@ -57,7 +58,9 @@ it('positions are sorted by the text before them, read backwards', () => {
 });
 
 it('the longest matches come first, whatever is around them', () => {
-  const segment = buildSegment([{ name: 'a.ts', text: 'x(value.length);\ny(value.size);\nw(value.length);\nz.size;\n' }]);
+  const segment = buildSegment([
+    { name: 'a.ts', text: 'x(value.length);\ny(value.size);\nw(value.length);\nz.size;\n' },
+  ]);
   const found = longestMatches(segment, new TextEncoder().encode('w(value.'), 3, 3);
   assert.deepEqual(
     found.map(({ length }) => length),
@@ -75,7 +78,10 @@ describe('copies', () => {
   };
 
   it('are ranked by what supports them, and name their best place', () => {
-    const [one, two, ...others] = findCopies(index(files), at('function d(user: User) {\n  if (user.name === undefined) |\n}\n'));
+    const [one, two, ...others] = findCopies(
+      index(files),
+      at('function d(user: User) {\n  if (user.name === undefined) |\n}\n'),
+    );
     assert.deepEqual([one!.text, one!.count, one!.files, one!.source.line], ['return null;', 2, 2, 2]);
     assert.deepEqual([two!.text, two!.source], ['throw new Error("no name");', { name: '/w/a.ts', line: 2 }]);
     assert.deepEqual(others, [], 'another language has another index');
@@ -106,7 +112,8 @@ describe('copies', () => {
 
   it('have several lines up to the end of their block, indented as the cursor is', () => {
     const made = index({
-      '/w/a.ts': 'class A {\n  try() {\n    try {\n      run();\n\n      end();\n    } catch {\n      fail();\n    }\n    after();\n  }\n}\n',
+      '/w/a.ts':
+        'class A {\n  try() {\n    try {\n      run();\n\n      end();\n    } catch {\n      fail();\n    }\n    after();\n  }\n}\n',
     });
     const several = at('function f() {\n  try {|\n', { singleLine: false });
     assert.equal(first(made, several)!.text, '\n    run();\n\n    end();\n  } catch {');

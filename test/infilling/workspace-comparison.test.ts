@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { compareInWorkspace, type WorkspaceAnswer } from '../../src/infilling/workspace-comparison.ts';
 
-const answer = (text: string, probability: number, milliseconds = 1): WorkspaceAnswer => ({ text, probability, milliseconds });
+const answer = (text: string, probability: number, milliseconds = 1): WorkspaceAnswer => ({
+  text,
+  probability,
+  milliseconds,
+});
 
 it('compares methods on the same gaps: what is right, its first word, and what would be shown at each threshold', () => {
   const items = ['one(1);', 'two(2);', 'three(3);', 'four(4);'].map((middle) => ({ middle }));
