@@ -100,7 +100,10 @@ export class WorkspaceCopies {
   async settled(): Promise<void> {
     if (this.#scanTimer) this.#scan();
     this.#sendDocuments();
-    if (this.#pending > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#pending === 0) return;
+    this.#worker?.ref();
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#worker?.unref();
   }
 
   async close(): Promise<void> {
