@@ -1,15 +1,15 @@
-import { type Canvas, openPositions } from './canvas.ts';
-import type { CanvasQuery, DecodingSession, SessionText } from './decoding-session.ts';
+import { type Canvas, maskedPositions } from './canvas.ts';
+import type { CanvasQuery, DecodingSession, SessionContext } from './decoding-session.ts';
 import { applyRevealRule, type DecodingRules } from './reveal-rules.ts';
 
 /** A canvas, and the masked positions whose logits are requested. */
-export interface OpenCanvas {
+export interface MaskedCanvas {
   readonly canvas: Canvas;
   readonly positions: readonly number[];
 }
 
-/** Logits at open positions: per canvas one row [vocabulary] for each of its positions, in order. */
-export type Predict = (open: readonly OpenCanvas[]) => Promise<readonly (readonly Float32Array[])[]>;
+/** Logits at masked positions: per canvas one row [vocabulary] for each of its positions, in order. */
+export type Predict = (canvases: readonly MaskedCanvas[]) => Promise<readonly (readonly Float32Array[])[]>;
 
 /** How the caller stops and observes decoding. */
 export interface DecodingHooks {
@@ -32,16 +32,16 @@ export async function fillCanvases(
   rules: DecodingRules,
   { signal, checkCancelled, onStep, isOver }: DecodingHooks & { readonly isOver?: (canvas: Canvas) => boolean } = {},
 ): Promise<void> {
-  for (let open = notDone(canvases); open.length > 0; open = notDone(open)) {
+  for (let active = notDone(canvases); active.length > 0; active = notDone(active)) {
     signal?.throwIfAborted();
     await checkCancelled?.();
-    const queries = open.map((canvas) => ({ canvas, positions: openPositions(canvas, rules.mask) }));
+    const queries = active.map((canvas) => ({ canvas, positions: maskedPositions(canvas, rules.mask) }));
     const logits = await predict(queries);
     for (const [row, { canvas, positions }] of queries.entries()) {
       applyRevealRule(canvas, positions, logits[row] as readonly Float32Array[], rules);
       canvas.done ||= isOver?.(canvas) ?? false;
     }
-    onStep?.(open);
+    onStep?.(active);
   }
 }
 
@@ -50,9 +50,13 @@ const notDone = (canvases: readonly Canvas[]): Canvas[] => canvases.filter(({ do
 /** Predicts canvases with the session that opened their contexts. */
 export const predictIn =
   (session: DecodingSession): Predict =>
-  (open) =>
+  (canvases) =>
     session.logits(
-      open.map(
-        ({ canvas: { text, tokens }, positions }): CanvasQuery => ({ text: text as SessionText, tokens, positions }),
+      canvases.map(
+        ({ canvas: { context, tokens }, positions }): CanvasQuery => ({
+          context: context as SessionContext,
+          tokens,
+          positions,
+        }),
       ),
     );
