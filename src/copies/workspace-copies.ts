@@ -6,6 +6,7 @@ import { CopyIndex } from './copy-index.ts';
 import { type CopyCandidate, type CopyQuery, findCopies } from './find-copies.ts';
 import type { IndexingRequest, IndexingUpdate } from './indexing-thread.ts';
 import { importedFiles, inSameFolder } from './near-files.ts';
+import { longestFile } from './workspace-texts.ts';
 
 /** Milliseconds without another change after which files are read again. */
 const settleTime = 1_000;
@@ -131,7 +132,7 @@ export class WorkspaceCopies {
       document.isStale = false;
       return { name, text: document.text() };
     });
-    this.#request({ kind: 'documents', texts });
+    this.#request({ kind: 'documents', texts: texts.filter(({ text }) => text.length <= longestFile) });
   }
 
   #request(request: IndexingRequest): void {

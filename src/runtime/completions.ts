@@ -42,6 +42,8 @@ export interface CompletionParts {
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Texts of the workspace that follow the same context; default: none. */
   readonly copies?: (query: CompletionQuery, singleLine: boolean) => Promise<readonly CopyCandidate[]>;
+  /** What copies cannot be taken from, and why; default: nothing. */
+  readonly copyProblems?: () => readonly string[];
   /** Why the model does not complete in a language, in one sentence; null if it does. Default: it completes in all. */
   readonly unreadLanguage?: (languageId: string) => Promise<string | null>;
   /** Sees the steps of a request's first alternative; null: nobody watches. */
@@ -215,6 +217,8 @@ export class Completions {
     const find = this.#parts.copies;
     if (!find || !this.#parts.settings().copies) return [];
     const copies = await path.during('copies', () => find(query, singleLine));
+    for (const problem of this.#parts.copyProblems?.() ?? [])
+      path.step(`Copies come from open documents only, or from a part of the files: ${problem}`);
     const [first] = copies;
     path.step(
       first

@@ -86,6 +86,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
       const imported = await imports.of(uri, languageId, text.prefix + text.suffix);
       return copies.find({ name: nameOf(uri), ...text, singleLine }, imported);
     },
+    copyProblems: () => copies.summary.problems,
     ...(infiller ? {} : { unreadLanguage: (languageId: string) => residency.unreadLanguage(languageId) }),
     settings: () => state.settings.completions,
     snoozedUntil: () => state.snoozedUntil,

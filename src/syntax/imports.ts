@@ -41,7 +41,8 @@ function importedBy(node: Node): string | null {
     node.childForFieldName('path') ??
     node.childForFieldName('argument') ??
     node.childForFieldName('name') ??
-    (node.type === 'import_declaration' ? node.namedChild(0) : null);
+    // Java's declaration is a name; Go's is a list of specifications, which are nodes of their own.
+    node.namedChildren.find((child) => node.type === 'import_declaration' && child?.type === 'scoped_identifier');
   // `export const a` has no source, and `mod a { ... }` names no file.
   if (!source || (node.type === 'export_statement' && source.type !== 'string')) return null;
   if (node.type === 'mod_item' && node.childForFieldName('body')) return null;

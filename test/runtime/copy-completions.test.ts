@@ -81,6 +81,14 @@ describe('copies', () => {
     assert.equal(trace.alternatives[0]!.confidence, 0.9);
   });
 
+  it('are explained where files cannot be read', async () => {
+    const problem = '/work has 20001 files.';
+    const { completions } = bench(() => written(['a;']), {}, { copies: async () => [], copyProblems: () => [problem] });
+    const { trace } = await completions.complete(at, never);
+    assert.match(trace.path.join('\n'), /Copies come from open documents only, .*20001 files\./);
+    assert.match(trace.path.join('\n'), /No text of the workspace follows the same context\./);
+  });
+
   it('are shown if there is no model', async () => {
     const fails = () => {
       throw new UserError('There is no model.');
