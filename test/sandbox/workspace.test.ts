@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { UserError } from '../../src/platform/errors.ts';
 import { dryRun } from '../../src/tasks/workspace/dry-run.ts';
 import { judgeBodies } from '../../src/tasks/workspace/judge.ts';
+import { lessons } from '../../src/tasks/workspace/lessons.ts';
 import { plainPrompt } from '../../src/tasks/workspace/prompt.ts';
 import type { WorkspaceRow } from '../../src/tasks/workspace/row.ts';
 import { type Discovery, discover } from '../../src/workspace/discover.ts';
@@ -135,6 +136,40 @@ describe('a workspace in TypeScript, with node:test', () => {
     await writeFile(file, `${text}// changed\n`);
     await assert.rejects(dryRun([row]), /has changed since its functions were found; find them anew with/);
     await writeFile(file, text);
+  });
+
+  it('can be learned part by part, with a reward that depends on how much its tests notice', async () => {
+    const [percentOf, parseMoney] = [taskOf(till, 'percentOf'), taskOf(till, 'parseMoney')];
+    const { levels } = await lessons([percentOf, parseMoney]);
+    assert.deepEqual(levels.at(-1)!.name, 'body');
+    const parts = levels.slice(0, -1).flatMap(({ rows }) => rows);
+    assert.ok(parts.length >= 4, `${parts.length} parts`);
+    for (const part of parts) {
+      const whole = part.function === 'percentOf' ? percentOf : parseMoney;
+      assert.equal(part.prefix + part.body + part.suffix, whole.prefix + whole.body + whole.suffix);
+      // Text that does not parse is worth nothing, and is not run.
+      const [broken] = await judgeBodies([{ row: part, body: '(((' }]);
+      assert.deepEqual([broken!.outcome, broken!.seconds], ['failed', 0]);
+    }
+    const [own] = parts.filter(({ part }) => part === 'line');
+    const [verdict] = await judgeBodies([{ row: own!, body: own!.body }]);
+    assert.equal(passRate(verdict!), 1);
+
+    // A test that only calls the function notices no change of it.
+    const testFile = 'test/weak.test.ts';
+    const weak = await workspaceOf('weak', {
+      'package.json': '{"type":"module"}',
+      'double.ts': 'export function double(n: number): number {\n  const twice = n * 2;\n  return twice + 0;\n}\n',
+      [testFile]:
+        "import test from 'node:test';\nimport assert from 'node:assert';\nimport { double } from '../double.ts';\ntest('returns a number', () => assert.equal(typeof double(1), 'number'));\n",
+    });
+    const { tasks } = await discover(weak);
+    const found = await lessons(tasks);
+    assert.deepEqual(found.levels, []);
+    assert.match(
+      found.findings.join(),
+      /^Weak tests: the tests of double in double\.ts notice 0 of \d small changes \(for example line 2: .*\); it is not trained on\.$/,
+    );
   });
 
   it('gives cheating bodies no reward', async () => {
