@@ -10,6 +10,7 @@ const layers = [
   'training',
   'infilling',
   'evaluation',
+  'copies',
   'tasks',
   'workspace',
   'sandbox',

@@ -15,6 +15,10 @@ const settings = { absWorkingDir: root, bundle: true, sourcemap: true, logLevel:
 /** @type {import('esbuild').BuildOptions} */
 const page = { ...settings, platform: 'browser', format: 'iife', sourcemap: false, minify: true };
 
+/** Bundled CommonJS packages use `require` and `__filename`, which an ES module does not define. */
+const commonJsNames =
+  'import { createRequire as _createRequire } from "node:module";\nconst require = _createRequire(import.meta.url);\nconst __filename = import.meta.filename;';
+
 /**
  * Keeps the language client out of the extension's bundle. It is most of the code and is needed only after the window has
  * opened, and a bundle is parsed as a whole when it is loaded.
@@ -28,7 +32,7 @@ const separateLanguageClient = {
 
 /**
  * The bundles: output file and build options.
- * @type {Record<'dist/unmask.mjs' | 'dist/heartbeat-thread.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/panel.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
+ * @type {Record<'dist/unmask.mjs' | 'dist/heartbeat-thread.mjs' | 'dist/indexing-thread.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/panel.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
  */
 export const bundles = {
   'dist/unmask.mjs': {
@@ -39,10 +43,7 @@ export const bundles = {
     target: 'node20.19',
     format: 'esm',
     external: engines,
-    // Bundled CommonJS packages use `require` and `__filename`, which an ES module does not define.
-    banner: {
-      js: "#!/usr/bin/env node\nimport { createRequire as _createRequire } from 'node:module';\nconst require = _createRequire(import.meta.url);\nconst __filename = import.meta.filename;",
-    },
+    banner: { js: `#!/usr/bin/env node\n${commonJsNames}` },
   },
   // A worker thread needs its own file, next to the program.
   'dist/heartbeat-thread.mjs': {
@@ -53,6 +54,16 @@ export const bundles = {
     target: 'node20.19',
     format: 'esm',
     sourcemap: false,
+  },
+  'dist/indexing-thread.mjs': {
+    ...settings,
+    entryPoints: ['src/copies/indexing-thread.ts'],
+    outfile: 'dist/indexing-thread.mjs',
+    platform: 'node',
+    target: 'node20.19',
+    format: 'esm',
+    sourcemap: false,
+    banner: { js: commonJsNames },
   },
   'dist/extension.cjs': {
     ...settings,

@@ -11,8 +11,8 @@ import { pathToFileURL } from 'node:url';
 import { compileTests } from './code-tests.mjs';
 import { closeBackDoors, freezeModules, openReport } from './common.mjs';
 
-/** @type {{ nonce: string, tests: string, names: string[] }} */
-const { nonce, tests, names } = JSON.parse(readFileSync(0, 'utf8'));
+/** @type {{ nonce: string, tests: string, names: string[], file: 'candidate.mjs' | 'candidate.cjs' }} */
+const { nonce, tests, names, file } = JSON.parse(readFileSync(0, 'utf8'));
 
 // Functions that are used after the candidate is loaded are saved here, because it may replace globals.
 const text = String;
@@ -24,7 +24,9 @@ fixGlobals();
 closeBackDoors(['dlopen']);
 report({ kind: 'started' });
 
-const candidate = await import(new URL('candidate.mjs', pathToFileURL(`${process.cwd()}/`)).href);
+// A plain script is loaded as CommonJS, whose exports are the default export.
+const loaded = await import(new URL(file, pathToFileURL(`${process.cwd()}/`)).href);
+const candidate = file === 'candidate.cjs' ? loaded.default : loaded;
 await run(
   names.map((name) => candidate[name]),
   report,

@@ -11,7 +11,9 @@ const [file, ...names] = process.argv.slice(2);
 /** @type {Record<string, unknown>} */
 let candidate;
 try {
-  candidate = await import(pathToFileURL(path.resolve(/** @type {string} */ (file))).href);
+  const loaded = await import(pathToFileURL(path.resolve(/** @type {string} */ (file))).href);
+  // A plain script is loaded as CommonJS, whose exports are the default export.
+  candidate = /** @type {string} */ (file).endsWith('.cjs') ? loaded.default : loaded;
   send({ ready: names.map((name) => shownExport(candidate[name])) });
 } catch (error) {
   send({ failed: String(/** @type {any} */ (error)?.stack ?? error).slice(0, 500) });

@@ -57,7 +57,20 @@ def plugin():
     return Plugin()
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_load_initial_conftests(early_config):
+    # A threshold of coverage (pytest-cov) says nothing about a test.
+    if getattr(early_config.known_args_namespace, "cov_source", None):
+        early_config.known_args_namespace.cov_source = []
+    yield
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
+    # Workers (pytest-xdist) are processes without the report's descriptor, and every test must be reported.
+    for name, value in (("numprocesses", None), ("dist", "no"), ("tx", []), ("maxfail", 0)):
+        if hasattr(config.option, name):
+            setattr(config.option, name, value)
     config.pluginmanager.register(the_plugin)
 
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 interface Setting {
   readonly type: string;
   readonly default: unknown;
-  readonly scope: 'machine' | 'window';
+  readonly scope: 'machine' | 'window' | 'resource';
   readonly enum?: readonly string[];
   readonly enumDescriptions?: readonly string[];
   readonly minimum?: number;
@@ -17,6 +17,7 @@ interface Setting {
 const scopes = {
   machine: 'user settings only, so that no workspace can change it',
   window: 'user and workspace settings',
+  resource: 'user, workspace and folder settings',
 };
 
 /** docs/settings.md: every setting of the extension, from the manifest. */

@@ -12,6 +12,8 @@ export interface Card {
   /** The first heading. */
   readonly title: string;
   readonly licence: string | null;
+  /** VS Code's ids of the programming languages that the model was trained on (`code_languages`); null: not stated. */
+  readonly languages: readonly string[] | null;
 }
 
 export async function readCard(folder: string): Promise<Card> {
@@ -21,7 +23,14 @@ export async function readCard(folder: string): Promise<Card> {
       .then(() => readText(file, largest.card))
       .catch(() => ''),
   );
-  return { text, title: /^# (.+)$/m.exec(text)?.[1] ?? '', licence: licenceIn(headerOf(text)) };
+  const header = headerOf(text);
+  const { code_languages: languages } = header;
+  return {
+    text,
+    title: /^# (.+)$/m.exec(text)?.[1] ?? '',
+    licence: licenceIn(header),
+    languages: Array.isArray(languages) ? languages.filter((name) => typeof name === 'string') : null,
+  };
 }
 
 /** Bytes of a card, and characters of its header, that are read. A longer card counts as missing. */

@@ -31,7 +31,11 @@ export async function readProblems(
     if (!task.heldOut) throw new UsageError(`${task.name} has no problems of its own; give a file with --data.`);
     return task.heldOut('test', limit ?? defaultProblems);
   }
-  const { rows, broken } = await readRowFile(data, (record) => task.parse(record), { skipBroken });
+  const { rows, broken } = await readRowFile(data, (record) => task.parse(record), {
+    skipBroken,
+    fields: task.fields,
+    report: progress,
+  });
   for (const { message } of broken) progress(message);
   if (rows.length === 0) throw new UserError(`${data} has no valid row; fix the file.`);
   const selected = only && new Set(only);

@@ -51,6 +51,8 @@ export const settings = {
   contextRefresh: 'unmask.completions.contextRefresh',
   threshold: 'unmask.completions.threshold',
   prefetch: 'unmask.completions.prefetch',
+  copies: 'unmask.completions.copies',
+  eagerness: 'unmask.completions.eagerness',
   hyperparameters: 'unmask.tuning.hyperparameters',
   testCommand: 'unmask.tests.command',
   keepCheckpoints: 'unmask.jobs.keepCheckpoints',

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { count } from '../platform/amounts.ts';
 import { messageOf } from '../platform/errors.ts';
-import { type CompletionTrace, lastCompletion } from '../protocol/runtime.ts';
+import { type CompletionTrace, lastCompletion, type TracedAlternative } from '../protocol/runtime.ts';
 import { commands } from './contributions.ts';
 import type { Runtime } from './runtime.ts';
 import type { TextPages } from './text-page.ts';
@@ -47,10 +47,25 @@ export function explanation(trace: CompletionTrace | null): string {
     'Time',
     ...times,
     ...(alternatives.length === 0 ? [] : ['', 'Candidates']),
-    ...alternatives.flatMap(({ text, confidence, discardedBy }, index) => [
-      `  ${index + 1}. mean confidence ${confidence.toFixed(2)}${discardedBy === null ? '' : `, rejected: ${discardedBy}`}`,
-      ...text.split('\n').map((row) => `     ${row}`),
+    ...alternatives.flatMap((alternative, index) => [
+      `  ${index + 1}. ${describeCandidate(alternative)}`,
+      ...alternative.text.split('\n').map((row) => `     ${row}`),
     ]),
     '',
   ].join('\n');
+}
+
+/** "probability 0.41, mean confidence 0.83, copied from a.ts:12 (23 characters matched, 4 places), rejected: duplicate". */
+function describeCandidate({ confidence, probability, copiedFrom, discardedBy }: TracedAlternative): string {
+  const parts = [
+    ...(probability === undefined ? [] : [`probability ${probability.toFixed(2)}`]),
+    ...(confidence === null ? [] : [`mean confidence ${confidence.toFixed(2)}`]),
+    ...(copiedFrom
+      ? [
+          `copied from ${vscode.workspace.asRelativePath(copiedFrom.name)}:${copiedFrom.line} (${count(copiedFrom.matched, 'character')} matched, ${count(copiedFrom.count, 'place')})`,
+        ]
+      : []),
+    ...(discardedBy === null ? [] : [`rejected: ${discardedBy}`]),
+  ];
+  return parts.join(', ');
 }

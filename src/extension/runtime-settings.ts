@@ -22,6 +22,16 @@ export function readRuntimeSettings(chosen: ChosenModel): RuntimeSettings {
       contextRefresh: read(settings.contextRefresh),
       threshold: read(settings.threshold),
       prefetch: read(settings.prefetch),
+      eagerness: read<CompletionSettings['eagerness']>(settings.eagerness),
+      copies: read(settings.copies),
     },
+    copyFolders: copyFolders(),
   };
+}
+
+/** The workspace's folders in which copies are on. */
+function copyFolders(): string[] {
+  const folders = vscode.workspace.workspaceFolders ?? [];
+  const isOn = (uri: vscode.Uri) => vscode.workspace.getConfiguration(undefined, uri).get<boolean>(settings.copies);
+  return folders.filter(({ uri }) => isOn(uri)).map(({ uri }) => uri.toString());
 }

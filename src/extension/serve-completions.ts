@@ -16,6 +16,7 @@ export function registerServeCompletions(
       runtime.notify(suggestionAccepted, accepted),
     ),
     chosen.onDidChange(() => runtime.sendSettings()),
+    vscode.workspace.onDidChangeWorkspaceFolders(() => runtime.sendSettings()),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration('unmask.node')) void runtime.restart();
       else if (event.affectsConfiguration('unmask')) void runtime.sendSettings();

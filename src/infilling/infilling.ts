@@ -23,6 +23,8 @@ export interface InfillingItem {
   readonly language: string;
   /** Syntax errors of the original file. */
   readonly errors: number;
+  /** Path of the file that the gap is in. */
+  readonly file?: string;
 }
 
 /** Whether a single line is expected. Every completer knows this. */

@@ -4,11 +4,21 @@ import { z } from 'zod';
 import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
+import { llada } from './architectures/llada.ts';
 import type { ModelConfig } from './config.ts';
 import { conversionSchema } from './conversion.ts';
-import { type Adapter, type AdapterConfig, type LoraShape, loraShapes, loraTargets, parseTargets } from './lora.ts';
+import {
+  type Adapter,
+  type AdapterConfig,
+  type LoraShape,
+  type LoraTarget,
+  loraShapes,
+  loraTargets,
+  parseTargets,
+  targetShapes,
+} from './lora.ts';
 import { precisions } from './precision.ts';
-import { readSafetensors, writeSafetensors } from './safetensors.ts';
+import { readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.ts';
 
 const configFile = 'adapter_config.json';
 const weightsFile = 'adapter_model.safetensors';
@@ -37,6 +47,7 @@ const usedFields = z.looseObject({
   base_model_name_or_path: z.string().min(1).nullish(),
   r: z.int().positive(),
   lora_alpha: z.number().positive(),
+  use_rslora: z.boolean().nullish(),
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
   trainable_token_indices: z.union([tokenIds, z.record(z.string(), tokenIds)]).nullish(),
 });
@@ -44,7 +55,6 @@ const usedFields = z.looseObject({
 /** Fields of PEFT's LoRA for features that are not supported, and the values with which they are accepted. */
 const refused: Readonly<Record<string, { readonly unless: (value: unknown) => boolean; readonly what: string }>> = {
   use_dora: { unless: isUnset, what: 'DoRA' },
-  use_rslora: { unless: isUnset, what: 'rank-stabilised scaling' },
   use_qalora: { unless: isUnset, what: 'QALoRA' },
   bias: { unless: (value) => isUnset(value) || value === 'none', what: 'trained biases' },
   lora_bias: { unless: isUnset, what: 'biases of the factors' },
@@ -84,7 +94,13 @@ export async function readAdapterConfig(folder: string): Promise<AdapterConfig> 
   const recorded = isRecorded
     ? parse(base, await readJson(record), record)
     : { digest: null, precision: 'f32' as const };
-  return { ...parseShape(content, file), base: { name, ...recorded } };
+  return { ...parseShape(content, file, await storedNames(folder)), base: { name, ...recorded } };
+}
+
+/** The names of the tensors of an adapter; null if they cannot be read, which `readAdapter` reports. */
+async function storedNames(folder: string): Promise<string[] | null> {
+  const opened = await SafetensorsFile.open(path.join(folder, weightsFile)).catch(() => null);
+  return opened && [...opened.tensors.keys()];
 }
 
 const base = z.object({
@@ -100,7 +116,9 @@ const base = z.object({
  */
 export async function readAdapter(folder: string, adapter: AdapterConfig, config: ModelConfig): Promise<Adapter> {
   const file = path.join(folder, weightsFile);
-  const stored = await readSafetensors(file);
+  const stored = new Map(
+    [...(await readSafetensors(file))].map(([name, tensor]) => [ownName(name, config), tensor] as const),
+  );
   const weights = new Map<string, HostTensor>();
   for (const [name, extents] of loraShapes(config, adapter)) {
     const tensor = stored.get(prefix + name);
@@ -126,7 +144,7 @@ export async function readAdapter(folder: string, adapter: AdapterConfig, config
   return { ...adapter, weights };
 }
 
-function parseShape(value: unknown, file: string): LoraShape {
+function parseShape(value: unknown, file: string, stored: readonly string[] | null): LoraShape {
   const type = (value as { peft_type?: unknown } | null)?.peft_type;
   if (type !== 'LORA')
     throw new UserError(`${file}: peft_type ${JSON.stringify(type)} is not supported; adapters of type LORA are.`);
@@ -136,17 +154,31 @@ function parseShape(value: unknown, file: string): LoraShape {
       throw new UserError(`${file}: ${field} = ${JSON.stringify(setting)} (${what}) is not supported; use plain LoRA.`);
   }
   const fields = parse(usedFields, value, file);
-  const { r: rank, lora_alpha: alpha, target_modules: targets } = fields;
-  if (typeof targets === 'string' && targets !== 'all-linear')
-    throw new UserError(
-      `${file}: target_modules ${JSON.stringify(targets)} is a pattern; list the projections by name.`,
-    );
-  const named = targets === 'all-linear' ? loraTargets : [targets ?? []].flat();
+  const { r: rank, lora_alpha, target_modules: listed, use_rslora: isStabilised } = fields;
   const tokens = parseTokens(fields.trainable_token_indices ?? [], file);
-  return {
-    ...{ rank, alpha, targets: parseTargets(named, (why) => new UserError(`${file}: target_modules: ${why}`)) },
-    ...(tokens.length > 0 ? { tokens } : {}),
-  };
+  const trained = tokens.length > 0 ? { tokens } : {};
+  // Rank-stabilised scaling (arXiv 2312.03732) is by alpha / sqrt(r) instead of alpha / r.
+  const alpha = isStabilised ? lora_alpha * Math.sqrt(rank) : lora_alpha;
+  const names = typeof listed === 'string' ? [] : (listed ?? []);
+  const held = heldTargets(stored ?? []);
+  const isForeign = (stored ?? []).some((name) => lladaBlock.test(name));
+  const isPattern =
+    (typeof listed === 'string' && listed !== 'all-linear') ||
+    names.some((name) => /\W/.test(name) || name in lladaTargets);
+  const unknown = names.find((name) => /^\w+$/.test(name) && !isTarget(name) && !(name in lladaTargets));
+  if ((isForeign || isPattern) && held.length > 0 && unknown === undefined) {
+    const idle = names.filter((name) => isTarget(name) && !held.includes(name));
+    if (idle.length > 0)
+      process.emitWarning(`${file}: target_modules lists ${idle.join(', ')}, but the adapter holds nothing for them.`);
+    return { rank, alpha, targets: loraTargets.filter((target) => held.includes(target)), ...trained };
+  }
+  if (typeof listed === 'string' && listed !== 'all-linear')
+    throw new UserError(
+      `${file}: target_modules ${JSON.stringify(listed)} matches no projection of the adapter's tensors.`,
+    );
+  const named = listed === 'all-linear' ? loraTargets : names;
+  const targets = parseTargets(named, (why) => new UserError(`${file}: target_modules: ${why}`));
+  return { rank, alpha, targets, ...trained };
 }
 
 /**
@@ -166,6 +198,35 @@ function parseTokens(value: readonly number[] | Record<string, number[]>, file: 
   if (new Set(first).size !== (first ?? []).length)
     throw new UserError(`${file}: trainable_token_indices has a token twice; restore the file.`);
   return first ?? [];
+}
+
+const isTarget = (name: string): name is LoraTarget => loraTargets.some((target) => target === name);
+
+/** A module of LLaDA, whose blocks and projections have names of their own. */
+const lladaBlock = /\btransformer\.blocks\.\d+\./;
+const lladaTargets: Readonly<Record<string, LoraTarget>> = {
+  attn_out: 'o_proj',
+  ff_proj: 'gate_proj',
+  ff_out: 'down_proj',
+};
+
+/** The projections that an adapter's tensors belong to, under the names of any family. */
+function heldTargets(stored: readonly string[]): LoraTarget[] {
+  const modules = stored.map((name) => /\.(\w+)\.lora_[AB](?:\.\w+)?\.weight$/.exec(name)?.[1] ?? '');
+  return [...new Set(modules.map((name) => lladaTargets[name] ?? name).filter(isTarget))];
+}
+
+/**
+ * The name of an adapter's tensor as this program calls it: without PEFT's name of the adapter (`.lora_A.default.weight`),
+ * and with LLaDA's names mapped by the family's own table.
+ */
+function ownName(stored: string, config: ModelConfig): string {
+  const name = stored.replace(/\.(lora_[AB])\.\w+\.weight$/, '.$1.weight');
+  if (!lladaBlock.test(name)) return name;
+  const [, module, factor] = /^(.*)\.(lora_[AB]\.weight)$/.exec(name.slice(prefix.length)) ?? [];
+  for (const own of targetShapes(config, loraTargets).keys())
+    if (llada.stored(config, `${own}.weight`, []) === `${module}.weight`) return `${prefix}${own}.${factor}`;
+  return name;
 }
 
 /** Writes an adapter in PEFT's format. `adapter_config.json` is written last, so a folder that has it is complete. */

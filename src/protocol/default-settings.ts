@@ -16,6 +16,8 @@ export const defaultSettings: RuntimeSettings = {
     contextRefresh: 2,
     threshold: 0.9,
     prefetch: true,
+    eagerness: 'balanced',
+    copies: true,
   },
 };
 

@@ -57,6 +57,7 @@ export type CompletionOutcome =
   | 'off'
   | 'snoozed'
   | 'language-off'
+  | 'long-line'
   | 'in-comment'
   | 'in-string'
   | 'suggest-widget'
@@ -83,22 +84,38 @@ export interface CompletionTrace {
   readonly reason: string;
   /** The decisions, in order. */
   readonly path: readonly string[];
-  readonly source: 'model' | 'cache' | 'prefetch' | null;
+  readonly source: 'model' | 'copies' | 'cache' | 'prefetch' | null;
   readonly multiline: boolean | null;
   readonly alternatives: readonly TracedAlternative[];
   readonly contextTokens: number | null;
   readonly forwards: number | null;
   readonly tokensPerForward: number | null;
-  /** Milliseconds by phase: `wait` (debounce), `load`, `queue`, `context`, `denoise`, `total`. */
+  /** Milliseconds by phase: `wait` (debounce), `copies`, `load`, `queue`, `context`, `denoise`, `total`. */
   readonly milliseconds: Readonly<Record<string, number>>;
 }
 
 export interface TracedAlternative {
   readonly text: string;
-  /** Mean probability of its tokens when they were revealed. */
-  readonly confidence: number;
+  /** Mean probability of its tokens when they were revealed; null for a copy that the model does not propose. */
+  readonly confidence: number | null;
   /** The rule that rejected it; null if it was accepted. */
   readonly discardedBy: string | null;
+  /** Probability that it is right, by the gate; absent if a rule rejected it before. */
+  readonly probability?: number;
+  /** Where the text was copied from; absent if only the model proposes it. */
+  readonly copiedFrom?: CopyOrigin;
+}
+
+/** The place that a suggestion was copied from. */
+export interface CopyOrigin {
+  /** Path with forward slashes, or the URI of a document without a file. */
+  readonly name: string;
+  /** From 1. */
+  readonly line: number;
+  /** Bytes before the cursor that match those before the copied text. */
+  readonly matched: number;
+  /** Number of places with this text. */
+  readonly count: number;
 }
 
 /** Client to server, a request: complete at a position and send the denoising; frames are partial results of type `DenoisingFrame`. */
@@ -185,6 +202,8 @@ export interface RuntimeSettings {
   readonly engine: string;
   readonly device: string;
   readonly completions: CompletionSettings;
+  /** URIs of the workspace's folders whose files are read for copies. Default: the folders of LSP's `initialize`. */
+  readonly copyFolders?: readonly string[];
 }
 export interface CompletionSettings {
   readonly enabled: boolean;
@@ -203,4 +222,8 @@ export interface CompletionSettings {
   /** Confidence needed to reveal several tokens in one step. */
   readonly threshold: number;
   readonly prefetch: boolean;
+  /** How readily suggestions are shown while the user types: `balanced` if about half of them are right. `always`: without the gate. */
+  readonly eagerness: 'always' | 'eager' | 'balanced' | 'careful';
+  /** Whether text is copied from open documents and the workspace's files. */
+  readonly copies: boolean;
 }

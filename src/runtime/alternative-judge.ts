@@ -43,8 +43,10 @@ export class AlternativeJudge {
     const { text: raw, ended, meanConfidence: confidence } = made;
     const untrimmed = trimCompletion(raw, at, { singleLine, ended });
     const candidate: Candidate = { text: withoutOverlap(untrimmed, at.suffix), untrimmed, confidence };
-    const rule = this.#texts.has(candidate.text) ? 'duplicate' : discardedBy(candidate, at);
-    this.#texts.add(candidate.text);
+    // Alternatives that differ only in white space are the same suggestion.
+    const normalized = candidate.text.replace(/\s+/g, ' ').trim();
+    const rule = this.#texts.has(normalized) ? 'duplicate' : discardedBy(candidate, at);
+    this.#texts.add(normalized);
     const judged = { text: candidate.text, confidence, discardedBy: rule };
     this.#judged.set(made, judged);
     return judged;

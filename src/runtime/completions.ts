@@ -1,3 +1,4 @@
+import type { CopyCandidate } from '../copies/find-copies.ts';
 import type { Infilled, InfillHooks, InfillRequest } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../infilling/infilling.ts';
 import { count } from '../platform/amounts.ts';
@@ -5,12 +6,13 @@ import { messageOf, UserError } from '../platform/errors.ts';
 import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
 import { commentOrStringAt } from '../syntax/comments-and-strings.ts';
 import { longestParsed } from '../syntax/trees.ts';
-import { AlternativeJudge } from './alternative-judge.ts';
+import { AlternativeJudge, type JudgedGap } from './alternative-judge.ts';
+import { chooseSuggestions, isConfident, thresholdFor } from './choose-suggestions.ts';
 import { watchedRunnersUp } from './frame.ts';
 import { rejectionSummary, stoppingRules } from './inline/discard.ts';
 import { allowsSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
-import type { TextAtCursor } from './inline/text-at-cursor.ts';
+import { lineAfter, lineBefore, type TextAtCursor } from './inline/text-at-cursor.ts';
 import { LatencyMeter } from './latency.ts';
 import { Cancelled, type Priority, type Scheduler } from './scheduler.ts';
 
@@ -38,6 +40,12 @@ export interface CompletionParts {
   readonly now: () => number;
   /** Settles after so many milliseconds, or as soon as `signal` is aborted. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Texts of the workspace that follow the same context; default: none. */
+  readonly copies?: (query: CompletionQuery, singleLine: boolean) => Promise<readonly CopyCandidate[]>;
+  /** What copies cannot be taken from, and why; default: nothing. */
+  readonly copyProblems?: () => readonly string[];
+  /** Why the model does not complete in a language, in one sentence; null if it does. Default: it completes in all. */
+  readonly unreadLanguage?: (languageId: string) => Promise<string | null>;
   /** Sees the steps of a request's first alternative; null: nobody watches. */
   readonly watcher: (query: CompletionQuery, id: number) => InfillHooks['watch'] | null;
 }
@@ -49,6 +57,11 @@ export interface CompletionAnswer {
 
 interface CompletionResult {
   readonly alternatives: readonly TracedAlternative[];
+  /** What the model did; null if it was not run. */
+  readonly model: ModelWork | null;
+}
+
+interface ModelWork {
   readonly contextTokens: number;
   readonly forwards: number;
   readonly tokensPerForward: number;
@@ -68,6 +81,8 @@ export class Completions {
   #requests = 0;
   /** How often it forgot: what was begun before the last time is not kept. */
   #forgotten = 0;
+  /** Ends the model's run for a copy that was shown at once. */
+  #joining: AbortController | null = null;
 
   constructor(parts: CompletionParts) {
     this.#parts = parts;
@@ -91,7 +106,7 @@ export class Completions {
 
   /** Completions for a query, the best first; none where there is a reason, which the trace tells. */
   async complete(query: CompletionQuery, signal: AbortSignal): Promise<CompletionAnswer> {
-    const path = new DecisionPath(query, ++this.#requests, this.#parts.now);
+    const path = new DecisionPath(query, ++this.#requests, this.#parts.now, this.#forgotten);
     this.#pending.get(query.uri)?.abort();
     const superseded = new AbortController();
     this.#pending.set(query.uri, superseded);
@@ -118,7 +133,7 @@ export class Completions {
   /** Prepares the suggestion at a position where the user is likely to be next. */
   async prefetch(query: CompletionQuery): Promise<void> {
     if (!this.#parts.settings().prefetch || this.#cache.get(query.uri, query.text)) return;
-    const path = new DecisionPath(query, -1, this.#parts.now);
+    const path = new DecisionPath(query, -1, this.#parts.now, this.#forgotten);
     await this.#make(query, path, 'prefetch', new AbortController().signal).catch(() => undefined);
   }
 
@@ -160,13 +175,84 @@ export class Completions {
   }
 
   async #make(query: CompletionQuery, path: DecisionPath, priority: Priority, signal: AbortSignal) {
+    this.#joining?.abort();
     const settings = this.#parts.settings();
+    const gap: JudgedGap = { ...query, singleLine: !allowsSeveralLines(settings.multiline, query.text) };
+    path.lines(gap.singleLine, settings.multiline);
+    const begin = this.#parts.now();
+    const copies = await this.#copies(query, path, gap.singleLine);
+    const threshold = thresholdFor(settings.eagerness, priority === 'invoked');
+    const choose = (alternatives: readonly TracedAlternative[] | null) =>
+      chooseSuggestions(gap, { copies, alternatives, threshold });
+    const early = priority === 'invoked' ? [] : choose(null);
+    if (isConfident(early)) {
+      path.step('A copy is likely to be right, so it is shown without waiting for the model.');
+      // The model's alternatives join the cycle through the cache.
+      if (priority === 'automatic')
+        void this.#joinLater(query, gap, early[0] as TracedAlternative, choose).catch(() => undefined);
+      return this.#finish(query, path, { alternatives: early, model: null }, { source: 'copies', isComplete: true });
+    }
+    try {
+      const { judged, work } = await this.#runModel(query, path, gap, priority, signal);
+      if (priority !== 'prefetch') this.latency.add(this.#parts.now() - begin);
+      const result = { alternatives: choose(judged), model: work };
+      return this.#finish(query, path, result, {
+        source: priority === 'prefetch' ? 'prefetch' : 'model',
+        // A prefetch that found nothing has not tried everything.
+        isComplete: priority !== 'prefetch',
+      });
+    } catch (error) {
+      if (!(error instanceof UserError) || copies.length === 0) throw error;
+      path.step(`${error.message} Only copies can be shown.`);
+    }
+    return this.#finish(
+      query,
+      path,
+      { alternatives: choose(null), model: null },
+      { source: 'copies', isComplete: true },
+    );
+  }
+
+  async #copies(query: CompletionQuery, path: DecisionPath, singleLine: boolean): Promise<readonly CopyCandidate[]> {
+    const find = this.#parts.copies;
+    if (!find || !this.#parts.settings().copies) return [];
+    const copies = await path.during('copies', () => find(query, singleLine));
+    for (const problem of this.#parts.copyProblems?.() ?? [])
+      path.step(`Copies come from open documents only, or from a part of the files: ${problem}`);
+    const [first] = copies;
+    path.step(
+      first
+        ? `${count(copies.length, 'text')} of the workspace follow the same context; the longest match has ${count(Math.max(...copies.map(({ matched }) => matched)), 'character')}.`
+        : 'No text of the workspace follows the same context.',
+    );
+    return copies;
+  }
+
+  /** Runs the model for a suggestion that is already shown, and adds its alternatives to the cached ones. */
+  async #joinLater(
+    query: CompletionQuery,
+    gap: JudgedGap,
+    shown: TracedAlternative,
+    choose: (alternatives: readonly TracedAlternative[]) => readonly TracedAlternative[],
+  ): Promise<void> {
+    const joining = new AbortController();
+    this.#joining = joining;
+    const path = new DecisionPath(query, -1, this.#parts.now, this.#forgotten);
     const forgotten = this.#forgotten;
-    const singleLine = !allowsSeveralLines(settings.multiline, query.text);
-    path.lines(singleLine, settings.multiline);
+    const { judged, work } = await this.#runModel(query, path, gap, 'prefetch', joining.signal);
+    if (forgotten !== this.#forgotten) return;
+    const others = choose(judged).filter(({ text }) => text !== shown.text);
+    const alternatives = [shown, ...others];
+    this.#cache.put(query.uri, query.text, { texts: shownTexts(alternatives), about: { alternatives, model: work } });
+  }
+
+  async #runModel(query: CompletionQuery, path: DecisionPath, gap: JudgedGap, priority: Priority, signal: AbortSignal) {
+    const settings = this.#parts.settings();
+    const unread = await this.#parts.unreadLanguage?.(query.languageId);
+    if (unread) throw new UserError(unread);
     const watch = this.#parts.watcher(query, path.id);
     const queued = this.#parts.now();
-    const judge = new AlternativeJudge({ ...query, singleLine });
+    const judge = new AlternativeJudge(gap);
     const infilled = await this.#parts.turns.run(priority, signal, (yieldToEventLoop) => {
       path.took('queue', this.#parts.now() - queued);
       const request: InfillRequest = {
@@ -178,7 +264,7 @@ export class Completions {
         threshold: settings.threshold,
         contextTokens: settings.contextTokens,
         contextRefresh: settings.contextRefresh,
-        singleLine,
+        singleLine: gap.singleLine,
         stops: stoppingRules(query.text),
       };
       return this.#parts.infill(request, {
@@ -193,22 +279,29 @@ export class Completions {
       );
     path.took('context', infilled.contextMilliseconds);
     path.took('denoise', infilled.denoiseMilliseconds);
-    if (priority !== 'prefetch') this.latency.add(this.#parts.now() - queued);
     const judged = await this.#inOrder(infilled, path, judge);
     const written = infilled.alternatives.reduce((sum, { length }) => sum + length + 1, 0);
-    const made: CompletionResult = {
-      alternatives: judged,
+    const work: ModelWork = {
       contextTokens: infilled.contextTokens,
       forwards: infilled.forwards,
       tokensPerForward: written / infilled.forwards,
     };
-    const texts = judged.filter((alternative) => alternative.discardedBy === null).map(({ text }) => text);
-    // A prefetch that came to nothing has not tried everything.
-    if (forgotten === this.#forgotten && (priority !== 'prefetch' || texts.length > 0))
-      this.#cache.put(query.uri, query.text, { texts, about: made });
-    path.made(made, priority === 'prefetch' ? 'prefetch' : 'model');
+    return { judged, work };
+  }
+
+  /** Records a result, keeps it for the next request at this position, and returns what is shown. */
+  #finish(
+    query: CompletionQuery,
+    path: DecisionPath,
+    result: CompletionResult,
+    { source, isComplete }: { readonly source: CompletionTrace['source']; readonly isComplete: boolean },
+  ): string[] {
+    const texts = shownTexts(result.alternatives);
+    if (path.forgotten === this.#forgotten && (isComplete || texts.length > 0))
+      this.#cache.put(query.uri, query.text, { texts, about: result });
+    path.made(result, source);
     if (texts.length > 0) path.ends('shown', `Shown: ${count(texts.length, 'alternative')}.`);
-    else path.ends('discarded', rejectionSummary(judged));
+    else path.ends('discarded', rejectionSummary(result.alternatives));
     return texts;
   }
 
@@ -220,7 +313,7 @@ export class Completions {
     return order.map((index) => judged[index] as TracedAlternative);
   }
 
-  #refusal({ languageId, listIsOpen, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
+  #refusal({ languageId, listIsOpen, text, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
     const settings = this.#parts.settings();
     const isInvoked = trigger === 'invoked';
     if (!isInvoked && !settings.enabled)
@@ -235,6 +328,12 @@ export class Completions {
       return [
         'language-off',
         `Completions are turned off for ${languageId} (the setting unmask.completions.languages).`,
+      ];
+    const { length } = lineBefore(text) + lineAfter(text);
+    if (length > longestLine)
+      return [
+        'long-line',
+        `The cursor is in a line of ${length.toLocaleString('en-US')} characters; lines of more than ${longestLine.toLocaleString('en-US')} are not completed.`,
       ];
     if (listIsOpen) return ['suggest-widget', "Hidden while VS Code's suggestion list is open. Press Esc to see it."];
     return null;
@@ -251,11 +350,19 @@ export class Completions {
   }
 }
 
+const shownTexts = (alternatives: readonly TracedAlternative[]): string[] =>
+  alternatives.filter(({ discardedBy }) => discardedBy === null).map(({ text }) => text);
+
+/** A longer line is data or minified code. */
+const longestLine = 2_000;
+
 const enableHere = 'Enable unmask.completions.inCommentsAndStrings to complete here.';
 
 /** Writes down what was decided on the way, and when. */
 class DecisionPath {
   readonly id: number;
+  /** How often `Completions` had forgotten its suggestions when the request began. */
+  readonly forgotten: number;
   readonly #query: CompletionQuery;
   readonly #now: () => number;
   readonly #begin: number;
@@ -267,7 +374,8 @@ class DecisionPath {
   #made: CompletionResult | null = null;
   #source: CompletionTrace['source'] = null;
 
-  constructor(query: CompletionQuery, id: number, now: () => number) {
+  constructor(query: CompletionQuery, id: number, now: () => number, forgotten: number) {
+    this.forgotten = forgotten;
     this.#query = query;
     this.id = id;
     this.#now = now;
@@ -330,9 +438,9 @@ class DecisionPath {
       source: this.#source,
       multiline: this.#multiline,
       alternatives: this.#made?.alternatives ?? [],
-      contextTokens: this.#made?.contextTokens ?? null,
-      forwards: this.#source === 'model' ? (this.#made?.forwards ?? null) : 0,
-      tokensPerForward: this.#made?.tokensPerForward ?? null,
+      contextTokens: this.#made?.model?.contextTokens ?? null,
+      forwards: this.#source === 'model' ? (this.#made?.model?.forwards ?? null) : 0,
+      tokensPerForward: this.#made?.model?.tokensPerForward ?? null,
       milliseconds: { ...this.#milliseconds },
     };
   }

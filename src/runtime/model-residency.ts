@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { readCard } from '../catalogue/card.ts';
 import { findModel } from '../catalogue/find-model.ts';
 import { resolveModel } from '../catalogue/resolve-model.ts';
 import { completesCode } from '../diffusion/infill.ts';
@@ -60,6 +61,8 @@ export class ModelResidency {
   #memory: { readonly key: string; readonly device: string; readonly bytes: number } | undefined;
   #resolved: { readonly model: ResolvedModel; readonly writtenAt: string } | undefined;
   #residency = idle;
+  /** The languages of the model that was asked about last. */
+  #languages: { readonly key: string; readonly read: Promise<readonly string[] | null> } | undefined;
 
   constructor(choice: ModelChoice, changed: () => void, memoryShortage: ShortageCheck = async () => null) {
     this.#choice = choice;
@@ -77,6 +80,20 @@ export class ModelResidency {
 
   choose(choice: ModelChoice): void {
     this.#choice = choice;
+  }
+
+  /**
+   * Why the chosen model does not complete in a language, in one sentence; null if it does. A model whose card states no languages
+   * completes in all. An adapter has the languages of its base.
+   */
+  async unreadLanguage(languageId: string): Promise<string | null> {
+    const located = await this.#locate().catch(() => null);
+    if (!located) return null;
+    const { key, model } = located;
+    if (this.#languages?.key !== key) this.#languages = { key, read: languagesOf(model) };
+    const languages = await this.#languages.read;
+    if (languages === null || languages.includes(languageId)) return null;
+    return `${this.#choice.model} was not trained on ${languageId}, only on ${languages.join(', ')}.`;
   }
 
   /** Loads the chosen model if necessary. Throws a `UserError` if that fails; the next call tries again. */
@@ -209,3 +226,7 @@ async function lastWrite({ folder, base, adapter }: ResolvedModel): Promise<stri
 
 const modifiedAt = async (folder: string, file: string): Promise<number> =>
   (await stat(path.join(folder, file))).mtimeMs;
+
+/** The languages on a model's card, or on the card of its base. */
+const languagesOf = async ({ folder, base }: ResolvedModel): Promise<readonly string[] | null> =>
+  (await readCard(folder)).languages ?? (folder === base ? null : (await readCard(base)).languages);

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import {
   type CancellationToken,
   type Connection,
+  DidChangeWatchedFilesNotification,
   type InlineCompletionItem,
   type InlineCompletionParams,
   InlineCompletionTriggerKind,
@@ -13,6 +14,8 @@ import {
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type * as z from 'zod';
 import { listModels } from '../catalogue/list-models.ts';
+import { WorkspaceCopies } from '../copies/workspace-copies.ts';
+import { indexName } from '../copies/workspace-texts.ts';
 import { type InfillHooks, infill } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
@@ -23,6 +26,7 @@ import * as client from './client-messages.ts';
 import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
 import { endOf, queryAt } from './cursor-query.ts';
 import { denoiseHere } from './denoise-here.ts';
+import { DocumentImports } from './document-imports.ts';
 import { frameOf, withoutEnd } from './frame.ts';
 import { MemoryArbiter } from './memory-arbiter.ts';
 import { ModelResidency } from './model-residency.ts';
@@ -44,6 +48,8 @@ interface ClientState {
   snoozedUntil: number | null;
   /** Whether the panel wants the steps of every completion. */
   watching: boolean;
+  /** URIs of the folders that the client opened. */
+  folders: readonly string[];
 }
 
 /** One client's connection and everything that answers it. */
@@ -55,6 +61,7 @@ interface Session {
   readonly residency: ModelResidency;
   readonly scheduler: Scheduler;
   readonly completions: Completions;
+  readonly copies: WorkspaceCopies;
   readonly sendStatus: () => void;
 }
 
@@ -64,7 +71,7 @@ interface Session {
  */
 export function serve(connection: Connection, infiller?: CompletionParts['infill']): void {
   const documents = new TextDocuments(TextDocument);
-  const state: ClientState = { settings: defaultSettings, snoozedUntil: null, watching: false };
+  const state: ClientState = { settings: defaultSettings, snoozedUntil: null, watching: false, folders: [] };
   const arbiter = new MemoryArbiter();
   const scheduler = new Scheduler();
   const sendStatus = () => {
@@ -76,8 +83,16 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     void connection.sendNotification(protocol.statusChanged, status);
   };
   const residency = new ModelResidency(state.settings, sendStatus, arbiter.memoryShortage);
+  const copies = new WorkspaceCopies();
+  const imports = new DocumentImports();
   const completions = new Completions({
     turns: scheduler,
+    copies: async ({ uri, languageId, text }, singleLine) => {
+      const imported = await imports.of(uri, languageId, text.prefix + text.suffix);
+      return copies.find({ name: nameOf(uri), ...text, singleLine }, imported);
+    },
+    copyProblems: () => copies.summary.problems,
+    ...(infiller ? {} : { unreadLanguage: (languageId: string) => residency.unreadLanguage(languageId) }),
     settings: () => state.settings.completions,
     snoozedUntil: () => state.snoozedUntil,
     infill: infiller ?? (async (request, hooks) => infill(await residency.get(), request, hooks)),
@@ -86,21 +101,30 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
   const messages = new client.ClientMessages((line) => connection.console.warn(printableLine(line)));
-  const session: Session = { connection, messages, documents, state, residency, scheduler, completions, sendStatus };
+  const session: Session = { connection, messages, documents, state, residency, scheduler, completions, copies, sendStatus };
 
   arbiter.follow(() => {
     const reconsidered = scheduler.run('invoked', new AbortController().signal, () => residency.reconsider());
     reconsidered.catch((error: unknown) => connection.console.error(printableLine(messageOf(error))));
   });
-  connection.onInitialize(() => {
+  let watchesFiles = false;
+  connection.onInitialize(({ workspaceFolders, capabilities }) => {
     session.messages.initialize();
+    state.folders = (workspaceFolders ?? []).map(({ uri }) => uri);
+    watchesFiles = capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration === true;
     return {
       serverInfo: { name: 'unmask', version: packageVersion() },
       capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, inlineCompletionProvider: {} },
     };
   });
-  connection.onInitialized(sendStatus);
-  connection.onExit(() => arbiter.close());
+  connection.onInitialized(() => {
+    sendStatus();
+    followWorkspace(session, watchesFiles);
+  });
+  connection.onExit(() => {
+    arbiter.close();
+    void copies.close();
+  });
   answerCompletions(session);
   followClientState(session);
   answerDenoising(session);
@@ -113,9 +137,37 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     messages.request(null, () => listModels()),
   );
 
+  documents.onDidChangeContent(({ document }) =>
+    copies.documentChanged(nameOf(document.uri), () => document.getText()),
+  );
+  documents.onDidClose(({ document }) => copies.documentClosed(nameOf(document.uri)));
   documents.listen(connection);
   connection.listen();
 }
+
+/** Milliseconds in which a client that has settings for copies sends them. */
+const settingsTime = 2_000;
+
+/** Keeps the index of copies up to date: with the client's folders, its open documents, and changes of files that it reports. */
+function followWorkspace({ connection, documents, copies, state }: Session, watchesFiles: boolean): void {
+  // The user may have turned copies off, so nothing is read before the settings are known.
+  setTimeout(() => copies.configure(copySettings(state)), settingsTime).unref();
+  connection.onDidChangeWatchedFiles(() => copies.filesChanged());
+  documents.onDidSave(() => copies.filesChanged());
+  if (watchesFiles)
+    connection.client
+      .register(DidChangeWatchedFilesNotification.type, { watchers: [{ globPattern: '**/*' }] })
+      .catch((error: unknown) => connection.console.error(messageOf(error)));
+}
+
+/** Whether copies are on, and the folders that they come from. */
+function copySettings({ settings, folders }: ClientState) {
+  const own = (settings.copyFolders ?? folders).filter((uri) => uri.startsWith('file:'));
+  return { enabled: settings.completions.copies, folders: own.map(fileOf) };
+}
+
+/** A document's name in the index of copies. */
+const nameOf = (uri: string): string => indexName(fileOf(uri));
 
 /** Sends each step of a completion's first alternative to the client. */
 function frameSender(connection: Connection, query: CompletionQuery, request: number): InfillHooks['watch'] {
@@ -171,12 +223,13 @@ function answerCompletions({ connection, messages, documents, completions, sendS
   );
 }
 
-function followClientState({ connection, messages, state, residency, completions, sendStatus }: Session): void {
+function followClientState({ connection, messages, state, residency, completions, copies, sendStatus }: Session): void {
   const follow = <Parameters>(name: string, schema: z.ZodType, handle: (parameters: Parameters) => void) =>
     connection.onNotification(name, messages.notification(name, schema, handle));
   follow(protocol.settingsChanged, client.settings, (changed: protocol.RuntimeSettings) => {
     state.settings = changed;
     residency.choose(changed);
+    copies.configure(copySettings(state));
     completions.forget();
     sendStatus();
   });

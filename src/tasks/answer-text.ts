@@ -1,5 +1,26 @@
 /** End-of-text tokens of LLaDA, Dream and similar models, if the decoder did not remove them. */
-const endOfText = /<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>/;
+const endOfText = /<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|<\|end_of_text\|>/;
+
+/** The line on which a model that goes on after its answer begins another question. */
+const nextQuestion =
+  /\n[ \t]*(?:#+[ \t]*|\*\*)?(?:Question|Problem|Exercise|Instruction|Human|User|Q)\b[ \t]?\d{0,4}[ \t]?(?:\*\*)?[ \t]?[:.]/g;
+
+/** An answer that is complete: a closed tag, a box, or a number after `####`. */
+const someAnswer = /<answer>[\s\S]*<\/answer>|\\f?boxed|####[^\n]*\d/;
+
+/**
+ * The part of a completion that answers the question asked: the text up to an end-of-text token, and up to the next
+ * question if an answer comes before it. Base models imitate the examples of a prompt and go on with questions of their
+ * own.
+ */
+export function ownAnswer(completion: string): string {
+  const text = completion.split(endOfText).find((part) => part.trim() !== '') ?? '';
+  for (const { index } of text.matchAll(nextQuestion)) {
+    const before = text.slice(0, index);
+    if (someAnswer.test(before)) return before;
+  }
+  return text;
+}
 
 /** The contents of all `<answer>…</answer>` pairs, in order, trimmed. */
 export function answerTags(text: string): string[] {
@@ -25,14 +46,32 @@ export function taggedAnswer(text: string): string | null {
   return start === 0 ? null : text.slice(start).split(endOfText, 1)[0].trim() || null;
 }
 
-/** The content of the last `\boxed{…}` with matching braces; null if there is none. */
+/**
+ * The content of the last complete `\boxed{…}` or `\fbox{…}`, or of one without braces (`\boxed 3`). A box that is cut
+ * off or empty is skipped if there is one before it. Null if there is none.
+ */
 export function lastBoxed(text: string): string | null {
-  const start = text.lastIndexOf('\\boxed');
-  if (start < 0) return null;
-  const open = text.indexOf('{', start);
-  if (open < 0 || text.slice(start + '\\boxed'.length, open).trim() !== '') return null;
-  const close = matchingBrace(text, open);
-  return close < 0 ? null : text.slice(open + 1, close).trim();
+  let empty: string | null = null;
+  for (const { index, 0: mark } of [...text.matchAll(/\\(?:boxed|fbox)(?![a-zA-Z])/g)].reverse()) {
+    const content = boxAt(text, index + mark.length);
+    if (content) return content;
+    empty ??= content;
+  }
+  return empty;
+}
+
+/** The content of a box whose mark ends at `start`; null if it is cut off. */
+function boxAt(text: string, start: number): string | null {
+  const open = start + (/^\s*/.exec(text.slice(start)) as RegExpExecArray)[0].length;
+  if (text[open] === '{') {
+    const close = matchingBrace(text, open);
+    return close < 0 ? null : text.slice(open + 1, close).trim();
+  }
+  // Without braces the box holds the rest of the formula, or one word outside a formula.
+  const inFormula = (text.slice(0, start).split('$').length - 1) % 2 === 1;
+  const line = text.slice(open).split('\n', 1)[0] as string;
+  const content = inFormula ? (line.split('$', 1)[0] as string) : (/^[^\s$]*/.exec(line) as RegExpExecArray)[0];
+  return content.trim().replace(/[.,;:]$/, '') || null;
 }
 
 /** Index of the brace that closes the one at `open`; -1 if it is never closed. */
@@ -66,6 +105,10 @@ export function unwrapped(answer: string): string {
   }
   return text;
 }
+
+/** Line ends that are written out as `\n` or, in LaTeX, as `\\`, as real ones. */
+export const withLineEnds = (text: string): string =>
+  text.replace(/(?:\\r)?\\n(?![a-zA-Z])|\\\\(?![a-zA-Z])|<br\s*\/?>/g, '\n');
 
 function afterLast(text: string, mark: string): number {
   const index = text.lastIndexOf(mark);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { UsageError, UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
-import { answerTags, lastBoxed, taggedAnswer, unwrapped } from './answer-text.ts';
+import { answerTags, lastBoxed, ownAnswer, taggedAnswer, unwrapped, withLineEnds } from './answer-text.ts';
 import { type Arithmetic, readArithmetic } from './arithmetic.ts';
 import { checkedOptions } from './checked.ts';
 import { solveCountdown } from './countdown-solver.ts';
@@ -166,10 +166,10 @@ export function gradeCountdown(
   options: { format: PromptFormat; asReleased: boolean },
 ): Grade {
   if (options.asReleased) return gradeCountdownAsReleased(completion, row.numbers, row.target);
-  const answer =
-    options.format === 'plain' ? completion.trim() || null : (taggedAnswer(completion) ?? lastBoxed(completion));
+  const own = ownAnswer(completion);
+  const answer = options.format === 'plain' ? own.trim() || null : (taggedAnswer(own) ?? lastBoxed(own));
   const sides = answer === null ? [] : sidesOf(answer);
-  const read = sides.map((text) => ({ text, expression: readArithmetic(text) }));
+  const read = sides.map((text) => ({ text, expression: readArithmetic(withProducts(text)) }));
   const chosen =
     read.find(({ expression }) => expression !== null && usesExactly(expression, row.numbers)) ??
     read.find(({ expression }) => expression !== null);
@@ -185,16 +185,22 @@ export function gradeCountdown(
 
 /** The sides of an answer that is an equation, or the answer itself, with plain operators; also those of its last line. */
 function sidesOf(answer: string): string[] {
-  const text = unwrapped(answer)
+  const text = withLineEnds(unwrapped(withLineEnds(answer)))
     .replace(/\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}/g, '(($1)/($2))')
-    .replace(/\\times|\\cdot|[×·∗]/g, '*')
+    .replace(/\\times|\\cdot|[×·∗]|(?<=[\d)]\s*)[xX](?=\s*[\d(])/g, '*')
     .replace(/\\div|÷/g, '/')
     .replace(/[−–]/g, '-')
-    .replace(/\\left|\\right|\\[,;! ]/g, '');
+    .replace(/\\left|\\right|\\[,;! ]/g, '')
+    .replace(/[[{]/g, '(')
+    .replace(/[\]}]/g, ')')
+    .trim();
   const lastLine = text.slice(text.lastIndexOf('\n') + 1);
   // An answer with more equals signs is a derivation, not an equation.
   return [text, lastLine].flatMap((equation) => equation.split('=', 8)).map((side) => side.trim());
 }
+
+/** A number or a bracket before a bracket multiplies it: `5(3+4)`. */
+const withProducts = (text: string): string => text.replace(/(?<=[\d)])\s*(?=\()|(?<=\))\s*(?=\d)/g, '*');
 
 function usesExactly(expression: Arithmetic, numbers: readonly number[]): boolean {
   const ascending = (first: number, second: number): number => first - second;

@@ -1,6 +1,6 @@
 import { UsageError, UserError } from '../platform/errors.ts';
-import { lastBoxed, taggedAnswer, unwrapped } from './answer-text.ts';
-import { asNumber, statedNumber } from './number-text.ts';
+import { lastBoxed, ownAnswer, taggedAnswer, unwrapped } from './answer-text.ts';
+import { asNumber, sameNumber, statedNumber } from './number-text.ts';
 import { gradeGsm8kAsReleased, gsm8kRewardAsReleased } from './released/gsm8k.ts';
 import { perCompletion } from './scorer.ts';
 import { softFormat, strictFormat, tagCount } from './tag-format.ts';
@@ -64,7 +64,7 @@ export function gsm8kReward(row: WordProblem, completion: string, name: string, 
   return { total: Object.values(parts).reduce((sum, part) => sum + part, 0), parts };
 }
 
-/** Reads the tagged answer, else the boxed one, else what follows `####`, and wants it to equal the reference. */
+/** Reads the tagged answer, otherwise the boxed one, otherwise the one after `####`; correct if it equals the reference. */
 export function gradeGsm8k(
   row: WordProblem,
   completion: string,
@@ -72,23 +72,24 @@ export function gradeGsm8k(
 ): Grade {
   const reference = asNumber(row.answer);
   if (options.asReleased) return gradeGsm8kAsReleased(reference, completion);
-  const hashes = completion.lastIndexOf('####');
-  const text =
-    options.format === 'plain'
-      ? completion
-      : (taggedAnswer(completion) ??
-        lastBoxed(completion) ??
-        (hashes < 0
-          ? null
-          : completion
-              .slice(hashes + '####'.length)
-              .trim()
-              .split('\n', 1)[0]));
-  const answer = text === null ? null : statedNumber(unwrapped(text));
-  const correct = answer !== null && answer === reference;
+  const own = ownAnswer(completion);
+  const text = options.format === 'plain' ? own : (taggedAnswer(own) ?? lastBoxed(own));
+  const answer = text === null ? numberAfterHashes(own) : statedNumber(unwrapped(text));
+  const correct = sameNumber(answer, reference);
   return {
     correct,
     extracted: answer === null ? null : String(answer),
     scores: { accuracy: { value: Number(correct), weight: 1 } },
   };
+}
+
+/** The last number after `####`, where headings of the same level have none; a line that is only a number comes first. */
+function numberAfterHashes(text: string): number | null {
+  const lines = text
+    .split('####')
+    .slice(1)
+    .map((part) => unwrapped(part.trim().split('\n', 1)[0] as string));
+  const last = (read: (line: string) => number | null) =>
+    lines.map(read).findLast((number): number is number => number !== null) ?? null;
+  return last(asNumber) ?? last(statedNumber);
 }

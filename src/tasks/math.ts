@@ -1,7 +1,6 @@
 import { UsageError, UserError } from '../platform/errors.ts';
-import { answerTags, lastBoxed, taggedAnswer, unwrapped } from './answer-text.ts';
-import { equalAsReleased } from './math-normal-form.ts';
-import { asNumber } from './number-text.ts';
+import { answerTags, lastBoxed, ownAnswer, taggedAnswer } from './answer-text.ts';
+import { bareAnswer, equalAnswers } from './math-equality.ts';
 import { boxedAsReleased } from './released/boxed.ts';
 import { gradeMathAsReleased, mathRewardAsReleased } from './released/math.ts';
 import { perCompletion } from './scorer.ts';
@@ -53,31 +52,16 @@ export function mathReward(row: WordProblem, completion: string, name: string, f
   return { total: form + correctness, parts: { format: form, correctness } };
 }
 
-/** Reads the tagged answer, else the boxed one; equal in the normal form of MATH, or as numbers. */
+/** Reads the tagged answer, otherwise the boxed one; correct if it equals the reference (`equalAnswers`). */
 export function gradeMath(
   row: WordProblem,
   completion: string,
   options: { format: PromptFormat; asReleased: boolean },
 ): Grade {
   if (options.asReleased) return gradeMathAsReleased(row.answer, completion);
-  const text =
-    options.format === 'plain' ? completion.trim() || null : (taggedAnswer(completion) ?? lastBoxed(completion));
-  const answer = text === null ? null : bare(text);
-  const correct = answer !== null && equal(answer, bare(row.answer));
+  const own = ownAnswer(completion);
+  const text = options.format === 'plain' ? own.trim() || null : (taggedAnswer(own) ?? lastBoxed(own));
+  const answer = text === null ? null : bareAnswer(text);
+  const correct = answer !== null && equalAnswers(answer, row.answer);
   return { correct, extracted: answer, scores: { accuracy: { value: Number(correct), weight: 1 } } };
-}
-
-/** Without box, dollar signs, a closing full stop, text macros, and a name on the left such as `f(x) =`. */
-function bare(answer: string): string {
-  return unwrapped(answer)
-    .replace(/\.$/, '')
-    .replace(/^\\(?:text|textbf|mathrm|mathbf)\{([^{}]*)\}$/, '$1')
-    .replace(/^[a-zA-Z]\w*(?:\([a-z]\))?\s*=(?!.*=)/, '')
-    .trim();
-}
-
-function equal(first: string, second: string): boolean {
-  if (equalAsReleased(first, second)) return true;
-  const number = asNumber(first);
-  return number !== null && number === asNumber(second);
 }

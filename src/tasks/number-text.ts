@@ -1,25 +1,146 @@
-// A minus after a digit or a bracket is an operator, not the sign of a number.
-const number = String.raw`(?:(?<![\d)])-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?:(?<![\d)])-)?\.\d+`;
+/** Spaces that may separate thousands: plain, no-break, thin and narrow no-break. */
+const space = '[ \\u00a0\\u2009\\u202f]';
 
-/** The number that a text consists of, with thousands separators, a currency or percent sign, or as a fraction; null otherwise. */
+const integer = [
+  String.raw`\d{1,3}(?:,\d{3})+`,
+  // Indian grouping: 1,00,000.
+  String.raw`\d{1,2}(?:,\d{2})+,\d{3}`,
+  `\\d{1,3}(?:${space}\\d{3})+`,
+  String.raw`\d{1,3}(?:['’]\d{3})+`,
+  String.raw`\d+(?:_\d+)*`,
+].join('|');
+
+/** One number: thousands separators, decimals, a power of ten. A lone `70.000` is 70; `1.234,5` and `1.234.567` are European. */
+const plainNumber = new RegExp(`^[+-]?(?:(?:${integer})(?:\\.\\d*)?|\\.\\d+)(?:[eE][+-]?\\d+)?$`);
+const europeanNumber = /^[+-]?\d{1,3}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2,})$/;
+const powerOfTen = /^(?:([+-]?\d+(?:\.\d+)?)\s*(?:\*|×|·|\\times|\\cdot)\s*)?10\^(?:\{([+-]?\d+)\}|([+-]?\d+))$/;
+const fraction = new RegExp(`^([+-]?)(?:(\\d+)${space}+)?(\\d+(?:\\.\\d+)?)/([+-]?\\d+(?:\\.\\d+)?)$`);
+
+const vulgarFractions: Readonly<Record<string, string>> = {
+  '½': '1/2',
+  '⅓': '1/3',
+  '⅔': '2/3',
+  '¼': '1/4',
+  '¾': '3/4',
+  '⅕': '1/5',
+  '⅖': '2/5',
+  '⅗': '3/5',
+  '⅘': '4/5',
+  '⅙': '1/6',
+  '⅚': '5/6',
+  '⅛': '1/8',
+  '⅜': '3/8',
+  '⅝': '5/8',
+  '⅞': '7/8',
+};
+
+/** Words after a number that multiply it. */
+const multiples: Readonly<Record<string, number>> = { thousand: 1e3, million: 1e6, billion: 1e9, trillion: 1e12 };
+
+/**
+ * The number that a text consists of; null otherwise. Reads thousands separators, a currency or percent sign, fractions
+ * (`1/2`, `\frac12`, `½`), mixed numbers (`2 1/2`) and scientific notation (`1e3`, `10^3`).
+ */
 export function asNumber(text: string): number | null {
-  const bare = text
-    .replace(/\\[dt]?frac\{(-?\d+)\}\{(-?\d+)\}/g, '$1/$2')
-    .replaceAll('{,}', ',')
-    .replaceAll('−', '-')
-    .replace(/\\?[$€£%]|\\[!,;]/g, '')
+  if (text.length > longest) return null;
+  const bare = plainText(text)
     .trim()
-    .replace(/\.$/, '');
-  const fraction = /^(-?\d+)\/(-?\d+)$/.exec(bare);
-  if (fraction) return Number(fraction[2]) === 0 ? null : Number(fraction[1]) / Number(fraction[2]);
-  return new RegExp(`^(?:${number})$`).test(bare) ? Number(bare.replaceAll(',', '')) : null;
+    .replace(/(?<=\d)\.$/, '');
+  const multiple = /^(.*\d)\s*(thousand|million|billion|trillion)s?$/i.exec(bare);
+  if (multiple) {
+    const value = oneNumber(multiple[1] as string);
+    return value === null ? null : value * (multiples[(multiple[2] as string).toLowerCase()] as number);
+  }
+  return oneNumber(bare);
 }
 
-/** The number that a short text states: the text itself, otherwise the last number after its last equals sign; null if none. */
+function oneNumber(bare: string): number | null {
+  if (plainNumber.test(bare)) return Number(bare.replace(/[^\d.eE+-]/g, ''));
+  if (europeanNumber.test(bare)) return Number(bare.replaceAll('.', '').replace(',', '.'));
+  const power = powerOfTen.exec(bare);
+  if (power) return Number(power[1] ?? 1) * 10 ** Number(power[2] ?? power[3]);
+  const parts = fraction.exec(bare);
+  if (!parts || Number(parts[4]) === 0) return null;
+  const value = Number(parts[2] ?? 0) + Number(parts[3]) / Number(parts[4]);
+  return parts[1] === '-' ? -value : value;
+}
+
+/** A text with the plain characters that numbers are read from: LaTeX fractions and spaces, signs, digits, vulgar fractions. */
+function plainText(text: string): string {
+  return (
+    text
+      .replace(/[０-９]/g, (digit) => String(digit.charCodeAt(0) - 0xff10))
+      .replace(/[−–‒]/g, '-')
+      .replaceAll('⁄', '/')
+      // A fraction after a digit is the second part of a mixed number.
+      .replace(/(\d?)\s*([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])/g, (_, digit: string, one: string) =>
+        digit === '' ? (vulgarFractions[one] as string) : `${digit} ${vulgarFractions[one]}`,
+      )
+      .replace(
+        /(\d?)\s*\\[dtc]?frac\s*(?:\{\s*(-?[\d.]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.]+)\s*\}|(\d))/g,
+        (_, digit: string, above?: string, above1?: string, below?: string, below1?: string) =>
+          `${digit === '' ? '' : `${digit} `}${above ?? above1}/${below ?? below1}`,
+      )
+      .replaceAll('{,}', ',')
+      .replace(/,\\!/g, ',')
+      .replace(/\\[,:; ]|~/g, ' ')
+      .replace(/\\?[$€£¥₹%]|\\!/g, '')
+  );
+}
+
+/**
+ * What joins digits to one number, or to a calculation whose parts are not its result. Such a run is read as a whole or
+ * not at all.
+ */
+const joint = [
+  String.raw`[.,'’_:^](?=\d)`,
+  '[²³]',
+  `${space}(?=\\d)`,
+  String.raw`[eE](?=[+-]?\d)`,
+  String.raw`\s?(?:[-+*/×÷·]|\\(?:times|cdot|div)\b)\s?\(?(?=[\d.])`,
+  String.raw`\)(?=\s?[-+*/×÷·]\s?[\d(])`,
+].join('|');
+const run = new RegExp(`(?:(?<![\\d)\\]])[-+])?(?:\\d|\\.\\d)(?:\\d|${joint})*`, 'g');
+
+/** Only the end of a longer text is read, so that grading is always quick. */
+const longest = 2000;
+
+/**
+ * The number that a short text states: the text itself, otherwise the last number of its last side of an equation that has
+ * one; null if there is none. A text from which only a part of a number or of a calculation could be read states none.
+ */
 export function statedNumber(text: string): number | null {
-  const right = text.slice(text.lastIndexOf('=') + 1);
-  const whole = asNumber(right);
-  if (whole !== null) return whole;
-  const last = right.match(new RegExp(number, 'g'))?.at(-1);
-  return last === undefined ? null : Number(last.replaceAll(',', ''));
+  for (const side of text
+    .slice(-longest)
+    .split(/=|≈|\\approx/)
+    .reverse()) {
+    const whole = asNumber(side);
+    if (whole !== null) return whole;
+    // The exponent of a unit is not a number of its own.
+    const plain = plainText(side).replace(/\^\{?\\circ\}?|(?<=[a-zA-Z}])\^\{?\d\}?/g, '');
+    const last = [...plain.matchAll(run)].filter(({ index }) => !isInWord(plain, index)).at(-1);
+    if (last === undefined) continue;
+    // Roots, powers and fractions of anything else than numbers.
+    if (/\\(?:sqrt|pi|[dtc]?frac|binom)(?![a-zA-Z])|\^\{/.test(plain)) return null;
+    // "- 18" may be a negative number or an item of a list, "18k" 18,000 or a unit.
+    const after = plain.slice(last.index + last[0].length);
+    if (/^\s*-\s+$/.test(plain.slice(0, last.index)) || /^k\b/i.test(after)) return null;
+    const multiple = /^\s*(?:thousand|million|billion|trillion)s?\b/i.exec(after)?.[0] ?? '';
+    return asNumber(last[0] + multiple);
+  }
+  return null;
+}
+
+/** Whether digits belong to a name, such as `x2` or `m2`; `USD18` and `Rs18` are amounts. */
+function isInWord(text: string, index: number): boolean {
+  const word = /\p{L}+$/u.exec(text.slice(0, index))?.[0];
+  return word !== undefined && !/^(?:[A-Z]{2,3}|Rs)$/.test(word);
+}
+
+/** Whether two numbers are equal, up to the rounding of a calculation such as 1/3. Whole numbers are compared exactly. */
+export function sameNumber(first: number | null, second: number | null): boolean {
+  if (first === null || second === null) return false;
+  if (first === second) return true;
+  if (Number.isInteger(first) && Number.isInteger(second)) return false;
+  return Math.abs(first - second) <= 1e-12 * Math.max(Math.abs(first), Math.abs(second));
 }

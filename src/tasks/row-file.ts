@@ -1,5 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
 import { messageOf, UserError } from '../platform/errors.ts';
-import { readText } from '../platform/files.ts';
+import { cannotRead } from '../platform/files.ts';
+import { isParquet, parquetRecords } from './parquet.ts';
 
 /** A row of a data file and the line on which it begins (for a JSON array: its position), from 1. */
 export interface FileRow<Row> {
@@ -13,17 +16,40 @@ export interface RowFile<Row> {
   readonly broken: readonly { readonly line: number; readonly message: string }[];
 }
 
+export interface ReadingOptions {
+  /** List invalid rows in `broken` instead of throwing at the first. */
+  readonly skipBroken?: boolean;
+  /** Names of the fields that `parse` reads; others are reported once. Absent: fields are not checked. */
+  readonly fields?: readonly string[] | undefined;
+  readonly report?: ((line: string) => void) | undefined;
+}
+
 /**
- * Reads a data file: JSON Lines, a JSON array, or CSV with a header (RFC 4180; names in any case). The format follows from
- * the file extension, otherwise from the first character. `parse` turns a record into a row. An invalid row throws a
- * `UserError` with file and line; with `skipBroken` it is listed instead and the other rows are read.
+ * Reads a data file: JSON Lines, a JSON array, CSV with a header (RFC 4180; names in any case), each also compressed by
+ * gzip, or Parquet. The format follows from the content and the file extension. `parse` turns a record into a row. An
+ * invalid row throws a `UserError` with file and line; with `skipBroken` it is listed instead and the other rows are read.
  */
 export async function readRowFile<Row>(
   file: string,
   parse: (record: unknown) => Row,
-  options: { skipBroken?: boolean } = {},
+  options: ReadingOptions = {},
 ): Promise<RowFile<Row>> {
-  return parseRowFile(await readText(file), file, parse, options);
+  const content = await readFile(file).catch((error: unknown) => {
+    throw new UserError(cannotRead(file, error));
+  });
+  const archive = archives.find(({ magic }) => content.subarray(0, magic.length).equals(magic));
+  if (archive) throw new UserError(`${file} is ${archive.name}, which cannot be read; ${archive.remedy}.`);
+  if (isParquet(content)) {
+    const records = await parquetRecords(content, file);
+    return readRows(
+      records.map((record, index) => ({ line: index + 1, read: () => record })),
+      'row',
+      file,
+      parse,
+      options,
+    );
+  }
+  return parseRowFile(unzipped(content, file).toString('utf8'), file.replace(/\.gz$/i, ''), parse, options);
 }
 
 /** As `readRowFile`, for a text that is already in memory; `file` is its name in messages. */
@@ -31,25 +57,63 @@ export function parseRowFile<Row>(
   content: string,
   file: string,
   parse: (record: unknown) => Row,
-  options: { skipBroken?: boolean } = {},
+  options: ReadingOptions = {},
 ): RowFile<Row> {
   const text = content.replace(/^\uFEFF/, '');
   const form = formOf(file, text.trimStart()[0]);
-  const unit = form === 'array' ? 'item' : 'line';
+  return readRows(unread(form, text, file), form === 'array' ? 'item' : 'line', file, parse, options);
+}
+
+function readRows<Row>(
+  records: readonly Unread[],
+  unit: string,
+  file: string,
+  parse: (record: unknown) => Row,
+  { skipBroken = false, fields, report }: ReadingOptions,
+): RowFile<Row> {
   const rows: FileRow<Row>[] = [];
   const broken: { line: number; message: string }[] = [];
-  for (const { line, read } of unread(form, text, file)) {
+  const names = new Set<string>();
+  for (const { line, read } of records) {
     try {
-      rows.push({ line, row: parse(read()) });
+      const record = read();
+      if (typeof record === 'object' && record !== null) for (const name of Object.keys(record)) names.add(name);
+      rows.push({ line, row: parse(record) });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       const message = `${file}, ${unit} ${line}: ${error.message}`;
-      if (!options.skipBroken) throw new UserError(message);
+      if (!skipBroken) throw new UserError(message);
       broken.push({ line, message });
     }
   }
   if (rows.length === 0 && broken.length === 0) throw new UserError(`${file} has no rows; add some.`);
+  const unknown = fields ? [...names].filter((name) => !fields.includes(name)) : [];
+  if (unknown.length > 0)
+    report?.(
+      `${file}: ${unknown.length === 1 ? 'the field' : 'the fields'} ${unknown.join(', ')} ${unknown.length === 1 ? 'is' : 'are'} not used.`,
+    );
   return { rows, broken };
+}
+
+/** Formats that are recognised only to be refused by name. */
+const archives = [
+  { magic: Buffer.from('PK\x03\x04', 'latin1'), name: 'a zip archive', remedy: 'unpack it' },
+  { magic: Buffer.from('BZh', 'latin1'), name: 'compressed by bzip2', remedy: 'decompress it with bunzip2' },
+  { magic: Buffer.from('\xfd7zXZ\0', 'latin1'), name: 'compressed by xz', remedy: 'decompress it with unxz' },
+  { magic: Buffer.from('\x28\xb5\x2f\xfd', 'latin1'), name: 'compressed by zstd', remedy: 'decompress it with unzstd' },
+  { magic: Buffer.from('ARROW1', 'latin1'), name: 'an Arrow file', remedy: 'save it as JSON lines or Parquet' },
+] as const;
+
+/** Maximum size of a file after decompression. */
+const maxBytes = 2 ** 29;
+
+function unzipped(content: Buffer, file: string): Buffer {
+  if (content[0] !== 0x1f || content[1] !== 0x8b) return content;
+  try {
+    return gunzipSync(content, { maxOutputLength: maxBytes });
+  } catch (error) {
+    throw new UserError(`${file} cannot be decompressed (${messageOf(error)}); download it again.`);
+  }
 }
 
 function formOf(file: string, start: string | undefined): 'array' | 'lines' | 'csv' {

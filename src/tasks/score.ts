@@ -1,5 +1,6 @@
 import { UserError } from '../platform/errors.ts';
-import type { CompletedRow, Grade, PromptFormat, Reward, Score, ScoringOptions, Task } from './task.ts';
+import { isScored } from './scorer.ts';
+import type { CompletedRow, Grade, PromptFormat, Reward, Score, ScoringError, ScoringOptions, Task } from './task.ts';
 
 export interface ScoredRow extends Grade {
   readonly reward: number;
@@ -60,8 +61,10 @@ async function scoredRows<Row>(
     reward: reward ?? task.defaultReward?.(row) ?? task.rewards[0],
   }));
   const rewards = await task.scorer.reward(requests, format, options);
-  // Grading throws if tests cannot be run, so every completion has a reward here.
-  return grades.map((grade, index) => ({ ...grade, reward: (rewards[index] as Reward).total }));
+  return grades.map((grade, index) => {
+    const given = rewards[index] as Reward | ScoringError;
+    return { ...grade, reward: isScored(given) ? given.total : 0 };
+  });
 }
 
 function sum(scores: readonly Score[]): Score {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { UsageError, UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
-import { answerTags, lastBoxed, lastFenced, taggedAnswer, unwrapped } from './answer-text.ts';
+import { answerTags, lastBoxed, lastFenced, ownAnswer, taggedAnswer, unwrapped, withLineEnds } from './answer-text.ts';
 import { checkedOptions, checkedRow } from './checked.ts';
 import { gradeSudokuAsReleased } from './released/sudoku4x4.ts';
 import { perCompletion } from './scorer.ts';
@@ -152,7 +152,7 @@ export function gradeSudoku(
   const solutions = row.solution === undefined ? solutionsOf(row.puzzle) : [row.solution];
   const empty = emptyCells(row.puzzle);
   if (options.asReleased) return gradeSudokuAsReleased(completion, empty, solutions);
-  const answer = options.format === 'plain' ? completion.trim() || null : readAnswer(completion);
+  const answer = options.format === 'plain' ? completion.trim() || null : readAnswer(ownAnswer(completion));
   const filled = paddedTo16(answer ?? '');
   const cellsRight = Math.max(0, ...solutions.map((solution) => matching(empty, filled, solution)));
   const correct = answer?.length === 16 && grids.includes(answer) && keepsGivens(row.puzzle, answer);
@@ -170,9 +170,10 @@ export function gradeSudoku(
 function readAnswer(completion: string): string | null {
   const text = taggedAnswer(completion) ?? lastBoxed(completion) ?? lastFenced(completion);
   if (text !== null) {
-    const digits = unwrapped(text)
+    const digits = withLineEnds(unwrapped(withLineEnds(text)))
+      .replace(/\\(?:begin|end)\{\w+\}(?:\{[clr|]*\})?|\\hline/g, '')
       .replace(/\bR(?:ow)?\s*[1-4]\s*[:.)=]/gi, '')
-      .replace(/[\s|,;+\-_'"[\]()]/g, '');
+      .replace(/[\s|,;+\-_'"[\]()&]/g, '');
     if (/^\d+$/.test(digits)) return digits;
   }
   return (text ?? completion).match(/(?<!\w)\d{16}(?!\w)/g)?.at(-1) ?? null;

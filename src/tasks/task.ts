@@ -19,6 +19,8 @@ export interface Grade {
   readonly extracted: string | null;
   /** One score per metric of the task. */
   readonly scores: Readonly<Record<string, Score>>;
+  /** Why the completion could not be graded; its scores then have weight 0. Absent if it was graded. */
+  readonly error?: string;
 }
 
 /** A training reward and the named parts that add up to it. */
@@ -76,7 +78,7 @@ export interface Scorer<Row> {
     format: PromptFormat,
     options?: ScoringOptions,
   ): Promise<(Reward | ScoringError)[]>;
-  /** Grades for an evaluation; rejects with a `UserError` if tests cannot be run. */
+  /** Grades for an evaluation; rejects with a `UserError` if tests of no row can be run. */
   grade(answers: readonly CompletedRow<Row>[], grading: GradeOptions, options?: ScoringOptions): Promise<Grade[]>;
 }
 
@@ -98,6 +100,8 @@ export interface Task<Row = unknown> {
   readonly tuning?: Readonly<Record<string, number | string>>;
   /** Maximum number of tokens of an answer, per prompt format; `chat` uses the value of `tagged`. */
   readonly completionLength: Readonly<Record<'tagged' | 'plain', number>>;
+  /** Names of the fields of a record that `parse` reads; absent: fields that it does not read are not reported. */
+  readonly fields?: readonly string[];
   /** Checks one record of a data file; throws a `UserError` that says what is wrong with it. */
   parse(record: unknown): Row;
   /**

@@ -24,8 +24,11 @@ export async function workspaceFiles(root: string): Promise<string[]> {
   });
   const all =
     entries.includes('.gitignore') || isInRepository(await realpath(root)) ? await gitFiles(root) : await walk(root);
+  // A virtual environment may have any name.
+  const environments = all.filter((file) => file.endsWith('/pyvenv.cfg')).map((file) => path.posix.dirname(file));
   const own = all
     .filter((file) => !hasSecretName(file) && !file.split('/').some((part) => generatedFolders.has(part)))
+    .filter((file) => !environments.some((folder) => file.startsWith(`${folder}/`)))
     .sort();
   if (own.length > maxFiles)
     throw new UserError(

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { SandboxLimits } from '../sandbox/limits.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { stripTypes } from '../syntax/strip-types.ts';
@@ -73,7 +74,9 @@ async function runOnce(
     },
     signal,
   );
-  return { verdict: verdictOf(run, nonce, expected), coverage: coverageOf(run, nonce) };
+  const folder = runner.folderOf?.(testFile) ?? '';
+  const calls = coverageOf(run, nonce).map((entry) => ({ ...entry, file: path.posix.join(folder, entry.file) }));
+  return { verdict: verdictOf(run, nonce, expected), coverage: calls };
 }
 
 /** The text in the form of the snapshot's files. */

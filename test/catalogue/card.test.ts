@@ -27,6 +27,16 @@ it('reads licence and title of a card', async () => {
   assert.deepEqual(await read('---\nlicense: [mit, apache-2.0]\n---\n'), ['', 'mit, apache-2.0']);
 });
 
+it('reads which languages the model was trained on', async () => {
+  const languages = async (text: string) => {
+    await writeFile(path.join(folder, 'README.md'), text);
+    return (await readCard(folder)).languages;
+  };
+  assert.deepEqual(await languages('---\ncode_languages: [typescript, python]\n---\n'), ['typescript', 'python']);
+  assert.equal(await languages('---\ncode_languages: typescript\n---\n'), null);
+  assert.equal(await languages('---\nlicense: mit\n---\n'), null);
+});
+
 it('returns nothing for a card without a header, or with a broken one', async () => {
   for (const text of [
     '',
@@ -41,5 +51,5 @@ it('returns nothing for a card without a header, or with a broken one', async ()
   const bomb = ['a: &a [x,x,x,x]', 'b: &b [*a,*a,*a,*a]', 'c: &c [*b,*b,*b,*b]', 'license: *c'].join('\n');
   assert.deepEqual(await read(`---\n${bomb}\n---\n`), ['', null]);
   await rm(path.join(folder, 'README.md'));
-  assert.deepEqual(await readCard(folder), { text: '', title: '', licence: null });
+  assert.deepEqual(await readCard(folder), { text: '', title: '', licence: null, languages: null });
 });

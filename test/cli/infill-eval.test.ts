@@ -36,7 +36,8 @@ before(async () => {
   await write('tiny-left', { attention: 'causal', logit_shift: true });
   await write('other-left', { attention: 'causal' }, new Tokenizer(trainBytePairs([source('Queue')], 280)));
   await write('no-code', {});
-  for (const folder of ['own', 'read', 'empty']) await mkdir(path.join(home, folder));
+  for (const folder of ['own', 'read', 'empty', 'space']) await mkdir(path.join(home, folder));
+  for (const name of ['Deque', 'Pool', 'Set']) await writeFile(`space/${name}.js`, source(name));
   await writeFile('own/queue.js', source('Queue'));
   await writeFile('read/stack.js', source('Stack'));
   await writeFile('read/copy.js', source('Queue'));
@@ -123,6 +124,49 @@ describe('unmask infill-eval', () => {
     assert.match(await beside('tiny-code'), /^tiny-code is not an autoregressive model/);
     assert.match(await refusal([...command(), '--kinds', 'word'], 2), /there is no kind word/);
     assert.match(await refusal([...command(), '--items', '1'], 2), /a whole number of at least 2/);
+  });
+
+  it('measures a workspace: the model, copies from its own files, and both', async () => {
+    const args = [
+      'infill-eval',
+      '--workspace',
+      'space',
+      '--model',
+      'tiny-code',
+      '--items',
+      '4',
+      '--engine',
+      'onnx',
+      '--device',
+      'cpu',
+    ];
+    const found = await document(args);
+    assert.deepEqual(
+      found.rows.map(({ name }: { name: string }) => name),
+      ['model', 'copies', 'both'],
+    );
+    assert.equal(found.n, 4);
+    const [model, copies, both] = found.rows;
+    // Two of the three files are the same but for a name, so copies are nearly always right.
+    assert.ok(copies.exact.value >= 0.5 && both.exact.value >= 0.5 && model.exact.value < copies.exact.value);
+    for (const { precision_coverage: curve } of found.rows)
+      for (const { precision, coverage } of curve)
+        assert.ok(coverage >= 0 && coverage <= 1 && (precision === null) === (coverage === 0));
+    assert.deepEqual(
+      found.differences.map(({ of, against }: { of: string; against: string }) => `${of}, ${against}`),
+      ['copies, model', 'both, model', 'both, copies'],
+    );
+    assert.deepEqual(
+      found.gate.map(({ level }: { level: string }) => level),
+      ['eager', 'balanced', 'careful'],
+    );
+    assert.deepEqual([found.index.files, found.index.bytes_per_character < 10], [3, true]);
+    const { stdout } = await unmask(args);
+    assert.match(stdout, /^The rest of a line: 4 gaps/);
+    assert.match(stdout, /balanced shows something in \d+ % of the gaps/);
+    assert.match(await refusal([...args, '--kinds', 'span'], 2), /--kinds does not go together with --workspace/);
+    assert.match(await refusal(args.with(2, 'empty'), 1), /empty contains no readable source file/);
+    assert.match(await refusal(args.with(2, 'nowhere'), 1), /nowhere cannot be read/);
   });
 
   it('can be stopped', async () => {

@@ -46,13 +46,25 @@ describe('unmask score', () => {
     assert.notEqual(strict.rows[0].reward, 1, 'while the training reward adds its format parts');
   });
 
-  it('reports the line of a broken row, or lists it', async () => {
-    await writeFile('broken.jsonl', `${answered('x')}\n{"completion":"x"}\n${JSON.stringify(sudoku)}\n`);
+  it('gives a row that cannot be read its error as its result, or leaves it out', async () => {
+    const right = answered(`<answer>${sudoku.solution}</answer>`);
+    await writeFile('broken.jsonl', `${right}\n{"completion":"x"}\n${JSON.stringify(sudoku)}\n${right}\n`);
     const args = ['score', '--task', 'sudoku4x4', '--file', 'broken.jsonl'];
-    assert.match(await refusal(args, 1), /^broken\.jsonl, line 2: puzzle: /);
-    const { n, broken } = await document([...args, '--skip-broken']);
-    assert.deepEqual([n, broken.map(({ line }: { line: number }) => line)], [1, [2, 3]]);
-    assert.match(broken[1].message, /^broken\.jsonl, line 3: completion: needs a text/);
+    const { n, metrics, rows, broken } = await document(args);
+    assert.deepEqual([n, metrics.solved.value, rows.length], [2, 1, 4]);
+    assert.deepEqual(
+      rows.map(({ correct }: { correct: boolean }) => correct),
+      [true, false, false, true],
+    );
+    assert.match(rows[1].error, /^broken\.jsonl, line 2: puzzle: /);
+    assert.match(rows[2].error, /^broken\.jsonl, line 3: completion: needs a text/);
+    assert.deepEqual(
+      broken.map(({ line }: { line: number }) => line),
+      [2, 3],
+    );
+    assert.equal((await document([...args, '--skip-broken'])).rows.length, 2);
+    await writeFile('all-broken.jsonl', '{"completion":"x"}\n');
+    assert.match(await refusal(['score', '--task', 'sudoku4x4', '--file', 'all-broken.jsonl'], 1), /line 1: puzzle: /);
   });
 
   it('rejects an unknown reward and a file without rows', async () => {

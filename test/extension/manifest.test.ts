@@ -84,7 +84,7 @@ describe('the manifest', () => {
 
   it('states the scope of every setting, and describes every choice', () => {
     for (const [name, setting] of Object.entries(manifest.contributes.configuration.properties)) {
-      assert.ok(['machine', 'window'].includes(setting.scope ?? ''), name);
+      assert.ok(['machine', 'window', 'resource'].includes(setting.scope ?? ''), name);
       if (setting.enum) assert.equal(setting.enumDescriptions?.length, setting.enum.length, name);
     }
   });

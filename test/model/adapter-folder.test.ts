@@ -164,7 +164,7 @@ describe('an adapter is rejected', () => {
   for (const [fields, message] of [
     [{ peft_type: 'IA3' }, /peft_type "IA3" is not supported/],
     [{ use_dora: true }, /use_dora = true \(DoRA\) is not supported/],
-    [{ use_rslora: true }, /use_rslora = true .* is not supported/],
+    [{ alpha_pattern: { '^q_proj': 100 } }, /alpha_pattern = .* is not supported/],
     [{ bias: 'all' }, /bias = "all" .* is not supported/],
     [{ modules_to_save: ['lm_head'] }, /modules_to_save = \["lm_head"\] .* is not supported/],
     [{ rank_pattern: { q_proj: 4 } }, /rank_pattern = \{"q_proj":4\} .* is not supported/],
@@ -173,7 +173,6 @@ describe('an adapter is rejected', () => {
     [{ fan_in_fan_out: true }, /fan_in_fan_out/],
     [{ init_lora_weights: 'pissa' }, /init_lora_weights = "pissa"/],
     [{ target_modules: ['q_proj', 'lm_head'] }, /target_modules: there is no projection lm_head; .* q_proj, k_proj/],
-    [{ target_modules: '.*proj' }, /target_modules "\.\*proj" is a pattern/],
     [{ target_modules: [] }, /no projection is named/],
     [{ r: 0 }, /r is wrong/],
     [{ lora_alpha: 0 }, /lora_alpha is wrong/],
@@ -185,6 +184,45 @@ describe('an adapter is rejected', () => {
     ],
   ] as const)
     it(`with ${JSON.stringify(fields)}`, async () => assertRejected(await withConfig(fields), message));
+
+  it('does not happen for names and scales as PEFT and published adapters of LLaDA write them', async () => {
+    const { adapter: plain } = await readCheckpoint(await resolveModel(whole));
+    const weightsOf = async (folder: string) => (await readCheckpoint(await resolveModel(folder))).adapter!;
+    const renamed = await withTensors((tensors) => {
+      for (const [name, tensor] of [...tensors]) {
+        tensors.delete(name);
+        tensors.set(name.replace(/(lora_[AB])\.weight/, '$1.default.weight'), tensor);
+      }
+    });
+    assert.deepEqual((await weightsOf(renamed)).weights, plain!.weights);
+    assert.deepEqual((await weightsOf(await withConfig({ target_modules: '.*_proj' }))).targets, plain!.targets);
+    // Rank-stabilised scaling divides by the square root of the rank.
+    const { alpha, rank } = await weightsOf(await withConfig({ use_rslora: true }));
+    assert.ok(Math.abs(alpha / rank - plain!.alpha / Math.sqrt(plain!.rank)) < 1e-9);
+    // LLaDA's blocks have q, k, v and up under these names only, so the other listed names hold nothing.
+    const llada = path.join(root, 'llada');
+    await writeAdapter(llada, await tinyAdapter({ targets: ['q_proj', 'k_proj', 'v_proj', 'up_proj'] }));
+    const file = path.join(llada, 'adapter_model.safetensors');
+    const tensors = new Map(
+      [...(await readSafetensors(file))].map(([name, tensor]) => [
+        name.replace(/model\.layers\.(\d+)\.(?:self_attn|mlp)\./, 'model.transformer.blocks.$1.'),
+        tensor,
+      ]),
+    );
+    await writeSafetensors(file, tensors);
+    const config = path.join(llada, 'adapter_config.json');
+    const listed = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'up_proj', 'down_proj', 'gate_proj'];
+    await writeJson(config, { ...((await readJson(config)) as object), target_modules: listed });
+    const warned: string[] = [];
+    const warn = (warning: Error) => warned.push(warning.message);
+    process.on('warning', warn);
+    const published = await weightsOf(llada);
+    await new Promise(setImmediate);
+    process.off('warning', warn);
+    assert.deepEqual(published.targets, ['q_proj', 'k_proj', 'v_proj', 'up_proj']);
+    assert.ok([...published.weights.keys()].every((name) => name.startsWith('model.layers.')));
+    assert.match(warned[0]!, /lists o_proj, down_proj, gate_proj, but the adapter holds nothing for them/);
+  });
 
   it('if a tensor is missing, foreign or not finite', async () => {
     const name = 'base_model.model.model.layers.0.mlp.up_proj.lora_B.weight';

@@ -86,6 +86,15 @@ describe('the rules for rejected completions', () => {
     ['low confidence', 'a + b;', 'const x = |', 0.2],
     ['repeats the next lines', '  return total;', 'x\n|\n  return total;\n}'],
     [null, '  return total + 1;', 'x\n|\n  return total;\n}'],
+    ['repeats itself', '_user_user = 1;', 'const user|'],
+    ['repeats itself', 'userUserUser();'],
+    [null, "'../../../a.ts';"],
+    ['repeats a key', '{ a: 1, b: 2, a: 3 };'],
+    ['repeats a key', 'b: 2,', 'f({\n  a: { b: 1 },\n  b: 1,\n  |\n})'],
+    ['repeats a key', 'a: 2,', 'const x = {\n  |\n  c: [1, 2],\n  a: 1,\n}'],
+    [null, 'b: 2,', 'f({\n  a: { b: 1 },\n  |\n}, { b: 1 })'],
+    [null, 'c: { a: 1 },', "f({\n  a: 'b: 1, c: 2',\n  // c: 1,\n  |\n})"],
+    [null, 'a ? b : c, d: e ? b : c };', 'const x = { a: |'],
     ['repeats the text before the cursor', 'const total = 0;', 'const total = 0; |'],
   ];
   for (const [rule, text, where, confidence] of cases)

@@ -1,7 +1,7 @@
 import type { Infilled, InfillHooks, InfillRequest } from '../../src/diffusion/infill.ts';
 import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
-import { type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
+import { type CompletionParts, type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
 
 /** The result of `infill` for a model that writes these texts. */
@@ -35,8 +35,10 @@ export interface Bench {
 export function bench(
   answer: (request: InfillRequest, hooks: InfillHooks) => Infilled | Promise<Infilled>,
   changes: Partial<CompletionSettings> = {},
+  parts: Partial<CompletionParts> = {},
 ): Bench {
-  const settings = { value: { ...defaultSettings.completions, ...changes } };
+  // A scripted model is judged by the rules alone, unless a test is about the gate.
+  const settings = { value: { ...defaultSettings.completions, eagerness: 'always' as const, ...changes } };
   const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
   const asked: Bench['asked'] = [];
   const completions = new Completions({
@@ -52,6 +54,7 @@ export function bench(
       clock.now += milliseconds;
     },
     watcher: () => null,
+    ...parts,
   });
   return { completions, asked, settings, clock };
 }

@@ -34,8 +34,8 @@ describe('codeRow', () => {
       [{ prompt, language: 'ts' }, /^tests: is missing\.$/],
       [{ tests: 'x', language: 'ts' }, /^prompt: needs a text\.$/],
       [{ prompt: '', tests: 'x', language: 'ts' }, /^prompt: is empty\.$/],
-      [{ prompt, tests: 'x' }, /^language: needs javascript, typescript or python\.$/],
-      [{ prompt, tests: 'x', language: 'cobol' }, /^language: must be javascript, typescript or python\.$/],
+      [{ prompt: 'Add.', tests: 'x' }, /^language: needs javascript, typescript or python\.$/],
+      [{ prompt, tests: 'x', language: 'cobol' }, /^language: must be javascript, typescript or python, not cobol;/],
       [
         { prompt: '// nothing', tests: 'x', language: 'js' },
         /^entry_point: is missing, and the prompt declares no function\.$/,

@@ -17,6 +17,9 @@ const quiet = {
   'chat.agentHost.enabled': false,
 };
 
+/** Every suggestion comes from the model and is shown, as the tests of the model's suggestions need it. */
+const modelOnly = { 'unmask.completions.copies': false, 'unmask.completions.eagerness': 'always' };
+
 export interface WorkbenchOptions {
   /** Packages that are installed before it starts. */
   readonly install?: readonly string[];
@@ -70,7 +73,7 @@ export class Workbench {
     try {
       const user = path.join(folder, 'user', 'User');
       mkdirSync(user, { recursive: true });
-      writeFileSync(path.join(user, 'settings.json'), JSON.stringify({ ...quiet, ...settings }));
+      writeFileSync(path.join(user, 'settings.json'), JSON.stringify({ ...quiet, ...modelOnly, ...settings }));
       const machine = path.join(folder, 'user', 'Machine');
       mkdirSync(machine, { recursive: true });
       writeFileSync(path.join(machine, 'settings.json'), JSON.stringify(machineSettings));

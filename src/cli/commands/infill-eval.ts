@@ -30,11 +30,13 @@ import {
   withEngine,
 } from '../command.ts';
 import { infillingTables, type KindComparison } from '../infilling-table.ts';
+import { workspaceEval } from '../workspace-eval.ts';
 
 interface InfillEvalOptions extends EngineOptions {
   readonly model: string;
   readonly autoregressive?: string;
   readonly files?: string;
+  readonly workspace?: string;
   readonly ngramFiles?: string;
   readonly kinds: string;
   readonly lengthGiven?: boolean;
@@ -61,6 +63,10 @@ export function addInfillEval(add: AddCommand): void {
       'source files in which to fill gaps (default: the held-out packages of the code recipe)',
     )
     .option(
+      '--workspace <folder>',
+      "compare the model with copies from this workspace's own files, and with both, in ends of its lines",
+    )
+    .option(
       '--ngram-files <folder>',
       'source files for the n-gram baseline (default: the training packages of the code recipe)',
     )
@@ -75,7 +81,18 @@ export function addInfillEval(add: AddCommand): void {
     .addOption(wholeNumber('--seed <seed>', 'seed for the positions of the gaps', 0).default(0));
 }
 
-async function infillEval(options: InfillEvalOptions, { signal, progress }: CommandContext) {
+/** Options that do not go together with `--workspace`. */
+const withoutWorkspace = ['--files', '--ngram-files', '--autoregressive', '--kinds', '--length-given', '--brief'];
+
+async function infillEval(options: InfillEvalOptions, context: CommandContext) {
+  const { workspace } = options;
+  if (workspace !== undefined) {
+    const other = context.specified.find((flag) => withoutWorkspace.includes(flag));
+    if (other !== undefined)
+      throw new UsageError(`${other} does not go together with --workspace; leave one of them out.`);
+    return workspaceEval({ ...options, workspace }, context);
+  }
+  const { signal, progress } = context;
   const begin = performance.now();
   const kinds = parseKinds(options.kinds);
   const stopped = () => {

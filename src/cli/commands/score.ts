@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { shareInterval } from '../../evaluation/statistics.ts';
+import { UserError } from '../../platform/errors.ts';
 import { taskByName } from '../../tasks/registry.ts';
 import { readRowFile } from '../../tasks/row-file.ts';
 import { completedRow, scoreRows } from '../../tasks/score.ts';
@@ -19,8 +20,11 @@ export function addScore(add: AddCommand): void {
   add<ScoreOptions>('score', 'Grade existing completions', async (options, { signal, progress }) => {
     const task = taskByName(options.task);
     const { rows: read, broken } = await readRowFile(options.file, (record) => completedRow(task, record), {
-      skipBroken: options.skipBroken ?? false,
+      skipBroken: true,
+      fields: task.fields && [...task.fields, ...answerFields],
+      report: progress,
     });
+    if (read.length === 0 && !options.skipBroken) throw new UserError(broken[0]!.message);
     for (const { message } of broken) progress(message);
     const rows = read.map(({ row }) => row);
     const { n, rows: scored } = await scoreRows(task, rows, {
@@ -37,7 +41,13 @@ export function addScore(add: AddCommand): void {
         task: task.name,
         n,
         metrics,
-        rows: scored.map(({ reward, correct, extracted }) => ({ reward, correct, extracted })),
+        rows: inOrder(
+          scored.map(({ reward, correct, extracted, error }, index) => ({
+            line: read[index]!.line,
+            row: { reward, correct, extracted, ...(error === undefined ? {} : { error }) },
+          })),
+          options.skipBroken ? [] : broken,
+        ),
         ...(broken.length > 0 ? { broken } : {}),
       },
       lines: Object.entries(metrics).map(
@@ -49,8 +59,41 @@ export function addScore(add: AddCommand): void {
     .requiredOption('--file <rows>', 'rows `{prompt?, completion, …}` as JSON lines, a JSON array or CSV')
     .option('--as-released', 'grade exactly as the released evaluator does, including its defects')
     .option('--reward <name>', 'reward of the task to report')
-    .option('--skip-broken', 'skip rows that cannot be read instead of stopping at the first one')
+    .option('--skip-broken', 'leave rows that cannot be read out of the result')
     .addOption(
       new Option('--format <name>', 'how the completions are written').choices(['tagged', 'plain']).default('tagged'),
     );
+}
+
+/** Fields that the records of an evaluation have besides the problem's own. */
+const answerFields = [
+  'completion',
+  'row',
+  'index',
+  'sample',
+  'seed',
+  'correct',
+  'extracted',
+  'scores',
+  'reward',
+  'tokens',
+];
+
+interface RowResult {
+  readonly reward: number;
+  readonly correct: boolean;
+  readonly extracted: string | null;
+  readonly error?: string;
+}
+
+/** The results of all rows in the file's order. A row that cannot be read has its error as its result. */
+function inOrder(
+  scored: readonly { readonly line: number; readonly row: RowResult }[],
+  broken: readonly { readonly line: number; readonly message: string }[],
+): RowResult[] {
+  const unread = broken.map(({ line, message }) => ({
+    line,
+    row: { reward: 0, correct: false, extracted: null, error: message },
+  }));
+  return [...scored, ...unread].sort((first, second) => first.line - second.line).map(({ row }) => row);
 }

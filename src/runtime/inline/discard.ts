@@ -1,5 +1,6 @@
 import type { StoppingRules } from '../../diffusion/infill-result.ts';
-import { lineAfter, type TextAtCursor } from './text-at-cursor.ts';
+import { repeatsKey } from './repeated-keys.ts';
+import { lineAfter, lineBefore, type TextAtCursor } from './text-at-cursor.ts';
 import { leavesBlock } from './trim.ts';
 
 /** A trimmed completion with the model's confidence. */
@@ -24,7 +25,8 @@ const rules: Readonly<Record<string, Rule>> = {
     const line = text.trim();
     return line.length >= 8 && prefix.trimEnd().endsWith(line);
   },
-  'repeats itself': ({ text }) => isDegenerate(text),
+  'repeats itself': ({ text }, at) => isDegenerate(text) || repeatsWord(text, at),
+  'repeats a key': ({ text }, at) => repeatsKey(text, at),
   // A character of several tokens of which one is missing decodes to U+FFFD.
   'has an incomplete character': ({ text }) => text.includes('\uFFFD'),
   'low confidence': ({ confidence }) => confidence < leastConfidence,
@@ -74,4 +76,15 @@ function isDegenerate(text: string): boolean {
   const lines = text.split('\n').map(trimmed).filter(isDistinctive);
   if (lines.some((line, index) => line === lines[index + 1] && line === lines[index + 2])) return true;
   return /(\S.{0,11}?)\1{4,}/.test(text) && !/^[\s\-=*_/#.~]+$/.test(text);
+}
+
+/** Whether a name or path says the same word three times in a row: `user_user_user`, `userUserUser`, `docs/docs/docs`. */
+function repeatsWord(text: string, at: TextAtCursor): boolean {
+  const begun = /[\w$./-]*$/.exec(lineBefore(at))![0];
+  const line = begun + text;
+  const separated = /(?<![A-Za-z])([A-Za-z]{2,})(?:[_./-]\1){2,}(?![A-Za-z])/i.exec(line);
+  const joined = /([A-Za-z]{3,})\1{2,}/i.exec(line);
+  // Letters of one kind, as in `ffffffffff`, are a number or a rule.
+  const isWord = joined !== null && new Set(joined[1]!.toLowerCase()).size > 1;
+  return [separated, isWord ? joined : null].some((found) => found && found.index + found[0].length > begun.length);
 }

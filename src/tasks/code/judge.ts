@@ -10,14 +10,17 @@ import { noCode, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { ScoringOptions } from '../task.ts';
 import { visibleNames } from './program.ts';
-import type { CodeRow } from './row.ts';
+import { type CodeRow, isScript, usesModules } from './row.ts';
 import { candidatesPerRun, isSeparable, judgeSeparately, separateVersion } from './separate.ts';
+import { outputTests, sameText } from './text-tests.ts';
 
 /** A program to run the tests of a row on. */
 export interface JudgedProgram {
   readonly row: CodeRow;
   /** Null if the completion has no code. */
   readonly source: string | null;
+  /** The code of the completion, for rows that compare it with their target; absent: only the tests decide. */
+  readonly code?: string;
 }
 
 /** Resource limits of one test run. */
@@ -45,13 +48,9 @@ export async function judge(
   };
   // The sandbox on macOS does not let a program start another one.
   const canSeparate = sandbox.finding.kind === 'bubblewrap';
-  const { batches, alone } = divide(items, (row) => canSeparate && isSeparable(row));
-  const without = items.flatMap(({ source }, index) => (source === null ? [index] : []));
-  if (without.length > 0)
-    note(
-      without,
-      without.map(() => noCode),
-    );
+  const decided = items.map(textVerdict);
+  const { batches, alone } = divide(items, decided, (row) => canSeparate && isSeparable(row));
+  for (const [index, verdict] of decided.entries()) if (verdict) note([index], [verdict]);
   const judgeBatch = async (indices: readonly number[]) => {
     const { row } = items[indices[0]!]!;
     const sources = indices.map((index) => items[index]!.source!);
@@ -69,15 +68,28 @@ export async function judge(
   return verdicts;
 }
 
+/** The verdict on a program that needs no test run: it has no code, or its text decides. Otherwise null. */
+function textVerdict({ row, source, code }: JudgedProgram): Verdict | null {
+  if (source === null) return noCode;
+  if (row.target === undefined) return null;
+  const isSame = code !== undefined && sameText(code, row.target);
+  const hasTests = row.tests !== '' || row.unit_tests !== undefined;
+  return !isSame && hasTests ? null : { outcome: 'scored', tests: [{ id: 'target', passed: isSame }], seconds: 0 };
+}
+
 /**
  * Divides programs, by index, into batches of one row that are judged in one sandbox, and those that are judged alone. Batches
  * are small enough for every core to get two of them, so that a slow one does not leave the other cores idle.
  */
-function divide(items: readonly JudgedProgram[], isSeparate: (row: CodeRow) => boolean) {
+function divide(
+  items: readonly JudgedProgram[],
+  decided: readonly (Verdict | null)[],
+  isSeparate: (row: CodeRow) => boolean,
+) {
   const byRow = new Map<string, number[]>();
   const alone: number[] = [];
-  for (const [index, { row, source }] of items.entries()) {
-    if (source === null) continue;
+  for (const [index, { row }] of items.entries()) {
+    if (decided[index]) continue;
     if (!isSeparate(row)) alone.push(index);
     else {
       const key = JSON.stringify(row);
@@ -158,6 +170,7 @@ export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
   if (row.language === 'python') {
     const harness = await readHarness('python.py');
     const { program, shown, environment, version } = await pythonToolchain();
+    const cases = row.unit_tests;
     return {
       job: {
         command: [program, '-I', '-B', '../kit/python.py'],
@@ -166,12 +179,18 @@ export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
         isSolitary: true,
         files: harness.files,
       },
-      input: { tests: row.tests, candidate: source, entry: row.entry_point },
+      input: {
+        tests: cases ? outputTests(cases) : row.tests,
+        // JSON's texts are Python's, too.
+        candidate: cases ? `program = ${JSON.stringify(source)}\n` : source,
+        entry: row.entry_point,
+      },
       harness: harness.version,
       version,
     };
   }
   const isTyped = row.language === 'typescript';
+  const file = isScript(row) && !usesModules(source) ? 'candidate.cjs' : 'candidate.mjs';
   const harness = await readHarness('javascript.mjs', 'code-tests.mjs', 'common.mjs');
   const { program, shown, environment, version } = nodeToolchain();
   return {
@@ -180,9 +199,9 @@ export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
       shown,
       environment,
       isSolitary: true,
-      files: [...harness.files, { inside: 'work/candidate.mjs', content: isTyped ? await stripTypes(source) : source }],
+      files: [...harness.files, { inside: `work/${file}`, content: isTyped ? await stripTypes(source) : source }],
     },
-    input: { tests: isTyped ? await stripTypes(row.tests) : row.tests, names: visibleNames(row) },
+    input: { tests: isTyped ? await stripTypes(row.tests) : row.tests, names: visibleNames(row), file },
     harness: harness.version,
     version,
   };

@@ -1,6 +1,6 @@
-import { taggedAnswer } from '../answer-text.ts';
 import type { PromptFormat } from '../task.ts';
-import { type CodeRow, declaredNames, unexportedNames } from './row.ts';
+import { type ExtractedCode, extractCode, withoutProse } from './extract-code.ts';
+import { type CodeRow, declaredNames, isScript, unexportedNames, usesModules } from './row.ts';
 
 /** The program that is tested for a completion. */
 export interface CandidateProgram {
@@ -14,44 +14,102 @@ export interface CandidateProgram {
 export const maxCharacters = 100_000;
 
 /**
- * Appends a completion to its prompt. Chat models put their code into a fence and repeat the head of the function; it then
- * replaces the prompt's. Null if the completion has no code.
+ * Puts a completion between prompt and suffix. Chat models put their code into a fence and repeat the head of the function;
+ * it then replaces the prompt's, and the suffix. Null if the completion has no code.
  */
 export function candidateProgram(row: CodeRow, completion: string, format: PromptFormat): CandidateProgram | null {
   if (completion.length > maxCharacters) return null;
-  const code = codeIn(completion, format);
+  const extracted = extractCode(completion, format, (block) => declaresEntry(row, block));
+  const redeclaresEntryPoint = declaresEntry(row, extracted.code);
+  const code = tidied(row, extracted, redeclaresEntryPoint);
   if (code.trim() === '') return null;
-  const redeclaresEntryPoint = declaredNames(code, row.language).includes(row.entry_point);
-  const before = redeclaresEntryPoint ? row.prompt.slice(0, startOfEntry(row)) : row.prompt;
-  return { source: before + code + exportsOf(row, before + code), code };
+  const source = redeclaresEntryPoint ? row.prompt.slice(0, startOfEntry(row)) + code : filled(row, code);
+  return { source: source + namesOf(row, source), code };
 }
 
-/** The last fenced block, otherwise the tagged answer, otherwise the completion unchanged, because indentation matters. */
-export function codeIn(completion: string, format: PromptFormat): string {
-  const fenced = [...completion.matchAll(/```[^\n`]*\n([\s\S]*?)(?:```|$)/g)].at(-1);
-  if (fenced) return (fenced[1] as string).trimEnd();
-  return (format === 'plain' ? null : taggedAnswer(completion)) ?? completion;
+/** The program around a completion that fills the gap. */
+function filled({ prompt, suffix = '', declaration, eval_prompt: whole }: CodeRow, code: string): string {
+  if (whole !== undefined) return whole.split('{{completion}}').join(code);
+  return `${declaration === undefined ? prompt : `${declaration.trimEnd()}\n`}${code}${suffix}`;
+}
+
+/** The code without prose, without what follows a stop token, and in the module system of its row. */
+function tidied(row: CodeRow, { code, isFenced }: ExtractedCode, redeclaresEntryPoint: boolean): string {
+  if (redeclaresEntryPoint) {
+    const declaration = isMethodOfSolution(row, code) ? solutionClass : entryPattern(row);
+    return withRowModules(row, isFenced ? code : withoutProse(code, declaration));
+  }
+  const stop = isFenced ? [] : (row.stop_tokens ?? []).map((token) => code.indexOf(token)).filter((at) => at >= 0);
+  const ended = withRowModules(row, stop.length === 0 ? code : code.slice(0, Math.min(...stop)));
+  // A body in a fence often begins at the margin.
+  return isFenced && row.language === 'python' && /^\S/.test(ended) && /:[ \t]*\n(?:[ \t]+[\s\S]*)?$/.test(row.prompt)
+    ? ended.replace(/^(?=.)/gm, '    ')
+    : ended;
+}
+
+/** Exports of another module system than the row's fail, and a list of exports hides or repeats names: both are removed. */
+function withRowModules(row: CodeRow, code: string): string {
+  if (row.language === 'python') return code;
+  const unlisted = code
+    .replace(/^export\s*\{[^{}]*\}[ \t]*;?[ \t]*$/gm, '')
+    .replace(/^export\s+default\s+(?=(?:async\s+)?function\s*\*?\s*[\w$]|class\s+[\w$])/gm, 'export ');
+  if (!isScript(row))
+    return unlisted.replace(/^(?:module\.)?exports(?:\.[\w$]+)?\s*=\s*(?:\{[^{}]*\}|[\w$.]+)[ \t]*;?[ \t]*$/gm, '');
+  return unlisted
+    .replace(/^export\s+default\s+[\w$]+[ \t]*;?[ \t]*$/gm, '')
+    .replace(/^export\s+(?=(?:async\s+)?function\b|class\b|const\b|let\b|var\b)/gm, '');
+}
+
+const solutionClass = /^class\s+Solution\b/m;
+
+/** Whether code declares the requested function, at its top level or as a method of a class `Solution`. */
+function declaresEntry(row: CodeRow, code: string): boolean {
+  if (row.entry_point === '') return false;
+  return declaredNames(code, row.language).includes(row.entry_point) || isMethodOfSolution(row, code);
+}
+
+function isMethodOfSolution({ entry_point: entry, language }: CodeRow, code: string): boolean {
+  const at = solutionClass.exec(code)?.index;
+  if (at === undefined || declaredNames(code, language).includes(entry)) return false;
+  const name = entry.replace(/\$/g, '\\$');
+  return new RegExp(
+    language === 'python' ? `^\\s+def\\s+${name}\\b` : `^\\s+(?:static\\s+|async\\s+)*${name}\\s*\\(`,
+    'm',
+  ).test(code.slice(at));
 }
 
 /** Where the requested function begins in the prompt; the prompt's end if it does not occur. */
-function startOfEntry({ prompt, entry_point: entry, language }: CodeRow): number {
+const startOfEntry = (row: CodeRow): number => entryPattern(row).exec(row.prompt)?.index ?? row.prompt.length;
+
+/** Matches the declaration of the requested function at the beginning of a line. */
+function entryPattern({ entry_point: entry, language }: CodeRow): RegExp {
   const name = entry.replace(/\$/g, '\\$');
-  const begin =
-    language === 'python'
-      ? new RegExp(`^(?:async\\s+)?(?:def|class)\\s+${name}\\b`, 'm')
-      : new RegExp(`^(?:export\\s+)?(?:async\\s+)?(?:function\\*?|class|const|let|var)\\s+${name}(?![\\w$])`, 'm');
-  return begin.exec(prompt)?.index ?? prompt.length;
+  return language === 'python'
+    ? new RegExp(`^(?:async\\s+)?(?:def|class)\\s+${name}\\b`, 'm')
+    : new RegExp(
+        `^(?:export\\s+)?(?:default\\s+)?(?:async\\s+)?(?:function\\*?|class|const|let|var)\\s+${name}(?![\\w$])`,
+        'm',
+      );
 }
 
-/** Exports for names of the prompt that tests may use and the module does not export yet. */
-function exportsOf(row: CodeRow, source: string): string {
-  if (row.language === 'python') return '';
-  const names = visibleNames(row);
-  const missing = unexportedNames(source, row.language).filter((name) => names.includes(name));
-  return missing.length === 0 ? '' : `\nexport { ${missing.join(', ')} };\n`;
+/** Code after a program that makes the names which tests may use available to them. */
+function namesOf(row: CodeRow, source: string): string {
+  const { entry_point: entry, language } = row;
+  const isMethod = isMethodOfSolution(row, source);
+  if (language === 'python') return isMethod ? `\n\n${entry} = Solution().${entry}\n` : '';
+  const method = isMethod ? `\nconst ${entry} = (...values) => new Solution().${entry}(...values);` : '';
+  const wanted = visibleNames(row);
+  if (isScript(row) && !usesModules(source)) {
+    const values = wanted.map((name) => `${name}: typeof ${name} === 'undefined' ? undefined : ${name}`);
+    return `${method}\nmodule.exports = { ${values.join(', ')} };\n`;
+  }
+  const missing = unexportedNames(source + method, language).filter((name) => wanted.includes(name));
+  return missing.length === 0 ? method : `${method}\nexport { ${missing.join(', ')} };\n`;
 }
 
 /** Names that the tests may use. */
 export function visibleNames(row: CodeRow): string[] {
-  return [...new Set([...declaredNames(row.prompt, row.language), row.entry_point])];
+  return [...new Set([...declaredNames(row.declaration ?? row.prompt, row.language), row.entry_point])].filter(
+    (name) => name !== '',
+  );
 }

@@ -1,62 +1,160 @@
 import { z } from 'zod';
 import { UserError } from '../../platform/errors.ts';
 import { checkedRow } from '../checked.ts';
+import { asCodeFields } from './published-rows.ts';
 
 export type CodeLanguage = 'javascript' | 'typescript' | 'python';
 
-/** A function to write: the code before its body, and the tests that it must pass. */
+/** A function to write, or a gap to fill: the code before it, and how a completion is graded. */
 export interface CodeRow {
-  /** The code up to the body. */
+  /** The code up to the body or the gap. */
   readonly prompt: string;
-  /** Test code: calls of `test(name, body)`, functions `test_…`, a function `check(candidate)`, or plain assertions. */
+  /**
+   * Test code: calls of `test(name, body)`, functions `test_…`, a function `check(candidate)`, or plain assertions. Empty if
+   * the row has `target` or `unit_tests` instead.
+   */
   readonly tests: string;
-  /** Name of the function; tests may use every name that the prompt declares. */
+  /** Name of the function; tests may use every name that the prompt declares. Empty if only text is compared. */
   readonly entry_point: string;
   readonly language: CodeLanguage;
   /** A body that passes the tests, if the data have one. */
   readonly solution?: string;
+  /** The code after the gap. */
+  readonly suffix?: string;
+  /** Texts that end a completion which continues the prompt. */
+  readonly stop_tokens?: readonly string[];
+  /** The head of the function, for prompts that are prose. */
+  readonly declaration?: string;
+  /** The program to test, with `{{completion}}` for the completion, where it differs from prompt and suffix. */
+  readonly eval_prompt?: string;
+  /** A completion that equals this text is right; if the row has neither tests nor unit tests, no other one is. */
+  readonly target?: string;
+  /** Standard inputs of the program, and the outputs of which it must print one. */
+  readonly unit_tests?: readonly UnitTest[];
 }
+
+export interface UnitTest {
+  readonly input: string;
+  readonly output: readonly string[];
+}
+
+/** Fields of rows that are used, in all published shapes. Other fields are ignored, and named once. */
+export const codeFields = [
+  ...['prompt', 'tests', 'test', 'entry_point', 'language', 'lang', 'solution', 'canonical_solution', 'suffix'],
+  ...['stop_tokens', 'declaration', 'eval_prompt', 'target', 'unit_tests', 'task_id', 'name', 'import', 'test_setup'],
+  ...['text', 'code', 'test_list', 'test_setup_code', 'test_imports', 'ground_truth', 'groundtruth', 'right_context'],
+  ...['metadata', 'prefix_code', 'middle_code', 'suffix_code', 'file_name'],
+] as const;
 
 const text = z.string({ error: 'needs a text' }).min(1, 'is empty');
+const optionalText = z.string({ error: 'needs a text' }).nullish();
+const output = z.union([z.string().transform((one) => [one]), z.array(z.string())], { error: 'needs a list of texts' });
 
-/** Also accepts the field names of HumanEval: `test` for the tests, `canonical_solution` for the solution. */
-const recordSchema = z
-  .object(
-    {
-      prompt: text,
-      tests: text.optional(),
-      test: text.optional(),
-      entry_point: z.string().optional(),
-      language: z
-        .string({ error: 'needs javascript, typescript or python' })
-        .transform((name) => names[name.toLowerCase()] ?? name)
-        .pipe(z.enum(['javascript', 'typescript', 'python'], { error: 'must be javascript, typescript or python' })),
-      solution: z.string().optional(),
-      canonical_solution: z.string().optional(),
-    },
-    { error: 'a problem is an object with the fields prompt, tests and language' },
-  )
-  .transform(({ prompt, tests, test, entry_point, language, solution, canonical_solution }) => ({
-    prompt,
-    tests: tests ?? test,
-    entry_point,
-    language,
-    solution: solution ?? canonical_solution,
-  }));
+const recordSchema = z.object(
+  {
+    prompt: z.string({ error: 'needs a text' }),
+    tests: z.string({ error: 'needs a text' }).nullish(),
+    entry_point: optionalText,
+    named: z.string().optional(),
+    language: z.string({ error: 'needs javascript, typescript or python' }).optional(),
+    solution: optionalText,
+    suffix: optionalText,
+    stop_tokens: z.array(z.string(), { error: 'needs a list of texts' }).nullish(),
+    declaration: optionalText,
+    eval_prompt: optionalText,
+    target: text.nullish(),
+    unit_tests: z
+      .array(z.object({ input: z.string(), output }), { error: 'needs a list of inputs and outputs' })
+      .nullish(),
+  },
+  { error: 'a problem is an object with the fields prompt, tests and language' },
+);
 
-const names: Readonly<Record<string, CodeLanguage>> = { js: 'javascript', ts: 'typescript', py: 'python' };
+const names: Readonly<Record<string, CodeLanguage>> = {
+  ...{ js: 'javascript', javascript: 'javascript', node: 'javascript', nodejs: 'javascript' },
+  ...{
+    ts: 'typescript',
+    typescript: 'typescript',
+    py: 'python',
+    python: 'python',
+    python2: 'python',
+    python3: 'python',
+  },
+};
 
+/** Reads a row in the field names of `CodeRow` or of a published data set (`asCodeFields`). */
 export function codeRow(record: unknown): CodeRow {
-  const { prompt, tests, entry_point, language, solution } = checkedRow(recordSchema, record);
-  if (tests === undefined) throw new UserError('tests: is missing.');
-  const entry = entry_point ?? declaredNames(prompt, language).at(-1);
-  if (entry === undefined) throw new UserError('entry_point: is missing, and the prompt declares no function.');
-  return { prompt, tests, entry_point: entry, language, ...(solution === undefined ? {} : { solution }) };
+  const fields =
+    typeof record === 'object' && record !== null ? asCodeFields(record as Record<string, unknown>) : record;
+  const read = checkedRow(recordSchema, fields);
+  const { prompt, tests, solution, suffix, stop_tokens, declaration, eval_prompt, target, unit_tests } = read;
+  const language = languageIn(read.language, `${declaration ?? ''}\n${prompt}`);
+  const isCompared = target != null || unit_tests != null;
+  if (prompt === '' && !isCompared) throw new UserError('prompt: is empty.');
+  if (tests == null && !isCompared) throw new UserError('tests: is missing.');
+  if (unit_tests != null && language !== 'python')
+    throw new UserError('unit_tests: programs that read standard input are run in python only; leave the row out.');
+  const entry = read.entry_point ?? entryIn(`${declaration ?? ''}\n${prompt}`, language, read.named);
+  if (entry === undefined && !isCompared)
+    throw new UserError('entry_point: is missing, and the prompt declares no function.');
+  return {
+    prompt,
+    tests: tests ?? '',
+    entry_point: entry ?? '',
+    language,
+    ...(solution == null ? {} : { solution }),
+    ...(suffix == null || suffix === '' ? {} : { suffix }),
+    ...(stop_tokens == null || stop_tokens.length === 0 ? {} : { stop_tokens }),
+    ...(declaration == null || declaredNames(prompt, language).length > 0 ? {} : { declaration }),
+    ...(eval_prompt == null ? {} : { eval_prompt }),
+    ...(target == null ? {} : { target }),
+    ...(unit_tests == null ? {} : { unit_tests }),
+  };
 }
 
+/** The language that a row names, otherwise the one in which its prompt is written. */
+function languageIn(named: string | undefined, prompt: string): CodeLanguage {
+  if (named !== undefined) {
+    const language = names[named.toLowerCase()];
+    if (language) return language;
+    throw new UserError(
+      `language: must be javascript, typescript or python, not ${named}; other languages are not run.`,
+    );
+  }
+  if (/^[ \t]*(?:async )?(?:def \w+\(|class \w+.*:[ \t]*$)|^(?:from [\w.]+ )?import \w+(?!.*['";])/m.test(prompt))
+    return 'python';
+  const declaresFunction = /^(?:export )?(?:default )?(?:async )?(?:function\b|class \w+ \{|const [\w$]+ = .*=>)/m.test(
+    prompt,
+  );
+  if (declaresFunction)
+    return /\)\s*:\s*\w|[\w$]\??:\s*[A-Za-z{[]/.test(prompt.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, ''))
+      ? 'typescript'
+      : 'javascript';
+  throw new UserError('language: needs javascript, typescript or python.');
+}
+
+/** The function that the row is named after (MultiPL-E: `HumanEval_0_has_close_elements`), otherwise the last one. */
+function entryIn(code: string, language: CodeLanguage, named = ''): string | undefined {
+  const declared = declaredNames(code, language);
+  return declared.findLast((name) => named.endsWith(`_${name}`)) ?? declared.at(-1);
+}
+
+/**
+ * Whether a JavaScript row is a plain script (CommonJS, without strict mode) rather than an ES module: neither its code nor
+ * its tests import or export anything.
+ */
+export function isScript({ language, prompt, suffix = '', solution = '', tests, declaration = '' }: CodeRow): boolean {
+  return language === 'javascript' && ![prompt, suffix, solution, tests, declaration].some(usesModules);
+}
+
+export const usesModules = (code: string): boolean =>
+  /^[ \t]*(?:export\s+(?:default\b|\{|\*|async\b|function\b|class\b|const\b|let\b|var\b)|import\s*(?:[\w$*{]|['"]))/m.test(
+    code,
+  );
+
 const declarations: Readonly<Record<CodeLanguage, RegExp>> = {
-  javascript: /^(export\s+)?(?:async\s+)?(?:function\*?|class|const|let|var)\s+([\w$]+)/gm,
-  typescript: /^(export\s+)?(?:async\s+)?(?:function\*?|class|const|let|var)\s+([\w$]+)/gm,
+  javascript: /^(export\s+)?(?:default\s+)?(?:async\s+)?(?:function\*?|class|const|let|var)\s+([\w$]+)/gm,
+  typescript: /^(export\s+)?(?:default\s+)?(?:async\s+)?(?:function\*?|class|const|let|var)\s+([\w$]+)/gm,
   python: /^()(?:async\s+)?(?:def|class)\s+(\w+)/gm,
 };
 

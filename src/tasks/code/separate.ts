@@ -9,7 +9,7 @@ import { newNonce, verdictOf } from '../../workspace/harness-report.ts';
 import { nodeToolchain } from '../../workspace/toolchains.ts';
 import type { Verdict } from '../../workspace/verdict.ts';
 import { visibleNames } from './program.ts';
-import type { CodeRow } from './row.ts';
+import { type CodeRow, isScript, usesModules } from './row.ts';
 
 /** Candidates that one sandbox judges one after the other, because starting a sandbox and its runner takes time. */
 export const candidatesPerRun = 8;
@@ -31,8 +31,8 @@ const onlyInOneProcess =
  * Whether the tests of a row can run in another process than a candidate. The types of its prompt decide if there are any,
  * so that a candidate cannot choose by what it returns.
  */
-export const isSeparable = ({ language, prompt }: CodeRow): boolean =>
-  language !== 'python' && !onlyInOneProcess.test(prompt);
+export const isSeparable = (row: CodeRow): boolean =>
+  row.language !== 'python' && row.unit_tests === undefined && !onlyInOneProcess.test([row.prompt, row.declaration, row.suffix].join('\n'));
 
 /** Identifies how these tests run, for caches. */
 export async function separateVersion(): Promise<string> {
@@ -55,7 +55,10 @@ export async function judgeSeparately(
 ): Promise<SeparateVerdict[]> {
   const isTyped = row.language === 'typescript';
   const plain = async (text: string) => (isTyped ? stripTypes(text) : text);
-  const candidates = sources.map((_, index) => ({ nonce: newNonce(), file: `candidate-${index}.mjs` }));
+  const candidates = sources.map((source, index) => ({
+    nonce: newNonce(),
+    file: `candidate-${index}.${isScript(row) && !usesModules(source) ? 'cjs' : 'mjs'}`,
+  }));
   const { program, shown, environment } = nodeToolchain();
   const job: SandboxJob = {
     command: [program, '--no-warnings', '../kit/separate-runner.mjs'],

@@ -49,12 +49,20 @@ export function testScorer<Row, Candidate extends { readonly code: string }>(
     async grade(answers, { format }, options = {}) {
       const candidates = candidatesOf(answers, format);
       const verdicts = await scoring.judge(candidates, options);
+      // If no tests can be run, the cause is this machine; otherwise it is the row, whose result does not count.
+      const canRun = verdicts.some(({ outcome }) => outcome !== 'broken');
       return candidates.map(({ row, candidate }, index) => {
         const verdict = verdicts[index]!;
-        if (verdict.outcome === 'broken')
-          throw new UserError(
-            `The tests of ${scoring.functionName(row)} cannot be run: ${verdict.reason}; fix that and try again.`,
-          );
+        if (verdict.outcome === 'broken') {
+          const reason = `The tests of ${scoring.functionName(row)} cannot be run: ${verdict.reason}`;
+          if (!canRun) throw new UserError(`${reason}; fix that and try again.`);
+          return {
+            correct: false,
+            extracted: candidate?.code ?? null,
+            scores: { 'pass@1': { value: 0, weight: 0 } },
+            error: `${reason}.`,
+          };
+        }
         const correct = passRate(verdict) === 1;
         const scores = { 'pass@1': { value: Number(correct), weight: 1 } };
         return { correct, extracted: candidate?.code ?? null, scores };

@@ -1,6 +1,7 @@
 import { isWellFormed } from '../../syntax/trees.ts';
 import { functionKeys } from '../../workspace/content-keys.ts';
-import { codeIn, maxCharacters } from '../code/program.ts';
+import { extractCode } from '../code/extract-code.ts';
+import { maxCharacters } from '../code/program.ts';
 import { codeRewards } from '../code/reward.ts';
 import { smallSteps } from '../code/small-steps.ts';
 import { testScorer } from '../code/test-scorer.ts';
@@ -30,7 +31,7 @@ export const workspace: Task<WorkspaceRow> = {
     functionName: (row) => row.function,
     candidate(_, completion, format) {
       if (completion.length > maxCharacters) return null;
-      const code = codeIn(completion, format);
+      const { code } = extractCode(completion, format);
       return code.trim() === '' ? null : { code };
     },
     judge: (candidates, options) =>

@@ -46,6 +46,7 @@ export async function infillingItems(
       suffix: text.slice(end),
       language,
       errors: (await syntaxErrors(language, text)) ?? 0,
+      file: name,
     });
   }
   return items;

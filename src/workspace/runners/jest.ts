@@ -7,9 +7,9 @@ const isTest = (file: string): boolean =>
 
 /** The workspace's installed jest, with its configuration. */
 export const jest: RunnerOf = async (workspace) => {
-  const { root, files, scripts } = workspace;
+  const { root, files, usesRunner } = workspace;
   const tests = files.filter(isTest);
-  const isOwn = /\bjest\b/.test(scripts) || (await someFile(workspace, tests, /['"]@jest\/globals['"]/));
+  const isOwn = usesRunner('jest') || (await someFile(workspace, tests, /['"]@jest\/globals['"]/));
   if (tests.length === 0 || !isOwn) return null;
   const packages = installed(root, 'jest');
   const toolchain = nodeToolchain();

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { readHarness } from '../harness.ts';
 import { nodeToolchain } from '../toolchains.ts';
 import { installed, isPackageConfiguration, isTestData, type RunnerOf } from './runner.ts';
@@ -8,8 +6,8 @@ const isTest = (file: string): boolean =>
   /(\.|-|_)(test|spec)\.[cm]?js$/.test(file) || /(^|\/)(tests?|spec)\/.+\.[cm]?js$/.test(file);
 
 /** The workspace's installed mocha, with its configuration. */
-export const mocha: RunnerOf = async ({ root, files, scripts }) => {
-  if (!/\b_?mocha\b/.test(scripts) && !existsSync(path.join(root, '.mocharc.json'))) return null;
+export const mocha: RunnerOf = async ({ root, files, usesRunner }) => {
+  if (!usesRunner('mocha')) return null;
   if (!files.some(isTest)) return null;
   const packages = installed(root, 'mocha');
   const toolchain = nodeToolchain();

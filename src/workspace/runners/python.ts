@@ -10,6 +10,10 @@ export const isPythonConfiguration = (file: string): boolean =>
   isTestData(file) ||
   /(^|\/)(conftest\.py|pytest\.ini|pyproject\.toml|setup\.cfg|tox\.ini)$/.test(file);
 
+/** Where tests import the workspace's own packages from: its root, and `src`, which an editable install would add. */
+export const importPath = (files: readonly string[]): string =>
+  files.some((file) => /^src\/.*\.py$/.test(file)) ? '.:src' : '.';
+
 /** The interpreter of the workspace's virtual environment if it has one, otherwise the machine's. */
 export function workspacePython(root: string): Promise<Toolchain> {
   const own = ['.venv', 'venv'].map((name) => path.join(root, name, 'bin', 'python')).find((file) => existsSync(file));

@@ -20,6 +20,8 @@ export interface TestRunner {
   readonly limits?: Partial<SandboxLimits>;
   /** The job that runs test files, without the nonce; the rest of its input is for the harness. */
   job(files: readonly string[], coverage: boolean): RunnerJob;
+  /** The folder in which a test file runs, and to which the files of its report are relative; absent: the workspace. */
+  folderOf?(testFile: string): string;
   /** Identifies the way in which the tests run, for caches. */
   readonly version: string;
 }
@@ -35,6 +37,11 @@ export interface Workspace {
   readonly files: readonly string[];
   /** The test scripts of `package.json`, as one text. */
   readonly scripts: string;
+  /**
+   * Whether the package uses a runner by its script, by a configuration file, or as the only runner that it depends on.
+   * Tests with globals import nothing.
+   */
+  readonly usesRunner: (name: 'vitest' | 'jest' | 'mocha') => boolean;
   /** The text of a file; empty if it cannot be read. */
   readonly read: (file: string) => Promise<string>;
 }
@@ -65,7 +72,17 @@ export function installedPackages(root: string): ShownPath[] {
 export function installed(root: string, name: string): ShownPath[] {
   const packages = installedPackages(root);
   if (packages.some(({ host }) => existsSync(path.join(host, name, 'package.json')))) return packages;
-  throw new UserError(`The tests of ${root} use ${name}, which is not installed there; run npm install.`);
+  throw new UserError(`The tests of ${root} use ${name}, which is not installed there; run ${installCommand(root)}.`);
+}
+
+/** The package manager whose lock file is in the folder or above it. */
+function installCommand(root: string): string {
+  const managers = { 'pnpm-lock.yaml': 'pnpm', 'yarn.lock': 'yarn', 'bun.lockb': 'bun', 'package-lock.json': 'npm' };
+  for (let folder = root; ; folder = path.dirname(folder)) {
+    const found = Object.entries(managers).find(([lock]) => existsSync(path.join(folder, lock)));
+    if (found) return `${found[1]} install`;
+    if (folder === path.dirname(folder)) return 'npm install';
+  }
 }
 
 /** Whether a file affects how Node and TypeScript load modules, with any runner. */

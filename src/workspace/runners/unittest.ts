@@ -1,5 +1,5 @@
 import { readHarness } from '../harness.ts';
-import { isPythonConfiguration, isPythonTest, workspacePython } from './python.ts';
+import { importPath, isPythonConfiguration, isPythonTest, workspacePython } from './python.ts';
 import { type RunnerOf, someFile } from './runner.ts';
 
 /** Python's own runner: files with unittest classes. */
@@ -18,7 +18,7 @@ export const unittest: RunnerOf = async (workspace) => {
       job: {
         command: [toolchain.program, '-B', '../kit/unmask_unittest.py'],
         shown: toolchain.shown,
-        environment: { ...toolchain.environment, PYTHONPATH: '.' },
+        environment: { ...toolchain.environment, PYTHONPATH: importPath(files) },
         files: harness.files,
       },
       input: { files: testFiles, coverage },
