@@ -9,7 +9,7 @@ import { measureDiscovery } from './discovery.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { discoveryName, type Measurement, measurements, memoryName, startUps, verdictNames } from './measurements.ts';
 import { type OperatorTime, profileTrainingStep } from './operator-profile.ts';
-import { findOpponent, type Peer, preparePeer, triedAs } from './peer.ts';
+import { findPeer, type Peer, preparePeer, triedAs } from './peer.ts';
 import type { NoPeer } from './pytorch-peer.ts';
 import { type BenchResult, benchResult } from './result.ts';
 import { measureStartUp } from './start-up.ts';
@@ -114,7 +114,7 @@ async function measure(measurement: Measurement, ring: Ring): Promise<BenchResul
   const { name, unit, target } = measurement;
   const threads = measurement.threads === 'one' ? 1 : availableParallelism();
   const ours = contestants.get(workerLaunch({ ...options.device, threads, puzzleModel: work.puzzleModel }));
-  const opponent = findOpponent(peer, measurement, work, contestants);
+  const opponent = findPeer(peer, measurement, work, contestants);
   const { seconds } = options;
   const found = await compare(measurement.work, ours, opponent.contestant, { seconds, isLate });
   const theirs = 'reason' in found.peer ? undefined : found.peer;

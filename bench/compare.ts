@@ -34,33 +34,33 @@ export async function compare(
   { seconds, isLate }: { readonly seconds: number; readonly isLate: () => boolean },
 ): Promise<Comparison> {
   const first = await ours.measure({ work, runs: warmUpRuns });
-  const left: Turns = { contestant: ours, answers: [], runs: runsPerTurn(first) };
+  const left: ContestantRun = { contestant: ours, answers: [], runs: runsPerTurn(first) };
   const right = 'reason' in peer ? peer : await warmUp(peer, work, first);
   const deadline = performance.now() + seconds * 1000;
   let failed = 'reason' in right ? right : undefined;
   const goesOn = (round: number) =>
     round < (isLate() ? 1 : fewestRounds) || (round < mostRounds && performance.now() < deadline && !isLate());
   for (let round = 0; goesOn(round); round++) {
-    await takeTurn(left, work);
-    if (!failed && !('reason' in right)) failed = await takeTurn(right, work).then(() => undefined, reasonOf);
+    await measureWork(left, work);
+    if (!failed && !('reason' in right)) failed = await measureWork(right, work).then(() => undefined, reasonOf);
   }
-  return { ours: measured(left), peer: failed ?? measured(right as Turns) };
+  return { ours: measured(left), peer: failed ?? measured(right as ContestantRun) };
 }
 
-interface Turns {
+interface ContestantRun {
   readonly contestant: Contestant;
   readonly answers: WorkAnswer[];
   readonly runs: number;
 }
 
-async function takeTurn({ contestant, answers, runs }: Turns, work: WorkName): Promise<void> {
+async function measureWork({ contestant, answers, runs }: ContestantRun, work: WorkName): Promise<void> {
   answers.push(await contestant.measure({ work, runs }));
 }
 
-async function warmUp(peer: Contestant, work: WorkName, ours: WorkAnswer): Promise<Turns | { reason: string }> {
+async function warmUp(peer: Contestant, work: WorkName, ours: WorkAnswer): Promise<ContestantRun | { reason: string }> {
   try {
     const first = await peer.measure({ work, runs: warmUpRuns });
-    const reason = whyDifferent(ours, first);
+    const reason = differenceReason(ours, first);
     return reason === null ? { contestant: peer, answers: [], runs: runsPerTurn(first) } : { reason };
   } catch (error) {
     return reasonOf(error);
@@ -73,7 +73,7 @@ function runsPerTurn({ seconds }: WorkAnswer): number {
   return Math.min(20, Math.max(1, Math.ceil(turnSeconds / Math.min(...seconds))));
 }
 
-function measured({ answers }: Turns): Measured {
+function measured({ answers }: ContestantRun): Measured {
   return {
     seconds: median(answers.flatMap(({ seconds }) => seconds)),
     peakMemory: Math.max(...answers.map(({ peakMemory }) => peakMemory)),
@@ -84,7 +84,7 @@ function measured({ answers }: Turns): Measured {
  * Why two answers are not results of the same work; null: they are. Later runs have a larger tolerance, because each run
  * continues from the one before, so that rounding differences grow.
  */
-export function whyDifferent(ours: WorkAnswer, peers: WorkAnswer): string | null {
+export function differenceReason(ours: WorkAnswer, peers: WorkAnswer): string | null {
   if (ours.parameters !== peers.parameters)
     return `has ${peers.parameters} parameters where ours has ${ours.parameters}`;
   for (const [run, own] of ours.checks.entries()) {

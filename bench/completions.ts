@@ -90,7 +90,7 @@ export async function measureCompletions(
 
 async function measureRun(bench: CompletionBench, files: readonly SourceFile[], { multiline, p50, p95 }: Run) {
   const { requests, signal, progress, model } = bench;
-  const places = typingPlaces(files, requests + warmUps);
+  const positions = typingPositions(files, requests + warmUps);
   const { command, args } = ownProgram();
   const server = spawn(command, [...args, 'serve'], { stdio: ['pipe', 'pipe', 'ignore'], windowsHide: true, signal });
   // An abort kills the process, which closes the connection below, so this error needs no handling.
@@ -99,10 +99,10 @@ async function measureRun(bench: CompletionBench, files: readonly SourceFile[], 
     const editor = await connect(server.stdout, server.stdin, settingsOf(bench, multiline));
     const traces: CompletionTrace[] = [];
     const milliseconds: number[] = [];
-    for (const [index, place] of places.entries()) {
+    for (const [index, position] of positions.entries()) {
       signal.throwIfAborted();
-      if (index % 50 === 0) progress(`Completing at place ${index + 1} of ${places.length}`);
-      const took = await type(editor, place, index);
+      if (index % 50 === 0) progress(`Completing at position ${index + 1} of ${positions.length}`);
+      const took = await type(editor, position, index);
       const trace = await editor.sendRequest<CompletionTrace>(lastCompletion);
       if (!['shown', 'discarded'].includes(trace.outcome))
         throw new UserError(`A completion ended as ${trace.outcome}: ${trace.reason}`);
@@ -146,7 +146,7 @@ async function sources({ files, progress, signal }: CompletionBench): Promise<re
 }
 
 /** A position in a file: the text before the last keystroke, the keystroke, and the text after the cursor. */
-interface TypingPlace {
+interface TypingPosition {
   readonly name: string;
   readonly language: string;
   readonly before: string;
@@ -158,7 +158,7 @@ interface TypingPlace {
 const room = contextTokens * 3;
 
 /** Random positions within lines, with more text around each than the context limit. */
-function typingPlaces(files: readonly SourceFile[], count: number): TypingPlace[] {
+function typingPositions(files: readonly SourceFile[], count: number): TypingPosition[] {
   const long = files.filter(({ path: name, text }) => text.length > 2.5 * room && languageOf(name) !== null);
   if (long.length === 0) throw new UserError('No source file is long enough to be completed in; give another folder.');
   const random = new Random(0, 'typing places');
@@ -208,7 +208,7 @@ async function connect(
 }
 
 /** Milliseconds from a keystroke to its completions. */
-async function type(editor: MessageConnection, { name, language, before, key, behind }: TypingPlace, index: number) {
+async function type(editor: MessageConnection, { name, language, before, key, behind }: TypingPosition, index: number) {
   const uri = `untitled:${index}/${name}`;
   const lines = before.split('\n');
   const position = { line: lines.length - 1, character: (lines.at(-1) as string).length };

@@ -80,17 +80,17 @@ export function triedAs(work: WorkName): WorkName {
 }
 
 /** The peer in a measurement: its name, and its process or the reason why there is none. */
-export interface Opponent {
+export interface PeerCandidate {
   readonly name: string;
   readonly contestant: Contestant | NoPeer;
 }
 
-export function findOpponent(
+export function findPeer(
   peer: Peer | NoPeer,
   { name, work: workName, threads }: Measurement,
   work: WorkFolder,
   contestants: Contestants,
-): Opponent {
+): PeerCandidate {
   const reason = 'reason' in peer ? peer.reason : reasonToSkip(workName, work);
   if ('reason' in peer || reason !== null) return { name: 'PyTorch', contestant: { reason: reason as string } };
   // If every setting failed, the workload is still measured with one thread, so that the reason is reported.

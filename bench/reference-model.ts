@@ -58,7 +58,7 @@ export function referenceBatch(): Batch {
   const n = [batch * length];
   return {
     tokens: { shape: [batch, length], data: draw() },
-    rows: { shape: n, data: Int32Array.from({ length: batch * length }, (_, place) => place) },
+    rows: { shape: n, data: Int32Array.from({ length: batch * length }, (_, position) => position) },
     targets: { shape: n, data: draw() },
     extra: {},
   };

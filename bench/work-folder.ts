@@ -31,7 +31,7 @@ export async function prepareWorkFolder(folder: string): Promise<WorkFolder> {
   const { checkpoint, jobs, decoding, objective, optimizer, batches } = await puzzleWork(resolved);
   const prompts = jobs.map(({ prompt }) => checkpoint.tokenizer.encode(prompt));
   const updates = batches();
-  const noPuzzlePeer = whyNoPuzzlePeer();
+  const noPuzzlePeer = puzzlePeerProblem();
   if (noPuzzlePeer === null) {
     const flat: HostTensor = { shape: [prompts.length, prompts[0]!.length], data: Int32Array.from(prompts.flat()) };
     await writeSafetensors(path.join(folder, 'prompts.safetensors'), new Map([['prompts', flat]]));
@@ -51,7 +51,7 @@ export async function prepareWorkFolder(folder: string): Promise<WorkFolder> {
   });
   return { folder, puzzleModel, noPuzzlePeer, rolloutTokens: jobs.length * decoding.length };
 
-  function whyNoPuzzlePeer(): string | null {
+  function puzzlePeerProblem(): string | null {
     if (new Set(prompts.map(({ length }) => length)).size > 1) return 'prompts of different lengths';
     if (decoding.order !== 'confidence') return `decoding in order of ${decoding.order}`;
     if (!objective.name.startsWith('spg-')) return `the objective ${objective.name}`;

@@ -60,10 +60,10 @@ async function forward(engine: Engine, rows: number): Promise<PreparedWork> {
   const model = await LanguageModel.load(engine, referenceModel());
   const { length } = reference;
   const { data } = referenceBatch().tokens;
-  const places = Array.from({ length }, (_, place) => place);
+  const positions = Array.from({ length }, (_, position) => position);
   const queries = Array.from({ length: rows }, (_, row) => ({
     tokens: (data as Int32Array).subarray(row * length, (row + 1) * length),
-    places,
+    positions,
   }));
   const run = async () => {
     const logits = await model.logits(queries);

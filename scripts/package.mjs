@@ -6,9 +6,9 @@ const { setUp } = await import('./set-up.mjs');
 setUp();
 const { register } = await import('tsx/esm/api');
 register();
-const { packageExtension, thisTarget } = await import('./packaging/package-extension.ts');
+const { packageExtension, hostTarget } = await import('./packaging/package-extension.ts');
 try {
-  const { file, bytes } = await packageExtension(process.argv[2] ?? thisTarget);
+  const { file, bytes } = await packageExtension(process.argv[2] ?? hostTarget);
   console.log(`${file}, ${(bytes / 1e6).toFixed(1)} MB`);
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));

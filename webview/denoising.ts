@@ -6,12 +6,12 @@ import { type Player, player } from './player.ts';
 export function denoisings(all: readonly Denoising[]): HTMLElement {
   const shown = all.filter(({ frames }) => frames.length > 0);
   if (shown.length === 0) return section('denoising', 'Denoising', missing('No completion was recorded step by step.'));
-  const place = element('div', {});
+  const container = element('div', {});
   let current: Player | null = null;
   const show = (index: number) => {
     current?.pause();
     current = player(shown[index] as Denoising);
-    place.replaceChildren(current.root);
+    container.replaceChildren(current.root);
   };
   const choice = element(
     'select',
@@ -29,6 +29,6 @@ export function denoisings(all: readonly Denoising[]): HTMLElement {
       'The model starts from a canvas of masks and reveals some tokens at every step, in any order. The colour of a token shows when it was revealed, and the bar below it shows the confidence.',
     ),
     ...(shown.length > 1 ? [element('div', { class: 'controls' }, choice)] : []),
-    place,
+    container,
   );
 }

@@ -6,20 +6,20 @@ export function numbersTable(): {
   readonly root: HTMLElement;
   show(spec: Chart, format: (value: number) => string): void;
 } {
-  const place = element('div', { class: 'scroll numbers', tabindex: 0, role: 'region' });
-  const root = element('details', {}, element('summary', {}, 'Numbers'), place);
+  const container = element('div', { class: 'scroll numbers', tabindex: 0, role: 'region' });
+  const root = element('details', {}, element('summary', {}, 'Numbers'), container);
   let shown: (() => void) | null = null;
   let body: HTMLTableSectionElement | null = null;
   let written: Chart | null = null;
   const show = (spec: Chart, format: (value: number) => string) => {
     shown = () => show(spec, format);
-    place.setAttribute('aria-label', `Numbers of ${spec.title}`);
+    container.setAttribute('aria-label', `Numbers of ${spec.title}`);
     if (!root.open) return;
     if (body === null || written === null || !growsFrom(written, spec)) {
       body = element('tbody');
       const heads = ['Step', ...spec.curves.map(({ label }) => label)];
       const head = element('tr', {}, ...heads.map((name) => element('th', { scope: 'col' }, name)));
-      place.replaceChildren(element('table', {}, element('thead', {}, head), body));
+      container.replaceChildren(element('table', {}, element('thead', {}, head), body));
     }
     const from = body.rows.length;
     body.append(...spec.steps.slice(from).map((step, index) => row(spec, step, from + index, format)));

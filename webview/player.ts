@@ -53,7 +53,7 @@ export function player(denoising: Denoising, { inspect = false, position: first,
     canvas.draw(frame, new Set(fresh), frames.length - 1);
     canvas.root.setAttribute('aria-label', describeCanvas(frame));
     if (inspector) inspector.draw(frame);
-    else for (const [place, box] of canvas.boxes.entries()) box.title = describeToken(frame, place);
+    else for (const [index, box] of canvas.boxes.entries()) box.title = describeToken(frame, index);
     controls.show(position, frames.length);
     change.textContent = position === 0 ? 'All tokens are masked.' : describeStep(frame, fresh);
     steps.textContent = ` step ${frames.length}`;
@@ -138,13 +138,13 @@ const describeCanvas = (frame: Frame): string => {
 
 function describeStep(frame: Frame, fresh: readonly number[]): string {
   // All positions after the end are alike, so only the first is listed.
-  const end = fresh.find((place) => frame.tokens[place] === '');
-  const listed = fresh.filter((place) => frame.tokens[place] !== '' || place === end);
+  const end = fresh.find((position) => frame.tokens[position] === '');
+  const listed = fresh.filter((position) => frame.tokens[position] !== '' || position === end);
   if (listed.length === 0) return 'No tokens changed in this step.';
-  const first = listed.slice(0, 8).map((place) => {
-    const confidence = frame.confidence[place];
+  const first = listed.slice(0, 8).map((position) => {
+    const confidence = frame.confidence[position];
     const sure = confidence === null || confidence === undefined ? '' : ` (${confidence.toFixed(2)})`;
-    return `${tokenName(frame.tokens[place] ?? null)}${sure}`;
+    return `${tokenName(frame.tokens[position] ?? null)}${sure}`;
   });
   return `This step revealed ${first.join(', ')}${listed.length > first.length ? ` and ${listed.length - first.length} more` : ''}.`;
 }

@@ -12,20 +12,20 @@ export interface TokenCanvas {
   draw(frame: Frame, fresh: ReadonlySet<number>, last: number): void;
 }
 
-/** Draws a canvas of `places` tokens: as a grid if it has a layout, and the remaining tokens as running text. */
-export function tokenCanvas(places: number, layout: Denoising['layout']): TokenCanvas {
-  const boxes = Array.from({ length: places }, () => element('span', { class: 'token' }));
+/** Draws a canvas of `positions` tokens: as a grid if it has a layout, and the remaining tokens as running text. */
+export function tokenCanvas(positions: number, layout: Denoising['layout']): TokenCanvas {
+  const boxes = Array.from({ length: positions }, () => element('span', { class: 'token' }));
   const cells = layout?.cells ?? 0;
   const flow = element('p', { class: layout ? 'flow after' : 'flow', role: 'presentation' }, ...boxes.slice(cells));
-  const parts = [...(layout ? [grid(boxes.slice(0, cells), layout)] : []), ...(places > cells ? [flow] : [])];
+  const parts = [...(layout ? [grid(boxes.slice(0, cells), layout)] : []), ...(positions > cells ? [flow] : [])];
   return {
     root: element('div', { class: 'canvas' }, ...parts),
     boxes,
     draw(frame, fresh, last) {
-      for (const [place, box] of boxes.entries()) {
-        drawToken(box, frame, place, Math.max(1, last));
-        box.classList.toggle('fresh', fresh.has(place));
-        if (place >= cells) breakAfter(box, frame.tokens[place]?.endsWith('\n') ?? false);
+      for (const [position, box] of boxes.entries()) {
+        drawToken(box, frame, position, Math.max(1, last));
+        box.classList.toggle('fresh', fresh.has(position));
+        if (position >= cells) breakAfter(box, frame.tokens[position]?.endsWith('\n') ?? false);
       }
     },
   };
@@ -43,13 +43,13 @@ function grid(boxes: readonly HTMLElement[], { columns, given, box: every }: Non
   return made;
 }
 
-function drawToken(box: HTMLElement, frame: Frame, place: number, last: number): void {
-  const text = frame.tokens[place] ?? null;
+function drawToken(box: HTMLElement, frame: Frame, position: number, last: number): void {
+  const text = frame.tokens[position] ?? null;
   const shown = text === null || text === '' ? '\u00a0' : visibleText(text);
   if (box.textContent !== shown) box.textContent = shown;
   box.classList.toggle('masked', text === null);
   box.classList.toggle('empty', text === '');
-  colour(box, (frame.revealedAt[place] ?? 0) / last, frame.confidence[place] ?? null);
+  colour(box, (frame.revealedAt[position] ?? 0) / last, frame.confidence[position] ?? null);
 }
 
 /** Colours a token by its reveal time (0 first, 1 last) and draws its confidence bar; the style sheet sets the colours. */

@@ -23,19 +23,19 @@ export function inspectTokens({ root, boxes }: TokenCanvas): {
   });
   root.setAttribute('role', 'listbox');
   root.setAttribute('aria-orientation', 'horizontal');
-  for (const [place, box] of boxes.entries()) {
+  for (const [position, box] of boxes.entries()) {
     box.setAttribute('role', 'option');
     box.setAttribute('aria-selected', 'false');
-    box.tabIndex = place === 0 ? 0 : -1;
+    box.tabIndex = position === 0 ? 0 : -1;
   }
   let frame: Frame | null = null;
   let shown: number | null = null;
   let leaving: ReturnType<typeof setTimeout> | undefined;
 
-  const show = (place: number) => {
+  const show = (position: number) => {
     clearTimeout(leaving);
-    shown = place;
-    const box = boxes[place] as HTMLElement;
+    shown = position;
+    const box = boxes[position] as HTMLElement;
     for (const other of boxes) other.setAttribute('aria-selected', String(other === box));
     box.setAttribute('aria-describedby', tooltip.id);
     tooltip.hidden = false;
@@ -60,39 +60,39 @@ export function inspectTokens({ root, boxes }: TokenCanvas): {
     clearTimeout(leaving);
     leaving = setTimeout(() => (focused() === null ? hide() : show(focused() as number)), 150);
   };
-  const placeOf = (target: EventTarget | null) => boxes.indexOf(target as HTMLElement);
+  const positionOf = (target: EventTarget | null) => boxes.indexOf(target as HTMLElement);
   const focused = () => {
-    const place = placeOf(document.activeElement);
-    return place === -1 ? null : place;
+    const position = positionOf(document.activeElement);
+    return position === -1 ? null : position;
   };
   const fill = () => {
     if (frame !== null && shown !== null) tooltip.replaceChildren(...contents(frame, shown));
   };
 
   root.addEventListener('pointerover', ({ target }) => {
-    const place = placeOf(target);
-    if (place !== -1) show(place);
+    const position = positionOf(target);
+    if (position !== -1) show(position);
   });
   root.addEventListener('pointerleave', leave);
   tooltip.addEventListener('pointerenter', () => clearTimeout(leaving));
   tooltip.addEventListener('pointerleave', leave);
   root.addEventListener('focusin', ({ target }) => {
-    const place = placeOf(target);
-    if (place === -1) return;
+    const position = positionOf(target);
+    if (position === -1) return;
     for (const box of boxes) box.tabIndex = -1;
-    (boxes[place] as HTMLElement).tabIndex = 0;
-    show(place);
+    (boxes[position] as HTMLElement).tabIndex = 0;
+    show(position);
   });
   root.addEventListener('focusout', hide);
   root.addEventListener('keydown', (event) => {
-    const place = placeOf(event.target);
-    if (place === -1) return;
+    const position = positionOf(event.target);
+    if (position === -1) return;
     if (event.key === 'Escape') hide();
     const to = {
-      ArrowLeft: place - 1,
-      ArrowRight: place + 1,
-      ArrowUp: inLine(boxes, place, -1),
-      ArrowDown: inLine(boxes, place, 1),
+      ArrowLeft: position - 1,
+      ArrowRight: position + 1,
+      ArrowUp: inLine(boxes, position, -1),
+      ArrowDown: inLine(boxes, position, 1),
       Home: 0,
       End: boxes.length - 1,
     }[event.key];
@@ -104,30 +104,30 @@ export function inspectTokens({ root, boxes }: TokenCanvas): {
     tooltip,
     draw(drawn) {
       frame = drawn;
-      for (const [place, box] of boxes.entries()) box.setAttribute('aria-label', describeToken(drawn, place));
+      for (const [position, box] of boxes.entries()) box.setAttribute('aria-label', describeToken(drawn, position));
       fill();
     },
   };
 }
 
 /** The box nearest below (or above) another one, in the adjacent line of the wrapped text. */
-function inLine(boxes: readonly HTMLElement[], place: number, direction: 1 | -1): number {
-  const { offsetTop, offsetLeft } = boxes[place] as HTMLElement;
+function inLine(boxes: readonly HTMLElement[], position: number, direction: 1 | -1): number {
+  const { offsetTop, offsetLeft } = boxes[position] as HTMLElement;
   const beyond = boxes.filter((box) => direction * (box.offsetTop - offsetTop) > 4);
   const line = beyond.reduce((best, box) => Math.min(best, direction * box.offsetTop), Number.POSITIVE_INFINITY);
   const inIt = beyond.filter((box) => direction * box.offsetTop <= line + 4);
-  if (inIt.length === 0) return place;
+  if (inIt.length === 0) return position;
   const away = (box: HTMLElement) => Math.abs(box.offsetLeft - offsetLeft);
   return boxes.indexOf(inIt.reduce((best, box) => (away(box) < away(best) ? box : best)));
 }
 
-function contents(frame: Frame, place: number): Node[] {
-  const token = frame.tokens[place] ?? null;
+function contents(frame: Frame, position: number): Node[] {
+  const token = frame.tokens[position] ?? null;
   if (token === null) return [element('p', {}, 'Not revealed yet.')];
-  const others = frame.runnersUp?.[place];
+  const others = frame.runnersUp?.[position];
   return [
     element('p', {}, element('strong', {}, token === '' ? 'Empty, after the end' : tokenName(token))),
-    element('p', {}, describeReveal(frame, place) ?? ''),
+    element('p', {}, describeReveal(frame, position) ?? ''),
     ...(others && others.length > 0
       ? [element('p', {}, 'Alternatives:'), element('ul', {}, ...others.map(runnerUp))]
       : []),

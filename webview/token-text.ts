@@ -9,15 +9,15 @@ export const tokenName = (token: string | null): string =>
   token === null ? 'masked' : token === '' ? 'the end' : `“${visibleText(token)}”`;
 
 /** When a token was revealed, and its confidence; null if it is masked. */
-export function describeReveal({ tokens, revealedAt, confidence }: Frame, place: number): string | null {
-  if ((tokens[place] ?? null) === null) return null;
-  const sure = confidence[place] ?? null;
-  return `revealed at step ${(revealedAt[place] ?? 0) + 1}${sure === null ? '' : `, confidence ${sure.toFixed(2)}`}`;
+export function describeReveal({ tokens, revealedAt, confidence }: Frame, position: number): string | null {
+  if ((tokens[position] ?? null) === null) return null;
+  const sure = confidence[position] ?? null;
+  return `revealed at step ${(revealedAt[position] ?? 0) + 1}${sure === null ? '' : `, confidence ${sure.toFixed(2)}`}`;
 }
 
 /** Describes a position: its token and when it was revealed. */
-export function describeToken(frame: Frame, place: number): string {
-  const [token, how] = [frame.tokens[place], describeReveal(frame, place)];
+export function describeToken(frame: Frame, position: number): string {
+  const [token, how] = [frame.tokens[position], describeReveal(frame, position)];
   if (how === null) return 'masked';
   return token === '' ? `empty, after the end: ${how}` : `${visibleText(token ?? '')}: ${how}`;
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { median } from '../../src/evaluation/statistics.ts';
 import { runCommand } from '../../test/vscode/window.ts';
 import { Workbench } from '../../test/vscode/workbench.ts';
-import { packageExtension, thisTarget } from '../packaging/package-extension.ts';
+import { hostTarget, packageExtension } from '../packaging/package-extension.ts';
 import { setUp } from '../set-up.mjs';
 
 const windows = 5;
@@ -13,7 +13,7 @@ const windows = 5;
 setUp();
 const folder = await mkdtemp(path.join(tmpdir(), 'unmask-activation-'));
 try {
-  const { file } = await packageExtension(thisTarget, path.join(folder, 'unmask.vsix'));
+  const { file } = await packageExtension(hostTarget, path.join(folder, 'unmask.vsix'));
   const workbench = await Workbench.start({ install: [file] });
   try {
     const milliseconds: number[] = [];

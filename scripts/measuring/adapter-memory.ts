@@ -121,7 +121,7 @@ async function measure(precision: Precision, rank: number): Promise<void> {
   const tokens = (length: number) => Int32Array.from({ length }, () => 3 + random.integer(config.vocab_size - 3));
   const rows = [0, 1].map(() => ({
     tokens: tokens(prompt + answer),
-    places: Array.from({ length: answer }, (_, i) => prompt + i),
+    positions: Array.from({ length: answer }, (_, i) => prompt + i),
   }));
   begin = performance.now();
   await model.logits(rows);

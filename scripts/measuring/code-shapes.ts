@@ -19,7 +19,7 @@ import { readSettings } from '../../src/platform/settings.ts';
 import type { Interval } from '../../src/protocol/interval.ts';
 import type { Score } from '../../src/tasks/task.ts';
 import { autoregressiveCodeRecipe, autoregressiveReading } from '../../src/training/code/autoregressive-recipe.ts';
-import { codeCurriculum, codeRecipe, servedDecoding, sourcesFolder } from '../../src/training/code/code-recipe.ts';
+import { codeCurriculum, codeRecipe, servingDecoding, sourcesFolder } from '../../src/training/code/code-recipe.ts';
 import { readCorpus } from '../../src/training/code/corpus.ts';
 import { infillingItems } from '../../src/training/code/infilling-items.ts';
 import { newModel, pretraining, pretrainingSettings } from '../../src/training/pretrain.ts';
@@ -84,7 +84,7 @@ for (const { preset, vocabulary, steps, before, curriculum, writing, tokenizer }
   const begin = performance.now();
   await train('denoising', steps, curriculum, model);
   const perStep = (performance.now() - begin) / 1000 / steps;
-  const likelihood = new DiffusionLikelihood(model, servedDecoding.contextTokens);
+  const likelihood = new DiffusionLikelihood(model, servingDecoding.contextTokens);
   const measures: readonly Score[][] = [[], []];
   for (const item of gaps) {
     const { characters: weight } = predictedTokens(tokenizer, item);

@@ -59,7 +59,7 @@ const plain = await decode(1);
 for (const refresh of [1, 2, 3, 4, 8, 1000]) {
   const { made, ...figures } = refresh === 1 ? plain : await decode(refresh);
   const equal = made.map(
-    (tokens, index) => tokens.filter((token, place) => token === plain.made[index]![place]).length,
+    (tokens, index) => tokens.filter((token, position) => token === plain.made[index]![position]).length,
   );
   const all = made.reduce((sum, tokens) => sum + tokens.length, 0);
   console.log(

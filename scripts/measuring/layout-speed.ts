@@ -50,7 +50,7 @@ console.log(
   JSON.stringify({ processor: cpus()[0]?.model, precision, layers, threads, load_seconds, resident_gib: gib() }),
 );
 for (const length of [32, 64, 544]) {
-  const query = { tokens: Int32Array.from({ length }, (_, place) => place), places: [...Array(32).keys()] };
+  const query = { tokens: Int32Array.from({ length }, (_, position) => position), positions: [...Array(32).keys()] };
   const times: number[] = [];
   for (let pass = 0; pass < 4; pass++) {
     const start = performance.now();

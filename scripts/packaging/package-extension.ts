@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const libraries = 'node_modules/onnxruntime-node/bin/napi-v6';
 
 /** The current platform as VS Code names it, such as `linux-x64`. */
-export const thisTarget = `${process.platform}-${process.arch}`;
+export const hostTarget = `${process.platform}-${process.arch}`;
 
 /** The platforms that the extension can be packaged for: those with an ONNX Runtime library. */
 export function targets(): string[] {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 
 /** Default locations of Chromium and Chrome; `UNMASK_TEST_CHROMIUM` names another one. */
-const places = [
+const candidates = [
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
@@ -14,5 +14,5 @@ const places = [
 export function findChromium(): string | null {
   const named = process.env.UNMASK_TEST_CHROMIUM;
   if (named) return existsSync(named) ? named : null;
-  return places.find((file) => existsSync(file)) ?? null;
+  return candidates.find((file) => existsSync(file)) ?? null;
 }

@@ -45,7 +45,7 @@ export async function addFromHub(request: AddFromHub): Promise<string> {
   const folder = path.join(modelsFolder(), wanted.id);
   return explained(wanted, settings, async () => {
     const there = await installed(folder, wanted.id);
-    if (there !== null && (await isWanted(hub, there, request))) {
+    if (there !== null && (await confirmDownload(hub, there, request))) {
       progress(`${wanted.id} is installed already, at ${there.commit}.`);
       return folder;
     }
@@ -90,7 +90,7 @@ async function installed(folder: string, id: string): Promise<HubOrigin | null> 
 }
 
 /** Whether the requested commit is installed. Throws a `UserError` if another one is and may not be replaced. */
-async function isWanted(hub: HubClient, there: HubOrigin, { wanted, replace }: AddFromHub): Promise<boolean> {
+async function confirmDownload(hub: HubClient, there: HubOrigin, { wanted, replace }: AddFromHub): Promise<boolean> {
   const { id, revision } = wanted;
   if (revision !== null && /^[0-9a-f]{7,40}$/.test(revision) && there.commit.startsWith(revision)) return true;
   const commit = await commitOf(hub, wanted).catch((error: unknown) => {
@@ -122,7 +122,7 @@ async function download(hub: HubClient, offer: Offer, before: string | null, req
     for (const file of files)
       if (whole.has(file.name)) watched.add(file.size, false, file.name);
       else
-        await downloadFile(hub, offer, file, staging.places(file), (more, fresh) =>
+        await downloadFile(hub, offer, file, staging.pathsOf(file), (more, fresh) =>
           watched.add(more, fresh, file.name),
         );
     return await staging.publish({
@@ -143,10 +143,10 @@ async function download(hub: HubClient, offer: Offer, before: string | null, req
 async function takeUnchanged(staging: Staging, files: readonly RemoteFile[], before: string): Promise<string[]> {
   const taken: string[] = [];
   for (const file of files) {
-    const place = path.join(before, file.name);
-    if (!(await hasContent(place, file))) continue;
-    const { part, target } = staging.places(file);
-    await copyFile(place, part, constants.COPYFILE_FICLONE);
+    const location = path.join(before, file.name);
+    if (!(await hasContent(location, file))) continue;
+    const { part, target } = staging.pathsOf(file);
+    await copyFile(location, part, constants.COPYFILE_FICLONE);
     // The file gets its name when it is complete, because the process may be killed during the copy.
     await rename(part, target);
     taken.push(file.name);

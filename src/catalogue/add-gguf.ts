@@ -23,7 +23,7 @@ export interface AddGguf {
 }
 
 /** The most bytes that configuration, tokenizer and card can take together. */
-const besideWeights = 32e6;
+const metadataBytes = 32e6;
 
 /** Milliseconds between two progress lines. */
 const every = 1000;
@@ -41,7 +41,7 @@ export async function addGguf({ file, name, signal, progress, freeSpace }: AddGg
     const staging = await Staging.open(name);
     try {
       await staging.keep([]);
-      await assertFits(staging.files, bytes + besideWeights, freeSpace);
+      await assertFits(staging.files, bytes + metadataBytes, freeSpace);
       const weights = watched(checkpoint.weights, bytes, { signal, progress, file });
       await writeGgufCheckpoint(staging.files, { ...checkpoint, weights }, cardOf(file, name, checkpoint));
       const sha256 = await digestOf(file);

@@ -6,7 +6,7 @@ import { HubError, HubUnreachable } from './hub-error.ts';
 import { PartialFile } from './partial-file.ts';
 import type { RemoteFile, Repository } from './repository.ts';
 
-export interface FilePlaces {
+export interface DownloadPaths {
   /**
    * The incomplete file. Its name contains the hash of the content, so a download never continues with bytes of another
    * content. `If-Range` would serve the same purpose, but the ETags of the storage hosts are less reliable.
@@ -28,7 +28,7 @@ export async function downloadFile(
   hub: HubClient,
   { id, commit }: Pick<Repository, 'id' | 'commit'>,
   file: RemoteFile,
-  { part, target }: FilePlaces,
+  { part, target }: DownloadPaths,
   onBytes: (bytes: number, fresh: boolean) => void,
 ): Promise<void> {
   const partial = await PartialFile.open(file, part);

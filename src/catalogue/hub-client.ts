@@ -95,13 +95,13 @@ export class LostConnection extends HubUnreachable {}
 export function hubSettings(
   { HF_ENDPOINT, HF_TOKEN }: NodeJS.ProcessEnv,
   signal: AbortSignal,
-  givenToken: string | null = null,
+  explicitToken: string | null = null,
 ): HubSettings {
   const endpoint = (HF_ENDPOINT?.trim() || HUB_URL).replace(/\/+$/, '');
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '')
     throw new UsageError(`HF_ENDPOINT is not an address such as ${HUB_URL}; correct it or leave it out.`);
-  const token = givenToken?.trim() || HF_TOKEN?.trim() || null;
+  const token = explicitToken?.trim() || HF_TOKEN?.trim() || null;
   // Other characters are invalid in a header, and the error for the header would show the token.
   if (token !== null && !/^[\x21-\x7e]+$/.test(token))
     throw new UsageError('The Hugging Face token contains a space or another invalid character; copy it again.');

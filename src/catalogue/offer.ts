@@ -31,7 +31,7 @@ export async function readOffer(hub: HubClient, wanted: HubId): Promise<Offer> {
   const text = (file: RemoteFile) => readText(hub, { id, commit }, file);
   const files = await modelFiles(repository.files, id, text);
   const judged = await loadable({
-    place: (name) => `${name} of ${id}`,
+    location: (name) => `${name} of ${id}`,
     async read(name) {
       const file = files.find((each) => each.name === name);
       return file && text(file);

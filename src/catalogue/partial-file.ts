@@ -10,26 +10,26 @@ import type { RemoteFile } from './repository.ts';
  */
 export class PartialFile {
   readonly #file: RemoteFile;
-  readonly #place: string;
+  readonly #path: string;
   readonly #handle: FileHandle;
   #hash: Hash;
   #size = 0;
 
-  private constructor(file: RemoteFile, place: string, handle: FileHandle) {
+  private constructor(file: RemoteFile, location: string, handle: FileHandle) {
     this.#file = file;
-    this.#place = place;
+    this.#path = location;
     this.#handle = handle;
     this.#hash = newHash(file);
   }
 
-  /** Opens the incomplete file at `place`, or creates it. The caller closes it. */
-  static async open(file: RemoteFile, place: string): Promise<PartialFile> {
-    const partial = new PartialFile(file, place, await open(place, 'a'));
+  /** Opens the incomplete file at `path`, or creates it. The caller closes it. */
+  static async open(file: RemoteFile, location: string): Promise<PartialFile> {
+    const partial = new PartialFile(file, location, await open(location, 'a'));
     try {
       const { size } = await partial.#handle.stat();
       if (size > file.size) await partial.restart();
       else if (size > 0)
-        for await (const part of createReadStream(place, { end: size - 1 })) {
+        for await (const part of createReadStream(location, { end: size - 1 })) {
           partial.#hash.update(part as Buffer);
           partial.#size += (part as Buffer).length;
         }
@@ -67,7 +67,7 @@ export class PartialFile {
       throw await this.#discarded(`its ${kind} differs from the one that the hub lists`);
     await this.#handle.sync();
     await this.close();
-    await rename(this.#place, target);
+    await rename(this.#path, target);
   }
 
   async close(): Promise<void> {
@@ -75,7 +75,7 @@ export class PartialFile {
   }
 
   async #discarded(why: string): Promise<UserError> {
-    await rm(this.#place, { force: true });
+    await rm(this.#path, { force: true });
     return new UserError(
       `${this.#file.name} arrived damaged (${why}) and was deleted; try again. If it happens again, the hub or a proxy changes the file.`,
     );
@@ -83,10 +83,10 @@ export class PartialFile {
 }
 
 /** Whether a file on the disk has the content that the hub lists. */
-export async function hasContent(place: string, file: RemoteFile): Promise<boolean> {
-  if ((await stat(place).catch(() => null))?.size !== file.size) return false;
+export async function hasContent(location: string, file: RemoteFile): Promise<boolean> {
+  if ((await stat(location).catch(() => null))?.size !== file.size) return false;
   const hash = newHash(file);
-  for await (const part of createReadStream(place)) hash.update(part as Buffer);
+  for await (const part of createReadStream(location)) hash.update(part as Buffer);
   return hash.digest('hex') === file.hash.hex;
 }
 

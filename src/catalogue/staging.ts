@@ -6,7 +6,7 @@ import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import { namesIn } from '../runs/layout.ts';
 import { acquireLock, lockHolder } from '../runs/lock.ts';
-import type { FilePlaces } from './download-file.ts';
+import type { DownloadPaths } from './download-file.ts';
 import { isModel, modelsFolder } from './find-model.ts';
 import { type Origin, writeOrigin } from './origin.ts';
 import type { RemoteFile } from './repository.ts';
@@ -65,7 +65,7 @@ export class Staging {
     return path.join(this.#dir, 'files');
   }
 
-  places(file: RemoteFile): FilePlaces {
+  pathsOf(file: RemoteFile): DownloadPaths {
     return { part: path.join(this.#dir, 'parts', file.hash.hex), target: path.join(this.files, file.name) };
   }
 
@@ -90,7 +90,7 @@ export class Staging {
 
   /** The size of an incomplete file in bytes. */
   async partSize(file: RemoteFile): Promise<number> {
-    return (await stat(this.places(file).part).catch(() => null))?.size ?? 0;
+    return (await stat(this.pathsOf(file).part).catch(() => null))?.size ?? 0;
   }
 
   /** Moves the files to the model's folder in one step. An existing model of that name is replaced. */
@@ -132,18 +132,18 @@ export async function removeFolder(folder: string): Promise<void> {
   if (old !== null) await removeTree(old);
 }
 
-/** Moves a model's folder out of the lists in one step and returns its new place; null if there is no such folder. */
+/** Moves a model's folder out of the lists in one step and returns its new location; null if there is no such folder. */
 async function moveAway(folder: string): Promise<string | null> {
-  const place = path.join(stagingFolder(), `${randomUUID()}.old`);
-  await mkdir(path.dirname(place), { recursive: true });
+  const location = path.join(stagingFolder(), `${randomUUID()}.old`);
+  await mkdir(path.dirname(location), { recursive: true });
   try {
-    await rename(folder, place);
+    await rename(folder, location);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
   await removeEmpty(path.dirname(folder));
-  return place;
+  return location;
 }
 
 /** Removes the remains of removals whose process was killed. */

@@ -87,11 +87,11 @@ export function withSettings(command: Command): Command {
 }
 
 /** The options that can be combined with `--resume`. All others are stored in `run.json` when a run starts. */
-const besideResume = ['--resume', '--runs', '--engine', '--device', '--json'];
+const optionsWithResume = ['--resume', '--runs', '--engine', '--device', '--json'];
 
 /** Throws a `UsageError` if an option cannot be combined with `--resume`. */
-export function refuseWithResume({ given }: CommandContext, ...heeded: readonly string[]): void {
-  const first = given.find((flag) => !besideResume.includes(flag) && !heeded.includes(flag));
+export function refuseWithResume({ given }: CommandContext, ...accepted: readonly string[]): void {
+  const first = given.find((flag) => !optionsWithResume.includes(flag) && !accepted.includes(flag));
   if (first !== undefined)
     throw new UsageError(`--resume continues a run with its original options; leave out ${first}, or start a new run.`);
 }

@@ -36,11 +36,11 @@ export async function showDenoising(
 }
 
 function canvasLines({ tokens, revealedAt, step }: Frame, columns: number | undefined, colour: boolean): string[] {
-  const cells = tokens.map((token, place) => {
+  const cells = tokens.map((token, position) => {
     const shown = token === null ? '·' : token;
     if (!colour) return shown;
     if (token === null) return styleText('dim', shown);
-    return revealedAt[place] === step ? styleText(['bold', 'green'], shown) : shown;
+    return revealedAt[position] === step ? styleText(['bold', 'green'], shown) : shown;
   });
   if (columns === undefined) return [cells.join('')];
   return Array.from({ length: Math.ceil(cells.length / columns) }, (_, row) =>

@@ -12,7 +12,7 @@ export interface Denoiser {
     readonly logit_shift?: boolean;
     readonly block_size?: number | undefined;
   };
-  /** Logits at the requested places of each row: one Float32Array [places.length * vocab_size] per query, in order. */
+  /** Logits at the requested positions of each row: one Float32Array [positions.length * vocab_size] per query, in order. */
   logits(queries: readonly Query[]): Promise<Float32Array[]>;
   /** Computes keys and values of a context; absent if the attention is `block-causal`. */
   readonly context?: Pick<ContextReader, 'read' | 'logits'>;
@@ -217,7 +217,7 @@ function wholeRow({ text: { prompt, suffix }, tokens, positions }: CanvasQuery):
   row.set(suffix, prompt.length + tokens.length);
   return {
     tokens: row,
-    places: positions.map((position) => prompt.length + position),
+    positions: positions.map((position) => prompt.length + position),
     canvas: prompt.length,
     suffix: suffix.length,
   };

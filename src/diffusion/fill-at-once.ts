@@ -47,22 +47,22 @@ export function fillGreedily(
 /**
  * One editing pass over a text without masks. A token is drawn at each position; it replaces the present token if it differs
  * and its probability is above `threshold`. `logits` is [tokens.length * vocabulary]. Returns an edited copy of the text and the
- * edited places.
+ * edited positions.
  */
 export function editTokens(
   tokens: Int32Array,
   logits: Float32Array,
   { temperature, mask, random, threshold }: DrawOptions & { readonly threshold: number },
-): { readonly tokens: Int32Array; readonly places: number[] } {
+): { readonly tokens: Int32Array; readonly positions: number[] } {
   const edited = tokens.slice();
-  const places: number[] = [];
+  const positions: number[] = [];
   const vocabulary = logits.length / tokens.length;
-  for (const [place, token] of tokens.entries()) {
-    const predicted = logits.subarray(place * vocabulary, (place + 1) * vocabulary);
+  for (const [position, token] of tokens.entries()) {
+    const predicted = logits.subarray(position * vocabulary, (position + 1) * vocabulary);
     const drawn = drawToken(predicted, temperature, mask, random);
     if (drawn === token || probability(predicted, drawn, mask) <= threshold) continue;
-    edited[place] = drawn;
-    places.push(place);
+    edited[position] = drawn;
+    positions.push(position);
   }
-  return { tokens: edited, places };
+  return { tokens: edited, positions };
 }

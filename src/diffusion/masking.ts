@@ -43,7 +43,7 @@ export function maskEvenly(lengths: readonly number[], random: Random): Masking[
 /** Masks `count` of `length` tokens; every subset has the same probability. */
 export function subset(length: number, count: number, random: Random): Uint8Array {
   const masked = new Uint8Array(length);
-  for (const place of random.sample(length, count)) masked[place] = 1;
+  for (const position of random.sample(length, count)) masked[position] = 1;
   return masked;
 }
 
@@ -84,7 +84,8 @@ export function estimatorMasks(
     const extent = Math.min(size, length - start);
     const count = masking === 'all' || masking === 'block-all' ? extent : 1 + random.integer(extent);
     const masked = new Uint8Array(prompt + completion);
-    for (let place = 0; place < prompt + start; place++) masked[place] = Number(random.uniform() < cleanTokenMasking);
+    for (let position = 0; position < prompt + start; position++)
+      masked[position] = Number(random.uniform() < cleanTokenMasking);
     masked.set(subset(extent, count, random), prompt + start);
     masked.fill(1, prompt + start + extent);
     return masked;

@@ -85,8 +85,8 @@ export function runnersUp(logits: Float32Array, taken: number, mask: number, cou
     if (token === taken || token === mask) continue;
     const logit = logits[token] as number;
     if (best.length === count && !(logit > (logits[best.at(-1) as number] as number))) continue;
-    const place = best.findIndex((other) => logit > (logits[other] as number));
-    best.splice(place === -1 ? best.length : place, 0, token);
+    const position = best.findIndex((other) => logit > (logits[other] as number));
+    best.splice(position === -1 ? best.length : position, 0, token);
     if (best.length > count) best.pop();
   }
   return best.map((token) => ({ token, probability: probability(logits, token, mask) }));

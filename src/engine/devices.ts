@@ -4,7 +4,7 @@ import type { Engine, EngineName } from './engine.ts';
 import { isolatedSelfTest } from './isolated-self-test.ts';
 import { type Device, findDevices, knownDevices, openEngine } from './open-engine.ts';
 import { type SelfTestReport, selfTest } from './self-test.ts';
-import { whyMissing } from './tensorflow/load-tensorflow.ts';
+import { missingReason } from './tensorflow/load-tensorflow.ts';
 
 /** A device and its self-test result. `reason` also says why a working device was not chosen. */
 export interface DeviceRecord extends SelfTestReport {
@@ -25,7 +25,7 @@ export async function listDevices(): Promise<DeviceList> {
   const engines = [...reports].map(([device, report]) => ({
     ...device,
     ...report,
-    reason: reasonNotChosen(device, report, chosen),
+    reason: notChosenReason(device, report, chosen),
   }));
   return { engines, chosen: chosen && { engine: chosen.device.engine, device: chosen.device.device } };
 }
@@ -83,7 +83,7 @@ async function examine(
   const fresh = new Map<Device, SelfTestReport>();
   // One at a time, so that measurements do not disturb each other.
   for (const device of devices) {
-    const absent = await whyAbsent(device);
+    const absent = await absenceReason(device);
     let report = known.get(device);
     if (absent) report = { available: false, selfTest: 'skipped', reason: absent, gflops: null };
     else if (!report) {
@@ -97,8 +97,8 @@ async function examine(
 }
 
 /** Why a device cannot exist, as far as is known without starting anything. Null: it must be tested. */
-async function whyAbsent({ engine, device }: Device): Promise<string | null> {
-  if (engine === 'tensorflow') return device === 'gpu' || device === 'node' ? whyMissing(device) : null;
+async function absenceReason({ engine, device }: Device): Promise<string | null> {
+  if (engine === 'tensorflow') return device === 'gpu' || device === 'node' ? missingReason(device) : null;
   const unbuilt = `onnxruntime-node has no ${device} build for ${process.platform} ${process.arch}`;
   try {
     const { listSupportedBackends } = await import('onnxruntime-node');
@@ -120,7 +120,7 @@ function fastest(reports: ReadonlyMap<Device, SelfTestReport>): Measured | null 
   return best;
 }
 
-function reasonNotChosen(device: Device, report: SelfTestReport, chosen: Measured | null): string | null {
+function notChosenReason(device: Device, report: SelfTestReport, chosen: Measured | null): string | null {
   if (report.selfTest !== 'passed' || !chosen || chosen.device === device) return report.reason;
   return `slower than ${chosen.device.engine} ${chosen.device.device}`;
 }

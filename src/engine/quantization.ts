@@ -102,9 +102,9 @@ export function dequantize({ shape, format, values, scales }: Quantized): HostTe
     return { shape, data };
   }
   for (let i = 0; i < data.length; i++) {
-    const [block, place] = [Math.floor(i / blockSize), i % blockSize];
-    const byte = values[format === 'int8-blocks' ? i : block * half + (place % half)] as number;
-    const whole = format === 'int8-blocks' ? byte : (place < half ? byte & 15 : byte >> 4) - 8;
+    const [block, position] = [Math.floor(i / blockSize), i % blockSize];
+    const byte = values[format === 'int8-blocks' ? i : block * half + (position % half)] as number;
+    const whole = format === 'int8-blocks' ? byte : (position < half ? byte & 15 : byte >> 4) - 8;
     data[i] = whole * (scales[block] as number);
   }
   return { shape, data };

@@ -43,7 +43,7 @@ export async function checkPrecision(
   const length = Math.min(textTokens, config.max_position_embeddings);
   const calibration = await textsOf(tokenizer, 'training/parsing.txt', length, calibrationTexts);
   const queries = (await textsOf(tokenizer, 'validation/times.txt', length, comparedTexts)).map((text, index) =>
-    isAutoregressive(config) ? everyPlace(text) : masked(text, maskToken(config), index),
+    isAutoregressive(config) ? allButFirst(text) : masked(text, maskToken(config), index),
   );
   progress('Measuring the f32 model.');
   let smoothing: Smoothing = new Map();
@@ -72,7 +72,7 @@ const formsOf = (smoothing: Smoothing): readonly ServingPrecision[] => [
 ];
 
 interface Measured {
-  /** Of every query [places * vocab_size]. */
+  /** Of every query [positions * vocab_size]. */
   readonly logits: readonly Float32Array[];
   readonly milliseconds: number;
 }
@@ -108,31 +108,31 @@ async function textsOf(tokenizer: Tokenizer, file: string, length: number, count
   if (tokens.length === 0)
     throw new UserError('The model cannot be checked, because its tokenizer has no tokens for code; use it as it is.');
   return Array.from({ length: count }, (_, text) =>
-    Int32Array.from({ length }, (_, place) => tokens[(text * length + place) % tokens.length] as number),
+    Int32Array.from({ length }, (_, position) => tokens[(text * length + position) % tokens.length] as number),
   );
 }
 
-/** A text whose second half is a canvas with every other token masked at random; those places are compared. */
+/** A text whose second half is a canvas with every other token masked at random; those positions are compared. */
 function masked(text: Int32Array, mask: number, seed: number): Query {
   const random = new Random(seed, 'precision check');
   const tokens = text.slice();
   const canvas = Math.floor(text.length / 2);
-  const places: number[] = [];
-  for (let place = canvas; place < text.length; place++) if (random.uniform() < 0.5) places.push(place);
-  if (places.length === 0) places.push(text.length - 1);
-  for (const place of places) tokens[place] = mask;
-  return { tokens, places, canvas };
+  const positions: number[] = [];
+  for (let position = canvas; position < text.length; position++) if (random.uniform() < 0.5) positions.push(position);
+  if (positions.length === 0) positions.push(text.length - 1);
+  for (const position of positions) tokens[position] = mask;
+  return { tokens, positions, canvas };
 }
 
-const everyPlace = (text: Int32Array): Query => ({ tokens: text, places: [...text.keys()].slice(1), canvas: 0 });
+const allButFirst = (text: Int32Array): Query => ({ tokens: text, positions: [...text.keys()].slice(1), canvas: 0 });
 
-/** Mean KL divergence of predictions [places * vocabulary] from exact ones, in nats, and how often the likeliest agree. */
+/** Mean KL divergence of predictions [positions * vocabulary] from exact ones, in nats, and how often the likeliest agree. */
 export function distance(
   exact: readonly Float32Array[],
   found: readonly Float32Array[],
   vocabulary: number,
 ): { readonly kl: number; readonly agreement: number } {
-  let [kl, agreeing, places] = [0, 0, 0];
+  let [kl, agreeing, positions] = [0, 0, 0];
   exact.forEach((logits, text) => {
     for (let start = 0; start < logits.length; start += vocabulary) {
       const p = logDistribution(logits.subarray(start, start + vocabulary));
@@ -140,10 +140,10 @@ export function distance(
       for (let token = 0; token < vocabulary; token++)
         kl += Math.exp(p.values[token] as number) * ((p.values[token] as number) - (q.values[token] as number));
       agreeing += Number(p.likeliest === q.likeliest);
-      places++;
+      positions++;
     }
   });
-  return { kl: Math.max(0, kl / places), agreement: agreeing / places };
+  return { kl: Math.max(0, kl / positions), agreement: agreeing / positions };
 }
 
 function logDistribution(logits: Float32Array): { values: Float64Array; likeliest: number } {

@@ -17,7 +17,7 @@ import { runFile } from '../runs/layout.ts';
 import { evaluationsOf, readAnswers, readEvents, stepsOf } from '../runs/reader.ts';
 import {
   type JobHooks,
-  type JobPlace,
+  type JobLocation,
   type RunningJob,
   readResumable,
   refuseSetting,
@@ -100,7 +100,7 @@ export async function startEvaluation(
     memory: memoryNeeded(parametersOf(prepared.model.config), prepared.model.config),
     versions: { unmask: packageVersion(), node: process.versions.node },
   } as const;
-  return runEvaluation({ place: { root, run }, request, prepared, hooks });
+  return runEvaluation({ location: { root, run }, request, prepared, hooks });
 }
 
 /**
@@ -125,7 +125,7 @@ export async function resumeEvaluation(
       `The problems${request.data === null ? '' : ` in ${request.data}`} have changed since ${dir} was started; start a new evaluation.`,
     );
   return runEvaluation({
-    place: { dir, step: await answersToKeep(dir) },
+    location: { dir, step: await answersToKeep(dir) },
     request,
     prepared: { ...prepared, batch: kept.answers_per_batch },
     hooks,
@@ -207,15 +207,15 @@ async function prepare(
 }
 
 interface EvaluationJob {
-  readonly place: JobPlace;
+  readonly location: JobLocation;
   readonly request: EvaluationRequest;
   readonly prepared: Prepared;
   readonly hooks: EvaluationHooks;
 }
 
-function runEvaluation({ place, request, prepared, hooks }: EvaluationJob): Promise<EvaluationDocument> {
+function runEvaluation({ location, request, prepared, hooks }: EvaluationJob): Promise<EvaluationDocument> {
   return runJob({
-    place,
+    location,
     hooks,
     async work(job) {
       await answerTheRest(job, request, prepared, hooks);
@@ -265,8 +265,13 @@ async function answerTheRest(
     const graded = await gradeAnswers(task, written, { format, asReleased }, { signal, onProgress: onGraded });
     await run.answers(
       graded.map((given, index) => {
-        const place = done + index;
-        return answerRecord(given, names[Math.floor(place / samples)] as string, place % samples, model.tokenizer);
+        const position = done + index;
+        return answerRecord(
+          given,
+          names[Math.floor(position / samples)] as string,
+          position % samples,
+          model.tokenizer,
+        );
       }),
     );
     const elapsed = (performance.now() - begin) / 1000;

@@ -15,7 +15,7 @@ export function framesOf({ tokens, revealedAt, confidence, forwards }: Denoising
   const texts = Array.from(tokens, (token) => tokenizer.decode([token], { special: true }));
   return Array.from({ length: forwards }, (_, step) => {
     const at = <T>(values: ArrayLike<T>) =>
-      texts.map((_, place) => ((revealedAt[place] as number) <= step ? (values[place] as T) : null));
+      texts.map((_, position) => ((revealedAt[position] as number) <= step ? (values[position] as T) : null));
     return { step, tokens: at(texts), revealedAt: at(revealedAt), confidence: at(confidence) };
   });
 }

@@ -22,8 +22,8 @@ export async function writeReport(file: string, data: ReportData, assets?: Repor
 
 /** Reads the page's bundle from the folder of the running program (its URL), or from `dist/` when run from source. */
 export async function loadReportAssets(program: string = import.meta.url): Promise<ReportAssets> {
-  const folders = ['./', '../../dist/'].map((place) => fileURLToPath(new URL(place, program)));
-  const folder = folders.find((place) => existsSync(`${place}report.js`));
+  const folders = ['./', '../../dist/'].map((folder) => fileURLToPath(new URL(folder, program)));
+  const folder = folders.find((folder) => existsSync(`${folder}report.js`));
   if (folder === undefined) {
     throw new UserError(
       `The report's page is missing (no report.js in ${folders[0]}); build it with \`npm run build\`.`,

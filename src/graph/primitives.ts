@@ -104,12 +104,12 @@ function binary(primitive: Binary, first: Operand, second: Operand): Tensor {
   const b = operand(second, a.dtype);
   // Elementwise operations broadcast by themselves, so an explicit broadcast of an operand is not needed.
   const shape = broadcastShapes(a.shape, b.shape);
-  const narrowA = sameShape(b.shape, shape) ? unspread(a) : a;
-  const narrowB = narrowA === a && sameShape(a.shape, shape) ? unspread(b) : b;
+  const narrowA = sameShape(b.shape, shape) ? withoutBroadcast(a) : a;
+  const narrowB = narrowA === a && sameShape(a.shape, shape) ? withoutBroadcast(b) : b;
   return apply(primitive, [narrowA, narrowB], {});
 }
 
-const unspread = (x: Tensor): Tensor => (x.primitive === 'broadcast' ? (x.inputs[0] as Tensor) : x);
+const withoutBroadcast = (x: Tensor): Tensor => (x.primitive === 'broadcast' ? (x.inputs[0] as Tensor) : x);
 
 const elementwise = (inputs: readonly Tensor[]) => {
   const [a, b] = inputs as [Tensor, Tensor];
@@ -436,8 +436,8 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
       return { shape: indices!.shape, dtype: x!.dtype };
     },
     gradient: ({ inputs: [x, indices] }, g) => {
-      const place = oneHot(indices!, x!.shape.at(-1) as number);
-      return [mul(place, reshape(g, [...g.shape, 1])), null];
+      const position = oneHot(indices!, x!.shape.at(-1) as number);
+      return [mul(position, reshape(g, [...g.shape, 1])), null];
     },
   },
   oneHot: {

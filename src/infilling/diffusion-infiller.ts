@@ -74,11 +74,11 @@ export class DiffusionLikelihood {
       const random = new Random(0, 'bound', item.prefix.length, item.middle.length);
       const maskings = maskEvenly(Array<number>(canvasesPerPass).fill(width), random);
       const mask = maskToken(this.#model.config);
-      const canvases = maskings.map(({ masked }) => target.map((token, place) => (masked[place] ? mask : token)));
+      const canvases = maskings.map(({ masked }) => target.map((token, position) => (masked[position] ? mask : token)));
       const rows = await bitsIn(canvases);
       const sums = maskings.map(({ masked, weight }, row) =>
         [...masked.keys()].reduce(
-          (sum, place) => sum + (masked[place] ? weight * rows[row]!(place, target[place] as number) : 0),
+          (sum, position) => sum + (masked[position] ? weight * rows[row]!(position, target[position] as number) : 0),
           0,
         ),
       );
@@ -97,8 +97,8 @@ export class DiffusionLikelihood {
           return canvas;
         });
         const rows = await bitsIn(canvases);
-        for (let place = start; place < Math.min(length, start + canvasesPerPass); place++)
-          bits += rows[place - start]!(place, target[place] as number);
+        for (let position = start; position < Math.min(length, start + canvasesPerPass); position++)
+          bits += rows[position - start]!(position, target[position] as number);
       }
       return bits;
     });
@@ -118,8 +118,8 @@ export class DiffusionLikelihood {
       const positions = [...target.keys()];
       const bitsIn: ReadCanvas['bitsIn'] = async (canvases) => {
         const rows = await session.logits(canvases.map((canvas) => ({ text, tokens: canvas, positions })));
-        return rows.map((row) => (place, token) => {
-          const own = (row[place] as Float32Array).slice();
+        return rows.map((row) => (position, token) => {
+          const own = (row[position] as Float32Array).slice();
           own[maskToken(config)] = Number.NEGATIVE_INFINITY;
           return bitsOf(own, token);
         });
@@ -139,5 +139,5 @@ interface ReadCanvas {
   readonly length: number;
   readonly width: number;
   /** For each canvas a function that returns the bits of a token at a position. */
-  bitsIn(canvases: readonly Int32Array[]): Promise<((place: number, token: number) => number)[]>;
+  bitsIn(canvases: readonly Int32Array[]): Promise<((position: number, token: number) => number)[]>;
 }

@@ -96,8 +96,8 @@ export function leftToRightCompleter(model: LeftToRightModel, generation: Genera
 /** Bits of `tokens`, each predicted from those before it. */
 export async function bitsFromTheLeft(next: NextToken, tokens: readonly number[]): Promise<number> {
   let bits = 0;
-  for (const [place, token] of tokens.entries()) {
-    const [logits] = await next([tokens.slice(0, place)]);
+  for (const [position, token] of tokens.entries()) {
+    const [logits] = await next([tokens.slice(0, position)]);
     bits += bitsOf(logits as Float32Array, token);
   }
   return bits;

@@ -34,7 +34,7 @@ export class Ngram {
     const { stream, predicted } = streamOf(texts, { border: vocabulary, borders: order - 1, contextLength });
     this.#stream = stream;
     const levels: Level[] = [];
-    let starts = predicted.map((place) => place - (order - 1));
+    let starts = predicted.map((position) => position - (order - 1));
     for (let length = order; length >= 1; length--) {
       const sorted = this.#sorted(starts, length);
       const { different, counts } = this.#runs(sorted, length);
@@ -49,8 +49,8 @@ export class Ngram {
   /** The probability of every token after a history, whose last `order - 1` tokens count: [vocabulary]. */
   distribution(history: ArrayLike<number>): Float64Array {
     const known = Array.from({ length: this.order - 1 }, (_, index) => {
-      const place = history.length - (this.order - 1) + index;
-      return place < 0 ? this.vocabulary : (history[place] as number);
+      const position = history.length - (this.order - 1) + index;
+      return position < 0 ? this.vocabulary : (history[position] as number);
     });
     let found = this.#alone;
     for (const level of this.#levels.slice(1)) {
@@ -108,8 +108,8 @@ export class Ngram {
    * The end of a run of one token at a position of the sequences, starting at `at`. Galloping search: the steps
    * double, then halve.
    */
-  #endOfRun(sorted: Int32Array, at: number, end: number, place: number, token: number): number {
-    const isIn = (index: number) => index < end && this.#stream[(sorted[index] as number) + place] === token;
+  #endOfRun(sorted: Int32Array, at: number, end: number, position: number, token: number): number {
+    const isIn = (index: number) => index < end && this.#stream[(sorted[index] as number) + position] === token;
     let step = 1;
     while (isIn(at + step)) step *= 2;
     let last = at + (step >> 1);
@@ -120,11 +120,11 @@ export class Ngram {
   /** Sorts sequences of `length` tokens, given by their starts: a counting sort by each token, last token first. */
   #sorted(starts: Int32Array, length: number): Int32Array {
     let [from, to]: Int32Array[] = [starts.slice(), new Int32Array(starts.length)];
-    for (let place = length - 1; place >= 0; place--) {
+    for (let position = length - 1; position >= 0; position--) {
       const next = new Int32Array(this.vocabulary + 2);
-      for (const start of from!) next[(this.#stream[start + place] as number) + 1]!++;
+      for (const start of from!) next[(this.#stream[start + position] as number) + 1]!++;
       for (let token = 1; token < next.length; token++) next[token]! += next[token - 1] as number;
-      for (const start of from!) to![next[this.#stream[start + place] as number]!++] = start;
+      for (const start of from!) to![next[this.#stream[start + position] as number]!++] = start;
       [from, to] = [to, from];
     }
     return from!;
@@ -147,8 +147,8 @@ export class Ngram {
   }
 
   #isSame(one: number, other: number, length: number): boolean {
-    for (let place = 0; place < length; place++)
-      if (this.#stream[one + place] !== this.#stream[other + place]) return false;
+    for (let position = 0; position < length; position++)
+      if (this.#stream[one + position] !== this.#stream[other + position]) return false;
     return true;
   }
 }
@@ -185,7 +185,7 @@ function streamOf(
   for (const text of parts) {
     at += borders;
     stream.set(text, at);
-    for (let place = contextLength; place < text.length; place++) predicted[count++] = at + place;
+    for (let position = contextLength; position < text.length; position++) predicted[count++] = at + position;
     at += text.length;
   }
   return { stream, predicted: predicted.slice(0, count) };

@@ -56,13 +56,13 @@ const base = 2 ** 20;
 /** Yields the pairs to merge, most frequent first. Each is merged in all words before the next one. New ids begin at `next`. */
 function* mostFrequentPairs(words: readonly Word[], next: number): Generator<[number, number]> {
   const counts = new Map<number, number>();
-  const places = new Map<number, Set<number>>();
+  const wordsWithPair = new Map<number, Set<number>>();
   const note = (pair: number, change: number, word: number) => {
     counts.set(pair, (counts.get(pair) ?? 0) + change);
     if (change < 0) return;
-    const known = places.get(pair);
+    const known = wordsWithPair.get(pair);
     if (known) known.add(word);
-    else places.set(pair, new Set([word]));
+    else wordsWithPair.set(pair, new Set([word]));
   };
   for (const [index, { symbols, count }] of words.entries())
     for (let at = 0; at + 1 < symbols.length; at++) note(pairAt(symbols, at), count, index);
@@ -73,7 +73,7 @@ function* mostFrequentPairs(words: readonly Word[], next: number): Generator<[nu
     const best = queue.pop(counts);
     if (best === null) return;
     const changed = new Set<number>();
-    for (const index of places.get(best) as Set<number>) {
+    for (const index of wordsWithPair.get(best) as Set<number>) {
       const word = words[index] as Word;
       for (let at = 0; at + 1 < word.symbols.length; at++) note(pairAt(word.symbols, at), -word.count, index);
       for (let at = 0; at + 1 < word.symbols.length; at++) changed.add(pairAt(word.symbols, at));
@@ -85,7 +85,7 @@ function* mostFrequentPairs(words: readonly Word[], next: number): Generator<[nu
       }
     }
     counts.delete(best);
-    places.delete(best);
+    wordsWithPair.delete(best);
     changed.delete(best);
     for (const pair of changed) queue.push(pair, counts.get(pair) as number);
     yield [Math.floor(best / base), best % base];

@@ -54,7 +54,7 @@ export interface PlacedTokens {
 const none: PlacedTokens = { tokens: [], positions: [] };
 
 /** The number of rows that passed through the network, and the number of their tokens. */
-export interface Work {
+export interface ReadRequest {
   forwards: number;
   tokens: number;
 }
@@ -72,11 +72,11 @@ export class ContextReader {
   /** Returns the weights as nodes of a new program. */
   readonly #weights: () => Weights;
   readonly #programs: ProgramCache;
-  readonly #work: Work;
+  readonly #work: ReadRequest;
   #open = 0;
 
   /** `state` holds the weights that `weights` returns as nodes. Every pass is counted in `work`. */
-  constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: Work) {
+  constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: ReadRequest) {
     if (config.attention === 'block-causal')
       throw new Error('keys and values of a context cannot be kept with block-causal attention');
     this.#config = config;
@@ -137,7 +137,7 @@ export class ContextReader {
     const rows = new Int32Array(batch * wanted);
     for (let row = 0; row < batch; row++) {
       tokens.set(canvases[row] ?? [], row * length);
-      for (let place = 0; place < wanted; place++) rows[row * wanted + place] = row * length + from + place;
+      for (let i = 0; i < wanted; i++) rows[row * wanted + i] = row * length + from + i;
     }
     const program = await this.#programs.get(`canvas ${batch} ${length} ${capacity} ${wanted}`, () =>
       this.#canvasProgram({ batch, length, capacity, wanted: rows.length }),
@@ -145,7 +145,7 @@ export class ContextReader {
     const { logits } = await program.run(
       {
         tokens: { shape: [batch, length], data: tokens },
-        positions: { shape: [length], data: Int32Array.from({ length }, (_, place) => position + place) },
+        positions: { shape: [length], data: Int32Array.from({ length }, (_, i) => position + i) },
         rows: { shape: [rows.length], data: rows },
         // An empty context consists of padding, so all of its keys are masked.
         present: context.present,

@@ -10,7 +10,7 @@ export const fillsFromTheLeft = (config: ModelConfig): boolean =>
  * al., "Efficient training of language models to fill in the middle", arXiv 2207.14255, section 3). Existing special tokens
  * serve as sentinels: the mask marks the gap, and the end of text follows the suffix.
  */
-export const givenForMiddle = (
+export const contextOfMiddle = (
   prefix: readonly number[],
   suffix: readonly number[],
   { mask, eos }: { readonly mask: number; readonly eos: number },
@@ -48,7 +48,7 @@ export function middleFormat(config: ModelConfig, tokenizer: Tokenizer): MiddleF
     return {
       readsSuffix: true,
       overhead: 2,
-      promptFor: (prefix, suffix) => givenForMiddle(prefix, suffix, special),
+      promptFor: (prefix, suffix) => contextOfMiddle(prefix, suffix, special),
       ends: [eom],
     };
   }

@@ -7,7 +7,7 @@ import { UserError } from '../platform/errors.ts';
 import { writeAdapter } from './adapter-folder.ts';
 import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
-import { ContextReader, type Work } from './context-reader.ts';
+import { ContextReader, type ReadRequest } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
 import { type Adapter, lookUp, trainedShapes } from './lora.ts';
 import { assertMemory, keptBytes } from './memory.ts';
@@ -43,7 +43,7 @@ export class LanguageModel {
   /** The weights that training changes: those of the adapter if there is one, otherwise all weights. */
   readonly trained: ReadonlyMap<string, Shape>;
   /** The rows and tokens that were computed since the model was loaded. */
-  readonly work: Work = { forwards: 0, tokens: 0 };
+  readonly work: ReadRequest = { forwards: 0, tokens: 0 };
   readonly #programs: ProgramCache;
   /** Frozen weights to release with this model; null if they are part of `state` or belong to another model. */
   readonly #base: State | null;
@@ -80,15 +80,15 @@ export class LanguageModel {
     const { adapter, ...rest } = checkpoint;
     if (adapter) {
       const { precision } = adapter.base;
-      const beside = new Map([...adapter.weights, ...extra]);
-      const base = await LanguageModel.#frozen(engine, checkpoint, precision, keptBytes(sourceOf(beside).shapes));
-      const own = await engine.createState(beside, { over: base });
+      const ownWeights = new Map([...adapter.weights, ...extra]);
+      const base = await LanguageModel.#frozen(engine, checkpoint, precision, keptBytes(sourceOf(ownWeights).shapes));
+      const own = await engine.createState(ownWeights, { over: base });
       return new LanguageModel({ ...rest, adapter: described(adapter), precision }, engine, own, base);
     }
-    const [weights, beside] = [sourceOf(checkpoint.weights), sourceOf(extra)];
+    const [weights, ownWeights] = [sourceOf(checkpoint.weights), sourceOf(extra)];
     const all: TensorSource = {
-      shapes: new Map([...weights.shapes, ...beside.shapes]),
-      read: (name) => (beside.shapes.has(name) ? beside : weights).read(name),
+      shapes: new Map([...weights.shapes, ...ownWeights.shapes]),
+      read: (name) => (ownWeights.shapes.has(name) ? ownWeights : weights).read(name),
     };
     assertMemory(keptBytes(all.shapes));
     const state = await engine.createState(all);
@@ -112,15 +112,15 @@ export class LanguageModel {
     return new LanguageModel({ ...checkpoint, precision, adapter: undefined }, engine, state, null);
   }
 
-  /** @param beside bytes of memory needed in addition to the weights */
+  /** @param ownWeights bytes of memory needed in addition to the weights */
   static async #frozen(
     engine: Engine,
     { config, weights }: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
     precision: Precision,
-    beside = 0,
+    ownWeights = 0,
   ): Promise<State> {
     const quantized = quantizedWeights(config, precision);
-    assertMemory(keptBytes(sourceOf(weights).shapes, engine.keepsQuantized ? quantized : undefined) + beside);
+    assertMemory(keptBytes(sourceOf(weights).shapes, engine.keepsQuantized ? quantized : undefined) + ownWeights);
     return engine.createState(weights, { frozen: true, quantized });
   }
 
@@ -165,7 +165,7 @@ export class LanguageModel {
   }
 
   /**
-   * Computes the logits at the target positions of each row: one Float32Array [places.length * vocab_size] per query, in
+   * Computes the logits at the target positions of each row: one Float32Array [positions.length * vocab_size] per query, in
    * order. Rows of different lengths are padded to a bucket of lengths, and every pass to a bucket of batch sizes, so that
    * few programs are compiled.
    */
@@ -233,13 +233,13 @@ export class LanguageModel {
     const padded = queries.some(({ tokens }) => tokens.length !== length);
     // With a small vocabulary, computing all logits costs less than compiling a program per number of target positions.
     const everywhere = this.config.vocab_size <= this.config.hidden_size;
-    const wanted = queries.reduce((count, { places }) => count + places.length, 0);
+    const wanted = queries.reduce((count, { positions }) => count + positions.length, 0);
     const rows = everywhere ? null : 2 ** Math.ceil(Math.log2(Math.max(1, wanted)));
     const tokens = new Int32Array(batch * length).fill(this.config.pad_token_id);
     const present = new Float32Array(padded ? batch * length : 0);
     const split = this.config.attention === 'prefix-lm';
     const canvas = new Float32Array(split ? batch * length : 0);
-    const flatPlaces = queries.flatMap(({ places }, row) => places.map((place) => row * length + place));
+    const flatPositions = queries.flatMap(({ positions }, row) => positions.map((position) => row * length + position));
     queries.forEach((query, row) => {
       tokens.set(query.tokens, row * length);
       if (padded) present.fill(1, row * length, row * length + query.tokens.length);
@@ -259,13 +259,13 @@ export class LanguageModel {
     if (split) feeds.canvas = { shape: [batch, length], data: canvas };
     if (rows !== null) {
       const data = new Int32Array(rows);
-      data.set(flatPlaces);
+      data.set(flatPositions);
       feeds.rows = { shape: [rows], data };
     }
     const { logits } = await program.run(feeds, this.state);
     this.work.forwards += queries.length;
     this.work.tokens += queries.length * length;
-    return cut(logits!.data as Float32Array, queries, this.config.vocab_size, everywhere ? flatPlaces : null);
+    return cut(logits!.data as Float32Array, queries, this.config.vocab_size, everywhere ? flatPositions : null);
   }
 
   #forward(batch: number, length: number, rows: number | null, padded: boolean): Program {
@@ -275,8 +275,8 @@ export class LanguageModel {
       present: padded ? input('present', [batch, length]) : undefined,
       canvas: this.config.attention === 'prefix-lm' ? input('canvas', [batch, length]) : undefined,
     });
-    const places = rows === null ? undefined : input('rows', [rows], 'i32');
-    return defineProgram('forward', { outputs: { logits: logitsAt(this.config, weight, states, places) } });
+    const positions = rows === null ? undefined : input('rows', [rows], 'i32');
+    return defineProgram('forward', { outputs: { logits: logitsAt(this.config, weight, states, positions) } });
   }
 
   #weights(): Weights {
@@ -297,12 +297,12 @@ function cut(
   rows: readonly number[] | null,
 ): Float32Array[] {
   let next = 0;
-  return queries.map(({ places }) => {
+  return queries.map(({ positions }) => {
     const start = next;
-    next += places.length;
+    next += positions.length;
     if (rows === null) return logits.subarray(start * vocabulary, next * vocabulary);
-    const own = new Float32Array(places.length * vocabulary);
-    for (let index = 0; index < places.length; index++) {
+    const own = new Float32Array(positions.length * vocabulary);
+    for (let index = 0; index < positions.length; index++) {
       const row = rows[start + index] as number;
       own.set(logits.subarray(row * vocabulary, (row + 1) * vocabulary), index * vocabulary);
     }

@@ -11,7 +11,7 @@ import { weightShapes } from './transformer.ts';
 const bytesOfNumber = 4;
 /** Tokens of the forward pass that activations are estimated for, and how many of its positions need logits. */
 const passTokens = 1024;
-const wantedPlaces = 192;
+const assumedQueryPositions = 192;
 
 /** The number of parameters of a model. */
 export const parametersOf = (config: ModelConfig): number =>
@@ -32,7 +32,7 @@ export function memoryNeeded(parameters: number, config: ModelConfig | null): nu
   );
   const layer = tokens * (8 * config.hidden_size + Math.max(...wide));
   const attention = 2 * config.num_attention_heads * tokens ** 2;
-  const logits = 2 * Math.min(wantedPlaces, tokens) * config.vocab_size;
+  const logits = 2 * Math.min(assumedQueryPositions, tokens) * config.vocab_size;
   return (parameters + layer + attention + logits) * bytesOfNumber;
 }
 

@@ -52,26 +52,26 @@ export const formName = ({ precision, smoothing }: ServingPrecision): string =>
  */
 export async function readServingPrecision(folder: string): Promise<ServingPrecision> {
   const plain: ServingPrecision = { precision: 'f32' };
-  const place = await placeOf(folder);
-  if (!(await exists(place.check))) return plain;
-  const check = checkSchema.safeParse(await readJson(place.check).catch(() => null)).data;
-  if (check?.key !== place.key) return plain;
+  const location = await cacheFilesOf(folder);
+  if (!(await exists(location.check))) return plain;
+  const check = checkSchema.safeParse(await readJson(location.check).catch(() => null)).data;
+  if (check?.key !== location.key) return plain;
   const precision = precisions.find((one) => one === check.chosen.replace(smooth, ''));
   if (precision === undefined) return plain;
   if (!check.chosen.endsWith(smooth)) return { precision };
-  const smoothing = await readSafetensors(place.smoothing).catch(() => null);
+  const smoothing = await readSafetensors(location.smoothing).catch(() => null);
   return smoothing ? { precision, smoothing } : plain;
 }
 
 /** Stores the result of a check for `readServingPrecision`. */
 export async function keepServingPrecision(folder: string, check: PrecisionCheck, smoothing: Smoothing): Promise<void> {
-  const place = await placeOf(folder);
-  await writeSafetensors(place.smoothing, smoothing);
-  await writeJson(place.check, { key: place.key, ...check });
+  const location = await cacheFilesOf(folder);
+  await writeSafetensors(location.smoothing, smoothing);
+  await writeJson(location.check, { key: location.key, ...check });
 }
 
 /** The paths of the record of a folder, and a key made of the weight files, the version of Unmask and the processor. */
-async function placeOf(folder: string): Promise<{ key: string; check: string; smoothing: string }> {
+async function cacheFilesOf(folder: string): Promise<{ key: string; check: string; smoothing: string }> {
   const whole = await realpath(folder);
   const files = await Promise.all(
     (await weightFiles(folder)).map(async (file) => {

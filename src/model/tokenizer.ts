@@ -17,7 +17,7 @@ export interface TokenizerFiles {
 const mostIds = 2 ** 24;
 
 /** The token ids in `tokenizer.json`, as far as the file can be parsed. */
-function statedIds(tokenizer: unknown): unknown[] {
+function declaredIds(tokenizer: unknown): unknown[] {
   const { model, added_tokens: added } = (tokenizer ?? {}) as {
     model?: { vocab?: unknown } | null;
     added_tokens?: unknown;
@@ -59,7 +59,7 @@ export class Tokenizer {
     const config = existsSync(template) ? { ...written, chat_template: await readText(template) } : written;
     const isBare = !existsSync(file) && existsSync(path.join(folder, 'vocab.json'));
     const tokenizer = isBare ? await byteLevelTokenizer(folder, config) : ((await readJson(file)) as object);
-    const wrong = statedIds(tokenizer).find(
+    const wrong = declaredIds(tokenizer).find(
       (id) => !(Number.isInteger(id) && 0 <= (id as number) && (id as number) < mostIds),
     );
     if (wrong !== undefined)

@@ -96,7 +96,7 @@ export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): 
   const positions = rotaryTables(
     config,
     length,
-    doubled && ((place) => (place < doubled.prompt + doubled.length ? place : place - doubled.length)),
+    doubled && ((position) => (position < doubled.prompt + doubled.length ? position : position - doubled.length)),
   );
   const visible = visibility(config, rows);
   return layers(config, weight, rows.tokens, (_, of, x) => {
@@ -219,7 +219,7 @@ function visibility(config: ModelConfig, { tokens, present, canvas, doubled }: R
   const rule = doubled
     ? doubledCausal(doubled)
     : config.attention === 'prefix-lm'
-      ? givenFirst(canvas, asKey)
+      ? withPrefixKeys(canvas, asKey)
       : config.attention === 'causal'
         ? causal(length)
         : blockCausal(config, length);
@@ -229,7 +229,7 @@ function visibility(config: ModelConfig, { tokens, present, canvas, doubled }: R
 /** The mask that is added to the scores of keys: 0 where `seen` is 1, and a large negative number where it is 0. */
 export const unseen = (seen: Tensor): Tensor => mul(sub(1, seen), hidden);
 
-function givenFirst(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): Tensor {
+function withPrefixKeys(canvas: Tensor | undefined, asKey: (x: Tensor) => Tensor): Tensor {
   if (!canvas) throw new Error('prefix-lm attention needs to know where the canvas is');
   const [batch, length] = canvas.shape as [number, number];
   return mul(reshape(unseen(canvas), [batch, 1, 1, length, 1]), asKey(canvas));
@@ -244,10 +244,10 @@ function blockCausal(config: ModelConfig, length: number): Tensor {
 }
 
 function doubledCausal({ prompt, length, block }: DoubledCanvas): Tensor {
-  const blockOf = (place: number) => {
-    if (place < prompt) return { index: -1, clean: true };
-    const clean = place < prompt + length;
-    return { index: Math.floor((place - prompt - (clean ? 0 : length)) / block), clean };
+  const blockOf = (position: number) => {
+    if (position < prompt) return { index: -1, clean: true };
+    const clean = position < prompt + length;
+    return { index: Math.floor((position - prompt - (clean ? 0 : length)) / block), clean };
   };
   return ruleOf(prompt + 2 * length, (query, key) => {
     const [from, to] = [blockOf(query), blockOf(key)];
@@ -267,7 +267,7 @@ function ruleOf(length: number, sees: (query: number, key: number) => boolean): 
 export function rotaryTables(
   config: ModelConfig,
   length: number,
-  positionOf: (place: number) => number = (place) => place,
+  positionOf: (position: number) => number = (position) => position,
 ): Positions {
   const half = rotaryDimensions(config) / 2;
   const frequencies = Array.from({ length: half }, (_, pair) =>
@@ -275,11 +275,11 @@ export function rotaryTables(
   );
   const cosines = new Float32Array(length * half);
   const sines = new Float32Array(length * half);
-  for (let place = 0; place < length; place++)
+  for (let position = 0; position < length; position++)
     for (let pair = 0; pair < half; pair++) {
-      const angle = positionOf(place) * (frequencies[pair] as number);
-      cosines[place * half + pair] = Math.cos(angle);
-      sines[place * half + pair] = Math.sin(angle);
+      const angle = positionOf(position) * (frequencies[pair] as number);
+      cosines[position * half + pair] = Math.cos(angle);
+      sines[position * half + pair] = Math.sin(angle);
     }
   const shape = [length, half];
   return { cosines: constant({ shape, data: cosines }), sines: constant({ shape, data: sines }) };

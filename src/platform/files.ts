@@ -11,7 +11,7 @@ export async function writeAtomic(file: string, data: string | Uint8Array): Prom
   const content = typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length);
   await writing(file, async () => {
     await mkdir(path.dirname(file), { recursive: true });
-    await whenFree(() => writeFileAtomic(file, content));
+    await retryWhileLocked(() => writeFileAtomic(file, content));
   });
 }
 
@@ -28,7 +28,7 @@ export async function writeAtomicParts(file: string, parts: AsyncIterable<Uint8A
       } finally {
         await handle.close();
       }
-      await whenFree(() => rename(unfinished, file));
+      await retryWhileLocked(() => rename(unfinished, file));
     } catch (error) {
       await rm(unfinished, { force: true });
       throw error;
@@ -55,7 +55,7 @@ export async function writing<T>(file: string, write: () => Promise<T>): Promise
 }
 
 /** Replaces a file. On Windows it retries, because replacing a file fails while another process reads it. */
-async function whenFree(replace: () => Promise<void>): Promise<void> {
+async function retryWhileLocked(replace: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await replace();

@@ -3,7 +3,7 @@ import { UsageError } from './errors.ts';
 import { readJson } from './files.ts';
 
 /** Settings from the user: a JSON file, and `NAME=VALUE` pairs that take precedence. */
-export interface GivenSettings {
+export interface SuppliedSettings {
   readonly file?: string | undefined;
   readonly pairs: readonly string[];
 }
@@ -14,7 +14,7 @@ export interface GivenSettings {
  */
 export async function readSettings<T extends z.ZodRawShape>(
   schema: z.ZodObject<T>,
-  given: GivenSettings,
+  given: SuppliedSettings,
   defaults: Readonly<Record<string, unknown>> = {},
 ): Promise<z.infer<z.ZodObject<T>>> {
   const values: Record<string, unknown> = { ...defaults };

@@ -65,11 +65,11 @@ export const baseOf = 'base-of.json';
 /** Records that the adapters of a run use this checkpoint as their base, so that it is kept while that run exists. */
 export async function keepAsBase(checkpoint: string, run: string): Promise<void> {
   const file = path.join(checkpoint, baseOf);
-  await writeJson(file, [...(await runsBeside(checkpoint)), run]);
+  await writeJson(file, [...(await runsThatUse(checkpoint)), run]);
 }
 
 /** The existing runs whose adapters use a checkpoint as their base. */
-export async function runsBeside(checkpoint: string): Promise<string[]> {
+export async function runsThatUse(checkpoint: string): Promise<string[]> {
   const noted = await readJson(path.join(checkpoint, baseOf)).catch(() => []);
   return (Array.isArray(noted) ? noted : []).filter((run): run is string => typeof run === 'string' && existsSync(run));
 }
@@ -83,7 +83,7 @@ export async function retainCheckpoints(
   const newest = new Set(checkpoints.slice(Math.max(0, checkpoints.length - keep.last)).map(({ step }) => step));
   for (const checkpoint of checkpoints) {
     if (newest.has(checkpoint.step) || checkpoint.step === keep.best) continue;
-    if ((await runsBeside(checkpoint.dir)).length === 0) await removeFolder(checkpoint.dir);
+    if ((await runsThatUse(checkpoint.dir)).length === 0) await removeFolder(checkpoint.dir);
   }
 }
 

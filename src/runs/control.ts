@@ -12,11 +12,11 @@ import { runControlSchema } from './records.ts';
  * it is obeyed. `asker` stands at the head of the id, so that who asked can be told from it. Throws a `UserError` where
  * no process runs it: nobody would read the request.
  */
-export async function requestControl(dir: string, want: RunRequest, asker?: string): Promise<string> {
+export async function requestControl(dir: string, want: RunRequest, requester?: string): Promise<string> {
   if ((await lockHolder(dir)) === null) {
     throw new UserError(`No process runs ${dir}, so there is nothing to ${want}; resume the run to go on with it.`);
   }
-  const control: RunControl = { want, id: [asker, randomUUID()].filter(Boolean).join(':') };
+  const control: RunControl = { want, id: [requester, randomUUID()].filter(Boolean).join(':') };
   await writeJson(runFile(dir).control, control);
   return control.id;
 }

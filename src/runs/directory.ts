@@ -3,7 +3,7 @@ import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
 import { writeJson, writing } from '../platform/files.ts';
 import type { RunConfiguration } from '../protocol/run.ts';
-import { listCheckpoints, runsBeside } from './checkpoints.ts';
+import { listCheckpoints, runsThatUse } from './checkpoints.ts';
 import { filterJsonLines, keepFirstLines } from './json-lines.ts';
 import { namesIn, runFile, stepName, stepOf, stepsIn } from './layout.ts';
 import { acquireLock } from './lock.ts';
@@ -92,7 +92,7 @@ export async function deleteRun(dir: string): Promise<void> {
   if (!entry?.isDirectory()) throw new UserError(`${dir} is not a folder; nothing was deleted.`);
   await readConfiguration(dir);
   for (const checkpoint of await listCheckpoints(dir)) {
-    const [other] = await runsBeside(checkpoint.dir);
+    const [other] = await runsThatUse(checkpoint.dir);
     if (other !== undefined)
       throw new UserError(
         `The adapters of ${other} need step ${checkpoint.step} of ${dir} as their base; delete that run first, or merge it with \`unmask merge\`.`,

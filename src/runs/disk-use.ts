@@ -19,12 +19,12 @@ export async function diskUse(home: string): Promise<DiskUse> {
  * The size of a file, or of all files under a folder, in bytes; 0 if it does not exist. Links are not followed. Files
  * that are removed meanwhile, such as a checkpoint of a running job, are not counted.
  */
-export async function bytesOf(place: string): Promise<number> {
-  const found = await lstat(place).catch(() => null);
+export async function bytesOf(location: string): Promise<number> {
+  const found = await lstat(location).catch(() => null);
   if (!found) return 0;
   if (!found.isDirectory()) return found.size;
-  const names = await readdir(place).catch(() => []);
+  const names = await readdir(location).catch(() => []);
   let sum = 0;
-  for (const name of names) sum += await bytesOf(path.join(place, name));
+  for (const name of names) sum += await bytesOf(path.join(location, name));
   return sum;
 }

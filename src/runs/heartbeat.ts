@@ -4,7 +4,7 @@ import { runFile } from './layout.ts';
 /** Milliseconds between two heartbeats. */
 const beatEvery = 2_000;
 /** Milliseconds between two notes of the main thread that its event loop turns. */
-const noteEvery = 250;
+const writeInterval = 250;
 /** Milliseconds without such a note after which the main thread counts as busy. */
 const busyAfter = 1_500;
 /** Milliseconds that the thread gets to end by itself. */
@@ -25,7 +25,7 @@ export function startHeartbeat(dir: string): Heartbeat {
   const turns = new BigInt64Array(answered);
   const note = () => void Atomics.store(turns, 0, BigInt(Date.now()));
   note();
-  const timer = setInterval(note, noteEvery).unref();
+  const timer = setInterval(note, writeInterval).unref();
   const worker = new Worker(new URL('./heartbeat-thread.mjs', import.meta.url), {
     workerData: { file: runFile(dir).heartbeat, answered, every: beatEvery, busyAfter },
     // Loaders of the main thread, as in the tests, are of no use there and slow to start.

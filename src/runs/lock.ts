@@ -11,7 +11,7 @@ import { readRecordIfThere } from './read-record.ts';
 import { runLockSchema } from './records.ts';
 
 /** Locks that this process holds. A process ID alone is not enough: a restarted container may assign it again. */
-const heldHere = new Set<string>();
+const heldByThisProcess = new Set<string>();
 
 /** The exclusive right to write a run directory, held until `release`. */
 export interface HeldLock {
@@ -38,7 +38,7 @@ export async function acquireLock(dir: string): Promise<HeldLock> {
     ...(processStart === null ? {} : { processStart }),
   };
   await writing(file, () => mkdir(dir, { recursive: true }));
-  heldHere.add(lock.token);
+  heldByThisProcess.add(lock.token);
   try {
     while (!(await writing(file, () => createExclusively(file, lock)))) {
       const other = await readRecordIfThere(file, runLockSchema);
@@ -47,7 +47,7 @@ export async function acquireLock(dir: string): Promise<HeldLock> {
       if (await replaceStale(file, other, lock)) break;
     }
   } catch (error) {
-    heldHere.delete(lock.token);
+    heldByThisProcess.delete(lock.token);
     throw error;
   }
   const isOurs = async () => (await readRecordIfThere(file, runLockSchema))?.token === lock.token;
@@ -59,7 +59,7 @@ export async function acquireLock(dir: string): Promise<HeldLock> {
       throw new UserError(`Another process took over ${dir}; this run stops so that the two do not mix.`);
     },
     async release() {
-      heldHere.delete(lock.token);
+      heldByThisProcess.delete(lock.token);
       if (await isOurs()) await rm(file, { force: true });
     },
   };
@@ -81,7 +81,7 @@ export async function assertNotInUse(dir: string): Promise<void> {
 async function mayBeHeld(lock: RunLock): Promise<boolean> {
   if (lock.host !== hostname()) return true;
   if (!isAlive(lock.pid)) return false;
-  if (lock.pid === process.pid) return heldHere.has(lock.token);
+  if (lock.pid === process.pid) return heldByThisProcess.has(lock.token);
   const start = await startOfProcess(lock.pid);
   if (start === null || lock.processStart === undefined) return !isBeforeBoot(lock.startedAt);
   return start === lock.processStart;

@@ -125,13 +125,13 @@ async function readHeartbeat(dir: string): Promise<RunHeartbeat | null> {
 /** What a list shows of one run; a broken file becomes its `error`, so that the list shows the other runs. */
 export async function summarizeRun(dir: string): Promise<RunSummary> {
   const problems: string[] = [];
-  const orNull = <T>(reading: Promise<T>): Promise<T | null> =>
+  const nullIfUnreadable = <T>(reading: Promise<T>): Promise<T | null> =>
     reading.catch((error: unknown) => {
       problems.push(messageOf(error));
       return null;
     });
-  const configuration = await orNull(readConfiguration(dir));
-  const status = await orNull(readStatus(dir));
+  const configuration = await nullIfUnreadable(readConfiguration(dir));
+  const status = await nullIfUnreadable(readStatus(dir));
   const error = status?.error ?? problems[0];
   const { activity, pending, busySince, cores, silentSince } = status ?? {};
   return {

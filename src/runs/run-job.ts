@@ -39,12 +39,12 @@ export interface RunningJob extends WorkContext {
 }
 
 /** Where a job works: in a new run directory under `root`, or in an existing one from the end of `step`. */
-export type JobPlace =
+export type JobLocation =
   | { readonly root: string; readonly run: NewRun }
   | { readonly dir: string; readonly step: number; readonly steps?: number | undefined };
 
 export interface Job<Result> {
-  readonly place: JobPlace;
+  readonly location: JobLocation;
   readonly hooks: JobHooks & { readonly onWarning?: ((text: string) => void) | undefined };
   /** Does the work; what it returns becomes `result.json`. */
   work(job: RunningJob): Promise<Result>;
@@ -59,9 +59,9 @@ export interface Job<Result> {
  *
  * @throws Interrupted if the run was stopped; the error of the work if it failed
  */
-export async function runJob<Result>({ place, hooks, work, dispose }: Job<Result>): Promise<Result> {
+export async function runJob<Result>({ location, hooks, work, dispose }: Job<Result>): Promise<Result> {
   try {
-    const run = await open(place);
+    const run = await open(location);
     const heartbeat = startHeartbeat(run.dir);
     const watch = new ControlWatch(run, hooks.signal);
     try {
@@ -83,13 +83,13 @@ export async function runJob<Result>({ place, hooks, work, dispose }: Job<Result
   }
 }
 
-async function open(place: JobPlace): Promise<RunWriter> {
+async function open(location: JobLocation): Promise<RunWriter> {
   const run =
-    'run' in place
-      ? await RunWriter.create(place.root, place.run)
-      : await RunWriter.resume(place.dir, place.step, place.steps);
+    'run' in location
+      ? await RunWriter.create(location.root, location.run)
+      : await RunWriter.resume(location.dir, location.step, location.steps);
   const { kind, device, versions } = run.configuration;
-  const how = 'run' in place ? 'Started' : `Resumed after step ${place.step}`;
+  const how = 'run' in location ? 'Started' : `Resumed after step ${location.step}`;
   await run.log(`${how}: ${kind} on ${device.engine} ${device.device}, unmask ${versions.unmask ?? 'unknown'}.`);
   return run;
 }
@@ -141,12 +141,12 @@ async function closeAfter(run: RunWriter, error: unknown, signal: AbortSignal): 
 function stopMessage({ configuration, dir, status }: RunWriter): { sentence: string; command: string } {
   const { kind } = configuration;
   const { step, steps } = status;
-  const place: Partial<Record<RunKind, string>> = {
+  const location: Partial<Record<RunKind, string>> = {
     evaluate: ` after ${step} of ${steps} answers`,
     discover: '; the results so far are kept',
   };
   return {
-    sentence: `Stopped${place[kind] ?? ` after step ${step}`}.`,
+    sentence: `Stopped${location[kind] ?? ` after step ${step}`}.`,
     command: resumeCommand(configuration, dir),
   };
 }

@@ -7,7 +7,7 @@ import type { TextAtCursor } from './inline/text-at-cursor.ts';
 import { trimCompletion } from './inline/trim.ts';
 
 /** Where alternatives are to be inserted. */
-export interface JudgedPlace {
+export interface JudgedGap {
   /** VS Code's id. */
   readonly languageId: string;
   readonly text: TextAtCursor;
@@ -19,14 +19,14 @@ export interface JudgedPlace {
  * once, whether that happens while others are still being made or at the end.
  */
 export class AlternativeJudge {
-  readonly #place: JudgedPlace;
+  readonly #gap: JudgedGap;
   readonly #syntax: GapSyntax;
   readonly #judged = new Map<Infilling, TracedAlternative>();
   readonly #texts = new Set<string>();
 
-  constructor(place: JudgedPlace) {
-    this.#place = place;
-    this.#syntax = new GapSyntax(place.languageId, place.text);
+  constructor(index: JudgedGap) {
+    this.#gap = index;
+    this.#syntax = new GapSyntax(index.languageId, index.text);
   }
 
   /** Whether an alternative would be shown before any that is made after it. */
@@ -39,7 +39,7 @@ export class AlternativeJudge {
   judge(made: Infilling): TracedAlternative {
     const known = this.#judged.get(made);
     if (known) return known;
-    const { text: at, singleLine } = this.#place;
+    const { text: at, singleLine } = this.#gap;
     const { text: raw, ended, meanConfidence: confidence } = made;
     const untrimmed = trimCompletion(raw, at, { singleLine, ended });
     const candidate: Candidate = { text: withoutOverlap(untrimmed, at.suffix), untrimmed, confidence };
@@ -58,10 +58,10 @@ export class AlternativeJudge {
   /** The alternative that is shown first, and its index; the first one if none would be shown. */
   async shownFirst(
     made: readonly Infilling[],
-  ): Promise<{ readonly alternative: TracedAlternative; readonly place: number }> {
+  ): Promise<{ readonly alternative: TracedAlternative; readonly index: number }> {
     const judged = made.map((alternative) => this.judge(alternative));
     const order = await this.order(made);
-    const place = order.find((one) => judged[one]!.discardedBy === null) ?? 0;
-    return { alternative: judged[place] as TracedAlternative, place };
+    const index = order.find((one) => judged[one]!.discardedBy === null) ?? 0;
+    return { alternative: judged[index] as TracedAlternative, index };
   }
 }

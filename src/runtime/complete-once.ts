@@ -13,7 +13,7 @@ export interface CompletedOnce {
   /** The alternative that an editor shows first; the first one if an editor would show none. */
   readonly alternative: TracedAlternative;
   /** Its index among the alternatives that were made. */
-  readonly place: number;
+  readonly index: number;
   readonly forwards: number;
 }
 

@@ -14,7 +14,7 @@ import type { TextAtCursor } from './inline/text-at-cursor.ts';
 import { LatencyMeter } from './latency.ts';
 import { Cancelled, type Priority, type Scheduler } from './scheduler.ts';
 
-/** A request for completions at a place of a document. */
+/** A request for completions at a position in a document. */
 export interface CompletionQuery {
   readonly uri: string;
   readonly languageId: string;
@@ -47,7 +47,7 @@ export interface CompletionAnswer {
   readonly trace: CompletionTrace;
 }
 
-interface Made {
+interface CompletionResult {
   readonly alternatives: readonly TracedAlternative[];
   readonly contextTokens: number;
   readonly forwards: number;
@@ -61,9 +61,9 @@ interface Made {
 export class Completions {
   readonly latency = new LatencyMeter();
   readonly #parts: CompletionParts;
-  readonly #cache = new SuggestionCache<Made | null>();
+  readonly #cache = new SuggestionCache<CompletionResult | null>();
   readonly #answers: CompletionAnswer[] = [];
-  /** Ends the request of a document that a newer one takes the place of. */
+  /** Ends the request that a newer one for the same document replaces. */
   readonly #pending = new Map<string, AbortController>();
   #requests = 0;
   /** How often it forgot: what was begun before the last time is not kept. */
@@ -115,7 +115,7 @@ export class Completions {
     return answer;
   }
 
-  /** Prepares the suggestion at a place where the user is likely to be next. */
+  /** Prepares the suggestion at a position where the user is likely to be next. */
   async prefetch(query: CompletionQuery): Promise<void> {
     if (!this.#parts.settings().prefetch || this.#cache.get(query.uri, query.text)) return;
     const path = new DecisionPath(query, -1, this.#parts.now);
@@ -143,9 +143,9 @@ export class Completions {
       path.step(`No key was pressed for ${debounce} ms.`);
     }
     // The whole text is parsed for this, so only where something would be shown or made.
-    const place = await this.#unwantedPlace(query);
-    if (place) {
-      path.ends(...place);
+    const unwanted = await this.#unwantedPlace(query);
+    if (unwanted) {
+      path.ends(...unwanted);
       return [];
     }
     if (known) {
@@ -196,7 +196,7 @@ export class Completions {
     if (priority !== 'prefetch') this.latency.add(this.#parts.now() - queued);
     const judged = await this.#inOrder(infilled, path, judge);
     const written = infilled.alternatives.reduce((sum, { length }) => sum + length + 1, 0);
-    const made: Made = {
+    const made: CompletionResult = {
       alternatives: judged,
       contextTokens: infilled.contextTokens,
       forwards: infilled.forwards,
@@ -217,7 +217,7 @@ export class Completions {
     const judged = alternatives.map((alternative) => judge.judge(alternative));
     const order = await path.during('syntax', () => judge.order(alternatives));
     if (order[0] !== 0) path.step('A later alternative leaves fewer syntax errors and is shown first.');
-    return order.map((place) => judged[place] as TracedAlternative);
+    return order.map((index) => judged[index] as TracedAlternative);
   }
 
   #refusal({ languageId, listIsOpen, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
@@ -244,9 +244,9 @@ export class Completions {
     if (trigger === 'invoked' || this.#parts.settings().inCommentsAndStrings) return null;
     const whole = text.prefix + text.suffix;
     if (whole.length > longestParsed) return null;
-    const place = await commentOrStringAt(languageId, whole, text.prefix.length);
-    if (place === 'comment') return ['in-comment', `The cursor is in a comment. ${enableHere}`];
-    if (place === 'string') return ['in-string', `The cursor is in a string. ${enableHere}`];
+    const found = await commentOrStringAt(languageId, whole, text.prefix.length);
+    if (found === 'comment') return ['in-comment', `The cursor is in a comment. ${enableHere}`];
+    if (found === 'string') return ['in-string', `The cursor is in a string. ${enableHere}`];
     return null;
   }
 }
@@ -264,7 +264,7 @@ class DecisionPath {
   #outcome: CompletionOutcome = 'failed';
   #reason = '';
   #multiline: boolean | null = null;
-  #made: Made | null = null;
+  #made: CompletionResult | null = null;
   #source: CompletionTrace['source'] = null;
 
   constructor(query: CompletionQuery, id: number, now: () => number) {
@@ -295,7 +295,7 @@ class DecisionPath {
     this.step(`${singleLine ? 'Single line' : 'Multiple lines'} at this position (multiline: ${mode}).`);
   }
 
-  made(made: Made | null, source: CompletionTrace['source']): void {
+  made(made: CompletionResult | null, source: CompletionTrace['source']): void {
     this.#made = made;
     this.#source = source;
   }

@@ -20,7 +20,7 @@ export interface DenoiseHooks {
 /** Characters before the cursor that are shown with a denoising. */
 const shownBefore = 400;
 
-/** Completes at a place and keeps every step of every alternative; nothing is trimmed or discarded. */
+/** Completes at a position and keeps every step of every alternative; nothing is trimmed or discarded. */
 export async function denoiseHere(
   getModel: () => Promise<LanguageModel>,
   { text, uri, languageId }: CompletionQuery,
@@ -54,7 +54,7 @@ export async function denoiseHere(
   });
   await Promise.all(sending);
   const judge = new AlternativeJudge({ languageId, text, singleLine });
-  const { place: best } = await judge.shownFirst(result.alternatives);
+  const { index: best } = await judge.shownFirst(result.alternatives);
   return {
     best,
     alternatives: result.alternatives.map(({ text: written, meanConfidence }, alternative) => ({

@@ -14,16 +14,16 @@ export function frameOf(
   { tokens, revealedAt, confidence, runnersUp, forwards }: Canvas,
   { config, tokenizer }: Pick<LanguageModel, 'config' | 'tokenizer'>,
 ): Frame {
-  const isOpen = (place: number) => tokens[place] === config.mask_token_id;
-  const at = <T>(value: (place: number) => T) =>
-    Array.from(tokens, (_, place) => (isOpen(place) ? null : value(place)));
+  const isOpen = (position: number) => tokens[position] === config.mask_token_id;
+  const at = <T>(value: (position: number) => T) =>
+    Array.from(tokens, (_, position) => (isOpen(position) ? null : value(position)));
   // Positions from the end of the middle on are empty.
   const textOf = (token: number) => (token === config.eom_token_id ? '' : tokenizer.decode([token]));
   return {
     step: forwards - 1,
-    tokens: at((place) => textOf(tokens[place] as number)),
-    revealedAt: at((place) => revealedAt[place] as number),
-    confidence: at((place) => confidence[place] as number),
+    tokens: at((position) => textOf(tokens[position] as number)),
+    revealedAt: at((position) => revealedAt[position] as number),
+    confidence: at((position) => confidence[position] as number),
     ...(runnersUp
       ? {
           runnersUp: runnersUp.map(

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** The request was cancelled, or a newer one took its place. */
+/** The request was cancelled, or a newer one replaced it. */
 export class Cancelled extends Error {
   override readonly name = 'Cancelled';
 }

@@ -86,9 +86,9 @@ function firstInside(status: string): number | null {
 
 /** Bubblewrap reads the filter to its end, so every run opens it again. */
 async function withFilter<T>(stage: Stage, filter: Buffer, work: (descriptor: number) => Promise<T>): Promise<T> {
-  const place = path.join(stage.folder, 'filter');
-  writeFileSync(place, filter);
-  const file = await open(place);
+  const location = path.join(stage.folder, 'filter');
+  writeFileSync(location, filter);
+  const file = await open(location);
   try {
     return await work(file.fd);
   } finally {
@@ -113,7 +113,7 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, context: Laun
     ...Object.entries(syntheticFiles).map(([inside, content]) => ({ inside, content })),
     ...(job.files ?? []),
   ];
-  const places = stage.write(supplied);
+  const locations = stage.write(supplied);
   const args = [
     ...['--unshare-all', '--unshare-user', '--disable-userns', '--die-with-parent', '--new-session'],
     ...['--uid', String(nobody), '--gid', String(nobody)],
@@ -128,7 +128,7 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, context: Laun
       ...['--tmpfs', folder],
     ]),
     ...shown.flatMap(({ inside }, index) => ['--ro-bind', sources[index] as string, pathInside(inside, shown[index]!)]),
-    ...supplied.flatMap(({ inside }) => ['--ro-bind', places.get(inside) as string, within('/', inside)]),
+    ...supplied.flatMap(({ inside }) => ['--ro-bind', locations.get(inside) as string, within('/', inside)]),
     // The / and /dev that bubblewrap creates are also in memory, without a size limit.
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/work'],
     ...Object.entries({
@@ -206,10 +206,10 @@ const bindDirectly = (shown: readonly ShownPath[]): Sources => ({
 function mountedFor(user: number, shown: readonly ShownPath[], stage: Stage): Sources {
   if (shown.length === 0) return { sources: [], table: null };
   const sources = shown.map(({ host }, index) => {
-    const place = path.join(stage.folder, `shown-${index}`);
-    if (statSync(host).isDirectory()) makeFolder(place, user);
-    else writeFileSync(place, '');
-    return place;
+    const location = path.join(stage.folder, `shown-${index}`);
+    if (statSync(host).isDirectory()) makeFolder(location, user);
+    else writeFileSync(location, '');
+    return location;
   });
   const table = path.join(stage.folder, 'mounts');
   const line = (...fields: readonly string[]) => `${fields.map(escapeForFstab).join(' ')} none bind 0 0\n`;

@@ -141,8 +141,8 @@ function folderOf(controller: string, own: string, mounts: string): string | nul
   if (group === undefined) return null;
   for (const line of lines(mounts)) {
     // Fields: id, parent, device, root, mount point, options, optional ones, '-', type, source, super options.
-    const [place, kind] = line.split(' - ').map((half) => half.split(' ')) as [string[], string[] | undefined];
-    const [root, mounted, type, options] = [place[3], place[4], kind?.[0], kind?.[2]?.split(',') ?? []];
+    const [location, kind] = line.split(' - ').map((half) => half.split(' ')) as [string[], string[] | undefined];
+    const [root, mounted, type, options] = [location[3], location[4], kind?.[0], kind?.[2]?.split(',') ?? []];
     if (root === undefined || mounted === undefined) continue;
     if (controller === '' ? type !== 'cgroup2' : type !== 'cgroup' || !options.includes(controller)) continue;
     const inside = path.posix.relative(root, group);
@@ -154,8 +154,8 @@ function folderOf(controller: string, own: string, mounts: string): string | nul
 /** Whether groups created there count what they should, and whether we may create them and move a process into one. */
 async function isUsable({ folder, memory, processes }: Parent): Promise<boolean> {
   if (memory === 'v2') {
-    const handedOn = (await readOrNothing(path.join(folder, 'cgroup.subtree_control'))).trim().split(/\s+/);
-    if (!(handedOn.includes('memory') && handedOn.includes('pids'))) return false;
+    const delegated = (await readOrNothing(path.join(folder, 'cgroup.subtree_control'))).trim().split(/\s+/);
+    if (!(delegated.includes('memory') && delegated.includes('pids'))) return false;
   }
   try {
     await access(path.join(folder, 'cgroup.procs'), constants.W_OK);

@@ -9,7 +9,7 @@ export interface ShownPath {
 }
 
 /** A file whose content the job supplies. It is read-only inside. */
-export interface GivenFile {
+export interface SuppliedFile {
   /** Relative to the sandbox's root. `snapshot/…` replaces a file of the copied folder. */
   readonly inside: string;
   readonly content: string;
@@ -23,7 +23,7 @@ export interface SandboxJob {
   /** The absolute path of a program on this machine, and its arguments. */
   readonly command: readonly string[];
   readonly shown?: readonly ShownPath[];
-  readonly files?: readonly GivenFile[];
+  readonly files?: readonly SuppliedFile[];
   /**
    * A folder whose content is copied into `work`, where the command may change it. The copy is deleted with the run.
    */

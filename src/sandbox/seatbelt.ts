@@ -58,17 +58,17 @@ async function layOutFolder(root: string, { copied, shown = [], files = [] }: Sa
   else await cp(copied, path.join(root, 'work'), { recursive: true, verbatimSymlinks: true });
   for (const { host, inside } of shown) {
     if (inside === null) continue;
-    const place = within(root, inside);
-    await mkdir(path.dirname(place), { recursive: true });
-    await symlink(host, place);
+    const location = within(root, inside);
+    await mkdir(path.dirname(location), { recursive: true });
+    await symlink(host, location);
   }
   for (const { inside, content } of files) {
     // A path over a file of the snapshot replaces it in the copy.
-    const place = within(root, inside.replace(/^snapshot\//, 'work/'));
-    await mkdir(path.dirname(place), { recursive: true });
-    await rm(place, { force: true });
-    await writeFile(place, content);
-    await chmod(place, 0o444);
+    const location = within(root, inside.replace(/^snapshot\//, 'work/'));
+    await mkdir(path.dirname(location), { recursive: true });
+    await rm(location, { force: true });
+    await writeFile(location, content);
+    await chmod(location, 0o444);
   }
 }
 

@@ -56,7 +56,7 @@ const notImplemented = 0x00050000 | 38;
 const familyNotSupported = 0x00050000 | 97;
 
 /** Offsets in the filter's input: the call's number, the architecture, the low half of the first argument. */
-const place = { number: 0, machine: 4, argument: 16 };
+const location = { number: 0, machine: 4, argument: 16 };
 
 /** The filter for an architecture, ready for `--seccomp`; null if its numbers are not known here. */
 export function seccompFilter(architecture: string = process.arch): Buffer | null {
@@ -65,17 +65,17 @@ export function seccompFilter(architecture: string = process.arch): Buffer | nul
   const numbers = Object.values(refused).map((columns) => columns[machine.column]);
   const instructions: (readonly [code: number, jumpTrue: number, jumpFalse: number, value: number])[] = [
     // System calls by another architecture's numbers (32-bit programs) would bypass the filter.
-    [load, 0, 0, place.machine],
+    [load, 0, 0, location.machine],
     [jumpIfEqual, 1, 0, machine.audit],
     [answer, 0, 0, killProcess],
-    [load, 0, 0, place.number],
+    [load, 0, 0, location.number],
     // So would those of the x32 ABI, which this bit marks on x86_64.
     [jumpIfAtLeast, numbers.length + 2, 0, 0x40000000],
     ...numbers.map((number, index) => [jumpIfEqual, numbers.length + 1 - index, 0, number] as const),
     [jumpIfEqual, 2, 0, socket[machine.column]],
     [answer, 0, 0, allow],
     [answer, 0, 0, notImplemented],
-    [load, 0, 0, place.argument],
+    [load, 0, 0, location.argument],
     ...families.map((family, index) => [jumpIfEqual, families.length - index, 0, family] as const),
     [answer, 0, 0, familyNotSupported],
     [answer, 0, 0, allow],

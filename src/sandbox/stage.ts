@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { GivenFile } from './sandbox.ts';
+import type { SuppliedFile } from './sandbox.ts';
 
 /**
  * A temporary folder for the files of one run, readable by the user that runs it. The files are few and small, so
@@ -10,7 +10,7 @@ import type { GivenFile } from './sandbox.ts';
 export interface Stage {
   readonly folder: string;
   /** Writes the job's files. Returns their locations on this machine. */
-  write(files: readonly GivenFile[]): Map<string, string>;
+  write(files: readonly SuppliedFile[]): Map<string, string>;
   remove(): void;
 }
 
@@ -27,25 +27,25 @@ export function openStage(user: number | null): Stage {
     folder,
     remove,
     write(files) {
-      const places = new Map<string, string>();
+      const locations = new Map<string, string>();
       for (const [index, { inside, content }] of files.entries()) {
-        const place = path.join(folder, `given-${index}`);
-        writeFileSync(place, content);
+        const location = path.join(folder, `given-${index}`);
+        writeFileSync(location, content);
         // Independent of the umask: another user may have to read it.
-        chmodSync(place, 0o644);
-        places.set(inside, place);
+        chmodSync(location, 0o644);
+        locations.set(inside, location);
       }
-      return places;
+      return locations;
     },
   };
 }
 
 /** A path below a folder; throws if it would be outside. */
 export function within(folder: string, relative: string): string {
-  const place = path.resolve(folder, relative);
-  if (place !== folder && !place.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep))
+  const location = path.resolve(folder, relative);
+  if (location !== folder && !location.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep))
     throw new Error(`${relative} leads out of the sandbox`);
-  return place;
+  return location;
 }
 
 export function makeFolder(folder: string, user: number | null): string {

@@ -20,7 +20,7 @@ export const problemDigest = <Row>(task: SplittingTask<Row>, row: Row): string =
 /** Splits the rows of a data file by content (`splitByContent`). */
 export function splitRows<Row>(task: SplittingTask<Row>, rows: readonly Row[], data: string): SplitRows<Row> {
   const partOf = splitByContent(rows.map((row) => task.contentKeys(row).map(contentDigest)));
-  const parts = partsOf(rows, (_, place) => partOf[place]);
+  const parts = partsOf(rows, (_, index) => partOf[index]);
   const digests = (part: RowPart) => [...new Set(parts[part].map((row) => problemDigest(task, row)))];
   const record: RowSplit = {
     data: path.resolve(data),
@@ -50,10 +50,10 @@ export function splitByPosition<Row>(rows: readonly Row[]): SplitRows<Row> {
 export const isSplitOf = ({ data, workspace }: RowSplit, file: string, rows: readonly unknown[]): boolean =>
   data === path.resolve(file) || (workspace !== null && workspaceOf(rows[0]) === workspace);
 
-function partsOf<Row>(rows: readonly Row[], partOf: (row: Row, place: number) => RowPart | undefined) {
+function partsOf<Row>(rows: readonly Row[], partOf: (row: Row, index: number) => RowPart | undefined) {
   const parts: Record<RowPart, Row[]> = { training: [], validation: [], test: [] };
-  for (const [place, row] of rows.entries()) {
-    const part = partOf(row, place);
+  for (const [index, row] of rows.entries()) {
+    const part = partOf(row, index);
     if (part) parts[part].push(row);
   }
   return parts;

@@ -72,8 +72,8 @@ function nakedSingle(cells: readonly string[]): SingleStep | undefined {
 function hiddenSingle(cells: readonly string[]): SingleStep | undefined {
   for (const unit of units) {
     for (const digit of ['1', '2', '3', '4']) {
-      const places = unit.filter((cell) => candidates(cells, cell).includes(digit));
-      if (places.length === 1) return { cell: places[0], digit, kind: 'hidden' };
+      const possibleCells = unit.filter((cell) => candidates(cells, cell).includes(digit));
+      if (possibleCells.length === 1) return { cell: possibleCells[0], digit, kind: 'hidden' };
     }
   }
   return undefined;

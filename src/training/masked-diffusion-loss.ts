@@ -77,11 +77,11 @@ export function maskedDiffusionBatch(
     for (let at = 0; at < count; at++) {
       const entry = entries.of(index, at);
       if (entry === null) continue;
-      const place = row * length + start + at;
-      rows[entry] = place;
-      targets[entry] = tokens[place] as number;
+      const position = row * length + start + at;
+      rows[entry] = position;
+      targets[entry] = tokens[position] as number;
       if (!masked[at]) continue;
-      tokens[place] = mask;
+      tokens[position] = mask;
       weights[entry] = weight * share * (importance?.[at] ?? 1);
     }
   });
@@ -121,8 +121,11 @@ function layOutEntries(
     return { size: counts.length * most, of: (canvas, index) => canvas * most + index };
   }
   let next = 0;
-  const places = maskings.map(({ masked }) => Array.from(masked, (one) => (one ? next++ : null)));
-  return { size: Math.ceil(next / entryBucket) * entryBucket, of: (canvas, index) => places[canvas]?.[index] ?? null };
+  const positions = maskings.map(({ masked }) => Array.from(masked, (one) => (one ? next++ : null)));
+  return {
+    size: Math.ceil(next / entryBucket) * entryBucket,
+    of: (canvas, index) => positions[canvas]?.[index] ?? null,
+  };
 }
 
 /** The number of predictions is rounded up to a multiple of this, so that few programs are compiled. */

@@ -36,7 +36,7 @@ export function nextTokenBatch(examples: readonly Example[], pad: number): Batch
   return {
     tokens: { shape: [examples.length, length], data: tokens },
     present: { shape: [examples.length, length], data: present },
-    rows: { shape: [size], data: Int32Array.from({ length: size }, (_, place) => place) },
+    rows: { shape: [size], data: Int32Array.from({ length: size }, (_, position) => position) },
     targets: { shape: [size], data: tokens },
     extra: { weights: { shape: [size], data: weights } },
   };

@@ -12,7 +12,7 @@ import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
-import { type JobPlace, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
+import { type JobLocation, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
 import { memoryNeed } from './memory.ts';
 import { modelCard } from './model-card.ts';
 import {
@@ -64,7 +64,7 @@ export async function startPretraining(
     memory: memoryOf(model, curriculum, request),
     versions: { unmask: packageVersion(), node: process.versions.node },
   } as const;
-  return runPretraining({ place: { root, run }, model, curriculum, request, progress: freshProgress, hooks });
+  return runPretraining({ location: { root, run }, model, curriculum, request, progress: freshProgress, hooks });
 }
 
 /**
@@ -96,7 +96,7 @@ export async function resumePretraining(
   if (steps !== undefined && steps < (last?.step ?? 0))
     throw new UsageError(`${dir} has made ${last?.step} steps already; give --steps a larger number.`);
   const { model, progress } = await resumedModel(engine, recipe, curriculum, request, last?.dir ?? null);
-  return runPretraining({ place: { dir, step: progress.step, steps }, model, curriculum, request, progress, hooks });
+  return runPretraining({ location: { dir, step: progress.step, steps }, model, curriculum, request, progress, hooks });
 }
 
 /** The model of a checkpoint, ready for further training; if there is none, the model that the run began with. */
@@ -131,7 +131,7 @@ function memoryOf({ config }: LanguageModel, curriculum: Curriculum, { settings,
 }
 
 interface PretrainingJob {
-  readonly place: JobPlace;
+  readonly location: JobLocation;
   readonly model: LanguageModel;
   readonly curriculum: Curriculum;
   readonly request: PretrainingRequest;
@@ -140,12 +140,12 @@ interface PretrainingJob {
 }
 
 function runPretraining(pretrainingJob: PretrainingJob): Promise<PretrainingResult> {
-  const { place, model, curriculum, request, progress, hooks } = pretrainingJob;
+  const { location, model, curriculum, request, progress, hooks } = pretrainingJob;
   const { settings, steps, seed } = request;
   const recipe = recipeByName(request.recipe);
   const method = pretraining(model, curriculum, settings, { steps, seed });
   return runJob({
-    place,
+    location,
     hooks,
     async work(job) {
       const done = await runTrainingJob({

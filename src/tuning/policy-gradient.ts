@@ -323,22 +323,22 @@ function fittingMicroBatch(
   model: LanguageModel,
   task: Task,
   problems: readonly unknown[],
-  { micro_batch: wished, mask_samples: samples, length: answer }: TuningSettings,
+  { micro_batch: requested, mask_samples: samples, length: answer }: TuningSettings,
 ): number {
   const format = model.generation.prompt_format;
   const longest = Math.max(0, ...problems.map((row) => contextLength(model, task, row, format)));
   const rows = rowsThatFit(model.config, { length: longest + answer, answer });
-  return Math.min(wished, Math.max(1, Math.floor(rows / samples)));
+  return Math.min(requested, Math.max(1, Math.floor(rows / samples)));
 }
 
 /** Returns a function that records the seconds since its last call under the given name. */
 function stopwatch() {
   const times: Record<string, number> = {};
   let last = performance.now();
-  const lap = (name: string) => {
+  const recordPhase = (name: string) => {
     const now = performance.now();
     times[name] = (now - last) / 1000;
     last = now;
   };
-  return Object.assign(lap, { times });
+  return Object.assign(recordPhase, { times });
 }

@@ -46,7 +46,7 @@ export interface Rollout extends InfillContext {
 export interface Edit {
   /** The completion's tokens before the pass. */
   readonly before: Int32Array;
-  readonly places: readonly number[];
+  readonly positions: readonly number[];
   /** The new token at each of these positions. */
   readonly tokens: readonly number[];
 }
@@ -158,15 +158,15 @@ export async function scoreRollouts(
   format: PromptFormat,
   options?: ScoringOptions,
 ): Promise<(Reward | ScoringError)[]> {
-  const places = new Map<string, number>();
+  const indices = new Map<string, number>();
   const asked = rollouts.map(({ job, completion }) => {
     const key = JSON.stringify([job.row, completion]);
-    const place = places.get(key) ?? places.size;
-    places.set(key, place);
-    return place;
+    const index = indices.get(key) ?? indices.size;
+    indices.set(key, index);
+    return index;
   });
-  const first = [...places.values()].map((place) => rollouts[asked.indexOf(place)] as Rollout);
+  const first = [...indices.values()].map((index) => rollouts[asked.indexOf(index)] as Rollout);
   const requests = first.map(({ job, completion }) => ({ row: job.row, completion, reward }));
   const rewards = await task.scorer.reward(requests, format, options);
-  return asked.map((place) => rewards[place] as Reward | ScoringError);
+  return asked.map((index) => rewards[index] as Reward | ScoringError);
 }

@@ -22,7 +22,7 @@ import type { Json } from '../protocol/run.ts';
 import { keepAsBase, latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
-import { type JobPlace, type RunningJob, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
+import { type JobLocation, type RunningJob, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import { type SplitRows, splitAsRecorded, splitByPosition, splitRows } from '../tasks/split-rows.ts';
@@ -97,7 +97,7 @@ export async function startTuning(
     versions: { unmask: packageVersion(), node: process.versions.node },
   } as const;
   return runTuning({
-    place: { root, run },
+    location: { root, run },
     ...{ model, request, prepared, hooks },
     base: resolved.base,
     progress: freshProgress,
@@ -135,13 +135,13 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
   const { progress, optimizer, method } = last
     ? await readProgress(last.dir)
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
-  const model = await (last ? goOn(engine, resolved, optimizer) : begin(engine, resolved, request));
+  const model = await (last ? continueTuning(engine, resolved, optimizer) : begin(engine, resolved, request));
   const { split } = configuration;
   const prepared = await prepareOrDispose(model, request, (task, rows) =>
     split ? splitAsRecorded(task, rows, split) : splitByPosition(rows),
   );
   return runTuning({
-    place: { dir, step: progress.step },
+    location: { dir, step: progress.step },
     model,
     request,
     prepared,
@@ -164,7 +164,7 @@ async function begin(engine: Engine, resolved: ResolvedModel, request: TuningReq
 }
 
 /** The model of the checkpoint that a run resumes from. */
-async function goOn(
+async function continueTuning(
   engine: Engine,
   resolved: ResolvedModel,
   optimizer: ReadonlyMap<string, HostTensor>,
@@ -284,7 +284,7 @@ async function prepare(
 }
 
 interface TuningJob {
-  readonly place: JobPlace;
+  readonly location: JobLocation;
   /** Folder of the full model with which a new run begins; absent if the run is resumed. */
   readonly base?: string;
   readonly model: LanguageModel;
@@ -296,12 +296,12 @@ interface TuningJob {
 }
 
 function runTuning(tuning: TuningJob): Promise<TuningResult> {
-  const { place, base, model, request, prepared, progress, restored, hooks } = tuning;
+  const { location, base, model, request, prepared, progress, restored, hooks } = tuning;
   const { steps, timeLimit, seed, settings } = request;
   const { task, problem, validation } = prepared;
   let method: TrainingMethod | undefined;
   return runJob({
-    place,
+    location,
     hooks,
     async work(job) {
       const { dir, configuration } = job.run;

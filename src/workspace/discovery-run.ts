@@ -38,7 +38,7 @@ export async function startDiscovery(
     versions: { unmask: packageVersion(), node: process.versions.node },
   } as const;
   return runJob({
-    place: { root, run },
+    location: { root, run },
     hooks,
     async work(job) {
       await job.run.progress(0, null);
@@ -100,9 +100,9 @@ async function writeResult(run: RunWriter, found: Discovery, seconds: number): P
 
 /** Sorts functions by a digest of their names, so that the order is the same everywhere and mixes files. */
 function mixed(tasks: readonly TestedFunction[]): TestedFunction[] {
-  const place = (task: TestedFunction) =>
+  const location = (task: TestedFunction) =>
     createHash('sha256').update(`${task.file}\0${task.function}\0${task.prefix.length}`).digest('hex');
-  return [...tasks].sort((a, b) => (place(a) < place(b) ? -1 : 1));
+  return [...tasks].sort((a, b) => (location(a) < location(b) ? -1 : 1));
 }
 
 const lines = (tasks: readonly TestedFunction[]): string => tasks.map((task) => `${JSON.stringify(task)}\n`).join('');

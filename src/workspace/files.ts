@@ -43,10 +43,12 @@ function isInRepository(folder: string): boolean {
 
 /** The files without links, and without files behind links, that lead to something not in the list. */
 async function withoutEscapingLinks(root: string, files: readonly string[]): Promise<string[]> {
-  const place = await realpath(root);
-  const inside = files.map((file) => path.join(place, file)).filter((file) => file.startsWith(path.join(place, '/')));
+  const location = await realpath(root);
+  const inside = files
+    .map((file) => path.join(location, file))
+    .filter((file) => file.startsWith(path.join(location, '/')));
   const own = new Set(inside);
-  const targets = await Promise.all(files.map((file) => realpath(path.join(place, file)).catch(() => '')));
+  const targets = await Promise.all(files.map((file) => realpath(path.join(location, file)).catch(() => '')));
   return files.filter((_, index) => own.has(targets[index] as string));
 }
 
@@ -68,8 +70,8 @@ async function gitFiles(root: string): Promise<string[]> {
       );
     const isPartOfOne =
       (await succeeds('rev-parse', '--is-inside-work-tree')) && !(await succeeds('check-ignore', '--quiet', '.'));
-    const place = isPartOfOne ? [] : ['--git-dir', await emptyRepository(git), '--work-tree', root];
-    const listed = await git(...place, 'ls-files', '-z', '--cached', '--others', '--exclude-standard');
+    const location = isPartOfOne ? [] : ['--git-dir', await emptyRepository(git), '--work-tree', root];
+    const listed = await git(...location, 'ls-files', '-z', '--cached', '--others', '--exclude-standard');
     // During a merge, git lists a file once per stage, and it lists deleted files until the deletion is committed.
     return [...new Set(listed.split('\0'))].filter((file) => file !== '' && existsSync(path.join(root, file)));
   } catch (error) {

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { packageRoot } from '../platform/package-root.ts';
-import type { GivenFile } from '../sandbox/sandbox.ts';
+import type { SuppliedFile } from '../sandbox/sandbox.ts';
 
 /** Programs that run tests inside a sandbox. They are shipped unbundled in `harness/`. */
 export interface Harness {
   /** All in the folder `kit/`. */
-  readonly files: readonly GivenFile[];
+  readonly files: readonly SuppliedFile[];
   /** Identifies the version, for caches. */
   readonly version: string;
 }

@@ -37,15 +37,15 @@ export async function takeSnapshot(root: string, rules: SnapshotRules): Promise<
   const files: string[] = [];
   let bytes = 0;
   for (const file of await workspaceFiles(root)) {
-    const place = path.join(root, file);
-    const entry = await stat(place).catch(() => null);
+    const location = path.join(root, file);
+    const entry = await stat(location).catch(() => null);
     if (!entry?.isFile()) continue;
     bytes += entry.size;
     if (bytes > maxBytes)
       throw new UserError(
         `The files of ${root} are more than ${maxBytes / 2 ** 20} MiB together, too much to copy for every test run; let git ignore large files, or choose a subfolder.`,
       );
-    const content = await readFile(place);
+    const content = await readFile(location);
     if (hasSecret(content.toString('latin1'))) continue;
     files.push(file);
     hash.update(`${file}\0${rules.isFixed(file)}\0${content.length}\0`).update(content);
@@ -74,11 +74,11 @@ async function write(root: string, folder: string, files: readonly string[], rul
   try {
     for (const part of ['free', 'fixed']) await mkdir(path.join(unfinished, part), { recursive: true });
     for (const file of files) {
-      const place = path.join(unfinished, rules.isFixed(file) ? 'fixed' : 'free', file);
-      await mkdir(path.dirname(place), { recursive: true });
+      const location = path.join(unfinished, rules.isFixed(file) ? 'fixed' : 'free', file);
+      await mkdir(path.dirname(location), { recursive: true });
       if (rules.stripTypes && /\.[cm]?ts$/.test(file))
-        await writeFile(place, await stripTypes(await readFile(path.join(root, file), 'utf8')));
-      else await copyFile(path.join(root, file), place);
+        await writeFile(location, await stripTypes(await readFile(path.join(root, file), 'utf8')));
+      else await copyFile(path.join(root, file), location);
     }
     const fixed = files.filter(rules.isFixed);
     const free = files.filter((file) => !rules.isFixed(file));
@@ -93,9 +93,9 @@ async function write(root: string, folder: string, files: readonly string[], rul
 
 function describe(folder: string, digest: string, files: readonly string[], { isFixed }: SnapshotRules): Snapshot {
   const [free, fixed] = [path.join(folder, 'free'), path.join(folder, 'fixed')];
-  const shownFixed = mergedFolders(files, isFixed).map((place) => ({
-    host: path.join(fixed, place),
-    inside: `work/${place}`,
+  const shownFixed = mergedFolders(files, isFixed).map((location) => ({
+    host: path.join(fixed, location),
+    inside: `work/${location}`,
   }));
   return { digest, free, fixed, files, shownFixed };
 }
@@ -107,10 +107,10 @@ function mergedFolders(files: readonly string[], isFixed: (file: string) => bool
     if (!isFixed(file))
       for (let folder = path.posix.dirname(file); folder !== '.'; folder = path.posix.dirname(folder))
         mixed.add(folder);
-  const places = files.filter(isFixed).map((file) => {
-    let place = file;
-    while (!mixed.has(path.posix.dirname(place))) place = path.posix.dirname(place);
-    return place;
+  const locations = files.filter(isFixed).map((file) => {
+    let location = file;
+    while (!mixed.has(path.posix.dirname(location))) location = path.posix.dirname(location);
+    return location;
   });
-  return [...new Set(places)];
+  return [...new Set(locations)];
 }

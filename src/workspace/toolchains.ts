@@ -133,7 +133,7 @@ function isInstalledPython(program: string): boolean {
 
 /** Whether an existing path is a folder or inside it, after following links. */
 export function isInside(folder: string, file: string): boolean {
-  const real = (place: string) => path.join(realpathSync(place), '/');
+  const real = (location: string) => path.join(realpathSync(location), '/');
   return existsSync(folder) && real(file).startsWith(real(folder));
 }
 

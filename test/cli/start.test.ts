@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { assertGolden } from '../golden/golden-file.ts';
-import { maskNumbers, maskPlaces } from '../golden/mask.ts';
+import { maskNumbers, maskPositions } from '../golden/mask.ts';
 
 const main = fileURLToPath(new URL('../../dist/unmask.mjs', import.meta.url));
 
@@ -110,7 +110,7 @@ describe('unmask start', () => {
       `$ unmask start ${small.join(' ')} --json\n[stderr]\n${maskNumbers(masked)}[exit code 0]\n`,
       `$ unmask start --steps 0\n[stderr]\n${failed.stderr}[exit code ${failed.code}]\n`,
     ].join('\n');
-    await assertGolden('cli/start.txt', maskPlaces(transcript, folder));
+    await assertGolden('cli/start.txt', maskPositions(transcript, folder));
   });
 
   it('writes a report that holds the same numbers', async () => {

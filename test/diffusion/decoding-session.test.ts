@@ -69,7 +69,7 @@ describe('a decoding session', () => {
         const expected = await model.logits(
           texts.map(({ prompt, suffix, width }, row) => ({
             tokens: Int32Array.from([...prompt, ...canvases[row]!, ...suffix]),
-            places: positionsOf(width).map((position) => prompt.length + position),
+            positions: positionsOf(width).map((position) => prompt.length + position),
             canvas: prompt.length,
             suffix: suffix.length,
           })),
@@ -171,7 +171,7 @@ describe('decoding', () => {
       for (const [index, prompt] of prompts.entries()) {
         const suffix = suffixes[index] as number[];
         const row = Int32Array.from([...prompt, mask, ...suffix]);
-        const query = { tokens: row, places: [prompt.length], canvas: prompt.length, suffix: suffix.length };
+        const query = { tokens: row, positions: [prompt.length], canvas: prompt.length, suffix: suffix.length };
         const [logits] = await model.logits([query]);
         logits![mask] = Number.NEGATIVE_INFINITY;
         assert.deepEqual([...found[index]!.tokens], [logits!.indexOf(Math.max(...logits!))]);

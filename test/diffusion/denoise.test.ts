@@ -12,13 +12,13 @@ const mask = 2;
 /** A model that is exactly row-independent: its logits are a function of one row and one place of it. */
 function modelOf(
   vocab_size: number,
-  logits: (tokens: readonly number[], place: number) => readonly number[],
+  logits: (tokens: readonly number[], position: number) => readonly number[],
 ): Denoiser & { readonly queries: Query[][] } {
   const queries: Query[][] = [];
   const known = new Map<string, readonly number[]>();
-  const remembered = (tokens: Int32Array, place: number) => {
-    const key = `${tokens} ${place}`;
-    const found = known.get(key) ?? logits([...tokens], place);
+  const remembered = (tokens: Int32Array, position: number) => {
+    const key = `${tokens} ${position}`;
+    const found = known.get(key) ?? logits([...tokens], position);
     known.set(key, found);
     return found;
   };
@@ -26,9 +26,9 @@ function modelOf(
     queries,
     config: { mask_token_id: mask, eos_token_id: 1, vocab_size },
     logits: async (batch) => {
-      queries.push(batch.map(({ tokens, places }) => ({ tokens: tokens.slice(), places: [...places] })));
-      return batch.map(({ tokens, places }) =>
-        Float32Array.from(places.flatMap((place) => [...remembered(tokens, place)])),
+      queries.push(batch.map(({ tokens, positions }) => ({ tokens: tokens.slice(), positions: [...positions] })));
+      return batch.map(({ tokens, positions }) =>
+        Float32Array.from(positions.flatMap((position) => [...remembered(tokens, position)])),
       );
     },
   };
@@ -37,8 +37,8 @@ function modelOf(
 describe('what stands behind a completion', () => {
   it('is seen in every step, never changed, and no part of the completion', async () => {
     // Each place holds the token behind it, or its own number where that is hidden yet.
-    const model = modelOf(9, (tokens, place) => {
-      const next = tokens[place + 1] ?? mask;
+    const model = modelOf(9, (tokens, position) => {
+      const next = tokens[position + 1] ?? mask;
       return Array.from({ length: 9 }, (_, token) => (token === (next === mask ? 3 : next) ? 5 : 0));
     });
     const [first, second] = await denoise(model, {
@@ -54,7 +54,7 @@ describe('what stands behind a completion', () => {
     assert.equal(queries.length, 3, 'one forward pass for each of three steps');
     for (const [query] of queries) {
       assert.deepEqual([...query!.tokens].slice(4), [7, mask]);
-      assert.ok(query!.places.every((place) => place >= 1 && place < 4));
+      assert.ok(query!.positions.every((position) => position >= 1 && position < 4));
     }
   });
 });
@@ -70,7 +70,7 @@ describe('a model whose attention goes by blocks', () => {
       options: options({ length: 10, block, steps: 10, order: 'threshold', threshold: 0.5 }),
     });
     assert.ok(!found!.tokens.includes(mask));
-    return model.queries.map(([query]) => query!.places.map((place) => place - prompt).join(''));
+    return model.queries.map(([query]) => query!.positions.map((position) => position - prompt).join(''));
   }
 
   it('is decoded by its own blocks, of which the prompt may have begun one', async () => {
@@ -105,7 +105,7 @@ const options = (changes: Partial<DecodingOptions>): DecodingOptions => ({
 
 /** Token 3 at every place, surer the larger `sureness` of the place (counted from the completion's start) is. */
 const sure = (sureness: readonly number[], prompt = 1) =>
-  modelOf(4, (_, place) => [0, 0, 0, sureness[place - prompt] as number]);
+  modelOf(4, (_, position) => [0, 0, 0, sureness[position - prompt] as number]);
 
 const counts = (revealedAt: ArrayLike<number>): number[] => {
   const found: number[] = [];
@@ -172,12 +172,12 @@ describe('decoding with a fixed number of steps', () => {
     const model = sure([1, 5, 2, 9, 8, 7], 2);
     await denoise(model, { prompts: [[9, 8]], seeds: [1], options: options({ block: 3, steps: 4 }) });
     assert.deepEqual(
-      model.queries.map(([query]) => ({ tokens: [...query!.tokens], places: query!.places })),
+      model.queries.map(([query]) => ({ tokens: [...query!.tokens], positions: query!.positions })),
       [
-        { tokens: [9, 8, 2, 2, 2, 2, 2, 2], places: [2, 3, 4] },
-        { tokens: [9, 8, 2, 3, 3, 2, 2, 2], places: [2] },
-        { tokens: [9, 8, 3, 3, 3, 2, 2, 2], places: [5, 6, 7] },
-        { tokens: [9, 8, 3, 3, 3, 3, 3, 2], places: [7] },
+        { tokens: [9, 8, 2, 2, 2, 2, 2, 2], positions: [2, 3, 4] },
+        { tokens: [9, 8, 2, 3, 3, 2, 2, 2], positions: [2] },
+        { tokens: [9, 8, 3, 3, 3, 2, 2, 2], positions: [5, 6, 7] },
+        { tokens: [9, 8, 3, 3, 3, 3, 3, 2], positions: [7] },
       ],
     );
   });
@@ -196,9 +196,9 @@ describe('decoding with a fixed number of steps', () => {
     const model = modelOf(4, () => [0, 1, 9, 2]);
     const [result] = await denoise(model, { prompts: [[]], seeds: [3], options: options({ temperature: 5 }) });
     const sum = Math.exp(0) + Math.exp(1) + Math.exp(2);
-    result!.tokens.forEach((token, place) => {
+    result!.tokens.forEach((token, position) => {
       const expected = Math.exp([0, 1, 9, 2][token]!) / sum;
-      assert.ok(Math.abs(result!.confidence[place]! - expected) < 1e-6);
+      assert.ok(Math.abs(result!.confidence[position]! - expected) < 1e-6);
     });
     assert.ok(new Set(result!.tokens).size > 1, 'a temperature of 5 draws more than one token');
   });
@@ -217,8 +217,8 @@ describe('decoding by a threshold', () => {
       options: options({ order: 'threshold', steps: 1 }),
     });
     assert.deepEqual([...result!.revealedAt], [0, 3, 0, 1, 0, 2]);
-    result!.confidence.forEach((found, place) => {
-      assert.ok(Math.abs(found - shares[place]!) < 1e-6);
+    result!.confidence.forEach((found, position) => {
+      assert.ok(Math.abs(found - shares[position]!) < 1e-6);
     });
     assert.equal(result!.forwards, 4);
   });
@@ -260,9 +260,9 @@ describe('decoding in random order', () => {
 describe('a completion follows from its prompt, its seed and the options alone', () => {
   // Logits that hang on the whole row.
   const mixing = () =>
-    modelOf(7, (tokens, place) => {
+    modelOf(7, (tokens, position) => {
       const random = new Random(
-        tokens.reduce((sum, token, i) => (sum * 31 + token * (i + 1)) % 1e9, place),
+        tokens.reduce((sum, token, i) => (sum * 31 + token * (i + 1)) % 1e9, position),
         'logits',
       );
       return Array.from({ length: 7 }, () => 2 * random.normal());
@@ -328,10 +328,10 @@ describe('one token a step', () => {
   const values = [0, 1, 3];
   const texts = values.flatMap((a) => values.flatMap((b) => values.map((c) => [a, b, c])));
   const weights = texts.map(() => random.uniform() ** 3);
-  const exact = modelOf(4, (tokens, place) => {
+  const exact = modelOf(4, (tokens, position) => {
     const mass = (token: number) =>
       texts.reduce((sum, text, index) => {
-        const fits = text.every((value, i) => (i === place ? value === token : [mask, value].includes(tokens[i]!)));
+        const fits = text.every((value, i) => (i === position ? value === token : [mask, value].includes(tokens[i]!)));
         return fits ? sum + weights[index]! : sum;
       }, 0);
     return [0, 1, 2, 3].map((token) => Math.log(Math.max(1e-30, mass(token))));

@@ -50,8 +50,11 @@ describe('filling a gap', () => {
         );
       assert.equal(text, model.tokenizer.decode(tokens.subarray(0, length)).split('\n', 1)[0]);
       // Blocks of 8 from the left: a place is never revealed before a block that is left of its own is begun.
-      for (let place = 8; place < length; place++)
-        assert.ok(revealedAt[place]! > Math.min(...revealedAt.subarray(place - (place % 8) - 8, place - (place % 8))));
+      for (let position = 8; position < length; position++)
+        assert.ok(
+          revealedAt[position]! >
+            Math.min(...revealedAt.subarray(position - (position % 8) - 8, position - (position % 8))),
+        );
     }
   });
 
@@ -188,22 +191,22 @@ describe('filling a gap', () => {
       assert.deepEqual(tokens, plain.alternatives[index]!.tokens, 'asking changes nothing');
       assert.equal(runnersUp?.length, tokens.length);
       const guessed = length + Number(ended);
-      for (const [place, others] of runnersUp!.entries()) {
-        if (place >= guessed) {
+      for (const [position, others] of runnersUp!.entries()) {
+        if (position >= guessed) {
           assert.equal(others, null, 'behind the end nothing was guessed');
           continue;
         }
         assert.equal(others?.length, 4);
         const ids = others!.map(({ token }) => token);
-        assert.equal(new Set([...ids, tokens[place], model.config.mask_token_id]).size, 6, 'all different');
+        assert.equal(new Set([...ids, tokens[position], model.config.mask_token_id]).size, 6, 'all different');
         const sure = others!.map(({ probability }) => probability);
         assert.deepEqual(
           sure,
           [...sure].sort((a, b) => b - a),
         );
         // The first alternative takes the likeliest token; the others are drawn.
-        if (index === 0) assert.ok(sure[0]! <= confidence[place]! + 1e-6);
-        assert.ok(sure.reduce((sum, one) => sum + one, confidence[place]!) <= 1 + 1e-6);
+        if (index === 0) assert.ok(sure[0]! <= confidence[position]! + 1e-6);
+        assert.ok(sure.reduce((sum, one) => sum + one, confidence[position]!) <= 1 + 1e-6);
       }
     }
   });
@@ -231,7 +234,7 @@ describe('filling a gap', () => {
       const masked = tokens.indexOf(maskToken(model.config));
       assert.ok(masked >= 4 && !ended && length === masked);
       assert.ok(isOver(text) && whole.alternatives[index]!.text.startsWith(text));
-      const revealed = confidence.filter((_, place) => tokens[place] !== model.config.mask_token_id);
+      const revealed = confidence.filter((_, position) => tokens[position] !== model.config.mask_token_id);
       assert.ok(Math.abs(meanConfidence - revealed.reduce((a, b) => a + b) / revealed.length) < 1e-6);
     }
   });
@@ -263,12 +266,12 @@ describe('filling a gap', () => {
     // What the first step reveals is what the model is surest of, with all that is given before and behind.
     const [before, behind] = ['12+3', '=15'].map((text) => tokenizer.encode(text)) as [number[], number[]];
     const row = Int32Array.from([...before, ...Array(64).fill(config.mask_token_id), ...behind]);
-    const places = Array.from({ length: 8 }, (_, place) => before.length + place);
-    const [logits] = await published.logits([{ tokens: row, places }]);
+    const positions = Array.from({ length: 8 }, (_, position) => before.length + position);
+    const [logits] = await published.logits([{ tokens: row, positions }]);
     const first = found!.revealedAt.indexOf(0);
     const size = config.vocab_size;
-    const shares = places.map((_, place) => {
-      const own = [...logits!.subarray(place * size, (place + 1) * size)].map(Math.exp);
+    const shares = positions.map((_, position) => {
+      const own = [...logits!.subarray(position * size, (position + 1) * size)].map(Math.exp);
       own[maskToken(config)] = 0;
       const all = own.reduce((sum, value) => sum + value, 0);
       return { token: own.indexOf(Math.max(...own)), share: Math.max(...own) / all };

@@ -62,21 +62,21 @@ describe('the forward process', () => {
     // Log-probabilities of a toy model of three tokens: that of token i where `masked` is hidden, by table.
     const toy = new Random(3, 'toy model');
     const logp = Array.from({ length: 8 }, () => [0, 1, 2].map(() => Math.log(0.05 + 0.9 * toy.uniform())));
-    const masks = Array.from({ length: 8 }, (_, bits) => [0, 1, 2].map((place) => (bits >> place) & 1));
-    const masked = (bits: number) => total(masks[bits]!.map((one, place) => one * logp[bits]![place]!));
+    const masks = Array.from({ length: 8 }, (_, bits) => [0, 1, 2].map((position) => (bits >> position) & 1));
+    const masked = (bits: number) => total(masks[bits]!.map((one, position) => one * logp[bits]![position]!));
     // Exactly: E over t of (1/t) t^k (1-t)^(n-k) is the beta function B(k, n-k+1) = (k-1)! (n-k)! / n!.
     const factorial = (n: number): number => (n <= 1 ? 1 : n * factorial(n - 1));
     const exact = total(
-      masks.map((places, bits) => {
-        const count = total(places);
+      masks.map((positions, bits) => {
+        const count = total(positions);
         return count === 0 ? 0 : ((factorial(count - 1) * factorial(3 - count)) / factorial(3)) * masked(bits);
       }),
     );
     const estimate = (draw: (random: Random) => { masked: Uint8Array; weight: number }) => {
       const random = new Random(4, 'estimate');
       const values = Array.from({ length: 40_000 }, () => {
-        const { masked: places, weight } = draw(random);
-        return weight * masked(places[0]! + 2 * places[1]! + 4 * places[2]!);
+        const { masked: positions, weight } = draw(random);
+        return weight * masked(positions[0]! + 2 * positions[1]! + 4 * positions[2]!);
       });
       const mean = total(values) / values.length;
       const variance = total(values.map((value) => (value - mean) ** 2)) / values.length;

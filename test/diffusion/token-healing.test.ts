@@ -76,8 +76,10 @@ describe('a completion of a word under way', () => {
         let spelt = 0;
         let count = 0;
         while (spelt < begun.length) spelt += tokenizer.texts[tokens[count++] as number]!.length;
-        for (let place = 1; place < count; place++) assert.ok(revealedAt[place]! >= revealedAt[place - 1]!);
-        for (let place = count; place < length; place++) assert.ok(revealedAt[place]! > revealedAt[count - 1]!);
+        for (let position = 1; position < count; position++)
+          assert.ok(revealedAt[position]! >= revealedAt[position - 1]!);
+        for (let position = count; position < length; position++)
+          assert.ok(revealedAt[position]! > revealedAt[count - 1]!);
         assert.ok(confidence.every((sure) => sure > 0 && sure <= 1 + 1e-6));
       }
     }

@@ -79,8 +79,8 @@ function trainingStep(config: ModelConfig): Step {
     schedule: { learningRate: 0.01, warmup: 0, decay: 'constant', steps: 1, floor: 0 },
   });
   const numbers = (count: number, bound: number) => Array.from({ length: count }, () => random.integer(bound));
-  const kept = Array.from({ length: batch * length }, (_, place) =>
-    place % length < 5 + Math.floor(place / length) ? 1 : 0,
+  const kept = Array.from({ length: batch * length }, (_, position) =>
+    position % length < 5 + Math.floor(position / length) ? 1 : 0,
   );
   const held: Record<string, HostTensor> = {};
   // Norm gains and biases start at 1 and 0; other values make their effect on the step visible.
@@ -143,9 +143,12 @@ function assertSame(found: Ran, expected: Ran): void {
       const other = found[kind][name]!;
       assert.deepEqual([...other.shape], [...shape], name);
       const scale = Math.max(...data.map(Math.abs));
-      data.forEach((value, place) => {
-        const difference = Math.abs(other.data[place]! - value);
-        assert.ok(difference <= 5e-4 * scale + 1e-9, `${kind} ${name}[${place}]: ${other.data[place]} and ${value}`);
+      data.forEach((value, position) => {
+        const difference = Math.abs(other.data[position]! - value);
+        assert.ok(
+          difference <= 5e-4 * scale + 1e-9,
+          `${kind} ${name}[${position}]: ${other.data[position]} and ${value}`,
+        );
       });
     }
   }

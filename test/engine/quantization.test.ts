@@ -130,8 +130,8 @@ it('integer sums are exact at the ends of the range on this machine, whichever w
   const { y } = await executable.run({ x }, state);
   const expected = f32(
     [rows, columns],
-    Array.from({ length: rows * columns }, (_, place) => {
-      const [row, column] = [Math.floor(place / columns), place % columns];
+    Array.from({ length: rows * columns }, (_, position) => {
+      const [row, column] = [Math.floor(position / columns), position % columns];
       let sum = 0;
       for (let k = 0; k < inner; k++) sum += x.data[row * inner + k]! * w.data[column * inner + k]!;
       return sum;

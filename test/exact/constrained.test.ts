@@ -56,7 +56,7 @@ async function predicted(canvas: readonly number[], position: number, allowed: r
   const head = prompt();
   const query = {
     tokens: Int32Array.from([...head, ...canvas]),
-    places: [head.length + position],
+    positions: [head.length + position],
     canvas: head.length,
   };
   const [logits] = await model.logits([query]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
 import type { Batch } from '../../src/training/trainer.ts';
-import { EstimatorBed, worldSettings } from '../../src/tuning/exact/estimators.ts';
+import { EstimatorSetup, worldSettings } from '../../src/tuning/exact/estimators.ts';
 import { tiltedTarget } from '../../src/tuning/objectives/dtm.ts';
 import { objectiveByName } from '../../src/tuning/objectives/registry.ts';
 import { rspoWeights } from '../../src/tuning/objectives/rspo.ts';
@@ -78,9 +78,9 @@ describe('the fixed point of a method', () => {
 });
 
 describe('policy, old policy and reference use the same canvases', () => {
-  let bed: EstimatorBed;
+  let bed: EstimatorSetup;
   before(async () => {
-    bed = await EstimatorBed.open(oneThread(), { seed: 3, length: 4 });
+    bed = await EstimatorSetup.open(oneThread(), { seed: 3, length: 4 });
   });
   after(() => bed.dispose());
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
 import { Trainer } from '../../src/training/trainer.ts';
-import { EstimatorBed, worldSettings } from '../../src/tuning/exact/estimators.ts';
+import { EstimatorSetup, worldSettings } from '../../src/tuning/exact/estimators.ts';
 import { enumerate } from '../../src/tuning/exact/policy-gradient.ts';
 import { everyText, predictEverything } from '../../src/tuning/exact/world.ts';
 import { evalOnlyOptimizer } from '../../src/tuning/likelihoods/eval-only-optimizer.ts';
@@ -11,17 +11,17 @@ import { generateRollouts } from '../../src/tuning/rollouts.ts';
 import { oneThread } from '../model/tiny-model.ts';
 
 const length = 4;
-let bed: EstimatorBed;
+let bed: EstimatorSetup;
 before(async () => {
-  bed = await EstimatorBed.open(oneThread(), { seed: 3, length });
+  bed = await EstimatorSetup.open(oneThread(), { seed: 3, length });
 });
 after(() => bed.dispose());
 
 /** Changes one weight during `of`, and restores it. */
-async function moved(name: string, place: number, by: number, of: () => Promise<number>): Promise<number> {
+async function moved(name: string, position: number, by: number, of: () => Promise<number>): Promise<number> {
   const before = await bed.model.state.read(name);
   const data = Float32Array.from(before.data);
-  data[place] = data[place]! + by;
+  data[position] = data[position]! + by;
   await bed.model.state.write(name, { shape: before.shape, data });
   const found = await of();
   await bed.model.state.write(name, before);
@@ -38,10 +38,14 @@ async function assertSlopes(gradient: (name: string) => Promise<ArrayLike<number
     const scale = Math.max(1e-3, ...Array.from(own, Math.abs));
     for (let draw = 0; draw < 3; draw++) {
       // Special tokens come first, and their probability is negligible.
-      const place = Math.floor(own.length / 2) + random.integer(Math.floor(own.length / 2));
+      const position = Math.floor(own.length / 2) + random.integer(Math.floor(own.length / 2));
       const step = 4e-3;
-      const slope = ((await moved(name, place, step, loss)) - (await moved(name, place, -step, loss))) / (2 * step);
-      assert.ok(Math.abs(slope - own[place]!) < 0.01 * scale + 1e-3, `${name}[${place}]: ${own[place]}, not ${slope}`);
+      const slope =
+        ((await moved(name, position, step, loss)) - (await moved(name, position, -step, loss))) / (2 * step);
+      assert.ok(
+        Math.abs(slope - own[position]!) < 0.01 * scale + 1e-3,
+        `${name}[${position}]: ${own[position]}, not ${slope}`,
+      );
     }
   }
 }
@@ -87,7 +91,7 @@ describe('the enumerated policy gradient', () => {
   });
 
   it('is the slope of that expected reward', async () => {
-    const own = await EstimatorBed.open(oneThread(), { seed: 3, length: 3, reward });
+    const own = await EstimatorSetup.open(oneThread(), { seed: 3, length: 3, reward });
     const sizes = await bed.model.readWeights();
     const starts = new Map<string, number>();
     let start = 0;

@@ -4,11 +4,11 @@ import { Random } from '../../src/platform/random.ts';
 import type { Batch } from '../../src/training/trainer.ts';
 import {
   dot,
-  EstimatorBed,
+  EstimatorSetup,
   everyEstimator,
+  letterReward,
   Moments,
   norm,
-  wishedLetters,
   worldSettings,
 } from '../../src/tuning/exact/estimators.ts';
 import { canvasTokens, everyText, letterIds, predictEverything } from '../../src/tuning/exact/world.ts';
@@ -43,7 +43,7 @@ function assertMean(draws: readonly Float64Array[], truth: Float64Array): void {
 }
 
 async function gradients(
-  bed: EstimatorBed,
+  bed: EstimatorSetup,
   {
     name,
     changes,
@@ -67,7 +67,7 @@ async function gradients(
 
 describe('unbiased estimates:', () => {
   it("egspo's gradient with all steps, up to a group's (g - 1) / g and the constant number of tokens", async () => {
-    const bed = await EstimatorBed.open(oneThread(), { seed: 2, length: 3 });
+    const bed = await EstimatorSetup.open(oneThread(), { seed: 2, length: 3 });
     const draws = await gradients(bed, { name: 'egspo', changes: {}, steps: 3, draws: 500, pick: () => true });
     assertMean(
       draws,
@@ -77,7 +77,7 @@ describe('unbiased estimates:', () => {
   });
 
   it("dispo's gradient at a fixed state, up to (Z - 1) / Z and its weight", async () => {
-    const bed = await EstimatorBed.open(oneThread(), { seed: 2, length: 3 });
+    const bed = await EstimatorSetup.open(oneThread(), { seed: 2, length: 3 });
     const branches = 3;
     // With one denoising step, the only state is the fully masked canvas, whose completions can all be listed.
     const draws = await gradients(bed, {
@@ -91,9 +91,9 @@ describe('unbiased estimates:', () => {
     const [prompt, canvas] = [bed.model.tokenizer.encode('a'), [-1, -1, -1]];
     const logp = predict(canvas);
     const sequences = everyText(3).map((text) => {
-      const chance = Math.exp(text.reduce((sum, letter, place) => sum + logp[place]![letter]!, 0));
+      const chance = Math.exp(text.reduce((sum, letter, position) => sum + logp[position]![letter]!, 0));
       const wanted = Int32Array.from(text, (letter) => letterIds[letter]!);
-      const weights = new Float32Array(3).fill(chance * wishedLetters(text));
+      const weights = new Float32Array(3).fill(chance * letterReward(text));
       return [{ seen: canvasTokens(prompt, canvas), prompt: prompt.length, wanted, weights }];
     });
     const batch = sequenceBatch(sequences, bed.model.config.pad_token_id);
@@ -108,7 +108,7 @@ describe('unbiased estimates:', () => {
 });
 
 it('in the table of estimators, exact methods have the direction of the policy gradient, and dropped steps do not', async () => {
-  const bed = await EstimatorBed.open(oneThread(), { seed: 2, length: 3 });
+  const bed = await EstimatorSetup.open(oneThread(), { seed: 2, length: 3 });
   const wanted = ['egspo', 'spg-elbo, paper', 'spg-mixture', 'egspo, half of the steps'];
   const rows = await bed.measure(
     everyEstimator(3).filter(({ name }) => wanted.includes(name)),

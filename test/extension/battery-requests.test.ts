@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { batteryRequest } from '../../src/extension/jobs/battery-requests.ts';
 
-const by = (asker: 'battery' | 'user', want: 'run' | 'pause' | 'stop') => ({
+const by = (requester: 'battery' | 'user', want: 'run' | 'pause' | 'stop') => ({
   want,
-  id: asker === 'user' ? 'x' : 'battery:x',
+  id: requester === 'user' ? 'x' : 'battery:x',
 });
 
 describe('a run, for the battery', () => {

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { type Ended, enterHome, unmask } from '../cli/unmask.ts';
 import { type Invocation, transcripts, writeFixtures } from './cli-cases.ts';
 import { assertGolden } from './golden-file.ts';
-import { maskNumbers, maskPlaces } from './mask.ts';
+import { maskNumbers, maskPositions } from './mask.ts';
 import { sessionOf } from './serve-session.ts';
 
 let home: string;
@@ -21,7 +21,7 @@ after(() => leave());
 function transcript(args: readonly string[], { code, stdout, stderr }: Ended): string {
   const stream = (name: string, text: string) =>
     text === '' ? '' : `[${name}]\n${text}${text.endsWith('\n') ? '' : '\n'}`;
-  return maskPlaces(
+  return maskPositions(
     `$ unmask ${args.join(' ')}\n${stream('stderr', stderr)}${stream('stdout', stdout)}[exit code ${code}]\n`,
     home,
   );
@@ -54,7 +54,7 @@ describe('the transcript of', () => {
     assert.equal(code, 0, text);
     const failed = await run({ args: ['serve', 'unmask-code'] });
     assert.equal(failed.code, 2, failed.text);
-    await assertGolden('cli/serve.txt', [await help('serve'), maskPlaces(text, home), failed.text].join('\n'));
+    await assertGolden('cli/serve.txt', [await help('serve'), maskPositions(text, home), failed.text].join('\n'));
   });
 
   it('every subcommand is recorded', async () => {

@@ -4,7 +4,7 @@ import { packageVersion } from '../../src/platform/package-root.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
 /** Names in place of what differs from run to run: folders, times, and the version of the package. */
-export function maskPlaces(text: string, home: string): string {
+export function maskPositions(text: string, home: string): string {
   return text
     .replaceAll(home, 'HOME')
     .replaceAll(root, 'CLONE')

@@ -161,9 +161,9 @@ const evaluations: { readonly [P in Exclude<PrimitiveName, 'input' | 'state'>]: 
   },
   scatterAdd: ([indices, updates], { rows }) => {
     const rest = updates!.shape.slice(indices!.shape.length);
-    const places = indicesOf(indices!.shape);
+    const positions = indicesOf(indices!.shape);
     return tabulate([rows, ...rest], ([row, ...index]) =>
-      sum(places.map((place) => (at(indices!, place) === row ? at(updates!, [...place, ...index]) : 0))),
+      sum(positions.map((position) => (at(indices!, position) === row ? at(updates!, [...position, ...index]) : 0))),
     );
   },
   pick: ([x, indices]) => tabulate(indices!.shape, (index) => at(x!, [...index, at(indices!, index)])),
@@ -173,9 +173,9 @@ const evaluations: { readonly [P in Exclude<PrimitiveName, 'input' | 'state'>]: 
     const half = x!.shape.at(-1)! / 2;
     return tabulate(x!.shape, (index) => {
       const i = index.at(-1)!;
-      const place = [index.at(-2)!, i % half];
+      const position = [index.at(-2)!, i % half];
       const partner = at(x!, [...index.slice(0, -1), (i + half) % (2 * half)]);
-      return at(x!, index) * at(cosines!, place) + (i < half ? -1 : 1) * partner * at(sines!, place);
+      return at(x!, index) * at(cosines!, position) + (i < half ? -1 : 1) * partner * at(sines!, position);
     });
   },
 };
@@ -202,12 +202,12 @@ export function evaluate(results: readonly Tensor[], leaves: Readonly<Record<str
 export function finiteDifferences(scalar: Tensor, leaves: Readonly<Record<string, Values>>, name: string): Values {
   const { shape, data } = leaves[name]!;
   const step = 1e-5;
-  const shifted = (place: number, by: number) => {
-    const moved = Float64Array.from(data, (value, index) => (index === place ? value + by : value));
+  const shifted = (position: number, by: number) => {
+    const moved = Float64Array.from(data, (value, index) => (index === position ? value + by : value));
     return evaluate([scalar], { ...leaves, [name]: { shape, data: moved } })[0]!.data[0]!;
   };
   return {
     shape,
-    data: Float64Array.from(data, (_, place) => (shifted(place, step) - shifted(place, -step)) / (2 * step)),
+    data: Float64Array.from(data, (_, position) => (shifted(position, step) - shifted(position, -step)) / (2 * step)),
   };
 }

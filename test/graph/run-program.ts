@@ -55,9 +55,9 @@ export async function runProgram(
 export function assertClose(actual: Values, expected: Values, what: string, tolerance = 2e-5): void {
   assert.deepEqual([...actual.shape], [...expected.shape], `${what}: shape`);
   assert.equal(actual.data.length, expected.data.length, `${what}: number of elements`);
-  for (let place = 0; place < expected.data.length; place++) {
-    const [found, wanted] = [actual.data[place] as number, expected.data[place] as number];
+  for (let position = 0; position < expected.data.length; position++) {
+    const [found, wanted] = [actual.data[position] as number, expected.data[position] as number];
     const close = found === wanted || Math.abs(found - wanted) <= tolerance * Math.max(1, Math.abs(wanted));
-    assert.ok(close, `${what}: element ${place} of [${expected.shape}] is ${found}, expected ${wanted}`);
+    assert.ok(close, `${what}: element ${position} of [${expected.shape}] is ${found}, expected ${wanted}`);
   }
 }

@@ -6,7 +6,7 @@ import { mergeTokens } from '../../src/diffusion/merge-tokens.ts';
 import { AutoregressiveWriter } from '../../src/infilling/autoregressive-model.ts';
 import { bitsFromTheLeft } from '../../src/infilling/left-to-right.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
-import { fillsFromTheLeft, givenForMiddle, middleFormat } from '../../src/model/fill-in-the-middle.ts';
+import { contextOfMiddle, fillsFromTheLeft, middleFormat } from '../../src/model/fill-in-the-middle.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { Tokenizer } from '../../src/model/tokenizer.ts';
 import { assertNear } from '../model/assert-near.ts';
@@ -23,8 +23,8 @@ const { config, weights, tokenizer } = checkpoint;
 
 describe('an autoregressive model that fills gaps', () => {
   it('reads prefix, suffix and then the middle, with sentinels between them', () => {
-    assert.deepEqual(givenForMiddle([7, 8], [9], { mask: 2, eos: 1 }), [7, 8, 2, 9, 1]);
-    assert.deepEqual(givenForMiddle([], [], { mask: 2, eos: 1 }), [2, 1]);
+    assert.deepEqual(contextOfMiddle([7, 8], [9], { mask: 2, eos: 1 }), [7, 8, 2, 9, 1]);
+    assert.deepEqual(contextOfMiddle([], [], { mask: 2, eos: 1 }), [2, 1]);
     assert.ok(fillsFromTheLeft(config));
     assert.ok(!fillsFromTheLeft({ ...config, attention: 'prefix-lm' }));
   });
@@ -39,10 +39,10 @@ describe('an autoregressive model that fills gaps', () => {
     ] as const) {
       const { next, dispose } = await writer.read({ prefix, suffix }, 8);
       const tokens = [...tokenizer.encode(middle), writer.end];
-      const given = givenForMiddle(tokenizer.encode(prefix), tokenizer.encode(suffix), { mask: 2, eos: 1 });
+      const given = contextOfMiddle(tokenizer.encode(prefix), tokenizer.encode(suffix), { mask: 2, eos: 1 });
       const logits = referencePredictions(config, weights, [...given, ...tokens]);
       const expected = tokens.reduce(
-        (sum, token, place) => sum - logProbability(logits[given.length + place]!, token) / Math.LN2,
+        (sum, token, position) => sum - logProbability(logits[given.length + position]!, token) / Math.LN2,
         0,
       );
       const found = await bitsFromTheLeft(next, tokens);

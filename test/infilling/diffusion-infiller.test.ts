@@ -17,10 +17,12 @@ const item = (kind: InfillingItem['kind'], middle: string): InfillingItem => ({
 });
 
 /** Bits of a token at a position of the canvas, by definition: the mask is not a possible outcome. */
-function reference(canvas: readonly number[], place: number, token: number): number {
+function reference(canvas: readonly number[], position: number, token: number): number {
   const [prefix, suffix] = [tokenizer.encode('12+34'), tokenizer.encode('=46')];
   const isGiven = (at: number) => at < prefix.length || at >= prefix.length + canvas.length;
-  const logits = referenceLogits(config, weights, [...prefix, ...canvas, ...suffix], isGiven)[prefix.length + place]!;
+  const logits = referenceLogits(config, weights, [...prefix, ...canvas, ...suffix], isGiven)[
+    prefix.length + position
+  ]!;
   const outcomes = logits.map((logit, id) => (id === config.mask_token_id ? Number.NEGATIVE_INFINITY : logit));
   return -logProbability(outcomes, token) / Math.LN2;
 }
@@ -35,9 +37,9 @@ describe('bits of a middle by a diffusion model', () => {
     ] as const) {
       const width = kind === 'line' ? 4 : 20;
       const target = [...tokenizer.encode(middle), 3];
-      const expected = target.reduce((sum, token, place) => {
-        const canvas = [...target.slice(0, place), ...Array<number>(width - place).fill(2)];
-        return sum + reference(canvas, place, token);
+      const expected = target.reduce((sum, token, position) => {
+        const canvas = [...target.slice(0, position), ...Array<number>(width - position).fill(2)];
+        return sum + reference(canvas, position, token);
       }, 0);
       const found = await new DiffusionLikelihood(model, 40).fromTheLeft(item(kind, middle));
       assert.ok(Math.abs(found - expected) < 1e-3, `${found} and ${expected}`);
@@ -51,9 +53,9 @@ describe('bits of a middle by a diffusion model', () => {
     const target = [...tokenizer.encode('5'), 3, 3, 3];
     let exact = 0;
     for (let subset = 1; subset < 16; subset++) {
-      const masked = [0, 1, 2, 3].filter((place) => subset & (1 << place));
-      const canvas = target.map((token, place) => (masked.includes(place) ? 2 : token));
-      const bits = masked.reduce((sum, place) => sum + reference(canvas, place, target[place]!), 0);
+      const masked = [0, 1, 2, 3].filter((position) => subset & (1 << position));
+      const canvas = target.map((token, position) => (masked.includes(position) ? 2 : token));
+      const bits = masked.reduce((sum, position) => sum + reference(canvas, position, target[position]!), 0);
       const subsets = [0, 4, 6, 4, 1][masked.length] as number;
       exact += ((4 / masked.length) * bits) / (4 * subsets);
     }

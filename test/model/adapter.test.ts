@@ -62,7 +62,7 @@ const batch: Batch = {
 function slowLoss(config: ModelConfig, weights: ReferenceWeights): number {
   const logits = referencePredictions(config, weights, tokens);
   return -places.reduce(
-    (sum, place, index) => sum + weight[index]! * logProbability(logits[place]!, targets[index]!),
+    (sum, position, index) => sum + weight[index]! * logProbability(logits[position]!, targets[index]!),
     0,
   );
 }
@@ -74,14 +74,14 @@ const load = (checkpoint: Checkpoint, on: Engine = engine) =>
 async function everyWay(model: LanguageModel): Promise<Float32Array[]> {
   const rows = [tokens, tokens.slice(0, 5)].map((row) => ({
     tokens: row,
-    places: [...row.keys()].filter((place) => place >= 2),
+    positions: [...row.keys()].filter((position) => position >= 2),
     canvas: 2,
   }));
   const session = new DecodingSession(model);
   const canvases = [];
   for (const row of rows) {
     const text = await session.open({ prompt: row.tokens.subarray(0, 2), width: row.tokens.length - 2 });
-    const positions = row.places.map((place) => place - 2);
+    const positions = row.positions.map((position) => position - 2);
     canvases.push({ text, tokens: row.tokens.slice(2), positions });
   }
   const inSession = (await session.logits(canvases)).map((rows) => Float32Array.from(rows.flatMap((row) => [...row])));
@@ -158,10 +158,10 @@ describe('training an adapter', () => {
         const { data } = gradients.get(name)!;
         const scale = Math.max(...data.map(Math.abs));
         assert.ok(scale > 1e-5, `${name} has a gradient`);
-        for (const [place, slope] of slopes)
+        for (const [position, slope] of slopes)
           assert.ok(
-            Math.abs(data[place]! - slope) < 2e-4 * scale + 1e-6,
-            `${name}[${place}]: ${data[place]}, ${slope}`,
+            Math.abs(data[position]! - slope) < 2e-4 * scale + 1e-6,
+            `${name}[${position}]: ${data[position]}, ${slope}`,
           );
       }
       await trainer.dispose();
@@ -234,9 +234,9 @@ describe('a base in blocks', () => {
         for (const [name, { data }] of slopes) {
           const scale = Math.max(...others.get(name)!.data.map(Math.abs));
           assert.ok(scale > 1e-5, `${name} has a gradient`);
-          data.forEach((slope, place) => {
-            const other = others.get(name)!.data[place]!;
-            assert.ok(Math.abs(slope - other) <= 1e-4 * scale, `${name}[${place}]: ${slope} and ${other}`);
+          data.forEach((slope, position) => {
+            const other = others.get(name)!.data[position]!;
+            assert.ok(Math.abs(slope - other) <= 1e-4 * scale, `${name}[${position}]: ${slope} and ${other}`);
           });
         }
         const losses = [(await trainer!.step([batch])).loss, (await trainer!.step([batch])).loss];

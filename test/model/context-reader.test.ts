@@ -18,8 +18,8 @@ const engine = oneThread();
 
 /** Prefix, canvas and suffix as one text, seen by the reference. */
 function exact(prefix: number[], canvas: Int32Array, suffix: number[]): number[][] {
-  const inCanvas = (place: number) => place >= prefix.length && place < prefix.length + canvas.length;
-  const logits = referenceLogits(config, weights, [...prefix, ...canvas, ...suffix], (place) => !inCanvas(place));
+  const inCanvas = (position: number) => position >= prefix.length && position < prefix.length + canvas.length;
+  const logits = referenceLogits(config, weights, [...prefix, ...canvas, ...suffix], (position) => !inCanvas(position));
   return logits.slice(prefix.length, prefix.length + canvas.length);
 }
 
@@ -62,10 +62,10 @@ describe('given text', () => {
     const random = new Random(2, 'rows');
     const rows = [11, 8].map((length) => Int32Array.from({ length }, () => random.integer(config.vocab_size)));
     const found = await model.logits(
-      rows.map((tokens) => ({ tokens, places: [...tokens.keys()].filter((place) => place >= 5), canvas: 5 })),
+      rows.map((tokens) => ({ tokens, positions: [...tokens.keys()].filter((position) => position >= 5), canvas: 5 })),
     );
     rows.forEach((tokens, row) => {
-      const expected = referenceLogits(config, weights, tokens, (place) => place < 5);
+      const expected = referenceLogits(config, weights, tokens, (position) => position < 5);
       assertNear(found[row]!, expected.slice(5).flat(), `row ${row}`);
     });
     await model.dispose();
@@ -83,7 +83,7 @@ describe('given text', () => {
     const found = await model.logits(
       rows.map(({ prefix, canvas, suffix }) => ({
         tokens: Int32Array.from([...prefix, ...canvas, ...suffix]),
-        places: Array.from(canvas, (_, place) => prefix.length + place),
+        positions: Array.from(canvas, (_, position) => prefix.length + position),
         canvas: prefix.length,
         suffix: suffix.length,
       })),
@@ -100,7 +100,7 @@ describe('given text', () => {
     const [prefix, canvas, suffix] = [[4, 5, 6], Int32Array.from([2, 7, 2]), [8, 9]];
     const context = await model.context.read({ tokens: [...prefix, ...suffix], positions: [0, 1, 2, 6, 7] });
     const [found] = await model.context.logits(context, [canvas], { position: 3, from: 0, to: 3 });
-    const isGiven = (place: number) => place < 3 || place >= 6;
+    const isGiven = (position: number) => position < 3 || position >= 6;
     const expected = referenceLogits(shallow.config, shallow.weights, [...prefix, ...canvas, ...suffix], isGiven);
     assertNear(found!, expected.slice(3, 6).flat(), 'the canvas');
     await model.dispose();

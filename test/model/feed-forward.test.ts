@@ -25,7 +25,7 @@ async function computed(rows: readonly (readonly number[])[], make: (x: Tensor) 
 /** Places of the `count` largest, the first of equal ones, by sorting. */
 const bySorting = (row: readonly number[], count: number): number[] => {
   const order = [...row.keys()].sort((a, b) => row[b]! - row[a]! || a - b).slice(0, count);
-  return row.map((_, place) => Number(order.includes(place)));
+  return row.map((_, position) => Number(order.includes(position)));
 };
 
 describe('the largest of a row', () => {

@@ -306,10 +306,10 @@ describe('a reader of mutated files', () => {
   function mutated(bytes: Buffer, random: Random): Buffer {
     const header = 8 + Number(bytes.readBigUInt64LE());
     const copy = Buffer.from(bytes);
-    const place = () => (random.integer(4) === 0 ? random.integer(copy.length) : random.integer(header));
+    const position = () => (random.integer(4) === 0 ? random.integer(copy.length) : random.integer(header));
     switch (random.integer(6)) {
       case 0:
-        copy[place()] = random.integer(256);
+        copy[position()] = random.integer(256);
         return copy;
       case 1:
         return copy.subarray(0, random.integer(copy.length));
@@ -317,7 +317,7 @@ describe('a reader of mutated files', () => {
         copy.writeBigUInt64LE(BigInt(random.integer(2 ** 31)) << BigInt(random.integer(33)), 0);
         return copy;
       case 3: {
-        const [from, to] = [place(), place()];
+        const [from, to] = [position(), position()];
         copy.copy(copy, to, from, Math.min(copy.length, from + random.integer(64)));
         return copy;
       }

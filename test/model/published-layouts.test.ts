@@ -67,9 +67,11 @@ async function agrees(engine: Engine, layout: string): Promise<void> {
     const row = Int32Array.from(tokens);
     const raw = difference(await model.rawLogits(row), logits.flat());
     assert.ok(raw < 3e-4, `raw logits of ${layout} are off by ${raw}`);
-    const predicted = model.config.logit_shift ? logits.map((_, place) => logits[Math.max(0, place - 1)]!) : logits;
-    const whole = { tokens: row, places: [...row.keys()] };
-    const [found] = await model.logits([whole, { tokens: row.subarray(0, 3), places: [1] }]);
+    const predicted = model.config.logit_shift
+      ? logits.map((_, position) => logits[Math.max(0, position - 1)]!)
+      : logits;
+    const whole = { tokens: row, positions: [...row.keys()] };
+    const [found] = await model.logits([whole, { tokens: row.subarray(0, 3), positions: [1] }]);
     const most = difference(found!, predicted.flat());
     assert.ok(most < 3e-4, `predictions of ${layout} are off by ${most}`);
   } finally {

@@ -12,7 +12,7 @@ export function referenceLogits(
   config: ModelConfig,
   weights: ReferenceWeights,
   tokens: ArrayLike<number>,
-  given: (place: number) => boolean = () => false,
+  given: (position: number) => boolean = () => false,
 ): number[][] {
   const { hidden_size: d, head_dim: h, rms_norm_eps: epsilon } = config;
   const of = (name: string) => {
@@ -27,25 +27,25 @@ export function referenceLogits(
     const normal = x.map((row) => normalised(row, at('input_layernorm.weight'), epsilon));
     /** [place][head][h] */
     const projected = (name: 'q' | 'k' | 'v', heads: number) =>
-      normal.map((row, place) => {
+      normal.map((row, position) => {
         const bias = config.attention_bias ? at(`self_attn.${name}_proj.bias`) : undefined;
         const flat = product(at(`self_attn.${name}_proj.weight`), row).map((value, i) => value + (bias?.[i] ?? 0));
         return Array.from({ length: heads }, (_, head) => {
           const own = flat.slice(head * h, (head + 1) * h);
           if (name === 'v') return own;
           const scaled = config.qk_norm ? normalised(own, at(`self_attn.${name}_norm.weight`), epsilon) : own;
-          return rotated(scaled, place, config.rope_theta);
+          return rotated(scaled, position, config.rope_theta);
         });
       });
     const q = projected('q', config.num_attention_heads);
     const k = projected('k', config.num_key_value_heads);
     const v = projected('v', config.num_key_value_heads);
     const perGroup = config.num_attention_heads / config.num_key_value_heads;
-    x = x.map((row, place) => {
+    x = x.map((row, position) => {
       const mixed = Array.from({ length: config.num_attention_heads }, (_, head) => {
         const group = Math.floor(head / perGroup);
-        const seen = k.map((_, other) => other).filter((other) => sees(config, place, other, given));
-        const scores = seen.map((other) => dot(q[place]![head]!, k[other]![group]!) / Math.sqrt(h));
+        const seen = k.map((_, other) => other).filter((other) => sees(config, position, other, given));
+        const scores = seen.map((other) => dot(q[position]![head]!, k[other]![group]!) / Math.sqrt(h));
         const shares = softmax(scores);
         return Array.from({ length: h }, (_, i) =>
           seen.reduce((sum, other, index) => sum + shares[index]! * v[other]![group]![i]!, 0),
@@ -72,7 +72,7 @@ export function referencePredictions(
   tokens: ArrayLike<number>,
 ): number[][] {
   const raw = referenceLogits(config, weights, tokens);
-  return config.logit_shift ? raw.map((_, place) => raw[Math.max(0, place - 1)]!) : raw;
+  return config.logit_shift ? raw.map((_, position) => raw[Math.max(0, position - 1)]!) : raw;
 }
 
 /** log softmax(logits)[token] */
@@ -91,18 +91,20 @@ export function finiteDifferences(
   const moved = new Map([...weights].map(([name, { data }]) => [name, { data: Float64Array.from(data) }]));
   const slopes = new Map<string, [number, number][]>();
   for (const [name, { data }] of moved) {
-    const places = data.length <= most ? data.length : most;
-    const spread = Array.from({ length: places }, (_, index) => Math.floor(((index + 0.5) * data.length) / places));
+    const positions = data.length <= most ? data.length : most;
+    const spread = Array.from({ length: positions }, (_, index) =>
+      Math.floor(((index + 0.5) * data.length) / positions),
+    );
     slopes.set(
       name,
-      spread.map((place) => {
-        const was = data[place]!;
-        data[place] = was + step;
+      spread.map((position) => {
+        const was = data[position]!;
+        data[position] = was + step;
         const above = value(moved);
-        data[place] = was - step;
+        data[position] = was - step;
         const below = value(moved);
-        data[place] = was;
-        return [place, (above - below) / (2 * step)];
+        data[position] = was;
+        return [position, (above - below) / (2 * step)];
       }),
     );
   }
@@ -111,13 +113,13 @@ export function finiteDifferences(
 
 function sees(
   { attention, block_size: block }: ModelConfig,
-  place: number,
+  position: number,
   other: number,
-  given: (place: number) => boolean,
+  given: (position: number) => boolean,
 ): boolean {
-  if (attention === 'prefix-lm') return given(other) || !given(place);
-  if (attention === 'causal') return other <= place;
-  return attention === 'full' || Math.floor(other / block!) <= Math.floor(place / block!);
+  if (attention === 'prefix-lm') return given(other) || !given(position);
+  if (attention === 'causal') return other <= position;
+  return attention === 'full' || Math.floor(other / block!) <= Math.floor(position / block!);
 }
 
 function normalised(row: readonly number[], gain: ArrayLike<number>, epsilon: number): number[] {
@@ -126,10 +128,10 @@ function normalised(row: readonly number[], gain: ArrayLike<number>, epsilon: nu
 }
 
 /** Component i turns with component i + h/2 by the angle place * theta^(-2i/h). */
-function rotated(row: readonly number[], place: number, theta: number): number[] {
+function rotated(row: readonly number[], position: number, theta: number): number[] {
   const half = row.length / 2;
   return row.map((value, i) => {
-    const angle = place * theta ** (-(2 * (i % half)) / row.length);
+    const angle = position * theta ** (-(2 * (i % half)) / row.length);
     const partner = i < half ? -row[i + half]! : row[i - half]!;
     return value * Math.cos(angle) + partner * Math.sin(angle);
   });

@@ -72,19 +72,23 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', () => {
   });
 
   it('gives the logits that transformers computes in double precision, within 0.001', { skip }, async () => {
-    const { text, tokens, places } = (await read('logits.json')) as { text: string; tokens: number[]; places: Place[] };
+    const { text, tokens, positions } = (await read('logits.json')) as {
+      text: string;
+      tokens: number[];
+      positions: Place[];
+    };
     assert.deepEqual(model.tokenizer.encode(text), tokens);
     const size = model.config.vocab_size;
     const raw = await model.rawLogits(Int32Array.from(tokens));
     let most = 0;
-    for (const [place, { sum, ids, logits }] of places.entries()) {
-      const row = raw.subarray(place * size, (place + 1) * size);
+    for (const [position, { sum, ids, logits }] of positions.entries()) {
+      const row = raw.subarray(position * size, (position + 1) * size);
       const peak = logits[0] as number;
       const total = row.reduce((all, logit) => all + Math.exp(logit - peak), 0);
       most = Math.max(most, Math.abs(peak + Math.log(total) - sum));
       for (const [index, id] of ids.entries()) most = Math.max(most, Math.abs(row[id]! - logits[index]!));
     }
-    assert.ok(places.length > 100 && most < 1e-3, `off by ${most}`);
+    assert.ok(positions.length > 100 && most < 1e-3, `off by ${most}`);
   });
 
   it('would write every token that llama.cpp writes greedily, or one that is nearly as likely', { skip }, async () => {
@@ -92,7 +96,7 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', () => {
     const size = model.config.vocab_size;
     const queries = rows.map(({ tokens, written }) => ({
       tokens: Int32Array.from([...tokens, ...written]),
-      places: written.map((_, index) => tokens.length + index),
+      positions: written.map((_, index) => tokens.length + index),
     }));
     const logits = await model.logits(queries);
     let [alike, all] = [0, 0];

@@ -44,7 +44,7 @@ describe('the transformer agrees with its definition in double precision', () =>
       const random = new Random(3, name);
       // Rows of several lengths in one batch: shorter ones are padded.
       const rows = [11, 7, 1, 10].map((length) => Int32Array.from({ length }, () => random.integer(config.vocab_size)));
-      const found = await model.logits(rows.map((tokens) => ({ tokens, places: places(tokens) })));
+      const found = await model.logits(rows.map((tokens) => ({ tokens, positions: positions(tokens) })));
       rows.forEach((tokens, row) => {
         assertNear(found[row]!, referencePredictions(config, weights, tokens).flat(), `row ${row}`);
       });
@@ -79,12 +79,12 @@ describe('causal attention', () => {
     const random = new Random(9, 'causal');
     const tokens = Int32Array.from({ length: 12 }, () => random.integer(vocabulary));
     const before = await model.rawLogits(tokens);
-    for (const place of [1, 6, 11]) {
+    for (const position of [1, 6, 11]) {
       const changed = tokens.slice();
-      for (let later = place; later < tokens.length; later++) changed[later] = (tokens[later]! + 3) % vocabulary;
+      for (let later = position; later < tokens.length; later++) changed[later] = (tokens[later]! + 3) % vocabulary;
       const after = await model.rawLogits(changed);
-      assert.deepEqual(after.slice(0, place * vocabulary), before.slice(0, place * vocabulary));
-      assert.notDeepEqual(after.slice(place * vocabulary), before.slice(place * vocabulary));
+      assert.deepEqual(after.slice(0, position * vocabulary), before.slice(0, position * vocabulary));
+      assert.notDeepEqual(after.slice(position * vocabulary), before.slice(position * vocabulary));
     }
     await model.dispose();
   });
@@ -97,9 +97,9 @@ describe('a batch', () => {
     const rows = Array.from({ length: 9 }, (_, index) =>
       Int32Array.from({ length: 4 + ((index * 5) % 13) }, () => random.integer(8)),
     );
-    const together = await model.logits(rows.map((tokens) => ({ tokens, places: places(tokens) })));
+    const together = await model.logits(rows.map((tokens) => ({ tokens, positions: positions(tokens) })));
     for (const [index, tokens] of rows.entries()) {
-      const [alone] = await model.logits([{ tokens, places: places(tokens) }]);
+      const [alone] = await model.logits([{ tokens, positions: positions(tokens) }]);
       assertNear(together[index]!, [...alone!], `row ${index}`);
     }
     await model.dispose();
@@ -110,8 +110,8 @@ describe('a batch', () => {
     const model = await LanguageModel.load(engine, checkpoint);
     const tokens = Int32Array.of(4, 5, 6, 7, 8);
     const [some, none] = await model.logits([
-      { tokens, places: [3, 0] },
-      { tokens: tokens.slice(0, 2), places: [] },
+      { tokens, positions: [3, 0] },
+      { tokens: tokens.slice(0, 2), positions: [] },
     ]);
     const all = referencePredictions(checkpoint.config, checkpoint.weights, tokens);
     assertNear(some!, [...all[3]!, ...all[0]!], 'places 3 and 0');
@@ -122,8 +122,8 @@ describe('a batch', () => {
   it('is cut into passes where it is large, and counts its work', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint());
     const rows = Array.from({ length: 300 }, (_, index) => new Int32Array(32).fill(index % 8));
-    const found = await model.logits(rows.map((tokens) => ({ tokens, places: [31] })));
-    const [first] = await model.logits([{ tokens: rows[3]!, places: [31] }]);
+    const found = await model.logits(rows.map((tokens) => ({ tokens, positions: [31] })));
+    const [first] = await model.logits([{ tokens: rows[3]!, positions: [31] }]);
     assertNear(found[299]!, [...first!], 'the last of 300 rows, with the tokens of row 3');
     assert.deepEqual(model.work, { forwards: 301, tokens: 301 * 32 });
     await model.dispose();
@@ -131,7 +131,7 @@ describe('a batch', () => {
 
   it('refuses a text longer than its positions', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint());
-    await assert.rejects(model.logits([{ tokens: new Int32Array(65), places: [0] }]), {
+    await assert.rejects(model.logits([{ tokens: new Int32Array(65), positions: [0] }]), {
       name: 'UserError',
       message: /65 tokens is longer than the model's 64/,
     });
@@ -139,4 +139,4 @@ describe('a batch', () => {
   });
 });
 
-const places = (tokens: Int32Array): number[] => Array.from(tokens, (_, place) => place);
+const positions = (tokens: Int32Array): number[] => Array.from(tokens, (_, position) => position);

@@ -8,7 +8,7 @@ import { newRun } from './example.ts';
 
 const [, , root, mode, seconds] = process.argv as unknown as [string, string, string, 'block' | 'exit', string];
 await runJob({
-  place: { root, run: newRun },
+  location: { root, run: newRun },
   hooks: { onStart: ({ dir }) => void process.stdout.write(`${dir}\n`) },
   async work({ run }) {
     await run.progress(0, null);

@@ -25,8 +25,8 @@ async function job<Result>(work: (job: RunningJob) => Promise<Result>, hooks: Jo
     hooks.onStart?.(run);
   };
   const dispose = async () => void disposed++;
-  const place = { root, run: newRun };
-  const outcome = await runJob({ place, hooks: { ...hooks, onStart }, work, dispose }).then(
+  const location = { root, run: newRun };
+  const outcome = await runJob({ location, hooks: { ...hooks, onStart }, work, dispose }).then(
     (result) => ({ result }),
     (error: Error) => ({ error }),
   );

@@ -193,7 +193,7 @@ describe('the alternative that is shown first', () => {
       await new AlternativeJudge({ ...query('const a = |'), singleLine: true }).shownFirst(
         written(texts, confidence).alternatives,
       )
-    ).place;
+    ).index;
 
   it('breaks least and is worth showing; where none is, it is the first', async () => {
     assert.equal(await first(['f((', 'g();']), 1);

@@ -157,9 +157,9 @@ describe('comments and strings', () => {
     ['klingon', '// a |', null],
     ['typescript', '|', null],
   ];
-  for (const [language, text, place] of cases)
+  for (const [language, text, position] of cases)
     it(`${language} ${JSON.stringify(text)}`, async () => {
       const { prefix, suffix } = at(text);
-      assert.equal(await commentOrStringAt(language, prefix + suffix, prefix.length), place);
+      assert.equal(await commentOrStringAt(language, prefix + suffix, prefix.length), position);
     });
 });

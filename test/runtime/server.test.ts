@@ -116,7 +116,7 @@ async function inProcess(...infiller: Parameters<typeof serve> extends [unknown,
 }
 
 const answer = (...texts: string[]): ReturnType<NonNullable<Parameters<typeof serve>[1]>> => {
-  const places = {
+  const positions = {
     tokens: new Int32Array(1),
     revealedAt: new Int32Array(1),
     confidence: new Float32Array(1),
@@ -124,7 +124,7 @@ const answer = (...texts: string[]): ReturnType<NonNullable<Parameters<typeof se
     forwards: 1,
   };
   return Promise.resolve({
-    alternatives: texts.map((text) => ({ ...places, text, length: 1, ended: true, meanConfidence: 0.9 })),
+    alternatives: texts.map((text) => ({ ...positions, text, length: 1, ended: true, meanConfidence: 0.9 })),
     healed: '',
     contextTokens: 3,
     forwards: 1,

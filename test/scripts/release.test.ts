@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { targets, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { hostTarget, targets } from '../../scripts/packaging/package-extension.ts';
 import { changelogSection, makeRelease } from '../../scripts/packaging/release.ts';
 
 const changelog = `# Changelog
@@ -50,7 +50,7 @@ describe('a release', () => {
     made.length = 0;
     const { version, packages, folder } = await makeRelease(options);
     assert.deepEqual([version, made], ['1.2.0', targets()]);
-    assert.ok(made.includes(thisTarget));
+    assert.ok(made.includes(hostTarget));
     assert.deepEqual(
       packages,
       targets().map((target) => `unmask-${target}-1.2.0.vsix`),

@@ -95,7 +95,7 @@ describe('examples', () => {
       assert.ok(length > 0 && canvas.slice(length).every((token) => token === 3));
       assert.deepEqual(
         Array.from(importance!),
-        canvas.map((_, place) => (place <= length ? 1 : 0.1)),
+        canvas.map((_, position) => (position <= length ? 1 : 0.1)),
       );
       const whole = decode(all.slice(0, start)) + decode(canvas.slice(0, length)) + decode(all.slice(end));
       assert.ok(text.includes(whole), whole);
@@ -124,8 +124,8 @@ describe('examples', () => {
         assert.ok(length > 0 && canvas.slice(length).every((token) => token === 3));
         assert.ok(start > (canvases[index - 1]?.end ?? -1), 'there is context between any two');
       });
-      const inCanvas = (place: number) => canvases.some(({ start, end }) => place >= start && place < end);
-      assert.ok(all.every((token, place) => token !== 3 || inCanvas(place)));
+      const inCanvas = (position: number) => canvases.some(({ start, end }) => position >= start && position < end);
+      assert.ok(all.every((token, position) => token !== 3 || inCanvas(position)));
       assert.ok(text.includes(decode(all.filter((token) => token !== 3))));
     }
     assert.ok(counts.has(1) && Math.max(...counts) >= 4, [...counts].join());

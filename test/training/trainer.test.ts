@@ -36,10 +36,10 @@ function referenceLoss({ config }: Checkpoint, weights: ReferenceWeights, batch:
     referencePredictions(config, weights, batch.tokens.data.slice(row * length, row * length + kept(row))),
   );
   let loss = 0;
-  batch.rows.data.forEach((place, entry) => {
+  batch.rows.data.forEach((position, entry) => {
     const weight = batch.extra.weights!.data[entry]!;
     if (weight === 0) return;
-    const own = logits[Math.floor(place / length)]![place % length]!;
+    const own = logits[Math.floor(position / length)]![position % length]!;
     loss -= weight * logProbability(own, batch.targets.data[entry]!);
   });
   return loss;
@@ -64,7 +64,7 @@ describe('a batch of the masked diffusion loss', () => {
         const there = [...present!.data.slice(row * length, (row + 1) * length)];
         assert.deepEqual(
           there,
-          own.map((_, place) => Number(place < example.tokens.length)),
+          own.map((_, position) => Number(position < example.tokens.length)),
         );
         assert.ok(own.slice(example.tokens.length).every((token) => token === special.pad));
         const { start } = example.canvases[0]!;
@@ -73,8 +73,8 @@ describe('a batch of the masked diffusion loss', () => {
       });
       const weights = extra.weights!.data;
       const seen = examples.map(() => 0);
-      rows.data.forEach((place, entry) => {
-        const [row, column] = [Math.floor(place / length), place % length];
+      rows.data.forEach((position, entry) => {
+        const [row, column] = [Math.floor(position / length), position % length];
         if (weights[entry] === 0) return;
         assert.equal(shown[row]![column], special.mask, 'only masked tokens are predicted');
         assert.equal(targets.data[entry], examples[row]!.tokens[column]);
@@ -86,8 +86,8 @@ describe('a batch of the masked diffusion loss', () => {
         assert.equal(seen[row], masked, 'every masked token is predicted once');
         assert.ok(masked >= 1 && masked <= answer);
         // n / l for the ELBO, over n tokens and three examples.
-        rows.data.forEach((place, entry) => {
-          if (Math.floor(place / length) !== row || weights[entry] === 0) return;
+        rows.data.forEach((position, entry) => {
+          if (Math.floor(position / length) !== row || weights[entry] === 0) return;
           assert.ok(Math.abs(weights[entry]! - 1 / masked / 3) < 1e-6);
         });
         counts.set(`${row} ${masked}`, (counts.get(`${row} ${masked}`) ?? 0) + 1);
@@ -112,9 +112,12 @@ describe('a batch of the masked diffusion loss', () => {
         random,
       );
       assert.deepEqual([...canvas!.data].slice(0, 8), [0, 1, 1, 0, 0, 1, 1, 1]);
-      const masked = tokens.flatMap((_, place) => (batch.tokens.data[place] === special.mask ? [place] : []));
-      assert.ok(masked.some((place) => place < 3) && masked.some((place) => place >= 5), 'each has its own time');
-      assert.ok(masked.every((place) => canvas!.data[place] === 1));
+      const masked = tokens.flatMap((_, position) => (batch.tokens.data[position] === special.mask ? [position] : []));
+      assert.ok(
+        masked.some((position) => position < 3) && masked.some((position) => position >= 5),
+        'each has its own time',
+      );
+      assert.ok(masked.every((position) => canvas!.data[position] === 1));
       const predicted = [...rows.data].filter((_, entry) => extra.weights!.data[entry] !== 0);
       assert.deepEqual(predicted.sort(), masked);
       for (const weight of extra.weights!.data) sum += weight;
@@ -147,15 +150,15 @@ describe('a training step', () => {
       assert.ok(Math.abs(loss - expected) < 1e-4);
       const slopes = finiteDifferences(checkpoint.weights, (weights) => referenceLoss(checkpoint, weights, batch));
       let squares = 0;
-      for (const [parameter, places] of slopes) {
+      for (const [parameter, positions] of slopes) {
         const { data } = await model.state.read(`optimizer.m.${parameter}`);
         const gradient = Array.from(data, (moment) => moment / (1 - optimizer.beta1));
         const scale = Math.max(...gradient.map(Math.abs));
         for (const slope of gradient) squares += slope * slope;
-        for (const [place, wanted] of places)
+        for (const [position, wanted] of positions)
           assert.ok(
-            Math.abs(gradient[place]! - wanted) < 1e-4 * scale + 1e-6,
-            `${parameter}[${place}]: ${gradient[place]}, not ${wanted}`,
+            Math.abs(gradient[position]! - wanted) < 1e-4 * scale + 1e-6,
+            `${parameter}[${position}]: ${gradient[position]}, not ${wanted}`,
           );
         // Without rotary positions, a bias common to all keys would shift every score of a query equally.
         assert.ok(scale > 1e-5, `${parameter} has a gradient`);
@@ -172,7 +175,7 @@ describe('a training step', () => {
       const batch = maskedDiffusionBatch([examples[0]!, examples[0]!], special, 'exact-count', random);
       return { ...batch, present: { shape: [2, 6], data: new Float32Array(12).fill(1) } };
     });
-    const rowsOf = (batch: Batch, index: number) => batch.rows.data.map((place) => place + index * 12);
+    const rowsOf = (batch: Batch, index: number) => batch.rows.data.map((position) => position + index * 12);
     const joined = (pick: (batch: Batch, index: number) => ArrayLike<number>) =>
       parts.flatMap((batch, index) => Array.from(pick(batch, index)));
     const whole: Batch = {
@@ -201,8 +204,8 @@ describe('a training step', () => {
     }
     const other = await three.readWeights();
     for (const [name, { data }] of await one.readWeights())
-      data.forEach((value, place) => {
-        assert.ok(Math.abs(value - other.get(name)!.data[place]!) < 2e-4, `${name}[${place}]`);
+      data.forEach((value, position) => {
+        assert.ok(Math.abs(value - other.get(name)!.data[position]!) < 2e-4, `${name}[${position}]`);
       });
     for (const name of checkpoint.weights.keys())
       assert.ok((await three.state.read(`gradient.${name}`)).data.every((value) => value === 0));

@@ -61,8 +61,8 @@ async function train(changes: Partial<TrainingJob> = {}, hooks: TrainingHooks = 
     dir = run.dir;
     hooks.onStart?.(run);
   };
-  const place = { root, run: newRun };
-  const done = runJob({ place, hooks: { ...hooks, onStart }, work });
+  const location = { root, run: newRun };
+  const done = runJob({ location, hooks: { ...hooks, onStart }, work });
   return { done: await done.catch((error: Error) => error), dir };
 }
 

@@ -279,8 +279,8 @@ describe('the summary of rows', () => {
     const faint = [...page.matchAll(/<polyline [^>]*stroke-opacity[^>]*points="([^"]*)"/g)].map(([, points]) => points);
     const heights = (points: string | undefined) => points!.split(' ').map((point) => Number(point.split(',')[1]));
     const [mean, one, two] = [strong[0]![1], faint[0], faint[1]].map(heights);
-    mean!.forEach((y, place) => {
-      assert.ok(Math.abs(y - (one![place]! + two![place]!) / 2) <= 0.11, `${y} at ${place}`);
+    mean!.forEach((y, position) => {
+      assert.ok(Math.abs(y - (one![position]! + two![position]!) / 2) <= 0.11, `${y} at ${position}`);
     });
     assert.match(page, /It &lt;broke&gt; off\./);
     assert.doesNotMatch(page, /<script|https?:|NaN|undefined/);

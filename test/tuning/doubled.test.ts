@@ -42,11 +42,11 @@ const doubled = (block: number, prompt = 2, random = new Random(1, 'doubled')) =
   doubledView(text, { prompt, block, mask_samples: 1, mask, pad: 0, random });
 
 function assertAlike(found: readonly number[], expected: readonly number[], alike: readonly boolean[]): void {
-  found.forEach((own, place) => {
+  found.forEach((own, position) => {
     assert.equal(
-      Math.abs(own - expected[place]!) < 1e-4,
-      alike[place],
-      `place ${place}: ${own} and ${expected[place]}`,
+      Math.abs(own - expected[position]!) < 1e-4,
+      alike[position],
+      `place ${position}: ${own} and ${expected[position]}`,
     );
   });
 }
@@ -64,7 +64,7 @@ describe('a completion twice in one row', () => {
   it('lets a block attend to the clean text before it, but not to its own text or to other masked blocks', async () => {
     const view = doubled(2);
     const base = await scores(view);
-    const changed = (place: number) => ({ ...view, seen: Array.from(view.seen).with(place, 11) });
+    const changed = (position: number) => ({ ...view, seen: Array.from(view.seen).with(position, 11) });
     // Prompt at 0 and 1, clean text at 2 to 5, masked copy at 6 to 9.
     assertAlike(await scores(changed(2)), base, [true, true, false, false]);
     assertAlike(await scores(changed(4)), base, [true, true, true, true]);

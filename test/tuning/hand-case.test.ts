@@ -56,7 +56,7 @@ function reference({ config, weights }: Checkpoint): ReferenceCompletion[] {
       advantage: advantages[j]!,
       masks: handCase.masks[j]!.map((bits) => bits.slice(prompt.length)),
       logp: handCase.masks[j]!.map((bits) => {
-        const seen = text.map((token, place) => (bits[place] ? mask : token));
+        const seen = text.map((token, position) => (bits[position] ? mask : token));
         const logits = referencePredictions(config, weights, seen);
         return completion.map((token, i) => logProbability(logits[prompt.length + i]!, token));
       }),

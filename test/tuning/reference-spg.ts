@@ -29,12 +29,12 @@ export function referenceBounds(
   { estimator, beta }: Pick<ReferenceSettings, 'estimator' | 'beta'>,
 ): { elbo: number; eubo: number } {
   // M_s[i] = mask AND i < length
-  const places = Array.from({ length }, (_, i) => i);
-  const masked = masks.map((mask) => places.map((i) => mask[i] as number));
+  const positions = Array.from({ length }, (_, i) => i);
+  const masked = masks.map((mask) => positions.map((i) => mask[i] as number));
   const counts = masked.map(sum);
   if (estimator === 'released') {
-    const elbos = masked.map((mask, s) => sum(places.map((i) => mask[i]! * logp[s]![i]!)) / counts[s]!);
-    const u = places.map((i) =>
+    const elbos = masked.map((mask, s) => sum(positions.map((i) => mask[i]! * logp[s]![i]!)) / counts[s]!);
+    const u = positions.map((i) =>
       mean(masked.map((mask, s) => (Math.exp(logp[s]![i]!) ** beta * mask[i]!) / (counts[s]! / length))),
     );
     const logs = u.filter((value) => value > 0).map(Math.log);
@@ -42,8 +42,8 @@ export function referenceBounds(
   }
   // w(t) = 1/t with t estimated by the share of masked tokens.
   const w = counts.map((count) => length / count);
-  const elbo = mean(masked.map((mask, s) => w[s]! * sum(places.map((i) => mask[i]! * logp[s]![i]!))));
-  const u = places.map((i) => mean(masked.map((mask, s) => w[s]! * mask[i]! * Math.exp(logp[s]![i]!) ** beta)));
+  const elbo = mean(masked.map((mask, s) => w[s]! * sum(positions.map((i) => mask[i]! * logp[s]![i]!))));
+  const u = positions.map((i) => mean(masked.map((mask, s) => w[s]! * mask[i]! * Math.exp(logp[s]![i]!) ** beta)));
   return { elbo, eubo: sum(u.filter((value) => value > 0).map(Math.log)) / beta };
 }
 

@@ -63,12 +63,12 @@ async function computed(given: readonly Given[], settings: ReferenceSettings) {
   }
   const state = await engine.createState(new Map());
   const { loss, elbo, eubo, slope } = await (await programs.get(key)!).run(feeds, state);
-  const place = (s: number, j: number, i: number) => (s * count + j) * answer + i;
+  const position = (s: number, j: number, i: number) => (s * count + j) * answer + i;
   return {
     loss: loss!.data[0] as number,
     elbo: [...elbo!.data],
     eubo: [...eubo!.data],
-    slope: (s: number, j: number, i: number) => slope!.data[place(s, j, i)] as number,
+    slope: (s: number, j: number, i: number) => slope!.data[position(s, j, i)] as number,
     samples,
   };
 }
@@ -176,7 +176,9 @@ describe('the loss agrees with its definition', () => {
                       given.map((completion, index) => ({
                         ...completion,
                         logp: completion.logp.map((row, sample) =>
-                          row.map((value, place) => (index === j && sample === s && place === i ? value + by : value)),
+                          row.map((value, position) =>
+                            index === j && sample === s && position === i ? value + by : value,
+                          ),
                         ),
                       })),
                       settings,

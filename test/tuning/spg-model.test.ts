@@ -57,8 +57,8 @@ const completions: ScoredCompletion[] = [
 const masks = completions.map(({ prompt, completion, length }, j) => {
   const random = new Random(7, 'masks', j);
   return [0, 1, 2].map(() => {
-    const mask = Uint8Array.from({ length: prompt.length + completion.length }, (_, place) =>
-      place >= prompt.length + length ? 1 : random.integer(2),
+    const mask = Uint8Array.from({ length: prompt.length + completion.length }, (_, position) =>
+      position >= prompt.length + length ? 1 : random.integer(2),
     );
     mask[prompt.length + random.integer(length)] = 1;
     return mask;
@@ -74,7 +74,7 @@ function slowLoss({ config }: Checkpoint, weights: ReferenceWeights, settings: R
         advantage,
         masks: masks[j]!.map((mask) => [...mask.slice(prompt.length)]),
         logp: masks[j]!.map((mask) => {
-          const seen = text.map((token, place) => (mask[place] ? special.mask : token));
+          const seen = text.map((token, position) => (mask[position] ? special.mask : token));
           const logits = referencePredictions(config, weights, seen);
           return [...completion].map((token, i) => logProbability(logits[prompt.length + i]!, token));
         }),
@@ -103,15 +103,15 @@ describe("the gradient of SPG's loss with respect to every weight of a transform
         slowLoss(checkpoint, weights, { estimator, branch, beta: 1.5, omega: 0.4 });
       const expected = slow(checkpoint.weights);
       assert.ok(Math.abs(loss - expected) < 2e-4 * Math.max(1, Math.abs(expected)), `${loss}, not ${expected}`);
-      for (const [parameter, places] of finiteDifferences(checkpoint.weights, slow, 4)) {
+      for (const [parameter, positions] of finiteDifferences(checkpoint.weights, slow, 4)) {
         const { data } = await model.state.read(`optimizer.m.${parameter}`);
         const gradient = Array.from(data, (moment) => moment / (1 - optimizer.beta1));
         const scale = Math.max(...gradient.map(Math.abs));
         assert.ok(scale > 1e-5, `${parameter} has a gradient`);
-        for (const [place, wanted] of places)
+        for (const [position, wanted] of positions)
           assert.ok(
-            Math.abs(gradient[place]! - wanted) < 2e-4 * scale + 1e-6,
-            `${parameter}[${place}]: ${gradient[place]}, not ${wanted}`,
+            Math.abs(gradient[position]! - wanted) < 2e-4 * scale + 1e-6,
+            `${parameter}[${position}]: ${gradient[position]}, not ${wanted}`,
           );
       }
       await trainer.dispose();

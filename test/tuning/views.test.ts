@@ -27,14 +27,15 @@ const text = { prompt: Int32Array.of(1, 2), completion: Int32Array.of(3, 4, 5, 6
 
 /** Positions of the text that are masked in a view. */
 const maskedIn = (sequence: ScoredSequence, view: number) =>
-  Array.from(sequence[view]!.seen).flatMap((token, place) => (token === mask ? [place - 2] : []));
+  Array.from(sequence[view]!.seen).flatMap((token, position) => (token === mask ? [position - 2] : []));
 
 /** Mean weight of each token over many draws, summed over views. */
 function meanWeights(draw: (random: Random) => ScoredSequence, draws = 20_000): number[] {
   const random = new Random(1, 'views');
   const sums = new Float64Array(5);
   for (let index = 0; index < draws; index++)
-    for (const { weights } of draw(random)) for (const [place, weight] of weights.entries()) sums[place]! += weight;
+    for (const { weights } of draw(random))
+      for (const [position, weight] of weights.entries()) sums[position]! += weight;
   return [...sums].map((sum) => sum / draws);
 }
 
@@ -57,9 +58,9 @@ describe('views', () => {
     ])
       sequence.forEach(({ seen, weights, wanted }, view) => {
         assert.equal(seen[6], mask);
-        const places = maskedIn(sequence, view);
-        weights.forEach((weight, place) => {
-          if (weight !== 0) assert.ok(places.includes(place) && place < text.length);
+        const positions = maskedIn(sequence, view);
+        weights.forEach((weight, position) => {
+          if (weight !== 0) assert.ok(positions.includes(position) && position < text.length);
         });
         assert.deepEqual(wanted, text.completion);
       });
@@ -84,9 +85,9 @@ describe('views', () => {
     const random = new Random(3, 'coupled');
     for (let draw = 0; draw < 50; draw++) {
       const [full, one, other] = coupledViews(text, mask, random);
-      for (let place = 0; place < 4; place++) {
-        assert.equal(full!.weights[place], 0.5);
-        assert.equal(Number(one!.weights[place]! > 0) + Number(other!.weights[place]! > 0), 1);
+      for (let position = 0; position < 4; position++) {
+        assert.equal(full!.weights[position], 0.5);
+        assert.equal(Number(one!.weights[position]! > 0) + Number(other!.weights[position]! > 0), 1);
       }
     }
     const mean = meanWeights((stream) => coupledViews(text, mask, stream));
@@ -102,7 +103,7 @@ describe('views', () => {
         const [first, second] = [maskedIn(sequence, pair), maskedIn(sequence, pair + 1)];
         assert.deepEqual([...new Set([...first, ...second])].sort(), [0, 1, 2, 3, 4]);
         assert.deepEqual(
-          first.filter((place) => second.includes(place)),
+          first.filter((position) => second.includes(position)),
           [4],
         );
       }
@@ -140,13 +141,13 @@ describe('views', () => {
       if (open.length > 2) assert.ok(open.includes(2) && open.includes(3), 'later blocks are open');
       else
         assert.ok(
-          open.every((place) => place >= 2),
+          open.every((position) => position >= 2),
           'earlier blocks are clean',
         );
-      const weighing = [...view.weights].flatMap((weight, place) => (weight > 0 ? [place] : []));
+      const weighing = [...view.weights].flatMap((weight, position) => (weight > 0 ? [position] : []));
       assert.deepEqual(
         weighing,
-        open.filter((place) => active.includes(place)),
+        open.filter((position) => active.includes(position)),
       );
       assert.ok(Math.abs(view.weights.reduce((sum, weight) => sum + weight, 0) - 1) < 1e-6);
     }
@@ -159,7 +160,7 @@ describe('views', () => {
     for (let draw = 0; draw < 300; draw++) {
       const open = maskedIn([activeBlockView(short, { block: 3 }, mask, random)], 0);
       // Blocks of three and two tokens: the second is completely open before the first has a mask.
-      if (open.some((place) => place < 3)) assert.ok(open.includes(3) && open.includes(4));
+      if (open.some((position) => position < 3)) assert.ok(open.includes(3) && open.includes(4));
     }
   });
 
@@ -194,7 +195,7 @@ describe('a decoding trace', () => {
     const state = stateBefore({ ...rollout, suffix: Int32Array.of(7, mask) }, 2, mask);
     assert.deepEqual([...state.seen], [1, 2, 3, 4, mask, 6, mask, 7, mask]);
     const query = openQuery(state, mask);
-    assert.deepEqual([query.places, query.canvas, query.suffix], [[4, 6], 2, 2]);
+    assert.deepEqual([query.positions, query.canvas, query.suffix], [[4, 6], 2, 2]);
     assert.deepEqual([...canvasIn(query.tokens, query)], [3, 4, mask, 6, mask]);
   });
 
@@ -205,7 +206,7 @@ describe('a decoding trace', () => {
 
   it('of an edited text is that of its draft', () => {
     const before = Int32Array.of(8, 8, 8, 8, 8);
-    const state = stateBefore({ ...rollout, edits: [{ before, places: [0], tokens: [3] }] }, 2, mask);
+    const state = stateBefore({ ...rollout, edits: [{ before, positions: [0], tokens: [3] }] }, 2, mask);
     assert.deepEqual([...state.seen], [1, 2, 8, 8, mask, 8, mask]);
   });
 });
@@ -242,7 +243,7 @@ it('corruptions keep the length, change a part of the text, and use only its own
     const damaged = corrupt(clean, random, (token, step) => (token < 14 ? token + 100 * step : null));
     assert.equal(damaged.length, 8);
     for (const token of damaged) assert.ok([...clean].includes(token) || Math.abs(token) > 85, String(token));
-    changed += Number(damaged.some((token, place) => token !== clean[place]));
+    changed += Number(damaged.some((token, position) => token !== clean[position]));
   }
   assert.ok(changed > 300, String(changed));
 });

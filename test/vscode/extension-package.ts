@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { packageExtension, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { hostTarget, packageExtension } from '../../scripts/packaging/package-extension.ts';
 import { fingerprint, root } from '../../scripts/set-up.mjs';
 
 /** What the package follows from, but for node_modules, which follow from the lockfile. */
@@ -32,7 +32,7 @@ export async function extensionPackage(): Promise<string> {
   const old = (await readdir(folder)).filter((entry) => entry.endsWith('.vsix'));
   for (const entry of old) await rm(path.join(folder, entry));
   const partial = path.join(folder, `${process.pid}.partial.vsix`);
-  await packageExtension(thisTarget, partial);
+  await packageExtension(hostTarget, partial);
   await rename(partial, file);
   return file;
 }

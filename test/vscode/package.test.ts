@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { bundles } from '../../esbuild.mjs';
-import { packageExtension, targets, thisTarget } from '../../scripts/packaging/package-extension.ts';
+import { hostTarget, packageExtension, targets } from '../../scripts/packaging/package-extension.ts';
 import { extensionPackage } from './extension-package.ts';
 import { openAt, runCommand, screenshot, suggested, typeUntilSuggested, webview } from './window.ts';
 import { Workbench } from './workbench.ts';
@@ -82,7 +82,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
 
   it('holds the native library of its platform and no other', () => {
     const libraries = files.filter((file) => /\.(node|dll|dylib)$|\.so(\.|$)/.test(file));
-    const place = `node_modules/onnxruntime-node/bin/napi-v6/${thisTarget.replace('-', '/')}/`;
+    const place = `node_modules/onnxruntime-node/bin/napi-v6/${hostTarget.replace('-', '/')}/`;
     assert.ok(libraries.includes(`${place}onnxruntime_binding.node`));
     assert.deepEqual(
       libraries.filter((file) => !file.startsWith(place)),

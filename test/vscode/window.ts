@@ -29,11 +29,11 @@ export async function runAsking(workbench: Workbench, page: Page, title: string,
   const row = page.locator('.quick-input-list .monaco-list-row', { hasText: listed }).first();
   for (let attempt = 0; attempt < 5; attempt++) {
     await runCommand(workbench, page, title);
-    const isAsked = await row.waitFor({ timeout: 15_000 }).then(
+    const isRequested = await row.waitFor({ timeout: 15_000 }).then(
       () => true,
       () => false,
     );
-    if (isAsked) return;
+    if (isRequested) return;
   }
   throw new Error(`"${title}" does not ask for ${listed}`);
 }

@@ -78,13 +78,16 @@ else {
       const sums = p.scatterAdd(p.input('rows', [count], 'i32'), p.input('updates', [count, width]), rows);
       const executable = await engine.compile(defineProgram('test', { outputs: { sums } }));
       const state = await engine.createState(new Map());
-      const places = Array.from({ length: count }, (_, index) => index % rows);
+      const positions = Array.from({ length: count }, (_, index) => index % rows);
       const feeds = {
-        rows: i32([count], places),
+        rows: i32([count], positions),
         updates: f32([count, width], new Float32Array(count * width).fill(1)),
       };
       const { data } = (await executable.run(feeds, state)).sums!;
-      const expected = Array.from({ length: rows }, (_, row) => places.filter((place) => place === row).length);
+      const expected = Array.from(
+        { length: rows },
+        (_, row) => positions.filter((position) => position === row).length,
+      );
       assert.deepEqual(
         [...data],
         expected.flatMap((total) => Array(width).fill(total)),

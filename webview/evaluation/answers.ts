@@ -68,7 +68,7 @@ function denoisingOf(title: string, answer: AnswerRecord, { layout }: Evaluation
 function framesOf({ pieces, revealedAt, confidence, forwards }: AnswerRecord): Frame[] {
   return Array.from({ length: forwards }, (_, step) => {
     const upTo = <T>(values: readonly T[]) =>
-      values.map((value, place) => ((revealedAt[place] as number) <= step ? value : null));
+      values.map((value, position) => ((revealedAt[position] as number) <= step ? value : null));
     return { step, tokens: upTo(pieces), revealedAt: upTo(revealedAt), confidence: upTo(confidence) };
   });
 }

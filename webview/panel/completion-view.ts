@@ -41,7 +41,7 @@ export function completionView(host: Host, store: ViewStore, { select, take }: C
     'There is nothing to show yet. Type in an editor to watch its completions, press Denoise here to complete at the cursor, or press Show denoising on a sample of a run.',
     host,
   );
-  const place = element('div', {});
+  const container = element('div', {});
   const insert = button('Insert at the cursor', 'insert', () => take('insert'));
   const copy = button('Copy', 'copy', () => take('copy'), { secondary: true });
   const actions = element('div', { class: 'controls' }, insert, copy);
@@ -52,14 +52,14 @@ export function completionView(host: Host, store: ViewStore, { select, take }: C
       return;
     }
     playing?.player.pause();
-    const hadFocus = place.contains(document.activeElement);
+    const hadFocus = container.contains(document.activeElement);
     const next = player(denoising, {
       inspect: true,
       ...(position === undefined ? {} : { position }),
       moved: (to, atEnd) => store.change({ position: atEnd ? null : to }),
     });
     playing = { key, player: next };
-    place.replaceChildren(next.root);
+    container.replaceChildren(next.root);
     scrollToEnd(next.root.querySelector('.prompt pre'));
     if (hadFocus) next.root.focus();
   };
@@ -76,7 +76,7 @@ export function completionView(host: Host, store: ViewStore, { select, take }: C
     );
   };
   return {
-    elements: [sources.root, showNewest, empty, alternatives.root, place, actions],
+    elements: [sources.root, showNewest, empty, alternatives.root, container, actions],
     get player() {
       return playing?.player ?? null;
     },
@@ -84,7 +84,7 @@ export function completionView(host: Host, store: ViewStore, { select, take }: C
       state = next;
       const [group, completion] = [shown.shownGroup(state), shown.shownCompletion(state)];
       empty.hidden = completion !== null;
-      place.hidden = completion === null;
+      container.hidden = completion === null;
       actions.hidden = completion === null || completion.text === null;
       showNewest.hidden = state.waiting === null || state.source !== 'live';
       drawChoices();

@@ -106,10 +106,10 @@ function updateOptions(choice: HTMLSelectElement, steps: readonly number[]): voi
 
 function sampleCard(
   { prompt, completion, rewards, advantage }: ReportSample,
-  place: { dir: string; step: number; index: number },
+  sample: { dir: string; step: number; index: number },
   showDenoising: (sample: SampleReference) => void,
 ): HTMLElement {
-  const title = `Sample ${place.index + 1}`;
+  const title = `Sample ${sample.index + 1}`;
   const parts = Object.entries(rewards).filter(([name]) => name !== 'total');
   const sign = advantage > 0 ? '+' : '';
   const scores: [string, string, string][] = [
@@ -140,6 +140,6 @@ function sampleCard(
     element('pre', { tabindex: 0, 'aria-label': `Prompt of ${title}` }, prompt),
     element('h4', {}, 'Completion'),
     element('pre', { tabindex: 0, 'aria-label': `Completion of ${title}` }, completion),
-    button('Show denoising', 'play-circle', () => showDenoising({ ...place, text: completion }), { secondary: true }),
+    button('Show denoising', 'play-circle', () => showDenoising({ ...sample, text: completion }), { secondary: true }),
   );
 }

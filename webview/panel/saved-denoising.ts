@@ -33,7 +33,7 @@ export function fold({ frames, ...about }: Denoising): Folded {
 export function unfold({ steps, last, ...about }: Folded): Denoising {
   const frames = Array.from({ length: steps }, (_, step): Frame => {
     const at = <T>(values: readonly (T | null)[]) =>
-      values.map((value, place) => ((last.revealedAt[place] ?? Number.POSITIVE_INFINITY) <= step ? value : null));
+      values.map((value, position) => ((last.revealedAt[position] ?? Number.POSITIVE_INFINITY) <= step ? value : null));
     return {
       step,
       tokens: at(last.tokens),

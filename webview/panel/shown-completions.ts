@@ -40,24 +40,24 @@ export const shownGroup = ({ source, groups }: ShownCompletions): CompletionGrou
 
 /** The shown completion. */
 export function shownCompletion(state: ShownCompletions): Alternative | null {
-  const place = shownGroup(state);
-  return place?.alternatives[place.chosen] ?? null;
+  const group = shownGroup(state);
+  return group?.alternatives[group.chosen] ?? null;
 }
 
 /** Shows a group of a source. */
 export const showGroup = (
   watched: ShownCompletions,
   source: Source,
-  place = watched.groups[source],
+  group = watched.groups[source],
 ): ShownCompletions => ({
   ...watched,
   source,
-  groups: place ? { ...watched.groups, [source]: place } : watched.groups,
+  groups: group ? { ...watched.groups, [source]: group } : watched.groups,
 });
 
 export function chooseAlternative(watched: ShownCompletions, chosen: number): ShownCompletions {
-  const place = shownGroup(watched);
-  return place && watched.source ? showGroup(watched, watched.source, { ...place, chosen }) : watched;
+  const group = shownGroup(watched);
+  return group && watched.source ? showGroup(watched, watched.source, { ...group, chosen }) : watched;
 }
 
 /**
@@ -67,7 +67,7 @@ export function chooseAlternative(watched: ShownCompletions, chosen: number): Sh
 export function withLiveFrame(watched: ShownCompletions, live: CompletionFrame, scrubbing: boolean): ShownCompletions {
   const key = `live ${live.request}`;
   const { groups, waiting, source } = watched;
-  const before = [waiting, groups.live].find((place) => place?.key === key)?.alternatives[0];
+  const before = [waiting, groups.live].find((group) => group?.key === key)?.alternatives[0];
   const denoising: Denoising = {
     title: `${live.uri.split('/').at(-1)}, line ${live.line + 1}`,
     prompt: live.prefixTail,
@@ -75,9 +75,9 @@ export function withLiveFrame(watched: ShownCompletions, live: CompletionFrame, 
     frames: [...(before?.denoising.frames ?? []), live.frame],
   };
   const text = live.done ? decodedText(live.frame) : null;
-  const place: CompletionGroup = { key, chosen: 0, alternatives: [{ denoising, text, confidence: null }] };
-  if (scrubbing && groups.live?.key !== key) return { ...watched, waiting: place };
-  return { source: source ?? 'live', groups: { ...groups, live: place }, waiting: null };
+  const group: CompletionGroup = { key, chosen: 0, alternatives: [{ denoising, text, confidence: null }] };
+  if (scrubbing && groups.live?.key !== key) return { ...watched, waiting: group };
+  return { source: source ?? 'live', groups: { ...groups, live: group }, waiting: null };
 }
 
 /** Shows the waiting completion. */
@@ -92,16 +92,16 @@ export const startRequest = (watched: ShownCompletions, key: string): ShownCompl
 
 /** Adds a step of one of the requested completions. */
 export function withRequestFrame(watched: ShownCompletions, index: number, frame: Frame): ShownCompletions {
-  const place = watched.groups.here;
-  if (!place) return watched;
-  const made = Math.max(index + 1, place.alternatives.length);
+  const group = watched.groups.here;
+  if (!group) return watched;
+  const made = Math.max(index + 1, group.alternatives.length);
   const alternatives = Array.from({ length: made }, (_, each): Alternative => {
-    const before = place.alternatives[each] ?? emptyAlternative(each);
+    const before = group.alternatives[each] ?? emptyAlternative(each);
     if (each !== index) return before;
     const { denoising } = before;
     return { ...before, denoising: { ...denoising, frames: [...denoising.frames, frame] } };
   });
-  return { ...watched, groups: { ...watched.groups, here: { ...place, alternatives } } };
+  return { ...watched, groups: { ...watched.groups, here: { ...group, alternatives } } };
 }
 
 const emptyAlternative = (index: number): Alternative => ({

@@ -34,7 +34,11 @@ export function addComplete(add: AddCommand): void {
         const model = await LanguageModel.load(await engineOf(options), checkpoint);
         const { frames, watch } = recordFrames(model, shownAlternatives.alternatives);
         const begin = performance.now();
-        const { alternative, place, forwards } = await completeOnce(model, text, options.language ?? '', {
+        const {
+          alternative,
+          index: place,
+          forwards,
+        } = await completeOnce(model, text, options.language ?? '', {
           seed: options.seed,
           ...(options.frames ? { watch } : {}),
           checkCancelled: () => {

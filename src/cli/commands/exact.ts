@@ -1,6 +1,6 @@
 import { Interrupted } from '../../platform/errors.ts';
 import { boundTable } from '../../tuning/exact/bound-table.ts';
-import { EstimatorBed, everyEstimator } from '../../tuning/exact/estimators.ts';
+import { EstimatorSetup, everyEstimator } from '../../tuning/exact/estimators.ts';
 import { type AddCommand, type EngineOptions, engineOf, wholeNumber, withEngine } from '../command.ts';
 
 interface ExactOptions extends EngineOptions {
@@ -21,8 +21,8 @@ export function addExact(add: AddCommand): void {
       async (options, { signal, progress }) => {
         const engine = await engineOf(options);
         const bounds = await boundTable(engine, { seed: options.seed, length, steps, betas });
-        const bed = await EstimatorBed.open(engine, { seed: options.seed, length });
-        const estimators = await bed.measure(everyEstimator(length), {
+        const setup = await EstimatorSetup.open(engine, { seed: options.seed, length });
+        const estimators = await setup.measure(everyEstimator(length), {
           draws: options.draws,
           seed: options.seed,
           progress: (done) => {
@@ -30,7 +30,7 @@ export function addExact(add: AddCommand): void {
             if (done % 50 === 0) progress(`${done} of ${options.draws} draws`);
           },
         });
-        await bed.dispose();
+        await setup.dispose();
         return {
           document: { length, steps, draws: options.draws, seed: options.seed, bounds, estimators },
           lines: [

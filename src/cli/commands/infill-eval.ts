@@ -15,7 +15,7 @@ import type { Tokenizer } from '../../model/tokenizer.ts';
 import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
 import { completeOnce } from '../../runtime/complete-once.ts';
 import { codeNgram } from '../../training/code/code-ngram.ts';
-import { ngramsFolder, servedDecoding, sourcesFolder } from '../../training/code/code-recipe.ts';
+import { ngramsFolder, servingDecoding, sourcesFolder } from '../../training/code/code-recipe.ts';
 import { type Corpus, readCorpus, type SourceFile } from '../../training/code/corpus.ts';
 import { infillingItems } from '../../training/code/infilling-items.ts';
 import { readSources } from '../../training/code/source-files.ts';
@@ -71,12 +71,12 @@ export function addInfillEval(add: AddCommand): void {
     .option('--length-given', 'add a row for the model when it knows the length of the middle')
     .option('--brief', 'measure only the model and the baselines, without other decoding settings')
     .addOption(wholeNumber('--items <n>', 'gaps per kind', 2).default(100))
-    .addOption(wholeNumber('--seed <seed>', 'seed for the places of the gaps', 0).default(0));
+    .addOption(wholeNumber('--seed <seed>', 'seed for the positions of the gaps', 0).default(0));
 }
 
 async function infillEval(options: InfillEvalOptions, { signal, progress }: CommandContext) {
   const begin = performance.now();
-  const kinds = wantedKinds(options.kinds);
+  const kinds = parseKinds(options.kinds);
   const stopped = () => {
     if (signal.aborted) throw new Interrupted('The measurement was stopped; no results were saved.');
   };
@@ -86,16 +86,17 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
       `${options.model} was not trained to fill gaps by denoising; choose a model that was, such as ${bundledCodeModel}.`,
     );
   const checkpoint = await readCheckpoint(resolved);
-  const rival = options.autoregressive === undefined ? null : await autoregressiveCheckpoint(options.autoregressive);
+  const autoregressive =
+    options.autoregressive === undefined ? null : await autoregressiveCheckpoint(options.autoregressive);
   // A published model has its own tokens and none that ends a middle, so its bits are not measured.
-  const hasBits = rival !== null && fillsFromTheLeft(rival.config);
-  if (rival && hasBits && !isSameTokenizer(rival.tokenizer, checkpoint.tokenizer))
+  const hasBits = autoregressive !== null && fillsFromTheLeft(autoregressive.config);
+  if (autoregressive && hasBits && !isSameTokenizer(autoregressive.tokenizer, checkpoint.tokenizer))
     throw new UserError(
       `${options.autoregressive} has another tokenizer than ${options.model}, so their bits are not of the same tokens; give a baseline that was trained on the same corpus.`,
     );
   const { measured: files, counted } = await sources(options, { signal, progress });
   const model = await LanguageModel.load(await engineOf(options), checkpoint);
-  const other = rival && (await LanguageModel.load(await engineOf(options), rival));
+  const other = autoregressive && (await LanguageModel.load(await engineOf(options), autoregressive));
   try {
     const { eom_token_id: eom } = model.config;
     const mask = maskToken(model.config);
@@ -113,7 +114,7 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
           ? [
               fromTheLeft(
                 'autoregressive',
-                new AutoregressiveWriter(other, servedDecoding.contextTokens),
+                new AutoregressiveWriter(other, servingDecoding.contextTokens),
                 model,
                 hasBits,
               ),
@@ -139,7 +140,7 @@ async function infillEval(options: InfillEvalOptions, { signal, progress }: Comm
   }
 }
 
-function wantedKinds(names: string): InfillingKind[] {
+function parseKinds(names: string): InfillingKind[] {
   return names.split(',').map((name) => {
     const kind = infillingKinds.find((known) => known === name.trim());
     if (!kind)
@@ -188,23 +189,23 @@ function ownMethods(
   name: string,
   { brief = false, lengthGiven = false }: InfillEvalOptions,
 ): InfillingMethod[] {
-  const likelihood = new DiffusionLikelihood(model, servedDecoding.contextTokens);
+  const likelihood = new DiffusionLikelihood(model, servingDecoding.contextTokens);
   const served: InfillingMethod = {
     name,
-    complete: modelCompleter(model, servedDecoding),
+    complete: modelCompleter(model, servingDecoding),
     answers: 'several',
     likelihood: { bits: (item) => likelihood.bound(item), are: 'bound' },
   };
-  const told: InfillingMethod = {
+  const withLengthGiven: InfillingMethod = {
     name: `${name}, length given`,
-    complete: modelCompleter(model, { ...servedDecoding, lengthGiven }),
+    complete: modelCompleter(model, { ...servingDecoding, lengthGiven }),
     answers: 'several',
   };
-  return [served, ...(brief ? [] : otherWays(model, name, likelihood)), ...(lengthGiven ? [told] : [])];
+  return [served, ...(brief ? [] : otherWays(model, name, likelihood)), ...(lengthGiven ? [withLengthGiven] : [])];
 }
 
 function otherWays(model: LanguageModel, name: string, likelihood: DiffusionLikelihood): InfillingMethod[] {
-  const greedy = { ...servedDecoding, threshold: 1, alternatives: 1 };
+  const greedy = { ...servingDecoding, threshold: 1, alternatives: 1 };
   return [
     { name: `${name}, one token a step`, complete: modelCompleter(model, greedy), answers: 'one' },
     {

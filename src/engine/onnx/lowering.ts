@@ -50,7 +50,7 @@ const leaf = (): never => {
 };
 
 /** Up to this many rows, a product with a one-hot matrix is faster than ScatterElements, which is single-threaded. */
-const fewRows = 768;
+const smallRowCount = 768;
 
 /** The lowering of each primitive. Providers differ where one of them lacks a kernel or has a slow one. */
 const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower<P> } = {
@@ -99,22 +99,22 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
     return emit('Sub', [shifted, emit('Log', [emit('ReduceSum', [emit('Exp', [shifted]), axes])])]);
   },
   gather: direct('Gather', { axis: 0 }),
-  scatterAdd: ({ shape, inputs: [indices] }, [places, values], context) => {
+  scatterAdd: ({ shape, inputs: [indices] }, [positions, values], context) => {
     const { graph, emit, provider } = context;
     const [rows, ...rest] = shape as [number, ...number[]];
     const [count, width] = [sizeOf(indices!.shape), sizeOf(rest)];
     if (provider === 'webgpu' || provider === 'cuda') {
-      const column = emit('Reshape', [places!, graph.wholeNumbers([...indices!.shape, 1])]);
+      const column = emit('Reshape', [positions!, graph.wholeNumbers([...indices!.shape, 1])]);
       return emit('ScatterND', [zeros(context, shape), emit('Cast', [column], { to: 7 }), values!], {
         reduction: 'add',
       });
     }
     // The CPU's ScatterND, which other providers fall back to, loses sums if an index repeats, because its threads
     // are not synchronised. ScatterElements is single-threaded.
-    const column = emit('Reshape', [places!, graph.wholeNumbers([count, 1])]);
+    const column = emit('Reshape', [positions!, graph.wholeNumbers([count, 1])]);
     const updates = emit('Reshape', [values!, graph.wholeNumbers([count, width])]);
     let sums: string;
-    if (rows <= fewRows) {
+    if (rows <= smallRowCount) {
       const numbers = graph.initializer(
         Int32Array.from({ length: rows }, (_, row) => row),
         [rows],
@@ -134,11 +134,11 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   },
   oneHot: ({ shape, attributes: { depth } }, [indices], { graph, emit }) => {
     const column = emit('Reshape', [indices!, graph.wholeNumbers([...shape.slice(0, -1), 1])]);
-    const places = graph.initializer(
+    const positions = graph.initializer(
       Int32Array.from({ length: depth }, (_, index) => index),
       [depth],
     );
-    return emit('Cast', [emit('Equal', [column, places])], { to: elementTypeOf('f32') });
+    return emit('Cast', [emit('Equal', [column, positions])], { to: elementTypeOf('f32') });
   },
   rotate: ({ shape }, [x, cosines, sines], { graph, emit, emitMicrosoft }) => {
     const [length, d] = shape.slice(-2) as [number, number];
@@ -199,7 +199,7 @@ function withQuantized(
   }
   const partner = { name: names[1 - index] as string, shape: other.shape };
   const numbers = dequantized(graph, matrix, format, names[index] as string, partner, storage);
-  const factors = names.map((name, place) => (place === index ? numbers : name)) as [string, string];
+  const factors = names.map((name, i) => (i === index ? numbers : name)) as [string, string];
   const isTransposed = isChannelFormat(format);
   if (node.primitive === 'int8Matmul')
     return roundedProduct(graph, factors[0], (rows) => product(context, 2, rows, factors[1], false, true));

@@ -33,7 +33,7 @@ async function loadNative(device: 'gpu' | 'node'): Promise<{ tf: Tensorflow; bac
   const shimmed = util as { isNullOrUndefined?: (value: unknown) => boolean };
   shimmed.isNullOrUndefined ??= (value) => value === null || value === undefined;
 
-  const missing = whyMissing(device);
+  const missing = missingReason(device);
   if (missing) throw new Error(missing);
   const tf = createRequire(import.meta.url)(nativePackages[device]) as Tensorflow;
   tf.enableProdMode();
@@ -49,7 +49,7 @@ const nativePackages = { gpu: '@tensorflow/tfjs-node-gpu', node: '@tensorflow/tf
  * The reason why the TensorFlow library cannot be loaded, as far as its package's files show; null if they are all
  * there.
  */
-export function whyMissing(device: keyof typeof nativePackages): string | null {
+export function missingReason(device: keyof typeof nativePackages): string | null {
   const name = nativePackages[device];
   let folder: string;
   try {

@@ -84,8 +84,8 @@ const operations: { readonly [P in Computed]: Operation<P> } = {
   pick: ({ tf }, [x, indices], { shape }) => {
     const width = x!.shape.at(-1) as number;
     const count = sizeOf(shape);
-    const places = tf.add(tf.reshape(indices!, [count]), tf.range(0, count * width, width, 'int32'));
-    return tf.reshape(tf.gatherND(tf.reshape(x!, [count * width]), tf.expandDims(places, -1)), [...shape]);
+    const positions = tf.add(tf.reshape(indices!, [count]), tf.range(0, count * width, width, 'int32'));
+    return tf.reshape(tf.gatherND(tf.reshape(x!, [count * width]), tf.expandDims(positions, -1)), [...shape]);
   },
   // With the dtype float32, the WebAssembly backend returns zeros.
   oneHot: ({ tf }, [indices], { attributes: { depth } }) => tf.cast(tf.oneHot(indices!, depth), 'float32'),
@@ -139,9 +139,9 @@ function wasmProducts(tf: Tensorflow, a: Tf.Tensor, b: Tf.Tensor, shape: Shape):
   const rights = tf.reshape(b, [count, k * n]);
   const products = Array.from({ length: count }, (_, index) =>
     tf.tidy(() => {
-      const place = tf.tensor1d([index], 'int32');
-      const left = tf.reshape(tf.gatherND(lefts, place), [m, k]);
-      return tf.matMul(left, tf.reshape(tf.gatherND(rights, place), [k, n]));
+      const position = tf.tensor1d([index], 'int32');
+      const left = tf.reshape(tf.gatherND(lefts, position), [m, k]);
+      return tf.matMul(left, tf.reshape(tf.gatherND(rights, position), [k, n]));
     }),
   );
   return tf.reshape(tf.concat(products, 0), [...shape]);

@@ -15,7 +15,7 @@ const viewType = 'unmask.evaluation';
 const savedState = z.object({ dir: z.string().min(1), against: z.string().min(1).nullable() });
 
 /** What a page compares with: the previous evaluation with common problems, a given one, or none. */
-type Against = { readonly kind: 'previous' | 'none' } | { readonly kind: 'named'; readonly dir: string };
+type ComparedWith = { readonly kind: 'previous' | 'none' } | { readonly kind: 'named'; readonly dir: string };
 
 /** The evaluation pages, one editor tab each. */
 export class EvaluationPages implements vscode.Disposable {
@@ -41,7 +41,7 @@ export class EvaluationPages implements vscode.Disposable {
 
   /** Shows an evaluation in its tab and waits until the page has its report. Throws a `UserError` if there is no report. */
   async show(dir: string, against?: string): Promise<void> {
-    const wanted: Against = against === undefined ? { kind: 'previous' } : { kind: 'named', dir: against };
+    const wanted: ComparedWith = against === undefined ? { kind: 'previous' } : { kind: 'named', dir: against };
     const known = this.#open.get(dir);
     if (known) {
       known.reveal();
@@ -70,7 +70,7 @@ export class EvaluationPages implements vscode.Disposable {
     for (const page of this.#open.values()) page.dispose();
   }
 
-  #take(panel: vscode.WebviewPanel, dir: string, against: Against): EvaluationPage {
+  #take(panel: vscode.WebviewPanel, dir: string, against: ComparedWith): EvaluationPage {
     const page = new EvaluationPage(panel, this.#dist, dir, against, this.#ask, this.#log);
     this.#open.set(dir, page);
     panel.onDidDispose(() => this.#open.delete(dir));
@@ -84,7 +84,7 @@ class EvaluationPage {
   readonly #dir: string;
   readonly #ask: AskUnmask;
   readonly #log: vscode.LogOutputChannel;
-  #against: Against;
+  #against: ComparedWith;
   #report: EvaluationReport | null = null;
   #firstShown: { resolve(): void; reject(error: unknown): void } | null = null;
   /** Settles with the first report. */
@@ -94,7 +94,7 @@ class EvaluationPage {
     panel: vscode.WebviewPanel,
     dist: vscode.Uri,
     dir: string,
-    against: Against,
+    against: ComparedWith,
     ask: AskUnmask,
     log: vscode.LogOutputChannel,
   ) {
@@ -122,7 +122,7 @@ class EvaluationPage {
     this.#panel.reveal();
   }
 
-  async compare(against: Against): Promise<void> {
+  async compare(against: ComparedWith): Promise<void> {
     this.#against = against;
     await this.#answer({ kind: 'ready' });
   }

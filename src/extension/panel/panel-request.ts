@@ -3,7 +3,7 @@ import { type PanelRequest, panelCommands } from '../../protocol/panel.ts';
 
 const dir = z.string().min(1).max(4096);
 const step = z.int().min(0);
-const place = z.int().min(0);
+const index = z.int().min(0);
 
 /**
  * The requests of a page. A page is not trusted, because it shows text that a model generated. The receiver checks
@@ -13,8 +13,8 @@ const panelRequest = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready'), shown: dir.nullable(), compared: dir.nullable() }),
   z.object({ kind: z.literal('show-run'), dir: dir.nullable() }),
   z.object({ kind: z.literal('compare-run'), dir: dir.nullable() }),
-  z.object({ kind: z.literal('show-samples'), dir, step, offset: place }),
-  z.object({ kind: z.literal('denoise-sample'), dir, step, index: place }),
+  z.object({ kind: z.literal('show-samples'), dir, step, offset: index }),
+  z.object({ kind: z.literal('denoise-sample'), dir, step, index: index }),
   z.object({ kind: z.literal('denoise-here'), seed: z.int().min(0), alternatives: z.int().min(1).max(10) }),
   z.object({ kind: z.literal('cancel-denoise') }),
   z.object({ kind: z.literal('insert'), text: z.string().max(100_000) }),

@@ -13,15 +13,15 @@ export const taskName = ({ file, function: name }: FoundTask): string => `${file
 
 /** Indices of the tasks of a discovery, grouped by file; files by name, functions by line. */
 export function tasksByFile({ tasks }: DiscoveryDocument): Map<string, number[]> {
-  const places = tasks.map((_, place) => place);
-  places.sort((a, b) => {
+  const indices = tasks.map((_, index) => index);
+  indices.sort((a, b) => {
     const [one, other] = [tasks[a] as FoundTask, tasks[b] as FoundTask];
     return one.file === other.file ? one.line - other.line : one.file < other.file ? -1 : 1;
   });
   const byFile = new Map<string, number[]>();
-  for (const place of places) {
-    const { file } = tasks[place] as FoundTask;
-    byFile.set(file, [...(byFile.get(file) ?? []), place]);
+  for (const index of indices) {
+    const { file } = tasks[index] as FoundTask;
+    byFile.set(file, [...(byFile.get(file) ?? []), index]);
   }
   return byFile;
 }
@@ -29,9 +29,9 @@ export function tasksByFile({ tasks }: DiscoveryDocument): Map<string, number[]>
 /** What a run on the chosen tasks uses each of them for, by index. */
 export function partsOf({ tasks }: Pick<DiscoveryDocument, 'tasks'>, chosen: readonly number[]): Map<number, RowPart> {
   // A document of an earlier version has no keys. Before a run the functions are found again, and then it has them.
-  const keys = chosen.map((place) => tasks[place]?.keys ?? [contentDigest(taskName(tasks[place] as FoundTask))]);
+  const keys = chosen.map((index) => tasks[index]?.keys ?? [contentDigest(taskName(tasks[index] as FoundTask))]);
   const parts = splitByContent(keys);
-  return new Map(chosen.map((place, index) => [place, parts[index] as RowPart]));
+  return new Map(chosen.map((index, at) => [index, parts[at] as RowPart]));
 }
 
 /** The text that the tree and the picker append for a held-out function; empty for one that is trained on. */
@@ -56,7 +56,7 @@ export async function writeChosen(found: DiscoveryDocument, chosen: readonly num
   });
   if (chosen.length === found.tasks.length) return found.data;
   const rows = text.split('\n');
-  const picked = [...chosen].sort((a, b) => a - b).map((place) => `${rows[place]}\n`);
+  const picked = [...chosen].sort((a, b) => a - b).map((index) => `${rows[index]}\n`);
   const name = createHash('sha256').update(picked.join('')).digest('hex').slice(0, 12);
   const file = path.join(found.dir, `chosen-${name}.jsonl`);
   await writeAtomic(file, picked.join(''));

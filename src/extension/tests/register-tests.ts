@@ -130,21 +130,21 @@ const noTaskMessage = ({ functions, tests, leftOut }: DiscoveryDocument): string
 
 function tasksByName(found: DiscoveryDocument, functions: readonly string[]): number[] {
   return functions.map((name) => {
-    const place = found.tasks.findIndex((task) => task.function === name);
-    if (place === -1) throw new UserError(`No test in ${found.workspace} covers a function named ${name}.`);
-    return place;
+    const index = found.tasks.findIndex((task) => task.function === name);
+    if (index === -1) throw new UserError(`No test in ${found.workspace} covers a function named ${name}.`);
+    return index;
   });
 }
 
 /** Asks for the functions to tune on. Undefined if the user cancels. */
 async function askFunctions(found: DiscoveryDocument, chosen: readonly number[]): Promise<number[] | undefined> {
   const parts = partsOf(found, chosen);
-  const items = [...tasksByFile(found)].flatMap(([file, places]) => [
-    { label: file, kind: vscode.QuickPickItemKind.Separator, place: -1 },
-    ...places.map((place) => {
-      const task = found.tasks[place] as FoundTask;
-      const description = `${testCountText(task)}${partText(parts.get(place))}`;
-      return { label: task.function, description, picked: chosen.includes(place), place };
+  const items = [...tasksByFile(found)].flatMap(([file, indices]) => [
+    { label: file, kind: vscode.QuickPickItemKind.Separator, index: -1 },
+    ...indices.map((index) => {
+      const task = found.tasks[index] as FoundTask;
+      const description = `${testCountText(task)}${partText(parts.get(index))}`;
+      return { label: task.function, description, picked: chosen.includes(index), index };
     }),
   ]);
   const picked = await vscode.window.showQuickPick(items, {
@@ -154,8 +154,8 @@ async function askFunctions(found: DiscoveryDocument, chosen: readonly number[])
     canPickMany: true,
     matchOnDescription: true,
   });
-  const places = picked?.map(({ place }) => place);
-  return places && places.length > 0 ? places : undefined;
+  const indices = picked?.map(({ index }) => index);
+  return indices && indices.length > 0 ? indices : undefined;
 }
 
 /** The dry run: if the current code does not pass its tests, the reward would penalize correct code. */

@@ -32,8 +32,8 @@ export class RewardTests implements vscode.Disposable {
   }
 
   /** Scores the current code with the tests that cover these functions, and reports to Test Results. */
-  async score(places: readonly number[], signal: AbortSignal): Promise<DryRunDocument> {
-    const items = [...this.#functions].flatMap(([item, place]) => (places.includes(place) ? [item] : []));
+  async score(indices: readonly number[], signal: AbortSignal): Promise<DryRunDocument> {
+    const items = [...this.#functions].flatMap(([item, index]) => (indices.includes(index) ? [item] : []));
     return this.#score(new vscode.TestRunRequest(items), signal);
   }
 
@@ -47,12 +47,12 @@ export class RewardTests implements vscode.Disposable {
       if (line !== undefined) item.range = new vscode.Range(line - 1, 0, line - 1, 0);
       return item;
     };
-    return [...tasksByFile(found)].map(([file, places]) => {
+    return [...tasksByFile(found)].map(([file, indices]) => {
       const parent = create(file, file, file);
-      for (const place of places) {
-        const { function: name, line, tests } = found.tasks[place] as FoundTask;
+      for (const index of indices) {
+        const { function: name, line, tests } = found.tasks[index] as FoundTask;
         const item = create(`${file} ${name} ${line}`, name, file, line);
-        this.#functions.set(item, place);
+        this.#functions.set(item, index);
         for (const [testFile, ids] of Object.entries(tests))
           for (const id of ids) {
             const test = create(`${testFile} ${id}`, id, testFile);
@@ -75,8 +75,8 @@ export class RewardTests implements vscode.Disposable {
     const run = this.#controller.createTestRun(request, 'Unmask reward');
     try {
       for (const item of items) for (const [, test] of item.children) run.started(test);
-      const places = items.map((item) => this.#functions.get(item) as number);
-      const data = await writeChosen(found, places);
+      const indices = items.map((item) => this.#functions.get(item) as number);
+      const data = await writeChosen(found, indices);
       const result = await this.#ask<DryRunDocument>(['dry-run', '--data', data], signal);
       // The rows of the file are in the order of the task indices.
       const inOrder = [...items].sort((a, b) => (this.#functions.get(a) ?? 0) - (this.#functions.get(b) ?? 0));

@@ -5,13 +5,13 @@ import type { DiscoveryDocument, FoundTask, LeftOut } from '../../protocol/disco
 import type { RowPart } from '../../protocol/row-split.ts';
 import { partsOf, partText, taskName, tasksByFile, testCountText } from './chosen-tasks.ts';
 
-/** A node of the tree; `task` and `place` are indices into the lists of the discovery. */
+/** A node of the tree; `task` and `index` are indices into the lists of the discovery. */
 export type TestsNode =
   | { readonly kind: 'file'; readonly file: string }
   | { readonly kind: 'function'; readonly task: number }
   | { readonly kind: 'test'; readonly task: number; readonly testFile: string; readonly id: string }
   | { readonly kind: 'left out' }
-  | { readonly kind: 'reason'; readonly place: number };
+  | { readonly kind: 'reason'; readonly index: number };
 
 /**
  * The functions of a workspace that its tests cover, by file, each with a check box: checked functions are tuned on. The
@@ -45,13 +45,13 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
   /** Indices of the checked tasks. */
   get chosen(): number[] {
     const tasks = this.#found?.tasks ?? [];
-    return tasks.flatMap((task, place) => (this.#unchecked.has(taskName(task)) ? [] : [place]));
+    return tasks.flatMap((task, index) => (this.#unchecked.has(taskName(task)) ? [] : [index]));
   }
 
   /** Checks these tasks and unchecks all others. */
   choose(chosen: readonly number[]): void {
-    for (const [place, task] of (this.#found?.tasks ?? []).entries())
-      if (chosen.includes(place)) this.#unchecked.delete(taskName(task));
+    for (const [index, task] of (this.#found?.tasks ?? []).entries())
+      if (chosen.includes(index)) this.#unchecked.delete(taskName(task));
       else this.#unchecked.add(taskName(task));
     this.#remember([...this.#unchecked]);
     this.#changed.fire();
@@ -61,9 +61,9 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
   check(items: readonly (readonly [TestsNode, vscode.TreeItemCheckboxState])[]): void {
     const chosen = new Set(this.chosen);
     for (const [node, state] of items)
-      for (const place of this.#tasksOf(node))
-        if (state === vscode.TreeItemCheckboxState.Checked) chosen.add(place);
-        else chosen.delete(place);
+      for (const index of this.#tasksOf(node))
+        if (state === vscode.TreeItemCheckboxState.Checked) chosen.add(index);
+        else chosen.delete(index);
     this.choose([...chosen]);
   }
 
@@ -80,7 +80,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       return Object.entries(this.#task(node.task).tests).flatMap(([testFile, ids]) =>
         ids.map((id) => ({ kind: 'test', task: node.task, testFile, id }) as const),
       );
-    return node.kind === 'left out' ? found.leftOut.map((_, place) => ({ kind: 'reason', place })) : [];
+    return node.kind === 'left out' ? found.leftOut.map((_, index) => ({ kind: 'reason', index })) : [];
   }
 
   getTreeItem(node: TestsNode): vscode.TreeItem {
@@ -94,7 +94,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     const { Expanded, Collapsed } = vscode.TreeItemCollapsibleState;
     if (node.kind === 'file') {
       const tasks = this.#tasksOf(node);
-      const chosen = tasks.filter((place) => this.#isChosen(place)).length;
+      const chosen = tasks.filter((index) => this.#isChosen(index)).length;
       const item = new vscode.TreeItem(node.file, Expanded);
       item.iconPath = vscode.ThemeIcon.File;
       item.resourceUri = this.#uri(node.file);
@@ -126,7 +126,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       item.description = String(this.#found?.leftOut.length);
       return item;
     }
-    const { file, name, reason } = this.#exclusion(node.place);
+    const { file, name, reason } = this.#exclusion(node.index);
     const item = new vscode.TreeItem(name ?? file);
     item.description = reason.split('\n')[0] as string;
     item.tooltip = [file, reason].join('\n\n');
@@ -143,16 +143,16 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     return node.kind === 'file' && this.#found ? (tasksByFile(this.#found).get(node.file) ?? []) : [];
   }
 
-  #task(place: number): FoundTask {
-    return this.#found?.tasks[place] as FoundTask;
+  #task(index: number): FoundTask {
+    return this.#found?.tasks[index] as FoundTask;
   }
 
-  #exclusion(place: number): LeftOut {
-    return this.#found?.leftOut[place] as LeftOut;
+  #exclusion(index: number): LeftOut {
+    return this.#found?.leftOut[index] as LeftOut;
   }
 
-  #isChosen(place: number): boolean {
-    return !this.#unchecked.has(taskName(this.#task(place)));
+  #isChosen(index: number): boolean {
+    return !this.#unchecked.has(taskName(this.#task(index)));
   }
 
   #uri(file: string): vscode.Uri {

@@ -3,7 +3,7 @@ import type { ModelConfig } from '../config.ts';
 import type { PublishedConfig } from './published-config.ts';
 
 /** What a published configuration says of a model's make; its special tokens are found apart from it. */
-export type Make = Pick<
+export type ModelConfigFields = Pick<
   ModelConfig,
   | 'vocab_size'
   | 'hidden_size'
@@ -49,7 +49,7 @@ export interface Architecture {
   /** Whether `make` reads how rotary positions are scaled; elsewhere scaled ones are refused. */
   readonly scalesPositions?: boolean;
   /** Throws a `UserError` that names the field that is wrong or not supported. */
-  make(config: PublishedConfig): Make;
+  make(config: PublishedConfig): ModelConfigFields;
   /** How a weight of ours is stored: the name of one tensor, or what it is made of. */
   stored(config: ModelConfig, name: string, shape: Shape): string | Stored;
 }

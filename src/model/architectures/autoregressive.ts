@@ -1,11 +1,11 @@
-import type { Architecture, Make } from './architecture.ts';
+import type { Architecture, ModelConfigFields } from './architecture.ts';
 import { type PublishedConfig, readRopeScaling, ropeTheta } from './published-config.ts';
 
 /** What Llama, Qwen2 and Qwen3 have in common: layers and names are the same. Each output predicts the next token. */
 function autoregressive(
   config: PublishedConfig,
   defaults: { readonly headDim?: number; readonly epsilon: number },
-): Omit<Make, 'attention_bias' | 'qk_norm'> {
+): Omit<ModelConfigFields, 'attention_bias' | 'qk_norm'> {
   const heads = config.whole('num_attention_heads');
   const hidden = config.whole('hidden_size');
   const scaling = readRopeScaling(config);
@@ -28,7 +28,7 @@ function autoregressive(
 }
 
 /** `attention_bias` of Llama and Qwen3 is one on the output projection too. */
-function biases(config: PublishedConfig): Pick<Make, 'attention_bias' | 'attention_output_bias'> {
+function biases(config: PublishedConfig): Pick<ModelConfigFields, 'attention_bias' | 'attention_output_bias'> {
   return config.flag('attention_bias', false)
     ? { attention_bias: true, attention_output_bias: true }
     : { attention_bias: false };

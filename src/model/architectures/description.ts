@@ -5,13 +5,13 @@ import { readJson } from '../../platform/files.ts';
 /** The JSON files that tell what a model is, wherever they lie. */
 export interface Description {
   /** What a file is called in messages. */
-  place(name: string): string;
+  location(name: string): string;
   /** What a file holds; undefined where there is none of that name. */
   read(name: string): Promise<unknown>;
 }
 
 /** Those of a checkpoint folder. */
 export const inFolder = (folder: string): Description => {
-  const place = (name: string) => path.join(folder, name);
-  return { place, read: async (name) => (existsSync(place(name)) ? readJson(place(name)) : undefined) };
+  const location = (name: string) => path.join(folder, name);
+  return { location, read: async (name) => (existsSync(location(name)) ? readJson(location(name)) : undefined) };
 };

@@ -1,8 +1,8 @@
-import type { Architecture, Make } from './architecture.ts';
+import type { Architecture, ModelConfigFields } from './architecture.ts';
 import { type PublishedConfig, ropeTheta } from './published-config.ts';
 
 /** What Qwen2, Qwen3 and their bidirectional descendants have in common. */
-function qwen(config: PublishedConfig): Omit<Make, 'attention_bias' | 'qk_norm' | 'logit_shift'> {
+function qwen(config: PublishedConfig): Omit<ModelConfigFields, 'attention_bias' | 'qk_norm' | 'logit_shift'> {
   const heads = config.whole('num_attention_heads');
   const hidden = config.whole('hidden_size');
   return {

@@ -10,7 +10,7 @@ import { PublishedConfig, refuseRopeScaling, refuseUnsupported } from './publish
 import { a2dQwen2, a2dQwen3, dream } from './qwen.ts';
 import { assertHasMask, type PublishedTokens, readSpecialTokens } from './special-tokens.ts';
 
-/** The families of published models that are read. A new one is a file beside these and its place here. */
+/** The families of published models that are read. To add a family, add a file to this folder and list it here. */
 const published: readonly Architecture[] = [a2dQwen2, a2dQwen3, dream, llada, lladaMoe, llada2Moe, llama, qwen3];
 
 /** Ours: checkpoints that were written here, or from such ones. */
@@ -27,7 +27,7 @@ export interface ReadConfig {
  * that is wrong or not supported.
  */
 export async function readConfig(description: Description): Promise<ReadConfig> {
-  const file = description.place('config.json');
+  const file = description.location('config.json');
   const content = await description.read('config.json');
   if (content === undefined) throw new UserError(`${file} does not exist; give a folder with config.json and weights.`);
   const fields = (typeof content === 'object' && content !== null ? content : {}) as Record<string, unknown>;
@@ -55,13 +55,13 @@ function ours(architecture: Architecture, config: PublishedConfig, { mask, eos, 
   refuseUnsupported(config);
   if (!architecture.scalesPositions) refuseRopeScaling(config);
   const make = architecture.make(config);
-  const stated = Object.fromEntries(
+  const declared = Object.fromEntries(
     ['logit_shift', 'attention', 'block_size'].flatMap((name) => {
       const value = config.get(name);
       return value === undefined ? [] : [[name, value]];
     }),
   );
-  const denoises = !isAutoregressive({ ...make, ...stated });
+  const denoises = !isAutoregressive({ ...make, ...declared });
   if (denoises) assertHasMask(config, mask);
   const otherTokens = Object.entries(config.fields).filter(
     ([name, value]) => name.endsWith('_token_id') && Number.isSafeInteger(value),
@@ -71,7 +71,7 @@ function ours(architecture: Architecture, config: PublishedConfig, { mask, eos, 
       architectures: [denoises ? 'UnmaskForMaskedDiffusion' : 'UnmaskForCausalLM'],
       model_type: own,
       ...make,
-      ...stated,
+      ...declared,
       ...Object.fromEntries(otherTokens),
       ...(mask === undefined ? {} : { mask_token_id: mask }),
       eos_token_id: eos,

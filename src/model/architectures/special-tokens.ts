@@ -59,7 +59,7 @@ async function idOfNamed(description: Description, kind: Kind): Promise<number |
     const id = await idOf(description, token);
     if (id === undefined)
       throw new UserError(
-        `${description.place(file)} names ${JSON.stringify(token)} as its ${kind} token, for which no file has an id; state it as ${kind}_token_id in config.json.`,
+        `${description.location(file)} names ${JSON.stringify(token)} as its ${kind} token, for which no file has an id; state it as ${kind}_token_id in config.json.`,
       );
     return id;
   }

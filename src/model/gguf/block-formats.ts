@@ -73,7 +73,7 @@ const q8_0 = inBlocks('Q8_0', 32, 34, (source, at, target, to) => {
 // or two bits of an element are stored together, a byte holds those of elements that are 32 apart.
 
 /** The two bits of element i. Bytes 0 to 31 hold the first 128 elements. */
-const crumb = (source: Uint8Array, at: number, i: number): number =>
+const twoBits = (source: Uint8Array, at: number, i: number): number =>
   ((source[at + ((i >> 7) << 5) + (i & 31)] as number) >> (2 * ((i >> 5) & 3))) & 3;
 
 /** The one bit of element i. */
@@ -89,7 +89,8 @@ const q2_k = inBlocks('Q2_K', 256, 84, (source, at, target, to) => {
   for (let group = 0; group < 16; group++) {
     const packed = source[at + group] as number;
     const [scale, low] = [fround(d * (packed & 15)), fround(dmin * (packed >> 4))];
-    for (let i = group * 16; i < group * 16 + 16; i++) target[to + i] = fround(scale * crumb(source, at + 16, i)) - low;
+    for (let i = group * 16; i < group * 16 + 16; i++)
+      target[to + i] = fround(scale * twoBits(source, at + 16, i)) - low;
   }
 });
 
@@ -102,7 +103,7 @@ const q3_k = inBlocks('Q3_K', 256, 110, (source, at, target, to) => {
     const scale = fround(d * ((low | (high << 4)) - 32));
     // The high bit is stored inverted: 4 is subtracted if it is not set.
     for (let i = group * 16; i < group * 16 + 16; i++)
-      target[to + i] = scale * (crumb(source, at + 32, i) - 4 * (1 - plane(source, at, i)));
+      target[to + i] = scale * (twoBits(source, at + 32, i) - 4 * (1 - plane(source, at, i)));
   }
 });
 
@@ -140,7 +141,7 @@ const q6_k = inBlocks('Q6_K', 256, 210, (source, at, target, to) => {
     const scale = fround(d * signed(source[at + 192 + group] as number));
     for (let i = group * 16; i < group * 16 + 16; i++) {
       const low = ((source[at + ((i >> 7) << 6) + (i & 63)] as number) >> (4 * ((i >> 6) & 1))) & 15;
-      target[to + i] = scale * ((low | (crumb(source, at + 128, i) << 4)) - 32);
+      target[to + i] = scale * ((low | (twoBits(source, at + 128, i) << 4)) - 32);
     }
   }
 });

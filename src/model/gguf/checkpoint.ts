@@ -112,7 +112,7 @@ function described(file: string, config: object, { tokenizer, config: tokens }: 
     'tokenizer.json': tokenizer,
     'tokenizer_config.json': tokens,
   };
-  return { place: () => file, read: async (name) => files[name] };
+  return { location: () => file, read: async (name) => files[name] };
 }
 
 /**

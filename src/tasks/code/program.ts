@@ -21,8 +21,8 @@ export function candidateProgram(row: CodeRow, completion: string, format: Promp
   if (completion.length > maxCharacters) return null;
   const code = codeIn(completion, format);
   if (code.trim() === '') return null;
-  const beginsAnew = declaredNames(code, row.language).includes(row.entry_point);
-  const before = beginsAnew ? row.prompt.slice(0, startOfEntry(row)) : row.prompt;
+  const redeclaresEntryPoint = declaredNames(code, row.language).includes(row.entry_point);
+  const before = redeclaresEntryPoint ? row.prompt.slice(0, startOfEntry(row)) : row.prompt;
   return { source: before + code + exportsOf(row, before + code), code };
 }
 

@@ -33,7 +33,7 @@ export async function judgeBodies(
     availableParallelism(),
     async ({ row, body }) => {
       if (body === null) return noCode;
-      const { snapshot, runner } = await testBed(row);
+      const { snapshot, runner } = await openTestSetup(row);
       const text = await withBody(row, body);
       const key = verdictKey('workspace', row.snapshot, runner.version, row.file, text, row.guards);
       return cache.get(key, () => runCoveringTests({ sandbox, snapshot, runner, row, text, signal }));
@@ -75,12 +75,12 @@ async function runCoveringTests({ sandbox, snapshot, runner, row, text, signal }
   return { outcome: 'scored', tests: results, seconds };
 }
 
-const testBeds = new Map<string, Promise<{ snapshot: Snapshot; runner: TestRunner }>>();
+const testSetups = new Map<string, Promise<{ snapshot: Snapshot; runner: TestRunner }>>();
 
 /** The snapshot of a row's workspace and its test runner; looked up once per snapshot. */
-function testBed({ workspace, snapshot: digest, command }: WorkspaceRow) {
+function openTestSetup({ workspace, snapshot: digest, command }: WorkspaceRow) {
   const key = `${digest} ${workspace} ${command}`;
-  let found = testBeds.get(key);
+  let found = testSetups.get(key);
   if (!found) {
     found = (async () => {
       const snapshot = await openSnapshot(digest);
@@ -90,8 +90,8 @@ function testBed({ workspace, snapshot: digest, command }: WorkspaceRow) {
         );
       return { snapshot, runner: await findRunner(workspace, snapshot.files, command) };
     })();
-    testBeds.set(key, found);
-    found.catch(() => testBeds.delete(key));
+    testSetups.set(key, found);
+    found.catch(() => testSetups.delete(key));
   }
   return found;
 }

@@ -33,8 +33,8 @@ function shortened(prefix: string, comment: string): string {
 
 /** Drops the line that was cut: the last one of a beginning, or the first one of an ending. */
 function wholeLinesOf(text: string, part: 'start' | 'end'): string {
-  const place = part === 'start' ? text.lastIndexOf('\n') + 1 : text.indexOf('\n') + 1;
-  return part === 'start' ? text.slice(0, place) : text.slice(place);
+  const lineBreak = part === 'start' ? text.lastIndexOf('\n') + 1 : text.indexOf('\n') + 1;
+  return part === 'start' ? text.slice(0, lineBreak) : text.slice(lineBreak);
 }
 
 export function taggedPrompt(row: WorkspaceRow): string {

@@ -1,6 +1,6 @@
 import { AutoregressiveWriter } from '../../infilling/autoregressive-model.ts';
 import { leftToRightCompleter } from '../../infilling/left-to-right.ts';
-import { givenForMiddle } from '../../model/fill-in-the-middle.ts';
+import { contextOfMiddle } from '../../model/fill-in-the-middle.ts';
 import type { Example } from '../masked-diffusion-loss.ts';
 import type { Recipe } from '../recipe.ts';
 import {
@@ -8,7 +8,7 @@ import {
   codeCurriculum,
   codeRecipe,
   codeSpecials,
-  servedDecoding,
+  servingDecoding,
   sourcesFolder,
 } from './code-recipe.ts';
 import { readCorpus } from './corpus.ts';
@@ -22,7 +22,7 @@ export function fromTheLeft({ tokens, canvases }: Example): Example {
   const { start, end } = canvases[0] as Example['canvases'][number];
   const canvas = all.slice(start, end);
   const middle = canvas.slice(0, canvas.indexOf(codeSpecials.eom) + 1);
-  return predicted([...givenForMiddle(all.slice(0, start), all.slice(end), codeSpecials), ...middle]);
+  return predicted([...contextOfMiddle(all.slice(0, start), all.slice(end), codeSpecials), ...middle]);
 }
 
 const predicted = (tokens: ArrayLike<number>): Example => ({ tokens, canvases: [{ start: 1, end: tokens.length }] });
@@ -34,7 +34,7 @@ export const autoregressiveReading: CodeReading = {
   // The middle is at the end of a text, so a text can have only one gap.
   gaps: (draw, length, random) => fromTheLeft(draw.gap(length, random)),
   completer: (model) =>
-    leftToRightCompleter(new AutoregressiveWriter(model, servedDecoding.contextTokens), model.generation),
+    leftToRightCompleter(new AutoregressiveWriter(model, servingDecoding.contextTokens), model.generation),
 };
 
 /**

@@ -20,7 +20,7 @@ const order = 6;
 const charactersPerMiddle = 300;
 const mostMiddles = 100_000;
 
-export interface NgramPlace {
+export interface NgramCache {
   /** Folder in which the encoded tokens are cached; null: no cache. */
   readonly cache: string | null;
   readonly progress: (line: string) => void;
@@ -34,7 +34,7 @@ export async function codeNgram(
   files: readonly SourceFile[],
   tokenizer: Tokenizer,
   { eom, mask }: Required<Pick<SpecialTokens, 'eom' | 'mask'>>,
-  { cache, progress }: NgramPlace,
+  { cache, progress }: NgramCache,
 ): Promise<NgramWriter> {
   const vocabulary = tokenizer.largestId + 1;
   const kept = cache && path.join(cache, `${digest(files, tokenizer, eom)}.safetensors`);

@@ -31,7 +31,7 @@ const lengths = { gap: 128, text: 256, long: 640 } as const;
 const { threshold, contextTokens } = defaultSettings.completions;
 
 /** The decoding used for evaluation, and for serving by default. */
-export const servedDecoding: InfillingDecoding = { threshold, contextTokens };
+export const servingDecoding: InfillingDecoding = { threshold, contextTokens };
 
 /** Caches of fetched npm sources, and of the tokens that an n-gram counts. */
 export const sourcesFolder = (): string => path.join(dataHome(), 'cache', 'sources');
@@ -50,7 +50,7 @@ const denoisingReading: CodeReading = {
   text: (draw, length, random) => draw.text(length, random),
   gap: (draw, length, random) => draw.gap(length, random),
   gaps: (draw, length, random) => draw.gaps(length, random),
-  completer: (model) => modelCompleter(model, servedDecoding),
+  completer: (model) => modelCompleter(model, servingDecoding),
 };
 
 /** A small model that completes TypeScript and JavaScript. */

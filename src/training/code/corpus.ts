@@ -102,7 +102,7 @@ export async function packageSources(archive: string, listed: ListedPackage): Pr
     );
   const { only } = listed;
   return [...texts]
-    .filter(([name]) => only === undefined || only.some((place) => name.startsWith(`${place}/`)))
+    .filter(([name]) => only === undefined || only.some((folder) => name.startsWith(`${folder}/`)))
     .map(([name, text]) => ({ package: listed.name, path: name, text: normalizedSource(text) }))
     .filter(({ path: name, text }) => unsuitable(name, text) === null)
     .sort((a, b) => (a.path < b.path ? -1 : 1));

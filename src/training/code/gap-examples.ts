@@ -116,7 +116,7 @@ export class GapExamples {
   }
 
   #canvas(middle: readonly number[], start: number, width: number): ExampleCanvas {
-    const importance = Array.from({ length: width }, (_, place) => (place <= middle.length ? 1 : fillWeight));
+    const importance = Array.from({ length: width }, (_, position) => (position <= middle.length ? 1 : fillWeight));
     return { start, end: start + width, importance };
   }
 
@@ -140,11 +140,11 @@ export class GapExamples {
   }
 
   #draw(random: Random): SourceFile {
-    const place = random.uniform() * (this.#ends.at(-1) as number);
+    const position = random.uniform() * (this.#ends.at(-1) as number);
     let [low, high] = [0, this.#ends.length - 1];
     while (low < high) {
       const half = (low + high) >> 1;
-      if ((this.#ends[half] as number) > place) high = half;
+      if ((this.#ends[half] as number) > position) high = half;
       else low = half + 1;
     }
     return this.#files[low] as SourceFile;

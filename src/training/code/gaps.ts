@@ -38,8 +38,8 @@ export function drawGap(text: string, kind: GapKind, at: GapStart, random: Rando
 
 function drawAnywhere(text: string, kind: GapKind, random: Random): Gap | null {
   if (kind === 'span') return drawSpan(text, random);
-  const place = random.integer(text.length);
-  const begin = text.lastIndexOf('\n', place - 1) + 1;
+  const position = random.integer(text.length);
+  const begin = text.lastIndexOf('\n', position - 1) + 1;
   const line = lineEnd(text, begin);
   const indentation = indentationAt(text, begin);
   if (begin + indentation >= line) return null;

@@ -35,9 +35,9 @@ export async function infillingItems(
     const language = languageOf(name);
     if (!gap || language === null) continue;
     const { start, end } = gap;
-    const place = JSON.stringify([from, name, start, end]);
-    if (known.has(place)) continue;
-    known.add(place);
+    const index = JSON.stringify([from, name, start, end]);
+    if (known.has(index)) continue;
+    known.add(index);
     if ((await commentOrStringAt(language, text, start)) !== null) continue;
     items.push({
       kind,

@@ -18,7 +18,7 @@ import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../runs/reade
 import { taskByName } from '../../tasks/registry.ts';
 import { resumeTuning, startTuning, type TuningHooks, type TuningRequest, type TuningResult } from '../tuning-run.ts';
 import type { ComparisonPlan, ComparisonRow, CurvePoint, FailedRow, Trial } from './records.ts';
-import { keepPlan, noteRun, readRows, readTrial, runsOf, startedRun, writeRow, writeTrial } from './store.ts';
+import { keepPlan, readRows, readTrial, recordRun, runsOf, startedRun, writeRow, writeTrial } from './store.ts';
 import { fileNameOf, type Variant } from './variants.ts';
 
 export interface Comparison {
@@ -167,7 +167,7 @@ async function run(
   const hooks: TuningHooks = {
     signal,
     onStart: (started) => {
-      noted = noteRun(dir, work, started.dir);
+      noted = recordRun(dir, work, started.dir);
     },
     onEvaluation: (step, { split, metrics }) => {
       const [name, interval] = Object.entries(metrics)[0] ?? [];

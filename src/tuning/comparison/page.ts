@@ -56,7 +56,7 @@ rollouts. Its learning rate is the best of ${plan.learning_rates.length} on vali
 of its own). Held-out problems: ${plan.problems}, answered greedily; pass@k from ${plan.samples} sampled answers each. Intervals are
 95 %, over seeds (over problems for a single seed). Curves are means over seeds, with thin lines for the single seeds. No run is left out.</p>
 ${table(overview.head, overview.rows)}
-<p>${escapeHtml(aboutCosts(costs))}</p>
+<p>${escapeHtml(costsText(costs))}</p>
 <ul class="legend">${names.map((name, index) => `<li><svg width="22" height="10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" ${strokeOf(index)} stroke-width="3"/></svg>${escapeHtml(name)}</li>`).join('')}</ul>
 ${figure(
   'Mean reward of rollouts, by rollouts',
@@ -111,7 +111,7 @@ th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #8886;
 figure{margin:1.5rem 0}figcaption{font-weight:600}svg{max-width:100%;height:auto}text{fill:currentColor;font-size:12px}
 pre{overflow-x:auto;background:#8881;padding:.8rem}`;
 
-const aboutCosts = (costs: Costs | null): string =>
+const costsText = (costs: Costs | null): string =>
   costs === null
     ? 'Seconds are those of the runs, which include other load on the machine.'
     : `Seconds per step are medians of ${costs.steps} steps of each objective, measured in turn without other load on ${costs.device} (${costs.machine}).`;

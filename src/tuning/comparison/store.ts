@@ -13,7 +13,7 @@ import { tuningSettings } from '../settings.ts';
 import type { ComparisonPlan, ComparisonRow, Costs, FailedRow, Trial } from './records.ts';
 import { fileNameOf } from './variants.ts';
 
-const place = (dir: string) => ({
+const pathsOf = (dir: string) => ({
   plan: path.join(dir, 'plan.json'),
   rows: path.join(dir, 'rows'),
   trial: (work: string) => path.join(dir, 'trials', `${work}.json`),
@@ -26,7 +26,7 @@ export const runsOf = (dir: string): string => path.join(dir, 'runs');
 
 /** Writes the plan. Throws a `UsageError` if the folder contains a different one. */
 export async function keepPlan(dir: string, plan: ComparisonPlan): Promise<void> {
-  const file = place(dir).plan;
+  const file = pathsOf(dir).plan;
   if (!existsSync(file)) return writeJson(file, plan);
   const known = await readPlan(file);
   const given = JSON.parse(JSON.stringify(plan)) as Readonly<Record<string, unknown>>;
@@ -49,7 +49,7 @@ const rowSchema = z.looseObject({ objective: z.string(), seed: z.int(), learning
 
 /** Every finished row, failed ones too, by objective and seed. */
 export async function readRows(dir: string): Promise<(ComparisonRow | FailedRow)[]> {
-  const folder = place(dir).rows;
+  const folder = pathsOf(dir).rows;
   if (!existsSync(folder)) return [];
   const rows: (ComparisonRow | FailedRow)[] = [];
   for (const name of (await readdir(folder)).filter((name) => name.endsWith('.json')).sort()) {
@@ -64,12 +64,12 @@ export async function readRows(dir: string): Promise<(ComparisonRow | FailedRow)
 }
 
 export async function writeRow(dir: string, row: ComparisonRow | FailedRow): Promise<void> {
-  await writeJson(path.join(place(dir).rows, `${fileNameOf(row.objective)}-seed-${row.seed}.json`), row);
+  await writeJson(path.join(pathsOf(dir).rows, `${fileNameOf(row.objective)}-seed-${row.seed}.json`), row);
 }
 
 /** The result of a learning-rate trial; null: not finished. */
 export async function readTrial(dir: string, work: string): Promise<Trial | null> {
-  const file = place(dir).trial(work);
+  const file = pathsOf(dir).trial(work);
   if (!existsSync(file)) return null;
   const trial = trialSchema.safeParse(await readJson(file));
   if (!trial.success)
@@ -78,14 +78,14 @@ export async function readTrial(dir: string, work: string): Promise<Trial | null
 }
 
 export async function writeTrial(dir: string, work: string, trial: Trial): Promise<void> {
-  await writeJson(place(dir).trial(work), trial);
+  await writeJson(pathsOf(dir).trial(work), trial);
 }
 
 const costsSchema = z.looseObject({ steps: z.int(), seconds_per_step: z.record(z.string(), z.number()) });
 
 /** The time of steps; null: not measured. */
 export async function readCosts(dir: string): Promise<Costs | null> {
-  const file = place(dir).costs;
+  const file = pathsOf(dir).costs;
   if (!existsSync(file)) return null;
   const value = await readJson(file);
   if (!costsSchema.safeParse(value).success)
@@ -94,12 +94,12 @@ export async function readCosts(dir: string): Promise<Costs | null> {
 }
 
 export async function writeCosts(dir: string, costs: Costs): Promise<void> {
-  await writeJson(place(dir).costs, costs);
+  await writeJson(pathsOf(dir).costs, costs);
 }
 
 /** The run directory of a unit of work, so that a stopped comparison resumes it; null: not started. */
 export async function startedRun(dir: string, work: string): Promise<string | null> {
-  const file = path.join(place(dir).started, `${work}.json`);
+  const file = path.join(pathsOf(dir).started, `${work}.json`);
   if (!existsSync(file)) return null;
   const { run } = z.object({ run: z.string() }).parse(await readJson(file));
   const folder = path.join(runsOf(dir), run);
@@ -107,6 +107,6 @@ export async function startedRun(dir: string, work: string): Promise<string | nu
 }
 
 /** Records the run directory by its name, because the comparison's folder may be moved. */
-export async function noteRun(dir: string, work: string, run: string): Promise<void> {
-  await writeJson(path.join(place(dir).started, `${work}.json`), { run: path.basename(run) });
+export async function recordRun(dir: string, work: string, run: string): Promise<void> {
+  await writeJson(path.join(pathsOf(dir).started, `${work}.json`), { run: path.basename(run) });
 }

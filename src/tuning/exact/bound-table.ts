@@ -41,8 +41,8 @@ export async function boundTable(
 /** A text's log-probabilities under every one of its masks. */
 export function maskedLogp(predict: Predict, text: readonly number[]): MaskedLogp {
   const known = Array.from({ length: 2 ** text.length }, (_, masked) => {
-    const rows = predict(text.map((letter, place) => (masked & (1 << place) ? -1 : letter)));
-    return text.map((letter, place) => rows[place]![letter] as number);
+    const rows = predict(text.map((letter, position) => (masked & (1 << position) ? -1 : letter)));
+    return text.map((letter, position) => rows[position]![letter] as number);
   });
   return (masked) => known[masked] as readonly number[];
 }

@@ -84,13 +84,13 @@ export function everyEstimator(length: number): Estimator[] {
 }
 
 /** The reward of the table: the squared share of positions with the target letter. */
-export function wishedLetters(text: readonly number[]): number {
-  const right = text.filter((letter, place) => letter === [0, 2, 1, 3][place % 4]).length;
+export function letterReward(text: readonly number[]): number {
+  const right = text.filter((letter, position) => letter === [0, 2, 1, 3][position % 4]).length;
   return (right / text.length) ** 2;
 }
 
 /** A world to study: its model, the true gradient, and a way to draw estimates. */
-export class EstimatorBed {
+export class EstimatorSetup {
   readonly model: LanguageModel;
   readonly truth: Float64Array;
   readonly #trainer: Trainer;
@@ -106,12 +106,12 @@ export class EstimatorBed {
   }
 
   static async open(engine: Engine, options: { seed: number; length: number; reward?: RewardOf }) {
-    const { seed, length, reward = wishedLetters } = options;
+    const { seed, length, reward = letterReward } = options;
     const model = await tinyWorld(engine, seed);
     const trainer = new Trainer(model, weightedScores, evalOnlyOptimizer);
     const predict = await predictEverything(model, prompt, length);
     const batch = policyGradientBatch(model, prompt, predict, length, reward);
-    return new EstimatorBed(model, trainer, flat(await trainer.gradients([batch])), length, reward);
+    return new EstimatorSetup(model, trainer, flat(await trainer.gradients([batch])), length, reward);
   }
 
   /** Starts an objective in this world. */

@@ -47,7 +47,7 @@ function weightOf(m: number, n: number, steps: number | null): number {
 
 /** The evidence lower bound: the sum over positions of E[w log pi]. */
 export function exactElbo(n: number, logp: MaskedLogp, steps: number | null): number {
-  return eachPlace(n, (i) => expectation(n, i, steps, (masked) => logp(masked)[i] as number));
+  return forEachPosition(n, (i) => expectation(n, i, steps, (masked) => logp(masked)[i] as number));
 }
 
 /**
@@ -55,7 +55,7 @@ export function exactElbo(n: number, logp: MaskedLogp, steps: number | null): nu
  * 2510.09541; with infinitely many steps, its trained form).
  */
 export function exactEubo(n: number, logp: MaskedLogp, steps: number | null, beta: number): number {
-  return eachPlace(
+  return forEachPosition(
     n,
     (i) => Math.log(expectation(n, i, steps, (masked) => Math.exp(beta * (logp(masked)[i] as number)))) / beta,
   );
@@ -78,7 +78,7 @@ function expectation(n: number, i: number, steps: number | null, of: (masked: nu
   return sum;
 }
 
-function eachPlace(n: number, of: (i: number) => number): number {
+function forEachPosition(n: number, of: (i: number) => number): number {
   return Array.from({ length: n }, (_, i) => of(i)).reduce((sum, own) => sum + own, 0);
 }
 

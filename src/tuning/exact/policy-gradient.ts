@@ -33,15 +33,15 @@ export function enumerate(predict: Predict, length: number, reward: RewardOf) {
 
   /** The possible steps from a canvas. */
   function moves(canvas: readonly number[]) {
-    const places = open(canvas);
-    if (places.length === 0) return [];
+    const positions = open(canvas);
+    if (positions.length === 0) return [];
     const predicted = predict(canvas);
-    return places.flatMap((place) =>
+    return positions.flatMap((position) =>
       letterIds.map((_, letter) => ({
-        place,
+        position,
         letter,
-        next: canvas.map((own, index) => (index === place ? letter : own)),
-        chance: Math.exp(predicted[place]![letter] as number) / places.length,
+        next: canvas.map((own, index) => (index === position ? letter : own)),
+        chance: Math.exp(predicted[position]![letter] as number) / positions.length,
       })),
     );
   }
@@ -64,9 +64,9 @@ export function policyGradientBatch(
       const steps = moves(canvas);
       return letterIds.map((id, letter) => {
         const weights = new Float32Array(length);
-        for (const { place, letter: own, next, chance } of steps)
+        for (const { position, letter: own, next, chance } of steps)
           if (own === letter)
-            weights[place] = (reach.get(canvas.join()) as number) * chance * (value.get(next.join()) as number);
+            weights[position] = (reach.get(canvas.join()) as number) * chance * (value.get(next.join()) as number);
         const seen = canvasTokens(head, canvas);
         return [{ seen, prompt: head.length, wanted: new Int32Array(length).fill(id), weights }];
       });
@@ -76,4 +76,5 @@ export function policyGradientBatch(
   return { ...batch, extra: { ...batch.extra, weights }, loss: weightedScores };
 }
 
-const open = (canvas: readonly number[]): number[] => canvas.flatMap((letter, place) => (letter === -1 ? [place] : []));
+const open = (canvas: readonly number[]): number[] =>
+  canvas.flatMap((letter, position) => (letter === -1 ? [position] : []));

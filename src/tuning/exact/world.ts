@@ -70,13 +70,13 @@ export async function predictEverything(model: LanguageModel, prompt: string, le
   const logits = await model.logits(
     canvases.map((canvas) => ({
       tokens: canvasTokens(head, canvas),
-      places: canvas.map((_, place) => head.length + place),
+      positions: canvas.map((_, position) => head.length + position),
       canvas: head.length,
     })),
   );
   canvases.forEach((canvas, index) => {
-    const rows = canvas.map((_, place) => {
-      const own = letterIds.map((id) => logits[index]![place * model.config.vocab_size + id] as number);
+    const rows = canvas.map((_, position) => {
+      const own = letterIds.map((id) => logits[index]![position * model.config.vocab_size + id] as number);
       const peak = Math.max(...own);
       const norm = peak + Math.log(own.reduce((sum, logit) => sum + Math.exp(logit - peak), 0));
       return own.map((logit) => logit - norm);

@@ -52,9 +52,9 @@ export function canvasBatch(
     present.fill(1, row * width + absent, end);
     canvas.fill(1, row * width + prompt, (row + 1) * width);
     canvas.fill(0, end - suffix, end);
-    for (let place = 0; place < wanted.length; place++) {
-      rows[row * answer + place] = row * width + from + place;
-      targets[row * answer + place] = wanted[place] as number;
+    for (let position = 0; position < wanted.length; position++) {
+      rows[row * answer + position] = row * width + from + position;
+      targets[row * answer + position] = wanted[position] as number;
     }
   });
   const shape = [canvases.length, width];
@@ -109,6 +109,6 @@ export function applyMask(
   mask: number,
 ) {
   const row = joinContext(completion, completion.completion);
-  for (let place = 0; place < row.seen.length; place++) if (masked[place]) row.seen[place] = mask;
+  for (let position = 0; position < row.seen.length; position++) if (masked[position]) row.seen[position] = mask;
   return row;
 }

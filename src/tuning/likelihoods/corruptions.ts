@@ -13,17 +13,18 @@ export function corrupt(
   const damaged = text.slice();
   const repairs = 1 + random.integer(Math.max(1, Math.ceil(text.length / 4)));
   for (let repair = 0; repair < repairs; repair++) {
-    const place = random.integer(text.length);
+    const position = random.integer(text.length);
     const other = random.integer(text.length);
     const kind = random.integer(4);
     if (kind === 0) {
-      [damaged[place], damaged[other]] = [damaged[other] as number, damaged[place] as number];
-    } else if (kind === 1 && place + 1 < text.length) {
-      damaged.copyWithin(place + 1, place, text.length - 1);
+      [damaged[position], damaged[other]] = [damaged[other] as number, damaged[position] as number];
+    } else if (kind === 1 && position + 1 < text.length) {
+      damaged.copyWithin(position + 1, position, text.length - 1);
     } else if (kind === 2) {
-      damaged[place] = text[other] as number;
+      damaged[position] = text[other] as number;
     } else {
-      damaged[place] = nextDigit(text[place] as number, random.integer(2) === 0 ? 1 : -1) ?? (text[other] as number);
+      damaged[position] =
+        nextDigit(text[position] as number, random.integer(2) === 0 ? 1 : -1) ?? (text[other] as number);
     }
   }
   return damaged;

@@ -33,6 +33,7 @@ export function oneStepView(
   { promptMasking, mask, random }: { promptMasking: number; mask: number; random: Random },
 ): View {
   const masked = new Uint8Array(text.prompt.length + text.completion.length).fill(1, text.prompt.length);
-  for (let place = 0; place < text.prompt.length; place++) masked[place] = Number(random.uniform() < promptMasking);
+  for (let position = 0; position < text.prompt.length; position++)
+    masked[position] = Number(random.uniform() < promptMasking);
   return maskedView(text, masked, mask, (i) => (i < text.length ? 1 : 0));
 }

@@ -24,12 +24,12 @@ export function maskedView(
   completion: Pick<ScoredCompletion, 'prompt' | 'suffix' | 'constraints' | 'completion'>,
   masked: ArrayLike<number>,
   mask: number,
-  weightOf: (place: number) => number,
+  weightOf: (position: number) => number,
 ): View {
   return {
     ...applyMask(completion, masked, mask),
     wanted: completion.completion,
-    weights: Float32Array.from(completion.completion, (_, place) => weightOf(place)),
+    weights: Float32Array.from(completion.completion, (_, position) => weightOf(position)),
   };
 }
 

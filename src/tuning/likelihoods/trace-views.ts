@@ -15,8 +15,8 @@ export function traceLength({ revealedAt }: Pick<Rollout, 'revealedAt'>): number
 
 /** The canvas before a denoising step, in its context: the tokens that this step and later ones reveal are masked. */
 export function stateBefore(rollout: Rollout, step: number, mask: number) {
-  const isRevealed = (place: number) => (rollout.revealedAt[place] as number) < step;
-  const canvas = draftOf(rollout).map((token, place) => (isRevealed(place) ? token : mask));
+  const isRevealed = (position: number) => (rollout.revealedAt[position] as number) < step;
+  const canvas = draftOf(rollout).map((token, position) => (isRevealed(position) ? token : mask));
   for (const { position, token, revealedAt } of rollout.overwritten ?? [])
     if (revealedAt < step && !isRevealed(position)) canvas[position] = token;
   return joinContext(rollout, canvas);
@@ -29,8 +29,8 @@ export function stateBefore(rollout: Rollout, step: number, mask: number) {
 export function stepSequence(rollout: Rollout, step: number, mask: number, scale = 1): ScoredSequence {
   const predicted = rollout.tokens.length - (rollout.forcedTokens ?? 0);
   const wanted = draftOf(rollout).slice();
-  const weights = Float32Array.from(rollout.revealedAt, (own, place) =>
-    own === step && place < predicted ? scale : 0,
+  const weights = Float32Array.from(rollout.revealedAt, (own, position) =>
+    own === step && position < predicted ? scale : 0,
   );
   for (const { position, token, revealedAt } of rollout.overwritten ?? [])
     if (revealedAt === step) [wanted[position], weights[position]] = [token, scale];
@@ -41,9 +41,10 @@ export type OpenQuery = Required<Query>;
 
 /** A state as a query for its masked positions. Masks in the prompt are not among them. */
 export function openQuery({ seen, prompt, suffix }: ReturnType<typeof stateBefore>, mask: number): OpenQuery {
-  const places: number[] = [];
-  for (let place = prompt; place < seen.length - suffix; place++) if (seen[place] === mask) places.push(place);
-  return { tokens: seen, places, canvas: prompt, suffix };
+  const positions: number[] = [];
+  for (let position = prompt; position < seen.length - suffix; position++)
+    if (seen[position] === mask) positions.push(position);
+  return { tokens: seen, positions, canvas: prompt, suffix };
 }
 
 /** The canvas part of a query's tokens. */

@@ -47,7 +47,7 @@ const method: ClippedMethod = {
           weights: (weight * steps) / count,
         })),
         ...(rollout.edits ?? [])
-          .filter(({ places }) => places.length > 0)
+          .filter(({ positions }) => positions.length > 0)
           .map((edit) => ({ sequence: editSequence(rollout, edit), advantage, weights: weight })),
       ];
     });
@@ -90,7 +90,12 @@ async function edited(
       active.map((index) => {
         const own = results[index] as Rollout;
         const { seen, prompt, suffix } = joinContext(own, own.tokens);
-        return { tokens: seen, places: Array.from(own.tokens, (_, place) => prompt + place), canvas: prompt, suffix };
+        return {
+          tokens: seen,
+          positions: Array.from(own.tokens, (_, position) => prompt + position),
+          canvas: prompt,
+          suffix,
+        };
       }),
     );
     active = active.filter((index, row) => {
@@ -98,28 +103,28 @@ async function edited(
       const random = new Random(own.job.seed, 'edit', pass);
       const before = own.tokens;
       const { temperature, edit_threshold: threshold } = settings;
-      const { tokens, places } = editTokens(before, logits[row] as Float32Array, {
+      const { tokens, positions } = editTokens(before, logits[row] as Float32Array, {
         temperature,
         threshold,
         mask,
         random,
       });
-      const edit: Edit = { before, places, tokens: places.map((place) => tokens[place] as number) };
+      const edit: Edit = { before, positions, tokens: positions.map((position) => tokens[position] as number) };
       const { completion, length } = readCompletion(model, { tokens });
       results[index] = { ...own, tokens, completion, length, forwards: own.forwards + 1, edits: [...own.edits, edit] };
-      return places.length > 0;
+      return positions.length > 0;
     });
   }
   return results;
 }
 
 /** The committed edits of a pass: the log-probabilities of the new tokens, given the whole draft. */
-function editSequence(rollout: Rollout, { before, places, tokens }: Edit): ScoredSequence {
+function editSequence(rollout: Rollout, { before, positions, tokens }: Edit): ScoredSequence {
   const wanted = before.slice();
   const weights = new Float32Array(before.length);
-  places.forEach((place, index) => {
-    wanted[place] = tokens[index] as number;
-    weights[place] = 1;
+  positions.forEach((position, index) => {
+    wanted[position] = tokens[index] as number;
+    weights[position] = 1;
   });
   return [{ ...joinContext(rollout, before), wanted, weights }];
 }

@@ -115,7 +115,7 @@ async function branchOut({ completions, random }: Collected, run: MethodRun): Pr
   const logits = await model.logits(states.map(({ state }) => state));
   const filled = states.flatMap(({ state, rollout }, index) =>
     Array.from({ length: settings.branches }, () => {
-      const text = fillAtOnce(state.tokens, state.places, logits[index] as Float32Array, {
+      const text = fillAtOnce(state.tokens, state.positions, logits[index] as Float32Array, {
         temperature: settings.temperature,
         mask: tokens.mask,
         random: draw,
@@ -156,7 +156,7 @@ function branchSequence(
   const { mask_samples: samples, clean_token_masking: share, mask, random } = options;
   return Array.from({ length: share > 0 ? samples : 1 }, (): View => {
     const seen = tokens.slice();
-    for (let place = 0; place < prompt; place++) if (random.uniform() < share) seen[place] = mask;
+    for (let position = 0; position < prompt; position++) if (random.uniform() < share) seen[position] = mask;
     const weight = share > 0 ? 1 / samples : 1;
     const weights = Float32Array.from(completion, (_, i) => (tokens[prompt + i] === mask ? weight : 0));
     return { seen, prompt, suffix, wanted: completion, weights };

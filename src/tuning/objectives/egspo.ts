@@ -57,7 +57,7 @@ function egspoObjective(name: string, stepwise: boolean, description: string): O
 /** The `count` steps of a trace with the largest mean entropy of their revealed tokens, in time order. */
 export function selectSteps(rollout: Pick<Rollout, 'revealedAt' | 'entropy'>, count: number): number[] {
   const steps = Array.from({ length: traceLength(rollout) }, (_, step) => {
-    const entropies = [...rollout.entropy].filter((_, place) => rollout.revealedAt[place] === step);
+    const entropies = [...rollout.entropy].filter((_, position) => rollout.revealedAt[position] === step);
     return { step, entropy: entropies.reduce((sum, own) => sum + own, 0) / Math.max(1, entropies.length) };
   });
   return steps
@@ -107,7 +107,7 @@ async function fillStates(
   const queries = states.map(({ rollout, step }) => openQuery(stateBefore(rollout, step, mask), mask));
   const logits = await model.logits(queries);
   return queries.map((query, index) =>
-    canvasIn(fillGreedily(query.tokens, query.places, logits[index] as Float32Array, mask), query),
+    canvasIn(fillGreedily(query.tokens, query.positions, logits[index] as Float32Array, mask), query),
   );
 }
 

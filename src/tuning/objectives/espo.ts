@@ -31,7 +31,7 @@ export const espo = clippedObjective(
       const count = collected.completions.length;
       const spread = Array.from({ length: pairs }, () => {
         const shift = random.uniform();
-        return random.shuffle(used.keys()).map((place) => (place + shift) / used.length);
+        return random.shuffle(used.keys()).map((position) => (position + shift) / used.length);
       });
       return used.map((completion, index) => {
         const { length } = completion;
