@@ -19,7 +19,9 @@ export interface DynamicProgram extends Program {
 
 export const isDynamic = (program: Program): program is DynamicProgram => 'symbolic' in program;
 
-/** The names and example extents of dimensions; larger than any broadcast extent, and different from each other. */
+/** Example extents: primes that are no usual extents, because an extent that equals another one by chance would mislead. */
+const examples = [101, 103, 107, 109, 113];
+
 type Extents<D extends string> = Readonly<Record<D, number>>;
 
 /**
@@ -32,7 +34,7 @@ export function defineDynamicProgram<const D extends string>(
   dimensions: readonly D[],
   build: (extents: Extents<D>) => Pick<ProgramParts, 'outputs'>,
 ): DynamicProgram {
-  const example = Object.fromEntries(dimensions.map((dimension, index) => [dimension, 5 + 2 * index])) as Extents<D>;
+  const example = Object.fromEntries(dimensions.map((one, index) => [one, examples[index]])) as Extents<D>;
   const built = (extents: Extents<D>): Program => defineProgram(name, build(extents));
   const program = built(example);
   const grown = new Map(dimensions.map((one) => [one, built({ ...example, [one]: example[one] + 1 })]));
@@ -47,8 +49,8 @@ export function defineDynamicProgram<const D extends string>(
         const factor = (nodes[index]!.shape[axis] as number) - extent;
         if (factor !== 0) factors.set(dimension, factor);
       }
-      const linear = { constant: extent - valueOf({ constant: 0, factors }, example), factors };
-      if (valueOf(linear, check) !== checked.nodes[index]!.shape[axis])
+      const linear = { constant: extent - extentAt({ constant: 0, factors }, example), factors };
+      if (extentAt(linear, check) !== checked.nodes[index]!.shape[axis])
         throw new Error(`${name}: an extent of ${node.primitive} [${node.shape}] is not linear in ${dimensions}`);
       return linear;
     });
@@ -58,7 +60,7 @@ export function defineDynamicProgram<const D extends string>(
 }
 
 /** The extent at these values of the dimensions. */
-export function valueOf({ constant, factors }: LinearExtent, values: Readonly<Record<string, number>>): number {
+export function extentAt({ constant, factors }: LinearExtent, values: Readonly<Record<string, number>>): number {
   let sum = constant;
   for (const [dimension, factor] of factors) sum += factor * (values[dimension] as number);
   return sum;
@@ -80,7 +82,7 @@ export function dimensionsOf(program: DynamicProgram, shapes: ReadonlyMap<string
 
 /** The shape of a node at these values of the dimensions. */
 export function shapeAt(program: DynamicProgram, node: Tensor, values: Readonly<Record<string, number>>): Shape {
-  return program.symbolic.get(node)?.map((extent) => valueOf(extent, values)) ?? node.shape;
+  return program.symbolic.get(node)?.map((extent) => extentAt(extent, values)) ?? node.shape;
 }
 
 function assertSameNodes(program: Program, other: Program): void {
@@ -94,11 +96,18 @@ function assertSameNodes(program: Program, other: Program): void {
         a.primitive === b.primitive &&
         a.shape.length === b.shape.length &&
         a.inputs.every((one, operand) => left.get(one) === right.get(b.inputs[operand] as Tensor)) &&
-        // The shape that a reshape or a broadcast names is that of its result.
-        (a.primitive === 'reshape' || a.primitive === 'broadcast' || sameAttributes(a.attributes, b.attributes))
+        sameAttributes(attributesOf(a), attributesOf(b))
       );
     });
   if (!same) throw new Error(`${program.name}: the program itself depends on a dimension, not only its extents`);
+}
+
+/** A node's attributes without those that the shape of its result determines. */
+function attributesOf({ primitive, attributes }: Tensor): object {
+  if (primitive === 'reshape' || primitive === 'broadcast') return {};
+  if (primitive !== 'slice') return attributes;
+  const { end, ...others } = attributes as Tensor<'slice'>['attributes'];
+  return others;
 }
 
 function sameAttributes(a: object, b: object): boolean {

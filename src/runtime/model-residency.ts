@@ -170,7 +170,7 @@ export class ModelResidency {
     if (checkpoint) {
       const form: ServingPrecision =
         precision === 'f32' && engine.keepsQuantized ? await readServingPrecision(model.base) : { precision };
-      const served = await LanguageModel.loadFrozen(engine, checkpoint, form.precision, form.smoothing);
+      const served = await LanguageModel.loadFrozen(engine, checkpoint, form.precision, { smoothing: form.smoothing });
       this.#base = { key: baseKey, model: served, digest };
     }
     const { model: loaded } = this.#base as NonNullable<typeof kept>;

@@ -61,7 +61,7 @@ describe('checking how a model can be served', () => {
         engine,
         await openCheckpoint(await resolveModel(model)),
         kept.precision,
-        kept.smoothing,
+        kept,
       );
       await served.dispose();
       await engine.dispose();

@@ -225,6 +225,11 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     ...unary(p.logSoftmax).slice(1),
     { about: 'far apart', operands: [f32([2, 3], [1000, 999, -1000, 0, 0, 0])], build: p.logSoftmax },
   ],
+  topValues: [{ about: 'of rows', operands: [n(2, 3, 7)], build: (x) => p.topValues(x, 3) }],
+  topIndices: [
+    { about: 'of rows', operands: [n(2, 3, 7)], build: (x) => p.topIndices(x, 3) },
+    { about: 'equal values', operands: [f32([2, 4], [1, 4, 4, 0, 3, 3, 3, 3])], build: (x) => p.topIndices(x, 2) },
+  ],
   gather: [
     { about: 'rows', operands: [n(4, 3), i32([3], [2, 0, 2])], build: p.gather },
     { about: 'an index matrix', operands: [n(4, 3), i32([2, 3], [2, 0, 2, 3, 3, 3])], build: p.gather },
