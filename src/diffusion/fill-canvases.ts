@@ -1,6 +1,6 @@
 import { type Canvas, openPositions } from './canvas.ts';
 import type { CanvasQuery, DecodingSession, SessionText } from './decoding-session.ts';
-import { applyRevealRule, type DecodingRules } from './reveal-rules.ts';
+import { applyRevealRule, type DecodingRules, needsLogits, type PredictedRow } from './reveal-rules.ts';
 
 /** A canvas, and the masked positions whose logits are requested. */
 export interface OpenCanvas {
@@ -8,8 +8,11 @@ export interface OpenCanvas {
   readonly positions: readonly number[];
 }
 
-/** Logits at open positions: per canvas one row [vocabulary] for each of its positions, in order. */
-export type Predict = (open: readonly OpenCanvas[]) => Promise<readonly (readonly Float32Array[])[]>;
+/** Predicts the tokens at open positions: per canvas one row for each of its positions, in order. */
+export type Predict = (
+  open: readonly OpenCanvas[],
+  rules: DecodingRules,
+) => Promise<readonly (readonly PredictedRow[])[]>;
 
 /** How the caller stops and observes decoding. */
 export interface DecodingHooks {
@@ -36,9 +39,9 @@ export async function fillCanvases(
     signal?.throwIfAborted();
     await checkCancelled?.();
     const asked = open.map((canvas) => ({ canvas, positions: openPositions(canvas, rules.mask) }));
-    const logits = await predict(asked);
+    const predicted = await predict(asked, rules);
     for (const [row, { canvas, positions }] of asked.entries()) {
-      applyRevealRule(canvas, positions, logits[row] as readonly Float32Array[], rules);
+      applyRevealRule(canvas, positions, predicted[row] as readonly PredictedRow[], rules);
       canvas.done ||= isOver?.(canvas) ?? false;
     }
     onStep?.(open);
@@ -47,12 +50,14 @@ export async function fillCanvases(
 
 const notDone = (canvases: readonly Canvas[]): Canvas[] => canvases.filter(({ done }) => !done);
 
-/** Predicts canvases with the session that opened their contexts. */
+/** Predicts canvases with the session that opened their contexts. Whole rows of logits are read only if a canvas needs them. */
 export const predictIn =
   (session: DecodingSession): Predict =>
-  (open) =>
-    session.logits(
-      open.map(
-        ({ canvas: { text, tokens }, positions }): CanvasQuery => ({ text: text as SessionText, tokens, positions }),
-      ),
+  (open, rules) => {
+    const queries = open.map(
+      ({ canvas: { text, tokens }, positions }): CanvasQuery => ({ text: text as SessionText, tokens, positions }),
     );
+    return session.predicts && !open.some(({ canvas }) => needsLogits(canvas, rules))
+      ? session.predictions(queries)
+      : session.logits(queries);
+  };

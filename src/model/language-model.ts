@@ -136,10 +136,19 @@ export class LanguageModel {
     return engine.createState(weights, { frozen: true, quantized, file });
   }
 
-  /** Returns a model with an adapter that shares this model's weights. Dispose of the returned model first. */
-  async withAdapter(adapter: Adapter): Promise<LanguageModel> {
+  /**
+   * Returns a model with an adapter that shares this model's weights. Dispose of the returned model first. With `ownsBase`, it
+   * disposes of the weights too, and this model must not be used any more.
+   */
+  async withAdapter(adapter: Adapter, { ownsBase = false } = {}): Promise<LanguageModel> {
     const own = await this.engine.createState(adapter.weights, { over: this.state });
-    return new LanguageModel({ ...this, adapter: described(adapter) }, this.engine, own, null, this.#frozenBase);
+    return new LanguageModel(
+      { ...this, adapter: described(adapter) },
+      this.engine,
+      own,
+      ownsBase ? this.state : null,
+      this.#frozenBase,
+    );
   }
 
   /** Returns a copy with these trained weights. If there is a frozen base, it is shared; dispose of the copy first. */

@@ -16,6 +16,10 @@ export interface CachedWeights {
   readonly bytes: number;
 }
 
+interface Entry extends CachedWeights {
+  readonly usedAt: number;
+}
+
 export const weightCacheFolder = (): string => path.join(dataHome(), 'cache', 'weights');
 
 /**
@@ -42,23 +46,24 @@ export async function cachedWeights(
   };
 }
 
+/** An unfinished file that is older was left by a process that was killed. */
+const oldestUnfinished = 24 * 3_600_000;
+
 /** The files in the cache. Unfinished ones are left out. */
 export async function listCachedWeights(): Promise<CachedWeights[]> {
   return (await entries()).map(({ file, bytes }) => ({ file, bytes }));
 }
 
-async function entries(): Promise<(CachedWeights & { readonly usedAt: number })[]> {
+const entries = (): Promise<Entry[]> => filesWhose((name) => name.endsWith('.weights'));
+
+async function filesWhose(matches: (name: string) => boolean): Promise<Entry[]> {
   const names = await readdir(weightCacheFolder()).catch(() => []);
-  const found = await Promise.all(
-    names
-      .filter((name) => name.endsWith('.weights'))
-      .map(async (name) => {
-        const file = path.join(weightCacheFolder(), name);
-        const found = await stat(file).catch(() => null);
-        return found ? [{ file, bytes: found.size, usedAt: found.mtimeMs }] : [];
-      }),
-  );
-  return found.flat();
+  const found = names.filter(matches).map(async (name) => {
+    const file = path.join(weightCacheFolder(), name);
+    const status = await stat(file).catch(() => null);
+    return status ? [{ file, bytes: status.size, usedAt: status.mtimeMs }] : [];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 /** Marks a file as the one used last, and removes those for which there is no room. */
@@ -70,6 +75,8 @@ async function used(file: string): Promise<void> {
 
 /** Removes the least recently used files until all together take at most `limit` bytes; `kept` is never removed. */
 export async function removeLeastUsed(kept: string, limit: number): Promise<void> {
+  for (const { file, usedAt } of await filesWhose((name) => name.includes('.weights.')))
+    if (Date.now() - usedAt > oldestUnfinished) await rm(file, { force: true });
   const files = (await entries()).sort((a, b) => b.usedAt - a.usedAt);
   let total = 0;
   for (const { file, bytes } of files) {

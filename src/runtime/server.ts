@@ -70,7 +70,9 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     };
     void connection.sendNotification(protocol.statusChanged, status);
   };
-  const residency = new ModelResidency(state.settings, sendStatus, arbiter.memoryShortage);
+  const residency = new ModelResidency(state.settings, sendStatus, arbiter.memoryShortage, (sentence) =>
+    connection.console.warn(sentence),
+  );
   const completions = new Completions({
     turns: scheduler,
     settings: () => state.settings.completions,
