@@ -25,7 +25,7 @@ export interface BenchOptions {
   /** Whether to install the peer if it is missing and can be installed without a prompt. */
   readonly installPeer: boolean;
   /** Whether the result with this name is requested. */
-  readonly wants: (name: string) => boolean;
+  readonly isSelected: (name: string) => boolean;
   /** Seconds per measurement, without warm-up. */
   readonly seconds: number;
   readonly profile: boolean;
@@ -53,9 +53,9 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
     const works = await measureWorks(options, work, contestants);
     // Running worker processes would slow down the next measurements.
     contestants.close();
-    const { wants, progress } = options;
-    const completed = completionNames.some(wants)
-      ? await measureCompletions({ device, wants, signal, progress, ...options.completions })
+    const { isSelected, progress } = options;
+    const completed = completionNames.some(isSelected)
+      ? await measureCompletions({ device, isSelected, signal, progress, ...options.completions })
       : null;
     const results = [
       ...works,
@@ -65,7 +65,7 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
     ];
     return {
       machine: await describeMachine(device),
-      results: results.filter(({ name }) => options.wants(name)),
+      results: results.filter(({ name }) => options.isSelected(name)),
       ...(completed ? { completions: completed.latencies } : {}),
       ...(profile ? { profile: await profileTrainingStep(work.puzzleModel) } : {}),
     };
@@ -82,19 +82,20 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
 const patience = 150;
 
 async function measureWorks(options: BenchOptions, work: WorkFolder, contestants: Contestants): Promise<BenchResult[]> {
-  const { device, wants, python, installPeer: install, signal, progress } = options;
+  const { device, isSelected, python, installPeer: install, signal, progress } = options;
   const latest = performance.now() + patience * 1000;
   const hasThreads = device.engine === 'onnx' && device.device === 'cpu';
-  const wanted = measurements.filter(
+  const selected = measurements.filter(
     ({ name }) =>
-      (wants(name) || (name === 'train-step' && wants(memoryName))) && (hasThreads || !name.endsWith(':1-thread')),
+      (isSelected(name) || (name === 'train-step' && isSelected(memoryName))) &&
+      (hasThreads || !name.endsWith(':1-thread')),
   );
-  if (wanted.length === 0) return [];
-  const tuned = new Set(wanted.flatMap(({ threads, work: name }) => (threads === 'all' ? [triedAs(name)] : [])));
+  if (selected.length === 0) return [];
+  const tuned = new Set(selected.flatMap(({ threads, work: name }) => (threads === 'all' ? [triedAs(name)] : [])));
   const peer = await preparePeer({ python, install, signal, progress }, work, [...tuned]);
   const isLate = () => performance.now() > latest;
   const results: BenchResult[] = [];
-  for (const measurement of wanted) {
+  for (const measurement of selected) {
     progress(`Measuring ${measurement.name}`);
     results.push(...(await measure(measurement, { options, work, peer, contestants, isLate })));
   }
@@ -127,14 +128,17 @@ async function measure(measurement: Measurement, ring: Ring): Promise<BenchResul
   return [speed, benchResult({ name: memoryName, unit: 'MiB', ...memory })];
 }
 
-async function measureStartUps({ device: on, wants, signal, progress }: BenchOptions, { puzzleModel }: WorkFolder) {
+async function measureStartUps(
+  { device: on, isSelected, signal, progress }: BenchOptions,
+  { puzzleModel }: WorkFolder,
+) {
   const firstForward = ['logits', '--model', puzzleModel, '--tokens', '4,5,6,7'];
   const commands = {
     'start-up': ['tasks', '--json'],
     'start-up:first-forward': [...firstForward, '--engine', on.engine, '--device', on.device, '--json'],
   };
   const results: BenchResult[] = [];
-  for (const name of startUps.filter(wants)) {
+  for (const name of startUps.filter(isSelected)) {
     progress(`Measuring ${name}`);
     results.push(
       benchResult({ name, unit: 's', value: await measureStartUp({ args: commands[name], runs: 5, signal }) }),
@@ -143,24 +147,24 @@ async function measureStartUps({ device: on, wants, signal, progress }: BenchOpt
   return results;
 }
 
-async function measureSandbox({ wants, seconds, signal, progress }: BenchOptions): Promise<BenchResult[]> {
+async function measureSandbox({ isSelected, seconds, signal, progress }: BenchOptions): Promise<BenchResult[]> {
   const [programs, ...suites] = verdictNames;
   const results: BenchResult[] = [];
   try {
-    if (wants(programs)) {
+    if (isSelected(programs)) {
       progress(`Measuring ${programs}`);
       const { sandboxed: value, bare: peerValue } = await measureVerdicts(seconds, signal);
       const peer = 'without the sandbox';
       results.push(benchResult({ name: programs, unit: 'verdicts/s', value, peer, peerValue }));
     }
-    for (const suite of suites.filter(wants)) {
+    for (const suite of suites.filter(isSelected)) {
       progress(`Measuring ${suite}`);
       const language = suite === 'verdicts:node-test' ? 'javascript' : 'typescript';
       const value = await measureSuiteVerdicts(language, seconds, signal);
       const aim = { peer: 'the aim, 20 on two cores', peerValue: 20, target: 1 };
       results.push(benchResult({ name: suite, unit: 'verdicts/s', value, ...aim }));
     }
-    if (wants(discoveryName)) {
+    if (isSelected(discoveryName)) {
       progress(`Measuring ${discoveryName}`);
       const aim = { peer: 'the aim, two minutes on two cores', peerValue: 120, target: 1 };
       results.push(benchResult({ name: discoveryName, unit: 's', value: await measureDiscovery(signal), ...aim }));

@@ -38,9 +38,9 @@ export async function compare(
   const right = 'reason' in peer ? peer : await warmUp(peer, work, first);
   const deadline = performance.now() + seconds * 1000;
   let failed = 'reason' in right ? right : undefined;
-  const goesOn = (round: number) =>
+  const hasTimeForRound = (round: number) =>
     round < (isLate() ? 1 : fewestRounds) || (round < mostRounds && performance.now() < deadline && !isLate());
-  for (let round = 0; goesOn(round); round++) {
+  for (let round = 0; hasTimeForRound(round); round++) {
     await measureWork(left, work);
     if (!failed && !('reason' in right)) failed = await measureWork(right, work).then(() => undefined, reasonOf);
   }

@@ -33,7 +33,7 @@ export interface CompletionBench {
   readonly files?: string | undefined;
   readonly requests: number;
   /** Whether the result with this name is requested. */
-  readonly wants: (name: string) => boolean;
+  readonly isSelected: (name: string) => boolean;
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
 }
@@ -81,7 +81,7 @@ export async function measureCompletions(
   const files = await sources(bench);
   const measured = [];
   for (const run of runs)
-    if (bench.wants(run.p50) || bench.wants(run.p95)) measured.push(await measureRun(bench, files, run));
+    if (bench.isSelected(run.p50) || bench.isSelected(run.p95)) measured.push(await measureRun(bench, files, run));
   return {
     results: measured.flatMap(({ results }) => results),
     latencies: measured.map(({ latencies }) => latencies),
@@ -151,26 +151,28 @@ interface TypingPosition {
   readonly language: string;
   readonly before: string;
   readonly key: string;
-  readonly behind: string;
+  readonly suffix: string;
 }
 
 /** Number of characters on each side that certainly contain the context tokens. */
-const room = contextTokens * 3;
+const contextCharacters = contextTokens * 3;
 
 /** Random positions within lines, with more text around each than the context limit. */
 function typingPositions(files: readonly SourceFile[], count: number): TypingPosition[] {
-  const long = files.filter(({ path: name, text }) => text.length > 2.5 * room && languageOf(name) !== null);
+  const long = files.filter(
+    ({ path: name, text }) => text.length > 2.5 * contextCharacters && languageOf(name) !== null,
+  );
   if (long.length === 0) throw new UserError('No source file is long enough to be completed in; give another folder.');
   const random = new Random(0, 'typing places');
   return Array.from({ length: count }, () => {
     for (;;) {
       const { path: name, text } = random.pick(long);
-      const cursor = room + random.integer(text.length - 2 * room);
+      const cursor = contextCharacters + random.integer(text.length - 2 * contextCharacters);
       const key = text[cursor - 1] as string;
       // Within a line but not within a name, where an editor requests suggestions.
       if (!/[\w.(,=:{]/.test(key) || /[\w\s]/.test(text[cursor] as string)) continue;
       const language = languageOf(name) as string;
-      return { name, language, before: text.slice(0, cursor - 1), key, behind: text.slice(cursor) };
+      return { name, language, before: text.slice(0, cursor - 1), key, suffix: text.slice(cursor) };
     }
   });
 }
@@ -208,12 +210,12 @@ async function connect(
 }
 
 /** Milliseconds from a keystroke to its completions. */
-async function type(editor: MessageConnection, { name, language, before, key, behind }: TypingPosition, index: number) {
+async function type(editor: MessageConnection, { name, language, before, key, suffix }: TypingPosition, index: number) {
   const uri = `untitled:${index}/${name}`;
   const lines = before.split('\n');
   const position = { line: lines.length - 1, character: (lines.at(-1) as string).length };
   await editor.sendNotification('textDocument/didOpen', {
-    textDocument: { uri, languageId: language, version: 1, text: before + behind },
+    textDocument: { uri, languageId: language, version: 1, text: before + suffix },
   });
   const begin = performance.now();
   await editor.sendNotification('textDocument/didChange', {

@@ -35,8 +35,8 @@ export async function puzzleWork(model: ResolvedModel): Promise<PuzzleWork> {
   const objective = spgObjectives.find(({ name }) => name === startRecipe.objective) as SpgObjective;
   const format = checkpoint.generation.prompt_format;
   // With a threshold, the number of forward passes would depend on the sampled tokens. Here it is the same for both sides.
-  const given = tuningSettings.parse({ ...startRecipe.settings, order: 'confidence' });
-  const { decoding, settings } = resolveSettings(checkpoint, task, given, format);
+  const requested = tuningSettings.parse({ ...startRecipe.settings, order: 'confidence' });
+  const { decoding, settings } = resolveSettings(checkpoint, task, requested, format);
   const random = new Random(0, 'bench problems');
   const jobs = Array.from({ length: settings.prompts_per_step }, () => {
     const row = task.generate!(random, settings.task_options);
@@ -54,7 +54,7 @@ export async function puzzleWork(model: ResolvedModel): Promise<PuzzleWork> {
     checkpoint,
     task,
     objective,
-    reward: given.reward ?? task.rewards[0],
+    reward: requested.reward ?? task.rewards[0],
     decoding,
     // With a constant learning rate, the peer needs no schedule to make the same steps.
     optimizer: optimizerOf({ ...settings, warmup_steps: 0, lr_schedule: 'constant' }, [], 1),

@@ -26,7 +26,7 @@ export interface NoPeer {
  * faster one of OpenBLAS's two builds depends on the workload.
  */
 const debianPackages = ['python3-torch', 'libopenblas0-pthread', 'libopenblas0-openmp'];
-const howToInstall = `install ${debianPackages.join(', ')} on Debian or Ubuntu, or PyTorch by pip, and name its Python by --python`;
+const installHint = `install ${debianPackages.join(', ')} on Debian or Ubuntu, or PyTorch by pip, and name its Python by --python`;
 
 const script = (): string => path.join(packageRoot(), 'bench', 'pytorch.py');
 
@@ -52,7 +52,7 @@ export async function findPyTorch(python?: string): Promise<PyTorch | NoPeer> {
   }
   // The most useful reason comes from a Python that has PyTorch but no fast BLAS; the last candidates are only guesses.
   const reason = reasons.find((text) => text.includes('BLAS')) ?? reasons[0];
-  return { reason: `${reason}; ${howToInstall}` };
+  return { reason: `${reason}; ${installHint}` };
 }
 
 async function describe(python: string): Promise<PyTorch | NoPeer> {

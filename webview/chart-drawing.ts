@@ -91,9 +91,9 @@ function withLimits({ curves }: Chart, min: number, max: number): [number, numbe
 /** The limits with a margin, so that a curve never runs along the frame and a flat curve gets a scale too. */
 function withMargin(low: number, high: number): [number, number] {
   if (!Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
-  const room = high > low ? 0.08 * (high - low) : Math.max(1e-6, 0.1 * Math.abs(high));
+  const margin = high > low ? 0.08 * (high - low) : Math.max(1e-6, 0.1 * Math.abs(high));
   // The axis of a quantity that is never negative starts at zero.
-  return [low >= 0 ? Math.max(0, low - room) : low - room, high <= 0 ? Math.min(0, high + room) : high + room];
+  return [low >= 0 ? Math.max(0, low - margin) : low - margin, high <= 0 ? Math.min(0, high + margin) : high + margin];
 }
 
 function whiskers(plot: uPlot, spec: Chart): void {

@@ -39,15 +39,15 @@ function merged(own: Chart, other: Chart): Chart {
 /** Extends a curve to more steps; steps without a value are null. */
 function aligned(curve: Curve, from: readonly number[], to: readonly number[]): Curve {
   const at = new Map(from.map((step, index) => [step, index]));
-  const spread = (values: readonly (number | null)[]) =>
+  const rangeOf = (values: readonly (number | null)[]) =>
     to.map((step) => {
       const index = at.get(step);
       return index === undefined ? null : (values[index] ?? null);
     });
   return {
     ...curve,
-    values: spread(curve.values),
-    ...(curve.low ? { low: spread(curve.low) } : {}),
-    ...(curve.high ? { high: spread(curve.high) } : {}),
+    values: rangeOf(curve.values),
+    ...(curve.low ? { low: rangeOf(curve.low) } : {}),
+    ...(curve.high ? { high: rangeOf(curve.high) } : {}),
   };
 }

@@ -65,7 +65,7 @@ export function chartsOf(steps: readonly StepEvent[], evaluations: readonly Eval
 }
 
 /** How to use the charts. */
-export const howToRead =
+export const readingNote =
   'Drag across a chart to zoom in, and double-click to zoom out. Click an entry of the legend to show or hide its curve. Use the arrow keys to move from step to step.';
 
 /** Lists the usual metrics that this run does not record; null if none is missing. */
@@ -83,7 +83,7 @@ export function curves(steps: readonly StepEvent[], evaluations: readonly Evalua
     'curves',
     'Curves',
     ...(charts.length > 0
-      ? [element('p', { class: 'screen-only' }, howToRead), element('div', { class: 'charts' }, ...charts.map(chart))]
+      ? [element('p', { class: 'screen-only' }, readingNote), element('div', { class: 'charts' }, ...charts.map(chart))]
       : []),
     ...(steps.length === 0 ? [missing('This run has no training steps.')] : []),
     ...(evaluations.length === 0 ? [missing('This run was not evaluated during training.')] : []),

@@ -62,8 +62,8 @@ export function colour(box: HTMLElement, when: number, confidence: number | null
 }
 
 /** Adds or removes the line break after a token. */
-function breakAfter(box: HTMLElement, wanted: boolean): void {
+function breakAfter(box: HTMLElement, isNeeded: boolean): void {
   const next = box.nextElementSibling;
-  if (wanted && next?.tagName !== 'BR') box.after(element('br'));
-  if (!wanted && next?.tagName === 'BR') next.remove();
+  if (isNeeded && next?.tagName !== 'BR') box.after(element('br'));
+  if (!isNeeded && next?.tagName === 'BR') next.remove();
 }

@@ -42,8 +42,8 @@ export function inspectTokens({ root, boxes }: TokenCanvas): {
     fill();
     const around = (tooltip.offsetParent ?? root).getBoundingClientRect();
     const { left, bottom } = box.getBoundingClientRect();
-    const room = around.width - tooltip.offsetWidth;
-    tooltip.style.setProperty('left', `${Math.max(0, Math.min(left - around.left, room))}px`);
+    const freeWidth = around.width - tooltip.offsetWidth;
+    tooltip.style.setProperty('left', `${Math.max(0, Math.min(left - around.left, freeWidth))}px`);
     tooltip.style.setProperty('top', `${bottom - around.top + 4}px`);
   };
   const hide = () => {

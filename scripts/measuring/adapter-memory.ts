@@ -57,11 +57,11 @@ const weights: TensorSource = {
 function drawn(name: string, shape: Shape): Float32Array {
   const data = new Float32Array(sizeOf(shape));
   if (name.endsWith('norm.weight')) return data.fill(1);
-  const spread = config.initializer_range * Math.sqrt(3);
+  const halfRange = config.initializer_range * Math.sqrt(3);
   let seed = name.length * 7919 + 1;
   for (let i = 0; i < data.length; i++) {
     seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) | 0;
-    data[i] = (seed / 2 ** 31) * spread;
+    data[i] = (seed / 2 ** 31) * halfRange;
   }
   return data;
 }
@@ -70,9 +70,9 @@ function gib(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
-const wish = process.argv[2] as Precision | 'estimate';
-if (wish === 'estimate') printLargeEstimate();
-else if (precisions.includes(wish)) await measure(wish, Number(process.argv[3] ?? 128));
+const mode = process.argv[2] as Precision | 'estimate';
+if (mode === 'estimate') printLargeEstimate();
+else if (precisions.includes(mode)) await measure(mode, Number(process.argv[3] ?? 128));
 else throw new Error(`give one of ${precisions.join(', ')}, estimate`);
 
 function printLargeEstimate(): void {
@@ -101,7 +101,7 @@ async function measure(precision: Precision, rank: number): Promise<void> {
       base: { name: 'random', digest: null, precision },
     },
   };
-  const tell = (what: string, since: number) => {
+  const printMemory = (what: string, since: number) => {
     const { rss } = process.memoryUsage();
     const peak = process.resourceUsage().maxRSS * 1024;
     console.log(`${what}: ${gib(rss)} now, ${gib(peak)} at most, ${((performance.now() - since) / 1000).toFixed(1)} s`);
@@ -113,9 +113,9 @@ async function measure(precision: Precision, rank: number): Promise<void> {
     `base in ${precision}, adapter of rank ${rank}: estimated at ${gib(needed.about)}, without the runtime itself`,
   );
   let begin = performance.now();
-  tell('begun', begin);
+  printMemory('begun', begin);
   const model = await LanguageModel.load(engine, checkpoint, trainingState(config, shape));
-  tell('loaded', begin);
+  printMemory('loaded', begin);
 
   const random = new Random(0, 'completions');
   const tokens = (length: number) => Int32Array.from({ length }, () => 3 + random.integer(config.vocab_size - 3));
@@ -125,10 +125,10 @@ async function measure(precision: Precision, rank: number): Promise<void> {
   }));
   begin = performance.now();
   await model.logits(rows);
-  tell(`forward pass of ${rows.length} rows`, begin);
+  printMemory(`forward pass of ${rows.length} rows`, begin);
 
-  const given = tuningSettings.parse({ micro_batch: 1, mask_samples: samples });
-  const settings = { ...given, length: answer, block: 32 };
+  const requested = tuningSettings.parse({ micro_batch: 1, mask_samples: samples });
+  const settings = { ...requested, length: answer, block: 32 };
   const objective = spgObjectives.find(({ name }) => name === 'spg-mixture') as SpgObjective;
   const completions = [0.5, -0.5].map((advantage) => ({
     prompt: tokens(prompt),
@@ -141,7 +141,7 @@ async function measure(precision: Precision, rank: number): Promise<void> {
   for (const step of [1, 2]) {
     begin = performance.now();
     const { loss, gradNorm } = await trainer.step(batches);
-    tell(
+    printMemory(
       `step ${step}, ${batches.length * samples} rows of ${prompt + answer} tokens, loss ${loss.toFixed(4)}, gradient ${gradNorm.toFixed(4)}`,
       begin,
     );

@@ -60,8 +60,8 @@ console.log(
 );
 console.log('|---|---|---|---|---|---|---|---|---|---|---|');
 for (const { preset, vocabulary, steps, before, curriculum, writing, tokenizer } of makers) {
-  const given = { ...codeRecipe.settings, preset, evaluate_every: 0 };
-  const settings = await readSettings(pretrainingSettings, { pairs: [] }, given);
+  const requested = { ...codeRecipe.settings, preset, evaluate_every: 0 };
+  const settings = await readSettings(pretrainingSettings, { pairs: [] }, requested);
   const train = async (name: string, count: number, reads: Curriculum, model: LanguageModel) => {
     const method = pretraining(model, reads, settings, { steps: count, seed });
     for (let step = 1; step <= count; step++) {

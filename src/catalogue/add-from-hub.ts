@@ -20,7 +20,7 @@ import { assertOwnFolder, Staging } from './staging.ts';
 import { WatchedDownload } from './watch-download.ts';
 
 export interface AddFromHub {
-  readonly wanted: HubId;
+  readonly hubId: HubId;
   readonly hub: HubSettings;
   /** Also adds a model that the runtime cannot load. */
   readonly force: boolean;
@@ -40,16 +40,16 @@ export interface AddFromHub {
  * @throws UserError that says what to do, Interrupted if the signal was aborted
  */
 export async function addFromHub(request: AddFromHub): Promise<string> {
-  const { wanted, hub: settings, progress } = request;
+  const { hubId, hub: settings, progress } = request;
   const hub = new HubClient(settings);
-  const folder = path.join(modelsFolder(), wanted.id);
-  return explained(wanted, settings, async () => {
-    const there = await installed(folder, wanted.id);
+  const folder = path.join(modelsFolder(), hubId.id);
+  return explained(hubId, settings, async () => {
+    const there = await installed(folder, hubId.id);
     if (there !== null && (await confirmDownload(hub, there, request))) {
-      progress(`${wanted.id} is installed already, at ${there.commit}.`);
+      progress(`${hubId.id} is installed already, at ${there.commit}.`);
       return folder;
     }
-    const offer = await readOffer(hub, wanted);
+    const offer = await readOffer(hub, hubId);
     request.onOffer?.({ ...offer.document, installed: there?.commit ?? null });
     assertLoadable(offer.loadable, request.force);
     return download(hub, offer, there === null ? null : folder, request);
@@ -57,24 +57,24 @@ export async function addFromHub(request: AddFromHub): Promise<string> {
 }
 
 /** Describes a model on a hub. Writes nothing. */
-export async function offerOf(wanted: HubId, settings: HubSettings): Promise<ModelOffer> {
-  return explained(wanted, settings, async () => {
-    const { document } = await readOffer(new HubClient(settings), wanted);
-    const there = await installed(path.join(modelsFolder(), wanted.id), wanted.id);
+export async function offerOf(hubId: HubId, settings: HubSettings): Promise<ModelOffer> {
+  return explained(hubId, settings, async () => {
+    const { document } = await readOffer(new HubClient(settings), hubId);
+    const there = await installed(path.join(modelsFolder(), hubId.id), hubId.id);
     return { ...document, installed: there?.commit ?? null };
   });
 }
 
 /** Runs `work` and turns errors of the hub into messages about the model. */
-async function explained<Result>(wanted: HubId, settings: HubSettings, work: () => Promise<Result>): Promise<Result> {
+async function explained<Result>(hubId: HubId, settings: HubSettings, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (settings.signal.aborted)
       throw new Interrupted(
-        `Adding ${wanted.id} was stopped. The downloaded part is kept; run the same command to continue.`,
+        `Adding ${hubId.id} was stopped. The downloaded part is kept; run the same command to continue.`,
       );
-    throw error instanceof HubError ? explain(error, wanted, settings) : error;
+    throw error instanceof HubError ? explain(error, hubId, settings) : error;
   }
 }
 
@@ -90,10 +90,10 @@ async function installed(folder: string, id: string): Promise<HubOrigin | null> 
 }
 
 /** Whether the requested commit is installed. Throws a `UserError` if another one is and may not be replaced. */
-async function confirmDownload(hub: HubClient, there: HubOrigin, { wanted, replace }: AddFromHub): Promise<boolean> {
-  const { id, revision } = wanted;
+async function confirmDownload(hub: HubClient, there: HubOrigin, { hubId, replace }: AddFromHub): Promise<boolean> {
+  const { id, revision } = hubId;
   if (revision !== null && /^[0-9a-f]{7,40}$/.test(revision) && there.commit.startsWith(revision)) return true;
-  const commit = await commitOf(hub, wanted).catch((error: unknown) => {
+  const commit = await commitOf(hub, hubId).catch((error: unknown) => {
     // Without a network, the same revision name is taken to mean the commit that it meant when it was installed.
     if (error instanceof HubUnreachable && revision === there.revision) return there.commit;
     throw error;

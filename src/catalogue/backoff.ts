@@ -26,12 +26,12 @@ export class Backoff {
   /** Waits until the next attempt; throws `error` after the last attempt. */
   async wait(error: unknown): Promise<void> {
     if (++this.#failures >= most || this.#signal.aborted) throw error;
-    const asked = error instanceof HubError ? error.retryAfter : null;
-    if (asked !== null && asked > longest)
+    const retryAfter = error instanceof HubError ? error.retryAfter : null;
+    if (retryAfter !== null && retryAfter > longest)
       throw new UserError(
-        `The hub asks to wait for ${Math.ceil(asked / 1000)} s; try again after that. The downloaded part is kept.`,
+        `The hub asks to wait for ${Math.ceil(retryAfter / 1000)} s; try again after that. The downloaded part is kept.`,
       );
-    await delay(Math.min(longest, asked ?? this.#first * 2 ** (this.#failures - 1)), undefined, {
+    await delay(Math.min(longest, retryAfter ?? this.#first * 2 ** (this.#failures - 1)), undefined, {
       signal: this.#signal,
     });
   }

@@ -83,7 +83,7 @@ async function receive(
     // Without compression, sizes and ranges refer to the content.
     headers: { 'accept-encoding': 'identity', ...(partial.size > 0 ? { range: `bytes=${partial.size}-` } : {}) },
   });
-  if (partial.size > 0 && !goesOn(response, partial.size, file.size)) {
+  if (partial.size > 0 && !isContinuation(response, partial.size, file.size)) {
     // A server without support for ranges sends the whole file.
     onBytes(-partial.size, false);
     await partial.restart();
@@ -100,7 +100,7 @@ async function receive(
 }
 
 /** Whether a response is the rest of a file of `size` bytes, beginning at byte `start` (RFC 9110, section 14.4). */
-function goesOn(response: Response, start: number, size: number): boolean {
+function isContinuation(response: Response, start: number, size: number): boolean {
   if (response.status !== 206) return false;
   const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
   return range !== null && Number(range[1]) === start && (range[2] === '*' || Number(range[2]) === size);

@@ -24,9 +24,9 @@ export interface Offer {
 }
 
 /** Reads a model's files, size and licence from the hub, and checks whether it can be loaded. */
-export async function readOffer(hub: HubClient, wanted: HubId): Promise<Offer> {
-  const { id, revision } = wanted;
-  const repository = await readRepository(hub, wanted);
+export async function readOffer(hub: HubClient, hubId: HubId): Promise<Offer> {
+  const { id, revision } = hubId;
+  const repository = await readRepository(hub, hubId);
   const { commit, licence, gated } = repository;
   const text = (file: RemoteFile) => readText(hub, { id, commit }, file);
   const files = await modelFiles(repository.files, id, text);

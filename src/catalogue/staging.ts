@@ -69,14 +69,14 @@ export class Staging {
     return { part: path.join(this.#dir, 'parts', file.hash.hex), target: path.join(this.files, file.name) };
   }
 
-  /** Keeps the complete and incomplete files that are part of `wanted` and removes all others. Returns the complete ones. */
-  async keep(wanted: readonly RemoteFile[]): Promise<Set<string>> {
+  /** Keeps the complete and incomplete files that are part of `wantedFiles` and removes all others. Returns the complete ones. */
+  async keep(wantedFiles: readonly RemoteFile[]): Promise<Set<string>> {
     const before = record.safeParse(await readJson(this.#record).catch(() => null)).data ?? {};
-    const hashes = new Map(wanted.map(({ name, hash }) => [name, hash.hex]));
+    const hashes = new Map(wantedFiles.map(({ name, hash }) => [name, hash.hex]));
     const whole = new Set<string>();
     for (const name of await readdir(this.files)) {
       const found = await stat(path.join(this.files, name));
-      const file = wanted.find((each) => each.name === name);
+      const file = wantedFiles.find((each) => each.name === name);
       if (file && before[name] === file.hash.hex && found.isFile() && found.size === file.size) whole.add(name);
       else await rm(path.join(this.files, name), { recursive: true, force: true });
     }

@@ -9,16 +9,16 @@ const least = 2000;
 /** Reports the progress of a download once a second, with the speed over the last ten seconds. */
 export class WatchedDownload {
   readonly #total: number;
-  readonly #tell: (line: string) => void;
+  readonly #report: (line: string) => void;
   readonly #now: () => number;
   #done = 0;
   #fresh = 0;
   #told = Number.NEGATIVE_INFINITY;
   #marks: { readonly time: number; readonly fresh: number }[] = [];
 
-  constructor(total: number, tell: (line: string) => void, now: () => number = () => performance.now()) {
+  constructor(total: number, report: (line: string) => void, now: () => number = () => performance.now()) {
     this.#total = total;
-    this.#tell = tell;
+    this.#report = report;
     this.#now = now;
   }
 
@@ -35,6 +35,6 @@ export class WatchedDownload {
         ? null
         : (1000 * (this.#fresh - oldest.fresh)) / (time - oldest.time);
     this.#marks = [...this.#marks.filter((mark) => time - mark.time <= window), { time, fresh: this.#fresh }];
-    this.#tell(progressLine({ done: this.#done, total: this.#total, rate, file }));
+    this.#report(progressLine({ done: this.#done, total: this.#total, rate, file }));
   }
 }

@@ -91,7 +91,7 @@ function commands(terminal: Terminal): Command {
           signal: terminal.signal,
           json: options.json === true,
           progress: (line) => terminal.err(`${line}\n`),
-          given: command.options
+          specified: command.options
             .filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
             .map((option) => option.long as string),
         };

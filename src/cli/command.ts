@@ -13,7 +13,7 @@ export interface CommandContext {
   /** Writes a line of progress to stderr. */
   readonly progress: (line: string) => void;
   /** The names of the options on the command line, such as `--seed`. */
-  readonly given: readonly string[];
+  readonly specified: readonly string[];
 }
 
 /** The result of a subcommand: the document for `--json`, and lines of text otherwise. */
@@ -90,8 +90,8 @@ export function withSettings(command: Command): Command {
 const optionsWithResume = ['--resume', '--runs', '--engine', '--device', '--json'];
 
 /** Throws a `UsageError` if an option cannot be combined with `--resume`. */
-export function refuseWithResume({ given }: CommandContext, ...accepted: readonly string[]): void {
-  const first = given.find((flag) => !optionsWithResume.includes(flag) && !accepted.includes(flag));
+export function refuseWithResume({ specified }: CommandContext, ...accepted: readonly string[]): void {
+  const first = specified.find((flag) => !optionsWithResume.includes(flag) && !accepted.includes(flag));
   if (first !== undefined)
     throw new UsageError(`--resume continues a run with its original options; leave out ${first}, or start a new run.`);
 }

@@ -38,9 +38,9 @@ export async function fillCanvases(
   for (let open = notDone(canvases); open.length > 0; open = notDone(open)) {
     signal?.throwIfAborted();
     await checkCancelled?.();
-    const asked = open.map((canvas) => ({ canvas, positions: openPositions(canvas, rules.mask) }));
-    const predicted = await predict(asked, rules);
-    for (const [row, { canvas, positions }] of asked.entries()) {
+    const queries = open.map((canvas) => ({ canvas, positions: openPositions(canvas, rules.mask) }));
+    const predicted = await predict(queries, rules);
+    for (const [row, { canvas, positions }] of queries.entries()) {
       applyRevealRule(canvas, positions, predicted[row] as readonly PredictedRow[], rules);
       canvas.done ||= isOver?.(canvas) ?? false;
     }

@@ -63,7 +63,7 @@ export async function gradeAnswers<Row>(
   options?: ScoringOptions,
 ): Promise<GradedAnswer<Row>[]> {
   const grades = await task.scorer.grade(answers, grading, options);
-  return answers.map((given, index) => ({ ...given, grade: grades[index] as Grade }));
+  return answers.map((answer, index) => ({ ...answer, grade: grades[index] as Grade }));
 }
 
 /** The paired difference of a metric between two evaluations of the same problems: `after` minus `before`. */

@@ -198,7 +198,7 @@ async function prepare(
   const model = await loadForInference(engine, resolved);
   const format = settings.format ?? model.generation.prompt_format;
   const decoding = decodingOf(settings, defaultDecoding(model, task, format, settings.infilling), samples);
-  if (rows.some((row) => model.tokenizer.losesSomeOf(task.prompt(row, format))))
+  if (rows.some((row) => model.tokenizer.dropsRowsOf(task.prompt(row, format))))
     throw new UserError(`The model ${named} has no tokens for prompts of ${task.name}; choose a model trained for it.`);
   const plans = planAnswers(model, task, rows, { format, samples, seed, decoding });
   const names = problemNames(rows);
@@ -251,23 +251,23 @@ async function answerTheRest(
   while (done < total) {
     await job.betweenSteps();
     const begin = performance.now();
-    const tell = (count: number, share: number, what: string) => {
+    const reportProgress = (count: number, share: number, what: string) => {
       const answered = done + count * share;
       const spent = seconds + (performance.now() - begin) / 1000;
       const eta = answered > 0 ? (spent * (total - answered)) / answered : null;
       job.report({ text: what, counts: [{ name: 'answers', done, total }], eta }, eta);
     };
-    const asked = plans.slice(done, done + batch);
-    const which = `answers ${done + 1} to ${done + asked.length}`;
-    const onStep = (share: number) => tell(asked.length, share, `writing ${which}`);
-    const written = await writeAnswers(model, asked, { decoding, signal, onStep });
-    const onGraded = (count: number) => tell(asked.length, 1, `grading ${which}: ${count} done`);
+    const batchPlans = plans.slice(done, done + batch);
+    const which = `answers ${done + 1} to ${done + batchPlans.length}`;
+    const onStep = (share: number) => reportProgress(batchPlans.length, share, `writing ${which}`);
+    const written = await writeAnswers(model, batchPlans, { decoding, signal, onStep });
+    const onGraded = (count: number) => reportProgress(batchPlans.length, 1, `grading ${which}: ${count} done`);
     const graded = await gradeAnswers(task, written, { format, asReleased }, { signal, onProgress: onGraded });
     await run.answers(
-      graded.map((given, index) => {
+      graded.map((answer, index) => {
         const position = done + index;
         return answerRecord(
-          given,
+          answer,
           names[Math.floor(position / samples)] as string,
           position % samples,
           model.tokenizer,

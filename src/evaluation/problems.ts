@@ -34,9 +34,9 @@ export async function readProblems(
   const { rows, broken } = await readRowFile(data, (record) => task.parse(record), { skipBroken });
   for (const { message } of broken) progress(message);
   if (rows.length === 0) throw new UserError(`${data} has no valid row; fix the file.`);
-  const wanted = only && new Set(only);
+  const selected = only && new Set(only);
   const chosen = rows
-    .filter(({ row }, index) => (!heldOut || isHeldOut(index)) && (!wanted || wanted.has(problemDigest(task, row))))
+    .filter(({ row }, index) => (!heldOut || isHeldOut(index)) && (!selected || selected.has(problemDigest(task, row))))
     .map(({ row }) => row);
   return chosen.slice(0, limit ?? chosen.length);
 }

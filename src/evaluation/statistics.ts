@@ -14,12 +14,13 @@ export function wilsonInterval(successes: number, trials: number): Interval {
   if (!(successes >= 0 && successes <= trials)) throw new RangeError(`${successes} of ${trials} is not a share.`);
   const value = successes / trials;
   const centre = (value + z ** 2 / (2 * trials)) / (1 + z ** 2 / trials);
-  const spread = (z / (1 + z ** 2 / trials)) * Math.sqrt((value * (1 - value)) / trials + z ** 2 / (4 * trials ** 2));
+  const halfWidth =
+    (z / (1 + z ** 2 / trials)) * Math.sqrt((value * (1 - value)) / trials + z ** 2 / (4 * trials ** 2));
   // At 0 and 1 a limit equals the value exactly, and rounding must not move it beyond.
   return {
     value,
-    low: Math.min(value, Math.max(0, centre - spread)),
-    high: Math.max(value, Math.min(1, centre + spread)),
+    low: Math.min(value, Math.max(0, centre - halfWidth)),
+    high: Math.max(value, Math.min(1, centre + halfWidth)),
   };
 }
 
@@ -93,8 +94,8 @@ export function pairedDifference(before: readonly Score[], after: readonly Score
   const later = linearise([...after, failed(after), solved(after)]);
   const centre = later.ratio - earlier.ratio;
   const variance = later.residuals.reduce((sum, residual, item) => sum + (residual - earlier.residuals[item]!) ** 2, 0);
-  const spread = z * Math.sqrt(variance);
-  return { value, low: Math.max(-1, centre - spread), high: Math.min(1, centre + spread) };
+  const halfWidth = z * Math.sqrt(variance);
+  return { value, low: Math.max(-1, centre - halfWidth), high: Math.min(1, centre + halfWidth) };
 }
 
 /**
@@ -119,8 +120,8 @@ function around(value: number, residuals: readonly number[]): Interval {
   const items = residuals.length;
   if (items < 2) return { value, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
   const variance = (items / (items - 1)) * residuals.reduce((sum, residual) => sum + residual ** 2, 0);
-  const spread = studentQuantile(items - 1) * Math.sqrt(variance);
-  return { value, low: value - spread, high: value + spread };
+  const halfWidth = studentQuantile(items - 1) * Math.sqrt(variance);
+  return { value, low: value - halfWidth, high: value + halfWidth };
 }
 
 /**
@@ -152,8 +153,8 @@ export function meanOfRuns(values: readonly number[], [least, most] = [0, 1]): I
   if (values.length < 2) return null;
   const value = values.reduce((sum, one) => sum + one, 0) / values.length;
   const variance = values.reduce((sum, one) => sum + (one - value) ** 2, 0) / (values.length - 1);
-  const spread = studentQuantile(values.length - 1) * Math.sqrt(variance / values.length);
-  return { value, low: Math.max(least, value - spread), high: Math.min(most, value + spread) };
+  const halfWidth = studentQuantile(values.length - 1) * Math.sqrt(variance / values.length);
+  return { value, low: Math.max(least, value - halfWidth), high: Math.min(most, value + halfWidth) };
 }
 
 export function median(numbers: readonly number[]): number {

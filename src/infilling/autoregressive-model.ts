@@ -4,7 +4,7 @@ import { mergeTokens } from '../diffusion/merge-tokens.ts';
 import { type MiddleFormat, middleFormat } from '../model/fill-in-the-middle.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
-import type { LeftToRightModel, ReadGap } from './left-to-right.ts';
+import type { GapReading, LeftToRightModel } from './left-to-right.ts';
 
 /** Marks positions that are not written yet if the vocabulary has no mask: an id that no token has. */
 const noToken = -1;
@@ -31,7 +31,7 @@ export class AutoregressiveWriter implements LeftToRightModel {
     this.#contextTokens = contextTokens;
   }
 
-  async read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<ReadGap> {
+  async read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<GapReading> {
     const { config } = this.#model;
     const { readsSuffix, overhead, promptFor, ends } = this.#format;
     const request = { ...context, ...(readsSuffix ? {} : { suffix: '' }), contextTokens: this.#contextTokens };

@@ -146,9 +146,9 @@ function verdictsOf(own: readonly Answers[], baseline: Answers): InfillingVerdic
     const able = own.filter(({ scores }) => scores[metric]);
     const lessIsBetter = metric === 'bits_per_character';
     const model = lessIsBetter ? able.toSorted((a, b) => scoreOf(metric, a) - scoreOf(metric, b))[0] : able[0];
-    const theirs = baseline.scores[metric];
-    if (metric === 'empty' || !model || !theirs) return [];
-    const difference = differenceOf(metric, theirs, model.scores[metric]!);
+    const baselineScores = baseline.scores[metric];
+    if (metric === 'empty' || !model || !baselineScores) return [];
+    const difference = differenceOf(metric, baselineScores, model.scores[metric]!);
     const [better, worse] = lessIsBetter ? [baseline.name, model.name] : [model.name, baseline.name];
     const winner = difference.low > 0 ? better : difference.high < 0 ? worse : null;
     return [{ metric, model: model.name, baseline: baseline.name, difference, winner }];

@@ -104,7 +104,7 @@ export class DiffusionLikelihood {
     });
   }
 
-  async #reading<T>(item: InfillingItem, use: (canvas: ReadCanvas) => Promise<T>): Promise<T> {
+  async #reading<T>(item: InfillingItem, use: (canvas: CanvasReading) => Promise<T>): Promise<T> {
     const { config, tokenizer, generation } = this.#model;
     const width = canvasWidth(generation, isSingleLine(item));
     const { prefix: before, tokens } = predictedTokens(tokenizer, item);
@@ -116,7 +116,7 @@ export class DiffusionLikelihood {
       const target = new Int32Array(width).fill(config.eom_token_id as number);
       target.set(tokens);
       const positions = [...target.keys()];
-      const bitsIn: ReadCanvas['bitsIn'] = async (canvases) => {
+      const bitsIn: CanvasReading['bitsIn'] = async (canvases) => {
         const rows = await session.logits(canvases.map((canvas) => ({ text, tokens: canvas, positions })));
         return rows.map((row) => (position, token) => {
           const own = (row[position] as Float32Array).slice();
@@ -132,7 +132,7 @@ export class DiffusionLikelihood {
 }
 
 /** A canvas of an item whose context was read. */
-interface ReadCanvas {
+interface CanvasReading {
   /** The canvas as it should be [width]: the middle, its end, and ends after it. */
   readonly target: Int32Array;
   /** Tokens of the middle and its end. */

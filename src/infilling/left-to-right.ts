@@ -12,7 +12,7 @@ import { type Completer, isSingleLine, shownAlternatives } from './infilling.ts'
 export type NextToken = (written: readonly (readonly number[])[]) => Promise<readonly Float32Array[]>;
 
 /** The context of a gap that a model has read. */
-export interface ReadGap {
+export interface GapReading {
   readonly next: NextToken;
   /** Releases what the model keeps of the context. */
   dispose(): void;
@@ -25,7 +25,7 @@ export interface LeftToRightModel {
   readonly end: number;
   readonly mask: number;
   /** Reads the text around a gap of at most `width` tokens, the end counted. */
-  read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<ReadGap>;
+  read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<GapReading>;
 }
 
 export interface WritingRequest {

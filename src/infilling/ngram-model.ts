@@ -1,5 +1,5 @@
 import type { Tokenizer } from '../model/tokenizer.ts';
-import type { LeftToRightModel, ReadGap } from './left-to-right.ts';
+import type { GapReading, LeftToRightModel } from './left-to-right.ts';
 import type { Ngram } from './ngram.ts';
 
 /** Enough characters to contain the tokens before a gap that the n-gram considers. */
@@ -28,7 +28,7 @@ export class NgramWriter implements LeftToRightModel {
     this.#ends = ends;
   }
 
-  async read({ prefix }: { readonly prefix: string }): Promise<ReadGap> {
+  async read({ prefix }: { readonly prefix: string }): Promise<GapReading> {
     const before = this.tokenizer.encode(prefix.slice(-charactersBefore));
     return {
       next: async (written) => written.map((tokens) => this.#logits([...before, ...tokens], tokens.length > 0)),

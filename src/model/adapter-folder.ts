@@ -121,9 +121,9 @@ function parseShape(value: unknown, file: string): LoraShape {
   if (type !== 'LORA')
     throw new UserError(`${file}: peft_type ${JSON.stringify(type)} is not supported; adapters of type LORA are.`);
   for (const [field, { unless, what }] of Object.entries(refused)) {
-    const given = (value as Record<string, unknown>)[field];
-    if (!unless(given))
-      throw new UserError(`${file}: ${field} = ${JSON.stringify(given)} (${what}) is not supported; use plain LoRA.`);
+    const setting = (value as Record<string, unknown>)[field];
+    if (!unless(setting))
+      throw new UserError(`${file}: ${field} = ${JSON.stringify(setting)} (${what}) is not supported; use plain LoRA.`);
   }
   const { r: rank, lora_alpha: alpha, target_modules: targets } = parse(usedFields, value, file);
   if (typeof targets === 'string' && targets !== 'all-linear')

@@ -131,16 +131,16 @@ export class ContextReader {
     const batch = bucket(canvases.length);
     const length = (canvases[0] as Int32Array).length;
     const capacity = context.present.data.length;
-    const wanted = to - from;
+    const queryCount = to - from;
     const { vocab_size: vocabulary, pad_token_id: filler } = this.#config;
     const tokens = new Int32Array(batch * length).fill(filler);
-    const rows = new Int32Array(batch * wanted);
+    const rows = new Int32Array(batch * queryCount);
     for (let row = 0; row < batch; row++) {
       tokens.set(canvases[row] ?? [], row * length);
-      for (let i = 0; i < wanted; i++) rows[row * wanted + i] = row * length + from + i;
+      for (let i = 0; i < queryCount; i++) rows[row * queryCount + i] = row * length + from + i;
     }
-    const program = await this.#programs.get(`canvas ${batch} ${length} ${capacity} ${wanted}`, () =>
-      this.#canvasProgram({ batch, length, capacity, wanted: rows.length }),
+    const program = await this.#programs.get(`canvas ${batch} ${length} ${capacity} ${queryCount}`, () =>
+      this.#canvasProgram({ batch, length, capacity, queryCount: rows.length }),
     );
     const { logits } = await program.run(
       {
@@ -156,7 +156,7 @@ export class ContextReader {
     this.#work.forwards += canvases.length;
     this.#work.tokens += canvases.length * length;
     const data = logits!.data as Float32Array;
-    const each = wanted * vocabulary;
+    const each = queryCount * vocabulary;
     return canvases.map((_, row) => data.subarray(row * each, (row + 1) * each));
   }
 
@@ -207,8 +207,8 @@ export class ContextReader {
     batch,
     length,
     capacity,
-    wanted,
-  }: Record<'batch' | 'length' | 'capacity' | 'wanted', number>): Program {
+    queryCount,
+  }: Record<'batch' | 'length' | 'capacity' | 'queryCount', number>): Program {
     const config = this.#config;
     const { num_key_value_heads: groups, num_attention_heads: heads, head_dim: d } = config;
     const weight = this.#weights();
@@ -229,7 +229,7 @@ export class ContextReader {
       return joinHeads(config, of, reshape(add(apart(fromContext), fromCanvas), [batch, heads, length, d]));
     });
     return defineProgram('canvas', {
-      outputs: { logits: logitsAt(config, weight, states, input('rows', [wanted], 'i32')) },
+      outputs: { logits: logitsAt(config, weight, states, input('rows', [queryCount], 'i32')) },
     });
   }
 

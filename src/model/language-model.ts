@@ -261,8 +261,8 @@ export class LanguageModel {
     const padded = queries.some(({ tokens }) => tokens.length !== length);
     // With a small vocabulary, computing all logits costs less than compiling a program per number of target positions.
     const everywhere = this.config.vocab_size <= this.config.hidden_size;
-    const wanted = queries.reduce((count, { positions }) => count + positions.length, 0);
-    const rows = everywhere ? null : 2 ** Math.ceil(Math.log2(Math.max(1, wanted)));
+    const positionCount = queries.reduce((count, { positions }) => count + positions.length, 0);
+    const rows = everywhere ? null : 2 ** Math.ceil(Math.log2(Math.max(1, positionCount)));
     const tokens = new Int32Array(batch * length).fill(this.config.pad_token_id);
     const present = new Float32Array(padded ? batch * length : 0);
     const split = this.config.attention === 'prefix-lm';

@@ -135,7 +135,7 @@ export class Tokenizer {
   }
 
   /** Whether some part of the text has no token. */
-  losesSomeOf(text: string): boolean {
+  dropsRowsOf(text: string): boolean {
     return this.#unknown !== undefined && this.encode(text).includes(this.#unknown);
   }
 }

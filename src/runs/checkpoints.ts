@@ -70,8 +70,10 @@ export async function keepAsBase(checkpoint: string, run: string): Promise<void>
 
 /** The existing runs whose adapters use a checkpoint as their base. */
 export async function runsThatUse(checkpoint: string): Promise<string[]> {
-  const noted = await readJson(path.join(checkpoint, baseOf)).catch(() => []);
-  return (Array.isArray(noted) ? noted : []).filter((run): run is string => typeof run === 'string' && existsSync(run));
+  const recorded = await readJson(path.join(checkpoint, baseOf)).catch(() => []);
+  return (Array.isArray(recorded) ? recorded : []).filter(
+    (run): run is string => typeof run === 'string' && existsSync(run),
+  );
 }
 
 /** Removes all checkpoints except the `last` newest, the one of step `best`, and bases of other runs' adapters. */

@@ -60,9 +60,9 @@ export class ControlWatch {
   #read(): void {
     this.#looked = Date.now();
     this.#reading ??= this.#run
-      .wish()
-      .then((wish) => {
-        if (wish === 'stop') this.stop();
+      .request()
+      .then((request) => {
+        if (request === 'stop') this.stop();
       })
       .catch((error: unknown) => this.#controller.abort(error))
       .finally(() => {

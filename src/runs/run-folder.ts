@@ -7,7 +7,7 @@ import { namesIn, runFile } from './layout.ts';
 import { isOver, summarizeRun } from './reader.ts';
 
 /** Polling intervals in milliseconds, with and without an active run. File system events are handled in between. */
-const lookEvery = { living: 2_000, quiet: 10_000 } as const;
+const pollIntervals = { living: 2_000, ended: 10_000 } as const;
 /** Changes within this time, in milliseconds, are handled together. */
 const settleFor = 150;
 /** How long the measured size of an active run's folder is used, in milliseconds. */
@@ -83,7 +83,7 @@ export class RunFolder {
     }
     this.#looking = this.#lookUntilSettled().finally(() => {
       this.#looking = null;
-      if (this.#following) this.#lookWithin(this.#runs.some(lives) ? lookEvery.living : lookEvery.quiet);
+      if (this.#following) this.#lookWithin(this.#runs.some(lives) ? pollIntervals.living : pollIntervals.ended);
     });
     return this.#looking;
   }

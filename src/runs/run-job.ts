@@ -105,9 +105,9 @@ function running(run: RunWriter, watch: ControlWatch, hooks: Job<unknown>['hooks
       watch.look();
     },
     async betweenSteps(save) {
-      const wish = signal.aborted ? 'stop' : await run.wish();
-      if (wish === 'stop') watch.stop();
-      if (wish === 'pause') {
+      const request = signal.aborted ? 'stop' : await run.request();
+      if (request === 'stop') watch.stop();
+      if (request === 'pause') {
         await save?.();
         if ((await run.whilePaused(signal)) === 'stop') watch.stop();
       }

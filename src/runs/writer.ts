@@ -146,7 +146,7 @@ export class RunWriter {
    * What the user wants the run to do, from `control.json`. Throws a `UserError` if another process took over the run
    * directory. A request that cannot be read is noted in the log and changes nothing.
    */
-  async wish(): Promise<RunRequest> {
+  async request(): Promise<RunRequest> {
     await this.#lock.assertHeld();
     try {
       const control = await readControl(this.dir);
@@ -174,11 +174,11 @@ export class RunWriter {
     await this.#writeStatus();
     await this.log(`Paused after step ${status.step}.`);
     for (;;) {
-      const wish = signal?.aborted ? 'stop' : await this.wish();
-      if (wish !== 'pause') {
-        await this.#change({ state: wish === 'run' ? 'running' : 'stopping' });
-        if (wish === 'run') await this.log('Continued.');
-        return wish;
+      const request = signal?.aborted ? 'stop' : await this.request();
+      if (request !== 'pause') {
+        await this.#change({ state: request === 'run' ? 'running' : 'stopping' });
+        if (request === 'run') await this.log('Continued.');
+        return request;
       }
       await delay(lookEvery, undefined, signal ? { signal } : {}).catch(() => undefined);
     }

@@ -5,7 +5,7 @@ import { defaultSettings } from '../protocol/default-settings.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
 import { AlternativeJudge } from './alternative-judge.ts';
 import { stoppingRules } from './inline/discard.ts';
-import { mayHaveSeveralLines } from './inline/multiline.ts';
+import { allowsSeveralLines } from './inline/multiline.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
 
 /** A completion, and its cost. */
@@ -25,7 +25,7 @@ export async function completeOnce(
   { seed, ...hooks }: Pick<InfillRequest, 'seed'> & Pick<InfillHooks, 'watch' | 'checkCancelled'>,
 ): Promise<CompletedOnce> {
   const { multiline, threshold, contextTokens, contextRefresh } = defaultSettings.completions;
-  const singleLine = !mayHaveSeveralLines(multiline, text);
+  const singleLine = !allowsSeveralLines(multiline, text);
   const judge = new AlternativeJudge({ languageId, text, singleLine });
   const request: InfillRequest = {
     prefix: text.prefix,

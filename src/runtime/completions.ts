@@ -8,7 +8,7 @@ import { longestParsed } from '../syntax/trees.ts';
 import { AlternativeJudge } from './alternative-judge.ts';
 import { watchedRunnersUp } from './frame.ts';
 import { rejectionSummary, stoppingRules } from './inline/discard.ts';
-import { mayHaveSeveralLines } from './inline/multiline.ts';
+import { allowsSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
 import { LatencyMeter } from './latency.ts';
@@ -162,7 +162,7 @@ export class Completions {
   async #make(query: CompletionQuery, path: DecisionPath, priority: Priority, signal: AbortSignal) {
     const settings = this.#parts.settings();
     const forgotten = this.#forgotten;
-    const singleLine = !mayHaveSeveralLines(settings.multiline, query.text);
+    const singleLine = !allowsSeveralLines(settings.multiline, query.text);
     path.lines(singleLine, settings.multiline);
     const watch = this.#parts.watcher(query, path.id);
     const queued = this.#parts.now();
@@ -222,16 +222,16 @@ export class Completions {
 
   #refusal({ languageId, listIsOpen, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
     const settings = this.#parts.settings();
-    const asked = trigger === 'invoked';
-    if (!asked && !settings.enabled)
+    const isInvoked = trigger === 'invoked';
+    if (!isInvoked && !settings.enabled)
       return ['off', 'Completions are turned off (the setting unmask.completions.enabled).'];
     const until = this.#parts.snoozedUntil();
-    if (!asked && until !== null && this.#parts.now() < until)
+    if (!isInvoked && until !== null && this.#parts.now() < until)
       return [
         'snoozed',
         `Completions are snoozed for ${count(Math.ceil((until - this.#parts.now()) / 60_000), 'more minute')}.`,
       ];
-    if (!asked && !(settings.languages[languageId] ?? settings.languages['*'] ?? true))
+    if (!isInvoked && !(settings.languages[languageId] ?? settings.languages['*'] ?? true))
       return [
         'language-off',
         `Completions are turned off for ${languageId} (the setting unmask.completions.languages).`,

@@ -6,7 +6,7 @@ import type { Frame } from '../protocol/sample.ts';
 import { AlternativeJudge } from './alternative-judge.ts';
 import type { CompletionQuery } from './completions.ts';
 import { recordFrames, watchedRunnersUp, withoutEnd } from './frame.ts';
-import { mayHaveSeveralLines } from './inline/multiline.ts';
+import { allowsSeveralLines } from './inline/multiline.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface DenoiseHooks {
@@ -28,7 +28,7 @@ export async function denoiseHere(
   { settings, turns, signal, send }: DenoiseHooks,
 ): Promise<DenoiseResult> {
   const begin = performance.now();
-  const singleLine = !mayHaveSeveralLines(settings.multiline, text);
+  const singleLine = !allowsSeveralLines(settings.multiline, text);
   const sending: Promise<void>[] = [];
   const { result, frames } = await turns.run('invoked', signal, async (yieldToEventLoop) => {
     const model = await getModel();

@@ -31,7 +31,7 @@ const erased: ReadonlySet<string> = new Set([
 const operators: ReadonlySet<string> = new Set(['ternary_expression', 'conditional_type', 'optional_chain']);
 
 /** Text that would continue the previous statement or class member if that one has no semicolon. */
-const goesOn = /^[([`+\-*/<]/;
+const continuesStatement = /^[([`+\-*/<]/;
 const blanksAndComments = /^(?:\s+|\/\/.*|\/\*[\s\S]*?\*\/)*/;
 
 const holdsStatements: ReadonlySet<string> = new Set(['program', 'statement_block', 'class_body']);
@@ -138,7 +138,7 @@ function blankOut(text: string, blanks: readonly Blank[]): string {
   for (const { start, end, last = '', isFirst = false } of outermost.reverse()) {
     const following = text.slice(end, to);
     next = following.replace(blanksAndComments, '') || next;
-    const first = isFirst && goesOn.test(next) ? ';' : '';
+    const first = isFirst && continuesStatement.test(next) ? ';' : '';
     next = last || first || next;
     const blank = text.slice(start + first.length, end - last.length).replace(/[^\n\r]/g, ' ');
     parts.push(following, first + blank + last);

@@ -40,8 +40,8 @@ function parse(record: unknown): CountdownRow {
     throw new UserError('a problem is an object with the fields numbers and target.');
   }
   const { numbers, nums, input, target, output } = record as Record<string, unknown>;
-  const given = numbers ?? nums ?? input;
-  const list = typeof given === 'string' ? given.replace(/^\s*\[|\]\s*$/g, '').split(',') : given;
+  const numberList = numbers ?? nums ?? input;
+  const list = typeof numberList === 'string' ? numberList.replace(/^\s*\[|\]\s*$/g, '').split(',') : numberList;
   if (!Array.isArray(list) || list.length < 2 || list.length > 8) {
     throw new UserError('numbers: needs a list of two to eight whole numbers.');
   }

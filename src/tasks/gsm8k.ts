@@ -25,15 +25,15 @@ export const gsm8k: Task<WordProblem> = {
 };
 
 function parse(record: unknown): WordProblem {
-  const row = wordProblem(record, (stated) => {
-    const mark = stated.lastIndexOf('####');
-    if (mark < 0) return { answer: stated };
+  const row = wordProblem(record, (solution) => {
+    const mark = solution.lastIndexOf('####');
+    if (mark < 0) return { answer: solution };
     // The published solutions contain calculator annotations, which are not part of the text.
-    const reasoning = stated
+    const reasoning = solution
       .slice(0, mark)
       .replace(/<<[^<>]*>>/g, '')
       .trim();
-    const answer = stated.slice(mark + '####'.length).trim();
+    const answer = solution.slice(mark + '####'.length).trim();
     return reasoning === '' ? { answer } : { answer, reasoning };
   });
   if (asNumber(row.answer) === null) throw new UserError(`answer: ${row.answer} is not a number.`);

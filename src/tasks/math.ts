@@ -27,11 +27,11 @@ export const math: Task<WordProblem> = {
 };
 
 function parse(record: unknown): WordProblem {
-  return wordProblem(record, (stated) => {
-    if (!stated.includes('\\boxed')) return { answer: stated };
-    const answer = boxedAsReleased(stated)?.trim() ?? null;
+  return wordProblem(record, (solution) => {
+    if (!solution.includes('\\boxed')) return { answer: solution };
+    const answer = boxedAsReleased(solution)?.trim() ?? null;
     if (answer === null) throw new UserError('answer: its last \\boxed has no closing brace.');
-    return { answer, reasoning: stated };
+    return { answer, reasoning: solution };
   });
 }
 

@@ -129,7 +129,7 @@ export function sudokuReward(row: SudokuRow, completion: string, name: string, f
   const answer = format === 'plain' ? completion.trim() : (answerTags(completion).at(-1)?.replace(/\D/g, '') ?? '');
   const filled = paddedTo16(answer);
   if (name === 'rules') {
-    const total = keepsGivens(row.puzzle, filled) ? units.filter((unit) => holds1To4(unit, filled)).length / 12 : 0;
+    const total = keepsGivens(row.puzzle, filled) ? units.filter((unit) => hasDigits1To4(unit, filled)).length / 12 : 0;
     return { total, parts: { rules: total } };
   }
   if (row.solution === undefined) {
@@ -190,7 +190,7 @@ function keepsGivens(puzzle: string, filled: string): boolean {
   return [...puzzle].every((digit, cell) => digit === '0' || filled[cell] === digit);
 }
 
-function holds1To4(unit: readonly number[], filled: string): boolean {
+function hasDigits1To4(unit: readonly number[], filled: string): boolean {
   return ['1', '2', '3', '4'].every((digit) => unit.some((cell) => filled[cell] === digit));
 }
 

@@ -6,12 +6,12 @@
  */
 export function tagCount(text: string): number {
   const count = (tag: string): number => text.split(tag).length - 1;
-  const behind = (tag: string): number => text.split(tag).at(-1)!.length;
+  const lengthAfter = (tag: string): number => text.split(tag).at(-1)!.length;
   let total = 0;
   if (count('<reasoning>\n') === 1) total += 0.125;
   if (count('\n</reasoning>\n') === 1) total += 0.125;
-  if (count('\n<answer>\n') === 1) total += 0.125 - 0.001 * behind('\n<answer>\n');
-  if (count('\n</answer>') === 1) total += 0.125 - 0.001 * (behind('\n</answer>') - 1);
+  if (count('\n<answer>\n') === 1) total += 0.125 - 0.001 * lengthAfter('\n<answer>\n');
+  if (count('\n</answer>') === 1) total += 0.125 - 0.001 * (lengthAfter('\n</answer>') - 1);
   return total;
 }
 

@@ -26,14 +26,14 @@ const recordSchema = z.object(
 );
 
 /**
- * Reads the field names of the public GSM8K and MATH files. `split` separates the stated answer into the bare answer and
+ * Reads the field names of the public GSM8K and MATH files. `split` separates the answer field into the bare answer and
  * the steps before it.
  */
-export function wordProblem(record: unknown, split: (stated: string) => Omit<WordProblem, 'question'>): WordProblem {
+export function wordProblem(record: unknown, split: (solution: string) => Omit<WordProblem, 'question'>): WordProblem {
   const { question, problem, prompt, answer, solution } = checkedRow(recordSchema, record);
-  const stated = answer ?? solution;
-  if (stated === undefined) throw new UserError('answer: is missing.');
-  const parts = split(stated);
+  const workedAnswer = answer ?? solution;
+  if (workedAnswer === undefined) throw new UserError('answer: is missing.');
+  const parts = split(workedAnswer);
   if (parts.answer === '') throw new UserError('answer: is empty.');
   const words = question ?? problem ?? prompt;
   // MATH files have the answer and, in a separate field, the worked solution.

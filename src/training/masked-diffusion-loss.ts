@@ -60,7 +60,7 @@ export function maskedDiffusionBatch(
   });
   const counts = canvases.map(({ count }) => count);
   const maskings = maskingsOf(counts, process, random);
-  const entries = layOutEntries(counts, maskings, process);
+  const entries = placeEntries(counts, maskings, process);
   const tokens = new Int32Array(examples.length * length).fill(pad);
   const present = new Float32Array(examples.length * length);
   const canvas = new Float32Array(examples.length * length);
@@ -111,7 +111,7 @@ function maskingsOf(counts: readonly number[], process: ForwardProcess, random: 
  * The index of each canvas token among the predictions. All canvas tokens have one, or only the masked tokens if
  * their number hardly varies.
  */
-function layOutEntries(
+function placeEntries(
   counts: readonly number[],
   maskings: readonly Masking[],
   process: ForwardProcess,

@@ -97,8 +97,8 @@ export function memoryNeed(config: ModelConfig, { adapter, precision, row, rows 
 /** Bytes of frozen weights. A quantised matrix is dequantised while it is used in a product. */
 function frozenBytes(config: ModelConfig, precision: Precision): number {
   const [shapes, quantized] = [weightShapes(config), quantizedWeights(config, precision)];
-  const spread = [...quantized.keys()].map((name) => 5 * sizeOf(shapes.get(name) as Shape));
-  return keptBytes(shapes, quantized) + Math.max(0, ...spread);
+  const dequantized = [...quantized.keys()].map((name) => 5 * sizeOf(shapes.get(name) as Shape));
+  return keptBytes(shapes, quantized) + Math.max(0, ...dequantized);
 }
 
 const numbersOf = (shapes: ReadonlyMap<string, Shape>): number =>

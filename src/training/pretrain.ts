@@ -120,13 +120,15 @@ async function weightsOf(
 /** The initial model must equal the recipe's model, except in its attention. */
 function assertAlike({ folder, config }: ResolvedModel, recipe: Recipe, made: ModelConfig): void {
   const { architectures, attention, logit_shift } = made;
-  const theirs: Readonly<Record<string, unknown>> = { ...config, architectures, attention, logit_shift };
+  const baseConfig: Readonly<Record<string, unknown>> = { ...config, architectures, attention, logit_shift };
   const ours: Readonly<Record<string, unknown>> = made;
-  const other = Object.keys({ ...ours, ...theirs }).find((name) => !isDeepStrictEqual(ours[name], theirs[name]));
+  const other = Object.keys({ ...ours, ...baseConfig }).find(
+    (name) => !isDeepStrictEqual(ours[name], baseConfig[name]),
+  );
   const shown = (value: unknown) => JSON.stringify(value) ?? 'none';
   if (other !== undefined)
     throw new UserError(
-      `${folder} has the ${other} ${shown(theirs[other])}, but the recipe ${recipe.name} needs ${shown(ours[other])}; start from a model with this recipe's settings, or set another preset.`,
+      `${folder} has the ${other} ${shown(baseConfig[other])}, but the recipe ${recipe.name} needs ${shown(ours[other])}; start from a model with this recipe's settings, or set another preset.`,
     );
 }
 

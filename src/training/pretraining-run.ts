@@ -78,8 +78,8 @@ export async function resumePretraining(
   steps?: number,
 ): Promise<PretrainingResult> {
   const configuration = await readResumable(dir, 'pretrain');
-  const { output, ...given } = configuration.settings;
-  const settings = pretrainingSettings.safeParse(given);
+  const { output, ...recorded } = configuration.settings;
+  const settings = pretrainingSettings.safeParse(recorded);
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: PretrainingRequest = {
     recipe: configuration.task as string,

@@ -73,11 +73,11 @@ function textLength(completion: readonly number[], eos: number): number {
 export async function lossOfCase(
   model: LanguageModel,
   objective: Objective,
-  { prompt, completions, rewards, masks, settings: given }: HandCase,
+  { prompt, completions, rewards, masks, settings: requested }: HandCase,
 ) {
   const { pad_token_id: pad, eos_token_id: eos } = model.config;
   const mask = maskToken(model.config);
-  const defaults = tuningSettings.parse(given);
+  const defaults = tuningSettings.parse(requested);
   const length = Math.max(...completions.map((completion) => completion.length));
   model.checkLength(prompt.length + length);
   const settings = { ...defaults, length, block: Math.min(defaults.block ?? length, length) };

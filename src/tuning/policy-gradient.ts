@@ -71,9 +71,9 @@ class PolicyGradientMethod implements TrainingMethod {
   #times: StepTimes | null = null;
 
   constructor(options: PolicyGradient) {
-    const { model, task, objective, settings: given, seed, steps, problem, validation } = options;
+    const { model, task, objective, settings: requested, seed, steps, problem, validation } = options;
     const format = model.generation.prompt_format;
-    const { decoding, settings } = resolveSettings(model, task, given, format, objective);
+    const { decoding, settings } = resolveSettings(model, task, requested, format, objective);
     const seen = [
       ...validation.slice(0, 32),
       ...Array.from({ length: 32 }, (_, n) => problem(new Random(seed, 'size', n))),
@@ -83,7 +83,7 @@ class PolicyGradientMethod implements TrainingMethod {
     this.#format = format;
     this.#decoding = decoding;
     this.#settings = { ...settings, micro_batch: fittingMicroBatch(model, task, seen, settings) };
-    this.#reward = given.reward ?? task.rewards[0];
+    this.#reward = requested.reward ?? task.rewards[0];
     const updates = (steps ?? 1) * settings.inner_updates;
     this.#trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), updates));
     this.#bounds = new BoundEstimator(model);
@@ -190,7 +190,7 @@ class PolicyGradientMethod implements TrainingMethod {
         this.#abortable.throwIfAborted();
         return (await this.#trainer.evaluate(batch)).metrics;
       },
-      reward: (asked) => this.#rewardsOf(asked),
+      reward: (completions) => this.#rewardsOf(completions),
       solution: ({ row }) => task.solution(row, this.#format),
       restartOptimizer: () => this.#trainer.restart(),
       restored,
@@ -198,9 +198,12 @@ class PolicyGradientMethod implements TrainingMethod {
   }
 
   /** Total rewards of completions that a method generated itself. */
-  async #rewardsOf(asked: Parameters<MethodRun['reward']>[0]): Promise<number[]> {
+  async #rewardsOf(completions: Parameters<MethodRun['reward']>[0]): Promise<number[]> {
     const { model, task } = this.#options;
-    const written = asked.map(({ job, completion }) => ({ job, ...readCompletion(model, { tokens: completion }) }));
+    const written = completions.map(({ job, completion }) => ({
+      job,
+      ...readCompletion(model, { tokens: completion }),
+    }));
     const rewards = await scoreRollouts(task, written, this.#reward, this.#format, { signal: this.#abortable });
     return rewards.map((reward) => {
       // A completion may be left out, but without one of its branches the estimate would have another expectation.
@@ -301,20 +304,20 @@ class PolicyGradientMethod implements TrainingMethod {
 export function resolveSettings(
   model: Pick<LanguageModel, 'generation'> & Partial<Pick<LanguageModel, 'config'>>,
   task: Task,
-  given: FullTuningSettings,
+  requested: FullTuningSettings,
   format: PromptFormat,
   objective?: Pick<Objective, 'fillsCanvases'>,
 ): { decoding: DecodingOptions; settings: TuningSettings } {
-  const choice = given.infilling === 'auto' && objective?.fillsCanvases ? 'canvas' : given.infilling;
+  const choice = requested.infilling === 'auto' && objective?.fillsCanvases ? 'canvas' : requested.infilling;
   const defaults = defaultDecoding(model, task, format, choice);
-  const length = given.length ?? defaults.length;
-  const block = Math.min(given.block ?? defaults.block, length);
-  const steps = given.decoding_steps ?? Math.ceil(length / model.generation.tokens_per_step);
-  const { order, threshold, temperature } = given;
+  const length = requested.length ?? defaults.length;
+  const block = Math.min(requested.block ?? defaults.block, length);
+  const steps = requested.decoding_steps ?? Math.ceil(length / model.generation.tokens_per_step);
+  const { order, threshold, temperature } = requested;
   const infilling = defaults.infilling ? { infilling: defaults.infilling } : {};
   return {
     decoding: { order, threshold, temperature, length, block, steps, ...infilling },
-    settings: { ...given, length, block },
+    settings: { ...requested, length, block },
   };
 }
 

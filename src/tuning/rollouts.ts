@@ -159,14 +159,14 @@ export async function scoreRollouts(
   options?: ScoringOptions,
 ): Promise<(Reward | ScoringError)[]> {
   const indices = new Map<string, number>();
-  const asked = rollouts.map(({ job, completion }) => {
+  const answerIndices = rollouts.map(({ job, completion }) => {
     const key = JSON.stringify([job.row, completion]);
     const index = indices.get(key) ?? indices.size;
     indices.set(key, index);
     return index;
   });
-  const first = [...indices.values()].map((index) => rollouts[asked.indexOf(index)] as Rollout);
+  const first = [...indices.values()].map((index) => rollouts[answerIndices.indexOf(index)] as Rollout);
   const requests = first.map(({ job, completion }) => ({ row: job.row, completion, reward }));
   const rewards = await task.scorer.reward(requests, format, options);
-  return asked.map((index) => rewards[index] as Reward | ScoringError);
+  return answerIndices.map((index) => rewards[index] as Reward | ScoringError);
 }

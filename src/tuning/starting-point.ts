@@ -86,10 +86,10 @@ function loraOf(settings: AdapterSettings, config: ModelConfig): LoraShape {
 
 /** Throws if the settings describe an adapter that differs from the model's. */
 function assertSameAdapter(settings: AdapterSettings, { rank, alpha, targets, base }: AdapterConfig): void {
-  const wanted = { ...settings, lora_target_modules: targetsOf(settings) };
+  const requested = { ...settings, lora_target_modules: targetsOf(settings) };
   const own = { lora_r: rank, lora_alpha: alpha, lora_target_modules: targets, base_precision: base.precision };
   for (const [name, current] of Object.entries(own)) {
-    const value = wanted[name as keyof typeof own];
+    const value = requested[name as keyof typeof own];
     if (value !== null && String(value) !== String(current))
       throw new UsageError(
         `Setting ${name} = ${value}: the model's adapter has ${current}; leave the setting out, or start from the base.`,

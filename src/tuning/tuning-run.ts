@@ -108,9 +108,9 @@ export async function startTuning(
 /** Continues a run from its last checkpoint, on the same trajectory. */
 export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHooks = {}): Promise<TuningResult> {
   const configuration = await readResumable(dir, 'tune');
-  const { time_limit: timeLimit, data, test_problems: testProblems, ...given } = configuration.settings;
+  const { time_limit: timeLimit, data, test_problems: testProblems, ...recorded } = configuration.settings;
   // Runs that began before this setting existed predicted every token of the canvas, and continue so.
-  const settings = tuningSettings.safeParse({ infilling: 'canvas', ...given });
+  const settings = tuningSettings.safeParse({ infilling: 'canvas', ...recorded });
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: TuningRequest = {
     task: configuration.task as string,
@@ -245,12 +245,12 @@ async function prepare(
     throw new UsageError(
       `Setting lr_schedule = ${settings.lr_schedule} needs --steps: a time limit alone does not say where it ends.`,
     );
-  const room = model.config.max_position_embeddings - decoding.length;
-  const given = (row: unknown) => contextLength(model, task, row, format);
+  const longestContext = model.config.max_position_embeddings - decoding.length;
+  const contextLengthOf = (row: unknown) => contextLength(model, task, row, format);
   const divided = rows && split(task, rows, data as string);
   // Problems that are too long for the model are left out. If all training problems are too long, `checkLength` below
   // reports by how much.
-  const fitting = (part: readonly unknown[]) => part.filter((row) => given(row) <= room);
+  const fitting = (part: readonly unknown[]) => part.filter((row) => contextLengthOf(row) <= longestContext);
   const short = divided && fitting(divided.parts.training);
   const training = short?.length === 0 ? divided!.parts.training : short;
   if (training?.length === 0)
@@ -264,9 +264,9 @@ async function prepare(
   const probe = problem(new Random(0, 'probe'));
   await task.scorer.reward([{ row: probe, completion: '', reward: settings.reward ?? task.rewards[0] }], format);
   const prompt = task.prompt(probe, format);
-  if (model.tokenizer.losesSomeOf(prompt))
+  if (model.tokenizer.dropsRowsOf(prompt))
     throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);
-  model.checkLength(given(probe) + decoding.length);
+  model.checkLength(contextLengthOf(probe) + decoding.length);
   return {
     task,
     problem,

@@ -43,7 +43,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
 
   const add = (what: string, changes: Partial<AddFromHub> = {}, given: string | null = null, signal = never()) =>
     addFromHub({
-      wanted: parseHubId(what),
+      hubId: parseHubId(what),
       hub: { ...hubSettings({ HF_ENDPOINT: endpoint }, signal, given), firstWait: 5, patience: 400 },
       force: false,
       replace: false,

@@ -151,7 +151,7 @@ describe('unmask runs', () => {
         ['stop', 'stop'],
       ] as const) {
         await document(['runs', action, run]);
-        assert.equal(await holder.wish(), wish);
+        assert.equal(await holder.request(), wish);
       }
     } finally {
       await holder.close('interrupted');

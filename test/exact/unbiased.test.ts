@@ -92,9 +92,9 @@ describe('unbiased estimates:', () => {
     const logp = predict(canvas);
     const sequences = everyText(3).map((text) => {
       const chance = Math.exp(text.reduce((sum, letter, position) => sum + logp[position]![letter]!, 0));
-      const wanted = Int32Array.from(text, (letter) => letterIds[letter]!);
+      const targets = Int32Array.from(text, (letter) => letterIds[letter]!);
       const weights = new Float32Array(3).fill(chance * letterReward(text));
-      return [{ seen: canvasTokens(prompt, canvas), prompt: prompt.length, wanted, weights }];
+      return [{ seen: canvasTokens(prompt, canvas), prompt: prompt.length, targets, weights }];
     });
     const batch = sequenceBatch(sequences, bed.model.config.pad_token_id);
     const scale = { shape: [sequences.length], data: new Float32Array(sequences.length).fill(-1) };

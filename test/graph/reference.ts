@@ -70,7 +70,7 @@ const reduction =
   };
 
 /** The value at a position of the last axis, from all values on that axis. */
-const alongLast =
+const alongLastAxis =
   (f: (value: number, row: number[]) => number) =>
   ([x]: readonly Values[]): Values => {
     const row = (index: Index) =>
@@ -156,8 +156,8 @@ const evaluations: { readonly [P in Exclude<PrimitiveName, 'input' | 'state'>]: 
   },
   reduceSum: reduction(sum),
   reduceMax: reduction((values) => Math.max(...values)),
-  softmax: alongLast((value, row) => 1 / sum(row.map((other) => Math.exp(other - value)))),
-  logSoftmax: alongLast((value, row) => {
+  softmax: alongLastAxis((value, row) => 1 / sum(row.map((other) => Math.exp(other - value)))),
+  logSoftmax: alongLastAxis((value, row) => {
     const peak = Math.max(...row);
     return value - peak - Math.log(sum(row.map((other) => Math.exp(other - peak))));
   }),

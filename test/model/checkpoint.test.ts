@@ -20,10 +20,10 @@ after(() => rm(root, { recursive: true }));
 
 let copies = 0;
 /** A copy of a whole checkpoint, spoilt by `spoil`. */
-async function spoilt(spoil: (folder: string) => Promise<void>): Promise<string> {
+async function spoilt(corrupt: (folder: string) => Promise<void>): Promise<string> {
   const folder = path.join(root, `copy-${copies++}`);
   await cp(whole, folder, { recursive: true });
-  await spoil(folder);
+  await corrupt(folder);
   return folder;
 }
 

@@ -21,10 +21,10 @@ after(() => rm(root, { recursive: true }));
 
 let copies = 0;
 /** A copy of a reference checkpoint, spoilt. */
-async function spoilt(layout: string, spoil: (folder: string) => Promise<unknown>): Promise<string> {
+async function spoilt(layout: string, corrupt: (folder: string) => Promise<unknown>): Promise<string> {
   const folder = path.join(root, `copy-${copies++}`);
   await cp(path.join(references, layout), folder, { recursive: true });
-  await spoil(folder);
+  await corrupt(folder);
   return folder;
 }
 

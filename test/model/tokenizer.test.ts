@@ -39,9 +39,9 @@ it('special tokens have the ids that are stated, and are left out of a text unle
 it('a character without a token becomes the unknown one, which is told', () => {
   const tokenizer = new Tokenizer(characterTokenizer('ab'));
   assert.deepEqual(tokenizer.encode('axxb'), [4, 3, 3, 5]);
-  assert.ok(tokenizer.losesSomeOf('axb'));
-  assert.ok(!tokenizer.losesSomeOf('abab'));
-  assert.ok(!tokenizer.losesSomeOf(''));
+  assert.ok(tokenizer.dropsRowsOf('axb'));
+  assert.ok(!tokenizer.dropsRowsOf('abab'));
+  assert.ok(!tokenizer.dropsRowsOf(''));
   assert.deepEqual(tokenizer.encode(''), []);
   assert.equal(tokenizer.decode([]), '');
 });

@@ -22,7 +22,7 @@ const run = mode === 'new' ? await RunWriter.create(dir, newRun) : await RunWrit
 process.stdout.write(`${run.dir}\n`);
 const last = Number(count ?? 1e9);
 for (let step = start + 1; step <= last; step++) {
-  let wish = await run.wish();
+  let wish = await run.request();
   if (wish === 'pause') wish = await run.whilePaused();
   if (wish === 'stop') {
     await run.close('interrupted');

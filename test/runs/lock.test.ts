@@ -129,7 +129,7 @@ test('a broken lock is reported, not taken for none', async () => {
 test('a writer whose lock was taken stops and leaves the new one alone', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   await writeLock(run.dir, { token: 'thief' });
-  await assert.rejects(run.wish(), /Another process took over/);
+  await assert.rejects(run.request(), /Another process took over/);
   await writeFile(path.join(run.dir, 'status.json'), 'the status of the thief');
   await run.close('interrupted');
   assert.equal(await readFile(path.join(run.dir, 'status.json'), 'utf8'), 'the status of the thief');

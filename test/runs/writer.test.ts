@@ -184,9 +184,9 @@ test('the status beats about once a second, not once a step', async () => {
 
 test('pause, go on and stop are obeyed between two steps and acknowledged by id', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
-  assert.equal(await run.wish(), 'run');
+  assert.equal(await run.request(), 'run');
   const pause = await requestControl(run.dir, 'pause');
-  assert.equal(await run.wish(), 'pause');
+  assert.equal(await run.request(), 'pause');
   assert.equal((await statusFile(run.dir)).control, pause);
   const waiting = run.whilePaused();
   await new Promise((resolve) => setTimeout(resolve, 100));
@@ -195,21 +195,21 @@ test('pause, go on and stop are obeyed between two steps and acknowledged by id'
   assert.equal(await waiting, 'run');
   assert.equal((await statusFile(run.dir)).state, 'running');
   await requestControl(run.dir, 'pause');
-  await run.wish();
+  await run.request();
   const abort = new AbortController();
   const interrupted = run.whilePaused(abort.signal);
   abort.abort();
   assert.equal(await interrupted, 'stop');
   await writeFile(path.join(run.dir, 'control.json'), '{"want":"expl');
-  assert.equal(await run.wish(), 'pause', 'a request that cannot be read changes nothing');
-  await run.wish();
+  assert.equal(await run.request(), 'pause', 'a request that cannot be read changes nothing');
+  await run.request();
   assert.equal((await readFile(path.join(run.dir, 'log.txt'), 'utf8')).match(/control\.json/g)?.length, 1);
   await requestControl(run.dir, 'stop');
-  assert.equal(await run.wish(), 'stop');
+  assert.equal(await run.request(), 'stop');
   await run.close('interrupted');
   await assert.rejects(requestControl(run.dir, 'stop'), /No process runs .* nothing to stop; resume the run/);
   const again = await RunWriter.resume(run.dir, 0);
-  assert.equal(await again.wish(), 'run', 'an old request is not meant for a new process');
+  assert.equal(await again.request(), 'run', 'an old request is not meant for a new process');
   await again.close('finished');
 });
 

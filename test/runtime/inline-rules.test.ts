@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { discardedBy, stoppingRules } from '../../src/runtime/inline/discard.ts';
-import { mayHaveSeveralLines } from '../../src/runtime/inline/multiline.ts';
+import { allowsSeveralLines } from '../../src/runtime/inline/multiline.ts';
 import { SuggestionCache } from '../../src/runtime/inline/suggestion-cache.ts';
 import type { TextAtCursor } from '../../src/runtime/inline/text-at-cursor.ts';
 import { trimCompletion } from '../../src/runtime/inline/trim.ts';
@@ -30,10 +30,10 @@ describe('several lines, where the rule is left to choose', () => {
     ['|', false],
   ];
   for (const [text, several] of cases)
-    it(JSON.stringify(text), () => assert.equal(mayHaveSeveralLines('auto', at(text)), several));
+    it(JSON.stringify(text), () => assert.equal(allowsSeveralLines('auto', at(text)), several));
   it('and where it is not', () => {
-    assert.equal(mayHaveSeveralLines('always', at('foo(|) + bar')), true);
-    assert.equal(mayHaveSeveralLines('never', at('function f() {|\n}')), false);
+    assert.equal(allowsSeveralLines('always', at('foo(|) + bar')), true);
+    assert.equal(allowsSeveralLines('never', at('function f() {|\n}')), false);
   });
 });
 

@@ -7,7 +7,7 @@ it('padding of a batch has the score 0 like its other numbers, so that its ratio
   const loss = clippedLoss({ unit: 'sequence', penalty: 'k3', reading: 'model' });
   const entries = Array.from({ length: 3 }, (_, index) => ({
     sequence: [
-      { seen: Int32Array.of(1, 2, 2), prompt: 1, wanted: Int32Array.of(3, 4), weights: Float32Array.of(1, 2) },
+      { seen: Int32Array.of(1, 2, 2), prompt: 1, targets: Int32Array.of(3, 4), weights: Float32Array.of(1, 2) },
     ],
     values: { old: -200 - index, weights: 1 / 3 },
   }));

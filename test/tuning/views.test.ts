@@ -56,13 +56,13 @@ describe('views', () => {
       complementaryViews(text, 4, mask, random),
       [oneStepView(text, { promptMasking: 0.5, mask, random })],
     ])
-      sequence.forEach(({ seen, weights, wanted }, view) => {
+      sequence.forEach(({ seen, weights, targets }, view) => {
         assert.equal(seen[6], mask);
         const positions = maskedIn(sequence, view);
         weights.forEach((weight, position) => {
           if (weight !== 0) assert.ok(positions.includes(position) && position < text.length);
         });
-        assert.deepEqual(wanted, text.completion);
+        assert.deepEqual(targets, text.completion);
       });
   });
 
@@ -258,8 +258,8 @@ describe('a completion in its context', () => {
 
   it('is distinguished from the context in a batch', () => {
     const rows = [
-      { ...joinContext({ prompt: Int32Array.of(1, 2), suffix }, [3, 4]), wanted: [3, 4] },
-      { ...joinContext({ prompt: Int32Array.of(1) }, [3, 4]), wanted: [3, 4] },
+      { ...joinContext({ prompt: Int32Array.of(1, 2), suffix }, [3, 4]), targets: [3, 4] },
+      { ...joinContext({ prompt: Int32Array.of(1) }, [3, 4]), targets: [3, 4] },
     ];
     const { batch } = canvasBatch(rows, 0);
     assert.deepEqual([...batch.canvas!.data].slice(0, 6), [0, 0, 1, 1, 0, 0]);

@@ -86,7 +86,7 @@ async function trainMemorisedModel(folder: string): Promise<void> {
     const random = new Random(1, step);
     const batch = Array.from({ length: 12 }, () => examples.gap(160, random));
     await trainer.step([maskedDiffusionBatch(batch, specials, 'stratified', random)]);
-    if (step % 25 === 0 && (await knowsItAll(model))) {
+    if (step % 25 === 0 && (await memorisesText(model))) {
       await model.save(folder);
       await model.dispose();
       return;
@@ -95,7 +95,7 @@ async function trainMemorisedModel(folder: string): Promise<void> {
   assert.fail('the model did not learn its text');
 }
 
-async function knowsItAll(model: LanguageModel): Promise<boolean> {
+async function memorisesText(model: LanguageModel): Promise<boolean> {
   for (const { before, middle } of known) {
     const cursor = knownSource.indexOf(before) + before.length;
     const { alternatives } = await infill(model, {

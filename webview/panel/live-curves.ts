@@ -1,7 +1,7 @@
 import type { EvaluationEvent, RunEvent, StepEvent } from '../../src/protocol/events.ts';
 import { type LiveChart, liveChart } from '../chart.ts';
 import { compareCharts } from '../comparison.ts';
-import { chartsOf, howToRead, notMeasured } from '../curves.ts';
+import { chartsOf, notMeasured, readingNote } from '../curves.ts';
 import { element, missing } from '../element.ts';
 
 /** The curves of a run, with those of a compared run. */
@@ -17,15 +17,16 @@ export const evaluationsOf = (events: readonly RunEvent[]): EvaluationEvent[] =>
 
 /** Charts that are updated in place during a run. */
 export function liveCurves(): LiveCurves {
-  const help = element('p', { class: 'note' }, howToRead);
+  const help = element('p', { class: 'note' }, readingNote);
   const grid = element('div', { class: 'charts' });
   const absent = missing('');
   const charts = new Map<string, LiveChart>();
   return {
     root: element('div', {}, help, grid, absent),
     show(own, other) {
-      const mine = chartsOf(stepsOf(own), evaluationsOf(own));
-      const specs = other === null ? mine : compareCharts(mine, chartsOf(stepsOf(other), evaluationsOf(other)));
+      const ownCharts = chartsOf(stepsOf(own), evaluationsOf(own));
+      const specs =
+        other === null ? ownCharts : compareCharts(ownCharts, chartsOf(stepsOf(other), evaluationsOf(other)));
       const titles = new Set(specs.map(({ title }) => title));
       for (const [title, chart] of charts) {
         if (titles.has(title)) continue;
@@ -40,7 +41,8 @@ export function liveCurves(): LiveCurves {
         if (grid.children[index] !== chart.root) grid.insertBefore(chart.root, grid.children[index] ?? null);
       }
       help.hidden = specs.length === 0;
-      const sentence = stepsOf(own).length === 0 ? 'Training curves appear after the first step.' : notMeasured(mine);
+      const sentence =
+        stepsOf(own).length === 0 ? 'Training curves appear after the first step.' : notMeasured(ownCharts);
       absent.textContent = sentence ?? '';
       absent.hidden = sentence === null;
     },

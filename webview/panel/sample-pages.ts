@@ -29,17 +29,17 @@ export function samplePages(
   const controls = element('div', { class: 'controls' }, earlier, choice, later, count);
   const body = element('div', {});
   let [dir, steps]: [string, readonly number[]] = ['', []];
-  let wanted: { step: number; offset: number } | null = null;
+  let requested: { step: number; offset: number } | null = null;
   let shown: SamplesUpdate | null = null;
 
   const ask = (step: number, offset: number) => {
-    wanted = { step, offset };
+    requested = { step, offset };
     shown = null;
     store.change({ samples: { dir, step, offset } });
     host.ask({ kind: 'show-samples', dir, step, offset });
   };
   const enable = () => {
-    const at = wanted === null ? -1 : steps.indexOf(wanted.step);
+    const at = requested === null ? -1 : steps.indexOf(requested.step);
     if (shown === null) return;
     earlier.disabled = at <= 0 && shown.offset === 0;
     later.disabled = at === steps.length - 1 && shown.offset + samplesPerPage >= shown.total;
@@ -47,40 +47,40 @@ export function samplePages(
   choice.addEventListener('change', () => ask(Number(choice.value), 0));
   earlier.addEventListener('click', () => {
     // A page is being loaded.
-    if (wanted === null || shown === null) return;
-    if (wanted.offset > 0) ask(wanted.step, Math.max(0, wanted.offset - samplesPerPage));
-    else ask(steps[steps.indexOf(wanted.step) - 1] as number, 0);
+    if (requested === null || shown === null) return;
+    if (requested.offset > 0) ask(requested.step, Math.max(0, requested.offset - samplesPerPage));
+    else ask(steps[steps.indexOf(requested.step) - 1] as number, 0);
   });
   later.addEventListener('click', () => {
-    if (wanted === null || shown === null) return;
-    if (wanted.offset + samplesPerPage < shown.total) ask(wanted.step, wanted.offset + samplesPerPage);
-    else ask(steps[steps.indexOf(wanted.step) + 1] as number, 0);
+    if (requested === null || shown === null) return;
+    if (requested.offset + samplesPerPage < shown.total) ask(requested.step, requested.offset + samplesPerPage);
+    else ask(steps[steps.indexOf(requested.step) + 1] as number, 0);
   });
   return {
     root: element('div', {}, controls, body),
     steps(nextDir, nextSteps) {
       if (nextDir !== dir) {
-        [wanted, shown] = [null, null];
+        [requested, shown] = [null, null];
         body.replaceChildren();
         choice.replaceChildren();
         count.textContent = '';
       }
       // A resumed run may have rewound its log, which then has fewer steps.
-      if (wanted !== null && !nextSteps.includes(wanted.step)) wanted = null;
+      if (requested !== null && !nextSteps.includes(requested.step)) requested = null;
       [dir, steps] = [nextDir, nextSteps];
       updateOptions(choice, steps);
       controls.hidden = steps.length === 0;
       if (steps.length === 0) body.replaceChildren(missing('Samples appear after the first step.'));
-      else if (wanted === null) {
+      else if (requested === null) {
         const { samples: kept } = store.state;
         if (kept !== null && kept.dir === dir && steps.includes(kept.step)) ask(kept.step, kept.offset);
         else ask(steps.at(-1) as number, 0);
       }
-      if (wanted !== null) choice.value = String((wanted as { step: number }).step);
+      if (requested !== null) choice.value = String((requested as { step: number }).step);
       enable();
     },
     show(update) {
-      if (update.dir !== dir || update.step !== wanted?.step || update.offset !== wanted.offset) return;
+      if (update.dir !== dir || update.step !== requested?.step || update.offset !== requested.offset) return;
       shown = update;
       choice.value = String(update.step);
       const { offset, total, records, step } = update;

@@ -34,7 +34,7 @@ export function addBench(add: AddCommand): void {
           await serveWork({ engine, device: device!, threads: threads!, puzzleModel: puzzleModel! });
           return { document: null, lines: [] };
         }
-        const wanted = wantedNames(options.only);
+        const selected = wantedNames(options.only);
         const opened = await engineOf(options);
         const found = { engine: opened.name, device: opened.device };
         await opened.dispose();
@@ -46,7 +46,7 @@ export function addBench(add: AddCommand): void {
           device: found,
           python: options.python,
           installPeer: options.installPeer ?? false,
-          wants: (name) => wanted.includes(name),
+          isSelected: (name) => selected.includes(name),
           seconds: options.seconds,
           profile: options.profile ?? false,
           completions: { model: options.codeModel, files: options.codeFiles, requests: options.requests },

@@ -261,7 +261,7 @@ const measuredBy =
 function assertUsable(kind: InfillingKind, items: readonly InfillingItem[], tokenizer: Tokenizer): void {
   if (items.length < 2)
     throw new UserError(`The files hold fewer than two gaps of the kind ${kind}; give a folder with more source code.`);
-  const lost = items.find(({ middle }) => tokenizer.losesSomeOf(middle));
+  const lost = items.find(({ middle }) => tokenizer.dropsRowsOf(middle));
   if (lost)
     throw new UserError(
       `The model's tokenizer cannot write ${JSON.stringify(lost.middle)}, so its bits say nothing; choose a model of code.`,

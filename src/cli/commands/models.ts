@@ -106,37 +106,37 @@ function line({ name, kind, parameters, bytes, licence, memory, revision, proble
 
 async function added(options: ModelsOptions, context: CommandContext): Promise<CommandResult> {
   const { force = false, replace = false, dryRun = false } = options;
-  const given = named(options);
-  if (/\.gguf$/i.test(given)) {
+  const model = named(options);
+  if (/\.gguf$/i.test(model)) {
     if (dryRun || force) throw new UsageError('--dry-run and --force do not work with GGUF files; leave them out.');
-    const file = path.resolve(given);
+    const file = path.resolve(model);
     const name = options.name ?? path.basename(file).replace(/\.gguf$/i, '');
     return addedModel(name, await addGguf({ file, name, signal: context.signal, progress: context.progress }), context);
   }
-  if (await isFolder(given)) {
+  if (await isFolder(model)) {
     if (dryRun) throw new UsageError('--dry-run works with models on the hub only; leave it out for a folder.');
-    const folder = path.resolve(given);
+    const folder = path.resolve(model);
     const name = options.name ?? path.basename(folder);
     return addedModel(name, await addFolder({ folder, name, force, signal: context.signal }), context);
   }
-  const wanted = parseHubId(given);
+  const hubId = parseHubId(model);
   if (options.name !== undefined)
     throw new UsageError('--name is for folders and files; a model from the hub keeps its id.');
   const token = options.tokenStdin ? await tokenFromStdin() : null;
   const hub = hubSettings(process.env, context.signal, token);
   if (dryRun) {
-    const model = await offerOf(wanted, hub);
+    const model = await offerOf(hubId, hub);
     return { document: { model }, lines: [offerLine(model), ...(model.problem === null ? [] : [model.problem])] };
   }
   const progress = inPlace(context);
   const onOffer = (offer: ModelOffer) => progress(offerLine(offer));
-  return addedModel(wanted.id, await addFromHub({ wanted, hub, force, replace, progress, onOffer }), context);
+  return addedModel(hubId.id, await addFromHub({ hubId, hub, force, replace, progress, onOffer }), context);
 }
 
 /** Whether the argument of `add` is a folder: a path such as `./models`, or the name of an existing folder without a slash. */
-async function isFolder(given: string): Promise<boolean> {
-  if (isPath(given)) return true;
-  return given !== '' && !given.includes('/') && (await exists(path.resolve(given)));
+async function isFolder(name: string): Promise<boolean> {
+  if (isPath(name)) return true;
+  return name !== '' && !name.includes('/') && (await exists(path.resolve(name)));
 }
 
 async function tokenFromStdin(): Promise<string> {
@@ -158,9 +158,9 @@ function offerLine({ name, revision, bytes, licence, gated, parameters, memory }
 /** On a terminal, each line of progress replaces the previous one. */
 function inPlace({ json, progress }: CommandContext): (line: string) => void {
   let before = false;
-  return (told) => {
-    const now = !json && process.stderr.isTTY && readProgressLine(told) !== null;
-    progress(now && before ? `\x1b[1A\x1b[2K${told}` : told);
+  return (message) => {
+    const now = !json && process.stderr.isTTY && readProgressLine(message) !== null;
+    progress(now && before ? `\x1b[1A\x1b[2K${message}` : message);
     before = now;
   };
 }

@@ -14,8 +14,8 @@ interface RunsOptions {
   readonly runs?: string;
 }
 
-const wishes = { pause: 'pause', resume: 'run', stop: 'stop' } as const;
-const actions = ['list', ...Object.keys(wishes), 'delete'];
+const requestsByAction = { pause: 'pause', resume: 'run', stop: 'stop' } as const;
+const actions = ['list', ...Object.keys(requestsByAction), 'delete'];
 
 export function addRuns(add: AddCommand): void {
   add<RunsOptions>('runs', 'List runs, or pause, resume, stop or delete one', async ({ action, run, runs: folder }) => {
@@ -28,7 +28,7 @@ export function addRuns(add: AddCommand): void {
       const dir = await findRun(root, run);
       if (action === 'delete') await deleteRun(dir);
       else if (action === 'resume' && (await lockHolder(dir)) === null) throw new UserError(await resumeHint(dir));
-      else await requestControl(dir, wishes[action as keyof typeof wishes]);
+      else await requestControl(dir, requestsByAction[action as keyof typeof requestsByAction]);
     }
     const runs = await listRuns(root);
     return {

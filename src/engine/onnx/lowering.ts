@@ -148,8 +148,8 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
       const oneHot = emit('Cast', [emit('Equal', [column, numbers])], { to: elementTypeOf('f32') });
       sums = product(context, 2, oneHot, updates, true, false);
     } else {
-      const spread = emit('Expand', [column, graph.wholeNumbers([count, width])]);
-      sums = emit('ScatterElements', [zeros(context, [rows, width]), spread, updates], { axis: 0, reduction: 'add' });
+      const expanded = emit('Expand', [column, graph.wholeNumbers([count, width])]);
+      sums = emit('ScatterElements', [zeros(context, [rows, width]), expanded, updates], { axis: 0, reduction: 'add' });
     }
     return emit('Reshape', [sums, graph.wholeNumbers(shape)]);
   },
@@ -170,8 +170,8 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
     const [length, d] = shape.slice(-2) as [number, number];
     const heads = shape.length === 4 ? shape : [1, sizeOf(shape) / (length * d), length, d];
     const seen = shape.length === 4 ? x! : emit('Reshape', [x!, graph.wholeNumbers(heads)]);
-    const turned = emitMicrosoft('RotaryEmbedding', [seen, graph.wholeNumbers([0]), cosines!, sines!]);
-    return shape.length === 4 ? turned : emit('Reshape', [turned, graph.wholeNumbers(shape)]);
+    const transposed = emitMicrosoft('RotaryEmbedding', [seen, graph.wholeNumbers([0]), cosines!, sines!]);
+    return shape.length === 4 ? transposed : emit('Reshape', [transposed, graph.wholeNumbers(shape)]);
   },
 };
 
@@ -205,8 +205,8 @@ function product(
   if (provider === 'cpu' || provider === 'cuda')
     return emitMicrosoft('FusedMatMul', [a, b], { transA: Number(transposeA), transB: Number(transposeB) });
   const perm = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
-  const turned = (name: string, turn: boolean) => (turn ? emit('Transpose', [name], { perm }) : name);
-  return emit('MatMul', [turned(a, transposeA), turned(b, transposeB)]);
+  const transposed = (name: string, turn: boolean) => (turn ? emit('Transpose', [name], { perm }) : name);
+  return emit('MatMul', [transposed(a, transposeA), transposed(b, transposeB)]);
 }
 
 /** A product one of whose factors is quantized (operand `index`), or rows of such a matrix; programs can do no more with it. */

@@ -35,9 +35,9 @@ export const scalesName = (name: string): string => `scales:${name}`;
 
 /** Signed whole numbers as unsigned ones with zero point 128, or back: the sign bit turns. */
 export function withTurnedSign(values: Int8Array | Uint8Array): Uint8Array {
-  const turned = new Uint8Array(values.buffer, values.byteOffset, values.length).slice();
-  for (let i = 0; i < turned.length; i++) turned[i] = (turned[i] as number) ^ zeroPoint;
-  return turned;
+  const flipped = new Uint8Array(values.buffer, values.byteOffset, values.length).slice();
+  for (let i = 0; i < flipped.length; i++) flipped[i] = (flipped[i] as number) ^ zeroPoint;
+  return flipped;
 }
 
 /** The whole numbers of a matrix as they are stored. */

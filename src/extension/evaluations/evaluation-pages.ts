@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { messageOf, UserError } from '../../platform/errors.ts';
 import type { EvaluationReport, EvaluationRequest, EvaluationUpdate } from '../../protocol/evaluation.ts';
 import { readAnswers } from '../../runs/reader.ts';
-import type { AskUnmask } from '../ask-unmask.ts';
+import type { RunUnmask } from '../ask-unmask.ts';
 import { commands } from '../contributions.ts';
 import { fillWebview } from '../fill-webview.ts';
 import { parseEvaluationRequest } from './evaluation-request.ts';
@@ -20,12 +20,12 @@ type ComparedWith = { readonly kind: 'previous' | 'none' } | { readonly kind: 'n
 /** The evaluation pages, one editor tab each. */
 export class EvaluationPages implements vscode.Disposable {
   readonly #dist: vscode.Uri;
-  readonly #ask: AskUnmask;
+  readonly #ask: RunUnmask;
   readonly #log: vscode.LogOutputChannel;
   readonly #open = new Map<string, EvaluationPage>();
   readonly #serializer: vscode.Disposable;
 
-  constructor(context: vscode.ExtensionContext, ask: AskUnmask, log: vscode.LogOutputChannel) {
+  constructor(context: vscode.ExtensionContext, ask: RunUnmask, log: vscode.LogOutputChannel) {
     this.#dist = vscode.Uri.joinPath(context.extensionUri, 'dist');
     this.#ask = ask;
     this.#log = log;
@@ -41,18 +41,18 @@ export class EvaluationPages implements vscode.Disposable {
 
   /** Shows an evaluation in its tab and waits until the page has its report. Throws a `UserError` if there is no report. */
   async show(dir: string, against?: string): Promise<void> {
-    const wanted: ComparedWith = against === undefined ? { kind: 'previous' } : { kind: 'named', dir: against };
+    const baseline: ComparedWith = against === undefined ? { kind: 'previous' } : { kind: 'named', dir: against };
     const known = this.#open.get(dir);
     if (known) {
       known.reveal();
-      if (against !== undefined) await known.compare(wanted);
+      if (against !== undefined) await known.compare(baseline);
       return;
     }
     const panel = vscode.window.createWebviewPanel(viewType, 'Evaluation', vscode.ViewColumn.Active, {
       enableFindWidget: true,
     });
     try {
-      await this.#take(panel, dir, wanted).shown;
+      await this.#take(panel, dir, baseline).shown;
     } catch (error) {
       // The error is shown as a message, so the empty tab is closed.
       panel.dispose();
@@ -82,7 +82,7 @@ export class EvaluationPages implements vscode.Disposable {
 class EvaluationPage {
   readonly #panel: vscode.WebviewPanel;
   readonly #dir: string;
-  readonly #ask: AskUnmask;
+  readonly #ask: RunUnmask;
   readonly #log: vscode.LogOutputChannel;
   #against: ComparedWith;
   #report: EvaluationReport | null = null;
@@ -95,7 +95,7 @@ class EvaluationPage {
     dist: vscode.Uri,
     dir: string,
     against: ComparedWith,
-    ask: AskUnmask,
+    ask: RunUnmask,
     log: vscode.LogOutputChannel,
   ) {
     this.#panel = panel;

@@ -8,7 +8,7 @@ import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { requestControl } from '../../runs/control.ts';
 import { isOver, readStatus } from '../../runs/reader.ts';
 import { signalOf } from '../abort-signal.ts';
-import type { AskUnmask } from '../ask-unmask.ts';
+import type { RunUnmask } from '../ask-unmask.ts';
 import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { keepOpen } from '../keep-open.ts';
@@ -26,7 +26,7 @@ const defaults: EvalChoice = { suites: ['sudoku4x4'], data: {}, model: 'unmask-p
 export interface RunSpgEvalParts {
   readonly jobs: Jobs;
   readonly runtime: Runtime;
-  readonly ask: AskUnmask;
+  readonly ask: RunUnmask;
   readonly log: vscode.LogOutputChannel;
 }
 
@@ -39,8 +39,8 @@ export function registerRunSpgEval(context: vscode.ExtensionContext, parts: RunS
   context.subscriptions.push(
     vscode.commands.registerCommand(
       commands.runSpgEval,
-      withErrorsShown(parts.log, async (given: Partial<EvalChoice> = {}) => {
-        const choice = await askChoice(context.globalState, parts, given);
+      withErrorsShown(parts.log, async (preset: Partial<EvalChoice> = {}) => {
+        const choice = await askChoice(context.globalState, parts, preset);
         if (!choice) return undefined;
         await context.globalState.update(lastChoice, choice);
         const { finished, failure } = await evaluateSuites(parts, choice);
@@ -120,22 +120,22 @@ function offerToResume(suite: string, dir: string, { step, steps }: RunStatus): 
 async function askChoice(
   memory: vscode.Memento,
   { runtime, ask }: RunSpgEvalParts,
-  given: Partial<EvalChoice>,
+  preset: Partial<EvalChoice>,
 ): Promise<EvalChoice | undefined> {
   const last: EvalChoice = { ...defaults, ...memory.get<EvalChoice>(lastChoice) };
   const { tasks } = await ask<TaskList>(['tasks']);
-  const suites = given.suites ?? (await askSuites(tasks, last.suites));
+  const suites = preset.suites ?? (await askSuites(tasks, last.suites));
   if (!suites || suites.length === 0) return undefined;
-  const data: Record<string, string> = { ...given.data };
+  const data: Record<string, string> = { ...preset.data };
   for (const { name, makesProblems } of tasks) {
     if (makesProblems || !suites.includes(name) || data[name] !== undefined) continue;
     const file = await askData(name, last.data[name]);
     if (file === undefined) return undefined;
     data[name] = file;
   }
-  const model = given.model ?? (await askModel(await models(runtime, ask), last.model));
+  const model = preset.model ?? (await askModel(await models(runtime, ask), last.model));
   if (model === undefined) return undefined;
-  const problems = given.problems === undefined ? await askProblems(last.problems) : given.problems;
+  const problems = preset.problems === undefined ? await askProblems(last.problems) : preset.problems;
   return problems === undefined ? undefined : { suites, data, model, problems };
 }
 
@@ -188,7 +188,7 @@ async function askModel(known: readonly ModelSummary[], last: string): Promise<s
 }
 
 /** The models from the runtime; if it is not running, from a separate process. */
-async function models(runtime: Runtime, ask: AskUnmask): Promise<readonly ModelSummary[]> {
+async function models(runtime: Runtime, ask: RunUnmask): Promise<readonly ModelSummary[]> {
   const known = await runtime.request<ModelSummary[]>(listModels).catch(() => null);
   const models = known ?? (await ask<{ models: ModelSummary[] }>(['models'])).models;
   return models.filter(({ problem }) => problem === null);

@@ -5,7 +5,7 @@ import { dataHome } from '../../platform/files.ts';
 import { isModelName } from '../../platform/model-name.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
 import { readConfiguration } from '../../runs/directory.ts';
-import type { AskUnmask } from '../ask-unmask.ts';
+import type { RunUnmask } from '../ask-unmask.ts';
 import { commands } from '../contributions.ts';
 import { keepOpen } from '../keep-open.ts';
 import { withErrorsShown } from '../show-error.ts';
@@ -28,7 +28,7 @@ export function registerKeepModel(
   }: {
     readonly jobs: Jobs;
     readonly models: ModelsTree;
-    readonly ask: AskUnmask;
+    readonly ask: RunUnmask;
     readonly log: vscode.LogOutputChannel;
   },
 ): void {

@@ -37,8 +37,8 @@ export function registerTuneOnTask(context: vscode.ExtensionContext, parts: Tune
   context.subscriptions.push(
     vscode.commands.registerCommand(
       commands.tuneOnTask,
-      withErrorsShown(log, async (given: Partial<TuningChoice> & { hyperparameters?: Record<string, Json> } = {}) => {
-        const choice = await ask(context.globalState, parts, given);
+      withErrorsShown(log, async (preset: Partial<TuningChoice> & { hyperparameters?: Record<string, Json> } = {}) => {
+        const choice = await ask(context.globalState, parts, preset);
         if (!choice) return undefined;
         await context.globalState.update(lastChoice, choice);
         const configuration = vscode.workspace.getConfiguration();
@@ -48,7 +48,7 @@ export function registerTuneOnTask(context: vscode.ExtensionContext, parts: Tune
           keepCheckpoints: configuration.get<number>(settings.keepCheckpoints, defaultJobSettings.keepCheckpoints),
           hyperparameters: {
             ...configuration.get<Record<string, Json>>(settings.hyperparameters),
-            ...given.hyperparameters,
+            ...preset.hyperparameters,
           },
         });
         const dir = await vscode.window.withProgress(
@@ -70,7 +70,7 @@ export function registerTuneOnTask(context: vscode.ExtensionContext, parts: Tune
 async function ask(
   memory: vscode.Memento,
   { nodes, runtime, script, log }: TuneParts,
-  given: Partial<TuningChoice>,
+  preset: Partial<TuningChoice>,
 ): Promise<TuningChoice | undefined> {
   const last: Partial<TuningChoice> = memory.get<TuningChoice>(lastChoice) ?? {};
   const list = <T>(command: string) => {
@@ -85,9 +85,9 @@ async function ask(
     return listed;
   };
   // Both lists are requested at once, so that the second is ready when the first question is answered.
-  const tasks = given.task === undefined ? list<TaskList>('tasks') : null;
-  const objectives = given.objective === undefined ? list<ObjectiveList>('objectives') : null;
-  let { task, data, objective, model } = given;
+  const tasks = preset.task === undefined ? list<TaskList>('tasks') : null;
+  const objectives = preset.objective === undefined ? list<ObjectiveList>('objectives') : null;
+  let { task, data, objective, model } = preset;
   if (tasks) {
     const chosen = await pick(
       'Select a task to tune on',
@@ -110,8 +110,8 @@ async function ask(
   const lastModel = last.task === task ? last.model : undefined;
   model ??= (await pick('Select a model', 3, lastModel ?? defaultModel(task), models(runtime, task)))?.name;
   if (model === undefined) return undefined;
-  const length = given.length ?? (await askLength(last.length ?? defaults.length));
-  const { testProblems } = given;
+  const length = preset.length ?? (await askLength(last.length ?? defaults.length));
+  const { testProblems } = preset;
   return (
     length && {
       task,

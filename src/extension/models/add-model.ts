@@ -37,8 +37,8 @@ export function registerAddModel(context: vscode.ExtensionContext, parts: AddMod
   context.subscriptions.push(
     vscode.commands.registerCommand(
       commands.addModel,
-      withErrorsShown(parts.log, async (given?: unknown) => {
-        const source = await ask(isSource(given) ? given : { ask: 'either' });
+      withErrorsShown(parts.log, async (value?: unknown) => {
+        const source = await ask(isSource(value) ? value : { ask: 'either' });
         if (!source) return undefined;
         // A text that is not a hub id could be read as a path.
         if ('hub' in source) parseHubId(source.hub);
@@ -58,8 +58,8 @@ export function registerAddModel(context: vscode.ExtensionContext, parts: AddMod
   );
 }
 
-const isSource = (given: unknown): given is ModelSource =>
-  typeof given === 'object' && given !== null && ('hub' in given || 'folder' in given || 'ask' in given);
+const isSource = (value: unknown): value is ModelSource =>
+  typeof value === 'object' && value !== null && ('hub' in value || 'folder' in value || 'ask' in value);
 
 /** Asks for the source if none was passed. Undefined if the user cancels. */
 async function ask(source: ModelSource): Promise<Exclude<ModelSource, { ask: unknown }> | undefined> {

@@ -45,8 +45,8 @@ export function registerModelHistory(
     ),
     vscode.commands.registerCommand(
       commands.useModel,
-      withErrorsShown(log, async (given?: unknown) => {
-        if (typeof given === 'string') await chosen.use(given);
+      withErrorsShown(log, async (argument?: unknown) => {
+        if (typeof argument === 'string') await chosen.use(argument);
         else await vscode.commands.executeCommand(commands.selectModel);
       }),
     ),

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { UserError } from '../../platform/errors.ts';
-import type { AskUnmask } from '../ask-unmask.ts';
+import type { RunUnmask } from '../ask-unmask.ts';
 import { commands } from '../contributions.ts';
 import { withErrorsShown } from '../show-error.ts';
 import type { ModelsTree } from '../trees/models-tree.ts';
@@ -9,7 +9,7 @@ import type { ChosenModel } from './chosen-model.ts';
 export interface RemoveModelParts {
   readonly models: ModelsTree;
   readonly chosen: ChosenModel;
-  readonly ask: AskUnmask;
+  readonly ask: RunUnmask;
   readonly log: vscode.LogOutputChannel;
 }
 

@@ -260,10 +260,10 @@ export class PanelSession implements vscode.Disposable {
     if (this.visible) this.#updateFeeds((dir) => this.#parts.jobs.runs.find(dir)?.state === 'running');
   }
 
-  #updateFeeds(wanted: (dir: string) => boolean): void {
+  #updateFeeds(isShown: (dir: string) => boolean): void {
     if (!this.visible) return;
     for (const feed of [this.#feeds.shown, this.#feeds.compared])
-      if (feed && wanted(feed.dir))
+      if (feed && isShown(feed.dir))
         void feed.update().catch((error: unknown) => this.#parts.log.warn(`${feed.dir}: ${messageOf(error)}`));
   }
 

@@ -100,9 +100,9 @@ function completionWatcher({ runtime }: PanelParts, sessions: ReadonlySet<PanelS
   });
   return {
     update: () => {
-      const wanted = [...sessions].some(({ visible }) => visible);
-      if (wanted === on) return;
-      on = wanted;
+      const anyVisible = [...sessions].some(({ visible }) => visible);
+      if (anyVisible === on) return;
+      on = anyVisible;
       void sendState();
     },
     dispose: () => {

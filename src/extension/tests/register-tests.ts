@@ -50,9 +50,9 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
     view.message = found?.tasks.length === 0 ? noTaskMessage(found) : '';
     void vscode.commands.executeCommand('setContext', hasTests, (found?.tasks.length ?? 0) > 0);
   };
-  const find = async (given?: string) => {
+  const find = async (preset?: string) => {
     if (!isTrusted()) return undefined;
-    const folder = given ?? (await pickFolder());
+    const folder = preset ?? (await pickFolder());
     if (folder === undefined) return undefined;
     const found = await findTests(jobs, folder);
     if (found) {
@@ -71,24 +71,24 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
     view.onDidChangeCheckboxState(({ items }) => tree.check(items)),
     vscode.commands.registerCommand(
       commands.findTests,
-      withErrorsShown(log, async (given?: unknown) => {
-        const found = await find(typeof given === 'string' ? given : undefined);
+      withErrorsShown(log, async (preset?: unknown) => {
+        const found = await find(typeof preset === 'string' ? preset : undefined);
         if (found) await vscode.commands.executeCommand(`${views.tests}.focus`);
         return found;
       }),
     ),
     vscode.commands.registerCommand(
       commands.tuneOnTests,
-      withErrorsShown(log, async (given: TuneOnTestsChoice = {}) => {
+      withErrorsShown(log, async (preset: TuneOnTestsChoice = {}) => {
         // Searched again each time: unchanged functions cost no test run, and changed ones are found.
-        const found = await find(given.folder);
+        const found = await find(preset.folder);
         if (!found) return undefined;
         if (found.tasks.length === 0) throw new UserError(noTaskMessage(found));
-        const chosen = given.functions ? tasksByName(found, given.functions) : await askFunctions(found, tree.chosen);
+        const chosen = preset.functions ? tasksByName(found, preset.functions) : await askFunctions(found, tree.chosen);
         if (!chosen) return undefined;
         tree.choose(chosen);
         if (!(await passesUnchanged(reward, chosen))) return undefined;
-        const { folder: _, functions: __, ...rest } = given;
+        const { folder: _, functions: __, ...rest } = preset;
         const data = await writeChosen(found, chosen);
         return vscode.commands.executeCommand<string | undefined>(commands.tuneOnTask, {
           ...rest,

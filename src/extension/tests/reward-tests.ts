@@ -2,7 +2,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { DiscoveryDocument, DryRunDocument, DryRunFunction, FoundTask } from '../../protocol/discovery.ts';
 import { signalOf } from '../abort-signal.ts';
-import type { AskUnmask } from '../ask-unmask.ts';
+import type { RunUnmask } from '../ask-unmask.ts';
 import { tasksByFile, writeChosen } from './chosen-tasks.ts';
 
 /**
@@ -11,11 +11,11 @@ import { tasksByFile, writeChosen } from './chosen-tasks.ts';
  */
 export class RewardTests implements vscode.Disposable {
   readonly #controller = vscode.tests.createTestController('unmask.reward', 'Unmask Reward');
-  readonly #ask: AskUnmask;
+  readonly #ask: RunUnmask;
   readonly #functions = new Map<vscode.TestItem, number>();
   #found: DiscoveryDocument | null = null;
 
-  constructor(ask: AskUnmask, showError: (error: unknown) => void) {
+  constructor(ask: RunUnmask, showError: (error: unknown) => void) {
     this.#ask = ask;
     this.#controller.createRunProfile(
       'Run as Reward',

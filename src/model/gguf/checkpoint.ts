@@ -135,7 +135,7 @@ function storedOf(
     throw new UserError(
       `${gguf.file}: ${stored} is [${tensor.shape}] where its metadata calls for [${shape}]; convert the model again.`,
     );
-  const turned = interleaved && /\.self_attn\.[qk]_proj\./.test(name) ? config.head_dim : undefined;
+  const interleavedHeadDim = interleaved && /\.self_attn\.[qk]_proj\./.test(name) ? config.head_dim : undefined;
   if (shape.length === 1 && !tensor.format.plain)
     throw new UserError(
       `${gguf.file}: ${stored} is a vector of ${tensor.format.name}, and vectors of F32, F16 and BF16 are read; convert the model again.`,
@@ -144,7 +144,7 @@ function storedOf(
     name,
     shape,
     dtype: tensor.format.plain ?? 'F32',
-    parts: () => partsOf(gguf, stored, tensor, turned),
+    parts: () => partsOf(gguf, stored, tensor, interleavedHeadDim),
   };
 }
 

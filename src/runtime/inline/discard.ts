@@ -51,8 +51,8 @@ export function rejectionSummary(candidates: readonly { readonly discardedBy: st
 
 /** Whether the lines of the completion are the same as those after the cursor's line. */
 function repeatsNextLines(text: string, at: TextAtCursor): boolean {
-  const behind = lineAfter(at);
-  const next = at.suffix.slice(behind.length).split('\n').map(trimmed).filter(isDistinctive);
+  const restOfLine = lineAfter(at);
+  const next = at.suffix.slice(restOfLine.length).split('\n').map(trimmed).filter(isDistinctive);
   const own = text.split('\n').map(trimmed).filter(isDistinctive);
   return own.length > 0 && own.length <= next.length && own.every((line, index) => line === next[index]);
 }

@@ -5,7 +5,7 @@ import { depthOf, lineAfter, lineBefore, type TextAtCursor } from './text-at-cur
  * punctuation follows the cursor, because several lines would push that text away. It may have several lines at the end
  * of a line that opens a block, and on an empty line after such a line or a comment. Elsewhere it completes one line.
  */
-export function mayHaveSeveralLines(mode: 'auto' | 'always' | 'never', text: TextAtCursor): boolean {
+export function allowsSeveralLines(mode: 'auto' | 'always' | 'never', text: TextAtCursor): boolean {
   if (mode !== 'auto') return mode === 'always';
   if (/[^\s)\]}>,;'"`]/.test(lineAfter(text))) return false;
   const line = lineBefore(text);

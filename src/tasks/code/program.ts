@@ -46,8 +46,8 @@ function startOfEntry({ prompt, entry_point: entry, language }: CodeRow): number
 /** Exports for names of the prompt that tests may use and the module does not export yet. */
 function exportsOf(row: CodeRow, source: string): string {
   if (row.language === 'python') return '';
-  const wanted = visibleNames(row);
-  const missing = unexportedNames(source, row.language).filter((name) => wanted.includes(name));
+  const names = visibleNames(row);
+  const missing = unexportedNames(source, row.language).filter((name) => names.includes(name));
   return missing.length === 0 ? '' : `\nexport { ${missing.join(', ')} };\n`;
 }
 

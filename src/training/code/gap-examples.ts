@@ -94,8 +94,8 @@ export class GapExamples {
 
   /** The start of a line that is followed by about `length` tokens. */
   #lineStart(text: string, length: number, random: Random): number {
-    const room = Math.max(0, text.length - 3 * length);
-    return room === 0 ? 0 : text.indexOf('\n', random.integer(room)) + 1;
+    const latestStart = Math.max(0, text.length - 3 * length);
+    return latestStart === 0 ? 0 : text.indexOf('\n', random.integer(latestStart)) + 1;
   }
 
   #fillSeveral(text: string, gaps: readonly Gap[], length: number, random: Random): Example {

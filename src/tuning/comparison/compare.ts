@@ -163,11 +163,11 @@ async function run(
   work: string,
   request: TuningRequest,
 ): Promise<TuningResult | { readonly failed: string }> {
-  let noted = Promise.resolve();
+  let written = Promise.resolve();
   const hooks: TuningHooks = {
     signal,
     onStart: (started) => {
-      noted = recordRun(dir, work, started.dir);
+      written = recordRun(dir, work, started.dir);
     },
     onEvaluation: (step, { split, metrics }) => {
       const [name, interval] = Object.entries(metrics)[0] ?? [];
@@ -179,10 +179,10 @@ async function run(
     const result = before
       ? await resumeTuning(engine, before, hooks)
       : await startTuning(engine, runsOf(dir), request, hooks);
-    await noted;
+    await written;
     return result;
   } catch (error) {
-    await noted;
+    await written;
     // A run that could not start, or that another process uses, says nothing about the objective.
     const run = error instanceof UserError && !(error instanceof Interrupted) ? await startedRun(dir, work) : null;
     if (run === null || (await readStatus(run)).state !== 'failed') throw error;

@@ -29,8 +29,8 @@ export async function keepPlan(dir: string, plan: ComparisonPlan): Promise<void>
   const file = pathsOf(dir).plan;
   if (!existsSync(file)) return writeJson(file, plan);
   const known = await readPlan(file);
-  const given = JSON.parse(JSON.stringify(plan)) as Readonly<Record<string, unknown>>;
-  const differing = Object.keys(given).find((name) => JSON.stringify(known[name]) !== JSON.stringify(given[name]));
+  const planned = JSON.parse(JSON.stringify(plan)) as Readonly<Record<string, unknown>>;
+  const differing = Object.keys(planned).find((name) => JSON.stringify(known[name]) !== JSON.stringify(planned[name]));
   if (differing !== undefined)
     throw new UsageError(
       `${dir} contains a comparison with another ${differing}; use the same options, or choose another folder with --out.`,

@@ -40,7 +40,7 @@ const prompt = 'a';
 
 /** Settings of the tiny world: completions are decoded letter by letter in random order, without a reference. */
 export function worldSettings(length: number, changes: object = {}): TuningSettings {
-  const given = tuningSettings.parse({
+  const requested = tuningSettings.parse({
     order: 'random',
     temperature: 1,
     kl: 0,
@@ -54,7 +54,7 @@ export function worldSettings(length: number, changes: object = {}): TuningSetti
     trace_steps: length,
     ...changes,
   });
-  return { ...given, length, block: given.block ?? length };
+  return { ...requested, length, block: requested.block ?? length };
 }
 
 /** Every objective with its default settings, and variants of SPG. */
@@ -127,7 +127,7 @@ export class EstimatorSetup {
       settings,
       tokens: { mask, pad },
       evaluate: async (batch) => (await this.#trainer.evaluate(batch)).metrics,
-      reward: async (asked) => asked.map(({ completion }) => this.#rewardOf(completion)),
+      reward: async (completions) => completions.map(({ completion }) => this.#rewardOf(completion)),
       solution: () => null,
       restartOptimizer: async () => undefined,
       restored: new Map(),

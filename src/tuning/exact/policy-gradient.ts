@@ -68,7 +68,7 @@ export function policyGradientBatch(
           if (own === letter)
             weights[position] = (reach.get(canvas.join()) as number) * chance * (value.get(next.join()) as number);
         const seen = canvasTokens(head, canvas);
-        return [{ seen, prompt: head.length, wanted: new Int32Array(length).fill(id), weights }];
+        return [{ seen, prompt: head.length, targets: new Int32Array(length).fill(id), weights }];
       });
     });
   const batch = sequenceBatch(sequences, model.config.pad_token_id);

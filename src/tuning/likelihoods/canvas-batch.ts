@@ -7,7 +7,7 @@ export interface CanvasRow {
   /** Number of prompt tokens. */
   readonly prompt: number;
   /** The target tokens. */
-  readonly wanted: ArrayLike<number>;
+  readonly targets: ArrayLike<number>;
   /** The position of the first target; absent: the end of the prompt. */
   readonly from?: number;
   /** Number of empty positions at the beginning. */
@@ -35,7 +35,7 @@ export function canvasBatch(
   canvases: readonly CanvasRow[],
   pad: number,
 ): { readonly batch: Omit<Batch, 'extra'>; readonly answer: number } {
-  const answer = Math.max(...canvases.map(({ wanted }) => wanted.length));
+  const answer = Math.max(...canvases.map(({ targets }) => targets.length));
   const longest = Math.max(...canvases.map(({ seen }) => seen.length));
   const even = canvases.every(({ seen }) => seen.length === longest);
   const whole = even && canvases.every(({ absent = 0 }) => absent === 0);
@@ -46,15 +46,15 @@ export function canvasBatch(
   const canvas = new Float32Array(tokens.length);
   const rows = new Int32Array(canvases.length * answer);
   const targets = new Int32Array(rows.length);
-  canvases.forEach(({ seen, prompt, wanted, from = prompt, absent = 0, suffix = 0 }, row) => {
+  canvases.forEach(({ seen, prompt, targets: own, from = prompt, absent = 0, suffix = 0 }, row) => {
     const end = row * width + seen.length;
     tokens.set(seen, row * width);
     present.fill(1, row * width + absent, end);
     canvas.fill(1, row * width + prompt, (row + 1) * width);
     canvas.fill(0, end - suffix, end);
-    for (let position = 0; position < wanted.length; position++) {
+    for (let position = 0; position < own.length; position++) {
       rows[row * answer + position] = row * width + from + position;
-      targets[row * answer + position] = wanted[position] as number;
+      targets[row * answer + position] = own[position] as number;
     }
   });
   const shape = [canvases.length, width];

@@ -28,7 +28,7 @@ export function maskedView(
 ): View {
   return {
     ...applyMask(completion, masked, mask),
-    wanted: completion.completion,
+    targets: completion.completion,
     weights: Float32Array.from(completion.completion, (_, position) => weightOf(position)),
   };
 }

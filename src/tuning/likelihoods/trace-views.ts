@@ -28,13 +28,13 @@ export function stateBefore(rollout: Rollout, step: number, mask: number) {
  */
 export function stepSequence(rollout: Rollout, step: number, mask: number, scale = 1): ScoredSequence {
   const predicted = rollout.tokens.length - (rollout.forcedTokens ?? 0);
-  const wanted = draftOf(rollout).slice();
+  const targets = draftOf(rollout).slice();
   const weights = Float32Array.from(rollout.revealedAt, (own, position) =>
     own === step && position < predicted ? scale : 0,
   );
   for (const { position, token, revealedAt } of rollout.overwritten ?? [])
-    if (revealedAt === step) [wanted[position], weights[position]] = [token, scale];
-  return [{ ...stateBefore(rollout, step, mask), wanted, weights }];
+    if (revealedAt === step) [targets[position], weights[position]] = [token, scale];
+  return [{ ...stateBefore(rollout, step, mask), targets, weights }];
 }
 
 export type OpenQuery = Required<Query>;

@@ -120,13 +120,13 @@ async function edited(
 
 /** The committed edits of a pass: the log-probabilities of the new tokens, given the whole draft. */
 function editSequence(rollout: Rollout, { before, positions, tokens }: Edit): ScoredSequence {
-  const wanted = before.slice();
+  const targets = before.slice();
   const weights = new Float32Array(before.length);
   positions.forEach((position, index) => {
-    wanted[position] = tokens[index] as number;
+    targets[position] = tokens[index] as number;
     weights[position] = 1;
   });
-  return [{ ...joinContext(rollout, before), wanted, weights }];
+  return [{ ...joinContext(rollout, before), targets, weights }];
 }
 
 /** Supervised updates: from corrupted texts to the original ones, with every position predicted. */
@@ -138,7 +138,7 @@ function repairRound({ completions, random }: Collected, run: MethodRun): Round 
       const entries = clean.map(({ completion, text }) => {
         const damaged = corrupt(text, damage, (token, step) => digit(token, step, run));
         const weights = new Float32Array(text.length).fill(1 / text.length);
-        const view = { ...joinContext(completion, damaged), wanted: text, weights };
+        const view = { ...joinContext(completion, damaged), targets: text, weights };
         return { sequence: [view], values: { weights: -1 / clean.length } };
       });
       const { micro_batch: size } = run.settings;

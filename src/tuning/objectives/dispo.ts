@@ -159,7 +159,7 @@ function branchSequence(
     for (let position = 0; position < prompt; position++) if (random.uniform() < share) seen[position] = mask;
     const weight = share > 0 ? 1 / samples : 1;
     const weights = Float32Array.from(completion, (_, i) => (tokens[prompt + i] === mask ? weight : 0));
-    return { seen, prompt, suffix, wanted: completion, weights };
+    return { seen, prompt, suffix, targets: completion, weights };
   });
 }
 

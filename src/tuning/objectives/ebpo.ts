@@ -92,13 +92,13 @@ export function doubledView(text: Text, { prompt, block, mask_samples: samples, 
     absent,
     prompt,
     from: prompt + completion.length,
-    wanted: completion,
+    targets: completion,
     weights,
     ...(text.constraints ? { constraints: text.constraints } : {}),
   };
 }
 
 export function doubledBatch(sequences: readonly ScoredSequence[], pad: number, { block }: { block: number }): Batch {
-  const { prompt, wanted } = sequences[0]![0] as View;
-  return { ...sequenceBatch(sequences, pad), doubled: { prompt, length: wanted.length, block } };
+  const { prompt, targets } = sequences[0]![0] as View;
+  return { ...sequenceBatch(sequences, pad), doubled: { prompt, length: targets.length, block } };
 }

@@ -29,13 +29,13 @@ export const espo = clippedObjective(
       const pairs = Math.max(1, Math.floor(settings.mask_samples / 2));
       const used = withSignal(collected, kl);
       const count = collected.completions.length;
-      const spread = Array.from({ length: pairs }, () => {
+      const stratified = Array.from({ length: pairs }, () => {
         const shift = random.uniform();
         return random.shuffle(used.keys()).map((position) => (position + shift) / used.length);
       });
       return used.map((completion, index) => {
         const { length } = completion;
-        const draws = spread.map((times) => Math.floor((times[index] as number) * (length + 1)));
+        const draws = stratified.map((times) => Math.floor((times[index] as number) * (length + 1)));
         return {
           // Per token, so that the ratio is the n-th root of the sequence's ratio.
           sequence: draws.flatMap((masked) => pairOfViews(completion, masked, 1 / pairs / length, tokens.mask, random)),

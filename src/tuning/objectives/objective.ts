@@ -79,7 +79,7 @@ export interface MethodRun {
   /** The metrics of a batch's loss under the current policy, without an update. */
   evaluate(batch: Batch): Promise<Record<string, HostTensor>>;
   /** The rewards of other completions of the step's problems. */
-  reward(asked: readonly { readonly job: RolloutJob; readonly completion: Int32Array }[]): Promise<number[]>;
+  reward(completions: readonly { readonly job: RolloutJob; readonly completion: Int32Array }[]): Promise<number[]>;
   /** A solution of the problem; null if it is unknown. */
   solution(job: RolloutJob): string | null;
   /** Resets the optimiser: its moments, and its position in the learning rate schedule. */

@@ -87,7 +87,7 @@ export function spgBatch(
   const { batch, answer } = canvasBatch(
     versions.map(({ completion, masked }) => ({
       ...applyMask(completion, masked, mask),
-      wanted: completion.completion,
+      targets: completion.completion,
     })),
     pad,
   );
