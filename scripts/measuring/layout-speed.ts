@@ -6,7 +6,8 @@
  * The layouts are those of Qwen3-0.6B and SmolLM2-135M, with full attention. Prints JSON lines: seconds to load the model the
  * first time (including the generation of random weights) and from the cache; milliseconds to read a context of 512 tokens, and
  * for a step of 32 and 64 tokens after it; milliseconds for a completion of 32 tokens in 8 steps with a new context and with a
- * kept one; and resident memory. Times are the best of three. With `--profile` it prints the time per operator of a step.
+ * kept one; and resident memory. Times are the best of three: elapsed time, and processor time of all threads, which other work
+ * on the machine hardly changes. With `--profile` it prints the time per operator of a step.
  */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -32,15 +33,21 @@ const folder = await mkdtemp(path.join(tmpdir(), 'unmask-layout-'));
 const print = (fields: object) => console.log(JSON.stringify(fields));
 const gib = () => Number((process.memoryUsage().rss / 2 ** 30).toFixed(2));
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const begin = performance.now();
-  await work();
-  return performance.now() - begin;
+interface Time {
+  readonly ms: number;
+  readonly cpu_ms: number;
 }
 
-async function best(work: () => Promise<unknown>): Promise<number> {
+async function timed(work: () => Promise<unknown>): Promise<Time> {
+  const [begin, cpu] = [performance.now(), process.cpuUsage()];
+  await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { ms: Math.round(performance.now() - begin), cpu_ms: Math.round((user + system) / 1000) };
+}
+
+async function best(work: () => Promise<unknown>): Promise<Time> {
   const times = [await timed(work), await timed(work), await timed(work)];
-  return Math.round(Math.min(...times));
+  return { ms: Math.min(...times.map(({ ms }) => ms)), cpu_ms: Math.min(...times.map(({ cpu_ms }) => cpu_ms)) };
 }
 
 const profile = isProfiled ? path.join(folder, 'profile') : undefined;
@@ -68,26 +75,28 @@ try {
     model = await ready();
   });
   print({ processor: cpus()[0]?.model, layout: size, precision, threads });
-  print({ load_first_s: Number((first / 1000).toFixed(1)), load_cached_s: Number((cached / 1000).toFixed(1)) });
+  print({ of: 'load, first time', ...first });
+  print({ of: 'load, cached', ...cached });
   const reader = model.inference!;
   const context = { tokens: [...step(512)], positions: [...step(512).keys()] };
   const kept = await reader.read(context);
   const range = (to: number) => ({ position: 512, from: 0, to });
   const read = async () => (await reader.read(context)).dispose();
-  const context_ms = await best(read);
-  print({ context_ms, context_tokens_per_s: Math.round(512_000 / context_ms) });
-  for (const tokens of [32, 64])
-    print({ step: tokens, ms: await best(() => reader.predictions(kept, [step(tokens)], range(tokens))) });
-  const withoutHead = await best(() => reader.predictions(kept, [step(32)], range(1)));
-  print({ step_without_head_ms: withoutHead });
-  print({ step_with_logits_ms: await best(() => reader.logits(kept, [step(32)], range(32))) });
+  const predict = (tokens: number, to: number) => reader.predictions(kept, [step(tokens)], range(to));
+  print({ of: 'context of 512', ...(await best(read)) });
+  print({ of: 'step of 32', ...(await best(() => predict(32, 32))) });
+  print({ of: 'step of 64', ...(await best(() => predict(64, 64))) });
+  print({ of: 'step of 32, one prediction', ...(await best(() => predict(32, 1))) });
+  print({ of: 'step of 32, logits', ...(await best(() => reader.logits(kept, [step(32)], range(32)))) });
   const steps = async () => {
-    for (let count = 0; count < 8; count++) await reader.predictions(kept, [step(32)], range(32));
+    for (let count = 0; count < 8; count++) await predict(32, 32);
   };
-  print({
-    completion_kept_ms: await best(steps),
-    completion_new_ms: await best(async () => [await read(), await steps()]),
-  });
+  print({ of: 'completion of 8 steps, kept context', ...(await best(steps)) });
+  const whole = async () => {
+    await read();
+    await steps();
+  };
+  print({ of: 'completion of 8 steps, new context', ...(await best(whole)) });
   print({ resident_gib: gib() });
   await model.dispose();
   if (profile) {
