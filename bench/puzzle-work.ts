@@ -10,10 +10,10 @@ import { optimizerOf } from '../src/training/optimizer-settings.ts';
 import type { Batch } from '../src/training/trainer.ts';
 import type { ScoredCompletion } from '../src/tuning/objectives/objective.ts';
 import { type SpgObjective, spgObjectives } from '../src/tuning/objectives/spg.ts';
-import { resolveSettings } from '../src/tuning/policy-gradient.ts';
+import { resolveSettings } from '../src/tuning/resolve-settings.ts';
 import type { RolloutJob } from '../src/tuning/rollouts.ts';
 import { tuningSettings } from '../src/tuning/settings.ts';
-import { startRecipe } from '../src/tuning/start-recipe.ts';
+import { startSettings } from '../src/tuning/start-settings.ts';
 
 /** One step of `npm start`: its rollouts, and an update whose size does not depend on the sampled completions. */
 export interface PuzzleWork {
@@ -31,11 +31,11 @@ export interface PuzzleWork {
 /** The workload of `npm start` on a model, with all of its settings except the order of unmasking. */
 export async function puzzleWork(model: ResolvedModel): Promise<PuzzleWork> {
   const checkpoint = await readCheckpoint(model);
-  const task = taskByName(startRecipe.task);
-  const objective = spgObjectives.find(({ name }) => name === startRecipe.objective) as SpgObjective;
+  const task = taskByName(startSettings.task);
+  const objective = spgObjectives.find(({ name }) => name === startSettings.objective) as SpgObjective;
   const format = checkpoint.generation.prompt_format;
   // With a threshold, the number of forward passes would depend on the sampled tokens. Here it is the same for both sides.
-  const requested = tuningSettings.parse({ ...startRecipe.settings, order: 'confidence' });
+  const requested = tuningSettings.parse({ ...startSettings.settings, order: 'confidence' });
   const { decoding, settings } = resolveSettings(checkpoint, task, requested, format);
   const random = new Random(0, 'bench problems');
   const jobs = Array.from({ length: settings.prompts_per_step }, () => {
@@ -79,7 +79,7 @@ function scoredCompletions(
   const random = new Random(0, 'bench completions');
   return jobs.map(({ prompt }, index) => ({
     prompt: Int32Array.from(tokenizer.encode(prompt)),
-    completion: Int32Array.from({ length }, () => random.pick(ordinary)),
+    tokens: Int32Array.from({ length }, () => random.pick(ordinary)),
     length,
     advantage: index % 2 === 0 ? 0.5 : -0.5,
   }));

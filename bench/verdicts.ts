@@ -8,7 +8,7 @@ import { supervise, treeLimitCheck } from '../src/sandbox/supervise.ts';
 import { jobOf } from '../src/tasks/code/judge.ts';
 import { problemsOf, type ShippedProblem } from '../src/tasks/code/problem-files.ts';
 import { openWorkspace } from '../src/workspace/discover.ts';
-import { newNonce, verdictOf } from '../src/workspace/report.ts';
+import { newNonce, verdictOf } from '../src/workspace/harness-report.ts';
 import { runTests } from '../src/workspace/run-tests.ts';
 import type { Verdict } from '../src/workspace/verdict.ts';
 import { withOwnHome } from './own-home.ts';

@@ -132,7 +132,7 @@ async function measure(precision: Precision, rank: number): Promise<void> {
   const objective = spgObjectives.find(({ name }) => name === 'spg-mixture') as SpgObjective;
   const completions = [0.5, -0.5].map((advantage) => ({
     prompt: tokens(prompt),
-    completion: tokens(answer),
+    tokens: tokens(answer),
     length: answer,
     advantage,
   }));

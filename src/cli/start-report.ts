@@ -7,7 +7,7 @@ import type { Denoising, MetricComparison, ReportData, ReportSamples } from '../
 import { readConfiguration } from '../runs/directory.ts';
 import { evaluationsOf, readEvents, readSamples, sampleSteps, stepsOf } from '../runs/reader.ts';
 import type { Task } from '../tasks/task.ts';
-import { startRecipe } from '../tuning/start-recipe.ts';
+import { startSettings } from '../tuning/start-settings.ts';
 import type { TuningResult } from '../tuning/tuning-run.ts';
 import { duration } from './training-progress.ts';
 
@@ -43,7 +43,7 @@ export async function startReport({
   const configuration = await readConfiguration(tuned.dir);
   const events = await readEvents(tuned.dir);
   const trained = duration(tuned.seconds);
-  const { labelled } = startRecipe.control;
+  const { labelled } = startSettings.control;
   return {
     title: 'SPG on 4x4 Sudoku',
     summary: [

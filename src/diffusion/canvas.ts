@@ -1,12 +1,15 @@
 import type { Random } from '../platform/random.ts';
-import type { SessionText } from './decoding-session.ts';
+import type { SessionContext } from './decoding-session.ts';
 import type { RunnerUp } from './token-distribution.ts';
 
-/** A token that was revealed before the end of the middle was revealed to its left, and was then replaced. */
-export interface Overwritten {
+/** A token that a denoising step predicted and revealed. */
+export interface TokenPrediction {
   readonly position: number;
   readonly token: number;
+  /** The denoising step, from 0. */
   readonly revealedAt: number;
+  /** Entropy of the prediction, in nats. */
+  readonly entropy: number;
 }
 
 /** The result of decoding a canvas. All lists have one entry per position of the canvas. */
@@ -21,8 +24,11 @@ export interface Denoised {
   readonly entropy: Float32Array;
   /** Forward passes, one per denoising step. */
   readonly forwards: number;
-  /** Tokens that were replaced after they were revealed, because nothing follows the end of the middle; default: none. */
-  readonly overwritten?: readonly Overwritten[];
+  /**
+   * Tokens that were replaced after they were revealed, because the end of the middle was revealed to their left later and nothing
+   * follows it; default: none.
+   */
+  readonly overwritten?: readonly TokenPrediction[];
   /** The most likely other tokens, if the caller requested them; null at positions without a prediction. */
   readonly runnersUp?: readonly (readonly RunnerUp[] | null)[];
 }
@@ -38,13 +44,13 @@ export interface BlockLayout {
 /** The positions between a prompt and a suffix while they are revealed, step by step. */
 export interface Canvas extends Denoised {
   /** The prompt and the suffix, as a handle of the session that predicts this canvas; null if no session does. */
-  readonly text: SessionText | null;
+  readonly context: SessionContext | null;
   readonly blocks: BlockLayout;
   /** At 0 the most likely token is taken; above 0, tokens are drawn from softmax(logits / temperature). */
   readonly temperature: number;
   readonly random: Random;
   readonly runnersUp?: (readonly RunnerUp[] | null)[];
-  readonly overwritten: Overwritten[];
+  readonly overwritten: TokenPrediction[];
   forwards: number;
   /** Whether decoding of this canvas has ended. */
   done: boolean;
@@ -59,7 +65,7 @@ export interface Canvas extends Denoised {
   spelledTokens: number;
 }
 
-export interface NewCanvas extends Pick<Canvas, 'text' | 'blocks' | 'temperature' | 'random'> {
+export interface NewCanvas extends Pick<Canvas, 'context' | 'blocks' | 'temperature' | 'random'> {
   readonly width: number;
   readonly mask: number;
   /** The healed prefix, which the first tokens must spell; default: empty. */
@@ -89,7 +95,7 @@ export function newCanvas({ width, mask, healed = '', keepRunnersUp = false, ...
 }
 
 /** The masked positions of the current block, from the left. */
-export function openPositions({ tokens, blocks: { length, offset }, block }: Canvas, mask: number): number[] {
+export function maskedPositions({ tokens, blocks: { length, offset }, block }: Canvas, mask: number): number[] {
   const positions: number[] = [];
   const end = Math.min((block + 1) * length - offset, tokens.length);
   for (let position = Math.max(0, block * length - offset); position < end; position++)
@@ -113,7 +119,7 @@ export function endStep(canvas: Canvas, mask: number): void {
   canvas.stepInBlock = 0;
 }
 
-/** A copy of the canvas's present state, which later steps do not change. */
+/** A copy of the canvas's current state, which later steps do not change. */
 export function resultOf({
   tokens,
   revealedAt,

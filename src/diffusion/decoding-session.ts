@@ -2,7 +2,7 @@ import type { Context, ContextReader } from '../model/context-reader.ts';
 import type { InferenceReader } from '../model/inference-reader.ts';
 import { logitsPerPass } from '../model/language-model.ts';
 import type { Prediction } from '../model/prediction.ts';
-import type { Query } from '../model/query.ts';
+import { joinTokens, type Query } from '../model/query.ts';
 
 /** The part of a model that decoding uses. */
 export interface Denoiser {
@@ -36,26 +36,26 @@ export interface CanvasContext {
  * A context that a session has opened, with the width of the canvas. Equal contexts with canvases of equal width share one
  * handle.
  */
-export interface SessionText {
+export interface SessionContext {
   readonly prompt: Int32Array;
   readonly suffix: Int32Array;
   readonly width: number;
   /** Keys and values of prompt and suffix; null if they depend on the canvas. */
-  readonly context: Context | null;
+  readonly keysAndValues: Context | null;
 }
 
 /** A request for the logits at some positions of a canvas. */
 export interface CanvasQuery {
-  readonly text: SessionText;
+  readonly context: SessionContext;
   /** The canvas's tokens [width]. */
   readonly tokens: Int32Array;
   /** Positions in the canvas. */
   readonly positions: readonly number[];
 }
 
-/** Keys and values of a context that attends to one canvas, and the number of steps that have used them. */
+/** The keys and values of a context that attends to one canvas, and the number of steps that have used them. */
 interface KeptContext {
-  readonly context: Context;
+  readonly keysAndValues: Context;
   readonly steps: number;
 }
 
@@ -85,11 +85,11 @@ const positionBucket = 16;
 export class DecodingSession {
   readonly #model: Denoiser;
   readonly #bucket: number;
-  readonly #cached: boolean;
+  readonly #readsContextOnce: boolean;
   /** Steps for which keys and values of a context that attends to the canvas are kept; 0: they are not kept. */
   readonly #refresh: number;
-  readonly #canvases = new Map<Int32Array, KeptContext>();
-  readonly #texts = new Map<string, SessionText>();
+  readonly #keptContexts = new Map<Int32Array, KeptContext>();
+  readonly #contexts = new Map<string, SessionContext>();
   #disposed = false;
 
   /** `block` is the number of positions that most steps request together; `refresh` is explained at the class. */
@@ -99,7 +99,7 @@ export class DecodingSession {
   ) {
     this.#model = model;
     this.#bucket = Math.min(block, positionBucket);
-    this.#cached = model.config.attention === 'prefix-lm' || model.config.attention === 'causal';
+    this.#readsContextOnce = model.config.attention === 'prefix-lm' || model.config.attention === 'causal';
     this.#refresh = model.config.attention === 'full' && model.context && refresh > 1 ? refresh : 0;
   }
 
@@ -107,17 +107,17 @@ export class DecodingSession {
    * Reads a context, or returns the handle of an equal one. Throws a `UserError` if the sequence exceeds the model's maximum
    * length.
    */
-  async open({ prompt, suffix = [], width }: CanvasContext): Promise<SessionText> {
+  async open({ prompt, suffix = [], width }: CanvasContext): Promise<SessionContext> {
     this.#assertUsable();
     this.#model.checkLength?.(prompt.length + width + suffix.length);
     const [before, after] = [Int32Array.from(prompt), Int32Array.from(suffix)];
     const key = `${width} ${before.length} ${before} ${after}`;
-    const known = this.#texts.get(key);
+    const known = this.#contexts.get(key);
     if (known) return known;
-    const context = this.#cached ? await this.#read(before, after, width) : null;
-    const text: SessionText = { prompt: before, suffix: after, width, context };
-    this.#texts.set(key, text);
-    return text;
+    const keysAndValues = this.#readsContextOnce ? await this.#read(before, after, width) : null;
+    const context: SessionContext = { prompt: before, suffix: after, width, keysAndValues };
+    this.#contexts.set(key, context);
+    return context;
   }
 
   /** Per query one row of logits [vocab_size] for each of its positions, in order. Rows may share memory. */
@@ -149,16 +149,16 @@ export class DecodingSession {
 
   async #answer<Row>(queries: readonly CanvasQuery[], reader: TokenReader<Row>): Promise<Row[][]> {
     this.#assertUsable();
-    if (this.#refresh > 0) return this.#answerBesideKept(queries, reader);
-    if (!this.#cached) return reader.texts(queries.map(wholeRow));
+    if (this.#refresh > 0) return this.#answerWithKeptContexts(queries, reader);
+    if (!this.#readsContextOnce) return reader.texts(queries.map(wholeRow));
     const results: Row[][] = new Array(queries.length);
-    for (const [text, rows] of byText(queries)) {
-      const rowsPerPass = Math.max(1, Math.floor(logitsPerPass(this.#model.config) / text.width));
+    for (const [context, rows] of byContext(queries)) {
+      const rowsPerPass = Math.max(1, Math.floor(logitsPerPass(this.#model.config) / context.width));
       for (let start = 0; start < rows.length; start += rowsPerPass) {
-        const own = rows.slice(start, start + rowsPerPass);
-        const canvases = own.map((row) => queries[row] as CanvasQuery);
-        const answers = await this.#pass(text, canvases, reader);
-        for (const [index, row] of own.entries()) results[row] = answers[index] as Row[];
+        const part = rows.slice(start, start + rowsPerPass);
+        const canvases = part.map((row) => queries[row] as CanvasQuery);
+        const answers = await this.#pass(context, canvases, reader);
+        for (const [index, row] of part.entries()) results[row] = answers[index] as Row[];
       }
     }
     return results;
@@ -167,32 +167,32 @@ export class DecodingSession {
   /** Releases all keys and values; the session cannot be used afterwards. Disposing twice does nothing. */
   dispose(): void {
     this.#disposed = true;
-    for (const { context } of this.#texts.values()) context?.dispose();
-    this.#texts.clear();
-    for (const { context } of this.#canvases.values()) context.dispose();
-    this.#canvases.clear();
+    for (const { keysAndValues } of this.#contexts.values()) keysAndValues?.dispose();
+    this.#contexts.clear();
+    for (const { keysAndValues } of this.#keptContexts.values()) keysAndValues.dispose();
+    this.#keptContexts.clear();
   }
 
   get #reader(): Pick<ContextReader, 'read' | 'logits'> {
     return this.#model.context as Pick<ContextReader, 'read' | 'logits'>;
   }
 
-  /** Each canvas has a context of its own, because the context sees it. */
-  async #answerBesideKept<Row>(queries: readonly CanvasQuery[], reader: TokenReader<Row>): Promise<Row[][]> {
+  /** Each canvas has its own keys and values, because its context attends to it. */
+  async #answerWithKeptContexts<Row>(queries: readonly CanvasQuery[], reader: TokenReader<Row>): Promise<Row[][]> {
     const results: Row[][] = [];
-    for (const { text, tokens, positions } of queries) {
+    for (const { context, tokens, positions } of queries) {
       // With shifted logits, the output at the prompt's last token predicts the first token of the canvas.
-      const lead = this.#model.config.logit_shift ? text.prompt.slice(-1) : text.prompt.slice(0, 0);
-      const prompt = text.prompt.slice(0, text.prompt.length - lead.length);
-      const width = text.width + lead.length;
+      const lead = this.#model.config.logit_shift ? context.prompt.slice(-1) : context.prompt.slice(0, 0);
+      const prompt = context.prompt.slice(0, context.prompt.length - lead.length);
+      const width = context.width + lead.length;
       const canvas = Int32Array.from([...lead, ...tokens]);
-      const kept = this.#canvases.get(tokens);
+      const kept = this.#keptContexts.get(tokens);
       const isCurrent = kept !== undefined && kept.steps < this.#refresh;
-      const context = isCurrent ? kept.context : await this.#read(prompt, text.suffix, width, canvas);
-      if (!isCurrent) kept?.context.dispose();
-      this.#canvases.set(tokens, { context, steps: isCurrent ? kept.steps + 1 : 1 });
-      const shifted = { text, tokens: canvas, positions: positions.map((position) => position + lead.length) };
-      results.push(...(await this.#pass({ ...text, prompt, width, context }, [shifted], reader)));
+      const keysAndValues = isCurrent ? kept.keysAndValues : await this.#read(prompt, context.suffix, width, canvas);
+      if (!isCurrent) kept?.keysAndValues.dispose();
+      this.#keptContexts.set(tokens, { keysAndValues, steps: isCurrent ? kept.steps + 1 : 1 });
+      const shifted = { context, tokens: canvas, positions: positions.map((position) => position + lead.length) };
+      results.push(...(await this.#pass({ ...context, prompt, width, keysAndValues }, [shifted], reader)));
     }
     return results;
   }
@@ -212,15 +212,15 @@ export class DecodingSession {
     return context;
   }
 
-  /** Canvases of one text. */
+  /** The rows of canvases with the same context. */
   async #pass<Row>(
-    { prompt, context, width }: SessionText,
+    { prompt, keysAndValues, width }: SessionContext,
     queries: readonly CanvasQuery[],
     reader: TokenReader<Row>,
   ): Promise<Row[][]> {
     const { from, to } = this.#range(queries, width);
     const canvases = queries.map(({ tokens }) => tokens);
-    const all = await reader.canvases(context as Context, canvases, { position: prompt.length, from, to });
+    const all = await reader.canvases(keysAndValues as Context, canvases, { position: prompt.length, from, to });
     return queries.map(({ positions }, row) => positions.map((position) => all[row]![position - from] as Row));
   }
 
@@ -242,8 +242,8 @@ export class DecodingSession {
       from: Math.floor(first / size) * size,
       to: Math.min(width, (Math.floor(last / size) + 1) * size),
     });
-    const own = bounds(this.#bucket);
-    return own.to - own.from <= this.#bucket ? own : bounds(positionBucket);
+    const block = bounds(this.#bucket);
+    return block.to - block.from <= this.#bucket ? block : bounds(positionBucket);
   }
 
   #assertUsable(): void {
@@ -251,25 +251,22 @@ export class DecodingSession {
   }
 }
 
-function wholeRow({ text: { prompt, suffix }, tokens, positions }: CanvasQuery): Query {
-  const row = new Int32Array(prompt.length + tokens.length + suffix.length);
-  row.set(prompt);
-  row.set(tokens, prompt.length);
-  row.set(suffix, prompt.length + tokens.length);
+function wholeRow({ context: { prompt, suffix }, tokens, positions }: CanvasQuery): Query {
   return {
-    tokens: row,
+    tokens: joinTokens(prompt, tokens, suffix),
     positions: positions.map((position) => prompt.length + position),
     canvas: prompt.length,
     suffix: suffix.length,
   };
 }
 
-function byText(queries: readonly CanvasQuery[]): Map<SessionText, number[]> {
-  const rows = new Map<SessionText, number[]>();
-  for (const [row, { text }] of queries.entries()) {
-    const own = rows.get(text) ?? [];
-    own.push(row);
-    rows.set(text, own);
+/** The indices of the queries of each context. */
+function byContext(queries: readonly CanvasQuery[]): Map<SessionContext, number[]> {
+  const rows = new Map<SessionContext, number[]>();
+  for (const [row, { context }] of queries.entries()) {
+    const indices = rows.get(context) ?? [];
+    indices.push(row);
+    rows.set(context, indices);
   }
   return rows;
 }

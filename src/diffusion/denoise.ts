@@ -21,7 +21,7 @@ export interface DecodingOptions {
   /** Tokens of the completion. */
   readonly length: number;
   readonly block: number;
-  /** Steps in all, shared evenly among the blocks; not used by `threshold`. */
+  /** Total number of steps, divided evenly among the blocks; not used by `threshold`. */
   readonly steps: number;
   readonly threshold: number;
   /** At 0 the most likely token is taken; above 0, tokens are drawn from softmax(logits / temperature). */
@@ -45,9 +45,9 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
   /** The rules of the gap that the completions fill, and the healed prefix of each completion (default: empty). */
   readonly gap?: { readonly rules: GapRules; readonly healed?: readonly string[] };
   /** Called after every step with the completions so far, in the order of the prompts. */
-  readonly watch?: (canvases: readonly Denoised[]) => void;
+  readonly onStep?: (canvases: readonly Denoised[]) => void;
   /** Called after every step with the number of completions that are done. */
-  readonly progress?: (done: number, total: number) => void;
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /**
@@ -67,8 +67,8 @@ export async function denoise(
     gap,
     signal,
     checkCancelled,
-    watch,
-    progress,
+    onStep,
+    onProgress,
   }: DenoiseCall,
 ): Promise<Denoised[]> {
   checkDecoding(options);
@@ -79,19 +79,19 @@ export async function denoise(
   try {
     const canvases: Canvas[] = [];
     for (const [index, prompt] of prompts.entries()) {
-      const text = await session.open({ prompt, suffix: suffixes[index] ?? [], width: options.length });
+      const context = await session.open({ prompt, suffix: suffixes[index] ?? [], width: options.length });
       const blocks = blocksOf(model, options.block, prompt.length);
       const random = new Random(seeds[index] as number, 'denoise');
       const healed = gap?.healed?.[index] ?? '';
-      canvases.push(newCanvas({ text, width: options.length, mask, blocks, temperature, random, healed }));
+      canvases.push(newCanvas({ context, width: options.length, mask, blocks, temperature, random, healed }));
     }
     const rules = { order, steps, threshold, mask, ...(gap ? { gap: gap.rules } : {}) };
     await fillCanvases(canvases, predictIn(session), rules, {
       ...(signal ? { signal } : {}),
       ...(checkCancelled ? { checkCancelled } : {}),
       onStep: () => {
-        watch?.(canvases.map(resultOf));
-        progress?.(canvases.filter(({ done }) => done).length, canvases.length);
+        onStep?.(canvases.map(resultOf));
+        onProgress?.(canvases.filter(({ done }) => done).length, canvases.length);
       },
     });
     return canvases.map(resultOf);
@@ -113,10 +113,10 @@ export function checkDecoding({ length, block, steps, order, threshold, temperat
   if (!(temperature >= 0)) refuse(`needs a temperature of at least 0, not ${temperature}`);
 }
 
-/** The blocks of a completion after a prompt of `prompt` tokens. */
-export function blocksOf({ config }: Pick<Denoiser, 'config'>, block: number, prompt: number): BlockLayout {
-  const { attention, block_size: own } = config;
-  if (attention !== 'block-causal' || own === undefined) return { length: block, offset: 0 };
-  const length = own % block !== 0 ? own : block;
-  return { length, offset: prompt % length };
+/** The blocks of a completion after a prompt of `promptLength` tokens. */
+export function blocksOf({ config }: Pick<Denoiser, 'config'>, block: number, promptLength: number): BlockLayout {
+  const { attention, block_size: trained } = config;
+  if (attention !== 'block-causal' || trained === undefined) return { length: block, offset: 0 };
+  const length = trained % block !== 0 ? trained : block;
+  return { length, offset: promptLength % length };
 }

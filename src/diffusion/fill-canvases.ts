@@ -1,16 +1,16 @@
-import { type Canvas, openPositions } from './canvas.ts';
-import type { CanvasQuery, DecodingSession, SessionText } from './decoding-session.ts';
+import { type Canvas, maskedPositions } from './canvas.ts';
+import type { CanvasQuery, DecodingSession, SessionContext } from './decoding-session.ts';
 import { applyRevealRule, type DecodingRules, needsLogits, type PredictedRow } from './reveal-rules.ts';
 
 /** A canvas, and the masked positions whose logits are requested. */
-export interface OpenCanvas {
+export interface MaskedCanvas {
   readonly canvas: Canvas;
   readonly positions: readonly number[];
 }
 
-/** Predicts the tokens at open positions: per canvas one row for each of its positions, in order. */
+/** Predicts the tokens at masked positions: per canvas one row for each of its positions, in order. */
 export type Predict = (
-  open: readonly OpenCanvas[],
+  canvases: readonly MaskedCanvas[],
   rules: DecodingRules,
 ) => Promise<readonly (readonly PredictedRow[])[]>;
 
@@ -35,16 +35,16 @@ export async function fillCanvases(
   rules: DecodingRules,
   { signal, checkCancelled, onStep, isOver }: DecodingHooks & { readonly isOver?: (canvas: Canvas) => boolean } = {},
 ): Promise<void> {
-  for (let open = notDone(canvases); open.length > 0; open = notDone(open)) {
+  for (let active = notDone(canvases); active.length > 0; active = notDone(active)) {
     signal?.throwIfAborted();
     await checkCancelled?.();
-    const queries = open.map((canvas) => ({ canvas, positions: openPositions(canvas, rules.mask) }));
+    const queries = active.map((canvas) => ({ canvas, positions: maskedPositions(canvas, rules.mask) }));
     const predicted = await predict(queries, rules);
     for (const [row, { canvas, positions }] of queries.entries()) {
       applyRevealRule(canvas, positions, predicted[row] as readonly PredictedRow[], rules);
       canvas.done ||= isOver?.(canvas) ?? false;
     }
-    onStep?.(open);
+    onStep?.(active);
   }
 }
 
@@ -53,11 +53,15 @@ const notDone = (canvases: readonly Canvas[]): Canvas[] => canvases.filter(({ do
 /** Predicts canvases with the session that opened their contexts. Whole rows of logits are read only if a canvas needs them. */
 export const predictIn =
   (session: DecodingSession): Predict =>
-  (open, rules) => {
-    const queries = open.map(
-      ({ canvas: { text, tokens }, positions }): CanvasQuery => ({ text: text as SessionText, tokens, positions }),
+  (canvases, rules) => {
+    const queries = canvases.map(
+      ({ canvas: { context, tokens }, positions }): CanvasQuery => ({
+        context: context as SessionContext,
+        tokens,
+        positions,
+      }),
     );
-    return session.predicts && !open.some(({ canvas }) => needsLogits(canvas, rules))
+    return session.predicts && !canvases.some(({ canvas }) => needsLogits(canvas, rules))
       ? session.predictions(queries)
       : session.logits(queries);
   };

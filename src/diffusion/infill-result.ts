@@ -13,8 +13,8 @@ export interface StoppingRules {
   readonly leastConfidence: number;
 }
 
-/** Number of revealed tokens from which on an alternative's confidence is judged. */
-const stepsBetweenJudgements = 8;
+/** An alternative's confidence is not judged before this many of its tokens are revealed. */
+const minimumRevealed = 8;
 
 /** The middle that was decoded on a canvas. */
 export interface Infilling extends Denoised {
@@ -38,7 +38,7 @@ export type InfillRules = DecodingRules & { readonly gap: GapRules };
 export function isStopped(canvas: Canvas, healed: string, rules: InfillRules, stops: StoppingRules): boolean {
   const masked = canvas.tokens.reduce((count, token) => count + Number(token === rules.mask), 0);
   const revealed = canvas.tokens.length - masked - canvas.spelledTokens;
-  if (revealed >= stepsBetweenJudgements && meanConfidence(canvas, rules) < stops.leastConfidence) return true;
+  if (revealed >= minimumRevealed && meanConfidence(canvas, rules) < stops.leastConfidence) return true;
   return stops.isOver(writtenText(canvas, healed, rules).text);
 }
 

@@ -54,7 +54,7 @@ export interface InfillHooks extends Pick<DecodingHooks, 'signal' | 'checkCancel
    * Called with each alternative except the last as soon as it is done. If it returns false, the next one is generated. Default:
    * all are generated.
    */
-  readonly isEnough?: (made: Infilling) => Promise<boolean>;
+  readonly isEnough?: (alternative: Infilling) => Promise<boolean>;
   /** How many of the most likely other tokens to record for each revealed position; default: none. */
   readonly runnersUp?: number;
   /**
@@ -162,15 +162,16 @@ class GapFiller {
 
   async fill(): Promise<Infilled> {
     const { isEnough } = this.#hooks;
-    const made: Infilling[] = [];
+    const generated: Infilling[] = [];
     if (isEnough) {
       for (const alternative of this.#alternatives) {
-        made.push(...(await this.#fillTogether([alternative])));
-        if (made.length < this.#alternatives.length && (await isEnough(made.at(-1) as Infilling))) break;
+        generated.push(...(await this.#fillTogether([alternative])));
+        const isLast = generated.length === this.#alternatives.length;
+        if (!isLast && (await isEnough(generated.at(-1) as Infilling))) break;
       }
-    } else for (const batch of ofOneWidth(this.#alternatives)) made.push(...(await this.#fillTogether(batch)));
+    } else for (const batch of byWidth(this.#alternatives)) generated.push(...(await this.#fillTogether(batch)));
     return {
-      alternatives: made,
+      alternatives: generated,
       healed: this.#healed,
       contextTokens: this.#context.prefix.length + this.#context.suffix.length,
       forwards: this.#forwards,
@@ -212,10 +213,10 @@ class GapFiller {
   async #open(batch: readonly Alternative[]): Promise<Canvas[]> {
     const { prefix: prompt, suffix } = this.#context;
     const { width } = batch[0] as Alternative;
-    const text = await this.#session.open({ prompt, suffix, width });
+    const context = await this.#session.open({ prompt, suffix, width });
     return batch.map(({ temperature, random }) =>
       newCanvas({
-        text,
+        context,
         width,
         mask: this.#rules.mask,
         blocks: { length: this.#block, offset: 0 },
@@ -237,7 +238,7 @@ export function gapRules({ config, tokenizer }: Pick<LanguageModel, 'config' | '
   };
 }
 
-function ofOneWidth(alternatives: readonly Alternative[]): Alternative[][] {
+function byWidth(alternatives: readonly Alternative[]): Alternative[][] {
   const widths = new Set(alternatives.map(({ width }) => width));
   return [...widths].map((width) => alternatives.filter((alternative) => alternative.width === width));
 }

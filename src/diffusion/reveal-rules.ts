@@ -99,7 +99,7 @@ export const needsLogits = (canvas: Canvas, { gap, runnersUp: kept = 0 }: Decodi
   kept >= predictedTokens;
 
 /**
- * One denoising step of a canvas: draws a token for each of `positions` (the masked ones of the present block, from the
+ * One denoising step of a canvas: draws a token for each of `positions` (the masked ones of the current block, from the
  * left) from its row in `rows`, and reveals those that the rules choose. Throws a `UserError` if the logits are not finite, and
  * an `Error` if the rows are predictions where the step needs logits.
  */
@@ -156,7 +156,8 @@ function revealChosen(canvas: Canvas, rows: readonly Row[], rules: DecodingRules
     reveal(canvas, guess, rules);
     if (!gap || (guess.token !== gap.end && !gap.lineEnds.has(guess.token))) continue;
     // Nothing follows the end, so the positions after it need no prediction.
-    for (let after = guess.position + 1; after < canvas.tokens.length; after++) force(canvas, after, gap, guess, rules);
+    for (let after = guess.position + 1; after < canvas.tokens.length; after++)
+      setToEnd(canvas, after, gap, guess, rules);
     return;
   }
 }
@@ -223,9 +224,18 @@ function reveal(canvas: Canvas, guess: Guess, { mask, runnersUp: kept = 0 }: Dec
 }
 
 /** Sets a position after the end to the end too, without a prediction for it. */
-function force(canvas: Canvas, position: number, { end }: GapRules, { confidence }: Guess, rules: DecodingRules): void {
-  const [token, revealedAt] = [canvas.tokens[position] as number, canvas.revealedAt[position] as number];
-  if (token !== rules.mask && token !== end) canvas.overwritten.push({ position, token, revealedAt });
+function setToEnd(
+  canvas: Canvas,
+  position: number,
+  { end }: GapRules,
+  { confidence }: Guess,
+  rules: DecodingRules,
+): void {
+  const token = canvas.tokens[position] as number;
+  if (token !== rules.mask && token !== end) {
+    const [revealedAt, entropy] = [canvas.revealedAt[position] as number, canvas.entropy[position] as number];
+    canvas.overwritten.push({ position, token, revealedAt, entropy });
+  }
   put(canvas, position, end, confidence);
   canvas.entropy[position] = 0;
 }

@@ -15,13 +15,14 @@ export function healedPrefix(tokenizer: Tokenizer, prefix: string): string {
   // Only the last tokens of a long piece move to the canvas. An ASCII token contains whole characters only.
   const healed = tokenizer.decode(tokenizer.encode(piece).slice(-tokensTakenBack));
   if (!/^[\x20-\x7e]+$/.test(healed) || !piece.endsWith(healed)) return '';
-  return reachesPast(tokenizer, healed) ? healed : '';
+  return someTokenExtends(tokenizer, healed) ? healed : '';
 }
 
 const longestLine = 400;
 const tokensTakenBack = 3;
 
-const reachesPast = (tokenizer: Tokenizer, text: string): boolean =>
+/** Whether a token begins within `text` and extends beyond its end. */
+const someTokenExtends = (tokenizer: Tokenizer, text: string): boolean =>
   tokenizer.texts.some((token) => {
     for (let from = 0; from < text.length; from++)
       if (token.length > text.length - from && token.startsWith(text.slice(from))) return true;

@@ -1,5 +1,5 @@
 import { UsageError, UserError } from '../platform/errors.ts';
-import type { RowSplit } from '../protocol/row-split.ts';
+import { minForTest, type RowSplit } from '../protocol/row-split.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import { isSplitOf, problemDigest, splitRows } from '../tasks/split-rows.ts';
 import type { Task } from '../tasks/task.ts';
@@ -17,8 +17,8 @@ export interface PartChoice {
 }
 
 /**
- * Digests of the problems that an evaluation takes of a file; null: all of them. `report` is told which part that is.
- * Throws a `UserError` if the test part is wanted and empty.
+ * Digests of the problems that an evaluation takes of a file; null: all of them. `report` gets a line that
+ * names the part. Throws a `UserError` if the test part is requested and empty.
  */
 export async function evaluatedPart(
   { task, data, part, recorded, skipBroken }: PartChoice,
@@ -45,7 +45,7 @@ export async function evaluatedPart(
   if (count === 0)
     throw new UserError(
       test.size === 0
-        ? `${data} has too few problems for a test part, so there is nothing to measure a tuned model on; evaluate all of them with --split all.`
+        ? `${data} has too few problems for a test part (${digests.training.length + digests.validation.length} different ones; at least ${minForTest} are needed), so there are none on which a tuned model can be measured; evaluate all of them with --split all.`
         : `${data} has none of the run's test problems any more; restore it, or evaluate all of its problems with --split all.`,
     );
   report(

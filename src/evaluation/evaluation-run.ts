@@ -255,7 +255,7 @@ async function answerTheRest(
       const answered = done + count * share;
       const spent = seconds + (performance.now() - begin) / 1000;
       const eta = answered > 0 ? (spent * (total - answered)) / answered : null;
-      job.report({ text: what, counts: [{ name: 'answers', done, total }], eta }, eta);
+      job.reportProgress({ text: what, counts: [{ name: 'answers', done, total }], eta }, eta);
     };
     const batchPlans = plans.slice(done, done + batch);
     const which = `answers ${done + 1} to ${done + batchPlans.length}`;

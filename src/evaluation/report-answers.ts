@@ -8,7 +8,7 @@ export function reportAnswers(context: WorkContext, what: string): (progress: An
     const whole = (done + batch * share) / total;
     const elapsed = (performance.now() - begin) / 1000;
     const grading = graded === undefined ? [] : [{ name: 'graded', done: graded, total }];
-    context.report({
+    context.reportProgress({
       text: `${what}: ${graded === undefined ? `answers ${done} of ${total}` : `graded ${graded} of ${total} answers`}`,
       counts: [{ name: 'answers', done, total }, ...grading],
       eta: whole > 0 ? (elapsed * (1 - whole)) / whole : null,

@@ -40,13 +40,13 @@ export class AutoregressiveWriter implements LeftToRightModel {
     // The prompt's last token predicts the first token of the middle, so the canvas begins with it.
     const last = prompt.pop() as number;
     const session = new DecodingSession(this.#model, { block: 1 });
-    const text = await session.open({ prompt, width: width + 1 });
+    const canvasContext = await session.open({ prompt, width: width + 1 });
     return {
       next: async (written) => {
         const canvases = written.map((middle) => {
           const tokens = new Int32Array(width + 1).fill(config.pad_token_id);
           tokens.set([last, ...middle]);
-          return { text, tokens, positions: [1 + middle.length] };
+          return { context: canvasContext, tokens, positions: [1 + middle.length] };
         });
         const rows = (await session.logits(canvases)).map(([row]) => row as Float32Array);
         return ends.length === 1 ? rows : rows.map((row) => mergeTokens(row, ends));

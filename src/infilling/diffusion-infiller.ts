@@ -112,12 +112,12 @@ export class DiffusionLikelihood {
     const { prefix: prompt, suffix } = readContext(tokenizer, request, config.max_position_embeddings - width);
     const session = new DecodingSession(this.#model);
     try {
-      const text = await session.open({ prompt, suffix, width });
+      const context = await session.open({ prompt, suffix, width });
       const target = new Int32Array(width).fill(config.eom_token_id as number);
       target.set(tokens);
       const positions = [...target.keys()];
       const bitsIn: CanvasReading['bitsIn'] = async (canvases) => {
-        const rows = await session.logits(canvases.map((canvas) => ({ text, tokens: canvas, positions })));
+        const rows = await session.logits(canvases.map((canvas) => ({ context, tokens: canvas, positions })));
         return rows.map((row) => (position, token) => {
           const own = (row[position] as Float32Array).slice();
           own[maskToken(config)] = Number.NEGATIVE_INFINITY;

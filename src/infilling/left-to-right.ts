@@ -52,7 +52,7 @@ export async function writeMiddles(
 ): Promise<string[]> {
   const canvases = Array.from({ length: alternatives }, (_, index) =>
     newCanvas({
-      text: null,
+      context: null,
       width,
       mask,
       blocks: { length: 1, offset: 0 },
@@ -61,8 +61,8 @@ export async function writeMiddles(
       healed,
     }),
   );
-  const predict: Predict = async (open) => {
-    const logits = await next(open.map(({ canvas: { tokens, forwards } }) => [...tokens.subarray(0, forwards)]));
+  const predict: Predict = async (masked) => {
+    const logits = await next(masked.map(({ canvas: { tokens, forwards } }) => [...tokens.subarray(0, forwards)]));
     return logits.map((row) => [row]);
   };
   const lineEnds = singleLine ? newlineTokens(tokenizer) : new Set<number>();

@@ -1,3 +1,4 @@
+import { byteLevel, bytePairJson, inSequence, splitAt } from './byte-pair-json.ts';
 import type { TokenizerFiles } from './tokenizer.ts';
 
 /**
@@ -166,36 +167,16 @@ const byteSymbols: readonly string[] = (() => {
 })();
 
 function tokenizerFiles(tokens: readonly string[], merges: readonly [string, string][]): TokenizerFiles {
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   return {
-    tokenizer: {
-      version: '1.0',
-      truncation: null,
-      padding: null,
-      added_tokens: Object.values(specialNames).map((content, id) => ({ id, content, ...flags })),
+    tokenizer: bytePairJson({
+      addedTokens: Object.values(specialNames).map((content, id) => ({ id, content, special: true })),
       normalizer: null,
-      pre_tokenizer: {
-        type: 'Sequence',
-        pretokenizers: [
-          { type: 'Split', pattern: { Regex: pieceOfCode }, behavior: 'Isolated', invert: false },
-          { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
-        ],
-      },
-      post_processor: null,
-      decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
-      model: {
-        type: 'BPE',
-        dropout: null,
-        unk_token: null,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: null,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: false,
-        vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-        merges,
-      },
-    },
+      preTokenizer: inSequence(splitAt(pieceOfCode), byteLevel()),
+      postProcessor: null,
+      decoder: byteLevel(),
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges,
+    }),
     config: {
       tokenizer_class: 'PreTrainedTokenizerFast',
       pad_token: specialNames.pad,

@@ -7,3 +7,16 @@ export interface Query {
   /** Tokens of the suffix, after the canvas; default: none. */
   readonly suffix?: number;
 }
+
+/** The tokens of a whole sequence: prompt, canvas and suffix. */
+export function joinTokens(
+  prompt: ArrayLike<number>,
+  canvas: ArrayLike<number>,
+  suffix: ArrayLike<number>,
+): Int32Array {
+  const tokens = new Int32Array(prompt.length + canvas.length + suffix.length);
+  tokens.set(prompt);
+  tokens.set(canvas, prompt.length);
+  tokens.set(suffix, prompt.length + canvas.length);
+  return tokens;
+}

@@ -19,14 +19,14 @@ export interface RowSplit {
 const heldOutShare = 1 / 8;
 /** Neither of them takes more than this share, so that small files keep enough rows for training. */
 const maxShare = 1 / 4;
-/** Different problems that are needed for a validation part, and for a test part beside it. */
+/** Numbers of different problems that are needed for a validation part, and for a test part in addition. */
 const minForValidation = 3;
-const minForTest = 6;
+export const minForTest = 6;
 
 /**
  * Splits rows by content. `rows` has the digests of each row's content keys (16 hexadecimal digits each); rows that share
- * a key form a group, which stays in one part. A group's part follows from a hash of its content, whatever rows are
- * beside it: the lowest eighth of the hash range is for validation, the highest for testing. If that leaves a part of a
+ * a key form a group, which stays in one part. A group's part follows from a hash of its content, whatever other rows there
+ * are: the lowest eighth of the hash range is for validation, the highest for testing. If that leaves a part of a
  * large enough file empty, the group with the nearest hash fills it, so that only in small files a new row can move
  * another one.
  */
@@ -47,7 +47,7 @@ export function splitByContent(rows: readonly (readonly string[])[]): RowPart[] 
 interface Group {
   /** In [0, 1). */
   readonly hash: number;
-  /** Places of its rows. */
+  /** Indices of its rows. */
   readonly rows: number[];
 }
 

@@ -43,7 +43,7 @@ export class ControlWatch {
     if (this.#wantsStop()) this.stop();
   }
 
-  /** Tells the job to stop. */
+  /** Aborts the signal, so that the job stops. */
   stop(): void {
     if (this.signal.aborted) return;
     this.#controller.abort(new Interrupted('The run was stopped.'));
@@ -75,7 +75,7 @@ export class ControlWatch {
       const control = runControlSchema.parse(JSON.parse(readFileSync(runFile(this.#run.dir).control, 'utf8')));
       return control.want === 'stop' && control.id !== this.#run.status.control;
     } catch {
-      // There is no request, or none that can be read; `RunWriter.wish` reports that.
+      // There is no request, or none that can be read; `RunWriter.request` reports that.
       return false;
     }
   }

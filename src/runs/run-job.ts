@@ -11,22 +11,22 @@ export interface JobHooks {
   /** Aborted by SIGINT: the job saves what it can and throws `Interrupted`. */
   readonly signal?: AbortSignal | undefined;
   readonly onStart?: ((run: RunWriter) => void) | undefined;
-  /** Called whenever something is done inside a step or an evaluation: often, so the caller limits what it shows. */
+  /** Called whenever a part of a step or of an evaluation is done. This is often, so the caller limits what it shows. */
   readonly onActivity?: ((activity: RunActivity) => void) | undefined;
 }
 
-/** What long work inside a job needs: a way to be stopped and a way to tell how far it is. */
+/** What long work inside a job needs: a signal that stops it, and a function that reports its progress. */
 export interface WorkContext {
-  /** Check it between two engine runs, and pass it to what starts processes. */
+  /** Check it between two runs of an engine, and pass it to functions that start processes. */
   readonly signal: AbortSignal;
-  /** Tells what is being done; `eta` is the seconds left of the whole run, absent: as before. */
-  report(activity: RunActivity, eta?: number | null): void;
+  /** Reports what is being done. `eta` is the remaining seconds of the whole run; default: the last known value. */
+  reportProgress(activity: RunActivity, eta?: number | null): void;
 }
 
-/** For work that nobody watches and nobody stops. */
-export const unwatched: WorkContext = { signal: new AbortController().signal, report: () => undefined };
+/** The context of work outside a job: its signal never aborts, and its progress is not reported. */
+export const backgroundContext: WorkContext = { signal: new AbortController().signal, reportProgress: () => undefined };
 
-/** A job at work in its run directory. */
+/** A job that works in its run directory. */
 export interface RunningJob extends WorkContext {
   readonly run: RunWriter;
   /**
@@ -34,7 +34,7 @@ export interface RunningJob extends WorkContext {
    * stop.
    */
   betweenSteps(save?: () => Promise<void>): Promise<void>;
-  /** Notes something in `log.txt` that the user should know, and shows it where the job was started. */
+  /** Writes a warning to `log.txt`, and shows it where the job was started. */
   warn(text: string): Promise<void>;
 }
 
@@ -66,7 +66,7 @@ export async function runJob<Result>({ location, hooks, work, dispose }: Job<Res
     const watch = new ControlWatch(run, hooks.signal);
     try {
       hooks.onStart?.(run);
-      const result = await work(running(run, watch, hooks));
+      const result = await work(runningJob(run, watch, hooks));
       await run.result(result);
       await run.log('Finished.');
       await watch.end();
@@ -94,12 +94,12 @@ async function open(location: JobLocation): Promise<RunWriter> {
   return run;
 }
 
-function running(run: RunWriter, watch: ControlWatch, hooks: Job<unknown>['hooks']): RunningJob {
+function runningJob(run: RunWriter, watch: ControlWatch, hooks: Job<unknown>['hooks']): RunningJob {
   const { signal } = watch;
   return {
     run,
     signal,
-    report(activity, eta = run.status.eta) {
+    reportProgress(activity, eta = run.status.eta) {
       run.activity(activity, eta);
       hooks.onActivity?.(activity);
       watch.look();
@@ -128,11 +128,11 @@ async function closeAfter(run: RunWriter, error: unknown, signal: AbortSignal): 
     await run.close('interrupted', `${sentence} Resume the run to continue.`);
     return new Interrupted(`${sentence} To continue, run \`${command}\`.`);
   }
-  // If another process took over the directory, the work may have ended by the signal that says so.
+  // If another process took over the directory, the work was interrupted by the signal, whose reason is the failure.
   const failure: unknown = isInterruption(error) ? signal.reason : error;
   const isExpected = failure instanceof UserError || !(failure instanceof Error);
   const text = isExpected ? messageOf(failure) : (failure.stack ?? failure.message);
-  // The failure itself is thrown; it may be that the disk is full.
+  // Writing to the log may fail too, for example if the disk is full. The first failure is the one to report.
   await run.log(`Failed: ${text}`).catch(() => undefined);
   await run.close('failed', failure);
   return failure;
@@ -141,12 +141,12 @@ async function closeAfter(run: RunWriter, error: unknown, signal: AbortSignal): 
 function stopMessage({ configuration, dir, status }: RunWriter): { sentence: string; command: string } {
   const { kind } = configuration;
   const { step, steps } = status;
-  const location: Partial<Record<RunKind, string>> = {
+  const progress: Partial<Record<RunKind, string>> = {
     evaluate: ` after ${step} of ${steps} answers`,
     discover: '; the results so far are kept',
   };
   return {
-    sentence: `Stopped${location[kind] ?? ` after step ${step}`}.`,
+    sentence: `Stopped${progress[kind] ?? ` after step ${step}`}.`,
     command: resumeCommand(configuration, dir),
   };
 }

@@ -155,9 +155,7 @@ function runPretraining(pretrainingJob: PretrainingJob): Promise<PretrainingResu
         progress,
         steps,
         timeLimit: null,
-        evaluateEvery: settings.evaluate_every,
-        checkpointEvery: settings.checkpoint_every,
-        keepCheckpoints: settings.keep_checkpoints,
+        schedule: settings,
         hooks,
       });
       const { dir, configuration } = job.run;

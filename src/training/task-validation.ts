@@ -3,7 +3,7 @@ import { evaluate } from '../evaluation/evaluate.ts';
 import { reportAnswers } from '../evaluation/report-answers.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Evaluation } from '../protocol/events.ts';
-import { unwatched, type WorkContext } from '../runs/run-job.ts';
+import { backgroundContext, type WorkContext } from '../runs/run-job.ts';
 import type { Task } from '../tasks/task.ts';
 
 export interface ValidationProblems {
@@ -19,7 +19,7 @@ export async function evaluateOnTasks(
   model: LanguageModel,
   validation: readonly ValidationProblems[],
   problems: number,
-  context: WorkContext = unwatched,
+  context: WorkContext = backgroundContext,
 ): Promise<Evaluation> {
   const results = [];
   for (const { task, rows } of validation)

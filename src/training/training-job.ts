@@ -26,7 +26,7 @@ export interface TrainingMethod {
    * signal's reason, and making the same step later gives the same result. After that it completes the step.
    */
   step(step: number, context?: WorkContext): Promise<TrainedStep>;
-  /** Evaluates the current weights; absent: the job has no evaluations between its steps. */
+  /** Evaluates the current weights; absent: the job is not evaluated between its steps. */
   evaluate?(context?: WorkContext): Promise<Evaluation>;
   /** State that the method keeps between steps in addition to weights and optimiser; stored in checkpoints. */
   state?(): Promise<ReadonlyMap<string, HostTensor>>;
@@ -45,6 +45,15 @@ export interface TrainingHooks extends JobHooks {
   readonly onWarning?: ((text: string) => void) | undefined;
 }
 
+/** The settings of a run that say when it is evaluated and saved. */
+export interface TrainingSchedule {
+  /** Steps between two evaluations, and between two checkpoints; 0: only at the beginning and the end. */
+  readonly evaluate_every: number;
+  readonly checkpoint_every: number;
+  /** How many recent checkpoints to keep, in addition to the best; default: 3. */
+  readonly keep_checkpoints?: number;
+}
+
 export interface TrainingJob {
   readonly job: RunningJob;
   readonly model: LanguageModel;
@@ -55,11 +64,7 @@ export interface TrainingJob {
   readonly steps: number | null;
   /** Seconds of training in all, without evaluations and checkpoints; null: no limit. */
   readonly timeLimit: number | null;
-  /** Steps between two evaluations, and between two checkpoints; 0: only at the beginning and the end. */
-  readonly evaluateEvery: number;
-  readonly checkpointEvery: number;
-  /** How many recent checkpoints to keep, in addition to the best; absent: 3. */
-  readonly keepCheckpoints?: number;
+  readonly schedule: TrainingSchedule;
   readonly hooks?: Pick<TrainingHooks, 'onStep' | 'onEvaluation'>;
 }
 
@@ -93,17 +98,18 @@ class TrainingLoop {
   }
 
   async run(): Promise<TrainingProgress> {
-    const { job, evaluateEvery, checkpointEvery } = this.#training;
+    const { job, schedule } = this.#training;
     await job.run.progress(this.#progress.step, null);
     try {
       // The evaluation of a resumed step is missing if the run was stopped during it.
-      if (this.#progress.step === 0 || this.#isDue(evaluateEvery)) await this.#evaluate();
+      if (this.#progress.step === 0 || this.#isDue(schedule.evaluate_every)) await this.#evaluate();
       for (;;) {
         await job.betweenSteps(() => this.#save());
         if (this.#isDone()) break;
         if (!(await this.#step())) break;
-        if (this.#isDue(evaluateEvery)) await this.#evaluate();
-        if (this.#isDue(checkpointEvery) || this.#progress.best?.step === this.#progress.step) await this.#save();
+        if (this.#isDue(schedule.evaluate_every)) await this.#evaluate();
+        if (this.#isDue(schedule.checkpoint_every) || this.#progress.best?.step === this.#progress.step)
+          await this.#save();
       }
       await this.#evaluate();
       await this.#save({ evenFirst: true });
@@ -134,12 +140,12 @@ class TrainingLoop {
     const elapsed = () => (performance.now() - begin) / 1000;
     const deadline = new StepDeadline(job.signal, timeLimit === null ? null : timeLimit - seconds);
     try {
-      const report: WorkContext['report'] = (activity) => {
+      const reportProgress: WorkContext['reportProgress'] = (activity) => {
         deadline.look();
         const text = `step ${step}: ${activity.text}`;
-        job.report({ ...activity, text }, this.#secondsLeft(before, seconds + elapsed(), activity.eta));
+        job.reportProgress({ ...activity, text }, this.#secondsLeft(before, seconds + elapsed(), activity.eta));
       };
-      const made = await method.step(step, { signal: deadline.signal, report });
+      const made = await method.step(step, { signal: deadline.signal, reportProgress });
       await this.#record(step, made, elapsed());
       return true;
     } catch (error) {
@@ -203,7 +209,10 @@ class TrainingLoop {
     const { step, best } = this.#progress;
     if (!method.evaluate || this.#evaluated === step) return;
     await job.run.log(`Evaluating on validation problems after step ${step}.`);
-    const evaluation = await method.evaluate({ signal: job.signal, report: (activity) => job.report(activity) });
+    const evaluation = await method.evaluate({
+      signal: job.signal,
+      reportProgress: (activity) => job.reportProgress(activity),
+    });
     await job.run.append({ step, time: Date.now() / 1000, evaluation });
     this.#evaluated = step;
     await job.run.log(`Evaluated: ${shownMetrics(evaluation)}.`);
@@ -220,8 +229,11 @@ class TrainingLoop {
   async #save({ evenFirst = false } = {}): Promise<void> {
     const { step } = this.#progress;
     if (step === 0 && !evenFirst) return;
-    if (this.#saved === step) await noteProgress(this.#training.job.run.dir, this.#progress);
-    else await saveCheckpoint({ ...this.#training, run: this.#training.job.run, progress: this.#progress });
+    const { job, model, method, schedule } = this.#training;
+    const { keep_checkpoints: keep } = schedule;
+    const state = { run: job.run, model, method, progress: this.#progress };
+    if (this.#saved === step) await noteProgress(job.run.dir, this.#progress);
+    else await saveCheckpoint({ ...state, ...(keep === undefined ? {} : { keepCheckpoints: keep }) });
     this.#saved = step;
   }
 }

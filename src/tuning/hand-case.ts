@@ -34,29 +34,29 @@ export function parseHandCase(
       `${file}: ${parsed.error.issues[0]!.path.join('.') || 'the case'} is wrong (${parsed.error.issues[0]!.message}).`,
     );
   const { prompt, completions, rewards, masks } = parsed.data;
-  const foreign = [prompt, ...completions].flat().find((id) => id >= vocabulary);
-  if (foreign !== undefined)
-    throw new UserError(`${file}: token ${foreign} is beyond the model's vocabulary of ${vocabulary}.`);
+  const unknownToken = [prompt, ...completions].flat().find((id) => id >= vocabulary);
+  if (unknownToken !== undefined)
+    throw new UserError(`${file}: token ${unknownToken} is beyond the model's vocabulary of ${vocabulary}.`);
   if (rewards.length !== completions.length || masks.length !== completions.length)
     throw new UserError(
-      `${file}: ${completions.length} completions come with ${rewards.length} rewards and ${masks.length} lists of masks; give one of each.`,
+      `${file}: ${completions.length} completions come with ${rewards.length} rewards and ${masks.length} lists of masks; give one of each for every completion.`,
     );
   const samples = masks[0]!.length;
-  masks.forEach((own, j) => {
-    if (own.length !== samples)
+  masks.forEach((ofCompletion, j) => {
+    if (ofCompletion.length !== samples)
       throw new UserError(
-        `${file}: masks.${j} has ${own.length} masks and masks.0 has ${samples}; give each completion as many.`,
+        `${file}: masks.${j} has ${ofCompletion.length} masks and masks.0 has ${samples}; give every completion the same number.`,
       );
-    own.forEach((mask, s) => {
+    ofCompletion.forEach((mask, s) => {
       const completion = completions[j]!;
       const whole = prompt.length + completion.length;
       if (mask.length !== whole)
         throw new UserError(
-          `${file}: masks.${j}.${s} covers ${mask.length} tokens, and prompt and completion have ${whole}.`,
+          `${file}: masks.${j}.${s} covers ${mask.length} tokens, and prompt and completion have ${whole}; give a value for each token.`,
         );
       if (!mask.slice(prompt.length, prompt.length + textLength(completion, eos)).includes(1))
         throw new UserError(
-          `${file}: masks.${j}.${s} masks nothing of the completion's text, so it tells nothing; mask a token of it.`,
+          `${file}: masks.${j}.${s} masks nothing of the completion's text, so the loss is undefined; mask at least one of its tokens.`,
         );
     });
   });
@@ -85,15 +85,15 @@ export async function lossOfCase(
   const scored = completions.map(
     (completion, j): ScoredCompletion => ({
       prompt: Int32Array.from(prompt),
-      completion: Int32Array.from(completion),
+      tokens: Int32Array.from(completion),
       length: textLength(completion, eos),
       advantage: advantages[j] as number,
     }),
   );
-  const samples = masks.map((own) => own.map((bits) => Uint8Array.from(bits)));
+  const samples = masks.map((ofCompletion) => ofCompletion.map((bits) => Uint8Array.from(bits)));
   if (!objective.fromMasks)
     throw new UsageError(
-      `${objective.name} is not a function of masks and rewards alone, so a case does not say its loss; take another objective.`,
+      `${objective.name} is not a function of masks and rewards alone, so its loss cannot be computed from a case; choose another objective.`,
     );
   const { batch, logp } = objective.fromMasks(scored, samples, settings, { mask, pad });
   const trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), 1));

@@ -1,4 +1,4 @@
-import type { Overwritten } from '../diffusion/canvas.ts';
+import type { TokenPrediction } from '../diffusion/canvas.ts';
 import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
 import { prefixConstraints } from '../diffusion/token-healing.ts';
 import { betweenSteps, gapOf, readCompletion, splitPrompt } from '../evaluation/answers.ts';
@@ -14,7 +14,7 @@ export interface RolloutJob {
   readonly task: string;
   readonly row: unknown;
   readonly prompt: string;
-  /** The text after the completion, for models that fill gaps; absent: none. */
+  /** The text after the completion, for models that fill gaps; default: empty. */
   readonly suffix?: string;
   /** Number of updates that the policy had before this step. */
   readonly policyVersion: number;
@@ -29,14 +29,15 @@ export interface Rollout extends InfillContext {
   readonly confidence: Float32Array;
   readonly entropy: Float32Array;
   readonly forwards: number;
-  /** The end of the prompt that the first tokens repeat (token healing); absent: none. */
+  /** The healed prefix: the end of the prompt that the first tokens spell again; default: empty. */
   readonly healed?: string;
-  /** Number of tokens after the end of the middle, which the model did not choose; absent: 0. */
+  /** Number of tokens after the end of the middle, which are set without a prediction; default: 0. */
   readonly forcedTokens?: number;
   /** Tokens that were replaced because the end of the middle was revealed to their left. */
-  readonly overwritten?: readonly Overwritten[];
+  readonly overwritten?: readonly TokenPrediction[];
   /** Tokens up to and including the first end of text. */
   readonly length: number;
+  /** The completion's text, without the healed prefix. */
   readonly completion: string;
   /** The edits made after the draft, if any; `tokens` are then those after the last edit. */
   readonly edits?: readonly Edit[];
@@ -52,7 +53,7 @@ export interface Edit {
 }
 
 /** Progress and cancellation of a batch of rollouts. */
-export interface RolloutWatch {
+export interface RolloutHooks {
   /** Checked between two denoising steps; if it is aborted, its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
   /** Called before each denoising step with the share of completed steps, 0 to 1. */
@@ -63,7 +64,7 @@ export interface RolloutWatch {
 export async function generateRollouts(
   model: LanguageModel,
   jobs: readonly RolloutJob[],
-  watch: RolloutWatch = {},
+  hooks: RolloutHooks = {},
 ): Promise<Rollout[]> {
   const { decoding } = jobs[0]!;
   const promptOf = memoize((prompt) => splitPrompt(model, prompt, model.generation.prompt_format, decoding));
@@ -73,7 +74,7 @@ export async function generateRollouts(
     suffixes: jobs.map(({ suffix = '' }) => suffixOf(suffix)),
     seeds: jobs.map(({ seed }) => seed),
     options: decoding,
-    checkCancelled: betweenSteps(decoding, watch),
+    checkCancelled: betweenSteps(decoding, hooks),
     ...gapOf(
       model,
       decoding,
@@ -122,8 +123,8 @@ export interface GenerationPlan {
 }
 
 /**
- * Generates completions in chunks, and scores each chunk while the next is generated. Both results are in the order of
- * the jobs. On a failure or cancellation, all scoring is cancelled, and the error is thrown after everything has ended.
+ * Generates completions in chunks, and scores each chunk while the next is generated. Rollouts and rewards are in the
+ * order of the jobs; `rewards` waits until all are scored. On a failure or cancellation, all scoring is cancelled, and the error is thrown after everything has ended.
  */
 export async function generateAndScore({ jobs, chunkSize, generate, score, signal }: GenerationPlan) {
   const rollouts: Rollout[] = [];

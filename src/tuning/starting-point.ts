@@ -18,12 +18,12 @@ import { Random } from '../platform/random.ts';
 import type { FullTuningSettings } from './settings.ts';
 
 /** The settings that determine which weights are trained. */
-type AdapterSettings = Pick<FullTuningSettings, 'adapter' | (typeof ofAdapters)[number]>;
+type AdapterSettings = Pick<FullTuningSettings, 'adapter' | (typeof adapterSettings)[number]>;
 
-const ofAdapters = ['lora_r', 'lora_alpha', 'lora_target_modules', 'base_precision'] as const;
+const adapterSettings = ['lora_r', 'lora_alpha', 'lora_target_modules', 'base_precision'] as const;
 
 /** SPG's rank and alpha (arXiv 2510.09541, hyper-parameters): 128 and 64, on all seven projections. */
-const paper = { rank: 128, alphaPerRank: 0.5 };
+const paperAdapter = { rank: 128, alphaPerRank: 0.5 };
 
 /**
  * The adapter that a run on `model` trains, according to its settings; null: the run trains all weights.
@@ -67,7 +67,7 @@ export async function startingPoint(
 
 function checkSettings(settings: AdapterSettings): void {
   if (settings.adapter !== 'none') return;
-  for (const name of ofAdapters)
+  for (const name of adapterSettings)
     if (settings[name] !== null)
       throw new UsageError(`Setting ${name} needs an adapter, but this run trains all weights; add adapter=lora.`);
 }
@@ -75,30 +75,30 @@ function checkSettings(settings: AdapterSettings): void {
 /** The adapter that the settings describe, with defaults for missing values. */
 function loraOf(settings: AdapterSettings, config: ModelConfig): LoraShape {
   const targets = targetsOf(settings) ?? loraTargets;
-  const most = largestRank(config, targets);
-  const rank = settings.lora_r ?? Math.min(paper.rank, most);
-  if (rank > most)
+  const maxRank = largestRank(config, targets);
+  const rank = settings.lora_r ?? Math.min(paperAdapter.rank, maxRank);
+  if (rank > maxRank)
     throw new UsageError(
-      `Setting lora_r = ${rank} is larger than ${most}, the rank of the smallest projection; set at most ${most}.`,
+      `Setting lora_r = ${rank} is larger than ${maxRank}, the rank of the smallest projection; set at most ${maxRank}.`,
     );
-  return { rank, alpha: settings.lora_alpha ?? paper.alphaPerRank * rank, targets };
+  return { rank, alpha: settings.lora_alpha ?? paperAdapter.alphaPerRank * rank, targets };
 }
 
 /** Throws if the settings describe an adapter that differs from the model's. */
 function assertSameAdapter(settings: AdapterSettings, { rank, alpha, targets, base }: AdapterConfig): void {
   const requested = { ...settings, lora_target_modules: targetsOf(settings) };
-  const own = { lora_r: rank, lora_alpha: alpha, lora_target_modules: targets, base_precision: base.precision };
-  for (const [name, current] of Object.entries(own)) {
-    const value = requested[name as keyof typeof own];
-    if (value !== null && String(value) !== String(current))
+  const current = { lora_r: rank, lora_alpha: alpha, lora_target_modules: targets, base_precision: base.precision };
+  for (const [name, existing] of Object.entries(current)) {
+    const value = requested[name as keyof typeof current];
+    if (value !== null && String(value) !== String(existing))
       throw new UsageError(
-        `Setting ${name} = ${value}: the model's adapter has ${current}; leave the setting out, or start from the base.`,
+        `Setting ${name} = ${value}: the model's adapter has ${existing}; leave the setting out, or start from the base.`,
       );
   }
 }
 
-function targetsOf({ lora_target_modules: given }: AdapterSettings) {
-  if (given === null) return null;
-  const names = typeof given === 'string' ? given.split(',').map((name) => name.trim()) : given;
+function targetsOf({ lora_target_modules: requested }: AdapterSettings) {
+  if (requested === null) return null;
+  const names = typeof requested === 'string' ? requested.split(',').map((name) => name.trim()) : requested;
   return parseTargets(names, (why) => new UsageError(`Setting lora_target_modules: ${why}`));
 }

@@ -10,6 +10,23 @@ export interface StepTimes {
   readonly 'time/update': number;
 }
 
+/** Measures the phases of a step, which follow each other. */
+export class PhaseTimes {
+  readonly #seconds = { 'time/rollout': 0, 'time/reward': 0, 'time/update': 0 };
+  #begin = performance.now();
+
+  /** Ends a phase; the next one begins now. */
+  end(phase: keyof StepTimes): void {
+    const now = performance.now();
+    this.#seconds[phase] = (now - this.#begin) / 1000;
+    this.#begin = now;
+  }
+
+  all(): StepTimes {
+    return { ...this.#seconds };
+  }
+}
+
 export interface StepPlan {
   /** Number of completions of the step. */
   readonly completions: number;
@@ -40,7 +57,7 @@ export function relativeUpdateCost(
  * after the first step, from the times of the previous step.
  */
 export class StepProgress {
-  readonly #report: WorkContext['report'];
+  readonly #report: WorkContext['reportProgress'];
   readonly #plan: StepPlan;
   readonly #begin = performance.now();
   #generated = 0;
@@ -50,7 +67,7 @@ export class StepProgress {
   #rolloutsDone: number | null = null;
   #updateBegan: number | null = null;
 
-  constructor(report: WorkContext['report'], plan: StepPlan) {
+  constructor(report: WorkContext['reportProgress'], plan: StepPlan) {
     this.#report = report;
     this.#plan = plan;
   }
@@ -63,7 +80,7 @@ export class StepProgress {
     const rollouts = done > 0 ? elapsed / done : (previous?.['time/rollout'] ?? null);
     const after = rollouts === null ? 0 : (previous?.['time/update'] ?? rollouts * updateCost);
     const left = rollouts === null ? null : Math.max(0, rollouts - elapsed) + (previous?.['time/reward'] ?? 0) + after;
-    this.#tell(this.#counts(), left);
+    this.#reportCounts(this.#counts(), left);
   }
 
   generated(batch: number): void {
@@ -91,14 +108,14 @@ export class StepProgress {
   /** Reports that the update is being prepared. */
   preparing(): void {
     this.#updateBegan = performance.now();
-    this.#tell([], this.#updateSeconds(), 'preparing the update');
+    this.#reportCounts([], this.#updateSeconds(), 'preparing the update');
   }
 
   /** Reports that `done` of the `total` batches of all updates are done. */
   updating(done: number, total: number): void {
     const elapsed = seconds(this.#updateBegan ?? this.#begin);
     const left = done > 0 ? (elapsed * (total - done)) / done : Math.max(0, this.#updateSeconds() - elapsed);
-    this.#tell([{ name: 'update batches', done, total }], left);
+    this.#reportCounts([{ name: 'update batches', done, total }], left);
   }
 
   /** Reports the number of known rewards. Before all rollouts are complete, `generating` reports instead. */
@@ -109,7 +126,7 @@ export class StepProgress {
     // Scoring overlaps with the rollouts, so the time since the beginning of the step counts.
     const byCount = this.#scored > 0 ? (seconds(this.#begin) * (completions - this.#scored)) / this.#scored : null;
     const left = previous ? Math.max(0, previous['time/reward'] - elapsed) : byCount;
-    this.#tell(this.#counts(), left === null ? null : left + this.#updateSeconds());
+    this.#reportCounts(this.#counts(), left === null ? null : left + this.#updateSeconds());
   }
 
   #updateSeconds(): number {
@@ -126,7 +143,7 @@ export class StepProgress {
     ];
   }
 
-  #tell(counts: readonly ActivityCount[], eta: number | null, text?: string): void {
+  #reportCounts(counts: readonly ActivityCount[], eta: number | null, text?: string): void {
     const counted = counts.map(({ name, done, total }) => `${name} ${done} of ${total}`).join(', ');
     this.#report({ text: text ?? counted, counts, eta });
   }

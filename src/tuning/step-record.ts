@@ -35,7 +35,7 @@ function infillingRecord({
       width: tokens.length,
       healedPrefix: healed,
       forcedTokens,
-      ...(overwritten ? { overwritten: [...overwritten] } : {}),
+      ...(overwritten ? { overwritten: overwritten.map(({ entropy: _, ...token }) => token) } : {}),
     },
   };
 }

@@ -9,7 +9,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import { findFunctions, hasFunctions, longestBody, type SourceFunction, withoutBody } from '../syntax/functions.ts';
 import { languageOf } from '../syntax/trees.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
-import type { Coverage } from './report.ts';
+import type { Coverage } from './harness-report.ts';
 import { runTests } from './run-tests.ts';
 import { findRunner } from './runners/find-runner.ts';
 import type { TestRunner } from './runners/runner.ts';

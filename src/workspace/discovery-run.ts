@@ -48,7 +48,7 @@ export async function startDiscovery(
         onProgress: (done, total, what) => {
           onProgress?.(done, total, what);
           void job.run.progress(done, null).catch(() => undefined);
-          job.report({ text: `${what} ${done} of ${total}`, counts: [{ name: what, done, total }], eta: null });
+          job.reportProgress({ text: `${what} ${done} of ${total}`, counts: [{ name: what, done, total }], eta: null });
         },
         betweenFunctions: () => job.betweenSteps(),
       });

@@ -1,7 +1,7 @@
 import type { SandboxLimits } from '../sandbox/limits.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { stripTypes } from '../syntax/strip-types.ts';
-import { type Coverage, coverageOf, newNonce, verdictOf } from './report.ts';
+import { type Coverage, coverageOf, newNonce, verdictOf } from './harness-report.ts';
 import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Verdict } from './verdict.ts';

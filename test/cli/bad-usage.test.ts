@@ -78,7 +78,7 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
     ],
     [
       [...tune, '--set', 'adapter=lora', '--set', 'optimizer=muon'],
-      /^Setting optimizer = muon is for the layers' proj/,
+      /^Setting optimizer = muon trains the layers' proj/,
     ],
     [[...tune, '--objective', 'dispo', '--set', 'inner=ppo'], /^Unknown objective ppo; the objectives are /],
     [
@@ -89,7 +89,7 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
       [...tune, '--objective', 'dispo', '--set', 'inner=vrpo', '--set', 'reference=none'],
       /^vrpo needs a reference policy/,
     ],
-    [[...tune, '--set', 'temperature=0'], /^Setting temperature = 0 makes all completions of a group alike/],
+    [[...tune, '--set', 'temperature=0'], /^Setting temperature = 0 makes all completions of a group equal/],
     [[...tune, '--set', 'nosuch=1'], /^Unknown setting nosuch; the settings are prompts_per_step, /],
     [[...tune, '--set', 'steps'], /^--set steps: write it as NAME=VALUE/],
     [[...tune, '--set', 'reward=nosuch'], /^Unknown reward nosuch of sudoku4x4; it has reference, rules/],

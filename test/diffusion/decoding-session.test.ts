@@ -63,7 +63,7 @@ describe('a decoding session', () => {
       for (const positionsOf of [everywhere, (width: number) => [width - 1, 1], () => [2]]) {
         const { forwards } = model.work;
         const found = await session.logits(
-          opened.map((text, row) => ({ text, tokens: canvases[row]!, positions: positionsOf(text.width) })),
+          opened.map((context, row) => ({ context, tokens: canvases[row]!, positions: positionsOf(context.width) })),
         );
         assert.equal(model.work.forwards - forwards, texts.length, 'no context is read again');
         const expected = await model.logits(
@@ -99,9 +99,9 @@ describe('a decoding session', () => {
     session.dispose();
     session.dispose();
     assert.equal(model.context.open, 0);
-    assert.deepEqual(text.context!.cache, {}, 'keys and values are gone');
+    assert.deepEqual(text.keysAndValues!.cache, {}, 'keys and values are gone');
     await assert.rejects(session.open({ prompt: [4], width: 3 }), /disposed/);
-    await assert.rejects(session.logits([{ text, tokens: new Int32Array(3), positions: [0] }]), /disposed/);
+    await assert.rejects(session.logits([{ context: text, tokens: new Int32Array(3), positions: [0] }]), /disposed/);
     await model.dispose();
   });
 
@@ -152,7 +152,7 @@ describe('decoding', () => {
     const model = await load({ attention: 'prefix-lm' });
     const told: number[] = [];
     const call = { prompts: [[4], [5]], seeds: [1, 2], options };
-    await denoise(model, { ...call, progress: (done, total) => told.push(done, total) });
+    await denoise(model, { ...call, onProgress: (done, total) => told.push(done, total) });
     assert.deepEqual(told, [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 2, 2]);
     const { forwards } = model.work;
     await assert.rejects(denoise(model, { ...call, signal: AbortSignal.abort(new Error('enough')) }), /enough/);
@@ -192,7 +192,7 @@ describe('decoding', () => {
             const session = new DecodingSession(model, { block: 2, refresh });
             const opened = await session.open(text);
             tokens[1] = token;
-            const [rows] = await session.logits([{ text: opened, tokens, positions: [1, 2, 4] }]);
+            const [rows] = await session.logits([{ context: opened, tokens, positions: [1, 2, 4] }]);
             logits.push(Float32Array.from(rows!.flatMap((row) => [...row])));
             session.dispose();
           }
@@ -221,7 +221,7 @@ describe('decoding', () => {
     );
     const text = await session.open({ prompt: [4, 5], width: 2 });
     const canvases = [Int32Array.of(2, 2), Int32Array.of(2, 2)];
-    const ask = () => session.logits(canvases.map((tokens) => ({ text, tokens, positions: [0, 1] })));
+    const ask = () => session.logits(canvases.map((tokens) => ({ context: text, tokens, positions: [0, 1] })));
     const first = await ask();
     canvases[0]![0] = 9;
     await ask();

@@ -366,7 +366,7 @@ describe('watching and cancelling', () => {
       prompts: [[9], [9]],
       seeds: [1, 2],
       options: options({ block: 3, steps: 4 }),
-      watch: (canvases) => {
+      onStep: (canvases) => {
         assert.equal(canvases.length, 2);
         seen.push([...canvases[0]!.tokens].map((token) => (token === mask ? '_' : token)).join(''));
       },

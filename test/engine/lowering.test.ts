@@ -40,7 +40,7 @@ const samples: Sample[] = Object.entries(cases).flatMap(([primitive, list]) =>
 const rows = 1000;
 samples.push({
   name: 'scatterAdd: many rows',
-  feeds: { positions: i32([3], [999, 7, 999]), updates: f32([3, 2], [1, 2, 3, 4, 5, 6]) },
+  feeds: { places: i32([3], [999, 7, 999]), updates: f32([3, 2], [1, 2, 3, 4, 5, 6]) },
   results: [scatterAdd(input('places', [3], 'i32'), input('updates', [3, 2]), rows)],
 });
 

@@ -74,10 +74,10 @@ const completions = () =>
       [[pb, end, end], 2],
       [[pb, q, end], 3],
     ] as const
-  ).map(([tokens, counted]) => {
-    const completion = Int32Array.from(tokens);
-    const constraints = prefixConstraints(completion, 'p', tokenizer, model.config.vocab_size);
-    return { prompt: prompt(), completion, length: counted, constraints };
+  ).map(([ids, counted]) => {
+    const tokens = Int32Array.from(ids);
+    const constraints = prefixConstraints(tokens, 'p', tokenizer, model.config.vocab_size);
+    return { prompt: prompt(), tokens, length: counted, constraints };
   });
 
 /** All masks of a text, each with the weight that makes the sum over its masked tokens the ELBO (LLaDA, equation 6). */
@@ -92,14 +92,14 @@ function everyMask(n: number): { readonly masked: number[]; readonly weight: num
 }
 
 /** The ELBO of a completion by enumeration: over all masks, with the constrained position renormalised. */
-async function enumerated({ completion, length: n }: ReturnType<typeof completions>[number]): Promise<number> {
+async function enumerated({ tokens, length: n }: ReturnType<typeof completions>[number]): Promise<number> {
   let sum = 0;
   for (const { masked, weight } of everyMask(n)) {
     // What follows the text is always masked.
-    const canvas = Array.from(completion, (token, i) => (masked.includes(i) || i >= n ? mask() : token));
+    const canvas = Array.from(tokens, (token, i) => (masked.includes(i) || i >= n ? mask() : token));
     for (const i of masked) {
       const row = await predicted(canvas, i, i === 0 ? [pa, pb] : everything());
-      sum += weight * (row[completion[i] as number] as number);
+      sum += weight * (row[tokens[i] as number] as number);
     }
   }
   return sum;
@@ -217,7 +217,7 @@ describe('the likelihood of a completion whose first token must spell a prefix',
         const { sequences } = await scoreSequences(evaluate, [stepSequence(rollout, step, mask())], {
           size: 1,
           pad: model.config.pad_token_id,
-          draw: shared,
+          sampling: shared,
         });
         // Replay the step: what was revealed then, by itself or before the end replaced it.
         const revealed = [

@@ -31,8 +31,8 @@ describe('the fixed point of a method', () => {
         );
       const target = [0, 1, 2, 3].map((letter) =>
         fitting.reduce((sum, index) => {
-          const { teacher, drawn } = tiltedTarget(rewards[index]!, { tilt_step, control_variate });
-          const own = teacher * posterior(letter, () => 1) + (texts[index]![0] === letter ? drawn : 0);
+          const { teacher, sampled } = tiltedTarget(rewards[index]!, { tilt_step, control_variate });
+          const own = teacher * posterior(letter, () => 1) + (texts[index]![0] === letter ? sampled : 0);
           return sum + (joint[index]! / mass) * own;
         }, 0),
       );

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
 import { Trainer } from '../../src/training/trainer.ts';
+import { enumerate } from '../../src/tuning/exact/enumerated-gradient.ts';
 import { EstimatorSetup, worldSettings } from '../../src/tuning/exact/estimators.ts';
-import { enumerate } from '../../src/tuning/exact/policy-gradient.ts';
 import { everyText, predictEverything } from '../../src/tuning/exact/world.ts';
 import { evalOnlyOptimizer } from '../../src/tuning/likelihoods/eval-only-optimizer.ts';
 import { objectives } from '../../src/tuning/objectives/registry.ts';
@@ -57,11 +57,10 @@ describe("the gradient of each objective's loss matches finite differences", () 
       const method = objective.begin(bed.run(settings));
       const jobs = bed.jobs(5, 0, 12);
       const rollouts = (await method.rollOut?.(jobs, 1)) ?? (await generateRollouts(bed.model, jobs));
-      const collected = bed.collect(rollouts, 6, 5, 0);
-      const round = await method.prepare(collected);
+      const updates = await method.prepare(bed.collect(rollouts, 6, 5, 0));
       // Slightly away from the old policy and the reference, so that ratios and divergences have non-zero gradients.
       await moved('lm_head.weight', 40, 0.05, async () => {
-        const { batches } = await round.update(0);
+        const { batches } = await updates.update(0);
         assert.ok(batches.length > 0);
         const trainer = new Trainer(bed.model, objective.loss, evalOnlyOptimizer);
         const gradients = await trainer.gradients(batches);

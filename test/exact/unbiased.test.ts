@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
 import type { Batch } from '../../src/training/trainer.ts';
-import {
-  dot,
-  EstimatorSetup,
-  everyEstimator,
-  letterReward,
-  Moments,
-  norm,
-  worldSettings,
-} from '../../src/tuning/exact/estimators.ts';
+import { EstimatorSetup, everyEstimator, letterReward, worldSettings } from '../../src/tuning/exact/estimators.ts';
+import { dot, Moments, norm } from '../../src/tuning/exact/moments.ts';
 import { canvasTokens, everyText, letterIds, predictEverything } from '../../src/tuning/exact/world.ts';
 import { weightedScores } from '../../src/tuning/likelihoods/score-losses.ts';
 import { sequenceBatch } from '../../src/tuning/likelihoods/scored-sequences.ts';
@@ -85,7 +78,7 @@ describe('unbiased estimates:', () => {
       changes: { branches, branch_weight: 0.5, inner: 'spg-positive' },
       steps: 1,
       draws: 400,
-      pick: ({ loss }) => loss === clippedLoss({ unit: 'sequence', penalty: 'k3', reading: 'drawn' }),
+      pick: ({ loss }) => loss === clippedLoss({ unit: 'sequence', penalty: 'k3', logProbs: 'sampling' }),
     });
     const predict = await predictEverything(bed.model, 'a', 3);
     const [prompt, canvas] = [bed.model.tokenizer.encode('a'), [-1, -1, -1]];
@@ -94,7 +87,7 @@ describe('unbiased estimates:', () => {
       const chance = Math.exp(text.reduce((sum, letter, position) => sum + logp[position]![letter]!, 0));
       const targets = Int32Array.from(text, (letter) => letterIds[letter]!);
       const weights = new Float32Array(3).fill(chance * letterReward(text));
-      return [{ seen: canvasTokens(prompt, canvas), prompt: prompt.length, targets, weights }];
+      return [{ tokens: canvasTokens(prompt, canvas), promptLength: prompt.length, targets, weights }];
     });
     const batch = sequenceBatch(sequences, bed.model.config.pad_token_id);
     const scale = { shape: [sequences.length], data: new Float32Array(sequences.length).fill(-1) };

@@ -80,9 +80,9 @@ async function everyWay(model: LanguageModel): Promise<Float32Array[]> {
   const session = new DecodingSession(model);
   const canvases = [];
   for (const row of rows) {
-    const text = await session.open({ prompt: row.tokens.subarray(0, 2), width: row.tokens.length - 2 });
+    const context = await session.open({ prompt: row.tokens.subarray(0, 2), width: row.tokens.length - 2 });
     const positions = row.positions.map((position) => position - 2);
-    canvases.push({ text, tokens: row.tokens.slice(2), positions });
+    canvases.push({ context, tokens: row.tokens.slice(2), positions });
   }
   const inSession = (await session.logits(canvases)).map((rows) => Float32Array.from(rows.flatMap((row) => [...row])));
   session.dispose();

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { judge } from '../../src/tasks/code/judge.ts';
 import { candidateProgram } from '../../src/tasks/code/program.ts';
 import { type CodeRow, codeRow } from '../../src/tasks/code/row.ts';
-import { verdictOf } from '../../src/workspace/report.ts';
+import { verdictOf } from '../../src/workspace/harness-report.ts';
 import { passRate, type Verdict } from '../../src/workspace/verdict.ts';
 import { type CleanMachine, cleanMachine } from './clean-machine.ts';
 

@@ -295,9 +295,10 @@ describe('a tuning run', () => {
   });
 
   it('ends at its time limit, and its last step counts', async () => {
-    const request = tinyTuning(model, { steps: null, timeLimit: 0.2 }, { lr_schedule: 'constant' });
+    // A step takes a few hundredths of a second, and less than the limit on a machine with much other work.
+    const request = tinyTuning(model, { steps: null, timeLimit: 1 }, { lr_schedule: 'constant' });
     const { dir, steps, seconds, checkpoint } = await startTuning(oneThread(), path.join(root, 'timed'), request);
-    assert.ok(steps >= 1 && seconds >= 0.2 && seconds < 5, `${steps} steps in ${seconds} s`);
+    assert.ok(steps >= 1 && seconds >= 1 && seconds < 30, `${steps} steps in ${seconds} s`);
     assert.ok(checkpoint.endsWith(`step-${String(steps).padStart(6, '0')}`));
     assert.equal((await readStatus(dir)).step, steps);
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type PretrainingRequest, pretrainingSettings } from '../../src/training/pretrain.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
-import type { TuningRequest } from '../../src/tuning/tuning-run.ts';
+import type { TuningRequest } from '../../src/tuning/tuning-request.ts';
 
 export const temporaryFolder = (): Promise<string> => mkdtemp(path.join(tmpdir(), 'unmask-training-'));
 

@@ -52,8 +52,7 @@ async function train(changes: Partial<TrainingJob> = {}, hooks: TrainingHooks = 
       progress: freshProgress,
       steps: 7,
       timeLimit: null,
-      evaluateEvery: 0,
-      checkpointEvery: 0,
+      schedule: { evaluate_every: 0, checkpoint_every: 0 },
       hooks,
       ...changes,
     });
@@ -95,8 +94,7 @@ describe('the training loop', () => {
     const scores = [0.1, 0.2, 0.9, 0.3, 0.4, 0.5, 0.6, 0.7];
     let evaluations = 0;
     const { done, dir } = await trained({
-      evaluateEvery: 1,
-      checkpointEvery: 3,
+      schedule: { evaluate_every: 1, checkpoint_every: 3 },
       method: {
         step: async () => ({ metrics: {}, tokens: 1 }),
         evaluate: async () => scoreOf(scores[evaluations++]!),
@@ -112,7 +110,7 @@ describe('the training loop', () => {
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
     it(`stops at a metric of ${bad} and reports which, in which step, and what to do`, async () => {
       const { done, dir } = await train({
-        checkpointEvery: 2,
+        schedule: { evaluate_every: 0, checkpoint_every: 2 },
         method: { step: async (step) => ({ metrics: { loss: 1, grad_norm: step === 3 ? bad : 1 }, tokens: 1 }) },
       });
       const message = `Step 3 gave grad_norm = ${bad}, so the weights are lost; resume from the last checkpoint with a lower learning_rate.`;
@@ -129,9 +127,7 @@ describe('the training loop', () => {
     const scores = [0, 0, 9, 1, 2, 3, 4, 5];
     let evaluated = 0;
     const { dir } = await trained({
-      evaluateEvery: 1,
-      checkpointEvery: 1,
-      keepCheckpoints: 2,
+      schedule: { evaluate_every: 1, checkpoint_every: 1, keep_checkpoints: 2 },
       method: {
         step: async () => ({ metrics: {}, tokens: 1 }),
         evaluate: async () => scoreOf(scores[evaluated++] as number),

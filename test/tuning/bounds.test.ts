@@ -20,19 +20,19 @@ it("the gap is the mean of upper minus lower bound per token, in the paper's for
   const completions = Array.from({ length: 35 }, (_, index) => {
     const length = 1 + (index % 6);
     const tokens = Array.from({ length: 6 }, (_, i) => (i < length ? 4 + random.integer(15) : 0));
-    return { prompt: Int32Array.of(4, 5), completion: Int32Array.from(tokens), length, advantage: 0 };
+    return { prompt: Int32Array.of(4, 5), tokens: Int32Array.from(tokens), length, advantage: 0 };
   });
   const [beta, samples, seed] = [1.5, 3, 9];
-  const gaps = completions.map(({ prompt, completion, length }, index) => {
+  const gaps = completions.map(({ prompt, tokens, length }, index) => {
     const stream = new Random(seed, 'gap', index);
     const masks = Array.from({ length: samples }, () => {
       const { masked } = maskExactCount(length, stream);
-      return Array.from(completion, (_, i) => (i < length ? masked[i]! : 1));
+      return Array.from(tokens, (_, i) => (i < length ? masked[i]! : 1));
     });
     const logp = masks.map((bits) => {
-      const seen = [...prompt, ...Array.from(completion, (token, i) => (bits[i] ? mask : token))];
+      const seen = [...prompt, ...Array.from(tokens, (token, i) => (bits[i] ? mask : token))];
       const logits = referencePredictions(config, weights, seen);
-      return Array.from(completion, (token, i) => logProbability(logits[prompt.length + i]!, token));
+      return Array.from(tokens, (token, i) => logProbability(logits[prompt.length + i]!, token));
     });
     const { elbo, eubo } = referenceBounds({ length, logp, masks }, { estimator: 'paper', beta });
     return (eubo - elbo) / length;

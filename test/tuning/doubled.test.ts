@@ -15,7 +15,7 @@ const none: Loss = {
     throw new Error('every batch brings its own loss');
   },
 };
-const text = { prompt: Int32Array.of(4, 5), completion: Int32Array.of(6, 7, 8, 9), length: 4 };
+const text = { prompt: Int32Array.of(4, 5), tokens: Int32Array.of(6, 7, 8, 9), length: 4 };
 const mask = 2;
 let model: LanguageModel;
 let trainer: Trainer;
@@ -38,8 +38,8 @@ async function scores(view: View, block = 2): Promise<number[]> {
   return [...(await scoreSequences(evaluate, [[all]], { size: 1, pad: 0, batchOf })).tokens[0]!];
 }
 
-const doubled = (block: number, prompt = 2, random = new Random(1, 'doubled')) =>
-  doubledView(text, { prompt, block, mask_samples: 1, mask, pad: 0, random });
+const doubled = (block: number, promptLength = 2, random = new Random(1, 'doubled')) =>
+  doubledView(text, { promptLength, block, mask_samples: 1, mask, pad: 0, random });
 
 function assertAlike(found: readonly number[], expected: readonly number[], alike: readonly boolean[]): void {
   found.forEach((own, position) => {
@@ -54,7 +54,7 @@ function assertAlike(found: readonly number[], expected: readonly number[], alik
 describe('a completion twice in one row', () => {
   it('in one block equals the input of a prefix-lm decoder', async () => {
     const view = doubled(4);
-    const copy = Array.from(view.seen).slice(6);
+    const copy = Array.from(view.tokens).slice(6);
     const masked = [0, 0, ...copy.map((token) => Number(token === mask))];
     const plain = maskedView(text, masked, mask, () => 1);
     const { tokens } = await scoreSequences(evaluate, [[plain]], { size: 1, pad: 0, batchOf: sequenceBatch });
@@ -64,7 +64,7 @@ describe('a completion twice in one row', () => {
   it('lets a block attend to the clean text before it, but not to its own text or to other masked blocks', async () => {
     const view = doubled(2);
     const base = await scores(view);
-    const changed = (position: number) => ({ ...view, seen: Array.from(view.seen).with(position, 11) });
+    const changed = (position: number) => ({ ...view, tokens: Array.from(view.tokens).with(position, 11) });
     // Prompt at 0 and 1, clean text at 2 to 5, masked copy at 6 to 9.
     assertAlike(await scores(changed(2)), base, [true, true, false, false]);
     assertAlike(await scores(changed(4)), base, [true, true, true, true]);

@@ -8,7 +8,7 @@ import { sampleRecordSchema } from '../../src/runs/records.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { workspace } from '../../src/tasks/workspace/workspace.ts';
 import { checkObjective, objectiveByName } from '../../src/tuning/objectives/registry.ts';
-import { resolveSettings } from '../../src/tuning/policy-gradient.ts';
+import { resolveSettings } from '../../src/tuning/resolve-settings.ts';
 import { generateRollouts, type RolloutJob } from '../../src/tuning/rollouts.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';

@@ -4,10 +4,10 @@ import { sequenceBatches } from '../../src/tuning/likelihoods/sequence-update.ts
 import { clippedLoss } from '../../src/tuning/objectives/clipped-method.ts';
 
 it('padding of a batch has the score 0 like its other numbers, so that its ratio does not overflow', () => {
-  const loss = clippedLoss({ unit: 'sequence', penalty: 'k3', reading: 'model' });
+  const loss = clippedLoss({ unit: 'sequence', penalty: 'k3', logProbs: 'model' });
   const entries = Array.from({ length: 3 }, (_, index) => ({
     sequence: [
-      { seen: Int32Array.of(1, 2, 2), prompt: 1, targets: Int32Array.of(3, 4), weights: Float32Array.of(1, 2) },
+      { tokens: Int32Array.of(1, 2, 2), promptLength: 1, targets: Int32Array.of(3, 4), weights: Float32Array.of(1, 2) },
     ],
     values: { old: -200 - index, weights: 1 / 3 },
   }));

@@ -26,7 +26,7 @@ const programs = new Map<string, Promise<Executable>>();
 async function computed(given: readonly Given[], settings: ReferenceSettings) {
   const completions = given.map(({ prompt, length, advantage, logp }) => ({
     prompt: new Int32Array(prompt).fill(3),
-    completion: new Int32Array(logp[0]!.length).fill(4),
+    tokens: new Int32Array(logp[0]!.length).fill(4),
     length,
     advantage,
   }));

@@ -43,18 +43,18 @@ const load = (checkpoint: Checkpoint) => LanguageModel.load(oneThread(), checkpo
 
 /** Completions of two prompts of different lengths; the second and the last end early. */
 const completions: ScoredCompletion[] = [
-  { prompt: [4, 5], completion: [6, 7, 8, 3, 4], length: 5, advantage: 0.6 },
-  { prompt: [4, 5], completion: [6, 7, 1, 0, 0], length: 3, advantage: -0.6 },
-  { prompt: [5, 6, 7], completion: [3, 3, 3, 8, 1], length: 5, advantage: -0.2 },
-  { prompt: [5, 6, 7], completion: [8, 1, 0, 0, 0], length: 2, advantage: 0.2 },
-].map(({ prompt, completion, ...rest }) => ({
+  { prompt: [4, 5], tokens: [6, 7, 8, 3, 4], length: 5, advantage: 0.6 },
+  { prompt: [4, 5], tokens: [6, 7, 1, 0, 0], length: 3, advantage: -0.6 },
+  { prompt: [5, 6, 7], tokens: [3, 3, 3, 8, 1], length: 5, advantage: -0.2 },
+  { prompt: [5, 6, 7], tokens: [8, 1, 0, 0, 0], length: 2, advantage: 0.2 },
+].map(({ prompt, tokens, ...rest }) => ({
   prompt: Int32Array.from(prompt),
-  completion: Int32Array.from(completion),
+  tokens: Int32Array.from(tokens),
   ...rest,
 }));
 
 /** Three masks of each completion, as the estimator draws them. */
-const masks = completions.map(({ prompt, completion, length }, j) => {
+const masks = completions.map(({ prompt, tokens: completion, length }, j) => {
   const random = new Random(7, 'masks', j);
   return [0, 1, 2].map(() => {
     const mask = Uint8Array.from({ length: prompt.length + completion.length }, (_, position) =>
@@ -67,7 +67,7 @@ const masks = completions.map(({ prompt, completion, length }, j) => {
 
 function slowLoss({ config }: Checkpoint, weights: ReferenceWeights, settings: ReferenceSettings): number {
   return referenceLoss(
-    completions.map(({ prompt, completion, length, advantage }, j) => {
+    completions.map(({ prompt, tokens: completion, length, advantage }, j) => {
       const text = [...prompt, ...completion];
       return {
         length,

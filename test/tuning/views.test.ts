@@ -7,7 +7,7 @@ import { elboViews, oneStepView } from '../../src/tuning/likelihoods/elbo-views.
 import type { ScoredSequence } from '../../src/tuning/likelihoods/scored-sequences.ts';
 import {
   canvasIn,
-  openQuery,
+  maskedQuery,
   stateBefore,
   stepSequence,
   traceLength,
@@ -23,11 +23,11 @@ import { wd1Weights } from '../../src/tuning/objectives/wd1.ts';
 
 const mask = 9;
 /** A text of five tokens, four of which count, after a prompt of two. */
-const text = { prompt: Int32Array.of(1, 2), completion: Int32Array.of(3, 4, 5, 6, 7), length: 4 };
+const text = { prompt: Int32Array.of(1, 2), tokens: Int32Array.of(3, 4, 5, 6, 7), length: 4 };
 
 /** Positions of the text that are masked in a view. */
 const maskedIn = (sequence: ScoredSequence, view: number) =>
-  Array.from(sequence[view]!.seen).flatMap((token, position) => (token === mask ? [position - 2] : []));
+  Array.from(sequence[view]!.tokens).flatMap((token, position) => (token === mask ? [position - 2] : []));
 
 /** Mean weight of each token over many draws, summed over views. */
 function meanWeights(draw: (random: Random) => ScoredSequence, draws = 20_000): number[] {
@@ -56,13 +56,13 @@ describe('views', () => {
       complementaryViews(text, 4, mask, random),
       [oneStepView(text, { promptMasking: 0.5, mask, random })],
     ])
-      sequence.forEach(({ seen, weights, targets }, view) => {
-        assert.equal(seen[6], mask);
+      sequence.forEach(({ tokens, weights, targets }, view) => {
+        assert.equal(tokens[6], mask);
         const positions = maskedIn(sequence, view);
         weights.forEach((weight, position) => {
           if (weight !== 0) assert.ok(positions.includes(position) && position < text.length);
         });
-        assert.deepEqual(targets, text.completion);
+        assert.deepEqual(targets, text.tokens);
       });
   });
 
@@ -121,16 +121,16 @@ describe('views', () => {
     const random = new Random(5, 'one step');
     let masked = 0;
     for (let draw = 0; draw < 2000; draw++) {
-      const { seen, weights } = oneStepView(text, { promptMasking: 0.15, mask, random });
-      assert.deepEqual(Array.from(seen).slice(2), [mask, mask, mask, mask, mask]);
+      const { tokens, weights } = oneStepView(text, { promptMasking: 0.15, mask, random });
+      assert.deepEqual(Array.from(tokens).slice(2), [mask, mask, mask, mask, mask]);
       assert.deepEqual([...weights], [1, 1, 1, 1, 0]);
-      masked += Number(seen[0] === mask) + Number(seen[1] === mask);
+      masked += Number(tokens[0] === mask) + Number(tokens[1] === mask);
     }
     assert.ok(Math.abs(masked / 4000 - 0.15) < 0.02, String(masked));
   });
 
   it("of dtm are states of the decoder, with equal weights for the block's open positions", () => {
-    const whole = { prompt: text.prompt, completion: Int32Array.of(3, 4, 5, 6) };
+    const whole = { prompt: text.prompt, tokens: Int32Array.of(3, 4, 5, 6) };
     const counts = new Map<number, number>();
     const random = new Random(6, 'active');
     for (let draw = 0; draw < 4000; draw++) {
@@ -155,7 +155,7 @@ describe('views', () => {
   });
 
   it('of dtm follow the decoder if its last block is shorter', () => {
-    const short = { prompt: text.prompt, completion: text.completion };
+    const short = { prompt: text.prompt, tokens: text.tokens };
     const random = new Random(9, 'short');
     for (let draw = 0; draw < 300; draw++) {
       const open = maskedIn([activeBlockView(short, { block: 3 }, mask, random)], 0);
@@ -165,11 +165,11 @@ describe('views', () => {
   });
 
   it('of ebpo contain the text clean and masked, padded on the left, with the weights of a block ELBO', () => {
-    const options = { prompt: 4, block: 2, mask_samples: 1, mask, pad: 0 };
-    const { seen, absent, from } = doubledView(text, { ...options, random: new Random(7, 'doubled') });
-    assert.deepEqual([absent, from, seen.length], [2, 9, 14]);
-    assert.deepEqual(Array.from(seen).slice(0, 9), [0, 0, 1, 2, 3, 4, 5, 6, 7]);
-    assert.equal(seen[13], mask);
+    const options = { promptLength: 4, block: 2, mask_samples: 1, mask, pad: 0 };
+    const { tokens, leftPadding, firstTarget } = doubledView(text, { ...options, random: new Random(7, 'doubled') });
+    assert.deepEqual([leftPadding, firstTarget, tokens.length], [2, 9, 14]);
+    assert.deepEqual(Array.from(tokens).slice(0, 9), [0, 0, 1, 2, 3, 4, 5, 6, 7]);
+    assert.equal(tokens[13], mask);
     assertElbo(meanWeights((random) => [doubledView(text, { ...options, random })]));
   });
 });
@@ -177,24 +177,24 @@ describe('views', () => {
 describe('a decoding trace', () => {
   const rollout = {
     prompt: text.prompt,
-    tokens: text.completion,
+    tokens: text.tokens,
     revealedAt: Int32Array.of(1, 0, 2, 1, 3),
     entropy: Float32Array.of(0.2, 0.9, 1.5, 0.4, 0.1),
   } as Parameters<typeof stateBefore>[0];
 
   it('gives the canvas before each step, and the step as a sequence', () => {
     assert.equal(traceLength(rollout), 4);
-    assert.deepEqual([...stateBefore(rollout, 0, mask).seen], [1, 2, mask, mask, mask, mask, mask]);
-    assert.deepEqual([...stateBefore(rollout, 2, mask).seen], [1, 2, 3, 4, mask, 6, mask]);
+    assert.deepEqual([...stateBefore(rollout, 0, mask).tokens], [1, 2, mask, mask, mask, mask, mask]);
+    assert.deepEqual([...stateBefore(rollout, 2, mask).tokens], [1, 2, 3, 4, mask, 6, mask]);
     const [view] = stepSequence(rollout, 1, mask);
-    assert.deepEqual(Array.from(view!.seen), [1, 2, mask, 4, mask, mask, mask]);
+    assert.deepEqual(Array.from(view!.tokens), [1, 2, mask, 4, mask, mask, mask]);
     assert.deepEqual([...view!.weights], [1, 0, 0, 1, 0]);
   });
 
   it('has its prompt and suffix, which have no open positions', () => {
     const state = stateBefore({ ...rollout, suffix: Int32Array.of(7, mask) }, 2, mask);
-    assert.deepEqual([...state.seen], [1, 2, 3, 4, mask, 6, mask, 7, mask]);
-    const query = openQuery(state, mask);
+    assert.deepEqual([...state.tokens], [1, 2, 3, 4, mask, 6, mask, 7, mask]);
+    const query = maskedQuery(state, mask);
     assert.deepEqual([query.positions, query.canvas, query.suffix], [[4, 6], 2, 2]);
     assert.deepEqual([...canvasIn(query.tokens, query)], [3, 4, mask, 6, mask]);
   });
@@ -204,10 +204,22 @@ describe('a decoding trace', () => {
     assert.deepEqual(selectSteps(rollout, 9), [0, 1, 2, 3]);
   });
 
+  it('selects steps by the tokens that they predict: not by forced ones, and by those that were replaced', () => {
+    // Step 1 predicts the end of the middle at position 2; the two positions after it are forced, one of them over a token of step 0.
+    const ended = {
+      ...{ tokens: Int32Array.of(3, 4, 5, 5, 5), revealedAt: Int32Array.of(0, 2, 1, 1, 1), forcedTokens: 2 },
+      entropy: Float32Array.of(0.5, 0.25, 0.75, 0, 0),
+      overwritten: [{ position: 3, token: 7, revealedAt: 0, entropy: 1.5 }],
+    };
+    assert.deepEqual(selectSteps(ended, 1), [0], 'a mean of 1 over both of its predictions');
+    assert.deepEqual(selectSteps(ended, 2), [0, 1], 'a mean of 0.75 over its only prediction');
+    assert.deepEqual(selectSteps({ ...ended, overwritten: [] }, 1), [1]);
+  });
+
   it('of an edited text is that of its draft', () => {
     const before = Int32Array.of(8, 8, 8, 8, 8);
     const state = stateBefore({ ...rollout, edits: [{ before, positions: [0], tokens: [3] }] }, 2, mask);
-    assert.deepEqual([...state.seen], [1, 2, 8, 8, mask, 8, mask]);
+    assert.deepEqual([...state.tokens], [1, 2, 8, 8, mask, 8, mask]);
   });
 });
 
@@ -252,8 +264,8 @@ describe('a completion in its context', () => {
   const suffix = Int32Array.of(7, 8);
   it('has masks at its masked positions, and none in the context', () => {
     const masked = Uint8Array.of(0, 0, 1, 0, 1);
-    const row = applyMask({ prompt: Int32Array.of(1, 2), suffix, completion: Int32Array.of(3, 4, 5) }, masked, mask);
-    assert.deepEqual([[...row.seen], row.prompt, row.suffix], [[1, 2, mask, 4, mask, 7, 8], 2, 2]);
+    const row = applyMask({ prompt: Int32Array.of(1, 2), suffix, tokens: Int32Array.of(3, 4, 5) }, masked, mask);
+    assert.deepEqual([[...row.tokens], row.promptLength, row.suffixLength], [[1, 2, mask, 4, mask, 7, 8], 2, 2]);
   });
 
   it('is distinguished from the context in a batch', () => {

@@ -18,7 +18,7 @@ import { taskByName } from '../../tasks/registry.ts';
 import type { Task } from '../../tasks/task.ts';
 import { optimizerSettings } from '../../training/optimizer-settings.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
-import { startRecipe } from '../../tuning/start-recipe.ts';
+import { startSettings } from '../../tuning/start-settings.ts';
 import { superviseFor } from '../../tuning/supervised-control.ts';
 import { startTuning, type TuningResult } from '../../tuning/tuning-run.ts';
 import {
@@ -68,9 +68,9 @@ export function addStart(add: AddCommand): void {
       },
     )
       .addOption(wholeNumber('--seed <seed>', 'seed for problems, rollouts and masks', 0).default(0))
-      .addOption(wholeNumber('--steps <n>', 'maximum number of steps').default(startRecipe.steps))
-      .addOption(positiveNumber('--time-limit <seconds>', 'maximum seconds of tuning').default(startRecipe.timeLimit))
-      .addOption(wholeNumber('--problems <n>', 'held-out puzzles').default(startRecipe.problems))
+      .addOption(wholeNumber('--steps <n>', 'maximum number of steps').default(startSettings.steps))
+      .addOption(positiveNumber('--time-limit <seconds>', 'maximum seconds of tuning').default(startSettings.timeLimit))
+      .addOption(wholeNumber('--problems <n>', 'held-out puzzles').default(startSettings.problems))
       .option('--runs <folder>', 'folder for the run, the report and start.json (default: runs/ in this folder)'),
   );
 }
@@ -83,7 +83,7 @@ async function start(options: StartOptions, context: CommandContext): Promise<St
   const begin = performance.now();
   const engine = await chooseEngine(options);
   const base = await readCheckpoint(await resolveModel(bundledPuzzleModel));
-  const task = taskByName(startRecipe.task);
+  const task = taskByName(startSettings.task);
   const rows = task.heldOut!('test', options.problems);
   const measure = (model: LanguageModel) => evaluateOn(model, task, rows, context);
 
@@ -99,7 +99,7 @@ async function start(options: StartOptions, context: CommandContext): Promise<St
 
   heading(
     say,
-    `The control: ${duration(tuned.seconds)} more of supervised training on the base's ${startRecipe.control.labelled} labelled puzzles`,
+    `The control: ${duration(tuned.seconds)} more of supervised training on the base's ${startSettings.control.labelled} labelled puzzles`,
   );
   const { control, steps: controlSteps } = await superviseControl(
     engine,
@@ -159,8 +159,8 @@ function tune(
   { seed, steps, timeLimit }: StartOptions,
   context: CommandContext,
 ): Promise<TuningResult> {
-  const settings = tuningSettings.parse(startRecipe.settings);
-  const { task, objective } = startRecipe;
+  const settings = tuningSettings.parse(startSettings.settings);
+  const { task, objective } = startSettings;
   const model = bundledPuzzleModel;
   const request = { task, objective, model, seed, steps, timeLimit, settings, data: null, testProblems: 0 };
   return startTuning(engine, root, request, progressHooks(context));
@@ -174,7 +174,7 @@ async function superviseControl(
   { signal, progress }: CommandContext,
   measure: (model: LanguageModel) => Promise<EvaluationResult>,
 ) {
-  const { examples, batch, settings } = startRecipe.control;
+  const { examples, batch, settings } = startSettings.control;
   let shown = performance.now();
   const { model, steps } = await superviseFor(engine, base, {
     examples: (random) => examples(batch, random),

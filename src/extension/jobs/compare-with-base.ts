@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { UserError } from '../../platform/errors.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
+import { minForTest } from '../../protocol/row-split.ts';
 import { bestCheckpoint } from '../../runs/checkpoints.ts';
 import { readConfiguration } from '../../runs/directory.ts';
 import { isOver } from '../../runs/reader.ts';
@@ -62,7 +63,7 @@ export async function compareWithBase(
     );
   if (split && split.counts.test === 0)
     throw new UserError(
-      'The run has no test problems because its data are too few to keep some for testing. Add problems, tune again, then compare.',
+      `The run has no test problems on which both models could be compared: its data have ${split.rows.training.length + split.rows.validation.length} different problems, and at least ${minForTest} are needed. Add problems, tune again, then compare.`,
     );
   // Only problems that the run neither trained on nor used to choose its checkpoint.
   const part = split ? ['--split-of', tuned] : ['--held-out'];

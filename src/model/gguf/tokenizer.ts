@@ -1,42 +1,32 @@
 import { UserError } from '../../platform/errors.ts';
 import { qwenPieces } from '../byte-level-tokenizer.ts';
+import { byteLevel, bytePairJson, inSequence, splitAt } from '../byte-pair-json.ts';
 import { shown } from '../safetensors-header.ts';
 import type { TokenizerFiles } from '../tokenizer.ts';
 import type { Metadata } from './metadata.ts';
-
-const split = (pattern: string) => ({
-  type: 'Split',
-  pattern: { Regex: pattern },
-  behavior: 'Isolated',
-  invert: false,
-});
-const byteLevel = (use_regex: boolean) => ({
-  type: 'ByteLevel',
-  add_prefix_space: false,
-  trim_offsets: true,
-  use_regex,
-});
-const sequence = (...pretokenizers: readonly object[]) => ({ type: 'Sequence', pretokenizers });
 
 /** The normalization of a text and its split into pieces. Merges apply inside a piece. */
 interface Cutting {
   readonly normalizer: object | null;
   readonly pre_tokenizer: object;
-  /** Whether a piece that is in the vocabulary becomes that token, without applying merges. */
+  /** See `BytePairTokenizer.ignoreMerges`. */
   readonly ignore_merges?: boolean;
 }
 
-const gpt2: Cutting = { normalizer: null, pre_tokenizer: byteLevel(true) };
+const gpt2: Cutting = { normalizer: null, pre_tokenizer: byteLevel({ useRegex: true }) };
 /** As in GPT-2, but every digit is a piece: StarCoder, SmolLM, and Granite's code models. */
-const digitsApart: Cutting = { normalizer: null, pre_tokenizer: sequence(split('\\p{N}'), byteLevel(true)) };
+const digitsApart: Cutting = {
+  normalizer: null,
+  pre_tokenizer: inSequence(splitAt('\\p{N}'), byteLevel({ useRegex: true })),
+};
 const qwen2: Cutting = {
   normalizer: { type: 'NFC' },
-  pre_tokenizer: sequence(split(qwenPieces), byteLevel(false)),
+  pre_tokenizer: inSequence(splitAt(qwenPieces), byteLevel()),
 };
 /** As in Qwen2, but up to three digits are one piece, and text is not normalized. */
 const llama3: Cutting = {
   normalizer: null,
-  pre_tokenizer: sequence(split(qwenPieces.replace('|\\p{N}|', '|\\p{N}{1,3}|')), byteLevel(false)),
+  pre_tokenizer: inSequence(splitAt(qwenPieces.replace('|\\p{N}|', '|\\p{N}{1,3}|')), byteLevel()),
   ignore_merges: true,
 };
 
@@ -90,10 +80,9 @@ export function ggufTokenizer(metadata: Metadata): TokenizerFiles {
     const twice = tokens.find((token, id) => vocab.get(token) !== id) as string;
     throw new UserError(`${file} has the token ${shown(twice)} twice; convert the model again.`);
   }
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
-  const added = tokens.flatMap((content, id) => {
+  const addedTokens = tokens.flatMap((content, id) => {
     const special = kinds[id] === controlToken;
-    return special || kinds[id] === userDefinedToken ? [{ id, content, ...flags, special }] : [];
+    return special || kinds[id] === userDefinedToken ? [{ id, content, special }] : [];
   });
   const named: Record<string, string> = {};
   for (const [token, key] of Object.entries(namedTokens)) {
@@ -104,34 +93,23 @@ export function ggufTokenizer(metadata: Metadata): TokenizerFiles {
   }
   const beginsWith = metadata.flag('tokenizer.ggml.add_bos_token') ? named.bos_token : undefined;
   const template = metadata.text('tokenizer.chat_template');
+  const tokenizer = bytePairJson({
+    addedTokens,
+    normalizer: cutting.normalizer,
+    preTokenizer: cutting.pre_tokenizer,
+    postProcessor: beginsWith === undefined ? null : startingWith(beginsWith, vocab.get(beginsWith) as number),
+    decoder: byteLevel({ addPrefixSpace: true, useRegex: true }),
+    vocab: Object.fromEntries(vocab),
+    merges: metadata.texts('tokenizer.ggml.merges').map((merge) => pair(merge, metadata)),
+    ignoreMerges: cutting.ignore_merges ?? false,
+  });
   return {
-    tokenizer: {
-      version: '1.0',
-      truncation: null,
-      padding: null,
-      added_tokens: added,
-      normalizer: cutting.normalizer,
-      pre_tokenizer: cutting.pre_tokenizer,
-      post_processor: beginsWith === undefined ? null : startingWith(beginsWith, vocab.get(beginsWith) as number),
-      decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-      model: {
-        type: 'BPE',
-        dropout: null,
-        unk_token: null,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: null,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: cutting.ignore_merges ?? false,
-        vocab: Object.fromEntries(vocab),
-        merges: metadata.texts('tokenizer.ggml.merges').map((merge) => pair(merge, metadata)),
-      },
-    },
+    tokenizer,
     config: {
       tokenizer_class: 'PreTrainedTokenizerFast',
       clean_up_tokenization_spaces: false,
       ...named,
-      added_tokens_decoder: Object.fromEntries(added.map(({ id, ...entry }) => [id, entry])),
+      added_tokens_decoder: Object.fromEntries(tokenizer.added_tokens.map(({ id, ...entry }) => [id, entry])),
       ...(template === undefined ? {} : { chat_template: template }),
     },
   };

@@ -4,7 +4,7 @@ import { openSandbox } from '../../sandbox/open-sandbox.ts';
 import type { Sandbox, SandboxJob } from '../../sandbox/sandbox.ts';
 import { stripTypes } from '../../syntax/strip-types.ts';
 import { readHarness } from '../../workspace/harness.ts';
-import { newNonce, verdictOf } from '../../workspace/report.ts';
+import { newNonce, verdictOf } from '../../workspace/harness-report.ts';
 import { nodeToolchain, pythonToolchain } from '../../workspace/toolchains.ts';
 import { noCode, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';

@@ -10,7 +10,7 @@ import { dataHome } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
 import { defaultSettings } from '../../protocol/default-settings.ts';
 import type { Interval } from '../../protocol/interval.ts';
-import { unwatched } from '../../runs/run-job.ts';
+import { backgroundContext } from '../../runs/run-job.ts';
 import type { Example } from '../masked-diffusion-loss.ts';
 import type { Curriculum, PrepareHooks, Recipe } from '../recipe.ts';
 import { codeNgram } from './code-ngram.ts';
@@ -114,7 +114,7 @@ export async function codeCurriculum(
     },
     answers: 'The best of three answers by syntax errors, which an editor shows (`likeliest`: only the first of them),',
     bestBy: 'exact_match',
-    async evaluate(model, problems, context = unwatched) {
+    async evaluate(model, problems, context = backgroundContext) {
       const begin = performance.now();
       const scored = (items: readonly InfillingItem[], complete: Completer, what: string) => {
         const answers = reportAnswers(context, `validation on ${what}`);

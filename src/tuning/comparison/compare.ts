@@ -16,7 +16,8 @@ import type { StepEvent } from '../../protocol/events.ts';
 import type { Interval } from '../../protocol/interval.ts';
 import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../runs/reader.ts';
 import { taskByName } from '../../tasks/registry.ts';
-import { resumeTuning, startTuning, type TuningHooks, type TuningRequest, type TuningResult } from '../tuning-run.ts';
+import type { TuningRequest } from '../tuning-request.ts';
+import { resumeTuning, startTuning, type TuningHooks, type TuningResult } from '../tuning-run.ts';
 import type { ComparisonPlan, ComparisonRow, CurvePoint, FailedRow, Trial } from './records.ts';
 import { keepPlan, readRows, readTrial, recordRun, runsOf, startedRun, writeRow, writeTrial } from './store.ts';
 import { fileNameOf, type Variant } from './variants.ts';
@@ -81,8 +82,8 @@ async function tryRate(
 ): Promise<Trial> {
   const { plan, progress } = comparison;
   progress(`${variant.label}, learning rate ${learning_rate}`);
-  const own = { seed: trialSeed, steps: plan.trial_steps, learning_rate, testProblems: 0 };
-  const request = requestOf(plan, variant, own);
+  const trial = { seed: trialSeed, steps: plan.trial_steps, learning_rate, testProblems: 0 };
+  const request = requestOf(plan, variant, trial);
   const done = await run(comparison, work, request);
   return { learning_rate, score: 'failed' in done ? null : await lastScore(plan.task, done.dir) };
 }
@@ -151,10 +152,18 @@ export function requestOf(
   { objective, settings }: Variant,
   {
     learning_rate,
-    ...own
+    ...runOptions
   }: Pick<TuningRequest, 'seed' | 'steps' | 'testProblems'> & { readonly learning_rate: number },
 ): TuningRequest {
-  return { task, model, objective, timeLimit: null, data: null, settings: { ...settings, learning_rate }, ...own };
+  return {
+    task,
+    model,
+    objective,
+    timeLimit: null,
+    data: null,
+    settings: { ...settings, learning_rate },
+    ...runOptions,
+  };
 }
 
 /** Starts or resumes a tuning run of a comparison. A run that fails counts as a result. */

@@ -26,8 +26,8 @@ export async function measureCosts(comparison: Comparison, steps: number): Promi
     for (let round = 0; round < rounds; round++)
       for (const variant of variants) {
         progress(`${variant.label}, cost of a step, round ${round + 1} of ${rounds}`);
-        const own = { seed: round, steps: firstSteps + steps, testProblems: 0 };
-        const request = requestOf(plan, variant, { ...own, learning_rate: plan.settings.learning_rate });
+        const runOptions = { seed: round, steps: firstSteps + steps, testProblems: 0 };
+        const request = requestOf(plan, variant, { ...runOptions, learning_rate: plan.settings.learning_rate });
         const settings = { ...request.settings, evaluate_every: 0, evaluation_problems: 1, checkpoint_every: 0 };
         const run = await startTuning(engine, folder, { ...request, settings }, { signal });
         const events = stepsOf(await readEvents(run.dir)).slice(firstSteps);
@@ -43,7 +43,7 @@ export async function measureCosts(comparison: Comparison, steps: number): Promi
     version: packageVersion(),
     measured_at: new Date().toISOString(),
     steps: steps * rounds,
-    seconds_per_step: Object.fromEntries([...seconds].map(([label, own]) => [label, median(own)])),
+    seconds_per_step: Object.fromEntries([...seconds].map(([label, times]) => [label, median(times)])),
   };
   await writeCosts(dir, costs);
   return costs;

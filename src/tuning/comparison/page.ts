@@ -27,9 +27,9 @@ export function comparisonPage({ plan, rows, summaries, costs, command }: PageDa
     });
     const seeds = finished.map((row) => curveOf(row, `${row.objective}, seed ${row.seed}`, 'seed', pick(row)));
     const means = names.flatMap((name) => {
-      const own = finished.filter(({ objective }) => objective === name);
-      const label = `${name}, mean of ${own.length}`;
-      return own[0] ? [curveOf(own[0], label, 'mean', meanCurve(own.map(pick)))] : [];
+      const runs = finished.filter(({ objective }) => objective === name);
+      const label = `${name}, mean of ${runs.length}`;
+      return runs[0] ? [curveOf(runs[0], label, 'mean', meanCurve(runs.map(pick)))] : [];
     });
     return [...seeds, ...means];
   };

@@ -15,15 +15,15 @@ export function summarise(
   const names = [...new Set([...order, ...rows.map(({ objective }) => objective).sort()])];
   const first = rows.filter((row) => row.objective === names[0]).filter(isFinished);
   return names.flatMap((objective) => {
-    const own = rows.filter((row) => row.objective === objective);
-    const finished = own.filter(isFinished);
-    if (own.length === 0) return [];
+    const ofObjective = rows.filter((row) => row.objective === objective);
+    const finished = ofObjective.filter(isFinished);
+    if (ofObjective.length === 0) return [];
     return [
       {
         objective,
-        seeds: own.length,
-        failed: own.length - finished.length,
-        learning_rate: own[0]!.learning_rate,
+        seeds: ofObjective.length,
+        failed: ofObjective.length - finished.length,
+        learning_rate: ofObjective[0]!.learning_rate,
         metrics: metricsOf(finished),
         difference: objective === names[0] ? null : differenceOf(finished, first),
         rollouts: finished[0]?.rollouts ?? 0,
@@ -38,8 +38,8 @@ function metricsOf(rows: readonly ComparisonRow[]): Record<string, Interval> {
   const names = Object.keys({ ...rows[0]?.after, ...rows[0]?.pass });
   return Object.fromEntries(
     names.map((name) => {
-      const own = rows.map(({ after, pass }) => (after[name] ?? pass[name]) as Interval);
-      return [name, meanOfRuns(own.map(({ value }) => value)) ?? (own[0] as Interval)];
+      const intervals = rows.map(({ after, pass }) => (after[name] ?? pass[name]) as Interval);
+      return [name, meanOfRuns(intervals.map(({ value }) => value)) ?? (intervals[0] as Interval)];
     }),
   );
 }

@@ -1,8 +1,4 @@
-/**
- * Compares the gradient estimate of each objective with the enumerated policy gradient of the tiny world. Scale is
- * ignored, because Adam removes it: bias is the remaining error of the mean gradient at its best scale, relative to
- * the true gradient; noise is the standard deviation of one estimate relative to the length of its mean.
- */
+/** Compares the gradient estimate of each objective with the enumerated policy gradient of the tiny world. */
 import type { Engine } from '../../engine/engine.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
 import { maskToken } from '../../model/config.ts';
@@ -12,11 +8,12 @@ import { Trainer } from '../../training/trainer.ts';
 import { groupAdvantages } from '../advantages.ts';
 import { evalOnlyOptimizer } from '../likelihoods/eval-only-optimizer.ts';
 import { weightedScores } from '../likelihoods/score-losses.ts';
-import type { Collected, Method, MethodRun, Objective, ScoredRollout } from '../objectives/objective.ts';
+import type { MethodRun, Objective, RunningMethod, ScoredRollout, StepRollouts } from '../objectives/objective.ts';
 import { objectiveByName, objectives } from '../objectives/registry.ts';
 import { generateRollouts, type Rollout, type RolloutJob } from '../rollouts.ts';
 import { type TuningSettings, tuningSettings } from '../settings.ts';
-import { policyGradientBatch, type RewardOf } from './policy-gradient.ts';
+import { policyGradientBatch, type RewardOf } from './enumerated-gradient.ts';
+import { type GradientError, Moments } from './moments.ts';
 import { letterIds, predictEverything, tinyWorld } from './world.ts';
 
 /** An objective with its settings. */
@@ -26,14 +23,9 @@ export interface Estimator {
   readonly settings: TuningSettings;
 }
 
-export interface EstimatorRow {
+/** The errors of an estimator; see `GradientError`. */
+export interface EstimatorRow extends GradientError {
   readonly estimator: string;
-  /** Cosine of the angle between the mean estimate and the true gradient. */
-  readonly cosine: number;
-  readonly bias: number;
-  /** The bias that an unbiased estimator would show after this number of draws. */
-  readonly bias_error: number;
-  readonly noise: number;
 }
 
 const prompt = 'a';
@@ -59,7 +51,7 @@ export function worldSettings(length: number, changes: object = {}): TuningSetti
 
 /** Every objective with its default settings, and variants of SPG. */
 export function everyEstimator(length: number): Estimator[] {
-  const of = (name: string, changes: object = {}, objective = name): Estimator => ({
+  const estimator = (name: string, changes: object = {}, objective = name): Estimator => ({
     name,
     objective: objectiveByName(objective),
     settings: worldSettings(length, changes),
@@ -68,18 +60,18 @@ export function everyEstimator(length: number): Estimator[] {
   // The block length must divide the completion.
   const block = length % 2 === 0 ? half : length;
   return [
-    ...objectives.map(({ name }) => of(name)),
+    ...objectives.map(({ name }) => estimator(name)),
     ...(['all', 'block-all', 'block-random'] as const).map((masking) =>
-      of(`spg-mixture, masking ${masking}`, { masking, block }, 'spg-mixture'),
+      estimator(`spg-mixture, masking ${masking}`, { masking, block }, 'spg-mixture'),
     ),
-    of('spg-mixture, paper', { estimator: 'paper' }, 'spg-mixture'),
-    of('spg-mixture, m = 8', { mask_samples: 8 }, 'spg-mixture'),
-    of('spg-mixture, paper, m = 8', { estimator: 'paper', mask_samples: 8 }, 'spg-mixture'),
-    of('spg-eubo, paper, m = 8', { estimator: 'paper', mask_samples: 8 }, 'spg-eubo'),
-    of('spg-eubo, loose bound', { estimator: 'paper', upper_bound: 'loose' }, 'spg-eubo'),
-    of('spg-elbo, paper', { estimator: 'paper' }, 'spg-elbo'),
-    of('spg-mixture, 0.15 of the prompt masked', { clean_token_masking: 0.15 }, 'spg-mixture'),
-    of('egspo, half of the steps', { trace_steps: half }, 'egspo'),
+    estimator('spg-mixture, paper', { estimator: 'paper' }, 'spg-mixture'),
+    estimator('spg-mixture, m = 8', { mask_samples: 8 }, 'spg-mixture'),
+    estimator('spg-mixture, paper, m = 8', { estimator: 'paper', mask_samples: 8 }, 'spg-mixture'),
+    estimator('spg-eubo, paper, m = 8', { estimator: 'paper', mask_samples: 8 }, 'spg-eubo'),
+    estimator('spg-eubo, loose bound', { estimator: 'paper', upper_bound: 'loose' }, 'spg-eubo'),
+    estimator('spg-elbo, paper', { estimator: 'paper' }, 'spg-elbo'),
+    estimator('spg-mixture, 0.15 of the prompt masked', { clean_token_masking: 0.15 }, 'spg-mixture'),
+    estimator('egspo, half of the steps', { trace_steps: half }, 'egspo'),
   ];
 }
 
@@ -89,7 +81,7 @@ export function letterReward(text: readonly number[]): number {
   return (right / text.length) ** 2;
 }
 
-/** A world to study: its model, the true gradient, and a way to draw estimates. */
+/** A tiny world with its model and its true gradient, in which estimators are measured. */
 export class EstimatorSetup {
   readonly model: LanguageModel;
   readonly truth: Float64Array;
@@ -115,7 +107,7 @@ export class EstimatorSetup {
   }
 
   /** Starts an objective in this world. */
-  begin({ objective, settings }: Estimator): Method {
+  begin({ objective, settings }: Estimator): RunningMethod {
     return objective.begin(this.run(settings));
   }
 
@@ -125,9 +117,9 @@ export class EstimatorSetup {
     return {
       model: this.model,
       settings,
-      tokens: { mask, pad },
+      specialTokens: { mask, pad },
       evaluate: async (batch) => (await this.#trainer.evaluate(batch)).metrics,
-      reward: async (completions) => completions.map(({ completion }) => this.#rewardOf(completion)),
+      reward: async (completions) => completions.map(({ tokens }) => this.#rewardOf(tokens)),
       solution: () => null,
       restartOptimizer: async () => undefined,
       restored: new Map(),
@@ -155,14 +147,14 @@ export class EstimatorSetup {
     }));
   }
 
-  collect(rollouts: readonly Rollout[], groupSize: number, seed: number, draw: number): Collected {
+  collect(rollouts: readonly Rollout[], groupSize: number, seed: number, draw: number): StepRollouts {
     const rewards = rollouts.map(({ tokens }) => this.#rewardOf(tokens));
     const { advantages } = groupAdvantages(rewards, groupSize);
     const completions = rollouts.map((rollout, index): ScoredRollout => {
-      const { prompt, tokens: completion, length } = rollout;
+      const { prompt, tokens, length } = rollout;
       const [reward, advantage] = [rewards[index] as number, advantages[index] as number];
       const group = Math.floor(index / groupSize);
-      return { rollout, prompt, completion, length, reward, advantage, group };
+      return { rollout, prompt, tokens, length, reward, advantage, group };
     });
     return { step: draw + 1, completions, random: (...path) => new Random(seed, ...path, draw) };
   }
@@ -207,47 +199,6 @@ export class EstimatorSetup {
     return this.#reward([...completion].map((id) => letterIds.indexOf(id)));
   }
 }
-
-/** Running mean and variance of vectors (Welford, 1962). */
-export class Moments {
-  readonly mean: Float64Array;
-  readonly #squares: Float64Array;
-  count = 0;
-
-  constructor(size: number) {
-    this.mean = new Float64Array(size);
-    this.#squares = new Float64Array(size);
-  }
-
-  add(vector: Float64Array): void {
-    this.count++;
-    for (let index = 0; index < vector.length; index++) {
-      const apart = (vector[index] as number) - (this.mean[index] as number);
-      this.mean[index] = (this.mean[index] as number) + apart / this.count;
-      const since = (vector[index] as number) - (this.mean[index] as number);
-      this.#squares[index] = (this.#squares[index] as number) + apart * since;
-    }
-  }
-
-  /** The total variance over all coordinates. */
-  get variance(): number {
-    return this.#squares.reduce((sum, own) => sum + own, 0) / Math.max(1, this.count - 1);
-  }
-
-  against(truth: Float64Array): Omit<EstimatorRow, 'estimator'> {
-    const [size, length] = [norm(this.mean), norm(truth)];
-    const cosine = dot(this.mean, truth) / (size * length);
-    const noise = Math.sqrt(this.variance) / size;
-    // At its best scale, the relative error of the mean is the sine of the angle.
-    return { cosine, bias: Math.sqrt(Math.max(0, 1 - cosine ** 2)), bias_error: noise / Math.sqrt(this.count), noise };
-  }
-}
-
-export function dot(a: Float64Array, b: Float64Array): number {
-  return a.reduce((sum, own, index) => sum + own * (b[index] as number), 0);
-}
-
-export const norm = (vector: Float64Array): number => Math.sqrt(dot(vector, vector));
 
 function flat(gradients: ReadonlyMap<string, HostTensor>): Float64Array {
   return Float64Array.from([...gradients.values()].flatMap(({ data }) => [...data]));

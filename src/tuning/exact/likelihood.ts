@@ -19,13 +19,13 @@ export function logLikelihood(n: number, logp: MaskedLogp, steps: number): numbe
   for (let left = 1; left <= steps; left++) {
     const next = new Float64Array(all + 1);
     for (let masked = 0; masked <= all; masked++) {
-      const own = logp(masked);
+      const tokenLogp = logp(masked);
       for (let revealed = masked; ; revealed = (revealed - 1) & masked) {
         const [gone, stays] = [count(revealed), count(masked ^ revealed)];
         const reveal = left ** -gone * (1 - 1 / left) ** stays;
         if (reveal > 0) {
           let chance = reveal;
-          for (let i = 0; i < n; i++) if (revealed & (1 << i)) chance *= Math.exp(own[i] as number);
+          for (let i = 0; i < n; i++) if (revealed & (1 << i)) chance *= Math.exp(tokenLogp[i] as number);
           next[masked] = (next[masked] as number) + chance * (value[masked ^ revealed] as number);
         }
         if (revealed === 0) break;
@@ -79,7 +79,7 @@ function expectation(n: number, i: number, steps: number | null, of: (masked: nu
 }
 
 function forEachPosition(n: number, of: (i: number) => number): number {
-  return Array.from({ length: n }, (_, i) => of(i)).reduce((sum, own) => sum + own, 0);
+  return Array.from({ length: n }, (_, i) => of(i)).reduce((sum, value) => sum + value, 0);
 }
 
 function count(bits: number): number {

@@ -76,10 +76,10 @@ export async function predictEverything(model: LanguageModel, prompt: string, le
   );
   canvases.forEach((canvas, index) => {
     const rows = canvas.map((_, position) => {
-      const own = letterIds.map((id) => logits[index]![position * model.config.vocab_size + id] as number);
-      const peak = Math.max(...own);
-      const norm = peak + Math.log(own.reduce((sum, logit) => sum + Math.exp(logit - peak), 0));
-      return own.map((logit) => logit - norm);
+      const letterLogits = letterIds.map((id) => logits[index]![position * model.config.vocab_size + id] as number);
+      const peak = Math.max(...letterLogits);
+      const norm = peak + Math.log(letterLogits.reduce((sum, logit) => sum + Math.exp(logit - peak), 0));
+      return letterLogits.map((logit) => logit - norm);
     });
     known.set(canvas.join(), rows);
   });

@@ -56,10 +56,10 @@ export class BoundEstimator {
     for (let start = 0; start < completions.length; start += each) {
       signal?.throwIfAborted();
       const part = completions.slice(start, start + each);
-      const masks = part.map(({ prompt, completion, length }, index) => {
+      const masks = part.map(({ prompt, tokens, length }, index) => {
         const random = new Random(seed, 'gap', start + index);
         return Array.from({ length: samples }, () => {
-          const masked = new Uint8Array(prompt.length + completion.length).fill(1, prompt.length + length);
+          const masked = new Uint8Array(prompt.length + tokens.length).fill(1, prompt.length + length);
           masked.set(maskExactCount(length, random).masked, prompt.length);
           return masked;
         });
@@ -81,7 +81,7 @@ const completionsPerPass = 32;
 
 const longestOf = (completions: readonly ScoredCompletion[]) => ({
   length: Math.max(
-    ...completions.map(({ prompt, completion, suffix }) => prompt.length + completion.length + (suffix?.length ?? 0)),
+    ...completions.map(({ prompt, tokens, suffix }) => prompt.length + tokens.length + (suffix?.length ?? 0)),
   ),
-  answer: Math.max(...completions.map(({ completion }) => completion.length)),
+  answer: Math.max(...completions.map(({ tokens }) => tokens.length)),
 });

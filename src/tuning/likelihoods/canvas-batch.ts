@@ -1,20 +1,21 @@
+import { joinTokens } from '../../model/query.ts';
 import type { Batch } from '../../training/trainer.ts';
 
 /** A canvas as the model's input, with its target tokens. */
 export interface CanvasRow {
-  /** Prompt, canvas and suffix; masked positions hold the mask token. */
-  readonly seen: ArrayLike<number>;
-  /** Number of prompt tokens. */
-  readonly prompt: number;
+  /** The model's input: prompt, canvas and suffix; masked positions hold the mask token. */
+  readonly tokens: ArrayLike<number>;
+  /** Number of prompt tokens, including the padding on their left. */
+  readonly promptLength: number;
   /** The target tokens. */
   readonly targets: ArrayLike<number>;
-  /** The position of the first target; absent: the end of the prompt. */
-  readonly from?: number;
-  /** Number of empty positions at the beginning. */
-  readonly absent?: number;
-  /** Number of suffix tokens; absent: none. */
-  readonly suffix?: number;
-  /** Positions of `wanted` at which only some tokens were allowed; see `InfillContext`. */
+  /** The position of the first target in `tokens`; default: the end of the prompt. */
+  readonly firstTarget?: number;
+  /** Number of padding tokens at the beginning; default: none. */
+  readonly leftPadding?: number;
+  /** Number of suffix tokens; default: none. */
+  readonly suffixLength?: number;
+  /** Indices of `targets` at which only some tokens were allowed; see `InfillContext`. */
   readonly constraints?: ReadonlyMap<number, Float32Array> | undefined;
 }
 
@@ -25,36 +26,40 @@ export interface InfillContext {
   readonly suffix?: Int32Array;
   /**
    * Positions of the completion at which decoding allowed only some tokens, each with what is added to the logits there
-   * [vocabulary] (`prefixConstraints`). Every likelihood is renormalised over the allowed tokens. Absent: none.
+   * [vocabulary] (`prefixConstraints`). Every likelihood is renormalised over the allowed tokens. Default: none.
    */
   readonly constraints?: ReadonlyMap<number, Float32Array> | undefined;
 }
 
-/** A batch of canvases, with a prediction for each of their `answer` positions: entry row * answer + position. */
+/**
+ * A batch of canvases. `answer` is the largest number of targets; the batch has that many predictions for each row, and entry
+ * row * answer + index predicts target `index` of the row.
+ */
 export function canvasBatch(
   canvases: readonly CanvasRow[],
   pad: number,
 ): { readonly batch: Omit<Batch, 'extra'>; readonly answer: number } {
   const answer = Math.max(...canvases.map(({ targets }) => targets.length));
-  const longest = Math.max(...canvases.map(({ seen }) => seen.length));
-  const even = canvases.every(({ seen }) => seen.length === longest);
-  const whole = even && canvases.every(({ absent = 0 }) => absent === 0);
+  const longest = Math.max(...canvases.map(({ tokens }) => tokens.length));
+  const sameLength = canvases.every(({ tokens }) => tokens.length === longest);
+  const unpadded = sameLength && canvases.every(({ leftPadding = 0 }) => leftPadding === 0);
   // Texts of different lengths are padded to a bucket, so that few programs are compiled.
-  const width = even ? longest : Math.ceil(longest / 16) * 16;
+  const width = sameLength ? longest : Math.ceil(longest / 16) * 16;
   const tokens = new Int32Array(canvases.length * width).fill(pad);
   const present = new Float32Array(tokens.length);
   const canvas = new Float32Array(tokens.length);
   const rows = new Int32Array(canvases.length * answer);
   const targets = new Int32Array(rows.length);
-  canvases.forEach(({ seen, prompt, targets: own, from = prompt, absent = 0, suffix = 0 }, row) => {
-    const end = row * width + seen.length;
-    tokens.set(seen, row * width);
-    present.fill(1, row * width + absent, end);
-    canvas.fill(1, row * width + prompt, (row + 1) * width);
-    canvas.fill(0, end - suffix, end);
-    for (let position = 0; position < own.length; position++) {
-      rows[row * answer + position] = row * width + from + position;
-      targets[row * answer + position] = own[position] as number;
+  canvases.forEach((one, row) => {
+    const { promptLength, firstTarget = promptLength, leftPadding = 0, suffixLength = 0 } = one;
+    const end = row * width + one.tokens.length;
+    tokens.set(one.tokens, row * width);
+    present.fill(1, row * width + leftPadding, end);
+    canvas.fill(1, row * width + promptLength, (row + 1) * width);
+    canvas.fill(0, end - suffixLength, end);
+    for (let index = 0; index < one.targets.length; index++) {
+      rows[row * answer + index] = row * width + firstTarget + index;
+      targets[row * answer + index] = one.targets[index] as number;
     }
   });
   const shape = [canvases.length, width];
@@ -62,11 +67,11 @@ export function canvasBatch(
     answer,
     batch: {
       tokens: { shape, data: tokens },
-      ...(whole ? {} : { present: { shape, data: present } }),
+      ...(unpadded ? {} : { present: { shape, data: present } }),
       canvas: { shape, data: canvas },
       rows: { shape: [rows.length], data: rows },
       targets: { shape: [rows.length], data: targets },
-      ...allowedTokens(canvases, answer),
+      ...logitBiases(canvases, answer),
     },
   };
 }
@@ -75,7 +80,7 @@ export function canvasBatch(
  * The constraints of a batch: a table of what is added to logits, [k, vocabulary] with zeros first, and the row of it for each
  * prediction. k is padded to a power of two, so that few programs are compiled.
  */
-function allowedTokens(canvases: readonly CanvasRow[], answer: number): Pick<Batch, 'logitBias' | 'biasRows'> {
+function logitBiases(canvases: readonly CanvasRow[], answer: number): Pick<Batch, 'logitBias' | 'biasRows'> {
   const biases = [...new Set(canvases.flatMap(({ constraints }) => [...(constraints?.values() ?? [])]))];
   if (biases.length === 0) return {};
   const vocabulary = (biases[0] as Float32Array).length;
@@ -91,24 +96,25 @@ function allowedTokens(canvases: readonly CanvasRow[], answer: number): Pick<Bat
   };
 }
 
-/** A canvas in its context: the fields of a row, or of a query, that say so. */
-export function joinContext({ prompt, suffix = none, constraints }: InfillContext, canvas: ArrayLike<number>) {
-  const seen = new Int32Array(prompt.length + canvas.length + suffix.length);
-  seen.set(prompt);
-  seen.set(canvas, prompt.length);
-  seen.set(suffix, prompt.length + canvas.length);
-  return { seen, prompt: prompt.length, suffix: suffix.length, ...(constraints ? { constraints } : {}) };
+/** A canvas in its context: a row without its targets. */
+export function joinContext({ prompt, suffix = noTokens, constraints }: InfillContext, canvas: ArrayLike<number>) {
+  return {
+    tokens: joinTokens(prompt, canvas, suffix),
+    promptLength: prompt.length,
+    suffixLength: suffix.length,
+    ...(constraints ? { constraints } : {}),
+  };
 }
 
-const none = new Int32Array(0);
+const noTokens = new Int32Array(0);
 
 /** A completion in its context, with masked positions. `masked` covers prompt and completion. */
 export function applyMask(
-  completion: InfillContext & { readonly completion: Int32Array },
+  completion: InfillContext & { readonly tokens: Int32Array },
   masked: ArrayLike<number>,
   mask: number,
 ) {
-  const row = joinContext(completion, completion.completion);
-  for (let position = 0; position < row.seen.length; position++) if (masked[position]) row.seen[position] = mask;
+  const row = joinContext(completion, completion.tokens);
+  for (let position = 0; position < row.tokens.length; position++) if (masked[position]) row.tokens[position] = mask;
   return row;
 }

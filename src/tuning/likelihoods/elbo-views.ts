@@ -4,11 +4,11 @@ import type { ScoredCompletion } from '../objectives/objective.ts';
 import { maskedView, type ScoredSequence, type View } from './scored-sequences.ts';
 
 /** What a likelihood estimate needs of a completion. */
-export type Text = Pick<ScoredCompletion, 'prompt' | 'suffix' | 'constraints' | 'completion' | 'length'>;
+export type Text = Pick<ScoredCompletion, 'prompt' | 'suffix' | 'constraints' | 'tokens' | 'length'>;
 
 /** Extends a mask over the text to prompt and completion. Everything after the end of the text is masked. */
-export function overPrompt({ prompt, completion, length }: Text, text: ArrayLike<number>): Uint8Array {
-  const masked = new Uint8Array(prompt.length + completion.length).fill(1, prompt.length + length);
+export function overPrompt({ prompt, tokens, length }: Text, text: ArrayLike<number>): Uint8Array {
+  const masked = new Uint8Array(prompt.length + tokens.length).fill(1, prompt.length + length);
   masked.set(Array.from(text), prompt.length);
   return masked;
 }
@@ -32,7 +32,7 @@ export function oneStepView(
   text: Text,
   { promptMasking, mask, random }: { promptMasking: number; mask: number; random: Random },
 ): View {
-  const masked = new Uint8Array(text.prompt.length + text.completion.length).fill(1, text.prompt.length);
+  const masked = new Uint8Array(text.prompt.length + text.tokens.length).fill(1, text.prompt.length);
   for (let position = 0; position < text.prompt.length; position++)
     masked[position] = Number(random.uniform() < promptMasking);
   return maskedView(text, masked, mask, (i) => (i < text.length ? 1 : 0));

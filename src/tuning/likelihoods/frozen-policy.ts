@@ -1,7 +1,7 @@
 import type { HostTensor } from '../../graph/tensor.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
 import { type Batch, type Loss, Trainer } from '../../training/trainer.ts';
-import { generateRollouts, type Rollout, type RolloutJob, type RolloutWatch } from '../rollouts.ts';
+import { generateRollouts, type Rollout, type RolloutHooks, type RolloutJob } from '../rollouts.ts';
 import { evalOnlyOptimizer } from './eval-only-optimizer.ts';
 
 /**
@@ -11,14 +11,14 @@ import { evalOnlyOptimizer } from './eval-only-optimizer.ts';
 export class FrozenPolicy {
   readonly #source: LanguageModel;
   readonly #prefix: string;
-  readonly #kept: Map<string, HostTensor>;
-  #open: Promise<{ readonly model: LanguageModel; readonly trainer: Trainer }> | undefined;
+  readonly #restored: Map<string, HostTensor>;
+  #copy: Promise<{ readonly model: LanguageModel; readonly trainer: Trainer }> | undefined;
 
   /** `name`: the prefix of its weights in the method's state. */
   constructor(source: LanguageModel, name: string, restored: ReadonlyMap<string, HostTensor>) {
     this.#source = source;
     this.#prefix = `${name}.`;
-    this.#kept = new Map(
+    this.#restored = new Map(
       [...restored].flatMap(([key, value]) =>
         key.startsWith(this.#prefix) ? [[key.slice(this.#prefix.length), value]] : [],
       ),
@@ -27,51 +27,51 @@ export class FrozenPolicy {
 
   /** The metrics of a batch's loss under this policy. */
   async evaluate(batch: Batch): Promise<Record<string, HostTensor>> {
-    const { trainer } = await this.#opened();
+    const { trainer } = await this.#copied();
     return (await trainer.evaluate(batch)).metrics;
   }
 
   /** Generates completions. Its forward passes count as the policy's. */
-  async rollOut(jobs: readonly RolloutJob[], watch?: RolloutWatch): Promise<Rollout[]> {
-    const { model } = await this.#opened();
+  async rollOut(jobs: readonly RolloutJob[], hooks?: RolloutHooks): Promise<Rollout[]> {
+    const { model } = await this.#copied();
     const { forwards, tokens } = model.work;
-    const rollouts = await generateRollouts(model, jobs, watch);
+    const rollouts = await generateRollouts(model, jobs, hooks);
     this.#source.work.forwards += model.work.forwards - forwards;
     this.#source.work.tokens += model.work.tokens - tokens;
     return rollouts;
   }
 
-  /** Ensures that the copy exists. */
-  async take(): Promise<void> {
-    await this.#opened();
+  /** Makes the copy, unless it exists. */
+  async copyOnce(): Promise<void> {
+    await this.#copied();
   }
 
-  /** Copies the current policy again. */
-  async retake(): Promise<void> {
-    const { model } = await this.#opened();
+  /** Replaces the copy by the current policy. */
+  async copyAgain(): Promise<void> {
+    const { model } = await this.#copied();
     for (const [name, value] of await this.#source.readWeights()) await model.state.write(name, value);
   }
 
   /** Its own weights, for a checkpoint. */
   async state(): Promise<Map<string, HostTensor>> {
-    const weights = this.#open ? await (await this.#open).model.readWeights() : this.#kept;
+    const weights = this.#copy ? await (await this.#copy).model.readWeights() : this.#restored;
     return new Map([...weights].map(([name, value]) => [this.#prefix + name, value]));
   }
 
   async dispose(): Promise<void> {
-    if (!this.#open) return;
-    const { model, trainer } = await this.#open;
+    if (!this.#copy) return;
+    const { model, trainer } = await this.#copy;
     await trainer.dispose();
     await model.dispose();
   }
 
-  #opened() {
-    this.#open ??= this.#take();
-    return this.#open;
+  #copied() {
+    this.#copy ??= this.#load();
+    return this.#copy;
   }
 
-  async #take() {
-    const model = await this.#source.copy(this.#kept.size > 0 ? this.#kept : await this.#source.readWeights());
+  async #load() {
+    const model = await this.#source.copy(this.#restored.size > 0 ? this.#restored : await this.#source.readWeights());
     // Only losses are evaluated, and every batch has its own.
     return { model, trainer: new Trainer(model, noLoss, evalOnlyOptimizer) };
   }

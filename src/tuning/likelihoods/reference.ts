@@ -19,8 +19,8 @@ export class Reference {
    * there.
    */
   async at(step: number): Promise<FrozenPolicy> {
-    if (this.#every > 0 && step > 1 && (step - 1) % this.#every === 0) await this.#policy.retake();
-    else await this.#policy.take();
+    if (this.#every > 0 && step > 1 && (step - 1) % this.#every === 0) await this.#policy.copyAgain();
+    else await this.#policy.copyOnce();
     return this.#policy;
   }
 
@@ -43,8 +43,8 @@ export function requireReference(name: string, { reference }: FullTuningSettings
  * The weight of the divergence from the reference. Throws a `UsageError` if it is not 0 although the reference is
  * disabled.
  */
-export function divergenceWeight(name: string, { kl, reference }: FullTuningSettings, own: number): number {
-  const weight = kl ?? own;
+export function divergenceWeight(name: string, { kl, reference }: FullTuningSettings, defaultKl: number): number {
+  const weight = kl ?? defaultKl;
   if (weight > 0 && reference === 'none')
     throw new UsageError(`${name} with kl = ${weight} needs a reference policy; set reference=base, or set kl=0.`);
   return weight;

@@ -14,12 +14,12 @@ export const weightedScores: Loss = {
   },
 };
 
-/** sum_a weights_a (score_a - aims_a)^2. */
+/** sum_a weights_a (score_a - target_scores_a)^2. */
 export const squaredDistance: Loss = {
   name: 'squared distance',
   define: ({ logp, extra }) => {
     const scores = sequenceScores(logp, extra('coefficients'));
-    return { loss: total(mul(square(sub(scores, extra('aims'))), extra('weights'))), metrics: { scores } };
+    return { loss: total(mul(square(sub(scores, extra('target_scores'))), extra('weights'))), metrics: { scores } };
   },
 };
 

@@ -21,15 +21,15 @@ export type ScoredSequence = readonly View[];
 
 /** A view of a completion with masked positions. `masked` covers prompt and completion. */
 export function maskedView(
-  completion: Pick<ScoredCompletion, 'prompt' | 'suffix' | 'constraints' | 'completion'>,
+  completion: Pick<ScoredCompletion, 'prompt' | 'suffix' | 'constraints' | 'tokens'>,
   masked: ArrayLike<number>,
   mask: number,
   weightOf: (position: number) => number,
 ): View {
   return {
     ...applyMask(completion, masked, mask),
-    targets: completion.completion,
-    weights: Float32Array.from(completion.completion, (_, position) => weightOf(position)),
+    targets: completion.tokens,
+    weights: Float32Array.from(completion.tokens, (_, position) => weightOf(position)),
   };
 }
 
@@ -82,13 +82,13 @@ export interface SequenceScores {
 }
 
 /** Which log-probabilities to use: the model's, or those of the sampling distribution of rollouts. */
-export type LogProbKind = 'model' | 'drawn';
+export type LogProbKind = 'model' | 'sampling';
 
-const scoringLoss = (reading: LogProbKind): Loss => ({
-  name: `scores ${reading}`,
+const scoringLoss = (logProbs: LogProbKind): Loss => ({
+  name: `scores ${logProbs}`,
   define: (inputs) => {
     const coefficients = inputs.extra('coefficients');
-    const logp = reading === 'drawn' ? samplingLogProbs(inputs) : inputs.logp;
+    const logp = logProbs === 'sampling' ? samplingLogProbs(inputs) : inputs.logp;
     const sequences = sequenceScores(logp, coefficients);
     return {
       loss: reshape(reduceSum(sequences, [0]), []),
@@ -97,7 +97,7 @@ const scoringLoss = (reading: LogProbKind): Loss => ({
   },
 });
 
-const scoring = { model: scoringLoss('model'), drawn: scoringLoss('drawn') };
+const scoring = { model: scoringLoss('model'), sampling: scoringLoss('sampling') };
 
 /** Scores sequences under a policy, `size` at a time. */
 export async function scoreSequences(
@@ -106,19 +106,20 @@ export async function scoreSequences(
   options: {
     readonly size: number;
     readonly pad: number;
-    readonly draw?: Record<string, HostTensor>;
+    /** `samplingInputs`, to score under the sampling distribution; default: under the model's. */
+    readonly sampling?: Record<string, HostTensor>;
     readonly batchOf?: (sequences: readonly ScoredSequence[], pad: number) => Batch;
   },
 ): Promise<SequenceScores> {
   const scores: SequenceScores = { tokens: [], sequences: [] };
-  const loss = options.draw ? scoring.drawn : scoring.model;
+  const loss = options.sampling ? scoring.sampling : scoring.model;
   for (const { own, full } of microBatches(sequences, Math.min(options.size, sequences.length), (like) => like)) {
     const batch = (options.batchOf ?? sequenceBatch)(full, options.pad);
-    const found = await evaluate({ ...batch, extra: { ...batch.extra, ...options.draw }, loss });
-    const answer = found.tokens!.shape[1] as number;
+    const metrics = await evaluate({ ...batch, extra: { ...batch.extra, ...options.sampling }, loss });
+    const answer = metrics.tokens!.shape[1] as number;
     own.forEach((_, index) => {
-      scores.tokens.push(Float32Array.from(found.tokens!.data.subarray(index * answer, (index + 1) * answer)));
-      scores.sequences.push(found.sequences!.data[index] as number);
+      scores.tokens.push(Float32Array.from(metrics.tokens!.data.subarray(index * answer, (index + 1) * answer)));
+      scores.sequences.push(metrics.sequences!.data[index] as number);
     });
   }
   return scores;

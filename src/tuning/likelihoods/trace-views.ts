@@ -1,9 +1,10 @@
+import type { TokenPrediction } from '../../diffusion/canvas.ts';
 import type { Query } from '../../model/query.ts';
 import type { Rollout } from '../rollouts.ts';
 import { joinContext } from './canvas-batch.ts';
 import type { ScoredSequence } from './scored-sequences.ts';
 
-/** The completion before it was edited, as the decoder wrote it. */
+/** The completion as the decoder generated it, before any edits. */
 export function draftOf({ tokens, edits }: Pick<Rollout, 'tokens' | 'edits'>): Int32Array {
   return edits?.[0]?.before ?? tokens;
 }
@@ -23,30 +24,48 @@ export function stateBefore(rollout: Rollout, step: number, mask: number) {
 }
 
 /**
+ * The tokens that the model predicted while a completion was decoded, with those that were replaced later. The tokens after the
+ * end of a middle are set without a prediction, so they are left out.
+ */
+export function predictionsOf(
+  rollout: Pick<Rollout, 'tokens' | 'edits' | 'revealedAt' | 'entropy' | 'forcedTokens' | 'overwritten'>,
+): TokenPrediction[] {
+  const { revealedAt, entropy, forcedTokens = 0, overwritten = [] } = rollout;
+  const draft = draftOf(rollout);
+  const kept = Array.from(draft.subarray(0, draft.length - forcedTokens), (token, position) => ({
+    position,
+    token,
+    revealedAt: revealedAt[position] as number,
+    entropy: entropy[position] as number,
+  }));
+  return [...kept, ...overwritten];
+}
+
+/**
  * A denoising step as a sequence: the log-probability of the tokens that it predicts, times `scale`. The tokens after the end
  * of a middle are forced, so they do not count.
  */
 export function stepSequence(rollout: Rollout, step: number, mask: number, scale = 1): ScoredSequence {
-  const predicted = rollout.tokens.length - (rollout.forcedTokens ?? 0);
   const targets = draftOf(rollout).slice();
-  const weights = Float32Array.from(rollout.revealedAt, (own, position) =>
-    own === step && position < predicted ? scale : 0,
-  );
-  for (const { position, token, revealedAt } of rollout.overwritten ?? [])
+  const weights = new Float32Array(targets.length);
+  for (const { position, token, revealedAt } of predictionsOf(rollout))
     if (revealedAt === step) [targets[position], weights[position]] = [token, scale];
   return [{ ...stateBefore(rollout, step, mask), targets, weights }];
 }
 
-export type OpenQuery = Required<Query>;
+export type MaskedQuery = Required<Query>;
 
 /** A state as a query for its masked positions. Masks in the prompt are not among them. */
-export function openQuery({ seen, prompt, suffix }: ReturnType<typeof stateBefore>, mask: number): OpenQuery {
+export function maskedQuery(
+  { tokens, promptLength, suffixLength }: ReturnType<typeof stateBefore>,
+  mask: number,
+): MaskedQuery {
   const positions: number[] = [];
-  for (let position = prompt; position < seen.length - suffix; position++)
-    if (seen[position] === mask) positions.push(position);
-  return { tokens: seen, positions, canvas: prompt, suffix };
+  for (let position = promptLength; position < tokens.length - suffixLength; position++)
+    if (tokens[position] === mask) positions.push(position);
+  return { tokens, positions, canvas: promptLength, suffix: suffixLength };
 }
 
 /** The canvas part of a query's tokens. */
-export const canvasIn = (tokens: Int32Array, { canvas, suffix }: OpenQuery): Int32Array =>
+export const canvasIn = (tokens: Int32Array, { canvas, suffix }: MaskedQuery): Int32Array =>
   tokens.slice(canvas, tokens.length - suffix);

@@ -26,23 +26,23 @@ import { sequenceBatches } from '../likelihoods/sequence-update.ts';
 import { stepSequence, traceLength } from '../likelihoods/trace-views.ts';
 import { type Edit, generateRollouts, type Rollout } from '../rollouts.ts';
 import { beginClipped, type ClippedMethod, type ClippedTerm, clippedLoss, withSignal } from './clipped-method.ts';
-import type { Collected, MethodRun, Objective, Round, ScoredRollout } from './objective.ts';
+import type { MethodRun, Objective, PreparedUpdates, ScoredRollout, StepRollouts } from './objective.ts';
 
 const method: ClippedMethod = {
   name: 'autoedit',
   unit: 'sequence',
   penalty: 'k3',
-  reading: 'drawn',
+  logProbs: 'sampling',
   defaults: { low: 0.2, high: 0.2, kl: 0 },
-  terms(collected, inner, { settings, tokens }, kl) {
-    const random = collected.random('trace steps', inner);
-    const weight = 1 / (collected.completions.length * settings.length);
-    return withSignal(collected, kl).flatMap(({ rollout, advantage }): ClippedTerm[] => {
+  terms(rollouts, inner, { settings, specialTokens }, kl) {
+    const random = rollouts.random('trace steps', inner);
+    const weight = 1 / (rollouts.completions.length * settings.length);
+    return withSignal(rollouts, kl).flatMap(({ rollout, advantage }): ClippedTerm[] => {
       const steps = traceLength(rollout);
       const count = Math.min(settings.trace_steps, steps);
       return [
         ...random.sample(steps, count).map((step) => ({
-          sequence: stepSequence(rollout, step, tokens.mask),
+          sequence: stepSequence(rollout, step, specialTokens.mask),
           advantage,
           weights: (weight * steps) / count,
         })),
@@ -66,13 +66,13 @@ export const autoedit: Objective = {
     const clipped = beginClipped(method, run);
     return {
       ...clipped,
-      async rollOut(jobs, _step, watch) {
-        return edited(await generateRollouts(run.model, jobs, watch), run);
+      async rollOut(jobs, _step, hooks) {
+        return edited(await generateRollouts(run.model, jobs, hooks), run);
       },
-      async prepare(collected) {
-        if (collected.step > run.settings.repair_steps) return clipped.prepare(collected);
-        await clipped.holdReference(collected.step);
-        return repairRound(collected, run);
+      async prepare(rollouts) {
+        if (rollouts.step > run.settings.repair_steps) return clipped.prepare(rollouts);
+        await clipped.updateReference(rollouts.step);
+        return repairRound(rollouts, run);
       },
     };
   },
@@ -81,27 +81,27 @@ export const autoedit: Objective = {
 /** Applies the edit passes to rollouts. A text that a pass does not change gets no further pass. */
 async function edited(
   drafts: readonly Rollout[],
-  { model, settings, tokens: { mask } }: MethodRun,
+  { model, settings, specialTokens: { mask } }: MethodRun,
 ): Promise<Rollout[]> {
   const results = drafts.map((draft) => ({ ...draft, edits: [] as Edit[] }));
   let active = results.map((_, index) => index);
   for (let pass = 0; pass < settings.edit_passes && active.length > 0; pass++) {
     const logits = await model.logits(
       active.map((index) => {
-        const own = results[index] as Rollout;
-        const { seen, prompt, suffix } = joinContext(own, own.tokens);
+        const rollout = results[index] as Rollout;
+        const { tokens, promptLength, suffixLength } = joinContext(rollout, rollout.tokens);
         return {
-          tokens: seen,
-          positions: Array.from(own.tokens, (_, position) => prompt + position),
-          canvas: prompt,
-          suffix,
+          tokens,
+          positions: Array.from(rollout.tokens, (_, position) => promptLength + position),
+          canvas: promptLength,
+          suffix: suffixLength,
         };
       }),
     );
     active = active.filter((index, row) => {
-      const own = results[index] as (typeof results)[number];
-      const random = new Random(own.job.seed, 'edit', pass);
-      const before = own.tokens;
+      const rollout = results[index] as (typeof results)[number];
+      const random = new Random(rollout.job.seed, 'edit', pass);
+      const before = rollout.tokens;
       const { temperature, edit_threshold: threshold } = settings;
       const { tokens, positions } = editTokens(before, logits[row] as Float32Array, {
         temperature,
@@ -111,7 +111,8 @@ async function edited(
       });
       const edit: Edit = { before, positions, tokens: positions.map((position) => tokens[position] as number) };
       const { completion, length } = readCompletion(model, { tokens });
-      results[index] = { ...own, tokens, completion, length, forwards: own.forwards + 1, edits: [...own.edits, edit] };
+      const edits = [...rollout.edits, edit];
+      results[index] = { ...rollout, tokens, completion, length, forwards: rollout.forwards + 1, edits };
       return positions.length > 0;
     });
   }
@@ -130,7 +131,7 @@ function editSequence(rollout: Rollout, { before, positions, tokens }: Edit): Sc
 }
 
 /** Supervised updates: from corrupted texts to the original ones, with every position predicted. */
-function repairRound({ completions, random }: Collected, run: MethodRun): Round {
+function repairRound({ completions, random }: StepRollouts, run: MethodRun): PreparedUpdates {
   const clean = completions.map((completion) => ({ completion, text: cleanText(completion, completions, run) }));
   return {
     async update(inner) {
@@ -143,7 +144,7 @@ function repairRound({ completions, random }: Collected, run: MethodRun): Round 
       });
       const { micro_batch: size } = run.settings;
       return {
-        batches: sequenceBatches(entries, { size, pad: run.tokens.pad, loss: weightedScores }),
+        batches: sequenceBatches(entries, { size, pad: run.specialTokens.pad, loss: weightedScores }),
         metrics: scoreMetrics(entries),
       };
     },
@@ -162,7 +163,7 @@ function cleanText({ rollout, group }: ScoredRollout, all: readonly ScoredRollou
     return text;
   }
   const peers = all.filter((other) => other.group === group);
-  return peers.reduce((best, other) => (other.reward > best.reward ? other : best)).completion;
+  return peers.reduce((best, other) => (other.reward > best.reward ? other : best)).tokens;
 }
 
 function digit(token: number, step: 1 | -1, { model }: MethodRun): number | null {

@@ -10,7 +10,7 @@
  * 2020). Current policy, old policy and reference are scored on the same views: the masks of all inner updates are
  * drawn, and scored under the old policy, before the first update.
  */
-import { total } from '../../graph/compositions.ts';
+import { square, total } from '../../graph/compositions.ts';
 import { add, cast, exp, less, maximum, minimum, mul, neg, sub } from '../../graph/primitives.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
@@ -26,7 +26,7 @@ import {
   tokenScores,
 } from '../likelihoods/scored-sequences.ts';
 import { type SequenceEntry, scalarInput, sequenceBatches } from '../likelihoods/sequence-update.ts';
-import type { Collected, Method, MethodRun, Objective, Round } from './objective.ts';
+import type { MethodRun, Objective, PreparedUpdates, RunningMethod, StepRollouts } from './objective.ts';
 
 /** A sequence's term in a clipped loss. */
 export interface ClippedTerm {
@@ -34,7 +34,7 @@ export interface ClippedTerm {
   readonly advantage: number;
   /** Its weight in the loss, or the weight of each token. The weights of an update sum to 1. */
   readonly weights: number | Float32Array;
-  /** The weight of its divergence; absent: the same. */
+  /** The weight of its divergence; default: the same. */
   readonly klWeight?: number;
 }
 
@@ -42,32 +42,32 @@ export interface ClippedMethod {
   readonly name: string;
   readonly unit: 'token' | 'sequence';
   readonly penalty: 'k3' | 'k2';
-  readonly reading: LogProbKind;
+  readonly logProbs: LogProbKind;
   /** The method's default values of `clip_low`, `clip_high` and `kl`. */
   readonly defaults: { readonly low: number; readonly high: number; readonly kl: number };
-  /** The name of its reference in a checkpoint; absent: `reference`. */
+  /** The name of its reference in a checkpoint; default: `reference`. */
   readonly referenceName?: string;
-  /** Builds a batch of sequences; absent: each view is a row. */
+  /** Builds a batch of sequences; default: each view is a row. */
   readonly batchOf?: (sequences: readonly ScoredSequence[], pad: number, run: MethodRun) => Batch;
   /**
    * The terms of an inner update. Without a divergence (`kl` 0), completions without an advantage may be left out,
    * because they have no gradient.
    */
-  terms(collected: Collected, inner: number, run: MethodRun, kl: number): ClippedTerm[] | Promise<ClippedTerm[]>;
+  terms(rollouts: StepRollouts, inner: number, run: MethodRun, kl: number): ClippedTerm[] | Promise<ClippedTerm[]>;
 }
 
-const lossOf = (unit: 'token' | 'sequence', penalty: 'k3' | 'k2', reading: LogProbKind): Loss => ({
-  name: `clipped ${unit} ${penalty} ${reading}`,
+const lossOf = (unit: 'token' | 'sequence', penalty: 'k3' | 'k2', logProbs: LogProbKind): Loss => ({
+  name: `clipped ${unit} ${penalty} ${logProbs}`,
   define: (inputs) => {
     const { extra } = inputs;
-    const logp = reading === 'drawn' ? samplingLogProbs(inputs) : inputs.logp;
+    const logp = logProbs === 'sampling' ? samplingLogProbs(inputs) : inputs.logp;
     const score = (unit === 'token' ? tokenScores : sequenceScores)(logp, extra('coefficients'));
     const ratio = exp(sub(score, extra('old')));
     const [lowest, highest] = [sub(1, extra('clip_low')), add(1, extra('clip_high'))];
     const gain = (of: Tensor) => mul(of, extra('advantages'));
     const surrogate = minimum(gain(ratio), gain(minimum(maximum(ratio, lowest), highest)));
-    const apart = sub(extra('reference'), score);
-    const divergence = penalty === 'k3' ? sub(sub(exp(apart), apart), 1) : mul(mul(apart, apart), 0.5);
+    const difference = sub(extra('reference'), score);
+    const divergence = penalty === 'k3' ? sub(sub(exp(difference), difference), 1) : mul(square(difference), 0.5);
     const weights = extra('weights');
     const loss = add(neg(total(mul(surrogate, weights))), total(mul(divergence, extra('kl_weights'))));
     const outside = add(cast(less(ratio, lowest), 'f32'), cast(less(highest, ratio), 'f32'));
@@ -81,9 +81,9 @@ const lossOf = (unit: 'token' | 'sequence', penalty: 'k3' | 'k2', reading: LogPr
 const losses = new Map<string, Loss>();
 
 /** One loss for all methods with the same options, so that a program is compiled once. */
-export function clippedLoss({ unit, penalty, reading }: Pick<ClippedMethod, 'unit' | 'penalty' | 'reading'>): Loss {
-  const key = `${unit} ${penalty} ${reading}`;
-  const loss = losses.get(key) ?? lossOf(unit, penalty, reading);
+export function clippedLoss({ unit, penalty, logProbs }: Pick<ClippedMethod, 'unit' | 'penalty' | 'logProbs'>): Loss {
+  const key = `${unit} ${penalty} ${logProbs}`;
+  const loss = losses.get(key) ?? lossOf(unit, penalty, logProbs);
   losses.set(key, loss);
   return loss;
 }
@@ -107,18 +107,18 @@ export function clippedObjective(
 export function beginClipped(
   method: ClippedMethod,
   run: MethodRun,
-): Method & { holdReference(step: number): Promise<unknown> } {
+): RunningMethod & { updateReference(step: number): Promise<unknown> } {
   const { settings } = run;
   const kl = divergenceWeight(method.name, settings, method.defaults.kl);
   const reference = kl > 0 ? new Reference(run, method.referenceName) : null;
   return {
-    holdReference: async (step) => reference?.at(step),
-    async prepare(collected): Promise<Round> {
-      const held = await reference?.at(collected.step);
+    updateReference: async (step) => reference?.at(step),
+    async prepare(rollouts): Promise<PreparedUpdates> {
+      const frozen = await reference?.at(rollouts.step);
       const scored: SequenceEntry[][] = [];
       for (let inner = 0; inner < settings.inner_updates; inner++) {
-        const terms = await method.terms(collected, inner, run, kl);
-        scored.push(await score(terms, held));
+        const terms = await method.terms(rollouts, inner, run, kl);
+        scored.push(await score(terms, frozen));
       }
       return { update: async (inner) => updateOf(scored[inner] as SequenceEntry[]) };
     },
@@ -132,17 +132,17 @@ export function beginClipped(
     const under = (policy: Pick<MethodRun, 'evaluate'>) =>
       scoreSequences((batch) => policy.evaluate(batch), sequences, {
         size: settings.micro_batch,
-        pad: run.tokens.pad,
+        pad: run.specialTokens.pad,
         ...options(),
       });
     const old = await under(run);
-    const held = frozen ? await under(frozen) : old;
-    const pick = method.unit === 'token' ? 'tokens' : 'sequences';
+    const ofReference = frozen ? await under(frozen) : old;
+    const unit = method.unit === 'token' ? 'tokens' : 'sequences';
     return terms.map(({ sequence, advantage, weights, klWeight }, index) => ({
       sequence,
       values: {
-        old: old[pick][index] as number | Float32Array,
-        reference: held[pick][index] as number | Float32Array,
+        old: old[unit][index] as number | Float32Array,
+        reference: ofReference[unit][index] as number | Float32Array,
         advantages: typeof weights === 'number' ? advantage : weights.map(() => advantage),
         weights,
         kl_weights: typeof weights === 'number' ? kl * (klWeight ?? weights) : weights.map((weight) => kl * weight),
@@ -151,16 +151,16 @@ export function beginClipped(
   }
 
   function updateOf(entries: readonly SequenceEntry[]) {
-    const { draw, ...rest } = options();
+    const { sampling, ...rest } = options();
     return {
       batches: sequenceBatches(entries, {
         size: settings.micro_batch,
-        pad: run.tokens.pad,
+        pad: run.specialTokens.pad,
         loss: clippedLoss(method),
         shared: {
           clip_low: scalarInput(settings.clip_low ?? method.defaults.low),
           clip_high: scalarInput(settings.clip_high ?? method.defaults.high),
-          ...draw,
+          ...sampling,
         },
         ...rest,
       }),
@@ -175,8 +175,8 @@ export function beginClipped(
     const { batchOf } = method;
     const { temperature } = settings;
     return {
-      ...(method.reading === 'drawn'
-        ? { draw: samplingInputs(temperature, run.tokens.mask, run.model.config.vocab_size) }
+      ...(method.logProbs === 'sampling'
+        ? { sampling: samplingInputs(temperature, run.specialTokens.mask, run.model.config.vocab_size) }
         : {}),
       ...(batchOf
         ? { batchOf: (sequences: readonly ScoredSequence[], pad: number) => batchOf(sequences, pad, run) }
@@ -189,6 +189,6 @@ const sumOf = (metrics: StepResult['metrics'], name: string): number =>
   metrics.reduce((sum, batch) => sum + (batch[name]!.data[0] as number), 0);
 
 /** The completions that an update can learn from. */
-export function withSignal(collected: Collected, kl: number) {
-  return collected.completions.filter(({ advantage }) => advantage !== 0 || kl > 0);
+export function withSignal({ completions }: StepRollouts, kl: number) {
+  return completions.filter(({ advantage }) => advantage !== 0 || kl > 0);
 }

@@ -19,15 +19,15 @@ export const coupledGrpo = clippedObjective(
     name: 'coupled-grpo',
     unit: 'token',
     penalty: 'k3',
-    reading: 'model',
+    logProbs: 'model',
     defaults: { low: 0.5, high: 0.5, kl: 0.01 },
-    terms(collected, inner, { tokens }, kl) {
-      const random = collected.random('masks', inner);
-      const lengths = collected.completions.reduce((sum, { length }) => sum + length, 0);
-      return withSignal(collected, kl).map((completion) => ({
-        sequence: coupledViews(completion, tokens.mask, random),
+    terms(rollouts, inner, { specialTokens }, kl) {
+      const random = rollouts.random('masks', inner);
+      const lengths = rollouts.completions.reduce((sum, { length }) => sum + length, 0);
+      return withSignal(rollouts, kl).map((completion) => ({
+        sequence: coupledViews(completion, specialTokens.mask, random),
         advantage: completion.advantage,
-        weights: Float32Array.from(completion.completion, (_, i) => (i < completion.length ? 1 / lengths : 0)),
+        weights: Float32Array.from(completion.tokens, (_, i) => (i < completion.length ? 1 / lengths : 0)),
       }));
     },
   },
@@ -38,13 +38,13 @@ export const coupledGrpo = clippedObjective(
 export function coupledViews(text: Text, mask: number, random: Random): ScoredSequence {
   const ratio = 0.2 + 0.6 * random.uniform();
   const masked = Uint8Array.from({ length: text.length }, () => Number(random.uniform() < ratio));
-  const view = (own: ArrayLike<number>, weight: number) =>
-    maskedView(text, overPrompt(text, own), mask, (i) => (own[i] ? weight / 2 : 0));
+  const view = (bits: ArrayLike<number>, weight: number) =>
+    maskedView(text, overPrompt(text, bits), mask, (i) => (bits[i] ? weight / 2 : 0));
   return [
     view(new Uint8Array(text.length).fill(1), 1),
     view(masked, 1 / ratio),
     view(
-      masked.map((one) => 1 - one),
+      masked.map((bit) => 1 - bit),
       1 / (1 - ratio),
     ),
   ];

@@ -19,15 +19,17 @@ export const diffuGrpo = clippedObjective(
     name: 'diffu-grpo',
     unit: 'token',
     penalty: 'k3',
-    reading: 'model',
+    logProbs: 'model',
     defaults: { low: 0.5, high: 0.5, kl: 0.04 },
-    terms(collected, inner, { settings, tokens }, kl) {
-      const random = collected.random('masks', inner);
-      const lengths = collected.completions.reduce((sum, { length }) => sum + length, 0);
-      return withSignal(collected, kl).map((completion) => ({
-        sequence: [oneStepView(completion, { promptMasking: settings.clean_token_masking, mask: tokens.mask, random })],
+    terms(rollouts, inner, { settings, specialTokens }, kl) {
+      const random = rollouts.random('masks', inner);
+      const lengths = rollouts.completions.reduce((sum, { length }) => sum + length, 0);
+      return withSignal(rollouts, kl).map((completion) => ({
+        sequence: [
+          oneStepView(completion, { promptMasking: settings.clean_token_masking, mask: specialTokens.mask, random }),
+        ],
         advantage: completion.advantage,
-        weights: Float32Array.from(completion.completion, (_, i) => (i < completion.length ? 1 / lengths : 0)),
+        weights: Float32Array.from(completion.tokens, (_, i) => (i < completion.length ? 1 / lengths : 0)),
       }));
     },
   },

@@ -18,9 +18,9 @@ import { UsageError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
 import { divergenceWeight } from '../likelihoods/reference.ts';
 import type { ScoredSequence, View } from '../likelihoods/scored-sequences.ts';
-import { canvasIn, type OpenQuery, openQuery, stateBefore, traceLength } from '../likelihoods/trace-views.ts';
+import { canvasIn, type MaskedQuery, maskedQuery, stateBefore, traceLength } from '../likelihoods/trace-views.ts';
 import { beginClipped, type ClippedMethod, type ClippedTerm, clippedLoss } from './clipped-method.ts';
-import type { Collected, MethodRun, Objective, ScoredRollout } from './objective.ts';
+import type { MethodRun, Objective, ScoredRollout, StepRollouts } from './objective.ts';
 
 /** DiSPO on top of any objective that `inner` finds. */
 export function dispoOn(inner: (name: string) => Objective): Objective {
@@ -40,24 +40,27 @@ export function dispoOn(inner: (name: string) => Objective): Objective {
       divergenceWeight('dispo', settings, branchMethod.defaults.kl);
     },
     begin(run) {
-      const below = innerOf(run.settings.inner);
-      const base = below.begin(run);
+      const innerObjective = innerOf(run.settings.inner);
+      const base = innerObjective.begin(run);
       const branches = beginClipped(branchMethod, run);
       return {
         ...base,
-        async prepare(collected) {
-          const lower = await base.prepare(collected);
-          const upper = await branches.prepare(collected);
+        async prepare(rollouts) {
+          const baseUpdates = await base.prepare(rollouts);
+          const branchUpdates = await branches.prepare(rollouts);
           return {
             async update(index) {
-              const first = await lower.update(index);
-              const second = await upper.update(index);
-              const count = first.batches.length;
+              const ofBase = await baseUpdates.update(index);
+              const ofBranches = await branchUpdates.update(index);
+              const count = ofBase.batches.length;
               return {
-                batches: [...first.batches.map((batch) => ({ loss: below.loss, ...batch })), ...second.batches],
+                batches: [
+                  ...ofBase.batches.map((batch) => ({ loss: innerObjective.loss, ...batch })),
+                  ...ofBranches.batches,
+                ],
                 metrics: (result) => ({
-                  ...(count > 0 ? first.metrics({ ...result, metrics: result.metrics.slice(0, count) }) : {}),
-                  ...prefixed(second.metrics({ ...result, metrics: result.metrics.slice(count) })),
+                  ...(count > 0 ? ofBase.metrics({ ...result, metrics: result.metrics.slice(0, count) }) : {}),
+                  ...prefixed(ofBranches.metrics({ ...result, metrics: result.metrics.slice(count) })),
                 }),
               };
             },
@@ -73,27 +76,27 @@ export function dispoOn(inner: (name: string) => Objective): Objective {
   };
 }
 
-const branchesOf = new WeakMap<Collected, Promise<Branch[]>>();
+const branchesOf = new WeakMap<StepRollouts, Promise<Branch[]>>();
 
 const branchMethod: ClippedMethod = {
   name: 'dispo',
   unit: 'sequence',
   penalty: 'k3',
-  reading: 'drawn',
+  logProbs: 'sampling',
   referenceName: 'branches.reference',
   defaults: { low: 0.2, high: 0.2, kl: 0 },
-  async terms(collected, inner, run) {
-    const { settings, tokens } = run;
+  async terms(rollouts, inner, run) {
+    const { settings, specialTokens } = run;
     if (settings.branch_weight === 0) return [];
-    if (!branchesOf.has(collected)) branchesOf.set(collected, branchOut(collected, run));
-    const branches = (await branchesOf.get(collected)) as Branch[];
-    const random = collected.random('prompt masks', inner);
+    if (!branchesOf.has(rollouts)) branchesOf.set(rollouts, branchOut(rollouts, run));
+    const branches = (await branchesOf.get(rollouts)) as Branch[];
+    const random = rollouts.random('prompt masks', inner);
     const weights = settings.branch_weight / branches.length;
     return branches
       .filter(({ advantage }) => advantage !== 0)
       .map(
         (branch): ClippedTerm => ({
-          sequence: branchSequence(branch, { ...settings, mask: tokens.mask, random }),
+          sequence: branchSequence(branch, { ...settings, mask: specialTokens.mask, random }),
           advantage: branch.advantage,
           weights,
         }),
@@ -103,33 +106,34 @@ const branchMethod: ClippedMethod = {
 
 /** A state, one way to fill it, and its advantage over the other ways. */
 export interface Branch {
-  readonly state: OpenQuery;
-  readonly completion: Int32Array;
+  readonly state: MaskedQuery;
+  /** The completion's tokens. */
+  readonly tokens: Int32Array;
   readonly advantage: number;
 }
 
-async function branchOut({ completions, random }: Collected, run: MethodRun): Promise<Branch[]> {
-  const { settings, model, tokens } = run;
+async function branchOut({ completions, random }: StepRollouts, run: MethodRun): Promise<Branch[]> {
+  const { settings, model, specialTokens } = run;
   const draw = random('branches');
-  const states = completions.map(({ rollout }) => pickState({ rollout, ...settings, mask: tokens.mask, draw }));
+  const states = completions.map(({ rollout }) => pickState({ rollout, ...settings, mask: specialTokens.mask, draw }));
   const logits = await model.logits(states.map(({ state }) => state));
   const filled = states.flatMap(({ state, rollout }, index) =>
     Array.from({ length: settings.branches }, () => {
       const text = fillAtOnce(state.tokens, state.positions, logits[index] as Float32Array, {
         temperature: settings.temperature,
-        mask: tokens.mask,
+        mask: specialTokens.mask,
         random: draw,
       });
-      return { state, job: rollout.job, completion: canvasIn(text, state) };
+      return { state, job: rollout.job, tokens: canvasIn(text, state) };
     }),
   );
   const rewards = await run.reward(filled);
-  return filled.map(({ state, completion }, index) => {
+  return filled.map(({ state, tokens }, index) => {
     const first = index - (index % settings.branches);
-    const own = rewards.slice(first, first + settings.branches);
-    const mean = own.reduce((sum, reward) => sum + reward, 0) / own.length;
-    const equal = own.every((reward) => reward === own[0]);
-    return { state, completion, advantage: equal ? 0 : (rewards[index] as number) - mean };
+    const siblings = rewards.slice(first, first + settings.branches);
+    const mean = siblings.reduce((sum, reward) => sum + reward, 0) / siblings.length;
+    const equal = siblings.every((reward) => reward === siblings[0]);
+    return { state, tokens, advantage: equal ? 0 : (rewards[index] as number) - mean };
   });
 }
 
@@ -145,21 +149,21 @@ function pickState({
   let left = draw.uniform() * weights.reduce((sum, weight) => sum + weight, 0);
   let step = 0;
   while (step < steps - 1 && left >= (weights[step] as number)) left -= weights[step++] as number;
-  return { rollout, state: openQuery(stateBefore(rollout, step, mask), mask) };
+  return { rollout, state: maskedQuery(stateBefore(rollout, step, mask), mask) };
 }
 
 /** The filled tokens' log-probabilities at the state, averaged over maskings of the prompt. */
 function branchSequence(
-  { state: { tokens, canvas: prompt, suffix }, completion }: Branch,
+  { state: { tokens, canvas: prompt, suffix }, tokens: completion }: Branch,
   options: { mask_samples: number; clean_token_masking: number; mask: number; random: Random },
 ): ScoredSequence {
   const { mask_samples: samples, clean_token_masking: share, mask, random } = options;
   return Array.from({ length: share > 0 ? samples : 1 }, (): View => {
-    const seen = tokens.slice();
-    for (let position = 0; position < prompt; position++) if (random.uniform() < share) seen[position] = mask;
+    const masked = tokens.slice();
+    for (let position = 0; position < prompt; position++) if (random.uniform() < share) masked[position] = mask;
     const weight = share > 0 ? 1 / samples : 1;
     const weights = Float32Array.from(completion, (_, i) => (tokens[prompt + i] === mask ? weight : 0));
-    return { seen, prompt, suffix, targets: completion, weights };
+    return { tokens: masked, promptLength: prompt, suffixLength: suffix, targets: completion, weights };
   });
 }
 

@@ -57,18 +57,18 @@ export const dtm: Objective = {
       );
   },
   begin(run) {
-    const { settings, tokens } = run;
+    const { settings, specialTokens } = run;
     const teacher = new FrozenPolicy(run.model, 'teacher', run.restored);
     return {
-      async rollOut(jobs, step, watch) {
+      async rollOut(jobs, step, hooks) {
         if (step > 1 && (step - 1) % settings.tilt_steps === 0) {
-          await teacher.retake();
+          await teacher.copyAgain();
           await run.restartOptimizer();
         }
         const began = step - 1 - ((step - 1) % settings.tilt_steps);
         return teacher.rollOut(
           jobs.map((job) => ({ ...job, policyVersion: began * settings.inner_updates })),
-          watch,
+          hooks,
         );
       },
       async prepare({ completions, random }) {
@@ -77,7 +77,7 @@ export const dtm: Objective = {
             const masks = random('masks', inner);
             const entries = completions.map((completion) => ({
               completion,
-              sequence: [activeBlockView(completion, settings, tokens.mask, masks)] as ScoredSequence,
+              sequence: [activeBlockView(completion, settings, specialTokens.mask, masks)] as ScoredSequence,
               weight: 1 / completions.length,
             }));
             const parts = microBatches(entries, Math.min(settings.micro_batch, entries.length), (like) => ({
@@ -88,7 +88,7 @@ export const dtm: Objective = {
             for (const { full } of parts) {
               const batch = sequenceBatch(
                 full.map(({ sequence }) => sequence),
-                tokens.pad,
+                specialTokens.pad,
               );
               const { distribution } = await teacher.evaluate({ ...batch, loss: readDistribution });
               batches.push(tiltBatch(batch, distribution as HostTensor, full, settings));
@@ -108,7 +108,7 @@ export function tiltedTarget(
   reward: number,
   { tilt_step: h, control_variate: c }: { tilt_step: number; control_variate: number },
 ) {
-  return { teacher: c, drawn: 1 - c + Math.expm1(h * reward) };
+  return { teacher: c, sampled: 1 - c + Math.expm1(h * reward) };
 }
 
 /** The batch and its weights. The coefficients give each masked position its share of the completion's mean. */
@@ -121,27 +121,26 @@ function tiltBatch(
   const { coefficients } = batch.extra;
   const shares = coefficients!.data as Float32Array;
   const answer = coefficients!.shape[2] as number;
-  const weigh = (part: 'teacher' | 'drawn'): HostTensor => ({
+  const weigh = (part: 'teacher' | 'sampled'): HostTensor => ({
     shape: [shares.length],
     data: shares.map((share, entry) => {
       const { completion, weight } = entries[Math.floor(entry / answer) % entries.length]!;
       return share * weight * tiltedTarget(completion.reward, settings)[part];
     }),
   });
-  return { ...batch, extra: { teacher, teacher_weights: weigh('teacher'), target_weights: weigh('drawn') } };
+  return { ...batch, extra: { teacher, teacher_weights: weigh('teacher'), target_weights: weigh('sampled') } };
 }
 
 /**
- * The state of a semi-autoregressive decoder with k open positions. The open positions of its block have equal
- * weights.
+ * The state of a semi-autoregressive decoder with k masked positions. Those in its current block have equal weights.
  */
 export function activeBlockView(
-  completion: Pick<ScoredRollout, 'prompt' | 'completion'>,
+  completion: Pick<ScoredRollout, 'prompt' | 'tokens'>,
   { block }: { block: number },
   mask: number,
   random: Random,
 ) {
-  const { prompt, completion: text } = completion;
+  const { prompt, tokens: text } = completion;
   let count = 1 + random.integer(text.length);
   let end = text.length;
   // The decoder's blocks start from the left, so the last one may be shorter.
@@ -151,16 +150,16 @@ export function activeBlockView(
     end = start;
     start -= block;
   }
-  const own = subset(end - start, count, random);
+  const inBlock = subset(end - start, count, random);
   const masked = new Uint8Array(prompt.length + text.length).fill(1, prompt.length + end);
-  masked.set(own, prompt.length + start);
-  return maskedView(completion, masked, mask, (i) => (own[i - start] ? 1 / count : 0));
+  masked.set(inBlock, prompt.length + start);
+  return maskedView(completion, masked, mask, (i) => (inBlock[i - start] ? 1 / count : 0));
 }
 
 function tiltMetrics(completions: readonly ScoredRollout[], h: number) {
   const weights = completions.map(({ reward }) => Math.exp(h * reward));
-  const sum = weights.reduce((all, one) => all + one, 0);
-  const squares = weights.reduce((all, one) => all + one ** 2, 0);
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  const squares = weights.reduce((total, weight) => total + weight ** 2, 0);
   // Effective sample size: the number of equally weighted completions with the same information.
   return (_: StepResult) => ({ tilt_effective_share: sum ** 2 / squares / weights.length });
 }

@@ -26,18 +26,18 @@ const clipped = clippedObjective(
     name: 'ebpo',
     unit: 'sequence',
     penalty: 'k3',
-    reading: 'model',
+    logProbs: 'model',
     defaults: { low: 0.2, high: 0.2, kl: 0 },
     batchOf: (sequences, pad, { settings }: MethodRun) => doubledBatch(sequences, pad, settings),
-    terms(collected, inner, { settings, tokens }, kl) {
-      const random = collected.random('masks', inner);
-      const prompt = Math.max(...collected.completions.map((completion) => completion.prompt.length));
-      return withSignal(collected, kl).map((completion) => ({
+    terms(rollouts, inner, { settings, specialTokens }, kl) {
+      const random = rollouts.random('masks', inner);
+      const promptLength = Math.max(...rollouts.completions.map((completion) => completion.prompt.length));
+      return withSignal(rollouts, kl).map((completion) => ({
         sequence: Array.from({ length: settings.mask_samples }, () =>
-          doubledView(completion, { ...settings, ...tokens, prompt, random }),
+          doubledView(completion, { ...settings, ...specialTokens, promptLength, random }),
         ),
         advantage: completion.advantage,
-        weights: 1 / collected.completions.length,
+        weights: 1 / rollouts.completions.length,
       }));
     },
   },
@@ -59,9 +59,9 @@ export const ebpo: Objective = {
   },
 };
 
-interface Doubling {
+interface DoublingOptions {
   /** The length to which every prompt is padded on its left. */
-  readonly prompt: number;
+  readonly promptLength: number;
   readonly block: number;
   readonly mask_samples: number;
   readonly mask: number;
@@ -72,26 +72,29 @@ interface Doubling {
 /**
  * A completion twice, with the copy masked block by block. Rotary positions are relative, so padding changes nothing.
  */
-export function doubledView(text: Text, { prompt, block, mask_samples: samples, mask, pad, random }: Doubling): View {
-  const { completion, length } = text;
-  const absent = prompt - text.prompt.length;
+export function doubledView(
+  text: Text,
+  { promptLength, block, mask_samples: samples, mask, pad, random }: DoublingOptions,
+): View {
+  const { tokens: completion, length } = text;
+  const leftPadding = promptLength - text.prompt.length;
   const copy = Int32Array.from(completion);
   copy.fill(mask, length);
   const weights = new Float32Array(completion.length);
   for (let start = 0; start < length; start += block) {
     const size = Math.min(block, length - start);
     const count = 1 + random.integer(size);
-    subset(size, count, random).forEach((one, offset) => {
-      if (!one) return;
+    subset(size, count, random).forEach((isMasked, offset) => {
+      if (!isMasked) return;
       copy[start + offset] = mask;
       weights[start + offset] = size / count / samples;
     });
   }
   return {
-    seen: [...new Int32Array(absent).fill(pad), ...text.prompt, ...completion, ...copy],
-    absent,
-    prompt,
-    from: prompt + completion.length,
+    tokens: [...new Int32Array(leftPadding).fill(pad), ...text.prompt, ...completion, ...copy],
+    leftPadding,
+    promptLength,
+    firstTarget: promptLength + completion.length,
     targets: completion,
     weights,
     ...(text.constraints ? { constraints: text.constraints } : {}),
@@ -99,6 +102,6 @@ export function doubledView(text: Text, { prompt, block, mask_samples: samples, 
 }
 
 export function doubledBatch(sequences: readonly ScoredSequence[], pad: number, { block }: { block: number }): Batch {
-  const { prompt, targets } = sequences[0]![0] as View;
-  return { ...sequenceBatch(sequences, pad), doubled: { prompt, length: targets.length, block } };
+  const { promptLength, targets } = sequences[0]![0] as View;
+  return { ...sequenceBatch(sequences, pad), doubled: { prompt: promptLength, length: targets.length, block } };
 }

@@ -4,10 +4,13 @@
  *
  *     grad J = sum_t E[ A_t grad log pi(x_t | x_{t+1}) ],   log pi(x_t | x_{t+1}) = sum of the tokens that step t reveals
  *
- * Only the K steps (`trace_steps`) with the largest mean entropy of their revealed tokens are used; the contribution
- * of the others is bounded by their entropy (the paper's theorem on step selection). EGSPO gives every step the
- * completion's advantage. EGSPO-SA adds the value of a step, where x^_t is its state filled greedily from the same
- * pass:
+ * Only the K steps (`trace_steps`) with the largest mean entropy of the tokens that they predict are used; the
+ * contribution of the others is bounded by their entropy (the paper's theorem on step selection). With
+ * `infilling=editor`, which the paper does not have, the positions after the end of a middle are set without a
+ * prediction. They are not actions of the policy, so they count neither in log pi nor in the mean. A token of the healed
+ * prefix counts with the entropy over the allowed tokens, from which it was drawn: 0 if only one was allowed. EGSPO gives
+ * every step the completion's advantage. EGSPO-SA adds the value of a step, where x^_t is its state filled greedily from
+ * the same pass:
  *
  *     ret_t = ( (1 + lambda) r(x_0) - lambda r(x^_t) ) / (1 + lambda),   A_t = ret_t - its mean over the group
  *
@@ -21,30 +24,39 @@
 
 import { fillGreedily } from '../../diffusion/fill-at-once.ts';
 import { byGroup } from '../advantages.ts';
-import { canvasIn, openQuery, stateBefore, stepSequence, traceLength } from '../likelihoods/trace-views.ts';
+import {
+  canvasIn,
+  maskedQuery,
+  predictionsOf,
+  stateBefore,
+  stepSequence,
+  traceLength,
+} from '../likelihoods/trace-views.ts';
 import type { Rollout } from '../rollouts.ts';
 import { clippedObjective, withSignal } from './clipped-method.ts';
-import type { Collected, MethodRun, Objective, ScoredRollout } from './objective.ts';
+import type { MethodRun, Objective, ScoredRollout, StepRollouts } from './objective.ts';
 
 function egspoObjective(name: string, stepwise: boolean, description: string): Objective {
-  const returns = new WeakMap<Collected, Promise<Map<ScoredRollout, number[]>>>();
+  const returns = new WeakMap<StepRollouts, Promise<Map<ScoredRollout, number[]>>>();
   return clippedObjective(
     {
       name,
       unit: 'sequence',
       penalty: 'k3',
-      reading: 'drawn',
+      logProbs: 'sampling',
       defaults: { low: 0.2, high: 0.5, kl: 0.04 },
-      async terms(collected, _inner, run, kl) {
+      async terms(rollouts, _inner, run, kl) {
         const { trace_steps: count, trace_lambda: lambda, length } = run.settings;
-        if (stepwise && !returns.has(collected)) returns.set(collected, stepAdvantages(collected, count, lambda, run));
-        const own = await returns.get(collected);
-        const weight = 1 / (collected.completions.length * length);
-        return (stepwise ? collected.completions : withSignal(collected, kl)).flatMap((completion) =>
+        if (stepwise && !returns.has(rollouts)) returns.set(rollouts, stepAdvantages(rollouts, count, lambda, run));
+        const stepwiseAdvantages = await returns.get(rollouts);
+        const weight = 1 / (rollouts.completions.length * length);
+        return (stepwise ? rollouts.completions : withSignal(rollouts, kl)).flatMap((completion) =>
           selectSteps(completion.rollout, count).flatMap((step, rank) => {
-            const advantage = own ? (own.get(completion)![rank] as number) : completion.advantage;
+            const advantage = stepwiseAdvantages?.get(completion)?.[rank] ?? completion.advantage;
             if (advantage === 0 && kl === 0) return [];
-            return [{ sequence: stepSequence(completion.rollout, step, run.tokens.mask), advantage, weights: weight }];
+            return [
+              { sequence: stepSequence(completion.rollout, step, run.specialTokens.mask), advantage, weights: weight },
+            ];
           }),
         );
       },
@@ -54,11 +66,15 @@ function egspoObjective(name: string, stepwise: boolean, description: string): O
   );
 }
 
-/** The `count` steps of a trace with the largest mean entropy of their revealed tokens, in time order. */
-export function selectSteps(rollout: Pick<Rollout, 'revealedAt' | 'entropy'>, count: number): number[] {
+/** The `count` steps of a trace with the largest mean entropy of the tokens that they predict, in time order. */
+export function selectSteps(
+  rollout: Pick<Rollout, 'tokens' | 'revealedAt' | 'entropy' | 'forcedTokens' | 'overwritten'>,
+  count: number,
+): number[] {
+  const predictions = predictionsOf(rollout);
   const steps = Array.from({ length: traceLength(rollout) }, (_, step) => {
-    const entropies = [...rollout.entropy].filter((_, position) => rollout.revealedAt[position] === step);
-    return { step, entropy: entropies.reduce((sum, own) => sum + own, 0) / Math.max(1, entropies.length) };
+    const entropies = predictions.flatMap(({ revealedAt, entropy }) => (revealedAt === step ? [entropy] : []));
+    return { step, entropy: entropies.reduce((sum, entropy) => sum + entropy, 0) / Math.max(1, entropies.length) };
   });
   return steps
     .sort((a, b) => b.entropy - a.entropy || a.step - b.step)
@@ -69,7 +85,7 @@ export function selectSteps(rollout: Pick<Rollout, 'revealedAt' | 'entropy'>, co
 
 /** A_t of the selected steps of every completion. */
 async function stepAdvantages(
-  { completions }: Collected,
+  { completions }: StepRollouts,
   count: number,
   lambda: number,
   run: MethodRun,
@@ -82,29 +98,29 @@ async function stepAdvantages(
     run,
   );
   const rewards = await run.reward(
-    filled.map((completion, index) => ({ job: steps[index]!.completion.rollout.job, completion })),
+    filled.map((tokens, index) => ({ job: steps[index]!.completion.rollout.job, tokens })),
   );
-  const gains = steps.map((own, index) => ({
-    ...own,
-    gain: ((1 + lambda) * own.completion.reward - lambda * (rewards[index] as number)) / (1 + lambda),
+  const returns = steps.map((step, index) => ({
+    ...step,
+    ret: ((1 + lambda) * step.completion.reward - lambda * (rewards[index] as number)) / (1 + lambda),
   }));
-  const found = new Map(completions.map((completion) => [completion, [] as number[]]));
-  for (const group of byGroup(gains))
-    for (const { completion, rank, gain } of group) {
+  const advantages = new Map(completions.map((completion) => [completion, [] as number[]]));
+  for (const group of byGroup(returns))
+    for (const { completion, rank, ret } of group) {
       const peers = group.filter((other) => other.rank === rank);
-      const mean = peers.reduce((sum, other) => sum + other.gain, 0) / peers.length;
-      const equal = peers.every((other) => other.gain === gain);
-      found.get(completion)![rank] = equal ? 0 : gain - mean;
+      const mean = peers.reduce((sum, other) => sum + other.ret, 0) / peers.length;
+      const equal = peers.every((other) => other.ret === ret);
+      advantages.get(completion)![rank] = equal ? 0 : ret - mean;
     }
-  return found;
+  return advantages;
 }
 
 /** Completions of states whose masked positions are all filled with the most likely token. */
 async function fillStates(
   states: readonly { readonly rollout: Rollout; readonly step: number }[],
-  { model, tokens: { mask } }: MethodRun,
+  { model, specialTokens: { mask } }: MethodRun,
 ): Promise<Int32Array[]> {
-  const queries = states.map(({ rollout, step }) => openQuery(stateBefore(rollout, step, mask), mask));
+  const queries = states.map(({ rollout, step }) => maskedQuery(stateBefore(rollout, step, mask), mask));
   const logits = await model.logits(queries);
   return queries.map((query, index) =>
     canvasIn(fillGreedily(query.tokens, query.positions, logits[index] as Float32Array, mask), query),

@@ -22,13 +22,13 @@ export const espo = clippedObjective(
     name: 'espo',
     unit: 'sequence',
     penalty: 'k2',
-    reading: 'model',
+    logProbs: 'model',
     defaults: { low: 0.2, high: 0.2, kl: 0.01 },
-    terms(collected, inner, { settings, tokens }, kl) {
-      const random = collected.random('masks', inner);
+    terms(rollouts, inner, { settings, specialTokens }, kl) {
+      const random = rollouts.random('masks', inner);
       const pairs = Math.max(1, Math.floor(settings.mask_samples / 2));
-      const used = withSignal(collected, kl);
-      const count = collected.completions.length;
+      const used = withSignal(rollouts, kl);
+      const count = rollouts.completions.length;
       const stratified = Array.from({ length: pairs }, () => {
         const shift = random.uniform();
         return random.shuffle(used.keys()).map((position) => (position + shift) / used.length);
@@ -38,7 +38,9 @@ export const espo = clippedObjective(
         const draws = stratified.map((times) => Math.floor((times[index] as number) * (length + 1)));
         return {
           // Per token, so that the ratio is the n-th root of the sequence's ratio.
-          sequence: draws.flatMap((masked) => pairOfViews(completion, masked, 1 / pairs / length, tokens.mask, random)),
+          sequence: draws.flatMap((masked) =>
+            pairOfViews(completion, masked, 1 / pairs / length, specialTokens.mask, random),
+          ),
           advantage: completion.advantage,
           weights: 1 / count,
           klWeight: length / count,
@@ -53,13 +55,12 @@ export const espo = clippedObjective(
 export function pairOfViews(text: Text, count: number, scale: number, mask: number, random: Random): ScoredSequence {
   const { length } = text;
   const masked = subset(length, count, random);
-  const others = masked.map((one) => 1 - one);
+  const others = masked.map((bit) => 1 - bit);
   return [
-    [masked, count],
-    [others, length - count],
-  ].map(([own, size]) => {
-    const bits = own as Uint8Array;
-    const weight = (0.5 * scale * (length + 1)) / (size as number);
+    { bits: masked, size: count },
+    { bits: others, size: length - count },
+  ].map(({ bits, size }) => {
+    const weight = (0.5 * scale * (length + 1)) / size;
     return maskedView(text, overPrompt(text, bits), mask, (i) => (bits[i] ? weight : 0));
   });
 }

@@ -5,13 +5,13 @@ import type { Random } from '../../platform/random.ts';
 import type { MaskingTokens } from '../../training/masked-diffusion-loss.ts';
 import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
 import type { InfillContext } from '../likelihoods/canvas-batch.ts';
-import type { Rollout, RolloutJob, RolloutWatch } from '../rollouts.ts';
+import type { Rollout, RolloutHooks, RolloutJob } from '../rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from '../settings.ts';
 
 /** A completion of the policy with its advantage. */
 export interface ScoredCompletion extends InfillContext {
   /** All tokens of the canvas, including those after the end of text. */
-  readonly completion: Int32Array;
+  readonly tokens: Int32Array;
   /** Number of tokens up to and including the first end of text; all tokens if there is none. */
   readonly length: number;
   /** Reward minus the mean of its group. */
@@ -52,13 +52,13 @@ export interface Objective {
   readonly loss: Loss;
   /** Whether it uses `kl`, `clip_low` and `clip_high`. */
   readonly isClipped?: boolean;
-  /** Whether it fills or edits canvases in a way of its own, so that it cannot keep to a prefix that must be spelled. */
+  /** Whether it fills or edits whole canvases itself, so that it cannot decode with token healing. */
   readonly fillsCanvases?: boolean;
   /**
    * Throws a `UsageError` if the method cannot work with these settings or this model. Called before the first step.
    */
   check?(settings: FullTuningSettings, config: ModelConfig): void;
-  begin(run: MethodRun): Method;
+  begin(run: MethodRun): RunningMethod;
   /**
    * The batch of one update with explicit masks, for checks by hand; `masks[j][s]` belongs to completion j. Absent:
    * the method does not depend on masks and rewards alone.
@@ -75,11 +75,11 @@ export interface Objective {
 export interface MethodRun {
   readonly model: LanguageModel;
   readonly settings: TuningSettings;
-  readonly tokens: MaskingTokens;
+  readonly specialTokens: MaskingTokens;
   /** The metrics of a batch's loss under the current policy, without an update. */
   evaluate(batch: Batch): Promise<Record<string, HostTensor>>;
   /** The rewards of other completions of the step's problems. */
-  reward(completions: readonly { readonly job: RolloutJob; readonly completion: Int32Array }[]): Promise<number[]>;
+  reward(completions: readonly { readonly job: RolloutJob; readonly tokens: Int32Array }[]): Promise<number[]>;
   /** A solution of the problem; null if it is unknown. */
   solution(job: RolloutJob): string | null;
   /** Resets the optimiser: its moments, and its position in the learning rate schedule. */
@@ -88,25 +88,25 @@ export interface MethodRun {
   readonly restored: ReadonlyMap<string, HostTensor>;
 }
 
-/** A method during a run. */
-export interface Method {
+/** A method during a run, with the state that it keeps between steps. */
+export interface RunningMethod {
   /**
    * Generates the completions of a step; absent: the current policy does. A step that was stopped is repeated, so calling this
    * again for the same step must give the same result.
    */
-  rollOut?(jobs: readonly RolloutJob[], step: number, watch?: RolloutWatch): Promise<Rollout[]>;
+  rollOut?(jobs: readonly RolloutJob[], step: number, hooks?: RolloutHooks): Promise<Rollout[]>;
   /**
    * Records what the updates on a step's rollouts need of the policies before the first update. Like `rollOut`, it may be called
    * again for the same step.
    */
-  prepare(collected: Collected): Promise<Round>;
+  prepare(rollouts: StepRollouts): Promise<PreparedUpdates>;
   /** The state to store in checkpoints; see `MethodRun.restored`. */
   state?(): Promise<ReadonlyMap<string, HostTensor>>;
   dispose?(): Promise<void>;
 }
 
 /** The rollouts of a step. */
-export interface Collected {
+export interface StepRollouts {
   /** Counts from 1. */
   readonly step: number;
   readonly completions: readonly ScoredRollout[];
@@ -114,14 +114,16 @@ export interface Collected {
   random(...path: readonly (string | number)[]): Random;
 }
 
-/** The updates on one set of rollouts. */
-export interface Round {
+/** The updates on one set of rollouts, after `prepare`. */
+export interface PreparedUpdates {
   /** The batches of inner update number `inner` (from 0), under the policy after the previous updates. */
   update(inner: number): Promise<Update>;
 }
 
 /** A method without state, whose updates need only the rollouts and new masks. */
-export function memoryless(update: (completions: readonly ScoredRollout[], random: Random) => Update): Method {
+export function statelessMethod(
+  update: (completions: readonly ScoredRollout[], random: Random) => Update,
+): RunningMethod {
   return {
     prepare: async ({ completions, random }) => ({
       update: async (inner) => update(completions, random('masks', inner)),

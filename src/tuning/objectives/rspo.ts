@@ -24,9 +24,9 @@ export const rspo: Objective = {
   loss: weightedScores,
   check: (settings) => requireReference('rspo', settings),
   begin(run) {
-    const { settings, tokens } = run;
+    const { settings, specialTokens } = run;
     const reference = new Reference(run);
-    const scoring = { size: settings.micro_batch, pad: tokens.pad };
+    const scoring = { size: settings.micro_batch, pad: specialTokens.pad };
     return {
       async prepare({ step, completions, random }) {
         const frozen = await reference.at(step);
@@ -36,12 +36,12 @@ export const rspo: Objective = {
             if (!hasSignal) return { batches: [], metrics: () => ({}) };
             const masks = random('masks', inner);
             const sequences = completions.map((completion) =>
-              elboViews(completion, settings.mask_samples, tokens.mask, masks, 1 / completion.length),
+              elboViews(completion, settings.mask_samples, specialTokens.mask, masks, 1 / completion.length),
             );
-            const held = await scoreSequences((batch) => frozen.evaluate(batch), sequences, scoring);
-            const present = await scoreSequences((batch) => run.evaluate(batch), sequences, scoring);
+            const ofReference = await scoreSequences((batch) => frozen.evaluate(batch), sequences, scoring);
+            const current = await scoreSequences((batch) => run.evaluate(batch), sequences, scoring);
             const relative = completions.map(
-              (_, j) => (present.sequences[j] as number) - (held.sequences[j] as number),
+              (_, j) => (current.sequences[j] as number) - (ofReference.sequences[j] as number),
             );
             const advantages = completions.map(({ advantage }) => advantage);
             const weights = rspoWeights(relative, advantages, settings.score_lambda);
@@ -61,6 +61,6 @@ export const rspo: Objective = {
 
 /** The weight of each score in the loss: -(A - lambda d) over the number of completions. */
 export function rspoWeights(relative: readonly number[], advantages: readonly number[], lambda: number): number[] {
-  const mean = relative.reduce((sum, own) => sum + own, 0) / relative.length;
-  return relative.map((own, j) => -((advantages[j] as number) - lambda * (own - mean)) / relative.length);
+  const mean = relative.reduce((sum, score) => sum + score, 0) / relative.length;
+  return relative.map((score, j) => -((advantages[j] as number) - lambda * (score - mean)) / relative.length);
 }

@@ -30,7 +30,7 @@ import type { Batch, Loss, StepResult } from '../../training/trainer.ts';
 import { applyMask, canvasBatch } from '../likelihoods/canvas-batch.ts';
 import { microBatches } from '../likelihoods/micro-batches.ts';
 import type { TuningSettings } from '../settings.ts';
-import { type MaskSamples, memoryless, type Objective, type ScoredCompletion, type Update } from './objective.ts';
+import { type MaskSamples, type Objective, type ScoredCompletion, statelessMethod, type Update } from './objective.ts';
 
 /** log 0: far below any log-probability, and still finite after sums. */
 const logZero = -1e30;
@@ -87,7 +87,7 @@ export function spgBatch(
   const { batch, answer } = canvasBatch(
     versions.map(({ completion, masked }) => ({
       ...applyMask(completion, masked, mask),
-      targets: completion.completion,
+      targets: completion.tokens,
     })),
     pad,
   );
@@ -111,10 +111,10 @@ export function spgBatch(
     }
   });
   for (let j = 0; j < count; j++) {
-    const own = positionWeights.subarray(j * answer, (j + 1) * answer);
-    const positions = own.reduce((sum, one) => sum + one, 0);
+    const ofCompletion = positionWeights.subarray(j * answer, (j + 1) * answer);
+    const positions = ofCompletion.reduce((sum, weight) => sum + weight, 0);
     const scale = 1 / (beta * (estimator === 'paper' ? 1 : Math.max(1, positions)));
-    for (let i = 0; i < own.length; i++) own[i] = (own[i] as number) * scale;
+    for (let i = 0; i < ofCompletion.length; i++) ofCompletion[i] = (ofCompletion[i] as number) * scale;
   }
   const perMask = [samples, count, answer];
   const vector = (pick: (weight: BoundWeights) => number): HostTensor => ({
@@ -221,8 +221,8 @@ function spg(branch: NegativeBranch, description: string): SpgObjective {
           ),
       };
     },
-    begin: ({ settings, tokens }) =>
-      memoryless((completions, random) => self.update(completions, settings, tokens, random)),
+    begin: ({ settings, specialTokens }) =>
+      statelessMethod((completions, random) => self.update(completions, settings, specialTokens, random)),
   };
   return self;
 }
@@ -234,7 +234,7 @@ function boundMetrics(
   { estimator }: Pick<SpgEstimator, 'estimator'>,
 ): Record<string, number> {
   const sums = new Map<string, { sum: number; count: number }>();
-  const note = (name: string, value: number, count = 1) => {
+  const record = (name: string, value: number, count = 1) => {
     const { sum, count: before } = sums.get(name) ?? { sum: 0, count: 0 };
     sums.set(name, { sum: sum + value, count: before + count });
   };
@@ -244,21 +244,21 @@ function boundMetrics(
       const tokens = estimator === 'paper' ? length : 1;
       const lower = (elbo!.data[j] as number) / tokens;
       const upper = (eubo!.data[j] as number) / tokens;
-      if (advantage > 0) note('elbo_positive', lower);
+      if (advantage > 0) record('elbo_positive', lower);
       else
         for (const [name, value] of [
           ['elbo_negative', lower],
           ['eubo_negative', upper],
         ] as const)
-          note(name, value);
+          record(name, value);
     });
-    note('entropy', entropySum!.data[0] as number, maskedCount!.data[0] as number);
+    record('entropy', entropySum!.data[0] as number, maskedCount!.data[0] as number);
   });
   return Object.fromEntries([...sums].map(([name, { sum, count }]) => [name, sum / count]));
 }
 
 function drawMasks(
-  { prompt, completion, length }: ScoredCompletion,
+  { prompt, tokens: completion, length }: ScoredCompletion,
   settings: TuningSettings,
   random: Random,
 ): MaskSamples {

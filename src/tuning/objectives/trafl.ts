@@ -28,10 +28,10 @@ export const trafl: Objective = {
   loss: squaredDistance,
   check: (settings) => requireReference('trafl', settings),
   begin(run) {
-    const { settings, tokens, restored } = run;
+    const { settings, specialTokens, restored } = run;
     const reference = new Reference(run);
     const table = Float32Array.from(restored.get('log_z')?.data ?? new Float32Array(tableSize));
-    const scoring = { size: settings.micro_batch, pad: tokens.pad };
+    const scoring = { size: settings.micro_batch, pad: specialTokens.pad };
     return {
       async prepare({ step, completions, random }) {
         const frozen = await reference.at(step);
@@ -42,33 +42,38 @@ export const trafl: Objective = {
           async update(inner) {
             const masks = random('masks', inner);
             const sequences = used.map((completion) =>
-              complementaryViews(completion, settings.mask_samples, tokens.mask, masks),
+              complementaryViews(completion, settings.mask_samples, specialTokens.mask, masks),
             );
             if (sequences.length === 0) return { batches: [], metrics: () => ({}) };
-            const held = await scoreSequences((batch) => frozen.evaluate(batch), sequences, scoring);
-            const present = await scoreSequences((batch) => run.evaluate(batch), sequences, scoring);
-            const relative = used.map((_, j) => (present.sequences[j] as number) - (held.sequences[j] as number));
+            const ofReference = await scoreSequences((batch) => frozen.evaluate(batch), sequences, scoring);
+            const current = await scoreSequences((batch) => run.evaluate(batch), sequences, scoring);
+            const relative = used.map(
+              (_, j) => (current.sequences[j] as number) - (ofReference.sequences[j] as number),
+            );
             const logZ =
               settings.log_z === 'learned' ? used.map(({ prompt }) => table[slotOf(prompt)] as number) : null;
-            const balance = residuals(used, relative, settings.reward_beta, logZ);
+            const deltas = residuals(used, relative, settings.reward_beta, logZ);
             const entries = sequences.map((sequence, j) => ({
               sequence,
-              values: { aims: (present.sequences[j] as number) - (balance[j] as number), weights: 1 / used.length },
+              values: {
+                target_scores: (current.sequences[j] as number) - (deltas[j] as number),
+                weights: 1 / used.length,
+              },
             }));
-            if (logZ) descend(table, used, balance, settings.log_z_rate);
+            if (logZ) updateLogZ(table, used, deltas, settings.log_z_rate);
             return {
               batches: sequenceBatches(entries, { ...scoring, loss: squaredDistance }),
               metrics: (result) => ({
                 ...scoreMetrics(entries)(result),
-                residual: Math.sqrt(balance.reduce((sum, delta) => sum + delta ** 2, 0) / balance.length),
+                residual: Math.sqrt(deltas.reduce((sum, delta) => sum + delta ** 2, 0) / deltas.length),
               }),
             };
           },
         };
       },
       state: async () => {
-        const kept = await reference.state();
-        return settings.log_z === 'learned' ? kept.set('log_z', { shape: [tableSize], data: table }) : kept;
+        const state = await reference.state();
+        return settings.log_z === 'learned' ? state.set('log_z', { shape: [tableSize], data: table }) : state;
       },
       dispose: () => reference.dispose(),
     };
@@ -103,10 +108,10 @@ export function complementaryViews(text: Text, samples: number, mask: number, ra
   return Array.from({ length: pairs }, () => {
     // Neither half is empty, unless there is only one token.
     const masked = subset(length, length === 1 ? 1 : 1 + random.integer(length - 1), random);
-    const halves = length === 1 ? [masked, masked] : [masked, masked.map((one) => 1 - one)];
-    return halves.map((own) => {
-      const weight = 1 / (2 * pairs * own.reduce((sum, one) => sum + one, 0));
-      return maskedView(text, overPrompt(text, own), mask, (i) => (own[i] ? weight : 0));
+    const halves = length === 1 ? [masked, masked] : [masked, masked.map((bit) => 1 - bit)];
+    return halves.map((half) => {
+      const weight = 1 / (2 * pairs * half.reduce((sum, bit) => sum + bit, 0));
+      return maskedView(text, overPrompt(text, half), mask, (i) => (half[i] ? weight : 0));
     });
   }).flat();
 }
@@ -121,7 +126,7 @@ function slotOf(prompt: Int32Array): number {
 }
 
 /** A gradient step of each prompt's log Z on the mean of its delta^2. */
-function descend(
+function updateLogZ(
   table: Float32Array,
   completions: readonly Pick<ScoredRollout, 'prompt'>[],
   deltas: readonly number[],

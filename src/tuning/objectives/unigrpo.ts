@@ -19,22 +19,24 @@ export const uniGrpo = clippedObjective(
     name: 'unigrpo',
     unit: 'token',
     penalty: 'k3',
-    reading: 'model',
+    logProbs: 'model',
     defaults: { low: 0.2, high: 0.2, kl: 0.01 },
-    terms(collected, inner, { settings, tokens }, kl) {
-      const first = collected.random('first mask ratio');
-      const random = collected.random('masks', inner);
-      const starts = new Map(collected.completions.map((completion) => [completion, first.uniform()]));
-      return withSignal(collected, kl).map((completion) => {
+    terms(rollouts, inner, { settings, specialTokens }, kl) {
+      const first = rollouts.random('first mask ratio');
+      const random = rollouts.random('masks', inner);
+      const starts = new Map(rollouts.completions.map((completion) => [completion, first.uniform()]));
+      return withSignal(rollouts, kl).map((completion) => {
         const start = starts.get(completion) as number;
         const ratio = start + ((1 - start) * inner) / settings.inner_updates;
         const count = Math.max(1, Math.round(ratio * completion.length));
         const masked = subset(completion.length, count, random);
-        const weight = 1 / count / collected.completions.length;
+        const weight = 1 / count / rollouts.completions.length;
         return {
-          sequence: [maskedView(completion, overPrompt(completion, masked), tokens.mask, (i) => (masked[i] ? 1 : 0))],
+          sequence: [
+            maskedView(completion, overPrompt(completion, masked), specialTokens.mask, (i) => (masked[i] ? 1 : 0)),
+          ],
           advantage: completion.advantage,
-          weights: Float32Array.from(completion.completion, (_, i) => (masked[i] ? weight : 0)),
+          weights: Float32Array.from(completion.tokens, (_, i) => (masked[i] ? weight : 0)),
         };
       });
     },

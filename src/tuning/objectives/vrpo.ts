@@ -40,7 +40,7 @@ export const vrpo: Objective = {
   loss: preferenceLoss,
   check: (settings) => requireReference('vrpo', settings),
   begin(run) {
-    const { settings, tokens } = run;
+    const { settings, specialTokens } = run;
     const reference = new Reference(run);
     // Pairs stay together.
     const size = Math.max(2, settings.micro_batch - (settings.micro_batch % 2));
@@ -53,22 +53,22 @@ export const vrpo: Objective = {
             const masks = random('masks', inner);
             const sequences = pairs
               .flat()
-              .map((completion) => elboViews(completion, settings.mask_samples, tokens.mask, masks));
-            const held =
+              .map((completion) => elboViews(completion, settings.mask_samples, specialTokens.mask, masks));
+            const ofReference =
               sequences.length === 0
                 ? { sequences: [] }
-                : await scoreSequences((batch) => frozen.evaluate(batch), sequences, { size, pad: tokens.pad });
+                : await scoreSequences((batch) => frozen.evaluate(batch), sequences, { size, pad: specialTokens.pad });
             const entries = sequences.map((sequence, index) => ({
               sequence,
               values: {
-                reference: held.sequences[index] as number,
+                reference: ofReference.sequences[index] as number,
                 signs: index % 2 === 0 ? 1 : -1,
                 weights: 0.5 / pairs.length,
               },
             }));
             const shared = { preference_beta: scalarInput(settings.preference_beta) };
             return {
-              batches: sequenceBatches(entries, { size, pad: tokens.pad, loss: preferenceLoss, shared }),
+              batches: sequenceBatches(entries, { size, pad: specialTokens.pad, loss: preferenceLoss, shared }),
               metrics: ({ metrics }: StepResult) => ({
                 preference_margin: metrics.reduce((sum, { margin }) => sum + (margin!.data[0] as number), 0),
               }),

@@ -12,28 +12,28 @@ import { byGroup } from '../advantages.ts';
 import { oneStepView } from '../likelihoods/elbo-views.ts';
 import { scoreMetrics, weightedScores } from '../likelihoods/score-losses.ts';
 import { sequenceBatches } from '../likelihoods/sequence-update.ts';
-import { memoryless, type Objective, type ScoredRollout } from './objective.ts';
+import { type Objective, type ScoredRollout, statelessMethod } from './objective.ts';
 
 export const wd1: Objective = {
   name: 'wd1',
   paper: 'arXiv 2507.08838',
   description: 'wd1: log-likelihood weighted by the softmax of advantages, of both signs',
   loss: weightedScores,
-  begin: ({ settings, tokens }) =>
-    memoryless((completions, random) => {
+  begin: ({ settings, specialTokens }) =>
+    statelessMethod((completions, random) => {
       const weights = wd1Weights(completions);
       const entries = completions.flatMap((completion, j) => {
         if (weights[j] === 0) return [];
         const view = oneStepView(completion, {
           promptMasking: settings.clean_token_masking,
-          mask: tokens.mask,
+          mask: specialTokens.mask,
           random,
         });
         return [{ sequence: [view], values: { weights: weights[j] as number } }];
       });
       const { micro_batch: size } = settings;
       return {
-        batches: sequenceBatches(entries, { size, pad: tokens.pad, loss: weightedScores }),
+        batches: sequenceBatches(entries, { size, pad: specialTokens.pad, loss: weightedScores }),
         metrics: scoreMetrics(entries),
       };
     }),

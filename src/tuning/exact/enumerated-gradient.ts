@@ -21,8 +21,9 @@ export function enumerate(predict: Predict, length: number, reward: RewardOf) {
   const canvases = everyCanvas(length).sort((a, b) => open(a).length - open(b).length);
   for (const canvas of canvases) value.set(canvas.join(), expected(canvas));
   for (const canvas of canvases.toReversed()) {
-    const own = reach.get(canvas.join()) ?? 0;
-    for (const { next, chance } of moves(canvas)) reach.set(next.join(), (reach.get(next.join()) ?? 0) + own * chance);
+    const reached = reach.get(canvas.join()) ?? 0;
+    for (const { next, chance } of moves(canvas))
+      reach.set(next.join(), (reach.get(next.join()) ?? 0) + reached * chance);
   }
   return { value, reach, moves, canvases };
 
@@ -40,7 +41,7 @@ export function enumerate(predict: Predict, length: number, reward: RewardOf) {
       letterIds.map((_, letter) => ({
         position,
         letter,
-        next: canvas.map((own, index) => (index === position ? letter : own)),
+        next: canvas.map((current, index) => (index === position ? letter : current)),
         chance: Math.exp(predicted[position]![letter] as number) / positions.length,
       })),
     );
@@ -64,11 +65,11 @@ export function policyGradientBatch(
       const steps = moves(canvas);
       return letterIds.map((id, letter) => {
         const weights = new Float32Array(length);
-        for (const { position, letter: own, next, chance } of steps)
-          if (own === letter)
+        for (const { position, letter: revealed, next, chance } of steps)
+          if (revealed === letter)
             weights[position] = (reach.get(canvas.join()) as number) * chance * (value.get(next.join()) as number);
-        const seen = canvasTokens(head, canvas);
-        return [{ seen, prompt: head.length, targets: new Int32Array(length).fill(id), weights }];
+        const tokens = canvasTokens(head, canvas);
+        return [{ tokens, promptLength: head.length, targets: new Int32Array(length).fill(id), weights }];
       });
     });
   const batch = sequenceBatch(sequences, model.config.pad_token_id);

@@ -4,7 +4,7 @@ import { labelledSudokus, sudokuExamples } from '../training/puzzle-recipe.ts';
  * The settings of `npm start`: SPG on new Sudokus without labels, where the reward only checks the rules. They were
  * chosen on validation puzzles of the training grids; docs/experiments.md describes the search.
  */
-export const startRecipe = {
+export const startSettings = {
   task: 'sudoku4x4',
   objective: 'spg-mixture',
   /** Number of held-out puzzles, from the test grids. */

@@ -1,0 +1,107 @@
+import { checkDecoding, type DecodingOptions } from '../diffusion/denoise.ts';
+import { contextLength } from '../evaluation/answers.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { UsageError, UserError } from '../platform/errors.ts';
+import { Random } from '../platform/random.ts';
+import type { RowSplit } from '../protocol/row-split.ts';
+import { taskByName } from '../tasks/registry.ts';
+import { readRowFile } from '../tasks/row-file.ts';
+import type { SplitRows } from '../tasks/split-rows.ts';
+import type { Task } from '../tasks/task.ts';
+import { checkObjective } from './objectives/registry.ts';
+import { resolveSettings } from './resolve-settings.ts';
+import type { TuningRequest } from './tuning-request.ts';
+
+/** The problems of a run, checked against its model. */
+export interface PreparedProblems {
+  readonly task: Task;
+  readonly problem: (random: Random) => unknown;
+  readonly validation: readonly unknown[];
+  readonly test: readonly unknown[];
+  /** How the rows of a data file were split; null if there is no file, or if its split has no record. */
+  readonly split: RowSplit | null;
+}
+
+/**
+ * Prepares the problems of a request, and scores an empty completion of one of them, so that a reward that does not work is
+ * reported before the run starts. `split` divides the rows of a file. Throws a `UsageError` or a `UserError` if the task,
+ * its reward, the settings, the data and the model do not fit together.
+ */
+export async function prepareProblems(
+  model: LanguageModel,
+  { task: name, objective, settings, data, steps, testProblems }: TuningRequest,
+  split: (task: Task, rows: readonly unknown[], data: string) => SplitRows,
+): Promise<PreparedProblems> {
+  const task = taskByName(name);
+  const rows =
+    data === null ? null : (await readRowFile(data, (record) => task.parse(record))).rows.map(({ row }) => row);
+  const format = model.generation.prompt_format;
+  if (!rows && !(task.generate && task.heldOut))
+    throw new UsageError(`${name} has no problems of its own; give a file with --data.`);
+  const { decoding } = resolveSettings(model, task, settings, format);
+  checkSettings({ objective, settings, steps }, decoding, model.config);
+  const longestContext = model.config.max_position_embeddings - decoding.length;
+  const contextLengthOf = (row: unknown) => contextLength(model, task, row, format);
+  const divided = rows && split(task, rows, data as string);
+  // Problems that are too long for the model are left out. If all training problems are too long, `checkLength` below
+  // reports by how much.
+  const fitting = (part: readonly unknown[]) => part.filter((row) => contextLengthOf(row) <= longestContext);
+  const fittingTraining = divided && fitting(divided.parts.training);
+  const training = fittingTraining?.length === 0 ? divided!.parts.training : fittingTraining;
+  if (training?.length === 0)
+    throw new UserError(
+      `${data} no longer has any of the problems that this run trains on; restore the file, or start a new run.`,
+    );
+  const generateOptions = { ...settings.task_options };
+  const problem = training
+    ? (random: Random) => random.pick(training)
+    : (random: Random) => task.generate!(random, generateOptions);
+  const probe = problem(new Random(0, 'probe'));
+  await task.scorer.reward([{ row: probe, completion: '', reward: settings.reward ?? task.rewards[0] }], format);
+  const prompt = task.prompt(probe, format);
+  if (model.tokenizer.dropsRowsOf(prompt))
+    throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);
+  model.checkLength(contextLengthOf(probe) + decoding.length);
+  return {
+    task,
+    problem,
+    validation: divided
+      ? fitting(divided.parts.validation).slice(0, settings.evaluation_problems)
+      : task.heldOut!('validation', settings.evaluation_problems, generateOptions),
+    test:
+      testProblems === 0
+        ? []
+        : divided
+          ? fitting(divided.parts.test).slice(0, testProblems)
+          : task.heldOut!('test', testProblems, generateOptions),
+    split: divided?.record ?? null,
+  };
+}
+
+/** Throws a `UsageError` that names the first setting that does not fit the others, the objective or the model. */
+function checkSettings(
+  { objective, settings, steps }: Pick<TuningRequest, 'objective' | 'settings' | 'steps'>,
+  decoding: DecodingOptions,
+  config: ModelConfig,
+): void {
+  checkDecoding(decoding);
+  const { block, temperature, adapter, optimizer, lr_schedule: schedule } = settings;
+  if (block !== null && decoding.length % block !== 0)
+    throw new UsageError(
+      `Setting block = ${block} does not divide the ${decoding.length} tokens of a completion; give one that does.`,
+    );
+  if (temperature === 0)
+    throw new UsageError(
+      'Setting temperature = 0 makes all completions of a group equal, so nothing can be learned; set a value above 0.',
+    );
+  checkObjective(objective, settings, config);
+  if (adapter === 'lora' && optimizer === 'muon')
+    throw new UsageError(
+      "Setting optimizer = muon trains the layers' projections, but a run with an adapter does not change them; set optimizer=adamw.",
+    );
+  if (steps === null && schedule !== 'constant')
+    throw new UsageError(
+      `Setting lr_schedule = ${schedule} needs --steps, because a run that only a time limit ends has no number of steps over which the rate falls.`,
+    );
+}
