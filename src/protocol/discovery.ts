@@ -57,6 +57,15 @@ export interface DryRunDocument {
   readonly seconds: number;
 }
 
+/** How many small changes of a function its tests notice. */
+export interface TestStrength {
+  /** Number of mutants that were tested. 0: the function has nothing to mutate, which says nothing about its tests. */
+  readonly tried: number;
+  readonly caught: number;
+  /** The mutants with which all tests pass, each with its line in the file. */
+  readonly survivors: readonly { readonly line: number; readonly description: string }[];
+}
+
 export interface DryRunFunction {
   readonly file: string;
   readonly function: string;
@@ -66,5 +75,7 @@ export interface DryRunFunction {
   readonly reason: string | null;
   /** The tests that cover it, in the order of the report; empty if there is no score. */
   readonly tests: readonly { readonly id: string; readonly passed: boolean; readonly message?: string }[];
+  /** How many small changes of the function its tests notice; absent if the tests do not pass, or in older documents. */
+  readonly strength?: TestStrength;
   readonly seconds: number;
 }

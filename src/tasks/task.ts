@@ -25,7 +25,9 @@ export interface Grade {
 export interface Reward {
   readonly total: number;
   readonly parts: Readonly<Record<string, number>>;
-  /** The details behind the reward as plain JSON, such as test results; stored with the sample. */
+  /** Whether the completion is right; absent for tasks without such a notion. */
+  readonly passed?: boolean;
+  /** The details of the reward as plain JSON, such as test results; stored with the sample. */
   readonly report?: unknown;
 }
 
@@ -123,6 +125,22 @@ export interface Task<Row = unknown> {
   /** The reward for a row if the user names none; absent if it is always the first. */
   defaultReward?(row: Row): string;
   readonly scorer: Scorer<Row>;
+  /** Makes training problems of the rows of a file, from easy to hard; absent: the rows are the problems. */
+  lessons?(rows: readonly Row[], options?: ScoringOptions): Promise<Lessons<Row>>;
+}
+
+/** Training problems by difficulty. */
+export interface Lessons<Row = unknown> {
+  /** The easiest first; none is empty. */
+  readonly levels: readonly Level<Row>[];
+  /** Findings about the rows for the user, one sentence each: for example tests that notice no wrong program. */
+  readonly findings: readonly string[];
+}
+
+/** Problems of about the same difficulty. */
+export interface Level<Row = unknown> {
+  readonly name: string;
+  readonly rows: readonly Row[];
 }
 
 /** Maximum number of tokens of an answer to a task. */

@@ -22,11 +22,13 @@ import { type GroupAdvantages, groupAdvantages } from './advantages.ts';
 import { evaluateValidation } from './held-out-evaluation.ts';
 import { BoundEstimator } from './likelihoods/bounds.ts';
 import type { MethodRun, Objective, RunningMethod, ScoredRollout } from './objectives/objective.ts';
+import type { ProblemSource } from './problem-source.ts';
 import { fittingMicroBatch, resolveSettings } from './resolve-settings.ts';
 import { generateAndScore, generateRollouts, type Rollout, type RolloutJob, scoreRollouts } from './rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from './settings.ts';
 import { PhaseTimes, relativeUpdateCost, StepProgress, type StepTimes } from './step-progress.ts';
 import { lengthMetrics, meanOf, rewardMetrics, sampleRecord, scoringWarnings, updateMetrics } from './step-record.ts';
+import { type Attempting, attemptsOf, type Trial, trialGroup } from './trial.ts';
 
 /** Number of chunks of a step's rollouts if rewards run tests: each chunk is scored while the next is generated. */
 const chunksPerStep = 4;
@@ -39,18 +41,20 @@ export interface PolicyGradientOptions {
   readonly seed: number;
   /** Steps of the whole run, for a falling learning rate; null if a time limit ends the run. */
   readonly steps: number | null;
-  /** Draws a training problem. */
-  readonly problem: (random: Random) => unknown;
+  /** Where training problems come from. */
+  readonly problems: ProblemSource;
   /** Held-out problems for the evaluations between steps. */
   readonly validation: readonly unknown[];
   /** State of the method from the checkpoint that the run resumes from. */
   readonly restored?: ReadonlyMap<string, HostTensor>;
 }
 
-/** A training method that `runTrainingJob` runs step by step. */
-export const policyGradient = (options: PolicyGradientOptions): TrainingMethod => new PolicyGradientLoop(options);
+/** A training method that `runTrainingJob` runs step by step, and that can be tried before the first step. */
+export interface PolicyGradientMethod extends TrainingMethod, Attempting {}
 
-class PolicyGradientLoop implements TrainingMethod {
+export const policyGradient = (options: PolicyGradientOptions): PolicyGradientMethod => new PolicyGradientLoop(options);
+
+class PolicyGradientLoop implements PolicyGradientMethod {
   readonly bestBy: string;
   /** Absent if there are no validation problems. */
   readonly evaluate?: NonNullable<TrainingMethod['evaluate']>;
@@ -68,12 +72,12 @@ class PolicyGradientLoop implements TrainingMethod {
   #times: StepTimes | null = null;
 
   constructor(options: PolicyGradientOptions) {
-    const { model, task, objective, settings: requested, seed, steps, problem, validation } = options;
+    const { model, task, objective, settings: requested, seed, steps, problems, validation } = options;
     const format = model.generation.prompt_format;
     const { decoding, settings } = resolveSettings(model, task, requested, format, objective);
     const examples = [
       ...validation.slice(0, 32),
-      ...Array.from({ length: 32 }, (_, n) => problem(new Random(seed, 'size', n))),
+      ...Array.from({ length: 32 }, (_, n) => problems.draw(new Random(seed, 'size', n))),
     ];
     this.bestBy = task.metrics[0];
     this.#options = options;
@@ -92,7 +96,7 @@ class PolicyGradientLoop implements TrainingMethod {
   }
 
   async step(step: number, context: WorkContext = backgroundContext): Promise<TrainedStep> {
-    const { model, task } = this.#options;
+    const { model, task, problems } = this.#options;
     this.#stepSignal = context.signal;
     const times = new PhaseTimes();
     const jobs = this.#rolloutJobs(step);
@@ -114,6 +118,7 @@ class PolicyGradientLoop implements TrainingMethod {
     );
     const { metrics, tokens } = await this.#update(step, this.#scoredRollouts(rollouts, rewards, groups), progress);
     times.end('time/update');
+    problems.observe?.(attemptsOf(rollouts, rewards));
     this.#times = times.all();
     return {
       metrics: {
@@ -121,6 +126,7 @@ class PolicyGradientLoop implements TrainingMethod {
         reward_std: groups.meanStd,
         frac_reward_zero_std: groups.zeroStdShare,
         ...lengthMetrics(rollouts),
+        ...problems.metrics?.(),
         ...metrics,
         forwards_per_rollout: rollouts.reduce((sum, { forwards }) => sum + forwards, 0) / rollouts.length,
         ...this.#times,
@@ -133,8 +139,42 @@ class PolicyGradientLoop implements TrainingMethod {
     };
   }
 
+  async attempt(attempts: number, context: WorkContext): Promise<Trial> {
+    const { task, seed, problems } = this.#options;
+    const { group_size: groupSize, prompts_per_step: prompts } = this.#settings;
+    this.#stepSignal = context.signal;
+    const groups = Array.from({ length: Math.ceil(attempts / groupSize) }, (_, index) => {
+      const random = new Random(seed, 'trial', index);
+      const level = problems.levels?.[index % problems.levels.length];
+      const row = level ? random.pick(level.rows) : problems.draw(random);
+      return { level: level?.name ?? null, jobs: this.#groupJobs(row, 0, random) };
+    });
+    const jobs = groups.flatMap((group) => group.jobs);
+    const times = new PhaseTimes();
+    const progress = new StepProgress(context.reportProgress, {
+      completions: jobs.length,
+      countsRewards: task.scorer.runsTests,
+      updateCost: 0,
+      previous: null,
+    });
+    const { rollouts, rewards: awaitRewards } = await this.#generate(0, jobs, progress);
+    times.end('time/rollout');
+    const rewards = await awaitRewards();
+    times.end('time/reward');
+    problems.observe?.(attemptsOf(rollouts, rewards));
+    const { 'time/rollout': generating, 'time/reward': waiting } = times.all();
+    const update = generating * relativeUpdateCost(this.#settings, this.#decoding);
+    return {
+      groups: groups.map(({ level }, index) =>
+        trialGroup(level, rewards.slice(index * groupSize, (index + 1) * groupSize)),
+      ),
+      seconds: generating + waiting,
+      secondsPerStep: ((generating + waiting + update) * prompts) / groups.length,
+    };
+  }
+
   async state(): Promise<ReadonlyMap<string, HostTensor>> {
-    return (await this.#method.state?.()) ?? new Map();
+    return new Map([...((await this.#method.state?.()) ?? []), ...(this.#options.problems.state?.() ?? [])]);
   }
 
   async dispose(): Promise<void> {
@@ -200,23 +240,28 @@ class PolicyGradientLoop implements TrainingMethod {
 
   /** A group of jobs for each problem. Problems and seeds depend only on the run's seed and the step. */
   #rolloutJobs(step: number): RolloutJob[] {
-    const { model, task, seed, problem } = this.#options;
-    const { prompts_per_step: prompts, group_size: groupSize, inner_updates: updates } = this.#settings;
+    const { seed, problems } = this.#options;
+    const { prompts_per_step: prompts, inner_updates: updates } = this.#settings;
     return Array.from({ length: prompts }, (_, index) => {
       const random = new Random(seed, 'problem', step, index);
-      const row = problem(random);
-      const prompt = task.prompt(row, this.#format);
-      const suffix = suffixOf(model, task, row, this.#format);
-      return Array.from({ length: groupSize }, () => ({
-        task: task.name,
-        row,
-        prompt,
-        ...(suffix === '' ? {} : { suffix }),
-        policyVersion: (step - 1) * updates,
-        seed: random.integer(2 ** 31),
-        decoding: this.#decoding,
-      }));
+      return this.#groupJobs(problems.draw(random), (step - 1) * updates, random);
     }).flat();
+  }
+
+  /** The jobs of a problem's group. */
+  #groupJobs(row: unknown, policyVersion: number, random: Random): RolloutJob[] {
+    const { model, task } = this.#options;
+    const prompt = task.prompt(row, this.#format);
+    const suffix = suffixOf(model, task, row, this.#format);
+    return Array.from({ length: this.#settings.group_size }, () => ({
+      task: task.name,
+      row,
+      prompt,
+      ...(suffix === '' ? {} : { suffix }),
+      policyVersion,
+      seed: random.integer(2 ** 31),
+      decoding: this.#decoding,
+    }));
   }
 
   /** The rollouts that have a reward; the others are not trained on. */

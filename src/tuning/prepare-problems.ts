@@ -1,5 +1,6 @@
 import { checkDecoding, type DecodingOptions } from '../diffusion/denoise.ts';
 import { contextLength } from '../evaluation/answers.ts';
+import type { HostTensor } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { UsageError, UserError } from '../platform/errors.ts';
@@ -8,30 +9,42 @@ import type { RowSplit } from '../protocol/row-split.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { readRowFile } from '../tasks/row-file.ts';
 import type { SplitRows } from '../tasks/split-rows.ts';
-import type { Task } from '../tasks/task.ts';
+import type { Level, Task } from '../tasks/task.ts';
+import type { TrainingHooks } from '../training/training-job.ts';
 import { checkObjective } from './objectives/registry.ts';
+import { Curriculum, type ProblemSource } from './problem-source.ts';
 import { resolveSettings } from './resolve-settings.ts';
 import type { TuningRequest } from './tuning-request.ts';
 
 /** The problems of a run, checked against its model. */
 export interface PreparedProblems {
   readonly task: Task;
-  readonly problem: (random: Random) => unknown;
+  readonly problems: ProblemSource;
+  /** What the task found out about the rows, one sentence each. */
+  readonly findings: readonly string[];
   readonly validation: readonly unknown[];
   readonly test: readonly unknown[];
   /** How the rows of a data file were split; null if there is no file, or if its split has no record. */
   readonly split: RowSplit | null;
 }
 
+export interface PrepareOptions {
+  /** Divides the rows of a file. */
+  readonly split: (task: Task, rows: readonly unknown[], data: string) => SplitRows;
+  readonly hooks?: Pick<TrainingHooks, 'signal' | 'onPrepare'>;
+  /** State of the method from the checkpoint that the run resumes from. */
+  readonly restored?: ReadonlyMap<string, HostTensor>;
+}
+
 /**
  * Prepares the problems of a request, and scores an empty completion of one of them, so that a reward that does not work is
- * reported before the run starts. `split` divides the rows of a file. Throws a `UsageError` or a `UserError` if the task,
+ * reported before the run starts. Throws a `UsageError` or a `UserError` if the task,
  * its reward, the settings, the data and the model do not fit together.
  */
 export async function prepareProblems(
   model: LanguageModel,
   { task: name, objective, settings, data, steps, testProblems }: TuningRequest,
-  split: (task: Task, rows: readonly unknown[], data: string) => SplitRows,
+  { split, hooks = {}, restored }: PrepareOptions,
 ): Promise<PreparedProblems> {
   const task = taskByName(name);
   const rows =
@@ -54,10 +67,22 @@ export async function prepareProblems(
       `${data} no longer has any of the problems that this run trains on; restore the file, or start a new run.`,
     );
   const generateOptions = { ...settings.task_options };
-  const problem = training
-    ? (random: Random) => random.pick(training)
-    : (random: Random) => task.generate!(random, generateOptions);
-  const probe = problem(new Random(0, 'probe'));
+  const lessonsOf = (part: readonly unknown[], what: string) => {
+    if (!settings.curriculum || part.length === 0) return undefined;
+    const onProgress = (done: number, total: number) =>
+      hooks.onPrepare?.(`Checking the tests of ${what} problems: ${done} of ${total}`);
+    return task.lessons?.(part, { signal: hooks.signal, onProgress });
+  };
+  const lessons = training && (await lessonsOf(training, 'training'));
+  if (lessons?.levels.length === 0)
+    throw new UserError(
+      `The tests in ${data} notice no wrong version of any function, so they cannot be a reward; strengthen them, or set curriculum=false.`,
+    );
+  const heldOutLessons = divided && (await lessonsOf(fitting(divided.parts.validation), 'validation'));
+  const problems: ProblemSource = lessons
+    ? new Curriculum(lessons.levels, restored)
+    : { draw: (random) => (training ? random.pick(training) : task.generate!(random, generateOptions)) };
+  const probe = problems.draw(new Random(0, 'probe'));
   await task.scorer.reward([{ row: probe, completion: '', reward: settings.reward ?? task.rewards[0] }], format);
   const prompt = task.prompt(probe, format);
   if (model.tokenizer.dropsRowsOf(prompt))
@@ -65,9 +90,13 @@ export async function prepareProblems(
   model.checkLength(contextLengthOf(probe) + decoding.length);
   return {
     task,
-    problem,
+    problems,
+    findings: lessons?.findings ?? [],
     validation: divided
-      ? fitting(divided.parts.validation).slice(0, settings.evaluation_problems)
+      ? (heldOutLessons ? interleaved(heldOutLessons.levels) : fitting(divided.parts.validation)).slice(
+          0,
+          settings.evaluation_problems,
+        )
       : task.heldOut!('validation', settings.evaluation_problems, generateOptions),
     test:
       testProblems === 0
@@ -77,6 +106,14 @@ export async function prepareProblems(
           : task.heldOut!('test', testProblems, generateOptions),
     split: divided?.record ?? null,
   };
+}
+
+/** The first problem of each level, then the second, and so on. */
+function interleaved(levels: readonly Level[]): unknown[] {
+  const longest = Math.max(0, ...levels.map(({ rows }) => rows.length));
+  return Array.from({ length: longest }, (_, index) =>
+    levels.flatMap(({ rows }) => rows.slice(index, index + 1)),
+  ).flat();
 }
 
 /** Throws a `UsageError` that names the first setting that does not fit the others, the objective or the model. */

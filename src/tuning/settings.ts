@@ -42,6 +42,18 @@ export const tuningSettings = z.strictObject({
     ),
   // Reward
   reward: z.string().nullable().default(null).describe("Name of one of the task's rewards; null: the first"),
+  curriculum: z
+    .boolean()
+    .default(true)
+    .describe('Train on parts of the solutions first, from small to large, for tasks that divide them (workspace)'),
+  trial_attempts: z
+    .int()
+    .min(0)
+    .max(4096)
+    .default(32)
+    .describe(
+      'Completions generated before the first step to judge whether tuning is worth it, if rewards run tests; 0: none',
+    ),
   task_options: z
     .record(z.string(), z.json())
     .default({})

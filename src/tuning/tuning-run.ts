@@ -19,14 +19,15 @@ import { splitAsRecorded, splitByPosition, splitRows } from '../tasks/split-rows
 import { assertFits, memoryNeed } from '../training/memory.ts';
 import { trainingState } from '../training/trainer.ts';
 import { freshProgress, readProgress, resumedState, type TrainingProgress } from '../training/training-checkpoint.ts';
-import { runTrainingJob, type TrainingHooks, type TrainingMethod } from '../training/training-job.ts';
+import { runTrainingJob, type TrainingHooks } from '../training/training-job.ts';
 import { objectiveByName } from './objectives/registry.ts';
-import { policyGradient } from './policy-gradient.ts';
+import { type PolicyGradientMethod, policyGradient } from './policy-gradient.ts';
 import { type PreparedProblems, prepareProblems } from './prepare-problems.ts';
 import { resolveSettings } from './resolve-settings.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
 import { adapterOf, startingPoint } from './starting-point.ts';
 import { type Metrics, measureTestProblems, recordedTest } from './test-problems.ts';
+import { tryOut } from './trial.ts';
 import type { TuningRequest } from './tuning-request.ts';
 
 export type TuningHooks = TrainingHooks;
@@ -54,7 +55,7 @@ export async function startTuning(
   const model = await loadInitial(engine, resolved, request);
   const { task, objective, seed, steps, settings, ...rest } = request;
   // An invalid request is reported before a run directory is created.
-  const prepared = await prepareOrDispose(model, request, splitRows);
+  const prepared = await prepareOrDispose(model, request, { split: splitRows, hooks });
   if (prepared.split) hooks.onPrepare?.(describeSplit(prepared.split.counts));
   const run = {
     kind: 'tune',
@@ -87,8 +88,10 @@ export async function startTuning(
 export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHooks = {}): Promise<TuningResult> {
   const configuration = await readResumable(dir, 'tune');
   const { time_limit: timeLimit, data, test_problems: testProblems, ...recorded } = configuration.settings;
-  // Runs of versions without this setting predicted every token of the canvas, and continue that way.
-  const settings = tuningSettings.safeParse({ infilling: 'canvas', ...recorded });
+  // Runs of versions without these settings predicted every token of the canvas, trained on whole solutions, and made no
+  // trial. They continue that way.
+  const before = { infilling: 'canvas', curriculum: false, trial_attempts: 0 };
+  const settings = tuningSettings.safeParse({ ...before, ...recorded });
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: TuningRequest = {
     task: configuration.task as string,
@@ -115,9 +118,11 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
   const model = await (last ? loadCheckpoint(engine, resolved, optimizer) : loadInitial(engine, resolved, request));
   const { split } = configuration;
-  const prepared = await prepareOrDispose(model, request, (task, rows) =>
-    split ? splitAsRecorded(task, rows, split) : splitByPosition(rows),
-  );
+  const prepared = await prepareOrDispose(model, request, {
+    split: (task, rows) => (split ? splitAsRecorded(task, rows, split) : splitByPosition(rows)),
+    hooks,
+    restored: method,
+  });
   return runTuning({
     location: { dir, step: progress.step },
     model,
@@ -195,8 +200,8 @@ interface TuningJob {
 function runTuning(tuning: TuningJob): Promise<TuningResult> {
   const { location, base, model, request, prepared, progress, restored, hooks } = tuning;
   const { steps, timeLimit, seed, settings } = request;
-  const { task, problem, validation, test } = prepared;
-  let method: TrainingMethod | undefined;
+  const { task, problems, findings, validation, test } = prepared;
+  let method: PolicyGradientMethod | undefined;
   return runJob({
     location,
     hooks,
@@ -204,7 +209,13 @@ function runTuning(tuning: TuningJob): Promise<TuningResult> {
       const { dir, configuration } = job.run;
       if (settings.adapter === 'lora' && base !== undefined) await keepBase(base, dir);
       const objective = objectiveByName(request.objective);
-      method = policyGradient({ model, task, objective, settings, seed, steps, problem, validation, restored });
+      method = policyGradient({ model, task, objective, settings, seed, steps, problems, validation, restored });
+      if ((await latestCheckpoint(dir)) === null) {
+        for (const finding of findings) await job.warn(finding);
+        const { trial_attempts: attempts } = settings;
+        if (task.scorer.runsTests && attempts > 0)
+          await tryOut(method, { attempts, task: task.name, metric: task.metrics[0] }, job, hooks);
+      }
       const heldOut = { model, task, problems: test, split: 'test', infilling: settings.infilling } as const;
       const measure = (step: number) => measureTestProblems(step, heldOut, job, hooks);
       const before = progress.step === 0 ? await measure(0) : ((await recordedTest(0, job)) ?? null);

@@ -19,7 +19,7 @@ after(() => leave());
 
 const quick = ['--seconds', '0.05', '--engine', 'onnx', '--device', 'cpu'];
 
-it('measures what is asked for, and says why there is no peer', async () => {
+it('makes the requested measurements, and reports why there is no peer', async () => {
   const args = ['bench', '--only', 'forward:1x128,start-up', ...quick, '--python', '/nowhere/python'];
   const { machine, results, ...rest }: BenchDocument = await document(args);
   assert.deepEqual(rest, {});
@@ -39,7 +39,7 @@ it('measures what is asked for, and says why there is no peer', async () => {
   assert.equal(forward?.ratio, undefined);
 });
 
-it('a training step comes with its memory', async () => {
+it('a training step is measured together with its memory', async () => {
   const args = ['bench', '--only', 'train-step:memory,matmul', ...quick, '--python', '/nowhere/python'];
   const { results }: BenchDocument = await document(args);
   assert.deepEqual(
@@ -53,7 +53,7 @@ it('a training step comes with its memory', async () => {
   assert.ok(results[1]!.value > 0 && Number.isFinite(results[1]!.value));
 });
 
-it('every work runs, and comes to a number that a peer must come to, unless it is random', async () => {
+it('every workload runs and, unless it is random, returns the number that a peer must match', async () => {
   const puzzleModel = await findModel(bundledPuzzleModel);
   const engine = oneThread();
   for (const work of new Set(measurements.map((measurement) => measurement.work))) {
@@ -66,7 +66,7 @@ it('every work runs, and comes to a number that a peer must come to, unless it i
   }
 });
 
-it('tells by operator where the time of a training step goes', async () => {
+it('profiles the time of a training step by operator', async () => {
   const { profile }: BenchDocument = await document(['bench', '--only', 'start-up', '--profile', ...quick]);
   assert.ok(profile && profile.length > 5);
   assert.ok(profile.some(({ operator }) => /MatMul|Gemm/.test(operator)));
@@ -74,7 +74,7 @@ it('tells by operator where the time of a training step goes', async () => {
   assert.ok(Math.abs(share - 1) < 1e-6, `the shares sum to ${share}`);
 });
 
-it('refuses a result that there is not, and a time that is none', async () => {
+it('rejects an unknown result and an invalid time', async () => {
   assert.match(await refusal(['bench', '--only', 'forward,backward'], 2), /--only: there is no result backward;/);
   assert.match(await refusal(['bench', '--only', ''], 2), /--only: there is no result with an empty name;/);
   assert.match(await refusal(['bench', '--seconds', '0'], 2), /--seconds/);
@@ -89,7 +89,7 @@ it('can be stopped', async () => {
   assert.match(ended.stdout, /stopped before/);
 });
 
-it('times completions as an editor asks for them, and tells how they are spread', async () => {
+it('measures completions as an editor requests them, and reports percentiles', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-bench-test-'));
   try {
     const model = path.join(folder, 'model');

@@ -4,7 +4,7 @@ import { oneThread, parseDescription, threadSettings } from '../../bench/pytorch
 import { benchResult, table } from '../../bench/result.ts';
 
 describe('a bench result', () => {
-  it('is ahead of the peer above a ratio of 1, whatever the unit', () => {
+  it('is better than the peer above a ratio of 1, whatever the unit', () => {
     const faster = benchResult({ name: 'forward', unit: 'tokens/s', value: 300, peer: 'P', peerValue: 200, target: 1 });
     assert.deepEqual(faster, {
       name: 'forward',
@@ -21,17 +21,17 @@ describe('a bench result', () => {
     assert.equal(benchResult({ name: 'start-up', unit: 's', value: 2, peerValue: 1 }).ratio, 0.5);
   });
 
-  it('meets its target by the ratio itself, not by the rounded one', () => {
+  it('is compared with its target by the unrounded ratio', () => {
     const nearly = benchResult({ name: 'forward', unit: 'tokens/s', value: 0.99999, peerValue: 1, target: 1 });
     assert.deepEqual([nearly.ratio, nearly.met], [1, false]);
   });
 
-  it('without a peer has the reason in its place, and no verdict', () => {
+  it('without a peer contains the reason instead, and no pass or fail', () => {
     const alone = benchResult({ name: 'forward', unit: 'tokens/s', value: 12.345678, peer: 'not there', target: 1 });
     assert.deepEqual(alone, { name: 'forward', value: 12.346, unit: 'tokens/s', peer: 'not there', target: 1 });
   });
 
-  it('is a row of the table', () => {
+  it('is formatted as a row of the table', () => {
     const rows = table([
       benchResult({ name: 'forward', unit: 'tokens/s', value: 12345, peer: 'P', peerValue: 5000, target: 2.5 }),
       benchResult({ name: 'matmul', unit: 'GFLOP/s', value: 123, peer: 'none here' }),
@@ -43,7 +43,7 @@ describe('a bench result', () => {
 });
 
 describe('the peer', () => {
-  it('is tried at every sensible setting of its threads', () => {
+  it('is tried with every sensible thread setting', () => {
     assert.deepEqual(threadSettings(1, '/lib'), [oneThread]);
     const settings = threadSettings(4, '/lib');
     assert.deepEqual(
@@ -60,7 +60,7 @@ describe('the peer', () => {
     assert.equal(threadSettings(4, null).length, 4);
   });
 
-  it('is known by the last line it prints, whatever a library prints before', () => {
+  it('is identified by the last line it prints, whatever a library prints before', () => {
     assert.deepEqual(parseDescription('a warning\n{"version":"2.1","blas":"libopenblas"}\n'), {
       version: '2.1',
       blas: 'libopenblas',

@@ -1,8 +1,8 @@
 import type { Page } from 'playwright-core';
 
 /**
- * The worst contrast (WCAG 2.2) of any visible text of a page against its own ground, and where; of what stands inside
- * `root`, a selector. Controls that are switched off, and drawings, do not count.
+ * The lowest contrast (WCAG 2.2) between any visible text within `root`, a selector, and its background, and where it
+ * occurs. Disabled controls and drawings do not count.
  */
 export async function worstContrast(page: Page, root: string): Promise<readonly [contrast: number, where: string]> {
   return page.evaluate(`(() => {

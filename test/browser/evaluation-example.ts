@@ -62,7 +62,7 @@ function row(index: number, right: number, before: number): EvaluationRow {
   };
 }
 
-/** Sixty Sudokus: of three, one is better, one the same, one in two worse or the same. */
+/** Sixty Sudokus. Of every three, one improves, one stays the same, and one gets worse or stays the same in turn. */
 export function exampleEvaluation(): EvaluationReport {
   const previous = summary('20260303-040506-007-evaluate-sudoku4x4', 'unmask-puzzles', 0.861);
   const older = summary('20260301-040506-007-evaluate-sudoku4x4', '/home/somebody/models/my-own-base', 0.842);
@@ -106,7 +106,7 @@ export function exampleEvaluation(): EvaluationReport {
   };
 }
 
-/** The answer to a problem, denoised a token at a time. */
+/** The answer to a problem, denoised one token at a time. */
 export function exampleAnswer({ problem, shown }: EvaluationRow, whose = 'shown'): AnswerRecord {
   const order = new Random(1, problem, whose).shuffle([...solution].keys());
   const revealedAt = order.map((_, place) => order.indexOf(place));

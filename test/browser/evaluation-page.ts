@@ -6,7 +6,7 @@ import { pageHtml } from '../../src/extension/page-html.ts';
 import type { EvaluationRequest, EvaluationUpdate } from '../../src/protocol/evaluation.ts';
 import { type ThemeName, vscodeThemes } from './vscode-themes.ts';
 
-/** The address that stands for VS Code's own, which a webview loads its files from. */
+/** A stand-in for the address that VS Code serves a webview's files from. */
 const source = 'http://evaluation.test';
 
 export interface PageBundle {
@@ -22,16 +22,16 @@ export async function buildPage(): Promise<PageBundle> {
 
 export interface OpenPage {
   readonly page: Page;
-  /** What the page complained about: errors, broken policy, requests that it has no business with. */
+  /** Problems of the page: errors, violations of the content security policy, and unexpected requests. */
   readonly complaints: string[];
-  /** What the page asked of the extension. */
+  /** The page's messages to the extension. */
   readonly requests: EvaluationRequest[];
-  /** Says something to the page, as the extension does. */
+  /** Sends a message to the page, as the extension does. */
   send(update: EvaluationUpdate): Promise<void>;
   setTheme(theme: ThemeName): Promise<void>;
 }
 
-/** Opens the page as a webview does, in a context of its own, with a stand-in for VS Code's interface. */
+/** Opens the page as a webview does, in a separate browser context, with a stand-in for VS Code's API. */
 export async function openPage(
   t: TestContext,
   browser: Browser,
@@ -69,7 +69,7 @@ export async function openPage(
     return route.abort();
   });
   await page.exposeFunction('hearRequest', (request: EvaluationRequest) => void requests.push(request));
-  // What VS Code gives a page.
+  // Provided by VS Code.
   await page.addInitScript(`globalThis.acquireVsCodeApi = () => ({
     postMessage: (message) => hearRequest(structuredClone(message)),
     getState: () => undefined,

@@ -24,7 +24,7 @@ before(async () => {
 
 after(() => browser?.close());
 
-/** Opens the page and sends a report, once it has asked for one. */
+/** Opens the page and sends a report when it asks for one. */
 async function open(
   t: TestContext,
   options: Parameters<typeof openPage>[3] = {},
@@ -37,7 +37,7 @@ async function open(
   return opened;
 }
 
-/** Opens a problem by its row and answers the request for it. */
+/** Opens a problem by its row and answers the page's request for it. */
 async function openProblem({ page, send, requests }: OpenPage, number: number): Promise<void> {
   const row = exampleEvaluation().rows[number - 1]!;
   await page.locator('.rows tbody tr', { has: page.locator(`td:text-is("${number}")`) }).click();
@@ -50,7 +50,7 @@ async function openProblem({ page, send, requests }: OpenPage, number: number): 
   });
 }
 
-test('the result stands beside the compared one, with intervals and a verdict in words', { skip }, async (t) => {
+test('the result is shown next to the compared one, with intervals and a conclusion', { skip }, async (t) => {
   const { page, complaints } = await open(t);
   assert.equal(await page.locator('h1').innerText(), 'sudoku4x4-spg-mixture on sudoku4x4');
   assert.deepEqual(await page.locator('.metric-cards h3').allInnerTexts(), ['cell accuracy', 'solved']);
@@ -71,7 +71,7 @@ test('the result stands beside the compared one, with intervals and a verdict in
   assert.deepEqual(complaints, []);
 });
 
-test('another evaluation can be compared with, or none', { skip }, async (t) => {
+test('the user can compare with another evaluation, or with none', { skip }, async (t) => {
   const { page, requests, send } = await open(t);
   const { others, ...report } = exampleEvaluation();
   const select = page.getByLabel('Compare with');
@@ -110,7 +110,7 @@ test('problems are filtered and paged', { skip }, async (t) => {
   assert.deepEqual([...new Set(await rows.locator('td:nth-child(3) .wrong').allInnerTexts())], ['wrong (75.0\u202f%)']);
 });
 
-test('a problem shows what was asked, written and read, and how it was denoised', { skip }, async (t) => {
+test('a problem shows the prompt, the answer, its extracted part, and how it was denoised', { skip }, async (t) => {
   const opened = await open(t, { reducedMotion: 'reduce' });
   const { page, complaints } = opened;
   await openProblem(opened, 2);
@@ -136,9 +136,12 @@ test('a problem shows what was asked, written and read, and how it was denoised'
   assert.deepEqual(complaints, []);
 });
 
-test('rows are opened by keyboard, and the arrows go from row to row', { skip, timeout: 60_000 }, async (t) => {
+test('rows can be opened with the keyboard, and the arrow keys move between rows', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
   const { page, requests } = await open(t);
-  // What the page asks comes a moment after the key.
+  // The page sends its request shortly after the key press.
   const asked = async (count: number) => {
     while (requests.length < count) await page.waitForTimeout(20);
   };
@@ -154,7 +157,7 @@ test('rows are opened by keyboard, and the arrows go from row to row', { skip, t
   assert.deepEqual(requests.at(-1), { kind: 'show-answers', problem: 'p0' });
 });
 
-test('an export is asked for, and what fails is said', { skip }, async (t) => {
+test('an export is requested, and an error is shown', { skip }, async (t) => {
   const { page, requests, send } = await open(t);
   await page.getByRole('button', { name: 'Export CSV' }).click();
   await page.getByRole('button', { name: 'Export JSONL' }).click();
@@ -168,7 +171,7 @@ test('an export is asked for, and what fails is said', { skip }, async (t) => {
   assert.equal(await page.getByRole('alert').count(), 0);
 });
 
-test('hostile strings stay text wherever they stand', { skip }, async (t) => {
+test('hostile strings are displayed as text everywhere', { skip }, async (t) => {
   const hostile = '</script><script>alert(1)</script><img src=x onerror=alert(2)><!-- </style> \u2028 &lt; "\'';
   const report = exampleEvaluation();
   const summary = { ...report.evaluation, task: hostile, model: hostile, run: hostile, data: hostile };
@@ -206,7 +209,7 @@ test('hostile strings stay text wherever they stand', { skip }, async (t) => {
 const screenshots = process.env.UNMASK_TEST_SCREENSHOTS;
 
 for (const theme of ['dark', 'light', 'high-contrast', 'high-contrast-light'] as ThemeName[]) {
-  test(`text has contrast in the theme ${theme}`, { skip }, async (t) => {
+  test(`text has sufficient contrast in the theme ${theme}`, { skip }, async (t) => {
     const opened = await open(t, { theme, reducedMotion: 'reduce' });
     await openProblem(opened, 2);
     const [contrast, where] = await worstContrast(opened.page, 'main');
@@ -219,7 +222,9 @@ for (const theme of ['dark', 'light', 'high-contrast', 'high-contrast-light'] as
   });
 }
 
-test('everything is named and reached by the keyboard, and nothing overflows at 300 pixels', { skip }, async (t) => {
+test('everything has a name and can be reached with the keyboard, and nothing overflows at 300 pixels', {
+  skip,
+}, async (t) => {
   const opened = await open(t, { viewport: { width: 300, height: 800 }, reducedMotion: 'reduce' });
   const { page } = opened;
   await openProblem(opened, 2);

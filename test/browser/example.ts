@@ -10,7 +10,7 @@ const around = (value: number, spread: number): Interval => ({
   high: Math.min(1, value + spread),
 });
 
-/** A denoising of a text in `perStep` tokens a step, with the surest first. */
+/** A trace of a text that is denoised `perStep` tokens at a time, most confident tokens first. */
 export function denoise(title: string, prompt: string, tokens: readonly string[], perStep: number): Denoising {
   const order = new Random(1, title).shuffle(tokens.keys());
   const at = tokens.map((_, index) => Math.floor(order.indexOf(index) / perStep));
@@ -24,7 +24,7 @@ export function denoise(title: string, prompt: string, tokens: readonly string[]
   return { title, prompt, outcome: 'solved', frames };
 }
 
-/** A report as a tuning run makes it: 60 steps, evaluated every ten. */
+/** A report as a tuning run writes it: 60 steps, evaluated every ten. */
 export function exampleReport(): ReportData {
   const random = new Random(2, 'example');
   const noise = (size: number) => size * (random.uniform() - 0.5);

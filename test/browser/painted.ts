@@ -1,6 +1,6 @@
 import type { Locator } from 'playwright-core';
 
-/** What the tests use of a canvas in the page; the page's own types are not those of a test. */
+/** The part of the DOM's canvas API that the tests use; the page's own types are not available here. */
 export interface Canvas {
   readonly width: number;
   readonly height: number;
@@ -8,7 +8,7 @@ export interface Canvas {
   toDataURL(): string;
 }
 
-/** How many pixels of a chart's curves are drawn: not transparent, and of strong colour. */
+/** The number of pixels of a chart's curves: opaque pixels with a saturated colour. */
 export const colouredPixels = (chart: Locator): Promise<number> =>
   chart.locator('canvas').evaluate((canvas: Canvas) => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

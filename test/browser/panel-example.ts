@@ -7,7 +7,7 @@ import { denoise, exampleReport } from './example.ts';
 
 const home = '/home/ada/.local/share/unmask/runs';
 
-/** A run of the panel's list. */
+/** A run in the panel's list. */
 export function panelRun(name: string, changes: Partial<PanelRun> = {}): PanelRun {
   return {
     run: name,
@@ -44,7 +44,7 @@ export const broken = panelRun('20260302-101010-789-countdown-spg-mixture', {
 });
 export const exampleRuns = [running, finished, broken];
 
-/** A run's contents: the report's example, with its events as the log has them. */
+/** The contents of a run: the report's example, with its events as in the log. */
 export function runContents(run: PanelRun, changes: Partial<PanelRunContents> = {}): PanelRunContents {
   const { steps, evaluations, settings } = exampleReport();
   return {
@@ -70,7 +70,7 @@ export function runContents(run: PanelRun, changes: Partial<PanelRunContents> = 
   };
 }
 
-/** A run that learnt less, and made every second step only. */
+/** A run that learnt less and has only every second step. */
 export function slowerContents(run: PanelRun): PanelRunContents {
   const contents = runContents(run);
   const events = contents.events.map(
@@ -79,7 +79,7 @@ export function slowerContents(run: PanelRun): PanelRunContents {
   return { ...contents, events: events.filter(({ step }) => step % 2 === 0) };
 }
 
-/** The step behind the last one of the example. */
+/** The step after the last one of the example. */
 export function nextEvents(run: PanelRun, step: number): Extract<PanelUpdate, { kind: 'events' }> {
   return {
     kind: 'events',
@@ -99,7 +99,7 @@ export async function readSettings(folder: string): Promise<Settings> {
 const code =
   "await readFile(path.join(folder, 'settings.json'), 'utf8')\n    .catch(() => '{}');\n  return JSON.parse(text) as Settings;\n}";
 
-/** A completion with what might have been written instead, and empty places behind its end. */
+/** A completion with alternative tokens, and empty positions after its end. */
 export function codeDenoising(title: string, empty = 12, perStep = 3): Denoising {
   const words = code.match(/\n|\s*\w+|\s*[^\w\s]+/g) ?? [];
   const { frames, ...about } = denoise(title, prompt, words, perStep);
@@ -131,7 +131,7 @@ export function codeDenoising(title: string, empty = 12, perStep = 3): Denoising
 
 export const codeText = code;
 
-/** Two alternatives of one place. */
+/** Two alternatives for one position. */
 export function denoiseResult(): DenoiseResult {
   return {
     alternatives: [
@@ -144,7 +144,7 @@ export function denoiseResult(): DenoiseResult {
   };
 }
 
-/** The steps of a completion under way. */
+/** The steps of a running completion. */
 export function liveFrames(request: number): CompletionFrame[] {
   const { frames } = codeDenoising(`live ${request}`);
   return frames.map((frame, index) => ({

@@ -5,13 +5,13 @@ import { bundles } from '../../esbuild.mjs';
 import type { PanelRequest, PanelUpdate } from '../../src/protocol/panel.ts';
 import { type ThemeName, vscodeThemes } from './vscode-themes.ts';
 
-/** The address that stands for VS Code's own, which a webview loads its files from. */
+/** A stand-in for the address that VS Code serves a webview's files from. */
 const source = 'http://panel.test';
 const nonce = 'x7Ww9t0sYk2q';
 
 /**
- * The policy that the panel's page is to live with, as the extension sets it: its own script by a nonce, its own style
- * and font by their place, and nothing else.
+ * The content security policy that the extension sets for the panel: its own script by a nonce, its own style and font
+ * by their address, and nothing else.
  */
 const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${source}; font-src ${source}`;
 
@@ -33,18 +33,18 @@ export async function buildPanel(): Promise<PanelFiles> {
 
 export interface OpenPanel {
   readonly page: Page;
-  /** What the page complained about: errors, broken policy, requests that it has no business with. */
+  /** Problems of the page: errors, violations of the content security policy, and unexpected requests. */
   readonly complaints: string[];
-  /** What the page asked of the extension. */
+  /** The page's messages to the extension. */
   readonly requests: PanelRequest[];
-  /** Says something to the page, as the extension does. */
+  /** Sends a message to the page, as the extension does. */
   send(...updates: readonly PanelUpdate[]): Promise<void>;
-  /** The requests of a kind. */
+  /** The page's requests of a kind. */
   asked<Kind extends PanelRequest['kind']>(kind: Kind): Extract<PanelRequest, { kind: Kind }>[];
   setTheme(theme: ThemeName): Promise<void>;
 }
 
-/** Opens the panel's page as a webview does, in a context of its own, with a stand-in for VS Code's interface. */
+/** Opens the panel's page as a webview does, in a separate browser context, with a stand-in for VS Code's API. */
 export async function openPanel(
   t: TestContext,
   browser: Browser,
@@ -64,7 +64,7 @@ export async function openPanel(
   const complaints: string[] = [];
   const requests: PanelRequest[] = [];
   page.on('console', (message) => {
-    // That a test reads a chart's pixels is no fault of the page.
+    // The warning is caused by a test that reads a chart's pixels, not by the page.
     if (!message.text().includes('willReadFrequently')) complaints.push(`${message.type()}: ${message.text()}`);
   });
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
@@ -86,7 +86,7 @@ export async function openPanel(
     return route.abort();
   });
   await page.exposeFunction('hearRequest', (request: PanelRequest) => void requests.push(request));
-  // What VS Code gives a page; its state outlives a reload.
+  // Provided by VS Code; the state survives a reload.
   await page.addInitScript(`globalThis.acquireVsCodeApi = () => ({
     postMessage: (message) => hearRequest(structuredClone(message)),
     getState: () => JSON.parse(sessionStorage.getItem('state') ?? 'null') ?? undefined,
@@ -115,7 +115,7 @@ export async function openPanel(
   };
 }
 
-/** What the extension writes; VS Code adds the theme's variables and the class that tells its kind. */
+/** The page that the extension writes. VS Code adds the theme's variables and a class with the kind of theme. */
 function html(theme: ThemeName): string {
   const { variables, bodyClass } = vscodeThemes[theme];
   const setTheme = `for (const [name, value] of ${JSON.stringify(Object.entries(variables))}) document.documentElement.style.setProperty(name, value);`;

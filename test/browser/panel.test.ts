@@ -42,7 +42,7 @@ after(() => browser?.close());
 const open = (t: TestContext, options: Parameters<typeof openPanel>[3] = {}) => openPanel(t, browser, files, options);
 const text = async (locator: Locator): Promise<string> => (await locator.textContent()) ?? '';
 
-/** What the tests use of the page's own scope. */
+/** The page's globals that the tests use. */
 declare function getComputedStyle(element: unknown): { borderTopColor: string; borderTopStyle: string };
 declare const document: { readonly activeElement: unknown };
 const hasFocus = (element: unknown): boolean => element === document.activeElement;
@@ -61,13 +61,13 @@ const player = (page: Page) => page.locator('.player');
 const counter = (page: Page) => text(player(page).locator('.counter'));
 const masked = (page: Page) => player(page).locator('.canvas .masked').count();
 
-/** Presses Denoise here and answers it. */
+/** Presses Denoise here and answers the request. */
 async function denoiseHere({ page, send }: OpenPanel): Promise<void> {
   await page.getByRole('button', { name: 'Denoise here' }).click();
   await send(denoised);
 }
 
-test('curves are drawn, and take further steps in place', { skip }, async (t) => {
+test('curves are drawn, and further steps are added to them', { skip }, async (t) => {
   const { page, send, complaints, requests } = await open(t);
   assert.deepEqual(requests[0], { kind: 'ready', shown: null, compared: null });
   await send(ready, runs, shown());
@@ -90,13 +90,13 @@ test('curves are drawn, and take further steps in place', { skip }, async (t) =>
   assert.deepEqual(await reward.locator('tbody tr').last().locator('th, td').allInnerTexts(), ['62', '0.95', '', '']);
   assert.equal(await reward.locator('tbody tr').count(), 62);
   assert.equal(await reward.locator('.legend button', { hasText: 'rules' }).getAttribute('aria-pressed'), 'false');
-  assert.equal(await text(reward.locator('.readout')), 'step 1', 'who reads a step goes on reading it');
+  assert.equal(await text(reward.locator('.readout')), 'step 1', 'the selected step stays');
   assert.match(await text(page.locator('.run-head')), /62 of 120 steps/);
   assert.match(await text(page.locator('.runs li').first()), /62 of 120 steps · 3\u202fmin 0\u202fs left/);
   assert.deepEqual(complaints, []);
 });
 
-test('a section of a chart that somebody looks at stays when steps come', { skip }, async (t) => {
+test('a section of a chart that the user selected stays when steps arrive', { skip }, async (t) => {
   const { page, send } = await open(t);
   await send(ready, runs, shown());
   const loss = chart(page, 'Loss');
@@ -116,7 +116,7 @@ test('a section of a chart that somebody looks at stays when steps come', { skip
   assert.equal(await picture(), zoomed);
 });
 
-test('a run is compared with another: dashed, in the same colours', { skip }, async (t) => {
+test('a run can be compared with another: dashed curves in the same colours', { skip }, async (t) => {
   const { page, send, requests } = await open(t);
   await send(ready, runs, shown());
   const reward = chart(page, 'Reward');
@@ -149,7 +149,7 @@ test('a run is compared with another: dashed, in the same colours', { skip }, as
   assert.equal(await page.locator('.comparison').isVisible(), false);
 });
 
-test('runs are listed with what can be done to each', { skip }, async (t) => {
+test('runs are listed with their available actions', { skip }, async (t) => {
   const { page, send, requests } = await open(t);
   await send(ready, runs);
   const rows = page.locator('.runs li');
@@ -178,7 +178,7 @@ test('runs are listed with what can be done to each', { skip }, async (t) => {
   assert.deepEqual(requests.at(-1), { kind: 'show-run', dir: finished.dir });
   assert.equal(await rows.nth(1).locator('.open').getAttribute('aria-current'), 'true');
 
-  // A run that changes keeps the focus where it is; one that is gone goes.
+  // The focus stays if its run changes, and moves if its run disappears.
   await page.getByRole('button', { name: `Pause ${running.name}` }).focus();
   await send({ kind: 'runs', runs: [{ ...running, step: 61 }, broken] });
   assert.equal(await rows.count(), 2);
@@ -188,7 +188,7 @@ test('runs are listed with what can be done to each', { skip }, async (t) => {
   assert.equal(await page.evaluate('document.activeElement.label'), `Resume ${running.name}`);
 });
 
-test('evaluations before and after say no more than their intervals allow', { skip }, async (t) => {
+test('evaluations before and after claim no more than their intervals allow', { skip }, async (t) => {
   const { page, send, requests } = await open(t);
   const contents = runContents(running);
   const [first] = contents.events.filter((event) => 'evaluation' in event);
@@ -228,7 +228,7 @@ test('samples of every step are paged, and one is shown as it was denoised', { s
   assert.equal(await text(samples.locator('.counter')), '1 to 20 of 48');
   await samples.getByRole('button', { name: 'Next ›' }).click();
   assert.deepEqual(requests.at(-1), { kind: 'show-samples', dir: running.dir, step: 60, offset: 20 });
-  // A page that nobody waits for any more is not shown.
+  // A page that was requested earlier and is no longer wanted is not shown.
   await send(samplesPage(running.dir, 1, 0, 8), samplesPage(running.dir, 60, 20, 48));
   assert.equal(await text(samples.locator('.counter')), '21 to 40 of 48');
   assert.match(await text(samples.locator('article').first()), /^Sample 21reward0rules0advantage−0\.375Prompt3014/);
@@ -250,7 +250,7 @@ test('samples of every step are paged, and one is shown as it was denoised', { s
   assert.deepEqual(requests.at(-1), { kind: 'copy', text: '3214412331432134' });
 });
 
-test('a denoising is played, and scrubbed with mouse and keys', { skip, timeout: 60_000 }, async (t) => {
+test('a denoising trace can be played, and scrubbed with mouse and keyboard', { skip, timeout: 60_000 }, async (t) => {
   const panel = await open(t);
   const { page, complaints } = panel;
   await denoiseHereReady(panel);
@@ -284,7 +284,7 @@ async function denoiseHereReady(panel: OpenPanel): Promise<void> {
   await denoiseHere(panel);
 }
 
-test('what a token might have been is told on hover and on focus', { skip }, async (t) => {
+test('alternative tokens are shown on hover and on focus', { skip }, async (t) => {
   const panel = await open(t);
   const { page } = panel;
   await denoiseHereReady(panel);
@@ -296,11 +296,11 @@ test('what a token might have been is told on hover and on focus', { skip }, asy
   assert.deepEqual(await tooltip.locator('li code').allInnerTexts(), ['“␣fetch”', '“↵”', 'the end']);
   await tooltip.hover();
   await delay(300);
-  assert.equal(await tooltip.isVisible(), true, 'the pointer may go over to it');
+  assert.equal(await tooltip.isVisible(), true, 'the pointer can move to the tooltip');
   await page.mouse.move(2, 2);
   await tooltip.waitFor({ state: 'hidden' });
 
-  // The canvas is one stop of the Tab key; the arrows go from token to token.
+  // The canvas is a single tab stop; the arrow keys move between tokens.
   await tokens.nth(0).focus();
   await page.keyboard.press('ArrowRight');
   assert.equal(await tokens.nth(1).evaluate(hasFocus), true);
@@ -317,7 +317,7 @@ test('what a token might have been is told on hover and on focus', { skip }, asy
   assert.equal(await player(page).locator('.token.empty').count(), 12);
   assert.equal(await player(page).locator('.token[tabindex="0"]').count(), 1);
 
-  // A token that is looked at is still looked at when the canvas changes.
+  // The focused token stays focused when the canvas changes.
   await tokens.nth(1).focus();
   await page.evaluate(`(() => {
     const slider = document.querySelector('.player input[type=range]');
@@ -327,7 +327,7 @@ test('what a token might have been is told on hover and on focus', { skip }, asy
   assert.equal(await text(tooltip), 'Not revealed yet.');
 });
 
-test('a completion is made at the cursor: steps, alternatives, insert, copy', { skip }, async (t) => {
+test('a completion is generated at the cursor: steps, alternatives, insert, copy', { skip }, async (t) => {
   const panel = await open(t);
   const { page, send, requests, asked } = panel;
   await send(ready);
@@ -369,7 +369,7 @@ test('a completion is made at the cursor: steps, alternatives, insert, copy', { 
   assert.equal(await page.locator('.notices .notice').count(), 0);
 });
 
-test('the completion under way is followed until somebody scrubs', { skip }, async (t) => {
+test('the running completion is followed until the user scrubs', { skip }, async (t) => {
   const { page, send, requests } = await open(t);
   await send(ready);
   const frames = liveFrames(1);
@@ -385,11 +385,11 @@ test('the completion under way is followed until somebody scrubs', { skip }, asy
   await page.keyboard.press('ArrowLeft');
   const [later] = liveFrames(2);
   await send(update({ ...later!, line: 9 }));
-  assert.equal(await counter(page), `Step ${frames.length - 1} of ${frames.length}`, 'it does not run away');
+  assert.equal(await counter(page), `Step ${frames.length - 1} of ${frames.length}`, 'the shown completion stays');
   await page.getByRole('button', { name: 'Show the newest completion' }).click();
   assert.equal(await text(player(page).locator('h3')), 'settings.ts, line 10');
 
-  // What is looked at besides does not give way either.
+  // Other things that the user looks at stay as well.
   await denoiseHere({ page, send } as OpenPanel);
   await send(...liveFrames(3).slice(0, 2).map(update));
   assert.match(await text(player(page).locator('h3')), /alternative 1/);
@@ -397,7 +397,7 @@ test('the completion under way is followed until somebody scrubs', { skip }, asy
   assert.equal(await counter(page), 'Step 2 of 2');
 });
 
-test('warnings stand on top with their cause', { skip }, async (t) => {
+test('warnings are shown at the top with their cause', { skip }, async (t) => {
   const { page, send } = await open(t);
   const warning = {
     kind: 'no-variance',
@@ -413,7 +413,7 @@ test('warnings stand on top with their cause', { skip }, async (t) => {
   assert.equal(await text(warnings), '');
 });
 
-test('where nothing is, the page says what to do next', { skip }, async (t) => {
+test('an empty view says what to do next', { skip }, async (t) => {
   const { page, send, requests } = await open(t);
   await send(
     { kind: 'runtime', ready: false, model: null, summary: 'There is no model unmask-code; select one.' },
@@ -443,7 +443,7 @@ test('where nothing is, the page says what to do next', { skip }, async (t) => {
     assert.match(said, sentence);
 });
 
-test('a reload restores what was looked at', { skip }, async (t) => {
+test('a reload restores the view', { skip }, async (t) => {
   const panel = await open(t);
   const { page, send, requests, asked } = panel;
   await send(ready, runs, shown(), compared(), samplesPage(running.dir, 60, 0, 48));
@@ -465,7 +465,7 @@ test('a reload restores what was looked at', { skip }, async (t) => {
   assert.equal(await page.locator('#evaluations').getAttribute('open'), '');
   assert.equal(await page.locator('.runs li.shown').count(), 1);
 
-  // A sample is read anew from its run.
+  // A sample is read again from its run.
   await send(samplesPage(running.dir, 60, 20, 48));
   await page.locator('#samples article').first().getByRole('button', { name: 'Show denoising' }).click();
   const update = {
@@ -484,7 +484,7 @@ test('a reload restores what was looked at', { skip }, async (t) => {
   assert.equal(await counter(page), at);
 });
 
-test('hostile strings stay text wherever they stand', { skip }, async (t) => {
+test('hostile strings are displayed as text everywhere', { skip }, async (t) => {
   const { page, send, complaints } = await open(t);
   const hostile = '</script><script>alert(1)</script><img src=x onerror=alert(2)><b>\u2028 &lt; "\'';
   const run = { ...running, name: hostile, error: hostile, task: hostile, objective: hostile };
@@ -530,7 +530,7 @@ async function fill(panel: OpenPanel): Promise<void> {
   await panel.page.locator('.player .token:not(.masked)').nth(9).focus();
 }
 
-/** Keeps pictures where somebody wants to see them. */
+/** Saves screenshots if a folder is named for them. */
 async function picture(page: Page, name: string): Promise<void> {
   const folder = process.env.UNMASK_TEST_SCREENSHOTS;
   if (!folder) return;
@@ -539,7 +539,7 @@ async function picture(page: Page, name: string): Promise<void> {
 }
 
 for (const theme of Object.keys(vscodeThemes) as ThemeName[])
-  test(`text and curves have contrast in the theme ${theme}`, { skip }, async (t) => {
+  test(`text and curves have sufficient contrast in the theme ${theme}`, { skip }, async (t) => {
     const panel = await open(t, { theme });
     const { page, complaints } = panel;
     await fill(panel);
@@ -571,7 +571,7 @@ test('charts follow the theme', { skip }, async (t) => {
   assert.notEqual(await painted(), dark);
 });
 
-test('everything fits 300 pixels, and can be reached and named', { skip }, async (t) => {
+test('everything fits into 300 pixels, has a name and can be reached', { skip }, async (t) => {
   const panel = await open(t, { viewport: { width: 300, height: 900 } });
   const { page } = panel;
   await fill(panel);
@@ -587,7 +587,7 @@ test('everything fits 300 pixels, and can be reached and named', { skip }, async
   await picture(page, 'narrow-samples');
 });
 
-test('of many steps the running mean stands out from the noise', { skip }, async (t) => {
+test('with many steps, the running mean stands out from the noise', { skip }, async (t) => {
   const { page, send } = await open(t);
   const contents = runContents(running);
   const events = Array.from({ length: 400 }, (_, at) => ({ step: at + 1, time: at, loss: 5 - at / 200 + (at % 2) }));

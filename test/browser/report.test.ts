@@ -35,11 +35,11 @@ after(() => browser?.close());
 
 interface Opened {
   readonly page: Page;
-  /** What the page complained about, the network it asked for included. */
+  /** Problems of the page, including its network requests. */
   readonly complaints: string[];
 }
 
-/** Opens a report from the disk, in a context of its own. */
+/** Opens a report from the disk, in a separate browser context. */
 async function open(
   t: TestContext,
   data: ReportData,
@@ -69,7 +69,7 @@ declare function getComputedStyle(element: unknown, part?: string): { background
 
 const text = async (locator: Locator): Promise<string> => (await locator.textContent()) ?? '';
 
-test('a report renders from the disk without a complaint or a request', { skip }, async (t) => {
+test('a report renders from the disk without errors or requests', { skip }, async (t) => {
   const { page, complaints } = await open(t, exampleReport());
   assert.equal(await page.title(), 'SPG tuning of unmask-tiny on 4x4 Sudoku');
   assert.equal(await text(page.locator('.change')), '86.1\u202f%→95.8\u202f%');
@@ -83,7 +83,7 @@ test('a report renders from the disk without a complaint or a request', { skip }
   assert.deepEqual(complaints, []);
 });
 
-test('every metric of the steps has a chart with curves in it, and its numbers', { skip }, async (t) => {
+test('every metric of the steps has a chart with curves, and a table of its values', { skip }, async (t) => {
   const { page } = await open(t, exampleReport());
   const titles = await page.locator('.chart h3').allInnerTexts();
   for (const title of [
@@ -121,7 +121,7 @@ test('every metric of the steps has a chart with curves in it, and its numbers',
   assert.equal(await rows.count(), 60);
 });
 
-test('a chart is read by keyboard, and its legend switches curves off', { skip }, async (t) => {
+test('a chart can be read with the keyboard, and its legend hides curves', { skip }, async (t) => {
   const { page } = await open(t, exampleReport());
   const chart = page.locator('.chart', { hasText: 'Loss' }).first();
   await chart.locator('canvas').waitFor();
@@ -139,7 +139,10 @@ test('a chart is read by keyboard, and its legend switches curves off', { skip }
   assert.ok((await colouredPixels(chart)) < drawn / 10);
 });
 
-test('a denoising is stepped, played and scrubbed by keyboard and mouse', { skip, timeout: 30_000 }, async (t) => {
+test('a denoising trace can be stepped, played and scrubbed with keyboard and mouse', {
+  skip,
+  timeout: 30_000,
+}, async (t) => {
   const { page, complaints } = await open(t, exampleReport(), { reducedMotion: 'reduce' });
   const player = page.locator('.player');
   const counter = () => text(player.locator('.counter'));
@@ -186,7 +189,7 @@ test('a denoising is stepped, played and scrubbed by keyboard and mouse', { skip
   assert.deepEqual(complaints, []);
 });
 
-test('a token shows when it was revealed and how sure the model was', { skip }, async (t) => {
+test("a token shows when it was revealed and the model's confidence", { skip }, async (t) => {
   const { page } = await open(t, exampleReport());
   const [first, last] = ['step 1,', 'step 16,'].map((step) =>
     page.locator(`.grid4 .token[title*="revealed at ${step}"]`),
@@ -203,7 +206,7 @@ test('a token shows when it was revealed and how sure the model was', { skip }, 
   assert.match((await rows.first().locator('td').allInnerTexts()).join(' '), /^1 \d+ [1-4] 1\.000$/);
 });
 
-test('another completion can be chosen, with white space to be seen and lines that break', { skip }, async (t) => {
+test('another completion can be chosen, with visible white space and wrapped lines', { skip }, async (t) => {
   const { page } = await open(t, exampleReport());
   await page.getByLabel('Completion to show').selectOption({ label: 'Countdown, before tuning' });
   const flow = page.locator('.player .flow');
@@ -235,7 +238,7 @@ test('samples are paged by step and within a step', { skip }, async (t) => {
   assert.equal(await page.getByRole('button', { name: 'Next ›' }).isDisabled(), true);
 });
 
-test('hostile strings stay text wherever they stand', { skip }, async (t) => {
+test('hostile strings are displayed as text everywhere', { skip }, async (t) => {
   const hostile =
     '</script><script>alert(1)</script><img src=x onerror=alert(2)><!-- <script> </style> \u2028 &lt; "\'';
   const data = exampleReport();
@@ -269,7 +272,7 @@ test('hostile strings stay text wherever they stand', { skip }, async (t) => {
   );
 });
 
-test('a report of nothing says what is missing', { skip }, async (t) => {
+test('an empty report says what is missing', { skip }, async (t) => {
   const { page, complaints } = await open(t, {
     ...exampleReport(),
     summary: [],
@@ -297,7 +300,7 @@ test('a report of nothing says what is missing', { skip }, async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test('one step, one problem and flat curves are drawn too', { skip }, async (t) => {
+test('a single step, a single problem and flat curves are drawn too', { skip }, async (t) => {
   const data = exampleReport();
   const metric = { name: 'solved', before: { value: 0, low: 0, high: 0 }, after: { value: 0, low: 0, high: 0 } };
   const { page, complaints } = await open(t, {
@@ -319,7 +322,7 @@ test('one step, one problem and flat curves are drawn too', { skip }, async (t) 
 });
 
 for (const colorScheme of ['light', 'dark'] as const) {
-  test(`text has contrast in the ${colorScheme} theme, and charts follow it`, { skip }, async (t) => {
+  test(`text has sufficient contrast in the ${colorScheme} theme, and charts follow it`, { skip }, async (t) => {
     const { page } = await open(t, exampleReport(), { colorScheme });
     const [contrast, where] = await worstContrast(page, '#report');
     assert.ok(contrast >= 4.5, `contrast ${contrast.toFixed(2)} in ${where}`);
@@ -333,7 +336,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
   });
 }
 
-test('everything that can be used is named and reached by the keyboard, and nothing overflows a phone', {
+test('all controls have a name and can be reached with the keyboard, and nothing overflows a phone', {
   skip,
 }, async (t) => {
   const { page } = await open(t, exampleReport(), { viewport: { width: 360, height: 740 } });
@@ -348,12 +351,12 @@ test('everything that can be used is named and reached by the keyboard, and noth
   assert.equal(await page.evaluate('document.activeElement.getAttribute("href")'), '#result');
 });
 
-test('a report prints: charts in the light colours, no controls', { skip }, async (t) => {
+test('a report prints charts in light colours and no controls', { skip }, async (t) => {
   const { page } = await open(t, exampleReport(), { colorScheme: 'dark' });
   await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
   assert.equal(await page.locator('.controls').first().isVisible(), false);
   const ground = await page.evaluate('getComputedStyle(document.body).color');
   assert.equal(ground, 'rgb(26, 29, 36)');
   const pdf = await page.pdf({ format: 'A4' });
-  assert.ok(pdf.length > 50_000, 'charts are on the paper');
+  assert.ok(pdf.length > 50_000, 'charts are printed');
 });

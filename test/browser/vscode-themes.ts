@@ -1,4 +1,4 @@
-/** The themes that a page must look right in. */
+/** The themes in which a page must be readable. */
 export type ThemeName = 'dark' | 'light' | 'high-contrast' | 'high-contrast-light';
 
 /** The fonts that VS Code names on Linux. */
@@ -11,8 +11,8 @@ const fonts = {
 };
 
 /**
- * The variables that VS Code 1.139 sets in its default themes, of those that the panel uses, and the class of a page's
- * body that tells the theme's kind. What a theme leaves undefined is absent.
+ * The variables that VS Code 1.139 sets in its default themes, as far as the panel uses them, and the class of a page's
+ * body with the kind of theme. Variables that a theme leaves undefined are absent.
  */
 export const vscodeThemes: Readonly<
   Record<ThemeName, { readonly bodyClass: string; readonly variables: Readonly<Record<string, string>> }>

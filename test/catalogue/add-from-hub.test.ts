@@ -50,7 +50,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
       progress: (line) => lines.push(line),
       ...changes,
     });
-  const refused = (adding: Promise<unknown>, message: RegExp, name = 'UserError') =>
+  const assertRejected = (adding: Promise<unknown>, message: RegExp, name = 'UserError') =>
     assert.rejects(adding, (error: Error) => {
       assert.equal(error.name, name, error.stack);
       assert.match(error.message, message);
@@ -60,7 +60,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     (await listModels()).filter(({ kind }) => kind === 'installed').map(({ name }) => name);
   const parts = () => readdir(path.join(home, 'models', '.adding', id.replace('/', '@'), 'parts'));
 
-  it('takes what a model needs, whole and checked, and nothing that could be run', async () => {
+  it('downloads and verifies the files that a model needs, and nothing executable', async () => {
     hub.pageSize = 2;
     const folder = await add(id);
     assert.equal(folder, path.join(home, 'models', ...id.split('/')));
@@ -81,7 +81,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
       ['installed', 'apache-2.0', tiny.commit, 'A tiny model', null],
     );
     assert.equal(model?.bytes, weightBytes);
-    // Nothing stays on its way.
+    // No partial download remains.
     assert.deepEqual(await readdir(path.join(home, 'models')), ['tiny-org']);
     assert.match(lines.at(-1) ?? '', /^100 % of 1\.9 MB.*: \S+$/);
     assert.equal(hub.requestsFor('pytorch_model.bin').length + hub.requestsFor('modeling_tiny.py').length, 0);
@@ -91,7 +91,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     );
   });
 
-  it('takes weights in several files, as their index names them', async () => {
+  it('downloads sharded weights as their index names them', async () => {
     const { content } = fileOf(tiny, weights);
     const shards = [content.subarray(0, 1000), content.subarray(1000)];
     const weight_map = { a: 'model-00001-of-00002.safetensors', b: 'model-00002-of-00002.safetensors' };
@@ -107,7 +107,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.deepEqual(found.sort(), [...Object.values(weight_map), 'model.safetensors.index.json'].sort());
   });
 
-  it('takes the single file where an index is left beside it, as a folder is read', async () => {
+  it('prefers a single weights file to an index next to it, as when a folder is read', async () => {
     const weight_map = { a: 'model-00001-of-00002.safetensors' };
     const index = { name: 'model.safetensors.index.json', content: Buffer.from(JSON.stringify({ weight_map })) };
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, index));
@@ -116,7 +116,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.deepEqual(found, [weights]);
   });
 
-  it('goes on where the connection was cut, within a run', async () => {
+  it('continues after a lost connection within a run', async () => {
     hub.troubles.push({ path: weights, host: 'storage', cutAfter: 700_000 });
     await add(id);
     const [whole, rest, ...more] = hub.rangesOf(weights);
@@ -124,10 +124,10 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.match(rest ?? '', /^bytes=[1-9]\d{4,}-$/);
   });
 
-  it('goes on where it was cut again and again, in the next run, and asks only for the rest', async () => {
+  it('resumes an interrupted download in the next run, and requests only the missing bytes', async () => {
     for (let times = 0; times < 5; times++) hub.troubles.push({ path: weights, host: 'storage', cutAfter: 0 });
     hub.troubles.unshift({ path: weights, host: 'storage', cutAfter: 900_000 });
-    await refused(add(id), /The connection was lost|ended in the middle|cannot be reached/, 'UserError');
+    await assertRejected(add(id), /The connection was lost|ended in the middle|cannot be reached/, 'UserError');
     assert.deepEqual(await modelNames(), []);
     assert.deepEqual(await parts(), [sha256(fileOf(tiny, weights).content)]);
     hub.troubles.length = 0;
@@ -136,19 +136,19 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     const [rest, ...more] = hub.rangesOf(weights);
     assert.match(rest ?? '', /^bytes=[1-9]\d{4,}-$/);
     assert.deepEqual(more, []);
-    // Files that were whole are not fetched again, but for the description that is looked at first.
+    // Complete files are not fetched again, except the configuration, which is checked first.
     assert.equal(hub.requestsFor('tokenizer.json').length, 0);
     assert.deepEqual(await modelNames(), [id]);
     assert.match(lines.join('\n'), /are downloaded already; downloading the rest/);
   });
 
-  it('takes a connection that falls silent for lost', async () => {
+  it('treats a silent connection as lost', async () => {
     hub.troubles.push({ path: weights, host: 'storage', silentAfter: 300_000 });
     await add(id);
     assert.match(hub.rangesOf(weights).at(-1) ?? '', /^bytes=[1-9]\d*-$/);
   });
 
-  it('begins a file anew where the host knows no ranges, or gives another than was asked for', async () => {
+  it('restarts a file if the host does not support ranges, or returns another one than requested', async () => {
     hub.troubles.push(
       { path: weights, host: 'storage', cutAfter: 500_000 },
       { path: weights, host: 'storage', status: 206, headers: { 'content-range': 'bytes 5-20/21' } },
@@ -160,28 +160,28 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.deepEqual(hub.troubles, []);
   });
 
-  it('throws away what arrived damaged, and says so', async () => {
+  it('discards corrupted downloads and reports them', async () => {
     const lie = { ...fileOf(tiny, weights), listed: { hash: 'c'.repeat(64) } };
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, lie));
-    await refused(add(id), /model\.safetensors arrived damaged \(its sha256 differs from the one .* deleted/);
+    await assertRejected(add(id), /model\.safetensors arrived damaged \(its sha256 differs from the one .* deleted/);
     assert.deepEqual(await parts(), []);
     assert.deepEqual(await modelNames(), []);
   });
 
-  it('refuses a description that is not what was listed', async () => {
+  it('rejects a configuration file that differs from the listing', async () => {
     const config = fileOf(tiny, 'config.json');
     const wrong = { ...config, large: true, listed: { hash: 'c'.repeat(64) } };
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, wrong));
-    await refused(add(id), /config\.json of tiny-org\/tiny-model arrived damaged/);
+    await assertRejected(add(id), /config\.json of tiny-org\/tiny-model arrived damaged/);
   });
 
-  it('refuses a file of another size than was listed', async () => {
+  it('rejects a file with another size than listed', async () => {
     const lie = { ...fileOf(tiny, weights), listed: { size: 1000 } };
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, lie));
-    await refused(add(id), /lists model\.safetensors .* with 1000 bytes but delivers 19/);
+    await assertRejected(add(id), /lists model\.safetensors .* with 1000 bytes but delivers 19/);
   });
 
-  it('passes over names that lead out of the folder, and refuses weights that an index has there', async () => {
+  it('skips names that lead out of the folder, and rejects weights with such names in an index', async () => {
     const outside = ['../../outside.json', '/tmp/outside.json', '..\\outside.json', 'sub/config.json', 'C:evil.json'];
     const files = outside.map((name) => ({ name, content: Buffer.from('{}') }));
     hub.repositories.push(changed({ ...tiny, commit: 'b'.repeat(40) }, ...files));
@@ -201,58 +201,62 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
       };
       const sharded = tiny.files.filter((file) => file.name !== weights);
       hub.repositories.push(changed({ ...tiny, id: 'tiny-org/evil', files: sharded }, index));
-      await refused(add('tiny-org/evil'), /names ".*", but it must name safetensors files in the same folder/);
+      await assertRejected(add('tiny-org/evil'), /names ".*", but it must name safetensors files in the same folder/);
       hub.repositories.pop();
     }
   });
 
-  it('says before anything is fetched that the disk is too small', async () => {
-    await refused(add(id, { freeSpace: async () => 1e6 }), /has 1\.0 MB free, but 66 MB are needed/);
+  it('reports before the download that the disk is too small', async () => {
+    await assertRejected(add(id, { freeSpace: async () => 1e6 }), /has 1\.0 MB free, but 66 MB are needed/);
     assert.equal(hub.requestsFor(weights).length, 0);
   });
 
-  it('says so when the disk becomes full, and keeps what is there', {
+  it('reports a full disk and keeps the downloaded bytes', {
     skip: process.platform !== 'linux',
   }, async () => {
     const place = path.join(home, 'models', '.adding', id.replace('/', '@'), 'parts');
     await mkdir(place, { recursive: true });
-    // The kernel's own full disk.
+    // A device whose writes fail as on a full disk.
     await symlink('/dev/full', path.join(place, sha256(fileOf(tiny, weights).content)));
-    await refused(add(id), /^The disk of .* is full; free some space and try again/);
+    await assertRejected(add(id), /^The disk of .* is full; free some space and try again/);
     assert.deepEqual(await modelNames(), []);
   });
 
-  it('is stopped by its signal, and goes on the next time', async () => {
+  it('stops when its signal is aborted, and resumes the next time', async () => {
     const stop = new AbortController();
     hub.troubles.push({ path: weights, host: 'storage', silentAfter: 400_000 });
     const stopped = add(id, {}, null, stop.signal);
     void hub.asked(weights).then(() => setTimeout(() => stop.abort(), 100));
-    await refused(stopped, /Adding tiny-org\/tiny-model was stopped\. The downloaded part is kept/, 'Interrupted');
+    await assertRejected(
+      stopped,
+      /Adding tiny-org\/tiny-model was stopped\. The downloaded part is kept/,
+      'Interrupted',
+    );
     assert.equal((await parts()).length, 1);
     await add(id);
     assert.match(hub.rangesOf(weights).at(-1) ?? '', /^bytes=[1-9]\d*-$/);
   });
 
-  it('needs no network for what is there at that revision, and says so where it needs one', async () => {
+  it('works offline for files of an installed revision, and reports when it needs the network', async () => {
     await add(id);
     await hub.stop();
     const offline = { hub: hubSettings({ HF_ENDPOINT: endpoint }, never()) };
     for (const what of [id, `${id}@${tiny.commit}`, `${id}@${tiny.commit.slice(0, 8)}`]) await add(what, offline);
     assert.match(lines.at(-1) ?? '', /is installed already, at a{40}/);
-    await refused(
+    await assertRejected(
       add(`${id}@other`, offline),
       /127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); check the network/,
     );
-    await refused(add('tiny-org/another', offline), /cannot be reached/);
+    await assertRejected(add('tiny-org/another', offline), /cannot be reached/);
   });
 
-  it('keeps an installed revision until it is told to replace it, and then fetches only what changed', async () => {
+  it('keeps an installed revision until it is replaced on request, and then downloads only changed files', async () => {
     await add(id);
     const next = changed({ ...tiny, commit: 'b'.repeat(40) }, { name: 'README.md', content: Buffer.from('# Newer\n') });
     hub.repositories.push(next);
-    await refused(add(id), /is installed at aaaaaaaaaaaa, but main is bbbbbbbbbbbb on the hub; use --replace/);
+    await assertRejected(add(id), /is installed at aaaaaaaaaaaa, but main is bbbbbbbbbbbb on the hub; use --replace/);
     hub.seen.length = 0;
-    // What somebody changed on the disk is not taken over.
+    // Files that were changed on the disk are not reused.
     await writeFile(path.join(home, 'models', id, 'tokenizer.json'), '{}');
     await add(id, { replace: true });
     assert.deepEqual(
@@ -265,26 +269,29 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.deepEqual(await readdir(path.join(home, 'models')), ['tiny-org']);
   });
 
-  it('leaves a model of another origin alone', async () => {
+  it('does not replace a model from another source', async () => {
     const folder = path.join(home, 'models', id);
     await mkdir(folder, { recursive: true });
     await writeFile(path.join(folder, 'config.json'), '{}');
-    await refused(add(id), /A model named tiny-org\/tiny-model that is not from the hub exists already/);
+    await assertRejected(add(id), /A model named tiny-org\/tiny-model that is not from the hub exists already/);
     await writeFile(path.join(home, 'models', 'tiny-org', 'config.json'), '{}');
-    await refused(add(id), /tiny-org\/tiny-model would be inside the folder of the model tiny-org;/);
+    await assertRejected(add(id), /tiny-org\/tiny-model would be inside the folder of the model tiny-org;/);
   });
 
-  describe('that is gated', () => {
+  describe('a gated model', () => {
     beforeEach(() => {
       hub.repositories[0] = { ...tiny, gated: true };
     });
 
-    it('says how to accept its terms and give a token', async () => {
-      await refused(add(id), new RegExp(`gated: accept its terms on ${endpoint}/${id}, then set a token.*HF_TOKEN`));
-      await refused(add(id, {}, 'hf_other'), /the account of the token has no access yet/);
+    it('reports how to accept its terms and set a token', async () => {
+      await assertRejected(
+        add(id),
+        new RegExp(`gated: accept its terms on ${endpoint}/${id}, then set a token.*HF_TOKEN`),
+      );
+      await assertRejected(add(id, {}, 'hf_other'), /the account of the token has no access yet/);
     });
 
-    it('gives the token to the hub, and to no host that it redirects to', async () => {
+    it('sends the token to the hub, and not to a host that it redirects to', async () => {
       await add(id, {}, token);
       assert.ok(hub.seen.some(({ host }) => host === 'storage'));
       for (const { host, authorization } of hub.seen)
@@ -296,18 +303,21 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     });
   });
 
-  it('says what is not there', async () => {
-    await refused(add('tiny-org/nothing'), /The hub refuses access to tiny-org\/nothing without a token: check the id/);
-    await refused(add('tiny-org/nothing', {}, token), /There is no model tiny-org\/nothing on http/);
-    await refused(add(`${id}@nosuch`), /has no revision nosuch/);
+  it('reports what does not exist', async () => {
+    await assertRejected(
+      add('tiny-org/nothing'),
+      /The hub refuses access to tiny-org\/nothing without a token: check the id/,
+    );
+    await assertRejected(add('tiny-org/nothing', {}, token), /There is no model tiny-org\/nothing on http/);
+    await assertRejected(add(`${id}@nosuch`), /has no revision nosuch/);
     hub.repositories.push({ ...tiny, id: 'tiny-org/empty', files: [] });
-    await refused(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
+    await assertRejected(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
     const pickled = { ...tiny, id: 'tiny-org/pickled', files: tiny.files.filter(({ name }) => name !== weights) };
     hub.repositories.push(pickled);
-    await refused(add('tiny-org/pickled'), /no weights as safetensors .*can contain programs/);
+    await assertRejected(add('tiny-org/pickled'), /no weights as safetensors .*can contain programs/);
   });
 
-  it('asks again after 429 and 5xx, as long as that is of use', async () => {
+  it('retries after 429 and 5xx', async () => {
     hub.troubles.push(
       { path: '/revision/main', status: 429, headers: { 'retry-after': '0' } },
       { path: '/revision/main', status: 503 },
@@ -318,19 +328,19 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.deepEqual(hub.troubles, []);
   });
 
-  it('gives up after some attempts, or where it should wait for long', async () => {
+  it('gives up after several attempts, or if it should wait too long', async () => {
     for (let times = 0; times < 10; times++) hub.troubles.push({ path: '/revision/main', status: 503 });
-    await refused(add(id), /failed to deliver tiny-org\/tiny-model: the hub answered 503/);
+    await assertRejected(add(id), /failed to deliver tiny-org\/tiny-model: the hub answered 503/);
     assert.equal(hub.seen.length, 5);
     hub.troubles.length = 0;
     hub.troubles.push({ path: '/revision/main', status: 429, headers: { 'retry-after': '3600' } });
-    await refused(add(id), /asks to wait for 3600 s/);
+    await assertRejected(add(id), /asks to wait for 3600 s/);
   });
 
-  it('refuses what the runtime cannot load before its weights are fetched, unless it is forced', async () => {
+  it('rejects a model that the runtime cannot load before its weights are downloaded, unless forced', async () => {
     const config = { name: 'config.json', content: Buffer.from('{"model_type":"gpt2"}') };
     hub.repositories[0] = changed(tiny, config);
-    await refused(
+    await assertRejected(
       add(id),
       /config\.json of tiny-org\/tiny-model: model_type "gpt2" .*; nothing was added\. Use --force/,
     );
@@ -342,30 +352,30 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.equal(model?.parameters, null);
   });
 
-  it('does not follow a redirect to what is no web address, nor round in circles', async () => {
+  it('does not follow redirects to other protocols, or redirect loops', async () => {
     hub.troubles.push({ path: '/revision/main', status: 302, headers: { location: 'file:///etc/passwd' } });
-    await refused(add(id), /redirects to file:.*which is not secure/);
+    await assertRejected(add(id), /redirects to file:.*which is not secure/);
     for (let times = 0; times < 20; times++)
       hub.troubles.push({
         path: '/revision/main',
         status: 302,
         headers: { location: `/api/models/${id}/revision/main` },
       });
-    await refused(add(id), /redirects more than 10 times/);
+    await assertRejected(add(id), /redirects more than 10 times/);
   });
 
-  it('is added by one process at a time', async () => {
+  it('is done by one process at a time', async () => {
     hub.troubles.push({ path: weights, host: 'storage', silentAfter: 1000 });
     const first = add(id);
     await hub.asked(weights);
-    await refused(add(id), /^Process \d+ has been adding .* since/);
+    await assertRejected(add(id), /^Process \d+ has been adding .* since/);
     await first;
     assert.deepEqual(await modelNames(), [id]);
   });
 });
 
-describe('where the hub is', () => {
-  it('is read from the environment, and a token is not sent in the clear', () => {
+describe('the address of the hub', () => {
+  it('comes from the environment, and no token is sent unencrypted', () => {
     const read = (environment: NodeJS.ProcessEnv, given?: string) => hubSettings(environment, never(), given);
     assert.equal(read({}).endpoint, HUB_URL);
     assert.equal(read({ HF_ENDPOINT: 'https://hub.example/' }).endpoint, 'https://hub.example');

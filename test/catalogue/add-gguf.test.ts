@@ -22,7 +22,7 @@ import { ggufBytes, u64, type WrittenGguf, type WrittenTensor, writeGguf } from 
 const references = path.join(import.meta.dirname, '..', 'model', 'references');
 const small = (name: string): string => path.join(references, 'gguf', `${name}.gguf`);
 
-/** GGUF files here, and the checkpoints that they were made from. */
+/** The GGUF files, and the checkpoints that they were converted from. */
 const origins = { llama: 'llama-tied', qwen2: 'qwen2', qwen3: 'qwen3' } as const;
 
 const { signal } = new AbortController();
@@ -35,9 +35,9 @@ before(async () => {
 });
 after(() => leave());
 
-describe('a GGUF file that is added', () => {
+describe('adding a GGUF file', () => {
   for (const [name, layout] of Object.entries(origins))
-    it(`is the ${name} that it was made from: configuration, weights to the bit, and logits`, async () => {
+    it(`restores the ${name} that it was converted from: configuration, bit-identical weights, and logits`, async () => {
       const folder = await add(small(name), name);
       const [found, original] = [
         await readCheckpoint(await resolveModel(folder)),
@@ -62,13 +62,14 @@ describe('a GGUF file that is added', () => {
     assert.equal(tensors.get('model.norm.weight')?.dtype, 'F32');
   });
 
-  it('brings tokenizer, chat template, licence, and where it comes from', async () => {
+  it('includes the tokenizer, chat template, licence and source', async () => {
     const folder = path.join(home, 'models', 'llama');
     const { tokenizer } = await openCheckpoint(await resolveModel(folder));
-    // Two merges make one token of three letters, and space and line break have the letters that bytes are written with.
+    // Two merges give one token of three letters; spaces and line breaks are written with the letters that stand for
+    // bytes.
     assert.deepEqual(tokenizer.encode('the\n t'), [101, 99, 4, 88]);
     assert.equal(tokenizer.decode([101, 99, 4, 88]), 'the\n t');
-    assert.deepEqual(tokenizer.startTokens, [2], 'the file asks for a token before every text');
+    assert.deepEqual(tokenizer.startTokens, [2], 'the file requires a token before every text');
     assert.deepEqual(tokenizer.specialTokens, [0, 1, 2, 3]);
     assert.equal(ChatTemplate.of(tokenizer.files.config)?.render('Hi').text, '<|im_start|>user\nHi<|im_end|>\n');
     const { title, licence } = await readCard(folder);
@@ -79,7 +80,7 @@ describe('a GGUF file that is added', () => {
     assert.match(origin.sha256, /^[0-9a-f]{64}$/);
   });
 
-  it('is what the command line adds, under the name of the file where none is given', async () => {
+  it("works from the command line, with the file's name as the default", async () => {
     await writeFile('Tiny.GGUF', await readFile(small('qwen3')));
     const { code, stdout, stderr } = await unmask(['models', 'add', 'Tiny.GGUF']);
     assert.equal(code, 0, stderr);
@@ -91,7 +92,7 @@ describe('a GGUF file that is added', () => {
     assert.match(await refusal(['models', 'add', 'Tiny.GGUF', '--dry-run'], 2), /--dry-run/);
   });
 
-  it('appears whole or not at all', async () => {
+  it('adds the model completely or not at all', async () => {
     const stopped = new AbortController();
     stopped.abort();
     const request = { file: small('qwen3'), name: 'stopped', progress: () => undefined };
@@ -105,7 +106,7 @@ describe('a GGUF file that is added', () => {
   });
 });
 
-/** What a small file holds, to be written again with changes. */
+/** The contents of a small file, to be written again with changes. */
 async function contentOf(name: string): Promise<WrittenGguf> {
   return GgufFile.use(small(name), async (gguf) => {
     const tensors: [string, WrittenTensor][] = [];
@@ -122,7 +123,7 @@ async function contentOf(name: string): Promise<WrittenGguf> {
   });
 }
 
-describe('a GGUF file that cannot be read', () => {
+describe('an invalid GGUF file', () => {
   let content: WrittenGguf;
   before(async () => {
     content = await contentOf('qwen3');
@@ -132,7 +133,7 @@ describe('a GGUF file that cannot be read', () => {
     file = path.join(home, 'changed.gguf');
   });
 
-  const refused = (message: RegExp) => assert.rejects(add(file, 'refused'), { name: 'UserError', message });
+  const assertRejected = (message: RegExp) => assert.rejects(add(file, 'refused'), { name: 'UserError', message });
   const metadata = (changes: Readonly<Record<string, MetadataValue | null>>): WrittenGguf => ({
     ...content,
     metadata: [
@@ -145,34 +146,34 @@ describe('a GGUF file that cannot be read', () => {
     tensors: content.tensors.map(([each, was]) => [each, each === name ? { ...was, ...changes } : was]),
   });
 
-  it('is written by these tests as it should be, where nothing is changed', async () => {
+  it('is accepted if the tests write it without changes', async () => {
     await writeGguf(file, content);
     await add(file, 'same');
     const { weights } = await readCheckpoint(await resolveModel(path.join(home, 'models', 'same')));
     assert.deepEqual(weights, (await readCheckpoint(await resolveModel(path.join(references, 'qwen3')))).weights);
   });
 
-  it('is refused wherever it is cut off', async () => {
+  it('is rejected wherever it is truncated', async () => {
     const whole = ggufBytes(content);
     const lengths = [0, 3, 4, 7, 8, 20, 24, 30, 100, 1000, 2000, 4000, whole.length - 8000, whole.length - 1];
     for (const length of lengths) {
       await writeFile(file, whole);
       await truncate(file, length);
-      await refused(/^\S+changed\.gguf is not a whole GGUF file \(.*\); copy or download it again\.$/);
+      await assertRejected(/^\S+changed\.gguf is not a whole GGUF file \(.*\); copy or download it again\.$/);
     }
   });
 
-  it('is refused where it is something else', async () => {
+  it('is rejected if it has another format', async () => {
     await writeGguf(file, { ...content, magic: 'GGML' });
-    await refused(/it does not begin with GGUF/);
+    await assertRejected(/it does not begin with GGUF/);
     await writeGguf(file, { ...content, version: 1 });
-    await refused(/its version is 1, and versions 2 and 3 are read/);
+    await assertRejected(/its version is 1, and versions 2 and 3 are read/);
     await writeGguf(file, { ...content, version: 3 * 2 ** 24 });
-    await refused(/it is big-endian/);
+    await assertRejected(/it is big-endian/);
     await assert.rejects(add(home, 'refused'), { message: /is not a file; check the path/ });
   });
 
-  it('is refused where it states counts and lengths that it has no bytes for', async () => {
+  it('is rejected if its counts and lengths exceed its size', async () => {
     const whole = ggufBytes(content);
     for (const [place, count, why] of [
       [8, 2n ** 63n, /states \d+ tensors, and \d+ bytes cannot hold them/],
@@ -184,13 +185,13 @@ describe('a GGUF file that cannot be read', () => {
       const changed = Buffer.from(whole);
       u64(count).copy(changed, place);
       await writeFile(file, changed);
-      await refused(why);
+      await assertRejected(why);
     }
     await writeGguf(file, metadata({ list: [1] }));
     const changed = await readFile(file);
     u64(2n ** 50n).copy(changed, changed.indexOf(Buffer.concat([Buffer.from('list'), Buffer.from([9, 0, 0, 0])])) + 12);
     await writeFile(file, changed);
-    await refused(/states 1125899906842624 entries of a list/);
+    await assertRejected(/states 1125899906842624 entries of a list/);
   });
 
   const damages: readonly [what: string, () => WrittenGguf, why: RegExp][] = [
@@ -204,30 +205,30 @@ describe('a GGUF file that cannot be read', () => {
       () => ({ ...content, tensors: [...content.tensors, content.tensors[0]!] }),
       /the tensor \S+ twice/,
     ],
-    ['an offset behind its end', () => tensor('output_norm.weight', { offset: 2 ** 40 }), /ends at byte \d+ of \d+/],
+    ['an offset after its end', () => tensor('output_norm.weight', { offset: 2 ** 40 }), /ends at byte \d+ of \d+/],
     ['an offset that is not aligned', () => tensor('output_norm.weight', { offset: 4 }), /is not aligned/],
-    ['two tensors in one place', () => tensor('output_norm.weight', { offset: 0 }), /overlaps another/],
+    ['two tensors at one offset', () => tensor('output_norm.weight', { offset: 0 }), /overlaps another/],
     ['no dimensions', () => tensor('output_norm.weight', { dimensions: [] }), /has 0 dimensions/],
     ['a dimension of 0', () => tensor('output_norm.weight', { dimensions: [0] }), /is \[0\]/],
-    ['dimensions beyond counting', () => tensor('output_norm.weight', { dimensions: [2 ** 31, 2 ** 31] }), /is \[/],
+    ['dimensions that overflow', () => tensor('output_norm.weight', { dimensions: [2 ** 31, 2 ** 31] }), /is \[/],
     ['half a block', () => tensor('output_norm.weight', { dimensions: [40], type: 8 }), /not made of blocks of 32/],
-    ['a type that is not read', () => tensor('output_norm.weight', { type: 23 }), /of the type IQ4_XS, and F32, F16/],
-    ['a type that nobody knows', () => tensor('output_norm.weight', { type: 99 }), /of the type number 99/],
+    ['an unsupported type', () => tensor('output_norm.weight', { type: 23 }), /of the type IQ4_XS, and F32, F16/],
+    ['an unknown type', () => tensor('output_norm.weight', { type: 99 }), /of the type number 99/],
     ['an alignment of 3', () => metadata({ 'general.alignment': 3 }), /alignment is 3/],
-    ['lists in lists in lists', () => metadata({ deep: [[[1]]] }), /lists in lists/],
+    ['lists nested three deep', () => metadata({ deep: [[[1]]] }), /lists in lists/],
   ];
   for (const [what, changed, why] of damages)
-    it(`is refused where it has ${what}`, async () => {
+    it(`is rejected if it has ${what}`, async () => {
       await writeGguf(file, changed());
-      await refused(why);
+      await assertRejected(why);
     });
 
-  it('is refused where a text is not UTF-8', async () => {
+  it('is rejected if a string is not UTF-8', async () => {
     await writeGguf(file, metadata({ odd: 'mark' }));
     const changed = await readFile(file);
     changed[changed.indexOf('mark')] = 0xff;
     await writeFile(file, changed);
-    await refused(/the text at byte \d+ is not UTF-8/);
+    await assertRejected(/the text at byte \d+ is not UTF-8/);
   });
 
   const unsupported: readonly [changes: Readonly<Record<string, MetadataValue | null>>, why: RegExp][] = [
@@ -261,34 +262,34 @@ describe('a GGUF file that cannot be read', () => {
     ],
   ];
   for (const [changes, why] of unsupported)
-    it(`is refused with ${JSON.stringify(changes).slice(0, 80)}`, async () => {
+    it(`is rejected with ${JSON.stringify(changes).slice(0, 80)}`, async () => {
       await writeGguf(file, metadata(changes));
-      await refused(why);
+      await assertRejected(why);
       assert.ok(!(await readdir(path.join(home, 'models'))).includes('refused'));
     });
 
-  it('accepts what says that something is off', async () => {
+  it('is accepted if a feature is marked as disabled', async () => {
     const off = { 'qwen3.attention.sliding_window': 0, 'qwen3.expert_count': 0, 'qwen3.attention.causal': true };
     await writeGguf(file, metadata({ ...off, 'qwen3.rope.scaling.type': 'none' }));
     await add(file, 'off');
   });
 
-  it('is refused where it has more tokens than embeddings', async () => {
+  it('is rejected if it has more tokens than embeddings', async () => {
     const tokens = Array.from({ length: 103 }, (_, id) => `t${id}`);
     const changes = { 'tokenizer.ggml.tokens': tokens, 'tokenizer.ggml.token_type': Array(103).fill(1) };
     await writeGguf(file, metadata({ ...changes, 'tokenizer.ggml.merges': ['t 1'] }));
-    await refused(/103 tokens, and embeddings of 102/);
+    await assertRejected(/103 tokens, and embeddings of 102/);
   });
 
-  it('is refused where a weight is not finite, and nothing is left of it', async () => {
+  it('is rejected if a weight is not finite, and leaves no files', async () => {
     const bytes = new Uint8Array(new Float32Array(32).fill(Number.POSITIVE_INFINITY).buffer);
     await writeGguf(file, tensor('output_norm.weight', { bytes }));
-    await refused(/output_norm\.weight holds values that are not finite/);
+    await assertRejected(/output_norm\.weight holds values that are not finite/);
     assert.ok(!(await readdir(path.join(home, 'models'))).some((name) => name === 'refused' || name === '.adding'));
   });
 });
 
-it("Llama 3's scaling of rotary positions is known by its factors, and no other is", () => {
+it("Llama 3's scaling of rotary positions is recognised by its factors, and other scalings are rejected", () => {
   // As llama.cpp's converter computes them, for heads of 64 and a base of 500,000.
   const factors = (factor: number, low = 1, high = 4) =>
     Float32Array.from({ length: 32 }, (_, pair) => {
@@ -304,7 +305,7 @@ it("Llama 3's scaling of rotary positions is known by its factors, and no other 
   assert.equal(llama3ScalingOf(factors(8), 128, 500_000), undefined);
 });
 
-it('tensors are converted some rows at a time: memory does not grow with the file', async () => {
+it('tensors are converted in chunks of rows: memory does not grow with the file', async () => {
   const large = path.join(home, 'large.gguf');
   const content = await contentOf('qwen3');
   // 60 million numbers that become 240 MB.
@@ -323,7 +324,7 @@ it('tensors are converted some rows at a time: memory does not grow with the fil
     ...content.tensors
       .filter(([name]) => name.startsWith('blk.0') || name === 'output_norm.weight')
       .map(([name, { dimensions }]): [string, WrittenTensor] => {
-        // The width is what goes in, but for what comes out of attention and feed-forward.
+        // The width is the input dimension, except for the output projections of attention and feed-forward.
         const axis = /attn_output|ffn_down/.test(name) ? 1 : /[qk]_norm/.test(name) ? -1 : 0;
         const wide = dimensions.map((extent, index) => (index === axis ? width : extent));
         return [name, zeros(wide, 0, 4 * wide.reduce((product, extent) => product * extent, 1))];

@@ -27,7 +27,7 @@ it('reads licence and title of a card', async () => {
   assert.deepEqual(await read('---\nlicense: [mit, apache-2.0]\n---\n'), ['', 'mit, apache-2.0']);
 });
 
-it('makes nothing of a card without a header, or with a broken one', async () => {
+it('returns nothing for a card without a header, or with a broken one', async () => {
   for (const text of [
     '',
     '# Only text',
@@ -37,7 +37,7 @@ it('makes nothing of a card without a header, or with a broken one', async () =>
     'x\n---\nlicense: mit\n---\n',
   ])
     assert.equal((await read(text))[1], null, text);
-  // A few lines that stand for billions.
+  // A few lines that expand to billions.
   const bomb = ['a: &a [x,x,x,x]', 'b: &b [*a,*a,*a,*a]', 'c: &c [*b,*b,*b,*b]', 'license: *c'].join('\n');
   assert.deepEqual(await read(`---\n${bomb}\n---\n`), ['', null]);
   await rm(path.join(folder, 'README.md'));

@@ -1,6 +1,6 @@
 /**
- * How much more memory converting a GGUF file takes than a small one, in bytes at the peak: `node --import tsx
- * converting-memory.ts SMALL LARGE` prints `{converting}`. A process of its own, for a peak never falls.
+ * Measures how much more peak memory converting a large GGUF file takes than a small one, in bytes: `node --import tsx
+ * converting-memory.ts SMALL LARGE` prints `{converting}`. This needs a separate process, because a peak never falls.
  */
 import { addGguf } from '../../src/catalogue/add-gguf.ts';
 

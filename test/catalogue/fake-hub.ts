@@ -4,12 +4,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A file of a repository; one of large file storage is given by another host. */
+/** A file of a repository; files in large file storage are served by another host. */
 export interface FakeFile {
   readonly name: string;
   readonly content: Buffer;
   readonly large?: boolean;
-  /** What the listing says instead of the truth. */
+  /** Wrong values in the listing. */
   readonly listed?: { readonly size?: number; readonly hash?: string };
 }
 
@@ -21,7 +21,7 @@ export interface FakeRepository {
   readonly gated?: boolean;
 }
 
-/** A request as the hub, or the host of its large files, saw it. */
+/** A request that the hub, or the host of its large files, received. */
 export interface Seen {
   readonly host: 'hub' | 'storage';
   readonly path: string;
@@ -29,16 +29,16 @@ export interface Seen {
   readonly authorization: string | null;
 }
 
-/** What goes wrong with a request whose path ends so; the first that fits is used up. */
+/** A failure of a request whose path ends like this; the first match is used once. */
 export interface Trouble {
   readonly path: string;
   readonly host?: 'hub' | 'storage';
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes of the body after which the connection is cut, or falls silent. */
+  /** Number of bytes of the body after which the connection is closed, or sends nothing more. */
   readonly cutAfter?: number;
   readonly silentAfter?: number;
-  /** Answers with the whole, whatever range was asked for. */
+  /** Whether to answer with the whole file, ignoring the requested range. */
   readonly ignoreRange?: boolean;
 }
 
@@ -46,13 +46,13 @@ export const token = 'hf_goodtoken';
 
 /**
  * A small part of the Hugging Face hub's protocol: a model's commit, its files in pages, and their bytes with ETags,
- * `X-Linked-*` and ranges; large files by a redirect to another host.
+ * `X-Linked-*` and ranges. Large files are redirected to another host.
  */
 export class FakeHub {
   readonly seen: Seen[] = [];
   readonly troubles: Trouble[] = [];
   readonly repositories: FakeRepository[] = [];
-  /** Files on a page of a listing. */
+  /** Number of files on a page of a listing. */
   pageSize = 1000;
   readonly #hub: Server;
   readonly #storage: Server;
@@ -87,14 +87,14 @@ export class FakeHub {
     return this.seen.filter((each) => each.path.endsWith(`/${name}`) && (host === undefined || each.host === host));
   }
 
-  /** The ranges of a large file that were asked for, null: all of it; the looks at its first byte left out. */
+  /** The requested ranges of a large file, without the requests for its first byte; null: the whole file. */
   rangesOf(name: string): (string | null)[] {
     return this.requestsFor(name, 'storage')
       .map(({ range }) => range)
       .filter((range) => range !== 'bytes=0-0');
   }
 
-  /** Settles when a large file was asked for. */
+  /** Resolves when a large file is requested. */
   async asked(name: string): Promise<void> {
     while (this.rangesOf(name).length === 0) await delay(10);
   }
@@ -120,7 +120,7 @@ export class FakeHub {
     const known = this.repositories.filter((each) => each.id === id);
     if (known.length === 0) return refuse(authorization === null ? 401 : 404, 'RepoNotFound');
     const revision = api?.[3] ?? resolve?.[2];
-    // The newest is main.
+    // The newest commit is main.
     const repository = revision === 'main' ? known.at(-1) : known.find(({ commit }) => commit === revision);
     if (!repository) return refuse(404, 'RevisionNotFound');
     if (api?.[2] === 'revision') return sendJson(response, modelOf(repository));
@@ -147,7 +147,7 @@ export class FakeHub {
       (each) =>
         path.endsWith(each.path) &&
         (each.host === undefined || each.host === host) &&
-        // The look at a file's first byte is not its download.
+        // The request for a file's first byte is not its download.
         (range !== 'bytes=0-0' || (each.status ?? 0) >= 400),
     );
     return index < 0 ? undefined : this.troubles.splice(index, 1)[0];
@@ -222,7 +222,7 @@ async function sendFile(
   }
   response.write(body.subarray(0, stop));
   if (trouble?.silentAfter !== undefined) return;
-  // Time for what was sent to arrive: a reset takes with it what lies in the buffers.
+  // Time for the sent bytes to arrive: a reset would discard them in the buffers.
   await delay(50);
   response.socket?.destroy();
 }

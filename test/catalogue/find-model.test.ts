@@ -21,14 +21,14 @@ after(async () => {
   await rm(home, { recursive: true });
 });
 
-it('finds an id in the data home, and a checkpoint folder by its path, relative or not', async () => {
+it('finds an id in the data home, and a checkpoint folder by its absolute or relative path', async () => {
   const folder = await writeTinyCheckpoint(path.join(home, 'models', 'mine'));
   assert.equal(await findModel('mine'), folder);
   assert.equal(await findModel(folder), folder);
   assert.equal(await findModel(path.relative(process.cwd(), folder)), folder);
 });
 
-it('takes a path for a path, also where a model has that name', async () => {
+it('treats a path as a path, even if a model has that name', async () => {
   const cwd = process.cwd();
   try {
     const work = path.join(home, 'work');
@@ -41,7 +41,7 @@ it('takes a path for a path, also where a model has that name', async () => {
       assert.equal(await findModel(`../work/${name}`), folder);
       assert.notEqual(await findModel(name), folder);
     }
-    // What an adapter names as its base goes the same way.
+    // The base that an adapter names is found in the same way.
     await mkdir('adapter');
     const adapter = {
       ...{ peft_type: 'LORA', base_model_name_or_path: './mine' },
@@ -54,7 +54,7 @@ it('takes a path for a path, also where a model has that name', async () => {
   }
 });
 
-it('takes the last checkpoint of a run directory, and says where it has none yet', async () => {
+it('finds the last checkpoint of a run directory, and reports if there is none yet', async () => {
   const run = await RunWriter.create(path.join(home, 'runs'), newRun);
   await assert.rejects(findModel(run.dir), { name: 'UserError', message: /has no checkpoint yet/ });
   for (const step of [2, 10]) await run.checkpoint(step, async (dir) => void (await writeTinyCheckpoint(dir)));
@@ -62,7 +62,7 @@ it('takes the last checkpoint of a run directory, and says where it has none yet
   await run.close('finished');
 });
 
-it('names the known models where a name is unknown, and says so where a folder is no model', async () => {
+it('lists the known models for an unknown name, and reports a folder that is not a model', async () => {
   await assert.rejects(findModel('nosuch'), {
     name: 'UserError',
     message: /There is no model nosuch; choose one of .*mine/,

@@ -9,7 +9,7 @@ import { bestCheckpoint } from '../../src/runs/checkpoints.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun, temporaryFolder } from '../runs/example.ts';
 
-/** A run with checkpoints of steps 5 and 10, of which its validation rated one best. */
+/** A run with checkpoints of steps 5 and 10, one of which was the best in validation. */
 async function tunedRun(best: number | null, state: 'finished' | null = 'finished'): Promise<RunWriter> {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   for (const step of [5, 10])
@@ -34,25 +34,25 @@ async function tunedRun(best: number | null, state: 'finished' | null = 'finishe
 }
 
 describe('keeping a tuned model', () => {
-  it('copies the best checkpoint without what only training needs, with a card', async () => {
+  it('copies the best checkpoint with a model card, without files that only training needs', async () => {
     const run = await tunedRun(5);
     const models = await temporaryFolder();
     const folder = await keepModel(run.dir, models, 'my-sudoku');
     assert.equal(folder, path.join(models, 'my-sudoku'));
     assert.deepEqual((await readdir(folder)).sort(), ['README.md', 'config.json', 'model.safetensors']);
-    assert.equal(await readFile(path.join(folder, 'model.safetensors'), 'utf8'), 'weights of 5');
+    assert.equal(await readFile(path.join(folder, 'model.safetensors'), 'utf8'), 'weights of step 5');
     const card = await readFile(path.join(folder, 'README.md'), 'utf8');
     assert.match(card, /^# my-sudoku$/m);
     assert.match(card, /after step 5 of the run \S+, seed 7, on onnx cpu by unmask 0\.1\.0\.$/m);
     assert.match(card, /^\| solved \| 0\.200 \[0\.100, 0\.300\] \| 0\.600 \[0\.500, 0\.700\] \|$/m);
-    assert.deepEqual(await readdir(models), ['my-sudoku'], 'nothing half done beside it');
+    assert.deepEqual(await readdir(models), ['my-sudoku'], 'no incomplete folder next to it');
   });
 
-  it('takes the last checkpoint where none was rated, or the best is gone', async () => {
+  it('copies the last checkpoint if none was evaluated, or the best one no longer exists', async () => {
     for (const best of [null, 3]) assert.equal((await bestCheckpoint((await tunedRun(best)).dir))?.step, 10);
   });
 
-  it('leaves a model of that name alone', async () => {
+  it('does not replace a model of the same name', async () => {
     const run = await tunedRun(5);
     const models = await temporaryFolder();
     await mkdir(path.join(models, 'taken'));
@@ -61,7 +61,7 @@ describe('keeping a tuned model', () => {
     assert.equal(await readFile(path.join(models, 'taken', 'config.json'), 'utf8'), 'mine');
   });
 
-  it('refuses a run that goes on, one without a checkpoint, and what is no name', async () => {
+  it('rejects a running run, a run without a checkpoint, and an invalid name', async () => {
     const models = await temporaryFolder();
     const living = await tunedRun(5, null);
     await assert.rejects(keepModel(living.dir, models, 'a'), userError(/is still active/));
@@ -72,7 +72,7 @@ describe('keeping a tuned model', () => {
     await assert.rejects(keepModel(living.dir, models, '../a'), userError(/^\.\.\/a is not a valid model name/));
   });
 
-  it('takes names that are folders on every platform', () => {
+  it('accepts names that are valid folder names on every platform', () => {
     for (const name of ['a', 'my-model_2.1', 'UPPER']) assert.ok(isModelName(name), name);
     for (const name of ['', '.hidden', 'a/b', 'a\\b', '..', 'a b', 'con', 'NUL.txt', 'dot.', 'x'.repeat(101)])
       assert.ok(!isModelName(name), name);

@@ -14,7 +14,7 @@ tags: [masked-diffusion]
 For tests.
 `;
 
-/** A tiny model as a repository of the hub: its weights, some MB of them, are a large file. */
+/** A tiny model as a repository of the hub, with weights of some MB as a large file. */
 export async function tinyRepository(id: string, commit = 'a'.repeat(40), seed = 1): Promise<FakeRepository> {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-repository-'));
   try {
@@ -37,7 +37,7 @@ export async function tinyRepository(id: string, commit = 'a'.repeat(40), seed =
   }
 }
 
-/** The same repository with some of its files changed, or with more of them. */
+/** The same repository with changed or additional files. */
 export function changed(repository: FakeRepository, ...files: readonly FakeFile[]): FakeRepository {
   const names = files.map(({ name }) => name);
   return { ...repository, files: [...repository.files.filter(({ name }) => !names.includes(name)), ...files] };

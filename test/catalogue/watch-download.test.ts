@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { WatchedDownload } from '../../src/catalogue/watch-download.ts';
 
-it('tells a line a second, with the speed of what came over the network in the last ten', () => {
+it('reports a line per second, with the network speed over the last ten seconds', () => {
   const lines: string[] = [];
   let now = 0;
   const watched = new WatchedDownload(
@@ -17,7 +17,7 @@ it('tells a line a second, with the speed of what came over the network in the l
     '55 % of 100 MB: model',
     '59 % of 100 MB, 4.5 MB/s, 9 s left: model',
   ]);
-  // What was there and is begun anew takes the bytes back, and the end is always told.
+  // Restarting a file subtracts its earlier bytes, and the end is always reported.
   watched.add(-50e6, false, 'there');
   now += 60_000;
   watched.add(88e6, false, 'rest');

@@ -8,7 +8,7 @@ import { document, enterHome, refusal } from './unmask.ts';
 const references = path.join(import.meta.dirname, '..', 'model', 'references');
 const cpu = ['--engine', 'onnx', '--device', 'cpu'];
 const folder = path.join(references, 'qwen3');
-const refused = /^This is an autoregressive model, usable only as a baseline or as the start of a conversion/;
+const assertRejected = /^This is an autoregressive model, usable only as a baseline or as the start of a conversion/;
 
 let leave: () => Promise<void>;
 before(async () => {
@@ -18,7 +18,7 @@ after(() => leave());
 
 describe('a published autoregressive checkpoint', () => {
   for (const layout of ['llama', 'qwen3'])
-    it(`of the layout ${layout} gives its logits to unmask logits`, async () => {
+    it(`with the layout ${layout} has the reference logits in unmask logits`, async () => {
       const { tokens, logits } = JSON.parse(await readFile(path.join(references, layout, 'logits.json'), 'utf8'));
       const model = path.join(references, layout);
       const found = await document(['logits', '--model', model, '--tokens', tokens.join(','), ...cpu]);
@@ -26,12 +26,12 @@ describe('a published autoregressive checkpoint', () => {
         for (const [token, value] of row.entries()) assert.ok(Math.abs(found.logits[place][token] - value) < 1e-3);
     });
 
-  it('can be added, and is listed as one that does not complete', async () => {
+  it('can be added, and is listed as unable to complete code', async () => {
     const { model } = await document(['models', 'add', folder, '--name', 'baseline']);
     assert.deepEqual([model.name, model.completes, model.problem], ['baseline', false, null]);
   });
 
-  it('is refused by whatever denoises, with what it is good for', async () => {
+  it('is rejected by every command that denoises, with its possible uses', async () => {
     await writeFile('before.ts', 'const total = ');
     await writeFile('case.json', JSON.stringify({ prompt: [5], completions: [[6]], rewards: [1], masks: [[[0, 1]]] }));
     for (const command of [
@@ -42,8 +42,8 @@ describe('a published autoregressive checkpoint', () => {
       ['compare', '--task', 'countdown', '--objectives', 'spg-mixture', '--seeds', '1'],
       ['loss', '--objective', 'spg-mixture', '--case', 'case.json'],
     ])
-      assert.match(await refusal([...command, '--model', folder, ...cpu], 1), refused, command.join(' '));
+      assert.match(await refusal([...command, '--model', folder, ...cpu], 1), assertRejected, command.join(' '));
     const residency = new ModelResidency({ model: folder, engine: 'onnx', device: 'cpu' }, () => undefined);
-    await assert.rejects(residency.get(), { name: 'UserError', message: refused });
+    await assert.rejects(residency.get(), { name: 'UserError', message: assertRejected });
   });
 });

@@ -22,7 +22,7 @@ const tune = ['tune', '--task', 'sudoku4x4', '--model', 'tiny'];
 const evaluate = ['eval', '--task', 'sudoku4x4', '--model', 'tiny'];
 const known = 'sudoku4x4, countdown, gsm8k, math, code, workspace';
 
-describe('what is asked for in a way that cannot be meant ends with code 2 and a sentence', () => {
+describe('bad usage ends with code 2 and an error message', () => {
   const cases: readonly [args: readonly string[], message: RegExp][] = [
     [['nosuch'], /^unknown command 'nosuch'/],
     [['help', 'nosuch'], /^no known command was given/],
@@ -137,14 +137,14 @@ describe('what is asked for in a way that cannot be meant ends with code 2 and a
       assert.match(await refusal(args, 2), message);
     });
 
-  it('and without a command', async () => {
+  it('unmask without a command', async () => {
     const { code, stdout, stderr } = await unmask([]);
     assert.deepEqual([code, stdout], [2, '']);
     assert.match(stderr, /Commands:[\s\S]*unmask: no known command was given/);
   });
 });
 
-describe('what is asked for well but cannot be done ends with code 1 and a sentence', () => {
+describe('a failure ends with code 1 and an error message', () => {
   const cases: readonly [args: readonly string[], message: RegExp][] = [
     [['eval', '--task', 'sudoku4x4', '--model', 'nosuch'], /^There is no model nosuch; choose one of .*tiny/],
     [['logits', '--model', '.', '--tokens', '1'], /holds no config\.json, so it is not a model/],
@@ -170,7 +170,7 @@ describe('what is asked for well but cannot be done ends with code 1 and a sente
       assert.match(await refusal(args, 1), message);
     });
 
-  it('a model folder with a missing, truncated or foreign file, which is named', async () => {
+  it('names the missing, truncated or foreign file in a model folder', async () => {
     const spoilt = path.join(home, 'spoilt');
     const file = path.join(spoilt, 'model.safetensors');
     const args = ['logits', '--model', spoilt, '--tokens', '4'];
@@ -184,7 +184,7 @@ describe('what is asked for well but cannot be done ends with code 1 and a sente
     assert.match(await refusal(args, 1), /config\.json: model_type "mamba" is not supported/);
   });
 
-  it('nothing was left behind', async () => {
+  it('leaves no run directory behind', async () => {
     assert.equal((await unmask(['runs', 'list'])).stdout.startsWith('No runs in '), true);
   });
 });

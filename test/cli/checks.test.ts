@@ -15,7 +15,7 @@ before(async () => {
 after(() => leave());
 
 describe('unmask logits', () => {
-  it("prints the head's raw output, unshifted, on both engines", async () => {
+  it("prints the head's raw, unshifted output on both engines", async () => {
     const { config, weights } = tinyCheckpoint(everyOption);
     const expected = referenceLogits(config, weights, [4, 2, 7, 9]);
     for (const name of ['onnx', 'tensorflow']) {
@@ -83,7 +83,7 @@ describe('unmask loss', () => {
     assert.ok(Math.abs(summed.loss - (-0.5 * summed.logp[0] + 0.5 * summed.logp[1]) / 2) < 1e-4);
   });
 
-  it('refuses a case that is wrong by what is', async () => {
+  it('rejects an invalid case by its field', async () => {
     await writeFile('wrong.json', JSON.stringify({ ...handCase, rewards: [1] }));
     assert.match(await refusal(args('spg-mixture', 'wrong.json'), 1), /2 completions come with 1 rewards/);
     await writeFile('wrong.json', JSON.stringify({ ...handCase, settings: { gamma: 1 } }));
@@ -92,7 +92,7 @@ describe('unmask loss', () => {
     assert.match(await refusal(args('spg-mixture', 'wrong.json'), 1), /wrong\.json is not valid JSON/);
   });
 
-  it('prints lines for people', async () => {
+  it('prints text output without --json', async () => {
     await writeFile('case.json', JSON.stringify(handCase));
     const { stdout } = await unmask(args('spg-eubo', 'case.json'));
     assert.match(stdout, /^loss [-\d.e]+\ncompletion 0: log p -[\d.]+, advantage 0\.5\ncompletion 1: .*-0\.5\n$/);

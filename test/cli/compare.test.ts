@@ -37,7 +37,7 @@ const small = [
 ];
 const compare = ['compare', '--task', 'sudoku4x4', '--objectives', 'spg-mixture,wd1', '--seeds', '1', ...small];
 
-it('prints a row for each objective, and where the page is', async () => {
+it('prints a row for each objective, and the path of the page', async () => {
   const { task, rows, page } = await document(compare);
   assert.equal(task, 'sudoku4x4');
   for (const [index, objective] of ['spg-mixture', 'wd1'].entries()) {
@@ -53,12 +53,12 @@ it('prints a row for each objective, and where the page is', async () => {
   const kept = JSON.parse(await readFile(path.join(path.dirname(page), 'comparison.json'), 'utf8'));
   assert.deepEqual(kept, { task, rows, page: 'index.html' }, 'no path of this machine');
   await document(compare.map((word, place) => (compare[place - 1] === '--seeds' ? '0' : word)));
-  assert.match(await readFile(page, 'utf8'), /--seeds 1 --steps 1/, 'what is only shown tells how it was made');
+  assert.match(await readFile(page, 'utf8'), /--seeds 1 --steps 1/, 'a shown comparison includes its plan');
   const { stdout } = await unmask(compare);
   assert.match(stdout, /^\| objective \|[\s\S]*\| wd1 \| 1 \|[\s\S]*page: /);
 });
 
-it('refuses what cannot be compared', async () => {
+it('rejects what cannot be compared', async () => {
   const needy = ['compare', '--task', 'sudoku4x4', '--objectives', 'wd1,vrpo', '--set', 'reference=none', '--out', 'x'];
   assert.match(await refusal([...needy, '--model', 'tiny'], 2), /^vrpo needs a reference policy/);
   assert.match(await refusal([...compare, '--steps', '2'], 2), /contains a comparison with another steps/);

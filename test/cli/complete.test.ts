@@ -32,7 +32,7 @@ const complete = (before: string) => [
 ];
 
 describe('unmask complete', () => {
-  it('prints what the contract states, the same for the same seed', async () => {
+  it('prints the documented fields, the same for the same seed', async () => {
     const found = await document(complete('before.ts'));
     assert.deepEqual(Object.keys(found), ['text', 'confidence', 'forwards', 'seconds', 'discarded_by']);
     assert.ok(found.forwards >= 1 && found.confidence > 0 && found.confidence <= 1 && found.seconds > 0);
@@ -40,9 +40,9 @@ describe('unmask complete', () => {
     assert.deepEqual([again.text, again.forwards], [found.text, found.forwards]);
   });
 
-  it('shows every denoising step where it is asked to, each of which reveals something', async () => {
+  it('shows every denoising step on request, each of which reveals a token', async () => {
     const { frames, forwards } = await document([...complete('before.ts'), '--frames']);
-    // Of the alternative that is shown; others may have taken longer.
+    // The steps of the shown alternative; others may have taken longer.
     assert.ok(frames.length >= 1 && frames.length <= forwards);
     const masked = frames.map(({ tokens }: Frame) => tokens.filter((token) => token === null).length);
     assert.deepEqual(
@@ -50,19 +50,19 @@ describe('unmask complete', () => {
       masked.toSorted((a: number, b: number) => b - a),
     );
     assert.equal(new Set(masked).size, masked.length);
-    // One that is unsure is given up at eight tokens at the earliest; every other one is filled.
+    // A low-confidence alternative is abandoned after eight tokens at the earliest; every other one is filled.
     const { tokens } = frames.at(-1) as Frame;
     const left = masked.at(-1) as number;
     assert.ok(left === 0 || tokens.length - left >= 8, masked.join());
   });
 
-  it('says why an editor would not show it: a model of random weights is sure of nothing', async () => {
+  it('reports why an editor would not show it: a model with random weights has low confidence', async () => {
     const { code, stderr } = await unmask(complete('before.ts'));
     assert.equal(code, 0, stderr);
     assert.match(stderr, /An editor would not show this completion: (low confidence|empty|repeats itself)\./);
   });
 
-  it('takes what is no text, and refuses what it cannot read or complete with', async () => {
+  it('accepts files that are not text, and reports unreadable files and unsuitable models', async () => {
     assert.equal(typeof (await document(complete('noise.bin'))).text, 'string');
     assert.match(await refusal(complete('nowhere.ts'), 2), /^--prefix-file nowhere\.ts cannot be read/);
     const other = [...complete('before.ts'), '--model', 'no-code'];

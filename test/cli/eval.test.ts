@@ -15,13 +15,13 @@ before(async () => {
 });
 after(() => leave());
 
-/** A device asked for by name is not measured against the others first. */
+/** If the device is named, the others are not measured. */
 const onTiny = ['--model', 'tiny', '--engine', 'onnx', '--device', 'cpu'];
 const evaluate = ['eval', '--task', 'sudoku4x4', ...onTiny];
 const good = '{"puzzle":"3014002020004130","solution":"3214142323414132"}';
 
 describe('unmask eval', () => {
-  it('prints what the contract states, and leaves every answer in a file', async () => {
+  it('prints the documented fields, and writes every answer to a file', async () => {
     const result = await document([...evaluate, '--limit', '3']);
     assert.deepEqual(Object.keys(result), [
       'task',
@@ -39,7 +39,7 @@ describe('unmask eval', () => {
     assert.deepEqual(Object.keys(result.metrics), ['cell_accuracy', 'solved']);
     for (const { value, low, high } of Object.values<{ value: number; low: number; high: number }>(result.metrics))
       assert.ok(0 <= low && low <= value && value <= high && high <= 1, JSON.stringify({ value, low, high }));
-    // Sixteen tokens, four a step, in blocks of eight.
+    // Sixteen tokens, four per step, in blocks of eight.
     assert.deepEqual([result.forwards_per_answer, result.tokens_per_forward], [4, 4]);
     assert.ok(result.seconds > 0);
     assert.equal(result.dir, path.join(home, 'evaluations', result.run));
@@ -60,7 +60,7 @@ describe('unmask eval', () => {
     assert.notEqual(again.results, result.results, 'nothing is overwritten');
   });
 
-  it('takes settings, several samples with pass@k, and the seed', async () => {
+  it('accepts settings, several samples with pass@k, and a seed', async () => {
     const args = [
       ...evaluate,
       '--limit',
@@ -87,7 +87,7 @@ describe('unmask eval', () => {
     assert.notDeepEqual(await texts((await document([...args, '--seed', '6'])).results), written);
   });
 
-  it('takes problems from a file: JSON lines, a JSON array, CSV', async () => {
+  it('reads problems from a file: JSON lines, a JSON array, CSV', async () => {
     const csv = 'Puzzle,Solution\n3014002020004130,3214142323414132\n0000100420013142,4213132424313142\n';
     for (const [name, content, n] of [
       ['rows.jsonl', `${good}\n\n${good}\n`, 2],
@@ -101,7 +101,7 @@ describe('unmask eval', () => {
     assert.equal((await document(['eval', '--task', 'countdown', ...onTiny, '--data', 'countdown.jsonl'])).n, 2);
   });
 
-  it('names the line of a broken row, or leaves it out where that is asked for', async () => {
+  it('reports the line of a broken row, or skips it on request', async () => {
     await writeFile('broken.jsonl', `${good}\n{"puzzle":"30140020200\n${good}\n{"puzzle":"9"}\n`);
     assert.match(
       await refusal([...evaluate, '--data', 'broken.jsonl'], 1),
@@ -113,7 +113,7 @@ describe('unmask eval', () => {
     assert.match(stderr, /broken\.jsonl, line 2: .*\n.*broken\.jsonl, line 4: puzzle: /);
   });
 
-  it('refuses files with nothing in them', async () => {
+  it('rejects files without rows', async () => {
     for (const [name, content, message] of [
       ['empty.jsonl', '', /[\\/]empty\.jsonl is empty/],
       ['header.csv', 'Puzzle,Solution\n', /[\\/]header\.csv has no rows/],
@@ -126,7 +126,7 @@ describe('unmask eval', () => {
     assert.match(await refusal([...evaluate, '--data', 'all-broken.jsonl', '--skip-broken'], 1), /has no valid row/);
   });
 
-  it('refuses a model that cannot read the prompts, and stops when it is told to', async () => {
+  it('rejects a model that cannot encode the prompts, and can be stopped', async () => {
     await writeFile('problems.jsonl', '{"question":"How many apples are there?","answer":"#### 3"}\n');
     const message = await refusal(['eval', '--task', 'gsm8k', ...onTiny, '--data', 'problems.jsonl'], 1);
     assert.match(message, /The model tiny has no tokens for prompts of gsm8k/);
@@ -144,7 +144,7 @@ describe('unmask eval', () => {
     ['countdown', 'countdown3-test.jsonl', 256],
   ] as const) {
     const data = path.join(import.meta.dirname, '../../../shared/data', file);
-    it(`takes the public test file of ${task}`, { skip: !existsSync(data) && `${file} is not here` }, async () => {
+    it(`reads the public test file of ${task}`, { skip: !existsSync(data) && `${file} is not here` }, async () => {
       const result = await document(['eval', '--task', task, ...onTiny, '--data', data]);
       assert.equal(result.n, n);
     });

@@ -18,7 +18,7 @@ after(() => leave());
 const evaluate = ['eval', '--task', 'sudoku4x4', '--engine', 'onnx', '--device', 'cpu'];
 
 describe('unmask eval as a job', () => {
-  it('says its run directory on stderr, and goes on where it was stopped', async () => {
+  it('prints its run directory on stderr, and resumes after it was stopped', async () => {
     const args = [...evaluate, '--model', 'tiny', '--limit', '130', '--samples', '2', '--json'];
     const whole = await document(args.slice(0, -1));
     const abort = new AbortController();
@@ -43,7 +43,7 @@ describe('unmask eval as a job', () => {
     await document(['evaluations', 'delete', whole.run]);
   });
 
-  it('takes another folder, and refuses what it cannot do before it makes one', async () => {
+  it('accepts another folder, and rejects invalid requests before it creates one', async () => {
     const { dir } = await document([...evaluate, '--model', 'tiny', '--limit', '2', '--runs', 'elsewhere']);
     assert.equal(path.dirname(dir), path.join(home, 'elsewhere'));
     assert.match(await refusal(['eval'], 2), /needs --task, or --resume/);
@@ -77,7 +77,7 @@ describe('unmask evaluations', () => {
     assert.deepEqual([shown.compared, shown.shared, shown.differences, shown.rows.length], [null, 0, [], 10]);
     assert.equal(shown.others.length, 1);
     const compared = await document(['evaluations', 'compare', second.dir]);
-    assert.equal(compared.compared.run, first.run, 'the one before it');
+    assert.equal(compared.compared.run, first.run, 'the previous evaluation');
     assert.equal(compared.shared, 10);
     assert.deepEqual(
       compared.differences.map(({ name }: { name: string }) => name),
@@ -89,7 +89,7 @@ describe('unmask evaluations', () => {
       'the other way round',
     );
     const alone = await document(['evaluations', 'compare', first.run]);
-    assert.equal(alone.compared, null, 'there is none before the first');
+    assert.equal(alone.compared, null, 'the first one has no previous evaluation');
     const { stdout } = await unmask(['evaluations', 'compare', second.run]);
     assert.match(
       stdout,
@@ -108,7 +108,7 @@ describe('unmask evaluations', () => {
     assert.equal(existsSync(first.dir), false);
   });
 
-  it('refuses what makes no sense in one sentence', async () => {
+  it('rejects invalid requests with an error message', async () => {
     assert.match(await refusal(['evaluations', 'burn'], 2), /^Unknown action burn; the actions are list, show, /);
     assert.match(await refusal(['evaluations', 'show'], 2), /needs the name of an evaluation/);
     assert.match(await refusal(['evaluations', 'delete', 'nosuch'], 1), /^There is no evaluation nosuch in /);

@@ -9,7 +9,7 @@ import { Tokenizer } from '../../src/model/tokenizer.ts';
 import { tinyCheckpoint, tinyGeneration } from '../model/tiny-model.ts';
 import { assertRefused, document, enterHome, refusal, unmask } from './unmask.ts';
 
-/** A source of one class; `about` makes it differ from others. */
+/** A source file with one class; `about` makes it unique. */
 const source = (about: string) => `export class ${about} {
   #items = [];
 
@@ -55,7 +55,7 @@ const rowNames = (model: string, ...others: string[]) => [
 ];
 
 describe('unmask infill-eval', () => {
-  it('prints what the contract states, for every kind of gap', async () => {
+  it('prints the documented fields for every kind of gap', async () => {
     const found = await document([...command(), '--autoregressive', 'tiny-left']);
     assert.deepEqual(Object.keys(found), ['model', 'kinds', 'seconds']);
     assert.deepEqual(
@@ -73,7 +73,7 @@ describe('unmask infill-eval', () => {
           const { value, low, high } = metrics[metric];
           assert.ok(low >= 0 && low <= value && value <= high && high <= 1, metric);
         }
-      // Random weights say nothing of 300 tokens; the n-gram has read nearly the same class.
+      // A model with random weights cannot predict 300 tokens; the n-gram has read nearly the same class.
       const bits = (name: string) =>
         rows.find((row: { name: string }) => row.name === name).metrics.bits_per_character.value;
       assert.ok(bits('n-gram') > 0 && bits('n-gram') < bits('tiny-code'));
@@ -88,7 +88,7 @@ describe('unmask infill-eval', () => {
     }
   });
 
-  it('prints a table for people, the same for the same seed, and leaves out of the n-gram what has gaps', async () => {
+  it('prints the same table for the same seed, and trains the n-gram without the files that contain gaps', async () => {
     const one = await unmask([...command(), '--kinds', 'line', '--length-given']);
     assert.equal(one.code, 0, one.stderr);
     assert.match(one.stderr, /^1 files have gaps, so the n-gram does not count them$/m);
@@ -102,7 +102,7 @@ describe('unmask infill-eval', () => {
     assert.notEqual(other.stdout, one.stdout);
   });
 
-  it('leaves out other ways of decoding where it is to be brief, and says the same of the rest', async () => {
+  it('omits other decoding settings with --brief, with otherwise equal results', async () => {
     const [whole] = (await document([...command(), '--kinds', 'span'])).kinds;
     const [brief] = (await document([...command(), '--kinds', 'span', '--brief'])).kinds;
     const left = ['tiny-code', 'tiny-code, likeliest', 'n-gram', 'n-gram, likeliest'];
@@ -112,7 +112,7 @@ describe('unmask infill-eval', () => {
     );
   });
 
-  it('refuses what it cannot measure, in one sentence', async () => {
+  it('rejects invalid requests with an error message', async () => {
     assert.match(await refusal(command('no-code'), 1), /^no-code was not trained to fill gaps by denoising/);
     assert.match(await refusal(command('tiny-left'), 1), /^tiny-left was not trained to fill gaps by denoising/);
     assert.match(await refusal(command('tiny-code', 'empty'), 1), /empty contains no readable source file/);

@@ -67,11 +67,11 @@ it('models', async () => {
   assert.ok(bundled.parameters > 1e5);
 });
 
-it('runs, of which there are none yet', async () => {
+it('runs, if there are none yet', async () => {
   assert.deepEqual(await document(['runs', 'list']), { runs: [] });
 });
 
-it('for people the same, as lines', async () => {
+it('the same lists as text', async () => {
   const { code, stdout, stderr } = await unmask(['tasks']);
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /^sudoku4x4 .*\ncountdown .*\ngsm8k .*\nmath .*\ncode .*\nworkspace .*\n$/);

@@ -22,11 +22,11 @@ const cpu = ['--engine', 'onnx', '--device', 'cpu'];
 const logitsOf = async (model: string): Promise<number[]> =>
   (await document(['logits', '--model', model, '--tokens', '5,2,9', ...cpu])).logits.flat();
 
-it('a merge that this machine has no memory for is refused before weights are read', async (test) => {
+it("a merge that exceeds this machine's memory is rejected before weights are read", async (test) => {
   const checkpoint = tinyCheckpoint();
   const { adapter } = adapted(checkpoint, { base: 'tiny' });
   await writeAdapter('beside', adapter);
-  // The base itself would fit, but not what it becomes beside it.
+  // The base alone would fit, but not together with the merged weights.
   const limit = keptBytes(weightShapes(checkpoint.config)) + 1000;
   const constrained = test.mock.method(process, 'constrainedMemory', () => limit);
   const merge = ['merge', './beside', '--model', 'merged', ...cpu];
@@ -35,7 +35,7 @@ it('a merge that this machine has no memory for is refused before weights are re
   assert.equal((await document(merge)).base, 'tiny');
 });
 
-it('an adapter is tuned, is a model like any other, and is merged into one of full weights', async () => {
+it('an adapter can be tuned, used like any other model, and merged into a full model', async () => {
   const settings = ['adapter=lora', 'lora_r=2', 'prompts_per_step=2', 'group_size=3', 'evaluation_problems=2'];
   const pairs = [...settings, 'learning_rate=0.1', 'warmup_steps=0'].flatMap((pair) => ['--set', pair]);
   const tune = ['tune', '--task', 'sudoku4x4', '--model', 'tiny', '--steps', '2', '--test', '0', ...pairs, ...cpu];

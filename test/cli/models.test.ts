@@ -44,7 +44,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
       .filter(({ kind }) => kind === 'installed')
       .map(({ name }) => name);
 
-  it('without an action lists, with all that is known of each', async () => {
+  it('without an action lists the models with their details', async () => {
     const { models } = await document(['models']);
     assert.deepEqual(await document(['models', 'list']), { models });
     const bundled = models.find(({ name }: { name: string }) => name === 'unmask-code');
@@ -61,7 +61,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     );
   });
 
-  it('add takes a model of the hub, card shows its card, and remove removes it', async () => {
+  it('add installs a model from the hub, card shows its card, and remove removes it', async () => {
     const { model } = await document(['models', 'add', id]);
     assert.deepEqual(
       [model.name, model.kind, model.licence, model.revision, model.problem],
@@ -81,7 +81,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.match(await refusal(['models', 'remove', id, '--yes'], 1), /no installed model tiny-org\/tiny-model/);
   });
 
-  it('add says what it is about to fetch, and how far it is', async () => {
+  it('add reports what it is about to download, and its progress', async () => {
     const { code, stderr, stdout } = await unmask(['models', 'add', `${id}@${tiny.commit}`]);
     assert.equal(code, 0, stderr);
     assert.match(
@@ -92,7 +92,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.match(stdout, /tiny-org\/tiny-model is installed in .*\. Use it with --model tiny-org\/tiny-model/);
   });
 
-  it('add --dry-run only tells, also of what cannot be loaded', async () => {
+  it('add --dry-run only reports, also for a model that cannot be loaded', async () => {
     const { model } = await document(['models', 'add', id, '--dry-run']);
     assert.deepEqual(Object.keys(model).sort(), [
       'bytes',
@@ -171,14 +171,14 @@ describe('unmask models', { timeout: 60_000 }, () => {
     'x\\y',
     'C:x',
   ])
-    it(`add refuses ${JSON.stringify(bad)}`, async () => {
+    it(`add rejects ${JSON.stringify(bad)}`, async () => {
       const { code, stdout } = await unmask(['models', 'add', '--json', '--', bad]);
       assert.ok(code === 1 || code === 2, stdout);
       assert.match(JSON.parse(stdout).error.message, /is not a model id|is not a revision|is not a folder/);
       assert.deepEqual([hub.seen, await readdir(home)], [[], []]);
     });
 
-  it('remove leaves what is not installed, and what is in use', async () => {
+  it('remove rejects models that are not installed or in use', async () => {
     assert.match(await refusal(['models', 'remove', 'unmask-code', '--yes'], 1), /comes with Unmask; only installed/);
     const run = await RunWriter.create(path.join(home, 'runs'), { ...newRun, model: 'mine' });
     await run.checkpoint(1, async (dir) => void (await writeTinyCheckpoint(dir)));
@@ -196,7 +196,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.ok(existsSync(run.dir));
   });
 
-  it('keep copies the best checkpoint of a run, which may be deleted then', async () => {
+  it('keep copies the best checkpoint of a run, which can then be deleted', async () => {
     const run = await RunWriter.create(path.join(home, 'runs'), { ...newRun, model: 'mine' });
     await run.checkpoint(1, async (dir) => void (await writeTinyCheckpoint(dir)));
     assert.match(await refusal(['models', 'keep', run.dir, '--name', 'tuned'], 1), /The run is still active/);
@@ -209,7 +209,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.match((await document(['models', 'card', 'tuned'])).card, /^# tuned$/m);
   });
 
-  it('knows what it can do', async () => {
+  it('rejects unknown actions', async () => {
     assert.match(
       await refusal(['models', 'burn'], 2),
       /Unknown action burn; the actions are list, add, keep, remove, card/,
@@ -219,7 +219,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.match(await refusal(['models', 'add', id, '--name', 'x'], 2), /--name is for folders/);
   });
 
-  it('card steers no terminal', async () => {
+  it('card removes terminal control sequences', async () => {
     const folder = await writeTinyCheckpoint(path.join(home, 'models', 'loud'));
     await writeFile(
       path.join(folder, 'README.md'),
@@ -236,7 +236,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
     ['SIGINT', 'stopped'],
     ['SIGKILL', 'killed'],
   ] as const)
-    it(`add that is ${what} goes on the next time with the rest`, async () => {
+    it(`an add that is ${what} resumes with the missing bytes the next time`, async () => {
       hub.troubles.push({ path: weights, host: 'storage', silentAfter: 700_000 });
       let end: (signal: NodeJS.Signals) => void = () => {};
       const running = spawnUnmask(['models', 'add', id, '--json'], (_, kill) => {
@@ -255,7 +255,7 @@ describe('unmask models', { timeout: 60_000 }, () => {
       assert.deepEqual(await installedNames(), [id]);
     });
 
-  it('add takes a token from stdin, and says it nowhere', async () => {
+  it('add reads a token from stdin, and never prints it', async () => {
     hub.repositories[0] = { ...tiny, gated: true };
     assert.match(await refusal(['models', 'add', id], 1), /is gated: accept its terms on .*HF_TOKEN/);
     const child = spawn(process.execPath, [bundle, 'models', 'add', id, '--token-stdin'], { stdio: 'pipe' });

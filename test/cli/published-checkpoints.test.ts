@@ -27,7 +27,7 @@ after(() => leave());
 
 describe('a published checkpoint', () => {
   for (const layout of ['llada', 'llada2-moe'])
-    it(`of the layout ${layout} gives its logits to unmask logits`, async () => {
+    it(`with the layout ${layout} has the reference logits in unmask logits`, async () => {
       const folder = path.join(references, layout);
       const { tokens, logits } = JSON.parse(await readFile(path.join(folder, 'logits.json'), 'utf8'));
       const found = await document(['logits', '--model', folder, '--tokens', tokens.join(','), ...cpu]);
@@ -35,7 +35,7 @@ describe('a published checkpoint', () => {
         for (const [token, value] of row.entries()) assert.ok(Math.abs(found.logits[place][token] - value) < 1e-3);
     });
 
-  it('is listed, with the size of all its shards', async () => {
+  it('is listed with the size of all its shards', async () => {
     const { models } = await document(['models']);
     const named = (wanted: string) => models.find(({ name }: { name: string }) => name === wanted);
     const found = named('llada2-moe');
@@ -44,14 +44,14 @@ describe('a published checkpoint', () => {
     assert.ok(found.bytes > 80_000 && found.parameters > 40_000, JSON.stringify(found));
   });
 
-  it('completes code where it sees what is behind a gap', async () => {
+  it('completes code if it attends to the text after a gap', async () => {
     await writeFile(path.join(home, 'before.ts'), 'const total = ');
     const complete = ['complete', '--prefix-file', path.join(home, 'before.ts'), ...cpu];
     assert.equal(typeof (await document([...complete, '--model', 'open-dcoder'])).text, 'string');
     assert.match(await refusal([...complete, '--model', 'llada2-moe'], 1), /was not trained to complete code/);
   });
 
-  it('is what unmask serve keeps in memory, where it completes code', async () => {
+  it('is kept in memory by unmask serve if it completes code', async () => {
     const residency = new ModelResidency({ model: 'open-dcoder', engine: 'onnx', device: 'cpu' }, () => undefined);
     const model = await residency.get();
     assert.equal(residency.residency.state, 'ready');
@@ -61,7 +61,7 @@ describe('a published checkpoint', () => {
     await model.dispose();
   });
 
-  it('is tuned, and its checkpoint goes on as one of ours', async () => {
+  it('can be tuned, and its tuned checkpoint can be used like any other', async () => {
     const set = ['prompts_per_step=2', 'group_size=2', 'evaluation_problems=1', 'learning_rate=0.001'];
     for (const model of ['open-dcoder', 'llada2-moe']) {
       const args = [
@@ -82,7 +82,7 @@ describe('a published checkpoint', () => {
     }
   });
 
-  it('answers messages in its chat template where it is asked to', async () => {
+  it('answers messages in its chat template on request', async () => {
     const chat = ['--limit', '2', '--set', 'format=chat', '--set', 'length=8'];
     const { n, results } = await document(['eval', ...countdown, '--model', 'open-dcoder', ...chat]);
     assert.equal(n, 2);

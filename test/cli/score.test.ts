@@ -13,8 +13,8 @@ const sudoku = { puzzle: '3014002020004130', solution: '3214142323414132' };
 const answered = (completion: string) => JSON.stringify({ ...sudoku, completion });
 
 describe('unmask score', () => {
-  it('grades completions that somebody else made', async () => {
-    // Half of the eight empty cells are right in the second; the third has no answer.
+  it('grades existing completions', async () => {
+    // The second has half of the eight empty cells right; the third has no answer.
     const wrong = '3214112311411132';
     const lines = [`<answer>${sudoku.solution}</answer>`, `<answer>${wrong}</answer>`, 'none'].map(answered);
     await writeFile('rows.jsonl', `${lines.join('\n')}\n`);
@@ -36,8 +36,8 @@ describe('unmask score', () => {
     assert.notEqual(rules.rows[1].reward, result.rows[1].reward);
   });
 
-  it('follows the released evaluator where that is asked for', async () => {
-    // The released one takes sixteen digits that stand alone; the strict one wants an answer.
+  it('follows the released evaluator on request', async () => {
+    // The released evaluator accepts sixteen digits without tags; the strict one requires an answer.
     await writeFile('math.jsonl', '{"answer":"4","completion":"so it is \\\\boxed{4}"}\n');
     const strict = await document(['score', '--task', 'math', '--file', 'math.jsonl']);
     const released = await document(['score', '--task', 'math', '--file', 'math.jsonl', '--as-released']);
@@ -46,7 +46,7 @@ describe('unmask score', () => {
     assert.notEqual(strict.rows[0].reward, 1, 'while the training reward adds its format parts');
   });
 
-  it('names the line of a broken row, or lists it', async () => {
+  it('reports the line of a broken row, or lists it', async () => {
     await writeFile('broken.jsonl', `${answered('x')}\n{"completion":"x"}\n${JSON.stringify(sudoku)}\n`);
     const args = ['score', '--task', 'sudoku4x4', '--file', 'broken.jsonl'];
     assert.match(await refusal(args, 1), /^broken\.jsonl, line 2: puzzle: /);
@@ -55,7 +55,7 @@ describe('unmask score', () => {
     assert.match(broken[1].message, /^broken\.jsonl, line 3: completion: needs a text/);
   });
 
-  it('refuses an unknown reward and a file without rows', async () => {
+  it('rejects an unknown reward and a file without rows', async () => {
     await writeFile('one.jsonl', `${answered('x')}\n`);
     await writeFile('empty.jsonl', '\n');
     const args = ['score', '--task', 'sudoku4x4', '--file'];
@@ -63,7 +63,7 @@ describe('unmask score', () => {
     assert.match(await refusal([...args, 'empty.jsonl'], 1), /empty\.jsonl is empty/);
   });
 
-  it('ends as stopped if it is stopped, and so does a command that ends before it sees the signal', async () => {
+  it('ends as interrupted if it is stopped, even if the command ends before it notices the signal', async () => {
     await writeFile('one.jsonl', `${answered('x')}\n`);
     for (const [args, message] of [
       [['score', '--task', 'sudoku4x4', '--file', 'one.jsonl', '--json'], 'Scoring was stopped.'],
@@ -74,7 +74,7 @@ describe('unmask score', () => {
     }
   });
 
-  it('prints lines for people', async () => {
+  it('prints text output without --json', async () => {
     await writeFile('one.jsonl', `${answered(`<answer>${sudoku.solution}</answer>`)}\n`);
     const { code, stdout } = await unmask(['score', '--task', 'sudoku4x4', '--file', 'one.jsonl']);
     assert.equal(code, 0);

@@ -19,7 +19,7 @@ before(async () => {
 after(() => leave());
 
 const cpu = ['--engine', 'onnx', '--device', 'cpu'];
-/** A run that goes on until it is stopped. */
+/** A run that continues until it is stopped. */
 const endless = [
   ...['tune', '--task', 'sudoku4x4', '--model', 'tiny', '--steps', '100000', '--test', '0', ...cpu, '--json'],
   ...['prompts_per_step=2', 'group_size=3', 'evaluate_every=0', 'evaluation_problems=1', 'checkpoint_every=0'].flatMap(
@@ -27,14 +27,14 @@ const endless = [
   ),
 ];
 
-describe('the command line as it is shipped', () => {
-  it('can be run by its name, however often it was built', {
+describe('the built command line', () => {
+  it('can be run by its name, also after it is built again', {
     skip: process.platform === 'win32' && 'by mode',
   }, async () => {
     assert.equal((await stat(bundle)).mode & 0o111, 0o111);
   });
 
-  it('prints one JSON document on stdout, progress on stderr, and ends with code 0', async () => {
+  it('prints one JSON document on stdout and progress on stderr, and ends with code 0', async () => {
     const { code, stdout, stderr } = await spawnUnmask([
       'eval',
       '--task',
@@ -52,7 +52,7 @@ describe('the command line as it is shipped', () => {
     assert.match(stderr, /2 of 2 answers/);
   });
 
-  it('on the other engine too, whose library greets its users', async () => {
+  it('does the same on the other engine, whose library prints a greeting', async () => {
     const { code, stdout, stderr } = await spawnUnmask([
       'logits',
       '--model',
@@ -69,7 +69,7 @@ describe('the command line as it is shipped', () => {
     assert.equal(JSON.parse(stdout).logits[0].length, 23);
   });
 
-  it('ends with code 2 for bad usage, 1 where it fails, and says why in a sentence', async () => {
+  it('ends with code 2 for bad usage and 1 for a failure, with an error message', async () => {
     for (const [args, code] of [
       [['tune', '--task', 'nosuch', '--json'], 2],
       [['logits', '--model', 'nosuch', '--tokens', '1', '--json'], 1],
@@ -77,13 +77,13 @@ describe('the command line as it is shipped', () => {
       assertRefused(await spawnUnmask(args), code, args);
   });
 
-  it('saves and ends with code 130 at SIGINT, as it does when it is stopped by `runs stop`', async () => {
+  it('saves and ends with code 130 on SIGINT, as it does after `runs stop`', async () => {
     let dir = '';
-    let asked = false;
+    let requested = false;
     const ended = await spawnUnmask(endless, (stderr, kill) => {
       dir = /^run (.*)$/m.exec(stderr)?.[1] ?? '';
-      if (/^step 2 /m.test(stderr) && !asked) {
-        asked = true;
+      if (/^step 2 /m.test(stderr) && !requested) {
+        requested = true;
         kill('SIGINT');
       }
     });
@@ -112,7 +112,7 @@ describe('the command line as it is shipped', () => {
     assert.equal((await readStatus(dir)).state, 'interrupted');
   });
 
-  it('takes no harm from a reader that goes away', async () => {
+  it('handles a reader that closes the pipe', async () => {
     const child = spawn(process.execPath, [bundle, 'tasks'], { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.destroy();
     let stderr = '';
@@ -123,7 +123,7 @@ describe('the command line as it is shipped', () => {
     assert.deepEqual([code, stderr], [0, '']);
   });
 
-  it('goes on where nobody reads its progress any more', async () => {
+  it('continues if its progress output is no longer read', async () => {
     const args = ['eval', '--task', 'sudoku4x4', '--model', 'tiny', '--limit', '2', '--json', ...cpu];
     const child = spawn(process.execPath, [bundle, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stderr.destroy();

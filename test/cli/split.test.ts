@@ -32,7 +32,7 @@ const tuneOn = (file: string, steps = 2) => [
 ];
 const evalOn = (file: string, ...more: string[]) => ['eval', '--task', 'sudoku4x4', '--data', file, ...more, ...cpu];
 
-/** Puzzles, each with another solution. */
+/** Puzzles with different solutions. */
 function puzzles(count: number, from = 0): SudokuRow[] {
   const random = new Random(from, 'puzzles of a file');
   return grids.training.slice(from, from + count).map((solution) => ({
@@ -83,7 +83,7 @@ describe('a run on the rows of a file', () => {
     );
   });
 
-  it('is split into three by content, which run.json records', async () => {
+  it('is split into three parts by content, which run.json records', async () => {
     assert.equal(split.data, path.join(home, 'sixty.jsonl'));
     assert.equal(split.workspace, null);
     assert.equal(counts.training! + counts.validation! + counts.test!, 60);
@@ -98,7 +98,7 @@ describe('a run on the rows of a file', () => {
     assert.deepEqual(new Set(events.map((event) => event.split)), new Set(['validation', 'test']));
   });
 
-  it('is what the evaluation of its model takes the test part of, wherever that model was copied to', async () => {
+  it('determines the test part for evaluations of its model, wherever that model is copied to', async () => {
     const test = inPart(rows, split, 'test');
     await keepModel(dir, path.join(home, 'models'), 'kept');
     for (const model of [dir, path.join(dir, 'checkpoints', 'step-000003'), 'kept']) {
@@ -116,17 +116,21 @@ describe('a run on the rows of a file', () => {
     assert.deepEqual(await answered(base.dir), test);
   });
 
-  it('has no say about other files, which are evaluated whole', async () => {
+  it('does not affect other files, which are evaluated completely', async () => {
     await write('others.jsonl', puzzles(10, 100));
     const { stderr, stdout } = await unmask([...evalOn('others.jsonl', '--model', dir), '--json']);
     assert.match(stderr, /Evaluating all problems of .*others\.jsonl: the model was tuned on other data/);
     assert.equal(JSON.parse(stdout).n, 10);
     assert.equal((await document(evalOn('sixty.jsonl', '--model', 'tiny'))).n, 60, 'a model that was not tuned');
     const fresh = await document(evalOn('sixty.jsonl', '--model', 'tiny', '--split', 'test'));
-    assert.deepEqual(await answered(fresh.dir), inPart(rows, split, 'test'), 'what a run on the file would hold out');
+    assert.deepEqual(
+      await answered(fresh.dir),
+      inPart(rows, split, 'test'),
+      'the rows that a run on the file would hold out',
+    );
   });
 
-  it('keeps its split when it is resumed, and when its file changes', async () => {
+  it('keeps its split when it is resumed and when its file changes', async () => {
     const whole = await document(tuneOn('sixty.jsonl', 4));
     const abort = new AbortController();
     const stopped = await unmask([...tuneOn('sixty.jsonl', 4), '--json'], {
@@ -152,14 +156,14 @@ describe('a run on the rows of a file', () => {
     }
   });
 
-  it('is refused where its options contradict each other', async () => {
-    const refusals: [string[], 1 | 2, RegExp][] = [
+  it('is rejected if its options contradict each other', async () => {
+    const conflicts: [string[], 1 | 2, RegExp][] = [
       [evalOn('sixty.jsonl', '--model', 'tiny', '--split-of', 'tiny'), 1, /tiny has no recorded split/],
       [evalOn('sixty.jsonl', '--held-out', '--split', 'all'), 2, /each select a part of the file/],
       [['eval', '--task', 'sudoku4x4', '--split', 'test'], 2, /--split selects a part of a file/],
       [['eval', '--task', 'sudoku4x4', '--split-of', dir], 2, /--split-of selects a part of a file/],
     ];
-    for (const [args, code, message] of refusals) assert.match(await refusal(args, code), message);
+    for (const [args, code, message] of conflicts) assert.match(await refusal(args, code), message);
   });
 });
 
@@ -169,7 +173,7 @@ it('a run of a version that recorded no split resumes with every eighth row held
   const { split, ...older } = await configurationOf(dir);
   assert.ok(split);
   await writeFile(path.join(dir, 'run.json'), JSON.stringify({ ...older, steps: 4 }));
-  // From its first step on, as if that version had been killed before its first checkpoint.
+  // The run starts again, as if it had been killed before its first checkpoint.
   for (const name of await readdir(path.join(dir, 'checkpoints')))
     await rm(path.join(dir, 'checkpoints', name), { recursive: true });
   await document(['tune', '--resume', dir]);
@@ -182,7 +186,7 @@ it('a run of a version that recorded no split resumes with every eighth row held
   assert.deepEqual(await answered(evaluated.dir), heldOut);
 });
 
-it('a run on too few rows for three parts trains, says so, and reports no test result', async () => {
+it('a run on too few rows for three parts trains, reports this, and has no test result', async () => {
   await write('five.jsonl', puzzles(5));
   const five = await unmask([...tuneOn('five.jsonl'), '--json']);
   assert.match(
@@ -197,5 +201,5 @@ it('a run on too few rows for three parts trains, says so, and reports no test r
   const { dir: alone, checkpoint } = JSON.parse(two.stdout);
   assert.match(checkpoint, /step-000002$/);
   const log = await readFile(path.join(alone, 'events.jsonl'), 'utf8');
-  assert.ok(!log.includes('"evaluation"'), 'nothing is held out, so nothing is measured');
+  assert.ok(!log.includes('"evaluation"'), 'nothing is held out, so nothing is evaluated');
 });

@@ -30,12 +30,14 @@ interface StartDocument {
   readonly checkpoint: string;
 }
 
-/** What `start` prints, without results, which depend on rounding and speed, and without the lines that report progress. */
+/**
+ * What `start` prints, without results, which depend on rounding and speed, and without the lines that report progress.
+ */
 const masks: readonly (readonly [RegExp, string])[] = [
   [/^ {2}step +\d+ {2}.*$/gm, '  FRAME'],
   [/^[> ] ((onnx|tensorflow) +\S+) .*$/gm, '$1 ...'],
   [/needs (about )?[\d.]+ [KMG]iB.*$/gm, 'MEMORY'],
-  // How many steps there are depends on the time limit.
+  // The number of steps depends on the time limit.
   [/^step \d+[: ].*\n/gm, ''],
   [/^(evaluated at step) [1-9]\d*/gm, '$1 N'],
   [/^Warning: The time limit .*\n/gm, ''],
@@ -68,7 +70,7 @@ describe('unmask start', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it('leaves its numbers in start.json, and prints the same with --json', async () => {
+  it('writes its numbers to start.json, and prints the same with --json', async () => {
     assert.deepEqual(JSON.parse(await readFile(path.join(folder, 'start.json'), 'utf8')), document);
     assert.equal(document.task, 'sudoku4x4');
     assert.equal(document.n, 12);
@@ -87,7 +89,7 @@ describe('unmask start', () => {
     assert.ok(document.seconds > 0);
   });
 
-  it('shows devices, a line a step, the verdict and a denoising from all masks to none', () => {
+  it('shows devices, a line per step, the conclusion, and a denoising trace from all masks to none', () => {
     assert.match(output, /> onnx/);
     assert.match(output, /step 1 .*reward .*tokens\/s .*left/);
     assert.match(output, /EUBO-ELBO gap .*up to a constant/);
@@ -98,7 +100,7 @@ describe('unmask start', () => {
     assert.ok(!frames.at(-1)!.includes('·'));
   });
 
-  it('prints what was recorded', async () => {
+  it('prints the recorded transcript', async () => {
     const help = await unmask('start', '--help');
     const failed = await unmask('start', '--steps', '0').then(
       () => assert.fail('it succeeded'),
@@ -113,14 +115,14 @@ describe('unmask start', () => {
     await assertGolden('cli/start.txt', maskPositions(transcript, folder));
   });
 
-  it('writes a report that holds the same numbers', async () => {
+  it('writes a report with the same numbers', async () => {
     const html = await readFile(document.report, 'utf8');
     assert.match(html, /^<!doctype html>/i);
     assert.ok(html.includes(JSON.stringify(document.difference.value)));
     assert.ok(html.includes(JSON.stringify(document.control.solved!.value)));
   });
 
-  it('leaves a checkpoint on which eval repeats the number', async () => {
+  it('leaves a checkpoint for which eval repeats the result', async () => {
     const args = [
       '--task',
       'sudoku4x4',

@@ -31,7 +31,7 @@ const tune = [
 ];
 
 describe('unmask tune', () => {
-  it('prints what the contract states, and its checkpoint repeats the reported numbers', async () => {
+  it('prints the documented fields, and its checkpoint repeats the reported numbers', async () => {
     const result = await document(tune);
     assert.deepEqual(Object.keys(result), ['run', 'dir', 'steps', 'seconds', 'before', 'after', 'checkpoint']);
     assert.equal(result.dir, path.join(home, 'runs', result.run));
@@ -59,10 +59,14 @@ describe('unmask tune', () => {
     const { runs } = await document(['runs', 'list']);
     const [{ run, dir, state, step, steps }] = runs;
     assert.deepEqual([run, dir, state, step, steps], [result.run, result.dir, 'finished', 4, 4]);
-    assert.deepEqual(await document(['tune', '--resume', result.run, ...cpu]), result, 'a finished run says it again');
+    assert.deepEqual(
+      await document(['tune', '--resume', result.run, ...cpu]),
+      result,
+      'a finished run prints its result again',
+    );
   });
 
-  it('keeps its settings, those of a file and those that win over it, and what else decides it', async () => {
+  it('records its settings, with those of --set taking precedence over a file, and its other options', async () => {
     await writeFile('settings.json', '{"beta":1.5,"omega":0.25}');
     const extra = [
       '--config',
@@ -83,12 +87,12 @@ describe('unmask tune', () => {
     assert.deepEqual(Object.keys(run.versions).sort(), ['node', 'unmask']);
   });
 
-  it('without test problems measures nothing before and after', async () => {
+  it('without test problems is not evaluated before and after', async () => {
     const { before: first, after: last } = await document([...tune, '--steps', '1', '--test', '0']);
     assert.deepEqual([first, last], [null, null]);
   });
 
-  it('saves and ends with code 130 when it is interrupted, and goes on where it was', async () => {
+  it('saves and ends with code 130 when it is interrupted, and can be resumed', async () => {
     const whole = await document(tune);
     const abort = new AbortController();
     const stopped = await unmask([...tune, '--json'], {
@@ -107,7 +111,7 @@ describe('unmask tune', () => {
     assert.deepEqual(await trajectoryOf(result.dir), await trajectoryOf(whole.dir));
   });
 
-  it('ends at a time limit where no steps are given', async () => {
+  it('ends at a time limit if no number of steps is set', async () => {
     const { steps, seconds } = await document([
       ...tune.filter((word) => word !== '--steps' && word !== '4'),
       ...['--time-limit', '0.3'],
@@ -115,7 +119,7 @@ describe('unmask tune', () => {
     assert.ok(steps >= 1 && seconds >= 0.3, `${steps} in ${seconds}`);
   });
 
-  it('takes problems from a file, of which it holds some out', async () => {
+  it('reads problems from a file and holds some of them out', async () => {
     const rows = ['3014002020004130', '0000100420013142', '2001403002001420'].map((puzzle) =>
       JSON.stringify({ puzzle }),
     );
@@ -135,7 +139,7 @@ describe('unmask tune', () => {
 });
 
 describe('unmask runs', () => {
-  it('refuses a run that is in use, and controls it', async () => {
+  it('refuses to delete a run in use, and controls it', async () => {
     const { run, dir } = await document([...tune, '--test', '0']);
     const step = (await listCheckpoints(dir)).at(-1)!.step;
     const holder = await RunWriter.resume(dir, step);
@@ -145,13 +149,13 @@ describe('unmask runs', () => {
       );
       assert.match(await refusal(['tune', '--resume', run], 1), inUse);
       assert.match(await refusal(['runs', 'delete', run], 1), inUse);
-      for (const [action, wish] of [
+      for (const [action, request] of [
         ['pause', 'pause'],
         ['resume', 'run'],
         ['stop', 'stop'],
       ] as const) {
         await document(['runs', action, run]);
-        assert.equal(await holder.request(), wish);
+        assert.equal(await holder.request(), request);
       }
     } finally {
       await holder.close('interrupted');
@@ -164,7 +168,7 @@ describe('unmask runs', () => {
     assert.match(await refusal(['runs', 'delete', run], 1), /^There is no run/);
   });
 
-  it('refuses to delete what is no run, or to resume a run of another kind', async () => {
+  it('refuses to delete other folders, or to resume a run of another kind', async () => {
     assert.match(await refusal(['runs', 'delete', path.join(home, 'models')], 1), /^There is no run/);
     const { dir } = await document([...tune, '--steps', '1', '--test', '0']);
     assert.match(
@@ -177,7 +181,7 @@ describe('unmask runs', () => {
 });
 
 describe('unmask pretrain', () => {
-  it('makes a model that can be evaluated and tuned by its name', async () => {
+  it('creates a model that can be evaluated and tuned by its name', async () => {
     const settings = ['batch_size=2', 'evaluation_problems=2', 'evaluate_every=0'].flatMap((pair) => ['--set', pair]);
     const args = ['pretrain', '--recipe', 'puzzles', '--model', 'fresh', '--steps', '2', ...settings, ...cpu];
     const result = await document(args);

@@ -13,7 +13,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** A new folder that is this process's data home and working directory until `leave`. */
+/** Creates a folder that is this process's data home and working directory until `leave`. */
 export async function enterHome(): Promise<{ readonly home: string; leave(): Promise<void> }> {
   const home = await realpath(await mkdtemp(path.join(tmpdir(), 'unmask-cli-')));
   const [cwd, before] = [process.cwd(), process.env.UNMASK_HOME];
@@ -52,7 +52,7 @@ export async function unmask(
   return { code, stdout, stderr };
 }
 
-/** The one JSON document of a command that does its work; nothing else is on stdout. */
+/** The JSON document of a command that succeeds; stdout contains nothing else. */
 export async function document(args: readonly string[]) {
   const { code, stdout, stderr } = await unmask([...args, '--json']);
   assert.equal(code, 0, `unmask ${args.join(' ')}\n${stderr}`);
@@ -60,12 +60,12 @@ export async function document(args: readonly string[]) {
   return JSON.parse(stdout);
 }
 
-/** A command that fails: with this code, one sentence on stderr, and the same sentence as JSON on stdout. */
+/** The result of a command that fails with this code: one message on stderr, and the same message as JSON on stdout. */
 export async function refusal(args: readonly string[], code: 1 | 2): Promise<string> {
   return assertRefused(await unmask([...args, '--json']), code, args);
 }
 
-/** Asserts that a command with `--json` failed in the way that every command fails; returns its sentence. */
+/** Asserts that a command with `--json` failed as all commands do; returns its error message. */
 export function assertRefused(ended: Ended, code: 1 | 2 | 130, args: readonly string[]): string {
   const command = `unmask ${args.join(' ')}\n${ended.stderr}${ended.stdout}`;
   assert.equal(ended.code, code, command);
@@ -77,10 +77,10 @@ export function assertRefused(ended: Ended, code: 1 | 2 | 130, args: readonly st
   return error.message;
 }
 
-/** The command line as it is shipped. */
+/** The built command line. */
 export const bundle = fileURLToPath(new URL('../../dist/unmask.mjs', import.meta.url));
 
-/** Runs the command line as it is shipped, in a process of its own; `onProgress` may signal it. */
+/** Runs the built command line in a separate process; `onProgress` may signal it. */
 export async function spawnUnmask(
   args: readonly string[],
   onProgress?: (stderr: string, kill: (signal: NodeJS.Signals) => void) => void,

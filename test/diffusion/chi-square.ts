@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 /**
  * Asserts that counts agree with expected shares (any positive scale) by Pearson's chi-square test at a level of one in
- * a hundred thousand: with fixed seeds a right distribution passes always, a wrong one fails as soon as it shows.
+ * a hundred thousand. The seeds are fixed, so the result is deterministic.
  */
 export function assertFrequencies(counts: readonly number[], shares: readonly number[], what = 'frequencies'): void {
   assert.equal(counts.length, shares.length, what);

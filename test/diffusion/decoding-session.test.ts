@@ -35,12 +35,12 @@ const options: DecodingOptions = {
 
 describe('a decoding session', () => {
   for (const kind of kinds)
-    it(`predicts what the model does for whole rows, with ${nameOf(kind)} attention`, async () => {
+    it(`predicts the same as the model for whole rows, with ${nameOf(kind)} attention`, async () => {
       const model = await load(kind);
       const random = new Random(4, 'session');
       const draw = (length: number) => Array.from({ length }, () => random.integer(model.config.vocab_size));
       const [shared, other] = [draw(4), draw(3)];
-      // A causal context is a prompt alone.
+      // A causal context is only a prompt.
       const suffix = (...tokens: number[]) => (kind.attention === 'causal' ? [] : tokens);
       const texts = [
         { prompt: shared, width: 20, suffix: suffix(5, 6) },
@@ -82,7 +82,7 @@ describe('a decoding session', () => {
               `row ${row}`,
             ),
         );
-        // The session sees what is revealed meanwhile.
+        // The session takes newly revealed tokens into account.
         for (const canvas of canvases) canvas[0] = 3 + (canvas[0]! % 4);
       }
       if (isCached(kind)) assert.equal(model.context.open, distinct);
@@ -91,7 +91,7 @@ describe('a decoding session', () => {
       await model.dispose();
     });
 
-  it('may be disposed of twice, and refuses work afterwards', async () => {
+  it('can be disposed of twice, and rejects requests afterwards', async () => {
     const model = await load({ attention: 'prefix-lm' });
     const session = new DecodingSession(model);
     const text = await session.open({ prompt: [4, 5], suffix: [6], width: 3 });
@@ -99,13 +99,13 @@ describe('a decoding session', () => {
     session.dispose();
     session.dispose();
     assert.equal(model.context.open, 0);
-    assert.deepEqual(text.keysAndValues!.cache, {}, 'keys and values are gone');
+    assert.deepEqual(text.keysAndValues!.cache, {}, 'keys and values are released');
     await assert.rejects(session.open({ prompt: [4], width: 3 }), /disposed/);
     await assert.rejects(session.logits([{ context: text, tokens: new Int32Array(3), positions: [0] }]), /disposed/);
     await model.dispose();
   });
 
-  it('that is disposed of while it reads a context keeps nothing', async () => {
+  it('keeps nothing if it is disposed of while it encodes a context', async () => {
     const model = await load({ attention: 'prefix-lm' });
     const session = new DecodingSession(model);
     const reading = session.open({ prompt: [4, 5], width: 3 });
@@ -115,12 +115,12 @@ describe('a decoding session', () => {
     await model.dispose();
   });
 
-  it('refuses a text that is longer than the positions of the model', async () => {
+  it('rejects a text that is longer than the model supports', async () => {
     for (const attention of ['prefix-lm', 'full'] as const) {
       const model = await load({ attention, max_position_embeddings: 16 });
       const call = { prompts: [Array(11).fill(4)], seeds: [1], options };
-      const refusal = { name: 'UserError', message: /17 tokens is longer than the model's 16; shorten the prompt/ };
-      await assert.rejects(denoise(model, call), refusal);
+      const rejection = { name: 'UserError', message: /17 tokens is longer than the model's 16; shorten the prompt/ };
+      await assert.rejects(denoise(model, call), rejection);
       await denoise(model, { ...call, prompts: [Array(10).fill(4)] });
       if (attention === 'prefix-lm') assert.equal(model.context.open, 0);
       await model.dispose();
@@ -133,7 +133,7 @@ describe('decoding', () => {
     ['a check that throws', () => ({ checkCancelled: failAfter(3) })],
     ['a signal', () => ({ signal: abortedAfter(3) })],
   ] as const)
-    it(`that ${name} cancels releases what it kept`, async () => {
+    it(`that ${name} cancels releases its caches`, async () => {
       const model = await load({ attention: 'prefix-lm', eom_token_id: 3 });
       const call = { prompts: [[4, 5], [6]], suffixes: [[7], []], seeds: [1, 2], options };
       await assert.rejects(denoise(model, { ...call, ...stop() }), /enough/);
@@ -144,16 +144,16 @@ describe('decoding', () => {
       assert.equal(model.context.open, 0);
       const { alternatives } = await infill(model, gap);
       assert.equal(alternatives.length, 3);
-      assert.equal(model.context.open, 0, 'and so does one that ends');
+      assert.equal(model.context.open, 0, 'also when decoding finishes');
       await model.dispose();
     });
 
-  it('tells how many completions are done, and is stopped before its first step by an aborted signal', async () => {
+  it('reports the number of finished completions, and stops before its first step if the signal is aborted', async () => {
     const model = await load({ attention: 'prefix-lm' });
-    const told: number[] = [];
+    const reported: number[] = [];
     const call = { prompts: [[4], [5]], seeds: [1, 2], options };
-    await denoise(model, { ...call, onProgress: (done, total) => told.push(done, total) });
-    assert.deepEqual(told, [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 2, 2]);
+    await denoise(model, { ...call, onProgress: (done, total) => reported.push(done, total) });
+    assert.deepEqual(reported, [0, 2, 0, 2, 0, 2, 0, 2, 0, 2, 2, 2]);
     const { forwards } = model.work;
     await assert.rejects(denoise(model, { ...call, signal: AbortSignal.abort(new Error('enough')) }), /enough/);
     assert.ok(model.work.forwards - forwards <= 2, 'only contexts were read');
@@ -161,7 +161,7 @@ describe('decoding', () => {
   });
 
   for (const kind of kinds.filter(({ attention }) => attention !== 'causal'))
-    it(`fills a canvas of one position, with and without text around it, with ${nameOf(kind)} attention`, async () => {
+    it(`fills a canvas of one position, with and without surrounding text, with ${nameOf(kind)} attention`, async () => {
       const model = await load(kind);
       const one = { ...options, length: 1, block: 1, steps: 1, temperature: 0 };
       const prompts = [[4, 5], [4, 5], ...(kind.logit_shift ? [] : [[]])];
@@ -181,7 +181,7 @@ describe('decoding', () => {
     });
 
   for (const shift of [false, true])
-    it(`predicts whole rows beside a context that it has just read${shift ? ', shifted' : ''}`, async () => {
+    it(`predicts whole rows together with a newly encoded context${shift ? ', shifted' : ''}`, async () => {
       const model = await load({ attention: 'full', logit_shift: shift });
       for (const prompt of [[5, 7, 4, 9], [6], []]) {
         const tokens = Int32Array.of(4, 2, 2, 8, 2);
@@ -205,7 +205,7 @@ describe('decoding', () => {
       await model.dispose();
     });
 
-  it('reads a context that sees the canvas once in so many steps, for every canvas apart', async () => {
+  it('encodes a context that attends to the canvas once every few steps, separately for every canvas', async () => {
     const model = await load({ attention: 'full' });
     let reads = 0;
     const context = {
@@ -245,7 +245,7 @@ function failAfter(steps: number) {
   };
 }
 
-/** A signal that is aborted when it was looked at so many times. */
+/** A signal that is aborted after this many checks. */
 function abortedAfter(checks: number): AbortSignal {
   const controller = new AbortController();
   let left = checks;

@@ -9,7 +9,7 @@ import { assertFrequencies } from './chi-square.ts';
 
 const mask = 2;
 
-/** A model that is exactly row-independent: its logits are a function of one row and one place of it. */
+/** A model whose rows are exactly independent: its logits are a function of one row and one position of it. */
 function modelOf(
   vocab_size: number,
   logits: (tokens: readonly number[], position: number) => readonly number[],
@@ -34,9 +34,9 @@ function modelOf(
   };
 }
 
-describe('what stands behind a completion', () => {
-  it('is seen in every step, never changed, and no part of the completion', async () => {
-    // Each place holds the token behind it, or its own number where that is hidden yet.
+describe('the suffix of a completion', () => {
+  it('is visible in every step, never changes, and is not part of the completion', async () => {
+    // Each position contains the token after it, or its own number while that token is masked.
     const model = modelOf(9, (tokens, position) => {
       const next = tokens[position + 1] ?? mask;
       return Array.from({ length: 9 }, (_, token) => (token === (next === mask ? 3 : next) ? 5 : 0));
@@ -59,8 +59,8 @@ describe('what stands behind a completion', () => {
   });
 });
 
-describe('a model whose attention goes by blocks', () => {
-  /** The places of a completion of 10 tokens that are asked for in each step, behind a prompt of `prompt` tokens. */
+describe('a model with block attention', () => {
+  /** The positions that are requested in each step, for a completion of 10 tokens after `prompt` prompt tokens. */
   async function asked(prompt: number, own: number, block: number): Promise<string[]> {
     const model = modelOf(4, () => [0, 0, 0, 5]);
     const byBlocks = { ...model, config: { ...model.config, attention: 'block-causal', block_size: own } };
@@ -73,7 +73,7 @@ describe('a model whose attention goes by blocks', () => {
     return model.queries.map(([query]) => query!.positions.map((position) => position - prompt).join(''));
   }
 
-  it('is decoded by its own blocks, of which the prompt may have begun one', async () => {
+  it('is decoded by its own blocks, the first of which may begin in the prompt', async () => {
     assert.deepEqual(await asked(5, 4, 4), ['012', '3456', '789']);
     assert.deepEqual(await asked(8, 4, 4), ['0123', '4567', '89']);
     assert.deepEqual(await asked(5, 4, 2), ['0', '12', '34', '56', '78', '9'], 'parts of them');
@@ -81,7 +81,7 @@ describe('a model whose attention goes by blocks', () => {
     assert.deepEqual(await asked(3, 32, 32), ['0123456789'], 'within one');
   });
 
-  it('takes a step for every block at least, also where the prompt began one', async () => {
+  it('needs at least one step per block, including a block that begins in the prompt', async () => {
     const model = modelOf(4, () => [0, 0, 0, 5]);
     const byBlocks = { ...model, config: { ...model.config, attention: 'block-causal', block_size: 4 } };
     const [found] = await denoise(byBlocks, {
@@ -103,7 +103,7 @@ const options = (changes: Partial<DecodingOptions>): DecodingOptions => ({
   ...changes,
 });
 
-/** Token 3 at every place, surer the larger `sureness` of the place (counted from the completion's start) is. */
+/** Token 3 at every position, with a confidence that grows with `sureness` of the position in the completion. */
 const sure = (sureness: readonly number[], prompt = 1) =>
   modelOf(4, (_, position) => [0, 0, 0, sureness[position - prompt] as number]);
 
@@ -115,8 +115,8 @@ const counts = (revealedAt: ArrayLike<number>): number[] => {
 
 describe('runners-up', () => {
   const logits = Float32Array.from([1, 4, 9, 3, 2, 3.5].map(Math.log));
-  it('are the likeliest of the other tokens, without the mask', () => {
-    // Without the mask (token 2) the weights are 1, 4, 3, 2 and 3.5, 13.5 in all.
+  it('are the likeliest other tokens, without the mask', () => {
+    // Without the mask (token 2), the weights are 1, 4, 3, 2 and 3.5, 13.5 in total.
     const found = runnersUp(logits, 1, 2, 3);
     assert.deepEqual(
       found.map(({ token }) => token),
@@ -126,7 +126,7 @@ describe('runners-up', () => {
       assert.ok(Math.abs(found[index]!.probability - weight / 13.5) < 1e-6);
   });
 
-  it('are as many as there are', () => {
+  it('are limited by the size of the vocabulary', () => {
     assert.equal(runnersUp(logits, 0, 2, 10).length, 4);
     assert.deepEqual(runnersUp(logits, 0, 2, 0), []);
   });
@@ -145,7 +145,7 @@ describe('decoding with a fixed number of steps', () => {
     ['a block longer than the completion', { length: 3, block: 32, steps: 3 }, [1, 1, 1]],
   ];
   for (const [name, changes, perStep] of cases)
-    it(`reveals as many tokens as stated: ${name}`, async () => {
+    it(`reveals the scheduled number of tokens: ${name}`, async () => {
       for (const order of ['confidence', 'random'] as const) {
         const model = sure([1, 5, 2, 4, 3, 9, 7, 6]);
         const [result] = await denoise(model, { prompts: [[9]], seeds: [1], options: options({ order, ...changes }) });
@@ -156,7 +156,7 @@ describe('decoding with a fixed number of steps', () => {
       }
     });
 
-  it('reveals the surest tokens first, the left one of equals, and blocks from the left', async () => {
+  it('reveals the most confident tokens first, ties from the left, and blocks from the left', async () => {
     const model = sure([1, 5, 2, 9, 8, 7]);
     const [result] = await denoise(model, { prompts: [[9]], seeds: [1], options: options({ block: 3 }) });
     assert.deepEqual([...result!.revealedAt], [2, 0, 1, 3, 4, 5]);
@@ -168,7 +168,7 @@ describe('decoding with a fixed number of steps', () => {
     assert.deepEqual([...equals[0]!.revealedAt], [1, 0, 2, 0, 2, 1]);
   });
 
-  it('asks for the masked places of the present block only, and shows the model what was revealed', async () => {
+  it('requests only the masked positions of the current block, and shows the model the revealed tokens', async () => {
     const model = sure([1, 5, 2, 9, 8, 7], 2);
     await denoise(model, { prompts: [[9, 8]], seeds: [1], options: options({ block: 3, steps: 4 }) });
     assert.deepEqual(
@@ -182,8 +182,8 @@ describe('decoding with a fixed number of steps', () => {
     );
   });
 
-  it('never changes a revealed token, even where the model changes its mind', async () => {
-    // The more is revealed, the larger the token it wants.
+  it('never changes a revealed token, even if the model changes its prediction', async () => {
+    // The predicted token grows with the number of revealed tokens.
     const model = modelOf(12, (tokens) => {
       const revealed = tokens.filter((token) => token !== mask).length;
       return Array.from({ length: 12 }, (_, token) => (token === 3 + revealed ? 5 : 0));
@@ -192,7 +192,7 @@ describe('decoding with a fixed number of steps', () => {
     assert.deepEqual([...result!.tokens], [4, 5, 6, 7, 8, 9]);
   });
 
-  it("notes the model's probability of a token when it was revealed, without temperature and mask", async () => {
+  it("records the model's probability of a token when it was revealed, without temperature and mask", async () => {
     const model = modelOf(4, () => [0, 1, 9, 2]);
     const [result] = await denoise(model, { prompts: [[]], seeds: [3], options: options({ temperature: 5 }) });
     const sum = Math.exp(0) + Math.exp(1) + Math.exp(2);
@@ -200,14 +200,14 @@ describe('decoding with a fixed number of steps', () => {
       const expected = Math.exp([0, 1, 9, 2][token]!) / sum;
       assert.ok(Math.abs(result!.confidence[position]! - expected) < 1e-6);
     });
-    assert.ok(new Set(result!.tokens).size > 1, 'a temperature of 5 draws more than one token');
+    assert.ok(new Set(result!.tokens).size > 1, 'a temperature of 5 samples more than one token');
   });
 });
 
 describe('decoding by a threshold', () => {
-  it('reveals every token that is surer than it, at least one', async () => {
+  it('reveals every token above it, and at least one', async () => {
     const p = (share: number) => Math.log((3 * share) / (1 - share));
-    // Token 3 among four with the mask left out of the softmax: 2 others, so p is adjusted.
+    // Token 3 of four, without the mask in the softmax: 2 others, so p is adjusted.
     const at = (share: number) => p(share) - Math.log(1.5);
     const shares = [0.95, 0.5, 0.92, 0.89, 0.91, 0.6];
     const model = sure(shares.map(at));
@@ -223,8 +223,8 @@ describe('decoding by a threshold', () => {
     assert.equal(result!.forwards, 4);
   });
 
-  it('lets rows finish on their own, and asks no more of those that have', async () => {
-    // The prompt decides how sure the model is.
+  it('finishes rows independently, and makes no requests for finished ones', async () => {
+    // The prompt determines the model's confidence.
     const model = modelOf(4, (tokens) => [0, 0, 0, tokens[0] === 3 ? 9 : 0]);
     const results = await denoise(model, {
       prompts: [[3], [0]],
@@ -243,7 +243,7 @@ describe('decoding by a threshold', () => {
 });
 
 describe('decoding in random order', () => {
-  it('reveals in every order alike, however sure the model is', async () => {
+  it("reveals in every order equally often, independently of the model's confidence", async () => {
     const orders = new Map<string, number>();
     const seeds = Array.from({ length: 6000 }, (_, seed) => seed);
     const results = await denoise(sure([9, 0, 0]), {
@@ -257,8 +257,8 @@ describe('decoding in random order', () => {
   });
 });
 
-describe('a completion follows from its prompt, its seed and the options alone', () => {
-  // Logits that hang on the whole row.
+describe('a completion depends only on its prompt, its seed and the options', () => {
+  // Logits that depend on the whole row.
   const mixing = () =>
     modelOf(7, (tokens, position) => {
       const random = new Random(
@@ -281,17 +281,17 @@ describe('a completion follows from its prompt, its seed and the options alone',
       assert.notDeepEqual(together[0]!.tokens, together[3]!.tokens, 'another seed, another completion');
     });
 
-  it('and without temperature not on the seed either', async () => {
+  it('and at temperature 0 not on the seed', async () => {
     const greedy = (seed: number) =>
       denoise(mixing(), { prompts: [[3]], seeds: [seed], options: options({ block: 2 }) });
     assert.deepEqual(await greedy(1), await greedy(2));
   });
 });
 
-describe('drawing a token', () => {
+describe('sampling a token', () => {
   const logits = Float32Array.of(1, -0.5, 3, 0.5, 2);
   for (const temperature of [0.3, 1, 2.5])
-    it(`follows softmax(logits / ${temperature}), the mask left out`, () => {
+    it(`follows softmax(logits / ${temperature}) without the mask`, () => {
       const random = new Random(1, 'draw', temperature);
       const counts = [0, 0, 0, 0, 0];
       for (let draw = 0; draw < 20_000; draw++) counts[drawToken(logits, temperature, mask, random)]!++;
@@ -303,26 +303,26 @@ describe('drawing a token', () => {
       );
     });
 
-  it('takes the likeliest at temperature 0, the first of equals', () => {
+  it('takes the likeliest token at temperature 0, and the first of equals', () => {
     const random = new Random(2, 'greedy');
     assert.equal(drawToken(logits, 0, mask, random), 4);
     assert.equal(drawToken(Float32Array.of(5, 7, 9, 7), 0, mask, random), 1);
-    assert.equal(drawToken(Float32Array.of(9, 0, 0), 0, 0, random), 1, 'not the mask');
+    assert.equal(drawToken(Float32Array.of(9, 0, 0), 0, 0, random), 1, 'the mask is never sampled');
     const untouched = new Random(2, 'greedy');
-    assert.equal(random.uniform(), untouched.uniform(), 'nothing is drawn');
+    assert.equal(random.uniform(), untouched.uniform(), 'no random number is drawn');
   });
 
-  it('keeps the tail: what is a hundred thousand times less likely still comes', () => {
+  it('keeps the tail: tokens that are a hundred thousand times less likely still occur', () => {
     const random = new Random(3, 'tail');
     const steep = Float32Array.of(0, -11.5, -100);
     let rare = 0;
     for (let draw = 0; draw < 400_000; draw++) rare += Number(drawToken(steep, 1, mask, random) === 1);
-    // 400,000 exp(-11.5) = 4.05 are expected.
+    // The expected number is 400,000 exp(-11.5) = 4.05.
     assert.ok(rare >= 1 && rare <= 14, `${rare} of 400,000`);
   });
 });
 
-describe('one token a step', () => {
+describe('one token per step', () => {
   // A joint distribution of three tokens from {0, 1, 3}, with an exact model of every conditional.
   const random = new Random(6, 'joint');
   const values = [0, 1, 3];
@@ -349,18 +349,18 @@ describe('one token a step', () => {
     assertFrequencies(await frequencies({ order: 'random' }), weights);
   });
 
-  it('in blocks of one, which is from left to right, too', async () => {
+  it('in blocks of one, from left to right, reproduces it too', async () => {
     assertFrequencies(await frequencies({ block: 1 }), weights);
   });
 
-  it('while all tokens in one step come out independent, so that the test can tell', async () => {
+  it('while all tokens in one step are independent, so the test is sensitive', async () => {
     const counts = await frequencies({ order: 'random', steps: 1 });
     assert.throws(() => assertFrequencies(counts, weights));
   });
 });
 
 describe('watching and cancelling', () => {
-  it('shows the canvases after every step, the last time as they are returned', async () => {
+  it('shows the canvases after every step, the last ones as returned', async () => {
     const seen: string[] = [];
     const results = await denoise(sure([1, 5, 2, 9, 8, 7]), {
       prompts: [[9], [9]],
@@ -375,7 +375,7 @@ describe('watching and cancelling', () => {
     assert.equal(String([...results[0]!.tokens]), '3,3,3,3,3,3');
   });
 
-  it('stops between two steps where it is told to', async () => {
+  it('stops between two steps on abort', async () => {
     const model = sure([1, 5, 2, 9, 8, 7]);
     const call = { prompts: [[9]], seeds: [1], options: options({}) };
     const checkCancelled = () => {
@@ -386,7 +386,7 @@ describe('watching and cancelling', () => {
   });
 });
 
-it('a model whose logits are not finite is told of, and writes nothing', async () => {
+it('a model with non-finite logits is reported, and no completion is returned', async () => {
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
     const model = modelOf(4, () => [0, 1, 0, bad]);
     const call = { prompts: [[9]], seeds: [1], options: options({}) };
@@ -394,7 +394,7 @@ it('a model whose logits are not finite is told of, and writes nothing', async (
   }
 });
 
-describe('options that cannot work are refused in one sentence', () => {
+describe('invalid options are rejected with an error message', () => {
   const wrong: readonly [Partial<DecodingOptions>, RegExp][] = [
     [{ length: 0 }, /0 tokens in blocks of 6/],
     [{ block: 0 }, /blocks of 0/],

@@ -29,8 +29,8 @@ const request = (changes: Partial<InfillRequest> = {}): InfillRequest => ({
   ...changes,
 });
 
-describe('filling a gap', () => {
-  it('reveals every place once, from the left block to the right, and says what stands before the end', async () => {
+describe('infill', () => {
+  it('reveals every position once, block by block from the left, and returns the text before the end token', async () => {
     const { alternatives, forwards, contextTokens } = await infill(model, request({ alternatives: 3 }));
     assert.equal(contextTokens, 7);
     assert.deepEqual(
@@ -49,7 +49,7 @@ describe('filling a gap', () => {
           'nothing comes behind the end',
         );
       assert.equal(text, model.tokenizer.decode(tokens.subarray(0, length)).split('\n', 1)[0]);
-      // Blocks of 8 from the left: a place is never revealed before a block that is left of its own is begun.
+      // Blocks of 8 from the left: no position is revealed before the block to its left is started.
       for (let position = 8; position < length; position++)
         assert.ok(
           revealedAt[position]! >
@@ -58,7 +58,7 @@ describe('filling a gap', () => {
     }
   });
 
-  it('has greedy alternatives on three widths of the canvas, which follow from each width alone, and drawn ones on the whole', async () => {
+  it('decodes greedy alternatives on three canvas widths, independently of each other, and samples further ones on the full width', async () => {
     const five = await infill(model, request({ alternatives: 5 }));
     assert.deepEqual(
       five.alternatives.map(({ tokens }) => tokens.length),
@@ -77,14 +77,14 @@ describe('filling a gap', () => {
     );
   });
 
-  it('begins the next alternative where the one before is not enough, and with the same result', async () => {
+  it('generates alternatives one at a time until one is good enough, with the same results', async () => {
     const together = await infill(model, request({ alternatives: 4 }));
     for (const enough of [1, 2, 3, 4]) {
-      const asked: string[] = [];
-      const isEnough = async ({ text }: { readonly text: string }) => asked.push(text) === enough;
+      const requested: string[] = [];
+      const isEnough = async ({ text }: { readonly text: string }) => requested.push(text) === enough;
       const found = await infill(model, request({ alternatives: 4 }), { isEnough });
       const texts = together.alternatives.map(({ text }) => text);
-      assert.deepEqual(asked, texts.slice(0, Math.min(enough, 3)), 'behind the last there is none');
+      assert.deepEqual(requested, texts.slice(0, Math.min(enough, 3)), 'not called after the last one');
       assert.deepEqual(
         found.alternatives.map(({ tokens }) => [...tokens]),
         together.alternatives.slice(0, enough).map(({ tokens }) => [...tokens]),
@@ -94,7 +94,7 @@ describe('filling a gap', () => {
     assert.deepEqual(alone.alternatives[0]!.tokens, together.alternatives[0]!.tokens);
   });
 
-  it('follows from its seed, and greedy alternatives from nothing but the text', async () => {
+  it('depends on its seed, and its greedy alternatives only on the text', async () => {
     const texts = async (changes: Partial<InfillRequest>) =>
       (await infill(model, request(changes))).alternatives.map(({ tokens }) => [...tokens]);
     const four = await texts({ alternatives: 4 });
@@ -107,7 +107,7 @@ describe('filling a gap', () => {
     assert.notDeepEqual((await texts({ prefix: '' }))[0], four[0], 'the prefix is read');
   });
 
-  it('takes one step a token where nothing is sure enough, and one step a block where anything is', async () => {
+  it('takes one step per token with a threshold of 1, and at most one step per block with a tiny one', async () => {
     const slow = await infill(model, request({ threshold: 1, singleLine: false }));
     const revealed = new Set(slow.alternatives[0]!.revealedAt);
     assert.equal(revealed.size, slow.forwards);
@@ -115,11 +115,11 @@ describe('filling a gap', () => {
     assert.ok(fast.forwards <= 64 / 8);
   });
 
-  it('reveals in one step the ends that are surer than anything else', async () => {
+  it('reveals all end tokens in one step if they are the most confident predictions', async () => {
     const { config, tokenizer, generation, weights } = tinyCheckpoint(gapConfig);
     const embeddings = weights.get('model.embed_tokens.weight')!;
     const data = embeddings.data.slice();
-    // What stands behind a mask is most like the mask's own embedding, so the end is likeliest everywhere.
+    // The state after a mask is most similar to the mask's own embedding, so the end token is the likeliest everywhere.
     const { hidden_size: size } = config;
     const mask = maskToken(config);
     for (let i = 0; i < size; i++) data[end * size + i] = 10 * data[mask * size + i]!;
@@ -141,13 +141,13 @@ describe('filling a gap', () => {
     assert.equal(found.contextTokens, 8);
     const cut = await infill(model, request({ contextTokens: 8, prefix: '123456', suffix: '21' }));
     assert.deepEqual(found.alternatives[0]!.tokens, cut.alternatives[0]!.tokens);
-    // A short suffix leaves its share to the prefix, and the other way round; positions bound both.
+    // A short suffix leaves its share to the prefix, and vice versa; the model's maximum length limits both.
     assert.equal((await infill(model, request({ ...near, suffix: '' }))).contextTokens, 8);
     assert.equal((await infill(model, request({ ...near, prefix: '' }))).contextTokens, 8);
     assert.equal((await infill(model, request({ ...near, contextTokens: 1000 }))).contextTokens, 32);
   });
 
-  it('reads a text with the line ends of Windows as any other', () => {
+  it('reads text with Windows line ends like any other', () => {
     const texts: string[] = [];
     const tokenizer = {
       encode: (text: string) => {
@@ -157,13 +157,13 @@ describe('filling a gap', () => {
     } as unknown as Tokenizer;
     readContext(tokenizer, { prefix: 'a\r\nb\r\n', suffix: '\r\na', contextTokens: 2 }, 64);
     assert.deepEqual(texts.splice(0), ['a\nb\n', '\na']);
-    // Eight characters are looked at for a token, and the cuts go through line breaks.
+    // Eight characters are read per token, and the cuts split line breaks.
     const long = { prefix: '\r\n3456789', suffix: '1234567\r\n' };
     readContext(tokenizer, { ...long, contextTokens: 1 }, 64);
     assert.deepEqual(texts, ['\n3456789', '1234567']);
   });
 
-  it('is watched step by step, and stops between two steps', async () => {
+  it('can be watched step by step, and stops between two steps', async () => {
     const frames: number[] = [];
     const masked = ({ tokens }: Denoised) => tokens.filter((token) => token === model.config.mask_token_id).length;
     let steps = 0;
@@ -182,18 +182,18 @@ describe('filling a gap', () => {
     await assert.rejects(stopping, /enough/);
   });
 
-  it('keeps what it would have written instead, where somebody asks for it', async () => {
-    const asked = request({ alternatives: 2, threshold: 1e-9 });
-    const plain = await infill(model, asked);
+  it('returns the runners-up of each token on request', async () => {
+    const requested = request({ alternatives: 2, threshold: 1e-9 });
+    const plain = await infill(model, requested);
     assert.ok(plain.alternatives.every(({ runnersUp }) => runnersUp === undefined));
-    const { alternatives } = await infill(model, asked, { runnersUp: 4 });
+    const { alternatives } = await infill(model, requested, { runnersUp: 4 });
     for (const [index, { tokens, confidence, runnersUp, length, ended }] of alternatives.entries()) {
-      assert.deepEqual(tokens, plain.alternatives[index]!.tokens, 'asking changes nothing');
+      assert.deepEqual(tokens, plain.alternatives[index]!.tokens, 'the option does not change the tokens');
       assert.equal(runnersUp?.length, tokens.length);
       const guessed = length + Number(ended);
       for (const [position, others] of runnersUp!.entries()) {
         if (position >= guessed) {
-          assert.equal(others, null, 'behind the end nothing was guessed');
+          assert.equal(others, null, 'there are no predictions after the end');
           continue;
         }
         assert.equal(others?.length, 4);
@@ -204,27 +204,27 @@ describe('filling a gap', () => {
           sure,
           [...sure].sort((a, b) => b - a),
         );
-        // The first alternative takes the likeliest token; the others are drawn.
+        // The first alternative takes the likeliest token; the others are sampled.
         if (index === 0) assert.ok(sure[0]! <= confidence[position]! + 1e-6);
         assert.ok(sure.reduce((sum, one) => sum + one, confidence[position]!) <= 1 + 1e-6);
       }
     }
   });
 
-  it('stops where what follows would be cut off, and leaves the rest masked', async () => {
+  it('stops when the rest would be cut off, and leaves it masked', async () => {
     const whole = await infill(model, request({ alternatives: 3, singleLine: false }));
     const isOver = (text: string) => text.length >= 4;
     const steps: number[][] = [[], [], []];
-    const over: number[] = [];
+    const finished: number[] = [];
     const stopping = request({ alternatives: 3, singleLine: false, stops: { isOver, leastConfidence: 0 } });
     const stopped = await infill(model, stopping, {
       watch: (alternative, { forwards, done }) => {
         steps[alternative]!.push(forwards);
-        if (done) over.push(alternative);
+        if (done) finished.push(alternative);
       },
     });
     assert.ok(stopped.forwards < whole.forwards);
-    assert.deepEqual(over.toSorted(), [0, 1, 2], 'each is over once');
+    assert.deepEqual(finished.toSorted(), [0, 1, 2], 'each alternative finishes once');
     for (const seen of steps)
       assert.deepEqual(
         seen,
@@ -239,16 +239,16 @@ describe('filling a gap', () => {
     }
   });
 
-  it('gives up what is unsure, once it has eight tokens', async () => {
+  it('abandons a low-confidence alternative after eight tokens', async () => {
     const stops = { isOver: () => false, leastConfidence: 2 };
     const { alternatives, forwards } = await infill(model, request({ singleLine: false, threshold: 1, stops }));
-    assert.equal(forwards, 8, 'nothing is surer than 2');
+    assert.equal(forwards, 8, 'no confidence is above 2');
     assert.equal(alternatives[0]!.revealedAt.filter((step) => step >= 0).length, 8);
     const sure = await infill(model, request({ singleLine: false, stops: { ...stops, leastConfidence: 0 } }));
     assert.deepEqual(sure.alternatives, (await infill(model, request({ singleLine: false }))).alternatives);
   });
 
-  it('is done by a published model that sees what is behind, in a canvas that stays as wide as it is', async () => {
+  it('works with a published model that attends to the suffix, on a canvas of fixed width', async () => {
     const changes = { published_config: {}, num_hidden_layers: 2, logit_shift: true, max_position_embeddings: 96 };
     const published = await LanguageModel.load(engine, tinyCheckpoint(changes));
     const { config, tokenizer } = published;
@@ -260,10 +260,10 @@ describe('filling a gap', () => {
     assert.equal(found!.tokens.length, 64);
     assert.equal(new Set(found!.revealedAt).size, forwards);
     assert.ok(found!.tokens.every((token) => token !== config.mask_token_id));
-    const behindEnd = found!.tokens.subarray(found!.length);
-    assert.ok(behindEnd.every((token) => token === config.eos_token_id));
+    const afterEnd = found!.tokens.subarray(found!.length);
+    assert.ok(afterEnd.every((token) => token === config.eos_token_id));
 
-    // What the first step reveals is what the model is surest of, with all that is given before and behind.
+    // The first step reveals the model's most confident prediction, with the whole prefix and suffix.
     const [before, behind] = ['12+3', '=15'].map((text) => tokenizer.encode(text)) as [number[], number[]];
     const row = Int32Array.from([...before, ...Array(64).fill(config.mask_token_id), ...behind]);
     const positions = Array.from({ length: 8 }, (_, position) => before.length + position);
@@ -285,12 +285,12 @@ describe('filling a gap', () => {
     await published.dispose();
   });
 
-  it('is not asked of a model that was not trained for it', async () => {
+  it('rejects a model that was not trained for it', async () => {
     const other = await LanguageModel.load(engine, tinyCheckpoint());
     assert.equal(completesCode(other.config), false);
     assert.equal(completesCode(model.config), true);
     const blocks = { ...other.config, published_config: {}, attention: 'block-causal', block_size: 4 } as const;
-    assert.equal(completesCode(blocks), false, 'blocks never see what is behind them');
+    assert.equal(completesCode(blocks), false, 'blocks do not attend to later blocks');
     await assert.rejects(infill(other, request()), { name: 'UserError', message: /was not trained to complete code/ });
     await other.dispose();
   });

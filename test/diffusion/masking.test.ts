@@ -15,7 +15,7 @@ const countOf = (masked: Uint8Array): number => masked.reduce((sum, one) => sum 
 const total = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0);
 
 describe('the forward process', () => {
-  it('with an exact count masks 1 to n tokens, each count and each subset alike, with weight n / count', () => {
+  it('with an exact count masks 1 to n tokens, each count and each subset equally often, with weight n / count', () => {
     const random = new Random(1, 'exact count');
     const counts = [0, 0, 0, 0];
     const pairs = new Map<string, number>();
@@ -30,7 +30,7 @@ describe('the forward process', () => {
     assertFrequencies([...pairs.values()], [1, 1, 1, 1, 1, 1]);
   });
 
-  it('at a random time masks each token on its own: every count from 0 to n alike, weight 1 / t', () => {
+  it('at a random time masks tokens independently: every count from 0 to n equally often, with weight 1 / t', () => {
     const random = new Random(2, 'random time');
     const counts = [0, 0, 0, 0, 0];
     for (let draw = 0; draw < 20_000; draw++) {
@@ -42,7 +42,7 @@ describe('the forward process', () => {
     assertFrequencies(counts, [1, 1, 1, 1, 1]);
   });
 
-  it('spread over a batch gives each text every count alike, and the batch the same sum nearly every time', () => {
+  it('stratified over a batch gives each text every count equally often, and the batch nearly the same sum each time', () => {
     const random = new Random(8, 'even');
     const counts = [0, 0, 0, 0];
     const sums = new Set<number>();
@@ -54,12 +54,12 @@ describe('the forward process', () => {
       sums.add(total(maskEvenly([64, 64, 64, 64], random).map((one) => countOf(one.masked))));
     }
     assertFrequencies(counts, [1, 1, 1, 1]);
-    // Four strata of 16 counts each: their sum moves with the common shift alone, between 100 and 160.
+    // Four strata of 16 counts each: their sum varies only with the common shift, between 100 and 160.
     assert.deepEqual([Math.min(...sums), Math.max(...sums), sums.size], [100, 160, 16]);
   });
 
   it('estimates the same ELBO in both forms', () => {
-    // Log-probabilities of a toy model of three tokens: that of token i where `masked` is hidden, by table.
+    // Log-probabilities of a toy model of three tokens: that of token i if `masked` is hidden, as a table.
     const toy = new Random(3, 'toy model');
     const logp = Array.from({ length: 8 }, () => [0, 1, 2].map(() => Math.log(0.05 + 0.9 * toy.uniform())));
     const masks = Array.from({ length: 8 }, (_, bits) => [0, 1, 2].map((position) => (bits >> position) & 1));
@@ -89,7 +89,7 @@ describe('the forward process', () => {
     assert.ok(byCount.variance < byTime.variance, 'the exact count varies less');
   });
 
-  it('takes subsets of every size', () => {
+  it('draws subsets of every size', () => {
     const random = new Random(5, 'subset');
     for (let count = 0; count <= 5; count++) assert.equal(countOf(subset(5, count, random)), count);
   });
@@ -108,7 +108,7 @@ describe('the masks of an estimate', () => {
       Uint8Array,
     ];
 
-  it('keep earlier blocks, mask part of one block and all that follows it', () => {
+  it('keep earlier blocks, and mask part of one block and everything after it', () => {
     const random = new Random(6, 'blocks');
     const chosen = [0, 0, 0];
     const partial: number[][] = [
@@ -117,7 +117,7 @@ describe('the masks of an estimate', () => {
     ];
     const lastBlock = [0, 0];
     let [clean, cleanMasked] = [0, 0];
-    // Block 2 holds one token of the text, place 8, and three behind the end of text.
+    // Block 2 has one token of the text, at position 8, and three after the end of text.
     const hidden = (part: Uint8Array, from: number) => part.slice(from).every((one) => one === 1);
     for (let draw = 0; draw < draws; draw++) {
       const masks = estimatorMasks(shape, options, random);
@@ -125,13 +125,17 @@ describe('the masks of an estimate', () => {
       for (const mask of masks) {
         assert.equal(mask.length, 15);
         const [prompt, , , third] = parts(mask);
-        assert.ok(hidden(third, 1), 'what follows the end of text is masked');
-        assert.equal(third[0], 1, 'a block of one token is masked whole, and so is what follows the chosen block');
+        assert.ok(hidden(third, 1), 'everything after the end of text is masked');
+        assert.equal(
+          third[0],
+          1,
+          'a block of one token is fully masked, and so is everything after the selected block',
+        );
         cleanMasked += countOf(prompt);
         clean += 3;
       }
     }
-    // The chosen block is only seen where a single one can have been: count them with no clean token masked.
+    // The selected block can be identified only if there is a single candidate: count those with no clean token masked.
     const still = { ...options, cleanTokenMasking: 0 };
     for (let draw = 0; draw < draws; draw++)
       for (const mask of estimatorMasks(shape, still, random)) {
@@ -139,11 +143,11 @@ describe('the masks of an estimate', () => {
         assert.equal(countOf(prompt), 0);
         const block = countOf(first) > 0 ? 0 : countOf(second) > 0 ? 1 : 2;
         chosen[block]!++;
-        if (block === 0) assert.equal(countOf(second), 4, 'the next block is masked whole');
+        if (block === 0) assert.equal(countOf(second), 4, 'the next block is fully masked');
         if (block < 2) partial[block]![countOf(block === 0 ? first : second) - 1]!++;
         if (block === 2) lastBlock[countOf(first) + countOf(second)]!++;
       }
-    assert.equal(lastBlock[1], 0, 'blocks before the chosen one stay');
+    assert.equal(lastBlock[1], 0, 'blocks before the selected one are unchanged');
     assertFrequencies(chosen, [1, 1, 1]);
     for (const counts of partial) assertFrequencies(counts, [1, 1, 1, 1]);
     assertFrequencies([cleanMasked, clean - cleanMasked], [0.15, 0.85]);
@@ -158,7 +162,7 @@ describe('the masks of an estimate', () => {
         { ...options, samples: 1, masking: 'block-all' },
         random,
       );
-      // The first of two blocks is masked whole where it was chosen, and hardly ever otherwise.
+      // The first of two blocks is fully masked if it was selected, and hardly ever otherwise.
       if (countOf(mask!.slice(0, 4)) === 4) continue;
       counts[0]! += countOf(mask!.slice(0, 4));
       counts[1]! += 4;
@@ -167,7 +171,7 @@ describe('the masks of an estimate', () => {
     assert.ok(Math.abs(share - 0.15) < 0.02, `${share} of the tokens before the chosen block are masked`);
   });
 
-  it('take each valid block equally often, and different ones where there are enough', () => {
+  it('select each valid block equally often, and distinct ones if there are enough', () => {
     const random = new Random(8, 'valid blocks');
     const both = new Map<string, number>();
     for (let draw = 0; draw < draws; draw++) {
@@ -184,7 +188,7 @@ describe('the masks of an estimate', () => {
   });
 
   it('wrap the permutation of all blocks onto the valid ones, as the released trainer does', () => {
-    // Three blocks, two of them valid: block 0 stands for the permutation's 0 and 2, and may come twice.
+    // Three blocks, two of them valid: block 0 is used for the permutation's 0 and 2, and may occur twice.
     const random = new Random(9, 'wrapped');
     const counts = new Map<string, number>();
     for (let draw = 0; draw < draws; draw++) {
@@ -197,7 +201,7 @@ describe('the masks of an estimate', () => {
     assertFrequencies([...counts.values()], [1, 1, 1]);
   });
 
-  it('keep a text of one token, a short last block and more samples than blocks in order', () => {
+  it('handle a text of one token, a short last block, and more samples than blocks', () => {
     const random = new Random(10, 'corners');
     for (let draw = 0; draw < 300; draw++) {
       const [one] = estimatorMasks(
@@ -235,7 +239,7 @@ describe('the masks of an estimate', () => {
     );
   });
 
-  it('follow from their random stream alone', () => {
+  it('depend only on their random stream', () => {
     const drawn = (seed: number) => estimatorMasks(shape, options, new Random(seed, 'same'));
     assert.deepEqual(drawn(1), drawn(1));
     assert.notDeepEqual(drawn(1), drawn(2));

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { packageRoot } from '../../src/platform/package-root.ts';
 
-/** TypeScript sources by their path from the package's root. */
+/** TypeScript source files by their path from the package's root. */
 async function sources(...folders: string[]): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const folder of folders)
@@ -22,16 +22,16 @@ describe('one decoder', async () => {
   const files = await sources('src', 'bench', 'scripts');
   const outside = new Map([...files].filter(([name]) => !name.startsWith('src/diffusion/')));
 
-  it('draws tokens inside of src/diffusion only', () => {
+  it('samples tokens only in src/diffusion', () => {
     assert.deepEqual(matching(outside, /token-distribution\.ts/), []);
     assert.deepEqual(matching(files, /token-distribution\.ts/), [
       'src/diffusion/canvas.ts',
       'src/diffusion/fill-at-once.ts',
       'src/diffusion/reveal-rules.ts',
     ]);
-    // The name is also that of a function that paints a token in a page.
+    // A function that renders a token in a page has the same name.
     assert.deepEqual(matching(outside, /\b(drawToken|likeliestToken)\b/), []);
-    // Draws by inversion elsewhere are from lists and parsers, never from logits.
+    // Other code that samples by inversion draws from lists and parsers, never from logits.
     assert.deepEqual(matching(outside, /logits[^;]*\.uniform\(\)|\.uniform\(\)[^;]*logits/), []);
   });
 
@@ -57,12 +57,12 @@ describe('one decoder', async () => {
     ]);
   });
 
-  it('has one type that is the canvas', () => {
+  it('has one type for the canvas', () => {
     assert.deepEqual(matching(files, /\b(?:interface|class) Canvas\b|\btype Canvas =/), ['src/diffusion/canvas.ts']);
   });
 
   it('has one class that owns cached keys and values', () => {
-    // The reader computes them and keeps none; only the session calls it.
+    // The reader computes them but stores none; only the session calls it.
     assert.deepEqual(matching(files, /\bContextReader\b/), [
       'src/diffusion/decoding-session.ts',
       'src/model/context-reader.ts',

@@ -14,9 +14,9 @@ const source = `export function definition(value: string): Definition {
 const files = trainBytePairs([source], 360);
 const tokenizer = new Tokenizer(files);
 
-describe('a word under way', () => {
-  it('is taken back into the canvas, with the space or the dot before it', () => {
-    for (const [prefix, begun] of [
+describe('the word before the cursor', () => {
+  it('is moved into the canvas, with the space or the dot before it', () => {
+    for (const [prefix, partialWord] of [
       ['  return new Def', ' Def'],
       ['  return new Definition(value.d', '.d'],
       ['function de', ' de'],
@@ -24,16 +24,16 @@ describe('a word under way', () => {
       ['  return new Definition(', '('],
       ['a\n  ret', 'ret'],
     ] as const)
-      assert.equal(healedPrefix(tokenizer, prefix), begun, JSON.stringify(prefix));
+      assert.equal(healedPrefix(tokenizer, prefix), partialWord, JSON.stringify(prefix));
   });
 
-  it('is none at the beginning of a line, in letters of many bytes, or where no token reaches further', () => {
+  it('is empty at the beginning of a line, among multi-byte characters, or if no token extends it', () => {
     for (const prefix of ['', '  ', 'a;\n', 'a;\n    ', 'const ä', 'x = 1'])
       assert.equal(healedPrefix(tokenizer, prefix), '', JSON.stringify(prefix));
     assert.equal(healedPrefix(new Tokenizer(characterTokenizer('define ')), 'def'), '');
   });
 
-  it('is spelt out by tokens that begin with it, or that it begins with', () => {
+  it('is spelled by tokens that begin with it, or that it begins with', () => {
     const logits = new Float32Array(tokenizer.largestId + 1).map((_, id) => id);
     const left = constrainToPrefix(logits, ' Defi', tokenizer);
     const texts = [...left].flatMap((logit, id) => (logit === Number.NEGATIVE_INFINITY ? [] : [tokenizer.texts[id]!]));
@@ -45,8 +45,8 @@ describe('a word under way', () => {
   });
 });
 
-describe('a completion of a word under way', () => {
-  it('spells it out in its first tokens, and is what comes behind it', async () => {
+describe('a completion of a partial word', () => {
+  it('spells the word in its first tokens, and returns the text after it', async () => {
     const checkpoint = tinyCheckpoint({
       attention: 'prefix-lm',
       eom_token_id: 3,
@@ -55,27 +55,27 @@ describe('a completion of a word under way', () => {
     });
     const model = await LanguageModel.load(oneThread(), { ...checkpoint, tokenizer });
     const request = { suffix: '\n}', alternatives: 4, seed: 3, temperature: 1.5, threshold: 0.9, contextTokens: 64 };
-    for (const begun of [' Def', '.d', '(']) {
-      const prefix = `  return new Definition(value${begun}`;
+    for (const partialWord of [' Def', '.d', '(']) {
+      const prefix = `  return new Definition(value${partialWord}`;
       const steps: string[] = [];
       const watch: InfillHooks['watch'] = (_, __, repeated) => steps.push(repeated);
       const result = await infill(model, { ...request, prefix, singleLine: false }, { runnersUp: 3, watch });
-      assert.equal(result.healed, begun);
-      // A canvas that what was begun fills has room for nothing else, and is sure of nothing.
+      assert.equal(result.healed, partialWord);
+      // If the partial word fills the canvas, there is no room for anything else, and the confidence is 0.
       const tight = await infill(model, { ...request, prefix, singleLine: false, width: 1 });
       for (const { tokens, confidence, meanConfidence } of tight.alternatives) {
-        const reaches = tokenizer.texts[tokens[0] as number]!.length > begun.length;
+        const reaches = tokenizer.texts[tokens[0] as number]!.length > partialWord.length;
         assert.equal(meanConfidence, reaches ? confidence[0] : 0);
       }
-      assert.deepEqual(new Set(steps), new Set([begun]));
+      assert.deepEqual(new Set(steps), new Set([partialWord]));
       for (const { tokens, text, length, confidence, meanConfidence, revealedAt } of result.alternatives) {
         const whole = tokenizer.decode(tokens.subarray(0, length));
-        assert.equal(whole, begun + text);
+        assert.equal(whole, partialWord + text);
         assert.ok(meanConfidence > 0 && meanConfidence <= 1);
-        // What spells it out goes from the left, before all the rest.
+        // The word is spelled from the left, before all other tokens.
         let spelt = 0;
         let count = 0;
-        while (spelt < begun.length) spelt += tokenizer.texts[tokens[count++] as number]!.length;
+        while (spelt < partialWord.length) spelt += tokenizer.texts[tokens[count++] as number]!.length;
         for (let position = 1; position < count; position++)
           assert.ok(revealedAt[position]! >= revealedAt[position - 1]!);
         for (let position = count; position < length; position++)

@@ -20,13 +20,13 @@ for (const { label, open } of engines) {
       const x = p.input('x', [2]);
       const program = defineProgram('test', { outputs: { x }, updates: new Map([['kept', x]]) });
       const executable = await (await engine()).compile(program);
-      const given = f32([2], [1, 2]);
-      const state = await (await engine()).createState(new Map([['kept', given]]));
-      given.data[0] = 40;
+      const input = f32([2], [1, 2]);
+      const state = await (await engine()).createState(new Map([['kept', input]]));
+      input.data[0] = 40;
       assert.deepEqual(await state.read('kept'), f32([2], [1, 2]));
-      given.data[0] = 1;
-      const { x: result } = await executable.run({ x: given }, state);
-      given.data[0] = 50;
+      input.data[0] = 1;
+      const { x: result } = await executable.run({ x: input }, state);
+      input.data[0] = 50;
       result!.data[1] = 60;
       assert.deepEqual(await state.read('kept'), f32([2], [1, 2]));
       (await state.read('kept')).data[0] = 70;
@@ -37,17 +37,17 @@ for (const { label, open } of engines) {
     });
 
     it('takes the tensors of a source one at a time, in its order', async () => {
-      const asked: string[] = [];
+      const requested: string[] = [];
       const shapes = new Map<string, number[]>([
         ['first', [2]],
         ['second', []],
       ]);
       const read = async (name: string) => {
-        asked.push(name);
+        requested.push(name);
         return f32(shapes.get(name)!, name === 'first' ? [1, 2] : [3]);
       };
       const state = await (await engine()).createState({ shapes, read });
-      assert.deepEqual(asked, ['first', 'second']);
+      assert.deepEqual(requested, ['first', 'second']);
       assert.deepEqual(state.shapes, shapes);
       assert.deepEqual(await state.read('first'), f32([2], [1, 2]));
       assert.deepEqual(await state.read('second'), f32([], [3]));

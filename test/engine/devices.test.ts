@@ -14,7 +14,7 @@ import { evaluate, type Values } from '../graph/reference.ts';
 import { assertClose } from '../graph/run-program.ts';
 
 describe('self-test', () => {
-  it('knows the right answer', () => {
+  it('knows the correct answer', () => {
     const { program, feeds, state } = trainingStep();
     const names = [...program.outputs.keys(), ...program.updates.keys()];
     let leaves: Record<string, Values> = { ...feeds, ...Object.fromEntries(state) };
@@ -157,7 +157,7 @@ describe('devices', () => {
     assert.equal((await chooseEngine({ engine: 'tensorflow' })).device, 'wasm');
   });
 
-  it('ignores a broken file', async () => {
+  it('ignores a broken cache file', async () => {
     await writeFile(cacheFile(), '{"key": 3, ');
     assert.equal((await chooseEngine({ engine: 'tensorflow' })).device, 'wasm');
     assert.ok(JSON.parse(await readFile(cacheFile(), 'utf8')).reports['tensorflow wasm'].gflops < 1e6);

@@ -40,8 +40,8 @@ const samples: Sample[] = Object.entries(cases).flatMap(([primitive, list]) =>
 const rows = 1000;
 samples.push({
   name: 'scatterAdd: many rows',
-  feeds: { places: i32([3], [999, 7, 999]), updates: f32([3, 2], [1, 2, 3, 4, 5, 6]) },
-  results: [scatterAdd(input('places', [3], 'i32'), input('updates', [3, 2]), rows)],
+  feeds: { positions: i32([3], [999, 7, 999]), updates: f32([3, 2], [1, 2, 3, 4, 5, 6]) },
+  results: [scatterAdd(input('positions', [3], 'i32'), input('updates', [3, 2]), rows)],
 });
 
 describe('lowering', () => {
@@ -54,15 +54,15 @@ describe('lowering', () => {
       const session = await ort.InferenceSession.create(lower(program, provider).bytes, {
         executionProviders: ['cpu'],
       });
-      const given: Record<string, ort.Tensor> = {};
+      const inputs: Record<string, ort.Tensor> = {};
       for (const { feeds } of samples)
         for (const [name, { data, shape }] of Object.entries(feeds))
           if (program.inputs.has(name))
-            given[feedName(name)] =
+            inputs[feedName(name)] =
               data instanceof Int32Array
                 ? new ort.Tensor('int32', data, shape)
                 : new ort.Tensor('float32', data, shape);
-      const found = await session.run(given);
+      const found = await session.run(inputs);
       for (const { name, feeds, results } of samples) {
         for (const [index, expected] of evaluate(results, feeds).entries()) {
           const { dims, data } = found[outputName(`${name} ${index}`)]!;

@@ -38,7 +38,7 @@ const plain: ModelConfig = {
 };
 const models: Readonly<Record<string, ModelConfig>> = {
   'a plain model': plain,
-  'every option of a model': {
+  'a model with every option': {
     ...plain,
     num_key_value_heads: 2,
     attention_bias: true,

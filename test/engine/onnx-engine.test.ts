@@ -29,7 +29,7 @@ describe('onnx engine', () => {
   });
 
   for (const rows of [64, 1000]) {
-    it(`loses no sum of ${rows} rows on several threads`, async () => {
+    it(`includes every element in sums of ${rows} rows on several threads`, async () => {
       const [count, width] = [8000, 256];
       const engine = new OnnxEngine('cpu', 4);
       const sums = scatterAdd(input('rows', [count], 'i32'), input('updates', [count, width]), rows);

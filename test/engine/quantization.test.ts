@@ -20,7 +20,7 @@ const levels = { 'int8-blocks': 127, 'int4-blocks': 8, 'int8-channels': 127, 'in
 
 describe('quantized matrices', () => {
   for (const format of formats)
-    it(`keep every number within half a level of its scale as ${format}`, () => {
+    it(`preserve every number to within half a quantization level as ${format}`, () => {
       const kept = quantize(matrix, format);
       const group = format.endsWith('channels') ? 3 * blockSize : blockSize;
       assert.equal(kept.scales.length, matrix.data.length / group);
@@ -31,16 +31,17 @@ describe('quantized matrices', () => {
         const largest = Math.max(...own.map(Math.abs));
         own.forEach((value, i) => {
           const found = data[start + i]!;
-          // At four bits the level opposite to the largest number is missing.
+          // With four bits, there is no level opposite to the largest number.
           const most = format === 'int4-blocks' && Math.abs(value) > (7 * largest) / 8 ? 1 : 0.5;
           assert.ok(Math.abs(found - value) <= (most * largest) / levels[format] + 1e-6, `${value} became ${found}`);
-          if (Math.abs(value) === largest) assert.ok(Math.abs(found - value) < 1e-6 * largest, 'the largest stays');
+          if (Math.abs(value) === largest)
+            assert.ok(Math.abs(found - value) < 1e-6 * largest, 'the largest number is exact');
         });
       }
       assertClose(rounded(rounded(matrix, format), format), rounded(matrix, format), 'rounding twice', 1e-6);
     });
 
-  it('of zeros are zeros, and matrices of other widths have no blocks', () => {
+  it('of zeros are zeros, and matrices of other widths are not quantized', () => {
     for (const format of formats) {
       const zeros = f32([1, blockSize], new Float32Array(blockSize));
       assert.deepEqual(dequantize(quantize(zeros, format)), zeros);
@@ -51,7 +52,10 @@ describe('quantized matrices', () => {
   });
 });
 
-/** y of x and a matrix, plain or with rounded rows, and the slope of its squares with respect to x. */
+/**
+ * Results of multiplying x by a matrix, optionally with rounded rows, and the gradient of the sum of squares with
+ * respect to x.
+ */
 function product(x: HostTensor, of: 'matmul' | 'int8Matmul', format?: WeightFormat) {
   const rows = p.input('x', x.shape);
   const w = p.state('w', matrix.shape, format);
@@ -76,7 +80,7 @@ for (const { label, open } of engines)
           const quantized = new Map([['w', format]]);
           const state = await (await engine()).createState(new Map([['w', matrix]]), { frozen: true, quantized });
           const plain = await (await engine()).createState(new Map([['w', rounded(matrix, format)]]));
-          assertClose(await state.read('w'), rounded(matrix, format), 'what is kept', 0);
+          assertClose(await state.read('w'), rounded(matrix, format), 'the stored numbers', 0);
           const kept = await (await engine()).compile(product(x, of, format));
           const whole = await (await engine()).compile(product(x, of));
           const [found, expected] = [await kept.run({ x }, state), await whole.run({ x }, plain)];
@@ -84,13 +88,13 @@ for (const { label, open } of engines)
           const none = f32(x.shape, new Float32Array(x.data.length));
           none.data[0] = Number.NaN;
           const { y } = await kept.run({ x: none }, state);
-          assert.ok(Number.isNaN(y!.data[0]) && y!.data.at(-1) === 0, 'a row that is no number spoils no other');
+          assert.ok(Number.isNaN(y!.data[0]) && y!.data.at(-1) === 0, 'NaN in one row does not affect other rows');
           for (const one of [kept, whole, state, plain]) await one.dispose();
         });
   });
 
 for (const { label, open } of engines)
-  it(`rows of a matrix in channels are its dequantized rows on ${label}`, async () => {
+  it(`gathers the dequantized rows of a channel-major matrix on ${label}`, async () => {
     const engine = await open();
     for (const format of ['int8-channels', 'int7-channels'] as const) {
       const state = await engine.createState(new Map([['w', matrix]]), {
@@ -120,9 +124,9 @@ it('integer sums are exact at the ends of the range on this machine, whichever w
       Array.from({ length: shape[0]! * shape[1]! }, (_, i) => (i % 7 < 5 ? 1 : -1)),
     );
   const [x, w] = [ends([rows, inner]), ends([columns, inner])];
-  const given = p.input('x', x.shape);
+  const input = p.input('x', x.shape);
   const program = defineProgram('ends', {
-    outputs: { y: p.int8Matmul(given, p.state('w', w.shape, 'int8-channels')) },
+    outputs: { y: p.int8Matmul(input, p.state('w', w.shape, 'int8-channels')) },
   });
   const quantized = new Map([['w', 'int8-channels' as const]]);
   const state = await engine.createState(new Map([['w', w]]), { frozen: true, quantized });
@@ -141,8 +145,8 @@ it('integer sums are exact at the ends of the range on this machine, whichever w
   for (const one of [executable, state, engine]) await one.dispose();
 });
 
-it('matrices stored with either sign read back alike, and programs are lowered for both', async () => {
-  assert.equal(await productsAreExact('unsigned'), true, 'every processor adds unsigned products exactly');
+it('matrices stored with either sign are read back identically, and programs are lowered for both', async () => {
+  assert.equal(await productsAreExact('unsigned'), true, 'every processor sums unsigned products exactly');
   const quantized = new Map([['w', 'int8-channels' as const]]);
   const read = async (storage: Int8Storage) => {
     const state = await HostState.fill(sourceOf(new Map([['w', matrix]])), { frozen: true, quantized, storage });

@@ -66,11 +66,11 @@ describe('tensorflow engine', () => {
   });
 
   it('reports why the native library is missing', async () => {
-    const refused = await TensorflowEngine.open('node').then(
+    const failure = await TensorflowEngine.open('node').then(
       () => '',
       (error: Error) => error.message,
     );
-    assert.match(refused, /^(@tensorflow\/tfjs-node (is not installed|is installed without its native part.*))?$/);
+    assert.match(failure, /^(@tensorflow\/tfjs-node (is not installed|is installed without its native part.*))?$/);
   });
 
   it('prints nothing', async () => {

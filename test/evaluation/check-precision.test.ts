@@ -13,10 +13,11 @@ import { everyOption, oneThread, writeTinyCheckpoint } from '../model/tiny-model
 
 describe('the distance of predictions', () => {
   it('is the mean KL divergence and the share of equal likeliest tokens', () => {
-    const exact = [Float32Array.of(Math.log(3), 0, /* next place */ 0, Math.log(3))];
+    const exact = [Float32Array.of(Math.log(3), 0, /* next position */ 0, Math.log(3))];
     const found = [Float32Array.of(0, 0, 0, Math.log(3))];
     const { kl, agreement } = distance(exact, found, 2);
-    // The first place is (3/4, 1/4) against (1/2, 1/2), the second is equal; of equal logits the first is the likeliest.
+    // The first position is (3/4, 1/4) against (1/2, 1/2), the second is equal; of equal logits the first is the
+    // likeliest.
     const first = 0.75 * Math.log(0.75 / 0.5) + 0.25 * Math.log(0.25 / 0.5);
     assert.ok(Math.abs(kl - first / 2) < 1e-6, `${kl}`);
     assert.equal(agreement, 1);
@@ -25,7 +26,7 @@ describe('the distance of predictions', () => {
   });
 });
 
-describe('checking how a model can be served', () => {
+describe('checkPrecision', () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-check-'));
@@ -33,9 +34,9 @@ describe('checking how a model can be served', () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   for (const attention of ['full', 'causal', 'prefix-lm', 'block-causal'] as const)
-    it(`compares every form with f32 and keeps the choice, with ${attention} attention`, async () => {
+    it(`compares every serving precision with f32 and stores the choice, with ${attention} attention`, async () => {
       const model = await writeTinyCheckpoint(path.join(folder, attention), { ...everyOption, attention });
-      assert.deepEqual(await readServingPrecision(model), { precision: 'f32' }, 'nothing was checked yet');
+      assert.deepEqual(await readServingPrecision(model), { precision: 'f32' }, 'nothing has been checked yet');
       const engine = oneThread();
       const lines: string[] = [];
       const { rows, chosen } = await checkPrecision(engine, await resolveModel(model), {
@@ -68,7 +69,7 @@ describe('checking how a model can be served', () => {
       assert.equal(lines.length, 4);
     });
 
-  it('is forgotten where the weights were written anew, or the record is damaged', async () => {
+  it('repeats the check if the weights were rewritten or the record is damaged', async () => {
     const model = path.join(folder, 'full');
     const records = path.join(dataHome(), 'cache', 'precision');
     const before = await readServingPrecision(model);

@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** One answer to each of `count` problems, with this number of right cells. */
+/** One answer to each of `count` problems, with this number of correct cells. */
 const problems = (count: number, right: (index: number) => number, first = 0): Outcomes =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${first + index}`, [right(index)]]));
 
@@ -172,7 +172,7 @@ test('a broken evaluation does not hide the others from a list', async () => {
   );
 });
 
-test('an export holds every answer', async () => {
+test('an export contains every answer', async () => {
   const evaluation = await writeEvaluation(root, { a: [4, 1], b: [0, 4] });
   const table = await exportAnswers(evaluation, 'csv');
   assert.equal(table.rows, 4);
@@ -190,7 +190,7 @@ test('an export holds every answer', async () => {
   assert.equal(lines.text.split('\n').length, 5);
 });
 
-test('a problem is named by its content, whatever the order of its fields, and a duplicate has a count', () => {
+test('a problem is identified by its content, whatever the order of its fields, and a duplicate has a count', () => {
   const [one, two, three, other] = problemNames([
     { numbers: [1, 2], target: 3 },
     { target: 3, numbers: [1, 2] },

@@ -28,11 +28,11 @@ test('fields survive a round trip: commas, quotes, line breaks, white space, emp
   assert.match(text, /^number,text\r\n0,plain\r\n1,"a,b"\r\n2,"say ""no"""\r\n/);
 });
 
-test('numbers, booleans and null keep their form', () => {
+test('numbers, booleans and null are written literally', () => {
   assert.equal(csv(['a', 'b', 'c', 'd'], [[-1.5, true, null, 1e-9]]), 'a,b,c,d\r\n-1.5,true,,1e-9\r\n');
 });
 
-test('a text that a spreadsheet would run as a formula is escaped, in the header too', () => {
+test('text that a spreadsheet would run as a formula is escaped, also in the header', () => {
   for (const text of [
     '=1+1',
     '+1',

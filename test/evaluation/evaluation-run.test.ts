@@ -35,7 +35,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** The result of an evaluation without times and paths, which differ. */
+/** The result of an evaluation without times and paths, which differ between runs. */
 const found = ({ task, n, metrics, forwards_per_answer, tokens_per_forward }: EvaluationDocument) => ({
   task,
   n,
@@ -60,7 +60,7 @@ async function killed(): Promise<string> {
   const dir = line.trim();
   while (stepsOf(await readEvents(dir)).length < 2) await delay(1);
   child.kill('SIGKILL');
-  assert.equal((await ended)[1], 'SIGKILL', 'it was killed before it had ended');
+  assert.equal((await ended)[1], 'SIGKILL', 'the job was killed before it ended');
   return dir;
 }
 

@@ -61,7 +61,7 @@ test('an empty evaluation is an error, not a number', () => {
   assert.throws(() => pairedDifference(answers([1]), answers([1, 0])), /same problems on both sides.* 1 and 2/);
 });
 
-test('a value that is not a share is a defect of the caller', () => {
+test('a value that is not a share is reported as a bug in the caller', () => {
   for (const score of [
     { value: 2, weight: 1 },
     { value: -1, weight: 1 },
@@ -109,7 +109,7 @@ test('a ratio weighs items by their size and agrees with the linearised variance
   near(interval.high, expected.high, 0.005);
 });
 
-test('all right and all wrong keep a width that shrinks with the number of items', () => {
+test('all correct and all wrong give intervals that shrink with the number of items', () => {
   const right = shareInterval(repeat({ value: 10, weight: 10 }, 256));
   assert.equal(right.value, 1);
   assert.equal(right.high, 1);
@@ -121,7 +121,7 @@ test('all right and all wrong keep a width that shrinks with the number of items
   assert.ok(single.low < 0.1 && single.high > 0.8, 'one item says almost nothing');
 });
 
-/** Items of 6 to 11 cells. In a share of them all cells are right; in the others cells are right independently. */
+/** Items of 6 to 11 cells. In a share of them all cells are correct; in the others cells are correct independently. */
 function sudokus(random: Random, count: number, solved: number, cell: number): Score[] {
   return Array.from({ length: count }, () => {
     const weight = 6 + random.integer(6);
@@ -170,9 +170,9 @@ test('pairing cancels the difficulty of an item', () => {
   const improved = bits.map((bit, item) => (item < 20 ? 1 : bit));
   const interval = pairedDifference(answers(bits), answers(improved));
   near(interval.value, 0.05);
-  assert.ok(interval.low > 0, 'ten items gained and none lost is a gain');
+  assert.ok(interval.low > 0, 'ten items improved and none got worse: a gain');
   const unpaired = wilsonInterval(110, 200).low - wilsonInterval(100, 200).high;
-  assert.ok(unpaired < 0, 'two separate intervals would not show it');
+  assert.ok(unpaired < 0, 'two separate intervals would overlap');
 });
 
 test('the paired difference is antisymmetric and lies within its interval', () => {
@@ -231,7 +231,7 @@ function passByEnumeration(samples: number, correct: number, k: number): number 
   return passes / subsets;
 }
 
-test('pass@k equals the share of all k-subsets that contain a right sample', () => {
+test('pass@k equals the share of all k-subsets that contain a correct sample', () => {
   for (let samples = 1; samples <= 8; samples++) {
     for (let correct = 0; correct <= samples; correct++) {
       for (let k = 1; k <= samples; k++) near(passAtK(samples, correct, k), passByEnumeration(samples, correct, k));

@@ -4,7 +4,7 @@ import { runFile } from '../../src/runs/layout.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun } from '../runs/example.ts';
 
-/** How many of a problem's 4 empty cells each answer got right. */
+/** For each answer to a problem, how many of its 4 empty cells are correct. */
 export type Outcomes = Readonly<Record<string, readonly number[]>>;
 
 /** Writes the directory of an evaluation with known answers, without a model. */
@@ -46,7 +46,7 @@ export async function writeEvaluation(
   return summarizeEvaluation(run.dir);
 }
 
-/** A Sudoku with four empty cells, some of them right. */
+/** A Sudoku with four empty cells and this number of correct ones. */
 function answerOf(problem: string, right: number, sample: number): AnswerRecord & { puzzle: string; solution: string } {
   const completion = `${'3214'.slice(0, right)}${'4321'.slice(right)}142323414132`.replace(/^(.{16}).*/, '$1');
   return {

@@ -24,8 +24,9 @@ import { assertFrequencies } from '../diffusion/chi-square.ts';
 import { oneThread } from '../model/tiny-model.ts';
 
 /**
- * The tiny world with texts of several characters: behind the prompt, "p" must be spelled. Two tokens spell all of it and
- * reach further, two spell something else. The last letter is the end of a middle.
+ * The tiny world with texts of several characters: after the prompt, "p" must be spelled. Two tokens spell all of it
+ * and
+ * more, and two spell something else. The last letter is the end token.
  */
 const texts: string[] = [];
 for (const [index, text] of ['pa', 'pb', 'q', 'END'].entries()) texts[letterIds[index] as number] = text;
@@ -95,7 +96,7 @@ function everyMask(n: number): { readonly masked: number[]; readonly weight: num
 async function enumerated({ tokens, length: n }: ReturnType<typeof completions>[number]): Promise<number> {
   let sum = 0;
   for (const { masked, weight } of everyMask(n)) {
-    // What follows the text is always masked.
+    // The canvas after the text is always masked.
     const canvas = Array.from(tokens, (token, i) => (masked.includes(i) || i >= n ? mask() : token));
     for (const i of masked) {
       const row = await predicted(canvas, i, i === 0 ? [pa, pb] : everything());
@@ -176,7 +177,7 @@ describe('the likelihood of a completion whose first token must spell a prefix',
       options,
       gap: { rules, healed: seeds.map(() => 'p') },
     });
-    // The prefix is spelled first, then the rest is written: both factors by enumeration.
+    // The prefix is spelled first, then the rest is written; both factors come from enumeration.
     const counts: number[] = [];
     const shares: number[] = [];
     const first = await predicted([mask(), mask()], 0, [pa, pb]);
@@ -191,7 +192,7 @@ describe('the likelihood of a completion whose first token must spell a prefix',
     assertFrequencies(counts, shares, 'constrained texts');
   });
 
-  it('of a denoising step leaves forced tokens out, and counts those that the end replaced', async () => {
+  it('of a denoising step omits forced tokens, and counts those that the end token replaced', async () => {
     const options = { order: 'random', length, block: length, steps: length, threshold: 1, temperature: 1 } as const;
     const seeds = Array.from({ length: 400 }, (_, seed) => seed);
     const drawn = await denoise(model, {
@@ -219,7 +220,7 @@ describe('the likelihood of a completion whose first token must spell a prefix',
           pad: model.config.pad_token_id,
           sampling: shared,
         });
-        // Replay the step: what was revealed then, by itself or before the end replaced it.
+        // Replay of the step: what was revealed in it, by the model or before the end token replaced it.
         const revealed = [
           ...Array.from(denoised.tokens, (token, position) => ({ position, token })).filter(
             ({ position }) => denoised.revealedAt[position] === step && position < counted,

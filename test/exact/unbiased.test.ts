@@ -31,7 +31,7 @@ function assertMean(draws: readonly Float64Array[], truth: Float64Array): void {
     const error = Math.sqrt(variance / along.length);
     const expected = dot(truth, direction);
     assert.ok(Math.abs(mean - expected) < 4 * error, `direction ${index}: ${mean} +- ${error}, not ${expected}`);
-    if (index === 0) assert.ok(error < 0.25 * Math.abs(expected), `enough draws to tell: ${expected} +- ${error}`);
+    if (index === 0) assert.ok(error < 0.25 * Math.abs(expected), `enough draws: ${expected} +- ${error}`);
   }
 }
 

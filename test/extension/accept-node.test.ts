@@ -19,17 +19,17 @@ describe('accepting a Node', { timeout: 60_000 }, () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it('takes the first against which nothing speaks, and looks at no other', async () => {
-    const asked: string[] = [];
+  it('takes the first suitable program without checking the others', async () => {
+    const checked: string[] = [];
     const chosen = await firstAccepted(nodes('a', 'b', 'c'), async ({ file }) => {
-      asked.push(file);
+      checked.push(file);
       return file === 'b' ? null : 'too odd';
     });
     assert.equal(chosen.file, 'b');
-    assert.deepEqual(asked, ['a', 'b']);
+    assert.deepEqual(checked, ['a', 'b']);
   });
 
-  it('says what speaks against each where none is any good', async () => {
+  it('reports why each program is unsuitable if none is suitable', async () => {
     await assert.rejects(
       firstAccepted(nodes('a', 'b'), async ({ file }) => `no ${file}`),
       (error: Error) => {
@@ -48,14 +48,14 @@ describe('accepting a Node', { timeout: 60_000 }, () => {
   const report = (selfTest: string, reason: string | null) =>
     `console.log(JSON.stringify({ available: true, selfTest: '${selfTest}', reason: ${JSON.stringify(reason)}, gflops: 1 }));`;
 
-  it('asks for the self-test of an engine, and of another where the first fails', async () => {
+  it('runs the self-test of an engine, and of another one if the first fails', async () => {
     assert.equal(await whyNot(report('passed', null)), null);
     const second = `if (process.argv[2] !== 'self-test') process.exit(9);
       if (process.argv[3] === 'onnx') { ${report('failed', 'wrong numbers')} } else { ${report('passed', null)} }`;
     assert.equal(await whyNot(second), null);
   });
 
-  it('tells why where both fail, be it by a crash', async () => {
+  it('reports why both engines fail, also after a crash', async () => {
     assert.equal(
       await whyNot(report('failed', 'wrong numbers')),
       'onnx cpu: wrong numbers, tensorflow wasm: wrong numbers',

@@ -13,13 +13,13 @@ async function metafileOf(bundle: keyof typeof bundles): Promise<Metafile> {
 
 const engine = /^src\/(engine|graph)\/|onnxruntime|tensorflow/;
 
-/** Everything that computes, be it inside of the bundle or loaded by it. */
+/** All modules that compute, whether inside the bundle or loaded by it. */
 function enginesIn({ inputs, outputs }: Metafile): string[] {
   const loaded = Object.values(outputs).flatMap(({ imports }) => imports.map((imported) => imported.path));
   return [...Object.keys(inputs), ...loaded].filter((file) => engine.test(file));
 }
 
-/** The files that a bundle runs when it is loaded: those that a file reaches without a dynamic import. */
+/** The files that a bundle runs when it is loaded: those that a file imports statically, directly or indirectly. */
 function importedAtOnce(entry: string, { inputs }: Metafile): Set<string> {
   const reached = new Set([entry]);
   for (const file of reached)
@@ -35,7 +35,7 @@ function loadedBy({ outputs }: Metafile): string[] {
 }
 
 describe('the bundles', () => {
-  it('of the extension holds no engine, and loads nothing but vscode and, later, its language client', async () => {
+  it('of the extension contains no engine, and loads only vscode and, later, its language client', async () => {
     const metafile = await metafileOf('dist/extension.cjs');
     assert.ok('src/extension/extension.ts' in metafile.inputs);
     assert.deepEqual(enginesIn(metafile), []);
@@ -44,8 +44,8 @@ describe('the bundles', () => {
     assert.deepEqual([...new Set(loadedBy(client))], ['vscode']);
   });
 
-  it('of the extension runs little when it is loaded', async () => {
-    // What is imported at once is run at once; the rest comes in a moment, when the window is up.
+  it('of the extension runs little code when it is loaded', async () => {
+    // Static imports run immediately; the rest is loaded a moment later, when the window is open.
     const late = ['src/extension/run-features.ts', 'node_modules/'];
     const atOnce = importedAtOnce('src/extension/extension.ts', await metafileOf('dist/extension.cjs'));
     assert.ok(atOnce.has('src/extension/runtime.ts'));
@@ -56,11 +56,11 @@ describe('the bundles', () => {
   });
 
   for (const page of ['report', 'panel', 'evaluation'] as const)
-    it(`of the ${page} holds no engine, and loads nothing`, async () => {
+    it(`of the ${page} contains no engine, and loads nothing`, async () => {
       const metafile = await metafileOf(`dist/${page}.js`);
       assert.ok(`webview/${page}.ts` in metafile.inputs);
       assert.deepEqual(enginesIn(metafile), []);
-      // The panel's style names its font, which lies beside it.
+      // The panel's style refers to its font, which is in the same folder.
       const made = new Set(Object.keys(metafile.outputs));
       const loaded = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
       assert.deepEqual(
@@ -69,13 +69,13 @@ describe('the bundles', () => {
       );
     });
 
-  it('of the program leaves the engines, and nothing else, outside', async () => {
+  it('of the program loads only the engines from outside', async () => {
     const metafile = await metafileOf('dist/unmask.mjs');
-    // The check above must be able to see an engine where there is one.
+    // The check above must be able to detect an engine.
     assert.notDeepEqual(enginesIn(metafile), []);
     const loaded = loadedBy(metafile);
     assert.ok(loaded.includes('onnxruntime-node'));
-    // Systeminformation asks for these where temperatures are wanted, which nobody wants, and does without.
+    // Systeminformation requires these only for temperatures, which are not used, and works without them.
     const never = /^(osx|macos)-temperature-sensor$/;
     assert.deepEqual(
       loaded.filter((name) => !/^(onnxruntime-node|@tensorflow\/)/.test(name) && !never.test(name)),
@@ -83,7 +83,7 @@ describe('the bundles', () => {
     );
   });
 
-  it('come with the licence of every package that they hold, and its text', async () => {
+  it('come with the licence and licence text of every package that they contain', async () => {
     const inputs = await Promise.all(
       (Object.keys(bundles) as (keyof typeof bundles)[]).map(async (bundle) =>
         Object.keys((await metafileOf(bundle)).inputs),

@@ -37,7 +37,7 @@ before(async () => {
 after(() => rm(dir, { recursive: true }));
 
 describe('the tasks of a workspace', () => {
-  it('stand by file, in the order in which people read them', () => {
+  it('are grouped by file, in reading order', () => {
     assert.deepEqual(
       [...tasksByFile(found)],
       [
@@ -47,9 +47,9 @@ describe('the tasks of a workspace', () => {
     );
   });
 
-  it('are split as a run on the chosen ones splits their rows', () => {
+  it('are split as in a run on the chosen ones', () => {
     const rows = Array.from({ length: 40 }, (_, index) => ({ ...row, function: `f${index}`, body: ` ${index}; ` }));
-    // A copy of another function, in another file, that has to stay on its side.
+    // A copy of another function in another file, which must stay in the same part.
     rows.push({ ...rows[7]!, file: 'copy.ts' });
     const tasks = rows.map((one) => ({ ...task(one.file, 1), keys: functionKeys(one).map(contentDigest) }));
     for (const chosen of [rows.map((_, place) => place), [40, 3, 7, 12, 30, 21, 9], [5, 6, 8], [5], []]) {
@@ -73,7 +73,7 @@ describe('the tasks of a workspace', () => {
     ]);
   });
 
-  it('say how many tests guard them', () => {
+  it('report how many tests cover them', () => {
     assert.equal(testCountText(task('a', 1)), '1 test');
     assert.equal(
       testCountText(task('a', 1, { 'a.test.ts': ['one', 'two'], 'b.test.ts': ['three'] })),
@@ -81,7 +81,7 @@ describe('the tasks of a workspace', () => {
     );
   });
 
-  it('are written as the rows that were chosen, into a file that is named after them', async () => {
+  it('are written as rows to a file whose name depends on the choice', async () => {
     assert.equal(await writeChosen(found, [0, 1, 2]), found.data);
     const file = await writeChosen(found, [2, 0]);
     assert.equal(await readFile(file, 'utf8'), '{"line":9}\n{"line":2}\n');

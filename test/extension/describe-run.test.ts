@@ -4,8 +4,8 @@ import { sentenceOf, stateOf, titleOf } from '../../src/extension/jobs/describe-
 import { duration, size } from '../../src/platform/amounts.ts';
 import { exampleRun } from './example-run.ts';
 
-describe('a run in words', () => {
-  it('is called what its user called it, else what it does', () => {
+describe('the description of a run', () => {
+  it("shows the user's name for it, or else what it does", () => {
     assert.equal(titleOf(exampleRun()), 'sudoku4x4 · spg-mixture');
     assert.equal(titleOf(exampleRun({ name: 'mine' })), 'mine');
     assert.equal(titleOf(exampleRun({ kind: 'pretrain', task: 'code', objective: null })), 'Pretraining · code');
@@ -17,14 +17,14 @@ describe('a run in words', () => {
     assert.equal(sentenceOf(exampleRun({ kind: 'evaluate', objective: null })), 'Evaluation on sudoku4x4');
   });
 
-  it('says how far it is, and for how long it goes on', () => {
+  it('shows its progress and the remaining time', () => {
     assert.equal(stateOf(exampleRun()), '12/100 · 3 min left');
     assert.equal(stateOf(exampleRun({ eta: null, steps: null })), 'step 12');
     assert.equal(stateOf(exampleRun({ state: 'paused' })), 'paused · 12/100');
     assert.equal(stateOf(exampleRun({ state: 'finished', step: 100, eta: 0 })), '100/100');
   });
 
-  it('has times and sizes that people read', () => {
+  it('formats times and sizes for people', () => {
     assert.deepEqual([0.4, 59, 59.6, 184, 3599, 7260].map(duration), [
       '0 s',
       '59 s',

@@ -14,8 +14,8 @@ const report: DevicesReport = {
   sandbox: { available: true, kind: 'bubblewrap', limits: ['memory', 'time'], reason: null },
 };
 
-describe('the page of devices', () => {
-  it('shows each engine, the chosen one first of all, and why the others were not', () => {
+describe('the devices page', () => {
+  it('shows the chosen engine first, then the others with the reason', () => {
     assert.equal(
       devicesPage(report, node, []),
       `Selected: onnx on cpu
@@ -36,7 +36,7 @@ Node.js: 20.19.0, /usr/bin/node
     );
   });
 
-  it('says that nothing works, and which Nodes were passed over', () => {
+  it('reports that no engine works, and which Nodes were skipped', () => {
     const engines = report.engines.slice(1, 2);
     const sandbox = { available: false, kind: null, limits: [], reason: 'bubblewrap is not installed' };
     const text = devicesPage({ engines, chosen: null, sandbox }, node, [

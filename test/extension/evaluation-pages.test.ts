@@ -3,7 +3,7 @@ import { register } from 'node:module';
 import { it } from 'node:test';
 import type { EvaluationRequest, EvaluationUpdate } from '../../src/protocol/evaluation.ts';
 
-/** What the pages need of `vscode`: the panel of the test. */
+/** What the pages need of `vscode`, with the panel of the test. */
 const fake = `
   export const Uri = { joinPath: () => '' };
   export const ViewColumn = { Active: -1 };
@@ -17,7 +17,7 @@ const hooks = `export const resolve = (name, context, next) =>
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 const { EvaluationPages } = await import('../../src/extension/evaluations/evaluation-pages.ts');
 
-it('an evaluation that cannot be compared is shown without a comparison, and says why', async () => {
+it('an evaluation that cannot be compared is shown without a comparison and with the reason', async () => {
   const sent: EvaluationUpdate[] = [];
   let ended = () => {};
   let ask = (_: EvaluationRequest) => {};

@@ -26,12 +26,12 @@ test('a choice becomes arguments, one evaluation per suite', () => {
   ]);
 });
 
-test('a number of problems is a whole one of at least 1, or all', () => {
+test('a number of problems is a whole number of at least 1, or all', () => {
   assert.deepEqual(['64', ' 1 ', 'all', 'ALL '].map(parseProblems), [64, 1, null, null]);
   for (const text of ['', ' ', '0', '-3', '1.5', 'many', '1e99']) assert.equal(parseProblems(text), undefined, text);
 });
 
-test('progress is told in answers, with the time that is left once it is known', () => {
+test('progress is reported in answers, with the remaining time once it is known', () => {
   const status = (changes: Partial<RunStatus>): RunStatus => ({
     ...{ state: 'running', step: 62, steps: 256, eta: 12.4, heartbeat: '2026-01-01T00:00:00.000Z' },
     ...changes,
@@ -43,7 +43,7 @@ test('progress is told in answers, with the time that is left once it is known',
   assert.equal(increment(30, status({ step: 62, steps: 64 })), 50);
 });
 
-test('a job is followed to its end, or until nobody wants to know', async (t) => {
+test('a job is followed until it ends or the caller stops', async (t) => {
   const root = await temporaryFolder();
   t.after(() => rm(root, { recursive: true }));
   const run = await RunWriter.create(root, newRun);
@@ -58,7 +58,7 @@ test('a job is followed to its end, or until nobody wants to know', async (t) =>
   assert.equal(seen.at(-1), 'finished');
 });
 
-test('only what the page may ask for is a request', () => {
+test('only requests that the page may make are accepted', () => {
   assert.deepEqual(parseEvaluationRequest({ kind: 'compare', against: null }), { kind: 'compare', against: null });
   assert.deepEqual(parseEvaluationRequest({ kind: 'export', format: 'csv' }), { kind: 'export', format: 'csv' });
   for (const message of [null, 'ready', { kind: 'run' }, { kind: 'compare' }, { kind: 'export', format: 'exe' }])

@@ -1,6 +1,6 @@
 import type { PanelRun } from '../../src/protocol/panel.ts';
 
-/** A run as a list shows it. */
+/** A run as in a list of runs. */
 export function exampleRun(changes: Partial<PanelRun> = {}): PanelRun {
   return {
     run: '20260101-000000-000-sudoku4x4-spg-mixture',

@@ -1,4 +1,4 @@
-/** What the runtime's keeper needs of `vscode` and of `vscode-languageclient/node`; both names lead here. */
+/** A replacement for `vscode` and `vscode-languageclient/node`, with what starting the runtime needs of them. */
 export class EventEmitter<T> {
   readonly #listeners = new Set<(value: T) => void>();
   readonly event = (listener: (value: T) => void) => {
@@ -21,7 +21,7 @@ export const CloseAction = { DoNotRestart: 1 };
 export const ErrorAction = { Continue: 1 };
 export const RevealOutputChannelOn = { Never: 4 };
 
-/** A process that starts at once, and ends when it is let. */
+/** A process that starts at once, and ends when the test allows it. */
 export class LanguageClient {
   static readonly live = new Set<LanguageClient>();
   static mayEnd: Promise<void> = Promise.resolve();

@@ -11,7 +11,7 @@ const skip = process.platform === 'win32' ? 'the stand-ins are shell scripts' : 
 describe('finding a Node', { skip }, () => {
   let folder: string;
 
-  /** A folder with a `node` that does what the shell script says. */
+  /** A folder with a `node` that runs this shell script. */
   async function node(name: string, script: string): Promise<string> {
     await mkdir(path.join(folder, name));
     const file = path.join(folder, name, 'node');
@@ -42,7 +42,7 @@ describe('finding a Node', { skip }, () => {
   };
   const own = [process.execPath, process.versions.node] as const;
 
-  it('takes those of PATH that are 20.19 or newer, in order, then its own', async () => {
+  it("tries those on PATH from 20.19 on in order, then VS Code's own", async () => {
     const found = await all(
       '',
       searchPath(places['18.20.8']!, places['24.1.0']!, places['20.18.3']!, places['20.19.0']!),
@@ -50,7 +50,7 @@ describe('finding a Node', { skip }, () => {
     assert.deepEqual(found, [[places['24.1.0'], '24.1.0'], [places['20.19.0'], '20.19.0'], own]);
   });
 
-  it('passes over what does not run, what says nothing, and folders that are empty, relative or named twice', async () => {
+  it('skips programs that fail or print nothing, and folders that are empty, relative or repeated', async () => {
     const entries = [
       searchPath(places.broken!, places.mute!),
       path.join(folder, 'not-executable'),
@@ -64,7 +64,7 @@ describe('finding a Node', { skip }, () => {
     assert.deepEqual(await all('', entries.join(path.delimiter)), [[places['20.19.0'], '20.19.0'], own]);
   });
 
-  it('runs its own as a plain Node', async () => {
+  it("runs VS Code's own as a plain Node", async () => {
     const found = [];
     for await (const node of findNodes('', '')) found.push(node);
     assert.deepEqual(
@@ -73,7 +73,7 @@ describe('finding a Node', { skip }, () => {
     );
   });
 
-  it('takes the named one and no other', async () => {
+  it('uses the configured one and no other', async () => {
     assert.deepEqual(await all(` ${places['24.1.0']} `, searchPath(places['20.19.0']!)), [
       [places['24.1.0'], '24.1.0'],
     ]);
@@ -87,9 +87,9 @@ describe('finding a Node', { skip }, () => {
       /is set to .*, which is Node\.js 20\.18\.3\. Set it to Node\.js 20\.19 or newer, or clear it\.$/,
     ],
     ['fails', 'broken', /is set to .*, which does not run as Node\.js \(.*\)\. Correct or clear the setting\.$/s],
-    ['is no Node', 'mute', /which does not run as Node\.js \(it did not print a version\)/],
+    ['is not a Node', 'mute', /which does not run as Node\.js \(it did not print a version\)/],
   ] as const) {
-    it(`says so when the named one ${what}`, async () => {
+    it(`reports that the configured one ${what}`, async () => {
       await assert.rejects(all(places[name] ?? path.join(folder, name), ''), (error: Error) => {
         assert.ok(error instanceof UserError);
         assert.match(error.message, says);

@@ -20,7 +20,7 @@ describe('launching a job', { timeout: 30_000 }, () => {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // It has ended by itself.
+        // The process has already ended.
       }
     await rm(folder, { recursive: true, force: true });
   });
@@ -30,15 +30,15 @@ describe('launching a job', { timeout: 30_000 }, () => {
     await writeFile(script, source);
     return launchJob(node, script, ['tune', '--task', 'x'], options);
   }
-  /** A job that says where it works, and goes on. */
+  /** A job that prints its run directory and continues. */
   const lasting = `import { writeFileSync } from 'node:fs';
     writeFileSync('job.json', JSON.stringify({ pid: process.pid, args: process.argv.slice(2), env: process.env.UNMASK_TEST }));
     console.error('preparing'); console.error('run /runs/the one');
     setInterval(() => {}, 1000);`;
   async function job() {
-    const told = JSON.parse(await readFile(path.join(folder, 'job.json'), 'utf8'));
-    started.push(told.pid);
-    return told as { pid: number; args: string[]; env: string };
+    const reported = JSON.parse(await readFile(path.join(folder, 'job.json'), 'utf8'));
+    started.push(reported.pid);
+    return reported as { pid: number; args: string[]; env: string };
   }
   const says = (kind: typeof UserError, message: RegExp) => (error: Error) => {
     assert.ok(error instanceof kind, error.stack);
@@ -46,41 +46,41 @@ describe('launching a job', { timeout: 30_000 }, () => {
     return true;
   };
 
-  it('tells its run directory while it goes on, with low priority', async () => {
+  it('returns its run directory while it continues with low priority', async () => {
     assert.equal(await launch(lasting), '/runs/the one');
     const { pid, args, env } = await job();
     assert.deepEqual([args, env], [['tune', '--task', 'x', '--json'], 'yes']);
     if (process.platform !== 'win32') assert.equal(getPriority(pid), constants.priority.PRIORITY_LOW);
   });
 
-  it('keeps its priority where it is told to', async () => {
+  it('keeps its priority on request', async () => {
     await launch(lasting, { lowPriority: false });
     assert.equal(getPriority((await job()).pid), getPriority(process.pid));
   });
 
-  it('goes on when what it says is read no more: it writes to files', async () => {
+  it('continues when its output is no longer read, because it writes to files', async () => {
     await launch(`${lasting} setInterval(() => console.error('step'), 10);`);
     const { pid } = await job();
     await new Promise((resolve) => setTimeout(resolve, 200));
     assert.doesNotThrow(() => process.kill(pid, 0));
   });
 
-  it('is found even when it ends at once', async () => {
+  it('is found even if it ends at once', async () => {
     assert.equal(await launch("console.error('run /runs/brief');"), '/runs/brief');
   });
 
-  it("fails with the program's own words where it has no run directory", async () => {
+  it("fails with the program's own message if there is no run directory", async () => {
     const source = `console.log(JSON.stringify({ error: { message: 'Unknown task x; choose another.' } })); process.exitCode = 2;`;
     await assert.rejects(launch(source), says(UserError, /^Unknown task x; choose another\.$/));
   });
 
-  it('tells where the last words are of one that ends without any', async () => {
+  it('reports where to find the output of a program that ends without a message', async () => {
     await assert.rejects(launch("console.error('driver gone'); process.exitCode = 7;"), (error: Error) =>
       says(UserError, /^unmask tune exited with 7 before its run started\. See the log .+\.log\.$/)(error),
     );
   });
 
-  it('says so when the Node cannot be started', async () => {
+  it('reports that the Node cannot be started', async () => {
     const missing = { ...node, file: path.join(folder, 'no-node') };
     await assert.rejects(
       launchJob(missing, path.join(folder, 'unmask.mjs'), ['tune']),
@@ -88,7 +88,7 @@ describe('launching a job', { timeout: 30_000 }, () => {
     );
   });
 
-  it('is interrupted where it is cancelled before it has begun, and not after', async () => {
+  it('is interrupted if it is cancelled before it has started, and not afterwards', async () => {
     const source = `import { writeFileSync } from 'node:fs';
       process.on('SIGINT', () => { writeFileSync('interrupted', ''); process.exit(130); });
       setInterval(() => {}, 1000);`;
@@ -103,7 +103,7 @@ describe('launching a job', { timeout: 30_000 }, () => {
     assert.doesNotThrow(() => process.kill(pid, 0));
   });
 
-  it('leaves no old words behind', async () => {
+  it('deletes old output files', async () => {
     const words = path.join(dataHome(), 'cache', 'jobs');
     await mkdir(words, { recursive: true });
     const old = path.join(words, 'old.log');

@@ -54,7 +54,7 @@ const root = new URL('../../', import.meta.url);
 const manifest = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as Manifest;
 
 describe('the manifest', () => {
-  it('is that of unmask.unmask', () => {
+  it('has the id unmask.unmask', () => {
     assert.equal(`${manifest.publisher}.${manifest.name}`, 'unmask.unmask');
     assert.ok(existsSync(new URL(manifest.icon, root)));
   });
@@ -78,18 +78,18 @@ describe('the manifest', () => {
     }
   });
 
-  it('lets no workspace say which program is started', () => {
+  it('does not let a workspace set which program is started', () => {
     assert.equal(manifest.contributes.configuration.properties[settings.node]?.scope, 'machine');
   });
 
-  it('says of every setting who may set it, and of every choice what it means', () => {
+  it('states the scope of every setting, and describes every choice', () => {
     for (const [name, setting] of Object.entries(manifest.contributes.configuration.properties)) {
       assert.ok(['machine', 'window'].includes(setting.scope ?? ''), name);
       if (setting.enum) assert.equal(setting.enumDescriptions?.length, setting.enum.length, name);
     }
   });
 
-  it('lets no workspace say where data are kept, or how jobs are run', () => {
+  it('does not let a workspace set where data is stored, or how jobs are run', () => {
     const jobs = Object.keys(settings).filter((name) => /unmask\.(jobs|tuning)\./.test(settings[name as Name]));
     for (const name of ['home', ...jobs.filter((each) => each !== 'notifyAtEnd')])
       assert.equal(manifest.contributes.configuration.properties[settings[name as Name]]?.scope, 'machine', name);
@@ -117,7 +117,7 @@ describe('the manifest', () => {
     }
   });
 
-  it('puts only its own commands into menus, each under a condition', () => {
+  it('adds only its own commands to menus, each under a condition', () => {
     for (const [menu, items] of Object.entries(manifest.contributes.menus))
       for (const { command, when } of items) {
         assert.ok(known.has(command), `${menu}: ${command}`);
@@ -125,7 +125,7 @@ describe('the manifest', () => {
       }
   });
 
-  it('leads through four steps, each with a picture, a command and an end', () => {
+  it('has a walkthrough of four steps, each with a picture, a command and a completion event', () => {
     const [walkthrough, ...others] = manifest.contributes.walkthroughs;
     assert.deepEqual(others, []);
     assert.equal(walkthrough?.steps.length, 4);
@@ -142,7 +142,7 @@ describe('the manifest', () => {
     }
   });
 
-  it('wakes up when the window has come up, and for its commands', () => {
+  it('is activated after startup, and by its commands', () => {
     assert.deepEqual(manifest.activationEvents, ['onStartupFinished', `onWebviewPanel:${panelEditor}`]);
   });
 
@@ -150,7 +150,7 @@ describe('the manifest', () => {
     assert.deepEqual(manifest.extensionKind, ['workspace']);
   });
 
-  it('lets no workspace say which model is loaded, or on what', () => {
+  it('does not let a workspace set which model is loaded, or on which device', () => {
     for (const name of [settings.model, settings.engine, settings.device])
       assert.equal(manifest.contributes.configuration.properties[name]?.scope, 'machine', name);
   });
@@ -170,19 +170,19 @@ describe('the manifest', () => {
       declared.filter((name) => !inCode.has(name)),
       [],
     );
-    // These have no counterpart in code: without a value, the extension looks for one or leaves the matter to the runtime.
+    // These have no counterpart in the code: without a value, the extension or the runtime decides.
     for (const name of ['unmask.node', 'unmask.home', 'unmask.tests.command'])
       assert.equal(properties[name]?.default, '', name);
     assert.deepEqual(properties['unmask.tuning.hyperparameters']?.default, {});
   });
 
-  it('gives a reason for what it does in untrusted and virtual workspaces', () => {
+  it('gives a reason for its limits in untrusted and virtual workspaces', () => {
     for (const name of ['untrustedWorkspaces', 'virtualWorkspaces']) {
       assert.ok(manifest.capabilities[name]!.description.length > 40, name);
     }
   });
 
-  it('is type-checked against the oldest VS Code that it claims to run in', () => {
+  it('is type-checked against the oldest supported version of VS Code', () => {
     assert.equal(`^${manifest.devDependencies['@types/vscode']}`, manifest.engines.vscode);
   });
 });

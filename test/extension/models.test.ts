@@ -21,7 +21,7 @@ const model = (changes: Partial<ModelSummary>): ModelSummary => ({
 });
 
 describe('the model picker', () => {
-  it('shows those that complete code, by where they come from, with size, licence and what fits', () => {
+  it('lists models that complete code, grouped by source, with size, licence and whether they fit', () => {
     const groups = modelGroups(
       [
         model({}),
@@ -53,7 +53,7 @@ describe('the model picker', () => {
     assert.equal(groups[2]?.items[0]?.name, '/home/me/runs/20250101-code');
   });
 
-  it('shows the end of a path, and the whole of a name', () => {
+  it('shows the end of a path, and the whole name', () => {
     assert.deepEqual(['org/name', 'mine', '/a/b/c', 'C:\\a\\b', ''].map(labelOf), ['org/name', 'mine', 'c', 'b', '']);
   });
 
@@ -68,7 +68,7 @@ describe('the model picker', () => {
     }
   });
 
-  it('says before a download what it brings', () => {
+  it('describes a model before it is downloaded', () => {
     assert.deepEqual(
       offerLines({
         name: 'org/name',

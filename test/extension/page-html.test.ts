@@ -5,7 +5,7 @@ import { pageHtml } from '../../src/extension/page-html.ts';
 describe('a page of the extension', () => {
   const html = pageHtml({ title: 'Unmask', script: 'x:/a.js', style: 'x:/a.css', source: 'x:', nonce: 'n0' });
 
-  it('may run its one script, load its style and fonts, and reach nothing else', () => {
+  it('may run its script, load its style and fonts, and nothing else', () => {
     const policy = /Content-Security-Policy" content="([^"]*)"/.exec(html)?.[1];
     assert.equal(
       policy,
@@ -13,7 +13,7 @@ describe('a page of the extension', () => {
     );
   });
 
-  it('has that script and nothing inline', () => {
+  it('contains that script and no inline code', () => {
     assert.deepEqual(html.match(/<script[^>]*>/g), ['<script nonce="n0" src="x:/a.js">']);
     assert.doesNotMatch(html, /<style|\son\w+=|javascript:/);
   });

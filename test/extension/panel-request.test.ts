@@ -19,24 +19,24 @@ const requests: readonly PanelRequest[] = [
   { kind: 'command', command: 'tuneOnTask' },
 ];
 
-describe('what the page asks', () => {
+describe('parsePanelRequest', () => {
   for (const request of requests)
-    it(`is understood: ${request.kind}`, () => {
+    it(`accepts ${request.kind}`, () => {
       assert.deepEqual(parsePanelRequest(request), request);
     });
 
-  for (const [what, message] of [
-    ['is no object', 'ready'],
-    ['is of no kind', { kind: 'reboot' }],
+  for (const [title, message] of [
+    ['is not an object', 'ready'],
+    ['has an unknown kind', { kind: 'reboot' }],
     ['lacks a field', { kind: 'show-run' }],
-    ['names a command that no button has', { kind: 'command', command: 'deleteAllData' }],
+    ['names a command without a button', { kind: 'command', command: 'deleteAllData' }],
     ['names a command by its id', { kind: 'command', command: 'workbench.action.terminal.sendSequence' }],
-    ['wants what a job does not do', { kind: 'control', dir, want: 'format' }],
-    ['counts below zero', { kind: 'show-samples', dir, step: -1, offset: 0 }],
-    ['wants a thousand alternatives', { kind: 'denoise-here', seed: 1, alternatives: 1000 }],
+    ['has an unknown control request', { kind: 'control', dir, want: 'format' }],
+    ['has a negative step', { kind: 'show-samples', dir, step: -1, offset: 0 }],
+    ['requests a thousand alternatives', { kind: 'denoise-here', seed: 1, alternatives: 1000 }],
     ['has a path as a number', { kind: 'delete-run', dir: 7 }],
   ] as const)
-    it(`is not understood where it ${what}`, () => {
+    it(`rejects a message that ${title}`, () => {
       assert.equal(parsePanelRequest(message), null);
     });
 });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { nextDelay } from '../../src/extension/restart-delay.ts';
 
-describe('a runtime that ends', () => {
+describe('a runtime that crashes', () => {
   const minute = 60_000;
-  it('is started later each time, and given up after several ends in a row', () => {
+  it('is restarted with a growing delay, and no longer after several crashes in a row', () => {
     const now = 100 * minute;
     const ends: number[] = [];
     const delays = Array.from({ length: 6 }, (_, index) => {
@@ -13,7 +13,7 @@ describe('a runtime that ends', () => {
     });
     assert.deepEqual(delays, [1000, 2000, 4000, 8000, 16_000, null]);
   });
-  it('begins anew when the last end is long ago', () => {
+  it('is restarted without delay if the last crash was long ago', () => {
     assert.equal(nextDelay([0, 1000, 2000, 10 * minute], 10 * minute), 1000);
   });
 });

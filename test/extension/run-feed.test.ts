@@ -11,7 +11,7 @@ import { exampleRun } from './example-run.ts';
 
 const step = (number: number) => ({ step: number, time: number, reward: 0.5 });
 
-/** A run that goes on, with what a page is told of it. */
+/** A running run, and the updates that a page receives about it. */
 async function followed() {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   const told: PanelUpdate[] = [];
@@ -25,7 +25,7 @@ async function followed() {
 }
 
 describe('the feed of a run', () => {
-  it('tells all of it, then what was added', async () => {
+  it('sends the whole run, then what was added', async () => {
     const { run, feed, told } = await followed();
     await run.append(step(1));
     await feed.update();
@@ -43,7 +43,7 @@ describe('the feed of a run', () => {
     await run.close('finished');
   });
 
-  it('is silent where nothing changed', async () => {
+  it('sends nothing if nothing changed', async () => {
     const { run, feed, told } = await followed();
     await feed.update();
     await feed.update();
@@ -51,7 +51,7 @@ describe('the feed of a run', () => {
     await run.close('finished');
   });
 
-  it('tells each event once, however often it is asked at once', async () => {
+  it('sends each event once, even if updates overlap', async () => {
     const { run, feed, told } = await followed();
     await feed.update();
     for (let number = 1; number <= 20; number++) {
@@ -67,7 +67,7 @@ describe('the feed of a run', () => {
     await run.close('finished');
   });
 
-  it('tells all of it again when a resumed run has taken its log back', async () => {
+  it('sends the whole run again if a resumed run has rewound its log', async () => {
     const { run, feed, told } = await followed();
     for (const number of [1, 2, 3]) await run.append(step(number));
     await run.checkpoint(2, async (folder) => writeFile(path.join(folder, 'state.json'), '{}'));
@@ -84,7 +84,7 @@ describe('the feed of a run', () => {
     await resumed.close('finished');
   });
 
-  it('warns of what it sees in all of the events, not in the last ones alone', async () => {
+  it('computes warnings from all events, not only from the new ones', async () => {
     const { run, feed, told } = await followed();
     for (let number = 1; number <= 30; number++) await run.append({ ...step(number), reward: 0.9 });
     await feed.update();
@@ -99,7 +99,7 @@ describe('the feed of a run', () => {
     await run.close('finished');
   });
 
-  it('says that the run is gone when it was deleted', async () => {
+  it('reports that the run was deleted', async () => {
     const { run, feed, told, list } = await followed();
     await feed.update();
     list(undefined);
@@ -109,7 +109,7 @@ describe('the feed of a run', () => {
     await run.close('finished');
   });
 
-  it('tells nothing any more once it is closed, and its errors to who asks', async () => {
+  it('sends nothing after it is closed, and rejects an update that fails', async () => {
     const { run, feed, told } = await followed();
     const update = feed.update();
     feed.close();

@@ -26,7 +26,7 @@ describe('running the program', { timeout: 30_000 }, () => {
     return true;
   };
 
-  it('gives the document, with what was said on the way', async () => {
+  it('returns the document, and forwards progress', async () => {
     const lines: string[] = [];
     const document = await run(
       `console.error('one'); console.error('two');
@@ -38,18 +38,18 @@ describe('running the program', { timeout: 30_000 }, () => {
     assert.deepEqual(lines, ['one', 'two']);
   });
 
-  it("fails with the program's own words", async () => {
+  it("fails with the program's own message", async () => {
     const source = `console.log(JSON.stringify({ error: { message: 'No engine; install one.' } })); process.exitCode = 1;`;
     await assert.rejects(run(source), says(UserError, /^No engine; install one\.$/));
   });
 
-  it('says so when the program crashes, or prints something else', async () => {
+  it('reports a crash or unexpected output', async () => {
     await assert.rejects(run('process.abort();'), says(UserError, /^unmask devices exited with SIGABRT in .*"Unmask"/));
     await assert.rejects(run("console.log('hello');"), says(UserError, /exited with 0/));
     await assert.rejects(run("console.log('{}'); process.exitCode = 3;"), says(UserError, /exited with 3/));
   });
 
-  it('says so when the Node cannot be started', async () => {
+  it('reports that the Node cannot be started', async () => {
     const missing = { ...node, file: path.join(folder, 'no-node') };
     await assert.rejects(
       runUnmask(missing, path.join(folder, 'unmask.mjs'), ['devices'], {
@@ -60,7 +60,7 @@ describe('running the program', { timeout: 30_000 }, () => {
     );
   });
 
-  it('lets a cancelled program save and leave', async () => {
+  it('lets a cancelled program save and exit', async () => {
     const cancelled = new AbortController();
     const running = run(
       `import fs from 'node:fs';
@@ -74,9 +74,9 @@ describe('running the program', { timeout: 30_000 }, () => {
     assert.equal(await readFile(path.join(folder, 'saved'), 'utf8'), '');
   });
 
-  it('ends a cancelled program that does not listen, with what it started', { timeout: 10_000 }, async () => {
+  it('kills a cancelled program that does not respond, with its child processes', { timeout: 10_000 }, async () => {
     const cancelled = new AbortController();
-    // The grandchild holds the pipes open, so that this ends at all says that it was ended as well.
+    // The grandchild holds the pipes open, so this ends only if the grandchild was killed as well.
     const running = run(
       `import { spawn } from 'node:child_process';
        process.on('SIGINT', () => {});
@@ -89,7 +89,7 @@ describe('running the program', { timeout: 30_000 }, () => {
     await assert.rejects(running, says(Interrupted, /cancelled/));
   });
 
-  it('starts nothing when it was cancelled before', async () => {
+  it('starts nothing if it was cancelled before', async () => {
     await assert.rejects(run('', AbortSignal.abort()), says(Interrupted, /cancelled/));
   });
 });

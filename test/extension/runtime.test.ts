@@ -10,7 +10,7 @@ const hooks = `export const resolve = (name, context, next) =>
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 const { Runtime } = await import('../../src/extension/runtime.ts');
 
-it('a runtime that is started anew twice at once is there once, and the one before is gone', async () => {
+it('two concurrent restarts leave one runtime, and the previous one has ended', async () => {
   const silent = { info: () => {}, warn: () => {}, error: () => {} };
   const nodes = { get: async () => ({ file: 'node', version: '20.19.0', environment: {} }) };
   const parts = ['unmask.mjs', nodes, { name: 'm' }, silent] as unknown as ConstructorParameters<typeof Runtime>;

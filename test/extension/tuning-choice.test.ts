@@ -11,18 +11,18 @@ describe('the length of a run', () => {
     ['5min', { seconds: 300 }],
     ['1.5 H', { seconds: 5400 }],
   ] as const)
-    it(`is read from "${text}"`, () => {
+    it(`accepts "${text}"`, () => {
       const read = parseLength(text);
       assert.deepEqual(read, length);
-      assert.deepEqual(parseLength(lengthText(length)), length, 'and as it is written');
+      assert.deepEqual(parseLength(lengthText(length)), length, 'and back');
     });
 
   for (const text of ['', '0', '-5', '1.5', 'soon', '5 days', '1e12'])
-    it(`is not "${text}"`, () => {
+    it(`rejects "${text}"`, () => {
       assert.equal(parseLength(text), null);
     });
 
-  it('is written as a user would', () => {
+  it('is formatted as a user would write it', () => {
     assert.deepEqual([{ steps: 100 }, { seconds: 7200 }, { seconds: 300 }, { seconds: 90 }].map(lengthText), [
       '100',
       '2 h',
@@ -40,19 +40,19 @@ describe('the command of a tuning run', () => {
     model: 'unmask-puzzles',
     length: { steps: 50 },
   };
-  const surroundings = { engine: 'auto', device: 'auto', keepCheckpoints: 3, hyperparameters: {} };
+  const environment = { engine: 'auto', device: 'auto', keepCheckpoints: 3, hyperparameters: {} };
 
-  it('says what was chosen', () => {
+  it('contains the choice', () => {
     assert.deepEqual(
-      tuneArguments(choice, surroundings).join(' '),
+      tuneArguments(choice, environment).join(' '),
       'tune --task countdown --objective spg-mixture --model unmask-puzzles --steps 50 --set keep_checkpoints=3',
     );
   });
 
-  it('has the data, the time and the device where they are given', () => {
+  it('contains the data, the time limit and the device if they are set', () => {
     const text = tuneArguments(
       { ...choice, data: '/a b.jsonl', length: { seconds: 90 } },
-      { ...surroundings, engine: 'onnx', device: 'cuda' },
+      { ...environment, engine: 'onnx', device: 'cuda' },
     );
     assert.deepEqual(text.slice(7, 15), [
       '--time-limit',
@@ -66,14 +66,14 @@ describe('the command of a tuning run', () => {
     ]);
   });
 
-  it('has every hyper-parameter, text as it is and all else as JSON; what the user names wins', () => {
+  it("contains every hyper-parameter, strings unquoted and all other values as JSON, and prefers the user's name for the run", () => {
     const hyperparameters = {
       learning_rate: 1e-4,
       masking: 'random',
       task_options: { numbers: 3 },
       keep_checkpoints: 1,
     };
-    const args = tuneArguments(choice, { ...surroundings, hyperparameters });
+    const args = tuneArguments(choice, { ...environment, hyperparameters });
     assert.deepEqual(
       args.filter((_, index) => args[index - 1] === '--set'),
       ['keep_checkpoints=1', 'learning_rate=0.0001', 'masking=random', 'task_options={"numbers":3}'],

@@ -19,8 +19,8 @@ const item = (kind: InfillingItem['kind'], middle: string): InfillingItem => ({
 /** Bits of a token at a position of the canvas, by definition: the mask is not a possible outcome. */
 function reference(canvas: readonly number[], position: number, token: number): number {
   const [prefix, suffix] = [tokenizer.encode('12+34'), tokenizer.encode('=46')];
-  const isGiven = (at: number) => at < prefix.length || at >= prefix.length + canvas.length;
-  const logits = referenceLogits(config, weights, [...prefix, ...canvas, ...suffix], isGiven)[
+  const isContext = (at: number) => at < prefix.length || at >= prefix.length + canvas.length;
+  const logits = referenceLogits(config, weights, [...prefix, ...canvas, ...suffix], isContext)[
     prefix.length + position
   ]!;
   const outcomes = logits.map((logit, id) => (id === config.mask_token_id ? Number.NEGATIVE_INFINITY : logit));
@@ -92,10 +92,10 @@ describe('a model as a completer', () => {
 
   it('can get the length of the middle: then it writes nothing longer', async () => {
     const model = await LanguageModel.load(oneThread(), checkpoint);
-    const told = modelCompleter(model, { threshold: 0.9, contextTokens: 40, lengthGiven: true });
+    const known = modelCompleter(model, { threshold: 0.9, contextTokens: 40, lengthGiven: true });
     const seen: number[] = [];
     for (const middle of ['5', '5*6', '1+2+3+4']) {
-      const lengths = (await told(item('span', middle))).map((text) => tokenizer.encode(text).length);
+      const lengths = (await known(item('span', middle))).map((text) => tokenizer.encode(text).length);
       assert.ok(Math.max(...lengths) <= tokenizer.encode(middle).length + 1, `${lengths} for ${middle}`);
       seen.push(...lengths);
     }

@@ -21,7 +21,7 @@ describe('scores of completions', () => {
       [items[2]!, '(;'],
       [items[3]!, ''],
     ]);
-    const scores = (await scoreItems(items, async (asked) => [answers.get(asked)!])).map(({ shown }) => shown);
+    const scores = (await scoreItems(items, async (requested) => [answers.get(requested)!])).map(({ shown }) => shown);
     const { exact_match, parses } = sharesOf(scores);
     assert.deepEqual([exact_match.value, parses.value], [0.25, 0.5]);
     assert.ok(exact_match.low < 0.25 && exact_match.high > 0.25);
@@ -45,7 +45,7 @@ describe('scores of completions', () => {
       [item('1;'), ['(;', '1;']],
       [item('2;'), ['3;', '2;']],
     ]);
-    const scores = await scoreItems([...answers.keys()], async (asked) => answers.get(asked)!);
+    const scores = await scoreItems([...answers.keys()], async (requested) => answers.get(requested)!);
     const shown = sharesOf(scores.map((one) => one.shown));
     const likeliest = sharesOf(scores.map((one) => one.likeliest));
     assert.deepEqual([shown.exact_match.value, shown.parses.value], [0.5, 1]);

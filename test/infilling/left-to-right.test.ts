@@ -61,9 +61,9 @@ describe('writing from the left', () => {
 
   it('samples the alternatives after the first, reproducibly for a seed', async () => {
     const uniform: NextToken = async (written) => written.map(() => new Float32Array(vocabulary));
-    const asked = { ...once, alternatives: 3, width: 6 };
-    const found = await writeMiddles(uniform, model, asked);
-    assert.deepEqual(await writeMiddles(uniform, model, asked), found);
+    const requested = { ...once, alternatives: 3, width: 6 };
+    const found = await writeMiddles(uniform, model, requested);
+    assert.deepEqual(await writeMiddles(uniform, model, requested), found);
     assert.equal(new Set(found).size, 3);
   });
 });

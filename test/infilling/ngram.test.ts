@@ -49,11 +49,11 @@ function reference(texts: readonly number[][], vocabulary: number, order: number
       n1 * n2 * n3 * n4 === 0 ? [y, y, y] : [1 - (2 * y * n2) / n1, 2 - (3 * y * n3) / n2, 3 - (4 * y * n4) / n3];
     const discount = (count: number) => (count === 0 ? 0 : discounts[Math.min(count, 3) - 1]!);
     const before = [...Array(order).fill(vocabulary), ...history].slice(-(length - 1) || Number.POSITIVE_INFINITY);
-    const behind = Array.from({ length: vocabulary }, (_, next) => counts.get([...before, next].join()) ?? 0);
-    const total = sum(behind);
+    const following = Array.from({ length: vocabulary }, (_, next) => counts.get([...before, next].join()) ?? 0);
+    const total = sum(following);
     if (total === 0) return probability(token, length - 1);
-    const count = behind[token]!;
-    return (count - discount(count) + sum(behind.map(discount)) * probability(token, length - 1)) / total;
+    const count = following[token]!;
+    return (count - discount(count) + sum(following.map(discount)) * probability(token, length - 1)) / total;
   };
   return Array.from({ length: vocabulary }, (_, token) => probability(token, order));
 }
@@ -107,10 +107,10 @@ describe('the n-gram', () => {
       [1, 2, 3, 5],
     ];
     const ngram = new Ngram(texts, { vocabulary: 6, order: 3, contextLength: 2 });
-    const [beginning, behindTwo] = [ngram.distribution([]), ngram.distribution([1, 2])];
+    const [beginning, followingPair] = [ngram.distribution([]), ngram.distribution([1, 2])];
     near(beginning[1]!, beginning[2]!, 'both were only given');
     assert.ok(beginning[5]! > beginning[3]! && beginning[3]! > beginning[1]!);
-    assert.ok(behindTwo[3]! > 0.2 && behindTwo[1]! < 0.1);
+    assert.ok(followingPair[3]! > 0.2 && followingPair[1]! < 0.1);
   });
 
   it('is uniform without any text', () => {

@@ -29,7 +29,7 @@ async function tinyAdapter(changes: Parameters<typeof adapted>[1] = {}) {
   return { ...adapter, base: { ...adapter.base, digest: await (await resolveModel(base)).digest() } };
 }
 
-/** A copy of the adapter in which something was changed. */
+/** A copy of the adapter with changes. */
 async function changed(change: (folder: string) => Promise<unknown>): Promise<string> {
   const folder = await mkdtemp(path.join(root, 'changed-'));
   await cp(whole, folder, { recursive: true });
@@ -94,7 +94,7 @@ describe("an adapter's folder", () => {
     });
   });
 
-  it('is a model: it comes back with its base as it was written, and a loaded model writes the same files', async () => {
+  it('is read back with its base as it was written, and a loaded model writes the same files', async () => {
     const adapter = await tinyAdapter();
     assert.equal(await findModel(whole), whole);
     assert.equal((await resolveModel(whole)).base, base);
@@ -114,7 +114,7 @@ describe("an adapter's folder", () => {
     assert.deepEqual(await readJson(path.join(whole, 'base_model.json')), { digest, precision: 'f32' });
   });
 
-  it('that PEFT wrote, with what only training heeds and without a note on the base, is read', async () => {
+  it("written by PEFT is read, with fields for training only and without the base's digest", async () => {
     const foreign = await withConfig({
       lora_dropout: 0.05,
       init_lora_weights: 'gaussian',
@@ -129,8 +129,8 @@ describe("an adapter's folder", () => {
   });
 });
 
-describe('an adapter is refused', () => {
-  const refused = async (folder: string, message: RegExp) =>
+describe('an adapter is rejected', () => {
+  const assertRejected = async (folder: string, message: RegExp) =>
     assert.rejects(resolveModel(folder).then(readCheckpoint), (error: Error) => {
       assert.equal(error.name, 'UserError');
       assert.match(error.message, message);
@@ -161,43 +161,52 @@ describe('an adapter is refused', () => {
       /The base of the adapter in .* was not found: There is no model no-such/,
     ],
   ] as const)
-    it(`with ${JSON.stringify(fields)}`, async () => refused(await withConfig(fields), message));
+    it(`with ${JSON.stringify(fields)}`, async () => assertRejected(await withConfig(fields), message));
 
-  it('where a tensor is missing, foreign or not finite', async () => {
+  it('if a tensor is missing, foreign or not finite', async () => {
     const name = 'base_model.model.model.layers.0.mlp.up_proj.lora_B.weight';
-    await refused(await withTensors((tensors) => tensors.delete(name)), /lacks the tensor .*up_proj\.lora_B/);
-    await refused(
+    await assertRejected(await withTensors((tensors) => tensors.delete(name)), /lacks the tensor .*up_proj\.lora_B/);
+    await assertRejected(
       await withTensors((tensors) => tensors.set('model.norm.weight', { shape: [1], data: new Float32Array(1) })),
       /has the tensor model\.norm\.weight, which belongs to none of the projections/,
     );
-    await refused(await withTensors((tensors) => tensors.get(name)!.data.fill(Number.NaN)), /not finite/);
+    await assertRejected(await withTensors((tensors) => tensors.get(name)!.data.fill(Number.NaN)), /not finite/);
   });
 
-  it('where its base has other weights than those it was trained on', async () => {
+  it('if its base has other weights than those it was trained on', async () => {
     const other = await writeTinyCheckpoint(path.join(root, 'other'), { num_key_value_heads: 1 }, 2);
-    await refused(
+    await assertRejected(
       await withConfig({ base_model_name_or_path: other }),
       /trained on other weights than those in .*other/,
     );
   });
 
-  it('where its base is an adapter itself, or of another shape', async () => {
-    await refused(
+  it('if its base is an adapter itself, or has another shape', async () => {
+    await assertRejected(
       await withConfig({ base_model_name_or_path: whole }),
       /which is an adapter too; merge that one first/,
     );
     const wide = await writeTinyCheckpoint(path.join(root, 'wide'), { num_key_value_heads: 2 });
-    await refused(
+    await assertRejected(
       await withConfig({ base_model_name_or_path: wide }),
       /k_proj\.lora_B\.weight is \[4,3\], but .* \[8,3\]/,
     );
   });
 
-  it('where its files are no JSON or no tensors', async () => {
-    await refused(await changed((folder) => writeFile(path.join(folder, 'adapter_config.json'), '{')), /valid JSON/);
-    await refused(await changed((folder) => rm(path.join(folder, 'adapter_model.safetensors'))), /does not exist/);
-    await refused(await changed((folder) => writeJson(path.join(folder, 'base_model.json'), [])), /base_model\.json/);
-    await refused(
+  it('if its files are not JSON or safetensors', async () => {
+    await assertRejected(
+      await changed((folder) => writeFile(path.join(folder, 'adapter_config.json'), '{')),
+      /valid JSON/,
+    );
+    await assertRejected(
+      await changed((folder) => rm(path.join(folder, 'adapter_model.safetensors'))),
+      /does not exist/,
+    );
+    await assertRejected(
+      await changed((folder) => writeJson(path.join(folder, 'base_model.json'), [])),
+      /base_model\.json/,
+    );
+    await assertRejected(
       await changed((folder) => writeJson(path.join(folder, 'base_model.json'), { digest: null, precision: 'int2' })),
       /base_model\.json: precision is wrong/,
     );

@@ -28,8 +28,8 @@ import { everyOption, oneThread, tinyCheckpoint } from './tiny-model.ts';
 const engine = oneThread();
 const variants: Readonly<Record<string, Partial<ModelConfig>>> = {
   'a plain model': {},
-  'every option of a model': everyOption,
-  'a model that reads given text once': { attention: 'prefix-lm', num_hidden_layers: 2, qk_norm: true },
+  'a model with every option': everyOption,
+  'a model that encodes its context once': { attention: 'prefix-lm', num_hidden_layers: 2, qk_norm: true },
 };
 
 const optimizer: OptimizerOptions = {
@@ -50,7 +50,7 @@ const tokens = Int32Array.of(4, 9, 2, 7, 2, 5, 2, 8);
 const places = [2, 4, 6, 7];
 const targets = [6, 5, 11, 3];
 const weight = [0.5, 1, 0.25, 2];
-/** One row of eight tokens; nothing of it is given. */
+/** A row of eight tokens without a context. */
 const batch: Batch = {
   tokens: { shape: [1, tokens.length], data: tokens },
   canvas: { shape: [1, tokens.length], data: new Float32Array(tokens.length).fill(1) },
@@ -70,7 +70,7 @@ function slowLoss(config: ModelConfig, weights: ReferenceWeights): number {
 const load = (checkpoint: Checkpoint, on: Engine = engine) =>
   LanguageModel.load(on, checkpoint, trainingState(checkpoint.config, checkpoint.adapter));
 
-/** What a model says of some rows in each of the ways in which it can be asked. */
+/** A model's logits for some rows, computed in every supported way. */
 async function everyWay(model: LanguageModel): Promise<Float32Array[]> {
   const rows = [tokens, tokens.slice(0, 5)].map((row) => ({
     tokens: row,
@@ -91,7 +91,7 @@ async function everyWay(model: LanguageModel): Promise<Float32Array[]> {
 
 describe('an adapter', () => {
   for (const [name, changes] of Object.entries(variants)) {
-    it(`whose B is zero changes nothing of ${name}, to the bit`, async () => {
+    it(`with B = 0 leaves the logits of ${name} bit-identical`, async () => {
       const checkpoint = tinyCheckpoint(changes);
       const shape = adapted(checkpoint).adapter;
       const weights = initialLora(checkpoint.config, shape, new Random(1, 'adapter'));
@@ -100,13 +100,16 @@ describe('an adapter', () => {
           data.every((x) => x === 0),
           factor.includes('lora_B'),
         );
-      const [plain, beside] = [await load(checkpoint), await load({ ...checkpoint, adapter: { ...shape, weights } })];
-      assert.deepEqual(await everyWay(beside), await everyWay(plain));
+      const [plain, adaptedModel] = [
+        await load(checkpoint),
+        await load({ ...checkpoint, adapter: { ...shape, weights } }),
+      ];
+      assert.deepEqual(await everyWay(adaptedModel), await everyWay(plain));
       await plain.dispose();
-      await beside.dispose();
+      await adaptedModel.dispose();
     });
 
-    it(`beside ${name} computes what its definition says, and so does the merged model`, async () => {
+    it(`on ${name} follows its definition, and so does the merged model`, async () => {
       const checkpoint = adapted(tinyCheckpoint(changes));
       const merged = await mergeAdapter(engine, checkpoint);
       assert.equal(merged.adapter, undefined);
@@ -117,13 +120,13 @@ describe('an adapter', () => {
       const [found, same, plain] = [await everyWay(model), await everyWay(full), await everyWay(base)];
       for (const [way, logits] of found.entries()) {
         assertNear(logits, same[way]!, `way ${way}`);
-        assert.notDeepEqual(logits, plain[way], `the adapter matters in way ${way}`);
+        assert.notDeepEqual(logits, plain[way], `the adapter has an effect in way ${way}`);
       }
       for (const one of [model, full, base]) await one.dispose();
     });
   }
 
-  it('may stand beside some projections alone', async () => {
+  it('may adapt only some projections', async () => {
     const checkpoint = adapted(tinyCheckpoint(), { targets: ['v_proj', 'down_proj'] });
     assert.deepEqual(
       [...checkpoint.adapter.weights].map(([name, { shape }]) => `${name} ${shape}`),
@@ -143,7 +146,7 @@ describe('an adapter', () => {
 
 describe('training an adapter', () => {
   for (const { label, open } of engines.slice(0, 2))
-    it(`follows the slopes of both factors on ${label}`, async () => {
+    it(`computes the gradients of both factors on ${label}`, async () => {
       const opened = await open();
       const checkpoint = adapted(tinyCheckpoint(everyOption));
       const model = await load(checkpoint, opened);
@@ -169,14 +172,14 @@ describe('training an adapter', () => {
       await opened.dispose();
     });
 
-  it('leaves the base as it is, keeps nothing of it twice, and learns', async () => {
+  it('does not change the base, stores nothing of it twice, and learns', async () => {
     const checkpoint = adapted(tinyCheckpoint());
     const before = new Map([...checkpoint.weights].map(([name, { data }]) => [name, data.slice()]));
     const model = await load(checkpoint);
     const trainer = new Trainer(model, negativeLogLikelihood, optimizer);
     const losses: number[] = [];
     for (let step = 0; step < 8; step++) losses.push((await trainer.step([batch])).loss);
-    // Several batches take the way of accumulated gradients.
+    // Several batches use the code path of accumulated gradients.
     losses.push((await trainer.step([batch, batch])).loss / 2);
     assert.ok(losses.at(-1)! < 0.8 * losses[0]!, `${losses}`);
     for (const [name, data] of before) assert.deepEqual((await model.state.read(name)).data, data, name);
@@ -189,7 +192,7 @@ describe('training an adapter', () => {
     await model.dispose();
   });
 
-  it('moves it alone: a copy that shares the base stays as it was', async () => {
+  it('changes only the adapter: a copy that shares the base stays the same', async () => {
     const checkpoint = adapted(tinyCheckpoint());
     const model = await load(checkpoint);
     const copy = await model.copy(await model.readWeights());
@@ -204,11 +207,11 @@ describe('training an adapter', () => {
   });
 });
 
-describe('a base in blocks', () => {
+describe('a quantized base', () => {
   const wide = { hidden_size: 32, intermediate_size: 64, num_attention_heads: 4, head_dim: 8, num_hidden_layers: 2 };
   for (const precision of ['int8', 'int4'] as const)
     for (const { label, open } of engines.slice(0, 2))
-      it(`of ${precision} on ${label} computes and teaches as the numbers do that it stands for`, async () => {
+      it(`of ${precision} on ${label} gives the logits and gradients of its dequantized weights`, async () => {
         const opened = await open();
         const checkpoint = adapted(tinyCheckpoint(wide), { precision });
         const { config, adapter } = checkpoint;
@@ -225,7 +228,7 @@ describe('a base in blocks', () => {
         ];
         const [found, expected] = [await everyWay(model), await everyWay(plain)];
         for (const [way, logits] of found.entries()) assertNear(logits, expected[way]!, `way ${way}`);
-        assert.notDeepEqual(await exact.rawLogits(tokens), await plain.rawLogits(tokens), 'rounding shows');
+        assert.notDeepEqual(await exact.rawLogits(tokens), await plain.rawLogits(tokens), 'rounding has an effect');
         const merged = await load(await mergeAdapter(engine, checkpoint));
         assertNear(await merged.rawLogits(tokens), found[0]!, 'merged');
 

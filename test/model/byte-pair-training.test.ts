@@ -24,7 +24,7 @@ describe('pieces of code', () => {
   ];
   for (const [text, pieces] of cases) it(JSON.stringify(text), () => assert.deepEqual(piecesOf(text), pieces));
 
-  it('make up the text, and a line break only begins one', () => {
+  it('add up to the text, with line breaks only at the beginning of a piece', () => {
     const random = new Random(1, 'pieces');
     const alphabet = [...'ab1 .\n\r\t(){}"_é😀\u2028\0', '  ', '\n    '];
     for (let round = 0; round < 500; round++) {
@@ -37,8 +37,9 @@ describe('pieces of code', () => {
 });
 
 describe('a byte-pair tokenizer', () => {
-  it('merges the most frequent pair first, as by hand', () => {
-    // ab stands 5 times and abc 3 times; then abc's pair is the most frequent, and d is never seen twice with anything.
+  it('merges the most frequent pair first, as calculated by hand', () => {
+    // ab occurs 5 times and abc 3 times; then abc's pair is the most frequent, and d never occurs twice with the same
+    // neighbour.
     const files = trainBytePairs(['ab ab', 'abc abc', 'abc d'], 1000);
     assert.deepEqual(mergesOf(files).slice(0, 2), [
       ['a', 'b'],
@@ -47,7 +48,7 @@ describe('a byte-pair tokenizer', () => {
     assert.ok(!mergesOf(files).some(([, second]) => second.includes('d')));
   });
 
-  it('takes the older tokens where pairs are as frequent, whatever the order of the texts', () => {
+  it('breaks ties in favour of older tokens, whatever the order of the texts', () => {
     const texts = ['yz yz yz', 'bc bc bc', 'mn mn mn'];
     const merges = mergesOf(trainBytePairs(texts, 300));
     assert.deepEqual(merges.slice(0, 3), [
@@ -58,7 +59,7 @@ describe('a byte-pair tokenizer', () => {
     assert.deepEqual(mergesOf(trainBytePairs(texts.toReversed(), 300)), merges);
   });
 
-  it('keeps to its vocabulary, with the special tokens first and every byte', () => {
+  it('respects its vocabulary size, with the special tokens first and every byte', () => {
     const text = 'function add(first, second) { return first + second; }\n'.repeat(3);
     const vocabulary = vocabularyOf(trainBytePairs([text], specials + 256 + 5));
     assert.equal(Object.keys(vocabulary).length, specials + 256 + 5);
@@ -69,14 +70,14 @@ describe('a byte-pair tokenizer', () => {
     assert.deepEqual(new Set(Object.values(vocabulary)).size, specials + 256 + 5);
   });
 
-  it('gives back every text, also one that it never saw', () => {
+  it('decodes every text losslessly, also unseen ones', () => {
     const tokenizer = new Tokenizer(trainBytePairs(['const a = 1;\n  return a;\n'.repeat(10)], 400));
     for (const text of ['const a = 1;', 'größe 😀 \u2028\0\t', 'a\r\n\r\n  b', ' ', '\n', '\uFEFFx', '漢字'])
       assert.equal(tokenizer.decode(tokenizer.encode(text)), text, JSON.stringify(text));
     assert.ok(tokenizer.encode('const a = 1;').length <= 'const a = 1;'.length / 2);
   });
 
-  it('never takes text for a special token', () => {
+  it('never encodes text as a special token', () => {
     const tokenizer = new Tokenizer(trainBytePairs(['a b c'], 300));
     for (const name of Object.values(specialNames)) {
       const text = `x ${name}${name} y`;

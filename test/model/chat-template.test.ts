@@ -13,7 +13,10 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** A tokenizer of single letters with Qwen's special tokens, and this template; `file`: beside its configuration. */
+/**
+ * A tokenizer of single letters with Qwen's special tokens, and this template; `file`: in a separate file next to its
+ * configuration.
+ */
 async function withTemplate(template: unknown, file?: string): Promise<Tokenizer> {
   const folder = await mkdtemp(path.join(root, 'model-'));
   await cp(path.join(references, 'open-dcoder'), folder, { recursive: true });
@@ -23,7 +26,7 @@ async function withTemplate(template: unknown, file?: string): Promise<Tokenizer
   return Tokenizer.read(folder);
 }
 
-/** In the manner of Qwen's templates: a system message of their own, thinking cut short, tools. */
+/** A template like those of Qwen: a default system message, removed thinking, tools. */
 const likeQwen = `{%- if messages[0].role == 'system' %}
     {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}
 {%- else %}
@@ -43,7 +46,7 @@ const likeQwen = `{%- if messages[0].role == 'system' %}
     {%- endif %}
 {%- endif %}`;
 
-/** In the manner of LLaDA's: a token before all, headers around roles, and messages trimmed. */
+/** A template like those of LLaDA: a start token, headers around roles, and trimmed messages. */
 const likeLlada = `{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|im_start|>' + message['role'] + '<|im_end|>
 
 ' + message['content'] | trim + eos_token %}{% if loop.index0 == 0 %}{% set content = pad_token + content %}{% endif %}{{ content }}{% endfor %}{{ '<|im_start|>assistant<|im_end|>
@@ -53,7 +56,7 @@ const likeLlada = `{% set loop_messages = messages %}{% for message in loop_mess
 const shown = (tokenizer: Tokenizer, tokens: number[]) => tokenizer.decode(tokens, { special: true });
 
 describe("a prompt in the model's chat template", () => {
-  it('is what a template like those of Qwen makes of it, with its special tokens', async () => {
+  it('follows a template like those of Qwen, with its special tokens', async () => {
     const tokenizer = await withTemplate(likeQwen);
     const tokens = tokenizer.encodeChat('What is 1+1?\n');
     assert.equal(
@@ -66,7 +69,7 @@ describe("a prompt in the model's chat template", () => {
     );
   });
 
-  it('is what a template like those of LLaDA makes of it, trimmed', async () => {
+  it('follows a template like those of LLaDA, with trimmed messages', async () => {
     const tokenizer = await withTemplate(likeLlada);
     const tokens = tokenizer.encodeChat('  What is 1+1?\n');
     assert.equal(
@@ -79,7 +82,7 @@ describe("a prompt in the model's chat template", () => {
     );
   });
 
-  it('never lets a message become a special token', async () => {
+  it('never encodes a message as a special token', async () => {
     for (const template of [likeQwen, likeLlada]) {
       const tokenizer = await withTemplate(template);
       const plain = tokenizer.encodeChat('x').filter((token) => token < 4);
@@ -99,7 +102,7 @@ describe("a prompt in the model's chat template", () => {
     }
   });
 
-  it('comes from chat_template.jinja where there is one, and from a list by the name default', async () => {
+  it('uses chat_template.jinja if there is one, and the template named default in a list', async () => {
     const beside = await withTemplate('wrong', '{{ messages[0].content }}!');
     assert.equal(shown(beside, beside.encodeChat('Hm')), 'Hm!');
     const listed = await withTemplate([
@@ -109,7 +112,7 @@ describe("a prompt in the model's chat template", () => {
     assert.equal(shown(listed, listed.encodeChat('Hm')), 'Hm?');
   });
 
-  it('is refused where there is no template, or one that does not work', async () => {
+  it('is rejected if there is no template, or an invalid one', async () => {
     const refused = async (template: unknown, why: RegExp) => {
       const tokenizer = await withTemplate(template);
       assert.throws(
@@ -125,7 +128,7 @@ describe("a prompt in the model's chat template", () => {
   });
 });
 
-describe('a tokenizer of vocab.json and merges.txt alone', () => {
+describe('a tokenizer with only vocab.json and merges.txt', () => {
   /** Dream's files with some merges. */
   async function bare(merges: string[], changes: object = {}): Promise<string> {
     const folder = await mkdtemp(path.join(root, 'bare-'));
@@ -139,12 +142,12 @@ describe('a tokenizer of vocab.json and merges.txt alone', () => {
     return folder;
   }
 
-  it('merges within the pieces that its regular expression cuts, and gives every text back', async () => {
+  it('merges within the pieces of its regular expression, and decodes every text losslessly', async () => {
     const tokenizer = await Tokenizer.read(await bare(['a b', 'Ġ ab', '1 2', 'ab c']));
     const ids = (text: string) => tokenizer.encode(text).map((id) => (id >= 200 ? id : 0));
     assert.deepEqual(ids('ab ab'), [200, 201]);
     assert.deepEqual(ids('abc'), [203]);
-    assert.deepEqual(ids('12'), [0, 0], 'digits stand alone');
+    assert.deepEqual(ids('12'), [0, 0], 'every digit is a separate token');
     assert.deepEqual(ids("ab'll"), [200, 0, 0, 0]);
     for (const text of ['ab ab', "I'll\n\n  be  12 (back)!\n", ' x'])
       assert.equal(tokenizer.decode(tokenizer.encode(text)), text);
@@ -152,7 +155,7 @@ describe('a tokenizer of vocab.json and merges.txt alone', () => {
     assert.equal(tokenizer.decode([3], { special: true }), '<|mask|>');
   });
 
-  it('is refused where it is of another class', async () => {
+  it('is rejected if it has another class', async () => {
     await assert.rejects(Tokenizer.read(await bare([], { tokenizer_class: 'LlamaTokenizer' })), {
       name: 'UserError',
       message: /tokenizer\.json does not exist, and .*names no tokenizer that can be made from vocab\.json/,

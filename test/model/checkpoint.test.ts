@@ -19,7 +19,7 @@ before(async () => {
 after(() => rm(root, { recursive: true }));
 
 let copies = 0;
-/** A copy of a whole checkpoint, spoilt by `spoil`. */
+/** A copy of a valid checkpoint, modified by `spoil`. */
 async function spoilt(corrupt: (folder: string) => Promise<void>): Promise<string> {
   const folder = path.join(root, `copy-${copies++}`);
   await cp(whole, folder, { recursive: true });
@@ -27,7 +27,7 @@ async function spoilt(corrupt: (folder: string) => Promise<void>): Promise<strin
   return folder;
 }
 
-/** Rewrites a copy's weights. */
+/** Rewrites the weights of a copy. */
 const weights = (change: (tensors: Awaited<ReturnType<typeof readSafetensors>>) => void) =>
   spoilt(async (folder) => {
     const file = path.join(folder, 'model.safetensors');
@@ -45,8 +45,8 @@ const json = (name: string, change: (content: Record<string, unknown>) => void) 
     await writeFile(file, JSON.stringify(content));
   });
 
-/** Refused with one sentence that names `file` and says `why`. */
-async function refused(folder: string, file: string, why: RegExp): Promise<void> {
+/** Asserts that reading fails with a message that names `file` and matches `why`. */
+async function assertRejected(folder: string, file: string, why: RegExp): Promise<void> {
   await assert.rejects(resolveModel(folder).then(readCheckpoint), (error: Error) => {
     assert.equal(error.name, 'UserError', error.stack);
     assert.ok(error.message.includes(path.join(folder, file)), error.message);
@@ -57,7 +57,7 @@ async function refused(folder: string, file: string, why: RegExp): Promise<void>
 }
 
 describe('a checkpoint', () => {
-  it('comes back as it was written, and a loaded model writes the same files', async () => {
+  it('is read back as it was written, and a loaded model writes the same files', async () => {
     const written = tinyCheckpoint(everyOption);
     const read = await readCheckpoint(await resolveModel(whole));
     assert.deepEqual(read.config, written.config);
@@ -80,14 +80,14 @@ describe('a checkpoint', () => {
       assert.deepEqual(await readFile(path.join(root, 'again', name)), await readFile(path.join(whole, name)), name);
   });
 
-  it('is half as large where its numbers are rounded to bfloat16', async () => {
+  it('has half the size if its numbers are rounded to bfloat16', async () => {
     const folder = path.join(root, 'rounded');
     const checkpoint = tinyCheckpoint(everyOption);
     await writeCheckpoint(folder, checkpoint, { floats: 'BF16' });
     const sizes = [folder, whole].map(async (at) => (await stat(path.join(at, 'model.safetensors'))).size);
     const [half, full] = (await Promise.all(sizes)) as [number, number];
     const count = [...checkpoint.weights.values()].reduce((sum, { data }) => sum + data.length, 0);
-    // Beside the numbers there are some names.
+    // The file also contains some names.
     assert.ok(Math.abs(full - half - 2 * count) < 64, `${full} and ${half} bytes for ${count} numbers`);
     for (const [name, { data }] of (await readCheckpoint(await resolveModel(folder))).weights)
       for (const [index, value] of data.entries()) {
@@ -96,14 +96,14 @@ describe('a checkpoint', () => {
       }
   });
 
-  it('keeps configuration fields that it does not know', async () => {
+  it('keeps unknown configuration fields', async () => {
     const folder = path.join(root, 'extra');
     const checkpoint = tinyCheckpoint();
     await writeCheckpoint(folder, { ...checkpoint, config: { ...checkpoint.config, bos_token_id: 1 } });
     assert.equal((await readCheckpoint(await resolveModel(folder))).config.bos_token_id, 1);
   });
 
-  it('takes the defaults of the papers where no generation_config.json says otherwise', async () => {
+  it("uses the papers' defaults without a generation_config.json", async () => {
     const folder = await spoilt((copy) => rm(path.join(copy, 'generation_config.json')));
     const { generation } = await readCheckpoint(await resolveModel(folder));
     assert.deepEqual(
@@ -117,101 +117,105 @@ describe('a checkpoint', () => {
   });
 });
 
-describe('a folder that is no whole checkpoint is refused', () => {
-  it('where it does not exist or is a file', async () => {
-    await refused(path.join(root, 'nowhere'), '', /There is no model .*nowhere/);
-    await refused(path.join(whole, 'config.json'), '', /is not a model/);
+describe('an invalid checkpoint folder is rejected', () => {
+  it('if it does not exist or is a file', async () => {
+    await assertRejected(path.join(root, 'nowhere'), '', /There is no model .*nowhere/);
+    await assertRejected(path.join(whole, 'config.json'), '', /is not a model/);
   });
 
-  it('where config.json is missing', async () => {
+  it('if config.json is missing', async () => {
     const folder = await spoilt((copy) => rm(path.join(copy, 'config.json')));
-    await refused(folder, '', /holds no config\.json, so it is not a model/);
+    await assertRejected(folder, '', /holds no config\.json, so it is not a model/);
   });
 
   for (const name of ['model.safetensors', 'tokenizer.json', 'tokenizer_config.json'])
-    it(`where ${name} is missing`, async () => {
-      await refused(await spoilt((folder) => rm(path.join(folder, name))), name, /does not exist/);
+    it(`if ${name} is missing`, async () => {
+      await assertRejected(await spoilt((folder) => rm(path.join(folder, name))), name, /does not exist/);
     });
 
   for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json'])
-    it(`where ${name} is cut off`, async () => {
+    it(`if ${name} is truncated`, async () => {
       const folder = await spoilt(async (copy) => {
         const file = path.join(copy, name);
         await writeFile(file, (await readFile(file)).subarray(0, 20));
       });
-      await refused(folder, name, /not valid JSON/);
+      await assertRejected(folder, name, /not valid JSON/);
     });
 
-  it('where model.safetensors is cut off or is another format', async () => {
+  it('if model.safetensors is truncated or has another format', async () => {
     const file = 'model.safetensors';
     const cut = await spoilt(async (folder) => {
       const bytes = await readFile(path.join(folder, file));
       await writeFile(path.join(folder, file), bytes.subarray(0, bytes.length - 100));
     });
-    await refused(cut, file, /not a whole safetensors file/);
+    await assertRejected(cut, file, /not a whole safetensors file/);
     const pickle = await spoilt((folder) =>
       writeFile(path.join(folder, file), 'PK\u0003\u0004 a zip archive of PyTorch'),
     );
-    await refused(pickle, file, /not a whole safetensors file/);
+    await assertRejected(pickle, file, /not a whole safetensors file/);
   });
 
-  it('where a tensor is missing, foreign, of another shape or not finite', async () => {
+  it('if a tensor is missing, foreign, of another shape or not finite', async () => {
     const name = 'model.layers.0.self_attn.q_norm.weight';
     const file = 'model.safetensors';
-    await refused(
+    await assertRejected(
       await weights((all) => all.delete(name)),
       file,
       /lacks the tensor model\.layers\.0\.self_attn\.q_norm/,
     );
     const foreign = await weights((all) => all.set('model.layers.9.bias', { shape: [1], data: Float32Array.of(1) }));
-    await refused(foreign, file, /holds the tensor model\.layers\.9\.bias/);
+    await assertRejected(foreign, file, /holds the tensor model\.layers\.9\.bias/);
     const reshaped = await weights((all) => all.set(name, { shape: [2, 2], data: new Float32Array(4) }));
-    await refused(reshaped, file, /q_norm\.weight is \[2,2\] where config\.json calls for \[4\]/);
+    await assertRejected(reshaped, file, /q_norm\.weight is \[2,2\] where config\.json calls for \[4\]/);
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY])
-      await refused(await weights((all) => all.get(name)!.data.fill(bad, 2, 3)), file, /q_norm\.weight .* not finite/);
+      await assertRejected(
+        await weights((all) => all.get(name)!.data.fill(bad, 2, 3)),
+        file,
+        /q_norm\.weight .* not finite/,
+      );
     const whole = await weights((all) => all.set(name, { shape: [4], data: new Int32Array(4) }));
-    await refused(whole, file, /q_norm\.weight holds whole numbers/);
+    await assertRejected(whole, file, /q_norm\.weight holds whole numbers/);
   });
 
-  it('where config.json is of another kind of model or contradicts itself, by the field', async () => {
+  it("if config.json has another kind of model or contradicts itself, with the field's name", async () => {
     const file = 'config.json';
     const changed = (change: (config: Record<string, unknown>) => void) => json(file, change);
     const set = (values: Record<string, unknown>) => changed((config) => Object.assign(config, values));
-    await refused(await set({ model_type: 'mamba' }), file, /model_type "mamba" is not supported/);
-    await refused(await set({ hidden_size: 0 }), file, /hidden_size is wrong/);
-    await refused(await set({ num_hidden_layers: 1.5 }), file, /num_hidden_layers is wrong/);
-    await refused(await set({ rms_norm_eps: 'small' }), file, /rms_norm_eps is wrong/);
-    await refused(await set({ attention: 'sideways' }), file, /attention is wrong/);
-    await refused(await changed((config) => delete config.qk_norm), file, /qk_norm is wrong/);
-    await refused(
+    await assertRejected(await set({ model_type: 'mamba' }), file, /model_type "mamba" is not supported/);
+    await assertRejected(await set({ hidden_size: 0 }), file, /hidden_size is wrong/);
+    await assertRejected(await set({ num_hidden_layers: 1.5 }), file, /num_hidden_layers is wrong/);
+    await assertRejected(await set({ rms_norm_eps: 'small' }), file, /rms_norm_eps is wrong/);
+    await assertRejected(await set({ attention: 'sideways' }), file, /attention is wrong/);
+    await assertRejected(await changed((config) => delete config.qk_norm), file, /qk_norm is wrong/);
+    await assertRejected(
       await changed((config) => delete config.block_size),
       file,
       /block-causal attention needs a block_size/,
     );
-    await refused(await set({ num_key_value_heads: 3 }), file, /num_attention_heads must be a multiple/);
-    await refused(await set({ head_dim: 3 }), file, /head_dim must be even/);
-    await refused(await set({ mask_token_id: 10_000 }), file, /below vocab_size/);
+    await assertRejected(await set({ num_key_value_heads: 3 }), file, /num_attention_heads must be a multiple/);
+    await assertRejected(await set({ head_dim: 3 }), file, /head_dim must be even/);
+    await assertRejected(await set({ mask_token_id: 10_000 }), file, /below vocab_size/);
   });
 
-  it('where the tokenizer belongs to another model or to none', async () => {
+  it('if the tokenizer belongs to another model or is invalid', async () => {
     const foreign = await json('tokenizer.json', (content) => {
       Object.assign(content, characterTokenizer('0123456789,=:+-*/()abcdefghijkl').tokenizer);
     });
-    await refused(foreign, 'tokenizer.json', /ids up to 34, but config\.json has a vocabulary of 23/);
+    await assertRejected(foreign, 'tokenizer.json', /ids up to 34, but config\.json has a vocabulary of 23/);
     const unknown = await json('tokenizer.json', (content) => Object.assign(content, { model: { type: 'Foreign' } }));
-    await refused(unknown, 'tokenizer.json', /not a tokenizer that can be used/);
+    await assertRejected(unknown, 'tokenizer.json', /not a tokenizer that can be used/);
     for (const content of ['null', '[]', '5', '{}'])
-      await refused(
+      await assertRejected(
         await spoilt((folder) => writeFile(path.join(folder, 'tokenizer.json'), content)),
         'tokenizer.json',
         /not a tokenizer that can be used/,
       );
   });
 
-  it('where generation_config.json makes no sense, by the field', async () => {
+  it("if generation_config.json is invalid, with the field's name", async () => {
     const folder = await json('generation_config.json', (content) => Object.assign(content, { block_length: -1 }));
-    await refused(folder, 'generation_config.json', /block_length is wrong/);
+    await assertRejected(folder, 'generation_config.json', /block_length is wrong/);
     const list = await spoilt((copy) => writeFile(path.join(copy, 'generation_config.json'), '[]'));
-    await refused(list, 'generation_config.json', /is wrong/);
+    await assertRejected(list, 'generation_config.json', /is wrong/);
   });
 });

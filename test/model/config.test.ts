@@ -7,7 +7,7 @@ import { Random } from '../../src/platform/random.ts';
 
 const special = { pad: 0, eos: 1, mask: 2 };
 
-it('presets go from half a million to thirty million parameters, each near the size that its name states', () => {
+it('presets range from half a million to thirty million parameters, each close to the size in its name', () => {
   const counts: number[] = [];
   for (const preset of Object.keys(presets)) {
     const config = presetConfig(preset, 1, special);
@@ -38,12 +38,12 @@ it('a preset is a valid configuration for its vocabulary', () => {
   assert.throws(() => presetConfig('toString', 23, special), { name: 'UsageError' });
 });
 
-it('an autoregressive model predicts the next place, and sees nothing behind it', () => {
+it('an autoregressive model predicts the next position, and does not attend to later ones', () => {
   const { attention, logit_shift, architectures } = presetConfig('nano-0.5m', 23, { ...special, eom: 3 }, 100, true);
   assert.deepEqual([attention, logit_shift, architectures], ['causal', true, ['UnmaskForCausalLM']]);
 });
 
-it('a configuration that is no object is refused', () => {
+it('a configuration that is not an object is rejected', () => {
   for (const value of [null, 5, 'text', []])
     assert.throws(() => parseConfig(value, 'folder/config.json'), {
       name: 'UserError',

@@ -16,30 +16,30 @@ const checkpoint = tinyCheckpoint({
 const { config, weights } = checkpoint;
 const engine = oneThread();
 
-/** Prefix, canvas and suffix as one text, seen by the reference. */
+/** The logits of a canvas between prefix and suffix, from the reference implementation. */
 function exact(prefix: number[], canvas: Int32Array, suffix: number[]): number[][] {
   const inCanvas = (position: number) => position >= prefix.length && position < prefix.length + canvas.length;
   const logits = referenceLogits(config, weights, [...prefix, ...canvas, ...suffix], (position) => !inCanvas(position));
   return logits.slice(prefix.length, prefix.length + canvas.length);
 }
 
-describe('given text', () => {
+describe('a context', () => {
   for (const [name, before, behind] of [
-    ['before and behind the canvas', 9, 5],
-    ['before it', 7, 0],
-    ['behind it', 0, 6],
-    ['nowhere', 0, 0],
+    ['before and after the canvas', 9, 5],
+    ['before the canvas', 7, 0],
+    ['after the canvas', 0, 6],
+    ['without tokens', 0, 0],
   ] as const)
-    it(`${name} is read once, and the canvas's logits are those of the whole text`, async () => {
+    it(`${name} is encoded once, and the canvas's logits are those of the whole text`, async () => {
       const model = await LanguageModel.load(engine, checkpoint);
       const random = new Random(1, name);
       const draw = (length: number) => Array.from({ length }, () => random.integer(config.vocab_size));
       const [prefix, suffix] = [draw(before), draw(behind)];
       const canvases = [1, 2, 3].map(() => Int32Array.from(draw(6)));
-      const behindCanvas = suffix.map((_, index) => before + 6 + index);
+      const afterCanvas = suffix.map((_, index) => before + 6 + index);
       const context = await model.context.read({
         tokens: [...prefix, ...suffix],
-        positions: [...prefix.keys(), ...behindCanvas],
+        positions: [...prefix.keys(), ...afterCanvas],
       });
       assert.equal(context.tokens, before + behind);
       assert.equal(model.context.open, 1);
@@ -57,7 +57,7 @@ describe('given text', () => {
       await model.dispose();
     });
 
-  it('is what a model without a reader sees too, where it stands before the canvas', async () => {
+  it('before the canvas gives the same logits without the cache', async () => {
     const model = await LanguageModel.load(engine, checkpoint);
     const random = new Random(2, 'rows');
     const rows = [11, 8].map((length) => Int32Array.from({ length }, () => random.integer(config.vocab_size)));
@@ -71,7 +71,7 @@ describe('given text', () => {
     await model.dispose();
   });
 
-  it('is that of rows with a canvas in their middle, which a training step reads', async () => {
+  it('around a canvas gives the same logits in the rows of a training step', async () => {
     const model = await LanguageModel.load(engine, checkpoint);
     const random = new Random(3, 'middles');
     const draw = (length: number) => Array.from({ length }, () => random.integer(config.vocab_size));
@@ -94,19 +94,19 @@ describe('given text', () => {
     await model.dispose();
   });
 
-  it('is read by a model of one layer too, whose keys look at nothing else', async () => {
+  it('works with a model of one layer, whose keys depend on nothing else', async () => {
     const shallow = tinyCheckpoint({ attention: 'prefix-lm', num_hidden_layers: 1 });
     const model = await LanguageModel.load(engine, shallow);
     const [prefix, canvas, suffix] = [[4, 5, 6], Int32Array.from([2, 7, 2]), [8, 9]];
     const context = await model.context.read({ tokens: [...prefix, ...suffix], positions: [0, 1, 2, 6, 7] });
     const [found] = await model.context.logits(context, [canvas], { position: 3, from: 0, to: 3 });
-    const isGiven = (position: number) => position < 3 || position >= 6;
-    const expected = referenceLogits(shallow.config, shallow.weights, [...prefix, ...canvas, ...suffix], isGiven);
+    const isContext = (position: number) => position < 3 || position >= 6;
+    const expected = referenceLogits(shallow.config, shallow.weights, [...prefix, ...canvas, ...suffix], isContext);
     assertNear(found!, expected.slice(3, 6).flat(), 'the canvas');
     await model.dispose();
   });
 
-  it('is kept for what comes next, where attention is causal', async () => {
+  it('can be reused with causal attention', async () => {
     const causal = tinyCheckpoint({
       attention: 'causal',
       logit_shift: true,
@@ -118,19 +118,19 @@ describe('given text', () => {
     for (const before of [55, 3, 0]) {
       const random = new Random(5, before);
       const draw = (length: number) => Array.from({ length }, () => random.integer(causal.config.vocab_size));
-      const given = draw(before);
+      const prompt = draw(before);
       const canvases = [1, 2, 3].map(() => Int32Array.from(draw(6)));
-      const context = await model.context.read({ tokens: given, positions: [...given.keys()] });
-      const found = await model.context.logits(context, canvases, { position: given.length, from: 1, to: 6 });
+      const context = await model.context.read({ tokens: prompt, positions: [...prompt.keys()] });
+      const found = await model.context.logits(context, canvases, { position: prompt.length, from: 1, to: 6 });
       canvases.forEach((canvas, row) => {
-        const whole = referencePredictions(causal.config, causal.weights, [...given, ...canvas]);
-        assertNear(found[row]!, whole.slice(given.length + 1).flat(), `canvas ${row} behind ${given.length}`);
+        const whole = referencePredictions(causal.config, causal.weights, [...prompt, ...canvas]);
+        assertNear(found[row]!, whole.slice(prompt.length + 1).flat(), `canvas ${row} after ${prompt.length} tokens`);
       });
     }
     await model.dispose();
   });
 
-  it('cannot be kept with block-causal attention', async () => {
+  it('cannot be cached with block-causal attention', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint({ attention: 'block-causal', block_size: 4 }));
     assert.throws(() => model.context, /cannot be kept with block-causal attention/);
     await model.dispose();

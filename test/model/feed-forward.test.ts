@@ -11,7 +11,7 @@ import { oneThread } from './tiny-model.ts';
 
 const engine = oneThread();
 
-/** What a composition makes of rows of numbers. */
+/** The result of a composition for rows of numbers. */
 async function computed(rows: readonly (readonly number[])[], make: (x: Tensor) => Tensor): Promise<number[]> {
   const shape = [rows.length, rows[0]!.length];
   const program = defineProgram('test', { outputs: { y: make(input('x', shape)) } });
@@ -22,13 +22,13 @@ async function computed(rows: readonly (readonly number[])[], make: (x: Tensor) 
   return [...y!.data];
 }
 
-/** Places of the `count` largest, the first of equal ones, by sorting. */
+/** Indices of the `count` largest numbers, the first of equal ones, by sorting. */
 const bySorting = (row: readonly number[], count: number): number[] => {
   const order = [...row.keys()].sort((a, b) => row[b]! - row[a]! || a - b).slice(0, count);
   return row.map((_, position) => Number(order.includes(position)));
 };
 
-describe('the largest of a row', () => {
+describe('the largest numbers of a row', () => {
   it('are those that sorting finds, the first among equals', async () => {
     const random = new Random(3, 'largest');
     const rows = [
@@ -36,7 +36,7 @@ describe('the largest of a row', () => {
       [0, 2, 2, 0, 2, 0],
       [-5, -5, -7, -6, -5, -8],
       [0, 0, 0, 0, 0, 1e-30],
-      // Few different numbers, so that most rows have equals.
+      // Few different numbers, so that most rows have equal ones.
       ...Array.from({ length: 60 }, () => Array.from({ length: 6 }, () => random.integer(4) / 4)),
       ...Array.from({ length: 20 }, () => Array.from({ length: 6 }, () => random.normal())),
     ];
@@ -63,7 +63,7 @@ describe('routing weights', () => {
     routed_scaling_factor: 2.5,
   };
   const identity = Float32Array.from({ length: 64 }, (_, at) => Number(at % 9 === 0));
-  /** Weights of tokens whose router gives these very numbers. */
+  /** Weights of tokens whose router outputs these numbers. */
   const route = (changes: Partial<Mixture>, outputs: readonly number[][], bias: readonly number[] = Array(8).fill(0)) =>
     computed(outputs, (x) =>
       reshape(
@@ -80,7 +80,7 @@ describe('routing weights', () => {
     );
   const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-  it('keep to the best groups, by their two best experts', async () => {
+  it('are limited to the best groups by their two best experts', async () => {
     // Groups of two: the sums of their sigmoids order the groups 3, 1, 0, 2.
     const row = [0.4, -0.1, 0.9, 0.8, 5, -9, 1, 1.5];
     const shares = [2, 6, 7].map((expert) => sigmoid(row[expert]!));
@@ -96,7 +96,7 @@ describe('routing weights', () => {
     );
   });
 
-  it('take equals in their order, in groups too', async () => {
+  it('break ties in order, also between groups', async () => {
     const weights = await route({}, [Array(8).fill(0)]);
     assertNear(
       weights,
@@ -105,7 +105,7 @@ describe('routing weights', () => {
     );
   });
 
-  it('are chosen with the bias and weighed without', async () => {
+  it('are selected with the bias and computed without it', async () => {
     const row = [0, 1, 2, 3, 0, 0, 0, 0];
     const bias = [9, 0, 0, 0, 0, 0, 0, 9];
     const weights = await route(
@@ -113,10 +113,10 @@ describe('routing weights', () => {
       [row],
       bias,
     );
-    assertNear(weights, [1.25, 0, 0, 0, 0, 0, 0, 1.25], 'the biased ones, at a sigmoid of 0.5 each');
+    assertNear(weights, [1.25, 0, 0, 0, 0, 0, 0, 1.25], 'the biased experts, with a sigmoid of 0.5 each');
   });
 
-  it('are shares of a softmax over all experts where the model says so', async () => {
+  it('are a softmax over all experts if the model requires it', async () => {
     const row = [0, 1, 2, 3, 4, 5, 6, 7];
     const all = row.reduce((sum, value) => sum + Math.exp(value), 0);
     const changes = {
@@ -127,6 +127,6 @@ describe('routing weights', () => {
       num_experts_per_tok: 2,
     } as const;
     const weights = await route({ ...changes, norm_topk_prob: false, routed_scaling_factor: 1 }, [row]);
-    assertNear(weights, [0, 0, 0, 0, 0, 0, Math.exp(6) / all, Math.exp(7) / all], 'as they are');
+    assertNear(weights, [0, 0, 0, 0, 0, 0, Math.exp(6) / all, Math.exp(7) / all], 'without normalisation');
   });
 });

@@ -11,7 +11,7 @@ const bits = (data: Float32Array | Int32Array): Uint32Array =>
   new Uint32Array(data.buffer, data.byteOffset, data.length);
 
 describe('a GGUF file', () => {
-  it('is dequantised to the bit as the Python package gguf does it, in every format', async () => {
+  it('is dequantized bit-identically to the Python package gguf, in every format', async () => {
     const expected = await readSafetensors(path.join(references, 'formats.safetensors'));
     await GgufFile.use(path.join(references, 'formats.gguf'), async (gguf) => {
       assert.deepEqual([...gguf.tensors.keys()].sort(), [...expected.keys()].sort());

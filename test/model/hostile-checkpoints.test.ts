@@ -20,7 +20,7 @@ before(async () => {
 after(() => rm(root, { recursive: true }));
 
 let copies = 0;
-/** A copy of a reference checkpoint, spoilt. */
+/** A modified copy of a reference checkpoint. */
 async function spoilt(layout: string, corrupt: (folder: string) => Promise<unknown>): Promise<string> {
   const folder = path.join(root, `copy-${copies++}`);
   await cp(path.join(references, layout), folder, { recursive: true });
@@ -40,8 +40,8 @@ const json = (layout: string, name: string, change: (content: Json) => unknown) 
 const config = (layout: string, fields: Json) =>
   json(layout, 'config.json', (content) => Object.assign(content, fields));
 
-/** Refused with one sentence of a `UserError`. */
-async function refused(folder: string, why: RegExp): Promise<void> {
+/** Asserts that reading fails with the message of a `UserError`. */
+async function assertRejected(folder: string, why: RegExp): Promise<void> {
   await assert.rejects(resolveModel(folder).then(readCheckpoint), (error: Error) => {
     assert.equal(error.name, 'UserError', error.stack);
     assert.match(error.message, why);
@@ -63,7 +63,7 @@ const shard = (name: string, change: (tensors: Awaited<ReturnType<typeof readSaf
   });
 
 describe('shards and their index', () => {
-  it('are one checkpoint whose digest hangs on every shard', async () => {
+  it('are one checkpoint whose digest depends on every shard', async () => {
     const folder = path.join(references, 'llada');
     assert.deepEqual(
       (await weightFiles(folder)).map((file) => path.basename(file)),
@@ -75,13 +75,13 @@ describe('shards and their index', () => {
     assert.notEqual(await (await resolveModel(folder)).digest(), await (await resolveModel(other)).digest());
   });
 
-  it('are refused where a shard is missing, empty or cut off', async () => {
-    await refused(
+  it('are rejected if a shard is missing, empty or truncated', async () => {
+    await assertRejected(
       await spoilt('llada', (folder) => rm(path.join(folder, second))),
       /names model-00002.* which is not there/,
     );
-    await refused(await spoilt('llada', (folder) => writeFile(path.join(folder, second), '')), /it has 0 bytes/);
-    await refused(
+    await assertRejected(await spoilt('llada', (folder) => writeFile(path.join(folder, second), '')), /it has 0 bytes/);
+    await assertRejected(
       await spoilt('llada', async (folder) => {
         const file = path.join(folder, second);
         await writeFile(file, (await readFile(file)).subarray(0, -2));
@@ -90,42 +90,42 @@ describe('shards and their index', () => {
     );
   });
 
-  it('are refused where index and shards do not say the same', async () => {
+  it('are rejected if the index and the shards disagree', async () => {
     const norm = 'model.transformer.ln_f.weight';
-    await refused(
+    await assertRejected(
       await json('llada', index, (content) => delete mapOf(content)[norm]),
       /holds the tensor .*ln_f.*does not name/,
     );
-    await refused(
+    await assertRejected(
       await json('llada', index, (content) => {
         mapOf(content)[norm] = first;
       }),
       /says that model-00001.* holds the tensor .*ln_f.*which it does not/,
     );
-    await refused(
+    await assertRejected(
       await json('llada', index, (content) => {
         mapOf(content).more = first;
       }),
       /says that model-00001.* holds the tensor more, which it does not/,
     );
     const twice = await shard(first, (tensors) => tensors.set(norm, { shape: [32], data: new Float32Array(32) }));
-    await refused(twice, /holds the tensor .*ln_f.* that model-0000[12].* holds too/);
-    await refused(
+    await assertRejected(twice, /holds the tensor .*ln_f.* that model-0000[12].* holds too/);
+    await assertRejected(
       await shard(second, (tensors) => tensors.delete(norm)),
       /says that .* holds the tensor .*ln_f.*does not/,
     );
   });
 
-  it('are refused where the index is no index', async () => {
+  it('are rejected if the index is invalid', async () => {
     const write = (text: string) => spoilt('llada', (folder) => writeFile(path.join(folder, index), text));
-    await refused(await write('{'), /index of shards \(it is no valid JSON/);
-    await refused(await write('[]'), /no weight_map/);
-    await refused(await write('{"weight_map": {"a": 5}}'), /no weight_map/);
-    await refused(await write('{"weight_map": {}}'), /weight_map is empty/);
-    await refused(await write('{"weight_map": {"a": "x.safetensors", "a": "y.safetensors"}}'), /has "a" twice/);
+    await assertRejected(await write('{'), /index of shards \(it is no valid JSON/);
+    await assertRejected(await write('[]'), /no weight_map/);
+    await assertRejected(await write('{"weight_map": {"a": 5}}'), /no weight_map/);
+    await assertRejected(await write('{"weight_map": {}}'), /weight_map is empty/);
+    await assertRejected(await write('{"weight_map": {"a": "x.safetensors", "a": "y.safetensors"}}'), /has "a" twice/);
   });
 
-  it('never lead out of the folder', async () => {
+  it('cannot lead out of the folder', async () => {
     for (const name of [
       '../x.safetensors',
       '/etc/x.safetensors',
@@ -135,7 +135,7 @@ describe('shards and their index', () => {
       '/etc/passwd',
       '..',
     ])
-      await refused(
+      await assertRejected(
         await json('llada', index, (content) => {
           for (const tensor of Object.keys(mapOf(content))) mapOf(content)[tensor] = name;
         }),
@@ -146,12 +146,12 @@ describe('shards and their index', () => {
       await rename(path.join(folder, second), elsewhere);
       await symlink(elsewhere, path.join(folder, second));
     });
-    await refused(linked, /is a link to a place outside its folder/);
+    await assertRejected(linked, /is a link to a place outside its folder/);
     const dangling = await spoilt('llada', async (folder) => {
       await rm(path.join(folder, second));
       await symlink(path.join(root, 'nowhere'), path.join(folder, second));
     });
-    await refused(dangling, /is a link to a place outside its folder/);
+    await assertRejected(dangling, /is a link to a place outside its folder/);
   });
 
   it('may be links into the store of a download cache', async () => {
@@ -204,8 +204,8 @@ describe('a published configuration', () => {
     ['llada2-moe', { norm_head: true }, /norm_head/],
   ];
   for (const [layout, fields, why] of unsupported)
-    it(`of ${layout} with ${JSON.stringify(fields)} is refused by the field's name`, async () => {
-      await refused(await config(layout, fields), why);
+    it(`of ${layout} with ${JSON.stringify(fields)} is rejected with the field's name`, async () => {
+      await assertRejected(await config(layout, fields), why);
     });
 
   const wrong: readonly [layout: string, fields: Json, why: RegExp][] = [
@@ -233,23 +233,23 @@ describe('a published configuration', () => {
     ['open-dcoder', { model_type: 'gpt2' }, /model_type "gpt2" is not supported; known are unmask, a2d-qwen2/],
   ];
   for (const [layout, fields, why] of wrong)
-    it(`of ${layout} with ${JSON.stringify(fields)} is refused`, async () =>
-      refused(await config(layout, fields), why));
+    it(`of ${layout} with ${JSON.stringify(fields)} is rejected`, async () =>
+      assertRejected(await config(layout, fields), why));
 
-  it('states shift, attention and block itself where the family has others', async () => {
+  it('may override shift, attention and block of its family', async () => {
     const folder = await config('dream', { logit_shift: false, attention: 'block-causal', block_size: 8 });
     const { config: read } = await openCheckpoint(await resolveModel(folder));
     assert.deepEqual([read.logit_shift, read.attention, read.block_size], [false, 'block-causal', 8]);
   });
 
-  it('is LLaDA-MoE under the name of LLaDA too', async () => {
+  it('is LLaDA-MoE also under the name of LLaDA', async () => {
     const { config: read } = await openCheckpoint(
       await resolveModel(await config('llada-moe', { model_type: 'llada' })),
     );
     assert.equal(read.moe?.num_experts, 8);
   });
 
-  it('keeps what it said', async () => {
+  it('is preserved when it is written again', async () => {
     const { config: read } = await openCheckpoint(await resolveModel(path.join(references, 'llada')));
     assert.equal((read.published_config as Json).d_model, 32);
     assert.equal(read.model_type, 'unmask');
@@ -257,24 +257,24 @@ describe('a published configuration', () => {
 });
 
 describe('special tokens', () => {
-  it('are refused where no file names them, with how to name them', async () => {
+  it('are rejected if no file names them, with instructions', async () => {
     const nameless = await json('a2d-qwen2', 'tokenizer_config.json', (content) => delete content.mask_token);
-    await refused(nameless, /names a mask token.*state its id as mask_token_id in config\.json/);
+    await assertRejected(nameless, /names a mask token.*state its id as mask_token_id in config\.json/);
     const named = JSON.parse(await readFile(path.join(nameless, 'config.json'), 'utf8'));
     await writeFile(path.join(nameless, 'config.json'), JSON.stringify({ ...named, mask_token_id: 3 }));
     assert.equal((await openCheckpoint(await resolveModel(nameless))).config.mask_token_id, 3);
     const endless = await json('llada2-moe', 'tokenizer_config.json', (content) => delete content.eos_token);
-    await refused(endless, /names a token for the end of text.*eos_token_id/);
+    await assertRejected(endless, /names a token for the end of text.*eos_token_id/);
   });
 
-  it('are refused where a named one has no id', async () => {
+  it('are rejected if a named one has no id', async () => {
     const folder = await json('open-dcoder', 'tokenizer_config.json', (content) => {
       content.mask_token = '[MASK]';
     });
-    await refused(folder, /names "\[MASK\]" as its mask token, for which no file has an id/);
+    await assertRejected(folder, /names "\[MASK\]" as its mask token, for which no file has an id/);
   });
 
-  it('have the id that any of the files gives them', async () => {
+  it('have the id from any of the files', async () => {
     const folder = await json('open-dcoder', 'tokenizer_config.json', (content) => {
       delete content.added_tokens_decoder;
     });
@@ -286,15 +286,15 @@ describe('special tokens', () => {
   });
 });
 
-describe('a head that is the embeddings, stored again', () => {
-  it('is refused where it is not, with what to do', async () => {
+describe('a stored head that equals the embeddings', () => {
+  it('is rejected if it differs from them, with instructions', async () => {
     const other = await spoilt('a2d-qwen2', async (folder) => {
       const file = path.join(folder, second);
       const tensors = await readSafetensors(file);
       tensors.get('lm_head.weight')!.data[40]! += 1;
       await writeSafetensors(file, tensors);
     });
-    await refused(other, /lm_head\.weight that is not the embeddings.*set tie_word_embeddings to false/);
+    await assertRejected(other, /lm_head\.weight that is not the embeddings.*set tie_word_embeddings to false/);
     const untied = JSON.parse(await readFile(path.join(other, 'config.json'), 'utf8'));
     await writeFile(path.join(other, 'config.json'), JSON.stringify({ ...untied, tie_word_embeddings: false }));
     assert.ok((await readCheckpoint(await resolveModel(other))).weights.has('lm_head.weight'));
@@ -302,7 +302,7 @@ describe('a head that is the embeddings, stored again', () => {
 });
 
 describe('a reader of mutated files', () => {
-  /** One change of a file: bytes, a cut, a copy of a piece, other digits in the header. */
+  /** One mutation of a file: changed bytes, truncation, a duplicated piece, changed digits in the header. */
   function mutated(bytes: Buffer, random: Random): Buffer {
     const header = 8 + Number(bytes.readBigUInt64LE());
     const copy = Buffer.from(bytes);
@@ -343,7 +343,7 @@ describe('a reader of mutated files', () => {
     }
   }
 
-  it('gives tensors of the stated sizes or one sentence, and never asks for more memory than the file has bytes', async () => {
+  it('returns tensors of the stated sizes or an error message, and never allocates more memory than the file has bytes', async () => {
     const random = new Random(7, 'mutations');
     const file = path.join(root, 'mutated.safetensors');
     const whole = await readFile(path.join(references, 'llada', second));
@@ -390,7 +390,7 @@ describe('a reader of mutated JSON files', () => {
     { a: null },
   ];
 
-  /** Puts something odd in the place of one value, at any depth. */
+  /** Replaces one value, at any depth, by an unusual one. */
   function mutated(value: unknown, random: Random): unknown {
     if (typeof value !== 'object' || value === null || random.integer(8) === 0) return random.pick(odd);
     const keys = Object.keys(value);
@@ -402,7 +402,7 @@ describe('a reader of mutated JSON files', () => {
     return copy;
   }
 
-  it('opens the checkpoint or says in one sentence why not', async () => {
+  it('opens the checkpoint or reports why not', async () => {
     const random = new Random(11, 'mutated JSON');
     let opened = 0;
     const files = [

@@ -13,7 +13,7 @@ import { weightShapes } from '../../src/model/transformer.ts';
 
 const small = path.join(import.meta.dirname, 'references', 'a2d-qwen2');
 
-/** A checkpoint of 26 million weights, in two shards of bfloat16; how many bytes they have as f32. */
+/** Writes a checkpoint of 26 million weights, in two shards of bfloat16; returns their size in bytes as f32. */
 async function writeLarge(folder: string): Promise<number> {
   await cp(small, folder, { recursive: true });
   const file = path.join(folder, 'config.json');

@@ -1,8 +1,8 @@
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 /**
- * How much more memory loading a checkpoint folder takes than a small one, and saving it after that, in bytes at the peak:
- * `node --import tsx loading-memory.ts SMALL LARGE OUTPUT` prints `{loading, saving}`. A process of its own, for a peak
- * never falls.
+ * Measures how much more peak memory it takes to load a checkpoint folder than a small one, and then to save it, in
+ * bytes: `node --import tsx loading-memory.ts SMALL LARGE OUTPUT` prints `{loading, saving}`. This needs a separate
+ * process, because a peak never falls.
  */
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';

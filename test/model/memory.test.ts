@@ -12,12 +12,12 @@ it('counts the numbers in a model’s weights', () => {
   );
 });
 
-it('needs the weights, and beside them the activations of a pass', () => {
+it('adds the weights and the activations of a pass', () => {
   assert.equal(memoryNeeded(7e9, null), 4 * 7e9);
-  // One head, one place of 8 numbers: 8 * 8 + 2 * 12 of the layer, 2 of the attention, 2 * 16 of the logits.
+  // One head, one position of 8 numbers: 8 * 8 + 2 * 12 of the layer, 2 of the attention, 2 * 16 of the logits.
   const one = tinyConfig({ max_position_embeddings: 1, num_attention_heads: 1, vocab_size: 16 });
   assert.equal(memoryNeeded(10, one), 4 * (10 + 88 + 2 + 32));
-  // Every expert of a mixture is computed: of one, three times 4 * 6 and the 5 that all tokens see.
+  // Every expert of a mixture is computed: three times 4 * 6 for one, and the 5 of the shared experts.
   const moe: Mixture = {
     num_experts: 4,
     num_experts_per_tok: 1,
@@ -33,7 +33,7 @@ it('needs the weights, and beside them the activations of a pass', () => {
   };
   assert.equal(memoryNeeded(10, { ...one, moe }), 4 * (10 + 64 + 3 * 29 + 2 + 32));
   assert.equal(memoryNeeded(10, { ...one, moe: { ...moe, first_dense_layers: 1 } }), memoryNeeded(10, one));
-  // Attention grows with the square of the length, as far as 1024 tokens.
+  // Attention grows with the square of the length, up to 1024 tokens.
   const at = (tokens: number) => memoryNeeded(0, tinyConfig({ max_position_embeddings: tokens }));
   assert.ok(at(1024) > 2.5 * at(512));
   assert.equal(at(4096), at(1024));

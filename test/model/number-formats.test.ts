@@ -16,14 +16,14 @@ function valueOfHalf(half: number): number {
 }
 
 describe('numbers of 16 bits', () => {
-  it('binary16: each of the 65,536 is what the standard says, subnormals, infinities and both zeros too', () => {
+  it('binary16: each of the 65,536 values follows the standard, including subnormals, infinities and both zeros', () => {
     const all = Uint16Array.from({ length: 2 ** 16 }, (_, half) => half);
     const wide = new Float32Array(all.length);
     widenF16(all, wide);
     for (const half of all) assert.ok(Object.is(wide[half], valueOfHalf(half)), `${half}: ${wide[half]}`);
   });
 
-  it('bfloat16: each is the f32 with these upper bits, and comes back from it', () => {
+  it('bfloat16: each is the f32 with these upper bits, and is converted back', () => {
     const all = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
     const wide = new Float32Array(all.length);
     widenBf16(all, wide);
@@ -31,12 +31,12 @@ describe('numbers of 16 bits', () => {
     const back = narrowToBf16(wide);
     for (const half of all) {
       assert.equal(bits[half], half * 2 ** 16);
-      // A NaN that does not speak up becomes one that does.
+      // A signalling NaN becomes a quiet one.
       assert.equal(back[half], Number.isNaN(wide[half]) ? half | 0x40 : half);
     }
   });
 
-  it('an f32 becomes the nearest bfloat16, the even one of two', () => {
+  it('an f32 is rounded to the nearest bfloat16, ties to even', () => {
     const random = new Random(1, 'bf16');
     for (let round = 0; round < 20_000; round++) {
       const bits = random.integer(2 ** 31) * 2 + random.integer(2);

@@ -9,9 +9,9 @@ import { assertNear } from './assert-near.ts';
 import { adapted } from './tiny-adapter.ts';
 import { oneThread } from './tiny-model.ts';
 
-describe('an adapter beside a published model', () => {
+describe('an adapter on a published model', () => {
   for (const layout of ['dream', 'llada', 'llada-moe', 'llada2-moe'])
-    it(`computes what the merged ${layout} does`, async () => {
+    it(`gives the logits of the merged ${layout}`, async () => {
       const engine = oneThread();
       const checkpoint = adapted(
         await readCheckpoint(await resolveModel(path.join(import.meta.dirname, 'references', layout))),

@@ -14,7 +14,7 @@ import { oneThread, tinyCheckpoint } from './tiny-model.ts';
 
 const references = path.join(import.meta.dirname, 'references');
 
-/** What each folder's files say of its model, as ours. */
+/** The expected configuration of each folder's model. */
 const layouts: Readonly<Record<string, Partial<ModelConfig>>> = {
   'open-dcoder': { logit_shift: true, attention: 'full', attention_bias: true, qk_norm: false, mask_token_id: 3 },
   'a2d-qwen2': { logit_shift: false, attention: 'full', attention_bias: true, eos_token_id: 1, mask_token_id: 3 },
@@ -50,7 +50,7 @@ interface Reference {
 const reference = async (layout: string): Promise<Reference> =>
   JSON.parse(await readFile(path.join(references, layout, 'logits.json'), 'utf8'));
 
-/** Largest difference of two lists of numbers. */
+/** Largest difference between two lists of numbers. */
 const difference = (found: ArrayLike<number>, expected: readonly number[]): number => {
   assert.equal(found.length, expected.length);
   return expected.reduce((most, value, index) => Math.max(most, Math.abs(value - (found[index] as number))), 0);
@@ -88,10 +88,10 @@ describe('a published layout', () => {
     });
 
   for (const layout of ['a2d-qwen3', 'llada2-moe', 'llama', 'llama-tied'])
-    it(`${layout} does so on TensorFlow.js too`, async () => agrees(await TensorflowEngine.open('cpu'), layout));
+    it(`${layout} gives them on TensorFlow.js too`, async () => agrees(await TensorflowEngine.open('cpu'), layout));
 });
 
-it('a model that this machine has no memory for is refused before it is read', async () => {
+it("a model that exceeds this machine's memory is rejected before it is read", async () => {
   const checkpoint = await openCheckpoint(await resolveModel(path.join(references, 'llada')));
   const weights = {
     shapes: new Map([['model.embed_tokens.weight', [2 ** 20, 2 ** 22]]]),
@@ -108,7 +108,7 @@ it('a model that this machine has no memory for is refused before it is read', a
   await refused(inMemory(large));
 });
 
-it('a base in blocks needs no more than its blocks, where a device keeps them', async (test) => {
+it('a quantized base needs no more memory than its blocks, if a device keeps them', async (test) => {
   const checkpoint = tinyCheckpoint({ hidden_size: 32, intermediate_size: 256, head_dim: 16 });
   const all = keptBytes(weightShapes(checkpoint.config));
   const loading = async (engine: Engine, limit: number) => {

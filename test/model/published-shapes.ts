@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../../src/model/config.ts';
 
-/** Extents of LLaDA-8B (arXiv 2502.09992), in the layout that its projections have here. */
+/** Sizes of LLaDA-8B (arXiv 2502.09992), in the layout that its projections have here. */
 export const eightBillion: Partial<ModelConfig> = {
   vocab_size: 126_464,
   hidden_size: 4096,

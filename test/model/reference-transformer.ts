@@ -1,13 +1,17 @@
 /**
- * The transformer once more, in double precision, one token and one head at a time, written from the definitions
- * (RMSNorm arXiv 1910.07467, rotary positions arXiv 2104.09864 in Hugging Face's half-split layout, SwiGLU arXiv
- * 2002.05202, grouped-query attention arXiv 2305.13245) and not from the product's code, which it checks.
+ * A second implementation of the transformer, in double precision, one token and one head at a time. It is written from
+ * the definitions (RMSNorm arXiv 1910.07467, rotary positions arXiv 2104.09864 in Hugging Face's half-split layout,
+ * SwiGLU arXiv 2002.05202, grouped-query attention arXiv 2305.13245) and shares no code with the product, which it
+ * checks.
  */
 import type { ModelConfig } from '../../src/model/config.ts';
 
 export type ReferenceWeights = ReadonlyMap<string, { readonly data: ArrayLike<number> }>;
 
-/** The head's raw output for every place of one unpadded row: [length][vocab_size]. `given` says which places are no canvas. */
+/**
+ * The head's raw output for every position of one unpadded row: [length][vocab_size]. `given` selects the positions
+ * outside the canvas.
+ */
 export function referenceLogits(
   config: ModelConfig,
   weights: ReferenceWeights,
@@ -25,7 +29,7 @@ export function referenceLogits(
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const at = (name: string) => of(`model.layers.${layer}.${name}`);
     const normal = x.map((row) => normalised(row, at('input_layernorm.weight'), epsilon));
-    /** [place][head][h] */
+    /** [position][head][h] */
     const projected = (name: 'q' | 'k' | 'v', heads: number) =>
       normal.map((row, position) => {
         const bias = config.attention_bias ? at(`self_attn.${name}_proj.bias`) : undefined;
@@ -65,7 +69,9 @@ export function referenceLogits(
   return x.map((row) => product(head, normalised(row, of('model.norm.weight'), epsilon)));
 }
 
-/** Logits of the token at every place: the raw output there, or that of the place before for a shifted model. */
+/**
+ * Logits of the token at every position: the raw output there, or that of the previous position for a shifted model.
+ */
 export function referencePredictions(
   config: ModelConfig,
   weights: ReferenceWeights,
@@ -81,7 +87,10 @@ export function logProbability(logits: readonly number[], token: number): number
   return logits[token]! - peak - Math.log(logits.reduce((sum, value) => sum + Math.exp(value - peak), 0));
 }
 
-/** Slopes of `value` by central differences, at about `most` evenly spread places of every weight: [place, slope]. */
+/**
+ * Gradient of `value` by central differences, at about `most` evenly spaced positions of every weight: [position,
+ * slope].
+ */
 export function finiteDifferences(
   weights: ReferenceWeights,
   value: (weights: ReferenceWeights) => number,
@@ -127,7 +136,7 @@ function normalised(row: readonly number[], gain: ArrayLike<number>, epsilon: nu
   return row.map((value, i) => (value / Math.sqrt(meanSquare + epsilon)) * gain[i]!);
 }
 
-/** Component i turns with component i + h/2 by the angle place * theta^(-2i/h). */
+/** Component i is rotated with component i + h/2 by the angle position * theta^(-2i/h). */
 function rotated(row: readonly number[], position: number, theta: number): number[] {
   const half = row.length / 2;
   return row.map((value, i) => {

@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-/** A file of a header as given (JSON of anything else than text) and some bytes of data. */
+/** A file with this header (as JSON unless it is a string) and this number of bytes of data. */
 async function written(header: unknown, data = 0, declared?: number): Promise<void> {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const length = Buffer.alloc(8);
@@ -23,7 +23,7 @@ async function written(header: unknown, data = 0, declared?: number): Promise<vo
 }
 const f32 = (shape: unknown, begin: unknown, end: unknown) => ({ dtype: 'F32', shape, data_offsets: [begin, end] });
 
-/** A refusal: one sentence of a `UserError` that begins with the file. */
+/** Asserts that reading fails with the message of a `UserError` that begins with the file. */
 async function refused(why: RegExp): Promise<void> {
   await assert.rejects(readSafetensors(file), (error: Error) => {
     assert.equal(error.name, 'UserError');
@@ -35,14 +35,14 @@ async function refused(why: RegExp): Promise<void> {
 }
 
 describe('safetensors', () => {
-  it('gives back what was written, bit by bit', async () => {
+  it('reads back exactly what was written', async () => {
     const tensors = new Map<string, HostTensor>([
       ['odd', { shape: [3], data: Float32Array.of(-0, 1e-42, 3.4e38) }],
       ['scalar', { shape: [], data: Float32Array.of(Math.PI) }],
       ['ids', { shape: [2, 2], data: Int32Array.of(1, -2, 3, 2 ** 31 - 1) }],
       ['nothing', { shape: [0, 4], data: new Float32Array(0) }],
       ['name with "quotes" and \n line breaks', { shape: [1], data: Float32Array.of(Number.NaN) }],
-      // A window into a larger buffer.
+      // A view of a larger buffer.
       ['window', { shape: [2], data: Float32Array.of(9, 1, 2, 9).subarray(1, 3) }],
     ]);
     await writeSafetensors(file, tensors, { metadata: { step: '7' } });
@@ -54,7 +54,7 @@ describe('safetensors', () => {
     assert.deepEqual(metadata, { format: 'pt', step: '7' });
   });
 
-  it('reads 16-bit numbers as f32, and rounds to them where it is asked to', async () => {
+  it('reads 16-bit numbers as f32, and rounds to them on request', async () => {
     const data = Float32Array.of(1, -0.1, 3e38, Number.NEGATIVE_INFINITY, 0, 1e-40);
     const tensors = new Map<string, HostTensor>([
       ['floats', { shape: [2, 3], data }],
@@ -74,7 +74,7 @@ describe('safetensors', () => {
     assert.deepEqual((await readSafetensors(file)).get('half')!.data, new Float32Array(2));
   });
 
-  it('reads a header with a text of many megabytes, and what is twice behind it', async () => {
+  it('reads a header with a string of many megabytes and a duplicate entry after it', async () => {
     const text = 'x'.repeat(2e7);
     const one = JSON.stringify(f32([1], 0, 4));
     await written(`{"__metadata__":{"a":"${text}","b\\"{":"\\\\"},"w":${one}}`, 4);
@@ -88,19 +88,19 @@ describe('safetensors', () => {
     assert.deepEqual([...(await readSafetensors(file)).keys()], ['__proto__']);
   });
 
-  it('refuses what is no file', async () => {
+  it('rejects a path that is not a file', async () => {
     await rm(file, { force: true });
     await mkdir(file);
     await refused(/is not a file/);
     await rm(file, { recursive: true });
   });
 
-  it('takes tensors in any order of the header, empty ones between them too', async () => {
+  it('reads tensors in any order of the header, also empty ones', async () => {
     await written({ b: f32([1], 4, 8), a: f32([1], 0, 4), empty: f32([0], 0, 0) }, 8);
     assert.deepEqual([...(await readSafetensors(file)).keys()], ['b', 'a', 'empty']);
   });
 
-  it('refuses a file that is cut off anywhere', async () => {
+  it('rejects a file that is truncated anywhere', async () => {
     await writeSafetensors(file, new Map([['a', { shape: [4], data: Float32Array.of(1, 2, 3, 4) }]]));
     const { size } = await stat(file);
     for (const [length, why] of [
@@ -122,13 +122,13 @@ describe('safetensors', () => {
     'a header longer than the file': [{}, 0, /header is cut off/, 1e6],
     'a header of 2^63 bytes': [{}, 0, /header is cut off/, 2 ** 63],
     'no header at all': ['', 0, /not a JSON object/],
-    'a header that is no JSON': ['{"a":', 0, /not a JSON object/],
+    'a header that is not JSON': ['{"a":', 0, /not a JSON object/],
     'a header that is a list': [[1], 0, /not a JSON object/],
     'an entry that is a number': [{ a: 5 }, 0, /entry of a is malformed/],
     'an entry without offsets': [{ a: { dtype: 'F32', shape: [1] } }, 4, /entry of a is malformed/],
     'a negative extent': [{ a: f32([-1], 0, 4) }, 4, /entry of a is malformed/],
     'a fractional extent': [{ a: f32([0.5], 0, 2) }, 2, /entry of a is malformed/],
-    'offsets that run backwards': [{ a: f32([1], 4, 0) }, 4, /entry of a is malformed/],
+    'decreasing offsets': [{ a: f32([1], 4, 0) }, 4, /entry of a is malformed/],
     'a negative offset': [{ a: f32([1], -4, 0) }, 4, /entry of a is malformed/],
     'a shape that overflows': [{ a: f32([2 ** 30, 2 ** 30], 0, 4) }, 4, /has 4 bytes/],
     'a shape larger than its bytes': [{ a: f32([2], 0, 4) }, 4, /has 4 bytes/],
@@ -136,7 +136,7 @@ describe('safetensors', () => {
     'the same bytes twice': [{ a: f32([1], 0, 4), b: f32([1], 0, 4) }, 4, /overlaps another/],
     'a gap': [{ a: f32([1], 0, 4), b: f32([1], 8, 12) }, 12, /leaves a gap/],
     'data before the first tensor': [{ a: f32([1], 4, 8) }, 8, /leaves a gap/],
-    'bytes behind the last tensor': [{ a: f32([1], 0, 4) }, 8, /bytes follow its last tensor/],
+    'bytes after the last tensor': [{ a: f32([1], 0, 4) }, 8, /bytes follow its last tensor/],
     'a tensor twice': [
       '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
       4,
@@ -147,23 +147,23 @@ describe('safetensors', () => {
       8,
       /header has "shape" twice/,
     ],
-    'shapes whose product is no number': [{ a: f32([2 ** 53 - 1, 2 ** 53 - 1, 0], 0, 4) }, 4, /has 4 bytes/],
-    'extents beyond whole numbers': [{ a: f32([1e300, 0], 0, 4) }, 4, /entry of a is malformed/],
-    'other bytes than its type has': [
+    'shapes whose product overflows': [{ a: f32([2 ** 53 - 1, 2 ** 53 - 1, 0], 0, 4) }, 4, /has 4 bytes/],
+    'extents beyond integers': [{ a: f32([1e300, 0], 0, 4) }, 4, /entry of a is malformed/],
+    'another size than its type requires': [
       { a: { dtype: 'BF16', shape: [2], data_offsets: [0, 8] } },
       8,
       /BF16 \[2\] has 8 bytes/,
     ],
-    'a name of many lines': [{ 'a\nb': f32([2], 0, 4) }, 4, /tensor "a\\nb" of F32/],
-    'a type that nobody knows': [
+    'a name with a line break': [{ 'a\nb': f32([2], 0, 4) }, 4, /tensor "a\\nb" of F32/],
+    'an unknown type': [
       { a: { dtype: 'Q4', shape: [2], data_offsets: [0, 4] } },
       4,
       /tensor a is of the unknown type Q4/,
     ],
-    'whole numbers of 64 bits': [{ a: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } }, 8, /tensor a is I64/],
+    '64-bit integers': [{ a: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } }, 8, /tensor a is I64/],
   };
   for (const [name, [header, data, why, declared]] of Object.entries(hostile))
-    it(`refuses ${name}`, async () => {
+    it(`rejects ${name}`, async () => {
       await written(header, data, declared);
       await refused(why);
     });

@@ -15,7 +15,7 @@ const references = path.join(import.meta.dirname, 'references', 'smollm2');
 const read = async (name: string) => JSON.parse(await readFile(path.join(references, name), 'utf8'));
 
 interface Place {
-  /** Logarithm of the sum of all logits' exponentials. */
+  /** Logarithm of the sum of the exponentials of all logits. */
   readonly sum: number;
   /** The likeliest tokens and their logits. */
   readonly ids: readonly number[];
@@ -29,13 +29,13 @@ interface Written {
 }
 
 /**
- * llama.cpp rounds activations to 8 bits, which moves the difference of two logits by up to 0.22 in these texts: where it takes
- * another token than our likeliest, that is no further behind than this.
+ * llama.cpp rounds activations to 8 bits, which changes the difference of two logits by up to 0.22 in these texts. A
+ * token that it prefers to our likeliest one may have a logit that is lower by at most this.
  */
 const nearlyEqual = 0.25;
 
 const found = await smollm2();
-// Each test is skipped, not the suite: a file that reports no test has failed.
+// Each test is skipped instead of the suite, because a file that reports no test has failed.
 const skip = 'missing' in found ? found.missing : false;
 
 describe('SmolLM2-135M-Instruct, from its GGUF file', () => {
@@ -54,7 +54,7 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', () => {
     await leave?.();
   });
 
-  it('cuts awkward texts into the tokens of transformers, and reads them again', { skip }, async () => {
+  it('tokenizes difficult texts as transformers does, and decodes them', { skip }, async () => {
     const rows = (await read('tokens.json')) as { text: string; tokens: number[]; decoded: string }[];
     assert.ok(rows.length >= 30);
     for (const { text, tokens, decoded } of rows) {
@@ -91,7 +91,7 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', () => {
     assert.ok(positions.length > 100 && most < 1e-3, `off by ${most}`);
   });
 
-  it('would write every token that llama.cpp writes greedily, or one that is nearly as likely', { skip }, async () => {
+  it('generates every token that llama.cpp generates greedily, or one that is nearly as likely', { skip }, async () => {
     const rows = (await read('greedy.json')) as Written[];
     const size = model.config.vocab_size;
     const queries = rows.map(({ tokens, written }) => ({
@@ -105,9 +105,9 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', () => {
       for (const [index, token] of written.entries()) {
         const own = logits[row]!.subarray(index * size, (index + 1) * size);
         const best = own.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
-        const behind = best - (own[token] as number);
-        assert.ok(behind < nearlyEqual, `token ${index} behind ${JSON.stringify(prompt)} is ${behind} behind ours`);
-        if (behind === 0) alike++;
+        const shortfall = best - (own[token] as number);
+        assert.ok(shortfall < nearlyEqual, `token ${index} after ${JSON.stringify(prompt)} is ${shortfall} below ours`);
+        if (shortfall === 0) alike++;
         all++;
       }
     }

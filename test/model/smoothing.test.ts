@@ -10,7 +10,7 @@ import { everyOption, oneThread, tinyCheckpoint } from './tiny-model.ts';
 
 const wide = { ...everyOption, hidden_size: 32, intermediate_size: 64, head_dim: 8, attention: 'full' as const };
 
-/** A model one of whose channels is a hundred times larger than the others before every projection. */
+/** A model with one channel that is a hundred times larger than the others before every projection. */
 function withOutliers() {
   const checkpoint = tinyCheckpoint(wide);
   for (const [name, { data }] of checkpoint.weights) if (name.endsWith('layernorm.weight')) data[3]! *= 100;
@@ -42,14 +42,14 @@ const distance = (a: Float32Array, b: Float32Array): number =>
   Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]!) ** 2, 0) / a.length);
 
 describe('smoothing', () => {
-  it('has one factor for every input channel, and one input for projections that share it', async () => {
+  it('has one factor per input channel, and one input for projections that share it', async () => {
     const { config } = tinyCheckpoint(wide);
     const found = await smoothingOf();
     assert.deepEqual(new Map([...found].map(([name, { shape }]) => [name, shape])), smoothingShapes(config));
     assert.equal(smoothingName('model.layers.0.self_attn.q_proj'), smoothingName('model.layers.0.self_attn.v_proj'));
     assert.equal(smoothingName('model.layers.0.mlp.gate_proj'), 'model.layers.0.mlp.gate_up.smoothing');
     const [, { data }] = [...found][0]!;
-    assert.ok(data[3]! < 0.5 * Math.min(...data.filter((_, i) => i !== 3)), 'the large channel is made smaller');
+    assert.ok(data[3]! < 0.5 * Math.min(...data.filter((_, i) => i !== 3)), 'the large channel is scaled down');
   });
 
   it('changes nothing in exact arithmetic', async () => {
@@ -58,7 +58,7 @@ describe('smoothing', () => {
     assert.ok(distance(plain, smooth) < 1e-5 * size, `${distance(plain, smooth)} of ${size}`);
   });
 
-  it('keeps integer products close where a channel is an outlier', async () => {
+  it('keeps integer products accurate if a channel is an outlier', async () => {
     const exact = await logitsOf('f32');
     const [plain, smooth] = [await logitsOf('w8a8'), await logitsOf('w8a8', await smoothingOf())];
     assert.ok(
@@ -67,7 +67,7 @@ describe('smoothing', () => {
     );
   });
 
-  it('reads copies: the weights of a map stay as they are', async () => {
+  it('reads copies: the weights of a map do not change', async () => {
     const { config, weights } = withOutliers();
     const name = 'model.layers.0.self_attn.q_proj.weight';
     const before = weights.get(name)!.data.slice();

@@ -5,7 +5,7 @@ import type { Precision } from '../../src/model/precision.ts';
 import { Random } from '../../src/platform/random.ts';
 import type { ReferenceWeights } from './reference-transformer.ts';
 
-/** A tiny model's checkpoint with an adapter beside it whose factors are both drawn. */
+/** A tiny model's checkpoint with an adapter whose factors are both random. */
 export function adapted(
   checkpoint: Checkpoint,
   {
@@ -25,7 +25,7 @@ export function adapted(
   return { ...checkpoint, adapter: { rank, alpha, targets, weights, base: { name: base, digest: null, precision } } };
 }
 
-/** W + (alpha / rank) B A in double precision, written out; `weights` holds base and factors. */
+/** W + (alpha / rank) B A in double precision; `weights` contains base and factors. */
 export function referenceMerge(
   { config, adapter }: ReturnType<typeof adapted>,
   weights: ReferenceWeights,

@@ -11,7 +11,7 @@ import { plainAlphabet } from '../../src/tasks/plain-alphabet.ts';
 /** One thread: a tiny model computes faster than threads wake up. */
 export const oneThread = (): OnnxEngine => new OnnxEngine('cpu', 1);
 
-/** A model of one layer that still has several heads and an uneven feed-forward. */
+/** A model of one layer that has several heads and a feed-forward size that is no multiple of them. */
 export function tinyConfig(changes: Partial<ModelConfig> = {}): ModelConfig {
   return {
     model_type: 'unmask',
@@ -38,7 +38,7 @@ export function tinyConfig(changes: Partial<ModelConfig> = {}): ModelConfig {
   };
 }
 
-/** Every option of the architecture that a plain model leaves out. */
+/** Every architecture option that is not in the plain model. */
 export const everyOption: Partial<ModelConfig> = {
   num_hidden_layers: 2,
   num_attention_heads: 4,
@@ -51,7 +51,7 @@ export const everyOption: Partial<ModelConfig> = {
   block_size: 3,
 };
 
-/** Weights in which norm gains and biases matter too: those of a fresh model are all 1 and 0. */
+/** Weights with norm gains and biases that have an effect: those of a fresh model are all 1 and 0. */
 export function variedWeights(config: ModelConfig, seed = 1): Map<string, HostTensor> {
   const random = new Random(seed, 'varied weights');
   const weights = initialWeights(config, random);
@@ -61,7 +61,7 @@ export function variedWeights(config: ModelConfig, seed = 1): Map<string, HostTe
 
 export const tinyGeneration: GenerationDefaults = { prompt_format: 'plain', block_length: 8, tokens_per_step: 4 };
 
-/** A tiny model with the tokenizer of the puzzle models, so that it can read and write their tasks, badly. */
+/** A tiny model with the tokenizer of the puzzle models, so that it can process their tasks, although badly. */
 export function tinyCheckpoint(changes: Partial<ModelConfig> = {}, seed = 1): Checkpoint {
   const vocab_size = 4 + plainAlphabet.length;
   const config = tinyConfig({ vocab_size, ...changes });

@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { characterSpecials, characterTokenizer, Tokenizer } from '../../src/model/tokenizer.ts';
 import { plainAlphabet } from '../../src/tasks/plain-alphabet.ts';
 
-it('every text over the alphabet comes back from its tokens, one a character', () => {
+it('every text over the alphabet is encoded as one token per character and decoded losslessly', () => {
   for (const alphabet of [plainAlphabet, 'ab \n\té🙂<>', '0']) {
     const tokenizer = new Tokenizer(characterTokenizer(alphabet));
     const characters = [...alphabet];
@@ -23,7 +23,7 @@ it('every text over the alphabet comes back from its tokens, one a character', (
   }
 });
 
-it('special tokens have the ids that are stated, and are left out of a text unless asked for', () => {
+it('special tokens have their stated ids, and are left out of decoded text unless requested', () => {
   const tokenizer = new Tokenizer(characterTokenizer('ab'));
   const { pad, eos, mask, unknown } = characterSpecials;
   const tokens = [4, mask, 5, unknown, eos, pad];
@@ -36,7 +36,7 @@ it('special tokens have the ids that are stated, and are left out of a text unle
   assert.equal(tokenizer.decode(Int32Array.of(4, 5)), 'ab');
 });
 
-it('a character without a token becomes the unknown one, which is told', () => {
+it('a character without a token becomes the unknown token, which is reported', () => {
   const tokenizer = new Tokenizer(characterTokenizer('ab'));
   assert.deepEqual(tokenizer.encode('axxb'), [4, 3, 3, 5]);
   assert.ok(tokenizer.dropsRowsOf('axb'));

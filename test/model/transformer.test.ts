@@ -22,7 +22,7 @@ const variants: Readonly<Record<string, Partial<ModelConfig>>> = {
   'block-causal attention': { attention: 'block-causal', block_size: 3 },
   'blocks of one, causal attention': { attention: 'block-causal', block_size: 1, num_hidden_layers: 2 },
   'causal attention': { attention: 'causal', num_hidden_layers: 2 },
-  'causal attention, grouped, that predicts the next place': {
+  'causal attention, grouped, that predicts the next token': {
     attention: 'causal',
     num_hidden_layers: 2,
     num_attention_heads: 4,
@@ -53,7 +53,7 @@ describe('the transformer agrees with its definition in double precision', () =>
     });
   }
 
-  it('has exactly the weights that the options call for', () => {
+  it('has exactly the weights that the options require', () => {
     const { config } = tinyCheckpoint(everyOption);
     const names = [...weightShapes(config).keys()];
     assert.equal(names.length, 3 + 2 * (4 + 3 + 2 + 5), 'embedding, final norm, head; per layer the rest');
@@ -63,7 +63,7 @@ describe('the transformer agrees with its definition in double precision', () =>
 });
 
 describe('causal attention', () => {
-  it('is no way to denoise', async () => {
+  it('cannot be used for denoising', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint({ attention: 'causal' }));
     const options = { order: 'confidence', length: 4, block: 4, steps: 4, threshold: 0.9, temperature: 0 } as const;
     await assert.rejects(denoise(model, { prompts: [[4]], seeds: [1], options }), {
@@ -73,7 +73,7 @@ describe('causal attention', () => {
     await model.dispose();
   });
 
-  it('keeps what comes later from every place, to the bit', async () => {
+  it('does not let later tokens affect a position, to the bit', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint({ attention: 'causal', num_hidden_layers: 2 }));
     const { vocab_size: vocabulary } = model.config;
     const random = new Random(9, 'causal');
@@ -91,7 +91,7 @@ describe('causal attention', () => {
 });
 
 describe('a batch', () => {
-  it('gives a row the same logits in any company', async () => {
+  it('gives a row the same logits whatever other rows it contains', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint(everyOption));
     const random = new Random(5, 'company');
     const rows = Array.from({ length: 9 }, (_, index) =>
@@ -105,7 +105,7 @@ describe('a batch', () => {
     await model.dispose();
   });
 
-  it('answers only for the places that were asked for, in their order', async () => {
+  it('returns only the requested positions, in their order', async () => {
     const checkpoint = tinyCheckpoint();
     const model = await LanguageModel.load(engine, checkpoint);
     const tokens = Int32Array.of(4, 5, 6, 7, 8);
@@ -114,12 +114,12 @@ describe('a batch', () => {
       { tokens: tokens.slice(0, 2), positions: [] },
     ]);
     const all = referencePredictions(checkpoint.config, checkpoint.weights, tokens);
-    assertNear(some!, [...all[3]!, ...all[0]!], 'places 3 and 0');
+    assertNear(some!, [...all[3]!, ...all[0]!], 'positions 3 and 0');
     assert.equal(none!.length, 0);
     await model.dispose();
   });
 
-  it('is cut into passes where it is large, and counts its work', async () => {
+  it('is split into passes if it is large, and counts its work', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint());
     const rows = Array.from({ length: 300 }, (_, index) => new Int32Array(32).fill(index % 8));
     const found = await model.logits(rows.map((tokens) => ({ tokens, positions: [31] })));
@@ -129,7 +129,7 @@ describe('a batch', () => {
     await model.dispose();
   });
 
-  it('refuses a text longer than its positions', async () => {
+  it('rejects a text longer than the model supports', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint());
     await assert.rejects(model.logits([{ tokens: new Int32Array(65), positions: [0] }]), {
       name: 'UserError',

@@ -6,7 +6,7 @@ export interface WrittenTensor {
   readonly dimensions: readonly number[];
   readonly type: number;
   readonly bytes: Uint8Array;
-  /** Where the header says that it begins; absent: behind the one before. */
+  /** The offset in the header; default: after the previous tensor. */
   readonly offset?: number;
 }
 
@@ -19,7 +19,7 @@ export interface WrittenGguf {
 
 const alignment = 32;
 
-/** The bytes of a GGUF file, right or wrong. */
+/** The bytes of a GGUF file, valid or invalid. */
 export function ggufBytes({ magic = 'GGUF', version = 3, metadata, tensors }: WrittenGguf): Buffer {
   const parts: Buffer[] = [Buffer.from(magic), u32(version), u64(tensors.length), u64(metadata.length)];
   for (const [key, value] of metadata) parts.push(text(key), typed(value));
@@ -51,7 +51,7 @@ export function u64(value: number | bigint): Buffer {
 
 const text = (value: string): Buffer => Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)]);
 
-/** A value behind the number of its type: u32 or i32, f64, bool, string or list. */
+/** A value after the number of its type: u32 or i32, f64, bool, string or list. */
 function typed(value: MetadataValue): Buffer {
   const [type, bytes] = encoded(value);
   return Buffer.concat([u32(type), bytes]);

@@ -30,7 +30,7 @@ describe('whether a machine runs on battery', () => {
 
   for (const [what, described, expected] of [
     ['plugged in', [plug('1'), battery('Charging')], false],
-    ['plugged in, and the battery gives way all the same', [battery('Discharging'), plug('1')], false],
+    ['plugged in, but the battery discharges', [battery('Discharging'), plug('1')], false],
     ['charged over USB', [battery('Charging'), { type: 'USB', online: '1' }], false],
     ['unplugged', [plug('0'), battery('Discharging')], true],
     ['unplugged, the second of two batteries in use', [battery('Discharging'), battery('Full')], true],

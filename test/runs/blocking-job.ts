@@ -1,7 +1,7 @@
 /**
- * A job for the tests, run as a process of its own: `node --import tsx test/runs/blocking-job.ts ROOT block|exit SECONDS`.
- * It tells its run directory on standard output, then blocks its main thread as an engine does, or leaves its process
- * while the job is under way.
+ * A job for the tests, run as a separate process: `node --import tsx test/runs/blocking-job.ts ROOT block|exit
+ * SECONDS`.
+ * It prints its run directory on stdout. Then it blocks its main thread, as an engine does, or exits during the job.
  */
 import { runJob } from '../../src/runs/run-job.ts';
 import { newRun } from './example.ts';
@@ -12,7 +12,7 @@ await runJob({
   hooks: { onStart: ({ dir }) => void process.stdout.write(`${dir}\n`) },
   async work({ run }) {
     await run.progress(0, null);
-    // The first heartbeat comes from a thread that is still starting.
+    // The thread that writes the first heartbeat is still starting.
     await new Promise((resolve) => setTimeout(resolve, 500));
     if (mode === 'exit') process.exit(7);
     const end = performance.now() + 1000 * Number(seconds);

@@ -13,12 +13,12 @@ const state = (text: string) => async (folder: string) => {
 };
 const steps = async (dir: string) => (await listCheckpoints(dir)).map(({ step }) => step);
 
-test('a checkpoint appears whole or not at all', async () => {
+test('a checkpoint is written completely or not at all', async () => {
   const dir = await createRunDirectory(await temporaryFolder(), newRun);
   assert.equal(await latestCheckpoint(dir), null);
   const failing = commitCheckpoint(dir, 10, async (folder) => {
     await writeFile(path.join(folder, 'model.safetensors'), 'half');
-    assert.equal(await latestCheckpoint(dir), null, 'not to be seen while it is written');
+    assert.equal(await latestCheckpoint(dir), null, 'it is not visible while it is being written');
     throw new Error('disk full');
   });
   await assert.rejects(failing, /disk full/);
@@ -36,7 +36,7 @@ test('a checkpoint of the same step is replaced', async () => {
   assert.deepEqual(await readdir(path.join(dir, 'checkpoints')), ['step-000010']);
 });
 
-test('the last three and the best are kept; foreign entries stay', async () => {
+test('the last three checkpoints and the best one are kept, and other entries are not touched', async () => {
   const dir = await createRunDirectory(await temporaryFolder(), newRun);
   for (const step of [5, 10, 15, 20, 1_234_567]) await commitCheckpoint(dir, step, state(''));
   await mkdir(path.join(dir, 'checkpoints', 'mine'));
@@ -48,7 +48,7 @@ test('the last three and the best are kept; foreign entries stay', async () => {
   assert.deepEqual(await readdir(path.join(dir, 'checkpoints')), ['mine']);
 });
 
-test('what a killed writer left is removed by the next one', async () => {
+test('the next writer removes what a killed one left', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   for (let step = 1; step <= 6; step++) await run.checkpoint(step, state(''), { best: 2 });
   assert.deepEqual(await steps(run.dir), [2, 4, 5, 6]);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { bytesOf, diskUse } from '../../src/runs/disk-use.ts';
 import { temporaryFolder } from './example.ts';
 
-test('bytes are those of all files below, and none where there is nothing', async () => {
+test('bytesOf sums all files in a folder, and returns 0 if it does not exist', async () => {
   const folder = await temporaryFolder();
   await mkdir(path.join(folder, 'a', 'b'), { recursive: true });
   await writeFile(path.join(folder, 'a', 'one'), 'x'.repeat(1000));
@@ -16,7 +16,9 @@ test('bytes are those of all files below, and none where there is nothing', asyn
   await rm(folder, { recursive: true });
 });
 
-test('a link is not followed: what it points at is not ours', { skip: process.platform === 'win32' }, async () => {
+test('bytesOf does not follow symbolic links, whose targets are counted elsewhere', {
+  skip: process.platform === 'win32',
+}, async () => {
   const folder = await temporaryFolder();
   const elsewhere = await temporaryFolder();
   await writeFile(path.join(elsewhere, 'large'), 'x'.repeat(100_000));
@@ -25,7 +27,7 @@ test('a link is not followed: what it points at is not ours', { skip: process.pl
   for (const each of [folder, elsewhere]) await rm(each, { recursive: true });
 });
 
-test('the data home is told folder by folder', async () => {
+test('diskUse reports the size of each folder in the data home', async () => {
   const home = await temporaryFolder();
   await mkdir(path.join(home, 'models', 'mine'), { recursive: true });
   await writeFile(path.join(home, 'models', 'mine', 'model.safetensors'), 'x'.repeat(50));

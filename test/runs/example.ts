@@ -15,7 +15,7 @@ export const newRun: NewRun = {
   versions: { unmask: '0.1.0', node: '20.19.0' },
 };
 
-/** A reward that only the step decides, so that a log can be checked against it. */
+/** A reward that depends only on the step, so that a log can be checked against it. */
 export const reward = (step: number): number => Math.round(1000 * Math.sin(step)) / 1000;
 
 export const temporaryFolder = (): Promise<string> => mkdtemp(path.join(tmpdir(), 'unmask-runs-'));

@@ -6,7 +6,7 @@ import { runWarnings } from '../../src/runs/health.ts';
 
 const running: RunStatus = { state: 'running', step: 0, steps: null, eta: null, heartbeat: '2026-01-01T00:00:00Z' };
 
-/** Steps whose metrics are what the functions make of their numbers, from 1. */
+/** Steps from 1 whose metrics are computed by these functions of the step number. */
 function steps(count: number, metrics: Readonly<Record<string, (step: number) => number>>): StepEvent[] {
   return Array.from({ length: count }, (_, index) => ({
     step: index + 1,
@@ -16,8 +16,8 @@ function steps(count: number, metrics: Readonly<Record<string, (step: number) =>
 }
 const kinds = (events: readonly StepEvent[], status = running) => runWarnings(events, status).map(({ kind }) => kind);
 
-describe('the warnings of a run', () => {
-  it('are none before it began, and while it does well', () => {
+describe('runWarnings', () => {
+  it('returns nothing before the run starts or while it makes progress', () => {
     assert.deepEqual(kinds([]), []);
     const well = {
       reward: (step: number) => step / 100,
@@ -27,7 +27,7 @@ describe('the warnings of a run', () => {
     assert.deepEqual(kinds(steps(100, well)), []);
   });
 
-  it('tell why it failed', () => {
+  it('reports why a run failed', () => {
     const failed = { ...running, state: 'failed', step: 4 } as const;
     assert.deepEqual(runWarnings([], { ...failed, error: 'No space left; free some.' }), [
       { kind: 'failed', step: 5, text: 'No space left; free some.' },
@@ -36,12 +36,12 @@ describe('the warnings of a run', () => {
   });
 
   for (const value of ['NaN', 'Infinity', '-Infinity'])
-    it(`tell a loss of ${value} from other failures`, () => {
+    it(`distinguishes a loss of ${value} from other failures`, () => {
       const error = `Step 5 gave loss = ${value}, so the weights are lost; resume from the last checkpoint with a lower learning_rate.`;
       assert.deepEqual(kinds([], { ...running, state: 'failed', error }), ['not-finite']);
     });
 
-  it('tell a reward that collapsed, and since when', () => {
+  it('reports a collapsed reward and the step where the decline began', () => {
     const events = steps(60, { reward: (step) => (step <= 40 ? 0.8 : 0.1) });
     const [warning, ...others] = runWarnings(events, running);
     assert.deepEqual(others, []);
@@ -54,27 +54,27 @@ describe('the warnings of a run', () => {
     );
   });
 
-  it('are silent about one bad batch, and about a reward that came back', () => {
+  it('ignores a single bad batch, and a reward that recovered', () => {
     assert.deepEqual(kinds(steps(60, { reward: (step) => (step === 60 ? 0 : 0.8) })), []);
     assert.deepEqual(kinds(steps(90, { reward: (step) => (step > 30 && step < 50 ? 0.1 : 0.8) })), []);
   });
 
-  it('are silent about rewards below 0, whose shares mean nothing', () => {
+  it('ignores negative rewards, for which ratios have no meaning', () => {
     assert.deepEqual(kinds(steps(60, { reward: (step) => (step <= 40 ? -0.1 : -2) })), []);
   });
 
-  it('tell an entropy or a length that collapses with the reward, not one that falls as the reward rises', () => {
+  it('reports a collapsing entropy or length, unless the reward rises at the same time', () => {
     const falling = (step: number) => (step <= 40 ? 2 : 0.01);
     for (const metric of ['entropy', 'completions/mean_length']) {
       assert.deepEqual(kinds(steps(60, { [metric]: falling, reward: (step) => (step <= 40 ? 0.4 : 0.3) })), [
         'collapse',
       ]);
       assert.deepEqual(kinds(steps(60, { [metric]: falling, reward: (step) => step / 60 })), []);
-      assert.deepEqual(kinds(steps(60, { [metric]: falling })), ['collapse'], 'nothing excuses it');
+      assert.deepEqual(kinds(steps(60, { [metric]: falling })), ['collapse'], 'also without a reward');
     }
   });
 
-  it('tell groups without variance, once they are a pattern that lasts', () => {
+  it('reports groups without variance only if they persist', () => {
     const flat = (from: number, to = 99) => ({
       reward: () => 0.25,
       frac_reward_zero_std: (step: number) => (step >= from && step <= to ? 1 : 0.5),
@@ -83,10 +83,10 @@ describe('the warnings of a run', () => {
     const [warning] = runWarnings(steps(10, flat(6)), running);
     assert.deepEqual([warning!.kind, warning!.step], ['no-variance', 6]);
     assert.match(warning!.text, /^For 5 steps, .*\(mean 0\.25\)/);
-    assert.deepEqual(kinds(steps(20, flat(6, 15))), [], 'it is over');
+    assert.deepEqual(kinds(steps(20, flat(6, 15))), [], 'the pattern has ended');
   });
 
-  it('pass over steps that did not measure', () => {
+  it('skips steps without the metric', () => {
     const events = steps(60, { reward: (step) => (step <= 40 ? 0.8 : 0.1) });
     const sparse = events.flatMap((event) => [event, { step: event.step, time: event.time }]);
     assert.deepEqual(kinds(sparse), ['collapse']);

@@ -1,6 +1,6 @@
 /**
- * A job for the tests, run as a process of its own: `node --import tsx test/runs/job.ts new|resume DIR [STEPS]`.
- * It writes steps as fast as it can and tells its run directory on standard output.
+ * A job for the tests, run as a separate process: `node --import tsx test/runs/job.ts new|resume DIR [STEPS]`.
+ * It writes steps as fast as it can, and prints its run directory on stdout.
  */
 
 import { writeFile } from 'node:fs/promises';
@@ -22,9 +22,9 @@ const run = mode === 'new' ? await RunWriter.create(dir, newRun) : await RunWrit
 process.stdout.write(`${run.dir}\n`);
 const last = Number(count ?? 1e9);
 for (let step = start + 1; step <= last; step++) {
-  let wish = await run.request();
-  if (wish === 'pause') wish = await run.whilePaused();
-  if (wish === 'stop') {
+  let request = await run.request();
+  if (request === 'pause') request = await run.whilePaused();
+  if (request === 'stop') {
     await run.close('interrupted');
     process.exit(130);
   }

@@ -6,7 +6,7 @@ import { jsonSchemas } from '../../src/runs/json-schemas.ts';
 
 const folder = path.join(import.meta.dirname, '..', '..', 'docs', 'schemas');
 
-test('docs/schemas holds what the records are checked against ; if it does not, run npm run docs', async () => {
+test('docs/schemas is up to date (npm run docs)', async () => {
   const schemas = jsonSchemas();
   assert.deepEqual((await readdir(folder)).sort(), Object.keys(schemas).sort());
   for (const [name, text] of Object.entries(schemas)) {

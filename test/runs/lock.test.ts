@@ -18,7 +18,7 @@ import { newRun, reward, temporaryFolder } from './example.ts';
 
 const job = path.join(import.meta.dirname, 'job.ts');
 
-/** Starts a job in a process of its own and waits until it has its run directory. */
+/** Starts a job in a separate process and waits until it has its run directory. */
 async function startJob(...args: string[]): Promise<{ child: ChildProcess; dir: string; ended: Promise<unknown[]> }> {
   const child = spawn(process.execPath, ['--import', 'tsx', job, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');
@@ -26,7 +26,7 @@ async function startJob(...args: string[]): Promise<{ child: ChildProcess; dir: 
   return { child, dir, ended };
 }
 
-/** A number that no process has: that of one that has just ended. */
+/** The process id of a process that has just ended. */
 async function deadProcess(): Promise<number> {
   const child = spawn(process.execPath, ['-e', '']);
   await once(child, 'exit');
@@ -56,7 +56,7 @@ test('a run directory has one writer at a time', async () => {
   await assertNotInUse(run.dir);
 });
 
-test('of many that take a lock at once, and of many that find it stale, one gets it', async () => {
+test('exactly one of many processes acquires a lock, also if all of them find it stale', async () => {
   for (const stale of [false, true]) {
     const dir = await createRunDirectory(await temporaryFolder(), newRun);
     if (stale) await writeLock(dir, { pid: await deadProcess() });
@@ -65,11 +65,11 @@ test('of many that take a lock at once, and of many that find it stale, one gets
     assert.equal(held.length, 1);
     await held[0]!.assertHeld();
     await held[0]!.release();
-    assert.deepEqual(await readdir(dir), ['run.json'], 'nothing is left behind');
+    assert.deepEqual(await readdir(dir), ['run.json'], 'no other files remain');
   }
 });
 
-test('a takeover that was killed half way does not block the next one', async () => {
+test('a takeover that was killed halfway does not block the next one', async () => {
   const dir = await createRunDirectory(await temporaryFolder(), newRun);
   const dead = await deadProcess();
   await writeLock(dir, { pid: dead });
@@ -80,14 +80,14 @@ test('a takeover that was killed half way does not block the next one', async ()
   assert.deepEqual(await readdir(dir), ['run.json']);
 });
 
-test('a number that a later process inherited does not hold a lock', async (t) => {
+test('a process id that a later process reuses does not hold a lock', async (t) => {
   const dir = await createRunDirectory(await temporaryFolder(), newRun);
-  await writeLock(dir, { pid: process.pid, token: 'of an earlier process with our number' });
+  await writeLock(dir, { pid: process.pid, token: 'of an earlier process with the same id' });
   assert.equal(await lockHolder(dir), null);
   const { child, ended } = await startJob('new', await temporaryFolder());
   t.after(() => child.kill('SIGKILL'));
   const start = await startOfProcess(child.pid!);
-  if (start === null) return t.skip('this platform does not tell when a process started');
+  if (start === null) return t.skip('this platform does not report when a process started');
   await writeLock(dir, { pid: child.pid!, processStart: start });
   await assert.rejects(acquireLock(dir), new RegExp(`process ${child.pid}`));
   await writeLock(dir, { pid: child.pid!, processStart: `${start}0` });
@@ -96,7 +96,7 @@ test('a number that a later process inherited does not hold a lock', async (t) =
   await ended;
 });
 
-test('where the start of a process is not known, a lock from before the machine was started holds nothing', async (t) => {
+test('if the start time of a process is unknown, a lock from before the last boot is stale', async (t) => {
   const dir = await createRunDirectory(await temporaryFolder(), newRun);
   const { child, ended } = await startJob('new', await temporaryFolder());
   t.after(() => child.kill('SIGKILL'));
@@ -111,7 +111,7 @@ test('where the start of a process is not known, a lock from before the machine 
   await ended;
 });
 
-test('a lock of another machine is respected and says how to remove it', async () => {
+test('a lock of another machine is respected, and the error says how to remove it', async () => {
   const dir = await createRunDirectory(await temporaryFolder(), newRun);
   await writeLock(dir, { host: 'elsewhere', pid: await deadProcess() });
   await assert.rejects(
@@ -120,13 +120,13 @@ test('a lock of another machine is respected and says how to remove it', async (
   );
 });
 
-test('a broken lock is reported, not taken for none', async () => {
+test('a broken lock is reported, and not treated as missing', async () => {
   const dir = await createRunDirectory(await temporaryFolder(), newRun);
   await writeFile(path.join(dir, 'lock.json'), '');
   await assert.rejects(acquireLock(dir), /lock\.json is not valid JSON .* remove it/);
 });
 
-test('a writer whose lock was taken stops and leaves the new one alone', async () => {
+test('a writer that lost its lock stops and does not touch the new one', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   await writeLock(run.dir, { token: 'thief' });
   await assert.rejects(run.request(), /Another process took over/);
@@ -136,7 +136,9 @@ test('a writer whose lock was taken stops and leaves the new one alone', async (
   assert.equal(JSON.parse(await readFile(path.join(run.dir, 'lock.json'), 'utf8')).token, 'thief');
 });
 
-test('a killed job reads as interrupted, and a resumed one has each step once', { timeout: 30_000 }, async (t) => {
+test('a killed job is reported as interrupted, and a resumed one records each step once', {
+  timeout: 30_000,
+}, async (t) => {
   const root = await temporaryFolder();
   const { child, dir, ended } = await startJob('new', root);
   t.after(() => child.kill('SIGKILL'));
@@ -148,14 +150,14 @@ test('a killed job reads as interrupted, and a resumed one has each step once', 
   await assert.rejects(deleteRun(dir), new RegExp(`in use by process ${child.pid}`));
   child.kill('SIGKILL');
   await ended;
-  assert.equal((await readStatus(dir)).state, 'running', 'for as long as its heartbeat is fresh');
+  assert.equal((await readStatus(dir)).state, 'running', 'running as long as its heartbeat is recent');
   const status = JSON.parse(await readFile(path.join(dir, 'status.json'), 'utf8'));
   await writeFile(
     path.join(dir, 'status.json'),
     JSON.stringify({ ...status, heartbeat: new Date(Date.now() - 60_000).toISOString() }),
   );
   assert.equal((await readStatus(dir)).state, 'interrupted');
-  // On a busy machine the job made more steps before it was killed.
+  // On a busy machine, the job may make more steps before it is killed.
   const total = stepsOf(await readEvents(dir)).length + 20;
   const again = await startJob('resume', dir, String(total));
   t.after(() => again.child.kill('SIGKILL'));
@@ -172,7 +174,7 @@ test('a killed job reads as interrupted, and a resumed one has each step once', 
   );
 });
 
-test('another process pauses and stops a job', { timeout: 30_000 }, async (t) => {
+test('another process can pause and stop a job', { timeout: 30_000 }, async (t) => {
   const { child, dir, ended } = await startJob('new', await temporaryFolder());
   t.after(() => child.kill('SIGKILL'));
   const until = async (state: string) => {
@@ -191,7 +193,7 @@ test('another process pauses and stops a job', { timeout: 30_000 }, async (t) =>
   assert.equal((await readStatus(dir)).state, 'interrupted');
 });
 
-test('only a run directory that nobody uses is deleted', async () => {
+test('only a run directory that is not in use can be deleted', async () => {
   const root = await temporaryFolder();
   const foreign = path.join(root, 'thesis');
   await mkdir(foreign);
@@ -210,7 +212,7 @@ test('only a run directory that nobody uses is deleted', async () => {
   assert.deepEqual((await readdir(root)).sort(), ['link', 'thesis']);
 });
 
-test('the list shows newest first, passes over foreign folders and tells of broken runs', async () => {
+test('listRuns lists the newest run first, skips foreign folders and reports broken runs', async () => {
   const root = await temporaryFolder();
   assert.deepEqual(await listRuns(path.join(root, 'none')), []);
   const old = await RunWriter.create(root, newRun);

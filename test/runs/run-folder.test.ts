@@ -13,19 +13,19 @@ afterEach(() => {
   for (const folder of followed.splice(0)) folder.close();
 });
 
-/** A followed folder, and a promise of the first change that is as wanted. */
+/** Follows a folder; `until` resolves with the first change that satisfies a condition. */
 async function follow(root: string) {
   const folder = new RunFolder(root);
   followed.push(folder);
   const seen: RunsChange[] = [];
   folder.onChange((change) => seen.push(change));
   await folder.follow();
-  const until = (wanted: (change: RunsChange) => boolean) =>
+  const until = (matches: (change: RunsChange) => boolean) =>
     new Promise<RunsChange>((resolve) => {
-      const earlier = seen.find(wanted);
+      const earlier = seen.find(matches);
       if (earlier) return resolve(earlier);
       const end = folder.onChange((change) => {
-        if (!wanted(change)) return;
+        if (!matches(change)) return;
         end();
         resolve(change);
       });
@@ -33,8 +33,8 @@ async function follow(root: string) {
   return { folder, seen, until };
 }
 
-describe('a folder of runs', { timeout: 30_000 }, () => {
-  it('tells at once what there is, newest first, with its size', async () => {
+describe('RunFolder', { timeout: 30_000 }, () => {
+  it('reports the existing runs at once, newest first, with their sizes', async () => {
     const root = await temporaryFolder();
     const [one, two] = [
       await RunWriter.create(root, newRun),
@@ -57,7 +57,7 @@ describe('a folder of runs', { timeout: 30_000 }, () => {
     );
   });
 
-  it('notices a new run, each of its steps, its end, and that it was deleted', async () => {
+  it('reports a new run, each of its steps, its end, and its deletion', async () => {
     const root = await temporaryFolder();
     const { folder, until } = await follow(root);
     assert.deepEqual(folder.runs, []);
@@ -73,7 +73,7 @@ describe('a folder of runs', { timeout: 30_000 }, () => {
     await until(({ runs, before }) => runs.length === 0 && before.length === 1);
   });
 
-  it('is there when the folder itself is not yet', async () => {
+  it('can follow a folder that does not exist yet', async () => {
     const root = path.join(await temporaryFolder(), 'runs');
     const { folder } = await follow(root);
     const run = await RunWriter.create(root, newRun);
@@ -82,23 +82,23 @@ describe('a folder of runs', { timeout: 30_000 }, () => {
     await run.close('finished');
   });
 
-  it('reads no more of runs that are over than when they changed', async () => {
+  it('reads a finished run again only if its files changed', async () => {
     const root = await temporaryFolder();
     const run = await RunWriter.create(root, newRun);
     await run.close('finished');
     const { folder, seen } = await follow(root);
-    // What is read again would be seen to be broken.
+    // If the file was read again, the run would be reported as broken.
     const status = runFile(run.dir).status;
     await folder.look();
     await folder.look();
-    assert.equal(seen.length, 1, 'nothing changed, so nothing was told');
+    assert.equal(seen.length, 1, 'nothing changed, so nothing is reported');
     await writeFile(status, '{');
     await folder.look();
     assert.equal(seen.length, 2);
     assert.match(folder.runs[0]?.error ?? '', /not valid JSON/);
   });
 
-  it('says nothing more once it is closed', async () => {
+  it('reports nothing after it is closed', async () => {
     const root = await temporaryFolder();
     const { folder, seen } = await follow(root);
     folder.close();

@@ -15,7 +15,7 @@ import { type Job, type RunningJob, readResumable, runJob } from '../../src/runs
 import type { RunWriter } from '../../src/runs/writer.ts';
 import { newRun, temporaryFolder } from './example.ts';
 
-/** Runs `work` as a job in a new run directory; says what became of it. */
+/** Runs `work` as a job in a new run directory. Returns its outcome and the resulting files. */
 async function job<Result>(work: (job: RunningJob) => Promise<Result>, hooks: Job<Result>['hooks'] = {}) {
   const root = await temporaryFolder();
   let dir = '';
@@ -34,13 +34,13 @@ async function job<Result>(work: (job: RunningJob) => Promise<Result>, hooks: Jo
   return { ...outcome, dir, disposed, log, status: await readStatus(dir), files: (await readdir(dir)).sort() };
 }
 
-/** Waits until the signal ends the work. */
+/** Waits until the signal aborts the work. */
 const untilAborted = async ({ signal }: Pick<RunningJob, 'signal'>): Promise<never> => {
   await delay(60_000, undefined, { signal });
-  throw new Error('nobody stopped the job');
+  throw new Error('the job was not stopped');
 };
 
-test('a job that finishes leaves its result and nothing that belongs to a living process', async () => {
+test('a job that finishes leaves its result, but no files of a running process', async () => {
   const ended = await job(async ({ run, warn }) => {
     await run.progress(2, null);
     await warn('the disk is nearly full');
@@ -53,26 +53,30 @@ test('a job that finishes leaves its result and nothing that belongs to a living
   assert.equal(ended.disposed, 1);
 });
 
-test('a job that fails keeps its error in the status and in the log', async () => {
-  const told = await job(async () => {
+test('a job that fails records its error in the status and in the log', async () => {
+  const failed = await job(async () => {
     throw new UserError('The weights are lost; resume from an earlier checkpoint.');
   });
   assert.deepEqual(
-    [told.status.state, told.status.error],
+    [failed.status.state, failed.status.error],
     ['failed', 'The weights are lost; resume from an earlier checkpoint.'],
   );
-  assert.match(told.log, /Failed: The weights are lost; resume from an earlier checkpoint\.\n$/);
-  assert.ok(!told.files.includes('lock.json') && !told.files.includes('heartbeat.json'));
+  assert.match(failed.log, /Failed: The weights are lost; resume from an earlier checkpoint\.\n$/);
+  assert.ok(!failed.files.includes('lock.json') && !failed.files.includes('heartbeat.json'));
   const defect = await job(async () => {
     throw new RangeError('index 7');
   });
-  assert.match(defect.log, /Failed: RangeError: index 7\n +at .*run-job\.test\.ts/, 'a defect keeps its stack');
+  assert.match(
+    defect.log,
+    /Failed: RangeError: index 7\n +at .*run-job\.test\.ts/,
+    'an unexpected error is logged with its stack',
+  );
   assert.equal(defect.disposed, 1);
 });
 
 for (const how of ['a stop request', 'the signal of its command'] as const)
-  test(`a job is stopped by ${how} while it works`, async (t) => {
-    // Timers that repeat have a clock of their own, so that the machine's load does not matter.
+  test(`${how} stops a job while it works`, async (t) => {
+    // Intervals use a mocked clock, so that the machine's load does not matter.
     t.mock.timers.enable({ apis: ['setInterval'] });
     const abort = new AbortController();
     const ended = await job(
@@ -80,7 +84,7 @@ for (const how of ['a stop request', 'the signal of its command'] as const)
         await running.run.progress(3, null);
         if (how === 'a stop request') await requestControl(running.run.dir, 'stop');
         else abort.abort();
-        // The promise: a request is read within two seconds, and a signal needs no timer.
+        // A request must be read within two seconds; a signal needs no timer.
         if (how === 'a stop request') t.mock.timers.tick(2000);
         return untilAborted(running);
       },
@@ -95,7 +99,7 @@ for (const how of ['a stop request', 'the signal of its command'] as const)
     assert.equal(ended.disposed, 1);
   });
 
-test('work that never lets the event loop turn sees a stop request when it reports', async () => {
+test('work that blocks the event loop notices a stop request when it reports progress', async () => {
   const ended = await job(async ({ run, signal, reportProgress }) => {
     await requestControl(run.dir, 'stop');
     const end = performance.now() + 20_000;
@@ -103,12 +107,12 @@ test('work that never lets the event loop turn sees a stop request when it repor
       reportProgress({ text: 'rollouts 0 of 1', counts: [], eta: null });
       signal.throwIfAborted();
     }
-    throw new Error('the request was not seen');
+    throw new Error('the request was not noticed');
   });
   assert.ok('error' in ended && ended.error.name === 'Interrupted', JSON.stringify(ended));
 });
 
-test('a pause that waits for the end of a step is told, and a job goes on after it', async () => {
+test('a pause that waits for the end of a step is reported, and the job continues afterwards', async () => {
   const seen: string[] = [];
   let saved = 0;
   const ended = await job(async ({ run, reportProgress, betweenSteps }) => {
@@ -134,7 +138,7 @@ test('a pause that waits for the end of a step is told, and a job goes on after 
   assert.equal(saved, 1);
 });
 
-test('a job whose directory another process took over ends at once and leaves its files alone', async () => {
+test('a job whose directory was taken over by another process ends at once and does not touch its files', async () => {
   const ended = await job(async (running) => {
     const lock = path.join(running.run.dir, 'lock.json');
     const other = { ...JSON.parse(await readFile(lock, 'utf8')), token: 'another' };
@@ -146,7 +150,7 @@ test('a job whose directory another process took over ends at once and leaves it
   assert.ok(ended.files.includes('lock.json'));
 });
 
-test('a command resumes runs of its own kind only', async () => {
+test('a command resumes only runs of its own kind', async () => {
   const { dir } = await job(async () => ({}));
   assert.equal((await readResumable(dir, 'tune')).task, newRun.task);
   await assert.rejects(readResumable(dir, 'pretrain'), {
@@ -155,7 +159,7 @@ test('a command resumes runs of its own kind only', async () => {
   });
 });
 
-/** Starts a job in a process of its own. */
+/** Starts a job in a separate process. */
 async function spawnJob(...args: readonly string[]) {
   const script = fileURLToPath(new URL('blocking-job.ts', import.meta.url));
   const child = spawn(
@@ -170,12 +174,15 @@ async function spawnJob(...args: readonly string[]) {
   return { child, exit, dir: line.trim() };
 }
 
-test('a process that computes for ten seconds without a break keeps its heartbeat; one that is gone does not', async () => {
+test('a process that computes for ten seconds keeps its heartbeat, and a dead process does not', async () => {
   const { child, exit, dir } = await spawnJob('block', '60');
   const begin = Date.now();
   const seen: LiveStatus[] = [];
   while (!seen.some(({ busySince }) => busySince !== undefined && Date.now() - Date.parse(busySince) > 10_000)) {
-    assert.ok(Date.now() - begin < 50_000, `it was never busy for ten seconds: ${JSON.stringify(seen.at(-1))}`);
+    assert.ok(
+      Date.now() - begin < 50_000,
+      `the process was never busy for ten seconds: ${JSON.stringify(seen.at(-1))}`,
+    );
     seen.push(await readStatus(dir));
     await delay(250);
   }
@@ -184,20 +191,20 @@ test('a process that computes for ten seconds without a break keeps its heartbea
   const beats = [...new Set(seen.map(({ heartbeat }) => Date.parse(heartbeat)))];
   const gaps = beats.slice(1).map((beat, index) => beat - beats[index]!);
   assert.ok(beats.length >= 4 && Math.max(...gaps) < 8_000, `heartbeats ${gaps} ms apart`);
-  assert.ok(last.cores! > 0.05, `it computes: ${last.cores} cores`);
+  assert.ok(last.cores! > 0.05, `the process computes: ${last.cores} cores`);
   const written = JSON.parse(await readFile(path.join(dir, 'status.json'), 'utf8'));
-  assert.ok(Date.now() - Date.parse(written.heartbeat) > 8_000, 'its main thread writes nothing meanwhile');
+  assert.ok(Date.now() - Date.parse(written.heartbeat) > 8_000, 'the main thread writes nothing meanwhile');
   assert.match(activityParts(last).join(), /^in one computation for 1\d s$/);
 
   child.kill('SIGKILL');
   await exit;
   while ((await readStatus(dir)).state !== 'interrupted') {
-    assert.ok(Date.now() - begin < 70_000, 'a dead process reads as interrupted');
+    assert.ok(Date.now() - begin < 70_000, 'the run of a dead process is not reported as interrupted');
     await delay(100);
   }
 });
 
-test('a process may leave while its heartbeat thread runs', async () => {
+test('a process can exit while its heartbeat thread runs', async () => {
   const { exit } = await spawnJob('exit', '0');
   assert.deepEqual(await exit, [7, null]);
 });

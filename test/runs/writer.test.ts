@@ -33,7 +33,7 @@ const sample = {
   confidence: [0.5, 0.25],
 };
 
-test('run directories of the same millisecond get names of their own, which sort by age', async () => {
+test('run directories created in the same millisecond get distinct names, which sort by age', async () => {
   const root = await temporaryFolder();
   const dirs = await Promise.all(Array.from({ length: 20 }, () => createRunDirectory(root, newRun)));
   assert.equal(new Set(dirs).size, 20);
@@ -48,7 +48,7 @@ test('run directories of the same millisecond get names of their own, which sort
   assert.deepEqual(rest, { ...newRun, task: 'Ünsafe/../task' });
 });
 
-test('what a job writes is read back as it was', async () => {
+test('a run is read back as it was written', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   const step = { step: 1, time: 1.5, reward: 0.25, 'completions/mean_length': 16, 'time/rollout': 1e-9 };
   const evaluation = {
@@ -88,7 +88,7 @@ test('what a job writes is read back as it was', async () => {
   ]);
 });
 
-test('appends that overlap are written whole and in their order', async () => {
+test('overlapping appends are written completely and in order', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   await Promise.all(Array.from({ length: 50 }, (_, step) => run.append({ step, time: 0, reward: step })));
   await run.close('finished');
@@ -99,7 +99,7 @@ test('appends that overlap are written whole and in their order', async () => {
   );
 });
 
-test('a number that JSON does not have is refused by name and leaves the log as it was', async () => {
+test('a number that JSON cannot represent is rejected by name and does not change the log', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   await assert.rejects(
     run.append({ step: 3, time: 0, grad_norm: Number.NaN }),
@@ -115,7 +115,7 @@ test('a number that JSON does not have is refused by name and leaves the log as 
   assert.deepEqual(await sampleSteps(run.dir), []);
 });
 
-test('a torn last line is passed over by readers and cut by the next writer', async () => {
+test('readers skip an incomplete last line, and the next writer removes it', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   await run.append({ step: 1, time: 0 });
   await run.append({ step: 2, time: 0 });
@@ -129,7 +129,7 @@ test('a torn last line is passed over by readers and cut by the next writer', as
   }
 });
 
-test('a broken line in the middle is reported with its number, and so is a wrong field', async () => {
+test('a broken line or an invalid field is reported with its line number', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   await run.append({ step: 1, time: 0 });
   await run.close('interrupted');
@@ -142,10 +142,10 @@ test('a broken line in the middle is reported with its number, and so is a wrong
   await writeFile(file, '{"step":1,"time":0,"reward":null}\n');
   await assert.rejects(readEvents(run.dir), /line 1 of .*events.jsonl is broken \(field "reward": .*expected number/);
   await assert.rejects(RunWriter.resume(run.dir, 1), /line 1 of/);
-  assert.equal((await readdir(run.dir)).includes('lock.json'), false, 'and the lock is given back');
+  assert.equal((await readdir(run.dir)).includes('lock.json'), false, 'the lock is released');
 });
 
-test('broken records name the file and the reason', async () => {
+test('an error about a broken record names the file and the reason', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   await run.close('finished');
   for (const [content, reason] of [
@@ -162,27 +162,27 @@ test('broken records name the file and the reason', async () => {
   await assert.rejects(readConfiguration('/nowhere'), /\/nowhere.*run\.json does not exist; check that this is a run/);
 });
 
-test('the status beats about once a second, not once a step', async () => {
+test('the status is written about once per second, not once per step', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   assert.equal((await statusFile(run.dir)).state, 'starting');
   await run.progress(1, 10);
   const first = await statusFile(run.dir);
   assert.deepEqual([first.state, first.step, first.steps, first.eta], ['running', 1, 100, 10]);
   for (let step = 2; step < 30; step++) await run.progress(step, 5);
-  assert.deepEqual(await statusFile(run.dir), first, 'nothing was written in the first second');
+  assert.deepEqual(await statusFile(run.dir), first, 'nothing is written in the first second');
   await new Promise((resolve) => setTimeout(resolve, 1700));
   const beat = await statusFile(run.dir);
-  assert.equal(beat.step, 29, 'the timer wrote what was new');
+  assert.equal(beat.step, 29, 'the timer writes the new values');
   assert.ok(beat.heartbeat > first.heartbeat);
   await run.close('failed', new Error('the loss is NaN in step 30'));
   const { state, error, eta } = await statusFile(run.dir);
   assert.deepEqual([state, error, eta], ['failed', 'the loss is NaN in step 30', null]);
   const last = (await stat(path.join(run.dir, 'status.json'))).mtimeMs;
   await new Promise((resolve) => setTimeout(resolve, 1200));
-  assert.equal((await stat(path.join(run.dir, 'status.json'))).mtimeMs, last, 'no beat after the end');
+  assert.equal((await stat(path.join(run.dir, 'status.json'))).mtimeMs, last, 'no heartbeat after the end');
 });
 
-test('pause, go on and stop are obeyed between two steps and acknowledged by id', async () => {
+test('pause, continue and stop take effect between two steps and are acknowledged by id', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   assert.equal(await run.request(), 'run');
   const pause = await requestControl(run.dir, 'pause');
@@ -201,7 +201,7 @@ test('pause, go on and stop are obeyed between two steps and acknowledged by id'
   abort.abort();
   assert.equal(await interrupted, 'stop');
   await writeFile(path.join(run.dir, 'control.json'), '{"want":"expl');
-  assert.equal(await run.request(), 'pause', 'a request that cannot be read changes nothing');
+  assert.equal(await run.request(), 'pause', 'an unreadable request is ignored');
   await run.request();
   assert.equal((await readFile(path.join(run.dir, 'log.txt'), 'utf8')).match(/control\.json/g)?.length, 1);
   await requestControl(run.dir, 'stop');
@@ -209,11 +209,11 @@ test('pause, go on and stop are obeyed between two steps and acknowledged by id'
   await run.close('interrupted');
   await assert.rejects(requestControl(run.dir, 'stop'), /No process runs .* nothing to stop; resume the run/);
   const again = await RunWriter.resume(run.dir, 0);
-  assert.equal(await again.request(), 'run', 'an old request is not meant for a new process');
+  assert.equal(await again.request(), 'run', 'a new process ignores an old request');
   await again.close('finished');
 });
 
-test('resuming from a step takes back what later steps wrote', async () => {
+test('resuming from a step removes what later steps wrote', async () => {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
   const write = (folder: string) => writeFile(path.join(folder, 'state.json'), '{}');
   for (let step = 1; step <= 6; step++) {

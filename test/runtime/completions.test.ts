@@ -10,7 +10,7 @@ import { bench, query, written } from './scripted-completions.ts';
 const never = new AbortController().signal;
 
 describe('a request', () => {
-  it('waits, asks the model once, for several alternatives, and shows what is worth it', async () => {
+  it('waits, calls the model once for several alternatives, and returns those worth showing', async () => {
     const { completions, asked } = bench(() => written(['a + b;']));
     const { texts, trace } = await completions.complete(query('const c = |\n'), never);
     assert.deepEqual(texts, ['a + b;']);
@@ -26,7 +26,7 @@ describe('a request', () => {
     assert.equal(completions.latency.summary.requests, 1);
   });
 
-  it('that a user makes gets several alternatives at once, wherever it is made, without a wait', async () => {
+  it('by the user gets several alternatives at once, anywhere and without a delay', async () => {
     const { completions, asked, clock } = bench(() => written(['a;', 'b;', 'a;']), { enabled: false });
     const { texts, trace } = await completions.complete(query('// |', { trigger: 'invoked' }), never);
     assert.deepEqual(texts, ['a;', 'b;']);
@@ -38,7 +38,7 @@ describe('a request', () => {
     );
   });
 
-  it('that nobody made is content with the likeliest, where that is shown and leaves no syntax error', async () => {
+  it('made automatically stops at the likeliest alternative if it is shown and leaves no syntax error', async () => {
     const judged: boolean[] = [];
     const answer = async (_: InfillRequest, { isEnough }: InfillHooks) => {
       for (const [text, confidence] of [
@@ -58,14 +58,14 @@ describe('a request', () => {
     assert.equal(made.asked[0]!.isEnough, undefined);
   });
 
-  it('shows first what leaves the fewest syntax errors', async () => {
+  it('returns the alternative with the fewest syntax errors first', async () => {
     const { completions } = bench(() => written(['(a;', 'f(a;', 'f(a);']));
     const { texts, trace } = await completions.complete(query('const c = |\n'), never);
     assert.deepEqual(texts, ['f(a);', '(a;', 'f(a;']);
     assert.match(trace.path.join(), /leaves fewer syntax errors and is shown first/);
   });
 
-  const refusals: readonly [
+  const rejections: readonly [
     outcome: string,
     text: string,
     changes: Partial<CompletionSettings>,
@@ -78,15 +78,15 @@ describe('a request', () => {
     ['in-string', "const a = 'b|'", {}],
     ['suggest-widget', 'a.|', {}, { listIsOpen: true }],
   ];
-  for (const [outcome, text, changes, at] of refusals)
-    it(`does not reach the model where it is ${outcome}: ${JSON.stringify(changes)}`, async () => {
+  for (const [outcome, text, changes, at] of rejections)
+    it(`does not reach the model if it is ${outcome}: ${JSON.stringify(changes)}`, async () => {
       const { completions, asked } = bench(() => written(['x']), changes);
       const { texts, trace } = await completions.complete(query(text, at), never);
       assert.deepEqual([texts, asked, trace.outcome], [[], [], outcome]);
       assert.match(trace.reason, /^[A-Z].*\.$/);
     });
 
-  it('reaches it where a setting says so', async () => {
+  it('reaches the model if a setting allows it', async () => {
     const open = bench(() => written(['x = 1;']), {
       languages: { '*': false, typescript: true },
       inCommentsAndStrings: true,
@@ -94,7 +94,7 @@ describe('a request', () => {
     assert.deepEqual((await open.completions.complete(query('// |'), never)).texts, ['x = 1;']);
   });
 
-  it('sleeps while it is snoozed, and no longer', async () => {
+  it('is rejected while completions are snoozed, and no longer', async () => {
     const { completions, clock } = bench(() => written(['x = 1;']));
     clock.snoozedUntil = clock.now + 90_000;
     const { trace } = await completions.complete(query('a|'), never);
@@ -103,7 +103,7 @@ describe('a request', () => {
     assert.equal((await completions.complete(query('a|'), never)).trace.outcome, 'shown');
   });
 
-  it('that is typed into costs nothing', async () => {
+  it('is answered from the cache if the user types what was suggested', async () => {
     const { completions, asked } = bench(() => written(['total + 1;']));
     await completions.complete(query('const c = |\n'), never);
     const { texts, trace } = await completions.complete(query('const c = to|\n'), never);
@@ -113,7 +113,7 @@ describe('a request', () => {
     assert.equal(asked.length, 2);
   });
 
-  it('that was under way when everything was forgotten is not remembered', async () => {
+  it('that was running when the cache was cleared is not cached', async () => {
     const { completions, asked } = bench(() => {
       if (asked.length === 1) completions.forget();
       return written([`model${asked.length}();`]);
@@ -124,14 +124,14 @@ describe('a request', () => {
     assert.deepEqual([texts, asked.length], [['model1();', 'model2();', 'model2();'], 2]);
   });
 
-  it('that was made in a comment is not shown there to who did not ask', async () => {
+  it('by the user in a comment is not reused for an automatic request there', async () => {
     const { completions, asked } = bench(() => written(['more();']));
     await completions.complete(query('// |', { trigger: 'invoked' }), never);
     const { texts, trace } = await completions.complete(query('// |'), never);
     assert.deepEqual([texts, trace.outcome, asked.length], [[], 'in-comment', 1]);
   });
 
-  it('looks for comments and strings behind the wait, and not in a long text', async () => {
+  it('checks for comments and strings after the delay, and not in a long text', async () => {
     const { completions } = bench(() => written(['more();']));
     const { trace } = await completions.complete(query('// |'), AbortSignal.abort());
     assert.equal(trace.outcome, 'debounced');
@@ -139,13 +139,13 @@ describe('a request', () => {
     assert.deepEqual(long.texts, ['more();']);
   });
 
-  it('is dropped where a keystroke comes while it waits', async () => {
+  it('is dropped if another keystroke arrives during the delay', async () => {
     const { completions, asked } = bench(() => written(['x']));
     const { trace } = await completions.complete(query('a|'), AbortSignal.abort());
     assert.deepEqual([trace.outcome, asked.length], ['debounced', 0]);
   });
 
-  it('ends between two steps where it is cancelled, or where a newer one of the document comes', async () => {
+  it('ends between two steps if it is cancelled or superseded by a newer request for the document', async () => {
     for (const how of ['cancelled', 'superseded'] as const) {
       const steps: string[] = [];
       const cancel = new AbortController();
@@ -164,7 +164,7 @@ describe('a request', () => {
     }
   });
 
-  it('tells what went wrong, and the next one works', async () => {
+  it('reports an error, and the next request works', async () => {
     let broken = true;
     const { completions } = bench(() => {
       if (broken) throw new UserError('There is no model here; choose one.');
@@ -177,7 +177,7 @@ describe('a request', () => {
     assert.equal((await completions.complete(query('a|'), never)).trace.outcome, 'shown');
   });
 
-  it('shows nothing where every alternative breaks a rule, says which, and does not ask again', async () => {
+  it('returns nothing if every alternative violates a rule, reports the rules, and caches this result', async () => {
     const { completions, asked } = bench(() => written(['', 'unsure;'], 0.1));
     const { texts, trace } = await completions.complete(query('a|', { trigger: 'invoked' }), never);
     assert.deepEqual([texts, trace.outcome], [[], 'discarded']);
@@ -195,7 +195,7 @@ describe('the alternative that is shown first', () => {
       )
     ).index;
 
-  it('breaks least and is worth showing; where none is, it is the first', async () => {
+  it('is the one with the fewest syntax errors among those worth showing, or the first one if none is', async () => {
     assert.equal(await first(['f((', 'g();']), 1);
     assert.equal(await first(['', 'f((', 'g();']), 2);
     assert.equal(await first(['f();', 'g();']), 0);
@@ -204,22 +204,22 @@ describe('the alternative that is shown first', () => {
 });
 
 describe('a prefetch', () => {
-  it('makes the next suggestion before it is asked for, and gives way to a request', async () => {
+  it('generates the next suggestion in advance, and yields to a request', async () => {
     const { completions, asked } = bench(() => written(['next();']));
     await completions.prefetch(query('done();\n|'));
     const { trace, texts } = await completions.complete(query('done();\n|'), never);
     assert.deepEqual([texts, trace.source, asked.length], [['next();'], 'cache', 1]);
-    assert.equal(completions.latency.summary.requests, 0, 'nobody waited for it');
+    assert.equal(completions.latency.summary.requests, 0, 'a prefetch does not count as a request');
   });
 
-  it('that came to nothing keeps nobody from trying more', async () => {
+  it('without a result does not prevent a request with more alternatives', async () => {
     const { completions } = bench(({ alternatives }) => written(['', 'next();'].slice(0, alternatives)));
     await completions.prefetch(query('done();\n|'));
     const { trace, texts } = await completions.complete(query('done();\n|'), never);
     assert.deepEqual([texts, trace.source], [['next();'], 'model']);
   });
 
-  it('stops where something more urgent waits', async () => {
+  it('stops if a more urgent request waits', async () => {
     const order: string[] = [];
     const { completions } = bench(async ({ prefix }, { checkCancelled }) => {
       order.push(prefix);
@@ -234,7 +234,7 @@ describe('a prefetch', () => {
     assert.ok(!order.includes('far done'));
   });
 
-  it('is not made where the setting says so', async () => {
+  it('is not made if the setting disables it', async () => {
     const { completions, asked } = bench(() => written(['x']), { prefetch: false });
     await completions.prefetch(query('a|'));
     assert.equal(asked.length, 0);

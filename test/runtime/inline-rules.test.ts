@@ -14,7 +14,7 @@ function at(text: string): TextAtCursor {
   return { prefix, suffix };
 }
 
-describe('several lines, where the rule is left to choose', () => {
+describe('the automatic choice of several lines', () => {
   const cases: readonly [text: string, several: boolean][] = [
     ['function f() {|\n}\n', true],
     ['const f = () =>|', true],
@@ -31,7 +31,7 @@ describe('several lines, where the rule is left to choose', () => {
   ];
   for (const [text, several] of cases)
     it(JSON.stringify(text), () => assert.equal(allowsSeveralLines('auto', at(text)), several));
-  it('and where it is not', () => {
+  it('allows several lines only in some positions', () => {
     assert.equal(allowsSeveralLines('always', at('foo(|) + bar')), true);
     assert.equal(allowsSeveralLines('never', at('function f() {|\n}')), false);
   });
@@ -39,41 +39,41 @@ describe('several lines, where the rule is left to choose', () => {
 
 describe('trimming', () => {
   const several = { singleLine: false, ended: true };
-  it('one line is one line', () => {
+  it('keeps one line in single-line mode', () => {
     assert.equal(
       trimCompletion('a + b;  \n  return a;', at('  const c = |'), { singleLine: true, ended: true }),
       'a + b;',
     );
   });
-  it('ends where the block does, and keeps the line that closes it', () => {
+  it('ends with the block, and keeps the line that closes it', () => {
     const body = '\n    return a;\n  }\n\n  other() {\n    return b;\n  }';
     assert.equal(trimCompletion(body, at('  f() {|'), several), '\n    return a;\n  }');
     assert.equal(trimCompletion('if (a) {\n    b();\n  }\n}\nmore();', at('  |'), several), 'if (a) {\n    b();\n  }');
   });
-  it('goes on with lines of the same depth where none was opened', () => {
+  it('continues with lines of the same depth if no block was opened', () => {
     assert.equal(trimCompletion('a();\n  b();\nc();', at('  |'), several), 'a();\n  b();');
   });
-  it('drops the half line of a text that came to no end', () => {
+  it('drops the last line of a text that has no end', () => {
     assert.equal(trimCompletion('a();\n  b(', at('  |'), { singleLine: false, ended: false }), 'a();');
     assert.equal(trimCompletion('a(', at('  |'), { singleLine: false, ended: false }), 'a(');
   });
-  it('says when a completion has left the block, and not before', () => {
+  it('reports that a completion has left the block, and not before', () => {
     const body = '\n    return a;\n  }\n\n  other() {';
     const rules = stoppingRules(at('  f() {|'));
     const over = [...body].findIndex((_, index) => rules.isOver(body.slice(0, index + 1)));
     assert.equal(body.slice(0, over + 1), '\n    return a;\n  }\n');
-    assert.equal(rules.isOver('x = 1, 1, 1, 1, 1, 1,'), true, 'nobody is shown what goes round in circles');
-    // What is stopped is shown as what is not.
+    assert.equal(rules.isOver('x = 1, 1, 1, 1, 1, 1,'), true, 'a repetitive text is not shown');
+    // Stopping early must not change what is shown.
     const trimmed = (text: string, ended: boolean) =>
       trimCompletion(text, at('  f() {|'), { singleLine: false, ended });
     assert.equal(trimmed(body.slice(0, over + 1), false), trimmed(body, true));
   });
 });
 
-describe('what is not worth showing', () => {
+describe('the rules for rejected completions', () => {
   const judged = (text: string, where = 'const x = |', confidence = 0.9, untrimmed = text) =>
     discardedBy({ text, untrimmed, confidence }, at(where));
-  // What small models really write: see the texts.
+  // Texts that small models really write.
   const cases: readonly [rule: string | null, text: string, where?: string, confidence?: number][] = [
     [null, 'a + b;'],
     ['empty', '   '],
@@ -89,18 +89,19 @@ describe('what is not worth showing', () => {
     ['repeats the text before the cursor', 'const total = 0;', 'const total = 0; |'],
   ];
   for (const [rule, text, where, confidence] of cases)
-    it(`${JSON.stringify(text)}: ${rule ?? 'is'}`, () => assert.equal(judged(text, where, confidence), rule));
-  // Greedy completions that a small model wrote at places of packages it had not read (test/runtime/bad-outputs.json).
+    it(`${JSON.stringify(text)}: ${rule ?? 'shown'}`, () => assert.equal(judged(text, where, confidence), rule));
+  // Greedy completions of a small model at positions in packages that it was not trained on
+  // (test/runtime/bad-outputs.json).
   for (const { before, output, confidence, rule } of badOutputs)
     it(`written by a model: ${JSON.stringify(output)}: ${rule}`, () =>
       assert.equal(judged(output, `${before}|`, confidence), rule));
-  it('what follows the cursor already', () => {
+  it('text that already follows the cursor', () => {
     assert.equal(judged('', '|total;', 0.9, 'total'), 'repeats the text after the cursor');
   });
 });
 
 describe('the cache', () => {
-  it('gives the rest of what was suggested while it is typed, and all of it again when it is deleted', () => {
+  it('returns the rest of a suggestion while the user types it, and all of it again after deletion', () => {
     const cache = new SuggestionCache<number>();
     cache.put('u', at('const |;'), { texts: ['total = 0', 'x = 1'], about: 1 });
     assert.deepEqual(cache.get('u', at('const to|;')), { texts: ['tal = 0'], about: 1 });
@@ -109,7 +110,7 @@ describe('the cache', () => {
       assert.equal(cache.get('u', at(other)), null, other);
     assert.equal(cache.get('v', at('const |;')), null);
   });
-  it('goes on in the next line, however the lines of the file end', () => {
+  it('continues in the next line, whatever line endings the file has', () => {
     for (const lineEnd of ['\n', '\r\n']) {
       const cache = new SuggestionCache<number>();
       cache.put('u', { prefix: 'f() {', suffix: `${lineEnd}x` }, { texts: ['\n  a();\n}'], about: 1 });
@@ -117,13 +118,13 @@ describe('the cache', () => {
       assert.deepEqual(cache.get('u', typed)?.texts, ['();\n}']);
     }
   });
-  it('knows of a place where there was nothing, and of that place alone', () => {
+  it('remembers an empty result for that position only', () => {
     const cache = new SuggestionCache<number>();
     cache.put('u', at('a|'), { texts: [], about: 0 });
     assert.deepEqual(cache.get('u', at('a|'))?.texts, []);
     assert.equal(cache.get('u', at('ab|')), null);
   });
-  it('keeps the newest, and forgets those that were not used for longest', () => {
+  it('keeps the newest entries, and evicts the least recently used ones', () => {
     const cache = new SuggestionCache<number>(2);
     cache.put('u', at('a|'), { texts: ['1'], about: 1 });
     cache.put('u', at('b|'), { texts: ['2'], about: 2 });

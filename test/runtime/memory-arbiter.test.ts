@@ -5,7 +5,7 @@ import { memoryShortage } from '../../src/runtime/memory-arbiter.ts';
 const gib = 2 ** 30;
 const job = (name: string, memory: number | null) => ({ name, memory });
 
-it('keeps a model in memory while everything fits, and otherwise says what does not', () => {
+it('keeps a model in memory while everything fits, and otherwise reports what does not', () => {
   const on = (memory: number | null, device = 'webgpu') => ({ device, bytes: 2 * gib, memory });
   assert.equal(memoryShortage([], on(0)), null);
   assert.equal(memoryShortage([job('a', 6 * gib)], on(8 * gib)), null);

@@ -39,67 +39,67 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-it('changes from a base to its adapters and back at the next request, and reads the base once', async () => {
+it('switches from a base to its adapters and back at the next request, and reads the base once', async () => {
   const choice = (name: string) => ({ model: folder(name), engine: 'onnx', device: 'cpu' });
   const states: string[] = [];
   const residency: ModelResidency = new ModelResidency(choice('base'), () => states.push(residency.residency.state));
-  const says = async (model: LanguageModel) => [...(await model.rawLogits(Int32Array.of(4, 2, 5)))];
+  const logitsOf = async (model: LanguageModel) => [...(await model.rawLogits(Int32Array.of(4, 2, 5)))];
   const base = await residency.get();
-  const plain = await says(base);
+  const plain = await logitsOf(base);
   const seen = [plain];
   for (const name of ['calm', 'wild']) {
     residency.choose(choice(name));
     const model = await residency.get();
-    assert.equal(await residency.get(), model, 'it stays until another is chosen');
+    assert.equal(await residency.get(), model, 'it stays loaded until another is chosen');
     assert.equal(residency.residency.folder, folder(name));
-    seen.push(await says(model));
+    seen.push(await logitsOf(model));
   }
   assert.equal(new Set(seen.map(String)).size, 3);
   residency.choose(choice('base'));
-  assert.equal(await residency.get(), base, 'the base was there all the time');
-  assert.deepEqual(await says(base), plain);
+  assert.equal(await residency.get(), base, 'the base stayed loaded');
+  assert.deepEqual(await logitsOf(base), plain);
 
   residency.choose(choice('coarse'));
   const coarse = await residency.get();
   assert.equal(coarse.precision, 'int4');
   const alone = await LanguageModel.load(oneThread(), await readCheckpoint(await resolveModel(folder('coarse'))));
-  assertNear(await says(coarse), await says(alone), 'over a base of its own precision', 1e-5);
+  assertNear(await logitsOf(coarse), await logitsOf(alone), 'over a base of its own precision', 1e-5);
   await alone.dispose();
 
   residency.choose(choice('stray'));
   await assert.rejects(residency.get(), { name: 'UserError', message: /trained on other weights/ });
   assert.equal(states.at(-1), 'failed');
   residency.choose(choice('wild'));
-  assert.deepEqual(await says(await residency.get()), seen[2]);
+  assert.deepEqual(await logitsOf(await residency.get()), seen[2]);
   residency.choose(choice('mistyped'));
   await assert.rejects(residency.get(), { name: 'UserError' });
   assert.equal(states.at(-1), 'failed');
   residency.choose(choice('wild'));
   await residency.get();
   const { state, folder: its, problem } = residency.residency;
-  assert.deepEqual([state, its, problem], ['ready', folder('wild'), null], 'it was there all the time');
+  assert.deepEqual([state, its, problem], ['ready', folder('wild'), null], 'the model stayed loaded');
   residency.choose(choice('other'));
-  assert.notDeepEqual(await says(await residency.get()), plain);
+  assert.notDeepEqual(await logitsOf(await residency.get()), plain);
   assert.equal(states.at(-1), 'ready');
 });
 
-it('gives its memory away while there is no room for it, and reads the model again afterwards', async () => {
+it('releases its memory when it is evicted, and reads the model again afterwards', async () => {
   let reason: string | null = null;
-  const asked: [string, number][] = [];
+  const requested: [string, number][] = [];
   const states: string[] = [];
   const choice = { model: folder('wild'), engine: 'onnx', device: 'cpu' };
   const residency: ModelResidency = new ModelResidency(
     choice,
     () => states.push(residency.residency.state),
     async (device, bytes) => {
-      asked.push([device, bytes]);
+      requested.push([device, bytes]);
       return reason;
     },
   );
-  const says = async () => [...(await (await residency.get()).rawLogits(Int32Array.of(4, 2, 5)))];
+  const logitsOf = async () => [...(await (await residency.get()).rawLogits(Int32Array.of(4, 2, 5)))];
   await residency.reconsider();
-  assert.deepEqual([residency.residency.state, asked], ['idle', []], 'nothing is there that could make room');
-  const before = await says();
+  assert.deepEqual([residency.residency.state, requested], ['idle', []], 'no model is loaded that could be evicted');
+  const before = await logitsOf();
   await residency.reconsider();
   assert.equal(states.at(-1), 'ready');
 
@@ -107,10 +107,10 @@ it('gives its memory away while there is no room for it, and reads the model aga
   const model = await residency.get();
   await residency.reconsider();
   assert.deepEqual([residency.residency.state, residency.residency.problem], ['evicted', reason]);
-  await assert.rejects(model.rawLogits(Int32Array.of(4, 2, 5)), 'its weights are gone');
+  await assert.rejects(model.rawLogits(Int32Array.of(4, 2, 5)), 'its weights were released');
   const told = states.length;
   await residency.reconsider();
-  assert.equal(states.length, told, 'the same reason is told once');
+  assert.equal(states.length, told, 'the same reason is reported once');
   reason = 'The model made room for two.';
   await residency.reconsider();
   assert.equal(residency.residency.problem, reason);
@@ -123,7 +123,7 @@ it('gives its memory away while there is no room for it, and reads the model aga
   reason = null;
   await residency.reconsider();
   assert.deepEqual([residency.residency.state, residency.residency.problem], ['idle', null]);
-  assert.deepEqual(await says(), before);
+  assert.deepEqual(await logitsOf(), before);
   assert.equal(states.at(-1), 'ready');
-  for (const [device, bytes] of asked) assert.ok(device === 'cpu' && bytes > 0);
+  for (const [device, bytes] of requested) assert.ok(device === 'cpu' && bytes > 0);
 });

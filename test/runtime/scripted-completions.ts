@@ -4,7 +4,7 @@ import type { CompletionSettings } from '../../src/protocol/runtime.ts';
 import { type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
 
-/** The result of a model that writes these texts, as `infill` returns it. */
+/** The result of `infill` for a model that writes these texts. */
 export function written(texts: readonly string[], confidence = 0.9): Infilled {
   const empty = {
     tokens: new Int32Array(4),
@@ -23,7 +23,7 @@ export function written(texts: readonly string[], confidence = 0.9): Infilled {
   };
 }
 
-/** Completions, the requests that reached the model, and what a test may change. */
+/** Completions, the requests that reached the model, and a clock that tests may change. */
 export interface Bench {
   readonly completions: Completions;
   readonly asked: (InfillRequest & InfillHooks)[];
@@ -31,7 +31,7 @@ export interface Bench {
   readonly clock: { now: number; snoozedUntil: number | null };
 }
 
-/** Completions on a scripted model that gives `answer`. Time advances only while a request waits. */
+/** Completions with a scripted model that returns `answer`. Time advances only while a request waits. */
 export function bench(
   answer: (request: InfillRequest, hooks: InfillHooks) => Infilled | Promise<Infilled>,
   changes: Partial<CompletionSettings> = {},

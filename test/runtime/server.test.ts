@@ -65,7 +65,7 @@ const settings = (
   model: name,
   engine: 'onnx',
   device: 'cpu',
-  // A tiny model of random weights is sure of nothing, so its completions are seen by asking for the trace.
+  // A tiny model with random weights has low confidence, so the tests read its completions from the trace.
   completions: { ...defaultSettings.completions, debounce: 0, ...changes },
 });
 
@@ -76,7 +76,7 @@ interface Client {
   open(text: string): Promise<void>;
 }
 
-/** A client on two streams, past the handshake. */
+/** A client on two streams, after the handshake. */
 async function client(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<Client> {
   const connection = createMessageConnection(new StreamMessageReader(input), new StreamMessageWriter(output));
   const statuses: protocol.RuntimeStatus[] = [];
@@ -85,7 +85,7 @@ async function client(input: NodeJS.ReadableStream, output: NodeJS.WritableStrea
   });
   connection.listen();
   const { capabilities } = (await connection.sendRequest('initialize', {
-    // A server in this very process must not wait for its end.
+    // A server in the same process must not wait for that process to end.
     processId: null,
     rootUri: null,
     capabilities: {},
@@ -133,7 +133,7 @@ const answer = (...texts: string[]): ReturnType<NonNullable<Parameters<typeof se
   });
 };
 
-/** A run that wrote two samples in its third step, and no checkpoint: its base has the words. */
+/** A run with two samples in its third step and no checkpoint. The base has the tokenizer. */
 async function runOfTwoSamples(): Promise<string> {
   const dir = await createRunDirectory(path.join(home, 'runs'), {
     kind: 'tune',
@@ -165,7 +165,7 @@ async function runOfTwoSamples(): Promise<string> {
 }
 
 describe('the language server', () => {
-  it('completes, says how it was decided, and knows which suggestion was taken', async () => {
+  it('completes, reports how it decided, and counts accepted suggestions', async () => {
     const prefixes: string[] = [];
     const { connection, complete, open } = await inProcess(({ prefix }) => {
       prefixes.push(prefix);
@@ -186,7 +186,7 @@ describe('the language server', () => {
     const trace = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
     assert.deepEqual([trace.outcome, trace.uri, trace.line, trace.character], ['shown', uri, 0, 10]);
 
-    // Accepted: the text is in the document, and the next suggestion is prepared.
+    // Accepted: the text is in the document, and the next suggestion is prefetched.
     await connection.sendNotification('textDocument/didChange', {
       textDocument: { uri, version: 2 },
       contentChanges: [
@@ -204,8 +204,11 @@ describe('the language server', () => {
     connection.dispose();
   });
 
-  describe('prepares the suggestion behind what was accepted', () => {
-    /** Completes a text at its end, and again behind what is typed; accepts, and says before which place it goes on. */
+  describe('prefetches the suggestion after the accepted text', () => {
+    /**
+     * Completes a text at its end, and again after more was typed; accepts, and returns the position of the next
+     * suggestion.
+     */
     async function goesOnBehind(texts: string[], { text = 'const a = ', typed = '', accepted = 0, lineEnd = '\n' }) {
       const prefixes: string[] = [];
       const { connection, complete, open } = await inProcess(({ prefix }) => {
@@ -235,13 +238,13 @@ describe('the language server', () => {
       return prefixes[1];
     }
 
-    it('where part of it was typed', async () => {
+    it('if part of it was typed', async () => {
       assert.equal(await goesOnBehind(['one + two;'], { typed: 'one' }), 'const a = one + two;');
     });
-    it('where it was not the first', async () => {
+    it('if it was not the first alternative', async () => {
       assert.equal(await goesOnBehind(['f();', 'longer(one);'], { accepted: 1 }), 'const a = longer(one);');
     });
-    it('where it has lines that end as on Windows', async () => {
+    it('if it has Windows line endings', async () => {
       assert.equal(
         await goesOnBehind(['\n  a();\n  b();\n}'], { text: 'function f() {', lineEnd: '\r\n' }),
         'function f() {\r\n  a();\r\n  b();\r\n}',
@@ -276,7 +279,7 @@ describe('the language server', () => {
     connection.dispose();
   });
 
-  it('loads the model when it is first asked for, switches to another, and says what is wrong with one', async () => {
+  it('loads the model on first use, switches to another one, and reports what is wrong with one', async () => {
     const { connection, statuses, complete, open } = await inProcess();
     await connection.sendNotification(settingsChanged, settings());
     await open('1+2');
@@ -306,7 +309,7 @@ describe('the language server', () => {
     connection.dispose();
   });
 
-  it('makes room for a job that needs the memory, says so, and is back when the job is over', async () => {
+  it('releases memory that a job needs, reports this, and restores the model when the job has ended', async () => {
     const { connection, statuses, complete, open } = await inProcess();
     const status = async (wanted: protocol.RuntimeStatus['state']) => {
       for (let attempt = 0; attempt < 500 && statuses.at(-1)?.state !== wanted; attempt++) await delay(20);
@@ -337,7 +340,7 @@ describe('the language server', () => {
     connection.dispose();
   });
 
-  it('shows a denoising step by step, and those of completions to who watches', async () => {
+  it('shows a denoising trace step by step, and sends those of completions to subscribers', async () => {
     const { connection, complete, open } = await inProcess();
     await connection.sendNotification(settingsChanged, settings({ multiline: 'never' }));
     await open('1+2');
@@ -355,7 +358,7 @@ describe('the language server', () => {
     };
     const result = (await connection.sendRequest(denoiseHere, parameters)) as protocol.DenoiseResult;
     assert.equal(result.alternatives.length, 2);
-    assert.equal(result.best, 0, 'a model of random weights writes nothing that would be shown');
+    assert.equal(result.best, 0, 'a model with random weights writes nothing worth showing');
     for (const [alternative, { denoising }] of result.alternatives.entries()) {
       const { frames } = denoising;
       assert.deepEqual(
@@ -379,7 +382,7 @@ describe('the language server', () => {
     });
     await connection.sendNotification(watchCompletions, { on: true });
     await complete(0, 3, 'invoked');
-    // Each as it was when it was made, and all before the answer.
+    // Each one as it was when it was sent, and all of them before the answer.
     assert.deepEqual(
       frames.map(({ frame, done }) => [frame.step, done]),
       frames.map((_, step) => [step, step === frames.length - 1]),
@@ -392,7 +395,7 @@ describe('the language server', () => {
     connection.dispose();
   });
 
-  it('tells how a sample of a run was denoised, and why it cannot', async () => {
+  it('returns how a sample of a run was denoised, or why it cannot', async () => {
     const { connection } = await inProcess();
     const dir = await runOfTwoSamples();
     const ask = (parameters: Partial<protocol.SampleDenoisingParameters>) =>
@@ -413,7 +416,7 @@ describe('the language server', () => {
     connection.dispose();
   });
 
-  it('lists the models that there are, and which of them complete', async () => {
+  it('lists the models, and which of them complete code', async () => {
     const { connection } = await inProcess();
     const models = (await connection.sendRequest(listModels)) as protocol.ModelSummary[];
     const of = (name: string) => models.find((one) => one.name === name);
@@ -435,7 +438,7 @@ describe('unmask serve', () => {
       env: { ...process.env, UNMASK_HOME: home },
     });
 
-  it('is the same server in a process of its own, and ends when it is told to', { timeout: 60_000 }, async () => {
+  it('is the same server in a separate process, and exits on request', { timeout: 60_000 }, async () => {
     const child = start();
     const { connection, complete, open } = await client(child.stdout!, child.stdin!);
     await connection.sendNotification(settingsChanged, settings());
@@ -450,7 +453,7 @@ describe('unmask serve', () => {
     connection.dispose();
   });
 
-  it('survives what is no message, and ends with its parent', { timeout: 60_000 }, async () => {
+  it('survives invalid messages, and ends with its parent', { timeout: 60_000 }, async () => {
     const child = start();
     child.stdin!.write('Content-Length: 5\r\n\r\n{{{{{');
     const { connection } = await client(child.stdout!, child.stdin!);

@@ -16,7 +16,7 @@ export interface CleanMachine {
 /** A separate temporary folder for everything that a sandbox stages, until `leave`. */
 export async function cleanMachine(): Promise<CleanMachine> {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-attack-'));
-  // If the tests run as root, the sandbox's user must have access.
+  // If the tests run as root, the sandbox's user needs access.
   await chmod(folder, 0o711);
   const before = process.env.TMPDIR;
   process.env.TMPDIR = folder;

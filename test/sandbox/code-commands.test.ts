@@ -56,15 +56,15 @@ describe('unmask score --task code', () => {
     assert.equal(scored[0].extracted, bodies[0]![0]);
   });
 
-  it('reports that tests cannot run, instead of a grade', async () => {
+  it('reports that tests cannot run instead of a grade', async () => {
     await writeFile('bad.jsonl', `${JSON.stringify({ ...rows[1], tests: 'assert(', completion: '}' })}\n`);
-    const said = await refusal(['score', '--task', 'code', '--file', 'bad.jsonl', '--format', 'plain'], 1);
-    assert.match(said, /^The tests of two cannot be run: the tests did not start \(.*\); fix that and try again\.$/);
+    const message = await refusal(['score', '--task', 'code', '--file', 'bad.jsonl', '--format', 'plain'], 1);
+    assert.match(message, /^The tests of two cannot be run: the tests did not start \(.*\); fix that and try again\.$/);
   });
 
   it('rejects an unknown reward', async () => {
     await writeFile('one.jsonl', `${JSON.stringify({ ...rows[0], completion: '' })}\n`);
-    const said = await refusal(['score', '--task', 'code', '--file', 'one.jsonl', '--reward', 'best'], 2);
-    assert.match(said, /^Unknown reward best of code; it has tests, all-tests\.$/);
+    const message = await refusal(['score', '--task', 'code', '--file', 'one.jsonl', '--reward', 'best'], 2);
+    assert.match(message, /^Unknown reward best of code; it has tests, all-tests\.$/);
   });
 });

@@ -14,7 +14,7 @@ before(async () => {
 after(() => rm(root, { recursive: true }));
 
 /** Files with what the kernel reports about a process. */
-async function told(name: string, cgroup: string, mountinfo: string): Promise<string> {
+async function writeProc(name: string, cgroup: string, mountinfo: string): Promise<string> {
   const folder = path.join(root, name);
   await mkdir(folder);
   await writeFile(path.join(folder, 'cgroup'), cgroup);
@@ -23,13 +23,13 @@ async function told(name: string, cgroup: string, mountinfo: string): Promise<st
 }
 
 describe('control groups', () => {
-  it('are not used if the kernel has none, or delegates nothing', async () => {
+  it('are not used if the kernel has none, or none is delegated to this user', async () => {
     assert.equal(await findControlGroups(path.join(root, 'nowhere')), null);
     const slice = path.join(root, 'closed', 'app.slice');
     await mkdir(path.join(slice, 'own.scope'), { recursive: true });
     await writeFile(path.join(slice, 'cgroup.procs'), '');
     const mounts = `30 20 0:26 / ${path.join(root, 'closed')} rw - cgroup2 cgroup2 rw\n`;
-    const proc = await told('closed-proc', '0::/app.slice/own.scope\n', mounts);
+    const proc = await writeProc('closed-proc', '0::/app.slice/own.scope\n', mounts);
     await writeFile(path.join(slice, 'cgroup.subtree_control'), 'cpu pids\n');
     assert.equal(await findControlGroups(proc), null, 'memory is not counted in this group');
     await writeFile(path.join(slice, 'cgroup.subtree_control'), 'cpu memory pids\n');
@@ -37,9 +37,9 @@ describe('control groups', () => {
     assert.deepEqual((await readdir(slice)).sort(), ['cgroup.procs', 'cgroup.subtree_control', 'own.scope']);
   });
 
-  it('of another mount are not mistaken for those of this process', async () => {
+  it('of another mount are not confused with those of this process', async () => {
     const mounts = `30 20 0:26 /other ${path.join(root, 'closed')} rw - cgroup2 cgroup2 rw\n`;
-    assert.equal(await findControlGroups(await told('elsewhere', '0::/app.slice/own.scope\n', mounts)), null);
+    assert.equal(await findControlGroups(await writeProc('elsewhere', '0::/app.slice/own.scope\n', mounts)), null);
   });
 
   it('limit the resources of one run, and are removed with it', { skip }, async () => {
@@ -61,9 +61,9 @@ describe('control groups', () => {
     await group.remove();
     for (const folder of folders) await assert.rejects(readdir(folder), { code: 'ENOENT' });
     // The group of a process that has ended.
-    const forgotten = path.join(path.dirname(folders[0]!), 'unmask-4194305-0');
-    await mkdir(forgotten);
+    const leftover = path.join(path.dirname(folders[0]!), 'unmask-4194305-0');
+    await mkdir(leftover);
     await findControlGroups();
-    await assert.rejects(readdir(forgotten), { code: 'ENOENT' });
+    await assert.rejects(readdir(leftover), { code: 'ENOENT' });
   });
 });

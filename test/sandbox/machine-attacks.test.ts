@@ -40,14 +40,14 @@ const node = (script: string, changes: Changes = {}): Promise<SandboxRun> =>
 /** Reports the results of a list of attempts, each by its error code. */
 const attempts = (...expressions: readonly string[]): string => `
   const fs = require('node:fs');
-  const told = [];
+  const results = [];
   for (const attempt of [${expressions.map((expression) => `() => ${expression}`).join(', ')}]) {
-    try { told.push(String(attempt())); } catch (error) { told.push(error.code); }
+    try { results.push(String(attempt())); } catch (error) { results.push(error.code); }
   }
-  console.log(JSON.stringify(told));`;
+  console.log(JSON.stringify(results));`;
 
-describe('a candidate attacks files:', () => {
-  it('it cannot read outside the sandbox', async () => {
+describe('a candidate that attacks files', () => {
+  it('cannot read outside the sandbox', async () => {
     const secret = path.join(machine.folder, 'secret');
     await writeFile(secret, 'a secret');
     try {
@@ -68,7 +68,7 @@ describe('a candidate attacks files:', () => {
     }
   });
 
-  it('it cannot write outside, nor change shown or supplied files', async () => {
+  it('cannot write outside, or change mounted or supplied files', async () => {
     const shown = path.join(import.meta.dirname, 'clean-machine.ts');
     const text = await readFile(shown, 'utf8');
     const { stdout } = await node(
@@ -78,8 +78,8 @@ describe('a candidate attacks files:', () => {
         `fs.writeFileSync('/dev/unmask', 'x')`,
         `fs.writeFileSync('/etc/passwd', 'x')`,
         `fs.writeFileSync('shown.ts', 'x')`,
-        `fs.writeFileSync('../kit/given.ts', 'x')`,
-        `fs.unlinkSync('../kit/given.ts')`,
+        `fs.writeFileSync('../kit/supplied.ts', 'x')`,
+        `fs.unlinkSync('../kit/supplied.ts')`,
         `fs.renameSync('shown.ts', 'other.ts')`,
         `fs.writeFileSync('own.ts', 'x') ?? fs.readFileSync('own.ts')`,
         `fs.writeFileSync('/proc/sys/kernel/hostname', 'x')`,
@@ -89,7 +89,7 @@ describe('a candidate attacks files:', () => {
           { host: process.execPath, inside: null },
           { host: shown, inside: 'work/shown.ts' },
         ],
-        files: [{ inside: 'kit/given.ts', content: 'given' }],
+        files: [{ inside: 'kit/supplied.ts', content: 'supplied' }],
       },
     );
     const denied = ['EROFS', 'EROFS', 'EROFS', 'EROFS', 'EROFS', 'EROFS', 'EROFS', 'EBUSY', 'x'];
@@ -99,7 +99,7 @@ describe('a candidate attacks files:', () => {
     assert.equal(await readFile(shown, 'utf8'), text);
   });
 
-  it('it changes its copy of a folder, never the folder', async () => {
+  it('changes its copy of a folder, not the folder itself', async () => {
     const copied = path.join(import.meta.dirname, '../tuning');
     const before = await readFile(path.join(copied, 'bounds.test.ts'), 'utf8');
     const { code, stdout } = await shell('echo changed >bounds.test.ts && cat bounds.test.ts && rm *.ts && ls', {
@@ -109,13 +109,13 @@ describe('a candidate attacks files:', () => {
     assert.equal(await readFile(path.join(copied, 'bounds.test.ts'), 'utf8'), before);
   });
 
-  it('it inherits no open file', async () => {
+  it('inherits no open file', async () => {
     const { stdout } = await shell('ls /proc/self/fd');
     // The last one is the descriptor of the listing itself.
     assert.deepEqual(stdout.trim().split('\n'), ['0', '1', '2', '3', '4']);
   });
 
-  it('it fills its scratch folders up to their limit', async () => {
+  it('can fill its scratch folders only up to their limit', async () => {
     const { stdout } = await shell(
       'for place in . /tmp /dev/shm; do for n in 1 2 3 4 5 6 7 8; do head -c 4000000 /dev/zero >"$place/$n" 2>/dev/null; done; du -sm "$place" | cut -f1; done; head -c 9000000 /dev/zero >/dev/shm/large; echo over',
       { limits: { scratchMiB: 16, fileMiB: 5 } },
@@ -127,8 +127,8 @@ describe('a candidate attacks files:', () => {
   });
 });
 
-describe('a candidate attacks the network:', () => {
-  it('it reaches neither this machine nor any name', async () => {
+describe('a candidate that attacks the network', () => {
+  it('reaches neither this machine nor any other host', async () => {
     const server = createServer((socket) => socket.destroy());
     let reached = 0;
     server.on('connection', () => reached++);
@@ -137,14 +137,14 @@ describe('a candidate attacks the network:', () => {
     try {
       const { port } = server.address() as AddressInfo;
       const { stdout } = await node(`
-        const told = { interfaces: Object.keys(require('node:os').networkInterfaces()) };
-        const tell = (name) => (error, answer) => {
-          told[name] = error?.code ?? answer;
-          if (Object.keys(told).length === 4) console.log(JSON.stringify(told));
+        const results = { interfaces: Object.keys(require('node:os').networkInterfaces()) };
+        const record = (name) => (error, answer) => {
+          results[name] = error?.code ?? answer;
+          if (Object.keys(results).length === 4) console.log(JSON.stringify(results));
         };
-        require('node:net').connect(${port}, '127.0.0.1').on('connect', tell('loopback')).on('error', tell('loopback'));
-        require('node:dns').lookup('unmask.invalid', tell('lookup'));
-        require('node:dns').resolve4('unmask.invalid', tell('resolve'));`);
+        require('node:net').connect(${port}, '127.0.0.1').on('connect', record('loopback')).on('error', record('loopback'));
+        require('node:dns').lookup('unmask.invalid', record('lookup'));
+        require('node:dns').resolve4('unmask.invalid', record('resolve'));`);
       const { interfaces, loopback, lookup, resolve } = JSON.parse(stdout);
       assert.deepEqual([interfaces, loopback], [['lo'], 'ECONNREFUSED']);
       assert.match(lookup, /^(EAI_AGAIN|ENOTFOUND)$/);
@@ -155,7 +155,7 @@ describe('a candidate attacks the network:', () => {
     }
   });
 
-  it('it asks for sockets that a network namespace does not isolate', async () => {
+  it('cannot open sockets that a network namespace does not isolate', async () => {
     const script = `import ctypes, socket
 made = []
 for family in (40, 38, 17, (1 << 32) | 40, 1, 2, 10, 16):
@@ -174,7 +174,9 @@ const groups = await findControlGroups();
 
 for (const grouped of [true, false]) {
   const skip = grouped && groups === null && 'this process may make no control groups';
-  describe(`a candidate exhausts resources, ${grouped ? 'counted by control groups' : 'watched'}:`, { skip }, () => {
+  describe(`a candidate that exhausts resources, ${grouped ? 'limited by control groups' : 'limited by polling'}`, {
+    skip,
+  }, () => {
     let usual: Sandbox;
     before(async () => {
       usual = sandbox;
@@ -185,27 +187,27 @@ for (const grouped of [true, false]) {
       sandbox = usual;
     });
 
-    it('it forks without end', async () => {
+    it('is stopped if it forks without end', async () => {
       const run = await shell(`bomb() { bomb | bomb & }; bomb; sleep ${machine.mark}`, { limits: { seconds: 2 } });
       assert.notEqual(run.broken === null && run.code === 0, true, 'the run must not end normally');
       assert.ok(run.seconds < 5, `${run.seconds}`);
     });
 
-    it('it starts too many processes, and is refused', async () => {
+    it('cannot start too many processes', async () => {
       const script = `for n in 1 2 3 4 5 6 7 8 9 10; do sleep ${machine.mark} & done; echo started`;
       const { code, stdout } = await shell(script, { limits: { processes: 8 } });
       assert.notEqual(code, 0);
       assert.equal(stdout, '');
     });
 
-    it('it fills memory', async () => {
+    it('is stopped if it fills memory', async () => {
       const script = `const kept = []; for (;;) kept.push(Buffer.alloc(2 ** 24, 1));`;
       const { code, broken } = await node(script, { limits: { memoryMiB: 256 } });
       assert.ok(broken === 'memory' || code !== 0, `${broken} ${code}`);
       assert.notEqual(broken, 'time');
     });
 
-    it('it fills memory with many processes', async () => {
+    it('is stopped if it fills memory with many processes', async () => {
       const one = `const kept = []; for (let n = 0; n < 5; n++) kept.push(Buffer.alloc(2 ** 24, 1)); setInterval(() => {}, 1000);`;
       const script = `const { spawn } = require('node:child_process'); for (let n = 0; n < 4; n++) spawn(process.execPath, ['-e', ${JSON.stringify(one)}]); setInterval(() => {}, 1000);`;
       const { broken } = await node(script, { limits: { memoryMiB: 256, processes: 128 } });
@@ -214,28 +216,28 @@ for (const grouped of [true, false]) {
   });
 }
 
-describe('a candidate attacks processes:', () => {
-  it('it leaves a daemon', async () => {
+describe('a candidate that attacks processes', () => {
+  it('cannot leave a daemon', async () => {
     const script = `(setsid sleep ${machine.mark} </dev/null >/dev/null 2>&1 3>&- &) ; echo gone`;
     const { code, stdout, seconds } = await shell(script);
     assert.deepEqual([code, stdout], [0, 'gone\n']);
     assert.ok(seconds < 5, `${seconds}`);
   });
 
-  it('it leaves a daemon that holds its pipes', async () => {
+  it('cannot leave a daemon that holds its pipes', async () => {
     const { code, seconds } = await shell(`setsid sleep ${machine.mark} & exit 0`);
     assert.equal(code, 0);
     assert.ok(seconds < 5, `${seconds}`);
   });
 
-  it('it ignores every signal it can', async () => {
+  it('is killed if it ignores every signal that can be ignored', async () => {
     const script = `for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGXCPU']) process.on(name, () => {}); setInterval(() => {}, 1000, '${machine.mark}')`;
     const { broken, signal, seconds } = await node(script, { limits: { seconds: 1 } });
     assert.deepEqual([broken, signal], ['time', 'SIGKILL']);
     assert.ok(seconds < 3, `${seconds}`);
   });
 
-  it('it computes forever', async () => {
+  it('is stopped if it computes forever', async () => {
     const script = `process.on('SIGXCPU', () => {}); for (;;);`;
     const { broken, code, seconds } = await node(script, { limits: { cpuSeconds: 1, seconds: 20 } });
     assert.equal(broken, null, 'the limit on CPU time ends it before the wall clock does');
@@ -243,12 +245,12 @@ describe('a candidate attacks processes:', () => {
     assert.ok(seconds < 15, `${seconds}`);
   });
 
-  it('it signals every process it can find', async () => {
+  it('cannot signal any process outside', async () => {
     const { seconds } = await shell(`sleep ${machine.mark} & kill -9 -1; kill -9 1; kill -9 ${process.pid}`);
     assert.ok(seconds < 5, 'it found only its own processes');
   });
 
-  it('it asks for namespaces, mounts and capabilities', async () => {
+  it('cannot create namespaces or mounts, or gain capabilities', async () => {
     const { stdout } = await shell(
       'unshare --user true 2>/dev/null || echo none; mount -t tmpfs none /tmp 2>/dev/null || echo none; grep -E "CapEff|CapBnd|NoNewPrivs|Seccomp:" /proc/self/status | tr -d "\\t"; id -u',
     );
@@ -256,7 +258,7 @@ describe('a candidate attacks processes:', () => {
     assert.equal(stdout, `none\nnone\nCapEff:${none}\nCapBnd:${none}\nNoNewPrivs:1\nSeccomp:2\n65534\n`);
   });
 
-  it('it ends with the job that it belongs to', async () => {
+  it('ends together with its job', async () => {
     const controller = new AbortController();
     const running = sandbox.run({ command: ['/bin/sleep', machine.mark] }, controller.signal);
     setTimeout(() => controller.abort(), 200);
@@ -264,15 +266,15 @@ describe('a candidate attacks processes:', () => {
   });
 });
 
-describe('a candidate attacks with output:', () => {
-  it('it hides memory outside every process', async () => {
+describe('a candidate that attacks with output', () => {
+  it('cannot hide memory outside every process', async () => {
     const script =
       'import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nprint(libc.memfd_create(b"x", 0), libc.shmget(0, 1 << 20, 0o1600), ctypes.get_errno())';
     const { stdout, stderr } = await sandbox.run({ command: ['/usr/bin/python3', '-c', script] });
     assert.equal(stdout, '-1 -1 38\n', stderr);
   });
 
-  it('it writes forever', async () => {
+  it('is stopped if it writes forever', async () => {
     for (const script of ['yes', 'yes >&2', 'yes >&3']) {
       const run = await shell(script, { limits: { outputMiB: 1 } });
       assert.equal(run.broken, 'output', script);
@@ -280,7 +282,7 @@ describe('a candidate attacks with output:', () => {
     }
   });
 
-  it('it writes invalid UTF-8', async () => {
+  it('may write invalid UTF-8', async () => {
     const { code, stdout, report } = await shell(`printf 'a\\377b\\300' && printf '\\376' >&3`);
     assert.deepEqual([code, stdout, report], [0, 'a\uFFFDb\uFFFD', '\uFFFD']);
   });

@@ -24,7 +24,9 @@ after(async () => {
   await leave();
 });
 
-/** A workspace of a runner with two functions. Four tests cover one of them, and one of these tests is skipped. */
+/**
+ * A sample workspace for a runner, with two functions. Four tests cover one of them, and one of these tests is skipped.
+ */
 interface Sample {
   readonly runner: string;
   /** The user's test command. */
@@ -57,16 +59,16 @@ const inJavaScript = (globals: string) => `${globals}
 const assert = require('node:assert');
 const { clamp } = require('../lib/clamp.js');
 describe('clamp', () => {
-  it('keeps what is inside', () => assert.equal(clamp(2, 1, 3), 2));
-  it('raises what is below', async () => assert.equal(clamp(0, 1, 3), 1));
-  it('lowers what is above', (done) => { assert.equal(clamp(9, 1, 3), 3); done(); });
-  it.skip('refuses what is none', () => {});
+  it('keeps a value inside the range', () => assert.equal(clamp(2, 1, 3), 2));
+  it('raises a value below it', async () => assert.equal(clamp(0, 1, 3), 1));
+  it('lowers a value above it', (done) => { assert.equal(clamp(9, 1, 3), 3); done(); });
+  it.skip('rejects NaN', () => {});
 });
 `;
 const inJavaScriptNames = [
-  'clamp > keeps what is inside',
-  'clamp > raises what is below',
-  'clamp > lowers what is above',
+  'clamp > keeps a value inside the range',
+  'clamp > raises a value below it',
+  'clamp > lowers a value above it',
 ];
 const cheating = [
   ' process.exit(0); ',
@@ -275,7 +277,7 @@ mod tests {
   attacks: [' panic!("no") ', ' value +', ' std::process::exit(0) '],
 };
 
-/** Whether a run reports the functions that it calls. */
+/** Whether the runner reports which functions a test calls. */
 const isSeen = ({ command, runner }: Sample): boolean => !command && !/^(go|cargo) /.test(runner);
 
 async function writeFiles(root: string, files: Readonly<Record<string, string>>): Promise<void> {
@@ -286,7 +288,9 @@ async function writeFiles(root: string, files: Readonly<Record<string, string>>)
 }
 
 function behaves(sample: Sample): void {
-  it('finds the covered functions, scores a body, and gives nothing to cheats', { timeout: 240_000 }, async () => {
+  it('finds the covered functions, scores a body, and gives cheating bodies no reward', {
+    timeout: 240_000,
+  }, async () => {
     const root = path.join(folder, sample.command ? 'command' : sample.runner);
     await writeFiles(root, sample.files);
     if (sample.packages) await symlink(sample.packages, path.join(root, 'node_modules'));
@@ -440,7 +444,7 @@ describe('a workspace with unittest', { skip: pythonMissing }, () => behaves(uni
 const missing = (program: string, called: string): string | false =>
   findProgram(program) === null && `${called} is not installed`;
 /** The names of the covered functions in a workspace with these files. */
-async function guardedIn(name: string, files: Readonly<Record<string, string>>): Promise<string[]> {
+async function coveredFunctions(name: string, files: Readonly<Record<string, string>>): Promise<string[]> {
   await writeFiles(path.join(folder, name), files);
   return (await discover(path.join(folder, name))).tasks.map((task) => task.function);
 }
@@ -450,7 +454,7 @@ describe('a workspace with go test', { skip: missing('go', 'Go') }, () => {
 
   it('may vendor its dependencies, and a program configured in its version control is not run', async () => {
     const ran = path.join(folder, 'git-ran');
-    const guarded = await guardedIn('vendored', {
+    const covered = await coveredFunctions('vendored', {
       'go.mod': 'module example.com/whole\n\ngo 1.19\n\nrequire example.com/dep v1.0.0\n',
       'vendor/modules.txt': '# example.com/dep v1.0.0\n## explicit; go 1.19\nexample.com/dep\n',
       'vendor/example.com/dep/dep.go': 'package dep\n\nfunc One() int { return 1 }\n',
@@ -463,7 +467,7 @@ describe('a workspace with go test', { skip: missing('go', 'Go') }, () => {
       '.git/objects/.keep': '',
       '.git/refs/.keep': '',
     });
-    assert.deepEqual(guarded, ['Two']);
+    assert.deepEqual(covered, ['Two']);
     assert.equal(existsSync(ran), false);
   });
 });
@@ -480,13 +484,13 @@ describe('a workspace with cargo test', { skip: missing('cargo', 'Rust') }, () =
     const before = process.cwd();
     process.chdir(root);
     try {
-      const guarded = await guardedIn('program', {
+      const covered = await coveredFunctions('program', {
         'Cargo.toml': '[package]\nname = "program"\nversion = "0.1.0"\nedition = "2021"\n',
         'rust-toolchain.toml': `[toolchain]\npath = "${path.join(root, 'own')}"\n`,
         'src/main.rs':
           'fn two() -> i32 {\n    2\n}\n\nfn main() {\n    println!("{}", two());\n}\n\n#[test]\nfn is_two() {\n    assert_eq!(two(), 2);\n}\n',
       });
-      assert.deepEqual(guarded, ['two']);
+      assert.deepEqual(covered, ['two']);
     } finally {
       process.chdir(before);
     }

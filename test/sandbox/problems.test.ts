@@ -7,7 +7,7 @@ import { candidateProgram } from '../../src/tasks/code/program.ts';
 
 const splits = ['training', 'validation', 'test'] as const;
 
-describe('the shipped problems', () => {
+describe('the bundled problems', () => {
   it('are numerous and unique, and no kind is in two splits', () => {
     const all = splits.flatMap((split) => problemsOf(split).map((problem) => ({ split, ...problem })));
     assert.ok(all.length >= 120, `${all.length}`);
@@ -25,7 +25,7 @@ describe('the shipped problems', () => {
     }
   });
 
-  it('have at least three tests each, and only their solutions pass', async () => {
+  it('have at least three tests each, which only their solutions pass', async () => {
     const problems = splits.flatMap(problemsOf);
     const solved = await judge(
       problems.map((row) => ({ row, source: candidateProgram(row, row.solution, 'plain')!.source })),
@@ -43,7 +43,7 @@ describe('the shipped problems', () => {
   });
 
   it('are not solved by a body that returns nothing', async () => {
-    // Every tenth is enough to show that tests check the result.
+    // Every tenth problem is enough to show that tests check the result.
     const problems = splits.flatMap(problemsOf).filter((_, index) => index % 10 === 0);
     const empty = await judge(problems.map((row) => ({ row, source: candidateProgram(row, '}\n', 'plain')!.source })));
     for (const [index, verdict] of empty.entries())

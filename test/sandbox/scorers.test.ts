@@ -29,7 +29,7 @@ const requests = (...completions: readonly string[]) =>
   completions.map((completion) => ({ row, completion, reward: 'all-tests' }));
 
 describe('the scorer of a task that runs tests', () => {
-  it('keeps the order of the requests and reports each completion as it is done', async () => {
+  it('keeps the order of the requests and reports each completion when it is done', async () => {
     const progress: [number, number][] = [];
     const rewards = await code.scorer.reward(requests(right, '  return 3;\n}\n', ''), 'plain', {
       onProgress: (...counts) => progress.push(counts),
@@ -45,7 +45,7 @@ describe('the scorer of a task that runs tests', () => {
     ]);
   });
 
-  it('makes a test run that cannot start the error of its own completion', async () => {
+  it('reports a test run that cannot start as an error of that completion', async () => {
     const unrunnable = { ...requests(right)[0]!, row: { ...row, tests: 'assert(' } };
     const [first, second] = await code.scorer.reward([unrunnable, ...requests(right)], 'plain');
     assert.ok(!isScored(first!), JSON.stringify(first));
@@ -54,9 +54,9 @@ describe('the scorer of a task that runs tests', () => {
   });
 
   for (const verb of ['reward', 'grade'] as const)
-    it(`ends the tests that run when ${verb} is aborted`, async () => {
+    it(`ends the running tests when ${verb} is aborted`, async () => {
       const controller = new AbortController();
-      // Each has a text of its own, so that no earlier verdict is taken for it.
+      // Each completion is different, so that no earlier verdict is reused.
       const items = requests(`// ${verb}\n${hangs}`, `// ${verb}\n${right}`, `// ${verb}, never started\n${hangs}`);
       const progress: number[] = [];
       const options = {

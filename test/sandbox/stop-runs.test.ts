@@ -25,7 +25,7 @@ let data: string;
 before(async () => {
   ({ leave, home } = await enterHome());
   machine = await cleanMachine();
-  // Whatever such a model writes is the rest of a comment, so that the tests run.
+  // Everything that such a model writes is part of a comment, so that the tests run.
   model = await writeAsciiModel(path.join(home, 'model'), { lines: false });
   data = path.join(home, 'problems.jsonl');
   const row = (number: number) => ({
@@ -41,7 +41,7 @@ after(async () => {
   await leave();
 });
 
-/** Ids of the sandboxes that this process has started and that still run. */
+/** Process ids of the running sandboxes that this process started. */
 async function sandboxes(): Promise<string[]> {
   const threads = await readdir('/proc/self/task');
   const lists = await Promise.all(
@@ -52,7 +52,7 @@ async function sandboxes(): Promise<string[]> {
   return pids.filter((_, index) => /bwrap|prlimit/.test(commands[index] as string));
 }
 
-/** Seconds in which this machine, with its present load, starts a sandbox and ends it. */
+/** Seconds that it takes to start and end a sandbox, with the current load of the machine. */
 async function secondsOfSandbox(): Promise<number> {
   const sandbox = await openSandbox();
   const begin = performance.now();
@@ -61,8 +61,8 @@ async function secondsOfSandbox(): Promise<number> {
 }
 
 /**
- * Starts a job, and stops it once its tests run and `when` says so. Checks that it ends within two seconds, that no sandbox
- * starts after it is told to stop, and that none is left.
+ * Starts a job, and stops it once its tests run and `when` accepts its activity. Checks that it ends within two seconds,
+ * that no sandbox starts after the stop request, and that none is left.
  */
 async function stopWhileTestsRun(
   start: (hooks: JobHooks) => Promise<unknown>,
@@ -77,26 +77,26 @@ async function stopWhileTestsRun(
       run = started;
     },
   };
-  let over = false;
+  let hasEnded = false;
   const ended = start(hooks).then(
     () => {
-      over = true;
-      return new Error('the job came to its end');
+      hasEnded = true;
+      return new Error('the job finished');
     },
     (error: Error) => {
-      over = true;
+      hasEnded = true;
       return error;
     },
   );
   while (!run || !when(run.status.activity?.text ?? '') || (await sandboxes()).length === 0) {
-    assert.ok(!over, `it ended before its tests ran: ${over && (await ended).message}`);
+    assert.ok(!hasEnded, `the job ended before its tests ran: ${hasEnded && (await ended).message}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  const asked = performance.now();
+  const requestedAt = performance.now();
   if (how === 'signal') abort.abort();
   else await requestControl(run.dir, 'stop');
   let allowed: readonly string[] | null = null;
-  while (!over) {
+  while (!hasEnded) {
     const running = await sandboxes();
     if (run.status.state === 'stopping') {
       allowed ??= running;
@@ -107,19 +107,22 @@ async function stopWhileTestsRun(
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  const seconds = (performance.now() - asked) / 1000;
+  const seconds = (performance.now() - requestedAt) / 1000;
   const error = await ended;
   assert.equal(error.name, 'Interrupted', error.stack);
   assert.deepEqual(await sandboxes(), []);
   // On a loaded machine, the work after the request takes longer in the same proportion as starting and ending sandboxes.
   const allowance = 20 * (await secondsOfSandbox());
-  assert.ok(seconds < 2 + allowance, `it ended after ${seconds} s; ${allowance} s are allowed for the machine's load`);
+  assert.ok(
+    seconds < 2 + allowance,
+    `the job ended after ${seconds} s; ${allowance} s are allowed for the machine's load`,
+  );
   assert.equal((await readStatus(run.dir)).state, 'interrupted');
   return run.dir;
 }
 
 describe('tests that run for a minute', () => {
-  it('end when a tuning run is stopped that waits for its rewards', async () => {
+  it('end when a tuning run is stopped while it waits for rewards', async () => {
     const request = {
       ...{ task: 'code', objective: 'spg-mixture', model, data, seed: 0, steps: 2, timeLimit: null, testProblems: 0 },
       settings: tuningSettings.parse({
@@ -161,7 +164,7 @@ describe('tests that run for a minute', () => {
     );
   });
 
-  it('end when a search for functions is stopped, and what is known is kept', async () => {
+  it('end when function discovery is stopped', async () => {
     const workspace = path.join(home, 'workspace');
     await mkdir(workspace, { recursive: true });
     await writeFile(path.join(workspace, 'two.mjs'), 'export function two() {\n  return 2;\n}\n');

@@ -62,7 +62,7 @@ describe('a workspace with its own Python environment', { skip: !python && 'Pyth
     return root;
   }
 
-  it('has the packages of its environment in the sandbox, and nothing of them runs outside', async () => {
+  it('can use the packages of its environment in the sandbox, and none of them runs outside', async () => {
     const ran = path.join(folder, 'package-ran');
     const root = await withEnvironment('environment', { 'evil.pth': `import os; open(${JSON.stringify(ran)}, "w")\n` });
     // The line fails in the sandbox, where it cannot write, and Python continues.
@@ -87,9 +87,9 @@ describe('a workspace with its own Python environment', { skip: !python && 'Pyth
   it('does not run an interpreter that is another program', async () => {
     const ran = path.join(folder, 'program-ran');
     const script = `#!/bin/sh\ntouch '${ran}'\n`;
-    const elsewhere = await workspaceOf('elsewhere', { python3: script });
-    await chmod(path.join(elsewhere, 'python3'), 0o755);
-    const refused = async (name: string, target: string | null) => {
+    const outside = await workspaceOf('elsewhere', { python3: script });
+    await chmod(path.join(outside, 'python3'), 0o755);
+    const assertRejected = async (name: string, target: string | null) => {
       const root = await workspaceOf(name, { ...files, ...settings, 'tools/python3': script, '.venv/bin/other': '' });
       await chmod(path.join(root, 'tools/python3'), 0o755);
       const place = path.join(root, '.venv/bin/python');
@@ -100,14 +100,14 @@ describe('a workspace with its own Python environment', { skip: !python && 'Pyth
         (error) => error instanceof UserError && /is not run; recreate the environment/.test(error.message),
       );
     };
-    await refused('script', null);
-    await refused('link', '../../tools/python3');
-    await refused('link-out', path.join(elsewhere, 'python3'));
-    await refused('link-to-no-python', '/bin/sh');
+    await assertRejected('script', null);
+    await assertRejected('link', '../../tools/python3');
+    await assertRejected('link-out', path.join(outside, 'python3'));
+    await assertRejected('link-to-no-python', '/bin/sh');
     assert.ok(!existsSync(ran));
   });
 
-  it('does not show what links of its environment lead to', async () => {
+  it('does not expose the targets of links in its environment', async () => {
     const root = await withEnvironment('leading-out');
     const secret = await workspaceOf('secret', { key: 'x' });
     const packages = path.join(root, '.venv/lib', libraryName, 'site-packages');
@@ -121,8 +121,8 @@ describe('a workspace with its own Python environment', { skip: !python && 'Pyth
   });
 });
 
-describe('a workspace whose files are not all in UTF-8', () => {
-  it('has the functions of the others, and reports why', async () => {
+describe('a workspace with files that are not in UTF-8', () => {
+  it('includes the functions of the other files, and reports the reason', async () => {
     const root = await workspaceOf('latin', {
       'one.js': 'exports.one = () => 1;\nexports.named = function named() {\n  return 1;\n};\n',
       'latin.js': Buffer.from('exports.word = function word() {\n  return "\xe4";\n};\n', 'latin1'),
@@ -155,7 +155,7 @@ describe('the data that tests compare with', () => {
       assert.ok(!isTestData(file), file);
   });
 
-  it('cannot be changed by a candidate, which may write next to it', async () => {
+  it('cannot be changed by a candidate, but new files can be written next to it', async () => {
     const root = await workspaceOf('golden', {
       'render.js': 'exports.render = function render() {\n  return "right";\n};\n',
       'test/golden/render.txt': 'right',

@@ -54,28 +54,28 @@ after(async () => {
 /** A short limit, for candidates that hang. */
 const limits = { seconds: 8, cpuSeconds: 2, memoryMiB: 768 };
 
-function judged(row: CodeRow, completion: string) {
+function candidate(row: CodeRow, completion: string) {
   return { row, source: candidateProgram(row, completion, 'plain')?.source ?? null };
 }
 
 async function verdictOn(row: CodeRow, completion: string): Promise<Verdict> {
-  const [verdict] = await judge([judged(row, completion)], { limits });
+  const [verdict] = await judge([candidate(row, completion)], { limits });
   return verdict as Verdict;
 }
 
 /**
- * Asserts that every hostile completion scores 0, that the completion and not the infrastructure is blamed, that
- * nothing of it remains, and that a correct completion after it passes. Each has a text of its own, so that the cache
- * does not answer.
+ * Asserts that every hostile completion scores 0, that the failure is attributed to the completion and not to the
+ * infrastructure, that the completion leaves nothing behind, and that a correct completion passes afterwards. Each
+ * completion is different, so that no cached verdict is used.
  */
-function areWorthless(row: CodeRow, attacks: Readonly<Record<string, string>>): void {
+function assertAllFail(row: CodeRow, attacks: Readonly<Record<string, string>>): void {
   const mark = row.language === 'python' ? '#' : '//';
   const good = right[row.language as keyof typeof right];
   let verdicts: Verdict[];
   before(async () => {
     const items = Object.values(attacks).flatMap((completion, index) => [
-      judged(row, completion),
-      judged(row, `${good}${mark} ${index}\n`),
+      candidate(row, completion),
+      candidate(row, `${good}${mark} ${index}\n`),
     ]);
     verdicts = await judge(items, { limits });
   });
@@ -89,7 +89,9 @@ function areWorthless(row: CodeRow, attacks: Readonly<Record<string, string>>): 
   it('leaves nothing behind', () => machine.assertClean());
 }
 
-/** A child process that inherited the report writes to it, with the nonce from the file that replaced it here. */
+/**
+ * A child process that inherited the report file writes to it. It knows the nonce, because the file was replaced here.
+ */
 const swap = `  if (value === 3) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
   return 0;
 }
@@ -110,33 +112,33 @@ fs.openSync('/tmp/x', 'w+');
 `;
 
 describe('a hostile completion in TypeScript', () => {
-  areWorthless(typescript, {
-    'leaves at import': '  return 0;\n}\nprocess.exit(0);\n',
-    'leaves in a test': '  process.exit(0);\n}\n',
+  assertAllFail(typescript, {
+    'exits at import': '  return 0;\n}\nprocess.exit(0);\n',
+    'exits in a test': '  process.exit(0);\n}\n',
     'hangs at import': '  return 0;\n}\nfor (;;);\n',
     'waits forever': '  return 0;\n}\nawait new Promise(() => setInterval(() => {}, 1000));\n',
     'is not a program': '  return (\n',
-    'ends the surrounding text': '  return 0;\n}\n/*\n',
+    'opens a comment that swallows the rest of the file': '  return 0;\n}\n/*\n',
     'patches the assertions':
       "  return 0;\n}\nimport assert from 'node:assert';\nimport strict from 'node:assert/strict';\nfor (const a of [assert, strict]) for (const name of Object.keys(a)) try { a[name] = () => {}; } catch {}\n",
-    'patches the error of the assertions':
+    'patches AssertionError':
       "  return 0;\n}\nimport { AssertionError } from 'node:assert';\ntry { Object.defineProperty(AssertionError.prototype, 'message', { get() { return ''; } }); } catch {}\n",
-    'patches the language':
+    'patches built-in prototypes':
       '  return 0;\n}\nfor (const proto of [Array.prototype, Promise.prototype, Object.prototype, Function.prototype]) for (const name of Object.getOwnPropertyNames(proto)) try { proto[name] = () => true; } catch {}\n',
-    'puts another JSON in the place of the reports':
+    'replaces JSON, which writes the reports':
       "  return 0;\n}\nconst { stringify } = JSON;\nglobalThis.JSON = { stringify: (r: object) => stringify({ ...r, passed: true }), parse: () => ({}) };\nglobalThis.String = () => 'x';\n",
-    'writes a report of its own': `  return 0;\n}\nimport fs from 'node:fs';\nfor (const nonce of ['', 'x', '0'.repeat(32)]) for (const kind of ['started', 'test', 'finished']) fs.writeSync(3, nonce + ' ' + JSON.stringify({ kind, id: 'two', passed: true }) + '\\n');\nprocess.exit(0);\n`,
-    'spoils the line of a test that fails':
+    'writes a forged report': `  return 0;\n}\nimport fs from 'node:fs';\nfor (const nonce of ['', 'x', '0'.repeat(32)]) for (const kind of ['started', 'test', 'finished']) fs.writeSync(3, nonce + ' ' + JSON.stringify({ kind, id: 'two', passed: true }) + '\\n');\nprocess.exit(0);\n`,
+    'corrupts the report line of a failing test':
       "  if (value === 1) return 2;\n  process.getBuiltinModule('node:fs').writeSync(3, 'x');\n  return 0;\n}\n",
-    'replaces the report by another file, and reads it': swap,
+    'replaces the report by another file and reads it': swap,
     'closes the report': "  return 0;\n}\nimport fs from 'node:fs';\nfs.closeSync(3);\n",
-    'overwrites what writes the report':
+    'overwrites the function that writes the report':
       "  return 0;\n}\nimport fs from 'node:fs';\nimport { syncBuiltinESMExports } from 'node:module';\nconst write = fs.writeSync;\nfs.writeSync = ((fd: number, text: string) => write(fd, text.replace('false', 'true'))) as never;\nsyncBuiltinESMExports();\nprocess.kill = (() => true) as never;\n",
-    'asks for the inside of Node':
+    'uses internals of Node':
       "  return 0;\n}\nconst binding = (process as never as { binding(name: string): { writeString: unknown } }).binding('fs');\nconst write = binding.writeString as Function;\nbinding.writeString = (fd: number, text: string, ...rest: unknown[]) => write(fd, text.replace('false', 'true'), ...rest);\n",
     'reads its own memory':
       "  return 0;\n}\nimport v8 from 'node:v8';\nconst text = v8.getHeapSnapshot().read();\nimport fs from 'node:fs';\nfor (const [nonce] of String(text).matchAll(/[0-9a-f]{32}/g)) fs.writeSync(3, nonce + ' {\"kind\":\"finished\"}\\n');\n",
-    'registers tests of its own':
+    'registers additional tests':
       "  return 0;\n}\nconst g = globalThis as never as Record<string, Function>;\nfor (let n = 0; n < 50; n++) g.test?.('mine ' + n, () => {});\nimport test from 'node:test';\ntest('mine', () => {});\n",
     'marks tests as skipped':
       "  return 0;\n}\nimport test from 'node:test';\ntry { (test as never as { only: unknown }).only = () => {}; } catch {}\nprocess.execArgv.push('--test-only');\n",
@@ -145,33 +147,33 @@ describe('a hostile completion in TypeScript', () => {
       "  const seen: unknown[] = [];\n  Error.prepareStackTrace = (_, calls) => { seen.push(...calls.map((call) => call.getFunction())); return ''; };\n  void new Error('x').stack;\n  for (const f of seen) if (typeof f === 'function' && String(f).includes('double(1)')) return 2;\n  return 0;\n}\n",
     'writes configuration for the runner':
       "  return 0;\n}\nimport fs from 'node:fs';\nfor (const name of ['package.json', 'node.config.json', '.noderc', '../kit/javascript.mjs', 'candidate.mjs']) try { fs.writeFileSync(name, '{}'); } catch {}\n",
-    'is nested deeper than a parser': `  return ${'('.repeat(20_000)}0${')'.repeat(20_000)};\n}\n`,
-    'opens more than it closes': `  return ${'['.repeat(50_000)};\n}\n`,
-    'throws what cannot be read':
+    'is nested too deep for a parser': `  return ${'('.repeat(20_000)}0${')'.repeat(20_000)};\n}\n`,
+    'has many unclosed brackets': `  return ${'['.repeat(50_000)};\n}\n`,
+    'throws an error that cannot be read':
       "  throw { get message() { throw new Error('no'); }, toString() { throw new Error('no'); } };\n}\n",
-    'answers with an object that says yes':
+    'returns an object that equals everything':
       '  return new Proxy({}, { get: () => () => 2, has: () => true, getPrototypeOf: () => Number.prototype }) as never;\n}\n',
     'never resolves': '  return new Promise(() => {}) as never;\n}\n',
-    'contains half a character': '  return "\ud800" as never;\n}\n',
+    'returns half of a surrogate pair': '  return "\ud800" as never;\n}\n',
   });
 
-  it('is longer than any function', async () => {
+  it('may be longer than any function', async () => {
     assert.equal(passRate(await verdictOn(typescript, `${' '.repeat(200_000)}${right.typescript}`)), 0);
   });
 
-  it('may pass a part of the tests', async () => {
+  it('may pass some of the tests', async () => {
     assert.equal(passRate(await verdictOn(typescript, '  return 2;\n}\n')), 1 / 2);
   });
 });
 
 describe('a hostile completion in JavaScript', () => {
-  areWorthless(javascript, {
+  assertAllFail(javascript, {
     'replaces a global object': "  return 0;\n}\nglobalThis.JSON = { stringify: () => '' };\n",
-    'defines a global anew':
+    'redefines a global':
       "  return 0;\n}\ntry { Object.defineProperty(globalThis, 'JSON', { value: { stringify: () => '' } }); } catch {}\n",
-    'declares a name before a global':
+    'shadows a global':
       "  return 0;\n}\nimport vm from 'node:vm';\ntry { vm.runInThisContext('const JSON = { stringify: () => 1 }'); } catch {}\n",
-    'defines anew what Node makes when it is asked for':
+    'redefines a global that Node creates on first use':
       "  if (typeof value !== 'number') return value.map((one) => 2 * one);\n  return 'long';\n}\ntry { Object.defineProperty(globalThis, 'TextEncoder', { value: class { encode() { return [0]; } } }); } catch {}\n",
   });
 
@@ -184,24 +186,24 @@ describe('a hostile completion in JavaScript', () => {
 });
 
 describe('a hostile completion in Python', () => {
-  areWorthless(python, {
-    'leaves at import': '    return 0\nimport sys\nsys.exit(0)\n',
+  assertAllFail(python, {
+    'exits at import': '    return 0\nimport sys\nsys.exit(0)\n',
     'exits silently': '    return 0\nimport os\nos._exit(0)\n',
-    'leaves in a test': '    raise SystemExit(0)\n',
+    'exits in a test': '    raise SystemExit(0)\n',
     'hangs at import': '    return 0\nwhile True: pass\n',
     'is not a program': '    return (\n',
-    'patches the errors':
+    'replaces the exception classes':
       '    return 0\nimport builtins\nbuiltins.AssertionError = ValueError\nbuiltins.BaseException = ValueError\n',
-    'patches what reports':
+    'patches the functions that write the report':
       '    return 0\nimport json, os\ndumps = json.dumps\njson.dumps = lambda record: dumps({**record, "passed": True})\nos.write = lambda *a: 0\nos.kill = lambda *a: 0\n',
-    'writes a report of its own':
+    'writes a forged report':
       '    return 0\nimport os\nfor kind in ("started", "test", "finished"):\n    os.write(3, (\'x {"kind": "%s", "id": "two", "passed": true}\\n\' % kind).encode())\nos._exit(0)\n',
-    'brings tests of its own': '    return 0\ndef test_mine():\n    pass\ndef test_two():\n    pass\n',
-    'is nested deeper than a parser': `    return ${'('.repeat(5000)}0${')'.repeat(5000)}\n`,
+    'defines additional tests': '    return 0\ndef test_mine():\n    pass\ndef test_two():\n    pass\n',
+    'is nested too deep for a parser': `    return ${'('.repeat(5000)}0${')'.repeat(5000)}\n`,
     'never returns': '    return double(value)\n',
     'equals everything':
       '    class Yes:\n        def __eq__(self, other):\n            os._exit(0)\n    import os\n    return Yes()\n',
-    'writes bytes that are no text':
+    'writes invalid UTF-8':
       '    import os\n    os.write(1, b"\\xff\\xfe")\n    os.write(3, b"\\xff\\xfe\\n")\n    return 0\n',
   });
 });
@@ -211,22 +213,22 @@ describe('a report', () => {
   const lines = ['{"kind":"started"}', '{"kind":"test","id":"a","passed":true}', '{"kind":"finished"}'];
   const report = lines.map((line) => `n ${line}\n`).join('');
 
-  it('is valid only if complete and written by the runner alone', () => {
+  it('is valid only if it is complete and was written by the runner alone', () => {
     assert.equal(passRate(verdictOf({ ...ended, report }, 'n', null)), 1);
     const reasonOf = (text: string) => {
       const verdict = verdictOf({ ...ended, report: text }, 'n', null);
       return verdict.outcome === 'failed' && verdict.reason;
     };
-    for (const spoilt of ['x', '\n{"kind":"test"}\n', 'm {}\n', 'n {"kind":"other"}\n', 'n {\n'])
+    for (const forged of ['x', '\n{"kind":"test"}\n', 'm {}\n', 'n {"kind":"other"}\n', 'n {\n'])
       assert.equal(
-        reasonOf(report.replace('n {"kind":"test"', (line) => spoilt + line)),
+        reasonOf(report.replace('n {"kind":"test"', (line) => forged + line)),
         'the report was written by something other than the test runner',
       );
     for (const cut of [report.slice(0, -1), report.slice(0, -9), `${report}n`])
       assert.equal(reasonOf(cut), 'the test report is incomplete (exit code 137)');
   });
 
-  it('says if a time limit ended it, including the limit on CPU time', () => {
+  it('states whether a time limit ended the run, including the limit on CPU time', () => {
     const isLate = (end: Partial<typeof ended> | { broken: 'time' } | { signal: 'SIGXCPU' }) => {
       const verdict = verdictOf({ ...ended, report: 'n {"kind":"started"}\n', ...end }, 'n', null);
       return verdict.outcome === 'failed' && verdict.late;
@@ -238,8 +240,8 @@ describe('a report', () => {
   });
 });
 
-describe('a failure that is not the fault of a completion', () => {
-  it('is reported as such: tests that cannot be read', async () => {
+describe('a failure that the completion did not cause', () => {
+  it('is reported as such if tests cannot be parsed', async () => {
     const row = codeRow({ ...typescript, tests: 'test(' });
     const verdict = await verdictOn(row, right.typescript);
     assert.equal(verdict.outcome, 'broken');

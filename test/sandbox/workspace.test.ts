@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { UserError } from '../../src/platform/errors.ts';
 import { dryRun } from '../../src/tasks/workspace/dry-run.ts';
 import { judgeBodies } from '../../src/tasks/workspace/judge.ts';
+import { lessons } from '../../src/tasks/workspace/lessons.ts';
 import { plainPrompt } from '../../src/tasks/workspace/prompt.ts';
 import type { WorkspaceRow } from '../../src/tasks/workspace/row.ts';
 import { type Discovery, discover } from '../../src/workspace/discover.ts';
@@ -63,7 +64,7 @@ describe('a workspace in TypeScript, with node:test', () => {
     till = await discover(path.join(folder, 'till'));
   });
 
-  it('has the covered functions, and reports why others are left out', () => {
+  it('finds the covered functions, and reports why others are left out', () => {
     assert.equal(till.runner, 'node:test');
     assert.deepEqual(till.tasks.map((task) => task.function).sort(), [
       'Basket.add',
@@ -109,7 +110,7 @@ describe('a workspace in TypeScript, with node:test', () => {
     );
   });
 
-  it('can be scored unchanged, until it changes', async () => {
+  it('can be scored as long as it is unchanged', async () => {
     const names = ['percentOf', 'parseMoney'];
     const seen: string[] = [];
     const result = await dryRun(
@@ -125,7 +126,7 @@ describe('a workspace in TypeScript, with node:test', () => {
       ],
     );
     assert.deepEqual(seen, ['1/2', '2/2']);
-    // A new test that the code fails: it did not fail before, and now there is no reward.
+    // A new test that fails with the current code: it did not fail before, so now there is no reward.
     const row = taskOf(till, 'parseMoney');
     const red = await dryRun([{ ...row, body: ' return { amount: 0, currency }; ' }]);
     assert.deepEqual([red.passing, red.functions[0]!.reason], [0, 'a test that covers it fails on the current code']);
@@ -137,7 +138,41 @@ describe('a workspace in TypeScript, with node:test', () => {
     await writeFile(file, text);
   });
 
-  it('gives nothing to cheats', async () => {
+  it('can be learned part by part, with a reward that depends on how much its tests notice', async () => {
+    const [percentOf, parseMoney] = [taskOf(till, 'percentOf'), taskOf(till, 'parseMoney')];
+    const { levels } = await lessons([percentOf, parseMoney]);
+    assert.deepEqual(levels.at(-1)!.name, 'body');
+    const parts = levels.slice(0, -1).flatMap(({ rows }) => rows);
+    assert.ok(parts.length >= 4, `${parts.length} parts`);
+    for (const part of parts) {
+      const whole = part.function === 'percentOf' ? percentOf : parseMoney;
+      assert.equal(part.prefix + part.body + part.suffix, whole.prefix + whole.body + whole.suffix);
+      // Text that does not parse is worth nothing, and is not run.
+      const [broken] = await judgeBodies([{ row: part, body: '(((' }]);
+      assert.deepEqual([broken!.outcome, broken!.seconds], ['failed', 0]);
+    }
+    const [own] = parts.filter(({ part }) => part === 'line');
+    const [verdict] = await judgeBodies([{ row: own!, body: own!.body }]);
+    assert.equal(passRate(verdict!), 1);
+
+    // A test that only calls the function notices no change of it.
+    const testFile = 'test/weak.test.ts';
+    const weak = await workspaceOf('weak', {
+      'package.json': '{"type":"module"}',
+      'double.ts': 'export function double(n: number): number {\n  const twice = n * 2;\n  return twice + 0;\n}\n',
+      [testFile]:
+        "import test from 'node:test';\nimport assert from 'node:assert';\nimport { double } from '../double.ts';\ntest('returns a number', () => assert.equal(typeof double(1), 'number'));\n",
+    });
+    const { tasks } = await discover(weak);
+    const found = await lessons(tasks);
+    assert.deepEqual(found.levels, []);
+    assert.match(
+      found.findings.join(),
+      /^Weak tests: the tests of double in double\.ts notice 0 of \d small changes \(for example line 2: .*\); it is not trained on\.$/,
+    );
+  });
+
+  it('gives cheating bodies no reward', async () => {
     const row = taskOf(till, 'parseMoney');
     // Text after a body is cut off, so the attacks are inside.
     const wrong = (code: string) => ` const of = process.getBuiltinModule; ${code}\n return { amount: 0, currency }; `;
@@ -189,7 +224,7 @@ describe('a workspace in TypeScript, with node:test', () => {
     assert.ok(long.length < 2000 && long.includes("import a from 'a';") && long.endsWith('function f() {'));
   });
 
-  it('can be tuned on and evaluated from the terminal, and every reward has its report', async () => {
+  it('can be tuned on and evaluated from the terminal, with a report for every reward', async () => {
     const model = await writeAsciiModel(path.resolve('ascii-model'));
     const source = ['--task', 'workspace', '--workspace', path.join(folder, 'till'), '--model', model];
     const settings = ['prompts_per_step=2', 'group_size=2', 'length=16', 'evaluation_problems=1', 'inner_updates=1'];
@@ -204,7 +239,11 @@ describe('a workspace in TypeScript, with node:test', () => {
     ]);
     assert.equal(tuned.steps, 1);
     const { settings: kept } = JSON.parse(await readFile(path.join(tuned.dir, 'run.json'), 'utf8'));
-    assert.deepEqual([kept.group_size, kept.order], [2, 'threshold'], 'what is given, and what the task suggests');
+    assert.deepEqual(
+      [kept.group_size, kept.order],
+      [2, 'threshold'],
+      'the explicit setting, and the one that the task suggests',
+    );
     const text = await readFile(path.join(tuned.dir, 'samples', 'step-000001.jsonl'), 'utf8');
     const written = text
       .trim()
@@ -231,7 +270,7 @@ describe('a workspace in TypeScript, with vitest', () => {
       await writeFile(file, (await readFile(file, 'utf8')).replaceAll("'node:test'", "'vitest'"));
     }
     await writeFile(path.join(root, 'package.json'), '{"type":"module","scripts":{"test":"vitest run"}}');
-    // Tests that use globals, as many do.
+    // Tests that use vitest's globals, as is common.
     await writeFile(path.join(root, 'vitest.config.ts'), 'export default { test: { globals: true } };\n');
     await writeFile(
       path.join(root, 'test', 'globals.spec.ts'),
@@ -241,7 +280,7 @@ describe('a workspace in TypeScript, with vitest', () => {
     till = await discover(root);
   });
 
-  it('has the covered functions', () => {
+  it('finds the covered functions', () => {
     assert.deepEqual([till.runner, till.tests], ['vitest', 13]);
     assert.deepEqual(till.tasks.map((task) => task.function).sort(), [
       'Basket.add',
@@ -267,7 +306,7 @@ describe('a workspace in TypeScript, with vitest', () => {
     });
   });
 
-  it('scores a body, and gives nothing to cheats', async () => {
+  it('scores a body, and gives cheating bodies no reward', async () => {
     const row = taskOf(till, 'percentOf');
     const wrong = (code: string) =>
       ` const of = process.getBuiltinModule; ${code}\n return { amount: 0, currency: "EUR" }; `;
@@ -330,7 +369,7 @@ describe('a workspace in TypeScript, with vitest', () => {
   });
 });
 
-/** Why the suite of a runner is skipped; false where it can run. */
+/** Why the suite of a runner is skipped; false if it can run. */
 const pytestMissing = await pythonToolchain().then(
   ({ program }) => spawnSync(program, ['-c', 'import pytest']).status !== 0 && 'pytest is not installed',
   () => 'Python is not installed',
@@ -342,7 +381,7 @@ describe('a workspace in Python, with pytest', { skip: pytestMissing }, () => {
     ledger = await discover(path.join(samples, 'ledger'));
   });
 
-  it('has the covered functions', () => {
+  it('finds the covered functions', () => {
     assert.deepEqual([ledger.runner, ledger.tests], ['pytest', 5]);
     assert.deepEqual(ledger.tasks.map((task) => task.function).sort(), [
       'Book.__init__',
@@ -355,7 +394,7 @@ describe('a workspace in Python, with pytest', { skip: pytestMissing }, () => {
     assert.ok(prefix.endsWith('"""The sum of an account\'s entries."""\n'), 'the docstring is part of the prompt');
   });
 
-  it('scores a body, and gives nothing to cheats', async () => {
+  it('scores a body, and gives cheating bodies no reward', async () => {
     const row = taskOf(ledger, 'parse_line');
     const attacks = [
       '    import os; os._exit(0)',
@@ -373,23 +412,23 @@ describe('a workspace in Python, with pytest', { skip: pytestMissing }, () => {
 });
 
 describe('a workspace without usable tests', () => {
-  const refused = async (root: string, message: RegExp) =>
+  const assertRejected = async (root: string, message: RegExp) =>
     assert.rejects(discover(root), (error) => error instanceof UserError && message.test(error.message));
   const failing = "import test from 'node:test';\ntest('a', () => { throw new Error('red'); });\n";
 
-  it('is reported if there are no tests, or none that are supported', async () => {
-    await refused(await workspaceOf('none', { 'a.js': 'export const a = 1;\n' }), /No tests were found/);
+  it('is reported if there are no tests, or only unsupported ones', async () => {
+    await assertRejected(await workspaceOf('none', { 'a.js': 'export const a = 1;\n' }), /No tests were found/);
     const ava = JSON.stringify({ scripts: { test: 'ava' } });
-    await refused(
+    await assertRejected(
       await workspaceOf('ava', { 'package.json': ava, 'a.test.js': '' }),
       /use ava, which is not supported; supported runners are node:test, vitest, jest, mocha, pytest, unittest/,
     );
-    await refused(await workspaceOf('broken', { 'package.json': '{' }), /package\.json is not valid JSON/);
-    await refused(path.join(folder, 'nowhere'), /cannot be read/);
+    await assertRejected(await workspaceOf('broken', { 'package.json': '{' }), /package\.json is not valid JSON/);
+    await assertRejected(path.join(folder, 'nowhere'), /cannot be read/);
   });
 
   it('is reported if no test passes', async () => {
-    await refused(
+    await assertRejected(
       await workspaceOf('red', { 'a.test.js': failing }),
       /No test of .*red passes in the sandbox \(a\.test\.js: .*red/,
     );
@@ -397,10 +436,10 @@ describe('a workspace without usable tests', () => {
 
   it('is reported if it is too large', async () => {
     const files = Object.fromEntries(Array.from({ length: 20_001 }, (_, index) => [`f/${index}.txt`, '']));
-    await refused(await workspaceOf('large', files), /has 20001 files, more than the 20000/);
+    await assertRejected(await workspaceOf('large', files), /has 20001 files, more than the 20000/);
   });
 
-  it('loses only a test file that hangs', { timeout: 120_000 }, async () => {
+  it('skips only a test file that hangs', { timeout: 120_000 }, async () => {
     const source = 'export function one() { return 1; }\n';
     const passing =
       "import test from 'node:test';\nimport assert from 'node:assert';\nimport { one } from './one.js';\ntest('one', () => assert.equal(one(), 1));\n";

@@ -28,7 +28,7 @@ it('the lockfile has the hash of every package', () => {
   );
 });
 
-it('the lockfile holds the parts of a package for every platform, without which `npm ci` refuses it', () => {
+it('the lockfile contains the optional packages of every platform, which `npm ci` requires', () => {
   const locked = new Set(packages.map(([folder]) => folder.split('node_modules/').at(-1)));
   const named = packages.flatMap(([, { optionalDependencies }]) => Object.keys(optionalDependencies ?? {}));
   assert.ok(named.length > 10);

@@ -11,11 +11,11 @@ const pages = await references();
 
 describe('the generated pages of docs', () => {
   for (const [name, text] of Object.entries(pages))
-    it(`${name} is current; if it is not, run npm run docs`, async () => {
+    it(`${name} is up to date (npm run docs)`, async () => {
       assert.equal(await readFile(path.join(docs, name), 'utf8'), text);
     });
 
-  it('name every setting and every hyper-parameter, with a description', () => {
+  it('list every setting and every hyper-parameter, with a description', () => {
     const sections = pages['settings.md']!.split(/^## /m).slice(1);
     assert.deepEqual(
       sections.map((section) => section.split('`')[1]),

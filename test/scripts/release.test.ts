@@ -36,7 +36,7 @@ describe('a release', () => {
   });
   after(() => rm(root, { recursive: true }));
 
-  it('has a package for every platform, checksums that can be checked, and the notes of its version', async () => {
+  it('has a package for every platform, valid checksums, and the notes of its version', async () => {
     const made: string[] = [];
     const options = {
       root,
@@ -66,7 +66,7 @@ describe('a release', () => {
       execFileSync('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: folder, stdio: 'pipe' });
   });
 
-  it('is refused before anything is packaged if the changelog has no dated section', async () => {
+  it('is rejected before anything is packaged if the changelog has no dated section', async () => {
     assert.throws(() => changelogSection(changelog, '1.3.0'), /no section for 1\.3\.0; rename "## Unreleased"/);
     assert.throws(() => changelogSection(changelog, '1.1.0'), /does not say when 1\.1\.0 was released/);
     await writeFile(path.join(root, 'package.json'), '{"version":"1.1.0"}');
@@ -75,7 +75,7 @@ describe('a release', () => {
     assert.equal(existsSync(path.join(root, 'other')), false);
   });
 
-  it('of this repository has a changelog in the form that is read', async () => {
+  it('of this repository has a changelog in the expected format', async () => {
     const own = await readFile(path.join(import.meta.dirname, '..', '..', 'CHANGELOG.md'), 'utf8');
     const [unreleased, ...versions] = [...own.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
     assert.equal(unreleased, 'Unreleased');

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { runSuites, selectJobs } from '../../scripts/testing/run-tests.ts';
 import type { Suite } from '../../scripts/testing/suites.ts';
 
-/** Suites of jobs that take a moment, and which of them ran together, each by the name of its suite. */
+/** Suites of short jobs, and a record of which jobs ran at the same time, by the name of their suite. */
 function suites(...wanted: readonly (Pick<Suite, 'name' | 'concurrency'> & { count: number; problem?: string })[]) {
   const running: string[] = [];
   const together: string[][] = [];
@@ -38,7 +38,7 @@ describe('suites', () => {
     assert.deepEqual(selected('b'), []);
   });
 
-  it('run side by side, two jobs at a time, and no more of a suite than it allows', async () => {
+  it("run in parallel, two jobs at a time, within each suite's own limit", async () => {
     const { suites: all, together } = suites(
       { name: 'unit', concurrency: 2, count: 12 },
       { name: 'browser', concurrency: 1, count: 4 },
@@ -54,13 +54,13 @@ describe('suites', () => {
     assert.ok(together.some((names) => names[0] === 'unit' && names[1] === 'unit'));
   });
 
-  it('that cannot be prepared have failed, and the others run all the same', async () => {
+  it('fail if they cannot be prepared, while the others still run', async () => {
     const { suites: all } = suites(
       { name: 'sandbox', concurrency: 1, count: 3, problem: 'there is no bubblewrap' },
       { name: 'browser', concurrency: 1, count: 2 },
     );
-    const told: string[] = [];
-    await runSuites(all, '', ({ name, failed, details }) => told.push(`${name}: ${failed} ${details}`.trim()));
-    assert.deepEqual(told, ['sandbox suite: set-up: 1 there is no bubblewrap', 'browser: 0', 'browser: 0']);
+    const reported: string[] = [];
+    await runSuites(all, '', ({ name, failed, details }) => reported.push(`${name}: ${failed} ${details}`.trim()));
+    assert.deepEqual(reported, ['sandbox suite: set-up: 1 there is no bubblewrap', 'browser: 0', 'browser: 0']);
   });
 });

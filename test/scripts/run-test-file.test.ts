@@ -37,7 +37,7 @@ describe('running a test file', () => {
     assert.match(describeOutcome(outcome), /^ok {3}.*some\.test\.ts {2}7 tests, [\d.]+ s\n/);
   });
 
-  it('counts a failed test once and shows what it said', async () => {
+  it('counts a failed test once and shows its output', async () => {
     const outcome = await run(`
       describe('group', () => { it('good', () => {}); it('bad', () => assert.equal(1, 2, 'one is not two')); });
       test('outer', async (t) => { await t.test('inner', () => assert.fail('inner fails')); });
@@ -49,10 +49,10 @@ describe('running a test file', () => {
   });
 
   for (const [what, source, says] of [
-    ['holds no test', '', /The file reported no test/],
+    ['contains no test', '', /The file reported no test/],
     ['crashes before its tests', "throw new Error('broken import');", /broken import/],
     ['cannot be parsed', 'const = 1;', /some\.test\.ts/],
-    ['leaves in the middle', "it('a', () => {}); it('b', () => process.exit(0));", /The file reported no test/],
+    ['exits in the middle', "it('a', () => {}); it('b', () => process.exit(0));", /The file reported no test/],
     ['kills itself', "it('a', () => process.kill(process.pid, 'SIGKILL'));", /ended by SIGKILL/],
     [
       'fails a hook only',
@@ -78,7 +78,7 @@ describe('running a test file', () => {
     assert.match(outcome.details, /still running after 2 s/);
   });
 
-  it('ends what a file left running', async () => {
+  it('ends processes that a file left running', async () => {
     const heartbeat = path.join(folder, 'heartbeat');
     const beat = `setInterval(() => require('fs').appendFileSync(${JSON.stringify(heartbeat)}, '.'), 20)`;
     const outcome = await run(`
@@ -101,14 +101,14 @@ describe('running a test file', () => {
     assert.doesNotMatch(describeOutcome(outcome), /^\d+ passed/m);
   });
 
-  it('keeps the data home of the user out of it', async () => {
+  it("does not expose the user's data home", async () => {
     const outcome = await run(`it('a', () => assert.equal(process.env.UNMASK_HOME, ${JSON.stringify(folder)}));`);
     assert.equal(outcome.passed, 1);
   });
 });
 
-describe('the end of a run', () => {
-  it('is not green when nothing ran', () => {
+describe('the result of a run', () => {
+  it('is a failure if no test ran', () => {
     assert.equal(isGreen([]), false);
     assert.equal(summaryLine([]), '0 passed, 0 failed');
   });

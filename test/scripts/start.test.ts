@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-// A project that has the real scripts, and an npm and a build that note that they were called.
+// A project with the real scripts, and with a fake npm and build that record their calls.
 let project: string;
 
 beforeEach(async () => {
@@ -61,7 +61,7 @@ async function finish(child: ChildProcess) {
   return { code, signal, output, errors };
 }
 
-/** What npm and the build were called for since the last look. */
+/** The calls of npm and the build since the last check. */
 async function calls(): Promise<string[]> {
   const file = path.join(project, 'calls.txt');
   const text = await readFile(file, 'utf8').catch(() => '');
@@ -70,7 +70,7 @@ async function calls(): Promise<string[]> {
 }
 
 describe('npm start', { timeout: 60_000 }, () => {
-  it('installs and builds once, and again only for what changed', async () => {
+  it('installs and builds once, and again only for changed inputs', async () => {
     assert.equal((await finish(start())).code, 0);
     assert.deepEqual(await calls(), ['npm ci', 'build']);
 
@@ -90,7 +90,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     assert.deepEqual(await calls(), ['npm ci']);
   });
 
-  it('says so when the install fails, and tries again the next time', async () => {
+  it('reports that the install failed, and tries again the next time', async () => {
     await writeFile(path.join(project, 'no-network'), '');
     const failed = await finish(start());
     assert.equal(failed.code, 1);
@@ -103,14 +103,14 @@ describe('npm start', { timeout: 60_000 }, () => {
     assert.deepEqual(await calls(), ['npm ci', 'build']);
   });
 
-  it('passes on arguments and the exit code, and keeps stdout for the program', async () => {
+  it('passes on arguments and the exit code, and reserves stdout for the program', async () => {
     await program('console.log(JSON.stringify(process.argv.slice(2))); process.exitCode = 42;');
     const { code, output } = await finish(start('--steps', '3', 'a b'));
     assert.equal(code, 42);
     assert.deepEqual(JSON.parse(output), ['start', '--steps', '3', 'a b']);
   });
 
-  it('gives the program one SIGINT where several come at once, and another one for a later one', async () => {
+  it('sends the program one SIGINT for several at once, and another one for a later one', async () => {
     await program(`
       let count = 0;
       process.on('SIGINT', () => console.log('interrupt ' + ++count));
@@ -141,7 +141,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     assert.equal(output, 'ready\ninterrupt 1\ninterrupt 2\n');
   });
 
-  it('ends as the program ends, by a signal too', async () => {
+  it('ends as the program ends, also by a signal', async () => {
     await program("process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000);");
     const { code, signal } = await finish(start());
     assert.deepEqual([code, signal], [null, 'SIGTERM']);

@@ -5,14 +5,14 @@ import { ensureOnSystem } from '../../scripts/testing/system-packages.ts';
 const here = { what: 'a clock', debian: 'clock', present: () => true };
 const missing = { what: 'a lantern', debian: 'lantern', present: () => false };
 
-describe('what tests need from the system', () => {
-  it('is left alone where it is there', async () => {
+describe('the system requirements of tests', () => {
+  it('need no installation if they are met', async () => {
     const lines: string[] = [];
     await ensureOnSystem([here], (line) => lines.push(line));
     assert.deepEqual(lines, []);
   });
 
-  it('is named, with what to do, where it cannot be installed from here', async (t) => {
+  it('are named with instructions if they cannot be installed automatically', async (t) => {
     const { PATH } = process.env;
     t.after(() => {
       process.env.PATH = PATH;

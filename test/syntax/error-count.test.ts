@@ -15,8 +15,11 @@ describe('syntax errors', () => {
     const gap = { prefix: 'const a = f(', suffix: '\nexport { a };\n' };
     assert.deepEqual(await new GapSyntax('typescript', gap).order(['1, {', '2);', '((', '3);']), [1, 3, 0, 2]);
     assert.deepEqual(await new GapSyntax('typescript', gap).order(['1);', '2);']), [0, 1]);
-    const said = { prefix: 'f();\n', suffix: '\ng();\n' };
-    assert.deepEqual(await new GapSyntax('typescript', said).order(['(', ' ', 'h();', '', 'i();']), [2, 4, 1, 3, 0]);
+    const reported = { prefix: 'f();\n', suffix: '\ng();\n' };
+    assert.deepEqual(
+      await new GapSyntax('typescript', reported).order(['(', ' ', 'h();', '', 'i();']),
+      [2, 4, 1, 3, 0],
+    );
     assert.deepEqual(await new GapSyntax('klingon', gap).order(['((', '2);']), [0, 1]);
     const long = { ...gap, suffix: `\n${'// a\n'.repeat(50_000)}` };
     assert.deepEqual(await new GapSyntax('typescript', long).order(['', '((', '2);']), [1, 2, 0]);

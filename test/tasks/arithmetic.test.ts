@@ -3,9 +3,10 @@ import { describe, it } from 'node:test';
 import { Random } from '../../src/platform/random.ts';
 import { readArithmetic } from '../../src/tasks/arithmetic.ts';
 
-describe('reading arithmetic', () => {
-  // Every tree of three numbers and two operators, with every unnecessary bracket, valued on the tree itself.
-  it('agrees with the value of every small tree', () => {
+describe('readArithmetic', () => {
+  // All trees of three numbers and two operators, also with redundant parentheses. The expected values are computed
+  // from the trees.
+  it('returns the value of every small expression', () => {
     const operators = ['+', '-', '*', '/'] as const;
     const numbers = [1, 2, 3, 7, 0];
     let checked = 0;
@@ -27,7 +28,7 @@ describe('reading arithmetic', () => {
                     ? apply(a, first, apply(b, second, c))
                     : apply(apply(a, first, b), second, c),
                 ],
-                [`-${a}${first}-(${b})${second}+${c}`, ownValue(-a, first, -b, second, c)],
+                [`-${a}${first}-(${b})${second}+${c}`, valueByPrecedence(-a, first, -b, second, c)],
               ];
               for (const [text, value] of trees) {
                 const read = readArithmetic(text);
@@ -45,7 +46,7 @@ describe('reading arithmetic', () => {
     }
     assert.equal(checked, 125 * 16 * 4);
 
-    function ownValue(
+    function valueByPrecedence(
       x: number,
       first: (typeof operators)[number],
       y: number,
@@ -58,14 +59,14 @@ describe('reading arithmetic', () => {
     }
   });
 
-  // Random text over the alphabet: JavaScript's own grammar is the second opinion, over the characters it shares.
-  it('agrees with the JavaScript grammar on random text', () => {
+  // The expected values come from JavaScript's own parser, for the syntax that both grammars share.
+  it('agrees with JavaScript on random text', () => {
     const random = new Random(5, 'arithmetic');
     let accepted = 0;
     for (let round = 0; round < 20_000; round++) {
       const length = 1 + random.integer(9);
       const text = Array.from({ length }, () => random.pick([...'12034+-*/()().'])).join('');
-      // Comments, increments, powers, leading zeros and calls exist there and not here.
+      // JavaScript has comments, increments, powers, octal literals and calls; this grammar does not.
       if (/\/\/|\/\*|\+\+|--|\*\*|\d\(|\)\(|\)\d|\)\.|\.\(|(?<![\d.])0\d/.test(text)) continue;
       const read = readArithmetic(text);
       let expected: number | null;
@@ -76,7 +77,7 @@ describe('reading arithmetic', () => {
       }
       if (expected === null || !Number.isFinite(expected) || typeof expected !== 'number')
         assert.equal(read, null, text);
-      else if (read === null) assert.match(text, /\//, `${text} was refused`);
+      else if (read === null) assert.match(text, /\//, `${text} was rejected`);
       else {
         accepted++;
         assert.ok(
@@ -88,7 +89,7 @@ describe('reading arithmetic', () => {
     assert.ok(accepted > 1000, `only ${accepted} texts were expressions`);
   });
 
-  it('refuses what is no expression', () => {
+  it('returns null for text that is not an expression', () => {
     const texts = [
       '',
       ' ',
@@ -115,12 +116,12 @@ describe('reading arithmetic', () => {
     for (const text of texts) assert.equal(readArithmetic(text), null, JSON.stringify(text));
   });
 
-  it('gives no value to a division by zero, nor to what divides by it', () => {
+  it('returns null for a division by zero anywhere in the expression', () => {
     for (const text of ['1/0', '0/0', '1/(1/0)', '5*(3/(2-2))', '1/-0', '2/(1-1.0)'])
       assert.equal(readArithmetic(text), null, text);
   });
 
-  it('survives hostile text', () => {
+  it('handles very long and deeply nested text', () => {
     const deep = 100_000;
     for (const text of [
       '('.repeat(deep),
@@ -138,7 +139,7 @@ describe('reading arithmetic', () => {
     assert.equal(readArithmetic(`${'('.repeat(200)}1${')'.repeat(200)}`)?.value, 1);
   });
 
-  it('reads what Python reads where asked to', () => {
+  it("follows Python's grammar on request", () => {
     const cases: [string, number | null][] = [
       ['2**3', 8],
       ['-2**2', -4],

@@ -9,8 +9,8 @@ import { codeRow } from '../../src/tasks/code/row.ts';
 
 const prompt = 'const base = 1;\n\n/** Adds. */\nexport function add(a: number): number {\n';
 
-describe('a row of code', () => {
-  it('takes the fields as they are, and HumanEval’s', () => {
+describe('codeRow', () => {
+  it('accepts its own field names and those of HumanEval', () => {
     const row = { prompt, tests: 'assert(add(1) === 2)', entry_point: 'add', language: 'typescript' };
     assert.deepEqual(codeRow(row), row);
     const { tests, ...others } = row;
@@ -20,7 +20,7 @@ describe('a row of code', () => {
     });
   });
 
-  it('finds the function in the prompt where none is named', () => {
+  it('finds the function in the prompt if no name is set', () => {
     assert.equal(codeRow({ prompt, tests: 'x', language: 'ts' }).entry_point, 'add');
     assert.equal(
       codeRow({ prompt: 'import re\n\ndef f(x):\n    """x"""\n', tests: 'x', language: 'py' }).entry_point,
@@ -29,8 +29,8 @@ describe('a row of code', () => {
     assert.equal(codeRow({ prompt: 'const g = (x) => {\n', tests: 'x', language: 'js' }).entry_point, 'g');
   });
 
-  it('says what is missing or wrong', () => {
-    const refusals: [unknown, RegExp][] = [
+  it('reports which field is missing or invalid', () => {
+    const invalid: [unknown, RegExp][] = [
       [{ prompt, language: 'ts' }, /^tests: is missing\.$/],
       [{ tests: 'x', language: 'ts' }, /^prompt: needs a text\.$/],
       [{ prompt: '', tests: 'x', language: 'ts' }, /^prompt: is empty\.$/],
@@ -42,7 +42,7 @@ describe('a row of code', () => {
       ],
       [null, /a problem is an object/],
     ];
-    for (const [record, message] of refusals)
+    for (const [record, message] of invalid)
       assert.throws(
         () => codeRow(record),
         (error) => error instanceof UserError && message.test(error.message),
@@ -50,17 +50,17 @@ describe('a row of code', () => {
   });
 });
 
-describe('the program of a completion', () => {
+describe('candidateProgram', () => {
   const row = codeRow({ prompt, tests: 'x', language: 'ts' });
 
-  it('is the prompt and what was written behind it, with all that tests may use', () => {
+  it('joins the prompt and the completion, and exports everything that tests may use', () => {
     assert.deepEqual(candidateProgram(row, '  return a + base;\n}\n', 'plain'), {
       code: '  return a + base;\n}\n',
       source: `${prompt}  return a + base;\n}\n\nexport { base };\n`,
     });
   });
 
-  it('is taken out of a fence, and begins anew where the function does', () => {
+  it("extracts the code from a fence, and drops the function's head from the prompt if the completion repeats it", () => {
     const completion = 'Sure:\n```ts\nexport function add(a: number) { return a + base; }\n```\nDone.';
     assert.equal(
       candidateProgram(row, completion, 'tagged')?.source,
@@ -73,13 +73,13 @@ describe('the program of a completion', () => {
     );
   });
 
-  it('is none where nothing was written, or too much', () => {
+  it('returns null for an empty or too long completion', () => {
     for (const completion of ['', ' \n', '```\n```', 'x'.repeat(100_001)])
       assert.equal(candidateProgram(row, completion, 'plain'), null);
   });
 });
 
-describe('TypeScript without its types', () => {
+describe('stripTypes', () => {
   const cases: Readonly<Record<string, string>> = {
     'function f(a: number, b?: string): void {}': 'function f(a        , b         )       {}',
     'const x = y as unknown as T;': 'const x = y                ;',
@@ -104,14 +104,14 @@ describe('TypeScript without its types', () => {
       assert.equal(await stripTypes(typed), plain);
     });
 
-  it('is the text itself where there are none, broken or not', async () => {
+  it('returns text without types unchanged, even if it has syntax errors', async () => {
     for (const text of ['', 'const a = b ? c : d;\n', 'return (', 'a?.[0] ?? !b'])
       assert.equal(await stripTypes(text), text);
   });
 });
 
-describe('the task code', () => {
-  it('asks for code in the form that the model writes', () => {
+describe('the code task', () => {
+  it("asks for code in the model's format", () => {
     const row = codeRow({ prompt, tests: 'x', language: 'ts', solution: '  return a;\n}\n' });
     assert.equal(code.prompt(row, 'plain'), prompt);
     assert.match(code.prompt(row, 'tagged'), /```typescript\nconst base = 1;[\s\S]*```\n\nRespond/);
@@ -122,7 +122,7 @@ describe('the task code', () => {
     );
   });
 
-  it('reads a file of problems, and says which one is incomplete', () => {
+  it('parses a file of problems, and reports an incomplete one', () => {
     const text = '=== one\nexport function one() {\n---\n  return 1;\n}\n---\ntest("x", () => {});\n\n';
     assert.deepEqual(parseProblems(text, 'k'), [
       {

@@ -20,8 +20,8 @@ const generate = (random: Random, options = {}): CountdownRow => countdown.gener
 const heldOut = (part: 'validation' | 'test', count: number, options = {}): CountdownRow[] =>
   countdown.heldOut!(part, count, options);
 
-describe('problems of Countdown', () => {
-  it('can be solved, and use the numbers they were asked for', () => {
+describe('Countdown problems', () => {
+  it('are solvable and follow the options', () => {
     const random = new Random(1, 'countdown');
     for (const options of [{}, { count: 4 }, { count: 3, largest: 9 }, { count: 4, largest: 999 }]) {
       const { count, largest } = { count: 3, largest: 100, ...options };
@@ -36,7 +36,7 @@ describe('problems of Countdown', () => {
     }
   });
 
-  it('are public test items in no part', { skip: noPublicFile }, async () => {
+  it('classify every public test item as public', { skip: noPublicFile }, async () => {
     const { rows } = await readRowFile(publicFile, (record) => countdown.parse(record));
     assert.equal(rows.length, 256);
     for (const { row: item } of rows) {
@@ -46,29 +46,29 @@ describe('problems of Countdown', () => {
     }
   });
 
-  // The first line of the public file, so that this is tested without the file too.
-  it('know a public item in any order', () => {
+  // This is the first line of the public file, so the check also works without the file.
+  it('recognise a public item in any order of its numbers', () => {
     assert.equal(countdownPart([30, 100, 93], 23), 'public');
     assert.equal(countdownPart([93, 30, 100], 23), 'public');
     assert.notEqual(countdownPart([93, 30, 100], 24), 'public');
   });
 
-  it('that are held out are different, always the same, and of their part', () => {
+  it('of a held-out part are distinct and reproducible, and belong to that part', () => {
     for (const part of ['validation', 'test'] as const) {
       const rows = heldOut(part, 256);
       assert.equal(new Set(rows.map(({ numbers, target }) => `${[...numbers].sort()}=${target}`)).size, 256);
       assert.deepEqual(heldOut(part, 10), rows.slice(0, 10));
       for (const { numbers, target } of rows) assert.equal(countdownPart(numbers, target), part);
     }
-    // Published numbers hang on these problems.
+    // Published results depend on these problems.
     const all = [heldOut('validation', 256), heldOut('test', 256)];
     assert.equal(createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 16), '9733ac5233b17180');
     assert.equal(heldOut('test', 3, { count: 4 })[0].numbers.length, 4);
   });
 
-  it('end with a clear error where there are not enough, or the options are wrong', () => {
+  it('report too few problems or invalid options in a clear error', () => {
     assert.throws(() => heldOut('validation', 256, { largest: 5 }), UsageError);
-    // At once, however many are asked for.
+    // Immediately, whatever the requested number.
     assert.throws(
       () => heldOut('test', 9999, { largest: 20 }),
       /cannot make 9999 .* test part; ask for fewer, or for larger/,
@@ -87,8 +87,8 @@ describe('problems of Countdown', () => {
   });
 });
 
-describe('the Countdown solver', () => {
-  /** All values of all trees over a list, by splitting it in two in every way. */
+describe('solveCountdown', () => {
+  /** All values of all trees over a list, by every split into two subsets. */
   function values(numbers: readonly number[]): Set<number> {
     if (numbers.length === 1) return new Set(numbers);
     const found = new Set<number>();
@@ -105,7 +105,7 @@ describe('the Countdown solver', () => {
     return found;
   }
 
-  it('finds an expression exactly where there is one', () => {
+  it('finds an expression if and only if there is one', () => {
     const random = new Random(2, 'solver');
     let solvable = 0;
     for (let round = 0; round < 60; round++) {
@@ -125,22 +125,22 @@ describe('the Countdown solver', () => {
     assert.ok(solvable > 300);
   });
 
-  it('finds the expressions that need a fraction on the way', () => {
+  it('finds expressions with an intermediate fraction', () => {
     assert.equal(readArithmetic(solveCountdown([8, 3, 8, 3], 24) ?? '')?.value.toFixed(6), '24.000000');
     assert.equal(readArithmetic(solveCountdown([1, 5, 5, 5], 24) ?? '')?.value.toFixed(6), '24.000000');
     assert.equal(solveCountdown([1, 1, 1], 99), null);
   });
 });
 
-describe('rows of Countdown', () => {
-  it('are read in both forms', () => {
+describe('Countdown rows', () => {
+  it('are parsed from both formats', () => {
     assert.deepEqual(countdown.parse({ input: '30,100,93', output: '23' }), row);
     assert.deepEqual(countdown.parse({ numbers: [30, 100, 93], target: 23, completion: 'x' }), row);
     assert.deepEqual(countdown.parse({ numbers: '[30, 100, 93]', target: ' 23 ' }), row);
     assert.deepEqual(countdown.parse({ nums: ['30', 100, 93], target: 23 }), row);
   });
 
-  it('say what is wrong with them', () => {
+  it('report what is wrong', () => {
     const cases: [unknown, RegExp][] = [
       [null, /object/],
       [[], /numbers/],
@@ -167,7 +167,7 @@ describe('rows of Countdown', () => {
   });
 });
 
-describe('rewards of Countdown', () => {
+describe('Countdown rewards', () => {
   const cases: [string, number, number][] = [
     // completion, reference, released
     ['<answer>30-(100-93)</answer>', 1, 1],
@@ -183,7 +183,7 @@ describe('rewards of Countdown', () => {
     ['<answer>93+30-100', 0, 0],
     [`<answer>${'('.repeat(100_000)}93+30-100</answer>`, 0, 0.1],
   ];
-  it('are 1, 0.1 or 0 as the paper says, or as the released code does', () => {
+  it('are 1, 0.1 or 0, as in the paper or as in the released code', () => {
     for (const [text, reference, released] of cases) {
       assert.equal(countdownReward(row, text, 'reference', 'tagged').total, reference, text.slice(0, 99));
       assert.equal(countdownReward(row, text, 'released', 'tagged').total, released, text.slice(0, 99));
@@ -191,14 +191,14 @@ describe('rewards of Countdown', () => {
     assert.deepEqual(countdownReward(row, '93+30-100', 'reference', 'plain'), { total: 1, parts: { reference: 1 } });
     assert.equal(countdownReward(row, '93+30', 'released', 'plain').total, 0.1);
     assert.equal(countdownReward(row, ' ', 'released', 'plain').total, 0);
-    // Python's powers and the digits of a decimal pass as released.
+    // The released code accepts Python's powers and reads the digits of a decimal as separate numbers.
     const odd = { numbers: [1, 5, 2], target: 3 };
     assert.equal(countdownReward(odd, '1.5*2', 'released', 'plain').total, 1);
     assert.equal(countdownReward(odd, '1.5*2', 'reference', 'plain').total, 0);
     assert.throws(() => countdownReward(row, '', 'rules', 'plain'), UsageError);
   });
 
-  it('allow a value within 0.00001 of the target', () => {
+  it('accept a value within 0.00001 of the target', () => {
     const thirds = { numbers: [1, 3, 3], target: 1 };
     assert.equal(countdownReward(thirds, '1/3*3', 'reference', 'plain').total, 1);
     assert.equal(countdownReward({ numbers: [1, 99999], target: 0 }, '1/99999', 'reference', 'plain').total, 0.1);
@@ -207,7 +207,7 @@ describe('rewards of Countdown', () => {
 });
 
 describe('grading Countdown', () => {
-  it('takes an answer in the forms that models give', () => {
+  it('accepts answers in the formats that models use', () => {
     const forms = [
       '<answer>30 - (100 - 93)</answer>',
       '<answer>30 - (100 - 93)',
@@ -236,7 +236,7 @@ describe('grading Countdown', () => {
     }
   });
 
-  it('is strict on what counts', () => {
+  it('rejects everything else', () => {
     const wrong: [string, number][] = [
       // completion, format
       ['', 0],
@@ -256,27 +256,27 @@ describe('grading Countdown', () => {
       assert.equal(graded.correct, false, text);
       assert.deepEqual(graded.scores, { solved: { value: 0, weight: 1 }, format: { value: format, weight: 1 } }, text);
     }
-    // Digits of 1.5 are not a 1 and a 5.
+    // The digits of 1.5 are not the numbers 1 and 5.
     assert.equal(gradeCountdown({ numbers: [1, 5, 2], target: 3 }, '1.5*2', plain).correct, false);
   });
 
-  it('finds every model answer right in both forms', () => {
+  it('accepts every reference answer in both formats', () => {
     const random = new Random(3, 'solutions');
     for (let round = 0; round < 200; round++) {
-      const made = generate(random, { count: round % 2 ? 3 : 4, largest: 999 });
+      const generated = generate(random, { count: round % 2 ? 3 : 4, largest: 999 });
       for (const format of ['plain', 'tagged'] as const) {
-        const answer = countdown.solution(made, format) ?? '';
-        assert.equal(gradeCountdown(made, answer, { format, asReleased: false }).correct, true, answer);
+        const answer = countdown.solution(generated, format) ?? '';
+        assert.equal(gradeCountdown(generated, answer, { format, asReleased: false }).correct, true, answer);
         for (const name of countdown.rewards)
-          assert.equal(countdownReward(made, answer, name, format).total, 1, answer);
-        assert.equal(gradeCountdown(made, answer, { format, asReleased: true }).correct, true, answer);
+          assert.equal(countdownReward(generated, answer, name, format).total, 1, answer);
+        assert.equal(gradeCountdown(generated, answer, { format, asReleased: true }).correct, true, answer);
         if (format === 'plain') assert.ok(answer.length < countdown.completionLength.plain, answer);
       }
     }
     assert.equal(countdown.solution({ numbers: [1, 1, 1], target: 99 }, 'tagged'), null);
   });
 
-  it('survives hostile completions', () => {
+  it('handles hostile completions', () => {
     const hostile = [
       '('.repeat(100_000),
       `<answer>${'1+'.repeat(50_000)}</answer>`,

@@ -7,8 +7,8 @@ import { taskByName, tasks } from '../../src/tasks/registry.ts';
 import { isScored } from '../../src/tasks/scorer.ts';
 import { tuningSettings } from '../../src/tuning/settings.ts';
 
-describe('the list of tasks', () => {
-  it('finds each by its name and refuses others', () => {
+describe('the task registry', () => {
+  it('finds each task by its name and rejects unknown names', () => {
     assert.deepEqual(
       tasks.map((task) => task.name),
       ['sudoku4x4', 'countdown', 'gsm8k', 'math', 'code', 'workspace'],
@@ -22,7 +22,7 @@ describe('the list of tasks', () => {
     assert.throws(() => taskByName('toString'), UsageError);
   });
 
-  it('has the metrics that commands report', () => {
+  it('lists the metrics that commands report', () => {
     assert.deepEqual(Object.fromEntries(tasks.map((task) => [task.name, task.metrics])), {
       sudoku4x4: ['cell_accuracy', 'solved'],
       countdown: ['solved', 'format'],
@@ -33,12 +33,12 @@ describe('the list of tasks', () => {
     });
   });
 
-  it('suggests settings of tuning that there are, smaller ones for code', () => {
+  it('suggests valid tuning settings, with smaller ones for code', () => {
     for (const { tuning = {} } of tasks) assert.ok(tuningSettings.safeParse(tuning).success);
     for (const name of ['code', 'workspace']) assert.equal(taskByName(name).tuning?.prompts_per_step, 4);
   });
 
-  it('scores every metric for every completion, whatever it is', async () => {
+  it('scores every metric for arbitrary completions', async () => {
     const rows: Record<string, unknown> = {
       sudoku4x4: { puzzle: '0310200404001043', solution: '4312213434211243' },
       countdown: { numbers: [30, 100, 93], target: 23 },
@@ -102,7 +102,7 @@ describe('the list of tasks', () => {
     }
   });
 
-  it('writes plain prompts and answers in the plain alphabet', () => {
+  it('uses only characters of the plain alphabet in plain prompts and answers', () => {
     assert.equal(new Set(plainAlphabet).size, plainAlphabet.length);
     const random = new Random(2, 'alphabet');
     const used = new Set<string>();

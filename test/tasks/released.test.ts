@@ -10,13 +10,13 @@ import { gradeSudoku } from '../../src/tasks/sudoku4x4.ts';
 const released = { format: 'tagged', asReleased: true } as const;
 
 describe('the released evaluator: boxed answers', () => {
-  it('are taken rule by rule', () => {
+  it('applies the extraction rules in order', () => {
     const cases: [string, string | null][] = [
       ['a \\boxed{5} b', '5'],
       ['\\boxed{1} then \\boxed{2}', '2'],
       ['\\boxed{\\frac{1}{2}}', '\\frac{1}{2}'],
       ['$\\boxed 7$ or $\\boxed 8$ end', '8'],
-      // A box with a space anywhere beats a later one with braces.
+      // A box with a space anywhere takes precedence over a later box with braces.
       ['\\boxed 7$ \\boxed{9}', '7'],
       ['\\fbox{5}', '\\fbox{5}'],
       ['\\fbox{5} \\boxed{6}', '6'],
@@ -36,13 +36,13 @@ describe('the released evaluator: Countdown', () => {
   const grade = (text: string, numbers = [30, 100, 93], target = 23) =>
     gradeCountdown({ numbers, target }, text, released);
 
-  it('reads the box, then the first tagged answer only where a box fails, else the whole text', () => {
+  it('reads the box; if that fails, the first tagged answer; otherwise the whole text', () => {
     assert.equal(grade('\\boxed{93+30-100}').correct, true);
     assert.equal(grade('93+30-100').correct, true);
-    // Without a box the whole text stands, tags and all.
+    // Without a box, the answer is the whole text including its tags,
     assert.equal(grade('<answer>93+30-100</answer>').correct, false);
     assert.equal(grade('<answer>93+30-100</answer>').extracted, '<answer>93+30-100</answer>');
-    // … unless an equals sign cuts the expression out of it.
+    // … except that an equals sign ends the expression.
     assert.equal(grade('<answer>93+30-100=23</answer>').correct, true);
     assert.equal(grade('<answer>93+30-100</answer> \\boxed{').correct, true);
     assert.equal(grade('<answer>93+30-100</answer><answer>1</answer> \\boxed{').extracted, '93+30-100');
@@ -50,18 +50,18 @@ describe('the released evaluator: Countdown', () => {
     assert.equal(grade('\\boxed{93+30-100} <answer>1</answer>').correct, true);
   });
 
-  it('turns LaTeX operators into plain ones, and keeps what stands before the first result', () => {
+  it('replaces LaTeX operators by plain ones, and keeps the text before the first result', () => {
     assert.equal(grade('\\boxed{100 \\div 4 \\times 2}', [100, 4, 2], 50).correct, true);
     assert.equal(grade('\\boxed{100 / 4 \\cdot 2 = 50}', [100, 4, 2], 50).correct, true);
     assert.equal(grade('\\boxed{23=93+30-100 = 23}').extracted, '23');
-    // The blank before the first equals sign is what stands before a result here.
+    // Everything after the first equals sign is dropped, including the blank before it.
     assert.equal(grade('\\boxed{x = 93+30-100 = 23}').extracted, '');
     assert.equal(grade('\\boxed{93+30=123, 123-100=23}').extracted, '93+30');
     assert.equal(grade('\\boxed{93+30-100=x}').extracted, '93+30-100=x');
     assert.equal(grade('\\boxed{93+30-100 =}').correct, false);
   });
 
-  it('wants the given numbers, the allowed characters, and the target', () => {
+  it('requires exactly the listed numbers, only allowed characters, and the target', () => {
     assert.deepEqual(grade('\\boxed{93+30+100}').scores, {
       solved: { value: 0, weight: 1 },
       format: { value: 1, weight: 1 },
@@ -72,7 +72,7 @@ describe('the released evaluator: Countdown', () => {
     });
     assert.equal(grade('\\boxed{[93+30]-100}').correct, false);
     assert.equal(grade('\\boxed{93/(30-30)}', [93, 30, 30], 0).correct, false);
-    // As Python reads them: powers, floor division, and the digits of a decimal as two numbers.
+    // As in Python: powers, floor division, and the digits of a decimal as two numbers.
     assert.equal(grade('\\boxed{2**3}', [2, 3], 8).correct, true);
     assert.equal(grade('\\boxed{7//2}', [7, 2], 3).correct, true);
     assert.equal(grade('\\boxed{1.5*2}', [1, 5, 2], 3).correct, true);
@@ -85,21 +85,21 @@ describe('the released evaluator: Sudoku', () => {
   const row = { puzzle: '0310200404001043', solution: '4312213434211243' };
   const grade = (text: string) => gradeSudoku(row, text, released);
 
-  it('tries its readings in order', () => {
+  it('tries its patterns in order', () => {
     const { solution } = row;
     const cases: [string, string | null][] = [
-      // A fence of digits behind <answer>, even past its end.
+      // A fence with digits after <answer>, even after the closing tag.
       [`<answer>1<answer>\n\`\`\`\n4312 2134\n3421 1243\n\`\`\``, solution],
       [`<answer>5</answer> \`\`\`${solution}\`\`\``, solution],
       [`<answer>\`\`\`text\n${solution}\`\`\`</answer>`, '```text431221343'],
-      // Behind the first <answer>, up to the first end.
+      // After the first <answer>, up to the first closing tag.
       [`<answer>${solution}</answer><answer>1</answer>`, solution],
       [`<answer>${solution}<|eot_id|>`, solution],
       [`<answer>${solution}<|endoftext|> more</answer>`, solution],
-      // Behind </answer>, where inside is blank.
+      // After </answer>, if the answer is blank.
       [`<answer> </answer> ${solution}<|eot_id|>1`, solution],
       [`</answer>\n${solution}`, solution],
-      // 16 digits before </answer>, where nothing follows it.
+      // 16 digits before </answer>, if nothing follows it.
       [`grid ${solution}\n</answer>`, solution],
       [`99${solution}</answer>`, solution],
       // 16 digits alone.
@@ -115,7 +115,7 @@ describe('the released evaluator: Sudoku', () => {
     for (const [text, extracted] of cases) assert.equal(grade(text).extracted, extracted, text);
   });
 
-  it('counts the empty cells that are right, whatever the givens', () => {
+  it('counts the correct empty cells and ignores changed givens', () => {
     assert.deepEqual(grade(`<answer>${row.solution}</answer>`), {
       correct: true,
       extracted: row.solution,
@@ -133,7 +133,7 @@ describe('the released evaluator: Sudoku', () => {
 });
 
 describe('the released evaluator: GSM8K', () => {
-  it('reads boxes first, then answers', () => {
+  it('reads boxes first, then tagged answers', () => {
     const cases: [string, string | null][] = [
       ['\\boxed{18}', '18'],
       ['\\boxed{} \\boxed{...} \\boxed{.} \\boxed{18} \\boxed{19}', '18'],
@@ -167,7 +167,7 @@ describe('the released evaluator: GSM8K', () => {
 });
 
 describe('the released evaluator: MATH', () => {
-  it('reads the box, and the first tagged answer where that is empty', () => {
+  it('reads the box, or the first tagged answer if the box is empty', () => {
     const cases: [string, string | null][] = [
       ['\\boxed{5}<answer>6</answer>', '5'],
       ['\\boxed{}<answer> 6 </answer><answer>7</answer>', '6'],
@@ -182,7 +182,7 @@ describe('the released evaluator: MATH', () => {
     assert.equal(gradeMath({ answer: '6' }, '\\boxed{5', released).correct, false);
   });
 
-  it('brings both sides into normal form', () => {
+  it('normalises both sides', () => {
     const cases: [string, string][] = [
       ['a\nb', 'ab'],
       ['1\\!000', '1000'],
@@ -219,7 +219,7 @@ describe('the released evaluator: MATH', () => {
     for (const [text, form] of cases) assert.equal(mathNormalForm(text), form, text);
   });
 
-  it('compares the strings as they are where one has no normal form', () => {
+  it('compares the raw strings if one of them cannot be normalised', () => {
     for (const text of ['x/2', '\\frac', '\\sqrt', '1\\text{ m}2\\text{ s}']) {
       assert.throws(() => mathNormalForm(text), text);
       assert.equal(equalAsReleased(text, text), true);

@@ -11,8 +11,8 @@ const same = (record: unknown): unknown => record;
 const read = (text: string, name = 'data'): unknown =>
   parseRowFile(text, name, same).rows.map(({ line, row }) => [line, row]);
 
-describe('data files', () => {
-  it('are JSON lines, a JSON array or CSV', () => {
+describe('parseRowFile', () => {
+  it('reads JSON lines, a JSON array and CSV', () => {
     assert.deepEqual(read('{"a":1}\n{"a":2}\n'), [
       [1, { a: 1 }],
       [2, { a: 2 }],
@@ -32,7 +32,7 @@ describe('data files', () => {
     ]);
   });
 
-  it('may quote fields of CSV', () => {
+  it('reads quoted CSV fields', () => {
     assert.deepEqual(read('a,b\n"1,2","say ""so"""\n"two\nlines",\n,x\n'), [
       [2, { a: '1,2', b: 'say "so"' }],
       [3, { a: 'two\nlines', b: '' }],
@@ -42,7 +42,7 @@ describe('data files', () => {
     assert.deepEqual(read('a,b\n1,'), [[2, { a: '1', b: '' }]]);
   });
 
-  it('name file and line of a broken row', () => {
+  it('reports the file and line of an invalid row', () => {
     const fails = (text: string, message: RegExp, name = 'data.x'): void => {
       assert.throws(
         () => parseRowFile(text, name, (record) => sudoku4x4.parse(record)),
@@ -67,7 +67,7 @@ describe('data files', () => {
     fails('Puzzle,Solution\n', /has no rows/);
   });
 
-  it('may skip broken rows and go on', () => {
+  it('skips invalid rows on request', () => {
     const good = { puzzle: '0310200404001043' };
     const text = `${JSON.stringify(good)}\nnonsense\n${JSON.stringify(good)}\n{"puzzle":7777}\n`;
     const { rows, broken } = parseRowFile(text, 'data.jsonl', (record) => sudoku4x4.parse(record), {
@@ -97,14 +97,14 @@ describe('data files', () => {
     );
   });
 
-  it('do not hide a defect of the reader behind a broken row', () => {
+  it('does not treat an exception in the row parser as an invalid row', () => {
     const defect = (): never => {
       throw new TypeError('a defect');
     };
     assert.throws(() => parseRowFile('{}', 'x', defect, { skipBroken: true }), TypeError);
   });
 
-  it('may have very long lines', () => {
+  it('reads very long lines', () => {
     const long = 'x'.repeat(5_000_000);
     assert.equal((parseRowFile(`${JSON.stringify({ long })}\n`, 'x', same).rows[0].row as { long: string }).long, long);
     assert.equal((parseRowFile(`long\n"${long}"\n`, 'x', same).rows[0].row as { long: string }).long, long);
@@ -112,7 +112,7 @@ describe('data files', () => {
     assert.throws(() => parseRowFile(`long\n${'"'.repeat(200_001)}\n`, 'x', same), UserError);
   });
 
-  it('are read from disk, with an error for a missing one', async () => {
+  it('reads files from disk, and reports a missing one', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'unmask-rows-'));
     try {
       const file = path.join(folder, 'rows.csv');

@@ -9,7 +9,7 @@ const puzzle = '0310200404001043';
 const solution = '4312213434211243';
 const twoRight = `<answer>4912</answer>`;
 
-describe('scoring completions', () => {
+describe('scoreRows', () => {
   const completed = [solution, twoRight, ''].map((text) =>
     completedRow(sudoku4x4, {
       prompt: 'x',
@@ -34,7 +34,7 @@ describe('scoring completions', () => {
     );
   });
 
-  it('takes the share of right cells as the reward of the released evaluator', async () => {
+  it("uses the share of correct cells as the released evaluator's reward", async () => {
     const { rows } = await scoreRows(sudoku4x4, completed, { asReleased: true });
     assert.deepEqual(
       rows.map(({ reward, correct, extracted }) => [reward, correct, extracted]),
@@ -58,7 +58,7 @@ describe('scoring completions', () => {
     );
   });
 
-  it('needs no label where the rules will do, and takes a reward by name', async () => {
+  it('needs no label for rule-based rewards, and selects a reward by name', async () => {
     const unlabelled = completedRow(sudoku4x4, { puzzle, completion: `<answer>1${solution.slice(1)}</answer>` });
     assert.equal((await scoreRows(sudoku4x4, [unlabelled])).rows[0].reward, 9 / 12);
     const labelled = completedRow(sudoku4x4, { puzzle, solution, completion: `1${solution.slice(1)}` });
@@ -66,7 +66,7 @@ describe('scoring completions', () => {
     assert.equal((await scoreRows(sudoku4x4, [labelled], { format: 'plain', reward: 'rules' })).rows[0].reward, 9 / 12);
   });
 
-  it('passes its signal and progress on to the scorer, which stops for the one and reports the other', async () => {
+  it('passes its signal and progress callback to the scorer, which stops on abort', async () => {
     const controller = new AbortController();
     const progress: string[] = [];
     const onProgress = (done: number, total: number) => {
@@ -77,11 +77,11 @@ describe('scoring completions', () => {
       scoreRows(sudoku4x4, completed, { signal: controller.signal, onProgress }),
       (error) => error instanceof Interrupted && error.message === 'Scoring was stopped.',
     );
-    // All grades, then the first of the rewards.
+    // All grades, then the first reward.
     assert.deepEqual(progress, ['1 of 3', '2 of 3', '3 of 3', '1 of 3']);
   });
 
-  it('has weight 0 for no rows, and refuses rows without a completion', async () => {
+  it('returns weight 0 without rows, and rejects rows without a completion', async () => {
     assert.deepEqual((await scoreRows(sudoku4x4, [])).metrics, {
       cell_accuracy: { value: 0, weight: 0 },
       solved: { value: 0, weight: 0 },

@@ -36,7 +36,7 @@ const dataTasks: readonly DataTask[] = [
       tests: `assert.equal(number${n}(), ${n});`,
       language: 'javascript',
     }),
-    // Another comment above the function; its tests are the same.
+    // The comment above the function differs; the tests are the same.
     copy: ({ prompt, ...record }) => ({ ...record, prompt: String(prompt).replace('The number', 'Returns') }),
   },
   {
@@ -51,8 +51,8 @@ const dataTasks: readonly DataTask[] = [
   },
 ];
 
-/** Which part each row is in. */
-function placesOf({ parts }: SplitRows): Map<unknown, RowPart> {
+/** The part of each row. */
+function partByRow({ parts }: SplitRows): Map<unknown, RowPart> {
   return new Map(all.flatMap((part) => parts[part].map((row) => [row, part] as const)));
 }
 
@@ -61,11 +61,11 @@ for (const { task, record, copy } of dataTasks) {
     Array.from({ length: count }, (_, index) => task.parse(record(from + index)));
 
   describe(`a split of rows of ${task.name}`, () => {
-    it('has three parts, and every row is in one of them', () => {
-      const made = rows(200);
-      const { parts, record: split } = splitRows(task, made, 'rows.jsonl');
+    it('assigns every row to one of three parts', () => {
+      const original = rows(200);
+      const { parts, record: split } = splitRows(task, original, 'rows.jsonl');
       assert.equal(all.flatMap((part) => parts[part]).length, 200);
-      assert.equal(placesOf({ parts, record: null }).size, 200);
+      assert.equal(partByRow({ parts, record: null }).size, 200);
       for (const part of ['validation', 'test'] as const)
         assert.ok(parts[part].length >= 10 && parts[part].length <= 45, `${part}: ${parts[part].length} of 200`);
       assert.deepEqual(
@@ -76,24 +76,24 @@ for (const { task, record, copy } of dataTasks) {
       assert.deepEqual([digests.length, new Set(digests).size], [200, 200]);
     });
 
-    it('stays as it is when rows are added, whatever their order', () => {
-      const made = rows(80);
-      const before = placesOf(splitRows(task, made, 'rows.jsonl'));
-      const after = placesOf(splitRows(task, [...rows(60, 1000), ...[...made].reverse()], 'rows.jsonl'));
-      for (const row of made) assert.equal(after.get(row), before.get(row));
+    it('stays the same when rows are added, in any order', () => {
+      const original = rows(80);
+      const before = partByRow(splitRows(task, original, 'rows.jsonl'));
+      const after = partByRow(splitRows(task, [...rows(60, 1000), ...[...original].reverse()], 'rows.jsonl'));
+      for (const row of original) assert.equal(after.get(row), before.get(row));
     });
 
-    it('keeps copies of one content in one part', () => {
-      const made = rows(80);
-      const copies = made.map((_, index) => task.parse(copy(record(index))));
-      const places = placesOf(splitRows(task, [...made, ...copies], 'rows.jsonl'));
-      for (const [index, row] of made.entries()) assert.equal(places.get(row), places.get(copies[index]));
-      assert.deepEqual(new Set(places.values()), new Set(all));
+    it('keeps duplicates in the same part', () => {
+      const original = rows(80);
+      const copies = original.map((_, index) => task.parse(copy(record(index))));
+      const assigned = partByRow(splitRows(task, [...original, ...copies], 'rows.jsonl'));
+      for (const [index, row] of original.entries()) assert.equal(assigned.get(row), assigned.get(copies[index]));
+      assert.deepEqual(new Set(assigned.values()), new Set(all));
     });
 
-    it('leaves parts out if there are too few different rows, and says so', () => {
+    it('omits parts if there are too few distinct rows, and reports this', () => {
       const split = (count: number) => splitRows(task, rows(count), 'rows.jsonl').record!.counts;
-      for (const [count, counts, words] of [
+      for (const [count, counts, description] of [
         [1, { training: 1, validation: 0, test: 0 }, /^1 problem, used for training only: .* neither a validation/],
         [2, { training: 2, validation: 0, test: 0 }, /^2 problems, used for training only/],
         [
@@ -105,7 +105,7 @@ for (const { task, record, copy } of dataTasks) {
         [6, { training: 4, validation: 1, test: 1 }, /^6 problems: 4 for training, 1 for validation, 1 for testing\.$/],
       ] as const) {
         assert.deepEqual(split(count), counts);
-        assert.match(describeSplit(split(count)), words);
+        assert.match(describeSplit(split(count)), description);
       }
       const sameTwice = [...rows(2), ...rows(2), ...rows(2), ...rows(2)];
       assert.deepEqual(splitRows(task, sameTwice, 'rows.jsonl').record!.counts, {
@@ -115,37 +115,37 @@ for (const { task, record, copy } of dataTasks) {
       });
     });
 
-    it('is made again from its record, of the rows that it knows', () => {
-      const made = rows(40);
-      const { parts, record: split } = splitRows(task, made, 'rows.jsonl');
-      // New rows come first, and one of the old ones is gone.
-      const changed = [...rows(40, 1000), ...made.slice(1)];
-      const again = splitAsRecorded(task, changed, JSON.parse(JSON.stringify(split)));
+    it('can be restored from its record for the rows in it', () => {
+      const original = rows(40);
+      const { parts, record: split } = splitRows(task, original, 'rows.jsonl');
+      // New rows come first, and one of the old rows is missing.
+      const changed = [...rows(40, 1000), ...original.slice(1)];
+      const restored = splitAsRecorded(task, changed, JSON.parse(JSON.stringify(split)));
       for (const part of all)
         assert.deepEqual(
-          again.parts[part],
-          parts[part].filter((row) => row !== made[0]),
+          restored.parts[part],
+          parts[part].filter((row) => row !== original[0]),
         );
     });
   });
 }
 
-it('a function of a workspace keeps its part when its text changes', () => {
+it('a workspace function keeps its part when its text changes', () => {
   const { record } = dataTasks.find(({ task }) => task.name === 'workspace')!;
   const before = Array.from({ length: 40 }, (_, n) => workspace.parse(record(n)));
   const { parts, record: split } = splitRows(workspace, before, 'tasks.jsonl');
   const after = before.map((row) => ({ ...row, body: `${row.body}// edited\n`, snapshot: '1'.repeat(32) }));
-  const again = splitAsRecorded(workspace, after, split!);
+  const restored = splitAsRecorded(workspace, after, split!);
   for (const part of all)
     assert.deepEqual(
-      again.parts[part].map((row) => row.function),
+      restored.parts[part].map((row) => row.function),
       parts[part].map((row) => row.function),
     );
   assert.ok(isSplitOf(split!, 'found-later.jsonl', after), 'its rows are of the workspace');
   assert.ok(!isSplitOf(split!, 'found-later.jsonl', [{ ...after[0]!, workspace: '/other' }]));
 });
 
-it('a run without a record of its split holds out every eighth row, for validation and testing alike', () => {
+it('a run without a recorded split holds out every eighth row for both validation and test', () => {
   const rows = Array.from({ length: 17 }, (_, index) => index);
   const { parts, record } = splitByPosition(rows);
   assert.deepEqual([parts.validation, parts.test, record], [[0, 8, 16], [0, 8, 16], null]);

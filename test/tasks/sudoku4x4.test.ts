@@ -36,8 +36,8 @@ function countSolutions(cells: string): number {
 const plain = { format: 'plain', asReleased: false } as const;
 const tagged = { format: 'tagged', asReleased: false } as const;
 
-describe('grids of 4x4 Sudoku', () => {
-  it('are all 288, in ascending order', () => {
+describe('4x4 Sudoku grids', () => {
+  it('are complete (288) and in ascending order', () => {
     assert.equal(grids.length, 288);
     assert.equal(new Set(grids).size, 288);
     assert.deepEqual([...grids].sort(), grids);
@@ -52,7 +52,7 @@ describe('grids of 4x4 Sudoku', () => {
     }
   });
 
-  it('are split by solution, and the worked examples of the prompt are training grids', () => {
+  it("are split by solution, and the prompt's worked examples are training grids", () => {
     const parts = [split.training, split.validation, split.test];
     assert.deepEqual(
       parts.map((part) => part.length),
@@ -65,8 +65,8 @@ describe('grids of 4x4 Sudoku', () => {
     }
   });
 
-  // Published numbers and bundled models hang on the split: it must not move with a library or a refactoring.
-  it('are split as they were', () => {
+  // Published results and bundled models depend on the split, so it must not change with a library or a refactoring.
+  it('have a fixed split', () => {
     assert.equal(createHash('sha256').update(JSON.stringify(split)).digest('hex').slice(0, 16), 'db47ac39f5278599');
     const heldOut = [sudoku4x4.heldOut!('validation', 256), sudoku4x4.heldOut!('test', 256)];
     assert.equal(createHash('sha256').update(JSON.stringify(heldOut)).digest('hex').slice(0, 16), '3c6c68332459348b');
@@ -80,13 +80,13 @@ describe('grids of 4x4 Sudoku', () => {
   });
 });
 
-describe('puzzles of 4x4 Sudoku', () => {
-  it('have one solution, counted another way', () => {
+describe('4x4 Sudoku puzzles', () => {
+  it('have exactly one solution by an independent count', () => {
     const random = new Random(1, 'puzzles');
     for (let round = 0; round < 300; round++) {
-      const made = sudoku4x4.generate!(random, { empty: [1, 12] }) as SudokuRow;
-      assert.equal(countSolutions(made.puzzle), 1, made.puzzle);
-      assert.deepEqual(solutionsOf(made.puzzle), [made.solution]);
+      const generated = sudoku4x4.generate!(random, { empty: [1, 12] }) as SudokuRow;
+      assert.equal(countSolutions(generated.puzzle), 1, generated.puzzle);
+      assert.deepEqual(solutionsOf(generated.puzzle), [generated.solution]);
     }
     for (let round = 0; round < 300; round++) {
       const cells = [...random.pick(grids)].map((digit) => (random.uniform() < 0.7 ? '0' : digit)).join('');
@@ -95,21 +95,21 @@ describe('puzzles of 4x4 Sudoku', () => {
     }
   });
 
-  it('exist with 12 empty cells on every grid', () => {
+  it('exist with 12 empty cells for every grid', () => {
     const random = new Random(2, 'puzzles');
     for (const grid of grids)
       assert.equal([...makePuzzle(random, grid, 12)].filter((digit) => digit === '0').length, 12);
   });
 
-  it('of training never have a held-out solution', () => {
+  it('for training never have a held-out solution', () => {
     const random = new Random(3, 'puzzles');
     const heldOut = new Set([...split.validation, ...split.test]);
     const seen = new Set<string>();
     for (let round = 0; round < 5000; round++) {
-      const made = sudoku4x4.generate!(random, round % 2 ? {} : { empty: [4, 11] }) as SudokuRow;
-      assert.ok(!heldOut.has(made.solution ?? ''));
-      assert.ok(!shots.some((shot) => shot.puzzle === made.puzzle));
-      seen.add(made.solution ?? '');
+      const generated = sudoku4x4.generate!(random, round % 2 ? {} : { empty: [4, 11] }) as SudokuRow;
+      assert.ok(!heldOut.has(generated.solution ?? ''));
+      assert.ok(!shots.some((shot) => shot.puzzle === generated.puzzle));
+      seen.add(generated.solution ?? '');
     }
     assert.equal(seen.size, 160);
   });
@@ -126,25 +126,25 @@ describe('puzzles of 4x4 Sudoku', () => {
     const { rows } = await readRowFile(publicFile, (record) => sudoku4x4.parse(record));
     const published = count(rows.map((read) => read.row.puzzle));
     const random = new Random(4, 'puzzles');
-    const made = count(Array.from({ length: 5000 }, () => (sudoku4x4.generate!(random, {}) as SudokuRow).puzzle));
-    assert.deepEqual([...made.keys()].sort(), [...published.keys()].sort());
+    const generated = count(Array.from({ length: 5000 }, () => (sudoku4x4.generate!(random, {}) as SudokuRow).puzzle));
+    assert.deepEqual([...generated.keys()].sort(), [...published.keys()].sort());
     for (const [empty, share] of published)
-      assert.ok(Math.abs((made.get(empty) ?? 0) - share) < 0.03, `${empty} empty cells`);
+      assert.ok(Math.abs((generated.get(empty) ?? 0) - share) < 0.03, `${empty} empty cells`);
   });
 
-  it('obey their options', () => {
+  it('follow their options', () => {
     const random = new Random(5, 'puzzles');
     for (let round = 0; round < 100; round++) {
-      const made = sudoku4x4.generate!(random, {
+      const generated = sudoku4x4.generate!(random, {
         empty: 10,
         singlesOnly: true,
         grids: 7,
         labelled: false,
       }) as SudokuRow;
-      assert.deepEqual(Object.keys(made), ['puzzle']);
-      assert.equal(made.puzzle.split('0').length - 1, 10);
-      assert.ok(split.training.slice(0, 7).includes(solutionsOf(made.puzzle)[0]));
-      assert.equal(singleSteps(made.puzzle).cells, solutionsOf(made.puzzle)[0]);
+      assert.deepEqual(Object.keys(generated), ['puzzle']);
+      assert.equal(generated.puzzle.split('0').length - 1, 10);
+      assert.ok(split.training.slice(0, 7).includes(solutionsOf(generated.puzzle)[0]));
+      assert.equal(singleSteps(generated.puzzle).cells, solutionsOf(generated.puzzle)[0]);
     }
     for (const options of [
       { empty: 0 },
@@ -159,20 +159,20 @@ describe('puzzles of 4x4 Sudoku', () => {
     }
   });
 
-  it('that are held out are always the same, all different, and from their own grids', () => {
+  it("of a held-out part are reproducible and distinct, and use only that part's grids", () => {
     for (const part of ['validation', 'test'] as const) {
       const rows = sudoku4x4.heldOut!(part, 256) ?? [];
-      assert.equal(new Set(rows.map((made) => made.puzzle)).size, 256);
+      assert.equal(new Set(rows.map((generated) => generated.puzzle)).size, 256);
       assert.deepEqual(sudoku4x4.heldOut!(part, 10), rows.slice(0, 10));
-      for (const made of rows) {
-        assert.ok(split[part].includes(made.solution ?? ''));
-        assert.deepEqual(solutionsOf(made.puzzle), [made.solution]);
+      for (const generated of rows) {
+        assert.ok(split[part].includes(generated.solution ?? ''));
+        assert.deepEqual(solutionsOf(generated.puzzle), [generated.solution]);
       }
-      assert.deepEqual([...new Set(rows.map((made) => made.solution))].sort(), [...split[part]].sort());
+      assert.deepEqual([...new Set(rows.map((generated) => generated.solution))].sort(), [...split[part]].sort());
     }
   });
 
-  it('come from a seed alone', () => {
+  it('depend on the seed only', () => {
     const draw = (): unknown[] => {
       const random = new Random(9, 'seed');
       return Array.from({ length: 20 }, () => sudoku4x4.generate!(random, {}));
@@ -181,15 +181,15 @@ describe('puzzles of 4x4 Sudoku', () => {
   });
 });
 
-describe('rows of 4x4 Sudoku', () => {
-  it('keep the zeros at their head', () => {
+describe('4x4 Sudoku rows', () => {
+  it('keep leading zeros', () => {
     assert.deepEqual(sudoku4x4.parse({ puzzle: 310200404001043, solution: 4312213434211243 }), row);
     assert.deepEqual(sudoku4x4.parse({ puzzle: '310200404001043', solution }), row);
     assert.deepEqual(sudoku4x4.parse({ puzzle, solution, completion: 'x', extra: 1 }), row);
     assert.deepEqual(sudoku4x4.parse({ puzzle }), { puzzle });
   });
 
-  it('say what is wrong with them', () => {
+  it('report what is wrong', () => {
     const cases: [unknown, RegExp][] = [
       [null, /object/],
       ['0310200404001043', /object/],
@@ -213,40 +213,40 @@ describe('rows of 4x4 Sudoku', () => {
   });
 });
 
-describe('rewards of 4x4 Sudoku', () => {
+describe('4x4 Sudoku rewards', () => {
   const reference = (text: string, of: SudokuRow = row): number => sudokuReward(of, text, 'reference', 'tagged').total;
   const rules = (text: string, of: SudokuRow = row): number => sudokuReward(of, text, 'rules', 'tagged').total;
 
-  it('reference: the share of the empty cells of the last closed answer that are right', () => {
+  it('reference: the share of correct empty cells in the last closed answer', () => {
     assert.equal(reference(`<answer>${solution}</answer>`), 1);
     assert.equal(reference(`<answer>1111111111111111</answer> no: <answer>\n4312 2134\n3421 1243\n</answer>`), 1);
     assert.equal(reference(`<answer>${solution}</answer><answer></answer>`), 0);
     assert.equal(reference(solution), 0);
     assert.equal(reference(`<answer>${solution}`), 0);
-    // Cells 0, 3, 5, 6, 8, 10, 13 … are empty; a changed given is not punished.
+    // Cells 0, 3, 5, 6, 8, 10, 13 … are empty; changing a given is not penalised.
     const empty = [...puzzle].flatMap((digit, cell) => (digit === '0' ? [cell] : []));
     const oneWrong = [...solution].map((digit, cell) => (cell === empty[0] ? '0' : digit)).join('');
     assert.equal(reference(`<answer>${oneWrong}</answer>`), (empty.length - 1) / empty.length);
-    const givenChanged = `${solution.slice(0, 1)}1${solution.slice(2)}`;
-    assert.equal(reference(`<answer>${givenChanged}</answer>`), 1);
-    // Padded with 0, cut to 16, other characters dropped.
+    const changedGiven = `${solution.slice(0, 1)}1${solution.slice(2)}`;
+    assert.equal(reference(`<answer>${changedGiven}</answer>`), 1);
+    // Padded with 0 and cut to 16 cells; other characters are dropped.
     const inFirstRow = empty.filter((cell) => cell < 4).length;
     assert.equal(reference(`<answer>${solution.slice(0, 4)}</answer>`), inFirstRow / empty.length);
     assert.equal(reference(`<answer>${solution}99999</answer>`), 1);
     assert.equal(reference(`<answer>the grid: ${solution}!</answer>`), 1);
   });
 
-  it('rules: the share of the 12 units that hold 1 to 4, nothing where a given was changed', () => {
+  it('rules: the share of the 12 units that contain 1 to 4, and 0 if a given was changed', () => {
     const unlabelled = { puzzle };
     assert.equal(rules(`<answer>${solution}</answer>`, unlabelled), 1);
     assert.equal(rules(`<answer>${puzzle}</answer>`, unlabelled), 0);
     assert.equal(rules('', unlabelled), 0);
-    const givenChanged = `${solution.slice(0, 1)}1${solution.slice(2)}`;
-    assert.equal(rules(`<answer>${givenChanged}</answer>`, unlabelled), 0);
-    // One empty cell wrong breaks its row, its column and its box.
+    const changedGiven = `${solution.slice(0, 1)}1${solution.slice(2)}`;
+    assert.equal(rules(`<answer>${changedGiven}</answer>`, unlabelled), 0);
+    // One wrong cell breaks its row, its column and its box.
     const oneWrong = `1${solution.slice(1)}`;
     assert.equal(rules(`<answer>${oneWrong}</answer>`, unlabelled), 9 / 12);
-    // A puzzle of two solutions: either will do.
+    // A puzzle with two solutions: both are accepted.
     const open = [...grids[0]].map((digit, cell) => (cell < 8 ? '0' : digit)).join('');
     for (const either of solutionsOf(open)) assert.equal(rules(`<answer>${either}</answer>`, { puzzle: open }), 1);
     assert.ok(solutionsOf(open).length > 1);
@@ -259,7 +259,7 @@ describe('rewards of 4x4 Sudoku', () => {
     assert.equal(sudokuReward(row, '', 'rules', 'plain').total, 0);
   });
 
-  it('refuse an unknown name, and a row without the label they need', () => {
+  it('reject an unknown name, and a row without the label that they need', () => {
     assert.throws(() => reference(solution, { puzzle }), UserError);
     assert.throws(() => sudokuReward(row, solution, 'shape', 'plain'), UsageError);
     assert.equal(sudoku4x4.defaultReward?.({ puzzle }), 'rules');
@@ -268,7 +268,7 @@ describe('rewards of 4x4 Sudoku', () => {
 });
 
 describe('grading 4x4 Sudoku', () => {
-  it('takes an answer in the forms that models give', () => {
+  it('accepts answers in the formats that models use', () => {
     const grid = '4 3 1 2\n2 1 3 4\n3 4 2 1\n1 2 4 3';
     const forms = [
       `<reasoning>\nwell\n</reasoning>\n<answer>\n${solution}\n</answer>`,
@@ -291,7 +291,7 @@ describe('grading 4x4 Sudoku', () => {
     }
   });
 
-  it('is strict on what counts', () => {
+  it('rejects everything else', () => {
     const wrong = [
       '',
       puzzle,
@@ -306,7 +306,7 @@ describe('grading 4x4 Sudoku', () => {
     for (const text of wrong) assert.equal(gradeSudoku(row, text, tagged).correct, false, text);
   });
 
-  it('counts cells over the empty ones, and pads or cuts', () => {
+  it('counts only empty cells, and pads or truncates the answer', () => {
     const scores = (text: string): unknown => gradeSudoku(row, text, plain).scores;
     assert.deepEqual(scores(solution), { cell_accuracy: { value: 8, weight: 8 }, solved: { value: 1, weight: 1 } });
     assert.deepEqual(scores(`1${solution.slice(1)}`), {
@@ -318,7 +318,7 @@ describe('grading 4x4 Sudoku', () => {
       cell_accuracy: { value: 8, weight: 8 },
       solved: { value: 0, weight: 1 },
     });
-    // Without a label the solution is worked out; one that the rules allow counts.
+    // Without a label, any solution that follows the rules is accepted.
     assert.deepEqual(gradeSudoku({ puzzle }, solution, plain).scores, scores(solution));
     assert.deepEqual(gradeSudoku({ puzzle: solution }, solution, plain).scores.cell_accuracy, {
       value: 0,
@@ -326,24 +326,25 @@ describe('grading 4x4 Sudoku', () => {
     });
   });
 
-  it('finds every model answer right in both forms', () => {
+  it('accepts every reference answer in both formats', () => {
     const random = new Random(6, 'solutions');
     for (let round = 0; round < 200; round++) {
-      const made = sudoku4x4.generate!(random, { empty: [1, 12] }) as SudokuRow;
+      const generated = sudoku4x4.generate!(random, { empty: [1, 12] }) as SudokuRow;
       for (const format of ['plain', 'tagged'] as const) {
-        const answer = sudoku4x4.solution(made, format) ?? '';
-        assert.equal(gradeSudoku(made, answer, { format, asReleased: false }).correct, true, answer);
-        for (const name of sudoku4x4.rewards) assert.equal(sudokuReward(made, answer, name, format).total, 1);
+        const answer = sudoku4x4.solution(generated, format) ?? '';
+        assert.equal(gradeSudoku(generated, answer, { format, asReleased: false }).correct, true, answer);
+        for (const name of sudoku4x4.rewards) assert.equal(sudokuReward(generated, answer, name, format).total, 1);
       }
       assert.equal(
-        gradeSudoku(made, sudoku4x4.solution(made, 'tagged') ?? '', { format: 'tagged', asReleased: true }).correct,
+        gradeSudoku(generated, sudoku4x4.solution(generated, 'tagged') ?? '', { format: 'tagged', asReleased: true })
+          .correct,
         true,
       );
     }
     assert.equal(sudoku4x4.solution({ puzzle }, 'plain'), null);
   });
 
-  it('survives hostile completions', () => {
+  it('handles hostile completions', () => {
     for (const text of [
       '<answer>'.repeat(20_000),
       '```'.repeat(50_000),
@@ -358,8 +359,8 @@ describe('grading 4x4 Sudoku', () => {
   });
 });
 
-describe('prompts of 4x4 Sudoku', () => {
-  it('are the puzzle and a colon in plain form, and show three worked examples in tagged form', () => {
+describe('4x4 Sudoku prompts', () => {
+  it('are the puzzle and a colon in plain format, and include three worked examples in tagged format', () => {
     assert.equal(sudoku4x4.prompt(row, 'plain'), `${puzzle}:`);
     const text = sudoku4x4.prompt(row, 'tagged');
     for (const shot of shots) {

@@ -8,8 +8,8 @@ import { tagCount } from '../../src/tasks/tag-format.ts';
 const tagged = { format: 'tagged', asReleased: false } as const;
 const plain = { format: 'plain', asReleased: false } as const;
 
-describe('rows of GSM8K and MATH', () => {
-  it('are read from the field names of the public files', () => {
+describe('GSM8K and MATH rows', () => {
+  it('are parsed from the field names of the public files', () => {
     assert.deepEqual(gsm8k.parse({ question: 'Q', answer: 'She has 48/2 = <<48/2=24>>24.\n#### 1,024' }), {
       question: 'Q',
       answer: '1,024',
@@ -31,7 +31,7 @@ describe('rows of GSM8K and MATH', () => {
     assert.equal(math.parse({ answer: 0.5 }).answer, '0.5');
   });
 
-  it('say what is wrong with them', () => {
+  it('report what is wrong', () => {
     for (const record of [
       null,
       'x',
@@ -51,13 +51,13 @@ describe('rows of GSM8K and MATH', () => {
   });
 });
 
-describe('rewards of GSM8K', () => {
+describe('GSM8K rewards', () => {
   const row = { answer: '18' };
   const perfect = '<reasoning>\nfirst\nthen\n</reasoning>\n<answer>\n18\n</answer>';
 
-  it('pay for the form over several lines of reasoning, as the paper means', () => {
+  it('reward the format of multi-line reasoning, as the paper intends', () => {
     const { total, parts } = gsm8kReward(row, perfect, 'reference', 'tagged');
-    // 12 characters stand behind the opening answer tag, none behind the closing one.
+    // 12 characters follow the opening answer tag, and none the closing one.
     assert.ok(Math.abs(parts.xml_count - (0.5 - 0.012 + 0.001)) < 1e-12);
     assert.deepEqual(
       { ...parts, xml_count: 0 },
@@ -66,7 +66,7 @@ describe('rewards of GSM8K', () => {
     assert.ok(Math.abs(total - 3.989) < 1e-12);
   });
 
-  it('released: pay for it on one line only, and compare strings', () => {
+  it('released: reward the format of single-line reasoning only, and compare strings', () => {
     const released = (text: string, of = row): Record<string, number> => ({
       ...gsm8kReward(of, text, 'released', 'tagged').parts,
     });
@@ -83,7 +83,7 @@ describe('rewards of GSM8K', () => {
     assert.equal(gsm8kReward(row, '<answer>18.0</answer>', 'reference', 'tagged').parts.correctness, 2);
   });
 
-  it('hold the form to its rules', () => {
+  it('apply the format rules strictly', () => {
     const parts = (text: string): Record<string, number> => ({
       ...gsm8kReward(row, text, 'reference', 'tagged').parts,
     });
@@ -103,12 +103,12 @@ describe('rewards of GSM8K', () => {
     assert.throws(() => gsm8kReward(row, '', 'rules', 'tagged'), UsageError);
   });
 
-  it('count each tag once, and charge for what follows', () => {
+  it('count each tag once, with a penalty for trailing text', () => {
     assert.equal(tagCount(''), 0);
     assert.equal(tagCount('<reasoning>\n'), 0.125);
     assert.equal(tagCount('<reasoning>\n<reasoning>\n'), 0);
     assert.equal(tagCount('\n</answer>'), 0.126);
-    // Tags that share a line break count once, and what follows begins behind the first.
+    // Tags that share a line break count once, and the trailing text begins after the first of them.
     assert.equal(tagCount('\n<answer>\n<answer>\n').toFixed(6), '0.116000');
     assert.equal(tagCount('\n</answer>\n'), 0.125);
     assert.ok(Math.abs(tagCount(`\n</answer>${'x'.repeat(101)}`) - 0.025) < 1e-12);
@@ -116,10 +116,10 @@ describe('rewards of GSM8K', () => {
   });
 });
 
-describe('rewards of MATH', () => {
+describe('MATH rewards', () => {
   const row = { answer: '\\frac{1}{2}' };
   const cases: [string, number, number][] = [
-    // completion, form as the paper means, form as released
+    // completion, format as the paper intends, format as released
     ['<answer>\\boxed{3}</answer>', 1, 0.75],
     ['<answer>3</answer>', 0.75, 0.75],
     ['\\boxed{3}', 0.5, 0.25],
@@ -128,7 +128,7 @@ describe('rewards of MATH', () => {
     ['<answer>\\boxed{3}', 0.5, 0.75],
     ['<answer>\boxed</answer>', 0.75, 1],
   ];
-  it('look for the box, or for a backspace', () => {
+  it('look for the box, or in the released code for a backspace', () => {
     for (const [text, reference, released] of cases) {
       assert.equal(mathReward(row, text, 'reference', 'tagged').parts.format, reference, text);
       assert.equal(mathReward(row, text, 'released', 'tagged').parts.format, released, text);
@@ -144,7 +144,7 @@ describe('rewards of MATH', () => {
 });
 
 describe('grading GSM8K', () => {
-  it('takes an answer in the forms that models give', () => {
+  it('accepts answers in the formats that models use', () => {
     const forms: [string, string][] = [
       ['<answer>\n18\n</answer>', '18'],
       ['<answer>\\boxed{18}</answer>', '18'],
@@ -172,7 +172,7 @@ describe('grading GSM8K', () => {
     assert.equal(gradeGsm8k({ answer: '0.5' }, '\\frac{1}{2}', plain).correct, true);
   });
 
-  it('is strict on what counts', () => {
+  it('rejects everything else', () => {
     for (const text of [
       '',
       '18',
@@ -190,7 +190,7 @@ describe('grading GSM8K', () => {
 });
 
 describe('grading MATH', () => {
-  it('takes equal answers in the forms that models give', () => {
+  it('accepts equivalent answers in the formats that models use', () => {
     const forms: [string, string][] = [
       ['\\frac{1}{2}', '<answer>\\boxed{\\frac{1}{2}}</answer>'],
       ['\\frac{1}{2}', '<answer>1/2</answer>'],
@@ -212,7 +212,7 @@ describe('grading MATH', () => {
       assert.equal(gradeMath({ answer }, text, tagged).correct, true, `${answer} ${text}`);
   });
 
-  it('is strict on what counts', () => {
+  it('rejects everything else', () => {
     for (const text of [
       '',
       '\\frac{1}{2}',
@@ -227,8 +227,8 @@ describe('grading MATH', () => {
   });
 });
 
-describe('model answers of GSM8K and MATH', () => {
-  it('are right in both forms, with and without steps', () => {
+describe('GSM8K and MATH reference answers', () => {
+  it('are graded as correct in both formats, with and without reasoning steps', () => {
     const sums = [{ answer: '18' }, { question: 'Q', answer: '1,024', reasoning: 'one\ntwo' }, { answer: '-3.5' }];
     const problems = [
       { answer: '\\frac{1}{2}' },
@@ -240,7 +240,7 @@ describe('model answers of GSM8K and MATH', () => {
     for (const format of ['plain', 'tagged'] as const) {
       for (const asReleased of [false, true]) {
         for (const row of sums) {
-          // The released evaluator reads the first digits before a comma as the number.
+          // The released evaluator takes the digits before a comma as the number.
           const correct = !(asReleased && row.answer.includes(','));
           assert.equal(
             gradeGsm8k(row, gsm8k.solution(row, format) ?? '', { format, asReleased }).correct,

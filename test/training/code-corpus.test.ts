@@ -7,7 +7,7 @@ import { create } from 'tar';
 import { type ListedPackage, listedPackages, permissive, readCorpus } from '../../src/training/code/corpus.ts';
 import { normalizedSource, unsuitable } from '../../src/training/code/source-filter.ts';
 
-/** A plausible source file; `about` makes it distinct. */
+/** A plausible source file; `about` makes it unique. */
 const source = (about: string): string =>
   `import { read } from './read.js';
 
@@ -94,7 +94,7 @@ describe('the corpus', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  it('has each text once, in order, and holds out nothing that training uses', async () => {
+  it('contains each text once, in order, and holds out no text that is used for training', async () => {
     fetched = [];
     const lines: string[] = [];
     const hooks = { progress: (line: string) => lines.push(line) };
@@ -138,7 +138,7 @@ describe('the corpus', () => {
   });
 });
 
-it('the list has exact versions and permissive licences, and no held-out package is a sibling of a training package', () => {
+it('lists exact versions and permissive licences, and no held-out package is a sibling of a training package', () => {
   const names = listedPackages.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   for (const { name, version, license } of listedPackages) {

@@ -20,7 +20,7 @@ describe('the n-gram of code', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  it('is the same from files, from the files again, and from the cache', async () => {
+  it('is the same when it is built from files again or loaded from the cache', async () => {
     const lines: string[] = [];
     const made = (cache: string | null) =>
       codeNgram(files, tokenizer, specials, { cache, progress: (l) => lines.push(l) });
@@ -43,7 +43,7 @@ describe('the n-gram of code', () => {
     assert.equal(likeliest[0]?.[0], ' ', 'a space follows an equals sign');
   });
 
-  it('has a separate cache for other files or another tokenizer', async () => {
+  it('has a separate cache entry for other files or another tokenizer', async () => {
     const progress = () => undefined;
     const other = [{ ...files[0]!, text: `${text}let more = 1;\n` }];
     await codeNgram(other, tokenizer, specials, { cache: folder, progress });

@@ -35,7 +35,7 @@ describe('gaps', () => {
     assert.ok(gaps.length > 50, kind);
     return gaps.map(({ start, end }) => ({ start, end, middle: text.slice(start, end) }));
   };
-  it('of a line reach from anywhere after the indentation to the end', () => {
+  it('of a line reach from any position after the indentation to the end', () => {
     for (const { start, end, middle } of drawn('line')) {
       assert.match(middle, /^[^\n]+$/);
       assert.equal(text[end], '\n');
@@ -148,7 +148,7 @@ describe('examples', () => {
 });
 
 describe('the curriculum of code', () => {
-  it('has many gaps, single gaps, plain text and long texts in turn, reproducibly, and describes its data', async () => {
+  it('cycles through many gaps, single gaps, plain text and long texts reproducibly, and describes its data', async () => {
     const corpus = { training: [file('a.js')], validation: [file('held-out.js')] };
     const { examples, data, tokenizer } = await codeCurriculum(corpus, { progress: () => undefined });
     assert.match(data.join(' '), /1 files \(.* for training/);
@@ -159,7 +159,7 @@ describe('the curriculum of code', () => {
     assert.ok(Object.keys(vocab).length <= 8192);
   });
 
-  it('is evaluated on distinct gaps in held-out files, the kinds in turn, reproducibly', async () => {
+  it('is evaluated on distinct gaps in held-out files, cycling through the kinds reproducibly', async () => {
     const broken = { package: 'p', path: 'broken.js', text: `${text}\n}}}` };
     const files = [file('a.js'), broken, { package: 'p', path: 'notes.md', text }];
     const items = await infillingItems(files, ['line', 'lines', 'span'], 30);

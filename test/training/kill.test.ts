@@ -37,7 +37,7 @@ async function killedAfter(
   const dir = line.trim();
   while (stepsOf(await readEvents(dir)).length < steps) await delay(2);
   child.kill('SIGKILL');
-  assert.equal((await ended)[1], 'SIGKILL', 'it was killed before it had ended');
+  assert.equal((await ended)[1], 'SIGKILL', 'the job was killed before it ended');
   assert.ok((await readdir(dir)).includes('lock.json'), 'a killed process leaves its lock');
   assert.notEqual((await readStatus(dir)).state, 'finished');
   return dir;
@@ -56,7 +56,7 @@ it('a tuning run whose process was killed resumes from its last checkpoint on th
   assert.equal((await readStatus(dir)).state, 'finished');
 });
 
-it('so does one with a method that keeps another policy', async () => {
+it('a killed run with a method that keeps another policy resumes on the same trajectory', async () => {
   const model = await writeTinyCheckpoint(path.join(root, 'carrying'));
   const request = tinyTuning(model, { objective: 'diffu-grpo' });
   const whole = await startTuning(oneThread(), path.join(root, 'whole'), request);
@@ -67,7 +67,7 @@ it('so does one with a method that keeps another policy', async () => {
   assert.deepEqual(await trajectoryOf(dir), { method, ...rest });
 });
 
-it('so does one with an adapter', async () => {
+it('a killed run with an adapter resumes on the same trajectory', async () => {
   const model = await writeTinyCheckpoint(path.join(root, 'adapted'));
   const settings = { adapter: 'lora', lora_r: 2 };
   const whole = await startTuning(oneThread(), path.join(root, 'whole'), tinyTuning(model, {}, settings));

@@ -41,10 +41,13 @@ function keptByGraph(model: ModelConfig, length: number): number {
   // Excluded: the same numbers in another shape, state, and inputs.
   const same = (node: Tensor): Tensor =>
     ['reshape', 'broadcast', 'stopGradient'].includes(node.primitive) ? same(node.inputs[0] as Tensor) : node;
-  const given = ['state', 'input', 'constant'];
+  const excluded = ['state', 'input', 'constant'];
   const read = topologicalOrder(gradients(total(states), trained)).filter((node) => !forward.has(node));
   const kept = new Set(read.flatMap(({ inputs }) => inputs.map(same)).filter((node) => forward.has(node)));
-  return [...kept].reduce((sum, { primitive, shape }) => sum + (given.includes(primitive) ? 0 : 4 * sizeOf(shape)), 0);
+  return [...kept].reduce(
+    (sum, { primitive, shape }) => sum + (excluded.includes(primitive) ? 0 : 4 * sizeOf(shape)),
+    0,
+  );
 }
 
 describe('the activations of a row', () => {
@@ -76,8 +79,8 @@ describe('the activations of a row', () => {
   for (const [name, model] of Object.entries(models))
     it(`are not underestimated if the feed-forward is ${name}`, () => {
       for (const length of [32, 128]) {
-        const [kept, reckoned] = [keptByGraph(model, length), activationBytes(model, { length, answer: 0 })];
-        assert.ok(kept <= reckoned && kept > reckoned / 2, `${kept} of ${reckoned} bytes at ${length} tokens`);
+        const [kept, estimated] = [keptByGraph(model, length), activationBytes(model, { length, answer: 0 })];
+        assert.ok(kept <= estimated && kept > estimated / 2, `${kept} of ${estimated} bytes at ${length} tokens`);
       }
     });
 

@@ -56,7 +56,7 @@ for (const layout of ['open-dcoder', 'llada2-moe'])
         return (await trainer.evaluate(batch)).loss;
       };
       const change = ((await lossAlong(step)) - (await lossAlong(-step))) / (2 * step);
-      assert.ok(Math.abs(change / square - 1) < 0.02, `the loss changes by ${change}, the gradient says ${square}`);
+      assert.ok(Math.abs(change / square - 1) < 0.02, `the loss changes by ${change}, the gradient predicts ${square}`);
       await trainer.dispose();
       await model.dispose();
     });

@@ -34,7 +34,7 @@ describe('the recipe of the puzzle model', () => {
   it('has the configured number of labelled Sudokus, all of training grids', () => {
     const rows = Array.from({ length: labelledSudokus }, (_, index) => labelledSudoku(index));
     const labelled = new Map(rows.map(({ puzzle, solution }) => [`${puzzle}:`, solution]));
-    assert.ok(labelled.size > 0.95 * labelledSudokus, 'few are drawn twice');
+    assert.ok(labelled.size > 0.95 * labelledSudokus, 'few are repeated');
     for (const { solution } of rows) assert.ok(split.training.includes(solution as string));
     const heldOut = [...sudoku4x4.heldOut!('validation', 256), ...sudoku4x4.heldOut!('test', 256)];
     for (const { puzzle } of heldOut) assert.ok(!labelled.has(`${puzzle}:`));
@@ -45,7 +45,7 @@ describe('the recipe of the puzzle model', () => {
       assert.equal(labelled.get(prompt), completion);
       seen.add(prompt);
     }
-    assert.equal(seen.size, labelled.size, 'each is drawn');
+    assert.equal(seen.size, labelled.size, 'each one occurs');
   });
 
   it('never has a held-out Countdown problem, and pads every completion', async () => {

@@ -29,11 +29,11 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** Starts a tuning run that is stopped after `step` as `how` says. Returns its directory. */
+/** Starts a tuning run that is stopped after `step` in the way that `how` names. Returns its directory. */
 async function stoppedAfter(step: number, how: 'signal' | 'control', request = tinyTuning(model)): Promise<string> {
   const abort = new AbortController();
   let run: RunWriter | undefined;
-  let asked: Promise<string> | undefined;
+  let stopRequest: Promise<string> | undefined;
   const hooks: TuningHooks = {
     signal: abort.signal,
     onStart: (started) => {
@@ -43,14 +43,14 @@ async function stoppedAfter(step: number, how: 'signal' | 'control', request = t
     onStep: (event) => {
       if (event.step !== step) return;
       if (how === 'signal') abort.abort();
-      else asked = requestControl(run!.dir, 'stop');
+      else stopRequest = requestControl(run!.dir, 'stop');
     },
   };
   await assert.rejects(startTuning(oneThread(), path.join(root, 'stopped'), request, hooks), {
     name: 'Interrupted',
     message: /^Stopped after step \d\. To continue, run `unmask tune --resume \S+`\.$/,
   });
-  await asked;
+  await stopRequest;
   assert.equal((await readStatus(run!.dir)).state, 'interrupted');
   assert.ok(!(await readdir(run!.dir)).includes('lock.json'), 'the lock is released');
   return run!.dir;
@@ -111,7 +111,7 @@ describe('a tuning run', () => {
     assert.deepEqual(await trajectoryOf(dir), whole);
   });
 
-  it('starts again if it was stopped before its first step, and records everything once', async () => {
+  it('starts again if it was stopped before its first step, and records every step once', async () => {
     const dir = await stoppedAfter(0, 'signal');
     assert.deepEqual(await listCheckpoints(dir), []);
     await resumeTuning(oneThread(), dir);
@@ -156,7 +156,7 @@ describe('a tuning run', () => {
     ['autoedit', { repair_steps: 4, kl: 0.1 }, ['reference']],
     ['dispo', { inner: 'diffu-grpo', kl: 0.1 }, ['reference', 'branches.reference']],
   ] as const)
-    it(`with ${objective} has the initial model as its reference, whenever that is first needed`, async () => {
+    it(`with ${objective} uses the initial model as its reference, regardless of when it is first needed`, async () => {
       const request = tinyTuning(model, { objective, seed: 8 }, { temperature: 1.5, ...settings });
       const { checkpoint } = await startTuning(oneThread(), path.join(root, 'held'), request);
       const carried = await readSafetensors(path.join(checkpoint, 'method.safetensors'));
@@ -174,7 +174,7 @@ describe('a tuning run', () => {
       tinyTuning(other, { steps: 1 }, settings),
     );
     await resumeTuning(oneThread(), other);
-    assert.ok((await openCheckpoint(await resolveModel(checkpoint))).adapter, 'its base is there');
+    assert.ok((await openCheckpoint(await resolveModel(checkpoint))).adapter, 'its base still exists');
     await assert.rejects(
       deleteRun(other),
       /^UserError: The adapters of .* need step 3 of .* as their base; delete that run first/,
@@ -189,7 +189,7 @@ describe('a tuning run', () => {
     const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
     const expected = await trajectoryOf(straight);
     assert.ok(stepsOf(expected.events).some(({ loss }) => loss !== undefined));
-    assert.ok(expected.method, 'the reference is kept');
+    assert.ok(expected.method, 'the reference still exists');
     for (const step of [0, 3]) {
       const dir = await stoppedAfter(step, 'signal', request);
       await resumeTuning(oneThread(), dir);
@@ -228,17 +228,17 @@ describe('a tuning run', () => {
   });
 
   it('loses nothing if it is stopped during the evaluation before its first step', async () => {
-    let asked: Promise<string> | undefined;
+    let stopRequest: Promise<string> | undefined;
     let run: RunWriter | undefined;
     const hooks: TuningHooks = {
       onStart: (started) => {
         run = started;
-        asked = requestControl(started.dir, 'stop');
+        stopRequest = requestControl(started.dir, 'stop');
       },
     };
     const stopping = startTuning(oneThread(), path.join(root, 'at once'), tinyTuning(model), hooks);
     await assert.rejects(stopping, { name: 'Interrupted', message: /^Stopped after step 0\. / });
-    await asked;
+    await stopRequest;
     assert.equal((await readStatus(run!.dir)).state, 'interrupted');
     const { dir } = await resumeTuning(oneThread(), run!.dir);
     assert.deepEqual(await trajectoryOf(dir), whole);
@@ -280,10 +280,10 @@ describe('a tuning run', () => {
   });
 
   it('rejects a second process while it runs', async () => {
-    let refused: Promise<void> | undefined;
+    let rejection: Promise<void> | undefined;
     const hooks: TuningHooks = {
       onStart: ({ dir }) => {
-        refused = assert.rejects(resumeTuning(oneThread(), dir), {
+        rejection = assert.rejects(resumeTuning(oneThread(), dir), {
           name: 'UserError',
           message: /is in use by process/,
         });
@@ -291,7 +291,7 @@ describe('a tuning run', () => {
     };
     const request = tinyTuning(model, { steps: 2 });
     await startTuning(oneThread(), path.join(root, 'in-use'), request, hooks);
-    await refused;
+    await rejection;
   });
 
   it('ends at its time limit, and its last step counts', async () => {
@@ -402,9 +402,9 @@ describe('a pretraining run', () => {
     assert.deepEqual(await listCheckpoints(dir), []);
     const resumed = await resumePretraining(oneThread(), dir);
     assert.deepEqual(await trajectoryOf(resumed.run), await trajectoryOf(straight.run));
-    const anew = await startPretraining(oneThread(), runs, tinyPretraining(out('anew'), { steps: 2 }));
+    const fresh = await startPretraining(oneThread(), runs, tinyPretraining(out('fresh'), { steps: 2 }));
     const firstLoss = async (run: string) => stepsOf(await readEvents(run))[0]!.loss as number;
-    assert.notEqual(await firstLoss(anew.run), await firstLoss(straight.run));
+    assert.notEqual(await firstLoss(fresh.run), await firstLoss(straight.run));
   });
 
   it('does not start from a model with another shape or tokenizer, or from an adapter', async () => {
@@ -414,14 +414,14 @@ describe('a pretraining run', () => {
         path.join(root, 'runs'),
         tinyPretraining(path.join(root, 'none'), { from: folder }),
       );
-    const refused = (message: RegExp) => ({ name: 'UserError', message });
-    await assert.rejects(from(model), refused(/model has the \w+ \S+, but the recipe puzzles needs \S+; start from/));
-    await assert.rejects(from(path.join(root, 'nowhere')), refused(/^There is no model/));
+    const rejection = (message: RegExp) => ({ name: 'UserError', message });
+    await assert.rejects(from(model), rejection(/model has the \w+ \S+, but the recipe puzzles needs \S+; start from/));
+    await assert.rejects(from(path.join(root, 'nowhere')), rejection(/^There is no model/));
     const code = { ...tinyPretraining(path.join(root, 'none'), { from: model }), recipe: 'code' };
     const hooks = { onPrepare: () => assert.fail('the data must not be prepared') };
     await assert.rejects(
       startPretraining(oneThread(), path.join(root, 'runs'), code, hooks),
-      refused(/but the recipe code needs/),
+      rejection(/but the recipe code needs/),
     );
 
     const base = path.join(root, 'begun', 'base');
@@ -431,11 +431,11 @@ describe('a pretraining run', () => {
     const foreign = path.join(root, 'foreign');
     await cp(base, foreign, { recursive: true });
     await writeFile(path.join(foreign, 'tokenizer.json'), JSON.stringify(tokenizer));
-    await assert.rejects(from(foreign), refused(/foreign has another tokenizer than the recipe puzzles/));
+    await assert.rejects(from(foreign), rejection(/foreign has another tokenizer than the recipe puzzles/));
 
     const settings = { adapter: 'lora', lora_r: 2, lora_target_modules: ['q_proj'] };
     const { checkpoint } = await startTuning(oneThread(), path.join(root, 'adapted'), tinyTuning(base, {}, settings));
-    await assert.rejects(from(checkpoint), refused(/is an adapter; merge it into a full model with `unmask merge`/));
+    await assert.rejects(from(checkpoint), rejection(/is an adapter; merge it into a full model with `unmask merge`/));
   });
 
   it('does not write into a folder that is not empty', async () => {

@@ -21,7 +21,7 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-/** A tuning run that is stopped at the `count`th activity whose text matches; returns its directory. */
+/** Starts a tuning run that is stopped at the `count`th activity whose text matches. Returns its directory. */
 async function stoppedAt(text: RegExp, request: TuningRequest, count = 1): Promise<string> {
   const abort = new AbortController();
   let dir = '';
@@ -36,7 +36,7 @@ async function stoppedAt(text: RegExp, request: TuningRequest, count = 1): Promi
     },
   };
   await assert.rejects(startTuning(oneThread(), path.join(root, 'stopped'), request, hooks), { name: 'Interrupted' });
-  assert.equal(met, count, 'nothing more is begun after the stop');
+  assert.equal(met, count, 'nothing is started after the stop');
   assert.equal((await readStatus(dir)).state, 'interrupted');
   return dir;
 }
@@ -46,15 +46,15 @@ const lastCheckpoint = async (dir: string) => (await listCheckpoints(dir)).at(-1
 describe('a tuning run that is stopped in the middle of a step', () => {
   for (const [objective, settings] of [
     ['spg-mixture', {}],
-    // In the step that is stopped, the first takes a new teacher and the second a new reference.
+    // In the step that is stopped, the first method updates its teacher and the second its reference.
     ['dtm', { tilt_steps: 3, lr_schedule: 'constant' }],
     ['vrpo', { reference_every: 3 }],
   ] as const)
-    it(`drops the step, and resumes to the same parameters to the bit (${objective})`, async () => {
+    it(`drops the step, and resumes to bit-identical parameters (${objective})`, async () => {
       const request = tinyTuning(model, { objective, testProblems: 0 }, { temperature: 1.5, ...settings });
       const { dir: straight } = await startTuning(oneThread(), path.join(root, 'straight'), request);
       const dir = await stoppedAt(/^step 4: rollouts 0 of 6/, request, 3);
-      assert.equal(await lastCheckpoint(dir), 3, 'the last whole step is saved');
+      assert.equal(await lastCheckpoint(dir), 3, 'the last complete step is saved');
       assert.equal(stepsOf(await readEvents(dir)).length, 3);
       await resumeTuning(oneThread(), dir);
       assert.deepEqual(await trajectoryOf(dir), await trajectoryOf(straight));
@@ -92,12 +92,12 @@ describe('a tuning run that is stopped during an evaluation', () => {
     straight = await trajectoryOf((await startTuning(oneThread(), path.join(root, 'straight'), tinyTuning(model))).dir);
   });
 
-  for (const [which, text, count, saved] of [
+  for (const [when, text, count, saved] of [
     ['before the first step', /^validation: /, 2, undefined],
     ['between two steps', /^validation: answers 0 of 2$/, 6, 2],
     ['on the test problems before the first step', /^test: /, 2, undefined],
   ] as const)
-    it(`${which} loses no step and evaluates again when it is resumed`, async () => {
+    it(`${when} loses no step, and is evaluated again when it is resumed`, async () => {
       // The tiny model writes its answers in four steps, so that the sixth report is of the evaluation after step 2.
       const dir = await stoppedAt(text, tinyTuning(model), count);
       assert.equal(await lastCheckpoint(dir), saved);
@@ -132,12 +132,12 @@ describe('a tuning run that is stopped during an evaluation', () => {
 });
 
 describe('a time limit', () => {
-  it('ends the step under way; the run finishes with the steps before it, their evaluation and its result', async () => {
+  it('ends the step under way, and the run finishes with the steps before it, their evaluation and its result', async () => {
     const warnings: string[] = [];
     const seen = { steps: 0, validations: 0 };
     let dir = '';
     const request = tinyTuning(model, { steps: null, timeLimit: 30, testProblems: 2 }, { lr_schedule: 'constant' });
-    // The clock of the limit stands still here: the second step waits until it is over.
+    // The limit's clock is fixed in this test: the second step waits until the limit is reached.
     const limit = { ...request, timeLimit: 1.5 };
     const result = await startTuning(oneThread(), path.join(root, 'timed'), limit, {
       onStart: (run) => {
@@ -149,7 +149,7 @@ describe('a time limit', () => {
       onWarning: (text) => warnings.push(text),
       onActivity: ({ text }) => {
         if (text.startsWith('validation')) seen.validations++;
-        // Blocks as an engine does, longer than the limit.
+        // Blocks as an engine does, for longer than the limit.
         if (/^step 2: rollouts 0 of 6$/.test(text)) {
           const end = performance.now() + 1_600;
           while (performance.now() < end);
@@ -162,7 +162,7 @@ describe('a time limit', () => {
       new RegExp(`^The time limit of 1.5 s ended step ${result.steps + 1} after \\d+ s; what it had done is dropped`),
     );
     assert.match(await readFile(path.join(dir, 'log.txt'), 'utf8'), /Warning: The time limit of 1\.5 s ended step/);
-    assert.ok(result.after, 'the last evaluation is not cut');
+    assert.ok(result.after, 'the last evaluation is complete');
     assert.equal(await lastCheckpoint(dir), result.steps);
     assert.equal((await readStatus(dir)).state, 'finished');
     assert.ok(result.seconds >= 1.5, 'the time of the dropped step counts, so that the run is over');
@@ -174,8 +174,8 @@ describe('a time limit', () => {
   });
 });
 
-describe('progress inside of a step', () => {
-  it('is told from the first rollouts on, with an estimate before the first step is done', async () => {
+describe('progress within a step', () => {
+  it('is reported from the first rollouts on, with an estimate before the first step is done', async () => {
     const activities: RunActivity[] = [];
     const later: string[] = [];
     const etas: (number | null)[] = [];
@@ -194,12 +194,12 @@ describe('progress inside of a step', () => {
     assert.equal(texts[0], 'step 1: rollouts 0 of 6');
     assert.ok(texts.includes('step 1: rollouts 6 of 6'), texts.join('\n'));
     assert.ok(texts.includes('step 1: preparing the update'), texts.join('\n'));
-    // Not every step has a group with a variance to learn from.
+    // Some steps have no group with a variance to learn from.
     assert.ok([...texts, ...later].some((text) => /^step \d: update batches [1-9]\d* of \d+$/.test(text)));
     assert.deepEqual(activities[0]!.counts, [{ name: 'rollouts', done: 0, total: 6 }]);
-    // After one denoising step of the first rollouts there is an estimate of this step, and of all six.
+    // After one denoising step of the first rollouts, there is an estimate of this step and of all six.
     const first = activities.findIndex(({ eta }) => eta !== null);
-    assert.ok(first === 1, `the estimate comes with report ${first}`);
+    assert.ok(first === 1, `the first estimate is in report ${first}`);
     assert.ok(activities[first]!.eta! > 0 && etas[first]! > activities[first]!.eta!, JSON.stringify(activities[first]));
     const log = await readFile(path.join(dir, 'log.txt'), 'utf8');
     for (const line of [
@@ -215,7 +215,7 @@ describe('progress inside of a step', () => {
 });
 
 describe('a pretraining run', () => {
-  it('is stopped during its evaluation, and resumes to the same model', async () => {
+  it('can be stopped during its evaluation, and resumes to the same model', async () => {
     const output = (name: string) => path.join(root, 'models', name);
     const runs = path.join(root, 'pretraining');
     const settings = { ...tinyPretraining('').settings, evaluate_every: 2, evaluation_problems: 2 };

@@ -35,7 +35,7 @@ export function tinyTuning(model: string, changes: Partial<TuningRequest> = {}, 
   };
 }
 
-/** The smallest preset on two examples a step. */
+/** The smallest preset, with two examples per step. */
 export function tinyPretraining(output: string, changes: Partial<PretrainingRequest> = {}): PretrainingRequest {
   return {
     recipe: 'puzzles',

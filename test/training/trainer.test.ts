@@ -136,7 +136,7 @@ describe('a batch of the masked diffusion loss', () => {
 describe('a training step', () => {
   for (const [name, changes] of [
     ['a plain model', {}],
-    ['every option of a model', everyOption],
+    ['a model with every option', everyOption],
   ] as const)
     it(`computes the loss and its gradient with respect to every weight of ${name}`, async () => {
       const checkpoint = tinyCheckpoint({ vocab_size: 9, ...changes });
@@ -155,10 +155,10 @@ describe('a training step', () => {
         const gradient = Array.from(data, (moment) => moment / (1 - optimizer.beta1));
         const scale = Math.max(...gradient.map(Math.abs));
         for (const slope of gradient) squares += slope * slope;
-        for (const [position, wanted] of positions)
+        for (const [position, expected] of positions)
           assert.ok(
-            Math.abs(gradient[position]! - wanted) < 1e-4 * scale + 1e-6,
-            `${parameter}[${position}]: ${gradient[position]}, not ${wanted}`,
+            Math.abs(gradient[position]! - expected) < 1e-4 * scale + 1e-6,
+            `${parameter}[${position}]: ${gradient[position]}, not ${expected}`,
           );
         // Without rotary positions, a bias common to all keys would shift every score of a query equally.
         assert.ok(scale > 1e-5, `${parameter} has a gradient`);

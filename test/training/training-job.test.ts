@@ -41,7 +41,7 @@ const scoreOf = (value: number) => ({
   seconds: 0,
 });
 
-/** Runs the loop as a job, by default with a method that only reports; `changes` replace options of the loop. */
+/** Runs the loop as a job, by default with a method that only reports; `changes` overrides options of the loop. */
 async function train(changes: Partial<TrainingJob> = {}, hooks: TrainingHooks = {}) {
   let dir = '';
   const work = (job: RunningJob) =>

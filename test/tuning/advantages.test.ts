@@ -7,7 +7,7 @@ it('an advantage is the reward minus the mean of its group, without division', (
   [-2 / 3, 1 / 3, 1 / 3, -10, 0, 10].forEach((expected, index) => {
     assert.ok(Math.abs(advantages[index]! - expected) < 1e-12);
   });
-  assert.ok(Math.abs(meanStd - (Math.sqrt(1 / 3) + 10) / 2) < 1e-12, 'the sample standard deviation, as TRL has it');
+  assert.ok(Math.abs(meanStd - (Math.sqrt(1 / 3) + 10) / 2) < 1e-12, 'the sample standard deviation, as in TRL');
   assert.equal(zeroStdShare, 0);
 });
 

@@ -30,7 +30,7 @@ after(async () => {
 
 const evaluate = async (batch: Parameters<Trainer['evaluate']>[0]) => (await trainer.evaluate(batch)).metrics;
 
-/** Log-probabilities of all tokens of a doubled row, in blocks of two unless said otherwise. */
+/** Log-probabilities of all tokens of a doubled row, by default in blocks of two. */
 async function scores(view: View, block = 2): Promise<number[]> {
   const all = { ...view, weights: new Float32Array(4).fill(1) };
   const batchOf = (sequences: Parameters<typeof doubledBatch>[0], pad: number) =>

@@ -70,7 +70,7 @@ const near = (found: number, expected: number, what: string) =>
 describe('the loss of a hand-written case', () => {
   for (const [kind, changes] of [
     ['a plain model', {}],
-    ['every option of a model', everyOption],
+    ['a model with every option', everyOption],
   ] as const)
     for (const objective of spgObjectives)
       it(`${objective.name} on ${kind} agrees with a slow computation in double precision`, async () => {
@@ -97,7 +97,7 @@ describe('the loss of a hand-written case', () => {
             });
           }
         for (const [name, { data }] of checkpoint.weights)
-          assert.deepEqual((await model.state.read(name)).data, data, 'weights stay');
+          assert.deepEqual((await model.state.read(name)).data, data, 'weights do not change');
         await model.dispose();
       });
 

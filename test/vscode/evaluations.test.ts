@@ -8,7 +8,7 @@ import { extensionPackage } from './extension-package.ts';
 import { runCommand, screenshot, screenshots } from './window.ts';
 import { Workbench } from './workbench.ts';
 
-/** Run SPG Eval as a user does it, in the workbench that a user sees, with the package that a user installs. */
+/** Run SPG Eval as a user runs it, in a real workbench with the installed package. */
 describe('Run SPG Eval', { timeout: 400_000 }, () => {
   let folder: string;
   let home: string;
@@ -32,7 +32,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
   const report = (): FrameLocator =>
     page.frameLocator('.editor-container iframe.webview, iframe.webview').last().frameLocator('#active-frame');
 
-  /** Answers the questions: the suites that are ticked, the first model, and so many problems. */
+  /** Answers the questions: the ticked suites, the first model, and this number of problems. */
   async function evaluate(problems: number): Promise<void> {
     await runCommand(workbench, page, 'Unmask: Run SPG Eval');
     const widget = page.locator('.quick-input-widget');
@@ -43,7 +43,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
     );
     await page.keyboard.press('Enter');
     await widget.getByText('Select a model').waitFor();
-    // Enter takes the row that has the focus, which comes a moment after the rows.
+    // Enter accepts the focused row, and the focus is set shortly after the rows appear.
     await widget.locator('.monaco-list-row.focused', { hasText: 'unmask-puzzles' }).waitFor();
     await page.keyboard.press('Enter');
     await widget.getByText('Enter the number of problems').waitFor();
@@ -68,7 +68,7 @@ describe('Run SPG Eval', { timeout: 400_000 }, () => {
     assert.equal(await report().locator('.player .grid4 .token').count(), 16);
   });
 
-  it('remembers the choice, and stands the next report beside the previous one', async () => {
+  it('remembers the choice, and compares the next report with the previous one', async () => {
     await evaluate(8);
     await report().locator('.verdict').first().waitFor({ timeout: 120_000 });
     assert.match(

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { hostTarget, packageExtension } from '../../scripts/packaging/package-extension.ts';
 import { fingerprint, root } from '../../scripts/set-up.mjs';
 
-/** What the package follows from, but for node_modules, which follow from the lockfile. */
+/** The inputs of the package, except node_modules, which is determined by the lockfile. */
 const madeOf = [
   'dist',
   'harness',
@@ -20,10 +20,13 @@ const madeOf = [
   'package.json',
 ];
 
-/** Where VS Code's own files for the tests of an extension lie too. */
+/** The folder in which VS Code's own files for extension tests are, too. */
 const folder = path.join(root, '.vscode-test');
 
-/** The package of what is built now; made when it is asked for first, which takes half a minute, and kept while it is the same. */
+/**
+ * The package of the current build. It is made on first use, which takes half a minute, and kept until an input
+ * changes.
+ */
 export async function extensionPackage(): Promise<string> {
   const name = `unmask-${fingerprint(madeOf).slice(0, 16)}.vsix`;
   const file = path.join(folder, name);

@@ -18,7 +18,7 @@ import { pretrainingSettings } from '../../src/training/pretrain.ts';
 import { Trainer, trainingState } from '../../src/training/trainer.ts';
 import { cacheFolder } from './test-cache.ts';
 
-/** What the model of the tests knows by heart. */
+/** The text that the tests' model has memorised. */
 export const knownSource = `/** The area of a rectangle. */
 export function area(width: number, height: number): number {
   const product = width * height;
@@ -31,13 +31,13 @@ export function greet(name: string): string {
 }
 `;
 
-/** Completions that the model surely makes: what stands before the cursor, and what it writes there. */
+/** Completions that the model certainly makes: the text before the cursor, and the text that it writes there. */
 export const known = [
   { before: '  const product = ', middle: 'width * height;' },
   { before: '  return greeting', middle: '.toUpperCase();' },
 ] as const;
 
-/** What the model follows from; a change in any of it means that the one that is kept is old. */
+/** The inputs of the model. If any of them changes, the cached one is out of date. */
 const madeOf = [
   'src/diffusion',
   'src/engine',
@@ -48,8 +48,8 @@ const madeOf = [
 ];
 
 /**
- * A folder with a small model that knows `knownSource` by heart, so that what it suggests is known, whatever the bundled
- * model would. It is trained in a minute when it is asked for first, and kept.
+ * A folder with a small model that has memorised `knownSource`, so that its suggestions are known, independently of the
+ * bundled model. It is trained on first use, which takes a minute, and kept.
  */
 export async function memorisedModel(): Promise<string> {
   const folder = path.join(cacheFolder(), `memorised-model-${fingerprint(madeOf).slice(0, 16)}`);
@@ -66,7 +66,8 @@ async function trainMemorisedModel(folder: string): Promise<void> {
   const specials = { pad: 0, eos: 1, mask: 2, eom: 3 };
   const size = tokenizer.largestId + 1;
   const config = presetConfig('nano-0.5m', size, specials, 100);
-  // A quarter of it, the narrowest canvas of a line, has room for what is known, which takes many of so short tokens.
+  // The narrowest canvas, a quarter of this one, has room for the known text, which takes many tokens because they are
+  // short.
   const generation = { prompt_format: 'plain', block_length: 16, tokens_per_step: 1, line_canvas: 64 } as const;
   const weights = initialWeights(config, new Random(0, 'memorised'));
   const model = await LanguageModel.load(

@@ -15,7 +15,7 @@ import { Workbench } from './workbench.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What the bundled model has a suggestion for at the end of line 4. */
+/** A text for which the bundled model has a suggestion at the end of line 4. */
 const unfinished = `/** Prints each name on a line of its own. */
 export function print(names: string[]): void {
   names.sort();
@@ -30,7 +30,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
   let folder: string;
   let workbench: Workbench;
   let page: Page;
-  /** What lies in the extension's folder, with forward slashes. */
+  /** The files in the extension's folder, with forward slashes. */
   let files: string[];
 
   before(async () => {
@@ -53,7 +53,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('holds the program and all that it loads', async () => {
+  it('contains the program and everything that it loads', async () => {
     const pages = ['report', 'panel', 'evaluation'].flatMap((page) => [`${page}.js`, `${page}.css`]);
     for (const file of [
       'unmask.mjs',
@@ -80,7 +80,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
     assert.deepEqual(missing(models), []);
   });
 
-  it('holds the native library of its platform and no other', () => {
+  it('contains the native library of its platform and no other', () => {
     const libraries = files.filter((file) => /\.(node|dll|dylib)$|\.so(\.|$)/.test(file));
     const place = `node_modules/onnxruntime-node/bin/napi-v6/${hostTarget.replace('-', '/')}/`;
     assert.ok(libraries.includes(`${place}onnxruntime_binding.node`));
@@ -90,7 +90,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
     );
   });
 
-  it('holds no sources, tests, maps or tools', async () => {
+  it('contains no sources, tests, maps or tools', async () => {
     const allowed =
       /^(dist|harness|media|models|node_modules|problems)\/|^(package\.json|readme\.md|changelog\.md|LICENSE\.txt|\.vsixmanifest)$/;
     assert.deepEqual(
@@ -98,7 +98,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
       [],
     );
     assert.deepEqual(
-      // The folders of problems are called by their split.
+      // The folders of problems are named after their split.
       files.filter(
         (file) =>
           !file.startsWith('problems/') && /\.(ts|mts|map|vsix)$|(^|\/)(tests?|__tests__|scripts?|docs)\//.test(file),
@@ -150,8 +150,8 @@ describe('the installed package', { timeout: 300_000 }, () => {
     await screenshot(page, 'devices');
   });
 
-  it('says what is wrong with the setting unmask.node', async () => {
-    // The machine's settings, where a window on a remote finds what belongs to the machine.
+  it('reports what is wrong with the setting unmask.node', async () => {
+    // The machine's settings, from which a remote window reads machine-scoped settings.
     await writeFile(
       path.join(workbench.profile, 'user', 'Machine', 'settings.json'),
       JSON.stringify({ 'unmask.node': '/no/such/node' }),
@@ -171,11 +171,11 @@ describe('the installed package', { timeout: 300_000 }, () => {
 });
 
 describe('packaging', () => {
-  it('knows the platforms that ONNX Runtime comes for', () => {
+  it('knows the platforms that ONNX Runtime supports', () => {
     assert.deepEqual(targets(), ['darwin-arm64', 'linux-arm64', 'linux-x64', 'win32-arm64', 'win32-x64']);
   });
 
-  it('refuses a platform without one', async () => {
+  it('rejects a platform without it', async () => {
     const file = path.join(tmpdir(), 'unmask-never.vsix');
     await assert.rejects(
       packageExtension('darwin-x64', file),
@@ -185,7 +185,7 @@ describe('packaging', () => {
   });
 });
 
-/** The JavaScript files that the program loads from node_modules, followed from the bundle's own imports. */
+/** The JavaScript files that the program loads from node_modules, found through the bundle's own imports. */
 async function loadedAtRuntime(): Promise<string[]> {
   const program = await build({ ...bundles['dist/unmask.mjs'], write: false, metafile: true });
   const packages = Object.values(program.metafile.outputs)

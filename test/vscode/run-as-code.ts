@@ -1,13 +1,13 @@
 import { parseArgs } from 'node:util';
 import { Workbench } from './workbench.ts';
 
-/** A suite that says nothing for so long hangs. */
+/** A suite without output for this long is considered to hang. */
 const limit = 300_000;
 
 /**
  * Runs an extension's test suite as `code --extensionDevelopmentPath=… --extensionTestsPath=… FOLDER` does, and returns
  * the exit code. The browser build of VS Code takes both paths as a payload of its address, and reports to two
- * functions that the page has to have.
+ * functions that the page must define.
  */
 export async function runAsCode(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({

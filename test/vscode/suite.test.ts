@@ -9,17 +9,17 @@ import { type SuiteResult, suites } from './suite/suites.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-// Inside of the project, where VS Code looks for what belongs to the extension, and where mocha is found.
+// Inside the project, where VS Code looks for the extension's files, and where mocha is found.
 const folder = path.join(root, '.vscode-test', 'suite');
 
 before(async () => {
-  // What a run that was interrupted left.
+  // The leftovers of an interrupted run.
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs the suite in VS Code and returns how each of its tests went. */
+/** Runs the suite in VS Code and returns the result of each test. */
 async function runSuite(): Promise<SuiteResult[]> {
   const workspace = path.join(folder, 'workspace');
   await cp(path.join(root, 'test', 'workspaces', 'till'), workspace, { recursive: true });
@@ -39,7 +39,7 @@ async function runSuite(): Promise<SuiteResult[]> {
     extensionTestsPath: path.join(folder, 'index.cjs'),
     launchArgs: [workspace, `--user-data-dir=${path.join(folder, 'user')}`],
   }).catch(async (error: Error) => {
-    // A failed test is in the results; without them, the suite did not come to its end.
+    // A failed test is in the results; without results, the suite did not finish.
     await readFile(path.join(folder, 'results.json')).catch(() => {
       throw error;
     });
@@ -47,7 +47,10 @@ async function runSuite(): Promise<SuiteResult[]> {
   return JSON.parse(await readFile(path.join(folder, 'results.json'), 'utf8')) as SuiteResult[];
 }
 
-/** Which VS Code: the one that `VSCODE_EXECUTABLE` names, one that is downloaded where it says so, else code-server. */
+/**
+ * Which VS Code to use: the one that `VSCODE_EXECUTABLE` names, a downloaded one if it requests that, or else
+ * code-server.
+ */
 function vscode(): { vscodeExecutablePath?: string } {
   const named = process.env.VSCODE_EXECUTABLE;
   if (named === 'download') return {};

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 
-/** Where tests keep what takes minutes to make: outside of `node_modules`, which `npm ci` empties. */
+/** The folder for files that take the tests minutes to make. It is outside `node_modules`, which `npm ci` deletes. */
 export function cacheFolder(): string {
   if (process.env.UNMASK_TEST_CACHE) return path.resolve(process.env.UNMASK_TEST_CACHE);
   if (process.platform === 'darwin') return path.join(homedir(), 'Library', 'Caches', 'unmask-test');

@@ -14,9 +14,9 @@ import { knownSource, memorisedModel } from './memorised-model.ts';
 import { answerPick, openAt, runAsking, runCommand, screenshot, screenshots, webview } from './window.ts';
 import { Workbench } from './workbench.ts';
 
-/** Steps of the run that is tuned here: enough to be looked at, paused and met again after a reload. */
+/** Number of steps of the tuning run: enough to watch it, pause it, and find it again after a reload. */
 const steps = 16;
-/** A run of seconds. */
+/** A run that takes seconds. */
 const hyperparameters = {
   prompts_per_step: 8,
   group_size: 4,
@@ -25,7 +25,7 @@ const hyperparameters = {
   evaluation_problems: 8,
 };
 
-/** What somebody does who has just installed the package: everything from the window, nothing from a manual. */
+/** What a user does who has just installed the package, with no other help than the window. */
 describe('a tour of the installed package', { timeout: 900_000 }, () => {
   let folder: string;
   let workbench: Workbench;
@@ -53,7 +53,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
   const panel = (): Promise<Frame> => webview(page, 'main.panel');
   const text = async (frame: Frame, selector: string) => (await frame.locator(selector).first().textContent()) ?? '';
 
-  it('a completion is denoised in the panel, looked at step by step, and inserted', async () => {
+  it('a completion is denoised in the panel, inspected step by step, and inserted', async () => {
     await openAt(page, 'shape.ts', 3);
     await runCommand(workbench, page, 'Unmask: Show Panel');
     const frame = await panel();
@@ -76,7 +76,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     await page.locator('.view-line', { hasText: 'const product = width * height;' }).waitFor();
   });
 
-  it('a run is started from the palette, seen live, and met again after a reload, with every step', async () => {
+  it('a run is started from the palette, watched live, and found again after a reload, with every step', async () => {
     // The walkthrough ticks its step off meanwhile, and takes the focus.
     await runCommand(workbench, page, 'Unmask: Get Started');
     await page.locator('h2', { hasText: 'Get Started with Unmask' }).waitFor();
@@ -87,7 +87,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     await frame.locator('.runs li').first().waitFor({ timeout: 60_000 });
     await frame.locator('.chart', { hasText: 'Reward' }).first().waitFor({ timeout: 120_000 });
     assert.match(await text(frame, '.runs li'), /sudoku4x4/);
-    // While it computes, a completion still comes.
+    // Completions still work while it computes.
     await frame.getByRole('button', { name: 'Denoise here' }).click();
     await frame.locator('.denoise-view vscode-button:not([disabled])', { hasText: 'Denoise here' }).waitFor();
     assert.match(await text(frame, '.denoise-view .status'), /^Denoised in \d+ steps/);
@@ -124,7 +124,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     await screenshots(page, 'sample');
   });
 
-  it('the end of the run was told once', async () => {
+  it('the end of the run is reported once', async () => {
     const [run] = await runs();
     const told = await readdir(path.join(workbench.home, 'cache', 'told'));
     assert.equal(told.filter((note) => note.startsWith(`${run!.run}.`)).length, 1);
@@ -132,7 +132,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     assert.ok(toasts <= 1, `${toasts} messages tell it`);
   });
 
-  it('a runtime that is killed takes no run with it, and comes back', async () => {
+  it('a runtime that is killed does not affect a run, and is restarted', async () => {
     await runAsking(workbench, page, 'Unmask: Tune on Task', 'sudoku4x4');
     for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);
     await answerPick(page, '6', 'type');
@@ -148,15 +148,15 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
   });
 });
 
-/** A code base with tests, as a user has it open. */
+/** A code base with tests, as a user would open it. */
 describe('a folder with tests', { timeout: 600_000 }, () => {
-  it('is tuned on from the palette: what its tests guard, which of it, and a run to watch', async () => {
+  it('is tuned on from the palette: covered functions, a choice of them, and a run to watch', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'unmask-tests-tour-'));
     let workbench: Workbench | undefined;
     try {
       const workspace = path.join(folder, 'till');
       await cp(path.join(import.meta.dirname, '../workspaces/till'), workspace, { recursive: true });
-      // Steps of seconds: a file is a long text for a small machine.
+      // Each step takes seconds, because a file is a long text for a small machine.
       const brief = {
         ...hyperparameters,
         prompts_per_step: 1,
@@ -183,7 +183,7 @@ describe('a folder with tests', { timeout: 600_000 }, () => {
         .waitFor();
       await screenshots(page, 'workspace-tests');
       await runCommand(workbench, page, 'Unmask: Tune on Workspace Tests');
-      // Every function is ticked; one of them is left out here.
+      // Every function is ticked; one of them is excluded here.
       const row = page.locator('.quick-input-list .monaco-list-row', { hasText: 'percentOf' });
       await row.waitFor({ timeout: 120_000 });
       await screenshot(page, 'choose-functions');
@@ -217,15 +217,15 @@ describe('a folder with tests', { timeout: 600_000 }, () => {
   });
 });
 
-/** A workspace that nobody has trusted yet. */
-describe('in a workspace that is not trusted', { timeout: 300_000 }, () => {
-  it('completions work, and the manifest says what does not', async () => {
+/** A workspace that is not trusted yet. */
+describe('an untrusted workspace', { timeout: 300_000 }, () => {
+  it('has completions, and the manifest says what is disabled', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'unmask-trust-test-'));
     let workbench: Workbench | undefined;
     try {
       const workspace = path.join(folder, 'workspace');
       await mkdir(path.join(workspace, '.vscode'), { recursive: true });
-      // What a hostile folder would set.
+      // Settings of a hostile folder.
       const hostile = { 'unmask.node': '/bin/false', 'unmask.model': '/nowhere', 'unmask.home': '/nowhere' };
       await writeFile(path.join(workspace, '.vscode', 'settings.json'), JSON.stringify(hostile));
       await writeFile(path.join(workspace, 'shape.ts'), knownSource.replace(' width * height;', ''));

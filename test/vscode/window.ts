@@ -6,10 +6,10 @@ import type { Workbench } from './workbench.ts';
 export async function runCommand(workbench: Workbench, page: Page, title: string): Promise<void> {
   const input = page.locator('.quick-input-widget input.input');
   const first = page.locator('.quick-input-list .monaco-list-row').first().filter({ hasText: title });
-  // The palette lists what is known when it opens, and extensions become known a little after the window shows.
+  // The palette lists the commands known when it opens, and extensions are loaded shortly after the window appears.
   for (let attempt = 0; attempt < 20; attempt++) {
     await page.keyboard.press('F1');
-    // What takes the focus meanwhile closes it, and a user would open it again.
+    // Anything that takes the focus closes the palette, and a user would open it again.
     const isListed = async () => {
       await input.fill(`>${title}`, { timeout: 2000 });
       await first.waitFor({ timeout: 2000 });
@@ -24,7 +24,10 @@ export async function runCommand(workbench: Workbench, page: Page, title: string
   throw new Error(`the palette does not list "${title}"; the server said:\n${workbench.log.slice(-4000)}`);
 }
 
-/** Runs a command that asks for one of a list; whatever takes the focus before it is listed closes it, and it is run again. */
+/**
+ * Runs a command that shows a list. If something takes the focus before the list appears, the list closes and the
+ * command is run again.
+ */
 export async function runAsking(workbench: Workbench, page: Page, title: string, listed: string): Promise<void> {
   const row = page.locator('.quick-input-list .monaco-list-row', { hasText: listed }).first();
   for (let attempt = 0; attempt < 5; attempt++) {
@@ -50,11 +53,11 @@ export async function openAt(page: Page, file: string, line: number): Promise<vo
   await page.keyboard.press('Control+Home');
   for (let down = 1; down < line; down++) await page.keyboard.press('ArrowDown');
   await page.keyboard.press('End');
-  // The status bar says where the cursor stands.
+  // The status bar shows the cursor's position.
   await page.locator('.statusbar-item', { hasText: `Ln ${line}, ` }).waitFor();
 }
 
-/** The text of the editor that is shown; the editor draws spaces as no-break spaces. */
+/** The text of the shown editor; the editor draws spaces as no-break spaces. */
 export async function editorText(page: Page): Promise<string> {
   const lines = await page.locator('.editor-instance .view-lines .view-line').all();
   const placed = await Promise.all(
@@ -69,14 +72,14 @@ export async function editorText(page: Page): Promise<string> {
     .join('\n');
 }
 
-/** What is suggested behind the cursor, in one piece or in several. */
+/** The suggestion after the cursor, in one piece or in several. */
 export const ghostText = (page: Page): Locator => page.locator('.editor-instance [class*="ghost-text"]');
 
-/** The text of the suggestion; drawn spaces are no-break spaces. */
+/** The text of the suggestion; the editor draws spaces as no-break spaces. */
 export const suggested = async (page: Page): Promise<string> =>
   (await ghostText(page).allTextContents()).join('').replaceAll('\u00a0', ' ');
 
-/** Types until a suggestion shows that holds a text: the first request loads the model, which takes its time. */
+/** Types until a suggestion that contains a text is shown: the first request loads the model, which takes some time. */
 export async function typeUntilSuggested(
   workbench: Workbench,
   page: Page,
@@ -99,7 +102,7 @@ export async function typeUntilSuggested(
   throw new Error(`no suggestion ${expected} showed:\n${await editorText(page)}`);
 }
 
-/** The page of a webview that holds such an element; VS Code puts each into two frames within each other. */
+/** The page of a webview that contains this element; VS Code nests each page in two frames. */
 export async function webview(page: Page, selector: string): Promise<Frame> {
   const deadline = Date.now() + 60_000;
   while (Date.now() < deadline) {
@@ -131,14 +134,14 @@ export async function answerPick(page: Page, answer: string, how: 'choose' | 'ty
   await row.click();
 }
 
-/** Themes by the name of their pictures: what VS Code lists them as, and the class that the window then has. */
+/** Themes by the name of their screenshots: VS Code's label, and the class that the window then has. */
 const themes = {
   contrast: ['Dark High Contrast', 'hc-black'],
   dark: ['Dark 2026', 'vs-dark'],
   light: ['Light 2026', 'vs'],
 } as const;
 
-/** Pictures of the window in three themes, kept where `UNMASK_TEST_SCREENSHOTS` names a folder. */
+/** Screenshots of the window in three themes, saved if `UNMASK_TEST_SCREENSHOTS` names a folder. */
 export async function screenshots(page: Page, name: string): Promise<void> {
   if (!process.env.UNMASK_TEST_SCREENSHOTS) return;
   for (const [theme, [called, shows]] of Object.entries(themes)) {
@@ -152,7 +155,7 @@ export async function screenshots(page: Page, name: string): Promise<void> {
   }
 }
 
-/** Kept where `UNMASK_TEST_SCREENSHOTS` names a folder. */
+/** Saved if `UNMASK_TEST_SCREENSHOTS` names a folder. */
 export async function screenshot(page: Page, name: string): Promise<void> {
   const shots = process.env.UNMASK_TEST_SCREENSHOTS;
   if (shots) await page.screenshot({ path: path.join(shots, `${name}.png`) });

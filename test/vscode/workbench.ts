@@ -21,18 +21,18 @@ export interface WorkbenchOptions {
   /** Packages that are installed before it starts. */
   readonly install?: readonly string[];
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** Settings of the machine, which is what names programs and models. */
+  /** Machine settings, which may name programs and models. */
   readonly machineSettings?: Readonly<Record<string, unknown>>;
-  /** Whether its workspaces are trusted, as they are unless a test is about that. */
+  /** Whether its workspaces are trusted; default: true. */
   readonly trusted?: boolean;
-  /** More options of the server. */
+  /** Additional options of the server. */
   readonly options?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
 /**
- * A VS Code of its own for a test: a code-server with an empty profile on a free port, and a browser to look at it
- * with. `close` ends both and deletes the profile; so does the end of this process, whatever the reason.
+ * A VS Code for one test: a code-server with an empty profile on a free port, and a browser that shows it. `close` ends
+ * both and deletes the profile; this also happens if this process ends for any reason.
  */
 export class Workbench {
   readonly address: string;
@@ -79,7 +79,7 @@ export class Workbench {
         ...['--extensions-dir', path.join(folder, 'extensions')],
         ...['--config', '/dev/null'],
       ];
-      // What the server and the extension would keep in the user's own folders goes with the profile.
+      // The server and the extension write to the profile instead of the user's own folders, so this is deleted too.
       const data = { XDG_DATA_HOME: path.join(folder, 'data'), UNMASK_HOME: path.join(folder, 'unmask') };
       const env = { ...process.env, ...data, ...environment };
       for (const file of install) {
@@ -97,7 +97,7 @@ export class Workbench {
           ...(trusted ? ['--disable-workspace-trust'] : []),
           ...options,
         ],
-        // A group of its own, so that all of its processes can be ended at once.
+        // A separate process group, so that all of its processes can be ended at once.
         { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
       );
       undo.push(() => killGroup(server));
@@ -122,7 +122,7 @@ export class Workbench {
 
   #release: () => void = () => {};
 
-  /** Opens a window on a folder; `payload` is what the browser build takes in place of command-line options. */
+  /** Opens a window on a folder; `payload` replaces command-line options in the browser build. */
   async open(folder: string, payload: readonly (readonly [string, string])[] = [], prepare = async (_: Page) => {}) {
     const page = await this.#browser.newPage({ viewport: { width: 1280, height: 800 } });
     await prepare(page);
@@ -133,7 +133,7 @@ export class Workbench {
     return page;
   }
 
-  /** What the server said, for when something went wrong. */
+  /** The server's output, for error messages. */
   get log(): string {
     return this.#output.join('');
   }
@@ -165,7 +165,7 @@ export class Workbench {
   }
 }
 
-/** Runs `undo` when this process ends, or when the returned function is called, once. */
+/** Runs `undo` once, when this process ends or the returned function is called. */
 function onExit(undo: () => void): () => void {
   const leave = (signal: NodeJS.Signals) => {
     once();
@@ -187,7 +187,7 @@ function killGroup(server: ChildProcess): void {
   try {
     process.kill(-server.pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // The process has already ended.
   }
 }
 

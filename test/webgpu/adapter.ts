@@ -6,8 +6,8 @@ import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
 export const openWebgpu = async (): Promise<Engine> => new OnnxEngine('webgpu');
 
 /**
- * Why there is no WebGPU adapter to test on; null where there is one. It is looked for in a process of its own: without an
- * adapter, or with a bad driver, the library may end the process.
+ * Why there is no WebGPU adapter to test on; null: there is one. The check runs in a separate process, because without
+ * an adapter, or with a bad driver, the library may crash.
  */
 export async function reasonToSkip(): Promise<string | null> {
   const reason = process.env[noAdapter];

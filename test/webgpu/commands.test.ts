@@ -1,4 +1,4 @@
-/** What users do, on a WebGPU adapter: a completion, an evaluation, tuning with an adapter over a quantized base. */
+/** User commands on a WebGPU adapter: a completion, an evaluation, tuning with an adapter over a quantized base. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

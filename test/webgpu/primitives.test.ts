@@ -42,7 +42,7 @@ else {
       }
     });
 
-    it('keeps state on the device, reads it and writes it', async () => {
+    it('keeps state on the device, and reads and writes it', async () => {
       const x = p.state('x', [2, 2]);
       const executable = await engine.compile(
         defineProgram('test', { outputs: { x }, updates: new Map([['x', p.mul(x, 2)]]) }),
@@ -58,7 +58,7 @@ else {
       await executable.dispose();
     });
 
-    it('replaces state that a program wrote which is no longer there', async () => {
+    it('recreates state that a program wrote if it is no longer there', async () => {
       const x = p.state('x', [64]);
       const doubling = () =>
         engine.compile(defineProgram('doubling', { outputs: {}, updates: new Map([['x', p.mul(x, 2)]]) }));
@@ -73,7 +73,7 @@ else {
       await state.dispose();
     });
 
-    it('keeps every sum where an index repeats', async () => {
+    it('includes every element in sums with a repeated index', async () => {
       const [count, width, rows] = [3000, 32, 7];
       const sums = p.scatterAdd(p.input('rows', [count], 'i32'), p.input('updates', [count, width]), rows);
       const executable = await engine.compile(defineProgram('test', { outputs: { sums } }));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { compareCharts } from '../../webview/comparison.ts';
 
-it('two runs stand in one chart, over the steps of both', () => {
+it('two runs share one chart, over the steps of both', () => {
   const own = [
     { title: 'Reward', steps: [1, 2, 4], curves: [{ label: 'reward', values: [1, 2, null] }] },
     { title: 'Loss', steps: [1], curves: [{ label: 'loss', values: [3] }] },
@@ -28,7 +28,7 @@ it('two runs stand in one chart, over the steps of both', () => {
     steps: [1, 2, 3, 4],
     curves: [
       { label: 'reward', values: [1, 2, null, null] },
-      // A curve that the first run does not have takes the next colour.
+      // A curve that the first run does not have gets the next colour.
       { label: 'format (compared)', values: [null, 5, 6, null], comparedWith: 1 },
       {
         label: 'reward (compared)',

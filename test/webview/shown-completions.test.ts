@@ -9,8 +9,8 @@ const following = (frames: readonly CompletionFrame[], from = watching.nothingSh
   frames.reduce((watched, frame) => watching.withLiveFrame(watched, frame, false), from);
 const framesOf = (watched: watching.ShownCompletions) => watching.shownCompletion(watched)?.denoising.frames.length;
 
-describe('what is looked at in the denoising view', () => {
-  it('is the completion under way, whose text is known at its end', () => {
+describe('the denoising view', () => {
+  it('shows the running completion, whose text is known at its end', () => {
     const frames = liveFrames(1);
     const first = following(frames.slice(0, 2));
     assert.deepEqual([first.source, framesOf(first), watching.shownCompletion(first)?.text], ['live', 2, null]);
@@ -20,7 +20,7 @@ describe('what is looked at in the denoising view', () => {
     assert.equal(framesOf(watching.withLiveFrame(done, next!, false)), 1);
   });
 
-  it('has no text where a token is part of a character', () => {
+  it('shows no text if a token is part of a character', () => {
     const frame = liveFrames(1).at(-1)!;
     const tokens = ['\ufffd', '\ufffd'];
     const broken = watching.withLiveFrame(
@@ -31,7 +31,7 @@ describe('what is looked at in the denoising view', () => {
     assert.equal(watching.shownCompletion(broken)?.text, null);
   });
 
-  it('does not run away from who scrubs: the newest one waits', () => {
+  it('stays while the user scrubs, and offers the newest completion', () => {
     const [one, two, three] = [liveFrames(1), liveFrames(2), liveFrames(3)];
     let watched = following(one);
     for (const frame of [...two, ...three.slice(0, 2)]) watched = watching.withLiveFrame(watched, frame, true);
@@ -41,7 +41,7 @@ describe('what is looked at in the denoising view', () => {
     assert.equal(framesOf(watching.withLiveFrame(followed, three[2]!, false)), 3);
   });
 
-  it('is what was asked for here, step by step and alternative by alternative', () => {
+  it('shows a requested completion step by step, alternative by alternative', () => {
     const result = denoiseResult();
     let watched = watching.startRequest(following(liveFrames(1)), 'here 1');
     assert.equal(watching.shownCompletion(watched), null);
@@ -49,29 +49,29 @@ describe('what is looked at in the denoising view', () => {
     assert.equal(watching.shownGroup(watched)?.alternatives.length, 2);
     watched = watching.chooseAlternative(watched, 1);
     assert.equal(framesOf(watched), 1);
-    assert.equal(watching.savedState(watched), null, 'what is not finished is not kept');
+    assert.equal(watching.savedState(watched), null, 'an unfinished completion is not saved');
     assert.equal(watching.withoutUnfinished(watched).source, 'live');
     watched = watching.withResult(watched, 'here 2', result, false);
-    assert.equal(watching.shownCompletion(watched)?.text, "'';", 'the choice stays');
+    assert.equal(watching.shownCompletion(watched)?.text, "'';", 'the chosen alternative stays');
     assert.equal(watching.withoutUnfinished(watched), watched);
-    // Another completion in an editor does not take its place.
+    // Another completion in an editor does not replace it.
     assert.equal(following(liveFrames(2), watched).source, 'here');
   });
 
-  it('is in the end what an editor would show, unless somebody chose another or is scrubbing', () => {
+  it('ends with the alternative that an editor would show, unless the user chose another one or is scrubbing', () => {
     const result = { ...denoiseResult(), best: 1 };
-    const begun = watching.withRequestFrame(
+    const started = watching.withRequestFrame(
       watching.startRequest(watching.nothingShown, 'here 1'),
       0,
       result.alternatives[0]!.denoising.frames[0]!,
     );
-    const chosen = (scrubbing: boolean, best: number, before = begun) =>
+    const chosen = (scrubbing: boolean, best: number, before = started) =>
       watching.shownGroup(watching.withResult(before, 'here 2', { ...result, best }, scrubbing))?.chosen;
     assert.deepEqual([chosen(false, 1), chosen(true, 1), chosen(false, 0)], [1, 0, 0]);
-    assert.equal(chosen(false, 0, watching.chooseAlternative(begun, 1)), 1);
+    assert.equal(chosen(false, 0, watching.chooseAlternative(started, 1)), 1);
   });
 
-  it('comes back as it was kept', () => {
+  it('can be saved and restored', () => {
     const watched = watching.chooseAlternative(
       watching.withResult(watching.nothingShown, 'here 1', denoiseResult(), false),
       1,
@@ -82,7 +82,7 @@ describe('what is looked at in the denoising view', () => {
   });
 });
 
-describe('a folded denoising', () => {
+describe('a folded denoising trace', () => {
   it('unfolds to the same frames', () => {
     const denoising = codeDenoising('a title');
     assert.deepEqual(unfold(fold(denoising)), denoising);

@@ -3,6 +3,7 @@ import type { DryRunDocument } from '../../protocol/discovery.ts';
 import { readRowFile } from '../../tasks/row-file.ts';
 import { dryRun, passes } from '../../tasks/workspace/dry-run.ts';
 import { workspaceRow } from '../../tasks/workspace/row.ts';
+import { weakTests } from '../../tasks/workspace/test-strength.ts';
 import type { AddCommand } from '../command.ts';
 
 interface DryRunOptions {
@@ -33,6 +34,7 @@ function shown({ functions, n, passing, seconds }: DryRunDocument): string[] {
       const score = one.outcome === 'scored' ? `${right} of ${one.tests.length} tests pass` : one.reason;
       return `${passes(one) ? 'ok' : '!!'}  ${one.file}:${one.line} ${one.function}  ${score}`;
     }),
+    ...functions.flatMap((one) => (one.strength && weakTests(one, one.strength)) ?? []),
     passing === n
       ? `All of ${n} functions pass as they stand (${seconds.toFixed(1)} s).`
       : `${n - passing} of ${n} functions do not pass as they stand (${seconds.toFixed(1)} s); tuning on them would reward what is wrong.`,

@@ -15,29 +15,32 @@ export interface TestedCompletion {
   readonly format: PromptFormat;
   /** Whether the whole file parses. */
   readonly parses: boolean;
+  /** What passing tests are worth: 1, or less if the tests notice few wrong programs. */
+  readonly testWeight: number;
 }
 
 /**
  * The reward `tests` is the share of tests that pass, plus a small part if the program parses and a smaller one if the
- * completion is code and nothing else. `all-tests` is 1 if every test passes, otherwise 0. The report is the verdict.
+ * completion is code and nothing else. `all-tests` is 1 if every test passes, otherwise 0. Both scale the part for tests
+ * by `testWeight`. The report is the verdict.
  */
 export function codeReward(
   verdict: Verdict,
-  { name, completion, format, parses }: TestedCompletion,
+  { name, completion, format, parses, testWeight }: TestedCompletion,
 ): Reward | ScoringError {
   const share = passRate(verdict);
   if (verdict.outcome === 'broken' || share === null) return { broken: 'reason' in verdict ? verdict.reason : '' };
   if (name === 'all-tests') {
-    const tests = share === 1 ? 1 : 0;
-    return { total: tests, parts: { tests }, report: verdict };
+    const tests = share === 1 ? testWeight : 0;
+    return { total: tests, parts: { tests }, passed: share === 1, report: verdict };
   }
   const isCode = completion.trim() !== '' && isCodeAlone(completion, format);
   const parts = {
-    tests: worth.tests * share,
+    tests: worth.tests * share * testWeight,
     parses: parses ? worth.parses : 0,
     format: isCode ? worth.format : 0,
   };
-  return { total: parts.tests + parts.parses + parts.format, parts, report: verdict };
+  return { total: parts.tests + parts.parses + parts.format, parts, passed: share === 1, report: verdict };
 }
 
 /** Whether a completion has the requested form: the bare body, or one fenced block inside the answer tags. */

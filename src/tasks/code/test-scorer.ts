@@ -17,6 +17,8 @@ export interface TestScoring<Row, Candidate extends { readonly code: string }> {
   ): Promise<Verdict[]>;
   /** Whether the file that holds the candidate parses. */
   parses(row: Row, candidate: Candidate): Promise<boolean>;
+  /** What passing the tests of a row is worth, above 0 and up to 1; absent: 1. */
+  testWeight?(row: Row): number;
 }
 
 /** A scorer that runs the tests of each completion in the sandbox. */
@@ -39,7 +41,8 @@ export function testScorer<Row, Candidate extends { readonly code: string }>(
         candidates.map(async ({ row, candidate }, index) => {
           const { completion, reward: name } = requests[index]!;
           const parses = candidate !== null && (await scoring.parses(row, candidate));
-          return codeReward(verdicts[index]!, { name, completion, format, parses });
+          const testWeight = scoring.testWeight?.(row) ?? 1;
+          return codeReward(verdicts[index]!, { name, completion, format, parses, testWeight });
         }),
       );
     },

@@ -6,6 +6,7 @@ import { openWorkspace } from '../../workspace/discover.ts';
 import { passRate } from '../../workspace/verdict.ts';
 import { judgeBodies } from './judge.ts';
 import type { WorkspaceRow } from './row.ts';
+import { testStrengths } from './test-strength.ts';
 
 export interface DryRunHooks {
   readonly signal?: AbortSignal | undefined;
@@ -14,7 +15,8 @@ export interface DryRunHooks {
 
 /**
  * Scores the unchanged functions by the tests that cover them, in the sandbox and in the way completions are scored. If one
- * does not pass, its reward would penalise correct code. Throws a `UserError` if the workspace has changed since the
+ * does not pass, its reward would penalise correct code. For those that pass, small changes of the function are tested as
+ * well: tests that do not notice them cannot tell right from wrong. Throws a `UserError` if the workspace has changed since the
  * functions were found.
  */
 export async function dryRun(
@@ -56,5 +58,15 @@ async function asItStands(row: WorkspaceRow, signal: AbortSignal | undefined): P
     return { file, function: name, line, outcome, reason: verdict!.reason, tests: [], seconds };
   const isWhole = passRate(verdict!) === 1;
   const reason = isWhole ? null : 'a test that covers it fails on the current code';
-  return { file, function: name, line, outcome, reason, tests: verdict!.tests, seconds };
+  const [strength] = isWhole ? await testStrengths([row], { signal }) : [];
+  return {
+    file,
+    function: name,
+    line,
+    outcome,
+    reason,
+    tests: verdict!.tests,
+    ...(strength ? { strength } : {}),
+    seconds,
+  };
 }

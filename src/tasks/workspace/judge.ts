@@ -4,16 +4,17 @@ import { limitConcurrency } from '../../platform/limit-concurrency.ts';
 import { openSandbox } from '../../sandbox/open-sandbox.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { bodyEnd } from '../../syntax/functions.ts';
+import { isWellFormed } from '../../syntax/trees.ts';
 import { runTests } from '../../workspace/run-tests.ts';
 import { findRunner } from '../../workspace/runners/find-runner.ts';
 import type { TestRunner } from '../../workspace/runners/runner.ts';
 import { openSnapshot, type Snapshot } from '../../workspace/snapshot.ts';
-import { noCode, type TestResult, type Verdict } from '../../workspace/verdict.ts';
+import { noCode, passRate, type TestResult, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { ScoringOptions } from '../task.ts';
 import type { WorkspaceRow } from './row.ts';
 
-/** A function of a workspace with another body. */
+/** A function of a workspace with another body, or with another text for a part of it. */
 export interface JudgedBody {
   readonly row: WorkspaceRow;
   /** Null if the completion has no code. */
@@ -22,7 +23,10 @@ export interface JudgedBody {
 
 const cache = new VerdictCache();
 
-/** Runs the tests of each function with another body in the sandbox; the verdicts are in the items' order. */
+/**
+ * Runs the tests of each function with another body in the sandbox; the verdicts are in the items' order. A file that does
+ * not parse is not run. A part of a body on which no test depends counts as failed, whatever is written there.
+ */
 export async function judgeBodies(
   items: readonly JudgedBody[],
   { signal, onProgress }: ScoringOptions = {},
@@ -34,20 +38,42 @@ export async function judgeBodies(
     async ({ row, body }) => {
       if (body === null) return noCode;
       const { snapshot, runner } = await openTestSetup(row);
-      const text = await withBody(row, body);
-      const key = verdictKey('workspace', row.snapshot, runner.version, row.file, text, row.guards);
-      return cache.get(key, () => runCoveringTests({ sandbox, snapshot, runner, row, text, signal }));
+      const judge = async (text: string): Promise<Verdict> => {
+        if ((await isWellFormed(row.language, text)) === false) return doesNotParse;
+        const key = verdictKey('workspace', row.snapshot, runner.version, row.file, text, row.guards);
+        return cache.get(key, () => runCoveringTests({ sandbox, snapshot, runner, row, text, signal }));
+      };
+      const verdict = await judge(await withBody(row, body));
+      if (row.part === undefined || passRate(verdict) !== 1) return verdict;
+      const without = await judge(withoutPart(row));
+      return passRate(without) === 1 ? notTested : verdict;
     },
     onProgress,
   );
+}
+
+const doesNotParse: Verdict = { outcome: 'failed', reason: 'the file does not parse', late: false, seconds: 0 };
+
+const notTested: Verdict = {
+  outcome: 'failed',
+  reason: 'no test depends on this part of the function',
+  late: false,
+  seconds: 0,
+};
+
+/** The file without a part: an expression becomes the null value, and lines are removed. */
+function withoutPart({ language, prefix, suffix, part }: WorkspaceRow): string {
+  const nothing = language === 'python' ? 'None' : 'null';
+  return `${prefix}${part === 'expression' ? nothing : ''}${suffix}`;
 }
 
 /**
  * The file with another body for the function. The body ends where its function ends: a model that does not see the text
  * after the body may write on, and what it adds is dropped.
  */
-export async function withBody({ language, prefix, suffix }: WorkspaceRow, body: string): Promise<string> {
+export async function withBody({ language, prefix, suffix, part }: WorkspaceRow, body: string): Promise<string> {
   const text = `${prefix}${body}${suffix}`;
+  if (part !== undefined) return text;
   const end = await bodyEnd(language, text, prefix.length);
   return end !== null && end < prefix.length + body.length ? `${text.slice(0, end)}${suffix}` : text;
 }

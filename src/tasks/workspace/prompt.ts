@@ -38,7 +38,7 @@ function wholeLinesOf(text: string, part: 'start' | 'end'): string {
 }
 
 export function taggedPrompt(row: WorkspaceRow): string {
-  return `Write the body of ${row.function} in ${row.file}, so that its tests pass. This stands before it:
+  return `Write ${row.part === undefined ? 'the body' : 'the missing part of the body'} of ${row.function} in ${row.file}, so that its tests pass. This stands before it:
 
 \`\`\`
 ${plainPrompt(row).trimEnd()}

@@ -6,6 +6,7 @@ import { smallSteps } from '../code/small-steps.ts';
 import { testScorer } from '../code/test-scorer.ts';
 import type { Task } from '../task.ts';
 import { judgeBodies, withBody } from './judge.ts';
+import { lessons } from './lessons.ts';
 import { plainPrompt, shownSuffix, taggedPrompt } from './prompt.ts';
 import { type WorkspaceRow, workspaceRow } from './row.ts';
 
@@ -37,6 +38,8 @@ export const workspace: Task<WorkspaceRow> = {
         candidates.map(({ row, candidate }) => ({ row, body: candidate?.code ?? null })),
         options,
       ),
+    testWeight: ({ testWeight = 1 }) => testWeight,
     parses: async (row, { code }) => (await isWellFormed(row.language, await withBody(row, code))) === true,
   }),
+  lessons,
 };

@@ -15,7 +15,7 @@ const run = <T>(command: string, ...args: readonly unknown[]) =>
 /** Labels of the open tabs. */
 const tabs = () => vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs.map(({ label }) => label));
 
-/** The window tells the extension host of its tabs a moment later. */
+/** The window reports its tabs to the extension host a moment later. */
 const tabsAre = (...labels: readonly string[]) =>
   eventually('tabs', tabs, (found) => JSON.stringify(found) === JSON.stringify(labels));
 
@@ -34,7 +34,7 @@ suite('evaluations', () => {
     await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   });
 
-  test('run as a job, show in the tree, and open as a page', async () => {
+  test('run as a job, appear in the tree, and open as a page', async () => {
     const finished = await run<string[]>('runSpgEval', brief);
     assert.deepEqual(messages.shown, []);
     assert.equal(finished?.length, 1);
@@ -52,7 +52,7 @@ suite('evaluations', () => {
     await tabsAre('Evaluation: unmask-puzzles · sudoku4x4');
   });
 
-  test('open beside the one before, once each', async () => {
+  test('open next to the previous one, once each', async () => {
     const finished = await run<string[]>('runSpgEval', { ...brief, problems: 4 });
     await run('openEvaluation', finished![0]);
     await run('openEvaluation', dir);
@@ -60,7 +60,7 @@ suite('evaluations', () => {
     await tabsAre('Evaluation: unmask-puzzles · sudoku4x4', 'Evaluation: unmask-puzzles · sudoku4x4');
   });
 
-  test('that cannot begin say why in one message', async () => {
+  test('that cannot start show the reason in one message', async () => {
     assert.equal(await run('runSpgEval', { ...brief, model: 'nosuch' }), undefined);
     assert.equal(messages.shown.length, 1);
     assert.match(messages.shown[0]!, /^Unmask: There is no model nosuch; /);
@@ -69,7 +69,7 @@ suite('evaluations', () => {
     await tabsAre();
   });
 
-  test('are exported to where the user says', async () => {
+  test('are exported to the folder that the user chooses', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'unmask-export-'));
     const showSaveDialog = vscode.window.showSaveDialog;
     try {
@@ -86,13 +86,13 @@ suite('evaluations', () => {
     }
   });
 
-  test('are deleted once that is confirmed, with their page', async () => {
+  test('are deleted after confirmation, together with their page', async () => {
     await run('openEvaluation', dir);
     messages.restore();
     messages = new Messages();
     await run('deleteEvaluation', dir);
     assert.match(messages.shown[0]!, /^Delete the evaluation on sudoku4x4 from .*\?$/);
-    assert.ok(existsSync(dir), 'nobody confirmed it');
+    assert.ok(existsSync(dir), 'the deletion was not confirmed');
     messages.restore();
     messages = new Messages([[/^Delete /, 'Delete']]);
     await run('deleteEvaluation', dir);

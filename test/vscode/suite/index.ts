@@ -3,7 +3,7 @@ import path from 'node:path';
 import Mocha from 'mocha';
 import { type SuiteResult, suites } from './suites.ts';
 
-/** VS Code calls this in its extension host. The results go to `results.json` beside the bundle. */
+/** VS Code calls this in its extension host. The results are written to `results.json` next to the bundle. */
 export function run(): Promise<void> {
   const mocha = new Mocha({ ui: 'tdd', timeout: 120_000 });
   for (const name of suites) mocha.addFile(path.join(__dirname, `${name}.cjs`));
@@ -19,7 +19,7 @@ export function run(): Promise<void> {
     };
     runner.on('pass', note('passed'));
     runner.on('pending', note('pending'));
-    // Hooks that fail are here as well.
+    // Hooks that fail are included as well.
     runner.on('fail', note('failed'));
   });
 }

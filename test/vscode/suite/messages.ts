@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 
-/** Messages that the extension showed, and how they are answered: nobody sits in front of a test. */
+/** Messages that the extension showed, and the automatic answers to them. */
 export class Messages {
   readonly shown: string[] = [];
   readonly #original = {
@@ -9,7 +9,7 @@ export class Messages {
     showInformationMessage: vscode.window.showInformationMessage,
   };
 
-  /** Answers each message whose text fits with one of its buttons, all others with none. */
+  /** Answers each message whose text matches with one of its buttons, and dismisses all others. */
   constructor(answers: readonly (readonly [message: RegExp, button: string])[] = []) {
     const answer = (message: string) => {
       this.shown.push(message);
@@ -27,7 +27,7 @@ export class Messages {
   }
 }
 
-/** Waits until something is so; fails with what it is at the end of a minute. */
+/** Waits until the condition holds; after a minute, fails with the current value. */
 export async function eventually<T>(what: string, look: () => T | Promise<T>, isSo: (value: T) => boolean): Promise<T> {
   const deadline = Date.now() + 60_000;
   for (;;) {

@@ -11,7 +11,7 @@ import { eventually, Messages } from './messages.ts';
 suite('models', () => {
   let api: UnmaskApi;
   let messages: Messages;
-  /** What was shown, but for a change of the completions' model, which may be told a test later. */
+  /** The shown messages, except those about a change of the completions' model, which may arrive one test later. */
   const shown = () => messages.shown.filter((text) => !/^Now using /.test(text));
   const setting = () => vscode.workspace.getConfiguration().get<string>('unmask.model');
   const listed = async () => [...(await api.trees.models.getChildren()), api.trees.models.problem];
@@ -51,13 +51,13 @@ suite('models', () => {
     assert.equal(setting(), before);
   });
 
-  test('are chosen for one workspace, outside of its files and of the settings', async () => {
+  test('are chosen for one workspace, outside its files and settings', async () => {
     await vscode.workspace.getConfiguration().update('unmask.model', 'unmask-other', vscode.ConfigurationTarget.Global);
     await eventually('the models are known', listed, (told) => told.includes('unmask-code'));
     messages.shown.length = 0;
     const questions = answerPicks(['unmask-code', 'For this workspace only']);
     try {
-      // Who asks while the runtime comes up waits for it.
+      // A request while the runtime starts waits for it.
       const restarted = vscode.commands.executeCommand('unmask.restartRuntime');
       await vscode.commands.executeCommand('unmask.selectModel');
       await restarted;
@@ -78,7 +78,7 @@ suite('models', () => {
     assert.equal(api.trees.models.getTreeItem('unmask-code').contextValue, 'model.bundled.used');
     const [folder] = vscode.workspace.workspaceFolders ?? [];
     assert.ok(folder && !existsSync(path.join(folder.uri.fsPath, '.vscode', 'settings.json')));
-    // The setting's own model needs no choice for the workspace any more.
+    // The model in the setting no longer needs a choice for the workspace.
     await vscode.commands.executeCommand('unmask.previousModel');
     await vscode.workspace.getConfiguration().update('unmask.model', undefined, vscode.ConfigurationTarget.Global);
     await eventually(
@@ -128,7 +128,7 @@ suite('models', () => {
       await hub.stop();
     });
 
-    test('are added with the token that is kept, after their size and licence were shown, and removed', async () => {
+    test('are added with the stored token after their size and licence were shown, and removed', async () => {
       await vscode.commands.executeCommand('unmask.addModel', { hub: id });
       assert.match(
         shown()[0] ?? '',
@@ -151,7 +151,7 @@ suite('models', () => {
       Object.assign(vscode.window, { showInputBox });
     });
 
-    test('are refused where they are not there', async () => {
+    test('are rejected if they do not exist', async () => {
       await vscode.commands.executeCommand('unmask.addModel', { hub: 'test-org/nothing' });
       assert.match(shown()[0] ?? '', /^Unmask: The hub refuses access to test-org\/nothing without a token/);
       await vscode.commands.executeCommand('unmask.addModel', { hub: '../nothing' });
@@ -160,7 +160,7 @@ suite('models', () => {
   });
 });
 
-/** Answers one question with a list after the other by the items' labels; remembers titles and labels. */
+/** Answers one quick pick after the other by the items' labels; records titles and labels. */
 function answerPicks(answers: readonly string[]) {
   const { showQuickPick } = vscode.window;
   const [titles, labels]: [string[], string[][]] = [[], []];

@@ -6,7 +6,7 @@ import * as vscode from 'vscode';
 import type { UnmaskApi } from '../../../src/extension/extension.ts';
 import { eventually, Messages } from './messages.ts';
 
-/** A run of as many steps as it takes, each as small as it gets. */
+/** A run of this many steps, each as small as possible. */
 const endless = {
   task: 'sudoku4x4',
   objective: 'spg-mixture',
@@ -61,7 +61,7 @@ suite('runs', () => {
     }
   });
 
-  test('are started by a command, and show as a tree item', async () => {
+  test('are started by a command, and appear as a tree item', async () => {
     dir = (await vscode.commands.executeCommand<string>('unmask.tuneOnTask', endless)) ?? '';
     assert.deepEqual(messages.shown, []);
     assert.equal(path.dirname(dir), path.join(process.env.UNMASK_HOME!, 'runs'));
@@ -81,7 +81,7 @@ suite('runs', () => {
     assert.deepEqual(shown.command, { command: 'unmask.openRun', title: 'Open Run', arguments: [dir] });
   });
 
-  test('pause, and go on', async () => {
+  test('pause and continue', async () => {
     await run('pauseRun');
     await isInState('paused');
     assert.ok(existsSync(path.join(dir, 'checkpoints')), 'it saved before it paused');
@@ -89,13 +89,13 @@ suite('runs', () => {
     await isInState('running');
   });
 
-  test('are not deleted while they go on', async () => {
+  test('cannot be deleted while they are running', async () => {
     await run('deleteRun');
     assert.match(messages.shown.at(-1) ?? '', /^Unmask: Run directory .* is in use by process \d+/);
     assert.ok(existsSync(dir));
   });
 
-  test('stop, without a message to who stopped them, and go on in a new process', async () => {
+  test('stop without a message, and resume in a new process', async () => {
     await run('stopRun');
     await isInState('interrupted');
     assert.deepEqual(messages.shown, []);
@@ -105,12 +105,12 @@ suite('runs', () => {
     await isInState('interrupted');
   });
 
-  test('that have nobody to listen say so', async () => {
+  test('that do not respond are reported', async () => {
     await run('pauseRun');
     assert.match(messages.shown.at(-1) ?? '', /^Unmask: No process runs .*resume the run to go on with it\.$/);
   });
 
-  test('tell once that they ended, with what came of them, which is compared and kept', async () => {
+  test('report their end once, with their result, which can be compared and kept', async () => {
     const brief = { ...endless, length: { steps: 2 }, testProblems: 2 };
     const ended = await vscode.commands.executeCommand<string>('unmask.tuneOnTask', brief);
     await eventually(
@@ -127,7 +127,7 @@ suite('runs', () => {
     const evaluations = (await api.trees.evaluations.getChildren()) ?? [];
     assert.equal(evaluations.length, 2, 'the base and the tuned model answered the same problems');
     const folder = await vscode.commands.executeCommand<string>('unmask.keepModel', ended, 'kept-by-test');
-    assert.equal((await api.trees.evaluations.getChildren())?.length, 2, 'which they do once');
+    assert.equal((await api.trees.evaluations.getChildren())?.length, 2, 'keeping a model does not evaluate it again');
     assert.equal(folder, path.join(process.env.UNMASK_HOME!, 'models', 'kept-by-test'));
     assert.ok(existsSync(path.join(folder, 'model.safetensors')));
     assert.ok(!existsSync(path.join(folder, 'optimizer.safetensors')));
@@ -146,7 +146,7 @@ suite('runs', () => {
     assert.deepEqual(await api.trees.runs.getChildren(), [dir]);
   });
 
-  test('that cannot begin say why', async () => {
+  test('that cannot start show the reason', async () => {
     const started = await vscode.commands.executeCommand('unmask.tuneOnTask', { ...endless, task: 'chess' });
     assert.equal(started, undefined);
     assert.match(messages.shown[0] ?? '', /^Unmask: .*chess.*sudoku4x4/);
@@ -162,7 +162,7 @@ suite('runs', () => {
     assert.ok(!existsSync(dir));
   });
 
-  test('go with all other data of the machine, after they were stopped', async () => {
+  test('are stopped and deleted with all other data of the machine', async () => {
     const started = await vscode.commands.executeCommand<string>('unmask.tuneOnTask', endless);
     await vscode.commands.executeCommand('unmask.deleteAllData');
     assert.match(messages.shown[0] ?? '', /^Delete all runs, models, evaluations, comparisons and caches of Unmask\?/);

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 
 const command = 'unmask.showDevices';
 
-/** VS Code keeps a page that was closed for a while, and asks for its new text a moment after it is told to. */
+/** VS Code keeps a closed page for a while, and requests its new text a moment after it is told to. */
 async function pageHolds(text: string): Promise<void> {
   const shown = () => vscode.window.activeTextEditor?.document.getText() ?? '';
   const deadline = Date.now() + 10_000;
@@ -20,7 +20,7 @@ suite('unmask', () => {
 
   setup(() => {
     errors = [];
-    // The message's own promise ends when somebody answers it; nobody is there.
+    // The message's own promise resolves when the user answers it, which does not happen in a test.
     vscode.window.showErrorMessage = (message: string) => {
       errors.push(message);
       return Promise.resolve(undefined);
@@ -33,7 +33,7 @@ suite('unmask', () => {
     await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   });
 
-  test('is there, and is up soon after the window', async () => {
+  test('is installed, and activated soon after the window opens', async () => {
     assert.ok(extension);
     await extension.activate();
     assert.equal(extension.isActive, true);
@@ -58,7 +58,7 @@ suite('unmask', () => {
     assert.equal(document.isDirty, false);
   });
 
-  test('measures anew each time and shows it in the same page', async () => {
+  test('measures again each time and shows the result in the same page', async () => {
     await vscode.commands.executeCommand(command);
     await vscode.commands.executeCommand(command);
     assert.deepEqual(errors, []);
@@ -74,7 +74,7 @@ suite('unmask', () => {
     }
   });
 
-  test('says that the setting is wrong when the Node it names is none', async () => {
+  test('reports that the setting is wrong if it names no Node', async () => {
     await configuration().update('node', '/no/such/node', vscode.ConfigurationTarget.Global);
     await vscode.commands.executeCommand(command);
     assert.equal(errors.length, 1);
@@ -82,7 +82,7 @@ suite('unmask', () => {
     assert.equal(vscode.window.activeTextEditor, undefined);
   });
 
-  test('takes the Node that the setting names', async () => {
+  test('uses the Node that the setting names', async () => {
     await configuration().update('node', process.execPath, vscode.ConfigurationTarget.Global);
     await vscode.commands.executeCommand(command);
     assert.deepEqual(errors, []);

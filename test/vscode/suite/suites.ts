@@ -1,7 +1,9 @@
-/** The files of the suite, in the order in which they run; the process outside builds them, the one inside runs them. */
+/**
+ * The files of the suite in order of execution. The process outside VS Code builds them, and the one inside runs them.
+ */
 export const suites = ['show-devices', 'runs', 'models', 'panel', 'evaluations', 'workspace-tests'] as const;
 
-/** How one test of the suite went, for the process outside that started VS Code. */
+/** The result of one test of the suite, for the process that started VS Code. */
 export interface SuiteResult {
   readonly name: string;
   readonly state: 'passed' | 'failed' | 'pending';

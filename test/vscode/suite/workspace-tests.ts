@@ -30,7 +30,7 @@ suite('tests of the workspace', () => {
   const boxOf = ({ checkboxState }: vscode.TreeItem) =>
     typeof checkboxState === 'object' ? checkboxState.state : checkboxState;
 
-  test('are looked through, and the functions that they guard stand in a tree with check boxes', async () => {
+  test('are searched, and the functions that they cover appear in a tree with check boxes', async () => {
     assert.deepEqual(tests.getChildren(), []);
     found = (await vscode.commands.executeCommand<DiscoveryDocument>('unmask.findTests'))!;
     assert.deepEqual(messages.shown, []);
@@ -57,7 +57,7 @@ suite('tests of the workspace', () => {
     assert.deepEqual(left.find(({ label }) => label === 'negate')?.description, 'no test calls it');
   });
 
-  test('are chosen by their boxes: a function, or all of a file', () => {
+  test('are chosen by their check boxes: a function, or all of a file', () => {
     tests.check([[{ kind: 'file', file: 'src/basket.ts' }, Unchecked]]);
     tests.check([[{ kind: 'function', task: place('addMoney') }, Unchecked]]);
     const chosen = tests.chosen.map((one) => found.tasks[one]!.function).sort();
@@ -67,10 +67,10 @@ suite('tests of the workspace', () => {
     assert.equal(boxOf(file), Unchecked);
     assert.equal(file.description, '3 of 4 functions');
     const heldOut = chosen.filter((name) => / · held out for validation$/.test(String(item(name).description)));
-    assert.equal(heldOut.length, 1, 'one of the chosen measures what the others teach');
+    assert.equal(heldOut.length, 1, 'one chosen function is held out');
   });
 
-  test('are the reward of a run that the palette starts, every sample with its report', async () => {
+  test('are the reward of a run started from the palette, with a report for every sample', async () => {
     const dir = await vscode.commands.executeCommand<string>('unmask.tuneOnTests', {
       functions: ['parseMoney', 'formatMoney', 'percentOf'],
       objective: 'spg-mixture',
