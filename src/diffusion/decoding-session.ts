@@ -1,5 +1,7 @@
 import type { Context, ContextReader } from '../model/context-reader.ts';
+import type { InferenceReader } from '../model/inference-reader.ts';
 import { logitsPerPass } from '../model/language-model.ts';
+import type { Prediction } from '../model/prediction.ts';
 import { joinTokens, type Query } from '../model/query.ts';
 
 /** The part of a model that decoding uses. */
@@ -16,6 +18,8 @@ export interface Denoiser {
   logits(queries: readonly Query[]): Promise<Float32Array[]>;
   /** Computes keys and values of a context; absent if the attention is `block-causal`. */
   readonly context?: Pick<ContextReader, 'read' | 'logits'>;
+  /** Computes predictions in its program, so that logits do not leave it; absent: there are only logits. */
+  readonly inference?: Pick<InferenceReader, 'predictions' | 'textPredictions'> | undefined;
   /** Throws a `UserError` if a sequence of `length` tokens exceeds the model's maximum length. */
   checkLength?(length: number): void;
 }
@@ -56,6 +60,16 @@ interface KeptContext {
   readonly keysAndValues: Context;
   readonly steps: number;
 }
+
+/** Computes what is known about tokens: logits or predictions. */
+interface TokenReader<Row> {
+  /** Of whole texts, at the positions of each query. */
+  texts(queries: readonly Query[]): Promise<Row[][]>;
+  /** Of canvases of one context, in a range of positions. */
+  canvases(context: Context, canvases: readonly Int32Array[], range: CanvasRange): Promise<Row[][]>;
+}
+
+type CanvasRange = Parameters<ContextReader['logits']>[2];
 
 /** Logits are computed for ranges of positions whose bounds are multiples of this, so that few programs are compiled. */
 const positionBucket = 16;
@@ -123,22 +137,43 @@ export class DecodingSession {
 
   /** Per query one row of logits [vocab_size] for each of its positions, in order. Rows may share memory. */
   async logits(queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
+    return this.#answer(queries, {
+      texts: async (texts) => (await this.#model.logits(texts)).map((flat) => this.#rowsOf(flat)),
+      canvases: async (...request) => (await this.#reader.logits(...request)).map((flat) => this.#rowsOf(flat)),
+    });
+  }
+
+  /** Whether `predictions` can be used: the model computes them in its program. */
+  get predicts(): boolean {
+    return this.#model.inference !== undefined;
+  }
+
+  /** Per query one prediction for each of its positions, in order. Much faster than `logits` if the vocabulary is large. */
+  async predictions(queries: readonly CanvasQuery[]): Promise<Prediction[][]> {
+    const { inference } = this.#model;
+    if (!inference) throw new Error('this model computes no predictions in its program');
+    return this.#answer(queries, {
+      async texts(texts) {
+        const predictions: Prediction[][] = [];
+        for (const text of texts) predictions.push(await inference.textPredictions(text));
+        return predictions;
+      },
+      canvases: (...request) => inference.predictions(...request),
+    });
+  }
+
+  async #answer<Row>(queries: readonly CanvasQuery[], reader: TokenReader<Row>): Promise<Row[][]> {
     this.#assertUsable();
-    if (this.#refresh > 0) return this.#logitsWithKeptContexts(queries);
-    if (!this.#readsContextOnce) {
-      const flat = await this.#model.logits(queries.map(wholeRow));
-      return queries.map(({ positions }, row) => positions.map((_, index) => this.#row(flat[row], index)));
-    }
-    const results: Float32Array[][] = new Array(queries.length);
+    if (this.#refresh > 0) return this.#answerWithKeptContexts(queries, reader);
+    if (!this.#readsContextOnce) return reader.texts(queries.map(wholeRow));
+    const results: Row[][] = new Array(queries.length);
     for (const [context, rows] of byContext(queries)) {
       const rowsPerPass = Math.max(1, Math.floor(logitsPerPass(this.#model.config) / context.width));
       for (let start = 0; start < rows.length; start += rowsPerPass) {
         const part = rows.slice(start, start + rowsPerPass);
-        const logits = await this.#pass(
-          context,
-          part.map((row) => queries[row] as CanvasQuery),
-        );
-        for (const [index, row] of part.entries()) results[row] = logits[index] as Float32Array[];
+        const canvases = part.map((row) => queries[row] as CanvasQuery);
+        const answers = await this.#pass(context, canvases, reader);
+        for (const [index, row] of part.entries()) results[row] = answers[index] as Row[];
       }
     }
     return results;
@@ -166,8 +201,8 @@ export class DecodingSession {
   }
 
   /** Each canvas has its own keys and values, because its context attends to it. */
-  async #logitsWithKeptContexts(queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
-    const results: Float32Array[][] = [];
+  async #answerWithKeptContexts<Row>(queries: readonly CanvasQuery[], reader: TokenReader<Row>): Promise<Row[][]> {
+    const results: Row[][] = [];
     for (const { context, tokens, positions } of queries) {
       // With shifted logits, the output at the prompt's last token predicts the first token of the canvas.
       const lead = this.#model.config.logit_shift ? context.prompt.slice(-1) : context.prompt.slice(0, 0);
@@ -180,7 +215,7 @@ export class DecodingSession {
       if (!isCurrent) kept?.keysAndValues.dispose();
       this.#keptContexts.set(tokens, { keysAndValues, steps: isCurrent ? kept.steps + 1 : 1 });
       const shifted = { context, tokens: canvas, positions: positions.map((position) => position + lead.length) };
-      results.push(...(await this.#pass({ ...context, prompt, width, keysAndValues }, [shifted])));
+      results.push(...(await this.#pass({ ...context, prompt, width, keysAndValues }, [shifted], reader)));
     }
     return results;
   }
@@ -200,25 +235,28 @@ export class DecodingSession {
     return context;
   }
 
-  /** The logits of canvases with the same context. */
-  async #pass(
+  /** The rows of canvases with the same context. */
+  async #pass<Row>(
     { prompt, keysAndValues, width, lead }: SessionContext,
     queries: readonly CanvasQuery[],
-  ): Promise<Float32Array[][]> {
+    reader: TokenReader<Row>,
+  ): Promise<Row[][]> {
     const { from, to } = this.#range(queries, width);
     const canvases = queries.map(({ tokens }) => (lead.length > 0 ? Int32Array.from([...lead, ...tokens]) : tokens));
-    const all = await this.#reader.logits(keysAndValues as Context, canvases, {
+    const all = await reader.canvases(keysAndValues as Context, canvases, {
       position: prompt.length - lead.length,
       from: from + lead.length,
       to: to + lead.length,
       ...(this.#causal ? { causal: true } : {}),
     });
-    return queries.map(({ positions }, row) => positions.map((position) => this.#row(all[row], position - from)));
+    return queries.map(({ positions }, row) => positions.map((position) => all[row]![position - from] as Row));
   }
 
-  #row(logits: Float32Array | undefined, index: number): Float32Array {
+  #rowsOf(logits: Float32Array): Float32Array[] {
     const vocabulary = this.#model.config.vocab_size;
-    return (logits as Float32Array).subarray(index * vocabulary, (index + 1) * vocabulary);
+    return Array.from({ length: logits.length / vocabulary }, (_, row) =>
+      logits.subarray(row * vocabulary, (row + 1) * vocabulary),
+    );
   }
 
   /**

@@ -1,6 +1,6 @@
 import { type Canvas, maskedPositions } from './canvas.ts';
 import type { CanvasQuery, DecodingSession, SessionContext } from './decoding-session.ts';
-import { applyRevealRule, type DecodingRules } from './reveal-rules.ts';
+import { applyRevealRule, type DecodingRules, needsLogits, type PredictedRow } from './reveal-rules.ts';
 
 /** A canvas, and the masked positions whose logits are requested. */
 export interface MaskedCanvas {
@@ -8,8 +8,11 @@ export interface MaskedCanvas {
   readonly positions: readonly number[];
 }
 
-/** Logits at masked positions: per canvas one row [vocabulary] for each of its positions, in order. */
-export type Predict = (canvases: readonly MaskedCanvas[]) => Promise<readonly (readonly Float32Array[])[]>;
+/** Predicts the tokens at masked positions: per canvas one row for each of its positions, in order. */
+export type Predict = (
+  canvases: readonly MaskedCanvas[],
+  rules: DecodingRules,
+) => Promise<readonly (readonly PredictedRow[])[]>;
 
 /** How the caller stops and observes decoding. */
 export interface DecodingHooks {
@@ -36,9 +39,9 @@ export async function fillCanvases(
     signal?.throwIfAborted();
     await checkCancelled?.();
     const queries = active.map((canvas) => ({ canvas, positions: maskedPositions(canvas, rules.mask) }));
-    const logits = await predict(queries);
+    const predicted = await predict(queries, rules);
     for (const [row, { canvas, positions }] of queries.entries()) {
-      applyRevealRule(canvas, positions, logits[row] as readonly Float32Array[], rules);
+      applyRevealRule(canvas, positions, predicted[row] as readonly PredictedRow[], rules);
       canvas.done ||= isOver?.(canvas) ?? false;
     }
     onStep?.(active);
@@ -47,16 +50,18 @@ export async function fillCanvases(
 
 const notDone = (canvases: readonly Canvas[]): Canvas[] => canvases.filter(({ done }) => !done);
 
-/** Predicts canvases with the session that opened their contexts. */
+/** Predicts canvases with the session that opened their contexts. Whole rows of logits are read only if a canvas needs them. */
 export const predictIn =
   (session: DecodingSession): Predict =>
-  (canvases) =>
-    session.logits(
-      canvases.map(
-        ({ canvas: { context, tokens }, positions }): CanvasQuery => ({
-          context: context as SessionContext,
-          tokens,
-          positions,
-        }),
-      ),
+  (canvases, rules) => {
+    const queries = canvases.map(
+      ({ canvas: { context, tokens }, positions }): CanvasQuery => ({
+        context: context as SessionContext,
+        tokens,
+        positions,
+      }),
     );
+    return session.predicts && !canvases.some(({ canvas }) => needsLogits(canvas, rules))
+      ? session.predictions(queries)
+      : session.logits(queries);
+  };

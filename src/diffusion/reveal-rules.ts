@@ -1,15 +1,19 @@
+import { type Prediction, predictedTokens } from '../model/prediction.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { UserError } from '../platform/errors.ts';
 import type { Random } from '../platform/random.ts';
 import { blockCount, type Canvas, endStep } from './canvas.ts';
 import { mergeTokens } from './merge-tokens.ts';
-import { assess, drawToken, runnersUp } from './token-distribution.ts';
+import { assess, drawToken, type RunnerUp, runnersUp } from './token-distribution.ts';
 import { constrainToPrefix } from './token-healing.ts';
 
-/** A token drawn for a masked position, with the logits [vocab_size] from which it was drawn. */
+/** What the model says about a token: logits [vocab_size], or its prediction. */
+export type PredictedRow = Float32Array | Prediction;
+
+/** A token drawn for a masked position, with the row from which it was drawn. */
 interface Guess {
   readonly position: number;
-  readonly logits: Float32Array;
+  readonly row: PredictedRow;
   readonly token: number;
   /** The model's probability of the token, without temperature. */
   readonly confidence: number;
@@ -86,32 +90,47 @@ export interface DecodingRules {
 }
 
 /**
+ * Whether the next step of a canvas needs whole rows of logits: to draw at a temperature, to spell the healed prefix, to add
+ * probabilities, or to name more tokens than a prediction has. Otherwise predictions give the same tokens.
+ */
+export const needsLogits = (canvas: Canvas, { gap, runnersUp: kept = 0 }: DecodingRules): boolean =>
+  canvas.temperature > 0 ||
+  (gap !== undefined && (canvas.unspelled !== '' || gap.mergeLineEnds === true)) ||
+  kept >= predictedTokens;
+
+/**
  * One denoising step of a canvas: draws a token for each of `positions` (the masked ones of the current block, from the
- * left) from its logits [vocabulary] in `rows`, and reveals those that the rules choose. Throws a `UserError` if
- * the logits are not finite.
+ * left) from its row in `rows`, and reveals those that the rules choose. Throws a `UserError` if the logits are not finite, and
+ * an `Error` if the rows are predictions where the step needs logits.
  */
 export function applyRevealRule(
   canvas: Canvas,
   positions: readonly number[],
-  rows: readonly Float32Array[],
+  rows: readonly PredictedRow[],
   rules: DecodingRules,
 ): void {
-  const predicted = positions.map((position, index): Row => ({ position, logits: rows[index] as Float32Array }));
+  const predicted = positions.map((position, index): Row => ({ position, row: rows[index] as PredictedRow }));
   if (rules.gap && canvas.unspelled !== '') spellPrefix(canvas, predicted, rules, rules.gap);
   else revealChosen(canvas, predicted, rules);
   endStep(canvas, rules.mask);
 }
 
-type Row = Pick<Guess, 'position' | 'logits'>;
+type Row = Pick<Guess, 'position' | 'row'>;
+
+/** The logits of a row; see `needsLogits`. */
+function logitsOf({ row }: Row): Float32Array {
+  if (row instanceof Float32Array) return row;
+  throw new Error('this step needs logits');
+}
 
 /**
  * Reveals tokens that spell the healed prefix, from the left: the first, and further ones while their confidence is above the
  * threshold.
  */
 function spellPrefix(canvas: Canvas, rows: readonly Row[], rules: DecodingRules, { tokenizer }: GapRules): void {
-  for (const [index, { position, logits: free }] of rows.entries()) {
-    const logits = constrainToPrefix(free, canvas.unspelled, tokenizer);
-    const guess = guessAt(canvas, { position, logits }, rules);
+  for (const [index, free] of rows.entries()) {
+    const row = constrainToPrefix(logitsOf(free), canvas.unspelled, tokenizer);
+    const guess = guessAt(canvas, { position: free.position, row }, rules);
     if (index > 0 && !(guess.confidence > rules.threshold)) return;
     reveal(canvas, guess, rules);
     const text = tokenizer.texts[guess.token] as string;
@@ -163,19 +182,45 @@ function highest(guesses: readonly Guess[], ranks: readonly number[], count: num
 /** The number of tokens to reveal in this step if they are spread evenly over the steps left, rounded up. */
 const shareOf = (guesses: readonly Guess[], stepsLeft: number): number => Math.ceil(guesses.length / stepsLeft);
 
-function guessAt({ temperature, random }: Canvas, { position, logits }: Row, { mask }: DecodingRules): Guess {
-  const token = drawToken(logits, temperature, mask, random);
-  const { probability: confidence, entropy } = assess(logits, token, mask);
+function guessAt({ temperature, random }: Canvas, { position, row }: Row, { mask }: DecodingRules): Guess {
+  const { token, confidence, entropy } = guessFrom(row, temperature, mask, random);
   if (Number.isNaN(confidence))
     throw new UserError("The model's logits are not finite, so its weights are damaged; use an earlier checkpoint.");
-  return { position, logits, token, confidence, entropy };
+  return { position, row, token, confidence, entropy };
+}
+
+function guessFrom(
+  row: PredictedRow,
+  temperature: number,
+  mask: number,
+  random: Random,
+): Pick<Guess, 'token' | 'confidence' | 'entropy'> {
+  if (!(row instanceof Float32Array)) {
+    if (temperature > 0) throw new Error('drawing at a temperature needs logits');
+    const [token, logProbability] = [row.tokens[0] as number, row.logProbabilities[0] as number];
+    return { token, confidence: Math.exp(logProbability), entropy: row.entropy };
+  }
+  const token = drawToken(row, temperature, mask, random);
+  const { probability: confidence, entropy } = assess(row, token, mask);
+  return { token, confidence, entropy };
+}
+
+/** The `count` most likely tokens except the chosen one and the mask token. */
+function others(row: PredictedRow, chosen: number, mask: number, count: number): RunnerUp[] {
+  if (row instanceof Float32Array) return runnersUp(row, chosen, mask, count);
+  return Array.from(row.tokens, (token, rank) => ({
+    token,
+    probability: Math.exp(row.logProbabilities[rank] as number),
+  }))
+    .filter(({ token }) => token !== chosen)
+    .slice(0, count);
 }
 
 function reveal(canvas: Canvas, guess: Guess, { mask, runnersUp: kept = 0 }: DecodingRules): void {
-  const { position, token, confidence, entropy, logits } = guess;
+  const { position, token, confidence, entropy, row } = guess;
   put(canvas, position, token, confidence);
   canvas.entropy[position] = entropy;
-  if (canvas.runnersUp) canvas.runnersUp[position] = runnersUp(logits, token, mask, kept);
+  if (canvas.runnersUp) canvas.runnersUp[position] = others(row, token, mask, kept);
 }
 
 /** Sets a position after the end to the end too, without a prediction for it. */
@@ -202,7 +247,7 @@ function put(canvas: Canvas, position: number, token: number, confidence: number
 }
 
 /** Logits in which the probabilities of the tokens that end a line are added to that of the end. */
-function withMergedEnds({ position, logits }: Row, { end, lineEnds }: GapRules): Row {
-  const others = [...lineEnds].filter((id) => id !== end);
-  return { position, logits: mergeTokens(logits, [end, ...others]) };
+function withMergedEnds(predicted: Row, { end, lineEnds }: GapRules): Row {
+  const ends = [...lineEnds].filter((id) => id !== end);
+  return { position: predicted.position, row: mergeTokens(logitsOf(predicted), [end, ...ends]) };
 }

@@ -1,3 +1,4 @@
+import { dimensionsOf, isDynamic, shapeAt } from '../graph/dynamic-program.ts';
 import type { Program } from '../graph/program.ts';
 import {
   type HostTensor,
@@ -36,15 +37,40 @@ export interface StateOptions {
    * keeps the dequantized f32 numbers.
    */
   readonly quantized?: ReadonlyMap<string, WeightFormat>;
+  /**
+   * Where an engine may keep frozen weights as it computes with them, so that the next load is fast and programs map them into
+   * memory. The path must identify the weights. If there is no valid file, it is written.
+   */
+  readonly file?: WeightFile | undefined;
+}
+
+export interface WeightFile {
+  readonly path: string;
+  /** Called after the file was used or written. */
+  readonly onUse?: (path: string) => Promise<void>;
+  /** Called with one sentence if the file cannot be written, for example because the disk is full. The weights are then in memory. */
+  readonly onFailure?: (reason: string) => void;
+}
+
+export interface CompileOptions {
+  /**
+   * Frozen state whose weights become constants of the program, if the engine keeps them in a file. This is faster and shares
+   * their memory between programs. The state must outlive the program.
+   */
+  readonly weights?: State;
 }
 
 /** A compiled program. Runs do not overlap: the engine computes one at a time and blocks its thread. */
 export interface Executable {
   /**
    * Feeds every input of the program, reads its state from `state` and stores the updates there. Results are new
-   * copies on the host.
+   * copies on the host. With `outputs`, only those outputs leave the device.
    */
-  run(feeds: Readonly<Record<string, HostTensor>>, state: State): Promise<Record<string, HostTensor>>;
+  run(
+    feeds: Readonly<Record<string, HostTensor>>,
+    state: State,
+    outputs?: readonly string[],
+  ): Promise<Record<string, HostTensor>>;
   dispose(): Promise<void>;
 }
 
@@ -54,9 +80,11 @@ export interface Engine {
   readonly device: string;
   /** Whether frozen matrices stay quantized; otherwise the dequantized f32 numbers are kept. */
   readonly keepsQuantized: boolean;
+  /** Whether programs with named dimensions can be compiled. */
+  readonly dynamicShapes: boolean;
   /** Takes the values one at a time, so that they are never in memory twice; those of a map are copied. */
   createState(values: ReadonlyMap<string, HostTensor> | TensorSource, options?: StateOptions): Promise<State>;
-  compile(program: Program): Promise<Executable>;
+  compile(program: Program, options?: CompileOptions): Promise<Executable>;
   dispose(): Promise<void>;
 }
 
@@ -95,7 +123,11 @@ export const frozenError = (name: string): Error => new Error(`state ${name} is 
 export function checkFeeds(program: Program, feeds: Readonly<Record<string, HostTensor>>): void {
   for (const name of Object.keys(feeds))
     if (!program.inputs.has(name)) throw new Error(`${program.name}: there is no input named ${name}`);
-  for (const [name, { shape, dtype }] of program.inputs) {
+  const shapes = new Map(Object.entries(feeds).map(([name, feed]) => [name, feed.shape]));
+  const dimensions = isDynamic(program) ? dimensionsOf(program, shapes) : {};
+  for (const [name, node] of program.inputs) {
+    const { dtype } = node;
+    const shape = isDynamic(program) ? shapeAt(program, node, dimensions) : node.shape;
     const feed = feeds[name];
     if (!feed) throw new Error(`${program.name}: input ${name} is missing`);
     const kind = feed.data instanceof Int32Array ? 'i32' : 'f32';

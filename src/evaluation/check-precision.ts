@@ -84,7 +84,7 @@ async function measure(
   queries: readonly Query[],
   alsoWith?: (model: LanguageModel) => Promise<void>,
 ): Promise<Measured> {
-  const model = await LanguageModel.loadFrozen(engine, checkpoint, precision, smoothing);
+  const model = await LanguageModel.loadFrozen(engine, checkpoint, precision, { smoothing });
   try {
     const logits: Float32Array[] = [];
     for (const query of queries) logits.push(((await model.logits([query]))[0] as Float32Array).slice());

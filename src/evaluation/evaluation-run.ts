@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { resolveModel } from '../catalogue/resolve-model.ts';
 import type { DecodingOptions } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
-import { openCheckpoint } from '../model/checkpoint.ts';
 import { assertDenoises } from '../model/config.ts';
-import { LanguageModel } from '../model/language-model.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { loadForInference } from '../model/load-served.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
 import { Interrupted, UserError } from '../platform/errors.ts';
@@ -195,7 +195,7 @@ async function prepare(
   const task = taskByName(name);
   const rows = await readProblems(task, choice, onPrepare);
   assertDenoises(resolved.config);
-  const model = await LanguageModel.load(engine, await openCheckpoint(resolved));
+  const model = await loadForInference(engine, resolved);
   const format = settings.format ?? model.generation.prompt_format;
   const decoding = decodingOf(settings, defaultDecoding(model, task, format, settings.infilling), samples);
   if (rows.some((row) => model.tokenizer.dropsRowsOf(task.prompt(row, format))))

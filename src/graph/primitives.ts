@@ -194,6 +194,17 @@ export const softmax = (x: Tensor) => apply('softmax', [x], {});
 /** Over the last axis. */
 export const logSoftmax = (x: Tensor) => apply('logSoftmax', [x], {});
 
+/** The `count` largest values of the last axis [..., n], in descending order: [..., count]. Without gradient. */
+export const topValues = (x: Tensor, count: number) => apply('topValues', [x], { count });
+
+/** The indices of `topValues`, i32. Of equal values the one with the lower index comes first. */
+export const topIndices = (x: Tensor, count: number) => apply('topIndices', [x], { count });
+
+const topShape = (x: Tensor, count: number): Shape => {
+  if (!(count >= 1 && count <= (x.shape.at(-1) ?? 0))) throw new Error(`the last axis has no ${count} values`);
+  return [...x.shape.slice(0, -1), count];
+};
+
 const reduced = ([x]: readonly Tensor[], { axes }: { readonly axes: readonly number[] }) => ({
   shape: axes.reduce((shape, axis) => withExtent(shape, axis, 1), x!.shape),
   dtype: x!.dtype,
@@ -408,6 +419,9 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
     infer: normalised,
     gradient: (node, g) => [sub(g, mul(exp(node), reduceSum(g, lastAxis(node))))],
   },
+
+  topValues: { infer: ([x], { count }) => ({ shape: topShape(x!, count), dtype: x!.dtype }), gradient: none },
+  topIndices: { infer: ([x], { count }) => ({ shape: topShape(x!, count), dtype: 'i32' }), gradient: none },
 
   gather: {
     infer: ([table, indices]) => {

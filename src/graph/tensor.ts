@@ -46,6 +46,8 @@ export interface Attributes {
   reduceMax: { readonly axes: readonly number[] };
   softmax: None;
   logSoftmax: None;
+  topValues: { readonly count: number };
+  topIndices: { readonly count: number };
   gather: None;
   scatterAdd: { readonly rows: number };
   pick: None;

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Engine, State } from '../engine/engine.ts';
+import type { Engine, State, WeightFile } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
 import { constant, input, state } from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
@@ -11,6 +11,8 @@ import { type Checkpoint, writeCheckpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import { ContextReader, type ReadRequest } from './context-reader.ts';
 import type { GenerationDefaults } from './generation.ts';
+import { InferenceProgram } from './inference-program.ts';
+import { InferenceReader } from './inference-reader.ts';
 import { type Adapter, lookUp, trainedShapes } from './lora.ts';
 import { assertMemory, keptBytes } from './memory.ts';
 import { type Precision, quantizedWeights } from './precision.ts';
@@ -54,12 +56,17 @@ export class LanguageModel {
   /** Frozen weights to release with this model; null if they are part of `state` or belong to another model. */
   readonly #base: State | null;
   #context: ContextReader | undefined;
+  /** Computes all passes if the base is frozen and the engine compiles programs for any length. */
+  readonly inference: InferenceReader | undefined;
+  /** The frozen weights of the base; null if training changes all weights. */
+  readonly #frozenBase: State | null;
 
   private constructor(
     checkpoint: Pick<LanguageModel, 'config' | 'tokenizer' | 'generation' | 'precision' | 'adapter'>,
     engine: Engine,
     loaded: State,
     base: State | null,
+    frozenBase: State | null = null,
   ) {
     this.config = checkpoint.config;
     this.tokenizer = checkpoint.tokenizer;
@@ -71,6 +78,10 @@ export class LanguageModel {
     this.trained = trainedShapes(this.config, this.adapter);
     this.#base = base;
     this.#programs = new ProgramCache(engine);
+    this.#frozenBase = frozenBase;
+    if (!frozenBase || !engine.dynamicShapes) return;
+    const program = new InferenceProgram(this.config, engine, loaded, frozenBase, () => this.#weights());
+    this.inference = new InferenceReader(this.config, program, this.work);
   }
 
   /**
@@ -87,7 +98,8 @@ export class LanguageModel {
     if (adapter) {
       const { precision } = adapter.base;
       const ownWeights = new Map([...adapter.weights, ...extra]);
-      const base = await LanguageModel.#frozen(engine, checkpoint, precision, keptBytes(sourceOf(ownWeights).shapes));
+      const extraBytes = keptBytes(sourceOf(ownWeights).shapes);
+      const base = await LanguageModel.#frozen(engine, checkpoint, precision, { extraBytes });
       const own = await engine.createState(ownWeights, { over: base });
       return new LanguageModel({ ...rest, adapter: described(adapter), precision }, engine, own, base);
     }
@@ -103,37 +115,46 @@ export class LanguageModel {
 
   /**
    * Loads the full weights of a checkpoint on an engine. The weights are frozen, and adapters can be added to them. Throws a
-   * `UserError` if this machine has too little memory.
+   * `UserError` if this machine has too little memory. `file`: where the engine may keep the weights for the next time.
    */
   static async loadFrozen(
     engine: Engine,
     checkpoint: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
     precision: Precision,
-    smoothing?: Smoothing,
+    { smoothing, file }: { readonly smoothing?: Smoothing | undefined; readonly file?: WeightFile | undefined } = {},
   ): Promise<LanguageModel> {
     const weights = smoothing
       ? smoothed(checkpoint.config, sourceOf(checkpoint.weights), smoothing)
       : checkpoint.weights;
-    const state = await LanguageModel.#frozen(engine, { ...checkpoint, weights }, precision);
-    return new LanguageModel({ ...checkpoint, precision, adapter: undefined }, engine, state, null);
+    const state = await LanguageModel.#frozen(engine, { ...checkpoint, weights }, precision, { file });
+    return new LanguageModel({ ...checkpoint, precision, adapter: undefined }, engine, state, null, state);
   }
 
-  /** @param ownWeights bytes of memory needed in addition to the weights */
+  /** @param extraBytes bytes of memory needed in addition to the weights */
   static async #frozen(
     engine: Engine,
     { config, weights }: Checkpoint<ReadonlyMap<string, HostTensor> | TensorSource>,
     precision: Precision,
-    ownWeights = 0,
+    { extraBytes = 0, file }: { readonly extraBytes?: number; readonly file?: WeightFile | undefined } = {},
   ): Promise<State> {
     const quantized = quantizedWeights(config, precision);
-    assertMemory(keptBytes(sourceOf(weights).shapes, engine.keepsQuantized ? quantized : undefined) + ownWeights);
-    return engine.createState(weights, { frozen: true, quantized });
+    assertMemory(keptBytes(sourceOf(weights).shapes, engine.keepsQuantized ? quantized : undefined) + extraBytes);
+    return engine.createState(weights, { frozen: true, quantized, file });
   }
 
-  /** Returns a model with an adapter that shares this model's weights. Dispose of the returned model first. */
-  async withAdapter(adapter: Adapter): Promise<LanguageModel> {
+  /**
+   * Returns a model with an adapter that shares this model's weights. Dispose of the returned model first. With `ownsBase`, it
+   * disposes of the weights too, and this model must not be used any more.
+   */
+  async withAdapter(adapter: Adapter, { ownsBase = false } = {}): Promise<LanguageModel> {
     const own = await this.engine.createState(adapter.weights, { over: this.state });
-    return new LanguageModel({ ...this, adapter: described(adapter) }, this.engine, own, null);
+    return new LanguageModel(
+      { ...this, adapter: described(adapter) },
+      this.engine,
+      own,
+      ownsBase ? this.state : null,
+      this.#frozenBase,
+    );
   }
 
   /** Returns a copy with these trained weights. If there is a frozen base, it is shared; dispose of the copy first. */
@@ -179,6 +200,10 @@ export class LanguageModel {
     const results: Float32Array[] = [];
     const longest = queries.reduce((most, { tokens }) => Math.max(most, tokens.length), 1);
     this.checkLength(longest);
+    if (this.inference) {
+      for (const query of queries) results.push(await this.inference.textLogits(query));
+      return results;
+    }
     const length = queries.every(({ tokens }) => tokens.length === longest)
       ? longest
       : lengthBucket(longest, this.config);
@@ -191,6 +216,7 @@ export class LanguageModel {
   /** The raw output of the head for every position of one row, not shifted: [length * vocab_size]. */
   async rawLogits(tokens: Int32Array): Promise<Float32Array> {
     this.checkLength(tokens.length);
+    if (this.inference) return this.inference.rawLogits(tokens);
     const program = this.#programs.get(`raw ${tokens.length}`, () => {
       const weight = this.#weights();
       const shape = [1, tokens.length];
@@ -214,7 +240,8 @@ export class LanguageModel {
   }
 
   /** Computes keys and values of a context, for a `DecodingSession`; only with `prefix-lm` or `causal` attention. */
-  get context(): ContextReader {
+  get context(): Pick<ContextReader, 'read' | 'logits' | 'open'> {
+    if (this.inference) return this.inference;
     this.#context ??= new ContextReader(this.config, this.engine, this.state, () => this.#weights(), this.work);
     return this.#context;
   }
@@ -232,6 +259,7 @@ export class LanguageModel {
   }
 
   async dispose(): Promise<void> {
+    await this.inference?.dispose();
     await this.#context?.dispose();
     await this.#programs.dispose();
     await this.state.dispose();

@@ -37,6 +37,8 @@ export const settings = z.looseObject({
     contextRefresh: count,
     threshold: z.number(),
     prefetch: z.boolean(),
+    copies: z.boolean(),
+    eagerness: z.enum(['always', 'eager', 'balanced', 'careful']),
   }),
 });
 

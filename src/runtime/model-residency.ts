@@ -8,10 +8,10 @@ import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openAdapter, openBase } from '../model/checkpoint.ts';
 import { assertDenoises, type ModelConfig } from '../model/config.ts';
-import { LanguageModel } from '../model/language-model.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { loadServedBase } from '../model/load-served.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
-import { readServingPrecision, type ServingPrecision } from '../model/serving-precision.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 
 /** The model to serve, and the engine and device to serve it on. */
@@ -52,6 +52,7 @@ interface Located {
 export class ModelResidency {
   readonly #changed: () => void;
   readonly #memoryShortage: ShortageCheck;
+  readonly #warn: (sentence: string) => void;
   #choice: ModelChoice;
   #loaded: { readonly key: string; readonly model: Promise<LanguageModel> } | undefined;
   #base: { readonly key: string; readonly model: LanguageModel; readonly digest: () => Promise<string> } | undefined;
@@ -64,7 +65,14 @@ export class ModelResidency {
   /** The languages of the model that was asked about last. */
   #languages: { readonly key: string; readonly read: Promise<readonly string[] | null> } | undefined;
 
-  constructor(choice: ModelChoice, changed: () => void, memoryShortage: ShortageCheck = async () => null) {
+  /** `warn` receives one sentence if the model works, but something makes it slower than it could be. */
+  constructor(
+    choice: ModelChoice,
+    changed: () => void,
+    memoryShortage: ShortageCheck = async () => null,
+    warn: (sentence: string) => void = () => undefined,
+  ) {
+    this.#warn = warn;
     this.#choice = choice;
     this.#changed = changed;
     this.#memoryShortage = memoryShortage;
@@ -161,12 +169,20 @@ export class ModelResidency {
     }
     const { model, writtenAt } = known;
     const { base, precision } = model;
-    const baseKey = JSON.stringify([base, await modifiedAt(base, 'config.json'), engine, device, precision]);
+    const conversion = model.adapter?.base.conversion ?? null;
+    const baseKey = JSON.stringify([
+      base,
+      await modifiedAt(base, 'config.json'),
+      engine,
+      device,
+      precision,
+      conversion,
+    ]);
     return { model, baseKey, key: model.adapter ? JSON.stringify([baseKey, folder, writtenAt]) : baseKey };
   }
 
   async #load({ model, baseKey, key }: Located, before: Promise<LanguageModel> | undefined): Promise<LanguageModel> {
-    const { folder, config, precision } = model;
+    const { folder, config } = model;
     this.#set({ ...idle, state: 'loading', folder });
     await before?.catch(() => undefined);
     assertDenoises(config);
@@ -185,9 +201,7 @@ export class ModelResidency {
     await this.#unload(reason === null && checkpoint === null ? 'adapter' : 'all');
     if (reason !== null) throw new MemoryShortage(reason);
     if (checkpoint) {
-      const form: ServingPrecision =
-        precision === 'f32' && engine.keepsQuantized ? await readServingPrecision(model.base) : { precision };
-      const served = await LanguageModel.loadFrozen(engine, checkpoint, form.precision, form.smoothing);
+      const served = await loadServedBase(engine, model, checkpoint, this.#warn);
       this.#base = { key: baseKey, model: served, digest };
     }
     const { model: loaded } = this.#base as NonNullable<typeof kept>;

@@ -82,7 +82,9 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     };
     void connection.sendNotification(protocol.statusChanged, status);
   };
-  const residency = new ModelResidency(state.settings, sendStatus, arbiter.memoryShortage);
+  const residency = new ModelResidency(state.settings, sendStatus, arbiter.memoryShortage, (sentence) =>
+    connection.console.warn(printableLine(sentence)),
+  );
   const copies = new WorkspaceCopies();
   const imports = new DocumentImports();
   const completions = new Completions({
@@ -101,7 +103,17 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
   const messages = new client.ClientMessages((line) => connection.console.warn(printableLine(line)));
-  const session: Session = { connection, messages, documents, state, residency, scheduler, completions, copies, sendStatus };
+  const session: Session = {
+    connection,
+    messages,
+    documents,
+    state,
+    residency,
+    scheduler,
+    completions,
+    copies,
+    sendStatus,
+  };
 
   arbiter.follow(() => {
     const reconsidered = scheduler.run('invoked', new AbortController().signal, () => residency.reconsider());

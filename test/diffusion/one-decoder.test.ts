@@ -43,7 +43,7 @@ describe('one decoder', async () => {
     ];
     assert.deepEqual(
       exported.map(([, name]) => name),
-      ['applyRevealRule'],
+      ['needsLogits', 'applyRevealRule'],
     );
     assert.deepEqual(matching(files, /\bapplyRevealRule\(/), [
       'src/diffusion/fill-canvases.ts',
@@ -66,6 +66,8 @@ describe('one decoder', async () => {
     assert.deepEqual(matching(files, /\bContextReader\b/), [
       'src/diffusion/decoding-session.ts',
       'src/model/context-reader.ts',
+      // The same for models with frozen weights.
+      'src/model/inference-reader.ts',
       'src/model/language-model.ts',
     ]);
     assert.deepEqual(matching(files, /\.context\b(?!\s*=)[^;\n]*\.(?:read|logits)\(|#reader\.(?:read|logits)\(/), [

@@ -33,6 +33,7 @@ describe('self-test', () => {
       name: 'onnx',
       device: 'cpu',
       keepsQuantized: true,
+      dynamicShapes: false,
       createState: (values) => right.createState(values),
       dispose: () => right.dispose(),
       compile: async (program) => {

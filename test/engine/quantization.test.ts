@@ -155,7 +155,10 @@ it('matrices stored with either sign are read back identically, and programs are
   };
   assert.deepEqual(await read('signed'), await read('unsigned'));
   const program = product(f32([1, 96], new Float32Array(96)), 'int8Matmul', 'int8-channels');
-  assert.notDeepEqual(lower(program, 'cpu', 'signed').bytes, lower(program, 'cpu', 'unsigned').bytes);
+  assert.notDeepEqual(
+    lower(program, 'cpu', { storage: 'signed' }).bytes,
+    lower(program, 'cpu', { storage: 'unsigned' }).bytes,
+  );
 });
 
 it('a program names the format that the state keeps', async () => {

@@ -62,7 +62,7 @@ describe('checkPrecision', () => {
         engine,
         await openCheckpoint(await resolveModel(model)),
         kept.precision,
-        kept.smoothing,
+        kept,
       );
       await served.dispose();
       await engine.dispose();

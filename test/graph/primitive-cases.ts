@@ -225,6 +225,21 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     ...unary(p.logSoftmax).slice(1),
     { about: 'far apart', operands: [f32([2, 3], [1000, 999, -1000, 0, 0, 0])], build: p.logSoftmax },
   ],
+  topValues: [{ about: 'of rows', operands: [n(2, 3, 7)], build: (x) => p.topValues(x, 3), blocked: true }],
+  topIndices: [
+    {
+      about: 'of rows',
+      operands: [n(2, 3, 7)],
+      build: (x) => p.cast(p.topIndices(x, 3), 'f32'),
+      blocked: true,
+    },
+    {
+      about: 'equal values',
+      operands: [f32([2, 4], [1, 4, 4, 0, 3, 3, 3, 3])],
+      build: (x) => p.cast(p.topIndices(x, 2), 'f32'),
+      blocked: true,
+    },
+  ],
   gather: [
     { about: 'rows', operands: [n(4, 3), i32([3], [2, 0, 2])], build: p.gather },
     { about: 'an index matrix', operands: [n(4, 3), i32([2, 3], [2, 0, 2, 3, 3, 3])], build: p.gather },

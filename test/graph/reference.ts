@@ -39,6 +39,14 @@ function broadcastShape(...shapes: readonly (readonly number[])[]): number[] {
   });
 }
 
+/** The index of the element of rank `index.at(-1)` among those of its row; of equal elements the first has the lower rank. */
+function ranked(x: Values, index: Index): number[] {
+  const row = index.slice(0, -1);
+  const places = Array.from({ length: x.shape.at(-1)! }, (_, place) => place);
+  places.sort((a, b) => at(x, [...row, b]) - at(x, [...row, a]) || a - b);
+  return [...row, places[index.at(-1)!]!];
+}
+
 const elementwise =
   (f: (...x: number[]) => number) =>
   (inputs: readonly Values[]): Values =>
@@ -153,6 +161,8 @@ const evaluations: { readonly [P in Exclude<PrimitiveName, 'input' | 'state'>]: 
     const peak = Math.max(...row);
     return value - peak - Math.log(sum(row.map((other) => Math.exp(other - peak))));
   }),
+  topValues: ([x], { count }) => tabulate([...x!.shape.slice(0, -1), count], (index) => at(x!, ranked(x!, index))),
+  topIndices: ([x], { count }) => tabulate([...x!.shape.slice(0, -1), count], (index) => ranked(x!, index).at(-1)!),
   gather: ([table, indices]) => {
     const rank = indices!.shape.length;
     return tabulate([...indices!.shape, ...table!.shape.slice(1)], (index) =>

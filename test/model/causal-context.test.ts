@@ -27,6 +27,23 @@ const masks = new Int32Array(6).fill(2);
 const rowOf = (logits: Float32Array, row: number) =>
   logits.subarray(row * config.vocab_size, (row + 1) * config.vocab_size);
 
+/** A converted model with an adapter on all projections and trained rows of mask and end of the middle. */
+function withTrainedRows(tied: boolean) {
+  const plain = tinyCheckpoint({ ...base.config, tie_word_embeddings: tied });
+  const { adapter } = adapted({ ...plain, config: { ...plain.config, ...conversion } }, { targets: loraTargets });
+  const weights = new Map(adapter.weights);
+  for (const matrix of vocabularyMatrices(plain.config))
+    weights.set(tokenRows(matrix), {
+      shape: [2, config.hidden_size],
+      data: Float32Array.from({ length: 2 * config.hidden_size }, () => random.normal()),
+    });
+  return {
+    ...plain,
+    config: convertedConfig(plain.config, conversion, 'adapter'),
+    adapter: { ...adapter, tokens: [2, 3], weights, base: { ...adapter.base, conversion } },
+  };
+}
+
 describe('a converted model', () => {
   it('predicts the first token of a canvas as its base does, and the others from the whole canvas', async () => {
     const [model, original] = [
@@ -74,28 +91,32 @@ describe('a converted model', () => {
   });
 
   for (const tied of [true, false])
-    it(`with trained rows of ${tied ? 'tied' : 'untied'} matrices is the same after it was merged`, async () => {
-      const plain = tinyCheckpoint({ ...base.config, tie_word_embeddings: tied });
-      const { adapter } = adapted({ ...plain, config: { ...plain.config, ...conversion } }, { targets: loraTargets });
-      const weights = new Map(adapter.weights);
-      for (const matrix of vocabularyMatrices(plain.config))
-        weights.set(tokenRows(matrix), {
-          shape: [2, config.hidden_size],
-          data: Float32Array.from({ length: 2 * config.hidden_size }, () => random.normal()),
-        });
-      const checkpoint = {
-        ...plain,
-        config: convertedConfig(plain.config, conversion, 'adapter'),
-        adapter: { ...adapter, tokens: [2, 3], weights, base: { ...adapter.base, conversion } },
-      };
-      const [unmerged, merged] = [
+    it(`with trained rows of ${tied ? 'tied' : 'untied'} matrices is the same after it was merged, and while it is served`, async () => {
+      const checkpoint = withTrainedRows(tied);
+      const { adapter, ...rest } = checkpoint;
+      const frozen = await LanguageModel.loadFrozen(engine, rest, 'f32');
+      const [unmerged, merged, served] = [
         await LanguageModel.load(engine, checkpoint),
         await LanguageModel.load(engine, await mergeAdapter(engine, checkpoint)),
+        await frozen.withAdapter(adapter),
       ];
       const query = { tokens: Int32Array.from([...prompt, 3, ...masks]), positions: [9, 10, 11, 15], canvas: 10 };
-      const [[found], [expected]] = [await unmerged.logits([query]), await merged.logits([query])];
-      assertNear(found!, expected!, 'logits');
-      await Promise.all([unmerged.dispose(), merged.dispose()]);
+      const [expected] = await merged.logits([query]);
+      assertNear((await unmerged.logits([query]))[0]!, expected!, 'unmerged');
+      assertNear((await served.logits([query]))[0]!, expected!, 'served');
+      for (const causal of [false, true]) {
+        const [kept, plain] = [new DecodingSession(served, { causal }), new DecodingSession(merged, { causal })];
+        const rows = async (session: DecodingSession) => {
+          const context = await session.open({ prompt, width: 6 });
+          return (await session.logits([{ context, tokens: masks, positions: [1, 2, 5] }]))[0] as Float32Array[];
+        };
+        const [found, right] = [await rows(kept), await rows(plain)];
+        for (const [index, row] of found.entries()) assertNear(row, right[index]!, `causal ${causal}, row ${index}`);
+        kept.dispose();
+        plain.dispose();
+      }
+      await served.dispose();
+      await Promise.all([frozen.dispose(), unmerged.dispose(), merged.dispose()]);
     });
 
   it('cannot be made of a model that denoises, or with two meanings of a token', () => {

@@ -22,7 +22,7 @@ const text = Int32Array.from({ length: 24 }, () => random.integer(8));
 
 async function logitsOf(precision: Precision, smoothing?: Smoothing): Promise<Float32Array> {
   const engine = oneThread();
-  const model = await LanguageModel.loadFrozen(engine, withOutliers(), precision, smoothing);
+  const model = await LanguageModel.loadFrozen(engine, withOutliers(), precision, { smoothing });
   const logits = (await model.rawLogits(text)).slice();
   await model.dispose();
   await engine.dispose();

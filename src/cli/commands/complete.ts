@@ -2,9 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { bundledCodeModel } from '../../catalogue/find-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { shownAlternatives } from '../../infilling/infilling.ts';
-import { openCheckpoint } from '../../model/checkpoint.ts';
 import { assertDenoises } from '../../model/config.ts';
-import { LanguageModel } from '../../model/language-model.ts';
+import { loadForInference } from '../../model/load-served.ts';
 import { Interrupted, messageOf, UsageError } from '../../platform/errors.ts';
 import { completeOnce } from '../../runtime/complete-once.ts';
 import { recordFrames } from '../../runtime/frame.ts';
@@ -29,9 +28,9 @@ export function addComplete(add: AddCommand): void {
           prefix: await read('--prefix-file', options.prefixFile),
           suffix: options.suffixFile === undefined ? '' : await read('--suffix-file', options.suffixFile),
         };
-        const checkpoint = await openCheckpoint(await resolveModel(options.model));
-        assertDenoises(checkpoint.config);
-        const model = await LanguageModel.load(await engineOf(options), checkpoint);
+        const resolved = await resolveModel(options.model);
+        assertDenoises(resolved.config);
+        const model = await loadForInference(await engineOf(options), resolved, progress);
         const { frames, watch } = recordFrames(model, shownAlternatives.alternatives);
         const begin = performance.now();
         const {

@@ -15,9 +15,11 @@ import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { checkPrecision } from '../../evaluation/check-precision.ts';
 import { inFolder } from '../../model/architectures/description.ts';
 import { isAutoregressive } from '../../model/config.ts';
+import { parametersOf } from '../../model/memory.ts';
+import { listCachedWeights, weightCacheFolder } from '../../model/weight-cache.ts';
 import { fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
-import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
+import { Interrupted, messageOf, UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome, exists } from '../../platform/files.ts';
 import { isPath, parseHubId } from '../../platform/model-name.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
@@ -83,7 +85,13 @@ function named({ action, model }: ModelsOptions): string {
 
 async function listed(): Promise<CommandResult> {
   const models = await listModels();
-  return { document: { models }, lines: models.map(line) };
+  const cached = await listCachedWeights();
+  const bytes = cached.reduce((sum, one) => sum + one.bytes, 0);
+  const files = cached.length === 1 ? '1 file' : `${cached.length} files`;
+  const cache = `Cached weights: ${files}, ${size(bytes)}, in ${weightCacheFolder()}. They are made again if you remove them.`;
+  if (cached.length === 0) return { document: { models }, lines: models.map(line) };
+  const cached_weights = { folder: weightCacheFolder(), files: cached.length, bytes };
+  return { document: { models, cached_weights }, lines: [...models.map(line), cache] };
 }
 
 function line({ name, kind, parameters, bytes, licence, memory, revision, problem }: ModelSummary): string {
@@ -104,13 +112,13 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
     if (dryRun || force) throw new UsageError('--dry-run and --force do not work with GGUF files; leave them out.');
     const file = path.resolve(model);
     const name = options.name ?? path.basename(file).replace(/\.gguf$/i, '');
-    return installed(name, await addGguf({ file, name, signal: context.signal, progress: context.progress }));
+    return addedModel(name, await addGguf({ file, name, signal: context.signal, progress: context.progress }), context);
   }
   if (await isFolder(model)) {
     if (dryRun) throw new UsageError('--dry-run works with models on the hub only; leave it out for a folder.');
     const folder = path.resolve(model);
     const name = options.name ?? path.basename(folder);
-    return installed(name, await addFolder({ folder, name, force, signal: context.signal }));
+    return addedModel(name, await addFolder({ folder, name, force, signal: context.signal }), context);
   }
   const hubId = parseHubId(model);
   if (options.name !== undefined)
@@ -123,7 +131,7 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
   }
   const progress = inPlace(context);
   const onOffer = (offer: ModelOffer) => progress(offerLine(offer));
-  return installed(hubId.id, await addFromHub({ hubId, hub, force, replace, progress, onOffer }));
+  return addedModel(hubId.id, await addFromHub({ hubId, hub, force, replace, progress, onOffer }), context);
 }
 
 /** Whether the argument of `add` is a folder: a path such as `./models`, or the name of an existing folder without a slash. */
@@ -156,6 +164,29 @@ function inPlace({ json, progress }: CommandContext): (line: string) => void {
     progress(message, { replacesLast: now && before });
     before = now;
   };
+}
+
+/** Smaller models are fast enough in f32, so they are not checked when they are added. */
+const checkedParameters = 50e6;
+
+/** Checks in how many bits a new model can be served. It can be used without the check, so a failure is only reported. */
+async function addedModel(name: string, folder: string, context: CommandContext): Promise<CommandResult> {
+  const result = await installed(name, folder);
+  const { config } = await loadable(inFolder(folder));
+  if (!config || parametersOf(config) < checkedParameters) return result;
+  const { signal, progress } = context;
+  progress(`Checking in how many bits ${name} can be served. This takes a few minutes; it can be used meanwhile.`);
+  try {
+    const engine = await engineOf({ engine: 'onnx', device: 'cpu' });
+    const { chosen } = await checkPrecision(engine, await resolveModel(folder), { progress, signal });
+    progress(`${name} is served as ${chosen} on this machine.`);
+  } catch (error) {
+    const reason = signal.aborted ? 'The check was stopped.' : messageOf(error);
+    progress(
+      `${name} is served as f32, because it was not checked: ${reason} To check it, run \`unmask models check ${name}\`.`,
+    );
+  }
+  return result;
 }
 
 async function installed(name: string, folder: string): Promise<CommandResult> {

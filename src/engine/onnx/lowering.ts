@@ -1,7 +1,8 @@
+import { isDynamic, type LinearExtent } from '../../graph/dynamic-program.ts';
 import type { Program } from '../../graph/program.ts';
 import { type PrimitiveName, type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts';
 import { isChannelFormat } from '../quantization.ts';
-import { elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
+import { type ExternalTensor, elementTypeOf, OnnxGraph, type Value } from './model-file.ts';
 import {
   dequantized,
   formatOf,
@@ -21,6 +22,19 @@ export interface LoweredProgram {
   readonly bytes: Uint8Array;
 }
 
+/** A weight that a program has as a constant: the tensor of its values, and that of its scales if it is quantized. */
+export interface ConstantWeight {
+  readonly values: ExternalTensor;
+  readonly scales: ExternalTensor | null;
+}
+
+export interface LoweringOptions {
+  /** How `-channels` matrices are stored on this machine. */
+  readonly storage?: Int8Storage;
+  /** The state that is constant, by name; all other state is passed at every run. */
+  readonly constants?: ReadonlyMap<string, ConstantWeight>;
+}
+
 export const feedName = (name: string): string => `feed:${name}`;
 export const stateName = (name: string): string => `state:${name}`;
 export const outputName = (name: string): string => `output:${name}`;
@@ -36,7 +50,13 @@ interface Context {
     attributes?: Parameters<OnnxGraph['node']>[2],
   ) => string;
   readonly provider: Provider;
+  /** A node's extents, of which some depend on a dimension if the program is dynamic. */
+  readonly extentsOf: (node: Tensor) => readonly Extent[];
+  /** A list of extents as a tensor of 64-bit integers. */
+  readonly extents: (values: readonly Extent[]) => string;
 }
+
+type Extent = number | LinearExtent;
 
 type Lower<P extends PrimitiveName> = (node: Tensor<P>, inputs: readonly string[], context: Context) => string;
 
@@ -78,11 +98,15 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   // Of a matrix that is kept as whole numbers, `lower` makes an integer product.
   int8Matmul: (_, [x, w], context) =>
     roundedProduct(context.graph, x!, (rows) => product(context, 2, rows, w!, false, true)),
-  reshape: ({ shape }, [x], { graph, emit }) => emit('Reshape', [x!, graph.wholeNumbers(shape)]),
+  reshape: (node, [x], { emit, extents, extentsOf }) =>
+    emit('Reshape', [x!, extents(extentsOf(node))], { allowzero: 1 }),
   transpose: ({ attributes: { permutation } }, inputs, { emit }) => emit('Transpose', inputs, { perm: permutation }),
-  broadcast: ({ shape }, [x], { graph, emit }) => emit('Expand', [x!, graph.wholeNumbers(shape)]),
-  slice: ({ attributes: { axis, start, end } }, [x], { graph, emit }) =>
-    emit('Slice', [x!, graph.wholeNumbers([start]), graph.wholeNumbers([end]), graph.wholeNumbers([axis])]),
+  broadcast: (node, [x], { emit, extents, extentsOf }) => emit('Expand', [x!, extents(extentsOf(node))]),
+  slice: (node, [x], { graph, emit, extents, extentsOf }) => {
+    const { axis, start } = node.attributes;
+    const end = extents([shifted(extentsOf(node)[axis] as Extent, start)]);
+    return emit('Slice', [x!, graph.wholeNumbers([start]), end, graph.wholeNumbers([axis])]);
+  },
   pad: ({ attributes: { axis, before, after }, shape }, [x], { graph, emit }) => {
     const pads = [before, after].flatMap((count) => shape.map((_, index) => (index === axis ? count : 0)));
     return emit('Pad', [x!, graph.wholeNumbers(pads)]);
@@ -98,6 +122,8 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
     const shifted = emit('Sub', [name!, emit('ReduceMax', [name!, axes])]);
     return emit('Sub', [shifted, emit('Log', [emit('ReduceSum', [emit('Exp', [shifted]), axes])])]);
   },
+  topValues: ({ attributes: { count } }, [x], context) => top(context, x!, count).values,
+  topIndices: ({ attributes: { count } }, [x], context) => top(context, x!, count).indices,
   gather: direct('Gather', { axis: 0 }),
   scatterAdd: ({ shape, inputs: [indices] }, [positions, values], context) => {
     const { graph, emit, provider } = context;
@@ -149,9 +175,21 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
   },
 };
 
+const shifted = (extent: Extent, by: number): Extent =>
+  typeof extent === 'number' ? extent + by : { ...extent, constant: extent.constant + by };
+
 /** Created when the session loads, because large constants do not fit into a model file. */
 function zeros({ graph, emit }: Context, shape: Shape): string {
   return emit('Expand', [graph.initializer(Float32Array.of(0), [1]), graph.wholeNumbers(shape)]);
+}
+
+/** The largest values of the last axis and their positions. Equal nodes share one sort. */
+function top({ graph, emit }: Context, x: string, count: number): { values: string; indices: string } {
+  const values = `top_${count}_${x}`;
+  const positions = `${values}_positions`;
+  if (!graph.has(values))
+    graph.node('TopK', [x, graph.wholeNumbers([count])], { axis: -1 }, { result: values, others: [positions] });
+  return { values, indices: emit('Cast', [positions], { to: elementTypeOf('i32') }) };
 }
 
 function product(
@@ -186,8 +224,8 @@ function withQuantized(
   const format = formatOf(matrix, provider);
   const scales = scalesName(matrix.attributes.name);
   if (node.primitive === 'gather' && index === 0 && format !== null && isChannelFormat(format)) {
-    const indices = { name: names[1] as string, shape: (node.inputs[1] as Tensor).shape };
-    return gatheredRows(graph, indices, { values: names[0] as string, scales, storage }, matrix.shape[1] as number);
+    const rows = gatheredRows(graph, names[1] as string, { values: names[0] as string, scales, storage });
+    return context.emit('Reshape', [rows, context.extents(context.extentsOf(node))], { allowzero: 1 });
   }
   const isProduct = node.primitive === 'matmul' || (node.primitive === 'int8Matmul' && index === 1);
   if (!isProduct || format === null || other === undefined || formatOf(other, provider) !== null)
@@ -213,13 +251,23 @@ function withQuantized(
   );
 }
 
-/** Writes a program as an ONNX model for one provider; `storage` is that of `-channels` matrices on this machine. */
-export function lower(program: Program, provider: Provider, storage: Int8Storage = 'signed'): LoweredProgram {
+/** Writes a program as an ONNX model for one provider. */
+export function lower(
+  program: Program,
+  provider: Provider,
+  { storage = 'signed', constants = new Map() }: LoweringOptions = {},
+): LoweredProgram {
   const graph = new OnnxGraph();
   const names = new Map<Tensor, string>();
+  const extentsOf = (node: Tensor): readonly Extent[] =>
+    (isDynamic(program) ? program.symbolic.get(node) : undefined)?.map((extent) =>
+      extent.factors.size === 0 ? extent.constant : extent,
+    ) ?? node.shape;
   const context: Context = {
     graph,
     provider,
+    extentsOf,
+    extents: extentsIn(graph, program, extentsOf),
     emit: (op, inputs, attributes) => graph.node(op, inputs, attributes),
     emitMicrosoft: (op, inputs, attributes) => graph.node(op, inputs, attributes, { domain: 'com.microsoft' }),
   };
@@ -230,7 +278,12 @@ export function lower(program: Program, provider: Provider, storage: Int8Storage
       const name = node.primitive === 'input' ? feedName(given) : stateName(given);
       names.set(node, name);
       const format = formatOf(node, provider);
-      if (format === null) declared.push({ name, shape: node.shape, dtype: node.dtype });
+      const constant = node.primitive === 'state' ? constants.get(given) : undefined;
+      if (constant) {
+        graph.external(name, constant.values);
+        if (constant.scales) graph.external(scalesName(given), constant.scales);
+      } else if (format === null)
+        declared.push({ name, shape: extentsOf(node).map(declaredExtent), dtype: node.dtype });
       else {
         const { scales, ...values } = layoutOf(node.shape, format, storage);
         declared.push({ name, ...values }, { name: scalesName(given), shape: scales, dtype: 'f32' });
@@ -246,9 +299,52 @@ export function lower(program: Program, provider: Provider, storage: Int8Storage
   const results: Value[] = [];
   const publish = (tensor: Tensor, name: string) => {
     graph.node('Identity', [names.get(tensor) as string], {}, { result: name });
-    results.push({ name, shape: tensor.shape, dtype: tensor.dtype });
+    results.push({ name, shape: extentsOf(tensor).map(declaredExtent), dtype: tensor.dtype });
   };
   for (const [name, tensor] of program.outputs) publish(tensor, outputName(name));
   for (const [name, tensor] of program.updates) publish(tensor, updateName(name));
   return { bytes: graph.encode(program.name, declared, results) };
+}
+
+/** Names an extent in the declaration of an input or output. */
+const declaredExtent = (extent: Extent): number | string => {
+  if (typeof extent === 'number') return extent;
+  const terms = [...extent.factors].map(([name, factor]) => (factor === 1 ? name : `${factor} ${name}`));
+  return [...terms, ...(extent.constant === 0 ? [] : [extent.constant])].join(' + ');
+};
+
+/** Computes lists of extents. Those that depend on a dimension are computed from the shape of an input at every run. */
+function extentsIn(
+  graph: OnnxGraph,
+  program: Program,
+  extentsOf: (node: Tensor) => readonly Extent[],
+): (values: readonly Extent[]) => string {
+  const known = new Map<string, string>();
+  const once = (key: string, compute: () => string): string => {
+    const name = known.get(key) ?? compute();
+    known.set(key, name);
+    return name;
+  };
+  const dimension = (name: string): string =>
+    once(name, () => {
+      for (const [input, node] of program.inputs) {
+        const axis = extentsOf(node).findIndex((extent) => declaredExtent(extent) === name);
+        if (axis >= 0) return graph.node('Shape', [feedName(input)], { start: axis, end: axis + 1 });
+      }
+      throw new Error(`${program.name}: no input has the extent ${name}`);
+    });
+  const single = (extent: Extent): string => {
+    if (typeof extent === 'number') return graph.wholeNumbers([extent]);
+    return once(String(declaredExtent(extent)), () => {
+      const terms = [...extent.factors].map(([name, factor]) =>
+        factor === 1 ? dimension(name) : graph.node('Mul', [dimension(name), graph.wholeNumbers([factor])]),
+      );
+      const all = extent.constant === 0 ? terms : [...terms, graph.wholeNumbers([extent.constant])];
+      return all.reduce((sum, term) => graph.node('Add', [sum, term]));
+    });
+  };
+  return (values) =>
+    values.every((extent) => typeof extent === 'number')
+      ? graph.wholeNumbers(values)
+      : once(`[${values.map(declaredExtent)}]`, () => graph.node('Concat', values.map(single), { axis: 0 }));
 }

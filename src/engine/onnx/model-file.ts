@@ -48,13 +48,16 @@ const root = protobuf.Root.fromJSON({
         dataType: { type: 'int32', id: 2 },
         name: { type: 'string', id: 8 },
         rawData: { type: 'bytes', id: 9 },
+        externalData: { rule: 'repeated', type: 'StringStringEntryProto', id: 13 },
+        dataLocation: { type: 'int32', id: 14 },
       },
     },
+    StringStringEntryProto: { fields: { key: { type: 'string', id: 1 }, value: { type: 'string', id: 2 } } },
     ValueInfoProto: { fields: { name: { type: 'string', id: 1 }, type: { type: 'TypeProto', id: 2 } } },
     TypeProto: { fields: { tensorType: { type: 'TensorTypeProto', id: 1 } } },
     TensorTypeProto: { fields: { elemType: { type: 'int32', id: 1 }, shape: { type: 'TensorShapeProto', id: 2 } } },
     TensorShapeProto: { fields: { dim: { rule: 'repeated', type: 'DimensionProto', id: 1 } } },
-    DimensionProto: { fields: { dimValue: { type: 'int64', id: 1 } } },
+    DimensionProto: { fields: { dimValue: { type: 'int64', id: 1 }, dimParam: { type: 'string', id: 2 } } },
   },
 });
 const modelProto = root.lookupType('ModelProto');
@@ -72,26 +75,46 @@ const irVersion = 10;
 
 export interface Value {
   readonly name: string;
-  /** Absent: any. */
-  readonly shape?: Shape;
+  /** An extent may be a name: any number, which is the same for all values with that name. Absent: any shape. */
+  readonly shape?: readonly (number | string)[];
   readonly dtype: ElementType;
 }
 
 /** The wrapper distinguishes a float attribute from an integer one. */
 export type AttributeValue = number | string | readonly number[] | { readonly float: number };
 
+/** A tensor in a file that ONNX Runtime maps into memory. */
+export interface ExternalTensor {
+  readonly dtype: ElementType;
+  readonly shape: Shape;
+  /** The name of the file; the session is told its folder. */
+  readonly file: string;
+  /** The position of the first byte. */
+  readonly offset: number;
+}
+
+/** `dataLocation` of a tensor whose data is not in the model file. */
+const external = 1;
+
+/** Equal constants of at most this many bytes are stored once, so that ONNX Runtime recognises equal nodes. */
+const sharedBytes = 64;
+
 /** Builds an ONNX graph and names its nodes and initialisers. */
 export class OnnxGraph {
-  readonly #nodes: object[] = [];
+  readonly #nodes: { readonly name: string; readonly [field: string]: unknown }[] = [];
   readonly #initializers: object[] = [];
-  readonly #wholeNumbers = new Map<string, string>();
+  readonly #shared = new Map<string, string>();
 
-  /** Adds a node with one result and returns the result's name. */
+  /** Adds a node and returns the name of its first result. `others`: the names of its other results. */
   node(
     opType: string,
     inputs: readonly string[],
     attributes: Readonly<Record<string, AttributeValue>> = {},
-    { domain = '', result = `${opType}_${this.#nodes.length}` } = {},
+    {
+      domain = '',
+      result = `${opType}_${this.#nodes.length}`,
+      others = [],
+    }: { readonly domain?: string; readonly result?: string; readonly others?: readonly string[] } = {},
   ): string {
     const attribute = Object.entries(attributes).map(([name, value]) => {
       if (typeof value === 'number') return { name, type: attributeType.int, i: value };
@@ -99,8 +122,13 @@ export class OnnxGraph {
       if ('float' in value) return { name, type: attributeType.float, f: value.float };
       return { name, type: attributeType.ints, ints: [...value] };
     });
-    this.#nodes.push({ opType, domain, name: result, input: [...inputs], output: [result], attribute });
+    this.#nodes.push({ opType, domain, name: result, input: [...inputs], output: [result, ...others], attribute });
     return result;
+  }
+
+  /** Whether there is a node of this name, which is that of its first result. */
+  has(name: string): boolean {
+    return this.#nodes.some((node) => node.name === name);
   }
 
   initializer(data: Float32Array | Int32Array | Uint8Array, shape: Shape): string {
@@ -108,30 +136,41 @@ export class OnnxGraph {
     return this.#initializer(dtype, shape, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   }
 
-  /** 64-bit integers, such as a shape, axes or starts. Equal lists are stored once. */
+  /** 64-bit integers, such as a shape, axes or starts. */
   wholeNumbers(values: readonly number[], shape: Shape = [values.length]): string {
-    const key = `${shape}:${values}`;
-    let name = this.#wholeNumbers.get(key);
-    if (name === undefined) {
-      const data = BigInt64Array.from(values, BigInt);
-      name = this.#initializer('i64', shape, Buffer.from(data.buffer));
-      this.#wholeNumbers.set(key, name);
-    }
+    return this.#initializer('i64', shape, Buffer.from(BigInt64Array.from(values, BigInt).buffer));
+  }
+
+  /** A constant in a file of its own. */
+  external(name: string, { dtype, shape, file, offset }: ExternalTensor): string {
+    const length = sizeOf(shape) * elementBytes[dtype];
+    const externalData = Object.entries({ location: file, offset, length }).map(([key, value]) => ({
+      key,
+      value: String(value),
+    }));
+    const dataType = elementType[dtype];
+    this.#initializers.push({ name, dims: [...shape], dataType, dataLocation: external, externalData });
     return name;
   }
 
   #initializer(dtype: keyof typeof elementType, shape: Shape, rawData: Buffer): string {
     if (rawData.byteLength !== sizeOf(shape) * elementBytes[dtype])
       throw new Error(`constant of [${shape}] has the wrong size`);
+    const key = rawData.byteLength <= sharedBytes ? `${dtype} ${shape}: ${rawData.toString('hex')}` : undefined;
+    const known = key === undefined ? undefined : this.#shared.get(key);
+    if (known !== undefined) return known;
     const name = `constant_${this.#initializers.length}`;
     this.#initializers.push({ name, dims: [...shape], dataType: elementType[dtype], rawData });
+    if (key !== undefined) this.#shared.set(key, name);
     return name;
   }
 
   /** The model file's bytes. */
   encode(name: string, inputs: readonly Value[], outputs: readonly Value[]): Uint8Array {
     const declare = ({ name, shape, dtype }: Value) => {
-      const extents = shape && { shape: { dim: shape.map((dimValue) => ({ dimValue })) } };
+      const dimension = (extent: number | string) =>
+        typeof extent === 'string' ? { dimParam: extent } : { dimValue: extent };
+      const extents = shape && { shape: { dim: shape.map(dimension) } };
       return { name, type: { tensorType: { elemType: elementType[dtype], ...extents } } };
     };
     const graph = {

@@ -1,9 +1,13 @@
 import { availableParallelism } from 'node:os';
+import path from 'node:path';
 import * as ort from 'onnxruntime-node';
+import { isDynamic } from '../../graph/dynamic-program.ts';
 import type { Program } from '../../graph/program.ts';
 import type { HostTensor, Tensor, TensorSource } from '../../graph/tensor.ts';
+import { UserError } from '../../platform/errors.ts';
 import {
   asStored,
+  type CompileOptions,
   checkFeeds,
   checkState,
   type Engine,
@@ -13,24 +17,37 @@ import {
   valuesOf,
 } from '../engine.ts';
 import { DeviceMemory } from './device-memory.ts';
-import { feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
+import { FileState } from './file-state.ts';
+import { type ConstantWeight, feedName, lower, outputName, type Provider, stateName, updateName } from './lowering.ts';
 import { DeviceState, HostState, isOnnxState, type OnnxState, type QuantizedTensors, tensor } from './onnx-state.ts';
 import { formatOf, type Int8Storage, keepsQuantized, productsAreExact, scalesName } from './quantized.ts';
+import { openWeightFile, type StoredTensor, writeWeightFile } from './weight-file.ts';
 
 class OnnxExecutable implements Executable {
   readonly #program: Program;
   readonly #session: ort.InferenceSession;
   readonly #provider: Provider;
+  readonly #constants: ReadonlyMap<string, ConstantWeight>;
   readonly #onDispose: () => void;
 
-  constructor(program: Program, session: ort.InferenceSession, provider: Provider, onDispose: () => void) {
+  constructor(
+    program: Program,
+    session: ort.InferenceSession,
+    { provider, constants }: { provider: Provider; constants: ReadonlyMap<string, ConstantWeight> },
+    onDispose: () => void,
+  ) {
     this.#program = program;
     this.#provider = provider;
+    this.#constants = constants;
     this.#session = session;
     this.#onDispose = onDispose;
   }
 
-  async run(feeds: Readonly<Record<string, HostTensor>>, state: State): Promise<Record<string, HostTensor>> {
+  async run(
+    feeds: Readonly<Record<string, HostTensor>>,
+    state: State,
+    wanted: readonly string[] = [...this.#program.outputs.keys()],
+  ): Promise<Record<string, HostTensor>> {
     const program = this.#program;
     if (!isOnnxState(state)) throw new Error(`${program.name}: this state belongs to another engine`);
     checkFeeds(program, feeds);
@@ -38,6 +55,7 @@ class OnnxExecutable implements Executable {
     const inputs: Record<string, ort.Tensor> = {};
     for (const [name, { data, shape }] of Object.entries(feeds)) inputs[feedName(name)] = tensor(data, shape);
     for (const [name, node] of program.state) {
+      if (this.#constants.has(name)) continue;
       if (formatOf(node, this.#provider) === null) inputs[stateName(name)] = state.current(name);
       else {
         const { values, scales } = quantizedIn(state, name, node, program.name);
@@ -45,13 +63,13 @@ class OnnxExecutable implements Executable {
       }
     }
     const targets: Record<string, ort.Tensor | null> = {};
-    for (const name of program.outputs.keys()) targets[outputName(name)] = null;
+    for (const name of wanted) targets[outputName(name)] = null;
     for (const name of program.updates.keys()) targets[updateName(name)] = await state.target(name);
 
     const results = await this.#session.run(inputs, targets);
     for (const name of program.updates.keys()) state.accept(name);
     const outputs: Record<string, HostTensor> = {};
-    for (const name of program.outputs.keys()) {
+    for (const name of wanted) {
       const { dims, data } = results[outputName(name)] as ort.Tensor;
       outputs[name] = { shape: dims, data: data as Float32Array | Int32Array };
     }
@@ -79,6 +97,7 @@ export class OnnxEngine implements Engine {
   readonly name = 'onnx';
   readonly device: Provider;
   readonly keepsQuantized: boolean;
+  readonly dynamicShapes: boolean;
   readonly #options: ort.InferenceSession.SessionOptions;
   /** Set if state is on the device. onnxruntime-node supports device tensors of WebGPU only. */
   readonly #memory: DeviceMemory | undefined;
@@ -98,6 +117,7 @@ export class OnnxEngine implements Engine {
   ) {
     this.device = device;
     this.keepsQuantized = keepsQuantized(device);
+    this.dynamicShapes = device === 'cpu';
     this.#maxKeptBytes = maxKeptBytes;
     this.#options = {
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
@@ -126,23 +146,35 @@ export class OnnxEngine implements Engine {
     const { over, frozen, quantized } = options;
     if (over && !isOnnxState(over)) throw new Error('the underlying state must belong to the same engine');
     const source = valuesOf(values, options);
-    if (this.keepsQuantized) return HostState.fill(source, { over, frozen, quantized, storage: await storageHere() });
+    if (this.keepsQuantized) {
+      const storage = await storageHere();
+      const stored = frozen && !over ? await inFile(source, options, storage) : null;
+      return stored ?? HostState.fill(source, { over, frozen, quantized, storage });
+    }
     const kept = asStored(source, quantized);
     if (this.#memory) return DeviceState.upload(this.#memory, kept, { over, frozen });
     return HostState.fill(kept, { over, frozen });
   }
 
-  async compile(program: Program): Promise<Executable> {
-    const { bytes } = lower(program, this.device, this.keepsQuantized ? await storageHere() : 'signed');
+  async compile(program: Program, { weights }: CompileOptions = {}): Promise<Executable> {
+    if (isDynamic(program) && !this.dynamicShapes)
+      throw new Error(`${program.name}: ${this.device} compiles static shapes only`);
+    const mapped = weights instanceof FileState ? weights : undefined;
+    const constants = mapped ? constantsIn(mapped, program, this.device) : new Map<string, ConstantWeight>();
+    const storage = this.keepsQuantized ? await storageHere() : 'signed';
+    const { bytes } = lower(program, this.device, { storage, constants });
     const results = program.nodes.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
     const isKept = this.#kept + results <= this.#maxKeptBytes;
+    const { extra } = this.#options as { extra: { session: Readonly<Record<string, string>> } };
     const session = await ort.InferenceSession.create(bytes, {
       ...this.#options,
       ...(isKept ? {} : { enableCpuMemArena: false, enableMemPattern: false }),
+      ...(mapped ? { extra: { session: { ...extra.session, [weightFolder]: path.dirname(mapped.file) } } } : {}),
     });
-    if (!isKept) return new OnnxExecutable(program, session, this.device, () => undefined);
+    const lowered = { provider: this.device, constants };
+    if (!isKept) return new OnnxExecutable(program, session, lowered, () => undefined);
     this.#kept += results;
-    return new OnnxExecutable(program, session, this.device, () => {
+    return new OnnxExecutable(program, session, lowered, () => {
       this.#kept -= results;
     });
   }
@@ -158,6 +190,49 @@ function quantizedIn(state: OnnxState, name: string, node: Tensor<'state'>, prog
   if (found === undefined || found.format !== node.attributes.format)
     throw new Error(`${program}: state ${name} is not kept as ${node.attributes.format}`);
   return found;
+}
+
+/** The session option that names the folder of a program's external tensors. */
+const weightFolder = 'model_external_initializers_file_folder_path';
+
+/** Opens the file of frozen weights, or writes it first. Null if there is none, or if it cannot be written. */
+async function inFile(
+  values: TensorSource,
+  { file, quantized = new Map() }: StateOptions,
+  storage: Int8Storage,
+): Promise<FileState | null> {
+  if (!file) return null;
+  // The self-test decides how this machine's products store their factors.
+  const location = `${file.path}.${storage}.weights`;
+  const content = { values, quantized, storage };
+  let weights = await openWeightFile(location, content);
+  if (!weights) {
+    try {
+      await writeWeightFile(location, content);
+    } catch (error) {
+      if (!(error instanceof UserError && 'code' in error)) throw error;
+      file.onFailure?.(`The model's weights are not cached, so it loads slowly: ${error.message}`);
+      return null;
+    }
+    weights = await openWeightFile(location, content);
+  }
+  if (!weights) return null;
+  const state = new FileState(location, storage, weights);
+  await file.onUse?.(location);
+  return state;
+}
+
+/** The weights that a program reads from a file. */
+function constantsIn(state: FileState, program: Program, provider: Provider): Map<string, ConstantWeight> {
+  const file = path.basename(state.file);
+  const external = (tensor: StoredTensor) => ({ ...tensor, file });
+  const constants = new Map<string, ConstantWeight>();
+  for (const [name, node] of program.state) {
+    const weight = state.weights.get(name);
+    if (weight && weight.format === formatOf(node, provider))
+      constants.set(name, { values: external(weight.values), scales: weight.scales && external(weight.scales) });
+  }
+  return constants;
 }
 
 let storage: Promise<Int8Storage> | undefined;

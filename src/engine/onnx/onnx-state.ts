@@ -36,7 +36,7 @@ export interface OnnxStateOptions {
 }
 
 export function isOnnxState(state: State): state is OnnxState {
-  return state instanceof HostState || state instanceof DeviceState;
+  return 'current' in state && 'accept' in state;
 }
 
 /** Two tensors per name: a run reads the front and writes the back, then they are swapped. Nothing is allocated. */
@@ -207,7 +207,7 @@ function quantizedTensors(value: HostTensor, format: WeightFormat, storage: Int8
   };
 }
 
-function dequantizedTensors({ shape, format, storage, values, scales }: QuantizedTensors): HostTensor {
+export function dequantizedTensors({ shape, format, storage, values, scales }: QuantizedTensors): HostTensor {
   const stored = values.data as Int8Array | Uint8Array;
   const signed =
     isChannelFormat(format) && storage === 'unsigned' ? new Int8Array(withTurnedSign(stored).buffer) : stored;

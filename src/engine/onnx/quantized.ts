@@ -126,11 +126,10 @@ export function dequantized(
 /** Rows of a `-channels` matrix by their numbers, as f32: `gather` of a matrix whose `values` [columns, rows] are transposed. */
 export function gatheredRows(
   graph: OnnxGraph,
-  indices: { readonly name: string; readonly shape: Shape },
+  indices: string,
   { values, scales, storage }: { readonly values: string; readonly scales: string; readonly storage: Int8Storage },
-  columns: number,
 ): string {
-  const flat = graph.node('Reshape', [indices.name, graph.wholeNumbers([-1])]);
+  const flat = graph.node('Reshape', [indices, graph.wholeNumbers([-1])]);
   const whole = graph.node('Gather', [values, flat], { axis: 1 });
   const numbers = graph.node('Cast', [graph.node('Transpose', [whole], { perm: [1, 0] })], {
     to: elementTypeOf('f32'),
@@ -141,8 +140,7 @@ export function gatheredRows(
     graph.node('Gather', [scales, flat], { axis: 0 }),
     graph.wholeNumbers([-1, 1]),
   ]);
-  const rows = graph.node('Mul', [centred, factors]);
-  return graph.node('Reshape', [rows, graph.wholeNumbers([...indices.shape, columns])]);
+  return graph.node('Mul', [centred, factors]);
 }
 
 /**

@@ -76,6 +76,8 @@ const operations: { readonly [P in Computed]: Operation<P> } = {
   reduceMax: ({ tf }, [x], { attributes: { axes } }) => tf.max(x!, [...axes], true),
   softmax: unary('softmax'),
   logSoftmax: unary('logSoftmax'),
+  topValues: ({ tf }, [x], { attributes: { count } }) => tf.topk(x!, count).values,
+  topIndices: ({ tf }, [x], { attributes: { count } }) => tf.topk(x!, count).indices,
   gather: ({ tf }, [table, indices]) => tf.gatherND(table!, tf.expandDims(indices!, -1) as Tf.Tensor),
   scatterAdd: ({ tf }, [indices, updates], { shape }) => {
     const [count, rest] = [indices!.size, shape.slice(1)];

@@ -21,6 +21,7 @@ export class TensorflowEngine implements Engine {
   readonly name = 'tensorflow';
   readonly device: TensorflowDevice;
   readonly keepsQuantized = false;
+  readonly dynamicShapes = false;
   readonly tf: Tensorflow;
   readonly #backend: string;
 

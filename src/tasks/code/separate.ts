@@ -32,7 +32,9 @@ const onlyInOneProcess =
  * so that a candidate cannot choose by what it returns.
  */
 export const isSeparable = (row: CodeRow): boolean =>
-  row.language !== 'python' && row.unit_tests === undefined && !onlyInOneProcess.test([row.prompt, row.declaration, row.suffix].join('\n'));
+  row.language !== 'python' &&
+  row.unit_tests === undefined &&
+  !onlyInOneProcess.test([row.prompt, row.declaration, row.suffix].join('\n'));
 
 /** Identifies how these tests run, for caches. */
 export async function separateVersion(): Promise<string> {
