@@ -1,6 +1,6 @@
 import { DecodingSession } from '../diffusion/decoding-session.ts';
+import { fillGreedily } from '../diffusion/fill-at-once.ts';
 import { readContext } from '../diffusion/gap-context.ts';
-import { likeliestToken } from '../diffusion/token-distribution.ts';
 import { maskToken } from '../model/config.ts';
 import { suffixFirst, suffixFirstOverhead, suffixFirstTokens } from '../model/fill-in-the-middle.ts';
 import type { LanguageModel } from '../model/language-model.ts';
@@ -65,7 +65,11 @@ export class DraftingWriter implements LeftToRightModel {
       tokens.set(written);
       const [rows] = await drafting.logits([{ context: draftContext, tokens, positions }]);
       this.passes.drafts++;
-      return rows!.map((row) => likeliestToken(row, this.mask));
+      const logits = new Float32Array(positions.length * config.vocab_size);
+      for (const [index, row] of rows!.entries()) logits.set(row, index * config.vocab_size);
+      return [
+        ...fillGreedily(tokens, positions, logits, this.mask).subarray(written.length, written.length + rows!.length),
+      ];
     };
     const verify = async (written: readonly number[], drafted: readonly number[]): Promise<void> => {
       const all = [...written, ...drafted].slice(0, width - 1);

@@ -79,6 +79,7 @@ describe('one decoder', async () => {
       'src/diffusion/infill.ts',
       'src/infilling/autoregressive-model.ts',
       'src/infilling/diffusion-infiller.ts',
+      'src/infilling/draft-and-verify.ts',
     ]);
   });
 });
