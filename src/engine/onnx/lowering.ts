@@ -123,7 +123,8 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
     return emit('Sub', [shifted, emit('Log', [emit('ReduceSum', [emit('Exp', [shifted]), axes])])]);
   },
   topValues: ({ attributes: { count } }, [x], context) => top(context, x!, count).values,
-  topIndices: ({ attributes: { count } }, [x], context) => top(context, x!, count).indices,
+  topIndices: ({ attributes: { count } }, [x], context) =>
+    context.emit('Cast', [top(context, x!, count).positions], { to: elementTypeOf('i32') }),
   gather: direct('Gather', { axis: 0 }),
   scatterAdd: ({ shape, inputs: [indices] }, [positions, values], context) => {
     const { graph, emit, provider } = context;
@@ -184,12 +185,12 @@ function zeros({ graph, emit }: Context, shape: Shape): string {
 }
 
 /** The largest values of the last axis and their positions. Equal nodes share one sort. */
-function top({ graph, emit }: Context, x: string, count: number): { values: string; indices: string } {
+function top({ graph }: Context, x: string, count: number): { values: string; positions: string } {
   const values = `top_${count}_${x}`;
   const positions = `${values}_positions`;
   if (!graph.has(values))
     graph.node('TopK', [x, graph.wholeNumbers([count])], { axis: -1 }, { result: values, others: [positions] });
-  return { values, indices: emit('Cast', [positions], { to: elementTypeOf('i32') }) };
+  return { values, positions };
 }
 
 function product(
