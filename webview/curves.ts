@@ -10,6 +10,8 @@ interface Panel {
   readonly note?: string;
   readonly format?: (value: number) => string;
   readonly metrics: readonly (readonly [name: string, label: string])[];
+  /** Whether only some runs record it, so that nobody misses it in the others. */
+  readonly isOptional?: boolean;
 }
 
 const boundsNote =
@@ -35,6 +37,7 @@ const panels: readonly Panel[] = [
     note: 'Harder problems are drawn once enough attempts at easier ones pass.',
     format: percent,
     metrics: [['pass_rate/*', '']],
+    isOptional: true,
   },
   { title: 'Loss', metrics: [['loss', 'loss']] },
   { title: 'Gradient norm, before clipping', metrics: [['grad_norm', 'gradient norm']] },
@@ -76,7 +79,7 @@ export const readingNote =
 
 /** Lists the usual metrics that this run does not record; null if none is missing. */
 export function notMeasured(charts: readonly Chart[]): string | null {
-  const absent = panels.filter((panel) => !charts.some(({ title }) => title === panel.title));
+  const absent = panels.filter((panel) => !panel.isOptional && !charts.some(({ title }) => title === panel.title));
   if (absent.length === 0) return null;
   return `Not recorded in this run: ${absent.map(({ title }) => title.toLowerCase()).join('; ')}.`;
 }

@@ -174,7 +174,7 @@ test('an export is requested, and an error is shown', { skip }, async (t) => {
 test('hostile strings are displayed as text everywhere', { skip }, async (t) => {
   const hostile = '</script><script>alert(1)</script><img src=x onerror=alert(2)><!-- </style> \u2028 &lt; "\'';
   // Line separators are shown as escapes.
-  const shown = hostile.replace('\u2028', '\\u2028');
+  const escaped = hostile.replace('\u2028', '\\u2028');
   const report = exampleEvaluation();
   const summary = { ...report.evaluation, task: hostile, model: hostile, run: hostile, data: hostile };
   const [first] = report.rows;
@@ -202,8 +202,8 @@ test('hostile strings are displayed as text everywhere', { skip }, async (t) => 
   const pieces = answer.pieces.map(() => hostile);
   await send({ kind: 'answers', problem: row.problem, shown: [{ ...answer, pieces }], compared: [answer] });
   await send({ kind: 'failed', request: 'ready', reason: hostile });
-  assert.equal(await page.locator('.problem').textContent(), shown);
-  assert.deepEqual(await page.locator('.text').allTextContents(), [shown, shown, shown]);
+  assert.equal(await page.locator('.problem').textContent(), escaped);
+  assert.deepEqual(await page.locator('.text').allTextContents(), [escaped, escaped, escaped]);
   assert.equal(await page.locator('img, script:not([nonce])').count(), 0);
   assert.deepEqual(complaints, []);
 });

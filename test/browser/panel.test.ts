@@ -488,7 +488,7 @@ test('hostile strings are displayed as text everywhere', { skip }, async (t) => 
   const { page, send, complaints } = await open(t);
   const hostile = '</script><script>alert(1)</script><img src=x onerror=alert(2)><b>\u2028 &lt; "\'';
   // Line separators are shown as escapes.
-  const shown = hostile.replace('\u2028', '\\u2028');
+  const escaped = hostile.replace('\u2028', '\\u2028');
   const run = { ...running, name: hostile, error: hostile, task: hostile, objective: hostile };
   const contents = runContents(run, { warnings: [{ kind: 'failed', text: hostile, step: 1 }] });
   const [record] = samplesPage(run.dir, 60, 0, 1).records;
@@ -506,8 +506,8 @@ test('hostile strings are displayed as text everywhere', { skip }, async (t) => 
     { kind: 'failed', request: 'insert', reason: hostile },
     { kind: 'completion-frame', frame: { ...liveFrames(1)[0]!, uri: `file:///${hostile}`, prefixTail: hostile } },
   );
-  assert.deepEqual(await page.locator('.sample pre').allTextContents(), [shown, shown]);
-  assert.equal(await page.locator('.runs .name').textContent(), shown);
+  assert.deepEqual(await page.locator('.sample pre').allTextContents(), [escaped, escaped]);
+  assert.equal(await page.locator('.runs .name').textContent(), escaped);
   assert.equal(await page.locator('main').locator('img, b, iframe, script').count(), 0);
   assert.deepEqual(complaints, []);
 });

@@ -242,7 +242,7 @@ test('hostile strings are displayed as text everywhere', { skip }, async (t) => 
   const hostile =
     '</script><script>alert(1)</script><img src=x onerror=alert(2)><!-- <script> </style> \u2028 &lt; "\'';
   // Line separators are shown as escapes.
-  const shown = hostile.replace('\u2028', '\\u2028');
+  const escaped = hostile.replace('\u2028', '\\u2028');
   const data = exampleReport();
   const { page, complaints } = await open(t, {
     ...data,
@@ -264,9 +264,9 @@ test('hostile strings are displayed as text everywhere', { skip }, async (t) => 
   });
   await delay(200);
   assert.deepEqual(complaints, []);
-  assert.equal(await page.locator('h1').textContent(), shown);
-  assert.deepEqual(await page.locator('.samples pre').allTextContents(), [shown, shown]);
-  assert.equal(await page.locator('.outcome').textContent(), shown);
+  assert.equal(await page.locator('h1').textContent(), escaped);
+  assert.deepEqual(await page.locator('.samples pre').allTextContents(), [escaped, escaped]);
+  assert.equal(await page.locator('.outcome').textContent(), escaped);
   assert.equal(
     await page.locator('img, b, iframe, script:not([type])').count(),
     1,
