@@ -56,6 +56,7 @@ it('an adapter can be tuned, used like any other model, and merged into a full m
   assert.deepEqual((await readdir(merged.model)).sort(), [
     'README.md',
     'config.json',
+    'digests.json',
     'generation_config.json',
     'model.safetensors',
     'tokenizer.json',
