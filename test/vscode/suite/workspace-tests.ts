@@ -79,7 +79,7 @@ suite('tests of the workspace', () => {
       testProblems: 1,
       hyperparameters: {
         ...{ prompts_per_step: 2, group_size: 2, mask_samples: 1, inner_updates: 1, length: 16, decoding_steps: 4 },
-        ...{ evaluate_every: 0, evaluation_problems: 1 },
+        ...{ evaluate_every: 0, evaluation_problems: 1, trial_attempts: 4 },
       },
     });
     assert.deepEqual(messages.shown, []);
