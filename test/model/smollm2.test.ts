@@ -72,10 +72,14 @@ describe('SmolLM2-135M-Instruct, from its GGUF file', () => {
   });
 
   it('gives the logits that transformers computes in double precision, within 0.001', { skip }, async () => {
-    const { text, tokens, positions } = (await read('logits.json')) as {
+    const {
+      text,
+      tokens,
+      places: positions,
+    } = (await read('logits.json')) as {
       text: string;
       tokens: number[];
-      positions: Place[];
+      places: Place[];
     };
     assert.deepEqual(model.tokenizer.encode(text), tokens);
     const size = model.config.vocab_size;

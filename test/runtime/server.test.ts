@@ -453,9 +453,8 @@ describe('unmask serve', () => {
     connection.dispose();
   });
 
-  it('survives invalid messages, and ends with its parent', { timeout: 60_000 }, async () => {
+  it('ends with its parent', { timeout: 60_000 }, async () => {
     const child = start();
-    child.stdin!.write('Content-Length: 5\r\n\r\n{{{{{');
     const { connection } = await client(child.stdout!, child.stdin!);
     assert.equal(await connection.sendRequest(lastCompletion), null);
     connection.dispose();
