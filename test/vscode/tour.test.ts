@@ -164,6 +164,7 @@ describe('a folder with tests', { timeout: 600_000 }, () => {
         length: 16,
         decoding_steps: 4,
         evaluation_problems: 1,
+        trial_attempts: 4,
       };
       workbench = await Workbench.start({
         install: [await extensionPackage()],
