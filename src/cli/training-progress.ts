@@ -55,7 +55,11 @@ export function evaluationLine(step: number, { split, n, metrics, measures }: Ev
     gap === undefined
       ? []
       : [`EUBO-ELBO gap ${gap.toFixed(3)} nats per token (up to a constant, so it can be negative)`];
-  return [`evaluated at step ${step} on ${n} ${split} problems:`, ...shown, ...bounds].join('  ');
+  const what =
+    split === 'trial'
+      ? `tried ${n} completions before the first step:`
+      : `evaluated at step ${step} on ${n} ${split} problems:`;
+  return [what, ...shown, ...bounds].join('  ');
 }
 
 export function duration(seconds: number): string {

@@ -26,10 +26,6 @@ export interface PackedSize {
   readonly predictions: number;
 }
 
-/** The number of tokens that a text takes in a row. */
-export const packedLength = ({ tokens, canvases }: PackedText): number =>
-  tokens.length + canvases.reduce((sum, canvas) => sum + canvas.tokens.length, 0);
-
 interface Prediction {
   /** The position in the row whose output predicts the target. */
   readonly row: number;

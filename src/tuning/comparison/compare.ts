@@ -161,7 +161,8 @@ export function requestOf(
     objective,
     timeLimit: null,
     data: null,
-    settings: { ...settings, learning_rate },
+    // A comparison runs anyway, so there is no trial that would judge whether it is worth it.
+    settings: { ...settings, learning_rate, trial_attempts: 0 },
     ...runOptions,
   };
 }
