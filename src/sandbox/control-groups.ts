@@ -38,8 +38,8 @@ interface Parent {
 const ownProcesses = 3;
 /** Folders in memory that a run may fill (`work`, `/tmp`, `/dev/shm`). Their content counts as memory. */
 const scratchFolders = 3;
-/** Milliseconds that the kernel may take to remove the last process from a group. */
-const gracePeriod = 1000;
+/** Milliseconds that the kernel may take to remove the last process from a group, on a machine with much else to do. */
+const gracePeriod = 30_000;
 const ownName = /^unmask-(\d+)-\d+$/;
 let named = 0;
 const nextName = (): string => `unmask-${process.pid}-${named++}`;
@@ -195,16 +195,31 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Removes a group. This fails as long as it has a process; a missing group is fine. */
+/**
+ * Removes a group, and ends the processes that are still in it. A missing group is fine.
+ *
+ * @throws Error of the kernel if a process does not end in time
+ */
 async function removeGroup(folder: string): Promise<void> {
-  for (let waited = 0; ; waited++) {
+  const deadline = performance.now() + gracePeriod;
+  for (let pause = 1; ; pause = Math.min(2 * pause, 50)) {
     try {
       return await rmdir(folder);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      if (waited >= gracePeriod) throw error;
-      await delay(1);
+      if (performance.now() >= deadline) throw error;
     }
+    // Most processes have ended and only wait for the kernel; a new list each time excludes reused numbers.
+    for (const pid of lines(await readOrNothing(path.join(folder, 'cgroup.procs')))) endProcess(Number(pid));
+    await delay(pause);
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Interrupted } from '../platform/errors.ts';
@@ -52,9 +53,11 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   let broken: BrokenLimit | null = null;
   const stop = (limit: BrokenLimit) => {
     broken ??= limit;
-    child.kill('SIGKILL');
+    endGroup(child);
   };
-  const interrupt = () => void child.kill('SIGKILL');
+  const interrupt = () => endGroup(child);
+  // Every run of a batch listens to the same signal, so Node's warning about a leak of listeners does not apply.
+  if (signal) setMaxListeners(0, signal);
   signal?.addEventListener('abort', interrupt, { once: true });
   const deadline = setTimeout(() => stop('time'), limits.seconds * 1000);
   const watch = watchChild(child, launch.checkLimits, stop);
@@ -76,6 +79,19 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
     clearTimeout(deadline);
     watch.end();
     signal?.removeEventListener('abort', interrupt);
+  }
+}
+
+/**
+ * Ends a program and the processes that it has just started: bubblewrap's first child ends with its parent, but only
+ * from its first instructions on.
+ */
+function endGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // The group has ended, or is one of another user after a change of user: the program itself can be ended.
+    child.kill('SIGKILL');
   }
 }
 

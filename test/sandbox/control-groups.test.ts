@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -60,6 +62,14 @@ describe('control groups', () => {
     assert.equal(await group.checkLimits(process.pid), null);
     await group.remove();
     for (const folder of folders) await assert.rejects(readdir(folder), { code: 'ENOENT' });
+    // A process that outlives its run.
+    const second = await groups.open(defaultLimits);
+    const sleeper = spawn('sleep', ['600'], { stdio: 'ignore' });
+    const ended = once(sleeper, 'exit');
+    for (const entry of second.entries) await writeFile(entry, String(sleeper.pid));
+    await second.remove();
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+    for (const entry of second.entries) await assert.rejects(readdir(path.dirname(entry)), { code: 'ENOENT' });
     // The group of a process that has ended.
     const leftover = path.join(path.dirname(folders[0]!), 'unmask-4194305-0');
     await mkdir(leftover);
