@@ -200,18 +200,15 @@ function answerCompletions({ connection, messages, documents, completions, sendS
     const document = documents.get(parameters.textDocument.uri);
     if (!document) return null;
     const { triggerKind, selectedCompletionInfo } = parameters.context;
-    const query = queryAt(document, parameters.position, {
-      trigger: triggerKind === InlineCompletionTriggerKind.Invoked ? 'invoked' : 'automatic',
-      listIsOpen: selectedCompletionInfo !== undefined,
-    });
+    const trigger = triggerKind === InlineCompletionTriggerKind.Invoked ? 'invoked' : 'automatic';
+    const { query, range, begin } = queryAt(document, parameters.position, trigger, selectedCompletionInfo ?? undefined);
     const { texts, trace } = await completions.complete(query, signalOf(token));
     sendStatus();
-    const { position } = parameters;
-    return texts.map((insertText, alternative): InlineCompletionItem => {
+    return texts.map((text, alternative): InlineCompletionItem => {
       const accepted: protocol.AcceptedSuggestion = { request: trace.id, alternative };
       return {
-        insertText,
-        range: { start: position, end: position },
+        insertText: begin + text,
+        range,
         command: { title: '', command: protocol.suggestionAcceptedCommand, arguments: [accepted] },
       };
     });
@@ -228,8 +225,7 @@ function answerCompletions({ connection, messages, documents, completions, sendS
         const accepted = answer?.texts[alternative];
         if (!document || accepted === undefined) return;
         // The document contains the accepted text by now, and the cursor is at its end.
-        const at = { trigger: 'automatic', listIsOpen: false } as const;
-        await completions.prefetch(queryAt(document, endOf(accepted, answer.trace), at));
+        await completions.prefetch(queryAt(document, endOf(accepted, answer.trace), 'automatic').query);
       },
     ),
   );
@@ -259,7 +255,7 @@ function answerDenoising({ connection, messages, documents, state, residency, sc
     const document = documents.get(parameters.uri);
     if (!document)
       throw new ResponseError(invalidParameters, `${fileOf(parameters.uri)} is not open; open it and try again.`);
-    const query = queryAt(document, parameters, { trigger: 'invoked', listIsOpen: false });
+    const { query } = queryAt(document, parameters, 'invoked');
     const denoised = denoiseHere(() => residency.get(), query, parameters, {
       settings: state.settings.completions,
       turns: scheduler,
