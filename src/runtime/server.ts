@@ -195,7 +195,7 @@ function frameSender(connection: Connection, query: CompletionQuery, request: nu
 }
 
 /** Answers requests for completions, and prepares the next completion when one was accepted. */
-function answerCompletions({ connection, messages, documents, completions, sendStatus }: Session): void {
+function answerCompletions({ connection, messages, documents, state, completions, sendStatus }: Session): void {
   const complete = async (parameters: InlineCompletionParams, token: CancellationToken) => {
     const document = documents.get(parameters.textDocument.uri);
     if (!document) return null;
@@ -204,6 +204,8 @@ function answerCompletions({ connection, messages, documents, completions, sendS
     const { query, range, begin } = queryAt(document, parameters.position, trigger, selectedCompletionInfo ?? undefined);
     const { texts, trace } = await completions.complete(query, signalOf(token));
     sendStatus();
+    if (state.watching && trace.outcome !== 'debounced' && trace.outcome !== 'cancelled')
+      void connection.sendNotification(protocol.completionDecided, trace);
     return texts.map((text, alternative): InlineCompletionItem => {
       const accepted: protocol.AcceptedSuggestion = { request: trace.id, alternative };
       return {

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
-import type { DiscoveryDocument, FoundTask } from '../../protocol/discovery.ts';
+import type { DiscoveryDocument, DryRunFunction, FoundTask } from '../../protocol/discovery.ts';
 import { printableLine } from '../../protocol/printable.ts';
 import type { Json } from '../../protocol/run.ts';
 import { signalOf } from '../abort-signal.ts';
@@ -15,9 +15,10 @@ import { partsOf, partText, tasksByFile, testCountText, writeChosen } from './ch
 import { findTests, readDiscovery } from './find-tests.ts';
 import { RewardTests } from './reward-tests.ts';
 import { TestsTree } from './tests-tree.ts';
+import { type WeakFunction, weakFunctions } from './weak-tests.ts';
 
-/** Keys in the workspace's storage: the directory of the last search, and the functions that are not checked. */
-const memory = { found: 'foundTests', unchecked: 'uncheckedTests' } as const;
+/** Keys in the workspace's storage: the directory of the last search, the functions that are not checked, and those with weak tests. */
+const memory = { found: 'foundTests', unchecked: 'uncheckedTests', weak: 'weakTests' } as const;
 
 /** Context key: whether the view has functions to tune on. */
 const hasTests = 'unmask.hasTests';
@@ -42,11 +43,22 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
   const tree = new TestsTree(state.get<readonly string[]>(memory.unchecked, []), (unchecked) => {
     void state.update(memory.unchecked, unchecked);
   });
-  const reward = new RewardTests(askUnmask(nodes, script, log), (error) => showError(error, log));
+  let weak = state.get<readonly WeakFunction[]>(memory.weak, []);
+  const showWeak = (dryRun: readonly DryRunFunction[]) => {
+    weak = weakFunctions(weak, dryRun, tree.found?.tasks ?? []);
+    tree.showWeak(weak);
+    if (tree.found) void state.update(memory.weak, weak);
+  };
+  const reward = new RewardTests(
+    askUnmask(nodes, script, log),
+    (error) => showError(error, log),
+    ({ functions }) => showWeak(functions),
+  );
   const view = vscode.window.createTreeView(views.tests, { treeDataProvider: tree, showCollapseAll: true });
   const show = (found: DiscoveryDocument | null) => {
     tree.show(found);
     reward.show(found);
+    if (found) showWeak([]);
     view.description = found ? `${found.tasks.length} of ${count(found.functions, 'function')}` : '';
     view.message = found?.tasks.length === 0 ? noTaskMessage(found) : '';
     void vscode.commands.executeCommand('setContext', hasTests, (found?.tasks.length ?? 0) > 0);
