@@ -4,15 +4,15 @@ import './panel/theme.css';
 import './panel.css';
 import type { PanelUpdate } from '../src/protocol/panel.ts';
 import { element } from './element.ts';
-import { lastSuggestion } from './panel/last-suggestion.ts';
-import { spacePlays } from './player-controls.ts';
 import { collapsible } from './panel/collapsible.ts';
 import { denoiseView } from './panel/denoise-view.ts';
 import { connectHost } from './panel/host.ts';
+import { lastSuggestion } from './panel/last-suggestion.ts';
 import { notices } from './panel/notices.ts';
 import { runList } from './panel/run-list.ts';
 import { runView } from './panel/run-view.ts';
 import { viewStore } from './panel/view-state.ts';
+import { spacePlays } from './player-controls.ts';
 
 /** The page of the panel: shows updates from the extension, and sends requests to it. */
 const host = connectHost((update) => receive(update));

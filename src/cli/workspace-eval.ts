@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { resolveModel } from '../catalogue/resolve-model.ts';
 import type { CopyIndex } from '../copies/copy-index.ts';
-import { type GateLevel, gateLevels, thresholdOf } from '../copies/gate.ts';
+import { gateLevels, thresholdOf } from '../copies/gate.ts';
 import { completesCode } from '../diffusion/infill.ts';
 import type { InfillingItem } from '../infilling/infilling.ts';
 import { askPeer, isRemote, type Peer, type PeerMode, parsePeer, whatIsSent } from '../infilling/peer.ts';
@@ -11,7 +11,6 @@ import {
   pointOf,
   quantile,
   type WorkspaceAnswer,
-  type WorkspaceComparison,
   type WorkspaceMethod,
 } from '../infilling/workspace-comparison.ts';
 import { findLearned } from '../learning/learned-model.ts';
@@ -22,6 +21,7 @@ import { LanguageModel } from '../model/language-model.ts';
 import { UserError } from '../platform/errors.ts';
 import type { Interval } from '../protocol/interval.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
+import type { GatePoint, WorkspaceDocument } from '../protocol/workspace-comparison.ts';
 import { alternativesOnce } from '../runtime/complete-once.ts';
 import { answerOf, copiesFor, gapOf, indexOf, workspaceTexts } from '../runtime/workspace-answers.ts';
 import { type CommandContext, type CommandResult, type EngineOptions, engineOf } from './command.ts';
@@ -49,8 +49,7 @@ export async function workspaceEval(
   const resolved = await resolveModel(options.model);
   if (!completesCode(resolved.config))
     throw new UserError(`${options.model} was not trained to fill gaps; choose a model that was.`);
-  const peer =
-    options.peer === undefined ? null : parsePeer(options.peer, options.peerMode, options.sendCodeTo);
+  const peer = options.peer === undefined ? null : parsePeer(options.peer, options.peerMode, options.sendCodeTo);
   const workspace = path.resolve(options.workspace);
   const learned = await findLearned(workspace);
   const texts = await workspaceTexts(options.workspace);
@@ -101,7 +100,7 @@ export async function workspaceEval(
   const methods = [...own, ...others];
   const comparison = compareInWorkspace(items, methods);
   const { files: count, characters, bytes } = index.size;
-  const document = {
+  const document: WorkspaceDocument = {
     model: options.model,
     workspace,
     ...(learned ? { learned: { model: learned.name, held_out_files: measured.length } } : {}),
@@ -165,7 +164,8 @@ function progressOf(what: string, total: number, progress: CommandContext['progr
   const begin = performance.now();
   return (done) => {
     if (done % 20 !== 0) return;
-    const left = done === 0 ? '' : `, about ${duration(((performance.now() - begin) / 1000 / done) * (total - done))} left`;
+    const left =
+      done === 0 ? '' : `, about ${duration(((performance.now() - begin) / 1000 / done) * (total - done))} left`;
     progress(`${what}: gap ${done} of ${total}${left}`);
   };
 }
@@ -177,28 +177,10 @@ function modelAnswer(item: InfillingItem, alternatives: readonly TracedAlternati
   return { text: alternatives[0]?.text ?? '', probability: 0, milliseconds };
 }
 
-interface GatePoint {
-  readonly level: GateLevel;
-  readonly threshold: number;
-  readonly precision: number | null;
-  readonly coverage: number;
-}
-
 /** What each level of the setting `unmask.completions.eagerness` shows. */
 function gatePoints(items: readonly InfillingItem[], answers: readonly WorkspaceAnswer[]): GatePoint[] {
   const right = answers.map(({ text }, index) => isRight(text, items[index]!.middle));
   return gateLevels.map((level) => ({ level, ...pointOf(answers, right, thresholdOf(level)) }));
-}
-
-interface WorkspaceDocument extends WorkspaceComparison {
-  readonly gate: readonly GatePoint[];
-  readonly index: {
-    readonly files: number;
-    readonly characters: number;
-    readonly bytes_per_character: number;
-    readonly seconds_per_megabyte: number;
-    readonly query_milliseconds_p90: number;
-  };
 }
 
 function workspaceTable({ n, rows, differences, gate, index }: WorkspaceDocument): string[] {

@@ -11,6 +11,8 @@ export const commands = {
   findTests: 'unmask.findTests',
   getStarted: 'unmask.getStarted',
   keepModel: 'unmask.keepModel',
+  learnWorkspace: 'unmask.learnWorkspace',
+  measureWorkspace: 'unmask.measureWorkspace',
   newSample: 'unmask.newSample',
   openEvaluation: 'unmask.openEvaluation',
   openPanelInEditor: 'unmask.openPanelInEditor',
@@ -34,6 +36,7 @@ export const commands = {
   toggleLanguage: 'unmask.toggleLanguage',
   tuneOnTask: 'unmask.tuneOnTask',
   tuneOnTests: 'unmask.tuneOnTests',
+  undoLearning: 'unmask.undoLearning',
   useModel: 'unmask.useModel',
 } as const;
 

@@ -52,5 +52,5 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   // The rest takes longer to load than everything above, so it waits for the next turn of the event loop.
   await new Promise(setImmediate);
   const { registerRunFeatures } = await import('./run-features.ts');
-  return { trees: registerRunFeatures(context, { nodes, chosen, runtime, script, log }) };
+  return { trees: registerRunFeatures(context, { nodes, chosen, runtime, script, pages, log }) };
 }

@@ -10,7 +10,11 @@ import { nextDelay } from './restart-delay.ts';
 import { readRuntimeSettings } from './runtime-settings.ts';
 
 /** The documents that have completions. */
-export const servedDocuments = [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }] as const;
+export const servedDocuments = [
+  { scheme: 'file' },
+  { scheme: 'untitled' },
+  { scheme: 'vscode-notebook-cell' },
+] as const;
 
 /** State of the runtime process, with the reason if it is not running. */
 export type RuntimeState =

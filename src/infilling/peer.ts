@@ -37,8 +37,7 @@ export function parsePeer(address: string, mode: PeerMode, allowedHost: string |
     );
   const host = bareHost(url);
   if (isLoopback(host)) {
-    if (allowedHost !== undefined)
-      throw new UsageError(`${host} is this machine, so leave out --send-code-to.`);
+    if (allowedHost !== undefined) throw new UsageError(`${host} is this machine, so leave out --send-code-to.`);
     return { url, mode };
   }
   if (allowedHost === host) return { url, mode };
@@ -65,8 +64,7 @@ export async function askPeer(peer: Peer, { prefix, suffix }: InfillingItem, sig
   const address = new URL(asked.path, peer.url.href.endsWith('/') ? peer.url : `${peer.url.href}/`);
   const answer = await request(address, { ...asked.body, temperature: 0, stop: ['\n'], stream: false }, signal);
   const text = (peer.mode === 'infill' ? infillAnswer : completionAnswer).safeParse(answer);
-  if (!text.success)
-    throw new UserError(`${address} did not answer as llama.cpp does (${text.error.issues[0]!.message}); check --peer-mode.`);
+  if (!text.success) throw new UserError(`${address} did not answer as llama.cpp does; check --peer-mode.`);
   return withoutOverlap(text.data.split('\n')[0] as string, suffix);
 }
 

@@ -165,7 +165,9 @@ function runLearning({ location, learner, request, texts, split, progress, hooks
       const compared = comparisonOf(before.workspace, after.workspace);
       const kept = compared.difference.low > 0;
       const facts = { steps: done.step, tokens: done.num_tokens };
-      const model = kept ? await keep(dir, request, split, { ...facts, seconds: done.seconds, compared }) : request.model;
+      const model = kept
+        ? await keep(dir, request, split, { ...facts, seconds: done.seconds, compared })
+        : request.model;
       await rm(snapshotFile(dir), { force: true });
       return {
         model,
@@ -201,7 +203,9 @@ async function measurement(
 ): Promise<Measure> {
   const own = await gapsIn(heldOut, settings.gaps, seed);
   if (own.length < 2)
-    throw new UserError(`The held-out files of ${workspace} have fewer than two gaps; learning needs more source code.`);
+    throw new UserError(
+      `The held-out files of ${workspace} have fewer than two gaps; learning needs more source code.`,
+    );
   const other = settings.elsewhere_gaps < 2 ? [] : await gapsIn(await otherCode(), settings.elsewhere_gaps, seed);
   const index = indexOf(texts);
   return async (job, when) => ({
@@ -280,6 +284,7 @@ async function readSnapshot(dir: string): Promise<IndexedText[]> {
   const file = snapshotFile(dir);
   const texts = await readJson(file).catch(() => null);
   const parsed = z.array(z.object({ name: z.string(), text: z.string() })).safeParse(texts);
-  if (!parsed.success) throw new UserError(`${file} is missing or damaged, so the run cannot be resumed; start a new one.`);
+  if (!parsed.success)
+    throw new UserError(`${file} is missing or damaged, so the run cannot be resumed; start a new one.`);
   return parsed.data;
 }

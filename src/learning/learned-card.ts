@@ -37,4 +37,5 @@ export function learnedCard(facts: LearnedFacts): string {
   ].join('\n');
 }
 
-const interval = ({ value, low, high }: Interval): string => `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+const interval = ({ value, low, high }: Interval): string =>
+  `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;

@@ -23,7 +23,11 @@ const recordFile = 'learned.json';
 
 /** The name of the model that is learned on a workspace, which is the same each time. */
 export function learnedName(workspace: string): string {
-  const base = path.basename(workspace).replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'workspace';
+  const base =
+    path
+      .basename(workspace)
+      .replace(/[^A-Za-z0-9._-]/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '') || 'workspace';
   return `learned/${base}-${contentDigest(path.resolve(workspace)).slice(0, 8)}`;
 }
 
@@ -59,7 +63,9 @@ export async function keepLearned(checkpoint: string, card: string, record: Lear
 }
 
 /** Removes the model of a workspace, and returns its record. Throws a `UserError` if there is none. */
-export async function removeLearned(workspace: string): Promise<{ readonly name: string; readonly base: string | null }> {
+export async function removeLearned(
+  workspace: string,
+): Promise<{ readonly name: string; readonly base: string | null }> {
   const folder = folderOf(workspace);
   if (!(await exists(folder)))
     throw new UserError(`No model was learned on ${path.resolve(workspace)}, so there is nothing to undo.`);

@@ -32,8 +32,7 @@ export async function learnerOf(
   const checkpoint = await openCheckpoint(base);
   const { config, adapter } = checkpoint;
   const part = trainedPart(config, settings, engine.name === 'onnx' && engine.device === 'cpu');
-  if (adapter || !part)
-    return LanguageModel.load(engine, checkpoint, trainingState(config, adapter));
+  if (adapter || !part) return LanguageModel.load(engine, checkpoint, trainingState(config, adapter));
   const { shape, precision } = part;
   const fresh = {
     ...shape,

@@ -1,10 +1,10 @@
 import type { IndexedText } from '../copies/segment.ts';
-import type { LanguageModel } from '../model/language-model.ts';
 import { maskToken } from '../model/config.ts';
+import type { LanguageModel } from '../model/language-model.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
-import { GapExamples } from '../training/code/gap-examples.ts';
 import type { SourceFile } from '../training/code/corpus.ts';
+import { GapExamples } from '../training/code/gap-examples.ts';
 import { type BatchSize, maskedDiffusionBatch, maskedDiffusionLoss } from '../training/masked-diffusion-loss.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
 import { Trainer } from '../training/trainer.ts';

@@ -6,7 +6,11 @@ import { optimizerSettings } from '../training/optimizer-settings.ts';
 export const learningSettings = z.strictObject({
   batch_size: z.int().min(1).max(1024).default(16).describe('Texts per step'),
   length: z.int().min(16).max(4096).default(256).describe('Tokens of each text'),
-  text_every: z.int().min(1).default(4).describe('Every so many steps are on plain texts, the others on texts with gaps'),
+  text_every: z
+    .int()
+    .min(1)
+    .default(4)
+    .describe('Every so many steps are on plain texts, the others on texts with gaps'),
   adapter_above: z
     .number()
     .min(0)

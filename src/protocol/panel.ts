@@ -77,7 +77,14 @@ export type PanelUpdate =
   | { readonly kind: 'failed'; readonly request: PanelRequest['kind']; readonly reason: string };
 
 /** The only commands that the page can run. */
-export const panelCommands = ['tuneOnTask', 'runSpgEval', 'selectModel', 'restartRuntime', 'showLog', 'explainLastCompletion'] as const;
+export const panelCommands = [
+  'tuneOnTask',
+  'runSpgEval',
+  'selectModel',
+  'restartRuntime',
+  'showLog',
+  'explainLastCompletion',
+] as const;
 export type PanelCommand = (typeof panelCommands)[number];
 
 /** Page to extension. */

@@ -338,7 +338,8 @@ export class Completions {
         'long-line',
         `The cursor is in a line of ${length.toLocaleString('en-US')} characters; lines of more than ${longestLine.toLocaleString('en-US')} are not completed.`,
       ];
-    if (suggestionList === 'open') return ['suggest-widget', "Hidden while VS Code's suggestion list is open. Press Esc to see it."];
+    if (suggestionList === 'open')
+      return ['suggest-widget', "Hidden while VS Code's suggestion list is open. Press Esc to see it."];
     return null;
   }
 

@@ -201,7 +201,12 @@ function answerCompletions({ connection, messages, documents, state, completions
     if (!document) return null;
     const { triggerKind, selectedCompletionInfo } = parameters.context;
     const trigger = triggerKind === InlineCompletionTriggerKind.Invoked ? 'invoked' : 'automatic';
-    const { query, range, begin } = queryAt(document, parameters.position, trigger, selectedCompletionInfo ?? undefined);
+    const { query, range, begin } = queryAt(
+      document,
+      parameters.position,
+      trigger,
+      selectedCompletionInfo ?? undefined,
+    );
     const { texts, trace } = await completions.complete(query, signalOf(token));
     sendStatus();
     if (state.watching && trace.outcome !== 'debounced' && trace.outcome !== 'cancelled')

@@ -59,7 +59,8 @@ export function maskedDiffusionBatch(
   const longest = Math.max(...examples.map(({ tokens }) => tokens.length));
   // In the stratified process, texts have many lengths. Some batches have equal lengths by chance, which does not justify
   // separate programs, so they are padded too.
-  const even = size === undefined && process !== 'stratified' && examples.every(({ tokens }) => tokens.length === longest);
+  const even =
+    size === undefined && process !== 'stratified' && examples.every(({ tokens }) => tokens.length === longest);
   // Texts of different lengths are padded to a bucket, so that few programs are compiled.
   const length = size?.length ?? (even ? longest : Math.ceil(longest / 16) * 16);
   const canvases = examples.flatMap((example, row) => {

@@ -524,7 +524,9 @@ test('the page scrolls to what was asked for', { skip }, async (t) => {
   const { page, send } = panel;
   await send(ready, runs);
   const isInView = (locator: Locator) =>
-    locator.evaluate((element: Boxed) => Math.abs(element.getBoundingClientRect().top - innerHeight / 2) <= innerHeight / 2 + 1);
+    locator.evaluate(
+      (element: Boxed) => Math.abs(element.getBoundingClientRect().top - innerHeight / 2) <= innerHeight / 2 + 1,
+    );
   await send(shown(), { kind: 'reveal-run' });
   assert.ok(await isInView(page.locator('.run-head h2')));
   await page.evaluate('scrollTo(0, 0)');

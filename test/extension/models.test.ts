@@ -56,7 +56,8 @@ describe('the model picker', () => {
   it('offers a puzzle model for puzzles, but not for code', () => {
     const puzzles = model({ name: 'unmask-puzzles', completes: false });
     assert.ok(suits(puzzles, ['sudoku4x4', 'countdown']));
-    for (const tasks of [['code'], ['workspace'], ['sudoku4x4', 'code']]) assert.ok(!suits(puzzles, tasks), tasks.join());
+    for (const tasks of [['code'], ['workspace'], ['sudoku4x4', 'code']])
+      assert.ok(!suits(puzzles, tasks), tasks.join());
     assert.ok(suits(model({}), ['workspace']));
     assert.ok(!suits(model({ problem: 'config.json is wrong.' }), ['workspace']));
   });

@@ -106,7 +106,10 @@ describe('a batch of a fixed size', () => {
         const masked = [...(batch.tokens.data as Int32Array)].flatMap((token, place) => (token === 2 ? [place] : []));
         const weights = batch.extra.weights!.data as Float32Array;
         const predicted = [...(batch.rows.data as Int32Array)].filter((_, entry) => weights[entry]! > 0);
-        assert.deepEqual(masked, predicted.sort((a, b) => a - b));
+        assert.deepEqual(
+          masked,
+          predicted.sort((a, b) => a - b),
+        );
       }
   });
 });
@@ -130,20 +133,23 @@ describe('unmask learn', () => {
 
   it('says how much memory it needs, stops on request, and continues with the files as they were', async () => {
     const stop = new AbortController();
-    const { code, stdout, stderr } = await unmask([...learn('--workspace', 'other', '--minutes', '0.02'), '--json'], {
+    const { code, stdout, stderr } = await unmask([...learn('--workspace', 'other', '--minutes', '0.05'), '--json'], {
       signal: stop.signal,
-      onProgress: (text) => /^step 2 /m.test(text) && stop.abort(),
+      onProgress: (text) => /^step 1 /m.test(text) && stop.abort(),
     });
     assert.equal(code, 130, stderr);
     assert.match(stderr, /^The run needs about .* of memory; /m);
     assert.match(stderr, /^Learning from 10 files; 2 files are held out to measure on\.$/m);
-    assert.match(JSON.parse(stdout).error.message, /^Stopped after step \d+\. To continue, run `unmask learn --resume /);
+    assert.match(
+      JSON.parse(stdout).error.message,
+      /^Stopped after step \d+\. To continue, run `unmask learn --resume /,
+    );
     const dir = /^run (.+)$/m.exec(stderr)![1] as string;
     const before = await readFile(path.join(dir, 'before.json'), 'utf8');
     await writeFile('other/Stack.js', source('Changed'));
     const found = await document(['learn', '--resume', dir, '--engine', 'onnx', '--device', 'cpu']);
     assert.equal(found.dir, dir);
-    assert.ok(found.steps >= 2 && found.training_seconds >= 1.2);
+    assert.ok(found.steps >= 1 && found.training_seconds >= 3);
     assert.equal(await readFile(path.join(dir, 'before.json'), 'utf8'), before, 'it is not measured again');
   });
 
@@ -179,7 +185,10 @@ describe('unmask learn', () => {
   });
 
   it('refuses a small workspace, a missing one, and a model that does not complete code', async () => {
-    assert.match(await refusal(learn('--workspace', 'small'), 1), /small has 3 source files; learning needs at least 5/);
+    assert.match(
+      await refusal(learn('--workspace', 'small'), 1),
+      /small has 3 source files; learning needs at least 5/,
+    );
     assert.match(await refusal(learn('--workspace', 'nowhere'), 2), /there is no such folder/);
     assert.match(await refusal(['learn'], 2), /needs --workspace, or --resume/);
     assert.match(await refusal(learn('--workspace', 'space', '--minutes', '0'), 2), /give a number above 0/);
@@ -199,7 +208,10 @@ describe('unmask infill-eval --peer', () => {
       });
       request.on('end', () => {
         asked.push({ url: request.url!, body: JSON.parse(text) });
-        const answer = request.url?.endsWith('/infill') && request.url !== '/other/infill' ? { content: 'x;\nmore' } : { choices: [{ text: 'x;' }] };
+        const answer =
+          request.url?.endsWith('/infill') && request.url !== '/other/infill'
+            ? { content: 'x;\nmore' }
+            : { choices: [{ text: 'x;' }] };
         response.setHeader('content-type', 'application/json');
         if (request.url === '/moved/infill') response.writeHead(307, { location: 'http://127.0.0.1:1/' });
         response.end(JSON.stringify(answer));
@@ -239,10 +251,13 @@ describe('unmask infill-eval --peer', () => {
       await refusal(measure('--peer', 'http://127.0.0.1:1'), 1),
       /^http:\/\/127\.0\.0\.1:1\/infill did not answer \(.+\); start the server, or check --peer and --peer-mode\.$/,
     );
-    assert.match(await refusal(measure('--peer', `${address}/moved`), 1), /\/moved\/infill did not answer \(.*redirect/);
+    assert.match(
+      await refusal(measure('--peer', `${address}/moved`), 1),
+      /\/moved\/infill did not answer \(.*redirect/,
+    );
     assert.match(
       await refusal(measure('--peer', `${address}/other`), 1),
-      /\/other\/infill did not answer as llama\.cpp does \(.+\); check --peer-mode\.$/,
+      /\/other\/infill did not answer as llama\.cpp does; check --peer-mode\.$/,
     );
   });
 
@@ -253,11 +268,20 @@ describe('unmask infill-eval --peer', () => {
         await refusal(measure('--peer', host), 2),
         /would send up to 6000 characters of your code around each gap to .*, which is not this machine; to allow that, add --send-code-to /,
       );
-    assert.match(await refusal(measure('--peer', 'http://example.com', '--send-code-to', 'example.org'), 2), /not this machine/);
-    assert.match(await refusal(measure('--peer', address, '--send-code-to', '127.0.0.1'), 2), /leave out --send-code-to/);
+    assert.match(
+      await refusal(measure('--peer', 'http://example.com', '--send-code-to', 'example.org'), 2),
+      /not this machine/,
+    );
+    assert.match(
+      await refusal(measure('--peer', address, '--send-code-to', '127.0.0.1'), 2),
+      /leave out --send-code-to/,
+    );
     assert.match(await refusal(measure('--send-code-to', 'example.com'), 2), /needs --peer/);
     assert.match(await refusal(measure('--peer', 'ftp://localhost'), 2), /give an address such as/);
-    assert.match(await refusal(measure('--peer', address, '--peer-mode', 'chat'), 2), /choose one of infill, suffix, prefix/);
+    assert.match(
+      await refusal(measure('--peer', address, '--peer-mode', 'chat'), 2),
+      /choose one of infill, suffix, prefix/,
+    );
     assert.equal(asked.length, 0);
   });
 });

@@ -20,7 +20,7 @@ export function lastSuggestion(host: Host): { readonly root: HTMLElement; show(t
       setText(reason, `${file}, line ${line + 1}: ${sentence}`);
       candidates.replaceChildren(
         ...alternatives.map((alternative) => {
-          const [text, about] = [element('pre', {}), element('p', { class: 'note' })];
+          const [text, about] = [element('pre', { class: 'candidate' }), element('p', { class: 'note candidate' })];
           setText(text, alternative.text);
           setText(about, describeCandidate(alternative));
           return element('li', { class: alternative.discardedBy === null ? '' : 'rejected' }, text, about);

@@ -92,7 +92,9 @@ function shown(result: LearnResult): CommandResult {
       `${steps} steps on ${tokens} tokens in ${result.training_seconds.toFixed(0)} s`,
       `Right in ${gaps} gaps of ${files} held-out files, with copies: ${change(before, after, difference)}`,
       ...(elsewhere
-        ? [`Right in ${elsewhere.gaps} gaps of other code: ${change(elsewhere.before, elsewhere.after, elsewhere.difference)}`]
+        ? [
+            `Right in ${elsewhere.gaps} gaps of other code: ${change(elsewhere.before, elsewhere.after, elsewhere.difference)}`,
+          ]
         : []),
       kept
         ? `Kept as ${model}, for this workspace. To remove it, run \`unmask learn --workspace DIR --undo\`.`

@@ -11,6 +11,7 @@ import type { TuneParts } from '../jobs/tune-on-task.ts';
 import type { TuningChoice } from '../jobs/tuning-choice.ts';
 import { keepOpen } from '../keep-open.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
+import { pickFolder } from '../workspace/pick-folder.ts';
 import { partsOf, partText, tasksByFile, testCountText, writeChosen } from './chosen-tasks.ts';
 import { findTests, readDiscovery } from './find-tests.ts';
 import { RewardTests } from './reward-tests.ts';
@@ -65,7 +66,7 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
   };
   const find = async (preset?: string) => {
     if (!isTrusted()) return undefined;
-    const folder = preset ?? (await pickFolder());
+    const folder = preset ?? (await pickFolder('Select the folder whose tests are the reward'));
     if (folder === undefined) return undefined;
     const found = await findTests(jobs, folder);
     if (found) {
@@ -123,17 +124,6 @@ function isTrusted(): boolean {
     .showWarningMessage('Unmask runs tests only in a trusted workspace.', manage)
     .then((answer) => answer === manage && vscode.commands.executeCommand('workbench.trust.manage'));
   return false;
-}
-
-async function pickFolder(): Promise<string | undefined> {
-  const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === 'file');
-  if (folders.length === 0)
-    throw new UserError('No local folder is open. Open a folder whose tests are to be the reward.');
-  if (folders.length === 1) return folders[0]!.uri.fsPath;
-  const picked = await vscode.window.showWorkspaceFolderPick({
-    placeHolder: 'Select the folder whose tests are the reward',
-  });
-  return picked?.uri.fsPath;
 }
 
 const noTaskMessage = ({ functions, tests, leftOut }: DiscoveryDocument): string =>
