@@ -10,6 +10,7 @@ import type { Engine } from '../engine/engine.ts';
 import { pairedDifference, shareInterval } from '../evaluation/statistics.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
+import { count } from '../platform/amounts.ts';
 import { UserError } from '../platform/errors.ts';
 import { exists, readJson, writeJson } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
@@ -84,7 +85,7 @@ export async function startLearning(
   const texts = await workspaceTexts(workspace);
   const split = splitWorkspace(workspace, texts);
   hooks.onPrepare?.(
-    `Learning from ${split.training.length} files; ${split.heldOut.length} files are held out to measure on.`,
+    `Learning from ${count(split.training.length, 'file')}, with ${count(split.heldOut.length, 'more file')} held out to measure on.`,
   );
   const learner = await learnerOf(engine, base, request);
   const run = {

@@ -139,7 +139,7 @@ describe('unmask learn', () => {
     });
     assert.equal(code, 130, stderr);
     assert.match(stderr, /^The run needs about .* of memory; /m);
-    assert.match(stderr, /^Learning from 10 files; 2 files are held out to measure on\.$/m);
+    assert.match(stderr, /^Learning from 10 files, with 2 more files held out to measure on\.$/m);
     assert.match(
       JSON.parse(stdout).error.message,
       /^Stopped after step \d+\. To continue, run `unmask learn --resume /,

@@ -4,6 +4,7 @@ import { bundledCodeModel } from '../../catalogue/find-model.ts';
 import { type LearnResult, resumeLearning, startLearning } from '../../learning/learn-run.ts';
 import { removeLearned } from '../../learning/learned-model.ts';
 import { learningSettings } from '../../learning/settings.ts';
+import { count } from '../../platform/amounts.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
@@ -89,8 +90,8 @@ function shown(result: LearnResult): CommandResult {
   return {
     document: result,
     lines: [
-      `${steps} steps on ${tokens} tokens in ${result.training_seconds.toFixed(0)} s`,
-      `Right in ${gaps} gaps of ${files} held-out files, with copies: ${change(before, after, difference)}`,
+      `${count(steps, 'step')} on ${count(tokens, 'token')} in ${result.training_seconds.toFixed(0)} s`,
+      `Right in ${gaps} gaps of ${count(files, 'held-out file')}, with copies: ${change(before, after, difference)}`,
       ...(elsewhere
         ? [
             `Right in ${elsewhere.gaps} gaps of other code: ${change(elsewhere.before, elsewhere.after, elsewhere.difference)}`,
