@@ -61,7 +61,7 @@ interface KeptContext {
   readonly steps: number;
 }
 
-/** Computes what is known about tokens: logits or predictions. */
+/** Computes the rows that tokens are chosen from: logits or predictions. */
 interface TokenReader<Row> {
   /** Of whole texts, at the positions of each query. */
   texts(queries: readonly Query[]): Promise<Row[][]>;

@@ -201,7 +201,7 @@ async function sources({ files, ngramFiles }: InfillEvalOptions, hooks: Pick<Com
   return { measured, counted } satisfies Record<string, readonly SourceFile[]>;
 }
 
-/** The model as an editor asks it; unless told to be brief also one token at a time, and what an editor shows. */
+/** The model as the editor decodes; unless `brief`, also decoded one token at a time, and with the editor's rules of what to show. */
 function ownMethods(
   model: LanguageModel,
   name: string,
