@@ -4,6 +4,7 @@ import { canvasWidth, infill } from '../diffusion/infill.ts';
 import { maskEvenly } from '../diffusion/masking.ts';
 import { healedPrefix } from '../diffusion/token-healing.ts';
 import { maskToken } from '../model/config.ts';
+import type { GenerationDefaults } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { Random } from '../platform/random.ts';
@@ -16,6 +17,7 @@ export interface InfillingDecoding {
   readonly contextTokens: number;
   readonly alternatives?: number;
   readonly block?: number;
+  readonly decoding?: GenerationDefaults['gap_decoding'];
   /** Whether the canvas holds the middle and its end and no token more, which nobody knows who completes. */
   readonly lengthGiven?: boolean;
 }
