@@ -153,7 +153,7 @@ class GapFiller {
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
     this.#context = readContext(
       tokenizer,
-      { ...request, prefix },
+      { ...request, prefix, isKept: config.attention === 'causal-context' },
       config.max_position_embeddings - width - contextOverhead(config),
     );
     const gap = gapRules(model, request.singleLine);

@@ -34,7 +34,12 @@ export class AutoregressiveWriter implements LeftToRightModel {
   async read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<GapReading> {
     const { config } = this.#model;
     const { readsSuffix, overhead, promptFor, ends } = this.#format;
-    const request = { ...context, ...(readsSuffix ? {} : { suffix: '' }), contextTokens: this.#contextTokens };
+    const request = {
+      ...context,
+      ...(readsSuffix ? {} : { suffix: '' }),
+      contextTokens: this.#contextTokens,
+      isKept: config.attention === 'causal-context',
+    };
     const { prefix, suffix } = readContext(this.tokenizer, request, config.max_position_embeddings - width - overhead);
     const prompt = promptFor(prefix, suffix);
     // The prompt's last token predicts the first token of the middle. Where the session does not compute it with the canvas, the
