@@ -146,7 +146,7 @@ class GapFiller {
     this.#request = request;
     this.#hooks = hooks;
     this.#healed = healedPrefix(tokenizer, request.prefix);
-    const { decoding = generation.gap_decoding } = request;
+    const { decoding = generation.gap_decoding ?? 'denoise' } = request;
     this.#drafts = config.attention === 'causal-context' && decoding === 'drafts';
     this.#block = this.#drafts ? 1 : (request.block ?? generation.block_length);
     this.#session = new DecodingSession(model, { block: this.#block, refresh: request.contextRefresh ?? 1 });

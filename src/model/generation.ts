@@ -20,9 +20,9 @@ const generation = z.looseObject({
   canvas: z.int().positive().optional(),
   /**
    * How a converted model (`causal-context` attention) fills a gap: `denoise` reveals tokens in parallel; `drafts` denoises drafts
-   * and verifies them causally, so that the text is that of autoregressive decoding.
+   * and verifies them causally, so that the text is that of autoregressive decoding. Default: `denoise`.
    */
-  gap_decoding: z.enum(['denoise', 'drafts']).default('denoise'),
+  gap_decoding: z.enum(['denoise', 'drafts']).optional(),
 });
 
 /** The default decoding settings of a model: `generation_config.json` of its checkpoint. */

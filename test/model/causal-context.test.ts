@@ -105,10 +105,12 @@ describe('a converted model', () => {
       assertNear((await unmerged.logits([query]))[0]!, expected!, 'unmerged');
       assertNear((await served.logits([query]))[0]!, expected!, 'served');
       for (const causal of [false, true]) {
-        const [kept, plain] = [new DecodingSession(served, { causal }), new DecodingSession(merged, { causal })];
+        const [kept, plain] = [new DecodingSession(served), new DecodingSession(merged)];
         const rows = async (session: DecodingSession) => {
           const context = await session.open({ prompt, width: 6 });
-          return (await session.logits([{ context, tokens: masks, positions: [1, 2, 5] }]))[0] as Float32Array[];
+          return (
+            await session.logits([{ context, tokens: masks, positions: [1, 2, 5], causal }])
+          )[0] as Float32Array[];
         };
         const [found, right] = [await rows(kept), await rows(plain)];
         for (const [index, row] of found.entries()) assertNear(row, right[index]!, `causal ${causal}, row ${index}`);
