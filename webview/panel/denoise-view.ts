@@ -102,8 +102,10 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
       const position = scrubbing ? view.player?.position : undefined;
       select(shown.withResult(state, `here ${++requests}`, result, scrubbing), position);
       view.player?.root.scrollIntoView({ block: 'nearest' });
-      // The button that was pressed would take the Space key, which plays.
-      if (request.controls.contains(document.activeElement)) view.player?.root.focus({ preventScroll: true });
+      // The button that was pressed, which loses the focus while it is disabled, would take the Space key.
+      const { activeElement } = document;
+      const fromButton = activeElement === document.body || request.controls.contains(activeElement);
+      if (fromButton && document.hasFocus()) view.player?.root.focus({ preventScroll: true });
     },
     failed() {
       const outcome = request.state === 'cancelling' ? 'cancelled' : 'failed';

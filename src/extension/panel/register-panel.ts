@@ -103,7 +103,7 @@ function completionWatcher({ runtime }: PanelParts, sessions: ReadonlySet<PanelS
       for (const session of sessions) session.completionDecided(trace);
     });
     listening = { dispose: () => [frames, decided].forEach((each) => void each.dispose()) };
-    // A new process has to be told again.
+    // A new process does not know the state yet.
     if (on) void sendState();
   });
   return {
