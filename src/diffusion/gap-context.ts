@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../model/config.ts';
-import { suffixFirst, suffixFirstOverhead, suffixFirstTokens } from '../model/fill-in-the-middle.ts';
+import { suffixFirst, suffixFirstOverhead, suffixFirstTokens, type TextEdges } from '../model/fill-in-the-middle.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import type { CanvasContext } from './decoding-session.ts';
 
@@ -21,30 +21,47 @@ export const contextOverhead = (config: ModelConfig): number => (suffixFirstToke
 /** More characters than a token of code usually has. It limits how much of a long text is encoded. */
 const charactersPerToken = 8;
 
+/** The text around a gap, and how much of it is read. */
+export interface GapText {
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly contextTokens: number;
+  /** Special tokens before and after the text, where it is read to its beginning and its end; default: none. */
+  readonly edges?: TextEdges | null;
+}
+
 /**
- * The tokens nearest to the gap, at most `contextTokens` and at most `available` in total. The suffix is guaranteed a quarter of
- * them; tokens that one side does not need go to the other. Line ends become LF, as in the training data.
+ * The tokens nearest to the gap, at most `contextTokens` and at most `available` in total, special tokens included. The suffix is
+ * guaranteed a quarter of them; tokens that one side does not need go to the other. Line ends become LF, as in the training data.
  */
 export function readContext(
   tokenizer: Tokenizer,
-  {
-    prefix,
-    suffix,
-    contextTokens,
-  }: { readonly prefix: string; readonly suffix: string; readonly contextTokens: number },
+  { prefix, suffix, contextTokens, edges = null }: GapText,
   available: number,
 ): GapContext {
-  const budget = Math.min(contextTokens, available);
-  const before = tokenizer.encode(lastCharacters(prefix, budget * charactersPerToken).replaceAll('\r\n', '\n'));
-  const after = tokenizer.encode(firstCharacters(suffix, budget * charactersPerToken).replaceAll('\r\n', '\n'));
-  const reserved = Math.min(after.length, Math.floor(budget / 4));
-  const kept = before.slice(Math.max(0, before.length - (budget - reserved)));
-  return { prefix: kept, suffix: after.slice(0, budget - kept.length) };
+  const budget = Math.max(0, Math.min(contextTokens, available) - (edges ? 2 : 0));
+  const [before, after] = [
+    lastCharacters(prefix, budget * charactersPerToken),
+    firstCharacters(suffix, budget * charactersPerToken),
+  ];
+  const [left, right] = [before, after].map((text) => tokenizer.encode(text.replaceAll('\r\n', '\n'))) as [
+    number[],
+    number[],
+  ];
+  const reserved = Math.min(right.length, Math.floor(budget / 4));
+  const nearest = left.slice(Math.max(0, left.length - (budget - reserved)));
+  const following = right.slice(0, budget - nearest.length);
+  const isFromBeginning = nearest.length === left.length && before.length === prefix.length;
+  const isToEnd = following.length === right.length && after.length === suffix.length;
+  return {
+    prefix: edges && isFromBeginning ? [edges.begin, ...nearest] : nearest,
+    suffix: edges && isToEnd ? [...following, edges.end] : following,
+  };
 }
 
 /** The last `count` characters, or fewer: the cut is never within a surrogate pair. */
 function lastCharacters(text: string, count: number): string {
-  const cut = text.slice(-count);
+  const cut = text.slice(Math.max(0, text.length - count));
   return /^[\uDC00-\uDFFF]/.test(cut) && cut.length < text.length ? cut.slice(1) : cut;
 }
 

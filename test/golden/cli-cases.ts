@@ -65,6 +65,10 @@ export const transcripts: Readonly<Record<string, Transcript>> = {
     success: { args: ['merge', './beside', '--model', 'merged', ...cpu] },
     failure: { args: ['merge', 'nosuch', '--model', 'merged'] },
   },
+  export: {
+    success: { args: ['export', './published', '--out', 'exported'], exact: true },
+    failure: { args: ['export', 'tiny', '--out', 'nowhere'] },
+  },
   tune: {
     success: { args: ['tune', ...sudoku, ...tiny, '--steps', '1', '--test', '2', ...rollouts], mask: [memory] },
     failure: { args: ['tune', ...sudoku, '--objective', 'ppo'] },
@@ -157,6 +161,7 @@ export async function writeFixtures(): Promise<void> {
     generation: { ...tinyGeneration, line_canvas: 32, canvas: 64 },
   });
   await writeAdapter('beside', adapted(tinyCheckpoint(), { base: 'tiny' }).adapter);
+  await cp(path.join(import.meta.dirname, '..', 'model', 'references', 'llada'), 'published', { recursive: true });
   await cp(path.join(import.meta.dirname, '..', 'workspaces', 'till'), 'till', { recursive: true });
   for (const folder of ['own', 'read', 'empty']) await mkdir(folder);
   const handCase = {
