@@ -312,6 +312,16 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     await assertRejected(add(`${id}@nosuch`), /has no revision nosuch/);
     hub.repositories.push({ ...tiny, id: 'tiny-org/empty', files: [] });
     await assertRejected(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
+    const content = Buffer.from('{}');
+    const inFolders = [{ name: 'README.md', content }, ...['gsm8k/', 'math/'].map((name) => ({ name, content }))];
+    hub.repositories.push({ ...tiny, id: 'tiny-org/folders', files: inFolders });
+    await assertRejected(
+      add('tiny-org/folders'),
+      /tiny-org\/folders has no config\.json in its root, only folders gsm8k, math; download one with `hf download .*--include 'gsm8k\/\*'/,
+    );
+    const adapter = ['adapter_config.json', 'adapter_model.safetensors'].map((name) => ({ name, content }));
+    hub.repositories.push({ ...tiny, id: 'tiny-org/adapter', files: adapter });
+    await assertRejected(add('tiny-org/adapter'), /holds an adapter, and no model .*`hf download .*--model \.\/DIR/);
     const pickled = { ...tiny, id: 'tiny-org/pickled', files: tiny.files.filter(({ name }) => name !== weights) };
     hub.repositories.push(pickled);
     await assertRejected(add('tiny-org/pickled'), /no weights as safetensors .*can contain programs/);
