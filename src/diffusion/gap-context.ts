@@ -21,11 +21,20 @@ export const contextOverhead = (config: ModelConfig): number => (suffixFirstToke
 /** More characters than a token of code usually has. It limits how much of a long text is encoded. */
 const charactersPerToken = 8;
 
-/** The text around a gap, and how much of it is read. */
-export interface GapText {
+/** The most tokens by which the window of a kept context moves at once. */
+const windowStep = 128;
+/** Characters per token of the context by which the part of a long prefix that is encoded moves at once. */
+const charactersPerStep = 4;
+
+export interface ContextRequest {
   readonly prefix: string;
   readonly suffix: string;
   readonly contextTokens: number;
+  /**
+   * Whether keys and values of this context are kept for the next one: its window then moves in steps, so that text which is added
+   * at the cursor seldom changes where prefix and suffix begin and end. Default: no.
+   */
+  readonly isKept?: boolean;
   /** Special tokens before and after the text, where it is read to its beginning and its end; default: none. */
   readonly edges?: TextEdges | null;
 }
@@ -36,32 +45,34 @@ export interface GapText {
  */
 export function readContext(
   tokenizer: Tokenizer,
-  { prefix, suffix, contextTokens, edges = null }: GapText,
+  { prefix, suffix, contextTokens, isKept = false, edges = null }: ContextRequest,
   available: number,
 ): GapContext {
   const budget = Math.max(0, Math.min(contextTokens, available) - (edges ? 2 : 0));
-  const [before, after] = [
-    lastCharacters(prefix, budget * charactersPerToken),
-    firstCharacters(suffix, budget * charactersPerToken),
-  ];
-  const [left, right] = [before, after].map((text) => tokenizer.encode(text.replaceAll('\r\n', '\n'))) as [
-    number[],
-    number[],
-  ];
-  const reserved = Math.min(right.length, Math.floor(budget / 4));
-  const nearest = left.slice(Math.max(0, left.length - (budget - reserved)));
-  const following = right.slice(0, budget - nearest.length);
-  const isFromBeginning = nearest.length === left.length && before.length === prefix.length;
-  const isToEnd = following.length === right.length && after.length === suffix.length;
+  const step = isKept ? Math.max(1, Math.min(windowStep, Math.floor(budget / 4))) : 1;
+  const upToStep = (count: number): number => Math.ceil(count / step) * step;
+  const excess = Math.max(0, prefix.length - budget * charactersPerToken);
+  const characters = isKept ? budget * charactersPerStep : 1;
+  const skipped = Math.ceil(excess / characters) * characters;
+  const readSuffix = firstCharacters(suffix, budget * charactersPerToken);
+  const before = tokenizer.encode(lastCharacters(prefix, prefix.length - skipped).replaceAll('\r\n', '\n'));
+  const after = tokenizer.encode(readSuffix.replaceAll('\r\n', '\n'));
+  const reserved = Math.min(after.length, Math.floor(budget / 4));
+  const free = Math.max(reserved, budget - upToStep(before.length));
+  const ofSuffix = after.slice(0, free);
+  const tooMany = Math.max(0, before.length - (budget - ofSuffix.length));
+  const ofPrefix = before.slice(upToStep(tooMany));
+  const isFromBeginning = skipped === 0 && ofPrefix.length === before.length;
+  const isToEnd = readSuffix.length === suffix.length && ofSuffix.length === after.length;
   return {
-    prefix: edges && isFromBeginning ? [edges.begin, ...nearest] : nearest,
-    suffix: edges && isToEnd ? [...following, edges.end] : following,
+    prefix: edges && isFromBeginning ? [edges.begin, ...ofPrefix] : ofPrefix,
+    suffix: edges && isToEnd ? [...ofSuffix, edges.end] : ofSuffix,
   };
 }
 
 /** The last `count` characters, or fewer: the cut is never within a surrogate pair. */
 function lastCharacters(text: string, count: number): string {
-  const cut = text.slice(Math.max(0, text.length - count));
+  const cut = count > 0 ? text.slice(-count) : '';
   return /^[\uDC00-\uDFFF]/.test(cut) && cut.length < text.length ? cut.slice(1) : cut;
 }
 

@@ -87,7 +87,7 @@ export type AttributeValue = number | string | readonly number[] | { readonly fl
 export interface ExternalTensor {
   readonly dtype: ElementType;
   readonly shape: Shape;
-  /** The name of the file; the session is told its folder. */
+  /** The name of the file; its folder is a session option. */
   readonly file: string;
   /** The position of the first byte. */
   readonly offset: number;
