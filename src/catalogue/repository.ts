@@ -76,11 +76,7 @@ async function detailsOf(hub: HubClient, { id, revision }: HubId) {
   return parsed.data;
 }
 
-async function contentOf(
-  hub: HubClient,
-  id: string,
-  commit: string,
-): Promise<Pick<Repository, 'files' | 'folders'>> {
+async function contentOf(hub: HubClient, id: string, commit: string): Promise<Pick<Repository, 'files' | 'folders'>> {
   const files: RemoteFile[] = [];
   const folders: string[] = [];
   const { endpoint: hubUrl } = hub.settings;

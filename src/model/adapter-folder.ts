@@ -118,10 +118,9 @@ const base = z.object({
 export async function readAdapter(folder: string, adapter: AdapterConfig, config: ModelConfig): Promise<Adapter> {
   const file = path.join(folder, weightsFile);
   const stored = new Map(
-    [...(await readSafetensors(file))].map(([name, tensor]) => [
-      ownName(name, config),
-      scaled(name, tensor, adapter, file),
-    ]),
+    [...(await readSafetensors(file))].map(
+      ([name, tensor]) => [ownName(name, config), scaled(name, tensor, adapter, file)] as const,
+    ),
   );
   const weights = new Map<string, HostTensor>();
   for (const [name, extents] of loraShapes(config, adapter)) {
@@ -302,7 +301,8 @@ export async function writeAdapter(folder: string, adapter: Adapter, names?: Ada
   const named = new Map([...weights].map(([name, tensor]) => [prefix + name, tensor]));
   await writeSafetensors(path.join(folder, weightsFile), named);
   const { digest, precision, conversion } = base;
-  if (!names) await writeJson(path.join(folder, baseFile), { digest, precision, ...(conversion ? { conversion } : {}) });
+  if (!names)
+    await writeJson(path.join(folder, baseFile), { digest, precision, ...(conversion ? { conversion } : {}) });
   const matrices = names?.matrices ?? ownMatrices(weights);
   await writeJson(path.join(folder, configFile), {
     alpha_pattern: {},

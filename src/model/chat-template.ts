@@ -92,10 +92,8 @@ export async function chatTemplateSource(
   folder: string,
 ): Promise<{ readonly file: string | null; readonly isIgnored: boolean }> {
   const [separate, configuration] = [path.join(folder, templateFile), path.join(folder, 'tokenizer_config.json')];
-  const config = existsSync(configuration)
-    ? ((await readJson(configuration)) as { chat_template?: unknown } | null)
-    : {};
-  const field = templateOf(config?.chat_template);
+  const config = existsSync(configuration) ? await readJson(configuration) : null;
+  const field = templateOf((config as { chat_template?: unknown } | null)?.chat_template);
   if (!existsSync(separate)) return { file: field === undefined ? null : 'tokenizer_config.json', isIgnored: false };
   return { file: templateFile, isIgnored: field !== undefined && field !== (await readText(separate)) };
 }

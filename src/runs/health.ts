@@ -113,7 +113,8 @@ function declineSince(
 function oneToken(steps: readonly StepEvent[]): RunWarning[] {
   const measured = steps.filter((step) => step['completions/commonest_token'] !== undefined);
   const collapsed = (step: StepEvent) =>
-    step['completions/commonest_token']! >= commonestFrom && (step['completions/mean_length'] ?? 0) >= shortestRepetition;
+    step['completions/commonest_token']! >= commonestFrom &&
+    (step['completions/mean_length'] ?? 0) >= shortestRepetition;
   const last = measured.slice(-repeatedSteps);
   if (last.length < repeatedSteps || !last.every(collapsed)) return [];
   const first = measured[measured.findLastIndex((step) => !collapsed(step)) + 1]!;

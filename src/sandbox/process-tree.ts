@@ -36,7 +36,10 @@ export async function treeCpuSeconds(pid: number): Promise<number | null> {
   if (process.platform !== 'linux') return null;
   const stat = await readOrNothing(`/proc/${pid}/stat`);
   // utime, stime, cutime and cstime follow the name, which may contain spaces.
-  const own = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 15);
+  const own = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 15);
   const others = await Promise.all((await childrenOf(pid)).map(treeCpuSeconds));
   const sum = (numbers: readonly number[]) => numbers.reduce((all, number) => all + number, 0);
   return sum(own.map(Number)) / ticksPerSecond + sum(others.map((seconds) => seconds ?? 0));

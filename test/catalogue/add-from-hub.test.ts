@@ -269,6 +269,28 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.deepEqual(await readdir(path.join(home, 'models')), ['tiny-org']);
   });
 
+  it('downloads a damaged file again if it is to be replaced', async () => {
+    const folder = await add(id);
+    const file = path.join(folder, weights);
+    const whole = await readFile(file);
+    await writeFile(file, whole.subarray(0, whole.length - 1_000));
+    await assertRejected(
+      resolveModel(folder).then(readCheckpoint),
+      /is not a whole safetensors file .*; copy or download it again/,
+    );
+    hub.seen.length = 0;
+    await add(id, { replace: true });
+    assert.deepEqual(await readFile(file), whole);
+    assert.equal(
+      hub.requestsFor('config.json').length,
+      1,
+      'the configuration is read for the offer, and not stored again',
+    );
+    hub.seen.length = 0;
+    await add(id, { replace: true });
+    assert.equal(hub.requestsFor(weights).length, 0, 'nothing is downloaded if every file is whole');
+  });
+
   it('does not replace a model from another source', async () => {
     const folder = path.join(home, 'models', id);
     await mkdir(folder, { recursive: true });

@@ -21,7 +21,10 @@ async function withTemplate(template: unknown, file?: string, fields = {}): Prom
   const folder = await mkdtemp(path.join(root, 'model-'));
   await cp(path.join(references, 'open-dcoder'), folder, { recursive: true });
   const config = JSON.parse(await readFile(path.join(folder, 'tokenizer_config.json'), 'utf8'));
-  await writeFile(path.join(folder, 'tokenizer_config.json'), JSON.stringify({ ...config, ...fields, chat_template: template }));
+  await writeFile(
+    path.join(folder, 'tokenizer_config.json'),
+    JSON.stringify({ ...config, ...fields, chat_template: template }),
+  );
   if (file !== undefined) await writeFile(path.join(folder, 'chat_template.jinja'), file);
   return Tokenizer.read(folder);
 }
@@ -113,7 +116,7 @@ describe("a prompt in the model's chat template", () => {
   });
 
   it('may use a special token that the configuration states as an object', async () => {
-    const template = "{{ eos_token.strip() + bos_token }}{{ messages[0].content }}{{ eos_token }}";
+    const template = '{{ eos_token.strip() + bos_token }}{{ messages[0].content }}{{ eos_token }}';
     const token = (content: string) => ({ content, lstrip: false, rstrip: false, normalized: false });
     const tokenizer = await withTemplate(template, undefined, {
       eos_token: token('<|im_end|>'),

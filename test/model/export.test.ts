@@ -101,7 +101,17 @@ describe('a model in its own layout', () => {
       assert.equal(written.tensors, tensors.size);
     });
 
-  for (const name of ['llada', 'dream', 'llada-moe', 'llada2-moe', 'llama', 'llama-tied', 'qwen2', 'qwen3', 'open-dcoder'])
+  for (const name of [
+    'llada',
+    'dream',
+    'llada-moe',
+    'llada2-moe',
+    'llama',
+    'llama-tied',
+    'qwen2',
+    'qwen3',
+    'open-dcoder',
+  ])
     it(`is equal to the published ${name} in names, shapes, types and bits, if nothing was trained`, async () => {
       const { exported } = await roundTrip(name);
       const [expected, found] = [await tensorsIn(layout(name)), await tensorsIn(exported)];
@@ -175,9 +185,17 @@ describe('an exported adapter', () => {
   it('of a mixture has the factors of each expert, which compute the same', async () => {
     const { checkpoint, tensors } = await exported('llada-moe');
     const { moe } = checkpoint.config;
-    const product = (a: { data: ArrayLike<number> }, b: { data: ArrayLike<number> }, row: number, column: number, columns: number) =>
-      [0, 1, 2].reduce((sum, r) => sum + b.data[row * 3 + r]! * a.data[r * columns + column]!, 0);
-    for (const [weight, isColumns] of [['gate_proj', false], ['down_proj', true]] as const) {
+    const product = (
+      a: { data: ArrayLike<number> },
+      b: { data: ArrayLike<number> },
+      row: number,
+      column: number,
+      columns: number,
+    ) => [0, 1, 2].reduce((sum, r) => sum + b.data[row * 3 + r]! * a.data[r * columns + column]!, 0);
+    for (const [weight, isColumns] of [
+      ['gate_proj', false],
+      ['down_proj', true],
+    ] as const) {
       const whole = `model.layers.1.mlp.experts.${weight}`;
       const [a, b] = [factorA(whole), factorB(whole)].map((name) => checkpoint.adapter.weights.get(name)!);
       for (let expert = 0; expert < moe!.num_experts; expert++) {
@@ -212,7 +230,11 @@ describe('ranks and alphas of single modules', () => {
       [{ 'layers.[1-9].*': 100 }, q, 8],
     ];
     for (const [alphaPattern, module, alpha] of cases)
-      assert.deepEqual(scaleOf({ ...scales, alphaPattern }, module), { rank: 4, scale: alpha / 4 }, JSON.stringify(alphaPattern));
+      assert.deepEqual(
+        scaleOf({ ...scales, alphaPattern }, module),
+        { rank: 4, scale: alpha / 4 },
+        JSON.stringify(alphaPattern),
+      );
     const both = { ...scales, rankPattern: { q_proj: 16 }, alphaPattern: { q_proj: 32 } };
     assert.equal(scaleOf(both, q).scale, 2);
     assert.equal(scaleOf({ ...both, isStabilised: true }, q).scale, 8);
@@ -232,16 +254,31 @@ describe('ranks and alphas of single modules', () => {
     tensors.set(`base_model.model.${factorB(wide)}`, { shape: [config.hidden_size, 4], data });
     await writeSafetensors(path.join(folder, 'adapter_model.safetensors'), tensors);
     const fields = {
-      ...{ peft_type: 'LORA', base_model_name_or_path: 'base', r: 2, lora_alpha: 4, target_modules: ['q_proj', 'k_proj'] },
+      ...{
+        peft_type: 'LORA',
+        base_model_name_or_path: 'base',
+        r: 2,
+        lora_alpha: 4,
+        target_modules: ['q_proj', 'k_proj'],
+      },
       ...{ rank_pattern: { 'layers.1.self_attn.q_proj': 4 }, alpha_pattern: { 'layers.1.self_attn.q_proj': 32 } },
     };
     await writeFile(path.join(folder, 'adapter_config.json'), JSON.stringify(fields));
     const adapter = await readAdapter(folder, await readAdapterConfig(folder), config);
     assert.equal(adapter.alpha / adapter.rank, 2);
     const [a, b] = [factorA(wide), factorB(wide)].map((name) => adapter.weights.get(name)!);
-    assert.deepEqual([a!.shape, b!.shape], [[4, config.hidden_size], [config.hidden_size, 4]]);
+    assert.deepEqual(
+      [a!.shape, b!.shape],
+      [
+        [4, config.hidden_size],
+        [config.hidden_size, 4],
+      ],
+    );
     // Its scale is 8, and that of the others 2.
-    assert.deepEqual([...b!.data], [...data].map((value) => 4 * value));
+    assert.deepEqual(
+      [...b!.data],
+      [...data].map((value) => 4 * value),
+    );
     const narrow = 'model.layers.0.self_attn.k_proj';
     const [narrowA, before] = [adapter.weights.get(factorA(narrow))!, checkpoint.adapter.weights.get(factorA(narrow))!];
     assert.deepEqual(narrowA.shape, [4, config.hidden_size]);

@@ -30,7 +30,9 @@ it('a program that sleeps is ended by the clock', async () => {
   assert.equal(run.broken, 'time');
 });
 
-it('the CPU time of a tree includes children', { skip: process.platform !== 'linux' && 'only Linux tells' }, async () => {
+it('the CPU time of a tree includes children', {
+  skip: process.platform !== 'linux' && 'only Linux tells',
+}, async () => {
   const child = spawn('/bin/sh', ['-c', `'${process.execPath}' -e 'for (;;);'; exit 0`], { detached: true });
   try {
     while (((await treeCpuSeconds(child.pid as number)) ?? 0) < 0.3) await delay(20);

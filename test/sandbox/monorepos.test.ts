@@ -38,7 +38,7 @@ async function workspace(
   return root;
 }
 
-const clamp = "function clamp(value, low) {\n  if (value < low) return low;\n  return value;\n}\n";
+const clamp = 'function clamp(value, low) {\n  if (value < low) return low;\n  return value;\n}\n';
 
 describe('a monorepo whose packages have runners of their own', { skip }, () => {
   it('is one discovery with every runner', async () => {

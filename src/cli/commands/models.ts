@@ -72,7 +72,7 @@ export function addModels(add: AddCommand): void {
       'for keep, and for add with a folder or a file: the name of the model (default: the name of the folder or file)',
     )
     .option('--force', 'add a model even if it cannot be loaded')
-    .option('--replace', 'replace another installed revision of the model')
+    .option('--replace', 'replace another installed revision of the model, or its damaged files')
     .option('--dry-run', 'describe what would be downloaded, with size and licence, but download nothing')
     .option('--token-stdin', 'read a Hugging Face token from stdin (default: the environment variable HF_TOKEN)')
     .option('--yes', 'remove without confirmation');
