@@ -48,7 +48,7 @@ export const repositories: readonly Repository[] = [
   alone(npm('@fastify/error', '4.2.1')),
   alone(npm('flat', '5.0.2'), 'accepted', ['mocha@11.7.1']),
   alone(npm('@fastify/deepmerge', '3.2.4'), /use tape, which is not supported; .*npx tape \{file\}/),
-  alone(pypi('tomli', '2.0.1')),
+  alone(pypi('tomli', '2.2.1')),
   alone(pypi('iniconfig', '2.0.0')),
   alone(pypi('inflection', '0.5.1')),
   alone(pypi('more-itertools', '10.5.0')),

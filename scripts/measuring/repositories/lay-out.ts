@@ -16,7 +16,7 @@ export async function layOut({ archives, files = {}, installs = {} }: Repository
   }
   for (const [name, text] of Object.entries(files)) await writeFile(path.join(folder, name), text);
   for (const [inside, packages] of Object.entries(installs)) {
-    const quiet = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--omit=dev', '--workspaces=false'];
+    const quiet = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--save-prod', '--omit=dev', '--workspaces=false'];
     await run('npm', ['install', ...quiet, ...packages], { cwd: path.join(folder, inside) });
   }
 }
