@@ -326,6 +326,11 @@ export function lower(
     emit: (op, inputs, attributes) => graph.node(op, inputs, attributes),
     emitMicrosoft: (op, inputs, attributes) => graph.node(op, inputs, attributes, { domain: 'com.microsoft' }),
   };
+  const published = [
+    ...[...program.outputs].map(([name, tensor]) => ({ name: outputName(name), tensor })),
+    ...[...program.updates].map(([name, tensor]) => ({ name: updateName(name), tensor })),
+  ];
+  const firstNames = new Map(published.toReversed().map(({ name, tensor }) => [tensor, name]));
   const declared: Value[] = [];
   for (const node of program.nodes) {
     if (node.primitive === 'input' || node.primitive === 'state') {
@@ -346,18 +351,20 @@ export function lower(
       continue;
     }
     const inputs = node.inputs.map((operand) => names.get(operand) as string);
+    const before = graph.size;
     const quantized = node.inputs.findIndex((operand) => formatOf(operand, provider) !== null);
     if (node.primitive === 'stopGradient') names.set(node, inputs[0] as string);
     else if (quantized >= 0) names.set(node, withQuantized(context, program.name, node, inputs, quantized, storage));
     else names.set(node, (lowerings[node.primitive] as Lower<PrimitiveName>)(node, inputs, context));
+    // An output gets its name at once, because a copy of logits takes as long as other operations on them.
+    const name = firstNames.get(node);
+    if (name !== undefined && graph.rename(names.get(node) as string, name, before)) names.set(node, name);
   }
-  const results: Value[] = [];
-  const publish = (tensor: Tensor, name: string) => {
-    graph.node('Identity', [names.get(tensor) as string], {}, { result: name });
-    results.push({ name, shape: extentsOf(tensor).map(declaredExtent), dtype: tensor.dtype });
-  };
-  for (const [name, tensor] of program.outputs) publish(tensor, outputName(name));
-  for (const [name, tensor] of program.updates) publish(tensor, updateName(name));
+  const results = published.map(({ name, tensor }): Value => {
+    const own = names.get(tensor) as string;
+    if (own !== name) graph.node('Identity', [own], {}, { result: name });
+    return { name, shape: extentsOf(tensor).map(declaredExtent), dtype: tensor.dtype };
+  });
   return { bytes: graph.encode(program.name, declared, results) };
 }
 
