@@ -55,7 +55,8 @@ export interface TextEdges {
  * such tokens.
  */
 export function textEdges(config: ModelConfig, tokenizer: Tokenizer): TextEdges | null {
-  if (config.published_config?.model_type !== 'Dream') return null;
+  const published = config.published_config as { model_type?: unknown } | undefined;
+  if (published?.model_type !== 'Dream') return null;
   const [begin, end] = [tokenizer.namedToken('bos_token'), tokenizer.namedToken('eos_token')];
   return begin === undefined || end === undefined ? null : { begin, end };
 }

@@ -79,6 +79,7 @@ describe('a GSM8K answer', () => {
       '5k',
       '10-12',
       '3 * 6 dollars',
+      '3 x 6',
       '2^10',
       '\\sqrt{16}',
       '\\frac{x}{3}',
