@@ -13,6 +13,7 @@ import { type Checkpoint, commitCheckpoint, removeUnfinishedCheckpoints, retainC
 import { readControl } from './control.ts';
 import { changeSteps, createRunDirectory, type NewRun, readConfiguration, rewindRun } from './directory.ts';
 import { runFile, stepName } from './layout.ts';
+import { removeLeftBehind } from './left-behind.ts';
 import { acquireLock, type HeldLock } from './lock.ts';
 
 /** Milliseconds between two writes of `status.json`, while the process's event loop is free. */
@@ -78,6 +79,7 @@ export class RunWriter {
       const isChanged = steps !== undefined && steps !== found.steps;
       const configuration = isChanged ? await changeSteps(dir, found, step ?? 0, steps) : found;
       await rm(runFile(dir).control, { force: true });
+      await removeLeftBehind(dir);
       await removeUnfinishedCheckpoints(dir);
       if (step !== null) await rewindRun(dir, step);
       const events = await AppendLog.open(runFile(dir).events);
