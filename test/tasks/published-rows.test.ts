@@ -166,7 +166,7 @@ describe('compressed and binary data files', () => {
       await readRowFile(other, codeRow, { fields: codeFields, report: (line) => said.push(line) });
       assert.deepEqual(said, [`${other}: the fields doctests, original are not used.`]);
       // Made by pyarrow: {task_id: int64, question: string, answer: string}, Snappy.
-      
+
       const { rows: records } = await readRowFile(await write('part-0.parquet', parquetRows), (record) => record);
       assert.deepEqual(
         records.map(({ row }) => row),

@@ -35,6 +35,9 @@ const weights: Readonly<Record<FaultKind, number>> = {
   clock: 1,
 };
 
+/** All kinds of faults. */
+export const everyFault = Object.keys(weights) as FaultKind[];
+
 /** The size of the job under attack, from a run without a fault, and of the waits. */
 export interface FaultScale {
   readonly operations: number;

@@ -164,7 +164,8 @@ class Trial {
     if (this.found === null) return [];
     const { problem, layers, of, warnings } = this.found;
     if (problem !== null) return [`It was added because of --force, but it cannot be used: ${problem}`];
-    const passed = layers === of ? `all ${count(of, 'layer')}` : `the first ${layers} of ${of} layers, because of the memory`;
+    const passed =
+      layers === of ? `all ${count(of, 'layer')}` : `the first ${layers} of ${of} layers, because of the memory`;
     const tried = `It was tried: finite weights, a text encoded and decoded, a forward pass through ${passed}.`;
     return [tried, ...warnings.map((warning) => `Warning: ${warning}`)];
   }
@@ -206,12 +207,7 @@ function inPlace({ json, progress }: CommandContext): (line: string) => void {
 const checkedParameters = 50e6;
 
 /** Checks in how many bits a new model can be served. It can be used without the check, so a failure is only reported. */
-async function addedModel(
-  name: string,
-  folder: string,
-  trial: Trial,
-  context: CommandContext,
-): Promise<CommandResult> {
+async function addedModel(name: string, folder: string, trial: Trial, context: CommandContext): Promise<CommandResult> {
   const { document, lines } = await installed(name, folder);
   const found = trial.found === null ? {} : { trial: trial.found };
   const result = { document: { ...(document as object), ...found }, lines: [...lines, ...trial.lines] };

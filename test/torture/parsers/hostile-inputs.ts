@@ -2,12 +2,90 @@ import fc from 'fast-check';
 
 /** Texts that parsers have stumbled over, and pieces of the formats. */
 const pieces = [
-  ...['', '\0', '\r', '\n', '\r\n', '\u2028', '\u202e', '\ufeff', '\ud800', '\u001b[2J', '"', "'", '`', '\\', ',', ';', '#', '%', '?'],
-  ...['{', '}', '[', ']', '(', ')', '{}', '[]', '{{', '}}', '{%', '%}', '{{ {{', '$', '$$', '^', '_', '&', '~~~', '```'],
-  ...['null', 'true', 'NaN', 'Infinity', '-0', '1e400', '-1', '0.5', '1e-400', '9007199254740993', '18446744073709551616'],
+  ...[
+    '',
+    '\0',
+    '\r',
+    '\n',
+    '\r\n',
+    '\u2028',
+    '\u202e',
+    '\ufeff',
+    '\ud800',
+    '\u001b[2J',
+    '"',
+    "'",
+    '`',
+    '\\',
+    ',',
+    ';',
+    '#',
+    '%',
+    '?',
+  ],
+  ...[
+    '{',
+    '}',
+    '[',
+    ']',
+    '(',
+    ')',
+    '{}',
+    '[]',
+    '{{',
+    '}}',
+    '{%',
+    '%}',
+    '{{ {{',
+    '$',
+    '$$',
+    '^',
+    '_',
+    '&',
+    '~~~',
+    '```',
+  ],
+  ...[
+    'null',
+    'true',
+    'NaN',
+    'Infinity',
+    '-0',
+    '1e400',
+    '-1',
+    '0.5',
+    '1e-400',
+    '9007199254740993',
+    '18446744073709551616',
+  ],
   ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'length', 'then'],
-  ...['\\frac', '\\frac{', '\\sqrt', '\\sqrt[', '\\boxed{', '\\left(', '\\right', '\\begin{pmatrix}', '\\text{', '\\cdot', '\\pm'],
-  ...['<answer>', '</answer>', '<reasoning>', '####', '**', '//', '1/0', '0/0', '2**1000000000', '9**9**9', '((((', '))))'],
+  ...[
+    '\\frac',
+    '\\frac{',
+    '\\sqrt',
+    '\\sqrt[',
+    '\\boxed{',
+    '\\left(',
+    '\\right',
+    '\\begin{pmatrix}',
+    '\\text{',
+    '\\cdot',
+    '\\pm',
+  ],
+  ...[
+    '<answer>',
+    '</answer>',
+    '<reasoning>',
+    '####',
+    '**',
+    '//',
+    '1/0',
+    '0/0',
+    '2**1000000000',
+    '9**9**9',
+    '((((',
+    '))))',
+  ],
   ...['---\n', '- - - -', '&a [*a]', '*a', '<<: *a', '!!js/function', '? :', '|\n', '>-', 'a: b: c'],
   ...['(a+)+$', '(a|a)*b', '(?=', '[', '\\p{L}', '(?<!a)', 'a{1000000}', '|'],
   ...['PAR1', 'GGUF', 'F32', 'BF16', 'data_offsets', 'shape', '1f8b', 'PK\x03\x04'],
@@ -21,11 +99,44 @@ const odd: readonly unknown[] = [
 
 /** Long inputs in which a parser's time or stack could grow faster than their length. */
 export const longInputs: readonly Buffer[] = [
-  ...['[', '{"a":', '(', '((1+', '-', '1+', '{{', '{% if a %}', '\\frac{', '\\sqrt{', '\\boxed{', '- ', '? ', '[[a]: ', 'a: {', '> '].map(
-    (piece) => piece.repeat(20_000),
-  ),
-  ...['a', '1', ' ', '\n', '"', '\\', '```\n', '#### 1\n', '<answer>', 'a,b\n', '{"a":1}\n', '1 ', '1,', '$', '\0', '\u0300'].map(
-    (piece) => piece.repeat(60_000),
+  ...[
+    '[',
+    '{"a":',
+    '(',
+    '((1+',
+    '-',
+    '1+',
+    '{{',
+    '{% if a %}',
+    '\\frac{',
+    '\\sqrt{',
+    '\\boxed{',
+    '- ',
+    '? ',
+    '[[a]: ',
+    'a: {',
+    '> ',
+  ].map((piece) => piece.repeat(20_000)),
+  ...[
+    'a',
+    '1',
+    ' ',
+    '\n',
+    '"',
+    '\\',
+    '```\n',
+    '#### 1\n',
+    '<answer>',
+    'a,b\n',
+    '{"a":1}\n',
+    '1 ',
+    '1,',
+    '$',
+    '\0',
+    '\u0300',
+  ].map(
+    // Each line is a row, which costs a message.
+    (piece) => piece.repeat(piece.endsWith('\n') ? 1_000 : 60_000),
   ),
   `${'['.repeat(5_000)}${']'.repeat(5_000)}`,
   `${'('.repeat(5_000)}1${')'.repeat(5_000)}`,
@@ -56,9 +167,9 @@ function change(example: Buffer): fc.Arbitrary<Buffer> {
     fc.tuple(at, piece).map(([index, inserted]) => spliced(index, index, inserted)),
     fc.tuple(at, at, piece).map(([a, b, inserted]) => spliced(Math.min(a, b), Math.max(a, b), inserted)),
     fc.tuple(at, at, at).map(([a, b, to]) => spliced(to, to, example.subarray(Math.min(a, b), Math.max(a, b)))),
-    fc.tuple(fc.nat(), fc.constantFrom('0', '-1', '1e300', '99999999999999999999', '9007199254740991', '')).map(
-      ([index, number]) => otherNumber(example, index, number),
-    ),
+    fc
+      .tuple(fc.nat(), fc.constantFrom('0', '-1', '1e300', '99999999999999999999', '9007199254740991', ''))
+      .map(([index, number]) => otherNumber(example, index, number)),
     fc.infiniteStream(fc.nat({ max: 1_000 })).map((stream) => otherField(example, stream)),
   );
 }
@@ -86,7 +197,10 @@ function otherField(example: Buffer, stream: Iterator<number>): Buffer {
     else copy[key] = changed(copy[key]);
     return copy;
   };
-  for (const [whole, part] of [[true, example.toString('utf8')], [false, lines[index]!]] as const) {
+  for (const [whole, part] of [
+    [true, example.toString('utf8')],
+    [false, lines[index]!],
+  ] as const) {
     try {
       const text = JSON.stringify(changed(JSON.parse(part))) ?? 'undefined';
       return Buffer.from(whole ? text : lines.with(index, text).join('\n'));
@@ -103,7 +217,10 @@ export function hostileInputs(examples: readonly Buffer[]): fc.Arbitrary<Buffer>
   return fc.oneof(
     { weight: 5, arbitrary: changed },
     { weight: 2, arbitrary: changed.chain(change) },
-    { weight: 1, arbitrary: fc.array(fc.constantFrom(...pieces), { maxLength: 12 }).map((all) => Buffer.from(all.join(''))) },
+    {
+      weight: 1,
+      arbitrary: fc.array(fc.constantFrom(...pieces), { maxLength: 12 }).map((all) => Buffer.from(all.join(''))),
+    },
     { weight: 1, arbitrary: fc.json().map((text) => Buffer.from(text)) },
     { weight: 1, arbitrary: fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes)) },
   );

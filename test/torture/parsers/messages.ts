@@ -21,9 +21,24 @@ export function messageParsers(): OutsideParser[] {
       return parse(value);
     },
   });
-  const { inlineCompletion, acceptedSuggestion, snooze, watchCompletions, denoiseParameters, sampleDenoising, settings } =
-    client;
-  const schemas = [inlineCompletion, acceptedSuggestion, snooze, watchCompletions, denoiseParameters, sampleDenoising, settings];
+  const {
+    inlineCompletion,
+    acceptedSuggestion,
+    snooze,
+    watchCompletions,
+    denoiseParameters,
+    sampleDenoising,
+    settings,
+  } = client;
+  const schemas = [
+    inlineCompletion,
+    acceptedSuggestion,
+    snooze,
+    watchCompletions,
+    denoiseParameters,
+    sampleDenoising,
+    settings,
+  ];
   const position = { line: 0, character: 3 };
   const run = { code: 0, signal: null, broken: null, stdout: '', stderr: '', seconds: 1 };
   const nonce = '0'.repeat(32);
@@ -52,10 +67,22 @@ export function messageParsers(): OutsideParser[] {
     ),
     json(
       'messages of the panel',
-      [{ kind: 'ready' }, { kind: 'open', dir: '/runs/a' }, { kind: 'control', dir: '/runs/a', want: 'stop' }, { kind: 'copy', text: 'a' }],
+      [
+        { kind: 'ready' },
+        { kind: 'open', dir: '/runs/a' },
+        { kind: 'control', dir: '/runs/a', want: 'stop' },
+        { kind: 'copy', text: 'a' },
+      ],
       parsePanelRequest,
     ),
-    json('messages of an evaluation', [{ kind: 'compare', against: null }, { kind: 'show-answers', problem: 'a' }], parseEvaluationRequest),
+    json(
+      'messages of an evaluation',
+      [
+        { kind: 'compare', against: null },
+        { kind: 'show-answers', problem: 'a' },
+      ],
+      parseEvaluationRequest,
+    ),
     {
       name: 'test reports',
       examples: [Buffer.from(lines.map((line) => `${nonce} ${JSON.stringify(line)}\n`).join(''))],

@@ -16,7 +16,7 @@ const references = path.join(import.meta.dirname, '../../model/references');
 /** Parsers of the files of model folders. */
 export async function modelParsers(folder: string): Promise<OutsideParser[]> {
   const model = await writeTinyCheckpoint(path.join(folder, 'model'));
-    const copy = path.join(folder, 'published');
+  const copy = path.join(folder, 'published');
   await cp(path.join(references, 'a2d-qwen3'), copy, { recursive: true });
   const weights = path.join(folder, 'weights.safetensors');
   const gguf = path.join(folder, 'model.gguf');
@@ -69,7 +69,9 @@ export async function modelParsers(folder: string): Promise<OutsideParser[]> {
     },
     {
       name: 'model card',
-      examples: [Buffer.from('---\nlicense: mit\ncode_languages: [python, java]\ntags:\n  - a\n---\n# A model\n\ntext\n')],
+      examples: [
+        Buffer.from('---\nlicense: mit\ncode_languages: [python, java]\ntags:\n  - a\n---\n# A model\n\ntext\n'),
+      ],
       async parse(input) {
         await writeFile(path.join(card, 'README.md'), input);
         return readCard(card);
@@ -102,7 +104,12 @@ async function tokenizerOf(folder: string, parts: object): Promise<string> {
   const own = await mkdtemp(path.join(own, 'tokenizer-'));
   try {
     const vocab = Object.fromEntries([...'abcdefgh'].map((letter, id) => [letter, id]));
-    const tokenizer = { version: '1.0', added_tokens: [], ...parts, model: { type: 'BPE', vocab, merges: [], unk_token: 'a' } };
+    const tokenizer = {
+      version: '1.0',
+      added_tokens: [],
+      ...parts,
+      model: { type: 'BPE', vocab, merges: [], unk_token: 'a' },
+    };
     await writeFile(path.join(own, 'tokenizer.json'), JSON.stringify(tokenizer));
     await writeFile(path.join(own, 'tokenizer_config.json'), '{}');
     const read = await Tokenizer.read(own);

@@ -25,12 +25,21 @@ export async function rowParsers(folder: string): Promise<OutsideParser[]> {
     { question: 'What is 1 + 1?', answer: '1 + 1 = 2\n#### 2' },
     { problem: 'What is $x$?', solution: 'It is $\\boxed{\\frac12}$.', answer: '\\frac12' },
     { prompt: 'def f(x):\n', tests: 'def test_f():\n    assert f(1) == 2\n', language: 'python' },
-    { task_id: 'HumanEval/0', prompt: 'def f(x):\n', entry_point: 'f', test: 'def check(candidate):\n    assert candidate(1) == 2\n', canonical_solution: '    return 2\n' },
+    {
+      task_id: 'HumanEval/0',
+      prompt: 'def f(x):\n',
+      entry_point: 'f',
+      test: 'def check(candidate):\n    assert candidate(1) == 2\n',
+      canonical_solution: '    return 2\n',
+    },
   ];
   return [
     reader('rows in JSON lines', 'jsonl', [rows.map((row) => JSON.stringify(row)).join('\n')]),
     reader('rows in a JSON array', 'json', [JSON.stringify(rows)]),
-    reader('rows in CSV', 'csv', ['Puzzle,Solution\n1000020000100004,"1342423124133124"\n', 'question,answer\n"a ""b""\nc",2\n']),
+    reader('rows in CSV', 'csv', [
+      'Puzzle,Solution\n1000020000100004,"1342423124133124"\n',
+      'question,answer\n"a ""b""\nc",2\n',
+    ]),
     reader('rows in gzip', 'jsonl.gz', [gzipSync(JSON.stringify(rows[0]))]),
     reader('rows in Parquet', 'parquet', [parquetRows]),
   ];

@@ -50,7 +50,9 @@ export async function runParsers(folder: string): Promise<OutsideParser[]> {
     inRun('events.jsonl', files.events, `${event(1)}\n${event(2)}\n`, () =>
       Promise.all([readEvents(dir), readNewEvents(dir, null)]),
     ),
-    inRun('samples', path.join(files.samples, 'step-000001.jsonl'), `${JSON.stringify(sample)}\n`, () => readSamples(dir, 1)),
+    inRun('samples', path.join(files.samples, 'step-000001.jsonl'), `${JSON.stringify(sample)}\n`, () =>
+      readSamples(dir, 1),
+    ),
     {
       name: 'digests of a checkpoint',
       examples: [await readFile(path.join(digests, 'digests.json'))],
