@@ -137,7 +137,7 @@ const describeCanvas = (frame: Frame): string => {
 };
 
 function describeStep(frame: Frame, fresh: readonly number[]): string {
-  // All positions after the end are alike, so only the first is listed.
+  // All positions after the end are the same, so only the first is listed.
   const end = fresh.find((position) => frame.tokens[position] === '');
   const listed = fresh.filter((position) => frame.tokens[position] !== '' || position === end);
   if (listed.length === 0) return 'No tokens changed in this step.';

@@ -66,7 +66,7 @@ function watched(
   total: number,
   { signal, progress, file }: Pick<AddGguf, 'signal' | 'progress' | 'file'>,
 ): StoredBytes[] {
-  let [done, told] = [0, performance.now()];
+  let [done, reportedAt] = [0, performance.now()];
   return weights.map((weight) => ({
     ...weight,
     async *parts() {
@@ -74,8 +74,8 @@ function watched(
         if (signal.aborted) throw new Interrupted(`Adding ${file} was stopped; nothing was added.`);
         yield part;
         done += part.length;
-        if (performance.now() - told < every) continue;
-        told = performance.now();
+        if (performance.now() - reportedAt < every) continue;
+        reportedAt = performance.now();
         progress(`${size(done)} of ${size(total)} written`);
       }
     },
@@ -89,7 +89,7 @@ function cardOf(file: string, name: string, { name: title, licence, formats }: G
     ...(licence === undefined ? [] : ['---', `license: ${JSON.stringify(line(licence))}`, '---', '']),
     `# ${line(title ?? name)}`,
     '',
-    `Converted from ${line(path.basename(file))} (GGUF, ${formats.join(', ')}). Every number is what the file's own stands for.`,
+    `Converted from ${line(path.basename(file))} (GGUF, ${formats.join(', ')}). The weights equal the dequantized weights of the file.`,
     '',
   ].join('\n');
 }

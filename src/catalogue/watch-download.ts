@@ -13,7 +13,7 @@ export class WatchedDownload {
   readonly #now: () => number;
   #done = 0;
   #fresh = 0;
-  #told = Number.NEGATIVE_INFINITY;
+  #reportedAt = Number.NEGATIVE_INFINITY;
   #marks: { readonly time: number; readonly fresh: number }[] = [];
 
   constructor(total: number, report: (line: string) => void, now: () => number = () => performance.now()) {
@@ -27,8 +27,8 @@ export class WatchedDownload {
     this.#done += bytes;
     if (fresh) this.#fresh += bytes;
     const time = this.#now();
-    if (time - this.#told < every && this.#done < this.#total) return;
-    this.#told = time;
+    if (time - this.#reportedAt < every && this.#done < this.#total) return;
+    this.#reportedAt = time;
     const oldest = this.#marks.find((mark) => time - mark.time <= window);
     const rate =
       oldest === undefined || time - oldest.time < least

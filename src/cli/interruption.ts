@@ -23,9 +23,9 @@ export function stopOnSignals({ onHangUp }: { readonly onHangUp: boolean }): Abo
 }
 
 /**
- * Whether whoever started this process wants it to outlive its terminal. Node resets the signals that it inherits as ignored,
- * so this is taken from what is left: `nohup` in the shell's variable `_`, and a parent process that ignores SIGHUP itself
- * (`trap '' HUP`), which Linux tells.
+ * Whether this process was started to outlive its terminal. Node resets the signals that it inherits as ignored, so this
+ * relies on other signs: `nohup` in the shell's variable `_`, and a parent process that ignores SIGHUP itself
+ * (`trap '' HUP`), as Linux reports it.
  */
 export function ignoresHangUp(variable = process.env._, parent = statusOf(process.ppid)): boolean {
   if (path.basename(variable ?? '') === 'nohup') return true;

@@ -12,8 +12,8 @@ const manySegments = 24;
 export const shortestMatch = 3;
 
 /**
- * Where the texts of a workspace can be looked up by what is before a cursor. A text that is added again replaces its earlier version;
- * the bytes of the earlier one stay until their segment holds no current text.
+ * Finds the text before a cursor in the files of a workspace. A text that is added again replaces its earlier version, whose
+ * bytes stay until their segment holds no current text.
  */
 export class CopyIndex {
   /** The segment with the current version of each text. */
@@ -69,8 +69,8 @@ export class CopyIndex {
   }
 
   /**
-   * The names of texts whose segments are to be built anew as fewer ones: those of a family's small and mostly outdated segments, once
-   * there are many of them.
+   * The names of the texts to index again in fewer segments: those of a family's small and mostly outdated segments, if there
+   * are many of them.
    */
   fragmented(): string[] {
     const small = [...this.#segments].filter(

@@ -87,7 +87,7 @@ function depthOf(text: string): number {
 
 /**
  * The features of the gate, by name. Lengths are in bytes or characters and enter as logarithms; the others are shares, counts and
- * yes (1) or no (0). A feature of copies is 0 for a text that no copy has, and likewise for the model.
+ * yes (1) or no (0). A feature of copies is 0 for a text without a copy, and one of the model is 0 for a text that it did not write.
  */
 const gateFeatures: Readonly<Record<string, Feature>> = {
   copy: ofCopy(() => 1),

@@ -8,7 +8,7 @@ import {
 } from './gate-features.ts';
 import gateWeights from './gate-weights.json' with { type: 'json' };
 
-/** How readily suggestions are shown; `balanced`: about half of what is shown is right. */
+/** How readily suggestions are shown; `balanced`: about half of the shown suggestions are right. */
 export const gateLevels = ['eager', 'balanced', 'careful'] as const;
 export type GateLevel = (typeof gateLevels)[number];
 

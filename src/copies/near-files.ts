@@ -1,6 +1,6 @@
 import path from 'node:path';
 
-/** The endings that an import may leave out, and the files that stand for their folder. */
+/** The endings that an import may leave out, and the names of files that are imported by their folder. */
 const endings = [
   '',
   '.ts',

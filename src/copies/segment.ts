@@ -86,7 +86,7 @@ export interface Match {
   readonly length: number;
 }
 
-/** Longer matches are not told apart. */
+/** Longer matches count as equal. */
 export const longestMatch = 160;
 
 /** The places in a segment with the longest matches, in this order: at most `most`, each at least `least` bytes long. */

@@ -49,10 +49,12 @@ export interface SessionContext {
 /** A request for the logits at some positions of a canvas. */
 export interface CanvasQuery {
   readonly context: SessionContext;
-  /** The canvas's tokens [width]. */
+  /** The canvas's tokens [width]; with `causal-context` attention, or with `causal`, possibly only the first of them. */
   readonly tokens: Int32Array;
   /** Positions in the canvas. */
   readonly positions: readonly number[];
+  /** Whether a model with `causal-context` attention computes the canvas as an autoregressive model does; default: no. */
+  readonly causal?: boolean;
 }
 
 /** The keys and values of a context that attends to one canvas, and the number of steps that have used them. */
@@ -61,7 +63,7 @@ interface KeptContext {
   readonly steps: number;
 }
 
-/** Computes what is known about tokens: logits or predictions. */
+/** Computes the rows that tokens are chosen from: logits or predictions. */
 interface TokenReader<Row> {
   /** Of whole texts, at the positions of each query. */
   texts(queries: readonly Query[]): Promise<Row[][]>;
@@ -80,39 +82,32 @@ const positionBucket = 16;
  *
  * With `prefix-lm`, `causal` or `causal-context` attention, the context does not attend to the canvas. It is read once, when it is
  * opened, and a step computes the canvas only. This is exact. With `causal-context`, the last token of the prompt is computed with
- * the canvas, because its output predicts the canvas's first token; it attends to the context only. With `full` or `block-causal` attention, every step reads the whole sequence.
- * There is one exception: with `full` attention and `refresh` above 1, the context's keys and values are computed every
- * `refresh` steps, with the canvas as it is at that time, and kept in between (the dual cache of Fast-dLLM, arXiv 2505.22618,
- * section 3.2). That is an approximation. Dispose of the session to release the keys and values.
+ * the canvas, because its output predicts the canvas's first token; it attends to the context only.
+ *
+ * With `full` or `block-causal` attention, every step reads the whole sequence. There is one exception: with `full` attention and
+ * `refresh` above 1, the context's keys and values are computed every `refresh` steps, with the canvas as it is at that time, and
+ * kept in between (the dual cache of Fast-dLLM, arXiv 2505.22618, section 3.2). That is an approximation. Dispose of the session to
+ * release the keys and values.
  */
 export class DecodingSession {
   readonly #model: Denoiser;
   readonly #bucket: number;
   readonly #readsContextOnce: boolean;
-  readonly #causal: boolean;
   /** Steps for which keys and values of a context that attends to the canvas are kept; 0: they are not kept. */
   readonly #refresh: number;
   readonly #keptContexts = new Map<Int32Array, KeptContext>();
   readonly #contexts = new Map<string, SessionContext>();
   #disposed = false;
 
-  /**
-   * `block` is the number of positions that most steps request together; `refresh` is explained at the class. With `causal`, a
-   * model with `causal-context` attention computes canvases as an autoregressive model does.
-   */
+  /** `block` is the number of positions that most steps request together; `refresh` is explained at the class. */
   constructor(
     model: Denoiser,
-    {
-      block = positionBucket,
-      refresh = 1,
-      causal = false,
-    }: { readonly block?: number; readonly refresh?: number; readonly causal?: boolean } = {},
+    { block = positionBucket, refresh = 1 }: { readonly block?: number; readonly refresh?: number } = {},
   ) {
     this.#model = model;
     this.#bucket = Math.min(block, positionBucket);
     const { attention = 'full' } = model.config;
     this.#readsContextOnce = ['prefix-lm', 'causal', 'causal-context'].includes(attention);
-    this.#causal = causal;
     this.#refresh = model.config.attention === 'full' && model.context && refresh > 1 ? refresh : 0;
   }
 
@@ -167,7 +162,8 @@ export class DecodingSession {
     if (this.#refresh > 0) return this.#answerWithKeptContexts(queries, reader);
     if (!this.#readsContextOnce) return reader.texts(queries.map(wholeRow));
     const results: Row[][] = new Array(queries.length);
-    for (const [context, rows] of byContext(queries)) {
+    for (const rows of passGroups(queries)) {
+      const { context } = queries[rows[0] as number] as CanvasQuery;
       const rowsPerPass = Math.max(1, Math.floor(logitsPerPass(this.#model.config) / context.width));
       for (let start = 0; start < rows.length; start += rowsPerPass) {
         const part = rows.slice(start, start + rowsPerPass);
@@ -190,7 +186,7 @@ export class DecodingSession {
 
   /** The end of the prompt that is computed with each canvas. */
   #leadOf(prompt: Int32Array, suffix: Int32Array): Int32Array {
-    if (this.#model.config.attention !== 'causal-context' || this.#causal) return prompt.slice(0, 0);
+    if (this.#model.config.attention !== 'causal-context') return prompt.slice(0, 0);
     if (prompt.length === 0 || suffix.length > 0)
       throw new Error('with causal-context attention, all context comes before the canvas (suffixFirst)');
     return prompt.slice(-1);
@@ -235,19 +231,20 @@ export class DecodingSession {
     return context;
   }
 
-  /** The rows of canvases with the same context. */
+  /** The rows of canvases with the same context, number of tokens and attention. */
   async #pass<Row>(
-    { prompt, keysAndValues, width, lead }: SessionContext,
+    { prompt, keysAndValues, lead }: SessionContext,
     queries: readonly CanvasQuery[],
     reader: TokenReader<Row>,
   ): Promise<Row[][]> {
-    const { from, to } = this.#range(queries, width);
+    const [{ tokens: first, causal = false }] = queries as [CanvasQuery];
+    const { from, to } = this.#range(queries, first.length);
     const canvases = queries.map(({ tokens }) => (lead.length > 0 ? Int32Array.from([...lead, ...tokens]) : tokens));
     const all = await reader.canvases(keysAndValues as Context, canvases, {
       position: prompt.length - lead.length,
       from: from + lead.length,
       to: to + lead.length,
-      ...(this.#causal ? { causal: true } : {}),
+      ...(causal ? { causal } : {}),
     });
     return queries.map(({ positions }, row) => positions.map((position) => all[row]![position - from] as Row));
   }
@@ -288,13 +285,16 @@ function wholeRow({ context: { prompt, suffix }, tokens, positions }: CanvasQuer
   };
 }
 
-/** The indices of the queries of each context. */
-function byContext(queries: readonly CanvasQuery[]): Map<SessionContext, number[]> {
-  const rows = new Map<SessionContext, number[]>();
-  for (const [row, { context }] of queries.entries()) {
-    const indices = rows.get(context) ?? [];
-    indices.push(row);
-    rows.set(context, indices);
+/** The indices of the queries that one pass can compute together. */
+function passGroups(queries: readonly CanvasQuery[]): number[][] {
+  const groups: number[][] = [];
+  for (const [row, { context, tokens, causal = false }] of queries.entries()) {
+    const group = groups.find(([first]) => {
+      const other = queries[first as number] as CanvasQuery;
+      return other.context === context && other.tokens.length === tokens.length && (other.causal ?? false) === causal;
+    });
+    if (group) group.push(row);
+    else groups.push([row]);
   }
-  return rows;
+  return groups;
 }

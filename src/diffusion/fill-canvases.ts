@@ -24,16 +24,21 @@ export interface DecodingHooks {
   readonly onStep?: (canvases: readonly Canvas[]) => void;
 }
 
+/** Hooks of one filling. */
+export interface FillHooks extends DecodingHooks {
+  /** Called after each step; if it returns true, the rest of that canvas is not decoded. */
+  readonly isOver?: (canvas: Canvas) => boolean;
+}
+
 /**
- * The loop that generates all text: the canvases that are not done make a denoising step together, until all are done. A canvas
- * depends only on its own context and random numbers, not on the other canvases in the batch. `isOver` is called after each step;
- * if it returns true, the rest of that canvas is not decoded.
+ * The loop that denoises all text: the canvases that are not done make a denoising step together, until all are done. A canvas
+ * depends only on its own context and random numbers, not on the other canvases in the batch.
  */
 export async function fillCanvases(
   canvases: readonly Canvas[],
   predict: Predict,
   rules: DecodingRules,
-  { signal, checkCancelled, onStep, isOver }: DecodingHooks & { readonly isOver?: (canvas: Canvas) => boolean } = {},
+  { signal, checkCancelled, onStep, isOver }: FillHooks = {},
 ): Promise<void> {
   for (let active = notDone(canvases); active.length > 0; active = notDone(active)) {
     signal?.throwIfAborted();

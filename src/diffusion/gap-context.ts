@@ -21,30 +21,49 @@ export const contextOverhead = (config: ModelConfig): number => (suffixFirstToke
 /** More characters than a token of code usually has. It limits how much of a long text is encoded. */
 const charactersPerToken = 8;
 
+/** The most tokens by which the window of a kept context moves at once. */
+const windowStep = 128;
+/** Characters per token of the context by which the part of a long prefix that is encoded moves at once. */
+const charactersPerStep = 4;
+
+export interface ContextRequest {
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly contextTokens: number;
+  /**
+   * Whether keys and values of this context are kept for the next one: its window then moves in steps, so that text which is added
+   * at the cursor seldom changes where prefix and suffix begin and end. Default: no.
+   */
+  readonly isKept?: boolean;
+}
+
 /**
  * The tokens nearest to the gap, at most `contextTokens` and at most `available` in total. The suffix is guaranteed a quarter of
  * them; tokens that one side does not need go to the other. Line ends become LF, as in the training data.
  */
 export function readContext(
   tokenizer: Tokenizer,
-  {
-    prefix,
-    suffix,
-    contextTokens,
-  }: { readonly prefix: string; readonly suffix: string; readonly contextTokens: number },
+  { prefix, suffix, contextTokens, isKept = false }: ContextRequest,
   available: number,
 ): GapContext {
   const budget = Math.min(contextTokens, available);
-  const before = tokenizer.encode(lastCharacters(prefix, budget * charactersPerToken).replaceAll('\r\n', '\n'));
+  const step = isKept ? Math.max(1, Math.min(windowStep, Math.floor(budget / 4))) : 1;
+  const upToStep = (count: number): number => Math.ceil(count / step) * step;
+  const excess = Math.max(0, prefix.length - budget * charactersPerToken);
+  const characters = isKept ? budget * charactersPerStep : 1;
+  const skipped = Math.ceil(excess / characters) * characters;
+  const before = tokenizer.encode(lastCharacters(prefix, prefix.length - skipped).replaceAll('\r\n', '\n'));
   const after = tokenizer.encode(firstCharacters(suffix, budget * charactersPerToken).replaceAll('\r\n', '\n'));
   const reserved = Math.min(after.length, Math.floor(budget / 4));
-  const kept = before.slice(Math.max(0, before.length - (budget - reserved)));
-  return { prefix: kept, suffix: after.slice(0, budget - kept.length) };
+  const free = Math.max(reserved, budget - upToStep(before.length));
+  const ofSuffix = after.slice(0, free);
+  const tooMany = Math.max(0, before.length - (budget - ofSuffix.length));
+  return { prefix: before.slice(upToStep(tooMany)), suffix: ofSuffix };
 }
 
 /** The last `count` characters, or fewer: the cut is never within a surrogate pair. */
 function lastCharacters(text: string, count: number): string {
-  const cut = text.slice(-count);
+  const cut = count > 0 ? text.slice(-count) : '';
   return /^[\uDC00-\uDFFF]/.test(cut) && cut.length < text.length ? cut.slice(1) : cut;
 }
 

@@ -26,7 +26,7 @@ export interface Infilling extends Denoised {
   readonly ended: boolean;
   /**
    * Mean confidence of the revealed tokens of the middle. If the middle is empty, the confidence of its end; 0 if the canvas holds
-   * nothing but the healed prefix.
+   * only the healed prefix.
    */
   readonly meanConfidence: number;
 }
@@ -70,7 +70,7 @@ function meanConfidence({ tokens, confidence, spelledTokens }: Canvas, { mask, g
     found === -1 ? undefined : Math.max(spelledTokens + 1, found),
   );
   const counted = positions.filter((position) => tokens[position] !== mask);
-  // A narrow canvas may have room for the healed prefix only.
+  // A narrow canvas may hold only the healed prefix.
   if (counted.length === 0) return 0;
   return counted.reduce((sum, position) => sum + (confidence[position] as number), 0) / counted.length;
 }

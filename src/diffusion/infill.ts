@@ -5,7 +5,8 @@ import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { type Canvas, newCanvas } from './canvas.ts';
 import { DecodingSession } from './decoding-session.ts';
-import { type DecodingHooks, fillCanvases, predictIn } from './fill-canvases.ts';
+import { type DecodingHooks, type FillHooks, fillCanvases, predictIn } from './fill-canvases.ts';
+import { fillWithDrafts } from './fill-with-drafts.ts';
 import { canvasContext, contextOverhead, type GapContext, readContext } from './gap-context.ts';
 import {
   type Infilling,
@@ -24,8 +25,9 @@ export interface InfillRequest {
   /** Maximum number of tokens of prefix and suffix that are read; those nearest to the gap are. */
   readonly contextTokens: number;
   /**
-   * Maximum number of completions to generate. The first three are greedy, on canvases of a quarter, a half and all of the model's
-   * width; the others are drawn at `temperature` on the full width. If `width` is set, only the first is greedy.
+   * Maximum number of completions to generate. By denoising, the first three are greedy, on canvases of a quarter, a half and all
+   * of the model's width; the others are drawn at `temperature` on the full width. With drafts, or if `width` is set, only the first
+   * is greedy.
    */
   readonly alternatives: number;
   readonly seed: number;
@@ -35,6 +37,8 @@ export interface InfillRequest {
   readonly threshold: number;
   /** Width of every canvas, in tokens; default: as explained at `alternatives`. */
   readonly width?: number;
+  /** How the gap is filled; default: the model's (`gap_decoding`). Models without `causal-context` attention denoise. */
+  readonly decoding?: GenerationDefaults['gap_decoding'];
   /** Tokens of a block; default: the model's. */
   readonly block?: number;
   /**
@@ -98,7 +102,8 @@ const canvasShares = [1 / 4, 1 / 2, 1] as const;
  * Fills the gap between a prefix and a suffix. The canvas is wider than most middles, and the model predicts where the middle
  * ends: nothing follows the end-of-middle token. Blocks are unmasked from the left, and in a block each step reveals every token
  * with a confidence above `threshold` (Fast-dLLM, arXiv 2505.22618). If the prefix ends within a word, the canvas begins with the
- * part of the word that is already typed (token healing). Throws a `UserError` if the model cannot fill gaps.
+ * part of the word that is already typed (token healing). A converted model may write from the left with drafts instead
+ * (`fillWithDrafts`). Throws a `UserError` if the model cannot fill gaps.
  */
 export async function infill(model: LanguageModel, request: InfillRequest, hooks: InfillHooks = {}): Promise<Infilled> {
   assertDenoises(model.config);
@@ -125,6 +130,7 @@ class GapFiller {
   readonly #hooks: InfillHooks;
   readonly #session: DecodingSession;
   readonly #rules: InfillRules;
+  readonly #drafts: boolean;
   readonly #block: number;
   readonly #healed: string;
   readonly #context: GapContext;
@@ -140,23 +146,25 @@ class GapFiller {
     this.#request = request;
     this.#hooks = hooks;
     this.#healed = healedPrefix(tokenizer, request.prefix);
-    this.#block = request.block ?? generation.block_length;
+    const { decoding = generation.gap_decoding ?? 'denoise' } = request;
+    this.#drafts = config.attention === 'causal-context' && decoding === 'drafts';
+    this.#block = this.#drafts ? 1 : (request.block ?? generation.block_length);
     this.#session = new DecodingSession(model, { block: this.#block, refresh: request.contextRefresh ?? 1 });
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
     this.#context = readContext(
       tokenizer,
-      { ...request, prefix },
+      { ...request, prefix, isKept: config.attention === 'causal-context' },
       config.max_position_embeddings - width - contextOverhead(config),
     );
+    const gap = gapRules(model, request.singleLine);
     this.#rules = {
-      order: 'threshold',
-      steps: 1,
+      ...(this.#drafts ? { order: 'confidence', steps: width } : { order: 'threshold', steps: 1 }),
       threshold: request.threshold,
       mask: maskToken(config),
       ...(hooks.runnersUp ? { runnersUp: hooks.runnersUp } : {}),
-      gap: gapRules(model, request.singleLine),
+      gap: this.#drafts ? { ...gap, mergeLineEnds: request.singleLine } : gap,
     };
-    const shares = request.width === undefined ? canvasShares : [1];
+    const shares = request.width === undefined && !this.#drafts ? canvasShares : [1];
     this.#alternatives = Array.from({ length: request.alternatives }, (_, index) => ({
       width: Math.ceil(width * (shares[index] ?? 1)),
       temperature: index < shares.length ? 0 : request.temperature,
@@ -198,7 +206,7 @@ class GapFiller {
     const read = performance.now();
     this.#contextMilliseconds += read - begin;
     const { stops } = this.#request;
-    await fillCanvases(canvases, predictIn(this.#session), this.#rules, {
+    await this.#fill(canvases, {
       ...(signal ? { signal } : {}),
       ...(checkCancelled ? { checkCancelled } : {}),
       ...(stops ? { isOver: (canvas) => isStopped(canvas, this.#healed, this.#rules, stops) } : {}),
@@ -212,6 +220,12 @@ class GapFiller {
     });
     this.#denoiseMilliseconds += performance.now() - read;
     return canvases.map((canvas) => infillingOf(canvas, this.#healed, this.#rules));
+  }
+
+  async #fill(canvases: readonly Canvas[], hooks: FillHooks): Promise<void> {
+    if (!this.#drafts) return fillCanvases(canvases, predictIn(this.#session), this.#rules, hooks);
+    const drafting = { session: this.#session, filler: this.#model.config.pad_token_id };
+    for (const canvas of canvases) await fillWithDrafts(canvas, this.#rules, drafting, hooks);
   }
 
   async #open(batch: readonly Alternative[]): Promise<Canvas[]> {

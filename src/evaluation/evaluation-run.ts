@@ -54,7 +54,7 @@ export interface EvaluationRequest {
 }
 
 export interface EvaluationHooks extends JobHooks {
-  /** Lines about what is done before the first answer. */
+  /** Receives progress lines before the first answer. */
   readonly onPrepare?: (line: string) => void;
   /** Called after each batch with the number of answers written, the number of all answers, and the seconds left. */
   readonly onProgress?: (done: number, total: number, eta: number) => void;

@@ -70,7 +70,7 @@ function studentQuantile(freedom: number): number {
 
 /**
  * The change of a metric between two results on the same items, `after` minus `before`, with the interval of the
- * paired difference: what is hard or easy about an item for both cancels.
+ * paired difference: the difficulty of an item, which both share, cancels.
  *
  * Linearised like `shareInterval`, after adding two items, one solved only before and one solved only after. For one
  * yes or no per item this is the adjusted Wald interval of D. G. Bonett and R. M. Price, "Adjusted Wald confidence

@@ -34,19 +34,26 @@ export class AutoregressiveWriter implements LeftToRightModel {
   async read(context: { readonly prefix: string; readonly suffix: string }, width: number): Promise<GapReading> {
     const { config } = this.#model;
     const { readsSuffix, overhead, promptFor, ends } = this.#format;
-    const request = { ...context, ...(readsSuffix ? {} : { suffix: '' }), contextTokens: this.#contextTokens };
+    const request = {
+      ...context,
+      ...(readsSuffix ? {} : { suffix: '' }),
+      contextTokens: this.#contextTokens,
+      isKept: config.attention === 'causal-context',
+    };
     const { prefix, suffix } = readContext(this.tokenizer, request, config.max_position_embeddings - width - overhead);
     const prompt = promptFor(prefix, suffix);
-    // The prompt's last token predicts the first token of the middle, so the canvas begins with it.
-    const last = prompt.pop() as number;
-    const session = new DecodingSession(this.#model, { block: 1, causal: config.attention === 'causal-context' });
-    const canvasContext = await session.open({ prompt, width: width + 1 });
+    // The prompt's last token predicts the first token of the middle. Where the session does not compute it with the canvas, the
+    // canvas begins with it.
+    const causal = config.attention === 'causal-context';
+    const lead = causal ? [] : [prompt.pop() as number];
+    const session = new DecodingSession(this.#model, { block: 1 });
+    const canvasContext = await session.open({ prompt, width: lead.length + width });
     return {
       next: async (written) => {
         const canvases = written.map((middle) => {
-          const tokens = new Int32Array(width + 1).fill(config.pad_token_id);
-          tokens.set([last, ...middle]);
-          return { context: canvasContext, tokens, positions: [1 + middle.length] };
+          const tokens = new Int32Array(lead.length + width).fill(config.pad_token_id);
+          tokens.set([...lead, ...middle]);
+          return { context: canvasContext, tokens, positions: [lead.length + middle.length], causal };
         });
         const rows = (await session.logits(canvases)).map(([row]) => row as Float32Array);
         return ends.length === 1 ? rows : rows.map((row) => mergeTokens(row, ends));

@@ -4,6 +4,7 @@ import { canvasWidth, infill } from '../diffusion/infill.ts';
 import { maskEvenly } from '../diffusion/masking.ts';
 import { healedPrefix } from '../diffusion/token-healing.ts';
 import { maskToken } from '../model/config.ts';
+import type { GenerationDefaults } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { Random } from '../platform/random.ts';
@@ -16,11 +17,12 @@ export interface InfillingDecoding {
   readonly contextTokens: number;
   readonly alternatives?: number;
   readonly block?: number;
+  readonly decoding?: GenerationDefaults['gap_decoding'];
   /** Whether the canvas holds the middle and its end and no token more, which nobody knows who completes. */
   readonly lengthGiven?: boolean;
 }
 
-/** A model as a completer: as an editor asks while one types, without its rules of what is shown. */
+/** A completer that decodes as the editor does while the user types, but shows every result. */
 export function modelCompleter(
   model: LanguageModel,
   { lengthGiven = false, ...decoding }: InfillingDecoding,
@@ -48,17 +50,17 @@ export function predictedTokens(tokenizer: Tokenizer, { prefix, middle }: Pick<I
   return {
     prefix: prefix.slice(0, prefix.length - healed.length),
     tokens: tokenizer.encode(healed + middle),
-    /** UTF-16 units of what is predicted. */
+    /** UTF-16 units of the predicted text. */
     characters: healed.length + middle.length,
   };
 }
 
 /**
- * Bits of an item's middle by a masked diffusion model. `bound`: minus the ELBO in binary logarithms of the canvas in which the
- * middle, its end and the filling behind it stand, in the exact-count form (LLaDA, arXiv 2502.09992, equation 6) with
+ * Bits of an item's middle by a masked diffusion model. `bound`: minus the ELBO in binary logarithms of the canvas with the
+ * middle, its end and the padding after it, in the exact-count form (LLaDA, arXiv 2502.09992, equation 6) with
  * sixteen masked versions whose counts are spread evenly; its expectation is no less than the bits of the
  * middle when tokens are revealed in a random order. `fromTheLeft`: the exact bits when they are revealed one by one from the
- * left. The mask itself is no outcome, in either.
+ * left. Neither counts the mask as an outcome.
  */
 export class DiffusionLikelihood {
   readonly #model: LanguageModel;

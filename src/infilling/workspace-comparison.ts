@@ -34,7 +34,7 @@ export interface WorkspaceRow {
   readonly first_word: Interval;
   readonly milliseconds_p50: number;
   readonly precision_coverage: readonly CurvePoint[];
-  /** The largest coverage at which at least half of what is shown is right; 0 if there is none. */
+  /** The largest coverage at which at least half of the shown suggestions are right; 0 if there is none. */
   readonly coverage_at_half: number;
 }
 

@@ -182,8 +182,8 @@ function parseShape(value: unknown, file: string, stored: readonly string[] | nu
 }
 
 /**
- * The tokens of `trainable_token_indices`: a list, which stands for the embeddings and a head that is tied to them, or a list
- * for each matrix. All matrices must have the same tokens.
+ * The tokens of `trainable_token_indices`: one list for the embeddings and a head that is tied to them, or a list for each
+ * matrix. All matrices must have the same tokens.
  */
 function parseTokens(value: readonly number[] | Record<string, number[]>, file: string): readonly number[] {
   const lists: [string, readonly number[]][] = Array.isArray(value) ? [['embed_tokens', value]] : Object.entries(value);

@@ -34,13 +34,13 @@ const mixture = z
     routed_scaling_factor: z.number().positive(),
   })
   .refine((m) => m.num_experts % m.n_group === 0 && m.topk_group <= m.n_group, {
-    error: 'experts must stand in n_group groups of one size, of which topk_group are no more',
+    error: 'num_experts must be a multiple of n_group, and topk_group at most n_group',
   })
   .refine((m) => m.num_experts_per_tok <= (m.num_experts / m.n_group) * m.topk_group, {
-    error: 'num_experts_per_tok must be no more than the experts that topk_group groups have',
+    error: 'num_experts_per_tok must be at most the number of experts in topk_group groups',
   })
   .refine((m) => m.topk_group === m.n_group || m.num_experts >= 2 * m.n_group, {
-    error: 'groups that are chosen among must have two experts or more',
+    error: 'groups need at least two experts when topk_group is less than n_group',
   });
 
 export type Mixture = z.infer<typeof mixture>;

@@ -18,6 +18,11 @@ const generation = z.looseObject({
   /** Tokens of the canvas for a gap: for one line, and for several lines. */
   line_canvas: z.int().positive().optional(),
   canvas: z.int().positive().optional(),
+  /**
+   * How a converted model (`causal-context` attention) fills a gap: `denoise` reveals tokens in parallel; `drafts` denoises drafts
+   * and verifies them causally, so that the text is that of autoregressive decoding. Default: `denoise`.
+   */
+  gap_decoding: z.enum(['denoise', 'drafts']).optional(),
 });
 
 /** The default decoding settings of a model: `generation_config.json` of its checkpoint. */

@@ -15,15 +15,25 @@ interface TextPass {
   readonly indices: readonly number[];
 }
 
+/** A context that was read, and its keys and values. */
+interface LastContext {
+  readonly tokens: readonly number[];
+  readonly cache: KeysAndValues;
+}
+
 /**
  * Reads contexts and predicts tokens like `ContextReader` and `LanguageModel.logits`, with the one program of a model whose weights
  * are frozen. Nothing is padded, and canvases and texts are computed one after the other.
+ *
+ * If the context attends causally, the keys and values of the last one are kept, and the next one computes only the tokens after
+ * those that both begin with. While somebody types, these are few. This is exact.
  */
 export class InferenceReader implements Pick<ContextReader, 'read' | 'logits' | 'open' | 'dispose'> {
   readonly #config: ModelConfig;
   readonly #program: InferenceProgram;
   readonly #work: ReadRequest;
   #open = 0;
+  #last: LastContext | undefined;
 
   constructor(config: ModelConfig, program: InferenceProgram, work: ReadRequest) {
     this.#config = config;
@@ -38,6 +48,8 @@ export class InferenceReader implements Pick<ContextReader, 'read' | 'logits' | 
 
   /** Computes the keys and values of a context. With `full` attention the context also attends to `canvas`. */
   async read({ tokens, positions }: PlacedTokens, canvas?: PlacedTokens): Promise<Context> {
+    if (!canvas && this.#isCausal && positions.every((position, index) => position === index))
+      return this.#owned(tokens.length, await this.#extendLast(tokens));
     const cache = await this.#program.keysAndValues({
       context: tokens,
       ...(canvas ? { canvas: canvas.tokens } : {}),
@@ -96,7 +108,31 @@ export class InferenceReader implements Pick<ContextReader, 'read' | 'logits' | 
   }
 
   async dispose(): Promise<void> {
+    this.#last = undefined;
     await this.#program.dispose();
+  }
+
+  get #isCausal(): boolean {
+    return this.#config.attention === 'causal' || this.#config.attention === 'causal-context';
+  }
+
+  /** Keys and values of a causal context, of which the tokens that the last context began with too are not computed again. */
+  async #extendLast(tokens: readonly number[]): Promise<KeysAndValues> {
+    const last = this.#last;
+    const differs = tokens.findIndex((token, index) => token !== last?.tokens[index]);
+    const known = differs === -1 ? tokens.length : differs;
+    const kept = last ? firstKeys(last.cache, known) : {};
+    if (known === tokens.length && last) return kept;
+    const rest = tokens.slice(known);
+    const added = await this.#program.keysAndValues({
+      context: rest,
+      positions: rest.map((_, index) => known + index),
+      ...(known > 0 ? { cache: kept } : {}),
+    });
+    this.#count(rest.length);
+    const cache = known > 0 ? joinKeys(kept, added) : added;
+    this.#last = { tokens, cache };
+    return cache;
   }
 
   #canvasPass(cache: KeysAndValues, canvas: Int32Array, { position, from, to, causal = false }: CanvasRange) {
@@ -169,4 +205,39 @@ export class InferenceReader implements Pick<ContextReader, 'read' | 'logits' | 
       },
     };
   }
+}
+
+/** The keys and values [groups, length, head_dim] of the first `count` tokens. */
+function firstKeys(cache: KeysAndValues, count: number): KeysAndValues {
+  return mapKeys(cache, ({ shape: [groups, length, d], data }) => {
+    if (count === length) return { shape: [groups, length, d], data };
+    const kept = new Float32Array(groups * count * d);
+    for (let group = 0; group < groups; group++)
+      kept.set(data.subarray(group * length * d, (group * length + count) * d), group * count * d);
+    return { shape: [groups, count, d], data: kept };
+  });
+}
+
+/** The keys and values of some tokens, followed by those of others. */
+function joinKeys(first: KeysAndValues, second: KeysAndValues): KeysAndValues {
+  return mapKeys(first, ({ shape: [groups, before, d], data }, name) => {
+    const added = second[name] as Keys;
+    const [, after] = added.shape;
+    const length = before + after;
+    const joined = new Float32Array(groups * length * d);
+    for (let group = 0; group < groups; group++) {
+      joined.set(data.subarray(group * before * d, (group + 1) * before * d), group * length * d);
+      joined.set(added.data.subarray(group * after * d, (group + 1) * after * d), (group * length + before) * d);
+    }
+    return { shape: [groups, length, d], data: joined };
+  });
+}
+
+interface Keys {
+  readonly shape: readonly [groups: number, length: number, d: number];
+  readonly data: Float32Array;
+}
+
+function mapKeys(cache: KeysAndValues, change: (keys: Keys, name: string) => HostTensor): KeysAndValues {
+  return Object.fromEntries(Object.entries(cache).map(([name, keys]) => [name, change(keys as Keys, name)]));
 }

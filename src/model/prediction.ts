@@ -2,9 +2,10 @@ import {
   add,
   constant,
   log,
-  matmul,
+  mul,
   neg,
-  reshape,
+  reduceMax,
+  reduceSum,
   slice,
   softmax,
   sub,
@@ -33,18 +34,15 @@ const excluded = -1e9;
  * `topLogits` [rows, 8], `logSumExp` [rows, 1] and `entropy` [rows, 1]. `mask` is the id of the mask token.
  */
 export function predictionsOf(logits: Tensor, mask: number | undefined): Record<string, Tensor> {
-  const [rows, vocabulary] = logits.shape as [number, number];
+  const [, vocabulary] = logits.shape as [number, number];
   const count = Math.min(predictedTokens, vocabulary - 1);
   const allowed = mask === undefined ? logits : add(logits, maskBias(vocabulary, mask));
   const top = topIndices(allowed, count);
   const topLogits = topValues(allowed, count);
   const probabilities = softmax(allowed);
   // The largest probability is 1 / sum exp(logit - largest logit).
-  const logSumExp = sub(slice(topLogits, 1, 0, 1), log(topValues(probabilities, 1)));
-  const meanLogit = reshape(
-    matmul(reshape(probabilities, [rows, 1, vocabulary]), reshape(allowed, [rows, vocabulary, 1])),
-    [rows, 1],
-  );
+  const logSumExp = sub(slice(topLogits, 1, 0, 1), log(reduceMax(probabilities, [1])));
+  const meanLogit = reduceSum(mul(probabilities, allowed), [1]);
   return { top, topLogits, logSumExp, entropy: add(logSumExp, neg(meanLogit)) };
 }
 

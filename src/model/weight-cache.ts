@@ -66,7 +66,7 @@ async function filesWhose(matches: (name: string) => boolean): Promise<Entry[]> 
   return (await Promise.all(found)).flat();
 }
 
-/** Marks a file as the one used last, and removes those for which there is no room. */
+/** Marks a file as the one used last, and removes the least recently used ones above the size limit. */
 async function used(file: string): Promise<void> {
   const now = new Date();
   await utimes(file, now, now);

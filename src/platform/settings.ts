@@ -10,7 +10,7 @@ export interface SuppliedSettings {
 
 /**
  * Validates settings and fills in the defaults. `defaults` override the schema's own; user settings override both.
- * Throws a `UsageError` that names the setting, its value and what is allowed.
+ * Throws a `UsageError` that names the setting, its value and the allowed values.
  */
 export async function readSettings<T extends z.ZodRawShape>(
   schema: z.ZodObject<T>,

@@ -7,7 +7,7 @@
  * Kept: tabs, line breaks (except by `printableLine`), and the joiners U+200C and U+200D, which some scripts need.
  */
 const unprintable =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression matches the control characters that are replaced
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
 
 /** A text of several lines with every control, bidirectional and invisible character as its escape. */

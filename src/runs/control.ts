@@ -8,9 +8,9 @@ import { readRecordIfThere } from './read-record.ts';
 import { runControlSchema } from './records.ts';
 
 /**
- * Asks the job of a run directory to go on, pause or stop; returns the request's id, which `status.json` repeats once
- * it is obeyed. `asker` stands at the head of the id, so that who asked can be told from it. Throws a `UserError` where
- * no process runs it: nobody would read the request.
+ * Asks the job of a run directory to continue, pause or stop; returns the request's id, which `status.json` repeats when
+ * the job has obeyed it. The id begins with `asker`, so that others can see who asked. Throws a `UserError` if no process
+ * runs the job, because none would read the request.
  */
 export async function requestControl(dir: string, want: RunRequest, requester?: string): Promise<string> {
   if ((await lockHolder(dir)) === null) {

@@ -69,9 +69,10 @@ export function resumeCommand(
 }
 
 /**
- * Takes a run back to the end of a step, for a job that goes on from there: events, samples, answers and checkpoints of
- * later steps go away, so that the resumed log holds each step once; a step of an evaluation is an answer. From step 0 a job begins anew, and measures anew what it
- * measured before its first step. Only the holder of the run's lock may call it.
+ * Takes a run back to the end of a step, for a job that continues from there: removes the events, samples, answers and
+ * checkpoints of later steps, so that the resumed log holds each step once. A step of an evaluation is one answer. From
+ * step 0 a job starts again, so the measurements before its first step are removed too. Only the holder of the run's lock
+ * may call it.
  */
 export async function rewindRun(dir: string, step: number): Promise<void> {
   const files = runFile(dir);

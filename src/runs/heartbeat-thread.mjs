@@ -8,15 +8,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 /** @type {{ file: string, answered: SharedArrayBuffer, every: number, busyAfter: number }} */
 const { file, answered, every, busyAfter } = workerData;
-/** When the main thread's event loop turned last, in Unix milliseconds. */
-const turns = new BigInt64Array(answered);
+/** When the main thread's event loop last ran, in Unix milliseconds. */
+const lastNote = new BigInt64Array(answered);
 const temporary = `${file}.${process.pid}`;
 
 let last = { time: performance.now(), usage: process.cpuUsage() };
 
 function beat() {
   const now = Date.now();
-  const turned = Number(Atomics.load(turns, 0));
+  const noted = Number(Atomics.load(lastNote, 0));
   const { user, system } = process.cpuUsage(last.usage);
   const elapsed = performance.now() - last.time;
   const cores = elapsed > 0 ? (user + system) / 1000 / elapsed : 0;
@@ -24,7 +24,7 @@ function beat() {
   const record = {
     time: new Date(now).toISOString(),
     pid: process.pid,
-    busySince: now - turned > busyAfter ? new Date(turned).toISOString() : null,
+    busySince: now - noted > busyAfter ? new Date(noted).toISOString() : null,
     cores: Math.round(100 * cores) / 100,
   };
   try {

@@ -3,7 +3,7 @@ import { runFile } from './layout.ts';
 
 /** Milliseconds between two heartbeats. */
 const beatEvery = 2_000;
-/** Milliseconds between two notes of the main thread that its event loop turns. */
+/** Milliseconds between two notes of the main thread that its event loop runs. */
 const writeInterval = 250;
 /** Milliseconds without such a note after which the main thread counts as busy. */
 const busyAfter = 1_500;
@@ -22,8 +22,8 @@ export interface Heartbeat {
  */
 export function startHeartbeat(dir: string): Heartbeat {
   const answered = new SharedArrayBuffer(8);
-  const turns = new BigInt64Array(answered);
-  const note = () => void Atomics.store(turns, 0, BigInt(Date.now()));
+  const lastNote = new BigInt64Array(answered);
+  const note = () => void Atomics.store(lastNote, 0, BigInt(Date.now()));
   note();
   const timer = setInterval(note, writeInterval).unref();
   const worker = new Worker(new URL('./heartbeat-thread.mjs', import.meta.url), {

@@ -35,7 +35,7 @@ export function jsonSchemas(): Record<string, string> {
   );
 }
 
-/** `format: date-time` says it; the pattern beside it is one line of four hundred characters. */
+/** `format: date-time` is enough; the additional pattern is one line of four hundred characters. */
 function dropDatePattern({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
 }

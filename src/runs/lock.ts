@@ -89,7 +89,7 @@ async function mayBeHeld(lock: RunLock): Promise<boolean> {
 
 function inUse(dir: string, lock: RunLock): string {
   const here = lock.host === hostname();
-  // If the start time is unknown, a later process with the same ID cannot be told apart.
+  // If the start time is unknown, a later process with the same ID cannot be distinguished.
   const isCertain = here && (lock.pid === process.pid || lock.processStart !== undefined);
   const orRemove = isCertain ? '' : `, or remove ${runFile(dir).lock} if it has ended`;
   const advice = `${here ? 'stop that run first' : 'stop it there'}${orRemove}`;

@@ -156,7 +156,7 @@ export const sampleRecordSchema = z.looseObject({
   ),
 }) satisfies z.ZodType<SampleRecord>;
 
-/** The problem's own fields stand beside these. */
+/** A record also has the fields of its problem. */
 export const answerRecordSchema = z.looseObject({
   problem: z.string().min(1).describe('Names the problem by its content.'),
   sample: count.describe("Which of the problem's answers this is, from 0."),

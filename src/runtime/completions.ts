@@ -68,8 +68,8 @@ interface ModelWork {
 }
 
 /**
- * Decides what is suggested. Every decision of the path is kept in a trace: that a suggestion does not show is the first
- * thing a user asks about.
+ * Decides which suggestions are shown. A trace records every decision, because users ask first why a suggestion did not
+ * show.
  */
 export class Completions {
   readonly latency = new LatencyMeter();
@@ -291,7 +291,7 @@ export class Completions {
     return { judged, work };
   }
 
-  /** Records a result, keeps it for the next request at this position, and returns what is shown. */
+  /** Records a result, keeps it for the next request at this position, and returns the suggestions to show. */
   #finish(
     query: CompletionQuery,
     path: DecisionPath,

@@ -43,7 +43,7 @@ function parse(record: unknown): WordProblem {
 /**
  * The sum of `xml_count` (up to 0.5), `soft_format` and `strict_format` (0.5 each), `integer` (0.5) and `correctness`
  * (2). `reference` lets the reasoning run over several lines, as the paper means; `released` keeps the released code's
- * expressions, which no such reasoning matches, and its string comparison. A plain completion has no tags to earn.
+ * expressions, which no such reasoning matches, and its string comparison. A plain completion has no tags, so it gets no reward for them.
  */
 export function gsm8kReward(row: WordProblem, completion: string, name: string, format: PromptFormat): Reward {
   if (name === 'released') return gsm8kRewardAsReleased(row.answer, completion);

@@ -39,7 +39,7 @@ export function splitAsRecorded<Row>(task: SplittingTask<Row>, rows: readonly Ro
   return { parts: partsOf(rows, (row) => known.get(problemDigest(task, row))), record };
 }
 
-/** The split of runs without a record: every eighth row is held out, for validation and testing alike. */
+/** The split of runs without a record: every eighth row is held out, for both validation and testing. */
 export function splitByPosition<Row>(rows: readonly Row[]): SplitRows<Row> {
   const heldOut = rows.filter((_, index) => isHeldOut(index));
   const training = rows.length > 1 ? rows.filter((_, index) => !isHeldOut(index)) : rows;

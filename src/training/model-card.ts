@@ -1,20 +1,15 @@
 import { sizeOf } from '../graph/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { weightShapes } from '../model/transformer.ts';
-import type { Evaluation } from '../protocol/events.ts';
-import type { RunConfiguration } from '../protocol/run.ts';
 import type { PretrainingRequest } from './pretrain.ts';
+import type { FinishedTraining } from './publishing-run.ts';
 import type { Curriculum, Recipe } from './recipe.ts';
-import type { TrainingProgress } from './training-checkpoint.ts';
 
-interface CardContents {
+interface CardContents extends FinishedTraining {
   readonly recipe: Recipe;
   readonly curriculum: Curriculum;
   readonly request: PretrainingRequest;
   readonly model: ModelConfig;
-  readonly done: TrainingProgress;
-  readonly evaluation: Evaluation;
-  readonly configuration: RunConfiguration;
 }
 
 /** A model's card: architecture, data, the commands that train it again, settings and scores. */

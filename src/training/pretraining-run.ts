@@ -1,19 +1,11 @@
-import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
-import { publishModel } from '../catalogue/publish-model.ts';
 import { resolveModel } from '../catalogue/resolve-model.ts';
 import type { Engine } from '../engine/engine.ts';
-import { openCheckpoint } from '../model/checkpoint.ts';
-import { LanguageModel } from '../model/language-model.ts';
-import { UsageError } from '../platform/errors.ts';
+import type { LanguageModel } from '../model/language-model.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { Random } from '../platform/random.ts';
-import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
-import { latestCheckpoint } from '../runs/checkpoints.ts';
-import { evaluationsOf, readEvents } from '../runs/reader.ts';
-import { type JobLocation, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
-import { findResumePoint } from '../runs/whole-checkpoints.ts';
+import { type JobLocation, readResumable, refuseSetting } from '../runs/run-job.ts';
 import { memoryNeed } from './memory.ts';
 import { modelCard } from './model-card.ts';
 import {
@@ -24,28 +16,24 @@ import {
   pretraining,
   pretrainingSettings,
 } from './pretrain.ts';
+import {
+  assertFree,
+  findContinuation,
+  loadForTraining,
+  type PretrainingResult,
+  trainAndPublish,
+} from './publishing-run.ts';
 import type { Curriculum, Recipe } from './recipe.ts';
 import { recipeByName } from './recipes.ts';
-import { freshProgress, readProgress, resumedState, type TrainingProgress } from './training-checkpoint.ts';
-import { runTrainingJob, type TrainingHooks } from './training-job.ts';
-
-export type PretrainingHooks = TrainingHooks;
-
-/** The result that `unmask pretrain` prints. */
-export interface PretrainingResult {
-  readonly model: string;
-  readonly run: string;
-  readonly steps: number;
-  readonly seconds: number;
-  readonly metrics: Readonly<Record<string, Interval>>;
-}
+import { freshProgress, type TrainingProgress } from './training-checkpoint.ts';
+import type { TrainingHooks } from './training-job.ts';
 
 /** Trains a base model in a new run directory under `root`, and writes the model and its card to `output`. */
 export async function startPretraining(
   engine: Engine,
   root: string,
   request: PretrainingRequest,
-  hooks: PretrainingHooks = {},
+  hooks: TrainingHooks = {},
 ): Promise<PretrainingResult> {
   const recipe = recipeByName(request.recipe);
   await assertFree(request.output);
@@ -75,7 +63,7 @@ export async function startPretraining(
 export async function resumePretraining(
   engine: Engine,
   dir: string,
-  hooks: PretrainingHooks = {},
+  hooks: TrainingHooks = {},
   steps?: number,
 ): Promise<PretrainingResult> {
   const configuration = await readResumable(dir, 'pretrain');
@@ -93,11 +81,11 @@ export async function resumePretraining(
   await assertFree(request.output);
   const recipe = recipeByName(request.recipe);
   const curriculum = await prepare(recipe, hooks);
-  const { checkpoint: last, notes } = await findResumePoint(dir);
-  for (const note of notes) hooks.onWarning?.(note);
-  if (steps !== undefined && steps < (last?.step ?? 0))
-    throw new UsageError(`${dir} has made ${last?.step} steps already; give --steps a larger number.`);
-  const { model, progress } = await resumedModel(engine, recipe, curriculum, request, last?.dir ?? null);
+  const { checkpoint, notes } = await findContinuation(dir, steps, hooks);
+  const { model, progress } =
+    checkpoint === null
+      ? { model: await freshModel(engine, recipe, curriculum, request), progress: freshProgress }
+      : await loadForTraining(engine, checkpoint);
   return runPretraining({
     location: { dir, step: progress.step, steps, notes },
     model,
@@ -108,21 +96,15 @@ export async function resumePretraining(
   });
 }
 
-/** The model of a checkpoint, ready for further training; if there is none, the model that the run began with. */
-async function resumedModel(
+/** The model that a run begins with. */
+async function freshModel(
   engine: Engine,
   recipe: Recipe,
   curriculum: Curriculum,
   request: PretrainingRequest,
-  last: string | null,
-): Promise<{ model: LanguageModel; progress: TrainingProgress }> {
-  if (last === null) {
-    const from = request.from === null ? null : await resolveModel(request.from);
-    return { model: await newModel(engine, recipe, curriculum, { ...request, from }), progress: freshProgress };
-  }
-  const checkpoint = await openCheckpoint(await resolveModel(last));
-  const { progress, optimizer } = await readProgress(last);
-  return { model: await LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer)), progress };
+): Promise<LanguageModel> {
+  const from = request.from === null ? null : await resolveModel(request.from);
+  return newModel(engine, recipe, curriculum, { ...request, from });
 }
 
 /** Number of steps after which every kind of batch has occurred, because kinds alternate. */
@@ -145,52 +127,25 @@ interface PretrainingJob {
   readonly curriculum: Curriculum;
   readonly request: PretrainingRequest;
   readonly progress: TrainingProgress;
-  readonly hooks: PretrainingHooks;
+  readonly hooks: TrainingHooks;
 }
 
 function runPretraining(pretrainingJob: PretrainingJob): Promise<PretrainingResult> {
   const { location, model, curriculum, request, progress, hooks } = pretrainingJob;
   const { settings, steps, seed } = request;
   const recipe = recipeByName(request.recipe);
-  const method = pretraining(model, curriculum, settings, { steps, seed });
-  return runJob({
+  return trainAndPublish({
     location,
+    model,
+    method: pretraining(model, curriculum, settings, { steps, seed }),
+    progress,
+    steps,
+    schedule: settings,
     hooks,
-    async work(job) {
-      const done = await runTrainingJob({
-        job,
-        model,
-        method,
-        progress,
-        steps,
-        timeLimit: null,
-        schedule: settings,
-        hooks,
-      });
-      const { dir, configuration } = job.run;
-      const { evaluation } = evaluationsOf(await readEvents(dir)).at(-1)!;
-      const card = modelCard({ recipe, curriculum, request, model: model.config, done, evaluation, configuration });
-      await publishModel((await latestCheckpoint(dir))!.dir, request.output, card);
-      return {
-        model: request.output,
-        run: dir,
-        steps: done.step,
-        seconds: done.seconds,
-        metrics: evaluation.metrics,
-      };
-    },
-    async dispose() {
-      await method.dispose?.();
-      await model.dispose();
-    },
+    output: request.output,
+    card: (finished) => modelCard({ ...finished, recipe, curriculum, request, model: model.config }),
   });
 }
 
-const prepare = (recipe: Recipe, { onPrepare, signal }: PretrainingHooks): Promise<Curriculum> =>
+const prepare = (recipe: Recipe, { onPrepare, signal }: TrainingHooks): Promise<Curriculum> =>
   recipe.prepare({ progress: onPrepare ?? (() => undefined), signal });
-
-async function assertFree(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  if (names.length > 0)
-    throw new UsageError(`${folder} is not empty; choose another folder for the model, or remove it.`);
-}

@@ -44,7 +44,7 @@ function isInRepository(folder: string): boolean {
   return parent !== folder && isInRepository(parent);
 }
 
-/** The files without links, and without files behind links, that lead to something not in the list. */
+/** The files, without links that lead outside the list and without files reached through such links. */
 async function withoutEscapingLinks(root: string, files: readonly string[]): Promise<string[]> {
   const location = await realpath(root);
   const inside = files

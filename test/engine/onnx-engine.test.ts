@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { OnnxEngine } from '../../src/engine/onnx/onnx-engine.ts';
-import { add, input, matmul, mul, reduceSum, scatterAdd } from '../../src/graph/primitives.ts';
+import { add, input, matmul, mul, reduceSum, scatterAdd, topIndices, topValues } from '../../src/graph/primitives.ts';
 import { defineProgram } from '../../src/graph/program.ts';
+import { Random } from '../../src/platform/random.ts';
 import { f32, i32 } from '../graph/run-program.ts';
 
 /** Bytes by which a process grows when it runs products of many shapes. */
@@ -49,4 +50,37 @@ describe('onnx engine', () => {
       await executable.dispose();
     });
   }
+
+  it('finds the largest values of long rows, and takes the first of equal ones', async () => {
+    const random = new Random(5, 'long rows');
+    const [rows, width, count] = [3, 8192, 8];
+    const x = input('x', [rows, width]);
+    const engine = new OnnxEngine('cpu', 1);
+    const program = await engine.compile(
+      defineProgram('long rows', { outputs: { values: topValues(x, count), indices: topIndices(x, count) } }),
+    );
+    const state = await engine.createState(new Map());
+    const samples: Record<string, () => number> = {
+      distinct: () => random.uniform(),
+      'many equal': () => random.integer(4),
+      'all equal': () => 1,
+      'hardly any finite': () => (random.uniform() < 0.0002 ? random.uniform() : Number.NEGATIVE_INFINITY),
+    };
+    for (const [name, draw] of Object.entries(samples)) {
+      const data = Float32Array.from({ length: rows * width }, draw);
+      const { values, indices } = await program.run({ x: { shape: [rows, width], data } }, state);
+      const expected = Array.from({ length: rows }, (_, row) => {
+        const own = data.subarray(row * width, (row + 1) * width);
+        return [...own.keys()].sort((a, b) => own[b]! - own[a]! || a - b).slice(0, count);
+      });
+      assert.deepEqual([...indices!.data], expected.flat(), name);
+      assert.deepEqual(
+        [...values!.data],
+        expected.flatMap((row, index) => row.map((column) => data[index * width + column])),
+        name,
+      );
+    }
+    await program.dispose();
+    await state.dispose();
+  });
 });

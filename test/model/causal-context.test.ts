@@ -79,13 +79,13 @@ describe('a converted model', () => {
       await LanguageModel.load(engine, { ...base, config }),
       await LanguageModel.load(engine, base),
     ];
-    const session = new DecodingSession(model, { causal: true });
+    const session = new DecodingSession(model);
     const tokens = Int32Array.of(5, 9, 4, 8);
     const text = await session.open({ prompt, width: 4 });
-    const [rows] = await session.logits([{ context: text, tokens, positions: [1, 2, 3] }]);
+    const [rows] = await session.logits([{ context: text, tokens, positions: [0, 1, 2, 3], causal: true }]);
     const raw = await original.rawLogits(Int32Array.from([...prompt, ...tokens]));
     for (const [index, row] of rows!.entries())
-      assertNear(row, rowOf(raw, prompt.length + index), `token ${index + 1}`);
+      assertNear(row, rowOf(raw, prompt.length + index - 1), `token ${index}`);
     session.dispose();
     await Promise.all([model.dispose(), original.dispose()]);
   });
@@ -105,10 +105,12 @@ describe('a converted model', () => {
       assertNear((await unmerged.logits([query]))[0]!, expected!, 'unmerged');
       assertNear((await served.logits([query]))[0]!, expected!, 'served');
       for (const causal of [false, true]) {
-        const [kept, plain] = [new DecodingSession(served, { causal }), new DecodingSession(merged, { causal })];
+        const [kept, plain] = [new DecodingSession(served), new DecodingSession(merged)];
         const rows = async (session: DecodingSession) => {
           const context = await session.open({ prompt, width: 6 });
-          return (await session.logits([{ context, tokens: masks, positions: [1, 2, 5] }]))[0] as Float32Array[];
+          return (
+            await session.logits([{ context, tokens: masks, positions: [1, 2, 5], causal }])
+          )[0] as Float32Array[];
         };
         const [found, right] = [await rows(kept), await rows(plain)];
         for (const [index, row] of found.entries()) assertNear(row, right[index]!, `causal ${causal}, row ${index}`);

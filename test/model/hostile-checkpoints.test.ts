@@ -219,7 +219,7 @@ describe('a published configuration', () => {
     ['dream', { mask_token_id: -1 }, /mask_token_id is -1/],
     ['dream', { eos_token_id: [-1, 1] }, /eos_token_id is \[-1,1\] where a token's id is needed/],
     ['dream', { attention: 'sliding' }, /attention is wrong/],
-    ['qwen3', { attention: 'full' }, /No file beside .* names a mask token/],
+    ['qwen3', { attention: 'full' }, /Neither .* nor another file of its folder names a mask token/],
     ['qwen3', { eos_token_id: null, attention_bias: true }, /lacks the tensor .*bias/],
     ['dream', { attention: 'block-causal' }, /needs a block_size/],
     ['llada2-moe', { n_group: 5 }, /n_group groups of one size/],

@@ -83,6 +83,40 @@ describe('one program for all lengths', () => {
       for (const model of models) await model.dispose();
     });
 
+  for (const precision of ['f32', 'w8a8'] as const)
+    it(`computes only the new tokens of a causal context that grows, shrinks or changes, with the same result: ${precision}`, async () => {
+      const checkpoint = tinyCheckpoint({ attention: 'causal', num_hidden_layers: 2, num_attention_heads: 4 });
+      const load = () => LanguageModel.loadFrozen(engine, checkpoint, precision);
+      const kept = await load();
+      const canvases = [Int32Array.of(2, 5, 3)];
+      const texts: [tokens: number[], computed: number][] = [
+        [[1, 2, 3, 4], 4],
+        [[1, 2, 3, 4, 5, 6], 2],
+        [[1, 2, 3, 4, 5, 6], 0],
+        [[1, 2, 3], 0],
+        [[1, 2, 3, 4, 5, 6, 7], 1],
+        [[1, 2, 9, 4, 5, 6, 7], 5],
+        [[3], 1],
+        [[], 0],
+      ];
+      for (const [tokens, computed] of texts) {
+        const fresh = await load();
+        const read = async ({ context, work }: LanguageModel) => {
+          const before = work.tokens;
+          const opened = await context.read({ tokens, positions: [...tokens.keys()] });
+          const count = work.tokens - before;
+          const [row] = await context.logits(opened, canvases, { position: tokens.length, from: 0, to: 3 });
+          opened.dispose();
+          return { row: row as Float32Array, count };
+        };
+        const [expected, found] = [await read(fresh), await read(kept)];
+        assertNear(found.row, expected.row, `[${tokens}]`);
+        assert.equal(found.count, computed, `tokens computed of [${tokens}]`);
+        await fresh.dispose();
+      }
+      await kept.dispose();
+    });
+
   it('predicts what the logits say, without the mask token', async () => {
     const { config, ...rest } = tinyCheckpoint({ attention: 'full' });
     const model = await LanguageModel.loadFrozen(engine, { config, ...rest }, 'f32');

@@ -134,7 +134,7 @@ describe('a workspace in TypeScript, with node:test', () => {
     const file = path.join(folder, 'till', 'src', 'money.ts');
     const text = await readFile(file, 'utf8');
     await writeFile(file, `${text}// changed\n`);
-    await assert.rejects(dryRun([row]), /has changed since its functions were found; find them anew with/);
+    await assert.rejects(dryRun([row]), /has changed since its functions were found. Find them again with/);
     await writeFile(file, text);
   });
 

@@ -31,6 +31,7 @@ describe('every objective makes steps with the bundled model', () => {
           prompts_per_step: 4,
           group_size: 4,
           mask_samples: 2,
+          inner_updates: 1,
           repair_steps: 1,
           evaluation_problems: 2,
           evaluate_every: 0,

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { count } from '../../platform/amounts.ts';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import type { DiscoveryDocument } from '../../protocol/discovery.ts';
@@ -69,7 +70,7 @@ export async function problemFile(
     throw new UserError(
       `No function of ${found.workspace} is covered by a test, so there is nothing to tune on; ${found.dir}/result.json gives the reason for each function.`,
     );
-  context.progress(`${found.tasks.length} of ${found.functions} functions are covered by tests`);
+  context.progress(`${count(found.tasks.length, 'function')} of ${found.functions} covered by tests`);
   if (which === 'all') return found.data;
   context.progress(
     'Evaluating the functions that a tuning run on this workspace holds out; --split all evaluates all functions.',
@@ -91,13 +92,12 @@ function hooks({ signal, progress }: CommandContext) {
 function shown({ tasks, leftOut, functions, tests, runs, seconds, dir, runner }: DiscoveryDocument): string[] {
   return [
     ...tasks.map(({ file, line, function: name, tests: covering, heldOut }) => {
-      const count = Object.values(covering).flat().length;
-      return `${file}:${line} ${name}  ${count} test${count === 1 ? '' : 's'}${heldOut ? ', held out' : ''}`;
+      return `${file}:${line} ${name}  ${count(Object.values(covering).flat().length, 'test')}${heldOut ? ', held out' : ''}`;
     }),
     ...leftOut.map(
       ({ file, name, reason }) => `skipped: ${[file, name].filter(Boolean).join(' ')}: ${reason.split('\n')[0]}`,
     ),
-    `${tasks.length} of ${functions} functions are covered by the ${tests} tests of ${runner} (${runs} test runs, ${seconds.toFixed(0)} s)`,
+    `${runner}: ${count(tests, 'test')}, which cover ${count(tasks.length, 'function')} of ${functions} (${count(runs, 'test run')}, ${seconds.toFixed(0)} s)`,
     `run: ${dir}`,
   ];
 }

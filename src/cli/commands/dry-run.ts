@@ -1,3 +1,4 @@
+import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
 import type { DryRunDocument } from '../../protocol/discovery.ts';
 import { readRowFile } from '../../tasks/row-file.ts';
@@ -13,7 +14,7 @@ interface DryRunOptions {
 export function addDryRun(add: AddCommand): void {
   add<DryRunOptions>(
     'dry-run',
-    'Score the code of a workspace as it stands, by the tests that are to be the reward',
+    'Score the current code of a workspace with the tests that would be the reward',
     async ({ data }, { signal, progress }) => {
       const rows = (await readRowFile(data, workspaceRow)).rows.map(({ row }) => row);
       if (rows.length === 0)
@@ -36,7 +37,7 @@ function shown({ functions, n, passing, seconds }: DryRunDocument): string[] {
     }),
     ...functions.flatMap((one) => (one.strength && weakTests(one, one.strength)) ?? []),
     passing === n
-      ? `All of ${n} functions pass as they stand (${seconds.toFixed(1)} s).`
-      : `${n - passing} of ${n} functions do not pass as they stand (${seconds.toFixed(1)} s); tuning on them would reward what is wrong.`,
+      ? `The current code passes for ${count(n, 'function')} of ${n} (${seconds.toFixed(1)} s).`
+      : `The current code fails for ${count(n - passing, 'function')} of ${n} (${seconds.toFixed(1)} s). Tuning on such functions would reward wrong code.`,
   ];
 }

@@ -5,7 +5,6 @@ import { canvasWidth, completesCode } from '../../diffusion/infill.ts';
 import { AutoregressiveWriter } from '../../infilling/autoregressive-model.ts';
 import { compareInfilling, type InfillingMethod, type MeasureItem } from '../../infilling/comparison.ts';
 import { DiffusionLikelihood, modelCompleter, predictedTokens } from '../../infilling/diffusion-infiller.ts';
-import { DraftingWriter } from '../../infilling/draft-and-verify.ts';
 import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } from '../../infilling/infilling.ts';
 import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../infilling/left-to-right.ts';
 import { readCheckpoint } from '../../model/checkpoint.ts';
@@ -201,7 +200,7 @@ async function sources({ files, ngramFiles }: InfillEvalOptions, hooks: Pick<Com
   return { measured, counted } satisfies Record<string, readonly SourceFile[]>;
 }
 
-/** The model as an editor asks it; unless told to be brief also one token at a time, and what an editor shows. */
+/** The model as the editor decodes; unless `brief`, also decoded one token at a time, and with the editor's rules of what to show. */
 function ownMethods(
   model: LanguageModel,
   name: string,
@@ -221,27 +220,26 @@ function ownMethods(
   };
   return [
     served,
-    ...(model.config.attention === 'causal-context' ? fromTheLeftRows(model, name, brief) : []),
+    ...(model.config.attention === 'causal-context' ? otherDecoding(model, name, brief) : []),
     ...(brief ? [] : otherWays(model, name, likelihood)),
     ...(lengthGiven ? [withLengthGiven] : []),
   ];
 }
 
 /**
- * A converted model that writes token by token, as its base does, with alternatives as the autoregressive baseline has; unless
- * `brief`, also with drafts, which must not change its answers.
+ * A converted model decoded in the way that is not its own (`gap_decoding`); unless `brief`, also token by token, whose text drafts
+ * must not change.
  */
-function fromTheLeftRows(model: LanguageModel, name: string, brief: boolean): InfillingMethod[] {
-  const { contextTokens } = servingDecoding;
-  const row = (what: string, writer: LeftToRightModel): InfillingMethod => ({
-    name: `${name}, ${what}`,
-    complete: leftToRightCompleter(writer, model.generation),
+function otherDecoding(model: LanguageModel, name: string, brief: boolean): InfillingMethod[] {
+  const decoding = model.generation.gap_decoding === 'drafts' ? 'denoise' : 'drafts';
+  const other: InfillingMethod = {
+    name: `${name}, ${decoding === 'drafts' ? 'with drafts' : 'by denoising'}`,
+    complete: modelCompleter(model, { ...servingDecoding, decoding }),
     answers: 'several',
-  });
-  return [
-    row('autoregressive', new AutoregressiveWriter(model, contextTokens)),
-    ...(brief ? [] : [row('drafts verified', new DraftingWriter(model, contextTokens))]),
-  ];
+  };
+  if (brief) return [other];
+  const writer = new AutoregressiveWriter(model, servingDecoding.contextTokens);
+  return [other, fromTheLeft(`${name}, autoregressive`, writer, model, false)];
 }
 
 function otherWays(model: LanguageModel, name: string, likelihood: DiffusionLikelihood): InfillingMethod[] {

@@ -3,15 +3,11 @@ import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
 import { findRun, readConfiguration } from '../../runs/directory.ts';
-import {
-  type ConversionResult,
-  resumeConversion,
-  startConversion,
-  usualConversionSteps,
-} from '../../training/conversion/conversion-run.ts';
+import { resumeConversion, startConversion, usualConversionSteps } from '../../training/conversion/conversion-run.ts';
 import { type ConversionRequest, conversionRecipe, conversionSettings } from '../../training/conversion/settings.ts';
 import { pretrainingSettings } from '../../training/pretrain.ts';
-import { type PretrainingResult, resumePretraining, startPretraining } from '../../training/pretraining-run.ts';
+import { resumePretraining, startPretraining } from '../../training/pretraining-run.ts';
+import type { PretrainingResult } from '../../training/publishing-run.ts';
 import { recipeByName } from '../../training/recipes.ts';
 import {
   type AddCommand,
@@ -113,7 +109,7 @@ async function conversionRequest({
   };
 }
 
-function shown(result: PretrainingResult | ConversionResult): CommandResult {
+function shown(result: PretrainingResult): CommandResult {
   return {
     document: result,
     lines: [

@@ -122,9 +122,9 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
     const shifted = emit('Sub', [name!, emit('ReduceMax', [name!, axes])]);
     return emit('Sub', [shifted, emit('Log', [emit('ReduceSum', [emit('Exp', [shifted]), axes])])]);
   },
-  topValues: ({ attributes: { count } }, [x], context) => top(context, x!, count).values,
-  topIndices: ({ attributes: { count } }, [x], context) =>
-    context.emit('Cast', [top(context, x!, count).positions], { to: elementTypeOf('i32') }),
+  topValues: ({ attributes: { count }, inputs: [{ shape }] }, [x], context) => top(context, x!, shape, count).values,
+  topIndices: ({ attributes: { count }, inputs: [{ shape }] }, [x], context) =>
+    context.emit('Cast', [top(context, x!, shape, count).positions], { to: elementTypeOf('i32') }),
   gather: direct('Gather', { axis: 0 }),
   scatterAdd: ({ shape, inputs: [indices] }, [positions, values], context) => {
     const { graph, emit, provider } = context;
@@ -184,13 +184,67 @@ function zeros({ graph, emit }: Context, shape: Shape): string {
   return emit('Expand', [graph.initializer(Float32Array.of(0), [1]), graph.wholeNumbers(shape)]);
 }
 
+interface Top {
+  /** Names of the values [..., count], and of their positions (i64). */
+  readonly values: string;
+  readonly positions: string;
+}
+
 /** The largest values of the last axis and their positions. Equal nodes share one sort. */
-function top({ graph }: Context, x: string, count: number): { values: string; positions: string } {
+function top({ graph, provider }: Context, x: string, shape: Shape, count: number): Top {
   const values = `top_${count}_${x}`;
-  const positions = `${values}_positions`;
-  if (!graph.has(values))
-    graph.node('TopK', [x, graph.wholeNumbers([count])], { axis: -1 }, { result: values, others: [positions] });
-  return { values, positions };
+  const found = { values, positions: `${values}_positions` };
+  if (graph.has(values)) return found;
+  const width = shape.at(-1) as number;
+  // The CPU's TopK looks at one value at a time, and ReduceMax at many.
+  if (provider === 'cpu' && shape.length === 2 && width >= longRow && width % chunkLength === 0)
+    topOfChunks(graph, x, width / chunkLength, count, found);
+  else sort(graph, x, count, found);
+  return found;
+}
+
+/** The length from which a row is sorted by chunks, and that of a chunk. */
+const longRow = 4096;
+const chunkLength = 64;
+
+/** `smallest`: sorts from the smallest value up. Of equal values the first comes first. */
+function sort(graph: OnnxGraph, x: string, count: number, { values, positions }: Top, { smallest = false } = {}): void {
+  const attributes = { axis: -1, ...(smallest ? { largest: 0 } : {}) };
+  graph.node('TopK', [x, graph.wholeNumbers([count])], attributes, { result: values, others: [positions] });
+}
+
+/**
+ * The `count` largest values of rows [rows, chunks * chunkLength]. They are in the `count` chunks with the largest maxima. These
+ * chunks are put in their order in the row, so that of equal values the first is taken.
+ */
+function topOfChunks(graph: OnnxGraph, x: string, chunks: number, count: number, result: Top): void {
+  const name = (part: string): string => `${result.values}_${part}`;
+  const node = (
+    part: string,
+    op: string,
+    inputs: readonly string[],
+    attributes: Record<string, number> = {},
+  ): string => {
+    graph.node(op, inputs, attributes, { result: name(part) });
+    return name(part);
+  };
+  const numbers = (...values: number[]): string => graph.wholeNumbers(values);
+  const chunked = node('chunked', 'Reshape', [x, numbers(-1, chunks, chunkLength)]);
+  const maxima = node('maxima', 'ReduceMax', [chunked, numbers(2)], { keepdims: 0 });
+  const best = { values: name('best_maxima'), positions: name('best') };
+  sort(graph, maxima, Math.min(count, chunks), best);
+  const inOrder = { values: name('in_order'), positions: name('in_order_of') };
+  sort(graph, best.positions, Math.min(count, chunks), inOrder, { smallest: true });
+  const selection = node('selection', 'Unsqueeze', [inOrder.values, numbers(2)]);
+  const selected = node('selected', 'GatherND', [chunked, selection], { batch_dims: 1 });
+  const candidates = node('candidates', 'Reshape', [selected, numbers(-1, Math.min(count, chunks) * chunkLength)]);
+  const among = { values: result.values, positions: name('among') };
+  sort(graph, candidates, count, among);
+  const chunk = node('chunk', 'Div', [among.positions, numbers(chunkLength)]);
+  const within = node('within', 'Mod', [among.positions, numbers(chunkLength)]);
+  const chunkOf = node('chunk_of', 'GatherElements', [inOrder.values, chunk], { axis: 1 });
+  const start = node('start', 'Mul', [chunkOf, numbers(chunkLength)]);
+  graph.node('Add', [start, within], {}, { result: result.positions });
 }
 
 function product(
@@ -272,6 +326,11 @@ export function lower(
     emit: (op, inputs, attributes) => graph.node(op, inputs, attributes),
     emitMicrosoft: (op, inputs, attributes) => graph.node(op, inputs, attributes, { domain: 'com.microsoft' }),
   };
+  const published = [
+    ...[...program.outputs].map(([name, tensor]) => ({ name: outputName(name), tensor })),
+    ...[...program.updates].map(([name, tensor]) => ({ name: updateName(name), tensor })),
+  ];
+  const firstNames = new Map(published.toReversed().map(({ name, tensor }) => [tensor, name]));
   const declared: Value[] = [];
   for (const node of program.nodes) {
     if (node.primitive === 'input' || node.primitive === 'state') {
@@ -292,18 +351,20 @@ export function lower(
       continue;
     }
     const inputs = node.inputs.map((operand) => names.get(operand) as string);
+    const before = graph.size;
     const quantized = node.inputs.findIndex((operand) => formatOf(operand, provider) !== null);
     if (node.primitive === 'stopGradient') names.set(node, inputs[0] as string);
     else if (quantized >= 0) names.set(node, withQuantized(context, program.name, node, inputs, quantized, storage));
     else names.set(node, (lowerings[node.primitive] as Lower<PrimitiveName>)(node, inputs, context));
+    // An output gets its name at once, because a copy of logits takes as long as other operations on them.
+    const name = firstNames.get(node);
+    if (name !== undefined && graph.rename(names.get(node) as string, name, before)) names.set(node, name);
   }
-  const results: Value[] = [];
-  const publish = (tensor: Tensor, name: string) => {
-    graph.node('Identity', [names.get(tensor) as string], {}, { result: name });
-    results.push({ name, shape: extentsOf(tensor).map(declaredExtent), dtype: tensor.dtype });
-  };
-  for (const [name, tensor] of program.outputs) publish(tensor, outputName(name));
-  for (const [name, tensor] of program.updates) publish(tensor, updateName(name));
+  const results = published.map(({ name, tensor }): Value => {
+    const own = names.get(tensor) as string;
+    if (own !== name) graph.node('Identity', [own], {}, { result: name });
+    return { name, shape: extentsOf(tensor).map(declaredExtent), dtype: tensor.dtype };
+  });
   return { bytes: graph.encode(program.name, declared, results) };
 }
 

@@ -87,7 +87,7 @@ export type AttributeValue = number | string | readonly number[] | { readonly fl
 export interface ExternalTensor {
   readonly dtype: ElementType;
   readonly shape: Shape;
-  /** The name of the file; the session is told its folder. */
+  /** The name of the file; its folder is a session option. */
   readonly file: string;
   /** The position of the first byte. */
   readonly offset: number;
@@ -101,7 +101,11 @@ const sharedBytes = 64;
 
 /** Builds an ONNX graph and names its nodes and initialisers. */
 export class OnnxGraph {
-  readonly #nodes: { readonly name: string; readonly [field: string]: unknown }[] = [];
+  readonly #nodes: {
+    readonly name: string;
+    readonly output: readonly string[];
+    readonly [field: string]: unknown;
+  }[] = [];
   readonly #initializers: object[] = [];
   readonly #shared = new Map<string, string>();
 
@@ -124,6 +128,22 @@ export class OnnxGraph {
     });
     this.#nodes.push({ opType, domain, name: result, input: [...inputs], output: [result, ...others], attribute });
     return result;
+  }
+
+  /** Number of nodes. */
+  get size(): number {
+    return this.#nodes.length;
+  }
+
+  /**
+   * Renames the result of the last node if `result` is its only one and if it is not older than the first `before` nodes; returns
+   * whether it did. No node may use the result yet.
+   */
+  rename(result: string, name: string, before: number): boolean {
+    const last = this.#nodes.at(-1);
+    if (this.#nodes.length === before || last?.name !== result || last.output.length !== 1) return false;
+    this.#nodes[this.#nodes.length - 1] = { ...last, name, output: [name] };
+    return true;
   }
 
   /** Whether there is a node of this name, which is that of its first result. */

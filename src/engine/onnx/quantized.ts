@@ -33,7 +33,7 @@ export function layoutOf([rows, columns]: Shape, format: WeightFormat, storage: 
 /** The name of the input that holds a matrix's scales. */
 export const scalesName = (name: string): string => `scales:${name}`;
 
-/** Signed whole numbers as unsigned ones with zero point 128, or back: the sign bit turns. */
+/** Signed integers as unsigned ones with zero point 128, or back: flips the sign bit. */
 export function withTurnedSign(values: Int8Array | Uint8Array): Uint8Array {
   const flipped = new Uint8Array(values.buffer, values.byteOffset, values.length).slice();
   for (let i = 0; i < flipped.length; i++) flipped[i] = (flipped[i] as number) ^ zeroPoint;
@@ -85,8 +85,8 @@ function rowScales(graph: OnnxGraph, x: string) {
 }
 
 /**
- * The f32 numbers of a quantized matrix, computed anew at each use: kept from the forward to the backward pass they would
- * take the memory that quantization saves. Those of a `-channels` matrix are transposed, [columns, rows]. They are made to
+ * The f32 numbers of a quantized matrix, computed again at each use: if they were kept from the forward to the backward
+ * pass, they would take the memory that quantization saves. Those of a `-channels` matrix are transposed, [columns, rows]. They are made to
  * depend on `partner`, the other factor of their product, because ONNX Runtime is otherwise free to compute them early, and
  * once for all uses.
  */

@@ -95,7 +95,7 @@ function completionWatcher({ runtime }: PanelParts, sessions: ReadonlySet<PanelS
     listening = client.onNotification(completionFrame, (frame: CompletionFrame) => {
       for (const session of sessions) session.completionFrame(frame);
     });
-    // A new process has to be told again.
+    // A new process does not know the state yet.
     if (on) void sendState();
   });
   return {

@@ -30,7 +30,7 @@ export class RunFeed {
     this.#send = send;
   }
 
-  /** Sends what is new; the first time, everything. */
+  /** Sends the new data; the first time, all data. */
   update(): Promise<void> {
     const result = this.#last.then(() => (this.#closed ? undefined : this.#update()));
     this.#last = result.catch(() => undefined);

@@ -55,8 +55,8 @@ export interface Architecture {
 }
 
 /**
- * The experts of a layer, each of whose matrices is a tensor of its own where ours stand side by side as one weight; undefined
- * where `name` is another weight.
+ * The experts of a layer, stored as one tensor for each matrix, while our weight joins those of all experts; undefined
+ * if `name` is another weight.
  */
 export function storedExperts({ moe }: ModelConfig, name: string, shape: Shape): Stored | undefined {
   const [, layer, weight] = /^(.+)\.mlp\.experts\.(\w+)\.weight$/.exec(name) ?? [];

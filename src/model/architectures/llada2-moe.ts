@@ -66,7 +66,7 @@ export const llada2Moe: Architecture = {
   },
 };
 
-/** Queries, keys and values of all heads stand below each other in one tensor. */
+/** One tensor holds the rows of the queries, then those of the keys, then those of the values. */
 function fused(config: ModelConfig, name: string, part: 'q' | 'k' | 'v', shape: readonly number[]): Stored {
   const { num_attention_heads: heads, num_key_value_heads: groups, head_dim } = config;
   const first = { q: 0, k: heads, v: heads + groups }[part] * head_dim;

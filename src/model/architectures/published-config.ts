@@ -1,7 +1,7 @@
 import { UserError } from '../../platform/errors.ts';
 import { type RopeScaling, ropeScaling } from '../rope-scaling.ts';
 
-/** The fields of a published `config.json`, read by name; what is wrong or not supported is refused by its name. */
+/** The fields of a published `config.json`, read by name. Throws a `UserError` with the field's name if a value is invalid or not supported. */
 export class PublishedConfig {
   readonly file: string;
   readonly fields: Readonly<Record<string, unknown>>;

@@ -39,7 +39,7 @@ export async function readConfig(description: Description): Promise<ReadConfig> 
     );
   const config = new PublishedConfig(file, fields);
   const tokens = await readSpecialTokens(description, config);
-  // A Qwen2 that was made bidirectional keeps the name; nothing but its mask tells it from a plain one.
+  // A Qwen2 that was made bidirectional keeps the name; only its mask token distinguishes it from a plain one.
   const architecture = fields.model_type === 'qwen2' && tokens.mask === undefined ? qwen2 : named;
   return { config: ours(architecture, config, tokens), architecture };
 }

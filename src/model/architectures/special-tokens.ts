@@ -7,16 +7,16 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** The special tokens of a published model. */
 export interface PublishedTokens {
-  /** Absent where no file names one: the model was not trained to denoise. */
+  /** Undefined if no file names one: the model was not trained to denoise. */
   readonly mask: number | undefined;
   readonly eos: number;
   readonly pad: number;
 }
 
 /**
- * The ids of a published model's special tokens, as the folder's files name them, never guessed: `*_token_id` of `config.json`,
- * else the token that `tokenizer_config.json` or `special_tokens_map.json` names. Padding is hidden from the model, so where
- * no file names any the end of text stands in. Throws a `UserError` where the end of text is named nowhere.
+ * The ids of a published model's special tokens, from the files of its folder: `*_token_id` of `config.json`, else the
+ * token that `tokenizer_config.json` or `special_tokens_map.json` names. Without a padding token, padding uses the end of
+ * text, because the model does not see it. Throws a `UserError` if no file names the end of text.
  */
 export async function readSpecialTokens(description: Description, config: PublishedConfig): Promise<PublishedTokens> {
   const find = async (kind: Kind) => idInConfig(config, kind) ?? (await idOfNamed(description, kind));
@@ -24,7 +24,7 @@ export async function readSpecialTokens(description: Description, config: Publis
   const eos = await find('eos');
   if (eos === undefined)
     throw new UserError(
-      `No file beside ${config.file} names a token for the end of text; state its id as eos_token_id in config.json.`,
+      `Neither ${config.file} nor another file of its folder names an end-of-text token. Add its id as eos_token_id to config.json.`,
     );
   return { mask, eos, pad: (await find('pad')) ?? eos };
 }
@@ -33,7 +33,7 @@ export async function readSpecialTokens(description: Description, config: Publis
 export function assertHasMask({ file }: PublishedConfig, mask: number | undefined): void {
   if (mask === undefined)
     throw new UserError(
-      `No file beside ${file} names a mask token, which a model that was trained to denoise has; state its id as mask_token_id in config.json.`,
+      `Neither ${file} nor another file of its folder names a mask token, which a masked diffusion model has. Add its id as mask_token_id to config.json.`,
     );
 }
 

@@ -28,7 +28,7 @@ export async function dryRun(
   const { snapshot } = await openWorkspace(workspace, command);
   if (rows.some((row) => row.workspace !== workspace || row.snapshot !== snapshot.digest))
     throw new UserError(
-      `${workspace} has changed since its functions were found; find them anew with \`unmask discover --workspace ${workspace}\`.`,
+      `${workspace} has changed since its functions were found. Find them again with \`unmask discover --workspace ${workspace}\`.`,
     );
   let done = 0;
   const functions = await limitConcurrency(rows, availableParallelism(), async (row) => {

@@ -38,13 +38,13 @@ function wholeLinesOf(text: string, part: 'start' | 'end'): string {
 }
 
 export function taggedPrompt(row: WorkspaceRow): string {
-  return `Write ${row.part === undefined ? 'the body' : 'the missing part of the body'} of ${row.function} in ${row.file}, so that its tests pass. This stands before it:
+  return `Write ${row.part === undefined ? 'the body' : 'the missing part of the body'} of ${row.function} in ${row.file}, so that its tests pass. The code before it:
 
 \`\`\`
 ${plainPrompt(row).trimEnd()}
 \`\`\`
 
-And this behind it:
+The code after it:
 
 \`\`\`
 ${shownSuffix(row).trimEnd()}

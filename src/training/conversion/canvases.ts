@@ -3,9 +3,9 @@ import type { PackedCanvas } from './packing.ts';
 
 /** How the canvases of a text are masked. */
 export interface CanvasSettings {
-  /** Tokens of a canvas; 1: there are none, because the autoregressive loss is that of block size 1. */
+  /** Tokens of a canvas; 1: no canvases, because the autoregressive loss is the denoising loss of block size 1. */
   readonly width: number;
-  /** The most tokens that all canvases of a text take. */
+  /** The largest number of tokens of all canvases of a text. */
   readonly room: number;
   /** The largest masking rate, which rises to 1 during the warm-up (Stable-DiffCoder, arXiv 2601.15892). */
   readonly mostMasked: number;
@@ -51,7 +51,7 @@ export function drawCanvases(
     });
     if (!complementary) return [canvas(masked, rate)];
     const complement = masked.map((one) => !one);
-    // The complement of a complete masking has nothing to predict, so the same canvas is masked anew.
+    // The complement of a complete masking has nothing to predict, so the same canvas is masked again.
     if (complement.some((one, index) => one && index > 0)) return [canvas(masked, rate), canvas(complement, 1 - rate)];
     const other = drawMasking({ ...settings, allMasked: 0 }, random);
     return [canvas(masked, rate), canvas(other.masked, other.rate)];

@@ -1,16 +1,11 @@
-import type { Evaluation } from '../../protocol/events.ts';
-import type { RunConfiguration } from '../../protocol/run.ts';
 import { type Corpus, listedPackages, type SourceFile } from '../code/corpus.ts';
-import type { TrainingProgress } from '../training-checkpoint.ts';
+import type { FinishedTraining } from '../publishing-run.ts';
 import { listedPythonPackages } from './conversion-corpus.ts';
 import type { ConversionRequest } from './settings.ts';
 
-interface CardContents {
+interface CardContents extends FinishedTraining {
   readonly request: ConversionRequest;
   readonly corpus: Corpus;
-  readonly done: TrainingProgress;
-  readonly evaluation: Evaluation;
-  readonly configuration: RunConfiguration;
 }
 
 /** The card of a converted model's adapter: base, data, the command that trains it again, settings and held-out losses. */

@@ -1,24 +1,24 @@
-import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
-import { publishModel } from '../../catalogue/publish-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { deviceMemory } from '../../engine/device-memory.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { openCheckpoint } from '../../model/checkpoint.ts';
-import { LanguageModel } from '../../model/language-model.ts';
+import type { LanguageModel } from '../../model/language-model.ts';
 import { loraTargets } from '../../model/lora.ts';
-import { UsageError } from '../../platform/errors.ts';
 import { packageVersion } from '../../platform/package-root.ts';
-import type { Interval } from '../../protocol/interval.ts';
 import type { Json, RunConfiguration } from '../../protocol/run.ts';
-import { latestCheckpoint } from '../../runs/checkpoints.ts';
-import { evaluationsOf, readEvents } from '../../runs/reader.ts';
-import { type JobLocation, readResumable, refuseSetting, runJob } from '../../runs/run-job.ts';
+import { type JobLocation, readResumable, refuseSetting } from '../../runs/run-job.ts';
 import { sourcesFolder } from '../code/code-recipe.ts';
 import type { Corpus, CorpusHooks } from '../code/corpus.ts';
 import { assertFits, memoryNeed } from '../memory.ts';
-import { freshProgress, readProgress, resumedState, type TrainingProgress } from '../training-checkpoint.ts';
-import { runTrainingJob, type TrainingHooks } from '../training-job.ts';
+import {
+  assertFree,
+  findContinuation,
+  loadForTraining,
+  type PretrainingResult,
+  trainAndPublish,
+} from '../publishing-run.ts';
+import { freshProgress, type TrainingProgress } from '../training-checkpoint.ts';
+import type { TrainingHooks } from '../training-job.ts';
 import { conversionCard } from './conversion-card.ts';
 import { readConversionCorpus } from './conversion-corpus.ts';
 import { conversion } from './conversion-method.ts';
@@ -34,15 +34,6 @@ import {
 /** Steps of a conversion by default: about 10 million tokens. */
 export const usualConversionSteps = 5000;
 
-/** The result that `unmask pretrain --recipe convert` prints. */
-export interface ConversionResult {
-  readonly model: string;
-  readonly run: string;
-  readonly steps: number;
-  readonly seconds: number;
-  readonly metrics: Readonly<Record<string, Interval>>;
-}
-
 /** Converts an autoregressive base in a new run directory under `root`, and writes the adapter and its card to `output`. */
 export async function startConversion(
   engine: Engine,
@@ -50,7 +41,7 @@ export async function startConversion(
   request: ConversionRequest,
   hooks: TrainingHooks = {},
   readCorpus: ReadCorpus = readConversionCorpus,
-): Promise<ConversionResult> {
+): Promise<PretrainingResult> {
   stagesOf(request.settings.block_growth);
   await assertFree(request.output);
   const base = await resolveModel(request.from);
@@ -83,15 +74,23 @@ export async function resumeConversion(
   hooks: TrainingHooks = {},
   steps?: number,
   readCorpus: ReadCorpus = readConversionCorpus,
-): Promise<ConversionResult> {
+): Promise<PretrainingResult> {
   const request = requestOf(dir, await readResumable(dir, 'pretrain'), steps);
   await assertFree(request.output);
-  const last = await latestCheckpoint(dir);
-  if (steps !== undefined && steps < (last?.step ?? 0))
-    throw new UsageError(`${dir} has made ${last?.step} steps already; give --steps a larger number.`);
+  const { checkpoint, notes } = await findContinuation(dir, steps, hooks);
   const corpus = await prepare(readCorpus, hooks);
-  const { model, progress } = await resumedModel(engine, request, last?.dir ?? null);
-  return runConversion({ location: { dir, step: progress.step, steps }, model, corpus, request, progress, hooks });
+  const { model, progress } =
+    checkpoint === null
+      ? { model: await convertedModel(engine, await resolveModel(request.from), request), progress: freshProgress }
+      : await loadForTraining(engine, checkpoint);
+  return runConversion({
+    location: { dir, step: progress.step, steps, notes },
+    model,
+    corpus,
+    request,
+    progress,
+    hooks,
+  });
 }
 
 function requestOf(
@@ -109,20 +108,6 @@ function requestOf(
     seed,
     settings: settings.data,
   };
-}
-
-async function resumedModel(
-  engine: Engine,
-  request: ConversionRequest,
-  last: string | null,
-): Promise<{ model: LanguageModel; progress: TrainingProgress }> {
-  if (last === null) {
-    const base = await resolveModel(request.from);
-    return { model: await convertedModel(engine, base, request), progress: freshProgress };
-  }
-  const checkpoint = await openCheckpoint(await resolveModel(last));
-  const { progress, optimizer } = await readProgress(last);
-  return { model: await LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer)), progress };
 }
 
 /** Reports how much memory the run needs, before any weight is read, and returns it in bytes. */
@@ -159,33 +144,18 @@ function runConversion({
   request,
   progress,
   hooks,
-}: ConversionJob): Promise<ConversionResult> {
+}: ConversionJob): Promise<PretrainingResult> {
   const { settings, steps, seed } = request;
-  const method = conversion(model, corpus, settings, { steps, seed });
-  return runJob({
+  return trainAndPublish({
     location,
+    model,
+    method: conversion(model, corpus, settings, { steps, seed }),
+    progress,
+    steps,
+    schedule: settings,
     hooks,
-    async work(job) {
-      const done = await runTrainingJob({
-        job,
-        model,
-        method,
-        progress,
-        steps,
-        timeLimit: null,
-        schedule: settings,
-        hooks,
-      });
-      const { dir, configuration } = job.run;
-      const { evaluation } = evaluationsOf(await readEvents(dir)).at(-1)!;
-      const card = conversionCard({ request, corpus, done, evaluation, configuration });
-      await publishModel((await latestCheckpoint(dir))!.dir, request.output, card);
-      return { model: request.output, run: dir, steps: done.step, seconds: done.seconds, metrics: evaluation.metrics };
-    },
-    async dispose() {
-      await method.dispose?.();
-      await model.dispose();
-    },
+    output: request.output,
+    card: (finished) => conversionCard({ ...finished, request, corpus }),
   });
 }
 
@@ -194,9 +164,3 @@ export type ReadCorpus = (folder: string, hooks: CorpusHooks) => Promise<Corpus>
 
 const prepare = (readCorpus: ReadCorpus, { onPrepare, signal }: TrainingHooks): Promise<Corpus> =>
   readCorpus(sourcesFolder(), { progress: onPrepare ?? (() => undefined), signal });
-
-async function assertFree(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  if (names.length > 0)
-    throw new UsageError(`${folder} is not empty; choose another folder for the model, or remove it.`);
-}

@@ -21,6 +21,7 @@ const generation: GenerationDefaults = {
   tokens_per_step: 1,
   line_canvas: 32,
   canvas: 64,
+  gap_decoding: 'drafts',
 };
 
 /**

@@ -39,7 +39,7 @@ export const conversionSettings = z.strictObject({
     .number()
     .min(0)
     .default(1)
-    .describe('Weight of the autoregressive loss beside the denoising loss (arXiv 2607.05722)'),
+    .describe('Weight of the autoregressive loss, relative to the denoising loss (arXiv 2607.05722)'),
   denoising_weight: z.number().min(0).default(1).describe('Weight of the denoising loss'),
   mask_rate_warmup: share
     .default(0.1)

@@ -25,7 +25,7 @@ export interface InfillContext {
   /** Only for models that fill gaps. */
   readonly suffix?: Int32Array;
   /**
-   * Positions of the completion at which decoding allowed only some tokens, each with what is added to the logits there
+   * Positions of the completion at which decoding allowed only some tokens, each with the numbers added to the logits there
    * [vocabulary] (`prefixConstraints`). Every likelihood is renormalised over the allowed tokens. Default: none.
    */
   readonly constraints?: ReadonlyMap<number, Float32Array> | undefined;
@@ -77,7 +77,7 @@ export function canvasBatch(
 }
 
 /**
- * The constraints of a batch: a table of what is added to logits, [k, vocabulary] with zeros first, and the row of it for each
+ * The constraints of a batch: a table of the numbers added to the logits, [k, vocabulary] with zeros first, and the row of it for each
  * prediction. k is padded to a power of two, so that few programs are compiled.
  */
 function logitBiases(canvases: readonly CanvasRow[], answer: number): Pick<Batch, 'logitBias' | 'biasRows'> {

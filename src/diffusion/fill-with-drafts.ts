@@ -1,0 +1,101 @@
+import { type Canvas, maskedPositions } from './canvas.ts';
+import type { DecodingSession, SessionContext } from './decoding-session.ts';
+import type { FillHooks } from './fill-canvases.ts';
+import { applyRevealRule, type DecodingRules } from './reveal-rules.ts';
+import { assess, likeliestToken } from './token-distribution.ts';
+
+/** Tokens of a draft. */
+export const usualDraftTokens = 8;
+
+/** What drafts need in addition to the decoding rules. */
+export interface Drafting {
+  readonly session: DecodingSession;
+  /** The token after the canvas's last one, where a program has a fixed length. */
+  readonly filler: number;
+  readonly draftTokens?: number;
+}
+
+/** A token of a draft, and the entropy of its prediction in nats. */
+interface DraftToken {
+  readonly token: number;
+  readonly entropy: number;
+}
+
+/**
+ * Fills a canvas of a model with `causal-context` attention from the left, with drafts (self-speculation, arXiv 2607.05722): one
+ * pass denoises the next tokens in parallel, and a causal pass of the same weights computes the logits after each of them. As long
+ * as the token that is drawn from the causal logits equals the draft's, the next logits are valid too. Tokens are drawn from causal
+ * logits only, so the text is that of autoregressive decoding, in fewer passes. The canvas has blocks of one token.
+ *
+ * Each pass is a step: tokens of a draft that are kept count as revealed by the draft's step, and the others are recorded as
+ * overwritten.
+ */
+export async function fillWithDrafts(
+  canvas: Canvas,
+  rules: DecodingRules,
+  { session, filler, draftTokens = usualDraftTokens }: Drafting,
+  { signal, checkCancelled, onStep, isOver }: FillHooks = {},
+): Promise<void> {
+  const context = canvas.context as SessionContext;
+  const width = canvas.tokens.length;
+  const beforePass = async () => {
+    signal?.throwIfAborted();
+    await checkCancelled?.();
+  };
+  /** The first tokens of the canvas; all of them where every length needs a program of its own. */
+  const cut = (length: number): Int32Array => canvas.tokens.slice(0, session.predicts ? length : width);
+
+  const draftFrom = async (written: number): Promise<DraftToken[]> => {
+    const end = Math.min(width, written + draftTokens);
+    await beforePass();
+    const [rows] = await session.logits([{ context, tokens: cut(end), positions: range(written, end) }]);
+    const draft = rows!.map((row) => {
+      const token = likeliestToken(row, rules.mask);
+      return { token, entropy: assess(row, token, rules.mask).entropy };
+    });
+    canvas.tokens.set(
+      draft.map(({ token }) => token),
+      written,
+    );
+    canvas.forwards++;
+    onStep?.([canvas]);
+    canvas.tokens.fill(rules.mask, written);
+    return draft;
+  };
+
+  const verify = async (written: number, draft: readonly DraftToken[]): Promise<void> => {
+    // The logits after the whole draft predict one more token.
+    const end = Math.min(width, written + draft.length + 1);
+    const tokens = cut(end);
+    tokens.fill(filler, written);
+    for (const [index, { token }] of draft.entries()) tokens[written + index] = token;
+    await beforePass();
+    const positions = range(written, end);
+    const [rows] = await session.logits([{ context, tokens, positions, causal: true }]);
+    const step = canvas.forwards;
+    let kept = 0;
+    for (const [index, row] of rows!.entries()) {
+      const position = positions[index] as number;
+      applyRevealRule(canvas, [position], [row], rules);
+      canvas.forwards = step;
+      if (canvas.tokens[position] !== draft[index]?.token) break;
+      canvas.revealedAt[position] = step - 1;
+      kept = index + 1;
+      if (canvas.done) break;
+    }
+    for (const [index, { token, entropy }] of draft.entries())
+      if (index >= kept && canvas.tokens[written + index] !== token)
+        canvas.overwritten.push({ position: written + index, token, revealedAt: step - 1, entropy });
+    canvas.done ||= isOver?.(canvas) ?? false;
+    canvas.forwards++;
+    onStep?.([canvas]);
+  };
+
+  while (!canvas.done) {
+    const [written] = maskedPositions(canvas, rules.mask) as [number];
+    // A draft does not know the word that the first tokens must spell.
+    await verify(written, canvas.unspelled === '' ? await draftFrom(written) : []);
+  }
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);

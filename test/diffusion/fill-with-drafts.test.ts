@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { newCanvas } from '../../src/diffusion/canvas.ts';
+import { DecodingSession } from '../../src/diffusion/decoding-session.ts';
+import { fillWithDrafts } from '../../src/diffusion/fill-with-drafts.ts';
+import { type InfillRequest, infill } from '../../src/diffusion/infill.ts';
+import type { InfillRules } from '../../src/diffusion/infill-result.ts';
+import { AutoregressiveWriter } from '../../src/infilling/autoregressive-model.ts';
+import { leftToRightCompleter } from '../../src/infilling/left-to-right.ts';
+import { convertedConfig } from '../../src/model/conversion.ts';
+import { LanguageModel } from '../../src/model/language-model.ts';
+import { Random } from '../../src/platform/random.ts';
+import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
+
+const base = tinyCheckpoint({
+  attention: 'causal',
+  logit_shift: true,
+  num_hidden_layers: 2,
+  max_position_embeddings: 128,
+});
+const conversion = { attention: 'causal-context', mask_token_id: 2, eom_token_id: 3, prefix_token_id: 1 } as const;
+const checkpoint = { ...base, config: convertedConfig(base.config, conversion, 'adapter') };
+const generation = { ...base.generation, line_canvas: 12, canvas: 12, gap_decoding: 'drafts' } as const;
+
+let model: LanguageModel;
+let served: LanguageModel;
+before(async () => {
+  model = await LanguageModel.load(oneThread(), { ...checkpoint, generation });
+  served = await LanguageModel.loadFrozen(oneThread(), { ...checkpoint, generation }, 'f32');
+});
+after(async () => {
+  await Promise.all([model.dispose(), served.dispose()]);
+});
+
+const request: Omit<InfillRequest, 'prefix' | 'suffix' | 'singleLine'> = {
+  contextTokens: 64,
+  alternatives: 1,
+  seed: 0,
+  temperature: 0.8,
+  threshold: 0.9,
+};
+const random = new Random(7, 'drafts');
+const text = (length: number) => Array.from({ length }, () => '0123456789+-='[random.integer(13)]).join('');
+
+describe('a gap that is filled with drafts', () => {
+  it('has the text that the same model writes token by token', async () => {
+    for (const singleLine of [true, false])
+      for (let item = 0; item < 4; item++) {
+        const gap = { prefix: text(5 + 9 * item), suffix: item === 0 ? '' : text(7) };
+        const kind = singleLine ? 'line' : 'lines';
+        const plain = leftToRightCompleter(new AutoregressiveWriter(model, 64), generation);
+        const [expected] = await plain({ ...gap, kind, middle: '', language: 'typescript', errors: 0 });
+        for (const decoder of [model, served]) {
+          const { alternatives } = await infill(decoder, { ...request, ...gap, singleLine });
+          assert.equal(alternatives[0]!.text, expected, `item ${item}`);
+        }
+      }
+    assert.equal(model.context.open + served.context.open, 0, 'all contexts were released');
+  });
+
+  it('does not depend on the length of the drafts, also at a temperature', async () => {
+    const rules: InfillRules = {
+      ...{ order: 'confidence', steps: 12, threshold: 1, mask: 2 },
+      gap: { end: 3, lineEnds: new Set(), tokenizer: served.tokenizer },
+    };
+    const fill = async (temperature: number, draftTokens: number) => {
+      const session = new DecodingSession(served, { block: 1 });
+      const context = await session.open({ prompt: [2, 7, 1, 9, 5], width: 12 });
+      const canvas = newCanvas({
+        ...{ context, width: 12, mask: 2, blocks: { length: 1, offset: 0 }, temperature },
+        random: new Random(3, 'drawn'),
+      });
+      let steps = 0;
+      await fillWithDrafts(canvas, rules, { session, filler: 0, draftTokens }, { onStep: () => void steps++ });
+      session.dispose();
+      assert.equal(canvas.forwards, steps, 'each pass is a step');
+      return canvas;
+    };
+    for (const temperature of [0, 1]) {
+      const single = await fill(temperature, 1);
+      for (const draftTokens of [4, 12]) {
+        const canvas = await fill(temperature, draftTokens);
+        assert.deepEqual(canvas.tokens, single.tokens, `drafts of ${draftTokens} at ${temperature}`);
+        for (const [position, token] of canvas.tokens.entries()) {
+          assert.ok((canvas.revealedAt[position] as number) < canvas.forwards);
+          assert.notEqual(token, 2);
+        }
+        // The tokens of a rejected draft were shown before the final ones.
+        for (const { position, revealedAt } of canvas.overwritten)
+          assert.ok(revealedAt < (canvas.revealedAt[position] as number));
+      }
+    }
+  });
+
+  it('counts each pass as a step, and shows the drafts', async () => {
+    const shown: string[] = [];
+    const gap = { prefix: '12+', suffix: '=3' };
+    const result = await infill(
+      served,
+      { ...request, ...gap, singleLine: false },
+      { watch: (_, canvas) => void shown.push([...canvas.tokens].map((token) => (token === 2 ? '_' : '#')).join('')) },
+    );
+    const [{ forwards }] = result.alternatives as [(typeof result.alternatives)[number]];
+    assert.equal(result.forwards, forwards);
+    assert.equal(shown.length, forwards);
+    assert.match(shown.at(-1) as string, /^#+$/, 'nothing is masked at the end');
+    assert.ok(shown.some((canvas) => canvas.includes('#_')));
+  });
+
+  it('is denoised if the request says so, and stops when it is cancelled', async () => {
+    const gap = { prefix: '12+', suffix: '=3', singleLine: false };
+    const denoised = await infill(served, { ...request, ...gap, alternatives: 3, decoding: 'denoise' });
+    assert.deepEqual(
+      denoised.alternatives.map(({ tokens }) => tokens.length),
+      [3, 6, 12],
+    );
+    const drafted = await infill(served, { ...request, ...gap, alternatives: 3 });
+    assert.deepEqual(
+      drafted.alternatives.map(({ tokens }) => tokens.length),
+      [12, 12, 12],
+    );
+    const stop = new Error('cancelled');
+    let passes = 0;
+    const checkCancelled = () => {
+      if (++passes === 2) throw stop;
+    };
+    await assert.rejects(infill(served, { ...request, ...gap }, { checkCancelled }), stop);
+    assert.equal(served.context.open, 0);
+  });
+});
