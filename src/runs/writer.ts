@@ -37,8 +37,9 @@ export class RunWriter {
   #answers: AppendLog | undefined;
   readonly #timer: NodeJS.Timeout;
   #status: RunStatus;
-  #written = 0;
-  #activityLogged = Date.now();
+  /** When the status and an activity were written last, on a clock that does not jump. */
+  #written = Number.NEGATIVE_INFINITY;
+  #activityLogged = performance.now();
   #writing: Promise<void> = Promise.resolve();
   #wish: RunRequest = 'run';
   #unreadable: string | null = null;
@@ -135,8 +136,8 @@ export class RunWriter {
       eta: atLeastZero(eta),
     };
     void this.#beat().catch(() => undefined);
-    if (Date.now() - this.#activityLogged < logActivityEvery) return;
-    this.#activityLogged = Date.now();
+    if (performance.now() - this.#activityLogged < logActivityEvery) return;
+    this.#activityLogged = performance.now();
     void this.log(activity.text).catch(() => undefined);
   }
 
@@ -234,12 +235,12 @@ export class RunWriter {
   }
 
   async #beat(): Promise<void> {
-    if (Date.now() - this.#written >= statusEvery) await this.#writeStatus();
+    if (performance.now() - this.#written >= statusEvery) await this.#writeStatus();
   }
 
   /** Writes one after the other, so that an old status never replaces a newer one. */
   #writeStatus(): Promise<void> {
-    this.#written = Date.now();
+    this.#written = performance.now();
     const turn = this.#writing.then(() => {
       this.#status = { ...this.#status, heartbeat: now() };
       return writeJson(runFile(this.dir).status, this.#status);

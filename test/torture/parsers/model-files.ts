@@ -101,7 +101,7 @@ function fieldsOf(input: Buffer): { pattern?: unknown; replacement?: unknown } {
 
 /** Encodes a text with a byte-pair tokenizer that has these parts; through a folder, as models from outside are read. */
 async function tokenizerOf(folder: string, parts: object): Promise<string> {
-  const own = await mkdtemp(path.join(own, 'tokenizer-'));
+  const own = await mkdtemp(path.join(folder, 'tokenizer-'));
   try {
     const vocab = Object.fromEntries([...'abcdefgh'].map((letter, id) => [letter, id]));
     const tokenizer = {
