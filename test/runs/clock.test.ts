@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { it, mock } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,7 +19,7 @@ async function liveRun() {
   await run.setState('running');
   const heartbeat = startHeartbeat(run.dir);
   const { heartbeat: file } = runFile(run.dir);
-  while ((await readFile(file, 'utf8').catch(() => '')) === '') await delay(5);
+  for (let attempt = 0; attempt < 3_000 && !existsSync(file); attempt++) await delay(10);
   return { run, heartbeat, file };
 }
 

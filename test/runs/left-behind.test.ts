@@ -14,7 +14,13 @@ it('a resumed run removes the temporary files of a killed process, and no other 
   const dir = await createRunDirectory(root, newRun);
   const { samples } = runFile(dir);
   await mkdir(samples);
-  const left = ['status.json.2457225873', 'run.json.1', 'heartbeat.json.4711', 'result.json.7', 'samples/step-000001.jsonl.99'];
+  const left = [
+    'status.json.2457225873',
+    'run.json.1',
+    'heartbeat.json.4711',
+    'result.json.7',
+    'samples/step-000001.jsonl.99',
+  ];
   const own = ['notes.txt', 'status.json.bak', 'table.csv.2024', 'report.json.'];
   const shared = [`lock.json.${uuid}`, 'control.json.123'];
   for (const name of [...left, ...own, ...shared]) await writeFile(path.join(dir, name), '{');
@@ -22,13 +28,19 @@ it('a resumed run removes the temporary files of a killed process, and no other 
 
   await (await RunWriter.resume(dir, 0)).close('interrupted');
   const names = await namesNow();
-  assert.deepEqual(names.filter((name) => left.includes(name.replaceAll('\\', '/'))), []);
+  assert.deepEqual(
+    names.filter((name) => left.includes(name.replaceAll('\\', '/'))),
+    [],
+  );
   for (const name of [...own, ...shared]) assert.ok(names.includes(name), `${name} may be in use`);
 
   const before = new Date(Date.now() - 3_600_000);
   for (const name of shared) await utimes(path.join(dir, name), before, before);
   await (await RunWriter.resume(dir, 0)).close('interrupted');
-  assert.deepEqual((await namesNow()).filter((name) => shared.includes(name)), []);
+  assert.deepEqual(
+    (await namesNow()).filter((name) => shared.includes(name)),
+    [],
+  );
 });
 
 it('a new run appears with its run.json or not at all, and removes what a killed process left of one', async () => {
