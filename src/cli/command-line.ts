@@ -14,6 +14,7 @@ import { addEval } from './commands/eval.ts';
 import { addEvaluations } from './commands/evaluations.ts';
 import { addExact } from './commands/exact.ts';
 import { addInfillEval } from './commands/infill-eval.ts';
+import { addLearn } from './commands/learn.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
 import { addMerge } from './commands/merge.ts';
@@ -125,6 +126,7 @@ function commands(terminal: Terminal): Command {
     addEvaluations,
     addScore,
     addInfillEval,
+    addLearn,
     addCompare,
     addPretrain,
     addComplete,

@@ -7,6 +7,9 @@ import { assess, likeliestToken } from './token-distribution.ts';
 /** Tokens of a draft. */
 export const usualDraftTokens = 8;
 
+/** The most tokens that are written without a draft after drafts that were of no use. */
+const longestPause = 8;
+
 /** What drafts need in addition to the decoding rules. */
 export interface Drafting {
   readonly session: DecodingSession;
@@ -25,7 +28,9 @@ interface DraftToken {
  * Fills a canvas of a model with `causal-context` attention from the left, with drafts (self-speculation, arXiv 2607.05722): one
  * pass denoises the next tokens in parallel, and a causal pass of the same weights computes the logits after each of them. As long
  * as the token that is drawn from the causal logits equals the draft's, the next logits are valid too. Tokens are drawn from causal
- * logits only, so the text is that of autoregressive decoding, in fewer passes. The canvas has blocks of one token.
+ * logits only, so the text is that of autoregressive decoding, in fewer passes. After a draft of which no token was kept, one token
+ * is written without a draft, then two, four and eight, so that a model with bad drafts needs few more passes than tokens. The
+ * canvas has blocks of one token.
  *
  * Each pass is a step: tokens of a draft that are kept count as revealed by the draft's step, and the others are recorded as
  * overwritten.
@@ -63,7 +68,8 @@ export async function fillWithDrafts(
     return draft;
   };
 
-  const verify = async (written: number, draft: readonly DraftToken[]): Promise<void> => {
+  /** Returns how many tokens of the draft were kept. */
+  const verify = async (written: number, draft: readonly DraftToken[]): Promise<number> => {
     // The logits after the whole draft predict one more token.
     const end = Math.min(width, written + draft.length + 1);
     const tokens = cut(end);
@@ -89,12 +95,21 @@ export async function fillWithDrafts(
     canvas.done ||= isOver?.(canvas) ?? false;
     canvas.forwards++;
     onStep?.([canvas]);
+    return kept;
   };
 
+  let [pause, nextPause] = [0, 1];
   while (!canvas.done) {
     const [written] = maskedPositions(canvas, rules.mask) as [number];
     // A draft does not know the word that the first tokens must spell.
-    await verify(written, canvas.unspelled === '' ? await draftFrom(written) : []);
+    if (pause > 0 || canvas.unspelled !== '') {
+      pause = Math.max(0, pause - 1);
+      await verify(written, []);
+    } else if ((await verify(written, await draftFrom(written))) > 0) nextPause = 1;
+    else {
+      pause = nextPause;
+      nextPause = Math.min(longestPause, 2 * nextPause);
+    }
   }
 }
 

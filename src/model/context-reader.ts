@@ -4,6 +4,7 @@ import { add, concat, constant, input, matmul, reshape, slice, softmax, transpos
 import { defineProgram, type Program } from '../graph/program.ts';
 import type { HostTensor, Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
+import { OpenContexts } from './open-contexts.ts';
 import type { Weights } from './projection.ts';
 import { bucket } from './shape-bucket.ts';
 import {
@@ -63,7 +64,7 @@ export class ContextReader {
   readonly #weights: () => Weights;
   readonly #programs: ProgramCache;
   readonly #work: ReadRequest;
-  #open = 0;
+  readonly #contexts = new OpenContexts();
 
   /** `state` holds the weights that `weights` returns as nodes. Every pass is counted in `work`. */
   constructor(config: ModelConfig, engine: Engine, state: State, weights: () => Weights, work: ReadRequest) {
@@ -78,7 +79,7 @@ export class ContextReader {
 
   /** The number of contexts that were read and not disposed of. */
   get open(): number {
-    return this.#open;
+    return this.#contexts.count;
   }
 
   /** Computes the keys and values of a context. With `full` attention the context also attends to `canvas`. */
@@ -106,7 +107,7 @@ export class ContextReader {
     );
     this.#work.forwards++;
     this.#work.tokens += capacity + width;
-    return this.#owned({ tokens: tokens.length, cache, present });
+    return this.#contexts.own({ tokens: tokens.length, cache, present });
   }
 
   /**
@@ -154,25 +155,6 @@ export class ContextReader {
 
   async dispose(): Promise<void> {
     await this.#programs.dispose();
-  }
-
-  #owned(read: Omit<Context, 'dispose'>): Context {
-    this.#open++;
-    let cache = read.cache;
-    let disposed = false;
-    const dispose = () => {
-      if (disposed) return;
-      disposed = true;
-      cache = {};
-      this.#open--;
-    };
-    return {
-      ...read,
-      get cache() {
-        return cache;
-      },
-      dispose,
-    };
   }
 
   /** The part of the network up to the keys and values of the last layer. */

@@ -2,6 +2,7 @@ import type { HostTensor } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
 import type { Context, ContextReader, PlacedTokens, ReadRequest } from './context-reader.ts';
 import type { InferencePass, InferenceProgram, KeysAndValues } from './inference-program.ts';
+import { OpenContexts } from './open-contexts.ts';
 import type { Prediction } from './prediction.ts';
 import type { Query } from './query.ts';
 
@@ -32,7 +33,7 @@ export class InferenceReader implements Pick<ContextReader, 'read' | 'logits' | 
   readonly #config: ModelConfig;
   readonly #program: InferenceProgram;
   readonly #work: ReadRequest;
-  #open = 0;
+  readonly #contexts = new OpenContexts();
   #last: LastContext | undefined;
 
   constructor(config: ModelConfig, program: InferenceProgram, work: ReadRequest) {
@@ -43,7 +44,7 @@ export class InferenceReader implements Pick<ContextReader, 'read' | 'logits' | 
 
   /** The number of contexts that were read and not disposed of. */
   get open(): number {
-    return this.#open;
+    return this.#contexts.count;
   }
 
   /** Computes the keys and values of a context. With `full` attention the context also attends to `canvas`. */
@@ -187,23 +188,9 @@ export class InferenceReader implements Pick<ContextReader, 'read' | 'logits' | 
     this.#work.tokens += tokens;
   }
 
-  #owned(tokens: number, read: KeysAndValues): Context {
-    this.#open++;
-    let cache = read;
-    let disposed = false;
+  #owned(tokens: number, cache: KeysAndValues): Context {
     const present: HostTensor = { shape: [tokens], data: new Float32Array(tokens).fill(1) };
-    const dispose = () => {
-      if (disposed) return;
-      disposed = true;
-      cache = {};
-      this.#open--;
-    };
-    return {
-      ...{ tokens, present, dispose },
-      get cache() {
-        return cache;
-      },
-    };
+    return this.#contexts.own({ tokens, present, cache });
   }
 }
 

@@ -199,23 +199,27 @@ function frameSender(connection: Connection, query: CompletionQuery, request: nu
 }
 
 /** Answers requests for completions, and prepares the next completion when one was accepted. */
-function answerCompletions({ connection, messages, documents, completions, sendStatus }: Session): void {
+function answerCompletions({ connection, messages, documents, state, completions, sendStatus }: Session): void {
   const complete = async (parameters: InlineCompletionParams, token: CancellationToken) => {
     const document = documents.get(parameters.textDocument.uri);
     if (!document) return null;
     const { triggerKind, selectedCompletionInfo } = parameters.context;
-    const query = queryAt(document, parameters.position, {
-      trigger: triggerKind === InlineCompletionTriggerKind.Invoked ? 'invoked' : 'automatic',
-      listIsOpen: selectedCompletionInfo !== undefined,
-    });
+    const trigger = triggerKind === InlineCompletionTriggerKind.Invoked ? 'invoked' : 'automatic';
+    const { query, range, begin } = queryAt(
+      document,
+      parameters.position,
+      trigger,
+      selectedCompletionInfo ?? undefined,
+    );
     const { texts, trace } = await completions.complete(query, signalOf(token));
     sendStatus();
-    const { position } = parameters;
-    return texts.map((insertText, alternative): InlineCompletionItem => {
+    if (state.watching && trace.outcome !== 'debounced' && trace.outcome !== 'cancelled')
+      void connection.sendNotification(protocol.completionDecided, trace);
+    return texts.map((text, alternative): InlineCompletionItem => {
       const accepted: protocol.AcceptedSuggestion = { request: trace.id, alternative };
       return {
-        insertText,
-        range: { start: position, end: position },
+        insertText: begin + text,
+        range,
         command: { title: '', command: protocol.suggestionAcceptedCommand, arguments: [accepted] },
       };
     });
@@ -232,8 +236,7 @@ function answerCompletions({ connection, messages, documents, completions, sendS
         const accepted = answer?.texts[alternative];
         if (!document || accepted === undefined) return;
         // The document contains the accepted text by now, and the cursor is at its end.
-        const at = { trigger: 'automatic', listIsOpen: false } as const;
-        await completions.prefetch(queryAt(document, endOf(accepted, answer.trace), at));
+        await completions.prefetch(queryAt(document, endOf(accepted, answer.trace), 'automatic').query);
       },
     ),
   );
@@ -263,7 +266,7 @@ function answerDenoising({ connection, messages, documents, state, residency, sc
     const document = documents.get(parameters.uri);
     if (!document)
       throw new ResponseError(invalidParameters, `${fileOf(parameters.uri)} is not open; open it and try again.`);
-    const query = queryAt(document, parameters, { trigger: 'invoked', listIsOpen: false });
+    const { query } = queryAt(document, parameters, 'invoked');
     const denoised = denoiseHere(() => residency.get(), query, parameters, {
       settings: state.settings.completions,
       turns: scheduler,

@@ -81,6 +81,7 @@ describe('a gap that is filled with drafts', () => {
       for (const draftTokens of [4, 12]) {
         const canvas = await fill(temperature, draftTokens);
         assert.deepEqual(canvas.tokens, single.tokens, `drafts of ${draftTokens} at ${temperature}`);
+        assert.ok(canvas.forwards <= 12 + 5, 'bad drafts cost few passes');
         for (const [position, token] of canvas.tokens.entries()) {
           assert.ok((canvas.revealedAt[position] as number) < canvas.forwards);
           assert.notEqual(token, 2);
