@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { it } from 'node:test';
-import { createRunDirectory } from '../../src/runs/directory.ts';
+import { createRunDirectory, type NewRun } from '../../src/runs/directory.ts';
 import { runFile } from '../../src/runs/layout.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun, temporaryFolder } from './example.ts';
@@ -56,6 +56,6 @@ it('a new run appears with its run.json or not at all, and removes what a killed
 
   const circular: Record<string, unknown> = {};
   circular.self = circular;
-  await assert.rejects(createRunDirectory(root, { ...newRun, settings: circular }));
+  await assert.rejects(createRunDirectory(root, { ...newRun, settings: circular as NewRun['settings'] }));
   assert.equal((await readdir(root)).length, 2, 'a run that cannot be written leaves nothing');
 });

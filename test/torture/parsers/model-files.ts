@@ -107,6 +107,8 @@ async function tokenizerOf(folder: string, parts: object): Promise<string> {
     const tokenizer = {
       version: '1.0',
       added_tokens: [],
+      post_processor: null,
+      decoder: null,
       ...parts,
       model: { type: 'BPE', vocab, merges: [], unk_token: 'a' },
     };
