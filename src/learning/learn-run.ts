@@ -18,15 +18,15 @@ import type { Interval } from '../protocol/interval.ts';
 import type { Json } from '../protocol/run.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { type JobLocation, type RunningJob, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
-import { findResumePoint } from '../runs/whole-checkpoints.ts';
 import { indexOf, workspaceTexts } from '../runtime/workspace-answers.ts';
 import { languageOf } from '../syntax/trees.ts';
 import { assertFits, memoryNeed } from '../training/memory.ts';
-import { freshProgress, readProgress, type TrainingProgress } from '../training/training-checkpoint.ts';
+import { findContinuation, loadForTraining } from '../training/publishing-run.ts';
+import { freshProgress, type TrainingProgress } from '../training/training-checkpoint.ts';
 import { runTrainingJob, type TrainingHooks } from '../training/training-job.ts';
 import { learnedCard } from './learned-card.ts';
 import { keepLearned } from './learned-model.ts';
-import { learnerOf, resumedLearner, trainedPart } from './learner.ts';
+import { learnerOf, trainedPart } from './learner.ts';
 import { batchSize, workspaceLearning } from './learning-method.ts';
 import { gapsIn, otherCode, rightAnswers } from './measure-gaps.ts';
 import { type LearningSettings, learningSettings } from './settings.ts';
@@ -124,12 +124,12 @@ export async function resumeLearning(engine: Engine, dir: string, hooks: Trainin
   };
   const texts = await readSnapshot(dir);
   const split = splitWorkspace(request.workspace, texts, new Set(z.array(z.string()).parse(held_out)));
-  const { checkpoint: last, notes } = await findResumePoint(dir);
-  for (const note of notes) hooks.onWarning?.(note);
-  const resolved = await resolveModel(last?.dir ?? configuration.model ?? request.model);
+  const { checkpoint, notes } = await findContinuation(dir, undefined, hooks);
+  const resolved = await resolveModel(checkpoint ?? configuration.model ?? request.model);
   await tellMemory(engine, resolved, settings.data, hooks);
-  const progress = last ? (await readProgress(last.dir)).progress : freshProgress;
-  const learner = await (last ? resumedLearner(engine, resolved, last.dir) : learnerOf(engine, resolved, request));
+  const { model: learner, progress } = checkpoint
+    ? await loadForTraining(engine, checkpoint)
+    : { model: await learnerOf(engine, resolved, request), progress: freshProgress };
   const location = { dir, step: progress.step, notes };
   return runLearning({ location, learner, request, texts, split, progress, hooks });
 }

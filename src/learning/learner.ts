@@ -8,7 +8,6 @@ import type { Precision } from '../model/precision.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
 import { Random } from '../platform/random.ts';
 import { trainingState } from '../training/trainer.ts';
-import { readProgress, resumedState } from '../training/training-checkpoint.ts';
 import type { LearningSettings } from './settings.ts';
 
 /** The adapter that a large model learns, and the precision of its frozen base; null: a small model learns all weights. */
@@ -40,11 +39,4 @@ export async function learnerOf(
     base: { name: base.name, digest: await base.baseDigest(), precision },
   };
   return LanguageModel.load(engine, { ...checkpoint, adapter: fresh }, trainingState(config, fresh));
-}
-
-/** The model of a checkpoint, ready to continue. */
-export async function resumedLearner(engine: Engine, resolved: ResolvedModel, dir: string): Promise<LanguageModel> {
-  const checkpoint = await openCheckpoint(resolved);
-  const { optimizer } = await readProgress(dir);
-  return LanguageModel.load(engine, checkpoint, resumedState(checkpoint, optimizer));
 }

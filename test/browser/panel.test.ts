@@ -546,7 +546,7 @@ test('another page continues with what was shown, also with the completion of an
   await player(page).focus();
   await page.keyboard.press('ArrowLeft');
   await send({ kind: 'hand-over' });
-  const [{ view }] = asked('view') as [{ view: string }];
+  const { view } = asked('view')[0]!;
   const other = await open(t, { view });
   assert.deepEqual(other.requests[0], { kind: 'ready', shown: running.dir, compared: null });
   assert.equal(await text(player(other.page).locator('h3')), 'settings.ts, line 5');

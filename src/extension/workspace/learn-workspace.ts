@@ -10,7 +10,7 @@ import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { keepOpen } from '../keep-open.ts';
 import type { ChosenModel } from '../models/chosen-model.ts';
-import { showError, withErrorsShown } from '../show-error.ts';
+import { withErrorsShown } from '../show-error.ts';
 import { modelOf } from './measure-workspace.ts';
 import { pickFolder } from './pick-folder.ts';
 
@@ -34,23 +34,25 @@ export function registerLearnWorkspace(context: vscode.ExtensionContext, parts: 
   const { jobs, chosen, ask, log } = parts;
   const state = context.workspaceState;
   const pending = () => state.get<readonly string[]>(pendingKey, []);
-  const closed = new AbortController();
-  const follow = async (dir: string) => {
-    await jobs.waitUntilOver(jobs.runs, dir, closed.signal);
-    const result = resultSchema.safeParse(await readJson(runFile(dir).result).catch(() => null)).data;
-    // An interrupted run may be resumed; it stays pending.
-    if (!result) return;
-    await state.update(
-      pendingKey,
-      pending().filter((other) => other !== dir),
-    );
-    await useResult(result, chosen);
+  const useFinished = async () => {
+    for (const dir of pending()) {
+      // An interrupted run may be resumed, so it stays pending.
+      if (jobs.runs.find(dir)?.state !== 'finished') continue;
+      await state.update(
+        pendingKey,
+        pending().filter((other) => other !== dir),
+      );
+      const result = resultSchema.safeParse(await readJson(runFile(dir).result).catch(() => null)).data;
+      if (result) await useResult(result, chosen);
+    }
   };
-  const watch = (dir: string) =>
-    void follow(dir).catch((error: unknown) => closed.signal.aborted || log.warn(`${dir}: ${messageOf(error)}`));
 
   context.subscriptions.push(
-    { dispose: () => closed.abort() },
+    {
+      dispose: jobs.runs.onChange(
+        () => void useFinished().catch((error: unknown) => log.warn(`The result of learning: ${messageOf(error)}`)),
+      ),
+    },
     vscode.commands.registerCommand(
       commands.learnWorkspace,
       withErrorsShown(log, async (preset: LearnChoice = {}) => {
@@ -70,7 +72,8 @@ export function registerLearnWorkspace(context: vscode.ExtensionContext, parts: 
             }),
         );
         await state.update(pendingKey, [dir, ...pending()]);
-        watch(dir);
+        // A short run may have finished already.
+        await useFinished();
         await vscode.commands.executeCommand(commands.openRun, dir);
         return dir;
       }),
@@ -86,12 +89,6 @@ export function registerLearnWorkspace(context: vscode.ExtensionContext, parts: 
         return removed;
       }),
     ),
-  );
-  jobs.runs.look().then(
-    () => {
-      for (const dir of pending()) if (jobs.runs.find(dir)) watch(dir);
-    },
-    (error: unknown) => showError(error, log),
   );
 }
 
