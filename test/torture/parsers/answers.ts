@@ -7,7 +7,7 @@ import { gradeMath, math } from '../../../src/tasks/math.ts';
 import { equalAnswers } from '../../../src/tasks/math-equality.ts';
 import { equalAsReleased } from '../../../src/tasks/math-normal-form.ts';
 import { gradeSudoku, sudoku4x4 } from '../../../src/tasks/sudoku4x4.ts';
-import type { OutsideParser } from './outside-parsers.ts';
+import type { OutsideParser } from './outside-parser.ts';
 
 /** Parsers of what a model answers. */
 export function answerParsers(): OutsideParser[] {

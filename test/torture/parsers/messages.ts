@@ -3,7 +3,7 @@ import { parsePanelRequest } from '../../../src/extension/panel/panel-request.ts
 import { defaultSettings } from '../../../src/protocol/default-settings.ts';
 import * as client from '../../../src/runtime/client-messages.ts';
 import { coverageOf, verdictOf } from '../../../src/workspace/harness-report.ts';
-import type { OutsideParser } from './outside-parsers.ts';
+import type { OutsideParser } from './outside-parser.ts';
 
 /** Parsers of messages of a client, of VS Code's pages, and of the reports of test runs. */
 export function messageParsers(): OutsideParser[] {

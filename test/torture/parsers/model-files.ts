@@ -9,7 +9,7 @@ import { GgufFile } from '../../../src/model/gguf/gguf-file.ts';
 import { readSafetensors } from '../../../src/model/safetensors.ts';
 import { Tokenizer } from '../../../src/model/tokenizer.ts';
 import { writeTinyCheckpoint } from '../../model/tiny-model.ts';
-import type { OutsideParser } from './outside-parsers.ts';
+import type { OutsideParser } from './outside-parser.ts';
 
 const references = path.join(import.meta.dirname, '../../model/references');
 

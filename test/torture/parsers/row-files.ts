@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { tasks } from '../../../src/tasks/registry.ts';
 import { readRowFile } from '../../../src/tasks/row-file.ts';
 import { parquetRows } from '../../tasks/parquet-rows.ts';
-import type { OutsideParser } from './outside-parsers.ts';
+import type { OutsideParser } from './outside-parser.ts';
 
 /** Parsers of data files, read as every task reads them. */
 export async function rowParsers(folder: string): Promise<OutsideParser[]> {

@@ -6,7 +6,7 @@ import { createRunDirectory, readConfiguration } from '../../../src/runs/directo
 import { runFile } from '../../../src/runs/layout.ts';
 import { readEvents, readNewEvents, readSamples, readStatus, summarizeRun } from '../../../src/runs/reader.ts';
 import { newRun } from '../../runs/example.ts';
-import type { OutsideParser } from './outside-parsers.ts';
+import type { OutsideParser } from './outside-parser.ts';
 
 /** Parsers of the files of run directories. */
 export async function runParsers(folder: string): Promise<OutsideParser[]> {

@@ -5,7 +5,8 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { UserError } from '../../../src/platform/errors.ts';
 import { hostileInputs, longInputs } from './hostile-inputs.ts';
-import { type OutsideParser, outsideParsers } from './outside-parsers.ts';
+import type { OutsideParser } from './outside-parser.ts';
+import { outsideParsers } from './outside-parsers.ts';
 
 export interface ParserOptions {
   /** Generated inputs per parser. */
