@@ -41,7 +41,9 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
     const line = `${requests} requests served, ${cancelled} of them cancelled, with ${limit} (${cores?.toFixed(2) ?? 'unknown'} cores used); slowest answer ${number(slowest)} ms, at most ${backlog} waiting, ${memory}, shutdown in ${number(shutdown)} ms`;
     log(line);
     // On a busy machine the server has less than its limit, and times say nothing about it.
-    assertServed(figures, cores !== null && cores > 0.4 ? loadBounds : { ...loadBounds, ...busyBounds });
+    const bounds = cores !== null && cores > 0.4 ? loadBounds : { ...loadBounds, ...busyBounds };
+    // In a short run memory grows until the first large garbage collection.
+    assertServed(figures, Number(values.minutes) < 8 ? { ...bounds, slope: Number.POSITIVE_INFINITY } : bounds);
     return line;
   },
   async parsers() {
