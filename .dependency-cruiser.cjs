@@ -5,6 +5,7 @@
 const layers = [
   'extension',
   'cli',
+  'learning',
   'runtime',
   'tuning',
   'training',

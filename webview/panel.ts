@@ -7,10 +7,12 @@ import { element } from './element.ts';
 import { collapsible } from './panel/collapsible.ts';
 import { denoiseView } from './panel/denoise-view.ts';
 import { connectHost } from './panel/host.ts';
+import { lastSuggestion } from './panel/last-suggestion.ts';
 import { notices } from './panel/notices.ts';
 import { runList } from './panel/run-list.ts';
 import { runView } from './panel/run-view.ts';
 import { viewStore } from './panel/view-state.ts';
+import { spacePlays } from './player-controls.ts';
 
 /** The page of the panel: shows updates from the extension, and sends requests to it. */
 const host = connectHost((update) => receive(update));
@@ -18,6 +20,8 @@ const store = viewStore(host.kept, host.keep);
 host.ask({ kind: 'ready', shown: store.state.shown, compared: store.state.compared });
 const problems = notices();
 const denoising = denoiseView(host, store);
+const suggestion = lastSuggestion(host);
+denoising.root.append(collapsible(store, 'suggestion', 'Last suggestion', suggestion.root));
 const list = runList(host, {
   choose(dir) {
     const compared = store.state.compared === dir ? null : store.state.compared;
@@ -49,6 +53,10 @@ document.body.append(
   ),
 );
 list.mark(store.state.shown, store.state.compared);
+document.addEventListener('keydown', (event) => {
+  if (event.key !== ' ' || event.defaultPrevented || !spacePlays(event.target)) return;
+  if (denoising.togglePlay()) event.preventDefault();
+});
 
 function receive(update: PanelUpdate): void {
   switch (update.kind) {
@@ -82,6 +90,16 @@ function receive(update: PanelUpdate): void {
       break;
     case 'denoised':
       denoising.denoised(update.result);
+      break;
+    case 'suggestion':
+      suggestion.show(update.trace);
+      break;
+    case 'reveal-run':
+      run.root.scrollIntoView({ block: 'start' });
+      break;
+    case 'hand-over':
+      denoising.save();
+      host.ask({ kind: 'view', view: JSON.stringify(store.state) });
       break;
     case 'failed':
       // No error for a request that the user cancelled.

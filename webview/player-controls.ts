@@ -45,11 +45,22 @@ export function playerControls({ toggle, goTo, position }: PlayerActions): Playe
   };
 }
 
-/** Space plays and pauses, arrow keys step, Home and End go to the ends, while `root` itself has the focus. */
+/** Controls that Space operates themselves. In a group of buttons, Space on the pressed one would change nothing. */
+const spaceControls =
+  'button:not(.choice [aria-pressed="true"]), select, textarea, summary, a, input:not([type="range"]), vscode-button, vscode-toolbar-button';
+
+/** Whether Space plays if this element has the focus. */
+export const spacePlays = (target: EventTarget | null): boolean =>
+  !(target instanceof Element) || target.closest(spaceControls) === null;
+
+/**
+ * Space plays and pauses wherever the focus is in `root`, unless it is on a control that Space operates. Arrow keys step, and Home and End go
+ * to the ends, while `root` itself has the focus.
+ */
 export function playerKeys(root: HTMLElement, { toggle, goTo, position }: PlayerActions): void {
   root.addEventListener('keydown', (event) => {
     // The slider and the buttons handle these keys themselves.
-    if (event.target !== root) return;
+    if (event.key === ' ' ? !spacePlays(event.target) : event.target !== root) return;
     const keys: Record<string, () => void> = {
       ' ': toggle,
       ArrowLeft: () => goTo(position() - 1),

@@ -19,6 +19,8 @@ export interface Player {
   readonly atEnd: boolean;
   play(): void;
   pause(): void;
+  /** Plays if it is paused, else pauses. */
+  toggle(): void;
   /** Adds further steps of the same completion. */
   update(denoising: Denoising): void;
 }
@@ -122,6 +124,7 @@ export function player(denoising: Denoising, { inspect = false, position: first,
     },
     play: start,
     pause,
+    toggle: actions.toggle,
     update(later) {
       const following = position === frames.length;
       frames = later.frames;

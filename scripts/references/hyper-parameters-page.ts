@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { evaluationSettings } from '../../src/evaluation/settings.ts';
+import { learningSettings } from '../../src/learning/settings.ts';
 import { conversionSettings } from '../../src/training/conversion/settings.ts';
 import { pretrainingSettings } from '../../src/training/pretrain.ts';
 import { recipes } from '../../src/training/recipes.ts';
@@ -42,6 +43,12 @@ ${recipeDefaults()}
 \`unmask pretrain --recipe convert\` (\`src/training/conversion/settings.ts\`), explained in [conversion.md](conversion.md).
 
 ${table(conversionSettings)}
+
+## Learning a workspace
+
+\`unmask learn\` (\`src/learning/settings.ts\`), explained in [code-model.md](code-model.md#learning-a-workspace).
+
+${table(learningSettings)}
 
 ## Evaluation
 

@@ -15,6 +15,7 @@ import { addEvaluations } from './commands/evaluations.ts';
 import { addExact } from './commands/exact.ts';
 import { addExport } from './commands/export.ts';
 import { addInfillEval } from './commands/infill-eval.ts';
+import { addLearn } from './commands/learn.ts';
 import { addLogits } from './commands/logits.ts';
 import { addLoss } from './commands/loss.ts';
 import { addMerge } from './commands/merge.ts';
@@ -127,6 +128,7 @@ function commands(terminal: Terminal): Command {
     addEvaluations,
     addScore,
     addInfillEval,
+    addLearn,
     addCompare,
     addPretrain,
     addComplete,

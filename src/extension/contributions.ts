@@ -11,6 +11,9 @@ export const commands = {
   findTests: 'unmask.findTests',
   getStarted: 'unmask.getStarted',
   keepModel: 'unmask.keepModel',
+  learnWorkspace: 'unmask.learnWorkspace',
+  measureWorkspace: 'unmask.measureWorkspace',
+  newSample: 'unmask.newSample',
   openEvaluation: 'unmask.openEvaluation',
   openPanelInEditor: 'unmask.openPanelInEditor',
   openRun: 'unmask.openRun',
@@ -25,6 +28,7 @@ export const commands = {
   setHubToken: 'unmask.setHubToken',
   showDevices: 'unmask.showDevices',
   showLog: 'unmask.showLog',
+  showMenu: 'unmask.showMenu',
   showPanel: 'unmask.showPanel',
   snoozeCompletions: 'unmask.snoozeCompletions',
   stopRun: 'unmask.stopRun',
@@ -32,6 +36,7 @@ export const commands = {
   toggleLanguage: 'unmask.toggleLanguage',
   tuneOnTask: 'unmask.tuneOnTask',
   tuneOnTests: 'unmask.tuneOnTests',
+  undoLearning: 'unmask.undoLearning',
   useModel: 'unmask.useModel',
 } as const;
 

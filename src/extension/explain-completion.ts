@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
 import { count } from '../platform/amounts.ts';
 import { messageOf } from '../platform/errors.ts';
-import { type CompletionTrace, lastCompletion, type TracedAlternative } from '../protocol/runtime.ts';
+import { describeCandidate } from '../protocol/describe-candidate.ts';
+import { type CompletionTrace, lastCompletion } from '../protocol/runtime.ts';
 import { commands } from './contributions.ts';
 import type { Runtime } from './runtime.ts';
 import type { TextPages } from './text-page.ts';
@@ -12,7 +13,7 @@ export function registerExplainCompletion(context: vscode.ExtensionContext, runt
     vscode.commands.registerCommand(commands.explainLastCompletion, async () => {
       try {
         const trace = await runtime.request<CompletionTrace | null>(lastCompletion);
-        await pages.show('Last Completion', explanation(trace));
+        await pages.show('Last Completion', explanation(trace && withRelativeNames(trace)));
       } catch (error) {
         await pages.show('Last Completion', `The last completion cannot be explained. ${messageOf(error)}\n`);
       }
@@ -20,7 +21,7 @@ export function registerExplainCompletion(context: vscode.ExtensionContext, runt
   );
 }
 
-/** Text of a decision path. */
+/** Text of a decision path, whose file names are shown as they are. */
 export function explanation(trace: CompletionTrace | null): string {
   if (!trace) return 'There has been no completion yet. Type in a file, or run Trigger Inline Suggestion.\n';
   const { line, character, languageId, alternatives, milliseconds } = trace;
@@ -55,17 +56,18 @@ export function explanation(trace: CompletionTrace | null): string {
   ].join('\n');
 }
 
-/** "probability 0.41, mean confidence 0.83, copied from a.ts:12 (23 characters matched, 4 places), rejected: duplicate". */
-function describeCandidate({ confidence, probability, copiedFrom, discardedBy }: TracedAlternative): string {
-  const parts = [
-    ...(probability === undefined ? [] : [`probability ${probability.toFixed(2)}`]),
-    ...(confidence === null ? [] : [`mean confidence ${confidence.toFixed(2)}`]),
-    ...(copiedFrom
-      ? [
-          `copied from ${vscode.workspace.asRelativePath(copiedFrom.name)}:${copiedFrom.line} (${count(copiedFrom.matched, 'character')} matched, ${count(copiedFrom.count, 'place')})`,
-        ]
-      : []),
-    ...(discardedBy === null ? [] : [`rejected: ${discardedBy}`]),
-  ];
-  return parts.join(', ');
-}
+/** A trace with file names relative to the workspace. */
+export const withRelativeNames = (trace: CompletionTrace): CompletionTrace => ({
+  ...trace,
+  alternatives: trace.alternatives.map((alternative) =>
+    alternative.copiedFrom
+      ? {
+          ...alternative,
+          copiedFrom: {
+            ...alternative.copiedFrom,
+            name: vscode.workspace.asRelativePath(alternative.copiedFrom.name),
+          },
+        }
+      : alternative,
+  ),
+});

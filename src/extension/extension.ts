@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { registerAnswerAfterRestart } from './answer-after-restart.ts';
 import { askUnmask } from './ask-unmask.ts';
 import { registerCollectDiagnostics } from './collect-diagnostics.ts';
 import { registerCompletionSwitches } from './completion-switches.ts';
@@ -10,8 +11,10 @@ import { NodeChoice } from './node-choice.ts';
 import { printableLog } from './printable-log.ts';
 import type { AllTrees } from './run-features.ts';
 import { Runtime } from './runtime.ts';
+import { registerSampleFile } from './sample-file.ts';
 import { registerServeCompletions } from './serve-completions.ts';
 import { registerShowDevices } from './show-devices.ts';
+import { registerShowMenu } from './show-menu.ts';
 import { registerStatusBar } from './status-bar.ts';
 import { TextPages } from './text-page.ts';
 
@@ -37,7 +40,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   );
 
   registerServeCompletions(context, runtime, chosen);
+  registerAnswerAfterRestart(context, runtime);
   registerStatusBar(context, runtime);
+  registerShowMenu(context, runtime);
+  registerSampleFile(context);
   registerCompletionSwitches(context, runtime);
   registerExplainCompletion(context, runtime, pages);
   registerShowDevices(context, pages, log);
@@ -46,5 +52,5 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   // The rest takes longer to load than everything above, so it waits for the next turn of the event loop.
   await new Promise(setImmediate);
   const { registerRunFeatures } = await import('./run-features.ts');
-  return { trees: registerRunFeatures(context, { nodes, chosen, runtime, script, log }) };
+  return { trees: registerRunFeatures(context, { nodes, chosen, runtime, script, pages, log }) };
 }

@@ -23,7 +23,10 @@ import { registerPanel } from './panel/register-panel.ts';
 import type { Runtime } from './runtime.ts';
 import { registerTests } from './tests/register-tests.ts';
 import type { TestsTree } from './tests/tests-tree.ts';
+import type { TextPages } from './text-page.ts';
 import { registerTrees, type Trees } from './trees/register-trees.ts';
+import { registerLearnWorkspace } from './workspace/learn-workspace.ts';
+import { registerMeasureWorkspace } from './workspace/measure-workspace.ts';
 
 export interface RunFeatureParts {
   readonly nodes: NodeChoice;
@@ -31,6 +34,7 @@ export interface RunFeatureParts {
   readonly runtime: Runtime;
   /** The packaged `unmask.mjs`. */
   readonly script: string;
+  readonly pages: TextPages;
   readonly log: vscode.LogOutputChannel;
 }
 
@@ -42,7 +46,7 @@ export type AllTrees = Trees & { readonly tests: TestsTree };
  * long to load, so `activate` loads it after the parts that completions need.
  */
 export function registerRunFeatures(context: vscode.ExtensionContext, parts: RunFeatureParts): AllTrees {
-  const { nodes, chosen, runtime, script, log } = parts;
+  const { nodes, chosen, runtime, script, pages, log } = parts;
   const jobs = new Jobs(nodes, script, context.globalState, log);
   context.subscriptions.push(
     jobs,
@@ -57,6 +61,8 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
   registerEvaluations(context, { jobs, nodes, runtime, script, log });
   registerTuneOnTask(context, { jobs, nodes, runtime, script, log });
   const tests = registerTests(context, { jobs, nodes, runtime, script, log });
+  registerLearnWorkspace(context, { jobs, chosen, ask: askUnmask(nodes, script, log), log });
+  registerMeasureWorkspace(context, { nodes, chosen, script, pages, log });
   registerPanel(context, { jobs, runtime, log });
   registerRunStatusBar(context, jobs);
   registerNotifyEnds(context, jobs, log);

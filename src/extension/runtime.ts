@@ -9,6 +9,13 @@ import type { NodeChoice } from './node-choice.ts';
 import { nextDelay } from './restart-delay.ts';
 import { readRuntimeSettings } from './runtime-settings.ts';
 
+/** The documents that have completions. */
+export const servedDocuments = [
+  { scheme: 'file' },
+  { scheme: 'untitled' },
+  { scheme: 'vscode-notebook-cell' },
+] as const;
+
 /** State of the runtime process, with the reason if it is not running. */
 export type RuntimeState =
   | { readonly kind: 'stopped' | 'starting' | 'restarting' | 'failed'; readonly reason: string }
@@ -62,7 +69,7 @@ export class Runtime implements vscode.Disposable {
 
   /** Sends a request, after waiting for a start in progress. Throws an error with one sentence if it is not running. */
   async request<Result>(method: string, parameters?: unknown): Promise<Result> {
-    const client = await this.#runningClient();
+    const client = await this.startedClient();
     return parameters === undefined
       ? client.sendRequest<Result>(method)
       : client.sendRequest<Result>(method, parameters);
@@ -75,7 +82,7 @@ export class Runtime implements vscode.Disposable {
     onPart: (part: Part) => void,
     token: vscode.CancellationToken,
   ): Promise<Result> {
-    const client = await this.#runningClient();
+    const client = await this.startedClient();
     const { ProgressType } = await languageClient();
     const partialResultToken = randomUUID();
     const parts = client.onProgress(new ProgressType<Part>(), partialResultToken, onPart);
@@ -139,7 +146,7 @@ export class Runtime implements vscode.Disposable {
       'Unmask',
       { command: node.file, args: [this.#script, 'serve'], options: { env: { ...process.env, ...node.environment } } },
       {
-        documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }],
+        documentSelector: [...servedDocuments],
         outputChannel: this.#log,
         revealOutputChannelOn: RevealOutputChannelOn.Never,
         initializationFailedHandler: () => false,
@@ -194,7 +201,8 @@ export class Runtime implements vscode.Disposable {
     this.#changed.fire(state);
   }
 
-  async #runningClient(): Promise<LanguageClient> {
+  /** The running client, after waiting for a start in progress. Throws an error with one sentence if it is not running. */
+  async startedClient(): Promise<LanguageClient> {
     if (this.#isStarting()) await this.#waitUntilStarted();
     if (this.#state.kind === 'running' && this.#client) return this.#client;
     throw new Error(

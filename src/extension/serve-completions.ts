@@ -11,7 +11,12 @@ export function registerServeCompletions(
   chosen: ChosenModel,
 ): void {
   context.subscriptions.push(
-    vscode.commands.registerCommand(commands.restartRuntime, () => runtime.restart()),
+    vscode.commands.registerCommand(commands.restartRuntime, async () => {
+      await runtime.restart();
+      // Not awaited: the command is done, even if the message stays open.
+      if (runtime.state.kind === 'running') void vscode.window.showInformationMessage('The runtime was restarted.');
+      else void vscode.window.showErrorMessage(`The runtime was not restarted. ${runtime.state.reason}`);
+    }),
     vscode.commands.registerCommand(suggestionAcceptedCommand, (accepted: AcceptedSuggestion) =>
       runtime.notify(suggestionAccepted, accepted),
     ),

@@ -8,7 +8,7 @@ import type { Runtime, RuntimeState } from './runtime.ts';
 export function registerStatusBar(context: vscode.ExtensionContext, runtime: Runtime): void {
   const item = vscode.window.createStatusBarItem('unmask.status', vscode.StatusBarAlignment.Right, 100);
   item.name = 'Unmask';
-  item.command = commands.toggleCompletions;
+  item.command = commands.showMenu;
   const show = () => {
     const configuration = vscode.workspace.getConfiguration();
     const enabled = configuration.get<boolean>(settings.enabled, defaultSettings.completions.enabled);
@@ -39,16 +39,16 @@ export function describeState(
   if (state.status?.state === 'failed') return { icon: 'error', summary: state.status.problem ?? 'The model failed.' };
   if (state.status?.state === 'evicted')
     return { icon: 'debug-pause', summary: state.status.problem ?? 'The model was unloaded to free memory.' };
-  if (!enabled) return { icon: 'circle-slash', summary: 'Completions are off. Click to turn them on.' };
+  if (!enabled) return { icon: 'circle-slash', summary: 'Completions are off.' };
   if (state.status?.state === 'loading') return { icon: 'loading~spin', summary: 'Loading the model.' };
-  return { icon: 'sparkle', summary: 'Completions are on. Click to turn them off.' };
+  return { icon: 'sparkle', summary: 'Completions are on.' };
 }
 
 function tooltip(state: RuntimeState, enabled: boolean, summary: string): vscode.MarkdownString {
   const status = state.kind === 'running' ? state.status : null;
   const text = new vscode.MarkdownString('', true);
   text.isTrusted = { enabledCommands: Object.values(commands) };
-  text.appendMarkdown('**Unmask**\n\n').appendText(`${summary}\n\n`);
+  text.appendMarkdown('**Unmask**\n\n').appendText(`${summary} Click for a menu.\n\n`);
   if (status) {
     const { p50, p95, requests } = status.latency;
     text.appendText(

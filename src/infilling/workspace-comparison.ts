@@ -1,5 +1,5 @@
 import { pairedDifference, shareInterval } from '../evaluation/statistics.ts';
-import type { Interval } from '../protocol/interval.ts';
+import type { CurvePoint, WorkspaceComparison } from '../protocol/workspace-comparison.ts';
 import type { InfillingItem } from './infilling.ts';
 
 /** What a method shows first in a gap. */
@@ -15,40 +15,6 @@ export interface WorkspaceAnswer {
 export interface WorkspaceMethod {
   readonly name: string;
   readonly answers: readonly WorkspaceAnswer[];
-}
-
-/** Precision and coverage if only answers with at least this probability are shown. */
-export interface CurvePoint {
-  readonly threshold: number;
-  /** Share of right answers in those that are shown; null if none is shown. */
-  readonly precision: number | null;
-  /** Share of gaps in which an answer is shown. */
-  readonly coverage: number;
-}
-
-export interface WorkspaceRow {
-  readonly name: string;
-  /** Share of gaps whose answer is the original text, except white space at the end. */
-  readonly exact: Interval;
-  /** Share of gaps whose answer begins with the original first word, number or run of punctuation. */
-  readonly first_word: Interval;
-  readonly milliseconds_p50: number;
-  readonly precision_coverage: readonly CurvePoint[];
-  /** The largest coverage at which at least half of the shown suggestions are right; 0 if there is none. */
-  readonly coverage_at_half: number;
-}
-
-/** A row minus another one, on the same gaps. */
-export interface WorkspaceDifference {
-  readonly of: string;
-  readonly against: string;
-  readonly exact: Interval;
-}
-
-export interface WorkspaceComparison {
-  readonly n: number;
-  readonly rows: readonly WorkspaceRow[];
-  readonly differences: readonly WorkspaceDifference[];
 }
 
 /** The thresholds of the curves. */

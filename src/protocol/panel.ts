@@ -1,7 +1,7 @@
 import type { RunEvent } from './events.ts';
 import type { Denoising, ReportSample } from './report.ts';
 import type { RunConfiguration, RunSummary } from './run.ts';
-import type { CompletionFrame, DenoiseResult } from './runtime.ts';
+import type { CompletionFrame, CompletionTrace, DenoiseResult } from './runtime.ts';
 
 /**
  * Messages between the panel's page and the extension. The page keeps no data: after a reload it requests everything
@@ -67,11 +67,24 @@ export type PanelUpdate =
   /** A step, and the result, of a denoising that the page requested. */
   | { readonly kind: 'denoise-frame'; readonly alternative: number; readonly frame: CompletionFrame['frame'] }
   | { readonly kind: 'denoised'; readonly result: DenoiseResult; readonly file: string }
+  /** The decision path of the last completion in an editor. */
+  | { readonly kind: 'suggestion'; readonly trace: CompletionTrace }
+  /** The user asked for the shown run, so the page scrolls to it. */
+  | { readonly kind: 'reveal-run' }
+  /** The page is about to be opened in another place: it answers with `view`. */
+  | { readonly kind: 'hand-over' }
   /** A request failed; the reason is one sentence for the user. */
   | { readonly kind: 'failed'; readonly request: PanelRequest['kind']; readonly reason: string };
 
 /** The only commands that the page can run. */
-export const panelCommands = ['tuneOnTask', 'runSpgEval', 'selectModel', 'restartRuntime', 'showLog'] as const;
+export const panelCommands = [
+  'tuneOnTask',
+  'runSpgEval',
+  'selectModel',
+  'restartRuntime',
+  'showLog',
+  'explainLastCompletion',
+] as const;
 export type PanelCommand = (typeof panelCommands)[number];
 
 /** Page to extension. */
@@ -90,6 +103,8 @@ export type PanelRequest =
   /** `run` ends a pause, and resumes a run that no process works on. */
   | { readonly kind: 'control'; readonly dir: string; readonly want: 'run' | 'pause' | 'stop' }
   | { readonly kind: 'delete-run'; readonly dir: string }
+  /** The answer to `hand-over`: what the page shows, as JSON that another page of the panel reads. */
+  | { readonly kind: 'view'; readonly view: string }
   | { readonly kind: 'command'; readonly command: PanelCommand };
 
 /** Samples per page. */

@@ -154,7 +154,7 @@ export interface SampleDenoisingParameters {
   readonly index: number;
 }
 
-/** Client to server: whether the panel wants the frames of every completion, as `completionFrame`. */
+/** Client to server: whether the panel wants the frames of every completion, as `completionFrame`, and its `completionDecided`. */
 export const watchCompletions = 'unmask/watch';
 export interface WatchCompletions {
   readonly on: boolean;
@@ -171,6 +171,9 @@ export interface CompletionFrame {
   readonly frame: Frame;
   readonly done: boolean;
 }
+
+/** Server to client, while a panel is visible: the decision path of a completion that was not superseded while it was made. */
+export const completionDecided = 'unmask/decided';
 
 /** Client to server, a request without parameters: the models that can be chosen. */
 export const listModels = 'unmask/models';

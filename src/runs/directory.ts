@@ -65,7 +65,8 @@ export function resumeCommand(
 ): string {
   // Discovery restarts, but its verdicts are cached by content, so no work is repeated.
   if (kind === 'discover') return `unmask discover --workspace ${JSON.stringify(settings?.workspace)}`;
-  return `unmask ${kind === 'evaluate' ? 'eval' : kind} --resume ${dir}`;
+  const command: Partial<Record<typeof kind, string>> = { evaluate: 'eval', 'fine-tune': 'learn' };
+  return `unmask ${command[kind] ?? kind} --resume ${dir}`;
 }
 
 /**

@@ -11,7 +11,15 @@ const count = z.int().positive();
 export const inlineCompletion = z.looseObject({
   textDocument: z.looseObject({ uri: z.string() }),
   position: z.looseObject(position),
-  context: z.looseObject({ triggerKind: z.int(), selectedCompletionInfo: z.unknown().optional() }),
+  context: z.looseObject({
+    triggerKind: z.int(),
+    selectedCompletionInfo: z
+      .looseObject({
+        text: z.string(),
+        range: z.looseObject({ start: z.looseObject(position), end: z.looseObject(position) }),
+      })
+      .nullish(),
+  }),
 });
 export const acceptedSuggestion = z.looseObject({ request: z.number(), alternative: z.int().nonnegative() });
 export const snooze = z.looseObject({ until: z.number().nullable() });

@@ -24,8 +24,11 @@ export interface CompletionQuery {
   readonly character: number;
   readonly text: TextAtCursor;
   readonly trigger: 'automatic' | 'invoked';
-  /** Whether the list of suggestions is open, with one of them selected. */
-  readonly listIsOpen: boolean;
+  /**
+   * VS Code's suggestion list. `continued`: it is open, and the query is as if its selected item were accepted. `open`: it is open, and
+   * its selected item does not replace text at the cursor.
+   */
+  readonly suggestionList: 'closed' | 'continued' | 'open';
 }
 
 /** What the decision depends on; the clock and the model are given, so that tests need neither. */
@@ -322,7 +325,7 @@ export class Completions {
     return order.map((index) => judged[index] as TracedAlternative);
   }
 
-  #refusal({ languageId, listIsOpen, text, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
+  #refusal({ languageId, suggestionList, text, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
     const settings = this.#parts.settings();
     const isInvoked = trigger === 'invoked';
     if (!isInvoked && !settings.enabled)
@@ -344,7 +347,8 @@ export class Completions {
         'long-line',
         `The cursor is in a line of ${length.toLocaleString('en-US')} characters; lines of more than ${longestLine.toLocaleString('en-US')} are not completed.`,
       ];
-    if (listIsOpen) return ['suggest-widget', "Hidden while VS Code's suggestion list is open. Press Esc to see it."];
+    if (suggestionList === 'open')
+      return ['suggest-widget', "Hidden while VS Code's suggestion list is open. Press Esc to see it."];
     return null;
   }
 
@@ -390,6 +394,8 @@ class DecisionPath {
     this.#now = now;
     this.#begin = now();
     this.step(query.trigger === 'invoked' ? 'Triggered by a command.' : 'Triggered by typing or by moving the cursor.');
+    if (query.suggestionList === 'continued')
+      this.step("VS Code's suggestion list is open, so the suggestion begins with its selected item.");
   }
 
   /** Time since the request arrived, with one digit. */

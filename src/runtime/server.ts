@@ -214,27 +214,29 @@ function frameSender(connection: Connection, query: CompletionQuery, request: nu
 }
 
 /** Answers requests for completions, and prepares the next completion when one was accepted. */
-function answerCompletions({ connection, messages, documents, notebooks, completions, sendStatus }: Session): void {
+function answerCompletions(session: Session): void {
+  const { connection, messages, documents, notebooks, state, completions, sendStatus } = session;
   const complete = async (parameters: InlineCompletionParams, token: CancellationToken) => {
     const document = documents.get(parameters.textDocument.uri);
     if (!document) return null;
     const { triggerKind, selectedCompletionInfo } = parameters.context;
     const trigger = triggerKind === InlineCompletionTriggerKind.Invoked ? 'invoked' : 'automatic';
-    const query = queryAt(
-      document,
-      parameters.position,
-      { trigger, listIsOpen: selectedCompletionInfo !== undefined },
-      textBeforeCell(notebooks, document),
-    );
+    const { query, range, begin } = queryAt(document, parameters.position, {
+      trigger,
+      selected: selectedCompletionInfo ?? undefined,
+      before: textBeforeCell(notebooks, document),
+    });
     const { texts, trace } = await completions.complete(query, signalOf(token));
     sendStatus();
-    const { line, character } = query;
+    if (state.watching && trace.outcome !== 'debounced' && trace.outcome !== 'cancelled')
+      void connection.sendNotification(protocol.completionDecided, trace);
+    const { start, end } = range;
     return texts.map((text, alternative): InlineCompletionItem => {
       const accepted: protocol.AcceptedSuggestion = { request: trace.id, alternative };
-      const end = { line, character: character + coveredAfterCursor(text, query.text) };
+      const covered = coveredAfterCursor(text, query.text);
       return {
-        insertText: withLineEndsOf(document, text),
-        range: { start: { line, character }, end },
+        insertText: withLineEndsOf(document, begin + text),
+        range: { start, end: { line: end.line, character: end.character + covered } },
         command: { title: '', command: protocol.suggestionAcceptedCommand, arguments: [accepted] },
       };
     });
@@ -253,8 +255,8 @@ function answerCompletions({ connection, messages, documents, notebooks, complet
         // The document contains the accepted text by now, and the cursor is at its end.
         const position = endOf(accepted, answer.trace);
         if (!isInside(document, position)) return;
-        const at = { trigger: 'automatic', listIsOpen: false } as const;
-        await completions.prefetch(queryAt(document, position, at, textBeforeCell(notebooks, document)));
+        const before = textBeforeCell(notebooks, document);
+        await completions.prefetch(queryAt(document, position, { trigger: 'automatic', before }).query);
       },
     ),
   );
@@ -284,8 +286,8 @@ function answerDenoising({ connection, messages, documents, notebooks, state, re
     const document = documents.get(parameters.uri);
     if (!document)
       throw new ResponseError(invalidParameters, `${fileOf(parameters.uri)} is not open; open it and try again.`);
-    const at = { trigger: 'invoked', listIsOpen: false } as const;
-    const query = queryAt(document, parameters, at, textBeforeCell(notebooks, document));
+    const before = textBeforeCell(notebooks, document);
+    const { query } = queryAt(document, parameters, { trigger: 'invoked', before });
     const denoised = denoiseHere(() => residency.get(), query, parameters, {
       settings: state.settings.completions,
       turns: scheduler,

@@ -38,29 +38,38 @@ export interface MaskingTokens {
 export const forwardProcesses = ['exact-count', 'random-time', 'stratified'] as const;
 export type ForwardProcess = (typeof forwardProcesses)[number];
 
+/** A fixed size of batches, so that a run compiles one program: tokens of each row, and predictions of all rows. */
+export interface BatchSize {
+  readonly length: number;
+  readonly predictions: number;
+}
+
 /**
  * A batch of the masked diffusion loss: each canvas is masked by the forward process. The loss is the mean over
- * examples of minus the ELBO per canvas token.
+ * examples of minus the ELBO per canvas token. With `size`, the batch is padded to it, and masked tokens for which no prediction is left
+ * are not masked.
  */
 export function maskedDiffusionBatch(
   examples: readonly Example[],
   { mask, pad }: MaskingTokens,
   process: ForwardProcess,
   random: Random,
+  size?: BatchSize,
 ): Batch {
   const longest = Math.max(...examples.map(({ tokens }) => tokens.length));
   // In the stratified process, texts have many lengths. Some batches have equal lengths by chance, which does not justify
   // separate programs, so they are padded too.
-  const even = process !== 'stratified' && examples.every(({ tokens }) => tokens.length === longest);
+  const even =
+    size === undefined && process !== 'stratified' && examples.every(({ tokens }) => tokens.length === longest);
   // Texts of different lengths are padded to a bucket, so that few programs are compiled.
-  const length = even ? longest : Math.ceil(longest / 16) * 16;
+  const length = size?.length ?? (even ? longest : Math.ceil(longest / 16) * 16);
   const canvases = examples.flatMap((example, row) => {
     const share = 1 / (examples.length * example.canvases.reduce((sum, one) => sum + importanceOf(one), 0));
     return example.canvases.map((one) => ({ ...one, row, share, count: one.end - one.start }));
   });
   const counts = canvases.map(({ count }) => count);
   const maskings = maskingsOf(counts, process, random);
-  const entries = placeEntries(counts, maskings, process);
+  const entries = size ? placeWithin(size.predictions, maskings) : placeEntries(counts, maskings, process);
   const tokens = new Int32Array(examples.length * length).fill(pad);
   const present = new Float32Array(examples.length * length);
   const canvas = new Float32Array(examples.length * length);
@@ -126,6 +135,13 @@ function placeEntries(
     size: Math.ceil(next / entryBucket) * entryBucket,
     of: (canvas, index) => positions[canvas]?.[index] ?? null,
   };
+}
+
+/** The indices of the masked tokens, as far as there are predictions. */
+function placeWithin(size: number, maskings: readonly Masking[]) {
+  let next = 0;
+  const positions = maskings.map(({ masked }) => Array.from(masked, (one) => (one && next < size ? next++ : null)));
+  return { size, of: (canvas: number, index: number) => positions[canvas]?.[index] ?? null };
 }
 
 /** The number of predictions is rounded up to a multiple of this, so that few programs are compiled. */

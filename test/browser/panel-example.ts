@@ -1,7 +1,7 @@
 import type { RunEvent } from '../../src/protocol/events.ts';
 import type { PanelRun, PanelRunContents, PanelUpdate } from '../../src/protocol/panel.ts';
 import type { Denoising } from '../../src/protocol/report.ts';
-import type { CompletionFrame, DenoiseResult } from '../../src/protocol/runtime.ts';
+import type { CompletionFrame, CompletionTrace, DenoiseResult } from '../../src/protocol/runtime.ts';
 import type { Frame } from '../../src/protocol/sample.ts';
 import { denoise, exampleReport } from './example.ts';
 
@@ -169,3 +169,33 @@ export function samplesPage(dir: string, step: number, offset: number, total: nu
   }));
   return { kind: 'samples', dir, step, offset, total, records } as const;
 }
+
+/** The decision path of a completion of which one candidate was copied. */
+export const trace: CompletionTrace = {
+  id: 3,
+  time: '2026-11-30T12:00:00.000Z',
+  uri: 'file:///work/src/a.ts',
+  line: 3,
+  character: 14,
+  languageId: 'typescript',
+  trigger: 'automatic',
+  outcome: 'shown',
+  reason: 'Shown: 1 alternative.',
+  path: [],
+  source: 'copies',
+  multiline: false,
+  alternatives: [
+    {
+      text: 'sum(prices);',
+      confidence: null,
+      probability: 0.83,
+      discardedBy: null,
+      copiedFrom: { name: 'src/x.ts', line: 120, matched: 23, count: 4 },
+    },
+    { text: 'sum(a);', confidence: 0.41, probability: 0.1, discardedBy: 'unlikely to be right' },
+  ],
+  contextTokens: null,
+  forwards: null,
+  tokensPerForward: null,
+  milliseconds: {},
+};

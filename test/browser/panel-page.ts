@@ -51,8 +51,9 @@ export async function openPanel(
   files: PanelFiles,
   {
     theme = 'dark',
+    view,
     ...options
-  }: { readonly theme?: ThemeName } & NonNullable<Parameters<Browser['newContext']>[0]> = {},
+  }: { readonly theme?: ThemeName; readonly view?: string } & NonNullable<Parameters<Browser['newContext']>[0]> = {},
 ): Promise<OpenPanel> {
   const context = await browser.newContext({
     viewport: { width: 1180, height: 900 },
@@ -74,7 +75,7 @@ export async function openPanel(
   });
   await page.route('**/*', (route) => {
     const files_: Record<string, { body: string | Buffer; contentType: string }> = {
-      '/': { body: html(theme), contentType: 'text/html' },
+      '/': { body: html(theme, view), contentType: 'text/html' },
       '/panel.js': { body: files.script, contentType: 'text/javascript' },
       '/panel.css': { body: files.style, contentType: 'text/css' },
       '/codicon.ttf': { body: files.font, contentType: 'font/ttf' },
@@ -116,7 +117,7 @@ export async function openPanel(
 }
 
 /** The page that the extension writes. VS Code adds the theme's variables and a class with the kind of theme. */
-function html(theme: ThemeName): string {
+function html(theme: ThemeName, view: string | undefined): string {
   const { variables, bodyClass } = vscodeThemes[theme];
   const setTheme = `for (const [name, value] of ${JSON.stringify(Object.entries(variables))}) document.documentElement.style.setProperty(name, value);`;
   return `<!doctype html>
@@ -129,7 +130,7 @@ function html(theme: ThemeName): string {
 <title>Unmask</title>
 <script nonce="${nonce}">${setTheme}</script>
 </head>
-<body class="${bodyClass}">
+<body class="${bodyClass}"${view === undefined ? '' : ` data-view="${view.replaceAll('&', '&amp;').replaceAll('"', '&quot;')}"`}>
 <script nonce="${nonce}" src="${source}/panel.js"></script>
 </body>
 </html>

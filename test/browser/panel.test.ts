@@ -23,6 +23,7 @@ import {
   running,
   samplesPage,
   slowerContents,
+  trace,
 } from './panel-example.ts';
 import { buildPanel, type OpenPanel, openPanel, type PanelFiles } from './panel-page.ts';
 import { type ThemeName, vscodeThemes } from './vscode-themes.ts';
@@ -44,6 +45,10 @@ const text = async (locator: Locator): Promise<string> => (await locator.textCon
 
 /** The page's globals that the tests use. */
 declare function getComputedStyle(element: unknown): { borderTopColor: string; borderTopStyle: string };
+declare const innerHeight: number;
+interface Boxed {
+  getBoundingClientRect(): { top: number };
+}
 declare const document: { readonly activeElement: unknown };
 const hasFocus = (element: unknown): boolean => element === document.activeElement;
 
@@ -482,6 +487,88 @@ test('a reload restores the view', { skip }, async (t) => {
   assert.deepEqual(asked('denoise-sample'), [{ kind: 'denoise-sample', dir: running.dir, step: 60, index: 20 }]);
   await send(update);
   assert.equal(await counter(page), at);
+});
+
+test('Space plays wherever the focus is, unless a control takes it', { skip }, async (t) => {
+  const panel = await open(t);
+  const { page, send } = panel;
+  await send(ready, runs, shown());
+  await denoiseHere(panel);
+  const playing = () => player(page).locator('.play').textContent();
+  assert.match((await playing()) ?? '', /Play/);
+  const places: readonly (readonly [string, () => Promise<void>])[] = [
+    // The button has the focus when it is pressed, and the player after that.
+    ['after Denoise here', async () => {}],
+    ['nowhere', () => page.evaluate('document.activeElement.blur()')],
+    ['a token', () => player(page).locator('.token').first().focus()],
+    ['the slider', () => player(page).locator('input[type=range]').focus()],
+    ['the prompt', () => player(page).locator('.prompt pre').focus()],
+    ['a curve', () => chart(page, 'Reward').locator('.plot').focus()],
+    ['the pressed alternative', () => page.locator('.choice [aria-pressed="true"]').first().focus()],
+  ];
+  for (const [name, focus] of places) {
+    await focus();
+    await page.keyboard.press('Space');
+    assert.match((await playing()) ?? '', /Pause/, name);
+    await page.keyboard.press('Space');
+    assert.match((await playing()) ?? '', /Play/, name);
+  }
+  await page.locator('#curves > summary').focus();
+  await page.keyboard.press('Space');
+  assert.equal(await page.locator('#curves').getAttribute('open'), null, 'a heading is collapsed by its own key');
+  assert.match((await playing()) ?? '', /Play/);
+});
+
+test('the page scrolls to what was asked for', { skip }, async (t) => {
+  const panel = await open(t, { viewport: { width: 500, height: 240 } });
+  const { page, send } = panel;
+  await send(ready, runs);
+  const isInView = (locator: Locator) =>
+    locator.evaluate(
+      (element: Boxed) => Math.abs(element.getBoundingClientRect().top - innerHeight / 2) <= innerHeight / 2 + 1,
+    );
+  await send(shown(), { kind: 'reveal-run' });
+  assert.ok(await isInView(page.locator('.run-head h2')));
+  await page.evaluate('scrollTo(0, 0)');
+  await page.getByRole('button', { name: 'Denoise here' }).click();
+  const [one] = denoised.result.alternatives;
+  await send({ kind: 'denoise-frame', alternative: 0, frame: one!.denoising.frames[0]! });
+  assert.ok(await player(page).evaluate((element: Boxed) => element.getBoundingClientRect().top < innerHeight));
+  await send(denoised);
+  assert.ok(await player(page).evaluate(hasFocus));
+});
+
+test('another page continues with what was shown, also with the completion of an editor', { skip }, async (t) => {
+  const { page, send, asked } = await open(t);
+  await send(ready, runs, shown());
+  const frames = liveFrames(1);
+  await send(...frames.map((frame) => ({ kind: 'completion-frame', frame }) as const));
+  await player(page).focus();
+  await page.keyboard.press('ArrowLeft');
+  await send({ kind: 'hand-over' });
+  const { view } = asked('view')[0]!;
+  const other = await open(t, { view });
+  assert.deepEqual(other.requests[0], { kind: 'ready', shown: running.dir, compared: null });
+  assert.equal(await text(player(other.page).locator('h3')), 'settings.ts, line 5');
+  assert.equal(await counter(other.page), `Step ${frames.length - 1} of ${frames.length}`);
+  await other.page.getByRole('button', { name: 'Insert at the cursor' }).click();
+  assert.deepEqual(other.requests.at(-1), { kind: 'insert', text: codeText });
+  assert.deepEqual(other.complaints, []);
+});
+
+test('the last suggestion is explained: its candidates, and where they were copied from', { skip }, async (t) => {
+  const { page, send, requests } = await open(t);
+  await send(ready);
+  const suggestion = page.locator('#suggestion');
+  assert.match(await text(suggestion), /There has been no suggestion yet/);
+  await send({ kind: 'suggestion', trace });
+  assert.match(await text(suggestion), /a\.ts, line 4: Shown: 1 alternative\./);
+  const candidates = suggestion.locator('li');
+  assert.deepEqual(await candidates.locator('pre').allTextContents(), ['sum(prices);', 'sum(a);']);
+  assert.match(await text(candidates.first()), /copied from src\/x\.ts:120 \(23 characters matched, 4 places\)/);
+  assert.match(await text(candidates.nth(1)), /mean confidence 0\.41, rejected: unlikely to be right/);
+  await suggestion.getByRole('button', { name: 'Explain' }).click();
+  assert.deepEqual(requests.at(-1), { kind: 'command', command: 'explainLastCompletion' });
 });
 
 test('hostile strings are displayed as text everywhere', { skip }, async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { labelOf, modelGroups, offerLines } from '../../src/extension/models/model-items.ts';
+import { labelOf, modelGroups, offerLines, suits } from '../../src/extension/models/model-items.ts';
 import { publishedModels } from '../../src/extension/models/published-models.ts';
 import { parseHubId } from '../../src/platform/model-name.ts';
 import type { ModelSummary } from '../../src/protocol/runtime.ts';
@@ -51,6 +51,15 @@ describe('the model picker', () => {
       '17 MB · licence not stated · too large: needs about 32.0 GiB (16.0 GiB available)',
     );
     assert.equal(groups[2]?.items[0]?.name, '/home/me/runs/20250101-code');
+  });
+
+  it('offers a puzzle model for puzzles, but not for code', () => {
+    const puzzles = model({ name: 'unmask-puzzles', completes: false });
+    assert.ok(suits(puzzles, ['sudoku4x4', 'countdown']));
+    for (const tasks of [['code'], ['workspace'], ['sudoku4x4', 'code']])
+      assert.ok(!suits(puzzles, tasks), tasks.join());
+    assert.ok(suits(model({}), ['workspace']));
+    assert.ok(!suits(model({ problem: 'config.json is wrong.' }), ['workspace']));
   });
 
   it('shows the end of a path, and the whole name', () => {

@@ -110,6 +110,16 @@ export const transcripts: Readonly<Record<string, Transcript>> = {
     },
     failure: { args: ['pretrain', '--recipe', 'nosuch', '--model', 'made'] },
   },
+  learn: {
+    success: {
+      args: [
+        ...['learn', '--workspace', 'space', '--minutes', '0.002', '--model', 'tiny-code', ...cpu],
+        ...set('gaps=3', 'elsewhere_gaps=2', 'batch_size=2', 'length=64'),
+      ],
+      mask: [memory, [/^((step \d+ {2}loss|measuring) .*\n)+/gm, ''], [/^\d+ steps? on \d+ tokens/m, 'STEPS']],
+    },
+    failure: { args: ['learn', '--workspace', 'own', '--model', 'tiny-code', ...cpu] },
+  },
   complete: {
     success: {
       args: ['complete', '--prefix-file', 'before.ts', '--suffix-file', 'after.ts', '--model', 'tiny-code', ...cpu],
@@ -163,7 +173,9 @@ export async function writeFixtures(): Promise<void> {
   await writeAdapter('beside', adapted(tinyCheckpoint(), { base: 'tiny' }).adapter);
   await cp(path.join(import.meta.dirname, '..', 'model', 'references', 'llada'), 'published', { recursive: true });
   await cp(path.join(import.meta.dirname, '..', 'workspaces', 'till'), 'till', { recursive: true });
-  for (const folder of ['own', 'read', 'empty']) await mkdir(folder);
+  for (const folder of ['own', 'read', 'empty', 'space']) await mkdir(folder);
+  for (const name of ['Heap', 'Pool', 'Ring', 'Set', 'Tree'])
+    await writeFile(`space/${name}.js`, [name, `${name}Queue`, `${name}Stack`].map(source).join('\n'));
   const handCase = {
     prompt: [4, 5],
     completions: [[6, 7], [8]],

@@ -63,11 +63,17 @@ const situations: Readonly<Record<string, () => Promise<CompletionTrace>>> = {
     });
     return (await on.completions.complete(query('const c = |\n'), never)).trace;
   },
-  'the suggestion list is open': async () =>
+  'the suggestion list is open, and its selected item is not at the cursor': async () =>
     last(
       bench(() => written(['x'])),
       'a.|',
-      { listIsOpen: true },
+      { suggestionList: 'open' },
+    ),
+  'the suggestion list is open, and its selected item is at the cursor': async () =>
+    last(
+      bench(() => written(['(a);'])),
+      'const c = sum|\n',
+      { suggestionList: 'continued' },
     ),
   'there is no model': async () =>
     last(

@@ -76,7 +76,7 @@ describe('a request', () => {
     ['language-off', 'a|', { languages: { '*': false } }],
     ['in-comment', '// a|', {}],
     ['in-string', "const a = 'b|'", {}],
-    ['suggest-widget', 'a.|', {}, { listIsOpen: true }],
+    ['suggest-widget', 'a.|', {}, { suggestionList: 'open' }],
   ];
   for (const [outcome, text, changes, at] of rejections)
     it(`does not reach the model if it is ${outcome}: ${JSON.stringify(changes)}`, async () => {

@@ -69,7 +69,7 @@ export function query(text: string, changes: Partial<CompletionQuery> = {}): Com
     character: prefix.length,
     text: { prefix, suffix },
     trigger: 'automatic',
-    listIsOpen: false,
+    suggestionList: 'closed',
     ...changes,
   };
 }

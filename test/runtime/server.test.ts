@@ -204,6 +204,51 @@ describe('the language server', () => {
     connection.dispose();
   });
 
+  it('continues the selected item of an open suggestion list, and prefetches after both', async () => {
+    const prefixes: string[] = [];
+    const { connection, open } = await inProcess(({ prefix, suffix }) => {
+      prefixes.push(`${prefix}|${suffix}`);
+      return answer(prefix.endsWith(';') ? 'next();' : '(prices);');
+    });
+    await connection.sendNotification(settingsChanged, settings());
+    await open('const total = su\n');
+    const ask = (selectedCompletionInfo: unknown, character = 16) =>
+      connection.sendRequest('textDocument/inlineCompletion', {
+        textDocument: { uri },
+        position: { line: 0, character },
+        context: { triggerKind: 2, selectedCompletionInfo },
+      }) as Promise<
+        { insertText: string; range: unknown; command: { arguments: [protocol.AcceptedSuggestion] } }[] | null
+      >;
+    const range = (from: number, to: number) => ({
+      start: { line: 0, character: from },
+      end: { line: 0, character: to },
+    });
+    const items = await ask({ text: 'sumOf', range: range(14, 16) });
+    assert.deepEqual(
+      items?.map((item) => [item.insertText, item.range]),
+      [['sumOf(prices);', range(14, 16)]],
+    );
+    assert.deepEqual(prefixes, ['const total = sumOf|\n']);
+    const trace = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
+    assert.ok(trace.path.some((step) => step.includes('begins with its selected item')));
+
+    await connection.sendNotification('textDocument/didChange', {
+      textDocument: { uri, version: 2 },
+      contentChanges: [{ range: range(14, 16), text: 'sumOf(prices);' }],
+    });
+    await connection.sendNotification(suggestionAccepted, items![0]!.command.arguments[0]);
+    while (prefixes.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(prefixes[1], 'const total = sumOf(prices);|\n');
+    // An item that is not at the cursor: nothing that it would hide is suggested.
+    assert.deepEqual(await ask({ text: 'x', range: range(0, 5) }, 28), []);
+    assert.deepEqual(
+      (await ask(null, 28))?.map(({ insertText }) => insertText),
+      ['next();'],
+    );
+    connection.dispose();
+  });
+
   describe('prefetches the suggestion after the accepted text', () => {
     /**
      * Completes a text at its end, and again after more was typed; accepts, and returns the position of the next

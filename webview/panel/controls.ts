@@ -65,6 +65,7 @@ const commandButtons: Readonly<Record<PanelCommand, readonly [text: string, icon
   selectModel: ['Select model', 'hubot'],
   restartRuntime: ['Restart runtime', 'debug-restart'],
   showLog: ['Show log', 'output'],
+  explainLastCompletion: ['Explain', 'question'],
 };
 
 /** An empty view: the reason, and buttons for what to do next. */

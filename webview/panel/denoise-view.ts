@@ -24,6 +24,10 @@ export interface DenoiseView {
   failed(): 'cancelled' | 'failed';
   /** Requests the denoising of a sample, which is shown when it arrives. */
   showSample(sample: SampleReference): void;
+  /** Saves what is shown, also the current completion in an editor, which is not saved otherwise. */
+  save(): void;
+  /** Plays or pauses the shown completion; false if there is none. */
+  togglePlay(): boolean;
   sample(update: Extract<PanelUpdate, { kind: 'sample-denoising' }>): void;
 }
 
@@ -86,15 +90,22 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
     },
     frame(index, frame) {
       if (request.state !== 'denoising') return;
+      const isFirst = shown.shownCompletion(state) === null;
       state = shown.withRequestFrame(state, index, frame);
       request.report(`Denoising\u2026 step ${frame.step + 1}`);
       view.draw(state);
+      if (isFirst) view.player?.root.scrollIntoView({ block: 'nearest' });
     },
     denoised(result) {
       request.end(`Denoised in ${count(result.forwards, 'step')}, ${(result.milliseconds / 1000).toFixed(1)} s.`);
       const scrubbing = isScrubbing('here');
       const position = scrubbing ? view.player?.position : undefined;
       select(shown.withResult(state, `here ${++requests}`, result, scrubbing), position);
+      view.player?.root.scrollIntoView({ block: 'nearest' });
+      // The button that was pressed, which loses the focus while it is disabled, would take the Space key.
+      const { activeElement } = document;
+      const fromButton = activeElement === document.body || request.controls.contains(activeElement);
+      if (fromButton && document.hasFocus()) view.player?.root.focus({ preventScroll: true });
     },
     failed() {
       const outcome = request.state === 'cancelling' ? 'cancelled' : 'failed';
@@ -103,6 +114,12 @@ export function denoiseView(host: Host, store: ViewStore): DenoiseView {
       return outcome;
     },
     showSample,
+    save: () => select(state, view.player && !view.player.atEnd ? view.player.position : undefined),
+    togglePlay() {
+      if (shown.shownCompletion(state) === null || view.player === null) return false;
+      view.player.toggle();
+      return true;
+    },
     sample({ step, index, denoising }) {
       if (requestedSample?.step !== step || requestedSample.index !== index) return;
       const { dir, text } = requestedSample;

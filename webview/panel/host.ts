@@ -11,7 +11,7 @@ declare function acquireVsCodeApi(): VsCodeApi;
 /** The page's connection to the extension. */
 export interface Host {
   ask(request: PanelRequest): void;
-  /** The state that the page saved last; undefined the first time. */
+  /** The state that the page saved last, or that another page handed over; undefined the first time. */
   readonly kept: unknown;
   keep(state: unknown): void;
 }
@@ -19,5 +19,15 @@ export interface Host {
 export function connectHost(listener: (update: PanelUpdate) => void): Host {
   const api = acquireVsCodeApi();
   addEventListener('message', ({ data }: MessageEvent<PanelUpdate>) => listener(data));
-  return { ask: (request) => api.postMessage(request), kept: api.getState(), keep: (state) => api.setState(state) };
+  return {
+    ask: (request) => api.postMessage(request),
+    kept: api.getState() ?? handedOver(),
+    keep: (state) => api.setState(state),
+  };
+}
+
+/** The state of the page from which this one was opened; undefined if there is none. */
+function handedOver(): unknown {
+  const { view } = document.body.dataset;
+  return view === undefined ? undefined : JSON.parse(view);
 }

@@ -15,8 +15,14 @@ export type SavedDenoising =
   | ({ readonly kind: 'sample' } & SampleReference)
   | {
       readonly kind: 'here';
+      /** `live`: the current completion in an editor. Default: a completion that was requested in the panel. */
+      readonly source?: 'live' | 'here';
       readonly key: string;
-      readonly alternatives: readonly { readonly text: string; readonly confidence: number; readonly last: Folded }[];
+      readonly alternatives: readonly {
+        readonly text: string | null;
+        readonly confidence: number | null;
+        readonly last: Folded;
+      }[];
       readonly chosen: number;
     };
 

@@ -133,23 +133,27 @@ export function withoutUnfinished(watched: ShownCompletions): ShownCompletions {
 }
 
 /** The part of the state that is saved, except samples, which are read again; null: nothing. */
-export function savedState({ groups: { here } }: ShownCompletions): SavedDenoising | null {
-  if (!here || here.alternatives.length === 0 || here.alternatives.some(({ text }) => text === null)) return null;
-  const alternatives = here.alternatives.map(({ text, confidence, denoising }) => ({
-    text: text ?? '',
-    confidence: confidence ?? 0,
+export function savedState({ source, groups }: ShownCompletions): SavedDenoising | null {
+  const saved = source === 'live' ? 'live' : 'here';
+  const group = groups[saved];
+  if (!group || group.alternatives.length === 0) return null;
+  if (saved === 'here' && group.alternatives.some(({ text }) => text === null)) return null;
+  const alternatives = group.alternatives.map(({ text, confidence, denoising }) => ({
+    text,
+    confidence,
     last: fold(denoising),
   }));
-  return { kind: 'here', key: here.key, chosen: here.chosen, alternatives };
+  return { kind: 'here', source: saved, key: group.key, chosen: group.chosen, alternatives };
 }
 
 /** Restores a saved state. */
 export const restoredState = ({
+  source = 'here',
   key,
   chosen,
   alternatives,
 }: Extract<SavedDenoising, { kind: 'here' }>): ShownCompletions =>
-  showGroup(nothingShown, 'here', {
+  showGroup(nothingShown, source, {
     key,
     chosen,
     alternatives: alternatives.map(({ last, ...about }) => ({ ...about, denoising: unfold(last) })),

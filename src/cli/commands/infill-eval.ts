@@ -7,6 +7,7 @@ import { compareInfilling, type InfillingMethod, type MeasureItem } from '../../
 import { DiffusionLikelihood, modelCompleter, predictedTokens } from '../../infilling/diffusion-infiller.ts';
 import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } from '../../infilling/infilling.ts';
 import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../infilling/left-to-right.ts';
+import { peerModes } from '../../infilling/peer.ts';
 import { readCheckpoint } from '../../model/checkpoint.ts';
 import { isAutoregressive, maskToken } from '../../model/config.ts';
 import { fillsFromTheLeft } from '../../model/fill-in-the-middle.ts';
@@ -36,6 +37,9 @@ interface InfillEvalOptions extends EngineOptions {
   readonly autoregressive?: string;
   readonly files?: string;
   readonly workspace?: string;
+  readonly peer?: string;
+  readonly peerMode: string;
+  readonly sendCodeTo?: string;
   readonly ngramFiles?: string;
   readonly kinds: string;
   readonly lengthGiven?: boolean;
@@ -65,6 +69,13 @@ export function addInfillEval(add: AddCommand): void {
       '--workspace <folder>',
       "compare the model with copies from this workspace's own files, and with both, in ends of its lines",
     )
+    .option('--peer <url>', 'with --workspace: also measure a server on this machine that speaks as llama.cpp does')
+    .option(
+      '--peer-mode <mode>',
+      'how the server is asked: infill (/infill), suffix or prefix (/v1/completions with or without the text after the gap)',
+      'infill',
+    )
+    .option('--send-code-to <host>', 'allow --peer to be on this other machine, which then gets parts of your code')
     .option(
       '--ngram-files <folder>',
       'source files for the n-gram baseline (default: the training packages of the code recipe)',
@@ -89,8 +100,14 @@ async function infillEval(options: InfillEvalOptions, context: CommandContext) {
     const other = context.specified.find((flag) => withoutWorkspace.includes(flag));
     if (other !== undefined)
       throw new UsageError(`${other} does not go together with --workspace; leave one of them out.`);
-    return workspaceEval({ ...options, workspace }, context);
+    const peerMode = peerModes.find((mode) => mode === options.peerMode);
+    if (peerMode === undefined)
+      throw new UsageError(`--peer-mode ${options.peerMode}: choose one of ${peerModes.join(', ')}.`);
+    if (options.peer === undefined && options.sendCodeTo !== undefined)
+      throw new UsageError('--send-code-to needs --peer.');
+    return workspaceEval({ ...options, workspace, peerMode }, context);
   }
+  if (options.peer !== undefined) throw new UsageError('--peer needs --workspace.');
   const { signal, progress } = context;
   const begin = performance.now();
   const kinds = parseKinds(options.kinds);

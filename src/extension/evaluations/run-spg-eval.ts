@@ -12,7 +12,7 @@ import type { RunUnmask } from '../ask-unmask.ts';
 import { commands, settings } from '../contributions.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { keepOpen } from '../keep-open.ts';
-import { labelOf, origins } from '../models/model-items.ts';
+import { labelOf, origins, suits } from '../models/model-items.ts';
 import type { Runtime } from '../runtime.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
 import { type EvalChoice, evalArguments, parseProblems } from './eval-choice.ts';
@@ -133,7 +133,7 @@ async function askChoice(
     if (file === undefined) return undefined;
     data[name] = file;
   }
-  const model = preset.model ?? (await askModel(await models(runtime, ask), last.model));
+  const model = preset.model ?? (await askModel(await models(runtime, ask, suites), last.model));
   if (model === undefined) return undefined;
   const problems = preset.problems === undefined ? await askProblems(last.problems) : preset.problems;
   return problems === undefined ? undefined : { suites, data, model, problems };
@@ -187,11 +187,11 @@ async function askModel(known: readonly ModelSummary[], last: string): Promise<s
   return (await vscode.window.showQuickPick(items, options))?.name;
 }
 
-/** The models from the runtime; if it is not running, from a separate process. */
-async function models(runtime: Runtime, ask: RunUnmask): Promise<readonly ModelSummary[]> {
+/** The models for these suites from the runtime; if it is not running, from a separate process. */
+async function models(runtime: Runtime, ask: RunUnmask, suites: readonly string[]): Promise<readonly ModelSummary[]> {
   const known = await runtime.request<ModelSummary[]>(listModels).catch(() => null);
   const models = known ?? (await ask<{ models: ModelSummary[] }>(['models'])).models;
-  return models.filter(({ problem }) => problem === null);
+  return models.filter((model) => suits(model, suites));
 }
 
 async function askProblems(last: number | null): Promise<number | null | undefined> {

@@ -16,7 +16,12 @@ import type { NodeChoice } from '../node-choice.ts';
 const launchedKey = 'launchedJobs';
 
 /** The command that starts and resumes a job of a kind. */
-const commandOf: Partial<Record<RunKind, string>> = { tune: 'tune', pretrain: 'pretrain', evaluate: 'eval' };
+const commandOf: Partial<Record<RunKind, string>> = {
+  tune: 'tune',
+  pretrain: 'pretrain',
+  'fine-tune': 'learn',
+  evaluate: 'eval',
+};
 
 /** The jobs of this machine: lists their run directories and starts new ones. */
 export class Jobs implements vscode.Disposable {

@@ -33,6 +33,8 @@ export function registerNotifyEnds(context: vscode.ExtensionContext, jobs: Jobs,
 async function notify(run: PanelRun): Promise<void> {
   const { heartbeat } = await readStatus(run.dir);
   if (Date.now() - Date.parse(heartbeat) > notifyWithin) return;
+  // `learn-workspace.ts` reports its result.
+  if (run.kind === 'fine-tune' && run.state === 'finished') return;
   // Do not notify: the user stopped the run.
   if (run.state === 'interrupted' && (await readControl(run.dir))?.want === 'stop') return;
   if (!(await claimEnd(path.join(dataHome(), 'cache', 'told'), run.run, heartbeat))) return;

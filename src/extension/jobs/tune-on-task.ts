@@ -6,6 +6,7 @@ import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
 import { signalOf } from '../abort-signal.ts';
 import { commands, settings } from '../contributions.ts';
 import { keepOpen } from '../keep-open.ts';
+import { suits } from '../models/model-items.ts';
 import type { NodeChoice } from '../node-choice.ts';
 import { runUnmask } from '../run-unmask.ts';
 import type { Runtime } from '../runtime.ts';
@@ -148,7 +149,7 @@ async function models(
   task: string,
 ): Promise<readonly { readonly name: string; readonly description: string }[]> {
   const known = await runtime.request<ModelSummary[]>(listModels).catch(() => []);
-  const found = known.filter(({ problem }) => problem === null);
+  const found = known.filter((model) => suits(model, [task]));
   return found.length > 0 ? found : [{ name: defaultModel(task), description: 'comes with Unmask' }];
 }
 

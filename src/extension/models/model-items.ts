@@ -34,6 +34,13 @@ export interface ModelGroup {
 export const labelOf = (name: string): string =>
   printableLine(/^([A-Za-z]:)?[\\/]/.test(name) ? (name.split(/[\\/]/).at(-1) as string) : name);
 
+/** Tasks whose answers are code. */
+const codeTasks = ['code', 'workspace'];
+
+/** Whether a model can be chosen for tasks: it loads, and if one of them asks for code, it completes code. */
+export const suits = ({ completes, problem }: ModelSummary, tasks: readonly string[]): boolean =>
+  problem === null && (completes || !tasks.some((task) => codeTasks.includes(task)));
+
 /** The models that complete code, grouped by origin; `used` is the one in use. */
 export function modelGroups(models: readonly ModelSummary[], used: string): ModelGroup[] {
   const chosen = models.filter(({ completes, problem }) => completes && problem === null);

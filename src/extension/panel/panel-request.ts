@@ -21,6 +21,7 @@ const panelRequest = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('copy'), text: z.string().max(1_000_000) }),
   z.object({ kind: z.literal('control'), dir, want: z.enum(['run', 'pause', 'stop']) }),
   z.object({ kind: z.literal('delete-run'), dir }),
+  z.object({ kind: z.literal('view'), view: z.string().max(10_000_000) }),
   z.object({ kind: z.literal('command'), command: z.enum(panelCommands) }),
 ]) satisfies z.ZodType<PanelRequest>;
 

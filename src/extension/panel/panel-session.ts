@@ -4,6 +4,7 @@ import { type PanelRequest, type PanelUpdate, samplesPerPage } from '../../proto
 import type { Denoising } from '../../protocol/report.ts';
 import {
   type CompletionFrame,
+  type CompletionTrace,
   type DenoiseParameters,
   type DenoiseResult,
   type DenoisingFrame,
@@ -12,6 +13,7 @@ import {
 } from '../../protocol/runtime.ts';
 import { isOver, readSamples } from '../../runs/reader.ts';
 import { commands } from '../contributions.ts';
+import { withRelativeNames } from '../explain-completion.ts';
 import { controlRun } from '../jobs/control-runs.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Runtime } from '../runtime.ts';
@@ -36,6 +38,8 @@ export interface PanelContainer {
 
 /** Milliseconds between two reads of the events of a running run: they are written before its status changes. */
 const pollInterval = 1_000;
+/** Milliseconds that a page has to say what it shows. */
+const viewTimeout = 1_000;
 
 /** One page: answers its requests, and sends it changes while it is visible. */
 export class PanelSession implements vscode.Disposable {
@@ -47,6 +51,8 @@ export class PanelSession implements vscode.Disposable {
   /** The run to show when the page is ready; null: the one that it showed before. */
   #pendingRun: string | null = null;
   #ready = false;
+  /** Receives the answer to `hand-over`. */
+  #receiveView: (view: string) => void = () => undefined;
 
   constructor(frame: PanelContainer, parts: PanelParts) {
     this.#container = frame;
@@ -76,8 +82,12 @@ export class PanelSession implements vscode.Disposable {
 
   /** Shows a run, now or when the page is ready. */
   async showRun(dir: string): Promise<void> {
-    if (this.#ready) await this.#open('shown', dir);
-    else this.#pendingRun = dir;
+    if (!this.#ready) {
+      this.#pendingRun = dir;
+      return;
+    }
+    await this.#open('shown', dir);
+    this.#send({ kind: 'reveal-run' });
   }
 
   /** VS Code discards the content of a hidden page; when it is shown again, the new content reports that it is ready. */
@@ -90,6 +100,23 @@ export class PanelSession implements vscode.Disposable {
 
   completionFrame(frame: CompletionFrame): void {
     this.#send({ kind: 'completion-frame', frame });
+  }
+
+  completionDecided(trace: CompletionTrace): void {
+    this.#send({ kind: 'suggestion', trace: withRelativeNames(trace) });
+  }
+
+  /** What the page shows, for a page in another place; null if the page is hidden or does not answer. */
+  view(): Promise<string | null> {
+    if (!this.visible || !this.#ready) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      const end = setTimeout(() => resolve(null), viewTimeout);
+      this.#receiveView = (view) => {
+        clearTimeout(end);
+        resolve(view);
+      };
+      this.#send({ kind: 'hand-over' });
+    });
   }
 
   dispose(): void {
@@ -118,6 +145,7 @@ export class PanelSession implements vscode.Disposable {
         this.#sendRuns();
         // A directory from before a reload may have been deleted, which is not an error.
         await this.#open('shown', this.#knownOrNull(this.#pendingRun ?? request.shown) ?? this.#newestActiveRun());
+        if (this.#pendingRun !== null) this.#send({ kind: 'reveal-run' });
         this.#pendingRun = null;
         await this.#open('compared', this.#knownOrNull(request.compared));
         return;
@@ -142,11 +170,16 @@ export class PanelSession implements vscode.Disposable {
         await vscode.env.clipboard.writeText(request.text);
         return;
       case 'control':
+        // Directly after a reload the run may not be listed yet.
+        if (!jobs.runs.find(request.dir)) await jobs.runs.look();
         await controlRun(jobs, this.#requireKnown(request.dir), request.want);
         await jobs.runs.look();
         return;
       case 'delete-run':
         await vscode.commands.executeCommand(commands.deleteRun, this.#requireKnown(request.dir));
+        return;
+      case 'view':
+        this.#receiveView(request.view);
         return;
       case 'command':
         // Not awaited: a command may wait for the user.

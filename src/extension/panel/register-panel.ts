@@ -1,6 +1,8 @@
 import * as vscode from 'vscode';
 import {
   type CompletionFrame,
+  type CompletionTrace,
+  completionDecided,
   completionFrame,
   type WatchCompletions,
   watchCompletions,
@@ -22,7 +24,8 @@ export function registerPanel(context: vscode.ExtensionContext, services: Omit<P
   /** The run that the page in the panel area shows once it is created. */
   let showInView: string | null = null;
 
-  const fill = (webview: vscode.Webview) => fillWebview(webview, dist, 'panel', 'Unmask');
+  const fill = (webview: vscode.Webview, view: string | null = null) =>
+    fillWebview(webview, dist, 'panel', 'Unmask', view);
   const watcher = completionWatcher(parts, sessions);
   const open = (
     frame: PanelContainer,
@@ -45,10 +48,10 @@ export function registerPanel(context: vscode.ExtensionContext, services: Omit<P
     watcher.update();
     return session;
   };
-  const openTab = (panel: vscode.WebviewPanel) => {
+  const openTab = (panel: vscode.WebviewPanel, view: string | null) => {
     panel.iconPath = vscode.Uri.joinPath(context.extensionUri, 'media', 'icon.png');
     const session = open(panel, panel.onDidChangeViewState, panel.onDidDispose);
-    fill(panel.webview);
+    fill(panel.webview, view);
     return session;
   };
 
@@ -64,13 +67,14 @@ export function registerPanel(context: vscode.ExtensionContext, services: Omit<P
       },
     }),
     vscode.window.registerWebviewPanelSerializer(panelEditor, {
-      deserializeWebviewPanel: async (panel) => void openTab(panel),
+      deserializeWebviewPanel: async (panel) => void openTab(panel, null),
     }),
     vscode.commands.registerCommand(commands.showPanel, () => vscode.commands.executeCommand(`${views.panel}.focus`)),
     vscode.commands.registerCommand(commands.openPanelInEditor, async () => {
-      const tab = openTab(vscode.window.createWebviewPanel(panelEditor, 'Unmask', vscode.ViewColumn.Active));
-      // The tab shows the same run as the panel area.
-      if (inView?.shown) await tab.showRun(inView.shown);
+      // The tab shows what the panel area shows.
+      const view = (await inView?.view()) ?? null;
+      const tab = openTab(vscode.window.createWebviewPanel(panelEditor, 'Unmask', vscode.ViewColumn.Active), view);
+      if (view === null && inView?.shown) await tab.showRun(inView.shown);
     }),
     vscode.commands.registerCommand(
       commands.openRun,
@@ -92,9 +96,13 @@ function completionWatcher({ runtime }: PanelParts, sessions: ReadonlySet<PanelS
   const sendState = () => runtime.notify(watchCompletions, { on } satisfies WatchCompletions);
   const started = runtime.onDidStart((client) => {
     listening?.dispose();
-    listening = client.onNotification(completionFrame, (frame: CompletionFrame) => {
+    const frames = client.onNotification(completionFrame, (frame: CompletionFrame) => {
       for (const session of sessions) session.completionFrame(frame);
     });
+    const decided = client.onNotification(completionDecided, (trace: CompletionTrace) => {
+      for (const session of sessions) session.completionDecided(trace);
+    });
+    listening = { dispose: () => [frames, decided].forEach((each) => void each.dispose()) };
     // A new process does not know the state yet.
     if (on) void sendState();
   });

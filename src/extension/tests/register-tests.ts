@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
-import type { DiscoveryDocument, FoundTask } from '../../protocol/discovery.ts';
+import type { DiscoveryDocument, DryRunFunction, FoundTask } from '../../protocol/discovery.ts';
 import { printableLine } from '../../protocol/printable.ts';
 import type { Json } from '../../protocol/run.ts';
 import { signalOf } from '../abort-signal.ts';
@@ -11,13 +11,15 @@ import type { TuneParts } from '../jobs/tune-on-task.ts';
 import type { TuningChoice } from '../jobs/tuning-choice.ts';
 import { keepOpen } from '../keep-open.ts';
 import { showError, withErrorsShown } from '../show-error.ts';
+import { pickFolder } from '../workspace/pick-folder.ts';
 import { partsOf, partText, tasksByFile, testCountText, writeChosen } from './chosen-tasks.ts';
 import { findTests, readDiscovery } from './find-tests.ts';
 import { RewardTests } from './reward-tests.ts';
 import { TestsTree } from './tests-tree.ts';
+import { type WeakFunction, weakFunctions } from './weak-tests.ts';
 
-/** Keys in the workspace's storage: the directory of the last search, and the functions that are not checked. */
-const memory = { found: 'foundTests', unchecked: 'uncheckedTests' } as const;
+/** Keys in the workspace's storage: the directory of the last search, the functions that are not checked, and those with weak tests. */
+const memory = { found: 'foundTests', unchecked: 'uncheckedTests', weak: 'weakTests' } as const;
 
 /** Context key: whether the view has functions to tune on. */
 const hasTests = 'unmask.hasTests';
@@ -42,18 +44,29 @@ export function registerTests(context: vscode.ExtensionContext, parts: TuneParts
   const tree = new TestsTree(state.get<readonly string[]>(memory.unchecked, []), (unchecked) => {
     void state.update(memory.unchecked, unchecked);
   });
-  const reward = new RewardTests(askUnmask(nodes, script, log), (error) => showError(error, log));
+  let weak = state.get<readonly WeakFunction[]>(memory.weak, []);
+  const showWeak = (dryRun: readonly DryRunFunction[]) => {
+    weak = weakFunctions(weak, dryRun, tree.found?.tasks ?? []);
+    tree.showWeak(weak);
+    if (tree.found) void state.update(memory.weak, weak);
+  };
+  const reward = new RewardTests(
+    askUnmask(nodes, script, log),
+    (error) => showError(error, log),
+    ({ functions }) => showWeak(functions),
+  );
   const view = vscode.window.createTreeView(views.tests, { treeDataProvider: tree, showCollapseAll: true });
   const show = (found: DiscoveryDocument | null) => {
     tree.show(found);
     reward.show(found);
+    if (found) showWeak([]);
     view.description = found ? `${found.tasks.length} of ${count(found.functions, 'function')}` : '';
     view.message = found?.tasks.length === 0 ? noTaskMessage(found) : '';
     void vscode.commands.executeCommand('setContext', hasTests, (found?.tasks.length ?? 0) > 0);
   };
   const find = async (preset?: string) => {
     if (!isTrusted()) return undefined;
-    const folder = preset ?? (await pickFolder());
+    const folder = preset ?? (await pickFolder('Select the folder whose tests are the reward'));
     if (folder === undefined) return undefined;
     const found = await findTests(jobs, folder);
     if (found) {
@@ -111,17 +124,6 @@ function isTrusted(): boolean {
     .showWarningMessage('Unmask runs tests only in a trusted workspace.', manage)
     .then((answer) => answer === manage && vscode.commands.executeCommand('workbench.trust.manage'));
   return false;
-}
-
-async function pickFolder(): Promise<string | undefined> {
-  const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === 'file');
-  if (folders.length === 0)
-    throw new UserError('No local folder is open. Open a folder whose tests are to be the reward.');
-  if (folders.length === 1) return folders[0]!.uri.fsPath;
-  const picked = await vscode.window.showWorkspaceFolderPick({
-    placeHolder: 'Select the folder whose tests are the reward',
-  });
-  return picked?.uri.fsPath;
 }
 
 const noTaskMessage = ({ functions, tests, leftOut }: DiscoveryDocument): string =>

@@ -13,11 +13,14 @@ import { tasksByFile, writeChosen } from './chosen-tasks.ts';
 export class RewardTests implements vscode.Disposable {
   readonly #controller = vscode.tests.createTestController('unmask.reward', 'Unmask Reward');
   readonly #ask: RunUnmask;
+  readonly #scored: (result: DryRunDocument) => void;
   readonly #functions = new Map<vscode.TestItem, number>();
   #found: DiscoveryDocument | null = null;
 
-  constructor(ask: RunUnmask, showError: (error: unknown) => void) {
+  /** @param scored called with the result of every dry run */
+  constructor(ask: RunUnmask, showError: (error: unknown) => void, scored: (result: DryRunDocument) => void) {
     this.#ask = ask;
+    this.#scored = scored;
     this.#controller.createRunProfile(
       'Run as Reward',
       vscode.TestRunProfileKind.Run,
@@ -87,6 +90,7 @@ export class RewardTests implements vscode.Disposable {
       const inOrder = [...items].sort((a, b) => (this.#functions.get(a) ?? 0) - (this.#functions.get(b) ?? 0));
       for (const [index, item] of inOrder.entries())
         reportResults(run, item, result.functions[index] as DryRunFunction);
+      this.#scored(result);
       return result;
     } finally {
       run.end();

@@ -1,28 +1,34 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
-import type { DiscoveryDocument, FoundTask, LeftOut } from '../../protocol/discovery.ts';
+import type { DiscoveryDocument, FoundTask, LeftOut, TestStrength } from '../../protocol/discovery.ts';
 import { printable, printableLine } from '../../protocol/printable.ts';
 import type { RowPart } from '../../protocol/row-split.ts';
 import { partsOf, partText, taskName, tasksByFile, testCountText } from './chosen-tasks.ts';
+import type { WeakFunction } from './weak-tests.ts';
 
 /** A node of the tree; `task` and `index` are indices into the lists of the discovery. */
 export type TestsNode =
   | { readonly kind: 'file'; readonly file: string }
   | { readonly kind: 'function'; readonly task: number }
   | { readonly kind: 'test'; readonly task: number; readonly testFile: string; readonly id: string }
+  | { readonly kind: 'weak tests' }
+  | { readonly kind: 'weak function'; readonly index: number }
+  | { readonly kind: 'survivor'; readonly index: number; readonly survivor: number }
   | { readonly kind: 'left out' }
   | { readonly kind: 'reason'; readonly index: number };
 
 /**
  * The functions of a workspace that its tests cover, by file, each with a check box: checked functions are tuned on. The
- * children of a function are its tests. The last node lists what was excluded, with the reasons.
+ * children of a function are its tests. The last nodes list functions whose tests are weak, with the changes that the tests do not notice, and
+ * what was excluded, with the reasons.
  */
 export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #unchecked: Set<string>;
   readonly #remember: (unchecked: readonly string[]) => void;
   #found: DiscoveryDocument | null = null;
+  #weak: readonly WeakFunction[] = [];
   readonly onDidChangeTreeData = this.#changed.event;
 
   /**
@@ -40,6 +46,12 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
 
   show(found: DiscoveryDocument | null): void {
     this.#found = found;
+    this.#changed.fire();
+  }
+
+  /** Shows the functions whose tests are weak; `weakFunctions` finds them. */
+  showWeak(weak: readonly WeakFunction[]): void {
+    this.#weak = weak;
     this.#changed.fire();
   }
 
@@ -74,6 +86,7 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     if (node === undefined)
       return [
         ...[...tasksByFile(found).keys()].map((file) => ({ kind: 'file', file }) as const),
+        ...(this.#weak.length > 0 ? [{ kind: 'weak tests' } as const] : []),
         ...(found.leftOut.length > 0 ? [{ kind: 'left out' } as const] : []),
       ];
     if (node.kind === 'file') return this.#tasksOf(node).map((task) => ({ kind: 'function', task }));
@@ -81,6 +94,13 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       return Object.entries(this.#task(node.task).tests).flatMap(([testFile, ids]) =>
         ids.map((id) => ({ kind: 'test', task: node.task, testFile, id }) as const),
       );
+    if (node.kind === 'weak tests') return this.#weak.map((_, index) => ({ kind: 'weak function', index }));
+    if (node.kind === 'weak function')
+      return (this.#weak[node.index]?.strength.survivors ?? []).map((_, survivor) => ({
+        kind: 'survivor',
+        index: node.index,
+        survivor,
+      }));
     return node.kind === 'left out' ? found.leftOut.map((_, index) => ({ kind: 'reason', index })) : [];
   }
 
@@ -121,6 +141,8 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
       item.command = openAt(this.#uri(node.testFile), 1);
       return item;
     }
+    if (node.kind === 'weak tests' || node.kind === 'weak function' || node.kind === 'survivor')
+      return this.#weakItem(node);
     if (node.kind === 'left out') {
       const item = new vscode.TreeItem('Excluded', Collapsed);
       item.iconPath = new vscode.ThemeIcon('circle-slash');
@@ -132,6 +154,31 @@ export class TestsTree implements vscode.TreeDataProvider<TestsNode>, vscode.Dis
     item.description = printableLine(reason.split('\n')[0] as string);
     item.tooltip = printable([file, reason].join('\n\n'));
     item.command = openAt(this.#uri(file), 1);
+    return item;
+  }
+
+  #weakItem(node: Extract<TestsNode, { kind: 'weak tests' | 'weak function' | 'survivor' }>): vscode.TreeItem {
+    if (node.kind === 'weak tests') {
+      const item = new vscode.TreeItem('Weak Tests', vscode.TreeItemCollapsibleState.Collapsed);
+      item.iconPath = new vscode.ThemeIcon('warning');
+      item.description = String(this.#weak.length);
+      item.tooltip =
+        'Small changes of these functions leave all their tests passing, so a passing completion may still be wrong.';
+      return item;
+    }
+    const { file, function: name, line, strength } = this.#weak[node.index] as WeakFunction;
+    if (node.kind === 'weak function') {
+      const item = new vscode.TreeItem(printableLine(name), vscode.TreeItemCollapsibleState.Collapsed);
+      item.description = `tests notice ${strength.caught} of ${count(strength.tried, 'change')}`;
+      item.tooltip = printableLine(file);
+      item.command = openAt(this.#uri(file), line);
+      return item;
+    }
+    const survivor = strength.survivors[node.survivor] as TestStrength['survivors'][number];
+    const item = new vscode.TreeItem(printableLine(survivor.description));
+    item.description = `line ${survivor.line}`;
+    item.tooltip = 'All tests pass with this change. A test that fails with it would make the reward more reliable.';
+    item.command = openAt(this.#uri(file), survivor.line);
     return item;
   }
 
