@@ -1,6 +1,7 @@
-import type { Context, ContextReader } from '../model/context-reader.ts';
+import type { ContextReader } from '../model/context-reader.ts';
 import type { InferenceReader } from '../model/inference-reader.ts';
 import { logitsPerPass } from '../model/language-model.ts';
+import type { Context } from '../model/open-contexts.ts';
 import type { Prediction } from '../model/prediction.ts';
 import { joinTokens, type Query } from '../model/query.ts';
 
