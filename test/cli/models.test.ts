@@ -18,7 +18,7 @@ import { assertRefused, bundle, document, enterHome, refusal, spawnUnmask, unmas
 const id = 'tiny-org/tiny-model';
 const weights = 'model.safetensors';
 
-describe('unmask models', { timeout: 60_000 }, () => {
+describe('unmask models', { timeout: 240_000 }, () => {
   let tiny: FakeRepository;
   let hub: FakeHub;
   let home: string;

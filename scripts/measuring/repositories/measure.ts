@@ -1,6 +1,6 @@
 /**
  * Discovers the tests of real packages and monorepos (`archives.ts`), prints a Markdown table, and fails if one of them is accepted or
- * refused otherwise than expected. It needs npm, pip, Go, Cargo and their registries.
+ * refused otherwise than expected. It needs npm and its registry.
  *
  *     node --import tsx scripts/measuring/repositories/measure.ts [NAME ...]
  */
@@ -25,7 +25,10 @@ async function measure(repository: Repository, folder: string): Promise<Row> {
   try {
     const { runner, functions, tasks, tests, runs } = await discover(folder);
     const seconds = Math.round((performance.now() - begin) / 1000);
-    return { cells: [name, runner, functions, tasks.length, tests, runs, seconds], isExpected: expected === 'accepted' };
+    return {
+      cells: [name, runner, functions, tasks.length, tests, runs, seconds],
+      isExpected: expected === 'accepted',
+    };
   } catch (error) {
     const reason = messageOf(error).replaceAll(folder, 'DIR');
     const isExpected = expected !== 'accepted' && expected.test(reason);
