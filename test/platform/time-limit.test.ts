@@ -15,8 +15,7 @@ describe('work within a time limit', () => {
   });
 
   it('starts again if the process hardly computed, as on a busy machine, but not forever', () => {
-    const pause = (milliseconds: number) =>
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+    const pause = (milliseconds: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
     let attempts = 0;
     const once = withinTime(200, () => {
       if (++attempts === 1) pause(600);
