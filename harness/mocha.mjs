@@ -9,8 +9,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { closeBackDoors, freezeIterators, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
 
-/** @type {{ nonce: string, files: string[], coverage: boolean }} */
-const { nonce, files, coverage } = JSON.parse(readFileSync(0, 'utf8'));
+/** @type {{ nonce: string, files: string[], coverage: boolean, options: string[] }} */
+const { nonce, files, coverage, options: args } = JSON.parse(readFileSync(0, 'utf8'));
 const { report, end } = openReport(nonce);
 // Saved here, because a candidate may replace the methods of functions.
 const { apply, defineProperty } = Reflect;
@@ -26,7 +26,7 @@ function ofMocha(name) {
 }
 
 const { default: Mocha } = await import(require.resolve('mocha'));
-const options = ofMocha('options').loadOptions([]);
+const options = ofMocha('options').loadOptions(args);
 const plugins = await ofMocha('run-helpers').handleRequires(options.require ?? []);
 const mocha = new Mocha({ ...options, ...plugins, parallel: false, bail: false, retries: 0, reporter: Reporter });
 mocha.files = files.map((file) => path.resolve(file));

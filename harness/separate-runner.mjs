@@ -284,6 +284,7 @@ for (const { nonce, file } of candidates) {
   const { over } = candidate;
   // The kernel's limit on CPU time is a time limit as well.
   const isLate = over?.kind === 'ended' && candidate.process.signalCode === 'SIGXCPU';
-  report(over ? { kind: isLate ? 'late' : over.kind, message: over.message } : { kind: 'finished' });
+  const byClock = over?.kind === 'late';
+  report(over ? { kind: isLate ? 'late' : over.kind, byClock, message: over.message } : { kind: 'finished' });
 }
 process.exit(0);

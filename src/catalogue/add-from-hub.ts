@@ -24,7 +24,7 @@ export interface AddFromHub {
   readonly hub: HubSettings;
   /** Also adds a model that the runtime cannot load. */
   readonly force: boolean;
-  /** Replaces another installed revision of the model. */
+  /** Replaces another installed revision of the model, and downloads files again that are damaged. */
   readonly replace: boolean;
   /** Receives lines about what happens and the progress of the download. */
   readonly progress: (line: string) => void;
@@ -40,12 +40,16 @@ export interface AddFromHub {
  * @throws UserError that says what to do, Interrupted if the signal was aborted
  */
 export async function addFromHub(request: AddFromHub): Promise<string> {
-  const { hubId, hub: settings, progress } = request;
+  const { hubId, hub: settings, progress, replace } = request;
   const hub = new HubClient(settings);
   const folder = path.join(modelsFolder(), hubId.id);
   return explained(hubId, settings, async () => {
     const there = await installed(folder, hubId.id);
-    if (there !== null && (await confirmDownload(hub, there, request))) {
+    if (
+      there !== null &&
+      (await confirmDownload(hub, there, request)) &&
+      (!replace || (await isWhole(folder, there)))
+    ) {
       progress(`${hubId.id} is installed already, at ${there.commit}.`);
       return folder;
     }
@@ -103,6 +107,15 @@ async function confirmDownload(hub: HubClient, there: HubOrigin, { hubId, replac
   throw new UserError(
     `${id} is installed at ${there.commit.slice(0, 12)}, but ${revision ?? 'main'} is ${commit.slice(0, 12)} on the hub; use --replace to install that one.`,
   );
+}
+
+/** Whether the files of an installed model are as they were downloaded. */
+async function isWhole(folder: string, { files }: HubOrigin): Promise<boolean> {
+  for (const { name, size: bytes, hash } of files) {
+    const [kind, hex] = hash.split(':') as [RemoteFile['hash']['kind'], string];
+    if (!(await hasContent(path.join(folder, name), { name, size: bytes, hash: { kind, hex } }))) return false;
+  }
+  return true;
 }
 
 /** @param before the folder of the installed revision that is replaced; null: none is installed */

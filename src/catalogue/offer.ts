@@ -8,7 +8,7 @@ import type { ModelOffer } from '../protocol/models.ts';
 import type { HubClient } from './hub-client.ts';
 import { type Loadable, loadable } from './loadable.ts';
 import { modelFiles } from './model-files.ts';
-import { type RemoteFile, readRepository } from './repository.ts';
+import { assertHoldsModel, type RemoteFile, readRepository } from './repository.ts';
 
 /** The largest JSON file that is read into memory, in bytes. The index of the largest models has a few million bytes. */
 const largestText = 32e6;
@@ -27,6 +27,7 @@ export interface Offer {
 export async function readOffer(hub: HubClient, hubId: HubId): Promise<Offer> {
   const { id, revision } = hubId;
   const repository = await readRepository(hub, hubId);
+  assertHoldsModel(repository);
   const { commit, licence, gated } = repository;
   const text = (file: RemoteFile) => readText(hub, { id, commit }, file);
   const files = await modelFiles(repository.files, id, text);

@@ -29,6 +29,8 @@ export interface Repository {
   /** Whether users must accept its terms first. */
   readonly gated: boolean;
   readonly files: readonly RemoteFile[];
+  /** Names of the folders in the root, of which nothing is downloaded. */
+  readonly folders: readonly string[];
 }
 
 const details = z.object({
@@ -52,7 +54,7 @@ export async function readRepository(hub: HubClient, { id, revision }: HubId): P
     licence: licenceIn(cardData ?? {}),
     parameters: safetensors?.total ?? null,
     gated: gated !== undefined && gated !== false,
-    files: await filesOf(hub, id, sha),
+    ...(await contentOf(hub, id, sha)),
   };
 }
 
@@ -74,13 +76,16 @@ async function detailsOf(hub: HubClient, { id, revision }: HubId) {
   return parsed.data;
 }
 
-async function filesOf(hub: HubClient, id: string, commit: string): Promise<RemoteFile[]> {
+async function contentOf(hub: HubClient, id: string, commit: string): Promise<Pick<Repository, 'files' | 'folders'>> {
   const files: RemoteFile[] = [];
+  const folders: string[] = [];
   const { endpoint: hubUrl } = hub.settings;
   for await (const entry of listFiles({ repo: id, revision: commit, hubUrl, fetch: hub.fetch })) {
     if (files.length >= mostFiles) throw new UserError(`${id} has more than ${mostFiles} files, so it is not a model.`);
     // Only files in the root are used. This also skips names that would leave the folder.
-    if (entry.type !== 'file' || !/^[\w][\w.-]*$/.test(entry.path)) continue;
+    if (!/^[\w][\w.-]*$/.test(entry.path)) continue;
+    if (entry.type === 'directory') folders.push(entry.path);
+    if (entry.type !== 'file') continue;
     const { size, oid, lfs } = entry;
     const sha256 = lfs?.oid.replace(/^sha256:/, '');
     const hash =
@@ -93,7 +98,25 @@ async function filesOf(hub: HubClient, id: string, commit: string): Promise<Remo
       );
     files.push({ name: entry.path, size: lfs?.size ?? size, hash });
   }
-  return files;
+  return { files, folders };
+}
+
+/**
+ * Throws a `UserError` if the root of a repository holds no model, with where to look instead. Adapters, and models in sub-folders,
+ * are used from a folder.
+ */
+export function assertHoldsModel({ id, files, folders }: Repository): void {
+  const has = (name: string) => files.some((file) => file.name === name);
+  if (has('config.json')) return;
+  if (has('adapter_config.json'))
+    throw new UserError(
+      `${id} holds an adapter, and no model with full weights; download it with \`hf download ${id} --local-dir DIR\`, and use it with --model ./DIR.`,
+    );
+  if (folders.length === 0) throw new UserError(`${id} has no config.json, so it is not a model.`);
+  const named = folders.slice(0, 5).join(', ') + (folders.length > 5 ? ', …' : '');
+  throw new UserError(
+    `${id} has no config.json in its root, only ${folders.length === 1 ? 'the folder' : 'folders'} ${named}; download one with \`hf download ${id} --include '${folders[0]}/*' --local-dir DIR\`, and use the folder with a config.json or an adapter_config.json in it with --model ./DIR/FOLDER.`,
+  );
 }
 
 /** The licence in a card's header: `license`, or `license_name` if `license` is "other". */

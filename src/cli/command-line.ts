@@ -13,6 +13,7 @@ import { addDryRun } from './commands/dry-run.ts';
 import { addEval } from './commands/eval.ts';
 import { addEvaluations } from './commands/evaluations.ts';
 import { addExact } from './commands/exact.ts';
+import { addExport } from './commands/export.ts';
 import { addInfillEval } from './commands/infill-eval.ts';
 import { addLearn } from './commands/learn.ts';
 import { addLogits } from './commands/logits.ts';
@@ -120,6 +121,7 @@ function commands(terminal: Terminal): Command {
     addTasks,
     addModels,
     addMerge,
+    addExport,
     addTune,
     addRuns,
     addEval,

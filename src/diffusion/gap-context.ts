@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../model/config.ts';
-import { suffixFirst, suffixFirstOverhead, suffixFirstTokens } from '../model/fill-in-the-middle.ts';
+import { suffixFirst, suffixFirstOverhead, suffixFirstTokens, type TextEdges } from '../model/fill-in-the-middle.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import type { CanvasContext } from './decoding-session.ts';
 
@@ -35,30 +35,39 @@ export interface ContextRequest {
    * at the cursor seldom changes where prefix and suffix begin and end. Default: no.
    */
   readonly isKept?: boolean;
+  /** Special tokens before and after the text, where it is read to its beginning and its end; default: none. */
+  readonly edges?: TextEdges | null;
 }
 
 /**
- * The tokens nearest to the gap, at most `contextTokens` and at most `available` in total. The suffix is guaranteed a quarter of
- * them; tokens that one side does not need go to the other. Line ends become LF, as in the training data.
+ * The tokens nearest to the gap, at most `contextTokens` and at most `available` in total, special tokens included. The suffix is
+ * guaranteed a quarter of them; tokens that one side does not need go to the other. Line ends become LF, as in the training data.
  */
 export function readContext(
   tokenizer: Tokenizer,
-  { prefix, suffix, contextTokens, isKept = false }: ContextRequest,
+  { prefix, suffix, contextTokens, isKept = false, edges = null }: ContextRequest,
   available: number,
 ): GapContext {
-  const budget = Math.min(contextTokens, available);
+  const budget = Math.max(0, Math.min(contextTokens, available) - (edges ? 2 : 0));
   const step = isKept ? Math.max(1, Math.min(windowStep, Math.floor(budget / 4))) : 1;
   const upToStep = (count: number): number => Math.ceil(count / step) * step;
   const excess = Math.max(0, prefix.length - budget * charactersPerToken);
   const characters = isKept ? budget * charactersPerStep : 1;
   const skipped = Math.ceil(excess / characters) * characters;
+  const readSuffix = firstCharacters(suffix, budget * charactersPerToken);
   const before = tokenizer.encode(lastCharacters(prefix, prefix.length - skipped).replaceAll('\r\n', '\n'));
-  const after = tokenizer.encode(firstCharacters(suffix, budget * charactersPerToken).replaceAll('\r\n', '\n'));
+  const after = tokenizer.encode(readSuffix.replaceAll('\r\n', '\n'));
   const reserved = Math.min(after.length, Math.floor(budget / 4));
   const free = Math.max(reserved, budget - upToStep(before.length));
   const ofSuffix = after.slice(0, free);
   const tooMany = Math.max(0, before.length - (budget - ofSuffix.length));
-  return { prefix: before.slice(upToStep(tooMany)), suffix: ofSuffix };
+  const ofPrefix = before.slice(upToStep(tooMany));
+  const isFromBeginning = skipped === 0 && ofPrefix.length === before.length;
+  const isToEnd = readSuffix.length === suffix.length && ofSuffix.length === after.length;
+  return {
+    prefix: edges && isFromBeginning ? [edges.begin, ...ofPrefix] : ofPrefix,
+    suffix: edges && isToEnd ? [...ofSuffix, edges.end] : ofSuffix,
+  };
 }
 
 /** The last `count` characters, or fewer: the cut is never within a surrogate pair. */

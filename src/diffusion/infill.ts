@@ -1,4 +1,5 @@
 import { assertDenoises, type ModelConfig, maskToken } from '../model/config.ts';
+import { textEdges } from '../model/fill-in-the-middle.ts';
 import type { GenerationDefaults } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { UserError } from '../platform/errors.ts';
@@ -153,7 +154,7 @@ class GapFiller {
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
     this.#context = readContext(
       tokenizer,
-      { ...request, prefix, isKept: config.attention === 'causal-context' },
+      { ...request, prefix, isKept: config.attention === 'causal-context', edges: textEdges(config, tokenizer) },
       config.max_position_embeddings - width - contextOverhead(config),
     );
     const gap = gapRules(model, request.singleLine);

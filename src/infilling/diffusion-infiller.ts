@@ -4,6 +4,7 @@ import { canvasWidth, infill } from '../diffusion/infill.ts';
 import { maskEvenly } from '../diffusion/masking.ts';
 import { healedPrefix } from '../diffusion/token-healing.ts';
 import { maskToken } from '../model/config.ts';
+import { textEdges } from '../model/fill-in-the-middle.ts';
 import type { GenerationDefaults } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
@@ -110,7 +111,8 @@ export class DiffusionLikelihood {
     const { config, tokenizer, generation } = this.#model;
     const width = canvasWidth(generation, isSingleLine(item));
     const { prefix: before, tokens } = predictedTokens(tokenizer, item);
-    const request = { prefix: before, suffix: item.suffix, contextTokens: this.#contextTokens };
+    const edges = textEdges(config, tokenizer);
+    const request = { prefix: before, suffix: item.suffix, contextTokens: this.#contextTokens, edges };
     const available = config.max_position_embeddings - width - contextOverhead(config);
     const gap = readContext(tokenizer, request, available);
     const session = new DecodingSession(this.#model);

@@ -1,3 +1,5 @@
+import { scanBrackets } from '../syntax/brackets.ts';
+
 /**
  * Removes the end of a completion that repeats the text after the cursor (the longest such end). A closing bracket
  * that closes one of the completion's own is kept.
@@ -14,16 +16,13 @@ export function withoutOverlap(text: string, suffix: string): string {
   return text;
 }
 
-/** A `>` can also be an operator, so angle brackets are not counted. */
-const closesItsOwn = (tail: string, text: string): boolean =>
-  /[)\]}]/.test(tail) ? isBalanced(text) : tail.includes('>') && text.includes('<');
-
-function isBalanced(text: string): boolean {
-  const open: string[] = [];
-  const pairs: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
-  for (const character of text) {
-    if ('([{'.includes(character)) open.push(character);
-    else if (character in pairs && open.pop() !== pairs[character]) return false;
-  }
-  return open.length === 0;
+/**
+ * Whether a closing bracket in the tail closes one that the text opens. A `>` can also be an operator, so angle brackets are not
+ * counted.
+ */
+function closesItsOwn(tail: string, text: string): boolean {
+  const brackets = tail.match(/[)\]}]/g)?.length ?? 0;
+  if (brackets === 0) return tail.includes('>') && text.includes('<');
+  const unmatched = scanBrackets(text).closes.filter(({ offset }) => offset >= text.length - tail.length);
+  return unmatched.length < brackets;
 }

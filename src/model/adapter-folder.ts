@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
+import { checkPatterns, idlePatterns, scaleOf } from './adapter-patterns.ts';
 import { llada } from './architectures/llada.ts';
 import type { ModelConfig } from './config.ts';
 import { conversionSchema } from './conversion.ts';
@@ -48,6 +49,8 @@ const usedFields = z.looseObject({
   r: z.int().positive(),
   lora_alpha: z.number().positive(),
   use_rslora: z.boolean().nullish(),
+  rank_pattern: z.record(z.string(), z.int().positive()).nullish(),
+  alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
   trainable_token_indices: z.union([tokenIds, z.record(z.string(), tokenIds)]).nullish(),
 });
@@ -59,8 +62,6 @@ const refused: Readonly<Record<string, { readonly unless: (value: unknown) => bo
   bias: { unless: (value) => isUnset(value) || value === 'none', what: 'trained biases' },
   lora_bias: { unless: isUnset, what: 'biases of the factors' },
   modules_to_save: { unless: isUnset, what: 'fully trained modules' },
-  rank_pattern: { unless: isUnset, what: 'different ranks per module' },
-  alpha_pattern: { unless: isUnset, what: 'different alphas per module' },
   layers_to_transform: { unless: isUnset, what: 'adapters on some layers only' },
   layer_replication: { unless: isUnset, what: 'repeated layers' },
   exclude_modules: { unless: isUnset, what: 'excluded modules' },
@@ -117,7 +118,9 @@ const base = z.object({
 export async function readAdapter(folder: string, adapter: AdapterConfig, config: ModelConfig): Promise<Adapter> {
   const file = path.join(folder, weightsFile);
   const stored = new Map(
-    [...(await readSafetensors(file))].map(([name, tensor]) => [ownName(name, config), tensor] as const),
+    [...(await readSafetensors(file))].map(
+      ([name, tensor]) => [ownName(name, config), scaled(name, tensor, adapter, file)] as const,
+    ),
   );
   const weights = new Map<string, HostTensor>();
   for (const [name, extents] of loraShapes(config, adapter)) {
@@ -144,7 +147,11 @@ export async function readAdapter(folder: string, adapter: AdapterConfig, config
   return { ...adapter, weights };
 }
 
-function parseShape(value: unknown, file: string, stored: readonly string[] | null): LoraShape {
+function parseShape(
+  value: unknown,
+  file: string,
+  stored: readonly string[] | null,
+): LoraShape & Pick<AdapterConfig, 'scales'> {
   const type = (value as { peft_type?: unknown } | null)?.peft_type;
   if (type !== 'LORA')
     throw new UserError(`${file}: peft_type ${JSON.stringify(type)} is not supported; adapters of type LORA are.`);
@@ -154,11 +161,10 @@ function parseShape(value: unknown, file: string, stored: readonly string[] | nu
       throw new UserError(`${file}: ${field} = ${JSON.stringify(setting)} (${what}) is not supported; use plain LoRA.`);
   }
   const fields = parse(usedFields, value, file);
-  const { r: rank, lora_alpha, target_modules: listed, use_rslora: isStabilised } = fields;
+  const { target_modules: listed } = fields;
   const tokens = parseTokens(fields.trainable_token_indices ?? [], file);
   const trained = tokens.length > 0 ? { tokens } : {};
-  // Rank-stabilised scaling (arXiv 2312.03732) is by alpha / sqrt(r) instead of alpha / r.
-  const alpha = isStabilised ? lora_alpha * Math.sqrt(rank) : lora_alpha;
+  const { rank, alpha, ...patterns } = parseScales(fields, file, stored ?? []);
   const names = typeof listed === 'string' ? [] : (listed ?? []);
   const held = heldTargets(stored ?? []);
   const isForeign = (stored ?? []).some((name) => lladaBlock.test(name));
@@ -170,7 +176,7 @@ function parseShape(value: unknown, file: string, stored: readonly string[] | nu
     const idle = names.filter((name) => isTarget(name) && !held.includes(name));
     if (idle.length > 0)
       process.emitWarning(`${file}: target_modules lists ${idle.join(', ')}, but the adapter holds nothing for them.`);
-    return { rank, alpha, targets: loraTargets.filter((target) => held.includes(target)), ...trained };
+    return { rank, alpha, targets: loraTargets.filter((target) => held.includes(target)), ...trained, ...patterns };
   }
   if (typeof listed === 'string' && listed !== 'all-linear')
     throw new UserError(
@@ -178,7 +184,54 @@ function parseShape(value: unknown, file: string, stored: readonly string[] | nu
     );
   const named = listed === 'all-linear' ? loraTargets : names;
   const targets = parseTargets(named, (why) => new UserError(`${file}: target_modules: ${why}`));
-  return { rank, alpha, targets, ...trained };
+  return { rank, alpha, targets, ...trained, ...patterns };
+}
+
+/**
+ * Rank and alpha of an adapter. If its modules have different ones, the rank is the largest, and `scales` has what is needed to read
+ * the others.
+ */
+function parseScales(fields: z.infer<typeof usedFields>, file: string, stored: readonly string[]) {
+  const [rankPattern, alphaPattern] = [fields.rank_pattern ?? {}, fields.alpha_pattern ?? {}];
+  checkPatterns(rankPattern, 'rank_pattern', file);
+  checkPatterns(alphaPattern, 'alpha_pattern', file);
+  const { r, lora_alpha } = fields;
+  const scales = { rank: r, alpha: lora_alpha, isStabilised: fields.use_rslora === true, rankPattern, alphaPattern };
+  const modules = [...new Set(stored.flatMap((name) => moduleOf(name) ?? []))];
+  const idle = idlePatterns(scales, modules);
+  if (idle.length > 0)
+    process.emitWarning(`${file}: ${idle.join(', ')} of rank_pattern or alpha_pattern matches no module.`);
+  const rank = Math.max(...(modules.length === 0 ? [r] : modules.map((module) => scaleOf(scales, module).rank)));
+  const alpha = rank * (lora_alpha / (scales.isStabilised ? Math.sqrt(r) : r));
+  const isUniform = Object.keys(rankPattern).length + Object.keys(alphaPattern).length === 0;
+  return isUniform ? { rank, alpha: scales.isStabilised ? alpha : lora_alpha } : { rank, alpha, scales };
+}
+
+/** The path of the module that a factor belongs to, in the published model; null for other tensors. */
+const moduleOf = (name: string): string | null =>
+  /^(.+)\.lora_[AB](?:\.\w+)?\.weight$/.exec(name.replace(/^base_model\.model\./, ''))?.[1] ?? null;
+
+/**
+ * A factor with the rank and scale of the whole adapter: zeros are added to one of a smaller rank, and the factor B is multiplied by
+ * what its module's scale has in excess.
+ */
+function scaled(name: string, tensor: HostTensor, { rank, alpha, scales }: AdapterConfig, file: string): HostTensor {
+  const module = moduleOf(name);
+  if (!scales || module === null) return tensor;
+  const own = scaleOf(scales, module);
+  const isA = /\.lora_A(\.\w+)?\.weight$/.test(name);
+  const [rows, columns] = tensor.shape as [number, number];
+  if (tensor.shape.length !== 2 || (isA ? rows : columns) !== own.rank)
+    throw new UserError(
+      `${file}: ${name} is [${tensor.shape}], but ${configFile} gives its module the rank ${own.rank}; restore both files from one adapter.`,
+    );
+  const shape: [number, number] = isA ? [rank, columns] : [rows, rank];
+  const data = new Float32Array(shape[0] * shape[1]);
+  const factor = isA ? 1 : own.scale / (alpha / rank);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      data[row * shape[1] + column] = factor * (tensor.data[row * columns + column] as number);
+  return { shape, data };
 }
 
 /**
@@ -229,15 +282,28 @@ function ownName(stored: string, config: ModelConfig): string {
   return name;
 }
 
-/** Writes an adapter in PEFT's format. `adapter_config.json` is written last, so a folder that has it is complete. */
-export async function writeAdapter(
-  folder: string,
-  { rank, alpha, targets, tokens, weights, base }: Adapter,
-): Promise<void> {
+/** The names of modules in a family's own layout. */
+export interface AdapterNames {
+  /** `target_modules`: names, or a regular expression for paths. */
+  readonly targets: readonly string[] | string;
+  /** Paths of the matrices with trained rows of tokens. */
+  readonly matrices: readonly string[];
+}
+
+/**
+ * Writes an adapter in PEFT's format. `adapter_config.json` is written last, so a folder that has it is complete.
+ *
+ * @param names of the modules, if the adapter is for another program and its weights have a family's names; without them the folder
+ * also records the base, for this one
+ */
+export async function writeAdapter(folder: string, adapter: Adapter, names?: AdapterNames): Promise<void> {
+  const { rank, alpha, targets, tokens, weights, base } = adapter;
   const named = new Map([...weights].map(([name, tensor]) => [prefix + name, tensor]));
   await writeSafetensors(path.join(folder, weightsFile), named);
   const { digest, precision, conversion } = base;
-  await writeJson(path.join(folder, baseFile), { digest, precision, ...(conversion ? { conversion } : {}) });
+  if (!names)
+    await writeJson(path.join(folder, baseFile), { digest, precision, ...(conversion ? { conversion } : {}) });
+  const matrices = names?.matrices ?? ownMatrices(weights);
   await writeJson(path.join(folder, configFile), {
     alpha_pattern: {},
     auto_mapping: null,
@@ -255,22 +321,18 @@ export async function writeAdapter(
     r: rank,
     rank_pattern: {},
     revision: null,
-    target_modules: targets,
+    target_modules: names?.targets ?? targets,
     task_type: 'CAUSAL_LM',
-    ...(tokens ? { trainable_token_indices: tokenLists(tokens, weights) } : {}),
+    ...(tokens ? { trainable_token_indices: Object.fromEntries(matrices.map((matrix) => [matrix, tokens])) } : {}),
     use_dora: false,
     use_rslora: false,
   });
 }
 
-/** PEFT's list of trained tokens for each matrix that has trained rows. */
-const tokenLists = (tokens: readonly number[], weights: ReadonlyMap<string, HostTensor>) =>
-  Object.fromEntries(
-    ['embed_tokens', 'lm_head']
-      .filter((matrix) =>
-        [...weights.keys()].some((name) => name.endsWith(`${matrix}.token_adapter.trainable_tokens_delta`)),
-      )
-      .map((matrix) => [matrix, tokens]),
+/** The matrices with trained rows, by PEFT's short names. */
+const ownMatrices = (weights: ReadonlyMap<string, HostTensor>): string[] =>
+  ['embed_tokens', 'lm_head'].filter((matrix) =>
+    [...weights.keys()].some((name) => name.endsWith(`${matrix}.token_adapter.trainable_tokens_delta`)),
   );
 
 function parse<T extends z.ZodType>(schema: T, value: unknown, file: string): z.infer<T> {

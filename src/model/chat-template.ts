@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { Template } from '@huggingface/jinja';
 import { messageOf, UserError } from '../platform/errors.ts';
+import { readJson, readText } from '../platform/files.ts';
 import { renderInTime } from './bounded-tokenizer.ts';
 
 /** A rendered text, and the position of the message in it, [from, to). */
@@ -8,6 +11,9 @@ export interface RenderedMessage {
   readonly from: number;
   readonly to: number;
 }
+
+/** A chat template in a file of its own. */
+export const templateFile = 'chat_template.jinja';
 
 /** The special tokens that templates use by name. */
 const tokenNames = ['bos_token', 'eos_token', 'pad_token', 'unk_token', 'mask_token'] as const;
@@ -76,6 +82,20 @@ export class ChatTemplate {
       throw new UserError(`The model's chat_template fails (${messageOf(error)}); choose another format.`);
     }
   }
+}
+
+/**
+ * The file with the chat template of a model folder; null if it has none. As in transformers, a separate file takes precedence over
+ * the field of `tokenizer_config.json`; `isIgnored` tells whether that has another template.
+ */
+export async function chatTemplateSource(
+  folder: string,
+): Promise<{ readonly file: string | null; readonly isIgnored: boolean }> {
+  const [separate, configuration] = [path.join(folder, templateFile), path.join(folder, 'tokenizer_config.json')];
+  const config = existsSync(configuration) ? await readJson(configuration) : null;
+  const field = templateOf((config as { chat_template?: unknown } | null)?.chat_template);
+  if (!existsSync(separate)) return { file: field === undefined ? null : 'tokenizer_config.json', isIgnored: false };
+  return { file: templateFile, isIgnored: field !== undefined && field !== (await readText(separate)) };
 }
 
 /** A model may have a list of named templates; the one for conversations is called `default`. */

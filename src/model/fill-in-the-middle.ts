@@ -43,6 +43,24 @@ export function suffixFirstTokens(config: ModelConfig): SuffixFirstTokens | null
 /** The number of tokens that `suffixFirst` adds to prefix and suffix. */
 export const suffixFirstOverhead = 2;
 
+/** Special tokens before and after a whole text. */
+export interface TextEdges {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * The special tokens around the text whose gap a model of the family Dream fills: its beginning-of-text token before the prefix, its
+ * end of text after the suffix (DreamOn, https://github.com/DreamLM/DreamOn). Null for other models, and for a tokenizer that names no
+ * such tokens.
+ */
+export function textEdges(config: ModelConfig, tokenizer: Tokenizer): TextEdges | null {
+  const published = config.published_config as { model_type?: unknown } | undefined;
+  if (published?.model_type !== 'Dream') return null;
+  const [begin, end] = [tokenizer.namedToken('bos_token'), tokenizer.namedToken('eos_token')];
+  return begin === undefined || end === undefined ? null : { begin, end };
+}
+
 /** The prompt format in which an autoregressive model fills a gap. */
 export interface MiddleFormat {
   /** Whether the text after the gap is read. */

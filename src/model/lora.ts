@@ -1,6 +1,7 @@
 import type { HostTensor, Shape, Tensor } from '../graph/tensor.ts';
 import { sizeOf } from '../graph/tensor.ts';
 import type { Random } from '../platform/random.ts';
+import type { AdapterScales } from './adapter-patterns.ts';
 import type { ModelConfig } from './config.ts';
 import type { Conversion } from './conversion.ts';
 import type { Precision } from './precision.ts';
@@ -26,6 +27,8 @@ export interface LoraShape {
 /** An adapter without its weights: its shape and its base. */
 export interface AdapterConfig extends LoraShape {
   readonly base: AdapterBase;
+  /** Rank and scale of each module as stored, if they differ; `rank` and `alpha` are then those with which they are read. */
+  readonly scales?: AdapterScales;
 }
 
 export interface Adapter extends AdapterConfig {

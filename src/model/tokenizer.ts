@@ -6,7 +6,7 @@ import { assertRegular, readJson, readText } from '../platform/files.ts';
 import { withinTime } from '../platform/time-limit.ts';
 import { problemOfEncoding, problemOfTokenizer } from './bounded-tokenizer.ts';
 import { byteLevelTokenizer } from './byte-level-tokenizer.ts';
-import { ChatTemplate } from './chat-template.ts';
+import { ChatTemplate, templateFile } from './chat-template.ts';
 
 export interface TokenizerFiles {
   /** The content of `tokenizer.json`. */
@@ -22,7 +22,7 @@ const constructionTime = 60_000;
 const mostIds = 2 ** 24;
 
 /** The files that `Tokenizer.read` reads. */
-const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'vocab.json', 'merges.txt'];
+const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', templateFile, 'vocab.json', 'merges.txt'];
 
 /** The token ids in `tokenizer.json`, as far as the file can be parsed. */
 function declaredIds(tokenizer: unknown): unknown[] {
@@ -60,7 +60,7 @@ export class Tokenizer {
   }
 
   static async read(folder: string): Promise<Tokenizer> {
-    const [file, template] = [path.join(folder, 'tokenizer.json'), path.join(folder, 'chat_template.jinja')];
+    const [file, template] = [path.join(folder, 'tokenizer.json'), path.join(folder, templateFile)];
     for (const name of tokenizerFiles) await assertRegular(path.join(folder, name));
     const written = await readJson(path.join(folder, 'tokenizer_config.json'));
     if (typeof written !== 'object' || written === null || Array.isArray(written))
@@ -105,6 +105,13 @@ export class Tokenizer {
   /** The id of a special token; undefined if there is none with that name. */
   specialToken(name: string): number | undefined {
     return this.#specials.includes(name) ? this.#tokenizer.token_to_id(name) : undefined;
+  }
+
+  /** The id of a special token that `tokenizer_config.json` names, such as `bos_token`; undefined if it names none. */
+  namedToken(field: 'bos_token' | 'eos_token'): number | undefined {
+    const value = (this.files.config as Record<string, unknown>)[field];
+    const name = typeof value === 'string' ? value : (value as { content?: unknown } | null | undefined)?.content;
+    return typeof name === 'string' ? this.specialToken(name) : undefined;
   }
 
   /** The ids of all special tokens. */

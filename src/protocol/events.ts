@@ -20,6 +20,8 @@ export interface StepEvent {
   readonly 'completions/mean_length'?: number;
   readonly 'completions/min_length'?: number;
   readonly 'completions/max_length'?: number;
+  /** Share of the most frequent token among all tokens of the completions. */
+  readonly 'completions/commonest_token'?: number;
   /** Mean entropy of the predictions of masked tokens in the update, in nats. */
   readonly entropy?: number;
   /** Tokens processed since the start of the run. */

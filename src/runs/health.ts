@@ -13,6 +13,11 @@ const spikeFrom = 100;
 const streak = 5;
 const noVarianceFrom = 0.95;
 
+/** A token has taken over if it has at least this share, in each of so many steps, of completions that are not short. */
+const commonestFrom = 0.8;
+const repeatedSteps = 3;
+const shortestRepetition = 8;
+
 const causes = {
   reward: 'The policy has probably diverged: start a new run with a lower learning_rate.',
   entropy: 'The policy probably generates the same text for every prompt: raise temperature or lower learning_rate.',
@@ -22,7 +27,7 @@ const causes = {
 
 /**
  * Warnings of a run, with the likely cause and what to do: it failed, a value is not finite, a metric has collapsed
- * relative to its best, the trial before the first step was in vain, rewards have no variance within groups, or the loss
+ * relative to its best, completions consist of one token, the trial before the first step was in vain, rewards have no variance within groups, or the loss
  * is far larger than it was. A problem that has recovered is not reported.
  */
 export function runWarnings(events: readonly RunEvent[], status: RunStatus): RunWarning[] {
@@ -31,6 +36,7 @@ export function runWarnings(events: readonly RunEvent[], status: RunStatus): Run
     ...failure(status),
     ...fruitlessTrial(events, steps),
     ...collapses(steps),
+    ...oneToken(steps),
     ...withoutVariance(steps),
     ...lossSpike(steps),
   ];
@@ -101,6 +107,26 @@ function declineSince(
     else since = null;
   }
   return since === null ? null : { best, now, since };
+}
+
+/** Completions that consist almost entirely of one token, as those of a policy that has collapsed onto it. */
+function oneToken(steps: readonly StepEvent[]): RunWarning[] {
+  const measured = steps.filter((step) => step['completions/commonest_token'] !== undefined);
+  const collapsed = (step: StepEvent) =>
+    step['completions/commonest_token']! >= commonestFrom &&
+    (step['completions/mean_length'] ?? 0) >= shortestRepetition;
+  const last = measured.slice(-repeatedSteps);
+  if (last.length < repeatedSteps || !last.every(collapsed)) return [];
+  const first = measured[measured.findLastIndex((step) => !collapsed(step)) + 1]!;
+  const { entropy, 'completions/commonest_token': share } = last.at(-1)!;
+  const spread = entropy === undefined ? '' : ` (entropy ${brief(entropy)})`;
+  return [
+    {
+      kind: 'collapse',
+      step: first.step,
+      text: `One token makes up ${Math.round(100 * share!)} % of all generated tokens${spread}. The policy has collapsed onto it: stop the run and use its best checkpoint, or start a new run with a lower learning_rate.`,
+    },
+  ];
 }
 
 function withoutVariance(steps: readonly StepEvent[]): RunWarning[] {

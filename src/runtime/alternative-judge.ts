@@ -1,7 +1,7 @@
 import type { Infilling } from '../diffusion/infill-result.ts';
-import { withoutOverlap } from '../infilling/overlap.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
 import { GapSyntax } from '../syntax/error-count.ts';
+import { fittedToSuffix } from './inline/closing-characters.ts';
 import { type Candidate, discardedBy } from './inline/discard.ts';
 import type { TextAtCursor } from './inline/text-at-cursor.ts';
 import { trimCompletion } from './inline/trim.ts';
@@ -42,7 +42,8 @@ export class AlternativeJudge {
     const { text: at, singleLine } = this.#gap;
     const { text: raw, ended, meanConfidence: confidence } = made;
     const untrimmed = trimCompletion(raw, at, { singleLine, ended });
-    const candidate: Candidate = { text: withoutOverlap(untrimmed, at.suffix), untrimmed, confidence };
+    const text = fittedToSuffix(untrimmed, at);
+    const candidate: Candidate = { text, untrimmed, confidence };
     // Alternatives that differ only in white space are the same suggestion.
     const normalized = candidate.text.replace(/\s+/g, ' ').trim();
     const rule = this.#texts.has(normalized) ? 'duplicate' : discardedBy(candidate, at);

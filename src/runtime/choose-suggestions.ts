@@ -1,8 +1,8 @@
 import type { CopyCandidate } from '../copies/find-copies.ts';
 import { type GateLevel, judgeProposals, type ModelProposal, thresholdOf } from '../copies/gate.ts';
-import { withoutOverlap } from '../infilling/overlap.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
 import type { JudgedGap } from './alternative-judge.ts';
+import { fittedToSuffix } from './inline/closing-characters.ts';
 import { discardedBy } from './inline/discard.ts';
 import { trimCompletion } from './inline/trim.ts';
 
@@ -78,7 +78,7 @@ export const isConfident = ([first]: readonly TracedAlternative[]): boolean =>
 
 function trimmedCopy({ text: at, singleLine }: JudgedGap, copied: string) {
   const untrimmed = trimCompletion(copied, at, { singleLine, ended: true });
-  const text = withoutOverlap(untrimmed, at.suffix);
+  const text = fittedToSuffix(untrimmed, at);
   return { text, rule: discardedBy({ text, untrimmed, confidence: 1 }, at) };
 }
 

@@ -107,6 +107,15 @@ export class Completions {
     this.#cache.clear();
   }
 
+  /**
+   * Forgets the suggestions for a document in which characters were replaced by others. Suggestions for letters that an input method
+   * replaced must not match again. Requests that are running are answered, but not cached.
+   */
+  forgetReplaced(uri: string): void {
+    this.#forgotten++;
+    this.#cache.remove(uri);
+  }
+
   /** Completions for a query, the best first; none where there is a reason, which the trace tells. */
   async complete(query: CompletionQuery, signal: AbortSignal): Promise<CompletionAnswer> {
     const path = new DecisionPath(query, ++this.#requests, this.#parts.now, this.#forgotten);

@@ -7,6 +7,7 @@ import {
   type InlineCompletionItem,
   type InlineCompletionParams,
   InlineCompletionTriggerKind,
+  NotebookDocuments,
   ResponseError,
   TextDocumentSyncKind,
   TextDocuments,
@@ -24,12 +25,15 @@ import { printableLine } from '../protocol/printable.ts';
 import * as protocol from '../protocol/runtime.ts';
 import * as client from './client-messages.ts';
 import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
-import { endOf, queryAt } from './cursor-query.ts';
+import { endOf, isInside, queryAt, withLineEndsOf } from './cursor-query.ts';
 import { denoiseHere } from './denoise-here.ts';
 import { DocumentImports } from './document-imports.ts';
 import { frameOf, withoutEnd } from './frame.ts';
+import { coveredAfterCursor } from './inline/closing-characters.ts';
 import { MemoryArbiter } from './memory-arbiter.ts';
 import { ModelResidency } from './model-residency.ts';
+import { textBeforeCell } from './notebook-cells.ts';
+import { updateDocument } from './replaced-text.ts';
 import { denoisingOfSample } from './sample-denoising.ts';
 import { Scheduler } from './scheduler.ts';
 
@@ -57,6 +61,7 @@ interface Session {
   readonly connection: Connection;
   readonly messages: client.ClientMessages;
   readonly documents: TextDocuments<TextDocument>;
+  readonly notebooks: NotebookDocuments<TextDocument>;
   readonly state: ClientState;
   readonly residency: ModelResidency;
   readonly scheduler: Scheduler;
@@ -70,7 +75,15 @@ interface Session {
  * `src/protocol/runtime.ts`. Tests pass `infiller` to replace the model.
  */
 export function serve(connection: Connection, infiller?: CompletionParts['infill']): void {
-  const documents = new TextDocuments(TextDocument);
+  const documents = new TextDocuments({
+    create: TextDocument.create,
+    update(document: TextDocument, changes, version) {
+      const { document: updated, hasReplaced } = updateDocument(document, changes, version);
+      if (hasReplaced) completions.forgetReplaced(document.uri);
+      return updated;
+    },
+  });
+  const notebooks = new NotebookDocuments(documents);
   const state: ClientState = { settings: defaultSettings, snoozedUntil: null, watching: false, folders: [] };
   const arbiter = new MemoryArbiter();
   const scheduler = new Scheduler();
@@ -107,6 +120,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     connection,
     messages,
     documents,
+    notebooks,
     state,
     residency,
     scheduler,
@@ -126,7 +140,11 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     watchesFiles = capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration === true;
     return {
       serverInfo: { name: 'unmask', version: packageVersion() },
-      capabilities: { textDocumentSync: TextDocumentSyncKind.Incremental, inlineCompletionProvider: {} },
+      capabilities: {
+        textDocumentSync: TextDocumentSyncKind.Incremental,
+        notebookDocumentSync: { notebookSelector: [{ notebook: '*' }] },
+        inlineCompletionProvider: {},
+      },
     };
   });
   connection.onInitialized(() => {
@@ -154,6 +172,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   );
   documents.onDidClose(({ document }) => copies.documentClosed(nameOf(document.uri)));
   documents.listen(connection);
+  notebooks.listen(connection);
   connection.listen();
 }
 
@@ -195,27 +214,29 @@ function frameSender(connection: Connection, query: CompletionQuery, request: nu
 }
 
 /** Answers requests for completions, and prepares the next completion when one was accepted. */
-function answerCompletions({ connection, messages, documents, state, completions, sendStatus }: Session): void {
+function answerCompletions(session: Session): void {
+  const { connection, messages, documents, notebooks, state, completions, sendStatus } = session;
   const complete = async (parameters: InlineCompletionParams, token: CancellationToken) => {
     const document = documents.get(parameters.textDocument.uri);
     if (!document) return null;
     const { triggerKind, selectedCompletionInfo } = parameters.context;
     const trigger = triggerKind === InlineCompletionTriggerKind.Invoked ? 'invoked' : 'automatic';
-    const { query, range, begin } = queryAt(
-      document,
-      parameters.position,
+    const { query, range, begin } = queryAt(document, parameters.position, {
       trigger,
-      selectedCompletionInfo ?? undefined,
-    );
+      selected: selectedCompletionInfo ?? undefined,
+      before: textBeforeCell(notebooks, document),
+    });
     const { texts, trace } = await completions.complete(query, signalOf(token));
     sendStatus();
     if (state.watching && trace.outcome !== 'debounced' && trace.outcome !== 'cancelled')
       void connection.sendNotification(protocol.completionDecided, trace);
+    const { start, end } = range;
     return texts.map((text, alternative): InlineCompletionItem => {
       const accepted: protocol.AcceptedSuggestion = { request: trace.id, alternative };
+      const covered = coveredAfterCursor(text, query.text);
       return {
-        insertText: begin + text,
-        range,
+        insertText: withLineEndsOf(document, begin + text),
+        range: { start, end: { line: end.line, character: end.character + covered } },
         command: { title: '', command: protocol.suggestionAcceptedCommand, arguments: [accepted] },
       };
     });
@@ -232,7 +253,10 @@ function answerCompletions({ connection, messages, documents, state, completions
         const accepted = answer?.texts[alternative];
         if (!document || accepted === undefined) return;
         // The document contains the accepted text by now, and the cursor is at its end.
-        await completions.prefetch(queryAt(document, endOf(accepted, answer.trace), 'automatic').query);
+        const position = endOf(accepted, answer.trace);
+        if (!isInside(document, position)) return;
+        const before = textBeforeCell(notebooks, document);
+        await completions.prefetch(queryAt(document, position, { trigger: 'automatic', before }).query);
       },
     ),
   );
@@ -257,12 +281,13 @@ function followClientState({ connection, messages, state, residency, completions
 }
 
 /** Answers requests that show how a text is denoised: at the cursor, or in a sample of a run. */
-function answerDenoising({ connection, messages, documents, state, residency, scheduler }: Session): void {
+function answerDenoising({ connection, messages, documents, notebooks, state, residency, scheduler }: Session): void {
   const answer = async (parameters: protocol.DenoiseParameters, token: CancellationToken) => {
     const document = documents.get(parameters.uri);
     if (!document)
       throw new ResponseError(invalidParameters, `${fileOf(parameters.uri)} is not open; open it and try again.`);
-    const { query } = queryAt(document, parameters, 'invoked');
+    const before = textBeforeCell(notebooks, document);
+    const { query } = queryAt(document, parameters, { trigger: 'invoked', before });
     const denoised = denoiseHere(() => residency.get(), query, parameters, {
       settings: state.settings.completions,
       turns: scheduler,

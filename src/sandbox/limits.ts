@@ -1,6 +1,9 @@
 /** The resources that one run may use. */
 export interface SandboxLimits {
-  /** Seconds of wall time, and of CPU time per process. */
+  /**
+   * Seconds of wall time, and of CPU time per process. On a busy machine, processes that compute may take up to four times the wall
+   * time, until they have had their CPU time.
+   */
   readonly seconds: number;
   readonly cpuSeconds: number;
   /** Memory of all processes together. The limit on each process's data address space is four times as large. */

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Interrupted } from '../platform/errors.ts';
 import { mebibyte, type SandboxLimits } from './limits.ts';
-import { hasEnded, treeUse } from './process-tree.ts';
+import { hasEnded, treeCpuSeconds, treeUse } from './process-tree.ts';
 import type { BrokenLimit, SandboxRun } from './sandbox.ts';
 
 /** Milliseconds between two checks of the limits. */
@@ -59,7 +59,7 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   // Every run of a batch listens to the same signal, so Node's warning about a leak of listeners does not apply.
   if (signal) setMaxListeners(0, signal);
   signal?.addEventListener('abort', interrupt, { once: true });
-  const deadline = setTimeout(() => stop('time'), limits.seconds * 1000);
+  const deadline = watchClock(child, limits, () => stop('time'));
   const watch = watchChild(child, launch.checkLimits, stop);
   const keep = limits.outputMiB * mebibyte;
   const [stdout, stderr, report, status] = [1, 2, 3, 4].map((descriptor) =>
@@ -76,10 +76,48 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
     const seconds = (performance.now() - begin) / 1000;
     return { code, signal: by, broken, stdout: stdout(), stderr: stderr(), report: report(), seconds };
   } finally {
-    clearTimeout(deadline);
+    deadline.end();
     watch.end();
     signal?.removeEventListener('abort', interrupt);
   }
+}
+
+/** The longest run, as a multiple of the limit on wall time. */
+const mostExtensions = 4;
+/** A process that gets at least this share of a processor computes; one that gets less waits for something else. */
+const computingShare = 0.15;
+
+/**
+ * Whether a run whose wall time is over may go on: it computes, and on a busy machine it has not had its CPU time yet. Programs that
+ * sleep or wait are ended by the clock.
+ *
+ * @param elapsed seconds since the run began
+ * @param cpu CPU seconds of all its processes; null if they are unknown
+ */
+export const mayGoOn = (elapsed: number, cpu: number | null, { seconds, cpuSeconds }: SandboxLimits): boolean =>
+  cpu !== null && cpu >= computingShare * elapsed && cpu < cpuSeconds && elapsed < mostExtensions * seconds;
+
+/** Calls `stop` when the wall time of a run is over, or later if `mayGoOn`. */
+function watchClock(child: ChildProcess, limits: SandboxLimits, stop: () => void): { end(): void } {
+  const begin = performance.now();
+  let over = false;
+  let timer: NodeJS.Timeout;
+  const look = async () => {
+    const cpu = child.pid === undefined ? null : await treeCpuSeconds(child.pid);
+    if (over) return;
+    if (mayGoOn((performance.now() - begin) / 1000, cpu, limits)) wait(limits.seconds / 4);
+    else stop();
+  };
+  const wait = (seconds: number) => {
+    timer = setTimeout(() => void look().catch(stop), seconds * 1000);
+  };
+  wait(limits.seconds);
+  return {
+    end() {
+      over = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 /**

@@ -50,6 +50,7 @@ function partsOf(answer: string): Parts {
   }
   const union = splitOutside(text, /^(?:\\cup(?![a-zA-Z])|∪)/);
   if (union.length > 1) return { form: 'union', isOrdered: false, items: union };
+  if (/^(?:\\emptyset|\\varnothing|∅|\\\{\s*\\\})$/.test(text)) return { form: 'list', isOrdered: false, items: [] };
   const set = /^\\\{([\s\S]*)\\\}$/.exec(text)?.[1];
   if (set !== undefined && !set.includes('\\{')) return { form: 'list', isOrdered: false, items: splitList(set) };
   if (/^[([][\s\S]*[)\]]$/.test(text) && closesAtEnd(text)) {

@@ -97,7 +97,7 @@ const joint = [
   '[²³]',
   `${space}(?=\\d)`,
   String.raw`[eE](?=[+-]?\d)`,
-  String.raw`\s?(?:[-+*/×÷·]|\\(?:times|cdot|div)\b)\s?\(?(?=[\d.])`,
+  String.raw`\s?(?:[-+*/×÷·xX]|\\(?:times|cdot|div)\b)\s?\(?(?=[\d.])`,
   String.raw`\)(?=\s?[-+*/×÷·]\s?[\d(])`,
 ].join('|');
 const run = new RegExp(`(?:(?<![\\d)\\]])[-+])?(?:\\d|\\.\\d)(?:\\d|${joint})*`, 'g');

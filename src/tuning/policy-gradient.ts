@@ -27,7 +27,15 @@ import { fittingMicroBatch, resolveSettings } from './resolve-settings.ts';
 import { generateAndScore, generateRollouts, type Rollout, type RolloutJob, scoreRollouts } from './rollouts.ts';
 import type { FullTuningSettings, TuningSettings } from './settings.ts';
 import { PhaseTimes, relativeUpdateCost, StepProgress, type StepTimes } from './step-progress.ts';
-import { lengthMetrics, meanOf, rewardMetrics, sampleRecord, scoringWarnings, updateMetrics } from './step-record.ts';
+import {
+  lengthMetrics,
+  meanOf,
+  repetitionMetrics,
+  rewardMetrics,
+  sampleRecord,
+  scoringWarnings,
+  updateMetrics,
+} from './step-record.ts';
 import { type Attempting, attemptsOf, type Trial, trialGroup } from './trial.ts';
 
 /** Number of chunks of a step's rollouts if rewards run tests: each chunk is scored while the next is generated. */
@@ -126,6 +134,7 @@ class PolicyGradientLoop implements PolicyGradientMethod {
         reward_std: groups.meanStd,
         frac_reward_zero_std: groups.zeroStdShare,
         ...lengthMetrics(rollouts),
+        ...repetitionMetrics(rollouts),
         ...problems.metrics?.(),
         ...metrics,
         forwards_per_rollout: rollouts.reduce((sum, { forwards }) => sum + forwards, 0) / rollouts.length,

@@ -82,6 +82,21 @@ export function lengthMetrics(rollouts: readonly Rollout[]): Record<string, numb
   };
 }
 
+/**
+ * The share of the most frequent token among all tokens of a step's completions. A policy that has collapsed onto one token has a
+ * share near 1.
+ */
+export function repetitionMetrics(rollouts: readonly Rollout[]): Record<string, number> {
+  const counts = new Map<number, number>();
+  let total = 0;
+  for (const { tokens, length } of rollouts)
+    for (const token of tokens.slice(0, length)) {
+      counts.set(token, (counts.get(token) ?? 0) + 1);
+      total++;
+    }
+  return total === 0 ? {} : { 'completions/commonest_token': Math.max(...counts.values()) / total };
+}
+
 export function updateMetrics({ loss, gradNorm, learningRate }: StepResult): Record<string, number> {
   return { loss, grad_norm: gradNorm, learning_rate: learningRate };
 }

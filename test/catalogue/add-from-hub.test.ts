@@ -269,6 +269,24 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.deepEqual(await readdir(path.join(home, 'models')), ['tiny-org']);
   });
 
+  it('downloads a damaged file again if it is to be replaced', async () => {
+    const folder = await add(id);
+    const file = path.join(folder, weights);
+    const whole = await readFile(file);
+    await writeFile(file, whole.subarray(0, whole.length - 1_000));
+    await assertRejected(
+      resolveModel(folder).then(readCheckpoint),
+      /is not a whole safetensors file .*; copy or download it again/,
+    );
+    hub.seen.length = 0;
+    await add(id, { replace: true });
+    assert.deepEqual(await readFile(file), whole);
+    assert.equal(hub.requestsFor('README.md').length, 0, 'only what is damaged is downloaded');
+    hub.seen.length = 0;
+    await add(id, { replace: true });
+    assert.equal(hub.requestsFor(weights).length, 0, 'nothing is downloaded if every file is whole');
+  });
+
   it('does not replace a model from another source', async () => {
     const folder = path.join(home, 'models', id);
     await mkdir(folder, { recursive: true });
@@ -312,6 +330,16 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     await assertRejected(add(`${id}@nosuch`), /has no revision nosuch/);
     hub.repositories.push({ ...tiny, id: 'tiny-org/empty', files: [] });
     await assertRejected(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
+    const content = Buffer.from('{}');
+    const inFolders = [{ name: 'README.md', content }, ...['gsm8k/', 'math/'].map((name) => ({ name, content }))];
+    hub.repositories.push({ ...tiny, id: 'tiny-org/folders', files: inFolders });
+    await assertRejected(
+      add('tiny-org/folders'),
+      /tiny-org\/folders has no config\.json in its root, only folders gsm8k, math; download one with `hf download .*--include 'gsm8k\/\*'/,
+    );
+    const adapter = ['adapter_config.json', 'adapter_model.safetensors'].map((name) => ({ name, content }));
+    hub.repositories.push({ ...tiny, id: 'tiny-org/adapter', files: adapter });
+    await assertRejected(add('tiny-org/adapter'), /holds an adapter, and no model .*`hf download .*--model \.\/DIR/);
     const pickled = { ...tiny, id: 'tiny-org/pickled', files: tiny.files.filter(({ name }) => name !== weights) };
     hub.repositories.push(pickled);
     await assertRejected(add('tiny-org/pickled'), /no weights as safetensors .*can contain programs/);

@@ -183,6 +183,8 @@ function modelOf({ id, commit, licence, gated = false }: FakeRepository) {
 }
 
 function entryOf({ name, content, large, listed }: FakeFile) {
+  // A name that ends in a slash is a folder.
+  if (name.endsWith('/')) return { type: 'directory', path: name.slice(0, -1), size: 0, oid: gitHash(content) };
   const size = listed?.size ?? content.length;
   const plain = { type: 'file', path: name, size, oid: large ? gitHash(Buffer.from(name)) : gitHash(content) };
   return large ? { ...plain, lfs: { oid: listed?.hash ?? sha256(content), size, pointerSize: 130 } } : plain;

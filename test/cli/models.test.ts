@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
@@ -228,6 +228,15 @@ describe('unmask models', { timeout: 60_000 }, () => {
     const { stdout } = await unmask(['models', 'card', 'loud']);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is meant
     assert.doesNotMatch(stdout, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
+    await writeFile(path.join(folder, 'chat_template.jinja'), 'new');
+    const configuration = path.join(folder, 'tokenizer_config.json');
+    const config = JSON.parse(await readFile(configuration, 'utf8'));
+    await writeFile(configuration, JSON.stringify({ ...config, chat_template: 'old' }));
+    assert.match(
+      (await unmask(['models', 'card', 'loud'])).stdout,
+      /\nChat template: chat_template\.jinja; the different one in tokenizer_config\.json is not used\.\n$/,
+    );
+    assert.equal((await document(['models', 'card', 'loud'])).chat_template, 'chat_template.jinja');
     const { models } = await document(['models']);
     assert.equal(models.find(({ name }: { name: string }) => name === 'loud').licence, 'a[31mb');
   });

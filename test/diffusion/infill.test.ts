@@ -4,6 +4,7 @@ import type { Denoised } from '../../src/diffusion/canvas.ts';
 import { readContext } from '../../src/diffusion/gap-context.ts';
 import { completesCode, type InfillRequest, infill } from '../../src/diffusion/infill.ts';
 import { type ModelConfig, maskToken } from '../../src/model/config.ts';
+import { textEdges } from '../../src/model/fill-in-the-middle.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import type { Tokenizer } from '../../src/model/tokenizer.ts';
 import { oneThread, tinyCheckpoint } from '../model/tiny-model.ts';
@@ -161,6 +162,28 @@ describe('infill', () => {
     const long = { prefix: '\r\n3456789', suffix: '1234567\r\n' };
     readContext(tokenizer, { ...long, contextTokens: 1 }, 64);
     assert.deepEqual(texts, ['\n3456789', '1234567']);
+  });
+
+  it('of the family Dream is a whole text between its special tokens, as far as it is read', () => {
+    const tokenizer = {
+      encode: (text: string) => [...text].map((character) => character.charCodeAt(0)),
+      namedToken: (field: string) => ({ bos_token: 1001, eos_token: 1002 })[field],
+    } as unknown as Tokenizer;
+    const dream = { published_config: { model_type: 'Dream' } } as unknown as ModelConfig;
+    const edges = textEdges(dream, tokenizer);
+    const at = (changes: Partial<Parameters<typeof readContext>[1]>) =>
+      readContext(tokenizer, { prefix: 'ab', suffix: 'c', contextTokens: 64, edges, ...changes }, 64);
+    // The authors' example: [bos] + prefix + masks + suffix + [eos].
+    assert.deepEqual(at({}), { prefix: [1001, 97, 98], suffix: [99, 1002] });
+    assert.deepEqual(at({ edges: null }), { prefix: [97, 98], suffix: [99] });
+    assert.deepEqual(at({ prefix: '', suffix: '' }), { prefix: [1001], suffix: [1002] });
+    // A part of a text does not begin or end there.
+    const cut = at({ prefix: 'x'.repeat(50), suffix: 'y'.repeat(50), contextTokens: 10 });
+    assert.deepEqual([cut.prefix, cut.suffix], [Array(6).fill(120), Array(2).fill(121)]);
+    assert.deepEqual(at({ contextTokens: 4 }), { prefix: [1001, 97, 98], suffix: [] });
+    assert.equal(textEdges({ published_config: { model_type: 'llada' } } as unknown as ModelConfig, tokenizer), null);
+    const unnamed = { namedToken: () => undefined } as unknown as Tokenizer;
+    assert.equal(textEdges(dream, unnamed), null);
   });
 
   it('can be watched step by step, and stops between two steps', async () => {

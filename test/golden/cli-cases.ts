@@ -65,6 +65,10 @@ export const transcripts: Readonly<Record<string, Transcript>> = {
     success: { args: ['merge', './beside', '--model', 'merged', ...cpu] },
     failure: { args: ['merge', 'nosuch', '--model', 'merged'] },
   },
+  export: {
+    success: { args: ['export', './published', '--out', 'exported'], exact: true },
+    failure: { args: ['export', 'tiny', '--out', 'nowhere'] },
+  },
   tune: {
     success: { args: ['tune', ...sudoku, ...tiny, '--steps', '1', '--test', '2', ...rollouts], mask: [memory] },
     failure: { args: ['tune', ...sudoku, '--objective', 'ppo'] },
@@ -112,7 +116,7 @@ export const transcripts: Readonly<Record<string, Transcript>> = {
         ...['learn', '--workspace', 'space', '--minutes', '0.002', '--model', 'tiny-code', ...cpu],
         ...set('gaps=3', 'elsewhere_gaps=2', 'batch_size=2', 'length=64'),
       ],
-      mask: [memory, [/^((step \d+  loss|measuring) .*\n)+/gm, ''], [/^\d+ steps? on \d+ tokens/m, 'STEPS']],
+      mask: [memory, [/^((step \d+ {2}loss|measuring) .*\n)+/gm, ''], [/^\d+ steps? on \d+ tokens/m, 'STEPS']],
     },
     failure: { args: ['learn', '--workspace', 'own', '--model', 'tiny-code', ...cpu] },
   },
@@ -167,6 +171,7 @@ export async function writeFixtures(): Promise<void> {
     generation: { ...tinyGeneration, line_canvas: 32, canvas: 64 },
   });
   await writeAdapter('beside', adapted(tinyCheckpoint(), { base: 'tiny' }).adapter);
+  await cp(path.join(import.meta.dirname, '..', 'model', 'references', 'llada'), 'published', { recursive: true });
   await cp(path.join(import.meta.dirname, '..', 'workspaces', 'till'), 'till', { recursive: true });
   for (const folder of ['own', 'read', 'empty', 'space']) await mkdir(folder);
   for (const name of ['Heap', 'Pool', 'Ring', 'Set', 'Tree'])

@@ -164,11 +164,10 @@ describe('an adapter is rejected', () => {
   for (const [fields, message] of [
     [{ peft_type: 'IA3' }, /peft_type "IA3" is not supported/],
     [{ use_dora: true }, /use_dora = true \(DoRA\) is not supported/],
-    [{ alpha_pattern: { '^q_proj': 100 } }, /alpha_pattern = .* is not supported/],
+    [{ alpha_pattern: { q_proj: 0 } }, /alpha_pattern\.q_proj is wrong/],
     [{ bias: 'all' }, /bias = "all" .* is not supported/],
     [{ modules_to_save: ['lm_head'] }, /modules_to_save = \["lm_head"\] .* is not supported/],
-    [{ rank_pattern: { q_proj: 4 } }, /rank_pattern = \{"q_proj":4\} .* is not supported/],
-    [{ alpha_pattern: { q_proj: 4 } }, /alpha_pattern/],
+    [{ rank_pattern: { q_proj: 1.5 } }, /rank_pattern\.q_proj is wrong/],
     [{ layers_to_transform: [0] }, /layers_to_transform/],
     [{ fan_in_fan_out: true }, /fan_in_fan_out/],
     [{ init_lora_weights: 'pissa' }, /init_lora_weights = "pissa"/],

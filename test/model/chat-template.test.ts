@@ -17,11 +17,14 @@ after(() => rm(root, { recursive: true }));
  * A tokenizer of single letters with Qwen's special tokens, and this template; `file`: in a separate file next to its
  * configuration.
  */
-async function withTemplate(template: unknown, file?: string): Promise<Tokenizer> {
+async function withTemplate(template: unknown, file?: string, fields = {}): Promise<Tokenizer> {
   const folder = await mkdtemp(path.join(root, 'model-'));
   await cp(path.join(references, 'open-dcoder'), folder, { recursive: true });
   const config = JSON.parse(await readFile(path.join(folder, 'tokenizer_config.json'), 'utf8'));
-  await writeFile(path.join(folder, 'tokenizer_config.json'), JSON.stringify({ ...config, chat_template: template }));
+  await writeFile(
+    path.join(folder, 'tokenizer_config.json'),
+    JSON.stringify({ ...config, ...fields, chat_template: template }),
+  );
   if (file !== undefined) await writeFile(path.join(folder, 'chat_template.jinja'), file);
   return Tokenizer.read(folder);
 }
@@ -110,6 +113,16 @@ describe("a prompt in the model's chat template", () => {
       { name: 'default', template: '{{ messages[0].content }}?' },
     ]);
     assert.equal(shown(listed, listed.encodeChat('Hm')), 'Hm?');
+  });
+
+  it('may use a special token that the configuration states as an object', async () => {
+    const template = '{{ eos_token.strip() + bos_token }}{{ messages[0].content }}{{ eos_token }}';
+    const token = (content: string) => ({ content, lstrip: false, rstrip: false, normalized: false });
+    const tokenizer = await withTemplate(template, undefined, {
+      eos_token: token('<|im_end|>'),
+      bos_token: token('<|im_start|>'),
+    });
+    assert.equal(shown(tokenizer, tokenizer.encodeChat('Hm')), '<|im_end|><|im_start|>Hm<|im_end|>');
   });
 
   it('is rejected if there is no template, or an invalid one', async () => {

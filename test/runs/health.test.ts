@@ -88,6 +88,28 @@ describe('runWarnings', () => {
     }
   });
 
+  it('reports completions that consist of one token, as those of a policy that writes "!!!!"', () => {
+    const share = (of: (step: number) => number, length = 64) =>
+      steps(10, {
+        'completions/commonest_token': of,
+        'completions/mean_length': () => length,
+        entropy: () => 0.021,
+      });
+    const [warning, ...more] = runWarnings(
+      share((step) => (step > 6 ? 0.97 : 0.1)),
+      running,
+    );
+    assert.equal(more.length, 0);
+    assert.deepEqual([warning!.kind, warning!.step], ['collapse', 7]);
+    assert.match(
+      warning!.text,
+      /^One token makes up 97 % of all generated tokens \(entropy 0\.021\)\. .*best checkpoint/,
+    );
+    assert.deepEqual(kinds(share((step) => (step > 8 ? 0.97 : 0.1))), [], 'two steps are not enough');
+    assert.deepEqual(kinds(share(() => 0.97, 2)), [], 'short answers may be one token');
+    assert.deepEqual(kinds(share((step) => (step > 9 ? 0.2 : 0.97))), [], 'it has recovered');
+  });
+
   it('reports groups without variance only if they persist', () => {
     const flat = (from: number, to = 99) => ({
       reward: () => 0.25,

@@ -110,6 +110,18 @@ describe('the runner of a workspace', () => {
       });
   });
 
+  it('is mocha with the options of the test script that decide how tests are loaded', async () => {
+    const script = 'c8 mocha --ui tdd --reporter dot -r "./test/setup.js" test/*.js && mocha --ui bdd other';
+    await inWorkspace(
+      { 'package.json': manifest({ test: script }), ...installed('mocha'), 'test/a.js': "suite('a', () => {});" },
+      async (root) => {
+        const { runner } = await found(root);
+        assert.equal(runner.name, 'mocha');
+        assert.deepEqual(runner.job(['test/a.js'], false).input.options, ['--ui', 'tdd', '-r', './test/setup.js']);
+      },
+    );
+  });
+
   it('takes the tests that its configuration includes', async () => {
     await inWorkspace(
       {

@@ -14,6 +14,7 @@ import { removable, removeModel } from '../../catalogue/remove-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { checkPrecision } from '../../evaluation/check-precision.ts';
 import { inFolder } from '../../model/architectures/description.ts';
+import { chatTemplateSource } from '../../model/chat-template.ts';
 import { isAutoregressive } from '../../model/config.ts';
 import { parametersOf } from '../../model/memory.ts';
 import { listCachedWeights, weightCacheFolder } from '../../model/weight-cache.ts';
@@ -71,7 +72,7 @@ export function addModels(add: AddCommand): void {
       'for keep, and for add with a folder or a file: the name of the model (default: the name of the folder or file)',
     )
     .option('--force', 'add a model even if it cannot be loaded')
-    .option('--replace', 'replace another installed revision of the model')
+    .option('--replace', 'replace another installed revision of the model, or its damaged files')
     .option('--dry-run', 'describe what would be downloaded, with size and licence, but download nothing')
     .option('--token-stdin', 'read a Hugging Face token from stdin (default: the environment variable HF_TOKEN)')
     .option('--yes', 'remove without confirmation');
@@ -261,5 +262,10 @@ async function shown(options: ModelsOptions): Promise<CommandResult> {
   const folder = await findModel(model);
   const { text: card, licence } = await readCard(folder);
   if (card === '') throw new UserError(`The model ${model} has no card: ${folder} holds no README.md.`);
-  return { document: { model, folder, licence, card }, lines: card.trimEnd().split('\n') };
+  const { file, isIgnored } = await chatTemplateSource(folder);
+  const ignored = isIgnored ? '; the different one in tokenizer_config.json is not used' : '';
+  return {
+    document: { model, folder, licence, chat_template: file, card },
+    lines: [...card.trimEnd().split('\n'), ...(file === null ? [] : ['', `Chat template: ${file}${ignored}.`])],
+  };
 }

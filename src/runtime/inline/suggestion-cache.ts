@@ -40,7 +40,7 @@ export class SuggestionCache<T> {
     for (let index = this.#entries.length - 1; index >= 0; index--) {
       const entry = this.#entries[index] as Entry<T>;
       if (entry.uri !== uri || entry.suffix !== suffix || !prefix.startsWith(entry.prefix)) continue;
-      const typed = prefix.slice(entry.prefix.length).replaceAll('\r\n', '\n');
+      const typed = prefix.slice(entry.prefix.length);
       const texts = entry.texts.filter((text) => text.length > typed.length && text.startsWith(typed));
       // An entry without suggestions matches its exact position only.
       if (texts.length === 0 && !(entry.texts.length === 0 && typed === '')) continue;
@@ -48,6 +48,12 @@ export class SuggestionCache<T> {
       return { texts: texts.map((text) => text.slice(typed.length)), about: entry.about };
     }
     return null;
+  }
+
+  /** Removes the suggestions for a document. */
+  remove(uri: string): void {
+    const kept = this.#entries.filter((entry) => entry.uri !== uri);
+    this.#entries.splice(0, this.#entries.length, ...kept);
   }
 
   clear(): void {

@@ -44,17 +44,39 @@ export async function separateVersion(): Promise<string> {
 const harness = () =>
   readHarness('separate-runner.mjs', 'separate-candidate.mjs', 'messages.mjs', 'code-tests.mjs', 'common.mjs');
 
+/** The wall time of a candidate that is judged again, as a multiple of the limit. The sandbox ends it earlier if it only waits. */
+const patience = 4;
+
 /**
  * Judges programs for one row in one sandbox. A candidate that ends the whole run, for example by using up the memory, does not
- * decide about the others: those without a complete report are judged again, each alone.
+ * decide about the others: those without a complete report are judged again, each alone. So is one that the clock ended, because
+ * on a busy machine it may not have had its CPU time.
  */
-export async function judgeSeparately(
+export const judgeSeparately = (
   sandbox: Sandbox,
   row: CodeRow,
   sources: readonly string[],
   limits: RunLimits,
   signal?: AbortSignal,
+): Promise<SeparateVerdict[]> => judgeTogether(sandbox, row, sources, { limits, seconds: limits.seconds, signal });
+
+interface RunOptions {
+  readonly limits: RunLimits;
+  /** Wall time of each candidate, which the runner in the sandbox measures. */
+  readonly seconds: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function judgeTogether(
+  sandbox: Sandbox,
+  row: CodeRow,
+  sources: readonly string[],
+  { limits, seconds: allowed, signal }: RunOptions,
 ): Promise<SeparateVerdict[]> {
+  const again = async (source: string): Promise<SeparateVerdict> => {
+    const options = { limits, seconds: patience * limits.seconds, signal };
+    return (await judgeTogether(sandbox, row, [source], options))[0]!;
+  };
   const isTyped = row.language === 'typescript';
   const plain = async (text: string) => (isTyped ? stripTypes(text) : text);
   const candidates = sources.map((source, index) => ({
@@ -79,7 +101,7 @@ export async function judgeSeparately(
     input: JSON.stringify({
       tests: await plain(row.tests),
       names: visibleNames(row),
-      seconds: limits.seconds,
+      seconds: allowed,
       candidates,
     }),
     // A few seconds more than the candidates have, so that the runner itself reports the one that is late.
@@ -95,7 +117,8 @@ export async function judgeSeparately(
     if (end?.kind === 'shared') {
       const reason = `the tests need the program's own values (${end.message})`;
       verdicts.push(isTyped ? { outcome: 'failed', reason, late: false, seconds } : { outcome: 'shared' });
-    } else if (end !== null)
+    } else if (end?.byClock && allowed === limits.seconds) verdicts.push(await again(sources[index]!));
+    else if (end !== null)
       verdicts.push({
         outcome: 'failed',
         reason: `the test report is incomplete (${end.message})`,
@@ -105,15 +128,16 @@ export async function judgeSeparately(
     else {
       const verdict = verdictOf({ ...run, seconds, report: own.map((line) => `${line}\n`).join('') }, nonce, null);
       const isDecided = verdict.outcome === 'scored' || sources.length === 1;
-      verdicts.push(isDecided ? verdict : (await judgeSeparately(sandbox, row, [sources[index]!], limits, signal))[0]!);
+      verdicts.push(isDecided ? verdict : await again(sources[index]!));
     }
   }
   return verdicts;
 }
 
 /** Why a candidate's process stopped answering, from the last line of its report; null if the report does not end so. */
-function endOf(line: string | undefined, nonce: string): { kind: string; message: string } | null {
+function endOf(line: string | undefined, nonce: string) {
   const record = line === undefined ? {} : (JSON.parse(line.slice(nonce.length + 1)) as Record<string, unknown>);
-  const { kind, message } = record;
-  return kind === 'ended' || kind === 'late' || kind === 'shared' ? { kind, message: String(message) } : null;
+  const { kind, message, byClock } = record;
+  const isEnd = kind === 'ended' || kind === 'late' || kind === 'shared';
+  return isEnd ? { kind, message: String(message), byClock: byClock === true } : null;
 }

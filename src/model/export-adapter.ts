@@ -1,0 +1,81 @@
+import type { HostTensor } from '../graph/tensor.ts';
+import { UserError } from '../platform/errors.ts';
+import { type AdapterNames, writeAdapter } from './adapter-folder.ts';
+import type { Architecture } from './architectures/architecture.ts';
+import type { ModelConfig } from './config.ts';
+import { type Adapter, factorA, factorB, targetShapes, tokenRows, vocabularyMatrices } from './lora.ts';
+import { storedParts } from './published-weights.ts';
+
+/**
+ * Writes an adapter under its family's names of modules, as PEFT finds them in the authors' class. A factor of experts, which are one
+ * weight here, is split into those of the single experts; what it computes stays the same.
+ *
+ * @throws UserError if PEFT has no way to store the adapter
+ */
+export async function exportAdapter(
+  folder: string,
+  adapter: Adapter,
+  config: ModelConfig,
+  architecture: Architecture,
+): Promise<{ readonly tensors: number }> {
+  if (adapter.base.conversion)
+    throw new UserError(
+      'This adapter converts an autoregressive model, which PEFT has no format for; merge it with `unmask merge`.',
+    );
+  const weights = new Map<string, HostTensor>();
+  const modules: string[] = [];
+  for (const [projection, shape] of targetShapes(config, adapter.targets)) {
+    const { parts, joined } = storedParts(architecture, config, `${projection}.weight`, shape);
+    const [a, b] = [factorA(projection), factorB(projection)].map((name) => adapter.weights.get(name)) as [
+      HostTensor,
+      HostTensor,
+    ];
+    let from = 0;
+    for (const part of parts) {
+      if (part.rows)
+        throw new UserError(
+          `${part.name} holds several projections, so an adapter of one of them cannot be exported; merge it with \`unmask merge\`.`,
+        );
+      const module = part.name.replace(/\.weight$/, '');
+      const [rows, columns] = part.shape as [number, number];
+      modules.push(module);
+      weights.set(factorA(module), joined === 'rows' ? a : columnsOf(a, from, columns));
+      weights.set(factorB(module), joined === 'rows' ? rowsOf(b, from, rows) : b);
+      from += joined === 'rows' ? rows : columns;
+    }
+  }
+  const matrices: string[] = [];
+  for (const matrix of vocabularyMatrices(config)) {
+    const rows = adapter.weights.get(tokenRows(matrix));
+    if (!rows) continue;
+    const own = storedParts(architecture, config, matrix, [config.vocab_size, config.hidden_size]).parts[0]!.name;
+    matrices.push(own.replace(/\.weight$/, ''));
+    weights.set(tokenRows(own), rows);
+  }
+  const names: AdapterNames = { targets: targetsOf(modules), matrices };
+  await writeAdapter(folder, { ...adapter, weights }, names);
+  return { tensors: weights.size };
+}
+
+/**
+ * What PEFT takes as `target_modules`: the modules' own names, or a regular expression if one of these names also ends the path of
+ * another module (LLaDA's head has the name of its down projections, `ff_out`).
+ */
+function targetsOf(modules: readonly string[]): readonly string[] | string {
+  const names = [...new Set(modules.map((module) => module.split('.').at(-1) as string))];
+  if (!names.includes('ff_out')) return names;
+  return `.*\\.blocks\\.\\d+\\.(${names.join('|')})`;
+}
+
+function rowsOf({ shape, data }: HostTensor, from: number, rows: number): HostTensor {
+  const width = shape[1] as number;
+  return { shape: [rows, width], data: data.slice(from * width, (from + rows) * width) };
+}
+
+function columnsOf({ shape, data }: HostTensor, from: number, columns: number): HostTensor {
+  const [rows, width] = shape as [number, number];
+  const part = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++)
+    part.set((data as Float32Array).subarray(row * width + from, row * width + from + columns), row * columns);
+  return { shape: [rows, columns], data: part };
+}
