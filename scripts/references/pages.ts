@@ -1,7 +1,12 @@
 import { hyperParametersPage } from './hyper-parameters-page.ts';
 import { settingsPage } from './settings-page.ts';
+import { dependenciesPage } from './shipped-packages.ts';
 
 /** The generated pages of docs, as text by file name. */
 export async function references(): Promise<Record<string, string>> {
-  return { 'settings.md': await settingsPage(), 'hyper-parameters.md': hyperParametersPage() };
+  return {
+    'settings.md': await settingsPage(),
+    'hyper-parameters.md': hyperParametersPage(),
+    'dependencies.md': await dependenciesPage(),
+  };
 }

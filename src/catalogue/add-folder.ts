@@ -17,6 +17,8 @@ export interface AddFolder {
   readonly name: string;
   readonly force: boolean;
   readonly signal: AbortSignal;
+  /** Called with the complete folder before the model appears; throws if the model is not to be added. */
+  readonly accept?: (folder: string) => Promise<void>;
   readonly freeSpace?: FreeSpace;
 }
 
@@ -25,7 +27,7 @@ export interface AddFolder {
  * folder changes or is removed. It takes no space if the file system can share blocks (Btrfs, XFS, APFS). A model can also be
  * used without adding it: every `--model` accepts the path of its folder.
  */
-export async function addFolder({ folder, name, force, signal, freeSpace }: AddFolder): Promise<string> {
+export async function addFolder({ folder, name, force, signal, accept, freeSpace }: AddFolder): Promise<string> {
   if (!(await stat(folder).catch(() => null))?.isDirectory())
     throw new UserError(`${folder} is not a folder; give a checkpoint folder, or OWNER/NAME of a model on the hub.`);
   await assertFreeName(name);
@@ -43,6 +45,7 @@ export async function addFolder({ folder, name, force, signal, freeSpace }: AddF
       if (signal.aborted) throw new Interrupted(`Adding ${folder} was stopped; nothing was added.`);
       await copyFile(path.join(folder, file), path.join(staging.files, file), constants.COPYFILE_FICLONE);
     }
+    await accept?.(staging.files);
     return await staging.publish({ schema: 1, source: 'folder', folder, addedAt: new Date().toISOString() });
   } catch (error) {
     await staging.discard();

@@ -30,6 +30,8 @@ export interface AddFromHub {
   readonly progress: (line: string) => void;
   /** Receives the description of the model before its weights are downloaded. */
   readonly onOffer?: (offer: ModelOffer) => void;
+  /** Called with the complete folder before the model appears; throws if the model is not to be added. */
+  readonly accept?: (folder: string) => Promise<void>;
   readonly freeSpace?: FreeSpace;
 }
 
@@ -138,6 +140,7 @@ async function download(hub: HubClient, offer: Offer, before: string | null, req
         await downloadFile(hub, offer, file, staging.pathsOf(file), (more, fresh) =>
           watched.add(more, fresh, file.name),
         );
+    await request.accept?.(staging.files);
     return await staging.publish({
       schema: 1,
       source: 'hub',

@@ -19,6 +19,8 @@ export interface AddGguf {
   readonly signal: AbortSignal;
   /** Receives lines about what happens and the progress of the conversion. */
   readonly progress: (line: string) => void;
+  /** Called with the complete folder before the model appears; throws if the model is not to be added. */
+  readonly accept?: (folder: string) => Promise<void>;
   readonly freeSpace?: FreeSpace;
 }
 
@@ -32,7 +34,7 @@ const every = 1000;
  * Converts a GGUF file into an installed model in Hugging Face's layout and returns its folder. Tensors are dequantized one
  * after the other, some rows at a time. The model appears in one step. If anything fails, nothing is added.
  */
-export async function addGguf({ file, name, signal, progress, freeSpace }: AddGguf): Promise<string> {
+export async function addGguf({ file, name, signal, progress, accept, freeSpace }: AddGguf): Promise<string> {
   await assertFreeName(name);
   return GgufFile.use(file, async (gguf) => {
     const checkpoint = await readGgufCheckpoint(gguf);
@@ -45,6 +47,7 @@ export async function addGguf({ file, name, signal, progress, freeSpace }: AddGg
       const weights = watched(checkpoint.weights, bytes, { signal, progress, file });
       await writeGgufCheckpoint(staging.files, { ...checkpoint, weights }, cardOf(file, name, checkpoint));
       const sha256 = await digestOf(file);
+      await accept?.(staging.files);
       return await staging.publish({
         ...{ schema: 1, source: 'gguf', file, sha256 },
         formats: [...formats],

@@ -23,7 +23,7 @@ export async function loadableIf(read: () => Promise<ModelConfig>): Promise<Load
 }
 
 /** Throws a `UserError` if a model cannot be loaded, unless the user forces it. */
-export function assertLoadable({ problem }: Loadable, force: boolean): void {
+export function assertLoadable({ problem }: { readonly problem: string | null }, force: boolean): void {
   if (problem !== null && !force)
     throw new UserError(`${problem.replace(/\.$/, '')}; nothing was added. Use --force to add it anyway.`);
 }

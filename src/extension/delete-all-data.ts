@@ -71,10 +71,10 @@ async function stopAll(jobs: Jobs): Promise<void> {
   const activeRuns = [...jobs.runs.runs, ...jobs.evaluations.runs].filter(({ state }) => !isOver(state));
   // A run that ends by itself in the meantime needs no request.
   for (const { dir } of activeRuns) await requestControl(dir, 'stop').catch(() => undefined);
-  const deadline = Date.now() + stopTimeout;
+  const deadline = performance.now() + stopTimeout;
   for (const { dir, run } of activeRuns) {
     while ((await lockHolder(dir)) !== null) {
-      if (Date.now() > deadline)
+      if (performance.now() > deadline)
         throw new UserError(
           `Run ${run} did not stop within ${stopTimeout / 1000} s, so nothing was deleted. Try again.`,
         );

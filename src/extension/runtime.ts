@@ -166,8 +166,8 @@ export class Runtime implements vscode.Disposable {
   #handleExit(client: LanguageClient, why: string): void {
     if (this.#client !== client || this.#disposed) return;
     this.#client = null;
-    this.#exits.push(Date.now());
-    const delay = nextDelay(this.#exits, Date.now());
+    this.#exits.push(performance.now());
+    const delay = nextDelay(this.#exits, performance.now());
     if (delay === null) {
       this.#fail(
         `The runtime stopped repeatedly (${why}). Run \`Unmask: Show Log\` for details, or \`Unmask: Restart Runtime\` to try again.`,

@@ -4,6 +4,11 @@
  */
 export class UserError extends Error {
   override readonly name: string = 'UserError';
+
+  /** Line breaks, as in file names and in messages of other programs, are shown as escapes: a message has one line. */
+  constructor(message: string) {
+    super(message.trimEnd().replaceAll('\r', '\\r').replaceAll('\n', '\\n'));
+  }
 }
 
 /** A user error in the way a command was called (exit code 2), as opposed to one while it runs (exit code 1). */

@@ -24,3 +24,14 @@ export interface ModelOffer {
   /** Why the runtime cannot load it; null if it can. */
   readonly problem: string | null;
 }
+
+/** What `unmask models add` found when it opened a model: `trial` in its document. */
+export interface ModelTrial {
+  /** Layers of the forward pass that was computed, after all weights were read and a text was encoded; 0: none. */
+  readonly layers: number;
+  /** Layers of the model. */
+  readonly of: number;
+  readonly warnings: readonly string[];
+  /** The sentence of the first thing that failed; null if the model can be used. */
+  readonly problem: string | null;
+}

@@ -79,6 +79,8 @@ export interface RunStatus {
 export interface RunHeartbeat {
   /** ISO 8601, UTC. */
   readonly time: string;
+  /** Milliseconds of the machine's clock that does not jump, since it started; absent in runs of older versions. */
+  readonly monotonic?: number;
   readonly pid: number;
   /** Since when the job's main thread has been inside one computation, ISO 8601; null when it answers. */
   readonly busySince: string | null;

@@ -17,7 +17,8 @@ export class ControlWatch {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
   readonly #onOuter = () => this.stop();
-  #looked = 0;
+  /** When `control.json` was read last, on a clock that does not jump. */
+  #looked = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | null = null;
 
   constructor(run: RunWriter, outer?: AbortSignal) {
@@ -38,8 +39,8 @@ export class ControlWatch {
    * fire in time between two of their runs.
    */
   look(): void {
-    if (this.signal.aborted || Date.now() - this.#looked < lookEvery) return;
-    this.#looked = Date.now();
+    if (this.signal.aborted || performance.now() - this.#looked < lookEvery) return;
+    this.#looked = performance.now();
     if (this.#wantsStop()) this.stop();
   }
 
@@ -58,7 +59,7 @@ export class ControlWatch {
   }
 
   #read(): void {
-    this.#looked = Date.now();
+    this.#looked = performance.now();
     this.#reading ??= this.#run
       .request()
       .then((request) => {

@@ -1,4 +1,5 @@
-import { lstat, mkdir, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
 import { writeJson, writing } from '../platform/files.ts';
@@ -6,6 +7,7 @@ import type { RunConfiguration } from '../protocol/run.ts';
 import { listCheckpoints, runsThatUse } from './checkpoints.ts';
 import { filterJsonLines, keepFirstLines } from './json-lines.ts';
 import { namesIn, runFile, stepName, stepOf, stepsIn } from './layout.ts';
+import { isLeftBehind } from './left-behind.ts';
 import { acquireLock } from './lock.ts';
 import { readRecord } from './read-record.ts';
 import { runConfigurationSchema, runEventSchema } from './records.ts';
@@ -24,10 +26,8 @@ export async function createRunDirectory(root: string, run: NewRun): Promise<str
     const createdAt = new Date(instant).toISOString();
     const name = [createdAt.replace(/[-:Z]/g, '').replace(/[T.]/g, '-'), slug(what)].filter(Boolean).join('-');
     const dir = path.join(root, name);
-    if (!(await writing(dir, () => makeFolder(dir)))) continue;
     const configuration: RunConfiguration = { ...run, schema: 1, name: run.name ?? name, createdAt };
-    await writeJson(runFile(dir).configuration, configuration);
-    return dir;
+    if (await writing(dir, () => makeRunFolder(dir, configuration))) return dir;
   }
 }
 
@@ -115,13 +115,36 @@ export async function deleteRun(dir: string): Promise<void> {
   await rm(dir, { recursive: true, force: true, maxRetries: 5 });
 }
 
-async function makeFolder(dir: string): Promise<boolean> {
+/**
+ * Makes a run directory with its `run.json`, or nothing: a process that is killed in between leaves a hidden folder, which
+ * the next one removes. Returns false if the directory exists.
+ */
+async function makeRunFolder(dir: string, configuration: RunConfiguration): Promise<boolean> {
+  if ((await lstat(dir).catch(() => null)) !== null) return false;
+  const root = path.dirname(dir);
+  await removeUnfinishedRunFolders(root);
+  const unfinished = path.join(root, `${unfinishedRun}${randomUUID()}`);
   try {
-    await mkdir(dir);
+    await mkdir(unfinished);
+    await writeJson(runFile(unfinished).configuration, configuration);
+    await rename(unfinished, dir);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    await rm(unfinished, { recursive: true, force: true });
+    // Another process made a directory of the same name in the meantime.
+    if (['EEXIST', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
+  }
+}
+
+/** The beginning of the names of folders that are going to be run directories. */
+const unfinishedRun = '.new-run-';
+
+async function removeUnfinishedRunFolders(root: string): Promise<void> {
+  for (const name of await namesIn(root)) {
+    const folder = path.join(root, name);
+    if (name.startsWith(unfinishedRun) && (await isLeftBehind(folder)))
+      await rm(folder, { recursive: true, force: true });
   }
 }
 

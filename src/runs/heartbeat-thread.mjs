@@ -8,7 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 /** @type {{ file: string, answered: SharedArrayBuffer, every: number, busyAfter: number }} */
 const { file, answered, every, busyAfter } = workerData;
-/** When the main thread's event loop last ran, in Unix milliseconds. */
+/** When the main thread's event loop last ran, in nanoseconds of `process.hrtime`, which does not jump and is the same in all threads. */
 const lastNote = new BigInt64Array(answered);
 const temporary = `${file}.${process.pid}`;
 
@@ -16,15 +16,17 @@ let last = { time: performance.now(), usage: process.cpuUsage() };
 
 function beat() {
   const now = Date.now();
-  const noted = Number(Atomics.load(lastNote, 0));
+  const monotonic = process.hrtime.bigint();
+  const busyFor = Number(monotonic - Atomics.load(lastNote, 0)) / 1e6;
   const { user, system } = process.cpuUsage(last.usage);
   const elapsed = performance.now() - last.time;
   const cores = elapsed > 0 ? (user + system) / 1000 / elapsed : 0;
   last = { time: performance.now(), usage: process.cpuUsage() };
   const record = {
     time: new Date(now).toISOString(),
+    monotonic: Number(monotonic / 1_000_000n),
     pid: process.pid,
-    busySince: now - noted > busyAfter ? new Date(noted).toISOString() : null,
+    busySince: busyFor > busyAfter ? new Date(now - busyFor).toISOString() : null,
     cores: Math.round(100 * cores) / 100,
   };
   try {

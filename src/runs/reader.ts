@@ -1,4 +1,5 @@
 import { open, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { messageOf } from '../platform/errors.ts';
 import type { AnswerRecord } from '../protocol/evaluation.ts';
@@ -97,11 +98,11 @@ export async function readStatus(dir: string): Promise<LiveStatus> {
   if (isOver(status.state)) return status;
   const heartbeat = await readHeartbeat(dir);
   const last = [status.heartbeat, heartbeat?.time ?? ''].reduce((a, b) => (a > b ? a : b));
-  const age = Date.now() - Date.parse(last);
   const holder = await lockHolder(dir);
   if (holder !== null) {
     // A killed process leaves its heartbeat; it says nothing about the process that resumed the run.
     if (heartbeat?.pid !== holder.pid) return { ...status, heartbeat: last };
+    const age = ageOf(heartbeat, holder.host);
     const { busySince, cores } = heartbeat;
     return {
       ...status,
@@ -111,10 +112,17 @@ export async function readStatus(dir: string): Promise<LiveStatus> {
       ...(age > silentAfter ? { silentSince: last } : {}),
     };
   }
-  if (age < staleAfter) return { ...status, heartbeat: last };
+  // A heartbeat from the future was written before the clock was set back.
+  if (Math.abs(Date.now() - Date.parse(last)) < staleAfter) return { ...status, heartbeat: last };
   // The process may have ended normally between the two reads.
   const { activity, pending, ...again } = await readRecord(runFile(dir).status, runStatusSchema);
   return isOver(again.state) ? again : { ...again, state: 'interrupted', eta: null };
+}
+
+/** Milliseconds since a heartbeat. On its own machine, by a clock that does not jump. */
+function ageOf({ time, monotonic }: RunHeartbeat, host: string): number {
+  if (monotonic === undefined || host !== hostname()) return Date.now() - Date.parse(time);
+  return Number(process.hrtime.bigint() / 1_000_000n) - monotonic;
 }
 
 /** The last heartbeat of a run; null if there is none, or if it cannot be read: `status.json` has one as well. */

@@ -86,6 +86,9 @@ export const runStatusSchema = z.looseObject({
 
 export const runHeartbeatSchema = z.looseObject({
   time,
+  monotonic: z
+    .exactOptional(z.number())
+    .describe("Milliseconds of the machine's clock that does not jump, since the machine started."),
   pid: z.int().min(1),
   busySince: time
     .nullable()

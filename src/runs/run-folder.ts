@@ -130,7 +130,7 @@ export class RunFolder {
     const known = this.#known.get(dir);
     if (known?.stamp === stamp && isOver(known.run.state)) return known.run;
     const summary = await summarizeRun(dir);
-    const now = Date.now();
+    const now = performance.now();
     const sized = known && lives(summary) && now - known.sizedAt < sizeIsGoodFor;
     const bytes = sized ? known.run.bytes : await bytesOf(dir);
     const run = { ...summary, bytes };
@@ -139,7 +139,7 @@ export class RunFolder {
   }
 
   #lookWithin(milliseconds: number): void {
-    const due = Date.now() + milliseconds;
+    const due = performance.now() + milliseconds;
     if (due >= this.#due) return;
     clearTimeout(this.#timer);
     this.#due = due;

@@ -13,6 +13,7 @@ import { type Checkpoint, commitCheckpoint, removeUnfinishedCheckpoints, retainC
 import { readControl } from './control.ts';
 import { changeSteps, createRunDirectory, type NewRun, readConfiguration, rewindRun } from './directory.ts';
 import { runFile, stepName } from './layout.ts';
+import { removeLeftBehind } from './left-behind.ts';
 import { acquireLock, type HeldLock } from './lock.ts';
 
 /** Milliseconds between two writes of `status.json`, while the process's event loop is free. */
@@ -36,8 +37,9 @@ export class RunWriter {
   #answers: AppendLog | undefined;
   readonly #timer: NodeJS.Timeout;
   #status: RunStatus;
-  #written = 0;
-  #activityLogged = Date.now();
+  /** When the status and an activity were written last, on a clock that does not jump. */
+  #written = Number.NEGATIVE_INFINITY;
+  #activityLogged = performance.now();
   #writing: Promise<void> = Promise.resolve();
   #wish: RunRequest = 'run';
   #unreadable: string | null = null;
@@ -78,6 +80,7 @@ export class RunWriter {
       const isChanged = steps !== undefined && steps !== found.steps;
       const configuration = isChanged ? await changeSteps(dir, found, step ?? 0, steps) : found;
       await rm(runFile(dir).control, { force: true });
+      await removeLeftBehind(dir);
       await removeUnfinishedCheckpoints(dir);
       if (step !== null) await rewindRun(dir, step);
       const events = await AppendLog.open(runFile(dir).events);
@@ -133,8 +136,8 @@ export class RunWriter {
       eta: atLeastZero(eta),
     };
     void this.#beat().catch(() => undefined);
-    if (Date.now() - this.#activityLogged < logActivityEvery) return;
-    this.#activityLogged = Date.now();
+    if (performance.now() - this.#activityLogged < logActivityEvery) return;
+    this.#activityLogged = performance.now();
     void this.log(activity.text).catch(() => undefined);
   }
 
@@ -232,12 +235,12 @@ export class RunWriter {
   }
 
   async #beat(): Promise<void> {
-    if (Date.now() - this.#written >= statusEvery) await this.#writeStatus();
+    if (performance.now() - this.#written >= statusEvery) await this.#writeStatus();
   }
 
   /** Writes one after the other, so that an old status never replaces a newer one. */
   #writeStatus(): Promise<void> {
-    this.#written = Date.now();
+    this.#written = performance.now();
     const turn = this.#writing.then(() => {
       this.#status = { ...this.#status, heartbeat: now() };
       return writeJson(runFile(this.dir).status, this.#status);

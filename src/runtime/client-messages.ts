@@ -53,11 +53,16 @@ export const settings = z.looseObject({
 /** Checks messages, and whether the client has initialized the server. */
 export class ClientMessages {
   readonly #log: (line: string) => void;
+  readonly #onMessage: () => void;
   #isInitialized = false;
 
-  /** @param log receives one line about each notification that is ignored */
-  constructor(log: (line: string) => void) {
+  /**
+   * @param log receives one line about each notification that is ignored
+   * @param onMessage is called for each request and each notification
+   */
+  constructor(log: (line: string) => void, onMessage: () => void = () => undefined) {
     this.#log = log;
+    this.#onMessage = onMessage;
   }
 
   /** Notes the request `initialize`. Throws JSON-RPC's error for an invalid request if it is not the first one. */
@@ -73,6 +78,7 @@ export class ClientMessages {
     handle: (parameters: Parameters, ...rest: Rest) => Result,
   ): (parameters: Parameters, ...rest: Rest) => Result {
     return (parameters, ...rest) => {
+      this.#onMessage();
       if (!this.#isInitialized)
         throw new ResponseError(
           ErrorCodes.ServerNotInitialized,
@@ -91,6 +97,7 @@ export class ClientMessages {
     handle: (parameters: Parameters) => void | Promise<void>,
   ): (parameters: Parameters) => void | Promise<void> {
     return (parameters) => {
+      this.#onMessage();
       const problem = this.#isInitialized ? problemOf(schema, parameters) : 'the server is not initialized';
       if (problem === null) return handle(parameters);
       this.#log(`The notification ${name} was ignored: ${problem}.`);

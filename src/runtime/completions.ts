@@ -169,6 +169,7 @@ export class Completions {
       }
       path.step(`No key was pressed for ${debounce} ms.`);
     }
+    await this.#parts.turns.readMessages(signal);
     // The whole text is parsed for this, so only where something would be shown or made.
     const unwanted = await this.#unwantedPlace(query);
     if (unwanted) {
@@ -192,6 +193,7 @@ export class Completions {
     const gap: JudgedGap = { ...query, singleLine: !allowsSeveralLines(settings.multiline, query.text) };
     path.lines(gap.singleLine, settings.multiline);
     const begin = this.#parts.now();
+    await this.#parts.turns.readMessages(signal);
     const copies = await this.#copies(query, path, gap.singleLine);
     const threshold = thresholdFor(settings.eagerness, priority === 'invoked');
     const choose = (alternatives: readonly TracedAlternative[] | null) =>

@@ -9,30 +9,56 @@ export class Cancelled extends Error {
 export const priorities = { invoked: 0, automatic: 1, prefetch: 2 } as const;
 export type Priority = keyof typeof priorities;
 
+/** Turns of the event loop without a message after which no message is waiting. */
+const quietTurns = 3;
+/** Turns after which a task goes on even if messages keep arriving. */
+const mostTurns = 1_000;
+
 interface Waiting {
   readonly priority: Priority;
   readonly begin: () => void;
 }
 
 /**
- * Who may compute: one task at a time, for an engine runs one program at a time and blocks its thread meanwhile. Between
- * two denoising steps a task calls `yieldToEventLoop`, which lets the event loop read messages and stops the task where it was
- * cancelled, or where something more urgent waits and it is only a prefetch.
+ * Decides which task may compute: one at a time, because an engine runs one program at a time and blocks its thread meanwhile.
+ * Between two denoising steps a task calls `yieldToEventLoop`, which lets the event loop read messages and stops the task if it
+ * was cancelled, or if it is only a prefetch and something more urgent is waiting.
  */
 export class Scheduler {
   #busy = false;
   readonly #waiting: Waiting[] = [];
+  #messages = 0;
 
-  /** Runs a task when its turn comes. Throws `Cancelled` as soon as `signal` is aborted and the task yields. */
+  /** Notes that a message of the client was handled. */
+  messageArrived(): void {
+    this.#messages++;
+  }
+
+  /**
+   * Lets the event loop handle all messages that have arrived, so that a cancellation or a newer request takes effect before
+   * more is computed. The connection handles one message per turn of the event loop: with a single turn between two denoising
+   * steps, messages that arrive faster than steps are made would pile up.
+   *
+   * @throws Cancelled as soon as `signal` is aborted
+   */
+  async readMessages(signal: AbortSignal): Promise<void> {
+    for (let [turn, quiet] = [0, 0]; turn < mostTurns && quiet < quietTurns; turn++) {
+      const before = this.#messages;
+      await setImmediate();
+      if (signal.aborted) throw new Cancelled('cancelled');
+      quiet = this.#messages === before ? quiet + 1 : 0;
+    }
+  }
+
+  /** Runs a task when its turn comes. Throws `Cancelled` if `signal` is aborted before that or when the task yields. */
   async run<T>(
     priority: Priority,
     signal: AbortSignal,
     task: (yieldToEventLoop: () => Promise<void>) => Promise<T>,
   ): Promise<T> {
-    await this.#turn(priority);
+    await this.#turn(priority, signal);
     const yieldToEventLoop = async () => {
-      await setImmediate();
-      if (signal.aborted) throw new Cancelled('cancelled');
+      await this.readMessages(signal);
       if (priority === 'prefetch' && this.#waiting.length > 0) throw new Cancelled('something more urgent came');
     };
     try {
@@ -44,9 +70,23 @@ export class Scheduler {
     }
   }
 
-  #turn(priority: Priority): Promise<void> {
-    return new Promise((begin) => {
-      this.#waiting.push({ priority, begin });
+  /** Waits for a turn. A cancelled task leaves the queue at once. */
+  #turn(priority: Priority, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        reject(new Cancelled('cancelled'));
+      };
+      const waiting: Waiting = {
+        priority,
+        begin: () => {
+          signal.removeEventListener('abort', leave);
+          resolve();
+        },
+      };
+      if (signal.aborted) return reject(new Cancelled('cancelled'));
+      signal.addEventListener('abort', leave, { once: true });
+      this.#waiting.push(waiting);
       this.#next();
     });
   }

@@ -115,7 +115,10 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
-  const messages = new client.ClientMessages((line) => connection.console.warn(printableLine(line)));
+  const messages = new client.ClientMessages(
+    (line) => connection.console.warn(printableLine(line)),
+    () => scheduler.messageArrived(),
+  );
   const session: Session = {
     connection,
     messages,
@@ -167,9 +170,10 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     messages.request(null, () => listModels()),
   );
 
-  documents.onDidChangeContent(({ document }) =>
-    copies.documentChanged(nameOf(document.uri), () => document.getText()),
-  );
+  documents.onDidChangeContent(({ document }) => {
+    scheduler.messageArrived();
+    copies.documentChanged(nameOf(document.uri), () => document.getText());
+  });
   documents.onDidClose(({ document }) => copies.documentClosed(nameOf(document.uri)));
   documents.listen(connection);
   notebooks.listen(connection);

@@ -52,13 +52,17 @@ export function taggedAnswer(text: string): string | null {
  */
 export function lastBoxed(text: string): string | null {
   let empty: string | null = null;
-  for (const { index, 0: mark } of [...text.matchAll(/\\(?:boxed|fbox)(?![a-zA-Z])/g)].reverse()) {
+  const boxes = [...text.matchAll(/\\(?:boxed|fbox)(?![a-zA-Z])/g)];
+  for (const { index, 0: mark } of boxes.slice(-mostBoxes).reverse()) {
     const content = boxAt(text, index + mark.length);
     if (content) return content;
     empty ??= content;
   }
   return empty;
 }
+
+/** Boxes from the end that are looked at, because each one that is cut off is searched to the end of the text. */
+const mostBoxes = 50;
 
 /** The content of a box whose mark ends at `start`; null if it is cut off. */
 function boxAt(text: string, start: number): string | null {

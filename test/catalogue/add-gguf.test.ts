@@ -250,7 +250,7 @@ describe('an invalid GGUF file', () => {
     [{ 'qwen3.block_count': 2000 }, /num_hidden_layers is wrong/],
     [{ 'qwen3.feed_forward_length': null }, /feed_forward_length is missing/],
     [{ 'qwen3.embedding_length': 64 }, /token_embd\.weight is \[102,32\] where its metadata calls for \[102,64\]/],
-    [{ 'tokenizer.ggml.eos_token_id': null }, /names a token for the end of text/],
+    [{ 'tokenizer.ggml.eos_token_id': null }, /names an end-of-text token/],
     [{ 'tokenizer.ggml.eos_token_id': 5000 }, /tokenizer\.ggml\.eos_token_id = 5000/],
     [{ 'tokenizer.ggml.token_type': [1, 1] }, /102 tokens and 2 kinds of tokens/],
     [{ 'tokenizer.ggml.tokens': [1, 2] }, /tokenizer\.ggml\.tokens is \[1,2\] where a list of texts is needed/],

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readSafetensors, writeSafetensors } from '../../src/model/safetensors.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { FakeHub, type FakeRepository, token } from '../catalogue/fake-hub.ts';
 import { changed, tinyRepository } from '../catalogue/repository.ts';
@@ -115,11 +116,28 @@ describe('unmask models', { timeout: 60_000 }, () => {
     assert.equal((await document(['models', 'add', id, '--dry-run'])).model.installed, tiny.commit);
   });
 
+  it('add opens a model first; with --force it adds a broken one and says what is wrong', async () => {
+    const folder = await writeTinyCheckpoint(path.join(home, 'broken'));
+    const file = path.join(folder, 'model.safetensors');
+    const tensors = await readSafetensors(file);
+    tensors.get('model.norm.weight')!.data[0] = Number.NaN;
+    await writeSafetensors(file, tensors);
+    const why = /model\.norm\.weight holds values that are not finite/;
+    const refused = await refusal(['models', 'add', './broken'], 1);
+    assert.match(refused, why);
+    assert.match(refused, /nothing was added\. Use --force/);
+    assert.match((await document(['models', 'add', './broken', '--force'])).trial.problem, why);
+    const { stdout } = await unmask(['models', 'add', './broken', '--name', 'forced', '--force']);
+    assert.match(stdout, /^It was added because of --force, but it cannot be used: .* not finite/m);
+    for (const name of ['broken', 'forced']) await document(['models', 'remove', name, '--yes']);
+  });
+
   it('add copies a folder, under its own name or another', async () => {
     const folder = await writeTinyCheckpoint(path.join(home, 'mine'));
     await writeFile(path.join(folder, 'modeling.py'), 'print()');
-    const { model } = await document(['models', 'add', './mine']);
+    const { model, trial } = await document(['models', 'add', './mine']);
     assert.deepEqual([model.name, model.kind, model.revision], ['mine', 'installed', null]);
+    assert.deepEqual(trial, { layers: 1, of: 1, warnings: [], problem: null });
     assert.ok(!existsSync(path.join(model.folder, 'modeling.py')));
     assert.match(await refusal(['models', 'add', folder], 1), /There is a model mine already; choose another name/);
     await document(['models', 'add', 'mine', '--name', 'other']);

@@ -9,6 +9,7 @@ import { code } from '../../src/tasks/code/code.ts';
 import { candidateProgram } from '../../src/tasks/code/program.ts';
 import { codeFields, codeRow } from '../../src/tasks/code/row.ts';
 import { readRowFile } from '../../src/tasks/row-file.ts';
+import { parquetRows } from './parquet-rows.ts';
 
 /** A made-up row of each published data set, and the completion that its grader accepts. */
 const rows: Record<string, Record<string, unknown>> = {
@@ -165,8 +166,8 @@ describe('compressed and binary data files', () => {
       await readRowFile(other, codeRow, { fields: codeFields, report: (line) => said.push(line) });
       assert.deepEqual(said, [`${other}: the fields doctests, original are not used.`]);
       // Made by pyarrow: {task_id: int64, question: string, answer: string}, Snappy.
-      const parquet = Buffer.from(parquetBytes, 'base64');
-      const { rows: records } = await readRowFile(await write('part-0.parquet', parquet), (record) => record);
+
+      const { rows: records } = await readRowFile(await write('part-0.parquet', parquetRows), (record) => record);
       assert.deepEqual(
         records.map(({ row }) => row),
         [
@@ -175,7 +176,7 @@ describe('compressed and binary data files', () => {
         ],
       );
       await assert.rejects(
-        readRowFile(await write('cut.parquet', parquet.subarray(0, 60)), codeRow),
+        readRowFile(await write('cut.parquet', parquetRows.subarray(0, 60)), codeRow),
         /cannot be read as Parquet/,
       );
       await assert.rejects(
@@ -188,6 +189,3 @@ describe('compressed and binary data files', () => {
     }
   });
 });
-
-const parquetBytes =
-  'UEFSMRUEFSAVJEwVBBUAEgAAEDwBAAAAAAAAAAIAAAAAAAAAFQAVEhUWLBUEFRAVBhUGHBgIAgAAAAAAAAAYCAEAAAAAAAAAFgAoCAIAAAAAAAAAGAgBAAAAAAAAABERAAAACSACAAAABAEBAwIVBBUyFTZMFQQVABIAABlgCQAAAEhvdyBtYW55PwgAAABBbmQgbm93PxUAFRIVFiwVBBUQFQYVBhw2ACgJSG93IG1hbnk/GAhBbmQgbm93PxERAAAACSACAAAABAEBAwIVBBUoFSxMFQQVABIAABRMBgAAACMjIyMgMwYAAAAjIyMjIDQVABUSFRYsFQQVEBUGFQYcNgAoBiMjIyMgNBgGIyMjIyAzEREAAAAJIAIAAAAEAQEDAhUEGUw1ABgGc2NoZW1hFQYAFQQlAhgHdGFza19pZAAVDCUCGAhxdWVzdGlvbiUATBwAAAAVDCUCGAZhbnN3ZXIlAEwcAAAAFgQZHBk8JgAcFQQZNQAGEBkYB3Rhc2tfaWQVAhYEFswBFtQBJkgmCBwYCAIAAAAAAAAAGAgBAAAAAAAAABYAKAgCAAAAAAAAABgIAQAAAAAAAAAREQAZLBUEFQAVAgAVABUQFQIAPCkGGSYABAAAACYAHBUMGTUABhAZGAhxdWVzdGlvbhUCFgQWuAEWwAEmrgIm3AEcNgAoCUhvdyBtYW55PxgIQW5kIG5vdz8REQAZLBUEFQAVAgAVABUQFQIAPBYiGQYZJgAEAAAAJgAcFQwZNQAGEBkYBmFuc3dlchUCFgQWpAEWrAEm5AMmnAMcNgAoBiMjIyMgNBgGIyMjIyAzEREAGSwVBBUAFQIAFQAVEBUCADwWGBkGGSYABAAAABaoBBYEJggWwAQAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRk8HAAAHAAAHAAAAKEBAABQQVIx';

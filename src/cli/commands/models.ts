@@ -9,21 +9,22 @@ import { findModel, modelsFolder } from '../../catalogue/find-model.ts';
 import { hubSettings } from '../../catalogue/hub-client.ts';
 import { keepModel } from '../../catalogue/keep-model.ts';
 import { installedModel, listModels } from '../../catalogue/list-models.ts';
-import { loadable } from '../../catalogue/loadable.ts';
+import { assertLoadable, loadable } from '../../catalogue/loadable.ts';
 import { removable, removeModel } from '../../catalogue/remove-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
+import { tryModel } from '../../catalogue/try-model.ts';
 import { checkPrecision } from '../../evaluation/check-precision.ts';
 import { inFolder } from '../../model/architectures/description.ts';
 import { chatTemplateSource } from '../../model/chat-template.ts';
 import { isAutoregressive } from '../../model/config.ts';
 import { parametersOf } from '../../model/memory.ts';
 import { listCachedWeights, weightCacheFolder } from '../../model/weight-cache.ts';
-import { fitText, size } from '../../platform/amounts.ts';
+import { count, fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
 import { Interrupted, messageOf, UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome, exists } from '../../platform/files.ts';
 import { isPath, parseHubId } from '../../platform/model-name.ts';
-import type { ModelOffer } from '../../protocol/models.ts';
+import type { ModelOffer, ModelTrial } from '../../protocol/models.ts';
 import { printableLine } from '../../protocol/printable.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
 import { findRun } from '../../runs/directory.ts';
@@ -113,13 +114,17 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
     if (dryRun || force) throw new UsageError('--dry-run and --force do not work with GGUF files; leave them out.');
     const file = path.resolve(model);
     const name = options.name ?? path.basename(file).replace(/\.gguf$/i, '');
-    return addedModel(name, await addGguf({ file, name, signal: context.signal, progress: context.progress }), context);
+    const { signal, progress } = context;
+    const trial = new Trial(false, context);
+    return addedModel(name, await addGguf({ file, name, signal, progress, accept: trial.accept }), trial, context);
   }
   if (await isFolder(model)) {
     if (dryRun) throw new UsageError('--dry-run works with models on the hub only; leave it out for a folder.');
     const folder = path.resolve(model);
     const name = options.name ?? path.basename(folder);
-    return addedModel(name, await addFolder({ folder, name, force, signal: context.signal }), context);
+    const trial = new Trial(force, context);
+    const { accept } = trial;
+    return addedModel(name, await addFolder({ folder, name, force, signal: context.signal, accept }), trial, context);
   }
   const hubId = parseHubId(model);
   if (options.name !== undefined)
@@ -132,7 +137,39 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
   }
   const progress = inPlace(context);
   const onOffer = (offer: ModelOffer) => progress(offerLine(offer));
-  return addedModel(hubId.id, await addFromHub({ hubId, hub, force, replace, progress, onOffer }), context);
+  const trial = new Trial(force, context);
+  const folder = await addFromHub({ hubId, hub, force, replace, progress, onOffer, accept: trial.accept });
+  return addedModel(hubId.id, folder, trial, context);
+}
+
+/** Opens a model before it is added, and keeps what was found. */
+class Trial {
+  readonly #force: boolean;
+  readonly #context: CommandContext;
+  found: ModelTrial | null = null;
+
+  constructor(force: boolean, context: CommandContext) {
+    this.#force = force;
+    this.#context = context;
+  }
+
+  readonly accept = async (folder: string): Promise<void> => {
+    const { signal, progress } = this.#context;
+    const engine = await engineOf({ engine: 'onnx', device: 'cpu' });
+    this.found = await tryModel(folder, { engine, signal, progress });
+    assertLoadable(this.found, this.#force);
+  };
+
+  /** Sentences about what was tried, and what is wrong. */
+  get lines(): string[] {
+    if (this.found === null) return [];
+    const { problem, layers, of, warnings } = this.found;
+    if (problem !== null) return [`It was added because of --force, but it cannot be used: ${problem}`];
+    const passed =
+      layers === of ? `all ${count(of, 'layer')}` : `the first ${layers} of ${of} layers, because of the memory`;
+    const tried = `It was tried: finite weights, a text encoded and decoded, a forward pass through ${passed}.`;
+    return [tried, ...warnings.map((warning) => `Warning: ${warning}`)];
+  }
 }
 
 /** Whether the argument of `add` is a folder: a path such as `./models`, or the name of an existing folder without a slash. */
@@ -171,8 +208,11 @@ function inPlace({ json, progress }: CommandContext): (line: string) => void {
 const checkedParameters = 50e6;
 
 /** Checks in how many bits a new model can be served. It can be used without the check, so a failure is only reported. */
-async function addedModel(name: string, folder: string, context: CommandContext): Promise<CommandResult> {
-  const result = await installed(name, folder);
+async function addedModel(name: string, folder: string, trial: Trial, context: CommandContext): Promise<CommandResult> {
+  const { document, lines } = await installed(name, folder);
+  const found = trial.found === null ? {} : { trial: trial.found };
+  const result = { document: { ...(document as object), ...found }, lines: [...lines, ...trial.lines] };
+  if (trial.found?.problem) return result;
   const { config } = await loadable(inFolder(folder));
   if (!config || parametersOf(config) < checkedParameters) return result;
   const { signal, progress } = context;

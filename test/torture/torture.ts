@@ -1,0 +1,79 @@
+/**
+ * `npm run torture [-- PARTS] [--faults N] [--minutes M] [--inputs N] [--seed S]`: breaks what can break, and prints figures.
+ * PARTS are some of faults, load, parsers and attacks; default: all. docs/testing.md describes them.
+ */
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { countAttacks } from './count-attacks.ts';
+import { everyFault } from './faults.ts';
+import { tryParsers } from './parsers/try-parsers.ts';
+import { assertServed, loadServer } from './server-load.ts';
+import { surviveFaults } from './survive-faults.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    faults: { type: 'string', default: '200' },
+    minutes: { type: 'string', default: '10' },
+    inputs: { type: 'string', default: '500' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const seed = Number(values.seed);
+const log = (line: string) => console.error(`  ${line}`);
+const number = (value: number) => value.toLocaleString('en-US', { maximumFractionDigits: 1 });
+
+/** Each part prints one line of figures, and throws if a promise was broken. */
+const parts: Readonly<Record<string, () => Promise<string>>> = {
+  async faults() {
+    const { injected, runs, skipped } = await surviveFaults({
+      ...{ faults: Number(values.faults), seed, kinds: everyFault, slowSync: 5_000, log },
+    });
+    const kinds = [...injected].map(([kind, times]) => `${kind} ${times}`).join(', ');
+    const total = [...injected.values()].reduce((a, b) => a + b, 0);
+    const left = skipped.map((reason) => `; skipped: ${reason}`).join('');
+    return `${total} faults injected and survived (${kinds}) in ${runs} runs, which ended byte for byte alike${left}`;
+  },
+  async load() {
+    const figures = await loadServer({ seconds: 60 * Number(values.minutes), seed, log });
+    const { requests, cancelled, slowest, backlog, slope, shutdown, limit, cores } = figures;
+    const memory = slope === null ? 'memory slope not measured' : `memory slope ${number(slope)} MiB per minute`;
+    const line = `${requests} requests served, ${cancelled} of them cancelled, with ${limit} (${cores?.toFixed(2) ?? 'unknown'} cores used); slowest answer ${number(slowest)} ms, at most ${backlog} waiting, ${memory}, shutdown in ${number(shutdown)} ms`;
+    log(line);
+    // On a busy machine the server has less than its limit, and times say nothing about it.
+    const bounds = cores !== null && cores > 0.4 ? loadBounds : { ...loadBounds, ...busyBounds };
+    // In a short run memory grows until the first large garbage collection.
+    assertServed(figures, Number(values.minutes) < 8 ? { ...bounds, slope: Number.POSITIVE_INFINITY } : bounds);
+    return line;
+  },
+  async parsers() {
+    const { parsers, inputs, refused, slowest } = await tryParsers({ inputs: Number(values.inputs), seed, log });
+    return `${number(inputs)} inputs tried on ${parsers} parsers: ${number(refused)} refused in one sentence, the others read; slowest ${number(slowest.milliseconds)} ms (${slowest.parser})`;
+  },
+  async attacks() {
+    const { held, listed, failed, skipped } = await countAttacks(log);
+    if (failed.length > 0) throw new Error(`attacks succeeded: ${failed.join('; ')}`);
+    const left = skipped.length === 0 ? '' : `; ${skipped.length} tests skipped: ${skipped.join('; ')}`;
+    return `${held} attacks held, ${listed} kinds listed as possible in docs/security.md${left}`;
+  },
+};
+
+const loadBounds = { backlog: 60, slowest: 2_000, shutdown: 1_000, slope: 3 };
+const busyBounds = { backlog: 1_000, slowest: 60_000, shutdown: 60_000 };
+
+const chosen = positionals.length === 0 ? Object.keys(parts) : positionals;
+const unknown = chosen.find((name) => !Object.hasOwn(parts, name));
+if (unknown !== undefined) {
+  console.error(`There is no part ${unknown}; the parts are ${Object.keys(parts).join(', ')}.`);
+  process.exit(2);
+}
+console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}`);
+for (const name of chosen) {
+  try {
+    console.log(`${name}: ${await parts[name]!()}`);
+  } catch (error) {
+    process.exitCode = 1;
+    console.log(`${name}: FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+}
+process.exit();
