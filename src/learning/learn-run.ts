@@ -273,6 +273,7 @@ async function tellMemory(
     precision: part?.precision ?? 'f32',
     row: { length, answer: Math.ceil(predictions / rows) },
     rows,
+    fixedShape: true,
   });
   onPrepare?.(assertFits(need, await deviceMemory(device)));
   return need.about;
