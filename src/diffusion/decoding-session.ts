@@ -1,4 +1,5 @@
-import type { Context, ContextReader } from '../model/context-reader.ts';
+import type { Context } from '../model/context.ts';
+import type { ContextReader } from '../model/context-reader.ts';
 import type { InferenceReader } from '../model/inference-reader.ts';
 import { logitsPerPass } from '../model/language-model.ts';
 import type { Prediction } from '../model/prediction.ts';

@@ -4,7 +4,7 @@ import { add, concat, constant, input, matmul, reshape, slice, softmax, transpos
 import { defineProgram, type Program } from '../graph/program.ts';
 import type { HostTensor, Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
-import { OpenContexts } from './open-contexts.ts';
+import { type Context, OpenContexts } from './context.ts';
 import type { Weights } from './projection.ts';
 import { bucket } from './shape-bucket.ts';
 import {
@@ -23,18 +23,6 @@ import {
 
 /** Context lengths are padded to a multiple of this, so that few programs are compiled. */
 const lengthBucket = 64;
-
-/** The keys and values of a context, which a canvas attends to in every layer. The caller disposes of it. */
-export interface Context {
-  /** The number of tokens in the context. */
-  readonly tokens: number;
-  /** Keys and values by the name of their program input, each [groups, capacity, head_dim]; empty after `dispose`. */
-  readonly cache: Readonly<Record<string, HostTensor>>;
-  /** 1 for keys of tokens, 0 for padding [capacity]. */
-  readonly present: HostTensor;
-  /** Releases the keys and values. Later calls do nothing. */
-  dispose(): void;
-}
 
 /** Tokens and their positions in the text. The gap between prefix and suffix takes up positions. */
 export interface PlacedTokens {

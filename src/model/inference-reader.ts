@@ -1,8 +1,8 @@
 import type { HostTensor } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
-import type { Context, ContextReader, PlacedTokens, ReadRequest } from './context-reader.ts';
+import { type Context, OpenContexts } from './context.ts';
+import type { ContextReader, PlacedTokens, ReadRequest } from './context-reader.ts';
 import type { InferencePass, InferenceProgram, KeysAndValues } from './inference-program.ts';
-import { OpenContexts } from './open-contexts.ts';
 import type { Prediction } from './prediction.ts';
 import type { Query } from './query.ts';
 
