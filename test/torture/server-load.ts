@@ -102,7 +102,11 @@ export async function loadServer({ seconds, seed, log }: LoadOptions): Promise<L
       cores: Number.isNaN(cores) ? null : cores,
     };
   } finally {
-    child.kill('SIGKILL');
+    const isOver = child.exitCode !== null || child.signalCode !== null;
+    if (!isOver) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
     await half.remove();
     await rm(home, { recursive: true, force: true });
   }
