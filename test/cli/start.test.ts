@@ -37,9 +37,10 @@ const masks: readonly (readonly [RegExp, string])[] = [
   [/^ {2}step +\d+ {2}.*$/gm, '  FRAME'],
   [/^[> ] ((onnx|tensorflow) +\S+) .*$/gm, '$1 ...'],
   [/needs (about )?[\d.]+ [KMG]iB.*$/gm, 'MEMORY'],
-  // The number of steps depends on the time limit.
+  // The number of steps depends on the time limit, and so do the evaluations after the first.
   [/^step \d+[: ].*\n/gm, ''],
-  [/^(evaluated at step) [1-9]\d*/gm, '$1 N'],
+  [/^evaluated at step [1-9].*\n/gm, ''],
+  [/^(validation|test): answers \d+ of .*\n/gm, ''],
   [/^Warning: The time limit .*\n/gm, ''],
   [/^\d+ steps?$/gm, 'N steps'],
   [/(?<=step-)\d{6}$/gm, 'N'],

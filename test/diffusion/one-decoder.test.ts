@@ -27,6 +27,7 @@ describe('one decoder', async () => {
     assert.deepEqual(matching(files, /token-distribution\.ts/), [
       'src/diffusion/canvas.ts',
       'src/diffusion/fill-at-once.ts',
+      'src/diffusion/fill-with-drafts.ts',
       'src/diffusion/reveal-rules.ts',
     ]);
     // A function that renders a token in a page has the same name.
@@ -35,7 +36,7 @@ describe('one decoder', async () => {
     assert.deepEqual(matching(outside, /logits[^;]*\.uniform\(\)|\.uniform\(\)[^;]*logits/), []);
   });
 
-  it('has one exported function that applies reveal rules, called in one place', () => {
+  it('has one exported function that applies reveal rules, called by the two loops that fill canvases', () => {
     const exported = [
       ...(files.get('src/diffusion/reveal-rules.ts') as string).matchAll(
         /^export (?:async )?(?:function|const) (\w+)/gm,
@@ -47,7 +48,12 @@ describe('one decoder', async () => {
     );
     assert.deepEqual(matching(files, /\bapplyRevealRule\(/), [
       'src/diffusion/fill-canvases.ts',
+      'src/diffusion/fill-with-drafts.ts',
       'src/diffusion/reveal-rules.ts',
+    ]);
+    assert.deepEqual(matching(files, /\bfillWithDrafts\(/), [
+      'src/diffusion/fill-with-drafts.ts',
+      'src/diffusion/infill.ts',
     ]);
     assert.deepEqual(matching(files, /\bfillCanvases\(/), [
       'src/diffusion/denoise.ts',
@@ -79,7 +85,6 @@ describe('one decoder', async () => {
       'src/diffusion/infill.ts',
       'src/infilling/autoregressive-model.ts',
       'src/infilling/diffusion-infiller.ts',
-      'src/infilling/draft-and-verify.ts',
     ]);
   });
 });
