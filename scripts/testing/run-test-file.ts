@@ -5,7 +5,7 @@ import type { Outcome } from './outcome.ts';
 import { runProgram } from './run-program.ts';
 
 /** A file that takes longer is considered to hang. */
-const limitSeconds = 900;
+const limitSeconds = 1500;
 
 const reporter = new URL('counting-reporter.mjs', import.meta.url).href;
 const tsx = import.meta.resolve('tsx');

@@ -23,8 +23,6 @@ export interface Suite {
   readonly jobs: readonly Job[];
   /** Maximum number of jobs at a time. */
   readonly concurrency: number;
-  /** The jobs wait for most of their time, so they run in addition to the jobs that share the machine's cores. */
-  readonly isIdle?: boolean;
   /** Installs what the jobs need; an error fails the suite. */
   prepare(log: (line: string) => void): Promise<void>;
 }
@@ -72,7 +70,6 @@ export function findSuites(root: string): Suite[] {
       name: 'vscode',
       jobs: jobs(isIn('vscode')),
       concurrency: 1,
-      isIdle: true,
       prepare: async (log) => {
         await ensureOnSystem(needs.vscode, log);
         await ensureCodeServer(log);

@@ -15,7 +15,7 @@ import { answerPick, openAt, runAsking, runCommand, screenshot, screenshots, web
 import { Workbench } from './workbench.ts';
 
 /** Number of steps of the tuning run: enough to watch it, pause it, and find it again after a reload. */
-const steps = 16;
+const steps = 12;
 /** A run that takes seconds. */
 const hyperparameters = {
   prompts_per_step: 8,
@@ -98,7 +98,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     await page.locator('.statusbar-item', { hasText: 'Unmask' }).first().waitFor({ timeout: 60_000 });
     await runCommand(workbench, page, 'Unmask: Show Panel');
     frame = await panel();
-    await frame.locator('.runs li', { hasText: 'finished' }).first().waitFor({ timeout: 300_000 });
+    await frame.locator('.runs li', { hasText: 'finished' }).first().waitFor({ timeout: 600_000 });
     const [run] = await runs();
     assert.equal(run!.state, 'finished');
     assert.deepEqual(
