@@ -14,12 +14,16 @@ const record = z.discriminatedUnion('kind', [
     passed: z.boolean(),
     message: z.exactOptional(z.string()),
   }),
-  /** The functions of a file that were called: their names and, if known, the offsets after their last characters. */
+  /**
+   * The functions of a file that were called: their names and, if known, the offsets after their last characters, and the tests
+   * that called each of them, as indices of the `test` records; null: also called outside of a test.
+   */
   z.object({
     kind: z.literal('coverage'),
     file: z.string(),
     names: z.array(z.string()),
     ends: z.array(z.number()),
+    tests: z.exactOptional(z.array(z.array(z.number()).nullable())),
   }),
   z.object({ kind: z.literal('finished') }),
 ]);
@@ -71,6 +75,8 @@ export interface Coverage {
   readonly file: string;
   readonly names: readonly string[];
   readonly ends: readonly number[];
+  /** The indices of the tests that called each function; null, or absent: not known, or called outside of a test. */
+  readonly tests?: readonly (readonly number[] | null)[];
 }
 
 export function coverageOf(run: SandboxRun, nonce: string): Coverage[] {
