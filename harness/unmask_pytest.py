@@ -49,6 +49,14 @@ def plugin():
                 errors = [line[1:].strip() for line in lines if line.startswith("E ")]
                 collected.append((errors or lines[-1:] or ["the file cannot be loaded"])[-1])
 
+        # Describing a failure takes many calls, of which none is the workspace's.
+        @pytest.hookimpl(hookwrapper=True)
+        def pytest_runtest_makereport(self):
+            profile = sys.getprofile()
+            sys.setprofile(None)
+            yield
+            sys.setprofile(profile)
+
         # Fixtures may be shared by tests, so only the calls of its function are those of a test.
         @pytest.hookimpl(hookwrapper=True)
         def pytest_runtest_call(self, item):
@@ -94,6 +102,8 @@ def pytest_configure(config):
     for name, value in (("numprocesses", None), ("dist", "no"), ("tx", []), ("maxfail", 0)):
         if hasattr(config.option, name):
             setattr(config.option, name, value)
+    # The source lines of other styles are slow to collect, and only the end of a message is reported.
+    config.option.tbstyle = "native"
     config.pluginmanager.register(the_plugin)
 
 
