@@ -41,7 +41,9 @@ def plugin():
                 seen["called"] = True
             if report.outcome != "passed" or hasattr(report, "wasxfail"):
                 seen["passed"] = False
-                seen["message"] = str(report.longrepr)[-500:] if report.longrepr else report.outcome
+                skipped = report.outcome == "skipped" and isinstance(report.longrepr, tuple)
+                said = report.longrepr[2].replace("Skipped:", "skipped:", 1) if skipped else report.longrepr
+                seen["message"] = str(said or report.outcome)[-500:]
 
         def pytest_collectreport(self, report: pytest.CollectReport):
             if report.failed:

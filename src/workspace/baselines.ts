@@ -31,8 +31,9 @@ export async function runBaselines(work: Work): Promise<Baseline[]> {
       leftOut.push({ file: testFile, name: null, reason: verdict.reason });
       return null;
     }
-    for (const { id, passed, message } of verdict.tests)
-      if (!passed) leftOut.push({ file: testFile, name: id, reason: `does not pass: ${message ?? ''}` });
+    for (const { id, passed, message = '' } of verdict.tests)
+      if (!passed)
+        leftOut.push({ file: testFile, name: id, reason: isSkipped(message) ? message : `does not pass: ${message}` });
     if (verdict.tests.length === 0) leftOut.push({ file: testFile, name: null, reason: 'it reports no tests' });
     const passing = verdict.tests.filter(({ passed }) => passed).map(({ id }) => id);
     return { testFile, passing, all: verdict.tests.map(({ id }) => id), coverage, seconds: verdict.seconds };
@@ -54,6 +55,9 @@ const mostAlike = 8;
 /** @param failures the reason of each test file that was tried; empty: it could be run */
 const isHopeless = (failures: readonly string[]): boolean =>
   failures.length >= mostAlike && failures[0] !== '' && new Set(failures).size === 1;
+
+/** What every harness reports for a test that was skipped. */
+const isSkipped = (message: string): boolean => /^skipped\b/.test(message);
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] as string;
 

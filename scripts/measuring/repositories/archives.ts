@@ -74,6 +74,5 @@ export const repositories: readonly Repository[] = [
     expected: 'accepted',
   },
   { name: 'heck 0.5.0 (Rust)', packages: { '.': 'crate:heck@0.5.0' }, expected: 'accepted' },
-  { name: 'fast-uri 3.0.6', packages: { '.': 'fast-uri@3.0.6' }, expected: 'accepted' },
   { name: 'qs 6.14.0', packages: { '.': 'qs@6.14.0' }, expected: /use tape, which is not supported; .*npx tape/ },
 ];
