@@ -65,6 +65,7 @@ async function runOnce(
   const nonce = newNonce();
   const files = [...(job.files ?? [])];
   for (const one of changed) files.push({ inside: `snapshot/${one.file}`, content: await textToRun(one, runner) });
+  const allLimits = { ...suiteLimits, ...runner.limits, ...limits };
   const run = await sandbox.run(
     {
       ...job,
@@ -72,13 +73,13 @@ async function runOnce(
       files,
       copied: snapshot.free,
       input: JSON.stringify({ nonce, ...input }),
-      limits: { ...suiteLimits, ...runner.limits, ...limits },
+      limits: allLimits,
     },
     signal,
   );
   const folder = runner.folderOf?.(testFile) ?? '';
   const calls = coverageOf(run, nonce).map((entry) => ({ ...entry, file: path.posix.join(folder, entry.file) }));
-  return { verdict: verdictOf(run, nonce, expected), coverage: calls };
+  return { verdict: verdictOf(run, nonce, expected, allLimits), coverage: calls };
 }
 
 /** The text in the form of the snapshot's files. */
