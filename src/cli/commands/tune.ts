@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
+import { bundledPuzzleModel, findModel } from '../../catalogue/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
@@ -62,6 +62,8 @@ export function addTune(add: AddCommand): void {
         const { task, objective, model, seed } = options;
         const timeLimit = options.timeLimit ?? null;
         const steps = options.steps ?? (timeLimit === null ? defaultSteps : null);
+        // A model that does not exist is reported before the tests of a workspace run, which can take minutes.
+        await findModel(model);
         const data = await problemFile({ ...options, task }, 'all', root, context);
         const request = {
           task,
