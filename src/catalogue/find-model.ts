@@ -12,6 +12,9 @@ import { runFile } from '../runs/layout.ts';
 /** The bundled base model for puzzles. */
 export const bundledPuzzleModel = 'unmask-puzzles';
 
+/** The bundled base model for the task `programs`. */
+export const bundledProgramModel = 'unmask-programs';
+
 /** The bundled base model for code completion, which is the default of the setting `unmask.model`. */
 export const bundledCodeModel = defaultSettings.model;
 
