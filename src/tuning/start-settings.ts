@@ -1,5 +1,5 @@
-import { bundledProgramModel, bundledPuzzleModel } from '../catalogue/find-model.ts';
 import type { Random } from '../platform/random.ts';
+import { bundledModels } from '../protocol/bundled-models.ts';
 import type { Example } from '../training/masked-diffusion-loss.ts';
 import { labelledPrograms, programExamples } from '../training/program-recipe.ts';
 import { labelledSudokus, sudokuExamples } from '../training/puzzle-recipe.ts';
@@ -41,7 +41,7 @@ export interface StartSettings {
 const sudoku: StartSettings = {
   task: 'sudoku4x4',
   objective: 'spg-mixture',
-  model: bundledPuzzleModel,
+  model: bundledModels.puzzles,
   problems: 256,
   steps: 120,
   // `npm start` takes less than six minutes on two cores.
@@ -85,7 +85,7 @@ const sudoku: StartSettings = {
 const programs: StartSettings = {
   task: 'programs',
   objective: 'spg-mixture',
-  model: bundledProgramModel,
+  model: bundledModels.programs,
   problems: 256,
   steps: 120,
   // The whole command takes less than 20 minutes on two cores.
