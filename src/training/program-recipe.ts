@@ -9,7 +9,7 @@ import { taskExample } from './task-example.ts';
 import { evaluateOnTasks } from './task-validation.ts';
 
 /** The number of programs with a solution. They are few, so that something is left to learn from tests alone. */
-export const labelledPrograms = 1500;
+export const labelledPrograms = 4000;
 
 /** The labelled programs, which are always the same. They are encoded when they are first used. */
 let encoded: readonly Example[] | undefined;
@@ -53,13 +53,13 @@ export const programRecipe: Recipe = {
   modelName: 'unmask-programs',
   preset: 'nano-0.5m',
   ropeTheta: 100,
-  generation: { prompt_format: 'plain', block_length: 56, tokens_per_step: 1 },
+  generation: { prompt_format: 'plain', block_length: 40, tokens_per_step: 1 },
   settings: {
-    learning_rate: 1e-3,
+    learning_rate: 2e-3,
     warmup_steps: 50,
     max_grad_norm: 1,
     batch_size: 64,
   },
-  steps: 1000,
+  steps: 2000,
   prepare: async () => curriculum(),
 };

@@ -9,7 +9,7 @@ import { bodyOf, drawProgram, headOf, type Program, type ProgramPart, partOf } f
 import { drawTests } from './unit-tests.ts';
 
 /** Maximum number of characters of a body, so that it fits into the completion. */
-const longestBody = 110;
+const longestBody = 84;
 
 /**
  * Small TypeScript functions of one to four statements over numbers, strings, arrays and records, each with a description,
@@ -20,7 +20,7 @@ export const programs: Task<CodeRow> = {
   ...code,
   name: 'programs',
   description: 'Write a small generated function that passes its unit tests',
-  completionLength: { tagged: 512, plain: 56 },
+  completionLength: { tagged: 512, plain: 40 },
   generate: (random, options) => generate(random, 'training', options),
   heldOut,
   scorer: codeScorer('programs'),
