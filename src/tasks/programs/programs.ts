@@ -7,9 +7,10 @@ import type { CodeRow } from '../code/row.ts';
 import type { Task } from '../task.ts';
 import { bodyOf, drawProgram, headOf, type Program, type ProgramPart, partOf } from './program.ts';
 import { drawTests } from './unit-tests.ts';
+import { piecesOf } from './vocabulary.ts';
 
-/** Maximum number of characters of a body, so that it fits into the completion. */
-const longestBody = 84;
+/** Number of tokens of a completion, of which the last ends the text. */
+const completionTokens = 40;
 
 /**
  * Small TypeScript functions of one to four statements over numbers, strings, arrays and records, each with a description,
@@ -20,7 +21,7 @@ export const programs: Task<CodeRow> = {
   ...code,
   name: 'programs',
   description: 'Write a small generated function that passes its unit tests',
-  completionLength: { tagged: 512, plain: 40 },
+  completionLength: { tagged: 512, plain: completionTokens },
   generate: (random, options) => generate(random, 'training', options),
   heldOut,
   scorer: codeScorer('programs'),
@@ -54,7 +55,7 @@ const isWanted = (program: Program, part: ProgramPart, [least, most]: readonly [
   program.statements.length >= least &&
   program.statements.length <= most &&
   partOf(program) === part &&
-  bodyOf(program).length <= longestBody;
+  piecesOf(bodyOf(program)).length < completionTokens;
 
 /** Maximum number of held-out problems. */
 const mostHeldOut = 10_000;

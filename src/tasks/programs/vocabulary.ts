@@ -6,6 +6,9 @@ import { conditions, operations } from './operations.ts';
  */
 export const programPieces = String.raw`\n *| ?(?:[A-Za-z]+|=>|===|\.\.\.|/\*\*|\*/|[^\sA-Za-z])| +`;
 
+/** The pieces of a text, in order. */
+export const piecesOf = (text: string): string[] => text.match(new RegExp(programPieces, 'g')) ?? [];
+
 /** Names of parameters and local variables, as they appear after a space and after punctuation. */
 const names = ['a', 'b', 'c', 's', 't', 'xs', 'ys', 'p', 'q', 'u', 'v', 'w', 'x', 'y', 'z'];
 
@@ -29,7 +32,7 @@ export function programVocabulary(): string[] {
     ),
   );
   // A body begins with its indentation.
-  const pieces = new Set([frame, '  a', ...texts].flatMap((text) => text.match(new RegExp(programPieces, 'g')) ?? []));
+  const pieces = new Set([frame, '  a', ...texts].flatMap(piecesOf));
   const characters = new Set([...pieces].flatMap((piece) => [...piece]));
   return [...new Set([...characters, ...pieces])].sort((one, other) => (one < other ? -1 : 1));
 }
