@@ -30,11 +30,13 @@ export interface TestRun {
 
 export interface TestRequest {
   readonly testFile: string;
-  /** The candidate; null: the unchanged workspace. */
-  readonly changed: ChangedFile | null;
+  /** The candidate; none: the unchanged workspace. */
+  readonly changed: readonly ChangedFile[];
   /** Test ids that must be reported, no more and no fewer; null if they are not known yet. */
   readonly expected: readonly string[] | null;
   readonly coverage?: boolean;
+  /** Limits that differ from those of the runner. */
+  readonly limits?: Partial<SandboxLimits>;
 }
 
 /**
@@ -56,13 +58,14 @@ async function runOnce(
   sandbox: Sandbox,
   snapshot: Snapshot,
   runner: TestRunner,
-  { testFile, changed, expected, coverage = false }: TestRequest,
+  { testFile, changed, expected, coverage = false, limits = {} }: TestRequest,
   signal?: AbortSignal,
 ): Promise<TestRun> {
   const { job, input } = runner.job([testFile], coverage);
   const nonce = newNonce();
   const files = [...(job.files ?? [])];
-  if (changed) files.push({ inside: `snapshot/${changed.file}`, content: await textToRun(changed, runner) });
+  for (const one of changed) files.push({ inside: `snapshot/${one.file}`, content: await textToRun(one, runner) });
+  const allLimits = { ...suiteLimits, ...runner.limits, ...limits };
   const run = await sandbox.run(
     {
       ...job,
@@ -70,13 +73,13 @@ async function runOnce(
       files,
       copied: snapshot.free,
       input: JSON.stringify({ nonce, ...input }),
-      limits: { ...suiteLimits, ...runner.limits },
+      limits: allLimits,
     },
     signal,
   );
   const folder = runner.folderOf?.(testFile) ?? '';
   const calls = coverageOf(run, nonce).map((entry) => ({ ...entry, file: path.posix.join(folder, entry.file) }));
-  return { verdict: verdictOf(run, nonce, expected), coverage: calls };
+  return { verdict: verdictOf(run, nonce, expected, allLimits), coverage: calls };
 }
 
 /** The text in the form of the snapshot's files. */

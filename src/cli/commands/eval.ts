@@ -2,8 +2,9 @@ import path from 'node:path';
 import { Option } from 'commander';
 import { findModel } from '../../catalogue/find-model.ts';
 import { evaluatedPart } from '../../evaluation/evaluated-part.ts';
-import { resumeEvaluation, startEvaluation } from '../../evaluation/evaluation-run.ts';
+import { type AnswersEstimate, resumeEvaluation, startEvaluation } from '../../evaluation/evaluation-run.ts';
 import { evaluationSettings } from '../../evaluation/settings.ts';
+import { count } from '../../platform/amounts.ts';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
@@ -136,12 +137,19 @@ export function evaluationsFolder(folder: string | undefined): string {
   return folder === undefined ? path.join(dataHome(), 'evaluations') : path.resolve(folder);
 }
 
+/** Seconds from which an estimate is told before the first answer. */
+const toldFrom = 30;
+
 function evaluationHooks({ signal, progress }: CommandContext) {
   return {
     signal,
     onPrepare: progress,
     onActivity: activityLines(progress),
     onStart: ({ dir }: { readonly dir: string }) => progress(`run ${dir}`),
+    onEstimate: ({ answers, steps, seconds }: AnswersEstimate) => {
+      const plan = `${count(answers, 'answer')} in ${count(steps, 'denoising step')} each`;
+      if (seconds >= toldFrom) progress(`${plan}: about ${duration(seconds)}, by the time of the first step.`);
+    },
     onProgress: (done: number, total: number, eta: number) =>
       progress(`${done} of ${total} answers${done < total ? `, ${duration(eta)} left` : ''}`),
   };
