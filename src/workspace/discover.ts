@@ -8,6 +8,7 @@ import { openSandbox } from '../sandbox/open-sandbox.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { findFunctions, hasFunctions, longestBody, type SourceFunction, withoutBody } from '../syntax/functions.ts';
 import { languageOf } from '../syntax/trees.ts';
+import { changedTestsOf } from './changed-tests.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
 import type { Coverage } from './harness-report.ts';
 import { runTests } from './run-tests.ts';
@@ -51,6 +52,8 @@ export interface Discovery {
   readonly tests: number;
   readonly functions: number;
   readonly tasks: readonly TestedFunction[];
+  /** For each task, whether a body that forges its test results would be noticed (`changedTestsOf`). */
+  readonly checkable: readonly boolean[];
   readonly leftOut: readonly LeftOut[];
   /** Number of test runs; cached verdicts are not counted. */
   readonly runs: number;
@@ -85,19 +88,22 @@ export async function discover(folder: string, hooks: DiscoveryHooks = {}): Prom
   const baselines = await runBaselines(work);
   const functions = await sourceFunctions(work);
   let done = 0;
-  const tasks = await limitConcurrency(functions, availableParallelism(), async (found) => {
+  const tried = await limitConcurrency(functions, availableParallelism(), async (found) => {
     await hooks.betweenFunctions?.();
     const task = await tryFunction(work, found, baselines);
+    const checkable = task !== null && (await isCheckable(work, task));
     hooks.onProgress?.(++done, functions.length, 'functions');
-    return task;
+    return { task, checkable };
   });
+  const tasks = tried.flatMap(({ task, checkable }) => (task === null ? [] : [{ task, checkable }]));
   return {
     workspace: root,
     snapshot: snapshot.digest,
     runner: runner.name,
     tests: baselines.reduce((sum, { passing }) => sum + passing.length, 0),
     functions: functions.length,
-    tasks: tasks.filter((task) => task !== null),
+    tasks: tasks.map(({ task }) => task),
+    checkable: tasks.map(({ checkable }) => checkable),
     leftOut: work.leftOut,
     runs: work.runs.count,
   };
@@ -253,6 +259,17 @@ async function tryFunction(
     suffix: text.slice(found.end),
     guards,
   };
+}
+
+/** Whether a test that covers a function fails with another expected value, so that forged results can be noticed. */
+async function isCheckable(work: Work, { guards }: TestedFunction): Promise<boolean> {
+  const { sandbox, snapshot, runner, hooks } = work;
+  const onRun = () => void work.runs.count++;
+  for (const guard of guards) {
+    const changed = await changedTestsOf({ sandbox, snapshot, runner, signal: hooks.signal, onRun }, guard);
+    if (changed !== null && changed.failing.length > 0) return true;
+  }
+  return false;
 }
 
 /** Matches by the offset of the function's end if the coverage has offsets, otherwise by name. */

@@ -34,6 +34,8 @@ export interface TestRequest {
   readonly changed: ChangedFile | null;
   /** Test ids that must be reported, no more and no fewer; null if they are not known yet. */
   readonly expected: readonly string[] | null;
+  /** Test files with another text, in the form of the snapshot's files. */
+  readonly changedTests?: readonly ChangedFile[];
   readonly coverage?: boolean;
 }
 
@@ -56,17 +58,19 @@ async function runOnce(
   sandbox: Sandbox,
   snapshot: Snapshot,
   runner: TestRunner,
-  { testFile, changed, expected, coverage = false }: TestRequest,
+  { testFile, changed, expected, changedTests = [], coverage = false }: TestRequest,
   signal?: AbortSignal,
 ): Promise<TestRun> {
   const { job, input } = runner.job([testFile], coverage);
   const nonce = newNonce();
   const files = [...(job.files ?? [])];
   if (changed) files.push({ inside: `snapshot/${changed.file}`, content: await textToRun(changed, runner) });
+  for (const { file, text } of changedTests) files.push({ inside: `work/${file}`, content: text });
+  const shownTests = snapshot.shownFixed(changedTests.map(({ file }) => file));
   const run = await sandbox.run(
     {
       ...job,
-      shown: [...(job.shown ?? []), ...snapshot.shownFixed],
+      shown: [...(job.shown ?? []), ...shownTests],
       files,
       copied: snapshot.free,
       input: JSON.stringify({ nonce, ...input }),

@@ -26,6 +26,8 @@ export type Verdict =
       readonly reason: string;
       /** Whether a time limit decided it. On a less busy machine the result may differ. */
       readonly late: boolean;
+      /** Set if the tests passed, but something other than the function's results decided them. */
+      readonly forged?: true;
       readonly seconds: number;
     }
   | { readonly outcome: 'broken'; readonly reason: string; readonly seconds: number };
