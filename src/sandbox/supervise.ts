@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setMaxListeners } from 'node:events';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Interrupted } from '../platform/errors.ts';
 import { mebibyte, type SandboxLimits } from './limits.ts';
 import { hasEnded, treeCpuSeconds, treeUse } from './process-tree.ts';
-import type { BrokenLimit, SandboxRun } from './sandbox.ts';
+import { type BrokenLimit, type Connections, firstConnection, type SandboxRun } from './sandbox.ts';
 
 /** Milliseconds between two checks of the limits. */
 const pollInterval = 50;
@@ -22,8 +23,9 @@ export interface Launch {
   readonly cwd?: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly input: string;
-  /** Open descriptors of this process that the program inherits, from number 5 on. */
+  /** Open descriptors of this process that the program inherits, from number 5 on; fewer than `firstConnection - 5`. */
   readonly descriptors: readonly number[];
+  readonly connections?: Connections;
   /** Finds the process whose end ends all others, in the program's output on descriptor 4. */
   readonly lastProcess?: (status: string) => number | null;
   readonly limits: SandboxLimits;
@@ -46,7 +48,7 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   const child = spawn(launch.program, launch.args, {
     ...(launch.cwd === undefined ? {} : { cwd: launch.cwd }),
     env: launch.environment,
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...launch.descriptors],
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...inherited(launch)],
     // Ctrl+C in a terminal must reach only this process, which then ends the child.
     detached: true,
   });
@@ -65,6 +67,10 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   const [stdout, stderr, report, status] = [1, 2, 3, 4].map((descriptor) =>
     collect(child.stdio[descriptor] as Readable, keep, () => stop('output')),
   ) as [() => string, () => string, () => string, () => string];
+  const { onSocket, onPassed, onReport } = launch.connections ?? {};
+  onPassed?.();
+  if (onReport) (child.stdio[3] as Readable).on('data', (part: Buffer) => onReport(part.toString('latin1')));
+  if (onSocket && child.pid !== undefined) offerSocket((child.stdio as unknown as Stdio)[firstConnection], onSocket);
   // A program that closes its stdin without reading it is not an error.
   child.stdin!.on('error', () => undefined).end(launch.input);
   try {
@@ -80,6 +86,24 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
     watch.end();
     signal?.removeEventListener('abort', interrupt);
   }
+}
+
+/** What the program inherits from number 5 on. */
+function inherited({ descriptors, connections }: Launch): (number | 'pipe' | 'ignore')[] {
+  if (!connections) return [...descriptors];
+  const left = firstConnection - 5 - descriptors.length;
+  const others = connections.onSocket ? ['pipe' as const] : (connections.passed ?? []);
+  return [...descriptors, ...Array.from({ length: left }, () => 'ignore' as const), ...others];
+}
+
+type Stdio = readonly (Socket | null)[];
+
+/** Passes on this process's end of a program's socket, from which nothing is read here. */
+function offerSocket(socket: Socket | null | undefined, onSocket: NonNullable<Connections['onSocket']>): void {
+  const { _handle: handle } = socket as unknown as { _handle: { fd: number; readStop(): void } };
+  socket!.on('error', () => undefined);
+  handle.readStop();
+  onSocket(handle.fd, () => void socket!.destroy());
 }
 
 /** The longest run, as a multiple of the limit on wall time. */

@@ -103,7 +103,7 @@ function recordIn(line: string, nonce: string): z.infer<typeof record> | null {
 }
 
 /** Whether a time limit ended a run: ours, or the kernel's limit on one process's CPU time. */
-const endedByClock = ({ broken, code, signal }: SandboxRun): boolean =>
+export const endedByClock = ({ broken, code, signal }: SandboxRun): boolean =>
   broken === 'time' || signal === 'SIGXCPU' || code === 128 + constants.signals.SIGXCPU;
 
 /** Describes how a run ended: the exceeded limit, otherwise the last error on stderr. */
