@@ -74,6 +74,7 @@ export function bubblewrap(
           input: job.input ?? '',
           limits,
           checkLimits: group?.checkLimits ?? treeLimitCheck(limits),
+          areEnforced: group !== null,
           lastProcess: firstInside,
         };
         const inherited = {

@@ -8,8 +8,8 @@ import { mebibyte, type SandboxLimits } from './limits.ts';
 import { hasEnded, treeCpuSeconds, treeUse } from './process-tree.ts';
 import { type BrokenLimit, type Connections, firstConnection, type SandboxRun } from './sandbox.ts';
 
-/** Milliseconds between two checks of the limits. */
-const pollInterval = 50;
+/** Milliseconds between two checks of the limits by a watchdog, and where the kernel enforces them. */
+const pollInterval = { watched: 50, enforced: 250 };
 /** The sandbox's own processes. */
 const ownProcesses = 2;
 /** Milliseconds after the end of a process in which its pipes must close. */
@@ -33,6 +33,8 @@ export interface Launch {
    * Returns the limit that a process (by its number) and its descendants exceed. Called while it runs and at its end.
    */
   readonly checkLimits: LimitCheck;
+  /** Whether the kernel enforces the limits, so that the checks only find out why a run ended. Default: false. */
+  readonly areEnforced?: boolean;
 }
 
 /**
@@ -62,7 +64,8 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   if (signal) setMaxListeners(0, signal);
   signal?.addEventListener('abort', interrupt, { once: true });
   const deadline = watchClock(child, limits, () => stop('time'));
-  const watch = watchChild(child, launch.checkLimits, stop);
+  const interval = launch.areEnforced ? pollInterval.enforced : pollInterval.watched;
+  const watch = watchChild(child, { look: launch.checkLimits, interval }, stop);
   const keep = limits.outputMiB * mebibyte;
   const [stdout, stderr, report, status] = [1, 2, 3, 4].map((descriptor) =>
     collect(child.stdio[descriptor] as Readable, keep, () => stop('output')),
@@ -203,11 +206,15 @@ export const treeLimitCheck =
     return use.processes > limits.processes + ownProcesses ? 'processes' : null;
   };
 
-function watchChild(child: ChildProcess, look: LimitCheck, stop: (limit: BrokenLimit) => void): { end(): void } {
+function watchChild(
+  child: ChildProcess,
+  { look, interval }: { readonly look: LimitCheck; readonly interval: number },
+  stop: (limit: BrokenLimit) => void,
+): { end(): void } {
   let timer: NodeJS.Timeout | undefined;
   let over = false;
   const again = () => {
-    timer = setTimeout(() => void watch().catch(unwatched), pollInterval);
+    timer = setTimeout(() => void watch().catch(unwatched), interval);
   };
   const watch = async () => {
     const broken = await look(child.pid as number);

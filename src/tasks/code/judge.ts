@@ -78,7 +78,7 @@ function textVerdict({ row, source, code }: JudgedProgram): Verdict | null {
 }
 
 /**
- * Divides programs, by index, into batches of one row that are judged in one sandbox, and those that are judged alone. Batches
+ * Divides programs, by index, into batches of one row whose tests one process runs, and those that are judged alone. Batches
  * are small enough for every core to get two of them, so that a slow one does not leave the other cores idle.
  */
 function divide(
@@ -156,7 +156,7 @@ async function runOnce(sandbox: Sandbox, { job, input, limits }: LimitedJob, sig
 }
 
 /** How the tests of a program are run. */
-export interface CodeJob {
+interface CodeJob {
   readonly job: SandboxJob;
   /** The harness's input besides the nonce. */
   readonly input: Readonly<Record<string, unknown>>;
@@ -166,7 +166,7 @@ export interface CodeJob {
 
 type LimitedJob = CodeJob & { readonly limits: typeof codeLimits };
 
-export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
+async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
   if (row.language === 'python') {
     const harness = await readHarness('python.py');
     const { program, shown, environment, version } = await pythonToolchain();
