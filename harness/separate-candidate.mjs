@@ -7,6 +7,8 @@ import { pathToFileURL } from 'node:url';
 import { Decoder, encode, isClonable, objectsIn } from './messages.mjs';
 
 const channel = 7;
+// Says that the sandbox works, before there is a candidate.
+writeSync(3, 'started\n');
 const decoder = new Decoder();
 const bytes = Buffer.alloc(65_536);
 

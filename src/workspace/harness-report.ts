@@ -48,6 +48,7 @@ export function verdictOf(run: SandboxRun, nonce: string, expected: readonly str
       outcome: 'failed',
       reason: `the test report is incomplete (${describeEnd(run)})`,
       late: endedByClock(run),
+      ...(wasKilled(run) ? { killed: true } : {}),
       seconds,
     };
   const tests = records.flatMap((entry): TestResult[] => {
@@ -105,6 +106,13 @@ function recordIn(line: string, nonce: string): z.infer<typeof record> | null {
 /** Whether a time limit ended a run: ours, or the kernel's limit on one process's CPU time. */
 export const endedByClock = ({ broken, code, signal }: SandboxRun): boolean =>
   broken === 'time' || signal === 'SIGXCPU' || code === 128 + constants.signals.SIGXCPU;
+
+/**
+ * Whether a run was killed and no limit explains it. A candidate may kill its own process, but so may the kernel of a machine that
+ * has no memory left.
+ */
+export const wasKilled = ({ broken, code, signal }: SandboxRun): boolean =>
+  broken === null && (signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL);
 
 /** Describes how a run ended: the exceeded limit, otherwise the last error on stderr. */
 function describeEnd({ broken, code, signal, stderr }: SandboxRun): string {

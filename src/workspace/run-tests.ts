@@ -5,7 +5,7 @@ import { stripTypes } from '../syntax/strip-types.ts';
 import { type Coverage, coverageOf, newNonce, verdictOf } from './harness-report.ts';
 import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { Verdict } from './verdict.ts';
+import { isWorthRepeating, type Verdict } from './verdict.ts';
 
 /** The limits of one test file. */
 export const suiteLimits: Partial<SandboxLimits> = {
@@ -40,8 +40,8 @@ export interface TestRequest {
 }
 
 /**
- * Runs a test file on a copy of the snapshot, in the sandbox. A broken run is repeated once, because the cause may be
- * temporary.
+ * Runs a test file on a copy of the snapshot, in the sandbox. A run that broke or was killed is repeated once, because the cause
+ * may be temporary.
  */
 export async function runTests(
   sandbox: Sandbox,
@@ -51,7 +51,7 @@ export async function runTests(
   signal?: AbortSignal,
 ): Promise<TestRun> {
   const first = await runOnce(sandbox, snapshot, runner, request, signal);
-  return first.verdict.outcome === 'broken' ? runOnce(sandbox, snapshot, runner, request, signal) : first;
+  return isWorthRepeating(first.verdict) ? runOnce(sandbox, snapshot, runner, request, signal) : first;
 }
 
 async function runOnce(

@@ -10,6 +10,7 @@ import { isSeparable, judgeSeparately } from '../../src/tasks/code/separate.ts';
 import { readHarness } from '../../src/workspace/harness.ts';
 import { nodeToolchain } from '../../src/workspace/toolchains.ts';
 import { passRate, type Verdict } from '../../src/workspace/verdict.ts';
+import { kill, sandboxesOf } from './sandbox-processes.ts';
 
 const skip = process.platform !== 'linux' && 'the filter and /proc are those of Linux';
 
@@ -138,6 +139,18 @@ for (const folder of ['/kit', '/work', '/tmp']) for (const name of fs.readdirSyn
       '  return 2 * value; // after all of them\n}\n',
     );
     assert.deepEqual(rates(verdicts), [1, 0, 0.5, 0, 0, 0, 1], JSON.stringify(verdicts));
+  });
+
+  it('run again if the machine kills a sandbox, whose program is not to blame', async () => {
+    const slow = '  return 2 * value;\n}\nawait new Promise((resolve) => setTimeout(resolve, 500));\n';
+    const judging = judged(row, slow);
+    let killed = false;
+    while (!killed) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      for (const pid of await sandboxesOf(process.pid)) killed ||= kill(pid);
+    }
+    assert.deepEqual(rates(await judging), [1]);
+    assert.deepEqual(rates(await judged(row, "  return 2 * value;\n}\nprocess.kill(process.pid, 'SIGKILL');\n")), [0]);
   });
 
   it('find nothing of a test in the process of the candidate', async () => {

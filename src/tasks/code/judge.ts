@@ -6,7 +6,7 @@ import { stripTypes } from '../../syntax/strip-types.ts';
 import { readHarness } from '../../workspace/harness.ts';
 import { newNonce, verdictOf } from '../../workspace/harness-report.ts';
 import { nodeToolchain, pythonToolchain } from '../../workspace/toolchains.ts';
-import { noCode, type Verdict } from '../../workspace/verdict.ts';
+import { isWorthRepeating, noCode, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { ScoringOptions } from '../task.ts';
 import { visibleNames } from './program.ts';
@@ -143,10 +143,10 @@ async function sharedVerdict(
   return verdict.outcome === 'scored' ? { ...verdict, isolation: 'shared-process' } : verdict;
 }
 
-/** Runs the tests once, and a second time if the sandbox itself failed, since that may be temporary. */
+/** Runs the tests once, and a second time if the sandbox itself failed or was killed, since that may be temporary. */
 async function run(sandbox: Sandbox, job: LimitedJob, signal?: AbortSignal): Promise<Verdict> {
   const verdict = await runOnce(sandbox, job, signal);
-  return verdict.outcome === 'broken' ? runOnce(sandbox, job, signal) : verdict;
+  return isWorthRepeating(verdict) ? runOnce(sandbox, job, signal) : verdict;
 }
 
 async function runOnce(sandbox: Sandbox, { job, input, limits }: LimitedJob, signal?: AbortSignal): Promise<Verdict> {

@@ -8,9 +8,9 @@ import { Interrupted, isInterruption } from '../../platform/errors.ts';
 import { firstConnection, type Sandbox, type SandboxJob, type SandboxRun } from '../../sandbox/sandbox.ts';
 import { stripTypes } from '../../syntax/strip-types.ts';
 import { type Harness, readHarness } from '../../workspace/harness.ts';
-import { endedByClock, newNonce, verdictOf } from '../../workspace/harness-report.ts';
+import { endedByClock, newNonce, verdictOf, wasKilled } from '../../workspace/harness-report.ts';
 import { nodeToolchain } from '../../workspace/toolchains.ts';
-import type { Verdict } from '../../workspace/verdict.ts';
+import { isWorthRepeating, type Verdict } from '../../workspace/verdict.ts';
 import { visibleNames } from './program.ts';
 import { type CodeRow, isScript, usesModules } from './row.ts';
 
@@ -65,7 +65,7 @@ const patience = 4;
 
 /**
  * Judges programs for one row. One that the clock ended is judged again with more time, because on a busy machine it may not have
- * had its CPU time.
+ * had its CPU time. So is one whose process was killed, which the machine may have done.
  */
 export const judgeSeparately = (
   sandbox: Sandbox,
@@ -198,7 +198,7 @@ async function startCandidates(
 
 /**
  * The verdict on a candidate, from the lines of the report that begin with its nonce; null: it is to be judged again, alone and
- * with more time, because the clock or another candidate may have decided.
+ * with more time, because the clock, the machine or another candidate may have decided.
  */
 function verdictOn(
   row: CodeRow,
@@ -209,7 +209,9 @@ function verdictOn(
   const own = run.report.split('\n').filter((line) => line.startsWith(`${nonce} `));
   const last = JSON.parse(own.at(-1)?.slice(nonce.length + 1) ?? '{}') as { kind?: string; message?: string };
   const { seconds } = run;
-  if (last.kind === 'late' && !isLast) return null;
+  const isMachine = end !== null && (wasKilled(end) || !end.report.startsWith('started'));
+  const mayBeOthers = last.kind === 'late' || (last.kind === 'ended' && isMachine);
+  if (mayBeOthers && !isLast) return null;
   if (last.kind === 'shared' && row.language !== 'typescript') return { outcome: 'shared' };
   if (last.kind === 'shared') {
     const reason = `the tests need the program's own values (${last.message})`;
@@ -221,5 +223,5 @@ function verdictOn(
     return { outcome: 'failed', reason: `the test report is incomplete (${exceeded})`, late, seconds };
   }
   const verdict = verdictOf({ ...run, report: own.map((line) => `${line}\n`).join('') }, nonce, null);
-  return verdict.outcome === 'scored' || isOnly ? verdict : null;
+  return verdict.outcome === 'scored' || (isOnly && (isLast || !isWorthRepeating(verdict))) ? verdict : null;
 }
