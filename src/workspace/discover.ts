@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { limitConcurrency } from '../platform/limit-concurrency.ts';
 import type { LeftOut } from '../protocol/discovery.ts';
 import { openSandbox } from '../sandbox/open-sandbox.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { findFunctions, hasFunctions, type SourceFunction } from '../syntax/functions.ts';
 import { languageOf } from '../syntax/trees.ts';
 import { runBaselines } from './baselines.ts';
+import { changedTestsOf } from './changed-tests.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
 import { removeBodies } from './removals.ts';
 import { findRunner } from './runners/find-runner.ts';
@@ -47,6 +50,8 @@ export interface Discovery {
   readonly tests: number;
   readonly functions: number;
   readonly tasks: readonly TestedFunction[];
+  /** For each task, whether a body that forges its test results would be noticed (`changedTestsOf`). */
+  readonly checkable: readonly boolean[];
   readonly leftOut: readonly LeftOut[];
   /** Number of test runs; cached verdicts are not counted. */
   readonly runs: number;
@@ -76,6 +81,10 @@ export async function discover(folder: string, hooks: DiscoveryHooks = {}): Prom
   const baselines = await runBaselines(work);
   const functions = await sourceFunctions(work);
   const tasks = await removeBodies(work, functions, baselines);
+  const checkable = await limitConcurrency(tasks, availableParallelism(), async (task) => {
+    await hooks.betweenFunctions?.();
+    return isCheckable(work, task);
+  });
   return {
     workspace: root,
     snapshot: snapshot.digest,
@@ -83,6 +92,7 @@ export async function discover(folder: string, hooks: DiscoveryHooks = {}): Prom
     tests: baselines.reduce((sum, { passing }) => sum + passing.length, 0),
     functions: functions.length,
     tasks,
+    checkable,
     leftOut: work.leftOut,
     runs: work.runs.count,
   };
@@ -147,4 +157,15 @@ function decodeUtf8(content: Uint8Array): string | null {
   } catch {
     return null;
   }
+}
+
+/** Whether a test that covers a function fails with another expected value, so that forged results can be noticed. */
+async function isCheckable(work: Work, { guards }: TestedFunction): Promise<boolean> {
+  const { sandbox, snapshot, runner, hooks } = work;
+  const onRun = () => void work.runs.count++;
+  for (const guard of guards) {
+    const changed = await changedTestsOf({ sandbox, snapshot, runner, signal: hooks.signal, onRun }, guard);
+    if (changed !== null && changed.failing.length > 0) return true;
+  }
+  return false;
 }

@@ -58,6 +58,7 @@ export function verdictOf(
       outcome: 'failed',
       reason: `the test report is incomplete (${describeEnd(run, cpuSeconds)})`,
       late: endedByClock(run),
+      ...(wasKilled(run) ? { killed: true } : {}),
       seconds,
     };
   const tests = records.flatMap((entry): TestResult[] => {
@@ -115,10 +116,17 @@ function recordIn(line: string, nonce: string): z.infer<typeof record> | null {
 }
 
 /** Whether a time limit ended a run: ours, or the kernel's limit on one process's CPU time. */
-const endedByClock = (run: SandboxRun): boolean => run.broken === 'time' || endedByProcessor(run);
+export const endedByClock = (run: SandboxRun): boolean => run.broken === 'time' || endedByProcessor(run);
 
 const endedByProcessor = ({ code, signal }: SandboxRun): boolean =>
   signal === 'SIGXCPU' || code === 128 + constants.signals.SIGXCPU;
+
+/**
+ * Whether a run was killed and no limit explains it. A candidate may kill its own process, but so may the kernel of a machine that
+ * has no memory left.
+ */
+export const wasKilled = ({ broken, code, signal }: SandboxRun): boolean =>
+  broken === null && (signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL);
 
 /** Describes how a run ended: the exceeded limit, otherwise the last error on stderr. */
 function describeEnd(run: SandboxRun, cpuSeconds: number | undefined): string {

@@ -5,7 +5,7 @@ import { stripTypes } from '../syntax/strip-types.ts';
 import { type Coverage, coverageOf, newNonce, verdictOf } from './harness-report.ts';
 import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { Verdict } from './verdict.ts';
+import { isWorthRepeating, type Verdict } from './verdict.ts';
 
 /** The limits of one test file. */
 export const suiteLimits: Partial<SandboxLimits> = {
@@ -34,14 +34,16 @@ export interface TestRequest {
   readonly changed: readonly ChangedFile[];
   /** Test ids that must be reported, no more and no fewer; null if they are not known yet. */
   readonly expected: readonly string[] | null;
+  /** Test files with another text, in the form of the snapshot's files. */
+  readonly changedTests?: readonly ChangedFile[];
   readonly coverage?: boolean;
   /** Limits that differ from those of the runner. */
   readonly limits?: Partial<SandboxLimits>;
 }
 
 /**
- * Runs a test file on a copy of the snapshot, in the sandbox. A broken run is repeated once, because the cause may be
- * temporary.
+ * Runs a test file on a copy of the snapshot, in the sandbox. A run that broke or was killed is repeated once, because the cause
+ * may be temporary.
  */
 export async function runTests(
   sandbox: Sandbox,
@@ -51,25 +53,27 @@ export async function runTests(
   signal?: AbortSignal,
 ): Promise<TestRun> {
   const first = await runOnce(sandbox, snapshot, runner, request, signal);
-  return first.verdict.outcome === 'broken' ? runOnce(sandbox, snapshot, runner, request, signal) : first;
+  return isWorthRepeating(first.verdict) ? runOnce(sandbox, snapshot, runner, request, signal) : first;
 }
 
 async function runOnce(
   sandbox: Sandbox,
   snapshot: Snapshot,
   runner: TestRunner,
-  { testFile, changed, expected, coverage = false, limits = {} }: TestRequest,
+  { testFile, changed, expected, changedTests = [], coverage = false, limits = {} }: TestRequest,
   signal?: AbortSignal,
 ): Promise<TestRun> {
   const { job, input } = runner.job([testFile], coverage);
   const nonce = newNonce();
   const files = [...(job.files ?? [])];
   for (const one of changed) files.push({ inside: `snapshot/${one.file}`, content: await textToRun(one, runner) });
+  for (const { file, text } of changedTests) files.push({ inside: `work/${file}`, content: text });
+  const shownTests = snapshot.shownFixed(changedTests.map(({ file }) => file));
   const allLimits = { ...suiteLimits, ...runner.limits, ...limits };
   const run = await sandbox.run(
     {
       ...job,
-      shown: [...(job.shown ?? []), ...snapshot.shownFixed],
+      shown: [...(job.shown ?? []), ...shownTests],
       files,
       copied: snapshot.free,
       input: JSON.stringify({ nonce, ...input }),

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { Option } from 'commander';
-import { bundledPuzzleModel, findModel } from '../../catalogue/find-model.ts';
+import { findModel } from '../../catalogue/find-model.ts';
 import { evaluatedPart } from '../../evaluation/evaluated-part.ts';
 import { type AnswersEstimate, resumeEvaluation, startEvaluation } from '../../evaluation/evaluation-run.ts';
 import { evaluationSettings } from '../../evaluation/settings.ts';
@@ -8,6 +8,7 @@ import { count } from '../../platform/amounts.ts';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
+import { bundledModelFor } from '../../protocol/bundled-models.ts';
 import type { EvaluationDocument } from '../../protocol/evaluation.ts';
 import { findRun, readConfiguration } from '../../runs/directory.ts';
 import { recordedSplit } from '../../runs/recorded-split.ts';
@@ -32,7 +33,7 @@ interface EvalOptions extends EngineOptions {
   readonly data?: string;
   readonly workspace?: string;
   readonly testCommand?: string;
-  readonly model: string;
+  readonly model?: string;
   readonly limit?: number;
   readonly samples: number;
   readonly seed: number;
@@ -67,8 +68,9 @@ export function addEval(add: AddCommand): void {
           throw new UsageError('--held-out and --split each select a part of the file; give one of them.');
         if (options.heldOut && options.data === undefined)
           throw new UsageError('--held-out belongs to a file of problems; give it with --data, or leave it out.');
-        const { task, model, samples, seed } = options;
-        const problems = await chosenProblems({ ...options, task }, context);
+        const { task, samples, seed } = options;
+        const model = options.model ?? bundledModelFor(task);
+        const problems = await chosenProblems({ ...options, task, model }, context);
         const request = {
           task,
           model,
@@ -100,7 +102,10 @@ export function addEval(add: AddCommand): void {
     )
     .option('--workspace <folder>', 'workspace whose functions are the problems')
     .option(...testCommandOption)
-    .option('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory', bundledPuzzleModel)
+    .option(
+      '--model <model>',
+      'model: a name, a checkpoint or adapter folder, or a run directory (default: the bundled model for the task)',
+    )
     .addOption(wholeNumber('--limit <n>', 'maximum number of problems (default: all)'))
     .addOption(wholeNumber('--samples <k>', 'answers per problem; more than one reports pass@1 to pass@K').default(1))
     .addOption(wholeNumber('--seed <seed>', 'random seed for sampling', 0).default(0))
@@ -111,7 +116,10 @@ export function addEval(add: AddCommand): void {
 }
 
 /** The file of problems, if any, and which of its problems are evaluated. */
-async function chosenProblems(options: EvalOptions & { readonly task: string }, context: CommandContext) {
+async function chosenProblems(
+  options: EvalOptions & { readonly task: string; readonly model: string },
+  context: CommandContext,
+) {
   const task = taskByName(options.task);
   const { workspace, split: part = null, splitOf, skipBroken = false } = options;
   const recorded = await recordedSplit(await findModel(splitOf ?? options.model));
