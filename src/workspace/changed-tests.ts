@@ -10,7 +10,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import { withChangedExpectations } from '../syntax/expectations.ts';
 import { withReversedTests } from '../syntax/test-order.ts';
 import { languageOf } from '../syntax/trees.ts';
-import type { CoveringTests } from './discover.ts';
+import type { CoveringTests } from './discovery.ts';
 import { type ChangedFile, runTests } from './run-tests.ts';
 import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';

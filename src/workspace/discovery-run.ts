@@ -10,7 +10,8 @@ import { splitByContent } from '../protocol/row-split.ts';
 import { type JobHooks, runJob } from '../runs/run-job.ts';
 import type { RunWriter } from '../runs/writer.ts';
 import { functionKeys } from './content-keys.ts';
-import { type Discovery, type DiscoveryHooks, discover, type TestedFunction } from './discover.ts';
+import { discover } from './discover.ts';
+import type { Discovery, DiscoveryHooks, TestedFunction } from './discovery.ts';
 
 export interface DiscoveryRunHooks extends JobHooks, Pick<DiscoveryHooks, 'onProgress' | 'command'> {}
 

@@ -49,6 +49,8 @@ export const repositories: readonly Repository[] = [
   },
   monorepo('turbo', { 'package.json': root('turbo run test'), 'turbo.json': '{"tasks":{"test":{}}}' }),
   monorepo('pnpm', { 'package.json': root('pnpm -r test'), 'pnpm-workspace.yaml': 'packages: ["packages/*"]\n' }),
+  monorepo('lerna', { 'package.json': root('lerna run test'), 'lerna.json': '{"version":"independent"}' }),
+  monorepo('nx', { 'package.json': root('nx run-many -t test'), 'nx.json': '{"targetDefaults":{"test":{}}}' }),
   {
     name: 'humanize 4.12.3 (Python, src)',
     packages: { '.': 'pypi:humanize==4.12.3' },

@@ -11,7 +11,8 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../../src/platform/errors.ts';
-import { type Discovery, discover } from '../../../src/workspace/discover.ts';
+import { discover } from '../../../src/workspace/discover.ts';
+import type { Discovery } from '../../../src/workspace/discovery.ts';
 import { type Repository, repositories } from './archives.ts';
 import { layOut } from './lay-out.ts';
 
@@ -35,16 +36,7 @@ async function measure(repository: Repository, folder: string, before: Discover 
     const isEqual = other === null || guardsOf(other.found) === guardsOf(found);
     const beforeCells = before ? [other?.found.runs ?? 'refused', other?.seconds ?? ''] : [];
     return {
-      cells: [
-        name,
-        runner,
-        functions,
-        tasks.length,
-        tests,
-        runs,
-        seconds,
-        ...beforeCells,
-      ],
+      cells: [name, runner, functions, tasks.length, tests, runs, seconds, ...beforeCells],
       isExpected: expected === 'accepted' && isEqual,
     };
   } catch (error) {
