@@ -22,6 +22,7 @@ const layers = [
   'engine',
   'graph',
   'runs',
+  'shards',
   'protocol',
   'platform',
 ];
