@@ -229,6 +229,24 @@ describe('shards are refused', () => {
     await assert.rejects(readdir('refused'), 'nothing was written');
   });
 
+  it('outside an array, whose tasks have their index in the environment', async () => {
+    const shardIn = async (variable: string, index: string, ...args: string[]) => {
+      process.env[variable] = index;
+      try {
+        return (await document([...score, ...args, '--out', 'array'])).shard;
+      } finally {
+        delete process.env[variable];
+      }
+    };
+    assert.equal(await shardIn('SLURM_ARRAY_TASK_ID', '2', '--shard', 'slurm/4'), 2);
+    assert.equal(await shardIn('SLURM_ARRAY_TASK_ID', '2', '--shard', 'slurm/4', '--shard-base', '0'), 3);
+    assert.equal(await shardIn('JOB_COMPLETION_INDEX', '0', '--shard', 'kubernetes/4'), 1);
+    assert.match(
+      await refusal([...score, '--shard', 'slurm/4', '--out', 'array'], 2),
+      /^--shard slurm\/4 needs a number in SLURM_ARRAY_TASK_ID; start it as a task of a job array/,
+    );
+  });
+
   it('in the folder of other rows, of another number of shards, and for the result of other options', async () => {
     const out = ['--out', 'folder'];
     await document([...score, '--shard', '1/2', ...out]);

@@ -42,9 +42,7 @@ const comparisonRowSchema = z.union([
 ]);
 
 /** A row of shards: the finished seeds of an objective, or in the stage of trials a trial. */
-export type ComparisonShardRow =
-  | { readonly seeds: readonly (ComparisonRow | FailedRow)[] }
-  | { readonly trial: Trial };
+export type ComparisonShardRow = { readonly seeds: readonly (ComparisonRow | FailedRow)[] } | { readonly trial: Trial };
 
 export const comparisonShardSchema: z.ZodType<ComparisonShardRow> = z.union([
   z.object({ seeds: z.array(comparisonRowSchema) }),
