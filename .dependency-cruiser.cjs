@@ -23,6 +23,7 @@ const layers = [
   'graph',
   'runs',
   'shards',
+  'logging',
   'protocol',
   'platform',
 ];
