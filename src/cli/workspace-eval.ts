@@ -11,8 +11,8 @@ import {
   quantile,
   type WorkspaceAnswer,
 } from '../infilling/workspace-comparison.ts';
-import { readCheckpoint } from '../model/checkpoint.ts';
-import { LanguageModel } from '../model/language-model.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { loadForInference } from '../model/load-served.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
 import { contentDigest } from '../platform/content-digest.ts';
 import { UserError } from '../platform/errors.ts';
@@ -74,7 +74,7 @@ async function measureAll(
     what: string,
     answer: (model: LanguageModel, item: InfillingItem) => Promise<T>,
   ) => {
-    const model = await LanguageModel.load(engine, await readCheckpoint(folder));
+    const model = await loadForInference(engine, folder);
     const report = timedProgress(`${what}: gap`, items.length, progress);
     const answers: T[] = [];
     try {
@@ -118,8 +118,8 @@ async function measureShare(
   const ofLearned = learned && (await resolveModel(learned.folder));
   let models: { readonly own: LanguageModel; readonly learned: LanguageModel | null } | undefined;
   const load = async () => ({
-    own: await LanguageModel.load(engine, await readCheckpoint(resolved)),
-    learned: ofLearned && (await LanguageModel.load(engine, await readCheckpoint(ofLearned))),
+    own: await loadForInference(engine, resolved),
+    learned: ofLearned && (await loadForInference(engine, ofLearned)),
   });
   try {
     return await computeShard(

@@ -101,13 +101,15 @@ async function listed(): Promise<CommandResult> {
   return { document: { models, cached_weights }, lines: [...models.map(line), cache] };
 }
 
-function line({ name, kind, parameters, bytes, licence, memory, revision, problem }: ModelSummary): string {
+function line({ name, kind, parameters, bytes, licence, memory, revision, problem, ...rest }: ModelSummary): string {
+  const { missing_base: base } = rest;
+  const unusable = base ? `needs ${base.name}, ${size(base.bytes)} to download` : 'cannot be loaded';
   const facts = [
     parameters === null ? 'unknown size' : `${(parameters / 1e6).toFixed(1)} million parameters`,
     size(bytes),
     licence ?? 'no licence named',
     ...(revision === null ? [] : [`at ${revision.slice(0, 12)}`]),
-    problem === null ? fitText(memory) : 'cannot be loaded',
+    problem === null ? fitText(memory) : unusable,
   ];
   return `${name.padEnd(44)} ${kind.padEnd(10)} ${facts.join(', ')}`;
 }
