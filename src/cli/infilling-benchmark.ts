@@ -191,7 +191,7 @@ function ownMethods(
  * must not change.
  */
 function otherDecoding(model: LanguageModel, name: string, brief: boolean): InfillingMethod[] {
-  const decoding = model.generation.gap_decoding === 'drafts' ? 'denoise' : 'drafts';
+  const decoding = (model.generation.gap_decoding ?? 'denoise') === 'denoise' ? 'drafts' : 'denoise';
   const other: InfillingMethod = {
     name: `${name}, ${decoding === 'drafts' ? 'with drafts' : 'by denoising'}`,
     complete: modelCompleter(model, { ...servingDecoding, decoding }),
