@@ -70,7 +70,7 @@ export const measureSuiteVerdicts = (language: SuiteLanguage, seconds: number, s
     const sandbox = await openSandbox();
     let candidate = 0;
     return perSecond(seconds, async () => {
-      const changed = { file: source, text: `${files[source]}// ${candidate++}\n` };
+      const changed = [{ file: source, text: `${files[source]}// ${candidate++}\n` }];
       const request = { testFile, changed, expected: null };
       return (await runTests(sandbox, snapshot, runner, request, signal)).verdict;
     });

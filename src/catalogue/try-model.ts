@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/engine.ts';
 import type { TensorSource } from '../graph/tensor.ts';
-import { openBase } from '../model/checkpoint.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { isAutoregressive, type ModelConfig, maskToken } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
@@ -52,10 +52,12 @@ async function runTrial(
   tried: ModelTrial,
   { engine, signal, progress, memory = machineMemory().free }: TrialOptions,
 ): Promise<ModelTrial> {
-  const checkpoint = await openBase(await resolveModel(folder));
+  const resolved = await resolveModel(folder);
+  const { adapter, ...checkpoint } = await openCheckpoint(resolved);
   const { config, tokenizer } = checkpoint;
   progress('Reading the weights.');
-  const warnings = await readWeights(checkpoint.weights, signal);
+  // The weights of an adapter's base were read when the base was added.
+  const warnings = adapter ? [] : await readWeights(checkpoint.weights, signal);
   assertRoundTrip(tokenizer);
   const of = config.num_hidden_layers;
   const layers = memoryNeeded(parametersOf(config), config) <= memory ? of : Math.min(fewLayers, of);

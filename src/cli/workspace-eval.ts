@@ -25,7 +25,7 @@ import type { GatePoint, WorkspaceDocument } from '../protocol/workspace-compari
 import { alternativesOnce } from '../runtime/complete-once.ts';
 import { answerOf, copiesFor, gapOf, indexOf, workspaceTexts } from '../runtime/workspace-answers.ts';
 import { type CommandContext, type CommandResult, type EngineOptions, engineOf } from './command.ts';
-import { duration } from './training-progress.ts';
+import { timedProgress } from './timed-progress.ts';
 
 export interface WorkspaceEvalOptions extends EngineOptions {
   readonly model: string;
@@ -68,12 +68,12 @@ export async function workspaceEval(
   const queries: number[] = [];
   if (peer) {
     if (isRemote(peer)) progress(`Sending ${whatIsSent} to ${peer.url.host}, ${items.length} gaps in all.`);
-    const told = progressOf('peer', items.length, progress);
+    const told = timedProgress('peer: gap', items.length, progress);
     others.push({ name: `peer:${peer.url.host}`, answers: await peerAnswers(peer, items, { signal, told }) });
   }
   const engine = await engineOf(options);
   const model = await LanguageModel.load(engine, await readCheckpoint(resolved));
-  const told = progressOf('model and copies', items.length, progress);
+  const told = timedProgress('model and copies: gap', items.length, progress);
   try {
     for (const [done, item] of items.entries()) {
       signal.throwIfAborted();
@@ -92,7 +92,7 @@ export async function workspaceEval(
     await model.dispose();
   }
   if (learned) {
-    const told = progressOf('learned model', items.length, progress);
+    const told = timedProgress('learned model: gap', items.length, progress);
     const loaded = await LanguageModel.load(engine, await readCheckpoint(await resolveModel(learned.folder)));
     others.unshift({ name: 'learned', answers: await learnedAnswers(loaded, index, items, { signal, told }) });
   }
@@ -157,17 +157,6 @@ async function learnedAnswers(
     await model.dispose();
   }
   return answers;
-}
-
-/** Reports every twentieth gap, with the time left. */
-function progressOf(what: string, total: number, progress: CommandContext['progress']): (done: number) => void {
-  const begin = performance.now();
-  return (done) => {
-    if (done % 20 !== 0) return;
-    const left =
-      done === 0 ? '' : `, about ${duration(((performance.now() - begin) / 1000 / done) * (total - done))} left`;
-    progress(`${what}: gap ${done} of ${total}${left}`);
-  };
 }
 
 /** The model's first alternative as without copies, even if a rule rejects it; its probability is the gate's. */

@@ -117,7 +117,7 @@ async function passedBy(
   const key = verdictKey('changed tests', snapshot.digest, runner.version, testFile, changedTests);
   const verdict: Verdict = await cache.get(key, async () => {
     onRun?.();
-    const request = { testFile, changed: null, expected, changedTests };
+    const request = { testFile, changed: [], expected, changedTests };
     return (await runTests(sandbox, snapshot, runner, request, signal)).verdict;
   });
   return verdict.outcome === 'scored' ? verdict.tests.filter(({ passed }) => passed).map(({ id }) => id) : null;

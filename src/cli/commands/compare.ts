@@ -1,10 +1,10 @@
 import path from 'node:path';
-import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { assertDenoises } from '../../model/config.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
+import { bundledModelFor } from '../../protocol/bundled-models.ts';
 import { taskByName } from '../../tasks/registry.ts';
 import { compare } from '../../tuning/comparison/compare.ts';
 import { measureCosts } from '../../tuning/comparison/costs.ts';
@@ -21,7 +21,7 @@ interface CompareOptions extends EngineOptions {
   readonly task: string;
   readonly objectives: string;
   readonly seeds: number;
-  readonly model: string;
+  readonly model?: string;
   readonly steps: number;
   readonly trials: number;
   readonly trialSteps?: number;
@@ -52,7 +52,8 @@ export function addCompare(add: AddCommand): void {
             task.tuning,
           );
           // Invalid settings of any objective are found before the first run starts.
-          const { config } = await resolveModel(options.model);
+          const model = options.model ?? bundledModelFor(task.name);
+          const { config } = await resolveModel(model);
           assertDenoises(config);
           const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
           for (const { objective, settings: own } of variants) {
@@ -61,7 +62,7 @@ export function addCompare(add: AddCommand): void {
           }
           const plan: ComparisonPlan = {
             task: task.name,
-            model: options.model,
+            model,
             steps: options.steps,
             trial_steps: options.trialSteps ?? Math.max(1, Math.ceil(options.steps / 3)),
             learning_rates: learningRates(settings.learning_rate, options.trials),
@@ -103,7 +104,7 @@ export function addCompare(add: AddCommand): void {
       'names of objectives, separated by commas; NAME:setting=value changes a setting for one of them',
     )
     .addOption(wholeNumber('--seeds <n>', 'runs per objective; 0: show the existing results', 0).default(5))
-    .option('--model <model>', 'base model of every run', bundledPuzzleModel)
+    .option('--model <model>', 'base model of every run (default: the bundled model for the task)')
     .addOption(wholeNumber('--steps <n>', 'steps per run').default(60))
     .addOption(wholeNumber('--trials <n>', 'learning rates to try per objective').default(3))
     .addOption(wholeNumber('--trial-steps <n>', 'steps per trial (default: a third of --steps)'))

@@ -30,6 +30,7 @@ import {
   withEngine,
 } from '../command.ts';
 import { infillingTables, type KindComparison } from '../infilling-table.ts';
+import { timedProgress } from '../timed-progress.ts';
 import { workspaceEval } from '../workspace-eval.ts';
 
 interface InfillEvalOptions extends EngineOptions {
@@ -160,9 +161,11 @@ async function infillEval(options: InfillEvalOptions, context: CommandContext) {
     for (const kind of kinds) {
       const items = await infillingItems(files, [kind], options.items, options.seed);
       assertUsable(kind, items, model.tokenizer);
+      let report = (_done: number) => {};
       const step = (method: string, done: number, of: number) => {
         stopped();
-        if (done % 50 === 0) progress(`${kind}: ${method}, ${done} of ${of}`);
+        if (done === 0) report = timedProgress(`${kind}: ${method},`, of, progress);
+        report(done);
       };
       comparisons.push({ kind, ...(await compareInfilling(items, methods, measuredBy(model), step)) });
     }

@@ -34,7 +34,7 @@ export async function forgedVerdict(
     if (changed === null) continue;
     const request = {
       testFile: guard.testFile,
-      changed: { file: row.file, text },
+      changed: [{ file: row.file, text }],
       expected: guard.expected,
       changedTests: changed.files,
     };

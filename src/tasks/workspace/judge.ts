@@ -101,7 +101,7 @@ async function runCoveringTests({ sandbox, snapshot, runner, row, text, signal }
   const results: TestResult[] = [];
   let seconds = 0;
   for (const { testFile, tests, expected } of row.guards) {
-    const request = { testFile, changed: { file: row.file, text }, expected };
+    const request = { testFile, changed: [{ file: row.file, text }], expected };
     const { verdict } = await runTests(sandbox, snapshot, runner, request, signal);
     seconds += verdict.seconds;
     if (verdict.outcome !== 'scored') return { ...verdict, seconds };
