@@ -105,9 +105,11 @@ export function fileError(error: unknown, failed?: string): unknown {
   const { code = '', syscall, path: place } = Object(error) as NodeJS.ErrnoException;
   const isOfFiles =
     failed !== undefined || (error instanceof Error && syscall !== undefined && !/^spawn/.test(syscall));
-  if (error instanceof UserError || !isOfFiles || advice[code] === undefined) return error;
+  // Creating folders in a read-only file system fails with the code of a missing file.
+  const known = code === 'ENOENT' && failed !== undefined ? advice.EROFS : advice[code];
+  if (error instanceof UserError || !isOfFiles || known === undefined) return error;
   const what = failed ?? `Cannot access ${place ?? 'a file'}`;
-  return Object.assign(new UserError(`${what} (${messageOf(error)}); ${advice[code]}.`), { code });
+  return Object.assign(new UserError(`${what} (${messageOf(error)}); ${known}.`), { code });
 }
 
 /** Replaces a file. On Windows it retries, because replacing a file fails while another process reads it. */

@@ -4,44 +4,17 @@ import path from 'node:path';
 import { limitConcurrency } from '../platform/limit-concurrency.ts';
 import type { LeftOut } from '../protocol/discovery.ts';
 import { openSandbox } from '../sandbox/open-sandbox.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
-import { findFunctions, hasFunctions, type SourceFunction } from '../syntax/functions.ts';
+import { findFunctions, hasFunctions } from '../syntax/functions.ts';
 import { languageOf } from '../syntax/trees.ts';
 import { runBaselines } from './baselines.ts';
 import { changedTestsOf } from './changed-tests.ts';
+import type { DiscoveryHooks, FoundFunction, Work } from './discovery-work.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
 import { removeBodies } from './removals.ts';
 import { findRunner } from './runners/find-runner.ts';
 import type { TestRunner } from './runners/runner.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
-
-/** A function that is covered by tests: a problem of the task `workspace`. */
-export interface TestedFunction {
-  readonly workspace: string;
-  /** Digest of the snapshot on which its tests run. */
-  readonly snapshot: string;
-  /** The user's test command; null: the detected runner. */
-  readonly command: string | null;
-  readonly file: string;
-  readonly function: string;
-  readonly line: number;
-  /** VS Code's language id. */
-  readonly language: string;
-  /** The file's text before the body, the body, and the text after it. */
-  readonly prefix: string;
-  readonly body: string;
-  readonly suffix: string;
-  readonly guards: readonly CoveringTests[];
-}
-
-/** A test file with tests that fail without the function's body. */
-export interface CoveringTests {
-  readonly testFile: string;
-  /** The tests that fail. */
-  readonly tests: readonly string[];
-  /** All tests of the file that a complete report lists. */
-  readonly expected: readonly string[];
-}
+import type { TestedFunction } from './tested-function.ts';
 
 export interface Discovery {
   readonly workspace: string;
@@ -53,24 +26,15 @@ export interface Discovery {
   /** For each task, whether a body that forges its test results would be noticed (`changedTestsOf`). */
   readonly checkable: readonly boolean[];
   readonly leftOut: readonly LeftOut[];
-  /** Number of test runs; cached verdicts are not counted. */
+  /** Number of runs that found the tasks; cached verdicts, and the runs for `checkable`, are not counted. */
   readonly runs: number;
-}
-
-export interface DiscoveryHooks {
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: (done: number, total: number, what: string) => void;
-  /** Awaited before every function is tested; throws to stop. */
-  readonly betweenFunctions?: () => Promise<void>;
-  /** The user's test command, which reports in TAP. Null or absent: the runner is detected. */
-  readonly command?: string | null;
 }
 
 /**
  * Finds the functions of a workspace that are covered by tests: some test that passes fails when the function's body
  * is removed. Each test file is run once unchanged, which also records the functions that each test calls. Then the functions'
- * bodies are removed, those that no test calls both of in one run, and the test files that call them are run. Throws a `UserError` with the reason if there is nothing
- * to learn from.
+ * bodies are removed, those that no test calls both of in one run, and the test files that call them are run. Throws a `UserError`
+ * with the reason if there is nothing to learn from.
  */
 export async function discover(folder: string, hooks: DiscoveryHooks = {}): Promise<Discovery> {
   const root = path.resolve(folder);
@@ -110,26 +74,6 @@ export async function openWorkspace(
   };
 }
 
-/** A discovery under way. */
-export interface Work {
-  readonly root: string;
-  readonly command: string | null;
-  readonly runner: TestRunner;
-  readonly snapshot: Snapshot;
-  readonly sandbox: Sandbox;
-  readonly hooks: DiscoveryHooks;
-  readonly leftOut: LeftOut[];
-  readonly runs: { count: number };
-}
-
-/** A function and the text of its file. */
-export interface FoundFunction {
-  readonly file: string;
-  readonly language: string;
-  readonly text: string;
-  readonly found: SourceFunction;
-}
-
 async function sourceFunctions({ root, runner, snapshot, leftOut }: Work): Promise<FoundFunction[]> {
   const sources = snapshot.files.filter((file) => hasFunctions(file) && !runner.isConfiguration(file));
   const functions: FoundFunction[] = [];
@@ -160,11 +104,9 @@ function decodeUtf8(content: Uint8Array): string | null {
 }
 
 /** Whether a test that covers a function fails with another expected value, so that forged results can be noticed. */
-async function isCheckable(work: Work, { guards }: TestedFunction): Promise<boolean> {
-  const { sandbox, snapshot, runner, hooks } = work;
-  const onRun = () => void work.runs.count++;
+async function isCheckable({ sandbox, snapshot, runner, hooks }: Work, { guards }: TestedFunction): Promise<boolean> {
   for (const guard of guards) {
-    const changed = await changedTestsOf({ sandbox, snapshot, runner, signal: hooks.signal, onRun }, guard);
+    const changed = await changedTestsOf({ sandbox, snapshot, runner, signal: hooks.signal }, guard);
     if (changed !== null && changed.failing.length > 0) return true;
   }
   return false;
