@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { deleteRun } from '../../src/runs/directory.ts';
+import { changeLabels } from '../../src/runs/labels.ts';
 import { runFile } from '../../src/runs/layout.ts';
 import { RunFolder, type RunsChange } from '../../src/runs/run-folder.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
@@ -69,6 +70,9 @@ describe('RunFolder', { timeout: 30_000 }, () => {
     await run.close('finished');
     const ended = await until(({ runs }) => runs[0]?.state === 'finished');
     assert.equal(ended.before[0]!.state, 'running');
+    await changeLabels(run.dir, { name: 'renamed', addTags: ['good'] });
+    await folder.look();
+    assert.deepEqual([folder.runs[0]!.name, folder.runs[0]!.tags], ['renamed', ['good']]);
     await deleteRun(run.dir);
     await until(({ runs, before }) => runs.length === 0 && before.length === 1);
   });
