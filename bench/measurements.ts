@@ -56,8 +56,8 @@ export const memoryName = 'train-step:memory';
 export const startUps = ['start-up', 'start-up:first-forward'] as const;
 
 /**
- * Names of the scoring measurements: programs scored per second in the sandbox, compared with the same harness without a
- * sandbox; and candidates scored per second by the tests of a workspace.
+ * Names of the scoring measurements: programs of the task `code` judged per second, each in a process and a sandbox of its own;
+ * and candidates scored per second by the tests of a workspace.
  */
 export const verdictNames = ['verdicts', 'verdicts:node-test', 'verdicts:node-test-typescript'] as const;
 

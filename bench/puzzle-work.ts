@@ -31,11 +31,11 @@ export interface PuzzleWork {
 /** The workload of `npm start` on a model, with all of its settings except the order of unmasking. */
 export async function puzzleWork(model: ResolvedModel): Promise<PuzzleWork> {
   const checkpoint = await readCheckpoint(model);
-  const task = taskByName(startSettings.task);
-  const objective = spgObjectives.find(({ name }) => name === startSettings.objective) as SpgObjective;
+  const task = taskByName(startSettings.sudoku4x4.task);
+  const objective = spgObjectives.find(({ name }) => name === startSettings.sudoku4x4.objective) as SpgObjective;
   const format = checkpoint.generation.prompt_format;
   // With a threshold, the number of forward passes would depend on the sampled tokens. Here it is the same for both sides.
-  const requested = tuningSettings.parse({ ...startSettings.settings, order: 'confidence' });
+  const requested = tuningSettings.parse({ ...startSettings.sudoku4x4.settings, order: 'confidence' });
   const { decoding, settings } = resolveSettings(checkpoint, task, requested, format);
   const random = new Random(0, 'bench problems');
   const jobs = Array.from({ length: settings.prompts_per_step }, () => {

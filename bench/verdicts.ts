@@ -1,59 +1,36 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import { defaultLimits } from '../src/sandbox/limits.ts';
 import { openSandbox } from '../src/sandbox/open-sandbox.ts';
-import type { SandboxRun } from '../src/sandbox/sandbox.ts';
-import { supervise, treeLimitCheck } from '../src/sandbox/supervise.ts';
-import { jobOf } from '../src/tasks/code/judge.ts';
+import { judge } from '../src/tasks/code/judge.ts';
 import { problemsOf, type ShippedProblem } from '../src/tasks/code/problem-files.ts';
 import { openWorkspace } from '../src/workspace/discover.ts';
-import { newNonce, verdictOf } from '../src/workspace/harness-report.ts';
 import { runTests } from '../src/workspace/run-tests.ts';
 import type { Verdict } from '../src/workspace/verdict.ts';
 import { withOwnHome } from './own-home.ts';
 
-/** Programs scored per second on all cores: in the sandbox, and with the same harness without it. */
-export interface VerdictSpeed {
-  readonly sandboxed: number;
-  readonly bare: number;
-}
+/** Programs in one call of `judge`: as many completions as a step of 8 prompts with 32 completions each has. */
+const programsPerStep = 256;
 
-/** Scores the solution of a bundled problem repeatedly, for `seconds` with and without the sandbox. */
-export async function measureVerdicts(seconds: number, signal: AbortSignal): Promise<VerdictSpeed> {
-  const [problem] = problemsOf('training') as [ShippedProblem, ...ShippedProblem[]];
-  const code = await jobOf(problem, problem.prompt + problem.solution);
-  const sandbox = await openSandbox();
-  const judge = (run: (input: string) => Promise<SandboxRun>) => async () => {
-    const nonce = newNonce();
-    return verdictOf(await run(JSON.stringify({ nonce, ...code.input })), nonce, null);
-  };
-  const sandboxed = await perSecond(
-    seconds,
-    judge((input) => sandbox.run({ ...code.job, input }, signal)),
-  );
-  // The solution is part of this repository and trusted, so it may run without a sandbox.
-  const folder = await mkdtemp(path.join(tmpdir(), 'unmask-bench-'));
-  try {
-    for (const { inside, content } of code.job.files ?? []) {
-      await mkdir(path.dirname(path.join(folder, inside)), { recursive: true });
-      await writeFile(path.join(folder, inside), content);
-    }
-    const [program, ...args] = code.job.command as [string, ...string[]];
-    const launch = {
-      program,
-      args,
-      cwd: path.join(folder, 'work'),
-      environment: {},
-      descriptors: [],
-      checkLimits: treeLimitCheck(defaultLimits),
-    };
-    const run = (input: string) => supervise({ ...launch, input, limits: defaultLimits }, signal);
-    return { sandboxed, bare: await perSecond(seconds, judge(run)) };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
+/**
+ * Programs judged per second on all cores, as in tuning on the task `code`: each has a process and a sandbox of its own, and its
+ * tests run outside of it. All programs are different solutions of a bundled problem.
+ */
+export const measureVerdicts = (seconds: number, signal: AbortSignal): Promise<number> =>
+  withOwnHome(async () => {
+    const [problem] = problemsOf('training') as [ShippedProblem, ...ShippedProblem[]];
+    const begin = performance.now();
+    let count = 0;
+    do {
+      const items = Array.from({ length: seconds < 5 ? 8 : programsPerStep }, (_, index) => ({
+        row: problem,
+        source: `${problem.prompt}${problem.solution}\n// ${count + index}\n`,
+      }));
+      for (const verdict of await judge(items, { signal })) assertPassed(verdict);
+      count += items.length;
+    } while (performance.now() - begin < seconds * 1000);
+    return (1000 * count) / (performance.now() - begin);
+  });
 
 export type SuiteLanguage = 'javascript' | 'typescript';
 
@@ -93,7 +70,7 @@ export const measureSuiteVerdicts = (language: SuiteLanguage, seconds: number, s
     const sandbox = await openSandbox();
     let candidate = 0;
     return perSecond(seconds, async () => {
-      const changed = { file: source, text: `${files[source]}// ${candidate++}\n` };
+      const changed = [{ file: source, text: `${files[source]}// ${candidate++}\n` }];
       const request = { testFile, changed, expected: null };
       return (await runTests(sandbox, snapshot, runner, request, signal)).verdict;
     });
@@ -104,12 +81,15 @@ async function perSecond(seconds: number, judge: () => Promise<Verdict>) {
   let count = 0;
   const worker = async () => {
     do {
-      const verdict = await judge();
-      if (verdict.outcome !== 'scored' || !verdict.tests.every(({ passed }) => passed))
-        throw new Error(`a solution of ours was judged ${JSON.stringify(verdict)}`);
+      assertPassed(await judge());
       count++;
     } while (performance.now() - begin < seconds * 1000);
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
   return (1000 * count) / (performance.now() - begin);
+}
+
+function assertPassed(verdict: Verdict): void {
+  if (verdict.outcome === 'scored' && verdict.tests.every(({ passed }) => passed)) return;
+  throw new Error(`a solution of ours was judged ${JSON.stringify(verdict)}`);
 }

@@ -129,33 +129,104 @@ export function entryOf(name, entry) {
   return pathToFileURL(path.join(folder, file)).href;
 }
 
-/** Starts to count calls. The returned function lists the functions called since then, by workspace file. */
-export async function startCoverage() {
-  const session = new inspector.Session();
-  session.connect();
+/**
+ * Counts calls of the workspace's functions, and which tests make them. Reading the counters takes time, so attribution ends after
+ * `mostSeconds`.
+ */
+export class CallCounter {
+  #session = new inspector.Session();
+  #root = `${process.cwd()}/`;
+  /** @typedef {{ name: string, end: number, tests: Set<string> | null }} Called `tests` is null if a call belongs to no test */
+  /** @type {Map<string, Map<string, Called>>} the functions of each file that were called, by name and end */
+  #files = new Map();
+  /** @type {string[]} the tests that are running, each inside the one before it */
+  #open = [];
+  #isAttributed = true;
+  #milliseconds = 0;
+  static #mostSeconds = 1.5;
+
+  constructor() {
+    this.#session.connect();
+    this.#post('Profiler.enable');
+    this.#post('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
+  }
+
+  /** @param {string} test its name, after those of the suites and tests around it, separated by ` > ` */
+  begin(test) {
+    const around = this.#open.at(-1);
+    // Tests that run at the same time, and not one inside the other, cannot be told apart.
+    if (around !== undefined && !test.startsWith(`${around} > `)) this.#isAttributed = false;
+    this.#take(null);
+    this.#open.push(test);
+  }
+
+  /** @param {string} test the latest that began @param {string} [id] its name in the report */
+  end(test, id = test) {
+    if (this.#open.pop() !== test) this.#isAttributed = false;
+    this.#take(id);
+  }
+
   /**
+   * What was called, as records of the report.
+   *
+   * @param {readonly string[]} ids of the tests of the report, to whose indices the records refer
+   */
+  records(ids) {
+    this.#take(null);
+    const indices = new Map(ids.map((id, index) => [id, index]));
+    return [...this.#files].map(([file, functions]) => {
+      const called = [...functions.values()];
+      const indicesOf = (/** @type {Called} */ { tests }) =>
+        this.#isAttributed && tests && [...tests].every((id) => indices.has(id))
+          ? [...tests].map((id) => /** @type {number} */ (indices.get(id)))
+          : null;
+      return {
+        file,
+        names: called.map(({ name }) => name),
+        ends: called.map(({ end }) => end),
+        tests: called.map(indicesOf),
+      };
+    });
+  }
+
+  /** Attributes the calls since the last time. @param {string | null} test */
+  #take(test) {
+    // Reading the counters resets them, so calls that are not attributed stay counted until the end.
+    if (!this.#isAttributed && this.#open.length > 0) return;
+    const begin = performance.now();
+    /** @type {{ result: { url: string, functions: { functionName: string, ranges: { count: number, endOffset: number }[] }[] }[] }} */
+    const { result } = this.#post('Profiler.takePreciseCoverage');
+    for (const { url, functions } of result) {
+      const place = decodeURIComponent(url.replace(/^file:\/\//, '').replace(/\?.*$/, ''));
+      if (!place.startsWith(this.#root) || place.includes('/node_modules/')) continue;
+      const file = place.slice(this.#root.length);
+      const known = this.#files.get(file) ?? new Map();
+      this.#files.set(file, known);
+      for (const { functionName: name, ranges } of functions) {
+        if (name === '' || !ranges[0]?.count) continue;
+        const end = ranges[0].endOffset;
+        const key = `${name} ${end}`;
+        const before = known.get(key) ?? { name, end, tests: new Set() };
+        known.set(key, { ...before, tests: test === null ? null : (before.tests?.add(test) ?? null) });
+      }
+    }
+    this.#milliseconds += performance.now() - begin;
+    if (this.#milliseconds > 1000 * CallCounter.#mostSeconds) this.#isAttributed = false;
+  }
+
+  /**
+   * Node answers in this process, before the call returns.
+   *
    * @param {string} method
    * @param {object} [parameters]
-   * @returns {Promise<{ result: { url: string, functions: { functionName: string, ranges: { count: number, endOffset: number }[] }[] }[] }>}
+   * @returns {any}
    */
-  const post = (method, parameters = {}) =>
-    new Promise((resolve, reject) => {
-      session.post(method, parameters, (error, /** @type {any} */ answer) => (error ? reject(error) : resolve(answer)));
+  #post(method, parameters = {}) {
+    let answer;
+    this.#session.post(method, parameters, (error, /** @type {any} */ value) => {
+      if (error) throw error;
+      answer = value;
     });
-  await post('Profiler.enable');
-  await post('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
-  const root = `${process.cwd()}/`;
-  return async () =>
-    (await post('Profiler.takePreciseCoverage')).result.flatMap(({ url, functions }) => {
-      const place = decodeURIComponent(url.replace(/^file:\/\//, '').replace(/\?.*$/, ''));
-      if (!place.startsWith(root) || place.includes('/node_modules/')) return [];
-      const called = functions.filter(({ functionName, ranges }) => functionName !== '' && (ranges[0]?.count ?? 0) > 0);
-      return [
-        {
-          file: place.slice(root.length),
-          names: called.map(({ functionName }) => functionName),
-          ends: called.map(({ ranges }) => ranges[0]?.endOffset),
-        },
-      ];
-    });
+    return answer;
+  }
 }

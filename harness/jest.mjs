@@ -8,14 +8,14 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { closeBackDoors, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
+import { CallCounter, closeBackDoors, freezeModules, messageOf, openReport } from './common.mjs';
 
 /** @type {{ nonce: string, files: string[], coverage: boolean }} */
 const { nonce, files, coverage } = JSON.parse(readFileSync(0, 'utf8'));
 const { report, end } = openReport(nonce);
 const root = process.cwd();
 const { runCLI } = createRequire(path.join(root, 'package.json'))('jest');
-const calls = coverage ? await startCoverage() : null;
+const calls = coverage ? new CallCounter() : null;
 freezeModules([assert, strict]);
 closeBackDoors();
 report({ kind: 'started' });
@@ -54,6 +54,6 @@ for (const { testResults } of results.testResults)
     const message = passed ? {} : { message: messageOf(failureMessages?.[0] ?? status) };
     report({ kind: 'test', id: count === 1 ? id : `${id} #${count}`, passed, ...message });
   }
-for (const called of (await calls?.()) ?? []) report({ kind: 'coverage', ...called, ends: [] });
+for (const { file, names } of calls?.records([]) ?? []) report({ kind: 'coverage', file, names, ends: [] });
 report({ kind: 'finished' });
 end();

@@ -7,7 +7,7 @@ import strict from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { closeBackDoors, freezeIterators, freezeModules, messageOf, openReport, startCoverage } from './common.mjs';
+import { CallCounter, closeBackDoors, freezeIterators, freezeModules, messageOf, openReport } from './common.mjs';
 
 /** @type {{ nonce: string, files: string[], coverage: boolean, options: string[] }} */
 const { nonce, files, coverage, options: args } = JSON.parse(readFileSync(0, 'utf8'));
@@ -30,7 +30,7 @@ const options = ofMocha('options').loadOptions(args);
 const plugins = await ofMocha('run-helpers').handleRequires(options.require ?? []);
 const mocha = new Mocha({ ...options, ...plugins, parallel: false, bail: false, retries: 0, reporter: Reporter });
 mocha.files = files.map((file) => path.resolve(file));
-const calls = coverage ? await startCoverage() : null;
+const calls = coverage ? new CallCounter() : null;
 freezeModules([assert, strict]);
 freezeIterators();
 for (const [prototype, names] of /** @type {const} */ ([
@@ -67,6 +67,7 @@ function Reporter(runner) {
     if (hook.fn) hook.fn = watched(hook.fn, own);
     return own;
   });
+  const idOf = (/** @type {Test} */ test) => seen.get(test)?.id ?? test.title;
   /** @param {Test} test */
   const failedAround = (test) => {
     for (const { hook, done } of hooks)
@@ -77,14 +78,26 @@ function Reporter(runner) {
   runner.on('hook end', (/** @type {Test} */ ended) => {
     for (const own of hooks) if (own.hook === ended && ended.pending) own.done = true;
   });
-  runner.once('end', async () => {
+  // A test that is skipped ends without a beginning.
+  /** @type {Test | null} */
+  let begun = null;
+  runner.on('test', (/** @type {Test} */ test) => {
+    begun = test;
+    calls?.begin(idOf(test));
+  });
+  runner.on('test end', (/** @type {Test} */ test) => {
+    if (begun === test) calls?.end(idOf(test));
+    begun = null;
+  });
+  runner.once('end', () => {
     for (const [test, { id, done }] of seen) {
       const hook = failedAround(test);
       const passed = done && !hook && test.state === 'passed' && !test.isPending();
       const said = test.err ?? (hook ? `${hook.title} failed` : 'skipped');
       report({ kind: 'test', id, passed, ...(passed ? {} : { message: messageOf(said) }) });
     }
-    for (const called of (await calls?.()) ?? []) report({ kind: 'coverage', ...called });
+    const ids = [...seen.values()].map(({ id }) => id);
+    for (const called of calls?.records(ids) ?? []) report({ kind: 'coverage', ...called });
     report({ kind: 'finished' });
     end();
   });

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import module from 'node:module';
 import nodeTest from 'node:test';
 import { compileFunction } from 'node:vm';
-import { closeBackDoors, freezeIterators, freezeModules, openReport, startCoverage } from './common.mjs';
+import { CallCounter, closeBackDoors, freezeIterators, freezeModules, openReport } from './common.mjs';
 
 /** @type {{ nonce: string, files: string[], coverage: boolean, plainTypeScript: boolean }} */
 const { nonce, coverage, plainTypeScript, files } = JSON.parse(readFileSync(0, 'utf8'));
@@ -69,7 +69,7 @@ export default async function* reporter(source) {
   }
   for (const { id, message } of results)
     report({ kind: 'test', id, passed: message === null, ...(message === null ? {} : { message }) });
-  for (const called of (await calls?.()) ?? []) report({ kind: 'coverage', ...called });
+  for (const called of calls?.records(results.map(({ id }) => id)) ?? []) report({ kind: 'coverage', ...called });
   report({ kind: 'finished' });
   end();
   yield '';
@@ -81,7 +81,7 @@ function messageIn({ details }) {
   return `${error?.cause?.message ?? error?.message ?? 'skipped'}`.slice(0, 500);
 }
 
-const calls = coverage ? await startCoverage() : null;
+export const calls = coverage ? new CallCounter() : null;
 freezeModules([assert, strict, nodeTest]);
 freezeIterators();
 closeBackDoors();

@@ -1,27 +1,44 @@
-// Runs a candidate in a process of its own and answers calls of its functions over descriptor 3. Nothing in this process is
-// secret: it holds neither tests nor expected values, and what it sends is only the candidate's own results.
-import { read, writeSync } from 'node:fs';
+// Runs a candidate in a sandbox of its own and answers calls of its functions over descriptor 7. Nothing in this process is
+// secret: it holds neither tests nor expected values, and what it sends is only the candidate's own results. The first message
+// has the candidate, so that this program can be started before there is one.
+import { read, readSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Decoder, encode, isClonable, objectsIn } from './messages.mjs';
 
-const channel = 3;
-const [file, ...names] = process.argv.slice(2);
+const channel = 7;
+// Says that the sandbox works, before there is a candidate.
+writeSync(3, 'started\n');
+const decoder = new Decoder();
+const bytes = Buffer.alloc(65_536);
 
+/** @type {{ file: string, source: string, names: string[] }} */
+const { file, source, names } = next();
+writeFileSync(file, source);
 /** @type {Record<string, unknown>} */
 let candidate;
 try {
-  const loaded = await import(pathToFileURL(path.resolve(/** @type {string} */ (file))).href);
+  const loaded = await import(pathToFileURL(path.resolve(file)).href);
   // A plain script is loaded as CommonJS, whose exports are the default export.
-  candidate = /** @type {string} */ (file).endsWith('.cjs') ? loaded.default : loaded;
+  candidate = file.endsWith('.cjs') ? loaded.default : loaded;
   send({ ready: names.map((name) => shownExport(candidate[name])) });
 } catch (error) {
   send({ failed: String(/** @type {any} */ (error)?.stack ?? error).slice(0, 500) });
   process.exit(1);
 }
-const decoder = new Decoder();
 let promises = 0;
 listen();
+
+/** The first message; waits for it. @returns {any} */
+function next() {
+  for (;;) {
+    const found = decoder.next();
+    if (found.length > 0) return found[0];
+    const count = readSync(channel, bytes);
+    if (count === 0) process.exit(0);
+    decoder.add(bytes.subarray(0, count));
+  }
+}
 
 /** @param {unknown} value */
 function shownExport(value) {
@@ -30,7 +47,6 @@ function shownExport(value) {
 }
 
 function listen() {
-  const bytes = Buffer.alloc(65_536);
   read(channel, bytes, 0, bytes.length, null, (error, count) => {
     if (error || count === 0) process.exit(0);
     decoder.add(bytes.subarray(0, count));

@@ -1,22 +1,16 @@
-// Runs the tests of a problem on several candidates, each in a process of its own that cannot read this one. Reads a job from
+// Runs the tests of a problem on several candidates, each in a sandbox of its own that cannot read this process. Reads a job from
 // stdin and writes a report to descriptor 3, in which the lines of each candidate begin with its nonce.
 //
 // The tests, the expected values and the report stay in this process. A test calls the functions of a candidate, whose process
-// answers with structured clones. After a candidate, every other process in the sandbox is killed, so that no candidate can
-// affect the next one.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync, readSync, writeSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { fileURLToPath } from 'node:url';
+// answers over a socket with structured clones. The socket of each candidate is a descriptor of this process.
+import { closeSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { compileTests } from './code-tests.mjs';
 import { messageOf } from './common.mjs';
 import { Decoder, encode, isClonable, objectsIn } from './messages.mjs';
 
-// It kills every process that it can reach, so it must never run anywhere else.
-if (hostname() !== 'sandbox' || process.ppid !== 1) throw new Error('this program runs only in the sandbox');
+/** @typedef {{ nonce: string, file: string, source: string, channel: number }} CandidateJob */
 
-/** @type {{ tests: string, names: string[], seconds: number, candidates: { nonce: string, file: string }[] }} */
+/** @type {{ tests: string, names: string[], seconds: number, candidates: CandidateJob[] }} */
 const { tests, names, seconds, candidates } = JSON.parse(readFileSync(0, 'utf8'));
 const run = compiled();
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -42,7 +36,7 @@ class Over extends Error {
   }
 }
 
-/** A candidate's process and the messages from it. Reads are synchronous, because tests call functions synchronously. */
+/** The connection with a candidate's process. Reads are synchronous, because tests call functions synchronously. */
 class Candidate {
   /** @type {Over | null} */
   over = null;
@@ -53,17 +47,10 @@ class Candidate {
   #polling = false;
   #bytes = Buffer.alloc(65_536);
 
-  /** @param {string} file */
-  constructor(file) {
-    const program = fileURLToPath(new URL('separate-candidate.mjs', import.meta.url));
-    this.process = spawn(process.execPath, ['--no-warnings', program, file, ...names], {
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    });
-    const socket = /** @type {any} */ (this.process.stdio[3]);
-    socket.on('error', () => undefined);
-    // Only the synchronous reads below take what arrives.
-    socket._handle.readStop();
-    this.fd = socket._handle.fd;
+  /** @param {CandidateJob} job */
+  constructor({ file, source, channel }) {
+    this.fd = channel;
+    this.#send({ file, source, names });
   }
 
   /** The values of the names that tests use. */
@@ -118,9 +105,10 @@ class Candidate {
     return made;
   }
 
-  /** Stops waiting for promises that no test waits for. */
+  /** Stops waiting for promises that no test waits for, and ends the candidate's process, which reads the end of its socket. */
   close() {
     this.#pending.clear();
+    closeSync(this.fd);
   }
 
   /** @param {any} answer */
@@ -265,26 +253,23 @@ function errorOf({ error, thrown }) {
   return Object.assign(made, error.own);
 }
 
-for (const { nonce, file } of candidates) {
+for (const job of candidates) {
   /** @param {Record<string, unknown>} record */
-  const report = (record) => void writeSync(3, `${nonce} ${JSON.stringify(record)}\n`);
+  const report = (record) => void writeSync(3, `${job.nonce} ${JSON.stringify(record)}\n`);
   report({ kind: 'started' });
-  const candidate = new Candidate(file);
-  const ended = once(candidate.process, 'exit').catch(() => undefined);
+  /** @type {Candidate | undefined} */
+  let candidate;
+  /** @type {Over | null} */
+  let over = null;
   try {
-    await run(candidate.exports(), report, () => candidate.over !== null);
+    candidate = new Candidate(job);
+    await run(candidate.exports(), report, () => candidate?.over !== null);
   } catch (error) {
     // Tests do not throw here. `exports` does if the program cannot be loaded, or if its first message is none.
-    candidate.over ??= error instanceof Over ? error : new Over('ended', 'the program cannot be loaded');
+    over = error instanceof Over ? error : new Over('ended', 'the program cannot be loaded');
   }
-  candidate.close();
-  // The candidate's process, and every process that it started.
-  process.kill(-1, 'SIGKILL');
-  await ended;
-  const { over } = candidate;
-  // The kernel's limit on CPU time is a time limit as well.
-  const isLate = over?.kind === 'ended' && candidate.process.signalCode === 'SIGXCPU';
-  const byClock = over?.kind === 'late';
-  report(over ? { kind: isLate ? 'late' : over.kind, byClock, message: over.message } : { kind: 'finished' });
+  over = candidate?.over ?? over;
+  candidate?.close();
+  report(over ? { kind: over.kind, message: over.message } : { kind: 'finished' });
 }
 process.exit(0);

@@ -15,7 +15,7 @@ def main():
     write, kill, pid, dumps = os.write, os.kill, os.getpid(), json.dumps
     job = json.loads(sys.stdin.buffer.read())
     nonce, root = job["nonce"], os.getcwd() + os.sep
-    outcomes, called = {}, {}
+    outcomes, called, current = {}, {}, [None]
 
     def report(record):
         write(3, (nonce + " " + dumps(record) + "\n").encode())
@@ -23,12 +23,20 @@ def main():
     def note(frame, event, _):
         if event == "call" and frame.f_code.co_filename.startswith(root):
             file = frame.f_code.co_filename[len(root) :].replace(os.sep, "/")
-            called.setdefault(file, set()).add(frame.f_code.co_name)
+            called.setdefault(file, {}).setdefault(frame.f_code.co_name, set()).add(current[0])
 
     def worse(test, message):
         outcomes[test.id()] = {"passed": False, "message": message[-500:]}
 
     class Result(unittest.TestResult):
+        def startTest(self, test):
+            super().startTest(test)
+            current[0] = test.id()
+
+        def stopTest(self, test):
+            current[0] = None
+            super().stopTest(test)
+
         def addSuccess(self, test):
             outcomes.setdefault(test.id(), {"passed": True})
 
@@ -70,8 +78,14 @@ def main():
     sys.setprofile(None)
     for id, outcome in outcomes.items():
         report(dict(kind="test", id=id, **outcome))
-    for file, names in called.items():
-        report({"kind": "coverage", "file": file, "names": sorted(names), "ends": []})
+    numbers = {id: number for number, id in enumerate(outcomes)}
+    for file, functions in called.items():
+        names = sorted(functions)
+        # Calls outside of tests belong to no test.
+        tests = [
+            None if not functions[name] <= numbers.keys() else [numbers[id] for id in functions[name]] for name in names
+        ]
+        report({"kind": "coverage", "file": file, "names": names, "ends": [], "tests": tests})
     report({"kind": "finished"})
     # Killed immediately, so that no handler of the candidate runs.
     kill(pid, 9)

@@ -6,13 +6,13 @@ import assert from 'node:assert';
 import strict from 'node:assert/strict';
 import { readFileSync, unlinkSync, writeSync } from 'node:fs';
 import {
+  CallCounter,
   closeBackDoors,
   entryOf,
   freezeIterators,
   freezeModules,
   messageOf,
   openReport,
-  startCoverage,
 } from './common.mjs';
 
 const told = /** @type {string} */ (process.env.UNMASK_TOLD);
@@ -30,7 +30,7 @@ const { chai, expect } = await import(entryOf('vitest', '.'));
  * @typedef {{ type: string, name: string, mode: string, suite?: Task, file?: Task, result?: { state?: string, errors?: { message?: string }[] } }} Task
  */
 export default class extends VitestTestRunner {
-  #coverage = coverage ? startCoverage() : null;
+  #coverage = coverage ? new CallCounter() : null;
   /** @type {Map<Task, { name: string, done: boolean, message: string }>} */
   #seen = new Map();
   /** @type {Map<string, number>} */
@@ -41,7 +41,6 @@ export default class extends VitestTestRunner {
     // The workspace's set-up files may extend the assertions. Test files may not.
     if (source === 'collect') {
       freezeAssertions();
-      await this.#coverage;
       closeBackDoors();
       report({ kind: 'started' });
     }
@@ -92,7 +91,8 @@ export default class extends VitestTestRunner {
       report({ kind: 'test', id: name, passed, ...(passed ? {} : { message: `${said}`.slice(0, 500) }) });
     }
     // vite transforms the files, so the offsets do not refer to the source and are left out.
-    for (const called of (await (await this.#coverage)?.()) ?? []) report({ kind: 'coverage', ...called, ends: [] });
+    for (const { file, names } of this.#coverage?.records([]) ?? [])
+      report({ kind: 'coverage', file, names, ends: [] });
     report({ kind: 'finished' });
     end();
   }

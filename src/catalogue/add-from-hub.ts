@@ -3,12 +3,11 @@ import { copyFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { size } from '../platform/amounts.ts';
 import { Interrupted, UserError } from '../platform/errors.ts';
-import { exists } from '../platform/files.ts';
-import type { HubId } from '../platform/model-name.ts';
+import { type HubId, installedName } from '../platform/model-name.ts';
 import type { ModelOffer } from '../protocol/models.ts';
 import { assertFits, type FreeSpace, whenFull } from './disk-space.ts';
 import { downloadFile } from './download-file.ts';
-import { modelsFolder } from './find-model.ts';
+import { isModel, modelsFolder } from './find-model.ts';
 import { HubClient, type HubSettings } from './hub-client.ts';
 import { explain, HubError, HubUnreachable } from './hub-error.ts';
 import { assertLoadable } from './loadable.ts';
@@ -44,15 +43,16 @@ export interface AddFromHub {
 export async function addFromHub(request: AddFromHub): Promise<string> {
   const { hubId, hub: settings, progress, replace } = request;
   const hub = new HubClient(settings);
-  const folder = path.join(modelsFolder(), hubId.id);
+  const name = installedName(hubId);
+  const folder = path.join(modelsFolder(), name);
   return explained(hubId, settings, async () => {
-    const there = await installed(folder, hubId.id);
+    const there = await installed(folder, name);
     if (
       there !== null &&
       (await confirmDownload(hub, there, request)) &&
       (!replace || (await isWhole(folder, there)))
     ) {
-      progress(`${hubId.id} is installed already, at ${there.commit}.`);
+      progress(`${name} is installed already, at ${there.commit}.`);
       return folder;
     }
     const offer = await readOffer(hub, hubId);
@@ -66,7 +66,8 @@ export async function addFromHub(request: AddFromHub): Promise<string> {
 export async function offerOf(hubId: HubId, settings: HubSettings): Promise<ModelOffer> {
   return explained(hubId, settings, async () => {
     const { document } = await readOffer(new HubClient(settings), hubId);
-    const there = await installed(path.join(modelsFolder(), hubId.id), hubId.id);
+    const name = installedName(hubId);
+    const there = await installed(path.join(modelsFolder(), name), name);
     return { ...document, installed: there?.commit ?? null };
   });
 }
@@ -78,26 +79,26 @@ async function explained<Result>(hubId: HubId, settings: HubSettings, work: () =
   } catch (error) {
     if (settings.signal.aborted)
       throw new Interrupted(
-        `Adding ${hubId.id} was stopped. The downloaded part is kept; run the same command to continue.`,
+        `Adding ${installedName(hubId)} was stopped. The downloaded part is kept; run the same command to continue.`,
       );
     throw error instanceof HubError ? explain(error, hubId, settings) : error;
   }
 }
 
-/** The installed model of this id; null if there is none. Throws a `UserError` if that model is not from the hub. */
-async function installed(folder: string, id: string): Promise<HubOrigin | null> {
-  await assertOwnFolder(id);
-  if (!(await exists(path.join(folder, 'config.json')))) return null;
+/** The installed model of this name; null if there is none. Throws a `UserError` if that model is not from the hub. */
+async function installed(folder: string, name: string): Promise<HubOrigin | null> {
+  await assertOwnFolder(name);
+  if (!(await isModel(folder))) return null;
   const origin = await readOrigin(folder);
   if (origin?.source === 'hub') return origin;
   throw new UserError(
-    `A model named ${id} that is not from the hub exists already; remove it first with \`unmask models remove ${id}\`.`,
+    `A model named ${name} that is not from the hub exists already; remove it first with \`unmask models remove ${name}\`.`,
   );
 }
 
 /** Whether the requested commit is installed. Throws a `UserError` if another one is and may not be replaced. */
 async function confirmDownload(hub: HubClient, there: HubOrigin, { hubId, replace }: AddFromHub): Promise<boolean> {
-  const { id, revision } = hubId;
+  const { revision } = hubId;
   if (revision !== null && /^[0-9a-f]{7,40}$/.test(revision) && there.commit.startsWith(revision)) return true;
   const commit = await commitOf(hub, hubId).catch((error: unknown) => {
     // Without a network, the same revision name is taken to mean the commit that it meant when it was installed.
@@ -107,7 +108,7 @@ async function confirmDownload(hub: HubClient, there: HubOrigin, { hubId, replac
   if (commit === there.commit) return true;
   if (replace) return false;
   throw new UserError(
-    `${id} is installed at ${there.commit.slice(0, 12)}, but ${revision ?? 'main'} is ${commit.slice(0, 12)} on the hub; use --replace to install that one.`,
+    `${installedName(hubId)} is installed at ${there.commit.slice(0, 12)}, but ${revision ?? 'main'} is ${commit.slice(0, 12)} on the hub; use --replace to install that one.`,
   );
 }
 
@@ -115,15 +116,15 @@ async function confirmDownload(hub: HubClient, there: HubOrigin, { hubId, replac
 async function isWhole(folder: string, { files }: HubOrigin): Promise<boolean> {
   for (const { name, size: bytes, hash } of files) {
     const [kind, hex] = hash.split(':') as [RemoteFile['hash']['kind'], string];
-    if (!(await hasContent(path.join(folder, name), { name, size: bytes, hash: { kind, hex } }))) return false;
+    if (!(await hasContent(path.join(folder, name), { size: bytes, hash: { kind, hex } }))) return false;
   }
   return true;
 }
 
 /** @param before the folder of the installed revision that is replaced; null: none is installed */
 async function download(hub: HubClient, offer: Offer, before: string | null, request: AddFromHub): Promise<string> {
-  const { id, revision, commit, files } = offer;
-  const staging = await Staging.open(id);
+  const { id, revision, commit, files, document } = offer;
+  const staging = await Staging.open(document.name);
   try {
     const whole = await staging.keep(files);
     if (before !== null) for (const name of await takeUnchanged(staging, files, before)) whole.add(name);
@@ -131,7 +132,7 @@ async function download(hub: HubClient, offer: Offer, before: string | null, req
     const parts = await Promise.all(missing.map((file) => staging.partSize(file)));
     const left = sum(missing) - parts.reduce((all, bytes) => all + bytes, 0);
     await assertFits(staging.files, left, request.freeSpace);
-    const { bytes } = offer.document;
+    const { bytes } = document;
     if (left < bytes) request.progress(`${size(bytes - left)} are downloaded already; downloading the rest.`);
     const watched = new WatchedDownload(bytes, request.progress);
     for (const file of files)

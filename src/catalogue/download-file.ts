@@ -59,10 +59,10 @@ export async function downloadFile(
 async function addressOf(
   hub: HubClient,
   { id, commit }: Pick<Repository, 'id' | 'commit'>,
-  { name, size }: RemoteFile,
+  { name, path, size }: RemoteFile,
 ): Promise<string> {
   const { endpoint: hubUrl } = hub.settings;
-  const info = await fileDownloadInfo({ repo: id, revision: commit, path: name, hubUrl, fetch: hub.fetch });
+  const info = await fileDownloadInfo({ repo: id, revision: commit, path, hubUrl, fetch: hub.fetch });
   if (info === null) throw new UserError(`The hub lists ${name} of ${id} but does not have it; try again later.`);
   if (info.size !== size)
     throw new UserError(

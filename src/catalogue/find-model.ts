@@ -5,15 +5,15 @@ import { UserError } from '../platform/errors.ts';
 import { dataHome, exists } from '../platform/files.ts';
 import { isPath } from '../platform/model-name.ts';
 import { packageRoot } from '../platform/package-root.ts';
-import { defaultSettings } from '../protocol/default-settings.ts';
+import { bundledModels } from '../protocol/bundled-models.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
 
 /** The bundled base model for puzzles. */
-export const bundledPuzzleModel = 'unmask-puzzles';
+export const bundledPuzzleModel = bundledModels.puzzles;
 
-/** The bundled base model for code completion, which is the default of the setting `unmask.model`. */
-export const bundledCodeModel = defaultSettings.model;
+/** The bundled base model for code completion. */
+export const bundledCodeModel = bundledModels.code;
 
 /** The folder of the models that come with Unmask. */
 export const bundledFolder = (): string => path.join(packageRoot(), 'models');

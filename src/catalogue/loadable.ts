@@ -1,16 +1,34 @@
-import type { Description } from '../model/architectures/description.ts';
+import { adapterBaseName } from '../model/adapter-folder.ts';
+import { type Description, inFolder } from '../model/architectures/description.ts';
 import { readConfig } from '../model/architectures/read-config.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
+import { findModel } from './find-model.ts';
+import { adapterConfig } from './model-files.ts';
 
 /** Whether the runtime can load a model, judged by its configuration files. */
 export type Loadable =
   | { readonly config: ModelConfig; readonly problem: null }
   | { readonly config: null; readonly problem: string };
 
-/** Whether a model with these files can be loaded. */
+/** Whether a model with these files can be loaded. An adapter can be if its base is installed, whose configuration it has. */
 export const loadable = (description: Description): Promise<Loadable> =>
-  loadableIf(async () => (await readConfig(description)).config);
+  loadableIf(async () => {
+    if ((await description.read('config.json')) !== undefined) return (await readConfig(description)).config;
+    const adapter = await description.read(adapterConfig);
+    if (adapter === undefined) return (await readConfig(description)).config;
+    return (await readConfig(inFolder(await installedBase(adapter, description.location(adapterConfig))))).config;
+  });
+
+/** The folder of an adapter's base. Throws a `UserError` that says how to get it. */
+async function installedBase(adapter: unknown, file: string): Promise<string> {
+  const base = adapterBaseName(adapter, file);
+  return findModel(base).catch(() => {
+    throw new UserError(
+      `${file} is an adapter of ${base}, which is not installed; add that model first with \`unmask models add ${base}\``,
+    );
+  });
+}
 
 /** A model is loadable if `read` returns its configuration and throws no `UserError`. */
 export async function loadableIf(read: () => Promise<ModelConfig>): Promise<Loadable> {

@@ -3,7 +3,7 @@ import { downloadFile as fetchFile } from '@huggingface/hub';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 import { machineMemory } from '../platform/machine-memory.ts';
-import type { HubId } from '../platform/model-name.ts';
+import { type HubId, installedName } from '../platform/model-name.ts';
 import type { ModelOffer } from '../protocol/models.ts';
 import type { HubClient } from './hub-client.ts';
 import { type Loadable, loadable } from './loadable.ts';
@@ -25,16 +25,17 @@ export interface Offer {
 
 /** Reads a model's files, size and licence from the hub, and checks whether it can be loaded. */
 export async function readOffer(hub: HubClient, hubId: HubId): Promise<Offer> {
-  const { id, revision } = hubId;
+  const { id, revision, subfolder } = hubId;
+  const name = installedName(hubId);
   const repository = await readRepository(hub, hubId);
-  assertHoldsModel(repository);
+  assertHoldsModel(repository, subfolder);
   const { commit, licence, gated } = repository;
   const text = (file: RemoteFile) => readText(hub, { id, commit }, file);
-  const files = await modelFiles(repository.files, id, text);
+  const files = await modelFiles(repository.files, name, text);
   const judged = await loadable({
-    location: (name) => `${name} of ${id}`,
-    async read(name) {
-      const file = files.find((each) => each.name === name);
+    location: (file) => `${file} of ${name}`,
+    async read(wanted) {
+      const file = files.find((each) => each.name === wanted);
       return file && text(file);
     },
   });
@@ -43,7 +44,7 @@ export async function readOffer(hub: HubClient, hubId: HubId): Promise<Offer> {
     ...{ id, revision, commit, files },
     loadable: judged,
     document: {
-      name: id,
+      name,
       revision: commit,
       bytes: files.reduce((sum, { size }) => sum + size, 0),
       ...{ licence, gated, parameters },
@@ -60,12 +61,12 @@ export async function readOffer(hub: HubClient, hubId: HubId): Promise<Offer> {
 async function readText(
   hub: HubClient,
   { id, commit }: { readonly id: string; readonly commit: string },
-  { name, size, hash }: RemoteFile,
+  { name, path, size, hash }: RemoteFile,
 ): Promise<unknown> {
   if (size > largestText)
     throw new UserError(`${name} of ${id} has ${size} bytes, which is too large for a configuration file.`);
   const { endpoint: hubUrl } = hub.settings;
-  const blob = await fetchFile({ repo: id, revision: commit, path: name, hubUrl, fetch: hub.fetch, xet: false });
+  const blob = await fetchFile({ repo: id, revision: commit, path, hubUrl, fetch: hub.fetch, xet: false });
   const bytes = Buffer.from((await blob?.arrayBuffer()) ?? new ArrayBuffer(0));
   const sum = hash.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${bytes.length}\0`);
   if (sum.update(bytes).digest('hex') !== hash.hex)

@@ -83,14 +83,14 @@ export class PartialFile {
 }
 
 /** Whether a file on the disk has the content that the hub lists. */
-export async function hasContent(location: string, file: RemoteFile): Promise<boolean> {
+export async function hasContent(location: string, file: Pick<RemoteFile, 'size' | 'hash'>): Promise<boolean> {
   if ((await stat(location).catch(() => null))?.size !== file.size) return false;
   const hash = newHash(file);
   for await (const part of createReadStream(location)) hash.update(part as Buffer);
   return hash.digest('hex') === file.hash.hex;
 }
 
-function newHash({ size, hash }: RemoteFile): Hash {
+function newHash({ size, hash }: Pick<RemoteFile, 'size' | 'hash'>): Hash {
   if (hash.kind === 'sha256') return createHash('sha256');
   // Files outside of Git LFS are listed with git's blob hash, which covers a header and the content.
   return createHash('sha1').update(`blob ${size}\0`);

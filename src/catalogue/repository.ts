@@ -4,14 +4,17 @@ import { UserError } from '../platform/errors.ts';
 import type { HubId } from '../platform/model-name.ts';
 import { withoutControls } from '../protocol/printable.ts';
 import type { HubClient } from './hub-client.ts';
+import { adapterConfig } from './model-files.ts';
 
-/** The most files that the root of a repository may have. The largest models have a few hundred. */
+/** The most files that a folder of a repository may have. The largest models have a few hundred. */
 const mostFiles = 10_000;
 
 /** A file of a repository, with the hash of its content. */
 export interface RemoteFile {
-  /** Its name in the root of the repository. */
+  /** Its name in its folder. */
   readonly name: string;
+  /** Its path in the repository. */
+  readonly path: string;
   /** Bytes. */
   readonly size: number;
   /** SHA-256 of the content for large files; otherwise git's hash, `sha1("blob SIZE\0" + content)`. */
@@ -28,8 +31,9 @@ export interface Repository {
   readonly parameters: number | null;
   /** Whether users must accept its terms first. */
   readonly gated: boolean;
+  /** The files of the folder that was asked for. */
   readonly files: readonly RemoteFile[];
-  /** Names of the folders in the root, of which nothing is downloaded. */
+  /** Paths of the folders in it, of which nothing is downloaded. */
   readonly folders: readonly string[];
 }
 
@@ -41,12 +45,12 @@ const details = z.object({
 });
 
 /** The commit that a revision currently refers to. */
-export async function commitOf(hub: HubClient, { id, revision }: HubId): Promise<string> {
+export async function commitOf(hub: HubClient, { id, revision }: Pick<HubId, 'id' | 'revision'>): Promise<string> {
   return (await detailsOf(hub, { id, revision })).sha;
 }
 
-/** Reads the root of a repository at a revision. All files are downloaded at the commit that this returns. */
-export async function readRepository(hub: HubClient, { id, revision }: HubId): Promise<Repository> {
+/** Reads a folder of a repository at a revision. All files are downloaded at the commit that this returns. */
+export async function readRepository(hub: HubClient, { id, revision, subfolder }: HubId): Promise<Repository> {
   const { sha, gated, cardData, safetensors } = await detailsOf(hub, { id, revision });
   return {
     id,
@@ -54,11 +58,11 @@ export async function readRepository(hub: HubClient, { id, revision }: HubId): P
     licence: licenceIn(cardData ?? {}),
     parameters: safetensors?.total ?? null,
     gated: gated !== undefined && gated !== false,
-    ...(await contentOf(hub, id, sha)),
+    ...(await contentOf(hub, { id, subfolder }, sha)),
   };
 }
 
-async function detailsOf(hub: HubClient, { id, revision }: HubId) {
+async function detailsOf(hub: HubClient, { id, revision }: Pick<HubId, 'id' | 'revision'>) {
   const found = await modelInfo({
     name: id,
     revision: revision ?? 'main',
@@ -76,14 +80,21 @@ async function detailsOf(hub: HubClient, { id, revision }: HubId) {
   return parsed.data;
 }
 
-async function contentOf(hub: HubClient, id: string, commit: string): Promise<Pick<Repository, 'files' | 'folders'>> {
+async function contentOf(
+  hub: HubClient,
+  { id, subfolder }: Pick<HubId, 'id' | 'subfolder'>,
+  commit: string,
+): Promise<Pick<Repository, 'files' | 'folders'>> {
   const files: RemoteFile[] = [];
   const folders: string[] = [];
   const { endpoint: hubUrl } = hub.settings;
-  for await (const entry of listFiles({ repo: id, revision: commit, hubUrl, fetch: hub.fetch })) {
+  const start = subfolder === null ? '' : `${subfolder}/`;
+  const where = subfolder === null ? {} : { path: subfolder };
+  for await (const entry of listFiles({ repo: id, revision: commit, hubUrl, fetch: hub.fetch, ...where })) {
     if (files.length >= mostFiles) throw new UserError(`${id} has more than ${mostFiles} files, so it is not a model.`);
-    // Only files in the root are used. This also skips names that would leave the folder.
-    if (!/^[\w][\w.-]*$/.test(entry.path)) continue;
+    // Only files directly in the folder are used. This also skips names that would leave it.
+    const name = entry.path.slice(start.length);
+    if (!entry.path.startsWith(start) || !/^[\w][\w.-]*$/.test(name)) continue;
     if (entry.type === 'directory') folders.push(entry.path);
     if (entry.type !== 'file') continue;
     const { size, oid, lfs } = entry;
@@ -96,26 +107,20 @@ async function contentOf(hub: HubClient, id: string, commit: string): Promise<Pi
       throw new UserError(
         `The hub lists no checksum or size for ${entry.path} of ${id}, so the file cannot be checked; nothing was downloaded.`,
       );
-    files.push({ name: entry.path, size: lfs?.size ?? size, hash });
+    files.push({ name, path: entry.path, size: lfs?.size ?? size, hash });
   }
   return { files, folders };
 }
 
-/**
- * Throws a `UserError` if the root of a repository holds no model, with where to look instead. Adapters, and models in sub-folders,
- * are used from a folder.
- */
-export function assertHoldsModel({ id, files, folders }: Repository): void {
-  const has = (name: string) => files.some((file) => file.name === name);
-  if (has('config.json')) return;
-  if (has('adapter_config.json'))
-    throw new UserError(
-      `${id} holds an adapter, and no model with full weights; download it with \`hf download ${id} --local-dir DIR\`, and use it with --model ./DIR.`,
-    );
-  if (folders.length === 0) throw new UserError(`${id} has no config.json, so it is not a model.`);
+/** Throws a `UserError` if a folder of a repository holds neither a model nor an adapter, with where to look instead. */
+export function assertHoldsModel({ id, files, folders }: Repository, subfolder: string | null): void {
+  if (files.some(({ name }) => name === 'config.json' || name === adapterConfig)) return;
+  const where = subfolder === null ? id : `The folder ${subfolder} of ${id}`;
+  if (folders.length === 0)
+    throw new UserError(`${where} has no config.json and no ${adapterConfig}, so it is not a model.`);
   const named = folders.slice(0, 5).join(', ') + (folders.length > 5 ? ', …' : '');
   throw new UserError(
-    `${id} has no config.json in its root, only ${folders.length === 1 ? 'the folder' : 'folders'} ${named}; download one with \`hf download ${id} --include '${folders[0]}/*' --local-dir DIR\`, and use the folder with a config.json or an adapter_config.json in it with --model ./DIR/FOLDER.`,
+    `${where} holds no model, only ${folders.length === 1 ? 'the folder' : 'the folders'} ${named}; name one of them, as in \`unmask models add ${id}/${folders[0]}\`.`,
   );
 }
 

@@ -1,9 +1,10 @@
 import type { Engine } from '../engine/engine.ts';
-import type { HostTensor, TensorSource } from '../graph/tensor.ts';
-import { openBase } from '../model/checkpoint.ts';
+import type { TensorSource } from '../graph/tensor.ts';
+import { openCheckpoint } from '../model/checkpoint.ts';
 import { isAutoregressive, type ModelConfig, maskToken } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
+import { outlierOf, outlierRatio } from '../model/outliers.ts';
 import type { Query } from '../model/query.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { weightShapes } from '../model/transformer.ts';
@@ -14,8 +15,6 @@ import { resolveModel } from './resolve-model.ts';
 
 /** Layers of the forward pass if the memory does not suffice for all. */
 const fewLayers = 2;
-/** A weight above this multiple of its tensor's root mean square, as estimated by `outlierOf`, is an outlier. */
-const outlierRatio = 1e4;
 /** Tokens of the forward pass. */
 const passTokens = 16;
 /** Names of tensors with outliers that a warning lists. */
@@ -53,10 +52,12 @@ async function runTrial(
   tried: ModelTrial,
   { engine, signal, progress, memory = machineMemory().free }: TrialOptions,
 ): Promise<ModelTrial> {
-  const checkpoint = await openBase(await resolveModel(folder));
+  const resolved = await resolveModel(folder);
+  const { adapter, ...checkpoint } = await openCheckpoint(resolved);
   const { config, tokenizer } = checkpoint;
   progress('Reading the weights.');
-  const warnings = await readWeights(checkpoint.weights, signal);
+  // The weights of an adapter's base were read when the base was added.
+  const warnings = adapter ? [] : await readWeights(checkpoint.weights, signal);
   assertRoundTrip(tokenizer);
   const of = config.num_hidden_layers;
   const layers = memoryNeeded(parametersOf(config), config) <= memory ? of : Math.min(fewLayers, of);
@@ -79,29 +80,6 @@ async function readWeights(weights: TensorSource, signal: AbortSignal): Promise<
   return [
     `Weights of more than ${outlierRatio.toLocaleString('en-US')} times the root mean square of their tensor were found in ${listed}${more}; the file may be damaged, or training may have diverged.`,
   ];
-}
-
-/** Values of a tensor from which its scale is estimated. */
-const scaleSample = 10_001;
-/** Root mean square of a normal distribution, divided by the median of its absolute values. */
-const normalRatio = 1.4826;
-
-/**
- * The largest absolute value of a tensor, divided by the root mean square that its other values suggest (from the median of
- * their absolute values, as for a normal distribution). The root mean square of all values will not do: one of n values is at
- * most sqrt(n) times as large. 0 if at least half of the values are 0.
- */
-export function outlierOf({ data }: Pick<HostTensor, 'data'>): number {
-  const step = Math.max(1, Math.floor(data.length / scaleSample));
-  const sample: number[] = [];
-  let largest = 0;
-  for (let index = 0; index < data.length; index++) {
-    const value = Math.abs(data[index] as number);
-    if (value > largest) largest = value;
-    if (index % step === 0) sample.push(value);
-  }
-  const median = sample.sort((a, b) => a - b)[Math.floor(sample.length / 2)] ?? 0;
-  return median === 0 ? 0 : largest / (normalRatio * median);
 }
 
 /** Throws a `UserError` unless a text survives encoding and decoding. */

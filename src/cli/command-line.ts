@@ -1,5 +1,6 @@
 import { Command, CommanderError, type CommandOptions } from 'commander';
 import { Interrupted, messageOf, UsageError, UserError } from '../platform/errors.ts';
+import { fileError } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { printable, printableJson, printableLine } from '../protocol/printable.ts';
 import type { AddCommand, CommandContext, CommandResult, Work } from './command.ts';
@@ -150,7 +151,8 @@ function textOf({ lines, content }: CommandResult, { isTerminal }: Terminal): st
 }
 
 /** The exit code and the printable message for an error; the message is null if the user asked for help. */
-function failure(error: unknown): { readonly code: number; readonly message: string | null } {
+function failure(thrown: unknown): { readonly code: number; readonly message: string | null } {
+  const error = fileError(thrown);
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return { code: exit.done, message: null };
     // Commander printed help because the command was missing or unknown.

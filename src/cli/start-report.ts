@@ -7,7 +7,7 @@ import type { Denoising, MetricComparison, ReportData, ReportSamples } from '../
 import { readConfiguration } from '../runs/directory.ts';
 import { evaluationsOf, readEvents, readSamples, sampleSteps, stepsOf } from '../runs/reader.ts';
 import type { Task } from '../tasks/task.ts';
-import { startSettings } from '../tuning/start-settings.ts';
+import type { StartSettings } from '../tuning/start-settings.ts';
 import type { TuningResult } from '../tuning/tuning-run.ts';
 import { duration } from './training-progress.ts';
 
@@ -20,6 +20,7 @@ const shownDenoisings = 4;
 
 interface StartOutcome {
   readonly task: Task;
+  readonly settings: StartSettings;
   readonly tuned: TuningResult;
   readonly before: EvaluationResult;
   readonly after: EvaluationResult;
@@ -32,6 +33,7 @@ interface StartOutcome {
 /** The report of `npm start`, from the measured results and the run's files. */
 export async function startReport({
   task,
+  settings: { text },
   tuned,
   before,
   after,
@@ -43,12 +45,11 @@ export async function startReport({
   const configuration = await readConfiguration(tuned.dir);
   const events = await readEvents(tuned.dir);
   const trained = duration(tuned.seconds);
-  const { labelled } = startSettings.control;
   return {
-    title: 'SPG on 4x4 Sudoku',
+    title: text.title,
     summary: [
-      `A small masked diffusion model that had been trained on ${labelled} labelled Sudokus was tuned for ${tuned.steps} steps (${trained}) by reinforcement learning with SPG. The puzzles were new and had no solutions; the reward is a check of the rules. The model was evaluated before and after on ${before.n} held-out puzzles, whose solution grids are not in the training data.`,
-      `The control is the same base model with ${trained} of further supervised training (${controlSteps} steps) on the ${labelled} labelled puzzles that the base was trained on.`,
+      `A small masked diffusion model that had been trained on ${text.labelled} was tuned for ${tuned.steps} steps (${trained}) by reinforcement learning with SPG. ${text.reward} The model was evaluated before and after on ${before.n} held-out ${text.problem[1]}, ${text.heldOut}.`,
+      `The control is the same base model with ${trained} of further supervised training (${controlSteps} steps) on the ${text.labelled} that the base was trained on.`,
     ],
     createdAt: new Date().toISOString(),
     headline: {
@@ -57,7 +58,7 @@ export async function startReport({
       descriptions: {
         before: 'The bundled base model.',
         after: `The base model after ${tuned.steps} steps of ${configuration.objective}.`,
-        control: `The base model after ${trained} of further supervised training on its own labelled puzzles.`,
+        control: `The base model after ${trained} of further supervised training on its own ${text.labelled}.`,
       },
       metrics: task.metrics.map((name) => comparison(name, before, after, control)),
     },
@@ -71,7 +72,7 @@ export async function startReport({
     steps: stepsOf(events),
     evaluations: evaluationsOf(events),
     samples: await samplesOf(tuned.dir),
-    denoisings: denoisingsOf(task.name, after.answers, tokenizer),
+    denoisings: denoisingsOf(task.name, text.problem[0], after.answers, tokenizer),
   };
 }
 
@@ -112,12 +113,17 @@ async function samplesOf(dir: string): Promise<ReportSamples[]> {
   );
 }
 
-/** Denoisings of solved puzzles and one unsolved puzzle, if there are any. */
-function denoisingsOf(task: string, answers: readonly GradedAnswer[], tokenizer: Tokenizer): Denoising[] {
+/** Denoisings of solved problems and one unsolved problem, if there are any. */
+function denoisingsOf(
+  task: string,
+  problem: string,
+  answers: readonly GradedAnswer[],
+  tokenizer: Tokenizer,
+): Denoising[] {
   const missed = answers.filter(({ grade }) => !grade.correct).slice(0, 1);
   const solved = answers.filter(({ grade }) => grade.correct).slice(0, shownDenoisings - missed.length);
   return [...solved, ...missed].map(({ prompt, denoised, grade }, index) => ({
-    title: `Held-out puzzle ${index + 1}`,
+    title: `Held-out ${problem} ${index + 1}`,
     prompt,
     outcome: grade.correct ? 'solved' : 'not solved',
     frames: framesOf(denoised, tokenizer),

@@ -21,7 +21,7 @@ import type { GatePoint, WorkspaceDocument } from '../protocol/workspace-compari
 import type { ShardPlan } from '../shards/plan.ts';
 import { type CommandContext, type CommandResult, engineOf } from './command.ts';
 import { computeShard, type ShardChoice } from './shard-options.ts';
-import { duration } from './training-progress.ts';
+import { timedProgress } from './timed-progress.ts';
 import {
   type IndexSize,
   learnedAnswer,
@@ -63,7 +63,7 @@ async function measureAll(
 ): Promise<WorkspaceGap[]> {
   const peerAnswers: WorkspaceAnswer[] = [];
   if (peer) {
-    const report = progressOf('peer', items.length, progress);
+    const report = timedProgress('peer: gap', items.length, progress);
     for (const [done, item] of items.entries()) {
       report(done);
       peerAnswers.push(await peerAnswer(peer, item, signal));
@@ -75,7 +75,7 @@ async function measureAll(
     answer: (model: LanguageModel, item: InfillingItem) => Promise<T>,
   ) => {
     const model = await LanguageModel.load(engine, await readCheckpoint(folder));
-    const report = progressOf(what, items.length, progress);
+    const report = timedProgress(`${what}: gap`, items.length, progress);
     const answers: T[] = [];
     try {
       for (const [done, item] of items.entries()) {
@@ -217,17 +217,6 @@ function shown(
     seconds,
   };
   return { document, lines: workspaceTable(document) };
-}
-
-/** Reports every twentieth gap, with the time left. */
-function progressOf(what: string, total: number, progress: CommandContext['progress']): (done: number) => void {
-  const begin = performance.now();
-  return (done) => {
-    if (done % 20 !== 0) return;
-    const left =
-      done === 0 ? '' : `, about ${duration(((performance.now() - begin) / 1000 / done) * (total - done))} left`;
-    progress(`${what}: gap ${done} of ${total}${left}`);
-  };
 }
 
 /** What each level of the setting `unmask.completions.eagerness` shows. */

@@ -18,7 +18,7 @@ export interface Drafting {
   readonly draftTokens?: number;
 }
 
-/** A token of a draft, and the entropy of its prediction in nats. */
+/** A token of a draft, and the entropy of its prediction in nats (0 for a copied token). */
 interface DraftToken {
   readonly token: number;
   readonly entropy: number;
@@ -98,11 +98,19 @@ export async function fillWithDrafts(
     return kept;
   };
 
+  const copy = (written: number): DraftToken[] => {
+    const text = [...context.prompt, ...canvas.tokens.subarray(0, written)];
+    const length = Math.min(draftTokens, width - written);
+    return copiedDraft(text, length).map((token) => ({ token, entropy: 0 }));
+  };
+
   let [pause, nextPause] = [0, 1];
   while (!canvas.done) {
     const [written] = maskedPositions(canvas, rules.mask) as [number];
     // A draft does not know the word that the first tokens must spell.
-    if (pause > 0 || canvas.unspelled !== '') {
+    const copied = canvas.unspelled === '' ? copy(written) : [];
+    if (copied.length > 0) await verify(written, copied);
+    else if (pause > 0 || canvas.unspelled !== '') {
       pause = Math.max(0, pause - 1);
       await verify(written, []);
     } else if ((await verify(written, await draftFrom(written))) > 0) nextPause = 1;
@@ -111,6 +119,27 @@ export async function fillWithDrafts(
       nextPause = Math.min(longestPause, 2 * nextPause);
     }
   }
+}
+
+/** The fewest and the most tokens at the end of a text that must occur earlier for a draft to be copied. */
+const [shortestMatch, longestMatch] = [2, 8];
+
+/**
+ * The tokens that followed the earlier occurrence of the text's last tokens: the longest one, and of several the last. Empty if the
+ * last two tokens do not occur earlier.
+ */
+export function copiedDraft(text: ArrayLike<number>, length: number): number[] {
+  const end = text.length;
+  let [best, from] = [shortestMatch - 1, -1];
+  for (let start = end - 1; start > 0 && best < longestMatch; start--) {
+    let matched = 0;
+    while (matched < longestMatch && matched < start && text[start - 1 - matched] === text[end - 1 - matched])
+      matched++;
+    if (matched > best) [best, from] = [matched, start];
+  }
+  return from < 0
+    ? []
+    : Array.from({ length: Math.min(length, end - from) }, (_, index) => text[from + index] as number);
 }
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);

@@ -32,8 +32,19 @@ import { evaluationSettings } from './settings.ts';
 export interface EvaluationHooks extends JobHooks {
   /** Receives progress lines before the first answer. */
   readonly onPrepare?: (line: string) => void;
+  /** Called once, after the first denoising step, with what all answers will take if all steps take as long. */
+  readonly onEstimate?: (estimate: AnswersEstimate) => void;
   /** Called after each batch with the number of answers written, the number of all answers, and the seconds left. */
   readonly onProgress?: (done: number, total: number, eta: number) => void;
+}
+
+/** What an evaluation will take, known before its first answer. */
+export interface AnswersEstimate {
+  readonly answers: number;
+  /** Denoising steps of an answer; the most of them if `threshold` decides. */
+  readonly steps: number;
+  /** Seconds of all answers that are missing. */
+  readonly seconds: number;
 }
 
 /** Starts an evaluation in a new run directory under `root`. */
@@ -147,14 +158,15 @@ async function answerTheRest(
   job: RunningJob,
   request: EvaluationRequest,
   prepared: PreparedEvaluation,
-  { onProgress }: EvaluationHooks,
+  { onProgress, onEstimate }: EvaluationHooks,
 ): Promise<void> {
   const { run, signal } = job;
-  const { plans, batch } = prepared;
+  const { plans, batch, decoding } = prepared;
   const total = plans.length;
   const earlier = stepsOf(await readEvents(run.dir));
   let done = earlier.at(-1)?.step ?? 0;
   let seconds = secondsOf(earlier);
+  let isEstimated = false;
   await run.progress(done, null);
   while (done < total) {
     await job.betweenSteps();
@@ -167,7 +179,15 @@ async function answerTheRest(
     };
     const length = Math.min(batch, total - done);
     const which = `answers ${done + 1} to ${done + length}`;
-    const onStep = (share: number) => reportProgress(length, share, `writing ${which}`);
+    const steps = decoding.order === 'threshold' ? decoding.length : decoding.steps;
+    const onStep = (share: number) => {
+      if (!isEstimated && share > 0) {
+        isEstimated = true;
+        const step = (performance.now() - begin) / 1000 / (share * steps);
+        onEstimate?.({ answers: total - done, steps, seconds: step * steps * Math.ceil((total - done) / batch) });
+      }
+      reportProgress(length, share, `writing ${which}`);
+    };
     const onGraded = (count: number) => reportProgress(length, 1, `grading ${which}: ${count} done`);
     const answers = await answerBatch(prepared, request, done, { signal, onStep, onGraded });
     await run.answers(answers);

@@ -87,15 +87,21 @@ function isUnset(value: unknown): boolean {
 export async function readAdapterConfig(folder: string): Promise<AdapterConfig> {
   const file = path.join(folder, configFile);
   const content = await readJson(file);
-  const { base_model_name_or_path: name } = parse(usedFields, content, file);
-  if (!name)
-    throw new UserError(`${file} does not name its base; set base_model_name_or_path to a model's name or folder.`);
+  const name = adapterBaseName(content, file);
   const record = path.join(folder, baseFile);
   const isRecorded = (await stat(record).catch(() => undefined)) !== undefined;
   const recorded = isRecorded
     ? parse(base, await readJson(record), record)
     : { digest: null, precision: 'f32' as const };
   return { ...parseShape(content, file, await storedNames(folder)), base: { name, ...recorded } };
+}
+
+/** The name of an adapter's base. Throws a `UserError` if its configuration names none. */
+export function adapterBaseName(content: unknown, file: string): string {
+  const { base_model_name_or_path: name } = parse(usedFields, content, file);
+  if (!name)
+    throw new UserError(`${file} does not name its base; set base_model_name_or_path to a model's name or folder.`);
+  return name;
 }
 
 /** The names of the tensors of an adapter; null if they cannot be read, which `readAdapter` reports. */

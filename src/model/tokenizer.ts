@@ -165,9 +165,22 @@ export class Tokenizer {
 export const characterSpecials = { pad: 0, eos: 1, mask: 2, unknown: 3 } as const;
 
 /** A tokenizer with one token per character of `alphabet`, for small models of puzzles. */
-export function characterTokenizer(alphabet: string): TokenizerFiles {
+export const characterTokenizer = (alphabet: string): TokenizerFiles => fixedTokenizer([...new Set(alphabet)], null);
+
+/**
+ * A tokenizer with one token per piece of a text, for small models of generated texts. A piece that is not in the vocabulary
+ * becomes its characters.
+ *
+ * @param pieces the vocabulary, with the characters of its pieces
+ * @param pattern a regular expression that matches the pieces of a text one after the other
+ */
+export const pieceTokenizer = (pieces: readonly string[], pattern: string): TokenizerFiles =>
+  fixedTokenizer(pieces, { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false });
+
+/** A tokenizer without merges. With a pre-tokenizer, a whole piece is a token if it is in the vocabulary. */
+function fixedTokenizer(tokens: readonly string[], preTokenizer: object | null): TokenizerFiles {
   const specials = ['<pad>', '<eos>', '<mask>', '<unk>'];
-  const vocabulary = Object.fromEntries([...specials, ...new Set(alphabet)].map((token, id) => [token, id]));
+  const vocabulary = Object.fromEntries([...specials, ...tokens].map((token, id) => [token, id]));
   const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   return {
     tokenizer: {
@@ -176,7 +189,7 @@ export function characterTokenizer(alphabet: string): TokenizerFiles {
       padding: null,
       added_tokens: specials.map((content, id) => ({ id, content, ...flags })),
       normalizer: null,
-      pre_tokenizer: null,
+      pre_tokenizer: preTokenizer,
       post_processor: null,
       decoder: { type: 'Fuse' },
       // Byte-pair encoding without merges gives single characters.
@@ -186,6 +199,7 @@ export function characterTokenizer(alphabet: string): TokenizerFiles {
         unk_token: '<unk>',
         fuse_unk: false,
         byte_fallback: false,
+        ...(preTokenizer === null ? {} : { ignore_merges: true }),
         vocab: vocabulary,
         merges: [],
       },

@@ -71,22 +71,43 @@ export async function writeOnce(file: string, text: string): Promise<boolean> {
 /** Error codes of a file system without hard links. */
 const noLinks = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
-/** Error codes of a full disk, and of a location that cannot be written. */
-const full = ['ENOSPC', 'EDQUOT'];
-const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR'];
+/** What to do about errors of the file system that do not come from a defect of this program, by their codes. */
+const advice: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(['ENOSPC', 'EDQUOT'].map((code) => [code, 'free some disk space, then resume or try again'])),
+  ...Object.fromEntries(
+    ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ELOOP'].map((code) => [
+      code,
+      'check the path and its permissions, or choose another place',
+    ]),
+  ),
+  ENAMETOOLONG: 'choose a shorter name',
+  EFBIG: 'raise the limit on the size of files (`ulimit -f`), or choose another place',
+  EIO: 'the disk or its connection has failed; check it, or choose another place',
+  EMFILE: 'too many files are open; raise the limit (`ulimit -n`) and try again',
+};
 
 /** Runs `write`. If the disk is full or `file` cannot be written, throws a `UserError` with the error's code. */
 export async function writing<T>(file: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (error instanceof UserError || ![...full, ...refused].includes(code)) throw error;
-    const advice = full.includes(code)
-      ? 'free some disk space, then resume or try again'
-      : 'check the path and its permissions, or choose another place';
-    throw Object.assign(new UserError(`Cannot write ${file} (${messageOf(error)}); ${advice}.`), { code });
+    throw fileError(error, `Cannot write ${file}`);
   }
+}
+
+/**
+ * The `UserError` for an error of the file system, with the same code, that says what to do; any other error as it is. A job and
+ * the command line use it for errors of operations that do not expect any.
+ *
+ * @param failed what did not work; default: the operation and the path that the error names
+ */
+export function fileError(error: unknown, failed?: string): unknown {
+  const { code = '', syscall, path: place } = Object(error) as NodeJS.ErrnoException;
+  const isOfFiles =
+    failed !== undefined || (error instanceof Error && syscall !== undefined && !/^spawn/.test(syscall));
+  if (error instanceof UserError || !isOfFiles || advice[code] === undefined) return error;
+  const what = failed ?? `Cannot access ${place ?? 'a file'}`;
+  return Object.assign(new UserError(`${what} (${messageOf(error)}); ${advice[code]}.`), { code });
 }
 
 /** Replaces a file. On Windows it retries, because replacing a file fails while another process reads it. */

@@ -34,6 +34,8 @@ export interface FoundTask {
   readonly keys?: readonly string[];
   /** The tests that cover it, by test file. */
   readonly tests: Readonly<Record<string, readonly string[]>>;
+  /** Whether a completion that forges its test results would be noticed; absent in documents of older versions. */
+  readonly checkable?: boolean;
 }
 
 /** A function, test or file that was excluded, and why. */

@@ -68,7 +68,10 @@ export interface Evaluation {
   /** Number of problems. */
   readonly n: number;
   readonly metrics: Readonly<Record<string, Interval>>;
-  /** Other measures on the same problems, for example `eubo_elbo_gap` or `forwards_per_answer`. */
+  /**
+   * Other measures on the same problems, for example `eubo_elbo_gap` or `forwards_per_answer`. `weight_outlier` is there only if a
+   * weight is more than 10,000 times the root mean square of its tensor, and is that ratio.
+   */
   readonly measures?: Readonly<Record<string, number>>;
   readonly seconds: number;
 }

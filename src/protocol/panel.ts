@@ -10,7 +10,7 @@ import type { CompletionFrame, CompletionTrace, DenoiseResult } from './runtime.
 
 /** A problem in a run, and its cause. */
 export interface RunWarning {
-  readonly kind: 'not-finite' | 'collapse' | 'no-variance' | 'spike' | 'failed';
+  readonly kind: 'not-finite' | 'collapse' | 'no-variance' | 'spike' | 'outlier' | 'failed';
   /** What happened, the likely cause and what to do. */
   readonly text: string;
   /** The first step with this problem. */

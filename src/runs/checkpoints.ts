@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
-import { readJson, writeJson } from '../platform/files.ts';
+import { readJson, writeJson, writing } from '../platform/files.ts';
 import { recordDigests } from '../platform/folder-digests.ts';
 import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
 
@@ -53,17 +53,19 @@ export async function commitCheckpoint(
   const folder = runFile(dir).checkpoints;
   const target = path.join(folder, stepName(step));
   const temporary = path.join(folder, `.${stepName(step)}.${randomUUID()}`);
-  await mkdir(temporary, { recursive: true });
-  try {
-    await write(temporary);
-    await recordDigests(temporary);
-    await flushFiles(temporary);
-    await removeFolder(target);
-    await rename(temporary, target);
-  } catch (error) {
-    await removeFolder(temporary);
-    throw error;
-  }
+  await writing(target, async () => {
+    await mkdir(temporary, { recursive: true });
+    try {
+      await write(temporary);
+      await recordDigests(temporary);
+      await flushFiles(temporary);
+      await removeFolder(target);
+      await rename(temporary, target);
+    } catch (error) {
+      await removeFolder(temporary);
+      throw error;
+    }
+  });
   return { step, dir: target };
 }
 

@@ -27,8 +27,8 @@ const causes = {
 
 /**
  * Warnings of a run, with the likely cause and what to do: it failed, a value is not finite, a metric has collapsed
- * relative to its best, completions consist of one token, the trial before the first step was in vain, rewards have no variance within groups, or the loss
- * is far larger than it was. A problem that has recovered is not reported.
+ * relative to its best, completions consist of one token, the trial before the first step was in vain, rewards have no variance
+ * within groups, the loss is far larger than it was, or a weight is far larger than the others of its tensor. A problem that has recovered is not reported.
  */
 export function runWarnings(events: readonly RunEvent[], status: RunStatus): RunWarning[] {
   const steps = stepsOf(events);
@@ -39,6 +39,7 @@ export function runWarnings(events: readonly RunEvent[], status: RunStatus): Run
     ...oneToken(steps),
     ...withoutVariance(steps),
     ...lossSpike(steps),
+    ...weightOutlier(events),
   ];
 }
 
@@ -163,6 +164,20 @@ function lossSpike(steps: readonly StepEvent[]): RunWarning[] {
       ];
   }
   return [];
+}
+
+/** A weight that is far larger than the others of its tensor, in the last evaluation. */
+function weightOutlier(events: readonly RunEvent[]): RunWarning[] {
+  const { step, evaluation } = evaluationsOf(events).findLast((event) => event.evaluation.split === 'validation') ?? {};
+  const ratio = evaluation?.measures?.weight_outlier;
+  if (step === undefined || ratio === undefined) return [];
+  return [
+    {
+      kind: 'outlier',
+      step,
+      text: `After step ${step}, a weight was ${brief(ratio)} times the root mean square of its tensor. Training has probably diverged: use an earlier checkpoint, or start a new run with a lower learning_rate.`,
+    },
+  ];
 }
 
 const brief = (value: number): string => value.toPrecision(2);

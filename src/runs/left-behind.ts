@@ -1,6 +1,7 @@
 import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { namesIn, runFile } from './layout.ts';
+import { baseOf } from './checkpoints.ts';
+import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
 
 /** Milliseconds after which a temporary file that another process may be writing counts as left behind. */
 const abandonedAfter = 60_000;
@@ -14,13 +15,15 @@ export async function isLeftBehind(file: string): Promise<boolean> {
 }
 
 /**
- * Removes the temporary files that killed processes left in a run directory. Only the holder of the run's lock may call it.
- * Requests and locks are written by other processes as well, so their temporary files are removed only if they are old.
+ * Removes the temporary files that killed processes left in a run directory and in its checkpoints. Only the holder of the run's
+ * lock may call it. Requests, locks and lists of dependent runs are written by other processes as well, so their temporary files
+ * are removed only if they are old.
  */
 export async function removeLeftBehind(dir: string): Promise<void> {
-  const { samples, lock, control } = runFile(dir);
-  const isShared = new Set([lock, control]);
-  for (const folder of [dir, samples]) {
+  const { samples, lock, control, checkpoints } = runFile(dir);
+  const steps = (await stepsIn(checkpoints)).map((step) => path.join(checkpoints, stepName(step)));
+  const isShared = new Set([lock, control, ...steps.map((step) => path.join(step, baseOf))]);
+  for (const folder of [dir, samples, ...steps]) {
     for (const name of await namesIn(folder)) {
       const target = temporaryName.exec(name)?.[1];
       if (target === undefined) continue;

@@ -1,4 +1,5 @@
 import { Interrupted, isInterruption, messageOf, UsageError, UserError } from '../platform/errors.ts';
+import { fileError } from '../platform/files.ts';
 import type { RunActivity, RunConfiguration, RunKind } from '../protocol/run.ts';
 import { ControlWatch } from './control-watch.ts';
 import { type NewRun, readConfiguration, resumeCommand } from './directory.ts';
@@ -138,7 +139,7 @@ async function closeAfter(run: RunWriter, error: unknown, signal: AbortSignal): 
     return new Interrupted(`${sentence} To continue, run \`${command}\`.`);
   }
   // If another process took over the directory, the work was interrupted by the signal, whose reason is the failure.
-  const failure: unknown = isInterruption(error) ? signal.reason : error;
+  const failure: unknown = fileError(isInterruption(error) ? signal.reason : error);
   const isExpected = failure instanceof UserError || !(failure instanceof Error);
   const text = isExpected ? messageOf(failure) : (failure.stack ?? failure.message);
   // Writing to the log may fail too, for example if the disk is full. The first failure is the one to report.

@@ -11,7 +11,7 @@ import type { SandboxFinding } from '../protocol/devices.ts';
 import type { ControlGroups, RunGroup } from './control-groups.ts';
 import { closeDescriptors, inheritableDescriptors } from './descriptors.ts';
 import { defaultLimits, mebibyte, type SandboxLimits } from './limits.ts';
-import type { Sandbox, SandboxJob, ShownPath } from './sandbox.ts';
+import { firstConnection, type Sandbox, type SandboxJob, type ShownPath } from './sandbox.ts';
 import { seccompFilter } from './seccomp.ts';
 import { makeFolder, openStage, type Stage, within } from './stage.ts';
 import { type Launch, supervise, treeLimitCheck } from './supervise.ts';
@@ -53,33 +53,37 @@ export function bubblewrap(
   const user = process.getuid?.() === 0 ? nobody : null;
   return {
     finding,
-    async run(job, signal) {
+    async run(job, signal, connections = {}) {
       const limits = { ...defaultLimits, ...job.limits };
       const stage = openStage(user);
       let group: RunGroup | null = null;
       try {
         group = (await groups?.open(limits)) ?? null;
-        const filter = seccompFilter(process.arch, { sockets: job.isSolitary !== true });
+        const filter = seccompFilter(process.arch, { isSolitary: job.isSolitary === true });
         const { options, ...line } = await commandLine(job, limits, {
           programs,
           stage,
           user,
           group,
           filtered: filter !== null,
+          connected: connections.onSocket ? 1 : (connections.passed?.length ?? 0),
         });
-        const launch: Omit<Launch, 'descriptors'> = {
+        const launch: Omit<Launch, 'descriptors' | 'connections'> = {
           ...line,
           environment: {},
           input: job.input ?? '',
           limits,
           checkLimits: group?.checkLimits ?? treeLimitCheck(limits),
+          areEnforced: group !== null,
           lastProcess: firstInside,
         };
         const inherited = {
           options: Buffer.from(options.map((option) => `${option}\0`).join('')),
           ...(filter ? { filter } : {}),
         };
-        return await withFiles(stage, inherited, (descriptors) => supervise({ ...launch, descriptors }, signal));
+        return await withFiles(stage, inherited, (descriptors) =>
+          supervise({ ...launch, descriptors, connections }, signal),
+        );
       } finally {
         await group?.remove();
         stage.remove();
@@ -119,10 +123,12 @@ interface LaunchContext {
   readonly user: number | null;
   readonly group: RunGroup | null;
   readonly filtered: boolean;
+  /** Number of descriptors from `firstConnection` on that the command gets. */
+  readonly connected: number;
 }
 
 async function commandLine(job: SandboxJob, limits: SandboxLimits, context: LaunchContext) {
-  const { programs, stage, user, group, filtered } = context;
+  const { programs, stage, user, group, filtered, connected } = context;
   const shown = (job.shown ?? []).filter(({ host, inside }) => inside !== null || !isSystemPath(host));
   if (job.copied !== undefined) shown.push({ host: job.copied, inside: 'snapshot' });
   const { sources, table } = user === null ? bindDirectly(shown) : mountedFor(user, shown, stage);
@@ -139,7 +145,7 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, context: Laun
     ...(filtered ? ['--seccomp', String(filterDescriptor)] : []),
     ...systemFolders.flatMap(systemFolder),
     ...systemFiles.flatMap((file) => ['--ro-bind-try', file, file]),
-    // Without /proc, no process can read the memory, the environment or the descriptors of another one.
+    // Without /proc, a process cannot read its own memory or descriptors as files.
     ...(job.isSolitary ? [] : ['--proc', '/proc']),
     ...['--dev', '/dev'],
     ...['/dev/shm', '/tmp', '/work'].flatMap((folder) => [
@@ -167,7 +173,7 @@ async function commandLine(job: SandboxJob, limits: SandboxLimits, context: Laun
     ...job.command,
   ];
   const [program, ...rest] = [
-    ...closeDescriptors(inheritableDescriptors().filter((descriptor) => descriptor > filterDescriptor)),
+    ...closeDescriptors(inheritableDescriptors().filter((descriptor) => descriptor >= firstConnection + connected)),
     ...launcher({ table, user, entries: group?.entries ?? [] }, programs),
     programs.bwrap,
     ...args,

@@ -29,8 +29,8 @@ export interface SandboxJob {
    */
   readonly copied?: string;
   /**
-   * Whether the processes inside must not reach one another: there is no `/proc`, and no socket can be opened, not even on
-   * the loopback. Default: false, because tests of a workspace may need both.
+   * Whether the command is alone: there is no `/proc`, no socket can be opened, not even on the loopback, and no other process can
+   * be started. Default: false, because tests of a workspace may need all of them.
    */
   readonly isSolitary?: boolean;
   /** The command's environment, in addition to PATH, HOME and TMPDIR. */
@@ -55,9 +55,27 @@ export interface SandboxRun {
   readonly seconds: number;
 }
 
+/** The first descriptor by which a job's command can be connected with another job. */
+export const firstConnection = 7;
+
+/** Connections of a job's command besides its input and output. */
+export interface Connections {
+  /**
+   * Gives the command a socket as descriptor `firstConnection`, and calls this with a descriptor of this process for the other end
+   * as soon as the command has been started. `release` closes it in this process, after it was passed on.
+   */
+  readonly onSocket?: (descriptor: number, release: () => void) => void;
+  /** Descriptors of this process that the command gets from `firstConnection` on. */
+  readonly passed?: readonly number[];
+  /** Called when it has them, so that they can be closed in this process. */
+  readonly onPassed?: () => void;
+  /** Called with each part of the report as it arrives. */
+  readonly onReport?: (part: string) => void;
+}
+
 /** Runs untrusted code with limits. */
 export interface Sandbox {
   readonly finding: SandboxFinding;
   /** Runs a job until it ends, or until a limit or `signal` ends it. Nothing of the run remains afterwards. */
-  run(job: SandboxJob, signal?: AbortSignal): Promise<SandboxRun>;
+  run(job: SandboxJob, signal?: AbortSignal, connections?: Connections): Promise<SandboxRun>;
 }

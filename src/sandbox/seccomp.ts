@@ -2,7 +2,8 @@
  * A system-call filter in the kernel's classic BPF (seccomp(2)), in the form that bubblewrap takes. System calls that
  * tests never need and that were used to escape from sandboxes, or that hide memory from a limit on processes, fail
  * with "not implemented". Sockets of a family that a network namespace does not isolate (AF_VSOCK), or that no test
- * needs, fail with "not supported". The signal that opens Node's inspector is not permitted.
+ * needs, fail with "not supported". The signal that opens Node's inspector is not permitted. A command that is alone can start
+ * threads, but no processes.
  */
 
 /** System call numbers of Linux: [x86_64, aarch64]. */
@@ -59,9 +60,17 @@ const signalling: readonly (readonly [x64: number, arm64: number, argument: numb
 ];
 const inspectorSignal = 10;
 
+/**
+ * System calls that start a process, in the same columns. `clone` also starts threads, and its flags say so; the flags of `clone3`
+ * are in memory that a filter cannot read, and libraries use `clone` where it is not implemented.
+ */
+const starting = { fork: [57, null], vfork: [58, null], clone: [56, 220], clone3: [435, 435] } as const;
+const threadFlag = 0x10000;
+
 const load = 0x20;
 const jumpIfEqual = 0x15;
 const jumpIfAtLeast = 0x35;
+const jumpIfSet = 0x45;
 const answer = 0x06;
 
 const allow = 0x7fff0000;
@@ -78,17 +87,17 @@ type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, 
 /**
  * The filter for an architecture, ready for `--seccomp`; null if its numbers are not known here.
  *
- * @param options.sockets whether sockets of the allowed families can be opened; false: none at all
+ * @param options.isSolitary whether the command can open no sockets at all, and start no processes
  */
 export function seccompFilter(
   architecture: string = process.arch,
-  { sockets = true }: { readonly sockets?: boolean } = {},
+  { isSolitary = false }: { readonly isSolitary?: boolean } = {},
 ): Buffer | null {
   const machine = machines[architecture];
   if (!machine) return null;
   const { column, audit } = machine;
   const numbers = Object.values(refused).map((columns) => columns[column]);
-  const allowedFamilies = sockets ? families : [];
+  const allowedFamilies = isSolitary ? [] : families;
   // Each check of a signal is a block of five instructions, after which the call's number is loaded again.
   const signalChecks = signalling.flatMap((call): Instruction[] => [
     [jumpIfEqual, 0, 4, call[column]],
@@ -104,6 +113,7 @@ export function seccompFilter(
     [answer, 0, 0, killProcess],
     [load, 0, 0, location.number],
     ...signalChecks,
+    ...(isSolitary ? startChecks(column) : []),
     // So would those of the x32 ABI, which this bit marks on x86_64.
     [jumpIfAtLeast, numbers.length + 2, 0, 0x40000000],
     ...numbers.map((number, index): Instruction => [jumpIfEqual, numbers.length + 1 - index, 0, number]),
@@ -123,4 +133,25 @@ export function seccompFilter(
     program.writeUInt32LE(value, 8 * index + 4);
   }
   return program;
+}
+
+/** Blocks of instructions that refuse to start a process. */
+function startChecks(column: 0 | 1): Instruction[] {
+  const refuse = (number: number | null, error: number): Instruction[] =>
+    number === null
+      ? []
+      : [
+          [jumpIfEqual, 0, 1, number],
+          [answer, 0, 0, error],
+        ];
+  return [
+    ...refuse(starting.fork[column], notPermitted),
+    ...refuse(starting.vfork[column], notPermitted),
+    ...refuse(starting.clone3[column], notImplemented),
+    [jumpIfEqual, 0, 4, starting.clone[column]],
+    [load, 0, 0, location.argument(0)],
+    [jumpIfSet, 1, 0, threadFlag],
+    [answer, 0, 0, notPermitted],
+    [load, 0, 0, location.number],
+  ];
 }

@@ -1,14 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setMaxListeners } from 'node:events';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Interrupted } from '../platform/errors.ts';
 import { mebibyte, type SandboxLimits } from './limits.ts';
 import { hasEnded, treeCpuSeconds, treeUse } from './process-tree.ts';
-import type { BrokenLimit, SandboxRun } from './sandbox.ts';
+import { type BrokenLimit, type Connections, firstConnection, type SandboxRun } from './sandbox.ts';
 
-/** Milliseconds between two checks of the limits. */
-const pollInterval = 50;
+/** Milliseconds between two checks of the limits by a watchdog, and where the kernel enforces them. */
+const pollInterval = { watched: 50, enforced: 250 };
 /** The sandbox's own processes. */
 const ownProcesses = 2;
 /** Milliseconds after the end of a process in which its pipes must close. */
@@ -22,8 +23,9 @@ export interface Launch {
   readonly cwd?: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly input: string;
-  /** Open descriptors of this process that the program inherits, from number 5 on. */
+  /** Open descriptors of this process that the program inherits, from number 5 on; fewer than `firstConnection - 5`. */
   readonly descriptors: readonly number[];
+  readonly connections?: Connections;
   /** Finds the process whose end ends all others, in the program's output on descriptor 4. */
   readonly lastProcess?: (status: string) => number | null;
   readonly limits: SandboxLimits;
@@ -31,6 +33,8 @@ export interface Launch {
    * Returns the limit that a process (by its number) and its descendants exceed. Called while it runs and at its end.
    */
   readonly checkLimits: LimitCheck;
+  /** Whether the kernel enforces the limits, so that the checks only find out why a run ended. Default: false. */
+  readonly areEnforced?: boolean;
 }
 
 /**
@@ -46,7 +50,7 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   const child = spawn(launch.program, launch.args, {
     ...(launch.cwd === undefined ? {} : { cwd: launch.cwd }),
     env: launch.environment,
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...launch.descriptors],
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...inherited(launch)],
     // Ctrl+C in a terminal must reach only this process, which then ends the child.
     detached: true,
   });
@@ -60,11 +64,16 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
   if (signal) setMaxListeners(0, signal);
   signal?.addEventListener('abort', interrupt, { once: true });
   const deadline = watchClock(child, limits, () => stop('time'));
-  const watch = watchChild(child, launch.checkLimits, stop);
+  const interval = launch.areEnforced ? pollInterval.enforced : pollInterval.watched;
+  const watch = watchChild(child, { look: launch.checkLimits, interval }, stop);
   const keep = limits.outputMiB * mebibyte;
   const [stdout, stderr, report, status] = [1, 2, 3, 4].map((descriptor) =>
     collect(child.stdio[descriptor] as Readable, keep, () => stop('output')),
   ) as [() => string, () => string, () => string, () => string];
+  const { onSocket, onPassed, onReport } = launch.connections ?? {};
+  onPassed?.();
+  if (onReport) (child.stdio[3] as Readable).on('data', (part: Buffer) => onReport(part.toString('latin1')));
+  if (onSocket && child.pid !== undefined) offerSocket((child.stdio as unknown as Stdio)[firstConnection], onSocket);
   // A program that closes its stdin without reading it is not an error.
   child.stdin!.on('error', () => undefined).end(launch.input);
   try {
@@ -80,6 +89,24 @@ export async function supervise(launch: Launch, signal?: AbortSignal): Promise<S
     watch.end();
     signal?.removeEventListener('abort', interrupt);
   }
+}
+
+/** What the program inherits from number 5 on. */
+function inherited({ descriptors, connections }: Launch): (number | 'pipe' | 'ignore')[] {
+  if (!connections) return [...descriptors];
+  const left = firstConnection - 5 - descriptors.length;
+  const others = connections.onSocket ? ['pipe' as const] : (connections.passed ?? []);
+  return [...descriptors, ...Array.from({ length: left }, () => 'ignore' as const), ...others];
+}
+
+type Stdio = readonly (Socket | null)[];
+
+/** Passes on this process's end of a program's socket, from which nothing is read here. */
+function offerSocket(socket: Socket | null | undefined, onSocket: NonNullable<Connections['onSocket']>): void {
+  const { _handle: handle } = socket as unknown as { _handle: { fd: number; readStop(): void } };
+  socket!.on('error', () => undefined);
+  handle.readStop();
+  onSocket(handle.fd, () => void socket!.destroy());
 }
 
 /** The longest run, as a multiple of the limit on wall time. */
@@ -179,11 +206,15 @@ export const treeLimitCheck =
     return use.processes > limits.processes + ownProcesses ? 'processes' : null;
   };
 
-function watchChild(child: ChildProcess, look: LimitCheck, stop: (limit: BrokenLimit) => void): { end(): void } {
+function watchChild(
+  child: ChildProcess,
+  { look, interval }: { readonly look: LimitCheck; readonly interval: number },
+  stop: (limit: BrokenLimit) => void,
+): { end(): void } {
   let timer: NodeJS.Timeout | undefined;
   let over = false;
   const again = () => {
-    timer = setTimeout(() => void watch().catch(unwatched), pollInterval);
+    timer = setTimeout(() => void watch().catch(unwatched), interval);
   };
   const watch = async () => {
     const broken = await look(child.pid as number);

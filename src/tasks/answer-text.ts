@@ -1,9 +1,9 @@
 /** End-of-text tokens of LLaDA, Dream and similar models, if the decoder did not remove them. */
 const endOfText = /<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|<\|end_of_text\|>/;
 
-/** The line on which a model that goes on after its answer begins another question. */
+/** How a model that goes on after its answer begins another question, on a line of its own or on that of the answer. */
 const nextQuestion =
-  /\n[ \t]*(?:#+[ \t]*|\*\*)?(?:Question|Problem|Exercise|Instruction|Human|User|Q)\b[ \t]?\d{0,4}[ \t]?(?:\*\*)?[ \t]?[:.]/g;
+  /\n[ \t]*(?:#+[ \t]*|\*\*)?(?:Question|Problem|Exercise|Instruction|Human|User|Q)\b[ \t]?\d{0,4}[ \t]?(?:\*\*)?[ \t]?[:.]|(?<=[\s>}.])(?:Question|Problem|Exercise|Q)[ \t]?\d{0,4}:/g;
 
 /** An answer that is complete: a closed tag, a box, or a number after `####`. */
 const someAnswer = /<answer>[\s\S]*<\/answer>|\\f?boxed|####[^\n]*\d/;

@@ -75,13 +75,16 @@ export function gradeGsm8k(
   const own = ownAnswer(completion);
   const text = options.format === 'plain' ? own : (taggedAnswer(own) ?? lastBoxed(own));
   const answer = text === null ? numberAfterHashes(own) : statedNumber(unwrapped(text));
-  const correct = sameNumber(answer, reference);
+  const correct = sameNumber(answer, reference) || (text !== null && sameNumber(dozensIn(unwrapped(text)), reference));
   return {
     correct,
     extracted: answer === null ? null : String(answer),
     scores: { accuracy: { value: Number(correct), weight: 1 } },
   };
 }
+
+/** "5 dozen" is also the answer to how many dozens there are. */
+const dozensIn = (text: string): number | null => asNumber(/^(.*\d)\s*dozens?\b[^\d]*$/i.exec(text)?.[1] ?? '');
 
 /** The last number after `####`, where headings of the same level have none; a line that is only a number comes first. */
 function numberAfterHashes(text: string): number | null {

@@ -26,7 +26,7 @@ const greek =
 
 /**
  * Reads a mathematical expression in LaTeX or plain text: numbers, variables, `+ - * /`, powers, fractions, roots, absolute
- * values, factorials, binomials, logarithms and trigonometric functions. Null if it is anything else, or ambiguous as
+ * values, factorials, binomials, logarithms, trigonometric functions and angles in degrees. Null if it is anything else, or ambiguous as
  * `1/2x` is. An integer directly before a proper fraction of integers is a mixed number.
  */
 export function latexValue(text: string): LatexValue | null {
@@ -46,6 +46,7 @@ export function latexValue(text: string): LatexValue | null {
 function tokensOf(text: string): string[] | null {
   const tidy = text
     .replace(/\\[dtc]frac(?![a-zA-Z])/g, '\\frac')
+    .replace(/\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z]))|\\degree(?![a-zA-Z])/g, '°')
     // Without braces, arguments of LaTeX's commands are single characters.
     .replace(/\\(frac|binom)\s*(\d|\\pi|[a-zA-Z])(?![a-zA-Z])\s*(?=[\d{\\])/g, '\\$1{$2}')
     .replace(/(\\(?:frac|binom)\{[^{}]*\})\s*(\d|\\pi|[a-zA-Z])/g, '$1{$2}')
@@ -65,7 +66,7 @@ function tokensOf(text: string): string[] | null {
       const [all, head] = [`${whole}${fixed}${period}`, `${whole}${fixed}` || '0'];
       return `(\\frac{${all}-${head}}{${'9'.repeat(period.length)}${'0'.repeat(fixed.length)}})`;
     });
-  const token = /\s+|\d+(?:\.\d+)?|\.\d+|\\[a-zA-Z]+|[a-zA-Z]|[-+*/^_!|()[\]{}]/y;
+  const token = /\s+|\d+(?:\.\d+)?|\.\d+|\\[a-zA-Z]+|[a-zA-Z]|[-+*/^_!|()[\]{}°]/y;
   const tokens: string[] = [];
   for (let position = 0; position < tidy.length; position = token.lastIndex) {
     token.lastIndex = position;
@@ -156,6 +157,10 @@ class Reader {
     while (this.#take('!')) {
       const value = base;
       base = (at) => factorial(value(at));
+    }
+    if (this.#take('°')) {
+      const angle = base;
+      return (at) => (angle(at) * Math.PI) / 180;
     }
     if (!this.#take('^')) return base;
     const exponent = this.#argument();

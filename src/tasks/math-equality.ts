@@ -11,8 +11,34 @@ import { asNumber, sameNumber } from './number-text.ts';
 export function equalAnswers(first: string, second: string): boolean {
   const [one, other] = [bareAnswer(first), bareAnswer(second)];
   if (equalAsReleased(one, other)) return true;
-  return Math.max(one.length, other.length) <= longest && equal(partsOf(one), partsOf(other));
+  if (Math.max(one.length, other.length) > longest) return false;
+  if (isInterval(one) !== isInterval(other)) return equal(partsOf(asInterval(one)), partsOf(asInterval(other)));
+  return equal(partsOf(one), partsOf(other));
 }
+
+/** A bound of an inequality or the end of an interval. */
+const bound = '[^<>≤≥=≠]+?';
+
+/**
+ * An inequality of one variable as the interval that it describes: `x \ge 0` as `[0,\infty)`, `0 < x \le 1` as `(0,1]`. Any other
+ * text as it is.
+ */
+function asInterval(text: string): string {
+  const plain = relation(text).join('');
+  const both = new RegExp(`^(${bound})([<≤])[a-zA-Z]([<≤])(${bound})$`).exec(plain);
+  if (both) return `${both[2] === '<' ? '(' : '['}${both[1]},${both[4]}${both[3] === '<' ? ')' : ']'}`;
+  const after = new RegExp(`^[a-zA-Z]([<>≤≥])(${bound})$`).exec(plain);
+  const before = new RegExp(`^(${bound})([<>≤≥])[a-zA-Z]$`).exec(plain);
+  const mirrored: Readonly<Record<string, string>> = { '<': '>', '>': '<', '≤': '≥', '≥': '≤' };
+  const sign = after?.[1] ?? mirrored[before?.[2] ?? ''];
+  const value = after?.[2] ?? before?.[1];
+  if (sign === '<' || sign === '≤') return `(-\\infty,${value}${sign === '<' ? ')' : ']'}`;
+  if (sign === '>' || sign === '≥') return `${sign === '>' ? '(' : '['}${value},\\infty)`;
+  return text;
+}
+
+const isInterval = (answer: string): boolean =>
+  /^[([](?:[^,]*),(?:[^,]*)[)\]]$/.test(answer.replace(/\\(?:left|right)/g, ''));
 
 /** Longer answers are compared in normal form only, so that grading is always quick. */
 const longest = 1000;
@@ -54,7 +80,7 @@ function partsOf(answer: string): Parts {
   const set = /^\\\{([\s\S]*)\\\}$/.exec(text)?.[1];
   if (set !== undefined && !set.includes('\\{')) return { form: 'list', isOrdered: false, items: splitList(set) };
   if (/^[([][\s\S]*[)\]]$/.test(text) && closesAtEnd(text)) {
-    const items = splitOutside(text.slice(1, -1), /^,/);
+    const items = splitOutside(text.slice(1, -1), /^[,;]/);
     if (items.length > 1) return { form: `${text[0]}${text.at(-1)}`, isOrdered: true, items };
   }
   const list = asNumber(text) === null ? splitList(text).flatMap(bothSigns) : [text];
@@ -122,6 +148,9 @@ function equalScalars(first: string, second: string): boolean {
   if (sameNumber(asNumber(one.value), asNumber(other.value))) return true;
   const [choice, given] = [choiceOf(first), choiceOf(second)];
   if (choice !== null && choice === given) return true;
+  const [number, another] = [inBase(first), inBase(second)];
+  if (number !== null || another !== null) return number === another;
+  if (word(one.value) !== null && word(one.value) === word(other.value)) return true;
   const [sides, others] = [relation(one.value), relation(other.value)];
   if (sides.length !== others.length) return false;
   // Signs of comparison are parts of their own, and are compared as texts.
@@ -133,6 +162,18 @@ function choiceOf(text: string): string | null {
   const plain = text.replace(/\\(?:text|textbf|textit|mathrm|mathbf|mbox)\{([^{}]*)\}/g, '$1').trim();
   return /^([A-Z])[.:)]?$/.exec(plain)?.[1] ?? /^\(([A-Z])\)(?:\s*\S.*)?$/.exec(plain)?.[1] ?? null;
 }
+
+/** A number in another base than ten, as `10110_2` or `(2A)_{16}`: its digits and its base. It is not compared by value. */
+function inBase(text: string): string | null {
+  const found = /^(\(?)([\dA-F]+)(\)?)_(?:\{(.+)\}|(\d))$/.exec(text.replaceAll(' ', ''));
+  if (!found || (found[1] === '') !== (found[3] === '')) return null;
+  const base = (found[4] ?? found[5] ?? '').replace(/^\\(?:text|mathrm)\{(.*)\}$/, '$1');
+  const named = ['two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'].indexOf(base.toLowerCase());
+  return `${found[2]} in base ${named < 0 ? base : named + 2}`;
+}
+
+/** A word, whether it begins with a capital letter or not. */
+const word = (text: string): string | null => (/^[A-Za-z][a-z]+$/.test(text) ? text.toLowerCase() : null);
 
 const unitWord =
   /^(?:[cmk]?m|in|ft|km|mm|nm|g|kg|mg|l|ml|s|h|hr|min|mph|kph|rad|hz|deg|degrees?|cents?|dollars?|percent|units?|square|sq|cubic|inch(?:es)?|feet|foot|yards?|miles?|meters?|metres?|centimeters?|seconds?|minutes?|hours?|days?|weeks?|months?|years?|people|ways|points?|per)$/i;
@@ -147,10 +188,12 @@ function withUnit(text: string): { value: string; unit: string } {
     const unit = (macro[2] as string).replace(/\\[a-z]+|\\[,;: ]|[{}\s~.]/g, '');
     return { value: (macro[1] as string).trim(), unit: unit.toLowerCase() };
   }
-  const degrees = /^(.+?)\s*(?:\^\s*\{?\s*\\circ\s*\}?|°)$/.exec(text);
-  if (degrees) return { value: degrees[1] as string, unit: '' };
-  const words = /^(.*[\d})])\s*(?:\\[,;: ])*([a-zA-Z]+(?:\^\{?\d\}?)?(?:\s+[a-zA-Z]+(?:\^\{?\d\}?)?)*)$/.exec(text);
-  const unit = words?.[2]?.trim().split(/\s+/) ?? [];
+  const degrees = /^(.+?)\s*(?:\^\s*\{?\s*\\circ\s*\}?|°|\\degree)$/.exec(text);
+  // The degrees of a function's argument are not those of its value.
+  if (degrees && !/\\(?:a?(?:sin|cos|tan|cot|sec|csc)|arc\w+)/.test(text))
+    return { value: degrees[1] as string, unit: '' };
+  const words = /^(.*[\d})])\s*(?:\\[,;: ])*([a-zA-Z]+(?:\^\{?\d\}?)?(?:[\s/]+[a-zA-Z]+(?:\^\{?\d\}?)?)*)$/.exec(text);
+  const unit = words?.[2]?.trim().split(/[\s/]+/) ?? [];
   if (
     words &&
     unit.every((word) => unitWord.test(word.replace(/\^.*/, ''))) &&

@@ -7,7 +7,8 @@ const integer = [
   String.raw`\d{1,2}(?:,\d{2})+,\d{3}`,
   `\\d{1,3}(?:${space}\\d{3})+`,
   String.raw`\d{1,3}(?:['’]\d{3})+`,
-  String.raw`\d+(?:_\d+)*`,
+  String.raw`\d{1,3}(?:_\d{3})+`,
+  String.raw`\d+`,
 ].join('|');
 
 /** One number: thousands separators, decimals, a power of ten. A lone `70.000` is 70; `1.234,5` and `1.234.567` are European. */
@@ -35,7 +36,16 @@ const vulgarFractions: Readonly<Record<string, string>> = {
 };
 
 /** Words after a number that multiply it. */
-const multiples: Readonly<Record<string, number>> = { thousand: 1e3, million: 1e6, billion: 1e9, trillion: 1e12 };
+const multiples: Readonly<Record<string, number>> = {
+  dozen: 12,
+  hundred: 100,
+  thousand: 1e3,
+  million: 1e6,
+  billion: 1e9,
+  trillion: 1e12,
+};
+
+const multipleWords = Object.keys(multiples).join('|');
 
 /**
  * The number that a text consists of; null otherwise. Reads thousands separators, a currency or percent sign, fractions
@@ -46,7 +56,7 @@ export function asNumber(text: string): number | null {
   const bare = plainText(text)
     .trim()
     .replace(/(?<=\d)\.$/, '');
-  const multiple = /^(.*\d)\s*(thousand|million|billion|trillion)s?$/i.exec(bare);
+  const multiple = new RegExp(`^(.*\\d)\\s*(${multipleWords})s?$`, 'i').exec(bare);
   if (multiple) {
     const value = oneNumber(multiple[1] as string);
     return value === null ? null : value * (multiples[(multiple[2] as string).toLowerCase()] as number);
@@ -71,6 +81,7 @@ function plainText(text: string): string {
     text
       .replace(/[０-９]/g, (digit) => String(digit.charCodeAt(0) - 0xff10))
       .replace(/[−–‒]/g, '-')
+      .replace(/(\d)\s+and\s+(?=\d+\s*[/⁄]\s*\d)/g, '$1 ')
       .replaceAll('⁄', '/')
       // A fraction after a digit is the second part of a mixed number.
       .replace(/(\d?)\s*([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])/g, (_, digit: string, one: string) =>
@@ -118,18 +129,34 @@ export function statedNumber(text: string): number | null {
     if (whole !== null) return whole;
     // The exponent of a unit is not a number of its own.
     const plain = plainText(side).replace(/\^\{?\\circ\}?|(?<=[a-zA-Z}])\^\{?\d\}?/g, '');
-    const last = [...plain.matchAll(run)].filter(({ index }) => !isInWord(plain, index)).at(-1);
+    const found = [...plain.matchAll(run)].filter(({ index }) => !isInWord(plain, index));
+    const last = found.at(-1);
     if (last === undefined) continue;
-    // Roots, powers and fractions of anything else than numbers.
-    if (/\\(?:sqrt|pi|[dtc]?frac|binom)(?![a-zA-Z])|\^\{/.test(plain)) return null;
-    // "- 18" may be a negative number or an item of a list, "18k" 18,000 or a unit.
+    const before = found.at(-2);
+    if (before && isOneQuantity(plain.slice(before.index + before[0].length))) return null;
+    if (before && /\bbetween\s+\S*$/i.test(plain.slice(0, before.index))) return null;
+    // Roots, powers, functions, and fractions of anything else than numbers.
+    if (/\\(?:sqrt|pi|[dtc]?frac|binom|sin|cos|tan|log|ln)(?![a-zA-Z])|\^\{|[π√]/.test(plain)) return null;
+    // "- 18" may be a negative number or an item of a list, "18k" 18,000 or a unit, "0.33..." a third.
     const after = plain.slice(last.index + last[0].length);
-    if (/^\s*-\s+$/.test(plain.slice(0, last.index)) || /^k\b/i.test(after)) return null;
-    const multiple = /^\s*(?:thousand|million|billion|trillion)s?\b/i.exec(after)?.[0] ?? '';
+    if (/^\s*-\s+$/.test(plain.slice(0, last.index)) || /^(?:k|K|M|B|bn)\b/.test(after)) return null;
+    if (last[0].includes('.') && /^(?:\.{2,}|…)/.test(after)) return null;
+
+    const multiple = new RegExp(`^\\s*(?:${multipleWords})s?\\b`, 'i').exec(after)?.[0] ?? '';
     return asNumber(last[0] + multiple);
   }
   return null;
 }
+
+/**
+ * Whether a text that follows a number says that the number after it belongs to the same quantity, such as "hours and 30 minutes",
+ * "feet 3 inches", "to 5", "or 4", "out of 20". Neither of the two is the whole quantity then.
+ */
+const isOneQuantity = (text: string): boolean =>
+  /^\s*(?:\w+\s+)?(?:or|to|out of)\s+[$€£]?[\d.]/.test(text) ||
+  /^\s*(?:hours?|hrs?|h|minutes?|mins?|feet|foot|ft|pounds?|lbs?|years?|months?|weeks?|days?|dollars?|pesos?|euros?)(?:,|\s)\s*(?:and\s+)?[\d.]+\s*(?:hours?|minutes?|mins?|m|seconds?|secs?|s|inch(?:es)?|in|ounces?|oz|months?|weeks?|days?|cents?)\b/i.test(
+    text,
+  );
 
 /** Whether digits belong to a name, such as `x2` or `m2`; `USD18` and `Rs18` are amounts. */
 function isInWord(text: string, index: number): boolean {

@@ -29,6 +29,8 @@ export interface Reward {
   readonly parts: Readonly<Record<string, number>>;
   /** Whether the completion is right; absent for tasks without such a notion. */
   readonly passed?: boolean;
+  /** Why the completion gets nothing although its tests passed: it decided their results itself. Absent for all others. */
+  readonly forged?: string;
   /** The details of the reward as plain JSON, such as test results; stored with the sample. */
   readonly report?: unknown;
 }

@@ -7,6 +7,7 @@ import { sudoku4x4 } from '../tasks/sudoku4x4.ts';
 import type { Task } from '../tasks/task.ts';
 import type { Example } from './masked-diffusion-loss.ts';
 import type { Curriculum, Recipe } from './recipe.ts';
+import { taskExample } from './task-example.ts';
 import { evaluateOnTasks, type ValidationProblems } from './task-validation.ts';
 
 /** The number of labelled Sudokus. They are few, so that something is left to learn from puzzles without labels. */
@@ -85,11 +86,6 @@ function drawCountdown(random: Random): Example {
   return encode(countdown as Task, countdown.generate!(random, { count, largest }));
 }
 
-/** Prompt and solution, padded with end-of-text tokens to the task's length, so that the model learns where to stop. */
 function encode(task: Task, row: unknown): Example {
-  const prompt = vocabulary.encode(task.prompt(row, 'plain'));
-  const solution = vocabulary.encode(task.solution(row, 'plain') as string);
-  const fill = Array.from({ length: task.completionLength.plain - solution.length }, () => characterSpecials.eos);
-  const tokens = [...prompt, ...solution, ...fill];
-  return { tokens, canvases: [{ start: prompt.length, end: tokens.length }] };
+  return taskExample(vocabulary, task, row);
 }

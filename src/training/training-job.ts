@@ -1,5 +1,6 @@
 import type { HostTensor } from '../graph/tensor.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import { outlierOf, outlierRatio } from '../model/outliers.ts';
 import { isInterruption, UserError } from '../platform/errors.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
@@ -209,10 +210,13 @@ class TrainingLoop {
     const { step, best } = this.#progress;
     if (!method.evaluate || this.#evaluated === step) return;
     await job.run.log(`Evaluating on validation problems after step ${step}.`);
-    const evaluation = await method.evaluate({
+    const measured = await method.evaluate({
       signal: job.signal,
       reportProgress: (activity) => job.reportProgress(activity),
     });
+    const outlier = await this.#weightOutlier();
+    const evaluation =
+      outlier === null ? measured : { ...measured, measures: { ...measured.measures, weight_outlier: outlier } };
     await job.run.append({ step, time: Date.now() / 1000, evaluation });
     this.#evaluated = step;
     await job.run.log(`Evaluated: ${shownMetrics(evaluation)}.`);
@@ -223,6 +227,24 @@ class TrainingLoop {
     this.#progress = { ...this.#progress, best: { step, score } };
     // The checkpoint of this step may have been written before the evaluation, so its record of the best is updated.
     if (this.#saved === step) await noteProgress(job.run.dir, this.#progress);
+  }
+
+  /**
+   * The largest ratio of a trained weight to the root mean square of its tensor, if it is so large that the weights are probably
+   * lost; otherwise null. Such a weight is also reported as a warning.
+   */
+  async #weightOutlier(): Promise<number | null> {
+    const { job, model } = this.#training;
+    let largest = { name: '', ratio: 0 };
+    for (const name of model.trained.keys()) {
+      const ratio = outlierOf(await model.state.read(name));
+      if (ratio > largest.ratio) largest = { name, ratio };
+    }
+    if (largest.ratio <= outlierRatio) return null;
+    await job.warn(
+      `After step ${this.#progress.step}, a weight of ${largest.name} is ${largest.ratio.toPrecision(2)} times the root mean square of its tensor; training may have diverged.`,
+    );
+    return largest.ratio;
   }
 
   /** Saves the state after the last step, unless it is saved or, without `evenFirst`, no step has been made. */

@@ -57,18 +57,28 @@ export function rewardMetrics(all: readonly (Reward | ScoringError)[]): Record<s
     );
   const metrics: Record<string, number> = { reward: mean(rewards.map(({ total }) => total)) };
   if (broken) metrics['rewards/dropped'] = all.length - rewards.length;
+  const forged = rewards.filter((reward) => reward.forged !== undefined).length;
+  if (forged > 0) metrics['rewards/forged'] = forged;
   for (const part of Object.keys(rewards[0]!.parts))
     metrics[`rewards/${part}/mean`] = mean(rewards.map(({ parts }) => parts[part] ?? 0));
   return metrics;
 }
 
-/** Warnings for the user about completions that could not be scored. */
+/** Warnings for the user about completions that could not be scored, and about those that forged their test results. */
 export function scoringWarnings(all: readonly (Reward | ScoringError)[]): string[] {
-  const count = all.filter((reward) => !isScored(reward)).length;
-  if (count === 0) return [];
-  const which = count === 1 ? '1 completion was' : `${count} completions were`;
-  return [`${which} left out because they could not be scored: ${scoringError(all)?.broken}`];
+  const unscored = all.filter((reward) => !isScored(reward)).length;
+  const forged = all.filter(isScored).flatMap((reward) => reward.forged ?? []);
+  return [
+    ...(unscored === 0
+      ? []
+      : [`${completions(unscored)} left out because they could not be scored: ${scoringError(all)?.broken}`]),
+    ...(forged.length === 0
+      ? []
+      : [`${completions(forged.length)} not rewarded because of forged test results: ${forged[0]}`]),
+  ];
 }
+
+const completions = (count: number): string => (count === 1 ? '1 completion was' : `${count} completions were`);
 
 const scoringError = (all: readonly (Reward | ScoringError)[]): ScoringError | undefined =>
   all.find((reward): reward is ScoringError => !isScored(reward));

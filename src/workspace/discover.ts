@@ -1,20 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import { UserError } from '../platform/errors.ts';
 import { limitConcurrency } from '../platform/limit-concurrency.ts';
 import type { LeftOut } from '../protocol/discovery.ts';
 import { openSandbox } from '../sandbox/open-sandbox.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import { findFunctions, hasFunctions, longestBody, type SourceFunction, withoutBody } from '../syntax/functions.ts';
+import { findFunctions, hasFunctions, type SourceFunction } from '../syntax/functions.ts';
 import { languageOf } from '../syntax/trees.ts';
+import { runBaselines } from './baselines.ts';
+import { changedTestsOf } from './changed-tests.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
-import type { Coverage } from './harness-report.ts';
-import { runTests } from './run-tests.ts';
+import { removeBodies } from './removals.ts';
 import { findRunner } from './runners/find-runner.ts';
 import type { TestRunner } from './runners/runner.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
-import { VerdictCache, verdictKey } from './verdict-cache.ts';
 
 /** A function that is covered by tests: a problem of the task `workspace`. */
 export interface TestedFunction {
@@ -51,6 +50,8 @@ export interface Discovery {
   readonly tests: number;
   readonly functions: number;
   readonly tasks: readonly TestedFunction[];
+  /** For each task, whether a body that forges its test results would be noticed (`changedTestsOf`). */
+  readonly checkable: readonly boolean[];
   readonly leftOut: readonly LeftOut[];
   /** Number of test runs; cached verdicts are not counted. */
   readonly runs: number;
@@ -65,15 +66,10 @@ export interface DiscoveryHooks {
   readonly command?: string | null;
 }
 
-/** Maximum number of test files run per function; those that call the fewest other functions come first. */
-const maxTestFiles = 3;
-
-const cache = new VerdictCache();
-
 /**
  * Finds the functions of a workspace that are covered by tests: some test that passes fails when the function's body
- * is removed. Each test file is run once unchanged, which also records the functions it calls. Then each function's
- * body is removed and the test files that call it are run. Throws a `UserError` with the reason if there is nothing
+ * is removed. Each test file is run once unchanged, which also records the functions that each test calls. Then the functions'
+ * bodies are removed, those that no test calls both of in one run, and the test files that call them are run. Throws a `UserError` with the reason if there is nothing
  * to learn from.
  */
 export async function discover(folder: string, hooks: DiscoveryHooks = {}): Promise<Discovery> {
@@ -84,12 +80,10 @@ export async function discover(folder: string, hooks: DiscoveryHooks = {}): Prom
   const work: Work = { root, command, runner, snapshot, sandbox, hooks, leftOut: [], runs: { count: 0 } };
   const baselines = await runBaselines(work);
   const functions = await sourceFunctions(work);
-  let done = 0;
-  const tasks = await limitConcurrency(functions, availableParallelism(), async (found) => {
+  const tasks = await removeBodies(work, functions, baselines);
+  const checkable = await limitConcurrency(tasks, availableParallelism(), async (task) => {
     await hooks.betweenFunctions?.();
-    const task = await tryFunction(work, found, baselines);
-    hooks.onProgress?.(++done, functions.length, 'functions');
-    return task;
+    return isCheckable(work, task);
   });
   return {
     workspace: root,
@@ -97,7 +91,8 @@ export async function discover(folder: string, hooks: DiscoveryHooks = {}): Prom
     runner: runner.name,
     tests: baselines.reduce((sum, { passing }) => sum + passing.length, 0),
     functions: functions.length,
-    tasks: tasks.filter((task) => task !== null),
+    tasks,
+    checkable,
     leftOut: work.leftOut,
     runs: work.runs.count,
   };
@@ -115,7 +110,8 @@ export async function openWorkspace(
   };
 }
 
-interface Work {
+/** A discovery under way. */
+export interface Work {
   readonly root: string;
   readonly command: string | null;
   readonly runner: TestRunner;
@@ -126,44 +122,8 @@ interface Work {
   readonly runs: { count: number };
 }
 
-/** A test file, run on the unchanged workspace. */
-interface Baseline {
-  readonly testFile: string;
-  readonly passing: readonly string[];
-  readonly all: readonly string[];
-  readonly coverage: readonly Coverage[];
-}
-
-async function runBaselines(work: Work): Promise<Baseline[]> {
-  const { root, runner, snapshot, sandbox, hooks, leftOut } = work;
-  const testFiles = runner.suites?.(snapshot.files) ?? snapshot.files.filter((file) => runner.isTest(file));
-  let done = 0;
-  const baselines = await limitConcurrency(testFiles, availableParallelism(), async (testFile) => {
-    work.runs.count++;
-    const request = { testFile, changed: null, expected: null, coverage: true };
-    const { verdict, coverage } = await runTests(sandbox, snapshot, runner, request, hooks.signal);
-    hooks.onProgress?.(++done, testFiles.length, 'test files');
-    if (verdict.outcome !== 'scored') {
-      leftOut.push({ file: testFile, name: null, reason: verdict.reason });
-      return null;
-    }
-    for (const { id, passed, message } of verdict.tests)
-      if (!passed) leftOut.push({ file: testFile, name: id, reason: `does not pass: ${message ?? ''}` });
-    if (verdict.tests.length === 0) leftOut.push({ file: testFile, name: null, reason: 'it reports no tests' });
-    const passing = verdict.tests.filter(({ passed }) => passed).map(({ id }) => id);
-    return { testFile, passing, all: verdict.tests.map(({ id }) => id), coverage };
-  });
-  const whole = baselines.filter((baseline) => baseline !== null);
-  if (whole.every(({ passing }) => passing.length === 0)) {
-    const [first] = leftOut;
-    throw new UserError(
-      `No test of ${root} passes in the sandbox${first ? ` (${first.file}: ${first.reason.split('\n')[0]})` : ''}; a reward needs passing tests.`,
-    );
-  }
-  return whole;
-}
-
-interface FoundFunction {
+/** A function and the text of its file. */
+export interface FoundFunction {
   readonly file: string;
   readonly language: string;
   readonly text: string;
@@ -199,64 +159,13 @@ function decodeUtf8(content: Uint8Array): string | null {
   }
 }
 
-/** Removes a function's body and finds the tests that then fail. Null, with the reason recorded, if there are none. */
-async function tryFunction(
-  work: Work,
-  { file, language, text, found }: FoundFunction,
-  baselines: readonly Baseline[],
-): Promise<TestedFunction | null> {
-  const { root, snapshot, command } = work;
-  const leave = (reason: string) => {
-    work.leftOut.push({ file, name: found.name, reason });
-    return null;
-  };
-  const body = text.slice(found.start, found.end);
-  if (body.trim() === '') return leave('its body is empty');
-  if (body.length > longestBody) return leave(`its body is longer than ${longestBody} characters`);
-  const calling = baselines
-    .filter(
-      ({ coverage }) =>
-        work.runner.reportsCalls === false || coverage.some((entry) => entry.file === file && calls(entry, found)),
-    )
-    .sort((a, b) => a.coverage.length - b.coverage.length);
-  if (calling.length === 0) return leave('no test calls it');
-  const changed = { file, text: withoutBody(language, text, found) };
-  const guards: CoveringTests[] = [];
-  for (const { testFile, passing, all } of calling.slice(0, maxTestFiles)) {
-    const key = verdictKey('removal', snapshot.digest, work.runner.version, testFile, changed);
-    const verdict = await cache.get(key, async () => {
-      work.runs.count++;
-      const request = { testFile, changed, expected: null };
-      return (await runTests(work.sandbox, snapshot, work.runner, request, work.hooks.signal)).verdict;
-    });
-    if (verdict.outcome === 'broken') return leave(`the sandbox failed: ${verdict.reason}`);
-    const left = verdict.outcome === 'scored' ? verdict.tests.filter(({ passed }) => passed).map(({ id }) => id) : [];
-    const tests = passing.filter((id) => !left.includes(id));
-    if (tests.length > 0) guards.push({ testFile, tests, expected: all });
+/** Whether a test that covers a function fails with another expected value, so that forged results can be noticed. */
+async function isCheckable(work: Work, { guards }: TestedFunction): Promise<boolean> {
+  const { sandbox, snapshot, runner, hooks } = work;
+  const onRun = () => void work.runs.count++;
+  for (const guard of guards) {
+    const changed = await changedTestsOf({ sandbox, snapshot, runner, signal: hooks.signal, onRun }, guard);
+    if (changed !== null && changed.failing.length > 0) return true;
   }
-  if (guards.length === 0)
-    return leave(
-      work.runner.reportsCalls === false
-        ? 'all tests also pass without its body'
-        : 'the tests that call it also pass without its body',
-    );
-  return {
-    workspace: root,
-    snapshot: snapshot.digest,
-    command,
-    file,
-    function: found.name,
-    line: found.line,
-    language,
-    prefix: text.slice(0, found.start),
-    body,
-    suffix: text.slice(found.end),
-    guards,
-  };
-}
-
-/** Matches by the offset of the function's end if the coverage has offsets, otherwise by name. */
-function calls({ names, ends }: Coverage, { name, end }: SourceFunction): boolean {
-  const own = (name.split('.').at(-1) as string).replace(/^constructor$/, name.split('.').at(-2) ?? name);
-  return ends.includes(end + 1) || ends.includes(end) || names.includes(own) || names.includes(`get ${own}`);
+  return false;
 }

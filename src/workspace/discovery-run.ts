@@ -66,6 +66,7 @@ async function assertFolder(workspace: string): Promise<void> {
 
 /** Writes the functions that were found, and returns what becomes `result.json`. */
 async function writeResult(run: RunWriter, found: Discovery, seconds: number): Promise<DiscoveryDocument> {
+  const checkable = new Set(found.tasks.filter((_, index) => found.checkable[index]));
   const tasks = mixed(found.tasks);
   const [data, heldOut] = ['tasks.jsonl', 'held-out.jsonl'].map((name) => path.join(run.dir, name)) as [string, string];
   await writeAtomic(data, lines(tasks));
@@ -88,6 +89,7 @@ async function writeResult(run: RunWriter, found: Discovery, seconds: number): P
       part: parts[index]!,
       keys: keys[index]!,
       tests: Object.fromEntries(task.guards.map((guard) => [guard.testFile, guard.tests])),
+      checkable: checkable.has(task),
     })),
     leftOut,
     runs,

@@ -76,12 +76,24 @@ async function gitFiles(root: string): Promise<string[]> {
     const location = isPartOfOne ? [] : ['--git-dir', await emptyRepository(git), '--work-tree', root];
     const listed = await git(...location, 'ls-files', '-z', '--cached', '--others', '--exclude-standard');
     // During a merge, git lists a file once per stage, and it lists deleted files until the deletion is committed.
-    return [...new Set(listed.split('\0'))].filter((file) => file !== '' && existsSync(path.join(root, file)));
+    const files = [...new Set(listed.split('\0'))].filter((file) => file !== '' && existsSync(path.join(root, file)));
+    return [...files, ...(await generatedVersions(files, (...args) => git(...location, 'ls-files', '-z', ...args)))];
   } catch (error) {
     throw new UserError(
       `git cannot list the files of ${root} (${messageOf(error).split('\n')[0]}); repair the repository.`,
     );
   }
+}
+
+/**
+ * The modules with a Python package's version that its build writes next to its other modules. Git ignores them, but the package
+ * cannot be imported without them.
+ */
+async function generatedVersions(files: readonly string[], list: Git): Promise<string[]> {
+  const folders = new Set(files.filter((file) => file.endsWith('/__init__.py')).map(path.posix.dirname));
+  if (folders.size === 0) return [];
+  const ignored = ['--others', '--ignored', '--exclude-standard', '--', ':(glob)**/_version.py'];
+  return (await list(...ignored)).split('\0').filter((file) => folders.has(path.posix.dirname(file)));
 }
 
 type Git = (...args: readonly string[]) => Promise<string>;

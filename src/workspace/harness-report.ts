@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
 import { z } from 'zod';
+import type { SandboxLimits } from '../sandbox/limits.ts';
 import type { SandboxRun } from '../sandbox/sandbox.ts';
 import type { TestResult, Verdict } from './verdict.ts';
 
@@ -14,12 +15,16 @@ const record = z.discriminatedUnion('kind', [
     passed: z.boolean(),
     message: z.exactOptional(z.string()),
   }),
-  /** The functions of a file that were called: their names and, if known, the offsets after their last characters. */
+  /**
+   * The functions of a file that were called: their names and, if known, the offsets after their last characters, and the tests
+   * that called each of them, as indices of the `test` records; null: also called outside of a test.
+   */
   z.object({
     kind: z.literal('coverage'),
     file: z.string(),
     names: z.array(z.string()),
     ends: z.array(z.number()),
+    tests: z.exactOptional(z.array(z.array(z.number()).nullable())),
   }),
   z.object({ kind: z.literal('finished') }),
 ]);
@@ -29,13 +34,18 @@ export const newNonce = (): string => randomBytes(16).toString('hex');
 
 /**
  * Reads the report of a run. `expected` are the tests that must be reported, no more and no fewer; null if only the
- * runner knows them. A test passes only if the report says so: a skipped or missing test has not passed.
+ * runner knows them. `cpuSeconds` is the limit of the run, for messages. A test passes only if the report says so: a skipped or missing test has not passed.
  */
-export function verdictOf(run: SandboxRun, nonce: string, expected: readonly string[] | null): Verdict {
+export function verdictOf(
+  run: SandboxRun,
+  nonce: string,
+  expected: readonly string[] | null,
+  { cpuSeconds }: Partial<SandboxLimits> = {},
+): Verdict {
   const { seconds } = run;
   const { records, isWhole, isAuthentic } = readReport(run.report, nonce);
   if (!records.some(({ kind }) => kind === 'started'))
-    return { outcome: 'broken', reason: `the tests did not start (${describeEnd(run)})`, seconds };
+    return { outcome: 'broken', reason: `the tests did not start (${describeEnd(run, cpuSeconds)})`, seconds };
   if (!isAuthentic)
     return {
       outcome: 'failed',
@@ -46,8 +56,9 @@ export function verdictOf(run: SandboxRun, nonce: string, expected: readonly str
   if (!isWhole || records.at(-1)?.kind !== 'finished')
     return {
       outcome: 'failed',
-      reason: `the test report is incomplete (${describeEnd(run)})`,
+      reason: `the test report is incomplete (${describeEnd(run, cpuSeconds)})`,
       late: endedByClock(run),
+      ...(wasKilled(run) ? { killed: true } : {}),
       seconds,
     };
   const tests = records.flatMap((entry): TestResult[] => {
@@ -71,6 +82,8 @@ export interface Coverage {
   readonly file: string;
   readonly names: readonly string[];
   readonly ends: readonly number[];
+  /** The indices of the tests that called each function; null, or absent: not known, or called outside of a test. */
+  readonly tests?: readonly (readonly number[] | null)[];
 }
 
 export function coverageOf(run: SandboxRun, nonce: string): Coverage[] {
@@ -103,15 +116,26 @@ function recordIn(line: string, nonce: string): z.infer<typeof record> | null {
 }
 
 /** Whether a time limit ended a run: ours, or the kernel's limit on one process's CPU time. */
-const endedByClock = ({ broken, code, signal }: SandboxRun): boolean =>
-  broken === 'time' || signal === 'SIGXCPU' || code === 128 + constants.signals.SIGXCPU;
+export const endedByClock = (run: SandboxRun): boolean => run.broken === 'time' || endedByProcessor(run);
+
+const endedByProcessor = ({ code, signal }: SandboxRun): boolean =>
+  signal === 'SIGXCPU' || code === 128 + constants.signals.SIGXCPU;
+
+/**
+ * Whether a run was killed and no limit explains it. A candidate may kill its own process, but so may the kernel of a machine that
+ * has no memory left.
+ */
+export const wasKilled = ({ broken, code, signal }: SandboxRun): boolean =>
+  broken === null && (signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL);
 
 /** Describes how a run ended: the exceeded limit, otherwise the last error on stderr. */
-function describeEnd({ broken, code, signal, stderr }: SandboxRun): string {
+function describeEnd(run: SandboxRun, cpuSeconds: number | undefined): string {
+  const { broken, code, signal, stderr } = run;
   if (broken) return `exceeded the limit on ${broken}`;
+  if (endedByProcessor(run)) return cpuSeconds ? `over ${cpuSeconds} CPU seconds` : 'over the limit on CPU time';
   const said = stderr
     .split('\n')
-    .find((line) => /\w*(Error|error|bwrap)\b.*:/.test(line))
+    .find((line) => /\w*(Error|error|ERROR|bwrap)\b.*:/.test(line))
     ?.trim()
     .slice(0, 200);
   return said ?? (signal ? `ended by ${signal}` : `exit code ${code}`);

@@ -5,7 +5,7 @@ import { stripTypes } from '../syntax/strip-types.ts';
 import { type Coverage, coverageOf, newNonce, verdictOf } from './harness-report.ts';
 import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { Verdict } from './verdict.ts';
+import { isWorthRepeating, type Verdict } from './verdict.ts';
 
 /** The limits of one test file. */
 export const suiteLimits: Partial<SandboxLimits> = {
@@ -30,16 +30,20 @@ export interface TestRun {
 
 export interface TestRequest {
   readonly testFile: string;
-  /** The candidate; null: the unchanged workspace. */
-  readonly changed: ChangedFile | null;
+  /** The candidate; none: the unchanged workspace. */
+  readonly changed: readonly ChangedFile[];
   /** Test ids that must be reported, no more and no fewer; null if they are not known yet. */
   readonly expected: readonly string[] | null;
+  /** Test files with another text, in the form of the snapshot's files. */
+  readonly changedTests?: readonly ChangedFile[];
   readonly coverage?: boolean;
+  /** Limits that differ from those of the runner. */
+  readonly limits?: Partial<SandboxLimits>;
 }
 
 /**
- * Runs a test file on a copy of the snapshot, in the sandbox. A broken run is repeated once, because the cause may be
- * temporary.
+ * Runs a test file on a copy of the snapshot, in the sandbox. A run that broke or was killed is repeated once, because the cause
+ * may be temporary.
  */
 export async function runTests(
   sandbox: Sandbox,
@@ -49,34 +53,37 @@ export async function runTests(
   signal?: AbortSignal,
 ): Promise<TestRun> {
   const first = await runOnce(sandbox, snapshot, runner, request, signal);
-  return first.verdict.outcome === 'broken' ? runOnce(sandbox, snapshot, runner, request, signal) : first;
+  return isWorthRepeating(first.verdict) ? runOnce(sandbox, snapshot, runner, request, signal) : first;
 }
 
 async function runOnce(
   sandbox: Sandbox,
   snapshot: Snapshot,
   runner: TestRunner,
-  { testFile, changed, expected, coverage = false }: TestRequest,
+  { testFile, changed, expected, changedTests = [], coverage = false, limits = {} }: TestRequest,
   signal?: AbortSignal,
 ): Promise<TestRun> {
   const { job, input } = runner.job([testFile], coverage);
   const nonce = newNonce();
   const files = [...(job.files ?? [])];
-  if (changed) files.push({ inside: `snapshot/${changed.file}`, content: await textToRun(changed, runner) });
+  for (const one of changed) files.push({ inside: `snapshot/${one.file}`, content: await textToRun(one, runner) });
+  for (const { file, text } of changedTests) files.push({ inside: `work/${file}`, content: text });
+  const shownTests = snapshot.shownFixed(changedTests.map(({ file }) => file));
+  const allLimits = { ...suiteLimits, ...runner.limits, ...limits };
   const run = await sandbox.run(
     {
       ...job,
-      shown: [...(job.shown ?? []), ...snapshot.shownFixed],
+      shown: [...(job.shown ?? []), ...shownTests],
       files,
       copied: snapshot.free,
       input: JSON.stringify({ nonce, ...input }),
-      limits: { ...suiteLimits, ...runner.limits },
+      limits: allLimits,
     },
     signal,
   );
   const folder = runner.folderOf?.(testFile) ?? '';
   const calls = coverageOf(run, nonce).map((entry) => ({ ...entry, file: path.posix.join(folder, entry.file) }));
-  return { verdict: verdictOf(run, nonce, expected), coverage: calls };
+  return { verdict: verdictOf(run, nonce, expected, allLimits), coverage: calls };
 }
 
 /** The text in the form of the snapshot's files. */

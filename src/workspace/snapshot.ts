@@ -21,8 +21,8 @@ export interface Snapshot {
   readonly free: string;
   readonly fixed: string;
   readonly files: readonly string[];
-  /** Tests and configuration, and their paths inside the sandbox. */
-  readonly shownFixed: readonly ShownPath[];
+  /** Tests and configuration without some files, and their paths inside the sandbox. */
+  shownFixed(without?: readonly string[]): readonly ShownPath[];
 }
 
 export interface SnapshotRules {
@@ -93,10 +93,11 @@ async function write(root: string, folder: string, files: readonly string[], rul
 
 function describe(folder: string, digest: string, files: readonly string[], { isFixed }: SnapshotRules): Snapshot {
   const [free, fixed] = [path.join(folder, 'free'), path.join(folder, 'fixed')];
-  const shownFixed = mergedFolders(files, isFixed).map((location) => ({
-    host: path.join(fixed, location),
-    inside: `work/${location}`,
-  }));
+  const shownFixed = (without: readonly string[] = []) =>
+    mergedFolders(files, (file) => isFixed(file) && !without.includes(file)).map((location) => ({
+      host: path.join(fixed, location),
+      inside: `work/${location}`,
+    }));
   return { digest, free, fixed, files, shownFixed };
 }
 

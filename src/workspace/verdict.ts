@@ -26,12 +26,20 @@ export type Verdict =
       readonly reason: string;
       /** Whether a time limit decided it. On a less busy machine the result may differ. */
       readonly late: boolean;
+      /** Set if a process was killed and no limit explains it. The machine may have done that, so it is repeated once. */
+      readonly killed?: true;
+      /** Set if the tests passed, but something other than the function's results decided them. */
+      readonly forged?: true;
       readonly seconds: number;
     }
   | { readonly outcome: 'broken'; readonly reason: string; readonly seconds: number };
 
 /** The verdict on a completion without code. */
 export const noCode: Verdict = { outcome: 'failed', reason: 'the completion has no code', late: false, seconds: 0 };
+
+/** Whether a run of tests is worth repeating once, because something other than the candidate may have decided. */
+export const isWorthRepeating = (verdict: Verdict): boolean =>
+  verdict.outcome === 'broken' || (verdict.outcome === 'failed' && verdict.killed === true);
 
 /** Share of the tests that passed; 0 for a failed candidate, null where the infrastructure is broken. */
 export function passRate(verdict: Verdict): number | null {

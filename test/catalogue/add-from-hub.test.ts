@@ -11,7 +11,7 @@ import { readCheckpoint } from '../../src/model/checkpoint.ts';
 import { parseHubId } from '../../src/platform/model-name.ts';
 import { enterHome } from '../cli/unmask.ts';
 import { FakeHub, type FakeRepository, sha256, token } from './fake-hub.ts';
-import { changed, fileOf, tinyRepository } from './repository.ts';
+import { changed, fileOf, tinyAdapter, tinyRepository } from './repository.ts';
 
 const id = 'tiny-org/tiny-model';
 const weights = 'model.safetensors';
@@ -329,20 +329,59 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     await assertRejected(add('tiny-org/nothing', {}, token), /There is no model tiny-org\/nothing on http/);
     await assertRejected(add(`${id}@nosuch`), /has no revision nosuch/);
     hub.repositories.push({ ...tiny, id: 'tiny-org/empty', files: [] });
-    await assertRejected(add('tiny-org/empty'), /has no config\.json, so it is not a model/);
+    await assertRejected(
+      add('tiny-org/empty'),
+      /has no config\.json and no adapter_config\.json, so it is not a model/,
+    );
     const content = Buffer.from('{}');
     const inFolders = [{ name: 'README.md', content }, ...['gsm8k/', 'math/'].map((name) => ({ name, content }))];
     hub.repositories.push({ ...tiny, id: 'tiny-org/folders', files: inFolders });
     await assertRejected(
       add('tiny-org/folders'),
-      /tiny-org\/folders has no config\.json in its root, only folders gsm8k, math; download one with `hf download .*--include 'gsm8k\/\*'/,
+      /tiny-org\/folders holds no model, only the folders gsm8k, math; name one of them, as in `unmask models add tiny-org\/folders\/gsm8k`/,
     );
-    const adapter = ['adapter_config.json', 'adapter_model.safetensors'].map((name) => ({ name, content }));
-    hub.repositories.push({ ...tiny, id: 'tiny-org/adapter', files: adapter });
-    await assertRejected(add('tiny-org/adapter'), /holds an adapter, and no model .*`hf download .*--model \.\/DIR/);
+    await assertRejected(
+      add('tiny-org/folders/science'),
+      /The folder science of tiny-org\/folders has no config\.json/,
+    );
+    hub.repositories.push({
+      ...tiny,
+      id: 'tiny-org/pickled-adapter',
+      files: [
+        { name: 'adapter_config.json', content },
+        { name: 'adapter_model.bin', content },
+      ],
+    });
+    await assertRejected(add('tiny-org/pickled-adapter'), /adapter without weights as safetensors/);
     const pickled = { ...tiny, id: 'tiny-org/pickled', files: tiny.files.filter(({ name }) => name !== weights) };
     hub.repositories.push(pickled);
     await assertRejected(add('tiny-org/pickled'), /no weights as safetensors .*can contain programs/);
+  });
+
+  it('adds adapters from folders of a repository, next to each other, if their base is installed', async () => {
+    const folder = 'gsm8k/egspo-sa';
+    const files = await tinyAdapter(home, id);
+    const inFolder = files.map(({ name, content }) => ({ name: `${folder}/${name}`, content, large: true }));
+    hub.repositories.push({ ...tiny, id: 'tiny-org/adapters', files: inFolder });
+    await assertRejected(
+      add(`tiny-org/adapters/${folder}`),
+      /adapter_config\.json of tiny-org\/adapters--gsm8k--egspo-sa is an adapter of tiny-org\/tiny-model, which is not installed; add that model first with `unmask models add tiny-org\/tiny-model`; nothing was added/,
+    );
+    await add(id);
+    const added = await add(`tiny-org/adapters/${folder}`);
+    assert.equal(added, path.join(home, 'models', 'tiny-org', 'adapters--gsm8k--egspo-sa'));
+    assert.deepEqual((await readdir(added)).sort(), [
+      'adapter_config.json',
+      'adapter_model.safetensors',
+      'origin.json',
+    ]);
+    assert.deepEqual(await modelNames(), ['tiny-org/adapters--gsm8k--egspo-sa', id]);
+    const resolved = await resolveModel('tiny-org/adapters--gsm8k--egspo-sa');
+    const { adapter } = await readCheckpoint(resolved);
+    assert.ok(adapter && adapter.weights.size > 0);
+    lines = [];
+    await add(`tiny-org/adapters/${folder}`);
+    assert.match(lines.join('\n'), /egspo-sa is installed already/);
   });
 
   it('retries after 429 and 5xx', async () => {

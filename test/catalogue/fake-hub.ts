@@ -119,12 +119,14 @@ export class FakeHub {
     const id = api?.[1] ?? resolve?.[1];
     const known = this.repositories.filter((each) => each.id === id);
     if (known.length === 0) return refuse(authorization === null ? 401 : 404, 'RepoNotFound');
-    const revision = api?.[3] ?? resolve?.[2];
+    // A listing may be of a folder: `tree/COMMIT/FOLDER`.
+    const [, commit, folder = ''] = /^([0-9a-f]{40})\/(.+)$/.exec(api?.[3] ?? '') ?? [];
+    const revision = commit ?? api?.[3] ?? resolve?.[2];
     // The newest commit is main.
     const repository = revision === 'main' ? known.at(-1) : known.find(({ commit }) => commit === revision);
     if (!repository) return refuse(404, 'RevisionNotFound');
     if (api?.[2] === 'revision') return sendJson(response, modelOf(repository));
-    if (api) return this.#sendPage(response, url, repository);
+    if (api) return this.#sendPage(response, url, inFolder(repository, folder));
     const file = repository.files.find(({ name }) => name === resolve?.[3]);
     if (!file) return refuse(404, 'EntryNotFound');
     if (host === 'hub' && repository.gated && authorization !== `Bearer ${token}`)
@@ -163,6 +165,12 @@ export class FakeHub {
     sendJson(response, files.slice(start, end).map(entryOf));
   }
 }
+
+/** What a listing of a folder shows: the files in it. */
+const inFolder = (repository: FakeRepository, folder: string): FakeRepository => ({
+  ...repository,
+  files: repository.files.filter(({ name }) => folder === '' || name.startsWith(`${folder}/`)),
+});
 
 const addressOf = (server: Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 export const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');

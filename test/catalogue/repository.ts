@@ -1,7 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { writeAdapter } from '../../src/model/adapter-folder.ts';
+import { adapted } from '../model/tiny-adapter.ts';
+import { tinyCheckpoint, writeTinyCheckpoint } from '../model/tiny-model.ts';
 import type { FakeFile, FakeRepository } from './fake-hub.ts';
 
 const card = `---
@@ -35,6 +37,16 @@ export async function tinyRepository(id: string, commit = 'a'.repeat(40), seed =
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** The files of an adapter, as PEFT writes it, of a tiny model with the name `base`. */
+export async function tinyAdapter(home: string, base: string): Promise<FakeFile[]> {
+  const folder = path.join(home, 'adapter');
+  const { adapter } = adapted(tinyCheckpoint({ intermediate_size: 20_000 }), { base });
+  await mkdir(folder);
+  await writeAdapter(folder, adapter, { targets: adapter.targets, matrices: [] });
+  const names = await readdir(folder);
+  return Promise.all(names.map(async (name) => ({ name, content: await readFile(path.join(folder, name)) })));
 }
 
 /** The same repository with changed or additional files. */

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
-import { outlierOf, tryModel } from '../../src/catalogue/try-model.ts';
+import { tryModel } from '../../src/catalogue/try-model.ts';
 import { readSafetensors, writeSafetensors } from '../../src/model/safetensors.ts';
 import { oneThread, writeTinyCheckpoint } from '../model/tiny-model.ts';
 
@@ -63,6 +63,4 @@ it('an outlier among the weights is a warning', async () => {
   const { warnings, problem } = await trialOf(folder);
   assert.equal(problem, null);
   assert.match(warnings.join(), /^Weights of more than 10,000 times .* in model\.layers\.2\.mlp\.up_proj\.weight;/);
-  assert.equal(outlierOf({ data: new Float32Array(4) }), 0);
-  assert.ok(outlierOf({ data: Float32Array.from([1, -1, 1, -100]) }) > 50);
 });

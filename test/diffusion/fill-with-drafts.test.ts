@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { newCanvas } from '../../src/diffusion/canvas.ts';
-import { DecodingSession } from '../../src/diffusion/decoding-session.ts';
-import { fillWithDrafts } from '../../src/diffusion/fill-with-drafts.ts';
+import { type CanvasQuery, DecodingSession, type SessionContext } from '../../src/diffusion/decoding-session.ts';
+import { copiedDraft, fillWithDrafts } from '../../src/diffusion/fill-with-drafts.ts';
 import { type InfillRequest, infill } from '../../src/diffusion/infill.ts';
 import type { InfillRules } from '../../src/diffusion/infill-result.ts';
 import { AutoregressiveWriter } from '../../src/infilling/autoregressive-model.ts';
@@ -91,6 +91,47 @@ describe('a gap that is filled with drafts', () => {
           assert.ok(revealedAt < (canvas.revealedAt[position] as number));
       }
     }
+  });
+
+  it('takes few passes where the text repeats what came before', async () => {
+    const line = [4, 5, 6, 7, 8, 9, 10, 11, 12];
+    let passes = 0;
+    /** A model that continues the line, whatever it is asked for. */
+    const session = {
+      predicts: true,
+      async logits([query]: readonly CanvasQuery[]) {
+        passes++;
+        const { positions, context } = query as CanvasQuery;
+        return [
+          positions.map((position) => {
+            const row = new Float32Array(16);
+            row[line[(context.prompt.length + position) % line.length] as number] = 9;
+            return row;
+          }),
+        ];
+      },
+    } as unknown as DecodingSession;
+    const context = { prompt: Int32Array.from(line), width: 18 } as SessionContext;
+    const rules: InfillRules = {
+      ...{ order: 'confidence', steps: 18, threshold: 1, mask: 2 },
+      gap: { end: 3, lineEnds: new Set(), tokenizer: served.tokenizer },
+    };
+    const canvas = newCanvas({
+      ...{ context, width: 18, mask: 2, blocks: { length: 1, offset: 0 }, temperature: 0 },
+      random: new Random(0),
+    });
+    await fillWithDrafts(canvas, rules, { session, filler: 0, draftTokens: 6 });
+    assert.deepEqual([...canvas.tokens], [...line, ...line]);
+    // The first tokens are new, and from then on a pass confirms a copied draft of six.
+    assert.ok(passes <= 6, `${passes} passes`);
+  });
+
+  it('copies what followed the longest earlier occurrence of its last tokens', () => {
+    assert.deepEqual(copiedDraft([1, 2, 3, 4, 1, 2], 3), [3, 4, 1]);
+    assert.deepEqual(copiedDraft([7, 1, 2, 3, 9, 1, 2, 4, 7, 1, 2], 2), [3, 9], 'three tokens match, not two');
+    assert.deepEqual(copiedDraft([1, 2, 3, 1, 2, 4, 1, 2], 1), [4], 'of several, the last');
+    assert.deepEqual(copiedDraft([5, 5, 5], 4), [5], 'no further than the text');
+    for (const none of [[], [1], [1, 2], [1, 2, 3, 2], [3, 1, 3]]) assert.deepEqual(copiedDraft(none, 4), []);
   });
 
   it('counts each pass as a step, and shows the drafts', async () => {

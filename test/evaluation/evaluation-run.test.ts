@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Denoised } from '../../src/diffusion/canvas.ts';
 import { answerRecord } from '../../src/evaluation/answer-records.ts';
 import type { GradedAnswer } from '../../src/evaluation/evaluate.ts';
-import { resumeEvaluation, startEvaluation } from '../../src/evaluation/evaluation-run.ts';
+import { type AnswersEstimate, resumeEvaluation, startEvaluation } from '../../src/evaluation/evaluation-run.ts';
 import { exportAnswers } from '../../src/evaluation/export.ts';
 import { Interrupted } from '../../src/platform/errors.ts';
 import type { EvaluationDocument, EvaluationSummary } from '../../src/protocol/evaluation.ts';
@@ -28,12 +28,25 @@ import { tinyEvaluation } from './tiny-evaluation.ts';
 let root: string;
 let model: string;
 let whole: EvaluationDocument;
+/** What the whole evaluation told, in order. */
+const told: (AnswersEstimate | 'batch')[] = [];
 before(async () => {
   root = await mkdtemp(path.join(tmpdir(), 'unmask-evaluation-'));
   model = await writeTinyCheckpoint(path.join(root, 'model'));
-  whole = await startEvaluation(oneThread(), path.join(root, 'whole'), tinyEvaluation(model));
+  whole = await startEvaluation(oneThread(), path.join(root, 'whole'), tinyEvaluation(model), {
+    onEstimate: (estimate) => told.push(estimate),
+    onProgress: () => told.push('batch'),
+  });
 });
 after(() => rm(root, { recursive: true }));
+
+it('says before the first answer what all answers will take', () => {
+  const [estimate, ...batches] = told;
+  assert.ok(estimate && estimate !== 'batch' && batches.length > 1);
+  assert.ok(batches.every((one) => one === 'batch'));
+  assert.equal(estimate.answers, 2 * whole.n);
+  assert.ok(estimate.steps > 1 && estimate.seconds > 0 && Number.isFinite(estimate.seconds));
+});
 
 /** The result of an evaluation without times and paths, which differ between runs. */
 const found = ({ task, n, metrics, forwards_per_answer, tokens_per_forward }: EvaluationDocument) => ({

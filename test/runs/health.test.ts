@@ -41,6 +41,15 @@ describe('runWarnings', () => {
     assert.deepEqual(runWarnings([trial(0), ...steps(2, { 'pass_rate/line': () => 0.2 })], running), []);
   });
 
+  it('reports a weight that is far larger than the others of its tensor, as long as the last evaluation has it', () => {
+    const evaluation = { task: 'workspace', split: 'validation', n: 1, metrics: {}, seconds: 1 };
+    const bad = { step: 4, time: 0, evaluation: { ...evaluation, measures: { weight_outlier: 23_456 } } };
+    const [warning] = runWarnings([bad], running);
+    assert.deepEqual([warning!.kind, warning!.step], ['outlier', 4]);
+    assert.match(warning!.text, /^After step 4, a weight was 2\.3e\+4 times the root mean square/);
+    assert.deepEqual(runWarnings([bad, { step: 8, time: 1, evaluation }], running), []);
+  });
+
   it('reports why a run failed', () => {
     const failed = { ...running, state: 'failed', step: 4 } as const;
     assert.deepEqual(runWarnings([], { ...failed, error: 'No space left; free some.' }), [

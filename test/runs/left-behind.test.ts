@@ -3,7 +3,7 @@ import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { it } from 'node:test';
 import { createRunDirectory, type NewRun } from '../../src/runs/directory.ts';
-import { runFile } from '../../src/runs/layout.ts';
+import { runFile, stepName } from '../../src/runs/layout.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
 import { newRun, temporaryFolder } from './example.ts';
 
@@ -12,9 +12,11 @@ const uuid = '0b0d6f5e-7d63-4c2b-9d0e-0123456789ab';
 it('a resumed run removes the temporary files of a killed process, and no other file', async () => {
   const root = await temporaryFolder();
   const dir = await createRunDirectory(root, newRun);
-  const { samples } = runFile(dir);
+  const { samples, checkpoints } = runFile(dir);
   await mkdir(samples);
+  await mkdir(path.join(checkpoints, stepName(0)), { recursive: true });
   const left = [
+    'checkpoints/step-000000/digests.json.4003738483',
     'status.json.2457225873',
     'run.json.1',
     'heartbeat.json.4711',
@@ -22,7 +24,7 @@ it('a resumed run removes the temporary files of a killed process, and no other 
     'samples/step-000001.jsonl.99',
   ];
   const own = ['notes.txt', 'status.json.bak', 'table.csv.2024', 'report.json.'];
-  const shared = [`lock.json.${uuid}`, 'control.json.123'];
+  const shared = [`lock.json.${uuid}`, 'control.json.123', 'checkpoints/step-000000/base-of.json.5'];
   for (const name of [...left, ...own, ...shared]) await writeFile(path.join(dir, name), '{');
   const namesNow = async () => (await readdir(dir, { recursive: true })).sort();
 

@@ -64,7 +64,7 @@ describe('the parts of the sandbox', () => {
       for (const family of [unix, inet, inet6, netlink]) assert.equal(answer(socket, family), allowed);
       for (const family of [packet, vsock]) assert.equal(answer(socket, family), notSupported);
       for (const family of [unix, inet, inet6, netlink])
-        assert.equal(answer(socket, family, machine, { sockets: false }), notSupported);
+        assert.equal(answer(socket, family, machine, { isSolitary: true }), notSupported);
       for (const call of signals) {
         assert.equal(answer(call, 10), 0x00050001, 'SIGUSR1 opens the inspector of Node');
         assert.equal(answer(call, 9), allowed);

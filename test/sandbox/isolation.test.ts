@@ -10,6 +10,7 @@ import { isSeparable, judgeSeparately } from '../../src/tasks/code/separate.ts';
 import { readHarness } from '../../src/workspace/harness.ts';
 import { nodeToolchain } from '../../src/workspace/toolchains.ts';
 import { passRate, type Verdict } from '../../src/workspace/verdict.ts';
+import { kill, sandboxesOf } from './sandbox-processes.ts';
 
 const skip = process.platform !== 'linux' && 'the filter and /proc are those of Linux';
 
@@ -57,12 +58,17 @@ describe('a program in the sandbox', { skip }, () => {
     }
   });
 
-  it('that is solitary has no /proc and no sockets, and can still start processes', async () => {
+  it('that is solitary has no /proc and no sockets, and can start threads but no processes', async () => {
     const script = `
       const fs = require('node:fs');
-      console.log(fs.existsSync('/proc/self'), require('node:child_process').execFileSync('/bin/echo', ['child']).toString().trim());
+      const { error } = require('node:child_process').spawnSync('/bin/echo', ['child']);
+      console.log(fs.existsSync('/proc/self'), error?.code);
+      new (require('node:worker_threads').Worker)('console.log("thread")', { eval: true });
       require('node:net').createServer().on('error', (e) => console.log(e.code)).listen(0, '127.0.0.1', () => console.log('listens'));`;
-    assert.match(await printed(script, { isSolitary: true }), /^false child\n(EAFNOSUPPORT|EINVAL|EPERM)\n$/);
+    const lines = (await printed(script, { isSolitary: true })).trim().split('\n');
+    assert.equal(lines[0], 'false EPERM');
+    assert.ok(lines.includes('thread'), lines.join());
+    assert.match(lines.find((line) => /^E/.test(line)) ?? lines.join(), /^(EAFNOSUPPORT|EINVAL|EPERM)$/);
   });
 });
 
@@ -133,6 +139,18 @@ for (const folder of ['/kit', '/work', '/tmp']) for (const name of fs.readdirSyn
       '  return 2 * value; // after all of them\n}\n',
     );
     assert.deepEqual(rates(verdicts), [1, 0, 0.5, 0, 0, 0, 1], JSON.stringify(verdicts));
+  });
+
+  it('run again if the machine kills a sandbox, whose program is not to blame', async () => {
+    const slow = '  return 2 * value;\n}\nawait new Promise((resolve) => setTimeout(resolve, 500));\n';
+    const judging = judged(row, slow);
+    let killed = false;
+    while (!killed) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      for (const pid of await sandboxesOf(process.pid)) killed ||= kill(pid);
+    }
+    assert.deepEqual(rates(await judging), [1]);
+    assert.deepEqual(rates(await judged(row, "  return 2 * value;\n}\nprocess.kill(process.pid, 'SIGKILL');\n")), [0]);
   });
 
   it('find nothing of a test in the process of the candidate', async () => {

@@ -72,7 +72,6 @@ const inJavaScriptNames = [
 ];
 const cheating = [
   ' process.exit(0); ',
-  ' for (;;); ',
   wrong(
     "for (const assert of [require('node:assert'), require('node:assert/strict')]) for (const name of Object.keys(assert)) try { assert[name] = () => {}; } catch {}",
   ),
@@ -170,7 +169,6 @@ class Clamp(unittest.TestCase):
   attacks: [
     '    import os; os._exit(0)',
     '    raise SystemExit(0)',
-    '    while True: pass',
     '    import unittest; raise unittest.SkipTest("no")',
     '    import os\n    os.write(3, b\'x {"kind": "finished"}\\n\')\n    return 0',
   ],
@@ -188,7 +186,6 @@ const commandSample: Sample = {
   partly: ' return value < low ? low : value; ',
   attacks: [
     ' process.exit(0); ',
-    ' for (;;); ',
     wrong("console.log('ok 9 - mine\\n1..9');"),
     wrong(`try { require('node:fs').writeSync(3, 'x {"kind":"finished"}\\n'); } catch {}`),
   ],

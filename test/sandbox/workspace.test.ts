@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -55,6 +56,17 @@ const share = async (row: WorkspaceRow, body: string) => {
   assert.notEqual(verdict!.outcome, 'broken', JSON.stringify(verdict));
   return passRate(verdict!);
 };
+
+/** Checks that these bodies fail, and that the original passes after every fourth of them. */
+async function assertWithoutReward(row: WorkspaceRow, attacks: readonly string[]): Promise<void> {
+  const bodies = attacks.flatMap((attack, index) => [
+    { body: attack, expected: 0 },
+    ...(index % 4 === 3 ? [{ body: `${row.body}// ${index}\n`, expected: 1 }] : []),
+  ]);
+  const verdicts = await judgeBodies(bodies.map(({ body }) => ({ row, body })));
+  for (const [index, { body, expected }] of bodies.entries())
+    assert.equal(passRate(verdicts[index]!), expected, `${body}\n${JSON.stringify(verdicts[index])}`);
+}
 
 describe('a workspace in TypeScript, with node:test', () => {
   let till: Discovery;
@@ -200,16 +212,7 @@ describe('a workspace in TypeScript, with node:test', () => {
         "void import('/kit/node-test-reporter.mjs').then(async ({ default: reporter }) => { for await (const _ of reporter([{ type: 'test:pass', data: { name: 'x', nesting: 0 } }])) ; });",
       ),
     ];
-    const verdicts = await judgeBodies(
-      attacks.flatMap((body, index) => [
-        { row, body },
-        { row, body: `${row.body}// ${index}\n` },
-      ]),
-    );
-    for (const [index, attack] of attacks.entries()) {
-      assert.equal(passRate(verdicts[2 * index]!), 0, `${attack}\n${JSON.stringify(verdicts[2 * index])}`);
-      assert.equal(passRate(verdicts[2 * index + 1]!), 1, 'the sample after it');
-    }
+    await assertWithoutReward(row, attacks);
   });
 
   it('is shown to the model up to the body, with the names of its tests', () => {
@@ -312,7 +315,6 @@ describe('a workspace in TypeScript, with vitest', () => {
       ` const of = process.getBuiltinModule; ${code}\n return { amount: 0, currency: "EUR" }; `;
     const attacks = [
       ' process.exit(0); ',
-      ' for (;;); ',
       wrong('try { expect.extend({ toEqual: () => ({ pass: true, message: () => "" }) }); } catch {}'),
       wrong(
         "void import('vitest').then(({ expect }) => expect.extend({ toEqual: () => ({ pass: true, message: () => '' }) }));",
@@ -346,16 +348,7 @@ describe('a workspace in TypeScript, with vitest', () => {
       ),
       wrong("void import('/kit/vitest-runner.mjs').catch(() => {});"),
     ];
-    const bodies = attacks.flatMap((attack, index) => [attack, `${row.body}// ${index}\n`]);
-    const verdicts = await judgeBodies(bodies.map((body) => ({ row, body })));
-    for (const [index, attack] of attacks.entries()) {
-      assert.equal(passRate(verdicts[2 * index]!), 0, `${attack}\n${JSON.stringify(verdicts[2 * index])}`);
-      assert.equal(
-        passRate(verdicts[2 * index + 1]!),
-        1,
-        `the sample after it: ${JSON.stringify(verdicts[2 * index + 1])}`,
-      );
-    }
+    await assertWithoutReward(row, attacks);
     assert.equal(await share(row, ' return { ...money, amount: Math.round(money.amount / 10) }; '), 1 / 2);
   });
 
@@ -399,7 +392,6 @@ describe('a workspace in Python, with pytest', { skip: pytestMissing }, () => {
     const attacks = [
       '    import os; os._exit(0)',
       '    raise SystemExit(0)',
-      '    while True: pass',
       '    import pytest; pytest.skip("no")',
       '    import pytest\n    pytest.mark.parametrize = lambda *a: (lambda f: (lambda: None))\n    return ("cash", 0)',
       '    for name in ("tests/test_book.py", "conftest.py", "pyproject.toml"):\n        try: open(name, "w").close()\n        except OSError: pass\n    return ("cash", 0)',
@@ -435,8 +427,9 @@ describe('a workspace without usable tests', () => {
   });
 
   it('is reported if it is too large', async () => {
-    const files = Object.fromEntries(Array.from({ length: 20_001 }, (_, index) => [`f/${index}.txt`, '']));
-    await assertRejected(await workspaceOf('large', files), /has 20001 files, more than the 20000/);
+    const root = await workspaceOf('large', { 'f/0.txt': '' });
+    for (let index = 1; index <= 20_000; index++) writeFileSync(path.join(root, 'f', `${index}.txt`), '');
+    await assertRejected(root, /has 20001 files, more than the 20000/);
   });
 
   it('skips only a test file that hangs', { timeout: 120_000 }, async () => {

@@ -25,6 +25,12 @@ describe('a GSM8K answer', () => {
       ])
         assert.equal(gsm8k('21', `Thus 21.\n${own}\n\n${next}\n${other}`).correct, true, `${own} ${next}`);
     assert.equal(gsm8k('21', 'It is\n#### 21<|endoftext|>#### 7').correct, true);
+    for (const text of [
+      '#### 21 Question: Ann has 3. Answer: 7 #### 7',
+      '<answer>21</answer> Question: <answer>7</answer>',
+      'So \\boxed{21}. Problem 2: \\boxed{7}',
+    ])
+      assert.equal(gsm8k('21', text).correct, true, text);
     // A question that the model repeats before it answers is its own.
     assert.equal(gsm8k('7', 'Let me see.\nQuestion: how many?\n#### 7').extracted, '7');
     assert.equal(gsm8k('21', '#### Step 1\nAdd.\n#### 21\n#### Checking this').extracted, '21');
@@ -54,6 +60,11 @@ describe('a GSM8K answer', () => {
       ['¾', 0.75],
       ['−4', -4],
       ['4 million', 4_000_000],
+      ['3 hundred', 300],
+      ['4 dozen', 48],
+      ['4 dozens of eggs', 48],
+      ['2 and 3/4', 2.75],
+      ['1_250', 1250],
       ['about 2 000 dollars', 2000],
       ['so 3 1/4 cups', 3.25],
       ['It sums to 64 pens, in all.', 64],
@@ -69,6 +80,9 @@ describe('a GSM8K answer', () => {
     for (const [text, value] of forms) assert.equal(number(text), String(value), text);
     assert.equal(gsm8k('31', 'It costs $31.00.\n#### $31.00.').correct, true);
     assert.equal(gsm8k('0.3333333333333333', '<answer>1/3</answer>').correct, true);
+    // A number of dozens may be what was asked for.
+    assert.equal(gsm8k('4', '<answer>4 dozen</answer>').correct, true);
+    assert.equal(gsm8k('40', '<answer>4 dozen</answer>').correct, false);
   });
 
   it('is none rather than a part of something else', () => {
@@ -88,6 +102,17 @@ describe('a GSM8K answer', () => {
       '20 - (2)',
       '- 5',
       '7²',
+      '10110_2',
+      '3π',
+      '\\cos 60^\\circ',
+      '6 feet 2 inches',
+      '3 hours and 20 minutes',
+      '18 dollars and 50 cents',
+      '12 out of 20',
+      'between 3 and 5',
+      '3 or 4',
+      '$1.5M',
+      '0.333...',
       '5/0',
       'x2',
       'many',
@@ -129,6 +154,18 @@ describe('a MATH answer', () => {
       ['[0,\\frac12)', '[0, 0.5)'],
       ['(-\\infty,2]\\cup[5,\\infty)', '[5,\\infty) \\cup (-\\infty,2]'],
       ['[1,3]', 'x \\in [1,3]'],
+      ['(0,1]', '0 < x \\le 1'],
+      ['[2,\\infty)', 'x \\geq 2'],
+      ['(-\\infty,2)', '2 > t'],
+      ['(1,2)', '(1; 2)'],
+      ['\\frac{1}{2}', '\\cos 60^\\circ'],
+      ['1', '\\tan(45^{\\circ})'],
+      ['2\\pi', '2 \\cdot \\pi'],
+      ['10110_2', '10110_{2}'],
+      ['10110_2', '(10110)_{\\text{two}}'],
+      ['48', '4 dozen'],
+      ['7', '7 m/s'],
+      ['\\text{even}', 'Even'],
       ['\\{1,2,3\\}', '\\{3, 1, 2\\}'],
       ['\\{\\}', '\\emptyset'],
       ['1,-2', '-2, 1'],
@@ -175,6 +212,12 @@ describe('a MATH answer', () => {
       ['C', '(D)'],
       ['7\\,\\mathrm{kg}', '7\\,\\mathrm{g}'],
       ['7', '7x'],
+      ['10110_2', '22'],
+      ['10110_2', '10110_3'],
+      ['(0,1)', '0 < x \\le 1'],
+      ['[2,\\infty)', 'x > 2'],
+      ['\\frac{\\pi}{2}', '90^\\circ'],
+      ['2\\pi', '6.28'],
       ['12', '1/2'],
       ['\\text{odd}', '\\text{even}'],
       ['5', ''],

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { countAttacks } from './count-attacks.ts';
 import { everyFault } from './faults.ts';
 import { tryParsers } from './parsers/try-parsers.ts';
+import { surviveSandboxCrashes } from './sandbox-crashes.ts';
 import { assertServed, loadServer } from './server-load.ts';
 import { surviveFaults } from './survive-faults.ts';
 
@@ -32,7 +33,10 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
     const kinds = [...injected].map(([kind, times]) => `${kind} ${times}`).join(', ');
     const total = [...injected.values()].reduce((a, b) => a + b, 0);
     const left = skipped.map((reason) => `; skipped: ${reason}`).join('');
-    return `${total} faults injected and survived (${kinds}) in ${runs} runs, which ended byte for byte alike${left}`;
+    const crashes =
+      process.platform === 'linux' ? await surviveSandboxCrashes(Math.ceil(Number(values.faults) / 10), seed) : 0;
+    log(`survived ${crashes} killed sandboxes`);
+    return `${total} faults injected and survived (${kinds}) in ${runs} runs, which ended byte for byte alike, and ${crashes} sandboxes killed during a run${left}`;
   },
   async load() {
     const figures = await loadServer({ seconds: 60 * Number(values.minutes), seed, log });

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { writeCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { listCheckpoints } from '../../src/runs/checkpoints.ts';
+import { runWarnings } from '../../src/runs/health.ts';
 import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../src/runs/reader.ts';
 import { type RunningJob, runJob } from '../../src/runs/run-job.ts';
 import type { RunWriter } from '../../src/runs/writer.ts';
@@ -73,6 +74,30 @@ async function trained(...options: Parameters<typeof train>) {
 }
 
 describe('the training loop', () => {
+  it('warns of a weight that is far larger than the others of its tensor', async () => {
+    const [name] = [...model.trained].find(([, shape]) => shape.reduce((a, b) => a * b, 1) > 100)!;
+    const sound = await model.state.read(name);
+    const method = {
+      step: async (step: number) => ({ metrics: { loss: 1 / step }, tokens: 10 }),
+      evaluate: async () => scoreOf(0.5),
+    };
+    const warnings: string[] = [];
+    const onWarning = (text: string) => void warnings.push(text);
+    await trained({ method, steps: 1 }, { onWarning });
+    assert.deepEqual(warnings, []);
+    const spoiled = sound.data.slice();
+    spoiled[3] = 1e6;
+    await model.state.write(name, { ...sound, data: spoiled });
+    try {
+      const { dir } = await trained({ method, steps: 1 }, { onWarning });
+      assert.match(warnings[0]!, new RegExp(`^After step 0, a weight of ${name} is .* times the root mean square`));
+      const [warning] = runWarnings(await readEvents(dir), await readStatus(dir));
+      assert.equal(warning!.kind, 'outlier');
+    } finally {
+      await model.state.write(name, sound);
+    }
+  });
+
   it('makes its steps, counts tokens, and saves at the end even if nothing was due before', async () => {
     const seen: (number | null)[] = [];
     const { done, dir } = await trained({}, { onStep: (_, eta) => seen.push(eta) });

@@ -163,7 +163,7 @@ describe('a snapshot', () => {
     assert.deepEqual(await readdir(path.join(snapshot.fixed, 'src')), ['b.test.ts']);
     // A folder that contains only tests is shown as a whole.
     assert.deepEqual(
-      snapshot.shownFixed.map(({ inside }) => inside),
+      snapshot.shownFixed().map(({ inside }) => inside),
       ['work/src/b.test.ts', 'work/test'],
     );
     assert.deepEqual(await openSnapshot(snapshot.digest), snapshot);

@@ -1,17 +1,23 @@
-/** A workspace that is laid out from packages of npm that carry their tests, at pinned versions. */
+/** A workspace that is laid out from published packages that carry their tests, at pinned versions. */
 export interface Repository {
   readonly name: string;
-  /** The package of each folder; `.`: the workspace itself. */
+  /**
+   * The package of each folder, as its registry names it: `pypi:NAME==VERSION`, `go:MODULE@VERSION`, `crate:NAME@VERSION`, otherwise
+   * npm's `NAME@VERSION`. The folder `.` is the workspace itself.
+   */
   readonly packages: Readonly<Record<string, string>>;
   /** Files that are added, such as the root of a monorepo. */
   readonly files?: Readonly<Record<string, string>>;
-  /** Packages that are installed, by folder: a runner, and what tests import. */
+  /** Packages of npm that are installed, by folder: a runner, and what tests import. */
   readonly installs?: Readonly<Record<string, readonly string[]>>;
+  /** Packages that pip installs in the virtual environment `.venv`; absent: there is none. */
+  readonly python?: readonly string[];
   /** Whether tests are found; otherwise the reason of the refusal. */
   readonly expected: 'accepted' | RegExp;
 }
 
 const mocha = ['mocha@11.7.1'];
+const pytest = 'pytest==8.4.1';
 
 /** Two packages with runners of their own, node:test and mocha, below the root of a monorepo. */
 const monorepo = (name: string, files: Readonly<Record<string, string>>): Repository => ({
@@ -43,4 +49,30 @@ export const repositories: readonly Repository[] = [
   },
   monorepo('turbo', { 'package.json': root('turbo run test'), 'turbo.json': '{"tasks":{"test":{}}}' }),
   monorepo('pnpm', { 'package.json': root('pnpm -r test'), 'pnpm-workspace.yaml': 'packages: ["packages/*"]\n' }),
+  {
+    name: 'humanize 4.12.3 (Python, src)',
+    packages: { '.': 'pypi:humanize==4.12.3' },
+    python: [pytest, 'freezegun==1.5.2'],
+    expected: 'accepted',
+  },
+  {
+    name: 'markupsafe 3.0.2 (Python, src)',
+    packages: { '.': 'pypi:markupsafe==3.0.2' },
+    python: [pytest],
+    expected: 'accepted',
+  },
+  {
+    name: 'inflection 0.5.1 (Python)',
+    packages: { '.': 'pypi:inflection==0.5.1' },
+    python: [pytest],
+    expected: 'accepted',
+  },
+  { name: 'google/uuid 1.6.0 (Go)', packages: { '.': 'go:github.com/google/uuid@v1.6.0' }, expected: 'accepted' },
+  {
+    name: 'mattn/go-shellwords 1.0.12 (Go)',
+    packages: { '.': 'go:github.com/mattn/go-shellwords@v1.0.12' },
+    expected: 'accepted',
+  },
+  { name: 'heck 0.5.0 (Rust)', packages: { '.': 'crate:heck@0.5.0' }, expected: 'accepted' },
+  { name: 'qs 6.14.0', packages: { '.': 'qs@6.14.0' }, expected: /use tape, which is not supported; .*npx tape/ },
 ];

@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { Option } from 'commander';
-import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { assertDenoises } from '../../model/config.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome, writeAtomic, writeJson } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
+import { bundledModelFor } from '../../protocol/bundled-models.ts';
 import { hasPlan } from '../../shards/shard-work.ts';
 import { taskByName } from '../../tasks/registry.ts';
 import { type Comparison, compare } from '../../tuning/comparison/compare.ts';
@@ -49,7 +49,7 @@ interface CompareOptions extends EngineOptions, ShardOptions {
   readonly objectives?: string;
   readonly stage?: Stage;
   readonly seeds: number;
-  readonly model: string;
+  readonly model?: string;
   readonly steps: number;
   readonly trials: number;
   readonly trialSteps?: number;
@@ -76,7 +76,7 @@ export function addCompare(add: AddCommand): void {
       'names of objectives, separated by commas; NAME:setting=value changes a setting for one of them',
     )
     .addOption(wholeNumber('--seeds <n>', 'runs per objective; 0: show the existing results', 0).default(5))
-    .option('--model <model>', 'base model of every run', bundledPuzzleModel)
+    .option('--model <model>', 'base model of every run (default: the bundled model for the task)')
     .addOption(wholeNumber('--steps <n>', 'steps per run').default(60))
     .addOption(wholeNumber('--trials <n>', 'learning rates to try per objective').default(3))
     .addOption(wholeNumber('--trial-steps <n>', 'steps per trial (default: a third of --steps)'))
@@ -126,7 +126,8 @@ async function planOf(options: CompareOptions) {
     );
   const labels = [...new Set(options.objectives.split(',').map((label) => label.trim()))];
   const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set }, task.tuning);
-  const { config } = await resolveModel(options.model);
+  const model = options.model ?? bundledModelFor(task.name);
+  const { config } = await resolveModel(model);
   assertDenoises(config);
   const variants = await Promise.all(labels.map((label) => variantOf(label, settings)));
   for (const { objective, settings: own } of variants) {
@@ -135,7 +136,7 @@ async function planOf(options: CompareOptions) {
   }
   const plan: ComparisonPlan = {
     task: task.name,
-    model: options.model,
+    model,
     steps: options.steps,
     trial_steps: options.trialSteps ?? Math.max(1, Math.ceil(options.steps / 3)),
     learning_rates: learningRates(settings.learning_rate, options.trials),

@@ -98,6 +98,7 @@ function shown({ tasks, leftOut, functions, tests, runs, seconds, dir, runner }:
       ({ file, name, reason }) => `skipped: ${[file, name].filter(Boolean).join(' ')}: ${reason.split('\n')[0]}`,
     ),
     `${runner}: ${count(tests, 'test')}, which cover ${count(tasks.length, 'function')} of ${functions} (${count(runs, 'test run')}, ${seconds.toFixed(0)} s)`,
+    `forged test results would be noticed for ${tasks.filter(({ checkable }) => checkable).length} of ${count(tasks.length, 'function')}`,
     `run: ${dir}`,
   ];
 }

@@ -1,14 +1,16 @@
 import path from 'node:path';
 import { Option } from 'commander';
-import { bundledPuzzleModel, findModel } from '../../catalogue/find-model.ts';
+import { findModel } from '../../catalogue/find-model.ts';
 import { evaluatedPart } from '../../evaluation/evaluated-part.ts';
-import { resumeEvaluation, startEvaluation } from '../../evaluation/evaluation-run.ts';
+import { type AnswersEstimate, resumeEvaluation, startEvaluation } from '../../evaluation/evaluation-run.ts';
 import type { EvaluationRequest } from '../../evaluation/prepared-evaluation.ts';
 import { evaluationSettings } from '../../evaluation/settings.ts';
 import { gatherEvaluation, problemRowSchema, shardedEvaluation } from '../../evaluation/sharded-evaluation.ts';
+import { count } from '../../platform/amounts.ts';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
+import { bundledModelFor } from '../../protocol/bundled-models.ts';
 import type { EvaluationDocument } from '../../protocol/evaluation.ts';
 import { findRun, readConfiguration } from '../../runs/directory.ts';
 import { recordedSplit } from '../../runs/recorded-split.ts';
@@ -41,7 +43,7 @@ interface EvalOptions extends EngineOptions, ShardOptions {
   readonly data?: string;
   readonly workspace?: string;
   readonly testCommand?: string;
-  readonly model: string;
+  readonly model?: string;
   readonly limit?: number;
   readonly samples: number;
   readonly seed: number;
@@ -76,8 +78,7 @@ export function addEval(add: AddCommand): void {
       .option(...testCommandOption)
       .option(
         '--model <model>',
-        'model: a name, a checkpoint or adapter folder, or a run directory',
-        bundledPuzzleModel,
+        'model: a name, a checkpoint or adapter folder, or a run directory (default: the bundled model for the task)',
       )
       .addOption(wholeNumber('--limit <n>', 'maximum number of problems (default: all)'))
       .addOption(wholeNumber('--samples <k>', 'answers per problem; more than one reports pass@1 to pass@K').default(1))
@@ -128,11 +129,11 @@ async function requestOf(
     throw new UsageError('--held-out and --split each select a part of the file; give one of them.');
   if (options.heldOut && options.data === undefined)
     throw new UsageError('--held-out belongs to a file of problems; give it with --data, or leave it out.');
-  const { task, model, samples, seed } = options;
+  const { task, samples, seed, model = bundledModelFor(task) } = options;
   return {
     ...{ task, model, samples, seed },
     settings: await readSettings(evaluationSettings, { file: options.config, pairs: options.set }),
-    ...(await chosenProblems(options, context)),
+    ...(await chosenProblems({ ...options, model }, context)),
     limit: options.limit ?? null,
     skipBroken: options.skipBroken ?? false,
     heldOut: options.heldOut ?? false,
@@ -141,7 +142,10 @@ async function requestOf(
 }
 
 /** The file of problems, if any, and which of its problems are evaluated. */
-async function chosenProblems(options: EvalOptions & { readonly task: string }, context: CommandContext) {
+async function chosenProblems(
+  options: EvalOptions & { readonly task: string; readonly model: string },
+  context: CommandContext,
+) {
   const task = taskByName(options.task);
   const { workspace, split: part = null, splitOf, skipBroken = false } = options;
   const recorded = await recordedSplit(await findModel(splitOf ?? options.model));
@@ -159,12 +163,19 @@ export function evaluationsFolder(folder: string | undefined): string {
   return folder === undefined ? path.join(dataHome(), 'evaluations') : path.resolve(folder);
 }
 
+/** Seconds from which an estimate is told before the first answer. */
+const toldFrom = 30;
+
 function evaluationHooks({ signal, progress }: CommandContext) {
   return {
     signal,
     onPrepare: progress,
     onActivity: activityLines(progress),
     onStart: ({ dir }: { readonly dir: string }) => progress(`run ${dir}`),
+    onEstimate: ({ answers, steps, seconds }: AnswersEstimate) => {
+      const plan = `${count(answers, 'answer')} in ${count(steps, 'denoising step')} each`;
+      if (seconds >= toldFrom) progress(`${plan}: about ${duration(seconds)}, by the time of the first step.`);
+    },
     onProgress: (done: number, total: number, eta: number) =>
       progress(`${done} of ${total} answers${done < total ? `, ${duration(eta)} left` : ''}`),
   };

@@ -24,6 +24,7 @@ import {
   shardChoice,
   withShards,
 } from '../shard-options.ts';
+import { timedProgress } from '../timed-progress.ts';
 import { gatheredWorkspace, workspaceEval } from '../workspace-eval.ts';
 import { workspaceRowSchema } from '../workspace-gaps.ts';
 
@@ -101,13 +102,15 @@ async function infillEval(options: InfillEvalOptions, context: CommandContext): 
   }
 }
 
-/** Called before each unit of work: throws if the command was stopped, and reports every fiftieth unit. */
-const stepOf =
-  ({ signal, progress }: CommandContext, kind: string) =>
-  (method: string, done: number, of: number) => {
+/** Called before each unit of work: throws if the command was stopped, and reports the progress of a method. */
+function stepOf({ signal, progress }: CommandContext, kind: string) {
+  let report = (_done: number) => {};
+  return (method: string, done: number, of: number) => {
     if (signal.aborted) throw new Interrupted('The measurement was stopped; no results were saved.');
-    if (done % 50 === 0) progress(`${kind}: ${method}, ${done} of ${of}`);
+    if (done === 0) report = timedProgress(`${kind}: ${method},`, of, progress);
+    report(done);
   };
+}
 
 async function measureAll(
   { methods, measured, kinds }: Benchmark,

@@ -14,6 +14,7 @@ import { removable, removeModel } from '../../catalogue/remove-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { tryModel } from '../../catalogue/try-model.ts';
 import { checkPrecision } from '../../evaluation/check-precision.ts';
+import { isAdapter } from '../../model/adapter-folder.ts';
 import { inFolder } from '../../model/architectures/description.ts';
 import { chatTemplateSource } from '../../model/chat-template.ts';
 import { isAutoregressive } from '../../model/config.ts';
@@ -23,7 +24,7 @@ import { count, fitText, size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
 import { Interrupted, messageOf, UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome, exists } from '../../platform/files.ts';
-import { isPath, parseHubId } from '../../platform/model-name.ts';
+import { installedName, isPath, parseHubId } from '../../platform/model-name.ts';
 import type { ModelOffer, ModelTrial } from '../../protocol/models.ts';
 import { printableLine } from '../../protocol/printable.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
@@ -37,6 +38,7 @@ interface ModelsOptions {
   readonly force?: boolean;
   readonly replace?: boolean;
   readonly dryRun?: boolean;
+  readonly subfolder?: string;
   readonly tokenStdin?: boolean;
   readonly yes?: boolean;
 }
@@ -66,7 +68,7 @@ export function addModels(add: AddCommand): void {
     .argument('[action]', names, 'list')
     .argument(
       '[model]',
-      'name of a model; for add: OWNER/NAME[@REVISION] on the hub, a folder (./DIR) or a GGUF file; for keep: a run',
+      'name of a model; for add: OWNER/NAME[/FOLDER][@REVISION] on the hub, a folder (./DIR) or a GGUF file; for keep: a run',
     )
     .option(
       '--name <name>',
@@ -74,6 +76,7 @@ export function addModels(add: AddCommand): void {
     )
     .option('--force', 'add a model even if it cannot be loaded')
     .option('--replace', 'replace another installed revision of the model, or its damaged files')
+    .option('--subfolder <folder>', 'for add: the folder of the hub repository that holds the model or the adapter')
     .option('--dry-run', 'describe what would be downloaded, with size and licence, but download nothing')
     .option('--token-stdin', 'read a Hugging Face token from stdin (default: the environment variable HF_TOKEN)')
     .option('--yes', 'remove without confirmation');
@@ -110,7 +113,10 @@ function line({ name, kind, parameters, bytes, licence, memory, revision, proble
 async function added(options: ModelsOptions, context: CommandContext): Promise<CommandResult> {
   const { force = false, replace = false, dryRun = false } = options;
   const model = named(options);
-  if (/\.gguf$/i.test(model)) {
+  const isFile = /\.gguf$/i.test(model);
+  if (options.subfolder !== undefined && (isFile || (await isFolder(model))))
+    throw new UsageError('--subfolder is for models on the hub; give the path of the folder itself instead.');
+  if (isFile) {
     if (dryRun || force) throw new UsageError('--dry-run and --force do not work with GGUF files; leave them out.');
     const file = path.resolve(model);
     const name = options.name ?? path.basename(file).replace(/\.gguf$/i, '');
@@ -126,7 +132,9 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
     const { accept } = trial;
     return addedModel(name, await addFolder({ folder, name, force, signal: context.signal, accept }), trial, context);
   }
-  const hubId = parseHubId(model);
+  const [place, ...revision] = model.split('@');
+  const where = options.subfolder === undefined ? place : `${place}/${options.subfolder.replace(/\/+$/, '')}`;
+  const hubId = parseHubId([where, ...revision].join('@'));
   if (options.name !== undefined)
     throw new UsageError('--name is for folders and files; a model from the hub keeps its id.');
   const token = options.tokenStdin ? await tokenFromStdin() : null;
@@ -139,7 +147,7 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
   const onOffer = (offer: ModelOffer) => progress(offerLine(offer));
   const trial = new Trial(force, context);
   const folder = await addFromHub({ hubId, hub, force, replace, progress, onOffer, accept: trial.accept });
-  return addedModel(hubId.id, folder, trial, context);
+  return addedModel(installedName(hubId), folder, trial, context);
 }
 
 /** Opens a model before it is added, and keeps what was found. */
@@ -214,7 +222,8 @@ async function addedModel(name: string, folder: string, trial: Trial, context: C
   const result = { document: { ...(document as object), ...found }, lines: [...lines, ...trial.lines] };
   if (trial.found?.problem) return result;
   const { config } = await loadable(inFolder(folder));
-  if (!config || parametersOf(config) < checkedParameters) return result;
+  // An adapter is served in the form that was chosen for its base.
+  if (!config || (await isAdapter(folder)) || parametersOf(config) < checkedParameters) return result;
   const { signal, progress } = context;
   progress(`Checking in how many bits ${name} can be served. This takes a few minutes; it can be used meanwhile.`);
   try {

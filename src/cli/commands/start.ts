@@ -1,6 +1,6 @@
 import path from 'node:path';
+import { Option } from 'commander';
 import { z } from 'zod';
-import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { chooseEngine, listDevices } from '../../engine/devices.ts';
 import type { Engine } from '../../engine/engine.ts';
@@ -18,7 +18,7 @@ import { taskByName } from '../../tasks/registry.ts';
 import type { Task } from '../../tasks/task.ts';
 import { optimizerSettings } from '../../training/optimizer-settings.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
-import { startSettings } from '../../tuning/start-settings.ts';
+import { type StartSettings, type StartTask, startSettings } from '../../tuning/start-settings.ts';
 import { superviseFor } from '../../tuning/supervised-control.ts';
 import { startTuning, type TuningResult } from '../../tuning/tuning-run.ts';
 import {
@@ -35,10 +35,11 @@ import { duration, progressHooks } from '../training-progress.ts';
 import { deviceRows } from './devices.ts';
 
 interface StartOptions extends EngineOptions {
+  readonly task: StartTask;
   readonly seed: number;
-  readonly steps: number;
-  readonly timeLimit: number;
-  readonly problems: number;
+  readonly steps?: number;
+  readonly timeLimit?: number;
+  readonly problems?: number;
   readonly runs?: string;
 }
 
@@ -61,51 +62,60 @@ export function addStart(add: AddCommand): void {
   withEngine(
     add<StartOptions>(
       'start',
-      'Tune the bundled puzzle model with SPG on Sudokus and show the results',
+      'Tune a bundled model with SPG on puzzles or programs and show the results',
       async (options, context) => {
         const document = await start(options, context);
         return { document, lines: [] };
       },
     )
+      .addOption(
+        new Option('--task <name>', 'Sudokus with a check of the rules, or programs with unit tests')
+          .choices(Object.keys(startSettings))
+          .default('sudoku4x4'),
+      )
       .addOption(wholeNumber('--seed <seed>', 'seed for problems, rollouts and masks', 0).default(0))
-      .addOption(wholeNumber('--steps <n>', 'maximum number of steps').default(startSettings.steps))
-      .addOption(positiveNumber('--time-limit <seconds>', 'maximum seconds of tuning').default(startSettings.timeLimit))
-      .addOption(wholeNumber('--problems <n>', 'held-out puzzles').default(startSettings.problems))
+      .addOption(wholeNumber('--steps <n>', `maximum number of steps ${defaults('steps')}`))
+      .addOption(positiveNumber('--time-limit <seconds>', `maximum seconds of tuning ${defaults('timeLimit')}`))
+      .addOption(wholeNumber('--problems <n>', `held-out problems ${defaults('problems')}`))
       .option('--runs <folder>', 'folder for the run, the report and start.json (default: runs/ in this folder)'),
   );
 }
 
+/** The default of an option for each task. */
+const defaults = (option: 'steps' | 'timeLimit' | 'problems'): string =>
+  `(default: ${Object.values(startSettings)
+    .map((settings) => `${settings[option]} for ${settings.task}`)
+    .join(', ')})`;
+
 async function start(options: StartOptions, context: CommandContext): Promise<StartDocument> {
+  const chosen = startSettings[options.task];
+  const { text } = chosen;
   const say = context.progress;
   const root = path.resolve(options.runs ?? path.join(packageRoot(), 'runs'));
   heading(say, 'Devices');
   for (const row of deviceRows(await listDevices())) say(row);
   const begin = performance.now();
   const engine = await chooseEngine(options);
-  const base = await readCheckpoint(await resolveModel(bundledPuzzleModel));
-  const task = taskByName(startSettings.task);
-  const rows = task.heldOut!('test', options.problems);
+  const base = await readCheckpoint(await resolveModel(chosen.model));
+  const task = taskByName(chosen.task);
+  const rows = task.heldOut!('test', options.problems ?? chosen.problems);
   const measure = (model: LanguageModel) => evaluateOn(model, task, rows, context);
 
-  heading(say, `The base, ${bundledPuzzleModel}, on ${rows.length} held-out puzzles`);
+  heading(say, `The base, ${chosen.model}, on ${rows.length} held-out ${text.problem[rows.length === 1 ? 0 : 1]}`);
   const before = await withModel(engine, base, measure);
   sayMetrics(say, before);
 
-  heading(say, `SPG on fresh puzzles without labels, seed ${options.seed}`);
-  const tuned = await tune(engine, root, options, context);
+  heading(say, `SPG on fresh ${text.problem[1]} without labels, seed ${options.seed}`);
+  const tuned = await tune(engine, root, { chosen, options }, context);
   const tunedCheckpoint = await readCheckpoint(await resolveModel(tuned.checkpoint));
   const after = await withModel(engine, tunedCheckpoint, measure);
   sayMetrics(say, after);
 
-  heading(
-    say,
-    `The control: ${duration(tuned.seconds)} more of supervised training on the base's ${startSettings.control.labelled} labelled puzzles`,
-  );
+  heading(say, `The control: ${duration(tuned.seconds)} more of supervised training on the base's ${text.labelled}`);
   const { control, steps: controlSteps } = await superviseControl(
     engine,
     base,
-    tuned.seconds,
-    options,
+    { chosen, seconds: tuned.seconds, seed: options.seed },
     context,
     measure,
   );
@@ -115,6 +125,7 @@ async function start(options: StartOptions, context: CommandContext): Promise<St
   const [metric] = task.metrics;
   const data = await startReport({
     task,
+    settings: chosen,
     tuned,
     before,
     after,
@@ -126,9 +137,9 @@ async function start(options: StartOptions, context: CommandContext): Promise<St
   heading(say, 'Result');
   for (const sentence of verdicts(data.headline!)) say(sentence);
 
-  heading(say, 'A held-out puzzle being denoised by the tuned model');
+  heading(say, `A held-out ${text.problem[0]} being denoised by the tuned model`);
   const watched = after.answers.find(({ grade }) => grade.correct) ?? after.answers[0]!;
-  await showDenoising({ frames: framesOf(watched.denoised, tunedCheckpoint.tokenizer), columns: 4 });
+  await showDenoising({ frames: framesOf(watched.denoised, tunedCheckpoint.tokenizer), columns: chosen.columns });
 
   const report = path.join(root, 'start.html');
   await writeReport(report, data);
@@ -156,12 +167,12 @@ async function start(options: StartOptions, context: CommandContext): Promise<St
 function tune(
   engine: Engine,
   root: string,
-  { seed, steps, timeLimit }: StartOptions,
+  { chosen, options }: { readonly chosen: StartSettings; readonly options: StartOptions },
   context: CommandContext,
 ): Promise<TuningResult> {
-  const settings = tuningSettings.parse(startSettings.settings);
-  const { task, objective } = startSettings;
-  const model = bundledPuzzleModel;
+  const settings = tuningSettings.parse(chosen.settings);
+  const { task, objective, model } = chosen;
+  const { seed, steps = chosen.steps, timeLimit = chosen.timeLimit } = options;
   const request = { task, objective, model, seed, steps, timeLimit, settings, data: null, testProblems: 0 };
   return startTuning(engine, root, request, progressHooks(context));
 }
@@ -169,12 +180,11 @@ function tune(
 async function superviseControl(
   engine: Engine,
   base: Checkpoint,
-  seconds: number,
-  { seed }: StartOptions,
+  { chosen, seconds, seed }: { readonly chosen: StartSettings; readonly seconds: number; readonly seed: number },
   { signal, progress }: CommandContext,
   measure: (model: LanguageModel) => Promise<EvaluationResult>,
 ) {
-  const { examples, batch, settings } = startSettings.control;
+  const { examples, batch, settings } = chosen.control;
   let shown = performance.now();
   const { model, steps } = await superviseFor(engine, base, {
     examples: (random) => examples(batch, random),

@@ -1,8 +1,9 @@
 import path from 'node:path';
-import { bundledPuzzleModel } from '../../catalogue/find-model.ts';
+import { findModel } from '../../catalogue/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
+import { bundledModelFor } from '../../protocol/bundled-models.ts';
 import { findRun, readConfiguration } from '../../runs/directory.ts';
 import { taskByName } from '../../tasks/registry.ts';
 import { objectiveByName } from '../../tuning/objectives/registry.ts';
@@ -26,7 +27,7 @@ import { problemFile, testCommandOption } from './discover.ts';
 interface TuneOptions extends EngineOptions {
   readonly task?: string;
   readonly objective: string;
-  readonly model: string;
+  readonly model?: string;
   readonly data?: string;
   readonly workspace?: string;
   readonly testCommand?: string;
@@ -59,9 +60,12 @@ export function addTune(add: AddCommand): void {
         const { tuning } = taskByName(options.task);
         objectiveByName(options.objective);
         const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set }, tuning);
-        const { task, objective, model, seed } = options;
+        const { task, objective, seed } = options;
+        const model = options.model ?? bundledModelFor(task);
         const timeLimit = options.timeLimit ?? null;
         const steps = options.steps ?? (timeLimit === null ? defaultSteps : null);
+        // A model that does not exist is reported before the tests of a workspace run, which can take minutes.
+        await findModel(model);
         const data = await problemFile({ ...options, task }, 'all', root, context);
         const request = {
           task,
@@ -82,8 +86,7 @@ export function addTune(add: AddCommand): void {
     .option('--objective <name>', 'policy-gradient method; `unmask objectives` lists them', 'spg-mixture')
     .option(
       '--model <model>',
-      'model to start from: a name, a checkpoint or adapter folder, or a run directory',
-      bundledPuzzleModel,
+      'model to start from: a name, a checkpoint or adapter folder, or a run directory (default: the bundled model for the task)',
     )
     .option('--data <file>', 'problems to train on (default: generated ones)')
     .option('--workspace <folder>', 'workspace whose tests give the reward')

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { count } from '../../platform/amounts.ts';
 import { UserError } from '../../platform/errors.ts';
+import { bundledModels } from '../../protocol/bundled-models.ts';
 import { defaultSettings } from '../../protocol/default-settings.ts';
 import type { TaskList } from '../../protocol/lists.ts';
 import type { RunStatus } from '../../protocol/run.ts';
@@ -21,7 +22,7 @@ import { followStatus, increment, progressText } from './follow-evaluation.ts';
 type Suite = TaskList['tasks'][number];
 
 const lastChoice = 'lastEvaluation';
-const defaults: EvalChoice = { suites: ['sudoku4x4'], data: {}, model: 'unmask-puzzles', problems: 256 };
+const defaults: EvalChoice = { suites: ['sudoku4x4'], data: {}, model: bundledModels.puzzles, problems: 256 };
 
 export interface RunSpgEvalParts {
   readonly jobs: Jobs;

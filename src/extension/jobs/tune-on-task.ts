@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { bundledModelFor } from '../../protocol/bundled-models.ts';
 import { defaultJobSettings, defaultSettings } from '../../protocol/default-settings.ts';
 import type { ObjectiveList, TaskList } from '../../protocol/lists.ts';
 import type { Json } from '../../protocol/run.ts';
@@ -16,10 +17,6 @@ import { lengthText, parseLength, type TuningChoice, tuneArguments } from './tun
 
 const lastChoice = 'lastTuning';
 const defaults = { objective: 'spg-mixture', length: { steps: 100 } } as const;
-
-/** The bundled model to start from for a task. */
-const defaultModel = (task: string): string =>
-  task === 'code' || task === 'workspace' ? 'unmask-code' : 'unmask-puzzles';
 
 export interface TuneParts {
   readonly jobs: Jobs;
@@ -109,7 +106,7 @@ async function ask(
   }
   if (objective === undefined || task === undefined) return undefined;
   const lastModel = last.task === task ? last.model : undefined;
-  model ??= (await pick('Select a model', 3, lastModel ?? defaultModel(task), models(runtime, task)))?.name;
+  model ??= (await pick('Select a model', 3, lastModel ?? bundledModelFor(task), models(runtime, task)))?.name;
   if (model === undefined) return undefined;
   const length = preset.length ?? (await askLength(last.length ?? defaults.length));
   const { testProblems } = preset;
@@ -150,7 +147,7 @@ async function models(
 ): Promise<readonly { readonly name: string; readonly description: string }[]> {
   const known = await runtime.request<ModelSummary[]>(listModels).catch(() => []);
   const found = known.filter((model) => suits(model, [task]));
-  return found.length > 0 ? found : [{ name: defaultModel(task), description: 'comes with Unmask' }];
+  return found.length > 0 ? found : [{ name: bundledModelFor(task), description: 'comes with Unmask' }];
 }
 
 async function pickData(task: string): Promise<string | undefined> {

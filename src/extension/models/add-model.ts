@@ -83,7 +83,8 @@ async function askId(): Promise<string | undefined> {
   const id = await vscode.window.showInputBox({
     ...keepOpen,
     title: 'Model on the Hugging Face Hub',
-    prompt: 'OWNER/NAME or OWNER/NAME@REVISION. You see the size and licence before the download starts.',
+    prompt:
+      'OWNER/NAME, OWNER/NAME/FOLDER or OWNER/NAME@REVISION. You see the size and licence before the download starts.',
     placeHolder: publishedModels[0]?.id,
     validateInput: (text) => (text.trim() === '' ? null : idProblem(text)),
   });

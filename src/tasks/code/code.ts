@@ -1,6 +1,6 @@
 import type { Random } from '../../platform/random.ts';
 import { isWellFormed } from '../../syntax/trees.ts';
-import type { Task } from '../task.ts';
+import type { Scorer, Task } from '../task.ts';
 import { judge } from './judge.ts';
 import { problemsOf } from './problem-files.ts';
 import { type CandidateProgram, candidateProgram } from './program.ts';
@@ -31,8 +31,13 @@ export const code: Task<CodeRow> = {
   },
   generate: (random: Random) => random.pick(problemsOf('training')),
   heldOut: (split, count) => problemsOf(split).slice(0, count),
-  scorer: testScorer<CodeRow, CandidateProgram>({
-    task: 'code',
+  scorer: codeScorer('code'),
+};
+
+/** Scores completions of a task with code rows by the rows' tests. */
+export function codeScorer(task: string): Scorer<CodeRow> {
+  return testScorer<CodeRow, CandidateProgram>({
+    task,
     rewards: codeRewards,
     functionName: (row) => row.entry_point,
     candidate: candidateProgram,
@@ -46,8 +51,8 @@ export const code: Task<CodeRow> = {
         options,
       ),
     parses: async ({ language }, { source }) => (await isWellFormed(language, source)) === true,
-  }),
-};
+  });
+}
 
 const singleSpaced = (text: string): string => text.replace(/\s+/g, ' ').trim();
 

@@ -6,7 +6,7 @@ import { stripTypes } from '../../syntax/strip-types.ts';
 import { readHarness } from '../../workspace/harness.ts';
 import { newNonce, verdictOf } from '../../workspace/harness-report.ts';
 import { nodeToolchain, pythonToolchain } from '../../workspace/toolchains.ts';
-import { noCode, type Verdict } from '../../workspace/verdict.ts';
+import { isWorthRepeating, noCode, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { ScoringOptions } from '../task.ts';
 import { visibleNames } from './program.ts';
@@ -78,7 +78,7 @@ function textVerdict({ row, source, code }: JudgedProgram): Verdict | null {
 }
 
 /**
- * Divides programs, by index, into batches of one row that are judged in one sandbox, and those that are judged alone. Batches
+ * Divides programs, by index, into batches of one row whose tests one process runs, and those that are judged alone. Batches
  * are small enough for every core to get two of them, so that a slow one does not leave the other cores idle.
  */
 function divide(
@@ -143,10 +143,10 @@ async function sharedVerdict(
   return verdict.outcome === 'scored' ? { ...verdict, isolation: 'shared-process' } : verdict;
 }
 
-/** Runs the tests once, and a second time if the sandbox itself failed, since that may be temporary. */
+/** Runs the tests once, and a second time if the sandbox itself failed or was killed, since that may be temporary. */
 async function run(sandbox: Sandbox, job: LimitedJob, signal?: AbortSignal): Promise<Verdict> {
   const verdict = await runOnce(sandbox, job, signal);
-  return verdict.outcome === 'broken' ? runOnce(sandbox, job, signal) : verdict;
+  return isWorthRepeating(verdict) ? runOnce(sandbox, job, signal) : verdict;
 }
 
 async function runOnce(sandbox: Sandbox, { job, input, limits }: LimitedJob, signal?: AbortSignal): Promise<Verdict> {
@@ -156,7 +156,7 @@ async function runOnce(sandbox: Sandbox, { job, input, limits }: LimitedJob, sig
 }
 
 /** How the tests of a program are run. */
-export interface CodeJob {
+interface CodeJob {
   readonly job: SandboxJob;
   /** The harness's input besides the nonce. */
   readonly input: Readonly<Record<string, unknown>>;
@@ -166,7 +166,7 @@ export interface CodeJob {
 
 type LimitedJob = CodeJob & { readonly limits: typeof codeLimits };
 
-export async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
+async function jobOf(row: CodeRow, source: string): Promise<CodeJob> {
   if (row.language === 'python') {
     const harness = await readHarness('python.py');
     const { program, shown, environment, version } = await pythonToolchain();

@@ -22,7 +22,7 @@ export interface TestedCompletion {
 /**
  * The reward `tests` is the share of tests that pass, plus a small part if the program parses and a smaller one if the
  * completion is code and nothing else. `all-tests` is 1 if every test passes, otherwise 0. Both scale the part for tests
- * by `testWeight`. The report is the verdict.
+ * by `testWeight`. A completion that forged its test results gets 0. The report is the verdict.
  */
 export function codeReward(
   verdict: Verdict,
@@ -30,6 +30,7 @@ export function codeReward(
 ): Reward | ScoringError {
   const share = passRate(verdict);
   if (verdict.outcome === 'broken' || share === null) return { broken: 'reason' in verdict ? verdict.reason : '' };
+  if (verdict.outcome === 'failed' && verdict.forged) return forgedReward(name, verdict.reason, verdict);
   if (name === 'all-tests') {
     const tests = share === 1 ? testWeight : 0;
     return { total: tests, parts: { tests }, passed: share === 1, report: verdict };
@@ -41,6 +42,12 @@ export function codeReward(
     format: isCode ? worth.format : 0,
   };
   return { total: parts.tests + parts.parses + parts.format, parts, passed: share === 1, report: verdict };
+}
+
+/** No reward, not even for the form: what is found out must not be worth more than a completion without code. */
+function forgedReward(name: string, forged: string, report: Verdict): Reward {
+  const parts = name === 'all-tests' ? { tests: 0 } : { tests: 0, parses: 0, format: 0 };
+  return { total: 0, parts, passed: false, forged, report };
 }
 
 /** Whether a completion has the requested form: the bare body, or one fenced block inside the answer tags. */

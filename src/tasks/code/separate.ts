@@ -1,17 +1,20 @@
 /**
- * Tests of the task `code` that run outside the process of the candidate. Tests and expected values stay in a process that
- * the candidate cannot read; calls of the candidate's functions are answered with structured clones (docs/security.md).
+ * Tests of the task `code` that run outside the process of the candidate. Each candidate has a sandbox and a process of its own.
+ * Tests and expected values stay in the process of another sandbox; calls of the candidate's functions are answered over a socket
+ * with structured clones (docs/security.md).
  */
-import type { Sandbox, SandboxJob } from '../../sandbox/sandbox.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Interrupted, isInterruption } from '../../platform/errors.ts';
+import { firstConnection, type Sandbox, type SandboxJob, type SandboxRun } from '../../sandbox/sandbox.ts';
 import { stripTypes } from '../../syntax/strip-types.ts';
-import { readHarness } from '../../workspace/harness.ts';
-import { newNonce, verdictOf } from '../../workspace/harness-report.ts';
+import { type Harness, readHarness } from '../../workspace/harness.ts';
+import { endedByClock, newNonce, verdictOf, wasKilled } from '../../workspace/harness-report.ts';
 import { nodeToolchain } from '../../workspace/toolchains.ts';
-import type { Verdict } from '../../workspace/verdict.ts';
+import { isWorthRepeating, type Verdict } from '../../workspace/verdict.ts';
 import { visibleNames } from './program.ts';
 import { type CodeRow, isScript, usesModules } from './row.ts';
 
-/** Candidates that one sandbox judges one after the other, because starting a sandbox and its runner takes time. */
+/** Candidates that one process of tests judges one after the other, because starting it takes time. */
 export const candidatesPerRun = 8;
 
 interface RunLimits {
@@ -38,19 +41,31 @@ export const isSeparable = (row: CodeRow): boolean =>
 
 /** Identifies how these tests run, for caches. */
 export async function separateVersion(): Promise<string> {
-  return `${nodeToolchain().version} ${(await harness()).version}`;
+  const [candidate, tests] = await Promise.all([candidateHarness(), testHarness()]);
+  return `${nodeToolchain().version} ${candidate.version} ${tests.version}`;
 }
 
-const harness = () =>
-  readHarness('separate-runner.mjs', 'separate-candidate.mjs', 'messages.mjs', 'code-tests.mjs', 'common.mjs');
+const candidateHarness = () => readHarness('separate-candidate.mjs', 'messages.mjs');
+const testHarness = () => readHarness('separate-runner.mjs', 'messages.mjs', 'code-tests.mjs', 'common.mjs');
+
+/** A program of `harness/` alone in a sandbox. */
+function jobOf(program: string, { files }: Harness): SandboxJob {
+  const node = nodeToolchain();
+  return {
+    command: [node.program, '--no-warnings', `../kit/${program}`],
+    shown: node.shown,
+    environment: node.environment,
+    isSolitary: true,
+    files,
+  };
+}
 
 /** The wall time of a candidate that is judged again, as a multiple of the limit. The sandbox ends it earlier if it only waits. */
 const patience = 4;
 
 /**
- * Judges programs for one row in one sandbox. A candidate that ends the whole run, for example by using up the memory, does not
- * decide about the others: those without a complete report are judged again, each alone. So is one that the clock ended, because
- * on a busy machine it may not have had its CPU time.
+ * Judges programs for one row. One that the clock ended is judged again with more time, because on a busy machine it may not have
+ * had its CPU time. So is one whose process was killed, which the machine may have done.
  */
 export const judgeSeparately = (
   sandbox: Sandbox,
@@ -62,7 +77,7 @@ export const judgeSeparately = (
 
 interface RunOptions {
   readonly limits: RunLimits;
-  /** Wall time of each candidate, which the runner in the sandbox measures. */
+  /** Wall time of each candidate, which the process of the tests measures. */
   readonly seconds: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -71,73 +86,142 @@ async function judgeTogether(
   sandbox: Sandbox,
   row: CodeRow,
   sources: readonly string[],
-  { limits, seconds: allowed, signal }: RunOptions,
+  options: RunOptions,
 ): Promise<SeparateVerdict[]> {
-  const again = async (source: string): Promise<SeparateVerdict> => {
-    const options = { limits, seconds: patience * limits.seconds, signal };
-    return (await judgeTogether(sandbox, row, [source], options))[0]!;
-  };
-  const isTyped = row.language === 'typescript';
-  const plain = async (text: string) => (isTyped ? stripTypes(text) : text);
-  const candidates = sources.map((source, index) => ({
-    nonce: newNonce(),
-    file: `candidate-${index}.${isScript(row) && !usesModules(source) ? 'cjs' : 'mjs'}`,
-  }));
-  const { program, shown, environment } = nodeToolchain();
-  const job: SandboxJob = {
-    command: [program, '--no-warnings', '../kit/separate-runner.mjs'],
-    shown,
-    environment,
-    isSolitary: true,
-    files: [
-      ...(await harness()).files,
-      ...(await Promise.all(
-        sources.map(async (source, index) => ({
-          inside: `work/${candidates[index]!.file}`,
-          content: await plain(source),
-        })),
-      )),
-    ],
-    input: JSON.stringify({
-      tests: await plain(row.tests),
-      names: visibleNames(row),
-      seconds: allowed,
-      candidates,
-    }),
-    // A few seconds more than the candidates have, so that the runner itself reports the one that is late.
-    limits: { ...limits, seconds: limits.seconds * sources.length + 5 },
-  };
-  const run = await sandbox.run(job, signal);
-  const lines = run.report.split('\n');
-  const verdicts: SeparateVerdict[] = [];
-  for (const [index, { nonce }] of candidates.entries()) {
-    const own = lines.filter((line) => line.startsWith(`${nonce} `));
-    const end = endOf(own.at(-1), nonce);
-    const seconds = run.seconds / sources.length;
-    if (end?.kind === 'shared') {
-      const reason = `the tests need the program's own values (${end.message})`;
-      verdicts.push(isTyped ? { outcome: 'failed', reason, late: false, seconds } : { outcome: 'shared' });
-    } else if (end?.byClock && allowed === limits.seconds) verdicts.push(await again(sources[index]!));
-    else if (end !== null)
-      verdicts.push({
-        outcome: 'failed',
-        reason: `the test report is incomplete (${end.message})`,
-        late: end.kind === 'late',
-        seconds,
+  const { limits, seconds, signal } = options;
+  const plain = async (text: string) => (row.language === 'typescript' ? stripTypes(text) : text);
+  // Longer than the candidates have together, so that the process of the tests itself reports the one that is late.
+  const whole = { ...limits, seconds: seconds * sources.length + 5 };
+  const started = await startCandidates(sandbox, sources.length, whole, signal);
+  try {
+    const candidates = await Promise.all(
+      sources.map(async (source, index) => ({
+        nonce: newNonce(),
+        file: `candidate.${isScript(row) && !usesModules(source) ? 'cjs' : 'mjs'}`,
+        source: await plain(source),
+        channel: firstConnection + index,
+      })),
+    );
+    const job: SandboxJob = {
+      ...jobOf('separate-runner.mjs', await testHarness()),
+      input: JSON.stringify({ tests: await plain(row.tests), names: visibleNames(row), seconds, candidates }),
+      limits: { ...whole, cpuSeconds: limits.cpuSeconds * sources.length },
+    };
+    const run = await sandbox.run(job, signal, {
+      passed: started.map(({ descriptor }) => descriptor),
+      onPassed: () => {
+        for (const { release } of started) release();
+      },
+      onReport: (part) => {
+        for (const [index, { nonce }] of candidates.entries()) {
+          const kind = new RegExp(`^${nonce} \\{"kind":"(finished|late|shared|ended)"`, 'm').exec(part)?.[1];
+          if (kind !== undefined) void started[index]!.end(kind === 'ended');
+        }
+      },
+    });
+    const verdicts: SeparateVerdict[] = [];
+    for (const [index, { nonce }] of candidates.entries()) {
+      const verdict = verdictOn(row, { ...run, seconds: run.seconds / sources.length }, nonce, {
+        end: await started[index]!.end(),
+        isOnly: sources.length === 1,
+        isLast: seconds > limits.seconds,
       });
-    else {
-      const verdict = verdictOf({ ...run, seconds, report: own.map((line) => `${line}\n`).join('') }, nonce, null);
-      const isDecided = verdict.outcome === 'scored' || sources.length === 1;
-      verdicts.push(isDecided ? verdict : await again(sources[index]!));
+      const again = () =>
+        judgeTogether(sandbox, row, [sources[index]!], { ...options, seconds: patience * limits.seconds });
+      verdicts.push(verdict ?? (await again())[0]!);
     }
+    return verdicts;
+  } finally {
+    await Promise.all(started.map(({ end }) => end()));
   }
-  return verdicts;
 }
 
-/** Why a candidate's process stopped answering, from the last line of its report; null if the report does not end so. */
-function endOf(line: string | undefined, nonce: string) {
-  const record = line === undefined ? {} : (JSON.parse(line.slice(nonce.length + 1)) as Record<string, unknown>);
-  const { kind, message, byClock } = record;
-  const isEnd = kind === 'ended' || kind === 'late' || kind === 'shared';
-  return isEnd ? { kind, message: String(message), byClock: byClock === true } : null;
+interface StartedCandidate {
+  /** A descriptor of this process for the socket of the candidate's process. */
+  readonly descriptor: number;
+  /** Closes it in this process. */
+  release(): void;
+  /**
+   * Ends the candidate's process, and returns how it ended: null if it had not ended by itself.
+   *
+   * @param byItself wait a moment for it to end by itself, so that the limit that it exceeded is known
+   */
+  end(byItself?: boolean): Promise<SandboxRun | null>;
+}
+
+/** Milliseconds for a process whose socket is closed to end by itself. */
+const gracePeriod = 200;
+
+/** Starts processes that wait for a candidate, each in a sandbox of its own. */
+async function startCandidates(
+  sandbox: Sandbox,
+  count: number,
+  limits: RunLimits,
+  signal: AbortSignal | undefined,
+): Promise<StartedCandidate[]> {
+  const job = { ...jobOf('separate-candidate.mjs', await candidateHarness()), limits };
+  const start = () =>
+    new Promise<StartedCandidate>((resolve, reject) => {
+      const ending = new AbortController();
+      const all = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
+      const ended: Promise<SandboxRun | null> = sandbox
+        .run(job, all, {
+          onSocket: (descriptor, release) => {
+            const end = async (byItself = false) => {
+              if (byItself) await Promise.race([ended, delay(gracePeriod)]);
+              ending.abort();
+              release();
+              return ended;
+            };
+            resolve({ descriptor, release, end });
+          },
+        })
+        .catch((error: unknown) => {
+          if (!isInterruption(error)) throw error;
+          return null;
+        });
+      ended.catch(reject);
+      // Without effect if the process was started.
+      void ended.then(
+        () => reject(new Interrupted('The run of tests was stopped.')),
+        () => undefined,
+      );
+    });
+  const starting = Array.from({ length: count }, start);
+  try {
+    return await Promise.all(starting);
+  } catch (error) {
+    for (const one of await Promise.allSettled(starting)) if (one.status === 'fulfilled') await one.value.end();
+    throw error;
+  }
+}
+
+/**
+ * The verdict on a candidate, from the lines of the report that begin with its nonce; null: it is to be judged again, alone and
+ * with more time, because the clock, the machine or another candidate may have decided.
+ */
+function verdictOn(
+  row: CodeRow,
+  run: SandboxRun,
+  nonce: string,
+  { end, isOnly, isLast }: { readonly end: SandboxRun | null; readonly isOnly: boolean; readonly isLast: boolean },
+): SeparateVerdict | null {
+  const own = run.report.split('\n').filter((line) => line.startsWith(`${nonce} `));
+  const last = JSON.parse(own.at(-1)?.slice(nonce.length + 1) ?? '{}') as { kind?: string; message?: string };
+  const { seconds } = run;
+  const isMachine = end !== null && (wasKilled(end) || !end.report.startsWith('started'));
+  const mayBeOthers = last.kind === 'late' || (last.kind === 'ended' && isMachine);
+  if (mayBeOthers && !isLast) return null;
+  if (last.kind === 'shared' && row.language !== 'typescript') return { outcome: 'shared' };
+  if (last.kind === 'shared') {
+    const reason = `the tests need the program's own values (${last.message})`;
+    return { outcome: 'failed', reason, late: false, seconds };
+  }
+  if (last.kind === 'late' || last.kind === 'ended') {
+    const exceeded = end?.broken ? `exceeded the limit on ${end.broken}` : last.message;
+    const late = last.kind === 'late' || (end !== null && endedByClock(end));
+    return { outcome: 'failed', reason: `the test report is incomplete (${exceeded})`, late, seconds };
+  }
+  const verdict = verdictOf({ ...run, report: own.map((line) => `${line}\n`).join('') }, nonce, null);
+  return verdict.outcome === 'scored' || (isOnly && (isLast || !isWorthRepeating(verdict))) ? verdict : null;
 }

@@ -12,6 +12,7 @@ import { openSnapshot, type Snapshot } from '../../workspace/snapshot.ts';
 import { noCode, passRate, type TestResult, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { ScoringOptions } from '../task.ts';
+import { forgedVerdict } from './forged-results.ts';
 import type { WorkspaceRow } from './row.ts';
 
 /** A function of a workspace with another body, or with another text for a part of it. */
@@ -23,13 +24,19 @@ export interface JudgedBody {
 
 const cache = new VerdictCache();
 
+export interface BodyOptions extends ScoringOptions {
+  /** Whether the bodies are not written by a model, so that none of them forges its result. Default: false. */
+  readonly areTrusted?: boolean;
+}
+
 /**
  * Runs the tests of each function with another body in the sandbox; the verdicts are in the items' order. A file that does
- * not parse is not run. A part of a body on which no test depends counts as failed, whatever is written there.
+ * not parse is not run. A part of a body on which no test depends counts as failed, whatever is written there. So does a body
+ * that passes tests by something other than its results, as far as `forgedVerdict` finds it.
  */
 export async function judgeBodies(
   items: readonly JudgedBody[],
-  { signal, onProgress }: ScoringOptions = {},
+  { signal, onProgress, areTrusted = false }: BodyOptions = {},
 ): Promise<Verdict[]> {
   const sandbox = await openSandbox();
   return limitConcurrency(
@@ -43,10 +50,12 @@ export async function judgeBodies(
         const key = verdictKey('workspace', row.snapshot, runner.version, row.file, text, row.guards);
         return cache.get(key, () => runCoveringTests({ sandbox, snapshot, runner, row, text, signal }));
       };
-      const verdict = await judge(await withBody(row, body));
-      if (row.part === undefined || passRate(verdict) !== 1) return verdict;
-      const without = await judge(withoutPart(row));
-      return passRate(without) === 1 ? notTested : verdict;
+      const text = await withBody(row, body);
+      const verdict = await judge(text);
+      const without = row.part !== undefined && passRate(verdict) === 1 ? await judge(withoutPart(row)) : null;
+      if (without !== null && passRate(without) === 1) return notTested;
+      if (areTrusted) return verdict;
+      return (await forgedVerdict({ sandbox, snapshot, runner, signal }, row, text, verdict)) ?? verdict;
     },
     onProgress,
   );
@@ -92,7 +101,7 @@ async function runCoveringTests({ sandbox, snapshot, runner, row, text, signal }
   const results: TestResult[] = [];
   let seconds = 0;
   for (const { testFile, tests, expected } of row.guards) {
-    const request = { testFile, changed: { file: row.file, text }, expected };
+    const request = { testFile, changed: [{ file: row.file, text }], expected };
     const { verdict } = await runTests(sandbox, snapshot, runner, request, signal);
     seconds += verdict.seconds;
     if (verdict.outcome !== 'scored') return { ...verdict, seconds };
