@@ -72,7 +72,8 @@ describe('RunFolder', { timeout: 30_000 }, () => {
     assert.equal(ended.before[0]!.state, 'running');
     await changeLabels(run.dir, { name: 'renamed', addTags: ['good'] });
     await folder.look();
-    assert.deepEqual([folder.runs[0]!.name, folder.runs[0]!.tags], ['renamed', ['good']]);
+    const labelled = folder.find(run.dir);
+    assert.deepEqual([labelled?.name, labelled?.tags], ['renamed', ['good']]);
     await deleteRun(run.dir);
     await until(({ runs, before }) => runs.length === 0 && before.length === 1);
   });
