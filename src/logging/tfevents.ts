@@ -21,6 +21,8 @@ const root = protobuf.Root.fromJSON({
     SessionLog: { fields: { status: { type: 'int32', id: 1 } } },
     Summary: { fields: { value: { rule: 'repeated', type: 'Value', id: 1 } } },
     Value: {
+      // A member of a oneof is written even if it is 0.
+      oneofs: { value: { oneof: ['simpleValue', 'histo', 'tensor'] } },
       fields: {
         tag: { type: 'string', id: 1 },
         simpleValue: { type: 'float', id: 2 },

@@ -34,6 +34,7 @@ describe('an event file', () => {
       restartAt(2, 0),
       summaryRecord(3, 7, [
         { tag: 'train/loss', scalar: -0.5 },
+        { tag: 'zero', scalar: 0 },
         { tag: 'text', text: 'ä' },
         { tag: 'values', values: [0, 0.5, 1, 1] },
         { tag: 'same', values: [2, 2] },
@@ -42,8 +43,9 @@ describe('an event file', () => {
     ]);
     const { version, restarts, times, summaries } = readTfevents(file);
     assert.deepEqual([version, restarts, times], ['brain.Event:2', 1, [1, 2, 3, 4]]);
-    const [loss, text, values, same, last] = summaries;
+    const [loss, zero, text, values, same, last] = summaries;
     assert.deepEqual(loss, { step: 7, tag: 'train/loss', scalar: -0.5 });
+    assert.deepEqual(zero, { step: 7, tag: 'zero', scalar: 0 });
     assert.deepEqual(text, { step: 7, tag: 'text', text: 'ä' });
     const { num, sum, counts } = values!.histogram!;
     assert.deepEqual([num, sum, counts.length], [4, 2.5, 30]);
