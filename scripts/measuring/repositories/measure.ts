@@ -35,16 +35,7 @@ async function measure(repository: Repository, folder: string, before: Discover 
     const isEqual = other === null || guardsOf(other.found) === guardsOf(found);
     const beforeCells = before ? [other?.found.runs ?? 'refused', other?.seconds ?? ''] : [];
     return {
-      cells: [
-        name,
-        runner,
-        functions,
-        tasks.length,
-        tests,
-        runs,
-        seconds,
-        ...beforeCells,
-      ],
+      cells: [name, runner, functions, tasks.length, tests, runs, seconds, ...beforeCells],
       isExpected: expected === 'accepted' && isEqual,
     };
   } catch (error) {
