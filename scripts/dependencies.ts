@@ -42,8 +42,9 @@ function auditReport() {
     const document: unknown = JSON.parse(stdout);
     const parsed = report.safeParse(document);
     if (parsed.success) return parsed.data;
-    const { error: refused } = z.looseObject({ error: z.looseObject({ summary: z.string() }) }).parse(document);
-    return `the registry answered: ${refused.summary || 'nothing'}.`;
+    const refusal = z.looseObject({ message: z.string().optional(), error: z.looseObject({ summary: z.string() }) });
+    const { message, error: refused } = refusal.parse(document);
+    return `the registry answered: ${refused.summary || message || 'nothing'}.`;
   } catch {
     return 'npm audit printed no report; the registry may not offer it.';
   }

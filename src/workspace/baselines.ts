@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { UserError } from '../platform/errors.ts';
 import { limitConcurrency } from '../platform/limit-concurrency.ts';
-import type { Work } from './discovery.ts';
+import type { Work } from './discovery-work.ts';
 import type { Coverage } from './harness-report.ts';
 import { runTests } from './run-tests.ts';
 

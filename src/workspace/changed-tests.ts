@@ -10,10 +10,10 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import { withChangedExpectations } from '../syntax/expectations.ts';
 import { withReversedTests } from '../syntax/test-order.ts';
 import { languageOf } from '../syntax/trees.ts';
-import type { CoveringTests } from './discovery.ts';
 import { type ChangedFile, runTests } from './run-tests.ts';
 import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { CoveringTests } from './tested-function.ts';
 import type { Verdict } from './verdict.ts';
 import { VerdictCache, verdictKey } from './verdict-cache.ts';
 
@@ -30,8 +30,6 @@ export interface TestSetup {
   readonly snapshot: Snapshot;
   readonly runner: TestRunner;
   readonly signal?: AbortSignal | undefined;
-  /** Called before each run of tests. */
-  readonly onRun?: () => void;
 }
 
 const cache = new VerdictCache();
@@ -110,13 +108,12 @@ async function bothChanges(
 
 /** The tests that pass with the original function; null if the report is not complete. */
 async function passedBy(
-  { sandbox, snapshot, runner, signal, onRun }: TestSetup,
+  { sandbox, snapshot, runner, signal }: TestSetup,
   { testFile, expected }: CoveringTests,
   changedTests: readonly ChangedFile[],
 ): Promise<string[] | null> {
   const key = verdictKey('changed tests', snapshot.digest, runner.version, testFile, changedTests);
   const verdict: Verdict = await cache.get(key, async () => {
-    onRun?.();
     const request = { testFile, changed: [], expected, changedTests };
     return (await runTests(sandbox, snapshot, runner, request, signal)).verdict;
   });

@@ -1,4 +1,4 @@
-import type { TestedFunction } from './discovery.ts';
+import type { TestedFunction } from './tested-function.ts';
 
 /**
  * What identifies a function when functions are split into training, validation and test: its file and name, which stay

@@ -2,23 +2,39 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { limitConcurrency } from '../platform/limit-concurrency.ts';
+import type { LeftOut } from '../protocol/discovery.ts';
 import { openSandbox } from '../sandbox/open-sandbox.ts';
 import { findFunctions, hasFunctions } from '../syntax/functions.ts';
 import { languageOf } from '../syntax/trees.ts';
 import { runBaselines } from './baselines.ts';
 import { changedTestsOf } from './changed-tests.ts';
-import type { Discovery, DiscoveryHooks, FoundFunction, TestedFunction, Work } from './discovery.ts';
+import type { DiscoveryHooks, FoundFunction, Work } from './discovery-work.ts';
 import { hasSecret, workspaceFiles } from './files.ts';
 import { removeBodies } from './removals.ts';
 import { findRunner } from './runners/find-runner.ts';
 import type { TestRunner } from './runners/runner.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
+import type { TestedFunction } from './tested-function.ts';
+
+export interface Discovery {
+  readonly workspace: string;
+  readonly snapshot: string;
+  readonly runner: string;
+  readonly tests: number;
+  readonly functions: number;
+  readonly tasks: readonly TestedFunction[];
+  /** For each task, whether a body that forges its test results would be noticed (`changedTestsOf`). */
+  readonly checkable: readonly boolean[];
+  readonly leftOut: readonly LeftOut[];
+  /** Number of runs that found the tasks; cached verdicts, and the runs for `checkable`, are not counted. */
+  readonly runs: number;
+}
 
 /**
  * Finds the functions of a workspace that are covered by tests: some test that passes fails when the function's body
  * is removed. Each test file is run once unchanged, which also records the functions that each test calls. Then the functions'
- * bodies are removed, those that no test calls both of in one run, and the test files that call them are run. Throws a
- * `UserError` with the reason if there is nothing to learn from.
+ * bodies are removed, those that no test calls both of in one run, and the test files that call them are run. Throws a `UserError`
+ * with the reason if there is nothing to learn from.
  */
 export async function discover(folder: string, hooks: DiscoveryHooks = {}): Promise<Discovery> {
   const root = path.resolve(folder);
@@ -88,11 +104,9 @@ function decodeUtf8(content: Uint8Array): string | null {
 }
 
 /** Whether a test that covers a function fails with another expected value, so that forged results can be noticed. */
-async function isCheckable(work: Work, { guards }: TestedFunction): Promise<boolean> {
-  const { sandbox, snapshot, runner, hooks } = work;
-  const onRun = () => void work.runs.count++;
+async function isCheckable({ sandbox, snapshot, runner, hooks }: Work, { guards }: TestedFunction): Promise<boolean> {
   for (const guard of guards) {
-    const changed = await changedTestsOf({ sandbox, snapshot, runner, signal: hooks.signal, onRun }, guard);
+    const changed = await changedTestsOf({ sandbox, snapshot, runner, signal: hooks.signal }, guard);
     if (changed !== null && changed.failing.length > 0) return true;
   }
   return false;

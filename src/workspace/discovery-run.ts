@@ -10,8 +10,9 @@ import { splitByContent } from '../protocol/row-split.ts';
 import { type JobHooks, runJob } from '../runs/run-job.ts';
 import type { RunWriter } from '../runs/writer.ts';
 import { functionKeys } from './content-keys.ts';
-import { discover } from './discover.ts';
-import type { Discovery, DiscoveryHooks, TestedFunction } from './discovery.ts';
+import { type Discovery, discover } from './discover.ts';
+import type { DiscoveryHooks } from './discovery-work.ts';
+import type { TestedFunction } from './tested-function.ts';
 
 export interface DiscoveryRunHooks extends JobHooks, Pick<DiscoveryHooks, 'onProgress' | 'command'> {}
 

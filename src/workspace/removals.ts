@@ -3,9 +3,10 @@ import { limitConcurrency } from '../platform/limit-concurrency.ts';
 import type { SandboxLimits } from '../sandbox/limits.ts';
 import { longestBody, withoutBody } from '../syntax/functions.ts';
 import type { Baseline } from './baselines.ts';
-import type { CoveringTests, FoundFunction, TestedFunction, Work } from './discovery.ts';
+import type { FoundFunction, Work } from './discovery-work.ts';
 import type { Coverage } from './harness-report.ts';
 import { type ChangedFile, runTests, suiteLimits } from './run-tests.ts';
+import type { CoveringTests, TestedFunction } from './tested-function.ts';
 import type { Verdict } from './verdict.ts';
 import { VerdictCache, verdictKey } from './verdict-cache.ts';
 

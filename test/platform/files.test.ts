@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { UserError } from '../../src/platform/errors.ts';
-import { writeAtomic, writeAtomicParts, writing } from '../../src/platform/files.ts';
+import { fileError, writeAtomic, writeAtomicParts, writing } from '../../src/platform/files.ts';
 
 let folder: string;
 before(async () => {
@@ -55,4 +55,19 @@ test('a full disk is reported as such, other errors keep their stack, and both k
       'Cannot write /data/file (ENOSPC: no space left on device, write); free some disk space, then resume or try again.',
   });
   await assert.rejects(failing('EINVAL'), { name: 'Error', code: 'EINVAL' });
+});
+
+test('errors of the file system that nobody expected are one sentence too, and defects keep their stack', () => {
+  const failed = (code: string, syscall: string) =>
+    Object.assign(new Error(`${code}: no`), { code, syscall, path: '/a' });
+  const sentence = (error: unknown) => (error instanceof UserError ? error.message : null);
+  assert.equal(
+    sentence(fileError(failed('EROFS', 'open'))),
+    'Cannot access /a (EROFS: no); check the path and its permissions, or choose another place.',
+  );
+  assert.match(sentence(fileError(failed('ENAMETOOLONG', 'mkdir'))) ?? '', /choose a shorter name\.$/);
+  // What `mkdir` throws in a read-only file system.
+  assert.match(sentence(fileError(failed('ENOENT', 'mkdir'), 'Cannot write /a')) ?? '', /^Cannot write \/a \(ENOENT/);
+  for (const defect of [failed('ENOENT', 'open'), failed('EACCES', 'spawn node'), new TypeError('EROFS'), 'EROFS'])
+    assert.equal(fileError(defect), defect);
 });

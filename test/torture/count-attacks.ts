@@ -18,13 +18,18 @@ const suites: readonly { readonly file: string; readonly attacks: RegExp }[] = [
   { file: 'test/sandbox/untrusted-workspace.test.ts', attacks: /does not|cannot|none of them/ },
   { file: 'test/sandbox/workspace.test.ts', attacks: /cheating/ },
   { file: 'test/sandbox/other-runners.test.ts', attacks: /cheating|is not run/ },
+  { file: 'test/sandbox/forged-results.test.ts', attacks: /: (held|detected|listed)$/ },
 ];
 
 export interface AttackFigures {
   /** Attacks that did not succeed. */
   readonly held: number;
-  /** Attacks that docs/security.md lists as possible. */
+  /** Attacks that passed tests and were found out afterwards. */
+  readonly detected: number;
+  /** Kinds of attacks that docs/security.md lists as possible. */
   readonly listed: number;
+  /** The rows of the table in docs/security.md: group of tests, attack and outcome. */
+  readonly table: readonly string[];
   /** Attacks that succeeded although they must not. */
   readonly failed: readonly string[];
   /** Tests that this machine cannot run, with the reason. */
@@ -34,27 +39,50 @@ export interface AttackFigures {
 /** Runs all attacks of the test suite, and counts those that docs/security.md lists as possible. */
 export async function countAttacks(log: (line: string) => void): Promise<AttackFigures> {
   const home = await mkdtemp(path.join(tmpdir(), 'unmask-attacks-'));
-  let held = 0;
+  const attempts: Attempt[] = [];
   const failed: string[] = [];
   const skipped: string[] = [];
   try {
     for (const { file, attacks } of suites) {
       const outcome = await runTestFile(root, file, home);
-      // Lines of the reporter `spec`: a mark, the name, and the time of a test.
-      const named = (mark: string) =>
-        [...outcome.details.matchAll(new RegExp(`^\\s*${mark} (.+) \\([\\d.]+ms\\)`, 'gm'))]
-          .map(([, name]) => name as string)
-          .filter((name) => attacks.test(name) && !/^a (hostile|candidate that|workspace)/.test(name));
-      const here = named('✔').length;
-      held += here;
-      if (outcome.failed > 0) failed.push(...new Set([file, ...named('✖')]));
+      const tests = testsIn(outcome.details).filter(({ name }) => attacks.test(name));
+      const passed = tests.filter((test) => test.passed);
+      attempts.push(...passed.map(attemptOf));
+      if (outcome.failed > 0) failed.push(file, ...tests.filter((test) => !test.passed).map(({ name }) => name));
       skipped.push(...outcome.skipped.map(String));
-      log(`${file}: ${here} attacks held, ${outcome.failed} tests failed`);
+      log(`${file}: ${passed.length} attacks held or detected, ${outcome.failed} tests failed`);
     }
   } finally {
     await rm(home, { recursive: true, force: true });
   }
-  return { held, listed: await listedAttacks(), failed, skipped };
+  const count = (what: string) => attempts.filter(({ outcome }) => outcome === what).length;
+  const table = attempts.map(({ group, attack, outcome }) => `| ${attack} | ${group} | ${outcome} |`);
+  return { held: count('held'), detected: count('detected'), listed: await listedAttacks(), table, failed, skipped };
+}
+
+interface Attempt {
+  readonly group: string;
+  readonly attack: string;
+  readonly outcome: string;
+}
+
+/** A test whose name says no outcome asserts that the attack does not succeed. */
+function attemptOf({ group, name }: { readonly group: string; readonly name: string }): Attempt {
+  const [, attack = name, outcome = 'held'] = /^(.*): (held|detected|listed)$/.exec(name) ?? [];
+  return { group: group.replace(/^forged results with /, ''), attack: attack.replaceAll('|', '\\|'), outcome };
+}
+
+/** The tests in the output of the reporter `spec`, each with the group around it. */
+function testsIn(details: string): { group: string; name: string; passed: boolean }[] {
+  let group = '';
+  const tests: { group: string; name: string; passed: boolean }[] = [];
+  for (const line of details.split('\n')) {
+    group = /^▶ (.+?)( \([\d.]+ms\))?$/.exec(line)?.[1] ?? group;
+    const [, mark, name] = /^\s*([✔✖]) (.+) \([\d.]+ms\)/.exec(line) ?? [];
+    // A group has a line of its own at its end.
+    if (mark !== undefined && name !== undefined && name !== group) tests.push({ group, name, passed: mark === '✔' });
+  }
+  return tests;
 }
 
 /** The number of items in the list of possible forgeries. */

@@ -55,10 +55,11 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
     return `${number(inputs)} inputs tried on ${parsers} parsers: ${number(refused)} refused in one sentence, the others read; slowest ${number(slowest.milliseconds)} ms (${slowest.parser})`;
   },
   async attacks() {
-    const { held, listed, failed, skipped } = await countAttacks(log);
+    const { held, detected, listed, table, failed, skipped } = await countAttacks(log);
+    for (const row of table) console.log(row);
     if (failed.length > 0) throw new Error(`attacks succeeded: ${failed.join('; ')}`);
     const left = skipped.length === 0 ? '' : `; ${skipped.length} tests skipped: ${skipped.join('; ')}`;
-    return `${held} attacks held, ${listed} kinds listed as possible in docs/security.md${left}`;
+    return `${held} attacks held, ${detected} detected, ${listed} kinds listed as possible in docs/security.md${left}`;
   },
 };
 

@@ -11,8 +11,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../../src/platform/errors.ts';
-import { discover } from '../../../src/workspace/discover.ts';
-import type { Discovery } from '../../../src/workspace/discovery.ts';
+import { type Discovery, discover } from '../../../src/workspace/discover.ts';
 import { type Repository, repositories } from './archives.ts';
 import { layOut } from './lay-out.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type PartKind, partKinds } from '../../syntax/function-parts.ts';
-import type { TestedFunction } from '../../workspace/discovery.ts';
+import type { TestedFunction } from '../../workspace/tested-function.ts';
 import { checkedRow } from '../checked.ts';
 
 /** A function of a workspace, or a part of one, with everything that its prompt and its verdict depend on. */
