@@ -298,7 +298,7 @@ function behaves(sample: Sample): void {
       [sample.guarded ?? 'clamp'],
     );
     assert.deepEqual(
-      leftOut.map(({ reason }) => reason.replace(/^skipped$/, 'does not pass').split(':')[0]).sort(),
+      leftOut.map(({ reason }) => reason.replace(/^skipped(?![a-z])/, 'does not pass:').split(':')[0]).sort(),
       ['does not pass', isSeen(sample) ? 'no test calls it' : 'all tests also pass without its body'].sort(),
     );
     const row = tasks[0]!;
