@@ -22,6 +22,8 @@ const layers = [
   'engine',
   'graph',
   'runs',
+  'shards',
+  'logging',
   'protocol',
   'platform',
 ];

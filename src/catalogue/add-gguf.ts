@@ -14,6 +14,8 @@ import { Staging } from './staging.ts';
 export interface AddGguf {
   /** A GGUF file. */
   readonly file: string;
+  /** Where it comes from, for the record of the model; default: its path. */
+  readonly source?: string;
   /** The name of the installed model. */
   readonly name: string;
   readonly signal: AbortSignal;
@@ -34,7 +36,8 @@ const every = 1000;
  * Converts a GGUF file into an installed model in Hugging Face's layout and returns its folder. Tensors are dequantized one
  * after the other, some rows at a time. The model appears in one step. If anything fails, nothing is added.
  */
-export async function addGguf({ file, name, signal, progress, accept, freeSpace }: AddGguf): Promise<string> {
+export async function addGguf({ file, source = file, name, ...rest }: AddGguf): Promise<string> {
+  const { signal, progress, accept, freeSpace } = rest;
   await assertFreeName(name);
   return GgufFile.use(file, async (gguf) => {
     const checkpoint = await readGgufCheckpoint(gguf);
@@ -49,7 +52,7 @@ export async function addGguf({ file, name, signal, progress, accept, freeSpace 
       const sha256 = await digestOf(file);
       await accept?.(staging.files);
       return await staging.publish({
-        ...{ schema: 1, source: 'gguf', file, sha256 },
+        ...{ schema: 1, source: 'gguf', file: source, sha256 },
         formats: [...formats],
         addedAt: new Date().toISOString(),
       });

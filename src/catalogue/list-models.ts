@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { completesCode } from '../diffusion/infill.ts';
+import { isAdapter, readAdapterConfig } from '../model/adapter-folder.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import { dataHome } from '../platform/files.ts';
 import { machineMemory } from '../platform/machine-memory.ts';
@@ -8,9 +9,10 @@ import type { ModelSummary } from '../protocol/runtime.ts';
 import { latestCheckpoint } from '../runs/checkpoints.ts';
 import { namesIn } from '../runs/layout.ts';
 import { readCard } from './card.ts';
-import { bundledFolder, modelsFolder, modelsIn } from './find-model.ts';
+import { bundledFolder, findModel, modelsFolder, modelsIn } from './find-model.ts';
 import { loadableIf } from './loadable.ts';
 import { readOrigin } from './origin.ts';
+import { publishedBases } from './published-bases.ts';
 import { resolveModel } from './resolve-model.ts';
 
 /** The models that a user can choose: bundled ones, installed ones, and the last checkpoint of each run. */
@@ -53,10 +55,25 @@ async function summary(name: string, kind: ModelSummary['kind'], folder: string)
         available: machineMemory().total,
       },
       problem,
+      ...(problem === null ? {} : await missingBaseOf(folder)),
     };
   } catch {
     return null;
   }
+}
+
+/** The published base of an adapter, if it is not installed. */
+async function missingBaseOf(folder: string): Promise<Pick<ModelSummary, 'missing_base'>> {
+  if (!(await isAdapter(folder))) return {};
+  const { base } = await readAdapterConfig(folder);
+  const published = publishedBases.find(({ name }) => name === base.name);
+  const isInstalled = await findModel(base.name).then(
+    () => true,
+    () => false,
+  );
+  if (!published || isInstalled) return {};
+  const { name, bytes, licence } = published;
+  return { missing_base: { name, bytes, licence } };
 }
 
 /** Bytes of a model's weights, in one file or several; throws if there are none. */

@@ -10,9 +10,11 @@ import { readGeneration } from '../model/generation.ts';
 import type { AdapterConfig } from '../model/lora.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
 import { weightFiles } from '../model/stored-weights.ts';
+import { size } from '../platform/amounts.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 import { assertRegular } from '../platform/files.ts';
 import { findModel, modelName } from './find-model.ts';
+import { publishedBases } from './published-bases.ts';
 
 /**
  * Finds a model by its name or path and reads its configuration files, each of them once. Commands call this once and
@@ -63,6 +65,11 @@ async function assertRegularFiles(folder: string): Promise<void> {
 
 async function findBase(folder: string, { base: { name } }: AdapterConfig): Promise<string> {
   const base = await findModel(name).catch((error: unknown) => {
+    const published = publishedBases.find((one) => one.name === name);
+    if (published)
+      throw new UserError(
+        `${modelName(folder)} needs its base, ${name} (${size(published.bytes)}, licence ${published.licence}); add it with \`unmask models add ${name}\`.`,
+      );
     throw new UserError(`The base of the adapter in ${folder} was not found: ${messageOf(error)}`);
   });
   if (await isAdapter(base))

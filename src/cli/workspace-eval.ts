@@ -1,41 +1,38 @@
-import path from 'node:path';
+import * as z from 'zod';
 import { resolveModel } from '../catalogue/resolve-model.ts';
-import type { CopyIndex } from '../copies/copy-index.ts';
 import { gateLevels, thresholdOf } from '../copies/gate.ts';
-import { completesCode } from '../diffusion/infill.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { InfillingItem } from '../infilling/infilling.ts';
-import { askPeer, isRemote, type Peer, type PeerMode, parsePeer, whatIsSent } from '../infilling/peer.ts';
+import { isRemote, whatIsSent } from '../infilling/peer.ts';
 import {
   compareInWorkspace,
   isRight,
   pointOf,
   quantile,
   type WorkspaceAnswer,
-  type WorkspaceMethod,
 } from '../infilling/workspace-comparison.ts';
-import { findLearned } from '../learning/learned-model.ts';
-import { gapsIn } from '../learning/measure-gaps.ts';
-import { relativeName } from '../learning/workspace-split.ts';
-import { readCheckpoint } from '../model/checkpoint.ts';
-import { LanguageModel } from '../model/language-model.ts';
+import type { LanguageModel } from '../model/language-model.ts';
+import { loadForInference } from '../model/load-served.ts';
+import type { ResolvedModel } from '../model/resolved-model.ts';
+import { contentDigest } from '../platform/content-digest.ts';
 import { UserError } from '../platform/errors.ts';
 import type { Interval } from '../protocol/interval.ts';
-import type { TracedAlternative } from '../protocol/runtime.ts';
 import type { GatePoint, WorkspaceDocument } from '../protocol/workspace-comparison.ts';
-import { alternativesOnce } from '../runtime/complete-once.ts';
-import { answerOf, copiesFor, gapOf, indexOf, workspaceTexts } from '../runtime/workspace-answers.ts';
-import { type CommandContext, type CommandResult, type EngineOptions, engineOf } from './command.ts';
+import type { ShardPlan } from '../shards/plan.ts';
+import { type CommandContext, type CommandResult, engineOf } from './command.ts';
+import { computeShard, type ShardChoice } from './shard-options.ts';
 import { timedProgress } from './timed-progress.ts';
-
-export interface WorkspaceEvalOptions extends EngineOptions {
-  readonly model: string;
-  readonly workspace: string;
-  readonly items: number;
-  readonly seed: number;
-  readonly peer?: string;
-  readonly peerMode: PeerMode;
-  readonly sendCodeTo?: string;
-}
+import {
+  type IndexSize,
+  learnedAnswer,
+  ownAnswers,
+  peerAnswer,
+  type WorkspaceEvalOptions,
+  type WorkspaceGap,
+  type WorkspaceGaps,
+  workspaceGaps,
+  workspaceRowSchema,
+} from './workspace-gaps.ts';
 
 /**
  * Measures what the model, copies and both show in ends of lines of a workspace's own files. If a model was learned on the workspace, the
@@ -43,131 +40,187 @@ export interface WorkspaceEvalOptions extends EngineOptions {
  */
 export async function workspaceEval(
   options: WorkspaceEvalOptions,
-  { progress, signal }: CommandContext,
+  choice: Extract<ShardChoice, { kind: 'shard' }> | null,
+  context: CommandContext,
 ): Promise<CommandResult> {
   const begin = performance.now();
-  const resolved = await resolveModel(options.model);
-  if (!completesCode(resolved.config))
-    throw new UserError(`${options.model} was not trained to fill gaps; choose a model that was.`);
-  const peer = options.peer === undefined ? null : parsePeer(options.peer, options.peerMode, options.sendCodeTo);
-  const workspace = path.resolve(options.workspace);
-  const learned = await findLearned(workspace);
-  const texts = await workspaceTexts(options.workspace);
-  const read = performance.now();
-  const index = indexOf(texts);
-  const build = performance.now() - read;
-  const heldOut = learned && new Set(learned.record.held_out);
-  const measured = texts.filter(({ name }) => heldOut === null || heldOut.has(relativeName(workspace, name)));
-  const items = await gapsIn(measured, options.items, options.seed);
-  if (items.length < 2)
-    throw new UserError(
-      `The files of ${options.workspace} have fewer than two gaps; give a folder with more source code.`,
-    );
-  const answers: Record<'model' | 'copies' | 'both', WorkspaceAnswer[]> = { model: [], copies: [], both: [] };
-  const others: WorkspaceMethod[] = [];
-  const queries: number[] = [];
-  if (peer) {
-    if (isRemote(peer)) progress(`Sending ${whatIsSent} to ${peer.url.host}, ${items.length} gaps in all.`);
-    const told = timedProgress('peer: gap', items.length, progress);
-    others.push({ name: `peer:${peer.url.host}`, answers: await peerAnswers(peer, items, { signal, told }) });
-  }
+  const gaps = await workspaceGaps(options);
+  const { peer, items, indexSize } = gaps;
+  if (peer && isRemote(peer))
+    context.progress(`Sending ${whatIsSent} to ${peer.url.host}, ${items.length} gaps in all.`);
   const engine = await engineOf(options);
-  const model = await LanguageModel.load(engine, await readCheckpoint(resolved));
-  const told = timedProgress('model and copies: gap', items.length, progress);
-  try {
+  if (choice !== null) return measureShare(gaps, engine, choice, options, context);
+  const measured = await measureAll(gaps, engine, context);
+  const seconds = (performance.now() - begin) / 1000;
+  return shown(measured, indexSize, { ...identityOf(gaps), model: options.model }, seconds);
+}
+
+/** Measures one method after the other, so that only one model is in memory. */
+async function measureAll(
+  { resolved, items, index, peer, learned }: WorkspaceGaps,
+  engine: Engine,
+  { progress, signal }: CommandContext,
+): Promise<WorkspaceGap[]> {
+  const peerAnswers: WorkspaceAnswer[] = [];
+  if (peer) {
+    const report = timedProgress('peer: gap', items.length, progress);
     for (const [done, item] of items.entries()) {
-      signal.throwIfAborted();
-      told(done);
-      const started = performance.now();
-      const copies = await copiesFor(index, item);
-      const found = performance.now();
-      const alternatives = await alternativesOnce(model, gapOf(item));
-      const generated = performance.now() - found;
-      queries.push(found - started);
-      answers.model.push(modelAnswer(item, alternatives, generated));
-      answers.copies.push(answerOf(item, copies, null, found - started));
-      answers.both.push(answerOf(item, copies, alternatives, found - started + generated));
+      report(done);
+      peerAnswers.push(await peerAnswer(peer, item, signal));
     }
+  }
+  const withModel = async <T>(
+    folder: ResolvedModel,
+    what: string,
+    answer: (model: LanguageModel, item: InfillingItem) => Promise<T>,
+  ) => {
+    const model = await loadForInference(engine, folder);
+    const report = timedProgress(`${what}: gap`, items.length, progress);
+    const answers: T[] = [];
+    try {
+      for (const [done, item] of items.entries()) {
+        signal.throwIfAborted();
+        report(done);
+        answers.push(await answer(model, item));
+      }
+    } finally {
+      await model.dispose();
+    }
+    return answers;
+  };
+  const own = await withModel(resolved, 'model and copies', (model, item) => ownAnswers(model, index, item));
+  const ofLearned =
+    learned &&
+    (await withModel(await resolveModel(learned.folder), 'learned model', (model, item) =>
+      learnedAnswer(model, index, item),
+    ));
+  return items.map(({ middle }, gap) => ({
+    middle,
+    query: own[gap]!.query,
+    answers: {
+      ...own[gap]!.answers,
+      ...(ofLearned ? { learned: ofLearned[gap]! } : {}),
+      ...(peer ? { [`peer:${peer.url.host}`]: peerAnswers[gap]! } : {}),
+    },
+  }));
+}
+
+/** Measures a share of the gaps. The first row of all is the index. */
+async function measureShare(
+  gaps: WorkspaceGaps,
+  engine: Engine,
+  choice: Extract<ShardChoice, { kind: 'shard' }>,
+  options: WorkspaceEvalOptions,
+  context: CommandContext,
+): Promise<CommandResult> {
+  const { resolved, items, index, indexSize, peer, learned } = gaps;
+  const { signal } = context;
+  const ofLearned = learned && (await resolveModel(learned.folder));
+  let models: { readonly own: LanguageModel; readonly learned: LanguageModel | null } | undefined;
+  const load = async () => ({
+    own: await loadForInference(engine, resolved),
+    learned: ofLearned && (await loadForInference(engine, ofLearned)),
+  });
+  try {
+    return await computeShard(
+      choice,
+      {
+        command: 'infill-eval',
+        inputs: {
+          measure: 'workspace',
+          weights_digest: await resolved.digest(),
+          learned_digest: ofLearned && (await ofLearned.digest()),
+          gaps_digest: contentDigest(JSON.stringify(items.map(({ file: _, ...item }) => item))),
+          peer: peer && [peer.url.href, peer.mode],
+        },
+        about: { ...identityOf(gaps), model: options.model },
+        rows: ['index', ...items.map((_, gap) => `gap ${gap + 1}`)],
+        rowsPerPart: 1,
+        schema: workspaceRowSchema,
+        engine,
+        compute: async (first) => {
+          const item = items[first - 1];
+          if (item === undefined) return [{ index: indexSize }];
+          signal.throwIfAborted();
+          models ??= await load();
+          const { query, answers } = await ownAnswers(models.own, index, item);
+          const others = {
+            ...(models.learned ? { learned: await learnedAnswer(models.learned, index, item) } : {}),
+            ...(peer ? { [`peer:${peer.url.host}`]: await peerAnswer(peer, item, signal) } : {}),
+          };
+          return [{ middle: item.middle, query, answers: { ...answers, ...others } }];
+        },
+      },
+      options,
+      context,
+    );
   } finally {
-    await model.dispose();
+    await models?.own.dispose();
+    await models?.learned?.dispose();
   }
-  if (learned) {
-    const told = timedProgress('learned model: gap', items.length, progress);
-    const loaded = await LanguageModel.load(engine, await readCheckpoint(await resolveModel(learned.folder)));
-    others.unshift({ name: 'learned', answers: await learnedAnswers(loaded, index, items, { signal, told }) });
-  }
-  const own = Object.entries(answers).map(([name, found]): WorkspaceMethod => ({ name, answers: found }));
-  const methods = [...own, ...others];
-  const comparison = compareInWorkspace(items, methods);
-  const { files: count, characters, bytes } = index.size;
+}
+
+/** The result of gathered rows. Its seconds are those of the answers. */
+export function gatheredWorkspace(
+  { about }: ShardPlan,
+  rows: readonly z.infer<typeof workspaceRowSchema>[],
+): CommandResult {
+  const gaps = rows.flatMap((row) => ('index' in row ? [] : [row]));
+  const index = rows.flatMap((row) => ('index' in row ? [row.index] : []))[0];
+  const identity = identitySchema.safeParse(about);
+  if (index === undefined || !identity.success)
+    throw new UserError('The rows of the shards are not those of a workspace; run the shards again in a new folder.');
+  const milliseconds = gaps
+    .flatMap(({ answers }) => Object.values(answers))
+    .reduce((sum, one) => sum + one.milliseconds, 0);
+  return shown(gaps, index, identity.data, milliseconds / 1000);
+}
+
+const identitySchema = z.object({
+  model: z.string(),
+  workspace: z.string(),
+  learned: z.exactOptional(z.object({ model: z.string(), held_out_files: z.int() })),
+});
+
+/** What the document says about the workspace. */
+const identityOf = ({ workspace, learned }: WorkspaceGaps) => ({
+  workspace,
+  ...(learned ? { learned: { model: learned.name, held_out_files: learned.heldOutFiles } } : {}),
+});
+
+function shown(
+  gaps: readonly WorkspaceGap[],
+  { files, characters, bytes, seconds: build }: IndexSize,
+  { model, workspace, learned }: z.infer<typeof identitySchema>,
+  seconds: number,
+): CommandResult {
+  const names = Object.keys(gaps[0]!.answers);
+  const methods = names.map((name) => ({ name, answers: gaps.map(({ answers }) => answers[name]!) }));
   const document: WorkspaceDocument = {
-    model: options.model,
-    workspace,
-    ...(learned ? { learned: { model: learned.name, held_out_files: measured.length } } : {}),
-    ...comparison,
-    gate: gatePoints(items, answers.both),
+    ...{ model, workspace },
+    ...(learned ? { learned } : {}),
+    ...compareInWorkspace(gaps, methods),
+    gate: gatePoints(
+      gaps,
+      gaps.map(({ answers }) => answers.both!),
+    ),
     index: {
-      files: count,
+      files,
       characters,
       bytes_per_character: bytes / characters,
-      seconds_per_megabyte: build / 1000 / (characters / 1e6),
-      query_milliseconds_p90: quantile(queries, 0.9),
+      seconds_per_megabyte: build / (characters / 1e6),
+      query_milliseconds_p90: quantile(
+        gaps.map(({ query }) => query),
+        0.9,
+      ),
     },
-    seconds: (performance.now() - begin) / 1000,
+    seconds,
   };
   return { document, lines: workspaceTable(document) };
 }
 
-interface AnswerHooks {
-  readonly signal: AbortSignal;
-  /** Called with the number of gaps that are done. */
-  readonly told: (done: number) => void;
-}
-
-/** The answers of a server. It does not say how sure it is, so its curve has one point. */
-async function peerAnswers(peer: Peer, items: readonly InfillingItem[], { signal, told }: AnswerHooks) {
-  const answers: WorkspaceAnswer[] = [];
-  for (const item of items) {
-    told(answers.length);
-    const started = performance.now();
-    const text = await askPeer(peer, item, signal);
-    answers.push({ text, probability: 1, milliseconds: performance.now() - started });
-  }
-  return answers;
-}
-
-/** What a learned model and copies show. The model is disposed of. */
-async function learnedAnswers(
-  model: LanguageModel,
-  index: CopyIndex,
-  items: readonly InfillingItem[],
-  { signal, told }: AnswerHooks,
-) {
-  const answers: WorkspaceAnswer[] = [];
-  try {
-    for (const item of items) {
-      signal.throwIfAborted();
-      told(answers.length);
-      const started = performance.now();
-      const copies = await copiesFor(index, item);
-      const alternatives = await alternativesOnce(model, gapOf(item));
-      answers.push(answerOf(item, copies, alternatives, performance.now() - started));
-    }
-  } finally {
-    await model.dispose();
-  }
-  return answers;
-}
-
-/** The model's first alternative as without copies, even if a rule rejects it; its probability is the gate's. */
-function modelAnswer(item: InfillingItem, alternatives: readonly TracedAlternative[], milliseconds: number) {
-  const first = alternatives.find(({ discardedBy }) => discardedBy === null);
-  if (first) return answerOf(item, [], alternatives, milliseconds);
-  return { text: alternatives[0]?.text ?? '', probability: 0, milliseconds };
-}
-
 /** What each level of the setting `unmask.completions.eagerness` shows. */
-function gatePoints(items: readonly InfillingItem[], answers: readonly WorkspaceAnswer[]): GatePoint[] {
+function gatePoints(items: readonly Pick<InfillingItem, 'middle'>[], answers: readonly WorkspaceAnswer[]): GatePoint[] {
   const right = answers.map(({ text }, index) => isRight(text, items[index]!.middle));
   return gateLevels.map((level) => ({ level, ...pointOf(answers, right, thresholdOf(level)) }));
 }

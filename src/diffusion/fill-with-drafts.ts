@@ -16,6 +16,8 @@ export interface Drafting {
   /** The token after the canvas's last one, where a program has a fixed length. */
   readonly filler: number;
   readonly draftTokens?: number;
+  /** Whether drafts are denoised where none can be copied; default: yes. */
+  readonly denoises?: boolean;
 }
 
 /** A token of a draft, and the entropy of its prediction in nats (0 for a copied token). */
@@ -38,7 +40,7 @@ interface DraftToken {
 export async function fillWithDrafts(
   canvas: Canvas,
   rules: DecodingRules,
-  { session, filler, draftTokens = usualDraftTokens }: Drafting,
+  { session, filler, draftTokens = usualDraftTokens, denoises = true }: Drafting,
   { signal, checkCancelled, onStep, isOver }: FillHooks = {},
 ): Promise<void> {
   const context = canvas.context as SessionContext;
@@ -110,7 +112,7 @@ export async function fillWithDrafts(
     // A draft does not know the word that the first tokens must spell.
     const copied = canvas.unspelled === '' ? copy(written) : [];
     if (copied.length > 0) await verify(written, copied);
-    else if (pause > 0 || canvas.unspelled !== '') {
+    else if (!denoises || pause > 0 || canvas.unspelled !== '') {
       pause = Math.max(0, pause - 1);
       await verify(written, []);
     } else if ((await verify(written, await draftFrom(written))) > 0) nextPause = 1;

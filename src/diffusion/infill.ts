@@ -132,6 +132,7 @@ class GapFiller {
   readonly #session: DecodingSession;
   readonly #rules: InfillRules;
   readonly #drafts: boolean;
+  readonly #denoisesDrafts: boolean;
   readonly #block: number;
   readonly #healed: string;
   readonly #context: GapContext;
@@ -148,7 +149,8 @@ class GapFiller {
     this.#hooks = hooks;
     this.#healed = healedPrefix(tokenizer, request.prefix);
     const { decoding = generation.gap_decoding ?? 'denoise' } = request;
-    this.#drafts = config.attention === 'causal-context' && decoding === 'drafts';
+    this.#drafts = config.attention === 'causal-context' && decoding !== 'denoise';
+    this.#denoisesDrafts = decoding === 'drafts';
     this.#block = this.#drafts ? 1 : (request.block ?? generation.block_length);
     this.#session = new DecodingSession(model, { block: this.#block, refresh: request.contextRefresh ?? 1 });
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
@@ -225,7 +227,8 @@ class GapFiller {
 
   async #fill(canvases: readonly Canvas[], hooks: FillHooks): Promise<void> {
     if (!this.#drafts) return fillCanvases(canvases, predictIn(this.#session), this.#rules, hooks);
-    const drafting = { session: this.#session, filler: this.#model.config.pad_token_id };
+    const filler = this.#model.config.pad_token_id;
+    const drafting = { session: this.#session, filler, denoises: this.#denoisesDrafts };
     for (const canvas of canvases) await fillWithDrafts(canvas, this.#rules, drafting, hooks);
   }
 

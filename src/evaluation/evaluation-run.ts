@@ -1,18 +1,11 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { resolveModel } from '../catalogue/resolve-model.ts';
-import type { DecodingOptions } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
-import { assertDenoises } from '../model/config.ts';
-import type { LanguageModel } from '../model/language-model.ts';
-import { loadForInference } from '../model/load-served.ts';
-import { memoryNeeded, parametersOf } from '../model/memory.ts';
-import type { ResolvedModel } from '../model/resolved-model.ts';
 import { Interrupted, UserError } from '../platform/errors.ts';
-import { packageVersion } from '../platform/package-root.ts';
 import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts';
 import type { RunEvent, StepEvent } from '../protocol/events.ts';
-import type { Json, RunConfiguration } from '../protocol/run.ts';
+import type { RunConfiguration } from '../protocol/run.ts';
 import { runFile } from '../runs/layout.ts';
 import { evaluationsOf, readAnswers, readEvents, stepsOf } from '../runs/reader.ts';
 import {
@@ -24,34 +17,17 @@ import {
   runJob,
 } from '../runs/run-job.ts';
 import type { RunWriter } from '../runs/writer.ts';
-import { taskByName } from '../tasks/registry.ts';
-import type { PromptFormat, Task } from '../tasks/task.ts';
-import { answerRecord, gradeOf, problemNames, problemsDigest } from './answer-records.ts';
-import { type AnswerPlan, batchSize, defaultDecoding, planAnswers, writeAnswers } from './answers.ts';
-import { gradeAnswers } from './evaluate.ts';
+import type { Task } from '../tasks/task.ts';
+import { gradeOf } from './answer-records.ts';
 import { gradesByProblem, metricIntervals } from './metrics.ts';
-import { readProblems } from './problems.ts';
-import { decodingOf, type EvaluationSettings, evaluationSettings } from './settings.ts';
-
-/** What an evaluation is asked to do; all of it is kept in `run.json`, so that it can be resumed. */
-export interface EvaluationRequest {
-  readonly task: string;
-  /** As its user names it. */
-  readonly model: string;
-  /** A file of problems; null: those that the task makes. */
-  readonly data: string | null;
-  readonly limit: number | null;
-  readonly skipBroken: boolean;
-  /** Take only every eighth problem of the file: those held out by runs that split by position. */
-  readonly heldOut: boolean;
-  /** Take only these problems of the file, by digest of their content; null or absent: all of them. */
-  readonly only?: readonly string[] | null;
-  /** Answers per problem. */
-  readonly samples: number;
-  readonly seed: number;
-  readonly asReleased: boolean;
-  readonly settings: EvaluationSettings;
-}
+import {
+  answerBatch,
+  type EvaluationRequest,
+  evaluationConfiguration,
+  type PreparedEvaluation,
+  prepareEvaluation,
+} from './prepared-evaluation.ts';
+import { evaluationSettings } from './settings.ts';
 
 export interface EvaluationHooks extends JobHooks {
   /** Receives progress lines before the first answer. */
@@ -80,37 +56,12 @@ export async function startEvaluation(
 ): Promise<EvaluationDocument> {
   const resolved = await resolveModel(request.model);
   // Problems of the request are reported before a run directory is made.
-  const prepared = await prepare(engine, resolved, request, hooks);
+  const prepared = await prepareEvaluation(engine, resolved, request, hooks.onPrepare);
   if (hooks.signal?.aborted) {
     await prepared.model.dispose();
     throw new Interrupted('The evaluation was stopped before it began; nothing was written.');
   }
-  const { task, model, seed, settings, samples, data, limit, skipBroken, heldOut, only = null, asReleased } = request;
-  const run = {
-    kind: 'evaluate',
-    task,
-    model: resolved.folder,
-    objective: null,
-    seed,
-    steps: prepared.plans.length,
-    settings: {
-      ...(settings as EvaluationSettings & Record<string, Json>),
-      samples,
-      as_released: asReleased,
-      data: data === null ? null : path.resolve(data),
-      limit,
-      skip_broken: skipBroken,
-      held_out: heldOut,
-      only,
-      model_name: model,
-      answers_per_batch: prepared.batch,
-      problems_digest: prepared.digest,
-      weights_digest: await resolved.digest(),
-    },
-    device: { engine: engine.name, device: engine.device },
-    memory: memoryNeeded(parametersOf(prepared.model.config), prepared.model.config),
-    versions: { unmask: packageVersion(), node: process.versions.node },
-  } as const;
+  const run = await evaluationConfiguration(engine, resolved, request, prepared);
   return runEvaluation({ location: { root, run }, request, prepared, hooks });
 }
 
@@ -126,7 +77,7 @@ export async function resumeEvaluation(
   const configuration = await readResumable(dir, 'evaluate');
   const { request, kept } = readRequest(dir, configuration);
   const resolved = await resolveModel(configuration.model as string);
-  const prepared = await prepare(engine, resolved, request, hooks);
+  const prepared = await prepareEvaluation(engine, resolved, request, hooks.onPrepare);
   if ((await resolved.digest()) !== kept.weights_digest)
     throw new UserError(
       `The model in ${resolved.folder} has changed since ${dir} was started; start a new evaluation.`,
@@ -184,43 +135,10 @@ async function answersToKeep(dir: string): Promise<number> {
   return Math.max(0, ...steps.filter((step) => step <= length));
 }
 
-interface Prepared {
-  readonly task: Task;
-  readonly model: LanguageModel;
-  readonly format: PromptFormat;
-  readonly decoding: DecodingOptions;
-  readonly plans: readonly AnswerPlan[];
-  /** Name of each problem. */
-  readonly names: readonly string[];
-  readonly digest: string;
-  /** Answers per batch. */
-  readonly batch: number;
-}
-
-async function prepare(
-  engine: Engine,
-  resolved: ResolvedModel,
-  { task: name, model: named, samples, seed, settings, ...choice }: EvaluationRequest,
-  { onPrepare }: EvaluationHooks,
-): Promise<Prepared> {
-  const task = taskByName(name);
-  const rows = await readProblems(task, choice, onPrepare);
-  assertDenoises(resolved.config);
-  const model = await loadForInference(engine, resolved);
-  const format = settings.format ?? model.generation.prompt_format;
-  const decoding = decodingOf(settings, defaultDecoding(model, task, format, settings.infilling), samples);
-  if (rows.some((row) => model.tokenizer.dropsRowsOf(task.prompt(row, format))))
-    throw new UserError(`The model ${named} has no tokens for prompts of ${task.name}; choose a model trained for it.`);
-  const plans = planAnswers(model, task, rows, { format, samples, seed, decoding });
-  const names = problemNames(rows);
-  const batch = batchSize(plans, decoding);
-  return { task, model, format, decoding, plans, names, digest: problemsDigest(names), batch };
-}
-
 interface EvaluationJob {
   readonly location: JobLocation;
   readonly request: EvaluationRequest;
-  readonly prepared: Prepared;
+  readonly prepared: PreparedEvaluation;
   readonly hooks: EvaluationHooks;
 }
 
@@ -230,18 +148,7 @@ function runEvaluation({ location, request, prepared, hooks }: EvaluationJob): P
     hooks,
     async work(job) {
       await answerTheRest(job, request, prepared, hooks);
-      const { run } = job;
-      const events = await readEvents(run.dir);
-      const document = summarise(run, request, prepared.task, await readAnswers(run.dir), events);
-      // A finished evaluation that is resumed has its result there already.
-      if (evaluationsOf(events).length === 0) {
-        const { task, n, metrics, seconds, forwards_per_answer, tokens_per_forward } = document;
-        const split = request.data === null ? 'test' : path.basename(request.data);
-        const measures = { forwards_per_answer, tokens_per_forward };
-        const evaluation = { task, split, n, metrics, measures, seconds };
-        await run.append({ step: prepared.plans.length, time: Date.now() / 1000, evaluation });
-      }
-      return document;
+      return concludeEvaluation(job.run, request, prepared.task);
     },
     dispose: () => prepared.model.dispose(),
   });
@@ -249,11 +156,12 @@ function runEvaluation({ location, request, prepared, hooks }: EvaluationJob): P
 
 async function answerTheRest(
   job: RunningJob,
-  { samples, asReleased }: EvaluationRequest,
-  { task, model, format, decoding, plans, names, batch }: Prepared,
+  request: EvaluationRequest,
+  prepared: PreparedEvaluation,
   { onProgress, onEstimate }: EvaluationHooks,
 ): Promise<void> {
   const { run, signal } = job;
+  const { plans, batch, decoding } = prepared;
   const total = plans.length;
   const earlier = stepsOf(await readEvents(run.dir));
   let done = earlier.at(-1)?.step ?? 0;
@@ -269,8 +177,8 @@ async function answerTheRest(
       const eta = answered > 0 ? (spent * (total - answered)) / answered : null;
       job.reportProgress({ text: what, counts: [{ name: 'answers', done, total }], eta }, eta);
     };
-    const batchPlans = plans.slice(done, done + batch);
-    const which = `answers ${done + 1} to ${done + batchPlans.length}`;
+    const length = Math.min(batch, total - done);
+    const which = `answers ${done + 1} to ${done + length}`;
     const steps = decoding.order === 'threshold' ? decoding.length : decoding.steps;
     const onStep = (share: number) => {
       if (!isEstimated && share > 0) {
@@ -278,41 +186,52 @@ async function answerTheRest(
         const step = (performance.now() - begin) / 1000 / (share * steps);
         onEstimate?.({ answers: total - done, steps, seconds: step * steps * Math.ceil((total - done) / batch) });
       }
-      reportProgress(batchPlans.length, share, `writing ${which}`);
+      reportProgress(length, share, `writing ${which}`);
     };
-    const written = await writeAnswers(model, batchPlans, { decoding, signal, onStep });
-    const onGraded = (count: number) => reportProgress(batchPlans.length, 1, `grading ${which}: ${count} done`);
-    const graded = await gradeAnswers(task, written, { format, asReleased }, { signal, onProgress: onGraded });
-    await run.answers(
-      graded.map((answer, index) => {
-        const position = done + index;
-        return answerRecord(
-          answer,
-          names[Math.floor(position / samples)] as string,
-          position % samples,
-          model.tokenizer,
-        );
-      }),
-    );
+    const onGraded = (count: number) => reportProgress(length, 1, `grading ${which}: ${count} done`);
+    const answers = await answerBatch(prepared, request, done, { signal, onStep, onGraded });
+    await run.answers(answers);
     const elapsed = (performance.now() - begin) / 1000;
-    const tokens = graded.reduce((sum, { denoised }) => sum + denoised.tokens.length, 0);
-    done += graded.length;
+    done += answers.length;
     seconds += elapsed;
-    await run.append({
-      step: done,
-      time: Date.now() / 1000,
-      tokens_per_second: tokens / elapsed,
-      'time/step': elapsed,
-    });
+    await run.append(batchEvent(done, answers, elapsed));
     const eta = ((total - done) * seconds) / done;
     await run.progress(done, eta);
     onProgress?.(done, total, eta);
   }
 }
 
+/** The step of a batch after which `done` answers are written. */
+export const batchEvent = (done: number, answers: readonly AnswerRecord[], seconds: number): StepEvent => ({
+  step: done,
+  time: Date.now() / 1000,
+  tokens_per_second: answers.reduce((sum, { tokens }) => sum + tokens.length, 0) / seconds,
+  'time/step': seconds,
+});
+
+/** The result of an evaluation all of whose answers are in its run directory, and its event if it has none yet. */
+export async function concludeEvaluation(
+  run: RunWriter,
+  request: Pick<EvaluationRequest, 'model' | 'samples' | 'data'>,
+  task: Task,
+): Promise<EvaluationDocument> {
+  const events = await readEvents(run.dir);
+  const answers = await readAnswers(run.dir);
+  const document = summarise(run, request, task, answers, events);
+  // A finished evaluation that is resumed has its result there already.
+  if (evaluationsOf(events).length === 0) {
+    const { n, metrics, seconds, forwards_per_answer, tokens_per_forward } = document;
+    const split = request.data === null ? 'test' : path.basename(request.data);
+    const measures = { forwards_per_answer, tokens_per_forward };
+    const evaluation = { task: task.name, split, n, metrics, measures, seconds };
+    await run.append({ step: answers.length, time: Date.now() / 1000, evaluation });
+  }
+  return document;
+}
+
 function summarise(
   run: RunWriter,
-  { model, samples }: EvaluationRequest,
+  { model, samples }: Pick<EvaluationRequest, 'model' | 'samples'>,
   task: Task,
   answers: readonly AnswerRecord[],
   events: readonly RunEvent[],

@@ -8,6 +8,7 @@ import { registerCompareWithBase } from './jobs/compare-with-base.ts';
 import { registerControlRuns } from './jobs/control-runs.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { registerKeepModel } from './jobs/keep-model.ts';
+import { registerLabelRuns } from './jobs/label-runs.ts';
 import { registerNotifyEnds } from './jobs/notify-ends.ts';
 import { registerPauseOnBattery } from './jobs/pause-on-battery.ts';
 import { registerRunStatusBar } from './jobs/run-status-bar.ts';
@@ -58,6 +59,7 @@ export function registerRunFeatures(context: vscode.ExtensionContext, parts: Run
   const trees = registerTrees(context, jobs, runtime, chosen);
   const { models } = trees;
   registerControlRuns(context, jobs, log);
+  registerLabelRuns(context, jobs, log);
   registerEvaluations(context, { jobs, nodes, runtime, script, log });
   registerTuneOnTask(context, { jobs, nodes, runtime, script, log });
   const tests = registerTests(context, { jobs, nodes, runtime, script, log });

@@ -5,6 +5,7 @@ import {
   type Completer,
   type CompletionScores,
   type InfillingItem,
+  type ItemScores,
   infillingMetrics,
   metricScores,
   scoreItem,
@@ -58,6 +59,36 @@ export interface InfillingComparison {
 /** Whether the bits of an item can be counted, and the number of characters that they encode. */
 export type MeasureItem = (item: InfillingItem) => { readonly fits: boolean; readonly characters: number };
 
+/** A method as a table needs it, without what it computes with. */
+export interface MethodDescription {
+  readonly name: string;
+  readonly answers: InfillingMethod['answers'];
+  /** What its bits are; null: it has no likelihood. */
+  readonly bits: 'exact' | 'bound' | null;
+}
+
+/** The compared methods. All rows are compared with the first of `own`; `baselines` are the other models. */
+export interface ComparedMethods<Method> {
+  readonly own: readonly Method[];
+  readonly baselines: readonly Method[];
+}
+
+export const describeMethod = ({ name, answers, likelihood }: InfillingMethod): MethodDescription => ({
+  name,
+  answers,
+  bits: likelihood?.are ?? null,
+});
+
+/** The results of a method in one gap: the scores of its answers, and the bits of the middle if they are counted. */
+export interface MethodScores extends ItemScores {
+  readonly bits: number | null;
+}
+
+/** A gap in a comparison: whether its bits are counted, the number of characters that they encode, and the scores of every method. */
+export interface MeasuredGap extends ReturnType<MeasureItem> {
+  readonly scores: readonly MethodScores[];
+}
+
 interface Answers {
   readonly name: string;
   readonly scores: Partial<Record<ComparedMetric, readonly Score[]>>;
@@ -65,66 +96,79 @@ interface Answers {
 }
 
 /**
- * Fills the gaps with every method. All rows are compared with the first of `own`; `baselines` are the other models.
+ * Fills the gaps with every method, one method after the other.
  *
  * @param step called before every unit of a method's work; throws to stop
  */
-export async function compareInfilling(
+export async function measureGaps(
   items: readonly InfillingItem[],
-  { own, baselines }: { readonly own: readonly InfillingMethod[]; readonly baselines: readonly InfillingMethod[] },
+  { own, baselines }: ComparedMethods<InfillingMethod>,
   measured: MeasureItem,
   step: (method: string, done: number, of: number) => void,
-): Promise<InfillingComparison> {
-  const counted = items.filter((item) => measured(item).fits);
-  const answers: (readonly Answers[])[] = [];
-  for (const method of [...own, ...baselines])
-    answers.push(await answersOf(method, { items, counted, measured, step }));
+): Promise<MeasuredGap[]> {
+  const columns: (readonly MethodScores[])[] = [];
+  for (const method of [...own, ...baselines]) columns.push(await scoresOf(method, items, measured, step));
+  return items.map((item, index) => ({ ...measured(item), scores: columns.map((column) => column[index]!) }));
+}
+
+async function scoresOf(
+  { name, complete, likelihood }: InfillingMethod,
+  items: readonly InfillingItem[],
+  measured: MeasureItem,
+  step: (method: string, done: number, of: number) => void,
+): Promise<MethodScores[]> {
+  const counted = likelihood ? items.filter((item) => measured(item).fits) : [];
+  const units = items.length + counted.length;
+  const scores: ItemScores[] = [];
+  for (const [index, item] of items.entries()) {
+    step(name, index, units);
+    scores.push(await scoreItem(item, complete));
+  }
+  const bits = new Map<InfillingItem, number>();
+  for (const [index, item] of counted.entries()) {
+    step(name, items.length + index, units);
+    bits.set(item, await likelihood!.bits(item));
+  }
+  return items.map((item, index) => ({ ...scores[index]!, bits: bits.get(item) ?? null }));
+}
+
+/** The table of measured gaps. */
+export function compareInfilling(
+  gaps: readonly MeasuredGap[],
+  { own, baselines }: ComparedMethods<MethodDescription>,
+): InfillingComparison {
+  const answers = [...own, ...baselines].map((method, index) => answersOf(method, index, gaps));
   const all = answers.flat();
   const ours = answers.slice(0, own.length).flat();
   return {
-    n: items.length,
-    scored: counted.length,
+    n: gaps.length,
+    scored: gaps.filter(({ fits }) => fits).length,
     rows: all.map((row, index) => rowOf(row, index === 0 ? null : (all[0] as Answers))),
     verdicts: answers.slice(own.length).flatMap(([first]) => verdictsOf(ours, first as Answers)),
   };
 }
 
-interface Work {
-  readonly items: readonly InfillingItem[];
-  readonly counted: readonly InfillingItem[];
-  readonly measured: MeasureItem;
-  readonly step: (method: string, done: number, of: number) => void;
-}
-
-async function answersOf(method: InfillingMethod, { items, counted, measured, step }: Work): Promise<Answers[]> {
-  const { name, complete, answers, likelihood } = method;
-  const pieces = items.length + (likelihood ? counted.length : 0);
-  const shown: CompletionScores[] = [];
-  const likeliest: CompletionScores[] = [];
-  for (const [index, item] of items.entries()) {
-    step(name, index, pieces);
-    const scores = await scoreItem(item, complete);
-    shown.push(scores.shown);
-    likeliest.push(scores.likeliest);
-  }
-  const bits: Score[] = [];
-  if (likelihood)
-    for (const [index, item] of counted.entries()) {
-      step(name, items.length + index, pieces);
-      bits.push({ value: await likelihood.bits(item), weight: measured(item).characters });
-    }
-  const scoresOf = (completions: readonly CompletionScores[]): Answers['scores'] =>
+function answersOf(method: MethodDescription, column: number, gaps: readonly MeasuredGap[]): Answers[] {
+  const { name, answers } = method;
+  const found = gaps.map(({ scores }) => scores[column]!);
+  const bits: Score[] = gaps.flatMap(({ scores, characters }) => {
+    const own = scores[column]!.bits;
+    return own === null ? [] : [{ value: own, weight: characters }];
+  });
+  const ofMetrics = (completions: readonly CompletionScores[]): Answers['scores'] =>
     Object.fromEntries(infillingMetrics.map((metric) => [metric, metricScores(completions, metric)]));
+  const shown = ofMetrics(found.map((one) => one.shown));
+  const likeliest = ofMetrics(found.map((one) => one.likeliest));
   const first: Answers = {
     name,
     scores: {
-      ...scoresOf(answers === 'several' ? shown : likeliest),
+      ...(answers === 'several' ? shown : likeliest),
       ...(bits.length > 0 ? { bits_per_character: bits } : {}),
     },
-    ...(likelihood && bits.length > 0 ? { bits: likelihood.are } : {}),
+    ...(method.bits !== null && bits.length > 0 ? { bits: method.bits } : {}),
   };
   // The likelihood of the middle does not depend on the choice of the answer, so only one row has it.
-  return answers === 'one' ? [first] : [first, { name: `${name}, likeliest`, scores: scoresOf(likeliest) }];
+  return answers === 'one' ? [first] : [first, { name: `${name}, likeliest`, scores: likeliest }];
 }
 
 function rowOf({ name, scores, bits }: Answers, first: Answers | null): InfillingRow {

@@ -294,6 +294,8 @@ export interface AdapterNames {
   readonly targets: readonly string[] | string;
   /** Paths of the matrices with trained rows of tokens. */
   readonly matrices: readonly string[];
+  /** Rank and alpha of modules that differ from the others, by the name that ends their path; absent: none. */
+  readonly scales?: Readonly<Record<string, { readonly rank: number; readonly alpha: number }>>;
 }
 
 /**
@@ -310,8 +312,10 @@ export async function writeAdapter(folder: string, adapter: Adapter, names?: Ada
   if (!names)
     await writeJson(path.join(folder, baseFile), { digest, precision, ...(conversion ? { conversion } : {}) });
   const matrices = names?.matrices ?? ownMatrices(weights);
+  const pattern = (of: (scale: { rank: number; alpha: number }) => number) =>
+    Object.fromEntries(Object.entries(names?.scales ?? {}).map(([module, scale]) => [module, of(scale)]));
   await writeJson(path.join(folder, configFile), {
-    alpha_pattern: {},
+    alpha_pattern: pattern(({ alpha: own }) => own),
     auto_mapping: null,
     base_model_name_or_path: base.name,
     bias: 'none',
@@ -325,7 +329,7 @@ export async function writeAdapter(folder: string, adapter: Adapter, names?: Ada
     modules_to_save: null,
     peft_type: 'LORA',
     r: rank,
-    rank_pattern: {},
+    rank_pattern: pattern(({ rank: own }) => own),
     revision: null,
     target_modules: names?.targets ?? targets,
     task_type: 'CAUSAL_LM',

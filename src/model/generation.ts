@@ -20,9 +20,10 @@ const generation = z.looseObject({
   canvas: z.int().positive().optional(),
   /**
    * How a converted model (`causal-context` attention) fills a gap: `denoise` reveals tokens in parallel; `drafts` denoises drafts
-   * and verifies them causally, so that the text is that of autoregressive decoding. Default: `denoise`.
+   * or copies them from the text, and verifies them causally, so that the text is that of autoregressive decoding; `copied-drafts`
+   * only copies them, for a model that does not denoise well. Default: `denoise`.
    */
-  gap_decoding: z.enum(['denoise', 'drafts']).optional(),
+  gap_decoding: z.enum(['denoise', 'drafts', 'copied-drafts']).optional(),
 });
 
 /** The default decoding settings of a model: `generation_config.json` of its checkpoint. */

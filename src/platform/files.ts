@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir, platform } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -35,6 +35,41 @@ export async function writeAtomicParts(file: string, parts: AsyncIterable<Uint8A
     }
   });
 }
+
+/**
+ * Writes a file atomically if it does not exist; false if it does. Of several processes that do this at once, on any machine that
+ * shares the folder, exactly one gets true.
+ */
+export async function writeOnce(file: string, text: string): Promise<boolean> {
+  const unfinished = `${file}.${randomUUID()}`;
+  return writing(file, async () => {
+    await mkdir(path.dirname(file), { recursive: true });
+    if (await exists(file)) return false;
+    try {
+      const handle = await open(unfinished, 'wx');
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      // Unlike a rename, a link never replaces a file. Some file systems have no links; there the last of two processes wins.
+      await link(unfinished, file).catch(async (error: NodeJS.ErrnoException) => {
+        if (!noLinks.includes(error.code ?? '')) throw error;
+        await rename(unfinished, file);
+      });
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    } finally {
+      await rm(unfinished, { force: true });
+    }
+  });
+}
+
+/** Error codes of a file system without hard links. */
+const noLinks = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
 /** What to do about errors of the file system that do not come from a defect of this program, by their codes. */
 const advice: Readonly<Record<string, string>> = {

@@ -118,12 +118,26 @@ export interface RunLock {
   readonly token: string;
 }
 
+/** `labels.json`: what the user calls a run and notes about it. Anyone may replace it, at any time. */
+export interface RunLabels {
+  /** Version of this record's shape. */
+  readonly schema: 1;
+  /** Name for display; absent: the name in `run.json`. */
+  readonly name?: string;
+  readonly tags: readonly string[];
+  /** Text of any number of lines; absent: none. */
+  readonly notes?: string;
+}
+
 /** One line of `unmask runs list`. */
 export interface RunSummary {
   /** Name of the run's folder. */
   readonly run: string;
-  /** Name for display. */
+  /** Name for display: the one in `labels.json`, or that in `run.json`. */
   readonly name: string;
+  /** See `RunLabels`; absent if there are none. */
+  readonly tags?: readonly string[];
+  readonly notes?: string;
   readonly dir: string;
   readonly state: RunState;
   readonly step: number;

@@ -196,6 +196,16 @@ export interface ModelSummary {
   readonly memory: ModelMemory;
   /** Why the runtime cannot load it; null if it can. */
   readonly problem: string | null;
+  /** A base that can be added by its name, and without which the model cannot be used; absent: there is none, or it is installed. */
+  readonly missing_base?: MissingBase;
+}
+
+/** A published model that an adapter needs. */
+export interface MissingBase {
+  readonly name: string;
+  /** Bytes to download. */
+  readonly bytes: number;
+  readonly licence: string;
 }
 
 /** Client to server: the settings that completions depend on, sent at the start and when they change. */

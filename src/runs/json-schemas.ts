@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { runLabelsSchema } from './labels.ts';
 import {
   answerRecordSchema,
   evaluationDocumentSchema,
@@ -17,6 +18,7 @@ const records = {
   status: ['status.json: where a job is.', runStatusSchema],
   heartbeat: ['heartbeat.json: whether the process of a job is alive and what it is busy with.', runHeartbeatSchema],
   control: ['control.json: what somebody wants of a job.', runControlSchema],
+  labels: ['labels.json: the name, tags and notes that a user gave a run.', runLabelsSchema],
   lock: ['lock.json: the process that writes a run directory.', runLockSchema],
   step: ['A training step, a line of events.jsonl: finite numbers by name.', stepEventSchema],
   evaluation: ['An evaluation, a line of events.jsonl.', evaluationEventSchema],

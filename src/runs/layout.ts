@@ -14,6 +14,8 @@ export const runFile = (dir: string) => ({
   status: path.join(dir, 'status.json'),
   heartbeat: path.join(dir, 'heartbeat.json'),
   control: path.join(dir, 'control.json'),
+  labels: path.join(dir, 'labels.json'),
+  tensorboard: path.join(dir, 'tensorboard'),
 });
 
 /** `step-000120`, so that names sort as steps do up to a million. */

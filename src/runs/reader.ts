@@ -8,6 +8,7 @@ import type { LiveStatus, RunHeartbeat, RunState, RunSummary } from '../protocol
 import type { SampleRecord } from '../protocol/sample.ts';
 import { readConfiguration } from './directory.ts';
 import { parseJsonLines, readJsonLines } from './json-lines.ts';
+import { readLabels } from './labels.ts';
 import { namesIn, runFile, stepName, stepsIn } from './layout.ts';
 import { lockHolder } from './lock.ts';
 import { readRecord, readRecordIfThere } from './read-record.ts';
@@ -140,11 +141,14 @@ export async function summarizeRun(dir: string): Promise<RunSummary> {
     });
   const configuration = await nullIfUnreadable(readConfiguration(dir));
   const status = await nullIfUnreadable(readStatus(dir));
+  const labels = await nullIfUnreadable(readLabels(dir));
   const error = status?.error ?? problems[0];
   const { activity, pending, busySince, cores, silentSince } = status ?? {};
   return {
     run: path.basename(dir),
-    name: configuration?.name ?? path.basename(dir),
+    name: labels?.name ?? configuration?.name ?? path.basename(dir),
+    ...(labels && labels.tags.length > 0 ? { tags: labels.tags } : {}),
+    ...(labels?.notes === undefined ? {} : { notes: labels.notes }),
     dir,
     state: status?.state ?? 'interrupted',
     step: status?.step ?? 0,

@@ -24,13 +24,13 @@ export interface RunsChange {
 
 interface Known {
   readonly run: PanelRun;
-  /** Changes when the run's configuration or status file changes. */
+  /** Changes when the run's configuration, status or labels change. */
   readonly stamp: string;
   readonly sizedAt: number;
 }
 
 /**
- * The runs under a folder, kept up to date by polling. A finished run costs two `stat` calls per poll. File system
+ * The runs under a folder, kept up to date by polling. A finished run costs three `stat` calls per poll. File system
  * events make changes visible at once, but are not required.
  */
 export class RunFolder {
@@ -124,9 +124,11 @@ export class RunFolder {
   /** One run; null if the folder is not a run directory. */
   async #lookAt(dir: string): Promise<PanelRun | null> {
     const files = runFile(dir);
-    const [configuration, status] = await Promise.all([changedAt(files.configuration), changedAt(files.status)]);
-    if (configuration === null) return null;
-    const stamp = `${configuration} ${status}`;
+    const [configuration, status, labels] = await Promise.all(
+      [files.configuration, files.status, files.labels].map(changedAt),
+    );
+    if (configuration === null || configuration === undefined) return null;
+    const stamp = `${configuration} ${status} ${labels}`;
     const known = this.#known.get(dir);
     if (known?.stamp === stamp && isOver(known.run.state)) return known.run;
     const summary = await summarizeRun(dir);

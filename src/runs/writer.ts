@@ -15,6 +15,7 @@ import { changeSteps, createRunDirectory, type NewRun, readConfiguration, rewind
 import { runFile, stepName } from './layout.ts';
 import { removeLeftBehind } from './left-behind.ts';
 import { acquireLock, type HeldLock } from './lock.ts';
+import { TensorboardLog } from './tensorboard-log.ts';
 
 /** Milliseconds between two writes of `status.json`, while the process's event loop is free. */
 const statusEvery = 1_000;
@@ -33,6 +34,8 @@ export class RunWriter {
   readonly #lock: HeldLock;
   readonly #events: AppendLog;
   readonly #log: AppendLog;
+  /** The copy of events and samples for TensorBoard; absent unless the job asked for one. */
+  #tensorboard: TensorboardLog | undefined;
   /** Opened by the first answer; a training run has none. */
   #answers: AppendLog | undefined;
   readonly #timer: NodeJS.Timeout;
@@ -97,12 +100,19 @@ export class RunWriter {
   /** Appends a step or an evaluation to the event log. Numbers must be finite: JSON has no others. */
   async append(event: RunEvent): Promise<void> {
     await this.#events.append(strictJson(event, `step ${event.step}`));
+    await this.#tensorboard?.event(event);
   }
 
   /** Writes the samples of a step, all at once. */
   async samples(step: number, records: readonly SampleRecord[]): Promise<void> {
     const text = records.map((record) => `${strictJson(record, `a sample of step ${step}`)}\n`).join('');
     await writeAtomic(path.join(runFile(this.dir).samples, `${stepName(step)}.jsonl`), text);
+    this.#tensorboard?.samples(records);
+  }
+
+  /** From now on also writes events and samples for TensorBoard, after those that the run has already. */
+  async logToTensorboard(): Promise<void> {
+    this.#tensorboard ??= await TensorboardLog.open(this.dir);
   }
 
   /** Appends answers of an evaluation, all in one write. Append the step that counts them after them. */
@@ -224,6 +234,7 @@ export class RunWriter {
     } finally {
       await this.#events.close();
       await this.#answers?.close();
+      await this.#tensorboard?.close();
       await this.#log.close();
       await this.#lock.release();
     }

@@ -218,6 +218,10 @@ export const tuningSettings = z.strictObject({
     .min(1)
     .default(defaultJobSettings.keepCheckpoints)
     .describe('How many recent checkpoints to keep, in addition to the best one'),
+  log_to: z
+    .enum(['none', 'tensorboard'])
+    .default('none')
+    .describe('Tracker for which the run also writes its events and samples, into its folder tensorboard'),
 });
 
 export type FullTuningSettings = z.infer<typeof tuningSettings>;

@@ -53,6 +53,10 @@ describe('a gap that is filled with drafts', () => {
         for (const decoder of [model, served]) {
           const { alternatives } = await infill(decoder, { ...request, ...gap, singleLine });
           assert.equal(alternatives[0]!.text, expected, `item ${item}`);
+          const copied = await infill(decoder, { ...request, ...gap, singleLine, decoding: 'copied-drafts' });
+          assert.equal(copied.alternatives[0]!.text, expected, `item ${item}, copied drafts`);
+          // The token after a copied draft is free, so there is never a pass more than tokens.
+          assert.ok(copied.forwards <= copied.alternatives[0]!.tokens.length);
         }
       }
     assert.equal(model.context.open + served.context.open, 0, 'all contexts were released');

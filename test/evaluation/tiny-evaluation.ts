@@ -1,4 +1,4 @@
-import type { EvaluationRequest } from '../../src/evaluation/evaluation-run.ts';
+import type { EvaluationRequest } from '../../src/evaluation/prepared-evaluation.ts';
 import { evaluationSettings } from '../../src/evaluation/settings.ts';
 
 /** Sudokus for a tiny model, in several batches. */

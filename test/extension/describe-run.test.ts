@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { sentenceOf, stateOf, titleOf } from '../../src/extension/jobs/describe-run.ts';
+import { sentenceOf, stateOf, tagsOf, titleOf } from '../../src/extension/jobs/describe-run.ts';
 import { duration, size } from '../../src/platform/amounts.ts';
 import { exampleRun } from './example-run.ts';
 
@@ -8,6 +8,8 @@ describe('the description of a run', () => {
   it("shows the user's name for it, or else what it does", () => {
     assert.equal(titleOf(exampleRun()), 'sudoku4x4 · spg-mixture');
     assert.equal(titleOf(exampleRun({ name: 'mine' })), 'mine');
+    assert.deepEqual(tagsOf(exampleRun()), []);
+    assert.deepEqual(tagsOf(exampleRun({ tags: ['good', 'a\u202eb'] })), ['#good', '#a\\u202eb']);
     assert.equal(titleOf(exampleRun({ kind: 'pretrain', task: 'code', objective: null })), 'Pretraining · code');
     const checkpoint = { model: '/home/runs/a/checkpoints/step-000040', kind: 'evaluate', objective: null } as const;
     assert.equal(titleOf(exampleRun(checkpoint)), 'step-000040 · sudoku4x4');

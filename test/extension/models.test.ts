@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { labelOf, modelGroups, offerLines, suits } from '../../src/extension/models/model-items.ts';
+import { downloadItems, labelOf, modelGroups, offerLines, suits } from '../../src/extension/models/model-items.ts';
 import { publishedModels } from '../../src/extension/models/published-models.ts';
 import { parseHubId } from '../../src/platform/model-name.ts';
 import type { ModelSummary } from '../../src/protocol/runtime.ts';
@@ -53,6 +53,21 @@ describe('the model picker', () => {
     assert.equal(groups[2]?.items[0]?.name, '/home/me/runs/20250101-code');
   });
 
+  it('offers an adapter whose base can be downloaded, with size and licence of the base', () => {
+    const base = { name: 'base-135m', bytes: 98e6, licence: 'apache-2.0' };
+    const adapter = model({ name: 'adapter-135m', completes: false, problem: 'needs its base', missing_base: base });
+    assert.deepEqual(modelGroups([adapter], 'unmask-code'), []);
+    assert.deepEqual(downloadItems([model({}), adapter]), [
+      {
+        label: 'adapter-135m',
+        description: '98 MB to download · licence apache-2.0',
+        detail: 'A small model',
+        name: 'adapter-135m',
+        base,
+      },
+    ]);
+  });
+
   it('offers a puzzle model for puzzles, but not for code', () => {
     const puzzles = model({ name: 'unmask-puzzles', completes: false });
     assert.ok(suits(puzzles, ['sudoku4x4', 'countdown']));
@@ -71,7 +86,7 @@ describe('the model picker', () => {
     assert.equal(new Set(ids).size, ids.length);
     assert.ok(ids.length >= 5);
     for (const { id, facts, about } of publishedModels) {
-      assert.deepEqual(parseHubId(id), { id, revision: null });
+      assert.deepEqual(parseHubId(id), { id, subfolder: null, revision: null });
       assert.match(facts, /^[\d.]+ billion parameters · \S/);
       assert.ok(about.length > 10);
     }

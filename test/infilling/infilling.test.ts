@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { compareInfilling, type InfillingMethod } from '../../src/infilling/comparison.ts';
+import { compareInfilling, describeMethod, type InfillingMethod, measureGaps } from '../../src/infilling/comparison.ts';
 import { type InfillingItem, isBest, scoreItems, sharesOf } from '../../src/infilling/infilling.ts';
 
 const item = (middle: string, errors = 0): InfillingItem => ({
@@ -87,12 +87,15 @@ describe('a comparison', () => {
 
   it('has rows for the shown and the likeliest answers, paired differences, and the better method', async () => {
     const steps: string[] = [];
-    const { n, scored, rows, verdicts } = await compareInfilling(
-      items,
-      { own: [method('model', 50, 2), method('other', 2, 3)], baselines: [method('baseline', 2, 1)] },
-      measured,
-      (name, done, of) => steps.push(`${name} ${done} of ${of}`),
+    const own = [method('model', 50, 2), method('other', 2, 3)];
+    const baselines = [method('baseline', 2, 1)];
+    const gaps = await measureGaps(items, { own, baselines }, measured, (name, done, of) =>
+      steps.push(`${name} ${done} of ${of}`),
     );
+    const { n, scored, rows, verdicts } = compareInfilling(gaps, {
+      own: own.map(describeMethod),
+      baselines: baselines.map(describeMethod),
+    });
     assert.deepEqual([n, scored], [40, 39]);
     assert.deepEqual(
       rows.map(({ name }) => name),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';
+import type { HostTensor } from '../../src/graph/tensor.ts';
 import { readAdapter, readAdapterConfig } from '../../src/model/adapter-folder.ts';
 import { scaleOf } from '../../src/model/adapter-patterns.ts';
 import { openCheckpoint, readCheckpoint, writeCheckpoint } from '../../src/model/checkpoint.ts';
@@ -211,6 +212,36 @@ describe('an exported adapter', () => {
         );
       }
     }
+  });
+
+  it('of a family that stores queries, keys and values in one matrix has joined factors, which compute the same', async () => {
+    const { checkpoint, tensors, config } = await exported('llada2-moe');
+    const { rank, alpha, weights } = checkpoint.adapter;
+    assert.deepEqual(
+      [config.rank_pattern, config.alpha_pattern],
+      [{ query_key_value: 3 * rank }, { query_key_value: 3 * alpha }],
+    );
+    const [a, b] = ['lora_A', 'lora_B'].map(
+      (factor) => tensors.get(`base_model.model.model.layers.0.attention.query_key_value.${factor}.weight`)!,
+    ) as [HostTensor, HostTensor];
+    const update = (above: HostTensor, below: HostTensor, row: number) => {
+      const [ranks, inputs] = above.shape as [number, number];
+      return Array.from({ length: inputs }, (_, column) =>
+        Array.from({ length: ranks }, (_, r) => below.data[row * ranks + r]! * above.data[r * inputs + column]!).reduce(
+          (sum, one) => sum + one,
+          0,
+        ),
+      );
+    };
+    let from = 0;
+    for (const part of ['q', 'k', 'v']) {
+      const name = `model.layers.0.self_attn.${part}_proj`;
+      const [ownA, ownB] = [weights.get(factorA(name))!, weights.get(factorB(name))!];
+      for (let row = 0; row < ownB.shape[0]!; row++)
+        assert.deepEqual(update(a, b, from + row), update(ownA, ownB, row), `${name} row ${row}`);
+      from += ownB.shape[0]!;
+    }
+    assert.equal(from, b.shape[0]);
   });
 });
 

@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { deleteRun } from '../../src/runs/directory.ts';
+import { changeLabels } from '../../src/runs/labels.ts';
 import { runFile } from '../../src/runs/layout.ts';
 import { RunFolder, type RunsChange } from '../../src/runs/run-folder.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
@@ -69,6 +70,10 @@ describe('RunFolder', { timeout: 30_000 }, () => {
     await run.close('finished');
     const ended = await until(({ runs }) => runs[0]?.state === 'finished');
     assert.equal(ended.before[0]!.state, 'running');
+    await changeLabels(run.dir, { name: 'renamed', addTags: ['good'] });
+    await folder.look();
+    const labelled = folder.find(run.dir);
+    assert.deepEqual([labelled?.name, labelled?.tags], ['renamed', ['good']]);
     await deleteRun(run.dir);
     await until(({ runs, before }) => runs.length === 0 && before.length === 1);
   });

@@ -3,7 +3,9 @@ import { Option } from 'commander';
 import { findModel } from '../../catalogue/find-model.ts';
 import { evaluatedPart } from '../../evaluation/evaluated-part.ts';
 import { type AnswersEstimate, resumeEvaluation, startEvaluation } from '../../evaluation/evaluation-run.ts';
+import type { EvaluationRequest } from '../../evaluation/prepared-evaluation.ts';
 import { evaluationSettings } from '../../evaluation/settings.ts';
+import { gatherEvaluation, problemRowSchema, shardedEvaluation } from '../../evaluation/sharded-evaluation.ts';
 import { count } from '../../platform/amounts.ts';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
@@ -25,10 +27,18 @@ import {
   withEngine,
   withSettings,
 } from '../command.ts';
+import {
+  computeShard,
+  gatherShards,
+  refuseUnusedFolder,
+  type ShardOptions,
+  shardChoice,
+  withShards,
+} from '../shard-options.ts';
 import { activityLines, duration } from '../training-progress.ts';
 import { problemFile, testCommandOption } from './discover.ts';
 
-interface EvalOptions extends EngineOptions {
+interface EvalOptions extends EngineOptions, ShardOptions {
   readonly task?: string;
   readonly data?: string;
   readonly workspace?: string;
@@ -49,70 +59,86 @@ interface EvalOptions extends EngineOptions {
 }
 
 export function addEval(add: AddCommand): void {
-  withSettings(
-    withEngine(
-      add<EvalOptions>('eval', 'Evaluate a model on held-out problems of a task', async (options, context) => {
-        const root = evaluationsFolder(options.runs);
-        const hooks = evaluationHooks(context);
-        if (options.resume !== undefined) {
-          refuseWithResume(context);
-          const dir = await findRun(root, options.resume, 'evaluations');
-          return shown(await resumeEvaluation(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
-        }
-        if (options.task === undefined)
-          throw new UsageError('unmask eval needs --task, or --resume with the directory of an evaluation.');
-        const isFromFile = options.data !== undefined || options.workspace !== undefined;
-        if (options.splitOf !== undefined && !isFromFile)
-          throw new UsageError('--split-of selects a part of a file; give the file with --data.');
-        if (options.heldOut && (options.split ?? options.splitOf) !== undefined)
-          throw new UsageError('--held-out and --split each select a part of the file; give one of them.');
-        if (options.heldOut && options.data === undefined)
-          throw new UsageError('--held-out belongs to a file of problems; give it with --data, or leave it out.');
-        const { task, samples, seed } = options;
-        const model = options.model ?? bundledModelFor(task);
-        const problems = await chosenProblems({ ...options, task, model }, context);
-        const request = {
-          task,
-          model,
-          samples,
-          seed,
-          settings: await readSettings(evaluationSettings, { file: options.config, pairs: options.set }),
-          ...problems,
-          limit: options.limit ?? null,
-          skipBroken: options.skipBroken ?? false,
-          heldOut: options.heldOut ?? false,
-          asReleased: options.asReleased ?? false,
-        };
-        return shown(await startEvaluation(await engineOf(options), root, request, hooks));
-      }),
-    ),
-  )
-    .option('--task <name>', 'task to evaluate')
-    .option('--data <file>', 'problems as JSON lines, a JSON array or CSV (default: generated held-out ones)')
-    .addOption(
-      new Option(
-        '--split <part>',
-        'part of the file or workspace (default: test if the model was tuned on it, otherwise all)',
-      ).choices(['all', 'test']),
-    )
-    .option('--split-of <model>', 'take the test part that the run of this tuned model recorded (default: --model)')
-    .option(
-      '--held-out',
-      'every eighth problem of --data: the held-out part of runs by versions that recorded no split',
-    )
-    .option('--workspace <folder>', 'workspace whose functions are the problems')
-    .option(...testCommandOption)
-    .option(
-      '--model <model>',
-      'model: a name, a checkpoint or adapter folder, or a run directory (default: the bundled model for the task)',
-    )
-    .addOption(wholeNumber('--limit <n>', 'maximum number of problems (default: all)'))
-    .addOption(wholeNumber('--samples <k>', 'answers per problem; more than one reports pass@1 to pass@K').default(1))
-    .addOption(wholeNumber('--seed <seed>', 'random seed for sampling', 0).default(0))
-    .option('--runs <folder>', 'folder of evaluations (default: in the data home)')
-    .option('--resume <evaluation>', 'resume an evaluation that was stopped or killed')
-    .option('--as-released', 'grade exactly as the released evaluator does, including its defects')
-    .option('--skip-broken', 'skip rows that cannot be read instead of stopping at the first one');
+  withShards(
+    withSettings(withEngine(add<EvalOptions>('eval', 'Evaluate a model on held-out problems of a task', evaluate)))
+      .option('--task <name>', 'task to evaluate')
+      .option('--data <file>', 'problems as JSON lines, a JSON array or CSV (default: generated held-out ones)')
+      .addOption(
+        new Option(
+          '--split <part>',
+          'part of the file or workspace (default: test if the model was tuned on it, otherwise all)',
+        ).choices(['all', 'test']),
+      )
+      .option('--split-of <model>', 'take the test part that the run of this tuned model recorded (default: --model)')
+      .option(
+        '--held-out',
+        'every eighth problem of --data: the held-out part of runs by versions that recorded no split',
+      )
+      .option('--workspace <folder>', 'workspace whose functions are the problems')
+      .option(...testCommandOption)
+      .option(
+        '--model <model>',
+        'model: a name, a checkpoint or adapter folder, or a run directory (default: the bundled model for the task)',
+      )
+      .addOption(wholeNumber('--limit <n>', 'maximum number of problems (default: all)'))
+      .addOption(wholeNumber('--samples <k>', 'answers per problem; more than one reports pass@1 to pass@K').default(1))
+      .addOption(wholeNumber('--seed <seed>', 'random seed for sampling', 0).default(0))
+      .option('--runs <folder>', 'folder of evaluations (default: in the data home)')
+      .option('--resume <evaluation>', 'resume an evaluation that was stopped or killed')
+      .option('--as-released', 'grade exactly as the released evaluator does, including its defects')
+      .option('--skip-broken', 'skip rows that cannot be read instead of stopping at the first one'),
+  );
+}
+
+async function evaluate(options: EvalOptions, context: CommandContext): Promise<CommandResult> {
+  const root = evaluationsFolder(options.runs);
+  const hooks = evaluationHooks(context);
+  const choice = shardChoice(options);
+  if (choice?.kind === 'gather') {
+    const gathered = await gatherShards(choice, 'eval', problemRowSchema, options, context);
+    return shown(await gatherEvaluation(root, gathered, hooks));
+  }
+  if (options.resume !== undefined) {
+    refuseWithResume(context);
+    const dir = await findRun(root, options.resume, 'evaluations');
+    return shown(await resumeEvaluation(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
+  }
+  if (options.task === undefined)
+    throw new UsageError('unmask eval needs --task, or --resume with the directory of an evaluation.');
+  if (choice === null) refuseUnusedFolder(options);
+  const request = await requestOf({ ...options, task: options.task }, context);
+  const engine = await engineOf(options);
+  if (choice === null) return shown(await startEvaluation(engine, root, request, hooks));
+  const evaluation = await shardedEvaluation(engine, request, hooks);
+  try {
+    const { work, compute } = evaluation;
+    return await computeShard(choice, { ...work, compute, schema: problemRowSchema, engine }, options, context);
+  } finally {
+    await evaluation.dispose();
+  }
+}
+
+async function requestOf(
+  options: EvalOptions & { readonly task: string },
+  context: CommandContext,
+): Promise<EvaluationRequest> {
+  const isFromFile = options.data !== undefined || options.workspace !== undefined;
+  if (options.splitOf !== undefined && !isFromFile)
+    throw new UsageError('--split-of selects a part of a file; give the file with --data.');
+  if (options.heldOut && (options.split ?? options.splitOf) !== undefined)
+    throw new UsageError('--held-out and --split each select a part of the file; give one of them.');
+  if (options.heldOut && options.data === undefined)
+    throw new UsageError('--held-out belongs to a file of problems; give it with --data, or leave it out.');
+  const { task, samples, seed, model = bundledModelFor(task) } = options;
+  return {
+    ...{ task, model, samples, seed },
+    settings: await readSettings(evaluationSettings, { file: options.config, pairs: options.set }),
+    ...(await chosenProblems({ ...options, model }, context)),
+    limit: options.limit ?? null,
+    skipBroken: options.skipBroken ?? false,
+    heldOut: options.heldOut ?? false,
+    asReleased: options.asReleased ?? false,
+  };
 }
 
 /** The file of problems, if any, and which of its problems are evaluated. */

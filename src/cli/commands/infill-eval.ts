@@ -1,56 +1,35 @@
-import path from 'node:path';
+import * as z from 'zod';
 import { bundledCodeModel } from '../../catalogue/find-model.ts';
-import { resolveModel } from '../../catalogue/resolve-model.ts';
-import { canvasWidth, completesCode } from '../../diffusion/infill.ts';
-import { AutoregressiveWriter } from '../../infilling/autoregressive-model.ts';
-import { compareInfilling, type InfillingMethod, type MeasureItem } from '../../infilling/comparison.ts';
-import { DiffusionLikelihood, modelCompleter, predictedTokens } from '../../infilling/diffusion-infiller.ts';
-import { type InfillingItem, type InfillingKind, infillingKinds, isSingleLine } from '../../infilling/infilling.ts';
-import { bitsFromTheLeft, type LeftToRightModel, leftToRightCompleter } from '../../infilling/left-to-right.ts';
-import { peerModes } from '../../infilling/peer.ts';
-import { readCheckpoint } from '../../model/checkpoint.ts';
-import { isAutoregressive, maskToken } from '../../model/config.ts';
-import { fillsFromTheLeft } from '../../model/fill-in-the-middle.ts';
-import { LanguageModel } from '../../model/language-model.ts';
-import type { Tokenizer } from '../../model/tokenizer.ts';
-import { Interrupted, UsageError, UserError } from '../../platform/errors.ts';
-import { completeOnce } from '../../runtime/complete-once.ts';
-import { codeNgram } from '../../training/code/code-ngram.ts';
-import { ngramsFolder, servingDecoding, sourcesFolder } from '../../training/code/code-recipe.ts';
-import { type Corpus, readCorpus, type SourceFile } from '../../training/code/corpus.ts';
-import { infillingItems } from '../../training/code/infilling-items.ts';
-import { readSources } from '../../training/code/source-files.ts';
-import { withoutSpace } from '../../training/code/source-filter.ts';
 import {
-  type AddCommand,
-  type CommandContext,
-  type EngineOptions,
-  engineOf,
-  wholeNumber,
-  withEngine,
-} from '../command.ts';
-import { infillingTables, type KindComparison } from '../infilling-table.ts';
+  type ComparedMethods,
+  compareInfilling,
+  describeMethod,
+  type InfillingMethod,
+  type MeasuredGap,
+  type MethodDescription,
+  measureGaps,
+} from '../../infilling/comparison.ts';
+import { type InfillingKind, infillingKinds } from '../../infilling/infilling.ts';
+import { measuredGapSchema } from '../../infilling/measured-gap-schema.ts';
+import { peerModes } from '../../infilling/peer.ts';
+import { Interrupted, UsageError } from '../../platform/errors.ts';
+import { type AddCommand, type CommandContext, type CommandResult, wholeNumber, withEngine } from '../command.ts';
+import { type Benchmark, type InfillEvalOptions, prepareBenchmark } from '../infilling-benchmark.ts';
+import { infillingTables } from '../infilling-table.ts';
+import {
+  computeShard,
+  gatherShards,
+  refuseUnusedFolder,
+  type ShardChoice,
+  shardChoice,
+  withShards,
+} from '../shard-options.ts';
 import { timedProgress } from '../timed-progress.ts';
-import { workspaceEval } from '../workspace-eval.ts';
-
-interface InfillEvalOptions extends EngineOptions {
-  readonly model: string;
-  readonly autoregressive?: string;
-  readonly files?: string;
-  readonly workspace?: string;
-  readonly peer?: string;
-  readonly peerMode: string;
-  readonly sendCodeTo?: string;
-  readonly ngramFiles?: string;
-  readonly kinds: string;
-  readonly lengthGiven?: boolean;
-  readonly brief?: boolean;
-  readonly items: number;
-  readonly seed: number;
-}
+import { gatheredWorkspace, workspaceEval } from '../workspace-eval.ts';
+import { workspaceRowSchema } from '../workspace-gaps.ts';
 
 export function addInfillEval(add: AddCommand): void {
-  withEngine(
+  const command = withEngine(
     add<InfillEvalOptions>(
       'infill-eval',
       'Measure how well a model fills gaps in code, compared with two baselines',
@@ -90,12 +69,16 @@ export function addInfillEval(add: AddCommand): void {
     .option('--brief', 'measure only the model and the baselines, without other decoding settings')
     .addOption(wholeNumber('--items <n>', 'gaps per kind', 2).default(100))
     .addOption(wholeNumber('--seed <seed>', 'seed for the positions of the gaps', 0).default(0));
+  withShards(command);
 }
 
 /** Options that do not go together with `--workspace`. */
 const withoutWorkspace = ['--files', '--ngram-files', '--autoregressive', '--kinds', '--length-given', '--brief'];
 
-async function infillEval(options: InfillEvalOptions, context: CommandContext) {
+async function infillEval(options: InfillEvalOptions, context: CommandContext): Promise<CommandResult> {
+  const choice = shardChoice(options);
+  if (choice?.kind === 'gather') return gatherInfilling(choice, options, context);
+  if (choice === null) refuseUnusedFolder(options);
   const { workspace } = options;
   if (workspace !== undefined) {
     const other = context.specified.find((flag) => withoutWorkspace.includes(flag));
@@ -106,222 +89,119 @@ async function infillEval(options: InfillEvalOptions, context: CommandContext) {
       throw new UsageError(`--peer-mode ${options.peerMode}: choose one of ${peerModes.join(', ')}.`);
     if (options.peer === undefined && options.sendCodeTo !== undefined)
       throw new UsageError('--send-code-to needs --peer.');
-    return workspaceEval({ ...options, workspace, peerMode }, context);
+    return workspaceEval({ ...options, workspace, peerMode }, choice, context);
   }
   if (options.peer !== undefined) throw new UsageError('--peer needs --workspace.');
-  const { signal, progress } = context;
-  const begin = performance.now();
-  const kinds = parseKinds(options.kinds);
-  const stopped = () => {
-    if (signal.aborted) throw new Interrupted('The measurement was stopped; no results were saved.');
-  };
-  const resolved = await resolveModel(options.model);
-  if (!completesCode(resolved.config))
-    throw new UserError(
-      `${options.model} was not trained to fill gaps by denoising; choose a model that was, such as ${bundledCodeModel}.`,
-    );
-  const checkpoint = await readCheckpoint(resolved);
-  const autoregressive =
-    options.autoregressive === undefined ? null : await autoregressiveCheckpoint(options.autoregressive);
-  // A published model has its own tokens and none that ends a middle, so its bits are not measured.
-  const hasBits = autoregressive !== null && fillsFromTheLeft(autoregressive.config);
-  if (autoregressive && hasBits && !isSameTokenizer(autoregressive.tokenizer, checkpoint.tokenizer))
-    throw new UserError(
-      `${options.autoregressive} has another tokenizer than ${options.model}, so their bits are not of the same tokens; give a baseline that was trained on the same corpus.`,
-    );
-  const { measured: files, counted } = await sources(options, { signal, progress });
-  const model = await LanguageModel.load(await engineOf(options), checkpoint);
-  const other = autoregressive && (await LanguageModel.load(await engineOf(options), autoregressive));
+  const benchmark = await prepareBenchmark(options, context);
   try {
-    const { eom_token_id: eom } = model.config;
-    const mask = maskToken(model.config);
-    const ngram = await codeNgram(
-      counted,
-      model.tokenizer,
-      { eom: eom as number, mask },
-      { cache: ngramsFolder(), progress },
-    );
-    const methods = {
-      own: ownMethods(model, path.basename(options.model), options),
-      baselines: [
-        fromTheLeft('n-gram', ngram, model),
-        ...(other
-          ? [
-              fromTheLeft(
-                'autoregressive',
-                new AutoregressiveWriter(other, servingDecoding.contextTokens),
-                model,
-                hasBits,
-              ),
-            ]
-          : []),
-      ],
-    };
-    const comparisons: KindComparison[] = [];
-    for (const kind of kinds) {
-      const items = await infillingItems(files, [kind], options.items, options.seed);
-      assertUsable(kind, items, model.tokenizer);
-      let report = (_done: number) => {};
-      const step = (method: string, done: number, of: number) => {
-        stopped();
-        if (done === 0) report = timedProgress(`${kind}: ${method},`, of, progress);
-        report(done);
-      };
-      comparisons.push({ kind, ...(await compareInfilling(items, methods, measuredBy(model), step)) });
-    }
-    const document = { model: options.model, kinds: comparisons, seconds: (performance.now() - begin) / 1000 };
-    return { document, lines: infillingTables(comparisons) };
+    return choice === null
+      ? await measureAll(benchmark, options, context)
+      : await measureShare(benchmark, choice, options, context);
   } finally {
-    await model.dispose();
-    await other?.dispose();
+    await benchmark.dispose();
   }
 }
 
-function parseKinds(names: string): InfillingKind[] {
-  return names.split(',').map((name) => {
-    const kind = infillingKinds.find((known) => known === name.trim());
-    if (!kind)
-      throw new UsageError(
-        `--kinds: there is no kind ${name.trim() || 'without a name'}; the kinds are ${infillingKinds.join(', ')}.`,
-      );
-    return kind;
+/** Called before each unit of work: throws if the command was stopped, and reports the progress of a method. */
+function stepOf({ signal, progress }: CommandContext, kind: string) {
+  let report = (_done: number) => {};
+  return (method: string, done: number, of: number) => {
+    if (signal.aborted) throw new Interrupted('The measurement was stopped; no results were saved.');
+    if (done === 0) report = timedProgress(`${kind}: ${method},`, of, progress);
+    report(done);
+  };
+}
+
+async function measureAll(
+  { methods, measured, kinds }: Benchmark,
+  { model }: InfillEvalOptions,
+  context: CommandContext,
+): Promise<CommandResult> {
+  const begin = performance.now();
+  const found: MeasuredKind[] = [];
+  for (const { kind, items } of kinds)
+    found.push({ kind, gaps: await measureGaps(items, methods, measured, stepOf(context, kind)) });
+  return shown(model, found, described(methods), (performance.now() - begin) / 1000);
+}
+
+/** A row is a gap with the scores of every method. */
+function measureShare(
+  { engine, methods, measured, kinds, digests }: Benchmark,
+  choice: Extract<ShardChoice, { kind: 'shard' }>,
+  options: InfillEvalOptions,
+  context: CommandContext,
+): Promise<CommandResult> {
+  const gaps = kinds.flatMap(({ kind, items }) => items.map((item, index) => ({ item, name: `${kind} ${index + 1}` })));
+  return computeShard(
+    choice,
+    {
+      command: 'infill-eval',
+      inputs: {
+        measure: 'files',
+        kinds: kinds.map(({ kind, items }) => ({ kind, n: items.length })),
+        methods: described(methods),
+        ...digests,
+      },
+      about: { model: options.model },
+      rows: gaps.map(({ name }) => name),
+      rowsPerPart: 1,
+      schema: measuredGapSchema,
+      engine,
+      compute: async (first) => {
+        const begin = performance.now();
+        const { item, name } = gaps[first]!;
+        const [gap] = await measureGaps([item], methods, measured, (method) => {
+          if (context.signal.aborted) throw new Interrupted(`The shard was stopped at ${name}, ${method}.`);
+        });
+        return [{ ...gap!, seconds: (performance.now() - begin) / 1000 }];
+      },
+    },
+    options,
+    context,
+  );
+}
+
+const kindsSchema = z.array(z.object({ kind: z.enum(infillingKinds), n: z.int() }));
+
+async function gatherInfilling(
+  choice: Extract<ShardChoice, { kind: 'gather' }>,
+  options: InfillEvalOptions,
+  context: CommandContext,
+): Promise<CommandResult> {
+  const schema = z.union([measuredGapSchema, workspaceRowSchema]);
+  const { plan, rows } = await gatherShards(choice, 'infill-eval', schema, options, context);
+  const gaps = rows.flatMap((row) => ('fits' in row ? [row] : []));
+  if (gaps.length === 0)
+    return gatheredWorkspace(
+      plan,
+      rows.flatMap((row) => ('fits' in row ? [] : [row])),
+    );
+  let end = 0;
+  const found = kindsSchema.parse(plan.inputs.kinds).map(({ kind, n }) => {
+    end += n;
+    return { kind, gaps: gaps.slice(end - n, end) };
   });
+  const seconds = gaps.reduce((sum, row) => sum + row.seconds, 0);
+  const methods = plan.inputs.methods as ComparedMethods<MethodDescription>;
+  return shown(plan.about.model as string, found, methods, seconds);
 }
 
-async function autoregressiveCheckpoint(name: string) {
-  const resolved = await resolveModel(name);
-  if (!isAutoregressive(resolved.config))
-    throw new UserError(
-      `${name} is not an autoregressive model; add one, or train one with \`unmask pretrain --recipe code-autoregressive\`.`,
-    );
-  return readCheckpoint(resolved);
+interface MeasuredKind {
+  readonly kind: InfillingKind;
+  readonly gaps: readonly MeasuredGap[];
 }
 
-const isSameTokenizer = (one: Tokenizer, other: Tokenizer): boolean =>
-  JSON.stringify(one.files.tokenizer) === JSON.stringify(other.files.tokenizer);
-
-/** The files in which gaps are filled, and the files that the n-gram counts. No text is in both. */
-async function sources({ files, ngramFiles }: InfillEvalOptions, hooks: Pick<CommandContext, 'signal' | 'progress'>) {
-  let corpus: Promise<Corpus> | undefined;
-  const listed = () => {
-    corpus ??= readCorpus(sourcesFolder(), hooks);
-    return corpus;
-  };
-  const measured = files === undefined ? (await listed()).validation : await readSources(files);
-  const all = ngramFiles === undefined ? (await listed()).training : await readSources(ngramFiles);
-  const known = new Set(measured.map(({ text }) => withoutSpace(text)));
-  const counted = all.filter(({ text }) => !known.has(withoutSpace(text)));
-  if (counted.length === 0)
-    throw new UsageError(
-      'All files of --ngram-files are among those with gaps, so nothing is left to count; give others.',
-    );
-  if (counted.length < all.length)
-    hooks.progress(`${all.length - counted.length} files have gaps, so the n-gram does not count them`);
-  return { measured, counted } satisfies Record<string, readonly SourceFile[]>;
+function shown(
+  model: string,
+  kinds: readonly MeasuredKind[],
+  methods: ComparedMethods<MethodDescription>,
+  seconds: number,
+): CommandResult {
+  const comparisons = kinds.map(({ kind, gaps }) => ({ kind, ...compareInfilling(gaps, methods) }));
+  return { document: { model, kinds: comparisons, seconds }, lines: infillingTables(comparisons) };
 }
 
-/** The model as the editor decodes; unless `brief`, also decoded one token at a time, and with the editor's rules of what to show. */
-function ownMethods(
-  model: LanguageModel,
-  name: string,
-  { brief = false, lengthGiven = false }: InfillEvalOptions,
-): InfillingMethod[] {
-  const likelihood = new DiffusionLikelihood(model, servingDecoding.contextTokens);
-  const served: InfillingMethod = {
-    name,
-    complete: modelCompleter(model, servingDecoding),
-    answers: 'several',
-    likelihood: { bits: (item) => likelihood.bound(item), are: 'bound' },
-  };
-  const withLengthGiven: InfillingMethod = {
-    name: `${name}, length given`,
-    complete: modelCompleter(model, { ...servingDecoding, lengthGiven }),
-    answers: 'several',
-  };
-  return [
-    served,
-    ...(model.config.attention === 'causal-context' ? otherDecoding(model, name, brief) : []),
-    ...(brief ? [] : otherWays(model, name, likelihood)),
-    ...(lengthGiven ? [withLengthGiven] : []),
-  ];
-}
-
-/**
- * A converted model decoded in the way that is not its own (`gap_decoding`); unless `brief`, also token by token, whose text drafts
- * must not change.
- */
-function otherDecoding(model: LanguageModel, name: string, brief: boolean): InfillingMethod[] {
-  const decoding = model.generation.gap_decoding === 'drafts' ? 'denoise' : 'drafts';
-  const other: InfillingMethod = {
-    name: `${name}, ${decoding === 'drafts' ? 'with drafts' : 'by denoising'}`,
-    complete: modelCompleter(model, { ...servingDecoding, decoding }),
-    answers: 'several',
-  };
-  if (brief) return [other];
-  const writer = new AutoregressiveWriter(model, servingDecoding.contextTokens);
-  return [other, fromTheLeft(`${name}, autoregressive`, writer, model, false)];
-}
-
-function otherWays(model: LanguageModel, name: string, likelihood: DiffusionLikelihood): InfillingMethod[] {
-  const greedy = { ...servingDecoding, threshold: 1, alternatives: 1 };
-  return [
-    { name: `${name}, one token a step`, complete: modelCompleter(model, greedy), answers: 'one' },
-    {
-      name: `${name}, from the left`,
-      complete: modelCompleter(model, { ...greedy, block: 1 }),
-      answers: 'one',
-      likelihood: { bits: (item) => likelihood.fromTheLeft(item), are: 'exact' },
-    },
-    {
-      name: `${name}, shown in the editor`,
-      complete: async (item) => {
-        const { alternative } = await completeOnce(model, item, item.language, { seed: 0 });
-        return [alternative.discardedBy === null ? alternative.text : ''];
-      },
-      answers: 'one',
-    },
-  ];
-}
-
-function fromTheLeft(
-  name: string,
-  writer: LeftToRightModel,
-  { generation }: LanguageModel,
-  hasBits = true,
-): InfillingMethod {
-  const filler: InfillingMethod = { name, complete: leftToRightCompleter(writer, generation), answers: 'several' };
-  if (!hasBits) return filler;
-  return {
-    ...filler,
-    likelihood: {
-      are: 'exact',
-      async bits(item) {
-        const { prefix, tokens } = predictedTokens(writer.tokenizer, item);
-        const gap = await writer.read({ prefix, suffix: item.suffix }, canvasWidth(generation, isSingleLine(item)));
-        try {
-          return await bitsFromTheLeft(gap.next, [...tokens, writer.end]);
-        } finally {
-          gap.dispose();
-        }
-      },
-    },
-  };
-}
-
-/** A middle that is longer than the model's canvas has no probability under the model. */
-const measuredBy =
-  ({ tokenizer, generation }: LanguageModel): MeasureItem =>
-  (item) => {
-    const { tokens, characters } = predictedTokens(tokenizer, item);
-    return { fits: tokens.length < canvasWidth(generation, isSingleLine(item)), characters };
-  };
-
-function assertUsable(kind: InfillingKind, items: readonly InfillingItem[], tokenizer: Tokenizer): void {
-  if (items.length < 2)
-    throw new UserError(`The files hold fewer than two gaps of the kind ${kind}; give a folder with more source code.`);
-  const lost = items.find(({ middle }) => tokenizer.dropsRowsOf(middle));
-  if (lost)
-    throw new UserError(
-      `The model's tokenizer cannot write ${JSON.stringify(lost.middle)}, so its bits say nothing; choose a model of code.`,
-    );
-}
+const described = ({ own, baselines }: ComparedMethods<InfillingMethod>): ComparedMethods<MethodDescription> => ({
+  own: own.map(describeMethod),
+  baselines: baselines.map(describeMethod),
+});

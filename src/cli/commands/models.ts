@@ -4,12 +4,14 @@ import { text } from 'node:stream/consumers';
 import { addFolder } from '../../catalogue/add-folder.ts';
 import { addFromHub, offerOf } from '../../catalogue/add-from-hub.ts';
 import { addGguf } from '../../catalogue/add-gguf.ts';
+import { addHubGguf } from '../../catalogue/add-hub-gguf.ts';
 import { readCard } from '../../catalogue/card.ts';
 import { findModel, modelsFolder } from '../../catalogue/find-model.ts';
 import { hubSettings } from '../../catalogue/hub-client.ts';
 import { keepModel } from '../../catalogue/keep-model.ts';
 import { installedModel, listModels } from '../../catalogue/list-models.ts';
 import { assertLoadable, loadable } from '../../catalogue/loadable.ts';
+import { type PublishedBase, publishedBase } from '../../catalogue/published-bases.ts';
 import { removable, removeModel } from '../../catalogue/remove-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
 import { tryModel } from '../../catalogue/try-model.ts';
@@ -68,7 +70,7 @@ export function addModels(add: AddCommand): void {
     .argument('[action]', names, 'list')
     .argument(
       '[model]',
-      'name of a model; for add: OWNER/NAME[/FOLDER][@REVISION] on the hub, a folder (./DIR) or a GGUF file; for keep: a run',
+      'name of a model; for add: OWNER/NAME[/FOLDER][@REVISION] on the hub, a GGUF file in such a place, a folder (./DIR), a GGUF file, or a bundled adapter whose base is not installed; for keep: a run',
     )
     .option(
       '--name <name>',
@@ -99,13 +101,15 @@ async function listed(): Promise<CommandResult> {
   return { document: { models, cached_weights }, lines: [...models.map(line), cache] };
 }
 
-function line({ name, kind, parameters, bytes, licence, memory, revision, problem }: ModelSummary): string {
+function line({ name, kind, parameters, bytes, licence, memory, revision, problem, ...rest }: ModelSummary): string {
+  const { missing_base: base } = rest;
+  const unusable = base ? `needs ${base.name}, ${size(base.bytes)} to download` : 'cannot be loaded';
   const facts = [
     parameters === null ? 'unknown size' : `${(parameters / 1e6).toFixed(1)} million parameters`,
     size(bytes),
     licence ?? 'no licence named',
     ...(revision === null ? [] : [`at ${revision.slice(0, 12)}`]),
-    problem === null ? fitText(memory) : 'cannot be loaded',
+    problem === null ? fitText(memory) : unusable,
   ];
   return `${name.padEnd(44)} ${kind.padEnd(10)} ${facts.join(', ')}`;
 }
@@ -113,6 +117,10 @@ function line({ name, kind, parameters, bytes, licence, memory, revision, proble
 async function added(options: ModelsOptions, context: CommandContext): Promise<CommandResult> {
   const { force = false, replace = false, dryRun = false } = options;
   const model = named(options);
+  const base = publishedBase(model);
+  if (base) return addedBase(base, options, context);
+  const isHere = isPath(model) || (await exists(path.resolve(model)));
+  if (!isHere && /^[^/]+\/.+\/[^/]+\.gguf(@.+)?$/i.test(model)) return addedHubFile(model, options, context);
   const isFile = /\.gguf$/i.test(model);
   if (options.subfolder !== undefined && (isFile || (await isFolder(model))))
     throw new UsageError('--subfolder is for models on the hub; give the path of the folder itself instead.');
@@ -148,6 +156,40 @@ async function added(options: ModelsOptions, context: CommandContext): Promise<C
   const trial = new Trial(force, context);
   const folder = await addFromHub({ hubId, hub, force, replace, progress, onOffer, accept: trial.accept });
   return addedModel(installedName(hubId), folder, trial, context);
+}
+
+/** Adds the published base of a bundled adapter, and chooses the precision in which it is served. */
+async function addedBase(base: PublishedBase, options: ModelsOptions, context: CommandContext): Promise<CommandResult> {
+  const { name, adapter, bytes, licence, hubId, file } = base;
+  if (options.name !== undefined || options.force)
+    throw new UsageError(`--name and --force do not work with ${name}, the base of ${adapter}; leave them out.`);
+  if (options.dryRun) {
+    const facts = `${name}, the base of ${adapter}: ${size(bytes)}, licence ${licence}, from ${hubId.id}/${file}`;
+    return { document: { base: { name, bytes, licence } }, lines: [facts] };
+  }
+  const token = options.tokenStdin ? await tokenFromStdin() : null;
+  const hub = hubSettings(process.env, context.signal, token);
+  const trial = new Trial(false, context);
+  const { sha256 } = base;
+  const folder = await addHubGguf({ hubId, file, sha256, name, hub, progress: inPlace(context), accept: trial.accept });
+  const added = await addedModel(name, folder, trial, context);
+  return { ...added, lines: [...added.lines, `${adapter} can be used now.`] };
+}
+
+/** Adds OWNER/NAME[/FOLDER]/FILE.gguf[@REVISION] from the hub. */
+async function addedHubFile(model: string, options: ModelsOptions, context: CommandContext): Promise<CommandResult> {
+  if (options.dryRun || options.force)
+    throw new UsageError('--dry-run and --force do not work with GGUF files; leave them out.');
+  const [place, ...revision] = model.split('@') as [string, ...string[]];
+  const parts = place.split('/');
+  const file = parts.pop() as string;
+  const hubId = parseHubId([parts.join('/'), ...revision].join('@'));
+  const name = options.name ?? file.replace(/\.gguf$/i, '');
+  const token = options.tokenStdin ? await tokenFromStdin() : null;
+  const hub = hubSettings(process.env, context.signal, token);
+  const trial = new Trial(false, context);
+  const request = { hubId, file, sha256: null, name, hub, progress: inPlace(context), accept: trial.accept };
+  return addedModel(name, await addHubGguf(request), trial, context);
 }
 
 /** Opens a model before it is added, and keeps what was found. */

@@ -1,56 +1,96 @@
 import path from 'node:path';
+import { Option } from 'commander';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { activityParts } from '../../protocol/activity.ts';
+import type { RunSummary } from '../../protocol/run.ts';
 import { requestControl } from '../../runs/control.ts';
 import { deleteRun, findRun, readConfiguration, resumeCommand } from '../../runs/directory.ts';
+import { changeLabels, type LabelChange } from '../../runs/labels.ts';
 import { lockHolder } from '../../runs/lock.ts';
 import { listRuns } from '../../runs/reader.ts';
 import { checkCheckpoints, setAsideCheckpoints } from '../../runs/whole-checkpoints.ts';
-import type { AddCommand, CommandResult } from '../command.ts';
+import type { AddCommand, CommandContext, CommandResult } from '../command.ts';
+import { exportRun, type Tracker, trackers } from '../export-run.ts';
 
 interface RunsOptions {
   readonly action: string;
   readonly run?: string;
+  readonly words: readonly string[];
   readonly runs?: string;
+  readonly remove?: boolean;
+  readonly to?: Tracker;
+  readonly out?: string;
 }
 
 const requestsByAction = { pause: 'pause', resume: 'run', stop: 'stop' } as const;
-const actions = ['list', ...Object.keys(requestsByAction), 'delete', 'check'];
+const labelActions = ['rename', 'tag', 'note'];
+const actions = ['list', ...Object.keys(requestsByAction), 'delete', 'check', ...labelActions, 'export'];
+
+/** The actions that an option belongs to. */
+const actionOf: Readonly<Record<string, string>> = { '--remove': 'tag', '--to': 'export', '--out': 'export' };
 
 export function addRuns(add: AddCommand): void {
-  add<RunsOptions>(
-    'runs',
-    'List runs, or pause, resume, stop, delete or check one',
-    async ({ action, run, runs: folder }) => {
-      if (!actions.includes(action))
-        throw new UsageError(`Unknown action ${action}; the actions are ${actions.join(', ')}.`);
-      const root = folder === undefined ? path.join(dataHome(), 'runs') : path.resolve(folder);
-      if (action !== 'list') {
-        if (run === undefined)
-          throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` shows them.`);
-        const dir = await findRun(root, run);
-        if (action === 'check') return checked(dir);
-        if (action === 'delete') await deleteRun(dir);
-        else if (action === 'resume' && (await lockHolder(dir)) === null) throw new UserError(await resumeHint(dir));
-        else await requestControl(dir, requestsByAction[action as keyof typeof requestsByAction]);
-      }
-      const runs = await listRuns(root);
-      return {
-        document: { runs },
-        lines:
-          runs.length === 0
-            ? [`No runs in ${root}; \`unmask tune\` starts one.`]
-            : runs.map(
-                ({ run, state, step, steps, ...live }) =>
-                  `${run.padEnd(60)} ${state.padEnd(12)} ${[`${step}${steps === null ? '' : `/${steps}`}`, ...activityParts({ state, ...live })].join('  ')}`,
-              ),
-      };
-    },
-  )
+  add<RunsOptions>('runs', 'List runs, or pause, resume, stop, delete, check, label or export one', runs)
     .argument('<action>', actions.join(', '))
     .argument('[run]', 'name or folder of a run')
+    .argument('[words...]', 'for rename a name, for tag tags, for note a text; an empty name or text removes it')
+    .option('--remove', 'with tag: remove these tags')
+    .addOption(new Option('--to <format>', 'with export: the program to export for').choices(trackers))
+    .option('--out <folder>', 'with export: folder in which the run gets a folder of its own')
     .option('--runs <folder>', 'folder of runs (default: in the data home)');
+}
+
+async function runs(options: RunsOptions, { specified }: CommandContext): Promise<CommandResult> {
+  const { action, run, words } = options;
+  if (!actions.includes(action))
+    throw new UsageError(`Unknown action ${action}; the actions are ${actions.join(', ')}.`);
+  const misplaced = specified.find((flag) => actionOf[flag] !== undefined && actionOf[flag] !== action);
+  if (misplaced !== undefined)
+    throw new UsageError(`${misplaced} belongs to unmask runs ${actionOf[misplaced]}; leave it out.`);
+  if (words.length > 0 && !labelActions.includes(action))
+    throw new UsageError(`unmask runs ${action} takes one run; leave out ${words.join(' ')}.`);
+  const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
+  if (action !== 'list') {
+    if (run === undefined)
+      throw new UsageError(`unmask runs ${action} needs the name of a run; \`unmask runs list\` shows them.`);
+    const dir = await findRun(root, run);
+    if (action === 'check') return checked(dir);
+    if (action === 'export') return exported(dir, options);
+    if (action === 'delete') await deleteRun(dir);
+    else if (labelActions.includes(action)) await changeLabels(dir, labelChange(options));
+    else if (action === 'resume' && (await lockHolder(dir)) === null) throw new UserError(await resumeHint(dir));
+    else await requestControl(dir, requestsByAction[action as keyof typeof requestsByAction]);
+  }
+  const found = await listRuns(root);
+  return {
+    document: { runs: found },
+    lines: found.length === 0 ? [`No runs in ${root}; \`unmask tune\` starts one.`] : found.map(line),
+  };
+}
+
+function line({ run, name, tags = [], state, step, steps, notes: _, ...live }: RunSummary): string {
+  const progress = [`${step}${steps === null ? '' : `/${steps}`}`, ...activityParts({ state, ...live })];
+  const labels = [...(name === run ? [] : [name]), ...tags.map((tag) => `#${tag}`)];
+  return [`${run.padEnd(60)} ${state.padEnd(12)} ${progress.join('  ')}`, ...labels].join('  ');
+}
+
+function labelChange({ action, words, remove }: RunsOptions): LabelChange {
+  if (words.length === 0)
+    throw new UsageError(
+      `unmask runs ${action} needs ${action === 'tag' ? 'one or more tags' : `a text after the run; "" removes the ${action === 'note' ? 'note' : 'name'}`}.`,
+    );
+  if (action === 'tag') return remove ? { removeTags: words } : { addTags: words };
+  return action === 'rename' ? { name: words.join(' ') } : { notes: words.join(' ') };
+}
+
+async function exported(dir: string, { to, out }: RunsOptions): Promise<CommandResult> {
+  if (to === undefined || out === undefined)
+    throw new UsageError(
+      `unmask runs export needs --to ${trackers.join(' or ')}, and --out with the folder to write to.`,
+    );
+  const files = await exportRun(dir, to, out);
+  return { document: { files }, lines: files };
 }
 
 /** Compares every checkpoint of a run with its digests. */

@@ -24,6 +24,9 @@ function plainTitle({ name, run, kind, task, model, objective }: RunSummary): st
   return [kinds[kind], task].filter(Boolean).join(' · ');
 }
 
+/** The tags of a run, for display. */
+export const tagsOf = ({ tags = [] }: RunSummary): string[] => tags.map((tag) => printableLine(`#${tag}`));
+
 /** Describes a run: "Tuning on sudoku4x4 with spg-mixture". */
 export function sentenceOf({ name, kind, task, objective }: RunSummary): string {
   if (kind === null) return `The run ${printableLine(name)}`;

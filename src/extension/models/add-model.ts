@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
+import { size } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
 import { messageOf, UserError } from '../../platform/errors.ts';
 import { parseHubId } from '../../platform/model-name.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
-import type { ModelSummary } from '../../protocol/runtime.ts';
+import type { MissingBase, ModelSummary } from '../../protocol/runtime.ts';
 import { signalOf } from '../abort-signal.ts';
 import { commands } from '../contributions.ts';
 import { keepOpen } from '../keep-open.ts';
@@ -27,6 +28,7 @@ export interface AddModelParts {
 export type ModelSource =
   | { readonly hub: string }
   | { readonly folder: string }
+  | { readonly base: MissingBase }
   | { readonly ask: 'hub' | 'folder' | 'either' };
 
 /**
@@ -44,14 +46,15 @@ export function registerAddModel(context: vscode.ExtensionContext, parts: AddMod
         if ('hub' in source) parseHubId(source.hub);
         const offer = 'hub' in source ? await fetchOffer(context, parts, source.hub) : null;
         if (offer !== null && offer.installed !== offer.revision && !(await confirm(offer))) return undefined;
-        const what = 'hub' in source ? source.hub : source.folder;
+        if ('base' in source && !(await confirmBase(source.base))) return undefined;
+        const what = 'hub' in source ? source.hub : 'base' in source ? source.base.name : source.folder;
         // The user has confirmed that this revision replaces the installed one.
         const args = ['models', 'add', what, ...((offer?.installed ?? null) === null ? [] : ['--replace'])];
         const { model } = await withProgress(`Unmask: Adding ${labelOf(what)}`, (report, signal) =>
           unmask<{ model: ModelSummary }>(context, parts, args, signal, report),
         );
         parts.models.refresh();
-        void offerUse(model);
+        if (!('base' in source)) void offerUse(model);
         return model.name;
       }),
     ),
@@ -59,7 +62,7 @@ export function registerAddModel(context: vscode.ExtensionContext, parts: AddMod
 }
 
 const isSource = (value: unknown): value is ModelSource =>
-  typeof value === 'object' && value !== null && ('hub' in value || 'folder' in value || 'ask' in value);
+  typeof value === 'object' && value !== null && ['hub', 'folder', 'base', 'ask'].some((kind) => kind in value);
 
 /** Asks for the source if none was passed. Undefined if the user cancels. */
 async function ask(source: ModelSource): Promise<Exclude<ModelSource, { ask: unknown }> | undefined> {
@@ -120,18 +123,15 @@ async function fetchOffer(context: vscode.ExtensionContext, parts: AddModelParts
 }
 
 /** Shows what would be downloaded and asks for confirmation. */
-async function confirm(model: ModelOffer): Promise<boolean> {
+const confirm = (model: ModelOffer): Promise<boolean> => confirmDownload(model.name, offerLines(model));
+
+const confirmBase = ({ name, bytes, licence }: MissingBase): Promise<boolean> =>
+  confirmDownload(name, [`${size(bytes)} to download`, `licence ${licence}`]);
+
+async function confirmDownload(name: string, facts: readonly string[]): Promise<boolean> {
   const download = 'Download';
-  const detail = [
-    ...offerLines(model),
-    '',
-    'The files are verified and stored on this machine. No data is uploaded.',
-  ].join('\n');
-  const answer = await vscode.window.showInformationMessage(
-    `Download ${model.name}?`,
-    { modal: true, detail },
-    download,
-  );
+  const detail = [...facts, '', 'The files are verified and stored on this machine. No data is uploaded.'].join('\n');
+  const answer = await vscode.window.showInformationMessage(`Download ${name}?`, { modal: true, detail }, download);
   return answer === download;
 }
 

@@ -1,7 +1,7 @@
 import { fitText, size } from '../../platform/amounts.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
 import { printableLine } from '../../protocol/printable.ts';
-import type { ModelSummary } from '../../protocol/runtime.ts';
+import type { MissingBase, ModelSummary } from '../../protocol/runtime.ts';
 
 /** Where models come from, for display. */
 export const origins: Readonly<Record<ModelSummary['kind'], string>> = {
@@ -49,6 +49,17 @@ export function modelGroups(models: readonly ModelSummary[], used: string): Mode
     return items.length === 0 ? [] : [{ title: groups[kind], items }];
   });
 }
+
+/** Bundled adapters whose base is not installed. To use one, its base is downloaded. */
+export const downloadItems = (models: readonly ModelSummary[]): (ModelItem & { readonly base: MissingBase })[] =>
+  models.flatMap((model) => {
+    const { missing_base: base } = model;
+    if (!base) return [];
+    const description = `${size(base.bytes)} to download · licence ${printableLine(base.licence)}`;
+    return [
+      { label: labelOf(model.name), description, detail: printableLine(model.description), name: model.name, base },
+    ];
+  });
 
 function itemOf(model: ModelSummary, used: string): ModelItem {
   const { name, bytes, description } = model;

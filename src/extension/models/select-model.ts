@@ -1,14 +1,18 @@
 import * as vscode from 'vscode';
-import { listModels, type ModelSummary } from '../../protocol/runtime.ts';
+import { listModels, type MissingBase, type ModelSummary } from '../../protocol/runtime.ts';
 import { commands } from '../contributions.ts';
 import { keepOpen } from '../keep-open.ts';
 import type { Runtime } from '../runtime.ts';
 import { withErrorsShown } from '../show-error.ts';
 import type { ModelSource } from './add-model.ts';
 import type { ChosenModel, ModelScope } from './chosen-model.ts';
-import { labelOf, modelGroups } from './model-items.ts';
+import { downloadItems, labelOf, modelGroups } from './model-items.ts';
 
-type Item = vscode.QuickPickItem & { readonly name?: string; readonly add?: ModelSource };
+type Item = vscode.QuickPickItem & {
+  readonly name?: string;
+  readonly add?: ModelSource;
+  readonly base?: MissingBase;
+};
 
 /** `Unmask: Select Model`: selects the model for completions, for this workspace or for all, or adds a model. */
 export function registerSelectModel(
@@ -30,6 +34,8 @@ export function registerSelectModel(
         const picked = await vscode.window.showQuickPick<Item>(items, options);
         if (picked?.add) await vscode.commands.executeCommand(commands.addModel, picked.add);
         if (picked?.name === undefined) return;
+        // A base that was not added leaves the model as it is.
+        if (picked.base && !(await vscode.commands.executeCommand(commands.addModel, { base: picked.base }))) return;
         const scope = await askScope(chosen.scope);
         if (scope) await chosen.choose(picked.name, scope);
       }),
@@ -39,8 +45,10 @@ export function registerSelectModel(
 
 function itemsOf(models: readonly ModelSummary[], used: string): Item[] {
   const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
+  const downloads = downloadItems(models);
   return [
     ...modelGroups(models, used).flatMap(({ title, items }) => [separator(title), ...items]),
+    ...(downloads.length === 0 ? [] : [separator('Larger, after a download'), ...downloads]),
     separator('More'),
     { label: '$(cloud-download) Add a model from the Hugging Face Hub…', add: { ask: 'hub' }, alwaysShow: true },
     { label: '$(folder) Add a model folder…', add: { ask: 'folder' }, alwaysShow: true },

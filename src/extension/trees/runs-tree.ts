@@ -3,7 +3,7 @@ import { size } from '../../platform/amounts.ts';
 import type { PanelRun } from '../../protocol/panel.ts';
 import { printable, printableLine } from '../../protocol/printable.ts';
 import type { RunFolder } from '../../runs/run-folder.ts';
-import { sentenceOf, stateIcons, stateOf, titleOf } from '../jobs/describe-run.ts';
+import { sentenceOf, stateIcons, stateOf, tagsOf, titleOf } from '../jobs/describe-run.ts';
 
 /** The folder that a tree of run directories shows, and the command that a click runs. */
 export interface RunTreeOptions {
@@ -49,13 +49,13 @@ function itemOf(run: PanelRun, { open, context }: RunTreeOptions): vscode.TreeIt
   const item = new vscode.TreeItem(titleOf(run));
   const { state, dir } = run;
   item.id = dir;
-  item.description = `${stateOf(run)} · ${size(run.bytes)}`;
+  item.description = [stateOf(run), size(run.bytes), ...tagsOf(run)].join(' · ');
   item.iconPath = new vscode.ThemeIcon(stateIcons[state], iconColour(run));
   item.tooltip = tooltipOf(run);
   item.contextValue = `${context}.${state}.${run.kind ?? 'unknown'}`;
   item.command = { ...open, arguments: [dir] };
   item.accessibilityInformation = {
-    label: `${titleOf(run)}, ${sentenceOf(run)}, ${state}, ${stateOf(run)}, ${size(run.bytes)}`,
+    label: `${titleOf(run)}, ${sentenceOf(run)}, ${state}, ${[stateOf(run), size(run.bytes), ...tagsOf(run)].join(', ')}`,
   };
   return item;
 }
@@ -71,6 +71,8 @@ function tooltipOf(run: PanelRun): vscode.MarkdownString {
     .appendText(sentenceOf(run))
     .appendMarkdown('\n\n')
     .appendText(`${run.state}, ${stateOf(run)}`);
+  for (const line of [...tagsOf(run), ...(run.notes === undefined ? [] : [printable(run.notes)])])
+    text.appendMarkdown('\n\n').appendText(line);
   if (run.model !== null) text.appendMarkdown('\n\n').appendText(printableLine(`Model: ${run.model}`));
   if (run.createdAt !== null)
     text.appendMarkdown('\n\n').appendText(`Started ${new Date(run.createdAt).toLocaleString()}`);

@@ -41,38 +41,59 @@ const sampleTemperature = 0.9;
 
 /** Does the missing work. Every finished row is written to disk before the next one begins. */
 export async function compare(comparison: Comparison): Promise<(ComparisonRow | FailedRow)[]> {
-  const { dir, plan, variants, seeds, progress } = comparison;
+  const { dir, plan, variants, seeds } = comparison;
   await keepPlan(dir, plan);
   const known = await readRows(dir);
   const missing = (variant: Variant, seed: number) =>
     !known.some((row) => row.objective === variant.label && row.seed === seed);
-  const rates = new Map<Variant, { best: number; trials: Trial[] }>();
+  const trialsOf = new Map<Variant, Trial[]>();
   for (const variant of variants)
     if (Array.from({ length: seeds }, (_, seed) => seed).some((seed) => missing(variant, seed)))
-      rates.set(variant, await tryRates(comparison, variant));
+      trialsOf.set(variant, await tryRates(comparison, variant));
   for (let seed = 0; seed < seeds; seed++)
-    for (const variant of variants.filter((each) => missing(each, seed))) {
-      progress(`${variant.label}, seed ${seed}`);
-      const { best, trials } = rates.get(variant) as { best: number; trials: Trial[] };
-      await writeRow(dir, await rowOf(comparison, variant, { seed, learning_rate: best, trials }));
-    }
+    for (const variant of variants.filter((each) => missing(each, seed)))
+      await finishRow(comparison, variant, seed, trialsOf.get(variant) as Trial[]);
   return readRows(dir);
 }
 
-/** The learning rate with the best validation score after a short run, and the results of all trials. */
-async function tryRates(comparison: Comparison, variant: Variant): Promise<{ best: number; trials: Trial[] }> {
-  const { learning_rates: rates } = comparison.plan;
-  if (rates.length === 1) return { best: rates[0]!, trials: [] };
-  const trials: Trial[] = [];
-  for (const [index, learning_rate] of rates.entries()) {
-    const work = `${fileNameOf(variant.label)}-trial-${index}`;
-    const known = await readTrial(comparison.dir, work);
-    const trial = known ?? (await tryRate(comparison, variant, { work, learning_rate }));
-    if (known === null) await writeTrial(comparison.dir, work, trial);
-    trials.push(trial);
-  }
+/** Tunes and evaluates one seed of an objective at the best of its learning rates, and writes the row. */
+export async function finishRow(
+  comparison: Comparison,
+  variant: Variant,
+  seed: number,
+  trials: readonly Trial[],
+): Promise<ComparisonRow | FailedRow> {
+  comparison.progress(`${variant.label}, seed ${seed}`);
+  const learning_rate = bestRate(comparison.plan, trials);
+  const row = await rowOf(comparison, variant, { seed, learning_rate, trials });
+  await writeRow(comparison.dir, row);
+  return row;
+}
+
+/** The learning rate with the best validation score; the smallest of several. */
+function bestRate({ learning_rates: rates }: ComparisonPlan, trials: readonly Trial[]): number {
   const ranked = trials.toSorted((a, b) => (b.score ?? -1) - (a.score ?? -1) || a.learning_rate - b.learning_rate);
-  return { best: ranked[0]!.learning_rate, trials };
+  return ranked[0]?.learning_rate ?? rates[0]!;
+}
+
+/** The results of all learning rates of an objective; none if there is only one to choose from. */
+async function tryRates(comparison: Comparison, variant: Variant): Promise<Trial[]> {
+  const { length } = comparison.plan.learning_rates;
+  if (length === 1) return [];
+  const trials: Trial[] = [];
+  for (let index = 0; index < length; index++) trials.push(await finishTrial(comparison, variant, index));
+  return trials;
+}
+
+/** The result of a short run at the learning rate with this index: the known one, or that of a run, which is then written. */
+export async function finishTrial(comparison: Comparison, variant: Variant, index: number): Promise<Trial> {
+  const work = `${fileNameOf(variant.label)}-trial-${index}`;
+  const known = await readTrial(comparison.dir, work);
+  if (known !== null) return known;
+  const learning_rate = comparison.plan.learning_rates[index]!;
+  const trial = await tryRate(comparison, variant, { work, learning_rate });
+  await writeTrial(comparison.dir, work, trial);
+  return trial;
 }
 
 async function tryRate(

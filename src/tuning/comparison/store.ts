@@ -8,7 +8,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { UsageError, UserError } from '../../platform/errors.ts';
-import { readJson, writeJson } from '../../platform/files.ts';
+import { readJson, writeJson, writeOnce } from '../../platform/files.ts';
 import { tuningSettings } from '../settings.ts';
 import type { ComparisonPlan, ComparisonRow, Costs, FailedRow, Trial } from './records.ts';
 import { fileNameOf } from './variants.ts';
@@ -26,8 +26,14 @@ export const runsOf = (dir: string): string => path.join(dir, 'runs');
 
 /** Writes the plan. Throws a `UsageError` if the folder contains a different one. */
 export async function keepPlan(dir: string, plan: ComparisonPlan): Promise<void> {
+  // Several shards may do this at once.
+  if (!(await writeOnce(pathsOf(dir).plan, `${JSON.stringify(plan, null, 2)}\n`))) await assertPlan(dir, plan);
+}
+
+/** Throws a `UsageError` if the folder contains a comparison with a different plan. */
+export async function assertPlan(dir: string, plan: ComparisonPlan): Promise<void> {
   const file = pathsOf(dir).plan;
-  if (!existsSync(file)) return writeJson(file, plan);
+  if (!existsSync(file)) return;
   const known = await readPlan(file);
   const planned = JSON.parse(JSON.stringify(plan)) as Readonly<Record<string, unknown>>;
   const differing = Object.keys(planned).find((name) => JSON.stringify(known[name]) !== JSON.stringify(planned[name]));
@@ -52,7 +58,7 @@ export async function readRows(dir: string): Promise<(ComparisonRow | FailedRow)
   const folder = pathsOf(dir).rows;
   if (!existsSync(folder)) return [];
   const rows: (ComparisonRow | FailedRow)[] = [];
-  for (const name of (await readdir(folder)).filter((name) => name.endsWith('.json')).sort()) {
+  for (const name of (await readdir(folder)).filter((name) => name.endsWith('.json'))) {
     const value = await readJson(path.join(folder, name));
     if (!rowSchema.safeParse(value).success)
       throw new UserError(
@@ -60,12 +66,19 @@ export async function readRows(dir: string): Promise<(ComparisonRow | FailedRow)
       );
     rows.push(value as ComparisonRow | FailedRow);
   }
-  return rows.sort((a, b) => a.seed - b.seed);
+  return inFileOrder(rows);
 }
 
 export async function writeRow(dir: string, row: ComparisonRow | FailedRow): Promise<void> {
-  await writeJson(path.join(pathsOf(dir).rows, `${fileNameOf(row.objective)}-seed-${row.seed}.json`), row);
+  await writeJson(path.join(pathsOf(dir).rows, rowFileName(row)), row);
 }
+
+const rowFileName = ({ objective, seed }: Pick<ComparisonRow, 'objective' | 'seed'>): string =>
+  `${fileNameOf(objective)}-seed-${seed}.json`;
+
+/** Rows by seed, and those of one seed by file name. */
+export const inFileOrder = <Row extends ComparisonRow | FailedRow>(rows: readonly Row[]): Row[] =>
+  rows.toSorted((a, b) => a.seed - b.seed || (rowFileName(a) < rowFileName(b) ? -1 : 1));
 
 /** The result of a learning-rate trial; null: not finished. */
 export async function readTrial(dir: string, work: string): Promise<Trial | null> {
