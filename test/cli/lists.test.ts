@@ -51,12 +51,13 @@ it('tasks', async () => {
     gsm8k: ['accuracy'],
     math: ['accuracy'],
     code: ['pass@1'],
+    programs: ['pass@1'],
     workspace: ['pass@1'],
   });
   const makers = tasks.filter(({ makesProblems }: { makesProblems: boolean }) => makesProblems);
   assert.deepEqual(
     makers.map(({ name }: { name: string }) => name),
-    ['sudoku4x4', 'countdown', 'code'],
+    ['sudoku4x4', 'countdown', 'code', 'programs'],
   );
 });
 
@@ -74,7 +75,7 @@ it('runs, if there are none yet', async () => {
 it('the same lists as text', async () => {
   const { code, stdout, stderr } = await unmask(['tasks']);
   assert.deepEqual([code, stderr], [0, '']);
-  assert.match(stdout, /^sudoku4x4 .*\ncountdown .*\ngsm8k .*\nmath .*\ncode .*\nworkspace .*\n$/);
+  assert.match(stdout, /^sudoku4x4 .*\ncountdown .*\ngsm8k .*\nmath .*\ncode .*\nprograms .*\nworkspace .*\n$/);
 });
 
 it('help and version', async () => {

@@ -175,7 +175,7 @@ describe('unmask models', { timeout: 240_000 }, () => {
     './nothing',
     '',
     'one',
-    'a/b/c',
+    'a/b//c',
     'a/../b',
     '-x/y',
     'con/y',

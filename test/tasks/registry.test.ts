@@ -11,13 +11,13 @@ describe('the task registry', () => {
   it('finds each task by its name and rejects unknown names', () => {
     assert.deepEqual(
       tasks.map((task) => task.name),
-      ['sudoku4x4', 'countdown', 'gsm8k', 'math', 'code', 'workspace'],
+      ['sudoku4x4', 'countdown', 'gsm8k', 'math', 'code', 'programs', 'workspace'],
     );
     for (const task of tasks) assert.equal(taskByName(task.name), task);
     assert.throws(
       () => taskByName('sudoku'),
       (error) =>
-        error instanceof UsageError && /sudoku4x4, countdown, gsm8k, math, code, workspace/.test(error.message),
+        error instanceof UsageError && /sudoku4x4, countdown, gsm8k, math, code, programs, workspace/.test(error.message),
     );
     assert.throws(() => taskByName('toString'), UsageError);
   });
@@ -29,6 +29,7 @@ describe('the task registry', () => {
       gsm8k: ['accuracy'],
       math: ['accuracy'],
       code: ['pass@1'],
+      programs: ['pass@1'],
       workspace: ['pass@1'],
     });
   });
