@@ -92,19 +92,21 @@ async function judgeTogether(
   const plain = async (text: string) => (row.language === 'typescript' ? stripTypes(text) : text);
   // Longer than the candidates have together, so that the process of the tests itself reports the one that is late.
   const whole = { ...limits, seconds: seconds * sources.length + 5 };
+  // Before the candidates are started: a text that is hard to parse keeps this process busy, and they would wait for it.
+  const candidates = await Promise.all(
+    sources.map(async (source, index) => ({
+      nonce: newNonce(),
+      file: `candidate.${isScript(row) && !usesModules(source) ? 'cjs' : 'mjs'}`,
+      source: await plain(source),
+      channel: firstConnection + index,
+    })),
+  );
+  const tests = await plain(row.tests);
   const started = await startCandidates(sandbox, sources.length, whole, signal);
   try {
-    const candidates = await Promise.all(
-      sources.map(async (source, index) => ({
-        nonce: newNonce(),
-        file: `candidate.${isScript(row) && !usesModules(source) ? 'cjs' : 'mjs'}`,
-        source: await plain(source),
-        channel: firstConnection + index,
-      })),
-    );
     const job: SandboxJob = {
       ...jobOf('separate-runner.mjs', await testHarness()),
-      input: JSON.stringify({ tests: await plain(row.tests), names: visibleNames(row), seconds, candidates }),
+      input: JSON.stringify({ tests, names: visibleNames(row), seconds, candidates }),
       limits: { ...whole, cpuSeconds: limits.cpuSeconds * sources.length },
     };
     const run = await sandbox.run(job, signal, {
@@ -125,6 +127,7 @@ async function judgeTogether(
         end: await started[index]!.end(),
         isOnly: sources.length === 1,
         isLast: seconds > limits.seconds,
+        written: started[index]!.written,
       });
       const again = () =>
         judgeTogether(sandbox, row, [sources[index]!], { ...options, seconds: patience * limits.seconds });
@@ -147,6 +150,8 @@ interface StartedCandidate {
    * @param byItself wait a moment for it to end by itself, so that the limit that it exceeded is known
    */
   end(byItself?: boolean): Promise<SandboxRun | null>;
+  /** What its process wrote to the descriptor on which other programs report: `started`, and nothing after it. */
+  written(): string;
 }
 
 /** Milliseconds for a process whose socket is closed to end by itself. */
@@ -162,10 +167,14 @@ async function startCandidates(
   const job = { ...jobOf('separate-candidate.mjs', await candidateHarness()), limits };
   const start = () =>
     new Promise<StartedCandidate>((resolve, reject) => {
+      let written = '';
       const ending = new AbortController();
       const all = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal;
       const ended: Promise<SandboxRun | null> = sandbox
         .run(job, all, {
+          onReport: (part) => {
+            written += part;
+          },
           onSocket: (descriptor, release) => {
             const end = async (byItself = false) => {
               if (byItself) await Promise.race([ended, delay(gracePeriod)]);
@@ -173,7 +182,7 @@ async function startCandidates(
               release();
               return ended;
             };
-            resolve({ descriptor, release, end });
+            resolve({ descriptor, release, end, written: () => written });
           },
         })
         .catch((error: unknown) => {
@@ -196,6 +205,18 @@ async function startCandidates(
   }
 }
 
+/** What the process of a candidate writes before it has one. */
+const startedLine = 'started\n';
+
+interface CandidateEnd {
+  readonly end: SandboxRun | null;
+  /** Whether no other candidate was judged by the same process. */
+  readonly isOnly: boolean;
+  /** Whether it is judged for the second time. */
+  readonly isLast: boolean;
+  readonly written: () => string;
+}
+
 /**
  * The verdict on a candidate, from the lines of the report that begin with its nonce; null: it is to be judged again, alone and
  * with more time, because the clock, the machine or another candidate may have decided.
@@ -204,12 +225,14 @@ function verdictOn(
   row: CodeRow,
   run: SandboxRun,
   nonce: string,
-  { end, isOnly, isLast }: { readonly end: SandboxRun | null; readonly isOnly: boolean; readonly isLast: boolean },
+  { end, isOnly, isLast, written }: CandidateEnd,
 ): SeparateVerdict | null {
   const own = run.report.split('\n').filter((line) => line.startsWith(`${nonce} `));
   const last = JSON.parse(own.at(-1)?.slice(nonce.length + 1) ?? '{}') as { kind?: string; message?: string };
   const { seconds } = run;
-  const isMachine = end !== null && (wasKilled(end) || !end.report.startsWith('started'));
+  if (written().length > startedLine.length)
+    return { outcome: 'failed', reason: 'something other than the tests wrote a report', late: false, seconds };
+  const isMachine = end !== null && (wasKilled(end) || end.broken === 'time' || !written().startsWith(startedLine));
   const mayBeOthers = last.kind === 'late' || (last.kind === 'ended' && isMachine);
   if (mayBeOthers && !isLast) return null;
   if (last.kind === 'shared' && row.language !== 'typescript') return { outcome: 'shared' };
