@@ -17,7 +17,8 @@ describe('the task registry', () => {
     assert.throws(
       () => taskByName('sudoku'),
       (error) =>
-        error instanceof UsageError && /sudoku4x4, countdown, gsm8k, math, code, programs, workspace/.test(error.message),
+        error instanceof UsageError &&
+        /sudoku4x4, countdown, gsm8k, math, code, programs, workspace/.test(error.message),
     );
     assert.throws(() => taskByName('toString'), UsageError);
   });
