@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { evaluationSettings } from '../../src/evaluation/settings.ts';
 import { learningSettings } from '../../src/learning/settings.ts';
+import { tasks } from '../../src/tasks/registry.ts';
 import { conversionSettings } from '../../src/training/conversion/settings.ts';
 import { pretrainingSettings } from '../../src/training/pretrain.ts';
 import { recipes } from '../../src/training/recipes.ts';
@@ -14,8 +15,8 @@ export function hyperParametersPage(): string {
 
 <!-- Generated from the zod schemas by \`npm run docs\`. Change the descriptions there. -->
 
-What \`--set NAME=VALUE\` and \`--config FILE\` take. A value that is out of range is refused with a message that names the
-setting. In VS Code, \`unmask.tuning.hyperparameters\` takes the same names for tuning.
+The names and values for \`--set NAME=VALUE\` and \`--config FILE\`. A value that is out of range is rejected with a message that names
+the setting. In VS Code, \`unmask.tuning.hyperparameters\` takes the same names for tuning.
 
 \`\`\`sh
 npx unmask tune --task countdown --set group_size=8 --set order=random
@@ -24,13 +25,17 @@ npx unmask tune --task countdown --config settings.json     # {"group_size": 8, 
 
 ## Tuning
 
-\`unmask tune\` and \`unmask compare\` (\`src/tuning/settings.ts\`).
+\`unmask tune\` and \`unmask compare\` (\`src/tuning/settings.ts\`). Some tasks have their own defaults, which take precedence over those of
+the table:
+
+${taskDefaults()}
 
 ${table(tuningSettings)}
 
 ## Pretraining
 
-\`unmask pretrain\` (\`src/training/pretrain.ts\`). A recipe has its own defaults, which take precedence over those of the table.
+\`unmask pretrain\` (\`src/training/pretrain.ts\`). A recipe has its own defaults, which take precedence over those of the table; the second table
+lists them.
 
 ${table(pretrainingSettings)}
 
@@ -83,6 +88,16 @@ function kind(schema: Schema): string {
     ...(isBound(exclusiveMaximum) ? [`< ${exclusiveMaximum}`] : []),
   ];
   return [[type].flat().join(' or '), bounds.join(' and ')].join(' ').trim();
+}
+
+/** A list of the defaults that tasks have of their own; tasks with equal defaults share an item. */
+function taskDefaults(): string {
+  const items = new Map<string, string[]>();
+  for (const { name, tuning = {} } of tasks) {
+    const defaults = Object.entries(tuning).map(([setting, value]) => `\`${setting}=${value}\``);
+    if (defaults.length > 0) items.set(defaults.join(', '), [...(items.get(defaults.join(', ')) ?? []), `\`${name}\``]);
+  }
+  return [...items].map(([defaults, names]) => `- ${names.join(' and ')}: ${defaults}`).join('\n');
 }
 
 function recipeDefaults(): string {

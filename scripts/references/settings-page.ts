@@ -28,8 +28,8 @@ export async function settingsPage(): Promise<string> {
 
 <!-- Generated from package.json by \`npm run docs\`. Change the descriptions there. -->
 
-The settings of the extension in VS Code. Open them with \`Preferences: Open Settings (UI)\` and search for *Unmask*. Options of
-the \`unmask\` command are shown by \`unmask --help\`, and the settings of a training run are
+The settings of the extension in VS Code. Open them with \`Preferences: Open Settings (UI)\` and search for *Unmask*.
+\`unmask --help\` shows the options of the \`unmask\` command. The settings of a training run are called
 [hyper-parameters](hyper-parameters.md).
 
 ${settings.map(([name, setting]) => section(name, setting)).join('\n')}`;

@@ -20,7 +20,7 @@ export const evaluationSettings = z.strictObject({
     .gt(0)
     .max(1)
     .default(0.9)
-    .describe('Confidence that a token needs to be revealed with `order=threshold`'),
+    .describe('Confidence above which `order=threshold` reveals a token'),
   length: z.int().positive().nullable().default(null).describe("Tokens per completion; null: the task's default"),
   block: z
     .int()
@@ -33,12 +33,12 @@ export const evaluationSettings = z.strictObject({
     .positive()
     .nullable()
     .default(null)
-    .describe("Denoising steps; null: from the model's tokens per step"),
+    .describe("Denoising steps per completion; null: the length divided by the model's tokens per step"),
   infilling: z
     .enum(infillingChoices)
     .default('auto')
     .describe(
-      'How completions that fill gaps are decoded: as in an editor (token healing, end of the middle), or as a canvas whose tokens are all predicted; auto: as in an editor for workspace',
+      'How completions that fill gaps are decoded; editor: as in an editor, with token healing and an end of the middle; canvas: all tokens of the canvas are predicted; auto: editor for the task workspace if the model supports it, otherwise canvas',
     ),
   format: z
     .enum(['tagged', 'plain', 'chat'])

@@ -10,7 +10,7 @@ export const learningSettings = z.strictObject({
     .int()
     .min(1)
     .default(4)
-    .describe('Every so many steps are on plain texts, the others on texts with gaps'),
+    .describe('One step in this many trains on plain texts, the others on texts with gaps'),
   adapter_above: z
     .number()
     .min(0)
@@ -21,8 +21,8 @@ export const learningSettings = z.strictObject({
   learning_rate: optimizerSettings.learning_rate.default(5e-4),
   warmup_steps: optimizerSettings.warmup_steps.default(10),
   max_grad_norm: optimizerSettings.max_grad_norm.default(1),
-  gaps: z.int().min(2).default(1000).describe('Gaps in held-out files by which the model is kept or dropped'),
-  elsewhere_gaps: z.int().min(0).default(100).describe('Gaps in other code, which show what was forgotten; 0: none'),
+  gaps: z.int().min(2).default(1000).describe('Gaps in held-out files on which the model must be better to be kept'),
+  elsewhere_gaps: z.int().min(0).default(100).describe('Gaps in other code, which show what the model forgot; 0: none'),
   checkpoint_every: z.int().min(0).default(100).describe('Steps between two checkpoints; 0: only at the end'),
   keep_checkpoints: z
     .int()

@@ -33,12 +33,12 @@ export const tuningSettings = z.strictObject({
     .positive()
     .nullable()
     .default(null)
-    .describe("Denoising steps per rollout; null: from the model's tokens per step"),
+    .describe("Denoising steps per rollout; null: the length divided by the model's tokens per step"),
   infilling: z
     .enum(infillingChoices)
     .default('auto')
     .describe(
-      'How completions that fill gaps are decoded: as in an editor (token healing, end of the middle), or as a canvas whose tokens are all predicted; auto: as in an editor for workspace if the objective can',
+      'How completions that fill gaps are decoded; editor: as in an editor, with token healing and an end of the middle; canvas: all tokens of the canvas are predicted; auto: editor for the task workspace if model and objective support it, otherwise canvas',
     ),
   // Reward
   reward: z.string().nullable().default(null).describe("Name of one of the task's rewards; null: the first"),
@@ -84,7 +84,7 @@ export const tuningSettings = z.strictObject({
     .min(0)
     .lt(1)
     .default(0.15)
-    .describe('Probability of also masking a token outside the block'),
+    .describe('Probability with which each token of the prompt and of earlier blocks is masked as well'),
   inner_updates: z.int().min(1).max(64).default(4).describe('Updates per set of rollouts, each with new masks (mu)'),
   micro_batch: z
     .int()
@@ -103,7 +103,7 @@ export const tuningSettings = z.strictObject({
     .int()
     .min(0)
     .default(0)
-    .describe('The reference is replaced by the current policy every so many steps; 0: never'),
+    .describe('Number of steps after which the current policy becomes the reference; 0: never'),
   kl: z
     .number()
     .min(0)
@@ -116,13 +116,13 @@ export const tuningSettings = z.strictObject({
     .max(1)
     .nullable()
     .default(null)
-    .describe("The policy ratio is clipped below 1 minus this value; null: the method's default"),
+    .describe("The policy ratio is clipped to at least 1 minus this value; null: the method's default"),
   clip_high: z
     .number()
     .gt(0)
     .nullable()
     .default(null)
-    .describe("The policy ratio is clipped above 1 plus this value; null: the method's default"),
+    .describe("The policy ratio is clipped to at most 1 plus this value; null: the method's default"),
   preference_beta: z
     .number()
     .positive()
@@ -132,9 +132,9 @@ export const tuningSettings = z.strictObject({
   log_z: z
     .enum(['group', 'learned'])
     .default('group')
-    .describe('log Z of trafl: the optimum for the current group, or a learned table indexed by a hash of the prompt'),
+    .describe('log Z of trafl; group: the optimum for the current group; learned: a learned table indexed by a hash of the prompt'),
   log_z_rate: z.number().positive().max(0.5).default(0.1).describe('Learning rate of the learned log Z'),
-  score_lambda: z.number().positive().default(0.01).describe('rspo regresses the relative score to advantage / lambda'),
+  score_lambda: z.number().positive().default(0.01).describe('lambda of rspo, which regresses the relative score to advantage / lambda'),
   tilt_step: z.number().positive().default(5).describe('Step of the annealed tilt of dtm (h)'),
   tilt_steps: z.int().min(1).default(20).describe('Steps after which the teacher of dtm becomes the student'),
   control_variate: z
@@ -164,7 +164,7 @@ export const tuningSettings = z.strictObject({
     .int()
     .min(0)
     .default(10)
-    .describe('Number of steps at the start in which autoedit is trained with supervision to repair corrupted texts'),
+    .describe('Number of steps at the start in which autoedit learns with supervision to repair corrupted texts'),
   // What is trained
   adapter: z
     .enum(['none', 'lora'])
@@ -221,7 +221,7 @@ export const tuningSettings = z.strictObject({
   log_to: z
     .enum(['none', 'tensorboard'])
     .default('none')
-    .describe('Tracker for which the run also writes its events and samples, into its folder tensorboard'),
+    .describe('tensorboard: the run also writes its events and samples for TensorBoard, to its folder tensorboard'),
 });
 
 export type FullTuningSettings = z.infer<typeof tuningSettings>;
