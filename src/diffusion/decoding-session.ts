@@ -19,7 +19,7 @@ export interface Denoiser {
   logits(queries: readonly Query[]): Promise<Float32Array[]>;
   /** Computes keys and values of a context; absent if the attention is `block-causal`. */
   readonly context?: Pick<ContextReader, 'read' | 'logits'>;
-  /** Computes predictions in its program, so that logits do not leave it; absent: there are only logits. */
+  /** Computes predictions on the device, so that logits are not copied to the host; absent: the model has only logits. */
   readonly inference?: Pick<InferenceReader, 'predictions' | 'textPredictions'> | undefined;
   /** Throws a `UserError` if a sequence of `length` tokens exceeds the model's maximum length. */
   checkLength?(length: number): void;
@@ -43,7 +43,7 @@ export interface SessionContext {
   readonly width: number;
   /** Keys and values of prompt and suffix; null if they depend on the canvas. */
   readonly keysAndValues: Context | null;
-  /** Tokens of the prompt without kept keys and values, which are computed with each canvas, before it [0 or 1]. */
+  /** The last token of the prompt if it is computed with each canvas instead of with the context; otherwise empty. */
   readonly lead: Int32Array;
 }
 
@@ -66,9 +66,9 @@ interface KeptContext {
 
 /** Computes the rows that tokens are chosen from: logits or predictions. */
 interface TokenReader<Row> {
-  /** Of whole texts, at the positions of each query. */
+  /** The rows of whole texts, at the positions of each query. */
   texts(queries: readonly Query[]): Promise<Row[][]>;
-  /** Of canvases of one context, in a range of positions. */
+  /** The rows of canvases of one context, in a range of positions. */
   canvases(context: Context, canvases: readonly Int32Array[], range: CanvasRange): Promise<Row[][]>;
 }
 
@@ -87,7 +87,7 @@ const positionBucket = 16;
  *
  * With `full` or `block-causal` attention, every step reads the whole sequence. There is one exception: with `full` attention and
  * `refresh` above 1, the context's keys and values are computed every `refresh` steps, with the canvas as it is at that time, and
- * kept in between (the dual cache of Fast-dLLM, arXiv 2505.22618, section 3.2). That is an approximation. Dispose of the session to
+ * kept in between (the dual cache of Fast-dLLM, arXiv 2505.22618, section 3.2). This is an approximation. Dispose of the session to
  * release the keys and values.
  */
 export class DecodingSession {

@@ -8,8 +8,8 @@ import type { GapRules, RevealOrder } from './reveal-rules.ts';
 
 /**
  * How a completion is unmasked, one block after the other from the left. The first block begins at the completion's start. For
- * models with block-causal attention it begins at the prompt's start, as in training, and the block length is the model's own
- * unless `block` divides that.
+ * models with block-causal attention it begins at the prompt's start, as in training, and the block length is that of training
+ * unless `block` divides it.
  *
  * - `confidence`: a fixed number of steps; each reveals the tokens of highest confidence (LLaDA, arXiv 2502.09992).
  * - `random`: the same number of steps, in random order.
@@ -40,7 +40,7 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
   /** One seed per prompt. A completion depends only on its prompt, its suffix, its seed and the options. */
   readonly seeds: readonly number[];
   readonly options: DecodingOptions;
-  /** Steps after which a context that attends to the canvas is read again (`DecodingSession`); default: 1, in every step. */
+  /** Steps after which a context that attends to the canvas is read again (`DecodingSession`); default: 1, every step. */
   readonly contextRefresh?: number;
   /** The rules of the gap that the completions fill, and the healed prefix of each completion (default: empty). */
   readonly gap?: { readonly rules: GapRules; readonly healed?: readonly string[] };
@@ -52,7 +52,7 @@ export interface DenoiseCall extends Pick<DecodingHooks, 'signal' | 'checkCancel
 
 /**
  * Semi-autoregressive low-confidence decoding (LLaDA, arXiv 2502.09992, section 2.4, as evaluated by d1,
- * arXiv 2504.12216, and SPG, arXiv 2510.09541). All completions are denoised in one batch; those that are done leave it.
+ * arXiv 2504.12216, and SPG, arXiv 2510.09541). All completions are denoised in one batch; completions that are done leave it.
  * Throws a `UsageError` if the options are invalid, and a `UserError` if the model does not denoise or a sequence exceeds the
  * model's maximum length.
  */

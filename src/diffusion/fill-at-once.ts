@@ -45,7 +45,7 @@ export function fillGreedily(
 }
 
 /**
- * One editing pass over a text without masks. A token is drawn at each position; it replaces the present token if it differs
+ * One editing pass over a text without masks. A token is drawn at each position; it replaces the current token if it differs
  * and its probability is above `threshold`. `logits` is [tokens.length * vocabulary]. Returns an edited copy of the text and the
  * edited positions.
  */

@@ -24,14 +24,14 @@ export interface DecodingHooks {
   readonly onStep?: (canvases: readonly Canvas[]) => void;
 }
 
-/** Hooks of one filling. */
+/** How the caller stops and observes the filling of canvases. */
 export interface FillHooks extends DecodingHooks {
   /** Called after each step; if it returns true, the rest of that canvas is not decoded. */
   readonly isOver?: (canvas: Canvas) => boolean;
 }
 
 /**
- * The loop that denoises all text: the canvases that are not done make a denoising step together, until all are done. A canvas
+ * The loop that denoises all text: the canvases that are not done take a denoising step together, until all are done. A canvas
  * depends only on its own context and random numbers, not on the other canvases in the batch.
  */
 export async function fillCanvases(

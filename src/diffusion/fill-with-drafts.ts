@@ -4,19 +4,19 @@ import type { FillHooks } from './fill-canvases.ts';
 import { applyRevealRule, type DecodingRules } from './reveal-rules.ts';
 import { assess, likeliestToken } from './token-distribution.ts';
 
-/** Tokens of a draft. */
+/** Default number of tokens of a draft. */
 export const usualDraftTokens = 8;
 
-/** The most tokens that are written without a draft after drafts that were of no use. */
+/** Maximum number of tokens that are written without a draft after a draft of which no token was kept. */
 const longestPause = 8;
 
 /** What drafts need in addition to the decoding rules. */
 export interface Drafting {
   readonly session: DecodingSession;
-  /** The token after the canvas's last one, where a program has a fixed length. */
+  /** The token at the positions after the draft, if the program has a fixed length. */
   readonly filler: number;
   readonly draftTokens?: number;
-  /** Whether drafts are denoised where none can be copied; default: yes. */
+  /** Whether a draft is denoised if none can be copied; default: yes. */
   readonly denoises?: boolean;
 }
 
@@ -27,15 +27,16 @@ interface DraftToken {
 }
 
 /**
- * Fills a canvas of a model with `causal-context` attention from the left, with drafts (self-speculation, arXiv 2607.05722): one
- * pass denoises the next tokens in parallel, and a causal pass of the same weights computes the logits after each of them. As long
- * as the token that is drawn from the causal logits equals the draft's, the next logits are valid too. Tokens are drawn from causal
- * logits only, so the text is that of autoregressive decoding, in fewer passes. After a draft of which no token was kept, one token
- * is written without a draft, then two, four and eight, so that a model with bad drafts needs few more passes than tokens. The
+ * Fills a canvas of a model with `causal-context` attention from the left, with drafts (self-speculation, arXiv 2607.05722). A draft
+ * is copied if the last tokens occur earlier in the text (`copiedDraft`); otherwise one pass denoises the next tokens in parallel.
+ * Then a causal pass of the same weights computes the logits after each token of the draft. As long as the token that is drawn from
+ * the causal logits equals the draft's, the next logits are valid too. Tokens are drawn from causal logits only, so the text is that
+ * of autoregressive decoding, in fewer passes. After a denoised draft of which no token was kept, one token is written without a
+ * draft; after the next such draft two, then four, then eight. So a model with bad drafts needs few more passes than tokens. The
  * canvas has blocks of one token.
  *
- * Each pass is a step: tokens of a draft that are kept count as revealed by the draft's step, and the others are recorded as
- * overwritten.
+ * Each pass is a step. Tokens of a draft that are kept count as revealed by the step before the causal pass; the others are recorded
+ * as overwritten.
  */
 export async function fillWithDrafts(
   canvas: Canvas,
@@ -49,7 +50,7 @@ export async function fillWithDrafts(
     signal?.throwIfAborted();
     await checkCancelled?.();
   };
-  /** The first tokens of the canvas; all of them where every length needs a program of its own. */
+  /** The first `length` tokens of the canvas, or all of them if the model compiles a program for each length. */
   const cut = (length: number): Int32Array => canvas.tokens.slice(0, session.predicts ? length : width);
 
   const draftFrom = async (written: number): Promise<DraftToken[]> => {
@@ -109,7 +110,7 @@ export async function fillWithDrafts(
   let [pause, nextPause] = [0, 1];
   while (!canvas.done) {
     const [written] = maskedPositions(canvas, rules.mask) as [number];
-    // A draft does not know the word that the first tokens must spell.
+    // Drafts do not take the healed prefix into account, so none is used before it is spelled.
     const copied = canvas.unspelled === '' ? copy(written) : [];
     if (copied.length > 0) await verify(written, copied);
     else if (!denoises || pause > 0 || canvas.unspelled !== '') {
@@ -123,12 +124,12 @@ export async function fillWithDrafts(
   }
 }
 
-/** The fewest and the most tokens at the end of a text that must occur earlier for a draft to be copied. */
+/** A draft is copied if at least the first number of tokens at the end of a text occur earlier; the second limits the match. */
 const [shortestMatch, longestMatch] = [2, 8];
 
 /**
- * The tokens that followed the earlier occurrence of the text's last tokens: the longest one, and of several the last. Empty if the
- * last two tokens do not occur earlier.
+ * The tokens that follow the longest earlier occurrence of the text's last tokens; of equally long occurrences, the last. Empty if
+ * the last two tokens do not occur earlier.
  */
 export function copiedDraft(text: ArrayLike<number>, length: number): number[] {
   const end = text.length;

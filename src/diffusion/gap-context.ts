@@ -18,12 +18,12 @@ export function canvasContext(config: ModelConfig, { prefix, suffix }: GapContex
 /** Number of tokens that the order of the context adds to prefix and suffix. */
 export const contextOverhead = (config: ModelConfig): number => (suffixFirstTokens(config) ? suffixFirstOverhead : 0);
 
-/** More characters than a token of code usually has. It limits how much of a long text is encoded. */
+/** An upper bound of the usual characters per token of code. It limits how much of a long text is encoded. */
 const charactersPerToken = 8;
 
-/** The most tokens by which the window of a kept context moves at once. */
+/** The start of a kept context moves in steps of at most this many tokens. */
 const windowStep = 128;
-/** Characters per token of the context by which the part of a long prefix that is encoded moves at once. */
+/** The start of the encoded part of a long prefix moves in steps of this many characters for each token of the budget. */
 const charactersPerStep = 4;
 
 export interface ContextRequest {
@@ -31,11 +31,11 @@ export interface ContextRequest {
   readonly suffix: string;
   readonly contextTokens: number;
   /**
-   * Whether keys and values of this context are kept for the next one: its window then moves in steps, so that text which is added
-   * at the cursor seldom changes where prefix and suffix begin and end. Default: no.
+   * Whether keys and values of this context are kept for the next one. If so, the start of the prefix moves in steps, so that text
+   * which is added at the cursor seldom changes it. Default: no.
    */
   readonly isKept?: boolean;
-  /** Special tokens before and after the text, where it is read to its beginning and its end; default: none. */
+  /** Special tokens that mark the beginning and the end of the text, if it is read that far; default: none. */
   readonly edges?: TextEdges | null;
 }
 

@@ -4,7 +4,7 @@ import type { DecodingRules, GapRules } from './reveal-rules.ts';
 
 /** When to stop decoding an alternative early, because its rest would not be shown. */
 export interface StoppingRules {
-  /** Whether everything after this text would be cut off. The text consists of the tokens before the first mask. */
+  /** Whether everything after `text`, the text of the tokens before the first mask, would be cut off. */
   readonly isOver: (text: string) => boolean;
   /**
    * An alternative is stopped if at least eight of its tokens are revealed and their mean confidence is below this. Tokens with
@@ -31,7 +31,7 @@ export interface Infilling extends Denoised {
   readonly meanConfidence: number;
 }
 
-/** Decoding rules with those of a gap. */
+/** Decoding rules, including those of a gap. */
 export type InfillRules = DecodingRules & { readonly gap: GapRules };
 
 /** Whether the rules stop an alternative before its end; `healed` is its healed prefix. */

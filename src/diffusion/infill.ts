@@ -23,12 +23,12 @@ import { healedPrefix } from './token-healing.ts';
 export interface InfillRequest {
   readonly prefix: string;
   readonly suffix: string;
-  /** Maximum number of tokens of prefix and suffix that are read; those nearest to the gap are. */
+  /** Maximum number of tokens of prefix and suffix; the tokens nearest to the gap are read. */
   readonly contextTokens: number;
   /**
-   * Maximum number of completions to generate. By denoising, the first three are greedy, on canvases of a quarter, a half and all
-   * of the model's width; the others are drawn at `temperature` on the full width. With drafts, or if `width` is set, only the first
-   * is greedy.
+   * Maximum number of completions to generate. If the gap is denoised, the first three are greedy, on canvases of a quarter, a half
+   * and all of the model's width; the others are drawn at `temperature` on the full width. With drafts, or if `width` is set, only
+   * the first is greedy.
    */
   readonly alternatives: number;
   readonly seed: number;
@@ -38,13 +38,13 @@ export interface InfillRequest {
   readonly threshold: number;
   /** Width of every canvas, in tokens; default: as explained at `alternatives`. */
   readonly width?: number;
-  /** How the gap is filled; default: the model's (`gap_decoding`). Models without `causal-context` attention denoise. */
+  /** How to fill the gap; default: the model's `gap_decoding`. Models without `causal-context` attention always denoise. */
   readonly decoding?: GenerationDefaults['gap_decoding'];
   /** Tokens of a block; default: the model's. */
   readonly block?: number;
   /**
    * Steps after which a context that attends to the canvas (`full` attention) is read again; its keys and values are kept in
-   * between (`DecodingSession`). At 1, the default, it is read in every step, which is exact.
+   * between (`DecodingSession`). Default: 1, every step, which is exact.
    */
   readonly contextRefresh?: number;
   /** Stop at the end of the first line. */
@@ -63,8 +63,8 @@ export interface InfillHooks extends Pick<DecodingHooks, 'signal' | 'checkCancel
   /** How many of the most likely other tokens to record for each revealed position; default: none. */
   readonly runnersUp?: number;
   /**
-   * Called after each step of an alternative with its index, its canvas, the healed prefix and the model. Copy what you keep of the
-   * canvas: the next step changes it.
+   * Called after each step of an alternative with its index, its canvas, the healed prefix and the model. The next step changes the
+   * canvas, so copy the parts that you keep.
    */
   readonly watch?: (alternative: number, canvas: Canvas, healed: string, model: LanguageModel) => void;
 }
@@ -84,8 +84,8 @@ export interface Infilled {
 }
 
 /**
- * Whether a model fills gaps: it was trained to do so, or it is a published model with full attention. The latter know no end of
- * the middle, only the end of the text, so they usually fill the canvas completely.
+ * Whether a model fills gaps: it was trained to do so, or it is a published model with full attention. The latter have no token for
+ * the end of the middle, only one for the end of the text, so they usually fill the canvas completely.
  */
 export const completesCode = (config: ModelConfig): boolean =>
   config.attention === 'prefix-lm' || config.attention === 'causal-context'

@@ -21,7 +21,7 @@ interface Guess {
   readonly entropy: number;
 }
 
-/** The inputs of a reveal rule in addition to the guesses. */
+/** The other inputs of a reveal rule. */
 interface RuleState {
   readonly threshold: number;
   /** Number of steps left for the current block; at least 1. */
@@ -83,15 +83,15 @@ export interface DecodingRules {
   readonly steps: number;
   readonly threshold: number;
   readonly mask: number;
-  /** How many of the likeliest other tokens are kept of every position; default: none. */
+  /** How many of the most likely other tokens to record for each position; default: none. */
   readonly runnersUp?: number;
   /** Absent: the canvas is not in a gap and is filled completely. */
   readonly gap?: GapRules;
 }
 
 /**
- * Whether the next step of a canvas needs whole rows of logits: to draw at a temperature, to spell the healed prefix, to add
- * probabilities, or to name more tokens than a prediction has. Otherwise predictions give the same tokens.
+ * Whether the next step of a canvas needs whole rows of logits: to draw at a temperature, to spell the healed prefix, to add up
+ * the probabilities of line ends, or to record more tokens than a prediction contains. Otherwise predictions give the same tokens.
  */
 export const needsLogits = (canvas: Canvas, { gap, runnersUp: kept = 0 }: DecodingRules): boolean =>
   canvas.temperature > 0 ||
@@ -136,7 +136,7 @@ function spellPrefix(canvas: Canvas, rows: readonly Row[], rules: DecodingRules,
     const text = tokenizer.texts[guess.token] as string;
     if (text.length <= canvas.unspelled.length) canvas.spelledTokens++;
     canvas.unspelled = canvas.unspelled.slice(text.length);
-    // The predictions for later positions did not know the healed prefix, so they are not used.
+    // The predictions for later positions were made without the end of the healed prefix, so they are not used.
     if (canvas.unspelled === '') return;
   }
 }

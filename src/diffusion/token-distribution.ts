@@ -43,7 +43,7 @@ export function probability(logits: Float32Array, token: number, mask: number): 
   return 1 / sum;
 }
 
-/** `probability` of a token and `entropyOf` its distribution, in one pass over the logits. */
+/** The results of `probability` and `entropyOf`, in one pass over the logits. */
 export function assess(logits: Float32Array, token: number, mask: number): { probability: number; entropy: number } {
   const reference = logits[token] as number;
   let sum = 0;
@@ -60,7 +60,7 @@ export function assess(logits: Float32Array, token: number, mask: number): { pro
   return { probability: 1 / sum, entropy };
 }
 
-/** Entropy of the softmax in nats, the mask left out. */
+/** Entropy of the softmax over all tokens except the mask token, in nats. */
 export function entropyOf(logits: Float32Array, mask: number): number {
   let peak = Number.NEGATIVE_INFINITY;
   for (let token = 0; token < logits.length; token++)
