@@ -54,7 +54,7 @@ export async function writePart<Row>(
 }
 
 /**
- * Reads a part. `missing`: it is not finished. `damaged`, with the reason: the file is not what was written for this plan.
+ * Reads a part. `missing`: it is not finished. `damaged`, with the reason: the content is not what was written for this plan.
  */
 export async function readPart<Row>(
   folder: string,

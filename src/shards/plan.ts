@@ -8,17 +8,17 @@ import { packageVersion } from '../platform/package-root.ts';
 /** Values by name, as they are after a round trip through JSON. */
 export type Inputs = Readonly<Record<string, unknown>>;
 
-/** The work that shards divide among themselves. */
+/** The work that is divided among shards. */
 export interface ShardedWork {
   /** The command, such as `eval`. */
   readonly command: string;
   /** Everything that the rows depend on. All shards must agree on it. */
   readonly inputs: Inputs;
-  /** What else a result shows, from the shard that created the folder. Others may differ, as in the names of folders. */
+  /** Other values that a result shows, such as the names of folders. Shards may differ in them; the first shard's values are kept. */
   readonly about: Inputs;
   /** A name for each row, in the order of the result. */
   readonly rows: readonly string[];
-  /** Rows that are computed and stored together; the last part may have fewer. */
+  /** Number of rows that are computed and stored together; the last part may have fewer. */
   readonly rowsPerPart: number;
 }
 
@@ -50,12 +50,12 @@ export const partCount = ({ rows, rowsPerPart }: ShardedWork): number => Math.ce
 export const rowsOfPart = ({ rows, rowsPerPart }: ShardedWork, part: number): readonly string[] =>
   rows.slice(part * rowsPerPart, (part + 1) * rowsPerPart);
 
-/** A digest of what decides the rows. Every part holds it, so that parts of another plan are noticed. */
+/** A digest of everything that determines the rows. Every part contains it, so that parts of another plan are detected. */
 export const planDigest = ({ command, version, of, inputs, rows, rowsPerPart }: ShardPlan): string =>
   contentDigest(JSON.stringify([command, version, of, inputs, rows, rowsPerPart]));
 
 /**
- * Writes the plan of a folder, or checks that the folder has the same one. Of several shards that start at once, one writes it.
+ * Writes the plan of a folder, or checks that the folder has the same one. If several shards start at once, one of them writes it.
  * Throws a `UsageError` that names the difference.
  */
 export async function keepPlan(folder: string, work: ShardedWork, of: number): Promise<ShardPlan> {

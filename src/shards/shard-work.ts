@@ -1,7 +1,7 @@
 /**
- * Sharing the rows of a result among processes that know nothing of each other but a folder: the tasks of a job array, or
- * processes of one machine. The folder has a `plan.json` with the names of all rows, and a file for each finished part. A part is a
- * few rows that are computed together, always the same ones, so that gathered rows equal those of one process.
+ * Divides the rows of a result among processes that communicate only through a folder: the tasks of a job array, or processes of
+ * one machine. The folder has a `plan.json` with the names of all rows, and a file for each finished part. A part is a few rows that
+ * are always computed together, so that gathered rows equal those of one process.
  */
 import type * as z from 'zod';
 import { UserError } from '../platform/errors.ts';
@@ -56,7 +56,7 @@ function ownParts(plan: ShardPlan, shard: Shard): number[] {
   return Array.from({ length: partCount(plan) }, (_, part) => part).filter((part) => isPartOf(shard, part));
 }
 
-/** Whether shards share a folder. */
+/** Whether a folder has the plan of shards. */
 export const hasPlan = (folder: string): Promise<boolean> => exists(planFile(folder));
 
 /** All rows of a folder, in their order. */
@@ -68,8 +68,8 @@ export interface Gathered<Row> {
 }
 
 /**
- * Reads all rows. Throws a `UserError` that names the shards that are to be run again if a row is missing, damaged or not part of
- * the plan.
+ * Reads all rows. Throws a `UserError` if a row is missing or damaged, which names the shards to run again, or if a file does not
+ * belong to the plan.
  */
 export async function gatherRows<Row>(folder: string, command: string, schema: z.ZodType<Row>): Promise<Gathered<Row>> {
   if (!(await hasPlan(folder)))
@@ -90,7 +90,7 @@ export async function gatherRows<Row>(folder: string, command: string, schema: z
     if (found === 'missing') unfinished.push(part);
     else if ('damaged' in found)
       throw new UserError(
-        `${partFile(folder, part)} is damaged (${found.damaged}); run shard ${shardOf(plan, part)}/${plan.of} again, which computes it anew.`,
+        `${partFile(folder, part)} is damaged (${found.damaged}); run shard ${shardOf(plan, part)}/${plan.of} again to compute it.`,
       );
     else {
       rows.push(...found.rows);

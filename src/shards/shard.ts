@@ -62,5 +62,5 @@ function indexFrom(
   return index;
 }
 
-/** Whether a part belongs to a shard. Parts go to the shards in turn, so that expensive ones at one end are shared. */
+/** Whether a part belongs to a shard. Parts are assigned in turn, so that expensive parts at one end are spread over the shards. */
 export const isPartOf = ({ index, of }: Shard, part: number): boolean => part % of === index - 1;

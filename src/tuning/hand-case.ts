@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type ModelConfig, maskToken } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
+import { count } from '../platform/amounts.ts';
 import { UsageError, UserError } from '../platform/errors.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
 import { Trainer } from '../training/trainer.ts';
@@ -10,7 +11,7 @@ import { tuningSettings } from './settings.ts';
 
 const ids = z.array(z.int().nonnegative());
 
-/** One group of completions with their rewards and masks, so that an objective can be checked by hand. */
+/** A hand-written case: one group of completions with rewards and masks, from which an objective's loss can be checked. */
 export const handCase = z.strictObject({
   prompt: ids,
   completions: z.array(ids.min(1)).min(1),
@@ -39,20 +40,20 @@ export function parseHandCase(
     throw new UserError(`${file}: token ${unknownToken} is beyond the model's vocabulary of ${vocabulary}.`);
   if (rewards.length !== completions.length || masks.length !== completions.length)
     throw new UserError(
-      `${file}: ${completions.length} completions come with ${rewards.length} rewards and ${masks.length} lists of masks; give one of each for every completion.`,
+      `${file} has ${count(completions.length, 'completion')}, ${count(rewards.length, 'reward')} and ${count(masks.length, 'list')} of masks; give one reward and one list of masks for each completion.`,
     );
   const samples = masks[0]!.length;
   masks.forEach((ofCompletion, j) => {
     if (ofCompletion.length !== samples)
       throw new UserError(
-        `${file}: masks.${j} has ${ofCompletion.length} masks and masks.0 has ${samples}; give every completion the same number.`,
+        `${file}: masks.${j} has ${count(ofCompletion.length, 'mask')} and masks.0 has ${samples}; give every completion the same number.`,
       );
     ofCompletion.forEach((mask, s) => {
       const completion = completions[j]!;
       const whole = prompt.length + completion.length;
       if (mask.length !== whole)
         throw new UserError(
-          `${file}: masks.${j}.${s} covers ${mask.length} tokens, and prompt and completion have ${whole}; give a value for each token.`,
+          `${file}: masks.${j}.${s} covers ${count(mask.length, 'token')}, and prompt and completion have ${whole}; give a value for each token.`,
         );
       if (!mask.slice(prompt.length, prompt.length + textLength(completion, eos)).includes(1))
         throw new UserError(

@@ -1,9 +1,9 @@
 /**
  * The policy-gradient loop: generate groups of completions, score them, compare each with its group, update the model.
  * A method receives the rollouts before the first update on them and makes the batches of each update. It computes
- * anything else it needs itself: old policies, a reference, a decoding trace, branches. Unlike a textbook loop, there is
- * no value model, and advantages are not divided by their standard deviation. The current policy generates the rollouts
- * (staleness 0), unless the method generates them.
+ * anything else that it needs itself: old log-probabilities, a reference, a decoding trace, branches. Unlike in a textbook
+ * loop, there is no value model, and advantages are not divided by their standard deviation. The current policy generates
+ * the rollouts of each step, unless the method generates them.
  */
 import type { DecodingOptions } from '../diffusion/denoise.ts';
 import { readCompletion, suffixOf } from '../evaluation/answers.ts';
@@ -192,7 +192,7 @@ class PolicyGradientLoop implements PolicyGradientMethod {
     await this.#method.dispose?.();
   }
 
-  /** The view of the run that the method gets. */
+  /** The parts of the run that the method can access. */
   #methodRun(): MethodRun {
     const { model, task, restored = new Map() } = this.#options;
     const { pad_token_id: pad } = model.config;
@@ -218,8 +218,11 @@ class PolicyGradientLoop implements PolicyGradientMethod {
     const texts = completions.map(({ job, tokens }) => ({ job, ...readCompletion(model, { tokens }) }));
     const rewards = await scoreRollouts(task, texts, this.#reward, this.#format, { signal: this.#stepSignal });
     return rewards.map((reward) => {
-      // A completion may be left out, but without one of its branches the estimate would have another expectation.
-      if (!isScored(reward)) throw new UserError(`A branch could not be rewarded: ${reward.broken}`);
+      // A completion may be left out, but an estimate without one of its branches would be biased.
+      if (!isScored(reward))
+        throw new UserError(
+          `A branch of a completion could not be rewarded: ${reward.broken}; fix the cause and resume the run.`,
+        );
       return reward.total;
     });
   }

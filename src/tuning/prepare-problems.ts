@@ -20,7 +20,7 @@ import type { TuningRequest } from './tuning-request.ts';
 export interface PreparedProblems {
   readonly task: Task;
   readonly problems: ProblemSource;
-  /** What the task found out about the rows, one sentence each. */
+  /** Warnings of the task about the rows, one sentence each. */
   readonly findings: readonly string[];
   readonly validation: readonly unknown[];
   readonly test: readonly unknown[];
@@ -37,9 +37,9 @@ export interface PrepareOptions {
 }
 
 /**
- * Prepares the problems of a request, and scores an empty completion of one of them, so that a reward that does not work is
- * reported before the run starts. Throws a `UsageError` or a `UserError` if the task,
- * its reward, the settings, the data and the model do not fit together.
+ * Prepares the problems of a request, and scores an empty completion of one of them, so that a reward that does not work
+ * is reported before the run starts. Throws a `UsageError` or a `UserError` if the task, its reward, the settings, the data
+ * and the model do not fit together.
  */
 export async function prepareProblems(
   model: LanguageModel,

@@ -7,9 +7,9 @@ import type { Level } from '../tasks/task.ts';
 export interface ProblemSource {
   /** Draws a problem; depends on `random` and on the observed results only. */
   draw(random: Random): unknown;
-  /** Takes in whether the completions of problems passed, once per step. */
+  /** Records whether the completions of problems passed; called once per step. */
   observe?(results: readonly { readonly row: unknown; readonly passed: boolean }[]): void;
-  /** What was observed, for a checkpoint. */
+  /** The recorded results, for a checkpoint. */
   state?(): ReadonlyMap<string, HostTensor>;
   /** Metrics of a step, by name. */
   metrics?(): Readonly<Record<string, number>>;
@@ -17,9 +17,9 @@ export interface ProblemSource {
   readonly levels?: readonly Level[];
 }
 
-/** Share of attempts that must pass before the next level opens, and the number of attempts that this is measured on. */
+/** The next level opens if at least this share of at least this number of attempts passes. */
 const opening = { share: 0.25, attempts: 16 } as const;
-/** What the counts of earlier steps are multiplied by after each step, so that old results fade. */
+/** After each step, earlier counts are multiplied by this factor, so that old results lose weight. */
 const decay = 0.9;
 /** Smallest weight of an open level, relative to one at which half of the attempts pass. */
 const leastWeight = 0.1;
@@ -27,8 +27,8 @@ const stateName = 'curriculum';
 
 /**
  * A curriculum: starts with the easiest level and opens the next one when enough attempts pass. Among the open levels
- * it prefers those at which about half of the attempts pass, because a group of completions teaches most there: rewards
- * that are all equal have no gradient.
+ * it prefers those at which about half of the attempts pass, because the rewards of a group differ most there, and
+ * rewards that are all equal have no gradient.
  */
 export class Curriculum implements ProblemSource {
   readonly levels: readonly Level[];

@@ -35,7 +35,7 @@ export interface Rollout extends InfillContext {
   readonly forcedTokens?: number;
   /** Tokens that were replaced because the end of the middle was revealed to their left. */
   readonly overwritten?: readonly TokenPrediction[];
-  /** Tokens up to and including the first end of text. */
+  /** Number of tokens up to and including the first end of text. */
   readonly length: number;
   /** The completion's text, without the healed prefix. */
   readonly completion: string;
@@ -124,7 +124,8 @@ export interface GenerationPlan {
 
 /**
  * Generates completions in chunks, and scores each chunk while the next is generated. Rollouts and rewards are in the
- * order of the jobs; `rewards` waits until all are scored. On a failure or cancellation, all scoring is cancelled, and the error is thrown after everything has ended.
+ * order of the jobs; `rewards` waits until all are scored. On a failure or cancellation, all scoring is cancelled, and the
+ * error is thrown after everything has ended.
  */
 export async function generateAndScore({ jobs, chunkSize, generate, score, signal }: GenerationPlan) {
   const rollouts: Rollout[] = [];

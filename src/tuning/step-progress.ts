@@ -10,7 +10,7 @@ export interface StepTimes {
   readonly 'time/update': number;
 }
 
-/** Measures the phases of a step, which follow each other. */
+/** Measures the seconds of the phases of a step, one after the other. */
 export class PhaseTimes {
   readonly #seconds = { 'time/rollout': 0, 'time/reward': 0, 'time/update': 0 };
   #begin = performance.now();
@@ -38,7 +38,7 @@ export interface StepPlan {
   readonly previous: StepTimes | null;
 }
 
-/** Cost of a forward and a backward pass in forward passes: a backward pass takes about twice as long. */
+/** Cost of a forward and a backward pass, in forward passes. A backward pass takes about twice as long as a forward pass. */
 const forwardAndBackward = 3;
 
 /**
@@ -63,7 +63,7 @@ export class StepProgress {
   #generated = 0;
   #scoring = 0;
   #scored = 0;
-  /** The times at which the last rollout was complete and the update began. */
+  /** The times at which the last rollout was complete, and at which the update began. */
   #rolloutsDone: number | null = null;
   #updateBegan: number | null = null;
 

@@ -93,8 +93,8 @@ export function lengthMetrics(rollouts: readonly Rollout[]): Record<string, numb
 }
 
 /**
- * The share of the most frequent token among all tokens of a step's completions. A policy that has collapsed onto one token has a
- * share near 1.
+ * The share of the most frequent token among all tokens of a step's completions. It is near 1 if the policy has collapsed to
+ * repeating one token.
  */
 export function repetitionMetrics(rollouts: readonly Rollout[]): Record<string, number> {
   const counts = new Map<number, number>();

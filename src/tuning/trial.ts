@@ -6,7 +6,7 @@ import type { Reward, ScoringError } from '../tasks/task.ts';
 import type { TrainingHooks } from '../training/training-job.ts';
 import type { RolloutJob } from './rollouts.ts';
 
-/** A method that can be tried before the first step. */
+/** A method that can generate completions before the first step, to judge whether tuning is worth its time. */
 export interface Attempting {
   /** Generates and scores about `attempts` completions without an update, spread over the levels of difficulty. */
   attempt(attempts: number, context: WorkContext): Promise<Trial>;
@@ -14,7 +14,7 @@ export interface Attempting {
 
 /** A group of completions of one problem, generated and scored before the first step. */
 export interface TrialGroup {
-  /** Difficulty of the problem; null: the task has one kind of problem. */
+  /** Name of the problem's level of difficulty; null: the task has no levels. */
   readonly level: string | null;
   /** Whether each completion passed. Completions that could not be scored are left out. */
   readonly passed: readonly boolean[];

@@ -85,7 +85,7 @@ describe('unmask loss', () => {
 
   it('rejects an invalid case by its field', async () => {
     await writeFile('wrong.json', JSON.stringify({ ...handCase, rewards: [1] }));
-    assert.match(await refusal(args('spg-mixture', 'wrong.json'), 1), /2 completions come with 1 rewards/);
+    assert.match(await refusal(args('spg-mixture', 'wrong.json'), 1), /has 2 completions, 1 reward and/);
     await writeFile('wrong.json', JSON.stringify({ ...handCase, settings: { gamma: 1 } }));
     assert.match(await refusal(args('spg-mixture', 'wrong.json'), 1), /settings is wrong \(.*gamma/);
     await writeFile('wrong.json', '');

@@ -133,7 +133,7 @@ describe('an invalid case is rejected with the reason', () => {
     ['a negative token', { prompt: [-1] }, /prompt\.0 is wrong/],
     ['no completions', { completions: [] }, /completions is wrong/],
     ['an empty completion', { completions: [[], [6], [6], [6]] }, /completions\.0 is wrong/],
-    ['a reward too few', { rewards: [1, 0, 0] }, /4 completions come with 3 rewards and 4 lists of masks/],
+    ['a reward too few', { rewards: [1, 0, 0] }, /has 4 completions, 3 rewards and 4 lists of masks/],
     ['a reward that is no number', { rewards: [1, 0, 0, 'x'] }, /rewards\.3 is wrong/],
     ['too few masks', { masks: handCase.masks.slice(1) }, /4 rewards and 3 lists of masks/],
     ['no masks', { masks: [[], [], [], []] }, /masks\.0 is wrong/],

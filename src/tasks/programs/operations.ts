@@ -4,7 +4,7 @@ export type ValueType = 'number' | 'string' | 'numbers' | 'point';
 export type Point = { readonly x: number; readonly y: number };
 export type Value = number | string | readonly number[] | Point;
 
-/** What an operand may be: a variable of a type, or a small whole number that stands in the code. */
+/** The kind of an operand: a variable of a type, or a constant, which is a small whole number. */
 type Operand = ValueType | 'constant' | 'number or constant';
 
 /** An operation of the grammar: how it is written, how it is described, and what it computes. */
@@ -12,7 +12,7 @@ export interface Operation {
   readonly name: string;
   readonly operands: readonly Operand[];
   readonly code: (...operands: string[]) => string;
-  /** Descriptions with the same meaning. */
+  /** Descriptions in English, all with the same meaning. */
   readonly words: readonly ((...operands: string[]) => string)[];
   // biome-ignore lint/suspicious/noExplicitAny: the operands have the types that `operands` names
   readonly value: (...operands: any[]) => unknown;

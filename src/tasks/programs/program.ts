@@ -10,7 +10,7 @@ export interface Variable {
 /** A variable or a small whole number. */
 export type Atom = Variable | number;
 
-/** An operation on atoms, and which of its descriptions is used. */
+/** An operation with its operands, and the index of the description that is used. */
 interface Application {
   readonly operation: Operation;
   readonly operands: readonly Atom[];
@@ -37,14 +37,14 @@ const parameterNames: Readonly<Record<ValueType, readonly string[]>> = {
 };
 const localNames = ['u', 'v', 'w'];
 
-/** How often each type and each number of statements is drawn. */
+/** Relative frequencies of types and of numbers of statements. */
 const typeWeights = { number: 4, numbers: 3, string: 2, point: 1 } as const;
 const statementWeights = { 1: 2, 2: 4, 3: 3, 4: 1 } as const;
 
-/** The constants in programs. Zero and one would make many operations equal to others. */
+/** The constants in programs. With 0 or 1, many operations would have the same result as others. */
 const constants = [2, 3, 4, 5] as const;
 
-/** A random program in which every parameter and every local variable is used; null: this attempt did not give one. */
+/** A random program in which every parameter and every local variable is used; null if this attempt failed. */
 export function drawProgram(random: Random): Program | null {
   const parameters: Variable[] = [];
   for (let count = 1 + random.integer(3); count > 0; count--) {
@@ -62,7 +62,7 @@ export function drawProgram(random: Random): Program | null {
     for (const wanted of operation.operands) {
       const type = wanted === 'number or constant' ? 'number' : wanted;
       const isConstant = type === 'constant' || (wanted === 'number or constant' && random.uniform() < 0.5);
-      // An operation on the same variable twice, such as a - a, is often another operation or a constant.
+      // Operands differ, because an operation on the same variable twice, such as a - a, is often a constant.
       const fitting = scope.filter((variable) => variable.type === type && !operands.includes(variable));
       const fresh = fitting.filter(({ name }) => !used.has(name));
       if (!isConstant && fitting.length === 0) return null;
@@ -119,7 +119,10 @@ export const structureOf = ({ statements }: Program): string =>
 
 export type ProgramPart = 'training' | 'validation' | 'test';
 
-/** The part of a structure: by its digest an eighth each for validation and test. Single statements are for training. */
+/**
+ * The part of the split that a program belongs to. By the digest of its structure, an eighth of the programs is for validation and an
+ * eighth for testing. Programs of one statement are for training only.
+ */
 export function partOf(program: Program): ProgramPart {
   if (program.statements.length === 1) return 'training';
   const eighth = createHash('sha256').update(structureOf(program)).digest()[0]! % 8;
@@ -161,9 +164,9 @@ const inWords = ({ operation, operands, wording }: Application): string =>
 const inCode = ({ operation, operands }: Application): string => operation.code(...operands.map(written));
 
 /**
- * What a program returns, with the statements that ran as a condition which held.
+ * Runs a program. `taken` is the index of the `if` statement that returned the result; null if none did.
  *
- * @param skipped index of an `if` that is left out
+ * @param skipped index of an `if` statement to leave out
  */
 export function evaluate(
   { parameters, statements }: Program,
@@ -176,7 +179,7 @@ export function evaluate(
   for (const [index, statement] of statements.entries()) {
     if (statement.kind === 'const') {
       const value = applied(statement.is);
-      // Nothing that follows is defined.
+      // The program is not defined for these inputs: JSON cannot represent the value.
       if (!isPlain(value)) return { result: value, taken: null };
       values.set(statement.variable.name, value);
     } else if (statement.kind === 'return') return { result: applied(statement.is), taken: null };
@@ -185,7 +188,7 @@ export function evaluate(
   throw new Error('a program ends with a return statement');
 }
 
-/** Whether a value is the same after it was written as JSON: numbers are finite, and zero has no sign. */
+/** Whether a value survives a round trip through JSON: its numbers are finite, and none is -0. */
 export function isPlain(value: unknown): value is Value {
   if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0);
   if (typeof value === 'string') return true;

@@ -9,12 +9,12 @@ import { bodyOf, drawProgram, headOf, type Program, type ProgramPart, partOf } f
 import { drawTests } from './unit-tests.ts';
 import { piecesOf } from './vocabulary.ts';
 
-/** Number of tokens of a completion, of which the last ends the text. */
+/** Number of tokens of a completion, including the end of text. */
 const completionTokens = 40;
 
 /**
  * Small TypeScript functions of one to four statements over numbers, strings, arrays and records, each with a description,
- * a signature and unit tests. A grammar generates them without end. Validation and test problems have structures that no
+ * a signature and unit tests. A grammar generates any number of them. Validation and test problems have structures that no
  * training problem has. The tests run in the sandbox, outside the process of the candidate.
  */
 export const programs: Task<CodeRow> = {
@@ -40,7 +40,7 @@ const problemOptions = z.strictObject({
 function generate(random: Random, part: ProgramPart, options: Readonly<Record<string, unknown>>): CodeRow {
   const { labelled = true, statements = [1, 4] } = checkedOptions(problemOptions, 'programs', options);
   if (part !== 'training' && statements[1] === 1)
-    throw new UsageError('programs of one statement are for training only; allow two or more statements.');
+    throw new UsageError('Programs of one statement are for training only; allow two or more statements.');
   for (;;) {
     const program = drawProgram(random);
     if (program === null || !isWanted(program, part, statements)) continue;
@@ -60,14 +60,14 @@ const isWanted = (program: Program, part: ProgramPart, [least, most]: readonly [
 /** Maximum number of held-out problems. */
 const mostHeldOut = 10_000;
 
-/** Problems with different descriptions. They are the same on every call, and a longer list begins with the shorter one. */
+/** Held-out problems with different prompts. They are the same on every call, and a longer list begins with the shorter one. */
 function heldOut(
   part: 'validation' | 'test',
   count: number,
   options: Readonly<Record<string, unknown>> = {},
 ): CodeRow[] {
   if (count > mostHeldOut)
-    throw new UsageError(`programs can hold out ${mostHeldOut} problems, not ${count}; ask for fewer.`);
+    throw new UsageError(`The task programs has at most ${mostHeldOut} held-out problems, not ${count}; request fewer.`);
   const random = new Random(0, 'programs', part);
   const rows = new Map<string, CodeRow>();
   while (rows.size < count) {

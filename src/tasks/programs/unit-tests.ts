@@ -6,19 +6,19 @@ import { evaluate, isPlain, type Program } from './program.ts';
 /** Number of unit tests of a program. */
 const testCount = 6;
 
-/** Attempts to find inputs that a program is defined for. */
+/** Maximum number of random inputs that are tried per program. */
 const attempts = 60;
 
 interface Case {
   readonly inputs: readonly Value[];
   readonly expected: Value;
-  /** The `if` that returned. */
+  /** Index of the `if` statement that returned the result; null if none did. */
   readonly taken: number | null;
 }
 
 /**
- * Unit tests of a program, in TypeScript. They notice that a condition is missing, and no parameter passes them as the
- * result. Null: no such tests were found.
+ * Unit tests of a program, in TypeScript. They fail for the program without one of its conditions, and for a function that
+ * returns a constant or one of its parameters. Null if no such tests were found.
  */
 export function drawTests(random: Random, program: Program): string | null {
   const cases: Case[] = [];
@@ -31,7 +31,7 @@ export function drawTests(random: Random, program: Program): string | null {
     inputsSeen.add(text);
     cases.push({ inputs, expected: result, taken });
   }
-  // Every branch has a test, if one of the inputs takes it.
+  // Every branch that one of the inputs takes has a test.
   const branches = [...new Set(cases.map(({ taken }) => taken))];
   const byBranch = branches.map((branch) => cases.filter(({ taken }) => taken === branch));
   const chosen: Case[] = [];
@@ -47,8 +47,8 @@ export function drawTests(random: Random, program: Program): string | null {
 }
 
 /**
- * Whether the last statement is reached and wrong programs fail: each parameter as the result, a constant, and the program
- * without one of its conditions.
+ * Whether some test reaches the last statement, and wrong programs fail: those that return a constant or a parameter, and
+ * the program without one of its conditions.
  */
 function tellsApart(program: Program, cases: readonly Case[]): boolean {
   if (cases.every(({ taken }) => taken !== null)) return false;

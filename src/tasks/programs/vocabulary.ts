@@ -12,8 +12,8 @@ export const piecesOf = (text: string): string[] => text.match(new RegExp(progra
 /** Names of parameters and local variables, as they appear after a space and after punctuation. */
 const names = ['a', 'b', 'c', 's', 't', 'xs', 'ys', 'p', 'q', 'u', 'v', 'w', 'x', 'y', 'z'];
 
-/** What a description and a function contain besides operations. */
-const frame = `/** Let be If , return . Return : */
+/** The parts of descriptions and functions that are not operations. */
+const fixedText = `/** Let be If , return . Return : */
 export function f(a: number, b: string, c: number[], d: { x: number; y: number }): number {
   const u = a;
   if (a) return b;
@@ -21,7 +21,7 @@ export function f(a: number, b: string, c: number[], d: { x: number; y: number }
 }
 `;
 
-/** Every piece of a generated problem and its solution, each once, in a fixed order. */
+/** All pieces that generated problems and solutions consist of, without duplicates, in a fixed order. */
 export function programVocabulary(): string[] {
   const all = [...Object.values(operations).flat(), ...conditions];
   const atoms = [...names, ...'0123456789'];
@@ -32,7 +32,7 @@ export function programVocabulary(): string[] {
     ),
   );
   // A body begins with its indentation.
-  const pieces = new Set([frame, '  a', ...texts].flatMap(piecesOf));
+  const pieces = new Set([fixedText, '  a', ...texts].flatMap(piecesOf));
   const characters = new Set([...pieces].flatMap((piece) => [...piece]));
   return [...new Set([...characters, ...pieces])].sort((one, other) => (one < other ? -1 : 1));
 }

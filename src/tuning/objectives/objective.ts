@@ -43,16 +43,16 @@ export interface MaskedUpdate {
   logp(metrics: StepResult['metrics'][number]): number[];
 }
 
-/** A policy-gradient method. Its state during a run is in the `Method` that `begin` creates. */
+/** A policy-gradient method. Its state during a run is in the `RunningMethod` that `begin` creates. */
 export interface Objective {
   readonly name: string;
   readonly paper: string;
   readonly description: string;
   /** The loss of batches without a loss of their own. */
   readonly loss: Loss;
-  /** Whether it uses `kl`, `clip_low` and `clip_high`. */
+  /** Whether the method uses `kl`, `clip_low` and `clip_high`. */
   readonly isClipped?: boolean;
-  /** Whether it fills or edits whole canvases itself, so that it cannot decode with token healing. */
+  /** Whether the method fills or edits whole canvases itself, so that it cannot decode with token healing. */
   readonly fillsCanvases?: boolean;
   /**
    * Throws a `UsageError` if the method cannot work with these settings or this model. Called before the first step.
@@ -60,8 +60,8 @@ export interface Objective {
   check?(settings: FullTuningSettings, config: ModelConfig): void;
   begin(run: MethodRun): RunningMethod;
   /**
-   * The batch of one update with explicit masks, for checks by hand; `masks[j][s]` belongs to completion j. Absent:
-   * the method does not depend on masks and rewards alone.
+   * The batch of one update with explicit masks, for checks by hand; `masks[j][s]` belongs to completion j. Absent if the
+   * method depends on more than masks and rewards.
    */
   fromMasks?(
     completions: readonly ScoredCompletion[],
@@ -84,7 +84,7 @@ export interface MethodRun {
   solution(job: RolloutJob): string | null;
   /** Resets the optimiser: its moments, and its position in the learning rate schedule. */
   restartOptimizer(): Promise<void>;
-  /** The result of `Method.state` in the checkpoint from which the run resumed; empty in a new run. */
+  /** The result of `RunningMethod.state` in the checkpoint from which the run resumed; empty in a new run. */
   readonly restored: ReadonlyMap<string, HostTensor>;
 }
 

@@ -48,7 +48,7 @@ export function checkObjective(name: string, settings: FullTuningSettings, confi
     );
   if (settings.infilling === 'editor' && objective.fillsCanvases)
     throw new UsageError(
-      `${name} fills or edits whole canvases, so it cannot keep to a prefix that must be spelled; set infilling=canvas, or choose another objective.`,
+      `${name} fills or edits whole canvases, so it cannot decode as in an editor; set infilling=canvas, or choose another objective.`,
     );
   objective.check?.(settings, config);
 }
