@@ -31,25 +31,25 @@ export interface CompletionQuery {
   readonly suggestionList: 'closed' | 'continued' | 'open';
 }
 
-/** What the decision depends on; the clock and the model are given, so that tests need neither. */
+/** Everything that a decision depends on. The clock and the model are passed in, so that tests can replace them. */
 export interface CompletionParts {
   readonly settings: () => CompletionSettings;
-  /** Milliseconds since 1970 until which nobody wants suggestions; null: they are wanted. */
+  /** End of the snooze, in milliseconds since 1970; null: suggestions are not snoozed. */
   readonly snoozedUntil: () => number | null;
-  /** Who may compute, and when. */
+  /** Orders the requests that use the model. */
   readonly turns: Scheduler;
-  /** Runs the model; throws a `UserError` where there is none that completes. */
+  /** Runs the model; throws a `UserError` if no model that completes code is available. */
   readonly infill: (request: InfillRequest, hooks: InfillHooks) => Promise<Infilled>;
   readonly now: () => number;
-  /** Settles after so many milliseconds, or as soon as `signal` is aborted. */
+  /** Settles after this many milliseconds, or as soon as `signal` is aborted. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Texts of the workspace that follow the same context; default: none. */
   readonly copies?: (query: CompletionQuery, singleLine: boolean) => Promise<readonly CopyCandidate[]>;
-  /** What copies cannot be taken from, and why; default: nothing. */
+  /** Files that copies cannot be taken from, each with the reason; default: none. */
   readonly copyProblems?: () => readonly string[];
   /** Why the model does not complete in a language, in one sentence; null if it does. Default: it completes in all. */
   readonly unreadLanguage?: (languageId: string) => Promise<string | null>;
-  /** Sees the steps of a request's first alternative; null: nobody watches. */
+  /** Returns an observer of the steps of a request's first alternative; null: there is none. */
   readonly watcher: (query: CompletionQuery, id: number) => InfillHooks['watch'] | null;
 }
 
@@ -71,8 +71,8 @@ interface ModelWork {
 }
 
 /**
- * Decides which suggestions are shown. A trace records every decision, because users ask first why a suggestion did not
- * show.
+ * Decides which suggestions are shown. A trace records every decision, so that users can find out why a suggestion was not
+ * shown.
  */
 export class Completions {
   readonly latency = new LatencyMeter();
@@ -82,9 +82,9 @@ export class Completions {
   /** Ends the request that a newer one for the same document replaces. */
   readonly #pending = new Map<string, AbortController>();
   #requests = 0;
-  /** How often it forgot: what was begun before the last time is not kept. */
+  /** How often the cache was cleared. Results of requests that began earlier are not cached. */
   #forgotten = 0;
-  /** Ends the model's run for a copy that was shown at once. */
+  /** Stops the model's run after a copy was shown without waiting for it. */
   #joining: AbortController | null = null;
 
   constructor(parts: CompletionParts) {
@@ -96,12 +96,12 @@ export class Completions {
     return this.#answers.at(-1)?.trace ?? null;
   }
 
-  /** What a request, by its trace's id, was answered with; null where that was long ago. */
+  /** The answer with this trace id; null if it is not among the last 50. */
   answer(id: number): CompletionAnswer | null {
     return this.#answers.find(({ trace }) => trace.id === id) ?? null;
   }
 
-  /** Forgets what was suggested: another model, or other settings, would suggest otherwise. */
+  /** Clears the cache, because the model or a setting changed. */
   forget(): void {
     this.#forgotten++;
     this.#cache.clear();
@@ -116,7 +116,7 @@ export class Completions {
     this.#cache.remove(uri);
   }
 
-  /** Completions for a query, the best first; none where there is a reason, which the trace tells. */
+  /** Completions for a query, the best first. If there are none, the trace has the reason. */
   async complete(query: CompletionQuery, signal: AbortSignal): Promise<CompletionAnswer> {
     const path = new DecisionPath(query, ++this.#requests, this.#parts.now, this.#forgotten);
     this.#pending.get(query.uri)?.abort();
@@ -142,7 +142,7 @@ export class Completions {
     return answer;
   }
 
-  /** Prepares the suggestion at a position where the user is likely to be next. */
+  /** Generates the suggestion for the position that the cursor is likely to have next, and caches it. */
   async prefetch(query: CompletionQuery): Promise<void> {
     if (!this.#parts.settings().prefetch || this.#cache.get(query.uri, query.text)) return;
     const path = new DecisionPath(query, -1, this.#parts.now, this.#forgotten);
@@ -170,7 +170,7 @@ export class Completions {
       path.step(`No key was pressed for ${debounce} ms.`);
     }
     await this.#parts.turns.readMessages(signal);
-    // The whole text is parsed for this, so only where something would be shown or made.
+    // This parses the whole text, so it is done only if a suggestion would be shown or generated.
     const unwanted = await this.#unwantedPlace(query);
     if (unwanted) {
       path.ends(...unwanted);
@@ -201,7 +201,7 @@ export class Completions {
     const early = priority === 'invoked' ? [] : choose(null);
     if (isConfident(early)) {
       path.step('A copy is likely to be right, so it is shown without waiting for the model.');
-      // The model's alternatives join the cycle through the cache.
+      // The model's alternatives are added to the cache, so the user can cycle to them.
       if (priority === 'automatic')
         void this.#joinLater(query, gap, early[0] as TracedAlternative, choose).catch(() => undefined);
       return this.#finish(query, path, { alternatives: early, model: null }, { source: 'copies', isComplete: true });
@@ -212,7 +212,7 @@ export class Completions {
       const result = { alternatives: choose(judged), model: work };
       return this.#finish(query, path, result, {
         source: priority === 'prefetch' ? 'prefetch' : 'model',
-        // A prefetch that found nothing has not tried everything.
+        // A prefetch without a result has not tried all alternatives.
         isComplete: priority !== 'prefetch',
       });
     } catch (error) {
@@ -271,7 +271,7 @@ export class Completions {
       path.took('queue', this.#parts.now() - queued);
       const request: InfillRequest = {
         ...query.text,
-        // A prefetch may never be shown, so it makes one alternative only.
+        // A prefetch may never be shown, so it generates only one alternative.
         alternatives: priority === 'prefetch' ? 1 : settings.alternatives,
         seed: 0,
         temperature: shownAlternatives.temperature,
@@ -373,7 +373,7 @@ const longestLine = 2_000;
 
 const enableHere = 'Enable unmask.completions.inCommentsAndStrings to complete here.';
 
-/** Writes down what was decided on the way, and when. */
+/** Records the decisions about a request, with times. */
 class DecisionPath {
   readonly id: number;
   /** How often `Completions` had forgotten its suggestions when the request began. */
