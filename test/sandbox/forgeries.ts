@@ -223,7 +223,7 @@ export const forgedWorkspaces: readonly ForgedWorkspace[] = [
       {
         name: 'replaces a function of the runner',
         expected: 'detected',
-        body: '    import unittest\n    unittest.TestCase.assertEqual = lambda *a: None\n    return 0',
+        body: '    import unittest\n    unittest.TestCase._getAssertEqualityFunc = lambda *a: lambda *b, **k: None\n    return 0',
       },
     ],
   },
