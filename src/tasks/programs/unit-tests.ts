@@ -37,7 +37,7 @@ export function drawTests(random: Random, program: Program): string | null {
   const chosen: Case[] = [];
   for (let round = 0; chosen.length < testCount && round < cases.length; round++)
     for (const branch of byBranch) if (branch[round] && chosen.length < testCount) chosen.push(branch[round]!);
-  if (chosen.length < testCount || !failWrongPrograms(program, chosen)) return null;
+  if (chosen.length < testCount || !detectsWrongPrograms(program, chosen)) return null;
   return chosen
     .map(({ inputs, expected }) => {
       const call = `f(${inputs.map((value) => JSON.stringify(value)).join(', ')})`;
@@ -50,7 +50,7 @@ export function drawTests(random: Random, program: Program): string | null {
  * Whether some test reaches the last statement, and wrong programs fail: those that return a constant or a parameter, and
  * the program without one of its conditions.
  */
-function failWrongPrograms(program: Program, cases: readonly Case[]): boolean {
+function detectsWrongPrograms(program: Program, cases: readonly Case[]): boolean {
   if (cases.every(({ taken }) => taken !== null)) return false;
   const passes = (wrong: (one: Case) => unknown) => cases.every((one) => isDeepStrictEqual(wrong(one), one.expected));
   const conditions = program.statements.flatMap(({ kind }, index) => (kind === 'if' ? [index] : []));

@@ -91,13 +91,13 @@ export interface MethodRun {
 /** A method during a run, with the state that it keeps between steps. */
 export interface RunningMethod {
   /**
-   * Generates the completions of a step; absent: the current policy does. A step that was stopped is repeated, so calling this
-   * again for the same step must give the same result.
+   * Generates the completions of a step; absent: the current policy generates them. A step that was stopped is repeated, so
+   * calling this again for the same step must give the same result.
    */
   rollOut?(jobs: readonly RolloutJob[], step: number, hooks?: RolloutHooks): Promise<Rollout[]>;
   /**
-   * Records what the updates on a step's rollouts need of the policies before the first update. Like `rollOut`, it may be called
-   * again for the same step.
+   * Records what the updates on a step's rollouts need from the current policies. Called before the first update. Like `rollOut`,
+   * it may be called again for the same step.
    */
   prepare(rollouts: StepRollouts): Promise<PreparedUpdates>;
   /** The state to store in checkpoints; see `MethodRun.restored`. */
