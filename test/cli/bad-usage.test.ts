@@ -20,7 +20,7 @@ after(() => leave());
 
 const tune = ['tune', '--task', 'sudoku4x4', '--model', 'tiny'];
 const evaluate = ['eval', '--task', 'sudoku4x4', '--model', 'tiny'];
-const known = 'sudoku4x4, countdown, gsm8k, math, code, workspace';
+const known = 'sudoku4x4, countdown, gsm8k, math, code, programs, workspace';
 
 describe('bad usage ends with code 2 and an error message', () => {
   const cases: readonly [args: readonly string[], message: RegExp][] = [

@@ -2,10 +2,15 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { isInstalledName, parseHubId } from '../../src/platform/model-name.ts';
 
-it('parses the id of a model on a hub, with and without a revision', () => {
-  assert.deepEqual(parseHubId('GSAI-ML/LLaDA-8B-Base'), { id: 'GSAI-ML/LLaDA-8B-Base', revision: null });
-  assert.deepEqual(parseHubId(' a/b@v1.0 '), { id: 'a/b', revision: 'v1.0' });
-  assert.deepEqual(parseHubId('a/b@refs/pr/3'), { id: 'a/b', revision: 'refs/pr/3' });
+it('parses the id of a model on a hub, with and without a folder and a revision', () => {
+  assert.deepEqual(parseHubId('GSAI-ML/LLaDA-8B-Base'), {
+    id: 'GSAI-ML/LLaDA-8B-Base',
+    subfolder: null,
+    revision: null,
+  });
+  assert.deepEqual(parseHubId(' a/b@v1.0 '), { id: 'a/b', subfolder: null, revision: 'v1.0' });
+  assert.deepEqual(parseHubId('a/b@refs/pr/3'), { id: 'a/b', subfolder: null, revision: 'refs/pr/3' });
+  assert.deepEqual(parseHubId('a/b/c/d@v1'), { id: 'a/b', subfolder: 'c/d', revision: 'v1' });
 });
 
 it('rejects invalid ids and ids that lead out of the folder', () => {
@@ -14,7 +19,9 @@ it('rejects invalid ids and ids that lead out of the folder', () => {
     'a',
     'a/',
     '/a',
-    'a/b/c',
+    'a/b/',
+    'a/b//c',
+    'a/b/../c',
     '../b',
     'a/..',
     'a/.b',
