@@ -15,12 +15,7 @@ export const evaluationSettings = z.strictObject({
     .enum(['confidence', 'random', 'threshold'])
     .default('confidence')
     .describe('Which tokens are revealed first'),
-  threshold: z
-    .number()
-    .gt(0)
-    .max(1)
-    .default(0.9)
-    .describe('Confidence above which `order=threshold` reveals a token'),
+  threshold: z.number().gt(0).max(1).default(0.9).describe('Confidence above which `order=threshold` reveals a token'),
   length: z.int().positive().nullable().default(null).describe("Tokens per completion; null: the task's default"),
   block: z
     .int()

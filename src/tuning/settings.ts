@@ -132,9 +132,15 @@ export const tuningSettings = z.strictObject({
   log_z: z
     .enum(['group', 'learned'])
     .default('group')
-    .describe('log Z of trafl; group: the optimum for the current group; learned: a learned table indexed by a hash of the prompt'),
+    .describe(
+      'log Z of trafl; group: the optimum for the current group; learned: a learned table indexed by a hash of the prompt',
+    ),
   log_z_rate: z.number().positive().max(0.5).default(0.1).describe('Learning rate of the learned log Z'),
-  score_lambda: z.number().positive().default(0.01).describe('lambda of rspo, which regresses the relative score to advantage / lambda'),
+  score_lambda: z
+    .number()
+    .positive()
+    .default(0.01)
+    .describe('lambda of rspo, which regresses the relative score to advantage / lambda'),
   tilt_step: z.number().positive().default(5).describe('Step of the annealed tilt of dtm (h)'),
   tilt_steps: z.int().min(1).default(20).describe('Steps after which the teacher of dtm becomes the student'),
   control_variate: z

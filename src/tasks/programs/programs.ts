@@ -67,7 +67,9 @@ function heldOut(
   options: Readonly<Record<string, unknown>> = {},
 ): CodeRow[] {
   if (count > mostHeldOut)
-    throw new UsageError(`The task programs has at most ${mostHeldOut} held-out problems, not ${count}; request fewer.`);
+    throw new UsageError(
+      `The task programs has at most ${mostHeldOut} held-out problems, not ${count}; request fewer.`,
+    );
   const random = new Random(0, 'programs', part);
   const rows = new Map<string, CodeRow>();
   while (rows.size < count) {

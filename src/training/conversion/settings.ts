@@ -27,7 +27,9 @@ export const conversionSettings = z.strictObject({
     .int()
     .min(8)
     .default(384)
-    .describe('Maximum number of predictions per row; if a row has more, the first ones of the autoregressive loss are left out'),
+    .describe(
+      'Maximum number of predictions per row; if a row has more, the first ones of the autoregressive loss are left out',
+    ),
   canvas_room: z.int().min(0).default(192).describe('Tokens of a row that its canvases may take'),
   block_growth: z
     .string()
@@ -44,7 +46,9 @@ export const conversionSettings = z.strictObject({
   mask_rate_warmup: share
     .default(0.1)
     .describe('Share of the denoising steps over which the mask rate rises to 1 (Stable-DiffCoder, arXiv 2601.15892)'),
-  all_masked: share.default(0.25).describe('Share of canvases that are masked completely, as at the beginning of decoding'),
+  all_masked: share
+    .default(0.25)
+    .describe('Share of canvases that are masked completely, as at the beginning of decoding'),
   complementary_masks: z
     .boolean()
     .default(true)
