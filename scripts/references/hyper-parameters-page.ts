@@ -97,7 +97,7 @@ function taskDefaults(): string {
     const defaults = Object.entries(tuning).map(([setting, value]) => `\`${setting}=${value}\``);
     if (defaults.length > 0) items.set(defaults.join(', '), [...(items.get(defaults.join(', ')) ?? []), `\`${name}\``]);
   }
-  return [...items].map(([defaults, names]) => `- ${names.join(' and ')}: ${defaults}`).join('\n');
+  return [...items].map(([defaults, names]) => `- ${names.join(', ')}: ${defaults}`).join('\n');
 }
 
 function recipeDefaults(): string {

@@ -40,7 +40,7 @@ export function parseHandCase(
     throw new UserError(`${file}: token ${unknownToken} is beyond the model's vocabulary of ${vocabulary}.`);
   if (rewards.length !== completions.length || masks.length !== completions.length)
     throw new UserError(
-      `${file} has ${count(completions.length, 'completion')}, ${count(rewards.length, 'reward')} and ${count(masks.length, 'list')} of masks; give one reward and one list of masks for each completion.`,
+      `${file}: the case has ${count(completions.length, 'completion')}, ${count(rewards.length, 'reward')} and ${count(masks.length, 'list')} of masks; give one reward and one list of masks for each completion.`,
     );
   const samples = masks[0]!.length;
   masks.forEach((ofCompletion, j) => {
