@@ -37,6 +37,24 @@ export interface StartSettings {
   readonly columns?: number;
 }
 
+/** Settings that both tasks share. */
+const shared = {
+  task_options: { labelled: false },
+  group_size: 8,
+  temperature: 0.9,
+  // Revealing tokens of high confidence together takes a third of the forward passes and hardly changes the answers.
+  order: 'threshold',
+  threshold: 0.98,
+  // The base model was not trained on prompts that contain masks.
+  clean_token_masking: 0,
+  inner_updates: 1,
+  learning_rate: 1e-4,
+  warmup_steps: 10,
+  evaluate_every: 30,
+  evaluation_problems: 64,
+  checkpoint_every: 60,
+} as const;
+
 /** SPG on new Sudokus without labels. The settings were chosen on validation puzzles; docs/experiments.md describes the search. */
 const sudoku: StartSettings = {
   task: 'sudoku4x4',
@@ -48,23 +66,10 @@ const sudoku: StartSettings = {
   timeLimit: 130,
   settings: {
     reward: 'rules',
-    task_options: { labelled: false },
+    ...shared,
     prompts_per_step: 32,
-    group_size: 8,
-    temperature: 0.9,
-    // Revealing tokens of high confidence together takes a third of the forward passes and hardly changes the answers.
-    order: 'threshold',
-    threshold: 0.98,
     // The upper bound weights a token by the model's confidence over its masked versions, so two of them are too few.
     mask_samples: 8,
-    // The base model was not trained on prompts that contain masks.
-    clean_token_masking: 0,
-    inner_updates: 1,
-    learning_rate: 1e-4,
-    warmup_steps: 10,
-    evaluate_every: 30,
-    evaluation_problems: 64,
-    checkpoint_every: 60,
   },
   control: {
     examples: sudokuExamples,
@@ -81,31 +86,19 @@ const sudoku: StartSettings = {
   columns: 4,
 };
 
-/** SPG on new programs without solutions, whose unit tests run in the sandbox. */
+/** SPG on new programs without solutions, whose unit tests run in the sandbox. The settings are those for Sudokus, not searched. */
 const programs: StartSettings = {
   task: 'programs',
   objective: 'spg-mixture',
   model: bundledModels.programs,
   problems: 256,
   steps: 120,
-  // The whole command takes less than 20 minutes on two cores.
   timeLimit: 480,
   settings: {
     reward: 'tests',
-    task_options: { labelled: false },
+    ...shared,
     prompts_per_step: 8,
-    group_size: 8,
-    temperature: 0.9,
-    order: 'threshold',
-    threshold: 0.98,
     mask_samples: 4,
-    clean_token_masking: 0,
-    inner_updates: 1,
-    learning_rate: 1e-4,
-    warmup_steps: 10,
-    evaluate_every: 30,
-    evaluation_problems: 64,
-    checkpoint_every: 60,
   },
   control: {
     examples: programExamples,

@@ -27,13 +27,16 @@ export const programs: Task<CodeRow> = {
   scorer: codeScorer('programs'),
 };
 
+const pairError = 'needs a pair of whole numbers from 1 to 4 in ascending order';
+const statementCount = z.int({ error: pairError }).min(1, { error: pairError }).max(4, { error: pairError });
+
 const problemOptions = z.strictObject({
   /** If false, rows have no solution. */
   labelled: z.boolean().optional(),
   /** Minimum and maximum number of statements. */
   statements: z
-    .tuple([z.int().min(1).max(4), z.int().min(1).max(4)])
-    .refine(([least, most]) => least <= most, { error: 'needs a pair from 1 to 4 in ascending order' })
+    .tuple([statementCount, statementCount], { error: pairError })
+    .refine(([least, most]) => least <= most, { error: pairError })
     .optional(),
 });
 
