@@ -111,7 +111,7 @@ export class Completions {
    * Forgets the suggestions for a document in which characters were replaced by others. Suggestions for letters that an input method
    * replaced must not match again. Requests that are running are answered, but not cached.
    */
-  forgetReplaced(uri: string): void {
+  removeReplaced(uri: string): void {
     this.#forgotten++;
     this.#cache.remove(uri);
   }

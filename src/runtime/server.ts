@@ -79,7 +79,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     create: TextDocument.create,
     update(document: TextDocument, changes, version) {
       const { document: updated, hasReplaced } = updateDocument(document, changes, version);
-      if (hasReplaced) completions.forgetReplaced(document.uri);
+      if (hasReplaced) completions.removeReplaced(document.uri);
       return updated;
     },
   });

@@ -58,7 +58,7 @@ export const planDigest = ({ command, version, of, inputs, rows, rowsPerPart }: 
  * Writes the plan of a folder, or checks that the folder has the same one. If several shards start at once, one of them writes it.
  * Throws a `UsageError` that names the difference.
  */
-export async function keepPlan(folder: string, work: ShardedWork, of: number): Promise<ShardPlan> {
+export async function recordPlan(folder: string, work: ShardedWork, of: number): Promise<ShardPlan> {
   const plan = JSON.parse(JSON.stringify({ schema: 1, version: packageVersion(), of, ...work })) as ShardPlan;
   if (await writeOnce(planFile(folder), `${JSON.stringify(plan, null, 2)}\n`)) return plan;
   const known = await readPlan(folder);

@@ -7,7 +7,7 @@ import type * as z from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { exists } from '../platform/files.ts';
 import { foreignParts, type Machine, partFile, readPart, writePart } from './parts.ts';
-import { keepPlan, partCount, planFile, readPlan, rowsOfPart, type ShardedWork, type ShardPlan } from './plan.ts';
+import { partCount, planFile, readPlan, recordPlan, rowsOfPart, type ShardedWork, type ShardPlan } from './plan.ts';
 import { isPartOf, type Shard } from './shard.ts';
 
 /** The result of a shard. */
@@ -35,7 +35,7 @@ export interface ShardRun<Row> {
 /** Computes the rows of a shard that are not finished, and writes each part as soon as it is done. */
 export async function runShard<Row>(run: ShardRun<Row>): Promise<ShardResult> {
   const { folder, shard, schema, machine, compute, progress } = run;
-  const plan = await keepPlan(folder, run.work, shard.of);
+  const plan = await recordPlan(folder, run.work, shard.of);
   const own = ownParts(plan, shard);
   let computed = 0;
   for (const [done, part] of own.entries()) {

@@ -36,7 +36,7 @@ import {
   scoringWarnings,
   updateMetrics,
 } from './step-record.ts';
-import { type Attempting, attemptsOf, type Trial, trialGroup } from './trial.ts';
+import { attemptsOf, type Trial, type TrialMethod, trialGroup } from './trial.ts';
 
 /** Number of chunks of a step's rollouts if rewards run tests: each chunk is scored while the next is generated. */
 const chunksPerStep = 4;
@@ -58,7 +58,7 @@ export interface PolicyGradientOptions {
 }
 
 /** A training method that `runTrainingJob` runs step by step, and that can be tried before the first step. */
-export interface PolicyGradientMethod extends TrainingMethod, Attempting {}
+export interface PolicyGradientMethod extends TrainingMethod, TrialMethod {}
 
 export const policyGradient = (options: PolicyGradientOptions): PolicyGradientMethod => new PolicyGradientLoop(options);
 

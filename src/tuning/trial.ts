@@ -7,7 +7,7 @@ import type { TrainingHooks } from '../training/training-job.ts';
 import type { RolloutJob } from './rollouts.ts';
 
 /** A method that can generate completions before the first step, to judge whether tuning is worth its time. */
-export interface Attempting {
+export interface TrialMethod {
   /** Generates and scores about `attempts` completions without an update, spread over the levels of difficulty. */
   attempt(attempts: number, context: WorkContext): Promise<Trial>;
 }
@@ -33,8 +33,8 @@ export interface Trial {
  * Generates and scores completions before the first step, records the result, and reports whether tuning is worth its
  * time. The results also tell a curriculum where to begin.
  */
-export async function tryOut(
-  method: Attempting,
+export async function runTrial(
+  method: TrialMethod,
   { attempts, task, metric }: { readonly attempts: number; readonly task: string; readonly metric: string },
   job: RunningJob,
   { onEvaluation }: Pick<TrainingHooks, 'onEvaluation'>,

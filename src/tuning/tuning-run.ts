@@ -28,7 +28,7 @@ import { resolveSettings } from './resolve-settings.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
 import { adapterOf, startingPoint } from './starting-point.ts';
 import { type Metrics, measureTestProblems, recordedTest } from './test-problems.ts';
-import { tryOut } from './trial.ts';
+import { runTrial } from './trial.ts';
 import type { TuningRequest } from './tuning-request.ts';
 
 export type TuningHooks = TrainingHooks;
@@ -217,7 +217,7 @@ function runTuning(tuning: TuningJob): Promise<TuningResult> {
         for (const finding of findings) await job.warn(finding);
         const { trial_attempts: attempts } = settings;
         if (task.scorer.runsTests && attempts > 0)
-          await tryOut(method, { attempts, task: task.name, metric: task.metrics[0] }, job, hooks);
+          await runTrial(method, { attempts, task: task.name, metric: task.metrics[0] }, job, hooks);
       }
       const heldOut = { model, task, problems: test, split: 'test', infilling: settings.infilling } as const;
       const measure = (step: number) => measureTestProblems(step, heldOut, job, hooks);

@@ -19,7 +19,7 @@ import { taskByName } from '../../tasks/registry.ts';
 import type { TuningRequest } from '../tuning-request.ts';
 import { resumeTuning, startTuning, type TuningHooks, type TuningResult } from '../tuning-run.ts';
 import type { ComparisonPlan, ComparisonRow, CurvePoint, FailedRow, Trial } from './records.ts';
-import { keepPlan, readRows, readTrial, recordRun, runsOf, startedRun, writeRow, writeTrial } from './store.ts';
+import { readRows, readTrial, recordPlan, recordRun, runsOf, startedRun, writeRow, writeTrial } from './store.ts';
 import { fileNameOf, type Variant } from './variants.ts';
 
 export interface Comparison {
@@ -42,7 +42,7 @@ const sampleTemperature = 0.9;
 /** Does the missing work. Every finished row is written to disk before the next one begins. */
 export async function compare(comparison: Comparison): Promise<(ComparisonRow | FailedRow)[]> {
   const { dir, plan, variants, seeds } = comparison;
-  await keepPlan(dir, plan);
+  await recordPlan(dir, plan);
   const known = await readRows(dir);
   const missing = (variant: Variant, seed: number) =>
     !known.some((row) => row.objective === variant.label && row.seed === seed);

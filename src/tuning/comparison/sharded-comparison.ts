@@ -9,7 +9,7 @@ import type { ShardedWork } from '../../shards/plan.ts';
 import { gatherRows } from '../../shards/shard-work.ts';
 import { type Comparison, compare, finishRow, finishTrial } from './compare.ts';
 import type { ComparisonRow, FailedRow, Trial } from './records.ts';
-import { assertPlan, inFileOrder, keepPlan, readRows } from './store.ts';
+import { assertPlan, inFileOrder, readRows, recordPlan } from './store.ts';
 
 export const stages = ['trials', 'runs'] as const;
 export type Stage = (typeof stages)[number];
@@ -74,7 +74,7 @@ export async function shardedComparison(
   await assertPlan(dir, plan);
   const inputs = { plan, objectives: variants.map(({ label }) => label), base_digest: baseDigest };
   const command = 'compare';
-  const begin = () => keepPlan(dir, plan);
+  const begin = () => recordPlan(dir, plan);
   if (stage === undefined)
     return {
       work: { command, inputs: { ...inputs, seeds }, rows: inputs.objectives, rowsPerPart: 1 },

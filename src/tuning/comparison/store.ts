@@ -25,7 +25,7 @@ const pathsOf = (dir: string) => ({
 export const runsOf = (dir: string): string => path.join(dir, 'runs');
 
 /** Writes the plan. Throws a `UsageError` if the folder contains a different one. */
-export async function keepPlan(dir: string, plan: ComparisonPlan): Promise<void> {
+export async function recordPlan(dir: string, plan: ComparisonPlan): Promise<void> {
   // Several shards may do this at once.
   if (!(await writeOnce(pathsOf(dir).plan, `${JSON.stringify(plan, null, 2)}\n`))) await assertPlan(dir, plan);
 }
