@@ -1,6 +1,6 @@
 import { callsOf, type Parameter, type Signature, signatureAt } from '../syntax/parameters.ts';
 import { parseSource } from '../syntax/trees.ts';
-import { type Candidate, classOf, fromPlace, type Situation } from './situation.ts';
+import { ageOf, type Candidate, classOf, fromPlace, type Situation } from './situation.ts';
 import { applyEdit } from './text-edit.ts';
 
 /** Calls that are proposed. */
@@ -14,7 +14,7 @@ interface SignatureChange {
 }
 
 /**
- * Calls in the same file of a function that has a parameter more or less than before the newest edit. A new argument gets the name of its
+ * Calls in the same file of a function that has a parameter more or less than before an edit. A new argument gets the name of its
  * parameter.
  */
 export async function proposeCallSites(situation: Situation): Promise<Candidate[]> {
@@ -28,7 +28,12 @@ export async function proposeCallSites(situation: Situation): Promise<Candidate[
   return fromPlace(calls, edit.start + edit.after.length)
     .slice(0, mostCalls)
     .map((call, order) => {
-      const features = [added ? 'added' : 'removed', `order ${order}`, `calls ${classOf(calls.length)}`];
+      const features = [
+        added ? 'added' : 'removed',
+        ageOf(situation),
+        `order ${order}`,
+        `calls ${classOf(calls.length)}`,
+      ];
       const { name } = signature;
       if (added === null) {
         const removed = call.arguments[index]!;

@@ -5,29 +5,41 @@ import type { Candidate } from './situation.ts';
 export interface GateCounts {
   /** How and on what they were counted. */
   readonly about: string;
-  /** By the source and the first features: the number of right ones and of all. */
-  readonly counts: Readonly<Record<string, readonly [right: number, of: number]>>;
+  /** By the source and the first features: the number that was made next, the number of right ones, and the number of all. */
+  readonly counts: Readonly<Record<string, readonly [next: number, right: number, of: number]>>;
 }
 
 /** The chance from which an edit is shown without being asked for. */
 export const automaticChance = 0.5;
 
-/** Proposals that the chance of fewer features counts as much as. */
-const priorWeight = 4;
+/** The chances of a candidate of which nothing was counted. */
+const unknown: Chances = { next: 0.25, chance: 0.5 };
+
+/** Candidates that the chance of fewer features counts as much as. */
+const priorWeight = 8;
 
 /** The keys of a candidate's counts: its source, and its source with one, two and more of its features. */
 export const gateKeys = ({ source, features }: Candidate): string[] =>
   Array.from({ length: features.length + 1 }, (_, length) => [source, ...features.slice(0, length)].join(' | '));
 
+/** What is estimated of a candidate. */
+export interface Chances {
+  /** That it is what the user edits next. */
+  readonly next: number;
+  /** That it is right: that the user makes it next or later. */
+  readonly chance: number;
+}
+
 /**
- * The estimated chance that a candidate is right: the share of right ones among those with the same features, shrunk towards the share with
- * one feature less, down to one half for all.
+ * The estimated chances of a candidate: the shares among the candidates with the same features, shrunk towards the shares with one feature
+ * less.
  */
-export function chanceOf(candidate: Candidate, { counts }: GateCounts = gateCounts as unknown as GateCounts): number {
-  let chance = 0.5;
+export function chancesOf(candidate: Candidate, { counts }: GateCounts = gateCounts as unknown as GateCounts): Chances {
+  let { next, chance } = unknown;
   for (const key of gateKeys(candidate)) {
-    const [right, of] = counts[key] ?? [0, 0];
+    const [nextOnes, right, of] = counts[key] ?? [0, 0, 0];
+    next = (nextOnes + priorWeight * next) / (of + priorWeight);
     chance = (right + priorWeight * chance) / (of + priorWeight);
   }
-  return chance;
+  return { next, chance };
 }

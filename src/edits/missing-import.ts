@@ -41,6 +41,7 @@ export function proposeImports(situation: Situation, document: string, linesWith
       occurrencesOf(token.text, text).every(({ start }) => start >= around.start && start < around.end),
     )
     .map((token) => token.text);
+  if (situation.age > 2) return [];
   return [...new Set(names)].slice(0, mostNames).flatMap((name) => {
     const found = importsIn(linesWith(name), name, document, language);
     if (!found) return [];

@@ -1,12 +1,12 @@
 import { longestParsed, parseSource } from '../syntax/trees.ts';
 import { proposeCallSites } from './call-sites.ts';
-import type { EditLog } from './edit-log.ts';
-import { chanceOf, type GateCounts } from './gate.ts';
+import type { EditLog, RecentEdit } from './edit-log.ts';
+import { type Chances, chancesOf, type GateCounts } from './gate.ts';
 import { type LinesWith, proposeImports } from './missing-import.ts';
 import { nameChangeOf, proposeRenames } from './rename.ts';
 import { proposeRepeats } from './repeat.ts';
 import type { Candidate, Situation } from './situation.ts';
-import type { Span } from './text-edit.ts';
+import { minimalEdit, type Span } from './text-edit.ts';
 
 /** A document that was edited. */
 export interface EditedDocument {
@@ -26,17 +26,18 @@ export interface EditContext {
   readonly counts?: GateCounts;
 }
 
-/** A proposed edit with the estimated chance that it is right. */
-export interface ProposedEdit extends Candidate {
-  readonly chance: number;
-}
+/** A proposed edit with the estimated chances that it is right. */
+export type ProposedEdit = Candidate & Chances;
 
 /** Milliseconds after which nothing follows from an edit any more. */
 const longestAge = 300_000;
 
+/** Recent edits that proposals follow from. */
+const mostOrigins = 8;
+
 /**
- * The edits that could follow from the newest edit of a document, the most likely first; of equally likely ones, the one that comes first
- * after the newest edit. All refer to the current text.
+ * The edits that could follow from the recent edits of a document, the most likely next one first. All refer to the current text, and no
+ * two change the same place in the same way.
  */
 export async function proposeEdits(
   document: EditedDocument,
@@ -44,38 +45,58 @@ export async function proposeEdits(
   now = 0,
 ): Promise<ProposedEdit[]> {
   const { languageId, text, log, name } = document;
-  const edit = log.edits.at(-1);
-  if (!edit || now - edit.time > longestAge) return [];
+  const { edits } = log;
+  const origins = originsIn(text, edits).filter(({ time }) => now - time <= longestAge);
+  if (origins.length === 0) return [];
   const tree = text.length > longestParsed ? null : await parseSource(languageId, text);
   try {
-    const situation: Situation = {
-      languageId,
-      text,
-      root: tree?.rootNode ?? null,
-      edit,
-      edits: log.edits,
-      references: referencesIn(document, context),
-    };
-    const candidates = [
-      ...proposeRenames(situation),
-      ...proposeRepeats(situation),
-      ...(await proposeCallSites(situation)),
-      ...(context.linesWith ? proposeImports(situation, name, context.linesWith) : []),
-    ];
-    return candidates
-      .map((candidate) => ({ ...candidate, chance: chanceOf(candidate, context.counts) }))
-      .sort((a, b) => b.chance - a.chance);
+    const root = tree?.rootNode ?? null;
+    const found = new Map<string, ProposedEdit>();
+    for (const edit of origins) {
+      const references = referencesIn(document, edit, context);
+      const age = edits.length - 1 - edits.indexOf(edit);
+      const situation: Situation = { languageId, text, root, edit, age, edits, references };
+      for (const candidate of [
+        ...proposeRenames(situation),
+        ...proposeRepeats(situation),
+        ...(await proposeCallSites(situation)),
+        ...(context.linesWith ? proposeImports(situation, name, context.linesWith) : []),
+      ]) {
+        const chances = chancesOf(candidate, context.counts);
+        const { start, end, text: inserted } = minimalEdit(text, candidate);
+        const key = `${start} ${end} ${inserted}`;
+        const known = found.get(key);
+        if (!known || known.chance < chances.chance) found.set(key, { ...candidate, ...chances });
+      }
+    }
+    return [...found.values()].sort((a, b) => b.next - a.next);
   } finally {
     tree?.delete();
   }
 }
 
-/** References in the current text, of the name that the newest edit changed; null if they are not known for this version. */
-function referencesIn({ text, log }: EditedDocument, { references }: EditContext): Situation['references'] {
-  const change = nameChangeOf(text, log.edits.at(-1)!);
+/** The newest edits, of those that did the same only the newest one. */
+function originsIn(text: string, edits: readonly RecentEdit[]): RecentEdit[] {
+  const seen = new Set<string>();
+  const origins: RecentEdit[] = [];
+  for (const edit of edits.toReversed()) {
+    const change = nameChangeOf(text, edit);
+    const key = change ? `${change.from} ${change.to}` : `${edit.before}\n${edit.after}`;
+    if (!seen.has(key)) origins.push(edit);
+    seen.add(key);
+  }
+  return origins.slice(0, mostOrigins);
+}
+
+/** References in the current text, of the name that an edit changed; null if they are not known for this version. */
+function referencesIn(
+  { text, log }: EditedDocument,
+  edit: RecentEdit,
+  { references }: EditContext,
+): Situation['references'] {
+  const change = nameChangeOf(text, edit);
   if (!references || !change) return null;
   const spans = log.follow(references.spans, references.version);
-  if (!spans) return null;
-  const named = spans.filter(({ start, end }) => text.slice(start, end) === change.from);
+  const named = spans?.filter(({ start, end }) => text.slice(start, end) === change.from) ?? [];
   return named.length > 0 ? { name: change.from, spans: named } : null;
 }

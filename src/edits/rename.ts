@@ -1,7 +1,7 @@
 import type { Node } from '@vscode/tree-sitter-wasm';
 import { partOf } from '../syntax/part-of.ts';
 import type { RecentEdit } from './edit-log.ts';
-import { type Candidate, classOf, fromPlace, type Situation } from './situation.ts';
+import { ageOf, type Candidate, fromPlace, type Situation, sharedContext, skippedPlaces } from './situation.ts';
 import type { Span } from './text-edit.ts';
 import { isKeyword, isName, nameAround, occurrencesOf } from './tokens.ts';
 
@@ -43,12 +43,13 @@ export function proposeRenames(situation: Situation): Candidate[] {
   const places = known
     ? known.filter((place) => written.some(({ start, end }) => start === place.start && end === place.end))
     : written.filter((place) => !root || partOf(root, place.start, place.end) === 'code');
-  const support = edits.filter((other) => {
+  const same = edits.filter((other) => {
     const own = nameChangeOf(text, other);
     return own?.from === from && own.to === to;
-  }).length;
-  const isNew = occurrencesOf(to, text).length <= support;
+  });
+  const isNew = occurrencesOf(to, text).length <= same.length;
   const role = root ? roleOf(root, span) : 'unknown';
+  const skipped = skippedPlaces(places, same);
   return fromPlace(places, span.end)
     .slice(0, mostPlaces)
     .map((place, index) => ({
@@ -57,12 +58,12 @@ export function proposeRenames(situation: Situation): Candidate[] {
       text: to,
       label: `Rename ${from} to ${to}`,
       features: [
-        `support ${Math.min(support, 3)}`,
-        isNew ? 'new name' : 'known name',
-        `from ${role}`,
-        `at ${root ? roleOf(root, place) : 'unknown'}`,
+        `support ${Math.min(same.length, 3)}`,
+        sharedContext(text, span, place),
+        `${isNew ? 'new' : 'known'} name, ${skipped}`,
+        ageOf(situation),
+        `${role} to ${root ? roleOf(root, place) : 'unknown'}`,
         place.start > span.end ? `after ${Math.min(index, 2)}` : 'before',
-        `places ${classOf(places.length)}`,
       ],
     }));
 }

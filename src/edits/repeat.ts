@@ -1,25 +1,34 @@
 import { partOf } from '../syntax/part-of.ts';
 import type { RecentEdit } from './edit-log.ts';
 import { nameChangeOf } from './rename.ts';
-import { type Candidate, classOf, fromPlace, type Situation } from './situation.ts';
-import { minimalEdit, type Span, type TextEdit } from './text-edit.ts';
+import {
+  ageOf,
+  type Candidate,
+  classOf,
+  fromPlace,
+  type Situation,
+  sharedContext,
+  skippedPlaces,
+} from './situation.ts';
+import { applyEdit, minimalEdit, type Span, type TextEdit } from './text-edit.ts';
 import { isNamePart, isStatementWord, lineAround, occurrencesOf, type Token, tokensOf } from './tokens.ts';
 
 /** Places of each kind that are proposed. */
 const mostPlaces = 5;
+/** Occurrences of a text that are looked at. */
+const mostOccurrences = 200;
 /** Lines on each side of the edit in which lines of the same shape are looked for. */
 const reach = 150;
 /** Characters of the longest line that is compared. */
 const longestLine = 300;
 
 /**
- * The newest edit repeated at other places: where the same text is replaced, and in lines of the same shape, where names, numbers and
+ * An edit repeated at other places: where the same text is replaced, and in lines of the same shape, where names, numbers and
  * strings may differ and the new text varies with them.
  */
 export function proposeRepeats(situation: Situation): Candidate[] {
-  const { text, edits } = situation;
   const found = [...sameTexts(situation)];
-  for (const edit of editsOfLine(text, edits)) found.push(...sameShapes(situation, edit));
+  for (const edit of editsOfLine(situation)) found.push(...sameShapes(situation, edit));
   const seen = new Set<string>();
   return found.filter(({ start, end, text: inserted }) => {
     const key = `${start} ${end} ${inserted}`;
@@ -29,23 +38,26 @@ export function proposeRepeats(situation: Situation): Candidate[] {
   });
 }
 
-/** The places of the text that the newest edit replaced or deleted. A changed name is a rename instead. */
-function sameTexts({ text, root, edit, edits }: Situation): Candidate[] {
+/** The places of the text that an edit replaced or deleted. A changed name is a rename instead. */
+function sameTexts(situation: Situation): Candidate[] {
+  const { text, root, edit, edits } = situation;
   if (nameChangeOf(text, edit)) return [];
-  const whole = wholeTokens(text, edit);
-  const { before, after } = whole;
-  if (!/[\p{L}\p{N}]/u.test(before) || before.trim().length < 3 || before.includes('\n')) return [];
-  const part = root ? partOf(root, whole.start, whole.start + after.length) : 'code';
-  const support = edits.filter((other) => {
-    const own = wholeTokens(text, other);
-    return own.before === before && own.after === after;
-  }).length;
-  const end = whole.start + after.length;
-  const places = occurrencesOf(before, text).filter(
-    (place) =>
-      (place.end <= whole.start || place.start >= end) && (!root || partOf(root, place.start, place.end) === part),
-  );
-  return fromPlace(places, end)
+  const { start, before, after } = wholeTokens(text, edit);
+  if (before.trim() === '' || before.includes('\n')) return [];
+  const own = { start, end: start + after.length };
+  const part = root ? partOf(root, own.start, own.end) : 'code';
+  const same = edits.filter((other) => {
+    const whole = wholeTokens(text, other);
+    return whole.before === before && whole.after === after;
+  });
+  const made = same.map((other) => ({ start: other.start, end: other.start + other.after.length }));
+  const places = occurrencesOf(before, text)
+    // The new text may contain the old one.
+    .filter((place) => made.every((one) => place.end <= one.start || place.start >= one.end))
+    .slice(0, mostOccurrences);
+  const skipped = skippedPlaces(places, same);
+  return fromPlace(places, own.end)
+    .filter((place) => !root || partOf(root, place.start, place.end) === part)
     .slice(0, mostPlaces)
     .map((place, order) => ({
       ...place,
@@ -54,14 +66,21 @@ function sameTexts({ text, root, edit, edits }: Situation): Candidate[] {
       label:
         after === '' ? `Delete ${shown(before)} here too` : `Replace ${shown(before)} with ${shown(after)} here too`,
       features: [
-        `same text, support ${Math.min(support, 3)}`,
-        `tokens ${classOf(tokensOf(before).length)}`,
-        place.start > end ? `after ${Math.min(order, 2)}` : 'before',
-        sameNeighbours(text, { start: whole.start, end }, place) ? 'same neighbours' : 'other neighbours',
-        part,
-        `places ${classOf(places.length)}`,
+        `same text, support ${Math.min(same.length, 3)}`,
+        sharedContext(text, own, place),
+        skipped,
+        ageOf(situation),
+        `${kindOf(before)}, ${part}`,
+        place.start > own.end ? `after ${Math.min(order, 2)}` : 'before',
       ],
     }));
+}
+
+/** What a replaced text is, in few classes. */
+function kindOf(text: string): string {
+  const tokens = tokensOf(text);
+  if (tokens.length > 1) return `tokens ${classOf(tokens.length)}`;
+  return isStatementWord(text.trim()) ? 'keyword' : (tokens[0]?.kind ?? 'other');
 }
 
 /** An edit extended over the whole of the tokens that it begins and ends in. */
@@ -79,12 +98,7 @@ function wholeTokens(
   return { start: from, before: left + before + right, after: left + after + right };
 }
 
-function sameNeighbours(text: string, one: Span, other: Span): boolean {
-  const [left, right] = [text.slice(0, one.start).trimEnd().at(-1), text.slice(one.end).trimStart()[0]];
-  return text.slice(0, other.start).trimEnd().at(-1) === left && text.slice(other.end).trimStart()[0] === right;
-}
-
-/** An edit within a line, and how many earlier edits did the same to lines of its shape. */
+/** An edit within a line. */
 interface LineEdit {
   readonly line: Span;
   /** The line before the edit, and the edit of it. */
@@ -92,16 +106,15 @@ interface LineEdit {
   readonly change: TextEdit;
 }
 
-/** The newest edit of a line, and together with the edit before it if that is on the same line, such as both halves of a wrap. */
-function editsOfLine(text: string, edits: readonly RecentEdit[]): LineEdit[] {
-  const newest = edits.at(-1)!;
+/** The edit of a line, and together with the edit before it if that is on the same line, such as both halves of a wrap. */
+function editsOfLine({ text, edit, edits }: Situation): LineEdit[] {
+  const newest = edit;
   const single = lineEditOf(text, [newest]);
   if (!single) return [];
-  const earlier = edits.at(-2);
+  const earlier = edits[edits.indexOf(edit) - 1];
   const both =
     earlier && earlier.start >= single.line.start && earlier.start <= single.line.end ? [earlier, newest] : null;
   const joined = both && lineEditOf(text, both);
-  // Two edits of one line belong together; the newest one alone is rarely repeated then.
   return joined ? [joined, single] : [single];
 }
 
@@ -122,42 +135,42 @@ function lineEditOf(text: string, edits: readonly RecentEdit[]): LineEdit | null
 }
 
 /** The edit of a line carried to the lines near it that have the shape which it had. */
-function sameShapes({ text, root, edits, edit }: Situation, { line, before, change }: LineEdit): Candidate[] {
+function sameShapes(situation: Situation, { line, before, change }: LineEdit): Candidate[] {
+  const { text, root, edits, edit } = situation;
   const pattern = patternOf(before, change);
   if (!pattern) return [];
   const part = root ? partOf(root, edit.start, edit.start + edit.after.length) : 'code';
-  const found: { start: number; end: number; text: string; label: string; distance: number; same: number }[] = [];
+  const found: (TextEdit & { label: string; distance: number; same: number })[] = [];
   for (const [distance, other] of linesNear(text, line)) {
     const own = text.slice(other.start, other.end);
     const carried = carryTo(pattern, own);
     if (!carried) continue;
-    const start = other.start + carried.start;
-    const end = other.start + carried.end;
+    const { same, ...inLine } = carried;
+    const [start, end] = [other.start + carried.start, other.start + carried.end];
     if (root && partOf(root, start, end) !== part) continue;
-    const edited = own.slice(0, carried.start) + carried.text + own.slice(carried.end);
-    found.push({ start, end, text: carried.text, label: shown(edited.trim()), distance, same: carried.same });
+    found.push({ start, end, text: carried.text, label: shown(applyEdit(own, inLine)), distance, same });
   }
-  const support = edits.filter((one) => {
-    const earlier = lineEditOf(text, [one]);
-    if (!earlier || earlier.line.start === line.start) return false;
-    const carried = carryTo(pattern, earlier.before);
-    const result = carried && earlier.before.slice(0, carried.start) + carried.text + earlier.before.slice(carried.end);
-    return result === text.slice(earlier.line.start, earlier.line.end);
-  }).length;
-  const after = fromPlace(found, line.end);
-  return after.slice(0, mostPlaces).map(({ distance, same, ...place }, order) => ({
-    ...place,
-    source: 'repeat',
-    label: `Make the same edit: ${place.label}`,
-    features: [
-      `same shape, support ${Math.min(support, 2)}`,
-      same === 2 ? 'same ends' : same === 1 ? 'one same end' : 'other ends',
-      Math.abs(distance) === 1 ? 'next line' : Math.abs(distance) < 6 ? 'near' : 'far',
-      `tokens ${classOf(pattern.tokens.length)}`,
-      place.start > line.end ? `after ${Math.min(order, 2)}` : 'before',
-      change.start === change.end ? 'insertion' : 'replacement',
-    ],
-  }));
+  const alike = edits.filter((one) => {
+    const earlier = one === edit ? null : lineEditOf(text, [one]);
+    const carried = earlier && earlier.line.start !== line.start ? carryTo(pattern, earlier.before) : null;
+    return carried && applyEdit(earlier!.before, carried) === text.slice(earlier!.line.start, earlier!.line.end);
+  });
+  const skipped = skippedPlaces(found, [...alike, edit]);
+  return fromPlace(found, line.end)
+    .slice(0, mostPlaces)
+    .map(({ distance, same, ...place }, order) => ({
+      ...place,
+      source: 'repeat',
+      label: `Make the same edit: ${place.label}`,
+      features: [
+        `same shape, support ${Math.min(alike.length + 1, 3)}`,
+        ['other ends', 'one same end', 'same ends'][same]!,
+        `${Math.abs(distance) === 1 ? 'next line' : Math.abs(distance) < 6 ? 'near' : 'far'}, ${skipped}`,
+        ageOf(situation),
+        `tokens ${classOf(pattern.tokens.length)}`,
+        place.start > line.end ? `after ${Math.min(order, 2)}` : 'before',
+      ],
+    }));
 }
 
 /** An edit of a line in terms of its tokens. */

@@ -1,6 +1,7 @@
 import type { Node } from '@vscode/tree-sitter-wasm';
 import type { EditLog, RecentEdit } from './edit-log.ts';
 import type { Span } from './text-edit.ts';
+import { type Token, tokensOf } from './tokens.ts';
 
 /** What a user has done so far in a document: the place that a next edit is proposed for. */
 export interface Situation {
@@ -8,9 +9,10 @@ export interface Situation {
   readonly text: string;
   /** The syntax tree of the text; null for a language without a grammar and for a long text. */
   readonly root: Node | null;
-  /** The newest edit, which the proposals follow from. */
+  /** The edit that the proposals follow from, and the number of other edits since. */
   readonly edit: RecentEdit;
-  /** Its edits with the newest one, the oldest first. */
+  readonly age: number;
+  /** All recent edits, the oldest first. */
   readonly edits: EditLog['edits'];
   /** All places of the name that the cursor entered, as a language server found them; null if they are not known. */
   readonly references: References | null;
@@ -40,6 +42,32 @@ export interface Candidate extends Span {
 
 /** A count as a feature, in few classes. */
 export const classOf = (count: number): string => (count >= 8 ? '8+' : count >= 4 ? '4+' : String(count));
+
+/** Tokens on each side of a place, and the characters in which they are looked for. */
+const contextTokens = 4;
+const contextCharacters = 80;
+
+/** How many tokens next to two places agree, on the left and on the right together, in few classes. */
+export function sharedContext(text: string, one: Span, other: Span): string {
+  const before = ({ start }: Span) => tokensOf(text, Math.max(0, start - contextCharacters), start).toReversed();
+  const after = ({ end }: Span) => tokensOf(text, end, Math.min(text.length, end + contextCharacters));
+  return `context ${classOf(agreeing(before(one), before(other)) + agreeing(after(one), after(other)))}`;
+}
+
+function agreeing(one: readonly Token[], other: readonly Token[]): number {
+  let count = 0;
+  while (count < contextTokens && one[count] && one[count]!.text === other[count]?.text) count++;
+  return count;
+}
+
+/** The number of places between the first and the last of some edits that did the same, which the user left as they are. */
+export function skippedPlaces(places: readonly Span[], same: readonly RecentEdit[]): string {
+  const starts = same.map(({ start }) => start);
+  const [first, last] = [Math.min(...starts), Math.max(...starts)];
+  return `skipped ${Math.min(3, places.filter(({ start }) => start > first && start < last).length)}`;
+}
+
+export const ageOf = ({ age }: Situation): string => `age ${Math.min(age, 3)}`;
 
 /** Places in the order in which a user gets to them: those after an offset, then those before it. */
 export function fromPlace<T extends Span>(places: readonly T[], offset: number): T[] {

@@ -1,0 +1,164 @@
+/**
+ * Measures next edits (`src/edits`) on consecutive versions of npm packages, and fits their gate.
+ *
+ *     node --import tsx scripts/measuring/next-edits/measure.ts          # prints the tables of docs/results/next-edits.md
+ *     node --import tsx scripts/measuring/next-edits/measure.ts --fit    # writes src/edits/gate-counts.json
+ *
+ * `versions.json` lists the packages: the gate's counts come from one half, the tables from the other. A package is fetched with
+ * `npm pack`; nothing of it is run.
+ */
+import { writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import path from 'node:path';
+import { type GateCounts, gateKeys } from '../../../src/edits/gate.ts';
+import type { Candidate } from '../../../src/edits/situation.ts';
+import { median, pairedDifference, shareInterval } from '../../../src/evaluation/statistics.ts';
+import { Random } from '../../../src/platform/random.ts';
+import { indexOf } from '../../../src/runtime/workspace-answers.ts';
+import { historiesOf, type VersionPair } from './histories.ts';
+import { LanguageServer } from './language-server.ts';
+import { type Judged, replay, type Step } from './replay.ts';
+import versions from './versions.json' with { type: 'json' };
+
+const server = new LanguageServer();
+
+/** @param begin where the replay of a file begins: at its first edit, or at a drawn one and at the first after the last */
+async function stepsOf(pairs: readonly VersionPair[], begin: 'top' | 'anywhere'): Promise<Step[]> {
+  const random = new Random(3);
+  const steps: Step[] = [];
+  for (const pair of pairs) {
+    const { histories, files } = await historiesOf(pair);
+    const index = indexOf(files.map(({ path: file, text }) => ({ name: `/${file}`, text })));
+    for (const history of histories)
+      steps.push(
+        ...(await replay(history, begin === 'top' ? 0 : random.integer(history.edits.length), server, {
+          linesWith: (word) => index.linesWith(`/${history.file}`, word),
+        })),
+      );
+    console.error(`${pair.name}: ${histories.length} files`);
+  }
+  return steps;
+}
+
+/** Keys with fewer proposals than this are left out: they say no more than those with one feature less. */
+const fewest = 30;
+
+/** Counts how often candidates with the same features were right, also those that were not the first. */
+async function fit(): Promise<void> {
+  const counts = new Map<string, [next: number, right: number, of: number]>();
+  const count = (candidate: Judged & Candidate): void => {
+    for (const key of gateKeys(candidate)) {
+      const known = counts.get(key) ?? [0, 0, 0];
+      counts.set(key, [known[0] + Number(candidate.isNext), known[1] + Number(candidate.isAny), known[2] + 1]);
+    }
+  };
+  const steps = await stepsOf(versions.fit, 'anywhere');
+  for (const { textual, exact } of steps) {
+    for (const candidate of textual) count(candidate);
+    for (const candidate of exact) if (candidate.source === 'rename') count(candidate);
+  }
+  const kept = [...counts].filter(([, [, , of]]) => of >= fewest).sort(([a], [b]) => (a < b ? -1 : 1));
+  const names = versions.fit.map(({ name, from, to }) => `${name} ${from} to ${to}`).join(', ');
+  const document: GateCounts = {
+    about: `Counted by scripts/measuring/next-edits/measure.ts --fit after ${steps.length} edits of ${names}.`,
+    counts: Object.fromEntries(kept),
+  };
+  const file = path.join(import.meta.dirname, '..', '..', '..', 'src', 'edits', 'gate-counts.json');
+  const rows = kept.map(([key, value]) => `    ${JSON.stringify(key)}: [${value.join(', ')}]`);
+  await writeFile(
+    file,
+    `{\n  "about": ${JSON.stringify(document.about)},\n  "counts": {\n${rows.join(',\n')}\n  }\n}\n`,
+  );
+}
+
+type Method = (step: Step) => Judged | null;
+
+const methods: Readonly<Record<string, Method>> = {
+  'repeat the last replacement': ({ repeat }) => repeat,
+  'rename by the language server': ({ rename }) => rename,
+  'next edits without references': ({ textual }) => textual[0] ?? null,
+  'next edits': ({ exact }) => exact[0] ?? null,
+};
+
+/** The most likely answers of a method, at most a share of all steps. */
+function shownBy(method: Method, steps: readonly Step[], share: number, by: 'next'|'chance' = 'chance'): ReadonlyMap<Step, Judged> {
+  const answers = steps.flatMap((step) => {
+    const answer = method(step);
+    return answer ? [[step, answer] as const] : [];
+  });
+  // Methods without an estimate show any of their answers.
+  const drawn = new Random(5).shuffle(answers);
+  const most = Math.round(share * steps.length);
+  return new Map(drawn.sort(([, a], [, b]) => b[by] - a[by]).slice(0, most));
+}
+
+/** One score per file: right ones among those shown. */
+function scoresOf(
+  shown: ReadonlyMap<Step, Judged>,
+  steps: readonly Step[],
+  right: keyof Judged & ('isNext' | 'isAny'),
+) {
+  const files = new Map(steps.map(({ history }) => [history, { value: 0, weight: 0 }]));
+  for (const [{ history }, answer] of shown) {
+    const score = files.get(history)!;
+    score.value += Number(answer[right]);
+    score.weight += 1;
+  }
+  return [...files.values()];
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+function table(title: string, steps: readonly Step[], right: 'isNext' | 'isAny'): void {
+  const files = new Set(steps.map(({ history }) => history)).size;
+  console.log(`\n${title}: ${steps.length} edits in ${files} files\n`);
+  const shares = [0.2, 0.4, 0.6];
+  console.log(`| method | proposes | ${shares.map((share) => `${100 * share} % shown`).join(' | ')} |`);
+  console.log(`|---|---|${shares.map(() => '---|').join('')}`);
+  for (const [name, method] of Object.entries(methods)) {
+    const all = shownBy(method, steps, 1).size / steps.length;
+    if (all === 0) continue;
+    const cells = shares.map((share) => {
+      const shown = shownBy(method, steps, share, right === 'isNext' ? 'next' : 'chance');
+      const { value, low, high } = shareInterval(scoresOf(shown, steps, right));
+      const fewer = shown.size < Math.round(share * steps.length) ? ` at ${percent(shown.size / steps.length)}` : '';
+      return `${percent(value)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})${fewer}`;
+    });
+    console.log(`| ${name} | ${percent(all)} | ${cells.join(' | ')} |`);
+  }
+  for (const baseline of ['repeat the last replacement', 'rename by the language server']) {
+    const [before, after] = [methods[baseline]!, methods['next edits']!].map((method) => shownBy(method, steps, 0.4));
+    if (before!.size === 0) continue;
+    const { value, low, high } = pairedDifference(scoresOf(before!, steps, right), scoresOf(after!, steps, right));
+    const numbers = [value, low, high].map((one) => (100 * one).toFixed(1));
+    console.log(
+      `\nAt 40 % shown, next edits minus ${baseline}: ${numbers[0]} points (${numbers[1]} to ${numbers[2]}).`,
+    );
+  }
+}
+
+async function measure(): Promise<void> {
+  const steps = await stepsOf(versions.measure, 'top');
+  const isTypeScript = ({ history }: Step): boolean => history.languageId.startsWith('typescript');
+  for (const right of ['isNext', 'isAny'] as const) {
+    const what = right === 'isNext' ? 'The next edit' : 'Any edit that is still to be made';
+    table(`${what}, all files`, steps, right);
+    table(`${what}, TypeScript`, steps.filter(isTypeScript), right);
+  }
+  console.log('\nBy source, of the first proposals\n\n| source | proposals | right | estimated |\n|---|---|---|---|');
+  const first = steps.flatMap(({ exact }) => exact.slice(0, 1));
+  for (const source of new Set(first.map((one) => one.source))) {
+    const own = first.filter((one) => one.source === source);
+    const mean = (value: (one: (typeof own)[number]) => number): string =>
+      percent(own.reduce((sum, one) => sum + value(one), 0) / own.length);
+    console.log(
+      `| ${source} | ${own.length} | ${mean(({ isAny }) => Number(isAny))} | ${mean(({ chance }) => chance)} |`,
+    );
+  }
+  const times = steps.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b);
+  const late = times[Math.floor(0.95 * times.length)]!;
+  console.log(`\nLatency: p50 ${median(times).toFixed(1)} ms, p95 ${late.toFixed(1)} ms, ${cpus()[0]!.model}.`);
+}
+
+if (process.argv.includes('--fit')) await fit();
+else await measure();
